@@ -1,0 +1,259 @@
+//! One plugin's share of a worker: rows are projected to keys and added to the worker's own table.
+
+use crate::table::Table;
+use crate::time_bin::Bins;
+use flow::row::{self, Row, Rows};
+use flow::schema::{Finish, Run, Schema, Source};
+use flow::strings::Strings;
+use foldhash::fast::RandomState;
+use std::sync::Arc;
+
+/// Microseconds of a second.
+const SECOND: u64 = 1_000_000;
+
+/// How a flow is spread over the bins that it spans (`nfacctd_pro_rating`): where rows have its times.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Offset of the start time.
+    pub start: usize,
+    /// Offset of the end time.
+    pub end: usize,
+}
+
+/// Projects rows and adds them to a table of its own.
+pub struct Aggregator {
+    schema: Arc<Schema>,
+    table: Table,
+    hash: RandomState,
+    bins: Option<Bins>,
+    span: Option<Span>,
+    /// Per projection: the key is a run of whole words of the row, the last of them masked.
+    whole: Vec<Option<(usize, u64)>>,
+    keys: Vec<u64>,
+    values: Vec<u64>,
+    /// By the id of a rows' string: the id of the same string in the table plus one; 0: not there yet.
+    translated: Vec<u32>,
+}
+
+impl Aggregator {
+    /// An aggregator with an empty table.
+    pub fn new(schema: Arc<Schema>, bins: Option<Bins>, span: Option<Span>, hash: RandomState) -> Self {
+        let whole = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
+        let table = Table::new(Arc::clone(&schema), hash.clone(), 0);
+        let (keys, values, translated) = (Vec::new(), Vec::new(), Vec::new());
+        Self { schema, table, hash, bins, span, whole, keys, values, translated }
+    }
+
+    /// The table as it stands.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Hands the table out and goes on with an empty one.
+    pub fn take(&mut self) -> Table {
+        let expected = self.table.len();
+        self.translated.clear();
+        std::mem::replace(&mut self.table, Table::new(Arc::clone(&self.schema), self.hash.clone(), expected))
+    }
+
+    /// Takes a table back that nobody could take; what came since is added to it.
+    pub fn give_back(&mut self, table: Table) {
+        let newer = std::mem::replace(&mut self.table, table);
+        self.translated.clear();
+        if !newer.is_empty() {
+            self.table.absorb(newer);
+        }
+    }
+
+    /// The rows' strings were cleared: known ids mean nothing any more.
+    pub fn forget_strings(&mut self) {
+        self.translated.clear();
+    }
+
+    /// Adds rows; `strings` are those whose ids the rows hold. Returns how many aggregates are new.
+    pub fn add(&mut self, rows: &Rows, strings: &Strings) -> usize {
+        let mut new = 0;
+        for number in 0..self.schema.projections.len() {
+            self.keys.clear();
+            self.values.clear();
+            for row in rows.iter() {
+                self.project(number, row, strings);
+            }
+            if self.span.is_some() {
+                self.spread(rows);
+            }
+            new += self.table.add(&self.keys, &self.values);
+        }
+        new
+    }
+
+    #[inline]
+    fn project(&mut self, number: usize, row: Row<'_>, strings: &Strings) {
+        let schema = &*self.schema;
+        let start = self.keys.len();
+        match self.whole.get(number) {
+            Some(Some((first, mask))) => {
+                let words = row.words().get(*first..first + schema.key_words).unwrap_or_default();
+                self.keys.extend_from_slice(words);
+                self.keys.resize(start + schema.key_words, 0);
+                if let Some(last) = self.keys.last_mut() {
+                    *last &= mask;
+                }
+            }
+            _ => {
+                self.keys.resize(start + schema.key_words, 0);
+                let key: &mut [u8] = bytemuck::cast_slice_mut(self.keys.get_mut(start..).unwrap_or_default());
+                let octets = row.octets();
+                for run in schema.projections.get(number).into_iter().flatten() {
+                    copy(key, octets, *run);
+                }
+            }
+        }
+        if !schema.finishes.is_empty() || schema.bin.is_some() {
+            let key: &mut [u8] = bytemuck::cast_slice_mut(self.keys.get_mut(start..).unwrap_or_default());
+            for finish in &schema.finishes {
+                match *finish {
+                    Finish::Intern(at) => translate(&mut self.translated, key, at, strings, &mut self.table),
+                    Finish::WholeSeconds(at) => {
+                        let time = number_at(key, at);
+                        put(key, at, time - time % SECOND);
+                    }
+                    Finish::Dscp(at) => {
+                        if let Some(tos) = key.get_mut(at) {
+                            *tos >>= 2;
+                        }
+                    }
+                }
+            }
+            if let (Some(at), Some(bins)) = (schema.bin, &mut self.bins) {
+                put(key, at, bins.start((row.head(row::STAMP) / SECOND) as i64));
+            }
+        }
+        for value in &schema.values {
+            self.values.push(match value.source {
+                Source::Head(word) => row.head(word),
+                Source::Octet(at) => row.octets().get(at).map_or(0, |octet| u64::from(*octet)),
+                Source::Time(at) => number_at(row.octets(), at),
+                Source::TimeOr(at, or) => match number_at(row.octets(), at) {
+                    0 => number_at(row.octets(), or),
+                    time => time,
+                },
+            });
+        }
+    }
+
+    /// Splits the rows just projected over the bins between their start and end, in proportion to the time
+    /// that they spend in each. Rounding is down; the last bin takes what is left, so nothing is lost.
+    fn spread(&mut self, rows: &Rows) {
+        let (Some(span), Some(bins), Some(bin)) = (self.span, &mut self.bins, self.schema.bin) else { return };
+        let (key_words, value_words) = (self.schema.key_words, self.schema.values.len());
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        let projected = self.keys.chunks_exact(key_words).zip(self.values.chunks_exact(value_words));
+        for (row, (key, value)) in rows.iter().zip(projected) {
+            let start = number_at(row.octets(), span.start);
+            let end = number_at(row.octets(), span.end);
+            let parts = parts(bins, start, end);
+            if parts.len() < 2 {
+                keys.extend_from_slice(key);
+                values.extend_from_slice(value);
+                continue;
+            }
+            let mut left: Vec<u64> = value.to_vec();
+            let mut remaining = end - start;
+            for (number, (from, time)) in parts.iter().enumerate() {
+                let last = number + 1 == parts.len();
+                let at = keys.len();
+                keys.extend_from_slice(key);
+                put(bytemuck::cast_slice_mut(&mut keys[at..]), bin, *from);
+                for (which, left) in left.iter_mut().enumerate() {
+                    let sum = self.schema.values[which].combine == flow::schema::Combine::Sum;
+                    let share = match sum {
+                        true if last => *left,
+                        true => (u128::from(*left) * u128::from(*time) / u128::from(remaining.max(1))) as u64,
+                        false => *left,
+                    };
+                    if sum {
+                        *left -= share;
+                    }
+                    values.push(share);
+                }
+                remaining -= time;
+            }
+        }
+        (self.keys, self.values) = (keys, values);
+    }
+}
+
+/// Most bins over which one flow is spread; a longer one stays whole in the bin of its start, as spreading it
+/// would let one record make any number of aggregates.
+const MAX_PARTS: u64 = 1024;
+
+/// Bins between two times: start in seconds, and the microseconds spent in each.
+fn parts(bins: &mut Bins, start: u64, end: u64) -> Vec<(u64, u64)> {
+    if start == 0 || end <= start {
+        return Vec::new();
+    }
+    let mut parts = Vec::new();
+    let mut at = start;
+    while at < end {
+        let (from, to) = bins.bounds((at / SECOND) as i64);
+        let to = u64::try_from(to).unwrap_or(0).saturating_mul(SECOND).clamp(at + 1, end);
+        parts.push((u64::try_from(from).unwrap_or(0), to - at));
+        at = to;
+        if parts.len() as u64 > MAX_PARTS {
+            return Vec::new();
+        }
+    }
+    parts
+}
+
+/// When a key is one run of octets that starts at a word of the row: that word, and the mask for what the
+/// last word holds beyond the run.
+fn whole_words(runs: &[Run], key_words: usize) -> Option<(usize, u64)> {
+    let [run] = runs else { return None };
+    if run.from % 8 != 0 || run.to != 0 || run.len.div_ceil(8) != key_words {
+        return None;
+    }
+    let mut mask = [0xff_u8; 8];
+    let used = run.len - (key_words - 1) * 8;
+    mask.iter_mut().skip(used).for_each(|octet| *octet = 0);
+    Some((run.from / 8, u64::from_ne_bytes(mask)))
+}
+
+#[inline]
+fn copy(key: &mut [u8], row: &[u8], run: Run) {
+    if let (Some(to), Some(from)) = (key.get_mut(run.to..run.to + run.len), row.get(run.from..run.from + run.len)) {
+        to.copy_from_slice(from);
+    }
+}
+
+fn number_at(octets: &[u8], at: usize) -> u64 {
+    octets.get(at..).and_then(|octets| octets.first_chunk()).map_or(0, |octets| u64::from_be_bytes(*octets))
+}
+
+fn put(octets: &mut [u8], at: usize, number: u64) {
+    if let Some(octets) = octets.get_mut(at..).and_then(|octets| octets.first_chunk_mut()) {
+        *octets = number.to_be_bytes();
+    }
+}
+
+#[inline]
+fn translate(translated: &mut Vec<u32>, key: &mut [u8], at: usize, strings: &Strings, table: &mut Table) {
+    let Some(octets) = key.get_mut(at..).and_then(|octets| octets.first_chunk_mut::<4>()) else { return };
+    let id = u32::from_be_bytes(*octets);
+    if id == 0 {
+        return;
+    }
+    let known = translated.get(id as usize).copied().unwrap_or(0);
+    let own = if known > 0 {
+        known - 1
+    } else {
+        let own = table.strings_mut().intern(strings.get(id));
+        if translated.len() <= id as usize {
+            translated.resize(id as usize + 1, 0);
+        }
+        translated[id as usize] = own + 1;
+        own
+    };
+    *octets = own.to_be_bytes();
+}

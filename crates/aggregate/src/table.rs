@@ -1,0 +1,390 @@
+//! The table of aggregates.
+//!
+//! Entries (key words, then value words) lie one after the other in the order in which they came; an index
+//! with open addressing finds them. A slot of the index holds the upper 32 bits of the key's hash and the
+//! entry's number, so that growing the index reads the index alone, and a probe reads an entry only when 32
+//! bits of its hash agree. Rows are added in batches: all slots of a batch are read before the first entry
+//! is, so that the waits for memory overlap.
+
+use flow::schema::{Combine, Schema};
+use flow::strings::Strings;
+use foldhash::fast::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+/// Keys that are looked up together.
+const BATCH: usize = 32;
+/// Slots of the smallest index.
+const MIN_SLOTS: usize = 1 << 10;
+/// An entry's number takes 32 bits of a slot, and 0 means a free slot.
+const MAX_ENTRIES: usize = u32::MAX as usize - BATCH;
+
+/// One aggregate: the octets of its key and its values, in the order of the schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Aggregate<'a> {
+    /// Key: fields in network byte order, by the offsets of the schema's columns.
+    pub key: &'a [u8],
+    /// Values, in the schema's order.
+    pub values: &'a [u64],
+}
+
+/// Aggregates of one plugin, made by one worker or merged from several.
+pub struct Table {
+    schema: Arc<Schema>,
+    entries: Vec<u64>,
+    /// `hash << 32 | entry + 1`; 0 is free. A power of two long, at most seven eighths full.
+    index: Vec<u64>,
+    strings: Strings,
+    hash: RandomState,
+    /// All values are sums, as is usual.
+    sums: bool,
+}
+
+impl Table {
+    /// An empty table. `expected` aggregates (a guess) fit before the index grows; memory is touched only as
+    /// it fills.
+    pub fn new(schema: Arc<Schema>, hash: RandomState, expected: usize) -> Self {
+        let slots = (expected.min(MAX_ENTRIES) * 8 / 7 + 1).next_power_of_two().max(MIN_SLOTS);
+        let sums = schema.values.iter().all(|value| value.combine == Combine::Sum);
+        Self { schema, entries: Vec::new(), index: vec![0; slots], strings: Strings::default(), hash, sums }
+    }
+
+    /// What the table holds.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The strings whose ids its keys hold.
+    pub fn strings(&self) -> &Strings {
+        &self.strings
+    }
+
+    /// The strings, to add to.
+    pub fn strings_mut(&mut self) -> &mut Strings {
+        &mut self.strings
+    }
+
+    /// Number of aggregates.
+    pub fn len(&self) -> usize {
+        self.entries.len() / self.schema.stride()
+    }
+
+    /// True without aggregates.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Octets of memory in use, roughly.
+    pub fn size(&self) -> usize {
+        (self.entries.len() + self.index.len()) * 8 + self.strings.size()
+    }
+
+    /// The aggregates, in the order in which they came.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Aggregate<'_>> {
+        let key_words = self.schema.key_words;
+        self.entries.chunks_exact(self.schema.stride()).map(move |entry| {
+            let (key, values) = entry.split_at(key_words);
+            Aggregate { key: bytemuck::cast_slice(key), values }
+        })
+    }
+
+    /// Sum of one value over all aggregates.
+    pub fn total(&self, value: usize) -> u64 {
+        self.iter().fold(0, |sum, a| sum.saturating_add(a.values.get(value).copied().unwrap_or(0)))
+    }
+
+    /// Adds rows: `keys` holds their keys and `values` their values, one after the other. Returns how many
+    /// aggregates are new. What does not fit (4 billion aggregates) is not added; owners flush long before.
+    pub fn add(&mut self, keys: &[u64], values: &[u64]) -> usize {
+        let before = self.len();
+        // The constants let the compiler unroll comparison and hash for the usual key sizes.
+        match self.schema.key_words {
+            1 => self.add_keys(keys, values, 1),
+            2 => self.add_keys(keys, values, 2),
+            3 => self.add_keys(keys, values, 3),
+            4 => self.add_keys(keys, values, 4),
+            5 => self.add_keys(keys, values, 5),
+            6 => self.add_keys(keys, values, 6),
+            7 => self.add_keys(keys, values, 7),
+            8 => self.add_keys(keys, values, 8),
+            words => self.add_keys(keys, values, words),
+        }
+        self.len() - before
+    }
+
+    #[inline(always)]
+    fn add_keys(&mut self, keys: &[u64], values: &[u64], key_words: usize) {
+        let value_words = self.schema.values.len();
+        let batches = keys.chunks(BATCH * key_words).zip(values.chunks(BATCH * value_words));
+        for (keys, values) in batches {
+            let count = keys.len() / key_words;
+            if self.len() + count > MAX_ENTRIES {
+                return;
+            }
+            if (self.len() + count) * 8 > self.index.len() * 7 {
+                self.grow();
+            }
+            let mut hashes = [0u32; BATCH];
+            for (hash, key) in hashes.iter_mut().zip(keys.chunks_exact(key_words)) {
+                *hash = self.hash_of(key);
+            }
+            let mut first = [0u64; BATCH];
+            for (slot, hash) in first.iter_mut().zip(hashes).take(count) {
+                *slot = self.index[self.home(hash)];
+            }
+            let rows = keys.chunks_exact(key_words).zip(values.chunks_exact(value_words));
+            for ((key, values), (hash, slot)) in rows.zip(hashes.into_iter().zip(first)) {
+                self.add_one(key, values, hash, slot, key_words);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_one(&mut self, key: &[u64], values: &[u64], hash: u32, slot: u64, key_words: usize) {
+        let stride = key_words + values.len();
+        let mut at = self.home(hash);
+        // The slot may have been filled since it was read by a row of the same batch.
+        let mut slot = if slot == 0 { self.index[at] } else { slot };
+        loop {
+            if slot == 0 {
+                self.index[at] = u64::from(hash) << 32 | (self.entries.len() / stride + 1) as u64;
+                self.entries.extend_from_slice(key);
+                self.entries.extend_from_slice(values);
+                return;
+            }
+            if (slot >> 32) as u32 == hash {
+                let start = (slot as u32 as usize - 1) * stride;
+                let (known, sums) = self.entries[start..start + stride].split_at_mut(key_words);
+                if known == key {
+                    if self.sums {
+                        for (sum, value) in sums.iter_mut().zip(values) {
+                            *sum = sum.saturating_add(*value);
+                        }
+                    } else {
+                        combine(&self.schema, sums, values);
+                    }
+                    return;
+                }
+            }
+            at = (at + 1) & (self.index.len() - 1);
+            slot = self.index[at];
+        }
+    }
+
+    #[inline(always)]
+    fn hash_of(&self, key: &[u64]) -> u32 {
+        let mut hasher = self.hash.build_hasher();
+        for word in key {
+            hasher.write_u64(*word);
+        }
+        (hasher.finish() >> 32) as u32
+    }
+
+    /// The slot at which the search for a hash starts: its upper bits, so that growing needs no keys.
+    #[inline(always)]
+    fn home(&self, hash: u32) -> usize {
+        (u64::from(hash) << 32 >> (64 - self.index.len().trailing_zeros())) as usize
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.index);
+        self.index = vec![0; old.len() * 2];
+        self.fill(old.into_iter().filter(|slot| *slot != 0));
+    }
+
+    fn fill(&mut self, slots: impl Iterator<Item = u64>) {
+        for slot in slots {
+            let mut at = self.home((slot >> 32) as u32);
+            while self.index[at] != 0 {
+                at = (at + 1) & (self.index.len() - 1);
+            }
+            self.index[at] = slot;
+        }
+    }
+
+    /// Adds all aggregates of `other`, a table of the same schema and made with a clone of the same hash.
+    pub fn absorb(&mut self, other: Table) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let schema = Arc::clone(&self.schema);
+        let (key_words, value_words) = (schema.key_words, schema.values.len());
+        let mut keys = Vec::with_capacity(BATCH * key_words);
+        let mut values = Vec::with_capacity(BATCH * value_words);
+        for batch in other.entries.chunks(BATCH * schema.stride()) {
+            keys.clear();
+            values.clear();
+            for entry in batch.chunks_exact(schema.stride()) {
+                let (key, value) = entry.split_at(key_words);
+                let start = keys.len();
+                keys.extend_from_slice(key);
+                values.extend_from_slice(value);
+                let key: &mut [u8] = bytemuck::cast_slice_mut(&mut keys[start..]);
+                for finish in &schema.finishes {
+                    if let flow::schema::Finish::Intern(at) = finish
+                        && let Some(octets) = key.get_mut(*at..at + 4)
+                    {
+                        let id = octets.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
+                        let id = self.strings.intern(other.strings.get(id));
+                        octets.copy_from_slice(&id.to_be_bytes());
+                    }
+                }
+            }
+            self.add(&keys, &values);
+        }
+    }
+
+    /// Keeps the aggregates for which `keep` is true; it may change their values.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &mut [u64], &Strings) -> bool) {
+        let (stride, key_words) = (self.schema.stride(), self.schema.key_words);
+        let mut kept = 0;
+        for start in (0..self.entries.len()).step_by(stride) {
+            let (key, values) = self.entries[start..start + stride].split_at_mut(key_words);
+            if keep(bytemuck::cast_slice(key), values, &self.strings) {
+                self.entries.copy_within(start..start + stride, kept);
+                kept += stride;
+            }
+        }
+        if kept < self.entries.len() {
+            self.entries.truncate(kept);
+            self.reindex();
+        }
+    }
+
+    fn reindex(&mut self) {
+        let stride = self.schema.stride();
+        let slots = (self.len() * 8 / 7 + 1).next_power_of_two().max(MIN_SLOTS);
+        self.index.clear();
+        self.index.resize(slots, 0);
+        let hashes: Vec<u64> = (self.entries.chunks_exact(stride).zip(1u64..))
+            .map(|(entry, number)| u64::from(self.hash_of(&entry[..self.schema.key_words])) << 32 | number)
+            .collect();
+        self.fill(hashes.into_iter());
+    }
+}
+
+/// Brings the values of a row into those of its aggregate.
+fn combine(schema: &Schema, sums: &mut [u64], values: &[u64]) {
+    for ((spec, sum), value) in schema.values.iter().zip(sums).zip(values) {
+        *sum = match spec.combine {
+            Combine::Sum => sum.saturating_add(*value),
+            Combine::Or => *sum | *value,
+            // An unset time is 0 and says nothing.
+            Combine::Min if *sum == 0 || *value == 0 => *sum | *value,
+            Combine::Min => (*sum).min(*value),
+            Combine::Max => (*sum).max(*value),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::row::{FieldSet, Layout};
+    use flow::schema::{Options, Selection};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn schema(words: &str) -> Arc<Schema> {
+        let selection = Selection::parse(words.split(','), &[]).unwrap();
+        let mut fields = FieldSet::default();
+        selection.require(&Options::default(), &mut fields);
+        Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default()))
+    }
+
+    /// A key that starts with that word.
+    fn key(schema: &Schema, word: u64) -> Vec<u64> {
+        let mut key = vec![0; schema.key_words];
+        key[0] = word;
+        key
+    }
+
+    fn content(table: &Table) -> BTreeMap<Vec<u8>, Vec<u64>> {
+        table.iter().map(|a| (a.key.to_vec(), a.values.to_vec())).collect()
+    }
+
+    #[test]
+    fn a_full_index_grows_and_finds_everything() {
+        let schema = schema("tag");
+        let mut table = Table::new(schema.clone(), RandomState::default(), 0);
+        for round in 1..=2 {
+            for n in 0..5000u64 {
+                let new = table.add(&key(&schema, n), &[1, n]);
+                assert_eq!(new, usize::from(round == 1));
+            }
+        }
+        assert_eq!(table.len(), 5000);
+        assert!(table.iter().all(|a| a.values[0] == 2));
+        assert_eq!(table.total(0), 10_000);
+    }
+
+    #[test]
+    fn retained_aggregates_are_still_found() {
+        let schema = schema("tag");
+        let mut table = Table::new(schema.clone(), RandomState::default(), 0);
+        for n in 0..100u64 {
+            table.add(&key(&schema, n), &[n, 1]);
+        }
+        table.retain(|_, values, _| values[0] % 2 == 0);
+        assert_eq!(table.len(), 50);
+        assert_eq!(table.add(&[key(&schema, 4), key(&schema, 5)].concat(), &[1, 1, 1, 1]), 1);
+    }
+
+    #[test]
+    fn merged_strings_keep_their_text() {
+        let schema = schema("vrf_name");
+        let flow::schema::At::Key(at) = schema.columns[0].at else { panic!("a key") };
+        let state = RandomState::default();
+        let (mut a, mut b) = (Table::new(schema.clone(), state.clone(), 0), Table::new(schema, state, 0));
+        for (table, names) in [(&mut a, ["red", "blue"]), (&mut b, ["blue", "green"])] {
+            for name in names {
+                let id = table.strings_mut().intern(name.as_bytes());
+                let mut octets = [0u8; 8];
+                octets[at..at + 4].copy_from_slice(&id.to_be_bytes());
+                table.add(&[u64::from_ne_bytes(octets)], &[1, 10]);
+            }
+        }
+        a.absorb(b);
+        let mut seen: Vec<_> = (a.iter())
+            .map(|x| (a.strings().get(u32::from_be_bytes(x.key[at..at + 4].try_into().unwrap())).to_vec(), x.values[0]))
+            .collect();
+        seen.sort();
+        assert_eq!(seen, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_counts_like_a_map(rows in prop::collection::vec((0u64..40, 0u64..3, 1u64..1000), 0..400)) {
+            let schema = schema("tag,tag2");
+            let mut table = Table::new(schema.clone(), RandomState::default(), 0);
+            let (mut keys, mut values, mut map) = (Vec::new(), Vec::new(), BTreeMap::new());
+            for (a, b, bytes) in rows {
+                keys.extend([a, b, 0]);
+                values.extend([1, bytes]);
+                let octets = bytemuck::cast_slice(&[a, b, 0]).to_vec();
+                let sum: &mut Vec<u64> = map.entry(octets).or_insert(vec![0, 0]);
+                sum[0] += 1;
+                sum[1] += bytes;
+            }
+            table.add(&keys, &values);
+            prop_assert_eq!(content(&table), map);
+        }
+
+        #[test]
+        fn two_merged_tables_equal_one(rows in prop::collection::vec((0u64..40, any::<bool>()), 0..300)) {
+            let (schema, state) = (schema("tag"), RandomState::default());
+            let mut tables: Vec<_> = (0..3).map(|_| Table::new(schema.clone(), state.clone(), 0)).collect();
+            for (n, worker) in rows {
+                tables[usize::from(worker)].add(&key(&schema, n), &[1, 7]);
+                tables[2].add(&key(&schema, n), &[1, 7]);
+            }
+            let whole = tables.pop().unwrap();
+            let second = tables.pop().unwrap();
+            let mut first = tables.pop().unwrap();
+            first.absorb(second);
+            prop_assert_eq!(content(&first), content(&whole));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Where datagrams and packets come from: UDP sockets, capture files.

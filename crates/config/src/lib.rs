@@ -1,0 +1,1 @@
+//! Configuration keys, files, command lines and the problems found in them.

@@ -1,0 +1,1 @@
+//! What all daemons share: workers, outlets, flushes and shutdown.

@@ -1,0 +1,1 @@
+//! Aggregates as text: formatted, CSV and JSON; names with variables.

@@ -1,0 +1,98 @@
+//! IP addresses as rows keep them: 16 octets that also tell the family, and absence.
+//!
+//! | octets | meaning |
+//! |---|---|
+//! | all zero | no address |
+//! | `::ffff:a.b.c.d` | the IPv4 address a.b.c.d, 0.0.0.0 included |
+//! | `::fffe:0:0` | the IPv6 address `::` |
+//! | others | that IPv6 address |
+//!
+//! An exporter that truly sends the mapped form of an IPv4 address as IPv6 is shown as IPv4, which is
+//! what that form is for (RFC 4291 section 2.5.5.2).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The octets of a row's address field.
+pub type Octets = [u8; 16];
+
+/// No address.
+pub const ABSENT: Octets = [0; 16];
+
+/// The first 12 octets of an IPv4 address.
+pub const V4_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// The IPv4 address 0.0.0.0.
+pub const V4_ZERO: Octets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
+
+/// The IPv6 address `::`, which must differ from "no address".
+pub const V6_ZERO: Octets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0];
+
+/// An address as a row keeps it.
+pub fn octets(address: IpAddr) -> Octets {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) if v6.is_unspecified() => V6_ZERO,
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// The address that a row keeps, if any.
+pub fn address(octets: &Octets) -> Option<IpAddr> {
+    if *octets == ABSENT {
+        return None;
+    }
+    if *octets == V6_ZERO {
+        return Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    }
+    match octets {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
+            Some(IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d)))
+        }
+        _ => Some(IpAddr::V6(Ipv6Addr::from(*octets))),
+    }
+}
+
+/// True for the IPv4 form.
+pub fn is_v4(octets: &Octets) -> bool {
+    octets.starts_with(&V4_PREFIX)
+}
+
+/// The network of an address: its first `mask` bits, the rest zero. `mask` counts from the start of the
+/// address in its own family and is limited to its width.
+pub fn network(octets: &Octets, mask: u8) -> Octets {
+    match address(octets) {
+        None => ABSENT,
+        Some(IpAddr::V4(v4)) => {
+            let kept = u32::MAX.checked_shl(32 - u32::from(mask.min(32))).unwrap_or(0);
+            self::octets(IpAddr::V4(Ipv4Addr::from(u32::from(v4) & kept)))
+        }
+        Some(IpAddr::V6(v6)) => {
+            let kept = u128::MAX.checked_shl(128 - u32::from(mask.min(128))).unwrap_or(0);
+            self::octets(IpAddr::V6(Ipv6Addr::from(u128::from(v6) & kept)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_and_absence_are_told_apart() {
+        for text in ["0.0.0.0", "10.1.2.3", "::", "::1", "2001:db8::1"] {
+            let ip: IpAddr = text.parse().unwrap();
+            assert_eq!(address(&octets(ip)), Some(ip));
+        }
+        assert_eq!(address(&ABSENT), None);
+    }
+
+    #[test]
+    fn networks_are_cut_at_their_mask() {
+        let cut = |text: &str, mask| address(&network(&octets(text.parse().unwrap()), mask)).unwrap().to_string();
+        assert_eq!(cut("10.1.2.3", 24), "10.1.2.0");
+        assert_eq!(cut("10.1.2.3", 0), "0.0.0.0");
+        assert_eq!(cut("10.1.2.3", 200), "10.1.2.3");
+        assert_eq!(cut("2001:db8::1", 32), "2001:db8::");
+        assert_eq!(cut("2001:db8::1", 0), "::");
+    }
+}

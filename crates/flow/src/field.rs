@@ -1,0 +1,221 @@
+//! The built-in fields of a row.
+//!
+//! They are listed in the order in which rows keep them: as the usual templates order theirs, so that
+//! neighbours in a record are neighbours in the row and one copy moves several.
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident = $size:literal,)*) => {
+        /// A built-in field.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Field { $($(#[$doc])* $name),* }
+
+        impl Field {
+            /// All fields, in the order of the row.
+            pub const ALL: &'static [Field] = &[$(Field::$name),*];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Octets that the field takes in a row.
+            pub const fn size(self) -> usize {
+                match self { $(Field::$name => $size),* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// Source IPv4 or IPv6 address.
+    SrcHost = 16,
+    /// Destination IPv4 or IPv6 address.
+    DstHost = 16,
+    /// BGP next hop.
+    PeerDstIp = 16,
+    /// Input interface (SNMP ifIndex).
+    InIface = 4,
+    /// Output interface (SNMP ifIndex).
+    OutIface = 4,
+    /// Source port of TCP, UDP, SCTP.
+    SrcPort = 2,
+    /// Destination port of TCP, UDP, SCTP.
+    DstPort = 2,
+    /// TCP flags, ORed over the aggregate.
+    TcpFlags = 1,
+    /// IP protocol.
+    Proto = 1,
+    /// IPv4 type of service or IPv6 traffic class.
+    Tos = 1,
+    /// Source AS number.
+    SrcAs = 4,
+    /// Destination AS number.
+    DstAs = 4,
+    /// Prefix length of the source network.
+    SrcMask = 1,
+    /// Prefix length of the destination network.
+    DstMask = 1,
+    /// 1 where the record tells of an event and has no counters; such aggregates stay apart from flows.
+    Event = 1,
+    /// Priority of the outermost 802.1Q tag.
+    Cos = 1,
+    /// EtherType of the payload, in hexadecimal.
+    Etype = 2,
+    /// Source MAC address.
+    SrcMac = 6,
+    /// Destination MAC address.
+    DstMac = 6,
+    /// VLAN id in the direction of the flow.
+    Vlan = 2,
+    /// VLAN id on the way in.
+    InVlan = 2,
+    /// VLAN id on the way out.
+    OutVlan = 2,
+    /// Customer VLAN id on the way in.
+    InCvlan = 2,
+    /// Customer VLAN id on the way out.
+    OutCvlan = 2,
+    /// Source network: the source address cut at its mask.
+    SrcNet = 16,
+    /// Destination network: the destination address cut at its mask.
+    DstNet = 16,
+    /// IPv6 flow label.
+    FlowLabel = 4,
+    /// AS path to the destination.
+    AsPath = 4,
+    /// Standard communities of the route to the destination.
+    Comms = 4,
+    /// Extended communities of the route to the destination.
+    Ecomms = 4,
+    /// Large communities of the route to the destination.
+    Lcomms = 4,
+    /// Local preference of the route to the destination.
+    LocalPref = 4,
+    /// Multi-exit discriminator of the route to the destination.
+    Med = 4,
+    /// AS path to the source.
+    SrcAsPath = 4,
+    /// Standard communities of the route to the source.
+    SrcComms = 4,
+    /// Extended communities of the route to the source.
+    SrcEcomms = 4,
+    /// Large communities of the route to the source.
+    SrcLcomms = 4,
+    /// Local preference of the route to the source.
+    SrcLocalPref = 4,
+    /// Multi-exit discriminator of the route to the source.
+    SrcMed = 4,
+    /// RPKI validity of the route to the source.
+    SrcRoa = 1,
+    /// RPKI validity of the route to the destination.
+    DstRoa = 1,
+    /// Neighbour AS that the traffic came from.
+    PeerSrcAs = 4,
+    /// Neighbour AS that the traffic goes to.
+    PeerDstAs = 4,
+    /// Firewall event.
+    FwEvent = 1,
+    /// NAT event.
+    NatEvent = 1,
+    /// Source address after translation.
+    PostNatSrcHost = 16,
+    /// Destination address after translation.
+    PostNatDstHost = 16,
+    /// Source port after translation.
+    PostNatSrcPort = 2,
+    /// Destination port after translation.
+    PostNatDstPort = 2,
+    /// VXLAN network identifier.
+    Vxlan = 4,
+    /// NVGRE virtual subnet identifier.
+    Nvgre = 4,
+    /// Source MAC address inside the tunnel.
+    TunnelSrcMac = 6,
+    /// Destination MAC address inside the tunnel.
+    TunnelDstMac = 6,
+    /// Source address inside the tunnel.
+    TunnelSrcHost = 16,
+    /// Destination address inside the tunnel.
+    TunnelDstHost = 16,
+    /// IP protocol inside the tunnel.
+    TunnelProto = 1,
+    /// Type of service or traffic class inside the tunnel.
+    TunnelTos = 1,
+    /// Source port inside the tunnel.
+    TunnelSrcPort = 2,
+    /// Destination port inside the tunnel.
+    TunnelDstPort = 2,
+    /// TCP flags inside the tunnel, ORed over the aggregate.
+    TunnelTcpFlags = 1,
+    /// IPv6 flow label inside the tunnel.
+    TunnelFlowLabel = 4,
+    /// MPLS label at the bottom of the stack.
+    MplsLabelBottom = 4,
+    /// MPLS label at the top of the stack.
+    MplsLabelTop = 4,
+    /// Whole MPLS label stack, top first.
+    MplsLabelStack = 4,
+    /// Route distinguisher of the MPLS VPN.
+    MplsVpnRd = 8,
+    /// Where the route distinguisher came from ([`crate::kind::RdOrigin`]).
+    MplsVpnRdOrigin = 1,
+    /// Pseudowire id of the MPLS L2 VPN.
+    MplsPwId = 4,
+    /// VRF name of the flow, whichever side has one.
+    VrfName = 4,
+    /// VRF name on the way in.
+    IngressVrfName = 4,
+    /// VRF name on the way out.
+    EgressVrfName = 4,
+    /// Application.
+    Class = 4,
+    /// Country of the source address.
+    SrcCountry = 4,
+    /// Country of the destination address.
+    DstCountry = 4,
+    /// Postal code of the source address.
+    SrcPocode = 4,
+    /// Postal code of the destination address.
+    DstPocode = 4,
+    /// Latitude and longitude of the source address.
+    SrcCoords = 16,
+    /// Latitude and longitude of the destination address.
+    DstCoords = 16,
+    /// Name of the input interface.
+    InIfaceName = 4,
+    /// Name of the output interface.
+    OutIfaceName = 4,
+    /// Address of the exporter.
+    PeerSrcIp = 16,
+    /// Sampling interval: one packet in so many.
+    SamplingRate = 4,
+    /// Where the flow was observed: i (ingress), e (egress), u (unknown).
+    Direction = 1,
+    /// Numeric tag of pre_tag_map.
+    Tag = 8,
+    /// Second numeric tag of pre_tag_map.
+    Tag2 = 8,
+    /// Text label of pre_tag_map.
+    Label = 4,
+    /// Sequence number in the header of the export protocol.
+    ExportSequence = 4,
+    /// Version of the export protocol.
+    ExportVersion = 2,
+    /// Engine, source id or observation domain in the header of the export protocol.
+    ExportSysid = 4,
+    /// Forwarding status.
+    FwdStatus = 1,
+    /// Mean on-path delay, microseconds.
+    PathDelayAvg = 4,
+    /// Smallest on-path delay, microseconds.
+    PathDelayMin = 4,
+    /// Largest on-path delay, microseconds.
+    PathDelayMax = 4,
+    /// SRv6 segment list.
+    Srv6Segments = 4,
+    /// When the flow started, or was observed.
+    TimeStart = 8,
+    /// When the flow ended.
+    TimeEnd = 8,
+    /// When the collector received it.
+    TimeArrival = 8,
+    /// When the exporter sent it.
+    TimeExport = 8,
+}

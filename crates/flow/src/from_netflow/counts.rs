@@ -1,0 +1,86 @@
+//! What a decoder counts, and what it has to say.
+
+use std::net::IpAddr;
+
+/// Counters of a decoder. Sets are counted where their records cannot be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Flow records decoded.
+    pub records: u64,
+    /// Options records decoded.
+    pub options_records: u64,
+    /// Records that held a frame without an IP header, and so no flow.
+    pub records_without_flow: u64,
+    /// Rows made: a record of both ways gives two.
+    pub rows: u64,
+    /// Sets with something wrong.
+    pub faulty_sets: u64,
+    /// Records announced by v1, v5 or v7 headers that were not there.
+    pub records_missing: u64,
+    /// Data sets kept until their template comes.
+    pub sets_kept: u64,
+    /// Kept sets decoded when their template came.
+    pub sets_recovered: u64,
+    /// Kept sets whose template did not come in time.
+    pub sets_expired: u64,
+    /// Sets dropped because too many were kept.
+    pub sets_crowded: u64,
+    /// Kept sets given up at the end.
+    pub sets_abandoned: u64,
+    /// Templates that were new.
+    pub templates_new: u64,
+    /// Templates that changed their shape.
+    pub templates_changed: u64,
+    /// Templates withdrawn.
+    pub templates_withdrawn: u64,
+    /// Templates that cannot be used.
+    pub templates_faulty: u64,
+    /// Templates dropped at the bound.
+    pub templates_evicted: u64,
+    /// Jumps of sequence numbers.
+    pub sequence_gaps: u64,
+    /// Units (flows, datagrams, records) missing by sequence numbers.
+    pub sequence_lost: u64,
+}
+
+/// Something worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Data came before their template.
+    NoTemplate {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// Template id.
+        id: u16,
+    },
+    /// A template or set is wrong.
+    Faulty {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// What is wrong.
+        fault: netflow::datagram::Fault,
+    },
+    /// A template is new or has changed; for the templates file.
+    Template {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// The template.
+        template: netflow::template::Template,
+    },
+    /// A sequence number jumped.
+    Gap {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// Units missing.
+        lost: u32,
+    },
+}
+
+/// Most notices between two collections.
+pub(crate) const MAX_NOTICES: usize = 64;

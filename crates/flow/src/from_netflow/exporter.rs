@@ -1,0 +1,397 @@
+//! One exporter: its templates, its options data, and how its datagrams become rows.
+
+use super::counts::{Counts, MAX_NOTICES, Notice};
+use super::known::Known;
+use super::plan::{self, Plan};
+use super::run::{Record, Run, put};
+use super::{Needs, Settings, fixed_templates};
+use crate::address;
+use crate::field::Field;
+use crate::row::{self, Rows};
+use crate::strings::Strings;
+use netflow::datagram::{Body, Datagram, Fault, Header, Set};
+use netflow::options::Facts;
+use netflow::pending::Pending;
+use netflow::record::{self, Spans};
+use netflow::sequence::{Seen, Sequence};
+use netflow::template::{Announced, Cache, Kind, Record as TemplateRecord, Records, Template};
+use std::net::IpAddr;
+use wire::Reader;
+
+/// Memory that the decoding of sets uses again and again, and the plans of versions without templates.
+pub(crate) struct Scratch {
+    base: Vec<u64>,
+    spans: Spans,
+    /// v1, v5, v7.
+    fixed: [Plan; 3],
+}
+
+impl Scratch {
+    pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
+        let fixed = fixed_templates().map(|template| plan::compile(&template, needs, settings));
+        Self { base: Vec::new(), spans: Spans::new(), fixed }
+    }
+}
+
+/// What a datagram is decoded with.
+pub(crate) struct Context<'a> {
+    pub(crate) needs: &'a Needs,
+    pub(crate) settings: &'a Settings,
+    pub(crate) strings: &'a mut Strings,
+    pub(crate) counts: &'a mut Counts,
+    pub(crate) notices: &'a mut Vec<Notice>,
+    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) rows: &'a mut Rows,
+}
+
+impl Context<'_> {
+    fn notice(&mut self, notice: Notice) {
+        if self.notices.len() < MAX_NOTICES {
+            self.notices.push(notice);
+        }
+    }
+}
+
+/// An exporter.
+#[derive(Debug)]
+pub struct Exporter {
+    /// The address that its datagrams come from.
+    pub address: IpAddr,
+    templates: Cache<Plan>,
+    pending: Pending,
+    /// Its sequence numbers.
+    pub sequence: Sequence,
+    known: Known,
+    /// Datagrams received.
+    pub datagrams: u64,
+    /// Octets received.
+    pub octets: u64,
+    /// Flow records decoded.
+    pub records: u64,
+    /// Domain of the last datagram.
+    pub domain: u32,
+}
+
+/// What came of the records of a set.
+#[derive(Clone, Copy, Default)]
+struct Decoded {
+    records: u64,
+    /// All of them could be told apart, so that they can be counted.
+    whole: bool,
+}
+
+impl Exporter {
+    pub(crate) fn new(address: IpAddr, settings: &Settings) -> Self {
+        Self {
+            address,
+            templates: Cache::new(settings.max_templates),
+            pending: Pending::new(settings.pending_octets, settings.pending_age),
+            sequence: Sequence::default(),
+            known: Known::default(),
+            datagrams: 0,
+            octets: 0,
+            records: 0,
+            domain: 0,
+        }
+    }
+
+    /// Templates known.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.templates.iter()
+    }
+
+    pub(crate) fn restore(&mut self, template: Template, needs: &Needs, settings: &Settings) {
+        self.templates.announce(template, |template| plan::compile(template, needs, settings));
+    }
+
+    pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
+        counts.sets_expired += self.pending.expire(now).expired;
+    }
+
+    pub(crate) fn abandon(&mut self, counts: &mut Counts) {
+        counts.sets_abandoned += self.pending.len() as u64;
+        self.pending = Pending::new(0, 0);
+    }
+
+    pub(crate) fn datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        octets: usize,
+        arrival: u64,
+        context: &mut Context<'_>,
+    ) {
+        self.datagrams += 1;
+        self.octets += octets as u64;
+        let header = &datagram.header;
+        self.domain = header.domain;
+        let units = match &datagram.body {
+            Body::Records(records) => {
+                if let Some(Fault::Count { announced, present }) = records.fault {
+                    context.counts.records_missing += u64::from(announced) - present as u64;
+                    context.counts.faulty_sets += 1;
+                }
+                let count = self.fixed(header, records.octets, records.size, arrival, context);
+                // v1 has no sequence numbers.
+                (header.version != 1).then_some(u64::from(header.count).max(count))
+            }
+            Body::Sets(sets) => {
+                let units = self.sets(header, sets.clone(), arrival, context);
+                if header.version == 9 { Some(1) } else { units }
+            }
+        };
+        self.check_sequence(header, units, context);
+    }
+
+    fn check_sequence(&mut self, header: &Header, units: Option<u64>, context: &mut Context<'_>) {
+        let Some(units) = units else {
+            // What could not be counted is no gap.
+            self.sequence.forget(header.version, header.domain);
+            return;
+        };
+        let units = u32::try_from(units).unwrap_or(0);
+        if let Seen::Forward(lost) = self.sequence.check(header.version, header.domain, header.sequence, units) {
+            context.counts.sequence_gaps += 1;
+            context.counts.sequence_lost += u64::from(lost);
+            context.notice(Notice::Gap { exporter: self.address, domain: header.domain, lost });
+        }
+    }
+
+    /// Records of v1, v5, v7.
+    fn fixed(
+        &mut self,
+        header: &Header,
+        octets: &[u8],
+        size: usize,
+        arrival: u64,
+        context: &mut Context<'_>,
+    ) -> u64 {
+        let Scratch { base, fixed: [v1, v5, v7], .. } = &mut *context.scratch;
+        let plan = match header.version {
+            1 => v1,
+            5 => v5,
+            _ => v7,
+        };
+        prepare(base, plan, header, arrival, self.peer(context.settings), context.needs);
+        let before = context.rows.len();
+        let mut run = Run {
+            needs: context.needs,
+            settings: context.settings,
+            header,
+            scope: scope(header, context.settings),
+            known: &self.known,
+            strings: context.strings,
+        };
+        let mut count = 0;
+        for octets in octets.chunks_exact(size) {
+            run.record(plan, base, Record { octets, spans: None }, context.rows);
+            count += 1;
+        }
+        context.counts.records += count;
+        context.counts.rows += (context.rows.len() - before) as u64;
+        self.records += count;
+        count
+    }
+
+    /// Sets of v9 or IPFIX. Returns the number of data records, unless some could not be told apart.
+    fn sets(
+        &mut self,
+        header: &Header,
+        sets: netflow::datagram::Sets<'_>,
+        arrival: u64,
+        context: &mut Context<'_>,
+    ) -> Option<u64> {
+        let mut units = Some(0);
+        for set in sets {
+            match set {
+                Ok(Set::Templates(records)) => self.announcements(header, records, context),
+                Ok(Set::Data { id, body }) => {
+                    let decoded = self.data(header, id, body, arrival, context);
+                    match decoded {
+                        Some(Decoded { records, whole: true }) => units = units.map(|units| units + records),
+                        Some(_) => units = None,
+                        None => {
+                            units = None;
+                            self.hold(header, id, body, arrival, context);
+                        }
+                    }
+                }
+                Err(fault) => {
+                    units = None;
+                    self.faulty(header, fault, context);
+                }
+            }
+        }
+        units
+    }
+
+    fn faulty(&self, header: &Header, fault: Fault, context: &mut Context<'_>) {
+        context.counts.faulty_sets += 1;
+        context.notice(Notice::Faulty { exporter: self.address, domain: header.domain, fault });
+    }
+
+    #[cold]
+    fn hold(&mut self, header: &Header, id: u16, body: &[u8], arrival: u64, context: &mut Context<'_>) {
+        let lost = self.pending.keep(*header, id, body, arrival);
+        context.counts.sets_kept += 1;
+        context.counts.sets_expired += lost.expired;
+        context.counts.sets_crowded += lost.crowded;
+        context.notice(Notice::NoTemplate { exporter: self.address, domain: header.domain, id });
+    }
+
+    fn announcements(&mut self, header: &Header, records: Records<'_>, context: &mut Context<'_>) {
+        for record in records {
+            match record {
+                Ok(TemplateRecord::Define(template)) => self.announce(template, context),
+                Ok(TemplateRecord::Withdraw(id)) => {
+                    context.counts.templates_withdrawn += u64::from(self.templates.withdraw(header.domain, id));
+                }
+                Ok(TemplateRecord::WithdrawAll { options }) => {
+                    let count = self.templates.withdraw_all(header.domain, options);
+                    context.counts.templates_withdrawn += count as u64;
+                }
+                Err(fault) => {
+                    context.counts.templates_faulty += 1;
+                    self.faulty(header, Fault::Template(fault), context);
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self, template: Template, context: &mut Context<'_>) {
+        let (needs, settings) = (context.needs, context.settings);
+        let evicted = self.templates.evicted();
+        let (domain, id) = (template.domain, template.id);
+        let announced = self.templates.announce(template, |template| plan::compile(template, needs, settings));
+        context.counts.templates_evicted += self.templates.evicted() - evicted;
+        match announced {
+            Announced::Same => {}
+            Announced::New => context.counts.templates_new += 1,
+            Announced::Changed => context.counts.templates_changed += 1,
+        }
+        if announced != Announced::Same
+            && let Some((template, _)) = self.templates.find(domain, id)
+        {
+            let template = template.clone();
+            context.notice(Notice::Template { exporter: self.address, template });
+        }
+        for held in self.pending.take(domain, id) {
+            context.counts.sets_recovered += 1;
+            self.data(&held.header, id, &held.body, held.arrival, context);
+        }
+    }
+
+    /// Decodes a data set; `None` without its template.
+    fn data(
+        &mut self,
+        header: &Header,
+        id: u16,
+        body: &[u8],
+        arrival: u64,
+        context: &mut Context<'_>,
+    ) -> Option<Decoded> {
+        let (template, plan) = self.templates.find(header.domain, id)?;
+        let options = template.kind != Kind::Data;
+        let mut decoded = Decoded { records: 0, whole: true };
+        if options {
+            for record in record::records(template, body) {
+                match record {
+                    Ok(octets) => {
+                        let facts = Facts::read(template, octets);
+                        self.known.learn(scope(header, context.settings), &facts);
+                        decoded.records += 1;
+                    }
+                    Err(_) => {
+                        decoded.whole = false;
+                        context.counts.faulty_sets += 1;
+                    }
+                }
+            }
+            context.counts.options_records += decoded.records;
+            if !context.settings.account_options {
+                return Some(decoded);
+            }
+        }
+        let Scratch { base, spans, .. } = &mut *context.scratch;
+        let peer = self.known.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(self.address);
+        prepare(base, plan, header, arrival, peer, context.needs);
+        let before = context.rows.len();
+        let mut run = Run {
+            needs: context.needs,
+            settings: context.settings,
+            header,
+            scope: scope(header, context.settings),
+            known: &self.known,
+            strings: context.strings,
+        };
+        let mut records = 0;
+        let mut without_flow = 0;
+        if plan.variable {
+            let mut r = Reader::new(body);
+            loop {
+                match record::spans(template, &mut r, spans) {
+                    Ok(true) => {
+                        let record = Record { octets: body, spans: Some(spans) };
+                        without_flow += u64::from(!run.record(plan, base, record, context.rows));
+                        records += 1;
+                    }
+                    Ok(false) => break,
+                    Err(_) => {
+                        decoded.whole = false;
+                        context.counts.faulty_sets += 1;
+                        break;
+                    }
+                }
+            }
+        } else {
+            for octets in body.chunks_exact(template.min_length) {
+                let record = Record { octets, spans: None };
+                without_flow += u64::from(!run.record(plan, base, record, context.rows));
+                records += 1;
+            }
+        }
+        decoded.records = records;
+        if !options {
+            context.counts.records += records;
+            self.records += records;
+        }
+        context.counts.records_without_flow += without_flow;
+        context.counts.rows += (context.rows.len() - before) as u64;
+        Some(decoded)
+    }
+
+    fn peer(&self, settings: &Settings) -> IpAddr {
+        self.known.address.filter(|_| !settings.ignore_exporter_address).unwrap_or(self.address)
+    }
+}
+
+/// The domain under which options data are kept and looked up.
+fn scope(header: &Header, settings: &Settings) -> u32 {
+    if settings.ignore_scope { 0 } else { header.domain }
+}
+
+/// Makes the row that all records of a set start from: the plan's, with what the header tells.
+fn prepare(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
+    base.clear();
+    base.extend_from_slice(&plan.base);
+    let export = u64::from(header.export_secs) * 1_000_000;
+    if let Some(flows) = base.get_mut(row::FLOWS) {
+        *flows = 1;
+    }
+    if let Some(stamp) = base.get_mut(row::STAMP) {
+        *stamp = arrival;
+    }
+    let octets: &mut [u8] = bytemuck::cast_slice_mut(base);
+    let mut set = |field, value: &[u8]| {
+        if let Some(to) = needs.layout.offset(field) {
+            put(octets, to, value);
+        }
+    };
+    set(Field::PeerSrcIp, &address::octets(peer));
+    set(Field::ExportSequence, &header.sequence.to_be_bytes());
+    set(Field::ExportVersion, &header.version.to_be_bytes());
+    set(Field::ExportSysid, &header.domain.to_be_bytes());
+    set(Field::TimeExport, &export.to_be_bytes());
+    set(Field::TimeArrival, &arrival.to_be_bytes());
+    // Records that tell no start are taken to start when they were exported.
+    set(Field::TimeStart, &export.to_be_bytes());
+}

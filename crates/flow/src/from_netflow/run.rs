@@ -1,0 +1,384 @@
+//! Plans at work: one record becomes one row, or two when it tells of both ways.
+
+use super::known::{self, Known};
+use super::plan::{Op, Plan, SWAPPED, Src};
+use super::sources::Clock;
+use super::{Needs, Settings, copy, frame};
+use crate::address;
+use crate::row::{self, RowMut, Rows};
+use crate::strings::Strings;
+use netflow::datagram::Header;
+use netflow::record::{Spans, number};
+use wire::RouteDistinguisher;
+
+/// Microseconds of a second.
+const SECOND: u64 = 1_000_000;
+/// Seconds between the epochs of NTP and Unix.
+const NTP_OFFSET: u64 = 2_208_988_800;
+
+/// What the records of a set share.
+pub(crate) struct Run<'a> {
+    pub(crate) needs: &'a Needs,
+    pub(crate) settings: &'a Settings,
+    pub(crate) header: &'a Header,
+    /// Domain under which options were kept.
+    pub(crate) scope: u32,
+    pub(crate) known: &'a Known,
+    pub(crate) strings: &'a mut Strings,
+}
+
+/// A record and, where its template has variable fields, their places.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    pub(crate) octets: &'a [u8],
+    pub(crate) spans: Option<&'a Spans>,
+}
+
+impl<'a> Record<'a> {
+    #[inline]
+    fn field(&self, src: Src) -> &'a [u8] {
+        let (at, len) = match self.spans {
+            None => (usize::from(src.at), usize::from(src.len)),
+            Some(spans) => match spans.get(usize::from(src.field)) {
+                Some((at, len)) => (*at as usize, *len as usize),
+                None => return &[],
+            },
+        };
+        self.octets.get(at..at + len).unwrap_or(&[])
+    }
+
+    #[inline]
+    fn number(&self, src: Src) -> u64 {
+        number(self.field(src))
+    }
+
+    fn find(&self, src: Option<Src>) -> Option<u64> {
+        src.map(|src| self.number(src))
+    }
+}
+
+impl Run<'_> {
+    /// Makes the rows of one record. False: it held a frame that tells nothing, and made none.
+    #[inline]
+    pub(crate) fn record(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, rows: &mut Rows) -> bool {
+        let mut row = rows.push(base);
+        if !plan.variable {
+            copy::run(&plan.copies, record.octets, row.octets());
+        }
+        let packets = record.find(plan.counters.packets).unwrap_or(0);
+        let octets = record.find(plan.counters.octets).unwrap_or(0);
+        *row.head(row::PACKETS) = packets;
+        *row.head(row::OCTETS) = octets;
+        if let Some(src) = plan.flows {
+            *row.head(row::FLOWS) = record.number(src);
+        }
+        for op in &plan.ops {
+            if !self.op(op, plan, record, &mut row) {
+                rows.pop();
+                return false;
+            }
+        }
+        if let Some(reverse) = &plan.reverse {
+            let packets = record.find(reverse.packets).unwrap_or(0);
+            let octets = record.find(reverse.octets).unwrap_or(0);
+            if packets > 0 || octets > 0 {
+                self.reverse(packets, octets, rows);
+            }
+        }
+        true
+    }
+
+    /// The way back: the row just made, with source and destination exchanged and counters of its own.
+    #[cold]
+    fn reverse(&self, packets: u64, octets: u64, rows: &mut Rows) {
+        let mut row = rows.push_copy();
+        *row.head(row::PACKETS) = packets;
+        *row.head(row::OCTETS) = octets;
+        let layout = &self.needs.layout;
+        let row = row.octets();
+        for (a, b) in SWAPPED {
+            match (layout.offset(*a), layout.offset(*b)) {
+                (Some(a_at), Some(b_at)) => {
+                    for n in 0..a.size() {
+                        row.swap(a_at + n, b_at + n);
+                    }
+                }
+                // The other end is not kept, so what stands here is unknown on the way back.
+                (Some(at), None) => put(row, at, &[0; 16][..a.size()]),
+                (None, Some(at)) => put(row, at, &[0; 16][..b.size()]),
+                (None, None) => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn op(&mut self, op: &Op, plan: &Plan, record: Record<'_>, row: &mut RowMut<'_>) -> bool {
+        match op {
+            Op::Number { src, to, size } => {
+                let number = record.number(*src).to_be_bytes();
+                let octets = record.field(*src);
+                // A field of six octets is a MAC address, whose octets fit into the number as well.
+                if !octets.is_empty() {
+                    put(row.octets(), *to, &number[8 - size..]);
+                }
+            }
+            Op::Address { sources, to } => self.address(sources, *to, record, row.octets()),
+            Op::Exporter { sources, to } => {
+                if sources.iter().any(|src| record.field(*src).iter().any(|octet| *octet != 0)) {
+                    self.address(sources, *to, record, row.octets());
+                }
+            }
+            Op::Mask { sources, to } => {
+                let mask = sources.iter().map(|src| record.number(*src)).find(|mask| *mask > 0).unwrap_or(0);
+                put(row.octets(), *to, &[mask as u8]);
+            }
+            Op::Etype { host, to } => {
+                let family: u16 = match octets_at(row.octets(), *host) {
+                    host if host == address::ABSENT => 0,
+                    host if address::is_v4(&host) => 0x0800,
+                    _ => 0x86dd,
+                };
+                put(row.octets(), *to, &family.to_be_bytes());
+            }
+            Op::Time { src, clock, init, to } => {
+                if let Some(time) = self.time(record.field(*src), *clock, record.find(*init)) {
+                    put(row.octets(), *to, &time.to_be_bytes());
+                }
+            }
+            Op::Stamp { from, raw } => {
+                let mut stamp = u64::from_be_bytes(array_at(row.octets(), *from));
+                if let (Some(raw), true) = (raw, self.settings.time_secs && self.header.version == 5) {
+                    stamp = record.number(*raw) * SECOND;
+                }
+                *row.head(row::STAMP) = stamp;
+            }
+            Op::Vlan { direction, ways: [ingress, egress], to } => {
+                let out = record.find(*direction) == Some(1);
+                let vlan = if out { egress.or(*ingress) } else { ingress.or(*egress) };
+                put(row.octets(), *to, &(record.find(vlan).unwrap_or(0) as u16).to_be_bytes());
+            }
+            Op::Port { udp, tcp, proto, to } => {
+                let port = match record.find(*proto) {
+                    Some(17) => record.find(*udp),
+                    Some(6) => record.find(*tcp),
+                    _ => record.find(*udp).filter(|port| *port > 0).or(record.find(*tcp)),
+                };
+                put(row.octets(), *to, &(port.unwrap_or(0) as u16).to_be_bytes());
+            }
+            Op::Segment { src, vxlan, nvgre } => {
+                let [kind, rest @ ..] = record.number(*src).to_be_bytes();
+                // 1: VXLAN, 2: NVGRE (RFC 7133 section 3.2 names 24 bits for both). Some exporters leave the kind out.
+                let to = match kind {
+                    0 | 1 => vxlan,
+                    2 => nvgre,
+                    _ => &None,
+                };
+                if let Some(to) = to {
+                    put(row.octets(), *to, &[0, rest[4], rest[5], rest[6]]);
+                }
+            }
+            Op::Labels { entries, top, bottom, stack } => {
+                let mut labels = [0u8; 30];
+                let mut len = 0;
+                for src in entries {
+                    let entry = record.field(*src);
+                    if entry.iter().all(|octet| *octet == 0) {
+                        break;
+                    }
+                    put(&mut labels, len, entry);
+                    len += 3;
+                    if entry.last().is_some_and(|octet| octet & 1 == 1) {
+                        break;
+                    }
+                }
+                let label = |at: usize| {
+                    let [a, b, c] = array_at(&labels, at);
+                    (u32::from_be_bytes([0, a, b, c]) >> 4).to_be_bytes()
+                };
+                if let (Some(to), true) = (top, len > 0) {
+                    put(row.octets(), *to, &label(0));
+                }
+                if let (Some(to), true) = (bottom, len > 0) {
+                    put(row.octets(), *to, &label(len - 3));
+                }
+                if let Some(to) = stack {
+                    let id = self.strings.intern(&labels[..len]);
+                    put(row.octets(), *to, &id.to_be_bytes());
+                }
+            }
+            Op::Segments { src, list, to } => {
+                let octets = record.field(*src);
+                let segments = if *list { octets.get(5..).unwrap_or(&[]) } else { octets };
+                let whole = segments.len() - segments.len() % 16;
+                let id = self.strings.intern(&segments[..whole]);
+                put(row.octets(), *to, &id.to_be_bytes());
+            }
+            Op::PathDelay { sum, to } => {
+                let packets = record.find(plan.counters.packets).unwrap_or(0);
+                let mean = record.number(*sum).checked_div(packets).unwrap_or(0);
+                put(row.octets(), *to, &u32::try_from(mean).unwrap_or(u32::MAX).to_be_bytes());
+            }
+            Op::Text { src, to, raw } => {
+                let mut octets = record.field(*src);
+                if !raw {
+                    octets = octets.split(|octet| *octet == 0).next().unwrap_or(octets);
+                }
+                let id = self.strings.intern(octets);
+                put(row.octets(), *to, &id.to_be_bytes());
+            }
+            Op::Frame { src, ip } => {
+                return frame::fill(record.field(*src), *ip, plan, self.needs, self.strings, row);
+            }
+            Op::Interface { src, to } => {
+                let name = self.known.interface(self.scope, record.number(*src));
+                put(row.octets(), *to, &self.strings.intern(name).to_be_bytes());
+            }
+            Op::Application { src, to } => {
+                let id = known::application_id(record.field(*src));
+                let id = self.strings.intern(self.known.application(self.scope, id));
+                put(row.octets(), *to, &id.to_be_bytes());
+            }
+            Op::Vrf { ids, to } => {
+                let id = ids.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
+                let id = self.strings.intern(self.known.vrf(self.scope, id));
+                put(row.octets(), *to, &id.to_be_bytes());
+            }
+            Op::Rd { inline, vrf, to, origin } => {
+                let told = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
+                let id = record.find(*vrf).unwrap_or(0);
+                let rd = told.or_else(|| self.known.distinguisher(self.scope, id)).or_else(|| {
+                    let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
+                    Some(RouteDistinguisher::of_vrf(id).0)
+                });
+                put(row.octets(), *to, &rd.unwrap_or_default());
+                if let Some(origin) = origin {
+                    put(row.octets(), *origin, &[crate::kind::RdOrigin::FLOW.0]);
+                }
+            }
+            Op::Network { host, mask, to } => {
+                let host = octets_at(row.octets(), *host);
+                let mask = row.octets().get(*mask).copied().unwrap_or(0);
+                put(row.octets(), *to, &address::network(&host, mask));
+            }
+            Op::Sampling { sampler, selector, inline, to } => {
+                let interval = self.interval(record, *sampler, *selector, *inline);
+                let mut shown = interval.unwrap_or(0);
+                if let (Some(interval), true) = (interval, self.settings.renormalize) {
+                    for word in [row::PACKETS, row::OCTETS] {
+                        let count = row.head(word);
+                        *count = count.saturating_mul(u64::from(interval));
+                    }
+                    shown = 1;
+                }
+                if let Some(to) = to {
+                    put(row.octets(), *to, &shown.to_be_bytes());
+                }
+            }
+        }
+        true
+    }
+
+    /// One packet in so many, if it is known; 0 means that it is not.
+    fn interval(
+        &self,
+        record: Record<'_>,
+        sampler: Option<Src>,
+        selector: Option<Src>,
+        inline: Option<Src>,
+    ) -> Option<u32> {
+        let by_id = match (record.find(sampler), record.find(selector)) {
+            (Some(id), _) => self.known.sampler(self.scope, id).or_else(|| self.known.selector(self.scope, id)),
+            (None, Some(id)) => self.known.selector(self.scope, id),
+            (None, None) => None,
+        };
+        by_id
+            .or_else(|| record.find(inline).and_then(|interval| u32::try_from(interval).ok()))
+            .or_else(|| self.known.domain_sampling(self.scope).filter(|_| sampler.is_none() && selector.is_none()))
+            .or(Some(u32::from(self.header.sampling_interval)))
+            .filter(|interval| *interval > 0)
+    }
+
+    /// The first address that is not zero; when all are, the first one's zero.
+    fn address(&self, sources: &[Src], to: usize, record: Record<'_>, row: &mut [u8]) {
+        let mut zero = address::ABSENT;
+        for src in sources {
+            let octets = record.field(*src);
+            let (full, is_zero) = match *octets {
+                [a, b, c, d] => {
+                    let mut full = address::V4_ZERO;
+                    put(&mut full, 12, &[a, b, c, d]);
+                    (full, full == address::V4_ZERO)
+                }
+                _ => match <[u8; 16]>::try_from(octets) {
+                    Ok([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) => (address::V6_ZERO, true),
+                    Ok(full) => (full, false),
+                    Err(_) => continue,
+                },
+            };
+            if !is_zero {
+                put(row, to, &full);
+                return;
+            }
+            if zero == address::ABSENT {
+                zero = full;
+            }
+        }
+        put(row, to, &zero);
+    }
+
+    /// Microseconds since 1970, if the octets tell.
+    fn time(&self, octets: &[u8], clock: Clock, init_ms: Option<u64>) -> Option<u64> {
+        let value = number(octets);
+        if octets.is_empty() {
+            return None;
+        }
+        Some(match clock {
+            Clock::Seconds => value.saturating_mul(SECOND),
+            Clock::Milliseconds => value.saturating_mul(1000),
+            Clock::Ntp if value == 0 => 0,
+            Clock::Ntp => {
+                let fraction = ((value & 0xffff_ffff) * SECOND + (1 << 31)) >> 32;
+                // Seconds below the offset belong to the era that starts in 2036 (RFC 4330 section 3).
+                let seconds = value >> 32;
+                let seconds = if seconds < NTP_OFFSET { seconds + (1 << 32) } else { seconds } - NTP_OFFSET;
+                seconds * SECOND + fraction
+            }
+            Clock::Before => (u64::from(self.header.export_secs) * SECOND).saturating_sub(value),
+            Clock::Uptime => match self.header.uptime_ms {
+                Some(uptime) => self.since_boot(uptime, value as u32),
+                None => (init_ms.or_else(|| self.known.start_ms(self.scope)))?
+                    .saturating_add(value)
+                    .saturating_mul(1000),
+            },
+        })
+    }
+
+    /// A time of the exporter's uptime. The clock wraps after 49 days, so the nearer side counts. Parts of a second
+    /// between it and the export are dropped, as the reference does, unless they are asked for.
+    fn since_boot(&self, uptime: u32, value: u32) -> u64 {
+        let before = i64::from(uptime.wrapping_sub(value) as i32);
+        let export = i64::from(self.header.export_secs) * SECOND as i64;
+        let time = if self.settings.uptime_fractions {
+            export + i64::from(self.header.export_nanos / 1000) - before * 1000
+        } else {
+            export - before / 1000 * SECOND as i64
+        };
+        u64::try_from(time).unwrap_or(0)
+    }
+}
+
+#[inline]
+pub(crate) fn put(row: &mut [u8], at: usize, octets: &[u8]) {
+    if let Some(to) = row.get_mut(at..at + octets.len()) {
+        to.copy_from_slice(octets);
+    }
+}
+
+#[inline]
+fn array_at<const N: usize>(octets: &[u8], at: usize) -> [u8; N] {
+    octets.get(at..).and_then(|octets| octets.first_chunk()).copied().unwrap_or([0; N])
+}
+
+fn octets_at(row: &[u8], at: usize) -> address::Octets {
+    array_at(row, at)
+}

@@ -1,0 +1,173 @@
+//! Which elements fill which fields of a row.
+//!
+//! Numbers are those of the IANA registry "IPFIX Information Elements"; NetFlow v9 uses the same ones up to 127.
+
+use crate::field::Field;
+
+/// Elements that fill a field by their octets alone, in order of preference: numbers are aligned to the
+/// right, so any reduced size (RFC 7011 section 6.2) fits.
+pub(crate) const PLAIN: &[(Field, &[u16])] = &[
+    (Field::SrcMac, &[56, 81, 365]),
+    (Field::DstMac, &[80, 57]),
+    (Field::InVlan, &[58, 243]),
+    (Field::OutVlan, &[59, 254]),
+    (Field::InCvlan, &[245]),
+    (Field::OutCvlan, &[255]),
+    (Field::Cos, &[244]),
+    (Field::Etype, &[256]),
+    (Field::Proto, &[4]),
+    (Field::Tos, &[5]),
+    (Field::FlowLabel, &[31]),
+    (Field::DstPort, &[11]),
+    (Field::SrcPort, &[7]),
+    (Field::TcpFlags, &[6]),
+    (Field::SrcAs, &[16]),
+    (Field::DstAs, &[17]),
+    (Field::PeerSrcAs, &[129]),
+    (Field::PeerDstAs, &[128]),
+    (Field::InIface, &[10, 252]),
+    (Field::OutIface, &[14, 253]),
+    (Field::FwEvent, &[233, NSEL_EVENT]),
+    (Field::NatEvent, &[230, NSEL_EVENT]),
+    (Field::PostNatSrcPort, &[227, NSEL_SRC_PORT]),
+    (Field::PostNatDstPort, &[228, NSEL_DST_PORT]),
+    (Field::MplsPwId, &[249]),
+    (Field::Direction, &[61]),
+    (Field::FwdStatus, &[89]),
+    (Field::PathDelayAvg, &[600]),
+    (Field::PathDelayMin, &[601]),
+    (Field::PathDelayMax, &[602]),
+];
+
+// Numbers above the registry that Cisco's ASA uses in NetFlow v9 (NSEL) before 8.4(5).
+pub(crate) const NSEL_SRC_ADDRESS: u16 = 40001;
+pub(crate) const NSEL_DST_ADDRESS: u16 = 40002;
+const NSEL_SRC_PORT: u16 = 40003;
+const NSEL_DST_PORT: u16 = 40004;
+const NSEL_EVENT: u16 = 40005;
+
+/// The second occurrence of an element in one template tells of the inner packet of a tunnel.
+pub(crate) const INNER: &[(Field, u16)] = &[
+    (Field::TunnelProto, 4),
+    (Field::TunnelTos, 5),
+    (Field::TunnelTcpFlags, 6),
+    (Field::TunnelSrcPort, 7),
+    (Field::TunnelDstPort, 11),
+    (Field::TunnelFlowLabel, 31),
+];
+
+/// Elements of an address field.
+pub(crate) struct Addresses {
+    pub(crate) field: Field,
+    /// IPv4 elements, in order of preference.
+    pub(crate) v4: &'static [u16],
+    /// IPv6 elements, in order of preference.
+    pub(crate) v6: &'static [u16],
+    /// 0: the first occurrence in the template, 1: the second.
+    pub(crate) occurrence: usize,
+}
+
+pub(crate) const ADDRESSES: &[Addresses] = &[
+    Addresses { field: Field::SrcHost, v4: &[8, 44, 366], v6: &[27, 170], occurrence: 0 },
+    Addresses { field: Field::DstHost, v4: &[12, 45], v6: &[28, 169], occurrence: 0 },
+    Addresses { field: Field::PostNatSrcHost, v4: &[225, NSEL_SRC_ADDRESS], v6: &[281], occurrence: 0 },
+    Addresses { field: Field::PostNatDstHost, v4: &[226, NSEL_DST_ADDRESS], v6: &[282], occurrence: 0 },
+    Addresses { field: Field::TunnelSrcHost, v4: &[8], v6: &[27], occurrence: 1 },
+    Addresses { field: Field::TunnelDstHost, v4: &[12], v6: &[28], occurrence: 1 },
+];
+
+/// BGP next hop, and the IP next hop that stands in for it under `use_ip_next_hop`.
+pub(crate) const BGP_NEXT_HOP: ([u16; 1], [u16; 1]) = ([18], [63]);
+/// IP next hop; 140 is the top label's IPv6 address.
+pub(crate) const IP_NEXT_HOP: ([u16; 1], [u16; 1]) = ([15], [62]);
+/// Address of the MPLS top label, which is the egress router's.
+pub(crate) const TOP_LABEL: ([u16; 1], [u16; 1]) = ([47], [140]);
+/// The exporter's own address.
+pub(crate) const EXPORTER: ([u16; 1], [u16; 1]) = ([130], [131]);
+
+/// Masks of a network, IPv4 and IPv6.
+pub(crate) const MASKS: &[(Field, u16, u16)] = &[(Field::SrcMask, 9, 29), (Field::DstMask, 13, 30)];
+
+/// Packet counters, in order of preference: delta, total, post, initiator's.
+pub(crate) const PACKETS: &[u16] = &[2, 86, 24, 298];
+/// Octet counters, in order of preference: delta, total, post, layer 2, initiator's.
+pub(crate) const OCTETS: &[u16] = &[1, 85, 23, 352, 231];
+/// Counters of the responder (packets, octets).
+pub(crate) const RESPONDER: (u16, u16) = (299, 232);
+/// Flow counter.
+pub(crate) const FLOWS: u16 = 3;
+
+/// How the octets of a time element are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Milliseconds,
+    /// NTP time stamp (RFC 7011 section 6.1.9), of which the two units differ in precision only.
+    Ntp,
+    /// Milliseconds of the exporter's uptime.
+    Uptime,
+    /// Microseconds before the export time (RFC 7011 section 6.1, elements 158 and 159).
+    Before,
+}
+
+/// Elements that tell a flow's start, in order of preference. The observation times come last: records of
+/// events have nothing else.
+pub(crate) const STARTS: &[(u16, Clock)] = &[
+    (152, Clock::Milliseconds),
+    (154, Clock::Ntp),
+    (156, Clock::Ntp),
+    (150, Clock::Seconds),
+    (22, Clock::Uptime),
+    (158, Clock::Before),
+    (323, Clock::Milliseconds),
+    (324, Clock::Ntp),
+    (325, Clock::Ntp),
+    (322, Clock::Seconds),
+];
+
+/// Elements that tell a flow's end, in order of preference.
+pub(crate) const ENDS: &[(u16, Clock)] = &[
+    (153, Clock::Milliseconds),
+    (155, Clock::Ntp),
+    (157, Clock::Ntp),
+    (151, Clock::Seconds),
+    (21, Clock::Uptime),
+    (159, Clock::Before),
+];
+
+/// When the exporter started, milliseconds since 1970.
+pub(crate) const SYSTEM_INIT: u16 = 160;
+/// Sampler and selector that a record names.
+pub(crate) const SAMPLER_ID: u16 = 48;
+/// Selector that a record names (RFC 5477).
+pub(crate) const SELECTOR_ID: u16 = 302;
+/// Sampling intervals inside a record.
+pub(crate) const INTERVALS: &[u16] = &[34, 50];
+/// VRF on the way in and out.
+pub(crate) const VRF: (u16, u16) = (234, 235);
+/// Route distinguisher.
+pub(crate) const ROUTE_DISTINGUISHER: u16 = 90;
+/// Application id.
+pub(crate) const APPLICATION_ID: u16 = 95;
+/// Label stack entries, top first.
+pub(crate) const LABELS: std::ops::RangeInclusive<u16> = 70..=79;
+/// Segment list as octets, and as a basic list (RFC 6313 section 4.5.1).
+pub(crate) const SEGMENT_SECTION: u16 = 497;
+/// As above.
+pub(crate) const SEGMENT_LIST: u16 = 496;
+/// Layer 2 segment id: the kind in the first octet, the number in the last ones.
+pub(crate) const LAYER2_SEGMENT: u16 = 351;
+/// UDP and TCP ports by protocol: source, destination.
+pub(crate) const UDP_PORTS: (u16, u16) = (180, 181);
+/// As above.
+pub(crate) const TCP_PORTS: (u16, u16) = (182, 183);
+/// Octets of a frame, and of what starts with an IP header.
+pub(crate) const FRAMES: &[u16] = &[315, 104];
+/// Sum of on-path delays.
+pub(crate) const PATH_DELAY_SUM: u16 = 603;
+/// Private elements of nfprobe: tags and label.
+pub(crate) const PMACCT: u32 = 43874;
+/// Enterprise number that marks reverse elements (RFC 5103).
+pub(crate) const REVERSE: u32 = 29305;

@@ -1,0 +1,223 @@
+//! Rows: records of any protocol in one fixed layout.
+//!
+//! A row is a run of 64-bit words. The first four are its counters and its time ([`PACKETS`], [`OCTETS`],
+//! [`FLOWS`], [`STAMP`]), in the machine's own order; then come the octets of the fields that the
+//! configuration uses, numbers in network byte order.
+
+use crate::field::Field;
+
+/// Word of a row: packets.
+pub const PACKETS: usize = 0;
+/// Word of a row: octets.
+pub const OCTETS: usize = 1;
+/// Word of a row: flows.
+pub const FLOWS: usize = 2;
+/// Word of a row: the time by which history bins it, microseconds since 1970.
+pub const STAMP: usize = 3;
+/// Words before the fields.
+pub const HEAD: usize = 4;
+
+/// A set of built-in fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FieldSet([u64; Field::COUNT.div_ceil(64)]);
+
+impl FieldSet {
+    /// Adds a field.
+    pub fn insert(&mut self, field: Field) {
+        if let Some(word) = self.0.get_mut(field as usize / 64) {
+            *word |= 1 << (field as usize % 64);
+        }
+    }
+
+    /// True when the field is in.
+    pub fn has(&self, field: Field) -> bool {
+        self.0.get(field as usize / 64).is_some_and(|word| word >> (field as usize % 64) & 1 == 1)
+    }
+
+    /// The fields of the set, in the order of the row.
+    pub fn iter(&self) -> impl Iterator<Item = Field> + '_ {
+        Field::ALL.iter().copied().filter(|field| self.has(*field))
+    }
+}
+
+/// Which fields a row holds, and where.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Offset of each built-in field from the start of the row, in octets; `ABSENT` where it is not held.
+    offsets: [u16; Field::COUNT],
+    custom: Vec<u16>,
+    words: usize,
+}
+
+const ABSENT: u16 = u16::MAX;
+
+impl Layout {
+    /// The layout of rows that hold `fields` and, behind them, custom fields of the given sizes in octets.
+    pub fn new(fields: &FieldSet, custom_sizes: &[usize]) -> Self {
+        let mut offsets = [ABSENT; Field::COUNT];
+        let mut end = HEAD * 8;
+        for (field, offset) in Field::ALL.iter().zip(&mut offsets) {
+            if fields.has(*field) {
+                *offset = end as u16;
+                end += field.size();
+            }
+        }
+        let custom = custom_sizes
+            .iter()
+            .map(|size| {
+                let offset = end as u16;
+                end += size;
+                offset
+            })
+            .collect();
+        Self { offsets, custom, words: end.div_ceil(8) }
+    }
+
+    /// Offset of a field from the start of the row in octets, if rows hold it.
+    pub fn offset(&self, field: Field) -> Option<usize> {
+        self.offsets.get(field as usize).filter(|offset| **offset != ABSENT).map(|offset| usize::from(*offset))
+    }
+
+    /// Offset of the custom field of that number.
+    pub fn custom(&self, number: usize) -> Option<usize> {
+        self.custom.get(number).map(|offset| usize::from(*offset))
+    }
+
+    /// Words of a row.
+    pub fn words(&self) -> usize {
+        self.words
+    }
+}
+
+/// A batch of rows of one layout. Its memory is kept when it is cleared.
+#[derive(Debug)]
+pub struct Rows {
+    words: Vec<u64>,
+    stride: usize,
+}
+
+impl Rows {
+    /// No rows yet; each will have `layout.words()` words.
+    pub fn new(layout: &Layout) -> Self {
+        Self { words: Vec::new(), stride: layout.words().max(HEAD) }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.words.len() / self.stride
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        self.words.clear();
+    }
+
+    /// Adds a row that starts as a copy of `base`, whose words are as many as the layout's.
+    pub fn push(&mut self, base: &[u64]) -> RowMut<'_> {
+        let start = self.words.len();
+        self.words.extend_from_slice(base);
+        // A base of another layout would shift all rows behind it.
+        self.words.resize(start + self.stride, 0);
+        RowMut { words: self.words.get_mut(start..).unwrap_or_default() }
+    }
+
+    /// Takes the last row away again.
+    pub fn pop(&mut self) {
+        self.words.truncate(self.words.len().saturating_sub(self.stride));
+    }
+
+    /// Adds a copy of the last row.
+    pub fn push_copy(&mut self) -> RowMut<'_> {
+        let start = self.words.len();
+        self.words.extend_from_within(start.saturating_sub(self.stride)..);
+        RowMut { words: self.words.get_mut(start..).unwrap_or_default() }
+    }
+
+    /// The rows, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        self.words.chunks_exact(self.stride).map(|words| Row { words })
+    }
+
+    /// The rows, in order, to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = RowMut<'_>> {
+        self.words.chunks_exact_mut(self.stride).map(|words| RowMut { words })
+    }
+}
+
+/// One row, to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    words: &'a [u64],
+}
+
+impl<'a> Row<'a> {
+    /// One of the words before the fields.
+    #[inline]
+    pub fn head(&self, word: usize) -> u64 {
+        self.words.get(word).copied().unwrap_or(0)
+    }
+
+    /// All words of the row.
+    #[inline]
+    pub fn words(&self) -> &'a [u64] {
+        self.words
+    }
+
+    /// The octets of the row, by the offsets of its layout.
+    #[inline]
+    pub fn octets(&self) -> &'a [u8] {
+        bytemuck::cast_slice(self.words)
+    }
+}
+
+/// One row, to write.
+#[derive(Debug)]
+pub struct RowMut<'a> {
+    words: &'a mut [u64],
+}
+
+impl RowMut<'_> {
+    /// One of the words before the fields.
+    #[inline]
+    pub fn head(&mut self, word: usize) -> &mut u64 {
+        // Rows have at least HEAD words, see `Rows::new`.
+        &mut self.words[word]
+    }
+
+    /// The octets of the row, by the offsets of its layout.
+    #[inline]
+    pub fn octets(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(self.words)
+    }
+
+    /// The row, to read.
+    pub fn as_row(&self) -> Row<'_> {
+        Row { words: self.words }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_holds_what_is_asked_in_row_order() {
+        let mut fields = FieldSet::default();
+        for field in [Field::DstPort, Field::SrcHost, Field::SrcPort] {
+            fields.insert(field);
+        }
+        let layout = Layout::new(&fields, &[4, 8]);
+        assert_eq!(layout.offset(Field::SrcHost), Some(32));
+        assert_eq!(layout.offset(Field::SrcPort), Some(48));
+        assert_eq!(layout.offset(Field::DstPort), Some(50));
+        assert_eq!(layout.offset(Field::DstHost), None);
+        assert_eq!((layout.custom(0), layout.custom(1), layout.custom(2)), (Some(52), Some(56), None));
+        assert_eq!(layout.words(), 8);
+        assert_eq!(fields.iter().count(), 3);
+    }
+}

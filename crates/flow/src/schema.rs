@@ -1,0 +1,432 @@
+//! What one plugin makes of rows: the key of an aggregate, the values added up, the columns shown.
+
+use crate::custom::Custom;
+use crate::field::Field;
+use crate::kind::Kind;
+use crate::primitive::{self, Primitive};
+use crate::row::{self, FieldSet, Layout};
+use std::borrow::Cow;
+
+/// One word of an `aggregate` list.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    Builtin(&'static Primitive),
+    Custom(usize),
+}
+
+/// A checked `aggregate` list.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    words: Vec<Word>,
+}
+
+impl Selection {
+    /// Checks the words of a list; the error lists those that are no primitives.
+    pub fn parse<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+        customs: &[Custom],
+    ) -> Result<Self, Vec<String>> {
+        let mut selection = Self::default();
+        let mut unknown = Vec::new();
+        for word in words.into_iter().map(str::trim).filter(|word| !word.is_empty()) {
+            if let Some(primitive) = primitive::find(word) {
+                selection.words.push(Word::Builtin(primitive));
+            } else if let Some(number) = customs.iter().position(|c| c.name.eq_ignore_ascii_case(word)) {
+                selection.words.push(Word::Custom(number));
+            } else {
+                unknown.push(word.to_owned());
+            }
+        }
+        if unknown.is_empty() { Ok(selection) } else { Err(unknown) }
+    }
+
+    /// Adds the fields that the list needs.
+    pub fn require(&self, options: &Options, fields: &mut FieldSet) {
+        fields.insert(Field::Event);
+        for word in &self.words {
+            let Word::Builtin(primitive) = word else { continue };
+            for field in [primitive.field, primitive.also].into_iter().flatten() {
+                fields.insert(field);
+            }
+            if primitive.kind == Kind::Rd {
+                fields.insert(Field::MplsVpnRdOrigin);
+            }
+        }
+        if options.first_and_last {
+            fields.insert(Field::TimeStart);
+            fields.insert(Field::TimeEnd);
+        }
+    }
+
+    /// The built-in primitives of the list.
+    pub fn primitives(&self) -> impl Iterator<Item = &'static Primitive> + '_ {
+        self.words.iter().filter_map(|word| match word {
+            Word::Builtin(primitive) => Some(*primitive),
+            Word::Custom(_) => None,
+        })
+    }
+}
+
+/// What a plugin's settings change in its keys and values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `*_history`: aggregates of different time bins stay apart.
+    pub bins: bool,
+    /// `timestamps_secs`: fractions of seconds are dropped before keys are compared.
+    pub whole_seconds: bool,
+    /// `tos_encode_as_dscp`: the two low bits of ToS are dropped before keys are compared.
+    pub dscp: bool,
+    /// `nfacctd_stitching`: the first and last time of each aggregate are kept.
+    pub first_and_last: bool,
+}
+
+/// How values of one aggregate come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// Added; stops at 2^64-1.
+    Sum,
+    /// ORed.
+    Or,
+    /// The smaller one.
+    Min,
+    /// The larger one.
+    Max,
+}
+
+/// Where a value is read from in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A word of the row's head.
+    Head(usize),
+    /// One octet at that offset.
+    Octet(usize),
+    /// A time at that offset.
+    Time(usize),
+    /// A time at the first offset or, where that is unset, at the second.
+    TimeOr(usize, usize),
+}
+
+/// One value of an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// How two of them come together.
+    pub combine: Combine,
+    /// Where a row has it.
+    pub source: Source,
+}
+
+/// Where a column's value lies in an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// At that offset of the key, in network byte order.
+    Key(usize),
+    /// The value of that number.
+    Value(usize),
+    /// Nowhere: it is known at the flush.
+    Flush,
+}
+
+/// One column of the output.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Member in JSON.
+    pub json: Cow<'static, str>,
+    /// Title in CSV and formatted output.
+    pub header: Cow<'static, str>,
+    /// Width in formatted output; 0: the reference has no such column there.
+    pub width: u8,
+    /// Kind of the value.
+    pub kind: Kind,
+    /// Where the value lies.
+    pub at: At,
+    /// Position in CSV and formatted output; 0: in neither.
+    pub csv_order: u8,
+    json_order: u8,
+}
+
+/// A run of octets that a key takes from a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Offset in the row.
+    pub from: usize,
+    /// Offset in the key.
+    pub to: usize,
+    /// Octets.
+    pub len: usize,
+}
+
+/// What is done to a key after its octets were copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The id at this offset is one of the rows' strings, and becomes one of the table's.
+    Intern(usize),
+    /// The time at this offset loses its fraction of a second.
+    WholeSeconds(usize),
+    /// The octet at this offset is shifted right by two bits.
+    Dscp(usize),
+}
+
+/// The plan of one plugin: from row to aggregate to columns.
+#[derive(Debug)]
+pub struct Schema {
+    /// Columns in the order of JSON.
+    pub columns: Vec<Column>,
+    /// Numbers of the columns that CSV and formatted output have, in their order.
+    pub csv: Vec<usize>,
+    /// Words of a key.
+    pub key_words: usize,
+    /// How a key is made of a row; two where a flow counts under both its ends (`sum_host` and its kin).
+    pub projections: Vec<Vec<Run>>,
+    /// What is done to the key then.
+    pub finishes: Vec<Finish>,
+    /// Offset in the key of the start of the time bin (seconds since 1970, 8 octets).
+    pub bin: Option<usize>,
+    /// Offset in the key of the octet that is 1 for events, which have no counters.
+    pub event: Option<usize>,
+    /// Values in their order; packets and octets are always the first two.
+    pub values: Vec<Value>,
+}
+
+/// Number of the packets among the values.
+pub const VALUE_PACKETS: usize = 0;
+/// Number of the octets among the values.
+pub const VALUE_OCTETS: usize = 1;
+
+/// Octets of one key field, before they are laid out.
+struct KeyField {
+    from: usize,
+    also: usize,
+    size: usize,
+    /// Number of its column; the octet that marks events has none.
+    column: Option<usize>,
+}
+
+impl Schema {
+    /// The schema of a list over rows of `layout`, which must hold what the list required.
+    pub fn new(selection: &Selection, customs: &[Custom], layout: &Layout, options: &Options) -> Self {
+        let mut schema = Builder::default();
+        schema.value(Combine::Sum, Source::Head(row::PACKETS));
+        schema.value(Combine::Sum, Source::Head(row::OCTETS));
+        if let Some(event) = layout.offset(Field::Event) {
+            schema.key(event, None, 1, None);
+        }
+        for word in &selection.words {
+            match *word {
+                Word::Builtin(primitive) => schema.builtin(primitive, layout),
+                Word::Custom(number) => schema.custom(number, customs, layout),
+            }
+        }
+        if options.first_and_last
+            && let (Some(start), Some(end)) = (layout.offset(Field::TimeStart), layout.offset(Field::TimeEnd))
+        {
+            let first = schema.value(Combine::Min, Source::Time(start));
+            let last = schema.value(Combine::Max, Source::TimeOr(end, start));
+            schema.column("timestamp_min", "TIMESTAMP_MIN", 31, Kind::Time, At::Value(first), 91, 90);
+            schema.column("timestamp_max", "TIMESTAMP_MAX", 31, Kind::Time, At::Value(last), 92, 91);
+        }
+        schema.column("packets", "PACKETS", 22, Kind::Counter, At::Value(VALUE_PACKETS), 106, 100);
+        schema.column("bytes", "BYTES", 22, Kind::Counter, At::Value(VALUE_OCTETS), 107, 102);
+        schema.finish(options)
+    }
+
+    /// Words of an aggregate: its key and its values.
+    pub fn stride(&self) -> usize {
+        self.key_words + self.values.len()
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    columns: Vec<Column>,
+    values: Vec<Value>,
+    keys: Vec<KeyField>,
+    sums: bool,
+}
+
+impl Builder {
+    fn value(&mut self, combine: Combine, source: Source) -> usize {
+        self.values.push(Value { combine, source });
+        self.values.len() - 1
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one row of a table")]
+    fn column(
+        &mut self,
+        json: &'static str,
+        header: &'static str,
+        width: u8,
+        kind: Kind,
+        at: At,
+        json_order: u8,
+        csv_order: u8,
+    ) -> usize {
+        let (json, header) = (Cow::Borrowed(json), Cow::Borrowed(header));
+        self.columns.push(Column { json, header, width, kind, at, csv_order, json_order });
+        self.columns.len() - 1
+    }
+
+    /// Octets of a row that become part of the key.
+    fn key(&mut self, from: usize, also: Option<usize>, size: usize, column: Option<usize>) {
+        self.sums |= also.is_some();
+        self.keys.push(KeyField { from, also: also.unwrap_or(from), size, column });
+    }
+
+    fn builtin(&mut self, p: &'static Primitive, layout: &Layout) {
+        if self.columns.iter().any(|c| c.json_order == p.json_order) {
+            return;
+        }
+        let add = |this: &mut Self, at| {
+            this.column(p.json, p.header, p.width, p.kind, at, p.json_order, p.csv_order)
+        };
+        let offset = p.field.and_then(|field| layout.offset(field));
+        match (p.kind, offset) {
+            (Kind::None, _) => {}
+            (Kind::Counter, _) => {
+                let value = self.value(Combine::Sum, Source::Head(row::FLOWS));
+                add(self, At::Value(value));
+            }
+            (Kind::TcpFlags | Kind::TunnelTcpFlags, Some(offset)) => {
+                let value = self.value(Combine::Or, Source::Octet(offset));
+                add(self, At::Value(value));
+            }
+            (Kind::Coordinates, Some(offset)) => {
+                let (json, header) = match p.field {
+                    Some(Field::SrcCoords) => (["lat_ip_src", "lon_ip_src"], ["SH_LAT", "SH_LON"]),
+                    _ => (["lat_ip_dst", "lon_ip_dst"], ["DH_LAT", "DH_LON"]),
+                };
+                for (part, (json, header)) in json.into_iter().zip(header).enumerate() {
+                    let (json_order, csv_order) = (p.json_order + part as u8, p.csv_order + part as u8);
+                    let column = self.column(json, header, p.width, Kind::Real, At::Flush, json_order, csv_order);
+                    self.key(offset + part * 8, None, 8, Some(column));
+                }
+            }
+            (_, Some(offset)) => {
+                let column = add(self, At::Flush);
+                let also = p.also.and_then(|field| layout.offset(field));
+                self.key(offset, also, p.kind.size(), Some(column));
+                if p.kind == Kind::Rd
+                    && let Some(origin) = layout.offset(Field::MplsVpnRdOrigin)
+                {
+                    let order = p.json_order + 1;
+                    let column = self.column("mpls_vpn_rd_origin", "", 0, Kind::RdOrigin, At::Flush, order, 0);
+                    self.key(origin, None, 1, Some(column));
+                }
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn custom(&mut self, number: usize, customs: &[Custom], layout: &Layout) {
+        let (Some(custom), Some(offset)) = (customs.get(number), layout.custom(number)) else { return };
+        if self.columns.iter().any(|c| c.json == custom.name) {
+            return;
+        }
+        let kind = custom.semantics.kind();
+        let title = custom.name.to_uppercase();
+        self.columns.push(Column {
+            width: u8::try_from(title.len().max(20) + 2).unwrap_or(u8::MAX),
+            json: Cow::Owned(custom.name.clone()),
+            header: Cow::Owned(title),
+            kind,
+            at: At::Flush,
+            csv_order: 99,
+            json_order: 97,
+        });
+        self.key(offset, None, kind.size(), Some(self.columns.len() - 1));
+    }
+
+    fn finish(mut self, options: &Options) -> Schema {
+        // Keys keep their fields in the order of the row, so that neighbours are copied together.
+        self.keys.sort_by_key(|key| key.from);
+        let mut finishes = Vec::new();
+        let mut event = None;
+        let mut runs = [Vec::<Run>::new(), Vec::new()];
+        let mut to = 0;
+        for key in &self.keys {
+            for (runs, from) in runs.iter_mut().zip([key.from, key.also]) {
+                match runs.last_mut() {
+                    Some(run) if run.from + run.len == from && run.to + run.len == to => run.len += key.size,
+                    _ => runs.push(Run { from, to, len: key.size }),
+                }
+            }
+            match key.column.and_then(|column| self.columns.get_mut(column)) {
+                None => event = Some(to),
+                Some(column) => {
+                    column.at = At::Key(to);
+                    match column.kind {
+                        kind if kind.is_interned() => finishes.push(Finish::Intern(to)),
+                        Kind::Time if options.whole_seconds => finishes.push(Finish::WholeSeconds(to)),
+                        Kind::U8 if options.dscp && column.json == "tos" => finishes.push(Finish::Dscp(to)),
+                        _ => {}
+                    }
+                }
+            }
+            to += key.size;
+        }
+        let bin = options.bins.then(|| to.next_multiple_of(8));
+        if let Some(bin) = bin {
+            to = bin + 8;
+            self.column("stamp_inserted", "", 0, Kind::StampInserted, At::Key(bin), 98, 0);
+            self.column("stamp_updated", "", 0, Kind::StampUpdated, At::Flush, 99, 0);
+        }
+        self.columns.sort_by_key(|column| column.json_order);
+        let mut csv: Vec<usize> = (0..self.columns.len()).filter(|&i| self.columns[i].csv_order > 0).collect();
+        csv.sort_by_key(|&i| self.columns[i].csv_order);
+        let [first, second] = runs;
+        let projections = if self.sums { vec![first, second] } else { vec![first] };
+        Schema {
+            columns: self.columns,
+            csv,
+            // `none` has one key, which is one word of zeros.
+            key_words: to.div_ceil(8).max(1),
+            projections,
+            finishes,
+            bin,
+            event,
+            values: self.values,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(words: &str, options: Options) -> Schema {
+        let selection = Selection::parse(words.split(','), &[]).unwrap();
+        let mut fields = FieldSet::default();
+        selection.require(&options, &mut fields);
+        Schema::new(&selection, &[], &Layout::new(&fields, &[]), &options)
+    }
+
+    #[test]
+    fn a_five_tuple_is_one_run_of_octets() {
+        let schema = schema("dst_port, src_host, proto, dst_host, src_port", Options::default());
+        assert_eq!(schema.projections, [[Run { from: 32, to: 0, len: 38 }]]);
+        assert_eq!((schema.key_words, schema.values.len()), (5, 2));
+        let names: Vec<_> = schema.columns.iter().map(|c| c.json.as_ref()).collect();
+        assert_eq!(names, ["ip_src", "ip_dst", "port_src", "port_dst", "ip_proto", "packets", "bytes"]);
+    }
+
+    #[test]
+    fn sums_project_a_row_twice() {
+        let schema = schema("sum_host,proto", Options::default());
+        assert_eq!(schema.projections.len(), 2);
+        assert_ne!(schema.projections[0], schema.projections[1]);
+        assert_eq!(schema.columns[0].json, "ip_src");
+    }
+
+    #[test]
+    fn flags_and_flows_are_values_and_bins_are_keys() {
+        let schema = schema("tcpflags,flows", Options { bins: true, ..Options::default() });
+        assert_eq!(schema.values.len(), 4);
+        assert_eq!((schema.bin, schema.key_words), (Some(8), 2));
+        let titles: Vec<_> = schema.csv.iter().map(|&i| schema.columns[i].header.as_ref()).collect();
+        assert_eq!(titles, ["TCP_FLAGS", "PACKETS", "FLOWS", "BYTES"]);
+    }
+
+    #[test]
+    fn unknown_words_are_all_named() {
+        assert_eq!(Selection::parse(["src_host", "foo", "bar"], &[]).unwrap_err(), ["foo", "bar"]);
+    }
+}

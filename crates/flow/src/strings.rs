@@ -1,0 +1,100 @@
+//! Interned octet strings: names, label stacks, segment lists.
+//!
+//! A row or a key holds a 32-bit id instead of the text, so that it has a fixed size. Ids count from 0,
+//! and 0 is always the empty string.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+/// A set of octet strings, each with an id.
+pub struct Strings {
+    octets: Vec<u8>,
+    /// End of each string in `octets`; it starts where the one before ends.
+    ends: Vec<u32>,
+    index: HashTable<u32>,
+    state: RandomState,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self { octets: Vec::new(), ends: vec![0], index: HashTable::new(), state: RandomState::default() }
+    }
+}
+
+impl Strings {
+    /// The id of `text`, new or known. What no longer fits (4 GiB in all) is the empty string;
+    /// owners keep far below by watching [`Self::size`].
+    pub fn intern(&mut self, text: &[u8]) -> u32 {
+        if text.is_empty() {
+            return 0;
+        }
+        let hash = self.state.hash_one(text);
+        if let Some(id) = self.index.find(hash, |&id| slice(&self.octets, &self.ends, id) == text) {
+            return *id;
+        }
+        let (Ok(id), Ok(end)) = (u32::try_from(self.ends.len()), u32::try_from(self.octets.len() + text.len()))
+        else {
+            return 0;
+        };
+        self.octets.extend_from_slice(text);
+        self.ends.push(end);
+        let (octets, ends, state) = (&self.octets, &self.ends, &self.state);
+        self.index.insert_unique(hash, id, |&id| state.hash_one(slice(octets, ends, id)));
+        id
+    }
+
+    /// The string of an id; empty for an id that was never given out.
+    pub fn get(&self, id: u32) -> &[u8] {
+        slice(&self.octets, &self.ends, id)
+    }
+
+    /// Number of ids, the empty string's included.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True when only the empty string is in.
+    pub fn is_empty(&self) -> bool {
+        self.ends.len() == 1
+    }
+
+    /// Octets of memory held, roughly.
+    pub fn size(&self) -> usize {
+        self.octets.len() + self.ends.len() * 4 + self.index.capacity() * 5
+    }
+
+    /// Forgets all strings but the empty one.
+    pub fn clear(&mut self) {
+        self.octets.clear();
+        self.ends.truncate(1);
+        self.index.clear();
+    }
+}
+
+fn slice<'a>(octets: &'a [u8], ends: &[u32], id: u32) -> &'a [u8] {
+    let id = id as usize;
+    let (Some(&start), Some(&end)) = (ends.get(id.wrapping_sub(1)), ends.get(id)) else {
+        return &[];
+    };
+    octets.get(start as usize..end as usize).unwrap_or(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_keeps_its_id() {
+        let mut strings = Strings::default();
+        assert_eq!(strings.intern(b""), 0);
+        let (a, b) = (strings.intern(b"ge-0/0/1"), strings.intern(b"ge-0/0/2"));
+        assert_ne!(a, b);
+        assert_eq!(strings.intern(b"ge-0/0/1"), a);
+        assert_eq!(strings.get(b), b"ge-0/0/2");
+        assert_eq!(strings.get(99), b"");
+        strings.clear();
+        assert_eq!(strings.get(a), b"");
+        assert!(strings.is_empty());
+    }
+}

@@ -1,0 +1,322 @@
+//! Headers and sets.
+//!
+//! | version | header | then |
+//! |---|---|---|
+//! | 1 | 16 octets | records of 52 octets |
+//! | 5 | 24 octets | records of 48 octets |
+//! | 7 | 24 octets | records of 52 octets |
+//! | 9 | 20 octets | sets; the header counts their records, which nobody relies upon |
+//! | 10 (IPFIX) | 16 octets | sets; the header has the length of the message |
+
+use crate::template::{self, Records as TemplateRecords};
+use std::fmt;
+use wire::{Reader, Truncated};
+
+/// Version number of IPFIX.
+pub const IPFIX: u16 = 10;
+/// Octets of a v9 header.
+pub const V9_HEADER: usize = 20;
+/// Octets of an IPFIX header.
+pub const IPFIX_HEADER: usize = 16;
+/// Octets of a set header.
+pub const SET_HEADER: usize = 4;
+/// Least id of a data set, and so of a template.
+pub const MIN_TEMPLATE_ID: u16 = 256;
+
+/// What a header tells, whatever its version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// 1, 5, 7, 9 or 10.
+    pub version: u16,
+    /// v1 to v9: records announced. IPFIX: octets of the message.
+    pub count: u16,
+    /// v5 and v7: flows before this datagram. v9: datagrams. IPFIX: data records of the domain. v1: 0.
+    pub sequence: u32,
+    /// v9: source id. IPFIX: observation domain id. v5: engine id. Else 0.
+    pub domain: u32,
+    /// v5: engine type.
+    pub engine_type: u8,
+    /// When it was sent: seconds since 1970.
+    pub export_secs: u32,
+    /// v1 to v7: nanoseconds beyond the second.
+    pub export_nanos: u32,
+    /// Milliseconds since the exporter started; IPFIX does not tell.
+    pub uptime_ms: Option<u32>,
+    /// v5: sampling interval (the low 14 bits of the field), 0 when it does not tell.
+    pub sampling_interval: u16,
+}
+
+/// Why a datagram is rejected whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// Too short for the header of its version.
+    TooShort(Truncated),
+    /// A version that does not exist, or is not supported.
+    Version(u16),
+    /// An IPFIX message whose length is less than its header's.
+    Length(u16),
+}
+
+impl From<Truncated> for Reject {
+    fn from(truncated: Truncated) -> Self {
+        Self::TooShort(truncated)
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort(truncated) => write!(f, "header: {truncated}"),
+            Self::Version(version) => write!(f, "version {version} is not one of 1, 5, 7, 9, 10"),
+            Self::Length(length) => write!(f, "message length {length} is less than the header's 16"),
+        }
+    }
+}
+
+/// What ends a datagram or a set early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Octets are missing.
+    Truncated(Truncated),
+    /// A set length below that of its header; offset of the set.
+    SetLength(u16, usize),
+    /// A set id that neither version defines.
+    SetId(u16),
+    /// Fewer whole records than the header announces.
+    Count {
+        /// Announced.
+        announced: u16,
+        /// Present.
+        present: usize,
+    },
+    /// A template that cannot be used.
+    Template(template::Fault),
+}
+
+impl From<Truncated> for Fault {
+    fn from(truncated: Truncated) -> Self {
+        Self::Truncated(truncated)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated(truncated) => write!(f, "{truncated}"),
+            Self::SetLength(length, at) => write!(f, "set at octet {at}: length {length}"),
+            Self::SetId(id) => write!(f, "set id {id} is reserved"),
+            Self::Count { announced, present } => write!(f, "{announced} records announced, {present} present"),
+            Self::Template(fault) => write!(f, "{fault}"),
+        }
+    }
+}
+
+/// A datagram, opened.
+#[derive(Clone, Debug)]
+pub struct Datagram<'a> {
+    /// Its header.
+    pub header: Header,
+    /// What follows.
+    pub body: Body<'a>,
+}
+
+/// What follows a header.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// Records of v1, v5 or v7.
+    Records(FixedRecords<'a>),
+    /// Sets of v9 or IPFIX.
+    Sets(Sets<'a>),
+}
+
+/// Whole records of a fixed layout.
+#[derive(Clone, Debug)]
+pub struct FixedRecords<'a> {
+    /// The records' octets, one record after the other.
+    pub octets: &'a [u8],
+    /// Octets of one record.
+    pub size: usize,
+    /// What the datagram lacks, if it announces more than it has.
+    pub fault: Option<Fault>,
+}
+
+/// Opens a datagram.
+pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Reject> {
+    let mut r = Reader::new(octets);
+    let version = r.u16()?;
+    match version {
+        1 => fixed(r, version, 0, 52),
+        5 => fixed(r, version, 8, 48),
+        7 => fixed(r, version, 8, 52),
+        9 => {
+            let header = Header {
+                version,
+                count: r.u16()?,
+                uptime_ms: Some(r.u32()?),
+                export_secs: r.u32()?,
+                sequence: r.u32()?,
+                domain: r.u32()?,
+                ..Header::default()
+            };
+            Ok(Datagram { header, body: Body::Sets(Sets { r, ipfix: false, domain: header.domain }) })
+        }
+        IPFIX => {
+            let header = Header {
+                version,
+                count: r.u16()?,
+                export_secs: r.u32()?,
+                sequence: r.u32()?,
+                domain: r.u32()?,
+                ..Header::default()
+            };
+            let Some(len) = usize::from(header.count).checked_sub(IPFIX_HEADER) else {
+                return Err(Reject::Length(header.count));
+            };
+            // A message that claims more than came is read as far as it goes: its last set says what is missing.
+            let r = r.within(len.min(r.left()))?;
+            Ok(Datagram { header, body: Body::Sets(Sets { r, ipfix: true, domain: header.domain }) })
+        }
+        other => Err(Reject::Version(other)),
+    }
+}
+
+/// Header and records of v1 (`tail` 0), v5 and v7 (`tail` 8).
+fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Datagram<'_>, Reject> {
+    let mut header = Header {
+        version,
+        count: r.u16()?,
+        uptime_ms: Some(r.u32()?),
+        export_secs: r.u32()?,
+        export_nanos: r.u32()?,
+        ..Header::default()
+    };
+    if tail > 0 {
+        header.sequence = r.u32()?;
+        let [engine_type, engine_id, high, low] = r.array()?;
+        if version == 5 {
+            header.engine_type = engine_type;
+            header.domain = u32::from(engine_id);
+            // The upper two bits are the sampling mode.
+            header.sampling_interval = u16::from_be_bytes([high & 0x3f, low]);
+        }
+    }
+    let present = r.left() / size;
+    let count = usize::from(header.count).min(present);
+    let announced = header.count;
+    let fault = (usize::from(announced) > present).then_some(Fault::Count { announced, present });
+    let octets = r.take(count * size)?;
+    Ok(Datagram { header, body: Body::Records(FixedRecords { octets, size, fault }) })
+}
+
+/// The sets of a datagram. A fault ends it.
+#[derive(Clone, Debug)]
+pub struct Sets<'a> {
+    r: Reader<'a>,
+    ipfix: bool,
+    domain: u32,
+}
+
+/// One set.
+#[derive(Clone, Debug)]
+pub enum Set<'a> {
+    /// Templates, of data or of options.
+    Templates(TemplateRecords<'a>),
+    /// Records of the template with that id.
+    Data {
+        /// Template id.
+        id: u16,
+        /// The records, and padding.
+        body: &'a [u8],
+    },
+}
+
+impl<'a> Iterator for Sets<'a> {
+    type Item = Result<Set<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Up to three octets of padding may end a datagram.
+        if self.r.left() < SET_HEADER {
+            return None;
+        }
+        let set = self.set();
+        if matches!(set, Err(Fault::Truncated(_) | Fault::SetLength(..))) {
+            self.r = Reader::new(&[]);
+        }
+        Some(set)
+    }
+}
+
+impl<'a> Sets<'a> {
+    fn set(&mut self) -> Result<Set<'a>, Fault> {
+        let at = self.r.at();
+        let (id, length) = (self.r.u16()?, self.r.u16()?);
+        let Some(len) = usize::from(length).checked_sub(SET_HEADER) else {
+            return Err(Fault::SetLength(length, at));
+        };
+        let body = self.r.within(len)?;
+        let kind = match (self.ipfix, id) {
+            (false, 0) => template::Format::V9Data,
+            (false, 1) => template::Format::V9Options,
+            (true, 2) => template::Format::IpfixData,
+            (true, 3) => template::Format::IpfixOptions,
+            (_, MIN_TEMPLATE_ID..) => return Ok(Set::Data { id, body: body.rest() }),
+            _ => return Err(Fault::SetId(id)),
+        };
+        Ok(Set::Templates(TemplateRecords::new(body, kind, self.domain)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_v5_datagram_gives_its_whole_records() {
+        let mut octets = vec![0, 5, 0, 2]; // version, count
+        octets.extend([0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7]); // uptime, seconds, nanoseconds
+        octets.extend([0, 0, 0, 6, 1, 2, 0x40, 100]); // sequence, engine type and id, sampling
+        octets.extend([0xaa; 48 + 20]);
+        let datagram = open(&octets).unwrap();
+        assert_eq!((datagram.header.domain, datagram.header.sampling_interval), (2, 100));
+        let Body::Records(records) = datagram.body else { panic!("records") };
+        assert_eq!(records.octets.len(), 48);
+        assert_eq!(records.fault, Some(Fault::Count { announced: 2, present: 1 }));
+    }
+
+    #[test]
+    fn headers_that_lie_are_rejected() {
+        assert_eq!(open(&[0]).unwrap_err(), Reject::TooShort(Truncated { at: 0, wanted: 2, left: 1 }));
+        assert_eq!(open(&[0, 8, 0, 0]).unwrap_err(), Reject::Version(8));
+        let ipfix = [0, 10, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(open(&ipfix).unwrap_err(), Reject::Length(15));
+    }
+
+    #[test]
+    fn a_set_length_that_lies_ends_the_datagram_with_one_error() {
+        let header = [0, 10, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let sets = |tail: &[u8]| {
+            let octets = [&header[..], tail].concat();
+            let Body::Sets(sets) = open(&octets).unwrap().body else { panic!("sets") };
+            sets.map(|set| set.map(|_| ())).collect::<Vec<_>>()
+        };
+        let good = [1, 0, 0, 4];
+        assert_eq!(sets(&[&good[..], &[1, 0, 0, 3, 0, 0, 0, 0]].concat()), [Ok(()), Err(Fault::SetLength(3, 20))]);
+        let beyond = Fault::Truncated(Truncated { at: 24, wanted: 96, left: 4 });
+        assert_eq!(sets(&[&good[..], &[1, 0, 0, 100, 0, 0, 0, 0]].concat()), [Ok(()), Err(beyond)]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_end(octets in prop::collection::vec(any::<u8>(), 0..200), version in 0u16..11) {
+            let octets = [&version.to_be_bytes()[..], &octets].concat();
+            if let Ok(Datagram { body: Body::Sets(sets), .. }) = open(&octets) {
+                for set in sets {
+                    if let Ok(Set::Templates(records)) = set {
+                        prop_assert!(records.count() <= octets.len());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Data sets that came before their template: kept for a while, within a bound.
+
+use crate::datagram::Header;
+use std::collections::VecDeque;
+
+/// A set that waits.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Header of its datagram.
+    pub header: Header,
+    /// Template id.
+    pub id: u16,
+    /// Its records.
+    pub body: Box<[u8]>,
+    /// When its datagram arrived: microseconds since 1970.
+    pub arrival: u64,
+}
+
+/// The waiting sets of one exporter, oldest first.
+#[derive(Debug)]
+pub struct Pending {
+    held: VecDeque<Held>,
+    octets: usize,
+    max_octets: usize,
+    max_age: u64,
+}
+
+/// What could not be kept: sets that grew too old, and sets that had to make room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Sets whose template did not come in time.
+    pub expired: u64,
+    /// Sets beyond the bound of octets.
+    pub crowded: u64,
+}
+
+impl Pending {
+    /// Keeps at most `max_octets` for at most `max_age` microseconds.
+    pub fn new(max_octets: usize, max_age: u64) -> Self {
+        Self { held: VecDeque::new(), octets: 0, max_octets, max_age }
+    }
+
+    /// Keeps a set; older ones make room.
+    pub fn keep(&mut self, header: Header, id: u16, body: &[u8], arrival: u64) -> Lost {
+        let mut lost = self.expire(arrival);
+        if body.len() > self.max_octets {
+            lost.crowded += 1;
+            return lost;
+        }
+        while self.octets + body.len() > self.max_octets && self.drop_first() {
+            lost.crowded += 1;
+        }
+        self.octets += body.len();
+        self.held.push_back(Held { header, id, body: body.into(), arrival });
+        lost
+    }
+
+    /// Drops what is too old at `now`.
+    pub fn expire(&mut self, now: u64) -> Lost {
+        let mut lost = Lost::default();
+        while self.held.front().is_some_and(|held| now.saturating_sub(held.arrival) > self.max_age) {
+            self.drop_first();
+            lost.expired += 1;
+        }
+        lost
+    }
+
+    fn drop_first(&mut self) -> bool {
+        match self.held.pop_front() {
+            Some(held) => {
+                self.octets -= held.body.len();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes the sets that wait for a template, oldest first.
+    pub fn take(&mut self, domain: u32, id: u16) -> Vec<Held> {
+        let waits = |held: &Held| held.header.domain == domain && held.id == id;
+        if !self.held.iter().any(waits) {
+            return Vec::new();
+        }
+        let (taken, left): (Vec<_>, Vec<_>) = self.held.drain(..).partition(waits);
+        self.held = left.into();
+        self.octets -= taken.iter().map(|held| held.body.len()).sum::<usize>();
+        taken
+    }
+
+    /// Number of sets that wait.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// True when none waits.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_by_octets_and_age() {
+        let header = Header { domain: 1, ..Header::default() };
+        let mut pending = Pending::new(100, 1000);
+        assert_eq!(pending.keep(header, 256, &[0; 60], 0), Lost::default());
+        assert_eq!(pending.keep(header, 257, &[0; 60], 10), Lost { crowded: 1, expired: 0 });
+        assert!(pending.take(1, 256).is_empty());
+        assert_eq!(pending.take(1, 257).len(), 1);
+        pending.keep(header, 258, &[0; 60], 20);
+        assert_eq!(pending.keep(header, 256, &[0; 60], 5000), Lost { crowded: 0, expired: 1 });
+        assert_eq!(pending.keep(header, 256, &[0; 200], 5000), Lost { crowded: 1, expired: 0 });
+        assert_eq!(pending.len(), 1);
+    }
+}

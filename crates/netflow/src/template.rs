@@ -1,0 +1,397 @@
+//! Templates: their records, and the cache of those an exporter has announced.
+//!
+//! A template record is an id, a count of fields and the fields; options templates tell in addition how many of
+//! the fields are scopes (IPFIX), or how many octets the specifiers of scopes and options take (v9).
+
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+use std::fmt;
+use wire::{Reader, Truncated};
+
+/// A field length that says: the record tells (RFC 7011 section 7).
+pub const VARIABLE: u16 = 65535;
+/// Most fields of one template. A record of a UDP datagram could hold as many fields of one octet, but
+/// nobody sends such, and each field costs memory.
+pub const MAX_FIELDS: usize = 4096;
+
+/// One field of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Enterprise number; 0 for IANA's elements. NetFlow v9 has none.
+    pub enterprise: u32,
+    /// Element number, without the enterprise bit.
+    pub element: u16,
+    /// Octets, or [`VARIABLE`].
+    pub length: u16,
+}
+
+/// What the records of a template are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Flows.
+    Data,
+    /// Facts about the exporter; the first fields are their scope.
+    Options {
+        /// Number of scope fields.
+        scopes: u16,
+    },
+}
+
+/// A template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Source id or observation domain.
+    pub domain: u32,
+    /// Template id, 256 or more.
+    pub id: u16,
+    /// Flows or options.
+    pub kind: Kind,
+    /// Scope fields are numbered as v9 does: 1 system, 2 interface, 3 line card, 4 cache, 5 template.
+    pub has_v9_scopes: bool,
+    /// Fields in the order of the record.
+    pub fields: Box<[Field]>,
+    /// Octets of a record; with variable fields the least.
+    pub min_length: usize,
+    /// Some field has a variable length.
+    pub is_variable: bool,
+}
+
+impl Template {
+    /// A template of those fields; the least length of a record is worked out.
+    pub fn new(domain: u32, id: u16, kind: Kind, fields: Vec<Field>) -> Self {
+        let least = |field: &Field| if field.length == VARIABLE { 1 } else { usize::from(field.length) };
+        Self {
+            domain,
+            id,
+            kind,
+            has_v9_scopes: false,
+            min_length: fields.iter().map(least).sum(),
+            is_variable: fields.iter().any(|field| field.length == VARIABLE),
+            fields: fields.into_boxed_slice(),
+        }
+    }
+
+    /// Number of scope fields.
+    pub fn scope_fields(&self) -> usize {
+        match self.kind {
+            Kind::Data => 0,
+            Kind::Options { scopes } => usize::from(scopes).min(self.fields.len()),
+        }
+    }
+}
+
+/// Why a template cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The set ends within it.
+    Truncated(Truncated),
+    /// An id below 256.
+    Id(u16),
+    /// All its fields have no length: its records could never end.
+    NoLength(u16),
+    /// More fields than [`MAX_FIELDS`], or more scopes than fields.
+    Fields(u16),
+    /// v9: lengths of scopes or options that are no multiples of a specifier's four octets.
+    Specifiers(u16),
+}
+
+impl From<Truncated> for Fault {
+    fn from(truncated: Truncated) -> Self {
+        Self::Truncated(truncated)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated(truncated) => write!(f, "template: {truncated}"),
+            Self::Id(id) => write!(f, "template id {id} is below 256"),
+            Self::NoLength(id) => write!(f, "template {id}: no field has a length"),
+            Self::Fields(id) => write!(f, "template {id}: count of fields or scopes"),
+            Self::Specifiers(id) => write!(f, "template {id}: length of scopes or options"),
+        }
+    }
+}
+
+/// One record of a template set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A template.
+    Define(Template),
+    /// That id is withdrawn.
+    Withdraw(u16),
+    /// All templates of the domain are withdrawn; `options`: those of options, else those of data.
+    WithdrawAll {
+        /// Options templates.
+        options: bool,
+    },
+}
+
+/// The formats of template records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    V9Data,
+    V9Options,
+    IpfixData,
+    IpfixOptions,
+}
+
+/// The records of a template set. A record that cannot be used is an error; where its end is known, the next ones follow.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    r: Reader<'a>,
+    format: Format,
+    domain: u32,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(r: Reader<'a>, format: Format, domain: u32) -> Self {
+        Self { r, format, domain }
+    }
+
+    fn record(&mut self) -> Result<Option<Record>, Fault> {
+        let id = self.r.u16()?;
+        let count = self.r.u16()?;
+        if id == 0 && count == 0 {
+            // Padding that is longer than it should be.
+            self.r = Reader::new(&[]);
+            return Ok(None);
+        }
+        let (fields, scopes, options) = match self.format {
+            Format::V9Data => (usize::from(count), 0, false),
+            Format::V9Options => {
+                let (scopes, options) = (count, self.r.u16()?);
+                if scopes % 4 != 0 || options % 4 != 0 {
+                    return Err(self.give_up(Fault::Specifiers(id)));
+                }
+                (usize::from(scopes / 4) + usize::from(options / 4), scopes / 4, true)
+            }
+            Format::IpfixData | Format::IpfixOptions if count == 0 => {
+                return Ok(Some(match id {
+                    2 => Record::WithdrawAll { options: false },
+                    3 => Record::WithdrawAll { options: true },
+                    id => Record::Withdraw(id),
+                }));
+            }
+            Format::IpfixData => (usize::from(count), 0, false),
+            Format::IpfixOptions => (usize::from(count), self.r.u16()?, true),
+        };
+        // No count sizes anything beyond what the octets left can hold.
+        if fields > MAX_FIELDS || fields * 4 > self.r.left() || usize::from(scopes) > fields {
+            return Err(self.give_up(Fault::Fields(id)));
+        }
+        let fields = (0..fields).map(|_| self.field()).collect::<Result<Vec<_>, _>>()?;
+        if id < crate::datagram::MIN_TEMPLATE_ID {
+            return Err(Fault::Id(id));
+        }
+        let kind = if options { Kind::Options { scopes } } else { Kind::Data };
+        let mut template = Template::new(self.domain, id, kind, fields);
+        template.has_v9_scopes = self.format == Format::V9Options;
+        if template.min_length == 0 {
+            return Err(Fault::NoLength(id));
+        }
+        Ok(Some(Record::Define(template)))
+    }
+
+    fn field(&mut self) -> Result<Field, Truncated> {
+        let (element, length) = (self.r.u16()?, self.r.u16()?);
+        let ipfix = matches!(self.format, Format::IpfixData | Format::IpfixOptions);
+        if ipfix && element & 0x8000 != 0 {
+            return Ok(Field { enterprise: self.r.u32()?, element: element & 0x7fff, length });
+        }
+        Ok(Field { enterprise: 0, element, length })
+    }
+
+    /// Nothing behind a fault of lengths can be trusted.
+    fn give_up(&mut self, fault: Fault) -> Fault {
+        self.r = Reader::new(&[]);
+        fault
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.r.left() < 4 {
+            return None;
+        }
+        match self.record() {
+            Ok(record) => record.map(Ok),
+            Err(fault) => {
+                if let Fault::Truncated(_) = fault {
+                    self.r = Reader::new(&[]);
+                }
+                Some(Err(fault))
+            }
+        }
+    }
+}
+
+/// What an announcement did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// The template was not known.
+    New,
+    /// It is known, and the same.
+    Same,
+    /// It took the place of one of another shape.
+    Changed,
+}
+
+/// The templates of one exporter, each with a payload `P` (what it was compiled to).
+///
+/// Bounded: there are two generations of at most `max` templates. Announcements go to the younger one; when that is
+/// full, the older one is dropped and the younger one takes its place, so what is announced again and again
+/// stays.
+#[derive(Debug)]
+pub struct Cache<P> {
+    young: Map<P>,
+    old: Map<P>,
+    max: usize,
+    evicted: u64,
+}
+
+type Map<P> = HashMap<u64, (Template, P), FixedState>;
+
+fn key(domain: u32, id: u16) -> u64 {
+    u64::from(domain) << 16 | u64::from(id)
+}
+
+impl<P> Cache<P> {
+    /// A cache whose generations hold `max` templates each.
+    pub fn new(max: usize) -> Self {
+        Self { young: Map::default(), old: Map::default(), max: max.max(1), evicted: 0 }
+    }
+
+    /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
+    pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
+        let key = key(template.domain, template.id);
+        if let Some(entry) = self.young.get_mut(&key) {
+            if entry.0 == template {
+                return Announced::Same;
+            }
+            let payload = compile(&template);
+            *entry = (template, payload);
+            return Announced::Changed;
+        }
+        if self.young.len() >= self.max {
+            self.evicted += self.old.len() as u64;
+            self.old = std::mem::take(&mut self.young);
+        }
+        let (announced, payload) = match self.old.remove(&key) {
+            Some((known, payload)) if known == template => (Announced::Same, payload),
+            Some(_) => (Announced::Changed, compile(&template)),
+            None => (Announced::New, compile(&template)),
+        };
+        self.young.insert(key, (template, payload));
+        announced
+    }
+
+    /// The template of that id, and its payload.
+    pub fn find(&self, domain: u32, id: u16) -> Option<(&Template, &P)> {
+        let key = key(domain, id);
+        self.young.get(&key).or_else(|| self.old.get(&key)).map(|(template, payload)| (template, payload))
+    }
+
+    /// Forgets a template; true when it was known.
+    pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
+        let key = key(domain, id);
+        self.young.remove(&key).is_some() | self.old.remove(&key).is_some()
+    }
+
+    /// Forgets all templates of a domain, of options or of data; returns how many.
+    pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
+        let before = self.len();
+        for map in [&mut self.young, &mut self.old] {
+            map.retain(|_, (t, _)| t.domain != domain || matches!(t.kind, Kind::Options { .. }) != options);
+        }
+        before - self.len()
+    }
+
+    /// Number of templates.
+    pub fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// True without templates.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Templates dropped at the bound so far.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// All templates.
+    pub fn iter(&self) -> impl Iterator<Item = &Template> {
+        self.old.values().chain(self.young.values()).map(|(template, _)| template)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(octets: &[u8], format: Format) -> Vec<Result<Record, Fault>> {
+        Records::new(Reader::new(octets), format, 7).collect()
+    }
+
+    #[test]
+    fn enterprise_fields_and_withdrawals_are_read() {
+        let octets = [
+            1, 0, 0, 2, // template 256, 2 fields
+            0, 8, 0, 4, // sourceIPv4Address
+            0x80, 1, 0xff, 0xff, 0, 0, 0, 9, // enterprise 9, element 1, variable
+            1, 1, 0, 0, // 257 is withdrawn
+            0, 2, 0, 0, // all are
+        ];
+        let found = records(&octets, Format::IpfixData);
+        let fields = vec![
+            Field { enterprise: 0, element: 8, length: 4 },
+            Field { enterprise: 9, element: 1, length: VARIABLE },
+        ];
+        let template = Template::new(7, 256, Kind::Data, fields);
+        assert_eq!((template.min_length, template.is_variable), (5, true));
+        let all = Record::WithdrawAll { options: false };
+        assert_eq!(found, [Ok(Record::Define(template)), Ok(Record::Withdraw(257)), Ok(all)]);
+    }
+
+    #[test]
+    fn a_bad_template_costs_itself_where_its_end_is_known() {
+        let octets = [
+            0, 200, 0, 1, 0, 8, 0, 4, // id below 256
+            1, 0, 0, 1, 0, 8, 0, 0, // no length
+            1, 1, 0, 1, 0, 8, 0, 4, // good
+            1, 2, 0xff, 0xff, 0, 8, 0, 4, // absurd count
+        ];
+        let found = records(&octets, Format::V9Data);
+        assert_eq!(found[..2], [Err(Fault::Id(200)), Err(Fault::NoLength(256))]);
+        assert!(matches!(found[2], Ok(Record::Define(_))));
+        assert_eq!(found[3..], [Err(Fault::Fields(258))]);
+    }
+
+    #[test]
+    fn v9_options_tell_octets_of_specifiers() {
+        let octets = [1, 0, 0, 4, 0, 4, 0, 2, 0, 4, 0, 82, 0, 16];
+        let found = records(&octets, Format::V9Options);
+        let Ok(Record::Define(template)) = &found[0] else { panic!("{found:?}") };
+        assert_eq!(template.kind, Kind::Options { scopes: 1 });
+        assert_eq!(records(&[1, 0, 0, 3, 0, 4, 0, 2, 0, 4], Format::V9Options), [Err(Fault::Specifiers(256))]);
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_announced_again() {
+        let template = |id| Template::new(1, id, Kind::Data, vec![Field { enterprise: 0, element: 1, length: 4 }]);
+        let mut cache = Cache::new(10);
+        assert_eq!(cache.announce(template(256), |_| ()), Announced::New);
+        for id in 257..400 {
+            cache.announce(template(id), |_| ());
+            assert_eq!(cache.announce(template(256), |_| ()), Announced::Same);
+            assert!(cache.len() <= 20);
+        }
+        assert!(cache.evicted() > 100);
+        assert!(cache.withdraw(1, 256) && cache.find(1, 256).is_none());
+    }
+}

@@ -1,0 +1,4 @@
+//! Where tables go: the contract between workers and plugins, and the plugins.
+#![forbid(unsafe_code)]
+
+pub mod outlet;

@@ -1,0 +1,193 @@
+//! How tables change hands between workers and one plugin.
+//!
+//! Each worker has an [`Outlet`] to each plugin, and the plugin's thread has the [`Inlet`]. The plugin decides when
+//! tables move: [`Inlet::collect`] raises a request number and wakes the workers; each answers once with its
+//! table (an empty one included) and goes on with a new one. Between requests, a worker whose table reaches its bound
+//! offers it unasked; when the plugin is behind, the table comes back and the worker goes on filling it. A
+//! worker that ends sends what it has left. Nothing here blocks a worker: there is always room for the one answer that was
+//! asked for and for the last table.
+
+use aggregate::Table;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Wakes a worker that waits for input.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// A worker's answer.
+enum Answer {
+    /// To the request of that number.
+    Asked(u64, Table),
+    /// The worker's last table.
+    Last(Table),
+}
+
+/// A worker's end.
+pub struct Outlet {
+    requests: Arc<AtomicU64>,
+    answered: u64,
+    answers: Sender<Answer>,
+    early: Sender<Table>,
+}
+
+impl Outlet {
+    /// True when the plugin waits for this worker's table. One load; ask once per batch.
+    #[inline]
+    pub fn is_asked(&self) -> bool {
+        self.requests.load(Ordering::Acquire) != self.answered
+    }
+
+    /// Answers the request.
+    pub fn answer(&mut self, table: Table) {
+        self.answered = self.requests.load(Ordering::Acquire);
+        // The plugin's thread may have ended after an error; then the table has nowhere to go.
+        let _ = self.answers.try_send(Answer::Asked(self.answered, table));
+    }
+
+    /// Offers a full table, or gets it back when the plugin is behind.
+    pub fn offer(&self, table: Table) -> Result<(), Table> {
+        self.early.try_send(table).map_err(|refused| match refused {
+            TrySendError::Full(table) | TrySendError::Disconnected(table) => table,
+        })
+    }
+
+    /// Ends the worker's side with its last table.
+    pub fn finish(self, table: Table) {
+        let _ = self.answers.try_send(Answer::Last(table));
+    }
+}
+
+/// The plugin's end.
+pub struct Inlet {
+    requests: Arc<AtomicU64>,
+    answers: Receiver<Answer>,
+    early: Receiver<Table>,
+    wakes: Vec<Wake>,
+    /// Workers that have not sent their last table.
+    running: usize,
+    /// Last tables, not collected yet.
+    last: Vec<Table>,
+}
+
+/// What an inlet was woken by.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<T> {
+    /// A worker's table was full.
+    Early(T),
+    /// The time that was waited for has come.
+    Due,
+    /// All workers have ended; [`Inlet::collect`] gives what they left.
+    Ended,
+}
+
+/// The ends of one plugin: an outlet for each worker, and the inlet. `tables` is how many full tables may wait.
+pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
+    let requests = Arc::new(AtomicU64::new(0));
+    // For each worker one answer that was asked for, and its last table.
+    let (answers, asked) = bounded(workers * 2);
+    let (early, full) = bounded(tables.max(1));
+    let outlets = (0..workers)
+        .map(|_| Outlet {
+            requests: Arc::clone(&requests),
+            answered: 0,
+            answers: answers.clone(),
+            early: early.clone(),
+        })
+        .collect();
+    let inlet = Inlet { requests, answers: asked, early: full, wakes: Vec::new(), running: workers, last: Vec::new() };
+    (outlets, inlet)
+}
+
+impl Inlet {
+    /// Tells how to wake the workers.
+    pub fn set_wakes(&mut self, wakes: Vec<Wake>) {
+        self.wakes = wakes;
+    }
+
+    /// Asks each worker for its table, and waits for all of them but at most `patience`. The tables are merged,
+    /// in no order, with those that waited already. What comes later than that is in the next collection.
+    pub fn collect(&mut self, patience: Duration) -> Option<Table> {
+        let request = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
+        for wake in &self.wakes {
+            wake();
+        }
+        let deadline = Instant::now() + patience;
+        let mut whole: Option<Table> = None;
+        let mut add = |table: Table| match &mut whole {
+            None => whole = Some(table),
+            Some(whole) => whole.absorb(table),
+        };
+        self.last.drain(..).for_each(&mut add);
+        let mut answered = 0;
+        while answered < self.running {
+            match self.answers.recv_deadline(deadline) {
+                Ok(Answer::Asked(number, table)) => {
+                    // A late answer to an earlier request counts, but its sender still owes this one.
+                    answered += usize::from(number == request);
+                    add(table);
+                }
+                Ok(Answer::Last(table)) => {
+                    self.running -= 1;
+                    add(table);
+                }
+                Err(_) => break,
+            }
+        }
+        // A worker's full table is older than its answer, so it is waiting by now.
+        self.early.try_iter().for_each(&mut add);
+        whole
+    }
+
+    /// Waits until something is to be done, at most until `due`.
+    pub fn wait(&mut self, due: Instant) -> Event<Table> {
+        loop {
+            if let Ok(table) = self.early.try_recv() {
+                return Event::Early(table);
+            }
+            if self.running == 0 {
+                return Event::Ended;
+            }
+            let tick = crossbeam_channel::at(due);
+            crossbeam_channel::select! {
+                recv(self.early) -> table => match table {
+                    Ok(table) => return Event::Early(table),
+                    // All outlets are gone: the last tables are in the other channel.
+                    Err(_) => self.drain(due),
+                },
+                recv(self.answers) -> answer => match answer {
+                    Ok(Answer::Asked(_, table)) => return Event::Early(table),
+                    Ok(Answer::Last(table)) => {
+                        self.running -= 1;
+                        self.last.push(table);
+                    }
+                    Err(_) => self.running = 0,
+                },
+                recv(tick) -> _ => return Event::Due,
+            }
+        }
+    }
+
+    fn drain(&mut self, due: Instant) {
+        loop {
+            match self.answers.recv_deadline(due) {
+                Ok(Answer::Asked(_, table)) => self.last.push(table),
+                Ok(Answer::Last(table)) => {
+                    self.running = self.running.saturating_sub(1);
+                    self.last.push(table);
+                }
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.running = 0;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// True when all workers have ended.
+    pub fn has_ended(&self) -> bool {
+        self.running == 0 && self.last.is_empty() && self.early.is_empty()
+    }
+}

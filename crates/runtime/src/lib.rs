@@ -1,0 +1,1 @@
+//! The life of a process: logs, signals, pid file, privileges, readiness.

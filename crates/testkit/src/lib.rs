@@ -1,0 +1,1 @@
+//! Exporters, processes and conditions for tests.

@@ -1,0 +1,3 @@
+//! Generated documents.
+
+fn main() {}
