@@ -1,1 +1,29 @@
-//! Aggregates as text: formatted, CSV and JSON; names with variables.
+//! Aggregates as text: JSON, CSV, formatted columns, and the names of the files that hold them.
+//!
+//! Everything here is compiled once per plugin from its [`flow::schema::Schema`] and its [`Style`], and then
+//! writes rows into a buffer of the caller: no files, no clocks, no allocation per row.
+//!
+//! | module | what it writes |
+//! |---|---|
+//! | [`json`] | one object a row, also for message brokers and the client |
+//! | [`columns`] | CSV and formatted rows with their title line |
+//! | [`markers`] | what stands before and after the rows of a purge |
+//! | [`names`] | file names with variables |
+//!
+//! The pieces that these share are [`address`], [`number`], [`time`] and [`protocols`].
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod columns;
+pub mod json;
+pub mod markers;
+pub mod names;
+pub mod number;
+pub mod protocols;
+pub mod style;
+#[cfg(test)]
+mod testing;
+pub mod time;
+mod value;
+
+pub use style::Style;

@@ -59,3 +59,136 @@ pub struct Custom {
     /// How it is read and shown.
     pub semantics: Semantics,
 }
+
+/// What is wrong with a line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: usize,
+    /// What is wrong, and what would be right.
+    pub text: String,
+}
+
+/// Longest name.
+const MAX_NAME: usize = 63;
+
+/// Reads the file of custom primitives: a line for each, of `key=value` pairs; lines that start with `!` or `#` are
+/// comments. Lines with problems define nothing.
+pub fn parse(text: &str) -> (Vec<Custom>, Vec<Problem>) {
+    let mut customs: Vec<Custom> = Vec::new();
+    let mut problems = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['!', '#']) {
+            continue;
+        }
+        match entry(line, &customs) {
+            Ok(custom) => customs.push(custom),
+            Err(text) => problems.push(Problem { line: number + 1, text }),
+        }
+    }
+    (customs, problems)
+}
+
+fn entry(line: &str, known: &[Custom]) -> Result<Custom, String> {
+    let (mut name, mut element, mut pointers, mut length, mut semantics) = (None, None, Vec::new(), None, None);
+    for word in line.split_whitespace() {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err(format!("\"{word}\" is no key=value pair"));
+        };
+        match key.to_ascii_lowercase().as_str() {
+            "name" => name = Some(value),
+            "field_type" => element = Some(field_type(value)?),
+            "packet_ptr" => pointers.push(value.parse().map_err(|problem| format!("packet_ptr: {problem}"))?),
+            "len" => length = Some(length_of(value)?),
+            "semantics" => semantics = Some(semantics_of(value)?),
+            _ => {
+                return Err(format!(
+                    "unknown key \"{key}\": known ones are name, field_type, packet_ptr, len, semantics"
+                ));
+            }
+        }
+    }
+    let name = name.ok_or("no name=")?;
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(format!("name \"{name}\" must have 1 to {MAX_NAME} characters"));
+    }
+    if crate::primitive::find(name).is_some() {
+        return Err(format!("name \"{name}\" is that of a primitive"));
+    }
+    if known.iter().any(|custom| custom.name.eq_ignore_ascii_case(name)) {
+        return Err(format!("name \"{name}\" is defined twice"));
+    }
+    if element.is_none() && pointers.is_empty() {
+        return Err(format!("{name}: neither field_type= nor packet_ptr= tells where to read"));
+    }
+    let length = length.ok_or_else(|| format!("{name}: no len="))?;
+    let semantics = semantics.ok_or_else(|| format!("{name}: no semantics="))?;
+    check_length(semantics, length).map_err(|problem| format!("{name}: {problem}"))?;
+    let element = element.map(|(enterprise, element)| {
+        // The n-th entry of an element reads its n-th occurrence in a template.
+        let same = |custom: &&Custom| {
+            custom.element.is_some_and(|e| (e.enterprise, e.element) == (enterprise, element))
+        };
+        let occurrence = u16::try_from(known.iter().filter(same).count()).unwrap_or(u16::MAX);
+        Element { enterprise, element, occurrence }
+    });
+    Ok(Custom { name: name.to_owned(), element, pointers, length, semantics })
+}
+
+fn field_type(value: &str) -> Result<(u32, u16), String> {
+    let (enterprise, element) = value.split_once(':').unwrap_or(("0", value));
+    match (enterprise.parse(), element.parse()) {
+        (Ok(enterprise), Ok(element)) => Ok((enterprise, element)),
+        _ => Err(format!("field_type \"{value}\" is neither an element's number nor enterprise:element")),
+    }
+}
+
+fn length_of(value: &str) -> Result<Option<u16>, String> {
+    match value.parse() {
+        _ if value.eq_ignore_ascii_case("vlen") => Ok(None),
+        Ok(length @ 1..=1024) => Ok(Some(length)),
+        _ => Err(format!("len \"{value}\" is neither a number of octets from 1 to 1024 nor vlen")),
+    }
+}
+
+fn semantics_of(value: &str) -> Result<Semantics, String> {
+    Ok(match value.to_ascii_lowercase().as_str() {
+        "u_int" => Semantics::UnsignedInt,
+        "hex" => Semantics::Hex,
+        "ip" => Semantics::Ip,
+        "mac" => Semantics::Mac,
+        "str" => Semantics::Str,
+        "raw" => Semantics::Raw,
+        _ => return Err(format!("semantics \"{value}\" is not one of u_int, hex, ip, mac, str, raw")),
+    })
+}
+
+fn check_length(semantics: Semantics, length: Option<u16>) -> Result<(), &'static str> {
+    match (semantics, length) {
+        (Semantics::UnsignedInt | Semantics::Hex, Some(1..=8)) => Ok(()),
+        (Semantics::UnsignedInt | Semantics::Hex, _) => Err("u_int and hex have a len of 1 to 8"),
+        (Semantics::Ip, Some(4 | 16)) => Ok(()),
+        (Semantics::Ip, _) => Err("ip has a len of 4 or 16"),
+        (Semantics::Mac, Some(6)) => Ok(()),
+        (Semantics::Mac, _) => Err("mac has a len of 6"),
+        (Semantics::Str | Semantics::Raw, _) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_and_their_problems_are_told_by_line() {
+        let text = "! comment\nname=vrf field_type=234 len=4 semantics=u_int\n\nname=app field_type=9:12235 len=vlen \
+                    semantics=str\nname=x len=4 semantics=u_int\nname=y field_type=1 len=9 semantics=hex\nfoo\n\
+                    name=vrf2 field_type=234 len=4 semantics=u_int";
+        let (customs, problems) = parse(text);
+        assert_eq!(customs.len(), 3);
+        assert_eq!(customs[1].element, Some(Element { enterprise: 9, element: 12235, occurrence: 0 }));
+        assert_eq!(customs[2].element.map(|e| e.occurrence), Some(1));
+        assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [5, 6, 7]);
+    }
+}

@@ -46,6 +46,11 @@ impl Outlet {
         let _ = self.answers.try_send(Answer::Asked(self.answered, table));
     }
 
+    /// True when an offer can be taken now.
+    pub fn has_room(&self) -> bool {
+        !self.early.is_full()
+    }
+
     /// Offers a full table, or gets it back when the plugin is behind.
     pub fn offer(&self, table: Table) -> Result<(), Table> {
         self.early.try_send(table).map_err(|refused| match refused {

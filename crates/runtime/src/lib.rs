@@ -1,1 +1,23 @@
-//! The life of a process: logs, signals, pid file, privileges, readiness.
+//! The life of a process, the same for all daemons.
+//!
+//! In the order in which a daemon meets them: [`log::init`], the configuration, [`log::configure`],
+//! [`daemonize`] (no thread may run yet), [`events::channel`] and [`threads::Threads`], [`signals::start`], sockets,
+//! [`privileges`], [`pid::PidFile`], [`notify::Notifier::ready`], then the main loop over [`events::Events::next`]
+//! until it is told to end; at last [`threads::Threads::join_all`].
+//!
+//! Nothing here knows configuration keys: callers pass plain settings.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod daemonize;
+pub mod events;
+pub mod files;
+pub mod log;
+pub mod notify;
+pub mod pid;
+pub mod privileges;
+pub mod signals;
+pub mod threads;
+
+#[doc(hidden)]
+pub use tracing as __tracing;

@@ -1,0 +1,7 @@
+//! pmacct: asks the memory plugin of a daemon.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    query::client::main(std::env::args_os())
+}

@@ -1,0 +1,180 @@
+use super::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, UdpSocket};
+
+const LONG: Option<Duration> = Some(Duration::from_secs(10));
+
+fn target(receiver: &Receiver, host: impl Into<IpAddr>) -> SocketAddr {
+    SocketAddr::from((host.into(), receiver.local_address().unwrap().port()))
+}
+
+fn one(settings: &Settings) -> Receiver {
+    open(settings).unwrap().pop().unwrap()
+}
+
+/// Receives until `count` datagrams are there.
+fn collect(receiver: &mut Receiver, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
+    let mut batch = Batch::new();
+    let mut got = Vec::new();
+    while got.len() < count {
+        assert_eq!(receiver.receive(&mut batch, LONG).unwrap(), Received::Datagrams);
+        got.extend(batch.iter().map(|d| (d.source, d.payload.to_vec())));
+    }
+    got
+}
+
+#[test]
+fn ipv4_through_the_socket_for_both_is_seen_as_ipv4() {
+    let mut receiver = one(&Settings::default());
+    let v4 = UdpSocket::bind("127.0.0.1:0").unwrap();
+    v4.send_to(b"four", target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    assert_eq!(collect(&mut receiver, 1), [(v4.local_addr().unwrap(), b"four".to_vec())]);
+    let v6 = UdpSocket::bind("[::1]:0").unwrap();
+    v6.send_to(b"six", target(&receiver, Ipv6Addr::LOCALHOST)).unwrap();
+    assert_eq!(collect(&mut receiver, 1), [(v6.local_addr().unwrap(), b"six".to_vec())]);
+}
+
+#[test]
+fn an_ipv4_socket_tells_its_senders() {
+    let mut receiver = one(&Settings { address: Some(Ipv4Addr::LOCALHOST.into()), ..Settings::default() });
+    let sender = UdpSocket::bind("127.0.0.3:0").unwrap();
+    sender.send_to(b"", target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    sender.send_to(b"x", target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    let source = sender.local_addr().unwrap();
+    assert_eq!(collect(&mut receiver, 2), [(source, vec![]), (source, vec![b'x'])]);
+}
+
+#[test]
+fn ipv6_only_lets_no_ipv4_in() {
+    let receiver = one(&Settings { ipv6_only: true, ..Settings::default() });
+    let port = receiver.local_address().unwrap().port();
+    // The port is free for IPv4 then.
+    assert!(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok());
+}
+
+#[test]
+fn the_longest_datagram_arrives_whole() {
+    let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let payload: Vec<u8> = (0..65_507u32).map(|n| (n % 251) as u8).collect();
+    sender.send_to(&payload, target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    let mut batch = Batch::new();
+    assert_eq!(receiver.receive(&mut batch, LONG).unwrap(), Received::Datagrams);
+    let datagram = batch.iter().next().unwrap();
+    assert!(!datagram.truncated);
+    assert!(datagram.arrival_us > 1_600_000_000_000_000);
+    assert_eq!(datagram.payload, payload);
+}
+
+#[test]
+fn more_than_a_batch_comes_in_order() {
+    let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let count = 2 * crate::SLOTS + 7;
+    for n in 0..count {
+        sender.send_to(&n.to_be_bytes(), target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    }
+    let got: Vec<_> = collect(&mut receiver, count).into_iter().map(|(_, payload)| payload).collect();
+    let sent: Vec<_> = (0..count).map(|n| n.to_be_bytes().to_vec()).collect();
+    assert_eq!(got, sent);
+}
+
+#[test]
+fn one_source_address_reaches_one_worker_whatever_its_port() {
+    const SOURCES: u8 = 40;
+    const PORTS: usize = 5;
+    let mut receivers = open(&Settings { workers: 4, ..Settings::default() }).unwrap();
+    let to = target(&receivers[0], Ipv4Addr::LOCALHOST);
+    for source in 1..=SOURCES {
+        for _ in 0..PORTS {
+            UdpSocket::bind((Ipv4Addr::new(127, 0, 7, source), 0)).unwrap().send_to(&[source], to).unwrap();
+        }
+    }
+    let to = target(&receivers[0], Ipv6Addr::LOCALHOST);
+    for _ in 0..PORTS {
+        UdpSocket::bind("[::1]:0").unwrap().send_to(&[0], to).unwrap();
+    }
+
+    let mut workers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
+    let mut seen = 0;
+    let mut batch = Batch::new();
+    for (worker, receiver) in receivers.iter_mut().enumerate() {
+        // Loopback delivers before the sender's call returns: what is not there will not come.
+        while receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap() == Received::Datagrams {
+            for datagram in &batch {
+                workers.entry(datagram.source.ip()).or_default().insert(worker);
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, (usize::from(SOURCES) + 1) * PORTS);
+    assert!(workers.values().all(|of_one| of_one.len() == 1), "{workers:?}");
+    let used: BTreeSet<_> = workers.values().flatten().collect();
+    assert_eq!(used.len(), 4, "neighbouring addresses should not all end up together: {workers:?}");
+}
+
+#[test]
+fn a_waiting_receiver_can_be_woken_and_a_busy_one_too() {
+    let mut receiver = one(&Settings::default());
+    let waker = receiver.waker();
+    let to = target(&receiver, Ipv4Addr::LOCALHOST);
+    let thread = std::thread::spawn(move || {
+        let got = receiver.receive(&mut Batch::new(), LONG).unwrap();
+        (receiver, got)
+    });
+    waker.wake();
+    let (mut receiver, got) = thread.join().unwrap();
+    assert_eq!(got, Received::Woken);
+
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", to).unwrap();
+    waker.wake();
+    waker.clone().wake();
+    let mut batch = Batch::new();
+    assert_eq!(receiver.receive(&mut batch, LONG).unwrap(), Received::Woken);
+    assert_eq!(receiver.receive(&mut batch, LONG).unwrap(), Received::Datagrams);
+    assert_eq!(receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap(), Received::Idle);
+    assert!(batch.is_empty());
+}
+
+#[test]
+fn drops_are_counted_by_the_kernel() {
+    let mut receiver = one(&Settings { receive_buffer: Some(4096), ..Settings::default() });
+    assert_eq!(receiver.drops().unwrap(), 0);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..200 {
+        sender.send_to(&[0; 1000], target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    }
+    let mut batch = Batch::new();
+    let mut received = 0;
+    while receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap() == Received::Datagrams {
+        received += batch.len();
+    }
+    assert_eq!(received + usize::try_from(receiver.drops().unwrap()).unwrap(), 200);
+    assert!(received < 200);
+}
+
+#[test]
+fn the_buffer_is_what_the_kernel_says() {
+    let receiver = one(&Settings { receive_buffer: Some(100_000), ..Settings::default() });
+    assert_eq!(receiver.receive_buffer().unwrap(), 200_000);
+}
+
+#[test]
+fn an_unknown_device_is_an_error() {
+    let settings = Settings { interface: Some("no-such-device".to_owned()), ..Settings::default() };
+    assert!(open(&settings).is_err());
+}
+
+/// What a sender joins with `UDP_SEGMENT` travels over loopback in one piece, and must come out as many.
+#[test]
+fn datagrams_that_the_kernel_joined_are_single_again() {
+    let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    if kernel::send_in_segments(sender.as_fd(), 100).is_err() {
+        return; // A kernel without it cannot join datagrams either.
+    }
+    let payload: Vec<u8> = (0..=255u8).collect();
+    sender.send_to(&payload, target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
+    let got: Vec<_> = collect(&mut receiver, 3).into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(got, [&payload[..100], &payload[100..200], &payload[200..]]);
+}

@@ -1,0 +1,5 @@
+//! What is aggregated, filtered and tagged.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! The AMQP plugin.
+
+use crate::key::keys;
+
+keys! {}

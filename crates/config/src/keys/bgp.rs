@@ -1,0 +1,5 @@
+//! The BGP collector.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! The BMP collector.
+
+use crate::key::keys;
+
+keys! {}

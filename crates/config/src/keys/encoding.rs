@@ -1,0 +1,5 @@
+//! How values are written by outputs.
+
+use crate::key::keys;
+
+keys! {}

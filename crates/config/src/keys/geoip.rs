@@ -1,0 +1,5 @@
+//! GeoIP databases.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! High availability.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! Where flows and packets come from.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! The Kafka plugin.
+
+use crate::key::keys;
+
+keys! {}

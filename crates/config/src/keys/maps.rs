@@ -1,0 +1,5 @@
+//! Maps and files that correlate records.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! The memory plugin.
+
+use crate::key::keys;
+
+keys! {}

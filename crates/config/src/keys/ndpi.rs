@@ -1,0 +1,5 @@
+//! Classification with nDPI.
+
+use crate::key::keys;
+
+keys! {}

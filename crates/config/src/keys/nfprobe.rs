@@ -1,0 +1,5 @@
+//! The nfprobe plugin.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! Files that outputs write.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! The print plugin.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! Keys of older versions.
+
+use crate::key::keys;
+
+keys! {}

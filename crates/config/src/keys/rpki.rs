@@ -1,0 +1,5 @@
+//! Route origin validation.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! Sampling.
+
+use crate::key::keys;
+
+keys! {}

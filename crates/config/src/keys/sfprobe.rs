@@ -1,0 +1,5 @@
+//! The sfprobe plugin.
+
+use crate::key::keys;
+
+keys! {}

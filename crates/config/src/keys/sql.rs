@@ -1,0 +1,5 @@
+//! The SQL plugins.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! The tee plugin.
+
+use crate::key::keys;
+
+keys! {}

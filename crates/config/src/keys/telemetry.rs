@@ -1,0 +1,5 @@
+//! Streaming telemetry.
+
+use crate::key::keys;
+
+keys! {}

@@ -1,0 +1,5 @@
+//! Time bins and time stamps.
+
+use crate::key::keys;
+
+keys! {}

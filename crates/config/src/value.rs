@@ -1,0 +1,353 @@
+//! The forms that values take in a configuration file, and how each is read.
+//!
+//! A [`Syntax`] says which texts are values; a [`Value`] is the Rust type that such a text becomes. They meet in the
+//! constructors of [`Key`](crate::Key) (`port`, `seconds`, `words`, …), which are the only way to make a key, so a
+//! key cannot pair a form with a type that does not fit.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which texts are values of a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Syntax {
+    /// `true` or `false`, in any case.
+    Boolean,
+    /// A whole number, decimal, within both ends.
+    Integer {
+        /// Smallest number that is accepted.
+        min: i128,
+        /// Largest number that is accepted.
+        max: i128,
+    },
+    /// A whole number of seconds.
+    Seconds {
+        /// Fewest seconds that are accepted.
+        min: u64,
+    },
+    /// A whole number of octets.
+    Bytes {
+        /// Fewest octets that are accepted.
+        min: u64,
+        /// Whether a letter K, M or G (powers of 1024) may follow the number.
+        suffix: bool,
+    },
+    /// A UDP or TCP port other than 0.
+    Port,
+    /// An IPv4 or IPv6 address.
+    Address,
+    /// The name of a file, directory or socket. Variables are left as they stand.
+    Path,
+    /// Any text; the empty one too.
+    Text,
+    /// One word of a list, in any case.
+    Words {
+        /// Each meaning, with the words for it: the first is the usual one.
+        words: &'static [&'static [&'static str]],
+        /// Whether a text that merely begins with a word counts as that word.
+        prefix: bool,
+    },
+    /// Items between commas; blanks around them do not count, empty ones are left out.
+    List,
+    /// An octal number, such as a file mode mask.
+    Octal {
+        /// Smallest number that is accepted.
+        min: u32,
+        /// Largest number that is accepted.
+        max: u32,
+    },
+    /// One character; `\t`, `\s` (a blank) or `tab`, `space` name those that a line cannot end in.
+    Character,
+    /// A length of time in whole minutes or calendar months: `300s`, `5m`, `1h`, `1d`, `1w`, `1M`.
+    Span,
+}
+
+/// Why a text is not a value of its key. Displays as the end of a sentence that begins with the key's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, in the words of the reference where it has a message of its own.
+    pub wrong: String,
+    /// What would be right.
+    pub right: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; expected {}", self.wrong, self.right)
+    }
+}
+
+impl Syntax {
+    fn refuse(&self, text: &str) -> Refusal {
+        Refusal { wrong: format!("'{text}' is not a value of this key"), right: self.to_string() }
+    }
+
+    /// The part at the front of `text` that the reference would have read: it stops at the first character that does
+    /// not belong to a number, so `2055 ! the office` has always meant 2055.
+    pub(crate) fn leading<'t>(&self, text: &'t str) -> Option<&'t str> {
+        if !matches!(self, Self::Integer { .. } | Self::Bytes { .. } | Self::Port | Self::Octal { .. }) {
+            return None;
+        }
+        let sign = usize::from(text.starts_with('-'));
+        let digits = text.get(sign..)?.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 || sign + digits == text.len() { None } else { text.get(..sign + digits) }
+    }
+
+    fn number(&self, text: &str) -> Result<i128, Refusal> {
+        text.parse().map_err(|_| self.refuse(text))
+    }
+}
+
+impl fmt::Display for Syntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Boolean => f.write_str("true or false"),
+            Self::Integer { min: i128::MIN, max: i128::MAX } => f.write_str("a whole number"),
+            Self::Integer { min, max } if max >= i128::from(i64::MAX) => write!(f, "a whole number, {min} or more"),
+            Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::Seconds { min: 0 } => f.write_str("a number of seconds, such as 60"),
+            Self::Seconds { min } => write!(f, "a number of seconds, {min} or more, such as 60"),
+            Self::Bytes { min, suffix: false } => write!(f, "a number of octets, {min} or more"),
+            Self::Bytes { min, suffix: true } => write!(f, "a number of octets, {min} or more, such as 4000000 or 4M"),
+            Self::Port => f.write_str("a port from 1 to 65535"),
+            Self::Address => f.write_str("an IPv4 or IPv6 address"),
+            Self::Path => f.write_str("a path"),
+            Self::Text => f.write_str("a text"),
+            Self::Words { words, .. } => {
+                f.write_str("one of ")?;
+                for (i, word) in words.iter().flat_map(|w| w.iter()).enumerate() {
+                    write!(f, "{}{word}", if i == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+            Self::List => f.write_str("a list with commas"),
+            Self::Octal { min, max } => write!(f, "an octal number from {min:03o} to {max:03o}"),
+            Self::Character => f.write_str("one character"),
+            Self::Span => f.write_str("a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M"),
+        }
+    }
+}
+
+/// A type that values of keys are read into.
+pub trait Value: Sized {
+    /// Reads a text, already trimmed at both ends.
+    ///
+    /// # Errors
+    /// The text is not a value of this syntax.
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal>;
+}
+
+impl Value for bool {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        match text {
+            _ if text.eq_ignore_ascii_case("true") => Ok(true),
+            _ if text.eq_ignore_ascii_case("false") => Ok(false),
+            _ => Err(syntax.refuse(text)),
+        }
+    }
+}
+
+/// Integer types that a key may have.
+macro_rules! integers {
+    ($($int:ty),*) => {$(
+        impl Value for $int {
+            fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+                let number = match *syntax {
+                    Syntax::Octal { min, max } => {
+                        let number = u32::from_str_radix(text, 8).map_err(|_| syntax.refuse(text))?;
+                        if number < min || number > max {
+                            return Err(syntax.refuse(text));
+                        }
+                        i128::from(number)
+                    }
+                    Syntax::Bytes { min, suffix } => {
+                        let (digits, unit) = match text.chars().last() {
+                            Some('k' | 'K') if suffix => (text.get(..text.len() - 1).unwrap_or(text), 1 << 10),
+                            Some('m' | 'M') if suffix => (text.get(..text.len() - 1).unwrap_or(text), 1 << 20),
+                            Some('g' | 'G') if suffix => (text.get(..text.len() - 1).unwrap_or(text), 1 << 30),
+                            _ => (text, 1),
+                        };
+                        let octets = u64::try_from(syntax.number(digits.trim_end())?)
+                            .ok()
+                            .and_then(|n| n.checked_mul(unit))
+                            .filter(|&n| n >= min && n <= i64::MAX as u64);
+                        i128::from(octets.ok_or_else(|| syntax.refuse(text))?)
+                    }
+                    _ => syntax.number(text)?,
+                };
+                if let Syntax::Integer { min, max } = *syntax {
+                    if number < min || number > max {
+                        return Err(syntax.refuse(text));
+                    }
+                }
+                if matches!(syntax, Syntax::Port) && !(1..=65535).contains(&number) {
+                    return Err(syntax.refuse(text));
+                }
+                <$int>::try_from(number).map_err(|_| syntax.refuse(text))
+            }
+        }
+    )*};
+}
+integers!(u8, u16, u32, u64, usize, i32, i64);
+
+impl Value for Duration {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        if let Some(odd) = text.chars().find(|c| !c.is_ascii_digit()) {
+            let wrong = format!("'{text}' is expected in secs but contains non-digit chars: '{odd}'");
+            return Err(Refusal { wrong, right: syntax.to_string() });
+        }
+        let seconds: u64 = text.parse().map_err(|_| syntax.refuse(text))?;
+        match *syntax {
+            // A century is more than any clock sum that follows needs to survive.
+            Syntax::Seconds { min } if seconds >= min && seconds <= 3_200_000_000 => Ok(Self::from_secs(seconds)),
+            _ => Err(syntax.refuse(text)),
+        }
+    }
+}
+
+impl Value for IpAddr {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+        bare.parse().map_err(|_| syntax.refuse(text))
+    }
+}
+
+impl Value for PathBuf {
+    fn read(_: &Syntax, text: &str) -> Result<Self, Refusal> {
+        Ok(Self::from(text))
+    }
+}
+
+impl Value for String {
+    fn read(_: &Syntax, text: &str) -> Result<Self, Refusal> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Value for Vec<String> {
+    fn read(_: &Syntax, text: &str) -> Result<Self, Refusal> {
+        Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+impl Value for char {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        let mut characters = text.chars();
+        match (characters.next(), characters.next(), text) {
+            (_, _, "\\t" | "tab") => Ok('\t'),
+            (_, _, "\\s" | "space") => Ok(' '),
+            (Some(only), None, _) => Ok(only),
+            _ => Err(syntax.refuse(text)),
+        }
+    }
+}
+
+/// A length of time that bins and file names advance by.
+///
+/// Months are not a number of seconds, so they are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// Seconds, always whole minutes.
+    Seconds(u64),
+    /// Calendar months.
+    Months(u32),
+}
+
+impl Value for Span {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        let right = syntax.to_string();
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let count: u32 = match number.parse() {
+            Ok(count) => count,
+            Err(_) if number.is_empty() => 0,
+            Err(_) => return Err(syntax.refuse(text)),
+        };
+        if count == 0 {
+            let wrong = "Ignoring invalid time value: 0 (not greater than zero)".to_owned();
+            return Err(Refusal { wrong, right });
+        }
+        let scale: u64 = match unit.trim() {
+            "" | "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            "w" => 604_800,
+            "M" => return Ok(Self::Months(count)),
+            other => {
+                let wrong = format!("Ignoring unknown time measuring unit: '{other}'.");
+                return Err(Refusal { wrong, right });
+            }
+        };
+        let seconds = u64::from(count) * scale;
+        if seconds % 60 != 0 {
+            let wrong =
+                format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
+            return Err(Refusal { wrong, right });
+        }
+        Ok(Self::Seconds(seconds))
+    }
+}
+
+/// A type whose values are the words of a closed list; made by `words!`.
+pub trait Word: Copy + 'static {
+    /// Each meaning, with the words for it: the first is the usual one.
+    const WORDS: &'static [&'static [&'static str]];
+    /// The meaning of a row of [`Word::WORDS`].
+    fn at(row: usize) -> Option<Self>;
+}
+
+/// The meaning of `text` in a list of words.
+pub(crate) fn read_word<W: Word>(syntax: &Syntax, text: &str) -> Result<W, Refusal> {
+    let lower = text.to_ascii_lowercase();
+    let exact = W::WORDS.iter().position(|row| row.contains(&lower.as_str()));
+    let begun = || match syntax {
+        Syntax::Words { prefix: true, .. } => W::WORDS.iter().position(|row| row.iter().any(|w| lower.starts_with(w))),
+        _ => None,
+    };
+    exact.or_else(begun).and_then(W::at).ok_or_else(|| syntax.refuse(text))
+}
+
+/// Declares an enumeration together with the words that stand for its variants in a configuration file.
+///
+/// ```ignore
+/// words! {
+///     /// Side of the interface that is captured.
+///     pub enum Direction {
+///         /// Frames that arrive.
+///         In = "in",
+///         /// Frames that leave.
+///         Out = "out" | "outgoing",
+///     }
+/// }
+/// ```
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $($word:literal)|+),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// The word that stands for it in a configuration file.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                <Self as $crate::value::Word>::WORDS[self as usize][0]
+            }
+        }
+
+        impl $crate::value::Word for $name {
+            const WORDS: &'static [&'static [&'static str]] = &[$(&[$($word),+]),+];
+            fn at(row: usize) -> Option<Self> {
+                [$(Self::$variant),+].get(row).copied()
+            }
+        }
+
+        impl $crate::value::Value for $name {
+            fn read(syntax: &$crate::value::Syntax, text: &str) -> Result<Self, $crate::value::Refusal> {
+                $crate::value::read_word(syntax, text)
+            }
+        }
+    };
+}
+pub(crate) use words;

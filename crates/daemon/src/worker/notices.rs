@@ -1,0 +1,72 @@
+//! Lines in the log about what exporters send, at a bounded rate.
+
+use flow::from_netflow::{Notice, Refused};
+use netflow::template::Template;
+use runtime::log::Limited;
+use std::net::IpAddr;
+use std::time::Duration;
+use tracing::{debug, warn};
+
+/// One line of each sort in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Notices {
+    refused: Limited,
+    template: Limited,
+    fault: Limited,
+    receive: Limited,
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        let limited = || Limited::new(RATE);
+        Self { refused: limited(), template: limited(), fault: limited(), receive: limited() }
+    }
+}
+
+impl Notices {
+    pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
+        if let Some(pass) = self.refused.pass() {
+            let held_back = pass.held_back;
+            match refused {
+                Refused::Header(reject) => {
+                    warn!(%exporter, held_back, "discarding a datagram: {reject}");
+                }
+                Refused::Exporters => {
+                    warn!(%exporter, held_back, "discarding a datagram: nfacctd_exporters_max is reached");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn receive_error(&self, error: &std::io::Error) {
+        if let Some(pass) = self.receive.pass() {
+            warn!(held_back = pass.held_back, "receiving failed: {error}");
+        }
+    }
+
+    /// Logs what is to be logged; gives back a template that is to be kept.
+    pub(crate) fn notice(&self, notice: Notice) -> Option<(IpAddr, Template)> {
+        match notice {
+            Notice::NoTemplate { exporter, domain, id } => {
+                if let Some(pass) = self.template.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, domain, template = id, held_back, "data came before its template, and waits for it");
+                }
+            }
+            Notice::Faulty { exporter, domain, fault } => {
+                if let Some(pass) = self.fault.pass() {
+                    warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
+                }
+            }
+            Notice::Gap { exporter, domain, lost } => {
+                debug!(%exporter, domain, lost, "sequence number jumped");
+            }
+            Notice::Template { exporter, template } => {
+                debug!(%exporter, domain = template.domain, template = template.id, "template learned");
+                return Some((exporter, template));
+            }
+        }
+        None
+    }
+}

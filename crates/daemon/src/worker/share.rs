@@ -1,0 +1,100 @@
+//! A worker's share in one plugin: its aggregator and the way to hand tables over.
+
+use aggregate::Aggregator;
+use flow::row::{self, Rows};
+use flow::strings::Strings;
+use plugins::outlet::Outlet;
+use stats::{Counter, Counters, Tally};
+
+/// How far a worker's table may grow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    /// Aggregates beyond which the table is offered before its time.
+    pub(crate) aggregates: usize,
+    /// Octets beyond which it is.
+    pub(crate) octets: usize,
+}
+
+impl Bound {
+    /// The table is full: offer it.
+    fn is_reached(&self, aggregates: usize, octets: usize) -> bool {
+        aggregates >= self.aggregates || octets >= self.octets
+    }
+
+    /// Nobody takes the table and it has grown to twice its bound: take no more in.
+    fn is_exceeded(&self, aggregates: usize, octets: usize) -> bool {
+        aggregates / 2 >= self.aggregates || octets / 2 >= self.octets
+    }
+}
+
+/// The share.
+pub(crate) struct Share {
+    aggregator: Aggregator,
+    outlet: Outlet,
+    bound: Bound,
+    counters: Counters,
+    tally: Tally,
+}
+
+impl Share {
+    pub(crate) fn new(aggregator: Aggregator, outlet: Outlet, bound: Bound) -> Self {
+        Self { aggregator, outlet, bound, counters: Counters::new(), tally: Tally::default() }
+    }
+
+    pub(crate) fn reader(&self) -> stats::Reader {
+        self.counters.reader()
+    }
+
+    pub(crate) fn add(&mut self, rows: &Rows, strings: &Strings) {
+        let count = rows.len() as u64;
+        self.tally.add(Counter::RecordsReceived, count);
+        let table = self.aggregator.table();
+        if self.bound.is_reached(table.len(), table.size()) && !self.make_room() {
+            let sum = |word| rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.head(word)));
+            self.tally.add(Counter::RecordsDroppedBound, count);
+            self.tally.add(Counter::PacketsDropped, sum(row::PACKETS));
+            self.tally.add(Counter::BytesDropped, sum(row::OCTETS));
+            return;
+        }
+        let new = self.aggregator.add(rows, strings);
+        self.tally.add(Counter::RecordsAggregated, count);
+        self.tally.add(Counter::AggregatesCreated, new as u64);
+    }
+
+    /// Offers the full table. False when nobody takes it and it must not grow any more.
+    #[cold]
+    fn make_room(&mut self) -> bool {
+        if self.outlet.has_room() {
+            match self.outlet.offer(self.aggregator.take()) {
+                Ok(()) => {
+                    self.tally.add(Counter::FlushEarly, 1);
+                    return true;
+                }
+                Err(table) => self.aggregator.give_back(table),
+            }
+        }
+        let table = self.aggregator.table();
+        !self.bound.is_exceeded(table.len(), table.size())
+    }
+
+    pub(crate) fn forget_strings(&mut self) {
+        self.aggregator.forget_strings();
+    }
+
+    pub(crate) fn publish(&mut self) {
+        self.counters.publish(&mut self.tally);
+    }
+
+    /// Hands the table over if the plugin asks for it.
+    pub(crate) fn answer(&mut self) {
+        if self.outlet.is_asked() {
+            self.outlet.answer(self.aggregator.take());
+        }
+    }
+
+    /// Hands over what is left.
+    pub(crate) fn finish(mut self) {
+        self.publish();
+        self.outlet.finish(self.aggregator.take());
+    }
+}

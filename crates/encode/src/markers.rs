@@ -1,0 +1,93 @@
+//! What `print_markers` and its kin put around the rows of a purge.
+
+use crate::number::decimal;
+use crate::value;
+
+/// The figures of a purge, for the marker at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purge {
+    /// Aggregates that were written.
+    pub written: u64,
+    /// Aggregates that were to be written.
+    pub total: u64,
+    /// Whole seconds that it took.
+    pub seconds: u64,
+}
+
+/// Writes the line before the title of CSV and formatted output.
+pub fn text_start(out: &mut Vec<u8>, pid: u32) {
+    text(out, b"START", pid);
+}
+
+/// Writes the line behind the last row of CSV and formatted output.
+pub fn text_end(out: &mut Vec<u8>, pid: u32) {
+    text(out, b"END", pid);
+}
+
+fn text(out: &mut Vec<u8>, word: &[u8], pid: u32) {
+    out.extend_from_slice(b"--");
+    out.extend_from_slice(word);
+    out.extend_from_slice(b" (");
+    decimal(out, u64::from(pid));
+    out.extend_from_slice(b")--\n");
+}
+
+/// Writes the JSON object before the rows, without a newline. `writer_id` is the plugin's name, a slash and the
+/// process id, unless configured otherwise.
+pub fn json_start(out: &mut Vec<u8>, writer_id: &str) {
+    json(out, "purge_init", writer_id);
+    out.push(b'}');
+}
+
+/// Writes the JSON object behind the rows, without a newline.
+pub fn json_end(out: &mut Vec<u8>, writer_id: &str, purge: Purge) {
+    json(out, "purge_close", writer_id);
+    for (name, number) in [
+        ("purged_entries", purge.written),
+        ("total_entries", purge.total),
+        ("duration", purge.seconds),
+    ] {
+        out.extend_from_slice(b", \"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\": ");
+        decimal(out, number);
+    }
+    out.push(b'}');
+}
+
+fn json(out: &mut Vec<u8>, event_type: &str, writer_id: &str) {
+    out.extend_from_slice(b"{\"event_type\": \"");
+    out.extend_from_slice(event_type.as_bytes());
+    out.extend_from_slice(b"\", \"writer_id\": \"");
+    value::escaped(out, writer_id.as_bytes());
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms() {
+        let mut out = Vec::new();
+        text_start(&mut out, 18740);
+        text_end(&mut out, 18740);
+        json_start(&mut out, "a/18752");
+        json_end(
+            &mut out,
+            "a/18752",
+            Purge {
+                written: 2,
+                total: 3,
+                seconds: 1,
+            },
+        );
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "--START (18740)--\n--END (18740)--\n\
+             {\"event_type\": \"purge_init\", \"writer_id\": \"a/18752\"}\
+             {\"event_type\": \"purge_close\", \"writer_id\": \"a/18752\", \"purged_entries\": 2, \
+             \"total_entries\": 3, \"duration\": 1}"
+        );
+    }
+}

@@ -1,0 +1,317 @@
+//! Names with variables: output files, and later tables, topics and routing keys.
+//!
+//! | variable | stands for |
+//! |---|---|
+//! | `%d %H %m %M %S %w %W %Y %z` | what strftime says, of the time given |
+//! | `%s` | that time in seconds since 1970 |
+//! | `%%` | a percent sign |
+//! | `$tzone` | the zone's offset from UTC, `+01:00` |
+//! | `$ref`, `$hst` | the refresh time and the length of the time bins, in seconds |
+//! | `$tag`, `$post_tag`, `$tag2`, `$post_tag2` | tags of the record |
+//! | `$peer_src_ip` | the exporter, dots and colons as `_`; `null` when unknown |
+//!
+//! Other percent letters are an error when the name is read. Other words behind a dollar stay as they are.
+
+use crate::address;
+use crate::number::decimal;
+use crate::value;
+use aggregate::Aggregate;
+use flow::schema::{At, Schema};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A name, read but not yet bound to a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Time(char),
+    ZoneOffset,
+    Refresh,
+    History,
+    Tag,
+    Tag2,
+    PeerSrcIp,
+}
+
+/// A percent letter that has no meaning in names; `None` for a percent sign at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsupported(pub Option<char>);
+
+impl std::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(letter) => write!(f, "%{letter} not supported."),
+            None => write!(f, "a single % at the end is not supported."),
+        }
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// The percent letters that names know.
+const LETTERS: &str = "dHmMsSwWYz";
+
+/// The words behind a dollar; a longer one stands before those that it starts with.
+const WORDS: [(&str, Part); 8] = [
+    ("post_tag2", Part::Tag2),
+    ("post_tag", Part::Tag),
+    ("peer_src_ip", Part::PeerSrcIp),
+    ("tag2", Part::Tag2),
+    ("tag", Part::Tag),
+    ("tzone", Part::ZoneOffset),
+    ("ref", Part::Refresh),
+    ("hst", Part::History),
+];
+
+impl Template {
+    /// Reads a name.
+    pub fn parse(name: &str) -> Result<Self, Unsupported> {
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        let mut rest = name;
+        while let Some(next) = rest.chars().next() {
+            rest = rest.get(next.len_utf8()..).unwrap_or_default();
+            let part = match next {
+                '%' => {
+                    let letter = rest.chars().next().ok_or(Unsupported(None))?;
+                    rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+                    match letter {
+                        '%' => None,
+                        letter if LETTERS.contains(letter) => Some(Part::Time(letter)),
+                        letter => return Err(Unsupported(Some(letter))),
+                    }
+                }
+                '$' => match word(rest) {
+                    Some((word, part)) => {
+                        rest = rest.get(word.len()..).unwrap_or_default();
+                        Some(part)
+                    }
+                    None => None,
+                },
+                _ => None,
+            };
+            match part {
+                None => text.push(next),
+                Some(part) => {
+                    if !text.is_empty() {
+                        parts.push(Part::Text(std::mem::take(&mut text)));
+                    }
+                    parts.push(part);
+                }
+            }
+        }
+        if !text.is_empty() {
+            parts.push(Part::Text(text));
+        }
+        Ok(Self { parts })
+    }
+
+    /// True when the name depends on the time.
+    pub fn has_time(&self) -> bool {
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Time(_) | Part::ZoneOffset))
+    }
+
+    /// Binds the name to a plugin: `refresh` and `history` are its settings in seconds.
+    pub fn bind(&self, schema: &Schema, zone: TimeZone, refresh: u64, history: u64) -> Name {
+        let at = |json: &str| {
+            schema
+                .columns
+                .iter()
+                .find(|column| column.json == json)
+                .map(|column| column.at)
+        };
+        Name {
+            parts: self.parts.clone(),
+            has_time: self.has_time(),
+            tag: self.parts.contains(&Part::Tag).then(|| at("tag")).flatten(),
+            tag2: self
+                .parts
+                .contains(&Part::Tag2)
+                .then(|| at("tag2"))
+                .flatten(),
+            peer: self
+                .parts
+                .contains(&Part::PeerSrcIp)
+                .then(|| at("peer_ip_src"))
+                .flatten(),
+            zone,
+            refresh,
+            history,
+        }
+    }
+}
+
+/// The known word with which `text` starts, unless letters or digits follow it.
+fn word(text: &str) -> Option<(&'static str, Part)> {
+    let starts = |word: &str| {
+        text.strip_prefix(word)
+            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+    };
+    WORDS.iter().find(|(word, _)| starts(word)).cloned()
+}
+
+/// A name that knows its plugin.
+#[derive(Clone, Debug)]
+pub struct Name {
+    parts: Vec<Part>,
+    has_time: bool,
+    tag: Option<At>,
+    tag2: Option<At>,
+    peer: Option<At>,
+    zone: TimeZone,
+    refresh: u64,
+    history: u64,
+}
+
+impl Name {
+    /// True when the name depends on the time.
+    pub fn has_time(&self) -> bool {
+        self.has_time
+    }
+
+    /// True when the name depends on the record, and the record knows it.
+    pub fn depends_on_record(&self) -> bool {
+        self.tag.or(self.tag2).or(self.peer).is_some()
+    }
+
+    /// Writes into `key` the octets of the record that decide about the name: records of one key (and one time)
+    /// have one name.
+    #[inline]
+    pub fn key(&self, key: &mut Vec<u8>, row: &Aggregate<'_>) {
+        for at in [self.tag, self.tag2].into_iter().flatten() {
+            key.extend_from_slice(&value::octets::<8>(row, at));
+        }
+        if let Some(at) = self.peer {
+            key.extend_from_slice(&value::octets::<16>(row, at));
+        }
+    }
+
+    /// The name at a time (seconds since 1970), for a record; without one, tags are 0 and addresses unknown.
+    pub fn fill(&self, seconds: u64, row: Option<&Aggregate<'_>>) -> String {
+        let at = i64::try_from(seconds)
+            .unwrap_or(i64::MAX)
+            .min(Timestamp::MAX.as_second());
+        let zoned = Timestamp::from_second(at)
+            .unwrap_or_default()
+            .to_zoned(self.zone.clone());
+        let time = |format: &str| zoned.strftime(format).to_string();
+        let tag = |at: Option<At>| match (at, row) {
+            (Some(at), Some(row)) => u64::from_be_bytes(value::octets(row, at)),
+            _ => 0,
+        };
+        let mut name = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => name.push_str(text),
+                Part::Time(letter) => name.push_str(&time(&format!("%{letter}"))),
+                Part::ZoneOffset => name.push_str(&time("%:z")),
+                Part::Refresh => push_number(&mut name, self.refresh),
+                Part::History => push_number(&mut name, self.history),
+                Part::Tag => push_number(&mut name, tag(self.tag)),
+                Part::Tag2 => push_number(&mut name, tag(self.tag2)),
+                Part::PeerSrcIp => {
+                    let mut text = Vec::new();
+                    if let (Some(at), Some(row)) = (self.peer, row) {
+                        address::ip(&mut text, &value::octets(row, at));
+                    }
+                    match text.is_empty() {
+                        true => name.push_str("null"),
+                        false => name.extend(text.iter().map(|octet| match octet {
+                            b'.' | b':' => '_',
+                            octet => char::from(*octet),
+                        })),
+                    }
+                }
+            }
+        }
+        name
+    }
+}
+
+fn push_number(name: &mut String, number: u64) {
+    let mut digits = Vec::new();
+    decimal(&mut digits, number);
+    name.extend(digits.into_iter().map(char::from));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample;
+
+    const AT: u64 = 1_700_000_000; // 2023-11-14 22:13:20 UTC, a Tuesday
+
+    fn filled(name: &str) -> String {
+        let sample = sample("tag,tag2,peer_src_ip")
+            .number("tag", 42)
+            .number("tag2", u64::MAX)
+            .ip("peer_ip_src", "2001:db8::1")
+            .values(&[1, 1]);
+        let zone = TimeZone::get("Europe/Rome").unwrap();
+        let name = Template::parse(name)
+            .unwrap()
+            .bind(&sample.schema, zone, 60, 300);
+        name.fill(AT, sample.table.iter().next().as_ref())
+    }
+
+    #[test]
+    fn variables_are_filled() {
+        assert_eq!(
+            filled("x-%Y-%m-%s-$ref-$hst-$psi-$post_tag-$tag-$label.json"),
+            "x-2023-11-1700000000-60-300-$psi-42-42-$label.json"
+        );
+        assert_eq!(
+            filled("%d %H %M %S %w %W %z $tzone 100%%"),
+            "14 23 13 20 2 46 +0100 +01:00 100%"
+        );
+        assert_eq!(
+            filled("$tag_$tag2/$peer_src_ip"),
+            "42_18446744073709551615/2001_db8__1"
+        );
+        assert_eq!(filled("$tagged $post_tag2x $"), "$tagged $post_tag2x $");
+    }
+
+    #[test]
+    fn what_the_record_does_not_know_is_zero_or_null() {
+        let sample = sample("src_host").values(&[1, 1]);
+        let name = Template::parse("$tag-$peer_src_ip").unwrap().bind(
+            &sample.schema,
+            TimeZone::UTC,
+            60,
+            0,
+        );
+        assert!(!name.depends_on_record() && !name.has_time());
+        assert_eq!(name.fill(AT, sample.table.iter().next().as_ref()), "0-null");
+    }
+
+    #[test]
+    fn unknown_letters_are_named() {
+        assert_eq!(
+            Template::parse("a-%j").unwrap_err().to_string(),
+            "%j not supported."
+        );
+        assert_eq!(Template::parse("a-%"), Err(Unsupported(None)));
+    }
+
+    #[test]
+    fn keys_tell_names_apart() {
+        let name = |words: &str, tag| {
+            let sample = sample(words).number("tag", tag).values(&[1, 1]);
+            let name = Template::parse("$tag")
+                .unwrap()
+                .bind(&sample.schema, TimeZone::UTC, 0, 0);
+            let mut key = Vec::new();
+            name.key(&mut key, &sample.table.iter().next().unwrap());
+            key
+        };
+        assert_ne!(name("tag", 1), name("tag", 2));
+        assert_eq!(name("tag", 1), name("tag", 1));
+    }
+}

@@ -1,0 +1,344 @@
+//! Values of columns as plain text, the same for all outputs; and what their octets mean.
+
+use crate::address;
+use crate::number::{LOWER, UPPER, decimal, hexadecimal};
+use crate::protocols;
+use crate::style::Style;
+use crate::time::Clock;
+use aggregate::Aggregate;
+use flow::address::{ABSENT, V4_ZERO};
+use flow::kind::{Kind, RdOrigin};
+use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::strings::Strings;
+use std::io::Write;
+
+/// Writes values as plain text.
+#[derive(Clone, Debug)]
+pub(crate) struct Values {
+    num_protos: bool,
+    whole_seconds: bool,
+    clock: Clock,
+}
+
+impl Values {
+    pub(crate) fn new(style: &Style) -> Self {
+        Self {
+            num_protos: style.num_protos,
+            whole_seconds: style.whole_seconds,
+            clock: Clock::new(style),
+        }
+    }
+
+    /// Writes one value. Texts are written as they are, whatever they hold. `flush` is the time of the flush in
+    /// seconds since 1970.
+    #[inline(always)]
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        kind: Kind,
+        at: At,
+        row: &Aggregate<'_>,
+        strings: &Strings,
+        flush: u64,
+    ) {
+        match kind {
+            Kind::Counter | Kind::TcpFlags | Kind::TunnelTcpFlags => decimal(out, value(row, at)),
+            Kind::U8 | Kind::FwdStatus => decimal(out, u64::from(octets::<1>(row, at)[0])),
+            Kind::U16 => decimal(out, u64::from(u16::from_be_bytes(octets(row, at)))),
+            Kind::U32 => decimal(out, u64::from(u32::from_be_bytes(octets(row, at)))),
+            Kind::U64 | Kind::NumberText => decimal(out, u64::from_be_bytes(octets(row, at))),
+            Kind::HexText => hexadecimal(out, u64::from_be_bytes(octets(row, at))),
+            Kind::EtherType => hexadecimal(out, u64::from(u16::from_be_bytes(octets(row, at)))),
+            Kind::Ip => address::ip(out, &octets(row, at)),
+            Kind::IpText => match octets(row, at) {
+                ABSENT => address::ip(out, &V4_ZERO),
+                octets => address::ip(out, &octets),
+            },
+            Kind::Mac => address::mac(out, octets(row, at)),
+            Kind::Proto => {
+                let [protocol] = octets(row, at);
+                match protocols::name(protocol) {
+                    Some(name) if !self.num_protos => out.extend_from_slice(name.as_bytes()),
+                    _ => decimal(out, u64::from(protocol)),
+                }
+            }
+            Kind::Time => {
+                let micros = match at {
+                    At::Value(_) if self.whole_seconds => value(row, at) / 1_000_000 * 1_000_000,
+                    At::Value(_) => value(row, at),
+                    _ => u64::from_be_bytes(octets(row, at)),
+                };
+                self.clock.micros(out, micros);
+            }
+            Kind::StampInserted => self.clock.seconds(out, u64::from_be_bytes(octets(row, at))),
+            Kind::StampUpdated => self.clock.seconds(out, flush),
+            Kind::Direction => out.push(match octets(row, at) {
+                [0] => b'i',
+                [1] => b'e',
+                _ => b'u',
+            }),
+            Kind::Roa => out.push(match octets(row, at) {
+                [letter] if letter.is_ascii_alphabetic() => letter,
+                _ => b'u',
+            }),
+            Kind::None => {}
+            _ => self.rare(out, kind, at, row, strings),
+        }
+    }
+
+    fn rare(
+        &mut self,
+        out: &mut Vec<u8>,
+        kind: Kind,
+        at: At,
+        row: &Aggregate<'_>,
+        strings: &Strings,
+    ) {
+        match kind {
+            // Writing to a `Vec` cannot fail.
+            Kind::Rd => drop(write!(out, "{}", wire::RouteDistinguisher(octets(row, at)))),
+            Kind::RdOrigin => {
+                out.extend_from_slice(RdOrigin(octets::<1>(row, at)[0]).word().as_bytes())
+            }
+            Kind::Real => {
+                let real = f64::from_be_bytes(octets(row, at));
+                // JSON knows no infinities, and a coordinate has none.
+                drop(write!(
+                    out,
+                    "{:?}",
+                    if real.is_finite() { real } else { 0.0 }
+                ));
+            }
+            Kind::Class => match text(row, at, strings) {
+                b"" => out.extend_from_slice(b"unknown"),
+                class => out.extend_from_slice(class),
+            },
+            Kind::AsPath | Kind::Communities => {
+                out.extend(
+                    text(row, at, strings)
+                        .iter()
+                        .map(|octet| if *octet == b' ' { b'_' } else { *octet }),
+                );
+            }
+            Kind::Labels => {
+                for (position, label) in labels(text(row, at, strings)).enumerate() {
+                    if position > 0 {
+                        out.push(b'_');
+                    }
+                    decimal(out, u64::from(label));
+                }
+            }
+            Kind::Raw => {
+                for (position, octet) in text(row, at, strings).iter().enumerate() {
+                    if position > 0 {
+                        out.push(b'-');
+                    }
+                    out.extend_from_slice(&[
+                        UPPER[usize::from(octet >> 4)],
+                        UPPER[usize::from(octet & 15)],
+                    ]);
+                }
+            }
+            Kind::Segments => {
+                for (position, segment) in text(row, at, strings).as_chunks().0.iter().enumerate() {
+                    if position > 0 {
+                        out.push(b'_');
+                    }
+                    address::v6(out, segment);
+                }
+            }
+            _ => out.extend_from_slice(text(row, at, strings)),
+        }
+    }
+}
+
+/// True for kinds whose text comes from outside and may hold anything.
+pub(crate) fn is_free_text(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Text | Kind::Class | Kind::Label | Kind::AsPath | Kind::Communities
+    )
+}
+
+/// The octets of a column in the key; zeros where the key is shorter, which it is not.
+#[inline]
+pub(crate) fn octets<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
+    let At::Key(at) = at else { return [0; N] };
+    row.key
+        .get(at..)
+        .and_then(|key| key.first_chunk())
+        .copied()
+        .unwrap_or([0; N])
+}
+
+/// The value of a column that is not in the key.
+#[inline]
+pub(crate) fn value(row: &Aggregate<'_>, at: At) -> u64 {
+    let At::Value(at) = at else { return 0 };
+    row.values.get(at).copied().unwrap_or(0)
+}
+
+/// The interned octets of a column.
+#[inline]
+pub(crate) fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a [u8] {
+    strings.get(u32::from_be_bytes(octets(row, at)))
+}
+
+/// The labels of an MPLS label stack, top first.
+pub(crate) fn labels(stack: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    stack
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]) >> 4)
+}
+
+/// Names of the TCP flags from the high bit down. Those of RFC 3168 come last, so that the arrays of hosts
+/// without it look as they always did.
+const FLAGS: [(u64, &str); 8] = [
+    (0x20, "URG"),
+    (0x10, "ACK"),
+    (0x08, "PSH"),
+    (0x04, "RST"),
+    (0x02, "SYN"),
+    (0x01, "FIN"),
+    (0x80, "CWR"),
+    (0x40, "ECE"),
+];
+
+/// The names of the flags that are set.
+pub(crate) fn tcp_flags(flags: u64) -> impl Iterator<Item = &'static str> {
+    FLAGS
+        .iter()
+        .filter(move |(bit, _)| flags & bit != 0)
+        .map(|(_, name)| *name)
+}
+
+/// A forwarding status in words: its category, and its reason (RFC 7270 section 4.12).
+pub(crate) fn fwd_status(status: u8) -> [&'static str; 2] {
+    let reason = match status {
+        64 | 128 | 192 => "Unknown",
+        65 => "Fragmented",
+        66 => "Not Fragmented",
+        129 => "ACL deny",
+        130 => "ACL drop",
+        131 => "Unroutable",
+        132 => "Adjacency",
+        133 => "Fragmentation and DF set",
+        134 => "Bad header checksum",
+        135 => "Bad total Length",
+        136 => "Bad header length",
+        137 => "bad TTL",
+        138 => "Policer",
+        139 => "WRED",
+        140 => "RPF",
+        141 | 195 => "For us",
+        142 => "Bad output interface",
+        143 => "Hardware",
+        193 => "Punt Adjacency",
+        194 => "Incomplete Adjacency",
+        _ => "Unclassified",
+    };
+    [
+        ["UNKNOWN", "FORWARDED", "DROPPED", "CONSUMED"][usize::from(status >> 6)],
+        reason,
+    ]
+}
+
+/// Tells rows of events (NAT, firewall) from those of traffic.
+///
+/// Events carry no counters, and JSON leaves theirs out. A row is one when it names an event and has counted
+/// nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Events(Vec<At>);
+
+impl Events {
+    pub(crate) fn new(schema: &Schema) -> Self {
+        let names = ["nat_event", "fw_event"];
+        Self(
+            schema
+                .columns
+                .iter()
+                .filter(|c| names.contains(&c.json.as_ref()))
+                .map(|c| c.at)
+                .collect(),
+        )
+    }
+
+    /// True where no row can be an event.
+    pub(crate) fn none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn is(&self, row: &Aggregate<'_>) -> bool {
+        !self.0.is_empty()
+            && value(row, At::Value(VALUE_PACKETS)) == 0
+            && value(row, At::Value(VALUE_OCTETS)) == 0
+            && self.0.iter().any(|at| octets(row, *at) != [0u8])
+    }
+}
+
+/// Writes text as valid UTF-8: what is not becomes the replacement character.
+pub(crate) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
+    for chunk in text.utf8_chunks() {
+        out.extend_from_slice(chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+/// Writes the inside of a JSON string.
+pub(crate) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
+    let plain = |octet: &u8| matches!(octet, 0x20..=0x7f) && !matches!(octet, b'"' | b'\\');
+    if text.iter().all(plain) {
+        return out.extend_from_slice(text);
+    }
+    let start = out.len();
+    utf8(out, text);
+    let whole = out.split_off(start);
+    for octet in whole {
+        match octet {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', octet]),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[
+                    LOWER[usize::from(octet >> 4)],
+                    LOWER[usize::from(octet & 15)],
+                ]);
+            }
+            _ => out.push(octet),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarding_status_has_words() {
+        assert_eq!(fwd_status(66), ["FORWARDED", "Not Fragmented"]);
+        assert_eq!(fwd_status(130), ["DROPPED", "ACL drop"]);
+        assert_eq!(fwd_status(255), ["CONSUMED", "Unclassified"]);
+        assert_eq!(fwd_status(3), ["UNKNOWN", "Unclassified"]);
+    }
+
+    #[test]
+    fn escapes_read_back() {
+        let text = "a\"b\\c\n\r\t\u{8}\u{c}\u{1}é";
+        let mut out = vec![b'"'];
+        escaped(&mut out, text.as_bytes());
+        out.push(b'"');
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        out.clear();
+        escaped(&mut out, b"ok\xff\xfe!");
+        assert_eq!(String::from_utf8(out).unwrap(), "ok\u{fffd}\u{fffd}!");
+    }
+}

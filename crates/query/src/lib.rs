@@ -1,0 +1,1 @@
+//! The memory table, asked: requests, answers and the pmacct client.

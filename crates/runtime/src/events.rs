@@ -1,0 +1,293 @@
+//! What the main loop waits for, and how the rest is told to end.
+//!
+//! The main loop reads one channel: signals, ends of threads, and a regular tick in between. Sending never blocks. The
+//! other threads are told to end by a [`Stop`], which they look at, or wait on, or pause with.
+
+use crate::threads::End;
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Events that may wait. The main loop does nothing that takes long, so more than a few never do.
+const WAITING: usize = 1024;
+
+/// A signal that a daemon acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGINT: end.
+    Interrupt,
+    /// SIGTERM: end.
+    Terminate,
+    /// SIGHUP: reopen files.
+    Hangup,
+    /// SIGUSR1: print statistics.
+    User1,
+    /// SIGUSR2: reload maps.
+    User2,
+}
+
+impl Signal {
+    /// True for the signals that ask for the end.
+    #[must_use]
+    pub fn is_stop(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Terminate)
+    }
+
+    /// The signal's name, such as `SIGINT`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+            Self::User1 => "SIGUSR1",
+            Self::User2 => "SIGUSR2",
+        }
+    }
+}
+
+/// What the main loop is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A signal came. Several of one kind may come as one, as with the kernel itself.
+    Signal(Signal),
+    /// SIGINT or SIGTERM came again while the daemon was ending: give up what is still under way.
+    Force,
+    /// A thread ended.
+    ThreadEnded {
+        /// Its name.
+        name: String,
+        /// As planned, or by a panic.
+        how: End,
+    },
+    /// The time of a tick has come: a moment to look after the other threads, and to feed the watchdog.
+    Tick,
+}
+
+/// Where events are sent.
+#[derive(Clone, Debug)]
+pub struct Sender(crossbeam_channel::Sender<Event>);
+
+impl Sender {
+    /// Sends without waiting. With more than a thousand events unread the new one is dropped.
+    pub fn send(&self, event: Event) {
+        let _ = self.0.try_send(event);
+    }
+}
+
+/// Where the main loop reads them.
+#[derive(Debug)]
+pub struct Events {
+    receiver: Receiver<Event>,
+    tick: Option<Duration>,
+    due: Option<Instant>,
+}
+
+/// The channel of events. With `tick`, an [`Event::Tick`] is read at least that often.
+#[must_use]
+pub fn channel(tick: Option<Duration>) -> (Sender, Events) {
+    let (sender, receiver) = bounded(WAITING);
+    let due = tick.and_then(|tick| Instant::now().checked_add(tick));
+    (Sender(sender), Events { receiver, tick, due })
+}
+
+impl Events {
+    /// Waits for the next event.
+    pub fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.wait(self.due) {
+                return event;
+            }
+        }
+    }
+
+    /// Waits for the next event, but not after `deadline`.
+    pub fn next_before(&mut self, deadline: Instant) -> Option<Event> {
+        let until = self.due.map_or(deadline, |due| due.min(deadline));
+        self.wait(Some(until))
+    }
+
+    fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
+        // The tick goes first, or a flood of events would let the watchdog starve.
+        if let (Some(due), Some(tick)) = (self.due, self.tick) {
+            let now = Instant::now();
+            if now >= due {
+                self.due = now.checked_add(tick);
+                return Some(Event::Tick);
+            }
+        }
+        let received = match until {
+            Some(until) => self.receiver.recv_deadline(until),
+            None => self.receiver.recv().map_err(RecvTimeoutError::from),
+        };
+        match received {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            // Nobody is left who could send anything but the end.
+            Err(RecvTimeoutError::Disconnected) => Some(Event::Force),
+        }
+    }
+}
+
+/// A door that opens once, and stays open.
+#[derive(Debug)]
+struct Gate {
+    open: AtomicBool,
+    /// Dropped when the gate opens; that wakes whoever waits on `receiver`.
+    sender: Mutex<Option<crossbeam_channel::Sender<()>>>,
+    receiver: Receiver<()>,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let (sender, receiver) = bounded(0);
+        Self { open: AtomicBool::new(false), sender: Mutex::new(Some(sender)), receiver }
+    }
+
+    fn open(&self) {
+        self.open.store(true, Ordering::Release);
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+}
+
+/// The request to end, as all threads see it.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    requested: Arc<Gate>,
+    forced: Arc<Gate>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stop {
+    /// Not requested yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { requested: Arc::new(Gate::new()), forced: Arc::new(Gate::new()) }
+    }
+
+    /// Asks all who look to end in good order.
+    pub fn request(&self) {
+        self.requested.open();
+    }
+
+    /// Asks all who look to end now, whatever is lost by it.
+    pub fn force(&self) {
+        self.forced.open();
+        self.requested.open();
+    }
+
+    /// True from [`Stop::request`] on. One load.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.requested.is_open()
+    }
+
+    /// True from [`Stop::force`] on.
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        self.forced.is_open()
+    }
+
+    /// Waits, as before another attempt, but no longer than until the end is requested; then returns true.
+    #[must_use]
+    pub fn pause(&self, time: Duration) -> bool {
+        self.requested.receiver.recv_timeout(time) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    /// As [`Stop::pause`], for work that goes on after the request: only force ends the wait early.
+    #[must_use]
+    pub fn pause_until_forced(&self, time: Duration) -> bool {
+        self.forced.receiver.recv_timeout(time) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    /// Never gives anything and is disconnected at the request: an arm for `select!`.
+    #[must_use]
+    pub fn receiver(&self) -> &Receiver<()> {
+        &self.requested.receiver
+    }
+
+    /// As [`Stop::receiver`], for force.
+    #[must_use]
+    pub fn forced_receiver(&self) -> &Receiver<()> {
+        &self.forced.receiver
+    }
+}
+
+/// True when nothing more can come from a receiver of [`Stop`].
+#[must_use]
+pub fn is_closed(receiver: &Receiver<()>) -> bool {
+    receiver.try_recv() == Err(TryRecvError::Disconnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_order() {
+        let (sender, mut events) = channel(None);
+        sender.send(Event::Signal(Signal::Hangup));
+        sender.send(Event::Force);
+        assert_eq!(events.next(), Event::Signal(Signal::Hangup));
+        assert_eq!(events.next(), Event::Force);
+        assert_eq!(events.next_before(Instant::now()), None);
+    }
+
+    #[test]
+    fn ticks_come_while_nothing_happens_and_while_much_does() {
+        let (sender, mut events) = channel(Some(Duration::from_millis(5)));
+        assert_eq!(events.next(), Event::Tick);
+        let start = Instant::now();
+        let mut ticks = 0;
+        while start.elapsed() < Duration::from_millis(100) {
+            sender.send(Event::Signal(Signal::User1));
+            ticks += u32::from(events.next() == Event::Tick);
+        }
+        assert!(ticks >= 2, "{ticks}");
+    }
+
+    #[test]
+    fn a_full_channel_does_not_block_the_sender() {
+        let (sender, mut events) = channel(None);
+        for _ in 0..WAITING * 2 {
+            sender.send(Event::Tick);
+        }
+        for _ in 0..WAITING {
+            assert_eq!(events.next(), Event::Tick);
+        }
+        assert_eq!(events.next_before(Instant::now()), None);
+    }
+
+    #[test]
+    fn a_main_loop_without_senders_ends() {
+        let (sender, mut events) = channel(None);
+        drop(sender);
+        assert_eq!(events.next(), Event::Force);
+    }
+
+    #[test]
+    fn a_pause_ends_at_the_request() {
+        let stop = Stop::new();
+        assert!(!stop.pause(Duration::from_millis(1)));
+        let other = stop.clone();
+        let start = Instant::now();
+        let waiting = std::thread::spawn(move || other.pause(Duration::from_secs(60)));
+        stop.request();
+        assert!(waiting.join().unwrap());
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert!(stop.is_requested() && !stop.is_forced() && is_closed(stop.receiver()));
+        assert!(!stop.pause_until_forced(Duration::from_millis(1)));
+        stop.force();
+        assert!(stop.pause_until_forced(Duration::from_secs(60)) && stop.is_forced());
+    }
+}

@@ -1,0 +1,96 @@
+//! Messages that a peer can cause, at a bounded rate.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Lets one message pass per span of time, and counts the others.
+///
+/// ```
+/// use runtime::log::Limited;
+/// use std::time::Duration;
+/// static FAULTY: Limited = Limited::new(Duration::from_secs(10));
+/// if let Some(pass) = FAULTY.pass() {
+///     tracing::warn!(held_back = pass.held_back, "faulty datagram");
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Limited {
+    /// Microseconds.
+    per: u64,
+    /// When the next may pass, on the monotonic clock.
+    next: AtomicU64,
+    held_back: AtomicU64,
+}
+
+/// The leave to log one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// How many were held back since the last one that passed; nothing when none was, so that the field is not shown.
+    pub held_back: Option<u64>,
+}
+
+impl Limited {
+    /// One message per `per` at most.
+    #[must_use]
+    pub const fn new(per: Duration) -> Self {
+        let micros = per.as_micros();
+        #[expect(clippy::cast_possible_truncation, reason = "checked; try_from is not const")]
+        let per = if micros > u64::MAX as u128 { u64::MAX } else { micros as u64 };
+        Self { per, next: AtomicU64::new(0), held_back: AtomicU64::new(0) }
+    }
+
+    /// Asks for leave; without it the message is counted as held back.
+    pub fn pass(&self) -> Option<Pass> {
+        self.pass_at(crate::clock::monotonic())
+    }
+
+    fn pass_at(&self, now: u64) -> Option<Pass> {
+        let next = self.next.load(Ordering::Relaxed);
+        let then = now.saturating_add(self.per);
+        // Of several threads that come at once, one wins.
+        if now < next || self.next.compare_exchange(next, then, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.held_back.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let held_back = self.held_back.swap(0, Ordering::Relaxed);
+        Some(Pass { held_back: (held_back > 0).then_some(held_back) })
+    }
+
+    /// How many are held back and not told yet.
+    #[must_use]
+    pub fn held_back(&self) -> u64 {
+        self.held_back.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_passes_per_span_and_says_how_many_did_not() {
+        let limited = Limited::new(Duration::from_micros(10));
+        assert_eq!(limited.pass_at(5), Some(Pass { held_back: None }));
+        assert_eq!(limited.pass_at(5), None);
+        assert_eq!(limited.pass_at(14), None);
+        assert_eq!(limited.held_back(), 2);
+        assert_eq!(limited.pass_at(15), Some(Pass { held_back: Some(2) }));
+        assert_eq!(limited.pass_at(100), Some(Pass { held_back: None }));
+    }
+
+    #[test]
+    fn of_many_threads_one_passes() {
+        let limited = Limited::new(Duration::MAX);
+        let passed = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        passed.fetch_add(u64::from(limited.pass().is_some()), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!((passed.into_inner(), limited.held_back()), (1, 3999));
+    }
+}

@@ -1,0 +1,269 @@
+//! Log lines: `tracing` in front, the suite's line shape behind.
+//!
+//! A line is `LEVEL ( NAME/TYPE ): text key=value …`. NAME and TYPE say which part of the daemon speaks: they come from the
+//! thread ([`enter`]) or, for one line, from the field `who`. Two more levels than `tracing` has are written with
+//! [`ok!`](crate::ok) and [`notice!`](crate::notice).
+//!
+//! ```
+//! use tracing::{info, warn};
+//! warn!(exporter = "192.0.2.1", template = 256, "template withdrawn");
+//! // WARN ( default/core ): template withdrawn exporter=192.0.2.1 template=256
+//! info!(who = "p/print", "JSON: setting object handlers.");
+//! // INFO ( p/print ): JSON: setting object handlers.
+//! warn!(who = "", "[c.conf:2] Unknown key: foo. Ignored.");
+//! // WARN: [c.conf:2] Unknown key: foo. Ignored.
+//! runtime::ok!("waiting for data on: '{}'", "/tmp/collect.pipe");
+//! // OK ( default/core ): waiting for data on: '/tmp/collect.pipe'
+//! ```
+//!
+//! Lines go to stderr until [`configure`] says more. A sink that fails costs lines, which are counted, and never stops or
+//! blocks the daemon: what cannot be written at once is dropped.
+
+mod identity;
+mod limited;
+mod line;
+mod sinks;
+mod syslog;
+
+pub use identity::{Identity, current, enter, set_default};
+pub use limited::{Limited, Pass};
+pub use syslog::Facility;
+
+use crate::files;
+use line::Line;
+use sinks::Sinks;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// A line of level NOTICE; arguments as for `tracing::info!`.
+#[macro_export]
+macro_rules! notice {
+    ($($arg:tt)+) => { $crate::__tracing::info!(level = "NOTICE", $($arg)+) };
+}
+
+/// A line of level OK; arguments as for `tracing::info!`.
+#[macro_export]
+macro_rules! ok {
+    ($($arg:tt)+) => { $crate::__tracing::info!(level = "OK", $($arg)+) };
+}
+
+/// Where lines go and which.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Shows lines of level DEBUG, of all parts of the daemon. [`Identity::debug`] does it for one.
+    pub debug: bool,
+    /// Puts the time in front of lines on stderr.
+    pub stderr_stamp: bool,
+    /// Times are UTC, else local.
+    pub utc: bool,
+    /// Lines are appended to this file, with the time in front.
+    pub file: Option<PathBuf>,
+    /// Lines are sent to syslog. With a file or syslog, stderr has only what these two cannot take.
+    pub syslog: Option<Facility>,
+    /// The program's name, for syslog's tag.
+    pub ident: String,
+    /// Owner and mode of the log file.
+    pub files: files::Settings,
+    /// Crates whose lines are shown from WARN on only: libraries with much to say.
+    pub quiet: &'static [&'static str],
+}
+
+static SINKS: Mutex<Sinks> = Mutex::new(Sinks::stderr());
+/// Lines of level DEBUG are shown, whoever speaks.
+static DEBUG: AtomicBool = AtomicBool::new(false);
+/// Some part of the daemon shows lines of level DEBUG.
+static ANY_DEBUG: AtomicBool = AtomicBool::new(false);
+
+/// Takes over what `tracing` is given; first thing in `main`. A second call changes nothing.
+pub fn init() {
+    let _ = tracing::subscriber::set_global_default(Lines);
+}
+
+/// Says where lines go from now on. What cannot be opened is said on stderr, and tried again at [`reopen`].
+pub fn configure(settings: Settings) {
+    DEBUG.store(settings.debug, Ordering::Relaxed);
+    if settings.debug {
+        ANY_DEBUG.store(true, Ordering::Relaxed);
+    }
+    with_sinks(|sinks| sinks.configure(settings));
+    tracing::callsite::rebuild_interest_cache();
+}
+
+/// Opens the log file and the way to syslog anew, as after a rotation.
+pub fn reopen() {
+    with_sinks(Sinks::reopen);
+}
+
+/// Some part of the daemon wants DEBUG: from now on threads are asked one by one.
+fn expect_debug() {
+    if !ANY_DEBUG.swap(true, Ordering::Relaxed) {
+        tracing::callsite::rebuild_interest_cache();
+    }
+}
+
+fn with_sinks(act: impl FnOnce(&mut Sinks)) {
+    act(&mut SINKS.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// The subscriber: events become lines. Spans are not used in the suite, and those of libraries are switched off.
+struct Lines;
+
+impl Lines {
+    fn is_quiet(metadata: &Metadata<'_>) -> bool {
+        let from = metadata.target().split("::").next().unwrap_or_default();
+        *metadata.level() > Level::WARN
+            && SINKS.lock().unwrap_or_else(PoisonError::into_inner).quiet().contains(&from)
+    }
+}
+
+impl Subscriber for Lines {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let level = *metadata.level();
+        if !metadata.is_event() || level > Level::DEBUG || Self::is_quiet(metadata) {
+            Interest::never()
+        } else if level <= Level::INFO {
+            Interest::always()
+        } else if ANY_DEBUG.load(Ordering::Relaxed) {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let level = *metadata.level();
+        metadata.is_event()
+            && (level <= Level::INFO
+                || level <= Level::DEBUG && (DEBUG.load(Ordering::Relaxed) || identity::debugs()))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let debug = ANY_DEBUG.load(Ordering::Relaxed);
+        Some(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let line = Line::of(event);
+        with_sinks(|sinks| sinks.write(line.severity, &line.text));
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+    fn enter(&self, _span: &Id) {}
+    fn exit(&self, _span: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    // One test for all that is global: the settings belong to the process, and tests of one program share it.
+    #[test]
+    fn lines_go_where_the_settings_say_and_follow_a_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/log");
+        init();
+        let settings = Settings {
+            file: Some(path.clone()),
+            utc: true,
+            ident: "nfacctd".to_owned(),
+            quiet: &["noisy"],
+            ..Settings::default()
+        };
+        configure(settings.clone());
+        let read = |path| -> Vec<String> {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.lines().filter(|line| line.contains("this-test")).map(str::to_owned).collect()
+        };
+
+        tracing::info!(count = 2, "this-test one");
+        tracing::debug!("this-test hidden");
+        tracing::info!(target: "noisy::inner", "this-test noise");
+        tracing::warn!(target: "noisy::inner", "this-test trouble");
+        let lines = read(&path);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        let (stamp, text) = lines[0].split_once(' ').unwrap();
+        assert!(stamp.len() == 25 && stamp.ends_with("+00:00") && stamp.as_bytes()[10] == b'T', "{stamp}");
+        assert_eq!(text, "INFO ( default/core ): this-test one count=2");
+        assert!(lines[1].ends_with("WARN ( default/core ): this-test trouble"));
+
+        let rotated = folder.path().join("log.1");
+        std::fs::rename(&path, &rotated).unwrap();
+        tracing::info!("this-test before");
+        reopen();
+        tracing::info!("this-test after");
+        assert_eq!(read(&rotated).len(), 3);
+        assert_eq!(read(&path).len(), 1);
+
+        // One part of the daemon shows DEBUG, the other does not.
+        let debugging = |identity: Identity| {
+            std::thread::spawn(move || {
+                enter(identity);
+                tracing::debug!("this-test debug");
+            })
+            .join()
+            .unwrap();
+        };
+        debugging(Identity::new("p", "print").debug(true));
+        debugging(Identity::new("q", "print"));
+        let lines = read(&path);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].ends_with("DEBUG ( p/print ): this-test debug"));
+        configure(Settings { debug: true, ..settings.clone() });
+        debugging(Identity::new("q", "print"));
+        assert_eq!(read(&path).len(), 3);
+
+        // Syslog, and a log file that cannot be opened: neither keeps the other from its lines.
+        let socket = folder.path().join("syslog");
+        let server = UnixDatagram::bind(&socket).unwrap();
+        server.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        with_sinks(|sinks| sinks.set_syslog_path(socket.clone()));
+        configure(Settings {
+            file: Some(folder.path().to_owned()),
+            syslog: Facility::parse("local0"),
+            ..settings.clone()
+        });
+        crate::notice!(peer = "a b", "this-test to syslog");
+        let mut octets = [0; 1024];
+        let message = loop {
+            let len = server.recv(&mut octets).unwrap();
+            let message = String::from_utf8_lossy(&octets[..len]).into_owned();
+            if message.contains("this-test") {
+                break message;
+            }
+        };
+        // local0 is 16, notice is 5.
+        assert!(message.starts_with("<133>"), "{message}");
+        let tagged = format!(" nfacctd[{}]: NOTICE ( default/core ): this-test to syslog peer=\"a b\"", std::process::id());
+        assert!(message.ends_with(&tagged), "{message}");
+
+        // The syslog server is started anew: the next line finds it.
+        drop(server);
+        std::fs::remove_file(&socket).unwrap();
+        tracing::info!("this-test while nobody listens");
+        let server = UnixDatagram::bind(&socket).unwrap();
+        server.set_nonblocking(true).unwrap();
+        tracing::info!("this-test again");
+        let mut found = false;
+        while let Ok(len) = server.recv(&mut octets) {
+            found |= octets[..len].ends_with(b"this-test again");
+        }
+        assert!(found);
+
+        // A server that does not read: lines are dropped, the daemon goes on.
+        for _ in 0..10_000 {
+            tracing::info!("this-test flood");
+        }
+        configure(Settings::default());
+    }
+}

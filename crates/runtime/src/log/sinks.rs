@@ -1,0 +1,168 @@
+//! Where lines go: a file, syslog, or stderr.
+//!
+//! Nothing here may wait for others: stderr and a named pipe as log file are written only when they have room,
+//! syslog's socket does not block. A line that a sink does not take is counted, and goes to stderr when no other
+//! sink has it.
+
+use super::Settings;
+use super::line::Severity;
+use super::syslog::Syslog;
+use crate::files;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What a pipe takes without waiting once it says that it has room (POSIX: at least 512; Linux: a page).
+const CHUNK: usize = 4096;
+
+pub(super) struct Sinks {
+    settings: Option<Settings>,
+    zone: Option<TimeZone>,
+    file: Option<LogFile>,
+    syslog: Option<Syslog>,
+    /// Lines that syslog did not take.
+    unsent: u64,
+    syslog_path: Option<PathBuf>,
+}
+
+struct LogFile {
+    path: PathBuf,
+    file: Option<File>,
+    /// Lines that are not in the file.
+    missing: u64,
+}
+
+impl Sinks {
+    /// Before the settings are known.
+    pub(super) const fn stderr() -> Self {
+        Self { settings: None, zone: None, file: None, syslog: None, unsent: 0, syslog_path: None }
+    }
+
+    pub(super) fn quiet(&self) -> &'static [&'static str] {
+        self.settings.as_ref().map_or(&[], |settings| settings.quiet)
+    }
+
+    pub(super) fn configure(&mut self, settings: Settings) {
+        self.settings = Some(settings);
+        self.reopen();
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_syslog_path(&mut self, path: PathBuf) {
+        self.syslog_path = Some(path);
+    }
+
+    pub(super) fn reopen(&mut self) {
+        let Some(settings) = &self.settings else { return };
+        self.zone = Some(if settings.utc { TimeZone::UTC } else { TimeZone::system() });
+        let syslog = self.syslog_path.as_deref().unwrap_or(Path::new("/dev/log"));
+        self.syslog = settings.syslog.map(|facility| Syslog::new(facility, &settings.ident, syslog));
+        let missing = self.file.take().map_or(0, |file| file.missing);
+        let mut problem = None;
+        if let Some(path) = &settings.file {
+            let file = files::append_without_waiting(path, &settings.files);
+            problem = file.as_ref().err().map(|error| format!("log file cannot be opened: {}: {error}", path.display()));
+            self.file = Some(LogFile { path: path.clone(), file: file.ok(), missing });
+        }
+        if let Some(problem) = problem {
+            self.own(&problem);
+        }
+    }
+
+    /// Writes one line to all that should have it.
+    pub(super) fn write(&mut self, severity: Severity, text: &str) {
+        let time = self.time();
+        let mut written = false;
+        if let Some(syslog) = &mut self.syslog {
+            match syslog.send(severity, &time, text) {
+                Ok(()) => {
+                    written = true;
+                    let unsent = std::mem::take(&mut self.unsent);
+                    if unsent > 0 {
+                        let text = format!("WARN ( {} ): {unsent} log lines did not reach syslog", super::current());
+                        let sent = syslog.send(Severity::Warn, &time, &text);
+                        self.unsent = if sent.is_err() { unsent } else { 0 };
+                    }
+                }
+                Err(_) => self.unsent = self.unsent.saturating_add(1),
+            }
+        }
+        if let Some(file) = &mut self.file {
+            match file.write(&time, text) {
+                Ok(()) => written = true,
+                Err(Some(problem)) => self.own(&problem),
+                Err(None) => {}
+            }
+        }
+        if !written {
+            self.stderr_line(&time, text);
+        }
+    }
+
+    /// A line of the log's own, about a sink: to stderr, because the sink is what it is about.
+    fn own(&self, problem: &str) {
+        let time = self.time();
+        self.stderr_line(&time, &format!("WARN ( {} ): {problem}", super::current()));
+    }
+
+    fn time(&self) -> Zoned {
+        let micros = i64::try_from(crate::clock::now()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        time.to_zoned(self.zone.clone().unwrap_or(TimeZone::UTC))
+    }
+
+    fn stderr_line(&self, time: &Zoned, text: &str) {
+        let stamped = self.settings.as_ref().is_some_and(|settings| settings.stderr_stamp);
+        let line = if stamped { format!("{} {text}\n", stamp(time)) } else { format!("{text}\n") };
+        let stderr = rustix::stdio::stderr();
+        let mut left = line.as_bytes();
+        while !left.is_empty() {
+            let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let has_room = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
+            if !has_room {
+                return;
+            }
+            let (chunk, _) = left.split_at(left.len().min(CHUNK));
+            match rustix::io::write(stderr, chunk) {
+                Ok(written) if written > 0 => left = left.get(written..).unwrap_or_default(),
+                _ => return,
+            }
+        }
+    }
+}
+
+impl LogFile {
+    /// Appends a line. The error has a text only at the first of several failures.
+    fn write(&mut self, time: &Zoned, text: &str) -> Result<(), Option<String>> {
+        let Some(file) = &mut self.file else {
+            self.missing = self.missing.saturating_add(1);
+            return Err(None);
+        };
+        let stamp = stamp(time);
+        let mut line = String::new();
+        if self.missing > 0 {
+            let missing = self.missing;
+            line = format!("{stamp} WARN ( {} ): {missing} log lines are missing here\n", super::current());
+        }
+        line.push_str(&format!("{stamp} {text}\n"));
+        match file.write_all(line.as_bytes()) {
+            Ok(()) => {
+                self.missing = 0;
+                Ok(())
+            }
+            Err(error) => {
+                self.missing = self.missing.saturating_add(1);
+                let first = self.missing == 1;
+                Err(first.then(|| format!("log file cannot be written: {}: {error}", self.path.display())))
+            }
+        }
+    }
+}
+
+fn stamp(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}

@@ -1,0 +1,117 @@
+//! Signals as events.
+//!
+//! A thread of its own waits for them, so they act at once, also when the daemon is idle. SIGPIPE is ignored: the standard
+//! library arranges that before `main`, and writes to a closed pipe or connection give an error instead.
+
+use crate::events::{Event, Sender, Signal, Stop};
+use crate::log::Identity;
+use crate::threads;
+use nix::sys::signal::{SigSet, Signal as Number};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::{Handle, Signals};
+use std::io;
+use std::thread::JoinHandle;
+
+/// The signals' thread; it ends when this is dropped. Keep it until the threads are joined, so that a second SIGINT
+/// is still seen.
+#[derive(Debug)]
+pub struct Listener {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts to turn signals into events. The first SIGINT or SIGTERM is an event like others; any further one forces `stop`
+/// and sends [`Event::Force`].
+pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+    let handle = signals.handle();
+    let thread = threads::start("signals", crate::log::current(), sender.clone(), move || {
+        unblock();
+        let mut ending = false;
+        for number in signals.forever() {
+            let Some(signal) = known(number) else { continue };
+            if !signal.is_stop() {
+                sender.send(Event::Signal(signal));
+            } else if !ending {
+                ending = true;
+                sender.send(Event::Signal(signal));
+            } else {
+                stop.force();
+                sender.send(Event::Force);
+            }
+        }
+    })?;
+    Ok(Listener { handle, thread: Some(thread) })
+}
+
+fn known(number: i32) -> Option<Signal> {
+    Some(match number {
+        SIGINT => Signal::Interrupt,
+        SIGTERM => Signal::Terminate,
+        SIGHUP => Signal::Hangup,
+        SIGUSR1 => Signal::User1,
+        SIGUSR2 => Signal::User2,
+        _ => return None,
+    })
+}
+
+/// A parent may have started us with signals blocked; one thread that takes them is enough.
+fn unblock() {
+    let ours = [Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2];
+    let _ = SigSet::from_iter(ours).thread_unblock();
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events;
+    use std::io::Write;
+    use std::time::{Duration, Instant};
+
+    fn raise(number: Number) {
+        nix::sys::signal::kill(nix::unistd::getpid(), number).unwrap();
+    }
+
+    // One test for all: signals go to the process, and tests of one program share it.
+    #[test]
+    fn signals_become_events_and_a_second_request_to_end_forces_it() {
+        let (sender, mut events) = events::channel(None);
+        let stop = Stop::new();
+        let listener = start(sender, stop.clone()).unwrap();
+        let mut next = || events.next_before(Instant::now() + Duration::from_secs(30)).unwrap();
+
+        for (number, signal) in [
+            (Number::SIGHUP, Signal::Hangup),
+            (Number::SIGUSR1, Signal::User1),
+            (Number::SIGUSR2, Signal::User2),
+            (Number::SIGTERM, Signal::Terminate),
+        ] {
+            raise(number);
+            assert_eq!(next(), Event::Signal(signal));
+        }
+        assert!(!stop.is_forced(), "the first request only asks");
+        raise(Number::SIGINT);
+        assert_eq!(next(), Event::Force);
+        assert!(stop.is_forced());
+
+        let start = Instant::now();
+        drop(listener);
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn writing_to_a_closed_pipe_is_an_error_and_not_the_end() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(writer.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,288 @@
+//! The one place where threads start and end.
+//!
+//! A panic in a thread is caught, logged with its message and place, and told to the main loop, which can then let
+//! the others write what they hold, and end with a failure. The kernel shows the first 15 octets of a thread's name.
+
+use crate::events::{Event, Sender, Stop};
+use crate::log::{self, Identity};
+use crossbeam_channel::Receiver;
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How a thread ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It came to its end.
+    Returned,
+    /// It panicked.
+    Panicked {
+        /// What it said.
+        message: String,
+        /// `file:line:column`, when known.
+        location: String,
+    },
+}
+
+#[derive(Debug)]
+struct Running {
+    name: String,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
+    handle: JoinHandle<()>,
+}
+
+/// The threads of the process. Clones share one list.
+#[derive(Clone, Debug)]
+pub struct Threads {
+    running: Arc<Mutex<Vec<Running>>>,
+    panicked: Arc<AtomicBool>,
+    events: Sender,
+    stop: Stop,
+}
+
+impl Threads {
+    /// No threads yet. Their ends go to `events`; a forced `stop` cuts [`Threads::join_all`] short.
+    #[must_use]
+    pub fn new(events: Sender, stop: Stop) -> Self {
+        Self { running: Arc::default(), panicked: Arc::default(), events, stop }
+    }
+
+    /// Starts a thread: named, with its identity in log lines.
+    ///
+    /// # Errors
+    /// When the kernel allows no more threads or has no memory for one.
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        identity: Identity,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let name = name.into();
+        // The sender is dropped with the closure, when nothing of the thread is left but its very end.
+        let (alive, ended) = crossbeam_channel::bounded::<()>(0);
+        let panicked = Arc::clone(&self.panicked);
+        let handle = start_then(&name, identity, body, self.events.clone(), move |how| {
+            if *how != End::Returned {
+                panicked.store(true, Ordering::Release);
+            }
+            alive
+        })?;
+        let mut running = self.list();
+        running.retain(|thread| !thread.handle.is_finished());
+        running.push(Running { name, ended, handle });
+        Ok(())
+    }
+
+    /// Waits for all threads to end, but at most `patience`, and not after force. The names of those that still run.
+    #[must_use]
+    pub fn join_all(&self, patience: Duration) -> Vec<String> {
+        let deadline = Instant::now().checked_add(patience);
+        // Threads may start others while they end, so the list is looked at again until it is empty.
+        while let Some(thread) = { self.list().pop() } {
+            let timeout = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+            let ended = crossbeam_channel::select_biased! {
+                recv(thread.ended) -> _ => true,
+                recv(self.stop.forced_receiver()) -> _ => false,
+                recv(timeout) -> _ => false,
+            };
+            if ended {
+                // The body's panic was caught, so this cannot fail.
+                let _ = thread.handle.join();
+            } else {
+                self.list().push(thread);
+                return self.running();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Names of the threads that run now.
+    #[must_use]
+    pub fn running(&self) -> Vec<String> {
+        let list = self.list();
+        let running = list.iter().filter(|thread| !crate::events::is_closed(&thread.ended));
+        running.map(|thread| thread.name.clone()).collect()
+    }
+
+    /// True when some thread has panicked: the process should end with a failure.
+    #[must_use]
+    pub fn has_panicked(&self) -> bool {
+        self.panicked.load(Ordering::Acquire)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a thread that is in no list.
+pub(crate) fn start(
+    name: &str,
+    identity: Identity,
+    events: Sender,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    start_then(name, identity, body, events, |_| ())
+}
+
+/// Starts a thread; `then` sees how it ended before the main loop is told, and what it returns is dropped after that.
+fn start_then<T>(
+    name: &str,
+    identity: Identity,
+    body: impl FnOnce() + Send + 'static,
+    events: Sender,
+    then: impl FnOnce(&End) -> T + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    hook();
+    // A NUL would end the name for the kernel; names come from the configuration.
+    let name = name.replace('\0', "");
+    Builder::new().name(name.clone()).spawn(move || {
+        log::enter(identity);
+        let how = run(body);
+        if let End::Panicked { message, location } = &how {
+            tracing::error!(thread = name, location, "thread ended by a panic: {message}");
+        }
+        let last = then(&how);
+        events.send(Event::ThreadEnded { name, how });
+        drop(last);
+    })
+}
+
+thread_local! {
+    /// True while the body of one of our threads runs: its panics are caught and logged there.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+    /// Where the last panic of this thread was.
+    static LOCATION: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+fn run(body: impl FnOnce()) -> End {
+    CAUGHT.set(true);
+    // What the body shared with others is behind locks or atomics, and the daemon ends after a panic.
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    CAUGHT.set(false);
+    match result {
+        Ok(()) => End::Returned,
+        Err(payload) => End::Panicked { message: message(&*payload), location: LOCATION.take() },
+    }
+}
+
+fn message(payload: &dyn Any) -> String {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "no message".to_owned(),
+    }
+}
+
+/// Installs the panic hook, once: the place of a panic is known only there.
+fn hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if CAUGHT.try_with(Cell::get).unwrap_or(false) {
+                let _ = LOCATION.try_with(|place| *place.borrow_mut() = location(info));
+                let backtrace = Backtrace::capture();
+                if backtrace.status() == BacktraceStatus::Captured {
+                    for line in backtrace.to_string().lines() {
+                        tracing::error!("{line}");
+                    }
+                }
+            } else {
+                tracing::error!(location = location(info), "panic: {}", message(info.payload()));
+                previous(info);
+            }
+        }));
+    });
+}
+
+fn location(info: &PanicHookInfo<'_>) -> String {
+    info.location().map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events;
+
+    fn threads() -> (Threads, events::Events, Stop) {
+        let (sender, events) = events::channel(None);
+        let stop = Stop::new();
+        (Threads::new(sender, stop.clone()), events, stop)
+    }
+
+    #[test]
+    fn a_thread_has_its_name_and_identity_and_its_end_is_told() {
+        let (threads, mut events, _stop) = threads();
+        let (sender, seen) = crossbeam_channel::bounded(1);
+        threads
+            .spawn("nfacctd/w0", Identity::new("default", "core"), move || {
+                let comm = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+                sender.send((comm, log::current().to_string())).unwrap();
+            })
+            .unwrap();
+        assert_eq!(seen.recv().unwrap(), ("nfacctd/w0\n".to_owned(), "default/core".to_owned()));
+        assert_eq!(events.next(), Event::ThreadEnded { name: "nfacctd/w0".to_owned(), how: End::Returned });
+        assert!(threads.join_all(Duration::from_secs(30)).is_empty());
+        assert!(!threads.has_panicked());
+    }
+
+    #[test]
+    fn long_names_and_odd_ones_do_no_harm() {
+        let (threads, mut events, _stop) = threads();
+        let name = "print[\0a name that is longer than the kernel's]";
+        threads.spawn(name, Identity::new("a", "print"), || ()).unwrap();
+        let Event::ThreadEnded { how, .. } = events.next() else { unreachable!() };
+        assert_eq!(how, End::Returned);
+    }
+
+    #[test]
+    fn a_panic_is_caught_and_told_with_its_place() {
+        let (threads, mut events, _stop) = threads();
+        threads.spawn("bad", Identity::new("p", "print"), || panic!("number {}", 7)).unwrap();
+        let Event::ThreadEnded { name, how: End::Panicked { message, location } } = events.next() else { unreachable!() };
+        assert_eq!((name.as_str(), message.as_str()), ("bad", "number 7"));
+        assert!(location.contains("threads.rs:"), "{location}");
+        assert!(threads.has_panicked());
+        assert!(threads.join_all(Duration::from_secs(30)).is_empty());
+    }
+
+    #[test]
+    fn who_does_not_end_in_time_is_named() {
+        let (threads, _events, stop) = threads();
+        let quick = stop.clone();
+        let identity = Identity::new("default", "core");
+        threads.spawn("quick", identity.clone(), move || drop(quick.pause(Duration::from_secs(60)))).unwrap();
+        let (release, held) = crossbeam_channel::bounded::<()>(0);
+        threads.spawn("slow", identity, move || drop(held.recv())).unwrap();
+        stop.request();
+        assert_eq!(threads.join_all(Duration::from_millis(200)), ["slow"]);
+
+        stop.force();
+        let start = Instant::now();
+        assert_eq!(threads.join_all(Duration::from_secs(60)), ["slow"], "force does not wait");
+        assert!(start.elapsed() < Duration::from_secs(30));
+        drop(release);
+    }
+
+    #[test]
+    fn threads_that_threads_start_are_waited_for_too() {
+        let (threads, _events, _stop) = threads();
+        let inner = threads.clone();
+        let (sender, ended) = crossbeam_channel::bounded(1);
+        threads
+            .spawn("outer", Identity::new("default", "core"), move || {
+                inner.spawn("inner", Identity::new("default", "core"), move || sender.send(()).unwrap()).unwrap();
+            })
+            .unwrap();
+        assert!(threads.join_all(Duration::from_secs(30)).is_empty());
+        assert_eq!(ended.try_recv(), Ok(()));
+    }
+}
