@@ -132,7 +132,7 @@ impl Batch {
             return false;
         };
         let len = payload.len().min(MAX_DATAGRAM);
-        for (to, from) in room.get_mut(..len).zip(payload.get(..len)) {
+        if let Some((to, from)) = room.get_mut(..len).zip(payload.get(..len)) {
             to.copy_from_slice(from);
         }
         *slot = Slot { source, len, segment: len, truncated: truncated || len < payload.len() };

@@ -27,6 +27,8 @@
 //! }
 //! ```
 //!
+//! `.default_in` may also stand on a key without default: then some daemons have one.
+//!
 //! A key is global unless it says `both()` or `plugin_only("…")`. Two relations are told apart: *spellings* are
 //! several names of one value, *places* are several values of one meaning.
 //! A third is a habit of old that configurations may rely on: keys of different plugins that write one and the same
@@ -311,6 +313,12 @@ impl<T> Key<T> {
         self
     }
 
+    /// Items of the list are turned to lower case.
+    pub const fn lowercase(mut self) -> Self {
+        self.row.syntax = Syntax::List { lower: true };
+        self
+    }
+
     /// A letter K, M or G may follow a number of octets.
     pub const fn with_units(mut self) -> Self {
         if let Syntax::Bytes { min, .. } = self.row.syntax {
@@ -451,12 +459,17 @@ pub const fn words<W: Word + Value>(names: Names) -> Key<Option<W>> {
 
 /// Items between commas.
 pub const fn list(names: Names) -> Key<Option<Vec<String>>> {
-    Key::new(names, Syntax::List)
+    Key::new(names, Syntax::List { lower: false })
 }
 
 /// An octal number.
 pub const fn octal(names: Names, min: u32, max: u32) -> Key<Option<u32>> {
     Key::new(names, Syntax::Octal { min, max })
+}
+
+/// A 16-bit code point in decimal, hexadecimal or octal.
+pub const fn code(names: Names) -> Key<Option<u16>> {
+    Key::new(names, Syntax::Code)
 }
 
 /// One character.

@@ -49,7 +49,12 @@ pub enum Syntax {
         prefix: bool,
     },
     /// Items between commas; blanks around them do not count, empty ones are left out.
-    List,
+    List {
+        /// Whether the items are turned to lower case.
+        lower: bool,
+    },
+    /// A 16-bit code point, in decimal, hexadecimal (`0x88e5`) or octal (`0104`).
+    Code,
     /// An octal number, such as a file mode mask.
     Octal {
         /// Smallest number that is accepted.
@@ -57,7 +62,7 @@ pub enum Syntax {
         /// Largest number that is accepted.
         max: u32,
     },
-    /// One character; `\t`, `\s` (a blank) or `tab`, `space` name those that a line cannot end in.
+    /// One character; `\t` and `\s` (a blank) stand for those that a line cannot end in.
     Character,
     /// A length of time in whole minutes or calendar months: `300s`, `5m`, `1h`, `1d`, `1w`, `1M`.
     Span,
@@ -121,11 +126,21 @@ impl fmt::Display for Syntax {
                 }
                 Ok(())
             }
-            Self::List => f.write_str("a list with commas"),
+            Self::List { .. } => f.write_str("a list with commas"),
+            Self::Code => f.write_str("a number up to 65535, such as 2048 or 0x800"),
             Self::Octal { min, max } => write!(f, "an octal number from {min:03o} to {max:03o}"),
             Self::Character => f.write_str("one character"),
             Self::Span => f.write_str("a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M"),
         }
+    }
+}
+
+/// A code point with the prefixes that C gives to number bases.
+fn code(text: &str) -> Option<u16> {
+    match (text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")), text.strip_prefix('0')) {
+        (Some(hexadecimal), _) => u16::from_str_radix(hexadecimal, 16).ok(),
+        (None, Some(octal)) if !octal.is_empty() => u16::from_str_radix(octal, 8).ok(),
+        _ => text.parse().ok(),
     }
 }
 
@@ -174,6 +189,7 @@ macro_rules! integers {
                             .filter(|&n| n >= min && n <= i64::MAX as u64);
                         i128::from(octets.ok_or_else(|| syntax.refuse(text))?)
                     }
+                    Syntax::Code => i128::from(code(text).ok_or_else(|| syntax.refuse(text))?),
                     _ => syntax.number(text)?,
                 };
                 if let Syntax::Integer { min, max } = *syntax {
@@ -226,8 +242,12 @@ impl Value for String {
 }
 
 impl Value for Vec<String> {
-    fn read(_: &Syntax, text: &str) -> Result<Self, Refusal> {
-        Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        match syntax {
+            Syntax::List { lower: true } => Ok(items.map(str::to_ascii_lowercase).collect()),
+            _ => Ok(items.map(str::to_owned).collect()),
+        }
     }
 }
 
@@ -235,8 +255,8 @@ impl Value for char {
     fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
         let mut characters = text.chars();
         match (characters.next(), characters.next(), text) {
-            (_, _, "\\t" | "tab") => Ok('\t'),
-            (_, _, "\\s" | "space") => Ok(' '),
+            (_, _, "\\t") => Ok('\t'),
+            (_, _, "\\s") => Ok(' '),
             (Some(only), None, _) => Ok(only),
             _ => Err(syntax.refuse(text)),
         }

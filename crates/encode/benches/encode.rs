@@ -33,7 +33,7 @@ fn table(words: &str) -> Table {
             };
             let number = row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
             match column.json.as_ref() {
-                "ip_src" | "ip_dst" => {
+                "ip_src" | "ip_dst" | "peer_ip_src" => {
                     key[at + 10..at + 12].fill(0xff);
                     key[at + 12..at + 16].copy_from_slice(&number[..4]);
                 }
@@ -45,7 +45,10 @@ fn table(words: &str) -> Table {
                 _ => key[at..at + size].copy_from_slice(&number[..size]),
             }
         }
-        let key: Vec<u64> = bytemuck::pod_collect_to_vec(&key);
+        let words = key
+            .chunks_exact(8)
+            .filter_map(|word| word.first_chunk().copied());
+        let key: Vec<u64> = words.map(u64::from_ne_bytes).collect();
         table.add(&key, &[row % 1000 + 1, row * 700 + 40]);
     }
     table

@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod outlet;
+pub mod print;
+pub mod sink;

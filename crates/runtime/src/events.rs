@@ -89,26 +89,33 @@ pub struct Events {
 pub fn channel(tick: Option<Duration>) -> (Sender, Events) {
     let (sender, receiver) = bounded(WAITING);
     let due = tick.and_then(|tick| Instant::now().checked_add(tick));
-    (Sender(sender), Events { receiver, tick, due })
+    (
+        Sender(sender),
+        Events {
+            receiver,
+            tick,
+            due,
+        },
+    )
 }
 
 impl Events {
     /// Waits for the next event.
-    pub fn next(&mut self) -> Event {
+    pub fn wait(&mut self) -> Event {
         loop {
-            if let Some(event) = self.wait(self.due) {
+            if let Some(event) = self.receive(self.due) {
                 return event;
             }
         }
     }
 
     /// Waits for the next event, but not after `deadline`.
-    pub fn next_before(&mut self, deadline: Instant) -> Option<Event> {
+    pub fn wait_until(&mut self, deadline: Instant) -> Option<Event> {
         let until = self.due.map_or(deadline, |due| due.min(deadline));
-        self.wait(Some(until))
+        self.receive(Some(until))
     }
 
-    fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
+    fn receive(&mut self, until: Option<Instant>) -> Option<Event> {
         // The tick goes first, or a flood of events would let the watchdog starve.
         if let (Some(due), Some(tick)) = (self.due, self.tick) {
             let now = Instant::now();
@@ -142,12 +149,19 @@ struct Gate {
 impl Gate {
     fn new() -> Self {
         let (sender, receiver) = bounded(0);
-        Self { open: AtomicBool::new(false), sender: Mutex::new(Some(sender)), receiver }
+        Self {
+            open: AtomicBool::new(false),
+            sender: Mutex::new(Some(sender)),
+            receiver,
+        }
     }
 
     fn open(&self) {
         self.open.store(true, Ordering::Release);
-        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.sender
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
 
     fn is_open(&self) -> bool {
@@ -172,7 +186,10 @@ impl Stop {
     /// Not requested yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { requested: Arc::new(Gate::new()), forced: Arc::new(Gate::new()) }
+        Self {
+            requested: Arc::new(Gate::new()),
+            forced: Arc::new(Gate::new()),
+        }
     }
 
     /// Asks all who look to end in good order.
@@ -238,20 +255,20 @@ mod tests {
         let (sender, mut events) = channel(None);
         sender.send(Event::Signal(Signal::Hangup));
         sender.send(Event::Force);
-        assert_eq!(events.next(), Event::Signal(Signal::Hangup));
-        assert_eq!(events.next(), Event::Force);
-        assert_eq!(events.next_before(Instant::now()), None);
+        assert_eq!(events.wait(), Event::Signal(Signal::Hangup));
+        assert_eq!(events.wait(), Event::Force);
+        assert_eq!(events.wait_until(Instant::now()), None);
     }
 
     #[test]
     fn ticks_come_while_nothing_happens_and_while_much_does() {
         let (sender, mut events) = channel(Some(Duration::from_millis(5)));
-        assert_eq!(events.next(), Event::Tick);
+        assert_eq!(events.wait(), Event::Tick);
         let start = Instant::now();
         let mut ticks = 0;
         while start.elapsed() < Duration::from_millis(100) {
             sender.send(Event::Signal(Signal::User1));
-            ticks += u32::from(events.next() == Event::Tick);
+            ticks += u32::from(events.wait() == Event::Tick);
         }
         assert!(ticks >= 2, "{ticks}");
     }
@@ -263,16 +280,16 @@ mod tests {
             sender.send(Event::Tick);
         }
         for _ in 0..WAITING {
-            assert_eq!(events.next(), Event::Tick);
+            assert_eq!(events.wait(), Event::Tick);
         }
-        assert_eq!(events.next_before(Instant::now()), None);
+        assert_eq!(events.wait_until(Instant::now()), None);
     }
 
     #[test]
     fn a_main_loop_without_senders_ends() {
         let (sender, mut events) = channel(None);
         drop(sender);
-        assert_eq!(events.next(), Event::Force);
+        assert_eq!(events.wait(), Event::Force);
     }
 
     #[test]

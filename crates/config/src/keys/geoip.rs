@@ -1,5 +1,10 @@
-//! GeoIP databases.
+//! Places of addresses.
 
-use crate::key::keys;
+use crate::daemons::*;
+use crate::key::*;
+use std::path::PathBuf;
 
-keys! {}
+keys! {
+    /// Database in MaxMind's format, for the primitives of countries, postal codes and coordinates.
+    GEOIPV2_FILE: Option<PathBuf> = path(&["geoipv2_file"]).daemons(FLOW).usr2();
+}

@@ -1,5 +1,80 @@
-//! The nfprobe plugin.
+//! The plugin nfprobe: exports NetFlow and IPFIX.
 
-use crate::key::keys;
+use crate::daemons::*;
+use crate::key::*;
+use crate::value::words;
+use std::net::IpAddr;
 
-keys! {}
+words! {
+    /// Versions of the export protocol.
+    pub enum NfprobeVersion {
+        /// NetFlow v5.
+        V5 = "5",
+        /// NetFlow v9.
+        V9 = "9",
+        /// IPFIX.
+        Ipfix = "10",
+    }
+}
+
+words! {
+    /// How a probe tells the direction of flows.
+    pub enum ProbeDirection {
+        /// All come in.
+        In = "in",
+        /// All go out.
+        Out = "out",
+        /// By the tag.
+        Tag = "tag",
+        /// By the second tag.
+        Tag2 = "tag2",
+    }
+}
+
+keys! {
+    /// Times after which flows are exported: `name=seconds` between colons, with the names tcp, tcp.rst, tcp.fin,
+    /// udp, icmp, general, maxlife and expint.
+    NFPROBE_TIMEOUTS: Option<String> = text(&["nfprobe_timeouts"]).both().daemons(PACKETS);
+
+    /// Hop limit of exported datagrams.
+    NFPROBE_HOPLIMIT: Option<u32> = integer(&["nfprobe_hoplimit"], 1, 255).both().daemons(PACKETS);
+
+    /// Most flows that are followed at a time.
+    NFPROBE_MAXFLOWS: u32 = integer(&["nfprobe_maxflows"], 1, u32::MAX as i128).default("8192").both().daemons(PACKETS);
+
+    /// Collector, as `host:port` or `[address]:port`.
+    NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS);
+
+    /// Exports over DTLS, with the certificates of `dtls_path`.
+    NFPROBE_DTLS: bool = boolean(&["nfprobe_dtls"]).default("false").both().daemons(PACKETS);
+
+    /// Name that the collector's certificate must carry.
+    NFPROBE_DTLS_VERIFY_CERT: Option<String> = text(&["nfprobe_dtls_verify_cert"]).both().daemons(PACKETS);
+
+    /// Engine as `type:id` for NetFlow v5; source id or observation domain for v9 and IPFIX.
+    NFPROBE_ENGINE: Option<String> = text(&["nfprobe_engine"]).both().daemons(PACKETS);
+
+    /// Version of the export protocol.
+    NFPROBE_VERSION: NfprobeVersion = words(&["nfprobe_version"]).default("10").both().daemons(PACKETS);
+
+    /// Source address of exported and replicated datagrams.
+    NFPROBE_SOURCE_IP: Option<IpAddr> = address(&["nfprobe_source_ip", "sfprobe_source_ip", "tee_source_ip"]).both().daemons(FLOW);
+
+    /// IP precedence of exported and replicated datagrams.
+    NFPROBE_IPPREC: u32 = integer(&["nfprobe_ipprec", "sfprobe_ipprec", "tee_ipprec"], 0, 7).default("0").both().daemons(FLOW);
+
+    /// Direction of the exported flows, fixed or told by a tag (1 in, 2 out).
+    NFPROBE_DIRECTION: Option<ProbeDirection> = words(&["nfprobe_direction", "sfprobe_direction"]).plugin_only("nfprobe direction").daemons(PACKETS);
+
+    /// Interface index of the exported flows: a number, or told by `tag` or `tag2`.
+    NFPROBE_IFINDEX: Option<String> = text(&["nfprobe_ifindex", "sfprobe_ifindex"]).plugin_only("nfprobe ifindex").daemons(PACKETS);
+
+    /// Exports each packet at once as a flow of its own.
+    NFPROBE_DONT_CACHE: bool = boolean(&["nfprobe_dont_cache"]).default("false").both().daemons(PACKETS);
+
+    /// Prefers the interface index of the settings, where it is not 0, to the one that the capture tells.
+    NFPROBE_IFINDEX_OVERRIDE: bool = boolean(&["nfprobe_ifindex_override", "sfprobe_ifindex_override"]).default("false").both().daemons(PACKETS);
+
+    /// Exports times in microseconds.
+    NFPROBE_TSTAMP_USEC: bool = boolean(&["nfprobe_tstamp_usec"]).default("false").both().daemons(PACKETS);
+}

@@ -1,5 +1,55 @@
 //! Files that outputs write.
 
-use crate::key::keys;
+use std::path::PathBuf;
 
-keys! {}
+use crate::daemons::*;
+use crate::key::*;
+use crate::value::words;
+
+words! {
+    /// Format of sFlow counter samples.
+    pub enum CounterOutput {
+        /// One JSON object in each line.
+        Json = "json",
+    }
+}
+
+keys! {
+    /// Mode bits that written files and made directories do not get; bits of execution are not taken away.
+    FILES_UMASK: u32 = octal(&["files_umask"], 0o2, 0o777).default("077").both().acts();
+
+    /// Owner of written files and of the directories made for them: a name or a number.
+    FILES_UID: Option<String> = text(&["files_uid"]).both().acts();
+
+    /// Group of written files and of the directories made for them: a name or a number.
+    FILES_GID: Option<String> = text(&["files_gid"]).both().acts();
+
+    /// File that the print plugin writes at each flush; standard output when not set.
+    ///
+    /// The name may have variables of `strftime` (`%H`) and of the record (`$peer_src_ip`); missing directories are
+    /// made. An unknown letter behind `%` keeps the daemon from starting.
+    PRINT_OUTPUT_FILE: Option<PathBuf> = path(&["print_output_file"]).shares("sql_table").both().daemons(FLOW)
+        .option('o', FLOW, "file").acts();
+
+    /// Appends to a file that is there already, without a further title line.
+    PRINT_OUTPUT_FILE_APPEND: bool = boolean(&["print_output_file_append"]).default("false").both().daemons(FLOW)
+        .flag('A', FLOW, "true").acts();
+
+    /// File that writers lock while they write on standard output.
+    PRINT_OUTPUT_LOCK_FILE: Option<PathBuf> = path(&["print_output_lock_file"]).both().daemons(FLOW).acts();
+
+    /// Symbolic link to the newest file; may have variables of the record, but not of time.
+    PRINT_LATEST_FILE: Option<PathBuf> = path(&["print_latest_file"]).both().daemons(FLOW).acts();
+
+    /// Writes a file although there is nothing to write into it.
+    PRINT_WRITE_EMPTY_FILE: bool = boolean(&["print_write_empty_file"]).default("false").both().daemons(FLOW).acts();
+
+    /// File that sFlow counter samples are written to, one JSON object in each line.
+    SFACCTD_COUNTER_FILE: Option<PathBuf> = path(&["sfacctd_counter_file"]).daemons(SFACCTD).hup();
+
+    /// Format of sFlow counter samples.
+    SFACCTD_COUNTER_OUTPUT: CounterOutput = words(&["sfacctd_counter_output"]).default("json").daemons(SFACCTD);
+
+    /// What the field `writer_id` says, with the variables `$proc_name`, `$writer_pid` and `$pmacct_build`.
+    WRITER_ID_STRING: String = text(&["writer_id_string"]).default("$proc_name/$writer_pid").both().acts();
+}

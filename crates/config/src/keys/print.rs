@@ -1,5 +1,111 @@
-//! The print plugin.
+//! The print plugin, and the settings that it shares with the plugins for databases and brokers.
 
-use crate::key::keys;
+use std::path::PathBuf;
+use std::time::Duration;
 
-keys! {}
+use crate::daemons::*;
+use crate::key::*;
+use crate::value::{Span, words};
+
+words! {
+    /// Format in which the print plugin writes aggregates.
+    pub enum PrintOutput {
+        /// Columns of fixed width.
+        Formatted = "formatted",
+        /// Values with a separator between them.
+        Csv = "csv",
+        /// One JSON object in each line.
+        Json = "json",
+        /// Columns of fixed width, without counters.
+        EventFormatted = "event_formatted",
+        /// Values with a separator between them, without counters.
+        EventCsv = "event_csv",
+        /// Avro's binary form.
+        Avro = "avro" | "avro_bin",
+        /// Avro's JSON form.
+        AvroJson = "avro_json",
+        /// By a shared library of the user's.
+        Custom = "custom",
+    }
+}
+
+words! {
+    /// How many conditions of a list must hold.
+    pub enum PreprocessType {
+        /// One of them.
+        Any = "any",
+        /// Every one.
+        All = "all",
+    }
+}
+
+keys! {
+    /// Format of the output.
+    PRINT_OUTPUT: PrintOutput = words(&["print_output"]).default("formatted").both().daemons(FLOW)
+        .option('O', FLOW, "format").acts();
+
+    /// Character between the values of CSV; `\t` and `\s` are a tab and a blank.
+    PRINT_OUTPUT_SEPARATOR: char = character(&["print_output_separator"]).default(",").both().daemons(FLOW)
+        .option('E', FLOW, "character").acts();
+
+    /// Shared library that writes the output when `print_output` is `custom`.
+    PRINT_OUTPUT_CUSTOM_LIB: Option<PathBuf> = path(&["print_output_custom_lib"]).both().daemons(FLOW);
+
+    /// File that is handed to that library.
+    PRINT_OUTPUT_CUSTOM_CFG_FILE: Option<PathBuf> = path(&["print_output_custom_cfg_file"]).both().daemons(FLOW);
+
+    /// Time between two flushes.
+    PRINT_REFRESH_TIME: Duration = seconds(&["print_refresh_time"], 1).default("60").shares("sql_refresh_time")
+        .both().daemons(FLOW).option('r', FLOW, "seconds").acts();
+
+    /// Length of time bins: a number and one of `s m h d w M`.
+    ///
+    /// `M` is a calendar month; seconds must make whole minutes. No bins when not set.
+    PRINT_HISTORY: Option<Span> = span(&["print_history"]).shares("sql_history").both().daemons(FLOW).acts();
+
+    /// Aligns the first bin and the flushes to full minutes, hours, days, weeks or months: letters of `m h d w M`.
+    PRINT_HISTORY_ROUNDOFF: Option<String> = text(&["print_history_roundoff"]).shares("sql_history_roundoff").both()
+        .daemons(FLOW).acts();
+
+    /// Shift of the beginning of bins.
+    PRINT_HISTORY_OFFSET: Duration = seconds(&["print_history_offset"], 0).default("0").shares("sql_history_offset")
+        .both().daemons(FLOW).acts();
+
+    /// Shift of the first flush, and so of all that follow.
+    PRINT_STARTUP_DELAY: Duration = seconds(&["print_startup_delay"], 0).default("0").shares("sql_startup_delay")
+        .both().daemons(FLOW).acts();
+
+    /// Aggregates that the plugin holds before it flushes early, in tens.
+    ///
+    /// Ten aggregates are held for each of these entries, on average as ever.
+    PRINT_CACHE_ENTRIES: u32 = integer(&["print_cache_entries"], 1, i32::MAX as i128).default("16411").both()
+        .daemons(FLOW).acts();
+
+    /// Writes a line or an object before and behind the output of each flush.
+    PRINT_MARKERS: bool = boolean(&["print_markers"]).default("false").both().daemons(FLOW).flag('M', FLOW, "true")
+        .acts();
+
+    /// Writers of one plugin that may run at the same time.
+    PRINT_MAX_WRITERS: u32 = integer(&["print_max_writers"], 1, 99).default("10").shares("sql_max_writers").both()
+        .daemons(FLOW).needless("each plugin has one writer; `plugin_tables_max` bounds what waits for it");
+
+    /// Writes protocols as numbers, not as names.
+    PRINT_NUM_PROTOS: bool = boolean(&["print_num_protos"]).default("false").shares("sql_num_protos").both()
+        .daemons(FLOW).flag('u', FLOW, "true").acts();
+
+    /// Conditions on aggregates and changes to them at each flush, such as `minp = 10`, with commas between them.
+    PRINT_PREPROCESS: Option<Vec<String>> = list(&["print_preprocess"]).shares("sql_preprocess").both()
+        .daemons(FLOW);
+
+    /// Whether one condition of `print_preprocess` is enough.
+    PRINT_PREPROCESS_TYPE: PreprocessType = words(&["print_preprocess_type"]).default("any")
+        .shares("sql_preprocess_type").both().daemons(FLOW);
+
+    /// Program that runs after each flush, with its arguments.
+    PRINT_TRIGGER_EXEC: Option<String> = text(&["print_trigger_exec"]).shares("sql_trigger_exec").both()
+        .daemons(FLOW).acts();
+
+    /// Does not wait for that program.
+    PRINT_TRIGGER_EXEC_ASYNC: bool = boolean(&["print_trigger_exec_async"]).default("false")
+        .shares("sql_trigger_exec_async").both().daemons(FLOW).acts();
+}

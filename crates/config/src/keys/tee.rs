@@ -1,5 +1,25 @@
-//! The tee plugin.
+//! The plugin tee: replicates datagrams.
 
-use crate::key::keys;
+use crate::daemons::*;
+use crate::key::*;
+use std::path::PathBuf;
 
-keys! {}
+keys! {
+    /// File of the receivers to which datagrams are replicated.
+    TEE_RECEIVERS: Option<PathBuf> = path(&["tee_receivers"]).both().daemons(COLLECTORS).usr2();
+
+    /// Keeps the exporter's address as the source of replicated datagrams; needs a raw socket.
+    TEE_TRANSPARENT: bool = boolean(&["tee_transparent"]).default("false").both().daemons(COLLECTORS);
+
+    /// Most receivers of a pool.
+    TEE_MAX_RECEIVERS: u32 = integer(&["tee_max_receivers"], 1, u32::MAX as i128).default("32").both().daemons(COLLECTORS);
+
+    /// Most pools.
+    TEE_MAX_RECEIVER_POOLS: u32 = integer(&["tee_max_receiver_pools"], 1, u32::MAX as i128).default("128").both().daemons(COLLECTORS);
+
+    /// Octets of the send buffer.
+    TEE_PIPE_SIZE: Option<u64> = bytes(&["tee_pipe_size"], 1).both().daemons(COLLECTORS);
+
+    /// Options of the Kafka client of receivers that are topics.
+    TEE_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["tee_kafka_config_file"]).both().daemons(COLLECTORS);
+}

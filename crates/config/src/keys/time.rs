@@ -1,5 +1,29 @@
-//! Time bins and time stamps.
+//! Which clock counts, and how times are written.
 
-use crate::key::keys;
+use crate::daemons::*;
+use crate::key::*;
 
-keys! {}
+keys! {
+    /// Goes by the time of arrival, not by the times that datagrams or captures carry.
+    ///
+    /// Once a line has set it, no later one can take it back. Excludes `nfacctd_time_secs`.
+    NFACCTD_TIME_NEW: bool = boolean(&["nfacctd_time_new", "sfacctd_time_new", "pmacctd_time_new"]).default("false")
+        .daemons(COLLECTORS.and(PMACCTD)).acts();
+
+    /// Reads the times of NetFlow v5 as seconds where the protocol has milliseconds.
+    ///
+    /// Excludes `nfacctd_time_new`: whichever line comes first counts.
+    NFACCTD_TIME_SECS: bool = boolean(&["nfacctd_time_secs"]).default("false").daemons(NFACCTD).acts();
+
+    /// Leaves out fractions of seconds.
+    TIMESTAMPS_SECS: bool = boolean(&["timestamps_secs"]).default("false").both().acts();
+
+    /// Writes times as seconds since 1970.
+    TIMESTAMPS_SINCE_EPOCH: bool = boolean(&["timestamps_since_epoch"]).default("false").both().acts();
+
+    /// Writes times with a `T` between date and time, and with the offset of the zone.
+    TIMESTAMPS_RFC9557: bool = boolean(&["timestamps_rfc9557", "timestamps_rfc3339"]).default("false").both().acts();
+
+    /// Writes times in UTC, not in the zone of the system; those of log lines, too.
+    TIMESTAMPS_UTC: bool = boolean(&["timestamps_utc"]).default("false").both().acts();
+}

@@ -1,0 +1,245 @@
+//! Datagrams from fragments (RFC 791 section 3.2, RFC 8200 section 4.5).
+//!
+//! A socket never meets fragments, the kernel joins them; a capture file has them as they came. Memory is bounded:
+//! [`MOST`] datagrams wait for the rest of theirs, the one that waits longest gives way to a new one.
+
+use packet::Packet;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+/// Datagrams that may be incomplete at a time: with the longest ones 16 MiB.
+const MOST: usize = 256;
+/// Microseconds of the file's time after which the rest is not waited for any more.
+const PATIENCE_US: u64 = 30_000_000;
+/// Octets of the longest datagram, and so the end of the last fragment at most.
+const LONGEST: usize = 65_535;
+
+/// One fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fragment<'a> {
+    key: Key,
+    /// Where in the datagram it belongs, in octets.
+    offset: usize,
+    /// False in the last one.
+    more: bool,
+    octets: &'a [u8],
+    /// The capture has less of it than there was.
+    cut: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    id: u32,
+}
+
+impl<'a> Fragment<'a> {
+    /// The fragment in a packet; `None` when the packet is whole, or too little of it is there to tell.
+    pub(super) fn of(packet: &Packet<'a>) -> Option<Self> {
+        let ip = packet.ip?;
+        let octets = packet.frame.get(packet.offsets.l3?..)?;
+        let (id, offset, more, header) = match ip.source {
+            IpAddr::V4(_) => {
+                let [first, _, _, _, i0, i1, f0, f1] = *octets.first_chunk()?;
+                let word = u16::from_be_bytes([f0, f1]);
+                let id = u32::from(u16::from_be_bytes([i0, i1]));
+                (id, usize::from(word & 0x1fff) * 8, word & 0x2000 != 0, usize::from(first & 0x0f) * 4)
+            }
+            IpAddr::V6(_) => v6(octets)?,
+        };
+        if offset == 0 && !more {
+            return None;
+        }
+        let end = usize::try_from(ip.length).ok()?;
+        let part = octets.get(header..end.min(octets.len()))?;
+        let key = Key { source: ip.source, destination: ip.destination, protocol: ip.protocol, id };
+        Some(Self { key, offset, more, octets: part, cut: end > octets.len() })
+    }
+}
+
+/// Identification, offset, "more", and where the fragment's octets start, by the fragment header.
+fn v6(octets: &[u8]) -> Option<(u32, usize, bool, usize)> {
+    let mut next = *octets.get(6)?;
+    let mut at = 40;
+    // Only these may stand before a fragment header; each is at least 8 octets long, so this ends.
+    while let 0 | 43 | 60 = next {
+        let [following, length] = *octets.get(at..)?.first_chunk()?;
+        next = following;
+        at += (usize::from(length) + 1) * 8;
+    }
+    if next != 44 {
+        return None;
+    }
+    let [_, _, o0, o1, id @ ..] = *octets.get(at..)?.first_chunk::<8>()?;
+    let word = u16::from_be_bytes([o0, o1]);
+    Some((u32::from_be_bytes(id), usize::from(word & 0xfff8), word & 1 != 0, at + 8))
+}
+
+/// A datagram of which parts are here.
+#[derive(Debug)]
+struct Partial {
+    key: Key,
+    since_us: u64,
+    octets: Vec<u8>,
+    /// Parts that are here, in order: offset and end.
+    parts: Vec<(usize, usize)>,
+    /// End of the last part, once it is here.
+    end: Option<usize>,
+}
+
+impl Partial {
+    /// Adds a part. `None` when it contradicts the others: overlaps (RFC 5722), or ends elsewhere.
+    fn add(&mut self, fragment: &Fragment<'_>) -> Option<()> {
+        let (start, end) = (fragment.offset, fragment.offset.checked_add(fragment.octets.len())?);
+        let at = self.parts.partition_point(|part| *part < (start, end));
+        if self.parts.get(at) == Some(&(start, end)) {
+            return Some(()); // The same again.
+        }
+        let before = at.checked_sub(1).and_then(|before| self.parts.get(before));
+        let after = self.parts.get(at);
+        let apart = before.is_none_or(|part| part.1 <= start) && after.is_none_or(|part| end <= part.0);
+        let last = self.parts.last().map_or(0, |part| part.1).max(end);
+        if !apart || start == end || end > LONGEST || self.end.is_some_and(|known| last > known) {
+            return None;
+        }
+        if !fragment.more {
+            if last > end || self.end.is_some() {
+                return None;
+            }
+            self.end = Some(end);
+        }
+        if self.octets.len() < end {
+            self.octets.resize(end, 0);
+        }
+        self.octets.get_mut(start..end)?.copy_from_slice(fragment.octets);
+        self.parts.insert(at, (start, end));
+        Some(())
+    }
+
+    fn is_complete(&self) -> bool {
+        // The parts do not overlap, so their lengths tell whether there are holes.
+        self.end == Some(self.parts.iter().map(|(start, end)| end - start).sum())
+    }
+}
+
+/// The datagrams of which parts are here, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Fragments {
+    waiting: VecDeque<Partial>,
+    /// Datagrams given up.
+    pub(super) lost: u64,
+}
+
+impl Fragments {
+    /// Takes a fragment, captured at that time; returns what IP carried when it was the last that was missing.
+    pub(super) fn add(&mut self, fragment: &Fragment<'_>, time_us: u64) -> Option<Vec<u8>> {
+        while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(PATIENCE_US) < time_us) {
+            self.give_up(0);
+        }
+        let at = match self.waiting.iter().position(|partial| partial.key == fragment.key) {
+            Some(at) => at,
+            None => {
+                if self.waiting.len() == MOST {
+                    self.give_up(0);
+                }
+                let (key, since_us) = (fragment.key, time_us);
+                self.waiting.push_back(Partial { key, since_us, octets: Vec::new(), parts: Vec::new(), end: None });
+                self.waiting.len() - 1
+            }
+        };
+        let partial = self.waiting.get_mut(at)?;
+        if fragment.cut || partial.add(fragment).is_none() {
+            self.give_up(at);
+            return None;
+        }
+        if !partial.is_complete() {
+            return None;
+        }
+        self.waiting.remove(at).map(|partial| partial.octets)
+    }
+
+    /// Forgets all, as at the end of a round.
+    pub(super) fn clear(&mut self) {
+        self.lost += self.waiting.len() as u64;
+        self.waiting.clear();
+    }
+
+    fn give_up(&mut self, at: usize) {
+        self.waiting.remove(at);
+        self.lost += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn part(id: u32, offset: usize, octets: &[u8], more: bool) -> Fragment<'_> {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        Fragment { key: Key { source: address, destination: address, protocol: 17, id }, offset, more, octets, cut: false }
+    }
+
+    #[test]
+    fn parts_that_overlap_or_go_beyond_the_end_cost_their_datagram() {
+        for bad in [part(1, 4, &[0; 8], true), part(1, 0, &[0; 16], true), part(1, 65_528, &[0; 16], false)] {
+            let mut fragments = Fragments::default();
+            assert_eq!(fragments.add(&part(1, 0, &[1; 8], true), 0), None);
+            assert_eq!(fragments.add(&bad, 0), None);
+            assert_eq!((fragments.waiting.len(), fragments.lost), (0, 1));
+        }
+        let mut fragments = Fragments::default();
+        fragments.add(&part(1, 8, &[1; 8], false), 0);
+        fragments.add(&part(1, 16, &[1; 8], true), 0);
+        assert_eq!(fragments.lost, 1);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_time() {
+        let mut fragments = Fragments::default();
+        for id in 0..1000 {
+            fragments.add(&part(id, 0, &[1; 8], true), 0);
+        }
+        assert_eq!((fragments.waiting.len(), fragments.lost), (MOST, 744));
+        // The latest ones are those that stayed.
+        assert_eq!(fragments.add(&part(999, 8, &[2; 2], false), 1).unwrap().len(), 10);
+        fragments.add(&part(1, 0, &[1; 8], true), PATIENCE_US + 1);
+        assert_eq!(fragments.waiting.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_with_repetitions_gives_the_datagram_once(
+            payload in prop::collection::vec(any::<u8>(), 9..400),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+        ) {
+            let count = payload.len().div_ceil(8);
+            let mut fragments = Fragments::default();
+            let mut whole = Vec::new();
+            let mut seen = vec![false; count];
+            let all = order.iter().map(|index| index.index(count)).chain(0..count);
+            for n in all {
+                if seen.iter().all(|seen| *seen) {
+                    break;
+                }
+                seen[n] = true;
+                let octets = &payload[n * 8..payload.len().min(n * 8 + 8)];
+                whole.extend(fragments.add(&part(7, n * 8, octets, n + 1 < count), 0));
+            }
+            prop_assert_eq!(whole, vec![payload]);
+            prop_assert_eq!((fragments.waiting.len(), fragments.lost), (0, 0));
+        }
+
+        #[test]
+        fn any_fragments_are_borne(parts in prop::collection::vec((0u32..4, 0usize..70_000, 0usize..3000, any::<bool>()), 0..50)) {
+            let octets = vec![0; 3000];
+            let mut fragments = Fragments::default();
+            for (id, offset, len, more) in parts {
+                let whole = fragments.add(&part(id, offset, &octets[..len], more), 0);
+                prop_assert!(whole.is_none_or(|whole| whole.len() <= LONGEST));
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What the datagrams of a capture file carry.
+
+use super::fragments::{Fragment, Fragments};
+use super::{Error, Settings, Source};
+use crate::{Batch, SLOTS};
+use packet::Packet;
+use std::net::{IpAddr, SocketAddr};
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// What one datagram (or segment) carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload<'a> {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// The payload.
+    pub octets: &'a [u8],
+    /// True when the capture has less of it than there was.
+    pub truncated: bool,
+    /// When it was captured, its last fragment if there were several: microseconds since 1970.
+    pub time_us: u64,
+}
+
+/// What [`Payloads::fill`] came back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// The batch holds datagrams.
+    Datagrams,
+    /// This round is over, the batch is empty.
+    Ended,
+}
+
+/// What was read, over all rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames.
+    pub frames: u64,
+    /// Payloads found in them.
+    pub payloads: u64,
+    /// Payloads of which the capture has a part only.
+    pub truncated: u64,
+    /// Fragmented datagrams that were given up: parts missing, contradicting or cut, or too many at a time.
+    pub fragments_lost: u64,
+}
+
+/// The payloads of a file, round by round.
+#[derive(Debug)]
+pub struct Payloads {
+    source: Source,
+    fragments: Fragments,
+    segments: bool,
+    counters: Counters,
+    /// A fault that was met when the batch held datagrams already.
+    fault: Option<Error>,
+}
+
+impl Payloads {
+    /// Opens the file for its first round.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or is no capture.
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            source: Source::open(settings)?,
+            fragments: Fragments::default(),
+            segments: settings.segments,
+            counters: Counters::default(),
+            fault: None,
+        })
+    }
+
+    /// Gives the next payload to `take` and returns what that returns; `None` at the end of the round.
+    ///
+    /// # Errors
+    /// Those of [`Source::next_frame`].
+    pub fn next_with<R>(&mut self, take: impl FnOnce(Payload<'_>) -> R) -> Result<Option<R>, Error> {
+        while let Some(frame) = self.source.next_frame()? {
+            self.counters.frames += 1;
+            let packet = packet::decode(frame.link, frame.octets);
+            let Some(ip) = packet.ip else { continue };
+            if ip.protocol != UDP && !(self.segments && ip.protocol == TCP) {
+                continue;
+            }
+            let joined;
+            let found = if let Some(fragment) = Fragment::of(&packet) {
+                joined = self.fragments.add(&fragment, frame.time_us);
+                match &joined {
+                    Some(octets) => transport(ip.protocol, octets, octets.len()),
+                    None => continue,
+                }
+            } else {
+                in_packet(&packet)
+            };
+            let Some(found) = found else { continue };
+            // Segments that only acknowledge are no messages. Datagrams without octets are left to the decoder.
+            if ip.protocol == TCP && found.octets.is_empty() {
+                continue;
+            }
+            self.counters.payloads += 1;
+            self.counters.truncated += u64::from(found.truncated);
+            return Ok(Some(take(Payload {
+                source: SocketAddr::new(canonical(ip.source), found.source_port),
+                destination: SocketAddr::new(canonical(ip.destination), found.destination_port),
+                octets: found.octets,
+                truncated: found.truncated,
+                time_us: frame.time_us,
+            })));
+        }
+        self.fragments.clear();
+        Ok(None)
+    }
+
+    /// Fills the batch with the next datagrams of this round. They count as received now.
+    ///
+    /// # Errors
+    /// Those of [`Source::next_frame`], after all that lies before the damage. The round is over then.
+    pub fn fill(&mut self, batch: &mut Batch) -> Result<Filled, Error> {
+        batch.clear();
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        while batch.len() < SLOTS {
+            match self.next_with(|payload| batch.push(payload.source, payload.octets, payload.truncated)) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(fault) if batch.is_empty() => return Err(fault),
+                Err(fault) => {
+                    self.fault = Some(fault);
+                    break;
+                }
+            }
+        }
+        if batch.is_empty() {
+            return Ok(Filled::Ended);
+        }
+        batch.set_arrival_us(crate::udp::now_us());
+        Ok(Filled::Datagrams)
+    }
+
+    /// Opens the file for its next round; false when there is none.
+    ///
+    /// # Errors
+    /// The file cannot be opened any more.
+    pub fn again(&mut self) -> Result<bool, Error> {
+        self.fragments.clear();
+        self.source.again()
+    }
+
+    /// What was read so far.
+    pub fn counters(&self) -> Counters {
+        Counters { fragments_lost: self.fragments.lost, ..self.counters }
+    }
+}
+
+struct Found<'a> {
+    source_port: u16,
+    destination_port: u16,
+    octets: &'a [u8],
+    truncated: bool,
+}
+
+/// The payload of a packet that is whole. Frames may have padding behind the packet, so its length decides.
+fn in_packet<'a>(packet: &Packet<'a>) -> Option<Found<'a>> {
+    let (ip, l3, l4) = (packet.ip?, packet.offsets.l3?, packet.offsets.l4?);
+    let length = usize::try_from(ip.length).ok()?.checked_sub(l4.checked_sub(l3)?)?;
+    transport(ip.protocol, packet.frame.get(l4..)?, length)
+}
+
+/// The payload behind a UDP or TCP header; `length` octets should be there from the header on.
+fn transport(protocol: u8, octets: &[u8], length: usize) -> Option<Found<'_>> {
+    let [s0, s1, d0, d1, l0, l1, _, _] = *octets.first_chunk()?;
+    let (header, length) = match protocol {
+        // UDP's own length; 0 in jumbograms (RFC 2675 section 4), where that of IP decides.
+        UDP => match usize::from(u16::from_be_bytes([l0, l1])) {
+            0 => (8, length),
+            own => (8, own),
+        },
+        _ => (usize::from(octets.get(12)? >> 4) * 4, length),
+    };
+    let wanted = length.checked_sub(header)?;
+    let left = octets.get(header..)?;
+    Some(Found {
+        source_port: u16::from_be_bytes([s0, s1]),
+        destination_port: u16::from_be_bytes([d0, d1]),
+        octets: left.get(..wanted).unwrap_or(left),
+        truncated: left.len() < wanted,
+    })
+}
+
+/// IPv4 as IPv4, as from a socket.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,196 @@
+use super::*;
+use crate::Batch;
+use std::net::SocketAddr;
+
+/// A pcap file (microseconds, this machine's byte order) of Ethernet frames, one a second.
+fn file(frames: &[Vec<u8>]) -> tempfile::NamedTempFile {
+    let mut octets = Vec::new();
+    for word in [0xa1b2_c3d4u32, 4 << 16 | 2, 0, 0, 65_535, 1] {
+        octets.extend(word.to_ne_bytes());
+    }
+    for (second, frame) in (1_600_000_000u32..).zip(frames) {
+        let len = u32::try_from(frame.len()).unwrap();
+        for word in [second, 250_000, len, len] {
+            octets.extend(word.to_ne_bytes());
+        }
+        octets.extend(frame);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), octets).unwrap();
+    file
+}
+
+fn ethernet(etype: u16, packet: &[u8]) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    frame.extend(etype.to_be_bytes());
+    frame.extend(packet);
+    frame.resize(frame.len().max(60), 0xee); // Padding, as on the wire.
+    frame
+}
+
+/// IPv4 from 192.0.2.1; `offset` in units of 8 octets with the flag "more" (0x2000).
+fn ipv4(protocol: u8, id: u16, offset: u16, carried: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0];
+    packet.extend(u16::try_from(20 + carried.len()).unwrap().to_be_bytes());
+    packet.extend(id.to_be_bytes());
+    packet.extend(offset.to_be_bytes());
+    packet.extend([64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9]);
+    packet.extend(carried);
+    ethernet(0x0800, &packet)
+}
+
+/// IPv6 from 2001:db8::1, with whatever headers `carried` starts with.
+fn ipv6(next: u8, carried: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend(u16::try_from(carried.len()).unwrap().to_be_bytes());
+    packet.extend([next, 64]);
+    for last in [1, 2] {
+        packet.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+    }
+    packet.extend(carried);
+    ethernet(0x86dd, &packet)
+}
+
+fn udp(payload: &[u8]) -> Vec<u8> {
+    let mut datagram = vec![0x13, 0x88, 0x08, 0x34]; // 5000 to 2100
+    datagram.extend(u16::try_from(8 + payload.len()).unwrap().to_be_bytes());
+    datagram.extend([0, 0]);
+    datagram.extend(payload);
+    datagram
+}
+
+fn tcp(payload: &[u8]) -> Vec<u8> {
+    let mut segment = vec![0x13, 0x88, 0x08, 0x34, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 1, 0, 0, 0, 0, 0];
+    segment.extend(payload);
+    segment
+}
+
+fn settings(file: &tempfile::NamedTempFile) -> Settings {
+    Settings { path: file.path().to_owned(), ..Settings::default() }
+}
+
+fn all(payloads: &mut Payloads) -> Vec<(String, Vec<u8>, bool)> {
+    let mut batch = Batch::new();
+    let mut got = Vec::new();
+    while payloads.fill(&mut batch).unwrap() == Filled::Datagrams {
+        got.extend(batch.iter().map(|d| (d.source.to_string(), d.payload.to_vec(), d.truncated)));
+    }
+    got
+}
+
+fn four(payload: &[u8]) -> (String, Vec<u8>, bool) {
+    ("192.0.2.1:5000".to_owned(), payload.to_vec(), false)
+}
+
+#[test]
+fn frames_come_with_their_time_and_length() {
+    let frame = ipv4(17, 1, 0, &udp(b"x"));
+    let file = file(std::slice::from_ref(&frame));
+    let mut source = Source::open(&settings(&file)).unwrap();
+    let got = source.next_frame().unwrap().unwrap();
+    let time_us = 1_600_000_000_250_000;
+    assert_eq!(got, Frame { link: LinkType::ETHERNET, time_us, wire_len: 60, octets: &frame });
+    assert_eq!(source.next_frame(), Ok(None));
+    assert_eq!(source.next_frame(), Ok(None));
+}
+
+#[test]
+fn datagrams_of_both_families_lose_their_padding() {
+    let frames = [ipv4(17, 1, 0, &udp(b"one")), ipv6(17, &udp(b"two")), ethernet(0x0806, &[0; 28]), ipv4(17, 2, 0, &udp(b""))];
+    let file = file(&frames);
+    let mut payloads = Payloads::open(&settings(&file)).unwrap();
+    let six = ("[2001:db8::1]:5000".to_owned(), b"two".to_vec(), false);
+    assert_eq!(all(&mut payloads), [four(b"one"), six, four(b"")]);
+    assert_eq!(payloads.counters(), Counters { frames: 4, payloads: 3, truncated: 0, fragments_lost: 0 });
+}
+
+#[test]
+fn the_destination_and_the_time_can_be_had_one_by_one() {
+    let file = file(&[ipv4(17, 1, 0, &udp(b"one"))]);
+    let mut payloads = Payloads::open(&settings(&file)).unwrap();
+    let got = payloads.next_with(|p| (p.destination, p.time_us)).unwrap();
+    assert_eq!(got, Some((SocketAddr::from(([192, 0, 2, 9], 2100)), 1_600_000_000_250_000)));
+    assert_eq!(payloads.next_with(|p| p.time_us), Ok(None));
+}
+
+#[test]
+fn segments_with_octets_count_when_they_are_wanted() {
+    let file = file(&[ipv4(6, 1, 0, &tcp(b"")), ipv4(6, 1, 0, &tcp(b"message"))]);
+    let wanted = settings(&file);
+    assert_eq!(all(&mut Payloads::open(&wanted).unwrap()), [four(b"message")]);
+    assert_eq!(all(&mut Payloads::open(&Settings { segments: false, ..wanted }).unwrap()), []);
+}
+
+#[test]
+fn fragments_are_joined_in_any_order() {
+    let payload: Vec<u8> = (0..200).collect();
+    let whole = udp(&payload);
+    let v6 = |offset: u8, more: u8, part: &[u8]| {
+        let mut carried = vec![17, 0, 0, offset | more, 0, 0, 0, 9];
+        carried.extend(part);
+        // A destination options header before the fragment header.
+        let mut packet = vec![44, 0, 1, 4, 0, 0, 0, 0];
+        packet.extend(carried);
+        ipv6(60, &packet)
+    };
+    let frames = [
+        ipv4(17, 7, 10, &whole[80..]),
+        v6(0, 1, &whole[..80]),
+        ipv4(17, 8, 0x2000, &whole[..80]), // Never completed.
+        ipv4(17, 7, 0x2000, &whole[..80]),
+        v6(80, 0, &whole[80..]),
+    ];
+    let file = file(&frames);
+    let mut payloads = Payloads::open(&settings(&file)).unwrap();
+    let six = ("[2001:db8::1]:5000".to_owned(), payload.clone(), false);
+    assert_eq!(all(&mut payloads), [four(&payload), six]);
+    assert_eq!(payloads.counters().fragments_lost, 1);
+}
+
+#[test]
+fn a_cut_datagram_is_marked() {
+    let mut frame = ipv4(17, 1, 0, &udp(&[9; 100]));
+    frame.truncate(14 + 20 + 8 + 60);
+    let file = file(&[frame]);
+    let mut payloads = Payloads::open(&settings(&file)).unwrap();
+    assert_eq!(all(&mut payloads), [("192.0.2.1:5000".to_owned(), vec![9; 60], true)]);
+    assert_eq!(payloads.counters().truncated, 1);
+}
+
+#[test]
+fn a_file_is_read_as_often_as_it_should() {
+    let file = file(&vec![ipv4(17, 1, 0, &udp(b"x")); 70]);
+    let mut payloads = Payloads::open(&Settings { replay: 3, ..settings(&file) }).unwrap();
+    for _ in 0..2 {
+        assert_eq!(all(&mut payloads).len(), 70);
+        assert_eq!(payloads.again(), Ok(true));
+    }
+    assert_eq!(all(&mut payloads).len(), 70);
+    assert_eq!(payloads.again(), Ok(false));
+    let mut for_ever = Payloads::open(&Settings { replay: 0, ..settings(&file) }).unwrap();
+    assert!((0..20).all(|_| for_ever.again() == Ok(true)));
+}
+
+#[test]
+fn a_damaged_file_gives_what_is_before_the_damage() {
+    let file = file(&vec![ipv4(17, 1, 0, &udp(b"x")); 3]);
+    let mut octets = std::fs::read(file.path()).unwrap();
+    octets.truncate(octets.len() - 1);
+    std::fs::write(file.path(), octets).unwrap();
+    let mut payloads = Payloads::open(&settings(&file)).unwrap();
+    let mut batch = Batch::new();
+    assert_eq!(payloads.fill(&mut batch), Ok(Filled::Datagrams));
+    assert_eq!(batch.len(), 2);
+    let error = payloads.fill(&mut batch).unwrap_err();
+    assert!(error.to_string().contains("truncated dump file"), "{error}");
+    assert_eq!(payloads.fill(&mut batch), Ok(Filled::Ended));
+}
+
+#[test]
+fn what_is_no_capture_is_refused_with_its_name() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"aggregate: src_host\nplugins: print\n").unwrap();
+    let error = Source::open(&settings(&file)).unwrap_err();
+    assert_eq!(error.path, file.path());
+    assert!(Source::open(&Settings { path: "/no/such/file".into(), ..Settings::default() }).is_err());
+}

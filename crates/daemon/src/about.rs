@@ -1,0 +1,53 @@
+//! What the programs tell about themselves: `-V` and `-a`.
+
+use flow::primitive::{Daemons, Group, PRIMITIVES};
+use std::fmt::Write;
+
+/// The version of the suite, as the programs show it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The text of `-V`.
+pub(crate) fn version(title: &str, program: &str) -> String {
+    let features = if cfg!(feature = "pcap") { " pcap" } else { "" };
+    format!(
+        "{title}, {program} {VERSION}\n\n\
+         Plugins:\nmemory\nprint\n\n\
+         Features:{features}\n\n\
+         System:\n{os} {arch}\n\n\
+         Licence: GPL-2.0-or-later; there is no warranty.\n",
+        os = std::env::consts::OS,
+        arch = std::env::consts::ARCH,
+    )
+}
+
+/// The text of `-a`: the primitives of a daemon, by group.
+pub(crate) fn primitives(title: &str, program: &str, daemon: Daemons) -> String {
+    let mut text = format!("{title}, {program} {VERSION}\n");
+    for group in Group::ALL {
+        let mut members = PRIMITIVES.iter().filter(|p| p.group == group && p.daemons.has(daemon)).peekable();
+        if members.peek().is_none() {
+            continue;
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n{}", group.title());
+        for primitive in members {
+            let _ = writeln!(text, "{:33}: {}", primitive.name, primitive.doc);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_primitive_of_a_daemon_is_listed_once() {
+        let text = primitives("Title", "nfacctd", Daemons::NFACCTD);
+        for primitive in PRIMITIVES.iter().filter(|p| p.daemons.has(Daemons::NFACCTD)) {
+            let line = format!("{:33}: ", primitive.name);
+            assert_eq!(text.lines().filter(|l| l.starts_with(&line)).count(), 1, "{}", primitive.name);
+        }
+        assert!(!text.contains("tunnel_src_mac"));
+    }
+}

@@ -1,0 +1,104 @@
+//! From the plugins' settings to rows, schemas, and one decoder and set of aggregators for each worker.
+
+use crate::worker::Bound;
+use aggregate::aggregator::Span;
+use aggregate::time_bin::{Roundoff, Width};
+use aggregate::{Aggregator, Bins};
+use flow::custom::Custom;
+use flow::field::Field;
+use flow::from_netflow::{self, Decoder, Needs};
+use flow::row::{FieldSet, Layout, Rows};
+use flow::schema::{Options, Schema, Selection};
+use foldhash::fast::RandomState;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// Time bins as the settings tell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct History {
+    pub(crate) width: Width,
+    pub(crate) roundoff: Roundoff,
+    /// Seconds.
+    pub(crate) offset: u32,
+}
+
+/// What one plugin aggregates, and how far its tables may grow.
+#[derive(Clone, Debug)]
+pub(crate) struct Aggregation {
+    pub(crate) selection: Selection,
+    pub(crate) options: Options,
+    pub(crate) history: Option<History>,
+    /// `nfacctd_pro_rating`.
+    pub(crate) spread: bool,
+    /// Times are shown, and bins aligned, in UTC.
+    pub(crate) utc: bool,
+    pub(crate) bound: Bound,
+}
+
+/// The compiled settings of a daemon.
+pub(crate) struct Pipeline {
+    needs: Needs,
+    pub(crate) schemas: Vec<Arc<Schema>>,
+    plugins: Vec<Aggregation>,
+    /// One for all tables, so that they can be merged.
+    pub(crate) hash: RandomState,
+    started: i64,
+}
+
+/// The parts of one worker.
+pub(crate) struct Parts {
+    pub(crate) decoder: Decoder,
+    pub(crate) rows: Rows,
+    /// In the order of the plugins.
+    pub(crate) aggregators: Vec<(Aggregator, Bound)>,
+}
+
+impl Pipeline {
+    /// `started`: seconds since 1970, from which bins are aligned.
+    pub(crate) fn new(plugins: Vec<Aggregation>, customs: Vec<Custom>, started: i64) -> Self {
+        let mut fields = FieldSet::default();
+        let mut stamps = false;
+        for plugin in &plugins {
+            plugin.selection.require(&plugin.options, &mut fields);
+            stamps |= plugin.options.bins;
+            if plugin.spread {
+                fields.insert(Field::TimeStart);
+                fields.insert(Field::TimeEnd);
+            }
+        }
+        from_netflow::require(&mut fields, stamps);
+        let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
+        let layout = Arc::new(Layout::new(&fields, &sizes));
+        let schema = |plugin: &Aggregation| {
+            Arc::new(Schema::new(&plugin.selection, &customs, &layout, &plugin.options))
+        };
+        Self {
+            schemas: plugins.iter().map(schema).collect(),
+            needs: Needs { layout, customs: customs.into(), stamps },
+            plugins,
+            hash: RandomState::default(),
+            started,
+        }
+    }
+
+    /// The parts of one more worker.
+    pub(crate) fn worker(&self, settings: &from_netflow::Settings) -> Parts {
+        let aggregators = self.plugins.iter().zip(&self.schemas).map(|(plugin, schema)| {
+            let bins = plugin.history.map(|history| {
+                let zone = if plugin.utc { TimeZone::UTC } else { TimeZone::system() };
+                Bins::new(history.width, history.roundoff, history.offset, self.started, zone)
+            });
+            let layout = &self.needs.layout;
+            let span = match (layout.offset(Field::TimeStart), layout.offset(Field::TimeEnd)) {
+                (Some(start), Some(end)) if plugin.spread => Some(Span { start, end }),
+                _ => None,
+            };
+            (Aggregator::new(Arc::clone(schema), bins, span, self.hash.clone()), plugin.bound)
+        });
+        Parts {
+            aggregators: aggregators.collect(),
+            rows: Rows::new(&self.needs.layout),
+            decoder: Decoder::new(self.needs.clone(), settings.clone()),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The print plugin: aggregates as text, in files or on standard output.
+//!
+//! At each refresh the tables of all workers become one, and its rows go to their files: one file, or one for each
+//! time bin, tag or exporter that the name tells apart ([`encode::names`]). A file is written aside and renamed, so that
+//! who reads it sees it whole; unless rows are appended, or the file is a pipe.
+//!
+//! A table that comes early (a worker's table reached its bound) belongs to the period under way: its rows wait in
+//! the file written aside, until the period's own tables follow. Where rows are appended, or go to standard output, an
+//! early table is a purge of its own. The reference overwrites the period's file then.
+//!
+//! What cannot be written waits in memory and is tried again at the next refresh.
+
+mod file;
+mod rows;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod trigger;
+mod writer;
+
+pub use settings::{DEFAULT_CACHE_ENTRIES, Output, PER_CACHE_ENTRY, Settings, Trigger};
+
+use crate::outlet::{Event, Inlet};
+use crate::sink::{Account, PATIENCE, Reason, Schedule, Sum};
+use aggregate::Table;
+use flow::schema::Schema;
+use runtime::clock;
+use stats::Counters;
+use std::time::Instant;
+use tracing::{debug, error, info, warn};
+use trigger::{Purged, Triggers};
+use writer::{Moment, Outcome, Writer};
+
+/// Microseconds of a second.
+const SECOND: u64 = 1_000_000;
+
+/// The plugin's thread: takes tables until all workers have ended.
+pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Counters) {
+    if settings.file.is_none() && settings.lock_file.is_none() {
+        warn!("no print_output_file and no print_output_lock_file defined.");
+    }
+    let zone = settings.style.zone.clone();
+    let started = clock::now() / SECOND;
+    let mut schedule = Schedule::new(
+        settings.refresh,
+        settings.startup_delay,
+        settings.roundoff,
+        started,
+        zone,
+    );
+    let mut plugin = Plugin::new(settings, schema, counters);
+    loop {
+        match inlet.wait(schedule.wait_until(clock::now())) {
+            Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
+            Event::Due => {
+                plugin.triggers.reap();
+                let now = clock::now() / SECOND;
+                if schedule.is_due(now) {
+                    plugin.purge(inlet.collect(PATIENCE), now, false);
+                    schedule.advance(now);
+                }
+            }
+            Event::Ended => {
+                plugin.purge(inlet.collect(PATIENCE), clock::now() / SECOND, true);
+                return;
+            }
+        }
+    }
+}
+
+struct Plugin<'a> {
+    settings: &'a Settings,
+    writer: Writer<'a>,
+    triggers: Triggers,
+    account: Account,
+    /// What could not be written yet.
+    waiting: Option<Table>,
+    /// The time in the names of this period's files, once one is open.
+    named: Option<u64>,
+}
+
+impl<'a> Plugin<'a> {
+    fn new(settings: &'a Settings, schema: &Schema, counters: Counters) -> Self {
+        Self {
+            settings,
+            writer: Writer::new(settings, schema),
+            triggers: Triggers::new(settings.trigger.clone()),
+            account: Account::new(counters),
+            waiting: None,
+            named: None,
+        }
+    }
+
+    /// Takes a table before its time. `ends` is when its period ends, which is what names show.
+    fn early(&mut self, table: Table, now: u64, ends: u64) {
+        debug!(aggregates = table.len(), "a table came early");
+        if self.settings.file.is_none() || self.settings.append {
+            self.purge(Some(table), now, false);
+            return;
+        }
+        let Some(table) = self.take(Some(table)) else {
+            return;
+        };
+        let named = *self
+            .named
+            .get_or_insert(if self.writer.names_show_period() {
+                ends
+            } else {
+                now
+            });
+        let moment = Moment {
+            named,
+            now,
+            began: Instant::now(),
+            closing: false,
+        };
+        let outcome = self.writer.write(table, moment, &mut self.account);
+        self.keep(outcome.left);
+    }
+
+    /// Writes what there is and puts the files in place. `last`: nothing comes after it.
+    fn purge(&mut self, table: Option<Table>, now: u64, last: bool) {
+        let pid = std::process::id();
+        info!("*** Purging cache - START (PID: {pid}) ***");
+        let moment = Moment {
+            named: self.named.take().unwrap_or(now),
+            now,
+            began: Instant::now(),
+            closing: true,
+        };
+        let outcome = match self.take(table) {
+            None if !self.writer.has_open() => {
+                self.purge_empty(moment, pid);
+                Outcome::default()
+            }
+            table => self.purge_rows(table, moment, pid),
+        };
+        if last && let Some(waiting) = self.waiting.take() {
+            let sum = Sum::of(&waiting);
+            self.account.given_up(sum, Reason::Shutdown);
+            error!(
+                aggregates = sum.aggregates,
+                packets = sum.packets,
+                bytes = sum.octets,
+                "given up: not written before the end"
+            );
+        }
+        if !last {
+            self.run_trigger(&outcome, moment);
+        }
+    }
+
+    fn purge_empty(&mut self, moment: Moment, pid: u32) {
+        let mut elapsed = "X".to_owned();
+        if self.settings.write_empty_file {
+            elapsed = moment.began.elapsed().as_secs().to_string();
+            if let Err(error) = self.writer.write_empty(moment) {
+                self.account.failed();
+                error!("unable to write an empty file: {error}");
+            }
+        }
+        info!("*** Purging cache - END (PID: {pid}, QN: 0/0, ET: {elapsed}) ***");
+    }
+
+    fn purge_rows(&mut self, table: Option<Table>, moment: Moment, pid: u32) -> Outcome {
+        let total = self.account.waiting();
+        let mut outcome = match table {
+            Some(table) => self.writer.write(table, moment, &mut self.account),
+            None => self.writer.close_all(moment, &mut self.account),
+        };
+        self.keep(outcome.left.take());
+        let (written, seconds) = (outcome.written, moment.began.elapsed().as_secs());
+        info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {seconds}) ***");
+        outcome.total = total;
+        outcome
+    }
+
+    /// The table together with what waited; `None` when there is nothing.
+    fn take(&mut self, table: Option<Table>) -> Option<Table> {
+        let table = table.filter(|table| !table.is_empty());
+        let Some(mut waiting) = self.waiting.take() else {
+            let table = table?;
+            self.account.handed(table.len() as u64);
+            return Some(table);
+        };
+        self.account.retried();
+        if let Some(table) = table {
+            let before = waiting.len();
+            waiting.absorb(table);
+            self.account.handed((waiting.len() - before) as u64);
+        }
+        Some(waiting)
+    }
+
+    /// Keeps rows for the next attempt, the newest if they are too many.
+    fn keep(&mut self, table: Option<Table>) {
+        let Some(mut table) = table else { return };
+        let excess = table.len().saturating_sub(self.settings.max_aggregates);
+        if excess > 0 {
+            let mut lost = Sum::default();
+            table.retain(|_, values, _| {
+                let drop = (lost.aggregates as usize) < excess;
+                if drop {
+                    lost.add(values);
+                }
+                !drop
+            });
+            self.account.given_up(lost, Reason::Retries);
+            error!(
+                aggregates = lost.aggregates,
+                packets = lost.packets,
+                bytes = lost.octets,
+                "given up: more wait to be written than print_cache_entries allow"
+            );
+        }
+        self.waiting = Some(table);
+    }
+
+    fn run_trigger(&mut self, outcome: &Outcome, moment: Moment) {
+        let settings = self.settings;
+        self.triggers.start(&Purged {
+            total: outcome.total,
+            written: outcome.written,
+            seconds: moment.began.elapsed().as_secs(),
+            refresh: u64::from(settings.refresh),
+            history: (settings.history > 0).then_some(settings.history),
+            bin: outcome.bin,
+            file: <[String; 1]>::try_from(outcome.files.clone())
+                .ok()
+                .map(|[file]| file),
+        });
+    }
+}

@@ -1,0 +1,161 @@
+//! What the configuration says about one print plugin.
+
+use aggregate::time_bin::Roundoff;
+use encode::Style;
+use encode::columns;
+use encode::names::Template;
+use flow::schema::Schema;
+use runtime::files;
+use std::path::PathBuf;
+
+/// The form of the output: `print_output`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// Columns filled with blanks.
+    #[default]
+    Formatted,
+    /// The same without counters.
+    EventFormatted,
+    /// Columns with a separator.
+    Csv,
+    /// The same without counters.
+    EventCsv,
+    /// One JSON object a row.
+    Json,
+}
+
+impl Output {
+    /// Reads the value of `print_output`.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "formatted" => Self::Formatted,
+            "event_formatted" => Self::EventFormatted,
+            "csv" => Self::Csv,
+            "event_csv" => Self::EventCsv,
+            "json" => Self::Json,
+            _ => return None,
+        })
+    }
+}
+
+/// A program that runs after each purge but the last: `print_trigger_exec`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// The program.
+    pub program: PathBuf,
+    /// What it is called with.
+    pub arguments: Vec<String>,
+    /// `print_trigger_exec_async`: it may still run when the next one starts.
+    pub concurrent: bool,
+}
+
+impl Trigger {
+    /// Splits a command at blanks.
+    pub fn parse(command: &str, concurrent: bool) -> Option<Self> {
+        let mut words = command.split_whitespace().map(str::to_owned);
+        let program = PathBuf::from(words.next()?);
+        Some(Self {
+            program,
+            arguments: words.collect(),
+            concurrent,
+        })
+    }
+}
+
+/// Settings of one print plugin.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The plugin's name.
+    pub name: String,
+    /// `print_output`.
+    pub output: Output,
+    /// `print_output_file`; without one, rows go to standard output.
+    pub file: Option<Template>,
+    /// `print_latest_file`.
+    pub latest: Option<Template>,
+    /// `print_output_file_append`.
+    pub append: bool,
+    /// `print_output_lock_file`: held while standard output is written.
+    pub lock_file: Option<PathBuf>,
+    /// `print_markers`.
+    pub markers: bool,
+    /// `print_write_empty_file`.
+    pub write_empty_file: bool,
+    /// The look of values.
+    pub style: Style,
+    /// Mask and owners of the files.
+    pub files: files::Settings,
+    /// `print_refresh_time`, seconds.
+    pub refresh: u32,
+    /// `print_startup_delay`, seconds.
+    pub startup_delay: u32,
+    /// `print_history_roundoff`.
+    pub roundoff: Roundoff,
+    /// `print_history` in seconds; 0 without. What `$hst` stands for.
+    pub history: u64,
+    /// `print_trigger_exec`.
+    pub trigger: Option<Trigger>,
+    /// Aggregates that a worker's table may hold, and that may wait after a failure: ten for each of
+    /// `print_cache_entries`, as in a cache of the C implementation.
+    pub max_aggregates: usize,
+}
+
+/// `print_cache_entries` when it is not set.
+pub const DEFAULT_CACHE_ENTRIES: usize = 16_411;
+
+/// Aggregates for each of `print_cache_entries`.
+pub const PER_CACHE_ENTRY: usize = 10;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "default".to_owned(),
+            output: Output::default(),
+            file: None,
+            latest: None,
+            append: false,
+            lock_file: None,
+            markers: false,
+            write_empty_file: false,
+            style: Style::default(),
+            files: files::Settings::default(),
+            refresh: 60,
+            startup_delay: 0,
+            roundoff: Roundoff::default(),
+            history: 0,
+            trigger: None,
+            max_aggregates: DEFAULT_CACHE_ENTRIES * PER_CACHE_ENTRY,
+        }
+    }
+}
+
+impl Settings {
+    /// Names of the primitives that this output cannot show. A daemon refuses to start with any.
+    pub fn refused(&self, schema: &Schema) -> Vec<String> {
+        match self.output {
+            Output::Formatted | Output::EventFormatted => columns::refused(schema),
+            Output::Csv | Output::EventCsv | Output::Json => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_have_words() {
+        assert_eq!(Output::parse("event_CSV"), Some(Output::EventCsv));
+        assert_eq!(Output::parse("xml"), None);
+    }
+
+    #[test]
+    fn commands_are_split_at_blanks() {
+        let trigger = Trigger::parse(" /bin/run  one two ", false).unwrap();
+        assert_eq!(
+            (trigger.program.to_str(), trigger.arguments.len()),
+            (Some("/bin/run"), 2)
+        );
+        assert_eq!(Trigger::parse("  ", true), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! Programs that run after a purge.
+//!
+//! They run beside the plugin, which never waits for them: it looks after those that have ended when it wakes up.
+//! Unless they are concurrent, only one runs at a time.
+
+use super::settings::Trigger;
+use runtime::log::Limited;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tracing::{debug, warn};
+
+/// Programs that may run at once.
+const MAX_RUNNING: usize = 10;
+
+/// What a trigger can read from its environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Purged {
+    pub(super) total: u64,
+    pub(super) written: u64,
+    pub(super) seconds: u64,
+    pub(super) refresh: u64,
+    /// Length of the time bins in seconds, where there are any.
+    pub(super) history: Option<u64>,
+    /// Start of the newest bin, where there is one; seconds since 1970.
+    pub(super) bin: Option<u64>,
+    /// The file that was written, where there is only one.
+    pub(super) file: Option<String>,
+}
+
+impl Purged {
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("TOTAL_ELEM_NUMBER", self.total.to_string()),
+            ("EFFECTIVE_ELEM_NUMBER", self.written.to_string()),
+            ("ELAPSED_TIME", self.seconds.to_string()),
+            ("SQL_REFRESH_TIME", self.refresh.to_string()),
+        ];
+        let numbers = [
+            ("SQL_HISTORY_TIMESLOT", self.history),
+            ("SQL_HISTORY_BASETIME", self.bin),
+        ];
+        variables.extend(
+            numbers
+                .into_iter()
+                .filter_map(|(name, number)| Some((name, number?.to_string()))),
+        );
+        variables.extend(self.file.clone().map(|file| ("PRINT_OUTPUT_FILE", file)));
+        variables
+    }
+}
+
+/// The programs of one plugin that still run.
+pub(super) struct Triggers {
+    trigger: Option<Trigger>,
+    running: Vec<Child>,
+    limit: Limited,
+}
+
+impl Triggers {
+    pub(super) fn new(trigger: Option<Trigger>) -> Self {
+        Self {
+            trigger,
+            running: Vec::new(),
+            limit: Limited::new(Duration::from_secs(60)),
+        }
+    }
+
+    /// Starts the program, if there is one and it may.
+    pub(super) fn start(&mut self, purged: &Purged) {
+        self.reap();
+        let Some(trigger) = &self.trigger else { return };
+        if self.running.len() >= if trigger.concurrent { MAX_RUNNING } else { 1 } {
+            if let Some(pass) = self.limit.pass() {
+                warn!(
+                    held_back = pass.held_back,
+                    "the trigger of an earlier purge is still running: not started again"
+                );
+            }
+            return;
+        }
+        let started = Command::new(&trigger.program)
+            .args(&trigger.arguments)
+            .envs(purged.environment())
+            .stdin(Stdio::null())
+            .spawn();
+        match started {
+            Ok(child) => self.running.push(child),
+            Err(error) => {
+                if let Some(pass) = self.limit.pass() {
+                    warn!(
+                        held_back = pass.held_back,
+                        "can't execute '{}': {error}",
+                        trigger.program.display()
+                    );
+                }
+            }
+        }
+    }
+
+    /// True when none runs.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Takes note of the programs that have ended.
+    pub(super) fn reap(&mut self) {
+        self.running.retain_mut(|child| match child.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                debug!("the trigger ended: {status}");
+                false
+            }
+            Err(_) => false,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_has_what_is_known() {
+        let purged = Purged {
+            total: 3,
+            written: 2,
+            bin: Some(1_699_999_800),
+            ..Purged::default()
+        };
+        let variables = purged.environment();
+        assert!(variables.contains(&("EFFECTIVE_ELEM_NUMBER", "2".to_owned())));
+        assert!(variables.contains(&("SQL_HISTORY_BASETIME", "1699999800".to_owned())));
+        assert!(
+            !variables
+                .iter()
+                .any(|(name, _)| *name == "PRINT_OUTPUT_FILE")
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! What the sinks that flush at times have in common: when they flush, and what they count.
+//!
+//! The contract of such a sink, in the order of its life:
+//!
+//! * It is handed whole tables: those of its workers, merged, at each time of its [`Schedule`] and at the end; and
+//!   single ones before their time, when a worker's table reached its bound. The latter belong to the same period.
+//! * It may block as long as its store does. The workers go on meanwhile: what they collect waits in their tables.
+//! * An aggregate that it takes is counted as handed, and from then on as one of written, left out, given up (by
+//!   reason, with its packets and octets), or waiting; see [`Account`]. The sums agree at any time.
+//! * What could not be written waits for the next flush, up to the plugin's bound of aggregates; beyond it, the
+//!   oldest are given up.
+//! * When the workers have ended, it writes what is left, once, and ends. A kill loses what waits in memory, and what
+//!   was written aside and not yet renamed; files that are in place stay whole.
+
+use aggregate::Table;
+use aggregate::time_bin::{Bins, Roundoff, Width};
+use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
+use jiff::tz::TimeZone;
+use stats::{Counter, Counters, Tally};
+use std::time::{Duration, Instant};
+
+/// Longest wait in one go: when the wall clock is set, it takes no longer until the schedule notices.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// How long workers may take to hand over their tables. One that takes longer is busy, not lost: its table comes
+/// in the next period.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The times of a plugin's flushes.
+///
+/// They are one refresh time apart, counted from the start of the daemon or, with a round-off (`*_history_roundoff`),
+/// from that start rounded down to a full minute, hour, day, week or month; all of them later by the startup delay.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    bins: Bins,
+    delay: u64,
+    /// The next flush, seconds since 1970.
+    next: u64,
+}
+
+impl Schedule {
+    /// The schedule of a plugin that starts at `now` (seconds since 1970). `refresh` and `delay` are in seconds.
+    pub fn new(refresh: u32, delay: u32, roundoff: Roundoff, now: u64, zone: TimeZone) -> Self {
+        let start = i64::try_from(now).unwrap_or(i64::MAX);
+        let bins = Bins::new(Width::Seconds(refresh.max(1)), roundoff, 0, start, zone);
+        let mut schedule = Self {
+            bins,
+            delay: u64::from(delay),
+            next: 0,
+        };
+        schedule.next = schedule.after(now) + schedule.delay;
+        schedule
+    }
+
+    /// The next flush, seconds since 1970.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// True when the flush is due at `now` (seconds since 1970).
+    pub fn is_due(&self, now: u64) -> bool {
+        now >= self.next
+    }
+
+    /// Until when to wait. It may be earlier than the flush, so ask [`Self::is_due`] then.
+    pub fn wait_until(&self, now_micros: u64) -> Instant {
+        let left = Duration::from_micros(
+            self.next
+                .saturating_mul(1_000_000)
+                .saturating_sub(now_micros),
+        );
+        Instant::now() + left.min(LOOK_AGAIN)
+    }
+
+    /// Sets the flush after `now`. Times that were missed are left out.
+    pub fn advance(&mut self, now: u64) {
+        self.next = self.after(now.saturating_sub(self.delay)) + self.delay;
+    }
+
+    fn after(&mut self, seconds: u64) -> u64 {
+        let (_, end) = self.bins.bounds(i64::try_from(seconds).unwrap_or(i64::MAX));
+        u64::try_from(end).unwrap_or(u64::MAX / 2)
+    }
+}
+
+/// Why aggregates were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The sink refused them, or part of its store is broken: trying again cannot help.
+    Refused,
+    /// They waited until the bound was reached.
+    Retries,
+    /// The daemon ends.
+    Shutdown,
+}
+
+/// Aggregates with what they have counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Aggregates.
+    pub aggregates: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Their octets.
+    pub octets: u64,
+}
+
+impl Sum {
+    /// Adds one aggregate.
+    pub fn add(&mut self, values: &[u64]) {
+        let value = |at: usize| values.get(at).copied().unwrap_or(0);
+        self.aggregates += 1;
+        self.packets = self.packets.saturating_add(value(VALUE_PACKETS));
+        self.octets = self.octets.saturating_add(value(VALUE_OCTETS));
+    }
+
+    /// The sum of a table.
+    pub fn of(table: &Table) -> Self {
+        let mut sum = Self::default();
+        table.iter().for_each(|row| sum.add(row.values));
+        sum
+    }
+}
+
+/// What became of the aggregates that a sink was handed.
+#[derive(Debug)]
+pub struct Account {
+    counters: Counters,
+    tally: Tally,
+    waiting: u64,
+}
+
+impl Account {
+    /// An account over those counters.
+    pub fn new(counters: Counters) -> Self {
+        Self {
+            counters,
+            tally: Tally::default(),
+            waiting: 0,
+        }
+    }
+
+    /// Aggregates that are neither written nor given up.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// The sink took so many aggregates. Those that met one of the same key, which still waits, are not counted
+    /// again.
+    pub fn handed(&mut self, aggregates: u64) {
+        self.tally.add(Counter::AggregatesHanded, aggregates);
+        self.waiting += aggregates;
+        self.publish();
+    }
+
+    /// So many aggregates are written.
+    pub fn written(&mut self, aggregates: u64) {
+        self.leave(Counter::AggregatesWritten, aggregates);
+    }
+
+    /// Aggregates are lost.
+    pub fn given_up(&mut self, sum: Sum, reason: Reason) {
+        self.tally.add(Counter::PacketsGivenUp, sum.packets);
+        self.tally.add(Counter::BytesGivenUp, sum.octets);
+        let counter = match reason {
+            Reason::Refused => Counter::AggregatesGivenUpRefused,
+            Reason::Retries => Counter::AggregatesGivenUpRetries,
+            Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
+        };
+        self.leave(counter, sum.aggregates);
+    }
+
+    /// An attempt to write failed.
+    pub fn failed(&mut self) {
+        self.tally.add(Counter::WriteErrors, 1);
+        self.publish();
+    }
+
+    /// What failed before is tried again.
+    pub fn retried(&mut self) {
+        self.tally.add(Counter::WriteRetries, 1);
+        self.publish();
+    }
+
+    fn leave(&mut self, counter: Counter, aggregates: u64) {
+        self.tally.add(counter, aggregates);
+        self.waiting = self.waiting.saturating_sub(aggregates);
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        self.tally.set(Counter::AggregatesWaiting, self.waiting);
+        self.counters.publish(&mut self.tally);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_795_420_026; // 2026-11-23 07:47:06 UTC
+
+    #[test]
+    fn flushes_are_a_refresh_time_apart() {
+        let mut schedule = Schedule::new(60, 0, Roundoff::default(), NOW, TimeZone::UTC);
+        assert_eq!(schedule.next(), NOW + 60);
+        assert!(!schedule.is_due(NOW + 59) && schedule.is_due(NOW + 60));
+        schedule.advance(NOW + 61);
+        assert_eq!(schedule.next(), NOW + 120);
+        schedule.advance(NOW + 600);
+        assert_eq!(schedule.next(), NOW + 660);
+    }
+
+    #[test]
+    fn a_roundoff_aligns_and_a_delay_shifts_them() {
+        let schedule = Schedule::new(60, 0, Roundoff::parse("m"), NOW, TimeZone::UTC);
+        assert_eq!(schedule.next(), 1_795_420_080);
+        let mut schedule = Schedule::new(300, 7, Roundoff::parse("h"), NOW, TimeZone::UTC);
+        assert_eq!(schedule.next(), 1_795_420_207);
+        schedule.advance(1_795_420_207);
+        assert_eq!(schedule.next(), 1_795_420_507);
+    }
+
+    #[test]
+    fn waiting_is_cut_in_slices() {
+        let schedule = Schedule::new(86_400, 0, Roundoff::default(), NOW, TimeZone::UTC);
+        let wait = schedule.wait_until(NOW * 1_000_000) - Instant::now();
+        assert!(wait <= LOOK_AGAIN);
+        assert!(schedule.wait_until(u64::MAX) <= Instant::now());
+    }
+
+    #[test]
+    fn the_account_always_closes() {
+        let counters = Counters::new();
+        let reader = counters.reader();
+        let mut account = Account::new(counters);
+        account.handed(10);
+        account.written(4);
+        account.given_up(
+            Sum {
+                aggregates: 2,
+                packets: 5,
+                octets: 500,
+            },
+            Reason::Refused,
+        );
+        let snapshot = reader.snapshot();
+        assert_eq!(
+            (account.waiting(), snapshot[Counter::AggregatesWaiting]),
+            (4, 4)
+        );
+        assert_eq!(
+            (
+                snapshot[Counter::PacketsGivenUp],
+                snapshot[Counter::BytesGivenUp]
+            ),
+            (5, 500)
+        );
+        assert!(stats::check(&snapshot, stats::Scope::Plugin).is_empty());
+    }
+}

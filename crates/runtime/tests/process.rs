@@ -1,0 +1,265 @@
+//! What only a whole process can show: leaving the terminal, giving up root, signals, a stderr that nobody reads.
+//!
+//! The program starts itself in several roles. It has no test harness, because that runs tests in threads, and a process
+//! with threads cannot daemonize.
+#![forbid(unsafe_code)]
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use runtime::events::{self, Event, Stop};
+use runtime::log::{self, Identity, Settings};
+use runtime::pid::PidFile;
+use runtime::threads::Threads;
+use runtime::{daemonize, files, privileges, signals};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["role", "daemon", pid_file] => return daemon(Path::new(pid_file), true),
+        ["role", "foreground", pid_file] => return daemon(Path::new(pid_file), false),
+        ["role", "nobody"] => return nobody(),
+        ["role", "talk"] => return talk(),
+        ["role", "panic"] => return panicking(),
+        // `cargo test -- --list` and filters of other tests.
+        [first, ..] if *first == "--list" => return ExitCode::SUCCESS,
+        _ => {}
+    }
+    a_daemon_leaves_the_terminal_and_ends_at_sigterm();
+    an_idle_daemon_ends_at_once_and_a_second_signal_forces_it();
+    root_is_given_up_for_good();
+    a_stderr_that_nobody_reads_does_not_stop_the_process();
+    a_panic_is_a_line_and_a_failure();
+    ExitCode::SUCCESS
+}
+
+// The roles.
+
+/// The life of a daemon.
+fn daemon(pid_file: &Path, background: bool) -> ExitCode {
+    log::init();
+    if background {
+        daemonize::daemonize().expect("only one thread runs");
+    }
+    let (sender, mut events) = events::channel(Some(Duration::from_millis(20)));
+    let stop = Stop::new();
+    let threads = Threads::new(sender.clone(), stop.clone());
+    let listener = signals::start(sender, stop.clone()).expect("signals");
+    let guard = PidFile::write(pid_file, &files::Settings::default()).expect("pid file");
+    let worker = stop.clone();
+    // Ends in good order in the background, and in the foreground only by force.
+    let is_done = move || background && worker.is_requested();
+    let pause = stop.clone();
+    let body = move || while !is_done() && !pause.pause_until_forced(Duration::from_millis(5)) {};
+    threads
+        .spawn("worker", Identity::new("default", "core"), body)
+        .expect("thread");
+    while !matches!(events.wait(), Event::Signal(signal) if signal.is_stop()) {}
+    runtime::notice!("ending");
+    stop.request();
+    let left = threads.join_all(Duration::from_secs(60));
+    drop((listener, guard));
+    if stop.is_forced() || !left.is_empty() {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn nobody() -> ExitCode {
+    // Threads that run already change too.
+    let (go, wait) = std::sync::mpsc::channel();
+    let other = std::thread::spawn(move || {
+        wait.recv().expect("told to go on");
+        nix::unistd::getuid().as_raw()
+    });
+    privileges::drop_to(Some("nobody"), None).expect("root may");
+    go.send(()).expect("it waits");
+    let other = other.join().expect("it returns");
+    let ours = nix::unistd::getuid().as_raw();
+    let groups = nix::unistd::getgroups().expect("groups").len();
+    println!("{ours} {other} {} {groups}", nix::unistd::getgid());
+    ExitCode::SUCCESS
+}
+
+fn talk() -> ExitCode {
+    log::init();
+    for number in 0..20_000 {
+        tracing::info!(number, "a line that nobody reads");
+    }
+    log::configure(Settings {
+        stderr_stamp: true,
+        ..Settings::default()
+    });
+    tracing::info!(long = "x".repeat(20_000), "and a long one");
+    ExitCode::SUCCESS
+}
+
+fn panicking() -> ExitCode {
+    log::init();
+    let (sender, mut events) = events::channel(None);
+    let threads = Threads::new(sender, Stop::new());
+    threads
+        .spawn("sql[db]", Identity::new("db", "sqlite3"), || {
+            panic!("out of luck")
+        })
+        .expect("thread");
+    assert!(matches!(events.wait(), Event::ThreadEnded { name, .. } if name == "sql[db]"));
+    assert!(threads.join_all(Duration::from_secs(60)).is_empty());
+    if threads.has_panicked() {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+// The tests.
+
+fn role(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("own path"));
+    command
+        .arg("role")
+        .args(arguments)
+        .env_remove("RUST_BACKTRACE")
+        .stdin(Stdio::null());
+    command
+}
+
+fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+fn ended(child: &mut Child) -> Option<i32> {
+    eventually("the process ends", || child.try_wait().expect("a child")).code()
+}
+
+fn pid_in(path: &Path) -> Option<Pid> {
+    let number = std::fs::read_to_string(path).ok()?;
+    number.strip_suffix('\n')?.parse().ok().map(Pid::from_raw)
+}
+
+fn a_daemon_leaves_the_terminal_and_ends_at_sigterm() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("pid");
+    let mut parent = role(&["daemon", path.to_str().expect("plain")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("role");
+    assert_eq!(ended(&mut parent), Some(0));
+    let pid = eventually("a pid file", || pid_in(&path));
+    assert_ne!(pid.as_raw().unsigned_abs(), parent.id());
+    assert_ne!(
+        nix::unistd::getsid(Some(pid)),
+        nix::unistd::getsid(None),
+        "a session of its own"
+    );
+    // The other end of stdout is closed: nothing of ours is open in the daemon.
+    let mut text = String::new();
+    parent
+        .stdout
+        .take()
+        .expect("piped")
+        .read_to_string(&mut text)
+        .expect("text");
+    assert_eq!(text, "");
+    for stream in 0..3 {
+        let stream = std::fs::read_link(format!("/proc/{pid}/fd/{stream}")).expect("a stream");
+        assert_eq!(stream, Path::new("/dev/null"));
+    }
+    let folder_of = |pid| std::fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory");
+    assert_eq!(
+        folder_of(pid),
+        folder_of(nix::unistd::getpid()),
+        "relative paths still lead to the same files"
+    );
+    kill(pid, Signal::SIGTERM).expect("it runs");
+    eventually("the pid file is removed", || (!path.exists()).then_some(()));
+}
+
+fn an_idle_daemon_ends_at_once_and_a_second_signal_forces_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("pid");
+    let mut child = role(&["foreground", path.to_str().expect("plain")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("role");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let pid = eventually("a pid file", || pid_in(&path));
+    kill(pid, Signal::SIGHUP).expect("it runs");
+    kill(pid, Signal::SIGINT).expect("it runs");
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("a line");
+    assert_eq!(line, "NOTICE ( default/core ): ending\n");
+    assert_eq!(
+        child.try_wait().expect("a child"),
+        None,
+        "its worker does not end when asked"
+    );
+    kill(pid, Signal::SIGINT).expect("it runs");
+    assert_eq!(ended(&mut child), Some(3));
+    assert!(!path.exists());
+}
+
+fn root_is_given_up_for_good() {
+    if !privileges::is_root() {
+        println!("not root: cannot try to give it up");
+        return;
+    }
+    let output = role(&["nobody"]).output().expect("role");
+    let uid = privileges::uid("nobody").expect("nobody");
+    let gid = nix::unistd::User::from_name("nobody")
+        .expect("users")
+        .expect("nobody")
+        .gid;
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("{uid} {uid} {gid} 1\n")
+    );
+}
+
+fn a_stderr_that_nobody_reads_does_not_stop_the_process() {
+    let mut child = role(&["talk"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("role");
+    assert_eq!(ended(&mut child), Some(0));
+    let mut text = String::new();
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut text)
+        .expect("text");
+    assert!(text.starts_with("INFO ( default/core ): a line that nobody reads number=0\n"));
+    // Closed at once, there is nobody to write to: no SIGPIPE, no panic.
+    let mut child = role(&["talk"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("role");
+    drop(child.stderr.take());
+    assert_eq!(ended(&mut child), Some(0));
+}
+
+fn a_panic_is_a_line_and_a_failure() {
+    let output = role(&["panic"]).output().expect("role");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.starts_with(
+            "ERROR ( db/sqlite3 ): thread ended by a panic: out of luck thread=sql[db] location="
+        ),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
