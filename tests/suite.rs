@@ -1,1 +1,25 @@
-//! End-to-end tests.
+//! End-to-end tests: the real programs, with real sockets, files and signals.
+//!
+//! Each test has a daemon, an address and a folder of its own. It sends datagrams, waits for conditions (never for time to
+//! pass), ends the daemon and looks at what it wrote.
+
+#[path = "suite/aggregates.rs"]
+mod aggregates;
+#[path = "suite/beyond.rs"]
+mod beyond;
+#[path = "suite/configuration.rs"]
+mod configuration;
+#[path = "suite/faults.rs"]
+mod faults;
+#[path = "suite/formats.rs"]
+mod formats;
+#[path = "suite/life.rs"]
+mod life;
+#[path = "suite/memory.rs"]
+mod memory;
+#[path = "suite/options.rs"]
+mod options;
+#[path = "suite/support.rs"]
+mod support;
+#[path = "suite/workers.rs"]
+mod workers;

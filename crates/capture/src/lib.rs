@@ -9,10 +9,7 @@
 //! [`allow`] says who may send at all.
 //!
 //! This crate alone calls the kernel without a safe wrapper; all of that is in `udp/kernel.rs`.
-#![cfg_attr(
-    not(test),
-    deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used)
-)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod allow;
 mod batch;

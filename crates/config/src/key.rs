@@ -4,7 +4,7 @@
 //! where it may be written, which daemons heed it, its command line letter, and its documentation. The parser, the
 //! checks, the command line and `CONFIG-KEYS.md` all follow from that row.
 //!
-//! ```ignore
+//! ```text
 //! keys! {
 //!     /// UDP port to listen on.
 //!     ///
@@ -39,7 +39,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::daemons::{ALL, Daemon, Daemons};
+use crate::daemons::{ALL, COLLECTORS, Daemon, Daemons, FLOW, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD};
 use crate::value::{Refusal, Span, Syntax, Value, Word};
 
 /// Where a key may be written.
@@ -98,6 +98,18 @@ impl Place {
     pub const TELEMETRY_DUMP: Self = Self("telemetry_dump_");
     /// Counter samples of sFlow.
     pub const SFACCTD_COUNTER: Self = Self("sfacctd_counter_");
+
+    /// The daemons that have such an owner; `None` for the plain name, whose daemons the key itself says.
+    #[must_use]
+    pub fn daemons(self) -> Option<Daemons> {
+        match self {
+            Self::BGP_DAEMON_MSGLOG | Self::BGP_TABLE_DUMP => Some(FLOW.and(PMBGPD)),
+            Self::BMP_DAEMON_MSGLOG | Self::BMP_DUMP => Some(COLLECTORS.and(PMBMPD)),
+            Self::TELEMETRY_DAEMON_MSGLOG | Self::TELEMETRY_DUMP => Some(FLOW.and(PMTELEMETRYD)),
+            Self::SFACCTD_COUNTER => Some(SFACCTD),
+            _ => None,
+        }
+    }
 }
 
 /// A command line letter that sets a key.
@@ -143,6 +155,12 @@ pub struct Row {
     pub daemons: Daemons,
     /// Command line letters.
     pub letters: [Option<Letter>; 4],
+    /// Whether the first line counts, not the last.
+    pub first_wins: bool,
+    /// Whether a bad value keeps the daemon from starting, instead of leaving the default in place.
+    pub or_exit: bool,
+    /// Whether it will go.
+    pub legacy: bool,
     /// When a change is noticed.
     pub reload: Reload,
     /// What this implementation does about it.
@@ -162,6 +180,18 @@ impl Row {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.spellings.first().copied().unwrap_or_default()
+    }
+
+    /// The daemons that heed the value of a place.
+    #[must_use]
+    pub fn daemons_at(&self, place: Place) -> Daemons {
+        place.daemons().unwrap_or(self.daemons)
+    }
+
+    /// Where the value of a place may be written: owners other than plugins have one value in a daemon.
+    #[must_use]
+    pub fn scope_at(&self, place: Place) -> Scope {
+        if place == Place::PLUGIN { self.scope } else { Scope::Global }
     }
 
     /// The name under which the value is kept; keys that share a setting have the same.
@@ -253,6 +283,9 @@ impl<T: Value> Key<Option<T>> {
             scope: Scope::Global,
             daemons: ALL,
             letters: [None; 4],
+            first_wins: false,
+            or_exit: false,
+            legacy: false,
             reload: Reload::Never,
             state: State::NotYet,
             doc: "",
@@ -357,6 +390,24 @@ impl<T> Key<T> {
         self
     }
 
+    /// Of several lines the first counts, not the last.
+    pub const fn first_wins(mut self) -> Self {
+        self.row.first_wins = true;
+        self
+    }
+
+    /// A bad value keeps the daemon from starting, instead of leaving the default in place.
+    pub const fn or_exit(mut self) -> Self {
+        self.row.or_exit = true;
+        self
+    }
+
+    /// It works, and whoever uses it is told that it will go.
+    pub const fn legacy(mut self) -> Self {
+        self.row.legacy = true;
+        self
+    }
+
     /// SIGHUP opens the file anew.
     pub const fn hup(mut self) -> Self {
         self.row.reload = Reload::Hup;
@@ -445,6 +496,19 @@ pub const fn address(names: Names) -> Key<Option<IpAddr>> {
 /// A file, directory or socket.
 pub const fn path(names: Names) -> Key<Option<PathBuf>> {
     Key::new(names, Syntax::Path)
+}
+
+/// Letters that may follow a `%` in names that outputs make of the time.
+pub const TIME_LETTERS: &str = "dHmMsSwWYz";
+
+/// A file whose name may hold variables; the letters are those that may follow a `%`.
+pub const fn path_pattern(names: Names, letters: &'static str) -> Key<Option<PathBuf>> {
+    Key::new(names, Syntax::Pattern { letters, max: usize::MAX })
+}
+
+/// A name that may hold variables; the letters are those that may follow a `%`.
+pub const fn pattern(names: Names, letters: &'static str, max: usize) -> Key<Option<String>> {
+    Key::new(names, Syntax::Pattern { letters, max })
 }
 
 /// Any text.

@@ -41,6 +41,13 @@ pub enum Syntax {
     Path,
     /// Any text; the empty one too.
     Text,
+    /// A name with variables of time (`%H`) and of the record (`$tag`).
+    Pattern {
+        /// Letters that may follow a `%`.
+        letters: &'static str,
+        /// Octets at most.
+        max: usize,
+    },
     /// One word of a list, in any case.
     Words {
         /// Each meaning, with the words for it: the first is the usual one.
@@ -68,24 +75,43 @@ pub enum Syntax {
     Span,
 }
 
-/// Why a text is not a value of its key. Displays as the end of a sentence that begins with the key's name.
+/// Why a text is not a value of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong, in the words of the reference where it has a message of its own.
-    pub wrong: String,
-    /// What would be right.
+    /// What is wrong.
+    pub wrong: Wrong,
+    /// What would be right: the end of a sentence that begins with "expected".
     pub right: String,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; expected {}", self.wrong, self.right)
-    }
+/// What is wrong with a value, in the form in which operators know it from logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The usual case; the text is the value.
+    Value(String),
+    /// A part of a sentence that begins with the name of the key.
+    Key(String),
+    /// A sentence of its own.
+    Sentence(String),
 }
 
 impl Syntax {
     fn refuse(&self, text: &str) -> Refusal {
-        Refusal { wrong: format!("'{text}' is not a value of this key"), right: self.to_string() }
+        Refusal { wrong: Wrong::Value(text.to_owned()), right: self.to_string() }
+    }
+
+    /// Refuses variables behind `%` that are not filled, and names that are too long.
+    fn check_pattern(&self, text: &str) -> Result<(), Refusal> {
+        let Self::Pattern { letters, max } = *self else {
+            return Ok(());
+        };
+        let mut after = text.split('%').skip(1).map(|rest| rest.chars().next());
+        let wrong = match after.find(|letter| !letter.is_some_and(|l| letters.contains(l))) {
+            Some(odd) => format!(", %{} not supported.", odd.map(String::from).unwrap_or_default()),
+            None if text.len() > max => format!(", exceeded the maximum SQL table name length ({max})."),
+            None => return Ok(()),
+        };
+        Err(Refusal { wrong: Wrong::Key(wrong), right: self.to_string() })
     }
 
     /// The part at the front of `text` that the reference would have read: it stops at the first character that does
@@ -109,16 +135,28 @@ impl fmt::Display for Syntax {
         match *self {
             Self::Boolean => f.write_str("true or false"),
             Self::Integer { min: i128::MIN, max: i128::MAX } => f.write_str("a whole number"),
-            Self::Integer { min, max } if max >= i128::from(i64::MAX) => write!(f, "a whole number, {min} or more"),
+            Self::Integer { min, max } if max >= i128::from(i64::MAX) => {
+                write!(f, "a whole number, {min} or more")
+            }
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Seconds { min: 0 } => f.write_str("a number of seconds, such as 60"),
             Self::Seconds { min } => write!(f, "a number of seconds, {min} or more, such as 60"),
             Self::Bytes { min, suffix: false } => write!(f, "a number of octets, {min} or more"),
-            Self::Bytes { min, suffix: true } => write!(f, "a number of octets, {min} or more, such as 4000000 or 4M"),
+            Self::Bytes { min, suffix: true } => {
+                write!(f, "a number of octets, {min} or more, such as 4000000 or 4M")
+            }
             Self::Port => f.write_str("a port from 1 to 65535"),
             Self::Address => f.write_str("an IPv4 or IPv6 address"),
             Self::Path => f.write_str("a path"),
             Self::Text => f.write_str("a text"),
+            Self::Pattern { letters: "", .. } => f.write_str("a name without variables of time"),
+            Self::Pattern { letters, max } => {
+                f.write_str("a name, with variables ")?;
+                for (i, letter) in letters.chars().enumerate() {
+                    write!(f, "{}%{letter}", if i == 0 { "" } else { " " })?;
+                }
+                if max < usize::MAX { write!(f, ", up to {max} octets") } else { Ok(()) }
+            }
             Self::Words { words, .. } => {
                 f.write_str("one of ")?;
                 for (i, word) in words.iter().flat_map(|w| w.iter()).enumerate() {
@@ -210,8 +248,8 @@ integers!(u8, u16, u32, u64, usize, i32, i64);
 impl Value for Duration {
     fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
         if let Some(odd) = text.chars().find(|c| !c.is_ascii_digit()) {
-            let wrong = format!("'{text}' is expected in secs but contains non-digit chars: '{odd}'");
-            return Err(Refusal { wrong, right: syntax.to_string() });
+            let wrong = format!(" is expected in secs but contains non-digit chars: '{odd}'.");
+            return Err(Refusal { wrong: Wrong::Key(wrong), right: syntax.to_string() });
         }
         let seconds: u64 = text.parse().map_err(|_| syntax.refuse(text))?;
         match *syntax {
@@ -230,13 +268,15 @@ impl Value for IpAddr {
 }
 
 impl Value for PathBuf {
-    fn read(_: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        syntax.check_pattern(text)?;
         Ok(Self::from(text))
     }
 }
 
 impl Value for String {
-    fn read(_: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+        syntax.check_pattern(text)?;
         Ok(text.to_owned())
     }
 }
@@ -286,7 +326,7 @@ impl Value for Span {
         };
         if count == 0 {
             let wrong = "Ignoring invalid time value: 0 (not greater than zero)".to_owned();
-            return Err(Refusal { wrong, right });
+            return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
         }
         let scale: u64 = match unit.trim() {
             "" | "s" => 1,
@@ -297,14 +337,14 @@ impl Value for Span {
             "M" => return Ok(Self::Months(count)),
             other => {
                 let wrong = format!("Ignoring unknown time measuring unit: '{other}'.");
-                return Err(Refusal { wrong, right });
+                return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
             }
         };
         let seconds = u64::from(count) * scale;
         if seconds % 60 != 0 {
             let wrong =
                 format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
-            return Err(Refusal { wrong, right });
+            return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
         }
         Ok(Self::Seconds(seconds))
     }
@@ -323,7 +363,9 @@ pub(crate) fn read_word<W: Word>(syntax: &Syntax, text: &str) -> Result<W, Refus
     let lower = text.to_ascii_lowercase();
     let exact = W::WORDS.iter().position(|row| row.contains(&lower.as_str()));
     let begun = || match syntax {
-        Syntax::Words { prefix: true, .. } => W::WORDS.iter().position(|row| row.iter().any(|w| lower.starts_with(w))),
+        Syntax::Words { prefix: true, .. } => {
+            W::WORDS.iter().position(|row| row.iter().any(|w| lower.starts_with(w)))
+        }
         _ => None,
     };
     exact.or_else(begun).and_then(W::at).ok_or_else(|| syntax.refuse(text))
@@ -331,7 +373,7 @@ pub(crate) fn read_word<W: Word>(syntax: &Syntax, text: &str) -> Result<W, Refus
 
 /// Declares an enumeration together with the words that stand for its variants in a configuration file.
 ///
-/// ```ignore
+/// ```text
 /// words! {
 ///     /// Side of the interface that is captured.
 ///     pub enum Direction {

@@ -1,1 +1,97 @@
-//! What all daemons share: workers, outlets, flushes and shutdown.
+//! What all daemons share: from the command line to the last flush.
+//!
+//! [`run`] reads the configuration ([`settings`]), compiles it ([`pipeline`]), opens what is to be opened, starts
+//! threads, waits for events, and ends in order: the workers first, which hand out what they hold; then the plugins, which
+//! write it.
+#![forbid(unsafe_code)]
+
+mod about;
+mod intake;
+mod pipeline;
+mod service;
+mod settings;
+mod statistics;
+mod templates_file;
+mod worker;
+
+use config::keys::core::{self, DryRun};
+use config::{Arguments, CommandLine, Severity};
+use flow::primitive::Daemons;
+use runtime::log::Identity;
+use settings::Settings;
+use std::process::ExitCode;
+
+/// A daemon: what tells it from the others.
+pub struct Daemon {
+    /// The program's name.
+    pub name: &'static str,
+    /// The heading of its texts.
+    pub title: &'static str,
+    /// How the configuration knows it.
+    pub config: config::Daemon,
+    /// How the primitives know it.
+    pub primitives: Daemons,
+}
+
+/// The NetFlow and IPFIX collector.
+pub const NFACCTD: Daemon = Daemon {
+    name: "nfacctd",
+    title: "NetFlow Accounting Daemon",
+    config: config::Daemon::Nfacctd,
+    primitives: Daemons::NFACCTD,
+};
+
+/// Runs a daemon: its whole life, from the arguments of the process on.
+pub fn run(daemon: &Daemon) -> ExitCode {
+    runtime::log::init();
+    match config::command_line::parse(daemon.config, std::env::args_os()) {
+        CommandLine::Help(text) => say(&text),
+        CommandLine::Version => say(&about::version(daemon.title, daemon.name)),
+        CommandLine::Primitives => say(&about::primitives(daemon.title, daemon.name, daemon.primitives)),
+        CommandLine::Refused(text) => {
+            eprint!("{text}");
+            ExitCode::FAILURE
+        }
+        CommandLine::Run(arguments) => run_with(daemon, &arguments),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
+    let (config, mut problems) = config::load(daemon.config, arguments);
+    let core_name = config.core(&core::CORE_PROC_NAME);
+    runtime::log::set_default(Identity::new(&core_name, "core"));
+    let settings = Settings::read(&config, arguments.file.clone(), daemon.primitives, &mut problems);
+    let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    let dry_run = config.core(&core::DRY_RUN);
+    let Some(settings) = settings.filter(|_| !problems.is_fatal()) else {
+        return ExitCode::FAILURE;
+    };
+    if dry_run == Some(DryRun::Config) {
+        println!("INFO ( {core_name}/core ): Dry run 'config'. Exiting ..");
+        let faults = problems.count(Severity::Warning) + problems.count(Severity::Error);
+        return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    if settings.daemonize {
+        // Before any thread starts: threads do not survive a fork.
+        if let Err(error) = runtime::daemonize::daemonize() {
+            tracing::error!("daemonize: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    if let Some(umask) = settings.files.umask {
+        umask.apply();
+    }
+    runtime::log::configure(settings.log.clone());
+    runtime::log::set_default(Identity::new(&core_name, "core").debug(settings.debug));
+    if settings.priority != 0
+        && let Err(error) = runtime::privileges::set_priority(settings.priority)
+    {
+        tracing::warn!("proc_priority: {error}");
+    }
+    service::run(daemon, settings)
+}

@@ -1,4 +1,5 @@
 //! How long a row takes: a five-tuple with counters, and one with times.
+#![expect(missing_docs, reason = "criterion_group! makes a public function without any")]
 
 use aggregate::Table;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -18,12 +19,7 @@ fn table(words: &str) -> Table {
     let selection = Selection::parse(words.split(','), &[]).expect("known words");
     let mut fields = FieldSet::default();
     selection.require(&Options::default(), &mut fields);
-    let schema = Arc::new(Schema::new(
-        &selection,
-        &[],
-        &Layout::new(&fields, &[]),
-        &Options::default(),
-    ));
+    let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default()));
     let mut table = Table::new(Arc::clone(&schema), RandomState::default(), 0);
     for row in 0..ROWS {
         let mut key = vec![0u8; schema.key_words * 8];
@@ -45,9 +41,7 @@ fn table(words: &str) -> Table {
                 _ => key[at..at + size].copy_from_slice(&number[..size]),
             }
         }
-        let words = key
-            .chunks_exact(8)
-            .filter_map(|word| word.first_chunk().copied());
+        let words = key.chunks_exact(8).filter_map(|word| word.first_chunk().copied());
         let key: Vec<u64> = words.map(u64::from_ne_bytes).collect();
         table.add(&key, &[row % 1000 + 1, row * 700 + 40]);
     }
@@ -63,14 +57,7 @@ fn rows(c: &mut Criterion) {
         let table = table(words);
         let style = Style::default();
         let mut out = Vec::new();
-        let mut json = Json::new(
-            table.schema(),
-            &style,
-            Frame {
-                event_type: true,
-                writer_id: None,
-            },
-        );
+        let mut json = Json::new(table.schema(), &style, Frame { event_type: true, writer_id: None });
         group.bench_function(format!("json, {name}"), |b| {
             b.iter(|| {
                 out.clear();
@@ -83,10 +70,7 @@ fn rows(c: &mut Criterion) {
         });
         for (form, mut columns) in [
             ("csv", Columns::csv(table.schema(), &style, true)),
-            (
-                "formatted",
-                Columns::formatted(table.schema(), &style, true),
-            ),
+            ("formatted", Columns::formatted(table.schema(), &style, true)),
         ] {
             group.bench_function(format!("{form}, {name}"), |b| {
                 b.iter(|| {
@@ -104,9 +88,7 @@ fn rows(c: &mut Criterion) {
     let name = names::Template::parse("/out/%Y/$tag-$peer_src_ip").expect("known letters");
     let name = name.bind(table.schema(), jiff::tz::TimeZone::UTC, 60, 300);
     let row = table.iter().next().expect("a row");
-    c.bench_function("file name", |b| {
-        b.iter(|| black_box(name.fill(black_box(1_700_000_000), Some(&row))))
-    });
+    c.bench_function("file name", |b| b.iter(|| black_box(name.fill(black_box(1_700_000_000), Some(&row)))));
 }
 
 criterion_group!(benches, rows);

@@ -8,11 +8,7 @@ const QUADS: [([u8; 3], u8); 256] = {
     let mut quads = [([0; 3], 0); 256];
     let mut n = 0;
     while n < 256 {
-        let (a, b, c) = (
-            b'0' + (n / 100) as u8,
-            b'0' + (n / 10 % 10) as u8,
-            b'0' + (n % 10) as u8,
-        );
+        let (a, b, c) = (b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8);
         quads[n] = match n {
             0..10 => ([c, 0, 0], 1),
             10..100 => ([b, c, 0], 2),
@@ -55,20 +51,14 @@ pub fn v4(out: &mut Vec<u8>, octets: [u8; 4]) {
 pub fn v6(out: &mut Vec<u8>, octets: &[u8; 16]) {
     let mut groups = [0u16; 8];
     for (group, octets) in groups.iter_mut().zip(octets.chunks_exact(2)) {
-        *group = octets
-            .first_chunk()
-            .map_or(0, |octets| u16::from_be_bytes(*octets));
+        *group = octets.first_chunk().map_or(0, |octets| u16::from_be_bytes(*octets));
     }
     let (mut best, mut run) = (0..0, 0..0);
     for (at, group) in groups.iter().enumerate() {
         if *group != 0 {
             continue;
         }
-        run = if run.end == at {
-            run.start..at + 1
-        } else {
-            at..at + 1
-        };
+        run = if run.end == at { run.start..at + 1 } else { at..at + 1 };
         if run.len() > best.len() {
             best = run.clone();
         }
@@ -135,10 +125,7 @@ mod tests {
             let octets = flow::address::octets(address.parse().unwrap());
             assert_eq!(text(|out| ip(out, &octets)), address);
         }
-        assert_eq!(
-            text(|out| mac(out, [2, 0, 0, 0xab, 0, 0x0f])),
-            "02:00:00:ab:00:0f"
-        );
+        assert_eq!(text(|out| mac(out, [2, 0, 0, 0xab, 0, 0x0f])), "02:00:00:ab:00:0f");
     }
 
     proptest! {

@@ -44,13 +44,9 @@ struct Shape {
 /// program refuses to start with one of these.
 pub fn refused(schema: &Schema) -> Vec<String> {
     let shown = |column: &&Column| column.csv_order > 0 || column.kind == Kind::Segments;
-    (schema
-        .columns
-        .iter()
-        .filter(shown)
-        .filter(|column| column.width == 0))
-    .map(|column| column.json.clone().into_owned())
-    .collect()
+    (schema.columns.iter().filter(shown).filter(|column| column.width == 0))
+        .map(|column| column.json.clone().into_owned())
+        .collect()
 }
 
 impl Columns {
@@ -82,12 +78,7 @@ impl Columns {
         {
             last.width = 0;
         }
-        Self {
-            columns,
-            shape,
-            values: Values::new(style),
-            buffer: Vec::new(),
-        }
+        Self { columns, shape, values: Values::with_six_decimals(style), buffer: Vec::new() }
     }
 
     /// Writes the title line.
@@ -116,41 +107,20 @@ impl Columns {
         out.push(b'\n');
     }
 
-    fn csv_row(
-        &mut self,
-        out: &mut Vec<u8>,
-        row: &Aggregate<'_>,
-        strings: &Strings,
-        flush: u64,
-        separator: char,
-    ) {
+    fn csv_row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64, separator: char) {
         for (number, column) in self.columns.iter().enumerate() {
             separate(out, number, separator);
             if column.risky {
                 self.buffer.clear();
-                self.values.write(
-                    &mut self.buffer,
-                    column.kind,
-                    column.at,
-                    row,
-                    strings,
-                    flush,
-                );
+                self.values.write(&mut self.buffer, column.kind, column.at, row, strings, flush);
                 quote(out, &self.buffer, separator);
             } else {
-                self.values
-                    .write(out, column.kind, column.at, row, strings, flush);
+                self.values.write(out, column.kind, column.at, row, strings, flush);
             }
         }
     }
 
-    fn formatted_row(
-        &mut self,
-        out: &mut Vec<u8>,
-        row: &Aggregate<'_>,
-        strings: &Strings,
-        flush: u64,
-    ) {
+    fn formatted_row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
         for column in &self.columns {
             let start = out.len();
             if column.kind == Kind::Ip && value::octets::<16>(row, column.at) == ABSENT {
@@ -158,25 +128,14 @@ impl Columns {
                 out.extend_from_slice(b"::");
             } else if value::is_free_text(column.kind) {
                 self.buffer.clear();
-                self.values.write(
-                    &mut self.buffer,
-                    column.kind,
-                    column.at,
-                    row,
-                    strings,
-                    flush,
-                );
+                self.values.write(&mut self.buffer, column.kind, column.at, row, strings, flush);
                 one_line(out, &self.buffer);
             } else {
-                self.values
-                    .write(out, column.kind, column.at, row, strings, flush);
+                self.values.write(out, column.kind, column.at, row, strings, flush);
             }
             let written = out.get(start..).unwrap_or_default();
             // Octets that continue a character take no column of their own.
-            let length = written
-                .iter()
-                .filter(|octet| **octet & 0xc0 != 0x80)
-                .count();
+            let length = written.iter().filter(|octet| **octet & 0xc0 != 0x80).count();
             fill(out, length, column.width);
         }
     }
@@ -187,10 +146,7 @@ fn one_line(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     value::utf8(out, text);
     let written = out.get_mut(start..).unwrap_or_default();
-    written
-        .iter_mut()
-        .filter(|octet| octet.is_ascii_control())
-        .for_each(|octet| *octet = b'?');
+    written.iter_mut().filter(|octet| octet.is_ascii_control()).for_each(|octet| *octet = b'?');
 }
 
 /// Fills a column with blanks, at least one.
@@ -215,8 +171,7 @@ fn is_in_values(separator: char) -> bool {
 fn quote(out: &mut Vec<u8>, text: &[u8], separator: char) {
     let mut encoded = [0; 4];
     let separator = separator.encode_utf8(&mut encoded).as_bytes();
-    let ends_field =
-        |octet: &u8| matches!(octet, b'"' | b'\n' | b'\r') || separator.contains(octet);
+    let ends_field = |octet: &u8| matches!(octet, b'"' | b'\n' | b'\r') || separator.contains(octet);
     if !text.iter().any(ends_field) {
         return value::utf8(out, text);
     }
@@ -253,54 +208,41 @@ mod tests {
         let style = Style::default();
         assert_eq!(
             lines(&sample, Columns::csv(&sample.schema, &style, true)),
-            [
-                "SRC_IP,DST_IP,TCP_FLAGS,PROTOCOL,PACKETS,FLOWS,BYTES\n",
-                "10.1.1.1,,2,udp,3,1,220\n"
-            ]
+            ["SRC_IP,DST_IP,TCP_FLAGS,PROTOCOL,PACKETS,FLOWS,BYTES\n", "10.1.1.1,,2,udp,3,1,220\n"]
         );
         assert_eq!(
             lines(&sample, Columns::csv(&sample.schema, &style, false)),
             ["SRC_IP,DST_IP,TCP_FLAGS,PROTOCOL\n", "10.1.1.1,,2,udp\n"]
         );
-        let style = Style {
-            separator: ';',
-            num_protos: true,
-            ..style
-        };
-        assert_eq!(
-            lines(&sample, Columns::csv(&sample.schema, &style, true))[1],
-            "10.1.1.1;;2;17;3;1;220\n"
-        );
+        let style = Style { separator: ';', num_protos: true, ..style };
+        assert_eq!(lines(&sample, Columns::csv(&sample.schema, &style, true))[1], "10.1.1.1;;2;17;3;1;220\n");
+    }
+
+    #[test]
+    fn coordinates_have_six_decimals() {
+        let sample = sample("src_host_coords").number("lat_ip_src", 48.137f64.to_bits()).values(&[1, 2]);
+        let line = &lines(&sample, Columns::csv(&sample.schema, &Style::default(), true))[1];
+        assert_eq!(line, "48.137000,0.000000,1,2\n");
     }
 
     #[test]
     fn csv_quotes_what_would_break_the_row() {
         let row = |label: &[u8], separator| {
-            let sample = sample("label,src_host")
-                .text("label", label)
-                .ip("ip_src", "2001:db8::1")
-                .values(&[1, 2]);
-            let style = Style {
-                separator,
-                ..Style::default()
-            };
+            let sample = sample("label,src_host").text("label", label).ip("ip_src", "2001:db8::1").values(&[1, 2]);
+            let style = Style { separator, ..Style::default() };
             lines(&sample, Columns::csv(&sample.schema, &style, true))[1].clone()
         };
         assert_eq!(row(b"a,b", ','), "\"a,b\",2001:db8::1,1,2\n");
         assert_eq!(row(b"a,b", ';'), "a,b;2001:db8::1;1;2\n");
-        assert_eq!(
-            row(b"say \"x\"\n", ';'),
-            "\"say \"\"x\"\"\n\";2001:db8::1;1;2\n"
-        );
+        assert_eq!(row(b"say \"x\"\n", ';'), "\"say \"\"x\"\"\n\";2001:db8::1;1;2\n");
         assert_eq!(row(b"a", ':'), "a:\"2001:db8::1\":1:2\n");
         assert_eq!(row(b"\xff", ','), "\u{fffd},2001:db8::1,1,2\n");
     }
 
     #[test]
     fn formatted_columns_have_their_widths() {
-        let sample = sample("src_host,tunnel_src_host,proto,flows")
-            .ip("ip_src", "10.1.1.1")
-            .values(&[15, 1376, 3]);
+        let sample =
+            sample("src_host,tunnel_src_host,proto,flows").ip("ip_src", "10.1.1.1").values(&[15, 1376, 3]);
         let style = Style::default();
         assert_eq!(
             lines(&sample, Columns::formatted(&sample.schema, &style, true)),
@@ -309,10 +251,7 @@ mod tests {
                     "{:47}{:12}{:47}{:22}{:22}BYTES\n",
                     "SRC_IP", "PROTOCOL", "TUNNEL_SRC_IP", "PACKETS", "FLOWS"
                 ),
-                format!(
-                    "{:47}{:12}{:47}{:22}{:22}1376\n",
-                    "10.1.1.1", "0", "::", "15", "3"
-                ),
+                format!("{:47}{:12}{:47}{:22}{:22}1376\n", "10.1.1.1", "0", "::", "15", "3"),
             ]
         );
         assert_eq!(
@@ -325,17 +264,13 @@ mod tests {
     fn long_values_keep_one_blank() {
         let class = [b'x'; 30];
         let sample = sample("class").text("class", &class).values(&[1, 2]);
-        let line = &lines(
-            &sample,
-            Columns::formatted(&sample.schema, &Style::default(), true),
-        )[1];
+        let line = &lines(&sample, Columns::formatted(&sample.schema, &Style::default(), true))[1];
         assert_eq!(*line, format!("{} {:22}2\n", "x".repeat(30), "1"));
     }
 
     #[test]
     fn columns_without_a_width_are_refused_by_name() {
-        let names =
-            refused(&sample("src_host,label,as_path,srv6_seg_ipv6_list,mpls_vpn_rd+bins").schema);
+        let names = refused(&sample("src_host,label,as_path,srv6_seg_ipv6_list,mpls_vpn_rd+bins").schema);
         assert_eq!(names, ["label", "as_path", "srv6_seg_ipv6_list"]);
     }
 }

@@ -89,9 +89,7 @@ impl Json {
             out.extend_from_slice(plan.constant.get(start..step.end).unwrap_or_default());
             start = step.end;
             match step.form {
-                Form::Plain => self
-                    .values
-                    .write(out, step.kind, step.at, row, strings, flush),
+                Form::Plain => self.values.write(out, step.kind, step.at, row, strings, flush),
                 form => special(out, form, step, row, strings),
             }
         }
@@ -101,31 +99,18 @@ impl Json {
 
 impl Plan {
     fn new(columns: &[Column], style: &Style, frame: Frame<'_>, counters: bool) -> Self {
-        let mut plan = Self {
-            constant: vec![b'{'],
-            steps: Vec::new(),
-        };
+        let mut plan = Self { constant: vec![b'{'], steps: Vec::new() };
         if frame.event_type {
-            plan.constant
-                .extend_from_slice(b"\"event_type\": \"purge\"");
+            plan.constant.extend_from_slice(b"\"event_type\": \"purge\"");
         }
-        for column in columns
-            .iter()
-            .filter(|column| counters || column.kind != Kind::Counter)
-        {
+        for column in columns.iter().filter(|column| counters || column.kind != Kind::Counter) {
             plan.name(&column.json);
             let form = form(column.kind, style);
-            let quoted = is_text(column.kind)
-                && matches!(form, Form::Plain | Form::Escaped | Form::StatusWords);
+            let quoted = is_text(column.kind) && matches!(form, Form::Plain | Form::Escaped | Form::StatusWords);
             if quoted {
                 plan.constant.push(b'"');
             }
-            plan.steps.push(Step {
-                end: plan.constant.len(),
-                form,
-                kind: column.kind,
-                at: column.at,
-            });
+            plan.steps.push(Step { end: plan.constant.len(), form, kind: column.kind, at: column.at });
             if quoted {
                 plan.constant.push(b'"');
             }
@@ -168,14 +153,7 @@ fn form(kind: Kind, style: &Style) -> Form {
 fn is_text(kind: Kind) -> bool {
     !matches!(
         kind,
-        Kind::U8
-            | Kind::U16
-            | Kind::U32
-            | Kind::U64
-            | Kind::TcpFlags
-            | Kind::Counter
-            | Kind::Real
-            | Kind::None
+        Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 | Kind::TcpFlags | Kind::Counter | Kind::Real | Kind::None
     )
 }
 
@@ -185,26 +163,18 @@ fn special(out: &mut Vec<u8>, form: Form, step: &Step, row: &Aggregate<'_>, stri
     match form {
         Form::LabelMap => label_map(out, text),
         Form::Words => {
-            let words = text
-                .split(|octet| *octet == b' ')
-                .filter(|word| !word.is_empty());
-            array(out, words, |out, word| value::escaped(out, word));
+            let words = text.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
+            array(out, words, value::escaped);
         }
-        Form::LabelArray => array(
-            out,
-            value::labels(text).enumerate(),
-            |out, (position, label)| {
-                decimal(out, position as u64);
-                out.push(b'-');
-                decimal(out, u64::from(label));
-            },
-        ),
+        Form::LabelArray => array(out, value::labels(text).enumerate(), |out, (position, label)| {
+            decimal(out, position as u64);
+            out.push(b'-');
+            decimal(out, u64::from(label));
+        }),
         Form::SegmentArray => array(out, text.as_chunks().0.iter(), address::v6),
         Form::FlagArray => {
             let flags = value::tcp_flags(value::value(row, step.at));
-            array(out, flags, |out, name| {
-                out.extend_from_slice(name.as_bytes())
-            });
+            array(out, flags, |out, name| out.extend_from_slice(name.as_bytes()));
         }
         Form::StatusWords => {
             let [category, reason] = value::fwd_status(value::octets::<1>(row, step.at)[0]);
@@ -220,10 +190,7 @@ fn special(out: &mut Vec<u8>, form: Form, step: &Step, row: &Aggregate<'_>, stri
             value::escaped(out, text);
             if matches!(step.kind, Kind::AsPath | Kind::Communities) {
                 let written = out.get_mut(start..).unwrap_or_default();
-                written
-                    .iter_mut()
-                    .filter(|octet| **octet == b' ')
-                    .for_each(|octet| *octet = b'_');
+                written.iter_mut().filter(|octet| **octet == b' ').for_each(|octet| *octet = b'_');
             }
         }
     }
@@ -233,11 +200,7 @@ fn special(out: &mut Vec<u8>, form: Form, step: &Step, row: &Aggregate<'_>, stri
 fn array<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     out.push(b'[');
     for (position, item) in items.enumerate() {
-        out.extend_from_slice(if position > 0 {
-            b", \"".as_slice()
-        } else {
-            b"\""
-        });
+        out.extend_from_slice(if position > 0 { b", \"".as_slice() } else { b"\"" });
         write(out, item);
         out.push(b'"');
     }
@@ -247,31 +210,17 @@ fn array<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, write: impl Fn(&m
 /// Writes a label `key%value,key2%value2` as an object. Of equal keys the last one counts.
 fn label_map(out: &mut Vec<u8>, label: &[u8]) {
     let pair = |part: &[u8]| {
-        let at = part
-            .iter()
-            .position(|octet| *octet == b'%')
-            .unwrap_or(part.len());
-        (
-            part[..at].to_vec(),
-            part.get(at + 1..).unwrap_or_default().to_vec(),
-        )
+        let at = part.iter().position(|octet| *octet == b'%').unwrap_or(part.len());
+        (part[..at].to_vec(), part.get(at + 1..).unwrap_or_default().to_vec())
     };
-    let pairs: Vec<_> = label
-        .split(|octet| *octet == b',')
-        .filter(|part| !part.is_empty())
-        .map(pair)
-        .collect();
+    let pairs: Vec<_> = label.split(|octet| *octet == b',').filter(|part| !part.is_empty()).map(pair).collect();
     out.push(b'{');
     let start = out.len();
     for (number, (key, value)) in pairs.iter().enumerate() {
         if pairs.iter().skip(number + 1).any(|(later, _)| later == key) {
             continue;
         }
-        out.extend_from_slice(if out.len() > start {
-            b", \"".as_slice()
-        } else {
-            b"\""
-        });
+        out.extend_from_slice(if out.len() > start { b", \"".as_slice() } else { b"\"" });
         value::escaped(out, key);
         out.extend_from_slice(b"\": \"");
         value::escaped(out, value);
@@ -286,33 +235,24 @@ mod tests {
     use crate::testing::{Sample, sample};
 
     fn line(sample: &Sample, style: &Style) -> String {
-        let mut json = Json::new(
-            &sample.schema,
-            style,
-            Frame {
-                event_type: true,
-                writer_id: None,
-            },
-        );
+        let mut json = Json::new(&sample.schema, style, Frame { event_type: true, writer_id: None });
         let mut out = Vec::new();
         for row in sample.table.iter() {
             json.row(&mut out, &row, sample.table.strings(), 1_700_000_060);
         }
-        serde_json::from_slice::<serde_json::Value>(&out)
-            .unwrap_or_else(|e| panic!("{e}: {out:?}"));
+        serde_json::from_slice::<serde_json::Value>(&out).unwrap_or_else(|e| panic!("{e}: {out:?}"));
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn members_stand_in_order_with_their_types() {
-        let sample =
-            sample("proto,src_host,dst_host,src_port,dst_port,tcpflags,etype,src_mac,tag,flows")
-                .ip("ip_src", "10.0.0.1")
-                .number("port_src", 1024)
-                .number("ip_proto", 6)
-                .number("etype", 0x86dd)
-                .number("tag", u64::MAX)
-                .values(&[2, u64::MAX, 0x1b, 1]);
+        let sample = sample("proto,src_host,dst_host,src_port,dst_port,tcpflags,etype,src_mac,tag,flows")
+            .ip("ip_src", "10.0.0.1")
+            .number("port_src", 1024)
+            .number("ip_proto", 6)
+            .number("etype", 0x86dd)
+            .number("tag", u64::MAX)
+            .values(&[2, u64::MAX, 0x1b, 1]);
         assert_eq!(
             line(&sample, &Style::default()),
             "{\"event_type\": \"purge\", \"tag\": 18446744073709551615, \"mac_src\": \"00:00:00:00:00:00\", \
@@ -328,33 +268,20 @@ mod tests {
         let row = sample.table.iter().next().unwrap();
         let strings = sample.table.strings();
         let mut out = Vec::new();
-        Json::new(&sample.schema, &Style::default(), Frame::default())
-            .row(&mut out, &row, strings, 0);
+        Json::new(&sample.schema, &Style::default(), Frame::default()).row(&mut out, &row, strings, 0);
         assert_eq!(out, b"{\"packets\": 1, \"bytes\": 2}");
         out.clear();
-        let frame = Frame {
-            event_type: false,
-            writer_id: Some("a/7"),
-        };
+        let frame = Frame { event_type: false, writer_id: Some("a/7") };
         Json::new(&sample.schema, &Style::default(), frame).row(&mut out, &row, strings, 0);
-        assert_eq!(
-            out,
-            b"{\"packets\": 1, \"bytes\": 2, \"writer_id\": \"a/7\"}"
-        );
+        assert_eq!(out, b"{\"packets\": 1, \"bytes\": 2, \"writer_id\": \"a/7\"}");
     }
 
     #[test]
     fn texts_are_escaped_and_labels_can_be_maps() {
-        let sample = sample("label")
-            .text("label", b"site%p\"ar,role%edge,site%lon,alone")
-            .values(&[1, 1]);
-        let style = Style {
-            label_as_map: true,
-            ..Style::default()
-        };
+        let sample = sample("label").text("label", b"site%p\"ar,role%edge,site%lon,alone").values(&[1, 1]);
+        let style = Style { label_as_map: true, ..Style::default() };
         assert!(
-            line(&sample, &style)
-                .contains("\"label\": {\"role\": \"edge\", \"site\": \"lon\", \"alone\": \"\"}")
+            line(&sample, &style).contains("\"label\": {\"role\": \"edge\", \"site\": \"lon\", \"alone\": \"\"}")
         );
         assert!(line(&sample, &Style::default()).contains("\"label\": \"site%p\\\"ar,role%edge"));
     }
@@ -362,8 +289,7 @@ mod tests {
     #[test]
     fn lists_are_joined_or_arrays() {
         let mut sample = sample("mpls_label_stack,as_path,std_comm,srv6_seg_ipv6_list,tcpflags");
-        let segments =
-            ["2001:db8::1", "fc00::"].map(|s| s.parse::<std::net::Ipv6Addr>().unwrap().octets());
+        let segments = ["2001:db8::1", "fc00::"].map(|s| s.parse::<std::net::Ipv6Addr>().unwrap().octets());
         sample = sample
             .text("mpls_label_stack", &[0x03, 0xe8, 0x10, 0, 0x01, 0x80])
             .text("as_path", b"64496 64497")
@@ -371,14 +297,8 @@ mod tests {
             .text("srv6_seg_ipv6_list", segments.as_flattened())
             .values(&[1, 1, 0xc2]);
         let plain = line(&sample, &Style::default());
-        assert!(
-            plain.contains("\"mpls_label_stack\": \"16001_24\""),
-            "{plain}"
-        );
-        assert!(
-            plain.contains("\"as_path\": \"64496_64497\"")
-                && plain.contains("\"comms\": \"1:2_no-export\"")
-        );
+        assert!(plain.contains("\"mpls_label_stack\": \"16001_24\""), "{plain}");
+        assert!(plain.contains("\"as_path\": \"64496_64497\"") && plain.contains("\"comms\": \"1:2_no-export\""));
         assert!(plain.contains("\"srv6_seg_ipv6_list\": [\"2001:db8::1\", \"fc00::\"]"));
         let style = Style {
             mpls_label_stack_as_array: true,
@@ -388,10 +308,7 @@ mod tests {
             ..Style::default()
         };
         let arrays = line(&sample, &style);
-        assert!(
-            arrays.contains("\"mpls_label_stack\": [\"0-16001\", \"1-24\"]"),
-            "{arrays}"
-        );
+        assert!(arrays.contains("\"mpls_label_stack\": [\"0-16001\", \"1-24\"]"), "{arrays}");
         assert!(arrays.contains("\"as_path\": [\"64496\", \"64497\"]"));
         assert!(arrays.contains("\"comms\": [\"1:2\", \"no-export\"]"));
         assert!(arrays.contains("\"tcp_flags\": [\"SYN\", \"CWR\", \"ECE\"]"));
@@ -399,28 +316,22 @@ mod tests {
 
     #[test]
     fn events_have_no_counters_but_idle_flows_have() {
-        let event = sample("src_port,nat_event")
-            .number("nat_event", 1)
-            .values(&[0, 0]);
+        let event = sample("src_port,nat_event").number("nat_event", 1).values(&[0, 0]);
         assert_eq!(
             line(&event, &Style::default()),
             "{\"event_type\": \"purge\", \"port_src\": 0, \"nat_event\": 1}"
         );
         let idle = sample("src_port,nat_event").values(&[0, 0]);
-        assert!(
-            line(&idle, &Style::default())
-                .ends_with("\"nat_event\": 0, \"packets\": 0, \"bytes\": 0}")
-        );
+        assert!(line(&idle, &Style::default()).ends_with("\"nat_event\": 0, \"packets\": 0, \"bytes\": 0}"));
     }
 
     #[test]
     fn bins_show_their_start_and_the_time_of_the_flush() {
-        let sample = sample("src_port+bins")
-            .number("stamp_inserted", 1_700_000_000)
-            .values(&[1, 2]);
+        let sample = sample("src_port+bins").number("stamp_inserted", 1_700_000_000).values(&[1, 2]);
         assert!(
-            line(&sample, &Style::default())
-                .contains("\"stamp_inserted\": \"2023-11-14 22:13:20\", \"stamp_updated\": \"2023-11-14 22:14:20\"")
+            line(&sample, &Style::default()).contains(
+                "\"stamp_inserted\": \"2023-11-14 22:13:20\", \"stamp_updated\": \"2023-11-14 22:14:20\""
+            )
         );
     }
 
@@ -430,21 +341,12 @@ mod tests {
             let sample = sample(primitive.name).values(&[0; 3]);
             let text = line(&sample, &Style::default());
             assert!(
-                primitive.json.is_empty()
-                    || primitive.name.ends_with("coords")
-                    || text.contains(primitive.json)
+                primitive.json.is_empty() || primitive.name.ends_with("coords") || text.contains(primitive.json)
             );
         }
-        let mut style = Style {
-            tcpflags_as_array: true,
-            fwd_status_as_string: true,
-            ..Style::default()
-        };
+        let mut style = Style { tcpflags_as_array: true, fwd_status_as_string: true, ..Style::default() };
         style.label_as_map = true;
-        let text = line(
-            &sample("label,tcpflags,fwd_status,tunnel_tcpflags,class").values(&[0; 4]),
-            &style,
-        );
+        let text = line(&sample("label,tcpflags,fwd_status,tunnel_tcpflags,class").values(&[0; 4]), &style);
         assert_eq!(
             text,
             "{\"event_type\": \"purge\", \"label\": {}, \"class\": \"unknown\", \"tcp_flags\": [], \

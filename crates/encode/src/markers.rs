@@ -14,6 +14,19 @@ pub struct Purge {
     pub seconds: u64,
 }
 
+/// The text of `writer_id`: `writer_id_string` with its variables filled. `name` is the plugin's.
+///
+/// | variable | stands for |
+/// |---|---|
+/// | `$proc_name` | the plugin's name |
+/// | `$writer_pid` | the process id |
+/// | `$pmacct_build` | the version |
+pub fn writer_id(template: &str, name: &str, pid: u32, build: &str) -> String {
+    let filled = template.replace("$writer_pid", &pid.to_string()).replace("$pmacct_build", build);
+    // The name comes last: what looks like a variable in it is none.
+    filled.replace("$proc_name", name)
+}
+
 /// Writes the line before the title of CSV and formatted output.
 pub fn text_start(out: &mut Vec<u8>, pid: u32) {
     text(out, b"START", pid);
@@ -42,11 +55,9 @@ pub fn json_start(out: &mut Vec<u8>, writer_id: &str) {
 /// Writes the JSON object behind the rows, without a newline.
 pub fn json_end(out: &mut Vec<u8>, writer_id: &str, purge: Purge) {
     json(out, "purge_close", writer_id);
-    for (name, number) in [
-        ("purged_entries", purge.written),
-        ("total_entries", purge.total),
-        ("duration", purge.seconds),
-    ] {
+    for (name, number) in
+        [("purged_entries", purge.written), ("total_entries", purge.total), ("duration", purge.seconds)]
+    {
         out.extend_from_slice(b", \"");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\": ");
@@ -68,20 +79,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn writer_ids_are_filled() {
+        assert_eq!(writer_id("$proc_name/$writer_pid", "a$writer_pid", 7, "1"), "a$writer_pid/7");
+        assert_eq!(writer_id("x-$pmacct_build", "a", 7, "1.8"), "x-1.8");
+    }
+
+    #[test]
     fn both_forms() {
         let mut out = Vec::new();
         text_start(&mut out, 18740);
         text_end(&mut out, 18740);
         json_start(&mut out, "a/18752");
-        json_end(
-            &mut out,
-            "a/18752",
-            Purge {
-                written: 2,
-                total: 3,
-                seconds: 1,
-            },
-        );
+        json_end(&mut out, "a/18752", Purge { written: 2, total: 3, seconds: 1 });
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "--START (18740)--\n--END (18740)--\n\

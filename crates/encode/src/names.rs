@@ -113,34 +113,18 @@ impl Template {
 
     /// True when the name depends on the time.
     pub fn has_time(&self) -> bool {
-        self.parts
-            .iter()
-            .any(|part| matches!(part, Part::Time(_) | Part::ZoneOffset))
+        self.parts.iter().any(|part| matches!(part, Part::Time(_) | Part::ZoneOffset))
     }
 
     /// Binds the name to a plugin: `refresh` and `history` are its settings in seconds.
     pub fn bind(&self, schema: &Schema, zone: TimeZone, refresh: u64, history: u64) -> Name {
-        let at = |json: &str| {
-            schema
-                .columns
-                .iter()
-                .find(|column| column.json == json)
-                .map(|column| column.at)
-        };
+        let at = |json: &str| schema.columns.iter().find(|column| column.json == json).map(|column| column.at);
         Name {
             parts: self.parts.clone(),
             has_time: self.has_time(),
             tag: self.parts.contains(&Part::Tag).then(|| at("tag")).flatten(),
-            tag2: self
-                .parts
-                .contains(&Part::Tag2)
-                .then(|| at("tag2"))
-                .flatten(),
-            peer: self
-                .parts
-                .contains(&Part::PeerSrcIp)
-                .then(|| at("peer_ip_src"))
-                .flatten(),
+            tag2: self.parts.contains(&Part::Tag2).then(|| at("tag2")).flatten(),
+            peer: self.parts.contains(&Part::PeerSrcIp).then(|| at("peer_ip_src")).flatten(),
             zone,
             refresh,
             history,
@@ -151,8 +135,7 @@ impl Template {
 /// The known word with which `text` starts, unless letters or digits follow it.
 fn word(text: &str) -> Option<(&'static str, Part)> {
     let starts = |word: &str| {
-        text.strip_prefix(word)
-            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+        text.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
     };
     WORDS.iter().find(|(word, _)| starts(word)).cloned()
 }
@@ -195,12 +178,8 @@ impl Name {
 
     /// The name at a time (seconds since 1970), for a record; without one, tags are 0 and addresses unknown.
     pub fn fill(&self, seconds: u64, row: Option<&Aggregate<'_>>) -> String {
-        let at = i64::try_from(seconds)
-            .unwrap_or(i64::MAX)
-            .min(Timestamp::MAX.as_second());
-        let zoned = Timestamp::from_second(at)
-            .unwrap_or_default()
-            .to_zoned(self.zone.clone());
+        let at = i64::try_from(seconds).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
+        let zoned = Timestamp::from_second(at).unwrap_or_default().to_zoned(self.zone.clone());
         let time = |format: &str| zoned.strftime(format).to_string();
         let tag = |at: Option<At>| match (at, row) {
             (Some(at), Some(row)) => u64::from_be_bytes(value::octets(row, at)),
@@ -255,9 +234,7 @@ mod tests {
             .ip("peer_ip_src", "2001:db8::1")
             .values(&[1, 1]);
         let zone = TimeZone::get("Europe/Rome").unwrap();
-        let name = Template::parse(name)
-            .unwrap()
-            .bind(&sample.schema, zone, 60, 300);
+        let name = Template::parse(name).unwrap().bind(&sample.schema, zone, 60, 300);
         name.fill(AT, sample.table.iter().next().as_ref())
     }
 
@@ -267,36 +244,22 @@ mod tests {
             filled("x-%Y-%m-%s-$ref-$hst-$psi-$post_tag-$tag-$label.json"),
             "x-2023-11-1700000000-60-300-$psi-42-42-$label.json"
         );
-        assert_eq!(
-            filled("%d %H %M %S %w %W %z $tzone 100%%"),
-            "14 23 13 20 2 46 +0100 +01:00 100%"
-        );
-        assert_eq!(
-            filled("$tag_$tag2/$peer_src_ip"),
-            "42_18446744073709551615/2001_db8__1"
-        );
+        assert_eq!(filled("%d %H %M %S %w %W %z $tzone 100%%"), "14 23 13 20 2 46 +0100 +01:00 100%");
+        assert_eq!(filled("$tag_$tag2/$peer_src_ip"), "42_18446744073709551615/2001_db8__1");
         assert_eq!(filled("$tagged $post_tag2x $"), "$tagged $post_tag2x $");
     }
 
     #[test]
     fn what_the_record_does_not_know_is_zero_or_null() {
         let sample = sample("src_host").values(&[1, 1]);
-        let name = Template::parse("$tag-$peer_src_ip").unwrap().bind(
-            &sample.schema,
-            TimeZone::UTC,
-            60,
-            0,
-        );
+        let name = Template::parse("$tag-$peer_src_ip").unwrap().bind(&sample.schema, TimeZone::UTC, 60, 0);
         assert!(!name.depends_on_record() && !name.has_time());
         assert_eq!(name.fill(AT, sample.table.iter().next().as_ref()), "0-null");
     }
 
     #[test]
     fn unknown_letters_are_named() {
-        assert_eq!(
-            Template::parse("a-%j").unwrap_err().to_string(),
-            "%j not supported."
-        );
+        assert_eq!(Template::parse("a-%j").unwrap_err().to_string(), "%j not supported.");
         assert_eq!(Template::parse("a-%"), Err(Unsupported(None)));
     }
 
@@ -304,9 +267,7 @@ mod tests {
     fn keys_tell_names_apart() {
         let name = |words: &str, tag| {
             let sample = sample(words).number("tag", tag).values(&[1, 1]);
-            let name = Template::parse("$tag")
-                .unwrap()
-                .bind(&sample.schema, TimeZone::UTC, 0, 0);
+            let name = Template::parse("$tag").unwrap().bind(&sample.schema, TimeZone::UTC, 0, 0);
             let mut key = Vec::new();
             name.key(&mut key, &sample.table.iter().next().unwrap());
             key

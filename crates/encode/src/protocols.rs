@@ -14,9 +14,7 @@ pub fn name(protocol: u8) -> Option<&'static str> {
 
 /// The protocol of a name, in any case.
 pub fn number(name: &str) -> Option<u8> {
-    let at = NAMES
-        .iter()
-        .position(|known| !known.is_empty() && known.eq_ignore_ascii_case(name))?;
+    let at = NAMES.iter().position(|known| !known.is_empty() && known.eq_ignore_ascii_case(name))?;
     u8::try_from(at).ok()
 }
 

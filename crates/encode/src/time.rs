@@ -53,18 +53,8 @@ impl Clock {
             (false, true) => Form::Rfc3339,
             (false, false) => Form::Plain,
         };
-        let day = Day {
-            from: 0,
-            to: 0,
-            midnight: 0,
-            date: *b"0000-00-00",
-            offset: *b"+00:00",
-        };
-        Self {
-            zone: style.zone.clone(),
-            form,
-            day,
-        }
+        let day = Day { from: 0, to: 0, midnight: 0, date: *b"0000-00-00", offset: *b"+00:00" };
+        Self { zone: style.zone.clone(), form, day }
     }
 
     /// Writes a time given in microseconds since 1970.
@@ -87,17 +77,9 @@ impl Clock {
         }
         let unset = seconds == 0 && fraction.unwrap_or(0) == 0;
         // Beyond the year 9999 a time is no time any more, but has to be something.
-        let at = i64::try_from(seconds)
-            .unwrap_or(i64::MAX)
-            .min(Timestamp::MAX.as_second());
+        let at = i64::try_from(seconds).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
         let day = match (unset, (self.day.from..self.day.to).contains(&at)) {
-            (true, _) => Day {
-                from: 0,
-                to: 1,
-                midnight: 0,
-                date: *b"0000-00-00",
-                offset: *b"+00:00",
-            },
+            (true, _) => Day { from: 0, to: 1, midnight: 0, date: *b"0000-00-00", offset: *b"+00:00" },
             (false, true) => self.day,
             (false, false) => {
                 self.day = Day::of(at, &self.zone);
@@ -107,11 +89,7 @@ impl Clock {
         let second = (at - day.midnight).clamp(0, DAY - 1) as u32;
         let mut text = [0u8; 19];
         text[..10].copy_from_slice(&day.date);
-        text[10] = if self.form == Form::Rfc3339 {
-            b'T'
-        } else {
-            b' '
-        };
+        text[10] = if self.form == Form::Rfc3339 { b'T' } else { b' ' };
         text[11..13].copy_from_slice(&pair(second / 3600));
         text[13] = b':';
         text[14..16].copy_from_slice(&pair(second / 60 % 60));
@@ -151,10 +129,8 @@ impl Day {
         let date = offset.to_datetime(at).date();
         let year = u32::try_from(date.year()).unwrap_or(0);
         let ([y0, y1], [y2, y3]) = (pair(year / 100), pair(year));
-        let ([m0, m1], [d0, d1]) = (
-            pair(date.month().unsigned_abs().into()),
-            pair(date.day().unsigned_abs().into()),
-        );
+        let ([m0, m1], [d0, d1]) =
+            (pair(date.month().unsigned_abs().into()), pair(date.day().unsigned_abs().into()));
         let minutes = shift.unsigned_abs() as u32 / 60;
         let ([h0, h1], [n0, n1]) = (pair(minutes / 60), pair(minutes % 60));
         let sign = if shift < 0 { b'-' } else { b'+' };
@@ -175,12 +151,7 @@ mod tests {
 
     fn clock(zone: &str, since_epoch: bool, rfc3339: bool) -> Clock {
         let zone = TimeZone::get(zone).unwrap();
-        Clock::new(&Style {
-            zone,
-            since_epoch,
-            rfc3339,
-            ..Style::default()
-        })
+        Clock::new(&Style { zone, since_epoch, rfc3339, ..Style::default() })
     }
 
     fn micros(clock: &mut Clock, micros: u64) -> String {
@@ -192,26 +163,11 @@ mod tests {
     #[test]
     fn each_style_has_its_form() {
         let at = 1_700_000_000_123_456;
-        assert_eq!(
-            micros(&mut clock("Europe/Rome", false, false), at),
-            "2023-11-14 23:13:20.123456"
-        );
-        assert_eq!(
-            micros(&mut clock("Europe/Rome", false, true), at),
-            "2023-11-14T23:13:20.123456+01:00"
-        );
-        assert_eq!(
-            micros(&mut clock("America/St_Johns", false, true), at),
-            "2023-11-14T18:43:20.123456-03:30"
-        );
-        assert_eq!(
-            micros(&mut clock("UTC", false, true), at),
-            "2023-11-14T22:13:20.123456+00:00"
-        );
-        assert_eq!(
-            micros(&mut clock("UTC", true, true), at),
-            "1700000000.123456"
-        );
+        assert_eq!(micros(&mut clock("Europe/Rome", false, false), at), "2023-11-14 23:13:20.123456");
+        assert_eq!(micros(&mut clock("Europe/Rome", false, true), at), "2023-11-14T23:13:20.123456+01:00");
+        assert_eq!(micros(&mut clock("America/St_Johns", false, true), at), "2023-11-14T18:43:20.123456-03:30");
+        assert_eq!(micros(&mut clock("UTC", false, true), at), "2023-11-14T22:13:20.123456+00:00");
+        assert_eq!(micros(&mut clock("UTC", true, true), at), "1700000000.123456");
         let mut out = Vec::new();
         clock("UTC", true, false).seconds(&mut out, 1_700_000_000);
         clock("UTC", false, false).seconds(&mut out, 1_700_000_000);
@@ -220,18 +176,9 @@ mod tests {
 
     #[test]
     fn an_unset_time_is_zeros() {
-        assert_eq!(
-            micros(&mut clock("Europe/Rome", false, false), 0),
-            "0000-00-00 00:00:00.000000"
-        );
-        assert_eq!(
-            micros(&mut clock("Europe/Rome", false, true), 0),
-            "0000-00-00T00:00:00.000000+00:00"
-        );
-        assert_eq!(
-            micros(&mut clock("Europe/Rome", true, false), 0),
-            "0.000000"
-        );
+        assert_eq!(micros(&mut clock("Europe/Rome", false, false), 0), "0000-00-00 00:00:00.000000");
+        assert_eq!(micros(&mut clock("Europe/Rome", false, true), 0), "0000-00-00T00:00:00.000000+00:00");
+        assert_eq!(micros(&mut clock("Europe/Rome", true, false), 0), "0.000000");
     }
 
     #[test]

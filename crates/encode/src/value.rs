@@ -17,6 +17,8 @@ use std::io::Write;
 pub(crate) struct Values {
     num_protos: bool,
     whole_seconds: bool,
+    /// Real numbers have six decimals, as in columns; else as many as they need.
+    six_decimals: bool,
     clock: Clock,
 }
 
@@ -25,8 +27,14 @@ impl Values {
         Self {
             num_protos: style.num_protos,
             whole_seconds: style.whole_seconds,
+            six_decimals: false,
             clock: Clock::new(style),
         }
+    }
+
+    /// The same, with six decimals for real numbers.
+    pub(crate) fn with_six_decimals(style: &Style) -> Self {
+        Self { six_decimals: true, ..Self::new(style) }
     }
 
     /// Writes one value. Texts are written as they are, whatever they hold. `flush` is the time of the flush in
@@ -86,39 +94,26 @@ impl Values {
         }
     }
 
-    fn rare(
-        &mut self,
-        out: &mut Vec<u8>,
-        kind: Kind,
-        at: At,
-        row: &Aggregate<'_>,
-        strings: &Strings,
-    ) {
+    fn rare(&mut self, out: &mut Vec<u8>, kind: Kind, at: At, row: &Aggregate<'_>, strings: &Strings) {
         match kind {
             // Writing to a `Vec` cannot fail.
             Kind::Rd => drop(write!(out, "{}", wire::RouteDistinguisher(octets(row, at)))),
-            Kind::RdOrigin => {
-                out.extend_from_slice(RdOrigin(octets::<1>(row, at)[0]).word().as_bytes())
-            }
+            Kind::RdOrigin => out.extend_from_slice(RdOrigin(octets::<1>(row, at)[0]).word().as_bytes()),
             Kind::Real => {
                 let real = f64::from_be_bytes(octets(row, at));
                 // JSON knows no infinities, and a coordinate has none.
-                drop(write!(
-                    out,
-                    "{:?}",
-                    if real.is_finite() { real } else { 0.0 }
-                ));
+                let real = if real.is_finite() { real } else { 0.0 };
+                drop(match self.six_decimals {
+                    true => write!(out, "{real:.6}"),
+                    false => write!(out, "{real:?}"),
+                });
             }
             Kind::Class => match text(row, at, strings) {
                 b"" => out.extend_from_slice(b"unknown"),
                 class => out.extend_from_slice(class),
             },
             Kind::AsPath | Kind::Communities => {
-                out.extend(
-                    text(row, at, strings)
-                        .iter()
-                        .map(|octet| if *octet == b' ' { b'_' } else { *octet }),
-                );
+                out.extend(text(row, at, strings).iter().map(|octet| if *octet == b' ' { b'_' } else { *octet }));
             }
             Kind::Labels => {
                 for (position, label) in labels(text(row, at, strings)).enumerate() {
@@ -133,10 +128,7 @@ impl Values {
                     if position > 0 {
                         out.push(b'-');
                     }
-                    out.extend_from_slice(&[
-                        UPPER[usize::from(octet >> 4)],
-                        UPPER[usize::from(octet & 15)],
-                    ]);
+                    out.extend_from_slice(&[UPPER[usize::from(octet >> 4)], UPPER[usize::from(octet & 15)]]);
                 }
             }
             Kind::Segments => {
@@ -154,21 +146,14 @@ impl Values {
 
 /// True for kinds whose text comes from outside and may hold anything.
 pub(crate) fn is_free_text(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Text | Kind::Class | Kind::Label | Kind::AsPath | Kind::Communities
-    )
+    matches!(kind, Kind::Text | Kind::Class | Kind::Label | Kind::AsPath | Kind::Communities)
 }
 
 /// The octets of a column in the key; zeros where the key is shorter, which it is not.
 #[inline]
 pub(crate) fn octets<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
     let At::Key(at) = at else { return [0; N] };
-    row.key
-        .get(at..)
-        .and_then(|key| key.first_chunk())
-        .copied()
-        .unwrap_or([0; N])
+    row.key.get(at..).and_then(|key| key.first_chunk()).copied().unwrap_or([0; N])
 }
 
 /// The value of a column that is not in the key.
@@ -186,11 +171,7 @@ pub(crate) fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a
 
 /// The labels of an MPLS label stack, top first.
 pub(crate) fn labels(stack: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    stack
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]) >> 4)
+    stack.as_chunks::<3>().0.iter().map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]) >> 4)
 }
 
 /// Names of the TCP flags from the high bit down. Those of RFC 3168 come last, so that the arrays of hosts
@@ -208,10 +189,7 @@ const FLAGS: [(u64, &str); 8] = [
 
 /// The names of the flags that are set.
 pub(crate) fn tcp_flags(flags: u64) -> impl Iterator<Item = &'static str> {
-    FLAGS
-        .iter()
-        .filter(move |(bit, _)| flags & bit != 0)
-        .map(|(_, name)| *name)
+    FLAGS.iter().filter(move |(bit, _)| flags & bit != 0).map(|(_, name)| *name)
 }
 
 /// A forwarding status in words: its category, and its reason (RFC 7270 section 4.12).
@@ -239,10 +217,7 @@ pub(crate) fn fwd_status(status: u8) -> [&'static str; 2] {
         194 => "Incomplete Adjacency",
         _ => "Unclassified",
     };
-    [
-        ["UNKNOWN", "FORWARDED", "DROPPED", "CONSUMED"][usize::from(status >> 6)],
-        reason,
-    ]
+    [["UNKNOWN", "FORWARDED", "DROPPED", "CONSUMED"][usize::from(status >> 6)], reason]
 }
 
 /// Tells rows of events (NAT, firewall) from those of traffic.
@@ -255,14 +230,7 @@ pub(crate) struct Events(Vec<At>);
 impl Events {
     pub(crate) fn new(schema: &Schema) -> Self {
         let names = ["nat_event", "fw_event"];
-        Self(
-            schema
-                .columns
-                .iter()
-                .filter(|c| names.contains(&c.json.as_ref()))
-                .map(|c| c.at)
-                .collect(),
-        )
+        Self(schema.columns.iter().filter(|c| names.contains(&c.json.as_ref())).map(|c| c.at).collect())
     }
 
     /// True where no row can be an event.
@@ -308,10 +276,7 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
             b'\t' => out.extend_from_slice(b"\\t"),
             0..0x20 => {
                 out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[
-                    LOWER[usize::from(octet >> 4)],
-                    LOWER[usize::from(octet & 15)],
-                ]);
+                out.extend_from_slice(&[LOWER[usize::from(octet >> 4)], LOWER[usize::from(octet & 15)]]);
             }
             _ => out.push(octet),
         }

@@ -1,6 +1,7 @@
 //! Where tables go: the contract between workers and plugins, and the plugins.
 #![forbid(unsafe_code)]
 
+pub mod memory;
 pub mod outlet;
 pub mod print;
 pub mod sink;

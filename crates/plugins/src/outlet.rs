@@ -101,14 +101,8 @@ pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
             early: early.clone(),
         })
         .collect();
-    let inlet = Inlet {
-        requests,
-        answers: asked,
-        early: full,
-        wakes: Vec::new(),
-        running: workers,
-        last: Vec::new(),
-    };
+    let inlet =
+        Inlet { requests, answers: asked, early: full, wakes: Vec::new(), running: workers, last: Vec::new() };
     (outlets, inlet)
 }
 

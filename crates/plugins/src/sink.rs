@@ -14,8 +14,12 @@
 
 use aggregate::Table;
 use aggregate::time_bin::{Bins, Roundoff, Width};
+use config::keys::{encoding, output, print, time};
+use config::{Plugin, Problems, Span};
+use encode::Style;
 use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
 use jiff::tz::TimeZone;
+use runtime::privileges::{self, Umask};
 use stats::{Counter, Counters, Tally};
 use std::time::{Duration, Instant};
 
@@ -43,11 +47,7 @@ impl Schedule {
     pub fn new(refresh: u32, delay: u32, roundoff: Roundoff, now: u64, zone: TimeZone) -> Self {
         let start = i64::try_from(now).unwrap_or(i64::MAX);
         let bins = Bins::new(Width::Seconds(refresh.max(1)), roundoff, 0, start, zone);
-        let mut schedule = Self {
-            bins,
-            delay: u64::from(delay),
-            next: 0,
-        };
+        let mut schedule = Self { bins, delay: u64::from(delay), next: 0 };
         schedule.next = schedule.after(now) + schedule.delay;
         schedule
     }
@@ -64,11 +64,7 @@ impl Schedule {
 
     /// Until when to wait. It may be earlier than the flush, so ask [`Self::is_due`] then.
     pub fn wait_until(&self, now_micros: u64) -> Instant {
-        let left = Duration::from_micros(
-            self.next
-                .saturating_mul(1_000_000)
-                .saturating_sub(now_micros),
-        );
+        let left = Duration::from_micros(self.next.saturating_mul(1_000_000).saturating_sub(now_micros));
         Instant::now() + left.min(LOOK_AGAIN)
     }
 
@@ -81,6 +77,51 @@ impl Schedule {
         let (_, end) = self.bins.bounds(i64::try_from(seconds).unwrap_or(i64::MAX));
         u64::try_from(end).unwrap_or(u64::MAX / 2)
     }
+}
+
+/// The look of values, as the plugin's settings have it.
+pub fn style(plugin: &Plugin) -> Style {
+    let zone = if plugin.get(&time::TIMESTAMPS_UTC) { TimeZone::UTC } else { TimeZone::system() };
+    Style {
+        zone,
+        since_epoch: plugin.get(&time::TIMESTAMPS_SINCE_EPOCH),
+        rfc3339: plugin.get(&time::TIMESTAMPS_RFC9557),
+        whole_seconds: plugin.get(&time::TIMESTAMPS_SECS),
+        num_protos: plugin.get(&print::PRINT_NUM_PROTOS),
+        tcpflags_as_array: plugin.get(&encoding::TCPFLAGS_ENCODE_AS_ARRAY),
+        fwd_status_as_string: plugin.get(&encoding::FWD_STATUS_ENCODE_AS_STRING),
+        mpls_label_stack_as_array: plugin.get(&encoding::MPLS_LABEL_STACK_ENCODE_AS_ARRAY),
+        label_as_map: plugin.get(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
+        comms_as_array: plugin.get(&encoding::BGP_COMMS_ENCODE_AS_ARRAY),
+        as_path_as_array: plugin.get(&encoding::AS_PATH_ENCODE_AS_ARRAY),
+        separator: plugin.get(&print::PRINT_OUTPUT_SEPARATOR),
+    }
+}
+
+/// Mask and owners of the files that the plugin makes. A name that nobody has is a warning.
+pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settings {
+    let uid = plugin.get(&output::FILES_UID);
+    let gid = plugin.get(&output::FILES_GID);
+    let settings = runtime::files::Settings {
+        umask: Umask::new(plugin.get(&output::FILES_UMASK)),
+        uid: uid.as_deref().and_then(privileges::uid),
+        gid: gid.as_deref().and_then(privileges::gid),
+    };
+    if let (Some(name), None) = (&uid, settings.uid) {
+        problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no user '{name}'. Ignored."), None);
+    }
+    if let (Some(name), None) = (&gid, settings.gid) {
+        problems.warn(plugin.blame(&output::FILES_GID), format!("files_gid: no group '{name}'. Ignored."), None);
+    }
+    settings
+}
+
+/// The width of time bins (`*_history`), if there are any.
+pub fn width(span: Option<Span>) -> Option<Width> {
+    Some(match span? {
+        Span::Seconds(seconds) => Width::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX)),
+        Span::Months(months) => Width::Months(months),
+    })
 }
 
 /// Why aggregates were given up.
@@ -133,11 +174,7 @@ pub struct Account {
 impl Account {
     /// An account over those counters.
     pub fn new(counters: Counters) -> Self {
-        Self {
-            counters,
-            tally: Tally::default(),
-            waiting: 0,
-        }
+        Self { counters, tally: Tally::default(), waiting: 0 }
     }
 
     /// Aggregates that are neither written nor given up.
@@ -236,26 +273,10 @@ mod tests {
         let mut account = Account::new(counters);
         account.handed(10);
         account.written(4);
-        account.given_up(
-            Sum {
-                aggregates: 2,
-                packets: 5,
-                octets: 500,
-            },
-            Reason::Refused,
-        );
+        account.given_up(Sum { aggregates: 2, packets: 5, octets: 500 }, Reason::Refused);
         let snapshot = reader.snapshot();
-        assert_eq!(
-            (account.waiting(), snapshot[Counter::AggregatesWaiting]),
-            (4, 4)
-        );
-        assert_eq!(
-            (
-                snapshot[Counter::PacketsGivenUp],
-                snapshot[Counter::BytesGivenUp]
-            ),
-            (5, 500)
-        );
+        assert_eq!((account.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
+        assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (5, 500));
         assert!(stats::check(&snapshot, stats::Scope::Plugin).is_empty());
     }
 }

@@ -95,6 +95,7 @@ counters! {
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
     RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded, and sets that ended inside one";
+    RecordsMissing = Worker Total "records_missing_total" "": "Records that headers announced and datagrams did not hold";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";

@@ -17,7 +17,7 @@ struct Document {
 }
 
 /// Every generated document.
-const DOCUMENTS: &[Document] = &[];
+const DOCUMENTS: &[Document] = &[Document { path: "CONFIG-KEYS.md", render: config::render::config_keys }];
 
 fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {

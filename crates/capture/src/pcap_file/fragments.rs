@@ -145,7 +145,13 @@ impl Fragments {
                     self.give_up(0);
                 }
                 let (key, since_us) = (fragment.key, time_us);
-                self.waiting.push_back(Partial { key, since_us, octets: Vec::new(), parts: Vec::new(), end: None });
+                self.waiting.push_back(Partial {
+                    key,
+                    since_us,
+                    octets: Vec::new(),
+                    parts: Vec::new(),
+                    end: None,
+                });
                 self.waiting.len() - 1
             }
         };
@@ -179,7 +185,13 @@ mod tests {
 
     fn part(id: u32, offset: usize, octets: &[u8], more: bool) -> Fragment<'_> {
         let address = IpAddr::from([192, 0, 2, 1]);
-        Fragment { key: Key { source: address, destination: address, protocol: 17, id }, offset, more, octets, cut: false }
+        Fragment {
+            key: Key { source: address, destination: address, protocol: 17, id },
+            offset,
+            more,
+            octets,
+            cut: false,
+        }
     }
 
     #[test]

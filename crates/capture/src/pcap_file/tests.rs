@@ -96,7 +96,12 @@ fn frames_come_with_their_time_and_length() {
 
 #[test]
 fn datagrams_of_both_families_lose_their_padding() {
-    let frames = [ipv4(17, 1, 0, &udp(b"one")), ipv6(17, &udp(b"two")), ethernet(0x0806, &[0; 28]), ipv4(17, 2, 0, &udp(b""))];
+    let frames = [
+        ipv4(17, 1, 0, &udp(b"one")),
+        ipv6(17, &udp(b"two")),
+        ethernet(0x0806, &[0; 28]),
+        ipv4(17, 2, 0, &udp(b"")),
+    ];
     let file = file(&frames);
     let mut payloads = Payloads::open(&settings(&file)).unwrap();
     let six = ("[2001:db8::1]:5000".to_owned(), b"two".to_vec(), false);

@@ -1,15 +1,12 @@
 //! The calls that neither `rustix` nor `socket2` offer: receiving many datagrams at once, and three socket options.
 
 use super::spread::Instruction;
-use crate::batch::Slot;
+use crate::batch::{MAX_DATAGRAM, SLOTS, Slot};
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
-
-/// Datagrams that one call asks for at most; slots beyond are left alone.
-const AT_ONCE: usize = crate::batch::SLOTS;
 
 /// Room for the one control message that is asked for: a header of 16 octets and an `int`, with padding.
 #[derive(Clone, Copy)]
@@ -24,8 +21,8 @@ const NO_NAME: libc::sockaddr_in6 = libc::sockaddr_in6 {
     sin6_scope_id: 0,
 };
 
-/// Receives what is there, without waiting, into the pieces of memory, one datagram each; returns how many slots
-/// were filled, from the first on.
+/// Receives what is there, without waiting, into the pieces of memory, one datagram each; returns how many slots were
+/// filled, from the first on. Fewer than there are means that the queue was empty at the end.
 ///
 /// Errors are those of `recvmmsg(2)`; `WouldBlock` when nothing is there.
 pub(super) fn receive<'a>(
@@ -33,19 +30,18 @@ pub(super) fn receive<'a>(
     memory: impl Iterator<Item = &'a mut [u8]>,
     slots: &mut [Slot],
 ) -> io::Result<usize> {
-    let mut names = [NO_NAME; AT_ONCE];
-    let mut controls = [Control([0; 32]); AT_ONCE];
-    let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; AT_ONCE];
+    let mut names = [NO_NAME; SLOTS];
+    let mut controls = [Control([0; 32]); SLOTS];
+    let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; SLOTS];
     // SAFETY: mmsghdr is numbers and pointers, for which all zero is a value. (It has private padding with some C
     // libraries, so it cannot be written field by field.)
-    let mut headers: [libc::mmsghdr; AT_ONCE] = unsafe { mem::zeroed() };
+    let mut headers: [libc::mmsghdr; SLOTS] = unsafe { mem::zeroed() };
 
     let mut wanted = 0;
     let parts = names.iter_mut().zip(&mut controls).zip(&mut vectors).zip(&mut headers);
     for ((((name, control), vector), header), octets) in parts.zip(memory).take(slots.len()) {
         vector.iov_base = octets.as_mut_ptr().cast();
-        // One octet less than the memory has would not matter; no datagram is longer than this.
-        vector.iov_len = octets.len().min(crate::batch::MAX_DATAGRAM);
+        vector.iov_len = octets.len().min(MAX_DATAGRAM);
         header.msg_hdr.msg_name = ptr::from_mut(name).cast();
         header.msg_hdr.msg_namelen = size_u32::<libc::sockaddr_in6>();
         header.msg_hdr.msg_iov = vector;
@@ -58,11 +54,14 @@ pub(super) fn receive<'a>(
     // SAFETY: `headers` has at least `wanted` elements (one was written for each), and every pointer in them leads to
     // memory of the given length that is borrowed mutably, exclusively and for longer than the call: names, controls
     // and vectors are locals, the octets come from distinct mutable slices that live for 'a.
-    let received =
-        unsafe { libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), wanted, libc::MSG_DONTWAIT as _, ptr::null_mut()) };
+    let received = unsafe {
+        libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), wanted, libc::MSG_DONTWAIT as _, ptr::null_mut())
+    };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
 
-    for (((slot, name), control), header) in slots.iter_mut().zip(&names).zip(&controls).zip(&headers).take(received) {
+    for (((slot, name), control), header) in
+        slots.iter_mut().zip(&names).zip(&controls).zip(&headers).take(received)
+    {
         let len = header.msg_len as usize;
         let controlled = header.msg_hdr.msg_controllen as usize;
         *slot = Slot {

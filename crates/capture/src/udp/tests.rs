@@ -137,6 +137,61 @@ fn a_waiting_receiver_can_be_woken_and_a_busy_one_too() {
 }
 
 #[test]
+fn a_pause_ends_with_what_came_meanwhile_or_a_wake_up() {
+    let mut receiver = one(&Settings::default());
+    let to = target(&receiver, Ipv4Addr::LOCALHOST);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut batch = Batch::new();
+    receiver.dense = true;
+    for _ in 0..3 {
+        sender.send_to(b"x", to).unwrap();
+    }
+    assert_eq!(receiver.receive(&mut batch, LONG).unwrap(), Received::Datagrams);
+    assert_eq!((batch.len(), receiver.dense), (3, true));
+
+    receiver.pause = Duration::from_secs(60);
+    let waker = receiver.waker();
+    let thread = std::thread::spawn(move || receiver.receive(&mut Batch::new(), None).unwrap());
+    waker.wake();
+    assert_eq!(thread.join().unwrap(), Received::Woken);
+}
+
+#[test]
+fn a_pause_without_datagrams_is_the_last_one() {
+    let mut receiver = one(&Settings::default());
+    receiver.dense = true;
+    let mut batch = Batch::new();
+    assert_eq!(receiver.receive(&mut batch, Some(Duration::from_millis(2))).unwrap(), Received::Idle);
+    assert!(!receiver.dense);
+}
+
+#[test]
+fn the_pause_suits_the_buffer() {
+    assert_eq!(pause_for(0), Duration::ZERO);
+    assert_eq!(pause_for(212_992), Duration::from_micros(92));
+    assert_eq!(pause_for(usize::MAX), LONGEST_PAUSE);
+}
+
+#[test]
+fn dense_traffic_arrives_whole_and_in_order() {
+    const COUNT: u32 = 5000;
+    let mut receiver = one(&Settings { receive_buffer: Some(16 << 20), ..Settings::default() });
+    if receiver.receive_buffer().unwrap() < 16 << 20 {
+        return; // Without the right to a large buffer some may be dropped.
+    }
+    let to = target(&receiver, Ipv4Addr::LOCALHOST);
+    let sender = std::thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for n in 0..COUNT {
+            socket.send_to(&n.to_be_bytes(), to).unwrap();
+        }
+    });
+    let got: Vec<_> = collect(&mut receiver, COUNT as usize).into_iter().map(|(_, payload)| payload).collect();
+    sender.join().unwrap();
+    assert!(got.iter().eq((0..COUNT).map(|n| n.to_be_bytes()).collect::<Vec<_>>().iter()));
+}
+
+#[test]
 fn drops_are_counted_by_the_kernel() {
     let mut receiver = one(&Settings { receive_buffer: Some(4096), ..Settings::default() });
     assert_eq!(receiver.drops().unwrap(), 0);
@@ -156,6 +211,7 @@ fn drops_are_counted_by_the_kernel() {
 #[test]
 fn the_buffer_is_what_the_kernel_says() {
     let receiver = one(&Settings { receive_buffer: Some(100_000), ..Settings::default() });
+    // Twice as much, for the kernel's bookkeeping; and this size every system grants.
     assert_eq!(receiver.receive_buffer().unwrap(), 200_000);
 }
 

@@ -113,7 +113,7 @@ keys! {
     /// Name of the daemon in log lines, in its title and in what it writes about itself.
     CORE_PROC_NAME: String = text(&[
         "core_proc_name", "nfacctd_proc_name", "sfacctd_proc_name", "pmacctd_proc_name", "uacctd_proc_name",
-    ]).default("default").acts();
+    ]).default("default").first_wins().acts();
 
     /// Priority for the scheduler, as for `nice`: from -20, the highest, to 19.
     ///
@@ -146,7 +146,8 @@ keys! {
     /// plugin without a name is called `default_TYPE`. Names are unique, whatever the type; of two plugins with one
     /// name the first stays. At most 32. Only the first such line counts. The flow daemons run a
     /// memory plugin when none is left.
-    PLUGINS: Option<Vec<String>> = list(&["plugins"]).daemons(FLOW).option('P', FLOW, "plugin, …").acts();
+    PLUGINS: Option<Vec<String>> = list(&["plugins"]).daemons(FLOW).option('P', FLOW, "plugin, …").first_wins()
+        .acts();
 
     /// Ends the daemon as soon as one plugin has ended, instead of when all have.
     PLUGIN_EXIT_ANY: bool = boolean(&["plugin_exit_any"]).default("false").daemons(FLOW).acts();

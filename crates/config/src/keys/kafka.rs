@@ -59,7 +59,7 @@ keys! {
     KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both().daemons(FLOW).shares("sql_host");
 
     /// Topic of the plugin's messages, with variables of records in it.
-    KAFKA_TOPIC: String = text(&["kafka_topic"]).default("pmacct.acct").both().daemons(FLOW).shares("sql_table");
+    KAFKA_TOPIC: String = pattern(&["kafka_topic"], "", 64).default("pmacct.acct").both().daemons(FLOW).or_exit().shares("sql_table");
 
     /// Number of topics that take turns; 0 for one.
     KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both().daemons(FLOW).shares("amqp_routing_key_rr");

@@ -6,7 +6,7 @@ use crate::daemons::*;
 use crate::key::*;
 
 /// Why the sizes of the table of old have nothing to size.
-const GROWS: &str = "the table grows by itself, up to `plugin_memory`";
+const GROWS: &str = "the table grows by itself, up to `imt_memory`";
 
 keys! {
     /// Socket on which the plugin answers queries.
@@ -17,6 +17,12 @@ keys! {
 
     /// Password that queries must carry.
     IMT_PASSWD: Option<String> = text(&["imt_passwd"]).both().daemons(FLOW).acts();
+
+    /// Memory that the table may take.
+    ///
+    /// At the bound, known aggregates are still counted, and new ones are dropped, counted and logged. A letter K, M
+    /// or G may follow the number of octets.
+    IMT_MEMORY: u64 = bytes(&["imt_memory"], 65536).with_units().default("4G").both().daemons(FLOW).acts();
 
     /// Buckets of the table.
     IMT_BUCKETS: u32 = integer(&["imt_buckets"], 1, i32::MAX as i128).default("32771").both().daemons(FLOW)

@@ -72,3 +72,86 @@ pub fn groups() -> [Group; 24] {
 pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
     groups().into_iter().flat_map(|group| group.keys.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+    use crate::daemons::Daemon;
+    use crate::key::{Place, State};
+    use crate::value::Syntax;
+
+    #[test]
+    fn every_default_is_a_value_of_its_key() {
+        for key in all() {
+            for daemon in Daemon::ALL {
+                if let Some(text) = key.row().default_for(daemon) {
+                    assert_eq!(key.check(text), Ok(()), "{} in {daemon}", key.row().name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_is_declared_twice() {
+        let mut seen = HashSet::new();
+        for (_, name) in all().flat_map(|key| key.row().names()) {
+            assert!(seen.insert(name.clone()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_what_a_parser_hands_over() {
+        for (_, name) in all().flat_map(|key| key.row().names()) {
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_shared_slot_is_the_name_of_a_key_and_holds_values_of_one_form() {
+        let by_name: HashMap<&str, _> = all().map(|key| (key.row().name(), key.row())).collect();
+        for row in all().map(AnyKey::row) {
+            if let Some(slot) = row.shares {
+                let owner = by_name.get(slot).unwrap_or_else(|| panic!("{}: no key {slot}", row.name()));
+                assert_eq!(owner.shares, None, "{}", row.name());
+                let form = |syntax: &Syntax| std::mem::discriminant(syntax);
+                if !matches!(row.syntax, Syntax::Path | Syntax::Text | Syntax::Pattern { .. }) {
+                    assert_eq!(form(&row.syntax), form(&owner.syntax), "{} and {slot}", row.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn letters_name_a_spelling_of_their_key() {
+        for row in all().map(AnyKey::row) {
+            for letter in row.letters.iter().flatten().filter(|l| !l.spelling.is_empty()) {
+                assert!(row.names().any(|(_, name)| name == letter.spelling), "{}", letter.spelling);
+            }
+        }
+    }
+
+    #[test]
+    fn each_key_says_what_it_is_in_one_sentence() {
+        for row in all().map(AnyKey::row) {
+            let summary = row.summary();
+            assert!(
+                summary.ends_with('.') && summary.len() > 10 && summary.len() < 200,
+                "{}: {summary}",
+                row.name()
+            );
+            if let State::Needless(text) | State::Removed(text) = row.state {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text}", row.name());
+            }
+        }
+    }
+
+    #[test]
+    fn each_key_has_a_place_and_no_place_twice() {
+        for row in all().map(AnyKey::row) {
+            let places: HashSet<Place> = row.places.iter().copied().collect();
+            assert!(!places.is_empty() && places.len() == row.places.len(), "{}", row.name());
+        }
+    }
+}

@@ -28,8 +28,8 @@ keys! {
     ///
     /// The name may have variables of `strftime` (`%H`) and of the record (`$peer_src_ip`); missing directories are
     /// made. An unknown letter behind `%` keeps the daemon from starting.
-    PRINT_OUTPUT_FILE: Option<PathBuf> = path(&["print_output_file"]).shares("sql_table").both().daemons(FLOW)
-        .option('o', FLOW, "file").acts();
+    PRINT_OUTPUT_FILE: Option<PathBuf> = path_pattern(&["print_output_file"], TIME_LETTERS).shares("sql_table").both().daemons(FLOW)
+        .option('o', FLOW, "file").or_exit().acts();
 
     /// Appends to a file that is there already, without a further title line.
     PRINT_OUTPUT_FILE_APPEND: bool = boolean(&["print_output_file_append"]).default("false").both().daemons(FLOW)
@@ -39,7 +39,7 @@ keys! {
     PRINT_OUTPUT_LOCK_FILE: Option<PathBuf> = path(&["print_output_lock_file"]).both().daemons(FLOW).acts();
 
     /// Symbolic link to the newest file; may have variables of the record, but not of time.
-    PRINT_LATEST_FILE: Option<PathBuf> = path(&["print_latest_file"]).both().daemons(FLOW).acts();
+    PRINT_LATEST_FILE: Option<PathBuf> = path_pattern(&["print_latest_file"], "").both().daemons(FLOW).acts();
 
     /// Writes a file although there is nothing to write into it.
     PRINT_WRITE_EMPTY_FILE: bool = boolean(&["print_write_empty_file"]).default("false").both().daemons(FLOW).acts();

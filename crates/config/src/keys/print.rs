@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::daemons::*;
 use crate::key::*;
+use crate::keys::sql::PreprocessType;
 use crate::value::{Span, words};
 
 words! {
@@ -26,16 +27,6 @@ words! {
         AvroJson = "avro_json",
         /// By a shared library of the user's.
         Custom = "custom",
-    }
-}
-
-words! {
-    /// How many conditions of a list must hold.
-    pub enum PreprocessType {
-        /// One of them.
-        Any = "any",
-        /// Every one.
-        All = "all",
     }
 }
 

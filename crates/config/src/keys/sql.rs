@@ -54,13 +54,13 @@ keys! {
     SQL_DB: String = text(&["sql_db"]).default("pmacct").both().daemons(FLOW);
 
     /// Table to write to, with variables of the time and of records in its name.
-    SQL_TABLE: Option<String> = text(&["sql_table"]).both().daemons(FLOW);
+    SQL_TABLE: Option<String> = pattern(&["sql_table"], TIME_LETTERS, 64).both().daemons(FLOW).or_exit();
 
     /// File with the statement that creates the table, run before writing to it.
     SQL_TABLE_SCHEMA: Option<PathBuf> = path(&["sql_table_schema"]).both().daemons(FLOW);
 
     /// Which of the known shapes the table has.
-    SQL_TABLE_VERSION: u32 = integer(&["sql_table_version"], 1, 99).default("1").both().daemons(FLOW);
+    SQL_TABLE_VERSION: u32 = integer(&["sql_table_version"], 1, 99).default("1").both().daemons(FLOW).or_exit();
 
     /// Family of shapes: with AS numbers in columns of their own, or not.
     SQL_TABLE_TYPE: TableType = words(&["sql_table_type"]).default("original").both().daemons(FLOW);
@@ -77,10 +77,10 @@ keys! {
     /// PostgreSQL: columns of their own types, or texts.
     SQL_DATA: SqlData = words(&["sql_data"]).default("typed").both().daemons(FLOW);
 
-    /// User.
+    /// User that the database knows.
     SQL_USER: String = text(&["sql_user"]).default("pmacct").both().daemons(FLOW);
 
-    /// Password.
+    /// Password of that user.
     SQL_PASSWD: String = text(&["sql_passwd"]).default("arealsmartpwd").both().daemons(FLOW);
 
     /// Seconds between two times of writing.
@@ -102,7 +102,7 @@ keys! {
     SQL_HISTORY_ROUNDOFF: Option<String> = text(&["sql_history_roundoff"]).both().daemons(FLOW);
 
     /// Server that takes the data when the first one fails; a file, for sqlite3.
-    SQL_BACKUP_HOST: Option<String> = text(&["sql_backup_host", "sql_recovery_backup_host"]).both().daemons(FLOW);
+    SQL_BACKUP_HOST: Option<String> = text(&["sql_backup_host", "sql_recovery_backup_host"]).both().daemons(FLOW).legacy();
 
     /// Character between the values of COPY.
     SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW);

@@ -112,7 +112,7 @@ keys! {
     TELEMETRY_DUMP_WORKERS: u32 = integer(&["telemetry_dump_workers"], 1, u32::MAX as i128).default("1").daemons(PMTELEMETRYD.and(FLOW));
 
     /// Reads the older header of UDP-notif.
-    TMP_TELEMETRY_DAEMON_UDP_NOTIF_LEGACY: bool = boolean(&["tmp_telemetry_daemon_udp_notif_legacy"]).default("false").daemons(PMTELEMETRYD.and(FLOW));
+    TMP_TELEMETRY_DAEMON_UDP_NOTIF_LEGACY: bool = boolean(&["tmp_telemetry_daemon_udp_notif_legacy"]).default("false").daemons(PMTELEMETRYD.and(FLOW)).legacy();
 
     /// Leaves the data of Cisco's JSON framing as a text.
     TMP_TELEMETRY_DECODE_CISCO_V1_JSON_STRING: bool = boolean(&["tmp_telemetry_decode_cisco_v1_json_string"]).default("false").daemons(PMTELEMETRYD.and(FLOW));

@@ -15,6 +15,12 @@ keys! {
     /// Excludes `nfacctd_time_new`: whichever line comes first counts.
     NFACCTD_TIME_SECS: bool = boolean(&["nfacctd_time_secs"]).default("false").daemons(NFACCTD).acts();
 
+    /// Keeps the milliseconds of flow times that NetFlow v5 and v9 tell by the exporter's uptime.
+    ///
+    /// Without it they are whole seconds, as they have always been here: where times are part of what is aggregated,
+    /// finer ones make more aggregates.
+    NFACCTD_TIME_FRACTIONS: bool = boolean(&["nfacctd_time_fractions"]).default("false").daemons(NFACCTD).acts();
+
     /// Leaves out fractions of seconds.
     TIMESTAMPS_SECS: bool = boolean(&["timestamps_secs"]).default("false").both().acts();
 

@@ -9,7 +9,7 @@ mod share;
 pub(crate) use share::{Bound, Share};
 
 use capture::allow::AllowList;
-use capture::datagram::Batch;
+use capture::Batch;
 use crossbeam_channel::Sender;
 use flow::from_netflow::{Decoder, Refused};
 use flow::row::Rows;
@@ -152,7 +152,7 @@ impl Worker {
     #[cfg(feature = "pcap")]
     pub(crate) fn run_file(
         mut self,
-        mut file: capture::pcap_file::Datagrams,
+        mut file: capture::pcap_file::Payloads,
         settings: &capture::pcap_file::Settings,
         wake: &crossbeam_channel::Receiver<()>,
     ) {
@@ -164,7 +164,7 @@ impl Worker {
         while !self.stop.is_requested() {
             match file.fill(&mut batch) {
                 Ok(Filled::Datagrams) => self.batch(&batch),
-                Ok(Filled::RoundEnded) => {
+                Ok(Filled::Ended) => {
                     self.pause(settings.delay, wake);
                     match file.again() {
                         Ok(true) => {}

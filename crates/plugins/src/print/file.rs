@@ -37,11 +37,8 @@ impl OpenFile {
     pub(super) fn open(path: Option<&str>, settings: &Settings) -> io::Result<Self> {
         let (target, title) = match path.map(Path::new) {
             None => {
-                let lock = settings
-                    .lock_file
-                    .as_deref()
-                    .map(|lock| Lock::wait(lock, &settings.files))
-                    .transpose()?;
+                let lock =
+                    settings.lock_file.as_deref().map(|lock| Lock::wait(lock, &settings.files)).transpose()?;
                 (Target::Stdout(lock), true)
             }
             Some(path) if settings.append => {
@@ -51,23 +48,21 @@ impl OpenFile {
             }
             Some(path) => (Target::Aside(Aside::create(path, &settings.files)?), true),
         };
-        Ok(Self {
-            target,
-            buffer: Vec::new(),
-            title,
-            latest: None,
-            sum: Sum::default(),
-        })
+        Ok(Self { target, buffer: Vec::new(), title, latest: None, sum: Sum::default() })
+    }
+
+    /// Opens a file that is in place already but whose period goes on: rows are added to it.
+    pub(super) fn reopen(path: &str, settings: &Settings) -> io::Result<Self> {
+        let file = files::append(Path::new(path), &settings.files)?;
+        let length = file.metadata()?.len();
+        let target = Target::Append(file, length);
+        Ok(Self { target, buffer: Vec::new(), title: false, latest: None, sum: Sum::default() })
     }
 
     /// Writes the buffer once it is large.
     #[inline]
     pub(super) fn write_if_large(&mut self) -> io::Result<()> {
-        if self.buffer.len() < CHUNK {
-            Ok(())
-        } else {
-            self.write()
-        }
+        if self.buffer.len() < CHUNK { Ok(()) } else { self.write() }
     }
 
     /// Writes the buffer.

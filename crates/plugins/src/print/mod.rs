@@ -11,6 +11,8 @@
 //! What cannot be written waits in memory and is tried again at the next refresh.
 
 mod file;
+mod plan;
+mod read;
 mod rows;
 mod settings;
 #[cfg(test)]
@@ -41,13 +43,7 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
     }
     let zone = settings.style.zone.clone();
     let started = clock::now() / SECOND;
-    let mut schedule = Schedule::new(
-        settings.refresh,
-        settings.startup_delay,
-        settings.roundoff,
-        started,
-        zone,
-    );
+    let mut schedule = Schedule::new(settings.refresh, settings.startup_delay, settings.roundoff, started, zone);
     let mut plugin = Plugin::new(settings, schema, counters);
     loop {
         match inlet.wait(schedule.wait_until(clock::now())) {
@@ -101,20 +97,9 @@ impl<'a> Plugin<'a> {
         let Some(table) = self.take(Some(table)) else {
             return;
         };
-        let named = *self
-            .named
-            .get_or_insert(if self.writer.names_show_period() {
-                ends
-            } else {
-                now
-            });
-        let moment = Moment {
-            named,
-            now,
-            began: Instant::now(),
-            closing: false,
-        };
-        let outcome = self.writer.write(table, moment, &mut self.account);
+        let named = *self.named.get_or_insert(if self.writer.names_show_period() { ends } else { now });
+        let moment = self.moment(named, now, false);
+        let outcome = self.writer.write(Some(table), moment, &mut self.account);
         self.keep(outcome.left);
     }
 
@@ -122,57 +107,47 @@ impl<'a> Plugin<'a> {
     fn purge(&mut self, table: Option<Table>, now: u64, last: bool) {
         let pid = std::process::id();
         info!("*** Purging cache - START (PID: {pid}) ***");
-        let moment = Moment {
-            named: self.named.take().unwrap_or(now),
-            now,
-            began: Instant::now(),
-            closing: true,
-        };
-        let outcome = match self.take(table) {
-            None if !self.writer.has_open() => {
-                self.purge_empty(moment, pid);
-                Outcome::default()
-            }
-            table => self.purge_rows(table, moment, pid),
-        };
-        if last && let Some(waiting) = self.waiting.take() {
-            let sum = Sum::of(&waiting);
-            self.account.given_up(sum, Reason::Shutdown);
-            error!(
-                aggregates = sum.aggregates,
-                packets = sum.packets,
-                bytes = sum.octets,
-                "given up: not written before the end"
-            );
-        }
-        if !last {
-            self.run_trigger(&outcome, moment);
-        }
-    }
-
-    fn purge_empty(&mut self, moment: Moment, pid: u32) {
+        let table = self.take(table);
+        let named = self.named.take().unwrap_or(now);
+        let moment = self.moment(named, now, true);
+        let mut outcome = Outcome::default();
         let mut elapsed = "X".to_owned();
-        if self.settings.write_empty_file {
+        if table.is_some() || self.writer.has_begun() {
+            outcome = self.writer.write(table, moment, &mut self.account);
+            self.keep(outcome.left.take());
             elapsed = moment.began.elapsed().as_secs().to_string();
+        } else if self.settings.write_empty_file {
             if let Err(error) = self.writer.write_empty(moment) {
                 self.account.failed();
                 error!("unable to write an empty file: {error}");
             }
+            elapsed = moment.began.elapsed().as_secs().to_string();
         }
-        info!("*** Purging cache - END (PID: {pid}, QN: 0/0, ET: {elapsed}) ***");
+        let (written, total) = (outcome.written, moment.total);
+        info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {elapsed}) ***");
+        if last {
+            self.give_up_rest();
+        } else {
+            self.run_trigger(&outcome, moment);
+        }
     }
 
-    fn purge_rows(&mut self, table: Option<Table>, moment: Moment, pid: u32) -> Outcome {
-        let total = self.account.waiting();
-        let mut outcome = match table {
-            Some(table) => self.writer.write(table, moment, &mut self.account),
-            None => self.writer.close_all(moment, &mut self.account),
+    fn moment(&self, named: u64, now: u64, closing: bool) -> Moment {
+        Moment { named, now, began: Instant::now(), total: self.account.waiting(), closing }
+    }
+
+    fn give_up_rest(&mut self) {
+        let Some(waiting) = self.waiting.take() else {
+            return;
         };
-        self.keep(outcome.left.take());
-        let (written, seconds) = (outcome.written, moment.began.elapsed().as_secs());
-        info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {seconds}) ***");
-        outcome.total = total;
-        outcome
+        let sum = Sum::of(&waiting);
+        self.account.given_up(sum, Reason::Shutdown);
+        error!(
+            aggregates = sum.aggregates,
+            packets = sum.packets,
+            bytes = sum.octets,
+            "given up: not written before the end"
+        );
     }
 
     /// The table together with what waited; `None` when there is nothing.
@@ -219,15 +194,13 @@ impl<'a> Plugin<'a> {
     fn run_trigger(&mut self, outcome: &Outcome, moment: Moment) {
         let settings = self.settings;
         self.triggers.start(&Purged {
-            total: outcome.total,
+            total: moment.total,
             written: outcome.written,
             seconds: moment.began.elapsed().as_secs(),
             refresh: u64::from(settings.refresh),
             history: (settings.history > 0).then_some(settings.history),
             bin: outcome.bin,
-            file: <[String; 1]>::try_from(outcome.files.clone())
-                .ok()
-                .map(|[file]| file),
+            file: <[String; 1]>::try_from(outcome.files.clone()).ok().map(|[file]| file),
         });
     }
 }

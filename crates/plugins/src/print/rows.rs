@@ -25,14 +25,9 @@ impl Rows {
     pub(super) fn new(settings: &Settings, schema: &Schema) -> Self {
         let style = &settings.style;
         let form = match settings.output {
-            Output::Json => Form::Json(Box::new(Json::new(
-                schema,
-                style,
-                Frame {
-                    event_type: true,
-                    writer_id: None,
-                },
-            ))),
+            Output::Json => {
+                Form::Json(Box::new(Json::new(schema, style, Frame { event_type: true, writer_id: None })))
+            }
             Output::Csv => Form::Columns(Columns::csv(schema, style, true)),
             Output::EventCsv => Form::Columns(Columns::csv(schema, style, false)),
             Output::Formatted => Form::Columns(Columns::formatted(schema, style, true)),
@@ -43,7 +38,7 @@ impl Rows {
             form,
             markers: settings.markers,
             pid,
-            writer_id: format!("{}/{pid}", settings.name),
+            writer_id: markers::writer_id(&settings.writer_id, &settings.name, pid, env!("CARGO_PKG_VERSION")),
         }
     }
 
@@ -67,13 +62,7 @@ impl Rows {
     }
 
     #[inline]
-    pub(super) fn row(
-        &mut self,
-        out: &mut Vec<u8>,
-        row: &Aggregate<'_>,
-        strings: &Strings,
-        flush: u64,
-    ) {
+    pub(super) fn row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
         match &mut self.form {
             Form::Json(json) => {
                 json.row(out, row, strings, flush);

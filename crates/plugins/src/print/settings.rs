@@ -54,11 +54,7 @@ impl Trigger {
     pub fn parse(command: &str, concurrent: bool) -> Option<Self> {
         let mut words = command.split_whitespace().map(str::to_owned);
         let program = PathBuf::from(words.next()?);
-        Some(Self {
-            program,
-            arguments: words.collect(),
-            concurrent,
-        })
+        Some(Self { program, arguments: words.collect(), concurrent })
     }
 }
 
@@ -67,6 +63,8 @@ impl Trigger {
 pub struct Settings {
     /// The plugin's name.
     pub name: String,
+    /// `writer_id_string`, which JSON markers show; see [`encode::markers::writer_id`].
+    pub writer_id: String,
     /// `print_output`.
     pub output: Output,
     /// `print_output_file`; without one, rows go to standard output.
@@ -110,6 +108,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             name: "default".to_owned(),
+            writer_id: "$proc_name/$writer_pid".to_owned(),
             output: Output::default(),
             file: None,
             latest: None,
@@ -152,10 +151,7 @@ mod tests {
     #[test]
     fn commands_are_split_at_blanks() {
         let trigger = Trigger::parse(" /bin/run  one two ", false).unwrap();
-        assert_eq!(
-            (trigger.program.to_str(), trigger.arguments.len()),
-            (Some("/bin/run"), 2)
-        );
+        assert_eq!((trigger.program.to_str(), trigger.arguments.len()), (Some("/bin/run"), 2));
         assert_eq!(Trigger::parse("  ", true), None);
     }
 }

@@ -36,19 +36,9 @@ impl Rig {
         let selection = Selection::parse(words.split(','), &[]).unwrap();
         let mut fields = FieldSet::default();
         selection.require(&options, &mut fields);
-        let schema = Arc::new(Schema::new(
-            &selection,
-            &[],
-            &Layout::new(&fields, &[]),
-            &options,
-        ));
+        let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &options));
         let folder = TempDir::new().unwrap();
-        let mut rig = Self {
-            folder,
-            schema,
-            state: RandomState::default(),
-            settings: Settings::default(),
-        };
+        let mut rig = Self { folder, schema, state: RandomState::default(), settings: Settings::default() };
         rig.settings.name = "a".to_owned();
         rig.settings.output = Output::Json;
         rig.settings.refresh = 86_400;
@@ -68,15 +58,8 @@ impl Rig {
     /// The same with the start of each row's bin.
     fn binned(&self, column: &str, rows: impl IntoIterator<Item = (u64, u64)>) -> Table {
         let mut table = Table::new(Arc::clone(&self.schema), self.state.clone(), 0);
-        let column = self
-            .schema
-            .columns
-            .iter()
-            .find(|c| c.json == column)
-            .unwrap();
-        let At::Key(at) = column.at else {
-            panic!("not in the key")
-        };
+        let column = self.schema.columns.iter().find(|c| c.json == column).unwrap();
+        let At::Key(at) = column.at else { panic!("not in the key") };
         let size = column.kind.size();
         for (number, bin) in rows {
             let mut key = vec![0u8; self.schema.key_words * 8];
@@ -84,10 +67,8 @@ impl Rig {
             if let Some(at) = self.schema.bin {
                 key[at..at + 8].copy_from_slice(&bin.to_be_bytes());
             }
-            let key: Vec<u64> = key
-                .chunks_exact(8)
-                .map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap()))
-                .collect();
+            let key: Vec<u64> =
+                key.chunks_exact(8).map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap())).collect();
             table.add(&key, &[10, 1000, 1][..self.schema.values.len()]);
         }
         table
@@ -101,8 +82,7 @@ impl Rig {
     }
 
     fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.folder.path().join(file))
-            .unwrap_or_else(|error| panic!("{file}: {error}"))
+        fs::read_to_string(self.folder.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
     fn path(&self, file: &str) -> std::path::PathBuf {
@@ -130,14 +110,7 @@ impl Rig {
 /// The values of `port_src` in the rows of a JSON file.
 fn ports(text: &str) -> Vec<u64> {
     let mut ports: Vec<u64> = (text.lines())
-        .filter_map(|line| {
-            line.split_once("\"port_src\": ")?
-                .1
-                .split_once(',')?
-                .0
-                .parse()
-                .ok()
-        })
+        .filter_map(|line| line.split_once("\"port_src\": ")?.1.split_once(',')?.0.parse().ok())
         .collect();
     ports.sort_unstable();
     ports
@@ -145,11 +118,7 @@ fn ports(text: &str) -> Vec<u64> {
 
 fn closes(reader: &Reader) -> Snapshot {
     let snapshot = reader.snapshot();
-    assert!(
-        stats::check(&snapshot, Scope::Plugin).is_empty(),
-        "{:?}",
-        stats::lines(&snapshot, Scope::Plugin)
-    );
+    assert!(stats::check(&snapshot, Scope::Plugin).is_empty(), "{:?}", stats::lines(&snapshot, Scope::Plugin));
     snapshot
 }
 
@@ -179,16 +148,7 @@ fn what_workers_leave_is_written_at_the_end() {
         second.finish(rig.table("port_src", 4..6));
     });
     let text = rig.read("a.json");
-    let counts: u64 = text
-        .lines()
-        .map(|line| {
-            if line.contains("\"packets\": 20") {
-                2
-            } else {
-                1
-            }
-        })
-        .sum();
+    let counts: u64 = text.lines().map(|line| if line.contains("\"packets\": 20") { 2 } else { 1 }).sum();
     assert_eq!(counts, 7, "{text}");
     assert_eq!(ports(&text).into_iter().collect::<BTreeSet<_>>().len(), 6);
     assert_eq!(closes(&reader)[Counter::AggregatesWaiting], 0);
@@ -206,10 +166,7 @@ fn a_refresh_asks_the_workers() {
         eventually(|| outlet.is_asked().then_some(()));
         outlet.answer(rig.table("port_src", [7]));
         let text = eventually(|| fs::read_to_string(rig.path("a.json")).ok());
-        assert_eq!(
-            text,
-            "{\"event_type\": \"purge\", \"port_src\": 7, \"packets\": 10, \"bytes\": 1000}\n"
-        );
+        assert_eq!(text, "{\"event_type\": \"purge\", \"port_src\": 7, \"packets\": 10, \"bytes\": 1000}\n");
         // A period without rows leaves the file as it is.
         outlet.finish(rig.table("port_src", []));
     });
@@ -243,10 +200,7 @@ fn early_tables_are_in_the_file_of_their_period() {
     assert!(!rig.path("a.csv").exists(), "the file is not whole yet");
     assert_eq!(closes(&reader)[Counter::AggregatesWaiting], 2);
     plugin.purge(Some(rig.table("port_src", [3])), NOW + 60, false);
-    assert_eq!(
-        rig.read("a.csv"),
-        "SRC_PORT,PACKETS,BYTES\n1,10,1000\n2,10,1000\n3,10,1000\n"
-    );
+    assert_eq!(rig.read("a.csv"), "SRC_PORT,PACKETS,BYTES\n1,10,1000\n2,10,1000\n3,10,1000\n");
     // Early tables alone make a file as well.
     plugin.early(rig.table("port_src", [4]), NOW + 70, NOW + 120);
     plugin.purge(None, NOW + 120, true);
@@ -275,71 +229,32 @@ fn early_tables_that_are_appended_come_at_once() {
     plugin.early(rig.table("port_src", [1]), NOW, NOW + 60);
     assert_eq!(rig.read("a.csv"), "SRC_PORT,PACKETS,BYTES\n1,10,1000\n");
     plugin.purge(Some(rig.table("port_src", [2])), NOW + 60, true);
-    assert_eq!(
-        rig.read("a.csv"),
-        "SRC_PORT,PACKETS,BYTES\n1,10,1000\n2,10,1000\n"
-    );
+    assert_eq!(rig.read("a.csv"), "SRC_PORT,PACKETS,BYTES\n1,10,1000\n2,10,1000\n");
     assert_eq!(closes(&reader)[Counter::AggregatesWritten], 2);
 }
 
 #[test]
 fn each_bin_has_its_file_and_the_link_leads_to_the_newest() {
-    let mut rig = Rig::with(
-        "src_port",
-        "%Y-%m-%d/%H%M.json",
-        Options {
-            bins: true,
-            ..Options::default()
-        },
-    );
+    let mut rig = Rig::with("src_port", "%Y-%m-%d/%H%M.json", Options { bins: true, ..Options::default() });
     rig.settings.latest = Some(rig.template("latest.json"));
     let (mut plugin, _) = rig.plugin();
     let rows = [(1, 1_699_999_800), (2, 1_699_999_200), (3, 1_699_999_800)];
     plugin.purge(Some(rig.binned("port_src", rows)), NOW, false);
-    assert_eq!(
-        rig.files(),
-        [
-            "2023-11-14/2200.json",
-            "2023-11-14/2210.json",
-            "latest.json"
-        ]
-    );
+    assert_eq!(rig.files(), ["2023-11-14/2200.json", "2023-11-14/2210.json", "latest.json"]);
     assert_eq!(ports(&rig.read("2023-11-14/2210.json")), [1, 3]);
     assert_eq!(ports(&rig.read("latest.json")), [1, 3]);
-    assert!(
-        rig.read("latest.json")
-            .contains("\"stamp_inserted\": \"2023-11-14 22:10:00\"")
-    );
-    assert!(
-        fs::read_link(rig.path("latest.json"))
-            .unwrap()
-            .is_absolute()
-    );
+    assert!(rig.read("latest.json").contains("\"stamp_inserted\": \"2023-11-14 22:10:00\""));
+    assert!(fs::read_link(rig.path("latest.json")).unwrap().is_absolute());
     // An older bin that comes late does not draw the link back.
-    plugin.purge(
-        Some(rig.binned("port_src", [(4, 1_699_999_500)])),
-        NOW + 60,
-        false,
-    );
+    plugin.purge(Some(rig.binned("port_src", [(4, 1_699_999_500)])), NOW + 60, false);
     assert_eq!(ports(&rig.read("latest.json")), [1, 3]);
 }
 
 #[test]
 fn bins_of_one_name_share_a_file() {
-    let rig = Rig::with(
-        "src_port",
-        "%H.json",
-        Options {
-            bins: true,
-            ..Options::default()
-        },
-    );
+    let rig = Rig::with("src_port", "%H.json", Options { bins: true, ..Options::default() });
     let (mut plugin, _) = rig.plugin();
-    let rows = [
-        (1, 1_699_999_200),
-        (2, 1_699_999_200 - 86_400),
-        (3, 1_699_999_200 + 3600),
-    ];
+    let rows = [(1, 1_699_999_200), (2, 1_699_999_200 - 86_400), (3, 1_699_999_200 + 3600)];
     plugin.purge(Some(rig.binned("port_src", rows)), NOW, false);
     assert_eq!(ports(&rig.read("22.json")), [1, 2]);
     assert_eq!(ports(&rig.read("23.json")), [3]);
@@ -364,14 +279,8 @@ fn each_tag_has_its_file_however_many_there_are() {
 fn markers_stand_around_the_rows() {
     let pid = std::process::id();
     for (output, expected) in [
-        (
-            Output::Csv,
-            format!("--START ({pid})--\nSRC_PORT,PACKETS,BYTES\n1,10,1000\n--END ({pid})--\n"),
-        ),
-        (
-            Output::EventCsv,
-            format!("--START ({pid})--\nSRC_PORT\n1\n--END ({pid})--\n"),
-        ),
+        (Output::Csv, format!("--START ({pid})--\nSRC_PORT,PACKETS,BYTES\n1,10,1000\n--END ({pid})--\n")),
+        (Output::EventCsv, format!("--START ({pid})--\nSRC_PORT\n1\n--END ({pid})--\n")),
         (
             Output::Json,
             format!(
@@ -392,11 +301,9 @@ fn markers_stand_around_the_rows() {
 
 #[test]
 fn a_purge_without_rows_makes_a_file_only_when_asked() {
-    for (write_empty_file, tagged, expected) in [
-        (false, false, vec![]),
-        (true, false, vec!["a-20231114".to_owned()]),
-        (true, true, vec![]),
-    ] {
+    for (write_empty_file, tagged, expected) in
+        [(false, false, vec![]), (true, false, vec!["a-20231114".to_owned()]), (true, true, vec![])]
+    {
         let mut rig = Rig::new("src_port,tag", if tagged { "a-$tag" } else { "a-%Y%m%d" });
         (rig.settings.output, rig.settings.write_empty_file) = (Output::Csv, write_empty_file);
         let (mut plugin, _) = rig.plugin();
@@ -415,28 +322,13 @@ fn what_cannot_be_written_is_tried_again() {
     plugin.purge(Some(rig.table("port_src", [1, 2])), NOW, false);
     plugin.early(rig.table("port_src", [2, 3]), NOW + 30, NOW + 60);
     let snapshot = closes(&reader);
-    assert_eq!(
-        (
-            snapshot[Counter::AggregatesWaiting],
-            snapshot[Counter::WriteErrors]
-        ),
-        (3, 2)
-    );
+    assert_eq!((snapshot[Counter::AggregatesWaiting], snapshot[Counter::WriteErrors]), (3, 2));
     fs::remove_file(rig.path("d")).unwrap();
     plugin.purge(Some(rig.table("port_src", [3, 4])), NOW + 60, false);
     assert_eq!(ports(&rig.read("d/a.json")), [1, 2, 3, 4]);
-    assert!(
-        rig.read("d/a.json")
-            .contains("\"port_src\": 3, \"packets\": 20")
-    );
+    assert!(rig.read("d/a.json").contains("\"port_src\": 3, \"packets\": 20"));
     let snapshot = closes(&reader);
-    assert_eq!(
-        (
-            snapshot[Counter::AggregatesWaiting],
-            snapshot[Counter::AggregatesWritten]
-        ),
-        (0, 4)
-    );
+    assert_eq!((snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesWritten]), (0, 4));
     assert_eq!(snapshot[Counter::WriteRetries], 2);
 }
 
@@ -464,22 +356,10 @@ fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
     plugin.purge(Some(rig.table("port_src", [3, 4, 5])), NOW + 60, false);
     let snapshot = closes(&reader);
     assert_eq!(snapshot[Counter::AggregatesGivenUpRetries], 2);
-    assert_eq!(
-        (
-            snapshot[Counter::PacketsGivenUp],
-            snapshot[Counter::BytesGivenUp]
-        ),
-        (20, 2000)
-    );
+    assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (20, 2000));
     plugin.purge(None, NOW + 120, true);
     let snapshot = closes(&reader);
-    assert_eq!(
-        (
-            snapshot[Counter::AggregatesGivenUpShutdown],
-            snapshot[Counter::AggregatesWaiting]
-        ),
-        (3, 0)
-    );
+    assert_eq!((snapshot[Counter::AggregatesGivenUpShutdown], snapshot[Counter::AggregatesWaiting]), (3, 0));
 }
 
 #[test]
@@ -489,13 +369,7 @@ fn a_full_disk_is_an_error_that_is_counted() {
     let (mut plugin, reader) = rig.plugin();
     plugin.purge(Some(rig.table("port_src", 0..9)), NOW, false);
     let snapshot = closes(&reader);
-    assert_eq!(
-        (
-            snapshot[Counter::AggregatesWaiting],
-            snapshot[Counter::WriteErrors]
-        ),
-        (9, 1)
-    );
+    assert_eq!((snapshot[Counter::AggregatesWaiting], snapshot[Counter::WriteErrors]), (9, 1));
 }
 
 #[test]
@@ -510,21 +384,70 @@ fn a_failed_addition_leaves_no_half_rows() {
 
 #[test]
 fn rows_of_early_tables_are_given_up_with_their_file() {
-    let mut rig = Rig::new("src_port", "a");
-    rig.settings.file = Some(Template::parse("/dev/null").unwrap());
+    let rig = Rig::new("src_port", "a.json");
     let (mut plugin, reader) = rig.plugin();
     plugin.early(rig.table("port_src", 0..9), NOW, NOW + 60);
     assert_eq!(closes(&reader)[Counter::AggregatesWaiting], 9);
-    plugin.purge(None, NOW + 60, true);
-    assert_eq!(closes(&reader)[Counter::AggregatesWritten], 9);
+    fs::create_dir_all(rig.path("a.json/in the way")).unwrap();
+    plugin.purge(Some(rig.table("port_src", [1, 2])), NOW + 60, false);
+    let snapshot = closes(&reader);
+    assert_eq!((snapshot[Counter::AggregatesGivenUpRefused], snapshot[Counter::AggregatesWaiting]), (9, 2));
+    assert_eq!(snapshot[Counter::PacketsGivenUp], 90);
+    fs::remove_dir_all(rig.path("a.json")).unwrap();
+    plugin.purge(None, NOW + 120, false);
+    assert_eq!(ports(&rig.read("a.json")), [1, 2]);
+}
+
+#[test]
+fn files_beyond_those_that_may_be_open_have_their_markers_once() {
+    let mut rig = Rig::new("tag,src_port", "t-$tag.csv");
+    (rig.settings.output, rig.settings.markers) = (Output::Csv, true);
+    let (mut plugin, _) = rig.plugin();
+    plugin.early(rig.table("tag", 0..400), NOW, NOW + 60);
+    plugin.early(rig.table("tag", 0..400), NOW, NOW + 60);
+    plugin.purge(Some(rig.table("tag", 0..9)), NOW + 60, false);
+    let pid = std::process::id();
+    for tag in 0..400 {
+        let row = format!("{tag},0,10,1000\n").repeat(if tag < 9 { 3 } else { 2 });
+        let expected = format!("--START ({pid})--\nTAG,SRC_PORT,PACKETS,BYTES\n{row}--END ({pid})--\n");
+        assert_eq!(rig.read(&format!("t-{tag}.csv")), expected);
+    }
+    // The next period begins with new files.
+    plugin.purge(Some(rig.table("tag", [0])), NOW + 120, false);
+    assert_eq!(rig.read("t-0.csv").lines().count(), 4);
+}
+
+/// The test runs itself: the process that it starts writes to its standard output, and ends.
+#[test]
+fn rows_go_to_standard_output_under_a_lock() {
+    const FOLDER: &str = "PRINT_TEST_FOLDER";
+    let mut rig = Rig::new("src_port", "");
+    (rig.settings.output, rig.settings.file) = (Output::Csv, None);
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        rig.settings.lock_file = Some(Path::new(&folder).join("lock"));
+        let (mut plugin, reader) = rig.plugin();
+        plugin.early(rig.table("port_src", [1]), NOW, NOW + 60);
+        plugin.purge(Some(rig.table("port_src", [2])), NOW + 60, true);
+        assert_eq!(closes(&reader)[Counter::AggregatesWritten], 2);
+        return;
+    }
+    let test = "print::tests::rows_go_to_standard_output_under_a_lock";
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(FOLDER, rig.folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let title = "SRC_PORT,PACKETS,BYTES\n";
+    assert!(text.contains(&format!("{title}1,10,1000\n{title}2,10,1000\n")), "{text}");
+    assert_eq!(rig.files(), ["lock"]);
 }
 
 #[test]
 fn a_named_pipe_is_written_as_it_is() {
     let rig = Rig::new("src_port", "pipe");
-    let made = std::process::Command::new("mkfifo")
-        .arg(rig.path("pipe"))
-        .status();
+    let made = std::process::Command::new("mkfifo").arg(rig.path("pipe")).status();
     assert!(made.unwrap().success());
     let (mut plugin, _) = rig.plugin();
     let text = std::thread::scope(|scope| {
@@ -542,44 +465,23 @@ fn a_named_pipe_is_written_as_it_is() {
 
 #[test]
 fn a_trigger_gets_its_arguments_and_what_was_done() {
-    let mut rig = Rig::with(
-        "src_port",
-        "a.json",
-        Options {
-            bins: true,
-            ..Options::default()
-        },
-    );
+    let mut rig = Rig::with("src_port", "a.json", Options { bins: true, ..Options::default() });
     let (script, result) = (rig.path("trigger.sh"), rig.path("result"));
     let text = "echo \"$@ $EFFECTIVE_ELEM_NUMBER/$TOTAL_ELEM_NUMBER $SQL_HISTORY_BASETIME $PRINT_OUTPUT_FILE\"";
-    fs::write(
-        &script,
-        format!("{text} > {}.new; mv {0}.new {0}", result.display()),
-    )
-    .unwrap();
+    fs::write(&script, format!("{text} > {}.new; mv {0}.new {0}", result.display())).unwrap();
     rig.settings.history = 300;
     rig.settings.trigger = Trigger::parse(&format!("/bin/sh {} one two", script.display()), false);
     let (mut plugin, _) = rig.plugin();
-    plugin.purge(
-        Some(rig.binned("port_src", [(1, 1_699_999_200), (2, 1_699_999_800)])),
-        NOW,
-        false,
-    );
+    plugin.purge(Some(rig.binned("port_src", [(1, 1_699_999_200), (2, 1_699_999_800)])), NOW, false);
     let said = eventually(|| fs::read_to_string(&result).ok());
-    assert_eq!(
-        said.trim(),
-        format!("one two 2/2 1699999800 {}", rig.path("a.json").display())
-    );
+    assert_eq!(said.trim(), format!("one two 2/2 1699999800 {}", rig.path("a.json").display()));
     eventually(|| {
         plugin.triggers.reap();
         plugin.triggers.is_idle().then_some(())
     });
     fs::remove_file(&result).unwrap();
     plugin.purge(None, NOW, true);
-    assert!(
-        plugin.triggers.is_idle(),
-        "nothing is started for the last purge"
-    );
+    assert!(plugin.triggers.is_idle(), "nothing is started for the last purge");
 }
 
 #[test]
@@ -595,18 +497,8 @@ fn files_have_the_mask_and_times_the_zone_of_the_settings() {
     use std::os::unix::fs::PermissionsExt;
     let mut rig = Rig::new("src_port", "%H.json");
     rig.settings.files.umask = runtime::privileges::Umask::new(0o027);
-    rig.settings.style = Style {
-        zone: jiff::tz::TimeZone::get("Europe/Rome").unwrap(),
-        ..Style::default()
-    };
+    rig.settings.style = Style { zone: jiff::tz::TimeZone::get("Europe/Rome").unwrap(), ..Style::default() };
     let (mut plugin, _) = rig.plugin();
     plugin.purge(Some(rig.table("port_src", [1])), NOW, true);
-    assert_eq!(
-        fs::metadata(rig.path("23.json"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o640
-    );
+    assert_eq!(fs::metadata(rig.path("23.json")).unwrap().permissions().mode() & 0o777, 0o640);
 }

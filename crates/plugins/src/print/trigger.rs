@@ -35,15 +35,8 @@ impl Purged {
             ("ELAPSED_TIME", self.seconds.to_string()),
             ("SQL_REFRESH_TIME", self.refresh.to_string()),
         ];
-        let numbers = [
-            ("SQL_HISTORY_TIMESLOT", self.history),
-            ("SQL_HISTORY_BASETIME", self.bin),
-        ];
-        variables.extend(
-            numbers
-                .into_iter()
-                .filter_map(|(name, number)| Some((name, number?.to_string()))),
-        );
+        let numbers = [("SQL_HISTORY_TIMESLOT", self.history), ("SQL_HISTORY_BASETIME", self.bin)];
+        variables.extend(numbers.into_iter().filter_map(|(name, number)| Some((name, number?.to_string()))));
         variables.extend(self.file.clone().map(|file| ("PRINT_OUTPUT_FILE", file)));
         variables
     }
@@ -58,11 +51,7 @@ pub(super) struct Triggers {
 
 impl Triggers {
     pub(super) fn new(trigger: Option<Trigger>) -> Self {
-        Self {
-            trigger,
-            running: Vec::new(),
-            limit: Limited::new(Duration::from_secs(60)),
-        }
+        Self { trigger, running: Vec::new(), limit: Limited::new(Duration::from_secs(60)) }
     }
 
     /// Starts the program, if there is one and it may.
@@ -87,11 +76,7 @@ impl Triggers {
             Ok(child) => self.running.push(child),
             Err(error) => {
                 if let Some(pass) = self.limit.pass() {
-                    warn!(
-                        held_back = pass.held_back,
-                        "can't execute '{}': {error}",
-                        trigger.program.display()
-                    );
+                    warn!(held_back = pass.held_back, "can't execute '{}': {error}", trigger.program.display());
                 }
             }
         }
@@ -122,19 +107,10 @@ mod tests {
 
     #[test]
     fn the_environment_has_what_is_known() {
-        let purged = Purged {
-            total: 3,
-            written: 2,
-            bin: Some(1_699_999_800),
-            ..Purged::default()
-        };
+        let purged = Purged { total: 3, written: 2, bin: Some(1_699_999_800), ..Purged::default() };
         let variables = purged.environment();
         assert!(variables.contains(&("EFFECTIVE_ELEM_NUMBER", "2".to_owned())));
         assert!(variables.contains(&("SQL_HISTORY_BASETIME", "1699999800".to_owned())));
-        assert!(
-            !variables
-                .iter()
-                .any(|(name, _)| *name == "PRINT_OUTPUT_FILE")
-        );
+        assert!(!variables.iter().any(|(name, _)| *name == "PRINT_OUTPUT_FILE"));
     }
 }

@@ -1,15 +1,15 @@
 //! From tables to files.
 //!
-//! A table's rows are sorted by the file in which each belongs (one, unless the name depends on the time bin or on the
-//! record), and files are written one after the other. What does not get into its file stays in the table.
+//! A table's rows are sorted by the file in which each belongs, and files are written one after the other. What does
+//! not get into its file stays in the table.
 
 use super::file::OpenFile;
+use super::plan::{Names, Planned};
 use super::rows::Rows;
 use super::settings::Settings;
-use crate::sink::{Account, Reason, Sum};
+use crate::sink::{Account, Reason};
 use aggregate::{Aggregate, Table};
 use encode::markers::Purge;
-use encode::names::Name;
 use flow::schema::Schema;
 use foldhash::HashMap;
 use runtime::files;
@@ -18,19 +18,19 @@ use std::io;
 use std::time::{Duration, Instant};
 use tracing::{error, warn};
 
-/// Files that may be open from early tables to the end of their period.
-const MAX_OPEN: usize = 256;
+/// Files that may be open from early tables to the end of their period. Beyond them, one is put in place before
+/// the end, and added to when more comes for it.
+const MAX_OPEN: usize = 64;
 
 /// Writes the tables of one plugin.
 pub(super) struct Writer<'a> {
     settings: &'a Settings,
-    /// Offset of the bin's start in the key.
-    bin: Option<usize>,
-    name: Option<Name>,
-    latest: Option<Name>,
+    names: Names,
     rows: Rows,
     /// Files with rows of early tables, by name.
     open: HashMap<String, OpenFile>,
+    /// Files that are in place before the end of their period: how many aggregates they hold, by name.
+    begun: HashMap<String, u64>,
     limit: Limited,
 }
 
@@ -43,6 +43,8 @@ pub(super) struct Moment {
     pub(super) now: u64,
     /// When the purge began.
     pub(super) began: Instant,
+    /// Aggregates that are to be written, those of early tables included.
+    pub(super) total: u64,
     /// The period ends: files are put in place. Else they stay open for more.
     pub(super) closing: bool,
 }
@@ -50,278 +52,139 @@ pub(super) struct Moment {
 /// What came of writing a table.
 #[derive(Default)]
 pub(super) struct Outcome {
-    /// Aggregates in files that are in place now.
+    /// Aggregates in files that were put in place.
     pub(super) written: u64,
-    /// Aggregates that were to be written, as far as the caller knows.
-    pub(super) total: u64,
     /// Names of those files.
     pub(super) files: Vec<String>,
     /// The newest bin.
     pub(super) bin: Option<u64>,
     /// The rows that did not get into their files, if any.
     pub(super) left: Option<Table>,
-    /// Some write failed; else rows are left only because too many files are open.
-    pub(super) failed: bool,
 }
 
-/// The file of a group of rows.
-struct Planned {
-    /// `None` for standard output.
-    name: Option<String>,
-    latest: Option<String>,
-}
-
-/// Which row goes where.
-struct Plan {
-    files: Vec<Planned>,
-    /// By row: the number of its file. Empty when there is one file only.
-    of: Vec<u32>,
-    bin: Option<u64>,
-}
+/// Rows did not get into their file; that is counted and logged already.
+struct Failed;
 
 impl<'a> Writer<'a> {
     pub(super) fn new(settings: &'a Settings, schema: &Schema) -> Self {
-        let bind = |template: &Option<encode::names::Template>| {
-            let (zone, refresh) = (settings.style.zone.clone(), u64::from(settings.refresh));
-            template
-                .as_ref()
-                .map(|template| template.bind(schema, zone, refresh, settings.history))
-        };
         Self {
             settings,
-            bin: schema.bin,
-            name: bind(&settings.file),
-            latest: bind(&settings.latest),
+            names: Names::new(settings, schema),
             rows: Rows::new(settings, schema),
             open: HashMap::default(),
+            begun: HashMap::default(),
             limit: Limited::new(Duration::from_secs(10)),
         }
     }
 
-    /// True when files of this period are open.
-    pub(super) fn has_open(&self) -> bool {
-        !self.open.is_empty()
+    /// True when the period has files already.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.open.is_empty() || !self.begun.is_empty()
     }
 
     /// True when the names of files need the time of the period.
     pub(super) fn names_show_period(&self) -> bool {
-        self.bin.is_none() && self.name.as_ref().is_some_and(Name::has_time)
+        self.names.show_period()
     }
 
-    /// Writes a table. `account` learns what is written, and what is lost for good.
-    pub(super) fn write(
-        &mut self,
-        mut table: Table,
-        moment: Moment,
-        account: &mut Account,
-    ) -> Outcome {
-        let plan = self.plan(&table, moment);
-        let total = table.len() as u64
-            + self
-                .open
-                .values()
-                .map(|file| file.sum.aggregates)
-                .sum::<u64>();
-        let mut outcome = Outcome {
-            bin: plan.bin,
-            ..Outcome::default()
-        };
-        let mut kept = vec![false; plan.files.len()];
-        let mut rows: Vec<(u32, Aggregate<'_>)> =
-            plan.of.iter().copied().zip(table.iter()).collect();
-        rows.sort_by_key(|(file, _)| *file);
-        let mut start = 0;
-        for (number, planned) in plan.files.iter().enumerate() {
-            let result = if plan.of.is_empty() {
-                self.file(planned, table.iter(), &table, moment, total, account)
-            } else {
-                let end = start
-                    + rows
-                        .get(start..)
-                        .unwrap_or_default()
-                        .partition_point(|(file, _)| *file as usize <= number);
-                let group = rows
-                    .get(start..end)
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|(_, row)| *row);
-                start = end;
-                self.file(planned, group, &table, moment, total, account)
-            };
-            match result {
-                Ok(Some(written)) => {
-                    outcome.written += written;
-                    outcome.files.extend(planned.name.clone());
-                }
-                Ok(None) => {}
-                Err(failure) => {
-                    outcome.failed |= failure == Failure::Io;
-                    kept[number] = true;
+    /// Writes a table, or only ends the period. `account` learns what is written, and what is lost for good.
+    pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, account: &mut Account) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(mut table) = table {
+            let plan = self.names.plan(&table, moment.named);
+            outcome.bin = plan.bin;
+            let mut rows: Vec<(u32, Aggregate<'_>)> = plan.of.iter().copied().zip(table.iter()).collect();
+            rows.sort_by_key(|(file, _)| *file);
+            let mut rows = rows.as_slice();
+            let mut failed = vec![false; plan.files.len()];
+            for (planned, (number, failed)) in plan.files.iter().zip((0..).zip(&mut failed)) {
+                let result = if plan.of.is_empty() {
+                    self.file(planned, table.iter(), &table, moment, account)
+                } else {
+                    let (group, rest) = rows.split_at(rows.partition_point(|(file, _)| *file <= number));
+                    rows = rest;
+                    self.file(planned, group.iter().map(|(_, row)| *row), &table, moment, account)
+                };
+                match result {
+                    Ok(written) => outcome.add(planned.name.as_deref(), written),
+                    Err(Failed) => *failed = true,
                 }
             }
+            if failed.contains(&true) {
+                let mut of = plan.of.iter();
+                table.retain(|_, _, _| of.next().is_none_or(|file| failed.get(*file as usize) == Some(&true)));
+                outcome.left = Some(table);
+            }
         }
-        drop(rows);
         if moment.closing {
-            self.close_rest(moment, total, account, &mut outcome);
+            self.end_period(moment, account, &mut outcome);
         }
-        if kept.contains(&true) {
-            let mut row = 0;
-            table.retain(|_, _, _| {
-                let file = plan.of.get(row).map_or(0, |file| *file as usize);
-                row += 1;
-                kept.get(file).copied().unwrap_or(true)
-            });
-            outcome.left = Some(table);
-        }
-        outcome
-    }
-
-    /// Puts the files of early tables in place: nothing else has come in their period.
-    pub(super) fn close_all(&mut self, moment: Moment, account: &mut Account) -> Outcome {
-        let total = self.open.values().map(|file| file.sum.aggregates).sum();
-        let mut outcome = Outcome::default();
-        self.close_rest(moment, total, account, &mut outcome);
         outcome
     }
 
     /// Makes the file of a purge without rows, if it has a name.
     pub(super) fn write_empty(&mut self, moment: Moment) -> io::Result<()> {
-        let Some(name) = self.name.as_ref().filter(|name| !name.depends_on_record()) else {
+        let Some(planned) = self.names.empty(moment.named) else {
             return Ok(());
         };
-        let name = name.fill(moment.named, None);
-        let mut file = OpenFile::open(Some(&name), self.settings)?;
+        let mut file = OpenFile::open(planned.name.as_deref(), self.settings)?;
         self.rows.start(&mut file.buffer, false);
-        self.rows.end(
-            &mut file.buffer,
-            Purge {
-                seconds: moment.began.elapsed().as_secs(),
-                ..Purge::default()
-            },
-        );
+        self.rows.end(&mut file.buffer, figures(0, moment));
         file.commit()?;
-        let latest = self
-            .latest
-            .as_ref()
-            .map(|latest| latest.fill(moment.named, None));
-        self.advance(&name, latest);
+        self.advance(&planned);
         Ok(())
     }
 
-    fn plan(&self, table: &Table, moment: Moment) -> Plan {
-        let mut plan = Plan {
-            files: Vec::new(),
-            of: Vec::new(),
-            bin: None,
-        };
-        let bin_of = |row: &Aggregate<'_>| self.bin.map(|at| encoded_bin(row, at));
-        plan.bin = table.iter().filter_map(|row| bin_of(&row)).max();
-        let Some(name) = &self.name else {
-            if !table.is_empty() {
-                plan.files.push(Planned {
-                    name: None,
-                    latest: None,
-                });
-            }
-            return plan;
-        };
-        let by_bin = self.bin.filter(|_| name.has_time());
-        let latest_of = |row: &Aggregate<'_>| {
-            self.latest
-                .as_ref()
-                .map(|latest| latest.fill(bin_of(row).unwrap_or(moment.named), Some(row)))
-        };
-        if by_bin.is_none() && !name.depends_on_record() {
-            if let Some(row) = table.iter().next() {
-                let name = Some(name.fill(moment.named, Some(&row)));
-                plan.files.push(Planned {
-                    name,
-                    latest: latest_of(&row),
-                });
-            }
-            return plan;
-        }
-        let mut by_key: HashMap<Vec<u8>, u32> = HashMap::default();
-        let mut by_name: HashMap<String, u32> = HashMap::default();
-        let mut key = Vec::new();
-        for row in table.iter() {
-            key.clear();
-            let bin = by_bin.map(|at| encoded_bin(&row, at));
-            key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
-            name.key(&mut key, &row);
-            let file = match by_key.get(&key) {
-                Some(file) => *file,
-                None => {
-                    // Different keys can have one name: two days' bins under `%H`.
-                    let name = name.fill(bin.unwrap_or(moment.named), Some(&row));
-                    let next = plan.files.len() as u32;
-                    let file = *by_name.entry(name).or_insert_with_key(|name| {
-                        plan.files.push(Planned {
-                            name: Some(name.clone()),
-                            latest: latest_of(&row),
-                        });
-                        next
-                    });
-                    by_key.insert(key.clone(), file);
-                    file
-                }
-            };
-            plan.of.push(file);
-        }
-        plan
-    }
-
-    /// Writes rows to their file. Returns how many aggregates the file holds if it is in place now.
+    /// Writes rows to their file. Returns how many aggregates came in place.
     fn file<'r>(
         &mut self,
         planned: &Planned,
         rows: impl Iterator<Item = Aggregate<'r>>,
         table: &Table,
         moment: Moment,
-        total: u64,
         account: &mut Account,
-    ) -> Result<Option<u64>, Failure> {
-        let name = planned.name.as_deref();
-        let known = name.and_then(|name| self.open.remove(name));
-        let mut file = match known {
-            Some(file) => file,
-            None if !moment.closing && self.open.len() >= MAX_OPEN => {
-                return Err(Failure::TooManyOpen);
-            }
-            None => {
-                let mut file = OpenFile::open(name, self.settings)
-                    .map_err(|error| self.failed(name, &error, account))?;
-                self.rows.start(&mut file.buffer, file.title);
-                file
-            }
+    ) -> Result<u64, Failed> {
+        let mut file = match self.opened(planned) {
+            Ok(file) => file,
+            Err(error) => return Err(self.failed(planned, &error, account)),
         };
+        // What the file holds of early tables is lost if it fails now; the rows at hand are not.
         let earlier = file.sum;
-        let result = self.rows_to(&mut file, rows, table, moment);
-        let result = match result {
-            Ok(()) if moment.closing => {
-                return self
-                    .close(planned, file, earlier, moment, total, account)
-                    .map(Some);
-            }
-            Ok(()) => file.write(),
-            Err(error) => Err(error),
-        };
-        match (result, name) {
-            (Ok(()), Some(name)) => {
-                file.latest = planned.latest.clone();
-                self.open.insert(name.to_owned(), file);
-                Ok(None)
-            }
-            (Ok(()), None) => Ok(None),
-            (Err(error), name) => {
-                account.given_up(earlier, Reason::Refused);
+        let result = self.add(&mut file, rows, table, moment);
+        let result = match (result, &planned.name) {
+            (Err(error), _) => {
                 file.abandon();
-                Err(self.failed(name, &error, account))
+                Err(error)
             }
-        }
+            (Ok(()), Some(name)) if !moment.closing => {
+                file.latest.clone_from(&planned.latest);
+                self.open.insert(name.clone(), file);
+                return Ok(self.close_one_of_many(account));
+            }
+            (Ok(()), _) => self.close(planned, file, Some(moment), account),
+        };
+        result.map_err(|error| {
+            account.given_up(earlier, Reason::Refused);
+            self.failed(planned, &error, account)
+        })
     }
 
-    fn rows_to<'r>(
+    /// The file as an earlier table left it, or a new one.
+    fn opened(&mut self, planned: &Planned) -> io::Result<OpenFile> {
+        if let Some(name) = &planned.name {
+            if let Some(file) = self.open.remove(name) {
+                return Ok(file);
+            }
+            if self.begun.contains_key(name) {
+                return OpenFile::reopen(name, self.settings);
+            }
+        }
+        let mut file = OpenFile::open(planned.name.as_deref(), self.settings)?;
+        self.rows.start(&mut file.buffer, file.title);
+        Ok(file)
+    }
+
+    fn add<'r>(
         &mut self,
         file: &mut OpenFile,
         rows: impl Iterator<Item = Aggregate<'r>>,
@@ -329,111 +192,118 @@ impl<'a> Writer<'a> {
         moment: Moment,
     ) -> io::Result<()> {
         for row in rows {
-            self.rows
-                .row(&mut file.buffer, &row, table.strings(), moment.now);
+            self.rows.row(&mut file.buffer, &row, table.strings(), moment.now);
             file.sum.add(row.values);
             file.write_if_large()?;
         }
-        Ok(())
+        file.write()
     }
 
-    /// Ends a file and puts it in place. `earlier` is what it holds of early tables, which is lost if that fails.
+    /// Puts a file in place; with a moment, behind the marker that ends it. Returns its aggregates.
     fn close(
         &mut self,
         planned: &Planned,
         mut file: OpenFile,
-        earlier: Sum,
-        moment: Moment,
-        total: u64,
+        ends: Option<Moment>,
         account: &mut Account,
-    ) -> Result<u64, Failure> {
+    ) -> io::Result<u64> {
         let written = file.sum.aggregates;
-        let seconds = moment.began.elapsed().as_secs();
-        self.rows.end(
-            &mut file.buffer,
-            Purge {
-                written,
-                total,
-                seconds,
-            },
-        );
-        match file.commit() {
-            Ok(()) => {
-                account.written(written);
-                if let Some(name) = &planned.name {
-                    self.advance(name, planned.latest.clone());
-                }
-                Ok(written)
+        if let Some(moment) = ends {
+            let before = planned.name.as_ref().and_then(|name| self.begun.get(name)).copied().unwrap_or(0);
+            self.rows.end(&mut file.buffer, figures(before + written, moment));
+        }
+        file.commit()?;
+        if let (Some(name), Some(_)) = (&planned.name, ends) {
+            self.begun.remove(name);
+        }
+        account.written(written);
+        self.advance(planned);
+        Ok(written)
+    }
+
+    /// Puts some file in place when too many are open.
+    fn close_one_of_many(&mut self, account: &mut Account) -> u64 {
+        if self.open.len() <= MAX_OPEN {
+            return 0;
+        }
+        let Some(name) = self.open.keys().next().cloned() else {
+            return 0;
+        };
+        let Some(file) = self.open.remove(&name) else {
+            return 0;
+        };
+        let sum = file.sum;
+        let planned = Planned { name: Some(name.clone()), latest: file.latest.clone() };
+        match self.close(&planned, file, None, account) {
+            Ok(written) => {
+                *self.begun.entry(name).or_default() += written;
+                written
             }
             Err(error) => {
-                account.given_up(earlier, Reason::Refused);
-                Err(self.failed(planned.name.as_deref(), &error, account))
+                account.given_up(sum, Reason::Refused);
+                self.failed(&planned, &error, account);
+                0
             }
         }
     }
 
-    /// Closes the files that early tables opened and the last table had nothing for.
-    fn close_rest(
-        &mut self,
-        moment: Moment,
-        total: u64,
-        account: &mut Account,
-        outcome: &mut Outcome,
-    ) {
-        for (name, file) in std::mem::take(&mut self.open) {
-            let earlier = file.sum;
-            let planned = Planned {
-                name: Some(name),
-                latest: file.latest.clone(),
-            };
-            match self.close(&planned, file, earlier, moment, total, account) {
-                Ok(written) => {
-                    outcome.written += written;
-                    outcome.files.extend(planned.name);
+    /// Ends the files for which the last table had nothing.
+    fn end_period(&mut self, moment: Moment, account: &mut Account, outcome: &mut Outcome) {
+        let mut rest: Vec<(String, OpenFile)> = self.open.drain().collect();
+        if self.settings.markers {
+            let names = self.begun.keys().filter(|name| !rest.iter().any(|(open, _)| open == *name));
+            let reopened =
+                names.filter_map(|name| Some((name.clone(), OpenFile::reopen(name, self.settings).ok()?)));
+            let reopened: Vec<_> = reopened.collect();
+            rest.extend(reopened);
+        }
+        for (name, file) in rest {
+            let sum = file.sum;
+            let planned = Planned { name: Some(name), latest: file.latest.clone() };
+            match self.close(&planned, file, Some(moment), account) {
+                Ok(written) => outcome.add(planned.name.as_deref(), written),
+                Err(error) => {
+                    account.given_up(sum, Reason::Refused);
+                    self.failed(&planned, &error, account);
                 }
-                Err(_) => outcome.failed = true,
             }
         }
+        self.begun.clear();
     }
 
-    fn failed(&self, name: Option<&str>, error: &io::Error, account: &mut Account) -> Failure {
+    fn failed(&self, planned: &Planned, error: &io::Error, account: &mut Account) -> Failed {
         account.failed();
         if let Some(pass) = self.limit.pass() {
-            let name = name.unwrap_or("standard output");
-            error!(
-                held_back = pass.held_back,
-                "unable to write to {name}: {error}"
-            );
+            let name = planned.name.as_deref().unwrap_or("standard output");
+            error!(held_back = pass.held_back, "unable to write to {name}: {error}");
         }
-        Failure::Io
+        Failed
     }
 
     /// Moves the link to the newest file, if that sorts behind the one it points to.
-    fn advance(&self, name: &str, latest: Option<String>) {
-        let Some(latest) = latest else { return };
+    fn advance(&self, planned: &Planned) {
+        let (Some(name), Some(latest)) = (&planned.name, &planned.latest) else {
+            return;
+        };
         let target = std::path::absolute(name).unwrap_or_else(|_| name.into());
         if let Err(error) = files::advance_link(latest.as_ref(), &target, &self.settings.files)
             && let Some(pass) = self.limit.pass()
         {
-            warn!(
-                held_back = pass.held_back,
-                "unable to link {latest} to {name}: {error}"
-            );
+            warn!(held_back = pass.held_back, "unable to link {latest} to {name}: {error}");
         }
     }
 }
 
-/// Why rows did not get into their file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    Io,
-    TooManyOpen,
+impl Outcome {
+    fn add(&mut self, name: Option<&str>, written: u64) {
+        self.written += written;
+        if written > 0 {
+            self.files.extend(name.map(str::to_owned));
+        }
+    }
 }
 
-/// The bin of a row, seconds since 1970.
-fn encoded_bin(row: &Aggregate<'_>, at: usize) -> u64 {
-    row.key
-        .get(at..)
-        .and_then(|key| key.first_chunk())
-        .map_or(0, |octets| u64::from_be_bytes(*octets))
+/// The figures of the marker that ends a file.
+fn figures(written: u64, moment: Moment) -> Purge {
+    Purge { written, total: moment.total, seconds: moment.began.elapsed().as_secs() }
 }

@@ -1,0 +1,169 @@
+//! The line that names the plugins: `plugins: TYPE[NAME], TYPE, …`.
+
+use crate::problem::{Origin, Problems};
+use crate::suggest::nearest;
+use crate::value::words;
+
+words! {
+    /// Type of a plugin.
+    pub enum PluginKind {
+        /// A table in memory, for the client to ask.
+        Memory = "memory",
+        /// Files, pipes or standard output.
+        Print = "print",
+        /// Export as NetFlow or IPFIX.
+        Nfprobe = "nfprobe",
+        /// Export as sFlow.
+        Sfprobe = "sfprobe",
+        /// Copies of datagrams.
+        Tee = "tee",
+        /// MySQL and MariaDB.
+        Mysql = "mysql",
+        /// PostgreSQL.
+        Pgsql = "pgsql",
+        /// SQLite.
+        Sqlite3 = "sqlite3",
+        /// AMQP brokers.
+        Amqp = "amqp",
+        /// Kafka brokers.
+        Kafka = "kafka",
+    }
+}
+
+impl PluginKind {
+    /// Every type, in the order of the documentation.
+    pub fn all() -> impl Iterator<Item = Self> {
+        use crate::value::Word;
+        (0..Self::WORDS.len()).filter_map(Self::at)
+    }
+}
+
+/// Plugins of one daemon at most.
+pub const PLUGINS_MAX: usize = 32;
+
+/// A plugin as the line names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) kind: PluginKind,
+}
+
+/// Reads the value of a plugins line. Whatever is wrong with one item leaves the others as they are.
+///
+/// Unlike the original, an anonymous plugin does not take the names of those behind it away.
+pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Problems) -> Vec<Named> {
+    let mut plugins: Vec<Named> = Vec::new();
+    for item in items(value) {
+        let (kind, name) = match item.split_once('[') {
+            Some((kind, name)) => (kind.trim(), Some(name.trim_end().trim_end_matches(']').trim())),
+            None => (item.trim(), None),
+        };
+        let kind = kind.to_ascii_lowercase();
+        if kind.is_empty() && name.is_none() {
+            continue;
+        }
+        if kind == "core" {
+            problems.fatal(origin, "plugins of type 'core' are not allowed. Exiting.", None);
+            continue;
+        }
+        let Some(known) = PluginKind::all().find(|k| k.word() == kind) else {
+            let near = nearest(&kind, PluginKind::all().map(PluginKind::word));
+            let hint = near.map_or_else(
+                || {
+                    format!(
+                        "Types are {}.",
+                        PluginKind::all().map(PluginKind::word).collect::<Vec<_>>().join(", ")
+                    )
+                },
+                |near| format!("Did you mean '{near}'?"),
+            );
+            problems.error(origin, format!("Unknown plugin type: {kind}. Ignoring."), Some(hint));
+            continue;
+        };
+        let name = match name {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ => format!("default_{}", known.word()),
+        };
+        if plugins.iter().any(|p| p.name == name) {
+            let what = format!("another plugin with the same name '{name}' already exists. Preserving first.");
+            let hint = format!("Give each plugin a name of its own: {}[NAME].", known.word());
+            problems.warn(origin, what, Some(hint));
+        } else if plugins.len() == PLUGINS_MAX {
+            let what = format!("more than {PLUGINS_MAX} plugins: '{name}' is left out.");
+            problems.error(origin, what, None);
+        } else {
+            plugins.push(Named { name, kind: known });
+        }
+    }
+    plugins
+}
+
+/// Splits at commas that stand outside of brackets.
+fn items(value: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    value.split(move |c| {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ => {}
+        }
+        c == ',' && !inside
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(value: &str) -> (Vec<String>, Vec<String>) {
+        let mut problems = Problems::new();
+        let plugins = parse(&Origin::whole("f").at(2), value, &mut problems);
+        let plugins = plugins.into_iter().map(|p| format!("{}/{}", p.name, p.kind.word())).collect();
+        (plugins, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn names_are_kept_behind_an_anonymous_plugin() {
+        let (plugins, problems) = parsed("print, memory[foo], print[ a b ],PRINT[bar]");
+        assert_eq!(plugins, ["default_print/print", "foo/memory", "a b/print", "bar/print"]);
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn of_two_with_one_name_the_first_stays() {
+        let (plugins, problems) = parsed("print, print, memory[x], print[x]");
+        assert_eq!(plugins, ["default_print/print", "x/memory"]);
+        assert_eq!(
+            problems[0],
+            "WARN: [f:2] another plugin with the same name 'default_print' already exists. Preserving first. \
+             Give each plugin a name of its own: print[NAME]."
+        );
+        assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn unknown_types_are_left_out_and_core_is_fatal() {
+        let (plugins, problems) = parsed("prin, memory, core");
+        assert_eq!(plugins, ["default_memory/memory"]);
+        assert_eq!(
+            problems,
+            [
+                "ERROR: [f:2] Unknown plugin type: prin. Ignoring. Did you mean 'print'?",
+                "ERROR: [f:2] plugins of type 'core' are not allowed. Exiting.",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_thirty_third_plugin_is_left_out() {
+        let line = (0..33).map(|i| format!("print[p{i}]")).collect::<Vec<_>>().join(",");
+        let (plugins, problems) = parsed(&line);
+        assert_eq!((plugins.len(), problems.len()), (32, 1));
+    }
+
+    #[test]
+    fn empty_items_and_names_are_harmless() {
+        assert_eq!(parsed(", print[],,").0, ["default_print/print"]);
+        assert_eq!(parsed("").0, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,163 @@
+//! CONFIG-KEYS.md, made of the table of keys.
+
+use std::fmt::Write;
+
+use crate::daemons::ALL;
+use crate::key::{Place, Reload, Row, Scope, State, Takes};
+use crate::keys::{self, Group};
+
+/// Introduction of the document.
+const HEAD: &str = "\
+# Configuration keys
+
+<!-- Generated from the tables in crates/config/src/keys: `cargo run -p xtask -- documents`. -->
+
+A configuration file has one setting in each line, `KEY: VALUE`, or `KEY[NAME]: VALUE` for the plugin of that name.
+A line whose first visible character is `!` or `#` is a comment; nothing else is one. Of several lines the last
+counts, command line options count as lines behind the file's, and a line without brackets writes into all plugins.
+
+Each key says: the form of its value and the default; whether it is global, or may be given to one plugin (`both`), or
+must be (`plugin`); the daemons that heed it, all when nothing is said; its command line option; other names of the same
+setting; and what this version does about it when it does not simply act.
+
+";
+
+/// The whole document.
+#[must_use]
+pub fn config_keys() -> String {
+    let mut out = HEAD.to_owned();
+    let groups: Vec<Group> = keys::groups().into_iter().filter(|group| !group.keys.is_empty()).collect();
+    for group in &groups {
+        line(&mut out, format_args!("- [{}](#{})", group.title, anchor(group.title)));
+    }
+    for group in groups {
+        line(&mut out, format_args!("\n## {}", group.title));
+        for key in group.keys {
+            row(&mut out, key.row());
+        }
+    }
+    out
+}
+
+/// Appends a line; a `String` takes everything.
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(text);
+    out.push('\n');
+}
+
+fn row(out: &mut String, row: &Row) {
+    // A key without a plain name is headed by the name at its first place.
+    let names: Vec<(Place, String)> = row.names().collect();
+    let heading = names.first().map(|(_, name)| name.as_str()).unwrap_or_default();
+    line(out, format_args!("\n### {heading}\n"));
+    for text in row.doc.lines() {
+        line(out, format_args!("{}", text.strip_prefix(' ').unwrap_or(text)));
+    }
+    if out.ends_with("\n\n") {
+        out.pop();
+    }
+    out.push('\n');
+    line(out, format_args!("- Value: {}", escaped(&row.syntax.to_string())));
+    if let Some(default) = row.default {
+        line(out, format_args!("- Default: `{default}`"));
+    }
+    if let Some((daemons, text)) = row.default_in {
+        line(out, format_args!("- Default in {daemons}: `{text}`"));
+    }
+    let scope = match row.scope {
+        Scope::Global => "global",
+        Scope::Both => "both",
+        Scope::PluginOnly(_) => "plugin",
+    };
+    line(out, format_args!("- Scope: {scope}"));
+    if row.daemons != ALL {
+        line(out, format_args!("- Daemons: {}", row.daemons));
+    }
+    options(out, row);
+    if names.len() > 1 {
+        let others: Vec<String> = names.iter().skip(1).map(|(_, name)| format!("`{name}`")).collect();
+        let relation = if row.places.len() > 1 { "Also, each with a value of its own" } else { "Also written" };
+        line(out, format_args!("- {relation}: {}", others.join(", ")));
+    }
+    if let Some(slot) = row.shares {
+        line(out, format_args!("- One setting with: `{slot}`"));
+    }
+    if row.first_wins {
+        line(out, format_args!("- Of several lines the first counts."));
+    }
+    if row.or_exit {
+        line(out, format_args!("- A bad value keeps the daemon from starting."));
+    }
+    match row.reload {
+        Reload::Never => {}
+        Reload::Hup => line(out, format_args!("- SIGHUP opens it anew.")),
+        Reload::Usr2 => line(out, format_args!("- SIGUSR2 reads it again.")),
+    }
+    match row.state {
+        State::Acts => {}
+        State::NotYet => line(out, format_args!("- **No effect yet**: accepted and checked, with a warning.")),
+        State::Needless(why) => line(out, format_args!("- **No effect**: {why}.")),
+        State::Removed(instead) => line(out, format_args!("- **Removed**: {instead}.")),
+    }
+    if row.legacy {
+        line(out, format_args!("- Will go in the next major release."));
+    }
+}
+
+fn options(out: &mut String, row: &Row) {
+    for letter in row.letters.iter().flatten() {
+        let what = match letter.takes {
+            Takes::Argument(name) => format!("-{} {name}", letter.letter),
+            Takes::Nothing(value) => format!("-{} (sets `{value}`)", letter.letter),
+        };
+        let of = if letter.spelling.is_empty() { String::new() } else { format!(" for `{}`", letter.spelling) };
+        let whose = if letter.daemons == row.daemons { String::new() } else { format!(" in {}", letter.daemons) };
+        line(out, format_args!("- Command line: {}{of}{whose}", escaped(&what)));
+    }
+}
+
+/// Markdown would take these for markup.
+fn escaped(text: &str) -> String {
+    text.replace('*', "\\*").replace('<', "&lt;").replace('|', "\\|")
+}
+
+/// The anchor that Markdown renderers give to a heading.
+fn anchor(title: &str) -> String {
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-');
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_the_one_that_the_tables_make() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../CONFIG-KEYS.md");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == config_keys(), "stale: run `cargo run -p xtask -- documents`");
+    }
+
+    #[test]
+    fn a_key_is_shown_with_all_that_is_known_about_it() {
+        let text = config_keys();
+        let (_, section) = text.split_once("### nfacctd_port\n").unwrap();
+        let (section, _) = section.split_once("\n### ").unwrap();
+        assert_eq!(
+            section,
+            "
+UDP port to listen on.
+
+Several daemons may share one port.
+
+- Value: a port from 1 to 65535
+- Default: `2100`
+- Default in sfacctd: `6343`
+- Scope: global
+- Daemons: nfacctd, sfacctd
+- Command line: -l port
+- Also written: `sfacctd_port`
+"
+        );
+    }
+}

@@ -1,0 +1,379 @@
+//! From lines to settings: what the user wrote becomes what the daemon will do.
+//!
+//! There is one record of settings for the core and one for each plugin. Lines are taken from top to bottom, the command
+//! line behind the file. A line without brackets writes into all records, one with brackets into that of its plugin, and
+//! the later line wins – also over a value that an earlier line gave to one plugin only. Each value is checked when its
+//! line is read, so that reading a [`Key`] cannot fail later on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use crate::daemons::Daemon;
+use crate::file::Entry;
+use crate::key::{AnyKey, Key, Place, Row, Scope, State};
+use crate::keys;
+use crate::plugin_list::{self, PluginKind};
+use crate::problem::{Origin, Problems};
+use crate::suggest::nearest;
+use crate::value::Wrong;
+
+/// A value, and the line that gave it.
+#[derive(Clone, Debug)]
+struct Setting {
+    text: String,
+    origin: Origin,
+    /// Usual name of the key that was written: several keys may share the slot.
+    key: &'static str,
+}
+
+type Record = HashMap<(&'static str, Place), Setting>;
+
+/// What a daemon will do: the settings of its core and of its plugins.
+#[derive(Clone, Debug)]
+pub struct Config {
+    daemon: Daemon,
+    source: Origin,
+    core: Record,
+    plugins: Vec<Plugin>,
+}
+
+/// One plugin and its settings.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Its name; unique in the daemon.
+    pub name: String,
+    /// Its type.
+    pub kind: PluginKind,
+    /// The line that named it; the file as a whole for a plugin that nobody named.
+    pub origin: Origin,
+    daemon: Daemon,
+    record: Record,
+}
+
+impl Config {
+    /// The program that this is the configuration of.
+    #[must_use]
+    pub fn daemon(&self) -> Daemon {
+        self.daemon
+    }
+
+    /// The file that was read, or `cmdline`.
+    #[must_use]
+    pub fn source(&self) -> &Origin {
+        &self.source
+    }
+
+    /// A setting of the core.
+    #[must_use]
+    pub fn core<T>(&self, key: &Key<T>) -> T {
+        self.core_at(key, Place::PLUGIN)
+    }
+
+    /// A setting of an owner inside of the core, such as the log of BGP messages.
+    #[must_use]
+    pub fn core_at<T>(&self, key: &Key<T>, place: Place) -> T {
+        read(&self.core, key, place, self.daemon)
+    }
+
+    /// The line that gave a setting of the core; `None` where the default holds.
+    #[must_use]
+    pub fn core_origin<T>(&self, key: &Key<T>) -> Option<&Origin> {
+        origin(&self.core, key.row(), Place::PLUGIN)
+    }
+
+    /// As [`Config::core_origin`], for an owner inside of the core.
+    #[must_use]
+    pub fn core_origin_at<T>(&self, key: &Key<T>, place: Place) -> Option<&Origin> {
+        origin(&self.core, key.row(), place)
+    }
+
+    /// The plugins, in the order of their line.
+    #[must_use]
+    pub fn plugins(&self) -> &[Plugin] {
+        &self.plugins
+    }
+}
+
+impl Plugin {
+    /// A setting of the plugin.
+    #[must_use]
+    pub fn get<T>(&self, key: &Key<T>) -> T {
+        read(&self.record, key, Place::PLUGIN, self.daemon)
+    }
+
+    /// The line that gave a setting; `None` where the default holds.
+    #[must_use]
+    pub fn origin_of<T>(&self, key: &Key<T>) -> Option<&Origin> {
+        origin(&self.record, key.row(), Place::PLUGIN)
+    }
+
+    /// Where to point at when a setting makes no sense: its line, or that of the plugin.
+    #[must_use]
+    pub fn blame<T>(&self, key: &Key<T>) -> &Origin {
+        self.origin_of(key).unwrap_or(&self.origin)
+    }
+}
+
+fn read<T>(record: &Record, key: &Key<T>, place: Place, daemon: Daemon) -> T {
+    key.value(record.get(&(key.row().slot(), place)).map(|s| s.text.as_str()), daemon)
+}
+
+fn origin<'r>(record: &'r Record, row: &Row, place: Place) -> Option<&'r Origin> {
+    record.get(&(row.slot(), place)).map(|setting| &setting.origin)
+}
+
+/// Turns entries into settings. What cannot be used is reported and left out.
+pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problems: &mut Problems) -> Config {
+    let mut resolver = Resolver {
+        config: Config { daemon, source, core: Record::new(), plugins: Vec::new() },
+        told: HashSet::new(),
+        problems,
+    };
+    resolver.plugins(entries);
+    for entry in entries.iter().filter(|e| e.key != keys::core::PLUGINS.row().name()) {
+        resolver.entry(entry);
+    }
+    if !daemon.accounts_flows() {
+        // Their names may stand between brackets, but nothing feeds them here.
+        resolver.config.plugins.clear();
+    }
+    resolver.config
+}
+
+/// Every name of every key.
+static NAMES: LazyLock<HashMap<String, (&'static dyn AnyKey, Place)>> = LazyLock::new(|| {
+    keys::all().flat_map(|key| key.row().names().map(move |(place, name)| (name, (key, place)))).collect()
+});
+
+/// Slots of keys that act.
+static ACTING: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| keys::all().map(AnyKey::row).filter(|row| row.state == State::Acts).map(Row::slot).collect());
+
+struct Resolver<'p> {
+    config: Config,
+    /// Keys that were already said to have no effect.
+    told: HashSet<(&'static str, Place)>,
+    problems: &'p mut Problems,
+}
+
+impl Resolver<'_> {
+    /// Finds the plugins: all lines need to know their names. Of several plugins lines the first counts.
+    fn plugins(&mut self, entries: &[Entry]) {
+        let daemon = self.config.daemon;
+        let trace = |name: &str, kind: &str| format!("plugin name/type: '{name}'/'{kind}'.");
+        self.problems.debug(&self.config.source, trace("default", "core"));
+        let mut lines = entries.iter().filter(|e| e.key == keys::core::PLUGINS.row().name());
+        if let Some(line) = lines.next() {
+            for named in plugin_list::parse(&line.origin, &line.value, self.problems) {
+                self.add_plugin(named.name, named.kind, line.origin.clone());
+            }
+            if !daemon.accounts_flows() {
+                let what = format!("plugins has no effect in {daemon}.");
+                self.problems.warn(&line.origin, what, None);
+            }
+        }
+        for line in lines {
+            let hint = Some("The first plugins line counts.".to_owned());
+            self.problems.warn(&line.origin, "Unable to handle key: plugins. Ignored.", hint);
+        }
+        if self.config.plugins.is_empty() && daemon.accounts_flows() {
+            let what = "No plugin has been activated; defaulting to in-memory table.";
+            self.problems.warn(&self.config.source, what, None);
+            self.add_plugin("default_memory".to_owned(), PluginKind::Memory, self.config.source.clone());
+        }
+        for plugin in &self.config.plugins {
+            self.problems.debug(&plugin.origin, trace(&plugin.name, plugin.kind.word()));
+        }
+    }
+
+    fn add_plugin(&mut self, name: String, kind: PluginKind, origin: Origin) {
+        let daemon = self.config.daemon;
+        self.config.plugins.push(Plugin { name, kind, origin, daemon, record: Record::new() });
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
+        let shown = if entry.key.contains("passw") { "…" } else { entry.value.as_str() };
+        self.problems.debug(&entry.origin, format!("{}{brackets}:{shown}", entry.key));
+
+        let Some(&(key, place)) = NAMES.get(&entry.key) else {
+            let near = nearest(&entry.key, self.names_here());
+            let hint = near.map(|near| format!("Did you mean '{near}'?"));
+            self.problems.warn(&entry.origin, format!("Unknown key: {}. Ignored.", entry.key), hint);
+            return;
+        };
+        let row = key.row();
+        if let State::Removed(instead) = row.state {
+            let hint = Some(format!("It was removed: {instead}."));
+            self.problems.warn(&entry.origin, format!("Unknown key: {}. Ignored.", entry.key), hint);
+            return;
+        }
+        let Some(target) = self.target(entry, row, place) else {
+            return;
+        };
+        let Some(text) = self.checked(entry, key) else {
+            return;
+        };
+        if self.excluded(entry, row, &text) {
+            return;
+        }
+        self.remark(entry, row, place);
+        let setting = Setting { text, origin: entry.origin.clone(), key: row.name() };
+        self.store(row, place, target, setting);
+    }
+
+    /// The plugin that a line is for (`Some(None)` for all), or `None` when it is for none.
+    fn target(&mut self, entry: &Entry, row: &Row, place: Place) -> Option<Option<usize>> {
+        let Some(name) = &entry.plugin else {
+            if let Scope::PluginOnly(thing) = row.scope_at(place) {
+                let hint = Some(format!("Name the plugin: {}[NAME].", entry.key));
+                self.problems.error(&entry.origin, format!("{thing} cannot be global. Not loaded."), hint);
+                return None;
+            }
+            return Some(None);
+        };
+        if row.scope_at(place) == Scope::Global {
+            let what = format!("plugin name not supported for key '{}'. Globalized.", entry.key);
+            self.problems.warn(&entry.origin, what, None);
+            return Some(None);
+        }
+        let find = |name: &str| self.config.plugins.iter().position(|p| p.name == name);
+        let found = find(name).or_else(|| find(name.trim()));
+        if found.is_none() {
+            let near = nearest(name, self.config.plugins.iter().map(|p| p.name.as_str()));
+            let hint = near.map(|near| format!("Did you mean '{near}'?"));
+            self.problems.warn(&entry.origin, format!("Unknown symbol '{name}'. Ignored."), hint);
+        }
+        found.map(Some)
+    }
+
+    /// The text of a value, when it is one.
+    fn checked(&mut self, entry: &Entry, key: &dyn AnyKey) -> Option<String> {
+        let (row, value) = (key.row(), entry.value.as_str());
+        let refusal = match key.check(value) {
+            Ok(()) => return Some(value.to_owned()),
+            Err(refusal) => refusal,
+        };
+        if let Some(number) = row.syntax.leading(value).filter(|number| key.check(number).is_ok()) {
+            let rest = value.get(number.len()..).unwrap_or_default().trim();
+            let hint = Some("A comment needs a line of its own.".to_owned());
+            self.problems.warn(
+                &entry.origin,
+                format!("{}: '{rest}' behind {number} is not read.", entry.key),
+                hint,
+            );
+            return Some(number.to_owned());
+        }
+        let name = &entry.key;
+        let (what, hint) = match refusal.wrong {
+            Wrong::Value(_) if row.or_exit => (format!("invalid '{name}' value."), String::new()),
+            Wrong::Value(value) => ("Invalid value. Ignored.".to_owned(), format!("{name}: '{value}'. ")),
+            Wrong::Key(rest) => (format!("{name}{rest}"), String::new()),
+            Wrong::Sentence(sentence) => (sentence, format!("{name}. ")),
+        };
+        let hint = Some(format!("{hint}Expected {}.", refusal.right));
+        if row.or_exit {
+            self.problems.fatal(&entry.origin, what, hint);
+        } else {
+            self.problems.warn(&entry.origin, what, hint);
+        }
+        None
+    }
+
+    /// Keys that take each other's effect away: of the two clocks of a flow the first that is set stays.
+    fn excluded(&mut self, entry: &Entry, row: &Row, text: &str) -> bool {
+        let (new, secs) = (keys::time::NFACCTD_TIME_NEW, keys::time::NFACCTD_TIME_SECS);
+        let arrival = self.config.core(&new);
+        let on = text.eq_ignore_ascii_case("true");
+        let other = if row.name() == new.row().name() && !on && arrival {
+            new.row().name()
+        } else if row.name() == new.row().name() && on && self.config.core(&secs) {
+            secs.row().name()
+        } else if row.name() == secs.row().name() && on && arrival {
+            new.row().name()
+        } else {
+            return false;
+        };
+        let what = format!("Possibly {other} set. {} ignored.", entry.key);
+        let hint = Some("The first of these lines counts.".to_owned());
+        self.problems.warn(&entry.origin, what, hint);
+        true
+    }
+
+    /// Says once of a key that it does nothing, or will go.
+    fn remark(&mut self, entry: &Entry, row: &Row, place: Place) {
+        if !self.told.insert((row.name(), place)) {
+            return;
+        }
+        let (key, origin, daemon) = (&entry.key, &entry.origin, self.config.daemon);
+        if !row.daemons_at(place).contains(daemon) {
+            self.problems.warn(origin, format!("{key} has no effect in {daemon}."), None);
+            return;
+        }
+        match row.state {
+            // `sql_refresh_time` is read by the print plugin, too.
+            State::NotYet if place == Place::PLUGIN && ACTING.contains(row.slot()) => {}
+            State::NotYet => {
+                let what = format!("{key} is known, but has no effect in this version yet.");
+                self.problems.warn(origin, what, None);
+            }
+            State::Needless(why) => self.problems.debug(origin, format!("{key} has no effect: {why}.")),
+            State::Acts | State::Removed(_) => {}
+        }
+        if row.legacy {
+            let what =
+                format!("Configuration key '{key}' is legacy and will be discontinued in the next major release.");
+            self.problems.warn(origin, what, None);
+        }
+    }
+
+    fn store(&mut self, row: &Row, place: Place, target: Option<usize>, setting: Setting) {
+        let slot = (row.slot(), place);
+        let mut write = |record: &mut Record, owner: Option<&str>| {
+            let old = record.get(&slot);
+            if row.first_wins && old.is_some() {
+                return;
+            }
+            if let (Some(old), Some(owner)) = (old, owner)
+                && old.key != setting.key
+                && old.text != setting.text
+            {
+                let what = format!(
+                    "{} takes the place of {} ({}) in plugin '{owner}': they are one setting.",
+                    setting.key, old.key, old.origin
+                );
+                let hint = Some(format!("Name the plugin: {}[NAME].", setting.key));
+                self.problems.warn(&setting.origin, what, hint);
+            }
+            record.insert(slot, setting.clone());
+        };
+        match target {
+            Some(index) => {
+                if let Some(plugin) = self.config.plugins.get_mut(index) {
+                    write(&mut plugin.record, Some(&plugin.name));
+                }
+            }
+            None => {
+                write(&mut self.config.core, None);
+                for plugin in &mut self.config.plugins {
+                    write(&mut plugin.record, Some(&plugin.name));
+                }
+            }
+        }
+    }
+
+    /// Names that a misspelt key may have meant: those of this daemon first, then in the order of the alphabet.
+    fn names_here(&self) -> Vec<&'static str> {
+        let daemon = self.config.daemon;
+        let mut names: Vec<(bool, &str)> = NAMES
+            .iter()
+            .filter(|(_, (key, _))| !matches!(key.row().state, State::Removed(_)))
+            .map(|(name, (key, place))| (!key.row().daemons_at(*place).contains(daemon), name.as_str()))
+            .collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! Whole configurations, and what is said about them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Severity;
+use crate::keys::aggregation::*;
+use crate::keys::core::*;
+use crate::keys::input::*;
+use crate::keys::output::*;
+use crate::keys::print::*;
+use crate::keys::time::*;
+use crate::{Arguments, CommandLine, Span, command_line, parse_bytes};
+
+/// A configuration of nfacctd, and its problems without those of level debug.
+fn nfacctd(text: &str) -> (Config, Vec<String>) {
+    of(Daemon::Nfacctd, text)
+}
+
+fn of(daemon: Daemon, text: &str) -> (Config, Vec<String>) {
+    let (config, problems) = parse_bytes(daemon, "f", text.as_bytes());
+    let shown = problems.iter().filter(|p| p.severity > Severity::Debug).map(ToString::to_string).collect();
+    (config, shown)
+}
+
+/// What is said about lines behind a plugins line of one print plugin `p`.
+fn said(lines: &str) -> Vec<String> {
+    nfacctd(&format!("plugins: print[p]\n{lines}")).1
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let (config, problems) = nfacctd("");
+    assert_eq!(problems, ["WARN: [f] No plugin has been activated; defaulting to in-memory table."]);
+    assert_eq!(config.plugins().len(), 1);
+    assert_eq!(config.plugins()[0].name, "default_memory");
+    assert_eq!(config.plugins()[0].kind, PluginKind::Memory);
+    assert_eq!(config.core(&NFACCTD_PORT), 2100);
+    assert_eq!(config.core(&NFACCTD_IP), None);
+    assert_eq!(config.core(&NFACCTD_AS), Some(AsSource::Protocol));
+    assert_eq!(config.core_origin(&NFACCTD_PORT), None);
+    assert_eq!(config.plugins()[0].get(&keys::memory::IMT_PATH), PathBuf::from("/tmp/collect.pipe"));
+    assert_eq!(config.plugins()[0].get(&PLUGIN_MEMORY), 256 << 20);
+
+    let (config, problems) = of(Daemon::Pmbgpd, "");
+    assert_eq!((config.plugins().len(), problems.len()), (0, 0));
+    assert_eq!(of(Daemon::Sfacctd, "").0.core(&NFACCTD_PORT), 6343);
+    assert_eq!(of(Daemon::Pmacctd, "").0.core(&NFACCTD_AS), None);
+}
+
+#[test]
+fn the_later_line_wins_over_one_for_a_single_plugin_too() {
+    let (config, problems) =
+        nfacctd("plugins: print[y], print[z]\naggregate[z]: src_port\naggregate: SRC_HOST, dst_host");
+    assert_eq!(problems, Vec::<String>::new());
+    let both = Some(vec!["src_host".to_owned(), "dst_host".to_owned()]);
+    assert_eq!(config.plugins()[1].get(&AGGREGATE), both);
+    assert_eq!(config.plugins()[1].origin_of(&AGGREGATE).unwrap().to_string(), "f:3");
+    assert_eq!(config.core(&AGGREGATE), both);
+
+    let (config, _) = nfacctd("plugins: print[y], print[z]\naggregate: src_host\naggregate[z]: src_port");
+    assert_eq!(config.plugins()[0].get(&AGGREGATE), Some(vec!["src_host".to_owned()]));
+    assert_eq!(config.plugins()[1].get(&AGGREGATE), Some(vec!["src_port".to_owned()]));
+    assert_eq!(config.plugins()[1].blame(&PRINT_OUTPUT).to_string(), "f:1");
+}
+
+#[test]
+fn anonymous_plugins_have_a_name_too() {
+    let (config, problems) =
+        nfacctd("plugins: print\nprint_output[default_print]: JSON\nprint_output_file: /x-%H");
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(config.plugins()[0].get(&PRINT_OUTPUT), PrintOutput::Json);
+    assert_eq!(config.core(&PRINT_OUTPUT), PrintOutput::Formatted);
+    assert_eq!(config.plugins()[0].get(&PRINT_OUTPUT_FILE), Some(PathBuf::from("/x-%H")));
+}
+
+#[test]
+fn unknown_names_are_warned_about_with_the_nearest_known_one() {
+    for (line, message) in [
+        ("foo_bar: 1", "WARN: [f:2] Unknown key: foo_bar. Ignored."),
+        ("prnit_output: csv", "WARN: [f:2] Unknown key: prnit_output. Ignored. Did you mean 'print_output'?"),
+        ("agregate: src_host", "WARN: [f:2] Unknown key: agregate. Ignored. Did you mean 'aggregate'?"),
+        ("print_output[zz]: csv", "WARN: [f:2] Unknown symbol 'zz'. Ignored."),
+        ("print_output[P]: csv", "WARN: [f:2] Unknown symbol 'P'. Ignored. Did you mean 'p'?"),
+    ] {
+        assert_eq!(said(line), [message]);
+    }
+}
+
+#[test]
+fn brackets_where_they_do_not_belong_are_dropped_and_missing_ones_refused() {
+    let (config, problems) = nfacctd("plugins: print[p]\nnfacctd_port[zz]: 2055\npre_tag_filter: 1");
+    assert_eq!(
+        problems,
+        [
+            "WARN: [f:2] plugin name not supported for key 'nfacctd_port'. Globalized.",
+            "ERROR: [f:3] TAG filter cannot be global. Not loaded. Name the plugin: pre_tag_filter[NAME].",
+        ]
+    );
+    assert_eq!(config.core(&NFACCTD_PORT), 2055);
+    assert_eq!(config.plugins()[0].get(&PRE_TAG_FILTER), None);
+}
+
+#[test]
+fn bad_values_leave_the_default_in_place() {
+    for (line, message) in [
+        (
+            "nfacctd_port: 70000",
+            "WARN: [f:2] Invalid value. Ignored. nfacctd_port: '70000'. Expected a port from 1 to 65535.",
+        ),
+        ("daemonize: yes", "WARN: [f:2] Invalid value. Ignored. daemonize: 'yes'. Expected true or false."),
+        ("daemonize:", "WARN: [f:2] Invalid value. Ignored. daemonize: ''. Expected true or false."),
+        (
+            "print_output: \"json\"",
+            "WARN: [f:2] Invalid value. Ignored. print_output: '\"json\"'. Expected one of formatted, csv, json, \
+             event_formatted, event_csv, avro, avro_bin, avro_json, custom.",
+        ),
+        (
+            "print_refresh_time: 5m",
+            "WARN: [f:2] print_refresh_time is expected in secs but contains non-digit chars: 'm'. \
+             Expected a number of seconds, 1 or more, such as 60.",
+        ),
+        (
+            "print_history: 90s",
+            "WARN: [f:2] Ignoring invalid time value: 90 (residual secs afters conversion in mins) \
+             print_history. Expected a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
+        ),
+        (
+            "print_history: 5x",
+            "WARN: [f:2] Ignoring unknown time measuring unit: 'x'. \
+             print_history. Expected a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
+        ),
+        (
+            "print_history:",
+            "WARN: [f:2] Ignoring invalid time value: 0 (not greater than zero) \
+             print_history. Expected a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
+        ),
+        (
+            "files_umask: 001",
+            "WARN: [f:2] Invalid value. Ignored. files_umask: '001'. Expected an octal number from 002 to 777.",
+        ),
+    ] {
+        assert_eq!(said(line), [message], "{line}");
+    }
+}
+
+#[test]
+fn a_name_with_a_variable_that_nobody_fills_is_fatal() {
+    let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"plugins: print\nprint_output_file: /x-%j");
+    assert!(problems.is_fatal());
+    let last = problems.iter().last().unwrap().to_string();
+    assert!(last.starts_with("ERROR: [f:2] print_output_file, %j not supported."), "{last}");
+}
+
+#[test]
+fn text_behind_a_number_is_left_out_as_ever() {
+    let (config, problems) = nfacctd("plugins: print\nnfacctd_port: 2055 ! the office");
+    assert_eq!(config.core(&NFACCTD_PORT), 2055);
+    assert_eq!(
+        problems,
+        ["WARN: [f:2] nfacctd_port: '! the office' behind 2055 is not read. A comment needs a line of its own."]
+    );
+}
+
+#[test]
+fn lengths_of_time_take_units() {
+    for (text, span) in [
+        ("300", Span::Seconds(300)),
+        ("60s", Span::Seconds(60)),
+        ("5m", Span::Seconds(300)),
+        ("2h", Span::Seconds(7200)),
+        ("1d", Span::Seconds(86_400)),
+        ("1w", Span::Seconds(604_800)),
+        ("3M", Span::Months(3)),
+    ] {
+        let (config, problems) = nfacctd(&format!("plugins: print\nprint_history: {text}"));
+        assert_eq!((config.plugins()[0].get(&PRINT_HISTORY), problems), (Some(span), Vec::new()), "{text}");
+    }
+    let (config, _) = nfacctd("plugins: print\nprint_refresh_time: 300\nplugin_memory: 1G\nfiles_umask: 022");
+    assert_eq!(config.plugins()[0].get(&PRINT_REFRESH_TIME), Duration::from_secs(300));
+    assert_eq!(config.plugins()[0].get(&PLUGIN_MEMORY), 1 << 30);
+    assert_eq!(config.core(&FILES_UMASK), 0o22);
+}
+
+#[test]
+fn keys_that_do_nothing_here_say_so_once() {
+    assert_eq!(
+        said("snaplen: 256\nsnaplen: 128\ndebug_internal_msg: true"),
+        [
+            "WARN: [f:2] snaplen has no effect in nfacctd.",
+            "WARN: [f:4] debug_internal_msg is known, but has no effect in this version yet.",
+        ]
+    );
+    assert_eq!(said("plugin_pipe_size: 1000000\nimt_buckets: 7"), Vec::<String>::new());
+    let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"plugin_pipe_size: 1000000");
+    assert!(problems.iter().any(|p| p.severity == Severity::Debug && p.what.contains("plugin_memory")));
+}
+
+#[test]
+fn the_first_plugins_line_counts() {
+    let (config, problems) = nfacctd("plugins: print\nplugins: memory\n");
+    assert_eq!(config.plugins()[0].kind, PluginKind::Print);
+    assert_eq!(problems, ["WARN: [f:2] Unable to handle key: plugins. Ignored. The first plugins line counts."]);
+}
+
+#[test]
+fn the_first_name_of_the_core_counts() {
+    let (config, problems) = nfacctd("plugins: print\nnfacctd_proc_name: a\ncore_proc_name: b");
+    assert_eq!((config.core(&CORE_PROC_NAME).as_str(), problems.len()), ("a", 0));
+}
+
+#[test]
+fn of_two_clocks_the_first_stays() {
+    let (config, problems) =
+        nfacctd("plugins: print\nnfacctd_time_new: true\nnfacctd_time_secs: true\nnfacctd_time_new: false");
+    assert!(config.core(&NFACCTD_TIME_NEW) && !config.core(&NFACCTD_TIME_SECS));
+    assert_eq!(problems.len(), 2);
+    let (config, problems) = nfacctd("plugins: print\nnfacctd_time_secs: true\nnfacctd_time_new: true");
+    assert!(!config.core(&NFACCTD_TIME_NEW) && config.core(&NFACCTD_TIME_SECS));
+    assert_eq!(
+        problems,
+        ["WARN: [f:3] Possibly nfacctd_time_secs set. nfacctd_time_new ignored. The first of these lines counts."]
+    );
+}
+
+#[test]
+fn options_stand_behind_the_file_but_the_first_plugins_line_still_counts() {
+    let folder = std::env::temp_dir().join(format!("config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("c.conf");
+    std::fs::write(&path, "plugins: print[a]\naggregate[a]: src_port\nnfacctd_port: 1").unwrap();
+    let words = ["nfacctd", "-f", path.to_str().unwrap(), "-c", "dst_host", "-P", "memory", "-l", "2055"];
+    let CommandLine::Run(arguments) = command_line::parse(Daemon::Nfacctd, words.map(Into::into)) else {
+        panic!()
+    };
+    let (config, problems) = crate::load(Daemon::Nfacctd, &arguments);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(config.core(&NFACCTD_PORT), 2055);
+    assert_eq!(config.plugins()[0].get(&AGGREGATE), Some(vec!["dst_host".to_owned()]));
+    let warnings: Vec<_> =
+        problems.iter().filter(|p| p.severity > Severity::Debug).map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["WARN: [cmdline] Unable to handle key: plugins. Ignored. The first plugins line counts."]
+    );
+}
+
+#[test]
+fn a_missing_file_is_the_only_thing_that_stops() {
+    let arguments = Arguments { file: Some("/nowhere/c.conf".into()), ..Arguments::default() };
+    let (_, problems) = crate::load(Daemon::Nfacctd, &arguments);
+    assert!(problems.is_fatal());
+    assert_eq!(problems.iter().next().unwrap().to_string(), "ERROR: [/nowhere/c.conf] file not found.");
+}
+
+#[test]
+fn the_trace_shows_how_lines_were_understood() {
+    let (_, problems) = parse_bytes(Daemon::Nfacctd, "c.conf", b"plugins: memory[z]\naggregate [z]: src_port");
+    let trace: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        trace,
+        [
+            "DEBUG: [c.conf] plugin name/type: 'default'/'core'.",
+            "DEBUG: [c.conf:1] plugin name/type: 'z'/'memory'.",
+            "DEBUG: [c.conf:2] aggregate[z]:src_port",
+        ]
+    );
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"imt_passwd: secret");
+    assert!(problems.iter().all(|p| !p.to_string().contains("secret")));
+}
+
+#[test]
+fn a_setting_that_another_key_shares_is_not_lost_in_silence() {
+    let text = "plugins: print[p], kafka[k]\nprint_output_file: /x\nkafka_topic: t";
+    let (config, problems) = nfacctd(text);
+    assert_eq!(config.plugins()[0].get(&PRINT_OUTPUT_FILE), Some(PathBuf::from("t")));
+    let told = |p: &&String| p.contains("takes the place of print_output_file (f:2) in plugin 'p'");
+    assert_eq!(problems.iter().filter(told).count(), 1, "{problems:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for daemon in Daemon::ALL {
+            let _ = parse_bytes(daemon, "f", &bytes);
+        }
+    }
+
+    #[test]
+    fn no_value_makes_a_key_panic(index in 0usize..2000, value in "[-a-zA-Z0-9%,:./ \\[\\]µ]{0,30}") {
+        let keys: Vec<_> = keys::all().collect();
+        let row = keys[index % keys.len()].row();
+        for (_, name) in row.names() {
+            let text = format!("plugins: print[p]\n{name}: {value}\n{name}[p]: {value}\n");
+            let (config, _) = parse_bytes(Daemon::Nfacctd, "f", text.as_bytes());
+            // Reading one key of each kind through the record that the line has filled.
+            let _ = (config.core(&NFACCTD_PORT), config.core(&AGGREGATE), config.plugins().first().map(|p| p.get(&PRINT_OUTPUT_FILE)));
+        }
+    }
+}

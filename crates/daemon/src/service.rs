@@ -1,0 +1,400 @@
+//! A daemon at work: what runs, what happens to it, and how it ends.
+
+use crate::intake::{PATIENCE, Source};
+use crate::pipeline::Pipeline;
+use crate::settings::{PluginKind, PluginSettings, Settings};
+use crate::statistics::{self, PluginCounters};
+use crate::templates_file::{self, TemplatesFile};
+use crate::worker::{ExporterReport, Message, Requests, Share, Worker};
+use crate::{Daemon, about};
+use capture::allow::AllowList;
+use crossbeam_channel::Receiver;
+use plugins::outlet::{self, Inlet, Outlet, Wake};
+use runtime::events::{Event, Signal, Stop};
+use runtime::log::Identity;
+use runtime::threads::{End, Threads};
+use runtime::{clock, notify, pid, privileges, signals};
+use stats::{Counters, Reader};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+
+/// Messages of workers that may wait for the main thread.
+const MESSAGES: usize = 4096;
+/// How often the main thread looks at what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// How long statistics wait for the workers' answers.
+const REPORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is open before threads start.
+struct Opened {
+    sources: Vec<(Source, Wake)>,
+    memories: Vec<Option<plugins::memory::Opened>>,
+}
+
+/// Runs the daemon. Logging is configured already.
+pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
+    info!("{}, {} {}", daemon.title, daemon.name, about::VERSION);
+    match &settings.config_file {
+        Some(file) => info!("Reading configuration file '{}'.", file.display()),
+        None => info!("Reading configuration from cmdline."),
+    }
+    match Service::start(daemon, settings) {
+        Ok(Some(service)) => service.run(),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(problem) => {
+            error!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Service {
+    settings: Settings,
+    threads: Threads,
+    events: runtime::events::Events,
+    stop: Stop,
+    requests: Arc<Requests>,
+    messages: Receiver<Message>,
+    wakes: Vec<Wake>,
+    workers: Vec<Reader>,
+    plugins: Vec<PluginCounters>,
+    templates: Option<TemplatesFile>,
+    ended_workers: usize,
+    known: Vec<(std::net::IpAddr, netflow::template::Template)>,
+    reports: Vec<Vec<ExporterReport>>,
+    notifier: notify::Notifier,
+    _signals: signals::Listener,
+    _pid: Option<pid::PidFile>,
+}
+
+impl Service {
+    /// Opens everything, then starts everything. `None`: a dry run has come to its end.
+    fn start(daemon: &Daemon, settings: Settings) -> Result<Option<Self>, String> {
+        let problem = |what: &str| {
+            let what = what.to_owned();
+            move |error: std::io::Error| format!("{what}: {error}")
+        };
+        let opened = open(&settings)?;
+        let allow = match &settings.allow_file {
+            Some(path) => Some(Arc::new(read_allow_list(path)?)),
+            None => None,
+        };
+        let restored = match &settings.templates_file {
+            Some(path) => read_templates(path)?,
+            None => Vec::new(),
+        };
+        if settings.dry_run {
+            println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
+            return Ok(None);
+        }
+        let pid_file = match &settings.pid_file {
+            Some(path) => {
+                Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?)
+            }
+            None => None,
+        };
+        privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
+            .map_err(|problem| problem.to_string())?;
+        let stop = Stop::new();
+        let notifier = notify::Notifier::from_environment();
+        let tick = notifier.watchdog_interval().map_or(TICK, |interval| interval.min(TICK));
+        let (sender, events) = runtime::events::channel(Some(tick));
+        let threads = Threads::new(sender.clone(), stop.clone());
+        let listener = signals::start(sender, stop.clone()).map_err(problem("signals"))?;
+        let (message_sender, messages) = crossbeam_channel::bounded(MESSAGES);
+        let requests = Arc::new(Requests::default());
+        if let Ok(mut place) = requests.allow.write() {
+            *place = allow;
+        }
+        let started = (clock::now() / 1_000_000) as i64;
+        let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
+        let pipeline = Pipeline::new(aggregations, settings.customs.clone(), started);
+        let templates = settings
+            .templates_file
+            .as_ref()
+            .map(|path| TemplatesFile::new(path.clone(), settings.files, &restored));
+        let mut service = Self {
+            threads,
+            events,
+            stop,
+            requests,
+            messages,
+            wakes: opened.sources.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
+            workers: Vec::new(),
+            plugins: Vec::new(),
+            templates,
+            ended_workers: 0,
+            known: Vec::new(),
+            reports: Vec::new(),
+            notifier,
+            _signals: listener,
+            _pid: pid_file,
+            settings,
+        };
+        service
+            .start_threads(daemon, opened, &pipeline, &restored, &message_sender)
+            .map_err(problem("cannot start a thread"))?;
+        Ok(Some(service))
+    }
+
+    fn start_threads(
+        &mut self,
+        daemon: &Daemon,
+        opened: Opened,
+        pipeline: &Pipeline,
+        restored: &[(std::net::IpAddr, netflow::template::Template)],
+        messages: &crossbeam_channel::Sender<Message>,
+    ) -> std::io::Result<()> {
+        let count = opened.sources.len();
+        let mut outlets: Vec<Vec<Outlet>> = (0..count).map(|_| Vec::new()).collect();
+        let plugins = self.settings.plugins.clone();
+        for ((plugin, schema), memory) in plugins.iter().zip(&pipeline.schemas).zip(opened.memories) {
+            let (ends, mut inlet) = outlet::channel(count, self.settings.tables_max);
+            inlet.set_wakes(self.wakes.clone());
+            outlets.iter_mut().zip(ends).for_each(|(outlets, end)| outlets.push(end));
+            let counters = Counters::new();
+            self.plugins.push(PluginCounters {
+                name: plugin.name.clone(),
+                kind: plugin.kind.word(),
+                readers: vec![counters.reader()],
+            });
+            self.start_plugin(plugin, Arc::clone(schema), memory, inlet, counters, pipeline)?;
+        }
+        for (number, ((source, _), outlets)) in opened.sources.into_iter().zip(outlets).enumerate() {
+            let mut parts = pipeline.worker(&self.settings.decode);
+            for (exporter, template) in restored {
+                parts.decoder.restore_template(*exporter, template.clone());
+            }
+            let shares: Vec<Share> = (parts.aggregators.into_iter().zip(outlets))
+                .map(|((aggregator, bound), outlet)| Share::new(aggregator, outlet, bound))
+                .collect();
+            for (plugin, share) in self.plugins.iter_mut().zip(&shares) {
+                plugin.readers.push(share.reader());
+            }
+            let requests = Arc::clone(&self.requests);
+            let stop = self.stop.clone();
+            let worker = Worker::new(parts.decoder, parts.rows, shares, requests, messages.clone(), stop);
+            self.workers.push(worker.reader());
+            let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
+            self.threads.spawn(format!("{}/w{number}", daemon.name), identity, move || source.run(worker))?;
+        }
+        Ok(())
+    }
+
+    fn start_plugin(
+        &self,
+        plugin: &PluginSettings,
+        schema: Arc<flow::schema::Schema>,
+        memory: Option<plugins::memory::Opened>,
+        inlet: Inlet,
+        counters: Counters,
+        pipeline: &Pipeline,
+    ) -> std::io::Result<()> {
+        let identity = Identity::new(&plugin.name, plugin.kind.word()).debug(plugin.debug);
+        let name = format!("{}[{}]", plugin.kind.word(), plugin.name);
+        match (&plugin.kind, memory) {
+            (PluginKind::Print(settings), _) => {
+                let settings = settings.clone();
+                self.threads.spawn(name, identity, move || {
+                    plugins::print::run(&settings, &schema, inlet, counters);
+                })
+            }
+            (PluginKind::Memory(_), Some(opened)) => {
+                let hash = pipeline.hash.clone();
+                self.threads.spawn(name, identity, move || {
+                    plugins::memory::run(opened, schema, hash, inlet, counters);
+                })
+            }
+            // `open` gives each memory plugin its socket.
+            (PluginKind::Memory(_), None) => Ok(()),
+        }
+    }
+
+    fn run(mut self) -> ExitCode {
+        self.settings.intake.announce();
+        self.notifier.ready("collecting");
+        let mut failed = false;
+        let mut report_due: Option<Instant> = None;
+        while self.ended_workers < self.workers.len() {
+            match self.events.wait() {
+                Event::Signal(signal) if signal.is_stop() => {
+                    info!("{} received. Exiting ...", signal.name());
+                    break;
+                }
+                Event::Signal(Signal::Hangup) => runtime::log::reopen(),
+                Event::Signal(Signal::User1) => {
+                    self.requests.report.fetch_add(1, Ordering::AcqRel);
+                    self.reports.clear();
+                    self.wake();
+                    report_due = Some(Instant::now() + REPORT_PATIENCE);
+                    report_due = self.wait_for_reports(report_due);
+                }
+                Event::Signal(Signal::User2) => self.reload(),
+                Event::Signal(_) => {}
+                Event::Force => break,
+                Event::ThreadEnded { name, how: End::Panicked { .. } } => {
+                    error!("thread {name} has failed; ending after what can be written is written");
+                    failed = true;
+                    break;
+                }
+                Event::ThreadEnded { name, how: End::Returned } => {
+                    // Plugins end after the workers; one that ends before is gone.
+                    if !self.stop.is_requested() && name.contains('[') && self.ended_workers == 0 {
+                        self.take_messages();
+                        if self.ended_workers == 0 {
+                            warn!("connection lost to '{name}'; closing connection.");
+                        }
+                    }
+                }
+                Event::Tick => {}
+            }
+            self.take_messages();
+            if let Some(file) = &mut self.templates {
+                file.write_if_due(clock::now());
+            }
+            self.notifier.watchdog();
+        }
+        let _ = report_due;
+        self.end(failed)
+    }
+
+    fn wake(&self) {
+        for wake in &self.wakes {
+            wake();
+        }
+    }
+
+    fn take_messages(&mut self) {
+        while let Ok(message) = self.messages.try_recv() {
+            self.message(message);
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Report(exporters) => self.reports.push(exporters),
+            Message::Template(exporter, template) => {
+                if let Some(file) = &mut self.templates {
+                    file.learn(exporter, template, clock::now());
+                }
+            }
+            Message::Finished => info!("waiting for a signal"),
+            Message::Ended(templates) => {
+                self.ended_workers += 1;
+                self.known.extend(templates);
+            }
+        }
+    }
+
+    /// Collects the workers' reports and prints the statistics; workers that do not answer in time are left out.
+    fn wait_for_reports(&mut self, due: Option<Instant>) -> Option<Instant> {
+        let due = due?;
+        while self.reports.len() + self.ended_workers < self.workers.len() {
+            match self.messages.recv_deadline(due) {
+                Ok(message) => self.message(message),
+                Err(_) => break,
+            }
+        }
+        let exporters = self.reports.drain(..).flatten().collect();
+        let now = clock::now() / 1_000_000;
+        statistics::print(&self.settings.listen, now, exporters, &self.workers, &self.plugins);
+        None
+    }
+
+    /// Reads again what can be read again: as a whole, or not at all.
+    fn reload(&mut self) {
+        self.notifier.reloading();
+        if let Some(path) = &self.settings.allow_file {
+            match read_allow_list(path) {
+                Ok(allow) => {
+                    if let Ok(mut place) = self.requests.allow.write() {
+                        *place = Some(Arc::new(allow));
+                    }
+                    self.requests.allow_version.fetch_add(1, Ordering::AcqRel);
+                    self.wake();
+                    info!("nfacctd_allow_file: reloaded");
+                }
+                Err(problem) => error!("{problem}; the list in force stays"),
+            }
+        }
+        self.notifier.ready("collecting");
+    }
+
+    fn end(mut self, mut failed: bool) -> ExitCode {
+        self.notifier.stopping();
+        self.stop.request();
+        self.wake();
+        let deadline = Instant::now() + PATIENCE;
+        // Workers tell their templates through a bounded channel, so it is read until they have ended.
+        while self.ended_workers < self.workers.len() && Instant::now() < deadline {
+            match self.messages.recv_timeout(TICK) {
+                Ok(message) => self.message(message),
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                    self.notifier.watchdog();
+                    if self.stop.is_forced() || self.threads.has_panicked() {
+                        break;
+                    }
+                }
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let running = self.threads.join_all(PATIENCE);
+        if !running.is_empty() {
+            error!("did not end in time: {}", running.join(", "));
+            failed = true;
+        }
+        failed |= self.threads.has_panicked();
+        if let Some(file) = &mut self.templates {
+            file.replace(std::mem::take(&mut self.known));
+            file.write_if_due(u64::MAX);
+        }
+        for plugin in &self.plugins {
+            let lost = stats::Snapshot::sum(&plugin.readers);
+            for line in stats::check(&lost, stats::Scope::Plugin) {
+                error!("{}/{}: {line}", plugin.name, plugin.kind);
+            }
+            let dropped = lost.family("records_dropped_total");
+            if dropped > 0 {
+                error!("{}/{}: {dropped} records were dropped at the bound of its table", plugin.name, plugin.kind);
+            }
+        }
+        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+fn open(settings: &Settings) -> Result<Opened, String> {
+    let sources = settings.intake.open().map_err(|refused| refused.to_string())?;
+    let memory = |plugin: &PluginSettings| match &plugin.kind {
+        PluginKind::Memory(memory) => plugins::memory::open(memory)
+            .map(Some)
+            .map_err(|error| format!("imt_path[{}]: {error}", plugin.name)),
+        PluginKind::Print(_) => Ok(None),
+    };
+    let memories = settings.plugins.iter().map(memory).collect::<Result<_, _>>()?;
+    Ok(Opened { sources, memories })
+}
+
+fn read_allow_list(path: &std::path::Path) -> Result<AllowList, String> {
+    let shown = path.display();
+    let (list, problems) =
+        AllowList::read(path).map_err(|error| format!("nfacctd_allow_file: {shown}: {error}"))?;
+    if problems.is_empty() {
+        return Ok(list);
+    }
+    let lines: Vec<_> = problems.iter().map(|problem| format!("{shown}:{}: {problem}", problem.line)).collect();
+    Err(format!("nfacctd_allow_file: {}", lines.join("; ")))
+}
+
+type Templates = Vec<(std::net::IpAddr, netflow::template::Template)>;
+
+fn read_templates(path: &std::path::Path) -> Result<Templates, String> {
+    let (templates, bad) = templates_file::read(path)
+        .map_err(|error| format!("nfacctd_templates_file: {}: {error}", path.display()))?;
+    if bad > 0 {
+        warn!("nfacctd_templates_file: {}: {bad} lines are no templates; ignored", path.display());
+    }
+    Ok(templates)
+}

@@ -1,0 +1,409 @@
+//! From the configuration to what the daemon will do. Nothing reads the configuration after this.
+//!
+//! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
+
+use crate::intake::{self, Intake};
+use crate::pipeline::{Aggregation, History};
+use crate::statistics;
+use crate::worker::Bound;
+use aggregate::time_bin::{Roundoff, Width};
+use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
+use config::{Config, Origin, Plugin, Problems, Span};
+use encode::Style;
+use flow::custom::{self, Custom};
+use flow::from_netflow;
+use flow::primitive::{Daemons, PRIMITIVES};
+use flow::schema::{Options, Selection};
+use jiff::tz::TimeZone;
+use plugins::print::Output;
+use runtime::{files, log, privileges};
+use std::path::PathBuf;
+
+/// What a plugin does with its tables.
+#[derive(Clone, Debug)]
+pub(crate) enum PluginKind {
+    /// Writes them as text.
+    Print(plugins::print::Settings),
+    /// Keeps them, and answers questions.
+    Memory(plugins::memory::Settings),
+}
+
+impl PluginKind {
+    /// The word that the configuration has for it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Print(_) => "print",
+            Self::Memory(_) => "memory",
+        }
+    }
+}
+
+/// One plugin.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginSettings {
+    pub(crate) name: String,
+    pub(crate) debug: bool,
+    pub(crate) kind: PluginKind,
+    pub(crate) aggregation: Aggregation,
+}
+
+/// The whole daemon.
+pub(crate) struct Settings {
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) core_name: String,
+    pub(crate) debug: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) daemonize: bool,
+    pub(crate) pid_file: Option<PathBuf>,
+    pub(crate) log: log::Settings,
+    pub(crate) files: files::Settings,
+    pub(crate) priority: i32,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) intake: Intake,
+    /// How the intake stands in lines of statistics.
+    pub(crate) listen: String,
+    pub(crate) allow_file: Option<PathBuf>,
+    pub(crate) templates_file: Option<PathBuf>,
+    pub(crate) decode: from_netflow::Settings,
+    pub(crate) customs: Vec<Custom>,
+    pub(crate) plugins: Vec<PluginSettings>,
+    pub(crate) tables_max: usize,
+}
+
+impl Settings {
+    /// Reads everything. `None` only together with problems that stop the daemon.
+    pub(crate) fn read(config: &Config, file: Option<PathBuf>, daemon: Daemons, problems: &mut Problems) -> Option<Self> {
+        let customs = customs(config, problems);
+        let files = files_of(config);
+        let plugins: Vec<_> = config
+            .plugins()
+            .iter()
+            .filter_map(|plugin| plugin_settings(plugin, daemon, &customs, files, problems))
+            .collect();
+        let intake = intake(config, problems);
+        let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
+        if problems.is_fatal() {
+            return None;
+        }
+        Some(Self {
+            config_file: file,
+            core_name: config.core(&core::CORE_PROC_NAME),
+            debug: config.core(&core::DEBUG),
+            dry_run: config.core(&core::DRY_RUN).is_some(),
+            daemonize: config.core(&core::DAEMONIZE) && config.core(&core::DRY_RUN).is_none(),
+            pid_file: config.core(&core::PIDFILE),
+            log: log_settings(config, files),
+            files,
+            priority: config.core(&core::PROC_PRIORITY),
+            user: config.core(&core::RUN_AS_USER),
+            group: config.core(&core::RUN_AS_GROUP),
+            intake: intake?,
+            listen,
+            allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
+            templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
+            decode: decode_settings(config),
+            customs,
+            plugins,
+            tables_max: config.core(&core::PLUGIN_TABLES_MAX),
+        })
+    }
+}
+
+/// The line that sets a key of the core; without one, the file as a whole.
+fn blame<'a, T>(config: &'a Config, key: &config::Key<T>) -> &'a Origin {
+    config.core_origin(key).unwrap_or(config.source())
+}
+
+/// Mask and owners of files, as the core has them.
+fn files_of(config: &Config) -> files::Settings {
+    files::Settings {
+        umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
+        uid: config.core(&output::FILES_UID).and_then(|text| privileges::uid(&text)),
+        gid: config.core(&output::FILES_GID).and_then(|text| privileges::gid(&text)),
+    }
+}
+
+fn log_settings(config: &Config, files: files::Settings) -> log::Settings {
+    log::Settings {
+        debug: config.core(&core::DEBUG),
+        stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
+        utc: config.core(&time::TIMESTAMPS_UTC),
+        file: config.core(&core::LOGFILE),
+        syslog: config.core(&core::SYSLOG).and_then(|facility| log::Facility::parse(facility.word())),
+        ident: config.core(&core::SYSLOG_IDENT).unwrap_or_else(|| "nfacctd".to_owned()),
+        files,
+        quiet: &[],
+    }
+}
+
+fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
+    if let Some(path) = config.core(&input::PCAP_SAVEFILE) {
+        return savefile(config, path, problems);
+    }
+    let workers = match config.core(&input::NFACCTD_WORKERS) {
+        0 => intake::default_workers(),
+        workers => workers,
+    };
+    Some(Intake::Udp(capture::udp::Settings {
+        address: config.core(&input::NFACCTD_IP),
+        port: config.core(&input::NFACCTD_PORT),
+        receive_buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        interface: config.core(&input::NFACCTD_INTERFACE),
+        ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
+        workers,
+    }))
+}
+
+#[cfg(feature = "pcap")]
+fn savefile(config: &Config, path: PathBuf, _: &mut Problems) -> Option<Intake> {
+    Some(Intake::File(capture::pcap_file::Settings {
+        path,
+        wait: config.core(&input::PCAP_SAVEFILE_WAIT),
+        delay: config.core(&input::PCAP_SAVEFILE_DELAY),
+        replay: config.core(&input::PCAP_SAVEFILE_REPLAY),
+        ..capture::pcap_file::Settings::default()
+    }))
+}
+
+#[cfg(not(feature = "pcap"))]
+fn savefile(config: &Config, _: PathBuf, problems: &mut Problems) -> Option<Intake> {
+    problems.fatal(
+        blame(config, &input::PCAP_SAVEFILE),
+        "pcap_savefile: this program was built without capture files",
+        Some("build it with the feature pcap".to_owned()),
+    );
+    None
+}
+
+fn decode_settings(config: &Config) -> from_netflow::Settings {
+    from_netflow::Settings {
+        renormalize: config.core(&sampling::NFACCTD_RENORMALIZE),
+        use_ip_next_hop: config.core(&aggregation::USE_IP_NEXT_HOP),
+        account_options: config.core(&aggregation::NFACCTD_ACCOUNT_OPTIONS),
+        ignore_exporter_address: config.core(&input::NFACCTD_IGNORE_EXPORTER_ADDRESS),
+        ignore_scope: config.core(&input::NFACCTD_DISABLE_OPT_SCOPE_CHECK),
+        time_secs: config.core(&time::NFACCTD_TIME_SECS),
+        arrival_stamps: config.core(&time::NFACCTD_TIME_NEW),
+        uptime_fractions: config.core(&time::NFACCTD_TIME_FRACTIONS),
+        max_exporters: config.core(&input::NFACCTD_EXPORTERS_MAX),
+        max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
+        pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
+        pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
+    }
+}
+
+fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
+    let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
+    let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
+    let text = match std::fs::read(&path) {
+        Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+        Err(error) => {
+            problems.fatal(origin, format!("aggregate_primitives: {}: {error}", path.display()), None);
+            return Vec::new();
+        }
+    };
+    let (customs, found) = custom::parse(&text);
+    let file = Origin::whole(&path.display().to_string());
+    for problem in found {
+        let line = u32::try_from(problem.line).unwrap_or(u32::MAX);
+        problems.warn(&file.at(line), format!("aggregate_primitives: {}. Ignored.", problem.text), None);
+    }
+    customs
+}
+
+fn plugin_settings(
+    plugin: &Plugin,
+    daemon: Daemons,
+    customs: &[Custom],
+    files: files::Settings,
+    problems: &mut Problems,
+) -> Option<PluginSettings> {
+    let history = history(plugin);
+    let style = style(plugin);
+    let stitching = plugin.get(&aggregation::NFACCTD_STITCHING);
+    let options = Options {
+        bins: history.is_some(),
+        whole_seconds: style.whole_seconds,
+        dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP),
+        first_and_last: stitching,
+    };
+    let selection = selection(plugin, daemon, customs, problems)?;
+    let bound = Bound {
+        aggregates: match plugin.origin_of(&print::PRINT_CACHE_ENTRIES).is_some() {
+            true => plugin.get(&print::PRINT_CACHE_ENTRIES) as usize * plugins::print::PER_CACHE_ENTRY,
+            false => usize::MAX,
+        },
+        octets: usize::try_from(plugin.get(&core::PLUGIN_MEMORY)).unwrap_or(usize::MAX),
+    };
+    let spread = plugin.get(&aggregation::NFACCTD_PRO_RATING);
+    if spread && (history.is_none() || stitching) {
+        problems.warn(
+            plugin.blame(&aggregation::NFACCTD_PRO_RATING),
+            format!("nfacctd_pro_rating[{}]: needs print_history and excludes nfacctd_stitching. Ignored.", plugin.name),
+            None,
+        );
+    }
+    let aggregation = Aggregation {
+        selection,
+        options,
+        history,
+        spread: spread && history.is_some() && !stitching,
+        utc: plugin.get(&time::TIMESTAMPS_UTC),
+        bound,
+    };
+    let kind = match plugin.kind {
+        config::PluginKind::Print => {
+            PluginKind::Print(print_settings(plugin, style, history, files, bound, problems)?)
+        }
+        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
+            name: plugin.name.clone(),
+            path: plugin.get(&memory::IMT_PATH),
+            password: plugin.get(&memory::IMT_PASSWD),
+            max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
+            style,
+            files,
+        }),
+        other => {
+            problems.warn(
+                &plugin.origin,
+                format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
+                Some("memory and print are".to_owned()),
+            );
+            return None;
+        }
+    };
+    Some(PluginSettings {
+        name: plugin.name.clone(),
+        debug: plugin.get(&core::DEBUG),
+        kind,
+        aggregation,
+    })
+}
+
+/// The primitives of a plugin. Unknown ones stop the daemon, those that other daemons have are told.
+fn selection(
+    plugin: &Plugin,
+    daemon: Daemons,
+    customs: &[Custom],
+    problems: &mut Problems,
+) -> Option<Selection> {
+    let words = plugin.get(&aggregation::AGGREGATE).unwrap_or_else(|| {
+        tracing::warn!(who = format!("{}/{}", plugin.name, plugin.kind.word()), "defaulting to SRC HOST aggregation.");
+        vec!["src_host".to_owned()]
+    });
+    let origin = plugin.blame(&aggregation::AGGREGATE);
+    match Selection::parse(words.iter().map(String::as_str), customs) {
+        Ok(selection) => {
+            for primitive in selection.primitives().filter(|primitive| !primitive.daemons.has(daemon)) {
+                problems.warn(
+                    origin,
+                    format!("aggregate[{}]: '{}' stays empty in this daemon.", plugin.name, primitive.name),
+                    None,
+                );
+            }
+            Some(selection)
+        }
+        Err(unknown) => {
+            let names = PRIMITIVES.iter().map(|p| p.name).chain(customs.iter().map(|c| c.name.as_str()));
+            let names: Vec<&str> = names.collect();
+            for word in unknown {
+                let hint = config::nearest(&word, names.iter().copied()).map_or_else(
+                    || "-a lists the primitives".to_owned(),
+                    |near| format!("did you mean '{near}'?"),
+                );
+                problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
+            }
+            None
+        }
+    }
+}
+
+fn history(plugin: &Plugin) -> Option<History> {
+    if plugin.kind == config::PluginKind::Memory {
+        return None;
+    }
+    let width = match plugin.get(&print::PRINT_HISTORY)? {
+        Span::Seconds(seconds) => Width::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)),
+        Span::Months(months) => Width::Months(months.max(1)),
+    };
+    let roundoff = plugin.get(&print::PRINT_HISTORY_ROUNDOFF).unwrap_or_default();
+    let offset = u32::try_from(plugin.get(&print::PRINT_HISTORY_OFFSET).as_secs()).unwrap_or(u32::MAX);
+    Some(History { width, roundoff: Roundoff::parse(&roundoff), offset })
+}
+
+fn style(plugin: &Plugin) -> Style {
+    Style {
+        zone: if plugin.get(&time::TIMESTAMPS_UTC) { TimeZone::UTC } else { TimeZone::system() },
+        since_epoch: plugin.get(&time::TIMESTAMPS_SINCE_EPOCH),
+        rfc3339: plugin.get(&time::TIMESTAMPS_RFC9557),
+        whole_seconds: plugin.get(&time::TIMESTAMPS_SECS),
+        num_protos: plugin.get(&print::PRINT_NUM_PROTOS),
+        tcpflags_as_array: plugin.get(&encoding::TCPFLAGS_ENCODE_AS_ARRAY),
+        fwd_status_as_string: plugin.get(&encoding::FWD_STATUS_ENCODE_AS_STRING),
+        mpls_label_stack_as_array: plugin.get(&encoding::MPLS_LABEL_STACK_ENCODE_AS_ARRAY),
+        label_as_map: plugin.get(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
+        comms_as_array: plugin.get(&encoding::BGP_COMMS_ENCODE_AS_ARRAY),
+        as_path_as_array: plugin.get(&encoding::AS_PATH_ENCODE_AS_ARRAY),
+        separator: plugin.get(&print::PRINT_OUTPUT_SEPARATOR),
+    }
+}
+
+fn print_settings(
+    plugin: &Plugin,
+    style: Style,
+    history: Option<History>,
+    files: files::Settings,
+    bound: Bound,
+    problems: &mut Problems,
+) -> Option<plugins::print::Settings> {
+    let mut name = |key: &config::Key<Option<PathBuf>>, word: &str| -> Option<Option<encode::names::Template>> {
+        let Some(path) = plugin.get(key) else { return Some(None) };
+        match encode::names::Template::parse(&path.to_string_lossy()) {
+            Ok(template) => Some(Some(template)),
+            Err(unsupported) => {
+                let origin = plugin.blame(key);
+                let letter = unsupported.0.map_or("a % at the end".to_owned(), |letter| format!("%{letter}"));
+                problems.fatal(origin, format!("{word}, {letter} not supported."), None);
+                None
+            }
+        }
+    };
+    let file = name(&output::PRINT_OUTPUT_FILE, "print_output_file")?;
+    let latest = name(&output::PRINT_LATEST_FILE, "print_latest_file")?;
+    let word = plugin.get(&print::PRINT_OUTPUT).word();
+    let Some(output) = Output::parse(word) else {
+        problems.fatal(
+            plugin.blame(&print::PRINT_OUTPUT),
+            format!("print_output[{}]: {word} is not built yet", plugin.name),
+            Some("formatted, csv, json, event_formatted and event_csv are".to_owned()),
+        );
+        return None;
+    };
+    let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let trigger = plugin.get(&print::PRINT_TRIGGER_EXEC).and_then(|command| {
+        plugins::print::Trigger::parse(&command, plugin.get(&print::PRINT_TRIGGER_EXEC_ASYNC))
+    });
+    Some(plugins::print::Settings {
+        name: plugin.name.clone(),
+        output,
+        file,
+        latest,
+        append: plugin.get(&output::PRINT_OUTPUT_FILE_APPEND),
+        lock_file: plugin.get(&output::PRINT_OUTPUT_LOCK_FILE),
+        markers: plugin.get(&print::PRINT_MARKERS),
+        write_empty_file: plugin.get(&output::PRINT_WRITE_EMPTY_FILE),
+        style,
+        files,
+        refresh: seconds(plugin.get(&print::PRINT_REFRESH_TIME)),
+        startup_delay: seconds(plugin.get(&print::PRINT_STARTUP_DELAY)),
+        roundoff: Roundoff::parse(&plugin.get(&print::PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
+        history: history.map_or(0, |history| match history.width {
+            Width::Seconds(seconds) => u64::from(seconds),
+            Width::Months(months) => u64::from(months) * 30 * 86_400,
+        }),
+        trigger,
+        writer_id: plugin.get(&output::WRITER_ID_STRING),
+        max_aggregates: bound.aggregates,
+    })
+}

@@ -1,0 +1,54 @@
+//! What SIGUSR1 prints: per exporter, per worker and per plugin, and whether the sums close.
+
+use crate::worker::ExporterReport;
+use runtime::notice;
+use stats::{Reader, Scope, Snapshot};
+use std::net::SocketAddr;
+
+/// The counters of one plugin: those of the workers' shares, and its own.
+pub(crate) struct PluginCounters {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) readers: Vec<Reader>,
+}
+
+/// Prints everything. `listen`: where the daemon listens, as it stands in the lines; `now`: seconds since 1970.
+pub(crate) fn print(
+    listen: &str,
+    now: u64,
+    mut exporters: Vec<ExporterReport>,
+    workers: &[Reader],
+    plugins: &[PluginCounters],
+) {
+    notice!("+++");
+    exporters.sort_by_key(|exporter| exporter.address);
+    for e in &exporters {
+        notice!(
+            "stats [{listen}] agent={}:{} time={now} packets={} bytes={} records={} seq_good={} seq_jmp_fwd={} \
+             seq_jmp_bck={} seq_lost={}",
+            e.address, e.domain, e.datagrams, e.octets, e.records, e.good, e.forward, e.back, e.lost
+        );
+    }
+    let all = Snapshot::sum(workers);
+    notice!("stats [{listen}] time={now} discarded_packets={}", all.family("datagrams_rejected_total"));
+    for (number, reader) in workers.iter().enumerate() {
+        for line in stats::lines(&reader.snapshot(), Scope::Worker) {
+            notice!("stats worker={number} {line}");
+        }
+    }
+    for plugin in plugins {
+        let snapshot = Snapshot::sum(&plugin.readers);
+        for line in stats::lines(&snapshot, Scope::Plugin) {
+            notice!("stats plugin={}/{} {line}", plugin.name, plugin.kind);
+        }
+    }
+    notice!("---");
+}
+
+/// How the daemon's socket stands in lines of statistics.
+pub(crate) fn listen(address: Option<std::net::IpAddr>, port: u16) -> String {
+    match address {
+        Some(address) => SocketAddr::new(address, port).to_string(),
+        None => format!("[::]:{port}"),
+    }
+}

@@ -1,0 +1,106 @@
+//! Which row of a table belongs in which file.
+
+use super::settings::Settings;
+use aggregate::{Aggregate, Table};
+use encode::names::{Name, Template};
+use flow::schema::Schema;
+use foldhash::HashMap;
+
+/// The names of one plugin's files.
+pub(super) struct Names {
+    /// Offset of the bin's start in the key.
+    bin: Option<usize>,
+    name: Option<Name>,
+    latest: Option<Name>,
+}
+
+/// A file, and the link that is to point to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Planned {
+    /// `None` for standard output.
+    pub(super) name: Option<String>,
+    pub(super) latest: Option<String>,
+}
+
+/// Which row goes where.
+pub(super) struct Plan {
+    pub(super) files: Vec<Planned>,
+    /// By row: the number of its file. Empty when there is one file only.
+    pub(super) of: Vec<u32>,
+    /// The newest bin.
+    pub(super) bin: Option<u64>,
+}
+
+impl Names {
+    pub(super) fn new(settings: &Settings, schema: &Schema) -> Self {
+        let bind = |template: &Template| {
+            let (zone, refresh) = (settings.style.zone.clone(), u64::from(settings.refresh));
+            template.bind(schema, zone, refresh, settings.history)
+        };
+        Self {
+            bin: schema.bin,
+            name: settings.file.as_ref().map(bind),
+            latest: settings.latest.as_ref().map(bind),
+        }
+    }
+
+    /// True when the names need the time of the period.
+    pub(super) fn show_period(&self) -> bool {
+        self.bin.is_none() && self.name.as_ref().is_some_and(Name::has_time)
+    }
+
+    /// The file of a purge without rows at `named` (seconds since 1970), if there can be one.
+    pub(super) fn empty(&self, named: u64) -> Option<Planned> {
+        let name = self.name.as_ref().filter(|name| !name.depends_on_record())?;
+        let latest = self.latest.as_ref().map(|latest| latest.fill(named, None));
+        Some(Planned { name: Some(name.fill(named, None)), latest })
+    }
+
+    /// Finds the files of a table. `named` is the time that names show, unless a bin decides.
+    pub(super) fn plan(&self, table: &Table, named: u64) -> Plan {
+        let bin_of = |row: &Aggregate<'_>| self.bin.map(|at| bin_at(row, at));
+        let mut plan = Plan { files: Vec::new(), of: Vec::new(), bin: None };
+        plan.bin = table.iter().filter_map(|row| bin_of(&row)).max();
+        let planned = |name: Option<String>, row: &Aggregate<'_>| Planned {
+            name,
+            latest: self.latest.as_ref().map(|latest| latest.fill(bin_of(row).unwrap_or(named), Some(row))),
+        };
+        let Some(name) = &self.name else {
+            plan.files.extend(table.iter().next().map(|row| planned(None, &row)));
+            return plan;
+        };
+        let by_bin = self.bin.filter(|_| name.has_time());
+        if by_bin.is_none() && !name.depends_on_record() {
+            let first = table.iter().next();
+            plan.files.extend(first.map(|row| planned(Some(name.fill(named, Some(&row))), &row)));
+            return plan;
+        }
+        let mut by_key: HashMap<Vec<u8>, u32> = HashMap::default();
+        let mut by_name: HashMap<String, u32> = HashMap::default();
+        let mut key = Vec::new();
+        for row in table.iter() {
+            let bin = by_bin.map(|at| bin_at(&row, at));
+            key.clear();
+            key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
+            name.key(&mut key, &row);
+            let file = by_key.get(&key).copied().unwrap_or_else(|| {
+                // Different keys can have one name: two days' bins under `%H`.
+                let filled = name.fill(bin.unwrap_or(named), Some(&row));
+                let next = plan.files.len() as u32;
+                let file = *by_name.entry(filled.clone()).or_insert(next);
+                if file == next {
+                    plan.files.push(planned(Some(filled), &row));
+                }
+                by_key.insert(key.clone(), file);
+                file
+            });
+            plan.of.push(file);
+        }
+        plan
+    }
+}
+
+/// The bin of a row, seconds since 1970.
+fn bin_at(row: &Aggregate<'_>, at: usize) -> u64 {
+    row.key.get(at..).and_then(|key| key.first_chunk()).map_or(0, |octets| u64::from_be_bytes(*octets))
+}

@@ -1,0 +1,71 @@
+//! Files that plugins write.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A row of CSV, by column.
+pub type Row = BTreeMap<String, String>;
+
+/// The text of a file; empty when there is no such file.
+pub fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The objects of JSON lines, without their order: sorted by their text.
+///
+/// # Panics
+///
+/// When a line is no JSON.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    let parse =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let mut lines: Vec<Value> = text.lines().map(parse).collect();
+    lines.sort_by_key(Value::to_string);
+    lines
+}
+
+/// The rows of CSV with a title line, sorted.
+///
+/// # Panics
+///
+/// When a row has not as many columns as the title.
+pub fn csv(text: &str, separator: char) -> Vec<Row> {
+    let mut lines = text.lines();
+    let title: Vec<&str> = lines.next().unwrap_or_default().split(separator).collect();
+    let row = |line: &str| {
+        let columns: Vec<&str> = line.split(separator).collect();
+        assert_eq!(columns.len(), title.len(), "{line}");
+        title
+            .iter()
+            .zip(columns)
+            .map(|(name, value)| ((*name).to_owned(), value.to_owned()))
+            .collect()
+    };
+    let mut rows: Vec<Row> = lines.map(row).collect();
+    rows.sort();
+    rows
+}
+
+/// The sum of a numeric field over all objects.
+pub fn sum(objects: &[Value], field: &str) -> u64 {
+    objects
+        .iter()
+        .filter_map(|object| object.get(field)?.as_u64())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_sorted_and_summed() {
+        let objects = json_lines("{\"b\": 2}\n{\"b\": 1, \"a\": 0}\n");
+        assert_eq!(objects[0]["b"], 1);
+        assert_eq!(sum(&objects, "b"), 3);
+        let rows = csv("A;B\n2;x\n1;y\n", ';');
+        assert_eq!((rows[0]["A"].as_str(), rows[1]["B"].as_str()), ("1", "x"));
+        assert!(csv("", ',').is_empty());
+    }
+}

@@ -1,0 +1,451 @@
+//! A program of the suite, its configuration, and the folder it writes to.
+//!
+//! A [`Setup`] is made once and started any number of times: a daemon that is started again finds its files. A [`Process`]
+//! runs; when it is dropped it is killed, and if the test has failed its log is shown. What is left of it is a [`Finished`].
+
+use crate::conditions::{self, PATIENCE, eventually};
+use crate::exporter::Exporter;
+use crate::output;
+use crate::sockets;
+use crate::statistics::Statistics;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+pub use nix::sys::signal::Signal;
+
+/// The folders of a setup; they go when the last one who knows them has gone.
+#[derive(Debug)]
+struct Folders {
+    /// What the program may write to.
+    out: TempDir,
+    /// Its configuration, and what it printed.
+    own: TempDir,
+}
+
+/// What is needed to start a program.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    program: PathBuf,
+    config: Option<String>,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, String)>,
+    address: SocketAddr,
+    folders: Arc<Folders>,
+}
+
+impl Setup {
+    /// A program without configuration, with a folder and a UDP address of its own.
+    ///
+    /// # Panics
+    ///
+    /// When no temporary folder can be made.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        let folder = || TempDir::with_prefix("pmacct-").expect("temporary folders can be made");
+        Self {
+            program: program.into(),
+            config: None,
+            arguments: Vec::new(),
+            environment: vec![("TZ".to_owned(), "UTC".to_owned())],
+            address: sockets::own_address(),
+            folders: Arc::new(Folders {
+                out: folder(),
+                own: folder(),
+            }),
+        }
+    }
+
+    /// The text of the configuration file, which the program gets as `-f FILE`. In it, and in arguments, `{dir}` stands
+    /// for the folder, `{ip}` and `{port}` for the address. Blanks before lines do not matter.
+    #[must_use]
+    pub fn config(mut self, text: &str) -> Self {
+        self.config = Some(text.to_owned());
+        self
+    }
+
+    /// Further lines behind the configuration.
+    #[must_use]
+    pub fn more_config(mut self, text: &str) -> Self {
+        let config = self.config.get_or_insert_default();
+        config.push('\n');
+        config.push_str(text);
+        self
+    }
+
+    /// Further arguments.
+    #[must_use]
+    pub fn arguments<S: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        let arguments: Vec<OsString> = arguments
+            .into_iter()
+            .map(|a| self.filled(a.as_ref()).into())
+            .collect();
+        self.arguments.extend(arguments);
+        self
+    }
+
+    /// A variable of the environment; TZ is UTC unless it is set otherwise.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Listens on the IPv6 loopback address.
+    #[must_use]
+    pub fn on_ipv6(mut self) -> Self {
+        self.address = sockets::free_port(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST));
+        self
+    }
+
+    /// A file in the folder.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    #[must_use]
+    pub fn file(self, name: &str, octets: impl AsRef<[u8]>) -> Self {
+        fs::write(self.path(name), octets).unwrap_or_else(|error| panic!("{name}: {error}"));
+        self
+    }
+
+    /// The path of a file in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folders.out.path().join(name)
+    }
+
+    /// Names of the files in the folder, sorted.
+    ///
+    /// # Panics
+    ///
+    /// When the folder is gone.
+    pub fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folders.out.path()).expect("the folder is still there");
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            Some(entry.ok()?.file_name().to_string_lossy().into_owned())
+        };
+        let mut names: Vec<String> = entries.filter_map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// The address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace("{dir}", &self.folders.out.path().to_string_lossy())
+            .replace("{ip}", &self.address.ip().to_string())
+            .replace("{port}", &self.address.port().to_string())
+    }
+
+    /// Where the configuration file lies.
+    pub fn config_path(&self) -> PathBuf {
+        self.folders.own.path().join("daemon.conf")
+    }
+
+    fn printed(&self, name: &str) -> PathBuf {
+        self.folders.own.path().join(name)
+    }
+
+    /// Starts the program without waiting for anything.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn spawn(&self) -> Process {
+        let mut command = Command::new(&self.program);
+        if let Some(config) = &self.config {
+            let lines: Vec<&str> = config.lines().map(str::trim_start).collect();
+            let text = self.filled(&lines.join("\n")) + "\n";
+            fs::write(self.config_path(), text).expect("the own folder can be written");
+            command.arg("-f").arg(self.config_path());
+        }
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
+            .current_dir(self.folders.out.path());
+        let file =
+            |name: &str| File::create(self.printed(name)).expect("the own folder can be written");
+        command
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"));
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
+        Process {
+            child,
+            setup: self.clone(),
+            ended: false,
+        }
+    }
+
+    /// Starts the program, and waits until it listens on its UDP address.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead.
+    pub fn start(&self) -> Process {
+        let mut process = self.spawn();
+        eventually("the UDP port", || {
+            let ended = process.child.try_wait().ok().flatten();
+            assert!(
+                ended.is_none(),
+                "{} ended at its start ({ended:?}):\n{}",
+                self.program.display(),
+                process.log()
+            );
+            (!sockets::bound(self.address).is_empty()).then_some(())
+        });
+        process
+    }
+
+    /// Runs the program until it ends by itself.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub fn run(&self) -> Finished {
+        self.spawn().wait()
+    }
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    setup: Setup,
+    ended: bool,
+}
+
+impl Process {
+    /// What it was started from.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An exporter that sends to it from that address.
+    ///
+    /// # Panics
+    ///
+    /// When the address is none, or none of this machine's.
+    pub fn exporter(&self, source: &str) -> Exporter {
+        let source = source
+            .parse()
+            .unwrap_or_else(|error| panic!("{source}: {error}"));
+        Exporter::new(source, self.setup.address)
+    }
+
+    /// What it has written to standard error so far.
+    pub fn log(&self) -> String {
+        read(&self.setup.printed("stderr"))
+    }
+
+    /// What it has written to standard output so far.
+    pub fn stdout(&self) -> String {
+        read(&self.setup.printed("stdout"))
+    }
+
+    /// The text of a file in its folder; empty when there is none.
+    pub fn text(&self, name: &str) -> String {
+        output::text(&self.setup.path(name))
+    }
+
+    /// Waits for a line in the log that contains `part`, and returns it.
+    ///
+    /// # Panics
+    ///
+    /// When there is none in time.
+    #[track_caller]
+    pub fn wait_for_log(&self, part: &str) -> String {
+        let found = conditions::within(PATIENCE, || {
+            self.log()
+                .lines()
+                .find(|line| line.contains(part))
+                .map(str::to_owned)
+        });
+        found.unwrap_or_else(|| panic!("no {part:?} in the log:\n{}", self.log()))
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    ///
+    /// When the process is gone.
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("the kernel's process ids are positive");
+        kill(Pid::from_raw(id), signal).unwrap_or_else(|error| panic!("{signal}: {error}"));
+    }
+
+    /// Sends SIGUSR1 and waits for the report.
+    ///
+    /// # Panics
+    ///
+    /// When none comes.
+    #[track_caller]
+    pub fn statistics(&self) -> Statistics {
+        let before = Statistics::in_log(&self.log()).len();
+        self.signal(Signal::SIGUSR1);
+        eventually("statistics", || {
+            Statistics::in_log(&self.log()).into_iter().nth(before)
+        })
+    }
+
+    /// Waits until so many datagrams were taken in.
+    ///
+    /// # Panics
+    ///
+    /// When they do not come.
+    #[track_caller]
+    pub fn wait_for_datagrams(&self, count: u64) -> Statistics {
+        eventually("datagrams to be received", || {
+            Some(self.statistics()).filter(|s| s.value("datagrams_received") >= count)
+        })
+    }
+
+    /// Ends it with SIGINT; it must end with status 0.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[track_caller]
+    pub fn stop(self) -> Finished {
+        self.stop_with(Signal::SIGINT)
+    }
+
+    /// Ends it with that signal; it must end with status 0.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[track_caller]
+    pub fn stop_with(self, signal: Signal) -> Finished {
+        self.signal(signal);
+        let finished = self.wait();
+        assert!(
+            finished.status.success(),
+            "{:?} after {signal}:\n{}",
+            finished.status,
+            finished.log
+        );
+        finished
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    #[track_caller]
+    pub fn wait(mut self) -> Finished {
+        let ended = conditions::within(PATIENCE, || self.child.try_wait().ok().flatten());
+        let Some(status) = ended else {
+            panic!("it does not end:\n{}", self.log())
+        };
+        self.ended = true;
+        Finished {
+            status,
+            log: self.log(),
+            stdout: self.stdout(),
+            setup: self.setup.clone(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("log of {}:\n{}", self.setup.program.display(), self.log());
+        }
+    }
+}
+
+/// What is left of a process.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard error.
+    pub log: String,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    setup: Setup,
+}
+
+impl Finished {
+    /// What it was started from.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Its exit status; nothing when a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// The text of a file in its folder; empty when there is none.
+    pub fn text(&self, name: &str) -> String {
+        output::text(&self.setup.path(name))
+    }
+
+    /// The objects of a file of JSON lines, sorted by their text.
+    pub fn json(&self, name: &str) -> Vec<Value> {
+        output::json_lines(&self.text(name))
+    }
+
+    /// The rows of a CSV file, sorted.
+    pub fn csv(&self, name: &str) -> Vec<output::Row> {
+        output::csv(&self.text(name), ',')
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_finds_its_configuration_and_folder() {
+        let script = "cat \"$1\"; echo in $PWD >&2; touch \"$2/made\"; exit 3";
+        let setup = Setup::new("/bin/sh").arguments(["-c", script, "sh"]);
+        // The shell has no -f FILE: the file is an argument like others here.
+        fs::write(setup.config_path(), "a: b").unwrap();
+        let path = setup.config_path().to_string_lossy().into_owned();
+        let finished = setup.arguments([path.as_str(), "{dir}"]).run();
+        assert_eq!(
+            (finished.code(), finished.stdout.as_str()),
+            (Some(3), "a: b")
+        );
+        assert!(finished.log.starts_with("in /"));
+        assert_eq!(finished.setup().files(), ["made"]);
+    }
+
+    #[test]
+    fn a_process_is_waited_for_and_ended() {
+        let script =
+            "trap 'echo bye >&2; exit 0' INT; echo hello >&2; while :; do sleep 0.01; done";
+        let process = Setup::new("/bin/sh").arguments(["-c", script]).spawn();
+        assert_eq!(process.wait_for_log("hel"), "hello");
+        assert_eq!(process.stop().log, "hello\nbye\n");
+    }
+}

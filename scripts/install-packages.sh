@@ -1,0 +1,74 @@
+#!/bin/sh
+# Installs the Debian or Ubuntu packages that building or testing needs, and says which.
+#
+#   scripts/install-packages.sh [build|test]
+#
+# build (the default): what cargo needs beside a Rust toolchain: a C compiler as linker, libpcap, pkg-config.
+# test: that, and what tests run: Python, ip and unshare.
+#
+# Nothing is done when all of them are there. Works as root, or with sudo; without either it says what to install.
+set -eu
+
+cd "$(dirname "$0")/.."
+
+purpose=${1:-build}
+packages="gcc libc6-dev libpcap-dev pkg-config"
+case $purpose in
+build) ;;
+test) packages="$packages python3 iproute2 util-linux procps" ;;
+*)
+    echo "usage: $0 [build|test]" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v cargo >/dev/null 2>&1; then
+    # Where rustup puts it, although a shell that is already open does not look there yet.
+    if [ -x "$HOME/.cargo/bin/cargo" ]; then
+        echo "cargo is not in PATH; run: . \"\$HOME/.cargo/env\"" >&2
+    else
+        echo "There is no Rust toolchain. Install one, for example as https://rustup.rs tells, and start again." >&2
+    fi
+    exit 1
+fi
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+version=$(cargo --version | cut -d' ' -f2)
+if [ "$(printf '%s\n%s\n' "$wanted" "$version" | sort -V | head -n1)" != "$wanted" ]; then
+    echo "cargo $version is too old: $wanted is needed. With rustup: rustup update stable" >&2
+    exit 1
+fi
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "This is neither Debian nor Ubuntu: make sure that these packages, or what they are called here, are" >&2
+    echo "installed: $packages" >&2
+    exit 0
+fi
+
+missing=
+for package in $packages; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+if [ -z "$missing" ]; then
+    echo "packages: all there ($packages)"
+    exit 0
+fi
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "These packages are missing, and there is no sudo to install them with. As root, run:" >&2
+        echo "  apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+echo "packages: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+# A package list may be absent (fresh images) or out of date; it is fetched only when it is needed.
+# shellcheck disable=SC2086  # words are meant to be split
+if ! $as_root apt-get install -y -q --no-install-recommends $missing >/dev/null 2>&1; then
+    $as_root apt-get update -q
+    # shellcheck disable=SC2086
+    $as_root apt-get install -y -q --no-install-recommends $missing
+fi

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Runs a conformance suite against the programs of this tree, and compares with what is known.
+
+    tests/conformance.py SUITE [--bin target/release] [--jobs N] [--case GLOB]... [--list] [-v]
+
+SUITE is a folder with a program `run.py` and a folder `cases` (a folder for each case, with its `case.json`). Of its
+cases those of our daemons are chosen; what needs a feature that is still to come is left out, by the keys that the
+case's configuration uses, and the run says how many for which reason.
+
+`tests/conformance-expected-failures.tsv` lists the cases that may fail, each with its reason: deliberate
+differences, above all. A case that fails and is not listed fails the run, and so does a listed one that passes, so
+that the list stays true. The last line is `N passed, N failed`, where `failed` counts the surprises.
+"""
+import argparse
+import collections
+import fnmatch
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+EXPECTED = HERE / "conformance-expected-failures.tsv"
+
+# Programs that are there.
+DAEMONS = {"nfacctd"}
+
+# Plugins that are there.
+PLUGINS = {"memory", "print"}
+
+# A key that matches needs something that is still to come.
+TO_COME = [
+    (r"pre_tag_map|pre_tag2?_filter|pre_tag_label_filter|post_tag2?", "tags from pre_tag_map, and filters on them"),
+    (r"sampling_map|flow_to_rd_map", "sampling_map, flow_to_rd_map"),
+    (r"networks_file.*|networks_mask|networks_no_mask_if_zero", "networks_file and networks_mask"),
+    (r"ports_file|protos_file|tos_file", "ports_file, protos_file, tos_file"),
+    (r"aggregate_filter", "aggregate_filter"),
+    (r"nfacctd_ext_sampling_rate", "nfacctd_ext_sampling_rate"),
+    (r"bgp_daemon", "routes from BGP"),
+    (r"bmp_daemon", "routes from BMP"),
+    (r"rpki_roas_file|rpki_rtr_cache", "route origin validation"),
+    (r"telemetry_daemon", "streaming telemetry"),
+    (r"tee_receivers", "the tee plugin"),
+]
+
+ENTRY = re.compile(r"^\s*([a-z0-9_ \t]+?)\s*(?:\[[^\]]*\])?\s*:\s*(.*?)\s*$")
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("suite", type=pathlib.Path, help="folder of the suite")
+    p.add_argument("--bin", type=pathlib.Path, default=HERE.parent / "target/release", help="folder of our programs")
+    p.add_argument("--jobs", type=int, default=4, help="cases at a time")
+    p.add_argument("--case", action="append", default=[], metavar="GLOB", help="only these; may be repeated")
+    p.add_argument("--list", action="store_true", help="name the cases that would run, and those left out")
+    p.add_argument("-v", "--verbose", action="store_true", help="all that the suite's own program has to say")
+    return p.parse_args()
+
+
+def entries(config):
+    """The keys and values of a configuration file."""
+    for line in config.splitlines():
+        if not line.lstrip().startswith(("!", "#")):
+            match = ENTRY.match(line)
+            if match:
+                yield re.sub(r"\s", "", match[1]), match[2]
+
+
+def to_come(folder, spec):
+    """What the case needs that is still to come; None when it can run."""
+    programs = {spec["daemon"], *(d["daemon"] for d in spec.get("daemons", []))} - DAEMONS
+    if programs:
+        return "programs: " + ", ".join(sorted(programs))
+    config = folder / spec.get("config", "daemon.conf")
+    if not config.is_file():
+        return None
+    for key, value in entries(config.read_text(errors="replace")):
+        for pattern, reason in TO_COME:
+            if re.fullmatch(pattern, key):
+                return reason
+        if key == "plugins":
+            types = {word.split("[")[0].strip().lower() for word in value.split(",")}
+            known = {"mysql", "pgsql", "sqlite3", "amqp", "kafka", "nfprobe", "sfprobe", "tee"}
+            if types & known - PLUGINS:
+                return "plugins: " + ", ".join(sorted(types & known - PLUGINS))
+    return None
+
+
+def choose(suite, patterns):
+    """Names of the cases to run, and for each reason those left out."""
+    chosen, left_out = [], collections.defaultdict(list)
+    root = suite / "cases"
+    for path in sorted(root.rglob("case.json")):
+        name = path.parent.relative_to(root).as_posix()
+        if patterns and not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        reason = to_come(path.parent, json.loads(path.read_text()))
+        if reason is None:
+            chosen.append(name)
+        else:
+            left_out[reason].append(name)
+    return chosen, left_out
+
+
+def expected_failures():
+    """Name and reason of each case that may fail."""
+    expected = {}
+    for number, line in enumerate(EXPECTED.read_text().splitlines(), 1):
+        if line and not line.startswith("#"):
+            name, tab, reason = line.partition("\t")
+            if not tab or not reason.strip():
+                sys.exit(f"{EXPECTED.name}:{number}: a name, a tab and a reason are wanted")
+            expected[name] = reason.strip()
+    return expected
+
+
+def run(args, names):
+    """What the suite's program found: by name the status, and the first difference."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        results = os.path.join(folder, "results.json")
+        command = [sys.executable, str(args.suite / "run.py"), "--bin", str(args.bin), "--json", results,
+                   "--jobs", str(args.jobs)]
+        for name in names:
+            command += ["--case", name]
+        if args.verbose:
+            command.append("-v")
+        output = subprocess.run(command, stdout=None if args.verbose else subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, check=False)
+        try:
+            with open(results) as file:
+                found = json.load(file)["results"]
+        except (OSError, ValueError, KeyError):
+            sys.stdout.write(output.stdout or "")
+            sys.exit(f"{args.suite / 'run.py'} ended with {output.returncode} and left no results")
+    return {r["case"]: (r["status"], (r["differences"] or [""])[0]) for r in found}
+
+
+def main():
+    args = arguments()
+    chosen, left_out = choose(args.suite, args.case)
+    for reason, names in sorted(left_out.items(), key=lambda item: -len(item[1])):
+        print(f"left out: {len(names):4} for {reason}" + (": " + " ".join(names) if args.list else ""))
+    if args.list:
+        print("\n".join(chosen))
+        return 0
+    if not chosen:
+        sys.exit(f"no case of {args.suite} to run")
+    sys.stdout.flush()
+    expected = expected_failures()
+    results = run(args, chosen)
+    passed, surprises = 0, []
+    for name in chosen:
+        status, difference = results.get(name, ("FAIL", "no result"))
+        if status == "SKIP":
+            print(f"skipped: {name}: {difference}")
+        elif status == "PASS" and name in expected:
+            surprises.append(f"{name}: passes, but is listed as failing: {expected[name]}")
+        elif status == "PASS":
+            passed += 1
+        elif name in expected:
+            print(f"fails as expected: {name}: {expected[name]}")
+        else:
+            surprises.append(f"{name}: {difference}")
+    if not args.case:
+        surprises += [f"{name}: is listed as failing, but is no case that runs" for name in expected.keys() - set(chosen)]
+    for surprise in surprises:
+        print(f"FAILED: {surprise}")
+    print(f"{passed} passed, {len(surprises)} failed")
+    return 1 if surprises else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
