@@ -7,7 +7,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 root=$PWD
-programs=${CARGO_TARGET_DIR:-$root/target}/release
+programs=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 flows=3000
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }

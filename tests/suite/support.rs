@@ -120,3 +120,11 @@ pub(crate) fn by_fields(rows: &[Value], fields: &[&str]) -> BTreeMap<Vec<String>
     }
     aggregates
 }
+
+/// Checks that rows are these, in any order.
+#[track_caller]
+pub(crate) fn assert_rows(rows: Vec<Value>, expected: impl IntoIterator<Item = Value>) {
+    let mut expected: Vec<Value> = expected.into_iter().collect();
+    expected.sort_by_key(Value::to_string);
+    assert_eq!(rows, expected);
+}

@@ -13,7 +13,6 @@
 
 pub mod allow;
 mod batch;
-#[cfg(feature = "pcap")]
 pub mod pcap_file;
 pub mod udp;
 

@@ -60,7 +60,11 @@ fn switches(daemon: Daemon) -> Vec<Switch> {
             let own = row.spellings.iter().find(|s| s.starts_with(daemon.name()));
             let key =
                 if letter.spelling.is_empty() { own.copied().unwrap_or(row.name()) } else { letter.spelling };
-            switches.push(Switch { letter: *letter, key: key.to_owned(), summary: row.summary() });
+            switches.push(Switch {
+                letter: *letter,
+                key: key.to_owned(),
+                summary: row.summary().replace('`', ""),
+            });
         }
     }
     switches
@@ -149,7 +153,7 @@ fn command(daemon: Daemon, switches: &[Switch]) -> Command {
 /// What is wrong, as getopt says it, then the usage.
 fn refusal(daemon: Daemon, switches: &[Switch], error: &clap::Error) -> String {
     let letter = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(text)) => text.trim_start_matches('-').chars().next().unwrap_or('-'),
+        Some(ContextValue::String(text)) => text.chars().nth(1).unwrap_or('-'),
         _ => '-',
     };
     let what = match error.kind() {
@@ -256,7 +260,7 @@ mod tests {
             ("-x", "nfacctd: invalid option -- 'x'\n"),
             ("-dx", "nfacctd: invalid option -- 'x'\n"),
             ("-f", "nfacctd: option requires an argument -- 'f'\n"),
-            ("--help", "nfacctd: invalid option -- "),
+            ("--help", "nfacctd: invalid option -- '-'\n"),
         ] {
             let CommandLine::Refused(text) = parsed(Daemon::Nfacctd, words) else { panic!("{words}") };
             assert!(text.starts_with(what), "{words}: {text}");

@@ -112,11 +112,12 @@ fn entry(origin: &Origin, line: &str) -> Result<Option<Entry>, Fault> {
     Ok(Some(Entry { origin: origin.clone(), key, plugin, value: value.trim_matches(is_blank).to_owned() }))
 }
 
-/// The first bracket that opens in a value must close, and hold no other.
+/// The first bracket that opens in a value must close, and hold no other; one that closes first ends the check.
 fn balanced(value: &str) -> Result<(), Fault> {
-    let Some((_, inside)) = value.split_once('[') else {
+    let Some((before, inside)) = value.split_once('[') else { return Ok(()) };
+    if before.contains(']') {
         return Ok(());
-    };
+    }
     match inside.find(['[', ']']).and_then(|at| inside[at..].chars().next()) {
         Some(']') => Ok(()),
         Some(_) => {
@@ -162,6 +163,7 @@ mod tests {
         assert_eq!(one("key: [::1]:2055"), setting("key", None, "[::1]:2055"));
         assert_eq!(one("print_output: \"json\""), setting("print_output", None, "\"json\""));
         assert_eq!(one("networks_file: /x/a[b]"), setting("networks_file", None, "/x/a[b]"));
+        assert_eq!(one("networks_file: /x]a[b"), setting("networks_file", None, "/x]a[b"));
         assert_eq!(one("pidfile:"), setting("pidfile", None, ""));
         assert_eq!(one("\u{feff}plugins: print"), setting("plugins", None, "print"));
         assert_eq!(one("! c: x\n  # d: x\n\n\t\nplugins: print"), setting("plugins", None, "print"));

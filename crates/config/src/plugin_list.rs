@@ -36,6 +36,21 @@ impl PluginKind {
         use crate::value::Word;
         (0..Self::WORDS.len()).filter_map(Self::at)
     }
+
+    /// Whether the name of a key says that it is meant for plugins of this type.
+    pub(crate) fn owns(self, key: &str) -> bool {
+        let prefix = match self {
+            Self::Memory => "imt_",
+            Self::Print => "print_",
+            Self::Nfprobe => "nfprobe_",
+            Self::Sfprobe => "sfprobe_",
+            Self::Tee => "tee_",
+            Self::Mysql | Self::Pgsql | Self::Sqlite3 => "sql_",
+            Self::Amqp => "amqp_",
+            Self::Kafka => "kafka_",
+        };
+        key.starts_with(prefix)
+    }
 }
 
 /// Plugins of one daemon at most.

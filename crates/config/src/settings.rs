@@ -265,13 +265,20 @@ impl Resolver<'_> {
             return Some(number.to_owned());
         }
         let name = &entry.key;
+        let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
+        let right = &refusal.right;
         let (what, hint) = match refusal.wrong {
-            Wrong::Value(_) if row.or_exit => (format!("invalid '{name}' value."), String::new()),
-            Wrong::Value(value) => ("Invalid value. Ignored.".to_owned(), format!("{name}: '{value}'. ")),
-            Wrong::Key(rest) => (format!("{name}{rest}"), String::new()),
-            Wrong::Sentence(sentence) => (sentence, format!("{name}. ")),
+            Wrong::Value(_) if row.or_exit => (format!("invalid '{name}' value."), format!("Expected {right}.")),
+            Wrong::Value(value) => {
+                let near = nearest(&value.to_ascii_lowercase(), row.syntax.words());
+                let near = near.map(|near| format!(" Did you mean '{near}'?")).unwrap_or_default();
+                let hint = format!("{name}{brackets}: '{value}' is not {right}.{near}");
+                ("Invalid value. Ignored.".to_owned(), hint)
+            }
+            Wrong::Key(rest) => (format!("{name}{rest}"), format!("Expected {right}.")),
+            Wrong::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {right}.")),
         };
-        let hint = Some(format!("{hint}Expected {}.", refusal.right));
+        let hint = Some(hint);
         if row.or_exit {
             self.problems.fatal(&entry.origin, what, hint);
         } else {
@@ -294,7 +301,7 @@ impl Resolver<'_> {
         } else {
             return false;
         };
-        let what = format!("Possibly {other} set. {} ignored.", entry.key);
+        let what = format!("Possibly '{other}: true' set. '{}' ignored.", entry.key);
         let hint = Some("The first of these lines counts.".to_owned());
         self.problems.warn(&entry.origin, what, hint);
         true
@@ -329,13 +336,15 @@ impl Resolver<'_> {
 
     fn store(&mut self, row: &Row, place: Place, target: Option<usize>, setting: Setting) {
         let slot = (row.slot(), place);
-        let mut write = |record: &mut Record, owner: Option<&str>| {
+        // A line without brackets reaches plugins of other types, too, and may write what it was not meant for.
+        let mut write = |record: &mut Record, owner: Option<(&str, PluginKind)>| {
             let old = record.get(&slot);
             if row.first_wins && old.is_some() {
                 return;
             }
-            if let (Some(old), Some(owner)) = (old, owner)
-                && old.key != setting.key
+            if let (Some(old), Some((owner, kind)), None) = (old, owner, target)
+                && kind.owns(old.key)
+                && !kind.owns(setting.key)
                 && old.text != setting.text
             {
                 let what = format!(
@@ -350,13 +359,13 @@ impl Resolver<'_> {
         match target {
             Some(index) => {
                 if let Some(plugin) = self.config.plugins.get_mut(index) {
-                    write(&mut plugin.record, Some(&plugin.name));
+                    write(&mut plugin.record, Some((&plugin.name, plugin.kind)));
                 }
             }
             None => {
                 write(&mut self.config.core, None);
                 for plugin in &mut self.config.plugins {
-                    write(&mut plugin.record, Some(&plugin.name));
+                    write(&mut plugin.record, Some((&plugin.name, plugin.kind)));
                 }
             }
         }

@@ -100,12 +100,22 @@ impl Syntax {
         Refusal { wrong: Wrong::Value(text.to_owned()), right: self.to_string() }
     }
 
+    /// The words that are values; none where values are no words.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &'static str> {
+        let words: &[&[&str]] = match *self {
+            Self::Words { words, .. } => words,
+            Self::Boolean => &[&["true", "false"]],
+            _ => &[],
+        };
+        words.iter().flat_map(|meaning| meaning.iter().copied())
+    }
+
     /// Refuses variables behind `%` that are not filled, and names that are too long.
     fn check_pattern(&self, text: &str) -> Result<(), Refusal> {
         let Self::Pattern { letters, max } = *self else {
             return Ok(());
         };
-        let mut after = text.split('%').skip(1).map(|rest| rest.chars().next());
+        let mut after = text.match_indices('%').map(|(at, _)| text[at + 1..].chars().next());
         let wrong = match after.find(|letter| !letter.is_some_and(|l| letters.contains(l))) {
             Some(odd) => format!(", %{} not supported.", odd.map(String::from).unwrap_or_default()),
             None if text.len() > max => format!(", exceeded the maximum SQL table name length ({max})."),
@@ -341,7 +351,7 @@ impl Value for Span {
             }
         };
         let seconds = u64::from(count) * scale;
-        if seconds % 60 != 0 {
+        if !seconds.is_multiple_of(60) {
             let wrong =
                 format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
             return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
@@ -413,3 +423,97 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::aggregation::AsSource;
+    use crate::keys::core::DryRun;
+
+    const SOURCE: Syntax = Syntax::Words { words: AsSource::WORDS, prefix: false };
+    const TRIAL: Syntax = Syntax::Words { words: DryRun::WORDS, prefix: true };
+
+    fn read<T: Value>(syntax: Syntax, text: &str) -> Option<T> {
+        T::read(&syntax, text).ok()
+    }
+
+    #[test]
+    fn words_have_synonyms_and_no_case() {
+        assert_eq!(read(SOURCE, "NetFlow"), Some(AsSource::Protocol));
+        assert_eq!(read(SOURCE, "sflow"), Some(AsSource::Protocol));
+        assert_eq!(read::<AsSource>(SOURCE, "filet"), None);
+        assert_eq!(read(TRIAL, "configXYZ"), Some(DryRun::Config));
+        assert_eq!(read::<DryRun>(TRIAL, "conf"), None);
+        assert_eq!(AsSource::Routes.word(), "bgp");
+    }
+
+    #[test]
+    fn numbers_keep_to_their_range() {
+        let integer = Syntax::Integer { min: -20, max: 300 };
+        assert_eq!(read(integer, "-20"), Some(-20i32));
+        assert_eq!(read::<i32>(integer, "-21"), None);
+        assert_eq!(read::<u8>(integer, "300"), None);
+        assert_eq!(read::<i64>(integer, "99999999999999999999999999999999999999999"), None);
+        assert_eq!(read(Syntax::Port, "65535"), Some(65535u16));
+        assert_eq!((read::<u16>(Syntax::Port, "0"), read::<u32>(Syntax::Port, "65536")), (None, None));
+        assert_eq!(read(Syntax::Octal { min: 2, max: 0o777 }, "022"), Some(0o22u32));
+        assert_eq!(read::<u32>(Syntax::Octal { min: 2, max: 0o777 }, "1000"), None);
+        assert_eq!(read::<u32>(Syntax::Octal { min: 2, max: 0o777 }, "8"), None);
+        for (text, value) in
+            [("0x88e5", Some(0x88e5)), ("0X0", Some(0)), ("010", Some(8)), ("0", Some(0)), ("x", None)]
+        {
+            assert_eq!(read::<u16>(Syntax::Code, text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn octets_take_a_unit_where_the_key_is_ours() {
+        let ours = Syntax::Bytes { min: 1, suffix: true };
+        for (text, value) in [
+            ("1", Some(1)),
+            ("2k", Some(2048)),
+            ("3 M", Some(3 << 20)),
+            ("1G", Some(1 << 30)),
+            ("0", None),
+            ("G", None),
+        ] {
+            assert_eq!(read::<u64>(ours, text), value, "{text}");
+        }
+        assert_eq!(read::<u64>(ours, "99999999999G"), None);
+        assert_eq!(read::<u64>(Syntax::Bytes { min: 1, suffix: false }, "2k"), None);
+    }
+
+    #[test]
+    fn one_character_or_its_name() {
+        for (text, value) in [(";", Some(';')), ("\\t", Some('\t')), ("\\s", Some(' ')), ("µ", Some('µ'))] {
+            assert_eq!(read(Syntax::Character, text), value);
+        }
+        assert_eq!((read::<char>(Syntax::Character, ""), read::<char>(Syntax::Character, "ab")), (None, None));
+    }
+
+    #[test]
+    fn lists_lose_blanks_and_empty_items() {
+        let read = |lower, text| read::<Vec<String>>(Syntax::List { lower }, text).unwrap().join("|");
+        assert_eq!(read(true, " Src_Host ,, dst_host,"), "src_host|dst_host");
+        assert_eq!(read(false, "A b,C"), "A b|C");
+    }
+
+    #[test]
+    fn addresses_may_stand_in_brackets() {
+        assert_eq!(read::<IpAddr>(Syntax::Address, "[::1]"), "::1".parse().ok());
+        assert_eq!(read::<IpAddr>(Syntax::Address, "192.0.2.1"), "192.0.2.1".parse().ok());
+        assert_eq!(read::<IpAddr>(Syntax::Address, "localhost"), None);
+    }
+
+    #[test]
+    fn names_may_only_have_variables_that_are_filled() {
+        let name = Syntax::Pattern { letters: "HM", max: 8 };
+        let refused = |text: &str| String::read(&name, text).unwrap_err().wrong;
+        assert_eq!(read(name, "x-%H-%M"), Some("x-%H-%M".to_owned()));
+        assert_eq!(refused("x%j"), Wrong::Key(", %j not supported.".to_owned()));
+        assert_eq!(refused("x%%"), Wrong::Key(", %% not supported.".to_owned()));
+        assert_eq!(refused("x%"), Wrong::Key(", % not supported.".to_owned()));
+        let long = ", exceeded the maximum SQL table name length (8).".to_owned();
+        assert_eq!(refused("x-%H-%M-y"), Wrong::Key(long));
+    }
+}

@@ -35,10 +35,7 @@ pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Opt
 }
 
 /// The one place that sleeps: between two looks at a condition, and between two datagrams of a paced sender.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what other processes do can only be looked at again"
-)]
+#[expect(clippy::disallowed_methods, reason = "what other processes do can only be looked at again")]
 pub fn pause(pause: Duration) {
     std::thread::sleep(pause);
 }

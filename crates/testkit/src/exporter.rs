@@ -23,8 +23,7 @@ impl Exporter {
     ///
     /// When the address is none of this machine's.
     pub fn new(source: IpAddr, target: SocketAddr) -> Self {
-        let socket = UdpSocket::bind((source, 0))
-            .unwrap_or_else(|error| panic!("exporter {source}: {error}"));
+        let socket = UdpSocket::bind((source, 0)).unwrap_or_else(|error| panic!("exporter {source}: {error}"));
         Self { socket, target }
     }
 
@@ -35,11 +34,7 @@ impl Exporter {
     /// When the kernel refuses it: it is too long, or nobody listens there.
     pub fn send(&self, datagram: &[u8]) {
         if let Err(error) = self.socket.send_to(datagram, self.target) {
-            panic!(
-                "sending {} octets to {}: {error}",
-                datagram.len(),
-                self.target
-            );
+            panic!("sending {} octets to {}: {error}", datagram.len(), self.target);
         }
     }
 
@@ -58,8 +53,6 @@ impl Exporter {
     }
 
     fn has_room(&self) -> bool {
-        sockets::bound(self.target)
-            .iter()
-            .all(|socket| socket.unread <= UNREAD_MAX)
+        sockets::bound(self.target).iter().all(|socket| socket.unread <= UNREAD_MAX)
     }
 }

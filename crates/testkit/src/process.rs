@@ -55,10 +55,7 @@ impl Setup {
             arguments: Vec::new(),
             environment: vec![("TZ".to_owned(), "UTC".to_owned())],
             address: sockets::own_address(),
-            folders: Arc::new(Folders {
-                out: folder(),
-                own: folder(),
-            }),
+            folders: Arc::new(Folders { out: folder(), own: folder() }),
         }
     }
 
@@ -82,10 +79,7 @@ impl Setup {
     /// Further arguments.
     #[must_use]
     pub fn arguments<S: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
-        let arguments: Vec<OsString> = arguments
-            .into_iter()
-            .map(|a| self.filled(a.as_ref()).into())
-            .collect();
+        let arguments: Vec<OsString> = arguments.into_iter().map(|a| self.filled(a.as_ref()).into()).collect();
         self.arguments.extend(arguments);
         self
     }
@@ -127,9 +121,8 @@ impl Setup {
     /// When the folder is gone.
     pub fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folders.out.path()).expect("the folder is still there");
-        let name = |entry: std::io::Result<fs::DirEntry>| {
-            Some(entry.ok()?.file_name().to_string_lossy().into_owned())
-        };
+        let name =
+            |entry: std::io::Result<fs::DirEntry>| Some(entry.ok()?.file_name().to_string_lossy().into_owned());
         let mut names: Vec<String> = entries.filter_map(name).collect();
         names.sort();
         names
@@ -168,24 +161,11 @@ impl Setup {
             fs::write(self.config_path(), text).expect("the own folder can be written");
             command.arg("-f").arg(self.config_path());
         }
-        command
-            .args(&self.arguments)
-            .envs(self.environment.iter().cloned())
-            .current_dir(self.folders.out.path());
-        let file =
-            |name: &str| File::create(self.printed(name)).expect("the own folder can be written");
-        command
-            .stdin(Stdio::null())
-            .stdout(file("stdout"))
-            .stderr(file("stderr"));
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
-        Process {
-            child,
-            setup: self.clone(),
-            ended: false,
-        }
+        command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(self.folders.out.path());
+        let file = |name: &str| File::create(self.printed(name)).expect("the own folder can be written");
+        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
+        Process { child, setup: self.clone(), ended: false }
     }
 
     /// Starts the program, and waits until it listens on its UDP address.
@@ -243,9 +223,7 @@ impl Process {
     ///
     /// When the address is none, or none of this machine's.
     pub fn exporter(&self, source: &str) -> Exporter {
-        let source = source
-            .parse()
-            .unwrap_or_else(|error| panic!("{source}: {error}"));
+        let source = source.parse().unwrap_or_else(|error| panic!("{source}: {error}"));
         Exporter::new(source, self.setup.address)
     }
 
@@ -272,10 +250,7 @@ impl Process {
     #[track_caller]
     pub fn wait_for_log(&self, part: &str) -> String {
         let found = conditions::within(PATIENCE, || {
-            self.log()
-                .lines()
-                .find(|line| line.contains(part))
-                .map(str::to_owned)
+            self.log().lines().find(|line| line.contains(part)).map(str::to_owned)
         });
         found.unwrap_or_else(|| panic!("no {part:?} in the log:\n{}", self.log()))
     }
@@ -299,9 +274,7 @@ impl Process {
     pub fn statistics(&self) -> Statistics {
         let before = Statistics::in_log(&self.log()).len();
         self.signal(Signal::SIGUSR1);
-        eventually("statistics", || {
-            Statistics::in_log(&self.log()).into_iter().nth(before)
-        })
+        eventually("statistics", || Statistics::in_log(&self.log()).into_iter().nth(before))
     }
 
     /// Waits until so many datagrams were taken in.
@@ -335,12 +308,7 @@ impl Process {
     pub fn stop_with(self, signal: Signal) -> Finished {
         self.signal(signal);
         let finished = self.wait();
-        assert!(
-            finished.status.success(),
-            "{:?} after {signal}:\n{}",
-            finished.status,
-            finished.log
-        );
+        assert!(finished.status.success(), "{:?} after {signal}:\n{}", finished.status, finished.log);
         finished
     }
 
@@ -352,16 +320,9 @@ impl Process {
     #[track_caller]
     pub fn wait(mut self) -> Finished {
         let ended = conditions::within(PATIENCE, || self.child.try_wait().ok().flatten());
-        let Some(status) = ended else {
-            panic!("it does not end:\n{}", self.log())
-        };
+        let Some(status) = ended else { panic!("it does not end:\n{}", self.log()) };
         self.ended = true;
-        Finished {
-            status,
-            log: self.log(),
-            stdout: self.stdout(),
-            setup: self.setup.clone(),
-        }
+        Finished { status, log: self.log(), stdout: self.stdout(), setup: self.setup.clone() }
     }
 }
 
@@ -432,18 +393,14 @@ mod tests {
         fs::write(setup.config_path(), "a: b").unwrap();
         let path = setup.config_path().to_string_lossy().into_owned();
         let finished = setup.arguments([path.as_str(), "{dir}"]).run();
-        assert_eq!(
-            (finished.code(), finished.stdout.as_str()),
-            (Some(3), "a: b")
-        );
+        assert_eq!((finished.code(), finished.stdout.as_str()), (Some(3), "a: b"));
         assert!(finished.log.starts_with("in /"));
         assert_eq!(finished.setup().files(), ["made"]);
     }
 
     #[test]
     fn a_process_is_waited_for_and_ended() {
-        let script =
-            "trap 'echo bye >&2; exit 0' INT; echo hello >&2; while :; do sleep 0.01; done";
+        let script = "trap 'echo bye >&2; exit 0' INT; echo hello >&2; while :; do sleep 0.01; done";
         let process = Setup::new("/bin/sh").arguments(["-c", script]).spawn();
         assert_eq!(process.wait_for_log("hel"), "hello");
         assert_eq!(process.stop().log, "hello\nbye\n");

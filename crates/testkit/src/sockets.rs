@@ -40,16 +40,10 @@ pub struct Bound {
 
 /// The sockets bound to that address.
 pub fn bound(address: SocketAddr) -> Vec<Bound> {
-    let table = if address.is_ipv4() {
-        "/proc/net/udp"
-    } else {
-        "/proc/net/udp6"
-    };
+    let table = if address.is_ipv4() { "/proc/net/udp" } else { "/proc/net/udp6" };
     let text = std::fs::read_to_string(table).unwrap_or_default();
     let wanted = kernel_form(address);
-    text.lines()
-        .filter_map(|line| parse(line, &wanted))
-        .collect()
+    text.lines().filter_map(|line| parse(line, &wanted)).collect()
 }
 
 /// Address and port as the kernel writes them: words of four octets in the machine's order, in hexadecimal.
@@ -73,10 +67,7 @@ fn parse(line: &str, wanted: &str) -> Option<Bound> {
         return None;
     }
     let (_, unread) = columns.get(4)?.split_once(':')?;
-    Some(Bound {
-        unread: u64::from_str_radix(unread, 16).ok()?,
-        dropped: columns.last()?.parse().ok()?,
-    })
+    Some(Bound { unread: u64::from_str_radix(unread, 16).ok()?, dropped: columns.last()?.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -87,13 +78,7 @@ mod tests {
     fn a_socket_is_found_with_what_it_has_not_read() {
         let socket = UdpSocket::bind(own_address()).unwrap();
         let address = socket.local_addr().unwrap();
-        assert_eq!(
-            bound(address),
-            [Bound {
-                unread: 0,
-                dropped: 0
-            }]
-        );
+        assert_eq!(bound(address), [Bound { unread: 0, dropped: 0 }]);
         socket.send_to(&[1; 100], address).unwrap();
         assert!(bound(address)[0].unread >= 100);
         drop(socket);

@@ -97,62 +97,13 @@ struct Service {
 }
 
 const SERVICES: [Service; 7] = [
-    Service {
-        protocol: 6,
-        port: 443,
-        tos: 0,
-        share: 42,
-        packet: 1180,
-        longest: 14,
-    },
-    Service {
-        protocol: 17,
-        port: 443,
-        tos: 0,
-        share: 18,
-        packet: 1240,
-        longest: 15,
-    },
-    Service {
-        protocol: 17,
-        port: 53,
-        tos: 0,
-        share: 22,
-        packet: 140,
-        longest: 1,
-    },
-    Service {
-        protocol: 6,
-        port: 80,
-        tos: 0,
-        share: 8,
-        packet: 1020,
-        longest: 11,
-    },
-    Service {
-        protocol: 6,
-        port: 22,
-        tos: 0x10,
-        share: 4,
-        packet: 180,
-        longest: 12,
-    },
-    Service {
-        protocol: 17,
-        port: 5004,
-        tos: 0xb8,
-        share: 4,
-        packet: 200,
-        longest: 13,
-    },
-    Service {
-        protocol: 1,
-        port: 0,
-        tos: 0,
-        share: 2,
-        packet: 84,
-        longest: 3,
-    },
+    Service { protocol: 6, port: 443, tos: 0, share: 42, packet: 1180, longest: 14 },
+    Service { protocol: 17, port: 443, tos: 0, share: 18, packet: 1240, longest: 15 },
+    Service { protocol: 17, port: 53, tos: 0, share: 22, packet: 140, longest: 1 },
+    Service { protocol: 6, port: 80, tos: 0, share: 8, packet: 1020, longest: 11 },
+    Service { protocol: 6, port: 22, tos: 0x10, share: 4, packet: 180, longest: 12 },
+    Service { protocol: 17, port: 5004, tos: 0xb8, share: 4, packet: 200, longest: 13 },
+    Service { protocol: 1, port: 0, tos: 0, share: 2, packet: 84, longest: 3 },
 ];
 
 /// Endless flows, the same for the same seed.
@@ -165,19 +116,13 @@ pub struct Flows {
 impl Flows {
     /// Flows of that seed, a fifth of them of IPv6.
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: seed,
-            ipv6_percent: 20,
-        }
+        Self { state: seed, ipv6_percent: 20 }
     }
 
     /// Only IPv4.
     #[must_use]
     pub fn ipv4(self) -> Self {
-        Self {
-            ipv6_percent: 0,
-            ..self
-        }
+        Self { ipv6_percent: 0, ..self }
     }
 
     /// Splitmix64: enough chance for traffic, and the same on every machine.
@@ -214,14 +159,9 @@ impl Flows {
         let (site, client) = (cut(self.below(4)), cut(1 + self.skewed(12)));
         let (network, server) = (cut(self.skewed(4)), cut(1 + self.skewed(7)));
         let (mut source, mut destination, next_hop) = if is_ipv6 {
-            let address = |half: u16, net: u16, host: u16| {
-                Ipv6Addr::new(0x2001, 0xdb8, half, net, 0, 0, 0, host).into()
-            };
-            (
-                address(1, site, client),
-                address(2, network, server),
-                address(0, 0, 1 + site),
-            )
+            let address =
+                |half: u16, net: u16, host: u16| Ipv6Addr::new(0x2001, 0xdb8, half, net, 0, 0, 0, host).into();
+            (address(1, site, client), address(2, network, server), address(0, 0, 1 + site))
         } else {
             let [client_high, client_low] = client.to_be_bytes();
             let [_, site_octet] = site.to_be_bytes();
@@ -250,27 +190,15 @@ impl Flows {
             masks.reverse();
         }
         let packets = narrow(1 + self.skewed(service.longest));
-        let per_packet = if to_client {
-            service.packet
-        } else {
-            40 + service.packet / 12
-        };
-        let duration_ms = if packets == 1 {
-            0
-        } else {
-            narrow(self.skewed(17))
-        };
+        let per_packet = if to_client { service.packet } else { 40 + service.packet / 12 };
+        let duration_ms = if packets == 1 { 0 } else { narrow(self.skewed(17)) };
         Flow {
             source,
             destination,
             next_hop,
             source_port: ports[0],
             destination_port: ports[1],
-            protocol: if service.protocol == 1 && is_ipv6 {
-                58
-            } else {
-                service.protocol
-            },
+            protocol: if service.protocol == 1 && is_ipv6 { 58 } else { service.protocol },
             tos: service.tos,
             tcp_flags: if service.protocol == 6 {
                 [0x1b, 0x02, 0x1f, 0x12][usize::from(cut(self.below(4)))]
@@ -339,10 +267,7 @@ impl Stream {
             sequence: 0,
             export_secs,
             first_secs: export_secs,
-            templates: [
-                template(version, domain, false),
-                template(version, domain, true),
-            ],
+            templates: [template(version, domain, false), template(version, domain, true)],
             announced: false,
         }
     }
@@ -368,26 +293,15 @@ impl Stream {
     }
 
     fn uptime_ms(&self) -> u32 {
-        UPTIME_MS.wrapping_add(
-            self.export_secs
-                .wrapping_sub(self.first_secs)
-                .wrapping_mul(1000),
-        )
+        UPTIME_MS.wrapping_add(self.export_secs.wrapping_sub(self.first_secs).wrapping_mul(1000))
     }
 
     /// The datagrams of those flows: the templates in one of their own, when they were not announced yet, and then as
     /// many flows in each as fit. v5 leaves out flows of IPv6.
     pub fn datagrams(&mut self, flows: &[Flow]) -> Vec<Vec<u8>> {
         if self.version == Version::V5 {
-            let ipv4: Vec<Flow> = flows
-                .iter()
-                .filter(|flow| flow.source.is_ipv4())
-                .copied()
-                .collect();
-            return ipv4
-                .chunks(V5_RECORDS)
-                .map(|flows| self.v5(flows))
-                .collect();
+            let ipv4: Vec<Flow> = flows.iter().filter(|flow| flow.source.is_ipv4()).copied().collect();
+            return ipv4.chunks(V5_RECORDS).map(|flows| self.v5(flows)).collect();
         }
         let mut datagrams = Vec::new();
         if !self.announced {
@@ -406,22 +320,13 @@ impl Stream {
 
     /// The sequence number counts datagrams in v9, records in IPFIX.
     fn count(&mut self, records: usize) {
-        let units = if self.version == Version::V9 {
-            1
-        } else {
-            u32::try_from(records).unwrap_or(u32::MAX)
-        };
+        let units = if self.version == Version::V9 { 1 } else { u32::try_from(records).unwrap_or(u32::MAX) };
         self.sequence = self.sequence.wrapping_add(units);
     }
 
     fn message(&self) -> Message {
         match self.version {
-            Version::V9 => Message::v9(
-                self.domain,
-                self.sequence,
-                self.export_secs,
-                self.uptime_ms(),
-            ),
+            Version::V9 => Message::v9(self.domain, self.sequence, self.export_secs, self.uptime_ms()),
             _ => Message::ipfix(self.domain, self.sequence, self.export_secs),
         }
     }
@@ -429,10 +334,7 @@ impl Stream {
     fn sets(&self, flows: &[Flow]) -> Vec<u8> {
         let mut message = self.message();
         for (template, is_ipv6) in self.templates.iter().zip([false, true]) {
-            let flows: Vec<&Flow> = flows
-                .iter()
-                .filter(|flow| flow.source.is_ipv6() == is_ipv6)
-                .collect();
+            let flows: Vec<&Flow> = flows.iter().filter(|flow| flow.source.is_ipv6() == is_ipv6).collect();
             if !flows.is_empty() {
                 message = message.records(template.id, flows.len(), |w| {
                     flows.iter().for_each(|flow| self.record(w, template, flow));
@@ -483,9 +385,7 @@ impl Stream {
         let uptime = self.uptime_ms();
         let records: Vec<V5Record> = flows.iter().map(|flow| v5_record(flow, uptime)).collect();
         let datagram = encode::v5(self.sequence, self.export_secs, uptime, 0, &records);
-        self.sequence = self
-            .sequence
-            .wrapping_add(u32::try_from(flows.len()).unwrap_or(u32::MAX));
+        self.sequence = self.sequence.wrapping_add(u32::try_from(flows.len()).unwrap_or(u32::MAX));
         datagram
     }
 }
@@ -501,47 +401,20 @@ fn return_address(w: &mut Writer, address: IpAddr) -> Option<u64> {
 
 fn template(version: Version, domain: u32, is_ipv6: bool) -> Template {
     let mut fields = if is_ipv6 {
-        vec![
-            field(27, 16),
-            field(28, 16),
-            field(62, 16),
-            field(29, 1),
-            field(30, 1),
-        ]
+        vec![field(27, 16), field(28, 16), field(62, 16), field(29, 1), field(30, 1)]
     } else {
-        vec![
-            field(8, 4),
-            field(12, 4),
-            field(15, 4),
-            field(9, 1),
-            field(13, 1),
-        ]
+        vec![field(8, 4), field(12, 4), field(15, 4), field(9, 1), field(13, 1)]
     };
-    for (element, length) in [
-        (10, 4),
-        (14, 4),
-        (2, 8),
-        (1, 8),
-        (7, 2),
-        (11, 2),
-        (6, 1),
-        (4, 1),
-        (5, 1),
-        (16, 4),
-        (17, 4),
-    ] {
+    for (element, length) in
+        [(10, 4), (14, 4), (2, 8), (1, 8), (7, 2), (11, 2), (6, 1), (4, 1), (5, 1), (16, 4), (17, 4)]
+    {
         fields.push(field(element, length));
     }
     match version {
         Version::Ipfix => fields.extend([field(152, 8), field(153, 8)]),
         _ => fields.extend([field(22, 4), field(21, 4)]),
     }
-    Template::new(
-        domain,
-        if is_ipv6 { TEMPLATE_V6 } else { TEMPLATE_V4 },
-        Kind::Data,
-        fields,
-    )
+    Template::new(domain, if is_ipv6 { TEMPLATE_V6 } else { TEMPLATE_V4 }, Kind::Data, fields)
 }
 
 fn v5_record(flow: &Flow, uptime_ms: u32) -> V5Record {
@@ -551,11 +424,7 @@ fn v5_record(flow: &Flow, uptime_ms: u32) -> V5Record {
     };
     let last = uptime_ms.saturating_sub(flow.age_ms);
     V5Record {
-        addresses: [
-            octets(flow.source),
-            octets(flow.destination),
-            octets(flow.next_hop),
-        ],
+        addresses: [octets(flow.source), octets(flow.destination), octets(flow.next_hop)],
         interfaces: flow.interfaces,
         packets: flow.packets,
         octets: flow.octets,
@@ -602,8 +471,7 @@ mod tests {
                             Set::Data { id, body } => {
                                 let template = templates.iter().find(|t| t.id == id).unwrap();
                                 let at = |element| {
-                                    let before =
-                                        template.fields.iter().take_while(|f| f.element != element);
+                                    let before = template.fields.iter().take_while(|f| f.element != element);
                                     before.map(|f| usize::from(f.length)).sum::<usize>()
                                 };
                                 for record in record::records(template, body) {
@@ -625,16 +493,10 @@ mod tests {
     fn a_collector_finds_every_flow() {
         let flows: Vec<Flow> = Flows::new(7).take(1000).collect();
         for version in [Version::V9, Version::Ipfix] {
-            assert_eq!(
-                read(&Stream::new(version, 1, 1_700_000_000).datagrams(&flows)),
-                total(&flows)
-            );
+            assert_eq!(read(&Stream::new(version, 1, 1_700_000_000).datagrams(&flows)), total(&flows));
         }
         let ipv4 = flows.iter().filter(|flow| flow.source.is_ipv4());
-        assert_eq!(
-            read(&Stream::new(Version::V5, 0, 1_700_000_000).datagrams(&flows)),
-            total(ipv4)
-        );
+        assert_eq!(read(&Stream::new(Version::V5, 0, 1_700_000_000).datagrams(&flows)), total(ipv4));
     }
 
     #[test]
@@ -643,11 +505,7 @@ mod tests {
         for version in [Version::V5, Version::V9, Version::Ipfix] {
             let mut stream = Stream::new(version, 1, 1_700_000_000);
             let datagrams = stream.datagrams(&flows);
-            let units = if version == Version::V9 {
-                datagrams.len()
-            } else {
-                flows.len()
-            };
+            let units = if version == Version::V9 { datagrams.len() } else { flows.len() };
             assert_eq!(stream.sequence() as usize, units, "{version:?}");
             // Templates are announced once.
             let announced = usize::from(version != Version::V5);
@@ -666,11 +524,6 @@ mod tests {
         assert!(distinct(|flow| flow.destination_port.into()) > 1000);
         let ipv6 = flows.iter().filter(|flow| flow.source.is_ipv6()).count();
         assert!((800..1200).contains(&ipv6), "{ipv6}");
-        assert!(
-            Flows::new(3)
-                .ipv4()
-                .take(1000)
-                .all(|flow| flow.source.is_ipv4())
-        );
+        assert!(Flows::new(3).ipv4().take(1000).all(|flow| flow.source.is_ipv4()));
     }
 }

@@ -63,7 +63,8 @@ pub(super) fn receive<'a>(
         slots.iter_mut().zip(&names).zip(&controls).zip(&headers).take(received)
     {
         let len = header.msg_len as usize;
-        let controlled = header.msg_hdr.msg_controllen as usize;
+        // Its type differs between C libraries.
+        let controlled = header.msg_hdr.msg_controllen as _;
         *slot = Slot {
             source: source(name),
             len,

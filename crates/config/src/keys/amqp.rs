@@ -35,49 +35,61 @@ words! {
 
 keys! {
     /// Seconds between two times of sending.
-    AMQP_REFRESH_TIME: Duration = seconds(&["amqp_refresh_time"], 1).default("60").both().daemons(FLOW).shares("sql_refresh_time");
+    AMQP_REFRESH_TIME: Duration = seconds(&["amqp_refresh_time"], 1).default("60").both().daemons(FLOW)
+        .shares("sql_refresh_time");
 
     /// Length of time bins.
     AMQP_HISTORY: Option<Span> = span(&["amqp_history"]).both().daemons(FLOW).shares("sql_history");
 
     /// Seconds by which the start of time bins is moved back.
-    AMQP_HISTORY_OFFSET: Duration = seconds(&["amqp_history_offset"], 0).default("0").both().daemons(FLOW).shares("sql_history_offset");
+    AMQP_HISTORY_OFFSET: Duration = seconds(&["amqp_history_offset"], 0).default("0").both().daemons(FLOW)
+        .shares("sql_history_offset");
 
     /// Letters (m, h, d, w, M) that align time bins.
-    AMQP_HISTORY_ROUNDOFF: Option<String> = text(&["amqp_history_roundoff", "amqp_time_roundoff"]).both().daemons(FLOW).shares("sql_history_roundoff");
+    AMQP_HISTORY_ROUNDOFF: Option<String> = text(&["amqp_history_roundoff", "amqp_time_roundoff"]).both()
+        .daemons(FLOW).shares("sql_history_roundoff");
 
     /// Seconds by which sending is shifted.
-    AMQP_STARTUP_DELAY: Duration = seconds(&["amqp_startup_delay"], 0).default("0").both().daemons(FLOW).shares("sql_startup_delay");
+    AMQP_STARTUP_DELAY: Duration = seconds(&["amqp_startup_delay"], 0).default("0").both().daemons(FLOW)
+        .shares("sql_startup_delay");
 
     /// Sizes the table of aggregates: at ten times as many aggregates it is sent before its time.
-    AMQP_CACHE_ENTRIES: u32 = integer(&["amqp_cache_entries"], 1, u32::MAX as i128).default("16411").both().daemons(FLOW).shares("print_cache_entries");
+    AMQP_CACHE_ENTRIES: u32 = integer(&["amqp_cache_entries"], 1, u32::MAX as i128).default("16411").both()
+        .daemons(FLOW).shares("print_cache_entries");
 
     /// Bounded the processes that send at a time.
-    AMQP_MAX_WRITERS: u32 = integer(&["amqp_max_writers"], 1, 99).default("10").both().daemons(FLOW).shares("sql_max_writers").needless("one writer per plugin takes table after table");
+    AMQP_MAX_WRITERS: u32 = integer(&["amqp_max_writers"], 1, 99).default("10").both().daemons(FLOW)
+        .shares("sql_max_writers").needless("one writer per plugin takes table after table");
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
-    AMQP_PREPROCESS: Option<Vec<String>> = list(&["amqp_preprocess"]).both().daemons(FLOW).shares("sql_preprocess");
+    AMQP_PREPROCESS: Option<Vec<String>> = list(&["amqp_preprocess"]).both().daemons(FLOW)
+        .shares("sql_preprocess");
 
     /// Whether one condition is enough or all must be met.
-    AMQP_PREPROCESS_TYPE: PreprocessType = words(&["amqp_preprocess_type"]).default("any").both().daemons(FLOW).shares("sql_preprocess_type");
+    AMQP_PREPROCESS_TYPE: PreprocessType = words(&["amqp_preprocess_type"]).default("any").both().daemons(FLOW)
+        .shares("sql_preprocess_type");
 
     /// Sends protocols as numbers.
-    AMQP_NUM_PROTOS: bool = boolean(&["amqp_num_protos"]).default("false").both().daemons(FLOW).shares("sql_num_protos");
+    AMQP_NUM_PROTOS: bool = boolean(&["amqp_num_protos"]).default("false").both().daemons(FLOW)
+        .shares("sql_num_protos");
 
     /// Sends a message before and one after the aggregates of each time.
     AMQP_MARKERS: bool = boolean(&["amqp_markers"]).default("false").both().daemons(FLOW).shares("print_markers");
 
     /// Octets up to which aggregates are gathered into one message; 0 for a message each.
-    AMQP_MULTI_VALUES: u64 = bytes(&["amqp_multi_values"], 0).default("0").both().daemons(FLOW).shares("sql_multi_values");
+    AMQP_MULTI_VALUES: u64 = bytes(&["amqp_multi_values"], 0).default("0").both().daemons(FLOW)
+        .shares("sql_multi_values");
 
     /// Format of messages.
     AMQP_OUTPUT: MessageOutput = words(&["amqp_output"]).default("json").both().daemons(FLOW);
 
     /// Program that is run after sending.
-    AMQP_TRIGGER_EXEC: Option<String> = text(&["amqp_trigger_exec"]).both().daemons(FLOW).shares("sql_trigger_exec");
+    AMQP_TRIGGER_EXEC: Option<String> = text(&["amqp_trigger_exec"]).both().daemons(FLOW)
+        .shares("sql_trigger_exec");
 
     /// Does not wait for that program.
-    AMQP_TRIGGER_EXEC_ASYNC: bool = boolean(&["amqp_trigger_exec_async"]).default("false").both().daemons(FLOW).shares("sql_trigger_exec_async");
+    AMQP_TRIGGER_EXEC_ASYNC: bool = boolean(&["amqp_trigger_exec_async"]).default("false").both().daemons(FLOW)
+        .shares("sql_trigger_exec_async");
 
     /// Broker of the plugin.
     AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both().daemons(FLOW).shares("sql_host");
@@ -95,53 +107,108 @@ keys! {
     AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both().daemons(FLOW).shares("sql_db");
 
     /// Routing key of the plugin's messages, with variables of records in it.
-    AMQP_ROUTING_KEY: String = pattern(&["amqp_routing_key"], "", 64).default("acct").both().daemons(FLOW).or_exit().shares("sql_table");
+    AMQP_ROUTING_KEY: String = pattern(&["amqp_routing_key"], "", 64).default("acct").both().daemons(FLOW)
+        .or_exit().shares("sql_table");
 
     /// Number of routing keys that take turns; 0 for one.
-    AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both().daemons(FLOW);
+    AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both()
+        .daemons(FLOW);
 
     /// Type of the exchange.
-    AMQP_EXCHANGE_TYPE: ExchangeType = words(&["amqp_exchange_type"]).default("direct").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    AMQP_EXCHANGE_TYPE: ExchangeType = words(&["amqp_exchange_type"]).default("direct").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Asks the broker to keep messages on disk.
-    AMQP_PERSISTENT_MSG: bool = boolean(&["amqp_persistent_msg"]).default("false").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    AMQP_PERSISTENT_MSG: bool = boolean(&["amqp_persistent_msg"]).default("false").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Octets of the largest frame.
-    AMQP_FRAME_MAX: u64 = bytes(&["amqp_frame_max"], 1).default("131072").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    AMQP_FRAME_MAX: u64 = bytes(&["amqp_frame_max"], 1).default("131072").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Seconds between heartbeats; 0 for none.
-    AMQP_HEARTBEAT_INTERVAL: Duration = seconds(&["amqp_heartbeat_interval"], 0).default("0").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    AMQP_HEARTBEAT_INTERVAL: Duration = seconds(&["amqp_heartbeat_interval"], 0).default("0").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Virtual host at the broker.
-    AMQP_VHOST: String = text(&["amqp_vhost"]).default("/").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    AMQP_VHOST: String = text(&["amqp_vhost"]).default("/").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Routing key by which the Avro schema is sent.
     AMQP_AVRO_SCHEMA_ROUTING_KEY: Option<String> = text(&["amqp_avro_schema_routing_key"]).both().daemons(FLOW);
 
     /// Seconds between two times of sending the Avro schema.
-    AMQP_AVRO_SCHEMA_REFRESH_TIME: Duration = seconds(&["amqp_avro_schema_refresh_time"], 1).default("60").both().daemons(FLOW);
+    AMQP_AVRO_SCHEMA_REFRESH_TIME: Duration = seconds(&["amqp_avro_schema_refresh_time"], 1).default("60").both()
+        .daemons(FLOW);
 
     /// Broker of what the daemon sends by itself.
-    DAEMON_AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Port of that broker.
-    DAEMON_AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_PORT: u16 = port(&["amqp_port"]).default("5672")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// User at that broker.
-    DAEMON_AMQP_USER: String = text(&["amqp_user"]).default("guest").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_USER: String = text(&["amqp_user"]).default("guest")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Password at that broker.
-    DAEMON_AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Exchange at that broker.
-    DAEMON_AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Routing key of those messages; setting it turns them on.
-    DAEMON_AMQP_ROUTING_KEY: Option<String> = text(&["amqp_routing_key"]).places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_ROUTING_KEY: Option<String> = text(&["amqp_routing_key"])
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Number of routing keys that take turns; 0 for one.
-    DAEMON_AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
+            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Seconds before a broken connection is tried again.
-    DAEMON_AMQP_RETRY: Duration = seconds(&["amqp_retry"], 1).default("60").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BMP_DAEMON_MSGLOG]);
+    DAEMON_AMQP_RETRY: Duration = seconds(&["amqp_retry"], 1).default("60")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
+            Place::BMP_DAEMON_MSGLOG,
+        ]);
 }

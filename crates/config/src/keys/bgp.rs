@@ -63,10 +63,12 @@ words! {
 
 keys! {
     /// Listens for BGP peers and keeps what they tell.
-    BGP_DAEMON: bool = boolean(&["bgp_daemon"]).default("false").default_in(PMBGPD, "true").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON: bool = boolean(&["bgp_daemon"]).default("false").default_in(PMBGPD, "true")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Address to listen on; all of them when it is not set.
-    BGP_DAEMON_IP: Option<IpAddr> = address(&["bgp_daemon_ip"]).daemons(PMBGPD.and(FLOW)).option('L', PMBGPD, "address");
+    BGP_DAEMON_IP: Option<IpAddr> = address(&["bgp_daemon_ip"]).daemons(PMBGPD.and(FLOW))
+        .option('L', PMBGPD, "address");
 
     /// Device to which the listening socket is bound, such as a VRF.
     BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW));
@@ -78,7 +80,8 @@ keys! {
     BGP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bgp_daemon_rp_ebpf_prog"]).daemons(PMBGPD.and(FLOW));
 
     /// Labels: only messages that carry one of them are logged.
-    BGP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bgp_daemon_msglog_label_filter"]).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bgp_daemon_msglog_label_filter"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Octets of the receive buffer of each session.
     BGP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bgp_daemon_pipe_size"], 1).daemons(PMBGPD.and(FLOW));
@@ -87,52 +90,67 @@ keys! {
     BGP_DAEMON_IPPREC: u32 = integer(&["bgp_daemon_ipprec"], 0, 7).default("0").daemons(PMBGPD.and(FLOW));
 
     /// Most sessions accepted within one interval; 0 sets no bound.
-    BGP_DAEMON_BATCH: u32 = integer(&["bgp_daemon_batch"], 0, u32::MAX as i128).default("0").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_BATCH: u32 = integer(&["bgp_daemon_batch"], 0, u32::MAX as i128).default("0")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Seconds of that interval.
-    BGP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bgp_daemon_batch_interval"], 0).default("0").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bgp_daemon_batch_interval"], 0).default("0")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Format of logged messages.
-    BGP_DAEMON_MSGLOG_OUTPUT: RouteOutput = words(&["bgp_daemon_msglog_output"]).default("json").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_MSGLOG_OUTPUT: RouteOutput = words(&["bgp_daemon_msglog_output"]).default("json")
+        .daemons(PMBGPD.and(FLOW));
 
     /// File in which messages are logged as they come; with variables of the peer in its name, one for each.
-    BGP_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_daemon_msglog_file"]).daemons(PMBGPD.and(FLOW)).hup().option('o', PMBGPD, "file");
+    BGP_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_daemon_msglog_file"]).daemons(PMBGPD.and(FLOW)).hup()
+        .option('o', PMBGPD, "file");
 
     /// File to which the Avro schemas of logged messages are written.
-    BGP_DAEMON_MSGLOG_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bgp_daemon_msglog_avro_schema_file"]).daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_MSGLOG_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bgp_daemon_msglog_avro_schema_file"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Sized the table of routes over peers.
-    BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13").daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+    BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13")
+        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
 
     /// Sized the table of routes within a peer.
-    BGP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bgp_table_per_peer_buckets"], 1, 128).default("1").daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+    BGP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bgp_table_per_peer_buckets"], 1, 128).default("1")
+        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
 
     /// Sized the table of attributes.
-    BGP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bgp_table_attr_hash_buckets"], 1, 1000000).default("65535").daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+    BGP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bgp_table_attr_hash_buckets"], 1, 1000000).default("65535")
+        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
 
     /// Chose what routes of a peer were hashed by.
-    BGP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bgp_table_per_peer_hash"]).default("path_id").daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+    BGP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bgp_table_per_peer_hash"]).default("path_id")
+        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
 
     /// Format of dumps.
-    BGP_TABLE_DUMP_OUTPUT: RouteOutput = words(&["bgp_table_dump_output"]).default("json").daemons(PMBGPD.and(FLOW));
+    BGP_TABLE_DUMP_OUTPUT: RouteOutput = words(&["bgp_table_dump_output"]).default("json")
+        .daemons(PMBGPD.and(FLOW));
 
     /// File of dumps, with variables of the peer and of the time in its name.
-    BGP_TABLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_table_dump_file"]).daemons(PMBGPD.and(FLOW)).option('O', PMBGPD, "file");
+    BGP_TABLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_table_dump_file"]).daemons(PMBGPD.and(FLOW))
+        .option('O', PMBGPD, "file");
 
     /// Symbolic link to the newest dump.
     BGP_TABLE_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bgp_table_dump_latest_file"]).daemons(PMBGPD.and(FLOW));
 
     /// File to which the Avro schemas of dumps are written.
-    BGP_TABLE_DUMP_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bgp_table_dump_avro_schema_file"]).daemons(PMBGPD.and(FLOW));
+    BGP_TABLE_DUMP_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bgp_table_dump_avro_schema_file"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Seconds between dumps of routes, from 60 to 86400; 0 for none.
-    BGP_TABLE_DUMP_REFRESH_TIME: Duration = seconds(&["bgp_table_dump_refresh_time"], 0).default("0").daemons(PMBGPD.and(FLOW)).option('i', PMBGPD, "seconds");
+    BGP_TABLE_DUMP_REFRESH_TIME: Duration = seconds(&["bgp_table_dump_refresh_time"], 0).default("0")
+        .daemons(PMBGPD.and(FLOW)).option('i', PMBGPD, "seconds");
 
     /// Slots over which peers' dumps are spread within the refresh time, which must be a multiple of it.
-    BGP_TABLE_DUMP_TIME_SLOTS: u32 = integer(&["bgp_table_dump_time_slots"], 1, 86400).default("1").daemons(PMBGPD.and(FLOW));
+    BGP_TABLE_DUMP_TIME_SLOTS: u32 = integer(&["bgp_table_dump_time_slots"], 1, 86400).default("1")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Threads that write dumps.
-    BGP_TABLE_DUMP_WORKERS: u32 = integer(&["bgp_table_dump_workers"], 1, u32::MAX as i128).default("1").daemons(PMBGPD.and(FLOW));
+    BGP_TABLE_DUMP_WORKERS: u32 = integer(&["bgp_table_dump_workers"], 1, u32::MAX as i128).default("1")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Router id; the listening address when it is not set.
     BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW));
@@ -141,16 +159,20 @@ keys! {
     BGP_DAEMON_AS: Option<u32> = integer(&["bgp_daemon_as"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW));
 
     /// TCP port to listen on.
-    BGP_DAEMON_PORT: u16 = port(&["bgp_daemon_port"]).default("179").daemons(PMBGPD.and(FLOW)).option('l', PMBGPD, "port");
+    BGP_DAEMON_PORT: u16 = port(&["bgp_daemon_port"]).default("179").daemons(PMBGPD.and(FLOW))
+        .option('l', PMBGPD, "port");
 
     /// Most sessions at a time.
-    BGP_DAEMON_MAX_PEERS: u32 = integer(&["bgp_daemon_max_peers"], 1, u32::MAX as i128).default("4").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_MAX_PEERS: u32 = integer(&["bgp_daemon_max_peers"], 1, u32::MAX as i128).default("4")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Does not offer several paths to a prefix (RFC 7911).
-    BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false").daemons(PMBGPD.and(FLOW));
+    BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Hops of AS paths that are kept.
-    BGP_ASPATH_RADIUS: Option<u32> = integer(&["bgp_aspath_radius"], 1, u32::MAX as i128).daemons(PMBGPD.and(FLOW));
+    BGP_ASPATH_RADIUS: Option<u32> = integer(&["bgp_aspath_radius"], 1, u32::MAX as i128)
+        .daemons(PMBGPD.and(FLOW));
 
     /// Keeps only the standard communities that contain one of these texts; a dot stands for any character.
     BGP_STDCOMM_PATTERN: Option<Vec<String>> = list(&["bgp_stdcomm_pattern"]).daemons(PMBGPD.and(FLOW));
@@ -168,28 +190,35 @@ keys! {
     BGP_LRGCOMM_PATTERN_TO_ASN: Option<Vec<String>> = list(&["bgp_lrgcomm_pattern_to_asn"]).daemons(FLOW);
 
     /// Communities that mark routes to a blackhole.
-    BGP_BLACKHOLE_STDCOMM_LIST: Option<Vec<String>> = list(&["bgp_blackhole_stdcomm_list"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_STDCOMM_LIST: Option<Vec<String>> = list(&["bgp_blackhole_stdcomm_list"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// File in which blackhole routes are logged.
-    BGP_BLACKHOLE_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_blackhole_msglog_file"]).daemons(PMBGPD.and(FLOW)).hup();
+    BGP_BLACKHOLE_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_blackhole_msglog_file"]).daemons(PMBGPD.and(FLOW))
+        .hup();
 
     /// Routing key of logged blackhole routes.
-    BGP_BLACKHOLE_MSGLOG_AMQP_ROUTING_KEY: Option<String> = text(&["bgp_blackhole_msglog_amqp_routing_key"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_MSGLOG_AMQP_ROUTING_KEY: Option<String> = text(&["bgp_blackhole_msglog_amqp_routing_key"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Topic of logged blackhole routes.
-    BGP_BLACKHOLE_MSGLOG_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_msglog_kafka_topic"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_MSGLOG_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_msglog_kafka_topic"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// File of dumps of blackhole routes.
     BGP_BLACKHOLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_file"]).daemons(PMBGPD.and(FLOW));
 
     /// Link to the newest of them.
-    BGP_BLACKHOLE_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_latest_file"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bgp_blackhole_dump_latest_file"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Routing key of dumps of blackhole routes.
-    BGP_BLACKHOLE_DUMP_AMQP_ROUTING_KEY: Option<String> = text(&["bgp_blackhole_dump_amqp_routing_key"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_DUMP_AMQP_ROUTING_KEY: Option<String> = text(&["bgp_blackhole_dump_amqp_routing_key"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Topic of dumps of blackhole routes.
-    BGP_BLACKHOLE_DUMP_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_dump_kafka_topic"]).daemons(PMBGPD.and(FLOW));
+    BGP_BLACKHOLE_DUMP_KAFKA_TOPIC: Option<String> = text(&["bgp_blackhole_dump_kafka_topic"])
+        .daemons(PMBGPD.and(FLOW));
 
     /// Takes the first AS outside the confederation as the peer's.
     BGP_PEER_AS_SKIP_SUBAS: bool = boolean(&["bgp_peer_as_skip_subas"]).default("false").daemons(FLOW);
@@ -228,13 +257,15 @@ keys! {
     BGP_FOLLOW_NEXTHOP_EXTERNAL: bool = boolean(&["bgp_follow_nexthop_external"]).default("false").daemons(FLOW);
 
     /// Does not compare router ids when routes are looked up.
-    BGP_DISABLE_ROUTER_ID_CHECK: bool = boolean(&["bgp_disable_router_id_check"]).default("false").daemons(PMBGPD.and(FLOW));
+    BGP_DISABLE_ROUTER_ID_CHECK: bool = boolean(&["bgp_disable_router_id_check"]).default("false")
+        .daemons(PMBGPD.and(FLOW));
 
     /// File that lists the established peers, one a line.
     BGP_NEIGHBORS_FILE: Option<PathBuf> = path(&["bgp_neighbors_file"]).daemons(PMBGPD.and(FLOW));
 
     /// Answers questions about routes (looking glass).
-    BGP_DAEMON_LG: bool = boolean(&["bgp_daemon_lg"]).default("false").daemons(PMBGPD.and(COLLECTORS)).flag('g', PMBGPD, "true");
+    BGP_DAEMON_LG: bool = boolean(&["bgp_daemon_lg"]).default("false").daemons(PMBGPD.and(COLLECTORS))
+        .flag('g', PMBGPD, "true");
 
     /// Address of the looking glass.
     BGP_DAEMON_LG_IP: IpAddr = address(&["bgp_daemon_lg_ip"]).default("127.0.0.1").daemons(PMBGPD.and(COLLECTORS));
@@ -243,7 +274,8 @@ keys! {
     BGP_DAEMON_LG_PORT: u16 = port(&["bgp_daemon_lg_port"]).default("17900").daemons(PMBGPD.and(COLLECTORS));
 
     /// Threads of the looking glass.
-    BGP_DAEMON_LG_THREADS: u32 = integer(&["bgp_daemon_lg_threads"], 1, u32::MAX as i128).default("8").daemons(PMBGPD.and(COLLECTORS));
+    BGP_DAEMON_LG_THREADS: u32 = integer(&["bgp_daemon_lg_threads"], 1, u32::MAX as i128).default("8")
+        .daemons(PMBGPD.and(COLLECTORS));
 
     /// User of the looking glass.
     BGP_DAEMON_LG_USER: Option<String> = text(&["bgp_daemon_lg_user"]).daemons(PMBGPD.and(COLLECTORS));
@@ -255,8 +287,10 @@ keys! {
     TMP_BGP_LOOKUP_COMPARE_PORTS: bool = boolean(&["tmp_bgp_lookup_compare_ports"]).default("false").daemons(FLOW);
 
     /// Offers route refresh to peers that do.
-    TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false").daemons(PMBGPD.and(FLOW));
+    TMP_BGP_DAEMON_ROUTE_REFRESH: bool = boolean(&["tmp_bgp_daemon_route_refresh"]).default("false")
+        .daemons(PMBGPD.and(FLOW));
 
     /// Shows the origin attribute as a number.
-    TMP_BGP_DAEMON_ORIGIN_TYPE_INT: bool = boolean(&["tmp_bgp_daemon_origin_type_int"]).default("false").daemons(PMBGPD.and(FLOW));
+    TMP_BGP_DAEMON_ORIGIN_TYPE_INT: bool = boolean(&["tmp_bgp_daemon_origin_type_int"]).default("false")
+        .daemons(PMBGPD.and(FLOW));
 }

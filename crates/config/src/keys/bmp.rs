@@ -10,22 +10,26 @@ use crate::keys::bgp::{PerPeerHash, RouteOutput};
 
 keys! {
     /// Listens for BMP routers and keeps what they tell.
-    BMP_DAEMON: bool = boolean(&["bmp_daemon"]).default("false").default_in(PMBMPD, "true").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON: bool = boolean(&["bmp_daemon"]).default("false").default_in(PMBMPD, "true")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Address to listen on; all of them when it is not set.
-    BMP_DAEMON_IP: Option<IpAddr> = address(&["bmp_daemon_ip"]).daemons(PMBMPD.and(COLLECTORS)).option('L', PMBMPD, "address");
+    BMP_DAEMON_IP: Option<IpAddr> = address(&["bmp_daemon_ip"]).daemons(PMBMPD.and(COLLECTORS))
+        .option('L', PMBMPD, "address");
 
     /// Device to which the listening socket is bound, such as a VRF.
     BMP_DAEMON_INTERFACE: Option<String> = text(&["bmp_daemon_interface"]).daemons(PMBMPD.and(COLLECTORS));
 
     /// Keeps IPv4 away from the socket that listens on all IPv6 addresses.
-    BMP_DAEMON_IPV6_ONLY: bool = boolean(&["bmp_daemon_ipv6_only"]).default("false").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_IPV6_ONLY: bool = boolean(&["bmp_daemon_ipv6_only"]).default("false")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// eBPF program that spreads sessions over daemons that share a port.
     BMP_DAEMON_RP_EBPF_PROG: Option<PathBuf> = path(&["bmp_daemon_rp_ebpf_prog"]).daemons(PMBMPD.and(COLLECTORS));
 
     /// Labels: only messages that carry one of them are logged.
-    BMP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bmp_daemon_msglog_label_filter"]).daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_MSGLOG_LABEL_FILTER: Option<Vec<String>> = list(&["bmp_daemon_msglog_label_filter"])
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Octets of the receive buffer of each session.
     BMP_DAEMON_PIPE_SIZE: Option<u64> = bytes(&["bmp_daemon_pipe_size"], 1).daemons(PMBMPD.and(COLLECTORS));
@@ -34,65 +38,83 @@ keys! {
     BMP_DAEMON_IPPREC: u32 = integer(&["bmp_daemon_ipprec"], 0, 7).default("0").daemons(PMBMPD.and(COLLECTORS));
 
     /// Most sessions accepted within one interval; 0 sets no bound.
-    BMP_DAEMON_BATCH: u32 = integer(&["bmp_daemon_batch"], 0, u32::MAX as i128).default("0").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_BATCH: u32 = integer(&["bmp_daemon_batch"], 0, u32::MAX as i128).default("0")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Seconds of that interval.
-    BMP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bmp_daemon_batch_interval"], 0).default("0").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bmp_daemon_batch_interval"], 0).default("0")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Format of logged messages.
-    BMP_DAEMON_MSGLOG_OUTPUT: RouteOutput = words(&["bmp_daemon_msglog_output"]).default("json").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_MSGLOG_OUTPUT: RouteOutput = words(&["bmp_daemon_msglog_output"]).default("json")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// File in which messages are logged as they come; with variables of the peer in its name, one for each.
-    BMP_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["bmp_daemon_msglog_file"]).daemons(PMBMPD.and(COLLECTORS)).hup().option('o', PMBMPD, "file");
+    BMP_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["bmp_daemon_msglog_file"]).daemons(PMBMPD.and(COLLECTORS))
+        .hup().option('o', PMBMPD, "file");
 
     /// File to which the Avro schemas of logged messages are written.
-    BMP_DAEMON_MSGLOG_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bmp_daemon_msglog_avro_schema_file"]).daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_MSGLOG_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bmp_daemon_msglog_avro_schema_file"])
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Sized the table of routes over peers.
-    BMP_TABLE_PEER_BUCKETS: u32 = integer(&["bmp_table_peer_buckets"], 1, 1000).default("13").daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+    BMP_TABLE_PEER_BUCKETS: u32 = integer(&["bmp_table_peer_buckets"], 1, 1000).default("13")
+        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
 
     /// Sized the table of routes within a peer.
-    BMP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bmp_table_per_peer_buckets"], 1, 128).default("1").daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+    BMP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bmp_table_per_peer_buckets"], 1, 128).default("1")
+        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
 
     /// Sized the table of attributes.
-    BMP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bmp_table_attr_hash_buckets"], 1, 1000000).default("65535").daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+    BMP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bmp_table_attr_hash_buckets"], 1, 1000000).default("65535")
+        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
 
     /// Chose what routes of a peer were hashed by.
-    BMP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bmp_table_per_peer_hash"]).default("path_id").daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+    BMP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bmp_table_per_peer_hash"]).default("path_id")
+        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
 
     /// Format of dumps.
     BMP_DUMP_OUTPUT: RouteOutput = words(&["bmp_dump_output"]).default("json").daemons(PMBMPD.and(COLLECTORS));
 
     /// File of dumps, with variables of the peer and of the time in its name.
-    BMP_DUMP_FILE: Option<PathBuf> = path(&["bmp_dump_file"]).daemons(PMBMPD.and(COLLECTORS)).option('O', PMBMPD, "file");
+    BMP_DUMP_FILE: Option<PathBuf> = path(&["bmp_dump_file"]).daemons(PMBMPD.and(COLLECTORS))
+        .option('O', PMBMPD, "file");
 
     /// Symbolic link to the newest dump.
     BMP_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bmp_dump_latest_file"]).daemons(PMBMPD.and(COLLECTORS));
 
     /// File to which the Avro schemas of dumps are written.
-    BMP_DUMP_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bmp_dump_avro_schema_file"]).daemons(PMBMPD.and(COLLECTORS));
+    BMP_DUMP_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bmp_dump_avro_schema_file"])
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Seconds between dumps of what routers told, from 60 to 86400; 0 for none.
-    BMP_DUMP_REFRESH_TIME: Duration = seconds(&["bmp_dump_refresh_time"], 0).default("0").daemons(PMBMPD.and(COLLECTORS)).option('i', PMBMPD, "seconds");
+    BMP_DUMP_REFRESH_TIME: Duration = seconds(&["bmp_dump_refresh_time"], 0).default("0")
+        .daemons(PMBMPD.and(COLLECTORS)).option('i', PMBMPD, "seconds");
 
     /// Slots over which peers' dumps are spread within the refresh time, which must be a multiple of it.
-    BMP_DUMP_TIME_SLOTS: u32 = integer(&["bmp_dump_time_slots"], 1, 86400).default("1").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DUMP_TIME_SLOTS: u32 = integer(&["bmp_dump_time_slots"], 1, 86400).default("1")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Threads that write dumps.
-    BMP_DUMP_WORKERS: u32 = integer(&["bmp_dump_workers"], 1, u32::MAX as i128).default("1").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DUMP_WORKERS: u32 = integer(&["bmp_dump_workers"], 1, u32::MAX as i128).default("1")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// TCP port to listen on.
-    BMP_DAEMON_PORT: u16 = port(&["bmp_daemon_port"]).default("1790").daemons(PMBMPD.and(COLLECTORS)).option('l', PMBMPD, "port");
+    BMP_DAEMON_PORT: u16 = port(&["bmp_daemon_port"]).default("1790").daemons(PMBMPD.and(COLLECTORS))
+        .option('l', PMBMPD, "port");
 
     /// Most sessions at a time.
-    BMP_DAEMON_MAX_PEERS: u32 = integer(&["bmp_daemon_max_peers"], 1, u32::MAX as i128).default("10").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_MAX_PEERS: u32 = integer(&["bmp_daemon_max_peers"], 1, u32::MAX as i128).default("10")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Shows the peer distinguisher as `pd` instead of `rd`.
     BMP_DAEMON_SET_PD: bool = boolean(&["bmp_daemon_set_pd"]).default("false").daemons(PMBMPD.and(COLLECTORS));
 
     /// Keeps statistics reports out of dumps.
-    BMP_DUMP_EXCLUDE_STATS: bool = boolean(&["bmp_dump_exclude_stats"]).default("false").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DUMP_EXCLUDE_STATS: bool = boolean(&["bmp_dump_exclude_stats"]).default("false")
+        .daemons(PMBMPD.and(COLLECTORS));
 
     /// Expects a PROXY protocol header first and takes the router's address from it.
-    BMP_DAEMON_PARSE_PROXY_HEADER: bool = boolean(&["bmp_daemon_parse_proxy_header"]).default("false").daemons(PMBMPD.and(COLLECTORS));
+    BMP_DAEMON_PARSE_PROXY_HEADER: bool = boolean(&["bmp_daemon_parse_proxy_header"]).default("false")
+        .daemons(PMBMPD.and(COLLECTORS));
 }

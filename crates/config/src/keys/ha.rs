@@ -21,17 +21,26 @@ keys! {
     REDIS_PASSWD: Option<String> = text(&["redis_passwd"]);
 
     /// Runs this daemon as one of a pair, of which one writes and the other stands by.
-    BGP_DAEMON_HA: bool = boolean(&["bgp_daemon_ha", "bmp_daemon_ha"]).default("false").daemons(PMBGPD.and(PMBMPD).and(FLOW));
+    BGP_DAEMON_HA: bool = boolean(&["bgp_daemon_ha", "bmp_daemon_ha"]).default("false")
+        .daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
     /// Name of the pair.
-    BGP_DAEMON_HA_CLUSTER_NAME: Option<String> = text(&["bgp_daemon_ha_cluster_name", "bmp_daemon_ha_cluster_name"]).daemons(PMBGPD.and(PMBMPD).and(FLOW));
+    BGP_DAEMON_HA_CLUSTER_NAME: Option<String> = text(&[
+        "bgp_daemon_ha_cluster_name", "bmp_daemon_ha_cluster_name",
+    ]).daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
     /// Number of the group of daemons that get the same data.
-    BGP_DAEMON_HA_CLUSTER_ID: u32 = integer(&["bgp_daemon_ha_cluster_id", "bmp_daemon_ha_cluster_id"], 0, u32::MAX as i128).default("0").daemons(PMBGPD.and(PMBMPD).and(FLOW));
+    BGP_DAEMON_HA_CLUSTER_ID: u32 = integer(&[
+        "bgp_daemon_ha_cluster_id", "bmp_daemon_ha_cluster_id",
+    ], 0, u32::MAX as i128).default("0").daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
     /// Seconds for which the daemon that stands by keeps a message.
-    BGP_DAEMON_HA_QUEUE_MESSAGE_TIMEOUT: Duration = seconds(&["bgp_daemon_ha_queue_message_timeout", "bmp_daemon_ha_queue_message_timeout"], 0).default("10").daemons(PMBGPD.and(PMBMPD).and(FLOW));
+    BGP_DAEMON_HA_QUEUE_MESSAGE_TIMEOUT: Duration = seconds(&[
+        "bgp_daemon_ha_queue_message_timeout", "bmp_daemon_ha_queue_message_timeout",
+    ], 0).default("10").daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
     /// Most messages that the daemon that stands by keeps; -1 sets no bound.
-    BGP_DAEMON_HA_QUEUE_MAX_SIZE: i64 = integer(&["bgp_daemon_ha_queue_max_size", "bmp_daemon_ha_queue_max_size"], -1, i64::MAX as i128).default("-1").daemons(PMBGPD.and(PMBMPD).and(FLOW));
+    BGP_DAEMON_HA_QUEUE_MAX_SIZE: i64 = integer(&[
+        "bgp_daemon_ha_queue_max_size", "bmp_daemon_ha_queue_max_size",
+    ], -1, i64::MAX as i128).default("-1").daemons(PMBGPD.and(PMBMPD).and(FLOW));
 }

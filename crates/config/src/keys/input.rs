@@ -51,7 +51,8 @@ keys! {
         .daemons(COLLECTORS).acts();
 
     /// Network device, such as a VRF, that the socket is bound to.
-    NFACCTD_INTERFACE: Option<String> = text(&["nfacctd_interface", "sfacctd_interface"]).daemons(COLLECTORS).acts();
+    NFACCTD_INTERFACE: Option<String> = text(&["nfacctd_interface", "sfacctd_interface"]).daemons(COLLECTORS)
+        .acts();
 
     /// Threads that receive, decode and aggregate; 0 means as many as help on this machine.
     ///
@@ -125,14 +126,16 @@ keys! {
         .default("9092").daemons(COLLECTORS);
 
     /// Kafka topic that datagrams are read from.
-    NFACCTD_KAFKA_TOPIC: Option<String> = text(&["nfacctd_kafka_topic", "sfacctd_kafka_topic"]).daemons(COLLECTORS);
+    NFACCTD_KAFKA_TOPIC: Option<String> = text(&["nfacctd_kafka_topic", "sfacctd_kafka_topic"])
+        .daemons(COLLECTORS);
 
     /// File of client settings for the Kafka broker that datagrams are read from.
     NFACCTD_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["nfacctd_kafka_config_file", "sfacctd_kafka_config_file"])
         .daemons(COLLECTORS);
 
     /// ZeroMQ publisher that datagrams are read from, `host:port`, instead of a socket.
-    NFACCTD_ZMQ_ADDRESS: Option<String> = text(&["nfacctd_zmq_address", "sfacctd_zmq_address"]).daemons(COLLECTORS);
+    NFACCTD_ZMQ_ADDRESS: Option<String> = text(&["nfacctd_zmq_address", "sfacctd_zmq_address"])
+        .daemons(COLLECTORS);
 
     /// Further port for IPFIX over DTLS.
     NFACCTD_DTLS_PORT: Option<u16> = port(&["nfacctd_dtls_port"]).daemons(NFACCTD);
@@ -143,7 +146,8 @@ keys! {
     /// Capture file to read instead of the network.
     ///
     /// The daemon flushes and ends when it is read. Excludes addresses, ports and interfaces to listen on.
-    PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE).option('I', SAVEFILE, "file").acts();
+    PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE).option('I', SAVEFILE, "file")
+        .acts();
 
     /// Goes on running when the capture file is read.
     PCAP_SAVEFILE_WAIT: bool = boolean(&["pcap_savefile_wait"]).default("false").daemons(SAVEFILE)
@@ -160,7 +164,8 @@ keys! {
     /// Filter for the whole daemon, in tcpdump's language.
     ///
     /// What follows the options on the command line of pmacctd is such a filter, too.
-    PCAP_FILTER: Option<String> = text(&["pcap_filter"]).daemons(PMACCTD.and(PMBMPD)).option('R', PMBMPD, "filter");
+    PCAP_FILTER: Option<String> = text(&["pcap_filter"]).daemons(PMACCTD.and(PMBMPD))
+        .option('R', PMBMPD, "filter");
 
     /// Ethernet type that the capture is limited to.
     PCAP_PROTOCOL: Option<u16> = code(&["pcap_protocol"]).daemons(PMACCTD);
@@ -175,7 +180,8 @@ keys! {
     /// Direction that is captured; both when not set.
     ///
     /// It also decides whether the number of the interface counts as the one that a packet came in or went out by.
-    PCAP_DIRECTION: Option<Direction> = words(&["pcap_direction", "uacctd_direction"]).by_prefix().daemons(PACKETS);
+    PCAP_DIRECTION: Option<Direction> = words(&["pcap_direction", "uacctd_direction"]).by_prefix()
+        .daemons(PACKETS);
 
     /// Where the number of the capture interface comes from.
     PCAP_IFINDEX: InterfaceIndex = words(&["pcap_ifindex"]).default("none").by_prefix().daemons(PMACCTD);

@@ -11,86 +11,139 @@ use crate::keys::sql::PreprocessType;
 
 keys! {
     /// Seconds between two times of sending.
-    KAFKA_REFRESH_TIME: Duration = seconds(&["kafka_refresh_time"], 1).default("60").both().daemons(FLOW).shares("sql_refresh_time");
+    KAFKA_REFRESH_TIME: Duration = seconds(&["kafka_refresh_time"], 1).default("60").both().daemons(FLOW)
+        .shares("sql_refresh_time");
 
     /// Length of time bins.
     KAFKA_HISTORY: Option<Span> = span(&["kafka_history"]).both().daemons(FLOW).shares("sql_history");
 
     /// Seconds by which the start of time bins is moved back.
-    KAFKA_HISTORY_OFFSET: Duration = seconds(&["kafka_history_offset"], 0).default("0").both().daemons(FLOW).shares("sql_history_offset");
+    KAFKA_HISTORY_OFFSET: Duration = seconds(&["kafka_history_offset"], 0).default("0").both().daemons(FLOW)
+        .shares("sql_history_offset");
 
     /// Letters (m, h, d, w, M) that align time bins.
-    KAFKA_HISTORY_ROUNDOFF: Option<String> = text(&["kafka_history_roundoff"]).both().daemons(FLOW).shares("sql_history_roundoff");
+    KAFKA_HISTORY_ROUNDOFF: Option<String> = text(&["kafka_history_roundoff"]).both().daemons(FLOW)
+        .shares("sql_history_roundoff");
 
     /// Seconds by which sending is shifted.
-    KAFKA_STARTUP_DELAY: Duration = seconds(&["kafka_startup_delay"], 0).default("0").both().daemons(FLOW).shares("sql_startup_delay");
+    KAFKA_STARTUP_DELAY: Duration = seconds(&["kafka_startup_delay"], 0).default("0").both().daemons(FLOW)
+        .shares("sql_startup_delay");
 
     /// Sizes the table of aggregates: at ten times as many aggregates it is sent before its time.
-    KAFKA_CACHE_ENTRIES: u32 = integer(&["kafka_cache_entries"], 1, u32::MAX as i128).default("16411").both().daemons(FLOW).shares("print_cache_entries");
+    KAFKA_CACHE_ENTRIES: u32 = integer(&["kafka_cache_entries"], 1, u32::MAX as i128).default("16411").both()
+        .daemons(FLOW).shares("print_cache_entries");
 
     /// Bounded the processes that send at a time.
-    KAFKA_MAX_WRITERS: u32 = integer(&["kafka_max_writers"], 1, 99).default("10").both().daemons(FLOW).shares("sql_max_writers").needless("one writer per plugin takes table after table");
+    KAFKA_MAX_WRITERS: u32 = integer(&["kafka_max_writers"], 1, 99).default("10").both().daemons(FLOW)
+        .shares("sql_max_writers").needless("one writer per plugin takes table after table");
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
-    KAFKA_PREPROCESS: Option<Vec<String>> = list(&["kafka_preprocess"]).both().daemons(FLOW).shares("sql_preprocess");
+    KAFKA_PREPROCESS: Option<Vec<String>> = list(&["kafka_preprocess"]).both().daemons(FLOW)
+        .shares("sql_preprocess");
 
     /// Whether one condition is enough or all must be met.
-    KAFKA_PREPROCESS_TYPE: PreprocessType = words(&["kafka_preprocess_type"]).default("any").both().daemons(FLOW).shares("sql_preprocess_type");
+    KAFKA_PREPROCESS_TYPE: PreprocessType = words(&["kafka_preprocess_type"]).default("any").both().daemons(FLOW)
+        .shares("sql_preprocess_type");
 
     /// Sends protocols as numbers.
-    KAFKA_NUM_PROTOS: bool = boolean(&["kafka_num_protos"]).default("false").both().daemons(FLOW).shares("sql_num_protos");
+    KAFKA_NUM_PROTOS: bool = boolean(&["kafka_num_protos"]).default("false").both().daemons(FLOW)
+        .shares("sql_num_protos");
 
     /// Sends a message before and one after the aggregates of each time.
-    KAFKA_MARKERS: bool = boolean(&["kafka_markers"]).default("false").both().daemons(FLOW).shares("print_markers");
+    KAFKA_MARKERS: bool = boolean(&["kafka_markers"]).default("false").both().daemons(FLOW)
+        .shares("print_markers");
 
     /// Octets up to which aggregates are gathered into one message; 0 for a message each.
-    KAFKA_MULTI_VALUES: u64 = bytes(&["kafka_multi_values"], 0).default("0").both().daemons(FLOW).shares("sql_multi_values");
+    KAFKA_MULTI_VALUES: u64 = bytes(&["kafka_multi_values"], 0).default("0").both().daemons(FLOW)
+        .shares("sql_multi_values");
 
     /// Format of messages.
-    KAFKA_OUTPUT: MessageOutput = words(&["kafka_output"]).default("json").both().daemons(FLOW).shares("amqp_output");
+    KAFKA_OUTPUT: MessageOutput = words(&["kafka_output"]).default("json").both().daemons(FLOW)
+        .shares("amqp_output");
 
     /// Program that is run after sending.
-    KAFKA_TRIGGER_EXEC: Option<String> = text(&["kafka_trigger_exec"]).both().daemons(FLOW).shares("sql_trigger_exec");
+    KAFKA_TRIGGER_EXEC: Option<String> = text(&["kafka_trigger_exec"]).both().daemons(FLOW)
+        .shares("sql_trigger_exec");
 
     /// Does not wait for that program.
-    KAFKA_TRIGGER_EXEC_ASYNC: bool = boolean(&["kafka_trigger_exec_async"]).default("false").both().daemons(FLOW).shares("sql_trigger_exec_async");
+    KAFKA_TRIGGER_EXEC_ASYNC: bool = boolean(&["kafka_trigger_exec_async"]).default("false").both().daemons(FLOW)
+        .shares("sql_trigger_exec_async");
 
     /// Broker of the plugin, or several between commas.
-    KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both().daemons(FLOW).shares("sql_host");
+    KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both().daemons(FLOW)
+        .shares("sql_host");
 
     /// Topic of the plugin's messages, with variables of records in it.
-    KAFKA_TOPIC: String = pattern(&["kafka_topic"], "", 64).default("pmacct.acct").both().daemons(FLOW).or_exit().shares("sql_table");
+    KAFKA_TOPIC: String = pattern(&["kafka_topic"], "", 64).default("pmacct.acct").both().daemons(FLOW).or_exit()
+        .shares("sql_table");
 
     /// Number of topics that take turns; 0 for one.
-    KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both().daemons(FLOW).shares("amqp_routing_key_rr");
+    KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both().daemons(FLOW)
+        .shares("amqp_routing_key_rr");
 
     /// Port of the broker.
-    KAFKA_BROKER_PORT: u16 = port(&["kafka_broker_port"]).default("9092").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    KAFKA_BROKER_PORT: u16 = port(&["kafka_broker_port"]).default("9092").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Partition that messages go to; -1 leaves the choice to the client library.
-    KAFKA_PARTITION: i32 = integer(&["kafka_partition"], -1, 2147483647).default("-1").both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    KAFKA_PARTITION: i32 = integer(&["kafka_partition"], -1, 2147483647).default("-1").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Lets the key of a message choose its partition.
     KAFKA_PARTITION_DYNAMIC: bool = boolean(&["kafka_partition_dynamic"]).default("false").both().daemons(FLOW);
 
     /// Key of messages, with variables of records in it.
-    KAFKA_PARTITION_KEY: Option<String> = text(&["kafka_partition_key"]).both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    KAFKA_PARTITION_KEY: Option<String> = text(&["kafka_partition_key"]).both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// File of options for librdkafka.
-    KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["kafka_config_file"]).both().daemons(FLOW).places(&[Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["kafka_config_file"]).both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Address of the schema registry for Avro messages.
-    KAFKA_AVRO_SCHEMA_REGISTRY: Option<String> = text(&["kafka_avro_schema_registry"]).both().daemons(FLOW).places(&[Place::PLUGIN, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    KAFKA_AVRO_SCHEMA_REGISTRY: Option<String> = text(&["kafka_avro_schema_registry"]).both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG,
+            Place::BMP_DUMP,
+        ]);
 
     /// Broker of what the daemon sends by itself.
-    DAEMON_KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Topic of those messages; setting it turns them on.
-    DAEMON_KAFKA_TOPIC: Option<String> = text(&["kafka_topic"]).places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_KAFKA_TOPIC: Option<String> = text(&["kafka_topic"])
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Number of topics that take turns; 0 for one.
-    DAEMON_KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP]);
+    DAEMON_KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
+            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]);
 
     /// Seconds before a broken connection is tried again.
-    DAEMON_KAFKA_RETRY: Duration = seconds(&["kafka_retry"], 1).default("60").places(&[Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG, Place::BMP_DAEMON_MSGLOG]);
+    DAEMON_KAFKA_RETRY: Duration = seconds(&["kafka_retry"], 1).default("60")
+        .places(&[
+            Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
+            Place::BMP_DAEMON_MSGLOG,
+        ]);
 }

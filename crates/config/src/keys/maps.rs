@@ -13,7 +13,8 @@ keys! {
     PCAP_INTERFACES_MAP: Option<PathBuf> = path(&["pcap_interfaces_map"]).daemons(PMACCTD).usr2();
 
     /// Prefixes with their AS numbers and next hops, for networks and AS numbers that come from a file.
-    NETWORKS_FILE: Option<PathBuf> = path(&["networks_file"]).both().daemons(FLOW).usr2().option('n', FLOW, "file");
+    NETWORKS_FILE: Option<PathBuf> = path(&["networks_file"]).both().daemons(FLOW).usr2()
+        .option('n', FLOW, "file");
 
     /// Ports that are kept; all others become 0.
     PORTS_FILE: Option<PathBuf> = path(&["ports_file"]).both().daemons(FLOW).usr2().option('t', FLOW, "file");
@@ -26,13 +27,16 @@ keys! {
 
     /// Addresses and prefixes of the exporters that are listened to, one a line. Datagrams of others are dropped and
     /// counted. An empty file allows nobody.
-    NFACCTD_ALLOW_FILE: Option<PathBuf> = path(&["nfacctd_allow_file", "sfacctd_allow_file"]).daemons(COLLECTORS).usr2().acts();
+    NFACCTD_ALLOW_FILE: Option<PathBuf> = path(&["nfacctd_allow_file", "sfacctd_allow_file"])
+        .daemons(COLLECTORS).usr2().acts();
 
     /// Tags and labels of telemetry messages.
-    TELEMETRY_DAEMON_TAG_MAP: Option<PathBuf> = path(&["telemetry_daemon_tag_map"]).daemons(PMTELEMETRYD.and(FLOW)).usr2();
+    TELEMETRY_DAEMON_TAG_MAP: Option<PathBuf> = path(&["telemetry_daemon_tag_map"])
+        .daemons(PMTELEMETRYD.and(FLOW)).usr2();
 
     /// Addresses that may send telemetry, one a line.
-    TELEMETRY_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["telemetry_daemon_allow_file"]).daemons(PMTELEMETRYD.and(FLOW)).usr2();
+    TELEMETRY_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["telemetry_daemon_allow_file"])
+        .daemons(PMTELEMETRYD.and(FLOW)).usr2();
 
     /// Tags and labels of BGP messages.
     BGP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bgp_daemon_tag_map"]).daemons(PMBGPD.and(FLOW)).usr2();
@@ -47,7 +51,8 @@ keys! {
     BMP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bmp_daemon_tag_map"]).daemons(PMBMPD.and(COLLECTORS)).usr2();
 
     /// Addresses that may open a BMP session, one a line.
-    BMP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bmp_daemon_allow_file"]).daemons(PMBMPD.and(COLLECTORS)).usr2();
+    BMP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bmp_daemon_allow_file"])
+        .daemons(PMBMPD.and(COLLECTORS)).usr2();
 
     /// Neighbour AS that traffic came from, by interface, MAC address or next hop.
     BGP_PEER_SRC_AS_MAP: Option<PathBuf> = path(&["bgp_peer_src_as_map"]).daemons(FLOW).usr2();
@@ -65,7 +70,8 @@ keys! {
     BGP_PEER_DST_IP_MAP: Option<PathBuf> = path(&["bgp_peer_dst_ip_map"]).daemons(FLOW).usr2();
 
     /// Pairs of peers between which BGP sessions are passed through.
-    BGP_DAEMON_XCONNECT_MAP: Option<PathBuf> = path(&["bgp_daemon_xconnect_map"]).daemons(PMBGPD).usr2().option('m', PMBGPD, "file");
+    BGP_DAEMON_XCONNECT_MAP: Option<PathBuf> = path(&["bgp_daemon_xconnect_map"]).daemons(PMBGPD).usr2()
+        .option('m', PMBGPD, "file");
 
     /// Route distinguishers of flows, by exporter and interface or VRF. They win over what the exporter says.
     FLOW_TO_RD_MAP: Option<PathBuf> = path(&["flow_to_rd_map"]).daemons(COLLECTORS).usr2();
@@ -81,11 +87,14 @@ keys! {
     MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true");
 
     /// Asked for indexes over maps.
-    MAPS_INDEX: bool = boolean(&["maps_index"]).default("false").needless("maps are compiled, of any size, and found without an index");
+    MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")
+        .needless("maps are compiled, of any size, and found without an index");
 
     /// Bounded the rows of a map.
-    MAPS_ENTRIES: u32 = integer(&["maps_entries"], 1, u32::MAX as i128).default("384").both().needless("maps are compiled, of any size, and found without an index");
+    MAPS_ENTRIES: u32 = integer(&["maps_entries"], 1, u32::MAX as i128).default("384").both()
+        .needless("maps are compiled, of any size, and found without an index");
 
     /// Bounded the length of a map's line.
-    MAPS_ROW_LEN: u64 = bytes(&["maps_row_len"], 1).default("256").both().needless("maps are compiled, of any size, and found without an index");
+    MAPS_ROW_LEN: u64 = bytes(&["maps_row_len"], 1).default("256").both()
+        .needless("maps are compiled, of any size, and found without an index");
 }

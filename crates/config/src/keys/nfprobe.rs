@@ -40,7 +40,8 @@ keys! {
     NFPROBE_HOPLIMIT: Option<u32> = integer(&["nfprobe_hoplimit"], 1, 255).both().daemons(PACKETS);
 
     /// Most flows that are followed at a time.
-    NFPROBE_MAXFLOWS: u32 = integer(&["nfprobe_maxflows"], 1, u32::MAX as i128).default("8192").both().daemons(PACKETS);
+    NFPROBE_MAXFLOWS: u32 = integer(&["nfprobe_maxflows"], 1, u32::MAX as i128).default("8192").both()
+        .daemons(PACKETS);
 
     /// Collector, as `host:port` or `[address]:port`.
     NFPROBE_RECEIVER: String = text(&["nfprobe_receiver"]).default("127.0.0.1:2100").both().daemons(PACKETS);
@@ -58,22 +59,27 @@ keys! {
     NFPROBE_VERSION: NfprobeVersion = words(&["nfprobe_version"]).default("10").both().daemons(PACKETS);
 
     /// Source address of exported and replicated datagrams.
-    NFPROBE_SOURCE_IP: Option<IpAddr> = address(&["nfprobe_source_ip", "sfprobe_source_ip", "tee_source_ip"]).both().daemons(FLOW);
+    NFPROBE_SOURCE_IP: Option<IpAddr> = address(&["nfprobe_source_ip", "sfprobe_source_ip", "tee_source_ip"])
+        .both().daemons(FLOW);
 
     /// IP precedence of exported and replicated datagrams.
-    NFPROBE_IPPREC: u32 = integer(&["nfprobe_ipprec", "sfprobe_ipprec", "tee_ipprec"], 0, 7).default("0").both().daemons(FLOW);
+    NFPROBE_IPPREC: u32 = integer(&["nfprobe_ipprec", "sfprobe_ipprec", "tee_ipprec"], 0, 7).default("0").both()
+        .daemons(FLOW);
 
     /// Direction of the exported flows, fixed or told by a tag (1 in, 2 out).
-    NFPROBE_DIRECTION: Option<ProbeDirection> = words(&["nfprobe_direction", "sfprobe_direction"]).plugin_only("nfprobe direction").daemons(PACKETS);
+    NFPROBE_DIRECTION: Option<ProbeDirection> = words(&["nfprobe_direction", "sfprobe_direction"])
+        .plugin_only("nfprobe_direction and sfprobe_direction").daemons(PACKETS);
 
     /// Interface index of the exported flows: a number, or told by `tag` or `tag2`.
-    NFPROBE_IFINDEX: Option<String> = text(&["nfprobe_ifindex", "sfprobe_ifindex"]).plugin_only("nfprobe ifindex").daemons(PACKETS);
+    NFPROBE_IFINDEX: Option<String> = text(&["nfprobe_ifindex", "sfprobe_ifindex"]).plugin_only("nfprobe_ifindex and sfprobe_ifindex")
+        .daemons(PACKETS);
 
     /// Exports each packet at once as a flow of its own.
     NFPROBE_DONT_CACHE: bool = boolean(&["nfprobe_dont_cache"]).default("false").both().daemons(PACKETS);
 
     /// Prefers the interface index of the settings, where it is not 0, to the one that the capture tells.
-    NFPROBE_IFINDEX_OVERRIDE: bool = boolean(&["nfprobe_ifindex_override", "sfprobe_ifindex_override"]).default("false").both().daemons(PACKETS);
+    NFPROBE_IFINDEX_OVERRIDE: bool = boolean(&["nfprobe_ifindex_override", "sfprobe_ifindex_override"])
+        .default("false").both().daemons(PACKETS);
 
     /// Exports times in microseconds.
     NFPROBE_TSTAMP_USEC: bool = boolean(&["nfprobe_tstamp_usec"]).default("false").both().daemons(PACKETS);

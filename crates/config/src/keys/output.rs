@@ -42,7 +42,8 @@ keys! {
     PRINT_LATEST_FILE: Option<PathBuf> = path_pattern(&["print_latest_file"], "").both().daemons(FLOW).acts();
 
     /// Writes a file although there is nothing to write into it.
-    PRINT_WRITE_EMPTY_FILE: bool = boolean(&["print_write_empty_file"]).default("false").both().daemons(FLOW).acts();
+    PRINT_WRITE_EMPTY_FILE: bool = boolean(&["print_write_empty_file"]).default("false").both().daemons(FLOW)
+        .acts();
 
     /// File that sFlow counter samples are written to, one JSON object in each line.
     SFACCTD_COUNTER_FILE: Option<PathBuf> = path(&["sfacctd_counter_file"]).daemons(SFACCTD).hup();

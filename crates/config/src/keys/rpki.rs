@@ -12,11 +12,14 @@ keys! {
     RPKI_RTR_CACHE: Option<String> = text(&["rpki_rtr_cache"]).daemons(FLOW.and(PMBGPD).and(PMBMPD));
 
     /// Version of the RTR protocol to start with.
-    RPKI_RTR_CACHE_VERSION: u32 = integer(&["rpki_rtr_cache_version"], 0, 1).default("0").daemons(FLOW.and(PMBGPD).and(PMBMPD));
+    RPKI_RTR_CACHE_VERSION: u32 = integer(&["rpki_rtr_cache_version"], 0, 1).default("0")
+        .daemons(FLOW.and(PMBGPD).and(PMBMPD));
 
     /// Octets of the receive buffer of its session.
-    RPKI_RTR_CACHE_PIPE_SIZE: Option<u64> = bytes(&["rpki_rtr_cache_pipe_size"], 1).daemons(FLOW.and(PMBGPD).and(PMBMPD));
+    RPKI_RTR_CACHE_PIPE_SIZE: Option<u64> = bytes(&["rpki_rtr_cache_pipe_size"], 1)
+        .daemons(FLOW.and(PMBGPD).and(PMBMPD));
 
     /// IP precedence of packets to the RTR server.
-    RPKI_RTR_CACHE_IPPREC: u32 = integer(&["rpki_rtr_cache_ipprec"], 0, 7).default("0").daemons(FLOW.and(PMBGPD).and(PMBMPD));
+    RPKI_RTR_CACHE_IPPREC: u32 = integer(&["rpki_rtr_cache_ipprec"], 0, 7).default("0")
+        .daemons(FLOW.and(PMBGPD).and(PMBMPD));
 }

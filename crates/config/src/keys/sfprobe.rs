@@ -12,8 +12,10 @@ keys! {
     SFPROBE_AGENTIP: IpAddr = address(&["sfprobe_agentip"]).default("127.0.0.1").both().daemons(PACKETS);
 
     /// Sub-agent id inside the datagrams.
-    SFPROBE_AGENTSUBID: u32 = integer(&["sfprobe_agentsubid"], 0, u32::MAX as i128).default("1402").both().daemons(PACKETS);
+    SFPROBE_AGENTSUBID: u32 = integer(&["sfprobe_agentsubid"], 0, u32::MAX as i128).default("1402").both()
+        .daemons(PACKETS);
 
     /// Speed of the interface in counter samples, bits a second.
-    SFPROBE_IFSPEED: u64 = integer(&["sfprobe_ifspeed"], 0, u64::MAX as i128).default("100000000").both().daemons(PACKETS);
+    SFPROBE_IFSPEED: u64 = integer(&["sfprobe_ifspeed"], 0, u64::MAX as i128).default("100000000").both()
+        .daemons(PACKETS);
 }

@@ -102,13 +102,15 @@ keys! {
     SQL_HISTORY_ROUNDOFF: Option<String> = text(&["sql_history_roundoff"]).both().daemons(FLOW);
 
     /// Server that takes the data when the first one fails; a file, for sqlite3.
-    SQL_BACKUP_HOST: Option<String> = text(&["sql_backup_host", "sql_recovery_backup_host"]).both().daemons(FLOW).legacy();
+    SQL_BACKUP_HOST: Option<String> = text(&["sql_backup_host", "sql_recovery_backup_host"]).both().daemons(FLOW)
+        .legacy();
 
     /// Character between the values of COPY.
     SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW);
 
     /// Bounded the processes that write at a time.
-    SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW).needless("one writer per plugin takes table after table");
+    SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)
+        .needless("one writer per plugin takes table after table");
 
     /// Program that is run after writing.
     SQL_TRIGGER_EXEC: Option<String> = text(&["sql_trigger_exec"]).both().daemons(FLOW);
@@ -120,7 +122,8 @@ keys! {
     SQL_TRIGGER_TIME: Option<Span> = span(&["sql_trigger_time"]).both().daemons(FLOW);
 
     /// Sizes the table of aggregates: at ten times as many aggregates it is written before its time.
-    SQL_CACHE_ENTRIES: u32 = integer(&["sql_cache_entries"], 1, u32::MAX as i128).default("32771").both().daemons(FLOW);
+    SQL_CACHE_ENTRIES: u32 = integer(&["sql_cache_entries"], 1, u32::MAX as i128).default("32771").both()
+        .daemons(FLOW);
 
     /// Inserts without trying an update first.
     SQL_DONT_TRY_UPDATE: bool = boolean(&["sql_dont_try_update"]).default("false").both().daemons(FLOW);

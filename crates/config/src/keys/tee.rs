@@ -12,10 +12,12 @@ keys! {
     TEE_TRANSPARENT: bool = boolean(&["tee_transparent"]).default("false").both().daemons(COLLECTORS);
 
     /// Most receivers of a pool.
-    TEE_MAX_RECEIVERS: u32 = integer(&["tee_max_receivers"], 1, u32::MAX as i128).default("32").both().daemons(COLLECTORS);
+    TEE_MAX_RECEIVERS: u32 = integer(&["tee_max_receivers"], 1, u32::MAX as i128).default("32").both()
+        .daemons(COLLECTORS);
 
     /// Most pools.
-    TEE_MAX_RECEIVER_POOLS: u32 = integer(&["tee_max_receiver_pools"], 1, u32::MAX as i128).default("128").both().daemons(COLLECTORS);
+    TEE_MAX_RECEIVER_POOLS: u32 = integer(&["tee_max_receiver_pools"], 1, u32::MAX as i128).default("128").both()
+        .daemons(COLLECTORS);
 
     /// Octets of the send buffer.
     TEE_PIPE_SIZE: Option<u64> = bytes(&["tee_pipe_size"], 1).both().daemons(COLLECTORS);

@@ -28,7 +28,8 @@ keys! {
     TIMESTAMPS_SINCE_EPOCH: bool = boolean(&["timestamps_since_epoch"]).default("false").both().acts();
 
     /// Writes times with a `T` between date and time, and with the offset of the zone.
-    TIMESTAMPS_RFC9557: bool = boolean(&["timestamps_rfc9557", "timestamps_rfc3339"]).default("false").both().acts();
+    TIMESTAMPS_RFC9557: bool = boolean(&["timestamps_rfc9557", "timestamps_rfc3339"]).default("false").both()
+        .acts();
 
     /// Writes times in UTC, not in the zone of the system; those of log lines, too.
     TIMESTAMPS_UTC: bool = boolean(&["timestamps_utc"]).default("false").both().acts();

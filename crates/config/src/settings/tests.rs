@@ -109,14 +109,14 @@ fn bad_values_leave_the_default_in_place() {
     for (line, message) in [
         (
             "nfacctd_port: 70000",
-            "WARN: [f:2] Invalid value. Ignored. nfacctd_port: '70000'. Expected a port from 1 to 65535.",
+            "WARN: [f:2] Invalid value. Ignored. nfacctd_port: '70000' is not a port from 1 to 65535.",
         ),
-        ("daemonize: yes", "WARN: [f:2] Invalid value. Ignored. daemonize: 'yes'. Expected true or false."),
-        ("daemonize:", "WARN: [f:2] Invalid value. Ignored. daemonize: ''. Expected true or false."),
+        ("daemonize: yes", "WARN: [f:2] Invalid value. Ignored. daemonize: 'yes' is not true or false."),
+        ("daemonize:", "WARN: [f:2] Invalid value. Ignored. daemonize: '' is not true or false."),
         (
             "print_output: \"json\"",
-            "WARN: [f:2] Invalid value. Ignored. print_output: '\"json\"'. Expected one of formatted, csv, json, \
-             event_formatted, event_csv, avro, avro_bin, avro_json, custom.",
+            "WARN: [f:2] Invalid value. Ignored. print_output: '\"json\"' is not one of formatted, csv, json, \
+             event_formatted, event_csv, avro, avro_bin, avro_json, custom. Did you mean 'json'?",
         ),
         (
             "print_refresh_time: 5m",
@@ -126,21 +126,21 @@ fn bad_values_leave_the_default_in_place() {
         (
             "print_history: 90s",
             "WARN: [f:2] Ignoring invalid time value: 90 (residual secs afters conversion in mins) \
-             print_history. Expected a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
+             print_history expects a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
         ),
         (
             "print_history: 5x",
             "WARN: [f:2] Ignoring unknown time measuring unit: 'x'. \
-             print_history. Expected a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
+             print_history expects a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
         ),
         (
             "print_history:",
             "WARN: [f:2] Ignoring invalid time value: 0 (not greater than zero) \
-             print_history. Expected a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
+             print_history expects a length of time, such as 300s, 5m, 1h, 1d, 1w or 1M.",
         ),
         (
             "files_umask: 001",
-            "WARN: [f:2] Invalid value. Ignored. files_umask: '001'. Expected an octal number from 002 to 777.",
+            "WARN: [f:2] Invalid value. Ignored. files_umask: '001' is not an octal number from 002 to 777.",
         ),
     ] {
         assert_eq!(said(line), [message], "{line}");
@@ -222,7 +222,9 @@ fn of_two_clocks_the_first_stays() {
     assert!(!config.core(&NFACCTD_TIME_NEW) && config.core(&NFACCTD_TIME_SECS));
     assert_eq!(
         problems,
-        ["WARN: [f:3] Possibly nfacctd_time_secs set. nfacctd_time_new ignored. The first of these lines counts."]
+        [
+            "WARN: [f:3] Possibly 'nfacctd_time_secs: true' set. 'nfacctd_time_new' ignored. The first of these lines counts."
+        ]
     );
 }
 

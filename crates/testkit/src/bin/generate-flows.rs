@@ -75,11 +75,7 @@ fn understand(arguments: impl IntoIterator<Item = String>) -> Result<Order, Misu
     let mut target = None;
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .ok_or_else(|| Misunderstood::NoValue(argument.clone()))
-        };
+        let mut value = || arguments.next().ok_or_else(|| Misunderstood::NoValue(argument.clone()));
         match argument.as_str() {
             "-h" | "--help" => return Err(Misunderstood::Help),
             "--flows" => order.flows = parse(&argument, &value()?)?,
@@ -96,20 +92,14 @@ fn understand(arguments: impl IntoIterator<Item = String>) -> Result<Order, Misu
     }
     order.target = target.ok_or(Misunderstood::NoTarget)?;
     if order.sources.is_empty() {
-        let any: IpAddr = if order.target.is_ipv4() {
-            [0; 4].into()
-        } else {
-            [0u16; 8].into()
-        };
+        let any: IpAddr = if order.target.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
         order.sources.push(any);
     }
     Ok(order)
 }
 
 fn parse<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, Misunderstood> {
-    value
-        .parse()
-        .map_err(|_| Misunderstood::BadValue(option.to_owned(), value.to_owned()))
+    value.parse().map_err(|_| Misunderstood::BadValue(option.to_owned(), value.to_owned()))
 }
 
 fn versions(option: &str, value: &str) -> Result<Vec<Version>, Misunderstood> {
@@ -122,14 +112,9 @@ fn versions(option: &str, value: &str) -> Result<Vec<Version>, Misunderstood> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a generator of traffic has no batch that could carry the time"
-)]
+#[expect(clippy::disallowed_methods, reason = "a generator of traffic has no batch that could carry the time")]
 fn now() -> u32 {
-    let since = std::time::SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
@@ -163,9 +148,7 @@ fn send(order: &Order) -> std::io::Result<Sent> {
                     conditions::pause(Duration::from_secs(1) / order.rate);
                 }
             }
-            let sent_flows = flows
-                .iter()
-                .filter(|flow| *version != Version::V5 || flow.source.is_ipv4());
+            let sent_flows = flows.iter().filter(|flow| *version != Version::V5 || flow.source.is_ipv4());
             let share = traffic::total(sent_flows);
             sent.total.flows += share.flows;
             sent.total.packets += share.packets;
@@ -188,15 +171,7 @@ fn main() -> ExitCode {
         }
     };
     match send(&order) {
-        Ok(Sent {
-            datagrams,
-            total:
-                Total {
-                    flows,
-                    packets,
-                    octets,
-                },
-        }) => {
+        Ok(Sent { datagrams, total: Total { flows, packets, octets } }) => {
             println!(
                 "sent {flows} flows in {datagrams} datagrams to {}: {packets} packets, {octets} bytes",
                 order.target
@@ -220,23 +195,15 @@ mod tests {
 
     #[test]
     fn options_are_understood() {
-        let order = of("--flows 5 --version v9 --source 127.0.1.1 --source 127.0.1.2 --time 9 --ipv4 [::1]:2100").unwrap();
+        let order =
+            of("--flows 5 --version v9 --source 127.0.1.1 --source 127.0.1.2 --time 9 --ipv4 [::1]:2100").unwrap();
         assert_eq!((order.flows, order.time, order.ipv4), (5, Some(9), true));
         assert_eq!(order.versions, [Version::V9]);
         assert_eq!(order.sources.len(), 2);
         assert_eq!(order.target, "[::1]:2100".parse().unwrap());
         assert_eq!(of(""), Err(Misunderstood::NoTarget));
-        assert_eq!(
-            of("--flows"),
-            Err(Misunderstood::NoValue("--flows".to_owned()))
-        );
-        assert_eq!(
-            of("--flows x :1"),
-            Err(Misunderstood::BadValue(
-                "--flows".to_owned(),
-                "x".to_owned()
-            ))
-        );
+        assert_eq!(of("--flows"), Err(Misunderstood::NoValue("--flows".to_owned())));
+        assert_eq!(of("--flows x :1"), Err(Misunderstood::BadValue("--flows".to_owned(), "x".to_owned())));
         assert_eq!(of("--foo"), Err(Misunderstood::Unknown("--foo".to_owned())));
     }
 

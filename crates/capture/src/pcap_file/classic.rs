@@ -1,0 +1,233 @@
+//! The classic capture format, which nearly all files have.
+//!
+//! | octets | meaning |
+//! |---|---|
+//! | 4 | magic number: byte order, and whether times are in microseconds or nanoseconds |
+//! | 2, 2 | version 2, 4 |
+//! | 8 | time zone and accuracy, never used |
+//! | 4 | most octets kept of a frame |
+//! | 4 | link type in the lower half; the upper half has other information |
+//!
+//! Then for each frame: seconds, fraction, octets kept, octets on the wire (4 each), and the octets kept.
+//!
+//! libpcap reads this too, but through a buffer of 4 KiB. For frames of 1442 octets that is a system call for three of
+//! them: 290 ns a frame against 70 ns here, and for frames of 114 octets 58 ns against 14 ns (medians of three runs on
+//! files of 300,000 and 2,000,000 frames in the page cache). All other formats are left to libpcap.
+
+use super::{Frame, Unreadable};
+use packet::LinkType;
+use std::fs::File;
+use std::io::{self, Read};
+
+const MICROSECONDS: u32 = 0xa1b2_c3d4;
+const NANOSECONDS: u32 = 0xa1b2_3c4d;
+const FILE_HEADER: usize = 24;
+const FRAME_HEADER: usize = 16;
+/// Most octets of a frame, as in libpcap; a length beyond that is damage.
+const LONGEST: usize = 262_144;
+/// Has room for the longest frame; more makes nothing faster.
+const BUFFER: usize = 2 * LONGEST;
+
+/// A classic capture file that is being read.
+pub(super) struct Classic {
+    file: File,
+    buffer: Vec<u8>,
+    /// What of the buffer is still to be read.
+    at: usize,
+    end: usize,
+    pub(super) link: LinkType,
+    /// Whether numbers are in the other byte order than this machine's.
+    swapped: bool,
+    nanoseconds: bool,
+}
+
+impl Classic {
+    /// Reads the header of a file; `None` when it has another format.
+    pub(super) fn open(file: File) -> io::Result<Option<Self>> {
+        let buffer = vec![0; BUFFER];
+        let (link, swapped, nanoseconds) = (LinkType::NULL, false, false);
+        let mut classic = Self { file, buffer, at: 0, end: 0, link, swapped, nanoseconds };
+        let available = classic.buffered(FILE_HEADER)?;
+        let Some((header, _)) = available.split_first_chunk::<FILE_HEADER>() else {
+            return Ok(None);
+        };
+        let [magic, version, _, _, _, link] = words::<6, FILE_HEADER>(header);
+        classic.swapped = match magic {
+            MICROSECONDS | NANOSECONDS => false,
+            _ if matches!(magic.swap_bytes(), MICROSECONDS | NANOSECONDS) => true,
+            _ => return Ok(None),
+        };
+        classic.nanoseconds = classic.number(magic) == NANOSECONDS;
+        // Two numbers of 16 bits. Older versions have other orders of fields.
+        let [a, b, c, d] = version.to_ne_bytes();
+        let version = match classic.swapped {
+            false => (u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d])),
+            true => (u16::from_ne_bytes([b, a]), u16::from_ne_bytes([d, c])),
+        };
+        if version != (2, 4) {
+            return Ok(None);
+        }
+        classic.link = LinkType(classic.number(link) & 0xffff);
+        classic.at = FILE_HEADER;
+        Ok(Some(classic))
+    }
+
+    /// The next frame; `None` at the end.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Unreadable> {
+        let available = self.buffered(FRAME_HEADER)?;
+        let Some((header, _)) = available.split_first_chunk::<FRAME_HEADER>() else {
+            return if available.is_empty() { Ok(None) } else { Err(Unreadable::EndsWithinFrame) };
+        };
+        let [seconds, fraction, len, wire_len] = words::<4, FRAME_HEADER>(header).map(|word| self.number(word));
+        let (len, link) = (len as usize, self.link);
+        if len > LONGEST {
+            return Err(Unreadable::FrameLength(len));
+        }
+        let micros = u64::from(if self.nanoseconds { fraction / 1000 } else { fraction });
+        let whole = FRAME_HEADER + len;
+        if self.buffered(whole)?.len() < whole {
+            return Err(Unreadable::EndsWithinFrame);
+        }
+        let start = self.at + FRAME_HEADER;
+        self.at += whole;
+        let octets = self.buffer.get(start..self.at).unwrap_or_default();
+        Ok(Some(Frame { link, time_us: u64::from(seconds) * 1_000_000 + micros, wire_len, octets }))
+    }
+
+    /// What is buffered, after reading on if that is less than `wanted`; shorter than that only at the end.
+    #[inline]
+    fn buffered(&mut self, wanted: usize) -> io::Result<&[u8]> {
+        if self.end - self.at < wanted {
+            self.read_on(wanted)?;
+        }
+        Ok(self.buffer.get(self.at..self.end).unwrap_or_default())
+    }
+
+    #[cold]
+    fn read_on(&mut self, wanted: usize) -> io::Result<()> {
+        self.buffer.copy_within(self.at..self.end, 0);
+        self.end -= self.at;
+        self.at = 0;
+        while self.end < wanted {
+            match self.file.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(read) => self.end += read,
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&self, word: u32) -> u32 {
+        if self.swapped { word.swap_bytes() } else { word }
+    }
+}
+
+/// Octets as words in this machine's byte order.
+fn words<const N: usize, const OCTETS: usize>(octets: &[u8; OCTETS]) -> [u32; N] {
+    let mut words = [0; N];
+    for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
+        *word = u32::from_ne_bytes(*octets);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn open(octets: &[u8]) -> Option<Classic> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), octets).unwrap();
+        Classic::open(file.reopen().unwrap()).unwrap()
+    }
+
+    fn header(magic: u32, order: fn(u32) -> [u8; 4]) -> Vec<u8> {
+        let mut octets = order(magic).to_vec();
+        // Version 2.4, each half in the order.
+        let [a, b, c, d] = order(2 << 16 | 4);
+        octets.extend(if order(1) == [0, 0, 0, 1] { [a, b, c, d] } else { [c, d, a, b] });
+        for word in [0, 0, 65_535, 0xf000_0001] {
+            octets.extend(order(word));
+        }
+        octets
+    }
+
+    #[test]
+    fn both_byte_orders_and_both_units_are_read() {
+        for order in [u32::to_be_bytes, u32::to_le_bytes] {
+            for (magic, fraction) in [(MICROSECONDS, 7), (NANOSECONDS, 7999)] {
+                let mut octets = header(magic, order);
+                for word in [1_600_000_000, fraction, 3, 1500] {
+                    octets.extend(order(word));
+                }
+                octets.extend(b"abc");
+                let mut file = open(&octets).unwrap();
+                let frame = file.next_frame().unwrap().unwrap();
+                let time_us = 1_600_000_000_000_007;
+                assert_eq!(frame, Frame { link: LinkType::ETHERNET, time_us, wire_len: 1500, octets: b"abc" });
+                assert!(matches!(file.next_frame(), Ok(None)));
+            }
+        }
+    }
+
+    #[test]
+    fn other_formats_are_left_alone() {
+        // pcapng; the modified format with longer frame headers; version 2.3; nothing; less than a header.
+        assert!(
+            open(&[
+                0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            ])
+            .is_none()
+        );
+        assert!(open(&header(0xa1b2_cd34, u32::to_le_bytes)).is_none());
+        let mut old = header(MICROSECONDS, u32::to_le_bytes);
+        old[6] = 3;
+        assert!(open(&old).is_none());
+        assert!(open(b"").is_none());
+        assert!(open(&old[..23]).is_none());
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_is_damage() {
+        let mut octets = header(MICROSECONDS, u32::to_le_bytes);
+        for word in [0u32, 0, 262_145, 262_145] {
+            octets.extend(word.to_le_bytes());
+        }
+        assert!(matches!(open(&octets).unwrap().next_frame(), Err(Unreadable::FrameLength(262_145))));
+    }
+
+    proptest! {
+        #[test]
+        fn frames_across_the_buffer_come_whole_and_a_cut_costs_the_last(
+            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(LONGEST)], 1..8),
+            cut in 1usize..2000,
+        ) {
+            let mut octets = header(MICROSECONDS, u32::to_le_bytes);
+            for (n, len) in (0u8..).zip(&lengths) {
+                for word in [u32::from(n), 0, *len as u32, *len as u32] {
+                    octets.extend(word.to_le_bytes());
+                }
+                octets.resize(octets.len() + len, n);
+            }
+            let mut file = open(&octets).unwrap();
+            for (n, len) in (0u8..).zip(&lengths) {
+                let frame = file.next_frame().unwrap().unwrap();
+                prop_assert!(frame.octets.len() == *len && frame.octets.iter().all(|octet| *octet == n));
+            }
+            prop_assert!(matches!(file.next_frame(), Ok(None)));
+
+            let last = lengths.last().unwrap() + FRAME_HEADER;
+            if cut < last {
+                octets.truncate(octets.len() - cut);
+                let mut file = open(&octets).unwrap();
+                for _ in 1..lengths.len() {
+                    prop_assert!(matches!(file.next_frame(), Ok(Some(_))));
+                }
+                prop_assert!(matches!(file.next_frame(), Err(Unreadable::EndsWithinFrame)));
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Formats that libpcap knows.
+
+use super::{Frame, Unreadable};
+use packet::LinkType;
+use std::path::Path;
+
+/// A file that libpcap reads.
+pub(super) struct Library {
+    file: pcap::Capture<pcap::Offline>,
+    link: LinkType,
+}
+
+impl Library {
+    pub(super) fn open(path: &Path) -> Result<Self, Unreadable> {
+        let file = pcap::Capture::from_file(path).map_err(|fault| unreadable(&fault))?;
+        let link = LinkType(u32::try_from(file.get_datalink().0).unwrap_or(u32::MAX));
+        Ok(Self { file, link })
+    }
+
+    /// The next frame; `None` at the end.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Unreadable> {
+        match self.file.next_packet() {
+            Ok(packet) => Ok(Some(Frame {
+                link: self.link,
+                time_us: time_us(&packet.header.ts),
+                wire_len: packet.header.len,
+                octets: packet.data,
+            })),
+            Err(pcap::Error::NoMorePackets) => Ok(None),
+            Err(fault) => Err(unreadable(&fault)),
+        }
+    }
+}
+
+fn unreadable(fault: &pcap::Error) -> Unreadable {
+    Unreadable::Library(match fault {
+        pcap::Error::PcapError(text) => text.clone(),
+        other => other.to_string(),
+    })
+}
+
+fn time_us(time: &libc::timeval) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(time.tv_usec).unwrap_or(0))
+}

@@ -1,0 +1,208 @@
+//! Traffic that is wrong: what is good in it counts, what is not is counted as such, and the daemon lives.
+
+use crate::support::{NOW, UPTIME, assert_rows, printing, rows, start, template, v5_of, web, without_event_type};
+use netflow::encode::{Message, field};
+use serde_json::json;
+use testkit::output::sum;
+use testkit::traffic::{Flow, Flows, Stream, Version};
+use testkit::{Process, eventually};
+
+/// A whole IPFIX message with its template and these ports, two packets each.
+fn good(ports: &[u16]) -> Vec<u8> {
+    Message::ipfix(1, 0, NOW)
+        .templates(&[&template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)])])
+        .records(256, ports.len(), |w| ports.iter().for_each(|port| _ = w.u16(*port).u32(2).u32(20)))
+        .finish()
+}
+
+/// Resident memory of a process, octets.
+fn resident(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
+    let message = || Message::ipfix(1, 0, NOW);
+    let mut short_message = good(&[]);
+    short_message[2..4].copy_from_slice(&7u16.to_be_bytes());
+    let mut lying_set = good(&[1]);
+    let at = lying_set.len() - 12;
+    lying_set[at..at + 2].copy_from_slice(&60_000u16.to_be_bytes());
+    let mut too_many = v5_of(&[web(1, 1, 1, 1)]);
+    too_many[3] = 30;
+    let no_length = message().templates(&[&template(1, 300, vec![field(7, 0)])]).finish();
+    let cases: [(&str, Vec<u8>, &str); 8] = [
+        ("nothing", Vec::new(), "datagrams_rejected[too_short]"),
+        ("one octet", vec![5], "datagrams_rejected[too_short]"),
+        ("half a header", v5_of(&[])[..20].to_vec(), "datagrams_rejected[too_short]"),
+        ("another version", vec![0; 100], "datagrams_rejected[version]"),
+        ("a length below the header's", short_message, "datagrams_rejected[length]"),
+        ("a set beyond the end", lying_set, "records_faulty"),
+        ("records that are not there", too_many, "records_faulty"),
+        ("a template without length", no_length, "templates_rejected"),
+    ];
+    for (what, datagram, counter) in cases {
+        let process = start(&printing("src_port"));
+        let exporter = process.exporter("127.0.1.1");
+        exporter.send(&datagram);
+        let report = process.wait_for_datagrams(1);
+        assert!(report.value(counter) > 0, "{what}: {counter}\n{}", report.lines.join("\n"));
+        report.assert_all_accounted();
+        exporter.send(&good(&[7]));
+        process.wait_for_datagrams(2).assert_all_accounted();
+        let rows = process.stop().json("out.json");
+        assert!(rows.iter().any(|row| row["port_src"] == 7 && row["packets"] == 2), "{what}: {rows:?}");
+    }
+}
+
+#[test]
+fn what_stands_before_a_fault_counts() {
+    // A set that does not end in the datagram costs itself, not the one before it.
+    let sets = Message::ipfix(1, 0, NOW)
+        .templates(&[&template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)])])
+        .records(256, 2, |w| [1, 2].into_iter().for_each(|port| _ = w.u16(port).u32(2).u32(20)))
+        .records(256, 2, |w| [3, 4].into_iter().for_each(|port| _ = w.u16(port).u32(2).u32(20)))
+        .finish();
+    assert_rows(
+        rows("src_port", [&sets[..sets.len() - 1]]),
+        [1, 2].map(|port| json!({"port_src": port, "packets": 2, "bytes": 20})),
+    );
+    // Records of v5 lie in no sets.
+    let whole = v5_of(&[web(1, 1, 2, 20), web(1, 2, 2, 20), web(1, 3, 2, 20)]);
+    assert_rows(
+        rows("src_port", [&whole[..whole.len() - 1]]),
+        [1, 2].map(|port| json!({"port_src": port, "packets": 2, "bytes": 20})),
+    );
+}
+
+#[test]
+fn a_set_that_is_not_understood_costs_no_other() {
+    let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
+    let message = Message::v9(1, 0, NOW, UPTIME)
+        .templates(&[&known])
+        .data(256, |w| _ = w.u16(1).u32(2).u32(3))
+        .data(999, |w| _ = w.u32(0xdead_beef))
+        .data(100, |w| _ = w.u32(0xdead_beef))
+        .data(256, |w| _ = w.u16(2).u32(2).u32(3))
+        .finish();
+    assert_rows(
+        rows("src_port", [message]),
+        [1, 2].map(|port| json!({"port_src": port, "packets": 2, "bytes": 3})),
+    );
+}
+
+#[test]
+fn exporters_beyond_the_bound_are_rejected_and_counted() {
+    let process = start(&printing("peer_src_ip").more_config("nfacctd_exporters_max: 3\nnfacctd_workers: 1"));
+    for host in 1..=10 {
+        process.exporter(&format!("127.0.1.{host}")).send(&v5_of(&[web(1, 1, 1, 1)]));
+    }
+    let report = process.wait_for_datagrams(10);
+    assert_eq!((report.value("datagrams_decoded"), report.value("datagrams_rejected[exporters_full]")), (3, 7));
+    report.assert_all_accounted();
+    assert_eq!(process.stop().json("out.json").len(), 3);
+}
+
+#[test]
+fn templates_beyond_the_bound_put_out_older_ones() {
+    let process = start(&printing("src_port").more_config("nfacctd_templates_max: 10"));
+    let exporter = process.exporter("127.0.1.1");
+    let fields = vec![field(7, 2), field(2, 4), field(1, 4)];
+    exporter.send_all(
+        (256..356).map(|id| Message::ipfix(1, 0, NOW).templates(&[&template(1, id, fields.clone())]).finish()),
+    );
+    exporter.send(&Message::ipfix(1, 0, NOW).data(355, |w| _ = w.u16(7).u32(2).u32(3)).finish());
+    let report = process.wait_for_datagrams(101);
+    assert!(report.value("templates_evicted") >= 80, "{}", report.lines.join("\n"));
+    assert_eq!(report.value("records_decoded"), 1);
+    process.stop();
+}
+
+#[test]
+fn data_that_wait_for_a_template_are_bounded() {
+    let setup = printing("src_port").more_config("nfacctd_pending_bytes: 10000");
+    let process = start(&setup);
+    let exporter = process.exporter("127.0.1.1");
+    exporter.send_all((0..100).map(|_| Message::ipfix(1, 0, NOW).data(300, |w| _ = w.put(&[0; 1000])).finish()));
+    let report = process.wait_for_datagrams(100);
+    assert!(report.value("sets_pending") <= 10, "{}", report.lines.join("\n"));
+    assert!(report.value("sets_dropped[no_template_bound]") >= 90);
+    report.assert_all_accounted();
+    process.stop();
+}
+
+/// Splitmix64, as in the generator of traffic.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Changes, cuts or lengthens a datagram, or leaves it.
+    fn damage(&mut self, datagram: &mut Vec<u8>) {
+        for _ in 0..self.next() % 4 {
+            let at = (self.next() as usize) % datagram.len().max(1);
+            match self.next() % 4 {
+                0 => datagram.truncate(at),
+                1 => datagram.extend_from_within(at..),
+                // Heads, where the lengths and counts are, are hit more often.
+                _ => {
+                    if let Some(octet) = datagram.get_mut(if self.next() % 2 == 0 { at } else { at % 64 }) {
+                        *octet = self.next() as u8;
+                    }
+                }
+            }
+        }
+        datagram.truncate(9000);
+    }
+}
+
+#[test]
+fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
+    let process = start(&printing("src_host, dst_host, src_port, dst_port, proto, in_iface, timestamp_start"));
+    let mut chance = Chance(2026);
+    let mut sent = 0;
+    for version in [Version::V5, Version::V9, Version::Ipfix] {
+        let exporter = process.exporter("127.0.1.1");
+        let mut stream = Stream::new(version, 1, NOW);
+        for seed in 0..40 {
+            let flows: Vec<Flow> = Flows::new(seed).take(600).collect();
+            stream.announce_again();
+            let mut datagrams = stream.datagrams(&flows);
+            datagrams.iter_mut().for_each(|datagram| chance.damage(datagram));
+            sent += datagrams.len() as u64;
+            exporter.send_all(datagrams);
+        }
+    }
+    let report = process.wait_for_datagrams(sent);
+    report.assert_all_accounted();
+    assert!(report.family("datagrams_rejected[") > 0 && report.value("datagrams_decoded") > sent / 2);
+    assert!(resident(&process) < 300 << 20, "{} octets", resident(&process));
+    // It still does its work.
+    process.exporter("127.0.2.2").send(&good(&[4242]));
+    process.wait_for_datagrams(sent + 1).assert_all_accounted();
+    let finished = process.stop();
+    let rows = without_event_type(finished.json("out.json"));
+    assert!(rows.iter().any(|row| row["port_src"] == 4242 && row["packets"] == 2));
+    assert!(sum(&rows, "packets") > 100_000);
+    assert!(finished.log.len() < 1 << 20, "the log is bounded: {}", finished.log.len());
+}
+
+#[test]
+fn an_exporter_that_has_gone_on_does_not_wait_for_the_past() {
+    let process = start(&printing("src_port").more_config("nfacctd_pending_time: 1"));
+    process.exporter("127.0.1.1").send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u32(1)).finish());
+    process.wait_for_datagrams(1);
+    eventually("the set to expire", || {
+        let report = process.statistics();
+        report.assert_all_accounted();
+        (report.value("sets_dropped[no_template_expired]") == 1).then_some(())
+    });
+    process.stop();
+}
