@@ -22,8 +22,24 @@ const LOW: &str = "proto,src_as,dst_as";
 /// IPFIX datagrams of 100,000 flows, the first with the template.
 fn datagrams() -> Vec<Vec<u8>> {
     let lengths = [
-        (8, 4), (12, 4), (15, 4), (10, 4), (14, 4), (2, 8), (1, 8), (152, 8), (153, 8), (7, 2), (11, 2), (6, 1),
-        (4, 1), (5, 1), (16, 4), (17, 4), (9, 1), (13, 1),
+        (8, 4),
+        (12, 4),
+        (15, 4),
+        (10, 4),
+        (14, 4),
+        (2, 8),
+        (1, 8),
+        (152, 8),
+        (153, 8),
+        (7, 2),
+        (11, 2),
+        (6, 1),
+        (4, 1),
+        (5, 1),
+        (16, 4),
+        (17, 4),
+        (9, 1),
+        (13, 1),
     ];
     let fields = lengths.iter().map(|(element, length)| field(*element, *length)).collect();
     let template = Template::new(1, 256, Kind::Data, fields);

@@ -222,7 +222,8 @@ fn whole_words(runs: &[Run], key_words: usize) -> Option<(usize, u64)> {
 
 #[inline]
 fn copy(key: &mut [u8], row: &[u8], run: Run) {
-    if let (Some(to), Some(from)) = (key.get_mut(run.to..run.to + run.len), row.get(run.from..run.from + run.len)) {
+    if let (Some(to), Some(from)) = (key.get_mut(run.to..run.to + run.len), row.get(run.from..run.from + run.len))
+    {
         to.copy_from_slice(from);
     }
 }

@@ -209,30 +209,72 @@ impl Table {
             *self = other;
             return;
         }
+        let _ = self.absorb_within(other, usize::MAX);
+    }
+
+    /// Adds the aggregates of `other` while the table takes less than `max_octets`; beyond that, only those that it
+    /// has already. Gives the values of each aggregate that was left out to `lost`, and returns how many were.
+    pub fn absorb_bounded(&mut self, other: Table, max_octets: usize, mut lost: impl FnMut(&[u64])) -> usize {
+        let left = self.absorb_within(other, max_octets);
+        left.chunks_exact(self.schema.values.len()).map(&mut lost).count()
+    }
+
+    /// The values of the aggregates that were left out, one after the other.
+    fn absorb_within(&mut self, other: Table, max_octets: usize) -> Vec<u64> {
         let schema = Arc::clone(&self.schema);
         let (key_words, value_words) = (schema.key_words, schema.values.len());
         let mut keys = Vec::with_capacity(BATCH * key_words);
         let mut values = Vec::with_capacity(BATCH * value_words);
+        let mut left = Vec::new();
         for batch in other.entries.chunks(BATCH * schema.stride()) {
             keys.clear();
             values.clear();
+            let is_full = self.size() >= max_octets;
             for entry in batch.chunks_exact(schema.stride()) {
                 let (key, value) = entry.split_at(key_words);
                 let start = keys.len();
                 keys.extend_from_slice(key);
-                values.extend_from_slice(value);
-                let key: &mut [u8] = bytemuck::cast_slice_mut(&mut keys[start..]);
-                for finish in &schema.finishes {
-                    if let flow::schema::Finish::Intern(at) = finish
-                        && let Some(octets) = key.get_mut(*at..at + 4)
-                    {
-                        let id = octets.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
-                        let id = self.strings.intern(other.strings.get(id));
-                        octets.copy_from_slice(&id.to_be_bytes());
-                    }
+                self.translate(&other.strings, bytemuck::cast_slice_mut(&mut keys[start..]));
+                if is_full && !self.contains(&keys[start..]) {
+                    keys.truncate(start);
+                    left.extend_from_slice(value);
+                } else {
+                    values.extend_from_slice(value);
                 }
             }
             self.add(&keys, &values);
+        }
+        left
+    }
+
+    /// Turns the ids of another table's strings in a key into those of this one.
+    fn translate(&mut self, strings: &Strings, key: &mut [u8]) {
+        let schema = Arc::clone(&self.schema);
+        for finish in &schema.finishes {
+            if let flow::schema::Finish::Intern(at) = finish
+                && let Some(octets) = key.get_mut(*at..at + 4)
+            {
+                let id = octets.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
+                let id = self.strings.intern(strings.get(id));
+                octets.copy_from_slice(&id.to_be_bytes());
+            }
+        }
+    }
+
+    fn contains(&self, key: &[u64]) -> bool {
+        let stride = self.schema.stride();
+        let hash = self.hash_of(key);
+        let mut at = self.home(hash);
+        loop {
+            let slot = self.index[at];
+            if slot == 0 {
+                return false;
+            }
+            let start = (slot as u32 as usize - 1) * stride;
+            if (slot >> 32) as u32 == hash && self.entries[start..start + key.len()] == *key {
+                return true;
+            }
+            at = (at + 1) & (self.index.len() - 1);
         }
     }
 
@@ -348,10 +390,26 @@ mod tests {
         }
         a.absorb(b);
         let mut seen: Vec<_> = (a.iter())
-            .map(|x| (a.strings().get(u32::from_be_bytes(x.key[at..at + 4].try_into().unwrap())).to_vec(), x.values[0]))
+            .map(|x| {
+                (a.strings().get(u32::from_be_bytes(x.key[at..at + 4].try_into().unwrap())).to_vec(), x.values[0])
+            })
             .collect();
         seen.sort();
         assert_eq!(seen, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
+    }
+
+    #[test]
+    fn at_its_bound_a_table_counts_what_it_knows() {
+        let (schema, state) = (schema("tag"), RandomState::default());
+        let table = |keys: &[u64]| {
+            let mut table = Table::new(schema.clone(), state.clone(), 0);
+            keys.iter().for_each(|n| _ = table.add(&key(&schema, *n), &[1, 10]));
+            table
+        };
+        let mut bounded = table(&[1, 2]);
+        let mut lost = 0;
+        assert_eq!(bounded.absorb_bounded(table(&[2, 3]), 0, |values| lost += values[1]), 1);
+        assert_eq!((bounded.len(), bounded.total(1), lost), (2, 30, 10));
     }
 
     proptest! {

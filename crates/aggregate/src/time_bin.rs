@@ -81,9 +81,11 @@ impl Bins {
         (self.last.0 - self.offset, self.last.1 - self.offset)
     }
 
-    /// Start of the bin that holds a time, seconds since 1970; 0 for times before.
+    /// Start of the bin to which a record of that time is counted, seconds since 1970; 0 for times before.
+    ///
+    /// A time on the border counts to the bin that it ends: users' tables have been filled that way for long.
     pub fn start(&mut self, seconds: i64) -> u64 {
-        u64::try_from(self.bounds(seconds).0).unwrap_or(0)
+        u64::try_from(self.bounds(seconds.saturating_sub(1)).0).unwrap_or(0)
     }
 
     /// Whole months since January of year 0 are counted, so that no loop walks from the origin.

@@ -71,7 +71,7 @@ pub enum Syntax {
     },
     /// One character; `\t` and `\s` (a blank) stand for those that a line cannot end in.
     Character,
-    /// A length of time in whole minutes or calendar months: `300s`, `5m`, `1h`, `1d`, `1w`, `1M`.
+    /// A length of time: seconds below a minute, whole minutes, or calendar months: `300s`, `5m`, `1h`, `1d`, `1w`, `1M`.
     Span,
 }
 
@@ -318,7 +318,7 @@ impl Value for char {
 /// Months are not a number of seconds, so they are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
-    /// Seconds, always whole minutes.
+    /// Seconds: less than a minute, or whole minutes.
     Seconds(u64),
     /// Calendar months.
     Months(u32),
@@ -351,7 +351,7 @@ impl Value for Span {
             }
         };
         let seconds = u64::from(count) * scale;
-        if !seconds.is_multiple_of(60) {
+        if seconds > 60 && !seconds.is_multiple_of(60) {
             let wrong =
                 format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
             return Err(Refusal { wrong: Wrong::Sentence(wrong), right });

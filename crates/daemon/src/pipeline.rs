@@ -69,9 +69,8 @@ impl Pipeline {
         from_netflow::require(&mut fields, stamps);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
-        let schema = |plugin: &Aggregation| {
-            Arc::new(Schema::new(&plugin.selection, &customs, &layout, &plugin.options))
-        };
+        let schema =
+            |plugin: &Aggregation| Arc::new(Schema::new(&plugin.selection, &customs, &layout, &plugin.options));
         Self {
             schemas: plugins.iter().map(schema).collect(),
             needs: Needs { layout, customs: customs.into(), stamps },

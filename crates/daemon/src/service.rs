@@ -91,9 +91,7 @@ impl Service {
             return Ok(None);
         }
         let pid_file = match &settings.pid_file {
-            Some(path) => {
-                Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?)
-            }
+            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
             None => None,
         };
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
@@ -232,7 +230,7 @@ impl Service {
                     report_due = Some(Instant::now() + REPORT_PATIENCE);
                     report_due = self.wait_for_reports(report_due);
                 }
-                Event::Signal(Signal::User2) => self.reload(),
+                Event::Signal(Signal::User2) if self.settings.reload => self.reload(),
                 Event::Signal(_) => {}
                 Event::Force => break,
                 Event::ThreadEnded { name, how: End::Panicked { .. } } => {
@@ -358,7 +356,10 @@ impl Service {
             }
             let dropped = lost.family("records_dropped_total");
             if dropped > 0 {
-                error!("{}/{}: {dropped} records were dropped at the bound of its table", plugin.name, plugin.kind);
+                error!(
+                    "{}/{}: {dropped} records were dropped at the bound of its table",
+                    plugin.name, plugin.kind
+                );
             }
         }
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -368,9 +369,9 @@ impl Service {
 fn open(settings: &Settings) -> Result<Opened, String> {
     let sources = settings.intake.open().map_err(|refused| refused.to_string())?;
     let memory = |plugin: &PluginSettings| match &plugin.kind {
-        PluginKind::Memory(memory) => plugins::memory::open(memory)
-            .map(Some)
-            .map_err(|error| format!("imt_path[{}]: {error}", plugin.name)),
+        PluginKind::Memory(memory) => {
+            plugins::memory::open(memory).map(Some).map_err(|error| format!("imt_path[{}]: {error}", plugin.name))
+        }
         PluginKind::Print(_) => Ok(None),
     };
     let memories = settings.plugins.iter().map(memory).collect::<Result<_, _>>()?;

@@ -63,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) intake: Intake,
     /// How the intake stands in lines of statistics.
     pub(crate) listen: String,
+    /// `maps_refresh`.
+    pub(crate) reload: bool,
     pub(crate) allow_file: Option<PathBuf>,
     pub(crate) templates_file: Option<PathBuf>,
     pub(crate) decode: from_netflow::Settings,
@@ -73,7 +75,12 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads everything. `None` only together with problems that stop the daemon.
-    pub(crate) fn read(config: &Config, file: Option<PathBuf>, daemon: Daemons, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn read(
+        config: &Config,
+        file: Option<PathBuf>,
+        daemon: Daemons,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let customs = customs(config, problems);
         let files = files_of(config);
         let plugins: Vec<_> = config
@@ -100,6 +107,7 @@ impl Settings {
             group: config.core(&core::RUN_AS_GROUP),
             intake: intake?,
             listen,
+            reload: config.core(&maps::MAPS_REFRESH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             decode: decode_settings(config),
@@ -148,7 +156,9 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
     Some(Intake::Udp(capture::udp::Settings {
         address: config.core(&input::NFACCTD_IP),
         port: config.core(&input::NFACCTD_PORT),
-        receive_buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        receive_buffer: config
+            .core(&input::NFACCTD_PIPE_SIZE)
+            .map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         workers,
@@ -186,6 +196,7 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
         time_secs: config.core(&time::NFACCTD_TIME_SECS),
         arrival_stamps: config.core(&time::NFACCTD_TIME_NEW),
         uptime_fractions: config.core(&time::NFACCTD_TIME_FRACTIONS),
+        check_padding: config.core(&input::NFACCTD_PRE_PROCESSING_CHECKS),
         max_exporters: config.core(&input::NFACCTD_EXPORTERS_MAX),
         max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
         pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
@@ -240,7 +251,10 @@ fn plugin_settings(
     if spread && (history.is_none() || stitching) {
         problems.warn(
             plugin.blame(&aggregation::NFACCTD_PRO_RATING),
-            format!("nfacctd_pro_rating[{}]: needs print_history and excludes nfacctd_stitching. Ignored.", plugin.name),
+            format!(
+                "nfacctd_pro_rating[{}]: needs print_history and excludes nfacctd_stitching. Ignored.",
+                plugin.name
+            ),
             None,
         );
     }
@@ -273,23 +287,16 @@ fn plugin_settings(
             return None;
         }
     };
-    Some(PluginSettings {
-        name: plugin.name.clone(),
-        debug: plugin.get(&core::DEBUG),
-        kind,
-        aggregation,
-    })
+    Some(PluginSettings { name: plugin.name.clone(), debug: plugin.get(&core::DEBUG), kind, aggregation })
 }
 
 /// The primitives of a plugin. Unknown ones stop the daemon, those that other daemons have are told.
-fn selection(
-    plugin: &Plugin,
-    daemon: Daemons,
-    customs: &[Custom],
-    problems: &mut Problems,
-) -> Option<Selection> {
+fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mut Problems) -> Option<Selection> {
     let words = plugin.get(&aggregation::AGGREGATE).unwrap_or_else(|| {
-        tracing::warn!(who = format!("{}/{}", plugin.name, plugin.kind.word()), "defaulting to SRC HOST aggregation.");
+        tracing::warn!(
+            who = format!("{}/{}", plugin.name, plugin.kind.word()),
+            "defaulting to SRC HOST aggregation."
+        );
         vec!["src_host".to_owned()]
     });
     let origin = plugin.blame(&aggregation::AGGREGATE);

@@ -26,7 +26,15 @@ pub(crate) fn print(
         notice!(
             "stats [{listen}] agent={}:{} time={now} packets={} bytes={} records={} seq_good={} seq_jmp_fwd={} \
              seq_jmp_bck={} seq_lost={}",
-            e.address, e.domain, e.datagrams, e.octets, e.records, e.good, e.forward, e.back, e.lost
+            e.address,
+            e.domain,
+            e.datagrams,
+            e.octets,
+            e.records,
+            e.good,
+            e.forward,
+            e.back,
+            e.lost
         );
     }
     let all = Snapshot::sum(workers);

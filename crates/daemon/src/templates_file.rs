@@ -58,8 +58,8 @@ impl Line {
 
 /// Reads the file. Lines that are no templates are counted, not used; a file that does not exist has none.
 pub(crate) fn read(path: &Path) -> io::Result<(Vec<(IpAddr, Template)>, usize)> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let text = match std::fs::read(path) {
+        Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(error) => return Err(error),
     };

@@ -27,8 +27,8 @@ pub struct Frame<'a> {
 #[derive(Clone, Debug)]
 pub struct Json {
     with_counters: Plan,
-    /// For rows of events; `None` where there are none.
-    without: Option<Plan>,
+    /// For rows of events.
+    without: Plan,
     events: Events,
     values: Values,
 }
@@ -66,12 +66,10 @@ enum Form {
 impl Json {
     /// Compiles a writer.
     pub fn new(schema: &Schema, style: &Style, frame: Frame<'_>) -> Self {
-        let events = Events::new(schema);
-        let without = !events.none();
         Self {
             with_counters: Plan::new(&schema.columns, style, frame, true),
-            without: without.then(|| Plan::new(&schema.columns, style, frame, false)),
-            events,
+            without: Plan::new(&schema.columns, style, frame, false),
+            events: Events::new(schema),
             values: Values::new(style),
         }
     }
@@ -80,10 +78,7 @@ impl Json {
     /// flush in seconds since 1970.
     #[inline]
     pub fn row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
-        let plan = match &self.without {
-            Some(without) if self.events.is(row) => without,
-            _ => &self.with_counters,
-        };
+        let plan = if self.events.is(row) { &self.without } else { &self.with_counters };
         let mut start = 0;
         for step in &plan.steps {
             out.extend_from_slice(plan.constant.get(start..step.end).unwrap_or_default());
@@ -316,7 +311,7 @@ mod tests {
 
     #[test]
     fn events_have_no_counters_but_idle_flows_have() {
-        let event = sample("src_port,nat_event").number("nat_event", 1).values(&[0, 0]);
+        let event = sample("src_port,nat_event").number("nat_event", 1).event().values(&[0, 0]);
         assert_eq!(
             line(&event, &Style::default()),
             "{\"event_type\": \"purge\", \"port_src\": 0, \"nat_event\": 1}"

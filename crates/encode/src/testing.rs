@@ -45,6 +45,12 @@ impl Sample {
         self.put(json, &number.to_be_bytes()[8 - kind.size()..])
     }
 
+    /// Marks the row as one of an event.
+    pub(crate) fn event(mut self) -> Self {
+        self.key[self.schema.event.unwrap()] = 1;
+        self
+    }
+
     pub(crate) fn text(mut self, json: &str, text: &[u8]) -> Self {
         let id = self.table.strings_mut().intern(text);
         self.put(json, &id.to_be_bytes())

@@ -8,7 +8,7 @@ use crate::time::Clock;
 use aggregate::Aggregate;
 use flow::address::{ABSENT, V4_ZERO};
 use flow::kind::{Kind, RdOrigin};
-use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::schema::{At, Schema};
 use flow::strings::Strings;
 use std::io::Write;
 
@@ -220,30 +220,20 @@ pub(crate) fn fwd_status(status: u8) -> [&'static str; 2] {
     [["UNKNOWN", "FORWARDED", "DROPPED", "CONSUMED"][usize::from(status >> 6)], reason]
 }
 
-/// Tells rows of events (NAT, firewall) from those of traffic.
+/// Tells rows of events (NAT, firewall, options) from those of traffic: their keys say so.
 ///
-/// Events carry no counters, and JSON leaves theirs out. A row is one when it names an event and has counted
-/// nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct Events(Vec<At>);
+/// Events carry no counters, and JSON leaves theirs out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Events(Option<usize>);
 
 impl Events {
     pub(crate) fn new(schema: &Schema) -> Self {
-        let names = ["nat_event", "fw_event"];
-        Self(schema.columns.iter().filter(|c| names.contains(&c.json.as_ref())).map(|c| c.at).collect())
-    }
-
-    /// True where no row can be an event.
-    pub(crate) fn none(&self) -> bool {
-        self.0.is_empty()
+        Self(schema.event)
     }
 
     #[inline]
     pub(crate) fn is(&self, row: &Aggregate<'_>) -> bool {
-        !self.0.is_empty()
-            && value(row, At::Value(VALUE_PACKETS)) == 0
-            && value(row, At::Value(VALUE_OCTETS)) == 0
-            && self.0.iter().any(|at| octets(row, *at) != [0u8])
+        self.0.is_some_and(|at| row.key.get(at).is_some_and(|event| *event != 0))
     }
 }
 

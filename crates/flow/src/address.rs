@@ -45,9 +45,7 @@ pub fn address(octets: &Octets) -> Option<IpAddr> {
         return Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     }
     match octets {
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
-            Some(IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d)))
-        }
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => Some(IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d))),
         _ => Some(IpAddr::V6(Ipv6Addr::from(*octets))),
     }
 }

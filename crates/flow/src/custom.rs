@@ -127,9 +127,8 @@ fn entry(line: &str, known: &[Custom]) -> Result<Custom, String> {
     check_length(semantics, length).map_err(|problem| format!("{name}: {problem}"))?;
     let element = element.map(|(enterprise, element)| {
         // The n-th entry of an element reads its n-th occurrence in a template.
-        let same = |custom: &&Custom| {
-            custom.element.is_some_and(|e| (e.enterprise, e.element) == (enterprise, element))
-        };
+        let same =
+            |custom: &&Custom| custom.element.is_some_and(|e| (e.enterprise, e.element) == (enterprise, element));
         let occurrence = u16::try_from(known.iter().filter(same).count()).unwrap_or(u16::MAX);
         Element { enterprise, element, occurrence }
     });

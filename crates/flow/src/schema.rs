@@ -22,10 +22,7 @@ pub struct Selection {
 
 impl Selection {
     /// Checks the words of a list; the error lists those that are no primitives.
-    pub fn parse<'a>(
-        words: impl IntoIterator<Item = &'a str>,
-        customs: &[Custom],
-    ) -> Result<Self, Vec<String>> {
+    pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>, customs: &[Custom]) -> Result<Self, Vec<String>> {
         let mut selection = Self::default();
         let mut unknown = Vec::new();
         for word in words.into_iter().map(str::trim).filter(|word| !word.is_empty()) {
@@ -275,9 +272,8 @@ impl Builder {
         if self.columns.iter().any(|c| c.json_order == p.json_order) {
             return;
         }
-        let add = |this: &mut Self, at| {
-            this.column(p.json, p.header, p.width, p.kind, at, p.json_order, p.csv_order)
-        };
+        let add =
+            |this: &mut Self, at| this.column(p.json, p.header, p.width, p.kind, at, p.json_order, p.csv_order);
         let offset = p.field.and_then(|field| layout.offset(field));
         match (p.kind, offset) {
             (Kind::None, _) => {}

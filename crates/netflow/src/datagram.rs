@@ -53,6 +53,13 @@ pub enum Reject {
     TooShort(Truncated),
     /// A version that does not exist, or is not supported.
     Version(u16),
+    /// v1, v5, v7: records that the header announces are not there.
+    Count {
+        /// Announced.
+        announced: u16,
+        /// Present.
+        present: usize,
+    },
     /// An IPFIX message whose length is less than its header's.
     Length(u16),
 }
@@ -68,6 +75,7 @@ impl fmt::Display for Reject {
         match self {
             Self::TooShort(truncated) => write!(f, "header: {truncated}"),
             Self::Version(version) => write!(f, "version {version} is not one of 1, 5, 7, 9, 10"),
+            Self::Count { announced, present } => write!(f, "{announced} records announced, {present} present"),
             Self::Length(length) => write!(f, "message length {length} is less than the header's 16"),
         }
     }
@@ -82,13 +90,6 @@ pub enum Fault {
     SetLength(u16, usize),
     /// A set id that neither version defines.
     SetId(u16),
-    /// Fewer whole records than the header announces.
-    Count {
-        /// Announced.
-        announced: u16,
-        /// Present.
-        present: usize,
-    },
     /// A template that cannot be used.
     Template(template::Fault),
 }
@@ -105,7 +106,6 @@ impl fmt::Display for Fault {
             Self::Truncated(truncated) => write!(f, "{truncated}"),
             Self::SetLength(length, at) => write!(f, "set at octet {at}: length {length}"),
             Self::SetId(id) => write!(f, "set id {id} is reserved"),
-            Self::Count { announced, present } => write!(f, "{announced} records announced, {present} present"),
             Self::Template(fault) => write!(f, "{fault}"),
         }
     }
@@ -136,8 +136,6 @@ pub struct FixedRecords<'a> {
     pub octets: &'a [u8],
     /// Octets of one record.
     pub size: usize,
-    /// What the datagram lacks, if it announces more than it has.
-    pub fault: Option<Fault>,
 }
 
 /// Opens a datagram.
@@ -200,12 +198,16 @@ fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Da
             header.sampling_interval = u16::from_be_bytes([high & 0x3f, low]);
         }
     }
+    // A header that announces more than there is cannot be trusted in anything. Octets behind the records do no
+    // harm, except in v1, whose datagrams nothing else tells from noise.
     let present = r.left() / size;
-    let count = usize::from(header.count).min(present);
     let announced = header.count;
-    let fault = (usize::from(announced) > present).then_some(Fault::Count { announced, present });
+    let count = usize::from(announced);
+    if count > present || (version == 1 && r.left() != count * size) {
+        return Err(Reject::Count { announced, present });
+    }
     let octets = r.take(count * size)?;
-    Ok(Datagram { header, body: Body::Records(FixedRecords { octets, size, fault }) })
+    Ok(Datagram { header, body: Body::Records(FixedRecords { octets, size }) })
 }
 
 /// The sets of a datagram. A fault ends it.
@@ -276,12 +278,13 @@ mod tests {
         let mut octets = vec![0, 5, 0, 2]; // version, count
         octets.extend([0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7]); // uptime, seconds, nanoseconds
         octets.extend([0, 0, 0, 6, 1, 2, 0x40, 100]); // sequence, engine type and id, sampling
-        octets.extend([0xaa; 48 + 20]);
+        octets.extend([0xaa; 2 * 48 + 20]);
         let datagram = open(&octets).unwrap();
         assert_eq!((datagram.header.domain, datagram.header.sampling_interval), (2, 100));
         let Body::Records(records) = datagram.body else { panic!("records") };
-        assert_eq!(records.octets.len(), 48);
-        assert_eq!(records.fault, Some(Fault::Count { announced: 2, present: 1 }));
+        assert_eq!(records.octets.len(), 96);
+        let short = open(&octets[..24 + 95]).unwrap_err();
+        assert_eq!(short, Reject::Count { announced: 2, present: 1 });
     }
 
     #[test]

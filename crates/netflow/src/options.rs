@@ -180,9 +180,8 @@ mod tests {
 
     #[test]
     fn sampling_is_told_in_several_forms() {
-        let interval = |elements: &[(u16, u16)], record: &[u8]| {
-            Facts::read(&template(elements), record).sampling_interval()
-        };
+        let interval =
+            |elements: &[(u16, u16)], record: &[u8]| Facts::read(&template(elements), record).sampling_interval();
         assert_eq!(interval(&[(48, 1), (50, 2)], &[1, 0, 100]), Some(100));
         assert_eq!(interval(&[(302, 1), (305, 1), (306, 2)], &[1, 1, 0, 99]), Some(100));
         assert_eq!(interval(&[(302, 1), (309, 1), (310, 2)], &[1, 1, 2, 0]), Some(512));

@@ -4,7 +4,7 @@
 //! the fields are scopes (IPFIX), or how many octets the specifiers of scopes and options take (v9).
 
 use foldhash::fast::FixedState;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use wire::{Reader, Truncated};
 
@@ -248,6 +248,8 @@ pub enum Announced {
 pub struct Cache<P> {
     young: Map<P>,
     old: Map<P>,
+    /// Ids that were withdrawn and not announced since.
+    withdrawn: HashSet<u64, FixedState>,
     max: usize,
     evicted: u64,
 }
@@ -261,12 +263,19 @@ fn key(domain: u32, id: u16) -> u64 {
 impl<P> Cache<P> {
     /// A cache whose generations hold `max` templates each.
     pub fn new(max: usize) -> Self {
-        Self { young: Map::default(), old: Map::default(), max: max.max(1), evicted: 0 }
+        Self {
+            young: Map::default(),
+            old: Map::default(),
+            withdrawn: HashSet::default(),
+            max: max.max(1),
+            evicted: 0,
+        }
     }
 
     /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
     pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
         let key = key(template.domain, template.id);
+        self.withdrawn.remove(&key);
         if let Some(entry) = self.young.get_mut(&key) {
             if entry.0 == template {
                 return Announced::Same;
@@ -297,16 +306,29 @@ impl<P> Cache<P> {
     /// Forgets a template; true when it was known.
     pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
         let key = key(domain, id);
-        self.young.remove(&key).is_some() | self.old.remove(&key).is_some()
+        let known = self.young.remove(&key).is_some() | self.old.remove(&key).is_some();
+        if known {
+            self.bury(key);
+        }
+        known
+    }
+
+    /// True for a template that was withdrawn: data that come for it now are meant for nobody.
+    pub fn is_withdrawn(&self, domain: u32, id: u16) -> bool {
+        self.withdrawn.contains(&key(domain, id))
+    }
+
+    fn bury(&mut self, key: u64) {
+        if self.withdrawn.len() < self.max {
+            self.withdrawn.insert(key);
+        }
     }
 
     /// Forgets all templates of a domain, of options or of data; returns how many.
     pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
-        let before = self.len();
-        for map in [&mut self.young, &mut self.old] {
-            map.retain(|_, (t, _)| t.domain != domain || matches!(t.kind, Kind::Options { .. }) != options);
-        }
-        before - self.len()
+        let of = |t: &Template| t.domain == domain && matches!(t.kind, Kind::Options { .. }) == options;
+        let ids: Vec<u16> = self.iter().filter(|t| of(t)).map(|t| t.id).collect();
+        ids.iter().filter(|id| self.withdraw(domain, **id)).count()
     }
 
     /// Number of templates.
@@ -392,6 +414,9 @@ mod tests {
             assert!(cache.len() <= 20);
         }
         assert!(cache.evicted() > 100);
-        assert!(cache.withdraw(1, 256) && cache.find(1, 256).is_none());
+        assert!(cache.withdraw(1, 256) && cache.find(1, 256).is_none() && cache.is_withdrawn(1, 256));
+        cache.announce(template(256), |_| ());
+        assert!(!cache.is_withdrawn(1, 256));
+        assert!(cache.withdraw_all(1, true) == 0 && cache.withdraw_all(1, false) > 0 && cache.is_empty());
     }
 }

@@ -87,6 +87,14 @@ pub enum Event<T> {
     Ended,
 }
 
+/// What an inlet that also waits for questions was woken by.
+pub enum Woken<Q> {
+    /// By its workers, or by time.
+    Event(Event<Table>),
+    /// By a question.
+    Asked(Q),
+}
+
 /// The ends of one plugin: an outlet for each worker, and the inlet. `tables` is how many full tables may wait.
 pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
     let requests = Arc::new(AtomicU64::new(0));
@@ -149,28 +157,43 @@ impl Inlet {
     /// Waits until something is to be done, at most until `due`.
     pub fn wait(&mut self, due: Instant) -> Event<Table> {
         loop {
+            match self.wait_or_asked(due, &crossbeam_channel::never::<()>()) {
+                Woken::Event(event) => return event,
+                Woken::Asked(()) => {}
+            }
+        }
+    }
+
+    /// As [`Self::wait`], and wakes for what others ask over a channel, too.
+    pub fn wait_or_asked<Q>(&mut self, due: Instant, questions: &Receiver<Q>) -> Woken<Q> {
+        loop {
             if let Ok(table) = self.early.try_recv() {
-                return Event::Early(table);
+                return Woken::Event(Event::Early(table));
             }
             if self.running == 0 {
-                return Event::Ended;
+                return Woken::Event(Event::Ended);
             }
             let tick = crossbeam_channel::at(due);
             crossbeam_channel::select! {
                 recv(self.early) -> table => match table {
-                    Ok(table) => return Event::Early(table),
+                    Ok(table) => return Woken::Event(Event::Early(table)),
                     // All outlets are gone: the last tables are in the other channel.
                     Err(_) => self.drain(due),
                 },
                 recv(self.answers) -> answer => match answer {
-                    Ok(Answer::Asked(_, table)) => return Event::Early(table),
+                    Ok(Answer::Asked(_, table)) => return Woken::Event(Event::Early(table)),
                     Ok(Answer::Last(table)) => {
                         self.running -= 1;
                         self.last.push(table);
                     }
                     Err(_) => self.running = 0,
                 },
-                recv(tick) -> _ => return Event::Due,
+                recv(questions) -> question => match question {
+                    Ok(question) => return Woken::Asked(question),
+                    // Nobody can ask any more; the tables still come.
+                    Err(_) => return Woken::Event(self.wait(due)),
+                },
+                recv(tick) -> _ => return Woken::Event(Event::Due),
             }
         }
     }

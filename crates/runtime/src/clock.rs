@@ -9,14 +9,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// Wall clock: microseconds since 1970-01-01 00:00 UTC. A clock set to before that gives 0.
 #[must_use]
 pub fn now() -> u64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the place that reads the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    })
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// Microseconds since some moment in this process that does not change; never goes back, whatever the wall clock does.

@@ -11,9 +11,7 @@ use std::io;
 pub fn daemonize() -> io::Result<()> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads > 1 {
-        return Err(io::Error::other(format!(
-            "{threads} threads run already; only one would go on"
-        )));
+        return Err(io::Error::other(format!("{threads} threads run already; only one would go on")));
     }
     nix::unistd::daemon(true, false).map_err(io::Error::from)
 }
@@ -24,12 +22,7 @@ mod tests {
     fn a_process_with_threads_is_not_daemonized() {
         let (release, held) = crossbeam_channel::bounded::<()>(0);
         let other = std::thread::spawn(move || assert!(held.recv().is_err()));
-        assert!(
-            super::daemonize()
-                .unwrap_err()
-                .to_string()
-                .contains("threads run already")
-        );
+        assert!(super::daemonize().unwrap_err().to_string().contains("threads run already"));
         drop(release);
         other.join().unwrap();
     }

@@ -89,14 +89,7 @@ pub struct Events {
 pub fn channel(tick: Option<Duration>) -> (Sender, Events) {
     let (sender, receiver) = bounded(WAITING);
     let due = tick.and_then(|tick| Instant::now().checked_add(tick));
-    (
-        Sender(sender),
-        Events {
-            receiver,
-            tick,
-            due,
-        },
-    )
+    (Sender(sender), Events { receiver, tick, due })
 }
 
 impl Events {
@@ -149,19 +142,12 @@ struct Gate {
 impl Gate {
     fn new() -> Self {
         let (sender, receiver) = bounded(0);
-        Self {
-            open: AtomicBool::new(false),
-            sender: Mutex::new(Some(sender)),
-            receiver,
-        }
+        Self { open: AtomicBool::new(false), sender: Mutex::new(Some(sender)), receiver }
     }
 
     fn open(&self) {
         self.open.store(true, Ordering::Release);
-        self.sender
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn is_open(&self) -> bool {
@@ -186,10 +172,7 @@ impl Stop {
     /// Not requested yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            requested: Arc::new(Gate::new()),
-            forced: Arc::new(Gate::new()),
-        }
+        Self { requested: Arc::new(Gate::new()), forced: Arc::new(Gate::new()) }
     }
 
     /// Asks all who look to end in good order.

@@ -24,37 +24,19 @@ impl Notifier {
     #[must_use]
     pub fn from_environment() -> Self {
         let variable = |name| std::env::var_os(name);
-        Self::new(
-            variable("NOTIFY_SOCKET"),
-            variable("WATCHDOG_USEC"),
-            variable("WATCHDOG_PID"),
-        )
+        Self::new(variable("NOTIFY_SOCKET"), variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"))
     }
 
-    fn new(
-        socket: Option<OsString>,
-        watchdog_usec: Option<OsString>,
-        watchdog_pid: Option<OsString>,
-    ) -> Self {
+    fn new(socket: Option<OsString>, watchdog_usec: Option<OsString>, watchdog_pid: Option<OsString>) -> Self {
         let number = |text: &OsStr| text.to_str().and_then(|text| text.parse::<u64>().ok());
-        let is_ours =
-            watchdog_pid.is_none_or(|pid| number(&pid) == Some(u64::from(std::process::id())));
-        let usec = watchdog_usec
-            .and_then(|usec| number(&usec))
-            .filter(|usec| is_ours && *usec > 0);
-        Self {
-            socket: socket.and_then(|name| connect(&name)),
-            watchdog: usec.map(Duration::from_micros),
-        }
+        let is_ours = watchdog_pid.is_none_or(|pid| number(&pid) == Some(u64::from(std::process::id())));
+        let usec = watchdog_usec.and_then(|usec| number(&usec)).filter(|usec| is_ours && *usec > 0);
+        Self { socket: socket.and_then(|name| connect(&name)), watchdog: usec.map(Duration::from_micros) }
     }
 
     /// The daemon takes in data; also the end of a reload. The main process is this one.
     pub fn ready(&self, status: &str) {
-        self.send(&format!(
-            "READY=1\nMAINPID={}\nSTATUS={}",
-            std::process::id(),
-            one_line(status)
-        ));
+        self.send(&format!("READY=1\nMAINPID={}\nSTATUS={}", std::process::id(), one_line(status)));
     }
 
     /// A reload begins; [`Notifier::ready`] ends it.
@@ -127,22 +109,12 @@ mod tests {
         let path = folder.path().join("notify");
         let server = UnixDatagram::bind(&path).unwrap();
         let pid = std::process::id();
-        let notifier = Notifier::new(
-            Some(path.into()),
-            Some("3000000".into()),
-            Some(pid.to_string().into()),
-        );
+        let notifier = Notifier::new(Some(path.into()), Some("3000000".into()), Some(pid.to_string().into()));
         notifier.ready("2 workers\nREADY=0");
-        assert_eq!(
-            received(&server),
-            format!("READY=1\nMAINPID={pid}\nSTATUS=2 workers READY=0")
-        );
+        assert_eq!(received(&server), format!("READY=1\nMAINPID={pid}\nSTATUS=2 workers READY=0"));
         notifier.reloading();
         assert!(received(&server).starts_with("RELOADING=1\nMONOTONIC_USEC="));
-        assert_eq!(
-            notifier.watchdog_interval(),
-            Some(Duration::from_millis(1500))
-        );
+        assert_eq!(notifier.watchdog_interval(), Some(Duration::from_millis(1500)));
         notifier.watchdog();
         assert_eq!(received(&server), "WATCHDOG=1");
         notifier.status("x");
@@ -156,8 +128,7 @@ mod tests {
     #[test]
     fn abstract_names_are_understood() {
         let name = format!("runtime-test-{}", std::process::id());
-        let server =
-            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let server = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         Notifier::new(Some(format!("@{name}").into()), None, None).stopping();
         assert_eq!(received(&server), "STOPPING=1");
     }
@@ -168,11 +139,7 @@ mod tests {
         notifier.ready("x");
         notifier.watchdog();
         assert_eq!(notifier.watchdog_interval(), None);
-        assert!(
-            Notifier::new(Some("/no/such/socket".into()), None, None)
-                .socket
-                .is_none()
-        );
+        assert!(Notifier::new(Some("/no/such/socket".into()), None, None).socket.is_none());
     }
 
     #[test]

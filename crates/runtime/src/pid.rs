@@ -24,10 +24,7 @@ impl PidFile {
         file.write_all(content.as_bytes())?;
         file.commit()?;
         // Absolute, so that it is found again whatever the working directory is by then.
-        Ok(Self {
-            path: std::path::absolute(path)?,
-            content,
-        })
+        Ok(Self { path: std::path::absolute(path)?, content })
     }
 }
 
@@ -57,19 +54,10 @@ mod tests {
     fn a_pid_file_lives_as_long_as_its_guard() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run/nfacctd.pid");
-        let settings = Settings {
-            umask: Some(crate::privileges::Umask::DEFAULT),
-            ..Settings::default()
-        };
+        let settings = Settings { umask: Some(crate::privileges::Umask::DEFAULT), ..Settings::default() };
         let guard = PidFile::write(&path, &settings).unwrap();
-        assert_eq!(
-            fs::read_to_string(&path).unwrap(),
-            format!("{}\n", std::process::id())
-        );
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(guard);
         assert!(!path.exists());
     }
@@ -88,9 +76,6 @@ mod tests {
 
     #[test]
     fn a_plugin_has_its_own_beside_the_core() {
-        assert_eq!(
-            of_plugin(Path::new("/run/pid"), "memory", "m"),
-            Path::new("/run/pid-memory-m")
-        );
+        assert_eq!(of_plugin(Path::new("/run/pid"), "memory", "m"), Path::new("/run/pid-memory-m"));
     }
 }

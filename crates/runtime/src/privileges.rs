@@ -16,9 +16,7 @@ impl Umask {
     /// that directories made under it can be entered.
     #[must_use]
     pub fn new(mask: u32) -> Option<Self> {
-        (0o002..=0o777)
-            .contains(&mask)
-            .then_some(Self(mask & 0o666))
+        (0o002..=0o777).contains(&mask).then_some(Self(mask & 0o666))
     }
 
     /// Sets it for the whole process.
@@ -65,16 +63,10 @@ fn user(text: &str) -> Option<Account> {
         None => User::from_name(text),
     };
     match (known, number) {
-        (Ok(Some(user)), _) => Some(Account {
-            name: CString::new(user.name).ok(),
-            uid: user.uid,
-            gid: Some(user.gid),
-        }),
-        (_, Some(uid)) => Some(Account {
-            name: None,
-            uid,
-            gid: None,
-        }),
+        (Ok(Some(user)), _) => {
+            Some(Account { name: CString::new(user.name).ok(), uid: user.uid, gid: Some(user.gid) })
+        }
+        (_, Some(uid)) => Some(Account { name: None, uid, gid: None }),
         _ => None,
     }
 }
@@ -125,10 +117,7 @@ pub fn drop_to(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), 
         (Some(text), _, _) => group(text).ok_or_else(|| Problem::Group(text.to_owned()))?,
         (None, Some(gid), _) => gid,
         (None, None, Some(account)) => {
-            return Err(Problem::Group(format!(
-                "none known for user {}",
-                account.uid
-            )));
+            return Err(Problem::Group(format!("none known for user {}", account.uid)));
         }
         (None, None, None) => return Ok(()),
     };
@@ -143,10 +132,7 @@ pub fn drop_to(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), 
     };
     nix::unistd::setuid(account.uid).map_err(refused("setuid"))?;
     if !account.uid.is_root() && nix::unistd::setuid(Uid::from_raw(0)).is_ok() {
-        return Err(Problem::Refused(
-            "setuid",
-            io::Error::other("root could be had back"),
-        ));
+        return Err(Problem::Refused("setuid", io::Error::other("root could be had back")));
     }
     Ok(())
 }
@@ -178,21 +164,14 @@ mod tests {
         assert_eq!((mask.file_mode(), mask.directory_mode()), (0o600, 0o711));
         let mask = Umask::new(0o022).unwrap();
         assert_eq!((mask.file_mode(), mask.directory_mode()), (0o644, 0o755));
-        assert_eq!(
-            (Umask::DEFAULT.file_mode(), Umask::DEFAULT.directory_mode()),
-            (0o600, 0o700)
-        );
+        assert_eq!((Umask::DEFAULT.file_mode(), Umask::DEFAULT.directory_mode()), (0o600, 0o700));
     }
 
     #[test]
     fn users_and_groups_are_found_by_name_or_number() {
         assert_eq!(uid("root"), Some(0));
         assert_eq!(uid("0"), Some(0));
-        assert_eq!(
-            uid("123456789"),
-            Some(123_456_789),
-            "numbers need no account"
-        );
+        assert_eq!(uid("123456789"), Some(123_456_789), "numbers need no account");
         assert_eq!(uid("no-such-user"), None);
         assert_eq!(gid("root"), Some(0));
         assert_eq!(gid("42424242"), Some(42_424_242));
@@ -201,18 +180,9 @@ mod tests {
 
     #[test]
     fn unknown_accounts_are_problems_before_anything_is_changed() {
-        assert!(matches!(
-            drop_to(Some("no-such-user"), None),
-            Err(Problem::User(_))
-        ));
-        assert!(matches!(
-            drop_to(Some("root"), Some("no-such-group")),
-            Err(Problem::Group(_))
-        ));
-        assert!(matches!(
-            drop_to(Some("123456789"), None),
-            Err(Problem::Group(_))
-        ));
+        assert!(matches!(drop_to(Some("no-such-user"), None), Err(Problem::User(_))));
+        assert!(matches!(drop_to(Some("root"), Some("no-such-group")), Err(Problem::Group(_))));
+        assert!(matches!(drop_to(Some("123456789"), None), Err(Problem::Group(_))));
         assert!(drop_to(None, None).is_ok());
     }
 

@@ -24,33 +24,25 @@ pub struct Listener {
 pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
     let handle = signals.handle();
-    let thread = threads::start(
-        "signals",
-        crate::log::current(),
-        sender.clone(),
-        move || {
-            unblock();
-            let mut ending = false;
-            for number in signals.forever() {
-                let Some(signal) = known(number) else {
-                    continue;
-                };
-                if !signal.is_stop() {
-                    sender.send(Event::Signal(signal));
-                } else if !ending {
-                    ending = true;
-                    sender.send(Event::Signal(signal));
-                } else {
-                    stop.force();
-                    sender.send(Event::Force);
-                }
+    let thread = threads::start("signals", crate::log::current(), sender.clone(), move || {
+        unblock();
+        let mut ending = false;
+        for number in signals.forever() {
+            let Some(signal) = known(number) else {
+                continue;
+            };
+            if !signal.is_stop() {
+                sender.send(Event::Signal(signal));
+            } else if !ending {
+                ending = true;
+                sender.send(Event::Signal(signal));
+            } else {
+                stop.force();
+                sender.send(Event::Force);
             }
-        },
-    )?;
-    Ok(Listener {
-        handle,
-        thread: Some(thread),
-    })
+        }
+    })?;
+    Ok(Listener { handle, thread: Some(thread) })
 }
 
 fn known(number: i32) -> Option<Signal> {
@@ -66,13 +58,7 @@ fn known(number: i32) -> Option<Signal> {
 
 /// A parent may have started us with signals blocked; one thread that takes them is enough.
 fn unblock() {
-    let ours = [
-        Number::SIGINT,
-        Number::SIGTERM,
-        Number::SIGHUP,
-        Number::SIGUSR1,
-        Number::SIGUSR2,
-    ];
+    let ours = [Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2];
     let _ = SigSet::from_iter(ours).thread_unblock();
 }
 
@@ -102,11 +88,7 @@ mod tests {
         let (sender, mut events) = events::channel(None);
         let stop = Stop::new();
         let listener = start(sender, stop.clone()).unwrap();
-        let mut next = || {
-            events
-                .wait_until(Instant::now() + Duration::from_secs(30))
-                .unwrap()
-        };
+        let mut next = || events.wait_until(Instant::now() + Duration::from_secs(30)).unwrap();
 
         for (number, signal) in [
             (Number::SIGHUP, Signal::Hangup),
@@ -131,9 +113,6 @@ mod tests {
     fn writing_to_a_closed_pipe_is_an_error_and_not_the_end() {
         let (reader, mut writer) = io::pipe().unwrap();
         drop(reader);
-        assert_eq!(
-            writer.write(b"x").unwrap_err().kind(),
-            io::ErrorKind::BrokenPipe
-        );
+        assert_eq!(writer.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

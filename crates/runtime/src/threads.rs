@@ -51,12 +51,7 @@ impl Threads {
     /// No threads yet. Their ends go to `events`; a forced `stop` cuts [`Threads::join_all`] short.
     #[must_use]
     pub fn new(events: Sender, stop: Stop) -> Self {
-        Self {
-            running: Arc::default(),
-            panicked: Arc::default(),
-            events,
-            stop,
-        }
+        Self { running: Arc::default(), panicked: Arc::default(), events, stop }
     }
 
     /// Starts a thread: named, with its identity in log lines.
@@ -81,11 +76,7 @@ impl Threads {
         })?;
         let mut running = self.list();
         running.retain(|thread| !thread.handle.is_finished());
-        running.push(Running {
-            name,
-            ended,
-            handle,
-        });
+        running.push(Running { name, ended, handle });
         Ok(())
     }
 
@@ -116,9 +107,7 @@ impl Threads {
     #[must_use]
     pub fn running(&self) -> Vec<String> {
         let list = self.list();
-        let running = list
-            .iter()
-            .filter(|thread| !crate::events::is_closed(&thread.ended));
+        let running = list.iter().filter(|thread| !crate::events::is_closed(&thread.ended));
         running.map(|thread| thread.name.clone()).collect()
     }
 
@@ -158,11 +147,7 @@ fn start_then<T>(
         log::enter(identity);
         let how = run(body);
         if let End::Panicked { message, location } = &how {
-            tracing::error!(
-                thread = name,
-                location,
-                "thread ended by a panic: {message}"
-            );
+            tracing::error!(thread = name, location, "thread ended by a panic: {message}");
         }
         let last = then(&how);
         events.send(Event::ThreadEnded { name, how });
@@ -184,18 +169,12 @@ fn run(body: impl FnOnce()) -> End {
     CAUGHT.set(false);
     match result {
         Ok(()) => End::Returned,
-        Err(payload) => End::Panicked {
-            message: message(&*payload),
-            location: LOCATION.take(),
-        },
+        Err(payload) => End::Panicked { message: message(&*payload), location: LOCATION.take() },
     }
 }
 
 fn message(payload: &dyn Any) -> String {
-    match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),
         _ => "no message".to_owned(),
@@ -217,11 +196,7 @@ fn hook() {
                     }
                 }
             } else {
-                tracing::error!(
-                    location = location(info),
-                    "panic: {}",
-                    message(info.payload())
-                );
+                tracing::error!(location = location(info), "panic: {}", message(info.payload()));
                 previous(info);
             }
         }));
@@ -229,8 +204,7 @@ fn hook() {
 }
 
 fn location(info: &PanicHookInfo<'_>) -> String {
-    info.location()
-        .map_or_else(String::new, ToString::to_string)
+    info.location().map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]
@@ -254,17 +228,8 @@ mod tests {
                 sender.send((comm, log::current().to_string())).unwrap();
             })
             .unwrap();
-        assert_eq!(
-            seen.recv().unwrap(),
-            ("nfacctd/w0\n".to_owned(), "default/core".to_owned())
-        );
-        assert_eq!(
-            events.wait(),
-            Event::ThreadEnded {
-                name: "nfacctd/w0".to_owned(),
-                how: End::Returned
-            }
-        );
+        assert_eq!(seen.recv().unwrap(), ("nfacctd/w0\n".to_owned(), "default/core".to_owned()));
+        assert_eq!(events.wait(), Event::ThreadEnded { name: "nfacctd/w0".to_owned(), how: End::Returned });
         assert!(threads.join_all(Duration::from_secs(30)).is_empty());
         assert!(!threads.has_panicked());
     }
@@ -273,28 +238,16 @@ mod tests {
     fn long_names_and_odd_ones_do_no_harm() {
         let (threads, mut events, _stop) = threads();
         let name = "print[\0a name that is longer than the kernel's]";
-        threads
-            .spawn(name, Identity::new("a", "print"), || ())
-            .unwrap();
-        let Event::ThreadEnded { how, .. } = events.wait() else {
-            unreachable!()
-        };
+        threads.spawn(name, Identity::new("a", "print"), || ()).unwrap();
+        let Event::ThreadEnded { how, .. } = events.wait() else { unreachable!() };
         assert_eq!(how, End::Returned);
     }
 
     #[test]
     fn a_panic_is_caught_and_told_with_its_place() {
         let (threads, mut events, _stop) = threads();
-        threads
-            .spawn("bad", Identity::new("p", "print"), || {
-                panic!("number {}", 7)
-            })
-            .unwrap();
-        let Event::ThreadEnded {
-            name,
-            how: End::Panicked { message, location },
-        } = events.wait()
-        else {
+        threads.spawn("bad", Identity::new("p", "print"), || panic!("number {}", 7)).unwrap();
+        let Event::ThreadEnded { name, how: End::Panicked { message, location } } = events.wait() else {
             unreachable!()
         };
         assert_eq!((name.as_str(), message.as_str()), ("bad", "number 7"));
@@ -308,25 +261,15 @@ mod tests {
         let (threads, _events, stop) = threads();
         let quick = stop.clone();
         let identity = Identity::new("default", "core");
-        threads
-            .spawn("quick", identity.clone(), move || {
-                assert!(quick.pause(Duration::from_secs(60)))
-            })
-            .unwrap();
+        threads.spawn("quick", identity.clone(), move || assert!(quick.pause(Duration::from_secs(60)))).unwrap();
         let (release, held) = crossbeam_channel::bounded::<()>(0);
-        threads
-            .spawn("slow", identity, move || assert!(held.recv().is_err()))
-            .unwrap();
+        threads.spawn("slow", identity, move || assert!(held.recv().is_err())).unwrap();
         stop.request();
         assert_eq!(threads.join_all(Duration::from_millis(200)), ["slow"]);
 
         stop.force();
         let start = Instant::now();
-        assert_eq!(
-            threads.join_all(Duration::from_secs(60)),
-            ["slow"],
-            "force does not wait"
-        );
+        assert_eq!(threads.join_all(Duration::from_secs(60)), ["slow"], "force does not wait");
         assert!(start.elapsed() < Duration::from_secs(30));
         drop(release);
     }
@@ -338,11 +281,7 @@ mod tests {
         let (sender, ended) = crossbeam_channel::bounded(1);
         threads
             .spawn("outer", Identity::new("default", "core"), move || {
-                inner
-                    .spawn("inner", Identity::new("default", "core"), move || {
-                        sender.send(()).unwrap()
-                    })
-                    .unwrap();
+                inner.spawn("inner", Identity::new("default", "core"), move || sender.send(()).unwrap()).unwrap();
             })
             .unwrap();
         assert!(threads.join_all(Duration::from_secs(30)).is_empty());

@@ -55,19 +55,13 @@ fn daemon(pid_file: &Path, background: bool) -> ExitCode {
     let is_done = move || background && worker.is_requested();
     let pause = stop.clone();
     let body = move || while !is_done() && !pause.pause_until_forced(Duration::from_millis(5)) {};
-    threads
-        .spawn("worker", Identity::new("default", "core"), body)
-        .expect("thread");
+    threads.spawn("worker", Identity::new("default", "core"), body).expect("thread");
     while !matches!(events.wait(), Event::Signal(signal) if signal.is_stop()) {}
     runtime::notice!("ending");
     stop.request();
     let left = threads.join_all(Duration::from_secs(60));
     drop((listener, guard));
-    if stop.is_forced() || !left.is_empty() {
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if stop.is_forced() || !left.is_empty() { ExitCode::from(3) } else { ExitCode::SUCCESS }
 }
 
 fn nobody() -> ExitCode {
@@ -91,10 +85,7 @@ fn talk() -> ExitCode {
     for number in 0..20_000 {
         tracing::info!(number, "a line that nobody reads");
     }
-    log::configure(Settings {
-        stderr_stamp: true,
-        ..Settings::default()
-    });
+    log::configure(Settings { stderr_stamp: true, ..Settings::default() });
     tracing::info!(long = "x".repeat(20_000), "and a long one");
     ExitCode::SUCCESS
 }
@@ -103,29 +94,17 @@ fn panicking() -> ExitCode {
     log::init();
     let (sender, mut events) = events::channel(None);
     let threads = Threads::new(sender, Stop::new());
-    threads
-        .spawn("sql[db]", Identity::new("db", "sqlite3"), || {
-            panic!("out of luck")
-        })
-        .expect("thread");
+    threads.spawn("sql[db]", Identity::new("db", "sqlite3"), || panic!("out of luck")).expect("thread");
     assert!(matches!(events.wait(), Event::ThreadEnded { name, .. } if name == "sql[db]"));
     assert!(threads.join_all(Duration::from_secs(60)).is_empty());
-    if threads.has_panicked() {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if threads.has_panicked() { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }
 
 // The tests.
 
 fn role(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("own path"));
-    command
-        .arg("role")
-        .args(arguments)
-        .env_remove("RUST_BACKTRACE")
-        .stdin(Stdio::null());
+    command.arg("role").args(arguments).env_remove("RUST_BACKTRACE").stdin(Stdio::null());
     command
 }
 
@@ -152,37 +131,22 @@ fn pid_in(path: &Path) -> Option<Pid> {
 fn a_daemon_leaves_the_terminal_and_ends_at_sigterm() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("pid");
-    let mut parent = role(&["daemon", path.to_str().expect("plain")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("role");
+    let mut parent =
+        role(&["daemon", path.to_str().expect("plain")]).stdout(Stdio::piped()).spawn().expect("role");
     assert_eq!(ended(&mut parent), Some(0));
     let pid = eventually("a pid file", || pid_in(&path));
     assert_ne!(pid.as_raw().unsigned_abs(), parent.id());
-    assert_ne!(
-        nix::unistd::getsid(Some(pid)),
-        nix::unistd::getsid(None),
-        "a session of its own"
-    );
+    assert_ne!(nix::unistd::getsid(Some(pid)), nix::unistd::getsid(None), "a session of its own");
     // The other end of stdout is closed: nothing of ours is open in the daemon.
     let mut text = String::new();
-    parent
-        .stdout
-        .take()
-        .expect("piped")
-        .read_to_string(&mut text)
-        .expect("text");
+    parent.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
     assert_eq!(text, "");
     for stream in 0..3 {
         let stream = std::fs::read_link(format!("/proc/{pid}/fd/{stream}")).expect("a stream");
         assert_eq!(stream, Path::new("/dev/null"));
     }
     let folder_of = |pid| std::fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory");
-    assert_eq!(
-        folder_of(pid),
-        folder_of(nix::unistd::getpid()),
-        "relative paths still lead to the same files"
-    );
+    assert_eq!(folder_of(pid), folder_of(nix::unistd::getpid()), "relative paths still lead to the same files");
     kill(pid, Signal::SIGTERM).expect("it runs");
     eventually("the pid file is removed", || (!path.exists()).then_some(()));
 }
@@ -190,10 +154,8 @@ fn a_daemon_leaves_the_terminal_and_ends_at_sigterm() {
 fn an_idle_daemon_ends_at_once_and_a_second_signal_forces_it() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("pid");
-    let mut child = role(&["foreground", path.to_str().expect("plain")])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("role");
+    let mut child =
+        role(&["foreground", path.to_str().expect("plain")]).stderr(Stdio::piped()).spawn().expect("role");
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
     let pid = eventually("a pid file", || pid_in(&path));
     kill(pid, Signal::SIGHUP).expect("it runs");
@@ -201,11 +163,7 @@ fn an_idle_daemon_ends_at_once_and_a_second_signal_forces_it() {
     let mut line = String::new();
     stderr.read_line(&mut line).expect("a line");
     assert_eq!(line, "NOTICE ( default/core ): ending\n");
-    assert_eq!(
-        child.try_wait().expect("a child"),
-        None,
-        "its worker does not end when asked"
-    );
+    assert_eq!(child.try_wait().expect("a child"), None, "its worker does not end when asked");
     kill(pid, Signal::SIGINT).expect("it runs");
     assert_eq!(ended(&mut child), Some(3));
     assert!(!path.exists());
@@ -218,35 +176,18 @@ fn root_is_given_up_for_good() {
     }
     let output = role(&["nobody"]).output().expect("role");
     let uid = privileges::uid("nobody").expect("nobody");
-    let gid = nix::unistd::User::from_name("nobody")
-        .expect("users")
-        .expect("nobody")
-        .gid;
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        format!("{uid} {uid} {gid} 1\n")
-    );
+    let gid = nix::unistd::User::from_name("nobody").expect("users").expect("nobody").gid;
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{uid} {uid} {gid} 1\n"));
 }
 
 fn a_stderr_that_nobody_reads_does_not_stop_the_process() {
-    let mut child = role(&["talk"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("role");
+    let mut child = role(&["talk"]).stderr(Stdio::piped()).spawn().expect("role");
     assert_eq!(ended(&mut child), Some(0));
     let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .expect("piped")
-        .read_to_string(&mut text)
-        .expect("text");
+    child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
     assert!(text.starts_with("INFO ( default/core ): a line that nobody reads number=0\n"));
     // Closed at once, there is nobody to write to: no SIGPIPE, no panic.
-    let mut child = role(&["talk"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("role");
+    let mut child = role(&["talk"]).stderr(Stdio::piped()).spawn().expect("role");
     drop(child.stderr.take());
     assert_eq!(ended(&mut child), Some(0));
 }
@@ -256,9 +197,7 @@ fn a_panic_is_a_line_and_a_failure() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        text.starts_with(
-            "ERROR ( db/sqlite3 ): thread ended by a panic: out of luck thread=sql[db] location="
-        ),
+        text.starts_with("ERROR ( db/sqlite3 ): thread ended by a panic: out of luck thread=sql[db] location="),
         "{text}"
     );
     assert_eq!(text.lines().count(), 1, "{text}");

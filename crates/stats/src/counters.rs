@@ -42,24 +42,15 @@ impl Counters {
     /// All zero.
     #[must_use]
     pub fn new() -> Self {
-        let shared = Shared {
-            version: AtomicU64::new(0),
-            values: [const { AtomicU64::new(0) }; COUNT],
-        };
-        Self {
-            shared: Arc::new(shared),
-            alone: PhantomData,
-        }
+        let shared = Shared { version: AtomicU64::new(0), values: [const { AtomicU64::new(0) }; COUNT] };
+        Self { shared: Arc::new(shared), alone: PhantomData }
     }
 
     /// Adds to one counter. Where several belong together, use [`Counters::publish`].
     #[inline]
     pub fn add(&self, counter: Counter, more: u64) {
         let value = &self.shared.values[counter as usize];
-        value.store(
-            value.load(Ordering::Relaxed).wrapping_add(more),
-            Ordering::Relaxed,
-        );
+        value.store(value.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
     }
 
     /// Sets a gauge.
@@ -74,36 +65,27 @@ impl Counters {
             return;
         }
         let version = self.shared.version.load(Ordering::Relaxed);
-        self.shared
-            .version
-            .store(version.wrapping_add(1), Ordering::Relaxed);
+        self.shared.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         for ((value, more), row) in self.shared.values.iter().zip(&mut tally.values).zip(ROWS) {
             match row.kind {
                 Kind::Total if *more == 0 => {}
                 Kind::Total => {
-                    value.store(
-                        value.load(Ordering::Relaxed).wrapping_add(*more),
-                        Ordering::Relaxed,
-                    );
+                    value.store(value.load(Ordering::Relaxed).wrapping_add(*more), Ordering::Relaxed);
                     *more = 0;
                 }
                 // A gauge stays in the tally: it is what it is until it is set again.
                 Kind::Gauge => value.store(*more, Ordering::Relaxed),
             }
         }
-        self.shared
-            .version
-            .store(version.wrapping_add(2), Ordering::Release);
+        self.shared.version.store(version.wrapping_add(2), Ordering::Release);
         tally.touched = false;
     }
 
     /// A reader of these counters.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader {
-            shared: Arc::clone(&self.shared),
-        }
+        Reader { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -116,10 +98,7 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self {
-            values: [0; COUNT],
-            touched: false,
-        }
+        Self { values: [0; COUNT], touched: false }
     }
 }
 
@@ -267,11 +246,7 @@ impl fmt::Display for Open {
             let plus = if place == 0 { "" } else { " + " };
             match term {
                 Term::One(counter) => write!(f, "{plus}{}", counter.key())?,
-                Term::Family(family) => write!(
-                    f,
-                    "{plus}{}[*]",
-                    family.strip_suffix("_total").unwrap_or(family)
-                )?,
+                Term::Family(family) => write!(f, "{plus}{}[*]", family.strip_suffix("_total").unwrap_or(family))?,
             }
         }
         write!(f, "={}", self.right)
@@ -294,11 +269,7 @@ pub fn check(snapshot: &Snapshot, scope: Scope) -> Vec<Open> {
             })
         });
         if left != right {
-            open.push(Open {
-                equation,
-                left,
-                right,
-            });
+            open.push(Open { equation, left, right });
         }
     }
     open

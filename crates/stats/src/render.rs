@@ -13,10 +13,7 @@ const WIDTH: usize = 160;
 pub fn lines(snapshot: &Snapshot, scope: Scope) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for row in ROWS
-        .iter()
-        .filter(|row| row.scope == scope && snapshot[row.counter] != 0)
-    {
+    for row in ROWS.iter().filter(|row| row.scope == scope && snapshot[row.counter] != 0) {
         let pair = format!("{}={}", row.counter.key(), snapshot[row.counter]);
         if !line.is_empty() && line.len() + 1 + pair.len() > WIDTH {
             lines.push(std::mem::take(&mut line));
@@ -30,11 +27,7 @@ pub fn lines(snapshot: &Snapshot, scope: Scope) -> Vec<String> {
         line.push_str("nothing counted yet");
     }
     lines.push(line);
-    lines.extend(
-        check(snapshot, scope)
-            .iter()
-            .map(|open| format!("does not add up: {open}")),
-    );
+    lines.extend(check(snapshot, scope).iter().map(|open| format!("does not add up: {open}")));
     lines
 }
 
@@ -55,10 +48,7 @@ pub fn prometheus(series: &[Series<'_>]) -> String {
     let mut text = String::new();
     let mut family = "";
     for row in ROWS {
-        let mut of_scope = series
-            .iter()
-            .filter(|series| series.scope == row.scope)
-            .peekable();
+        let mut of_scope = series.iter().filter(|series| series.scope == row.scope).peekable();
         if of_scope.peek().is_none() {
             continue;
         }
@@ -86,10 +76,7 @@ fn head(text: &mut String, row: &Row) {
         Kind::Gauge => "gauge",
     };
     let name = row.family;
-    let _ = writeln!(
-        text,
-        "# HELP pmacct_{name} {help}.\n# TYPE pmacct_{name} {kind}"
-    );
+    let _ = writeln!(text, "# HELP pmacct_{name} {help}.\n# TYPE pmacct_{name} {kind}");
 }
 
 fn labels<'a>(text: &mut String, labels: impl Iterator<Item = (&'a str, &'a str)>) {
@@ -123,10 +110,7 @@ mod tests {
     #[test]
     fn log_lines_leave_out_zeros_and_say_what_does_not_add_up() {
         let counters = Counters::new();
-        assert_eq!(
-            lines(&counters.reader().snapshot(), Scope::Worker),
-            ["nothing counted yet"]
-        );
+        assert_eq!(lines(&counters.reader().snapshot(), Scope::Worker), ["nothing counted yet"]);
         counters.add(Counter::DatagramsReceived, 5);
         counters.add(Counter::DatagramsDecoded, 3);
         counters.add(Counter::DatagramsBadVersion, 1);
@@ -148,21 +132,11 @@ mod tests {
         }
         let snapshot = counters.reader().snapshot();
         let lines = lines(&snapshot, Scope::Plugin);
-        let pairs: Vec<&String> = lines
-            .iter()
-            .filter(|line| !line.starts_with("does not"))
-            .collect();
+        let pairs: Vec<&String> = lines.iter().filter(|line| !line.starts_with("does not")).collect();
         assert!(pairs.len() > 2);
-        assert!(
-            pairs
-                .iter()
-                .all(|line| line.len() <= WIDTH && !line.ends_with(' '))
-        );
+        assert!(pairs.iter().all(|line| line.len() <= WIDTH && !line.ends_with(' ')));
         let count: usize = pairs.iter().map(|line| line.split(' ').count()).sum();
-        assert_eq!(
-            count,
-            ROWS.iter().filter(|row| row.scope == Scope::Plugin).count()
-        );
+        assert_eq!(count, ROWS.iter().filter(|row| row.scope == Scope::Plugin).count());
     }
 
     #[test]
@@ -172,37 +146,17 @@ mod tests {
         two.add(Counter::RecordsFilteredTag, 3);
         let (one, two) = (one.reader().snapshot(), two.reader().snapshot());
         let text = prometheus(&[
-            Series {
-                scope: Scope::Plugin,
-                labels: &[("plugin", "a\"\\\n")],
-                snapshot: &one,
-            },
-            Series {
-                scope: Scope::Plugin,
-                labels: &[],
-                snapshot: &two,
-            },
+            Series { scope: Scope::Plugin, labels: &[("plugin", "a\"\\\n")], snapshot: &one },
+            Series { scope: Scope::Plugin, labels: &[], snapshot: &two },
         ]);
         assert!(
-            text.contains(
-                "pmacct_records_filtered_total{plugin=\"a\\\"\\\\\\n\",reason=\"tag\"} 2\n"
-            ),
+            text.contains("pmacct_records_filtered_total{plugin=\"a\\\"\\\\\\n\",reason=\"tag\"} 2\n"),
             "{text}"
         );
-        assert!(
-            text.contains("pmacct_records_filtered_total{reason=\"tag\"} 3\n"),
-            "{text}"
-        );
+        assert!(text.contains("pmacct_records_filtered_total{reason=\"tag\"} 3\n"), "{text}");
         assert!(text.contains("pmacct_records_received_total 0\n"), "{text}");
-        assert_eq!(
-            text.matches("# TYPE pmacct_records_filtered_total counter\n")
-                .count(),
-            1
-        );
+        assert_eq!(text.matches("# TYPE pmacct_records_filtered_total counter\n").count(), 1);
         assert!(text.contains("# TYPE pmacct_aggregates_waiting gauge\n"));
-        assert!(
-            !text.contains("datagrams"),
-            "no series of that scope was given"
-        );
+        assert!(!text.contains("datagrams"), "no series of that scope was given");
     }
 }

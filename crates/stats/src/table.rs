@@ -95,7 +95,7 @@ counters! {
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
     RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded, and sets that ended inside one";
-    RecordsMissing = Worker Total "records_missing_total" "": "Records that headers announced and datagrams did not hold";
+    SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of templates that were withdrawn, which are not read";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
@@ -128,23 +128,11 @@ counters! {
 
 /// Help of the families whose counters differ by reason.
 pub static FAMILIES: &[(&str, &str)] = &[
-    (
-        "datagrams_rejected_total",
-        "Datagrams of which nothing was taken, by reason",
-    ),
-    (
-        "sets_dropped_total",
-        "Data sets that waited for a template in vain, by reason",
-    ),
-    (
-        "records_filtered_total",
-        "Records kept out on purpose, by reason",
-    ),
+    ("datagrams_rejected_total", "Datagrams of which nothing was taken, by reason"),
+    ("sets_dropped_total", "Data sets that waited for a template in vain, by reason"),
+    ("records_filtered_total", "Records kept out on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
-    (
-        "aggregates_given_up_total",
-        "Aggregates lost on the way to the sink's store, by reason",
-    ),
+    ("aggregates_given_up_total", "Aggregates lost on the way to the sink's store, by reason"),
 ];
 
 /// One side of an equation is a sum of these.
@@ -172,10 +160,7 @@ pub static EQUATIONS: &[Equation] = &[
     Equation {
         scope: Scope::Worker,
         left: Counter::DatagramsReceived,
-        right: &[
-            Term::One(Counter::DatagramsDecoded),
-            Term::Family("datagrams_rejected_total"),
-        ],
+        right: &[Term::One(Counter::DatagramsDecoded), Term::Family("datagrams_rejected_total")],
     },
     Equation {
         scope: Scope::Worker,
@@ -219,11 +204,7 @@ impl Counter {
     pub fn key(self) -> String {
         let row = self.row();
         let family = row.family.strip_suffix("_total").unwrap_or(row.family);
-        if row.reason.is_empty() {
-            family.to_owned()
-        } else {
-            format!("{family}[{}]", row.reason)
-        }
+        if row.reason.is_empty() { family.to_owned() } else { format!("{family}[{}]", row.reason) }
     }
 }
 
@@ -244,12 +225,7 @@ mod tests {
     fn no_name_and_reason_is_given_twice() {
         let mut seen = HashSet::new();
         for row in ROWS {
-            assert!(
-                seen.insert((row.family, row.reason)),
-                "{} {}",
-                row.family,
-                row.reason
-            );
+            assert!(seen.insert((row.family, row.reason)), "{} {}", row.family, row.reason);
         }
     }
 
@@ -258,17 +234,8 @@ mod tests {
         for row in ROWS {
             let plain = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
             assert!(plain(row.family) && plain(row.reason), "{}", row.family);
-            assert_eq!(
-                row.family.ends_with("_total"),
-                row.kind == Kind::Total,
-                "{}",
-                row.family
-            );
-            assert!(
-                !row.help.is_empty() && !row.help.ends_with('.'),
-                "{}",
-                row.family
-            );
+            assert_eq!(row.family.ends_with("_total"), row.kind == Kind::Total, "{}", row.family);
+            assert!(!row.help.is_empty() && !row.help.ends_with('.'), "{}", row.family);
         }
     }
 
@@ -280,30 +247,12 @@ mod tests {
         }
         for (name, rows) in &families {
             let with_reasons = rows.iter().any(|row| !row.reason.is_empty());
-            assert_eq!(
-                with_reasons,
-                FAMILIES.iter().any(|(family, _)| family == name),
-                "{name}"
-            );
+            assert_eq!(with_reasons, FAMILIES.iter().any(|(family, _)| family == name), "{name}");
             assert!(with_reasons || rows.len() == 1, "{name}");
-            assert!(
-                rows.iter()
-                    .all(|row| (row.scope, row.kind) == (rows[0].scope, rows[0].kind)),
-                "{name}"
-            );
-            assert!(
-                !with_reasons || rows.iter().all(|row| !row.reason.is_empty()),
-                "{name}"
-            );
+            assert!(rows.iter().all(|row| (row.scope, row.kind) == (rows[0].scope, rows[0].kind)), "{name}");
+            assert!(!with_reasons || rows.iter().all(|row| !row.reason.is_empty()), "{name}");
         }
-        assert_eq!(
-            FAMILIES.len(),
-            FAMILIES
-                .iter()
-                .map(|(name, _)| name)
-                .collect::<HashSet<_>>()
-                .len()
-        );
+        assert_eq!(FAMILIES.len(), FAMILIES.iter().map(|(name, _)| name).collect::<HashSet<_>>().len());
     }
 
     #[test]
@@ -324,10 +273,7 @@ mod tests {
                 match term {
                     Term::One(counter) => assert_eq!(counter.row().scope, equation.scope),
                     Term::Family(family) => {
-                        assert!(
-                            ROWS.iter()
-                                .any(|row| row.family == *family && row.scope == equation.scope)
-                        );
+                        assert!(ROWS.iter().any(|row| row.family == *family && row.scope == equation.scope));
                     }
                 }
             }

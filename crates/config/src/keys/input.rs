@@ -115,7 +115,7 @@ keys! {
 
     /// Rejects sets whose padding is not zero.
     NFACCTD_PRE_PROCESSING_CHECKS: bool = boolean(&["nfacctd_pre_processing_checks"]).default("false")
-        .daemons(NFACCTD);
+        .daemons(NFACCTD).acts();
 
     /// Kafka broker that datagrams are read from, instead of a socket.
     NFACCTD_KAFKA_BROKER_HOST: Option<String> = text(&["nfacctd_kafka_broker_host", "sfacctd_kafka_broker_host"])

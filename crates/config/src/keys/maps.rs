@@ -84,7 +84,7 @@ keys! {
     PRE_TAG_MAP_DONT_RECIRCULATE: bool = boolean(&["pre_tag_map_dont_recirculate"]).default("false").daemons(FLOW);
 
     /// Lets SIGUSR2 read maps again.
-    MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true");
+    MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true").acts();
 
     /// Asked for indexes over maps.
     MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")

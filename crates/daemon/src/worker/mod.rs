@@ -8,8 +8,8 @@ mod share;
 
 pub(crate) use share::{Bound, Share};
 
-use capture::allow::AllowList;
 use capture::Batch;
+use capture::allow::AllowList;
 use crossbeam_channel::Sender;
 use flow::from_netflow::{Decoder, Refused};
 use flow::row::Rows;
@@ -83,6 +83,7 @@ pub(crate) struct Worker {
     stop: Stop,
     housekept: u64,
     sets_pending: u64,
+    exporters: u64,
 }
 
 impl Worker {
@@ -110,6 +111,7 @@ impl Worker {
             stop,
             housekept: 0,
             sets_pending: 0,
+            exporters: 0,
         }
     }
 
@@ -129,7 +131,7 @@ impl Worker {
                 Err(error) => {
                     self.notices.receive_error(&error);
                     // An error that stays must not spin.
-                    self.stop.pause(Duration::from_millis(100));
+                    let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
             if self.between() {
@@ -142,7 +144,9 @@ impl Worker {
         for _ in 0..MAX_DRAIN {
             match receiver.receive(&mut batch, Some(Duration::ZERO)) {
                 Ok(capture::udp::Received::Datagrams) => self.batch(&batch),
-                _ => break,
+                // The bell that rang for the end.
+                Ok(capture::udp::Received::Woken) => {}
+                Ok(_) | Err(_) => break,
             }
         }
         self.end();
@@ -249,7 +253,7 @@ impl Worker {
             (Counter::RecordsDecoded, counts.records),
             (Counter::OptionsRecords, counts.options_records),
             (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
-            (Counter::RecordsMissing, counts.records_missing),
+            (Counter::SetsWithdrawn, counts.sets_withdrawn),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),
             (Counter::SetsExpired, counts.sets_expired),
@@ -267,7 +271,8 @@ impl Worker {
         }
         let gone = counts.sets_recovered + counts.sets_expired + counts.sets_crowded + counts.sets_abandoned;
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
-        self.counters.set(Counter::SetsPending, self.sets_pending);
+        self.tally.set(Counter::SetsPending, self.sets_pending);
+        self.tally.set(Counter::Exporters, self.exporters);
         self.counters.publish(&mut self.tally);
         for notice in self.decoder.take_notices() {
             if let Some((exporter, template)) = self.notices.notice(notice) {
@@ -298,7 +303,7 @@ impl Worker {
             self.allow = self.requests.allow.read().map(|allow| allow.clone()).unwrap_or_default();
         }
         self.decoder.expire(now);
-        self.counters.set(Counter::Exporters, self.decoder.exporters().count() as u64);
+        self.exporters = self.decoder.exporters().count() as u64;
         self.count();
         true
     }
@@ -315,7 +320,8 @@ impl Worker {
             back: exporter.sequence.back,
             lost: exporter.sequence.lost,
         };
-        self.decoder.exporters().map(report).collect()
+        // Exporters that are known by the templates file alone have sent nothing here.
+        self.decoder.exporters().filter(|exporter| exporter.datagrams > 0).map(report).collect()
     }
 
     /// Hands out what is left.
@@ -342,6 +348,7 @@ fn outcome(decoded: Result<(), Refused>) -> Counter {
         Ok(()) => Counter::DatagramsDecoded,
         Err(Refused::Header(Reject::TooShort(_))) => Counter::DatagramsTooShort,
         Err(Refused::Header(Reject::Version(_))) => Counter::DatagramsBadVersion,
+        Err(Refused::Header(Reject::Count { .. })) => Counter::DatagramsBadCount,
         Err(Refused::Header(Reject::Length(_))) => Counter::DatagramsBadLength,
         Err(Refused::Exporters) => Counter::DatagramsNoRoom,
     }

@@ -15,8 +15,8 @@ pub struct Counts {
     pub rows: u64,
     /// Sets with something wrong.
     pub faulty_sets: u64,
-    /// Records announced by v1, v5 or v7 headers that were not there.
-    pub records_missing: u64,
+    /// Data sets of templates that were withdrawn.
+    pub sets_withdrawn: u64,
     /// Data sets kept until their template comes.
     pub sets_kept: u64,
     /// Kept sets decoded when their template came.

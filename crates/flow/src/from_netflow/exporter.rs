@@ -126,10 +126,6 @@ impl Exporter {
         self.domain = header.domain;
         let units = match &datagram.body {
             Body::Records(records) => {
-                if let Some(Fault::Count { announced, present }) = records.fault {
-                    context.counts.records_missing += u64::from(announced) - present as u64;
-                    context.counts.faulty_sets += 1;
-                }
                 let count = self.fixed(header, records.octets, records.size, arrival, context);
                 // v1 has no sequence numbers.
                 (header.version != 1).then_some(u64::from(header.count).max(count))
@@ -209,6 +205,10 @@ impl Exporter {
                     match decoded {
                         Some(Decoded { records, whole: true }) => units = units.map(|units| units + records),
                         Some(_) => units = None,
+                        None if self.templates.is_withdrawn(header.domain, id) => {
+                            units = None;
+                            context.counts.sets_withdrawn += 1;
+                        }
                         None => {
                             units = None;
                             self.hold(header, id, body, arrival, context);
@@ -290,6 +290,10 @@ impl Exporter {
         context: &mut Context<'_>,
     ) -> Option<Decoded> {
         let (template, plan) = self.templates.find(header.domain, id)?;
+        if context.settings.check_padding && !is_padded_with_zeros(template, body) {
+            context.counts.faulty_sets += 1;
+            return Some(Decoded::default());
+        }
         let options = template.kind != Kind::Data;
         let mut decoded = Decoded { records: 0, whole: true };
         if options {
@@ -311,8 +315,15 @@ impl Exporter {
                 return Some(decoded);
             }
         }
+        if plan.unknown {
+            let records = record::records(template, body).filter(Result::is_ok).count() as u64;
+            context.counts.records += records;
+            context.counts.records_without_flow += records;
+            return Some(Decoded { records, ..decoded });
+        }
         let Scratch { base, spans, .. } = &mut *context.scratch;
-        let peer = self.known.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(self.address);
+        let peer =
+            self.known.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(self.address);
         prepare(base, plan, header, arrival, peer, context.needs);
         let before = context.rows.len();
         let mut run = Run {
@@ -362,6 +373,12 @@ impl Exporter {
     fn peer(&self, settings: &Settings) -> IpAddr {
         self.known.address.filter(|_| !settings.ignore_exporter_address).unwrap_or(self.address)
     }
+}
+
+/// What is left of a set behind its records is zero.
+fn is_padded_with_zeros(template: &Template, body: &[u8]) -> bool {
+    let used: usize = record::records(template, body).map_while(Result::ok).map(<[u8]>::len).sum();
+    body.get(used..).is_none_or(|padding| padding.iter().all(|octet| *octet == 0))
 }
 
 /// The domain under which options data are kept and looked up.

@@ -77,6 +77,8 @@ pub struct Settings {
     pub arrival_stamps: bool,
     /// `nfacctd_time_fractions`: times of v5 and v9 keep their milliseconds.
     pub uptime_fractions: bool,
+    /// `nfacctd_pre_processing_checks`: data sets whose padding is not zero are not read.
+    pub check_padding: bool,
     /// Most exporters; datagrams of further ones are rejected.
     pub max_exporters: usize,
     /// Most templates of one exporter (each of two generations, see [`netflow::template::Cache`]).
@@ -98,6 +100,7 @@ impl Default for Settings {
             time_secs: false,
             arrival_stamps: false,
             uptime_fractions: false,
+            check_padding: false,
             max_exporters: 10_000,
             max_templates: 4096,
             pending_octets: 1_000_000,
@@ -144,13 +147,21 @@ impl Decoder {
     }
 
     /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows.
-    pub fn datagram(&mut self, source: IpAddr, octets: &[u8], arrival: u64, rows: &mut Rows) -> Result<(), Refused> {
+    pub fn datagram(
+        &mut self,
+        source: IpAddr,
+        octets: &[u8],
+        arrival: u64,
+        rows: &mut Rows,
+    ) -> Result<(), Refused> {
         let datagram = datagram::open(octets).map_err(Refused::Header)?;
         let full = self.exporters.len() >= self.settings.max_exporters;
         let exporter = match self.exporters.entry(source) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(_) if full => return Err(Refused::Exporters),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Exporter::new(source, &self.settings)),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(Exporter::new(source, &self.settings))
+            }
         };
         let mut context = exporter::Context {
             needs: &self.needs,

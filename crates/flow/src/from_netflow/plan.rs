@@ -5,7 +5,7 @@
 //! variable length places are known per record only; there every field is an op.
 
 use super::copy::{self, Copy, Move};
-use super::sources::{self, Clock};
+use super::sources::{self, Clock, Side};
 use super::{Needs, Settings};
 use crate::address;
 use crate::custom::Semantics;
@@ -58,8 +58,8 @@ pub(crate) enum Op {
     Application { src: Src, to: usize },
     /// Name of a VRF: the first id that is not zero.
     Vrf { ids: Box<[Src]>, to: usize },
-    /// Route distinguisher: in the record, or by VRF id.
-    Rd { inline: Option<Src>, vrf: Option<Src>, to: usize, origin: Option<usize> },
+    /// Route distinguisher: in the record, or by the first VRF id that is not zero.
+    Rd { inline: Option<Src>, vrfs: Box<[Src]>, to: usize, origin: Option<usize> },
     /// Network of an address; offsets in the row.
     Network { host: usize, mask: usize, to: usize },
     /// Sampling interval.
@@ -95,6 +95,8 @@ pub struct Plan {
     pub(crate) reverse: Option<Counters>,
     /// Some element has a variable length.
     pub(crate) variable: bool,
+    /// No element means anything here: records tell nothing that could be accounted.
+    pub(crate) unknown: bool,
 }
 
 /// Compiles a template.
@@ -144,14 +146,23 @@ impl Compiler<'_> {
                 }
             }
         }
-        for (field, element) in sources::INNER {
-            if let (Some(to), Some(src)) = (self.offset(*field), self.find(0, *element, 1)) {
-                self.number(src, to, field.size(), variable);
+        if self.is_tunnelled() {
+            // What is told twice is told of the outer packet first.
+            for (field, element) in sources::OUTER {
+                if let (Some(to), Some(src)) = (self.offset(*field), self.find(0, *element, 0)) {
+                    self.number(src, to, field.size(), variable);
+                }
             }
         }
         for addresses in sources::ADDRESSES {
             if let Some(to) = self.offset(addresses.field) {
-                let sources = self.addresses(addresses.v4, addresses.v6, addresses.occurrence);
+                let sources = match addresses.side {
+                    Side::Only => self.addresses(addresses.v4, addresses.v6),
+                    Side::Inner if !self.is_tunnelled() => self.addresses(addresses.v4, addresses.v6),
+                    Side::Inner => self.all_addresses(addresses).last().copied().into_iter().collect(),
+                    Side::Outer if !self.is_tunnelled() => Vec::new(),
+                    Side::Outer => self.all_addresses(addresses).first().copied().into_iter().collect(),
+                };
                 self.address(sources, to, variable);
             }
         }
@@ -183,6 +194,7 @@ impl Compiler<'_> {
             flows,
             reverse: self.reverse(),
             variable,
+            unknown: self.is_unknown(),
             base: self.base.into_boxed_slice(),
             copies: copy::compile(self.moves),
             ops: self.ops.into_boxed_slice(),
@@ -208,8 +220,15 @@ impl Compiler<'_> {
             })
     }
 
+    /// The first of the elements that the template has: of the inner packet, where it tells of two.
     fn first(&self, elements: &[u16]) -> Option<Src> {
-        elements.iter().find_map(|element| self.find(0, *element, 0))
+        let inner = |element| if self.is_tunnelled() { self.find(0, element, 1) } else { None };
+        elements.iter().find_map(|element| inner(*element).or_else(|| self.find(0, *element, 0)))
+    }
+
+    /// The template tells of a packet inside another: it has the protocol twice.
+    fn is_tunnelled(&self) -> bool {
+        self.find(0, sources::PROTOCOL, 1).is_some()
     }
 
     fn set(&mut self, to: usize, octets: &[u8]) {
@@ -230,13 +249,21 @@ impl Compiler<'_> {
         self.moves.push(Move { from: src.at + skip as u16, to: (to + size - take) as u16, len: take as u16 });
     }
 
-    fn addresses(&self, v4: &[u16], v6: &[u16], occurrence: usize) -> Vec<Src> {
+    fn addresses(&self, v4: &[u16], v6: &[u16]) -> Vec<Src> {
         let found = |elements: &[u16], len| {
-            elements
-                .iter()
-                .find_map(|element| self.find(0, *element, occurrence).filter(|src| src.len == len))
+            elements.iter().find_map(|element| self.find(0, *element, 0).filter(|src| src.len == len))
         };
         [found(v4, 4), found(v6, 16)].into_iter().flatten().collect()
+    }
+
+    /// Every occurrence of an address, in the order of the record.
+    fn all_addresses(&self, addresses: &sources::Addresses) -> Vec<Src> {
+        let all = |element: u16| (0..2).filter_map(move |n| self.find(0, element, n));
+        let v4 = addresses.v4.iter().flat_map(|element| all(*element)).filter(|src| src.len == 4);
+        let v6 = addresses.v6.iter().flat_map(|element| all(*element)).filter(|src| src.len == 16);
+        let mut sources: Vec<Src> = v4.chain(v6).collect();
+        sources.sort_by_key(|src| src.field);
+        sources
     }
 
     fn address(&mut self, sources: Vec<Src>, to: usize, variable: bool) {
@@ -253,13 +280,13 @@ impl Compiler<'_> {
     /// BGP next hop; then, under `use_ip_next_hop`, the IP next hop and that of the top label.
     fn next_hop(&mut self, variable: bool) {
         let Some(to) = self.offset(Field::PeerDstIp) else { return };
-        let mut sources = Vec::new();
-        let mut kinds = vec![sources::BGP_NEXT_HOP];
-        if self.settings.use_ip_next_hop {
-            kinds.extend([sources::TOP_LABEL, sources::IP_NEXT_HOP]);
-        }
-        for (v4, v6) in kinds {
-            sources.extend(self.addresses(&v4, &v6, 0));
+        let (v4, v6) = sources::BGP_NEXT_HOP;
+        let mut sources = self.addresses(&v4, &v6);
+        // A template that has room for a BGP next hop means it, even where it is zero.
+        if self.settings.use_ip_next_hop && sources.is_empty() {
+            for (v4, v6) in [sources::TOP_LABEL, sources::IP_NEXT_HOP] {
+                sources.extend(self.addresses(&v4, &v6));
+            }
         }
         self.address(sources, to, variable);
     }
@@ -296,9 +323,7 @@ impl Compiler<'_> {
 
     fn ports(&mut self) {
         let (udp, tcp) = (sources::UDP_PORTS, sources::TCP_PORTS);
-        for (field, plain, udp, tcp) in
-            [(Field::SrcPort, 7, udp.0, tcp.0), (Field::DstPort, 11, udp.1, tcp.1)]
-        {
+        for (field, plain, udp, tcp) in [(Field::SrcPort, 7, udp.0, tcp.0), (Field::DstPort, 11, udp.1, tcp.1)] {
             let Some(to) = self.offset(field) else { continue };
             let (udp, tcp) = (self.first(&[udp]), self.first(&[tcp]));
             if self.first(&[plain]).is_none() && (udp.is_some() || tcp.is_some()) {
@@ -373,10 +398,11 @@ impl Compiler<'_> {
     fn route_distinguisher(&mut self) {
         let Some(to) = self.offset(Field::MplsVpnRd) else { return };
         let inline = self.first(&[sources::ROUTE_DISTINGUISHER]).filter(|src| src.len == 8);
-        let vrf = self.first(&[sources::VRF.0]);
-        if inline.is_some() || vrf.is_some() {
+        let (ingress, egress) = sources::VRF;
+        let vrfs: Box<[Src]> = [ingress, egress].iter().filter_map(|element| self.first(&[*element])).collect();
+        if inline.is_some() || !vrfs.is_empty() {
             let origin = self.offset(Field::MplsVpnRdOrigin);
-            self.ops.push(Op::Rd { inline, vrf, to, origin });
+            self.ops.push(Op::Rd { inline, vrfs, to, origin });
         }
     }
 
@@ -395,7 +421,7 @@ impl Compiler<'_> {
     fn exporter(&mut self) {
         let Some(to) = self.offset(Field::PeerSrcIp) else { return };
         let (v4, v6) = sources::EXPORTER;
-        let sources = self.addresses(&v4, &v6, 0);
+        let sources = self.addresses(&v4, &v6);
         if !sources.is_empty() && !self.settings.ignore_exporter_address {
             self.ops.push(Op::Exporter { sources: sources.into(), to });
         }
@@ -468,11 +494,24 @@ impl Compiler<'_> {
         }
     }
 
+    /// None of the elements is IANA's, a known private one, or asked for by a custom primitive.
+    fn is_unknown(&self) -> bool {
+        let private = |element| sources::PRIVATE.contains(&element);
+        let custom = |f: &template::Field| {
+            let wanted = self.needs.customs.iter().filter_map(|custom| custom.element);
+            wanted.into_iter().any(|e| (e.enterprise, e.element) == (f.enterprise, f.element))
+        };
+        let known = |f: &template::Field| match f.enterprise {
+            0 => netflow::elements::find(f.element).is_some() || private(f.element),
+            enterprise => [sources::PMACCT, sources::REVERSE].contains(&enterprise),
+        };
+        !self.template.fields.iter().any(|field| known(field) || custom(field))
+    }
+
     /// Counters of the way back: reverse elements (RFC 5103), or those of the responder.
     fn reverse(&self) -> Option<Counters> {
-        let reverse = |elements: &[u16]| {
-            elements.iter().find_map(|element| self.find(sources::REVERSE, *element, 0))
-        };
+        let reverse =
+            |elements: &[u16]| elements.iter().find_map(|element| self.find(sources::REVERSE, *element, 0));
         let (packets, octets) = sources::RESPONDER;
         let counters = Counters {
             packets: reverse(&[2, 86]).or_else(|| self.first(&[packets])),

@@ -70,7 +70,8 @@ impl Run<'_> {
         *row.head(row::PACKETS) = packets;
         *row.head(row::OCTETS) = octets;
         if let Some(src) = plan.flows {
-            *row.head(row::FLOWS) = record.number(src);
+            // A record that says 0 is a flow all the same.
+            *row.head(row::FLOWS) = record.number(src).max(1);
         }
         for op in &plan.ops {
             if !self.op(op, plan, record, &mut row) {
@@ -167,9 +168,9 @@ impl Run<'_> {
             }
             Op::Segment { src, vxlan, nvgre } => {
                 let [kind, rest @ ..] = record.number(*src).to_be_bytes();
-                // 1: VXLAN, 2: NVGRE (RFC 7133 section 3.2 names 24 bits for both). Some exporters leave the kind out.
+                // 1: VXLAN, 2: NVGRE (RFC 7133 section 3.2 names 24 bits for both).
                 let to = match kind {
-                    0 | 1 => vxlan,
+                    1 => vxlan,
                     2 => nvgre,
                     _ => &None,
                 };
@@ -243,15 +244,15 @@ impl Run<'_> {
                 let id = self.strings.intern(self.known.vrf(self.scope, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
-            Op::Rd { inline, vrf, to, origin } => {
+            Op::Rd { inline, vrfs, to, origin } => {
                 let told = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
-                let id = record.find(*vrf).unwrap_or(0);
+                let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
                 let rd = told.or_else(|| self.known.distinguisher(self.scope, id)).or_else(|| {
                     let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
                     Some(RouteDistinguisher::of_vrf(id).0)
                 });
                 put(row.octets(), *to, &rd.unwrap_or_default());
-                if let Some(origin) = origin {
+                if let (Some(origin), true) = (origin, rd.is_some() || inline.is_some()) {
                     put(row.octets(), *origin, &[crate::kind::RdOrigin::FLOW.0]);
                 }
             }

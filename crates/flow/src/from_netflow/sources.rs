@@ -45,16 +45,31 @@ pub(crate) const NSEL_DST_ADDRESS: u16 = 40002;
 const NSEL_SRC_PORT: u16 = 40003;
 const NSEL_DST_PORT: u16 = 40004;
 const NSEL_EVENT: u16 = 40005;
+/// Numbers in use that the registry does not have.
+pub(crate) const PRIVATE: std::ops::RangeInclusive<u16> = NSEL_SRC_ADDRESS..=NSEL_EVENT;
 
-/// The second occurrence of an element in one template tells of the inner packet of a tunnel.
-pub(crate) const INNER: &[(Field, u16)] = &[
-    (Field::TunnelProto, 4),
+/// IP protocol. A template that has it twice tells of a packet inside another, the outer one first.
+pub(crate) const PROTOCOL: u16 = 4;
+
+/// Elements that tell of the outer packet then, in their first occurrence.
+pub(crate) const OUTER: &[(Field, u16)] = &[
+    (Field::TunnelProto, PROTOCOL),
     (Field::TunnelTos, 5),
     (Field::TunnelTcpFlags, 6),
     (Field::TunnelSrcPort, 7),
     (Field::TunnelDstPort, 11),
-    (Field::TunnelFlowLabel, 31),
 ];
+
+/// Which packet an address belongs to, in templates that tell of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// There is one of them only.
+    Only,
+    /// The last one of the template.
+    Inner,
+    /// The first one of the template.
+    Outer,
+}
 
 /// Elements of an address field.
 pub(crate) struct Addresses {
@@ -63,17 +78,16 @@ pub(crate) struct Addresses {
     pub(crate) v4: &'static [u16],
     /// IPv6 elements, in order of preference.
     pub(crate) v6: &'static [u16],
-    /// 0: the first occurrence in the template, 1: the second.
-    pub(crate) occurrence: usize,
+    pub(crate) side: Side,
 }
 
 pub(crate) const ADDRESSES: &[Addresses] = &[
-    Addresses { field: Field::SrcHost, v4: &[8, 44, 366], v6: &[27, 170], occurrence: 0 },
-    Addresses { field: Field::DstHost, v4: &[12, 45], v6: &[28, 169], occurrence: 0 },
-    Addresses { field: Field::PostNatSrcHost, v4: &[225, NSEL_SRC_ADDRESS], v6: &[281], occurrence: 0 },
-    Addresses { field: Field::PostNatDstHost, v4: &[226, NSEL_DST_ADDRESS], v6: &[282], occurrence: 0 },
-    Addresses { field: Field::TunnelSrcHost, v4: &[8], v6: &[27], occurrence: 1 },
-    Addresses { field: Field::TunnelDstHost, v4: &[12], v6: &[28], occurrence: 1 },
+    Addresses { field: Field::SrcHost, v4: &[8, 44, 366], v6: &[27, 170], side: Side::Inner },
+    Addresses { field: Field::DstHost, v4: &[12, 45], v6: &[28, 169], side: Side::Inner },
+    Addresses { field: Field::PostNatSrcHost, v4: &[225, NSEL_SRC_ADDRESS], v6: &[281], side: Side::Only },
+    Addresses { field: Field::PostNatDstHost, v4: &[226, NSEL_DST_ADDRESS], v6: &[282], side: Side::Only },
+    Addresses { field: Field::TunnelSrcHost, v4: &[8], v6: &[27], side: Side::Outer },
+    Addresses { field: Field::TunnelDstHost, v4: &[12], v6: &[28], side: Side::Outer },
 ];
 
 /// BGP next hop, and the IP next hop that stands in for it under `use_ip_next_hop`.

@@ -44,8 +44,9 @@ impl Bench {
         let primitive = crate::primitive::find(word).unwrap();
         let at = self.layout.offset(primitive.field.unwrap()).unwrap();
         let text = |octets: &[u8]| match primitive.kind {
-            ValueKind::Ip => address::address(octets.try_into().unwrap())
-                .map_or("-".to_owned(), |address| address.to_string()),
+            ValueKind::Ip => {
+                address::address(octets.try_into().unwrap()).map_or("-".to_owned(), |address| address.to_string())
+            }
             ValueKind::Rd => wire::RouteDistinguisher(octets.try_into().unwrap()).to_string(),
             kind if kind.is_interned() => {
                 let id = u32::from_be_bytes(octets.try_into().unwrap());
@@ -205,7 +206,8 @@ fn records_without_counters_are_events() {
 fn a_frame_that_is_cut_makes_no_row() {
     let mut bench = Bench::new(&["src_host", "src_port"], Settings::default());
     let mut frame = vec![2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa, 8, 0];
-    frame.extend([0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0]);
+    frame
+        .extend([0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0]);
     for cut in 0..=frame.len() {
         let mut octets = wire::Writer::new();
         variable(&mut octets, &frame[..cut]);

@@ -32,28 +32,16 @@ impl Aside {
     pub fn create(path: &Path, settings: &Settings) -> io::Result<Self> {
         if fs::metadata(path).is_ok_and(|metadata| is_special(&metadata)) {
             let file = open_special(path, true)?;
-            return Ok(Self {
-                file: BufWriter::with_capacity(BUFFER, file),
-                names: None,
-            });
+            return Ok(Self { file: BufWriter::with_capacity(BUFFER, file), names: None });
         }
         make_parents(path, settings)?;
         let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
         // A link that leads nowhere is replaced.
-        let path = if is_link {
-            fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-        } else {
-            path.to_owned()
-        };
+        let path =
+            if is_link { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
         let part = beside(&path)?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&part)?;
-        let aside = Self {
-            file: BufWriter::with_capacity(BUFFER, file),
-            names: Some((part, path)),
-        };
+        let file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+        let aside = Self { file: BufWriter::with_capacity(BUFFER, file), names: Some((part, path)) };
         if let Some((part, _)) = &aside.names {
             complain(part, settings.apply(aside.file.get_ref()));
         }
@@ -87,11 +75,7 @@ impl Aside {
         fs::rename(part, path)?;
         let path = self.names.take().map(|(_, path)| path);
         if synced && let Some(folder) = path.as_deref().and_then(Path::parent) {
-            let folder = if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            };
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             File::open(folder)?.sync_all()?;
         }
         Ok(())
@@ -120,22 +104,11 @@ impl Drop for Aside {
 pub(super) fn beside(path: &Path) -> io::Result<PathBuf> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let Some(name) = path.file_name() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a path without a file name",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path without a file name"));
     };
-    let end = format!(
-        ".{}-{}.part",
-        std::process::id(),
-        NUMBER.fetch_add(1, Ordering::Relaxed)
-    );
+    let end = format!(".{}-{}.part", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut part = vec![b'.'];
-    part.extend(
-        name.as_bytes()
-            .iter()
-            .take(NAME_MAX.saturating_sub(1 + end.len())),
-    );
+    part.extend(name.as_bytes().iter().take(NAME_MAX.saturating_sub(1 + end.len())));
     part.extend(end.as_bytes());
     Ok(path.with_file_name(OsString::from_vec(part)))
 }
@@ -148,10 +121,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -161,23 +132,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         fs::write(&path, "old").unwrap();
-        let mut file = Aside::create(
-            &path,
-            &Settings {
-                umask: Umask::new(0o022),
-                ..Settings::default()
-            },
-        )
-        .unwrap();
+        let mut file =
+            Aside::create(&path, &Settings { umask: Umask::new(0o022), ..Settings::default() }).unwrap();
         file.write_all(b"new").unwrap();
         file.flush().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         file.commit_synced().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o644
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(names(folder.path()), ["out"]);
     }
 
@@ -201,10 +163,7 @@ mod tests {
     fn names_of_full_length_can_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("n".repeat(NAME_MAX));
-        Aside::create(&path, &Settings::default())
-            .unwrap()
-            .commit()
-            .unwrap();
+        Aside::create(&path, &Settings::default()).unwrap().commit().unwrap();
         assert!(path.exists());
     }
 
@@ -220,10 +179,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert!(link.is_symlink());
         fs::remove_file(&path).unwrap();
-        Aside::create(&link, &Settings::default())
-            .unwrap()
-            .commit()
-            .unwrap();
+        Aside::create(&link, &Settings::default()).unwrap().commit().unwrap();
         assert!(!link.is_symlink());
     }
 
@@ -231,27 +187,13 @@ mod tests {
     fn a_pipe_gets_the_text_itself() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            0o600.into(),
-            0,
-        )
-        .unwrap();
-        assert!(
-            Aside::create(&path, &Settings::default()).is_err(),
-            "nobody reads"
-        );
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(Aside::create(&path, &Settings::default()).is_err(), "nobody reads");
         let other = path.clone();
         let (opened, is_open) = crossbeam_channel::bounded(1);
         let reader = std::thread::spawn(move || {
             // Reading and writing opens a pipe without waiting for the other side.
-            let mut pipe = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(other)
-                .unwrap();
+            let mut pipe = OpenOptions::new().read(true).write(true).open(other).unwrap();
             opened.send(()).unwrap();
             let mut octets = [0; 4];
             pipe.read_exact(&mut octets).unwrap();

@@ -41,11 +41,7 @@ impl Settings {
     /// # Errors
     /// When the file is gone, or the process may not give it away.
     pub fn give(&self, path: &Path) -> io::Result<()> {
-        if self.has_owner() {
-            std::os::unix::fs::lchown(path, self.uid, self.gid)
-        } else {
-            Ok(())
-        }
+        if self.has_owner() { std::os::unix::fs::lchown(path, self.uid, self.gid) } else { Ok(()) }
     }
 
     /// Mode and owner for a file just made.
@@ -53,11 +49,7 @@ impl Settings {
         if let Some(umask) = self.umask {
             file.set_permissions(Permissions::from_mode(umask.file_mode()))?;
         }
-        if self.has_owner() {
-            std::os::unix::fs::fchown(file, self.uid, self.gid)
-        } else {
-            Ok(())
-        }
+        if self.has_owner() { std::os::unix::fs::fchown(file, self.uid, self.gid) } else { Ok(()) }
     }
 }
 
@@ -66,11 +58,7 @@ fn complain(path: &Path, outcome: io::Result<()>) {
     if let Err(error) = outcome
         && let Some(pass) = OWNER.pass()
     {
-        tracing::warn!(
-            held_back = pass.held_back,
-            "owner or mode cannot be set: {}: {error}",
-            path.display()
-        );
+        tracing::warn!(held_back = pass.held_back, "owner or mode cannot be set: {}: {error}", path.display());
     }
 }
 
@@ -82,15 +70,8 @@ pub fn make_parents(path: &Path, settings: &Settings) -> io::Result<()> {
     make_parents_telling(path, settings, complain)
 }
 
-fn make_parents_telling(
-    path: &Path,
-    settings: &Settings,
-    tell: fn(&Path, io::Result<()>),
-) -> io::Result<()> {
-    let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    else {
+fn make_parents_telling(path: &Path, settings: &Settings, tell: fn(&Path, io::Result<()>)) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(());
     };
     if parent.is_dir() {
@@ -102,15 +83,12 @@ fn make_parents_telling(
         // Another thread or process was faster.
         Err(_) if parent.is_dir() => return Ok(()),
         Err(error) => {
-            return Err(io::Error::new(
-                error.kind(),
-                format!("{}: {error}", parent.display()),
-            ));
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", parent.display())));
         }
     }
-    let mode = settings.umask.map_or(Ok(()), |umask| {
-        fs::set_permissions(parent, Permissions::from_mode(umask.directory_mode()))
-    });
+    let mode = settings
+        .umask
+        .map_or(Ok(()), |umask| fs::set_permissions(parent, Permissions::from_mode(umask.directory_mode())));
     tell(parent, mode.and_then(|()| settings.give(parent)));
     Ok(())
 }
@@ -155,10 +133,7 @@ fn is_special(metadata: &fs::Metadata) -> bool {
 fn open_special(path: &Path, waits: bool) -> io::Result<File> {
     #[expect(clippy::cast_possible_wrap, reason = "one low bit")]
     let nonblock = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new()
-        .append(true)
-        .custom_flags(nonblock)
-        .open(path)?;
+    let file = OpenOptions::new().append(true).custom_flags(nonblock).open(path)?;
     if waits {
         let flags = rustix::fs::fcntl_getfl(&file)?;
         rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
@@ -188,19 +163,12 @@ mod tests {
     fn directories_and_files_follow_the_mask() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/c");
-        let settings = Settings {
-            umask: Umask::new(0o027),
-            ..Settings::default()
-        };
+        let settings = Settings { umask: Umask::new(0o027), ..Settings::default() };
         append(&path, &settings).unwrap().write_all(b"1").unwrap();
         append(&path, &settings).unwrap().write_all(b"2").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"12");
         assert_eq!(
-            (
-                mode(&path),
-                mode(&folder.path().join("a")),
-                mode(&folder.path().join("a/b"))
-            ),
+            (mode(&path), mode(&folder.path().join("a")), mode(&folder.path().join("a/b"))),
             (0o640, 0o751, 0o751)
         );
     }
@@ -211,14 +179,7 @@ mod tests {
         let path = folder.path().join("f");
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o604)).unwrap();
-        append(
-            &path,
-            &Settings {
-                umask: Some(Umask::DEFAULT),
-                ..Settings::default()
-            },
-        )
-        .unwrap();
+        append(&path, &Settings { umask: Some(Umask::DEFAULT), ..Settings::default() }).unwrap();
         assert_eq!(mode(&path), 0o604);
     }
 
@@ -226,14 +187,7 @@ mod tests {
     fn a_pipe_without_reader_is_an_error_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            0o600.into(),
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(append(&path, &Settings::default()).is_err());
     }
 

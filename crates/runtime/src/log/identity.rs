@@ -16,10 +16,7 @@ impl Identity {
     /// `name` is the plugin's or the core's, `kind` the plugin's type or `core`.
     #[must_use]
     pub fn new(name: &str, kind: &str) -> Self {
-        Self {
-            shown: format!("{name}/{kind}").into(),
-            debug: false,
-        }
+        Self { shown: format!("{name}/{kind}").into(), debug: false }
     }
 
     /// Shows lines of level DEBUG of this part, also when others do not.
@@ -68,22 +65,14 @@ pub fn current() -> Identity {
     if let Ok(Some(entered)) = ENTERED.try_with(|entered| entered.borrow().clone()) {
         return entered;
     }
-    let default = DEFAULT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let default = DEFAULT.lock().unwrap_or_else(PoisonError::into_inner).clone();
     default.unwrap_or_else(|| Identity::new("default", "core"))
 }
 
 /// True when this thread shows lines of level DEBUG.
 pub(super) fn debugs() -> bool {
-    let entered =
-        ENTERED.try_with(|entered| entered.borrow().as_ref().map(|identity| identity.debug));
+    let entered = ENTERED.try_with(|entered| entered.borrow().as_ref().map(|identity| identity.debug));
     entered.ok().flatten().unwrap_or_else(|| {
-        DEFAULT
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .is_some_and(|identity| identity.debug)
+        DEFAULT.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|identity| identity.debug)
     })
 }

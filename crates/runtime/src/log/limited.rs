@@ -34,20 +34,9 @@ impl Limited {
     #[must_use]
     pub const fn new(per: Duration) -> Self {
         let micros = per.as_micros();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "checked; try_from is not const"
-        )]
-        let per = if micros > u64::MAX as u128 {
-            u64::MAX
-        } else {
-            micros as u64
-        };
-        Self {
-            per,
-            next: AtomicU64::new(0),
-            held_back: AtomicU64::new(0),
-        }
+        #[expect(clippy::cast_possible_truncation, reason = "checked; try_from is not const")]
+        let per = if micros > u64::MAX as u128 { u64::MAX } else { micros as u64 };
+        Self { per, next: AtomicU64::new(0), held_back: AtomicU64::new(0) }
     }
 
     /// Asks for leave; without it the message is counted as held back.
@@ -59,19 +48,12 @@ impl Limited {
         let next = self.next.load(Ordering::Relaxed);
         let then = now.saturating_add(self.per);
         // Of several threads that come at once, one wins.
-        if now < next
-            || self
-                .next
-                .compare_exchange(next, then, Ordering::Relaxed, Ordering::Relaxed)
-                .is_err()
-        {
+        if now < next || self.next.compare_exchange(next, then, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.held_back.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let held_back = self.held_back.swap(0, Ordering::Relaxed);
-        Some(Pass {
-            held_back: (held_back > 0).then_some(held_back),
-        })
+        Some(Pass { held_back: (held_back > 0).then_some(held_back) })
     }
 
     /// How many are held back and not told yet.

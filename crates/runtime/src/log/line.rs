@@ -45,15 +45,8 @@ impl Line {
             Some(who) => write!(text, "{level} ( {who} ): "),
         };
         let _ = text.write_str(&fields.message);
-        let _ = text.write_str(if fields.message.is_empty() {
-            fields.rest.trim_start()
-        } else {
-            &fields.rest
-        });
-        Self {
-            severity,
-            text: text.0,
-        }
+        let _ = text.write_str(if fields.message.is_empty() { fields.rest.trim_start() } else { &fields.rest });
+        Self { severity, text: text.0 }
     }
 }
 
@@ -167,10 +160,7 @@ mod tests {
             tracing::info!("e");
             tracing::debug!("f {}", 1);
         });
-        let all: Vec<(Severity, &str)> = all
-            .iter()
-            .map(|(severity, text)| (*severity, text.as_str()))
-            .collect();
+        let all: Vec<(Severity, &str)> = all.iter().map(|(severity, text)| (*severity, text.as_str())).collect();
         assert_eq!(
             all,
             [
@@ -186,19 +176,10 @@ mod tests {
 
     #[test]
     fn an_event_can_speak_for_another_part_or_for_none() {
-        assert_eq!(
-            line(|| tracing::info!(who = "p/print", "x")),
-            "INFO ( p/print ): x"
-        );
+        assert_eq!(line(|| tracing::info!(who = "p/print", "x")), "INFO ( p/print ): x");
         let identity = super::super::Identity::new("db", "sqlite3");
-        assert_eq!(
-            line(|| crate::ok!(who = %identity, "x")),
-            "OK ( db/sqlite3 ): x"
-        );
-        assert_eq!(
-            line(|| tracing::warn!(who = "", "[c:2] x")),
-            "WARN: [c:2] x"
-        );
+        assert_eq!(line(|| crate::ok!(who = %identity, "x")), "OK ( db/sqlite3 ): x");
+        assert_eq!(line(|| tracing::warn!(who = "", "[c:2] x")), "WARN: [c:2] x");
     }
 
     #[test]
@@ -208,14 +189,8 @@ mod tests {
         let text = line(|| {
             tracing::warn!(exporter = %address, id = 256, name = "a b", q = ?"x y", e = "", held_back = none, "gone");
         });
-        assert_eq!(
-            text,
-            r#"WARN ( default/core ): gone exporter=192.0.2.1 id=256 name="a b" q="x y" e="""#
-        );
-        assert_eq!(
-            line(|| tracing::info!(id = 1)),
-            "INFO ( default/core ): id=1"
-        );
+        assert_eq!(text, r#"WARN ( default/core ): gone exporter=192.0.2.1 id=256 name="a b" q="x y" e="""#);
+        assert_eq!(line(|| tracing::info!(id = 1)), "INFO ( default/core ): id=1");
     }
 
     #[test]
@@ -240,9 +215,6 @@ mod tests {
         }
         let chatty = Chatty(Rc::default());
         let all = lines(|| tracing::info!(value = %chatty, "outer"));
-        assert_eq!(
-            all.last().unwrap().1,
-            "INFO ( default/core ): outer value=shown"
-        );
+        assert_eq!(all.last().unwrap().1, "INFO ( default/core ): outer value=shown");
     }
 }

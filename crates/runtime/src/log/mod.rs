@@ -117,11 +117,7 @@ impl Lines {
     fn is_quiet(metadata: &Metadata<'_>) -> bool {
         let from = metadata.target().split("::").next().unwrap_or_default();
         *metadata.level() > Level::WARN
-            && SINKS
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .quiet()
-                .contains(&from)
+            && SINKS.lock().unwrap_or_else(PoisonError::into_inner).quiet().contains(&from)
     }
 }
 
@@ -148,11 +144,7 @@ impl Subscriber for Lines {
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let debug = ANY_DEBUG.load(Ordering::Relaxed);
-        Some(if debug {
-            LevelFilter::DEBUG
-        } else {
-            LevelFilter::INFO
-        })
+        Some(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -191,10 +183,7 @@ mod tests {
         configure(settings.clone());
         let read = |path| -> Vec<String> {
             let text = std::fs::read_to_string(path).unwrap();
-            text.lines()
-                .filter(|line| line.contains("this-test"))
-                .map(str::to_owned)
-                .collect()
+            text.lines().filter(|line| line.contains("this-test")).map(str::to_owned).collect()
         };
 
         tracing::info!(count = 2, "this-test one");
@@ -204,10 +193,7 @@ mod tests {
         let lines = read(&path);
         assert_eq!(lines.len(), 2, "{lines:?}");
         let (stamp, text) = lines[0].split_once(' ').unwrap();
-        assert!(
-            stamp.len() == 25 && stamp.ends_with("+00:00") && stamp.as_bytes()[10] == b'T',
-            "{stamp}"
-        );
+        assert!(stamp.len() == 25 && stamp.ends_with("+00:00") && stamp.as_bytes()[10] == b'T', "{stamp}");
         assert_eq!(text, "INFO ( default/core ): this-test one count=2");
         assert!(lines[1].ends_with("WARN ( default/core ): this-test trouble"));
 
@@ -233,19 +219,14 @@ mod tests {
         let lines = read(&path);
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[1].ends_with("DEBUG ( p/print ): this-test debug"));
-        configure(Settings {
-            debug: true,
-            ..settings.clone()
-        });
+        configure(Settings { debug: true, ..settings.clone() });
         debugging(Identity::new("q", "print"));
         assert_eq!(read(&path).len(), 3);
 
         // Syslog, and a log file that cannot be opened: neither keeps the other from its lines.
         let socket = folder.path().join("syslog");
         let server = UnixDatagram::bind(&socket).unwrap();
-        server
-            .set_read_timeout(Some(std::time::Duration::from_secs(10)))
-            .unwrap();
+        server.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
         with_sinks(|sinks| sinks.set_syslog_path(socket.clone()));
         configure(Settings {
             file: Some(folder.path().to_owned()),
@@ -263,10 +244,8 @@ mod tests {
         };
         // local0 is 16, notice is 5.
         assert!(message.starts_with("<133>"), "{message}");
-        let tagged = format!(
-            " nfacctd[{}]: NOTICE ( default/core ): this-test to syslog peer=\"a b\"",
-            std::process::id()
-        );
+        let tagged =
+            format!(" nfacctd[{}]: NOTICE ( default/core ): this-test to syslog peer=\"a b\"", std::process::id());
         assert!(message.ends_with(&tagged), "{message}");
 
         // The syslog server is started anew: the next line finds it.

@@ -38,20 +38,11 @@ struct LogFile {
 impl Sinks {
     /// Before the settings are known.
     pub(super) const fn stderr() -> Self {
-        Self {
-            settings: None,
-            zone: None,
-            file: None,
-            syslog: None,
-            unsent: 0,
-            syslog_path: None,
-        }
+        Self { settings: None, zone: None, file: None, syslog: None, unsent: 0, syslog_path: None }
     }
 
     pub(super) fn quiet(&self) -> &'static [&'static str] {
-        self.settings
-            .as_ref()
-            .map_or(&[], |settings| settings.quiet)
+        self.settings.as_ref().map_or(&[], |settings| settings.quiet)
     }
 
     pub(super) fn configure(&mut self, settings: Settings) {
@@ -68,28 +59,16 @@ impl Sinks {
         let Some(settings) = &self.settings else {
             return;
         };
-        self.zone = Some(if settings.utc {
-            TimeZone::UTC
-        } else {
-            TimeZone::system()
-        });
+        self.zone = Some(if settings.utc { TimeZone::UTC } else { TimeZone::system() });
         let syslog = self.syslog_path.as_deref().unwrap_or(Path::new("/dev/log"));
-        self.syslog = settings
-            .syslog
-            .map(|facility| Syslog::new(facility, &settings.ident, syslog));
+        self.syslog = settings.syslog.map(|facility| Syslog::new(facility, &settings.ident, syslog));
         let missing = self.file.take().map_or(0, |file| file.missing);
         let mut problem = None;
         if let Some(path) = &settings.file {
             let file = files::append_without_waiting(path, &settings.files);
-            problem = file
-                .as_ref()
-                .err()
-                .map(|error| format!("log file cannot be opened: {}: {error}", path.display()));
-            self.file = Some(LogFile {
-                path: path.clone(),
-                file: file.ok(),
-                missing,
-            });
+            problem =
+                file.as_ref().err().map(|error| format!("log file cannot be opened: {}: {error}", path.display()));
+            self.file = Some(LogFile { path: path.clone(), file: file.ok(), missing });
         }
         if let Some(problem) = problem {
             self.own(&problem);
@@ -107,10 +86,8 @@ impl Sinks {
                     written = true;
                     let unsent = std::mem::take(&mut self.unsent);
                     if unsent > 0 {
-                        let text = format!(
-                            "WARN ( {} ): {unsent} log lines did not reach syslog",
-                            super::current()
-                        );
+                        let text =
+                            format!("WARN ( {} ): {unsent} log lines did not reach syslog", super::current());
                         let sent = syslog.send(Severity::Warn, &time, &text);
                         self.unsent = if sent.is_err() { unsent } else { 0 };
                     }
@@ -146,23 +123,13 @@ impl Sinks {
     }
 
     fn stderr_line(&self, time: &Zoned, text: &str) {
-        let stamped = self
-            .settings
-            .as_ref()
-            .is_some_and(|settings| settings.stderr_stamp);
-        let line = if stamped {
-            format!("{} {text}\n", stamp(time))
-        } else {
-            format!("{text}\n")
-        };
+        let stamped = self.settings.as_ref().is_some_and(|settings| settings.stderr_stamp);
+        let line = if stamped { format!("{} {text}\n", stamp(time)) } else { format!("{text}\n") };
         let stderr = rustix::stdio::stderr();
         let mut left = line.as_bytes();
         while !left.is_empty() {
             let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
-            let now = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             let has_room = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
             if !has_room {
                 return;
@@ -187,10 +154,7 @@ impl LogFile {
         let mut line = String::new();
         if self.missing > 0 {
             let missing = self.missing;
-            line = format!(
-                "{stamp} WARN ( {} ): {missing} log lines are missing here\n",
-                super::current()
-            );
+            line = format!("{stamp} WARN ( {} ): {missing} log lines are missing here\n", super::current());
         }
         line.push_str(&format!("{stamp} {text}\n"));
         match file.write_all(line.as_bytes()) {
@@ -201,12 +165,7 @@ impl LogFile {
             Err(error) => {
                 self.missing = self.missing.saturating_add(1);
                 let first = self.missing == 1;
-                Err(first.then(|| {
-                    format!(
-                        "log file cannot be written: {}: {error}",
-                        self.path.display()
-                    )
-                }))
+                Err(first.then(|| format!("log file cannot be written: {}: {error}", self.path.display())))
             }
         }
     }

@@ -50,23 +50,14 @@ pub(super) struct Syslog {
 
 impl Syslog {
     pub(super) fn new(facility: Facility, ident: &str, path: &Path) -> Self {
-        Self {
-            facility,
-            ident: ident.to_owned(),
-            path: path.to_owned(),
-            socket: connect(path).ok(),
-        }
+        Self { facility, ident: ident.to_owned(), path: path.to_owned(), socket: connect(path).ok() }
     }
 
     /// Sends one message. When the server was started anew since the last one, it is looked for once.
     pub(super) fn send(&mut self, severity: Severity, time: &Zoned, text: &str) -> io::Result<()> {
         let priority = self.facility.priority(severity);
         let stamp = time.strftime("%b %e %H:%M:%S");
-        let message = format!(
-            "<{priority}>{stamp} {}[{}]: {text}",
-            self.ident,
-            std::process::id()
-        );
+        let message = format!("<{priority}>{stamp} {}[{}]: {text}", self.ident, std::process::id());
         if let Some(socket) = &self.socket {
             match socket.send(message.as_bytes()) {
                 Ok(_) => return Ok(()),

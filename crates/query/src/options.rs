@@ -1,0 +1,231 @@
+//! The command line of the client.
+
+use crate::{Counter, Format, Query, Request};
+use flow::primitive;
+use std::path::PathBuf;
+
+/// What the arguments ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Show the usage.
+    Help,
+    /// Show the version.
+    Version,
+    /// Ask the table at that socket. The second part are warnings.
+    Ask(PathBuf, Box<Request>, Vec<String>),
+}
+
+/// Where tables are asked when the command line does not say.
+const DEFAULT_SOCKET: &str = "/tmp/collect.pipe";
+/// Letters with an argument.
+const WITH_ARGUMENT: &str = "NMncTpOEP";
+/// Letters without.
+const WITHOUT: &str = "sSaeirltCUuIhV0";
+
+/// Splits arguments as getopt does: letters may be joined, and an argument may follow its letter at once.
+fn letters(arguments: &[String]) -> Result<Vec<(char, String)>, String> {
+    let mut found = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(word) = arguments.next() {
+        let Some(joined) = word.strip_prefix('-').filter(|joined| !joined.is_empty()) else { continue };
+        for (at, letter) in joined.char_indices() {
+            if WITH_ARGUMENT.contains(letter) {
+                let rest = &joined[at + letter.len_utf8()..];
+                let argument = match rest {
+                    "" => arguments.next().ok_or(format!("option requires an argument -- '{letter}'"))?.clone(),
+                    rest => rest.to_owned(),
+                };
+                found.push((letter, argument));
+                break;
+            }
+            if !WITHOUT.contains(letter) {
+                return Err(format!("invalid option -- '{letter}'"));
+            }
+            found.push((letter, String::new()));
+        }
+    }
+    Ok(found)
+}
+
+/// Reads the arguments, those behind the program's name. The error is a line for the user.
+pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
+    let mut request = Request::default();
+    let mut socket = PathBuf::from(DEFAULT_SOCKET);
+    let mut warnings = Vec::new();
+    let mut queries = Vec::new();
+    let (mut counter, mut sum, mut data) = (Some(Counter::Bytes), false, None);
+    for (letter, argument) in letters(arguments).map_err(|error| format!("ERROR: {error}"))? {
+        match letter {
+            'h' => return Ok(Command::Help),
+            'V' => return Ok(Command::Version),
+            's' => queries.push(Query::All),
+            'M' | 'N' => {
+                queries.push(if letter == 'M' {
+                    Query::Match
+                } else {
+                    Query::Counters { counter: None, sum: false }
+                });
+                data = Some(argument);
+            }
+            'e' => queries.push(Query::Erase),
+            'i' => queries.push(Query::Since),
+            't' => queries.push(Query::Status),
+            'C' => queries.push(Query::Classes),
+            'U' => queries.push(Query::Customs),
+            'n' => match counters(&argument) {
+                Some(wanted) => counter = wanted,
+                None => warnings.push(format!("WARN: -n, ignoring unknown counter: '{argument}'.")),
+            },
+            'S' => sum = true,
+            'a' => request.all_columns = true,
+            'r' => request.reset = true,
+            // Answers are always made from one state of the table.
+            'l' => {}
+            'u' => request.num_protos = true,
+            'I' => request.epoch = true,
+            '0' => request.utc = true,
+            'p' => socket = PathBuf::from(argument),
+            'P' => request.password = Some(argument),
+            'c' => request.columns = columns(&argument)?,
+            'T' => request.top = Some(top(&argument)?),
+            'O' => match format(&argument) {
+                Some(format) => request.format = format,
+                None => warnings.push(format!("WARN: -O, ignoring unknown output value: '{argument}'.")),
+            },
+            // Only E is left.
+            _ => match separator(&argument) {
+                Some(separator) => request.separator = separator,
+                None => warnings.push(format!("WARN: -E, ignoring separator: '{argument}'.")),
+            },
+        }
+    }
+    if queries.len() > 1 {
+        return Err("ERROR: -s, -t, -N, -M and -C options are each mutually exclusive.".to_owned());
+    }
+    let Some(mut query) = queries.pop() else {
+        return Err("ERROR: no query: -s shows the whole table.".to_owned());
+    };
+    if let Query::Counters { .. } = query {
+        query = Query::Counters { counter, sum };
+    }
+    if let Some(data) = data {
+        if request.columns.is_empty() {
+            return Err("ERROR: -N and -M need -c, which tells what their values stand for.".to_owned());
+        }
+        request.values = values(&data, request.columns.len())?;
+    }
+    request.query = query;
+    Ok(Command::Ask(socket, Box::new(request), warnings))
+}
+
+fn counters(word: &str) -> Option<Option<Counter>> {
+    Some(match word {
+        "bytes" => Some(Counter::Bytes),
+        "packets" => Some(Counter::Packets),
+        "flows" => Some(Counter::Flows),
+        "all" => None,
+        _ => return None,
+    })
+}
+
+fn format(word: &str) -> Option<Format> {
+    Some(match word {
+        "formatted" => Format::Formatted,
+        "csv" => Format::Csv,
+        "json" => Format::Json,
+        "event_formatted" => Format::EventFormatted,
+        "event_csv" => Format::EventCsv,
+        _ => return None,
+    })
+}
+
+fn separator(text: &str) -> Option<char> {
+    match text {
+        "\\t" => Some('\t'),
+        "\\s" => Some(' '),
+        text => {
+            let mut characters = text.chars();
+            characters.next().filter(|_| characters.next().is_none())
+        }
+    }
+}
+
+fn columns(list: &str) -> Result<Vec<String>, String> {
+    let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| match primitive::find(word) {
+            Some(primitive) => Ok(primitive.name.to_owned()),
+            None => Err(format!("ERROR: unknown primitive '{word}'")),
+        })
+        .collect()
+}
+
+fn top(argument: &str) -> Result<(Counter, Option<usize>), String> {
+    let (word, count) = match argument.split_once(',') {
+        Some((word, count)) => (word, Some(count)),
+        None => (argument, None),
+    };
+    let wrong =
+        || format!("ERROR: -T: '{argument}' is not one of bytes, packets, flows, with ,N behind it or not");
+    let counter = counters(word.trim()).flatten().ok_or_else(wrong)?;
+    let count = count.map(|count| count.trim().parse().map_err(|_| wrong())).transpose()?;
+    Ok((counter, count))
+}
+
+/// Lines of values: between semicolons, or one a line of a file.
+fn values(data: &str, columns: usize) -> Result<Vec<Vec<String>>, String> {
+    let lines: Vec<String> = match data.strip_prefix("file:") {
+        None => data.split(';').map(str::to_owned).collect(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("ERROR: {path}: {error}"))?;
+            text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+        }
+    };
+    let split = |line: String| {
+        let values: Vec<String> = line.split(',').map(|value| value.trim().to_owned()).collect();
+        if values.len() == columns {
+            return Ok(values);
+        }
+        Err(format!("ERROR: '{line}' has {} values for the {columns} primitives of -c", values.len()))
+    };
+    lines.into_iter().map(split).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(line: &str) -> Result<Request, String> {
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        parse(&arguments).map(|command| match command {
+            Command::Ask(_, request, _) => *request,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn letters_are_read_as_getopt_does() {
+        let request = ask("-sOjson -T packets,1").unwrap();
+        assert_eq!((request.format, request.top), (Format::Json, Some((Counter::Packets, Some(1)))));
+        let request = ask("-c src_host,dst_port -N 10.0.0.1,80;10.0.0.2,* -n all -S").unwrap();
+        assert_eq!(request.query, Query::Counters { counter: None, sum: true });
+        assert_eq!(request.values, [["10.0.0.1", "80"], ["10.0.0.2", "*"]]);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (line, told) in [
+            ("-w", "invalid option"),
+            ("-s -t", "mutually exclusive"),
+            ("-N 1", "need -c"),
+            ("-c foo -N 1", "unknown primitive 'foo'"),
+            ("-c src_host -N 1,2", "2 values for the 1"),
+            ("-p", "requires an argument"),
+            ("-a", "no query"),
+            ("-s -T x", "is not one of"),
+        ] {
+            let error = ask(line).unwrap_err();
+            assert!(error.contains(told), "{line}: {error}");
+        }
+    }
+}
