@@ -1,5 +1,7 @@
 //! Decoding, projection and aggregation, encoding: `cargo bench`.
 
+#![expect(missing_docs, reason = "criterion's macro makes a public function")]
+
 use aggregate::Aggregator;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flow::from_netflow::{self, Decoder, Needs, Settings};

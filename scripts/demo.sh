@@ -53,13 +53,14 @@ trap 'exit 143' TERM
 bound() { grep -qi ": [0-9A-F]*:$(printf %04X "$1") " /proc/net/udp /proc/net/udp6; }
 port=2100
 while bound "$port"; do port=$((port + 1)); done
-socket=$work/pmacct-demo.sock
+versions=$work/versions.sock
+services=$work/services.sock
 
 say "Start: nfacctd -f etc/nfacctd-demo.conf -l $port"
 (cd "$work" && exec "$programs/nfacctd" -f "$root/etc/nfacctd-demo.conf" -l "$port") >"$work/log" 2>&1 &
 daemon=$!
 until_true 20 "port $port" bound "$port"
-until_true 20 "the memory plugin" test -S "$socket"
+until_true 20 "the memory plugins" test -S "$versions" -a -S "$services"
 cat "$work/log"
 
 say "Flows: $flows, of NetFlow v5, v9 and IPFIX, a third each"
@@ -68,16 +69,19 @@ sent=$(sed -n 's/.*: \([0-9]*\) packets.*/\1/p' "$work/sent")
 
 # Until the table holds the packets of all flows that were sent.
 counted() {
-    [[ $("$programs/pmacct" -p "$socket" -s -O csv |
+    [[ $("$programs/pmacct" -p "$versions" -s -O csv |
         awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "PACKETS") at = i; next } { n += $at } END { print n + 0 }') == "$sent" ]]
 }
 until_true 20 "all $sent packets to be counted" counted
 
-say "Memory table: pmacct -s"
-"$programs/pmacct" -p "$socket" -s
+say "Memory table by version and protocol: pmacct -s"
+"$programs/pmacct" -p "$versions" -s
 
-say "One service in it, as JSON: pmacct -c proto,dst_port -M tcp,443 -O json"
-"$programs/pmacct" -p "$socket" -c proto,dst_port -M tcp,443 -O json
+say "The ten largest services: pmacct -s -T bytes,10"
+"$programs/pmacct" -p "$services" -s -T bytes,10
+
+say "One of them, as JSON: pmacct -c proto,dst_port -M tcp,443 -O json"
+"$programs/pmacct" -p "$services" -c proto,dst_port -M tcp,443 -O json
 
 say "Files of the print plugin, a JSON object a line"
 # Tables are written at each refresh time, and at the end.

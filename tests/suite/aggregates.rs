@@ -218,13 +218,13 @@ fn flows_lie_in_the_bin_of_their_start() {
          print_history_roundoff: m
          timestamps_since_epoch: true",
     );
-    // Flows start 60 s before the export; 1,700,000,000 is 20 s into a minute.
+    // 1,700,000,000 is 20 s into a minute. A start on the border counts to the minute that it ends.
     let flow = |start_before_s: u32, packets| {
         let mut record = web(1, 1024, packets, 100);
         record.switched = [UPTIME - start_before_s * 1000, UPTIME];
         record
     };
-    let rows = collected(&setup, [v5_of(&[flow(10, 1), flow(15, 2), flow(30, 4), flow(80, 8), flow(81, 16)])]);
+    let rows = collected(&setup, [v5_of(&[flow(10, 1), flow(15, 2), flow(30, 4), flow(79, 8), flow(80, 16)])]);
     let bins: Vec<_> = rows
         .json("out.json")
         .iter()

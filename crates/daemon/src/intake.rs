@@ -42,15 +42,6 @@ impl fmt::Display for Refused {
 }
 
 impl Intake {
-    /// Workers that the intake can feed: of a file, one.
-    pub(crate) fn workers(&self) -> usize {
-        match self {
-            Self::Udp(settings) => settings.workers.max(1),
-            #[cfg(feature = "pcap")]
-            Self::File(_) => 1,
-        }
-    }
-
     /// Opens a source for each worker, and what wakes it.
     pub(crate) fn open(&self) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {

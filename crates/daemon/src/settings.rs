@@ -88,6 +88,7 @@ impl Settings {
             .iter()
             .filter_map(|plugin| plugin_settings(plugin, daemon, &customs, files, problems))
             .collect();
+        sources(config, problems);
         let intake = intake(config, problems);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
@@ -121,6 +122,30 @@ impl Settings {
 /// The line that sets a key of the core; without one, the file as a whole.
 fn blame<'a, T>(config: &'a Config, key: &config::Key<T>) -> &'a Origin {
     config.core_origin(key).unwrap_or(config.source())
+}
+
+/// AS numbers and networks come from the export protocol; other sources are told to have no effect yet.
+fn sources(config: &Config, problems: &mut Problems) {
+    let asked = [
+        (
+            "nfacctd_as",
+            config.core(&aggregation::NFACCTD_AS).map(|source| source.word()),
+            config.core_origin(&aggregation::NFACCTD_AS),
+        ),
+        (
+            "nfacctd_net",
+            config.core(&aggregation::NFACCTD_NET).map(|source| source.word()),
+            config.core_origin(&aggregation::NFACCTD_NET),
+        ),
+    ];
+    for (key, word, origin) in asked {
+        if let (Some(word), Some(origin)) = (word, origin)
+            && !["netflow", "sflow"].contains(&word)
+        {
+            let text = format!("{key}: {word} has no effect in this version yet; the export protocol is used.");
+            problems.warn(origin, text, None);
+        }
+    }
 }
 
 /// Mask and owners of files, as the core has them.

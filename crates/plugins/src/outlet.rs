@@ -52,6 +52,7 @@ impl Outlet {
     }
 
     /// Offers a full table, or gets it back when the plugin is behind.
+    #[expect(clippy::result_large_err, reason = "a table that comes back is moved, not boxed: it is rare")]
     pub fn offer(&self, table: Table) -> Result<(), Table> {
         self.early.try_send(table).map_err(|refused| match refused {
             TrySendError::Full(table) | TrySendError::Disconnected(table) => table,

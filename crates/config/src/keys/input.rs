@@ -65,7 +65,7 @@ keys! {
 
     /// Multicast groups to join, at most 20.
     NFACCTD_MCAST_GROUPS: Option<Vec<String>> = list(&["nfacctd_mcast_groups", "sfacctd_mcast_groups"])
-        .daemons(COLLECTORS).acts();
+        .daemons(COLLECTORS);
 
     /// eBPF program that spreads datagrams over several daemons on one port.
     NFACCTD_RP_EBPF_PROG: Option<PathBuf> = path(&["nfacctd_rp_ebpf_prog", "sfacctd_rp_ebpf_prog"])
@@ -111,7 +111,7 @@ keys! {
     /// Leaves out the warnings about versions and sequence numbers.
     NFACCTD_DISABLE_SANITY_CHECKS: bool = boolean(&[
         "nfacctd_disable_sanity_checks", "sfacctd_disable_sanity_checks",
-    ]).default("false").daemons(COLLECTORS).acts();
+    ]).default("false").daemons(COLLECTORS);
 
     /// Rejects sets whose padding is not zero.
     NFACCTD_PRE_PROCESSING_CHECKS: bool = boolean(&["nfacctd_pre_processing_checks"]).default("false")

@@ -168,17 +168,15 @@ impl Worker {
         while !self.stop.is_requested() {
             match file.fill(&mut batch) {
                 Ok(Filled::Datagrams) => self.batch(&batch),
-                Ok(Filled::Ended) => {
-                    self.pause(settings.delay, wake);
-                    match file.again() {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(error) => {
-                            tracing::error!("{path}: {error}");
-                            break;
-                        }
+                // The next round is opened first, so that who watches the file sees that it is not over.
+                Ok(Filled::Ended) => match file.again() {
+                    Ok(true) => self.pause(settings.delay, wake),
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::error!("{path}: {error}");
+                        break;
                     }
-                }
+                },
                 Err(error) => {
                     self.batch(&batch);
                     tracing::error!("{path}: {error}");

@@ -1,0 +1,89 @@
+//! A sequence of datagrams of two exporters.
+//!
+//! Input: for each datagram two octets of length (the top bit says which exporter sends it) and its octets. Time goes on
+//! by a second between datagrams.
+#![no_main]
+
+use flow::from_netflow::{self, Counts, Decoder, Needs, Settings};
+use flow::primitive::{Daemons, PRIMITIVES};
+use flow::row::{FieldSet, Layout, Rows};
+use libfuzzer_sys::fuzz_target;
+use std::net::IpAddr;
+use std::sync::Arc;
+use wire::Reader;
+
+const TEMPLATES: usize = 8;
+const PENDING_OCTETS: usize = 4096;
+/// What a waiting set may cost beyond its octets.
+const HELD: usize = 64;
+
+fn decoder() -> (Decoder, Rows) {
+    let mut fields = FieldSet::default();
+    PRIMITIVES
+        .iter()
+        .filter(|primitive| primitive.daemons.has(Daemons::NFACCTD))
+        .filter_map(|primitive| primitive.field)
+        .for_each(|field| fields.insert(field));
+    from_netflow::require(&mut fields, true);
+    let layout = Arc::new(Layout::new(&fields, &[]));
+    let rows = Rows::new(&layout);
+    let needs = Needs { layout, customs: Arc::from([]), stamps: true };
+    let settings = Settings {
+        renormalize: true,
+        max_exporters: 2,
+        max_templates: TEMPLATES,
+        pending_octets: PENDING_OCTETS,
+        pending_age: 10_000_000,
+        ..Settings::default()
+    };
+    (Decoder::new(needs, settings), rows)
+}
+
+/// The next datagram, and who sends it.
+fn datagram<'a>(r: &mut Reader<'a>) -> Option<(IpAddr, &'a [u8])> {
+    let head = r.u16().ok()?;
+    let wanted = usize::from(head & 0x7fff).min(r.left());
+    let source = [192, 0, 2, 1 + (head >> 15) as u8];
+    Some((source.into(), r.take(wanted).ok()?))
+}
+
+/// Sets that wait, by what has become of those that came.
+fn waiting(counts: &Counts) -> u64 {
+    counts.sets_kept - counts.sets_recovered - counts.sets_expired - counts.sets_crowded - counts.sets_abandoned
+}
+
+fn add(all: &mut Counts, some: &Counts) {
+    all.sets_kept += some.sets_kept;
+    all.sets_recovered += some.sets_recovered;
+    all.sets_expired += some.sets_expired;
+    all.sets_crowded += some.sets_crowded;
+    all.sets_abandoned += some.sets_abandoned;
+}
+
+fuzz_target!(|input: &[u8]| {
+    let (mut decoder, mut rows) = decoder();
+    let mut r = Reader::new(input);
+    let mut all = Counts::default();
+    let mut arrival = 1_700_000_000_000_000;
+    let mut octets = 0;
+    while let Some((source, datagram)) = datagram(&mut r) {
+        arrival += 1_000_000;
+        octets += datagram.len();
+        let opened = decoder.datagram(source, datagram, arrival, &mut rows).is_ok();
+        let counts = decoder.take_counts();
+        add(&mut all, &counts);
+        assert!(opened || rows.is_empty(), "a datagram that is refused gives no rows");
+        // No record is shorter than an octet, each gives at most two rows; what waited comes from datagrams before.
+        assert!(rows.len() <= 2 * octets, "{} rows of {octets} octets", rows.len());
+        assert_eq!(rows.len() as u64, counts.rows);
+        assert!(waiting(&all) as usize <= 2 * PENDING_OCTETS / HELD, "{} sets wait", waiting(&all));
+        assert!(decoder.take_notices().len() <= 64);
+        assert!(decoder.exporters().all(|exporter| exporter.templates().count() <= 2 * TEMPLATES));
+        rows.clear();
+        decoder.trim_strings();
+    }
+    assert!(decoder.exporters().count() <= 2);
+    decoder.expire(arrival + 20_000_000);
+    add(&mut all, &decoder.take_counts());
+    assert_eq!(waiting(&all), 0, "all sets have come to an end");
+});

@@ -1,0 +1,10 @@
+//! Files of custom primitives: each line gives a primitive or a problem, or nothing.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|octets: &[u8]| {
+    let text = String::from_utf8_lossy(octets);
+    let (customs, problems) = flow::custom::parse(&text);
+    assert!(customs.len() + problems.len() <= text.lines().count());
+});

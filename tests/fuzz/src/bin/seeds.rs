@@ -1,0 +1,58 @@
+//! Writes seeds for the targets: good traffic, frames and configurations.
+
+use netflow::encode::{Message, field, variable};
+use netflow::template::{Kind, Template, VARIABLE};
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+use testkit::capture_file;
+use testkit::traffic::{Flows, Stream, Version};
+
+const NOW: u32 = 1_700_000_000;
+/// Octets of a capture file before its first frame's octets.
+const PCAP_HEAD: usize = 24 + 16;
+
+fn options() -> Vec<u8> {
+    let template = |id, fields| Template::new(1, id, Kind::Options { scopes: 1 }, fields);
+    let interfaces = template(400, vec![field(10, 4), field(82, VARIABLE)]);
+    let samplers = template(401, vec![field(302, 2), field(305, 4), field(306, 4)]);
+    Message::ipfix(1, 0, NOW)
+        .templates(&[&interfaces, &samplers])
+        .data(400, |w| {
+            w.u32(7);
+            variable(w, b"xe-0/0/7");
+        })
+        .data(401, |w| _ = w.u16(3).u32(1).u32(99))
+        .withdraw(400, true)
+        .finish()
+}
+
+fn write(folder: &Path, target: &str, name: &str, octets: &[u8]) -> io::Result<()> {
+    let folder = folder.join("corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), octets)
+}
+
+fn main() -> io::Result<()> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let ends: [SocketAddrV4; 2] =
+        [([192, 0, 2, 1], 9), ([192, 0, 2, 2], 2055)].map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+    for (name, version) in [("v5", Version::V5), ("v9", Version::V9), ("ipfix", Version::Ipfix)] {
+        let flows: Vec<_> = Flows::new(1).take(12).collect();
+        let mut datagrams = Stream::new(version, 1, NOW).datagrams(&flows);
+        datagrams.push(options());
+        let mut sequence = Vec::new();
+        for (number, datagram) in datagrams.iter().enumerate() {
+            let head = datagram.len() as u16 | (number as u16 % 2) << 15;
+            sequence.extend(head.to_be_bytes());
+            sequence.extend(datagram);
+            write(&folder, "template", &format!("{name}-{number}"), datagram)?;
+            let file = capture_file::pcap(NOW, &[(ends[0], ends[1], datagram)]);
+            write(&folder, "packet", &format!("{name}-{number}"), &[&[1], &file[PCAP_HEAD..]].concat())?;
+        }
+        write(&folder, "netflow", name, &sequence)?;
+    }
+    let lines = "\0! seed\nplugins: print[p], memory[m]\naggregate[p]: src_host, dst_host, proto\n\
+        print_output[p]: json\nprint_refresh_time[p]: 10\nprint_history[p]: 5m\nimt_path[m]: /tmp/m\nnfacctd_port: 2055\n";
+    write(&folder, "config", "seed", lines.as_bytes())
+}
