@@ -17,9 +17,10 @@ fn good(ports: &[u16]) -> Vec<u8> {
 
 /// Resident memory of a process, octets.
 fn resident(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.expect("the kernel tells of a process that runs") * 1024
 }
 
 #[test]
@@ -147,7 +148,8 @@ impl Chance {
                 1 => datagram.extend_from_within(at..),
                 // Heads, where the lengths and counts are, are hit more often.
                 _ => {
-                    if let Some(octet) = datagram.get_mut(if self.next() % 2 == 0 { at } else { at % 64 }) {
+                    if let Some(octet) = datagram.get_mut(if self.next().is_multiple_of(2) { at } else { at % 64 })
+                    {
                         *octet = self.next() as u8;
                     }
                 }

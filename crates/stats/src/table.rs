@@ -76,7 +76,6 @@ counters! {
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a count of records that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
-    DatagramsFaultySet = Worker Total "datagrams_rejected_total" "faulty_set": "With a broken set before anything of use";
     DatagramsNoRoom = Worker Total "datagrams_rejected_total" "exporters_full": "From an exporter beyond the bound of exporters";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
     Exporters = Worker Gauge "exporters" "": "Exporters known now";

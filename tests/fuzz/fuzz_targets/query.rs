@@ -1,15 +1,18 @@
-//! Requests at the memory table's socket.
+//! What a client sends to the memory plugin's socket: a request that is read is written and read back as the same one, and none
+//! makes the reader take in more than a request may have.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use query::Request;
+use query::{MAX_REQUEST, Request};
 
-fuzz_target!(|octets: &[u8]| {
-    let mut rest = octets;
-    if let Ok(request) = Request::read(&mut rest) {
-        let mut again = Vec::new();
-        if request.write(&mut again).is_ok() {
-            assert_eq!(Request::read(&mut again.as_slice()).ok(), Some(request));
+fuzz_target!(|input: &[u8]| {
+    let mut rest = input;
+    let read = Request::read(&mut rest);
+    assert!(input.len() - rest.len() <= MAX_REQUEST + 8);
+    if let Ok(request) = read {
+        let mut written = Vec::new();
+        if request.write(&mut written).is_ok() {
+            assert_eq!(Request::read(&mut written.as_slice()).expect("what was written is read"), request);
         }
     }
 });

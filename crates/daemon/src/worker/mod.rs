@@ -264,6 +264,7 @@ impl Worker {
             (Counter::TemplatesEvicted, counts.templates_evicted),
             (Counter::SequenceGaps, counts.sequence_gaps),
             (Counter::SequenceLost, counts.sequence_lost),
+            (Counter::SequenceRestarts, counts.sequence_back),
         ] {
             tally.add(counter, count);
         }

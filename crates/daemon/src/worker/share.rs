@@ -68,6 +68,7 @@ impl Share {
             match self.outlet.offer(self.aggregator.take()) {
                 Ok(()) => {
                     self.tally.add(Counter::FlushEarly, 1);
+                    self.tally.add(Counter::TablesHanded, 1);
                     return true;
                 }
                 Err(table) => self.aggregator.give_back(table),
@@ -89,6 +90,8 @@ impl Share {
     pub(crate) fn answer(&mut self) {
         if self.outlet.is_asked() {
             self.outlet.answer(self.aggregator.take());
+            self.tally.add(Counter::TablesHanded, 1);
+            self.publish();
         }
     }
 

@@ -39,6 +39,8 @@ pub struct Counts {
     pub templates_evicted: u64,
     /// Jumps of sequence numbers.
     pub sequence_gaps: u64,
+    /// Older sequence numbers than expected: restarts, or datagrams out of order.
+    pub sequence_back: u64,
     /// Units (flows, datagrams, records) missing by sequence numbers.
     pub sequence_lost: u64,
 }

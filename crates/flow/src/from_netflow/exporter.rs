@@ -145,10 +145,14 @@ impl Exporter {
             return;
         };
         let units = u32::try_from(units).unwrap_or(0);
-        if let Seen::Forward(lost) = self.sequence.check(header.version, header.domain, header.sequence, units) {
-            context.counts.sequence_gaps += 1;
-            context.counts.sequence_lost += u64::from(lost);
-            context.notice(Notice::Gap { exporter: self.address, domain: header.domain, lost });
+        match self.sequence.check(header.version, header.domain, header.sequence, units) {
+            Seen::First | Seen::Good => {}
+            Seen::Back => context.counts.sequence_back += 1,
+            Seen::Forward(lost) => {
+                context.counts.sequence_gaps += 1;
+                context.counts.sequence_lost += u64::from(lost);
+                context.notice(Notice::Gap { exporter: self.address, domain: header.domain, lost });
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
+use query::Request;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -54,5 +55,8 @@ fn main() -> io::Result<()> {
     }
     let lines = "\0! seed\nplugins: print[p], memory[m]\naggregate[p]: src_host, dst_host, proto\n\
         print_output[p]: json\nprint_refresh_time[p]: 10\nprint_history[p]: 5m\nimt_path[m]: /tmp/m\nnfacctd_port: 2055\n";
-    write(&folder, "config", "seed", lines.as_bytes())
+    write(&folder, "config", "seed", lines.as_bytes())?;
+    let mut request = Vec::new();
+    Request::default().write(&mut request)?;
+    write(&folder, "query", "seed", &request)
 }
