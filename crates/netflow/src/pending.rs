@@ -34,6 +34,13 @@ pub struct Lost {
     pub crowded: u64,
 }
 
+impl Held {
+    /// Octets that it takes, with what keeping it costs: a set may be empty.
+    fn cost(&self) -> usize {
+        self.body.len() + size_of::<Self>()
+    }
+}
+
 impl Pending {
     /// Keeps at most `max_octets` for at most `max_age` microseconds.
     pub fn new(max_octets: usize, max_age: u64) -> Self {
@@ -43,15 +50,16 @@ impl Pending {
     /// Keeps a set; older ones make room.
     pub fn keep(&mut self, header: Header, id: u16, body: &[u8], arrival: u64) -> Lost {
         let mut lost = self.expire(arrival);
-        if body.len() > self.max_octets {
+        let held = Held { header, id, body: body.into(), arrival };
+        if held.cost() > self.max_octets {
             lost.crowded += 1;
             return lost;
         }
-        while self.octets + body.len() > self.max_octets && self.drop_first() {
+        while self.octets + held.cost() > self.max_octets && self.drop_first() {
             lost.crowded += 1;
         }
-        self.octets += body.len();
-        self.held.push_back(Held { header, id, body: body.into(), arrival });
+        self.octets += held.cost();
+        self.held.push_back(held);
         lost
     }
 
@@ -68,7 +76,7 @@ impl Pending {
     fn drop_first(&mut self) -> bool {
         match self.held.pop_front() {
             Some(held) => {
-                self.octets -= held.body.len();
+                self.octets -= held.cost();
                 true
             }
             None => false,
@@ -83,7 +91,7 @@ impl Pending {
         }
         let (taken, left): (Vec<_>, Vec<_>) = self.held.drain(..).partition(waits);
         self.held = left.into();
-        self.octets -= taken.iter().map(|held| held.body.len()).sum::<usize>();
+        self.octets -= taken.iter().map(Held::cost).sum::<usize>();
         taken
     }
 
@@ -105,14 +113,14 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_by_octets_and_age() {
         let header = Header { domain: 1, ..Header::default() };
-        let mut pending = Pending::new(100, 1000);
+        let mut pending = Pending::new(100 + size_of::<Held>(), 1000);
         assert_eq!(pending.keep(header, 256, &[0; 60], 0), Lost::default());
         assert_eq!(pending.keep(header, 257, &[0; 60], 10), Lost { crowded: 1, expired: 0 });
         assert!(pending.take(1, 256).is_empty());
         assert_eq!(pending.take(1, 257).len(), 1);
         pending.keep(header, 258, &[0; 60], 20);
         assert_eq!(pending.keep(header, 256, &[0; 60], 5000), Lost { crowded: 0, expired: 1 });
-        assert_eq!(pending.keep(header, 256, &[0; 200], 5000), Lost { crowded: 1, expired: 0 });
+        assert_eq!(pending.keep(header, 256, &[0; 300], 5000), Lost { crowded: 1, expired: 0 });
         assert_eq!(pending.len(), 1);
     }
 }

@@ -251,8 +251,13 @@ pub struct Cache<P> {
     /// Ids that were withdrawn and not announced since.
     withdrawn: HashSet<u64, FixedState>,
     max: usize,
+    /// What the younger generation weighs: a template of many fields weighs as several.
+    weight: usize,
     evicted: u64,
 }
+
+/// Fields for which a template counts as one.
+const FIELDS_PER_TEMPLATE: usize = 128;
 
 type Map<P> = HashMap<u64, (Template, P), FixedState>;
 
@@ -268,6 +273,7 @@ impl<P> Cache<P> {
             old: Map::default(),
             withdrawn: HashSet::default(),
             max: max.max(1),
+            weight: 0,
             evicted: 0,
         }
     }
@@ -284,7 +290,11 @@ impl<P> Cache<P> {
             *entry = (template, payload);
             return Announced::Changed;
         }
-        if self.young.len() >= self.max {
+        // Long templates fill a generation as many short ones do.
+        let cost = |fields: usize| fields.div_ceil(FIELDS_PER_TEMPLATE).max(1);
+        self.weight += cost(template.fields.len());
+        if self.weight > self.max {
+            self.weight = cost(template.fields.len());
             self.evicted += self.old.len() as u64;
             self.old = std::mem::take(&mut self.young);
         }

@@ -16,7 +16,7 @@ fn check(packet: &Packet<'_>) {
         assert!(offset <= len);
     }
     assert!(packet.payload().len() <= len);
-    assert!(packet.labels.len() % 4 == 0 && packet.labels.len() <= len);
+    assert!(packet.labels.len().is_multiple_of(4) && packet.labels.len() <= len);
     if let (Some(l3), Some(l4)) = (offsets.l3, offsets.l4) {
         assert!(l3 < l4, "layers stand in order");
     }

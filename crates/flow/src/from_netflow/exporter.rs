@@ -278,6 +278,10 @@ impl Exporter {
             let template = template.clone();
             context.notice(Notice::Template { exporter: self.address, template });
         }
+        // Nothing can wait for a template that was known.
+        if announced == Announced::Same {
+            return;
+        }
         for held in self.pending.take(domain, id) {
             context.counts.sets_recovered += 1;
             self.data(&held.header, id, &held.body, held.arrival, context);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Most facts of one kind that are kept of one exporter.
-const MAX_FACTS: usize = 65_536;
+const MAX_FACTS: usize = 16_384;
 
 type Map<T> = HashMap<(u32, u64), T, FixedState>;
 
@@ -25,6 +25,14 @@ pub(crate) struct Known {
     starts: Map<u64>,
     /// The address that the exporter gives as its own.
     pub(crate) address: Option<IpAddr>,
+}
+
+/// Octets of a name that are kept; the widest columns that show names hold 255.
+const MAX_NAME: usize = 255;
+
+/// A name, cut where nobody could have meant it.
+fn name(octets: &[u8]) -> Box<[u8]> {
+    octets.get(..MAX_NAME).unwrap_or(octets).into()
 }
 
 /// Keeps a fact; at the bound only known ids are renewed.
@@ -51,14 +59,14 @@ impl Known {
             }
         }
         if let (Some(id), Some(name)) = (facts.interface, facts.interface_label()) {
-            keep(&mut self.interfaces, domain, id, name.into());
+            keep(&mut self.interfaces, domain, id, self::name(name));
         }
         if let (Some(id), Some(name)) = (facts.application, facts.application_label()) {
-            keep(&mut self.applications, domain, application_id(id), name.into());
+            keep(&mut self.applications, domain, application_id(id), self::name(name));
         }
         if let Some(id) = facts.vrf {
             if let Some(name) = facts.vrf_name {
-                keep(&mut self.vrfs, domain, id, name.into());
+                keep(&mut self.vrfs, domain, id, self::name(name));
             }
             if let Some(distinguisher) = facts.route_distinguisher {
                 keep(&mut self.distinguishers, domain, id, distinguisher);

@@ -216,6 +216,9 @@ impl Compiler<'_> {
             })
             .nth(occurrence)
             .and_then(|(number, (field, at))| {
+                // No datagram holds a record in which a fixed field ends beyond 65,535 octets.
+                let fixed = field.length != template::VARIABLE;
+                at.checked_add(if fixed { field.length } else { 0 })?;
                 Some(Src { field: u16::try_from(number).ok()?, at: *at, len: field.length })
             })
     }
