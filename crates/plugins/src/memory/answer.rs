@@ -12,6 +12,7 @@ use flow::schema::{Schema, Source, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
 use jiff::tz::TimeZone;
 use query::{Counter, Format, Query, Request};
+use std::time::Instant;
 
 /// Octets of a piece of an answer.
 const PIECE: usize = 256 << 10;
@@ -28,12 +29,14 @@ pub(super) struct Answerer {
 struct Out<'a> {
     to: &'a Sender<Vec<u8>>,
     piece: Vec<u8>,
+    /// When the client must have taken the whole answer: others wait meanwhile.
+    until: Instant,
     gone: bool,
 }
 
 impl<'a> Out<'a> {
     fn new(to: &'a Sender<Vec<u8>>, kind: u8) -> Self {
-        Self { to, piece: vec![kind], gone: false }
+        Self { to, piece: vec![kind], until: Instant::now() + CLIENT_PATIENCE, gone: false }
     }
 
     fn line(&mut self, text: &str) {
@@ -50,7 +53,7 @@ impl<'a> Out<'a> {
 
     fn send(&mut self) {
         let piece = std::mem::take(&mut self.piece);
-        self.gone |= self.to.send_timeout(piece, CLIENT_PATIENCE).is_err();
+        self.gone |= self.gone || self.to.send_deadline(piece, self.until).is_err();
     }
 }
 
@@ -113,9 +116,7 @@ impl Answerer {
         let result = if refused { Err("wrong password: -P gives it".to_owned()) } else { Ok(()) };
         let done = result.and_then(|()| {
             let mut out = Out::new(to, query::ANSWER);
-            self.make(table, request, now, &mut out)?;
-            out.send();
-            Ok(())
+            self.make(table, request, now, &mut out)
         });
         if let Err(problem) = done {
             let mut out = Out::new(to, query::PROBLEM);
@@ -163,7 +164,9 @@ impl Answerer {
                 }
             }
         }
-        if request.reset && !matchers.is_empty() {
+        // What a client could not take is not removed.
+        out.send();
+        if request.reset && !matchers.is_empty() && !out.gone {
             table.retain(|key, values, strings| !matchers.iter_mut().any(|m| m.matches(key, values, strings)));
         }
         Ok(())
