@@ -40,6 +40,14 @@ fn an_unknown_primitive_ends_the_daemon() {
 }
 
 #[test]
+fn formatted_output_refuses_columns_that_have_no_width() {
+    let finished = printing("src_host, as_path").more_config("print_output: formatted").run();
+    assert_eq!(finished.code(), Some(1));
+    let told = |line: &&str| line.contains("ERROR") && line.contains("as_path") && line.contains("print_output");
+    assert!(finished.log.lines().any(|line| told(&line)), "{}", finished.log);
+}
+
+#[test]
 fn an_unknown_key_is_a_warning_that_names_a_known_one() {
     let process = start(&printing("src_host").more_config("print_refresh_tme: 10"));
     let line = process.wait_for_log("print_refresh_tme");

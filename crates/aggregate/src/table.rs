@@ -278,6 +278,13 @@ impl Table {
         }
     }
 
+    /// Forgets all aggregates and strings, and gives their memory back.
+    pub fn clear(&mut self) {
+        self.entries = Vec::new();
+        self.strings = Strings::default();
+        self.index = vec![0; MIN_SLOTS];
+    }
+
     /// Keeps the aggregates for which `keep` is true; it may change their values.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &mut [u64], &Strings) -> bool) {
         let (stride, key_words) = (self.schema.stride(), self.schema.key_words);

@@ -110,6 +110,7 @@ impl Service {
         let started = (clock::now() / 1_000_000) as i64;
         let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
         let pipeline = Pipeline::new(aggregations, settings.customs.clone(), started);
+        refuse_columns(&settings.plugins, &pipeline)?;
         let templates = settings
             .templates_file
             .as_ref()
@@ -376,6 +377,21 @@ fn open(settings: &Settings) -> Result<Opened, String> {
     };
     let memories = settings.plugins.iter().map(memory).collect::<Result<_, _>>()?;
     Ok(Opened { sources, memories })
+}
+
+/// Some columns have no width that formatted output could give them.
+fn refuse_columns(plugins: &[PluginSettings], pipeline: &Pipeline) -> Result<(), String> {
+    for (plugin, schema) in plugins.iter().zip(&pipeline.schemas) {
+        let PluginKind::Print(print) = &plugin.kind else { continue };
+        let refused = print.refused(schema);
+        if !refused.is_empty() {
+            let (name, columns) = (&plugin.name, refused.join(", "));
+            return Err(format!(
+                "aggregate[{name}]: formatted output cannot show {columns}; csv and json can (print_output[{name}])"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read_allow_list(path: &std::path::Path) -> Result<AllowList, String> {

@@ -6,16 +6,14 @@ use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History};
 use crate::statistics;
 use crate::worker::Bound;
-use aggregate::time_bin::{Roundoff, Width};
+use aggregate::time_bin::Roundoff;
 use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
-use config::{Config, Origin, Plugin, Problems, Span};
-use encode::Style;
+use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
 use flow::from_netflow;
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
-use jiff::tz::TimeZone;
-use plugins::print::Output;
+use plugins::sink;
 use runtime::{files, log, privileges};
 use std::path::PathBuf;
 
@@ -86,7 +84,7 @@ impl Settings {
         let plugins: Vec<_> = config
             .plugins()
             .iter()
-            .filter_map(|plugin| plugin_settings(plugin, daemon, &customs, files, problems))
+            .filter_map(|plugin| plugin_settings(plugin, daemon, &customs, problems))
             .collect();
         sources(config, problems);
         let intake = intake(config, problems);
@@ -252,11 +250,10 @@ fn plugin_settings(
     plugin: &Plugin,
     daemon: Daemons,
     customs: &[Custom],
-    files: files::Settings,
     problems: &mut Problems,
 ) -> Option<PluginSettings> {
     let history = history(plugin);
-    let style = style(plugin);
+    let style = sink::style(plugin);
     let stitching = plugin.get(&aggregation::NFACCTD_STITCHING);
     let options = Options {
         bins: history.is_some(),
@@ -293,7 +290,8 @@ fn plugin_settings(
     };
     let kind = match plugin.kind {
         config::PluginKind::Print => {
-            PluginKind::Print(print_settings(plugin, style, history, files, bound, problems)?)
+            let read = plugins::print::Settings::read(plugin, problems);
+            PluginKind::Print(plugins::print::Settings { max_aggregates: bound.aggregates, ..read })
         }
         config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
             name: plugin.name.clone(),
@@ -301,7 +299,7 @@ fn plugin_settings(
             password: plugin.get(&memory::IMT_PASSWD),
             max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
             style,
-            files,
+            files: sink::files(plugin, problems),
         }),
         other => {
             problems.warn(
@@ -355,87 +353,8 @@ fn history(plugin: &Plugin) -> Option<History> {
     if plugin.kind == config::PluginKind::Memory {
         return None;
     }
-    let width = match plugin.get(&print::PRINT_HISTORY)? {
-        Span::Seconds(seconds) => Width::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)),
-        Span::Months(months) => Width::Months(months.max(1)),
-    };
+    let width = sink::width(plugin.get(&print::PRINT_HISTORY))?;
     let roundoff = plugin.get(&print::PRINT_HISTORY_ROUNDOFF).unwrap_or_default();
     let offset = u32::try_from(plugin.get(&print::PRINT_HISTORY_OFFSET).as_secs()).unwrap_or(u32::MAX);
     Some(History { width, roundoff: Roundoff::parse(&roundoff), offset })
-}
-
-fn style(plugin: &Plugin) -> Style {
-    Style {
-        zone: if plugin.get(&time::TIMESTAMPS_UTC) { TimeZone::UTC } else { TimeZone::system() },
-        since_epoch: plugin.get(&time::TIMESTAMPS_SINCE_EPOCH),
-        rfc3339: plugin.get(&time::TIMESTAMPS_RFC9557),
-        whole_seconds: plugin.get(&time::TIMESTAMPS_SECS),
-        num_protos: plugin.get(&print::PRINT_NUM_PROTOS),
-        tcpflags_as_array: plugin.get(&encoding::TCPFLAGS_ENCODE_AS_ARRAY),
-        fwd_status_as_string: plugin.get(&encoding::FWD_STATUS_ENCODE_AS_STRING),
-        mpls_label_stack_as_array: plugin.get(&encoding::MPLS_LABEL_STACK_ENCODE_AS_ARRAY),
-        label_as_map: plugin.get(&encoding::PRE_TAG_LABEL_ENCODE_AS_MAP),
-        comms_as_array: plugin.get(&encoding::BGP_COMMS_ENCODE_AS_ARRAY),
-        as_path_as_array: plugin.get(&encoding::AS_PATH_ENCODE_AS_ARRAY),
-        separator: plugin.get(&print::PRINT_OUTPUT_SEPARATOR),
-    }
-}
-
-fn print_settings(
-    plugin: &Plugin,
-    style: Style,
-    history: Option<History>,
-    files: files::Settings,
-    bound: Bound,
-    problems: &mut Problems,
-) -> Option<plugins::print::Settings> {
-    let mut name = |key: &config::Key<Option<PathBuf>>, word: &str| -> Option<Option<encode::names::Template>> {
-        let Some(path) = plugin.get(key) else { return Some(None) };
-        match encode::names::Template::parse(&path.to_string_lossy()) {
-            Ok(template) => Some(Some(template)),
-            Err(unsupported) => {
-                let origin = plugin.blame(key);
-                let letter = unsupported.0.map_or("a % at the end".to_owned(), |letter| format!("%{letter}"));
-                problems.fatal(origin, format!("{word}, {letter} not supported."), None);
-                None
-            }
-        }
-    };
-    let file = name(&output::PRINT_OUTPUT_FILE, "print_output_file")?;
-    let latest = name(&output::PRINT_LATEST_FILE, "print_latest_file")?;
-    let word = plugin.get(&print::PRINT_OUTPUT).word();
-    let Some(output) = Output::parse(word) else {
-        problems.fatal(
-            plugin.blame(&print::PRINT_OUTPUT),
-            format!("print_output[{}]: {word} is not built yet", plugin.name),
-            Some("formatted, csv, json, event_formatted and event_csv are".to_owned()),
-        );
-        return None;
-    };
-    let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-    let trigger = plugin.get(&print::PRINT_TRIGGER_EXEC).and_then(|command| {
-        plugins::print::Trigger::parse(&command, plugin.get(&print::PRINT_TRIGGER_EXEC_ASYNC))
-    });
-    Some(plugins::print::Settings {
-        name: plugin.name.clone(),
-        output,
-        file,
-        latest,
-        append: plugin.get(&output::PRINT_OUTPUT_FILE_APPEND),
-        lock_file: plugin.get(&output::PRINT_OUTPUT_LOCK_FILE),
-        markers: plugin.get(&print::PRINT_MARKERS),
-        write_empty_file: plugin.get(&output::PRINT_WRITE_EMPTY_FILE),
-        style,
-        files,
-        refresh: seconds(plugin.get(&print::PRINT_REFRESH_TIME)),
-        startup_delay: seconds(plugin.get(&print::PRINT_STARTUP_DELAY)),
-        roundoff: Roundoff::parse(&plugin.get(&print::PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
-        history: history.map_or(0, |history| match history.width {
-            Width::Seconds(seconds) => u64::from(seconds),
-            Width::Months(months) => u64::from(months) * 30 * 86_400,
-        }),
-        trigger,
-        writer_id: plugin.get(&output::WRITER_ID_STRING),
-        max_aggregates: bound.aggregates,
-    })
 }

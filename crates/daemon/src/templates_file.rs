@@ -21,7 +21,7 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scopes: Option<u16>,
     #[serde(default, skip_serializing_if = "is_false")]
-    v9_scopes: bool,
+    v9: bool,
     fields: Vec<(u32, u16, u16)>,
 }
 
@@ -39,7 +39,7 @@ impl Line {
                 Kind::Data => None,
                 Kind::Options { scopes } => Some(scopes),
             },
-            v9_scopes: template.has_v9_scopes,
+            v9: !template.ipfix,
             fields: template.fields.iter().map(|f| (f.enterprise, f.element, f.length)).collect(),
         }
     }
@@ -50,7 +50,7 @@ impl Line {
         let kind = self.scopes.map_or(Kind::Data, |scopes| Kind::Options { scopes });
         let fields = self.fields.into_iter().map(field).collect();
         let mut template = Template::new(self.domain, self.template, kind, fields);
-        template.has_v9_scopes = self.v9_scopes;
+        template.ipfix = !self.v9;
         let usable = template.min_length > 0 && template.fields.len() <= netflow::template::MAX_FIELDS;
         (usable && template.id >= netflow::datagram::MIN_TEMPLATE_ID).then_some((self.exporter, template))
     }
@@ -78,24 +78,24 @@ pub(crate) fn read(path: &Path) -> io::Result<(Vec<(IpAddr, Template)>, usize)> 
 pub(crate) struct TemplatesFile {
     path: PathBuf,
     files: runtime::files::Settings,
-    known: BTreeMap<(IpAddr, u32, u16), Template>,
+    known: BTreeMap<(IpAddr, bool, u32, u16), Template>,
     changed_since: Option<u64>,
 }
 
 impl TemplatesFile {
     pub(crate) fn new(path: PathBuf, files: runtime::files::Settings, known: &[(IpAddr, Template)]) -> Self {
-        let known = known.iter().map(|(ip, t)| ((*ip, t.domain, t.id), t.clone())).collect();
+        let known = known.iter().map(|(ip, t)| ((*ip, t.ipfix, t.domain, t.id), t.clone())).collect();
         Self { path, files, known, changed_since: None }
     }
 
     pub(crate) fn learn(&mut self, exporter: IpAddr, template: Template, now: u64) {
-        self.known.insert((exporter, template.domain, template.id), template);
+        self.known.insert((exporter, template.ipfix, template.domain, template.id), template);
         self.changed_since.get_or_insert(now);
     }
 
     /// Takes in what the workers know at the end, and forgets the rest: it was withdrawn.
     pub(crate) fn replace(&mut self, all: Vec<(IpAddr, Template)>) {
-        self.known = all.into_iter().map(|(ip, t)| ((ip, t.domain, t.id), t)).collect();
+        self.known = all.into_iter().map(|(ip, t)| ((ip, t.ipfix, t.domain, t.id), t)).collect();
         self.changed_since = Some(0);
     }
 

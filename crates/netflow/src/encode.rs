@@ -197,7 +197,7 @@ mod tests {
                 move |(fields, id, scopes)| {
                     let kind = scopes.map_or(Kind::Data, |n| Kind::Options { scopes: n.min(fields.len() as u16) });
                     let mut template = Template::new(9, id, kind, fields);
-                    template.has_v9_scopes = !ipfix && kind != Kind::Data;
+                    template.ipfix = ipfix;
                     (ipfix, template)
                 },
             )

@@ -61,7 +61,7 @@ impl<'a> Facts<'a> {
     pub fn read(template: &Template, record: &'a [u8]) -> Self {
         let mut facts = Self::default();
         let scopes = match template.kind {
-            Kind::Options { .. } if template.has_v9_scopes => template.scope_fields(),
+            Kind::Options { .. } if template.has_v9_scopes() => template.scope_fields(),
             _ => 0,
         };
         for (at, (field, octets)) in record::fields(template, record).enumerate() {

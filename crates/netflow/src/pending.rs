@@ -1,6 +1,6 @@
 //! Data sets that came before their template: kept for a while, within a bound.
 
-use crate::datagram::Header;
+use crate::datagram::{Header, IPFIX};
 use std::collections::VecDeque;
 
 /// A set that waits.
@@ -84,8 +84,9 @@ impl Pending {
     }
 
     /// Takes the sets that wait for a template, oldest first.
-    pub fn take(&mut self, domain: u32, id: u16) -> Vec<Held> {
-        let waits = |held: &Held| held.header.domain == domain && held.id == id;
+    pub fn take(&mut self, ipfix: bool, domain: u32, id: u16) -> Vec<Held> {
+        let waits =
+            |held: &Held| (held.header.version == IPFIX) == ipfix && held.header.domain == domain && held.id == id;
         if !self.held.iter().any(waits) {
             return Vec::new();
         }
@@ -116,8 +117,8 @@ mod tests {
         let mut pending = Pending::new(100 + size_of::<Held>(), 1000);
         assert_eq!(pending.keep(header, 256, &[0; 60], 0), Lost::default());
         assert_eq!(pending.keep(header, 257, &[0; 60], 10), Lost { crowded: 1, expired: 0 });
-        assert!(pending.take(1, 256).is_empty());
-        assert_eq!(pending.take(1, 257).len(), 1);
+        assert!(pending.take(false, 1, 256).is_empty());
+        assert_eq!(pending.take(false, 1, 257).len(), 1);
         pending.keep(header, 258, &[0; 60], 20);
         assert_eq!(pending.keep(header, 256, &[0; 60], 5000), Lost { crowded: 0, expired: 1 });
         assert_eq!(pending.keep(header, 256, &[0; 300], 5000), Lost { crowded: 1, expired: 0 });

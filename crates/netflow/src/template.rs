@@ -46,8 +46,8 @@ pub struct Template {
     pub id: u16,
     /// Flows or options.
     pub kind: Kind,
-    /// Scope fields are numbered as v9 does: 1 system, 2 interface, 3 line card, 4 cache, 5 template.
-    pub has_v9_scopes: bool,
+    /// It is of IPFIX; else of v9. The two protocols number their templates apart.
+    pub ipfix: bool,
     /// Fields in the order of the record.
     pub fields: Box<[Field]>,
     /// Octets of a record; with variable fields the least.
@@ -64,11 +64,16 @@ impl Template {
             domain,
             id,
             kind,
-            has_v9_scopes: false,
+            ipfix: true,
             min_length: fields.iter().map(least).sum(),
             is_variable: fields.iter().any(|field| field.length == VARIABLE),
             fields: fields.into_boxed_slice(),
         }
+    }
+
+    /// Scope fields are numbered as v9 does: 1 system, 2 interface, 3 line card, 4 cache, 5 template.
+    pub fn has_v9_scopes(&self) -> bool {
+        !self.ipfix && self.kind != Kind::Data
     }
 
     /// Number of scope fields.
@@ -186,7 +191,7 @@ impl<'a> Records<'a> {
         }
         let kind = if options { Kind::Options { scopes } } else { Kind::Data };
         let mut template = Template::new(self.domain, id, kind, fields);
-        template.has_v9_scopes = self.format == Format::V9Options;
+        template.ipfix = matches!(self.format, Format::IpfixData | Format::IpfixOptions);
         if template.min_length == 0 {
             return Err(Fault::NoLength(id));
         }
@@ -261,8 +266,8 @@ const FIELDS_PER_TEMPLATE: usize = 128;
 
 type Map<P> = HashMap<u64, (Template, P), FixedState>;
 
-fn key(domain: u32, id: u16) -> u64 {
-    u64::from(domain) << 16 | u64::from(id)
+fn key(ipfix: bool, domain: u32, id: u16) -> u64 {
+    u64::from(ipfix) << 48 | u64::from(domain) << 16 | u64::from(id)
 }
 
 impl<P> Cache<P> {
@@ -280,7 +285,7 @@ impl<P> Cache<P> {
 
     /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
     pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
-        let key = key(template.domain, template.id);
+        let key = key(template.ipfix, template.domain, template.id);
         self.withdrawn.remove(&key);
         if let Some(entry) = self.young.get_mut(&key) {
             if entry.0 == template {
@@ -308,14 +313,14 @@ impl<P> Cache<P> {
     }
 
     /// The template of that id, and its payload.
-    pub fn find(&self, domain: u32, id: u16) -> Option<(&Template, &P)> {
-        let key = key(domain, id);
+    pub fn find(&self, ipfix: bool, domain: u32, id: u16) -> Option<(&Template, &P)> {
+        let key = key(ipfix, domain, id);
         self.young.get(&key).or_else(|| self.old.get(&key)).map(|(template, payload)| (template, payload))
     }
 
-    /// Forgets a template; true when it was known.
+    /// Forgets a template of IPFIX (v9 withdraws none); true when it was known.
     pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
-        let key = key(domain, id);
+        let key = key(true, domain, id);
         let known = self.young.remove(&key).is_some() | self.old.remove(&key).is_some();
         if known {
             self.bury(key);
@@ -324,8 +329,8 @@ impl<P> Cache<P> {
     }
 
     /// True for a template that was withdrawn: data that come for it now are meant for nobody.
-    pub fn is_withdrawn(&self, domain: u32, id: u16) -> bool {
-        self.withdrawn.contains(&key(domain, id))
+    pub fn is_withdrawn(&self, ipfix: bool, domain: u32, id: u16) -> bool {
+        self.withdrawn.contains(&key(ipfix, domain, id))
     }
 
     fn bury(&mut self, key: u64) {
@@ -336,7 +341,7 @@ impl<P> Cache<P> {
 
     /// Forgets all templates of a domain, of options or of data; returns how many.
     pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
-        let of = |t: &Template| t.domain == domain && matches!(t.kind, Kind::Options { .. }) == options;
+        let of = |t: &Template| t.ipfix && t.domain == domain && matches!(t.kind, Kind::Options { .. }) == options;
         let ids: Vec<u16> = self.iter().filter(|t| of(t)).map(|t| t.id).collect();
         ids.iter().filter(|id| self.withdraw(domain, **id)).count()
     }
@@ -424,9 +429,10 @@ mod tests {
             assert!(cache.len() <= 20);
         }
         assert!(cache.evicted() > 100);
-        assert!(cache.withdraw(1, 256) && cache.find(1, 256).is_none() && cache.is_withdrawn(1, 256));
+        assert!(cache.find(false, 1, 256).is_none(), "v9 numbers its templates apart");
+        assert!(cache.withdraw(1, 256) && cache.find(true, 1, 256).is_none() && cache.is_withdrawn(true, 1, 256));
         cache.announce(template(256), |_| ());
-        assert!(!cache.is_withdrawn(1, 256));
+        assert!(!cache.is_withdrawn(true, 1, 256));
         assert!(cache.withdraw_all(1, true) == 0 && cache.withdraw_all(1, false) > 0 && cache.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use crate::address;
 use crate::field::Field;
 use crate::row::{self, Rows};
 use crate::strings::Strings;
-use netflow::datagram::{Body, Datagram, Fault, Header, Set};
+use netflow::datagram::{Body, Datagram, Fault, Header, IPFIX, Set};
 use netflow::options::Facts;
 use netflow::pending::Pending;
 use netflow::record::{self, Spans};
@@ -209,7 +209,7 @@ impl Exporter {
                     match decoded {
                         Some(Decoded { records, whole: true }) => units = units.map(|units| units + records),
                         Some(_) => units = None,
-                        None if self.templates.is_withdrawn(header.domain, id) => {
+                        None if self.templates.is_withdrawn(header.version == IPFIX, header.domain, id) => {
                             units = None;
                             context.counts.sets_withdrawn += 1;
                         }
@@ -264,7 +264,7 @@ impl Exporter {
     fn announce(&mut self, template: Template, context: &mut Context<'_>) {
         let (needs, settings) = (context.needs, context.settings);
         let evicted = self.templates.evicted();
-        let (domain, id) = (template.domain, template.id);
+        let (ipfix, domain, id) = (template.ipfix, template.domain, template.id);
         let announced = self.templates.announce(template, |template| plan::compile(template, needs, settings));
         context.counts.templates_evicted += self.templates.evicted() - evicted;
         match announced {
@@ -273,7 +273,7 @@ impl Exporter {
             Announced::Changed => context.counts.templates_changed += 1,
         }
         if announced != Announced::Same
-            && let Some((template, _)) = self.templates.find(domain, id)
+            && let Some((template, _)) = self.templates.find(ipfix, domain, id)
         {
             let template = template.clone();
             context.notice(Notice::Template { exporter: self.address, template });
@@ -282,7 +282,7 @@ impl Exporter {
         if announced == Announced::Same {
             return;
         }
-        for held in self.pending.take(domain, id) {
+        for held in self.pending.take(ipfix, domain, id) {
             context.counts.sets_recovered += 1;
             self.data(&held.header, id, &held.body, held.arrival, context);
         }
@@ -297,7 +297,7 @@ impl Exporter {
         arrival: u64,
         context: &mut Context<'_>,
     ) -> Option<Decoded> {
-        let (template, plan) = self.templates.find(header.domain, id)?;
+        let (template, plan) = self.templates.find(header.version == IPFIX, header.domain, id)?;
         if context.settings.check_padding && !is_padded_with_zeros(template, body) {
             context.counts.faulty_sets += 1;
             return Some(Decoded::default());

@@ -211,7 +211,7 @@ impl Compiler<'_> {
         (self.template.fields.iter().zip(&self.places).enumerate())
             .filter(|(number, (field, _))| {
                 // The scopes of NetFlow v9 options have numbers of their own.
-                let scope = self.template.has_v9_scopes && *number < scopes;
+                let scope = self.template.has_v9_scopes() && *number < scopes;
                 field.enterprise == enterprise && field.element == element && field.length > 0 && !scope
             })
             .nth(occurrence)

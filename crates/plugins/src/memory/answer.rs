@@ -141,7 +141,7 @@ impl Answerer {
             Query::Match => show(table, &mut matchers, request, &style, now, out),
             Query::Counters { counter, sum } => counters(table, &mut matchers, counter, sum, out),
             Query::Erase => {
-                table.retain(|_, _, _| false);
+                table.clear();
                 self.erased = Some(now);
                 out.line("OK: Clearing stats.");
             }
