@@ -14,28 +14,37 @@ pub struct Origin {
     pub file: Arc<str>,
     /// Physical line, from 1; comments and empty lines count. `None` on the command line, and for the file as a whole.
     pub line: Option<u32>,
+    /// Character of the line, from 1, where that helps to find it.
+    pub column: Option<u32>,
 }
 
 impl Origin {
     /// The file as a whole.
     #[must_use]
     pub fn whole(file: &str) -> Self {
-        Self { file: file.into(), line: None }
+        Self { file: file.into(), line: None, column: None }
     }
 
     /// A line of this file.
     #[must_use]
     pub fn at(&self, line: u32) -> Self {
-        Self { file: Arc::clone(&self.file), line: Some(line) }
+        Self { file: Arc::clone(&self.file), line: Some(line), column: None }
+    }
+
+    /// A character of this line.
+    #[must_use]
+    pub fn column(&self, column: u32) -> Self {
+        Self { column: Some(column), ..self.clone() }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}", self.file),
-            None => f.write_str(&self.file),
+        f.write_str(&self.file)?;
+        for number in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{number}")?;
         }
+        Ok(())
     }
 }
 

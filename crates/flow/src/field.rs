@@ -218,4 +218,16 @@ fields! {
     TimeArrival = 8,
     /// When the exporter sent it.
     TimeExport = 8,
+    /// IP next hop.
+    NextHop = 16,
+    /// VRF of the flow on the way in.
+    IngressVrf = 4,
+    /// VRF of the flow on the way out.
+    EgressVrf = 4,
+    /// Number of the template that the record was read by.
+    Template = 2,
+    /// Type of the engine that exported it (NetFlow v5).
+    EngineType = 1,
+    /// What the record told, known or not: a set of [`crate::fact::Fact`]s.
+    Facts = 8,
 }

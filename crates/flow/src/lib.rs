@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod custom;
+pub mod fact;
 pub mod field;
 pub mod from_netflow;
 pub mod kind;

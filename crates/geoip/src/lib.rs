@@ -1,0 +1,2 @@
+//! Countries, postal codes and coordinates of addresses.
+#![forbid(unsafe_code)]

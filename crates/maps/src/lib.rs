@@ -1,0 +1,2 @@
+//! The keyed maps: text to matchers over rows.
+#![forbid(unsafe_code)]

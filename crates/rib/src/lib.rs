@@ -1,0 +1,2 @@
+//! Prefixes: tries, networks_file, ports_file.
+#![forbid(unsafe_code)]
