@@ -12,7 +12,8 @@ use netflow::encode::{Message, field};
 use netflow::template::{Kind, Template};
 use std::hint::black_box;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
 /// Records of a datagram.
 const RECORDS: u64 = 20;
@@ -110,5 +111,43 @@ fn benches(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(core_benches, benches);
+/// Workers beside each other, each with datagrams, decoder and tables of its own, as in the daemon. Where they shared
+/// nothing and had a core each, the time would not grow.
+fn workers(c: &mut Criterion) {
+    let datagrams = Arc::new(datagrams());
+    let mut group = c.benchmark_group("workers");
+    for (name, words) in [("five_tuple", FIVE_TUPLE), ("low", LOW)] {
+        for workers in [1u64, 2] {
+            group.throughput(Throughput::Elements(RECORDS * DATAGRAMS * workers)).sample_size(20);
+            group.bench_function(format!("{name}/{workers}"), |b| {
+                b.iter_custom(|rounds| run_workers(workers, rounds, words, &datagrams));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// The time until all workers have made so many passes.
+fn run_workers(workers: u64, rounds: u64, words: &'static str, datagrams: &Arc<Vec<Vec<u8>>>) -> Duration {
+    let start = Arc::new(Barrier::new(workers as usize + 1));
+    let threads: Vec<_> = (0..workers)
+        .map(|_| {
+            let (start, datagrams) = (Arc::clone(&start), datagrams.to_vec());
+            std::thread::spawn(move || {
+                let mut core = core(words);
+                pass(&mut core, &datagrams, true);
+                start.wait();
+                (0..rounds).for_each(|_| pass(&mut core, &datagrams, true));
+            })
+        })
+        .collect();
+    start.wait();
+    let began = Instant::now();
+    for thread in threads {
+        thread.join().expect("a worker does not panic");
+    }
+    began.elapsed()
+}
+
+criterion_group!(core_benches, benches, workers);
 criterion_main!(core_benches);

@@ -202,3 +202,17 @@ fn an_exporter_that_has_gone_on_does_not_wait_for_the_past() {
     });
     process.stop();
 }
+
+#[test]
+fn lines_about_unknown_versions_can_be_left_out() {
+    for (key, logged) in [("false", true), ("true", false)] {
+        let setup = printing("src_port").more_config(&format!("nfacctd_disable_sanity_checks: {key}"));
+        let process = start(&setup);
+        process
+            .exporter("127.0.1.1")
+            .send(&[0, 77, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        process.wait_for_datagrams(1).assert_all_accounted();
+        let log = process.stop().log;
+        assert_eq!(log.contains("discarding a datagram"), logged, "{log}");
+    }
+}

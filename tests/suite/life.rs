@@ -158,6 +158,33 @@ fn a_capture_file_is_read_to_its_end() {
 }
 
 #[test]
+fn a_capture_file_waits_for_a_plugin_that_is_behind() {
+    let flows: Vec<Flow> = Flows::new(19).take(20_000).collect();
+    let target = "192.0.2.1:2055".parse().unwrap();
+    let datagrams: Vec<_> = Stream::new(Version::V9, 1, NOW)
+        .datagrams(&flows)
+        .into_iter()
+        .map(|datagram| ("198.51.100.7:999".parse().unwrap(), target, datagram))
+        .collect();
+    // Ten aggregates a table, so that tables are ready far faster than they are written.
+    let setup = testkit::Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
+        .config(
+            "pcap_savefile: {dir}/flows.pcap
+             plugins: print[p]
+             aggregate: src_host, dst_host, src_port, dst_port, flows
+             print_output: json
+             print_cache_entries: 1
+             print_output_file: {dir}/out.json",
+        )
+        .file("flows.pcap", capture_file::pcap(NOW, &datagrams));
+    let finished = setup.run();
+    assert_eq!(finished.code(), Some(0), "{}", finished.log);
+    let rows = finished.json("out.json");
+    let all = total(&flows);
+    assert_eq!((sum(&rows, "flows"), sum(&rows, "packets")), (all.flows, all.packets));
+}
+
+#[test]
 fn only_exporters_on_the_list_are_heard_and_the_list_can_change() {
     let setup = printing("peer_src_ip").more_config("nfacctd_allow_file: {dir}/allow");
     let setup = setup.file("allow", "! a comment\n127.0.1.1\n127.0.2.0/24\n");

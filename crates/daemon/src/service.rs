@@ -5,7 +5,7 @@ use crate::pipeline::Pipeline;
 use crate::settings::{PluginKind, PluginSettings, Settings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{ExporterReport, Message, Requests, Share, Worker};
+use crate::worker::{ExporterReport, Message, Notices, Requests, Share, Worker};
 use crate::{Daemon, about};
 use capture::allow::AllowList;
 use crossbeam_channel::Receiver;
@@ -175,7 +175,8 @@ impl Service {
             }
             let requests = Arc::clone(&self.requests);
             let stop = self.stop.clone();
-            let worker = Worker::new(parts.decoder, parts.rows, shares, requests, messages.clone(), stop);
+            let notices = Notices::new(self.settings.unchecked);
+            let worker = Worker::new(parts.decoder, parts.rows, shares, requests, messages.clone(), notices, stop);
             self.workers.push(worker.reader());
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
             self.threads.spawn(format!("{}/w{number}", daemon.name), identity, move || source.run(worker))?;

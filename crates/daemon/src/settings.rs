@@ -15,6 +15,7 @@ use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
 use plugins::sink;
 use runtime::{files, log, privileges};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// What a plugin does with its tables.
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) allow_file: Option<PathBuf>,
     pub(crate) templates_file: Option<PathBuf>,
     pub(crate) decode: from_netflow::Settings,
+    /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
+    pub(crate) unchecked: bool,
     pub(crate) customs: Vec<Custom>,
     pub(crate) plugins: Vec<PluginSettings>,
     pub(crate) tables_max: usize,
@@ -110,6 +113,7 @@ impl Settings {
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             decode: decode_settings(config),
+            unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
             customs,
             plugins,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
@@ -184,8 +188,26 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
             .map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
+        groups: groups(config, problems),
         workers,
     }))
+}
+
+/// Multicast groups to join.
+fn groups(config: &Config, problems: &mut Problems) -> Vec<IpAddr> {
+    let words = config.core(&input::NFACCTD_MCAST_GROUPS).unwrap_or_default();
+    let mut groups = Vec::new();
+    for word in words {
+        match word.parse::<IpAddr>() {
+            Ok(group) if group.is_multicast() => groups.push(group),
+            _ => problems.warn(
+                blame(config, &input::NFACCTD_MCAST_GROUPS),
+                format!("nfacctd_mcast_groups: '{word}' is no multicast group. Ignored."),
+                Some("Such as 239.1.1.1 or ff02::1234.".to_owned()),
+            ),
+        }
+    }
+    groups
 }
 
 #[cfg(feature = "pcap")]

@@ -8,10 +8,13 @@
 //! asked for and for the last table.
 
 use aggregate::Table;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// How long a worker that waits for room takes to see that it is asked for its table.
+const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 /// Wakes a worker that waits for input.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -57,6 +60,25 @@ impl Outlet {
         self.early.try_send(table).map_err(|refused| match refused {
             TrySendError::Full(table) | TrySendError::Disconnected(table) => table,
         })
+    }
+
+    /// Offers a full table and waits for room; for workers that can let their input wait. The table comes back when
+    /// there is still none, and before that when the plugin asks for the worker's table.
+    #[expect(clippy::result_large_err, reason = "as above")]
+    pub fn offer_patiently(&self, mut table: Table, patience: Duration) -> Result<(), Table> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let slice = deadline.min(Instant::now() + ASKED_AGAIN);
+            table = match self.early.send_deadline(table, slice) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Disconnected(table)) => return Err(table),
+                Err(SendTimeoutError::Timeout(table)) => table,
+            };
+            // A plugin that waits for this worker takes no early tables meanwhile.
+            if self.is_asked() || Instant::now() >= deadline {
+                return Err(table);
+            }
+        }
     }
 
     /// Ends the worker's side with its last table.

@@ -69,13 +69,23 @@ pub struct Settings {
     pub interface: Option<String>,
     /// With `address` not set, or an IPv6 address: no IPv4.
     pub ipv6_only: bool,
+    /// Multicast groups to join.
+    pub groups: Vec<IpAddr>,
     /// Number of sockets; 0 counts as 1.
     pub workers: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { address: None, port: 0, receive_buffer: None, interface: None, ipv6_only: false, workers: 1 }
+        Self {
+            address: None,
+            port: 0,
+            receive_buffer: None,
+            interface: None,
+            ipv6_only: false,
+            groups: Vec::new(),
+            workers: 1,
+        }
     }
 }
 
@@ -96,6 +106,10 @@ pub fn open(settings: &Settings) -> io::Result<Vec<Receiver>> {
                 let workers = u32::try_from(workers).map_err(|_| io::ErrorKind::InvalidInput)?;
                 kernel::choose_by(socket.as_fd(), &spread::program(workers))?;
             }
+        }
+        // Each socket of a group would get a copy of its own.
+        if worker == 0 {
+            join(&socket, settings)?;
         }
         let pause = pause_for(socket.recv_buffer_size()?);
         receivers.push(Receiver { socket, waker: Waker::new()?, pause, dense: false, drained: true, last_us: 0 });
@@ -135,10 +149,36 @@ fn open_one(settings: &Settings, port: u16) -> io::Result<Socket> {
             socket.set_recv_buffer_size(octets)?;
         }
     }
+    // By default a socket also gets what was sent to groups that others on this machine joined, each worker a copy.
+    if address.is_ipv6() {
+        // Linux knows this one since 4.20.
+        let _ = socket.set_multicast_all_v6(false);
+    }
+    if address.is_ipv4() || !settings.ipv6_only {
+        socket.set_multicast_all_v4(false)?;
+    }
     // Older kernels do not know it, and nothing but speed depends on it.
     let _ = kernel::join_datagrams(socket.as_fd());
     socket.bind(&SocketAddr::from((address, port)).into())?;
     Ok(socket)
+}
+
+/// Joins the multicast groups.
+fn join(socket: &Socket, settings: &Settings) -> io::Result<()> {
+    let index = match &settings.interface {
+        Some(name) if !settings.groups.is_empty() => rustix::net::netdevice::name_to_index(socket, name)?,
+        _ => 0,
+    };
+    for group in &settings.groups {
+        match group {
+            IpAddr::V4(group) => {
+                socket.join_multicast_v4_n(group, &socket2::InterfaceIndexOrAddress::Index(index))
+            }
+            IpAddr::V6(group) => socket.join_multicast_v6(group, index),
+        }
+        .map_err(|fault| io::Error::new(fault.kind(), format!("multicast group {group}: {fault}")))?;
+    }
+    Ok(())
 }
 
 /// What [`Receiver::receive`] came back with.

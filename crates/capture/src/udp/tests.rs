@@ -23,6 +23,13 @@ fn collect(receiver: &mut Receiver, count: usize) -> Vec<(SocketAddr, Vec<u8>)> 
     got
 }
 
+fn eventually(mut condition: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "not in time");
+    }
+}
+
 #[test]
 fn ipv4_through_the_socket_for_both_is_seen_as_ipv4() {
     let mut receiver = one(&Settings::default());
@@ -42,6 +49,32 @@ fn an_ipv4_socket_tells_its_senders() {
     sender.send_to(b"x", target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
     let source = sender.local_addr().unwrap();
     assert_eq!(collect(&mut receiver, 2), [(source, vec![]), (source, vec![b'x'])]);
+}
+
+#[test]
+fn what_is_sent_to_a_group_reaches_one_worker_once() {
+    let group = Ipv4Addr::new(239, 255, 19, 7);
+    let lo = Some("lo".to_owned());
+    let settings = Settings { groups: vec![group.into()], interface: lo, workers: 2, ..Settings::default() };
+    let mut receivers = open(&settings).unwrap();
+    let port = receivers[0].local_address().unwrap().port();
+    let sender = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).unwrap();
+    sender.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    let sender = UdpSocket::from(sender);
+    sender.send_to(b"all", (group, port)).unwrap();
+    // What is sent to the host alone still reaches it; it comes behind the other, wherever that went.
+    sender.send_to(b"one", (Ipv4Addr::LOCALHOST, port)).unwrap();
+    let mut batch = Batch::new();
+    let mut got = Vec::new();
+    eventually(|| {
+        for receiver in &mut receivers {
+            receiver.receive(&mut batch, Some(Duration::from_millis(10))).unwrap();
+            got.extend(batch.iter().map(|d| d.payload.to_vec()));
+        }
+        got.iter().any(|payload| payload == b"one")
+    });
+    got.sort();
+    assert_eq!(got, [b"all", b"one"]);
 }
 
 #[test]

@@ -130,7 +130,8 @@ keys! {
 
     /// Lets the daemon start when it is not run by root.
     NFACCTD_NONROOT: bool = boolean(&["nfacctd_nonroot", "sfacctd_nonroot", "pmacctd_nonroot"])
-        .default("false").daemons(COLLECTORS.and(PMACCTD)).flag('z', PMACCTD, "true");
+        .default("false").daemons(COLLECTORS.and(PMACCTD)).flag('z', PMACCTD, "true")
+        .needless("no daemon insists on root; what needs a right says so when it is missing");
 
     /// User that the daemon becomes once its sockets and files are open: a name or a number.
     RUN_AS_USER: Option<String> = text(&["run_as_user"]).acts();
@@ -150,7 +151,8 @@ keys! {
         .acts();
 
     /// Ends the daemon as soon as one plugin has ended, instead of when all have.
-    PLUGIN_EXIT_ANY: bool = boolean(&["plugin_exit_any"]).default("false").daemons(FLOW);
+    PLUGIN_EXIT_ANY: bool = boolean(&["plugin_exit_any"]).default("false").daemons(FLOW)
+        .needless("a plugin that fails always ends the daemon, after the others have written what they hold");
 
     /// Octets that the tables of a plugin may take in each worker before they are flushed early.
     ///

@@ -63,9 +63,10 @@ keys! {
     NFACCTD_PIPE_SIZE: Option<u64> = bytes(&["nfacctd_pipe_size", "sfacctd_pipe_size", "pmacctd_pipe_size"], 1)
         .daemons(COLLECTORS.and(PMACCTD)).acts();
 
-    /// Multicast groups to join, at most 20.
+    /// Multicast groups to join, IPv4 or IPv6; the interface is that of `nfacctd_interface`, else the system's choice. What
+    /// is sent to a group reaches one worker only.
     NFACCTD_MCAST_GROUPS: Option<Vec<String>> = list(&["nfacctd_mcast_groups", "sfacctd_mcast_groups"])
-        .daemons(COLLECTORS);
+        .daemons(COLLECTORS).acts();
 
     /// eBPF program that spreads datagrams over several daemons on one port.
     NFACCTD_RP_EBPF_PROG: Option<PathBuf> = path(&["nfacctd_rp_ebpf_prog", "sfacctd_rp_ebpf_prog"])
@@ -108,10 +109,11 @@ keys! {
     NFACCTD_DISABLE_OPT_SCOPE_CHECK: bool = boolean(&["nfacctd_disable_opt_scope_check"]).default("false")
         .daemons(NFACCTD).acts();
 
-    /// Leaves out the warnings about versions and sequence numbers.
+    /// Leaves out the lines in the log about datagrams of unknown versions and about sequence numbers. They are counted all
+    /// the same.
     NFACCTD_DISABLE_SANITY_CHECKS: bool = boolean(&[
         "nfacctd_disable_sanity_checks", "sfacctd_disable_sanity_checks",
-    ]).default("false").daemons(COLLECTORS);
+    ]).default("false").daemons(COLLECTORS).acts();
 
     /// Rejects sets whose padding is not zero.
     NFACCTD_PRE_PROCESSING_CHECKS: bool = boolean(&["nfacctd_pre_processing_checks"]).default("false")

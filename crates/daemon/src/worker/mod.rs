@@ -15,7 +15,7 @@ use flow::from_netflow::{Decoder, Refused};
 use flow::row::Rows;
 use netflow::datagram::Reject;
 use netflow::template::Template;
-use notices::Notices;
+pub(crate) use notices::Notices;
 use runtime::events::Stop;
 use stats::{Counter, Counters, Tally};
 use std::net::IpAddr;
@@ -93,6 +93,7 @@ impl Worker {
         shares: Vec<Share>,
         requests: Arc<Requests>,
         messages: Sender<Message>,
+        notices: Notices,
         stop: Stop,
     ) -> Self {
         let allow = requests.allow.read().map(|allow| allow.clone()).unwrap_or_default();
@@ -107,7 +108,7 @@ impl Worker {
             requests,
             allow,
             messages,
-            notices: Notices::default(),
+            notices,
             stop,
             housekept: 0,
             sets_pending: 0,
@@ -162,6 +163,7 @@ impl Worker {
     ) {
         use capture::pcap_file::Filled;
         let mut batch = Batch::new();
+        self.shares.iter_mut().for_each(|share| share.be_patient(PATIENCE));
         let path = settings.path.display().to_string();
         tracing::info!("reading NetFlow/IPFIX data from: {path}");
         self.pause(settings.delay, wake);
@@ -337,6 +339,10 @@ impl Worker {
         let _ = self.messages.send(Message::Ended(templates.collect()));
     }
 }
+
+/// How long a file waits for a plugin that is behind.
+#[cfg(feature = "pcap")]
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Batches that are still taken from the kernel at the end; a sender that never stops must not keep the daemon alive.
 const MAX_DRAIN: usize = 4096;

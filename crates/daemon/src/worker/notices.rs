@@ -1,6 +1,7 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
 use flow::from_netflow::{Notice, Refused};
+use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::Limited;
 use std::net::IpAddr;
@@ -15,17 +16,20 @@ pub(crate) struct Notices {
     template: Limited,
     fault: Limited,
     receive: Limited,
-}
-
-impl Default for Notices {
-    fn default() -> Self {
-        let limited = || Limited::new(RATE);
-        Self { refused: limited(), template: limited(), fault: limited(), receive: limited() }
-    }
+    /// No lines about versions and sequence numbers.
+    unchecked: bool,
 }
 
 impl Notices {
+    pub(crate) fn new(unchecked: bool) -> Self {
+        let limited = || Limited::new(RATE);
+        Self { refused: limited(), template: limited(), fault: limited(), receive: limited(), unchecked }
+    }
+
     pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
+        if self.unchecked && matches!(refused, Refused::Header(Reject::Version(_))) {
+            return;
+        }
         if let Some(pass) = self.refused.pass() {
             let held_back = pass.held_back;
             match refused {
@@ -59,6 +63,7 @@ impl Notices {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
                 }
             }
+            Notice::Gap { .. } if self.unchecked => {}
             Notice::Gap { exporter, domain, lost } => {
                 debug!(%exporter, domain, lost, "sequence number jumped");
             }

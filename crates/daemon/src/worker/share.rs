@@ -5,6 +5,7 @@ use flow::row::{self, Rows};
 use flow::strings::Strings;
 use plugins::outlet::Outlet;
 use stats::{Counter, Counters, Tally};
+use std::time::Duration;
 
 /// How far a worker's table may grow.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +33,21 @@ pub(crate) struct Share {
     aggregator: Aggregator,
     outlet: Outlet,
     bound: Bound,
+    /// How long to wait for a plugin that is behind, before records are dropped.
+    patience: Duration,
     counters: Counters,
     tally: Tally,
 }
 
 impl Share {
     pub(crate) fn new(aggregator: Aggregator, outlet: Outlet, bound: Bound) -> Self {
-        Self { aggregator, outlet, bound, counters: Counters::new(), tally: Tally::default() }
+        let patience = Duration::ZERO;
+        Self { aggregator, outlet, bound, patience, counters: Counters::new(), tally: Tally::default() }
+    }
+
+    /// The input can wait, as a file can: a plugin that is behind is waited for.
+    pub(crate) fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     pub(crate) fn reader(&self) -> stats::Reader {
@@ -75,7 +84,26 @@ impl Share {
             }
         }
         let table = self.aggregator.table();
-        !self.bound.is_exceeded(table.len(), table.size())
+        if !self.bound.is_exceeded(table.len(), table.size()) {
+            return true;
+        }
+        !self.patience.is_zero() && self.wait_for_room()
+    }
+
+    fn wait_for_room(&mut self) -> bool {
+        match self.outlet.offer_patiently(self.aggregator.take(), self.patience) {
+            Ok(()) => {
+                self.tally.add(Counter::FlushEarly, 1);
+                self.tally.add(Counter::TablesHanded, 1);
+                true
+            }
+            Err(table) => {
+                self.aggregator.give_back(table);
+                let asked = self.outlet.is_asked();
+                self.answer();
+                asked
+            }
+        }
     }
 
     pub(crate) fn forget_strings(&mut self) {
