@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Most clients at a time; further ones are turned away.
 const MAX_CLIENTS: usize = 64;
+/// Time until the next attempt when a client cannot be taken.
+const REST: Duration = Duration::from_millis(100);
 /// Pieces of an answer that may wait for a client.
 const PIECES: usize = 4;
 
@@ -59,8 +61,10 @@ impl Clients {
                 if ended.load(Ordering::Acquire) {
                     return;
                 }
-                if let Ok(stream) = stream {
-                    take(stream, &clients, &sender);
+                match stream {
+                    Ok(stream) => take(stream, &clients, &sender),
+                    // Without file descriptors the client stays in the queue, and asking at once would spin.
+                    Err(_) => thread::park_timeout(REST),
                 }
             }
         })?;
