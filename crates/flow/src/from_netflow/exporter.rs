@@ -414,6 +414,7 @@ fn prepare(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, peer
     set(Field::PeerSrcIp, &address::octets(peer));
     set(Field::ExportSequence, &header.sequence.to_be_bytes());
     set(Field::ExportVersion, &header.version.to_be_bytes());
+    set(Field::EngineType, &[header.engine_type]);
     set(Field::ExportSysid, &header.domain.to_be_bytes());
     set(Field::TimeExport, &export.to_be_bytes());
     set(Field::TimeArrival, &arrival.to_be_bytes());

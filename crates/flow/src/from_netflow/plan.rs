@@ -9,6 +9,7 @@ use super::sources::{self, Clock, Side};
 use super::{Needs, Settings};
 use crate::address;
 use crate::custom::Semantics;
+use crate::fact::{Fact, Facts};
 use crate::field::Field;
 use crate::row::HEAD;
 use netflow::template::{self, Template};
@@ -188,6 +189,12 @@ impl Compiler<'_> {
         let event = !counters.any() && !frames && self.reverse().is_none();
         if let Some(to) = self.offset(Field::Event) {
             self.set(to, &[u8::from(event)]);
+        }
+        if let Some(to) = self.offset(Field::Template) {
+            self.set(to, &self.template.id.to_be_bytes());
+        }
+        if let Some(to) = self.offset(Field::Facts) {
+            self.set(to, &self.facts(event, frames).0.to_be_bytes());
         }
         Plan {
             counters,
@@ -495,6 +502,37 @@ impl Compiler<'_> {
                 Semantics::Raw => self.ops.push(Op::Text { src, to, raw: true }),
             }
         }
+    }
+
+    /// What records of the template tell.
+    fn facts(&self, event: bool, frames: bool) -> Facts {
+        let mut facts = Facts::default();
+        let has = |elements: &[u16]| self.first(elements).is_some();
+        sources::FACTS.iter().filter(|(_, elements)| has(elements)).for_each(|(fact, _)| facts.insert(*fact));
+        if frames {
+            sources::FRAME_FACTS.iter().for_each(|fact| facts.insert(*fact));
+        }
+        // Those of v5 and its like have no number.
+        let fixed = self.template.id == 0;
+        facts.insert(if fixed { Fact::EngineType } else { Fact::Template });
+        facts.insert(Fact::SourceId);
+        if self.reverse().is_some() {
+            facts.insert(Fact::BothWays);
+        }
+        if self.template.kind != template::Kind::Data {
+            facts.insert(Fact::Options);
+        } else if event || facts.has(Fact::NatEvent) {
+            facts.insert(Fact::Event);
+        } else {
+            facts.insert(Fact::Flow);
+            if has(&[8]) && !fixed {
+                facts.insert(Fact::FlowV4);
+            }
+            if has(&[27]) {
+                facts.insert(Fact::FlowV6);
+            }
+        }
+        facts
     }
 
     /// None of the elements is IANA's, a known private one, or asked for by a custom primitive.

@@ -2,6 +2,7 @@
 //!
 //! Numbers are those of the IANA registry "IPFIX Information Elements"; NetFlow v9 uses the same ones up to 127.
 
+use crate::fact::Fact;
 use crate::field::Field;
 
 /// Elements that fill a field by their octets alone, in order of preference: numbers are aligned to the
@@ -32,6 +33,8 @@ pub(crate) const PLAIN: &[(Field, &[u16])] = &[
     (Field::PostNatSrcPort, &[227, NSEL_SRC_PORT]),
     (Field::PostNatDstPort, &[228, NSEL_DST_PORT]),
     (Field::MplsPwId, &[249]),
+    (Field::IngressVrf, &[VRF.0]),
+    (Field::EgressVrf, &[VRF.1]),
     (Field::Direction, &[61]),
     (Field::FwdStatus, &[89]),
     (Field::PathDelayAvg, &[600]),
@@ -84,6 +87,7 @@ pub(crate) struct Addresses {
 pub(crate) const ADDRESSES: &[Addresses] = &[
     Addresses { field: Field::SrcHost, v4: &[8, 44, 366], v6: &[27, 170], side: Side::Inner },
     Addresses { field: Field::DstHost, v4: &[12, 45], v6: &[28, 169], side: Side::Inner },
+    Addresses { field: Field::NextHop, v4: &IP_NEXT_HOP.0, v6: &IP_NEXT_HOP.1, side: Side::Only },
     Addresses { field: Field::PostNatSrcHost, v4: &[225, NSEL_SRC_ADDRESS], v6: &[281], side: Side::Only },
     Addresses { field: Field::PostNatDstHost, v4: &[226, NSEL_DST_ADDRESS], v6: &[282], side: Side::Only },
     Addresses { field: Field::TunnelSrcHost, v4: &[8], v6: &[27], side: Side::Outer },
@@ -101,6 +105,47 @@ pub(crate) const EXPORTER: ([u16; 1], [u16; 1]) = ([130], [131]);
 
 /// Masks of a network, IPv4 and IPv6.
 pub(crate) const MASKS: &[(Field, u16, u16)] = &[(Field::SrcMask, 9, 29), (Field::DstMask, 13, 30)];
+
+/// Elements that tell a fact: one of them is enough.
+pub(crate) const FACTS: &[(Fact, &[u16])] = &[
+    (Fact::InIface, &[10, 252]),
+    (Fact::OutIface, &[14, 253]),
+    (Fact::NextHop, &[15, 62]),
+    (Fact::BgpNextHop, &[18, 63]),
+    (Fact::Direction, &[61]),
+    (Fact::SrcAs, &[16]),
+    (Fact::DstAs, &[17]),
+    (Fact::IngressVrf, &[VRF.0]),
+    (Fact::EgressVrf, &[VRF.1]),
+    (Fact::MplsPwId, &[249]),
+    (Fact::SrcMac, &[56, 81, 365]),
+    (Fact::DstMac, &[80, 57]),
+    (Fact::Vlan, &[58, 243]),
+    (Fact::Cvlan, &[245, 255]),
+    (Fact::SrcHost, &[8, 27]),
+    (Fact::DstHost, &[12, 28]),
+    (Fact::Proto, &[PROTOCOL]),
+    (Fact::SrcPort, &[7, UDP_PORTS.0, TCP_PORTS.0]),
+    (Fact::DstPort, &[11, UDP_PORTS.1, TCP_PORTS.1]),
+    (Fact::TcpFlags, &[6]),
+    (Fact::FwdStatus, &[89]),
+    (Fact::MplsLabelBottom, &[*LABELS.start()]),
+    (Fact::FwEvent, &[233, NSEL_EVENT]),
+    (Fact::NatEvent, &[230]),
+];
+
+/// Facts that a sampled frame may tell.
+pub(crate) const FRAME_FACTS: &[Fact] = &[
+    Fact::SrcMac,
+    Fact::DstMac,
+    Fact::Vlan,
+    Fact::SrcHost,
+    Fact::DstHost,
+    Fact::Proto,
+    Fact::SrcPort,
+    Fact::DstPort,
+    Fact::TcpFlags,
+];
 
 /// Packet counters, in order of preference: delta, total, post, initiator's.
 pub(crate) const PACKETS: &[u16] = &[2, 86, 24, 298];
