@@ -49,6 +49,17 @@ impl Aggregator {
         &self.table
     }
 
+    /// Goes on with rows of another layout, of which `schema` makes the same keys. The table stays.
+    pub fn change_schema(&mut self, schema: Arc<Schema>, span: Option<Span>) {
+        debug_assert_eq!(
+            (schema.key_words, schema.values.len()),
+            (self.schema.key_words, self.schema.values.len())
+        );
+        self.whole = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
+        self.schema = schema;
+        self.span = span;
+    }
+
     /// Hands the table out and goes on with an empty one.
     pub fn take(&mut self) -> Table {
         let expected = self.table.len();

@@ -145,7 +145,19 @@ impl Rows {
 
     /// The rows, in order, to be changed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = RowMut<'_>> {
-        self.words.chunks_exact_mut(self.stride).map(|words| RowMut { words })
+        self.iter_mut_from(0)
+    }
+
+    /// The rows from that number on, to be changed.
+    pub fn iter_mut_from(&mut self, first: usize) -> impl ExactSizeIterator<Item = RowMut<'_>> {
+        let words = self.words.get_mut(first * self.stride..).unwrap_or_default();
+        words.chunks_exact_mut(self.stride).map(|words| RowMut { words })
+    }
+
+    /// Adds a copy of a row of the same layout.
+    #[inline]
+    pub fn push_row(&mut self, row: Row<'_>) -> RowMut<'_> {
+        self.push(row.words)
     }
 }
 

@@ -346,6 +346,13 @@ impl<P> Cache<P> {
         ids.iter().filter(|id| self.withdraw(domain, **id)).count()
     }
 
+    /// Compiles all templates again, after what they are compiled for has changed.
+    pub fn recompile(&mut self, mut compile: impl FnMut(&Template) -> P) {
+        for (template, payload) in self.old.values_mut().chain(self.young.values_mut()) {
+            *payload = compile(template);
+        }
+    }
+
     /// Number of templates.
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()

@@ -104,6 +104,10 @@ impl Exporter {
         self.templates.announce(template, |template| plan::compile(template, needs, settings));
     }
 
+    pub(crate) fn recompile(&mut self, needs: &Needs, settings: &Settings) {
+        self.templates.recompile(|template| plan::compile(template, needs, settings));
+    }
+
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
         counts.sets_expired += self.pending.expire(now).expired;
     }

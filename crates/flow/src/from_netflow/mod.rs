@@ -214,6 +214,16 @@ impl Decoder {
         }
     }
 
+    /// Goes on with rows of another layout: all plans are compiled again. Call it when no rows are left.
+    pub fn change_needs(&mut self, needs: Needs, settings: Settings) {
+        self.scratch = exporter::Scratch::new(&needs, &settings);
+        for exporter in self.exporters.values_mut() {
+            exporter.recompile(&needs, &settings);
+        }
+        self.needs = needs;
+        self.settings = settings;
+    }
+
     /// Drops the sets that have waited too long for their template at `now`.
     pub fn expire(&mut self, now: u64) {
         for exporter in self.exporters.values_mut() {

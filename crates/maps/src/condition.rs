@@ -1,0 +1,230 @@
+//! What a rule asks of a record, typed.
+//!
+//! A condition knows fields and facts of rows ([`flow::field`], [`flow::fact`]), not where a row keeps them: that comes
+//! with a layout. [`Condition::holds`] is its definition; [`crate::matcher`] answers the same question for thousands of
+//! rules at once.
+
+use crate::matcher::{Lazy, View};
+use crate::prefix::{Bits, Prefix};
+use filter::Filter;
+use flow::address;
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::row::{FieldSet, Layout};
+use std::sync::Arc;
+
+/// One condition of a rule. All must hold.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// A field has this value.
+    Equal {
+        /// The field.
+        field: Field,
+        /// Its octets as a row keeps them; `None` for a number that the field is too small for.
+        value: Option<Octets>,
+        /// Without this fact the condition fails, negated or not.
+        fact: Option<Fact>,
+        /// The field has any other value.
+        negated: bool,
+    },
+    /// An address lies in a prefix. Fails, negated or not, when there is no address.
+    Within {
+        /// The field of the address.
+        field: Field,
+        /// The prefix.
+        prefix: Prefix,
+        /// Without this fact the condition fails, negated or not.
+        fact: Option<Fact>,
+        /// The address lies outside.
+        negated: bool,
+    },
+    /// The record tells, or does not tell, this.
+    Told {
+        /// What.
+        fact: Fact,
+        /// Whether it must tell it.
+        told: bool,
+    },
+    /// The group bit of the destination MAC address. Fails when there is no such address.
+    Multicast {
+        /// Whether it must be set.
+        group: bool,
+    },
+    /// The packet matches a filter.
+    Filter(PacketFilter),
+    /// One of a route's communities fits one of the patterns.
+    Communities {
+        /// Field of the communities.
+        field: Field,
+        /// The patterns.
+        patterns: Arc<[CommunityPattern]>,
+    },
+}
+
+/// Octets of a field, up to 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Octets {
+    octets: [u8; 16],
+    length: u8,
+}
+
+impl Octets {
+    /// A number in network byte order; `None` when the field is too small for it.
+    pub fn number(number: u64, field: Field) -> Option<Self> {
+        let all = number.to_be_bytes();
+        let cut = 8usize.saturating_sub(field.size());
+        let (head, tail) = all.split_at_checked(cut)?;
+        if head.iter().any(|octet| *octet != 0) { None } else { Self::new(tail) }
+    }
+
+    /// These octets; `None` for more than 16.
+    pub fn new(octets: &[u8]) -> Option<Self> {
+        let mut all = [0; 16];
+        all.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(Self { octets: all, length: octets.len() as u8 })
+    }
+
+    /// The octets.
+    pub fn as_slice(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// A libpcap filter with its text.
+#[derive(Clone, Debug)]
+pub struct PacketFilter {
+    /// As it was written.
+    pub text: Arc<str>,
+    /// Compiled.
+    pub filter: Arc<Filter>,
+}
+
+/// A pattern for standard communities: text, where `.` stands for any character.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CommunityPattern(Box<[u8]>);
+
+impl CommunityPattern {
+    /// Reads `a:b`, made of digits, dots and one colon.
+    pub fn parse(text: &str) -> Option<Self> {
+        let part = |part: &str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b == b'.' || b.is_ascii_digit());
+        let (left, right) = text.split_once(':')?;
+        (part(left) && part(right)).then(|| Self(text.as_bytes().into()))
+    }
+
+    /// Whether the text of a community fits.
+    pub fn fits(&self, community: &[u8]) -> bool {
+        self.0.len() == community.len() && self.0.iter().zip(community).all(|(p, c)| *p == b'.' || p == c)
+    }
+
+    /// Whether a community, as RFC 1997 numbers it, fits.
+    pub fn fits_number(&self, community: u32) -> bool {
+        self.fits(format!("{}:{}", community >> 16, community & 0xffff).as_bytes())
+    }
+
+    /// Whether one community of a list fits: texts with blanks, commas or underscores between them.
+    pub fn fits_one_of(&self, list: &[u8]) -> bool {
+        list.split(|octet| matches!(octet, b' ' | b',' | b'_')).any(|community| self.fits(community))
+    }
+}
+
+impl Condition {
+    /// Adds the fields that the condition reads.
+    pub fn require(&self, fields: &mut FieldSet) {
+        let (field, fact) = match self {
+            Self::Equal { field, fact, .. } | Self::Within { field, fact, .. } => (Some(*field), fact.is_some()),
+            Self::Told { .. } => (None, true),
+            Self::Multicast { .. } => (Some(Field::DstMac), true),
+            Self::Filter(filter) => {
+                filter.filter.require(fields);
+                (None, false)
+            }
+            Self::Communities { field, .. } => (Some(*field), false),
+        };
+        if let Some(field) = field {
+            fields.insert(field);
+        }
+        if fact {
+            fields.insert(Field::Facts);
+        }
+    }
+
+    /// The definition: whether the condition holds for a row of that layout. A field that the layout lacks makes it fail.
+    pub fn holds(&self, layout: &Layout, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
+        let octets = |field: Field| {
+            let start = layout.offset(field)?;
+            view.row.octets().get(start..start + field.size())
+        };
+        let told = |fact: Option<Fact>| match fact {
+            None => true,
+            Some(fact) => {
+                let facts = octets(Field::Facts).and_then(|octets| octets.try_into().ok());
+                facts.is_some_and(|octets| Facts(u64::from_be_bytes(octets)).has(fact))
+            }
+        };
+        match self {
+            Self::Equal { field, value, fact, negated } => {
+                let equal = |octets| value.is_some_and(|value| value.as_slice() == octets);
+                told(*fact) && octets(*field).is_some_and(|octets| equal(octets) != *negated)
+            }
+            Self::Within { field, prefix, fact, negated } => {
+                let address: Option<&address::Octets> = octets(*field).and_then(|octets| octets.try_into().ok());
+                let address = address.and_then(Bits::of_row);
+                told(*fact) && address.is_some_and(|address| prefix.covers(address) != *negated)
+            }
+            Self::Told { fact, told: wanted } => {
+                layout.offset(Field::Facts).is_some() && told(Some(*fact)) == *wanted
+            }
+            Self::Multicast { group } => {
+                let first = octets(Field::DstMac).and_then(<[u8]>::first);
+                told(Some(Fact::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
+            }
+            Self::Filter(filter) => filter.filter.matches(frame.octets(view.row)),
+            Self::Communities { field, patterns } => {
+                let id = octets(*field).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
+                id.is_some_and(|id| fits(patterns, view.strings.get(id)))
+            }
+        }
+    }
+
+    /// Text that two conditions share only when they are the same.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Filter(filter) => {
+                let words: Vec<&str> = filter.text.split_ascii_whitespace().collect();
+                format!("filter {}", words.join(" "))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// Whether a community of the list fits one of the patterns.
+pub(crate) fn fits(patterns: &[CommunityPattern], list: &[u8]) -> bool {
+    patterns.iter().any(|pattern| pattern.fits_one_of(list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_the_octets_of_their_field() {
+        let octets = |number, field| Octets::number(number, field).map(|o| o.as_slice().to_vec());
+        assert_eq!(octets(258, Field::SrcPort), Some(vec![1, 2]));
+        assert_eq!(octets(65_536, Field::SrcPort), None);
+        assert_eq!(octets(256, Field::FwdStatus), None);
+        assert_eq!(octets(7, Field::Tag), Some(vec![0, 0, 0, 0, 0, 0, 0, 7]));
+    }
+
+    #[test]
+    fn dots_of_a_community_pattern_stand_for_any_character() {
+        let fits = |pattern, list: &str| CommunityPattern::parse(pattern).unwrap().fits_one_of(list.as_bytes());
+        assert!(fits("65000:10.", "65000:99 65000:101"));
+        assert!(!fits("65000:10.", "65000:10 65000:1011"));
+        assert!(fits(".....:1", "64512:1"));
+        assert!(CommunityPattern::parse("65000:1").unwrap().fits_number(65_000 << 16 | 1));
+        for text in ["65000", "a:1", ":1", "1:", "1:2:3", "100000:1", "1:1 "] {
+            assert_eq!(CommunityPattern::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! From rules to groups, shapes and the table.
+
+use super::index::{Group, Index, Nets, Part, Shape, Table, fold, seed};
+use super::rule::{Handles, Rules, longest};
+use super::word::Word;
+use super::{Matcher, Rule, Sight};
+use crate::condition::Condition;
+use crate::prefix::{NONE, Prefix, Tree};
+use filter::Hint;
+use flow::field::Field;
+use flow::row::Layout;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Shapes of a group that are kept as the rules make them. The rules of rarer ones join coarser shapes.
+const SHAPES: usize = 10;
+/// Coarser shapes of one part each that are made for rules that fit no other.
+const COARSE: usize = 4;
+/// Pairs of networks around a row's addresses that may be looked up for one shape.
+const PAIRS: usize = 64;
+
+/// What the compiler knows of a rule that can match.
+struct Known {
+    rule: u32,
+    words: Vec<Word>,
+    src: Option<Prefix>,
+    dst: Option<Prefix>,
+}
+
+/// What a shape looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Looks {
+    parts: BTreeSet<Part>,
+    nets: Nets,
+}
+
+impl Looks {
+    fn count(&self) -> usize {
+        self.parts.len() + usize::from(self.nets.src()) + usize::from(self.nets.dst())
+    }
+
+    /// True when all that `self` looks at is known of a rule that fits `other`.
+    fn is_part_of(&self, other: &Self) -> bool {
+        self.parts.is_subset(&other.parts)
+            && (!self.nets.src() || other.nets.src())
+            && (!self.nets.dst() || other.nets.dst())
+    }
+
+    /// Each thing by itself.
+    fn single(&self) -> impl Iterator<Item = Self> + '_ {
+        let part = |part: &Part| Self { parts: BTreeSet::from([*part]), nets: Nets::None };
+        let net = |nets| Self { parts: BTreeSet::new(), nets };
+        let nets = [(self.nets.src(), Nets::Src), (self.nets.dst(), Nets::Dst)];
+        self.parts.iter().map(part).chain(nets.into_iter().filter(|(has, _)| *has).map(move |(_, nets)| net(nets)))
+    }
+}
+
+pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher {
+    let exporters = Tree::new(rules.iter().filter_map(|rule| rule.exporter));
+    let mut checked = Rules::new(layout);
+    let mut groups: Vec<Vec<Known>> = Vec::new();
+    groups.resize_with(exporters.len() + 1, Vec::new);
+    for (number, rule) in (0..).zip(rules) {
+        let Some(mut handles) = checked.push(&rule.conditions, layout) else {
+            continue;
+        };
+        if sight == Sight::Rows {
+            hints(&rule.conditions, layout, &mut handles);
+            if handles.picture.is_contradictory() {
+                continue;
+            }
+        }
+        let group = rule.exporter.and_then(|prefix| exporters.node(&prefix)).map_or(exporters.len(), |n| n as usize);
+        if let Some(group) = groups.get_mut(group) {
+            let Handles { picture, src, dst } = handles;
+            group.push(Known { rule: number, words: picture.words(), src, dst });
+        }
+    }
+    let index = index(&exporters, &groups);
+    Matcher { exporters, index, rules: checked }
+}
+
+/// Adds what each filter needs to the handles of its rule.
+fn hints(conditions: &[Condition], layout: &Layout, handles: &mut Handles) {
+    for condition in conditions {
+        let Condition::Filter(filter) = condition else { continue };
+        for hint in filter.filter.hints() {
+            let mut octets = |field, value: &[u8]| handles.picture.add(layout, field, &[0xff; 2], value);
+            match hint {
+                Hint::Proto(number) => _ = octets(Field::Proto, &[*number]),
+                Hint::SrcPort(number) => _ = octets(Field::SrcPort, &number.to_be_bytes()),
+                Hint::DstPort(number) => _ = octets(Field::DstPort, &number.to_be_bytes()),
+                Hint::Vlan(number) => _ = octets(Field::Vlan, &number.to_be_bytes()),
+                Hint::SrcNet { octets, len } => net(Field::SrcHost, layout, octets, *len, &mut handles.src),
+                Hint::DstNet { octets, len } => net(Field::DstHost, layout, octets, *len, &mut handles.dst),
+            }
+        }
+    }
+}
+
+fn net(field: Field, layout: &Layout, octets: &[u8; 16], length: u8, slot: &mut Option<Prefix>) {
+    if let Some(prefix) = Prefix::of_row(octets, length).filter(|_| layout.offset(field).is_some()) {
+        longest(slot, prefix);
+    }
+}
+
+fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
+    let all = || groups.iter().flatten();
+    let (src, dst) = (Tree::new(all().filter_map(|rule| rule.src)), Tree::new(all().filter_map(|rule| rule.dst)));
+    let pairs = src.depth().saturating_mul(dst.depth()) <= PAIRS;
+    let mut index = Index { groups: Vec::new(), shapes: Vec::new(), parts: Vec::new(), table: Table::default(), src, dst };
+    let mut entries = Vec::new();
+    for (number, rules) in (0..).zip(groups) {
+        let mut group = Group::EMPTY;
+        if number < exporters.len() as u32 {
+            // Around the outermost prefixes there are the rules without one.
+            group.parent = exporters.parent(number).min(exporters.len() as u32);
+        }
+        if let (Some(first), Some(last)) = (rules.first(), rules.last()) {
+            (group.first, group.last) = (first.rule, last.rule);
+        }
+        let start = index.shapes.len() as u32;
+        for (looks, rules) in shapes(rules, pairs) {
+            shape(&mut index, &mut entries, &looks, &rules);
+        }
+        group.shapes = start..index.shapes.len() as u32;
+        index.groups.push(group);
+    }
+    index.table = Table::new(entries);
+    index
+}
+
+/// The shapes of a group's rules, in the order of their first rules.
+fn shapes<'r>(rules: &'r [Known], pairs: bool) -> Vec<(Looks, Vec<&'r Known>)> {
+    let mut by_looks: BTreeMap<Looks, Vec<&Known>> = BTreeMap::new();
+    for rule in rules {
+        let parts = rule.words.iter().map(|word| Part { number: word.number, mask: word.mask }).collect();
+        let nets = Nets::new(rule.src.is_some(), rule.dst.is_some() && (pairs || rule.src.is_none()));
+        by_looks.entry(Looks { parts, nets }).or_default().push(rule);
+    }
+    let mut all: Vec<(Looks, Vec<&Known>)> = by_looks.into_iter().collect();
+    if all.len() > SHAPES {
+        all.sort_by_key(|(_, rules)| std::cmp::Reverse(rules.len()));
+        let rare = all.split_off(SHAPES);
+        coarsen(&mut all, rare);
+    }
+    for (_, rules) in &mut all {
+        rules.sort_by_key(|rule| rule.rule);
+    }
+    all.sort_by_key(|(_, rules)| rules.first().map(|rule| rule.rule));
+    all
+}
+
+/// Puts the rules of rare shapes into the best of the others that they fit, or into new ones that look at one thing only.
+fn coarsen<'r>(kept: &mut Vec<(Looks, Vec<&'r Known>)>, rare: Vec<(Looks, Vec<&'r Known>)>) {
+    let mut left = Vec::new();
+    for (looks, rules) in rare {
+        let fitting = kept.iter_mut().filter(|(other, _)| other.count() > 0 && other.is_part_of(&looks));
+        match fitting.max_by_key(|(other, _)| other.count()) {
+            Some((_, others)) => others.extend(rules),
+            None => left.push((looks, rules)),
+        }
+    }
+    for _ in 0..COARSE {
+        let mut uses: HashMap<Looks, usize> = HashMap::new();
+        for (looks, rules) in &left {
+            looks.single().for_each(|single| *uses.entry(single).or_default() += rules.len());
+        }
+        let Some((single, _)) = uses.into_iter().max_by(|(a, m), (b, n)| (m, a).cmp(&(n, b))) else {
+            break;
+        };
+        let (fitting, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|(looks, _)| single.is_part_of(looks));
+        kept.push((single, fitting.into_iter().flat_map(|(_, rules)| rules).collect()));
+        left = others;
+    }
+    if !left.is_empty() {
+        let rules = left.into_iter().flat_map(|(_, rules)| rules);
+        match kept.iter_mut().find(|(looks, _)| looks.count() == 0) {
+            Some((_, others)) => others.extend(rules),
+            None => kept.push((Looks::default(), rules.collect())),
+        }
+    }
+}
+
+fn shape(index: &mut Index, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules: &[&Known]) {
+    let (Some(first), Some(last)) = (rules.first(), rules.last()) else {
+        return;
+    };
+    let seed = seed(index.shapes.len() as u32);
+    let start = index.parts.len() as u32;
+    index.parts.extend(&looks.parts);
+    for rule in rules {
+        let mut hash = seed;
+        for part in &looks.parts {
+            let word = rule.words.iter().find(|word| word.number == part.number && word.mask & part.mask == part.mask);
+            hash = fold(hash, word.map_or(0, |word| word.value & part.mask));
+        }
+        let node = |tree: &Tree, prefix: Option<Prefix>| {
+            u64::from(prefix.and_then(|prefix| tree.node(&prefix)).unwrap_or(NONE))
+        };
+        if looks.nets.src() {
+            hash = fold(hash, node(&index.src, rule.src));
+        }
+        if looks.nets.dst() {
+            hash = fold(hash, node(&index.dst, rule.dst));
+        }
+        entries.push((hash, rule.rule));
+    }
+    index.shapes.push(Shape {
+        parts: start..index.parts.len() as u32,
+        seed,
+        nets: looks.nets,
+        first: first.rule,
+        last: last.rule,
+    });
+}

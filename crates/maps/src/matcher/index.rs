@@ -1,0 +1,204 @@
+//! From the octets of a row to the rules that want them.
+
+use crate::prefix::{NONE, Tree};
+use std::ops::Range;
+
+/// Groups, shapes and the one hash table of a matcher.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    /// One for each prefix of the exporters' tree, by node, and one for rules without a prefix: the last.
+    pub(super) groups: Vec<Group>,
+    pub(super) shapes: Vec<Shape>,
+    /// Parts of shapes.
+    pub(super) parts: Vec<Part>,
+    pub(super) table: Table,
+    pub(super) src: Tree,
+    pub(super) dst: Tree,
+}
+
+impl Index {
+    /// The group of rules without a prefix.
+    pub(super) fn everywhere(&self) -> u32 {
+        (self.groups.len() as u32).saturating_sub(1)
+    }
+}
+
+/// Rules that name the same exporters.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) shapes: Range<u32>,
+    /// The group of the prefix around, or [`NONE`].
+    pub(super) parent: u32,
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+impl Group {
+    pub(super) const EMPTY: Self = Self { shapes: 0..0, parent: NONE, first: NONE, last: 0 };
+}
+
+/// Rules of a group that are looked up by the same octets.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) parts: Range<u32>,
+    /// Start of the hash: shapes have different ones.
+    pub(super) seed: u64,
+    pub(super) nets: Nets,
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+/// Which networks are part of a shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Nets {
+    #[default]
+    None,
+    Src,
+    Dst,
+    Both,
+}
+
+impl Nets {
+    pub(super) const fn new(src: bool, dst: bool) -> Self {
+        match (src, dst) {
+            (false, false) => Self::None,
+            (true, false) => Self::Src,
+            (false, true) => Self::Dst,
+            (true, true) => Self::Both,
+        }
+    }
+
+    pub(super) const fn src(self) -> bool {
+        matches!(self, Self::Src | Self::Both)
+    }
+
+    pub(super) const fn dst(self) -> bool {
+        matches!(self, Self::Dst | Self::Both)
+    }
+}
+
+/// Octets of a row that a shape looks at: a word under a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Part {
+    pub(super) number: u32,
+    pub(super) mask: u64,
+}
+
+/// Takes a value into a hash: both halves of a product of 128 bits.
+#[inline]
+pub(super) fn fold(hash: u64, value: u64) -> u64 {
+    let product = u128::from(hash ^ value) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// Where a shape's hash starts.
+pub(super) fn seed(shape: u32) -> u64 {
+    fold(0x2545_f491_4f6c_dd1d, u64::from(shape) + 1)
+}
+
+/// Hashes to lists of rules: open addressing, at most half full. A mark of 32 bits stands for the hash and also says where it
+/// would lie; lists whose marks are equal are one, which costs nothing but a check now and then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    slots: Vec<Slot>,
+    lists: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    mark: u32,
+    /// [`FREE`], a rule, or with [`LIST`] the place of a list: its length, then its rules in ascending order.
+    rules: u32,
+}
+
+const FREE: u32 = u32::MAX;
+const LIST: u32 = 1 << 31;
+
+impl Table {
+    /// A table of these entries: hash and rule.
+    pub(super) fn new(mut entries: Vec<(u64, u32)>) -> Self {
+        let mark = |hash: u64| (hash >> 32) as u32;
+        entries.sort_unstable_by_key(|(hash, rule)| (mark(*hash), *rule));
+        let size = (entries.len() * 2).next_power_of_two();
+        let mut table = Self { slots: vec![Slot { mark: 0, rules: FREE }; size], lists: Vec::new() };
+        for chunk in entries.chunk_by(|(a, _), (b, _)| mark(*a) == mark(*b)) {
+            let Some((hash, rule)) = chunk.first() else { continue };
+            let rules = if chunk.len() == 1 {
+                *rule
+            } else {
+                let place = table.lists.len() as u32;
+                table.lists.push(chunk.len() as u32);
+                table.lists.extend(chunk.iter().map(|(_, rule)| rule));
+                place | LIST
+            };
+            table.put(mark(*hash), rules);
+        }
+        table
+    }
+
+    fn put(&mut self, mark: u32, rules: u32) {
+        let last = self.slots.len() - 1;
+        let mut at = mark as usize & last;
+        while let Some(slot) = self.slots.get_mut(at) {
+            if slot.rules == FREE {
+                *slot = Slot { mark, rules };
+                return;
+            }
+            at = (at + 1) & last;
+        }
+    }
+
+    /// The rules of a hash, ascending, and perhaps those of another one.
+    #[inline]
+    pub(super) fn find(&self, hash: u64) -> Found<'_> {
+        let mark = (hash >> 32) as u32;
+        let last = self.slots.len().wrapping_sub(1);
+        let mut at = mark as usize & last;
+        while let Some(slot) = self.slots.get(at) {
+            if slot.rules == FREE {
+                break;
+            }
+            if slot.mark == mark {
+                return match slot.rules & LIST {
+                    0 => Found::One(slot.rules),
+                    _ => Found::List(self.list(slot.rules ^ LIST)),
+                };
+            }
+            at = (at + 1) & last;
+        }
+        Found::None
+    }
+
+    fn list(&self, place: u32) -> &[u32] {
+        let Some((count, rest)) = self.lists.get(place as usize..).and_then(<[u32]>::split_first) else {
+            return &[];
+        };
+        rest.get(..*count as usize).unwrap_or_default()
+    }
+}
+
+/// What a look into the table gives.
+pub(super) enum Found<'a> {
+    None,
+    One(u32),
+    List(&'a [u32]),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hash_leads_to_all_of_its_rules_in_order() {
+        let hash = |n: u64| fold(seed(3), n / 3);
+        let table = Table::new((0..3000).rev().map(|n| (hash(n), n as u32)).chain([(fold(9, 9), 7)]).collect());
+        for n in 0..1000 {
+            let Found::List(rules) = table.find(hash(n * 3)) else { panic!("{n} has no list") };
+            let n = n as u32 * 3;
+            assert!([n, n + 1, n + 2].iter().all(|rule| rules.contains(rule)) && rules.is_sorted());
+        }
+        assert!(matches!(table.find(fold(9, 9)), Found::One(7)));
+        assert!(matches!(table.find(1), Found::None));
+        assert!(matches!(Table::new(Vec::new()).find(1), Found::None));
+    }
+}

@@ -1,0 +1,179 @@
+//! The first rule that matches, among any number of rules.
+//!
+//! All keyed maps ask the same question: *the lowest rule from number N on that matches this exporter and this row*. N is 0, or
+//! the target of a jump.
+//!
+//! [`first`] tries rule by rule: it is the definition, and tests compare with it. A [`Matcher`] gives the same answers and
+//! costs about the same for ten rules and for ten thousand:
+//!
+//! * Rules lie in *groups* by the exporter prefix that they name. Which groups an exporter belongs to is found once for a
+//!   datagram ([`Matcher::scope`]): the longest prefix, and those around it.
+//! * In a group, rules that ask for the same fields make a *shape*. All of a shape's rules are asked at once: the row's octets
+//!   under the shape's masks are hashed, and the hash leads to the few rules that want these octets.
+//! * Networks of source and destination are found by longest match, at most once for a row; the node takes the place of octets
+//!   in the hash, and the nodes around it are tried too.
+//! * A filter tells conditions that every packet it matches fulfils ([`filter::Filter::hints`]). They put its rule in a shape.
+//! * What is found are candidates: each is checked wholly, filters last. So an index never decides, it only leaves out.
+//!
+//! A row is looked at as words of 64 bits under masks, so a check reads each word once, whatever fields lie in it.
+
+mod compile;
+mod index;
+mod run;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod word;
+
+use crate::condition::Condition;
+use crate::prefix::{Bits, Family, Prefix, Tree};
+use flow::row::{FieldSet, Layout, Row};
+use flow::strings::Strings;
+use std::net::IpAddr;
+
+/// What the matcher knows of a rule.
+#[derive(Clone, Debug, Default)]
+pub struct Rule {
+    /// The exporters; `None` for all.
+    pub exporter: Option<Prefix>,
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+}
+
+impl Rule {
+    /// Adds the fields that the rule reads.
+    pub fn require(&self, fields: &mut FieldSet) {
+        self.conditions.iter().for_each(|condition| condition.require(fields));
+    }
+}
+
+/// A row to be matched, and the strings that its ids stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The row.
+    pub row: Row<'a>,
+    /// The strings of its ids.
+    pub strings: &'a Strings,
+}
+
+impl std::fmt::Debug for Lazy<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lazy")
+    }
+}
+
+/// Where the packets come from that filters look at.
+pub trait Frames {
+    /// The packet of a row, from its link-layer header on.
+    fn frame(&mut self, row: Row<'_>) -> &[u8];
+}
+
+impl Frames for filter::Synthetic {
+    fn frame(&mut self, row: Row<'_>) -> &[u8] {
+        Self::frame(self, row)
+    }
+}
+
+/// The packet that a row was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Captured<'a>(pub &'a [u8]);
+
+impl Frames for Captured<'_> {
+    fn frame(&mut self, _row: Row<'_>) -> &[u8] {
+        self.0
+    }
+}
+
+/// The packet of one row: made when the first filter asks for it, then kept.
+pub struct Lazy<'f> {
+    state: State<'f>,
+}
+
+enum State<'f> {
+    Unmade(&'f mut dyn Frames),
+    Made(&'f [u8]),
+}
+
+impl<'f> Lazy<'f> {
+    /// Not made yet.
+    #[inline]
+    pub fn new(frames: &'f mut dyn Frames) -> Self {
+        Self { state: State::Unmade(frames) }
+    }
+
+    /// The packet.
+    pub fn octets(&mut self, row: Row<'_>) -> &'f [u8] {
+        let octets = match std::mem::replace(&mut self.state, State::Made(&[])) {
+            State::Unmade(frames) => frames.frame(row),
+            State::Made(octets) => octets,
+        };
+        self.state = State::Made(octets);
+        octets
+    }
+}
+
+/// Where the packets of filters come from, for the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// They are made from rows: what a filter needs can be looked up in the row before.
+    Rows,
+    /// They were captured, and may differ from what the row tells (tunnels, fragments).
+    Packets,
+}
+
+/// An exporter as a matcher knows it. It belongs to the matcher that made it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    pub(crate) group: u32,
+    pub(crate) family: Family,
+}
+
+impl Scope {
+    /// The family of the exporter's address.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+}
+
+/// The definition: the lowest rule from `from` on whose exporters cover `exporter` and whose conditions all hold. Without an
+/// exporter only rules without `ip` match.
+pub fn first(
+    rules: &[Rule],
+    layout: &Layout,
+    exporter: Option<IpAddr>,
+    from: u32,
+    view: &View<'_>,
+    frame: &mut Lazy<'_>,
+) -> Option<u32> {
+    let exporter = exporter.map(Bits::from);
+    let covers = |prefix: &Prefix| exporter.is_some_and(|exporter| prefix.covers(exporter));
+    (0..).zip(rules).skip(from as usize).find_map(|(number, rule)| {
+        let matches = rule.exporter.as_ref().is_none_or(covers)
+            && rule.conditions.iter().all(|condition| condition.holds(layout, view, frame));
+        matches.then_some(number)
+    })
+}
+
+/// Rules, compiled for one layout.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    exporters: Tree,
+    index: index::Index,
+    rules: rule::Rules,
+}
+
+impl Matcher {
+    /// Compiles the rules for rows of this layout.
+    pub fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Self {
+        compile::compile(rules, layout, sight)
+    }
+
+    /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
+    pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
+        let Some(exporter) = exporter.map(Bits::from) else {
+            return Scope { group: self.index.everywhere(), family: Family::V4 };
+        };
+        let node = self.exporters.longest(exporter);
+        Scope { group: node.min(self.index.everywhere()), family: exporter.family }
+    }
+}

@@ -1,0 +1,248 @@
+//! Rules as they are checked once the index has named them.
+
+use super::word::{Picture, Word};
+use super::{Lazy, View};
+use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
+use crate::prefix::{Bits, Family, Prefix, mask};
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::row::Layout;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// All rules, their words one after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules {
+    rules: Vec<Checked>,
+    words: Vec<Word>,
+    tests: Vec<Test>,
+    /// Offset of the source address in a row.
+    pub(super) src_at: Option<usize>,
+    /// Offset of the destination address in a row.
+    pub(super) dst_at: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Checked {
+    words: Range<u32>,
+    tests: Range<u32>,
+}
+
+/// What cannot be said by words that must all hold.
+#[derive(Clone, Debug)]
+enum Test {
+    /// Not all of these words hold.
+    Differs(Range<u32>),
+    /// The address at this offset lies in the prefix, or outside.
+    Within { start: usize, prefix: Prefix, negated: bool },
+    /// A community of the list with the id at this offset fits.
+    Communities { start: usize, patterns: Arc<[CommunityPattern]> },
+    /// The packet matches.
+    Filter(PacketFilter),
+}
+
+impl Test {
+    /// Cheap ones are tried first.
+    fn cost(&self) -> u8 {
+        match self {
+            Self::Differs(_) => 0,
+            Self::Within { .. } => 1,
+            Self::Communities { .. } => 2,
+            Self::Filter(_) => 3,
+        }
+    }
+}
+
+/// What of a rule may be looked up in an index.
+pub(super) struct Handles {
+    /// Octets of fields that must have these values; facts apart.
+    pub(super) picture: Picture,
+    pub(super) src: Option<Prefix>,
+    pub(super) dst: Option<Prefix>,
+}
+
+impl Rules {
+    /// None yet, for rows of this layout.
+    pub(super) fn new(layout: &Layout) -> Self {
+        let (src_at, dst_at) = (layout.offset(Field::SrcHost), layout.offset(Field::DstHost));
+        Self { src_at, dst_at, ..Self::default() }
+    }
+
+    /// Adds a rule; `None` when it can never match.
+    pub(super) fn push(&mut self, conditions: &[Condition], layout: &Layout) -> Option<Handles> {
+        let mut adder = Adder {
+            layout,
+            handles: Handles { picture: Picture::new(layout), src: None, dst: None },
+            rest: Picture::new(layout),
+            tests: Vec::new(),
+            words: &mut self.words,
+        };
+        let possible = conditions.iter().all(|condition| adder.condition(condition).is_some());
+        let Adder { handles, rest, mut tests, .. } = adder;
+        let possible = possible && !handles.picture.is_contradictory() && !rest.is_contradictory();
+        tests.sort_by_key(Test::cost);
+        let first = self.words.len() as u32;
+        self.words.extend(merged(&handles.picture, &rest));
+        let first_test = self.tests.len() as u32;
+        self.tests.extend(tests);
+        self.rules.push(Checked {
+            words: first..self.words.len() as u32,
+            tests: first_test..self.tests.len() as u32,
+        });
+        possible.then_some(handles)
+    }
+
+    /// Whether all conditions of a rule hold.
+    #[inline]
+    pub(super) fn check(&self, rule: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
+        let Some(rule) = self.rules.get(rule as usize) else {
+            return false;
+        };
+        let row = view.row.words();
+        range(&self.words, &rule.words).iter().all(|word| word.holds(row))
+            && (rule.tests.is_empty()
+                || range(&self.tests, &rule.tests).iter().all(|test| self.test(test, view, frame)))
+    }
+
+    fn test(&self, test: &Test, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
+        match test {
+            Test::Differs(words) => !range(&self.words, words).iter().all(|word| word.holds(view.row.words())),
+            Test::Within { start, prefix, negated } => {
+                let octets = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
+                let address = octets.and_then(Bits::of_row);
+                address.is_some_and(|address| prefix.covers(address) != *negated)
+            }
+            Test::Communities { start, patterns } => {
+                let id = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
+                id.is_some_and(|id| condition::fits(patterns, view.strings.get(u32::from_be_bytes(*id))))
+            }
+            Test::Filter(filter) => filter.filter.matches(frame.octets(view.row)),
+        }
+    }
+}
+
+#[inline]
+fn range<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
+    all.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
+/// The words of two pictures, those of the same number as one. The pictures are of different fields.
+fn merged(a: &Picture, b: &Picture) -> Vec<Word> {
+    let mut words = a.words();
+    for word in b.words() {
+        match words.iter_mut().find(|other| other.number == word.number) {
+            Some(other) => {
+                other.mask |= word.mask;
+                other.value |= word.value;
+            }
+            None => words.push(word),
+        }
+    }
+    words
+}
+
+struct Adder<'a> {
+    layout: &'a Layout,
+    handles: Handles,
+    /// Facts, and parts of octets.
+    rest: Picture,
+    tests: Vec<Test>,
+    words: &'a mut Vec<Word>,
+}
+
+impl Adder<'_> {
+    /// Adds a condition; `None` when it can never hold.
+    fn condition(&mut self, condition: &Condition) -> Option<()> {
+        match condition {
+            Condition::Equal { field, value, fact, negated } => {
+                self.fact(*fact)?;
+                let masks = [0xff; 16];
+                let masks = masks.get(..field.size())?;
+                match (value, negated) {
+                    (Some(value), false) => {
+                        self.handles.picture.add(self.layout, *field, masks, value.as_slice()).then_some(())
+                    }
+                    (None, false) => None,
+                    (None, true) => self.layout.offset(*field).map(|_| ()),
+                    (Some(value), true) => {
+                        let mut picture = Picture::new(self.layout);
+                        if !picture.add(self.layout, *field, masks, value.as_slice()) {
+                            return None;
+                        }
+                        let start = self.words.len() as u32;
+                        self.words.extend(picture.words());
+                        self.tests.push(Test::Differs(start..self.words.len() as u32));
+                        Some(())
+                    }
+                }
+            }
+            Condition::Within { field, prefix, fact, negated } => {
+                self.fact(*fact)?;
+                let start = self.layout.offset(*field)?;
+                let slot = match field {
+                    _ if *negated => None,
+                    Field::SrcHost => Some(&mut self.handles.src),
+                    Field::DstHost => Some(&mut self.handles.dst),
+                    _ => None,
+                };
+                if let Some(slot) = slot {
+                    longest(slot, *prefix);
+                }
+                match octets_of(prefix).filter(|_| !negated) {
+                    Some((masks, values)) => {
+                        self.rest.add(self.layout, *field, &masks, &values);
+                    }
+                    None => self.tests.push(Test::Within { start, prefix: *prefix, negated: *negated }),
+                }
+                Some(())
+            }
+            Condition::Told { fact, told } => self.told(*fact, *told),
+            Condition::Multicast { group } => {
+                self.told(Fact::DstMac, true)?;
+                let value = [u8::from(*group)];
+                self.rest.add(self.layout, Field::DstMac, &[1], &value).then_some(())
+            }
+            Condition::Filter(filter) => {
+                self.tests.push(Test::Filter(filter.clone()));
+                Some(())
+            }
+            Condition::Communities { field, patterns } => {
+                let start = self.layout.offset(*field)?;
+                self.tests.push(Test::Communities { start, patterns: Arc::clone(patterns) });
+                Some(())
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: Option<Fact>) -> Option<()> {
+        fact.map_or(Some(()), |fact| self.told(fact, true))
+    }
+
+    fn told(&mut self, fact: Fact, told: bool) -> Option<()> {
+        let mut mask = Facts::default();
+        mask.insert(fact);
+        let masks = mask.0.to_be_bytes();
+        let values = if told { masks } else { [0; 8] };
+        self.rest.add(self.layout, Field::Facts, &masks, &values).then_some(())
+    }
+}
+
+/// Of two prefixes that must both cover an address, the longer says more.
+pub(super) fn longest(slot: &mut Option<Prefix>, prefix: Prefix) {
+    if slot.is_none_or(|old| old.length() < prefix.length()) {
+        *slot = Some(prefix);
+    }
+}
+
+/// Mask and value of the 16 octets in which rows keep the addresses of a prefix, where it can be said so.
+fn octets_of(prefix: &Prefix) -> Option<([u8; 16], [u8; 16])> {
+    match prefix.family() {
+        Family::V4 => {
+            let mask = mask(96) | mask(prefix.length()) >> 96;
+            Some((mask.to_be_bytes(), (0xffff << 32 | prefix.bits() >> 96).to_be_bytes()))
+        }
+        // One whose first half is zero would cover the octets of IPv4 addresses and of absent ones.
+        Family::V6 if prefix.bits() >> 64 == 0 => None,
+        Family::V6 => Some((mask(prefix.length()).to_be_bytes(), prefix.bits().to_be_bytes())),
+    }
+}
