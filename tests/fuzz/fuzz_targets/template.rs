@@ -55,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
                         }
                         Ok(Record::Withdraw(id)) => {
                             cache.withdraw(datagram.header.domain, id);
-                            assert!(cache.find(datagram.header.domain, id).is_none());
+                            assert!(cache.find(true, datagram.header.domain, id).is_none());
                         }
                         Ok(Record::WithdrawAll { options }) => {
                             _ = cache.withdraw_all(datagram.header.domain, options)
@@ -66,7 +66,7 @@ fuzz_target!(|input: &[u8]| {
                 }
             }
             Ok(Set::Data { id, body }) => {
-                if let Some((template, fields)) = cache.find(datagram.header.domain, id) {
+                if let Some((template, fields)) = cache.find(is_ipfix, datagram.header.domain, id) {
                     assert_eq!(template.fields.len(), *fields, "a plan goes with its template");
                     read_records(template, body);
                 }
