@@ -16,6 +16,7 @@
 pub mod capture_file;
 pub mod conditions;
 pub mod exporter;
+pub mod mmdb;
 pub mod output;
 pub mod process;
 pub mod sockets;

@@ -1,0 +1,143 @@
+//! Places of both ends of a row.
+
+use crate::{Database, Place};
+use flow::address::{self, Octets};
+use flow::field::Field;
+use flow::row::{FieldSet, Layout, RowMut};
+use flow::strings::Strings;
+use std::collections::HashMap;
+
+/// Addresses that are remembered.
+const ADDRESSES: usize = 8192;
+/// Records that are remembered; databases of cities have some hundred thousand.
+const RECORDS: usize = 1 << 20;
+
+/// A place as rows keep it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    country: u32,
+    pocode: u32,
+    latitude: f64,
+    longitude: f64,
+}
+
+/// The fields of one end.
+const ENDS: [[Field; 4]; 2] = [
+    [Field::SrcHost, Field::SrcCountry, Field::SrcPocode, Field::SrcCoords],
+    [Field::DstHost, Field::DstCountry, Field::DstPocode, Field::DstCoords],
+];
+
+/// Where they lie.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    host: usize,
+    country: Option<usize>,
+    pocode: Option<usize>,
+    coordinates: Option<usize>,
+}
+
+/// Fills in the places of a worker's rows.
+#[derive(Debug)]
+pub struct Enricher {
+    database: Database,
+    ends: Vec<End>,
+    /// By a hash of the address: the address and its place. An address takes the place of another one.
+    addresses: Vec<(Octets, Kept)>,
+    /// By the number of a record.
+    records: HashMap<usize, Kept>,
+}
+
+impl Enricher {
+    /// Fields that rows of places are worked out from.
+    pub fn require(fields: &mut FieldSet) {
+        for [host, wanted @ ..] in ENDS {
+            if wanted.iter().any(|field| fields.has(*field)) {
+                fields.insert(host);
+            }
+        }
+    }
+
+    /// For rows of that layout.
+    pub fn new(database: &Database, layout: &Layout) -> Self {
+        let end = |[host, country, pocode, coordinates]: [Field; 4]| {
+            let at = |field| layout.offset(field);
+            let end =
+                End { host: at(host)?, country: at(country), pocode: at(pocode), coordinates: at(coordinates) };
+            [end.country, end.pocode, end.coordinates].iter().any(Option::is_some).then_some(end)
+        };
+        let ends: Vec<End> = ENDS.into_iter().filter_map(end).collect();
+        Self { database: database.clone(), ends, addresses: Vec::new(), records: HashMap::new() }
+    }
+
+    /// True when rows have no fields for places.
+    pub fn is_idle(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Fills in the places of a row.
+    pub fn apply(&mut self, row: &mut RowMut<'_>, strings: &mut Strings) {
+        for number in 0..self.ends.len() {
+            let Some(end) = self.ends.get(number).copied() else { continue };
+            let octets = row.octets();
+            let Some(host) = octets.get(end.host..).and_then(|octets| octets.first_chunk::<16>()) else {
+                continue;
+            };
+            let kept = self.kept(*host, strings);
+            put(octets, end.country, &kept.country.to_be_bytes());
+            put(octets, end.pocode, &kept.pocode.to_be_bytes());
+            put(octets, end.coordinates, &kept.latitude.to_be_bytes());
+            put(octets, end.coordinates.map(|at| at + 8), &kept.longitude.to_be_bytes());
+        }
+    }
+
+    fn kept(&mut self, host: Octets, strings: &mut Strings) -> Kept {
+        if self.addresses.is_empty() {
+            self.addresses = vec![(address::ABSENT, Kept::default()); ADDRESSES];
+        }
+        let [high, low] =
+            [0, 8].map(|at| host.get(at..).and_then(|o| o.first_chunk()).map_or(0, |o| u64::from_ne_bytes(*o)));
+        let hash = (high ^ low.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51;
+        let slot = hash as usize % ADDRESSES;
+        if let Some((known, kept)) = self.addresses.get(slot)
+            && *known == host
+        {
+            return *kept;
+        }
+        let kept = self.find(&host, strings);
+        if let Some(place) = self.addresses.get_mut(slot) {
+            *place = (host, kept);
+        }
+        kept
+    }
+
+    #[cold]
+    fn find(&mut self, host: &Octets, strings: &mut Strings) -> Kept {
+        let Some(address) = address::address(host) else { return Kept::default() };
+        let Some((record, read)) = self.database.find(address) else { return Kept::default() };
+        if let Some(kept) = self.records.get(&record) {
+            return *kept;
+        }
+        let Place { country, pocode, latitude, longitude } = read();
+        let mut intern = |text: String| strings.intern(text.as_bytes());
+        let kept = Kept { country: intern(country), pocode: intern(pocode), latitude, longitude };
+        if self.records.len() >= RECORDS {
+            self.records.clear();
+        }
+        self.records.insert(record, kept);
+        kept
+    }
+
+    /// The rows' strings were cleared: known ids mean nothing any more.
+    pub fn forget_strings(&mut self) {
+        self.records.clear();
+        self.addresses.clear();
+    }
+}
+
+fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
+    if let Some(at) = at
+        && let Some(to) = row.get_mut(at..at + octets.len())
+    {
+        to.copy_from_slice(octets);
+    }
+}
