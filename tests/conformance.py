@@ -33,12 +33,6 @@ PLUGINS = {"memory", "print"}
 
 # A key that matches needs something that is still to come.
 TO_COME = [
-    (r"pre_tag_map|pre_tag2?_filter|pre_tag_label_filter|post_tag2?", "tags from pre_tag_map, and filters on them"),
-    (r"sampling_map|flow_to_rd_map", "sampling_map, flow_to_rd_map"),
-    (r"networks_file.*|networks_mask|networks_no_mask_if_zero", "networks_file and networks_mask"),
-    (r"ports_file|protos_file|tos_file", "ports_file, protos_file, tos_file"),
-    (r"aggregate_filter", "aggregate_filter"),
-    (r"nfacctd_ext_sampling_rate", "nfacctd_ext_sampling_rate"),
     (r"bgp_daemon", "routes from BGP"),
     (r"bmp_daemon", "routes from BMP"),
     (r"rpki_roas_file|rpki_rtr_cache", "route origin validation"),

@@ -65,7 +65,7 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     let (config, mut problems) = config::load(daemon.config, arguments);
     let core_name = config.core(&core::CORE_PROC_NAME);
     runtime::log::set_default(Identity::new(&core_name, "core"));
-    let settings = Settings::read(&config, arguments.file.clone(), daemon.primitives, &mut problems);
+    let settings = Settings::read(&config, arguments.file.clone(), daemon, &mut problems);
     let _ = problems.print(&mut std::io::stderr(), arguments.debug);
     let dry_run = config.core(&core::DRY_RUN);
     let Some(settings) = settings.filter(|_| !problems.is_fatal()) else {

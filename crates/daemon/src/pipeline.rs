@@ -1,9 +1,10 @@
 //! From the plugins' settings to rows, schemas, and one decoder and set of aggregators for each worker.
 
-use crate::worker::Bound;
+use crate::worker::{Bound, Share};
 use aggregate::aggregator::Span;
 use aggregate::time_bin::{Roundoff, Width};
 use aggregate::{Aggregator, Bins};
+use enrich::{Enricher, Stage};
 use flow::custom::Custom;
 use flow::field::Field;
 use flow::from_netflow::{self, Decoder, Needs};
@@ -40,6 +41,7 @@ pub(crate) struct Pipeline {
     needs: Needs,
     pub(crate) schemas: Vec<Arc<Schema>>,
     plugins: Vec<Aggregation>,
+    enrichment: Arc<enrich::Compiled>,
     /// One for all tables, so that they can be merged.
     pub(crate) hash: RandomState,
     started: i64,
@@ -48,14 +50,36 @@ pub(crate) struct Pipeline {
 /// The parts of one worker.
 pub(crate) struct Parts {
     pub(crate) decoder: Decoder,
+    pub(crate) enricher: Enricher,
     pub(crate) rows: Rows,
     /// In the order of the plugins.
-    pub(crate) aggregators: Vec<(Aggregator, Bound)>,
+    pub(crate) aggregators: Vec<(Aggregator, Option<Stage>, Bound)>,
 }
 
 impl Pipeline {
     /// `started`: seconds since 1970, from which bins are aligned.
-    pub(crate) fn new(plugins: Vec<Aggregation>, customs: Vec<Custom>, started: i64) -> Self {
+    pub(crate) fn new(
+        plugins: Vec<Aggregation>,
+        customs: Vec<Custom>,
+        files: &enrich::Loaded,
+        started: i64,
+    ) -> Self {
+        Self::compile(plugins, customs.into(), files, RandomState::default(), started)
+    }
+
+    /// The same with what the operator's files say now. Its tables can be merged with those of before.
+    pub(crate) fn reloaded(&self, files: &enrich::Loaded) -> Self {
+        let customs = Arc::clone(&self.needs.customs);
+        Self::compile(self.plugins.clone(), customs, files, self.hash.clone(), self.started)
+    }
+
+    fn compile(
+        plugins: Vec<Aggregation>,
+        customs: Arc<[Custom]>,
+        files: &enrich::Loaded,
+        hash: RandomState,
+        started: i64,
+    ) -> Self {
         let mut fields = FieldSet::default();
         let mut stamps = false;
         for plugin in &plugins {
@@ -66,6 +90,7 @@ impl Pipeline {
                 fields.insert(Field::TimeEnd);
             }
         }
+        files.require(&mut fields);
         from_netflow::require(&mut fields, stamps);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
@@ -73,29 +98,54 @@ impl Pipeline {
             |plugin: &Aggregation| Arc::new(Schema::new(&plugin.selection, &customs, &layout, &plugin.options));
         Self {
             schemas: plugins.iter().map(schema).collect(),
-            needs: Needs { layout, customs: customs.into(), stamps },
+            enrichment: Arc::new(files.compile(&layout)),
+            needs: Needs { layout, customs, stamps },
             plugins,
-            hash: RandomState::default(),
+            hash,
             started,
+        }
+    }
+
+    /// What rows hold.
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// What rows go through.
+    pub(crate) fn enrichment(&self) -> &Arc<enrich::Compiled> {
+        &self.enrichment
+    }
+
+    /// Brings the share of the plugin of that number to this pipeline.
+    pub(crate) fn change(&self, plugin: usize, share: &mut Share, stage: Option<Stage>) {
+        if let (Some(schema), Some(settings)) = (self.schemas.get(plugin), self.plugins.get(plugin)) {
+            share.change(Arc::clone(schema), self.span(settings), stage);
+        }
+    }
+
+    fn span(&self, plugin: &Aggregation) -> Option<Span> {
+        let layout = &self.needs.layout;
+        match (layout.offset(Field::TimeStart), layout.offset(Field::TimeEnd)) {
+            (Some(start), Some(end)) if plugin.spread => Some(Span { start, end }),
+            _ => None,
         }
     }
 
     /// The parts of one more worker.
     pub(crate) fn worker(&self, settings: &from_netflow::Settings) -> Parts {
-        let aggregators = self.plugins.iter().zip(&self.schemas).map(|(plugin, schema)| {
+        let (enricher, stages) = Enricher::new(&self.enrichment);
+        let plugins = self.plugins.iter().zip(&self.schemas).zip(stages);
+        let aggregators = plugins.map(|((plugin, schema), stage)| {
             let bins = plugin.history.map(|history| {
                 let zone = if plugin.utc { TimeZone::UTC } else { TimeZone::system() };
                 Bins::new(history.width, history.roundoff, history.offset, self.started, zone)
             });
-            let layout = &self.needs.layout;
-            let span = match (layout.offset(Field::TimeStart), layout.offset(Field::TimeEnd)) {
-                (Some(start), Some(end)) if plugin.spread => Some(Span { start, end }),
-                _ => None,
-            };
-            (Aggregator::new(Arc::clone(schema), bins, span, self.hash.clone()), plugin.bound)
+            let aggregator = Aggregator::new(Arc::clone(schema), bins, self.span(plugin), self.hash.clone());
+            (aggregator, stage, plugin.bound)
         });
         Parts {
             aggregators: aggregators.collect(),
+            enricher,
             rows: Rows::new(&self.needs.layout),
             decoder: Decoder::new(self.needs.clone(), settings.clone()),
         }

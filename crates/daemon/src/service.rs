@@ -5,9 +5,11 @@ use crate::pipeline::Pipeline;
 use crate::settings::{PluginKind, PluginSettings, Settings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{ExporterReport, Message, Notices, Requests, Share, Worker};
+use crate::worker::{ExporterReport, Message, Notices, Requests, Share, Snapshot, Worker};
 use crate::{Daemon, about};
 use capture::allow::AllowList;
+use config::Problems;
+use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
 use runtime::events::{Event, Signal, Stop};
@@ -61,8 +63,12 @@ struct Service {
     wakes: Vec<Wake>,
     workers: Vec<Reader>,
     plugins: Vec<PluginCounters>,
+    pipeline: Arc<Pipeline>,
+    allow: Option<Arc<AllowList>>,
     templates: Option<TemplatesFile>,
     ended_workers: usize,
+    /// Workers that work with what was read anew.
+    adopted: usize,
     known: Vec<(std::net::IpAddr, netflow::template::Template)>,
     reports: Vec<Vec<ExporterReport>>,
     notifier: notify::Notifier,
@@ -104,12 +110,10 @@ impl Service {
         let listener = signals::start(sender, stop.clone()).map_err(problem("signals"))?;
         let (message_sender, messages) = crossbeam_channel::bounded(MESSAGES);
         let requests = Arc::new(Requests::default());
-        if let Ok(mut place) = requests.allow.write() {
-            *place = allow;
-        }
         let started = (clock::now() / 1_000_000) as i64;
         let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-        let pipeline = Pipeline::new(aggregations, settings.customs.clone(), started);
+        let pipeline = Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, started);
+        let pipeline = Arc::new(pipeline);
         refuse_columns(&settings.plugins, &pipeline)?;
         let templates = settings
             .templates_file
@@ -124,8 +128,11 @@ impl Service {
             wakes: opened.sources.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
             workers: Vec::new(),
             plugins: Vec::new(),
+            pipeline: Arc::clone(&pipeline),
+            allow,
             templates,
             ended_workers: 0,
+            adopted: 0,
             known: Vec::new(),
             reports: Vec::new(),
             notifier,
@@ -168,7 +175,7 @@ impl Service {
                 parts.decoder.restore_template(*exporter, template.clone());
             }
             let shares: Vec<Share> = (parts.aggregators.into_iter().zip(outlets))
-                .map(|((aggregator, bound), outlet)| Share::new(aggregator, outlet, bound))
+                .map(|((aggregator, stage, bound), outlet)| Share::new(aggregator, stage, outlet, bound))
                 .collect();
             for (plugin, share) in self.plugins.iter_mut().zip(&shares) {
                 plugin.readers.push(share.reader());
@@ -176,7 +183,10 @@ impl Service {
             let requests = Arc::clone(&self.requests);
             let stop = self.stop.clone();
             let notices = Notices::new(self.settings.unchecked);
-            let worker = Worker::new(parts.decoder, parts.rows, shares, requests, messages.clone(), notices, stop);
+            let decoder = (parts.decoder, parts.enricher);
+            let allow = self.allow.clone();
+            let worker =
+                Worker::new(decoder, parts.rows, shares, allow, requests, messages.clone(), notices, stop);
             self.workers.push(worker.reader());
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
             self.threads.spawn(format!("{}/w{number}", daemon.name), identity, move || source.run(worker))?;
@@ -281,6 +291,7 @@ impl Service {
                     file.learn(exporter, template, clock::now());
                 }
             }
+            Message::Adopted => self.adopted += 1,
             Message::Finished => info!("waiting for a signal"),
             Message::Ended(templates) => {
                 self.ended_workers += 1;
@@ -304,23 +315,50 @@ impl Service {
         None
     }
 
-    /// Reads again what can be read again: as a whole, or not at all.
+    /// Reads again what can be read again: all of it, or nothing when one file has a fault.
     fn reload(&mut self) {
         self.notifier.reloading();
-        if let Some(path) = &self.settings.allow_file {
-            match read_allow_list(path) {
-                Ok(allow) => {
-                    if let Ok(mut place) = self.requests.allow.write() {
-                        *place = Some(Arc::new(allow));
-                    }
-                    self.requests.allow_version.fetch_add(1, Ordering::AcqRel);
-                    self.wake();
-                    info!("nfacctd_allow_file: reloaded");
+        match self.read_again() {
+            Ok((allow, files)) => {
+                self.pipeline = Arc::new(self.pipeline.reloaded(&files));
+                self.allow = allow;
+                let snapshot = Snapshot { allow: self.allow.clone(), pipeline: Arc::clone(&self.pipeline) };
+                if let Ok(mut place) = self.requests.snapshot.write() {
+                    *place = Some(snapshot);
                 }
-                Err(problem) => error!("{problem}; the list in force stays"),
+                self.requests.version.fetch_add(1, Ordering::AcqRel);
+                self.adopted = 0;
+                self.wake();
+                let due = Instant::now() + REPORT_PATIENCE;
+                while self.adopted + self.ended_workers < self.workers.len() {
+                    let Ok(message) = self.messages.recv_deadline(due) else { break };
+                    self.message(message);
+                }
+                info!("maps, lists and networks: reloaded");
+            }
+            Err(lines) => {
+                lines.iter().for_each(|line| error!("{line}"));
+                error!("nothing was reloaded: what was in force stays in force");
             }
         }
         self.notifier.ready("collecting");
+    }
+
+    /// What the files say now, or what is wrong with them.
+    fn read_again(&self) -> Result<(Option<Arc<AllowList>>, enrich::Loaded), Vec<String>> {
+        let mut problems = Problems::new();
+        let files = enrich::Loaded::read(&self.settings.enrichment, &self.settings.context, &mut problems);
+        let mut lines: Vec<String> =
+            problems.iter().filter(|problem| problem.severity > Severity::Debug).map(describe).collect();
+        let allow = match self.settings.allow_file.as_deref().map(read_allow_list) {
+            Some(Ok(allow)) => Some(Arc::new(allow)),
+            Some(Err(problem)) => {
+                lines.push(problem);
+                None
+            }
+            None => None,
+        };
+        if lines.is_empty() { Ok((allow, files)) } else { Err(lines) }
     }
 
     fn end(mut self, mut failed: bool) -> ExitCode {
@@ -378,6 +416,12 @@ fn open(settings: &Settings) -> Result<Opened, String> {
     };
     let memories = settings.plugins.iter().map(memory).collect::<Result<_, _>>()?;
     Ok(Opened { sources, memories })
+}
+
+/// A problem as a line of the log, which says the level itself.
+fn describe(problem: &Problem) -> String {
+    let hint = problem.hint.as_deref().unwrap_or_default();
+    format!("[{}] {} {hint}", problem.origin, problem.what).trim_end().to_owned()
 }
 
 /// Some columns have no width that formatted output could give them.

@@ -67,6 +67,8 @@ const KNOWN: &[(u8, &str)] = &[
     (124, "isis"),
     (132, "sctp"),
     (133, "fc"),
+    // Reserved by IANA; what a list of protocols leaves out is aggregated as this one.
+    (255, "others"),
 ];
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! the packet ends the program with "no match", as does a division by zero. A program may jump back (`protochain` does), so the
 //! number of its steps is bounded.
 
-/// Most steps of one run. libpcap's loops follow the headers of a packet, so no honest one comes near.
-const MAX_STEPS: u32 = 20_000;
+/// Steps of one run beyond those of the program itself, for what jumps back. libpcap's loops follow the extension headers of a
+/// packet, some twenty steps for each, so this is enough for any that a network carries.
+const LOOPS: usize = 20_000;
 /// Words of memory.
 const MEMORY: usize = 16;
 
@@ -112,7 +113,7 @@ impl Program {
         let (mut a, mut x) = (0u32, 0u32);
         let mut memory = [0u32; MEMORY];
         let mut at = 0usize;
-        for _ in 0..MAX_STEPS {
+        for _ in 0..self.steps.len() + LOOPS {
             let Some(step) = self.steps.get(at) else { return false };
             at += 1;
             match *step {

@@ -1,5 +1,6 @@
 //! From the text of an expression to a program.
 
+use crate::advice;
 use crate::bpf::Program;
 use crate::hints::{self, Hint};
 use crate::synthetic;
@@ -10,6 +11,11 @@ use std::sync::Arc;
 /// Link type of Ethernet (LINKTYPE_ETHERNET of libpcap).
 const ETHERNET: i32 = 1;
 
+/// Most octets of an expression, some three seconds of libpcap's work at worst: with the length of the text the time that it
+/// takes grows with the square at least, and its recursion as well. Long lists of networks are better told in a networks_file,
+/// or as the rules of a map.
+pub const MAX_LEN: usize = 16 * 1024;
+
 /// An expression, compiled. Copies share it.
 #[derive(Clone, Debug)]
 pub struct Filter {
@@ -18,13 +24,24 @@ pub struct Filter {
     fields: FieldSet,
 }
 
-/// Why an expression cannot be used.
+/// Why an expression cannot be used: what libpcap says, and where the fault is a common one, what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(String);
+pub struct Error {
+    what: String,
+    advice: Option<String>,
+}
+
+impl Error {
+    #[cfg(feature = "pcap")]
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: None }
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)?;
+        self.advice.iter().try_for_each(|advice| write!(f, "; {advice}"))
     }
 }
 
@@ -33,9 +50,11 @@ impl std::error::Error for Error {}
 impl Filter {
     /// Compiles an expression for Ethernet frames.
     ///
+    /// One expression is compiled at a time, whoever asks: libpcap could do no more before 1.8. Names of hosts and networks are
+    /// asked of the system's resolver, which may take its time; addresses are not.
+    ///
     /// # Errors
-    /// What libpcap has to say about it. Names of hosts and networks are asked of the system's resolver, which may take its
-    /// time; addresses are not.
+    /// What libpcap has to say about it; or it is longer than [`MAX_LEN`].
     pub fn compile(text: &str) -> Result<Self, Error> {
         Self::compile_for(ETHERNET, text)
     }
@@ -45,7 +64,8 @@ impl Filter {
     /// # Errors
     /// As [`Filter::compile`].
     pub fn compile_for(link: i32, text: &str) -> Result<Self, Error> {
-        let program = program(link, text)?;
+        let program = program(link, text)
+            .map_err(|error| Error { advice: error.advice.or_else(|| advice::of(text, &error.what)), ..error })?;
         let mut fields = FieldSet::default();
         synthetic::require(text, &mut fields);
         Ok(Self { program: Arc::new(program), hints: hints::read(text).into(), fields })
@@ -68,7 +88,9 @@ impl Filter {
         self.fields.iter().for_each(|field| fields.insert(field));
     }
 
-    /// What holds for each row whose packet matches.
+    /// What holds for each row whose packet, made by [`crate::Synthetic`], matches.
+    ///
+    /// Not of captured packets: `src net 192.0.2.0/24` matches ARP too, and what is inside a tunnel may be what their row tells.
     pub fn hints(&self) -> &[Hint] {
         &self.hints
     }
@@ -76,34 +98,56 @@ impl Filter {
 
 #[cfg(feature = "pcap")]
 fn program(link: i32, text: &str) -> Result<Program, Error> {
-    use crate::bpf::Raw;
-    use std::sync::Mutex;
+    /// Octets up to which libpcap optimizes, which takes 0.04 s for a hundred hosts, 38 s for a thousand; without, those take 2.
+    const OPTIMIZED: usize = 2 * 1024;
+    /// Stack for long expressions, several times what the longest were seen to take.
+    const STACK: usize = 32 * 1024 * 1024;
 
-    // Older libpcaps compile in memory that all threads share.
+    if text.len() > MAX_LEN {
+        return Err(Error::new(format!("it has {} octets, of which {MAX_LEN} are allowed", text.len())));
+    }
+    if text.len() <= OPTIMIZED {
+        return by_libpcap(link, text, true);
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("filter".to_owned()).stack_size(STACK);
+        let compiling = thread.spawn_scoped(scope, || by_libpcap(link, text, false));
+        let compiling = compiling.map_err(|error| Error::new(format!("no thread to compile it in: {error}")))?;
+        compiling.join().unwrap_or_else(|_| Err(Error::new("it cannot be compiled")))
+    })
+}
+
+#[cfg(feature = "pcap")]
+fn by_libpcap(link: i32, text: &str, optimize: bool) -> Result<Program, Error> {
+    use std::sync::{Mutex, PoisonError};
+
     static COMPILER: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = COMPILER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
     let told = |error: pcap::Error| match error {
-        pcap::Error::PcapError(text) => Error(text),
-        other => Error(other.to_string()),
+        pcap::Error::PcapError(text) => Error::new(text),
+        pcap::Error::InvalidInputString => Error::new("it has an octet of zero"),
+        other => Error::new(other.to_string()),
     };
     let capture = pcap::Capture::dead(pcap::Linktype(link)).map_err(told)?;
-    let program = capture.compile(text, true).map_err(told)?;
-    // The parts of an instruction are for its eyes only, but it shows them.
-    let read = |shown: String| {
-        let mut numbers = shown.split(' ').map(str::parse::<u32>);
-        let mut next = || numbers.next()?.ok();
-        let (code, jt, jf, k) = (next()?, next()?, next()?, next()?);
-        Some(Raw { code: u16::try_from(code).ok()?, jt: u8::try_from(jt).ok()?, jf: u8::try_from(jf).ok()?, k })
-    };
-    let raw: Option<Vec<Raw>> =
-        program.get_instructions().iter().map(|instruction| read(instruction.to_string())).collect();
-    let raw = raw.ok_or_else(|| Error("libpcap gave a program that cannot be read".to_owned()))?;
-    Program::new(&raw).map_err(|unknown| {
-        Error(format!("libpcap gave a program with the unknown instruction {:#x}", unknown.code))
-    })
+    let program = capture.compile(text, optimize).map_err(told)?;
+    let raw: Option<Vec<_>> =
+        program.get_instructions().iter().map(|instruction| shown(&instruction.to_string())).collect();
+    let raw = raw.ok_or_else(|| Error::new("libpcap gave a program that cannot be read"))?;
+    Program::new(&raw)
+        .map_err(|unknown| Error::new(format!("libpcap gave the unknown instruction {:#x}", unknown.code)))
+}
+
+/// An instruction from the four numbers as which it shows itself; its parts are private.
+#[cfg(feature = "pcap")]
+fn shown(text: &str) -> Option<crate::bpf::Raw> {
+    let mut numbers = text.split(' ').map(str::parse::<u32>);
+    let mut next = || numbers.next()?.ok();
+    let (code, jt, jf, k) = (next()?, next()?, next()?, next()?);
+    Some(crate::bpf::Raw { code: code.try_into().ok()?, jt: jt.try_into().ok()?, jf: jf.try_into().ok()?, k })
 }
 
 #[cfg(not(feature = "pcap"))]
 fn program(_: i32, _: &str) -> Result<Program, Error> {
-    Err(Error("this program was built without libpcap (feature pcap), which compiles filters".to_owned()))
+    let what = "this program was built without libpcap (feature pcap), which compiles filters".to_owned();
+    Err(Error { what, advice: None })
 }

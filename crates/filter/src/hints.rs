@@ -1,10 +1,13 @@
 //! Conditions that each matching flow fulfils, read from the text of an expression.
 //!
-//! Only what is beyond doubt is read: the expression must be terms with `and` between them, and of these only such as `src net
-//! 10.0.0.0/8`, `dst host 192.0.2.1`, `tcp`, `ip proto 47`, `udp dst port 53`, `vlan 10` tell something. Anything else is left to
-//! the program, which decides in any case.
+//! Only what is beyond doubt is read. The expression must be terms with `and` between them, made of words and values that are
+//! known here: a word that is not may turn a term round (`not`), leave a choice (`or`), or move the layers under those behind it
+//! (`mpls`, `pppoes`, what libpcap may learn yet), and then nothing is read at all. Of the terms those such as `src net
+//! 10.0.0.0/8`, `dst host 192.0.2.1`, `tcp`, `ip proto 47`, `udp dst port 53`, `vlan 10` tell something. The rest is left to the
+//! program, which decides in any case.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+use std::str::FromStr;
 
 /// A condition. Addresses are as rows keep them (see [`flow::address`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,112 +36,123 @@ pub enum Hint {
     Vlan(u16),
 }
 
+/// Words that leave layers where they are and terms as they stand.
+const WORDS: &[&str] =
+    &["and", "&&", "src", "dst", "host", "net", "port", "portrange", "proto", "ip", "ip6", "vlan"];
+
 /// Protocols that have words of their own.
 const PROTOCOLS: &[(&str, u8)] =
     &[("tcp", 6), ("udp", 17), ("icmp", 1), ("icmp6", 58), ("sctp", 132), ("igmp", 2)];
 
 /// What is beyond doubt.
 pub(crate) fn read(text: &str) -> Vec<Hint> {
-    let lower = text.to_ascii_lowercase();
-    // With these, terms do not simply add up, or layers move.
-    if lower.contains(['(', ')', '[', ']', '|', '!', '<', '>', '=']) {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let known = |word: &&str| WORDS.contains(word) || protocol(word).is_some() || is_value(word);
+    // Behind a second tag ids are no longer those of the flow.
+    let tags = words.iter().filter(|word| **word == "vlan").count();
+    if tags > 1 || !words.iter().all(known) {
         return Vec::new();
     }
-    let words: Vec<&str> = lower.split_ascii_whitespace().collect();
-    if words.iter().any(|word| ["or", "not", "mpls", "pppoes", "pppoed", "geneve", "protochain"].contains(word)) {
-        return Vec::new();
-    }
-    // Behind a second VLAN tag ids are no longer those of the flow.
-    if words.iter().filter(|word| **word == "vlan").count() > 1 {
-        return Vec::new();
-    }
-    words.split(|word| ["and", "&&"].contains(word)).flat_map(term).collect()
+    let mut hints = Vec::new();
+    words.split(|word| ["and", "&&"].contains(word)).for_each(|words| term(words, &mut hints));
+    hints
 }
 
-#[derive(Clone, Copy)]
-enum End {
-    Src,
-    Dst,
+/// The number of a protocol that has a word of its own; as a value it stands behind a backslash.
+fn protocol(word: &str) -> Option<u8> {
+    let name = word.strip_prefix('\\').unwrap_or(word);
+    PROTOCOLS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
-fn term(words: &[&str]) -> Vec<Hint> {
-    let protocol = |word: &str| PROTOCOLS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number);
+/// A number as libpcap and Rust read it alike: with a zero in front libpcap reads octal.
+fn number<T: FromStr>(word: &str) -> Option<T> {
+    let decimal = word == "0" || !word.starts_with('0') && word.bytes().all(|octet| octet.is_ascii_digit());
+    word.parse().ok().filter(|_| decimal)
+}
+
+/// An address, a network, a number, a range of ports.
+fn is_value(word: &str) -> bool {
+    let is_number = |word: &str| number::<u32>(word).is_some();
+    let (first, last) = word.split_once(['/', '-']).unwrap_or((word, "0"));
+    (is_number(first) || first.parse::<IpAddr>().is_ok()) && is_number(last)
+}
+
+fn term(words: &[&str], hints: &mut Vec<Hint>) {
     match *words {
-        [word] => protocol(word).map(Hint::Proto).into_iter().collect(),
-        ["vlan", id] => id.parse().ok().filter(|id| *id > 0 && *id < 4096).map(Hint::Vlan).into_iter().collect(),
-        ["ip" | "ip6", "proto", number] => number.parse().ok().map(Hint::Proto).into_iter().collect(),
-        ["ip" | "ip6", ref rest @ ..] => end(rest).into_iter().collect(),
+        [word] => hints.extend(protocol(word).filter(|_| !word.starts_with('\\')).map(Hint::Proto)),
+        ["vlan", id] => hints.extend(number(id).filter(|id| (1..4096).contains(id)).map(Hint::Vlan)),
+        ["proto", which] | ["ip" | "ip6", "proto", which] => {
+            hints.extend(number(which).or_else(|| protocol(which)).map(Hint::Proto));
+        }
+        ["ip" | "ip6", ref rest @ ..] => hints.extend(end(rest)),
         [word @ ("tcp" | "udp" | "sctp"), ref rest @ ..] => {
-            let port = end(rest).filter(|hint| matches!(hint, Hint::SrcPort(_) | Hint::DstPort(_)));
-            match (port, rest) {
-                (Some(port), _) => protocol(word).map(Hint::Proto).into_iter().chain([port]).collect(),
-                // A port at either end.
-                (None, ["port", _]) => protocol(word).map(Hint::Proto).into_iter().collect(),
-                _ => Vec::new(),
+            let of_ports = matches!(*rest, ["src" | "dst", "port" | "portrange", _] | ["port" | "portrange", _]);
+            if of_ports {
+                hints.extend(protocol(word).map(Hint::Proto));
+                hints.extend(end(rest));
             }
         }
-        ref rest => end(rest).into_iter().collect(),
+        ref rest => hints.extend(end(rest)),
     }
 }
 
 /// `src net A/L` and its like.
 fn end(words: &[&str]) -> Option<Hint> {
     let [side, ref rest @ ..] = *words else { return None };
-    let side = match side {
-        "src" => End::Src,
-        "dst" => End::Dst,
+    let is_source = match side {
+        "src" => true,
+        "dst" => false,
         _ => return None,
     };
     match *rest {
-        ["port", number] => {
-            let port = number.parse().ok()?;
-            Some(match side {
-                End::Src => Hint::SrcPort(port),
-                End::Dst => Hint::DstPort(port),
-            })
+        ["port", port] => {
+            let port = number(port)?;
+            Some(if is_source { Hint::SrcPort(port) } else { Hint::DstPort(port) })
         }
-        ["host", address] | [address] if !address.contains('/') => net(side, address.parse().ok()?, None),
+        ["host", address] | [address] => net(is_source, address.parse().ok()?, None),
         ["net", network] => {
             let (address, len) = network.split_once('/')?;
-            net(side, address.parse().ok()?, Some(len.parse().ok()?))
+            net(is_source, address.parse().ok()?, Some(number(len)?))
         }
         _ => None,
     }
 }
 
-fn net(side: End, address: IpAddr, len: Option<u8>) -> Option<Hint> {
+fn net(is_source: bool, address: IpAddr, len: Option<u8>) -> Option<Hint> {
+    // A flow without this address has the one of zeros in its packet, and rows keep `::` in another form.
+    if address.is_unspecified() {
+        return None;
+    }
     let (octets, len) = match address {
         IpAddr::V4(v4) => (v4.to_ipv6_mapped().octets(), 96 + len.unwrap_or(32).min(32)),
         IpAddr::V6(v6) => (v6.octets(), len.unwrap_or(128).min(128)),
     };
-    // A network of length 0 is true of everything for libpcap, and rows keep `::` in another form.
-    let open = len == 0 || len == 96 && address == IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    if open || address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        return None;
-    }
-    Some(match side {
-        End::Src => Hint::SrcNet { octets, len },
-        End::Dst => Hint::DstNet { octets, len },
-    })
+    Some(if is_source { Hint::SrcNet { octets, len } } else { Hint::DstNet { octets, len } })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    fn v4(address: [u8; 4]) -> [u8; 16] {
+        Ipv4Addr::from(address).to_ipv6_mapped().octets()
+    }
 
     #[test]
     fn terms_that_are_beyond_doubt_tell_something() {
-        let v4 = |a, b, c, d| Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets();
         assert_eq!(
             read("src net 10.0.0.0/8 and tcp dst port 80"),
-            [Hint::SrcNet { octets: v4(10, 0, 0, 0), len: 104 }, Hint::Proto(6), Hint::DstPort(80)]
+            [Hint::SrcNet { octets: v4([10, 0, 0, 0]), len: 104 }, Hint::Proto(6), Hint::DstPort(80)]
         );
         assert_eq!(
             read("vlan 10 && ip proto 47 and dst host 192.0.2.1"),
-            [Hint::Vlan(10), Hint::Proto(47), Hint::DstNet { octets: v4(192, 0, 2, 1), len: 128 }]
+            [Hint::Vlan(10), Hint::Proto(47), Hint::DstNet { octets: v4([192, 0, 2, 1]), len: 128 }]
         );
-        assert_eq!(read("udp port 53"), [Hint::Proto(17)]);
+        assert_eq!(read("udp port 53 and src 192.0.2.1").len(), 2);
         assert_eq!(read("ip6 src 2001:db8::1").len(), 1);
+        assert_eq!(read(r"ip proto \udp and sctp portrange 5-9"), [Hint::Proto(17), Hint::Proto(132)]);
+        assert_eq!(read("proto 6 and src and dst port 0"), [Hint::Proto(6), Hint::DstPort(0)]);
     }
 
     #[test]
@@ -147,17 +161,31 @@ mod tests {
             "",
             "ip",
             "tcp or udp",
+            "tcp||udp and icmp",
             "not tcp",
+            "!tcp and tcp",
             "tcp and (src port 1 or src port 2)",
             "host 10.0.0.1",
             "src net 10",
             "src net 0.0.0.0/0",
+            "src net 0.0.0.0/8",
+            "src host 0.0.0.0",
+            "dst net ::/64",
             "src or dst port 80",
             "tcp[tcpflags] & tcp-syn != 0",
             "mpls 5 and tcp",
             "vlan 5 and vlan 6",
+            "vxlan 5 and tcp",
             "ether src 02:00:00:00:00:01",
             "src host example.net",
+            "src host 192.0.2.1 and 192.0.2.2 or tcp",
+            // Octal, hexadecimal.
+            "vlan 010",
+            "src port 010",
+            "ip proto 0x11",
+            // Names of hosts.
+            "TCP",
+            "Src port 5",
         ] {
             assert_eq!(read(text), [], "{text}");
         }

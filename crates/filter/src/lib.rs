@@ -7,11 +7,12 @@
 //! need not run them all.
 #![forbid(unsafe_code)]
 
+mod advice;
 pub mod bpf;
 mod compile;
 mod hints;
 mod synthetic;
 
-pub use compile::{Error, Filter};
+pub use compile::{Error, Filter, MAX_LEN};
 pub use hints::Hint;
 pub use synthetic::Synthetic;

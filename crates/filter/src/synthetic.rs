@@ -1,32 +1,50 @@
 //! The packet that a flow record stands for, so that filters can look at it.
 //!
-//! An Ethernet frame with the record's MAC addresses; a VLAN tag if it has a VLAN id; its top and bottom MPLS label if it has
-//! labels; an IP header with its addresses, protocol and type of service; ports and flags as TCP, UDP and SCTP have them, and the
-//! type and code of ICMP from where NetFlow puts them, the destination port. Lengths, checksums and the rest are of no packet that
-//! was seen: expressions that ask for them get the frame's own length, and zeros.
+//! An Ethernet frame with the record's MAC addresses; a VLAN tag if it has a VLAN id; its MPLS labels; an IP header with its
+//! addresses, protocol and type of service; ports and flags as TCP, UDP and SCTP have them, and the type and code of ICMP from
+//! where NetFlow puts them, the destination port. Lengths, checksums and the rest are of no packet that was seen: expressions
+//! that ask for them get the frame's own length, and zeros.
+//!
+//! A record without addresses has an IPv4 header if it tells a protocol, and else its EtherType alone.
 
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row};
+use flow::strings::Strings;
 
-/// Most octets of a frame: Ethernet, one tag, two labels, IPv6, TCP.
-const MOST: usize = 14 + 4 + 8 + 40 + 20;
+/// Most labels of a frame: as many as a decoder puts on a stack.
+const LABELS: usize = 16;
+/// Most octets of a frame: Ethernet, one tag, labels, IPv6, TCP.
+const MOST: usize = 14 + 4 + LABELS * 4 + 40 + 20;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
+const FRAGMENT: u8 = 44;
 const ICMP6: u8 = 58;
 
-/// Words of expressions that look no deeper than addresses and protocol, or no deeper than ports.
+const IPV4: [u8; 2] = [8, 0];
+const IPV6: [u8; 2] = [0x86, 0xdd];
+const MPLS: [u8; 2] = [0x88, 0x47];
+
+/// Words of expressions that look no deeper than addresses and protocol.
 const SHALLOW: &[&str] = &[
     "ip", "ip6", "tcp", "udp", "icmp", "icmp6", "sctp", "igmp", "src", "dst", "host", "net", "mask", "proto",
     "and", "or", "not", "vlan", "mpls",
 ];
+/// Words of those that look no deeper than ports.
 const PORTS: &[&str] = &["port", "portrange"];
 
 /// Fields that every frame needs: which headers there are.
-const SHAPE: &[Field] =
-    &[Field::SrcHost, Field::DstHost, Field::Proto, Field::Vlan, Field::MplsLabelTop, Field::MplsLabelBottom];
+const SHAPE: &[Field] = &[
+    Field::SrcHost,
+    Field::DstHost,
+    Field::Proto,
+    Field::Etype,
+    Field::Vlan,
+    Field::MplsLabelTop,
+    Field::MplsLabelBottom,
+];
 const REST: &[Field] = &[
     Field::SrcPort,
     Field::DstPort,
@@ -36,27 +54,35 @@ const REST: &[Field] = &[
     Field::Tos,
     Field::TcpFlags,
     Field::FlowLabel,
+    Field::MplsLabelStack,
 ];
 
 /// Adds the fields that frames need for an expression.
 pub(crate) fn require(text: &str, fields: &mut FieldSet) {
-    let lower = text.to_ascii_lowercase();
     let words =
-        || lower.split(|c: char| c.is_ascii_whitespace() || "()!&|".contains(c)).filter(|word| !word.is_empty());
-    let is_value =
-        |word: &str| word.parse::<std::net::IpAddr>().is_ok() || word.starts_with(|c: char| c.is_ascii_digit());
+        || text.split(|c: char| c.is_ascii_whitespace() || "()!&|".contains(c)).filter(|word| !word.is_empty());
+    let shallow = |word: &str| SHALLOW.contains(&word) || PORTS.contains(&word) || is_value(word);
     SHAPE.iter().for_each(|field| fields.insert(*field));
-    let known = |word: &str| SHALLOW.contains(&word) || PORTS.contains(&word) || is_value(word) && !is_mac(word);
-    if !words().all(known) || lower.contains('[') {
+    // What stands in brackets looks anywhere, and unknown words may.
+    if !words().all(shallow) {
         REST.iter().for_each(|field| fields.insert(*field));
-    } else if words().any(|word| PORTS.contains(&word)) {
+    }
+    if words().any(|word| PORTS.contains(&word)) {
         fields.insert(Field::SrcPort);
         fields.insert(Field::DstPort);
     }
+    // Two labels are there in any case.
+    if words().filter(|word| *word == "mpls").count() > 1 {
+        fields.insert(Field::MplsLabelStack);
+    }
 }
 
-fn is_mac(word: &str) -> bool {
-    word.split([':', '-', '.']).count() >= 6 && word.parse::<std::net::IpAddr>().is_err()
+/// An address, a network, a number, a range: nothing that could be a name, an offset or a MAC address.
+fn is_value(word: &str) -> bool {
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|octet| octet.is_ascii_digit());
+    let (first, last) = word.split_once(['/', '-']).unwrap_or((word, "0"));
+    let is_v4 = || first.split('.').all(is_number);
+    is_number(last) && (is_v4() || first.parse::<std::net::IpAddr>().is_ok())
 }
 
 /// Makes frames of rows, one after the other, in the same memory.
@@ -73,6 +99,7 @@ struct Places {
     src_host: Option<usize>,
     dst_host: Option<usize>,
     proto: Option<usize>,
+    etype: Option<usize>,
     src_port: Option<usize>,
     dst_port: Option<usize>,
     src_mac: Option<usize>,
@@ -81,6 +108,7 @@ struct Places {
     cos: Option<usize>,
     label_top: Option<usize>,
     label_bottom: Option<usize>,
+    label_stack: Option<usize>,
     tos: Option<usize>,
     tcp_flags: Option<usize>,
     flow_label: Option<usize>,
@@ -94,6 +122,7 @@ impl Synthetic {
             src_host: at(Field::SrcHost),
             dst_host: at(Field::DstHost),
             proto: at(Field::Proto),
+            etype: at(Field::Etype),
             src_port: at(Field::SrcPort),
             dst_port: at(Field::DstPort),
             src_mac: at(Field::SrcMac),
@@ -102,6 +131,7 @@ impl Synthetic {
             cos: at(Field::Cos),
             label_top: at(Field::MplsLabelTop),
             label_bottom: at(Field::MplsLabelBottom),
+            label_stack: at(Field::MplsLabelStack),
             tos: at(Field::Tos),
             tcp_flags: at(Field::TcpFlags),
             flow_label: at(Field::FlowLabel),
@@ -109,60 +139,119 @@ impl Synthetic {
         Self { places, frame: [0; MOST], end: 0 }
     }
 
-    /// The frame of a row.
+    /// The frame of a row, from its destination MAC address on. Of its label stack it has the top and the bottom.
+    #[inline]
     pub fn frame(&mut self, row: Row<'_>) -> &[u8] {
+        self.make(row.octets(), &[])
+    }
+
+    /// The frame of a row, whose strings these are, with the whole label stack, of which rows hold the id.
+    #[inline]
+    pub fn frame_with(&mut self, row: Row<'_>, strings: &Strings) -> &[u8] {
         let octets = row.octets();
+        let stack = match u32::from_be_bytes(field(octets, self.places.label_stack)) {
+            0 => &[],
+            id => strings.get(id),
+        };
+        self.make(octets, stack)
+    }
+
+    /// `stack` has label stack entries of three octets, top first.
+    fn make(&mut self, octets: &[u8], stack: &[u8]) -> &[u8] {
         let places = self.places;
+        let (src, dst) = (field::<16>(octets, places.src_host), field::<16>(octets, places.dst_host));
+        let [proto] = field::<1>(octets, places.proto);
+        let told = field::<2>(octets, places.etype);
+        let etype = match (src == address::ABSENT && dst == address::ABSENT, told) {
+            (true, IPV4 | IPV6) => told,
+            (true, _) if proto == 0 => told,
+            (true, _) => IPV4,
+            (false, _) if is_v4(&src) && is_v4(&dst) => IPV4,
+            (false, _) => IPV6,
+        };
         self.end = 0;
         self.put(&field::<6>(octets, places.dst_mac));
         self.put(&field::<6>(octets, places.src_mac));
-        let [vlan_high, vlan_low] = field::<2>(octets, places.vlan);
-        if (vlan_high, vlan_low) != (0, 0) {
-            let [cos] = field::<1>(octets, places.cos);
-            self.put(&[0x81, 0, cos << 5 | vlan_high & 0x0f, vlan_low]);
+        self.tag(octets);
+        if !self.labels(octets, stack) {
+            self.put(&etype);
         }
-        let (src, dst) = (field::<16>(octets, places.src_host), field::<16>(octets, places.dst_host));
-        let absent = src == address::ABSENT && dst == address::ABSENT;
-        let v4 = |host: &[u8; 16]| address::is_v4(host) || *host == address::ABSENT;
-        let is_v4 = v4(&src) && v4(&dst);
-        let top = u32::from_be_bytes(field(octets, places.label_top));
-        let bottom = u32::from_be_bytes(field(octets, places.label_bottom));
-        if top != 0 {
-            self.put(&[0x88, 0x47]);
-            if bottom != 0 && bottom != top {
-                self.label(top, false);
-                self.label(bottom, true);
-            } else {
-                self.label(top, true);
+        if self.network(etype, octets, proto, &src, &dst) {
+            self.transport(octets, proto);
+        }
+        self.frame.get(..self.end).unwrap_or_default()
+    }
+
+    fn tag(&mut self, octets: &[u8]) {
+        let [high, low] = match u16::from_be_bytes(field(octets, self.places.vlan)) {
+            0 => return,
+            // No id has more than 12 bits; such a frame is tagged, but in no VLAN.
+            4096.. => [0, 0],
+            id => id.to_be_bytes(),
+        };
+        let [cos] = field::<1>(octets, self.places.cos);
+        self.put(&[0x81, 0, cos << 5 | high, low]);
+    }
+
+    /// True when there are labels; they have an EtherType of their own.
+    fn labels(&mut self, octets: &[u8], stack: &[u8]) -> bool {
+        let top = u32::from_be_bytes(field(octets, self.places.label_top));
+        let bottom = u32::from_be_bytes(field(octets, self.places.label_bottom));
+        if !stack.is_empty() {
+            self.put(&MPLS);
+            let mut entries = stack.chunks_exact(3).take(LABELS).peekable();
+            while let Some(entry) = entries.next() {
+                let label = entry.iter().fold(0, |label, octet| label << 8 | u32::from(*octet)) >> 4;
+                self.label(label, entries.peek().is_none());
             }
-        } else {
-            self.put(match (absent, is_v4) {
-                (true, _) => &[0, 0],
-                (false, true) => &[8, 0],
-                (false, false) => &[0x86, 0xdd],
-            });
+            return true;
         }
-        if absent {
-            return self.used();
+        if top != 0 {
+            self.put(&MPLS);
+            let two = bottom != 0 && bottom != top;
+            self.label(top, !two);
+            if two {
+                self.label(bottom, true);
+            }
         }
-        let [proto] = field::<1>(octets, places.proto);
-        let [tos] = field::<1>(octets, places.tos);
+        top != 0
+    }
+
+    /// One label, with the bit of the bottom of the stack, and a hop limit of 64.
+    fn label(&mut self, label: u32, last: bool) {
+        self.put(&(label << 12 | u32::from(last) << 8 | 64).to_be_bytes());
+    }
+
+    /// An IP header; false when there is none.
+    fn network(&mut self, etype: [u8; 2], octets: &[u8], proto: u8, src: &[u8; 16], dst: &[u8; 16]) -> bool {
+        let [tos] = field::<1>(octets, self.places.tos);
         let transport: u8 = if proto == TCP { 20 } else { 8 };
-        if is_v4 {
-            self.put(&[0x45, tos, 0, 20 + transport, 0, 0, 0, 0, 64, proto, 0, 0]);
-            self.put(&src[12..]);
-            self.put(&dst[12..]);
-        } else {
-            let [_, label @ ..] = field::<4>(octets, places.flow_label);
-            self.put(&[0x60 | tos >> 4, tos << 4 | label[0] & 0x0f, label[1], label[2], 0, transport, proto, 64]);
-            self.put(&plain(&src));
-            self.put(&plain(&dst));
+        match etype {
+            IPV4 => {
+                self.put(&[0x45, tos, 0, 20 + transport, 0, 0, 0, 0, 64, proto, 0, 0]);
+                self.put(&src[12..]);
+                self.put(&dst[12..]);
+            }
+            IPV6 => {
+                let [_, high, mid, low] = field::<4>(octets, self.places.flow_label);
+                self.put(&[0x60 | tos >> 4, tos << 4 | high & 0x0f, mid, low, 0, transport, proto, 64]);
+                self.put(&plain(src));
+                self.put(&plain(dst));
+            }
+            _ => return false,
         }
-        let (src_port, dst_port) = (field::<2>(octets, places.src_port), field::<2>(octets, places.dst_port));
+        true
+    }
+
+    fn transport(&mut self, octets: &[u8], proto: u8) {
+        let (src_port, dst_port) =
+            (field::<2>(octets, self.places.src_port), field::<2>(octets, self.places.dst_port));
         match proto {
             ICMP | ICMP6 => self.put(&[dst_port[0], dst_port[1], 0, 0, 0, 0, 0, 0]),
+            // The protocol behind a fragment header is not known. libpcap looks there, and must not find a port.
+            FRAGMENT => self.put(&[FRAGMENT, 0, 0, 0, 0, 0, 0, 0]),
             TCP => {
-                let [flags] = field::<1>(octets, places.tcp_flags);
+                let [flags] = field::<1>(octets, self.places.tcp_flags);
                 self.put(&src_port);
                 self.put(&dst_port);
                 self.put(&[0, 0, 0, 0, 0, 0, 0, 0, 0x50, flags, 0, 0, 0, 0, 0, 0]);
@@ -173,7 +262,6 @@ impl Synthetic {
                 self.put(&[0, if proto == UDP { 8 } else { 0 }, 0, 0]);
             }
         }
-        self.used()
     }
 
     #[inline]
@@ -184,14 +272,11 @@ impl Synthetic {
             self.end = end;
         }
     }
+}
 
-    fn label(&mut self, label: u32, last: bool) {
-        self.put(&(label << 12 | u32::from(last) << 8 | 64).to_be_bytes());
-    }
-
-    fn used(&self) -> &[u8] {
-        self.frame.get(..self.end).unwrap_or_default()
-    }
+/// True for what fits an IPv4 header.
+fn is_v4(host: &[u8; 16]) -> bool {
+    address::is_v4(host) || *host == address::ABSENT
 }
 
 /// The IPv6 address of a row, as packets have it. One that stands for IPv4 is in mapped form already.

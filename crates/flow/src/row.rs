@@ -41,7 +41,7 @@ impl FieldSet {
 }
 
 /// Which fields a row holds, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Offset of each built-in field from the start of the row, in octets; `ABSENT` where it is not held.
     offsets: [u16; Field::COUNT],

@@ -16,6 +16,12 @@ pub struct Strings {
     state: RandomState,
 }
 
+impl std::fmt::Debug for Strings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Strings").field("count", &self.ends.len()).finish_non_exhaustive()
+    }
+}
+
 impl Default for Strings {
     fn default() -> Self {
         Self { octets: Vec::new(), ends: vec![0], index: HashTable::new(), state: RandomState::default() }

@@ -106,7 +106,8 @@ pub struct CommunityPattern(Box<[u8]>);
 impl CommunityPattern {
     /// Reads `a:b`, made of digits, dots and one colon.
     pub fn parse(text: &str) -> Option<Self> {
-        let part = |part: &str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b == b'.' || b.is_ascii_digit());
+        let part =
+            |part: &str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b == b'.' || b.is_ascii_digit());
         let (left, right) = text.split_once(':')?;
         (part(left) && part(right)).then(|| Self(text.as_bytes().into()))
     }

@@ -1,2 +1,24 @@
-//! The keyed maps: text to matchers over rows.
+//! Keyed maps: text to matchers over rows.
+//!
+//! | map | module |
+//! |---|---|
+//! | `pre_tag_map`, and filters on what it sets | [`pre_tag`] |
+//! | `sampling_map`, `flow_to_rd_map` | [`by_exporter`] |
+//! | maps of the correlation with routes, `tee_receivers`, `pcap_interfaces_map`, tag maps of other daemons | [`checked`] |
+//!
+//! All share one grammar ([`grammar`]), tables of keys ([`key`]), the reading of rules ([`load`]) and the search for the first
+//! rule that matches ([`matcher`]).
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
+
+pub mod by_exporter;
+pub mod checked;
+pub mod condition;
+pub mod grammar;
+pub mod key;
+pub mod load;
+pub mod matcher;
+pub mod pre_tag;
+pub mod prefix;
+pub mod review;
+pub mod value;

@@ -100,8 +100,8 @@ impl Prefix {
         let Bits { family, bits } = Bits::of_row(octets)?;
         match family {
             Family::V4 => Some(Self::cut(family, bits, length.checked_sub(96)?.min(32))),
-            // Shorter ones that begin with zeros cover the octets of IPv4 addresses too.
-            Family::V6 if bits & mask(length) == 0 || length > 128 => None,
+            // One whose first half is zero may cover the octets of IPv4 addresses and of absent ones too.
+            Family::V6 if (bits & mask(length)) >> 64 == 0 || length > 128 => None,
             Family::V6 => Some(Self::cut(family, bits, length)),
         }
     }

@@ -8,12 +8,22 @@
 //! ```
 //!
 //! Columns are counted from the right: the network; its AS number, with that of the neighbour before it; the BGP next hop; a
-//! fourth one is skipped. Both families stand in one file. Bits beyond a network's length are dropped, and of equal networks
-//! the last counts. `!` and `#` begin comments.
+//! fourth one is skipped. Blanks around columns do not matter, and a column may be empty. Both families stand in one file; an
+//! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses that it stands for, as in rows. Bits beyond a network's length
+//! are dropped, and of equal networks the first counts. Lines that begin with `!` or `#` are comments.
 //!
 //! Rows that differ in the network alone share a record, so that 10^6 networks take little more than the tries.
+//!
+//! What the keys around the file ask for:
+//!
+//! | key | how |
+//! |---|---|
+//! | `networks_mask` | a source of its own, beside the file: the file is asked for whole addresses |
+//! | `networks_file_filter` | [`Networks::lookup`] finds nothing: the address is outside |
+//! | `networks_file_no_lpm` | what is found counts whatever [`Network::len`] is, else only where that is longer than another source's |
+//! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
 
-use crate::trie::{self, Entry, Trie};
+use crate::trie::{self, Entry, NONE, Sorted, Trie};
 use config::{Origin, Problems};
 use foldhash::{HashMap, HashMapExt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,12 +46,16 @@ pub struct Network {
 pub struct Networks {
     v4: Trie<u32>,
     v6: Trie<u128>,
-    /// By the value of the tries, from 1.
+    /// By the value of the tries.
     records: Vec<Network>,
+    len: usize,
 }
 
 /// Bad rows that are told one by one; of more there is only the number.
 const MOST_TOLD: usize = 100;
+
+/// Octets of a row that are shown with what is wrong with them.
+const MOST_SHOWN: usize = 48;
 
 const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
 
@@ -52,22 +66,22 @@ impl Networks {
         let mut reader = Reader::default();
         let mut bad = 0;
         for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
-            let line = line.trim_ascii();
+            let (whole, line) = (line, line.trim_ascii());
             if matches!(line.first(), None | Some(b'!' | b'#')) {
                 continue;
             }
             if let Err(fault) = reader.row(line) {
                 bad += 1;
                 if bad <= MOST_TOLD {
-                    let column = 1 + fault.at.map_or(0, |at| line.len() - at) as u32;
-                    problems.error(&origin.at(number).column(column), fault.text(), Some(SHAPE.to_owned()));
+                    let at = origin.at(number).column(fault.column(whole, line));
+                    problems.error(&at, fault.text(line), Some(SHAPE.to_owned()));
                 }
             }
         }
         if bad > MOST_TOLD {
             problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MOST_TOLD), None);
         }
-        reader.finish()
+        reader.finish(&origin, problems)
     }
 
     /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
@@ -76,29 +90,50 @@ impl Networks {
         self.record(self.number(address))
     }
 
-    /// The number of the record of the longest network, or [`trie::NONE`]; see [`Networks::record`]. Look-ups in a row
-    /// overlap their waits for memory, so it pays to ask for many numbers before the first record.
+    /// The number of the record of the longest network, or [`NONE`]; see [`Networks::record`].
     #[inline]
     pub fn number(&self, address: &[u8; 16]) -> u32 {
-        let bits = u128::from_be_bytes(*address);
-        match bits >> 32 {
-            0xffff => self.v4.lookup(bits as u32),
-            0 if bits == 0 => trie::NONE,
-            // Rows keep the address :: so, as all zero is no address.
-            0xfffe if bits as u32 == 0 => self.v6.lookup(0),
-            _ => self.v6.lookup(bits),
+        match Key::of(address) {
+            Key::V4(v4) => self.v4.lookup(v4),
+            Key::V6(v6) => self.v6.lookup(v6),
+            Key::Absent => None,
         }
+        .unwrap_or(NONE)
+    }
+
+    /// The numbers of many addresses, each written to the place of `out` that its address has in `addresses`; what one of
+    /// the slices has more is left alone. It pays for random addresses among many
+    /// networks, which otherwise wait for memory one after another.
+    pub fn numbers(&self, addresses: &[[u8; 16]], out: &mut [u32]) {
+        for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
+            self.batch(addresses, out);
+        }
+    }
+
+    /// At most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
+    fn batch(&self, addresses: &[[u8; 16]], out: &mut [u32]) {
+        let (mut v4, mut v6) = (Picked::<u32>::default(), Picked::<u128>::default());
+        for (place, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
+            *out = NONE;
+            match Key::of(address) {
+                Key::V4(key) => v4.push(key, place),
+                Key::V6(key) => v6.push(key, place),
+                Key::Absent => {}
+            }
+        }
+        v4.answer(&self.v4, out);
+        v6.answer(&self.v6, out);
     }
 
     /// The record of that number.
     #[inline]
     pub fn record(&self, number: u32) -> Option<&Network> {
-        self.records.get((number as usize).wrapping_sub(1))
+        self.records.get(number as usize)
     }
 
-    /// Networks in the file.
+    /// Networks in the file, each counted once.
     pub fn len(&self) -> usize {
-        self.v4.len() + self.v6.len()
+        self.len
     }
 
     /// True without networks.
@@ -109,6 +144,62 @@ impl Networks {
     /// Octets of memory.
     pub fn size(&self) -> usize {
         self.v4.size() + self.v6.size() + self.records.capacity() * size_of::<Network>()
+    }
+}
+
+/// Addresses that are looked up together.
+const BATCH: usize = 64;
+
+/// What a trie is asked for, by the address's form in rows.
+enum Key {
+    V4(u32),
+    V6(u128),
+    Absent,
+}
+
+impl Key {
+    #[inline]
+    fn of(address: &[u8; 16]) -> Self {
+        let bits = u128::from_be_bytes(*address);
+        match bits >> 32 {
+            0xffff => Self::V4(bits as u32),
+            0 if bits == 0 => Self::Absent,
+            // Rows keep the address :: so, as all zero is no address.
+            0xfffe if bits as u32 == 0 => Self::V6(0),
+            _ => Self::V6(bits),
+        }
+    }
+}
+
+/// The addresses of one family in a batch, with their places there.
+struct Picked<A> {
+    keys: [A; BATCH],
+    places: [u8; BATCH],
+    len: usize,
+}
+
+impl<A: trie::Address> Default for Picked<A> {
+    fn default() -> Self {
+        Self { keys: [A::default(); BATCH], places: [0; BATCH], len: 0 }
+    }
+}
+
+impl<A: trie::Address> Picked<A> {
+    fn push(&mut self, key: A, place: usize) {
+        if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.places.get_mut(self.len)) {
+            (*to, *at) = (key, place as u8);
+            self.len += 1;
+        }
+    }
+
+    fn answer(&self, trie: &Trie<A>, out: &mut [u32]) {
+        let mut found = [NONE; BATCH];
+        trie.lookup_many(self.keys.get(..self.len).unwrap_or_default(), &mut found);
+        for (found, place) in found.iter().zip(self.places).take(self.len) {
+            if let Some(out) = out.get_mut(usize::from(place)) {
+                *out = *found;
+            }
+        }
     }
 }
 
@@ -128,14 +219,25 @@ enum What {
 }
 
 impl Fault {
-    fn text(&self) -> &'static str {
+    /// Character of the whole line, from 1, where what is wrong begins; `line` is the whole one without the blanks around it.
+    fn column(&self, whole: &[u8], line: &[u8]) -> u32 {
+        let indent = whole.len() - whole.trim_ascii_start().len();
+        let before = whole.get(..indent + line.len() - self.at.unwrap_or(line.len())).unwrap_or_default();
+        1 + String::from_utf8_lossy(before).chars().count() as u32
+    }
+
+    fn text(&self, line: &[u8]) -> String {
+        let from = line.len() - self.at.unwrap_or(line.len());
+        let part = line.get(from..).unwrap_or_default();
+        let end = part.iter().position(|octet| *octet == b',').unwrap_or(part.len());
+        let part = part.get(..end.min(MOST_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
         match self.what {
-            What::NoSlash => "Missing '/' separator. Ignoring.",
-            What::Length => "Invalid network mask. Ignoring.",
-            What::Address => "Invalid network. Ignoring.",
-            What::Asn => "Invalid AS number. Ignoring.",
-            What::NextHop => "Invalid next hop. Ignoring.",
-            What::Columns => "Too many columns. Ignoring.",
+            What::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
+            What::Length => format!("Invalid network mask '{part}'. Ignoring."),
+            What::Address => format!("Invalid network '{part}'. Ignoring."),
+            What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
+            What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
+            What::Columns => "Too many columns. Ignoring.".to_owned(),
         }
     }
 }
@@ -159,12 +261,16 @@ impl Reader {
         let network = columns.next().unwrap_or_default();
         let slash =
             network.iter().position(|octet| *octet == b'/').ok_or_else(|| fault(What::NoSlash, network))?;
-        let (address, len) = network.split_at(slash);
-        let len = len.get(1..).unwrap_or_default();
-        let address = ip(address).ok_or_else(|| fault(What::Address, network))?;
+        let (address, length) = network.split_at(slash);
+        let length = length.get(1..).unwrap_or_default();
+        let address = ip(address.trim_ascii()).ok_or_else(|| fault(What::Address, network))?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let len = number(len).and_then(|len| u8::try_from(len).ok()).filter(|len| *len <= most);
-        let len = len.ok_or_else(|| fault(What::Length, network))?;
+        let len = number(length.trim_ascii()).and_then(|len| u8::try_from(len).ok()).filter(|len| *len <= most);
+        let len = len.ok_or_else(|| fault(What::Length, length))?;
+        let (address, len) = match (address, address.to_canonical(), len.checked_sub(96)) {
+            (IpAddr::V6(_), v4 @ IpAddr::V4(_), Some(len)) => (v4, len),
+            _ => (address, len),
+        };
         let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
         if let Some(column) = columns.next() {
             let split = column.iter().position(|octet| *octet == b'_');
@@ -184,8 +290,8 @@ impl Reader {
         }
         let value = self.value(Network { len, asn, peer_asn, next_hop });
         match address {
-            IpAddr::V4(v4) => self.v4.push(Entry { network: v4.to_bits(), len, value }),
-            IpAddr::V6(v6) => self.v6.push(Entry { network: v6.to_bits(), len, value }),
+            IpAddr::V4(v4) => self.v4.push(Entry::new(v4.to_bits(), len, value)),
+            IpAddr::V6(v6) => self.v6.push(Entry::new(v6.to_bits(), len, value)),
         }
         Ok(())
     }
@@ -195,13 +301,32 @@ impl Reader {
         let known = self.known.get_or_insert_with(HashMap::new);
         *known.entry(record).or_insert_with(|| {
             records.push(record);
-            records.len() as u32
+            (records.len() - 1) as u32
         })
     }
 
-    fn finish(mut self) -> Networks {
+    fn finish(mut self, origin: &Origin, problems: &mut Problems) -> Networks {
+        // The tries are built with the least memory that is not theirs.
+        drop(self.known.take());
         self.records.shrink_to_fit();
-        Networks { v4: Trie::new(self.v4), v6: Trie::new(self.v6), records: self.records }
+        let (v4, len4) = build(self.v4, origin, problems);
+        let (v6, len6) = build(self.v6, origin, problems);
+        Networks { v4, v6, records: self.records, len: len4 + len6 }
+    }
+}
+
+/// The trie of a family, and how many networks are in it.
+fn build<A: trie::Address>(entries: Vec<Entry<A>>, origin: &Origin, problems: &mut Problems) -> (Trie<A>, usize) {
+    let sorted = Sorted::new(entries);
+    if sorted.repeated() > 0 {
+        problems.debug(origin, format!("{} networks repeat an earlier row. Ignored.", sorted.repeated()));
+    }
+    match Trie::new(&sorted) {
+        Ok(trie) => (trie, sorted.entries().len()),
+        Err(error) => {
+            problems.error(origin, format!("{error}. Ignored."), None);
+            (Trie::default(), 0)
+        }
     }
 }
 
@@ -264,17 +389,18 @@ mod tests {
     #[test]
     fn bad_rows_are_told_with_their_place_and_left_out() {
         let (networks, problems) = read(
-            "10.0.0.0\n10.0.0.0/33\n64500 10.0.0.0/8\nAS1,10.0.0.0/8\nhost,1,10.0.0.0/8\na,b,1.1.1.1,1,10.0.0.0/8\n::/129\n",
+            "10.0.0.0\n10.0.0.0/33\n64500 10.0.0.0/8\nAS1,10.0.0.0/8\nhost,1,10.0.0.0/8\na,b,1.1.1.1,1,10.0.0.0/8\n::/129\n  ä, y,10.0.0.0/8\n",
         );
         assert!(networks.is_empty());
         let begins = [
-            "ERROR: [n.lst:1:1] Missing '/' separator.",
-            "ERROR: [n.lst:2:1] Invalid network mask.",
-            "ERROR: [n.lst:3:1] Invalid network.",
-            "ERROR: [n.lst:4:1] Invalid AS number.",
-            "ERROR: [n.lst:5:1] Invalid next hop.",
+            "ERROR: [n.lst:1:1] Missing '/' separator in '10.0.0.0'. Ignoring. A row is ",
+            "ERROR: [n.lst:2:10] Invalid network mask '33'.",
+            "ERROR: [n.lst:3:1] Invalid network '64500 10.0.0.0/8'.",
+            "ERROR: [n.lst:4:1] Invalid AS number 'AS1'.",
+            "ERROR: [n.lst:5:1] Invalid next hop 'host'.",
             "ERROR: [n.lst:6:1] Too many columns.",
-            "ERROR: [n.lst:7:1] Invalid network mask.",
+            "ERROR: [n.lst:7:4] Invalid network mask '129'.",
+            "ERROR: [n.lst:8:6] Invalid AS number 'y'.",
         ];
         assert_eq!(problems.len(), begins.len(), "{problems:?}");
         for (problem, begin) in problems.iter().zip(begins) {
@@ -283,6 +409,68 @@ mod tests {
         let (_, problems) = read(&"x\n".repeat(150));
         assert_eq!(problems.len(), 101);
         assert!(problems[100].contains("50 more rows"), "{}", problems[100]);
+    }
+
+    #[test]
+    fn of_equal_networks_the_first_counts() {
+        let (networks, problems) = read("1,10.0.0.0/8\n2,10.9.9.9/8\n3,10.0.0.0/9\n4,::/0\n5,::1/0");
+        assert_eq!(networks.len(), 3);
+        assert_eq!(problems, ["DEBUG: [n.lst] 1 networks repeat an earlier row. Ignored."; 2]);
+        let asn = |address| find(&networks, address).unwrap().asn;
+        assert_eq!((asn("10.200.0.0"), asn("10.1.0.0"), asn("2001:db8::")), (1, 3, 4));
+    }
+
+    #[test]
+    fn families_and_absence_are_told_apart() {
+        let (networks, _) = read("4,0.0.0.0/0\n6,::/0\n7,::/128\n8,::ffff:10.1.2.3/104\n9,::ffff:0:0/90");
+        let asn = |octets: [u8; 16]| networks.lookup(&octets).map(|network| (network.asn, network.len));
+        assert_eq!(asn([0; 16]), None);
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0]), Some((4, 0)));
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 200, 0, 0]), Some((8, 8)));
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0]), Some((7, 128)));
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfd, 0, 0, 0, 0]), Some((9, 90)));
+        assert_eq!(asn([0x20; 16]), Some((6, 0)));
+    }
+
+    #[test]
+    fn blanks_and_empty_columns_are_fine_and_line_ends_of_other_systems_too() {
+        let (networks, problems) =
+            read("  64500 , 10.0.0.0 / 8\t\r\n,10.1.0.0/16\r\n,,,10.2.0.0/016\r\n64501_,10.3.0.0/16");
+        assert_eq!(problems, [""; 0]);
+        let numbers =
+            |address| find(&networks, address).map(|network| (network.len, network.asn, network.peer_asn));
+        assert_eq!(numbers("10.0.0.1"), Some((8, 64500, 0)));
+        assert_eq!(numbers("10.1.0.1"), Some((16, 0, 0)));
+        assert_eq!(numbers("10.2.0.1"), Some((16, 0, 0)));
+        assert_eq!(numbers("10.3.0.1"), Some((16, 0, 64501)));
+    }
+
+    #[test]
+    fn any_octets_can_be_told() {
+        let mut problems = Problems::new();
+        Networks::parse("n.lst", b"\xff\x1b[2J,10.0.0.0/8\n/\n,\n_\n", &mut problems);
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 4);
+        assert!(told[0].contains("Invalid AS number '\\xff\\x1b[2J'"), "{told:?}");
+    }
+
+    #[test]
+    fn many_lookups_at_once_find_what_single_ones_do() {
+        let (networks, _) = read("1,10.0.0.0/8\n2,10.1.0.0/16\n3,2001:db8::/32\n4,2001:db8:1::/48\n5,0.0.0.0/1");
+        let addresses: Vec<[u8; 16]> = (0..200_u32)
+            .map(|n| match n % 4 {
+                0 => std::net::Ipv4Addr::from(n << 24).to_ipv6_mapped().octets(),
+                1 => std::net::Ipv4Addr::from(0x0a00_0000 + (n << 12)).to_ipv6_mapped().octets(),
+                2 => (0x2001_0db8_u128 << 96 | u128::from(n % 3) << 80).to_be_bytes(),
+                _ => [0; 16],
+            })
+            .collect();
+        let mut numbers = vec![77; 201];
+        networks.numbers(&addresses, &mut numbers);
+        for (address, number) in addresses.iter().zip(&numbers) {
+            assert_eq!(*number, networks.number(address), "{address:?}");
+        }
+        assert_eq!(numbers[200], 77);
     }
 
     #[test]

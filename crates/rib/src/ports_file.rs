@@ -17,28 +17,37 @@ impl Default for Ports {
     }
 }
 
+/// Bad lines that are told one by one; of more there is only the number.
+const MOST_TOLD: usize = 100;
+
+/// Characters of a line that are shown.
+const MOST_SHOWN: usize = 48;
+
 impl Ports {
     /// Reads a list; bad lines are told.
     pub fn parse(file: &str, text: &str, problems: &mut Problems) -> Self {
         let mut ports = Self::default();
         let origin = Origin::whole(file);
-        let hint = || Some("One port from 0 to 65535 a line.".to_owned());
+        let mut bad = 0;
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('!') {
                 continue;
             }
             let digits = line.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-            match digits.parse() {
-                Ok(port) => {
-                    if digits != line {
-                        let text = format!("ports_file: '{line}' is read as {port} alone.");
-                        problems.warn(&origin.at(number), text, hint());
-                    }
-                    ports.insert(port);
-                }
-                Err(_) => problems.warn(&origin.at(number), "invalid port specified.", hint()),
+            let port = digits.parse().ok();
+            if let Some(port) = port {
+                ports.insert(port);
             }
+            if port.is_none() || digits != line {
+                bad += 1;
+                if bad <= MOST_TOLD {
+                    tell(&origin.at(number), line, port, problems);
+                }
+            }
+        }
+        if bad > MOST_TOLD {
+            problems.warn(&origin, format!("{} more lines are not one port each.", bad - MOST_TOLD), None);
         }
         ports
     }
@@ -54,6 +63,16 @@ impl Ports {
     pub fn has(&self, port: u16) -> bool {
         self.words.get(usize::from(port >> 6)).is_some_and(|word| word >> (port & 63) & 1 == 1)
     }
+}
+
+/// Of a line that begins with a port, or that is none.
+fn tell(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Problems) {
+    let shown: String = line.chars().take(MOST_SHOWN).flat_map(char::escape_default).collect();
+    let what = match port {
+        Some(port) => format!("ports_file: '{shown}' is read as {port} alone."),
+        None => format!("invalid port specified: '{shown}'. Ignored."),
+    };
+    problems.warn(origin, what, Some("One port from 0 to 65535 a line.".to_owned()));
 }
 
 #[cfg(test)]
@@ -73,5 +92,14 @@ mod tests {
             told.len() == 3 && told.iter().zip(begin).all(|(line, begin)| line.starts_with(begin)),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn what_is_told_has_a_limit() {
+        let mut problems = Problems::new();
+        Ports::parse("po.lst", &"\u{1b}x\n".repeat(300), &mut problems);
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 101);
+        assert!(told[0].contains(r"specified: '\u{1b}x'.") && told[100].contains("200 more lines"), "{told:?}");
     }
 }

@@ -45,26 +45,26 @@ keys! {
         .option('c', FLOW, "primitive, …").acts();
 
     /// Only what matches this tcpdump expression goes to the plugin.
-    AGGREGATE_FILTER: Option<String> = text(&["aggregate_filter"]).plugin_only("aggregation filter").daemons(FLOW);
+    AGGREGATE_FILTER: Option<String> = text(&["aggregate_filter"]).plugin_only("aggregation filter").daemons(FLOW).acts();
 
     /// Counts frames whose Ethernet type is not understood by their link-layer fields.
     AGGREGATE_UNKNOWN_ETYPE: bool = boolean(&["aggregate_unknown_etype"]).default("false").daemons(FLOW);
 
     /// Only records with such a tag go to the plugin: numbers, ranges `a-b`, `-` in front negates, 0 is untagged.
-    PRE_TAG_FILTER: Option<Vec<String>> = list(&["pre_tag_filter"]).plugin_only("TAG filter").daemons(FLOW);
+    PRE_TAG_FILTER: Option<Vec<String>> = list(&["pre_tag_filter"]).plugin_only("TAG filter").daemons(FLOW).acts();
 
     /// Only records with such a second tag go to the plugin, written as for `pre_tag_filter`.
-    PRE_TAG2_FILTER: Option<Vec<String>> = list(&["pre_tag2_filter"]).plugin_only("TAG2 filter").daemons(FLOW);
+    PRE_TAG2_FILTER: Option<Vec<String>> = list(&["pre_tag2_filter"]).plugin_only("TAG2 filter").daemons(FLOW).acts();
 
     /// Only records with such a label go to the plugin; `null` is no label, `-` in front negates.
     PRE_TAG_LABEL_FILTER: Option<Vec<String>> = list(&["pre_tag_label_filter"]).plugin_only("LABEL filter")
-        .daemons(FLOW);
+        .daemons(FLOW).acts();
 
     /// Tag that the plugin gives to all of its records, over that of `pre_tag_map`.
-    POST_TAG: Option<u64> = integer(&["post_tag"], 1, u64::MAX as i128).both().daemons(FLOW);
+    POST_TAG: Option<u64> = integer(&["post_tag"], 1, u64::MAX as i128).both().daemons(FLOW).acts();
 
     /// Second tag that the plugin gives to all of its records.
-    POST_TAG2: Option<u64> = integer(&["post_tag2"], 1, u64::MAX as i128).both().daemons(FLOW);
+    POST_TAG2: Option<u64> = integer(&["post_tag2"], 1, u64::MAX as i128).both().daemons(FLOW).acts();
 
     /// Where AS numbers come from.
     ///
@@ -89,16 +89,16 @@ keys! {
         .default("false").both().daemons(FLOW);
 
     /// Mask length that is applied to addresses before `networks_file` is looked up.
-    NETWORKS_MASK: Option<u8> = integer(&["networks_mask"], 1, 128).both().daemons(FLOW);
+    NETWORKS_MASK: Option<u8> = integer(&["networks_mask"], 1, 128).both().daemons(FLOW).acts();
 
     /// Zeroes addresses and prefixes that `networks_file` does not cover.
-    NETWORKS_FILE_FILTER: bool = boolean(&["networks_file_filter"]).default("false").both().daemons(FLOW);
+    NETWORKS_FILE_FILTER: bool = boolean(&["networks_file_filter"]).default("false").both().daemons(FLOW).acts();
 
     /// A match in `networks_file` wins although another source has a longer prefix.
-    NETWORKS_FILE_NO_LPM: bool = boolean(&["networks_file_no_lpm"]).default("false").both().daemons(FLOW);
+    NETWORKS_FILE_NO_LPM: bool = boolean(&["networks_file_no_lpm"]).default("false").both().daemons(FLOW).acts();
 
     /// Keeps the whole address where the prefix length is unknown, instead of zeroing it.
-    NETWORKS_NO_MASK_IF_ZERO: bool = boolean(&["networks_no_mask_if_zero"]).default("false").both().daemons(FLOW);
+    NETWORKS_NO_MASK_IF_ZERO: bool = boolean(&["networks_no_mask_if_zero"]).default("false").both().daemons(FLOW).acts();
 
     /// Buckets of a cache in front of `networks_file`.
     NETWORKS_CACHE_ENTRIES: Option<u32> = integer(&["networks_cache_entries"], 1, i32::MAX as i128).both()

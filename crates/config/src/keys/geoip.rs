@@ -6,5 +6,5 @@ use std::path::PathBuf;
 
 keys! {
     /// Database in MaxMind's format, for the primitives of countries, postal codes and coordinates.
-    GEOIPV2_FILE: Option<PathBuf> = path(&["geoipv2_file"]).daemons(FLOW).usr2();
+    GEOIPV2_FILE: Option<PathBuf> = path(&["geoipv2_file"]).daemons(FLOW).usr2().acts();
 }

@@ -14,16 +14,16 @@ keys! {
 
     /// Prefixes with their AS numbers and next hops, for networks and AS numbers that come from a file.
     NETWORKS_FILE: Option<PathBuf> = path(&["networks_file"]).both().daemons(FLOW).usr2()
-        .option('n', FLOW, "file");
+        .option('n', FLOW, "file").acts();
 
     /// Ports that are kept; all others become 0.
-    PORTS_FILE: Option<PathBuf> = path(&["ports_file"]).both().daemons(FLOW).usr2().option('t', FLOW, "file");
+    PORTS_FILE: Option<PathBuf> = path(&["ports_file"]).both().daemons(FLOW).usr2().option('t', FLOW, "file").acts();
 
     /// Protocols that are kept; all others become 255.
-    PROTOS_FILE: Option<PathBuf> = path(&["protos_file"]).both().daemons(FLOW).usr2();
+    PROTOS_FILE: Option<PathBuf> = path(&["protos_file"]).both().daemons(FLOW).usr2().acts();
 
     /// Types of service that are kept; all others become 255.
-    TOS_FILE: Option<PathBuf> = path(&["tos_file"]).both().daemons(FLOW).usr2();
+    TOS_FILE: Option<PathBuf> = path(&["tos_file"]).both().daemons(FLOW).usr2().acts();
 
     /// Addresses and prefixes of the exporters that are listened to, one a line. Datagrams of others are dropped and
     /// counted. An empty file allows nobody.
@@ -74,14 +74,14 @@ keys! {
         .option('m', PMBGPD, "file");
 
     /// Route distinguishers of flows, by exporter and interface or VRF. They win over what the exporter says.
-    FLOW_TO_RD_MAP: Option<PathBuf> = path(&["flow_to_rd_map"]).daemons(COLLECTORS).usr2();
+    FLOW_TO_RD_MAP: Option<PathBuf> = path(&["flow_to_rd_map"]).daemons(COLLECTORS).usr2().acts();
 
     /// Rules that tag, label, filter and sample records. A global map works for all plugins, one of a plugin in
     /// addition for that one.
-    PRE_TAG_MAP: Option<PathBuf> = path(&["pre_tag_map"]).both().daemons(FLOW).usr2();
+    PRE_TAG_MAP: Option<PathBuf> = path(&["pre_tag_map"]).both().daemons(FLOW).usr2().acts();
 
     /// Lets rules without an exporter's address match exporters with IPv4 addresses alone.
-    PRE_TAG_MAP_DONT_RECIRCULATE: bool = boolean(&["pre_tag_map_dont_recirculate"]).default("false").daemons(FLOW);
+    PRE_TAG_MAP_DONT_RECIRCULATE: bool = boolean(&["pre_tag_map_dont_recirculate"]).default("false").daemons(FLOW).acts();
 
     /// Lets SIGUSR2 read maps again.
     MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true").acts();

@@ -14,11 +14,11 @@ keys! {
     NFACCTD_EXT_SAMPLING_RATE: Option<u32> = integer(&[
         "nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", "pmacctd_ext_sampling_rate",
         "uacctd_ext_sampling_rate",
-    ], 1, u32::MAX as i128).daemons(FLOW);
+    ], 1, u32::MAX as i128).daemons(FLOW).acts();
 
     /// Counts one packet in so many, chosen at random.
     SAMPLING_RATE: Option<u32> = integer(&["sampling_rate"], 1, u32::MAX as i128).both().daemons(PACKETS);
 
     /// Sampling intervals by exporter and interface.
-    SAMPLING_MAP: Option<PathBuf> = path(&["sampling_map"]).daemons(COLLECTORS).usr2();
+    SAMPLING_MAP: Option<PathBuf> = path(&["sampling_map"]).daemons(COLLECTORS).usr2().acts();
 }

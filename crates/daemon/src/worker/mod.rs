@@ -8,9 +8,11 @@ mod share;
 
 pub(crate) use share::{Bound, Share};
 
+use crate::pipeline::Pipeline;
 use capture::Batch;
 use capture::allow::AllowList;
 use crossbeam_channel::Sender;
+use enrich::{Enricher, Origin};
 use flow::from_netflow::{Decoder, Refused};
 use flow::row::Rows;
 use netflow::datagram::Reject;
@@ -35,10 +37,17 @@ const HOUSEKEEPING: u64 = 1_000_000;
 pub(crate) struct Requests {
     /// Statistics of exporters.
     pub(crate) report: AtomicU64,
-    /// Allow list, swapped whole on reload.
-    pub(crate) allow: RwLock<Option<Arc<AllowList>>>,
-    /// How often the allow list was swapped.
-    pub(crate) allow_version: AtomicU64,
+    /// What was read anew, until workers take it up.
+    pub(crate) snapshot: RwLock<Option<Snapshot>>,
+    /// How often it was.
+    pub(crate) version: AtomicU64,
+}
+
+/// What the operator's files say, swapped whole on reload.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) allow: Option<Arc<AllowList>>,
+    pub(crate) pipeline: Arc<Pipeline>,
 }
 
 /// What one exporter has sent.
@@ -61,6 +70,8 @@ pub(crate) enum Message {
     Report(Vec<ExporterReport>),
     /// A template that is new or has changed.
     Template(IpAddr, Template),
+    /// It works with what was read anew.
+    Adopted,
     /// It has read its file to the end and goes on waiting.
     Finished,
     /// It ends; all templates that it knows.
@@ -70,13 +81,16 @@ pub(crate) enum Message {
 /// A worker.
 pub(crate) struct Worker {
     decoder: Decoder,
+    enricher: Enricher,
     rows: Rows,
+    /// Whose rows they are.
+    origins: Vec<Origin>,
     shares: Vec<Share>,
     counters: Counters,
     tally: Tally,
     requests: Arc<Requests>,
     allow: Option<Arc<AllowList>>,
-    allow_version: u64,
+    version: u64,
     reported: u64,
     messages: Sender<Message>,
     notices: Notices,
@@ -86,24 +100,34 @@ pub(crate) struct Worker {
     exporters: u64,
 }
 
+/// What a worker works with.
+pub(crate) struct Equipment {
+    pub(crate) decoder: Decoder,
+    pub(crate) enricher: Enricher,
+    pub(crate) rows: Rows,
+    /// In the order of the plugins.
+    pub(crate) shares: Vec<Share>,
+    pub(crate) allow: Option<Arc<AllowList>>,
+}
+
 impl Worker {
     pub(crate) fn new(
-        decoder: Decoder,
-        rows: Rows,
-        shares: Vec<Share>,
+        equipment: Equipment,
         requests: Arc<Requests>,
         messages: Sender<Message>,
         notices: Notices,
         stop: Stop,
     ) -> Self {
-        let allow = requests.allow.read().map(|allow| allow.clone()).unwrap_or_default();
+        let Equipment { decoder, enricher, rows, shares, allow } = equipment;
         Self {
             decoder,
+            enricher,
             rows,
+            origins: Vec::new(),
             shares,
             counters: Counters::new(),
             tally: Tally::default(),
-            allow_version: requests.allow_version.load(Ordering::Acquire),
+            version: requests.version.load(Ordering::Acquire),
             reported: 0,
             requests,
             allow,
@@ -219,7 +243,12 @@ impl Worker {
                 self.tally.add(Counter::DatagramsNotAllowed, 1);
                 continue;
             }
+            let first = self.rows.len();
             let decoded = self.decoder.datagram(source, datagram.payload, datagram.arrival_us, &mut self.rows);
+            if self.rows.len() > first {
+                self.origins.push(Origin { first, exporter: source });
+                self.enricher.apply(source, &mut self.rows, first, self.decoder.strings_mut());
+            }
             self.tally.add(outcome(decoded), 1);
             if let Err(refused) = decoded {
                 self.notices.refused(source, refused);
@@ -234,12 +263,14 @@ impl Worker {
     fn aggregate(&mut self) {
         if !self.rows.is_empty() {
             for share in &mut self.shares {
-                share.add(&self.rows, self.decoder.strings());
+                share.add(&self.rows, &self.origins, self.decoder.strings_mut());
             }
             self.rows.clear();
+            self.origins.clear();
         }
         if self.decoder.trim_strings() {
             self.shares.iter_mut().for_each(Share::forget_strings);
+            self.enricher.forget_strings();
         }
         self.count();
         self.shares.iter_mut().for_each(Share::publish);
@@ -293,20 +324,38 @@ impl Worker {
             self.reported = report;
             let _ = self.messages.try_send(Message::Report(self.report()));
         }
+        let version = self.requests.version.load(Ordering::Acquire);
+        if version != self.version {
+            self.version = version;
+            self.adopt();
+        }
         let now = runtime::clock::now();
         if now.abs_diff(self.housekept) < HOUSEKEEPING {
             return false;
         }
         self.housekept = now;
-        let version = self.requests.allow_version.load(Ordering::Acquire);
-        if version != self.allow_version {
-            self.allow_version = version;
-            self.allow = self.requests.allow.read().map(|allow| allow.clone()).unwrap_or_default();
-        }
         self.decoder.expire(now);
         self.exporters = self.decoder.exporters().count() as u64;
         self.count();
         true
+    }
+
+    /// Takes up what was read anew. No rows are left from before, so none sees both.
+    #[cold]
+    fn adopt(&mut self) {
+        let snapshot = self.requests.snapshot.read().map(|snapshot| snapshot.clone()).unwrap_or_default();
+        let Some(Snapshot { allow, pipeline }) = snapshot else { return };
+        self.allow = allow;
+        if self.decoder.needs().layout != pipeline.needs().layout {
+            self.decoder.change_needs(pipeline.needs().clone());
+            self.rows = Rows::new(&pipeline.needs().layout);
+        }
+        let (enricher, stages) = Enricher::new(pipeline.enrichment());
+        self.enricher = enricher;
+        for (number, (share, stage)) in self.shares.iter_mut().zip(stages).enumerate() {
+            pipeline.change(number, share, stage);
+        }
+        let _ = self.messages.try_send(Message::Adopted);
     }
 
     fn report(&self) -> Vec<ExporterReport> {

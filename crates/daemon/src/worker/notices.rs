@@ -6,7 +6,7 @@ use netflow::template::Template;
 use runtime::log::Limited;
 use std::net::IpAddr;
 use std::time::Duration;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// One line of each sort in so many seconds.
 const RATE: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ impl Notices {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, domain, template = id, held_back, "data came before its template, and waits for it");
+                    info!(%exporter, domain, template = id, held_back, "data came before its template, and waits for it");
                 }
             }
             Notice::Faulty { exporter, domain, fault } => {

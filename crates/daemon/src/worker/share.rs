@@ -1,10 +1,14 @@
 //! A worker's share in one plugin: its aggregator and the way to hand tables over.
 
 use aggregate::Aggregator;
+use aggregate::aggregator::Span;
+use enrich::{Origin, Stage};
 use flow::row::{self, Rows};
+use flow::schema::Schema;
 use flow::strings::Strings;
 use plugins::outlet::Outlet;
 use stats::{Counter, Counters, Tally};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far a worker's table may grow.
@@ -31,6 +35,8 @@ impl Bound {
 /// The share.
 pub(crate) struct Share {
     aggregator: Aggregator,
+    /// What is done to the plugin's rows first, if anything is.
+    stage: Option<Stage>,
     outlet: Outlet,
     bound: Bound,
     /// How long to wait for a plugin that is behind, before records are dropped.
@@ -40,9 +46,15 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    pub(crate) fn new(aggregator: Aggregator, outlet: Outlet, bound: Bound) -> Self {
+    pub(crate) fn new(aggregator: Aggregator, stage: Option<Stage>, outlet: Outlet, bound: Bound) -> Self {
         let patience = Duration::ZERO;
-        Self { aggregator, outlet, bound, patience, counters: Counters::new(), tally: Tally::default() }
+        Self { aggregator, stage, outlet, bound, patience, counters: Counters::new(), tally: Tally::default() }
+    }
+
+    /// Goes on with rows of another layout, and another stage.
+    pub(crate) fn change(&mut self, schema: Arc<Schema>, span: Option<Span>, stage: Option<Stage>) {
+        self.aggregator.change_schema(schema, span);
+        self.stage = stage;
     }
 
     /// The input can wait, as a file can: a plugin that is behind is waited for.
@@ -54,9 +66,20 @@ impl Share {
         self.counters.reader()
     }
 
-    pub(crate) fn add(&mut self, rows: &Rows, strings: &Strings) {
+    pub(crate) fn add(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings) {
+        self.tally.add(Counter::RecordsReceived, rows.len() as u64);
+        let Some(mut stage) = self.stage.take() else { return self.take_in(rows, strings) };
+        let (rows, kept_out) = stage.apply(rows, origins, strings);
+        self.tally.add(Counter::RecordsFilteredTag, kept_out.tag);
+        self.tally.add(Counter::RecordsFilteredExpression, kept_out.expression);
+        if !rows.is_empty() {
+            self.take_in(rows, strings);
+        }
+        self.stage = Some(stage);
+    }
+
+    fn take_in(&mut self, rows: &Rows, strings: &Strings) {
         let count = rows.len() as u64;
-        self.tally.add(Counter::RecordsReceived, count);
         let table = self.aggregator.table();
         if self.bound.is_reached(table.len(), table.size()) && !self.make_room() {
             let sum = |word| rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.head(word)));

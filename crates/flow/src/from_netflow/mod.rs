@@ -176,9 +176,19 @@ impl Decoder {
         Ok(())
     }
 
+    /// What its rows hold.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
     /// The strings whose ids rows hold.
     pub fn strings(&self) -> &Strings {
         &self.strings
+    }
+
+    /// The strings whose ids rows hold, to add to.
+    pub fn strings_mut(&mut self) -> &mut Strings {
+        &mut self.strings
     }
 
     /// Forgets all strings when they take too much memory; true when it did. Call it when no rows are left.
@@ -215,13 +225,12 @@ impl Decoder {
     }
 
     /// Goes on with rows of another layout: all plans are compiled again. Call it when no rows are left.
-    pub fn change_needs(&mut self, needs: Needs, settings: Settings) {
-        self.scratch = exporter::Scratch::new(&needs, &settings);
+    pub fn change_needs(&mut self, needs: Needs) {
+        self.scratch = exporter::Scratch::new(&needs, &self.settings);
         for exporter in self.exporters.values_mut() {
-            exporter.recompile(&needs, &settings);
+            exporter.recompile(&needs, &self.settings);
         }
         self.needs = needs;
-        self.settings = settings;
     }
 
     /// Drops the sets that have waited too long for their template at `now`.

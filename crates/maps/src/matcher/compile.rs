@@ -69,7 +69,8 @@ pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher 
                 continue;
             }
         }
-        let group = rule.exporter.and_then(|prefix| exporters.node(&prefix)).map_or(exporters.len(), |n| n as usize);
+        let group =
+            rule.exporter.and_then(|prefix| exporters.node(&prefix)).map_or(exporters.len(), |n| n as usize);
         if let Some(group) = groups.get_mut(group) {
             let Handles { picture, src, dst } = handles;
             group.push(Known { rule: number, words: picture.words(), src, dst });
@@ -107,7 +108,8 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     let all = || groups.iter().flatten();
     let (src, dst) = (Tree::new(all().filter_map(|rule| rule.src)), Tree::new(all().filter_map(|rule| rule.dst)));
     let pairs = src.depth().saturating_mul(dst.depth()) <= PAIRS;
-    let mut index = Index { groups: Vec::new(), shapes: Vec::new(), parts: Vec::new(), table: Table::default(), src, dst };
+    let mut index =
+        Index { groups: Vec::new(), shapes: Vec::new(), parts: Vec::new(), table: Table::default(), src, dst };
     let mut entries = Vec::new();
     for (number, rules) in (0..).zip(groups) {
         let mut group = Group::EMPTY;
@@ -130,7 +132,7 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
 }
 
 /// The shapes of a group's rules, in the order of their first rules.
-fn shapes<'r>(rules: &'r [Known], pairs: bool) -> Vec<(Looks, Vec<&'r Known>)> {
+fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
     let mut by_looks: BTreeMap<Looks, Vec<&Known>> = BTreeMap::new();
     for rule in rules {
         let parts = rule.words.iter().map(|word| Part { number: word.number, mask: word.mask }).collect();
@@ -168,7 +170,8 @@ fn coarsen<'r>(kept: &mut Vec<(Looks, Vec<&'r Known>)>, rare: Vec<(Looks, Vec<&'
         let Some((single, _)) = uses.into_iter().max_by(|(a, m), (b, n)| (m, a).cmp(&(n, b))) else {
             break;
         };
-        let (fitting, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|(looks, _)| single.is_part_of(looks));
+        let (fitting, others): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|(looks, _)| single.is_part_of(looks));
         kept.push((single, fitting.into_iter().flat_map(|(_, rules)| rules).collect()));
         left = others;
     }
@@ -191,7 +194,8 @@ fn shape(index: &mut Index, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules:
     for rule in rules {
         let mut hash = seed;
         for part in &looks.parts {
-            let word = rule.words.iter().find(|word| word.number == part.number && word.mask & part.mask == part.mask);
+            let word =
+                rule.words.iter().find(|word| word.number == part.number && word.mask & part.mask == part.mask);
             hash = fold(hash, word.map_or(0, |word| word.value & part.mask));
         }
         let node = |tree: &Tree, prefix: Option<Prefix>| {

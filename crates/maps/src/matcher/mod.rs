@@ -19,8 +19,8 @@
 
 mod compile;
 mod index;
-mod run;
 mod rule;
+mod run;
 #[cfg(test)]
 mod tests;
 mod word;

@@ -79,16 +79,15 @@ impl Rules {
         };
         let possible = conditions.iter().all(|condition| adder.condition(condition).is_some());
         let Adder { handles, rest, mut tests, .. } = adder;
-        let possible = possible && !handles.picture.is_contradictory() && !rest.is_contradictory();
         tests.sort_by_key(Test::cost);
+        let merged = merged(&handles.picture, &rest);
+        let possible = possible && merged.is_some();
         let first = self.words.len() as u32;
-        self.words.extend(merged(&handles.picture, &rest));
+        self.words.extend(merged.unwrap_or_default());
         let first_test = self.tests.len() as u32;
         self.tests.extend(tests);
-        self.rules.push(Checked {
-            words: first..self.words.len() as u32,
-            tests: first_test..self.tests.len() as u32,
-        });
+        self.rules
+            .push(Checked { words: first..self.words.len() as u32, tests: first_test..self.tests.len() as u32 });
         possible.then_some(handles)
     }
 
@@ -126,11 +125,15 @@ fn range<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
     all.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
-/// The words of two pictures, those of the same number as one. The pictures are of different fields.
-fn merged(a: &Picture, b: &Picture) -> Vec<Word> {
+/// The words of two pictures, those of the same number as one; `None` when they contradict each other or themselves.
+fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
+    if a.is_contradictory() || b.is_contradictory() {
+        return None;
+    }
     let mut words = a.words();
     for word in b.words() {
         match words.iter_mut().find(|other| other.number == word.number) {
+            Some(other) if (other.value ^ word.value) & other.mask & word.mask != 0 => return None,
             Some(other) => {
                 other.mask |= word.mask;
                 other.value |= word.value;
@@ -138,7 +141,7 @@ fn merged(a: &Picture, b: &Picture) -> Vec<Word> {
             None => words.push(word),
         }
     }
-    words
+    Some(words)
 }
 
 struct Adder<'a> {

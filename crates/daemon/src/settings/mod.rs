@@ -2,6 +2,9 @@
 //!
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
+mod enrichment;
+
+use crate::Daemon;
 use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History};
 use crate::statistics;
@@ -71,6 +74,10 @@ pub(crate) struct Settings {
     pub(crate) unchecked: bool,
     pub(crate) customs: Vec<Custom>,
     pub(crate) plugins: Vec<PluginSettings>,
+    /// The operator's files: where they are, what else they need to know, and what they say.
+    pub(crate) enrichment: enrich::spec::Spec,
+    pub(crate) context: enrich::Context,
+    pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
 }
 
@@ -79,17 +86,16 @@ impl Settings {
     pub(crate) fn read(
         config: &Config,
         file: Option<PathBuf>,
-        daemon: Daemons,
+        daemon: &Daemon,
         problems: &mut Problems,
     ) -> Option<Self> {
         let customs = customs(config, problems);
         let files = files_of(config);
-        let plugins: Vec<_> = config
-            .plugins()
-            .iter()
-            .filter_map(|plugin| plugin_settings(plugin, daemon, &customs, problems))
-            .collect();
-        sources(config, problems);
+        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
+        let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
+        let context = enrichment::context(config, daemon.config);
+        let enrichment = enrichment::read(config, sources, problems);
+        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
         let intake = intake(config, problems);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
@@ -116,6 +122,9 @@ impl Settings {
             unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
             customs,
             plugins,
+            enrichment,
+            context,
+            files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
         })
     }
@@ -124,30 +133,6 @@ impl Settings {
 /// The line that sets a key of the core; without one, the file as a whole.
 fn blame<'a, T>(config: &'a Config, key: &config::Key<T>) -> &'a Origin {
     config.core_origin(key).unwrap_or(config.source())
-}
-
-/// AS numbers and networks come from the export protocol; other sources are told to have no effect yet.
-fn sources(config: &Config, problems: &mut Problems) {
-    let asked = [
-        (
-            "nfacctd_as",
-            config.core(&aggregation::NFACCTD_AS).map(|source| source.word()),
-            config.core_origin(&aggregation::NFACCTD_AS),
-        ),
-        (
-            "nfacctd_net",
-            config.core(&aggregation::NFACCTD_NET).map(|source| source.word()),
-            config.core_origin(&aggregation::NFACCTD_NET),
-        ),
-    ];
-    for (key, word, origin) in asked {
-        if let (Some(word), Some(origin)) = (word, origin)
-            && !["netflow", "sflow"].contains(&word)
-        {
-            let text = format!("{key}: {word} has no effect in this version yet; the export protocol is used.");
-            problems.warn(origin, text, None);
-        }
-    }
 }
 
 /// Mask and owners of files, as the core has them.
@@ -233,7 +218,10 @@ fn savefile(config: &Config, _: PathBuf, problems: &mut Problems) -> Option<Inta
 
 fn decode_settings(config: &Config) -> from_netflow::Settings {
     from_netflow::Settings {
-        renormalize: config.core(&sampling::NFACCTD_RENORMALIZE),
+        // With intervals from elsewhere, they are applied when these are known.
+        renormalize: config.core(&sampling::NFACCTD_RENORMALIZE)
+            && config.core(&sampling::SAMPLING_MAP).is_none()
+            && config.core(&sampling::NFACCTD_EXT_SAMPLING_RATE).is_none(),
         use_ip_next_hop: config.core(&aggregation::USE_IP_NEXT_HOP),
         account_options: config.core(&aggregation::NFACCTD_ACCOUNT_OPTIONS),
         ignore_exporter_address: config.core(&input::NFACCTD_IGNORE_EXPORTER_ADDRESS),
@@ -280,7 +268,8 @@ fn plugin_settings(
     let options = Options {
         bins: history.is_some(),
         whole_seconds: style.whole_seconds,
-        dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP),
+        // A list of code points takes the two low bits away itself.
+        dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP) && plugin.get(&maps::TOS_FILE).is_none(),
         first_and_last: stitching,
     };
     let selection = selection(plugin, daemon, customs, problems)?;

@@ -1,0 +1,125 @@
+//! What is done to all rows: sampling, networks, route distinguishers, places, tags; in that order, as each may ask for
+//! what the one before has found.
+
+use crate::load::Compiled;
+use crate::networks::{Resolver, put};
+use crate::stage::Stage;
+use filter::Synthetic;
+use flow::row::{self, RowMut, Rows};
+use flow::strings::Strings;
+use maps::by_exporter::Values;
+use maps::pre_tag::Compiled as Tags;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What is done to all rows, compiled for one layout.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) tags: Option<Tags>,
+    pub(crate) networks: Option<Resolver>,
+    pub(crate) sampling: Option<Values<u32>>,
+    pub(crate) distinguishers: Option<Values<[u8; 8]>>,
+    pub(crate) places: Option<geoip::Database>,
+    /// Sampling intervals are worked out here, not by the decoder.
+    pub(crate) samples: bool,
+    pub(crate) interval: Option<u32>,
+    pub(crate) renormalize: bool,
+    pub(crate) sampling_at: Option<usize>,
+    pub(crate) rd: Option<usize>,
+    pub(crate) rd_origin: Option<usize>,
+}
+
+impl Core {
+    /// True when rows stay as they are.
+    fn is_idle(&self) -> bool {
+        let maps = self.tags.is_some() || self.sampling.is_some() || self.distinguishers.is_some();
+        !maps && !self.samples && self.networks.is_none() && self.places.is_none()
+    }
+
+    /// Finds the sampling interval, by the map, else by what the record tells, else by what the operator says of all;
+    /// and multiplies by it.
+    fn sample(&self, row: &mut RowMut<'_>, by_map: Option<u32>) {
+        let told = self.sampling_at.and_then(|at| row.octets().get(at..)?.first_chunk().copied());
+        let told = told.map(u32::from_be_bytes).filter(|interval| *interval > 0);
+        let Some(interval) = by_map.or(told).or(self.interval) else { return };
+        if self.renormalize {
+            multiply(row, interval);
+        }
+        let shown = if self.renormalize { 1 } else { interval };
+        put(row.octets(), self.sampling_at, &shown.to_be_bytes());
+    }
+}
+
+/// The steps of one worker.
+#[derive(Debug)]
+pub struct Enricher {
+    shared: Arc<Compiled>,
+    synthetic: Synthetic,
+    /// Memory for labels that are put together.
+    text: Vec<u8>,
+    places: Option<geoip::Enricher>,
+    /// Rows stay as they are.
+    idle: bool,
+}
+
+impl Enricher {
+    /// The steps of that snapshot, and each plugin's own.
+    pub fn new(shared: &Arc<Compiled>) -> (Self, Vec<Option<Stage>>) {
+        let stages = (0..shared.plugins()).map(|plugin| Stage::new(shared, plugin)).collect();
+        let places = shared.core.places.as_ref().map(|database| geoip::Enricher::new(database, shared.layout()));
+        let synthetic = Synthetic::new(shared.layout());
+        let idle = shared.core.is_idle();
+        (Self { shared: Arc::clone(shared), synthetic, text: Vec::new(), places, idle }, stages)
+    }
+
+    /// Fills in the rows of one exporter: those from number `first` on.
+    #[inline]
+    pub fn apply(&mut self, exporter: IpAddr, rows: &mut Rows, first: usize, strings: &mut Strings) {
+        if !self.idle {
+            self.enrich(exporter, rows, first, strings);
+        }
+    }
+
+    fn enrich(&mut self, exporter: IpAddr, rows: &mut Rows, first: usize, strings: &mut Strings) {
+        let core = &self.shared.core;
+        let sampling = core.sampling.as_ref().map(|map| (map, map.scope(Some(exporter))));
+        let distinguishers = core.distinguishers.as_ref().map(|map| (map, map.scope(Some(exporter))));
+        let tags = core.tags.as_ref().map(|map| (map, map.scope(Some(exporter))));
+        for mut row in rows.iter_mut_from(first) {
+            if core.samples {
+                let told = sampling.and_then(|(map, scope)| map.find(scope, row.as_row(), strings));
+                core.sample(&mut row, told);
+            }
+            if let Some(networks) = &core.networks {
+                networks.apply(&mut row);
+            }
+            if let Some((map, scope)) = distinguishers
+                && let Some(distinguisher) = map.find(scope, row.as_row(), strings)
+            {
+                put(row.octets(), core.rd, &distinguisher);
+                put(row.octets(), core.rd_origin, &[flow::kind::RdOrigin::MAP.0]);
+            }
+            if let Some(places) = &mut self.places {
+                places.apply(&mut row, strings);
+            }
+            if let Some((map, scope)) = tags {
+                map.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.text);
+            }
+        }
+    }
+
+    /// The rows' strings were cleared: ids that are remembered mean nothing any more.
+    pub fn forget_strings(&mut self) {
+        if let Some(places) = &mut self.places {
+            places.forget_strings();
+        }
+    }
+}
+
+/// Multiplies the counters of a row.
+pub(crate) fn multiply(row: &mut RowMut<'_>, interval: u32) {
+    for word in [row::PACKETS, row::OCTETS] {
+        let count = row.head(word);
+        *count = count.saturating_mul(u64::from(interval));
+    }
+}

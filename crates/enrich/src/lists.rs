@@ -1,0 +1,64 @@
+//! Lists of protocols and types of service: `protos_file`, `tos_file`.
+//!
+//! One value a line, protocols also by name; `!` begins a comment. What is not in the list is aggregated as 255.
+
+use config::{Origin, Problems};
+
+/// What stands for all values outside a list.
+pub const OTHERS: u8 = 255;
+
+/// A set of octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Octets([bool; 256]);
+
+impl Octets {
+    /// Reads a list; bad lines are told and left out.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        key: &str,
+        value: impl Fn(&str) -> Option<u8>,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut list = Self([false; 256]);
+        let origin = Origin::whole(file);
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('!') {
+                continue;
+            }
+            match value(line).and_then(|value| list.0.get_mut(usize::from(value))) {
+                Some(place) => *place = true,
+                None => problems.warn(
+                    &origin.at(number),
+                    format!("{key}: '{line}' is no value of it. Ignored."),
+                    Some("One number from 0 to 255 a line.".to_owned()),
+                ),
+            }
+        }
+        list
+    }
+
+    /// The value, or what stands for those outside.
+    #[inline]
+    pub fn keep(&self, value: u8) -> u8 {
+        if self.0.get(usize::from(value)).copied().unwrap_or(false) { value } else { OTHERS }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_outside_the_list_become_one() {
+        let mut problems = Problems::new();
+        let text = "! kept\n6\n 17\n\n300\nudp\n";
+        let number = |word: &str| word.parse().ok();
+        let list = Octets::parse("p.lst", text, "protos_file", number, &mut problems);
+        assert_eq!([6, 17, 1, 255].map(|value| list.keep(value)), [6, 17, 255, 255]);
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told[0].starts_with("WARN: [p.lst:5] protos_file: '300'"), "{told:?}");
+    }
+}

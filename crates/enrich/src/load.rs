@@ -1,0 +1,300 @@
+//! From the files that the configuration names to one snapshot for all workers.
+//!
+//! [`Loaded::read`] reads all of them and collects what is wrong. [`Loaded::compile`] fits them to the rows of one layout,
+//! which the caller makes from what [`Loaded::require`] asks for.
+
+use crate::core::Core;
+use crate::lists::Octets;
+use crate::networks::{Outside, Resolver};
+use crate::spec::{NetworksSpec, PluginSpec, Spec};
+use crate::stage::{self, Filters, Steps};
+use config::{Origin, Problems};
+use filter::Filter;
+use flow::field::Field;
+use flow::row::{FieldSet, Layout};
+use geoip::Database;
+use maps::by_exporter::{FlowToRdMap, SamplingMap};
+use maps::checked::Checked;
+use maps::load::Context;
+use maps::matcher::Sight;
+use maps::pre_tag::{LabelFilter, PreTagMap, TagFilter};
+use rib::networks_file::Networks;
+use rib::ports_file::Ports;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// All files, read.
+#[derive(Debug)]
+pub struct Loaded {
+    spec: Spec,
+    tags: Option<Arc<PreTagMap>>,
+    networks: Option<Arc<Networks>>,
+    sampling: Option<SamplingMap>,
+    distinguishers: Option<FlowToRdMap>,
+    places: Option<Database>,
+    plugins: Vec<LoadedPlugin>,
+}
+
+#[derive(Debug)]
+struct LoadedPlugin {
+    steps: Steps,
+    networks: Option<Arc<Networks>>,
+}
+
+/// Reads files, each of them once however many name it.
+struct Reader<'a> {
+    context: &'a Context,
+    problems: &'a mut Problems,
+    networks: HashMap<PathBuf, Option<Arc<Networks>>>,
+    tags: HashMap<PathBuf, Option<Arc<PreTagMap>>>,
+}
+
+impl Loaded {
+    /// Reads all files that the configuration names. A file that cannot be read is fatal, a bad line in it is not.
+    pub fn read(spec: &Spec, context: &Context, problems: &mut Problems) -> Self {
+        let mut reader = Reader { context, problems, networks: HashMap::new(), tags: HashMap::new() };
+        let core = &spec.core;
+        let tags = core.tags.as_deref().and_then(|path| reader.tags(path));
+        let networks = reader.networks(&core.networks);
+        let map = |path: &Option<PathBuf>| path.clone();
+        let sampling = map(&core.sampling).and_then(|path| {
+            reader.file("sampling_map", &path, |origin, text, context, problems| {
+                SamplingMap::parse(origin, text, context, problems)
+            })
+        });
+        let distinguishers = map(&core.distinguishers).and_then(|path| {
+            reader.file("flow_to_rd_map", &path, |origin, text, context, problems| {
+                FlowToRdMap::parse(origin, text, context, problems)
+            })
+        });
+        let places = core.geoip.as_deref().and_then(|path| reader.places(path));
+        reader.route_maps(spec);
+        let plugins = spec.plugins.iter().map(|plugin| reader.plugin(plugin, &core.networks)).collect();
+        Self { spec: spec.clone(), tags, networks, sampling, distinguishers, places, plugins }
+    }
+
+    /// Warns of rules that no record can reach.
+    pub fn review(&self, problems: &mut Problems) {
+        let of_plugins = self.plugins.iter().filter_map(|plugin| plugin.steps.tags.as_ref());
+        self.tags.iter().chain(of_plugins).for_each(|tags| tags.review(problems));
+        if let Some(sampling) = &self.sampling {
+            sampling.review(problems);
+        }
+        if let Some(distinguishers) = &self.distinguishers {
+            distinguishers.review(problems);
+        }
+    }
+
+    /// Adds the fields that the files read and write. `fields` has those that plugins aggregate.
+    pub fn require(&self, fields: &mut FieldSet) {
+        for plugin in &self.plugins {
+            plugin.steps.require(fields);
+        }
+        if let Some(tags) = &self.tags {
+            tags.require(fields);
+        }
+        if let (Some(map), true) = (&self.distinguishers, fields.has(Field::MplsVpnRd)) {
+            map.require(fields);
+        }
+        if self.samples() {
+            fields.insert(Field::SamplingRate);
+            if let Some(map) = &self.sampling {
+                map.require(fields);
+            }
+        }
+        if self.places.is_some() {
+            geoip::Enricher::require(fields);
+        }
+        let of_plugins = self.spec.plugins.iter().filter_map(|plugin| plugin.networks.as_ref());
+        for networks in std::iter::once(&self.spec.core.networks).chain(of_plugins) {
+            if !networks.sources.is_plain() {
+                networks.sources.require(fields);
+            }
+        }
+    }
+
+    fn samples(&self) -> bool {
+        self.sampling.is_some() || self.spec.core.interval.is_some()
+    }
+
+    /// Fits everything to rows of `layout`.
+    pub fn compile(&self, layout: &Layout) -> Compiled {
+        let spec = &self.spec.core;
+        let core = Core {
+            tags: self.tags.as_ref().map(|tags| tags.compile(layout, Sight::Rows)),
+            networks: Some(Resolver::new(spec.networks.sources, self.networks.clone(), layout))
+                .filter(|networks| !networks.is_idle()),
+            sampling: self.sampling.as_ref().map(|map| map.compile(layout)),
+            distinguishers: self
+                .distinguishers
+                .as_ref()
+                .filter(|_| layout.offset(Field::MplsVpnRd).is_some())
+                .map(|map| map.compile(layout)),
+            places: self.places.clone(),
+            samples: self.samples(),
+            interval: spec.interval,
+            renormalize: spec.renormalize,
+            sampling_at: layout.offset(Field::SamplingRate),
+            rd: layout.offset(Field::MplsVpnRd),
+            rd_origin: layout.offset(Field::MplsVpnRdOrigin),
+        };
+        let plugins = self.plugins.iter().zip(&self.spec.plugins).map(|(plugin, spec)| {
+            let networks =
+                spec.networks.as_ref().map(|own| Resolver::new(own.sources, plugin.networks.clone(), layout));
+            let file = plugin.networks.clone().filter(|_| spec.zero_outside);
+            stage::Compiled::new(&plugin.steps, networks, file.map(|file| Outside::new(file, layout)), layout)
+        });
+        Compiled { core, plugins: plugins.collect(), layout: layout.clone() }
+    }
+}
+
+impl Reader<'_> {
+    fn octets(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
+        match std::fs::read(path) {
+            Ok(octets) => Some(octets),
+            Err(error) => {
+                let origin = Origin::whole(&path.display().to_string());
+                let what = if error.kind() == std::io::ErrorKind::NotFound {
+                    format!("{key}: file not found.")
+                } else {
+                    format!("{key}: {error}.")
+                };
+                self.problems.fatal(&origin, what, None);
+                None
+            }
+        }
+    }
+
+    fn file<T>(
+        &mut self,
+        key: &str,
+        path: &Path,
+        parse: impl FnOnce(&Origin, &[u8], &Context, &mut Problems) -> T,
+    ) -> Option<T> {
+        let octets = self.octets(key, path)?;
+        let origin = Origin::whole(&path.display().to_string());
+        Some(parse(&origin, &octets, self.context, self.problems))
+    }
+
+    fn tags(&mut self, path: &Path) -> Option<Arc<PreTagMap>> {
+        if let Some(known) = self.tags.get(path) {
+            return known.clone();
+        }
+        let map = self.file("pre_tag_map", path, |origin, text, context, problems| {
+            Arc::new(PreTagMap::parse(origin, text, context, problems))
+        });
+        self.tags.insert(path.to_owned(), map.clone());
+        map
+    }
+
+    fn networks(&mut self, spec: &NetworksSpec) -> Option<Arc<Networks>> {
+        let path = spec.file.as_ref()?;
+        if let Some(known) = self.networks.get(path) {
+            return known.clone();
+        }
+        let octets = self.octets("networks_file", path);
+        let name = path.display().to_string();
+        let file = octets.map(|octets| Arc::new(Networks::parse(&name, &octets, self.problems)));
+        self.networks.insert(path.clone(), file.clone());
+        file
+    }
+
+    fn places(&mut self, path: &Path) -> Option<Database> {
+        match Database::open(path) {
+            Ok(database) => Some(database),
+            Err(error) => {
+                let origin = Origin::whole(&path.display().to_string());
+                self.problems.fatal(&origin, format!("geoipv2_file: {error}."), None);
+                None
+            }
+        }
+    }
+
+    /// Maps that wait for routes are read so that their faults are known.
+    fn route_maps(&mut self, spec: &Spec) {
+        let routes = &spec.core.routes;
+        for (key, path, kind) in [
+            ("bgp_agent_map", &routes.agent, Checked::BgpAgent),
+            ("bgp_peer_src_as_map", &routes.peer_src_as, Checked::BgpSource),
+            ("bgp_src_local_pref_map", &routes.src_local_pref, Checked::BgpSource),
+            ("bgp_src_med_map", &routes.src_med, Checked::BgpSource),
+        ] {
+            if let Some(path) = path {
+                self.file(key, path, |origin, text, context, problems| {
+                    kind.check(origin, text, context, problems)
+                });
+            }
+        }
+    }
+
+    fn list(&mut self, key: &str, path: Option<&Path>, value: impl Fn(&str) -> Option<u8>) -> Option<Octets> {
+        let path = path?;
+        let octets = self.octets(key, path)?;
+        let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
+        Some(Octets::parse(&name, &text, key, value, self.problems))
+    }
+
+    fn plugin(&mut self, spec: &PluginSpec, core: &NetworksSpec) -> LoadedPlugin {
+        let name = &spec.name;
+        let ports = spec.ports.as_deref().and_then(|path| {
+            let octets = self.octets("ports_file", path)?;
+            let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
+            Some(Arc::new(Ports::parse(&file, &text, self.problems)))
+        });
+        let number = |word: &str| word.parse().ok();
+        let expression = spec.expression.as_ref().and_then(|(text, origin)| match Filter::compile(text) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                let what = format!("aggregate_filter[{name}]: '{text}': {error}.");
+                let hint = "A libpcap expression, such as src net 192.0.2.0/24 and tcp.";
+                self.problems.fatal(origin, what, Some(hint.to_owned()));
+                None
+            }
+        });
+        let steps = Steps {
+            tags: spec.tags.as_deref().and_then(|path| self.tags(path)),
+            filters: Filters {
+                expression,
+                tag: spec.tag_filter.as_ref().map(|(t, origin)| TagFilter::parse(t, origin, self.problems)),
+                tag2: spec.tag2_filter.as_ref().map(|(t, origin)| TagFilter::parse(t, origin, self.problems)),
+                label: spec.label_filter.as_ref().map(|(text, _)| LabelFilter::parse(text)),
+            },
+            post_tag: spec.post_tag,
+            post_tag2: spec.post_tag2,
+            ports,
+            protos: self.list("protos_file", spec.protos.as_deref(), |word| {
+                number(word).or_else(|| (spec.protocol)(word))
+            }),
+            tos: self.list("tos_file", spec.tos.as_deref(), number),
+            dscp: spec.dscp,
+        };
+        let networks = self.networks(spec.networks.as_ref().unwrap_or(core));
+        LoadedPlugin { steps, networks }
+    }
+}
+
+/// What workers run: the same for all of them, and whole.
+#[derive(Debug)]
+pub struct Compiled {
+    pub(crate) core: Core,
+    plugins: Vec<Option<stage::Compiled>>,
+    layout: Layout,
+}
+
+impl Compiled {
+    /// Plugins, with a stage or without.
+    pub(crate) fn plugins(&self) -> usize {
+        self.plugins.len()
+    }
+
+    /// The stage of the plugin of that number, if it has one.
+    pub(crate) fn plugin(&self, number: usize) -> Option<&stage::Compiled> {
+        self.plugins.get(number)?.as_ref()
+    }
+
+    /// The layout of the rows.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}

@@ -1,0 +1,253 @@
+//! Networks, AS numbers and next hops of a row's addresses, by the sources that `nfacctd_net` and `nfacctd_as` name.
+//!
+//! | source | network and length | AS numbers |
+//! |---|---|---|
+//! | protocol | the address cut at the exporter's mask | the exporter's |
+//! | mask | the address cut at `networks_mask` | - |
+//! | file | the prefix of `networks_file` that covers the address, else zero | those of that prefix, else 0 |
+//! | longest | that of the file if it is longer than the exporter's | that of the file unless the exporter's prefix is longer |
+//!
+//! Under `networks_file_no_lpm` a prefix of the file wins over any other. Where lengths are equal both sources mean the same
+//! network, and the file's AS number is taken: it is what the operator wrote.
+
+use config::keys::aggregation::{AsSource, NetSource};
+use flow::address::{self, Octets};
+use flow::field::Field;
+use flow::row::{FieldSet, Layout, RowMut};
+use rib::networks_file::{Network, Networks};
+use std::sync::Arc;
+
+/// Where networks and AS numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// `nfacctd_net`.
+    pub nets: NetSource,
+    /// `nfacctd_as`.
+    pub ases: AsSource,
+    /// `networks_mask`.
+    pub mask: Option<u8>,
+    /// `networks_file_no_lpm`.
+    pub file_wins: bool,
+    /// `networks_no_mask_if_zero`.
+    pub keep_unmasked: bool,
+}
+
+impl Sources {
+    /// True when everything comes from the export protocol, as it stands.
+    pub fn is_plain(&self) -> bool {
+        self.nets == NetSource::Protocol && self.ases == AsSource::Protocol && !self.keep_unmasked
+    }
+
+    /// True when `networks_file` is looked at.
+    pub fn need_file(&self) -> bool {
+        matches!(self.nets, NetSource::File | NetSource::Longest)
+            || matches!(self.ases, AsSource::File | AsSource::Longest)
+    }
+
+    /// Adds what the fields of `fields` are worked out from.
+    pub fn require(&self, fields: &mut FieldSet) {
+        for side in SIDES {
+            let wants = |field| fields.has(field);
+            let nets = wants(side.net) || wants(side.mask);
+            let ases = wants(side.asn) || wants(side.peer) || side.next_hop.is_some_and(wants);
+            if nets || ases {
+                fields.insert(side.host);
+                fields.insert(side.mask);
+            }
+        }
+    }
+}
+
+/// The fields of one end of a flow.
+struct Side {
+    host: Field,
+    net: Field,
+    mask: Field,
+    asn: Field,
+    peer: Field,
+    next_hop: Option<Field>,
+}
+
+const SIDES: [Side; 2] = [
+    Side {
+        host: Field::SrcHost,
+        net: Field::SrcNet,
+        mask: Field::SrcMask,
+        asn: Field::SrcAs,
+        peer: Field::PeerSrcAs,
+        next_hop: None,
+    },
+    Side {
+        host: Field::DstHost,
+        net: Field::DstNet,
+        mask: Field::DstMask,
+        asn: Field::DstAs,
+        peer: Field::PeerDstAs,
+        next_hop: Some(Field::PeerDstIp),
+    },
+];
+
+/// Where the fields of one end lie in a row.
+#[derive(Debug)]
+struct Places {
+    host: usize,
+    net: Option<usize>,
+    mask: Option<usize>,
+    asn: Option<usize>,
+    peer: Option<usize>,
+    next_hop: Option<usize>,
+}
+
+impl Places {
+    fn of(side: &Side, layout: &Layout) -> Option<Self> {
+        let places = Self {
+            host: layout.offset(side.host)?,
+            net: layout.offset(side.net),
+            mask: layout.offset(side.mask),
+            asn: layout.offset(side.asn),
+            peer: layout.offset(side.peer),
+            next_hop: side.next_hop.and_then(|field| layout.offset(field)),
+        };
+        let any = [places.net, places.mask, places.asn, places.peer, places.next_hop].iter().any(Option::is_some);
+        any.then_some(places)
+    }
+}
+
+/// The sources, compiled for rows of one layout.
+#[derive(Debug)]
+pub struct Resolver {
+    sources: Sources,
+    sides: Vec<Places>,
+    file: Option<Arc<Networks>>,
+}
+
+impl Resolver {
+    /// Compiles for rows of `layout`.
+    pub fn new(sources: Sources, file: Option<Arc<Networks>>, layout: &Layout) -> Self {
+        let sides = SIDES.iter().filter_map(|side| Places::of(side, layout)).collect();
+        Self { sources, sides, file: file.filter(|_| sources.need_file()) }
+    }
+
+    /// True when rows stay as they are.
+    pub fn is_idle(&self) -> bool {
+        self.sides.is_empty() || self.sources.is_plain()
+    }
+
+    /// Fills in the networks of both ends.
+    pub fn apply(&self, row: &mut RowMut<'_>) {
+        let octets = row.octets();
+        for places in &self.sides {
+            let Some(host) = octets_at(octets, places.host) else { continue };
+            let found = self.file.as_ref().and_then(|file| file.lookup(&host));
+            self.side(places, &host, found, octets);
+        }
+    }
+
+    fn side(&self, places: &Places, host: &Octets, found: Option<&Network>, row: &mut [u8]) {
+        let sources = &self.sources;
+        let told = places.mask.and_then(|at| row.get(at)).copied().unwrap_or(0);
+        let longer = found.filter(|network| sources.file_wins || network.len > told);
+        match sources.nets {
+            NetSource::Mask => {
+                if let Some(mask) = sources.mask {
+                    let width = if address::is_v4(host) { 32 } else { 128 };
+                    places.set_net(row, &address::network(host, mask), mask.min(width));
+                }
+            }
+            NetSource::File => {
+                let len = found.map_or(0, |network| network.len);
+                let net = match found {
+                    None if sources.keep_unmasked => *host,
+                    _ => address::network(host, len),
+                };
+                places.set_net(row, &net, len);
+                let next_hop = found.and_then(|network| network.next_hop);
+                put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
+            }
+            NetSource::Longest => {
+                if let Some(network) = longer {
+                    places.set_net(row, &address::network(host, network.len), network.len);
+                    if let Some(next_hop) = network.next_hop {
+                        put(row, places.next_hop, &address::octets(next_hop));
+                    }
+                } else if sources.keep_unmasked && told == 0 {
+                    put(row, places.net, host);
+                }
+            }
+            NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
+                if sources.keep_unmasked && told == 0 {
+                    put(row, places.net, host);
+                }
+            }
+        }
+        match sources.ases {
+            AsSource::File => {
+                put(row, places.asn, &found.map_or(0, |network| network.asn).to_be_bytes());
+                put(row, places.peer, &found.map_or(0, |network| network.peer_asn).to_be_bytes());
+            }
+            AsSource::Longest => {
+                let network = found.filter(|network| sources.file_wins || network.len >= told);
+                for (place, asn) in [
+                    (places.asn, network.map_or(0, |network| network.asn)),
+                    (places.peer, network.map_or(0, |network| network.peer_asn)),
+                ] {
+                    // A prefix without AS number says nothing about it.
+                    if asn > 0 {
+                        put(row, place, &asn.to_be_bytes());
+                    }
+                }
+            }
+            AsSource::Protocol | AsSource::Routes => {}
+        }
+    }
+}
+
+impl Places {
+    fn set_net(&self, row: &mut [u8], net: &Octets, len: u8) {
+        put(row, self.net, net);
+        put(row, self.mask, &[len]);
+    }
+}
+
+/// `networks_file_filter`: addresses and networks that the file does not cover become zero. The last step before rows are
+/// aggregated, as filters look at the true addresses.
+#[derive(Debug)]
+pub struct Outside {
+    /// Offsets of an address and its network.
+    sides: Vec<(usize, Option<usize>)>,
+    file: Arc<Networks>,
+}
+
+impl Outside {
+    /// Compiles for rows of `layout`.
+    pub fn new(file: Arc<Networks>, layout: &Layout) -> Self {
+        let side = |side: &Side| Some((layout.offset(side.host)?, layout.offset(side.net)));
+        Self { sides: SIDES.iter().filter_map(side).collect(), file }
+    }
+
+    /// Zeroes what is outside.
+    pub fn apply(&self, row: &mut RowMut<'_>) {
+        let octets = row.octets();
+        for (host_at, net_at) in &self.sides {
+            let Some(host) = octets_at(octets, *host_at) else { continue };
+            if host != address::ABSENT && self.file.lookup(&host).is_none() {
+                let zero = if address::is_v4(&host) { address::V4_ZERO } else { address::V6_ZERO };
+                put(octets, Some(*host_at), &zero);
+                put(octets, *net_at, &zero);
+            }
+        }
+    }
+}
+
+fn octets_at(row: &[u8], at: usize) -> Option<Octets> {
+    row.get(at..)?.first_chunk().copied()
+}
+
+/// Writes to a field that rows may not have.
+pub(crate) fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
+    if let Some(at) = at
+        && let Some(to) = row.get_mut(at..at + octets.len())
+    {
+        to.copy_from_slice(octets);
+    }
+}

@@ -1,0 +1,105 @@
+//! What would be right, where the fault of an expression is a common one.
+
+use std::net::IpAddr;
+
+/// Settings of other keys that are written into expressions by mistake, and what they are called there.
+const FOREIGN: &[(&str, &str)] = &[
+    ("src_net", "src net"),
+    ("dst_net", "dst net"),
+    ("src_host", "src host"),
+    ("dst_host", "dst host"),
+    ("src_port", "src port"),
+    ("dst_port", "dst port"),
+    ("ip_proto", "ip proto"),
+    ("src_mac", "ether src"),
+    ("dst_mac", "ether dst"),
+];
+
+/// Words of protocols, which behind `proto` are names only after a backslash.
+const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "igmp", "sctp", "pim", "vrrp", "ah", "esp"];
+
+/// What would be right; `told` is what libpcap said.
+pub(crate) fn of(text: &str, told: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    if told.starts_with("non-network bits") {
+        let network = words.iter().find_map(|word| cut(word))?;
+        return Some(format!("the network is {network}"));
+    }
+    if told.starts_with("Mask syntax") {
+        let network = words.iter().find(|word| word.contains('/'))?;
+        return Some(format!("'net' comes before a network: net {network}"));
+    }
+    if !told.contains("syntax error") {
+        return None;
+    }
+    if text.starts_with(['\'', '"']) {
+        return Some("it stands without these quotes".to_owned());
+    }
+    let (open, close) = (text.matches('(').count(), text.matches(')').count());
+    if open != close {
+        return Some(format!("{open} parentheses are opened and {close} closed"));
+    }
+    let starts = |name: &str| words.iter().any(|word| word.split(['=', '(', '!']).any(|part| part == name));
+    if let Some((_, right)) = FOREIGN.iter().find(|(name, _)| starts(name)) {
+        return Some(format!("'{right}' is how filters say that, without '='"));
+    }
+    let pairs = || words.iter().zip(words.get(1..).unwrap_or_default());
+    if let Some((_, name)) = pairs().find(|(word, name)| **word == "proto" && PROTOCOLS.contains(name)) {
+        return Some(format!("'{name}' alone, or 'proto \\{name}'"));
+    }
+    if text.contains(',') {
+        return Some("between conditions stands 'and' or 'or', no comma".to_owned());
+    }
+    let upper = words.iter().find(|word| {
+        let lower = word.to_ascii_lowercase();
+        **word != lower && (PROTOCOLS.contains(&lower.as_str()) || KEYWORDS.contains(&lower.as_str()))
+    });
+    upper.map(|word| format!("'{}' in small letters", word.to_ascii_lowercase()))
+}
+
+/// Words that are often written large.
+const KEYWORDS: &[&str] =
+    &["and", "or", "not", "src", "dst", "host", "net", "port", "ip", "ip6", "vlan", "mpls", "proto"];
+
+/// The network that an address with a prefix length lies in, when the address is not its first.
+fn cut(word: &str) -> Option<String> {
+    let (address, len) = word.trim_matches(['(', ')', '!']).split_once('/')?;
+    let (address, len): (IpAddr, u8) = (address.parse().ok()?, len.parse().ok()?);
+    let network: IpAddr = match address {
+        IpAddr::V4(v4) => {
+            let kept = u32::MAX.checked_shl(32u32.checked_sub(len.into())?).unwrap_or(0);
+            (v4.to_bits() & kept).to_be_bytes().into()
+        }
+        IpAddr::V6(v6) => {
+            let kept = u128::MAX.checked_shl(128u32.checked_sub(len.into())?).unwrap_or(0);
+            (v6.to_bits() & kept).to_be_bytes().into()
+        }
+    };
+    (network != address).then(|| format!("{network}/{len}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_faults_are_told_how_to_be_right() {
+        let syntax = "can't parse filter expression: syntax error";
+        for (text, told, right) in [
+            ("tcp and (src net 10.0.0.1/8)", "non-network bits set in", "the network is 10.0.0.0/8"),
+            ("net 10.0.0.0/8 or net 2001:db8::1/32", "non-network bits set in", "the network is 2001:db8::/32"),
+            ("src 10.0.0.0/8", "Mask syntax for networks only", "'net' comes before a network: net 10.0.0.0/8"),
+            ("'tcp'", syntax, "it stands without these quotes"),
+            ("tcp and (udp", syntax, "1 parentheses are opened and 0 closed"),
+            ("src_net=10.0.0.0/8", syntax, "'src net' is how filters say that, without '='"),
+            ("ip proto tcp", syntax, "'tcp' alone, or 'proto \\tcp'"),
+            ("tcp, udp", syntax, "between conditions stands 'and' or 'or', no comma"),
+            ("TCP", syntax, "'tcp' in small letters"),
+        ] {
+            assert_eq!(of(text, told).as_deref(), Some(right), "{text}");
+        }
+        assert_eq!(of("tcp prot 80", syntax), None);
+        assert_eq!(of("net 10.0.0.0/0", "non-network bits set in"), Some("the network is 0.0.0.0/0".to_owned()));
+        assert_eq!(of("net ::1/200", "non-network bits set in"), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! Maps that give each flow a value by its exporter: `sampling_map`, `flow_to_rd_map`.
+
+use crate::key::{Key, others};
+use crate::load::{self, Context, Entry};
+use crate::matcher::{Captured, Lazy, Matcher, Rule, Scope, Sight, View};
+use crate::review::{self, Reviewed};
+use config::problem::{Origin, Problems};
+use flow::row::{FieldSet, Layout, Row};
+use flow::strings::Strings;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A map of rules that each give a value.
+#[derive(Debug)]
+pub struct ValueMap<T> {
+    rules: Vec<Rule>,
+    values: Arc<[T]>,
+    reviewed: Vec<Reviewed>,
+}
+
+/// `sampling_map`: the rate at which an exporter samples, one packet in so many.
+pub type SamplingMap = ValueMap<u32>;
+/// `flow_to_rd_map`: the route distinguisher of an exporter's flows (RFC 4364 section 4.2).
+pub type FlowToRdMap = ValueMap<[u8; 8]>;
+
+impl SamplingMap {
+    /// Reads a sampling_map. Rules with faults are reported and left out.
+    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
+        Self::read(others::SAMPLING, origin, text, context, problems, |entry, problems| {
+            let rate = entry.setting("id")?.decimal(problems)?;
+            u32::try_from(rate).ok()
+        })
+    }
+}
+
+impl FlowToRdMap {
+    /// Reads a flow_to_rd_map. Rules with faults are reported and left out.
+    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
+        Self::read(others::FLOW_TO_RD, origin, text, context, problems, |entry, problems| {
+            let id = entry.setting("id")?;
+            match crate::value::route_distinguisher(&id.value) {
+                Some(distinguisher) => Some(distinguisher.0),
+                None => id.refuse(crate::value::Wrong::value(id.key, &id.value), problems),
+            }
+        })
+    }
+}
+
+impl<T: Copy> ValueMap<T> {
+    fn read(
+        keys: &'static [Key],
+        origin: &Origin,
+        text: &[u8],
+        context: &Context,
+        problems: &mut Problems,
+        value: impl Fn(&Entry, &mut Problems) -> Option<T>,
+    ) -> Self {
+        let rules = load::load(keys, context, origin, text, problems, |entry, problems| {
+            if entry.setting("id").is_none() || entry.rule.exporter.is_none() {
+                return entry.refuse("required key missing. Required keys are: 'id', 'ip'.", problems);
+            }
+            let value = value(&entry, problems)?;
+            Some((Reviewed::new(&entry), entry.rule, value))
+        });
+        let mut map = (Vec::new(), Vec::new(), Vec::new());
+        for (reviewed, rule, value) in rules {
+            map.0.push(rule);
+            map.1.push(value);
+            map.2.push(reviewed);
+        }
+        let (rules, values, reviewed) = map;
+        Self { rules, values: values.into(), reviewed }
+    }
+
+    /// Rules in the map.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// True without rules.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Warns of rules that no record can reach.
+    pub fn review(&self, problems: &mut Problems) {
+        review::review(&self.reviewed, problems);
+    }
+
+    /// Adds the fields that the rules read.
+    pub fn require(&self, fields: &mut FieldSet) {
+        self.rules.iter().for_each(|rule| rule.require(fields));
+    }
+
+    /// Fits the map to rows of that layout.
+    pub fn compile(&self, layout: &Layout) -> Values<T> {
+        let matcher = Matcher::compile(&self.rules, layout, Sight::Rows);
+        Values { matcher, values: Arc::clone(&self.values) }
+    }
+}
+
+/// A map for rows of one layout; workers share it.
+#[derive(Debug)]
+pub struct Values<T> {
+    matcher: Matcher,
+    values: Arc<[T]>,
+}
+
+impl<T: Copy> Values<T> {
+    /// The exporter, to be asked for once for a datagram.
+    pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
+        self.matcher.scope(exporter)
+    }
+
+    /// The value of a row of that exporter, if a rule gives one.
+    #[inline]
+    pub fn find(&self, scope: Scope, row: Row<'_>, strings: &Strings) -> Option<T> {
+        let view = View { row, strings };
+        // These maps have no filters, so no packet is ever looked at.
+        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(&[])))?;
+        self.values.get(number as usize).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Daemon;
+    use flow::fact::{Fact, Facts};
+    use flow::field::Field;
+    use flow::row::Rows;
+
+    #[test]
+    fn the_first_rule_of_the_exporter_gives_the_rate() {
+        let text =
+            "id=1000 ip=192.0.2.1 in=1\nid=10 ip=192.0.2.0/24\nid=0 ip=10.0.0.1\nid=5\nip=10.0.0.1\nid=7 ip=::/0";
+        let mut problems = Problems::new();
+        let context = Context::new(Daemon::Nfacctd);
+        let map = SamplingMap::parse(&Origin::whole("s.map"), text.as_bytes(), &context, &mut problems);
+        assert_eq!((map.len(), problems.iter().count()), (3, 3));
+        let mut fields = FieldSet::default();
+        map.require(&mut fields);
+        let layout = Layout::new(&fields, &[]);
+        let rates = map.compile(&layout);
+        let rate = |exporter: &str, interface: u32| {
+            let mut rows = Rows::new(&layout);
+            let mut row = rows.push(&vec![0; layout.words()]);
+            let mut facts = Facts::default();
+            facts.insert(Fact::InIface);
+            for (field, octets) in
+                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Facts, &facts.0.to_be_bytes())]
+            {
+                let at = layout.offset(field).unwrap();
+                row.octets()[at..at + octets.len()].copy_from_slice(octets);
+            }
+            let scope = rates.scope(Some(exporter.parse().unwrap()));
+            rates.find(scope, row.as_row(), &Strings::default())
+        };
+        assert_eq!(rate("192.0.2.1", 1), Some(1000));
+        assert_eq!(rate("192.0.2.1", 2), Some(10));
+        assert_eq!(rate("192.0.2.9", 1), Some(10));
+        assert_eq!(rate("10.0.0.1", 1), None);
+        assert_eq!(rate("2001:db8::1", 1), Some(7));
+    }
+
+    #[test]
+    fn route_distinguishers_have_three_forms() {
+        let text = "id=0:65000:100 ip=10.0.0.1\nid=1:192.0.2.1:7 ip=10.0.0.2\nid=nonsense ip=10.0.0.3\nid=2:70000:1 ip=::1";
+        let mut problems = Problems::new();
+        let context = Context::new(Daemon::Nfacctd);
+        let map = FlowToRdMap::parse(&Origin::whole("r.map"), text.as_bytes(), &context, &mut problems);
+        assert_eq!((map.len(), problems.iter().count()), (3, 1));
+        assert_eq!(map.values[0], [0, 0, 0xfd, 0xe8, 0, 0, 0, 100]);
+        assert_eq!(map.values[1], [0, 1, 192, 0, 2, 1, 0, 7]);
+    }
+}

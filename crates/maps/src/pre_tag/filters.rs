@@ -1,0 +1,127 @@
+//! Filters on what pre_tag_map sets: `pre_tag_filter`, `pre_tag2_filter`, `pre_tag_label_filter`.
+//!
+//! Entries are looked at from left to right. One that covers the value decides: the record passes, or with `-` in front does
+//! not. One with `-` that does not cover it lets the record pass at once, so `-1,2` means no more than `-1`. When no entry is
+//! left, the record does not pass.
+
+use config::problem::{Origin, Problems};
+use std::ops::RangeInclusive;
+
+/// A filter on tags. A record without a tag has tag 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagFilter {
+    entries: Vec<(bool, RangeInclusive<u64>)>,
+}
+
+impl TagFilter {
+    /// Reads `N`, `N-M` and `-N` with commas between them. What is wrong is reported and left out.
+    pub fn parse(text: &str, origin: &Origin, problems: &mut Problems) -> Self {
+        let mut entries = Vec::new();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match entry(word) {
+                Some(entry) => entries.push(entry),
+                None => problems.warn(
+                    origin,
+                    format!("bad tag or range '{word}' in a filter. Ignored."),
+                    Some("Such as 10, 10-19 or -10.".to_owned()),
+                ),
+            }
+        }
+        Self { entries }
+    }
+
+    /// Whether a record with that tag passes.
+    #[inline]
+    pub fn matches(&self, tag: u64) -> bool {
+        for (negated, range) in &self.entries {
+            let covers = range.contains(&tag);
+            if covers || *negated {
+                return covers != *negated;
+            }
+        }
+        false
+    }
+}
+
+fn entry(word: &str) -> Option<(bool, RangeInclusive<u64>)> {
+    let (negated, range) = match word.strip_prefix('-') {
+        Some(range) => (true, range),
+        None => (false, word),
+    };
+    let range = match range.split_once('-') {
+        Some((first, last)) => {
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (first <= last).then_some(first..=last)?
+        }
+        None => {
+            let tag = range.trim().parse().ok()?;
+            tag..=tag
+        }
+    };
+    Some((negated, range))
+}
+
+/// A filter on labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelFilter {
+    /// Empty: no label.
+    entries: Vec<(bool, Box<[u8]>)>,
+}
+
+impl LabelFilter {
+    /// Reads labels with commas between them; `null` is no label.
+    pub fn parse(text: &str) -> Self {
+        let entry = |word: &str| {
+            let (negated, label) = match word.strip_prefix('-') {
+                Some(label) => (true, label),
+                None => (false, word),
+            };
+            let label = if label == "null" { "" } else { label };
+            (negated, label.as_bytes().into())
+        };
+        Self { entries: text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(entry).collect() }
+    }
+
+    /// Whether a record with that label passes; empty when it has none.
+    #[inline]
+    pub fn matches(&self, label: &[u8]) -> bool {
+        for (negated, entry) in &self.entries {
+            let covers = **entry == *label;
+            if covers || *negated {
+                return covers != *negated;
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passing(text: &str) -> Vec<u64> {
+        let mut problems = Problems::new();
+        let filter = TagFilter::parse(text, &Origin::whole("c"), &mut problems);
+        (0..12).filter(|tag| filter.matches(*tag)).collect()
+    }
+
+    #[test]
+    fn the_first_entry_that_decides_does() {
+        assert_eq!(passing("1"), [1]);
+        assert_eq!(passing("2-4, 7"), [2, 3, 4, 7]);
+        assert_eq!(passing("0"), [0]);
+        assert_eq!(passing("-1"), [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(passing("-1,2"), passing("-1"));
+        assert_eq!(passing("3,-2-11"), [0, 1, 3]);
+        assert_eq!(passing("x,5-4,6"), [6]);
+    }
+
+    #[test]
+    fn labels_are_whole_and_null_is_none() {
+        let passes = |text, label: &str| LabelFilter::parse(text).matches(label.as_bytes());
+        assert!(passes("web,dns", "dns") && !passes("web,dns", "") && !passes("web,dns", "web,dns"));
+        assert!(passes("null", "") && !passes("null", "web"));
+        assert!(passes("-null", "web") && !passes("-null", ""));
+        assert!(passes("web,null", "") && passes("-web", "dns") && !passes("-web", "web"));
+    }
+}

@@ -1,0 +1,277 @@
+//! `pre_tag_map`: tags, labels and types of service for records.
+//!
+//! Rules are tried in their order. The first that matches sets its values and ends the search, unless it jumps (`jeq`): then the
+//! search goes on at the first later rule of that label, or with `next` at the next rule. What was set stays when no later rule
+//! matches. Where a rule with `stack` sets a tag, it is added to the one so far, or ORed with it; a second label is appended
+//! behind a comma.
+//!
+//! A match overrides the tag that a record brought along; without a match, that tag stays.
+
+mod filters;
+mod setters;
+#[cfg(test)]
+mod tests;
+
+pub use filters::{LabelFilter, TagFilter};
+
+use crate::key::pre_tag::KEYS;
+use crate::load::{self, Context, Entry};
+use crate::matcher::{Frames, Lazy, Matcher, Rule, Scope, Sight, View};
+use crate::prefix::{Family, Prefix};
+use crate::review::{self, Reviewed};
+use config::problem::{Origin, Problems};
+use flow::field::Field;
+use flow::row::{FieldSet, Layout, RowMut};
+use flow::strings::Strings;
+use setters::{Setters, Stack};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A map, read and not yet fitted to rows.
+#[derive(Debug)]
+pub struct PreTagMap {
+    rules: Vec<Rule>,
+    actions: Arc<[Action]>,
+    reviewed: Vec<Reviewed>,
+}
+
+/// What a rule does when it matches.
+#[derive(Debug)]
+struct Action {
+    setters: Setters,
+    /// Where the search goes on, for exporters of each family.
+    jumps: [Option<u32>; 2],
+}
+
+/// A rule while its jumps are not resolved.
+struct Read {
+    origin: Origin,
+    rule: Rule,
+    setters: Setters,
+    label: Option<String>,
+    jump: Option<String>,
+    reviewed: Reviewed,
+}
+
+impl PreTagMap {
+    /// Reads a map. Rules with faults are reported and left out.
+    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
+        let rules =
+            load::load(KEYS, context, origin, text, problems, |entry, problems| read(entry, context, problems));
+        let mut actions = Vec::with_capacity(rules.len());
+        let mut reviewed = Vec::with_capacity(rules.len());
+        let targets = Targets::new(&rules);
+        for (number, rule) in (0..).zip(&rules) {
+            let jumps = Family::ALL.map(|family| {
+                let word = rule.jump.as_deref().filter(|_| serves(&rule.rule, family))?;
+                let target = targets.find(word, number, family);
+                if target.is_none() {
+                    let what = format!("Unresolved label '{word}' in {family} namespace. Ignoring it.");
+                    let hint = "Jumps lead to a later rule that has label=NAME, or to the next one.";
+                    problems.warn(&rule.origin, what, Some(hint.to_owned()));
+                }
+                target
+            });
+            let mut rule = rule.reviewed.clone();
+            rule.jumps_to(jumps.iter().copied().flatten());
+            reviewed.push(rule);
+            actions.push(jumps);
+        }
+        let (rules, setters): (Vec<Rule>, Vec<Setters>) = rules.into_iter().map(|r| (r.rule, r.setters)).unzip();
+        let actions = setters.into_iter().zip(actions).map(|(setters, jumps)| Action { setters, jumps }).collect();
+        Self { rules, actions, reviewed }
+    }
+
+    /// Rules in the map.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// True without rules.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Warns of rules that no record can reach.
+    pub fn review(&self, problems: &mut Problems) {
+        review::review(&self.reviewed, problems);
+    }
+
+    /// Adds the fields that the rules read. What they set is kept where rows have a place for it.
+    pub fn require(&self, fields: &mut FieldSet) {
+        self.rules.iter().for_each(|rule| rule.require(fields));
+    }
+
+    /// Fits the map to rows of that layout.
+    pub fn compile(&self, layout: &Layout, sight: Sight) -> Compiled {
+        Compiled {
+            matcher: Matcher::compile(&self.rules, layout, sight),
+            actions: Arc::clone(&self.actions),
+            places: Places {
+                tag: layout.offset(Field::Tag),
+                tag2: layout.offset(Field::Tag2),
+                label: layout.offset(Field::Label),
+                tos: layout.offset(Field::Tos),
+            },
+        }
+    }
+}
+
+/// True when the rule may match exporters of that family.
+fn serves(rule: &Rule, family: Family) -> bool {
+    rule.exporter.is_none_or(|prefix: Prefix| prefix.family() == family)
+}
+
+/// The rules of each label, in their order.
+struct Targets<'a> {
+    rules: &'a [Read],
+    labels: std::collections::HashMap<&'a str, Vec<u32>>,
+}
+
+impl<'a> Targets<'a> {
+    fn new(rules: &'a [Read]) -> Self {
+        let mut labels: std::collections::HashMap<&str, Vec<u32>> = std::collections::HashMap::new();
+        for (number, rule) in (0..).zip(rules) {
+            if let Some(label) = &rule.label {
+                labels.entry(label).or_default().push(number);
+            }
+        }
+        Self { rules, labels }
+    }
+
+    /// Where a jump of rule `from` leads for exporters of that family.
+    fn find(&self, word: &str, from: u32, family: Family) -> Option<u32> {
+        if word == "next" {
+            return Some(from + 1);
+        }
+        let rules = self.labels.get(word)?;
+        let later = rules.get(rules.partition_point(|rule| *rule <= from)..)?;
+        later.iter().copied().find(|rule| self.rules.get(*rule as usize).is_some_and(|r| serves(&r.rule, family)))
+    }
+}
+
+fn read(entry: Entry, context: &Context, problems: &mut Problems) -> Option<Read> {
+    let text = |name| entry.setting(name).map(|setting| setting.value.clone());
+    let (label, jump) = (text("label"), text("jeq"));
+    let setters = setters::read(&entry, context, problems)?;
+    let reviewed = Reviewed::new(&entry);
+    let Entry { origin, mut rule, .. } = entry;
+    if rule.exporter.is_none() && context.exporters_v4 {
+        rule.exporter = Some(Prefix::whole(Family::V4));
+    }
+    Some(Read { origin, rule, setters, label, jump, reviewed })
+}
+
+/// Where rows keep what rules set.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    tag: Option<usize>,
+    tag2: Option<usize>,
+    label: Option<usize>,
+    tos: Option<usize>,
+}
+
+/// A map for rows of one layout; workers share it.
+#[derive(Debug)]
+pub struct Compiled {
+    matcher: Matcher,
+    actions: Arc<[Action]>,
+    places: Places,
+}
+
+impl Compiled {
+    /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
+    pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
+        self.matcher.scope(exporter)
+    }
+
+    /// Applies the map to a row. `text` is memory for labels that are put together.
+    pub fn apply(
+        &self,
+        scope: Scope,
+        row: &mut RowMut<'_>,
+        strings: &mut Strings,
+        frames: &mut dyn Frames,
+        text: &mut Vec<u8>,
+    ) {
+        let (mut from, mut tags, mut label) = (0, [None; 2], None);
+        while let Some(action) = self.next(scope, from, row, strings, frames) {
+            let (number, action) = action;
+            self.set(action, row, strings, text, &mut tags, &mut label);
+            let family = usize::from(scope.family() == Family::V6);
+            match action.jumps.get(family).copied().flatten() {
+                // Jumps only lead forward.
+                Some(target) if target > number => from = target,
+                _ => break,
+            }
+        }
+        for (tag, at) in tags.into_iter().zip([self.places.tag, self.places.tag2]) {
+            if let Some(tag) = tag {
+                put(row, at, &tag.to_be_bytes());
+            }
+        }
+        if let Some(label) = label {
+            put(row, self.places.label, &u32::to_be_bytes(label));
+        }
+    }
+
+    #[inline]
+    fn next(
+        &self,
+        scope: Scope,
+        from: u32,
+        row: &RowMut<'_>,
+        strings: &Strings,
+        frames: &mut dyn Frames,
+    ) -> Option<(u32, &Action)> {
+        let view = View { row: row.as_row(), strings };
+        let number = self.matcher.first(scope, from, &view, &mut Lazy::new(frames))?;
+        Some((number, self.actions.get(number as usize)?))
+    }
+
+    #[inline]
+    fn set(
+        &self,
+        action: &Action,
+        row: &mut RowMut<'_>,
+        strings: &mut Strings,
+        text: &mut Vec<u8>,
+        tags: &mut [Option<u64>; 2],
+        label: &mut Option<u32>,
+    ) {
+        let setters = &action.setters;
+        for (setter, tag) in setters.tags.iter().zip(tags) {
+            let Some(setter) = setter else { continue };
+            let value = setter.next();
+            let before = tag.unwrap_or(0);
+            *tag = Some(match setters.stack {
+                Stack::Replace => value,
+                Stack::Sum => before.wrapping_add(value),
+                Stack::Or => before | value,
+            });
+        }
+        if let (Some(new), true) = (&setters.label, self.places.label.is_some()) {
+            *label = Some(match *label {
+                None => strings.intern(new),
+                Some(before) => {
+                    text.clear();
+                    text.extend_from_slice(strings.get(before));
+                    text.push(b',');
+                    text.extend_from_slice(new);
+                    strings.intern(text)
+                }
+            });
+        }
+        if let Some(tos) = setters.tos {
+            put(row, self.places.tos, &[tos]);
+        }
+    }
+}
+
+fn put(row: &mut RowMut<'_>, at: Option<usize>, octets: &[u8]) {
+    if let Some(at) = at
+        && let Some(to) = row.octets().get_mut(at..at + octets.len())
+    {
+        to.copy_from_slice(octets);
+    }
+}

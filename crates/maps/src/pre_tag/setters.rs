@@ -1,0 +1,109 @@
+//! What a rule sets.
+
+use crate::load::{Context, Entry, Setting};
+use crate::value::Wrong;
+use config::problem::Problems;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The values of a rule.
+#[derive(Debug, Default)]
+pub(super) struct Setters {
+    /// Tag and second tag.
+    pub(super) tags: [Option<TagSetter>; 2],
+    pub(super) label: Option<Box<[u8]>>,
+    pub(super) tos: Option<u8>,
+    pub(super) stack: Stack,
+}
+
+/// How a tag meets the one that was set before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stack {
+    /// It takes its place.
+    #[default]
+    Replace,
+    /// It is added.
+    Sum,
+    /// It is ORed.
+    Or,
+}
+
+/// The value of a tag.
+#[derive(Debug)]
+pub(super) enum TagSetter {
+    /// The same at each match.
+    Constant(u64),
+    /// One more at each match; all workers count together.
+    Counting(AtomicU64),
+}
+
+impl TagSetter {
+    #[inline]
+    pub(super) fn next(&self) -> u64 {
+        match self {
+            Self::Constant(tag) => *tag,
+            Self::Counting(next) => next.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
+
+/// Reads what an entry sets; `None` when it is wrong, which is reported.
+pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Problems) -> Option<Setters> {
+    let mut setters = Setters::default();
+    for setting in &entry.settings {
+        match setting.key.name {
+            "set_tag" => *setters.tags.first_mut()? = Some(tag(setting, problems)?),
+            "set_tag2" => *setters.tags.last_mut()? = Some(tag(setting, problems)?),
+            "set_label" => setters.label = Some(label(setting, context, problems)?),
+            "set_tos" => setters.tos = u8::try_from(setting.decimal(problems)?).ok(),
+            "stack" => setters.stack = stack(setting, problems),
+            "return" => problems.warn(
+                &setting.origin,
+                "return has no effect: a record goes to plugins once, with its last tag.",
+                Some(
+                    "Give each plugin a map of its own (pre_tag_map[NAME]) to tag it in several ways.".to_owned(),
+                ),
+            ),
+            _ => {}
+        }
+    }
+    Some(setters)
+}
+
+fn tag(setting: &Setting, problems: &mut Problems) -> Option<TagSetter> {
+    let (digits, counts) = match setting.value.strip_suffix("++") {
+        Some(digits) => (digits, true),
+        None => (setting.value.as_str(), false),
+    };
+    if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+        let name = if setting.key.name == "set_tag" { "set_tag/id" } else { "set_tag2/id2" };
+        let what = format!("Invalid {name} specified (non-digit chars).");
+        return setting.refuse(Wrong { what, hint: Some("Such as 100, or 1++.".to_owned()) }, problems);
+    }
+    let tag = digits.parse().unwrap_or_else(|_| {
+        let what = format!("{} is limited to {}.", setting.key.name, u64::MAX);
+        problems.warn(&setting.origin, what, None);
+        u64::MAX
+    });
+    Some(if counts { TagSetter::Counting(AtomicU64::new(tag)) } else { TagSetter::Constant(tag) })
+}
+
+fn label(setting: &Setting, context: &Context, problems: &mut Problems) -> Option<Box<[u8]>> {
+    if context.label_as_map && !setting.value.split(',').all(|part| part.contains('%')) {
+        let hint = Some("Such as color%red,size%big.".to_owned());
+        let what = "Missing pretag_label_encode_as_map separator.".to_owned();
+        return setting.refuse(Wrong { what, hint }, problems);
+    }
+    Some(setting.value.as_bytes().into())
+}
+
+fn stack(setting: &Setting, problems: &mut Problems) -> Stack {
+    match setting.value.as_str() {
+        "sum" | "+" => Stack::Sum,
+        "or" => Stack::Or,
+        other => {
+            let what = format!("Unknown STACK operator: '{other}'. Ignoring.");
+            problems.warn(&setting.origin, what, Some("sum (or +) and or are.".to_owned()));
+            Stack::Replace
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Rules that no record can reach: an earlier one takes all that they match.
+
+use crate::load::Entry;
+use crate::prefix::Prefix;
+use config::problem::{Origin, Problems};
+use std::collections::HashMap;
+
+/// What the review knows of a rule.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    origin: Origin,
+    exporter: Option<Prefix>,
+    /// What its conditions are, in order, none twice.
+    conditions: Vec<String>,
+    /// Rules to which it may jump; without any the search ends at it.
+    jumps: Vec<u32>,
+}
+
+impl Reviewed {
+    /// A rule at which the search ends.
+    pub fn new(entry: &Entry) -> Self {
+        let mut conditions: Vec<String> = entry.rule.conditions.iter().map(|c| c.identity()).collect();
+        conditions.sort();
+        conditions.dedup();
+        let (origin, exporter) = (entry.origin.clone(), entry.rule.exporter);
+        Self { origin, exporter, conditions, jumps: Vec::new() }
+    }
+
+    /// A rule that may jump to these.
+    pub fn jumps_to(&mut self, targets: impl IntoIterator<Item = u32>) {
+        self.jumps.extend(targets);
+    }
+}
+
+/// Most conditions of a rule whose subsets are all looked up; with more, only some are.
+const MOST_CONDITIONS: usize = 8;
+
+/// Warns of each rule whose records an earlier one takes all: the same conditions or fewer, for the same exporters or more.
+///
+/// A rule that a jump may lead past takes nothing for sure, and is not held against later ones.
+pub fn review(rules: &[Reviewed], problems: &mut Problems) {
+    let skipped = skipped(rules);
+    let mut taken: HashMap<(Vec<&str>, Option<Prefix>), u32> = HashMap::new();
+    for (number, rule) in (0..).zip(rules) {
+        let conditions: Vec<&str> = rule.conditions.iter().map(String::as_str).collect();
+        let earlier = subsets(&conditions)
+            .flat_map(|subset| around(rule.exporter).map(move |exporter| (subset.clone(), exporter)))
+            .filter_map(|key| taken.get(&key).copied())
+            .min();
+        if let Some(earlier) = earlier.and_then(|earlier| rules.get(earlier as usize)) {
+            let line = earlier.origin.line.unwrap_or(0);
+            let what = if earlier.conditions == rule.conditions && earlier.exporter == rule.exporter {
+                format!("The rule asks for the same as that in line {line}, which comes first.")
+            } else {
+                format!("No record reaches the rule: that in line {line} takes them all.")
+            };
+            problems.warn(&rule.origin, what, Some("Take one of them out, or change their order.".to_owned()));
+        } else if rule.jumps.is_empty() && !skipped.contains(&number) {
+            taken.entry((conditions, rule.exporter)).or_insert(number);
+        }
+    }
+}
+
+/// Rules that some jump leads past.
+fn skipped(rules: &[Reviewed]) -> std::collections::HashSet<u32> {
+    // The furthest target of the jumps so far.
+    let mut reach = 0;
+    let mut skipped = std::collections::HashSet::new();
+    for (number, rule) in (0..).zip(rules) {
+        if number < reach {
+            skipped.insert(number);
+        }
+        reach = rule.jumps.iter().copied().fold(reach, u32::max);
+    }
+    skipped
+}
+
+/// All subsets of a few conditions; of many, the empty one, the single ones and the whole.
+fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
+    let count = conditions.len();
+    let masks: Vec<u64> = if count <= MOST_CONDITIONS {
+        (0..1 << count).collect()
+    } else {
+        let whole = u64::MAX >> 64usize.saturating_sub(count).min(63);
+        (0..count.min(64)).map(|bit| 1 << bit).chain([0, whole]).collect()
+    };
+    let conditions = conditions.to_vec();
+    masks.into_iter().map(move |mask| {
+        let is_in = |bit: usize| mask >> bit.min(63) & 1 == 1;
+        conditions.iter().enumerate().filter(|(bit, _)| is_in(*bit)).map(|(_, condition)| *condition).collect()
+    })
+}
+
+/// The prefixes that contain one, itself included, and "all exporters".
+fn around(exporter: Option<Prefix>) -> impl Iterator<Item = Option<Prefix>> {
+    let shorter = exporter.map(|prefix| {
+        let address = prefix.address();
+        (0..=prefix.length()).map(move |length| Some(Prefix::new(address, length)))
+    });
+    shorter.into_iter().flatten().chain([None])
+}

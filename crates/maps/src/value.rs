@@ -1,0 +1,267 @@
+//! Values of keys: from text to conditions.
+
+use crate::condition::{CommunityPattern, Condition, Octets, PacketFilter};
+use crate::key::{Key, Target, Value};
+use crate::load::Context;
+use crate::prefix::{Family, Prefix};
+use config::Daemon;
+use filter::Filter;
+use flow::address;
+use flow::fact::Fact;
+use flow::field::Field;
+use std::net::IpAddr;
+use std::sync::Arc;
+use wire::{Mac, RouteDistinguisher};
+
+/// Patterns of communities that a rule may have.
+const PATTERNS: usize = 16;
+
+/// What is wrong with a value, as a sentence, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// What is wrong.
+    pub what: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl Wrong {
+    /// The usual words.
+    pub fn value(key: &Key, text: &str) -> Self {
+        Self {
+            what: format!("bad '{}' value: '{text}'.", key.name),
+            hint: Some(format!("It takes: {}.", key.value)),
+        }
+    }
+}
+
+/// The condition that a key with this value makes.
+///
+/// # Errors
+/// What is wrong with the value.
+pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, Wrong> {
+    let (negated, value) = match text.strip_prefix('-') {
+        Some(rest) if key.negatable => (true, rest),
+        _ => (false, text),
+    };
+    let wrong = || Wrong::value(key, text);
+    let flag = || flag(value).map(|wanted| wanted != negated).ok_or_else(wrong);
+    match key.target {
+        Target::Field(field, fact) => {
+            let octets = octets(key, field, value).ok_or_else(wrong)?;
+            let fact = fact.filter(|fact| *fact != Fact::BgpNextHop || !context.net.bgp);
+            Ok(Condition::Equal { field, value: octets, fact, negated })
+        }
+        Target::Direction => {
+            // Rows have a third value for "not told", so the way in is whatever is not the way out.
+            let out = octets(key, Field::Direction, "1").flatten();
+            let inward = decimal(value, 0, 1).ok_or_else(wrong)? == 0;
+            Ok(Condition::Equal { field: Field::Direction, value: out, fact: None, negated: inward != negated })
+        }
+        Target::As(field, fact) => {
+            let octets = octets(key, field, value).ok_or_else(wrong)?;
+            // A file or a route may know the AS of a record that does not tell it.
+            let told = context.asn.flow && !context.asn.file && !context.asn.bgp;
+            Ok(Condition::Equal { field, value: octets, fact: told.then_some(fact), negated })
+        }
+        Target::Within(field, fact) => {
+            let prefix = network(value)?;
+            Ok(Condition::Within { field, prefix, fact: Some(fact), negated })
+        }
+        Target::Told(fact) => Ok(Condition::Told { fact, told: flag()? }),
+        Target::Multicast => Ok(Condition::Multicast { group: flag()? }),
+        Target::SampleType => sample_type(context.daemon, value, negated).ok_or_else(|| Wrong {
+            what: match context.daemon {
+                Daemon::Sfacctd => "Invalid sFlow 'sample_type' value.".to_owned(),
+                _ => "Invalid NetFlow/IPFIX 'sample_type' value.".to_owned(),
+            },
+            hint: Some(format!("It takes: {}.", key.value)),
+        }),
+        Target::Packet => filter(value).map(Condition::Filter),
+        Target::Communities(field) => {
+            Ok(Condition::Communities { field, patterns: communities(value).ok_or_else(wrong)? })
+        }
+        // The map reads these itself.
+        Target::Own | Target::Exporter => Err(wrong()),
+    }
+}
+
+/// The octets of a field; the inner `None` is a number that the field is too small for.
+#[expect(clippy::option_option, reason = "no value, and a value that nothing equals, are different")]
+fn octets(key: &Key, field: Field, text: &str) -> Option<Option<Octets>> {
+    Some(match key.value {
+        Value::Decimal { min, max } => Octets::number(decimal(text, min, max)?, field),
+        Value::Hex { max } => Octets::number(hexadecimal(text, max)?, field),
+        Value::Address => Octets::new(&address::octets(text.parse::<IpAddr>().ok()?.to_canonical())),
+        Value::Mac => Octets::new(&mac(text)?.0),
+        Value::Rd => Octets::new(&route_distinguisher(text)?.0),
+        Value::Roa => {
+            let words = [("valid", b"v"), ("invalid", b"i"), ("unknown", b"u")];
+            words.iter().find(|(word, _)| *word == text).and_then(|(_, letter)| Octets::new(*letter)).map(Some)?
+        }
+        _ => return None,
+    })
+}
+
+/// A decimal number without sign, within bounds.
+pub fn decimal(text: &str, min: u64, max: u64) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && (min..=max).contains(number))
+}
+
+fn hexadecimal(text: &str, max: u64) -> Option<u64> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok().filter(|number| *number <= max)
+}
+
+/// `true` or `false`, in any case.
+pub fn flag(text: &str) -> Option<bool> {
+    match text {
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// Six octets in hexadecimal with colons or dashes between them.
+pub fn mac(text: &str) -> Option<Mac> {
+    let mut octets = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for octet in &mut octets {
+        let part = parts.next()?;
+        let digits = (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit());
+        *octet = u8::from_str_radix(part, 16).ok().filter(|_| digits)?;
+    }
+    parts.next().is_none().then_some(Mac(octets))
+}
+
+/// `0:ASN:VALUE`, `1:IPV4:VALUE` or `2:ASN:VALUE` (RFC 4364 section 4.2).
+pub fn route_distinguisher(text: &str) -> Option<RouteDistinguisher> {
+    let mut parts = text.split(':');
+    let (kind, left, right) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let number = |text, max: u32| decimal(text, 0, max.into());
+    let value = match kind {
+        "0" => number(left, 0xffff)? << 32 | number(right, u32::MAX)?,
+        "1" => u64::from(u32::from(left.parse::<std::net::Ipv4Addr>().ok()?)) << 16 | number(right, 0xffff)?,
+        "2" => number(left, u32::MAX)? << 16 | number(right, 0xffff)?,
+        _ => return None,
+    };
+    let kind = decimal(kind, 0, 2)?;
+    Some(RouteDistinguisher((kind << 48 | value).to_be_bytes()))
+}
+
+/// An address or prefix.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn network(text: &str) -> Result<Prefix, Wrong> {
+    Prefix::parse(text).map_err(|why| Wrong {
+        what: format!("Bad IP address or prefix '{text}'."),
+        hint: Some(format!("{why}.")),
+    })
+}
+
+/// The condition of a filter that only tells families apart; the text may go on behind those words.
+pub fn family_filter(text: &str) -> Option<Condition> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let family = match words.as_slice() {
+        ["ip", ..] | ["vlan", "and", "ip", ..] => Family::V4,
+        ["ip6", ..] | ["vlan", "and", "ip6", ..] => Family::V6,
+        _ => return None,
+    };
+    let prefix = Prefix::whole(family);
+    Some(Condition::Within { field: Field::SrcHost, prefix, fact: None, negated: false })
+}
+
+fn filter(text: &str) -> Result<PacketFilter, Wrong> {
+    match Filter::compile(text) {
+        Ok(filter) => Ok(PacketFilter { text: text.into(), filter: Arc::new(filter) }),
+        Err(error) => {
+            Err(Wrong { what: format!("malformed filter: {}", one_line(&error.to_string())), hint: None })
+        }
+    }
+}
+
+/// Text of others, fit for one line of a log.
+fn one_line(text: &str) -> String {
+    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn communities(text: &str) -> Option<Arc<[CommunityPattern]>> {
+    let patterns: Arc<[_]> = text.split(',').map(CommunityPattern::parse).collect::<Option<_>>()?;
+    (patterns.len() <= PATTERNS).then_some(patterns)
+}
+
+fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
+    if daemon == Daemon::Sfacctd {
+        // The data format of sFlow: 20 bits of enterprise, 12 of format. Rows keep the lower 16 bits.
+        let (enterprise, format) = text.split_once(':')?;
+        let number = decimal(enterprise, 0, 0xf)? << 12 | decimal(format, 0, 0xfff)?;
+        let value = Octets::number(number, Field::Template);
+        return Some(Condition::Equal { field: Field::Template, value, fact: None, negated });
+    }
+    let fact = match text {
+        // The reference compares the first letters only, so these act as `flow`.
+        "flow" | "flow-mpls-ipv4" | "flow-mpls-ipv6" => Fact::Flow,
+        "flow-ipv4" => Fact::FlowV4,
+        "flow-ipv6" => Fact::FlowV6,
+        "event" => Fact::Event,
+        "option" => Fact::Options,
+        _ => return None,
+    };
+    Some(Condition::Told { fact, told: !negated })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_no_signs_letters_or_excess() {
+        assert_eq!(decimal("42", 0, 255), Some(42));
+        for text in ["", "-1", "+1", "256", "0x1", "1 ", "99999999999999999999999"] {
+            assert_eq!(decimal(text, 0, 255), None, "{text}");
+        }
+        assert_eq!(hexadecimal("0x1B", 0xff), Some(27));
+        assert_eq!(hexadecimal("12", 0xff), Some(18));
+        for text in ["", "0x", "100", "zz", "+1"] {
+            assert_eq!(hexadecimal(text, 0xff), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn mac_addresses_are_six_octets() {
+        assert_eq!(mac("02:0:00:00:00:ff"), Some(Mac([2, 0, 0, 0, 0, 255])));
+        assert_eq!(mac("02-00-00-00-00-01"), Some(Mac([2, 0, 0, 0, 0, 1])));
+        for text in ["02:00:00:00:00", "02:00:00:00:00:00:00", "zz:0:0:0:0:0", "", "002:0:0:0:0:0", "+2:0:0:0:0:0"]
+        {
+            assert_eq!(mac(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn route_distinguishers_are_shown_as_they_are_written() {
+        for text in ["0:0:0", "0:65000:4294967295", "1:10.0.0.1:65535", "2:4200000000:1"] {
+            assert_eq!(route_distinguisher(text).unwrap().to_string(), text);
+        }
+        for text in ["100", "65000:100", "0:65536:1", "1:10:1", "2:1:65536", "3:1:1", "0:1:1:1", "00:1:1"] {
+            assert_eq!(route_distinguisher(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn families_are_told_by_the_first_words() {
+        for text in ["ip", "ip6", "vlan and ip", "vlan  and ip6", "ip and tcp"] {
+            assert!(family_filter(text).is_some(), "{text}");
+        }
+        for text in ["", "tcp", "vlan", "ipx", "vlan ip"] {
+            assert!(family_filter(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The addresses of both families as unsigned numbers, first bit on top.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+/// An address: `u32` is IPv4, `u128` IPv6. Nothing else can be one.
+pub trait Address: Copy + Ord + Hash + Debug + Default + sealed::Bits + 'static {
+    /// Bits of an address.
+    const WIDTH: u8;
+}
+
+impl Address for u32 {
+    const WIDTH: u8 = 32;
+}
+
+impl Address for u128 {
+    const WIDTH: u8 = 128;
+}
+
+pub(crate) mod sealed {
+    /// What a trie does with the bits of an address.
+    pub trait Bits: Sized {
+        /// Whether paths without branches are shortened. In an IPv4 trie there are none worth the test for them.
+        const SKIPS: bool;
+
+        /// The `count` bits from bit `from` on, as a number; bits behind the last are zero.
+        /// `from` is below the width, and `count` is from 1 to 18.
+        fn slice(self, from: u32, count: u32) -> usize;
+
+        /// The 64 bits from bit `from` on, the first on top; bits behind the last are zero. `from` is below the width.
+        fn window(self, from: u32) -> u64;
+
+        /// This address with all but its first `len` bits zero.
+        fn cut(self, len: u8) -> Self;
+
+        /// How many bits two addresses have in common before they first differ.
+        fn common(self, other: Self) -> u32;
+    }
+
+    impl Bits for u32 {
+        const SKIPS: bool = false;
+
+        #[inline]
+        fn slice(self, from: u32, count: u32) -> usize {
+            (self.wrapping_shl(from) >> (32 - count)) as usize
+        }
+
+        #[inline]
+        fn window(self, from: u32) -> u64 {
+            u64::from(self.wrapping_shl(from)) << 32
+        }
+
+        #[inline]
+        fn cut(self, len: u8) -> Self {
+            self & Self::MAX.checked_shl(32 - u32::from(len.min(32))).unwrap_or(0)
+        }
+
+        #[inline]
+        fn common(self, other: Self) -> u32 {
+            (self ^ other).leading_zeros()
+        }
+    }
+
+    impl Bits for u128 {
+        const SKIPS: bool = true;
+
+        #[inline]
+        fn slice(self, from: u32, count: u32) -> usize {
+            (self.window(from) >> (64 - count)) as usize
+        }
+
+        #[inline]
+        fn window(self, from: u32) -> u64 {
+            (self.wrapping_shl(from) >> 64) as u64
+        }
+
+        #[inline]
+        fn cut(self, len: u8) -> Self {
+            self & Self::MAX.checked_shl(128 - u32::from(len.min(128))).unwrap_or(0)
+        }
+
+        #[inline]
+        fn common(self, other: Self) -> u32 {
+            (self ^ other).leading_zeros()
+        }
+    }
+}

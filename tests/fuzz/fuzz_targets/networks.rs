@@ -1,0 +1,84 @@
+//! `networks_file` and `ports_file`: a file of many rows answers as its rows would one by one, the longest network first.
+#![no_main]
+
+use config::Problems;
+use libfuzzer_sys::fuzz_target;
+use rib::networks_file::{Network, Networks};
+use rib::ports_file::Ports;
+use std::net::IpAddr;
+
+/// Rows and addresses are compared with each other, so both have a limit.
+const MOST_ROWS: usize = 64;
+const MOST_ADDRESSES: usize = 96;
+
+/// What every bad file may be told about beside its bad lines.
+const GENERAL: usize = 4;
+
+/// An address in the form that rows keep.
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) if v6.is_unspecified() => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0],
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// Any octets as addresses, and those of the text: they, their neighbours, and the same with one bit changed.
+fn addresses(input: &[u8], text: &str) -> Vec<[u8; 16]> {
+    let mut all: Vec<[u8; 16]> =
+        input.chunks_exact(16).take(8).filter_map(|chunk| chunk.try_into().ok()).collect();
+    all.extend([[0; 16], [0xff; 16]]);
+    for (number, word) in text.split([',', '/', '\n', ' ', '\t']).enumerate() {
+        let Ok(address) = word.parse::<IpAddr>() else { continue };
+        let bits = u128::from_be_bytes(octets(address));
+        let other = bits ^ 1 << (number % 32) ^ 1 << (127 - number % 64);
+        let near = bits ^ 1 << (number % 32);
+        all.extend([bits, bits.wrapping_add(1), bits.wrapping_sub(1), near, other].map(u128::to_be_bytes));
+        if all.len() >= MOST_ADDRESSES {
+            break;
+        }
+    }
+    all
+}
+
+fn check(problems: &Problems, lines: usize) {
+    assert!(problems.iter().count() <= lines + GENERAL);
+    for problem in problems.iter() {
+        assert!(problem.origin.line.is_none_or(|line| line as usize <= lines), "{problem}");
+        assert!(!problem.to_string().contains(char::is_control), "{problem}");
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let lines: Vec<&[u8]> = input.split(|octet| *octet == b'\n').take(MOST_ROWS).collect();
+    let input = lines.join(&b'\n');
+    let text = String::from_utf8_lossy(&input);
+
+    let mut problems = Problems::new();
+    let networks = Networks::parse("fuzz.lst", &input, &mut problems);
+    check(&problems, lines.len());
+    let rows: Vec<Networks> =
+        lines.iter().map(|line| Networks::parse("row", line, &mut Problems::new())).collect();
+    assert!(networks.len() <= rows.iter().map(Networks::len).sum());
+    let addresses = addresses(&input, &text);
+    let mut numbers = vec![0; addresses.len()];
+    networks.numbers(&addresses, &mut numbers);
+    for (address, number) in addresses.iter().zip(numbers) {
+        let mut wanted: Option<&Network> = None;
+        for network in rows.iter().filter_map(|row| row.lookup(address)) {
+            if wanted.is_none_or(|wanted| wanted.len < network.len) {
+                wanted = Some(network);
+            }
+        }
+        assert_eq!(networks.lookup(address), wanted, "{address:?}");
+        assert_eq!(networks.record(number), wanted, "{address:?}");
+    }
+
+    let mut problems = Problems::new();
+    let ports = Ports::parse("fuzz.lst", &text, &mut problems);
+    check(&problems, text.lines().count());
+    let lines: Vec<Ports> = text.lines().map(|line| Ports::parse("line", line, &mut Problems::new())).collect();
+    for port in (0..=u16::MAX).step_by(257).chain(text.split('\n').filter_map(|line| line.trim().parse().ok())) {
+        assert_eq!(ports.has(port), lines.iter().any(|line| line.has(port)), "{port}");
+    }
+});
