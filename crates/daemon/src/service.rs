@@ -5,7 +5,7 @@ use crate::pipeline::Pipeline;
 use crate::settings::{PluginKind, PluginSettings, Settings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{ExporterReport, Message, Notices, Requests, Share, Snapshot, Worker};
+use crate::worker::{Equipment, ExporterReport, Message, Notices, Requests, Share, Snapshot, Worker};
 use crate::{Daemon, about};
 use capture::allow::AllowList;
 use config::Problems;
@@ -183,10 +183,14 @@ impl Service {
             let requests = Arc::clone(&self.requests);
             let stop = self.stop.clone();
             let notices = Notices::new(self.settings.unchecked);
-            let decoder = (parts.decoder, parts.enricher);
-            let allow = self.allow.clone();
-            let worker =
-                Worker::new(decoder, parts.rows, shares, allow, requests, messages.clone(), notices, stop);
+            let equipment = Equipment {
+                decoder: parts.decoder,
+                enricher: parts.enricher,
+                rows: parts.rows,
+                shares,
+                allow: self.allow.clone(),
+            };
+            let worker = Worker::new(equipment, requests, messages.clone(), notices, stop);
             self.workers.push(worker.reader());
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
             self.threads.spawn(format!("{}/w{number}", daemon.name), identity, move || source.run(worker))?;

@@ -5,7 +5,7 @@
 //! where NetFlow puts them, the destination port. Lengths, checksums and the rest are of no packet that was seen: expressions
 //! that ask for them get the frame's own length, and zeros.
 //!
-//! A record without addresses has an IPv4 header if it tells a protocol, and else its EtherType alone.
+//! A record without addresses has the header that its EtherType asks for, or that of IPv4 if it tells but a protocol.
 
 use flow::address;
 use flow::field::Field;
@@ -163,9 +163,8 @@ impl Synthetic {
         let [proto] = field::<1>(octets, places.proto);
         let told = field::<2>(octets, places.etype);
         let etype = match (src == address::ABSENT && dst == address::ABSENT, told) {
-            (true, IPV4 | IPV6) => told,
-            (true, _) if proto == 0 => told,
-            (true, _) => IPV4,
+            (true, [0, 0]) if proto != 0 => IPV4,
+            (true, _) => told,
             (false, _) if is_v4(&src) && is_v4(&dst) => IPV4,
             (false, _) => IPV6,
         };

@@ -1,4 +1,5 @@
 //! Databases that the test makes, read back.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use flow::address;
 use flow::field::Field;
