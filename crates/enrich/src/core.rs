@@ -8,7 +8,7 @@ use filter::Synthetic;
 use flow::row::{self, RowMut, Rows};
 use flow::strings::Strings;
 use maps::by_exporter::Values;
-use maps::pre_tag::Compiled as Tags;
+use maps::pre_tag::{Compiled as Tags, Scratch};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -55,8 +55,7 @@ impl Core {
 pub struct Enricher {
     shared: Arc<Compiled>,
     synthetic: Synthetic,
-    /// Memory for labels that are put together.
-    text: Vec<u8>,
+    scratch: Scratch,
     places: Option<geoip::Enricher>,
     /// Rows stay as they are.
     idle: bool,
@@ -69,7 +68,7 @@ impl Enricher {
         let places = shared.core.places.as_ref().map(|database| geoip::Enricher::new(database, shared.layout()));
         let synthetic = Synthetic::new(shared.layout());
         let idle = shared.core.is_idle();
-        (Self { shared: Arc::clone(shared), synthetic, text: Vec::new(), places, idle }, stages)
+        (Self { shared: Arc::clone(shared), synthetic, scratch: Scratch::default(), places, idle }, stages)
     }
 
     /// Fills in the rows of one exporter: those from number `first` on.
@@ -103,7 +102,7 @@ impl Enricher {
                 places.apply(&mut row, strings);
             }
             if let Some((map, scope)) = tags {
-                map.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.text);
+                map.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.scratch);
             }
         }
     }

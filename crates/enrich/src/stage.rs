@@ -10,7 +10,7 @@ use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut, Rows};
 use flow::strings::Strings;
 use maps::matcher::Sight;
-use maps::pre_tag::{Compiled as Tags, LabelFilter, PreTagMap, TagFilter};
+use maps::pre_tag::{Compiled as Tags, LabelFilter, PreTagMap, Scratch, TagFilter};
 use rib::ports_file::Ports;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -141,8 +141,7 @@ pub struct Stage {
     shared: Arc<crate::Compiled>,
     plugin: usize,
     synthetic: Synthetic,
-    /// Memory for labels that are put together.
-    text: Vec<u8>,
+    scratch: Scratch,
     rows: Rows,
 }
 
@@ -151,7 +150,7 @@ impl Stage {
     pub(crate) fn new(shared: &Arc<crate::Compiled>, plugin: usize) -> Option<Self> {
         shared.plugin(plugin)?;
         let (synthetic, rows) = (Synthetic::new(shared.layout()), Rows::new(shared.layout()));
-        Some(Self { shared: Arc::clone(shared), plugin, synthetic, text: Vec::new(), rows })
+        Some(Self { shared: Arc::clone(shared), plugin, synthetic, scratch: Scratch::default(), rows })
     }
 
     /// The rows that go to the plugin, as it sees them.
@@ -166,7 +165,7 @@ impl Stage {
             for row in all.by_ref().take(end - origin.first) {
                 let mut row = self.rows.push_row(row);
                 if let (Some(tags), Some(scope)) = (&stage.tags, scope) {
-                    tags.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.text);
+                    tags.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.scratch);
                 }
                 if let Some(reason) = stage.keeps_out(&mut row, strings, &mut self.synthetic) {
                     *reason.count(&mut kept_out) += 1;

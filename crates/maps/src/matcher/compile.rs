@@ -1,6 +1,7 @@
 //! From rules to groups, shapes and the table.
 
 use super::index::{Group, Index, Nets, Part, Shape, Table, fold, seed};
+use super::memo;
 use super::rule::{Handles, Rules, longest};
 use super::word::Word;
 use super::{Matcher, Rule, Sight};
@@ -77,7 +78,7 @@ pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher 
         }
     }
     let index = index(&exporters, &groups);
-    Matcher { exporters, index, rules: checked }
+    Matcher { exporters, index, rules: checked, deciding: memo::deciding(rules, layout, sight) }
 }
 
 /// Adds what each filter needs to the handles of its rule.

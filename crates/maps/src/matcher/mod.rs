@@ -19,11 +19,14 @@
 
 mod compile;
 mod index;
+mod memo;
 mod rule;
 mod run;
 #[cfg(test)]
 mod tests;
 mod word;
+
+pub use memo::Memo;
 
 use crate::condition::Condition;
 use crate::prefix::{Bits, Family, Prefix, Tree};
@@ -160,6 +163,8 @@ pub struct Matcher {
     exporters: Tree,
     index: index::Index,
     rules: rule::Rules,
+    /// What of a row decides; empty where answers are not worth remembering.
+    deciding: Box<[index::Part]>,
 }
 
 impl Matcher {

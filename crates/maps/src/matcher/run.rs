@@ -1,7 +1,8 @@
 //! The question, for each row.
 
 use super::index::{Found, Nets, Shape, fold};
-use super::{Lazy, Matcher, Scope, View};
+use super::memo::Remembered;
+use super::{Lazy, Matcher, Memo, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 
 /// A search under way.
@@ -18,6 +19,27 @@ struct Search<'s, 'v, 'f> {
 }
 
 impl Matcher {
+    /// The lowest rule that matches the exporter and the row, by the memo if it knows it.
+    #[inline]
+    pub fn first_of_all(
+        &self,
+        scope: Scope,
+        view: &View<'_>,
+        frame: &mut Lazy<'_>,
+        memo: &mut Memo,
+    ) -> Option<u32> {
+        let row = view.row.words();
+        match memo.ask(&self.deciding, scope.group, row) {
+            Remembered::Rule(rule) => (rule != NONE).then_some(rule),
+            Remembered::Unknown(at) => {
+                let rule = self.first(scope, 0, view, frame);
+                memo.keep(at, &self.deciding, scope.group, row, rule.unwrap_or(NONE));
+                rule
+            }
+            Remembered::Resting => self.first(scope, 0, view, frame),
+        }
+    }
+
     /// The lowest rule from number `from` on that matches the exporter and the row.
     #[inline]
     pub fn first(&self, scope: Scope, from: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> Option<u32> {

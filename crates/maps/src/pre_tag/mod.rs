@@ -16,7 +16,7 @@ pub use filters::{LabelFilter, TagFilter};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Frames, Lazy, Matcher, Rule, Scope, Sight, View};
+use crate::matcher::{Frames, Lazy, Matcher, Memo, Rule, Scope, Sight, View};
 use crate::prefix::{Family, Prefix};
 use crate::review::{self, Reviewed};
 use config::problem::{Origin, Problems};
@@ -171,6 +171,14 @@ struct Places {
     tos: Option<usize>,
 }
 
+/// Memory of one worker for one map.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// Labels that are put together.
+    text: Vec<u8>,
+    memo: Memo,
+}
+
 /// A map for rows of one layout; workers share it.
 #[derive(Debug)]
 pub struct Compiled {
@@ -185,25 +193,43 @@ impl Compiled {
         self.matcher.scope(exporter)
     }
 
-    /// Applies the map to a row. `text` is memory for labels that are put together.
+    /// Applies the map to a row.
+    #[inline]
     pub fn apply(
         &self,
         scope: Scope,
         row: &mut RowMut<'_>,
         strings: &mut Strings,
         frames: &mut dyn Frames,
+        scratch: &mut Scratch,
+    ) {
+        let view = View { row: row.as_row(), strings };
+        let first = self.matcher.first_of_all(scope, &view, &mut Lazy::new(frames), &mut scratch.memo);
+        if let Some(number) = first {
+            self.act(number, scope, row, strings, frames, &mut scratch.text);
+        }
+    }
+
+    /// Does what a rule says, and those to which it leads.
+    fn act(
+        &self,
+        mut number: u32,
+        scope: Scope,
+        row: &mut RowMut<'_>,
+        strings: &mut Strings,
+        frames: &mut dyn Frames,
         text: &mut Vec<u8>,
     ) {
-        let (mut from, mut tags, mut label) = (0, [None; 2], None);
-        while let Some(action) = self.next(scope, from, row, strings, frames) {
-            let (number, action) = action;
+        let (mut tags, mut label) = ([None; 2], None);
+        while let Some(action) = self.actions.get(number as usize) {
             self.set(action, row, strings, text, &mut tags, &mut label);
             let family = usize::from(scope.family() == Family::V6);
-            match action.jumps.get(family).copied().flatten() {
-                // Jumps only lead forward.
-                Some(target) if target > number => from = target,
-                _ => break,
-            }
+            // Jumps only lead forward.
+            let jump = action.jumps.get(family).copied().flatten().filter(|target| *target > number);
+            let Some(from) = jump else { break };
+            let view = View { row: row.as_row(), strings };
+            let Some(next) = self.matcher.first(scope, from, &view, &mut Lazy::new(frames)) else { break };
+            number = next;
         }
         for (tag, at) in tags.into_iter().zip([self.places.tag, self.places.tag2]) {
             if let Some(tag) = tag {
@@ -213,20 +239,6 @@ impl Compiled {
         if let Some(label) = label {
             put(row, self.places.label, &u32::to_be_bytes(label));
         }
-    }
-
-    #[inline]
-    fn next(
-        &self,
-        scope: Scope,
-        from: u32,
-        row: &RowMut<'_>,
-        strings: &Strings,
-        frames: &mut dyn Frames,
-    ) -> Option<(u32, &Action)> {
-        let view = View { row: row.as_row(), strings };
-        let number = self.matcher.first(scope, from, &view, &mut Lazy::new(frames))?;
-        Some((number, self.actions.get(number as usize)?))
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Maps over records: what is set, in which order, and what is told.
 
-use super::PreTagMap;
+use super::{PreTagMap, Scratch};
 use crate::load::Context;
 use crate::matcher::Sight;
 use config::Daemon;
@@ -48,7 +48,7 @@ fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
         row.octets()[at(field)..at(field) + octets.len()].copy_from_slice(octets);
     }
     let scope = compiled.scope(Some(exporter.parse().unwrap()));
-    compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut Vec::new());
+    compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut Scratch::default());
     let octets = row.octets();
     let number = |field| u64::from_be_bytes(octets[at(field)..at(field) + 8].try_into().unwrap());
     let label = u32::from_be_bytes(octets[at(Field::Label)..at(Field::Label) + 4].try_into().unwrap());
