@@ -1,6 +1,6 @@
 //! From rules to groups, shapes and the table.
 
-use super::index::{Group, Index, Nets, Part, Shape, Table, fold, seed};
+use super::index::{Group, Index, Nets, Part, Shape, Table, base, fold, seed};
 use super::memo;
 use super::rule::{Handles, Rules, longest};
 use super::word::Word;
@@ -110,7 +110,7 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     let (src, dst) = (Tree::new(all().filter_map(|rule| rule.src)), Tree::new(all().filter_map(|rule| rule.dst)));
     let pairs = src.depth().saturating_mul(dst.depth()) <= PAIRS;
     let mut index =
-        Index { groups: Vec::new(), shapes: Vec::new(), parts: Vec::new(), table: Table::default(), src, dst };
+        Index { groups: Vec::new(), shapes: Vec::new(), looks: Vec::new(), table: Table::default(), src, dst };
     let mut entries = Vec::new();
     for (number, rules) in (0..).zip(groups) {
         let mut group = Group::EMPTY;
@@ -190,15 +190,17 @@ fn shape(index: &mut Index, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules:
         return;
     };
     let seed = seed(index.shapes.len() as u32);
-    let start = index.parts.len() as u32;
-    index.parts.extend(&looks.parts);
+    let known = index.looks.iter().position(|known| known.iter().eq(&looks.parts));
+    let number = known.unwrap_or(index.looks.len());
+    if known.is_none() {
+        index.looks.push(looks.parts.iter().copied().collect());
+    }
     for rule in rules {
-        let mut hash = seed;
-        for part in &looks.parts {
-            let word =
-                rule.words.iter().find(|word| word.number == part.number && word.mask & part.mask == part.mask);
-            hash = fold(hash, word.map_or(0, |word| word.value & part.mask));
-        }
+        let value = |part: &Part| {
+            let covers = |word: &&Word| word.number == part.number && word.mask & part.mask == part.mask;
+            rule.words.iter().find(covers).map_or(0, |word| word.value & part.mask)
+        };
+        let mut hash = fold(seed, base(looks.parts.iter().map(value)));
         let node = |tree: &Tree, prefix: Option<Prefix>| {
             u64::from(prefix.and_then(|prefix| tree.node(&prefix)).unwrap_or(NONE))
         };
@@ -210,11 +212,5 @@ fn shape(index: &mut Index, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules:
         }
         entries.push((hash, rule.rule));
     }
-    index.shapes.push(Shape {
-        parts: start..index.parts.len() as u32,
-        seed,
-        nets: looks.nets,
-        first: first.rule,
-        last: last.rule,
-    });
+    index.shapes.push(Shape { looks: number as u32, seed, nets: looks.nets, first: first.rule, last: last.rule });
 }

@@ -9,8 +9,8 @@ pub(super) struct Index {
     /// One for each prefix of the exporters' tree, by node, and one for rules without a prefix: the last.
     pub(super) groups: Vec<Group>,
     pub(super) shapes: Vec<Shape>,
-    /// Parts of shapes.
-    pub(super) parts: Vec<Part>,
+    /// The octets that shapes look at, each list once.
+    pub(super) looks: Vec<Vec<Part>>,
     pub(super) table: Table,
     pub(super) src: Tree,
     pub(super) dst: Tree,
@@ -40,8 +40,9 @@ impl Group {
 /// Rules of a group that are looked up by the same octets.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
-    pub(super) parts: Range<u32>,
-    /// Start of the hash: shapes have different ones.
+    /// Number of the octets that it looks at, which shapes of other groups look at, too.
+    pub(super) looks: u32,
+    /// What tells its hashes from those of other shapes.
     pub(super) seed: u64,
     pub(super) nets: Nets,
     pub(super) first: u32,
@@ -84,6 +85,18 @@ pub(super) struct Part {
     pub(super) mask: u64,
 }
 
+/// Takes a value into a hash that is not finished. Products do not wait for each other.
+#[inline]
+pub(super) fn mix(hash: u64, value: u64) -> u64 {
+    hash.rotate_left(23) ^ (value ^ value >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The hash of the octets that a shape looks at, before [`fold`]ing in what tells the shapes apart.
+#[inline]
+pub(super) fn base(values: impl IntoIterator<Item = u64>) -> u64 {
+    values.into_iter().fold(0, mix)
+}
+
 /// Takes a value into a hash: both halves of a product of 128 bits.
 #[inline]
 pub(super) fn fold(hash: u64, value: u64) -> u64 {
@@ -96,10 +109,47 @@ pub(super) fn seed(shape: u32) -> u64 {
     fold(0x2545_f491_4f6c_dd1d, u64::from(shape) + 1)
 }
 
+/// Bits of the [`Sieve`] for each entry of the table.
+const SIEVE: usize = 16;
+
+/// Most octets of a sieve: half of a first-level cache.
+const MOST_SIEVE: usize = 1 << 14;
+
+/// A bit for each hash that leads anywhere, and for some that do not. It stays in the nearest cache, so that most of the hashes that
+/// lead nowhere cost no look into the table.
+#[derive(Clone, Debug, Default)]
+struct Sieve {
+    words: Vec<u64>,
+}
+
+impl Sieve {
+    fn new(entries: &[(u64, u32)]) -> Self {
+        let words = (entries.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE / 8);
+        let mut sieve = Self { words: vec![0; words] };
+        for (hash, _) in entries {
+            let at = sieve.at(*hash);
+            if let Some(word) = sieve.words.get_mut(at) {
+                *word |= 1 << (hash & 63);
+            }
+        }
+        sieve
+    }
+
+    fn at(&self, hash: u64) -> usize {
+        (hash >> 6) as usize & self.words.len().wrapping_sub(1)
+    }
+
+    #[inline]
+    fn lets_through(&self, hash: u64) -> bool {
+        self.words.get(self.at(hash)).is_some_and(|word| word >> (hash & 63) & 1 == 1)
+    }
+}
+
 /// Hashes to lists of rules: open addressing, at most half full. A mark of 32 bits stands for the hash and also says where it
 /// would lie; lists whose marks are equal are one, which costs nothing but a check now and then.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
+    sieve: Sieve,
     slots: Vec<Slot>,
     lists: Vec<u32>,
 }
@@ -120,7 +170,8 @@ impl Table {
         let mark = |hash: u64| (hash >> 32) as u32;
         entries.sort_unstable_by_key(|(hash, rule)| (mark(*hash), *rule));
         let size = (entries.len() * 2).next_power_of_two();
-        let mut table = Self { slots: vec![Slot { mark: 0, rules: FREE }; size], lists: Vec::new() };
+        let sieve = Sieve::new(&entries);
+        let mut table = Self { sieve, slots: vec![Slot { mark: 0, rules: FREE }; size], lists: Vec::new() };
         for chunk in entries.chunk_by(|(a, _), (b, _)| mark(*a) == mark(*b)) {
             let Some((hash, rule)) = chunk.first() else { continue };
             let rules = if chunk.len() == 1 {
@@ -151,6 +202,9 @@ impl Table {
     /// The rules of a hash, ascending, and perhaps those of another one.
     #[inline]
     pub(super) fn find(&self, hash: u64) -> Found<'_> {
+        if !self.sieve.lets_through(hash) {
+            return Found::None;
+        }
         let mark = (hash >> 32) as u32;
         let last = self.slots.len().wrapping_sub(1);
         let mut at = mark as usize & last;

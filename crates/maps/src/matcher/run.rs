@@ -1,9 +1,12 @@
 //! The question, for each row.
 
-use super::index::{Found, Nets, Shape, fold};
+use super::index::{Found, Nets, Part, Shape, base, fold};
 use super::memo::Remembered;
 use super::{Lazy, Matcher, Memo, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
+
+/// Hashes that a search keeps.
+const BASES: usize = 8;
 
 /// A search under way.
 struct Search<'s, 'v, 'f> {
@@ -13,6 +16,9 @@ struct Search<'s, 'v, 'f> {
     from: u32,
     /// The lowest rule so far.
     best: u32,
+    /// Hashes of octets that several shapes look at, and which of them are known.
+    bases: [u64; BASES],
+    known: u32,
     /// Nodes of the row's networks, once they were asked for.
     src: Option<u32>,
     dst: Option<u32>,
@@ -43,7 +49,17 @@ impl Matcher {
     /// The lowest rule from number `from` on that matches the exporter and the row.
     #[inline]
     pub fn first(&self, scope: Scope, from: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> Option<u32> {
-        let mut search = Search { matcher: self, view, frame, from, best: NONE, src: None, dst: None };
+        let mut search = Search {
+            matcher: self,
+            view,
+            frame,
+            from,
+            best: NONE,
+            bases: [0; BASES],
+            known: 0,
+            src: None,
+            dst: None,
+        };
         let mut number = scope.group;
         while let Some(group) = self.index.groups.get(number as usize) {
             if group.first < search.best && group.last >= from {
@@ -67,16 +83,32 @@ impl Matcher {
 impl Search<'_, '_, '_> {
     #[inline]
     fn shape(&mut self, shape: &Shape) {
-        let row = self.view.row.words();
-        let parts = shape.parts.start as usize..shape.parts.end as usize;
-        let mut hash = shape.seed;
-        for part in self.matcher.index.parts.get(parts).unwrap_or_default() {
-            hash = fold(hash, row.get(part.number as usize).copied().unwrap_or(0) & part.mask);
-        }
+        let hash = fold(shape.seed, self.base(shape.looks));
         match shape.nets {
             Nets::None => self.probe(hash),
             nets => self.networks(nets, hash),
         }
+    }
+
+    /// The hash of the octets of that number, which is worked out once for a row.
+    #[inline]
+    fn base(&mut self, looks: u32) -> u64 {
+        let kept = self
+            .bases
+            .get(looks as usize)
+            .copied()
+            .filter(|_| looks < BASES as u32 && self.known >> looks & 1 == 1);
+        kept.unwrap_or_else(|| {
+            let row = self.view.row.words();
+            let parts = self.matcher.index.looks.get(looks as usize).map(Vec::as_slice).unwrap_or_default();
+            let word = |part: &Part| row.get(part.number as usize).copied().unwrap_or(0) & part.mask;
+            let hash = base(parts.iter().map(word));
+            if let Some(place) = self.bases.get_mut(looks as usize) {
+                *place = hash;
+                self.known |= 1 << looks;
+            }
+            hash
+        })
     }
 
     fn networks(&mut self, nets: Nets, hash: u64) {
