@@ -2,7 +2,7 @@
 //! what the one before has found.
 
 use crate::load::Compiled;
-use crate::networks::{Resolver, put};
+use crate::networks::{self, Resolver, put};
 use crate::stage::Stage;
 use filter::Synthetic;
 use flow::row::{self, RowMut, Rows};
@@ -32,8 +32,13 @@ pub(crate) struct Core {
 impl Core {
     /// True when rows stay as they are.
     fn is_idle(&self) -> bool {
+        self.networks.is_none() && !self.looks_at_rows()
+    }
+
+    /// True when there is more to do than to find networks.
+    fn looks_at_rows(&self) -> bool {
         let maps = self.tags.is_some() || self.sampling.is_some() || self.distinguishers.is_some();
-        !maps && !self.samples && self.networks.is_none() && self.places.is_none()
+        maps || self.samples || self.places.is_some()
     }
 
     /// Finds the sampling interval, by the map, else by what the record tells, else by what the operator says of all;
@@ -56,6 +61,7 @@ pub struct Enricher {
     shared: Arc<Compiled>,
     synthetic: Synthetic,
     scratch: Scratch,
+    networks: networks::Scratch,
     places: Option<geoip::Enricher>,
     /// Rows stay as they are.
     idle: bool,
@@ -68,7 +74,17 @@ impl Enricher {
         let places = shared.core.places.as_ref().map(|database| geoip::Enricher::new(database, shared.layout()));
         let synthetic = Synthetic::new(shared.layout());
         let idle = shared.core.is_idle();
-        (Self { shared: Arc::clone(shared), synthetic, scratch: Scratch::default(), places, idle }, stages)
+        (
+            Self {
+                shared: Arc::clone(shared),
+                synthetic,
+                scratch: Scratch::default(),
+                networks: networks::Scratch::default(),
+                places,
+                idle,
+            },
+            stages,
+        )
     }
 
     /// Fills in the rows of one exporter: those from number `first` on.
@@ -81,6 +97,12 @@ impl Enricher {
 
     fn enrich(&mut self, exporter: IpAddr, rows: &mut Rows, first: usize, strings: &mut Strings) {
         let core = &self.shared.core;
+        if let Some(networks) = &core.networks {
+            networks.apply_all(rows, first, &mut self.networks);
+        }
+        if !core.looks_at_rows() {
+            return;
+        }
         let sampling = core.sampling.as_ref().map(|map| (map, map.scope(Some(exporter))));
         let distinguishers = core.distinguishers.as_ref().map(|map| (map, map.scope(Some(exporter))));
         let tags = core.tags.as_ref().map(|map| (map, map.scope(Some(exporter))));
@@ -88,9 +110,6 @@ impl Enricher {
             if core.samples {
                 let told = sampling.and_then(|(map, scope)| map.find(scope, row.as_row(), strings));
                 core.sample(&mut row, told);
-            }
-            if let Some(networks) = &core.networks {
-                networks.apply(&mut row);
             }
             if let Some((map, scope)) = distinguishers
                 && let Some(distinguisher) = map.find(scope, row.as_row(), strings)

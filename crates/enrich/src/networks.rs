@@ -13,7 +13,7 @@
 use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
-use flow::row::{FieldSet, Layout, RowMut};
+use flow::row::{FieldSet, Layout, RowMut, Rows};
 use rib::networks_file::{Network, Networks};
 use std::sync::Arc;
 
@@ -143,10 +143,33 @@ impl Resolver {
         }
     }
 
+    /// Fills in the networks of both ends of many rows: those from number `first` on.
+    pub fn apply_all(&self, rows: &mut Rows, first: usize, scratch: &mut Scratch) {
+        let Some(file) = &self.file else {
+            return rows.iter_mut_from(first).for_each(|mut row| self.apply(&mut row));
+        };
+        for places in &self.sides {
+            scratch.hosts.clear();
+            scratch.hosts.extend(
+                rows.iter_mut_from(first)
+                    .map(|mut row| octets_at(row.octets(), places.host).unwrap_or(address::ABSENT)),
+            );
+            scratch.numbers.resize(scratch.hosts.len(), 0);
+            // Asked for together, look-ups wait for memory together.
+            file.numbers(&scratch.hosts, &mut scratch.numbers);
+            // So do the reads of their records, which would be waited for one by one below.
+            let lens = scratch.numbers.iter().map(|number| file.record(*number).map_or(0, |network| network.len));
+            std::hint::black_box(lens.fold(0, u8::wrapping_add));
+            let found = scratch.hosts.iter().zip(&scratch.numbers);
+            for (mut row, (host, number)) in rows.iter_mut_from(first).zip(found) {
+                self.side(places, host, file.record(*number), row.octets());
+            }
+        }
+    }
+
     fn side(&self, places: &Places, host: &Octets, found: Option<&Network>, row: &mut [u8]) {
         let sources = &self.sources;
         let told = places.mask.and_then(|at| row.get(at)).copied().unwrap_or(0);
-        let longer = found.filter(|network| sources.file_wins || network.len > told);
         match sources.nets {
             NetSource::Mask => {
                 if let Some(mask) = sources.mask {
@@ -165,7 +188,8 @@ impl Resolver {
                 put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
             }
             NetSource::Longest => {
-                if let Some(network) = longer {
+                let longer = |network: &&Network| sources.file_wins || network.len > told;
+                if let Some(network) = found.filter(longer) {
                     places.set_net(row, &address::network(host, network.len), network.len);
                     if let Some(next_hop) = network.next_hop {
                         put(row, places.next_hop, &address::octets(next_hop));
@@ -207,6 +231,13 @@ impl Places {
         put(row, self.net, net);
         put(row, self.mask, &[len]);
     }
+}
+
+/// Memory that look-ups use again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    hosts: Vec<Octets>,
+    numbers: Vec<u32>,
 }
 
 /// `networks_file_filter`: addresses and networks that the file does not cover become zero. The last step before rows are

@@ -2,6 +2,7 @@
 
 use crate::networks::Sources;
 use config::Origin;
+use config::keys::aggregation::NetSource;
 use std::path::PathBuf;
 
 /// What is done to all rows, before plugins see them.
@@ -91,4 +92,14 @@ pub struct Spec {
     pub core: CoreSpec,
     /// For each plugin, in their order.
     pub plugins: Vec<PluginSpec>,
+}
+
+impl Spec {
+    /// True when somebody looks at the networks that records tell.
+    pub fn uses_protocol_networks(&self) -> bool {
+        let own = self.plugins.iter().filter_map(|plugin| plugin.networks.as_ref());
+        std::iter::once(&self.core.networks)
+            .chain(own)
+            .any(|networks| !matches!(networks.sources.nets, NetSource::File | NetSource::Mask))
+    }
 }

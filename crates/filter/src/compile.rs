@@ -151,3 +151,14 @@ fn program(_: i32, _: &str) -> Result<Program, Error> {
     let what = "this program was built without libpcap (feature pcap), which compiles filters".to_owned();
     Err(Error { what, advice: None })
 }
+
+#[cfg(all(test, not(feature = "pcap")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_libpcap_says_so() {
+        let error = Filter::compile("tcp").unwrap_err().to_string();
+        assert!(error.contains("without libpcap"), "{error}");
+    }
+}

@@ -71,8 +71,8 @@ pub(crate) fn require(text: &str, fields: &mut FieldSet) {
         fields.insert(Field::SrcPort);
         fields.insert(Field::DstPort);
     }
-    // Two labels are there in any case.
-    if words().filter(|word| *word == "mpls").count() > 1 {
+    // How many labels there are decides what is behind them.
+    if words().any(|word| word == "mpls") {
         fields.insert(Field::MplsLabelStack);
     }
 }
@@ -194,26 +194,26 @@ impl Synthetic {
 
     /// True when there are labels; they have an EtherType of their own.
     fn labels(&mut self, octets: &[u8], stack: &[u8]) -> bool {
-        let top = u32::from_be_bytes(field(octets, self.places.label_top));
-        let bottom = u32::from_be_bytes(field(octets, self.places.label_bottom));
-        if !stack.is_empty() {
-            self.put(&MPLS);
-            let mut entries = stack.chunks_exact(3).take(LABELS).peekable();
-            while let Some(entry) = entries.next() {
-                let label = entry.iter().fold(0, |label, octet| label << 8 | u32::from(*octet)) >> 4;
-                self.label(label, entries.peek().is_none());
-            }
-            return true;
+        let [top, bottom] = [self.places.label_top, self.places.label_bottom]
+            .map(|place| u32::from_be_bytes(field(octets, place)));
+        // A lone label of 0, the explicit null, looks like no label where the stack is not at hand; so it is none anywhere.
+        if (top, bottom) == (0, 0) {
+            return false;
         }
-        if top != 0 {
-            self.put(&MPLS);
+        self.put(&MPLS);
+        if stack.is_empty() {
             let two = bottom != 0 && bottom != top;
             self.label(top, !two);
             if two {
                 self.label(bottom, true);
             }
         }
-        top != 0
+        let mut entries = stack.chunks_exact(3).take(LABELS).peekable();
+        while let Some(entry) = entries.next() {
+            let label = entry.iter().fold(0, |label, octet| label << 8 | u32::from(*octet)) >> 4;
+            self.label(label, entries.peek().is_none());
+        }
+        true
     }
 
     /// One label, with the bit of the bottom of the stack, and a hop limit of 64.

@@ -57,17 +57,17 @@ pub fn is_v4(octets: &Octets) -> bool {
 
 /// The network of an address: its first `mask` bits, the rest zero. `mask` counts from the start of the
 /// address in its own family and is limited to its width.
+#[inline]
 pub fn network(octets: &Octets, mask: u8) -> Octets {
-    match address(octets) {
-        None => ABSENT,
-        Some(IpAddr::V4(v4)) => {
-            let kept = u32::MAX.checked_shl(32 - u32::from(mask.min(32))).unwrap_or(0);
-            self::octets(IpAddr::V4(Ipv4Addr::from(u32::from(v4) & kept)))
-        }
-        Some(IpAddr::V6(v6)) => {
-            let kept = u128::MAX.checked_shl(128 - u32::from(mask.min(128))).unwrap_or(0);
-            self::octets(IpAddr::V6(Ipv6Addr::from(u128::from(v6) & kept)))
-        }
+    let bits = u128::from_be_bytes(*octets);
+    let v4 = bits >> 32 == 0xffff;
+    let kept = u32::from(mask) + if v4 { 96 } else { 0 };
+    let network = bits & u128::MAX.checked_shl(128u32.saturating_sub(kept)).unwrap_or(0);
+    match network {
+        // Of an IPv6 address nothing is left; without an address there was nothing.
+        0 if bits != 0 => V6_ZERO,
+        _ if *octets == V6_ZERO => V6_ZERO,
+        _ => network.to_be_bytes(),
     }
 }
 

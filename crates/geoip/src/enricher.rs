@@ -9,8 +9,9 @@ use std::collections::HashMap;
 
 /// Addresses that are remembered.
 const ADDRESSES: usize = 8192;
-/// Records that are remembered; databases of cities have some hundred thousand.
-const RECORDS: usize = 1 << 20;
+/// Records that are remembered, some three megabytes. Databases of cities have a few hundred thousand, of which a worker's traffic
+/// meets few at a time.
+const RECORDS: usize = 1 << 16;
 
 /// A place as rows keep it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,19 +2,31 @@
 //!
 //! The database is read into memory as a whole and shared by all workers. Each worker remembers the places that it met
 //! ([`Enricher`]), so that a row costs a look into a small cache, and only a new address a walk down the database's tree.
+//!
+//! Of a record these are read, as the databases named `City`, `Country` and `Enterprise` have them, whoever made the file:
+//!
+//! | path | type |
+//! |---|---|
+//! | `country.iso_code` | text |
+//! | `postal.code` | text |
+//! | `location.latitude`, `location.longitude` | real number, degrees |
+//!
+//! One that is missing, or of another type, is empty or zero; the others are read all the same. The format of before 2014
+//! (`GeoIP.dat`) is not read; its makers gave it up in 2022.
 #![forbid(unsafe_code)]
 
 mod enricher;
 
 pub use enricher::Enricher;
 
-use maxminddb::{MaxMindDbError, Reader, geoip2};
+use maxminddb::{LookupResult, PathElement, Reader};
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A database.
+/// A database. Copies share it.
 #[derive(Clone)]
 pub struct Database {
     reader: Arc<Reader<Vec<u8>>>,
@@ -30,16 +42,27 @@ impl fmt::Debug for Database {
 #[derive(Debug)]
 pub enum Error {
     /// It cannot be read.
-    Io(std::io::Error),
-    /// It is no MaxMind DB, or broken.
+    Io(io::Error),
+    /// It is no MaxMind DB, or broken: what the reader says.
     Broken(String),
+    /// It is something else, which is named here with what to do about it.
+    Other(&'static str),
+    /// It is a database of another kind, which has no places. It gives itself this name.
+    Kind(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => f.write_str("file not found"),
             Self::Io(error) => write!(f, "{error}"),
             Self::Broken(why) => write!(f, "not a MaxMind DB that can be read (.mmdb): {why}"),
+            Self::Other(what) => write!(f, "not a MaxMind DB (.mmdb): {what}"),
+            Self::Kind(name) => write!(
+                f,
+                "a database of the kind '{name}' has no countries, postal codes and coordinates, as \
+                 GeoLite2-City or GeoLite2-Country have"
+            ),
         }
     }
 }
@@ -59,11 +82,16 @@ pub struct Place {
     pub longitude: f64,
 }
 
+const COUNTRY: [&str; 2] = ["country", "iso_code"];
+const POCODE: [&str; 2] = ["postal", "code"];
+const LATITUDE: [&str; 2] = ["location", "latitude"];
+const LONGITUDE: [&str; 2] = ["location", "longitude"];
+
 impl Database {
     /// Reads a file. It may be replaced afterwards: nothing of it is read later.
     ///
     /// # Errors
-    /// It cannot be read, or is no such database.
+    /// It cannot be read, or is no such database, or one without places.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::from_octets(std::fs::read(path).map_err(Error::Io)?)
     }
@@ -71,10 +99,18 @@ impl Database {
     /// A database from its octets.
     ///
     /// # Errors
-    /// They are no such database.
+    /// They are no such database, or one without places.
     pub fn from_octets(octets: Vec<u8>) -> Result<Self, Error> {
-        let reader = Reader::from_source(octets).map_err(|error| Error::Broken(error.to_string()))?;
-        Ok(Self { reader: Arc::new(reader) })
+        let other = other(&octets);
+        let reader = Reader::from_source(octets).map_err(|error| match other {
+            Some(other) => Error::Other(other),
+            None => Error::Broken(error.to_string()),
+        })?;
+        let database = Self { reader: Arc::new(reader) };
+        if database.has_no_places() {
+            return Err(Error::Kind(database.kind().to_owned()));
+        }
+        Ok(database)
     }
 
     /// The kind that the database gives itself, such as `GeoLite2-City`.
@@ -82,12 +118,40 @@ impl Database {
         &self.reader.metadata().database_type
     }
 
+    /// True when many addresses all over have records, and none of these tells a place. Names of kinds are no help: everyone who
+    /// makes such files has others.
+    fn has_no_places(&self) -> bool {
+        const SAMPLES: u32 = 1024;
+        /// A small database may well say nothing of places in its first records.
+        const ENOUGH: usize = 64;
+
+        let spread = |n: u32| n.wrapping_mul(0x9e37_79b9);
+        let v4 = (0..SAMPLES).map(|n| IpAddr::V4(Ipv4Addr::from_bits(spread(n))));
+        // 2000::/3 is what is given out of IPv6, from 2001:: to 2c0f:: for now.
+        let v6 = (0..SAMPLES).map(|n| {
+            let high = 0x2000_0000 | spread(n) >> 4;
+            IpAddr::V6(Ipv6Addr::from_bits(u128::from(high) << 96 | u128::from(spread(n)) << 64))
+        });
+        let mut found = 0;
+        for address in v4.chain(v6) {
+            let Ok(result) = self.reader.lookup(address) else { continue };
+            if !result.has_data() {
+                continue;
+            }
+            if place(&result) != Place::default() {
+                return false;
+            }
+            found += 1;
+        }
+        found >= ENOUGH
+    }
+
     /// The place of an address, and a number that all addresses of the same record share; `None` when the database has
     /// nothing about it.
     fn find(&self, address: IpAddr) -> Option<(usize, impl FnOnce() -> Place)> {
         let found = self.reader.lookup(address).ok()?;
         let record = found.offset()?;
-        Some((record, move || place(found.decode())))
+        Some((record, move || place(&found)))
     }
 
     /// The place of an address.
@@ -96,13 +160,33 @@ impl Database {
     }
 }
 
-/// A database of cities holds all that one of countries does. Records that cannot be read tell nothing.
-fn place(record: Result<Option<geoip2::City<'_>>, MaxMindDbError>) -> Place {
-    let Ok(Some(city)) = record else { return Place::default() };
+fn place(found: &LookupResult<'_, Vec<u8>>) -> Place {
+    let text = |path: [&'static str; 2]| {
+        let text: Option<&str> = found.decode_path(&path.map(PathElement::Key)).ok().flatten();
+        text.unwrap_or_default().to_owned()
+    };
+    // Some makers of databases have four octets for it.
+    let degrees = |path: [&'static str; 2]| {
+        let path = path.map(PathElement::Key);
+        let single = || found.decode_path(&path).ok().flatten().map(|degrees: f32| f64::from(degrees));
+        let degrees: Option<f64> = found.decode_path(&path).ok().flatten().or_else(single);
+        degrees.filter(|degrees| degrees.is_finite()).unwrap_or_default()
+    };
     Place {
-        country: city.country.iso_code.unwrap_or_default().to_owned(),
-        pocode: city.postal.code.unwrap_or_default().to_owned(),
-        latitude: city.location.latitude.unwrap_or_default(),
-        longitude: city.location.longitude.unwrap_or_default(),
+        country: text(COUNTRY),
+        pocode: text(POCODE),
+        latitude: degrees(LATITUDE),
+        longitude: degrees(LONGITUDE),
     }
+}
+
+/// What a file is that cannot be read as a database, and is often taken for one.
+fn other(octets: &[u8]) -> Option<&'static str> {
+    if octets.starts_with(&[0x1f, 0x8b]) {
+        return Some("it is compressed with gzip; the file that is in it would be right");
+    }
+    // GeoIP.dat names itself close to its end.
+    let end = octets.get(octets.len().saturating_sub(256)..).unwrap_or_default();
+    let is_old = end.windows(4).any(|octets| octets == b"GEO-");
+    is_old.then_some("it is in the old format of GeoIP.dat, which is not read; GeoLite2-City.mmdb would be right")
 }

@@ -7,7 +7,7 @@ use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use geoip::{Database, Enricher, Error, Place};
 use std::net::IpAddr;
-use testkit::mmdb::{self, Record};
+use testkit::mmdb::{self, Record, Value, Writer};
 
 const RECORDS: [Record; 3] = [
     Record { network: ("192.0.2.0", 24), country: "NL", pocode: "1012", location: (52.37, 4.89) },
@@ -23,16 +23,22 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn place(country: &str, pocode: &str, latitude: f64, longitude: f64) -> Place {
+    Place { country: country.to_owned(), pocode: pocode.to_owned(), latitude, longitude }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn country(code: &str) -> Value {
+    Value::Map(vec![("country", Value::Map(vec![("iso_code", text(code))]))])
+}
+
 #[test]
 fn places_are_read_in_both_families() {
     let database = database();
     assert_eq!(database.kind(), "GeoLite2-City");
-    let place = |country: &str, pocode: &str, latitude, longitude| Place {
-        country: country.to_owned(),
-        pocode: pocode.to_owned(),
-        latitude,
-        longitude,
-    };
     assert_eq!(database.place(ip("192.0.2.9")), place("NL", "1012", 52.37, 4.89));
     assert_eq!(database.place(ip("198.51.100.127")), place("JP", "", 0.0, 0.0));
     assert_eq!(database.place(ip("2001:db8:1::7")), place("BR", "01310-100", -23.55, -46.63));
@@ -42,41 +48,205 @@ fn places_are_read_in_both_families() {
 }
 
 #[test]
-fn what_is_no_database_is_refused() {
-    assert!(matches!(Database::from_octets(vec![0; 100]), Err(Error::Broken(_))));
-    let cut = mmdb::city(&RECORDS);
-    assert!(Database::from_octets(cut[..40].to_vec()).is_err());
-    let error = Database::open("/nonexistent.mmdb".as_ref()).unwrap_err();
-    assert!(error.to_string().contains("No such file"), "{error}");
+fn a_database_of_countries_has_no_postal_codes_and_coordinates() {
+    let database = Database::from_octets(mmdb::country(&RECORDS)).unwrap();
+    assert_eq!(database.kind(), "GeoLite2-Country");
+    assert_eq!(database.place(ip("192.0.2.9")), place("NL", "", 0.0, 0.0));
+    assert_eq!(database.place(ip("2001:db8:1::7")), place("BR", "", 0.0, 0.0));
 }
 
 #[test]
-fn both_ends_of_rows_are_filled_in_again_after_strings_were_forgotten() {
+fn trees_of_any_branch_size_and_family_are_read() {
+    for size in [24, 28, 32] {
+        for v4_alone in [false, true] {
+            let mut writer = Writer::new("Places of a company").branches(size);
+            if v4_alone {
+                writer = writer.ipv4();
+            }
+            for (network, code) in [(("10.0.0.0", 8), "AA"), (("10.1.0.0", 16), "BB"), (("10.1.2.3", 32), "CC")] {
+                writer.add(network, &country(code));
+            }
+            // Records far enough into the file for their pointers to use the bits between 24 and 28 of no branch.
+            for third in 0..=255u8 {
+                let network = format!("172.16.{third}.0");
+                writer.add((&network, 24), &country(&format!("{third:0>40}")));
+            }
+            let database = Database::from_octets(writer.finish()).unwrap();
+            for (address, code) in
+                [("10.9.9.9", "AA"), ("10.1.9.9", "BB"), ("10.1.2.3", "CC"), ("10.1.2.4", "BB"), ("11.0.0.0", "")]
+            {
+                let found = database.place(ip(address)).country;
+                assert_eq!(found, code, "{address}, {size} bits, IPv4 alone: {v4_alone}");
+            }
+            assert_eq!(database.place(ip("172.16.77.1")).country, format!("{:0>40}", 77));
+            assert_eq!(database.place(ip("2001:db8::1")), Place::default());
+        }
+    }
+}
+
+#[test]
+fn what_has_another_type_or_is_no_number_is_nothing_and_the_rest_is_read() {
+    let mut writer = Writer::new("Odd");
+    let location = Value::Map(vec![("latitude", Value::Float(1.5)), ("longitude", Value::Double(f64::NAN))]);
+    let odd = Value::Map(vec![
+        ("country", Value::Map(vec![("names", Value::Array(vec![text("x")])), ("iso_code", text("SE"))])),
+        ("location", location),
+        ("postal", Value::Map(vec![("code", Value::U32(11_455))])),
+    ]);
+    writer.add(("192.0.2.0", 24), &odd);
+    writer.add(("198.51.100.0", 24), &Value::Map(vec![("country", text("SE"))]));
+    writer.add(("203.0.113.0", 24), &text("SE"));
+    let database = Database::from_octets(writer.finish()).unwrap();
+    assert_eq!(database.place(ip("192.0.2.1")), place("SE", "", 1.5, 0.0));
+    assert_eq!(database.place(ip("198.51.100.1")), Place::default());
+    assert_eq!(database.place(ip("203.0.113.1")), Place::default());
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    assert!(matches!(Database::from_octets(vec![0; 100]), Err(Error::Broken(_))));
+    assert!(matches!(Database::from_octets(Vec::new()), Err(Error::Broken(_))));
+    let cut = mmdb::city(&RECORDS);
+    assert!(Database::from_octets(cut[..40].to_vec()).is_err());
+    let error = Database::open("/nonexistent.mmdb".as_ref()).unwrap_err();
+    assert_eq!(error.to_string(), "file not found");
+}
+
+#[test]
+fn what_is_taken_for_a_database_is_named() {
+    let told = |octets: &[u8]| Database::from_octets(octets.to_vec()).unwrap_err().to_string();
+    assert_eq!(
+        told(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]),
+        "not a MaxMind DB (.mmdb): it is compressed with gzip; the file that is in it would be right"
+    );
+    let old = told(b"\x01\x02\x03\0\0\0GEO-106FREE 20180327 Build 1\xff\xff\xff\x01");
+    assert!(old.contains("the old format of GeoIP.dat"), "{old}");
+    let mut writer = Writer::new("GeoLite2-ASN");
+    for first in 1..=255u8 {
+        let record = Value::Map(vec![("autonomous_system_number", Value::U32(64_496 + u32::from(first)))]);
+        writer.add((&format!("{first}.0.0.0"), 8), &record);
+    }
+    let kind = told(&writer.finish());
+    assert!(kind.starts_with("a database of the kind 'GeoLite2-ASN' has no countries"), "{kind}");
+}
+
+#[test]
+fn broken_databases_tell_nothing_and_harm_nothing() {
+    let good = mmdb::city(&RECORDS);
+    for at in 0..good.len() {
+        for octet in [0, 0x1f, 0x7f, 0xff] {
+            let mut broken = good.clone();
+            broken[at] = octet;
+            if let Ok(database) = Database::from_octets(broken) {
+                for address in ["192.0.2.1", "198.51.100.1", "2001:db8:1::1", "10.0.0.1"] {
+                    database.place(ip(address));
+                }
+            }
+        }
+    }
+}
+
+/// A row of these hosts, and what the fields of places say of it.
+fn enriched(enricher: &mut Enricher, layout: &Layout, strings: &mut Strings, hosts: [&str; 2]) -> [Place; 2] {
+    let mut rows = Rows::new(layout);
+    let mut row = rows.push(&vec![0; layout.words()]);
+    for (field, host) in [Field::SrcHost, Field::DstHost].into_iter().zip(hosts) {
+        if let (Some(at), Ok(host)) = (layout.offset(field), host.parse()) {
+            row.octets()[at..at + 16].copy_from_slice(&address::octets(host));
+        }
+    }
+    enricher.apply(&mut row, strings);
+    let octets = row.octets();
+    let word = |field| {
+        let at = layout.offset(field)?;
+        Some(u32::from_be_bytes(octets[at..at + 4].try_into().unwrap()))
+    };
+    let text = |field| {
+        let text = word(field).map(|id| strings.get(id)).unwrap_or_default();
+        String::from_utf8(text.to_vec()).unwrap()
+    };
+    let degrees = |field, number: usize| {
+        let at = layout.offset(field).map(|at| at + number * 8);
+        at.map_or(0.0, |at| f64::from_be_bytes(octets[at..at + 8].try_into().unwrap()))
+    };
+    let place = |country, pocode, coordinates| Place {
+        country: text(country),
+        pocode: text(pocode),
+        latitude: degrees(coordinates, 0),
+        longitude: degrees(coordinates, 1),
+    };
+    [
+        place(Field::SrcCountry, Field::SrcPocode, Field::SrcCoords),
+        place(Field::DstCountry, Field::DstPocode, Field::DstCoords),
+    ]
+}
+
+fn layout(wanted: &[Field]) -> Layout {
     let mut fields = FieldSet::default();
-    [Field::SrcCountry, Field::DstPocode, Field::DstCoords].into_iter().for_each(|field| fields.insert(field));
+    wanted.iter().for_each(|field| fields.insert(*field));
     Enricher::require(&mut fields);
-    let layout = Layout::new(&fields, &[]);
+    Layout::new(&fields, &[])
+}
+
+const ALL: &[Field] = &[
+    Field::SrcCountry,
+    Field::DstCountry,
+    Field::SrcPocode,
+    Field::DstPocode,
+    Field::SrcCoords,
+    Field::DstCoords,
+];
+
+#[test]
+fn both_ends_of_rows_are_filled_in_again_after_strings_were_forgotten() {
+    let layout = layout(&[Field::SrcCountry, Field::DstPocode, Field::DstCoords]);
     let mut enricher = Enricher::new(&database(), &layout);
     let mut strings = Strings::default();
     for round in 0..3 {
-        let mut rows = Rows::new(&layout);
-        let mut row = rows.push(&vec![0; layout.words()]);
-        for (field, host) in [(Field::SrcHost, "192.0.2.1"), (Field::DstHost, "2001:db8:1::1")] {
-            let at = layout.offset(field).unwrap();
-            row.octets()[at..at + 16].copy_from_slice(&address::octets(ip(host)));
-        }
-        enricher.apply(&mut row, &mut strings);
-        let at = |field| layout.offset(field).unwrap();
-        let octets = row.octets();
-        let id = |at: usize| u32::from_be_bytes(octets[at..at + 4].try_into().unwrap());
-        assert_eq!(strings.get(id(at(Field::SrcCountry))), b"NL");
-        assert_eq!(strings.get(id(at(Field::DstPocode))), b"01310-100");
-        let longitude = &octets[at(Field::DstCoords) + 8..at(Field::DstCoords) + 16];
-        assert_eq!(f64::from_be_bytes(longitude.try_into().unwrap()), -46.63);
+        let [src, dst] = enriched(&mut enricher, &layout, &mut strings, ["192.0.2.1", "2001:db8:1::1"]);
+        assert_eq!([src, dst], [place("NL", "", 0.0, 0.0), place("", "01310-100", -23.55, -46.63)]);
         if round == 1 {
             strings.clear();
             strings.intern(b"something else");
             enricher.forget_strings();
         }
     }
+}
+
+#[test]
+fn what_is_remembered_is_what_the_database_says() {
+    let layout = layout(ALL);
+    let database = database();
+    let mut enricher = Enricher::new(&database, &layout);
+    let mut strings = Strings::default();
+    // More addresses than are remembered, each met twice, in an order that lets them drive each other out.
+    for round in 0..40_000u32 {
+        let n = round.wrapping_mul(7919) % 20_000;
+        let host = match n % 3 {
+            0 => format!("192.0.{}.{}", n / 256 % 4, n % 256),
+            1 => format!("2001:db8:{:x}::{n:x}", n % 2),
+            _ => format!("198.51.100.{}", n % 256),
+        };
+        let [src, dst] = enriched(&mut enricher, &layout, &mut strings, [&host, "192.0.2.1"]);
+        assert_eq!([src, dst], [database.place(ip(&host)), place("NL", "1012", 52.37, 4.89)], "{host}");
+    }
+    assert_eq!(strings.len(), 6, "each text is there once");
+}
+
+#[test]
+fn rows_without_addresses_have_no_places() {
+    let layout = layout(ALL);
+    let mut enricher = Enricher::new(&database(), &layout);
+    let found = enriched(&mut enricher, &layout, &mut Strings::default(), ["", "::"]);
+    assert_eq!(found, [Place::default(), Place::default()]);
+}
+
+#[test]
+fn only_hosts_whose_place_is_wanted_are_required() {
+    let only_source = layout(&[Field::SrcCountry]);
+    assert!(only_source.offset(Field::SrcHost).is_some() && only_source.offset(Field::DstHost).is_none());
+    assert!(!Enricher::new(&database(), &only_source).is_idle());
+    let neither = layout(&[Field::SrcPort]);
+    assert!(neither.offset(Field::SrcHost).is_none());
+    assert!(Enricher::new(&database(), &neither).is_idle());
 }

@@ -118,7 +118,10 @@ impl Settings {
             reload: config.core(&maps::MAPS_REFRESH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
-            decode: decode_settings(config),
+            decode: from_netflow::Settings {
+                networks: enrichment.uses_protocol_networks(),
+                ..decode_settings(config)
+            },
             unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
             customs,
             plugins,
@@ -222,6 +225,7 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
         renormalize: config.core(&sampling::NFACCTD_RENORMALIZE)
             && config.core(&sampling::SAMPLING_MAP).is_none()
             && config.core(&sampling::NFACCTD_EXT_SAMPLING_RATE).is_none(),
+        networks: true,
         use_ip_next_hop: config.core(&aggregation::USE_IP_NEXT_HOP),
         account_options: config.core(&aggregation::NFACCTD_ACCOUNT_OPTIONS),
         ignore_exporter_address: config.core(&input::NFACCTD_IGNORE_EXPORTER_ADDRESS),

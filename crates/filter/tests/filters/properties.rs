@@ -62,7 +62,8 @@ fn filters() -> Vec<(&'static str, Filter)> {
 
 /// libpcap's own run of its program.
 fn by_libpcap(text: &str, frame: &[u8]) -> bool {
-    pcap::Capture::dead(pcap::Linktype::ETHERNET).unwrap().compile(text, true).unwrap().filter(frame)
+    let capture = pcap::Capture::dead(pcap::Linktype::ETHERNET).expect("a handle");
+    capture.compile(text, true).expect(text).filter(frame)
 }
 
 /// One term of a conjunction, in all that hints are read from, and some that they must not be.

@@ -38,7 +38,7 @@ pub(crate) const WEB: Record = Record {
 
 const HOSTS: &[&str] =
     &["10.0.0.1", "10.1.2.3", "192.0.2.1", "0.0.0.0", "2001:db8::1", "2001:db9::1", "::", "::1", "::5:0:0", ""];
-const LABELS: &[&[u32]] = &[&[], &[], &[100], &[100, 200], &[100, 200, 100], &[0, 5]];
+const LABELS: &[&[u32]] = &[&[], &[], &[100], &[100, 200], &[100, 200, 100], &[0, 5], &[0], &[5, 0]];
 
 /// Any of them. Mostly both hosts are of one family.
 pub(crate) fn record() -> impl Strategy<Value = Record> {
@@ -111,7 +111,7 @@ impl Record {
                 row.octets()[at..at + octets.len()].copy_from_slice(octets);
             }
         }
-        let row = rows.iter().next().unwrap();
+        let row = rows.iter().next().expect("the row");
         Synthetic::new(layout).frame_with(row, &strings).to_vec()
     }
 }
@@ -125,6 +125,6 @@ pub(crate) fn layout(filters: &[(&str, Filter)]) -> Layout {
 
 /// True when the expression matches a row that holds what it requires, and no more.
 pub(crate) fn matches(text: &str, record: &Record) -> bool {
-    let filter = Filter::compile(text).unwrap();
+    let filter = Filter::compile(text).expect(text);
     filter.matches(&record.frame(&layout(&[(text, filter.clone())])))
 }

@@ -65,6 +65,8 @@ pub struct Settings {
     pub renormalize: bool,
     /// `use_ip_next_hop`.
     pub use_ip_next_hop: bool,
+    /// Networks come from addresses and masks of the record; else somebody else fills them in.
+    pub networks: bool,
     /// `nfacctd_account_options`: options data become rows, too.
     pub account_options: bool,
     /// `nfacctd_ignore_exporter_address`.
@@ -94,6 +96,7 @@ impl Default for Settings {
         Self {
             renormalize: false,
             use_ip_next_hop: false,
+            networks: true,
             account_options: false,
             ignore_exporter_address: false,
             ignore_scope: false,

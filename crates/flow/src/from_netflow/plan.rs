@@ -438,6 +438,9 @@ impl Compiler<'_> {
     }
 
     fn networks(&mut self) {
+        if !self.settings.networks {
+            return;
+        }
         for (net, host, mask) in
             [(Field::SrcNet, Field::SrcHost, Field::SrcMask), (Field::DstNet, Field::DstHost, Field::DstMask)]
         {
