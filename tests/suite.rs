@@ -17,6 +17,8 @@ mod faults;
 mod formats;
 #[path = "suite/life.rs"]
 mod life;
+#[path = "suite/maps.rs"]
+mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
 #[path = "suite/options.rs"]

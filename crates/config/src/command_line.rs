@@ -40,6 +40,8 @@ pub struct Arguments {
     pub file: Option<PathBuf>,
     /// `-d`: show how each line was understood.
     pub debug: bool,
+    /// `--check`: say what is wrong with the configuration and the files that it names, and end.
+    pub check: bool,
     /// The other options as configuration lines, in their order.
     pub entries: Vec<Entry>,
 }
@@ -119,6 +121,7 @@ pub fn parse(daemon: Daemon, arguments: impl IntoIterator<Item = OsString>) -> C
     }
     CommandLine::Run(Arguments {
         file: matches.get_one::<OsString>("f").map(PathBuf::from),
+        check: matches.get_flag("check"),
         debug: matches.try_get_one::<u8>("d").ok().flatten().is_some_and(|&count| count > 0),
         entries,
     })
@@ -133,6 +136,7 @@ fn command(daemon: Daemon, switches: &[Switch]) -> Command {
         .args_override_self(true)
         .arg(flag('h').action(ArgAction::SetTrue))
         .arg(flag('V').action(ArgAction::SetTrue))
+        .arg(Arg::new("check").long("check").action(ArgAction::SetTrue))
         .arg(flag('f').action(ArgAction::Set).allow_hyphen_values(true).value_parser(text.clone()))
         .arg(Arg::new("rest").action(ArgAction::Append).num_args(0..).value_parser(text.clone()));
     if daemon.accounts_flows() {
@@ -172,7 +176,10 @@ fn usage(daemon: Daemon, switches: &[Switch]) -> String {
     text += &format!("Usage: {daemon} [-f FILE] [OPTION …]{rest}\n       {daemon} -h | -V");
     text += if daemon.accounts_flows() { " | -a\n\n" } else { "\n\n" };
     let mut row = |letter: char, argument: &str, what: &str| {
-        text += &format!("  {:<20} {what}\n", format!("-{letter} {argument}"));
+        text += &format!(
+            "  {:<20} {what}\n",
+            if letter == '-' { format!("--{argument}") } else { format!("-{letter} {argument}") }
+        );
     };
     row('h', "", "Shows this page.");
     row('V', "", "Shows version and build.");
@@ -180,6 +187,7 @@ fn usage(daemon: Daemon, switches: &[Switch]) -> String {
         row('a', "", "Lists the primitives for aggregation.");
     }
     row('f', "file", "Reads this configuration file.");
+    row('-', "check", "Says what is wrong with the configuration and the files that it names, and ends.");
     for switch in switches {
         let argument = match switch.letter.takes {
             Takes::Argument(name) => name,

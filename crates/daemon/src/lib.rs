@@ -15,7 +15,7 @@ mod templates_file;
 mod worker;
 
 use config::keys::core::{self, DryRun};
-use config::{Arguments, CommandLine, Severity};
+use config::{Arguments, CommandLine, Origin, Problems, Severity};
 use flow::primitive::Daemons;
 use runtime::log::Identity;
 use settings::Settings;
@@ -61,11 +61,33 @@ fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
+/// the daemon from starting; rules that nothing reaches are told and do no harm.
+fn check(daemon: &Daemon, settings: Option<&Settings>, problems: &mut Problems, debug: bool) -> ExitCode {
+    let mut faults = problems.count(Severity::Warning);
+    if let Some(settings) = settings {
+        settings.files_read.review(problems);
+        if let Err(told) = service::check(settings) {
+            problems.error(&Origin::whole("check"), told, None);
+            faults += 1;
+        }
+    }
+    let _ = problems.print(&mut std::io::stderr(), debug);
+    match faults {
+        0 => println!("{}: the configuration and the files that it names are good", daemon.name),
+        _ => println!("{}: {faults} found wrong", daemon.name),
+    }
+    if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     let (config, mut problems) = config::load(daemon.config, arguments);
     let core_name = config.core(&core::CORE_PROC_NAME);
     runtime::log::set_default(Identity::new(&core_name, "core"));
     let settings = Settings::read(&config, arguments.file.clone(), daemon, &mut problems);
+    if arguments.check {
+        return check(daemon, settings.as_ref(), &mut problems, arguments.debug);
+    }
     let _ = problems.print(&mut std::io::stderr(), arguments.debug);
     let dry_run = config.core(&core::DRY_RUN);
     let Some(settings) = settings.filter(|_| !problems.is_fatal()) else {

@@ -36,6 +36,18 @@ struct Opened {
     memories: Vec<Option<plugins::memory::Opened>>,
 }
 
+/// When files changed last, and how long they are; `None` for one that is not there.
+type Watched = Vec<Option<(std::time::SystemTime, u64)>>;
+
+fn watched(settings: &Settings) -> Watched {
+    let files = settings.enrichment.files().into_iter().chain(settings.allow_file.as_deref());
+    let state = |path: &std::path::Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.map(state).collect()
+}
+
 /// Runs the daemon. Logging is configured already.
 pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
     info!("{}, {} {}", daemon.title, daemon.name, about::VERSION);
@@ -66,6 +78,9 @@ struct Service {
     pipeline: Arc<Pipeline>,
     allow: Option<Arc<AllowList>>,
     templates: Option<TemplatesFile>,
+    /// When the operator's files changed last, as of the last reload and as of the last look.
+    watched: Watched,
+    settling: Watched,
     ended_workers: usize,
     /// Workers that work with what was read anew.
     adopted: usize,
@@ -131,6 +146,8 @@ impl Service {
             pipeline: Arc::clone(&pipeline),
             allow,
             templates,
+            watched: watched(&settings),
+            settling: Watched::new(),
             ended_workers: 0,
             adopted: 0,
             known: Vec::new(),
@@ -263,7 +280,7 @@ impl Service {
                         }
                     }
                 }
-                Event::Tick => {}
+                Event::Tick => self.watch(),
             }
             self.take_messages();
             if let Some(file) = &mut self.templates {
@@ -317,6 +334,19 @@ impl Service {
         let now = clock::now() / 1_000_000;
         statistics::print(&self.settings.listen, now, exporters, &self.workers, &self.plugins);
         None
+    }
+
+    /// `maps_watch`: reads files again when one has changed, and has not changed any more since the last look.
+    fn watch(&mut self) {
+        if !self.settings.watch {
+            return;
+        }
+        let seen = watched(&self.settings);
+        if seen != self.watched && seen == self.settling {
+            self.watched = seen.clone();
+            self.reload();
+        }
+        self.settling = seen;
     }
 
     /// Reads again what can be read again: all of it, or nothing when one file has a fault.
@@ -420,6 +450,16 @@ fn open(settings: &Settings) -> Result<Opened, String> {
     };
     let memories = settings.plugins.iter().map(memory).collect::<Result<_, _>>()?;
     Ok(Opened { sources, memories })
+}
+
+/// What only shows when the daemon starts: the allow list, columns that an output cannot show.
+pub(crate) fn check(settings: &Settings) -> Result<(), String> {
+    if let Some(path) = &settings.allow_file {
+        read_allow_list(path)?;
+    }
+    let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
+    let pipeline = Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, 0);
+    refuse_columns(&settings.plugins, &pipeline)
 }
 
 /// A problem as a line of the log, which says the level itself.

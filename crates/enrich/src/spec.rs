@@ -3,7 +3,7 @@
 use crate::networks::Sources;
 use config::Origin;
 use config::keys::aggregation::NetSource;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is done to all rows, before plugins see them.
 #[derive(Clone, Debug)]
@@ -95,6 +95,29 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// All files, each as often as it is named.
+    pub fn files(&self) -> Vec<&Path> {
+        let core = &self.core;
+        let routes = &core.routes;
+        let of_core = [
+            &core.tags,
+            &core.networks.file,
+            &core.sampling,
+            &core.distinguishers,
+            &core.geoip,
+            &routes.agent,
+            &routes.peer_src_as,
+            &routes.src_local_pref,
+            &routes.src_med,
+        ];
+        let of_plugins = self.plugins.iter().flat_map(|plugin| {
+            let networks = plugin.networks.as_ref().and_then(|networks| networks.file.as_deref());
+            let lists = [&plugin.tags, &plugin.ports, &plugin.protos, &plugin.tos];
+            lists.into_iter().filter_map(|file| file.as_deref()).chain(networks)
+        });
+        of_core.into_iter().filter_map(|file| file.as_deref()).chain(of_plugins).collect()
+    }
+
     /// True when somebody looks at the networks that records tell.
     pub fn uses_protocol_networks(&self) -> bool {
         let own = self.plugins.iter().filter_map(|plugin| plugin.networks.as_ref());

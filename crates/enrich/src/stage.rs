@@ -213,7 +213,9 @@ impl Compiled {
             }
         }
         match &filters.expression {
-            Some(filter) if !filter.matches(synthetic.frame(row.as_row())) => Some(Reason::Expression),
+            Some(filter) if !filter.matches(synthetic.frame_with(row.as_row(), strings)) => {
+                Some(Reason::Expression)
+            }
             _ => None,
         }
     }

@@ -163,14 +163,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> (Vec<(u32, Vec<(String, String)>)>, Vec<String>) {
+    /// Number and pairs of a line.
+    type Read = (u32, Vec<(String, String)>);
+
+    fn read(text: &str) -> (Vec<Read>, Vec<String>) {
         let mut problems = Problems::new();
         let lines = parse(&Origin::whole("p.map"), text.as_bytes(), &mut problems);
         let lines = lines.into_iter().map(|l| (l.number, l.pairs.into_iter().map(|p| (p.key, p.value)).collect()));
         (lines.collect(), problems.iter().map(ToString::to_string).collect())
     }
 
-    fn rule(number: u32, pairs: &[(&str, &str)]) -> (u32, Vec<(String, String)>) {
+    fn rule(number: u32, pairs: &[(&str, &str)]) -> Read {
         (number, pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 

@@ -421,12 +421,12 @@ mod tests {
     fn prefixes() -> impl Strategy<Value = Prefix> {
         prop_oneof![
             (0u32..64, 0u8..=32).prop_map(|(top, length)| {
-                let address = Ipv4Addr::from(top << 26 | top * 0x0004_0101);
+                let address = Ipv4Addr::from((top << 26) | (top * 0x0004_0101));
                 Prefix::new(address.into(), length)
             }),
             (0u128..64, 0u8..=128).prop_map(|(top, length)| Prefix {
                 family: Family::V6,
-                bits: (top << 122 | top * 0x0101) & mask(length),
+                bits: ((top << 122) | (top * 0x0101)) & mask(length),
                 length
             }),
         ]

@@ -19,6 +19,46 @@ struct Document {
 /// Every generated document.
 const DOCUMENTS: &[Document] = &[Document { path: "CONFIG-KEYS.md", render: config::render::config_keys }];
 
+/// Folder of the documents that hold tables of the keys of maps.
+const MAPS: &str = "docs/maps";
+
+/// A document with the tables of keys that its markers ask for: `<!-- keys: MAP -->` up to `<!-- end -->`.
+fn with_keys(text: &str) -> Result<String, String> {
+    let mut out = String::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line == "<!-- end -->" {
+            inside = false;
+        }
+        if !inside {
+            out += line;
+            out.push('\n');
+        }
+        if let Some(name) = line.strip_prefix("<!-- keys: ").and_then(|rest| rest.strip_suffix(" -->")) {
+            let pre_tag = [("pre_tag_map", maps::key::pre_tag::KEYS)];
+            let tables = pre_tag.iter().chain(maps::key::others::TABLES);
+            let (_, keys) = tables.into_iter().find(|(map, _)| *map == name).ok_or(format!("no map {name}"))?;
+            out += "\n";
+            out += &maps::key::markdown(keys);
+            out += "\n";
+            inside = true;
+        }
+    }
+    if inside { Err("a table has no end".to_owned()) } else { Ok(out) }
+}
+
+/// Each document of maps, with its text as it is and as it should be.
+fn map_documents(root: &Path) -> io::Result<Vec<(std::path::PathBuf, String, String)>> {
+    let mut documents = Vec::new();
+    for entry in fs::read_dir(root.join(MAPS))? {
+        let path = entry?.path();
+        let text = fs::read_to_string(&path)?;
+        let wanted = with_keys(&text).map_err(|what| io::Error::other(format!("{}: {what}", path.display())))?;
+        documents.push((path, text, wanted));
+    }
+    Ok(documents)
+}
+
 fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {
         Some("documents") => match documents() {
@@ -54,5 +94,26 @@ fn documents() -> io::Result<()> {
             println!("{}: written", document.path);
         }
     }
+    for (path, text, wanted) in map_documents(&root)? {
+        if text != wanted {
+            fs::write(&path, wanted)?;
+            println!("{}: written", path.display());
+        }
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_keys_are_those_of_the_parser() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let documents = map_documents(&root).unwrap();
+        assert!(documents.len() > 3);
+        for (path, text, wanted) in documents {
+            assert!(text == wanted, "{} is stale: cargo run -p xtask -- documents", path.display());
+        }
+    }
 }

@@ -86,6 +86,9 @@ keys! {
     /// Lets SIGUSR2 read maps again.
     MAPS_REFRESH: bool = boolean(&["maps_refresh"]).default("true").acts();
 
+    /// Reads maps and lists again by itself when one of their files has changed, as SIGUSR2 does. Looks once a second.
+    MAPS_WATCH: bool = boolean(&["maps_watch"]).default("false").daemons(FLOW).acts();
+
     /// Asked for indexes over maps.
     MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")
         .needless("maps are compiled, of any size, and found without an index");

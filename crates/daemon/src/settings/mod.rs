@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) listen: String,
     /// `maps_refresh`.
     pub(crate) reload: bool,
+    /// `maps_watch`.
+    pub(crate) watch: bool,
     pub(crate) allow_file: Option<PathBuf>,
     pub(crate) templates_file: Option<PathBuf>,
     pub(crate) decode: from_netflow::Settings,
@@ -116,6 +118,7 @@ impl Settings {
             intake: intake?,
             listen,
             reload: config.core(&maps::MAPS_REFRESH),
+            watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             decode: from_netflow::Settings {

@@ -46,7 +46,7 @@ pub(super) fn deciding(rules: &[Rule], layout: &Layout, sight: Sight) -> Box<[Pa
             Condition::Filter(_) | Condition::Communities { .. } => return Box::default(),
         }
     }
-    all.iter().for_each(|field| add(field, &[0xff; 16][..field.size()]));
+    all.iter().for_each(|field| add(field, [0xff; 16].get(..field.size()).unwrap_or_default()));
     add(Field::Facts, &facts.0.to_be_bytes());
     let parts = picture.words().into_iter().map(|word| Part { number: word.number, mask: word.mask });
     let parts: Box<[Part]> = parts.collect();

@@ -68,12 +68,12 @@ impl std::fmt::Debug for Lazy<'_> {
 /// Where the packets come from that filters look at.
 pub trait Frames {
     /// The packet of a row, from its link-layer header on.
-    fn frame(&mut self, row: Row<'_>) -> &[u8];
+    fn frame(&mut self, view: &View<'_>) -> &[u8];
 }
 
 impl Frames for filter::Synthetic {
-    fn frame(&mut self, row: Row<'_>) -> &[u8] {
-        Self::frame(self, row)
+    fn frame(&mut self, view: &View<'_>) -> &[u8] {
+        self.frame_with(view.row, view.strings)
     }
 }
 
@@ -82,7 +82,7 @@ impl Frames for filter::Synthetic {
 pub struct Captured<'a>(pub &'a [u8]);
 
 impl Frames for Captured<'_> {
-    fn frame(&mut self, _row: Row<'_>) -> &[u8] {
+    fn frame(&mut self, _view: &View<'_>) -> &[u8] {
         self.0
     }
 }
@@ -105,9 +105,9 @@ impl<'f> Lazy<'f> {
     }
 
     /// The packet.
-    pub fn octets(&mut self, row: Row<'_>) -> &'f [u8] {
+    pub fn octets(&mut self, view: &View<'_>) -> &'f [u8] {
         let octets = match std::mem::replace(&mut self.state, State::Made(&[])) {
-            State::Unmade(frames) => frames.frame(row),
+            State::Unmade(frames) => frames.frame(view),
             State::Made(octets) => octets,
         };
         self.state = State::Made(octets);

@@ -185,7 +185,7 @@ proptest! {
 struct Counted(u32);
 
 impl Frames for Counted {
-    fn frame(&mut self, _row: flow::row::Row<'_>) -> &[u8] {
+    fn frame(&mut self, _view: &View<'_>) -> &[u8] {
         self.0 += 1;
         &[]
     }

@@ -1,0 +1,56 @@
+//! Any text as each of the keyed maps: no panic, and the compiled form finds the rule that trying all finds.
+#![no_main]
+
+use config::{Daemon, Origin, Problems};
+use flow::row::{FieldSet, Layout, Rows};
+use flow::strings::Strings;
+use libfuzzer_sys::fuzz_target;
+use maps::by_exporter::{FlowToRdMap, SamplingMap};
+use maps::checked::Checked;
+use maps::load::{self, Context};
+use maps::matcher::{Lazy, Matcher, Memo, Rule, Sight, View, first};
+use maps::pre_tag::{PreTagMap, Scratch};
+
+fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
+    let (text, octets, choice) = input;
+    // libpcap's compiler is not what is tested here, and names of hosts would be asked of a resolver.
+    if text.windows(6).any(|word| word.eq_ignore_ascii_case(b"filter")) {
+        return;
+    }
+    let origin = Origin::whole("m");
+    let daemons = [Daemon::Nfacctd, Daemon::Sfacctd, Daemon::Pmacctd, Daemon::Pmbgpd, Daemon::Pmtelemetryd];
+    let mut context = Context::new(daemons[usize::from(choice) % daemons.len()]);
+    context.asn.bgp = choice & 0x40 != 0;
+    context.tee = choice & 0x80 != 0;
+    let mut problems = Problems::new();
+    for map in Checked::ALL {
+        map.check(&origin, text, &context, &mut problems);
+    }
+    SamplingMap::parse(&origin, text, &context, &mut problems).review(&mut problems);
+    FlowToRdMap::parse(&origin, text, &context, &mut problems).review(&mut problems);
+    let tags = PreTagMap::parse(&origin, text, &context, &mut problems);
+    tags.review(&mut problems);
+    let rules: Vec<Rule> =
+        load::load(maps::key::pre_tag::KEYS, &context, &origin, text, &mut problems, |entry, _| Some(entry.rule));
+    let mut fields = FieldSet::default();
+    rules.iter().for_each(|rule| rule.require(&mut fields));
+    let layout = Layout::new(&fields, &[]);
+    let mut rows = Rows::new(&layout);
+    let mut row = rows.push(&vec![0; layout.words()]);
+    row.octets().iter_mut().skip(32).zip(octets.iter().cycle()).for_each(|(to, octet)| *to = *octet);
+    let mut strings = Strings::default();
+    let exporter = (choice & 1 == 1).then(|| std::net::IpAddr::from([octets[0], octets[1], octets[2], octets[3]]));
+    let matcher = Matcher::compile(&rules, &layout, Sight::Rows);
+    let mut frames = filter::Synthetic::new(&layout);
+    let view = View { row: row.as_row(), strings: &strings };
+    let wanted = first(&rules, &layout, exporter, 0, &view, &mut Lazy::new(&mut frames));
+    let scope = matcher.scope(exporter);
+    let mut memo = Memo::default();
+    for _ in 0..2 {
+        let found = matcher.first_of_all(scope, &view, &mut Lazy::new(&mut frames), &mut memo);
+        assert_eq!(found, wanted);
+    }
+    let compiled = tags.compile(&layout, Sight::Rows);
+    let scope = compiled.scope(exporter);
+    compiled.apply(scope, &mut row, &mut strings, &mut frames, &mut Scratch::default());
+});
