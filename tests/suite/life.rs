@@ -196,7 +196,7 @@ fn only_exporters_on_the_list_are_heard_and_the_list_can_change() {
     report.assert_all_accounted();
     let setup = process.setup().clone().file("allow", "127.0.3.1\n");
     process.signal(Signal::SIGUSR2);
-    process.wait_for_log("nfacctd_allow_file: reloaded");
+    process.wait_for_log("maps, lists and networks: reloaded");
     // Workers take the list up within a second or so: until then the first one is still heard.
     let mut sent = 3;
     eventually("the new list", || {
@@ -222,7 +222,7 @@ fn a_broken_list_keeps_the_daemon_from_starting_but_not_from_running() {
     let process = start(&setup);
     let setup = setup.file("allow", "127.0.1.1/99\n");
     process.signal(Signal::SIGUSR2);
-    process.wait_for_log("the list in force stays");
+    process.wait_for_log("stays in force");
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 10)]));
     assert_eq!(process.wait_for_datagrams(1).value("datagrams_decoded"), 1);
     process.stop();
