@@ -173,6 +173,18 @@ fn a_reload_acts_at_once_on_all_addresses_and_loses_nothing() {
 }
 
 #[test]
+fn a_list_of_ports_is_read_again() {
+    let process = start(&printing("src_port").more_config("ports_file: {dir}/ports").file("ports", "80\n"));
+    let exporter = process.exporter("127.0.1.1");
+    exporter.send(&v5_of(&[web(1, 1000, 1, 10)]));
+    process.wait_for_datagrams(1);
+    reload(&process, "ports", "1000\n", "reloaded");
+    exporter.send(&v5_of(&[web(1, 1000, 2, 20)]));
+    let row = |port, packets| json!({"port_src": port, "packets": packets, "bytes": packets * 10});
+    assert_rows(without_event_type(process.stop().json("out.json")), [row(0, 1), row(1000, 2)]);
+}
+
+#[test]
 fn a_file_with_a_fault_leaves_everything_as_it_is() {
     let process = start(&with_networks("src_as", "ports_file: {dir}/ports").file("ports", "80\n"));
     let exporter = process.exporter("127.0.1.1");

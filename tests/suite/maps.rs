@@ -3,6 +3,7 @@
 use crate::support::{assert_rows, nfacctd, printing, start, v5_of, web, without_event_type};
 use serde_json::{Value, json};
 use testkit::mmdb;
+use testkit::output::sum;
 use testkit::process::Signal;
 use testkit::{Process, Setup};
 
@@ -207,4 +208,35 @@ fn the_examples_of_the_documents_are_good() {
         checked += 1;
     }
     assert!(checked >= 7, "{checked}");
+}
+
+#[test]
+fn reloads_under_traffic_lose_nothing_and_no_record_sees_half_of_one() {
+    let map = |n: u8| format!("set_tag={n} jeq=next\nset_tag2={n} jeq=next\nset_label=map{n}\n");
+    let process = start(&tagging("tag, tag2, label", &map(1)).more_config("nfacctd_workers: 2"));
+    let exporters = ["127.0.1.1", "127.0.1.2", "127.0.1.3"].map(|source| process.exporter(source));
+    let datagram = v5_of(&[web(1, 1000, 1, 10); 20]);
+    let mut sent = 0;
+    let mut burst = || {
+        for _ in 0..8 {
+            exporters.iter().for_each(|exporter| exporter.send(&datagram));
+            sent += exporters.len() as u64;
+        }
+        sent
+    };
+    for round in 0..12u8 {
+        burst();
+        change(&process, &map(2 - round % 2));
+        process.signal(Signal::SIGUSR2);
+        // No more at a time than the smallest receive buffer holds.
+        process.wait_for_datagrams(burst());
+    }
+    let sent = burst();
+    process.wait_for_datagrams(sent).assert_all_accounted();
+    let rows = process.stop().json("out.json");
+    assert_eq!(sum(&rows, "packets"), sent * 20);
+    for row in &rows {
+        let tag = row["tag"].as_u64().unwrap();
+        assert!(tag > 0 && row["tag2"] == tag && row["label"] == format!("map{tag}"), "{row}");
+    }
 }
