@@ -57,17 +57,12 @@ impl Loaded {
         let core = &spec.core;
         let tags = core.tags.as_deref().and_then(|path| reader.tags(path));
         let networks = reader.networks(&core.networks);
-        let map = |path: &Option<PathBuf>| path.clone();
-        let sampling = map(&core.sampling).and_then(|path| {
-            reader.file("sampling_map", &path, |origin, text, context, problems| {
-                SamplingMap::parse(origin, text, context, problems)
-            })
-        });
-        let distinguishers = map(&core.distinguishers).and_then(|path| {
-            reader.file("flow_to_rd_map", &path, |origin, text, context, problems| {
-                FlowToRdMap::parse(origin, text, context, problems)
-            })
-        });
+        let sampling =
+            core.sampling.as_deref().and_then(|path| reader.file("sampling_map", path, SamplingMap::parse));
+        let distinguishers = core
+            .distinguishers
+            .as_deref()
+            .and_then(|path| reader.file("flow_to_rd_map", path, FlowToRdMap::parse));
         let places = core.geoip.as_deref().and_then(|path| reader.places(path));
         reader.route_maps(spec);
         let plugins = spec.plugins.iter().map(|plugin| reader.plugin(plugin, &core.networks)).collect();

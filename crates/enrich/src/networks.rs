@@ -282,3 +282,97 @@ pub(crate) fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
         to.copy_from_slice(octets);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Problems;
+    use std::net::IpAddr;
+
+    const FILE: &str = "65001,10.0.0.0/8\n192.0.2.9,65010_65002,10.1.0.0/16\n10.2.0.0/24\n65006,2001:db8::/32\n";
+
+    /// Source network, length, AS and neighbour of an address whose exporter tells length 24 and AS 64500, and the next hop where
+    /// it is the destination.
+    fn resolve(sources: Sources, host: &str) -> (String, u8, u32, u32, Option<IpAddr>) {
+        let mut fields = FieldSet::default();
+        for field in [
+            Field::SrcNet,
+            Field::SrcMask,
+            Field::SrcAs,
+            Field::PeerSrcAs,
+            Field::DstHost,
+            Field::DstMask,
+            Field::PeerDstIp,
+        ] {
+            fields.insert(field);
+        }
+        sources.require(&mut fields);
+        let layout = Layout::new(&fields, &[]);
+        let file = Networks::parse("n", FILE.as_bytes(), &mut Problems::new());
+        let resolver = Resolver::new(sources, Some(Arc::new(file)), &layout);
+        let host = address::octets(host.parse().unwrap());
+        let mut all = [Rows::new(&layout), Rows::new(&layout)];
+        for rows in &mut all {
+            let mut row = rows.push(&vec![0; layout.words()]);
+            for (field, octets) in [
+                (Field::SrcHost, &host[..]),
+                (Field::DstHost, &host),
+                (Field::SrcMask, &[24]),
+                (Field::DstMask, &[24]),
+                (Field::SrcNet, &address::network(&host, 24)),
+                (Field::SrcAs, &64_500u32.to_be_bytes()),
+            ] {
+                put(row.octets(), layout.offset(field), octets);
+            }
+        }
+        let [one, many] = &mut all;
+        one.iter_mut().for_each(|mut row| resolver.apply(&mut row));
+        resolver.apply_all(many, 0, &mut Scratch::default());
+        let row = one.iter().next().unwrap();
+        assert_eq!(row.words(), many.iter().next().unwrap().words(), "one by one or together is the same");
+        let octets = |field| &row.octets()[layout.offset(field).unwrap()..];
+        let number = |field| u32::from_be_bytes(*octets(field).first_chunk().unwrap());
+        let ip = |field| address::address(octets(field).first_chunk().unwrap());
+        let net = ip(Field::SrcNet).unwrap().to_string();
+        (net, octets(Field::SrcMask)[0], number(Field::SrcAs), number(Field::PeerSrcAs), ip(Field::PeerDstIp))
+    }
+
+    fn sources(nets: NetSource, ases: AsSource) -> Sources {
+        Sources { nets, ases, mask: Some(12), file_wins: false, keep_unmasked: false }
+    }
+
+    #[test]
+    fn the_file_gives_networks_as_numbers_and_next_hops() {
+        let file = sources(NetSource::File, AsSource::File);
+        let next_hop = Some(IpAddr::from([192, 0, 2, 9]));
+        assert_eq!(resolve(file, "10.1.2.3"), ("10.1.0.0".to_owned(), 16, 65_002, 65_010, next_hop));
+        assert_eq!(resolve(file, "10.9.9.9"), ("10.0.0.0".to_owned(), 8, 65_001, 0, None));
+        assert_eq!(resolve(file, "2001:db8::1"), ("2001:db8::".to_owned(), 32, 65_006, 0, None));
+        assert_eq!(resolve(file, "192.0.2.1"), ("0.0.0.0".to_owned(), 0, 0, 0, None));
+        assert_eq!(resolve(file, "2001:db9::1"), ("::".to_owned(), 0, 0, 0, None));
+        let whole = Sources { keep_unmasked: true, ..file };
+        assert_eq!(resolve(whole, "192.0.2.1").0, "192.0.2.1");
+    }
+
+    #[test]
+    fn the_longest_wins_and_the_files_as_number_where_both_are_as_long() {
+        let longest = sources(NetSource::Longest, AsSource::Longest);
+        assert_eq!(resolve(longest, "10.1.2.3"), ("10.1.2.0".to_owned(), 24, 64_500, 0, None));
+        // As long as the exporter's, but the file has no AS number for it.
+        assert_eq!(resolve(longest, "10.2.0.3").2, 64_500);
+        assert_eq!(resolve(longest, "2001:db8::1"), ("2001:db8::".to_owned(), 32, 65_006, 0, None));
+        assert_eq!(resolve(longest, "192.0.2.1"), ("192.0.2.0".to_owned(), 24, 64_500, 0, None));
+        let file_wins = Sources { file_wins: true, ..longest };
+        let next_hop = Some(IpAddr::from([192, 0, 2, 9]));
+        assert_eq!(resolve(file_wins, "10.1.2.3"), ("10.1.0.0".to_owned(), 16, 65_002, 65_010, next_hop));
+    }
+
+    #[test]
+    fn a_mask_cuts_addresses_of_both_families() {
+        let mask = sources(NetSource::Mask, AsSource::Protocol);
+        assert_eq!(resolve(mask, "10.31.2.3"), ("10.16.0.0".to_owned(), 12, 64_500, 0, None));
+        let long = Sources { mask: Some(64), ..mask };
+        assert_eq!(resolve(long, "10.31.2.3").1, 32);
+        assert_eq!(resolve(long, "2001:db8::1").0, "2001:db8::");
+    }
+}
