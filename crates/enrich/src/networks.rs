@@ -184,8 +184,10 @@ impl Resolver {
                     _ => address::network(host, len),
                 };
                 places.set_net(row, &net, len);
-                let next_hop = found.and_then(|network| network.next_hop);
-                put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
+                if places.next_hop.is_some() {
+                    let next_hop = found.and_then(|network| network.next_hop);
+                    put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
+                }
             }
             NetSource::Longest => {
                 let longer = |network: &&Network| sources.file_wins || network.len > told;
@@ -227,6 +229,7 @@ impl Resolver {
 }
 
 impl Places {
+    #[inline]
     fn set_net(&self, row: &mut [u8], net: &Octets, len: u8) {
         put(row, self.net, net);
         put(row, self.mask, &[len]);
@@ -275,6 +278,7 @@ fn octets_at(row: &[u8], at: usize) -> Option<Octets> {
 }
 
 /// Writes to a field that rows may not have.
+#[inline]
 pub(crate) fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
     if let Some(at) = at
         && let Some(to) = row.get_mut(at..at + octets.len())
