@@ -57,6 +57,26 @@ fn one_plugin_may_have_networks_of_its_own() {
 }
 
 #[test]
+fn one_plugin_may_keep_the_networks_of_the_exporter() {
+    let setup = nfacctd(
+        "plugins: print[p], print[q]
+         print_output: json
+         aggregate: src_net, src_mask
+         print_output_file[p]: {dir}/out.json
+         print_output_file[q]: {dir}/q.json
+         nfacctd_net: file
+         networks_file: {dir}/networks
+         nfacctd_net[q]: netflow",
+    )
+    .file("networks", "64500,10.0.0.0/8\n");
+    let process = start(&setup);
+    process.exporter("127.0.1.1").send(&v5_of(&[web(9, 1, 1, 10)]));
+    let finished = process.stop();
+    let mask = |file| finished.json(file)[0]["mask_src"].clone();
+    assert_eq!((mask("out.json"), mask("q.json")), (json!(8), json!(24)));
+}
+
+#[test]
 fn what_lies_outside_the_file_can_be_merged_and_filters_still_see_it() {
     let lines = "networks_file_filter: true\naggregate_filter[p]: dst host 192.0.2.1";
     let setup = with_networks("src_host, dst_host", lines).file("networks", "10.0.0.0/30\n");

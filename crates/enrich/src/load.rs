@@ -116,10 +116,14 @@ impl Loaded {
     /// Fits everything to rows of `layout`.
     pub fn compile(&self, layout: &Layout) -> Compiled {
         let spec = &self.spec.core;
+        // Where a plugin has networks of its own, those of the core would stand in their way; a map of the core needs them all
+        // the same.
+        let own = self.spec.plugins.iter().any(|plugin| plugin.networks.is_some());
+        let apart = own && self.tags.is_none();
         let core = Core {
             tags: self.tags.as_ref().map(|tags| tags.compile(layout, Sight::Rows)),
             networks: Some(Resolver::new(spec.networks.sources, self.networks.clone(), layout))
-                .filter(|networks| !networks.is_idle()),
+                .filter(|networks| !apart && !networks.is_idle()),
             sampling: self.sampling.as_ref().map(|map| map.compile(layout)),
             distinguishers: self
                 .distinguishers
@@ -135,8 +139,8 @@ impl Loaded {
             rd_origin: layout.offset(Field::MplsVpnRdOrigin),
         };
         let plugins = self.plugins.iter().zip(&self.spec.plugins).map(|(plugin, spec)| {
-            let networks =
-                spec.networks.as_ref().map(|own| Resolver::new(own.sources, plugin.networks.clone(), layout));
+            let networks = spec.networks.as_ref().or(apart.then_some(&self.spec.core.networks));
+            let networks = networks.map(|own| Resolver::new(own.sources, plugin.networks.clone(), layout));
             let file = plugin.networks.clone().filter(|_| spec.zero_outside);
             stage::Compiled::new(&plugin.steps, networks, file.map(|file| Outside::new(file, layout)), layout)
         });
