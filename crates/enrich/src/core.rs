@@ -128,6 +128,7 @@ impl Enricher {
 
     /// The rows' strings were cleared: ids that are remembered mean nothing any more.
     pub fn forget_strings(&mut self) {
+        self.scratch.forget_strings();
         if let Some(places) = &mut self.places {
             places.forget_strings();
         }

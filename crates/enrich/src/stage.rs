@@ -153,6 +153,11 @@ impl Stage {
         Some(Self { shared: Arc::clone(shared), plugin, synthetic, scratch: Scratch::default(), rows })
     }
 
+    /// The rows' strings were cleared: ids that are remembered mean nothing any more.
+    pub fn forget_strings(&mut self) {
+        self.scratch.forget_strings();
+    }
+
     /// The rows that go to the plugin, as it sees them.
     pub fn apply(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings) -> (&Rows, KeptOut) {
         self.rows.clear();

@@ -41,10 +41,15 @@ const MOST_CONDITIONS: usize = 8;
 pub fn review(rules: &[Reviewed], problems: &mut Problems) {
     let skipped = skipped(rules);
     let mut taken: HashMap<(Vec<&str>, Option<Prefix>), u32> = HashMap::new();
+    // Few lengths occur, and only those need be looked up.
+    let mut lengths: Vec<u8> =
+        rules.iter().filter_map(|rule| rule.exporter).map(|prefix| prefix.length()).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
     for (number, rule) in (0..).zip(rules) {
         let conditions: Vec<&str> = rule.conditions.iter().map(String::as_str).collect();
         let earlier = subsets(&conditions)
-            .flat_map(|subset| around(rule.exporter).map(move |exporter| (subset.clone(), exporter)))
+            .flat_map(|subset| around(rule.exporter, &lengths).map(move |exporter| (subset.clone(), exporter)))
             .filter_map(|key| taken.get(&key).copied())
             .min();
         if let Some(earlier) = earlier.and_then(|earlier| rules.get(earlier as usize)) {
@@ -91,11 +96,11 @@ fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
     })
 }
 
-/// The prefixes that contain one, itself included, and "all exporters".
-fn around(exporter: Option<Prefix>) -> impl Iterator<Item = Option<Prefix>> {
+/// The prefixes of these lengths that contain one, itself included, and "all exporters".
+fn around(exporter: Option<Prefix>, lengths: &[u8]) -> impl Iterator<Item = Option<Prefix>> {
     let shorter = exporter.map(|prefix| {
-        let address = prefix.address();
-        (0..=prefix.length()).map(move |length| Some(Prefix::new(address, length)))
+        let fits = lengths.iter().copied().take_while(move |length| *length <= prefix.length());
+        fits.map(move |length| Some(Prefix::new(prefix.address(), length)))
     });
     shorter.into_iter().flatten().chain([None])
 }

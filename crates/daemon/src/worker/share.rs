@@ -131,6 +131,9 @@ impl Share {
 
     pub(crate) fn forget_strings(&mut self) {
         self.aggregator.forget_strings();
+        if let Some(stage) = &mut self.stage {
+            stage.forget_strings();
+        }
     }
 
     pub(crate) fn publish(&mut self) {

@@ -176,7 +176,37 @@ struct Places {
 pub struct Scratch {
     /// Labels that are put together.
     text: Vec<u8>,
+    /// By rule: the id of its label plus one; 0: not known yet.
+    labels: Vec<u32>,
     memo: Memo,
+}
+
+impl Scratch {
+    /// The rows' strings were cleared: known ids mean nothing any more.
+    pub fn forget_strings(&mut self) {
+        self.labels.clear();
+    }
+
+    /// The id of a rule's label, which is hashed only when it is not known yet.
+    #[inline]
+    fn label(&mut self, rule: u32, label: &[u8], strings: &mut Strings) -> u32 {
+        match self.labels.get(rule as usize) {
+            Some(known) if *known > 0 => *known - 1,
+            _ => self.learn(rule as usize, label, strings),
+        }
+    }
+
+    #[cold]
+    fn learn(&mut self, rule: usize, label: &[u8], strings: &mut Strings) -> u32 {
+        let id = strings.intern(label);
+        if self.labels.len() <= rule {
+            self.labels.resize(rule + 1, 0);
+        }
+        if let Some(place) = self.labels.get_mut(rule) {
+            *place = id.saturating_add(1);
+        }
+        id
+    }
 }
 
 /// A map for rows of one layout; workers share it.
@@ -206,7 +236,7 @@ impl Compiled {
         let view = View { row: row.as_row(), strings };
         let first = self.matcher.first_of_all(scope, &view, &mut Lazy::new(frames), &mut scratch.memo);
         if let Some(number) = first {
-            self.act(number, scope, row, strings, frames, &mut scratch.text);
+            self.act(number, scope, row, strings, frames, scratch);
         }
     }
 
@@ -218,11 +248,11 @@ impl Compiled {
         row: &mut RowMut<'_>,
         strings: &mut Strings,
         frames: &mut dyn Frames,
-        text: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) {
         let (mut tags, mut label) = ([None; 2], None);
         while let Some(action) = self.actions.get(number as usize) {
-            self.set(action, row, strings, text, &mut tags, &mut label);
+            self.set((number, action), row, strings, scratch, &mut tags, &mut label);
             let family = usize::from(scope.family() == Family::V6);
             // Jumps only lead forward.
             let jump = action.jumps.get(family).copied().flatten().filter(|target| *target > number);
@@ -244,10 +274,10 @@ impl Compiled {
     #[inline]
     fn set(
         &self,
-        action: &Action,
+        (number, action): (u32, &Action),
         row: &mut RowMut<'_>,
         strings: &mut Strings,
-        text: &mut Vec<u8>,
+        scratch: &mut Scratch,
         tags: &mut [Option<u64>; 2],
         label: &mut Option<u32>,
     ) {
@@ -264,8 +294,9 @@ impl Compiled {
         }
         if let (Some(new), true) = (&setters.label, self.places.label.is_some()) {
             *label = Some(match *label {
-                None => strings.intern(new),
+                None => scratch.label(number, new, strings),
                 Some(before) => {
+                    let text = &mut scratch.text;
                     text.clear();
                     text.extend_from_slice(strings.get(before));
                     text.push(b',');

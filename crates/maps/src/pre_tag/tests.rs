@@ -170,3 +170,28 @@ fn rules_that_nothing_reaches_are_told_apart_from_those_that_a_jump_reaches() {
     let many: String = (0..10_000).map(|n| format!("set_tag=1 ip=10.{}.{}.1 in=3\n", n / 200, n % 200)).collect();
     assert_eq!(review(&many), [0; 0]);
 }
+
+#[test]
+fn labels_are_right_again_after_strings_were_forgotten() {
+    let (map, _) = parse("set_label=a in=1\nset_label=b");
+    let mut fields = FieldSet::default();
+    fields.insert(Field::Label);
+    map.require(&mut fields);
+    let layout = Layout::new(&fields, &[]);
+    let compiled = map.compile(&layout, Sight::Rows);
+    let (mut strings, mut scratch) = (Strings::default(), Scratch::default());
+    for round in 0..4 {
+        let mut rows = Rows::new(&layout);
+        let mut row = rows.push(&vec![0; layout.words()]);
+        let scope = compiled.scope(Some(V4.parse().unwrap()));
+        compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut scratch);
+        let at = layout.offset(Field::Label).unwrap();
+        let id = u32::from_be_bytes(*row.octets()[at..].first_chunk().unwrap());
+        assert_eq!(strings.get(id), b"b", "round {round}");
+        if round == 1 {
+            strings.clear();
+            strings.intern(b"another");
+            scratch.forget_strings();
+        }
+    }
+}
