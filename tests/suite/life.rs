@@ -6,6 +6,7 @@ use crate::support::{
 use netflow::encode::{Message, field};
 use serde_json::json;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 use testkit::output::sum;
 use testkit::process::Signal;
@@ -123,15 +124,18 @@ fn a_templates_file_that_makes_no_sense_does_no_harm() {
     assert!(finished.log.contains("templates"), "{}", finished.log);
 }
 
+/// A capture file with those flows from one exporter.
+fn capture(version: Version, flows: &[Flow]) -> Vec<u8> {
+    let source = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 7), 999);
+    let target = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 2055);
+    let datagrams = Stream::new(version, 1, NOW).datagrams(flows).into_iter();
+    let datagrams: Vec<_> = datagrams.map(|datagram| (source, target, datagram)).collect();
+    capture_file::pcap(NOW, &datagrams)
+}
+
 #[test]
 fn a_capture_file_is_read_to_its_end() {
     let flows: Vec<Flow> = Flows::new(17).take(400).collect();
-    let target = "192.0.2.1:2055".parse().unwrap();
-    let datagrams: Vec<_> = Stream::new(Version::Ipfix, 1, NOW)
-        .datagrams(&flows)
-        .into_iter()
-        .map(|datagram| ("198.51.100.7:999".parse().unwrap(), target, datagram))
-        .collect();
     let setup = testkit::Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .config(
             "pcap_savefile: {dir}/flows.pcap
@@ -140,7 +144,7 @@ fn a_capture_file_is_read_to_its_end() {
              print_output: json
              print_output_file: {dir}/out.json",
         )
-        .file("flows.pcap", capture_file::pcap(NOW, &datagrams));
+        .file("flows.pcap", capture(Version::Ipfix, &flows));
     let all = total(&flows);
     for rounds in [1, 3] {
         let finished = setup.clone().more_config(&format!("pcap_savefile_replay: {rounds}")).run();
@@ -160,12 +164,6 @@ fn a_capture_file_is_read_to_its_end() {
 #[test]
 fn a_capture_file_waits_for_a_plugin_that_is_behind() {
     let flows: Vec<Flow> = Flows::new(19).take(20_000).collect();
-    let target = "192.0.2.1:2055".parse().unwrap();
-    let datagrams: Vec<_> = Stream::new(Version::V9, 1, NOW)
-        .datagrams(&flows)
-        .into_iter()
-        .map(|datagram| ("198.51.100.7:999".parse().unwrap(), target, datagram))
-        .collect();
     // Ten aggregates a table, so that tables are ready far faster than they are written.
     let setup = testkit::Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .config(
@@ -176,7 +174,7 @@ fn a_capture_file_waits_for_a_plugin_that_is_behind() {
              print_cache_entries: 1
              print_output_file: {dir}/out.json",
         )
-        .file("flows.pcap", capture_file::pcap(NOW, &datagrams));
+        .file("flows.pcap", capture(Version::V9, &flows));
     let finished = setup.run();
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
     let rows = finished.json("out.json");
