@@ -41,6 +41,8 @@ pub(crate) enum Op {
     Port { udp: Option<Src>, tcp: Option<Src>, proto: Option<Src>, to: usize },
     /// VXLAN and NVGRE ids.
     Segment { src: Src, vxlan: Option<usize>, nvgre: Option<usize> },
+    /// The only entry of an MPLS label stack: top and bottom are one.
+    Label { src: Src, top: Option<usize>, bottom: Option<usize> },
     /// MPLS label stack.
     Labels { entries: Box<[Src]>, top: Option<usize>, bottom: Option<usize>, stack: Option<usize> },
     /// SRv6 segments; `list`: a basic list, whose head is skipped.
@@ -170,7 +172,7 @@ impl Compiler<'_> {
         self.next_hop(variable);
         self.masks(variable);
         self.etype(frames);
-        self.vlan();
+        self.vlan(variable);
         self.ports();
         self.tunnel_ids();
         self.labels();
@@ -318,16 +320,23 @@ impl Compiler<'_> {
         if frames || self.first(&[256]).is_some() {
             return;
         }
-        if let Some(host) = self.offset(Field::SrcHost) {
+        let Some(host) = self.offset(Field::SrcHost) else { return };
+        // A template with room for IPv4 addresses alone tells the family of all its records.
+        let base: &[u8] = bytemuck::cast_slice(&self.base);
+        if base.get(host..host + 16) == Some(&address::V4_ZERO) {
+            self.set(to, &[0x08, 0x00]);
+        } else {
             self.ops.push(Op::Etype { host, to });
         }
     }
 
-    fn vlan(&mut self) {
+    /// The VLAN of the way that the record went; of the only one that the template has, whatever the way.
+    fn vlan(&mut self, variable: bool) {
         let Some(to) = self.offset(Field::Vlan) else { return };
-        let ways = [self.first(&[58, 243]), self.first(&[59, 254])];
-        if ways.iter().any(Option::is_some) {
-            self.ops.push(Op::Vlan { direction: self.first(&[61]), ways, to });
+        match [self.first(&[58, 243]), self.first(&[59, 254])] {
+            [None, None] => {}
+            [Some(src), None] | [None, Some(src)] => self.number(src, to, 2, variable),
+            ways => self.ops.push(Op::Vlan { direction: self.first(&[61]), ways, to }),
         }
     }
 
@@ -360,8 +369,10 @@ impl Compiler<'_> {
         }
         let entries: Box<[Src]> =
             sources::LABELS.filter_map(|element| self.first(&[element])).filter(|src| src.len == 3).collect();
-        if !entries.is_empty() {
-            self.ops.push(Op::Labels { entries, top, bottom, stack });
+        match (&*entries, stack) {
+            ([], _) => {}
+            ([src], None) => self.ops.push(Op::Label { src: *src, top, bottom }),
+            _ => self.ops.push(Op::Labels { entries, top, bottom, stack }),
         }
     }
 

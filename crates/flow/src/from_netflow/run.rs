@@ -178,6 +178,12 @@ impl Run<'_> {
                     put(row.octets(), *to, &[0, rest[4], rest[5], rest[6]]);
                 }
             }
+            Op::Label { src, top, bottom } => {
+                let label = ((record.number(*src) >> 4) as u32).to_be_bytes();
+                for to in [top, bottom].into_iter().flatten() {
+                    put(row.octets(), *to, &label);
+                }
+            }
             Op::Labels { entries, top, bottom, stack } => {
                 let mut labels = [0u8; 30];
                 let mut len = 0;
