@@ -4,9 +4,11 @@
 
 use aggregate::Aggregator;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use flow::from_netflow::{self, Decoder, Needs, Settings};
+use flow::from_netflow::{self, Decoder, Settings};
+use flow::needs::Needs;
 use flow::row::{FieldSet, Layout, Rows};
 use flow::schema::{Options, Schema, Selection};
+use flow::strings::Strings;
 use foldhash::fast::RandomState;
 use netflow::encode::{Message, field};
 use netflow::template::{Kind, Template};
@@ -64,6 +66,7 @@ fn datagrams() -> Vec<Vec<u8>> {
 
 struct Core {
     decoder: Decoder,
+    strings: Strings,
     rows: Rows,
     aggregator: Aggregator,
 }
@@ -79,6 +82,7 @@ fn core(words: &str) -> Core {
     let needs = Needs { layout: Arc::clone(&layout), customs: Arc::from([]), stamps: false };
     Core {
         decoder: Decoder::new(needs, Settings::default()),
+        strings: Strings::default(),
         rows: Rows::new(&layout),
         aggregator: Aggregator::new(schema, None, None, RandomState::default()),
     }
@@ -87,10 +91,11 @@ fn core(words: &str) -> Core {
 fn pass(core: &mut Core, datagrams: &[Vec<u8>], aggregate: bool) {
     let exporter = IpAddr::from([192, 0, 2, 1]);
     for datagram in datagrams {
-        let _ = core.decoder.datagram(exporter, datagram, 1_700_000_000_000_000, &mut core.rows);
+        let _ =
+            core.decoder.datagram(exporter, datagram, 1_700_000_000_000_000, &mut core.rows, &mut core.strings);
         if core.rows.len() >= 128 {
             if aggregate {
-                core.aggregator.add(&core.rows, core.decoder.strings());
+                core.aggregator.add(&core.rows, &core.strings);
             }
             core.rows.clear();
         }

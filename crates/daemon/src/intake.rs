@@ -1,6 +1,6 @@
 //! Where datagrams come from: opened before anything else starts, so that what arrives meanwhile waits in the kernel.
 
-use crate::worker::Worker;
+use crate::worker::{Datagrams, Worker};
 use plugins::outlet::Wake;
 use std::fmt;
 use std::sync::Arc;
@@ -95,8 +95,8 @@ impl Intake {
 }
 
 impl Source {
-    /// Works until the end.
-    pub(crate) fn run(self, worker: Worker) {
+    /// Works on datagrams until the end.
+    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>) {
         match self {
             Self::Udp(receiver) => worker.run_udp(receiver),
             #[cfg(feature = "pcap")]

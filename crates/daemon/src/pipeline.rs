@@ -1,4 +1,4 @@
-//! From the plugins' settings to rows, schemas, and one decoder and set of aggregators for each worker.
+//! From the plugins' settings to rows, schemas, and one set of aggregators for each worker.
 
 use crate::worker::{Bound, Share};
 use aggregate::aggregator::Span;
@@ -7,8 +7,9 @@ use aggregate::{Aggregator, Bins};
 use enrich::{Enricher, Stage};
 use flow::custom::Custom;
 use flow::field::Field;
-use flow::from_netflow::{self, Decoder, Needs};
-use flow::row::{FieldSet, Layout, Rows};
+use flow::needs::Needs;
+use flow::output::Output;
+use flow::row::{FieldSet, Layout};
 use flow::schema::{Options, Schema, Selection};
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
@@ -36,9 +37,13 @@ pub(crate) struct Aggregation {
     pub(crate) bound: Bound,
 }
 
+/// Adds the fields that a decoder needs to work out others; with the second argument, some plugin bins by time.
+pub(crate) type Require = fn(&mut FieldSet, bool);
+
 /// The compiled settings of a daemon.
 pub(crate) struct Pipeline {
     needs: Needs,
+    require: Require,
     pub(crate) schemas: Vec<Arc<Schema>>,
     plugins: Vec<Aggregation>,
     enrichment: Arc<enrich::Compiled>,
@@ -49,9 +54,8 @@ pub(crate) struct Pipeline {
 
 /// The parts of one worker.
 pub(crate) struct Parts {
-    pub(crate) decoder: Decoder,
     pub(crate) enricher: Enricher,
-    pub(crate) rows: Rows,
+    pub(crate) output: Output,
     /// In the order of the plugins.
     pub(crate) aggregators: Vec<(Aggregator, Option<Stage>, Bound)>,
 }
@@ -63,14 +67,15 @@ impl Pipeline {
         customs: Vec<Custom>,
         files: &enrich::Loaded,
         started: i64,
+        require: Require,
     ) -> Self {
-        Self::compile(plugins, customs.into(), files, RandomState::default(), started)
+        Self::compile(plugins, customs.into(), files, RandomState::default(), started, require)
     }
 
     /// The same with what the operator's files say now. Its tables can be merged with those of before.
     pub(crate) fn reloaded(&self, files: &enrich::Loaded) -> Self {
         let customs = Arc::clone(&self.needs.customs);
-        Self::compile(self.plugins.clone(), customs, files, self.hash.clone(), self.started)
+        Self::compile(self.plugins.clone(), customs, files, self.hash.clone(), self.started, self.require)
     }
 
     fn compile(
@@ -79,6 +84,7 @@ impl Pipeline {
         files: &enrich::Loaded,
         hash: RandomState,
         started: i64,
+        require: Require,
     ) -> Self {
         let mut fields = FieldSet::default();
         let mut stamps = false;
@@ -91,7 +97,7 @@ impl Pipeline {
             }
         }
         files.require(&mut fields);
-        from_netflow::require(&mut fields, stamps);
+        require(&mut fields, stamps);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
         let schema =
@@ -100,6 +106,7 @@ impl Pipeline {
             schemas: plugins.iter().map(schema).collect(),
             enrichment: Arc::new(files.compile(&layout)),
             needs: Needs { layout, customs, stamps },
+            require,
             plugins,
             hash,
             started,
@@ -132,7 +139,7 @@ impl Pipeline {
     }
 
     /// The parts of one more worker.
-    pub(crate) fn worker(&self, settings: &from_netflow::Settings) -> Parts {
+    pub(crate) fn worker(&self) -> Parts {
         let (enricher, stages) = Enricher::new(&self.enrichment);
         let plugins = self.plugins.iter().zip(&self.schemas).zip(stages);
         let aggregators = plugins.map(|((plugin, schema), stage)| {
@@ -143,11 +150,6 @@ impl Pipeline {
             let aggregator = Aggregator::new(Arc::clone(schema), bins, self.span(plugin), self.hash.clone());
             (aggregator, stage, plugin.bound)
         });
-        Parts {
-            aggregators: aggregators.collect(),
-            enricher,
-            rows: Rows::new(&self.needs.layout),
-            decoder: Decoder::new(self.needs.clone(), settings.clone()),
-        }
+        Parts { aggregators: aggregators.collect(), enricher, output: Output::new(&self.needs.layout) }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::intake::{PATIENCE, Source};
 use crate::pipeline::Pipeline;
-use crate::settings::{PluginKind, PluginSettings, Settings};
+use crate::settings::{Front, PluginKind, PluginSettings, Settings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{Equipment, ExporterReport, Message, Notices, Requests, Share, Snapshot, Worker};
+use crate::worker::{Equipment, Message, NetFlow, Report, Requests, Share, Snapshot, Worker};
 use crate::{Daemon, about};
 use capture::allow::AllowList;
 use config::Problems;
@@ -85,7 +85,7 @@ struct Service {
     /// Workers that work with what was read anew.
     adopted: usize,
     known: Vec<(std::net::IpAddr, netflow::template::Template)>,
-    reports: Vec<Vec<ExporterReport>>,
+    reports: Vec<Report>,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     _pid: Option<pid::PidFile>,
@@ -103,7 +103,7 @@ impl Service {
             Some(path) => Some(Arc::new(read_allow_list(path)?)),
             None => None,
         };
-        let restored = match &settings.templates_file {
+        let restored = match settings.front.templates_file() {
             Some(path) => read_templates(path)?,
             None => Vec::new(),
         };
@@ -127,13 +127,17 @@ impl Service {
         let requests = Arc::new(Requests::default());
         let started = (clock::now() / 1_000_000) as i64;
         let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-        let pipeline = Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, started);
+        let pipeline = Pipeline::new(
+            aggregations,
+            settings.customs.clone(),
+            &settings.files_read,
+            started,
+            settings.front.require(),
+        );
         let pipeline = Arc::new(pipeline);
         refuse_columns(&settings.plugins, &pipeline)?;
-        let templates = settings
-            .templates_file
-            .as_ref()
-            .map(|path| TemplatesFile::new(path.clone(), settings.files, &restored));
+        let templates = settings.front.templates_file();
+        let templates = templates.map(|path| TemplatesFile::new(path.clone(), settings.files, &restored));
         let mut service = Self {
             threads,
             events,
@@ -187,30 +191,35 @@ impl Service {
             self.start_plugin(plugin, Arc::clone(schema), memory, inlet, counters, pipeline)?;
         }
         for (number, ((source, _), outlets)) in opened.sources.into_iter().zip(outlets).enumerate() {
-            let mut parts = pipeline.worker(&self.settings.decode);
-            for (exporter, template) in restored {
-                parts.decoder.restore_template(*exporter, template.clone());
-            }
+            let parts = pipeline.worker();
             let shares: Vec<Share> = (parts.aggregators.into_iter().zip(outlets))
                 .map(|((aggregator, stage, bound), outlet)| Share::new(aggregator, stage, outlet, bound))
                 .collect();
             for (plugin, share) in self.plugins.iter_mut().zip(&shares) {
                 plugin.readers.push(share.reader());
             }
-            let requests = Arc::clone(&self.requests);
-            let stop = self.stop.clone();
-            let notices = Notices::new(self.settings.unchecked);
+            let counters = Counters::new();
+            self.workers.push(counters.reader());
             let equipment = Equipment {
-                decoder: parts.decoder,
                 enricher: parts.enricher,
-                rows: parts.rows,
+                output: parts.output,
                 shares,
                 allow: self.allow.clone(),
+                requests: Arc::clone(&self.requests),
+                messages: messages.clone(),
+                stop: self.stop.clone(),
+                counters,
             };
-            let worker = Worker::new(equipment, requests, messages.clone(), notices, stop);
-            self.workers.push(worker.reader());
+            let needs = pipeline.needs().clone();
+            let work: Box<dyn FnOnce() + Send> = match &self.settings.front {
+                Front::NetFlow(front) => {
+                    let netflow = NetFlow::new(needs, front.decode.clone(), restored, front.unchecked);
+                    let worker = Worker::new(netflow, equipment);
+                    Box::new(move || source.run(worker))
+                }
+            };
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
-            self.threads.spawn(format!("{}/w{number}", daemon.name), identity, move || source.run(worker))?;
+            self.threads.spawn(format!("{}/w{number}", daemon.name), identity, work)?;
         }
         Ok(())
     }
@@ -306,7 +315,7 @@ impl Service {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Report(exporters) => self.reports.push(exporters),
+            Message::Report(report) => self.reports.push(report),
             Message::Template(exporter, template) => {
                 if let Some(file) = &mut self.templates {
                     file.learn(exporter, template, clock::now());
@@ -330,9 +339,9 @@ impl Service {
                 Err(_) => break,
             }
         }
-        let exporters = self.reports.drain(..).flatten().collect();
         let now = clock::now() / 1_000_000;
-        statistics::print(&self.settings.listen, now, exporters, &self.workers, &self.plugins);
+        let reports = std::mem::take(&mut self.reports);
+        statistics::print(self.settings.listen.as_deref(), now, reports, &self.workers, &self.plugins);
         None
     }
 
@@ -458,7 +467,8 @@ pub(crate) fn check(settings: &Settings) -> Result<(), String> {
         read_allow_list(path)?;
     }
     let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-    let pipeline = Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, 0);
+    let pipeline =
+        Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, 0, settings.front.require());
     refuse_columns(&settings.plugins, &pipeline)
 }
 

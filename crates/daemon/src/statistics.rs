@@ -1,6 +1,6 @@
 //! What SIGUSR1 prints: per exporter, per worker and per plugin, and whether the sums close.
 
-use crate::worker::ExporterReport;
+use crate::worker::Report;
 use runtime::notice;
 use stats::{Reader, Scope, Snapshot};
 use std::net::SocketAddr;
@@ -14,18 +14,24 @@ pub(crate) struct PluginCounters {
 
 /// Prints everything. `listen`: where the daemon listens, as it stands in the lines; `now`: seconds since 1970.
 pub(crate) fn print(
-    listen: &str,
+    listen: Option<&str>,
     now: u64,
-    mut exporters: Vec<ExporterReport>,
+    reports: Vec<Report>,
     workers: &[Reader],
     plugins: &[PluginCounters],
 ) {
     notice!("+++");
+    let (mut exporters, mut interfaces) = (Vec::new(), Vec::new());
+    for report in reports {
+        exporters.extend(report.exporters);
+        interfaces.extend(report.interfaces);
+    }
     exporters.sort_by_key(|exporter| exporter.address);
     for e in &exporters {
         notice!(
-            "stats [{listen}] agent={}:{} time={now} packets={} bytes={} records={} seq_good={} seq_jmp_fwd={} \
+            "stats [{}] agent={}:{} time={now} packets={} bytes={} records={} seq_good={} seq_jmp_fwd={} \
              seq_jmp_bck={} seq_lost={}",
+            listen.unwrap_or_default(),
             e.address,
             e.domain,
             e.datagrams,
@@ -37,8 +43,19 @@ pub(crate) fn print(
             e.lost
         );
     }
+    for i in &interfaces {
+        notice!(
+            "stats [{}, {}] time={now} received_packets={} dropped_packets={}",
+            i.name,
+            i.index,
+            i.received,
+            i.dropped
+        );
+    }
     let all = Snapshot::sum(workers);
-    notice!("stats [{listen}] time={now} discarded_packets={}", all.family("datagrams_rejected_total"));
+    if let Some(listen) = listen {
+        notice!("stats [{listen}] time={now} discarded_packets={}", all.family("datagrams_rejected_total"));
+    }
     for (number, reader) in workers.iter().enumerate() {
         for line in stats::lines(&reader.snapshot(), Scope::Worker) {
             notice!("stats worker={number} {line}");

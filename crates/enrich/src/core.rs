@@ -3,13 +3,13 @@
 
 use crate::load::Compiled;
 use crate::networks::{self, Resolver, put};
-use crate::stage::Stage;
+use crate::sight::{Look, Sights};
+use crate::stage::{Origin, Stage};
 use filter::Synthetic;
 use flow::row::{self, RowMut, Rows};
 use flow::strings::Strings;
 use maps::by_exporter::Values;
 use maps::pre_tag::{Compiled as Tags, Scratch};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What is done to all rows, compiled for one layout.
@@ -87,15 +87,16 @@ impl Enricher {
         )
     }
 
-    /// Fills in the rows of one exporter: those from number `first` on.
+    /// Fills in the rows of one origin: those from its first on.
     #[inline]
-    pub fn apply(&mut self, exporter: IpAddr, rows: &mut Rows, first: usize, strings: &mut Strings) {
+    pub fn apply(&mut self, origin: Origin, rows: &mut Rows, strings: &mut Strings, sights: &dyn Sights) {
         if !self.idle {
-            self.enrich(exporter, rows, first, strings);
+            self.enrich(origin, rows, strings, sights);
         }
     }
 
-    fn enrich(&mut self, exporter: IpAddr, rows: &mut Rows, first: usize, strings: &mut Strings) {
+    fn enrich(&mut self, origin: Origin, rows: &mut Rows, strings: &mut Strings, sights: &dyn Sights) {
+        let Origin { first, exporter } = origin;
         let core = &self.shared.core;
         if let Some(networks) = &core.networks {
             networks.apply_all(rows, first, &mut self.networks);
@@ -103,10 +104,10 @@ impl Enricher {
         if !core.looks_at_rows() {
             return;
         }
-        let sampling = core.sampling.as_ref().map(|map| (map, map.scope(Some(exporter))));
-        let distinguishers = core.distinguishers.as_ref().map(|map| (map, map.scope(Some(exporter))));
-        let tags = core.tags.as_ref().map(|map| (map, map.scope(Some(exporter))));
-        for mut row in rows.iter_mut_from(first) {
+        let sampling = core.sampling.as_ref().map(|map| (map, map.scope(exporter)));
+        let distinguishers = core.distinguishers.as_ref().map(|map| (map, map.scope(exporter)));
+        let tags = core.tags.as_ref().map(|map| (map, map.scope(exporter)));
+        for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
             if core.samples {
                 let told = sampling.and_then(|(map, scope)| map.find(scope, row.as_row(), strings));
                 core.sample(&mut row, told);
@@ -121,7 +122,9 @@ impl Enricher {
                 places.apply(&mut row, strings);
             }
             if let Some((map, scope)) = tags {
-                map.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.scratch);
+                let mut look =
+                    Look { sights, row: number, synthetic: &mut self.synthetic, links: self.shared.links() };
+                map.apply(scope, &mut row, strings, &mut look, &mut self.scratch);
             }
         }
     }

@@ -9,10 +9,12 @@ mod core;
 pub mod lists;
 mod load;
 pub mod networks;
+mod sight;
 pub mod spec;
 mod stage;
 
 pub use core::Enricher;
 pub use load::{Compiled, Loaded};
 pub use maps::load::Context;
+pub use sight::{NoSights, Placed, Sights};
 pub use stage::{KeptOut, Origin, Stage};

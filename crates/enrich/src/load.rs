@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::lists::Octets;
 use crate::networks::{Outside, Resolver};
 use crate::spec::{NetworksSpec, PluginSpec, Spec};
-use crate::stage::{self, Filters, Steps};
+use crate::stage::{self, Filters, Sampling, Steps};
 use config::{Origin, Problems};
 use filter::Filter;
 use flow::field::Field;
@@ -34,6 +34,8 @@ pub struct Loaded {
     distinguishers: Option<FlowToRdMap>,
     places: Option<Database>,
     plugins: Vec<LoadedPlugin>,
+    sight: Sight,
+    links: Arc<[i32]>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,10 @@ impl Loaded {
         let places = core.geoip.as_deref().and_then(|path| reader.places(path));
         reader.route_maps(spec);
         let plugins = spec.plugins.iter().map(|plugin| reader.plugin(plugin, &core.networks)).collect();
-        Self { spec: spec.clone(), tags, networks, sampling, distinguishers, places, plugins }
+        let links =
+            if context.links.is_empty() { [filter::ETHERNET].into() } else { context.links.as_slice().into() };
+        let (spec, sight) = (spec.clone(), context.sight());
+        Self { spec, tags, networks, sampling, distinguishers, places, plugins, sight, links }
     }
 
     /// Warns of rules that no record can reach.
@@ -121,7 +126,7 @@ impl Loaded {
         let own = self.spec.plugins.iter().any(|plugin| plugin.networks.is_some());
         let apart = own && self.tags.is_none();
         let core = Core {
-            tags: self.tags.as_ref().map(|tags| tags.compile(layout, Sight::Rows)),
+            tags: self.tags.as_ref().map(|tags| tags.compile(layout, self.sight)),
             networks: Some(Resolver::new(spec.networks.sources, self.networks.clone(), layout))
                 .filter(|networks| !apart && !networks.is_idle()),
             sampling: self.sampling.as_ref().map(|map| map.compile(layout)),
@@ -142,9 +147,10 @@ impl Loaded {
             let networks = spec.networks.as_ref().or(apart.then_some(&self.spec.core.networks));
             let networks = networks.map(|own| Resolver::new(own.sources, plugin.networks.clone(), layout));
             let file = plugin.networks.clone().filter(|_| spec.zero_outside);
-            stage::Compiled::new(&plugin.steps, networks, file.map(|file| Outside::new(file, layout)), layout)
+            let outside = file.map(|file| Outside::new(file, layout));
+            stage::Compiled::new(&plugin.steps, networks, outside, layout, self.sight)
         });
-        Compiled { core, plugins: plugins.collect(), layout: layout.clone() }
+        Compiled { core, plugins: plugins.collect(), layout: layout.clone(), links: Arc::clone(&self.links) }
     }
 }
 
@@ -242,13 +248,15 @@ impl Reader<'_> {
             Some(Arc::new(Ports::parse(&file, &text, self.problems)))
         });
         let number = |word: &str| word.parse().ok();
-        let expression = spec.expression.as_ref().and_then(|(text, origin)| match Filter::compile(text) {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                let what = format!("aggregate_filter[{name}]: '{text}': {error}.");
-                let hint = "A libpcap expression, such as src net 192.0.2.0/24 and tcp.";
-                self.problems.fatal(origin, what, Some(hint.to_owned()));
-                None
+        let expression = spec.expression.as_ref().and_then(|(text, origin)| {
+            match Filter::compile_for_all(&self.context.links, text) {
+                Ok(filter) => Some(filter),
+                Err(error) => {
+                    let what = format!("aggregate_filter[{name}]: '{text}': {error}.");
+                    let hint = "A libpcap expression, such as src net 192.0.2.0/24 and tcp.";
+                    self.problems.fatal(origin, what, Some(hint.to_owned()));
+                    None
+                }
             }
         });
         let steps = Steps {
@@ -267,6 +275,7 @@ impl Reader<'_> {
             }),
             tos: self.list("tos_file", spec.tos.as_deref(), number),
             dscp: spec.dscp,
+            sampling: spec.sampling.map(|interval| Sampling { interval, renormalize: spec.renormalize }),
         };
         let networks = self.networks(spec.networks.as_ref().unwrap_or(core));
         LoadedPlugin { steps, networks }
@@ -279,6 +288,7 @@ pub struct Compiled {
     pub(crate) core: Core,
     plugins: Vec<Option<stage::Compiled>>,
     layout: Layout,
+    links: Arc<[i32]>,
 }
 
 impl Compiled {
@@ -290,6 +300,11 @@ impl Compiled {
     /// The stage of the plugin of that number, if it has one.
     pub(crate) fn plugin(&self, number: usize) -> Option<&stage::Compiled> {
         self.plugins.get(number)?.as_ref()
+    }
+
+    /// Link types of the frames that filters were compiled for.
+    pub(crate) fn links(&self) -> &[i32] {
+        &self.links
     }
 
     /// The layout of the rows.

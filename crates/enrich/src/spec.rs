@@ -3,6 +3,7 @@
 use crate::networks::Sources;
 use config::Origin;
 use config::keys::aggregation::NetSource;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// What is done to all rows, before plugins see them.
@@ -83,6 +84,10 @@ pub struct PluginSpec {
     pub tos: Option<PathBuf>,
     /// `tos_encode_as_dscp`: `tos_file` lists code points.
     pub dscp: bool,
+    /// `sampling_rate`: one row in so many is taken, at random.
+    pub sampling: Option<NonZeroU32>,
+    /// What is taken is multiplied by that.
+    pub renormalize: bool,
 }
 
 /// All of it.

@@ -3,16 +3,19 @@
 //! The order is that of pmacct's: tags first, then filters on what the record told, then what changes the values that are
 //! aggregated. A plugin for which nothing is to be done has no stage, and its rows are not copied.
 
+use crate::core::multiply;
 use crate::lists::Octets;
 use crate::networks::{Outside, Resolver, put};
+use crate::sight::{Look, Sights};
 use filter::{Filter, Synthetic};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut, Rows};
 use flow::strings::Strings;
-use maps::matcher::Sight;
+use maps::matcher::{Frames, Sight, View};
 use maps::pre_tag::{Compiled as Tags, LabelFilter, PreTagMap, Scratch, TagFilter};
 use rib::ports_file::Ports;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// The rows of one exporter in a batch: from row `first` to the next origin's.
@@ -20,8 +23,8 @@ use std::sync::Arc;
 pub struct Origin {
     /// Number of its first row.
     pub first: usize,
-    /// The exporter.
-    pub exporter: IpAddr,
+    /// The exporter; packets that were captured have none.
+    pub exporter: Option<IpAddr>,
 }
 
 /// Rows that a stage kept out.
@@ -31,6 +34,8 @@ pub struct KeptOut {
     pub tag: u64,
     /// By `aggregate_filter`.
     pub expression: u64,
+    /// By `sampling_rate`.
+    pub sampling: u64,
 }
 
 /// What a plugin's rows go through, before it is compiled for a layout.
@@ -44,6 +49,15 @@ pub(crate) struct Steps {
     pub(crate) protos: Option<Octets>,
     pub(crate) tos: Option<Octets>,
     pub(crate) dscp: bool,
+    pub(crate) sampling: Option<Sampling>,
+}
+
+/// `sampling_rate`: one row in so many is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sampling {
+    pub(crate) interval: NonZeroU32,
+    /// Its counters are multiplied by the interval.
+    pub(crate) renormalize: bool,
 }
 
 /// Which rows a plugin takes.
@@ -85,7 +99,7 @@ impl Steps {
     fn is_idle(&self) -> bool {
         let lists = self.ports.is_some() || self.protos.is_some() || self.tos.is_some();
         let tags = self.tags.is_some() || self.post_tag.is_some() || self.post_tag2.is_some();
-        !lists && !tags && self.filters.is_empty()
+        !lists && !tags && self.filters.is_empty() && self.sampling.is_none()
     }
 }
 
@@ -108,6 +122,7 @@ struct Places {
     ports: Vec<usize>,
     proto: Option<usize>,
     tos: Option<usize>,
+    sampling: Option<usize>,
 }
 
 impl Compiled {
@@ -117,6 +132,7 @@ impl Compiled {
         networks: Option<Resolver>,
         outside: Option<Outside>,
         layout: &Layout,
+        sight: Sight,
     ) -> Option<Self> {
         let networks = networks.filter(|networks| !networks.is_idle());
         if steps.is_idle() && networks.is_none() && outside.is_none() {
@@ -129,8 +145,9 @@ impl Compiled {
             ports: [Field::SrcPort, Field::DstPort].iter().filter_map(|field| layout.offset(*field)).collect(),
             proto: layout.offset(Field::Proto),
             tos: layout.offset(Field::Tos),
+            sampling: layout.offset(Field::SamplingRate),
         };
-        let tags = steps.tags.as_ref().map(|tags| tags.compile(layout, Sight::Rows));
+        let tags = steps.tags.as_ref().map(|tags| tags.compile(layout, sight));
         Some(Self { tags, networks, outside, steps: steps.clone(), places })
     }
 }
@@ -143,14 +160,34 @@ pub struct Stage {
     synthetic: Synthetic,
     scratch: Scratch,
     rows: Rows,
+    sampler: Sampler,
+}
+
+/// Takes one row in so many, at random, so that traffic with a period is not always met at the same point of it.
+#[derive(Clone, Debug)]
+struct Sampler {
+    /// None: all are taken.
+    interval: Option<NonZeroU32>,
+    random: fastrand::Rng,
+}
+
+impl Sampler {
+    fn new(sampling: Option<Sampling>) -> Self {
+        Self { interval: sampling.map(|sampling| sampling.interval), random: fastrand::Rng::new() }
+    }
+
+    #[inline]
+    fn leaves_out(&mut self) -> bool {
+        self.interval.is_some_and(|interval| self.random.u32(..interval.get()) != 0)
+    }
 }
 
 impl Stage {
     /// The stage of the plugin of that number, if it has one.
     pub(crate) fn new(shared: &Arc<crate::Compiled>, plugin: usize) -> Option<Self> {
-        shared.plugin(plugin)?;
+        let sampler = Sampler::new(shared.plugin(plugin)?.steps.sampling);
         let (synthetic, rows) = (Synthetic::new(shared.layout()), Rows::new(shared.layout()));
-        Some(Self { shared: Arc::clone(shared), plugin, synthetic, scratch: Scratch::default(), rows })
+        Some(Self { shared: Arc::clone(shared), plugin, synthetic, scratch: Scratch::default(), rows, sampler })
     }
 
     /// The rows' strings were cleared: ids that are remembered mean nothing any more.
@@ -159,20 +196,32 @@ impl Stage {
     }
 
     /// The rows that go to the plugin, as it sees them.
-    pub fn apply(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings) -> (&Rows, KeptOut) {
+    pub fn apply(
+        &mut self,
+        rows: &Rows,
+        origins: &[Origin],
+        strings: &mut Strings,
+        sights: &dyn Sights,
+    ) -> (&Rows, KeptOut) {
         self.rows.clear();
         let mut kept_out = KeptOut::default();
         let Some(stage) = self.shared.plugin(self.plugin) else { return (&self.rows, kept_out) };
-        let mut all = rows.iter();
+        let mut all = rows.iter().enumerate();
         for (number, origin) in origins.iter().enumerate() {
             let end = origins.get(number + 1).map_or(rows.len(), |next| next.first);
-            let scope = stage.tags.as_ref().map(|tags| tags.scope(Some(origin.exporter)));
-            for row in all.by_ref().take(end - origin.first) {
-                let mut row = self.rows.push_row(row);
-                if let (Some(tags), Some(scope)) = (&stage.tags, scope) {
-                    tags.apply(scope, &mut row, strings, &mut self.synthetic, &mut self.scratch);
+            let scope = stage.tags.as_ref().map(|tags| tags.scope(origin.exporter));
+            for (number, row) in all.by_ref().take(end - origin.first) {
+                if self.sampler.leaves_out() {
+                    kept_out.sampling += 1;
+                    continue;
                 }
-                if let Some(reason) = stage.keeps_out(&mut row, strings, &mut self.synthetic) {
+                let mut row = self.rows.push_row(row);
+                let mut look =
+                    Look { sights, row: number, synthetic: &mut self.synthetic, links: self.shared.links() };
+                if let (Some(tags), Some(scope)) = (&stage.tags, scope) {
+                    tags.apply(scope, &mut row, strings, &mut look, &mut self.scratch);
+                }
+                if let Some(reason) = stage.keeps_out(&mut row, strings, &mut look) {
                     *reason.count(&mut kept_out) += 1;
                     self.rows.pop();
                 } else {
@@ -202,7 +251,7 @@ impl Reason {
 
 impl Compiled {
     #[inline]
-    fn keeps_out(&self, row: &mut RowMut<'_>, strings: &Strings, synthetic: &mut Synthetic) -> Option<Reason> {
+    fn keeps_out(&self, row: &mut RowMut<'_>, strings: &Strings, look: &mut Look<'_>) -> Option<Reason> {
         let filters = &self.steps.filters;
         for (filter, place) in [(&filters.tag, self.places.tag), (&filters.tag2, self.places.tag2)] {
             if let Some(filter) = filter
@@ -217,10 +266,9 @@ impl Compiled {
                 return Some(Reason::Tag);
             }
         }
+        let view = View { row: row.as_row(), strings };
         match &filters.expression {
-            Some(filter) if !filter.matches(synthetic.frame_with(row.as_row(), strings)) => {
-                Some(Reason::Expression)
-            }
+            Some(filter) if !filter.sees(look.frame(&view)) => Some(Reason::Expression),
             _ => None,
         }
     }
@@ -234,6 +282,14 @@ impl Compiled {
             outside.apply(row);
         }
         let (steps, places) = (&self.steps, &self.places);
+        if let Some(sampling) = steps.sampling {
+            let interval = sampling.interval.get();
+            if sampling.renormalize {
+                multiply(row, interval);
+            }
+            let shown = if sampling.renormalize { 1 } else { interval };
+            put(row.octets(), places.sampling, &shown.to_be_bytes());
+        }
         if let Some(tag) = steps.post_tag {
             put(row.octets(), places.tag, &tag.to_be_bytes());
         }

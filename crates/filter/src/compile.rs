@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Link type of Ethernet (LINKTYPE_ETHERNET of libpcap).
-const ETHERNET: i32 = 1;
+pub const ETHERNET: i32 = 1;
 
 /// Most octets of an expression, some three seconds of libpcap's work at worst: with the length of the text the time that it
 /// takes grows with the square at least, and its recursion as well. Long lists of networks are better told in a networks_file,
@@ -20,8 +20,30 @@ pub const MAX_LEN: usize = 16 * 1024;
 #[derive(Clone, Debug)]
 pub struct Filter {
     program: Arc<Program>,
+    /// The link type that `program` is for.
+    link: i32,
+    /// The same expression for frames of other link types.
+    others: Arc<[(i32, Program)]>,
     hints: Arc<[Hint]>,
     fields: FieldSet,
+}
+
+/// A frame to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen<'a> {
+    /// What it starts with, by libpcap's number.
+    pub link: i32,
+    /// What was captured of it.
+    pub octets: &'a [u8],
+    /// Octets that it had on the wire.
+    pub length: u32,
+}
+
+impl<'a> Seen<'a> {
+    /// An Ethernet frame that is whole.
+    pub fn whole(octets: &'a [u8]) -> Self {
+        Self { link: ETHERNET, octets, length: u32::try_from(octets.len()).unwrap_or(u32::MAX) }
+    }
 }
 
 /// Why an expression cannot be used: what libpcap says, and where the fault is a common one, what would be right.
@@ -64,23 +86,48 @@ impl Filter {
     /// # Errors
     /// As [`Filter::compile`].
     pub fn compile_for(link: i32, text: &str) -> Result<Self, Error> {
-        let program = program(link, text)
-            .map_err(|error| Error { advice: error.advice.or_else(|| advice::of(text, &error.what)), ..error })?;
+        let program = advised(link, text)?;
         let mut fields = FieldSet::default();
         synthetic::require(text, &mut fields);
-        Ok(Self { program: Arc::new(program), hints: hints::read(text).into(), fields })
+        let hints = hints::read(text).into();
+        Ok(Self { program: Arc::new(program), link, others: [].into(), hints, fields })
     }
 
-    /// True when the frame matches, which is whole.
+    /// Compiles an expression for frames of several link types: of the first one, which must be able to express it, and of all
+    /// others that can, Ethernet among them.
+    ///
+    /// # Errors
+    /// As [`Filter::compile`], for the first link type. Without one it is compiled for Ethernet.
+    pub fn compile_for_all(links: &[i32], text: &str) -> Result<Self, Error> {
+        let (first, rest) = links.split_first().unwrap_or((&ETHERNET, &[]));
+        let mut filter = Self::compile_for(*first, text)?;
+        let mut others: Vec<(i32, Program)> = Vec::new();
+        for link in rest.iter().copied().chain([ETHERNET]) {
+            if link != *first
+                && others.iter().all(|(known, _)| *known != link)
+                && let Ok(program) = program(link, text)
+            {
+                others.push((link, program));
+            }
+        }
+        filter.others = others.into();
+        Ok(filter)
+    }
+
+    /// True when the frame matches, which is whole and of the first link type.
     #[inline]
     pub fn matches(&self, frame: &[u8]) -> bool {
         self.program.matches(frame, u32::try_from(frame.len()).unwrap_or(u32::MAX))
     }
 
-    /// True when the frame matches, of which `frame` is what was captured and `length` what was on the wire.
+    /// True when the frame matches. One of a link type that the expression was not compiled for does not.
     #[inline]
-    pub fn matches_cut(&self, frame: &[u8], length: u32) -> bool {
-        self.program.matches(frame, length)
+    pub fn sees(&self, seen: Seen<'_>) -> bool {
+        let program = match seen.link == self.link {
+            true => Some(&*self.program),
+            false => self.others.iter().find(|(link, _)| *link == seen.link).map(|(_, program)| program),
+        };
+        program.is_some_and(|program| program.matches(seen.octets, seen.length))
     }
 
     /// Adds the fields of rows that the packets of [`crate::Synthetic`] need for this expression.
@@ -94,6 +141,11 @@ impl Filter {
     pub fn hints(&self) -> &[Hint] {
         &self.hints
     }
+}
+
+fn advised(link: i32, text: &str) -> Result<Program, Error> {
+    program(link, text)
+        .map_err(|error| Error { advice: error.advice.or_else(|| advice::of(text, &error.what)), ..error })
 }
 
 #[cfg(feature = "pcap")]

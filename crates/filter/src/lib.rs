@@ -13,6 +13,6 @@ mod compile;
 mod hints;
 mod synthetic;
 
-pub use compile::{Error, Filter, MAX_LEN};
+pub use compile::{ETHERNET, Error, Filter, MAX_LEN, Seen};
 pub use hints::Hint;
 pub use synthetic::Synthetic;

@@ -5,6 +5,7 @@ use crate::load::{self, Context, Entry};
 use crate::matcher::{Captured, Lazy, Matcher, Rule, Scope, Sight, View};
 use crate::review::{self, Reviewed};
 use config::problem::{Origin, Problems};
+use filter::Seen;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
@@ -117,7 +118,7 @@ impl<T: Copy> Values<T> {
     pub fn find(&self, scope: Scope, row: Row<'_>, strings: &Strings) -> Option<T> {
         let view = View { row, strings };
         // These maps have no filters, so no packet is ever looked at.
-        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(&[])))?;
+        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(Seen::whole(&[]))))?;
         self.values.get(number as usize).copied()
     }
 }

@@ -179,7 +179,7 @@ impl Condition {
                 let first = octets(Field::DstMac).and_then(<[u8]>::first);
                 told(Some(Fact::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
             }
-            Self::Filter(filter) => filter.filter.matches(frame.octets(view)),
+            Self::Filter(filter) => filter.filter.sees(frame.seen(view)),
             Self::Communities { field, patterns } => {
                 let id = octets(*field).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
                 id.is_some_and(|id| fits(patterns, view.strings.get(id)))

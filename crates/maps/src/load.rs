@@ -3,7 +3,7 @@
 
 use crate::grammar::{self, Line, Pair};
 use crate::key::{self, Key, Need, Target};
-use crate::matcher::Rule;
+use crate::matcher::{Rule, Sight};
 use crate::value::{self, Wrong};
 use config::Daemon;
 use config::problem::{Origin, Problems};
@@ -20,7 +20,7 @@ pub struct Sources {
 }
 
 /// What a map needs to know about the rest of the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// The program.
     pub daemon: Daemon,
@@ -34,6 +34,8 @@ pub struct Context {
     pub label_as_map: bool,
     /// Rules of pre_tag_map without an exporter match those with IPv4 addresses alone (`pre_tag_map_dont_recirculate`).
     pub exporters_v4: bool,
+    /// Link types of the frames that filters look at, by libpcap's numbers; none: Ethernet.
+    pub links: Vec<i32>,
 }
 
 impl Context {
@@ -41,7 +43,23 @@ impl Context {
     pub fn new(daemon: Daemon) -> Self {
         let flow = matches!(daemon, Daemon::Nfacctd | Daemon::Sfacctd);
         let sources = Sources { flow, ..Sources::default() };
-        Self { daemon, tee: false, asn: sources, net: sources, label_as_map: false, exporters_v4: false }
+        Self {
+            daemon,
+            tee: false,
+            asn: sources,
+            net: sources,
+            label_as_map: false,
+            exporters_v4: false,
+            links: Vec::new(),
+        }
+    }
+
+    /// Where the packets come from that filters look at.
+    pub fn sight(&self) -> Sight {
+        match self.daemon {
+            Daemon::Pmacctd | Daemon::Uacctd | Daemon::Sfacctd => Sight::Packets,
+            _ => Sight::Rows,
+        }
     }
 
     /// True where routes are known.
@@ -288,7 +306,7 @@ mod tests {
         let (kept, problems) = told(&context, "set_tag=1 local_pref=3");
         assert!(kept.is_empty());
         assert!(problems[0].contains("'local_pref' requires 'nfacctd_as: [ bgp | longest ]' to be specified."));
-        let bgp = Context { asn: Sources { bgp: true, ..context.asn }, ..context };
+        let bgp = Context { asn: Sources { bgp: true, ..context.asn }, ..context.clone() };
         let text = "set_tag=1 local_pref=3\nset_tag=1 comms=65000:1.,65000:2\nset_tag=1 dst_roa=-valid\n\
                     set_tag=1 mpls_vpn_rd=0:1:1";
         assert_eq!(told(&bgp, text), (vec![1, 2, 3, 4], vec![]));

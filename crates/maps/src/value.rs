@@ -77,7 +77,7 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
             },
             hint: Some(format!("It takes: {}.", key.value)),
         }),
-        Target::Packet => filter(value).map(Condition::Filter),
+        Target::Packet => filter(value, context).map(Condition::Filter),
         Target::Communities(field) => {
             Ok(Condition::Communities { field, patterns: communities(value).ok_or_else(wrong)? })
         }
@@ -179,8 +179,8 @@ pub fn family_filter(text: &str) -> Option<Condition> {
     Some(Condition::Within { field: Field::SrcHost, prefix, fact: None, negated: false })
 }
 
-fn filter(text: &str) -> Result<PacketFilter, Wrong> {
-    match Filter::compile(text) {
+fn filter(text: &str, context: &Context) -> Result<PacketFilter, Wrong> {
+    match Filter::compile_for_all(&context.links, text) {
         Ok(filter) => Ok(PacketFilter { text: text.into(), filter: Arc::new(filter) }),
         Err(error) => {
             Err(Wrong { what: format!("malformed filter: {}", one_line(&error.to_string())), hint: None })

@@ -4,8 +4,9 @@
 //! by a second between datagrams.
 #![no_main]
 
-use flow::from_netflow::{self, Counts, Decoder, Needs, Settings};
+use flow::from_netflow::{self, Counts, Decoder, Settings};
 use flow::primitive::{Daemons, PRIMITIVES};
+use flow::needs::Needs;
 use flow::row::{FieldSet, Layout, Rows};
 use libfuzzer_sys::fuzz_target;
 use std::net::IpAddr;
@@ -62,6 +63,7 @@ fn add(all: &mut Counts, some: &Counts) {
 
 fuzz_target!(|input: &[u8]| {
     let (mut decoder, mut rows) = decoder();
+    let mut strings = flow::strings::Strings::default();
     let mut r = Reader::new(input);
     let mut all = Counts::default();
     let mut arrival = 1_700_000_000_000_000;
@@ -69,7 +71,7 @@ fuzz_target!(|input: &[u8]| {
     while let Some((source, datagram)) = datagram(&mut r) {
         arrival += 1_000_000;
         octets += datagram.len();
-        let opened = decoder.datagram(source, datagram, arrival, &mut rows).is_ok();
+        let opened = decoder.datagram(source, datagram, arrival, &mut rows, &mut strings).is_ok();
         let counts = decoder.take_counts();
         add(&mut all, &counts);
         assert!(opened || rows.is_empty(), "a datagram that is refused gives no rows");
@@ -80,7 +82,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(decoder.take_notices().len() <= 64);
         assert!(decoder.exporters().all(|exporter| exporter.templates().count() <= 2 * TEMPLATES));
         rows.clear();
-        decoder.trim_strings();
+        strings.clear();
     }
     assert!(decoder.exporters().count() <= 2);
     decoder.expire(arrival + 20_000_000);

@@ -7,6 +7,7 @@ use config::{Config, Key, Origin, Plugin, Problems};
 use enrich::Context;
 use enrich::networks::Sources;
 use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
+use std::num::NonZeroU32;
 
 /// What files and filters the configuration names. `plugins` are those that run, in their order.
 pub(super) fn read<'a>(
@@ -125,6 +126,8 @@ fn plugin_spec(plugin: &Plugin, core: &CoreSpec) -> PluginSpec {
         protocol: encode::protocols::number,
         tos: plugin.get(&maps::TOS_FILE),
         dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP),
+        sampling: plugin.get(&sampling::SAMPLING_RATE).and_then(NonZeroU32::new),
+        renormalize: core.renormalize,
     }
 }
 

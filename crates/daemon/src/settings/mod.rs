@@ -6,7 +6,7 @@ mod enrichment;
 
 use crate::Daemon;
 use crate::intake::{self, Intake};
-use crate::pipeline::{Aggregation, History};
+use crate::pipeline::{Aggregation, History, Require};
 use crate::statistics;
 use crate::worker::Bound;
 use aggregate::time_bin::Roundoff;
@@ -49,6 +49,38 @@ pub(crate) struct PluginSettings {
     pub(crate) aggregation: Aggregation,
 }
 
+/// How the daemon's input is read.
+#[derive(Clone, Debug)]
+pub(crate) enum Front {
+    /// As NetFlow and IPFIX.
+    NetFlow(NetFlowSettings),
+}
+
+/// How NetFlow and IPFIX are read.
+#[derive(Clone, Debug)]
+pub(crate) struct NetFlowSettings {
+    pub(crate) decode: from_netflow::Settings,
+    pub(crate) templates_file: Option<PathBuf>,
+    /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
+    pub(crate) unchecked: bool,
+}
+
+impl Front {
+    /// The fields that its decoder needs.
+    pub(crate) fn require(&self) -> Require {
+        match self {
+            Self::NetFlow(_) => from_netflow::require,
+        }
+    }
+
+    /// Where templates are kept for the next start.
+    pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::NetFlow(front) => front.templates_file.as_ref(),
+        }
+    }
+}
+
 /// The whole daemon.
 pub(crate) struct Settings {
     pub(crate) config_file: Option<PathBuf>,
@@ -63,17 +95,14 @@ pub(crate) struct Settings {
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
     pub(crate) intake: Intake,
-    /// How the intake stands in lines of statistics.
-    pub(crate) listen: String,
+    /// How the collector's port stands in lines of statistics.
+    pub(crate) listen: Option<String>,
     /// `maps_refresh`.
     pub(crate) reload: bool,
     /// `maps_watch`.
     pub(crate) watch: bool,
     pub(crate) allow_file: Option<PathBuf>,
-    pub(crate) templates_file: Option<PathBuf>,
-    pub(crate) decode: from_netflow::Settings,
-    /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
-    pub(crate) unchecked: bool,
+    pub(crate) front: Front,
     pub(crate) customs: Vec<Custom>,
     pub(crate) plugins: Vec<PluginSettings>,
     /// The operator's files: where they are, what else they need to know, and what they say.
@@ -116,16 +145,11 @@ impl Settings {
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
             intake: intake?,
-            listen,
+            listen: Some(listen),
             reload: config.core(&maps::MAPS_REFRESH),
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
-            templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
-            decode: from_netflow::Settings {
-                networks: enrichment.uses_protocol_networks(),
-                ..decode_settings(config)
-            },
-            unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
+            front: front(config, &enrichment),
             customs,
             plugins,
             enrichment,
@@ -220,6 +244,16 @@ fn savefile(config: &Config, _: PathBuf, problems: &mut Problems) -> Option<Inta
         Some("build it with the feature pcap".to_owned()),
     );
     None
+}
+
+fn front(config: &Config, enrichment: &enrich::spec::Spec) -> Front {
+    let decode =
+        from_netflow::Settings { networks: enrichment.uses_protocol_networks(), ..decode_settings(config) };
+    Front::NetFlow(NetFlowSettings {
+        decode,
+        templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
+        unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
+    })
 }
 
 fn decode_settings(config: &Config) -> from_netflow::Settings {

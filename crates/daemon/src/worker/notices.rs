@@ -15,7 +15,6 @@ pub(crate) struct Notices {
     refused: Limited,
     template: Limited,
     fault: Limited,
-    receive: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -23,7 +22,7 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn new(unchecked: bool) -> Self {
         let limited = || Limited::new(RATE);
-        Self { refused: limited(), template: limited(), fault: limited(), receive: limited(), unchecked }
+        Self { refused: limited(), template: limited(), fault: limited(), unchecked }
     }
 
     pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
@@ -40,12 +39,6 @@ impl Notices {
                     warn!(%exporter, held_back, "discarding a datagram: nfacctd_exporters_max is reached");
                 }
             }
-        }
-    }
-
-    pub(crate) fn receive_error(&self, error: &std::io::Error) {
-        if let Some(pass) = self.receive.pass() {
-            warn!(held_back = pass.held_back, "receiving failed: {error}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use aggregate::Aggregator;
 use aggregate::aggregator::Span;
-use enrich::{Origin, Stage};
+use enrich::{Origin, Sights, Stage};
 use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
@@ -66,10 +66,11 @@ impl Share {
         self.counters.reader()
     }
 
-    pub(crate) fn add(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings) {
+    pub(crate) fn add(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings, sights: &dyn Sights) {
         self.tally.add(Counter::RecordsReceived, rows.len() as u64);
         let Some(mut stage) = self.stage.take() else { return self.take_in(rows, strings) };
-        let (rows, kept_out) = stage.apply(rows, origins, strings);
+        let (rows, kept_out) = stage.apply(rows, origins, strings, sights);
+        self.tally.add(Counter::RecordsFilteredSampling, kept_out.sampling);
         self.tally.add(Counter::RecordsFilteredTag, kept_out.tag);
         self.tally.add(Counter::RecordsFilteredExpression, kept_out.expression);
         if !rows.is_empty() {

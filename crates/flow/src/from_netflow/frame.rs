@@ -1,11 +1,11 @@
 //! Sampled frames and packets inside records (elements 104, 313, 315).
 
-use super::Needs;
 use super::plan::Plan;
 use super::run::put;
 use crate::address;
 use crate::custom::Semantics;
 use crate::field::Field;
+use crate::needs::Needs;
 use crate::row::{self, RowMut};
 use crate::strings::Strings;
 use packet::{LinkType, Packet};

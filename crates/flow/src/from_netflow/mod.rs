@@ -18,27 +18,15 @@ pub use counts::{Counts, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 
-use crate::custom::Custom;
 use crate::field::Field;
-use crate::row::{FieldSet, Layout, Rows};
+use crate::needs::Needs;
+use crate::row::{FieldSet, Rows};
 use crate::strings::Strings;
 use foldhash::fast::RandomState;
 use netflow::datagram::{self, Reject};
 use netflow::template::Template;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
-
-/// What rows must hold.
-#[derive(Clone, Debug)]
-pub struct Needs {
-    /// Their layout.
-    pub layout: Arc<Layout>,
-    /// Custom primitives, by number.
-    pub customs: Arc<[Custom]>,
-    /// Some plugin bins by time.
-    pub stamps: bool,
-}
 
 /// Adds to `fields` what others of them are worked out from.
 pub fn require(fields: &mut FieldSet, stamps: bool) {
@@ -121,15 +109,11 @@ pub enum Refused {
     Exporters,
 }
 
-/// Octets of interned strings beyond which they are forgotten between batches.
-const MAX_STRINGS: usize = 64 << 20;
-
 /// Reads the datagrams of one worker.
 pub struct Decoder {
     needs: Needs,
     settings: Settings,
     exporters: HashMap<IpAddr, Exporter, RandomState>,
-    strings: Strings,
     counts: Counts,
     notices: Vec<Notice>,
     scratch: exporter::Scratch,
@@ -143,19 +127,20 @@ impl Decoder {
             needs,
             settings,
             exporters: HashMap::default(),
-            strings: Strings::default(),
             counts: Counts::default(),
             notices: Vec::new(),
         }
     }
 
-    /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows.
+    /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows, whose texts and
+    /// lists go to `strings`.
     pub fn datagram(
         &mut self,
         source: IpAddr,
         octets: &[u8],
         arrival: u64,
         rows: &mut Rows,
+        strings: &mut Strings,
     ) -> Result<(), Refused> {
         let datagram = datagram::open(octets).map_err(Refused::Header)?;
         let full = self.exporters.len() >= self.settings.max_exporters;
@@ -169,7 +154,7 @@ impl Decoder {
         let mut context = exporter::Context {
             needs: &self.needs,
             settings: &self.settings,
-            strings: &mut self.strings,
+            strings,
             counts: &mut self.counts,
             notices: &mut self.notices,
             scratch: &mut self.scratch,
@@ -182,25 +167,6 @@ impl Decoder {
     /// What its rows hold.
     pub fn needs(&self) -> &Needs {
         &self.needs
-    }
-
-    /// The strings whose ids rows hold.
-    pub fn strings(&self) -> &Strings {
-        &self.strings
-    }
-
-    /// The strings whose ids rows hold, to add to.
-    pub fn strings_mut(&mut self) -> &mut Strings {
-        &mut self.strings
-    }
-
-    /// Forgets all strings when they take too much memory; true when it did. Call it when no rows are left.
-    pub fn trim_strings(&mut self) -> bool {
-        let full = self.strings.size() > MAX_STRINGS;
-        if full {
-            self.strings.clear();
-        }
-        full
     }
 
     /// What was counted since the last call.

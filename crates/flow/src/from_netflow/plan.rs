@@ -4,13 +4,14 @@
 //! value, at two elements or at the exporter's options becomes an [`Op`]. In templates with elements of
 //! variable length places are known per record only; there every field is an op.
 
+use super::Settings;
 use super::copy::{self, Copy, Move};
 use super::sources::{self, Clock, Side};
-use super::{Needs, Settings};
 use crate::address;
 use crate::custom::Semantics;
 use crate::fact::{Fact, Facts};
 use crate::field::Field;
+use crate::needs::Needs;
 use crate::row::HEAD;
 use netflow::template::{self, Template};
 

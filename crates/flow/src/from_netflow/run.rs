@@ -3,8 +3,9 @@
 use super::known::{self, Known};
 use super::plan::{Op, Plan, SWAPPED, Src};
 use super::sources::Clock;
-use super::{Needs, Settings, copy, frame};
+use super::{Settings, copy, frame};
 use crate::address;
+use crate::needs::Needs;
 use crate::row::{self, RowMut, Rows};
 use crate::strings::Strings;
 use netflow::datagram::Header;

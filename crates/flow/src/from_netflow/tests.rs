@@ -4,8 +4,10 @@ use super::*;
 use crate::address;
 use crate::kind::Kind as ValueKind;
 use crate::row::{self, FieldSet, Layout, Rows};
+use crate::strings::Strings;
 use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
 use netflow::template::{Field as Specifier, Kind, VARIABLE};
+use std::sync::Arc;
 
 const NOW: u32 = 1_700_000_000;
 const ARRIVAL: u64 = 1_700_000_005_000_000;
@@ -13,6 +15,7 @@ const ARRIVAL: u64 = 1_700_000_005_000_000;
 /// A decoder for the fields of these primitives.
 struct Bench {
     decoder: Decoder,
+    strings: Strings,
     rows: Rows,
     layout: Arc<Layout>,
 }
@@ -27,11 +30,18 @@ impl Bench {
         require(&mut fields, false);
         let layout = Arc::new(Layout::new(&fields, &[]));
         let needs = Needs { layout: Arc::clone(&layout), customs: Arc::from([]), stamps: false };
-        Self { decoder: Decoder::new(needs, settings), rows: Rows::new(&layout), layout }
+        Self {
+            decoder: Decoder::new(needs, settings),
+            strings: Strings::default(),
+            rows: Rows::new(&layout),
+            layout,
+        }
     }
 
     fn send(&mut self, datagram: &[u8]) {
-        self.decoder.datagram([192, 0, 2, 1].into(), datagram, ARRIVAL, &mut self.rows).unwrap();
+        self.decoder
+            .datagram([192, 0, 2, 1].into(), datagram, ARRIVAL, &mut self.rows, &mut self.strings)
+            .unwrap();
     }
 
     /// Packets and octets of each row.
@@ -50,7 +60,7 @@ impl Bench {
             ValueKind::Rd => wire::RouteDistinguisher(octets.try_into().unwrap()).to_string(),
             kind if kind.is_interned() => {
                 let id = u32::from_be_bytes(octets.try_into().unwrap());
-                String::from_utf8_lossy(self.decoder.strings().get(id)).into_owned()
+                String::from_utf8_lossy(self.strings.get(id)).into_owned()
             }
             _ => netflow::record::number(octets).to_string(),
         };
@@ -230,7 +240,7 @@ fn label_stacks_end_at_the_bottom_bit() {
     assert_eq!(bench.column("mpls_label_bottom"), ["24"]);
     let at = bench.layout.offset(Field::MplsLabelStack).unwrap();
     let id = bench.rows.iter().next().unwrap().octets()[at..at + 4].try_into().unwrap();
-    assert_eq!(bench.decoder.strings().get(u32::from_be_bytes(id)), [0x03, 0xe8, 0x10, 0, 1, 0x81]);
+    assert_eq!(bench.strings.get(u32::from_be_bytes(id)), [0x03, 0xe8, 0x10, 0, 1, 0x81]);
 }
 
 #[test]
@@ -239,7 +249,8 @@ fn exporters_are_bounded() {
     let mut bench = Bench::new(&["src_host"], settings);
     let datagram = v5(0, NOW, 0, 0, &[V5Record::default()]);
     for n in 1..=4 {
-        let sent = bench.decoder.datagram([192, 0, 2, n].into(), &datagram, ARRIVAL, &mut bench.rows);
+        let sent =
+            bench.decoder.datagram([192, 0, 2, n].into(), &datagram, ARRIVAL, &mut bench.rows, &mut bench.strings);
         assert_eq!(sent, if n <= 2 { Ok(()) } else { Err(Refused::Exporters) });
     }
     assert_eq!(bench.rows.len(), 2);

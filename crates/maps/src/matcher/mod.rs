@@ -30,6 +30,7 @@ pub use memo::Memo;
 
 use crate::condition::Condition;
 use crate::prefix::{Bits, Family, Prefix, Tree};
+use filter::Seen;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
@@ -68,21 +69,21 @@ impl std::fmt::Debug for Lazy<'_> {
 /// Where the packets come from that filters look at.
 pub trait Frames {
     /// The packet of a row, from its link-layer header on.
-    fn frame(&mut self, view: &View<'_>) -> &[u8];
+    fn frame(&mut self, view: &View<'_>) -> Seen<'_>;
 }
 
 impl Frames for filter::Synthetic {
-    fn frame(&mut self, view: &View<'_>) -> &[u8] {
-        self.frame_with(view.row, view.strings)
+    fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
+        Seen::whole(self.frame_with(view.row, view.strings))
     }
 }
 
 /// The packet that a row was made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Captured<'a>(pub &'a [u8]);
+pub struct Captured<'a>(pub Seen<'a>);
 
 impl Frames for Captured<'_> {
-    fn frame(&mut self, _view: &View<'_>) -> &[u8] {
+    fn frame(&mut self, _view: &View<'_>) -> Seen<'_> {
         self.0
     }
 }
@@ -94,7 +95,7 @@ pub struct Lazy<'f> {
 
 enum State<'f> {
     Unmade(&'f mut dyn Frames),
-    Made(&'f [u8]),
+    Made(Seen<'f>),
 }
 
 impl<'f> Lazy<'f> {
@@ -105,13 +106,13 @@ impl<'f> Lazy<'f> {
     }
 
     /// The packet.
-    pub fn octets(&mut self, view: &View<'_>) -> &'f [u8] {
-        let octets = match std::mem::replace(&mut self.state, State::Made(&[])) {
+    pub fn seen(&mut self, view: &View<'_>) -> Seen<'f> {
+        let seen = match std::mem::replace(&mut self.state, State::Made(Seen::whole(&[]))) {
             State::Unmade(frames) => frames.frame(view),
-            State::Made(octets) => octets,
+            State::Made(seen) => seen,
         };
-        self.state = State::Made(octets);
-        octets
+        self.state = State::Made(seen);
+        seen
     }
 }
 

@@ -115,7 +115,7 @@ impl Rules {
                 let id = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
                 id.is_some_and(|id| condition::fits(patterns, view.strings.get(u32::from_be_bytes(*id))))
             }
-            Test::Filter(filter) => filter.filter.matches(frame.octets(view)),
+            Test::Filter(filter) => filter.filter.sees(frame.seen(view)),
         }
     }
 }

@@ -174,7 +174,7 @@ proptest! {
         let packet = synthetic.frame(seen.iter().next().unwrap()).to_vec();
         let rows = rows(&record, &layout);
         let view = View { row: rows.iter().next().unwrap(), strings: &strings };
-        let mut captured = Captured(&packet);
+        let mut captured = Captured(filter::Seen::whole(&packet));
         let wanted = first(&rules, &layout, None, 0, &view, &mut Lazy::new(&mut captured));
         let found = matcher.first(matcher.scope(None), 0, &view, &mut Lazy::new(&mut captured));
         prop_assert_eq!(found, wanted, "{} {:?}", text, record);
@@ -185,9 +185,9 @@ proptest! {
 struct Counted(u32);
 
 impl Frames for Counted {
-    fn frame(&mut self, _view: &View<'_>) -> &[u8] {
+    fn frame(&mut self, _view: &View<'_>) -> filter::Seen<'_> {
         self.0 += 1;
-        &[]
+        filter::Seen::whole(&[])
     }
 }
 

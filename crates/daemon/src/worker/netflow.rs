@@ -1,0 +1,142 @@
+//! NetFlow and IPFIX.
+
+use super::datagrams::{Datagrams, Read};
+use super::notices::Notices;
+use super::report::ExporterReport;
+use super::{Message, Protocol, Report};
+use capture::Datagram;
+use crossbeam_channel::Sender;
+use flow::from_netflow::{Decoder, Exporter, Refused, Settings};
+use flow::needs::Needs;
+use flow::output::Output;
+use netflow::datagram::Reject;
+use netflow::template::Template;
+use stats::{Counter, Tally};
+use std::net::IpAddr;
+
+/// The decoder of one worker, and what it says.
+pub(crate) struct NetFlow {
+    decoder: Decoder,
+    notices: Notices,
+    sets_pending: u64,
+    exporters: u64,
+}
+
+impl NetFlow {
+    /// A decoder that knows the templates that were known before the daemon started. `quiet`: no lines about versions and
+    /// sequence numbers.
+    pub(crate) fn new(needs: Needs, settings: Settings, known: &[(IpAddr, Template)], quiet: bool) -> Self {
+        let mut decoder = Decoder::new(needs, settings);
+        for (exporter, template) in known {
+            decoder.restore_template(*exporter, template.clone());
+        }
+        Self { decoder, notices: Notices::new(quiet), sets_pending: 0, exporters: 0 }
+    }
+}
+
+impl Datagrams for NetFlow {
+    const WHAT: &'static str = "NetFlow/IPFIX data";
+
+    #[inline]
+    fn datagram(&mut self, _number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
+        let exporter = datagram.source.ip();
+        let Output { rows, strings, .. } = output;
+        let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
+        if let Err(refused) = decoded {
+            self.notices.refused(exporter, refused);
+        }
+        Read { exporter, outcome: outcome(decoded) }
+    }
+}
+
+impl Protocol for NetFlow {
+    fn change_needs(&mut self, needs: Needs) {
+        if self.decoder.needs().layout != needs.layout {
+            self.decoder.change_needs(needs);
+        }
+    }
+
+    fn count(&mut self, tally: &mut Tally) {
+        let counts = self.decoder.take_counts();
+        for (counter, count) in [
+            (Counter::RecordsDecoded, counts.records),
+            (Counter::OptionsRecords, counts.options_records),
+            (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
+            (Counter::SetsWithdrawn, counts.sets_withdrawn),
+            (Counter::SetsHeld, counts.sets_kept),
+            (Counter::SetsRecovered, counts.sets_recovered),
+            (Counter::SetsExpired, counts.sets_expired),
+            (Counter::SetsCrowded, counts.sets_crowded),
+            (Counter::SetsAtShutdown, counts.sets_abandoned),
+            (Counter::TemplatesLearned, counts.templates_new),
+            (Counter::TemplatesChanged, counts.templates_changed),
+            (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
+            (Counter::TemplatesRejected, counts.templates_faulty),
+            (Counter::TemplatesEvicted, counts.templates_evicted),
+            (Counter::SequenceGaps, counts.sequence_gaps),
+            (Counter::SequenceLost, counts.sequence_lost),
+            (Counter::SequenceRestarts, counts.sequence_back),
+        ] {
+            tally.add(counter, count);
+        }
+        let gone = counts.sets_recovered + counts.sets_expired + counts.sets_crowded + counts.sets_abandoned;
+        self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
+        tally.set(Counter::SetsPending, self.sets_pending);
+        tally.set(Counter::Exporters, self.exporters);
+    }
+
+    fn tell(&mut self, messages: &Sender<Message>) {
+        for notice in self.decoder.take_notices() {
+            if let Some((exporter, template)) = self.notices.notice(notice) {
+                // The file of templates is written whole at the end; one that is lost here is in it then.
+                let _ = messages.try_send(Message::Template(exporter, template));
+            }
+        }
+    }
+
+    fn expire(&mut self, now: u64, _output: &mut Output) {
+        self.decoder.expire(now);
+        self.exporters = self.decoder.exporters().count() as u64;
+    }
+
+    fn end(&mut self) {
+        self.decoder.abandon();
+    }
+
+    fn report(&self) -> Report {
+        let report = |exporter: &Exporter| ExporterReport {
+            address: exporter.address,
+            domain: exporter.domain,
+            datagrams: exporter.datagrams,
+            octets: exporter.octets,
+            records: exporter.records,
+            good: exporter.sequence.good,
+            forward: exporter.sequence.forward,
+            back: exporter.sequence.back,
+            lost: exporter.sequence.lost,
+        };
+        // Exporters that are known by the templates file alone have sent nothing here.
+        let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
+        Report { exporters: seen.map(report).collect(), ..Report::default() }
+    }
+
+    fn templates(&self) -> Vec<(IpAddr, Template)> {
+        let of = |exporter: &Exporter| {
+            let address = exporter.address;
+            exporter.templates().map(|template| (address, template.clone())).collect::<Vec<_>>()
+        };
+        self.decoder.exporters().flat_map(of).collect()
+    }
+}
+
+/// The counter of what became of a datagram.
+fn outcome(decoded: Result<(), Refused>) -> Counter {
+    match decoded {
+        Ok(()) => Counter::DatagramsDecoded,
+        Err(Refused::Header(Reject::TooShort(_))) => Counter::DatagramsTooShort,
+        Err(Refused::Header(Reject::Version(_))) => Counter::DatagramsBadVersion,
+        Err(Refused::Header(Reject::Count { .. })) => Counter::DatagramsBadCount,
+        Err(Refused::Header(Reject::Length(_))) => Counter::DatagramsBadLength,
+        Err(Refused::Exporters) => Counter::DatagramsNoRoom,
+    }
+}

@@ -1,0 +1,29 @@
+//! What decoders fill.
+
+use crate::place::Place;
+use crate::row::{Layout, Rows};
+use crate::strings::Strings;
+
+/// Rows of a batch, the strings whose ids they hold, and the packets that they were made of.
+#[derive(Debug)]
+pub struct Output {
+    /// The rows.
+    pub rows: Rows,
+    /// Their texts and lists.
+    pub strings: Strings,
+    /// For each row its packet. Empty where no row has one.
+    pub places: Vec<Place>,
+}
+
+impl Output {
+    /// No rows yet; each will have that layout.
+    pub fn new(layout: &Layout) -> Self {
+        Self { rows: Rows::new(layout), strings: Strings::default(), places: Vec::new() }
+    }
+
+    /// Forgets the rows and their places, and keeps the strings.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.places.clear();
+    }
+}
