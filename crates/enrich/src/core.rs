@@ -106,8 +106,8 @@ impl Enricher {
         }
         let sampling = core.sampling.as_ref().map(|map| (map, map.scope(exporter)));
         let distinguishers = core.distinguishers.as_ref().map(|map| (map, map.scope(exporter)));
-        let tags = core.tags.as_ref().map(|map| (map, map.scope(exporter)));
-        for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
+        let each = core.samples || distinguishers.is_some() || self.places.is_some();
+        for mut row in rows.iter_mut_from(first).take(if each { usize::MAX } else { 0 }) {
             if core.samples {
                 let told = sampling.and_then(|(map, scope)| map.find(scope, row.as_row(), strings));
                 core.sample(&mut row, told);
@@ -121,11 +121,11 @@ impl Enricher {
             if let Some(places) = &mut self.places {
                 places.apply(&mut row, strings);
             }
-            if let Some((map, scope)) = tags {
-                let mut look =
-                    Look { sights, row: number, synthetic: &mut self.synthetic, links: self.shared.links() };
-                map.apply(scope, &mut row, strings, &mut look, &mut self.scratch);
-            }
+        }
+        if let Some(map) = &core.tags {
+            let (synthetic, links) = (&mut self.synthetic, self.shared.links());
+            let mut look = Look { sights, row: first, synthetic, links };
+            map.apply_all(map.scope(exporter), (rows, first), strings, &mut look, &mut self.scratch);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use filter::{Seen, Synthetic};
 use flow::place::Place;
-use maps::matcher::{Frames, View};
+use maps::matcher::{Frames, FramesOf, View};
 
 /// The packets of the rows of a batch.
 pub trait Sights {
@@ -58,5 +58,12 @@ impl Frames for Look<'_> {
             Some(seen) => seen,
             None => Seen::whole(self.synthetic.frame_with(view.row, view.strings)),
         }
+    }
+}
+
+impl FramesOf for Look<'_> {
+    fn frames(&mut self, row: usize) -> &mut dyn Frames {
+        self.row = row;
+        self
     }
 }

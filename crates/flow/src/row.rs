@@ -131,6 +131,18 @@ impl Rows {
         self.words.truncate(self.words.len().saturating_sub(self.stride));
     }
 
+    /// The last row.
+    pub fn last(&self) -> Option<Row<'_>> {
+        let start = self.words.len().checked_sub(self.stride)?;
+        self.words.get(start..).map(|words| Row { words })
+    }
+
+    /// The last row, to be changed.
+    pub fn last_mut(&mut self) -> Option<RowMut<'_>> {
+        let start = self.words.len().checked_sub(self.stride)?;
+        self.words.get_mut(start..).map(|words| RowMut { words })
+    }
+
     /// Adds a copy of the last row.
     pub fn push_copy(&mut self) -> RowMut<'_> {
         let start = self.words.len();
@@ -141,6 +153,26 @@ impl Rows {
     /// The rows, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         self.words.chunks_exact(self.stride).map(|words| Row { words })
+    }
+
+    /// The rows from that number on.
+    pub fn iter_from(&self, first: usize) -> impl ExactSizeIterator<Item = Row<'_>> {
+        let words = self.words.get(first * self.stride..).unwrap_or_default();
+        words.chunks_exact(self.stride).map(|words| Row { words })
+    }
+
+    /// The row of that number.
+    #[inline]
+    pub fn get(&self, number: usize) -> Option<Row<'_>> {
+        let start = number * self.stride;
+        self.words.get(start..start + self.stride).map(|words| Row { words })
+    }
+
+    /// The row of that number, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, number: usize) -> Option<RowMut<'_>> {
+        let start = number * self.stride;
+        self.words.get_mut(start..start + self.stride).map(|words| RowMut { words })
     }
 
     /// The rows, in order, to be changed.

@@ -83,6 +83,7 @@ pub fn number(octets: &[u8]) -> u64 {
     match *octets {
         [a] => u64::from(a),
         [a, b] => u64::from(u16::from_be_bytes([a, b])),
+        [a, b, c] => u64::from(u32::from_be_bytes([0, a, b, c])),
         [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
         [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         _ => octets.iter().fold(0, |number, octet| number << 8 | u64::from(*octet)),

@@ -22,11 +22,13 @@ mod index;
 mod memo;
 mod rule;
 mod run;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod word;
 
 pub use memo::Memo;
+pub use sweep::{FramesOf, Sweep};
 
 use crate::condition::Condition;
 use crate::prefix::{Bits, Family, Prefix, Tree};
@@ -172,6 +174,11 @@ impl Matcher {
     /// Compiles the rules for rows of this layout.
     pub fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Self {
         compile::compile(rules, layout, sight)
+    }
+
+    /// True when answers are worth remembering.
+    pub fn is_remembered(&self) -> bool {
+        !self.deciding.is_empty()
     }
 
     /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.

@@ -1,6 +1,6 @@
 //! The matcher gives the answers of its definition.
 
-use super::{Captured, Frames, Lazy, Matcher, Memo, Rule, Sight, View, first};
+use super::{Captured, Frames, FramesOf, Lazy, Matcher, Memo, Rule, Sight, Sweep, View, first};
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context};
 use config::Daemon;
@@ -164,6 +164,35 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_a_batch_are_found_as_one_by_one(
+        text in map(),
+        records in proptest::collection::vec(record(), 1..40),
+        start in 0usize..3,
+    ) {
+        let rules = rules(&text);
+        let layout = layout(&rules);
+        let matcher = Matcher::compile(&rules, &layout, Sight::Rows);
+        let strings = Strings::default();
+        let mut all = Rows::new(&layout);
+        for record in &records {
+            all.push_row(rows(record, &layout).iter().next().unwrap());
+        }
+        let start = start.min(records.len());
+        let mut sweep = Sweep::default();
+        for exporter in EXPORTERS {
+            let scope = matcher.scope(exporter.map(|text| text.parse().unwrap()));
+            let mut frames = Made(Synthetic::new(&layout));
+            matcher.sweep(scope, (&all, start), &strings, &mut frames, &mut sweep);
+            let found: Vec<_> = sweep.rules().collect();
+            let one = |row| {
+                let mut synthetic = Synthetic::new(&layout);
+                matcher.first(scope, 0, &View { row, strings: &strings }, &mut Lazy::new(&mut synthetic))
+            };
+            prop_assert_eq!(found, all.iter_from(start).map(one).collect::<Vec<_>>(), "{} {:?}", text, exporter);
+        }
+    }
+
+    #[test]
     fn captured_packets_need_not_agree_with_their_rows(text in map(), record in record(), seen in record()) {
         let rules = rules(&text);
         let layout = layout(&rules);
@@ -178,6 +207,15 @@ proptest! {
         let wanted = first(&rules, &layout, None, 0, &view, &mut Lazy::new(&mut captured));
         let found = matcher.first(matcher.scope(None), 0, &view, &mut Lazy::new(&mut captured));
         prop_assert_eq!(found, wanted, "{} {:?}", text, record);
+    }
+}
+
+/// Packets made of rows, whatever their number.
+struct Made(Synthetic);
+
+impl FramesOf for Made {
+    fn frames(&mut self, _row: usize) -> &mut dyn Frames {
+        &mut self.0
     }
 }
 

@@ -16,12 +16,12 @@ pub use filters::{LabelFilter, TagFilter};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Frames, Lazy, Matcher, Memo, Rule, Scope, Sight, View};
+use crate::matcher::{Frames, FramesOf, Lazy, Matcher, Memo, Rule, Scope, Sight, Sweep, View};
 use crate::prefix::{Family, Prefix};
 use crate::review::{self, Reviewed};
 use config::problem::{Origin, Problems};
 use flow::field::Field;
-use flow::row::{FieldSet, Layout, RowMut};
+use flow::row::{FieldSet, Layout, RowMut, Rows};
 use flow::strings::Strings;
 use setters::{Setters, Stack};
 use std::net::IpAddr;
@@ -179,6 +179,7 @@ pub struct Scratch {
     /// By rule: the id of its label plus one; 0: not known yet.
     labels: Vec<u32>,
     memo: Memo,
+    sweep: Sweep,
 }
 
 impl Scratch {
@@ -238,6 +239,31 @@ impl Compiled {
         if let Some(number) = first {
             self.act(number, scope, row, strings, frames, scratch);
         }
+    }
+
+    /// Applies the map to the rows from number `first` on.
+    pub fn apply_all(
+        &self,
+        scope: Scope,
+        (rows, first): (&mut Rows, usize),
+        strings: &mut Strings,
+        frames: &mut dyn FramesOf,
+        scratch: &mut Scratch,
+    ) {
+        let mut sweep = std::mem::take(&mut scratch.sweep);
+        if self.matcher.is_remembered() {
+            for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
+                self.apply(scope, &mut row, strings, frames.frames(number), scratch);
+            }
+        } else {
+            self.matcher.sweep(scope, (rows, first), strings, frames, &mut sweep);
+            for (number, rule) in (first..).zip(sweep.rules()) {
+                if let (Some(rule), Some(mut row)) = (rule, rows.get_mut(number)) {
+                    self.act(rule, scope, &mut row, strings, frames.frames(number), scratch);
+                }
+            }
+        }
+        scratch.sweep = sweep;
     }
 
     /// Does what a rule says, and those to which it leads.
