@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod about;
+mod counter_log;
 mod intake;
 mod pipeline;
 mod service;
@@ -39,6 +40,14 @@ pub const NFACCTD: Daemon = Daemon {
     title: "NetFlow Accounting Daemon",
     config: config::Daemon::Nfacctd,
     primitives: Daemons::NFACCTD,
+};
+
+/// The sFlow collector.
+pub const SFACCTD: Daemon = Daemon {
+    name: "sfacctd",
+    title: "sFlow Accounting Daemon",
+    config: config::Daemon::Sfacctd,
+    primitives: Daemons::SFACCTD,
 };
 
 /// Runs a daemon: its whole life, from the arguments of the process on.

@@ -2,11 +2,11 @@
 
 use crate::intake::{PATIENCE, Source};
 use crate::pipeline::Pipeline;
-use crate::settings::{Front, PluginKind, PluginSettings, Settings};
+use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{Equipment, Message, NetFlow, Report, Requests, Share, Snapshot, Worker};
-use crate::{Daemon, about};
+use crate::worker::{Equipment, Message, NetFlow, Report, Requests, Sflow, Share, Snapshot, Worker};
+use crate::{Daemon, about, counter_log};
 use capture::allow::AllowList;
 use config::Problems;
 use config::problem::{Problem, Severity};
@@ -19,7 +19,7 @@ use runtime::{clock, notify, pid, privileges, signals};
 use stats::{Counters, Reader};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -71,6 +71,8 @@ struct Service {
     events: runtime::events::Events,
     stop: Stop,
     requests: Arc<Requests>,
+    /// How often files that are written to were to be opened again.
+    reopenings: Arc<AtomicU64>,
     messages: Receiver<Message>,
     wakes: Vec<Wake>,
     workers: Vec<Reader>,
@@ -143,6 +145,7 @@ impl Service {
             events,
             stop,
             requests,
+            reopenings: Arc::default(),
             messages,
             wakes: opened.sources.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
             workers: Vec::new(),
@@ -176,6 +179,7 @@ impl Service {
         messages: &crossbeam_channel::Sender<Message>,
     ) -> std::io::Result<()> {
         let count = opened.sources.len();
+        let mut counters_of = self.start_counter_log(count)?;
         let mut outlets: Vec<Vec<Outlet>> = (0..count).map(|_| Vec::new()).collect();
         let plugins = self.settings.plugins.clone();
         for ((plugin, schema), memory) in plugins.iter().zip(&pipeline.schemas).zip(opened.memories) {
@@ -217,11 +221,27 @@ impl Service {
                     let worker = Worker::new(netflow, equipment);
                     Box::new(move || source.run(worker))
                 }
+                Front::Sflow(front) => {
+                    let sflow = Sflow::new(&needs, front.decode.clone(), counters_of.pop(), front.unchecked);
+                    let worker = Worker::new(sflow, equipment);
+                    Box::new(move || source.run(worker))
+                }
             };
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
             self.threads.spawn(format!("{}/w{number}", daemon.name), identity, work)?;
         }
         Ok(())
+    }
+
+    /// The thread that writes counters of sFlow, and what workers give it.
+    fn start_counter_log(&self, workers: usize) -> std::io::Result<Vec<counter_log::Lines>> {
+        let Front::Sflow(SflowSettings { counters: Some(settings), .. }) = &self.settings.front else {
+            return Ok(Vec::new());
+        };
+        let (lines, log) = counter_log::open(settings.clone(), workers, &self.reopenings);
+        let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
+        self.threads.spawn("counters".to_owned(), identity, move || log.run())?;
+        Ok(lines)
     }
 
     fn start_plugin(
@@ -264,7 +284,10 @@ impl Service {
                     info!("{} received. Exiting ...", signal.name());
                     break;
                 }
-                Event::Signal(Signal::Hangup) => runtime::log::reopen(),
+                Event::Signal(Signal::Hangup) => {
+                    runtime::log::reopen();
+                    self.reopenings.fetch_add(1, Ordering::AcqRel);
+                }
                 Event::Signal(Signal::User1) => {
                     self.requests.report.fetch_add(1, Ordering::AcqRel);
                     self.reports.clear();

@@ -18,8 +18,6 @@ pub enum Checked {
     Xconnect,
     /// tee_receivers.
     Tee,
-    /// pcap_interfaces_map.
-    PcapInterfaces,
     /// bgp_daemon_tag_map, bmp_daemon_tag_map.
     RoutingTag,
     /// telemetry_daemon_tag_map.
@@ -28,15 +26,8 @@ pub enum Checked {
 
 impl Checked {
     /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::BgpAgent,
-        Self::BgpSource,
-        Self::Xconnect,
-        Self::Tee,
-        Self::PcapInterfaces,
-        Self::RoutingTag,
-        Self::TelemetryTag,
-    ];
+    pub const ALL: &'static [Self] =
+        &[Self::BgpAgent, Self::BgpSource, Self::Xconnect, Self::Tee, Self::RoutingTag, Self::TelemetryTag];
 
     /// The keys of the map.
     pub fn keys(self) -> &'static [Key] {
@@ -45,7 +36,6 @@ impl Checked {
             Self::BgpSource => others::BGP_SOURCE,
             Self::Xconnect => others::XCONNECT,
             Self::Tee => others::TEE,
-            Self::PcapInterfaces => others::PCAP_INTERFACES,
             Self::RoutingTag => others::ROUTING_TAG,
             Self::TelemetryTag => others::TELEMETRY_TAG,
         }
@@ -58,7 +48,6 @@ impl Checked {
             Self::BgpSource => &["id", "ip"],
             Self::Xconnect => &["bgp_src", "bgp_dst"],
             Self::Tee => &["id"],
-            Self::PcapInterfaces => &["ifname"],
             Self::RoutingTag | Self::TelemetryTag => &[],
         }
     }
@@ -97,9 +86,7 @@ impl Checked {
                 (Self::Tee, "ip") => value.split(',').all(|receiver| {
                     receiver.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
                 }),
-                (Self::BgpAgent, "bgp_port")
-                | (Self::Tee, "id" | "src_port")
-                | (Self::PcapInterfaces, "ifindex") => {
+                (Self::BgpAgent, "bgp_port") | (Self::Tee, "id" | "src_port") => {
                     setting.decimal(problems)?;
                     true
                 }
@@ -136,7 +123,5 @@ mod tests {
         assert_eq!(good(Checked::Xconnect, Daemon::Pmbgpd, text), (2, 2));
         let text = "id=1 ip=192.0.2.1:2100,[::1]:99 balance-alg=rr\nid=2 ip=192.0.2.1\nid=0 ip=10.0.0.1:1\nid=3\nid=4 ip=a:1 zmq_address=b";
         assert_eq!(good(Checked::Tee, Daemon::Nfacctd, text), (1, 4));
-        let text = "ifname=eth0 ifindex=100 direction=in\nifindex=1\nifname=eth1 ifindex=0";
-        assert_eq!(good(Checked::PcapInterfaces, Daemon::Pmacctd, text), (1, 2));
     }
 }

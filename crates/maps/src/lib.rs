@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `pre_tag_map`, and filters on what it sets | [`pre_tag`] |
 //! | `sampling_map`, `flow_to_rd_map` | [`by_exporter`] |
-//! | maps of the correlation with routes, `tee_receivers`, `pcap_interfaces_map`, tag maps of other daemons | [`checked`] |
+//! | `pcap_interfaces_map` | [`interfaces`] |
+//! | maps of the correlation with routes, `tee_receivers`, tag maps of other daemons | [`checked`] |
 //!
 //! All share one grammar ([`grammar`]), tables of keys ([`key`]), the reading of rules ([`load`]) and the search for the first
 //! rule that matches ([`matcher`]).
@@ -15,6 +16,7 @@ pub mod by_exporter;
 pub mod checked;
 pub mod condition;
 pub mod grammar;
+pub mod interfaces;
 pub mod key;
 pub mod load;
 pub mod matcher;

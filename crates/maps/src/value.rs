@@ -53,7 +53,11 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
             Ok(Condition::Equal { field, value: octets, fact, negated })
         }
         Target::Direction => {
-            // Rows have a third value for "not told", so the way in is whatever is not the way out.
+            if context.daemon != Daemon::Nfacctd {
+                let value = octets(key, Field::Direction, value).flatten();
+                return Ok(Condition::Equal { field: Field::Direction, value, fact: None, negated });
+            }
+            // Rows have a third value for "not told", and in flow records the way in is whatever is not the way out.
             let out = octets(key, Field::Direction, "1").flatten();
             let inward = decimal(value, 0, 1).ok_or_else(wrong)? == 0;
             Ok(Condition::Equal { field: Field::Direction, value: out, fact: None, negated: inward != negated })

@@ -1,11 +1,30 @@
 //! IP headers and what of the transport accounting needs.
 
-use crate::Packet;
+use crate::{Packet, ethertype};
 use std::net::IpAddr;
 use wire::{Reader, Truncated};
 
 /// Most extension headers of IPv6 that are followed.
 const MAX_EXTENSIONS: usize = 16;
+/// Octets of an IPv4 header without options.
+const V4_HEADER: usize = 20;
+/// Octets of the fixed IPv6 header.
+const V6_HEADER: u32 = 40;
+/// The option of hop-by-hop headers that tells the length of a jumbogram (RFC 2675), and its own length.
+const JUMBO: [u8; 2] = [0xc2, 4];
+
+const TCP: u8 = 6;
+
+/// Where a fragment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// Identification: 16 bits in IPv4, 32 in IPv6.
+    pub id: u32,
+    /// Octets of the packet before this part of it.
+    pub offset: u16,
+    /// More parts follow.
+    pub more: bool,
+}
 
 /// What an IP header tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +37,36 @@ pub struct Ip {
     pub protocol: u8,
     /// Type of service, or traffic class.
     pub tos: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
     /// Flow label of IPv6; 0 in IPv4.
     pub flow_label: u32,
     /// Octets of the packet with its IP header, as the header tells.
     pub length: u32,
-    /// A fragment that is not the first: it has no ports.
-    pub fragment: bool,
+    /// The header tells no length: segmentation offload leaves it to the network card.
+    pub unsized_: bool,
+    /// It is a part of a packet.
+    pub fragment: Option<Fragment>,
 }
 
+impl Ip {
+    /// True for parts of packets that do not begin with the transport header.
+    pub fn is_later_fragment(&self) -> bool {
+        self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    }
+}
+
+/// Reads IP of the version that its first half octet tells.
+pub(crate) fn any<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    match r.rest().first().map(|octet| octet >> 4) {
+        Some(4) => packet.etype = Some(ethertype::IPV4),
+        Some(6) => packet.etype = Some(ethertype::IPV6),
+        _ => return Ok(()),
+    }
+    decode(r, packet)
+}
+
+#[inline]
 pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let at = r.at();
     let (ip, transport) = match r.rest().first().map(|octet| octet >> 4) {
@@ -35,23 +76,28 @@ pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<
     };
     packet.offsets.l3 = Some(at);
     packet.ip = Some(ip);
-    if let (false, Some(mut r)) = (ip.fragment, transport) {
+    if let (false, Some(mut r)) = (ip.is_later_fragment(), transport) {
         return l4(ip.protocol, &mut r, packet);
     }
     Ok(())
 }
 
 /// RFC 791. The second part is what follows the header, if it is there.
+#[inline]
 fn v4<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
-    let [first, tos, l0, l1, _, _, f0, f1, _, protocol, _, _] = r.array()?;
+    let [first, tos, l0, l1, i0, i1, f0, f1, ttl, protocol, _, _] = r.array()?;
     let source = IpAddr::from(r.array::<4>()?);
     let destination = IpAddr::from(r.array::<4>()?);
-    let fragment = u16::from_be_bytes([f0, f1]) & 0x1fff != 0;
+    let bits = u16::from_be_bytes([f0, f1]);
+    let (offset, more) = (bits << 3, bits & 0x2000 != 0);
+    let fragment =
+        (offset > 0 || more).then_some(Fragment { id: u16::from_be_bytes([i0, i1]).into(), offset, more });
     let length = u32::from(u16::from_be_bytes([l0, l1]));
-    let ip = Ip { source, destination, protocol, tos, flow_label: 0, length, fragment };
+    let unsized_ = length == 0 && protocol == TCP;
+    let ip = Ip { source, destination, protocol, tos, ttl, flow_label: 0, length, unsized_, fragment };
     // Options, by the header's length in words; less than five is wrong, and what follows is not known then.
     let header = usize::from(first & 0x0f) * 4;
-    let transport = header.checked_sub(20).filter(|options| r.take(*options).is_ok()).map(|_| *r);
+    let transport = header.checked_sub(V4_HEADER).filter(|options| r.take(*options).is_ok()).map(|_| *r);
     Ok((ip, transport))
 }
 
@@ -59,51 +105,65 @@ fn v4<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
 fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     let word = r.u32()?;
     let payload = r.u16()?;
-    let [mut protocol, _] = r.array()?;
-    let source = IpAddr::from(r.array::<16>()?);
-    let destination = IpAddr::from(r.array::<16>()?);
-    let mut fragment = false;
+    let [protocol, ttl] = r.array()?;
+    let mut ip = Ip {
+        source: IpAddr::from(r.array::<16>()?),
+        destination: IpAddr::from(r.array::<16>()?),
+        protocol,
+        tos: (word >> 20) as u8,
+        ttl,
+        flow_label: word & 0xf_ffff,
+        length: u32::from(payload) + V6_HEADER,
+        unsized_: false,
+        fragment: None,
+    };
     let mut transport = Some(*r);
     for _ in 0..MAX_EXTENSIONS {
         // Hop-by-hop, routing, fragment, authentication, destination, mobility, HIP, Shim6.
-        if fragment || !matches!(protocol, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140) {
+        if ip.is_later_fragment() || !matches!(ip.protocol, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140) {
             break;
         }
-        let Ok([next, length, f0, f1]) = r.array() else {
-            transport = None;
-            break;
-        };
-        let rest = match protocol {
-            44 => {
-                fragment = u16::from_be_bytes([f0, f1]) & 0xfff8 != 0;
-                4
-            }
-            51 => (usize::from(length) + 2) * 4 - 4,
-            _ => (usize::from(length) + 1) * 8 - 4,
-        };
-        protocol = next;
-        transport = r.take(rest).ok().map(|_| *r);
+        transport = extension(&mut ip, payload, r).ok();
         if transport.is_none() {
             break;
         }
     }
-    let ip = Ip {
-        source,
-        destination,
-        protocol,
-        tos: (word >> 20) as u8,
-        flow_label: word & 0xf_ffff,
-        length: u32::from(payload) + 40,
-        fragment,
-    };
+    ip.unsized_ = payload == 0 && ip.length == V6_HEADER && ip.protocol == TCP;
     Ok((ip, transport))
 }
 
+/// Reads an extension header, the number of which is the protocol so far.
+fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Result<Reader<'a>, Truncated> {
+    let [next, length, f0, f1] = r.array()?;
+    let rest = match ip.protocol {
+        44 => 4,
+        51 => (usize::from(length) + 2) * 4 - 4,
+        _ => (usize::from(length) + 1) * 8 - 4,
+    };
+    let body = r.take(rest)?;
+    match (ip.protocol, body) {
+        (44, [a, b, c, d]) => {
+            let bits = u16::from_be_bytes([f0, f1]);
+            let (offset, more) = (bits & 0xfff8, bits & 1 != 0);
+            let id = u32::from_be_bytes([*a, *b, *c, *d]);
+            // One that is whole all the same needs no other parts (RFC 6946).
+            ip.fragment = (offset > 0 || more).then_some(Fragment { id, offset, more });
+        }
+        (0, [a, b, c, d, ..]) if payload == 0 && [f0, f1] == JUMBO => {
+            ip.length = u32::from_be_bytes([*a, *b, *c, *d]).saturating_add(V6_HEADER);
+        }
+        _ => {}
+    }
+    ip.protocol = next;
+    Ok(*r)
+}
+
+#[inline]
 fn l4<'a>(protocol: u8, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     packet.offsets.l4 = Some(r.at());
     let header = *r;
     match protocol {
-        6 => {
+        TCP => {
             packet.ports = Some((r.u16()?, r.u16()?));
             r.take(8)?;
             let [offset, flags] = r.array()?;
@@ -123,6 +183,11 @@ fn l4<'a>(protocol: u8, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(
             if header.left() >= len {
                 packet.offsets.payload = Some(header.at() + len);
             }
+        }
+        // ICMP: type and code.
+        1 | 58 => {
+            packet.icmp = Some((r.u8()?, r.u8()?));
+            packet.offsets.payload = Some(header.at());
         }
         _ => packet.offsets.payload = Some(r.at()),
     }

@@ -5,18 +5,23 @@
 //!
 //! | layer | read |
 //! |---|---|
-//! | link | Ethernet (with LLC/SNAP), raw IP, BSD loopback, Linux cooked 1 and 2, PPP |
-//! | tags | 802.1Q, 802.1ad, MPLS, PPPoE |
-//! | network | IPv4 with options, IPv6 with its extension headers, fragments |
-//! | transport | TCP, UDP, UDP-Lite, SCTP, DCCP; ICMP has no ports |
+//! | link | Ethernet (with LLC/SNAP), raw IP, BSD loopback, Linux cooked, PPP, Cisco HDLC, frame relay, 802.11, token ring, FDDI, ... ([`LinkType::ALL`]) |
+//! | tags | 802.1Q, 802.1ad, E-tag, VN-tag, 802.1ah, MACsec without encryption, NSH, MPLS, PPPoE |
+//! | network | IPv4 with options, IPv6 with its extension headers, fragments, jumbograms |
+//! | transport | ports of TCP, UDP, UDP-Lite, SCTP, DCCP; type and code of ICMP |
+//! | tunnels | on demand: [`tunnel`] |
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 mod ip;
 mod link;
 pub mod pointer;
+mod tags;
+#[cfg(test)]
+mod tests;
+pub mod tunnel;
 
-pub use ip::Ip;
+pub use ip::{Fragment, Ip};
 pub use link::LinkType;
 
 /// EtherTypes (IEEE 802 numbers).
@@ -37,10 +42,31 @@ pub mod ethertype {
     pub const MPLS_UPSTREAM: u16 = 0x8848;
     /// PPPoE session.
     pub const PPPOE: u16 = 0x8864;
+    /// 802.1ah, provider backbone bridges.
+    pub const PBB: u16 = 0x88e7;
+    /// 802.1AE, MACsec.
+    pub const MACSEC: u16 = 0x88e5;
+    /// 802.1BR, bridge port extension.
+    pub const E_TAG: u16 = 0x893f;
+    /// Cisco's VN-tag.
+    pub const VN_TAG: u16 = 0x8926;
+    /// Network service header (RFC 8300).
+    pub const NSH: u16 = 0x894f;
+    /// Ethernet frames (RFC 1701).
+    pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
+    /// PPP (RFC 2637).
+    pub const PPP: u16 = 0x880b;
+    /// ERSPAN, types I and II.
+    pub const ERSPAN: u16 = 0x88be;
+    /// ERSPAN, type III.
+    pub const ERSPAN_III: u16 = 0x22eb;
 }
 
 /// Most VLAN tags and most MPLS labels that are followed.
 const MAX_TAGS: usize = 16;
+
+/// Most Ethernet headers inside each other that are followed.
+const MAX_NESTED: u8 = 4;
 
 /// Where layers start, in octets from the start of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +98,7 @@ pub struct Packet<'a> {
     pub etype: Option<u16>,
     /// Tag control information of the outermost VLAN tag.
     pub outer_tag: Option<u16>,
-    /// That of the innermost, where there are several.
+    /// That of the innermost, if there are several.
     pub inner_tag: Option<u16>,
     /// MPLS label stack entries, four octets each, top first.
     pub labels: &'a [u8],
@@ -80,16 +106,31 @@ pub struct Packet<'a> {
     pub ip: Option<Ip>,
     /// Ports: source, destination.
     pub ports: Option<(u16, u16)>,
+    /// Type and code of ICMP.
+    pub icmp: Option<(u8, u8)>,
     /// TCP flags: the low octet.
     pub tcp_flags: u8,
     /// Where layers start.
     pub offsets: Offsets,
+    /// Ethernet headers that were read: frames may lie in frames, but not for ever.
+    nested: u8,
 }
 
 impl<'a> Packet<'a> {
     /// VLAN id of the outermost tag.
     pub fn vlan(&self) -> Option<u16> {
         self.outer_tag.map(|tag| tag & 0x0fff)
+    }
+
+    /// Octets of the IP packet, of whose frame `wire_length` octets were on the wire. They are what the header tells; where it leaves
+    /// the length to the network card, they are what the frame has.
+    #[inline]
+    pub fn ip_length(&self, wire_length: u32) -> u64 {
+        match (self.ip, self.offsets.l3) {
+            (Some(ip), Some(at)) if ip.unsized_ => u64::from(wire_length).saturating_sub(at as u64),
+            (Some(ip), _) => u64::from(ip.length),
+            _ => 0,
+        }
     }
 
     /// What the transport carries, as far as it is there.
@@ -99,85 +140,24 @@ impl<'a> Packet<'a> {
 }
 
 /// Reads a frame of that link type.
+#[inline]
 pub fn decode(link: LinkType, frame: &[u8]) -> Packet<'_> {
-    let mut packet = Packet { frame, ..Packet::default() };
     let mut r = wire::Reader::new(frame);
-    // A frame that ends early leaves in the packet what was read before.
-    let _ = link::decode(link, &mut r, &mut packet);
+    decode_in(frame, |packet| link::decode(link, &mut r, packet))
+}
+
+/// What is read of a frame. If it ends early, that is what was read before.
+#[inline]
+fn decode_in<'a>(
+    frame: &'a [u8],
+    read: impl FnOnce(&mut Packet<'a>) -> Result<(), wire::Truncated>,
+) -> Packet<'a> {
+    let mut packet = Packet { frame, ..Packet::default() };
+    let _ = read(&mut packet);
     packet
 }
 
 /// Reads an IP packet that has no link layer.
 pub fn decode_ip(octets: &[u8]) -> Packet<'_> {
     decode(LinkType::RAW, octets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::net::IpAddr;
-
-    /// Ethernet, two VLAN tags, IPv4, TCP SYN+ACK.
-    fn tagged_tcp() -> Vec<u8> {
-        let mut f = vec![2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa]; // destination, source
-        f.extend([0x88, 0xa8, 0x60, 100, 0x81, 0, 0, 200, 8, 0]); // priority 3, 100; 200; IPv4
-        f.extend([0x45, 40, 0, 40, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-        f.extend([4, 210, 1, 187, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x12, 0x20, 0, 0, 0, 0, 0]);
-        f
-    }
-
-    #[test]
-    fn tags_addresses_ports_and_flags_are_read() {
-        let frame = tagged_tcp();
-        let p = decode(LinkType::ETHERNET, &frame);
-        assert_eq!((p.vlan(), p.inner_tag, p.etype), (Some(100), Some(200), Some(ethertype::IPV4)));
-        let ip = p.ip.unwrap();
-        assert_eq!((ip.source, ip.protocol, ip.tos, ip.length), (IpAddr::from([10, 0, 0, 1]), 6, 40, 40));
-        assert_eq!((p.ports, p.tcp_flags), (Some((1234, 443)), 0x12));
-        assert_eq!(p.payload(), &[] as &[u8]);
-    }
-
-    #[test]
-    fn ipv6_extension_headers_are_skipped_to_the_transport() {
-        let mut f = vec![0x60, 0x12, 0x34, 0x56, 0, 24, 0, 64]; // payload 24, hop-by-hop next
-        f.extend([0x20; 32]);
-        f.extend([17, 0, 0, 0, 0, 0, 0, 0]); // hop-by-hop: 8 octets, then UDP
-        f.extend([0, 9, 0, 10, 0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
-        let mut f2 = f.clone();
-        let p = decode_ip(&f);
-        let ip = p.ip.unwrap();
-        assert_eq!((ip.protocol, ip.flow_label, ip.length, ip.tos), (17, 0x23456, 64, 1));
-        assert_eq!((p.ports, p.payload()), (Some((9, 10)), &[1, 2, 3, 4, 5, 6, 7, 8][..]));
-        f2[6] = 44; // fragment header: offset 8
-        f2[40..48].copy_from_slice(&[17, 0, 0, 9, 0, 0, 0, 1]);
-        let p = decode_ip(&f2);
-        assert_eq!((p.ports, p.ip.unwrap().fragment), (None, true));
-    }
-
-    #[test]
-    fn mpls_labels_lead_to_ip() {
-        let mut f = vec![0; 12];
-        f.extend([0x88, 0x47, 0, 1, 0, 64, 0, 0, 0x21, 64]); // labels 16, 2 (bottom)
-        f.extend([0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0, 2, 0, 8, 0, 0]);
-        let p = decode(LinkType::ETHERNET, &f);
-        assert_eq!((p.labels.len(), p.ports), (8, Some((1, 2))));
-    }
-
-    proptest! {
-        #[test]
-        fn a_cut_frame_tells_nothing_that_the_whole_does_not(cut in 0usize..62) {
-            let frame = tagged_tcp();
-            let (whole, part) = (decode(LinkType::ETHERNET, &frame), decode(LinkType::ETHERNET, &frame[..cut]));
-            prop_assert!(part.ip.is_none() || part.ip == whole.ip);
-            prop_assert!(part.ports.is_none() || part.ports == whole.ports);
-            prop_assert!(part.src_mac.is_none() || part.src_mac == whole.src_mac);
-        }
-
-        #[test]
-        fn any_octets_end(link in 0u32..300, frame in prop::collection::vec(any::<u8>(), 0..200)) {
-            let packet = decode(LinkType(link), &frame);
-            prop_assert!(packet.payload().len() <= frame.len());
-        }
-    }
 }

@@ -1,147 +1,247 @@
-//! Link layers and the tags between them and IP.
+//! Link layers.
 
-use crate::{MAX_TAGS, Packet, ethertype, ip};
+use crate::{MAX_NESTED, Packet, ethertype, ip, tags};
 use wire::{Reader, Truncated};
 
 /// A link type (`LINKTYPE_` values of the tcpdump project).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkType(pub u32);
 
-impl LinkType {
-    /// BSD loopback: the family in the sender's byte order.
-    pub const NULL: Self = Self(0);
-    /// Ethernet.
-    pub const ETHERNET: Self = Self(1);
-    /// PPP, with or without HDLC framing.
-    pub const PPP: Self = Self(9);
-    /// PPP in HDLC framing.
-    pub const PPP_HDLC: Self = Self(50);
-    /// Raw IP.
-    pub const RAW: Self = Self(101);
-    /// OpenBSD loopback: the family in network byte order.
-    pub const LOOP: Self = Self(108);
-    /// Linux cooked.
-    pub const LINUX_SLL: Self = Self(113);
-    /// Raw IPv4.
-    pub const IPV4: Self = Self(228);
-    /// Raw IPv6.
-    pub const IPV6: Self = Self(229);
-    /// Linux cooked, version 2.
-    pub const LINUX_SLL2: Self = Self(276);
+/// Declares the link types that are read, with their names.
+macro_rules! links {
+    ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal;)*) => {
+        impl LinkType {
+            $($(#[$doc])* pub const $name: Self = Self($number);)*
+
+            /// All that are read, with their names.
+            pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $text)),*];
+        }
+    };
 }
+
+links! {
+    /// BSD loopback: the family in the sender's byte order.
+    NULL = 0 "BSD loopback";
+    /// Ethernet.
+    ETHERNET = 1 "Ethernet";
+    /// IEEE 802.5 token ring.
+    TOKEN_RING = 6 "token ring";
+    /// PPP, with or without HDLC framing.
+    PPP = 9 "PPP";
+    /// FDDI.
+    FDDI = 10 "FDDI";
+    /// Raw IP, as some systems write it.
+    RAW_BSD = 12 "raw IP";
+    /// Raw IP, as OpenBSD writes it.
+    RAW_OPENBSD = 14 "raw IP";
+    /// PPP in HDLC framing.
+    PPP_HDLC = 50 "PPP in HDLC framing";
+    /// A PPPoE session without its Ethernet header.
+    PPP_ETHER = 51 "PPPoE";
+    /// Raw IP.
+    RAW = 101 "raw IP";
+    /// Cisco HDLC.
+    CISCO_HDLC = 104 "Cisco HDLC";
+    /// IEEE 802.11.
+    IEEE_802_11 = 105 "802.11";
+    /// Frame relay.
+    FRAME_RELAY = 107 "frame relay";
+    /// OpenBSD loopback: the family in network byte order.
+    LOOP = 108 "OpenBSD loopback";
+    /// Linux cooked.
+    LINUX_SLL = 113 "Linux cooked";
+    /// IEEE 802.11 behind a radiotap header.
+    RADIOTAP = 127 "802.11 with radiotap";
+    /// MPLS.
+    MPLS = 219 "MPLS";
+    /// Solaris' IPNET.
+    IPNET = 226 "Solaris ipnet";
+    /// Raw IPv4.
+    IPV4 = 228 "raw IPv4";
+    /// Raw IPv6.
+    IPV6 = 229 "raw IPv6";
+    /// Linux' netfilter log.
+    NFLOG = 239 "netfilter log";
+    /// IP over InfiniBand.
+    IPOIB = 242 "IP over InfiniBand";
+    /// Linux cooked, version 2.
+    LINUX_SLL2 = 276 "Linux cooked v2";
+}
+
+impl LinkType {
+    /// What it is called, if frames of it can be read.
+    pub fn name(self) -> Option<&'static str> {
+        Self::ALL.iter().find(|(link, _)| *link == self).map(|(_, name)| *name)
+    }
+}
+
+/// An attribute of a netfilter log frame: the packet.
+const NFLOG_PAYLOAD: u16 = 9;
+/// Octets of the global routing header before an InfiniBand frame.
+const GRH: usize = 40;
 
 pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match link {
         LinkType::ETHERNET => ethernet(r, packet),
-        // 12 and 14 are what some systems write for raw IP.
-        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 | LinkType(12 | 14) => any_ip(r, packet),
+        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => {
+            ip::any(r, packet)
+        }
         LinkType::NULL | LinkType::LOOP => {
             r.u32()?;
             // The families of IPv6 differ between systems; the IP header tells as well.
-            any_ip(r, packet)
+            ip::any(r, packet)
         }
         LinkType::LINUX_SLL => {
             r.take(6)?;
-            let address = r.array::<8>()?;
-            let [a, b, c, d, e, f, ..] = address;
+            let [a, b, c, d, e, f, ..] = r.array::<8>()?;
             packet.src_mac = Some([a, b, c, d, e, f]);
             let etype = r.u16()?;
-            tagged(etype, r, packet)
+            tags::follow(etype, r, packet)
         }
         LinkType::LINUX_SLL2 => {
             let etype = r.u16()?;
             r.take(10)?;
             let [a, b, c, d, e, f, ..] = r.array::<8>()?;
             packet.src_mac = Some([a, b, c, d, e, f]);
-            tagged(etype, r, packet)
+            tags::follow(etype, r, packet)
         }
         LinkType::PPP | LinkType::PPP_HDLC => {
             if r.rest().starts_with(&[0xff, 3]) {
                 r.take(2)?;
             }
-            ppp(r, packet)
+            tags::ppp(r, packet)
+        }
+        LinkType::PPP_ETHER => {
+            r.take(6)?;
+            tags::ppp(r, packet)
+        }
+        LinkType::CISCO_HDLC => {
+            r.take(2)?;
+            let etype = r.u16()?;
+            tags::follow(etype, r, packet)
+        }
+        LinkType::MPLS => {
+            packet.etype = Some(ethertype::MPLS);
+            tags::mpls(r, packet)
+        }
+        LinkType::IPNET => {
+            r.take(24)?;
+            ip::any(r, packet)
+        }
+        LinkType::IPOIB => {
+            r.take(GRH)?;
+            let etype = r.u16()?;
+            r.take(2)?;
+            tags::follow(etype, r, packet)
+        }
+        LinkType::NFLOG => nflog(r, packet),
+        LinkType::FDDI => {
+            r.take(1)?;
+            macs(r, packet)?;
+            tags::llc(r, packet)
+        }
+        LinkType::TOKEN_RING => {
+            r.take(2)?;
+            macs(r, packet)?;
+            // The group bit of the source says that routing information follows, whose first octet has its length.
+            if let Some([first, ..]) = &mut packet.src_mac
+                && *first & 0x80 != 0
+            {
+                *first &= 0x7f;
+                let length = usize::from(r.rest().first().copied().unwrap_or(0) & 0x1f);
+                r.take(length)?;
+            }
+            tags::llc(r, packet)
+        }
+        LinkType::FRAME_RELAY => frame_relay(r, packet),
+        LinkType::IEEE_802_11 => wifi(r, packet),
+        LinkType::RADIOTAP => {
+            let [_, _, low, high] = r.array()?;
+            r.take(usize::from(u16::from_le_bytes([low, high])).saturating_sub(4))?;
+            wifi(r, packet)
         }
         _ => Ok(()),
     }
 }
 
-fn ethernet<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+pub(crate) fn ethernet<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    if packet.nested == MAX_NESTED {
+        return Ok(());
+    }
+    packet.nested += 1;
+    macs(r, packet)?;
+    let etype = r.u16()?;
+    tags::follow(etype, r, packet)
+}
+
+fn macs<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     packet.offsets.mac = Some(r.at());
     packet.dst_mac = Some(r.array()?);
     packet.src_mac = Some(r.array()?);
-    let etype = r.u16()?;
-    tagged(etype, r, packet)
+    Ok(())
 }
 
-/// What follows an EtherType; values below 1536 are lengths of 802.3 frames.
-fn tagged<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    for _ in 0..MAX_TAGS {
-        match etype {
-            ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD => {
-                packet.offsets.vlan = packet.offsets.vlan.or(Some(r.at()));
-                let tag = r.u16()?;
-                match packet.outer_tag {
-                    None => packet.outer_tag = Some(tag),
-                    Some(_) => packet.inner_tag = Some(tag),
-                }
-                etype = r.u16()?;
-            }
-            0..1536 => {
-                // LLC with SNAP and no organization carries an EtherType (RFC 1042).
-                let mut llc = *r;
-                if llc.array::<6>() != Ok([0xaa, 0xaa, 3, 0, 0, 0]) {
-                    return Ok(());
-                }
-                *r = llc;
-                etype = r.u16()?;
-            }
-            _ => break,
+/// Attributes behind family, version and group, in the byte order of the machine that captured, which is little-endian unless
+/// that makes no sense.
+fn nflog<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    r.take(4)?;
+    let is_little = matches!(*r.rest(), [low, high, ..] if u16::from_le_bytes([low, high]) as usize <= r.left());
+    while !r.is_empty() {
+        let ([a, b, c, d], number) =
+            (r.array::<4>()?, if is_little { u16::from_le_bytes } else { u16::from_be_bytes });
+        let (length, kind) = (usize::from(number([a, b])), number([c, d]) & 0x7fff);
+        let mut body = r.within(length.saturating_sub(4))?;
+        if kind == NFLOG_PAYLOAD {
+            return ip::any(&mut body, packet);
         }
-    }
-    packet.etype = Some(etype);
-    match etype {
-        ethertype::IPV4 | ethertype::IPV6 => ip::decode(r, packet),
-        ethertype::MPLS | ethertype::MPLS_UPSTREAM => mpls(r, packet),
-        ethertype::PPPOE => {
-            r.take(6)?;
-            ppp(r, packet)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Behind a PPP protocol number of one or two octets (RFC 1661 section 6.5).
-fn ppp<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let mut protocol = u16::from(r.u8()?);
-    if protocol & 1 == 0 {
-        protocol = protocol << 8 | u16::from(r.u8()?);
-    }
-    match protocol {
-        0x21 | 0x57 => any_ip(r, packet),
-        0x0281 | 0x0283 => mpls(r, packet),
-        _ => Ok(()),
-    }
-}
-
-/// A label stack and what is behind it: IP, by the first half octet (RFC 4928).
-fn mpls<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let start = *r;
-    packet.offsets.mpls = Some(r.at());
-    for count in 1..=MAX_TAGS {
-        let [_, _, last, _] = r.array()?;
-        packet.labels = start.rest().get(..count * 4).unwrap_or(&[]);
-        if last & 1 == 1 {
-            return any_ip(r, packet);
-        }
+        r.take(length.next_multiple_of(4).saturating_sub(length.max(4)))?;
     }
     Ok(())
 }
 
-fn any_ip<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    match r.rest().first().map(|octet| octet >> 4) {
-        Some(4) => packet.etype = Some(ethertype::IPV4),
-        Some(6) => packet.etype = Some(ethertype::IPV6),
-        _ => return Ok(()),
+/// A Q.922 address of two octets or more, then NLPID (RFC 2427).
+fn frame_relay<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    while r.u8()? & 1 == 0 {}
+    if r.u8()? != 3 {
+        return Ok(());
     }
-    ip::decode(r, packet)
+    let mut kind = r.u8()?;
+    if kind == 0 {
+        kind = r.u8()?;
+    }
+    match kind {
+        0xcc | 0x8e => ip::any(r, packet),
+        0x80 => {
+            let [a, b, c] = r.array()?;
+            let etype = r.u16()?;
+            if [a, b, c] == [0, 0, 0] { tags::follow(etype, r, packet) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A data frame of 802.11 that is not encrypted (IEEE 802.11-2020 section 9.3.2).
+pub(crate) fn wifi<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    let [control, flags, _, _] = r.array()?;
+    let [one, two, three] = [r.array::<6>()?, r.array()?, r.array()?];
+    r.take(2)?;
+    let (is_data, is_quality, is_null) = (control & 0x0c == 0x08, control & 0x80 != 0, control & 0x40 != 0);
+    let (to, from, is_protected) = (flags & 1 != 0, flags & 2 != 0, flags & 0x40 != 0);
+    let four = if to && from { Some(r.array::<6>()?) } else { None };
+    (packet.dst_mac, packet.src_mac) = match (to, from) {
+        (false, false) => (Some(one), Some(two)),
+        (false, true) => (Some(one), Some(three)),
+        (true, false) => (Some(three), Some(two)),
+        (true, true) => (Some(three), four),
+    };
+    if !is_data || is_null || is_protected {
+        return Ok(());
+    }
+    if is_quality {
+        r.take(2)?;
+        if flags & 0x80 != 0 {
+            r.take(4)?;
+        }
+    }
+    tags::llc(r, packet)
 }

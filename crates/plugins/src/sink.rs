@@ -98,6 +98,18 @@ pub fn style(plugin: &Plugin) -> Style {
     }
 }
 
+/// How the core writes times.
+pub fn core_style(config: &config::Config) -> Style {
+    let zone = if config.core(&time::TIMESTAMPS_UTC) { TimeZone::UTC } else { TimeZone::system() };
+    Style {
+        zone,
+        since_epoch: config.core(&time::TIMESTAMPS_SINCE_EPOCH),
+        rfc3339: config.core(&time::TIMESTAMPS_RFC9557),
+        whole_seconds: config.core(&time::TIMESTAMPS_SECS),
+        ..Style::default()
+    }
+}
+
 /// Mask and owners of the files that the plugin makes. A name that nobody has is a warning.
 pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settings {
     let uid = plugin.get(&output::FILES_UID);

@@ -99,6 +99,25 @@ counters! {
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
 
+    PacketsReceived = Worker Total "packets_received_total" "": "Packets taken from an interface, from netfilter or from a file";
+    PacketOctets = Worker Total "packet_octets_received_total" "": "Octets that the packets received had on the wire";
+    PacketsDecoded = Worker Total "packets_decoded_total" "": "Packets that became records";
+    PacketsFiltered = Worker Total "packets_filtered_total" "": "Packets of a file that pcap_filter keeps out";
+    PacketsNotIp = Worker Total "packets_rejected_total" "not_ip": "Without an IP header, where only such packets are counted";
+    PacketsShort = Worker Total "packets_rejected_total" "short": "Captured in part only, without all that is to be counted";
+    InterfaceDrops = Worker Total "interface_drops_total" "": "Packets that the interface or its driver dropped";
+    FragmentsWaiting = Worker Gauge "fragments_waiting" "": "Fragments that wait for the first one of their packet now";
+    FragmentsJoined = Worker Total "fragments_joined_total" "": "Fragments that came before the first one of their packet, and were joined with it";
+    FragmentsOrphaned = Worker Total "fragments_orphaned_total" "": "Fragments counted without ports, as the first one of their packet did not come or there was no room to wait";
+    FlowsEvicted = Worker Total "flows_evicted_total" "": "Flows forgotten at the bound of flows";
+    CounterSamples = Worker Total "counter_samples_total" "": "sFlow counter samples read";
+    SamplesUnknown = Worker Total "samples_skipped_total" "unknown": "Of a format that is not known";
+    SamplesDiscarded = Worker Total "samples_skipped_total" "discarded_packets": "Of packets that the agent discarded, which are no traffic";
+    SamplesWithoutPacket = Worker Total "samples_skipped_total" "no_packet": "Flow samples that tell of no packet that is counted";
+    CounterBlocksLogged = Worker Total "counter_blocks_logged_total" "": "Blocks of sFlow counters handed to the file of counters";
+    CounterBlocksLost = Worker Total "counter_blocks_lost_total" "": "Blocks of sFlow counters that could not be handed to it";
+    SampleRecordsUnknown = Worker Total "sample_records_skipped_total" "": "Records inside samples that are of an unknown format";
+
     RecordsReceived = Plugin Total "records_received_total" "": "Records offered to the plugin";
     RecordsAggregated = Plugin Total "records_aggregated_total" "": "Records added to an aggregate";
     RecordsFilteredTag = Plugin Total "records_filtered_total" "tag": "Kept out by the plugin's filter of tags";
@@ -128,6 +147,8 @@ counters! {
 /// Help of the families whose counters differ by reason.
 pub static FAMILIES: &[(&str, &str)] = &[
     ("datagrams_rejected_total", "Datagrams of which nothing was taken, by reason"),
+    ("packets_rejected_total", "Packets of which nothing was counted, by reason"),
+    ("samples_skipped_total", "sFlow samples that became no record, by reason"),
     ("sets_dropped_total", "Data sets that waited for a template in vain, by reason"),
     ("records_filtered_total", "Records kept out on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
@@ -160,6 +181,16 @@ pub static EQUATIONS: &[Equation] = &[
         scope: Scope::Worker,
         left: Counter::DatagramsReceived,
         right: &[Term::One(Counter::DatagramsDecoded), Term::Family("datagrams_rejected_total")],
+    },
+    Equation {
+        scope: Scope::Worker,
+        left: Counter::PacketsReceived,
+        right: &[
+            Term::One(Counter::PacketsDecoded),
+            Term::One(Counter::PacketsFiltered),
+            Term::Family("packets_rejected_total"),
+            Term::One(Counter::FragmentsWaiting),
+        ],
     },
     Equation {
         scope: Scope::Worker,

@@ -3,8 +3,10 @@
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
 mod enrichment;
+mod packets;
 
 use crate::Daemon;
+use crate::counter_log;
 use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History, Require};
 use crate::statistics;
@@ -13,9 +15,9 @@ use aggregate::time_bin::Roundoff;
 use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
-use flow::from_netflow;
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
+use flow::{from_netflow, from_sflow};
 use plugins::sink;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
@@ -54,6 +56,18 @@ pub(crate) struct PluginSettings {
 pub(crate) enum Front {
     /// As NetFlow and IPFIX.
     NetFlow(NetFlowSettings),
+    /// As sFlow.
+    Sflow(SflowSettings),
+}
+
+/// How sFlow is read.
+#[derive(Clone, Debug)]
+pub(crate) struct SflowSettings {
+    pub(crate) decode: from_sflow::Settings,
+    /// Where counter samples go.
+    pub(crate) counters: Option<counter_log::Settings>,
+    /// `sfacctd_disable_sanity_checks`: no lines about versions.
+    pub(crate) unchecked: bool,
 }
 
 /// How NetFlow and IPFIX are read.
@@ -70,6 +84,7 @@ impl Front {
     pub(crate) fn require(&self) -> Require {
         match self {
             Self::NetFlow(_) => from_netflow::require,
+            Self::Sflow(_) => from_sflow::require,
         }
     }
 
@@ -77,6 +92,7 @@ impl Front {
     pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
         match self {
             Self::NetFlow(front) => front.templates_file.as_ref(),
+            Self::Sflow(_) => None,
         }
     }
 }
@@ -127,6 +143,7 @@ impl Settings {
         let context = enrichment::context(config, daemon.config);
         let enrichment = enrichment::read(config, sources, problems);
         let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let front = front(config, daemon, &enrichment, problems);
         let intake = intake(config, problems);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
@@ -139,7 +156,7 @@ impl Settings {
             dry_run: config.core(&core::DRY_RUN).is_some(),
             daemonize: config.core(&core::DAEMONIZE) && config.core(&core::DRY_RUN).is_none(),
             pid_file: config.core(&core::PIDFILE),
-            log: log_settings(config, files),
+            log: log_settings(config, daemon, files),
             files,
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
@@ -149,7 +166,7 @@ impl Settings {
             reload: config.core(&maps::MAPS_REFRESH),
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
-            front: front(config, &enrichment),
+            front: front?,
             customs,
             plugins,
             enrichment,
@@ -174,14 +191,14 @@ fn files_of(config: &Config) -> files::Settings {
     }
 }
 
-fn log_settings(config: &Config, files: files::Settings) -> log::Settings {
+fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
     log::Settings {
         debug: config.core(&core::DEBUG),
         stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
         utc: config.core(&time::TIMESTAMPS_UTC),
         file: config.core(&core::LOGFILE),
         syslog: config.core(&core::SYSLOG).and_then(|facility| log::Facility::parse(facility.word())),
-        ident: config.core(&core::SYSLOG_IDENT).unwrap_or_else(|| "nfacctd".to_owned()),
+        ident: config.core(&core::SYSLOG_IDENT).unwrap_or_else(|| daemon.name.to_owned()),
         files,
         quiet: &[],
     }
@@ -246,22 +263,54 @@ fn savefile(config: &Config, _: PathBuf, problems: &mut Problems) -> Option<Inta
     None
 }
 
-fn front(config: &Config, enrichment: &enrich::spec::Spec) -> Front {
-    let decode =
-        from_netflow::Settings { networks: enrichment.uses_protocol_networks(), ..decode_settings(config) };
-    Front::NetFlow(NetFlowSettings {
-        decode,
-        templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
-        unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
+fn front(
+    config: &Config,
+    daemon: &Daemon,
+    enrichment: &enrich::spec::Spec,
+    problems: &mut Problems,
+) -> Option<Front> {
+    let networks = enrichment.uses_protocol_networks();
+    let unchecked = config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS);
+    Some(match daemon.config {
+        config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
+            decode: from_sflow::Settings { networks, ..sflow_settings(config, problems) },
+            counters: config.core(&output::SFACCTD_COUNTER_FILE).map(|path| counter_log::Settings {
+                path,
+                files: files_of(config),
+                style: sink::core_style(config),
+            }),
+            unchecked,
+        }),
+        _ => Front::NetFlow(NetFlowSettings {
+            decode: from_netflow::Settings { networks, ..decode_settings(config) },
+            templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
+            unchecked,
+        }),
     })
+}
+
+/// Samples tell their intervals; with intervals from elsewhere, these are applied when they are known.
+fn renormalizes_at_once(config: &Config) -> bool {
+    config.core(&sampling::NFACCTD_RENORMALIZE)
+        && config.core(&sampling::SAMPLING_MAP).is_none()
+        && config.core(&sampling::NFACCTD_EXT_SAMPLING_RATE).is_none()
+}
+
+fn sflow_settings(config: &Config, problems: &mut Problems) -> from_sflow::Settings {
+    from_sflow::Settings {
+        renormalize: renormalizes_at_once(config),
+        use_ip_next_hop: config.core(&aggregation::USE_IP_NEXT_HOP),
+        networks: true,
+        ignore_agent_address: config.core(&input::NFACCTD_IGNORE_EXPORTER_ADDRESS),
+        unknown_etypes: config.core(&aggregation::AGGREGATE_UNKNOWN_ETYPE),
+        inside: packets::tunnels(config, problems),
+        max_agents: config.core(&input::NFACCTD_EXPORTERS_MAX),
+    }
 }
 
 fn decode_settings(config: &Config) -> from_netflow::Settings {
     from_netflow::Settings {
-        // With intervals from elsewhere, they are applied when these are known.
-        renormalize: config.core(&sampling::NFACCTD_RENORMALIZE)
-            && config.core(&sampling::SAMPLING_MAP).is_none()
-            && config.core(&sampling::NFACCTD_EXT_SAMPLING_RATE).is_none(),
+        renormalize: renormalizes_at_once(config),
         networks: true,
         use_ip_next_hop: config.core(&aggregation::USE_IP_NEXT_HOP),
         account_options: config.core(&aggregation::NFACCTD_ACCOUNT_OPTIONS),
@@ -375,6 +424,7 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
         vec!["src_host".to_owned()]
     });
     let origin = plugin.blame(&aggregation::AGGREGATE);
+    let words = without_classes(plugin, daemon, words, problems);
     match Selection::parse(words.iter().map(String::as_str), customs) {
         Ok(selection) => {
             for primitive in selection.primitives().filter(|primitive| !primitive.daemons.has(daemon)) {
@@ -399,6 +449,27 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
             None
         }
     }
+}
+
+/// Applications are told by NetFlow and IPFIX alone; of packets nDPI would tell them, which is not built in.
+fn without_classes(
+    plugin: &Plugin,
+    daemon: Daemons,
+    mut words: Vec<String>,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let count = words.len();
+    if daemon != Daemons::NFACCTD {
+        words.retain(|word| word != "class");
+    }
+    if words.len() < count {
+        problems.warn(
+            plugin.blame(&aggregation::AGGREGATE),
+            format!("aggregate[{}]: 'class' needs nDPI, which is not built in. Ignored.", plugin.name),
+            Some("nfacctd has it of NetFlow and IPFIX.".to_owned()),
+        );
+    }
+    words
 }
 
 fn history(plugin: &Plugin) -> Option<History> {

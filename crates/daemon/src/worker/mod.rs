@@ -3,17 +3,19 @@
 //! Everything that is written per record belongs to the worker alone. Between batches it looks whether a plugin
 //! asks for its table, whether the main thread asks for a report, and whether it is to end.
 //!
-//! What differs by protocol is a [`Protocol`]: [`netflow`] reads datagrams ([`datagrams`]).
+//! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams ([`datagrams`]).
 
 mod datagrams;
 mod netflow;
 mod notices;
 mod report;
+mod sflow;
 mod share;
 
 pub(crate) use datagrams::Datagrams;
 pub(crate) use netflow::NetFlow;
 pub(crate) use report::Report;
+pub(crate) use sflow::Sflow;
 pub(crate) use share::{Bound, Share};
 
 use crate::pipeline::Pipeline;

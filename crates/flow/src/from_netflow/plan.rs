@@ -11,6 +11,7 @@ use crate::address;
 use crate::custom::Semantics;
 use crate::fact::{Fact, Facts};
 use crate::field::Field;
+use crate::headers::Headers;
 use crate::needs::Needs;
 use crate::row::HEAD;
 use netflow::template::{self, Template};
@@ -53,7 +54,7 @@ pub(crate) enum Op {
     /// Text of the record.
     Text { src: Src, to: usize, raw: bool },
     /// A sampled frame or packet; `ip`: it starts with the IP header.
-    Frame { src: Src, ip: bool },
+    Frame { src: Src, ip: bool, headers: Box<Headers> },
     /// Address of the exporter.
     Exporter { sources: Box<[Src]>, to: usize },
     /// Name of an interface.
@@ -495,9 +496,10 @@ impl Compiler<'_> {
 
     /// True when records carry octets of packets. They fill the row first, so that what the record itself says wins.
     fn frames(&mut self) -> bool {
-        let frame = self.first(sources::FRAMES).map(|src| Op::Frame { src, ip: false });
-        let packet = self.first(&[313]).map(|src| Op::Frame { src, ip: true });
-        let found: Vec<Op> = frame.or(packet).into_iter().collect();
+        let headers = || Box::new(Headers::new(self.needs, &[]));
+        let frame = self.first(sources::FRAMES).map(|src| Op::Frame { src, ip: false, headers: headers() });
+        let packet = || self.first(&[313]).map(|src| Op::Frame { src, ip: true, headers: headers() });
+        let found: Vec<Op> = frame.or_else(packet).into_iter().collect();
         let any = !found.is_empty();
         self.ops.extend(found);
         any

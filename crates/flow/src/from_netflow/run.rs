@@ -234,8 +234,8 @@ impl Run<'_> {
                 let id = self.strings.intern(octets);
                 put(row.octets(), *to, &id.to_be_bytes());
             }
-            Op::Frame { src, ip } => {
-                return frame::fill(record.field(*src), *ip, plan, self.needs, self.strings, row);
+            Op::Frame { src, ip, headers } => {
+                return frame::fill(record.field(*src), *ip, plan, headers, self.strings, row);
             }
             Op::Interface { src, to } => {
                 let name = self.known.interface(self.scope, record.number(*src));

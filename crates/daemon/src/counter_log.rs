@@ -1,0 +1,219 @@
+//! `sfacctd_counter_file`: counter samples of sFlow, one JSON object a line for each block of counters.
+//!
+//! Workers make the lines ([`Lines`]) and hand them over batch by batch; one thread numbers and writes them ([`Log::run`]), into a
+//! file for each agent where the name asks for it. A thread that is behind costs lines, which are counted, never samples.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use encode::Style;
+use encode::time::Clock;
+use runtime::files;
+use runtime::log::Limited;
+use sflow::{CounterBlock, CounterHead, CounterSample};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tracing::error;
+
+/// The variable of the name that stands for the agent.
+const AGENT: &str = "$peer_src_ip";
+/// Most lines that a worker keeps while the writer is behind.
+const MOST_LINES: usize = 16_384;
+/// Batches that may wait for the writer.
+const BATCHES: usize = 64;
+/// Most files that are open at once.
+const MOST_FILES: usize = 256;
+/// A line in the daemon's log about a file that cannot be written: one in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+
+/// Kinds of blocks whose counters are written. Of others the head alone is.
+const KINDS: &[&str] = &["generic", "ethernet", "vlan"];
+
+/// Where counters go.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The file, with the agent's address for [`AGENT`].
+    pub(crate) path: PathBuf,
+    pub(crate) files: files::Settings,
+    pub(crate) style: Style,
+}
+
+/// A block, as JSON from its exporter on; without text, the agent itself.
+struct Line {
+    agent: IpAddr,
+    text: Option<String>,
+}
+
+/// Lines of one worker.
+pub(crate) struct Lines {
+    lines: Vec<Line>,
+    /// Agents and sub-agents whose logs have begun.
+    begun: HashSet<(IpAddr, u32)>,
+    lost: u64,
+    sender: Sender<Vec<Line>>,
+}
+
+/// The writer's end.
+pub(crate) struct Log {
+    settings: Settings,
+    receiver: Receiver<Vec<Line>>,
+    /// How often files were to be opened again.
+    reopenings: Arc<AtomicU64>,
+}
+
+/// Both ends: one for each worker, and the writer's. A change of the number makes the writer open its files again.
+pub(crate) fn open(settings: Settings, workers: usize, reopenings: &Arc<AtomicU64>) -> (Vec<Lines>, Log) {
+    let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
+    let lines =
+        (0..workers).map(|_| Lines { lines: Vec::new(), begun: HashSet::new(), lost: 0, sender: sender.clone() });
+    (lines.collect(), Log { settings, receiver, reopenings: Arc::clone(reopenings) })
+}
+
+impl Lines {
+    /// A datagram of an agent and sub-agent: its first one begins its log.
+    pub(crate) fn begin(&mut self, agent: IpAddr, sub_agent: u32) {
+        if self.begun.insert((agent, sub_agent)) {
+            self.lines.push(Line { agent, text: None });
+        }
+    }
+
+    /// Adds the blocks of a sample. `sequence` is that of its datagram.
+    pub(crate) fn add(&mut self, agent: IpAddr, sequence: u32, sample: &CounterSample<'_>) {
+        for block in sample.blocks() {
+            match block {
+                Ok(_) if self.lines.len() >= MOST_LINES => self.lost += 1,
+                Ok(block) => {
+                    self.lines.push(Line { agent, text: Some(text(agent, sequence, &sample.head, &block)) })
+                }
+                Err(_) => self.lost += 1,
+            }
+        }
+    }
+
+    /// Gives the writer what there is, if it takes it. How many blocks it took, and how many were lost since the last call.
+    pub(crate) fn hand_over(&mut self) -> (u64, u64) {
+        let lost = std::mem::take(&mut self.lost);
+        if self.lines.is_empty() {
+            return (0, lost);
+        }
+        let count = self.lines.len() as u64;
+        match self.sender.try_send(std::mem::take(&mut self.lines)) {
+            Ok(()) => (count, lost),
+            Err(TrySendError::Full(lines)) => {
+                self.lines = lines;
+                (0, lost)
+            }
+            Err(TrySendError::Disconnected(_)) => (0, lost + count),
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // The end can wait for the writer.
+        let _ = self.sender.send(std::mem::take(&mut self.lines));
+    }
+}
+
+fn text(agent: IpAddr, sequence: u32, head: &CounterHead, block: &CounterBlock<'_>) -> String {
+    use std::fmt::Write;
+    let mut text = format!(
+        "\"peer_ip_src\": \"{agent}\", \"event_type\": \"log\", \"source_id_index\": {}, \"sflow_seq\": {sequence}, \
+         \"sflow_cnt_seq\": {}",
+        head.source.index, head.sequence
+    );
+    if let Some(name) = block.name().filter(|name| KINDS.contains(name)) {
+        let _ = write!(text, ", \"sf_cnt_type\": \"sflow_cnt_{name}\"");
+        for (name, value) in block.fields() {
+            // Readers of this log know signed numbers of 64 bits only.
+            let _ = write!(text, ", \"{name}\": {}", value as i64);
+        }
+    }
+    text.push('}');
+    text
+}
+
+/// The writer at work.
+struct Writer {
+    settings: Settings,
+    clock: Clock,
+    /// By agent; by nobody where one file has all.
+    files: HashMap<Option<IpAddr>, BufWriter<File>>,
+    sequence: u64,
+    failing: Limited,
+}
+
+impl Log {
+    /// Writes until all workers have ended.
+    pub(crate) fn run(self) {
+        let clock = Clock::new(&self.settings.style);
+        let mut writer = Writer {
+            settings: self.settings,
+            clock,
+            files: HashMap::new(),
+            sequence: 0,
+            failing: Limited::new(RATE),
+        };
+        let mut opened = self.reopenings.load(Ordering::Acquire);
+        while let Ok(lines) = self.receiver.recv() {
+            let asked = self.reopenings.load(Ordering::Acquire);
+            if asked != opened {
+                opened = asked;
+                writer.files.clear();
+            }
+            writer.write(&lines);
+        }
+    }
+}
+
+impl Writer {
+    fn write(&mut self, lines: &[Line]) {
+        let mut out = Vec::new();
+        for line in lines {
+            out.clear();
+            self.head(&mut out);
+            let _ = match &line.text {
+                Some(text) => writeln!(out, "{text}"),
+                None => writeln!(out, "\"peer_src_ip\": \"{}\", \"event_type\": \"log_init\"}}", line.agent),
+            };
+            if let Err(fault) = self.append(line.agent, &out) {
+                self.complain(&fault);
+            }
+        }
+        let faults: Vec<_> = self.files.values_mut().filter_map(|file| file.flush().err()).collect();
+        faults.iter().for_each(|fault| self.complain(fault));
+    }
+
+    fn head(&mut self, out: &mut Vec<u8>) {
+        let _ = write!(out, "{{\"seq\": {}, \"timestamp\": \"", self.sequence);
+        self.clock.micros(out, runtime::clock::now());
+        let _ = write!(out, "\", ");
+        self.sequence += 1;
+    }
+
+    fn append(&mut self, agent: IpAddr, line: &[u8]) -> std::io::Result<()> {
+        let name = self.settings.path.to_string_lossy();
+        let key = name.contains(AGENT).then_some(agent);
+        if !self.files.contains_key(&key) {
+            let word = agent.to_string().replace(['.', ':'], "_");
+            let path = name.replace(AGENT, &word);
+            if self.files.len() >= MOST_FILES {
+                self.files.clear();
+            }
+            let file = files::append(Path::new(&path), &self.settings.files)?;
+            self.files.insert(key, BufWriter::new(file));
+        }
+        self.files.get_mut(&key).map_or(Ok(()), |file| file.write_all(line))
+    }
+
+    fn complain(&self, fault: &std::io::Error) {
+        if let Some(pass) = self.failing.pass() {
+            let path = self.settings.path.display();
+            error!(held_back = pass.held_back, "sfacctd_counter_file: {path}: {fault}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! sFlow.
+
+use super::datagrams::{Datagrams, Read};
+use super::report::ExporterReport;
+use super::{Message, Protocol, Report};
+use crate::counter_log::Lines;
+use ::sflow::{CounterSample, Header, What};
+use capture::Datagram;
+use crossbeam_channel::Sender;
+use flow::from_sflow::{Agent, Counters, Decoder, NoCounters, Refused, Settings};
+use flow::needs::Needs;
+use flow::output::Output;
+use runtime::log::Limited;
+use stats::{Counter, Tally};
+use std::net::IpAddr;
+use std::time::Duration;
+use tracing::warn;
+
+/// One line of each sort in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+
+/// The decoder of one worker, and what it says.
+pub(crate) struct Sflow {
+    decoder: Decoder,
+    /// Where counter samples go.
+    counters: Option<Lines>,
+    refused: Limited,
+    fault: Limited,
+    agents: u64,
+    /// No lines about versions.
+    quiet: bool,
+}
+
+impl Sflow {
+    /// A decoder that knows no agent. `quiet`: no lines about versions.
+    pub(crate) fn new(needs: &Needs, settings: Settings, counters: Option<Lines>, quiet: bool) -> Self {
+        Self {
+            decoder: Decoder::new(needs, settings),
+            counters,
+            refused: Limited::new(RATE),
+            fault: Limited::new(RATE),
+            agents: 0,
+            quiet,
+        }
+    }
+
+    fn refused(&self, source: IpAddr, refused: Refused) {
+        let is_version = |what| matches!(what, What::Version(_));
+        if self.quiet && matches!(refused, Refused::Header(malformed) if is_version(malformed.what)) {
+            return;
+        }
+        let Some(pass) = self.refused.pass() else { return };
+        let held_back = pass.held_back;
+        match refused {
+            Refused::Header(malformed) => warn!(%source, held_back, "discarding a datagram: {malformed}"),
+            Refused::Agents => {
+                warn!(%source, held_back, "discarding a datagram: nfacctd_exporters_max is reached")
+            }
+        }
+    }
+}
+
+impl Datagrams for Sflow {
+    const WHAT: &'static str = "sFlow data";
+
+    #[inline]
+    fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
+        let source = datagram.source.ip();
+        let (from, arrival) = ((number, source), datagram.arrival_us);
+        let read = match &mut self.counters {
+            Some(lines) => self.decoder.datagram(from, datagram.payload, arrival, output, lines),
+            None => self.decoder.datagram(from, datagram.payload, arrival, output, &mut NoCounters),
+        };
+        match read {
+            Ok(exporter) => Read { exporter, outcome: Counter::DatagramsDecoded },
+            Err(refused) => {
+                self.refused(source, refused);
+                Read { exporter: source, outcome: outcome(refused) }
+            }
+        }
+    }
+}
+
+impl Counters for Lines {
+    fn agent(&mut self, agent: IpAddr, sub_agent: u32) {
+        self.begin(agent, sub_agent);
+    }
+
+    fn sample(&mut self, agent: IpAddr, header: &Header, sample: &CounterSample<'_>) {
+        self.add(agent, header.sequence, sample);
+    }
+}
+
+impl Protocol for Sflow {
+    fn change_needs(&mut self, needs: Needs) {
+        self.decoder.change_needs(&needs);
+    }
+
+    fn count(&mut self, tally: &mut Tally) {
+        let counts = self.decoder.take_counts();
+        for (counter, count) in [
+            (Counter::RecordsDecoded, counts.samples),
+            (Counter::RecordsFaulty, counts.faulty),
+            (Counter::CounterSamples, counts.counters),
+            (Counter::SamplesWithoutPacket, counts.without_packet),
+            (Counter::SamplesDiscarded, counts.discarded),
+            (Counter::SamplesUnknown, counts.unknown),
+            (Counter::SampleRecordsUnknown, counts.unknown_records),
+            (Counter::SequenceGaps, counts.gaps),
+            (Counter::SequenceLost, counts.lost),
+            (Counter::SequenceRestarts, counts.restarts),
+        ] {
+            tally.add(counter, count);
+        }
+        if let Some(lines) = &mut self.counters {
+            let (written, lost) = lines.hand_over();
+            tally.add(Counter::CounterBlocksLogged, written);
+            tally.add(Counter::CounterBlocksLost, lost);
+        }
+        tally.set(Counter::Exporters, self.agents);
+    }
+
+    fn tell(&mut self, _messages: &Sender<Message>) {
+        if let Some((agent, fault)) = self.decoder.take_fault()
+            && let Some(pass) = self.fault.pass()
+        {
+            warn!(%agent, held_back = pass.held_back, "{fault}");
+        }
+    }
+
+    fn expire(&mut self, _now: u64, _output: &mut Output) {
+        self.agents = self.decoder.agents().len() as u64;
+    }
+
+    fn report(&self) -> Report {
+        let report = |agent: &Agent| ExporterReport {
+            address: agent.address,
+            domain: agent.sub_agent,
+            datagrams: agent.datagrams,
+            octets: agent.octets,
+            records: agent.records,
+            good: agent.good,
+            forward: agent.forward,
+            back: agent.back,
+            lost: agent.lost,
+        };
+        Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
+    }
+}
+
+/// The counter of what became of a datagram.
+fn outcome(refused: Refused) -> Counter {
+    match refused {
+        Refused::Header(malformed) => match malformed.what {
+            What::Version(_) => Counter::DatagramsBadVersion,
+            What::Truncated { .. } => Counter::DatagramsTooShort,
+            _ => Counter::DatagramsBadLength,
+        },
+        Refused::Agents => Counter::DatagramsNoRoom,
+    }
+}

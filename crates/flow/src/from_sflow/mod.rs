@@ -1,0 +1,289 @@
+//! From sFlow samples to rows.
+//!
+//! A [`Decoder`] belongs to one worker. sFlow has no templates, so all that it keeps is sequence numbers and what each agent has
+//! sent. A flow sample is one row: its packet, by the header that the agent copied or by the fields that it read itself; then what
+//! the agent adds, which wins over the packet.
+
+mod sample;
+
+use crate::address;
+use crate::field::Field;
+use crate::headers::Headers;
+use crate::needs::Needs;
+use crate::output::Output;
+use crate::row::FieldSet;
+use foldhash::fast::RandomState;
+use packet::tunnel::Ports;
+use sflow::sequence::{Seen, Sequence};
+use sflow::{CounterSample, Header, Malformed, Sample};
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// How samples are read, and what bounds the state of agents.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `sfacctd_renormalize`.
+    pub renormalize: bool,
+    /// `use_ip_next_hop`: a router's next hop stands in for that of BGP.
+    pub use_ip_next_hop: bool,
+    /// Networks come from addresses and masks of the sample; else somebody else fills them in.
+    pub networks: bool,
+    /// `sfacctd_ignore_exporter_address`: the agent is who sends, whatever the datagram says.
+    pub ignore_agent_address: bool,
+    /// `aggregate_unknown_etype`: frames that carry no IP count by their MAC addresses and EtherType.
+    pub unknown_etypes: bool,
+    /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
+    pub inside: Option<Ports>,
+    /// Most agents; datagrams of further ones are rejected.
+    pub max_agents: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            renormalize: false,
+            use_ip_next_hop: false,
+            networks: true,
+            ignore_agent_address: false,
+            unknown_etypes: false,
+            inside: None,
+            max_agents: 10_000,
+        }
+    }
+}
+
+/// What one agent has sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Agent {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its last sub-agent.
+    pub sub_agent: u32,
+    /// Datagrams.
+    pub datagrams: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// Flow samples that became rows.
+    pub records: u64,
+    /// Sequence numbers as expected.
+    pub good: u64,
+    /// Jumps forward.
+    pub forward: u64,
+    /// Older numbers, and agents that count anew.
+    pub back: u64,
+    /// Datagrams missing in the jumps forward.
+    pub lost: u64,
+}
+
+/// What decoders count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Flow samples that became rows.
+    pub samples: u64,
+    /// Flow samples that tell of no packet that is counted.
+    pub without_packet: u64,
+    /// Counter samples.
+    pub counters: u64,
+    /// Samples of packets that the agent discarded.
+    pub discarded: u64,
+    /// Samples of unknown formats.
+    pub unknown: u64,
+    /// Records of unknown formats inside samples.
+    pub unknown_records: u64,
+    /// Samples and records that contradict their format.
+    pub faulty: u64,
+    /// Jumps forward in sequence numbers of datagrams.
+    pub gaps: u64,
+    /// Datagrams missing in them.
+    pub lost: u64,
+    /// Older numbers, and agents that count anew.
+    pub restarts: u64,
+}
+
+/// Why a datagram was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Its header cannot be read.
+    Header(Malformed),
+    /// There are too many agents already.
+    Agents,
+}
+
+/// Takes in what samples tell beside flows.
+pub trait Counters {
+    /// A datagram of that agent and sub-agent.
+    fn agent(&mut self, agent: IpAddr, sub_agent: u32);
+
+    /// A counter sample of a datagram.
+    fn sample(&mut self, agent: IpAddr, header: &Header, sample: &CounterSample<'_>);
+}
+
+/// Nobody asks for counters.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCounters;
+
+impl Counters for NoCounters {
+    fn agent(&mut self, _: IpAddr, _: u32) {}
+
+    fn sample(&mut self, _: IpAddr, _: &Header, _: &CounterSample<'_>) {}
+}
+
+/// Reads the datagrams of one worker.
+#[derive(Debug)]
+pub struct Decoder {
+    settings: Settings,
+    headers: Headers,
+    places: sample::Places,
+    /// What the rows of a datagram share; words of a row.
+    base: Box<[u64]>,
+    agents: HashMap<IpAddr, Agent, RandomState>,
+    sequence: Sequence,
+    counts: Counts,
+    /// A fault of the last datagram that is worth a line in the log.
+    fault: Option<(IpAddr, Malformed)>,
+}
+
+/// Adds to `fields` what others of them are worked out from.
+pub fn require(fields: &mut FieldSet, _stamps: bool) {
+    for (field, others) in
+        [(Field::SrcNet, [Field::SrcHost, Field::SrcMask]), (Field::DstNet, [Field::DstHost, Field::DstMask])]
+    {
+        if fields.has(field) {
+            others.iter().for_each(|other| fields.insert(*other));
+        }
+    }
+}
+
+impl Decoder {
+    /// A decoder that knows no agent yet.
+    pub fn new(needs: &Needs, settings: Settings) -> Self {
+        Self {
+            headers: Headers::new(needs, &[]),
+            places: sample::Places::new(needs),
+            base: vec![0; needs.layout.words()].into(),
+            agents: HashMap::default(),
+            sequence: Sequence::default(),
+            counts: Counts::default(),
+            fault: None,
+            settings,
+        }
+    }
+
+    /// Goes on with rows of another layout. Call it when no rows are left.
+    pub fn change_needs(&mut self, needs: &Needs) {
+        self.headers = Headers::new(needs, &[]);
+        self.places = sample::Places::new(needs);
+        self.base = vec![0; needs.layout.words()].into();
+    }
+
+    /// Reads the datagram of number `unit` in its batch, which arrived from `source` at `arrival` (microseconds since 1970), and
+    /// adds its rows. Gives the agent's address.
+    ///
+    /// # Errors
+    /// The header is not one of sFlow, or there are too many agents.
+    pub fn datagram(
+        &mut self,
+        (unit, source): (u32, IpAddr),
+        octets: &[u8],
+        arrival: u64,
+        output: &mut Output,
+        counters: &mut dyn Counters,
+    ) -> Result<IpAddr, Refused> {
+        let datagram = sflow::open(octets).map_err(Refused::Header)?;
+        let header = datagram.header;
+        let told = header.agent.filter(|_| !self.settings.ignore_agent_address);
+        let address = told.unwrap_or(source);
+        let seen = self.sequence.datagram(&header);
+        let full = self.agents.len() >= self.settings.max_agents;
+        let agent = match self.agents.entry(address) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                if full {
+                    return Err(Refused::Agents);
+                }
+                entry.insert(Agent::new(address))
+            }
+        };
+        agent.count(&header, octets.len(), seen, &mut self.counts);
+        counters.agent(address, header.sub_agent.unwrap_or(0));
+        self.places.datagram(&mut self.base, address, &header, arrival);
+        let before = self.counts.samples;
+        for sample in datagram.samples() {
+            match sample {
+                Ok(Sample::Flow(sample)) => {
+                    let reader = sample::Reader {
+                        settings: &self.settings,
+                        headers: &self.headers,
+                        places: &self.places,
+                        base: &self.base,
+                        counts: &mut self.counts,
+                        old: header.version < 5,
+                    };
+                    reader.flow(unit, octets, &sample, output);
+                }
+                Ok(Sample::Counters(sample)) => {
+                    self.counts.counters += 1;
+                    counters.sample(address, &header, &sample);
+                }
+                Ok(Sample::Discarded(_)) => self.counts.discarded += 1,
+                Ok(Sample::Unknown(_)) => self.counts.unknown += 1,
+                Err(fault) => {
+                    self.counts.faulty += 1;
+                    self.fault.get_or_insert((address, fault));
+                }
+            }
+        }
+        if let Some(agent) = self.agents.get_mut(&address) {
+            agent.records += self.counts.samples - before;
+        }
+        Ok(address)
+    }
+
+    /// What was counted since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// A fault since the last call.
+    pub fn take_fault(&mut self) -> Option<(IpAddr, Malformed)> {
+        self.fault.take()
+    }
+
+    /// The agents, with what was counted of each.
+    pub fn agents(&self) -> impl ExactSizeIterator<Item = &Agent> {
+        self.agents.values()
+    }
+}
+
+impl Agent {
+    fn new(address: IpAddr) -> Self {
+        Self { address, sub_agent: 0, datagrams: 0, octets: 0, records: 0, good: 0, forward: 0, back: 0, lost: 0 }
+    }
+
+    fn count(&mut self, header: &Header, octets: usize, seen: Seen, counts: &mut Counts) {
+        self.sub_agent = header.sub_agent.unwrap_or(0);
+        self.datagrams += 1;
+        self.octets += octets as u64;
+        match seen {
+            Seen::First | Seen::Good => self.good += 1,
+            Seen::Forward(lost) => {
+                self.forward += 1;
+                self.lost += u64::from(lost);
+                counts.gaps += 1;
+                counts.lost += u64::from(lost);
+            }
+            Seen::Back | Seen::Restart => {
+                self.back += 1;
+                counts.restarts += 1;
+            }
+        }
+    }
+}
+
+/// The octets of an address that may be absent.
+fn octets(address: Option<IpAddr>) -> address::Octets {
+    address.map_or(address::ABSENT, address::octets)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,547 @@
+//! One flow sample becomes one row.
+
+use super::{Counts, Settings, octets};
+use crate::address;
+use crate::fact::{Fact, Facts};
+use crate::field::Field;
+use crate::headers::{self, Headers, put};
+use crate::needs::Needs;
+use crate::output::Output;
+use crate::place::Place;
+use crate::row::{self, RowMut};
+use crate::strings::Strings;
+use packet::LinkType;
+use packet::tunnel::{self, Ports, Tunnel};
+use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag};
+use sflow::{FlowHead, FlowRecord, FlowSample, Header, Words};
+use std::io::Write;
+use std::net::IpAddr;
+
+/// Tunnels inside each other that are followed.
+const DEPTH: usize = 4;
+/// Most octets of the text of an AS path or of communities.
+const TEXT: usize = 4096;
+
+/// Where rows keep what samples tell beside their packets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    peer_src_ip: Option<usize>,
+    sequence: Option<usize>,
+    version: Option<usize>,
+    sysid: Option<usize>,
+    arrival: Option<usize>,
+    sampling: Option<usize>,
+    direction: Option<usize>,
+    in_iface: Option<usize>,
+    out_iface: Option<usize>,
+    template: Option<usize>,
+    facts: Option<usize>,
+    src_host: Option<usize>,
+    dst_host: Option<usize>,
+    src_port: Option<usize>,
+    dst_port: Option<usize>,
+    proto: Option<usize>,
+    tos: Option<usize>,
+    etype: Option<usize>,
+    src_mac: Option<usize>,
+    dst_mac: Option<usize>,
+    vlan: Option<usize>,
+    in_vlan: Option<usize>,
+    out_vlan: Option<usize>,
+    cos: Option<usize>,
+    src_mask: Option<usize>,
+    dst_mask: Option<usize>,
+    src_net: Option<usize>,
+    dst_net: Option<usize>,
+    next_hop: Option<usize>,
+    peer_dst_ip: Option<usize>,
+    src_as: Option<usize>,
+    dst_as: Option<usize>,
+    peer_src_as: Option<usize>,
+    peer_dst_as: Option<usize>,
+    as_path: Option<usize>,
+    comms: Option<usize>,
+    local_pref: Option<usize>,
+    label_top: Option<usize>,
+    label_bottom: Option<usize>,
+    label_stack: Option<usize>,
+    pw_id: Option<usize>,
+    vxlan: Option<usize>,
+    tag: Option<usize>,
+    tag2: Option<usize>,
+}
+
+impl Places {
+    pub(super) fn new(needs: &Needs) -> Self {
+        let at = |field| needs.layout.offset(field);
+        Self {
+            peer_src_ip: at(Field::PeerSrcIp),
+            sequence: at(Field::ExportSequence),
+            version: at(Field::ExportVersion),
+            sysid: at(Field::ExportSysid),
+            arrival: at(Field::TimeArrival),
+            sampling: at(Field::SamplingRate),
+            direction: at(Field::Direction),
+            in_iface: at(Field::InIface),
+            out_iface: at(Field::OutIface),
+            template: at(Field::Template),
+            facts: at(Field::Facts),
+            src_host: at(Field::SrcHost),
+            dst_host: at(Field::DstHost),
+            src_port: at(Field::SrcPort),
+            dst_port: at(Field::DstPort),
+            proto: at(Field::Proto),
+            tos: at(Field::Tos),
+            etype: at(Field::Etype),
+            src_mac: at(Field::SrcMac),
+            dst_mac: at(Field::DstMac),
+            vlan: at(Field::Vlan),
+            in_vlan: at(Field::InVlan),
+            out_vlan: at(Field::OutVlan),
+            cos: at(Field::Cos),
+            src_mask: at(Field::SrcMask),
+            dst_mask: at(Field::DstMask),
+            src_net: at(Field::SrcNet),
+            dst_net: at(Field::DstNet),
+            next_hop: at(Field::NextHop),
+            peer_dst_ip: at(Field::PeerDstIp),
+            src_as: at(Field::SrcAs),
+            dst_as: at(Field::DstAs),
+            peer_src_as: at(Field::PeerSrcAs),
+            peer_dst_as: at(Field::PeerDstAs),
+            as_path: at(Field::AsPath),
+            comms: at(Field::Comms),
+            local_pref: at(Field::LocalPref),
+            label_top: at(Field::MplsLabelTop),
+            label_bottom: at(Field::MplsLabelBottom),
+            label_stack: at(Field::MplsLabelStack),
+            pw_id: at(Field::MplsPwId),
+            vxlan: at(Field::Vxlan),
+            tag: at(Field::Tag),
+            tag2: at(Field::Tag2),
+        }
+    }
+
+    /// What the rows of a datagram share.
+    pub(super) fn datagram(&self, base: &mut [u64], agent: IpAddr, header: &Header, arrival: u64) {
+        if let Some(stamp) = base.get_mut(row::STAMP) {
+            *stamp = arrival;
+        }
+        let row: &mut [u8] = bytemuck::cast_slice_mut(base);
+        set(row, self.peer_src_ip, &address::octets(agent));
+        set(row, self.sequence, &header.sequence.to_be_bytes());
+        set(row, self.version, &(header.version as u16).to_be_bytes());
+        set(row, self.sysid, &header.sub_agent.unwrap_or(0).to_be_bytes());
+        set(row, self.arrival, &arrival.to_be_bytes());
+    }
+}
+
+/// What is told of a sample's packet.
+#[derive(Clone, Copy)]
+enum Seen<'a> {
+    Header(RawHeader<'a>),
+    Fields(Fields),
+    Frame(Ethernet),
+}
+
+/// Fields of an IP packet, as the agent read them.
+#[derive(Clone, Copy)]
+struct Fields {
+    length: u32,
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u32,
+    ports: (u32, u32),
+    tos: u32,
+}
+
+/// What the agent adds.
+#[derive(Clone, Copy, Default)]
+struct Extras<'a> {
+    switch: Option<Switch>,
+    router: Option<Router>,
+    gateway: Option<Gateway<'a>>,
+    mpls: Option<Mpls<'a>>,
+    circuit: Option<MplsVc<'a>>,
+    network: Option<u32>,
+    tag: Option<Tag>,
+}
+
+/// Reads the flow samples of a datagram.
+pub(super) struct Reader<'d> {
+    pub(super) settings: &'d Settings,
+    pub(super) headers: &'d Headers,
+    pub(super) places: &'d Places,
+    pub(super) base: &'d [u64],
+    pub(super) counts: &'d mut Counts,
+    /// The datagram is of version 2 or 4.
+    pub(super) old: bool,
+}
+
+impl Reader<'_> {
+    /// Adds the row of a sample of the datagram `unit`.
+    #[inline]
+    pub(super) fn flow(self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
+        let (mut seen, mut extras) = (None, Extras::default());
+        for record in sample.records() {
+            match record {
+                Ok(FlowRecord::RawHeader(header)) => seen = Some(Seen::Header(header)),
+                Ok(FlowRecord::Ipv4(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v4(&ip)))),
+                Ok(FlowRecord::Ipv6(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v6(&ip)))),
+                Ok(FlowRecord::Ethernet(frame)) => seen = seen.or(Some(Seen::Frame(frame))),
+                Ok(FlowRecord::Unknown(_)) => self.counts.unknown_records += 1,
+                Ok(record) => extras.take(record),
+                Err(_) => {
+                    // What the rest of the sample would tell is not known, so nothing is counted of it.
+                    self.counts.faulty += 1;
+                    return;
+                }
+            }
+        }
+        let mut row = output.rows.push(self.base);
+        *row.head(row::PACKETS) = 1;
+        let place = match seen {
+            Some(Seen::Header(header)) => self.header(unit, datagram, &header, &mut row, &mut output.strings),
+            Some(Seen::Fields(fields)) => {
+                self.fields(&fields, &mut row);
+                Some(Place::NOWHERE)
+            }
+            Some(Seen::Frame(frame)) => {
+                self.frame(&frame, &mut row);
+                Some(Place::NOWHERE)
+            }
+            None => None,
+        };
+        let Some(place) = place else {
+            self.counts.without_packet += 1;
+            output.rows.pop();
+            return;
+        };
+        self.head(&sample.head, &mut row);
+        self.extras(&extras, &mut row, &mut output.strings);
+        output.places.push(place);
+        self.counts.samples += 1;
+    }
+
+    /// What stands before the records of a sample.
+    fn head(&self, head: &FlowHead, row: &mut RowMut<'_>) {
+        let mut shown = head.sampling_rate;
+        if self.settings.renormalize {
+            for word in [row::PACKETS, row::OCTETS] {
+                let count = row.head(word);
+                *count = count.saturating_mul(u64::from(head.sampling_rate));
+            }
+            shown = shown.min(1);
+        }
+        let places = self.places;
+        let row = row.octets();
+        set(row, places.sampling, &shown.to_be_bytes());
+        let (input, out) = (head.input_number(), head.output_number());
+        set(row, places.in_iface, &input.to_be_bytes());
+        set(row, places.out_iface, &out.to_be_bytes());
+        if places.direction.is_some() {
+            let direction = match head.source.index {
+                index if index == input => 0,
+                index if index == out => 1,
+                _ => 2,
+            };
+            set(row, places.direction, &[direction]);
+        }
+        set(row, places.template, &(head.format.0 as u16).to_be_bytes());
+        if let Some(at) = places.facts {
+            let mut facts = facts(row, at);
+            for fact in [Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template] {
+                facts.insert(fact);
+            }
+            put(row, at, &facts.0.to_be_bytes());
+        }
+    }
+
+    /// The octets of a packet that the agent copied. `None`: it is not counted.
+    fn header(
+        &self,
+        unit: u32,
+        datagram: &[u8],
+        header: &RawHeader<'_>,
+        row: &mut RowMut<'_>,
+        strings: &mut Strings,
+    ) -> Option<Place> {
+        let link = match header.protocol {
+            HeaderProtocol::ETHERNET => LinkType::ETHERNET,
+            HeaderProtocol::IPV4 | HeaderProtocol::IPV6 => LinkType::RAW,
+            HeaderProtocol::PPP => LinkType::PPP,
+            HeaderProtocol::MPLS => LinkType::MPLS,
+            _ => return None,
+        };
+        let mut packet = packet::decode(link, header.octets);
+        if let Some(ports) = &self.settings.inside
+            && let Some(Tunnel { packet: inner, .. }) = tunnel::innermost(&packet, ports, DEPTH)
+            && inner.ip.is_some()
+        {
+            packet = inner;
+        }
+        *row.head(row::OCTETS) = u64::from(header.frame_length);
+        let is_ip = packet.ip.is_some();
+        let cut = packet.etype.and_then(family);
+        if !is_ip && cut.is_none() && !self.settings.unknown_etypes {
+            return None;
+        }
+        self.headers.fill(&packet, strings, row);
+        if matches!(header.protocol, HeaderProtocol::IPV4 | HeaderProtocol::IPV6) {
+            // No link layer told it.
+            set(row.octets(), self.places.etype, &[0, 0]);
+        }
+        if let (false, Some(zero)) = (is_ip, cut) {
+            // The family is known, the addresses were not copied.
+            set(row.octets(), self.places.src_host, &zero);
+            set(row.octets(), self.places.dst_host, &zero);
+        }
+        if self.headers.wants_tunnels()
+            && let Some(tunnel) = tunnel::inner(&packet, &Ports::default())
+        {
+            self.headers.fill_tunnel(&tunnel, row);
+        }
+        Some(place(unit, datagram, header, link))
+    }
+
+    /// Fields that the agent read itself.
+    fn fields(&self, fields: &Fields, row: &mut RowMut<'_>) {
+        *row.head(row::OCTETS) = u64::from(fields.length);
+        let places = self.places;
+        let row = row.octets();
+        set(row, places.src_host, &address::octets(fields.source));
+        set(row, places.dst_host, &address::octets(fields.destination));
+        set(row, places.proto, &[fields.protocol as u8]);
+        set(row, places.tos, &[fields.tos as u8]);
+        if headers::has_ports(fields.protocol as u8) {
+            set(row, places.src_port, &(fields.ports.0 as u16).to_be_bytes());
+            set(row, places.dst_port, &(fields.ports.1 as u16).to_be_bytes());
+        }
+        let v4 = fields.source.is_ipv4();
+        let family = if v4 { Fact::FlowV4 } else { Fact::FlowV6 };
+        add_facts(
+            row,
+            places.facts,
+            &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::SrcPort, Fact::DstPort, Fact::Flow, family],
+        );
+    }
+
+    /// A frame of which the agent tells addresses and type.
+    fn frame(&self, frame: &Ethernet, row: &mut RowMut<'_>) {
+        *row.head(row::OCTETS) = u64::from(frame.length);
+        let places = self.places;
+        let row = row.octets();
+        set(row, places.src_mac, &frame.src.0);
+        set(row, places.dst_mac, &frame.dst.0);
+        set(row, places.etype, &(frame.etype as u16).to_be_bytes());
+        add_facts(row, places.facts, &[Fact::SrcMac, Fact::DstMac]);
+    }
+
+    fn extras(&self, extras: &Extras<'_>, row: &mut RowMut<'_>, strings: &mut Strings) {
+        let places = self.places;
+        if let Some(switch) = &extras.switch {
+            self.switch(switch, row.octets());
+        }
+        if let Some(router) = &extras.router {
+            let row = row.octets();
+            set(row, places.src_mask, &[router.src_mask as u8]);
+            set(row, places.dst_mask, &[router.dst_mask as u8]);
+            set(row, places.next_hop, &octets(router.next_hop));
+            add_facts(row, places.facts, &[Fact::NextHop]);
+            if self.settings.use_ip_next_hop {
+                set(row, places.peer_dst_ip, &octets(router.next_hop));
+            }
+        }
+        if let Some(gateway) = &extras.gateway {
+            self.gateway(gateway, row.octets(), strings);
+        }
+        if let Some(mpls) = &extras.mpls {
+            self.labels(mpls, row.octets(), strings);
+        }
+        let row = row.octets();
+        if let Some(circuit) = &extras.circuit {
+            set(row, places.pw_id, &circuit.id.to_be_bytes());
+            add_facts(row, places.facts, &[Fact::MplsPwId]);
+        }
+        if let Some(network) = extras.network {
+            set(row, places.vxlan, &network.to_be_bytes());
+        }
+        if let Some(tag) = &extras.tag {
+            set(row, places.tag, &tag.tag.to_be_bytes());
+            set(row, places.tag2, &tag.tag2.to_be_bytes());
+        }
+        if self.settings.networks {
+            network(row, places.src_host, places.src_mask, places.src_net);
+            network(row, places.dst_host, places.dst_mask, places.dst_net);
+        }
+    }
+
+    fn switch(&self, switch: &Switch, row: &mut [u8]) {
+        let places = self.places;
+        let (inside, outside) = (switch.in_vlan as u16, switch.out_vlan as u16);
+        // Agents of versions 2 and 4 that tell the VLAN on the way out alone mean it for the flow.
+        let only_out = self.old && inside == 0;
+        let vlan = if only_out { outside } else { inside };
+        set(row, places.vlan, &vlan.to_be_bytes());
+        set(row, places.in_vlan, &inside.to_be_bytes());
+        set(row, places.out_vlan, &outside.to_be_bytes());
+        let cos = if inside == 0 { switch.out_priority } else { switch.in_priority };
+        set(row, places.cos, &[cos as u8]);
+        add_facts(row, places.facts, &[Fact::Vlan]);
+    }
+
+    fn gateway(&self, gateway: &Gateway<'_>, row: &mut [u8], strings: &mut Strings) {
+        let places = self.places;
+        let (first, last) = (gateway.path.first().unwrap_or(0), gateway.path.last().unwrap_or(0));
+        set(row, places.src_as, &gateway.src_as.to_be_bytes());
+        set(row, places.dst_as, &last.to_be_bytes());
+        set(row, places.peer_src_as, &gateway.src_peer_as.to_be_bytes());
+        set(row, places.peer_dst_as, &first.to_be_bytes());
+        set(row, places.local_pref, &gateway.local_pref.unwrap_or(0).to_be_bytes());
+        if gateway.next_hop.is_some() {
+            set(row, places.peer_dst_ip, &octets(gateway.next_hop));
+        }
+        add_facts(row, places.facts, &[Fact::SrcAs, Fact::DstAs, Fact::BgpNextHop]);
+        if let Some(at) = places.as_path {
+            let id = text(gateway.path.ases(), strings, |out, number| write!(out, "{number}"));
+            put(row, at, &id.to_be_bytes());
+        }
+        if let Some(at) = places.comms {
+            let id = text(gateway.communities.iter(), strings, community);
+            put(row, at, &id.to_be_bytes());
+        }
+    }
+
+    /// The stack that the packet came with.
+    fn labels(&self, mpls: &Mpls<'_>, row: &mut [u8], strings: &mut Strings) {
+        let places = self.places;
+        // Agents may send more words than the stack has: it ends at its own mark.
+        let count = mpls.in_stack.iter().position(|entry| entry >> 8 & 1 == 1).map_or(usize::MAX, |last| last + 1);
+        let octets = mpls.in_stack.octets();
+        let octets = octets.get(..count.saturating_mul(4)).unwrap_or(octets);
+        let entries = Words::new(octets);
+        let label = |entry: u32| (entry >> 12).to_be_bytes();
+        let (Some(top), Some(bottom)) = (entries.first(), entries.last()) else { return };
+        set(row, places.label_top, &label(top));
+        set(row, places.label_bottom, &label(bottom));
+        if let Some(at) = places.label_stack {
+            put(row, at, &headers::stack(octets, strings).to_be_bytes());
+        }
+        add_facts(row, places.facts, &[Fact::MplsLabelBottom]);
+    }
+}
+
+impl<'a> Extras<'a> {
+    fn take(&mut self, record: FlowRecord<'a>) {
+        match record {
+            FlowRecord::Switch(switch) => self.switch = Some(switch),
+            FlowRecord::Router(router) => self.router = Some(router),
+            FlowRecord::Gateway(gateway) => self.gateway = Some(gateway),
+            FlowRecord::Mpls(mpls) => self.mpls = Some(mpls),
+            FlowRecord::MplsVc(circuit) => self.circuit = Some(circuit),
+            FlowRecord::VniIngress(network) | FlowRecord::VniEgress(network) => self.network = Some(network.vni),
+            FlowRecord::Tag(tag) => self.tag = Some(tag),
+            _ => {}
+        }
+    }
+}
+
+impl Fields {
+    fn v4(ip: &sflow::flow::Ipv4) -> Self {
+        Self {
+            length: ip.length,
+            source: ip.src.into(),
+            destination: ip.dst.into(),
+            protocol: ip.protocol,
+            ports: (ip.src_port, ip.dst_port),
+            tos: ip.tos,
+        }
+    }
+
+    fn v6(ip: &sflow::flow::Ipv6) -> Self {
+        Self {
+            length: ip.length,
+            source: ip.src.into(),
+            destination: ip.dst.into(),
+            protocol: ip.protocol,
+            ports: (ip.src_port, ip.dst_port),
+            tos: ip.priority,
+        }
+    }
+}
+
+/// Where the copied octets lie in the datagram, which they are a part of.
+fn place(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> Place {
+    let start = (header.octets.as_ptr() as usize).saturating_sub(datagram.as_ptr() as usize);
+    Place {
+        unit,
+        start: start as u32,
+        captured: header.octets.len() as u32,
+        length: header.frame_length,
+        link: link.0 as i32,
+    }
+}
+
+/// The zero address of the family that an EtherType stands for.
+fn family(etype: u16) -> Option<address::Octets> {
+    match etype {
+        packet::ethertype::IPV4 => Some(address::V4_ZERO),
+        packet::ethertype::IPV6 => Some(address::V6_ZERO),
+        _ => None,
+    }
+}
+
+fn network(row: &mut [u8], host: Option<usize>, mask: Option<usize>, net: Option<usize>) {
+    let (Some(host), Some(mask), Some(net)) = (host, mask, net) else { return };
+    let address = row.get(host..).and_then(<[u8]>::first_chunk).copied().unwrap_or(address::ABSENT);
+    let mask = row.get(mask).copied().unwrap_or(0);
+    put(row, net, &address::network(&address, mask));
+}
+
+/// Words with blanks between them, as text.
+fn text(
+    numbers: impl Iterator<Item = u32>,
+    strings: &mut Strings,
+    mut word: impl FnMut(&mut dyn Write, u32) -> std::io::Result<()>,
+) -> u32 {
+    let mut text = [0; TEXT];
+    let mut rest: &mut [u8] = &mut text;
+    for (place, number) in numbers.enumerate() {
+        let blank = if place == 0 { Ok(()) } else { rest.write_all(b" ") };
+        if blank.and_then(|()| word(&mut rest, number)).is_err() {
+            break;
+        }
+    }
+    let left = rest.len();
+    strings.intern(text.get(..TEXT - left).unwrap_or_default())
+}
+
+/// A community (RFC 1997), the well-known ones by name.
+fn community(out: &mut dyn Write, community: u32) -> std::io::Result<()> {
+    match community {
+        0 => out.write_all(b"internet"),
+        0xffff_ff01 => out.write_all(b"no-export"),
+        0xffff_ff02 => out.write_all(b"no-advertise"),
+        0xffff_ff03 => out.write_all(b"local-AS"),
+        _ => write!(out, "{}:{}", community >> 16, community & 0xffff),
+    }
+}
+
+fn facts(row: &[u8], at: usize) -> Facts {
+    Facts(row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts)))
+}
+
+fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
+    if let Some(at) = at {
+        let mut facts = facts(row, at);
+        all.iter().for_each(|fact| facts.insert(*fact));
+        put(row, at, &facts.0.to_be_bytes());
+    }
+}
+
+#[inline]
+fn set(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
+    if let Some(at) = at {
+        put(row, at, octets);
+    }
+}

@@ -1,0 +1,285 @@
+//! From the headers of a packet to the fields of a row.
+//!
+//! Frames reach rows by three ways: captured, sampled by sFlow, and inside NetFlow records. All of them fill rows here. Which fields
+//! a row holds is known before, so that a packet costs one step for each of them and no look-up.
+
+use crate::address;
+use crate::custom::{Custom, Semantics};
+use crate::fact::{Fact, Facts};
+use crate::field::Field;
+use crate::needs::Needs;
+use crate::row::RowMut;
+use crate::strings::Strings;
+use packet::Packet;
+use packet::tunnel::{Kind, Tunnel};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// EtherTypes of IP, most significant octet first.
+const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
+
+/// Fields of the outer packet.
+const OUTER: &[Field] = &[
+    Field::SrcHost,
+    Field::DstHost,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::TcpFlags,
+    Field::Proto,
+    Field::Tos,
+    Field::FlowLabel,
+    Field::Etype,
+    Field::SrcMac,
+    Field::DstMac,
+    Field::Vlan,
+    Field::InVlan,
+    Field::Cos,
+    Field::InCvlan,
+    Field::MplsLabelTop,
+    Field::MplsLabelBottom,
+    Field::MplsLabelStack,
+];
+
+/// Fields of the packet inside a tunnel.
+const INNER: &[Field] = &[
+    Field::Vxlan,
+    Field::Nvgre,
+    Field::TunnelSrcMac,
+    Field::TunnelDstMac,
+    Field::TunnelSrcHost,
+    Field::TunnelDstHost,
+    Field::TunnelProto,
+    Field::TunnelTos,
+    Field::TunnelSrcPort,
+    Field::TunnelDstPort,
+    Field::TunnelTcpFlags,
+    Field::TunnelFlowLabel,
+];
+
+/// What rows of one layout take from packets.
+#[derive(Clone, Debug)]
+pub struct Headers {
+    outer: Box<[(Field, usize)]>,
+    inner: Box<[(Field, usize)]>,
+    facts: Option<usize>,
+    customs: Arc<[Custom]>,
+    custom_places: Box<[(usize, usize)]>,
+}
+
+impl Headers {
+    /// For rows that must hold that. Fields of `without` are filled by others.
+    pub fn new(needs: &Needs, without: &[Field]) -> Self {
+        let places = |fields: &[Field]| {
+            let place = |field: &Field| Some((*field, needs.layout.offset(*field)?));
+            fields.iter().filter(|field| !without.contains(field)).filter_map(place).collect()
+        };
+        let customs = (0..needs.customs.len()).filter_map(|n| Some((n, needs.layout.custom(n)?)));
+        Self {
+            outer: places(OUTER),
+            inner: places(INNER),
+            facts: needs.layout.offset(Field::Facts),
+            customs: Arc::clone(&needs.customs),
+            custom_places: customs.collect(),
+        }
+    }
+
+    /// True when rows hold something of the packets inside tunnels.
+    pub fn wants_tunnels(&self) -> bool {
+        !self.inner.is_empty()
+    }
+
+    /// Fills in what the packet tells. What it does not tell stays as it is.
+    #[inline]
+    pub fn fill(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut RowMut<'_>) {
+        let octets = row.octets();
+        for (field, at) in &self.outer {
+            outer(*field, *at, packet, strings, octets);
+        }
+        if !self.custom_places.is_empty() {
+            self.customs(packet, strings, octets);
+        }
+        if let Some(at) = self.facts {
+            let before =
+                octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
+            put(octets, at, &(before | facts(packet).0).to_be_bytes());
+        }
+    }
+
+    /// Fills in what the packet inside a tunnel tells.
+    #[inline]
+    pub fn fill_tunnel(&self, tunnel: &Tunnel<'_>, row: &mut RowMut<'_>) {
+        for (field, at) in &self.inner {
+            inner(*field, *at, tunnel, row.octets());
+        }
+    }
+
+    /// Custom primitives that point into the packet.
+    #[cold]
+    fn customs(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut [u8]) {
+        for (number, to) in &self.custom_places {
+            let Some(custom) = self.customs.get(*number) else { continue };
+            let Some(length) = custom.length else { continue };
+            let found = custom.pointers.iter().find_map(|pointer| packet.at(pointer, usize::from(length)));
+            if let Some(octets) = found {
+                put_custom(custom, octets, *to, strings, row);
+            }
+        }
+    }
+}
+
+#[inline]
+fn outer(field: Field, at: usize, packet: &Packet<'_>, strings: &mut Strings, row: &mut [u8]) {
+    match field {
+        Field::SrcHost => host(packet, row, at, |ip| ip.source),
+        Field::DstHost => host(packet, row, at, |ip| ip.destination),
+        Field::SrcPort => put_some(row, at, ports(packet).map(|(source, _)| source.to_be_bytes())),
+        Field::DstPort => put_some(row, at, ports(packet).map(|(_, destination)| destination.to_be_bytes())),
+        Field::TcpFlags => put(row, at, &[packet.tcp_flags]),
+        Field::Proto => put_some(row, at, packet.ip.map(|ip| [ip.protocol])),
+        Field::Tos => put_some(row, at, packet.ip.map(|ip| [ip.tos])),
+        Field::FlowLabel => put_some(row, at, packet.ip.map(|ip| ip.flow_label.to_be_bytes())),
+        Field::Etype => put_some(row, at, packet.etype.map(u16::to_be_bytes)),
+        Field::SrcMac => put_some(row, at, packet.src_mac),
+        Field::DstMac => put_some(row, at, packet.dst_mac),
+        Field::Vlan | Field::InVlan => put_some(row, at, packet.outer_tag.map(vlan)),
+        Field::Cos => put_some(row, at, packet.outer_tag.map(|tag| [(tag >> 13) as u8])),
+        Field::InCvlan => put_some(row, at, packet.inner_tag.map(vlan)),
+        Field::MplsLabelTop => put_some(row, at, label(packet.labels.first_chunk())),
+        Field::MplsLabelBottom => put_some(row, at, label(packet.labels.last_chunk())),
+        Field::MplsLabelStack if !packet.labels.is_empty() => {
+            put(row, at, &stack(packet.labels, strings).to_be_bytes());
+        }
+        _ => {}
+    }
+}
+
+#[inline]
+fn inner(field: Field, at: usize, tunnel: &Tunnel<'_>, row: &mut [u8]) {
+    let packet = &tunnel.packet;
+    match field {
+        Field::Vxlan if tunnel.kind == Kind::Vxlan => put_some(row, at, tunnel.id.map(u32::to_be_bytes)),
+        Field::Nvgre if tunnel.kind == Kind::Nvgre => put_some(row, at, tunnel.id.map(u32::to_be_bytes)),
+        Field::TunnelSrcMac => put_some(row, at, packet.src_mac),
+        Field::TunnelDstMac => put_some(row, at, packet.dst_mac),
+        Field::TunnelSrcHost => host(packet, row, at, |ip| ip.source),
+        Field::TunnelDstHost => host(packet, row, at, |ip| ip.destination),
+        Field::TunnelProto => put_some(row, at, packet.ip.map(|ip| [ip.protocol])),
+        Field::TunnelTos => put_some(row, at, packet.ip.map(|ip| [ip.tos])),
+        Field::TunnelSrcPort => put_some(row, at, ports(packet).map(|(source, _)| source.to_be_bytes())),
+        Field::TunnelDstPort => put_some(row, at, ports(packet).map(|(_, destination)| destination.to_be_bytes())),
+        Field::TunnelTcpFlags => put(row, at, &[packet.tcp_flags]),
+        Field::TunnelFlowLabel => put_some(row, at, packet.ip.map(|ip| ip.flow_label.to_be_bytes())),
+        _ => {}
+    }
+}
+
+/// What the packet tells, for maps that ask.
+fn facts(packet: &Packet<'_>) -> Facts {
+    let mut facts = Facts::default();
+    for (told, all) in [
+        (packet.src_mac.is_some(), &[Fact::SrcMac, Fact::DstMac] as &[Fact]),
+        (packet.outer_tag.is_some(), &[Fact::Vlan]),
+        (packet.inner_tag.is_some(), &[Fact::Cvlan]),
+        (packet.ip.is_some(), &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::Flow]),
+        (ports(packet).is_some(), &[Fact::SrcPort, Fact::DstPort]),
+        (packet.ip.is_some_and(|ip| ip.protocol == TCP), &[Fact::TcpFlags]),
+        (!packet.labels.is_empty(), &[Fact::MplsLabelBottom]),
+    ] {
+        if told {
+            all.iter().for_each(|fact| facts.insert(*fact));
+        }
+    }
+    match packet.ip.map(|ip| ip.source) {
+        Some(IpAddr::V4(_)) => facts.insert(Fact::FlowV4),
+        Some(IpAddr::V6(_)) => facts.insert(Fact::FlowV6),
+        None => {}
+    }
+    facts
+}
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// The EtherType of the family of a packet's addresses.
+pub(crate) fn family(packet: &Packet<'_>) -> Option<[u8; 2]> {
+    packet.ip.map(|ip| if ip.source.is_ipv4() { IPV4 } else { IPV6 })
+}
+
+/// Ports of TCP and UDP; the reference shows none of other protocols.
+#[inline]
+pub(crate) fn ports(packet: &Packet<'_>) -> Option<(u16, u16)> {
+    packet.ports.filter(|_| packet.ip.is_some_and(|ip| has_ports(ip.protocol)))
+}
+
+/// True for protocols whose ports are shown.
+pub(crate) fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, TCP | UDP)
+}
+
+#[inline]
+fn host(packet: &Packet<'_>, row: &mut [u8], at: usize, which: impl Fn(packet::Ip) -> IpAddr) {
+    put_some(row, at, packet.ip.map(|ip| address::octets(which(ip))));
+}
+
+#[inline]
+fn vlan(tag: u16) -> [u8; 2] {
+    (tag & 0x0fff).to_be_bytes()
+}
+
+#[inline]
+fn label(entry: Option<&[u8; 4]>) -> Option<[u8; 4]> {
+    entry.map(|entry| (u32::from_be_bytes(*entry) >> 12).to_be_bytes())
+}
+
+/// The id of a stack of labels: entries of three octets, top first.
+pub(crate) fn stack(entries: &[u8], strings: &mut Strings) -> u32 {
+    /// Most entries that are kept.
+    const MOST: usize = 16;
+    let mut stack = [0; MOST * 3];
+    let mut end = 0;
+    for (to, entry) in stack.chunks_exact_mut(3).zip(entries.chunks_exact(4)) {
+        to.iter_mut().zip(entry).for_each(|(to, octet)| *to = *octet);
+        end += 3;
+    }
+    strings.intern(stack.get(..end).unwrap_or_default())
+}
+
+fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, row: &mut [u8]) {
+    match custom.semantics {
+        Semantics::UnsignedInt | Semantics::Hex => {
+            put(row, to, &netflow::record::number(octets).to_be_bytes());
+        }
+        Semantics::Mac => put(row, to, octets),
+        Semantics::Ip => {
+            let address = match (<[u8; 4]>::try_from(octets), <[u8; 16]>::try_from(octets)) {
+                (Ok(v4), _) => address::octets(v4.into()),
+                (_, Ok(v6)) => address::octets(v6.into()),
+                _ => return,
+            };
+            put(row, to, &address);
+        }
+        Semantics::Str | Semantics::Raw => {
+            let end = match custom.semantics {
+                Semantics::Str => octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len()),
+                _ => octets.len(),
+            };
+            let id = strings.intern(octets.get(..end).unwrap_or_default());
+            put(row, to, &id.to_be_bytes());
+        }
+    }
+}
+
+#[inline]
+pub(crate) fn put(row: &mut [u8], to: usize, octets: &[u8]) {
+    if let Some(to) = row.get_mut(to..to + octets.len()) {
+        to.copy_from_slice(octets);
+    }
+}
+
+#[inline]
+fn put_some<const N: usize>(row: &mut [u8], to: usize, octets: Option<[u8; N]>) {
+    if let Some(octets) = octets {
+        put(row, to, &octets);
+    }
+}

@@ -1,0 +1,87 @@
+//! `pcap_interfaces_map`: the interfaces that pmacctd captures on.
+
+use crate::key::others;
+use crate::load::{self, Context, Entry};
+use config::problem::{Origin, Problems};
+
+/// Packets that are captured on an interface, as the interface sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Those that come in.
+    In,
+    /// Those that go out.
+    Out,
+}
+
+/// An interface of the map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its number in flows.
+    pub index: Option<u32>,
+    /// Which of its packets are captured; all without it.
+    pub direction: Option<Direction>,
+}
+
+/// Reads a pcap_interfaces_map. Lines with faults, and interfaces that were named before, are reported and left out. `numbered`:
+/// each must have a number (`pcap_ifindex: map`).
+pub fn parse(
+    origin: &Origin,
+    text: &[u8],
+    context: &Context,
+    numbered: bool,
+    problems: &mut Problems,
+) -> Vec<Interface> {
+    let mut known: Vec<Interface> = Vec::new();
+    load::load(others::PCAP_INTERFACES, context, origin, text, problems, |entry, problems| {
+        let interface = interface(&entry, numbered, problems)?;
+        if known.iter().any(|other| other.name == interface.name) {
+            return entry.refuse(format!("interface {} was named before.", interface.name), problems);
+        }
+        known.push(interface);
+        Some(())
+    });
+    known
+}
+
+fn interface(entry: &Entry, numbered: bool, problems: &mut Problems) -> Option<Interface> {
+    let Some(name) = entry.setting("ifname") else {
+        return entry.refuse("required key missing. Required keys are: 'ifname'.", problems);
+    };
+    let index = match entry.setting("ifindex") {
+        Some(index) => Some(u32::try_from(index.decimal(problems)?).unwrap_or(u32::MAX)),
+        None if numbered => {
+            return entry.refuse("required key missing. With 'pcap_ifindex: map' each needs 'ifindex'.", problems);
+        }
+        None => None,
+    };
+    let direction = match entry.setting("direction").map(|setting| setting.value.as_str()) {
+        Some("in") => Some(Direction::In),
+        Some(_) => Some(Direction::Out),
+        None => None,
+    };
+    Some(Interface { name: name.value.clone(), index, direction })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Daemon;
+
+    #[test]
+    fn interfaces_have_a_name_and_may_have_a_number_and_a_direction() {
+        let text =
+            b"ifname=eth0 ifindex=100 direction=in\nifindex=1\nifname=eth1 ifindex=0\nifname=eth2\nifname=eth0";
+        let read = |numbered| {
+            let mut problems = Problems::new();
+            let context = Context::new(Daemon::Pmacctd);
+            let found = parse(&Origin::whole("i.map"), text, &context, numbered, &mut problems);
+            (found, problems.iter().count())
+        };
+        let eth0 = Interface { name: "eth0".into(), index: Some(100), direction: Some(Direction::In) };
+        let eth2 = Interface { name: "eth2".into(), index: None, direction: None };
+        assert_eq!(read(false), (vec![eth0.clone(), eth2], 3));
+        assert_eq!(read(true), (vec![eth0], 4));
+    }
+}

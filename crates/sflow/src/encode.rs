@@ -1,0 +1,298 @@
+//! The writer of datagrams, for generators of traffic, tests and probes.
+//!
+//! It takes what the decoder gives: heads and records. Lists in records are views over octets, so they are put
+//! into octets first, with [`words`] and [`as_path`].
+//!
+//! ```
+//! use sflow::encode::Datagram;
+//! use sflow::flow::{FlowRecord, HeaderProtocol, RawHeader};
+//! use sflow::{DataFormat, FlowHead, Interface};
+//!
+//! let mut datagram = Datagram::v5(Some([192, 0, 2, 1].into()), 0, 1, 1000);
+//! let input = Interface::index(3);
+//! let head = FlowHead { format: DataFormat::FLOW, sampling_rate: 512, input, ..Default::default() };
+//! let octets = &[0; 60];
+//! let raw = RawHeader { protocol: HeaderProtocol::ETHERNET, frame_length: 64, stripped: Some(4), octets };
+//! datagram.flow(&head, &[FlowRecord::RawHeader(raw)])?;
+//! assert_eq!(datagram.finish().len(), 28 + 8 + 32 + 8 + 16 + 60);
+//! # Ok::<(), sflow::encode::Refused>(())
+//! ```
+
+use crate::counters::{self, CounterBlock};
+use crate::flow::FlowRecord;
+use crate::list::{AsPath, SegmentType, Words};
+use crate::sample::{CounterHead, DataFormat, DiscardHead, FlowHead, Interface};
+use crate::xdr::{Xdr, count};
+use std::fmt;
+use std::net::IpAddr;
+use wire::{Reader, Writer};
+
+/// Most octets that UDP over IPv4 carries.
+pub const MAX_DATAGRAM: usize = 65_507;
+
+/// Why a sample is not written. The datagram is as it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The datagram would be longer than UDP carries.
+    TooLong,
+    /// An index, value or format has more bits than a compact sample, or one of versions 2 and 4, has for it.
+    TooGreat,
+    /// The version has no such sample, record or block.
+    NoSuch(DataFormat),
+    /// Versions 2 and 4: a flow sample has one description of the packet, first; a counter sample one block.
+    Shape,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "a datagram has at most {MAX_DATAGRAM} octets"),
+            Self::TooGreat => f.write_str("a number does not fit in a compact sample"),
+            Self::NoSuch(format) => write!(f, "the version has no format {format}"),
+            Self::Shape => f.write_str("the version has one description of the packet, or block, for a sample"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A datagram being put together.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    w: Writer,
+    version: u32,
+    samples: u32,
+    samples_at: usize,
+}
+
+impl Datagram {
+    /// One of version 5, without samples.
+    pub fn v5(agent: Option<IpAddr>, sub_agent: u32, sequence: u32, uptime_ms: u32) -> Self {
+        Self::new(5, agent, Some(sub_agent), sequence, uptime_ms)
+    }
+
+    /// One of version 4, without samples.
+    pub fn v4(agent: Option<IpAddr>, sequence: u32, uptime_ms: u32) -> Self {
+        Self::new(4, agent, None, sequence, uptime_ms)
+    }
+
+    /// One of version 2, without samples.
+    pub fn v2(agent: Option<IpAddr>, sequence: u32, uptime_ms: u32) -> Self {
+        Self::new(2, agent, None, sequence, uptime_ms)
+    }
+
+    fn new(version: u32, agent: Option<IpAddr>, sub_agent: Option<u32>, sequence: u32, uptime_ms: u32) -> Self {
+        let mut w = Writer::new();
+        agent.write(w.u32(version));
+        if let Some(sub_agent) = sub_agent {
+            w.u32(sub_agent);
+        }
+        w.u32(sequence).u32(uptime_ms);
+        let samples_at = w.len();
+        w.u32(0);
+        Self { w, version, samples: 0, samples_at }
+    }
+
+    /// Octets so far.
+    pub fn len(&self) -> usize {
+        self.w.len()
+    }
+
+    /// True without samples.
+    pub fn is_empty(&self) -> bool {
+        self.samples == 0
+    }
+
+    /// Samples so far.
+    pub fn samples(&self) -> u32 {
+        self.samples
+    }
+
+    /// Adds what `body` writes as one sample, or nothing.
+    fn sample(&mut self, body: impl FnOnce(&mut Writer) -> Result<(), Refused>) -> Result<&mut Self, Refused> {
+        let mut sample = Writer::new();
+        body(&mut sample)?;
+        if self.w.len() + sample.len() > MAX_DATAGRAM {
+            return Err(Refused::TooLong);
+        }
+        self.w.put(&sample.finish());
+        self.samples += 1;
+        Ok(self)
+    }
+
+    /// Adds a sample of version 5, behind its format and length.
+    fn framed(
+        &mut self,
+        format: DataFormat,
+        body: impl FnOnce(&mut Writer) -> Result<(), Refused>,
+    ) -> Result<&mut Self, Refused> {
+        if self.version != 5 {
+            return Err(Refused::NoSuch(format));
+        }
+        self.sample(|w| {
+            w.u32(format.0).u32(0);
+            body(w)?;
+            let len = w.len() - 8;
+            w.overwrite(4, &count(len).to_be_bytes());
+            crate::xdr::pad(w, len);
+            Ok(())
+        })
+    }
+
+    /// Adds a flow sample, compact or expanded as its format says.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, Refused> {
+        if self.version != 5 {
+            return self.old_flow(head, records);
+        }
+        self.framed(head.format, |w| {
+            w.u32(head.sequence);
+            if head.format == DataFormat::FLOW_EXPANDED {
+                w.u32(head.source.class).u32(head.source.index);
+                w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
+                w.u32(head.input.format).u32(head.input.value).u32(head.output.format).u32(head.output.value);
+            } else if head.format == DataFormat::FLOW {
+                w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+                w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
+                w.u32(compact(head.input)?).u32(compact(head.output)?);
+            } else {
+                return Err(Refused::NoSuch(head.format));
+            }
+            framed_records(w, records);
+            Ok(())
+        })
+    }
+
+    fn old_flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, Refused> {
+        let version = self.version;
+        if head.format != DataFormat::FLOW {
+            return Err(Refused::NoSuch(head.format));
+        }
+        let (packet, extended) = records.split_first().ok_or(Refused::Shape)?;
+        self.sample(|w| {
+            w.u32(head.format.0).u32(head.sequence);
+            w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+            w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
+            if head.input.format != 0 || !matches!(head.output.format, 0 | 2) || head.output.value >> 31 != 0 {
+                return Err(Refused::TooGreat);
+            }
+            w.u32(head.input.value).u32(head.output.bits());
+            if !packet.write_packet_data(w) {
+                return Err(Refused::Shape);
+            }
+            w.u32(count(extended.len()));
+            match extended.iter().find(|record| !record.write_extended_data(w, version)) {
+                Some(record) => Err(Refused::NoSuch(record.format())),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Adds a counter sample, compact or expanded as its format says. Of blocks, format and contents are written; see
+    /// [`counters::contents`].
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, Refused> {
+        if self.version != 5 {
+            return self.old_counters(head, blocks);
+        }
+        self.framed(head.format, |w| {
+            w.u32(head.sequence);
+            if head.format == DataFormat::COUNTERS_EXPANDED {
+                w.u32(head.source.class).u32(head.source.index);
+            } else if head.format == DataFormat::COUNTERS {
+                w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+            } else {
+                return Err(Refused::NoSuch(head.format));
+            }
+            w.u32(count(blocks.len()));
+            for block in blocks {
+                counters::write_framed(w, block.format, block.octets);
+            }
+            Ok(())
+        })
+    }
+
+    fn old_counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, Refused> {
+        if head.format != DataFormat::COUNTERS {
+            return Err(Refused::NoSuch(head.format));
+        }
+        let [block] = blocks else { return Err(Refused::Shape) };
+        if !counters::OLD_KINDS.iter().any(|kind| kind.format == block.format) {
+            return Err(Refused::NoSuch(block.format));
+        }
+        self.sample(|w| {
+            w.u32(head.format.0).u32(head.sequence);
+            w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+            w.u32(head.interval_secs.unwrap_or(0)).u32(block.format.0).put(block.octets);
+            Ok(())
+        })
+    }
+
+    /// Adds a discarded packet.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn discarded(&mut self, head: &DiscardHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, Refused> {
+        self.framed(DataFormat::DISCARDED, |w| {
+            w.u32(head.sequence).u32(head.source.class).u32(head.source.index).u32(head.drops);
+            w.u32(head.input).u32(head.output).u32(head.reason.0);
+            framed_records(w, records);
+            Ok(())
+        })
+    }
+
+    /// Adds a sample of any format, which this crate need not know.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn other(&mut self, format: DataFormat, octets: &[u8]) -> Result<&mut Self, Refused> {
+        self.framed(format, |w| {
+            w.put(octets);
+            Ok(())
+        })
+    }
+
+    /// The datagram.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.w.overwrite(self.samples_at, &self.samples.to_be_bytes());
+        self.w.finish()
+    }
+}
+
+fn compact(interface: Interface) -> Result<u32, Refused> {
+    if interface.format >= 1 << 2 || interface.value >= 1 << 30 {
+        return Err(Refused::TooGreat);
+    }
+    Ok(interface.bits())
+}
+
+fn framed_records(w: &mut Writer, records: &[FlowRecord<'_>]) {
+    w.u32(count(records.len()));
+    for record in records {
+        record.write_framed(w);
+    }
+}
+
+/// Octets for [`Words::new`].
+pub fn words(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+}
+
+/// Octets for [`as_path`]: the segments of an AS path.
+pub fn segments(segments: &[(SegmentType, &[u32])]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.u32(count(segments.len()));
+    for (kind, ases) in segments {
+        Words::new(&words(ases)).write(w.u32(kind.0));
+    }
+    w.finish()
+}
+
+/// The AS path in octets that [`segments`] wrote; none in others.
+pub fn as_path(octets: &[u8]) -> Option<AsPath<'_>> {
+    AsPath::read_segments(&mut Reader::new(octets)).ok()
+}

@@ -1,0 +1,389 @@
+//! Samples.
+//!
+//! A compact sample packs the class of its source in 8 bits beside 24 bits of index, and what an interface
+//! is in 2 bits beside 30 bits of value. Agents with greater indexes use expanded samples, which have 32 bits for
+//! each.
+
+use crate::counters::Blocks;
+use crate::fault::{Malformed, What};
+use crate::flow::Records;
+use crate::reason::Reason;
+use crate::xdr::padded;
+use std::fmt;
+use wire::Reader;
+
+/// The format of a sample or record: the enterprise that defined it in the upper 20 bits, its number in the
+/// lower 12. Versions 2 and 4 have types where version 5 has formats; they stand as formats of enterprise 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DataFormat(pub u32);
+
+impl DataFormat {
+    /// A flow sample.
+    pub const FLOW: Self = Self(1);
+    /// A counter sample.
+    pub const COUNTERS: Self = Self(2);
+    /// An expanded flow sample.
+    pub const FLOW_EXPANDED: Self = Self(3);
+    /// An expanded counter sample.
+    pub const COUNTERS_EXPANDED: Self = Self(4);
+    /// A discarded packet.
+    pub const DISCARDED: Self = Self(5);
+
+    /// The format of that number, of that enterprise.
+    pub const fn new(enterprise: u32, format: u32) -> Self {
+        Self(enterprise << 12 | format & 0xfff)
+    }
+
+    /// The enterprise; 0 is sFlow itself.
+    pub const fn enterprise(self) -> u32 {
+        self.0 >> 12
+    }
+
+    /// The number that the enterprise gave.
+    pub const fn format(self) -> u32 {
+        self.0 & 0xfff
+    }
+}
+
+/// Enterprise and number, as `0:1`.
+impl fmt::Display for DataFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.enterprise(), self.format())
+    }
+}
+
+/// What a sample was taken of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SourceId {
+    /// 0: an interface, 1: a VLAN, 2: a physical entity (ENTITY-MIB), 3: a logical entity.
+    pub class: u32,
+    /// ifIndex, VLAN id or entPhysicalIndex.
+    pub index: u32,
+}
+
+impl SourceId {
+    /// From the 32 bits of a compact sample.
+    pub const fn compact(bits: u32) -> Self {
+        Self { class: bits >> 24, index: bits & 0x00ff_ffff }
+    }
+
+    /// As the 32 bits of a compact sample, if it fits.
+    pub const fn to_compact(self) -> Option<u32> {
+        if self.class < 1 << 8 && self.index < 1 << 24 { Some(self.class << 24 | self.index) } else { None }
+    }
+}
+
+/// An interface, or why there is not one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Interface {
+    /// 0: one interface, 1: none, the packet was discarded, 2: several.
+    pub format: u32,
+    /// ifIndex, reason or number, by the format.
+    pub value: u32,
+}
+
+/// What an [`Interface`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// The agent does not know.
+    Unknown,
+    /// This ifIndex.
+    Index(u32),
+    /// Packets from or to the agent itself.
+    Internal,
+    /// Discarded for that reason.
+    Discarded(Reason),
+    /// Sent to so many interfaces; 0 if the agent does not know how many.
+    Multiple(u32),
+    /// Of a format that nobody knows.
+    Other,
+}
+
+impl Interface {
+    /// The value of format 0 that means the agent itself.
+    pub const INTERNAL: u32 = 0x3fff_ffff;
+
+    /// One interface.
+    pub const fn index(index: u32) -> Self {
+        Self { format: 0, value: index }
+    }
+
+    /// From the 32 bits of a compact sample.
+    pub const fn compact(bits: u32) -> Self {
+        Self { format: bits >> 30, value: bits & 0x3fff_ffff }
+    }
+
+    /// From the output of versions 2 and 4, where the top bit alone stands for several interfaces.
+    const fn output(bits: u32) -> Self {
+        Self { format: (bits >> 31) << 1, value: bits & 0x7fff_ffff }
+    }
+
+    /// The 32 bits of a compact sample. Values that do not fit run into the format.
+    pub const fn bits(self) -> u32 {
+        self.format << 30 | self.value
+    }
+
+    /// What it says.
+    pub const fn kind(self) -> InterfaceKind {
+        match (self.format, self.value) {
+            (0, 0) => InterfaceKind::Unknown,
+            (0, Self::INTERNAL) => InterfaceKind::Internal,
+            (0, index) => InterfaceKind::Index(index),
+            (1, reason) => InterfaceKind::Discarded(Reason(reason)),
+            (2, number) => InterfaceKind::Multiple(number),
+            _ => InterfaceKind::Other,
+        }
+    }
+}
+
+/// What stands before the records of a flow sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowHead {
+    /// [`DataFormat::FLOW`] or [`DataFormat::FLOW_EXPANDED`].
+    pub format: DataFormat,
+    /// Flow samples of the source, counted.
+    pub sequence: u32,
+    /// Where it was taken.
+    pub source: SourceId,
+    /// One packet of so many is sampled.
+    pub sampling_rate: u32,
+    /// Packets that could have been sampled, since the agent started; wraps.
+    pub pool: u32,
+    /// Samples that the agent lost, since it started.
+    pub drops: u32,
+    /// Where the packet came in.
+    pub input: Interface,
+    /// Where it went out.
+    pub output: Interface,
+}
+
+impl FlowHead {
+    fn number(&self, interface: Interface) -> u32 {
+        if self.format == DataFormat::FLOW_EXPANDED { interface.value } else { interface.bits() }
+    }
+
+    /// The input as one number: all 32 bits of a compact sample, the value of an expanded one.
+    pub fn input_number(&self) -> u32 {
+        self.number(self.input)
+    }
+
+    /// The output as one number: all 32 bits of a compact sample, the value of an expanded one.
+    pub fn output_number(&self) -> u32 {
+        self.number(self.output)
+    }
+}
+
+/// A sampled packet.
+#[derive(Clone, Debug)]
+pub struct FlowSample<'a> {
+    /// What stands before its records.
+    pub head: FlowHead,
+    pub(crate) records: Records<'a>,
+}
+
+impl<'a> FlowSample<'a> {
+    /// What is told of the packet.
+    #[inline]
+    pub fn records(&self) -> Records<'a> {
+        self.records.clone()
+    }
+}
+
+/// What stands before the blocks of a counter sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CounterHead {
+    /// [`DataFormat::COUNTERS`] or [`DataFormat::COUNTERS_EXPANDED`].
+    pub format: DataFormat,
+    /// Counter samples of the source, counted.
+    pub sequence: u32,
+    /// Whose counters these are.
+    pub source: SourceId,
+    /// Seconds between samples; versions 2 and 4.
+    pub interval_secs: Option<u32>,
+}
+
+/// Counters of an interface, a VLAN, a host.
+#[derive(Clone, Debug)]
+pub struct CounterSample<'a> {
+    /// What stands before its blocks.
+    pub head: CounterHead,
+    pub(crate) blocks: Blocks<'a>,
+}
+
+impl<'a> CounterSample<'a> {
+    /// The blocks of counters.
+    pub fn blocks(&self) -> Blocks<'a> {
+        self.blocks.clone()
+    }
+}
+
+/// What stands before the records of a discarded packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiscardHead {
+    /// Discarded packets of the source, counted.
+    pub sequence: u32,
+    /// Where it was seen.
+    pub source: SourceId,
+    /// Notifications that the agent lost, since it started.
+    pub drops: u32,
+    /// ifIndex where the packet came in; 0 if unknown.
+    pub input: u32,
+    /// ifIndex where it would have gone out; 0 if unknown.
+    pub output: u32,
+    /// Why it was discarded.
+    pub reason: Reason,
+}
+
+/// A packet that was discarded.
+#[derive(Clone, Debug)]
+pub struct DiscardedSample<'a> {
+    /// What stands before its records.
+    pub head: DiscardHead,
+    pub(crate) records: Records<'a>,
+}
+
+impl<'a> DiscardedSample<'a> {
+    /// What is told of the packet.
+    pub fn records(&self) -> Records<'a> {
+        self.records.clone()
+    }
+}
+
+/// A sample or record of a format that is not known here, or of which nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown<'a> {
+    /// Its format.
+    pub format: DataFormat,
+    /// Its contents.
+    pub octets: &'a [u8],
+}
+
+/// A sample.
+#[derive(Clone, Debug)]
+pub enum Sample<'a> {
+    /// A sampled packet.
+    Flow(FlowSample<'a>),
+    /// Counters.
+    Counters(CounterSample<'a>),
+    /// A discarded packet.
+    Discarded(DiscardedSample<'a>),
+    /// Something else.
+    Unknown(Unknown<'a>),
+}
+
+/// The next numbers, looked for at once.
+#[inline]
+fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u32; N], Malformed> {
+    const { assert!(OCTETS == 4 * N) };
+    let octets = r.array::<OCTETS>()?;
+    let mut numbers = [0; N];
+    for (number, word) in numbers.iter_mut().zip(octets.as_chunks::<4>().0) {
+        *number = u32::from_be_bytes(*word);
+    }
+    Ok(numbers)
+}
+
+impl<'a> Sample<'a> {
+    /// A sample of version 5. The outer error is one of the frame, the inner one of what is in it.
+    #[inline]
+    pub(crate) fn framed(r: &mut Reader<'a>) -> Result<Result<Self, Malformed>, Malformed> {
+        let [format, len] = numbers::<8, 2>(r)?;
+        let body = padded(r, len)?;
+        Ok(Self::of(DataFormat(format), body))
+    }
+
+    #[inline]
+    fn of(format: DataFormat, mut r: Reader<'a>) -> Result<Self, Malformed> {
+        Ok(match format {
+            DataFormat::FLOW => {
+                let [sequence, source, sampling_rate, pool, drops, input, output, records] =
+                    numbers::<32, 8>(&mut r)?;
+                let head = FlowHead {
+                    format,
+                    sequence,
+                    source: SourceId::compact(source),
+                    sampling_rate,
+                    pool,
+                    drops,
+                    input: Interface::compact(input),
+                    output: Interface::compact(output),
+                };
+                Self::Flow(FlowSample { head, records: Records::framed(r, records) })
+            }
+            DataFormat::FLOW_EXPANDED => {
+                let [
+                    sequence,
+                    class,
+                    index,
+                    sampling_rate,
+                    pool,
+                    drops,
+                    in_format,
+                    input,
+                    out_format,
+                    output,
+                    records,
+                ] = numbers::<44, 11>(&mut r)?;
+                let head = FlowHead {
+                    format,
+                    sequence,
+                    source: SourceId { class, index },
+                    sampling_rate,
+                    pool,
+                    drops,
+                    input: Interface { format: in_format, value: input },
+                    output: Interface { format: out_format, value: output },
+                };
+                Self::Flow(FlowSample { head, records: Records::framed(r, records) })
+            }
+            DataFormat::COUNTERS => {
+                let [sequence, source, blocks] = numbers::<12, 3>(&mut r)?;
+                let source = SourceId::compact(source);
+                let head = CounterHead { format, sequence, source, interval_secs: None };
+                Self::Counters(CounterSample { head, blocks: Blocks::framed(r, blocks) })
+            }
+            DataFormat::COUNTERS_EXPANDED => {
+                let [sequence, class, index, blocks] = numbers::<16, 4>(&mut r)?;
+                let source = SourceId { class, index };
+                let head = CounterHead { format, sequence, source, interval_secs: None };
+                Self::Counters(CounterSample { head, blocks: Blocks::framed(r, blocks) })
+            }
+            DataFormat::DISCARDED => {
+                let [sequence, class, index, drops, input, output, reason, records] = numbers::<32, 8>(&mut r)?;
+                let source = SourceId { class, index };
+                let head = DiscardHead { sequence, source, drops, input, output, reason: Reason(reason) };
+                Self::Discarded(DiscardedSample { head, records: Records::framed(r, records) })
+            }
+            _ => Self::Unknown(Unknown { format, octets: r.rest() }),
+        })
+    }
+
+    /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here.
+    pub(crate) fn unframed(r: &mut Reader<'a>, version: u32) -> Result<Self, Malformed> {
+        let at = r.at();
+        let format = DataFormat(r.u32()?);
+        match format {
+            DataFormat::FLOW => {
+                let [sequence, source, sampling_rate, pool, drops, input, output] = numbers::<28, 7>(r)?;
+                let head = FlowHead {
+                    format,
+                    sequence,
+                    source: SourceId::compact(source),
+                    sampling_rate,
+                    pool,
+                    drops,
+                    input: Interface::index(input),
+                    output: Interface::output(output),
+                };
+                Ok(Self::Flow(FlowSample { head, records: Records::unframed(r, version)? }))
+            }
+            DataFormat::COUNTERS => {
+                let [sequence, source, interval] = numbers::<12, 3>(r)?;
+                let source = SourceId::compact(source);
+                let head = CounterHead { format, sequence, source, interval_secs: Some(interval) };
+                Ok(Self::Counters(CounterSample { head, blocks: Blocks::unframed(r)? }))
+            }
+            DataFormat(number) => Err(Malformed::new(at, What::SampleType(number))),
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! What is written is read back; what is cut is given whole or not at all; any octets end.
+
+use crate::counters::{self, CounterBlock, CounterField, CounterKind, KINDS, OLD_KINDS, Value, Width};
+use crate::encode::{self, Refused};
+use crate::flow::{FlowRecord, Gateway, Url, User};
+use crate::tests::Made;
+use crate::*;
+use proptest::prelude::*;
+use std::net::IpAddr;
+use wire::Reader;
+
+/// Octets that values are made of.
+fn entropy() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..3000)
+}
+
+fn flow_head(r: &mut Reader<'_>, expanded: bool) -> FlowHead {
+    let interface = |r: &mut Reader<'_>| Interface { format: u32::made(r), value: u32::made(r) };
+    let mut head = FlowHead {
+        format: if expanded { DataFormat::FLOW_EXPANDED } else { DataFormat::FLOW },
+        sequence: u32::made(r),
+        source: SourceId { class: u32::made(r), index: u32::made(r) },
+        sampling_rate: u32::made(r),
+        pool: u32::made(r),
+        drops: u32::made(r),
+        input: interface(r),
+        output: interface(r),
+    };
+    if !expanded {
+        head.source = SourceId::compact(head.source.index);
+        head.input = Interface::compact(head.input.value);
+        head.output = Interface::compact(head.output.value);
+    }
+    head
+}
+
+fn discard_head(r: &mut Reader<'_>) -> DiscardHead {
+    DiscardHead {
+        sequence: u32::made(r),
+        source: SourceId { class: u32::made(r), index: u32::made(r) },
+        drops: u32::made(r),
+        input: u32::made(r),
+        output: u32::made(r),
+        reason: Reason(u32::made(r)),
+    }
+}
+
+/// Contents of a block, with lists of one or two groups.
+fn block_contents(kind: &CounterKind, r: &mut Reader<'_>) -> Vec<u8> {
+    fn values<'a>(fields: &[CounterField], r: &mut Reader<'a>, all: &mut Vec<Value<'a>>) {
+        for field in fields {
+            match field.width {
+                Width::Four => all.push(Value::Number(u32::made(r).into())),
+                Width::Eight => all.push(Value::Number(u64::made(r))),
+                Width::Float => all.push(Value::Float(u32::made(r) as f32)),
+                Width::Mac => all.push(Value::Mac(wire::Mac::made(r))),
+                Width::Uuid => all.push(Value::Octets(&[7; 16])),
+                Width::Text => all.push(Value::Text(<&[u8]>::made(r))),
+                Width::List(group) => {
+                    let groups = 1 + u32::made(r) % 2;
+                    all.push(Value::Number(groups.into()));
+                    for _ in 0..groups {
+                        values(group, r, all);
+                    }
+                }
+            }
+        }
+    }
+    let mut all = Vec::new();
+    values(kind.base, r, &mut all);
+    values(kind.fields, r, &mut all);
+    let octets = counters::contents(kind, all.iter().copied());
+    let block = CounterBlock { format: kind.format, kind: Some(kind_of(kind)), octets: &octets };
+    assert_eq!(block.values().map(|(_, value)| value).collect::<Vec<_>>(), all, "{}", kind.name);
+    octets
+}
+
+fn kind_of(kind: &CounterKind) -> &'static CounterKind {
+    KINDS.iter().chain(OLD_KINDS).find(|other| *other == kind).unwrap()
+}
+
+/// A sample, taken apart, so that it can be compared.
+#[derive(Debug, PartialEq)]
+enum Flat<'a> {
+    Flow(FlowHead, Vec<FlowRecord<'a>>),
+    Counters(CounterHead, Vec<(DataFormat, &'a [u8])>),
+    Discarded(DiscardHead, Vec<FlowRecord<'a>>),
+    Unknown(DataFormat, &'a [u8]),
+}
+
+fn flat<'a>(sample: &Sample<'a>) -> Flat<'a> {
+    match sample {
+        Sample::Flow(sample) => Flat::Flow(sample.head, sample.records().map(Result::unwrap).collect()),
+        Sample::Counters(sample) => {
+            let blocks = sample.blocks().map(|block| block.map(|block| (block.format, block.octets)).unwrap());
+            Flat::Counters(sample.head, blocks.collect())
+        }
+        Sample::Discarded(sample) => Flat::Discarded(sample.head, sample.records().map(Result::unwrap).collect()),
+        Sample::Unknown(sample) => Flat::Unknown(sample.format, sample.octets),
+    }
+}
+
+fn samples(octets: &[u8]) -> (Vec<Sample<'_>>, Option<Malformed>) {
+    let mut whole = Vec::new();
+    let mut fault = None;
+    for sample in open(octets).unwrap().samples() {
+        assert_eq!(fault, None, "nothing comes after a fault of these datagrams");
+        match sample {
+            Ok(sample) => whole.push(sample),
+            Err(other) => fault = Some(other),
+        }
+    }
+    (whole, fault)
+}
+
+/// A datagram of version 5 with all sorts of samples and all records and blocks, and where each of its samples ends.
+fn everything(entropy: &[u8]) -> (encode::Datagram, Vec<usize>) {
+    let mut r = Reader::new(entropy);
+    let mut datagram = encode::Datagram::v5(Option::made(&mut r), 1, 2, 3);
+    let mut ends = Vec::new();
+    let records = FlowRecord::each_made(&mut r);
+    for (number, some) in records.chunks(5).enumerate() {
+        datagram.flow(&flow_head(&mut r, number % 2 == 1), some).unwrap();
+        ends.push(datagram.len());
+    }
+    datagram.discarded(&discard_head(&mut r), &records).unwrap();
+    ends.push(datagram.len());
+    let other = <&[u8]>::made(&mut r);
+    datagram.other(DataFormat::new(4300, 1003), other).unwrap();
+    ends.push(datagram.len());
+    for (number, kinds) in KINDS.chunks(9).enumerate() {
+        let contents: Vec<_> = kinds.iter().map(|kind| block_contents(kind, &mut r)).collect();
+        let blocks: Vec<_> =
+            (kinds.iter().zip(&contents)).map(|(kind, octets)| CounterBlock::new(kind.format, octets)).collect();
+        let index = u32::made(&mut r);
+        let head = if number % 2 == 0 {
+            let source = SourceId::compact(index);
+            CounterHead { format: DataFormat::COUNTERS, sequence: 1, source, interval_secs: None }
+        } else {
+            let source = SourceId { class: 300, index };
+            CounterHead { format: DataFormat::COUNTERS_EXPANDED, sequence: 1, source, interval_secs: None }
+        };
+        datagram.counters(&head, &blocks).unwrap();
+        ends.push(datagram.len());
+    }
+    (datagram, ends)
+}
+
+/// The records that versions 2 and 4 have, made so that these can tell all of them.
+fn old_records<'a>(r: &mut Reader<'a>, version: u32) -> (FlowRecord<'a>, Vec<FlowRecord<'a>>) {
+    let each = FlowRecord::each_made(r);
+    let packet = match (each[u32::made(r) as usize % 3], version) {
+        (FlowRecord::RawHeader(raw), _) => FlowRecord::RawHeader(flow::RawHeader { stripped: None, ..raw }),
+        (FlowRecord::Ethernet(_), _) => each[3],
+        (other, _) => other,
+    };
+    let extended = each.iter().filter_map(|record| match *record {
+        record @ (FlowRecord::Switch(_) | FlowRecord::Router(_)) => Some(record),
+        FlowRecord::Gateway(gateway) if version == 4 => {
+            Some(FlowRecord::Gateway(Gateway { next_hop: None, ..gateway }))
+        }
+        FlowRecord::Gateway(gateway) => {
+            let path = AsPath::plain(gateway.communities);
+            let communities = Words::default();
+            Some(FlowRecord::Gateway(Gateway { next_hop: None, path, communities, local_pref: None, ..gateway }))
+        }
+        FlowRecord::User(user) => Some(FlowRecord::User(User { src_charset: 0, dst_charset: 0, ..user })),
+        FlowRecord::Url(url) => Some(FlowRecord::Url(Url { host: &[], ..url })),
+        _ => None,
+    });
+    (packet, extended.collect())
+}
+
+/// The flow samples of a datagram.
+type Flows<'a> = Vec<(FlowHead, Vec<FlowRecord<'a>>)>;
+
+/// A datagram of version 2 or 4, and where each of its samples ends.
+fn old_everything<'a>(version: u32, entropy: &'a [u8]) -> (Vec<u8>, Vec<usize>, Flows<'a>) {
+    let mut r = Reader::new(entropy);
+    let agent = Option::<IpAddr>::made(&mut r);
+    let mut datagram =
+        if version == 2 { encode::Datagram::v2(agent, 2, 3) } else { encode::Datagram::v4(agent, 2, 3) };
+    let mut ends = Vec::new();
+    let mut flows = Vec::new();
+    for number in 0..4 {
+        let mut head = flow_head(&mut r, false);
+        head.input.format = 0;
+        head.output.format &= 2;
+        let (packet, extended) = old_records(&mut r, version);
+        let mut records = vec![packet];
+        records.extend(extended.into_iter().take(number + 2));
+        datagram.flow(&head, &records).unwrap();
+        ends.push(datagram.len());
+        flows.push((head, records));
+    }
+    for kind in OLD_KINDS {
+        let octets = block_contents(kind, &mut r);
+        let source = SourceId::compact(u32::made(&mut r));
+        let head = CounterHead { format: DataFormat::COUNTERS, sequence: 9, source, interval_secs: Some(30) };
+        let block = CounterBlock { format: kind.format, kind: None, octets: &octets };
+        datagram.counters(&head, &[block]).unwrap();
+        ends.push(datagram.len());
+    }
+    (datagram.finish(), ends, flows)
+}
+
+fn cuts(octets: &[u8], ends: &[usize], cut: usize) -> Result<(), TestCaseError> {
+    let (all, fault) = samples(octets);
+    prop_assert_eq!((all.len(), fault), (ends.len(), None));
+    let cut = cut % octets.len();
+    if open(&octets[..cut]).is_err() {
+        return Ok(());
+    }
+    let (some, fault) = samples(&octets[..cut]);
+    let whole = ends.iter().filter(|end| **end <= cut).count();
+    // Padding at the end of a datagram is not missed.
+    let padding_aside = ends.iter().filter(|end| **end <= cut + 3).count();
+    prop_assert!((whole..=padding_aside).contains(&some.len()), "{} of {}", some.len(), whole);
+    prop_assert_eq!(fault.is_some(), some.len() < all.len());
+    prop_assert!(fault.is_none_or(|fault| fault.at <= cut), "{:?}", fault);
+    for (one, other) in all.iter().zip(&some) {
+        prop_assert_eq!(flat(one), flat(other));
+    }
+    Ok(())
+}
+
+/// Reads everything that can be read; all of it ends, and there is no more of it than octets.
+fn read_all(octets: &[u8]) {
+    let Ok(datagram) = open(octets) else { return };
+    let mut sequence = sequence::Sequence::default();
+    sequence.datagram(&datagram.header);
+    let mut items = 0;
+    for sample in datagram.samples() {
+        items += 1;
+        let Ok(sample) = sample else { continue };
+        sequence.sample(&datagram.header, &sample);
+        match &sample {
+            Sample::Flow(sample) => items += sample.records().count(),
+            Sample::Discarded(sample) => items += sample.records().count(),
+            Sample::Counters(sample) => {
+                items += sample.blocks().flatten().map(|block| 1 + block.values().count()).sum::<usize>();
+            }
+            Sample::Unknown(sample) => items += sample.octets.len() / octets.len(),
+        }
+    }
+    assert!(items <= octets.len() / 4 + 1, "{items} items of {} octets", octets.len());
+}
+
+proptest! {
+    #[test]
+    fn flow_samples_are_read_as_written(entropy in entropy(), expanded in any::<bool>()) {
+        let mut r = Reader::new(&entropy);
+        let mut records = FlowRecord::each_made(&mut r);
+        records.push(FlowRecord::Unknown(Unknown { format: DataFormat::new(9, 3), octets: Made::made(&mut r) }));
+        let (head, discard) = (flow_head(&mut r, expanded), discard_head(&mut r));
+        let agent = Made::made(&mut r);
+        let mut datagram = encode::Datagram::v5(agent, 7, 8, 9);
+        datagram.flow(&head, &records).unwrap().discarded(&discard, &records).unwrap();
+        let octets = datagram.finish();
+        let header =
+            Header { version: 5, agent, sub_agent: Some(7), sequence: 8, uptime_ms: 9, samples: 2 };
+        prop_assert_eq!(open(&octets).unwrap().header, header);
+        let (all, fault) = samples(&octets);
+        prop_assert_eq!(fault, None);
+        let all: Vec<_> = all.iter().map(flat).collect();
+        prop_assert_eq!(all, [Flat::Flow(head, records.clone()), Flat::Discarded(discard, records)]);
+    }
+
+    #[test]
+    fn samples_of_versions_2_and_4_are_read_as_written(
+        entropy in entropy(), version in prop_oneof![Just(2u32), Just(4)],
+    ) {
+        let (octets, _, flows) = old_everything(version, &entropy);
+        let header = open(&octets).unwrap().header;
+        prop_assert_eq!((header.version, header.sub_agent, header.sequence), (version, None, 2));
+        let (all, fault) = samples(&octets);
+        prop_assert_eq!(fault, None);
+        for (sample, (head, records)) in all.iter().zip(flows) {
+            prop_assert_eq!(flat(sample), Flat::Flow(head, records));
+        }
+        for (sample, kind) in all[4..].iter().zip(OLD_KINDS) {
+            let Sample::Counters(sample) = sample else { panic!("counters") };
+            prop_assert_eq!(sample.head.interval_secs, Some(30));
+            let block = sample.blocks().next().unwrap().unwrap();
+            prop_assert_eq!(block.name(), Some(kind.name));
+            prop_assert_eq!(block.fields().count(), kind.base.len() + kind.fields.len());
+        }
+    }
+
+    #[test]
+    fn a_cut_gives_exactly_the_whole_samples_before_it(entropy in entropy(), cut in any::<usize>()) {
+        let (datagram, ends) = everything(&entropy);
+        cuts(&datagram.finish(), &ends, cut)?;
+        for version in [2, 4] {
+            let (octets, ends, _) = old_everything(version, &entropy);
+            cuts(&octets, &ends, cut)?;
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_cut_costs_nothing_but_itself(
+        entropy in entropy(), which in any::<usize>(), less in 1u32..64,
+    ) {
+        let mut r = Reader::new(&entropy);
+        let records = FlowRecord::each_made(&mut r);
+        let which = which % records.len();
+        let mut w = wire::Writer::new();
+        for (number, record) in records.iter().enumerate() {
+            let at = w.len();
+            record.write_framed(&mut w);
+            if number == which {
+                let octets = std::mem::take(&mut w).finish();
+                let len = u32::try_from(octets.len() - at - 8).unwrap().saturating_sub(less);
+                w.put(&octets[..at + 8 + len.next_multiple_of(4) as usize]);
+                w.overwrite(at + 4, &len.to_be_bytes());
+            }
+        }
+        let octets = w.finish();
+        let found: Vec<_> = Records::framed(Reader::new(&octets), records.len() as u32).collect();
+        prop_assert_eq!(found.len(), records.len());
+        for (number, record) in records.iter().enumerate() {
+            if number == which {
+                use FlowRecord::{Ethernet, L2TunnelEgress, L2TunnelIngress};
+                // A cut Ethernet header may be taken for one without padding; the padding behind text is not missed.
+                let may_be_read = matches!(record, Ethernet(_) | L2TunnelEgress(_) | L2TunnelIngress(_));
+                prop_assert!(found[number].is_err() || found[number] == Ok(*record) || may_be_read);
+            } else {
+                prop_assert_eq!(found[number], Ok(*record));
+            }
+        }
+    }
+
+    #[test]
+    fn any_octets_end(
+        version in prop_oneof![Just(2u8), Just(4), Just(5)], octets in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        read_all(&[&[0, 0, 0, version], &octets[..]].concat());
+    }
+
+    #[test]
+    fn any_change_of_a_good_datagram_ends(
+        entropy in entropy(), changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..8),
+    ) {
+        let mut all = vec![everything(&entropy).0.finish()];
+        all.extend([2, 4].map(|version| old_everything(version, &entropy).0));
+        for mut octets in all {
+            for (at, octet) in &changes {
+                let at = at % octets.len();
+                octets[at] = *octet;
+            }
+            read_all(&octets);
+        }
+    }
+}
+
+#[test]
+fn what_a_version_cannot_tell_is_refused_and_leaves_the_datagram_as_it_was() {
+    let mut datagram = encode::Datagram::v5(None, 0, 0, 0);
+    let empty = datagram.len();
+    let great = FlowHead {
+        format: DataFormat::FLOW,
+        source: SourceId { class: 0, index: 1 << 24 },
+        ..FlowHead::default()
+    };
+    assert_eq!(datagram.flow(&great, &[]).unwrap_err(), Refused::TooGreat);
+    let great = FlowHead { format: DataFormat::FLOW, input: Interface::index(1 << 30), ..FlowHead::default() };
+    assert_eq!(datagram.flow(&great, &[]).unwrap_err(), Refused::TooGreat);
+    let odd = FlowHead { format: DataFormat::COUNTERS, ..FlowHead::default() };
+    assert_eq!(datagram.flow(&odd, &[]).unwrap_err(), Refused::NoSuch(DataFormat::COUNTERS));
+    assert_eq!(datagram.other(DataFormat(9), &[0; 70_000]).unwrap_err(), Refused::TooLong);
+    assert_eq!((datagram.len(), datagram.is_empty()), (empty, true));
+
+    let mut datagram = encode::Datagram::v4(None, 0, 0);
+    let head = FlowHead { format: DataFormat::FLOW, ..FlowHead::default() };
+    let vni = FlowRecord::VniIngress(flow::Vni { vni: 1 });
+    let switch = FlowRecord::Switch(flow::Switch { in_vlan: 1, in_priority: 0, out_vlan: 0, out_priority: 0 });
+    let raw =
+        flow::RawHeader { protocol: flow::HeaderProtocol::IPV4, frame_length: 9, stripped: None, octets: &[] };
+    assert_eq!(datagram.flow(&head, &[]).unwrap_err(), Refused::Shape);
+    assert_eq!(datagram.flow(&head, &[switch]).unwrap_err(), Refused::Shape);
+    let refused = datagram.flow(&head, &[FlowRecord::RawHeader(raw), vni]).unwrap_err();
+    assert_eq!(refused, Refused::NoSuch(DataFormat(1030)));
+    let refused = datagram.discarded(&DiscardHead::default(), &[]).unwrap_err();
+    assert_eq!(refused, Refused::NoSuch(DataFormat::DISCARDED));
+    assert!(datagram.is_empty());
+    datagram.flow(&head, &[FlowRecord::RawHeader(raw), switch]).unwrap();
+    assert_eq!(datagram.samples(), 1);
+}

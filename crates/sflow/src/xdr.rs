@@ -1,0 +1,133 @@
+//! XDR (RFC 4506) as far as sFlow uses it: big-endian, everything in units of four octets.
+
+use crate::Malformed;
+use crate::fault::What;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::{Mac, Reader, Writer};
+
+/// A value that is read and written.
+pub(crate) trait Xdr<'a>: Sized {
+    /// Reads it.
+    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed>;
+    /// Writes what is read back as the same value.
+    fn write(&self, w: &mut Writer);
+}
+
+/// A length or count of the wire as one of memory.
+pub(crate) fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A length or count of memory as one of the wire. What does not fit in 32 bits is no datagram either.
+pub(crate) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The next `len` octets, and the padding behind them. Some agents leave out the padding at the end of a record or
+/// sample, where it means nothing.
+#[inline]
+pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Malformed> {
+    let body = r.within(size(len))?;
+    let padding = size(len.wrapping_neg() & 3).min(r.left());
+    r.take(padding)?;
+    Ok(body)
+}
+
+/// Zeros up to a multiple of four octets behind `len` octets.
+pub(crate) fn pad(w: &mut Writer, len: usize) {
+    let padding = len.wrapping_neg() & 3;
+    w.put([0; 3].get(..padding).unwrap_or_default());
+}
+
+impl Xdr<'_> for u32 {
+    #[inline]
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(r.u32()?)
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.u32(*self);
+    }
+}
+
+impl Xdr<'_> for u64 {
+    #[inline]
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(r.u64()?)
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.u64(*self);
+    }
+}
+
+impl Xdr<'_> for Ipv4Addr {
+    #[inline]
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(r.array::<4>()?.into())
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.put(&self.octets());
+    }
+}
+
+impl Xdr<'_> for Ipv6Addr {
+    #[inline]
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(r.array::<16>()?.into())
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.put(&self.octets());
+    }
+}
+
+/// An address behind its type; none where the type says that it is unknown.
+impl Xdr<'_> for Option<IpAddr> {
+    #[inline]
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let at = r.at();
+        match r.u32()? {
+            0 => Ok(None),
+            1 => Ok(Some(Ipv4Addr::read(r)?.into())),
+            2 => Ok(Some(Ipv6Addr::read(r)?.into())),
+            number => Err(Malformed::new(at, What::AddressType(number))),
+        }
+    }
+
+    fn write(&self, w: &mut Writer) {
+        match self {
+            None => _ = w.u32(0),
+            Some(IpAddr::V4(address)) => address.write(w.u32(1)),
+            Some(IpAddr::V6(address)) => address.write(w.u32(2)),
+        }
+    }
+}
+
+/// Six octets in eight.
+impl Xdr<'_> for Mac {
+    #[inline]
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let [a, b, c, d, e, f, _, _] = r.array::<8>()?;
+        Ok(Mac([a, b, c, d, e, f]))
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.put(&self.0).u16(0);
+    }
+}
+
+/// Octets behind their length: an opaque, a string.
+impl<'a> Xdr<'a> for &'a [u8] {
+    #[inline]
+    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let len = r.u32()?;
+        padded(r, len).map(|octets| octets.rest())
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.u32(count(self.len())).put(self);
+        pad(w, self.len());
+    }
+}

@@ -1,0 +1,109 @@
+//! A datagram of sFlow.
+//!
+//! What is read is no more than there are octets; what can be written again reads as the same.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sflow::encode::{self, Refused};
+use sflow::sequence::{Seen, Sequence};
+use sflow::{CounterBlock, Datagram, FlowRecord, Malformed, Records, Sample, Value};
+
+/// The records, and how many items there were, faults included.
+fn records(all: Records<'_>) -> (Vec<FlowRecord<'_>>, usize) {
+    let (mut good, mut items) = (Vec::new(), 0);
+    for record in all {
+        items += 1;
+        good.extend(record);
+    }
+    (good, items)
+}
+
+fn is_within(octets: &[u8], all: &[u8]) -> bool {
+    octets.is_empty() || all.as_ptr_range().contains(&octets.as_ptr())
+}
+
+/// The values of a block lie in it, and there are as many as were counted.
+fn values(block: &CounterBlock<'_>) -> usize {
+    let mut count = 0;
+    for (name, value) in block.values() {
+        count += 1;
+        assert!(!name.is_empty());
+        if let Value::Text(octets) | Value::Octets(octets) = value {
+            assert!(is_within(octets, block.octets));
+        }
+    }
+    assert!(count >= block.kind.map_or(0, |kind| kind.base.len() + kind.fields.len()), "a block is whole");
+    count
+}
+
+/// Writes the sample into a datagram of its version; what the decoder gives may only be too long.
+fn write(datagram: &mut encode::Datagram, sample: &Sample<'_>) -> bool {
+    let written = match sample {
+        Sample::Flow(sample) => datagram.flow(&sample.head, &records(sample.records()).0),
+        Sample::Discarded(sample) => datagram.discarded(&sample.head, &records(sample.records()).0),
+        Sample::Counters(sample) => {
+            let blocks: Vec<_> = sample.blocks().flatten().collect();
+            datagram.counters(&sample.head, &blocks)
+        }
+        Sample::Unknown(sample) => datagram.other(sample.format, sample.octets),
+    };
+    match written {
+        Ok(_) => true,
+        Err(Refused::TooLong) => false,
+        Err(refused) => panic!("{refused}: {sample:?}"),
+    }
+}
+
+/// A sample as text, with its records and blocks but without the octets around them.
+fn told(sample: &Sample<'_>) -> String {
+    match sample {
+        Sample::Flow(sample) => format!("{:?} {:?}", sample.head, records(sample.records()).0),
+        Sample::Discarded(sample) => format!("{:?} {:?}", sample.head, records(sample.records()).0),
+        Sample::Counters(sample) => {
+            let blocks: Vec<_> = sample.blocks().flatten().map(|block| (block.format, block.octets)).collect();
+            format!("{:?} {blocks:?}", sample.head)
+        }
+        Sample::Unknown(sample) => format!("{sample:?}"),
+    }
+}
+
+fn all<'a>(datagram: &Datagram<'a>) -> Vec<Result<Sample<'a>, Malformed>> {
+    datagram.samples().collect()
+}
+
+fuzz_target!(|octets: &[u8]| {
+    let Ok(datagram) = sflow::open(octets) else { return };
+    let header = datagram.header;
+    let samples = all(&datagram);
+    let mut items = samples.len();
+    let mut sequence = Sequence::default();
+    assert_eq!(sequence.datagram(&header), Seen::First);
+    let mut copy = match header.version {
+        5 => encode::Datagram::v5(header.agent, header.sub_agent.unwrap_or(0), header.sequence, header.uptime_ms),
+        4 => encode::Datagram::v4(header.agent, header.sequence, header.uptime_ms),
+        _ => encode::Datagram::v2(header.agent, header.sequence, header.uptime_ms),
+    };
+    let mut written = Vec::new();
+    for sample in samples.iter().flatten() {
+        assert_eq!(sequence.sample(&header, sample).is_none(), matches!(sample, Sample::Unknown(_)));
+        match sample {
+            Sample::Flow(sample) => items += records(sample.records()).1,
+            Sample::Discarded(sample) => items += records(sample.records()).1,
+            Sample::Counters(sample) => {
+                items += sample.blocks().count() + sample.blocks().flatten().map(|block| values(&block)).sum::<usize>();
+            }
+            Sample::Unknown(sample) => assert!(is_within(sample.octets, octets)),
+        }
+        if write(&mut copy, sample) {
+            written.push(told(sample));
+        }
+    }
+    assert!(samples.iter().flatten().count() <= header.samples as usize);
+    // Nothing that is given has less than four octets, but for one fault at the end of each list.
+    assert!(items <= octets.len() / 4 + 2 * samples.len() + 1, "{items} items of {} octets", octets.len());
+    let copy = copy.finish();
+    let again = sflow::open(&copy).expect("what was written");
+    assert_eq!((again.header.agent, again.header.sub_agent), (header.agent, header.sub_agent));
+    let again: Vec<_> = all(&again).into_iter().map(|sample| told(&sample.expect("what was written"))).collect();
+    assert_eq!(again, written);
+});
