@@ -26,7 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = HERE / "conformance-expected-failures.tsv"
 
 # Programs that are there.
-DAEMONS = {"nfacctd", "sfacctd"}
+DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd"}
 
 # Plugins that are there.
 PLUGINS = {"memory", "print"}

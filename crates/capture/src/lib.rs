@@ -5,15 +5,25 @@
 //! | [`udp`] | sockets: one for each worker, an exporter always at the same one; batches by `recvmmsg` |
 //! | [`pcap_file`] | capture files, played once, several times or for ever |
 //!
-//! Both fill the same [`Batch`], so that what follows does not know where its datagrams came from.
-//! [`allow`] says who may send at all.
+//! | [`live`] | interfaces, by libpcap: packets |
+//! | [`nflog`] | netfilter's log: packets |
+//!
+//! Sources of datagrams fill the same [`Batch`], sources of packets the same [`Frames`], so that what follows does not know where
+//! its input came from. [`allow`] says who may send at all.
 //!
 //! This crate alone calls the kernel without a safe wrapper; all of that is in `udp/kernel.rs`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod allow;
 mod batch;
+mod frames;
+#[cfg(feature = "pcap")]
+pub mod live;
+pub mod nflog;
 pub mod pcap_file;
 pub mod udp;
+mod waker;
 
 pub use batch::{Batch, Datagram, Datagrams, MAX_DATAGRAM, SLOTS};
+pub use frames::{Frame, Frames, Meta};
+pub use waker::Waker;

@@ -50,6 +50,22 @@ pub const SFACCTD: Daemon = Daemon {
     primitives: Daemons::SFACCTD,
 };
 
+/// The accounting of packets by libpcap.
+pub const PMACCTD: Daemon = Daemon {
+    name: "pmacctd",
+    title: "Promiscuous Mode Accounting Daemon",
+    config: config::Daemon::Pmacctd,
+    primitives: Daemons::PMACCTD,
+};
+
+/// The accounting of packets that netfilter logs.
+pub const UACCTD: Daemon = Daemon {
+    name: "uacctd",
+    title: "Linux NetFilter NFLOG Accounting Daemon",
+    config: config::Daemon::Uacctd,
+    primitives: Daemons::UACCTD,
+};
+
 /// Runs a daemon: its whole life, from the arguments of the process on.
 pub fn run(daemon: &Daemon) -> ExitCode {
     runtime::log::init();

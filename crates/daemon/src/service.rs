@@ -5,7 +5,7 @@ use crate::pipeline::Pipeline;
 use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{Equipment, Message, NetFlow, Report, Requests, Sflow, Share, Snapshot, Worker};
+use crate::worker::{Equipment, Message, NetFlow, Packets, Report, Requests, Sflow, Share, Snapshot, Worker};
 use crate::{Daemon, about, counter_log};
 use capture::allow::AllowList;
 use config::Problems;
@@ -34,6 +34,14 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 struct Opened {
     sources: Vec<(Source, Wake)>,
     memories: Vec<Option<plugins::memory::Opened>>,
+}
+
+/// What was read again.
+struct Again {
+    allow: Option<Arc<AllowList>>,
+    files: enrich::Loaded,
+    #[cfg(feature = "pcap")]
+    interfaces: Option<Vec<capture::live::Interface>>,
 }
 
 /// When files changed last, and how long they are; `None` for one that is not there.
@@ -95,12 +103,13 @@ struct Service {
 
 impl Service {
     /// Opens everything, then starts everything. `None`: a dry run has come to its end.
-    fn start(daemon: &Daemon, settings: Settings) -> Result<Option<Self>, String> {
+    fn start(daemon: &Daemon, mut settings: Settings) -> Result<Option<Self>, String> {
         let problem = |what: &str| {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
         let opened = open(&settings)?;
+        see(&mut settings, &opened)?;
         let allow = match &settings.allow_file {
             Some(path) => Some(Arc::new(read_allow_list(path)?)),
             None => None,
@@ -194,7 +203,7 @@ impl Service {
             });
             self.start_plugin(plugin, Arc::clone(schema), memory, inlet, counters, pipeline)?;
         }
-        for (number, ((source, _), outlets)) in opened.sources.into_iter().zip(outlets).enumerate() {
+        for (number, ((mut source, _), outlets)) in opened.sources.into_iter().zip(outlets).enumerate() {
             let parts = pipeline.worker();
             let shares: Vec<Share> = (parts.aggregators.into_iter().zip(outlets))
                 .map(|((aggregator, stage, bound), outlet)| Share::new(aggregator, stage, outlet, bound))
@@ -225,6 +234,11 @@ impl Service {
                     let sflow = Sflow::new(&needs, front.decode.clone(), counters_of.pop(), front.unchecked);
                     let worker = Worker::new(sflow, equipment);
                     Box::new(move || source.run(worker))
+                }
+                Front::Packets(front) => {
+                    let (filter, live) = source.take_filter();
+                    let worker = Worker::new(Packets::new(&needs, front.clone(), live, filter), equipment);
+                    Box::new(move || source.run_packets(worker))
                 }
             };
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
@@ -274,7 +288,7 @@ impl Service {
     }
 
     fn run(mut self) -> ExitCode {
-        self.settings.intake.announce();
+        self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
         let mut failed = false;
         let mut report_due: Option<Instant> = None;
@@ -385,10 +399,20 @@ impl Service {
     fn reload(&mut self) {
         self.notifier.reloading();
         match self.read_again() {
-            Ok((allow, files)) => {
+            Ok(Again {
+                allow,
+                files,
+                #[cfg(feature = "pcap")]
+                interfaces,
+            }) => {
                 self.pipeline = Arc::new(self.pipeline.reloaded(&files));
                 self.allow = allow;
-                let snapshot = Snapshot { allow: self.allow.clone(), pipeline: Arc::clone(&self.pipeline) };
+                let snapshot = Snapshot {
+                    allow: self.allow.clone(),
+                    pipeline: Arc::clone(&self.pipeline),
+                    #[cfg(feature = "pcap")]
+                    interfaces,
+                };
                 if let Ok(mut place) = self.requests.snapshot.write() {
                     *place = Some(snapshot);
                 }
@@ -411,8 +435,11 @@ impl Service {
     }
 
     /// What the files say now, or what is wrong with them.
-    fn read_again(&self) -> Result<(Option<Arc<AllowList>>, enrich::Loaded), Vec<String>> {
+    fn read_again(&self) -> Result<Again, Vec<String>> {
         let mut problems = Problems::new();
+        #[cfg(feature = "pcap")]
+        let interfaces =
+            self.settings.interfaces.as_ref().map(|map| map.read(&self.settings.context, &mut problems));
         let files = enrich::Loaded::read(&self.settings.enrichment, &self.settings.context, &mut problems);
         let mut lines: Vec<String> =
             problems.iter().filter(|problem| problem.severity > Severity::Debug).map(describe).collect();
@@ -424,7 +451,15 @@ impl Service {
             }
             None => None,
         };
-        if lines.is_empty() { Ok((allow, files)) } else { Err(lines) }
+        if !lines.is_empty() {
+            return Err(lines);
+        }
+        Ok(Again {
+            allow,
+            files,
+            #[cfg(feature = "pcap")]
+            interfaces,
+        })
     }
 
     fn end(mut self, mut failed: bool) -> ExitCode {
@@ -469,6 +504,22 @@ impl Service {
             }
         }
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+/// Filters are compiled for what frames start with, which is known when their sources are open.
+fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
+    let links: Vec<i32> = opened.sources.iter().flat_map(|(source, _)| source.links()).collect();
+    if links.is_empty() || links == settings.context.links {
+        return Ok(());
+    }
+    settings.context.links = links;
+    let mut problems = Problems::new();
+    settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
+    // What is wrong whatever the link type was told before.
+    match problems.iter().find(|problem| problem.severity == Severity::Fatal) {
+        Some(problem) => Err(describe(problem)),
+        None => Ok(()),
     }
 }
 

@@ -55,6 +55,11 @@ impl Selection {
         }
     }
 
+    /// True when the built-in primitive of that name is in the list.
+    pub fn has(&self, name: &str) -> bool {
+        self.primitives().any(|primitive| primitive.name == name)
+    }
+
     /// The built-in primitives of the list.
     pub fn primitives(&self) -> impl Iterator<Item = &'static Primitive> + '_ {
         self.words.iter().filter_map(|word| match word {

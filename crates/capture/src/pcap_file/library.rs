@@ -7,7 +7,7 @@ use std::path::Path;
 /// A file that libpcap reads.
 pub(super) struct Library {
     file: pcap::Capture<pcap::Offline>,
-    link: LinkType,
+    pub(super) link: LinkType,
 }
 
 impl Library {

@@ -12,6 +12,7 @@ mod payloads;
 #[cfg(test)]
 mod tests;
 
+use crate::{Frames, Meta};
 use classic::Classic;
 use packet::LinkType;
 use std::fmt;
@@ -159,6 +160,33 @@ impl Source {
         };
         self.ended = !matches!(next, Ok(Some(_)));
         next.map_err(|reason| Error { path: self.path.clone(), reason })
+    }
+
+    /// Fills a batch with frames of this round; it stays empty at the end.
+    ///
+    /// # Errors
+    /// The file is damaged. The batch has the frames before the damage.
+    pub fn fill(&mut self, frames: &mut Frames) -> Result<(), Error> {
+        frames.clear();
+        while frames.has_room() {
+            match self.next_frame()? {
+                Some(frame) => frames.push(
+                    frame.octets,
+                    Meta { link: frame.link, time_us: frame.time_us, length: frame.wire_len, ..Meta::default() },
+                ),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// What frames of the file start with, as far as its header tells.
+    pub fn link(&self) -> LinkType {
+        match &self.reading {
+            Reading::Classic(classic) => classic.link,
+            #[cfg(feature = "pcap")]
+            Reading::Library(library) => library.link,
+        }
     }
 
     /// Opens the file for its next round; false when there is none.

@@ -43,10 +43,9 @@ mod kernel;
 mod spread;
 #[cfg(test)]
 mod tests;
-mod waker;
 
 use crate::{Batch, SLOTS};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -54,7 +53,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-pub use waker::Waker;
+pub use crate::waker::Waker;
+use crate::waker::wait;
 
 /// Which sockets to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -318,19 +318,6 @@ impl Receiver {
     /// Those of `getsockopt`; `Unsupported` before Linux 4.12.
     pub fn drops(&self) -> io::Result<u32> {
         kernel::drops(self.socket.as_fd())
-    }
-}
-
-/// Waits for one of these; false when the time is over or a signal came.
-fn wait(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
-    let timeout = timeout.map(|timeout| Timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
-    match poll(watched, timeout.as_ref()) {
-        Ok(ready) => Ok(ready > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(fault) => Err(fault.into()),
     }
 }
 

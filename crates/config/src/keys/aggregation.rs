@@ -48,7 +48,8 @@ keys! {
     AGGREGATE_FILTER: Option<String> = text(&["aggregate_filter"]).plugin_only("aggregation filter").daemons(FLOW).acts();
 
     /// Counts frames whose Ethernet type is not understood by their link-layer fields.
-    AGGREGATE_UNKNOWN_ETYPE: bool = boolean(&["aggregate_unknown_etype"]).default("false").daemons(FLOW);
+    AGGREGATE_UNKNOWN_ETYPE: bool = boolean(&["aggregate_unknown_etype"]).default("false").daemons(FLOW)
+        .acts();
 
     /// Only records with such a tag go to the plugin: numbers, ranges `a-b`, `-` in front negates, 0 is untagged.
     PRE_TAG_FILTER: Option<Vec<String>> = list(&["pre_tag_filter"]).plugin_only("TAG filter").daemons(FLOW).acts();

@@ -167,26 +167,32 @@ keys! {
     ///
     /// What follows the options on the command line of pmacctd is such a filter, too.
     PCAP_FILTER: Option<String> = text(&["pcap_filter"]).daemons(PMACCTD.and(PMBMPD))
-        .option('R', PMBMPD, "filter");
+        .option('R', PMBMPD, "filter")
+        .acts();
 
     /// Ethernet type that the capture is limited to.
-    PCAP_PROTOCOL: Option<u16> = code(&["pcap_protocol"]).daemons(PMACCTD);
+    PCAP_PROTOCOL: Option<u16> = code(&["pcap_protocol"]).daemons(PMACCTD)
+        .acts();
 
     /// Interface to capture on; libpcap's choice when not set.
-    PCAP_INTERFACE: Option<String> = text(&["pcap_interface"]).daemons(PMACCTD).option('i', PMACCTD, "interface");
+    PCAP_INTERFACE: Option<String> = text(&["pcap_interface"]).daemons(PMACCTD).option('i', PMACCTD, "interface")
+        .acts();
 
     /// Tries again every few seconds until the interface can be captured on.
     PCAP_INTERFACE_WAIT: bool = boolean(&["pcap_interface_wait"]).default("false").daemons(PMACCTD)
-        .flag('w', PMACCTD, "true");
+        .flag('w', PMACCTD, "true")
+        .acts();
 
     /// Direction that is captured; both when not set.
     ///
     /// It also decides whether the number of the interface counts as the one that a packet came in or went out by.
     PCAP_DIRECTION: Option<Direction> = words(&["pcap_direction", "uacctd_direction"]).by_prefix()
-        .daemons(PACKETS);
+        .daemons(PACKETS)
+        .acts();
 
     /// Where the number of the capture interface comes from.
-    PCAP_IFINDEX: InterfaceIndex = words(&["pcap_ifindex"]).default("none").by_prefix().daemons(PMACCTD);
+    PCAP_IFINDEX: InterfaceIndex = words(&["pcap_ifindex"]).default("none").by_prefix().daemons(PMACCTD)
+        .acts();
 
     /// Distance from the end of the frame at which the trailer of a mirroring switch begins, in octets.
     PCAP_ARISTA_TRAILER_OFFSET: Option<u32> = integer(&["pcap_arista_trailer_offset"], 8, i32::MAX as i128)
@@ -197,35 +203,44 @@ keys! {
         .daemons(PMACCTD);
 
     /// Captures frames for other stations, too.
-    PROMISC: bool = boolean(&["promisc"]).default("true").daemons(PMACCTD).flag('N', PMACCTD, "false");
+    PROMISC: bool = boolean(&["promisc"]).default("true").daemons(PMACCTD).flag('N', PMACCTD, "false")
+        .acts();
 
     /// Octets that are captured of each packet.
-    SNAPLEN: u64 = bytes(&["snaplen"], 128).default("128").daemons(PACKETS).option('L', PACKETS, "octets");
+    SNAPLEN: u64 = bytes(&["snaplen"], 128).default("128").daemons(PACKETS).option('L', PACKETS, "octets")
+        .acts();
 
     /// Group of netfilter's log.
     UACCTD_GROUP: u16 = integer(&["uacctd_group"], 0, 65535).default("0").daemons(UACCTD)
-        .option('g', UACCTD, "group");
+        .option('g', UACCTD, "group")
+        .acts();
 
     /// Netlink buffer, in octets.
-    UACCTD_NL_SIZE: u64 = bytes(&["uacctd_nl_size"], 0).default("131072").daemons(UACCTD);
+    UACCTD_NL_SIZE: u64 = bytes(&["uacctd_nl_size"], 0).default("131072").daemons(UACCTD)
+        .acts();
 
     /// Packets that the kernel gathers before it passes them up.
-    UACCTD_THRESHOLD: u32 = integer(&["uacctd_threshold"], 0, i32::MAX as i128).default("1").daemons(UACCTD);
+    UACCTD_THRESHOLD: u32 = integer(&["uacctd_threshold"], 0, i32::MAX as i128).default("1").daemons(UACCTD)
+        .acts();
 
     /// Accounts the packet inside of a tunnel: `gtp, PORT` or `vxlan, PORT`, up to four layers with `;` between them.
-    TUNNEL_0: Option<String> = text(&["tunnel_0"]).daemons(PACKETS.and(SFACCTD));
+    TUNNEL_0: Option<String> = text(&["tunnel_0"]).daemons(PACKETS.and(SFACCTD))
+        .acts();
 
     /// Joins fragments although no primitive asks for ports.
     PMACCTD_FORCE_FRAG_HANDLING: bool = boolean(&["pmacctd_force_frag_handling", "uacctd_force_frag_handling"])
-        .default("false").daemons(PACKETS);
+        .default("false").daemons(PACKETS)
+        .acts();
 
     /// Octets that fragments may take, for IPv4 and IPv6 each.
     PMACCTD_FRAG_BUFFER_SIZE: u64 = bytes(&["pmacctd_frag_buffer_size", "uacctd_frag_buffer_size"], 1)
-        .default("4096000").daemons(PACKETS);
+        .default("4096000").daemons(PACKETS)
+        .acts();
 
     /// Octets that flows may take, for IPv4 and IPv6 each.
     PMACCTD_FLOW_BUFFER_SIZE: u64 = bytes(&["pmacctd_flow_buffer_size", "uacctd_flow_buffer_size"], 1)
-        .default("16384000").daemons(PACKETS);
+        .default("16384000").daemons(PACKETS)
+        .acts();
 
     /// Buckets of the flow table.
     PMACCTD_FLOW_BUFFER_BUCKETS: u32 = integer(
@@ -234,14 +249,17 @@ keys! {
 
     /// Octets that tracked connections may take, for IPv4 and IPv6 each.
     PMACCTD_CONNTRACK_BUFFER_SIZE: u64 = bytes(&["pmacctd_conntrack_buffer_size", "uacctd_conntrack_buffer_size"], 1)
-        .default("8192000").daemons(PACKETS);
+        .default("8192000").daemons(PACKETS)
+        .needless("what is known of a connection is kept with its flows");
 
     /// Silence after which a flow that is not TCP has ended.
     PMACCTD_FLOW_LIFETIME: Duration = seconds(&["pmacctd_flow_lifetime", "uacctd_flow_lifetime"], 1).default("60")
-        .daemons(PACKETS);
+        .daemons(PACKETS)
+        .needless("only TCP opens flows that are counted");
 
     /// Silence after which a TCP flow has ended; 60 seconds when not set, five days with classification.
     PMACCTD_FLOW_TCP_LIFETIME: Option<Duration> = seconds(
         &["pmacctd_flow_tcp_lifetime", "uacctd_flow_tcp_lifetime"], 1,
-    ).daemons(PACKETS);
+    ).daemons(PACKETS)
+        .acts();
 }

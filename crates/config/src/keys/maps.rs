@@ -10,7 +10,8 @@ keys! {
     AGGREGATE_PRIMITIVES: Option<PathBuf> = path(&["aggregate_primitives"]).daemons(FLOW).acts();
 
     /// Interfaces that one daemon captures from, each with its index and direction.
-    PCAP_INTERFACES_MAP: Option<PathBuf> = path(&["pcap_interfaces_map"]).daemons(PMACCTD).usr2();
+    PCAP_INTERFACES_MAP: Option<PathBuf> = path(&["pcap_interfaces_map"]).daemons(PMACCTD).usr2()
+        .acts();
 
     /// Prefixes with their AS numbers and next hops, for networks and AS numbers that come from a file.
     NETWORKS_FILE: Option<PathBuf> = path(&["networks_file"]).both().daemons(FLOW).usr2()

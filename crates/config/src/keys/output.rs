@@ -46,10 +46,12 @@ keys! {
         .acts();
 
     /// File that sFlow counter samples are written to, one JSON object in each line.
-    SFACCTD_COUNTER_FILE: Option<PathBuf> = path(&["sfacctd_counter_file"]).daemons(SFACCTD).hup();
+    SFACCTD_COUNTER_FILE: Option<PathBuf> = path(&["sfacctd_counter_file"]).daemons(SFACCTD).hup()
+        .acts();
 
     /// Format of sFlow counter samples.
-    SFACCTD_COUNTER_OUTPUT: CounterOutput = words(&["sfacctd_counter_output"]).default("json").daemons(SFACCTD);
+    SFACCTD_COUNTER_OUTPUT: CounterOutput = words(&["sfacctd_counter_output"]).default("json").daemons(SFACCTD)
+        .acts();
 
     /// What the field `writer_id` says, with the variables `$proc_name`, `$writer_pid` and `$pmacct_build`.
     WRITER_ID_STRING: String = text(&["writer_id_string"]).default("$proc_name/$writer_pid").both().acts();

@@ -17,7 +17,8 @@ keys! {
     ], 1, u32::MAX as i128).daemons(FLOW).acts();
 
     /// Counts one packet in so many, chosen at random.
-    SAMPLING_RATE: Option<u32> = integer(&["sampling_rate"], 1, u32::MAX as i128).both().daemons(PACKETS);
+    SAMPLING_RATE: Option<u32> = integer(&["sampling_rate"], 1, u32::MAX as i128).both().daemons(PACKETS)
+        .acts();
 
     /// Sampling intervals by exporter and interface.
     SAMPLING_MAP: Option<PathBuf> = path(&["sampling_map"]).daemons(COLLECTORS).usr2().acts();

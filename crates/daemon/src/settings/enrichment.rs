@@ -35,10 +35,10 @@ pub(super) fn read<'a>(
 }
 
 fn core_networks(config: &Config, problems: &mut Problems) -> NetworksSpec {
-    let nets = config.core(&aggregation::NFACCTD_NET).unwrap_or(NetSource::Protocol);
-    let ases = config.core(&aggregation::NFACCTD_AS).unwrap_or(AsSource::Protocol);
     let file = config.core(&maps::NETWORKS_FILE);
     let mask = config.core(&aggregation::NETWORKS_MASK);
+    let nets = config.core(&aggregation::NFACCTD_NET).unwrap_or_else(|| default_nets(file.is_some(), mask));
+    let ases = config.core(&aggregation::NFACCTD_AS).unwrap_or_else(|| default_ases(file.is_some()));
     for (key, word, origin, routes) in [
         (
             "nfacctd_net",
@@ -80,6 +80,20 @@ fn core_networks(config: &Config, problems: &mut Problems) -> NetworksSpec {
     NetworksSpec { sources, file, zero_outside: config.core(&aggregation::NETWORKS_FILE_FILTER) }
 }
 
+/// Packets tell no networks: daemons that have no default take what there is.
+fn default_nets(has_file: bool, mask: Option<u8>) -> NetSource {
+    match (has_file, mask) {
+        (true, _) => NetSource::File,
+        (false, Some(_)) => NetSource::Mask,
+        (false, None) => NetSource::Protocol,
+    }
+}
+
+/// As for networks.
+fn default_ases(has_file: bool) -> AsSource {
+    if has_file { AsSource::File } else { AsSource::Protocol }
+}
+
 /// What maps need to know of the rest of the configuration.
 pub(super) fn context(config: &Config, daemon: config::Daemon) -> Context {
     let mut context = Context::new(daemon);
@@ -99,7 +113,9 @@ pub(super) fn context(config: &Config, daemon: config::Daemon) -> Context {
 fn plugin_spec(plugin: &Plugin, core: &CoreSpec) -> PluginSpec {
     let networks = NetworksSpec {
         sources: Sources {
-            nets: plugin.get(&aggregation::NFACCTD_NET).unwrap_or(NetSource::Protocol),
+            nets: plugin.get(&aggregation::NFACCTD_NET).unwrap_or_else(|| {
+                default_nets(plugin.get(&maps::NETWORKS_FILE).is_some(), plugin.get(&aggregation::NETWORKS_MASK))
+            }),
             ases: core.networks.sources.ases,
             mask: plugin.get(&aggregation::NETWORKS_MASK),
             file_wins: plugin.get(&aggregation::NETWORKS_FILE_NO_LPM),

@@ -3,7 +3,7 @@
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
 mod enrichment;
-mod packets;
+pub(crate) mod packets;
 
 use crate::Daemon;
 use crate::counter_log;
@@ -17,7 +17,7 @@ use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
-use flow::{from_netflow, from_sflow};
+use flow::{from_netflow, from_packet, from_sflow};
 use plugins::sink;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
@@ -58,6 +58,8 @@ pub(crate) enum Front {
     NetFlow(NetFlowSettings),
     /// As sFlow.
     Sflow(SflowSettings),
+    /// As packets.
+    Packets(from_packet::Settings),
 }
 
 /// How sFlow is read.
@@ -85,6 +87,7 @@ impl Front {
         match self {
             Self::NetFlow(_) => from_netflow::require,
             Self::Sflow(_) => from_sflow::require,
+            Self::Packets(_) => from_packet::require,
         }
     }
 
@@ -92,7 +95,16 @@ impl Front {
     pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
         match self {
             Self::NetFlow(front) => front.templates_file.as_ref(),
-            Self::Sflow(_) => None,
+            Self::Sflow(_) | Self::Packets(_) => None,
+        }
+    }
+
+    /// What comes in, in words.
+    pub(crate) fn what(&self) -> &'static str {
+        match self {
+            Self::NetFlow(_) => "NetFlow/IPFIX data",
+            Self::Sflow(_) => "sFlow data",
+            Self::Packets(_) => "packets",
         }
     }
 }
@@ -118,6 +130,8 @@ pub(crate) struct Settings {
     /// `maps_watch`.
     pub(crate) watch: bool,
     pub(crate) allow_file: Option<PathBuf>,
+    /// `pcap_interfaces_map`.
+    pub(crate) interfaces: Option<packets::InterfacesMap>,
     pub(crate) front: Front,
     pub(crate) customs: Vec<Custom>,
     pub(crate) plugins: Vec<PluginSettings>,
@@ -143,8 +157,15 @@ impl Settings {
         let context = enrichment::context(config, daemon.config);
         let enrichment = enrichment::read(config, sources, problems);
         let files_read = enrich::Loaded::read(&enrichment, &context, problems);
-        let front = front(config, daemon, &enrichment, problems);
-        let intake = intake(config, problems);
+        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
+        let front = front(config, daemon, flows, &enrichment, problems);
+        let interfaces = packets::InterfacesMap::read_key(config, daemon.config);
+        let intake = match daemon.config {
+            config::Daemon::Pmacctd => packets::pmacctd(config, interfaces.as_ref(), &context, problems),
+            config::Daemon::Uacctd => Some(packets::uacctd(config)),
+            _ => intake(config, problems),
+        };
+        let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
             return None;
@@ -162,7 +183,8 @@ impl Settings {
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
             intake: intake?,
-            listen: Some(listen),
+            listen: Some(listen).filter(|_| is_collector),
+            interfaces,
             reload: config.core(&maps::MAPS_REFRESH),
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
@@ -266,6 +288,7 @@ fn savefile(config: &Config, _: PathBuf, problems: &mut Problems) -> Option<Inta
 fn front(
     config: &Config,
     daemon: &Daemon,
+    flows: bool,
     enrichment: &enrich::spec::Spec,
     problems: &mut Problems,
 ) -> Option<Front> {
@@ -281,6 +304,9 @@ fn front(
             }),
             unchecked,
         }),
+        config::Daemon::Pmacctd | config::Daemon::Uacctd => {
+            Front::Packets(packets::decode(config, flows, problems))
+        }
         _ => Front::NetFlow(NetFlowSettings {
             decode: from_netflow::Settings { networks, ..decode_settings(config) },
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),

@@ -1,12 +1,195 @@
 //! Where pmacctd and uacctd get their packets from, and how they read them.
 
 use super::blame;
-use config::keys::input;
-use config::{Config, Problems};
+use crate::intake::Intake;
+use ::maps::interfaces;
+use capture::nflog;
+use config::keys::input::{self, Direction, InterfaceIndex};
+use config::keys::{aggregation, maps};
+use config::{Config, Daemon, Origin, Problems};
+use enrich::Context;
+use flow::from_packet::{self, flows};
 use packet::tunnel::{Kind, Ports};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[cfg(feature = "pcap")]
+use capture::live;
 
 /// Most layers of `tunnel_0`.
 const LAYERS: usize = 4;
+/// Silence after which a TCP flow is another one, if the configuration does not tell.
+const TCP_LIFETIME: Duration = Duration::from_secs(60);
+
+/// `pcap_interfaces_map`, and what numbers its interfaces have.
+#[derive(Clone, Debug)]
+pub(crate) struct InterfacesMap {
+    pub(crate) path: PathBuf,
+    numbers: InterfaceIndex,
+}
+
+impl InterfacesMap {
+    /// The key; the file is read by [`InterfacesMap::read`].
+    pub(super) fn read_key(config: &Config, daemon: Daemon) -> Option<Self> {
+        let path = config.core(&maps::PCAP_INTERFACES_MAP).filter(|_| daemon == Daemon::Pmacctd)?;
+        Some(Self { path, numbers: config.core(&input::PCAP_IFINDEX) })
+    }
+
+    /// Reads the file. One that cannot be read is fatal, a bad line in it is not.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn read(&self, context: &Context, problems: &mut Problems) -> Vec<live::Interface> {
+        let origin = Origin::whole(&self.path.display().to_string());
+        let text = match std::fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) => {
+                problems.fatal(&origin, format!("pcap_interfaces_map: {error}."), None);
+                return Vec::new();
+            }
+        };
+        let numbered = self.numbers == InterfaceIndex::Map;
+        let found = interfaces::parse(&origin, &text, context, numbered, problems);
+        if found.is_empty() {
+            problems.fatal(&origin, "pcap_interfaces_map: it names no interface.", None);
+        }
+        let interface = |found: interfaces::Interface| live::Interface {
+            index: index(self.numbers, &found.name, found.index),
+            name: found.name,
+            direction: found.direction.map(|direction| match direction {
+                interfaces::Direction::In => live::Direction::In,
+                interfaces::Direction::Out => live::Direction::Out,
+            }),
+        };
+        found.into_iter().map(interface).collect()
+    }
+}
+
+/// The number of an interface in flows; 0: none.
+#[cfg(feature = "pcap")]
+fn index(numbers: InterfaceIndex, name: &str, by_map: Option<u32>) -> u32 {
+    match numbers {
+        InterfaceIndex::System => live::system_index(name).unwrap_or(0),
+        InterfaceIndex::Hash => name_hash(name),
+        InterfaceIndex::Map => by_map.unwrap_or(0),
+        InterfaceIndex::None => 0,
+    }
+}
+
+/// A number that a name always has, and no other machine gives it another (FNV-1a), above those that systems give.
+#[cfg(feature = "pcap")]
+fn name_hash(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5u32, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)) | 1 << 31
+}
+
+/// Where pmacctd gets its packets from: a file, interfaces of a map, or one interface.
+#[cfg(feature = "pcap")]
+pub(super) fn pmacctd(
+    config: &Config,
+    map: Option<&InterfacesMap>,
+    context: &Context,
+    problems: &mut Problems,
+) -> Option<Intake> {
+    let (file, name) = (config.core(&input::PCAP_SAVEFILE), config.core(&input::PCAP_INTERFACE));
+    if [file.is_some(), name.is_some(), map.is_some()].into_iter().filter(|named| *named).count() > 1 {
+        problems.fatal(
+            config.source(),
+            "interface (-i), pcap_interfaces_map and pcap_savefile (-I) directives are mutually exclusive.",
+            Some("Keep one of them.".to_owned()),
+        );
+        return None;
+    }
+    let filter = filter(config);
+    if let Some(path) = file {
+        let settings = capture::pcap_file::Settings {
+            path,
+            wait: config.core(&input::PCAP_SAVEFILE_WAIT),
+            delay: config.core(&input::PCAP_SAVEFILE_DELAY),
+            replay: config.core(&input::PCAP_SAVEFILE_REPLAY),
+            ..capture::pcap_file::Settings::default()
+        };
+        return Some(Intake::Packets(settings, filter));
+    }
+    let direction = config.core(&input::PCAP_DIRECTION).map(|direction| match direction {
+        Direction::In => live::Direction::In,
+        Direction::Out => live::Direction::Out,
+    });
+    let interfaces = match (map, name) {
+        (Some(map), _) => map.read(context, problems),
+        (None, Some(name)) => {
+            let index = index(config.core(&input::PCAP_IFINDEX), &name, None);
+            vec![live::Interface { name, index, direction }]
+        }
+        (None, None) => match live::default_interface() {
+            Ok(name) => {
+                let index = index(config.core(&input::PCAP_IFINDEX), &name, None);
+                vec![live::Interface { name, index, direction }]
+            }
+            Err(error) => {
+                problems.fatal(config.source(), error.to_string(), None);
+                return None;
+            }
+        },
+    };
+    Some(Intake::Live(live::Settings {
+        interfaces,
+        promiscuous: config.core(&input::PROMISC),
+        snaplen: octets(config.core(&input::SNAPLEN)),
+        buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(octets),
+        filter,
+        wait: config.core(&input::PCAP_INTERFACE_WAIT),
+    }))
+}
+
+/// Without libpcap there is nothing that pmacctd could read.
+#[cfg(not(feature = "pcap"))]
+pub(super) fn pmacctd(
+    config: &Config,
+    _: Option<&InterfacesMap>,
+    _: &Context,
+    problems: &mut Problems,
+) -> Option<Intake> {
+    problems.fatal(
+        config.source(),
+        "this program was built without libpcap",
+        Some("build it with the feature pcap".to_owned()),
+    );
+    None
+}
+
+/// `pcap_filter` and `pcap_protocol` as one expression.
+#[cfg(feature = "pcap")]
+fn filter(config: &Config) -> Option<String> {
+    let protocol = config.core(&input::PCAP_PROTOCOL).map(|number| format!("ether proto {number:#x}"));
+    match (protocol, config.core(&input::PCAP_FILTER)) {
+        (Some(protocol), Some(filter)) => Some(format!("{protocol} and ({filter})")),
+        (protocol, filter) => protocol.or(filter),
+    }
+}
+
+/// Where uacctd gets its packets from.
+pub(super) fn uacctd(config: &Config) -> Intake {
+    Intake::Nflog(nflog::Settings {
+        group: config.core(&input::UACCTD_GROUP),
+        snaplen: octets(config.core(&input::SNAPLEN)),
+        buffer: octets(config.core(&input::UACCTD_NL_SIZE)),
+        threshold: config.core(&input::UACCTD_THRESHOLD),
+    })
+}
+
+/// How packets are read. `flows`: some plugin counts them.
+pub(super) fn decode(config: &Config, flows: bool, problems: &mut Problems) -> from_packet::Settings {
+    let bound = |octets: u64| usize::try_from(octets).unwrap_or(usize::MAX);
+    from_packet::Settings {
+        unknown_etypes: config.core(&aggregation::AGGREGATE_UNKNOWN_ETYPE),
+        inside: tunnels(config, problems),
+        direction: config.core(&input::PCAP_DIRECTION).map(|direction| u8::from(direction == Direction::Out)),
+        fragments: bound(config.core(&input::PMACCTD_FRAG_BUFFER_SIZE)),
+        force_fragments: config.core(&input::PMACCTD_FORCE_FRAG_HANDLING),
+        flows: flows.then(|| flows::Settings {
+            bound: bound(config.core(&input::PMACCTD_FLOW_BUFFER_SIZE)),
+            lifetime: config.core(&input::PMACCTD_FLOW_TCP_LIFETIME).unwrap_or(TCP_LIFETIME),
+        }),
+    }
+}
 
 /// `tunnel_0`: the packet inside these tunnels is the one that counts.
 pub(super) fn tunnels(config: &Config, problems: &mut Problems) -> Option<Ports> {
@@ -33,4 +216,8 @@ pub(super) fn tunnels(config: &Config, problems: &mut Problems) -> Option<Ports>
             None
         }
     }
+}
+
+fn octets(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

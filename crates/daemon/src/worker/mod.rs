@@ -3,17 +3,20 @@
 //! Everything that is written per record belongs to the worker alone. Between batches it looks whether a plugin
 //! asks for its table, whether the main thread asks for a report, and whether it is to end.
 //!
-//! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams ([`datagrams`]).
+//! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams
+//! ([`datagrams`]), [`packets`] frames.
 
 mod datagrams;
 mod netflow;
 mod notices;
+mod packets;
 mod report;
 mod sflow;
 mod share;
 
 pub(crate) use datagrams::Datagrams;
 pub(crate) use netflow::NetFlow;
+pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
 pub(crate) use share::{Bound, Share};
@@ -59,6 +62,9 @@ pub(crate) struct Requests {
 pub(crate) struct Snapshot {
     pub(crate) allow: Option<Arc<AllowList>>,
     pub(crate) pipeline: Arc<Pipeline>,
+    /// Where packets are captured, if a map says so.
+    #[cfg(feature = "pcap")]
+    pub(crate) interfaces: Option<Vec<capture::live::Interface>>,
 }
 
 /// What a worker tells the main thread.
@@ -79,6 +85,9 @@ pub(crate) enum Message {
 pub(crate) trait Protocol: Send + 'static {
     /// Goes on with rows of another layout. No rows are left from before.
     fn change_needs(&mut self, needs: Needs);
+
+    /// Takes up what was read anew, beside what rows must hold.
+    fn adopt(&mut self, _snapshot: &Snapshot) {}
 
     /// Brings what was counted since the last call into the worker's counters.
     fn count(&mut self, tally: &mut Tally);
@@ -240,7 +249,9 @@ impl<P: Protocol> Worker<P> {
     #[cold]
     fn adopt(&mut self) {
         let snapshot = self.requests.snapshot.read().map(|snapshot| snapshot.clone()).unwrap_or_default();
-        let Some(Snapshot { allow, pipeline }) = snapshot else { return };
+        let Some(snapshot) = snapshot else { return };
+        self.protocol.adopt(&snapshot);
+        let Snapshot { allow, pipeline, .. } = snapshot;
         self.allow = allow;
         self.protocol.release(&mut self.output);
         self.add_late();

@@ -53,8 +53,12 @@ pub struct Settings {
     pub unknown_etypes: bool,
     /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
     pub inside: Option<Ports>,
-    /// Fragments learn the ports of their first one; those that wait for it take so many octets at most.
-    pub fragments: Option<usize>,
+    /// The way that packets go, where none is told: 0 in, 1 out.
+    pub direction: Option<u8>,
+    /// Octets that fragments may take that wait for the ports of their first one.
+    pub fragments: usize,
+    /// Fragments wait although rows hold no ports.
+    pub force_fragments: bool,
     /// Flows are counted.
     pub flows: Option<flows::Settings>,
 }
@@ -117,6 +121,7 @@ struct Places {
     dst_mac: Option<usize>,
     etype: Option<usize>,
     facts: Option<usize>,
+    direction: Option<usize>,
     /// Rows hold something of transport headers.
     transport: bool,
 }
@@ -137,7 +142,7 @@ impl Decoder {
             headers: headers(needs),
             places: Places::new(needs),
             base: vec![0; needs.layout.words()].into(),
-            fragments: settings.fragments.map(|bound| Fragments::new(bound, needs.layout.words() * 8)),
+            fragments: fragments(needs, &settings),
             flows: settings.flows.map(Flows::new),
             counts: Counts::default(),
             settings,
@@ -149,6 +154,7 @@ impl Decoder {
         self.headers = headers(needs);
         self.places = Places::new(needs);
         self.base = vec![0; needs.layout.words()].into();
+        self.fragments = fragments(needs, &self.settings);
     }
 
     /// What was counted since the last call.
@@ -186,7 +192,7 @@ impl Decoder {
         let mut row = rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
         *row.head(row::OCTETS) = packet.ip_length(frame.length);
-        self.places.frame(frame, &mut row);
+        self.places.frame(frame, &self.settings, &mut row);
         self.headers.fill(packet, strings, &mut row);
         if let (Some(at), Some(family)) = (self.places.etype, headers::family(packet)) {
             put(row.octets(), at, &family);
@@ -289,7 +295,7 @@ impl Decoder {
         let mut row = rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
         *row.head(row::OCTETS) = u64::from(frame.length.saturating_sub(ETHERNET_HEADER));
-        self.places.frame(frame, &mut row);
+        self.places.frame(frame, &self.settings, &mut row);
         self.headers.fill(packet, strings, &mut row);
         if let (Some(at), Some(etype)) = (self.places.etype, packet.etype) {
             put(row.octets(), at, &etype.to_be_bytes());
@@ -298,6 +304,12 @@ impl Decoder {
         self.counts.packets += 1;
         Fate::Row
     }
+}
+
+/// Fragments need to wait where something is told of ports, or of flows.
+fn fragments(needs: &Needs, settings: &Settings) -> Option<Fragments<Held>> {
+    let wanted = Places::new(needs).transport || settings.flows.is_some() || settings.force_fragments;
+    wanted.then(|| Fragments::new(settings.fragments, needs.layout.words() * 8))
 }
 
 /// The EtherType is that of the packet, whatever the link layer says of it. VLAN ids have no direction here.
@@ -320,13 +332,14 @@ impl Places {
             dst_mac: at(Field::DstMac),
             etype: at(Field::Etype),
             facts: at(Field::Facts),
+            direction: at(Field::Direction),
             transport: transport.iter().any(|field| at(*field).is_some()),
         }
     }
 
     /// Fills in what is told beside the frame.
     #[inline]
-    fn frame(&self, frame: &Frame<'_>, row: &mut RowMut<'_>) {
+    fn frame(&self, frame: &Frame<'_>, settings: &Settings, row: &mut RowMut<'_>) {
         *row.head(row::STAMP) = frame.time_us;
         let octets = row.octets();
         for (at, value) in [(self.time_start, frame.time_us), (self.time_arrival, frame.time_us)] {
@@ -343,6 +356,14 @@ impl Places {
             if let (Some(at), Some(value)) = (at, value) {
                 put(octets, at, &value);
             }
+        }
+        if let Some(at) = self.direction {
+            let told = match (frame.ingress, frame.egress) {
+                (1.., 0) => Some(0),
+                (0, 1..) => Some(1),
+                _ => settings.direction,
+            };
+            put(octets, at, &[told.unwrap_or(2)]);
         }
         if let Some(at) = self.facts {
             let mut facts = Facts::default();

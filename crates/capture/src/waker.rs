@@ -1,18 +1,19 @@
-//! Waking a worker that waits for datagrams.
+//! Waking a worker that waits for input.
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, Timespec, eventfd, poll};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 struct Bell {
     event: OwnedFd,
     rung: AtomicBool,
 }
 
-/// Ends the wait of one [`Receiver`](super::Receiver), from any thread. Clones wake the same one.
+/// Ends the wait of one source, from any thread. Clones wake the same one.
 #[derive(Clone)]
 pub struct Waker(Arc<Bell>);
 
@@ -23,12 +24,12 @@ impl fmt::Debug for Waker {
 }
 
 impl Waker {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self(Arc::new(Bell { event, rung: AtomicBool::new(false) })))
     }
 
-    /// Lets the receiver return `Woken` once, now or at its next call. Several calls before that count as one, and
+    /// Lets the source return `Woken` once, now or at its next call. Several calls before that count as one, and
     /// only the first of them costs a system call.
     pub fn wake(&self) {
         if !self.0.rung.swap(true, Ordering::AcqRel) {
@@ -38,18 +39,31 @@ impl Waker {
     }
 
     /// True when it was rung; cheap enough to ask for each batch.
-    pub(super) fn rung(&self) -> bool {
+    pub(crate) fn rung(&self) -> bool {
         self.0.rung.load(Ordering::Acquire)
     }
 
     /// Takes the ring back.
-    pub(super) fn settle(&self) {
+    pub(crate) fn settle(&self) {
         // First the flag: who rings after this writes again, and at worst one wake-up too many follows.
         self.0.rung.store(false, Ordering::Release);
         let _ = rustix::io::read(&self.0.event, &mut [0u8; 8]);
     }
 
-    pub(super) fn event(&self) -> BorrowedFd<'_> {
+    pub(crate) fn event(&self) -> BorrowedFd<'_> {
         self.0.event.as_fd()
+    }
+}
+
+/// Waits for one of these; false when the time is over or a signal came.
+pub(crate) fn wait(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    match poll(watched, timeout.as_ref()) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(fault) => Err(fault.into()),
     }
 }

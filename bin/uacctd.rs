@@ -1,0 +1,7 @@
+//! uacctd: accounting of packets that netfilter logs.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::run(&daemon::UACCTD)
+}

@@ -1,0 +1,143 @@
+//! Captured frames in bulk.
+//!
+//! A batch has one piece of memory for the octets of all its frames, and keeps it. Frames are copied into it: what libpcap and the
+//! kernel hand out lives until the next one only.
+
+use packet::LinkType;
+
+/// Most frames of a batch.
+const MOST: usize = 256;
+/// Octets beyond which a batch takes no further frame.
+const FULL: usize = 256 * 1024;
+/// Octets of the longest frame, as in libpcap.
+const LONGEST: usize = 262_144;
+
+/// What is known of a frame beside its octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// What it starts with.
+    pub link: LinkType,
+    /// When it was captured: microseconds since 1970.
+    pub time_us: u64,
+    /// Octets that it had on the wire.
+    pub length: u32,
+    /// Interface that it came in by; 0: not known.
+    pub ingress: u32,
+    /// Interface that it went out by; 0: not known.
+    pub egress: u32,
+    /// Source MAC address, where it is told beside the frame.
+    pub src_mac: Option<[u8; 6]>,
+    /// Destination MAC address, where it is told beside the frame.
+    pub dst_mac: Option<[u8; 6]>,
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        Self {
+            link: LinkType::ETHERNET,
+            time_us: 0,
+            length: 0,
+            ingress: 0,
+            egress: 0,
+            src_mac: None,
+            dst_mac: None,
+        }
+    }
+}
+
+/// One frame of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What was captured of it.
+    pub octets: &'a [u8],
+    /// What else is known.
+    pub meta: Meta,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    start: usize,
+    end: usize,
+    meta: Meta,
+}
+
+/// A batch of frames.
+#[derive(Debug)]
+pub struct Frames {
+    octets: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Frames {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self { octets: Vec::with_capacity(FULL + LONGEST), slots: Vec::with_capacity(MOST) }
+    }
+
+    /// Forgets the frames and keeps the memory.
+    pub fn clear(&mut self) {
+        self.octets.clear();
+        self.slots.clear();
+    }
+
+    /// Number of frames.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// True without frames.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// True when it takes a further frame, however long.
+    pub fn has_room(&self) -> bool {
+        self.slots.len() < MOST && self.octets.len() < FULL
+    }
+
+    /// Adds a frame. What it has beyond the longest that is read is left out.
+    #[inline]
+    pub fn push(&mut self, octets: &[u8], meta: Meta) {
+        let start = self.octets.len();
+        self.octets.extend_from_slice(octets.get(..LONGEST).unwrap_or(octets));
+        self.slots.push(Slot { start, end: self.octets.len(), meta });
+    }
+
+    /// The frames, in order.
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
+        self.slots.iter().map(|slot| Frame {
+            octets: self.octets.get(slot.start..slot.end).unwrap_or_default(),
+            meta: slot.meta,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_back_what_was_put_in_and_ends_in_time() {
+        let mut frames = Frames::new();
+        let meta = |time_us| Meta { time_us, ..Meta::default() };
+        frames.push(&[1, 2], meta(1));
+        frames.push(&[], meta(2));
+        frames.push(&[7; LONGEST + 5], meta(3));
+        let got: Vec<_> = frames.iter().map(|frame| (frame.octets.len(), frame.meta.time_us)).collect();
+        assert_eq!(got, [(2, 1), (0, 2), (LONGEST, 3)]);
+        assert!(!frames.has_room());
+        frames.clear();
+        for _ in 0..MOST {
+            assert!(frames.has_room());
+            frames.push(&[0], meta(0));
+        }
+        assert!(!frames.has_room() && frames.len() == MOST);
+    }
+}
