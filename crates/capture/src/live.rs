@@ -203,10 +203,11 @@ impl Live {
         if let Some(lost) = self.read(frames) {
             return Ok(Filled::Lost(lost));
         }
-        if frames.is_empty() && self.wait(patience)? {
-            if let Some(lost) = self.read(frames) {
-                return Ok(Filled::Lost(lost));
-            }
+        if frames.is_empty()
+            && self.wait(patience)?
+            && let Some(lost) = self.read(frames)
+        {
+            return Ok(Filled::Lost(lost));
         }
         Ok(if frames.is_empty() { Filled::Nothing } else { Filled::Frames })
     }

@@ -1,6 +1,6 @@
 //! A daemon at work: what runs, what happens to it, and how it ends.
 
-use crate::intake::{PATIENCE, Source};
+use crate::intake::{Intake, PATIENCE, Source};
 use crate::pipeline::Pipeline;
 use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings};
 use crate::statistics::{self, PluginCounters};
@@ -29,6 +29,9 @@ const MESSAGES: usize = 4096;
 const TICK: Duration = Duration::from_secs(1);
 /// How long statistics wait for the workers' answers.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Link types whose frames have MAC addresses and VLAN tags, by libpcap's numbers.
+const ADDRESSED: &[i32] = &[1, 6, 10, 105, 113, 127];
 
 /// What is open before threads start.
 struct Opened {
@@ -512,6 +515,15 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
     let links: Vec<i32> = opened.sources.iter().flat_map(|(source, _)| source.links()).collect();
     if links.is_empty() || links == settings.context.links {
         return Ok(());
+    }
+    // Frames without Ethernet addresses have none to be shown.
+    let is_log = matches!(settings.intake, Intake::Nflog(_));
+    if !is_log && !links.iter().any(|link| ADDRESSED.contains(link)) {
+        for plugin in &mut settings.plugins {
+            for name in plugin.aggregation.selection.without(&["src_mac", "dst_mac", "vlan"]) {
+                warn!("aggregate[{}]: '{name}' is left out: these frames have no such thing.", plugin.name);
+            }
+        }
     }
     settings.context.links = links;
     let mut problems = Problems::new();

@@ -69,6 +69,7 @@ const KNOWN: &[(u8, &str)] = &[
     (133, "fc"),
     // Reserved by IANA; what a list of protocols leaves out is aggregated as this one.
     (255, "others"),
+    (143, "ethernet"),
 ];
 
 #[cfg(test)]

@@ -55,6 +55,18 @@ impl Selection {
         }
     }
 
+    /// Takes built-in primitives out of the list, but not all that there are; gives back the names of those that it took.
+    pub fn without(&mut self, names: &[&str]) -> Vec<&'static str> {
+        let is_named = |word: &Word| matches!(word, Word::Builtin(primitive) if names.contains(&primitive.name));
+        if self.words.iter().all(is_named) {
+            return Vec::new();
+        }
+        let taken =
+            self.primitives().map(|primitive| primitive.name).filter(|name| names.contains(name)).collect();
+        self.words.retain(|word| !is_named(word));
+        taken
+    }
+
     /// True when the built-in primitive of that name is in the list.
     pub fn has(&self, name: &str) -> bool {
         self.primitives().any(|primitive| primitive.name == name)

@@ -23,7 +23,6 @@ const DEPTH: usize = 4;
 /// Octets of the link-layer header that frames other than IP are counted without.
 const ETHERNET_HEADER: u32 = 14;
 const TCP: u8 = 6;
-const UDP: u8 = 17;
 
 /// A captured frame.
 #[derive(Clone, Copy, Debug)]
@@ -184,7 +183,10 @@ impl Decoder {
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
         let Some(ip) = packet.ip else { return Fate::NotIp };
         let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
-        if self.places.transport && !later && packet.ports.is_none() && matches!(ip.protocol, TCP | UDP) {
+        // Where the header says nothing sensible of its length, there are no ports to be known.
+        let is_cut = packet.offsets.l4.is_some() || (frame.octets.len() as u64) < u64::from(frame.length);
+        let wants_ports = self.places.transport && !later && headers::has_ports(ip.protocol);
+        if wants_ports && packet.ports.is_none() && is_cut {
             self.counts.short += 1;
             return Fate::Short;
         }
