@@ -4,7 +4,7 @@
 #   scripts/install-packages.sh [build|test]
 #
 # build (the default): what cargo needs beside a Rust toolchain: a C compiler as linker, libpcap, pkg-config.
-# test: that, and what tests run: Python, ip and unshare.
+# test: that, and what tests run: Python, ip, nft and unshare.
 #
 # Nothing is done when all of them are there. Works as root, or with sudo; without either it says what to install.
 set -eu
@@ -15,7 +15,7 @@ purpose=${1:-build}
 packages="gcc libc6-dev libpcap-dev pkg-config"
 case $purpose in
 build) ;;
-test) packages="$packages python3 iproute2 util-linux procps" ;;
+test) packages="$packages python3 iproute2 nftables util-linux procps" ;;
 *)
     echo "usage: $0 [build|test]" >&2
     exit 2

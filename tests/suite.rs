@@ -23,6 +23,10 @@ mod maps;
 mod memory;
 #[path = "suite/options.rs"]
 mod options;
+#[path = "suite/packets.rs"]
+mod packets;
+#[path = "suite/sflow.rs"]
+mod sflow;
 #[path = "suite/support.rs"]
 mod support;
 #[path = "suite/workers.rs"]

@@ -7,6 +7,7 @@
 //! | [`process`] | a program of the suite with its configuration and folder; signals, log, exit |
 //! | [`statistics`] | what a daemon prints when it is sent SIGUSR1 |
 //! | [`capture_file`] | datagrams in a pcap file |
+//! | [`frames`] | frames layer by layer, and capture files of them |
 //! | [`output`] | files of JSON lines and CSV |
 //! | [`conditions`] | waiting for something to become true; nothing here waits for time to pass |
 //!
@@ -16,6 +17,7 @@
 pub mod capture_file;
 pub mod conditions;
 pub mod exporter;
+pub mod frames;
 pub mod mmdb;
 pub mod output;
 pub mod process;

@@ -15,7 +15,7 @@ use crate::row::FieldSet;
 use foldhash::fast::RandomState;
 use packet::tunnel::Ports;
 use sflow::sequence::{Seen, Sequence};
-use sflow::{CounterSample, Header, Malformed, Sample};
+use sflow::{CounterSample, DataFormat, Header, Malformed, Sample};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -134,6 +134,7 @@ pub struct Decoder {
     settings: Settings,
     headers: Headers,
     places: sample::Places,
+    wanted: Vec<DataFormat>,
     /// What the rows of a datagram share; words of a row.
     base: Box<[u64]>,
     agents: HashMap<IpAddr, Agent, RandomState>,
@@ -157,9 +158,11 @@ pub fn require(fields: &mut FieldSet, _stamps: bool) {
 impl Decoder {
     /// A decoder that knows no agent yet.
     pub fn new(needs: &Needs, settings: Settings) -> Self {
+        let places = sample::Places::new(needs);
         Self {
             headers: Headers::new(needs, &[]),
-            places: sample::Places::new(needs),
+            wanted: places.wanted(),
+            places,
             base: vec![0; needs.layout.words()].into(),
             agents: HashMap::default(),
             sequence: Sequence::default(),
@@ -173,6 +176,7 @@ impl Decoder {
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = Headers::new(needs, &[]);
         self.places = sample::Places::new(needs);
+        self.wanted = self.places.wanted();
         self.base = vec![0; needs.layout.words()].into();
     }
 
@@ -218,6 +222,7 @@ impl Decoder {
                         base: &self.base,
                         counts: &mut self.counts,
                         old: header.version < 5,
+                        wanted: &self.wanted,
                     };
                     reader.flow(unit, octets, &sample, output);
                 }

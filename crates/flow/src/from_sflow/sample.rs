@@ -13,7 +13,7 @@ use crate::strings::Strings;
 use packet::LinkType;
 use packet::tunnel::{self, Ports, Tunnel};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag};
-use sflow::{FlowHead, FlowRecord, FlowSample, Header, Words};
+use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Wanted, Words};
 use std::io::Write;
 use std::net::IpAddr;
 
@@ -21,6 +21,9 @@ use std::net::IpAddr;
 const DEPTH: usize = 4;
 /// Most octets of the text of an AS path or of communities.
 const TEXT: usize = 4096;
+
+/// Tags that a probe of this suite set: enterprise 43874, number 2.
+const TAG: u32 = 43_874 << 12 | 2;
 
 /// Where rows keep what samples tell beside their packets.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +125,27 @@ impl Places {
         }
     }
 
+    /// The records that tell something that rows hold.
+    pub(super) fn wanted(&self) -> Vec<DataFormat> {
+        let any = |places: &[Option<usize>]| places.iter().any(Option::is_some);
+        let tags = [self.vlan, self.in_vlan, self.out_vlan, self.cos, self.facts];
+        let routes = [self.src_mask, self.dst_mask, self.next_hop, self.peer_dst_ip, self.facts];
+        let ases = [self.src_as, self.dst_as, self.peer_src_as, self.peer_dst_as, self.as_path, self.comms];
+        let labels = [self.label_top, self.label_bottom, self.label_stack, self.facts];
+        let formats: &[(bool, &[u32])] = &[
+            (true, &[1, 2, 3, 4]),
+            (any(&tags), &[1001]),
+            (any(&routes), &[1002]),
+            (any(&ases) || any(&[self.local_pref, self.peer_dst_ip, self.facts]), &[1003]),
+            (any(&labels), &[1006]),
+            (any(&[self.pw_id, self.facts]), &[1009]),
+            (any(&[self.vxlan]), &[1029, 1030]),
+            (any(&[self.tag, self.tag2]), &[TAG]),
+        ];
+        let wanted = formats.iter().filter(|(wanted, _)| *wanted);
+        wanted.flat_map(|(_, formats)| *formats).map(|format| DataFormat(*format)).collect()
+    }
+
     /// What the rows of a datagram share.
     pub(super) fn datagram(&self, base: &mut [u64], agent: IpAddr, header: &Header, arrival: u64) {
         if let Some(stamp) = base.get_mut(row::STAMP) {
@@ -158,6 +182,8 @@ struct Fields {
 /// What the agent adds.
 #[derive(Clone, Copy, Default)]
 struct Extras<'a> {
+    /// There is something of it.
+    any: bool,
     switch: Option<Switch>,
     router: Option<Router>,
     gateway: Option<Gateway<'a>>,
@@ -176,6 +202,8 @@ pub(super) struct Reader<'d> {
     pub(super) counts: &'d mut Counts,
     /// The datagram is of version 2 or 4.
     pub(super) old: bool,
+    /// Records that tell something that rows hold.
+    pub(super) wanted: &'d [DataFormat],
 }
 
 impl Reader<'_> {
@@ -183,7 +211,8 @@ impl Reader<'_> {
     #[inline]
     pub(super) fn flow(self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
         let (mut seen, mut extras) = (None, Extras::default());
-        for record in sample.records() {
+        let mut records = sample.records();
+        while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
             match record {
                 Ok(FlowRecord::RawHeader(header)) => seen = Some(Seen::Header(header)),
                 Ok(FlowRecord::Ipv4(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v4(&ip)))),
@@ -199,7 +228,7 @@ impl Reader<'_> {
             }
         }
         let mut row = output.rows.push(self.base);
-        *row.head(row::PACKETS) = 1;
+        (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
         let place = match seen {
             Some(Seen::Header(header)) => self.header(unit, datagram, &header, &mut row, &mut output.strings),
             Some(Seen::Fields(fields)) => {
@@ -218,7 +247,12 @@ impl Reader<'_> {
             return;
         };
         self.head(&sample.head, &mut row);
-        self.extras(&extras, &mut row, &mut output.strings);
+        if extras.any {
+            self.extras(&extras, &mut row, &mut output.strings);
+        }
+        if self.settings.networks {
+            self.networks(row.octets());
+        }
         output.places.push(place);
         self.counts.samples += 1;
     }
@@ -337,6 +371,7 @@ impl Reader<'_> {
         add_facts(row, places.facts, &[Fact::SrcMac, Fact::DstMac]);
     }
 
+    #[inline(never)]
     fn extras(&self, extras: &Extras<'_>, row: &mut RowMut<'_>, strings: &mut Strings) {
         let places = self.places;
         if let Some(switch) = &extras.switch {
@@ -370,10 +405,14 @@ impl Reader<'_> {
             set(row, places.tag, &tag.tag.to_be_bytes());
             set(row, places.tag2, &tag.tag2.to_be_bytes());
         }
-        if self.settings.networks {
-            network(row, places.src_host, places.src_mask, places.src_net);
-            network(row, places.dst_host, places.dst_mask, places.dst_net);
-        }
+    }
+
+    /// Networks are addresses cut to their masks.
+    #[inline]
+    fn networks(&self, row: &mut [u8]) {
+        let places = self.places;
+        network(row, places.src_host, places.src_mask, places.src_net);
+        network(row, places.dst_host, places.dst_mask, places.dst_net);
     }
 
     fn switch(&self, switch: &Switch, row: &mut [u8]) {
@@ -433,6 +472,7 @@ impl Reader<'_> {
 
 impl<'a> Extras<'a> {
     fn take(&mut self, record: FlowRecord<'a>) {
+        self.any = true;
         match record {
             FlowRecord::Switch(switch) => self.switch = Some(switch),
             FlowRecord::Router(router) => self.router = Some(router),

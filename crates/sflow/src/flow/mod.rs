@@ -70,6 +70,11 @@ macro_rules! formats {
             Unknown(Unknown<'a>),
         }
 
+        /// True for formats that are read.
+        const fn is_known(format: DataFormat) -> bool {
+            matches!(format.0, $($code)|*)
+        }
+
         impl<'a> FlowRecord<'a> {
             /// Reads the contents of a record of that format. What they have beyond what is known is not looked at.
             #[inline]
@@ -310,6 +315,42 @@ impl<'a> Records<'a> {
         self.left = self.r.u32()?;
         self.layout = Layout::Extended { version };
         Ok(record)
+    }
+}
+
+/// What is to be known of a sample: records of known formats that nobody wants are passed over unread.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'f>(
+    /// The formats that are read.
+    pub &'f [DataFormat],
+);
+
+impl<'a> Records<'a> {
+    /// The next record that is wanted, or is of an unknown format; what is passed over is not looked at, so its contents may be
+    /// wrong. Versions 2 and 4 say no lengths: there all records are given.
+    #[inline]
+    pub fn next_wanted(&mut self, wanted: Wanted<'_>) -> Option<Result<FlowRecord<'a>, Malformed>> {
+        if self.layout != Layout::Framed {
+            return self.next();
+        }
+        loop {
+            self.left = self.left.checked_sub(1)?;
+            let mut framed = || -> Result<_, Malformed> {
+                let format = DataFormat(self.r.u32()?);
+                let len = self.r.u32()?;
+                Ok((format, padded(&mut self.r, len)?))
+            };
+            let (format, body) = match framed() {
+                Ok(found) => found,
+                Err(fault) => {
+                    self.left = 0;
+                    return Some(Err(fault));
+                }
+            };
+            if wanted.0.contains(&format) || !is_known(format) {
+                return Some(FlowRecord::read(format, body));
+            }
+        }
     }
 }
 

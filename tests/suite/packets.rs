@@ -1,0 +1,328 @@
+//! pmacctd and uacctd: packets of files, of interfaces and of netfilter's log.
+
+use crate::support::{assert_rows, without_event_type};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::process::Command;
+use testkit::frames::{ETHERNET, IPV4, TCP, UDP, capture, ethernet, ipv4, ipv6, labels, part, tag, tcp, udp};
+use testkit::{Finished, Setup, output};
+
+const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+/// Seconds since 1970 of the first packet.
+const START: u64 = 1_700_000_000;
+
+/// A daemon that prints aggregates of these primitives of a file of frames, captured a millisecond after each other.
+fn reading<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Setup {
+    let timed = (0..).zip(frames).map(|(number, frame)| (START * 1_000_000 + number * 1000, frame));
+    let plugins = if lines.contains("plugins:") { "" } else { "plugins: print[p]" };
+    Setup::new(env!("CARGO_BIN_EXE_pmacctd"))
+        .config(&format!(
+            "pcap_savefile: {{dir}}/in.pcap
+             {plugins}
+             aggregate[p]: {aggregate}
+             print_output[p]: json
+             print_output_file[p]: {{dir}}/out.json
+             print_refresh_time: 86400"
+        ))
+        .more_config(lines)
+        .file("in.pcap", capture(ETHERNET, timed))
+}
+
+fn read(setup: &Setup) -> (Vec<Value>, Finished) {
+    let finished = setup.run();
+    assert_eq!(finished.code(), Some(0), "{}", finished.log);
+    let rows = if finished.setup().path("out.json").exists() { finished.json("out.json") } else { Vec::new() };
+    (without_event_type(rows), finished)
+}
+
+fn rows<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Vec<Value> {
+    read(&reading(aggregate, lines, frames)).0
+}
+
+fn web(port: u16, flags: u8) -> Vec<u8> {
+    ethernet(IPV4, &ipv4(TCP, A, B, &tcp(port, 80, flags, &[7; 60])))
+}
+
+fn dns() -> Vec<u8> {
+    ipv4(UDP, Ipv4Addr::new(192, 0, 2, 53), Ipv4Addr::new(192, 0, 2, 1), &udp(53, 4242, &[1, 2, 3]))
+}
+
+#[test]
+fn packets_of_a_file_are_counted_by_what_is_asked_for() {
+    let frames =
+        [web(1, 2), web(1, 16), web(2, 2), ethernet(0x8100, &tag(5, 3, IPV4, &dns())), ethernet(0x0806, &[1; 28])];
+    assert_rows(
+        rows("src_host, src_port, proto, tcpflags, vlan, cos, etype", "", &frames),
+        [
+            json!({"ip_src": "10.0.0.1", "port_src": 1, "ip_proto": "tcp", "tcp_flags": 18, "vlan": 0, "cos": 0, "etype": "800", "packets": 2, "bytes": 200}),
+            json!({"ip_src": "10.0.0.1", "port_src": 2, "ip_proto": "tcp", "tcp_flags": 2, "vlan": 0, "cos": 0, "etype": "800", "packets": 1, "bytes": 100}),
+            json!({"ip_src": "192.0.2.53", "port_src": 53, "ip_proto": "udp", "tcp_flags": 0, "vlan": 5, "cos": 3, "etype": "800", "packets": 1, "bytes": 31}),
+        ],
+    );
+    let (rows, finished) = read(&reading("etype", "aggregate_unknown_etype: true", &frames));
+    assert_rows(
+        rows,
+        [json!({"etype": "800", "packets": 4, "bytes": 331}), json!({"etype": "806", "packets": 1, "bytes": 28})],
+    );
+    assert!(finished.log.contains("link type is: 1 (Ethernet)"), "{}", finished.log);
+}
+
+#[test]
+fn stacks_of_labels_are_read_as_they_are() {
+    let frame = |stack: &[u32]| ethernet(0x8847, &labels(stack, &dns()));
+    assert_rows(
+        rows(
+            "mpls_label_top, mpls_label_bottom, mpls_label_stack, src_port",
+            "",
+            [frame(&[100]), frame(&[100, 16, 99])],
+        ),
+        [
+            json!({"mpls_label_top": 100, "mpls_label_bottom": 100, "mpls_label_stack": "100", "port_src": 53, "packets": 1, "bytes": 31}),
+            json!({"mpls_label_top": 100, "mpls_label_bottom": 99, "mpls_label_stack": "100_16_99", "port_src": 53, "packets": 1, "bytes": 31}),
+        ],
+    );
+}
+
+/// A packet in tunnels of all sorts: what carries it, and which identifier it has.
+fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
+    let inner = ethernet(IPV4, &dns());
+    let over_udp =
+        |port, head: &[u8], contents: &[u8]| ipv4(UDP, A, B, &udp(9999, port, &[head, contents].concat()));
+    let over = |protocol, head: &[u8], contents: &[u8]| ipv4(protocol, A, B, &[head, contents].concat());
+    vec![
+        (over_udp(4789, &[8, 0, 0, 0, 0, 0x13, 0x88, 0], &inner), "vxlan", 5000),
+        (over(47, &[0x20, 0, 0x65, 0x58, 0, 0, 7, 0], &inner), "nvgre", 7),
+        (over(47, &[0, 0, 8, 0], &dns()), "", 0),
+        (over(47, &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x10, 0, 0, 5, 0, 0, 0, 0], &inner), "", 0),
+        (over(4, &[], &dns()), "", 0),
+        (over_udp(6081, &[0, 0, 0x65, 0x58, 0, 0, 3, 0], &inner), "", 0),
+        (over_udp(2152, &[0x30, 255, 0, 31, 0, 0, 0, 1], &dns()), "", 0),
+    ]
+}
+
+#[test]
+fn primitives_of_tunnels_tell_of_the_packet_inside() {
+    for (packet, kind, id) in tunnels() {
+        let octets = packet.len();
+        let primitives = "src_host, tunnel_src_host, tunnel_dst_host, tunnel_src_port, tunnel_dst_port, tunnel_proto, vxlan, nvgre";
+        assert_rows(
+            rows(primitives, "", [ethernet(IPV4, &packet)]),
+            [json!({
+                "ip_src": "10.0.0.1", "tunnel_ip_src": "192.0.2.53", "tunnel_ip_dst": "192.0.2.1", "tunnel_port_src": 53,
+                "tunnel_port_dst": 4242, "tunnel_ip_proto": "udp", "vxlan": if kind == "vxlan" { id } else { 0 },
+                "nvgre": if kind == "nvgre" { id } else { 0 }, "packets": 1, "bytes": octets,
+            })],
+        );
+    }
+    let six_in_four = ipv6(UDP, "2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap(), &udp(5, 6, &[]));
+    assert_rows(
+        rows("proto, tunnel_src_host, tunnel_dst_port", "", [ethernet(IPV4, &ipv4(41, A, B, &six_in_four))]),
+        [
+            json!({"ip_proto": "ipv6", "tunnel_ip_src": "2001:db8::1", "tunnel_port_dst": 6, "packets": 1, "bytes": 68}),
+        ],
+    );
+}
+
+#[test]
+fn tunnel_0_counts_the_packet_inside_instead() {
+    let (packet, ..) = tunnels().remove(6);
+    let (vxlan, ..) = tunnels().remove(0);
+    let frames = [ethernet(IPV4, &packet), ethernet(IPV4, &vxlan)];
+    let counted = |lines| rows("src_host, src_port", lines, &frames);
+    let inner = json!({"ip_src": "192.0.2.53", "port_src": 53, "packets": 1, "bytes": 31});
+    let outer = json!({"ip_src": "10.0.0.1", "port_src": 9999, "packets": 1, "bytes": vxlan.len()});
+    assert_rows(counted("tunnel_0: gtp, 2152"), [inner, outer]);
+    assert_rows(
+        counted("tunnel_0: gtp, 2152; vxlan, 4789"),
+        [json!({"ip_src": "192.0.2.53", "port_src": 53, "packets": 2, "bytes": 62})],
+    );
+}
+
+/// The three fragments of a UDP datagram from port 5000 to 6000.
+fn fragments(id: u16) -> [Vec<u8>; 3] {
+    let datagram = udp(5000, 6000, &[3; 2000]);
+    [(0, 800, true), (800, 1600, true), (1600, 2008, false)].map(|(from, to, more)| {
+        ethernet(IPV4, &part(UDP, A, B, (id, from, more), &datagram[usize::from(from)..to]))
+    })
+}
+
+#[test]
+fn fragments_have_the_ports_of_their_first_one_in_any_order() {
+    let [first, second, third] = fragments(1);
+    let whole = json!({"port_src": 5000, "port_dst": 6000, "packets": 3, "bytes": 2008 + 60});
+    for order in [[&first, &second, &third], [&third, &second, &first], [&second, &first, &third]] {
+        assert_rows(rows("src_port, dst_port", "", order), [whole.clone()]);
+        // A plugin that asks for no ports counts the same, whatever others ask for.
+        assert_rows(
+            rows(
+                "src_host",
+                "plugins: print[p], print[q]\naggregate[q]: src_port\nprint_output_file[q]: {dir}/q.json",
+                order,
+            ),
+            [json!({"ip_src": "10.0.0.1", "packets": 3, "bytes": 2008 + 60})],
+        );
+    }
+    let (lost, finished) = read(&reading("src_port, dst_port", "", [&second, &third]));
+    assert_rows(lost, [json!({"port_src": 0, "port_dst": 0, "packets": 2, "bytes": 1208 + 40})]);
+    assert_eq!(finished.code(), Some(0));
+}
+
+#[test]
+fn flags_of_tcp_are_not_mixed_with_contents_of_fragments() {
+    let segment = tcp(1, 80, 0x18, &[0xff; 100]);
+    let frames = [(0, 40, true), (40, 120, false)].map(|(from, to, more)| {
+        ethernet(IPV4, &part(TCP, A, B, (9, from, more), &segment[usize::from(from)..to]))
+    });
+    assert_rows(
+        rows("src_port, tcpflags", "", frames),
+        [json!({"port_src": 1, "tcp_flags": 0x18, "packets": 2, "bytes": 160})],
+    );
+}
+
+/// Highest resident set of a process that has ended, by what it says itself.
+fn flood(aggregate: &str, lines: &str, frames: impl Iterator<Item = Vec<u8>>) -> (u64, Vec<Value>) {
+    let setup = reading(aggregate, &format!("pcap_savefile_wait: true\n{lines}"), frames);
+    let process = setup.spawn();
+    process.wait_for_log("finished reading PCAP capture file");
+    let status = output::text(std::path::Path::new(&format!("/proc/{}/status", process.id())));
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+    let peak = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let finished = process.stop();
+    (peak, without_event_type(finished.json("out.json")))
+}
+
+#[test]
+fn floods_of_fragments_and_of_flows_stay_within_their_bounds() {
+    let address = |n: u32| Ipv4Addr::from(0x0a00_0000 + n);
+    // Each waits for a first fragment that never comes.
+    let waiting = (0..150_000u32).map(|n| ethernet(IPV4, &part(UDP, address(n), B, (7, 800, false), &[1; 8])));
+    let (peak, rows) = flood("dst_port", "pmacctd_frag_buffer_size: 2000000", waiting);
+    assert_rows(rows, [json!({"port_dst": 0, "packets": 150_000, "bytes": 150_000 * 28})]);
+    assert!(peak < 40_000, "{peak} KiB");
+    let opening = (0..300_000u32).map(|n| ethernet(IPV4, &ipv4(TCP, address(n), B, &tcp(1, 80, 2, &[]))));
+    let (peak, rows) = flood("proto, flows", "pmacctd_flow_buffer_size: 4000000", opening);
+    assert_rows(rows, [json!({"ip_proto": "tcp", "flows": 300_000, "packets": 300_000, "bytes": 300_000 * 40})]);
+    assert!(peak < 40_000, "{peak} KiB");
+}
+
+#[test]
+fn filters_and_maps_see_the_packets_themselves() {
+    let frames = [web(1, 2), web(2, 16), ethernet(0x8100, &tag(5, 0, IPV4, &dns()))];
+    let lines = "pre_tag_map: {dir}/tags.map
+        plugins: print[p], print[q]
+        aggregate[q]: src_port
+        aggregate_filter[q]: tcp[tcpflags] & tcp-syn != 0
+        print_output[q]: json
+        print_output_file[q]: {dir}/q.json";
+    let setup = reading("tag, src_port", lines, frames.clone()).file(
+        "tags.map",
+        "set_tag=1 filter='tcp[20] == 7 and src port 1'\nset_tag=2 vlan=5\nset_tag=3 src_mac=02:00:00:00:00:0a\n",
+    );
+    let (rows, finished) = read(&setup);
+    assert_rows(
+        rows,
+        [
+            json!({"tag": 1, "port_src": 1, "packets": 1, "bytes": 100}),
+            json!({"tag": 2, "port_src": 53, "packets": 1, "bytes": 31}),
+            json!({"tag": 3, "port_src": 2, "packets": 1, "bytes": 100}),
+        ],
+    );
+    assert_rows(without_event_type(finished.json("q.json")), [json!({"port_src": 1, "packets": 1, "bytes": 100})]);
+    assert_rows(
+        self::rows("src_port", "pcap_filter: vlan and udp", frames),
+        [json!({"port_src": 53, "packets": 1, "bytes": 31})],
+    );
+}
+
+#[test]
+fn one_packet_in_so_many_stands_for_all() {
+    let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
+    let rows = rows("src_port, sampling_rate", "sampling_rate: 10\npmacctd_renormalize: true", &frames);
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((&row["port_src"], &row["sampling_rate"]), (&json!(1), &json!(1)));
+    let packets = row["packets"].as_u64().unwrap();
+    assert!((15_000..25_000).contains(&packets) && packets % 10 == 0, "{packets}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_at_the_start() {
+    let setup = reading("src_host", "", [web(1, 2)]).file("in.pcap", capture(147, [(0, web(1, 2))]));
+    let finished = setup.run();
+    assert_eq!(finished.code(), Some(1));
+    assert!(finished.log.contains("link type 147 cannot be read"), "{}", finished.log);
+    let finished =
+        Setup::new(env!("CARGO_BIN_EXE_pmacctd")).config("pcap_interface: nosuch0\nplugins: print").run();
+    assert_eq!(finished.code(), Some(1));
+    assert!(finished.log.contains("nosuch0") && finished.log.contains("there are:"), "{}", finished.log);
+}
+
+/// Runs a script in a network namespace of its own; none where that is not allowed.
+fn in_namespace(script: &str) -> Option<()> {
+    let allowed = Command::new("unshare").args(["-n", "true"]).status().is_ok_and(|status| status.success());
+    if !allowed {
+        eprintln!("left out: a network namespace takes privileges");
+        return None;
+    }
+    let output = Command::new("unshare").args(["-n", "bash", "-e", "-c", script]).output().expect("unshare runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(())
+}
+
+/// Starts a daemon, lets 200 datagrams go to port 9999 of the loopback, and ends it.
+fn with_traffic(program: &str, config: &std::path::Path, before: &str, ready: &str) -> String {
+    let log = config.with_extension("log");
+    let (config, log) = (config.display(), log.display());
+    format!(
+        "ip link set lo up
+         {before}
+         {program} -f {config} 2> {log} & daemon=$!
+         for n in $(seq 200); do grep -q '{ready}' {log} && break; read -t 0.1 < <(:) || true; done
+         for n in $(seq 200); do echo 1234567 > /dev/udp/127.0.0.1/9999 || true; done
+         for n in $(seq 100); do
+             kill -USR1 $daemon; read -t 0.1 < <(:) || true
+             grep -q 'received_packets=200' {log} && break
+         done
+         kill -INT $daemon; wait $daemon"
+    )
+}
+
+fn printing_to(folder: &std::path::Path, aggregate: &str, lines: &str) -> std::path::PathBuf {
+    let (path, out) = (folder.join("daemon.conf"), folder.join("out.json"));
+    let text = format!(
+        "plugins: print\naggregate: {aggregate}\nprint_output: json\nprint_output_file: {}\nprint_refresh_time: 86400\n{lines}\n",
+        out.display()
+    );
+    std::fs::write(&path, text).expect("the folder can be written");
+    path
+}
+
+#[test]
+fn packets_of_an_interface_are_all_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines = "pcap_interface: lo\npcap_direction: in\npcap_ifindex: sys\npcap_filter: udp dst port 9999";
+    let config = printing_to(folder.path(), "dst_port, in_iface", lines);
+    let script = with_traffic(env!("CARGO_BIN_EXE_pmacctd"), &config, "", "capturing on interface=lo");
+    if in_namespace(&script).is_some() {
+        let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
+        assert_rows(rows, [json!({"port_dst": 9999, "iface_in": 1, "packets": 200, "bytes": 200 * 36})]);
+    }
+}
+
+#[test]
+fn packets_that_netfilter_logs_are_all_counted() {
+    if !Command::new("nft").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: there is no nft");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = printing_to(folder.path(), "dst_port, out_iface", "uacctd_group: 7\nuacctd_threshold: 5");
+    let rules = "nft add table inet t
+        nft add chain inet t out '{ type filter hook output priority 0; }'
+        nft add rule inet t out udp dport 9999 log group 7";
+    let script = with_traffic(env!("CARGO_BIN_EXE_uacctd"), &config, rules, "waiting for packets");
+    if in_namespace(&script).is_some() {
+        let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
+        assert_rows(rows, [json!({"port_dst": 9999, "iface_out": 1, "packets": 200, "bytes": 200 * 36})]);
+    }
+}
