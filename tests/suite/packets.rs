@@ -326,3 +326,42 @@ fn packets_that_netfilter_logs_are_all_counted() {
         assert_rows(rows, [json!({"port_dst": 9999, "iface_out": 1, "packets": 200, "bytes": 200 * 36})]);
     }
 }
+
+/// The programs whose configurations and units are in `etc`.
+const DAEMONS: [(&str, &str); 4] = [
+    ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
+    ("sfacctd", env!("CARGO_BIN_EXE_sfacctd")),
+    ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
+    ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
+];
+
+#[test]
+fn configurations_to_start_from_are_good() {
+    for (name, program) in DAEMONS {
+        let path = format!("{}/etc/{name}.conf", env!("CARGO_MANIFEST_DIR"));
+        let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
+        assert_eq!(finished.code(), Some(0), "{path}: {}", finished.log);
+        let help = Setup::new(program).arguments(["-a"]).run();
+        assert!(help.code() == Some(0) && help.stdout.contains("src_host"), "{}", help.stdout);
+    }
+}
+
+#[test]
+fn units_are_as_systemd_wants_them() {
+    if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: there is no systemd-analyze");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, program) in DAEMONS {
+        let unit = std::fs::read_to_string(format!("{}/etc/systemd/{name}.service", env!("CARGO_MANIFEST_DIR")));
+        let unit = unit.expect("each daemon has a unit").replace(&format!("/usr/bin/{name}"), program);
+        let path = folder.path().join(format!("{name}.service"));
+        std::fs::write(&path, unit).expect("the folder can be written");
+        let output = Command::new("systemd-analyze").arg("verify").arg(&path).output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        // What it says of other units of the machine is not about ours.
+        let ours: Vec<&str> = told.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
+        assert!(ours.is_empty(), "{}", ours.join("\n"));
+    }
+}

@@ -56,7 +56,7 @@ pub fn part(
     contents: &[u8],
 ) -> Vec<u8> {
     let mut w = Writer::new();
-    w.u8(0x45).u8(0).u16(20 + contents.len() as u16).u16(id).u16(offset / 8 | u16::from(more) << 13);
+    w.u8(0x45).u8(0).u16(20 + contents.len() as u16).u16(id).u16((offset / 8) | (u16::from(more) << 13));
     w.u8(64).u8(protocol).u16(0).put(&source.octets()).put(&destination.octets()).put(contents);
     w.finish()
 }

@@ -1,9 +1,9 @@
-//! A frame: one octet of link type, then its octets. What is found lies in the frame, and a pointer leads nowhere else.
+//! A frame: one octet of link type, then its octets; and the packets inside its tunnels. What is found lies in the frame, and a pointer leads nowhere else.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use packet::pointer::Pointer;
-use packet::{LinkType, Packet};
+use packet::{LinkType, Packet, tunnel};
 
 const POINTERS: [&str; 7] = ["packet+1", "mac+3", "vlan", "mpls+2", "l3:0x800+8", "l4:6+13", "payload+65535"];
 
@@ -29,6 +29,12 @@ fn check(packet: &Packet<'_>) {
 
 fuzz_target!(|input: &[u8]| {
     let Some((link, frame)) = input.split_first() else { return };
-    check(&packet::decode(LinkType(u32::from(*link)), frame));
-    check(&packet::decode_ip(frame));
+    let (link, _) = LinkType::ALL[usize::from(*link) % LinkType::ALL.len()];
+    for packet in [packet::decode(link, frame), packet::decode_ip(frame)] {
+        check(&packet);
+        let _ = packet.ip_length(u32::MAX);
+        if let Some(tunnel) = tunnel::innermost(&packet, &tunnel::Ports::default(), 4) {
+            check(&tunnel.packet);
+        }
+    }
 });
