@@ -316,14 +316,20 @@ fn packets_that_netfilter_logs_are_all_counted() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let config = printing_to(folder.path(), "dst_port, out_iface", "uacctd_group: 7\nuacctd_threshold: 5");
+    let map = folder.path().join("tags.map");
+    std::fs::write(&map, "set_tag=5 filter='udp dst port 9999'\n").expect("the folder can be written");
+    let lines = format!("uacctd_group: 7\nuacctd_threshold: 5\npre_tag_map: {}", map.display());
+    let config = printing_to(folder.path(), "tag, dst_port, out_iface", &lines);
     let rules = "nft add table inet t
         nft add chain inet t out '{ type filter hook output priority 0; }'
         nft add rule inet t out udp dport 9999 log group 7";
     let script = with_traffic(env!("CARGO_BIN_EXE_uacctd"), &config, rules, "waiting for packets");
     if in_namespace(&script).is_some() {
         let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
-        assert_rows(rows, [json!({"port_dst": 9999, "iface_out": 1, "packets": 200, "bytes": 200 * 36})]);
+        assert_rows(
+            rows,
+            [json!({"tag": 5, "port_dst": 9999, "iface_out": 1, "packets": 200, "bytes": 200 * 36})],
+        );
     }
 }
 

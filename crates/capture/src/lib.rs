@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`udp`] | sockets: one for each worker, an exporter always at the same one; batches by `recvmmsg` |
 //! | [`pcap_file`] | capture files, played once, several times or for ever |
-//!
 //! | [`live`] | interfaces, by libpcap: packets |
 //! | [`nflog`] | netfilter's log: packets |
 //!

@@ -1,17 +1,21 @@
 //! Packets of interfaces, by libpcap.
 //!
 //! Several interfaces are one source. libpcap keeps a ring of packets that kernel and program share (`TPACKET_V3`), so a batch costs one
-//! wait and no system call for each packet. Interfaces that are not there, or go away, are tried again where the settings say so; nothing
-//! here sleeps.
+//! wait and no system call for each packet.
+//!
+//! Interfaces that are not there at first are an error, or are tried again where the settings say so. Those that go away later are tried
+//! again as long as the source is read; [`Live::is_alive`] says whether that is worth it. One that is only set down stays open, and
+//! delivers again when it is up. Nothing here sleeps.
 
 use crate::waker::wait;
 use crate::{Frames, Meta, Waker};
 use packet::LinkType;
 use pcap::{Active, Capture};
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// How long libpcap gathers packets before it hands them out, in milliseconds.
@@ -80,7 +84,7 @@ pub struct Statistics {
     pub name: String,
     /// Its number in flows.
     pub index: u32,
-    /// Packets that reached the capture.
+    /// Packets that passed the filter, with those dropped and those that went the other way than the one that is captured.
     pub received: u64,
     /// Packets that the kernel dropped as the buffer was full.
     pub dropped: u64,
@@ -121,6 +125,8 @@ struct Opened {
 pub struct Live {
     settings: Settings,
     ports: Vec<Port>,
+    /// What interfaces have delivered that are not captured on any more.
+    departed: Vec<Statistics>,
     waker: Waker,
     /// The interface that is read first next time.
     turn: usize,
@@ -140,7 +146,7 @@ impl Live {
     pub fn open(settings: Settings) -> Result<Self, Error> {
         let internal = |fault: io::Error| Error { interface: "eventfd".to_owned(), reason: fault.to_string() };
         let waker = Waker::new().map_err(internal)?;
-        let mut live = Self { ports: Vec::new(), waker, turn: 0, settings };
+        let mut live = Self { ports: Vec::new(), departed: Vec::new(), waker, turn: 0, settings };
         for interface in live.settings.interfaces.clone() {
             live.add(interface)?;
         }
@@ -148,11 +154,15 @@ impl Live {
     }
 
     fn add(&mut self, interface: Interface) -> Result<(), Error> {
-        let before = Statistics { name: interface.name.clone(), index: interface.index, ..Statistics::default() };
         let (capture, closed) = match open(&interface, &self.settings) {
             Ok(opened) => (Some(opened), None),
             Err(_) if self.settings.wait => (None, Some(Instant::now())),
             Err(error) => return Err(error),
+        };
+        let is_it = |s: &Statistics| s.name == interface.name && s.index == interface.index;
+        let before = match self.departed.iter().position(is_it) {
+            Some(place) => self.departed.swap_remove(place),
+            None => Statistics { name: interface.name.clone(), index: interface.index, ..Statistics::default() },
         };
         self.ports.push(Port { interface, capture, closed, before });
         Ok(())
@@ -175,7 +185,8 @@ impl Live {
 
     /// Captures on these interfaces from now on: those that left are closed, new ones opened. Those that cannot be are given back.
     pub fn change(&mut self, interfaces: Vec<Interface>) -> Vec<Error> {
-        self.ports.retain(|port| interfaces.contains(&port.interface));
+        let leaving = self.ports.extract_if(.., |port| !interfaces.contains(&port.interface));
+        self.departed.extend(leaving.map(|mut port| port.statistics()));
         let mut faults = Vec::new();
         for interface in &interfaces {
             if !self.ports.iter().any(|port| port.interface == *interface)
@@ -226,11 +237,9 @@ impl Live {
 
     /// Waits until an interface has packets, or somebody wakes.
     fn wait(&mut self, patience: Duration) -> io::Result<bool> {
-        let raw: Vec<i32> =
-            self.ports.iter().filter_map(|port| Some(port.capture.as_ref()?.capture.as_raw_fd())).collect();
         let mut watched = vec![PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN)];
-        // Borrowed for this call only, while `self` keeps the captures open.
-        watched.extend(raw.iter().map(|fd| PollFd::from_borrowed_fd(borrowed(*fd), PollFlags::IN)));
+        let captures = self.ports.iter().filter_map(|port| port.capture.as_ref());
+        watched.extend(captures.map(|opened| PollFd::from_borrowed_fd(opened.capture.as_fd(), PollFlags::IN)));
         let ready = wait(&mut watched, Some(patience))?;
         let woken = watched.first().is_some_and(|event| event.revents().contains(PollFlags::IN));
         if woken {
@@ -282,9 +291,10 @@ impl Live {
         self.settings.wait || self.ports.iter().any(|port| port.capture.is_some())
     }
 
-    /// What each interface has delivered. A system call for each: ask seldom.
+    /// What each interface has delivered, those included that [`Live::change`] has closed: the sums only grow. A system call for each:
+    /// ask seldom.
     pub fn statistics(&mut self) -> Vec<Statistics> {
-        self.ports.iter_mut().map(Port::statistics).collect()
+        self.ports.iter_mut().map(Port::statistics).chain(self.departed.iter().cloned()).collect()
     }
 }
 
@@ -312,7 +322,7 @@ impl Opened {
         let now = [stat.received, stat.dropped, stat.if_dropped];
         let grown = |place: usize| {
             let (now, last) = (now.get(place), self.last.get(place));
-            u64::from(now.copied().unwrap_or(0).wrapping_sub(last.copied().unwrap_or(0)))
+            growth(last.copied().unwrap_or(0), now.copied().unwrap_or(0))
         };
         self.counted.received += grown(0);
         self.counted.dropped += grown(1);
@@ -321,10 +331,18 @@ impl Opened {
     }
 }
 
+/// How much a counter of 32 bits has grown. What an interface tells of itself may start again, which is no growth.
+fn growth(last: u32, now: u32) -> u64 {
+    let grown = now.wrapping_sub(last);
+    if grown > u32::MAX / 2 { 0 } else { grown.into() }
+}
+
 fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
-    let error = |fault: pcap::Error| Error { interface: interface.name.clone(), reason: advice(&fault) };
+    let name = interface.name.as_str();
+    let refused = |reason: String| Error { interface: name.to_owned(), reason };
+    let error = |fault: pcap::Error| refused(advice(name, &told(&fault)));
     let number = |octets: u32| i32::try_from(octets).unwrap_or(i32::MAX);
-    let mut inactive = Capture::from_device(interface.name.as_str())
+    let mut inactive = Capture::from_device(name)
         .map_err(error)?
         .promisc(settings.promiscuous)
         .snaplen(number(settings.snaplen))
@@ -340,11 +358,27 @@ fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
         };
         capture.direction(direction).map_err(error)?;
     }
+    let link = choose_link(&mut capture);
     if let Some(filter) = &settings.filter {
-        capture.filter(filter, true).map_err(error)?;
+        let fault = |fault| refused(format!("pcap_filter: '{filter}': {}", told(&fault)));
+        capture.filter(filter, true).map_err(fault)?;
     }
-    let link = LinkType(u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX));
     Ok(Opened { capture, link, counted: Statistics::default(), last: [0; 3] })
+}
+
+/// What frames start with: what the interface proposes, unless that cannot be read and it has something else that can.
+fn choose_link(capture: &mut Capture<Active>) -> LinkType {
+    let number = |link: pcap::Linktype| LinkType(u32::try_from(link.0).unwrap_or(u32::MAX));
+    let proposed = number(capture.get_datalink());
+    if proposed.name().is_none() {
+        let offered = capture.list_datalinks().unwrap_or_default();
+        for link in offered.into_iter().filter(|link| number(*link).name().is_some()) {
+            if capture.set_datalink(link).is_ok() {
+                return number(link);
+            }
+        }
+    }
+    proposed
 }
 
 fn told(fault: &pcap::Error) -> String {
@@ -354,19 +388,26 @@ fn told(fault: &pcap::Error) -> String {
     }
 }
 
-/// What libpcap says, and what may help.
-fn advice(fault: &pcap::Error) -> String {
-    let text = told(fault);
+/// What libpcap says of an interface, and what may help.
+fn advice(name: &str, text: &str) -> String {
     let lower = text.to_lowercase();
     if lower.contains("permission") || lower.contains("permitted") {
         return format!("{text}; capturing takes CAP_NET_RAW, or root");
     }
     if lower.contains("no such device") {
         let devices = pcap::Device::list().unwrap_or_default();
-        let names: Vec<String> = devices.into_iter().map(|device| device.name).collect();
-        return format!("{text}; there are: {}", names.join(", "));
+        // libpcap lists other things to capture on as well.
+        let names: Vec<String> =
+            devices.into_iter().map(|device| device.name).filter(|name| system_index(name).is_some()).collect();
+        return match names.is_empty() {
+            true => format!("{text}; there is no interface at all"),
+            false => format!("{text}; there are: {}", names.join(", ")),
+        };
     }
-    text
+    if lower.contains("not up") {
+        return format!("{text}; 'ip link set {name} up' sets it up, and pcap_interface_wait waits for that");
+    }
+    text.to_owned()
 }
 
 /// The interface that libpcap would choose.
@@ -382,9 +423,11 @@ pub fn default_interface() -> Result<String, Error> {
     }
 }
 
-/// The system's number of an interface.
+/// The system's number of an interface of this network namespace, which `/sys` need not show.
 pub fn system_index(name: &str) -> Option<u32> {
-    std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
+    let socket =
+        rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+    rustix::net::netdevice::name_to_index(&socket, name).ok()
 }
 
 fn time_us(time: &libc::timeval) -> u64 {
@@ -392,9 +435,57 @@ fn time_us(time: &libc::timeval) -> u64 {
     seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(time.tv_usec).unwrap_or(0))
 }
 
-/// The descriptor of a capture that stays open for the whole of the borrow, which the caller sees to.
-#[expect(unsafe_code, reason = "libpcap's descriptor comes as a number; it is polled while its capture is alive")]
-fn borrowed<'a>(fd: i32) -> BorrowedFd<'a> {
-    // SAFETY: `wait` holds the capture that owns `fd` for as long as the descriptor is used.
-    unsafe { BorrowedFd::borrow_raw(fd) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_has_a_number() {
+        assert_eq!(system_index("lo"), Some(1));
+        assert_eq!(system_index("none-such"), None);
+        assert_eq!(system_index("a name longer than any interface's"), None);
+    }
+
+    #[test]
+    fn counters_only_grow() {
+        assert_eq!(growth(5, 9), 4);
+        assert_eq!(growth(u32::MAX, 1), 2);
+        assert_eq!(growth(9, 5), 0);
+    }
+
+    #[test]
+    fn faults_come_with_what_may_help() {
+        assert!(
+            advice("eth7", "socket: Operation not permitted").ends_with("; capturing takes CAP_NET_RAW, or root")
+        );
+        assert!(advice("eth7", "That device is not up").contains("'ip link set eth7 up'"));
+        assert!(advice("eth7", "No such device exists").contains("; there "));
+        assert_eq!(advice("eth7", "something else"), "something else");
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_refused_or_waited_for() {
+        let interface = Interface { name: "none-such".to_owned(), index: 1, direction: None };
+        let settings = Settings {
+            interfaces: vec![interface.clone()],
+            promiscuous: false,
+            snaplen: 128,
+            buffer: None,
+            filter: None,
+            wait: false,
+        };
+        assert_eq!(Live::open(settings.clone()).unwrap_err().interface, "none-such");
+        let mut live = Live::open(Settings { wait: true, ..settings }).unwrap();
+        assert_eq!(live.missing().collect::<Vec<_>>(), ["none-such"]);
+        assert!(live.is_alive() && live.links().is_empty());
+        live.waker().wake();
+        let mut frames = Frames::new();
+        assert!(matches!(live.fill(&mut frames, Duration::from_secs(60)), Ok(Filled::Nothing)));
+        let nothing = [Statistics { name: "none-such".to_owned(), index: 1, ..Statistics::default() }];
+        assert_eq!(live.statistics(), nothing);
+        assert!(live.change(Vec::new()).is_empty() && live.missing().next().is_none());
+        assert_eq!(live.statistics(), nothing);
+        assert!(live.change(vec![interface]).is_empty());
+        assert_eq!(live.statistics(), nothing);
+    }
 }

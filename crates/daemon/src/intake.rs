@@ -145,11 +145,14 @@ fn packets_of(
 ) -> Result<Vec<(Source, Wake)>, Refused> {
     let file =
         capture::pcap_file::Source::open(settings).map_err(|error| Refused(format!("pcap_savefile: {error}")))?;
-    let link = file.link();
-    known("pcap_savefile", &settings.path.display().to_string(), link)?;
+    let links = file.links();
+    for link in &links {
+        known("pcap_savefile", &settings.path.display().to_string(), *link)?;
+    }
+    let links: Vec<i32> = links.iter().map(|link| link.0 as i32).collect();
     let filter = match expression {
         Some(text) => Some(
-            filter::Filter::compile_for_all(&[link.0 as i32], text)
+            filter::Filter::compile_for_all(&links, text)
                 .map_err(|error| Refused(format!("pcap_filter: '{text}': {error}")))?,
         ),
         None => None,
@@ -193,10 +196,10 @@ impl Source {
             #[cfg(feature = "pcap")]
             Self::File(_) => Vec::new(),
             #[cfg(feature = "pcap")]
-            Self::Packets(source) => vec![source.file.link()],
+            Self::Packets(source) => source.file.links(),
             #[cfg(feature = "pcap")]
             Self::Live(live) => live.links(),
-            Self::Nflog(..) => vec![packet::LinkType::RAW],
+            Self::Nflog(..) => vec![packet::LinkType::RAW_BSD],
         };
         links.sort_unstable();
         links.dedup();

@@ -13,7 +13,13 @@ const V6_HEADER: u32 = 40;
 /// The option of hop-by-hop headers that tells the length of a jumbogram (RFC 2675), and its own length.
 const JUMBO: [u8; 2] = [0xc2, 4];
 
-const TCP: u8 = 6;
+const ICMP: u8 = 1;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+const DCCP: u8 = 33;
+const ICMPV6: u8 = 58;
+const SCTP: u8 = 132;
+const UDP_LITE: u8 = 136;
 
 /// Where a fragment belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +49,8 @@ pub struct Ip {
     pub flow_label: u32,
     /// Octets of the packet with its IP header, as the header tells.
     pub length: u32,
-    /// The header tells no length: segmentation offload leaves it to the network card.
-    pub unsized_: bool,
+    /// The header tells no length: segmentation offload leaves it to the network card. See [`Packet::ip_length`].
+    pub is_unsized: bool,
     /// It is a part of a packet.
     pub fragment: Option<Fragment>,
 }
@@ -53,6 +59,35 @@ impl Ip {
     /// True for parts of packets that do not begin with the transport header.
     pub fn is_later_fragment(&self) -> bool {
         self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    }
+}
+
+/// True where octets can be the start of an IP packet: what tells IP from Ethernet behind headers that do not say which of them
+/// follows.
+pub(crate) fn is_plausible(octets: &[u8]) -> bool {
+    match *octets {
+        [first, _, l0, l1, ..] if first >> 4 == 4 => {
+            let (header, length) = (u16::from(first & 0x0f) * 4, u16::from_be_bytes([l0, l1]));
+            usize::from(header) >= V4_HEADER && (length >= header || length == 0)
+        }
+        [first, ..] => first >> 4 == 6,
+        [] => false,
+    }
+}
+
+/// True for an IPv4 header with the right checksum, and for an IPv6 header whose length is that of what is there: for guesses.
+pub(crate) fn is_certain(octets: &[u8]) -> bool {
+    if !is_plausible(octets) {
+        return false;
+    }
+    match *octets {
+        [first, ..] if first >> 4 == 4 => octets.get(..usize::from(first & 0x0f) * 4).is_some_and(|header| {
+            let sum: u32 =
+                header.as_chunks().0.iter().map(|pair: &[u8; 2]| u32::from(u16::from_be_bytes(*pair))).sum();
+            sum != 0 && sum.is_multiple_of(0xffff)
+        }),
+        [_, _, _, _, l0, l1, ..] => octets.len() == V6_HEADER as usize + usize::from(u16::from_be_bytes([l0, l1])),
+        _ => false,
     }
 }
 
@@ -93,8 +128,8 @@ fn v4<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     let fragment =
         (offset > 0 || more).then_some(Fragment { id: u16::from_be_bytes([i0, i1]).into(), offset, more });
     let length = u32::from(u16::from_be_bytes([l0, l1]));
-    let unsized_ = length == 0 && protocol == TCP;
-    let ip = Ip { source, destination, protocol, tos, ttl, flow_label: 0, length, unsized_, fragment };
+    let is_unsized = length == 0;
+    let ip = Ip { source, destination, protocol, tos, ttl, flow_label: 0, length, is_unsized, fragment };
     // Options, by the header's length in words; less than five is wrong, and what follows is not known then.
     let header = usize::from(first & 0x0f) * 4;
     let transport = header.checked_sub(V4_HEADER).filter(|options| r.take(*options).is_ok()).map(|_| *r);
@@ -114,7 +149,7 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
         ttl,
         flow_label: word & 0xf_ffff,
         length: u32::from(payload) + V6_HEADER,
-        unsized_: false,
+        is_unsized: false,
         fragment: None,
     };
     let mut transport = Some(*r);
@@ -128,7 +163,7 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
             break;
         }
     }
-    ip.unsized_ = payload == 0 && ip.length == V6_HEADER && ip.protocol == TCP;
+    ip.is_unsized = payload == 0 && ip.length == V6_HEADER;
     Ok((ip, transport))
 }
 
@@ -173,19 +208,19 @@ fn l4<'a>(protocol: u8, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(
                 packet.offsets.payload = Some(header.at() + len);
             }
         }
-        // UDP, UDP-Lite, DCCP, SCTP.
-        17 | 33 | 132 | 136 => {
+        UDP | DCCP | SCTP | UDP_LITE => {
             packet.ports = Some((r.u16()?, r.u16()?));
             let len = match protocol {
-                17 | 136 => 8,
-                _ => 12,
+                UDP | UDP_LITE => 8,
+                SCTP => 12,
+                // The header's length in words (RFC 4340 section 5.1).
+                _ => (usize::from(r.u8()?) * 4).max(12),
             };
             if header.left() >= len {
                 packet.offsets.payload = Some(header.at() + len);
             }
         }
-        // ICMP: type and code.
-        1 | 58 => {
+        ICMP | ICMPV6 => {
             packet.icmp = Some((r.u8()?, r.u8()?));
             packet.offsets.payload = Some(header.at());
         }

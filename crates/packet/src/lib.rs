@@ -5,20 +5,27 @@
 //!
 //! | layer | read |
 //! |---|---|
-//! | link | Ethernet (with LLC/SNAP), raw IP, BSD loopback, Linux cooked, PPP, Cisco HDLC, frame relay, 802.11, token ring, FDDI, ... ([`LinkType::ALL`]) |
-//! | tags | 802.1Q, 802.1ad, E-tag, VN-tag, 802.1ah, MACsec without encryption, NSH, MPLS, PPPoE |
+//! | link | Ethernet (with LLC/SNAP), raw IP, BSD loopback, Linux cooked, PPP, Cisco HDLC, frame relay, 802.11, token ring, FDDI, switch tags, ... ([`LinkType::ALL`]) |
+//! | tags | 802.1Q, 802.1ad, E-tag, VN-tag, 802.1ah, MACsec without encryption, NSH, Cisco's metadata, MPLS with pseudowires, PPPoE |
 //! | network | IPv4 with options, IPv6 with its extension headers, fragments, jumbograms |
 //! | transport | ports of TCP, UDP, UDP-Lite, SCTP, DCCP; type and code of ICMP |
 //! | tunnels | on demand: [`tunnel`] |
+//! | behind the packet | on demand: [`trailer`] |
+//!
+//! Lengths that headers tell are believed as they stand: they are what is accounted, also of frames that were cut when they were
+//! captured. What they do not bound is what is read: a transport header is read where it lies, even if the IP length ends before it.
+//! ARP has addresses, but no hosts that send to each other: of an ARP frame only MAC addresses, tags and EtherType are told.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 mod ip;
 mod link;
+mod mpls;
 pub mod pointer;
 mod tags;
 #[cfg(test)]
 mod tests;
+pub mod trailer;
 pub mod tunnel;
 
 pub use ip::{Fragment, Ip};
@@ -36,6 +43,12 @@ pub mod ethertype {
     pub const QINQ: u16 = 0x88a8;
     /// Tag of the time before 802.1ad.
     pub const QINQ_OLD: u16 = 0x9100;
+    /// Another of that time.
+    pub const QINQ_9200: u16 = 0x9200;
+    /// And another.
+    pub const QINQ_9300: u16 = 0x9300;
+    /// LLC, where a length would not fit (jumbo frames).
+    pub const JUMBO_LLC: u16 = 0x8870;
     /// MPLS unicast.
     pub const MPLS: u16 = 0x8847;
     /// MPLS multicast, and labels from upstream.
@@ -46,6 +59,8 @@ pub mod ethertype {
     pub const PBB: u16 = 0x88e7;
     /// 802.1AE, MACsec.
     pub const MACSEC: u16 = 0x88e5;
+    /// Cisco's metadata: the sender's security group.
+    pub const METADATA: u16 = 0x8909;
     /// 802.1BR, bridge port extension.
     pub const E_TAG: u16 = 0x893f;
     /// Cisco's VN-tag.
@@ -56,6 +71,8 @@ pub mod ethertype {
     pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
     /// PPP (RFC 2637).
     pub const PPP: u16 = 0x880b;
+    /// A packet that a router hands to a web cache (WCCP), with or without a header of its own.
+    pub const WCCP: u16 = 0x883e;
     /// ERSPAN, types I and II.
     pub const ERSPAN: u16 = 0x88be;
     /// ERSPAN, type III.
@@ -65,8 +82,8 @@ pub mod ethertype {
 /// Most VLAN tags and most MPLS labels that are followed.
 const MAX_TAGS: usize = 16;
 
-/// Most Ethernet headers inside each other that are followed.
-const MAX_NESTED: u8 = 4;
+/// Most Ethernet and SNAP headers inside each other that are followed.
+const MAX_NESTED: u8 = 6;
 
 /// Where layers start, in octets from the start of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +129,7 @@ pub struct Packet<'a> {
     pub tcp_flags: u8,
     /// Where layers start.
     pub offsets: Offsets,
-    /// Ethernet headers that were read: frames may lie in frames, but not for ever.
+    /// Ethernet and SNAP headers that were read: frames may lie in frames, but not for ever.
     nested: u8,
 }
 
@@ -122,14 +139,28 @@ impl<'a> Packet<'a> {
         self.outer_tag.map(|tag| tag & 0x0fff)
     }
 
-    /// Octets of the IP packet, of whose frame `wire_length` octets were on the wire. They are what the header tells; where it leaves
-    /// the length to the network card, they are what the frame has.
+    /// Octets of the IP packet, of whose frame `wire_length` octets were on the wire; 0 without IP. They are what the header
+    /// tells. Where it leaves the length to the network card (of TCP, and of what is too long for its field), they are what the
+    /// frame has.
     #[inline]
     pub fn ip_length(&self, wire_length: u32) -> u64 {
         match (self.ip, self.offsets.l3) {
-            (Some(ip), Some(at)) if ip.unsized_ => u64::from(wire_length).saturating_sub(at as u64),
+            (Some(ip), Some(at)) if ip.is_unsized => {
+                let on_wire = u64::from(wire_length).saturating_sub(at as u64);
+                let is_offloaded = ip.protocol == ip::TCP || on_wire > u64::from(u16::MAX);
+                if is_offloaded { on_wire } else { u64::from(ip.length) }
+            }
             (Some(ip), _) => u64::from(ip.length),
             _ => 0,
+        }
+    }
+
+    /// Notes a VLAN tag: the first is the outermost, the last the innermost.
+    #[inline]
+    pub(crate) fn add_tag(&mut self, tag: u16) {
+        match self.outer_tag {
+            None => self.outer_tag = Some(tag),
+            Some(_) => self.inner_tag = Some(tag),
         }
     }
 

@@ -1,10 +1,10 @@
-//! What may stand between link layer and IP: VLAN tags, MPLS labels, provider headers, PPP, LLC.
+//! What may stand between link layer and IP: VLAN tags, provider headers, PPP, LLC.
 
-use crate::{MAX_TAGS, Packet, ethertype, ip, link};
+use crate::{MAX_NESTED, MAX_TAGS, Packet, ethertype, ip, link, mpls};
 use wire::{Reader, Truncated};
 
-/// Flag of a MACsec header: its contents are encrypted (IEEE 802.1AE section 9.5).
-const MACSEC_ENCRYPTED: u8 = 0x08;
+/// Flags of a MACsec header: its contents are encrypted, or changed otherwise (IEEE 802.1AE section 9.5).
+const MACSEC_CHANGED: u8 = 0x0c;
 /// Flag of a MACsec header: an identifier of the channel follows.
 const MACSEC_CHANNEL: u8 = 0x20;
 
@@ -17,13 +17,13 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
                 packet.etype = Some(etype);
                 return ip::decode(r, packet);
             }
-            ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD => {
+            ethertype::VLAN
+            | ethertype::QINQ
+            | ethertype::QINQ_OLD
+            | ethertype::QINQ_9200
+            | ethertype::QINQ_9300 => {
                 packet.offsets.vlan = packet.offsets.vlan.or(Some(r.at()));
-                let tag = r.u16()?;
-                match packet.outer_tag {
-                    None => packet.outer_tag = Some(tag),
-                    Some(_) => packet.inner_tag = Some(tag),
-                }
+                packet.add_tag(r.u16()?);
                 etype = r.u16()?;
             }
             // 802.1BR: priority, interfaces.
@@ -43,18 +43,22 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
             }
             ethertype::MACSEC => {
                 let [flags, _, _, _, _, _] = r.array()?;
+                if flags & MACSEC_CHANGED != 0 {
+                    break;
+                }
                 if flags & MACSEC_CHANNEL != 0 {
                     r.take(8)?;
                 }
-                if flags & MACSEC_ENCRYPTED != 0 {
-                    break;
-                }
+                etype = r.u16()?;
+            }
+            ethertype::METADATA => {
+                metadata(r)?;
                 etype = r.u16()?;
             }
             ethertype::NSH => return nsh(r, packet),
             ethertype::MPLS | ethertype::MPLS_UPSTREAM => {
                 packet.etype = Some(etype);
-                return mpls(r, packet);
+                return mpls::decode(r, packet);
             }
             ethertype::PPPOE => {
                 packet.etype = Some(etype);
@@ -62,7 +66,7 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
                 let [_, code, ..] = r.array::<6>()?;
                 return if code == 0 { ppp(r, packet) } else { Ok(()) };
             }
-            0..1536 => {
+            0..1536 | ethertype::JUMBO_LLC => {
                 packet.etype = Some(etype);
                 return llc(r, packet);
             }
@@ -73,16 +77,43 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
     Ok(())
 }
 
-/// LLC, with SNAP and no organization, carries an EtherType (RFC 1042).
+/// Cisco's metadata: version, number of words, and these.
+pub(crate) fn metadata(r: &mut Reader<'_>) -> Result<(), Truncated> {
+    let [_, words] = r.array()?;
+    r.take(usize::from(words) * 4).map(drop)
+}
+
+/// LLC carries IP by an address of its own, or behind SNAP an EtherType (RFC 1042) or a whole frame (RFC 2427 section 4.2).
 pub(crate) fn llc<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let mut inner = *r;
-    if !matches!(inner.array::<6>(), Ok([0xaa, 0xaa, 3, 0, 0, 0 | 0xf8])) {
+    match *r.rest() {
+        [0xaa, 0xaa, 3, ..] => {
+            r.take(3)?;
+            snap(r, packet)
+        }
+        [6, 6, 3, ..] => {
+            r.take(3)?;
+            ip::any(r, packet)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An organization and what it calls the protocol.
+pub(crate) fn snap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    let organization = r.array()?;
+    let protocol = r.u16()?;
+    // Tags may follow, then a length, and with it this again.
+    if packet.nested == MAX_NESTED {
         return Ok(());
     }
-    *r = inner;
-    let etype = r.u16()?;
-    // A length cannot follow here.
-    if etype < 1536 { Ok(()) } else { follow(etype, r, packet) }
+    packet.nested += 1;
+    match (organization, protocol) {
+        // Encapsulated Ethernet, and that of bridges (IEEE 802.1H). A length cannot follow here.
+        ([0, 0, 0 | 0xf8], 1536..) => follow(protocol, r, packet),
+        // Bridged Ethernet, with its check sequence or without.
+        ([0, 0x80, 0xc2], 1 | 7) => link::ethernet(r, packet),
+        _ => Ok(()),
+    }
 }
 
 /// Behind a PPP protocol number of one or two octets (RFC 1661 section 6.5).
@@ -93,67 +124,39 @@ pub(crate) fn ppp<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(),
     }
     match protocol {
         0x21 | 0x57 => ip::any(r, packet),
+        0x31 => bridged(r, packet),
         0x0281 | 0x0283 => {
             packet.etype = Some(ethertype::MPLS);
-            mpls(r, packet)
+            mpls::decode(r, packet)
         }
         _ => Ok(()),
     }
 }
 
-/// A label stack and what is behind it: IP by the first half octet (RFC 4928), or a frame behind the control word of a pseudowire.
-pub(crate) fn mpls<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let start = *r;
-    packet.offsets.mpls = packet.offsets.mpls.or(Some(r.at()));
-    for count in 1..=MAX_TAGS {
-        let [_, _, last, _] = r.array()?;
-        packet.labels = start.rest().get(..count * 4).unwrap_or(&[]);
-        if last & 1 == 0 {
-            continue;
-        }
-        if r.rest().starts_with(&[0, 0]) {
-            return pseudowire(r, packet);
-        }
-        return ip::any(r, packet);
+/// A frame of a bridge (RFC 3518 section 4.2): flags, the kind of network, and for Ethernet the frame.
+fn bridged<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    /// A number of the network follows (RFC 1638).
+    const HAS_LAN: u8 = 0x40;
+    const ETHERNET: u8 = 1;
+    let [flags, kind] = r.array()?;
+    if flags & HAS_LAN != 0 {
+        r.take(4)?;
     }
-    Ok(())
+    if kind == ETHERNET { link::ethernet(r, packet) } else { Ok(()) }
 }
 
-/// An Ethernet pseudowire with its control word (RFC 4448 section 4.6), if what is there can be one: its frame leads to IP.
-fn pseudowire<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let mut inner = *r;
-    inner.take(4)?;
-    let mut found = *packet;
-    if link::ethernet(&mut inner, &mut found).is_ok() && found.ip.is_some() {
-        (*r, *packet) = (inner, found);
-    }
-    Ok(())
-}
-
-/// The network service header (RFC 8300): its length in words, and what is behind it.
+/// The network service header (RFC 8300): its length in words, and what is behind it. One may be inside another.
 pub(crate) fn nsh<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let start = *r;
-    let [_, length, _, next] = r.array()?;
-    *r = start;
-    r.take((usize::from(length & 0x3f) * 4).max(4))?;
-    match next {
-        1 | 2 => ip::any(r, packet),
-        3 => link::ethernet(r, packet),
-        4 => nsh_again(r, packet),
-        5 => mpls(r, packet),
-        _ => Ok(()),
+    for _ in 0..MAX_TAGS {
+        let [_, length, _, next] = r.array()?;
+        r.take((usize::from(length & 0x3f) * 4).saturating_sub(4))?;
+        match next {
+            1 | 2 => return ip::any(r, packet),
+            3 => return link::ethernet(r, packet),
+            4 => {}
+            5 => return mpls::decode(r, packet),
+            _ => break,
+        }
     }
-}
-
-/// One service header inside another; there is no third.
-fn nsh_again<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let start = *r;
-    let [_, length, _, next] = r.array()?;
-    *r = start;
-    r.take((usize::from(length & 0x3f) * 4).max(4))?;
-    match next {
-        1 | 2 => ip::any(r, packet),
-        3 => link::ethernet(r, packet),
-        _ => Ok(()),
-    }
+    Ok(())
 }

@@ -1,17 +1,30 @@
-//! What the kernel may send: messages, and the packets in them. Nothing lies outside of what was read.
+//! Messages of netfilter's log.
+//!
+//! What is told lies in the octets, a message is taken once, and the length of a packet is no less than what is here of it.
 #![no_main]
 
-use capture::nflog::{logged, messages};
+use capture::nflog::message::{logged, messages};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| {
-    let mut octets = 0;
-    for (_, body) in messages(input) {
-        octets += body.len();
+fn is_within(octets: &[u8], all: &[u8]) -> bool {
+    octets.is_empty()
+        || (all.as_ptr_range().start <= octets.as_ptr() && octets.as_ptr_range().end <= all.as_ptr_range().end)
+}
+
+fuzz_target!(|octets: &[u8]| {
+    let mut taken = 0;
+    for (_, body) in messages(octets) {
+        assert!(is_within(body, octets));
+        taken += 16 + body.len();
         if let Some(logged) = logged(body) {
-            assert!(logged.payload.len() < body.len());
+            assert!(is_within(logged.payload, body) && is_within(logged.prefix, body));
+            assert!(logged.length() as usize >= logged.payload.len());
+            assert!(logged.length() as usize <= logged.payload.len().max(40 + 65_535));
         }
     }
-    assert!(octets <= input.len());
-    let _ = logged(input);
+    assert!(taken <= octets.len());
+    // A body alone, so that it need not be found behind a header.
+    if let Some(logged) = logged(octets) {
+        assert!(is_within(logged.payload, octets) && is_within(logged.prefix, octets));
+    }
 });

@@ -1,11 +1,15 @@
-//! A frame: one octet of link type, then its octets; and the packets inside its tunnels. What is found lies in the frame, and a pointer leads nowhere else.
+//! A frame: one octet of link type, then its octets. What is found lies in the frame, in tunnels as well, and a pointer leads nowhere
+//! else. An octet that is no link type chooses one of all that are read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use packet::pointer::Pointer;
-use packet::{LinkType, Packet, tunnel};
+use packet::tunnel::{self, Ports};
+use packet::{LinkType, Packet, trailer};
 
 const POINTERS: [&str; 7] = ["packet+1", "mac+3", "vlan", "mpls+2", "l3:0x800+8", "l4:6+13", "payload+65535"];
+/// Tunnels in tunnels that are followed.
+const DEPTH: usize = 8;
 
 fn check(packet: &Packet<'_>) {
     let len = packet.frame.len();
@@ -20,21 +24,45 @@ fn check(packet: &Packet<'_>) {
     if let (Some(l3), Some(l4)) = (offsets.l3, offsets.l4) {
         assert!(l3 < l4, "layers stand in order");
     }
+    if let (Some(l4), Some(payload)) = (offsets.l4, offsets.payload) {
+        assert!(l4 <= payload, "layers stand in order");
+    }
+    assert_eq!(packet.ip.is_some(), offsets.l3.is_some());
+    assert!(packet.ip.is_some() || packet.ports.is_none() && packet.icmp.is_none() && packet.tcp_flags == 0);
     assert!(packet.vlan().is_none_or(|vlan| vlan < 4096));
+    assert!(packet.ip_length(0) <= u64::from(u32::MAX));
     for pointer in POINTERS {
         let pointer: Pointer = pointer.parse().expect("these are pointers");
         assert!(packet.at(&pointer, 4).is_none_or(|octets| octets.len() <= 4));
     }
 }
 
+/// Each tunnel lies behind the one around it, in the same frame.
+fn descend(outer: &Packet<'_>) {
+    let ports = Ports::default();
+    let mut outer = *outer;
+    for depth in 1..=DEPTH {
+        let Some(found) = tunnel::inner(&outer, &ports) else { return };
+        let inner = found.packet;
+        check(&inner);
+        assert_eq!(inner.frame.as_ptr_range(), outer.frame.as_ptr_range());
+        assert!(inner.offsets.l3.is_none_or(|at| Some(at) > outer.offsets.l3));
+        if depth == 1 {
+            assert!(tunnel::innermost(&outer, &ports, 1) == Some(found));
+        }
+        outer = inner;
+    }
+}
+
 fuzz_target!(|input: &[u8]| {
     let Some((link, frame)) = input.split_first() else { return };
-    let (link, _) = LinkType::ALL[usize::from(*link) % LinkType::ALL.len()];
-    for packet in [packet::decode(link, frame), packet::decode_ip(frame)] {
-        check(&packet);
-        let _ = packet.ip_length(u32::MAX);
-        if let Some(tunnel) = tunnel::innermost(&packet, &tunnel::Ports::default(), 4) {
-            check(&tunnel.packet);
-        }
+    let mut chosen = LinkType(u32::from(*link));
+    if chosen.name().is_none() {
+        chosen = LinkType::ALL[usize::from(*link) % LinkType::ALL.len()].0;
     }
+    for packet in [packet::decode(chosen, frame), packet::decode_ip(frame)] {
+        check(&packet);
+        descend(&packet);
+    }
+    let _ = trailer::output_interface(frame, frame.len() as u32, usize::from(*link), 1);
 });

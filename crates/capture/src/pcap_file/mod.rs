@@ -1,4 +1,4 @@
-//! Capture files as a source: pcap, and with the feature `pcap`, by way of libpcap, pcapng and older formats.
+//! Capture files as a source: pcap and pcapng, and with the feature `pcap`, by way of libpcap, older formats.
 //!
 //! [`Source`] gives frames; [`Payloads`] gives what the datagrams in them carry and fills the same
 //! [`Batch`](crate::Batch) as a socket does. As with the programs that this suite replaces, every datagram of the file
@@ -6,27 +6,31 @@
 
 mod classic;
 mod fragments;
+mod input;
 #[cfg(feature = "pcap")]
 mod library;
+mod ng;
 mod payloads;
 #[cfg(test)]
 mod tests;
 
 use crate::{Frames, Meta};
 use classic::Classic;
+use input::Input;
+use ng::Ng;
 use packet::LinkType;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use ng::Damage;
 pub use payloads::{Counters, Filled, Payload, Payloads};
 
 /// Which file to read, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The file; `-` is the standard input (with libpcap).
+    /// The file; `-` is the standard input.
     pub path: PathBuf,
     /// Whether the daemon stays when the file has been read for the last time. The daemon acts on it.
     pub wait: bool,
@@ -71,6 +75,8 @@ pub enum Unreadable {
     EndsWithinFrame,
     /// A frame has a length, in octets, that no capture has.
     FrameLength(usize),
+    /// A pcapng file says what cannot be.
+    Damaged(Damage),
     /// It is no capture, or of a format that this build cannot read.
     Format,
     /// What libpcap says.
@@ -83,7 +89,8 @@ impl fmt::Display for Unreadable {
             Self::Io(fault) => write!(f, "{fault}"),
             Self::EndsWithinFrame => f.write_str("the file ends within a frame"),
             Self::FrameLength(octets) => write!(f, "damaged: a frame of {octets} octets"),
-            Self::Format => f.write_str("not a capture file in pcap format"),
+            Self::Damaged(damage) => write!(f, "damaged: {damage}"),
+            Self::Format => f.write_str("not a capture file in pcap or pcapng format"),
             Self::Library(text) => f.write_str(text),
         }
     }
@@ -108,9 +115,19 @@ pub struct Frame<'a> {
     pub octets: &'a [u8],
 }
 
+/// What frames start with, by the number that a file has for it, as libpcap tells it of interfaces and as filters are compiled for it.
+/// Of what can be decoded, only raw IP has two numbers.
+fn link_of(number: u32) -> LinkType {
+    match LinkType(number) {
+        LinkType::RAW => LinkType::RAW_BSD,
+        link => link,
+    }
+}
+
 /// What reads a file.
 enum Reading {
     Classic(Classic),
+    Ng(Ng),
     #[cfg(feature = "pcap")]
     Library(library::Library),
 }
@@ -155,6 +172,7 @@ impl Source {
         }
         let next = match &mut self.reading {
             Reading::Classic(classic) => classic.next_frame(),
+            Reading::Ng(ng) => ng.next_frame(),
             #[cfg(feature = "pcap")]
             Reading::Library(library) => library.next_frame(),
         };
@@ -180,12 +198,22 @@ impl Source {
         Ok(())
     }
 
-    /// What frames of the file start with, as far as its header tells.
+    /// What frames of the file start with: the first of [`Source::links`].
     pub fn link(&self) -> LinkType {
         match &self.reading {
             Reading::Classic(classic) => classic.link,
+            Reading::Ng(ng) => ng.link(),
             #[cfg(feature = "pcap")]
             Reading::Library(library) => library.link,
+        }
+    }
+
+    /// All that frames of the file start with, as far as is told before the first frame, and later of what was read; each once.
+    /// Only pcapng knows more than one.
+    pub fn links(&self) -> Vec<LinkType> {
+        match &self.reading {
+            Reading::Ng(ng) => ng.links().to_vec(),
+            _ => vec![self.link()],
         }
     }
 
@@ -207,16 +235,17 @@ impl Source {
 }
 
 fn open(path: &Path) -> Result<Reading, Unreadable> {
-    // What is no regular file cannot be opened a second time when its format turns out to be another.
-    let regular = path.metadata().is_ok_and(|metadata| metadata.is_file());
-    if regular && let Some(classic) = Classic::open(File::open(path)?)? {
+    let mut input = Input::open(path)?;
+    if input.peek(ng::MAGIC.len())?.starts_with(&ng::MAGIC) {
+        return Ng::open(input).map(Reading::Ng);
+    }
+    if let Some(classic) = Classic::open(input)? {
         return Ok(Reading::Classic(classic));
     }
+    // What is no regular file cannot be opened a second time.
     #[cfg(feature = "pcap")]
-    return library::Library::open(path).map(Reading::Library);
-    #[cfg(not(feature = "pcap"))]
-    match Classic::open(File::open(path)?)? {
-        Some(classic) => Ok(Reading::Classic(classic)),
-        None => Err(Unreadable::Format),
+    if path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return library::Library::open(path).map(Reading::Library);
     }
+    Err(Unreadable::Format)
 }

@@ -200,26 +200,29 @@ fn what_is_no_capture_is_refused_with_its_name() {
     assert!(Source::open(&Settings { path: "/no/such/file".into(), ..Settings::default() }).is_err());
 }
 
-/// A section, an interface description (Ethernet) and the frames as enhanced packet blocks, in this order of octets.
-#[cfg(feature = "pcap")]
-fn pcapng(frames: &[Vec<u8>]) -> tempfile::NamedTempFile {
+/// Blocks of a pcapng file in this machine's order of octets: a section, interfaces of these link types, and for each frame its
+/// interface.
+fn pcapng(links: &[u16], frames: &[(u32, Vec<u8>)]) -> tempfile::NamedTempFile {
     fn block(octets: &mut Vec<u8>, kind: u32, body: &[u8]) {
         let len = u32::try_from(12 + body.len().next_multiple_of(4)).unwrap();
-        octets.extend(kind.to_le_bytes());
-        octets.extend(len.to_le_bytes());
+        octets.extend(kind.to_ne_bytes());
+        octets.extend(len.to_ne_bytes());
         octets.extend(body);
         octets.resize(octets.len().next_multiple_of(4), 0);
-        octets.extend(len.to_le_bytes());
+        octets.extend(len.to_ne_bytes());
     }
     let mut octets = Vec::new();
-    block(&mut octets, 0x0a0d_0d0a, &[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
-    block(&mut octets, 1, &[1, 0, 0, 0, 0xff, 0xff, 0, 0]);
+    let version = [1u16.to_ne_bytes(), 0u16.to_ne_bytes()].concat();
+    block(&mut octets, 0x0a0d_0d0a, &[&0x1a2b_3c4du32.to_ne_bytes()[..], &version, &[255; 8]].concat());
+    for link in links {
+        block(&mut octets, 1, &[&link.to_ne_bytes()[..], &[0; 6]].concat());
+    }
     let time = 1_600_000_000_250_000u64;
-    for frame in frames {
+    for (interface, frame) in frames {
         let len = u32::try_from(frame.len()).unwrap();
         let mut body = Vec::new();
-        for word in [0, (time >> 32) as u32, time as u32, len, len] {
-            body.extend(word.to_le_bytes());
+        for word in [*interface, (time >> 32) as u32, time as u32, len, len] {
+            body.extend(word.to_ne_bytes());
         }
         body.extend(frame);
         block(&mut octets, 6, &body);
@@ -229,15 +232,64 @@ fn pcapng(frames: &[Vec<u8>]) -> tempfile::NamedTempFile {
     file
 }
 
+#[test]
+fn one_file_may_have_several_link_types() {
+    let frame = ipv4(17, 1, 0, &udp(b"one"));
+    let file = pcapng(&[1, 101], &[(0, frame.clone()), (1, frame[14..].to_vec())]);
+    let mut source = Source::open(&settings(&file)).unwrap();
+    assert_eq!((source.link(), source.links()), (LinkType::ETHERNET, vec![LinkType::ETHERNET, LinkType::RAW_BSD]));
+    let mut frames = crate::Frames::new();
+    source.fill(&mut frames).unwrap();
+    let got: Vec<_> = frames.iter().map(|f| (f.meta.link, f.meta.time_us, f.octets)).collect();
+    let time_us = 1_600_000_000_250_000;
+    assert_eq!(got, [(LinkType::ETHERNET, time_us, &frame[..]), (LinkType::RAW_BSD, time_us, &frame[14..])]);
+    source.fill(&mut frames).unwrap();
+    assert!(frames.is_empty());
+    assert_eq!(all(&mut Payloads::open(&settings(&file)).unwrap()), [four(b"one"), four(b"one")]);
+}
+
+/// Filters are compiled for libpcap's number, which is not that in the file.
+#[test]
+fn raw_packets_have_one_number_whatever_the_format() {
+    let classic = file(&[vec![0x45; 20]]);
+    let mut octets = std::fs::read(classic.path()).unwrap();
+    octets[20..24].copy_from_slice(&101u32.to_ne_bytes());
+    std::fs::write(classic.path(), octets).unwrap();
+    for file in [classic, pcapng(&[101], &[(0, vec![0x45; 20])])] {
+        let mut source = Source::open(&settings(&file)).unwrap();
+        assert_eq!(source.links(), [LinkType(12)]);
+        assert_eq!(source.next_frame().unwrap().unwrap().link, LinkType(12));
+    }
+}
+
+#[test]
+fn a_batch_has_the_frames_before_the_damage() {
+    let file = pcapng(&[1], &[(0, vec![1; 60]), (0, vec![2; 60]), (7, vec![3; 60])]);
+    let mut source = Source::open(&settings(&file)).unwrap();
+    let mut frames = crate::Frames::new();
+    let error = source.fill(&mut frames).unwrap_err();
+    assert!(error.to_string().ends_with(": damaged: a frame of interface 7, which is not described"), "{error}");
+    assert_eq!(frames.len(), 2);
+    source.fill(&mut frames).unwrap();
+    assert!(frames.is_empty());
+}
+
+/// The format of libpcap 0.9's modified files: eight octets more before each frame.
 #[cfg(feature = "pcap")]
 #[test]
-fn pcapng_is_read_with_libpcap() {
+fn older_formats_are_read_with_libpcap() {
     let frame = ipv4(17, 1, 0, &udp(b"one"));
-    let file = pcapng(std::slice::from_ref(&frame));
+    let file = file(&[]);
+    let mut octets = std::fs::read(file.path()).unwrap();
+    octets[..4].copy_from_slice(&0xa1b2_cd34u32.to_ne_bytes());
+    for word in [1_600_000_000u32, 250_000, frame.len() as u32, frame.len() as u32, 0, 0] {
+        octets.extend(word.to_ne_bytes());
+    }
+    octets.extend(&frame);
+    std::fs::write(file.path(), octets).unwrap();
     let mut source = Source::open(&settings(&file)).unwrap();
     let got = source.next_frame().unwrap().unwrap();
     let time_us = 1_600_000_000_250_000;
     assert_eq!(got, Frame { link: LinkType::ETHERNET, time_us, wire_len: 60, octets: &frame });
     assert!(source.next_frame().unwrap().is_none());
-    assert_eq!(all(&mut Payloads::open(&settings(&file)).unwrap()), [four(b"one")]);
 }

@@ -1,6 +1,10 @@
 //! Link layers.
 
-use crate::{MAX_NESTED, Packet, ethertype, ip, tags};
+mod serial;
+mod switch;
+mod wireless;
+
+use crate::{MAX_NESTED, Packet, ethertype, ip, mpls, tags};
 use wire::{Reader, Truncated};
 
 /// A link type (`LINKTYPE_` values of the tcpdump project).
@@ -66,6 +70,14 @@ links! {
     IPOIB = 242 "IP over InfiniBand";
     /// Linux cooked, version 2.
     LINUX_SLL2 = 276 "Linux cooked v2";
+    /// Ethernet with the tag of a Broadcom switch behind the addresses.
+    BROADCOM_TAG = 281 "Ethernet with Broadcom tag";
+    /// Ethernet behind the tag of a Broadcom switch.
+    BROADCOM_TAG_FIRST = 282 "Ethernet behind Broadcom tag";
+    /// Ethernet with the tag of a Marvell switch (distributed switch architecture) behind the addresses.
+    DSA = 284 "Ethernet with DSA tag";
+    /// Ethernet with such a tag behind an EtherType of its own.
+    EDSA = 285 "Ethernet with EtherType DSA tag";
 }
 
 impl LinkType {
@@ -75,8 +87,6 @@ impl LinkType {
     }
 }
 
-/// An attribute of a netfilter log frame: the packet.
-const NFLOG_PAYLOAD: u16 = 9;
 /// Octets of the global routing header before an InfiniBand frame.
 const GRH: usize = 40;
 
@@ -92,37 +102,29 @@ pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet
             ip::any(r, packet)
         }
         LinkType::LINUX_SLL => {
-            r.take(6)?;
-            let [a, b, c, d, e, f, ..] = r.array::<8>()?;
-            packet.src_mac = Some([a, b, c, d, e, f]);
+            r.take(4)?;
+            let length = r.u16()?;
+            sender(length.into(), r, packet)?;
             let etype = r.u16()?;
             tags::follow(etype, r, packet)
         }
         LinkType::LINUX_SLL2 => {
             let etype = r.u16()?;
-            r.take(10)?;
-            let [a, b, c, d, e, f, ..] = r.array::<8>()?;
-            packet.src_mac = Some([a, b, c, d, e, f]);
+            r.take(9)?;
+            let length = r.u8()?;
+            sender(length.into(), r, packet)?;
             tags::follow(etype, r, packet)
         }
-        LinkType::PPP | LinkType::PPP_HDLC => {
-            if r.rest().starts_with(&[0xff, 3]) {
-                r.take(2)?;
-            }
-            tags::ppp(r, packet)
-        }
+        LinkType::PPP | LinkType::PPP_HDLC => serial::ppp(r, packet),
         LinkType::PPP_ETHER => {
             r.take(6)?;
             tags::ppp(r, packet)
         }
-        LinkType::CISCO_HDLC => {
-            r.take(2)?;
-            let etype = r.u16()?;
-            tags::follow(etype, r, packet)
-        }
+        LinkType::CISCO_HDLC => serial::cisco(r, packet),
+        LinkType::FRAME_RELAY => serial::frame_relay(r, packet),
         LinkType::MPLS => {
             packet.etype = Some(ethertype::MPLS);
-            tags::mpls(r, packet)
+            mpls::decode(r, packet)
         }
         LinkType::IPNET => {
             r.take(24)?;
@@ -153,13 +155,15 @@ pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet
             }
             tags::llc(r, packet)
         }
-        LinkType::FRAME_RELAY => frame_relay(r, packet),
-        LinkType::IEEE_802_11 => wifi(r, packet),
-        LinkType::RADIOTAP => {
-            let [_, _, low, high] = r.array()?;
-            r.take(usize::from(u16::from_le_bytes([low, high])).saturating_sub(4))?;
-            wifi(r, packet)
+        LinkType::IEEE_802_11 => wireless::decode(r, packet),
+        LinkType::RADIOTAP => wireless::radiotap(r, packet),
+        LinkType::BROADCOM_TAG => switch::broadcom(r, packet),
+        LinkType::BROADCOM_TAG_FIRST => {
+            r.take(switch::TAG)?;
+            ethernet(r, packet)
         }
+        LinkType::DSA => switch::marvell(r, packet),
+        LinkType::EDSA => switch::marvell_typed(r, packet),
         _ => Ok(()),
     }
 }
@@ -174,6 +178,7 @@ pub(crate) fn ethernet<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Resul
     tags::follow(etype, r, packet)
 }
 
+/// Destination and source.
 fn macs<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     packet.offsets.mac = Some(r.at());
     packet.dst_mac = Some(r.array()?);
@@ -181,67 +186,37 @@ fn macs<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated
     Ok(())
 }
 
-/// Attributes behind family, version and group, in the byte order of the machine that captured, which is little-endian unless
-/// that makes no sense.
+/// The sender's address in a cooked frame: a field of eight octets, of which `length` count. Only those of Ethernet are shown.
+fn sender<'a>(length: usize, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    let [a, b, c, d, e, f, ..] = r.array::<8>()?;
+    packet.src_mac = (length == 6).then_some([a, b, c, d, e, f]);
+    Ok(())
+}
+
+/// Attributes behind family, version and group, in the byte order of the machine that captured. It shows in the number of the first
+/// one: they are all below 256, and there is no 0.
 fn nflog<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    /// The sender's address: its length, two octets of padding, eight octets.
+    const HARDWARE_ADDRESS: u16 = 8;
+    const PAYLOAD: u16 = 9;
     r.take(4)?;
-    let is_little = matches!(*r.rest(), [low, high, ..] if u16::from_le_bytes([low, high]) as usize <= r.left());
+    let is_little = matches!(r.rest(), [_, _, kind, ..] if *kind != 0);
     while !r.is_empty() {
         let ([a, b, c, d], number) =
             (r.array::<4>()?, if is_little { u16::from_le_bytes } else { u16::from_be_bytes });
         let (length, kind) = (usize::from(number([a, b])), number([c, d]) & 0x7fff);
-        let mut body = r.within(length.saturating_sub(4))?;
-        if kind == NFLOG_PAYLOAD {
-            return ip::any(&mut body, packet);
+        // The last attribute may be cut, and the packet in it is read as far as it is there.
+        let mut body = r.within(length.saturating_sub(4).min(r.left()))?;
+        match kind {
+            PAYLOAD => return ip::any(&mut body, packet),
+            HARDWARE_ADDRESS => {
+                let length = body.u16()?;
+                body.take(2)?;
+                sender(length.into(), &mut body, packet)?;
+            }
+            _ => {}
         }
-        r.take(length.next_multiple_of(4).saturating_sub(length.max(4)))?;
+        r.take(length.next_multiple_of(4).saturating_sub(length.max(4)).min(r.left()))?;
     }
     Ok(())
-}
-
-/// A Q.922 address of two octets or more, then NLPID (RFC 2427).
-fn frame_relay<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    while r.u8()? & 1 == 0 {}
-    if r.u8()? != 3 {
-        return Ok(());
-    }
-    let mut kind = r.u8()?;
-    if kind == 0 {
-        kind = r.u8()?;
-    }
-    match kind {
-        0xcc | 0x8e => ip::any(r, packet),
-        0x80 => {
-            let [a, b, c] = r.array()?;
-            let etype = r.u16()?;
-            if [a, b, c] == [0, 0, 0] { tags::follow(etype, r, packet) } else { Ok(()) }
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A data frame of 802.11 that is not encrypted (IEEE 802.11-2020 section 9.3.2).
-pub(crate) fn wifi<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
-    let [control, flags, _, _] = r.array()?;
-    let [one, two, three] = [r.array::<6>()?, r.array()?, r.array()?];
-    r.take(2)?;
-    let (is_data, is_quality, is_null) = (control & 0x0c == 0x08, control & 0x80 != 0, control & 0x40 != 0);
-    let (to, from, is_protected) = (flags & 1 != 0, flags & 2 != 0, flags & 0x40 != 0);
-    let four = if to && from { Some(r.array::<6>()?) } else { None };
-    (packet.dst_mac, packet.src_mac) = match (to, from) {
-        (false, false) => (Some(one), Some(two)),
-        (false, true) => (Some(one), Some(three)),
-        (true, false) => (Some(three), Some(two)),
-        (true, true) => (Some(three), four),
-    };
-    if !is_data || is_null || is_protected {
-        return Ok(());
-    }
-    if is_quality {
-        r.take(2)?;
-        if flags & 0x80 != 0 {
-            r.take(4)?;
-        }
-    }
-    tags::llc(r, packet)
 }

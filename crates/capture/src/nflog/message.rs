@@ -1,0 +1,294 @@
+//! Messages between netfilter's log and its readers (`linux/netfilter/nfnetlink_log.h`).
+//!
+//! | octets | netlink message |
+//! |---|---|
+//! | 4 | octets of the message with this header |
+//! | 2 | type: subsystem and kind |
+//! | 10 | flags, sequence number, port |
+//! | 1, 1, 2 | netfilter's: family, version, group |
+//! | … | attributes |
+//!
+//! | octets | attribute |
+//! |---|---|
+//! | 2 | octets of the attribute with this header |
+//! | 2 | kind, below two bits of flags |
+//! | … | value |
+//!
+//! Messages and attributes stand at multiples of four octets. Their headers are in the machine's byte order, a group and the values of
+//! attributes in that of the network.
+
+/// Octets of a netlink header, and of what netfilter puts behind it.
+pub(super) const HEADER: usize = 16;
+const FAMILY: usize = 4;
+
+const SUBSYSTEM: u16 = 4 << 8;
+/// The type of a packet's message.
+pub const PACKET: u16 = SUBSYSTEM;
+/// The type of a request about a group.
+const CONFIG: u16 = SUBSYSTEM | 1;
+/// The type of an answer to a request.
+pub(super) const ERROR: u16 = 2;
+/// The message is a request that is to be answered.
+const REQUEST_ACK: u16 = 1 | 4;
+
+/// Hardware types of `linux/if_arp.h` whose link-layer header is Ethernet's.
+const ETHERNET: u16 = 1;
+const LOOPBACK: u16 = 772;
+
+/// Attributes of a packet.
+mod attribute {
+    pub(super) const PACKET_HEADER: u16 = 1;
+    pub(super) const MARK: u16 = 2;
+    pub(super) const TIMESTAMP: u16 = 3;
+    pub(super) const INGRESS: u16 = 4;
+    pub(super) const EGRESS: u16 = 5;
+    pub(super) const HARDWARE_ADDRESS: u16 = 8;
+    pub(super) const PAYLOAD: u16 = 9;
+    pub(super) const PREFIX: u16 = 10;
+    pub(super) const SEQUENCE: u16 = 12;
+    pub(super) const SEQUENCE_OF_ALL: u16 = 13;
+    pub(super) const HARDWARE_TYPE: u16 = 15;
+    pub(super) const HARDWARE_HEADER: u16 = 16;
+}
+
+/// What one message tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Logged<'a> {
+    /// The packet, from its IP header on, or as much of it as was copied.
+    pub payload: &'a [u8],
+    /// Its EtherType.
+    pub protocol: Option<u16>,
+    /// When it was seen: microseconds since 1970; not all rules tell.
+    pub time_us: Option<u64>,
+    /// Interface that it came in by; 0: none.
+    pub ingress: u32,
+    /// Interface that it goes out by; 0: none.
+    pub egress: u32,
+    /// Its mark; 0: none.
+    pub mark: u32,
+    /// What the rule puts before its lines; without the final zero.
+    pub prefix: &'a [u8],
+    /// Number among the packets of this log.
+    pub sequence: Option<u32>,
+    /// Number among the packets of all logs of the system.
+    pub sequence_of_all: Option<u32>,
+    /// Where it came from.
+    pub src_mac: Option<[u8; 6]>,
+    /// Where it was sent to, if its Ethernet header was there.
+    pub dst_mac: Option<[u8; 6]>,
+}
+
+impl Logged<'_> {
+    /// Octets that the packet had, from its IP header on. Of a packet that was cut only that header tells.
+    pub fn length(&self) -> u32 {
+        let here = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+        let told = match self.payload {
+            [first, _, high, low, ..] if first >> 4 == 4 => u32::from(u16::from_be_bytes([*high, *low])),
+            [first, _, _, _, high, low, ..] if first >> 4 == 6 => {
+                40 + u32::from(u16::from_be_bytes([*high, *low]))
+            }
+            _ => 0,
+        };
+        // Packets that the network card shall cut into segments may tell 0 or less than they are.
+        told.max(here)
+    }
+}
+
+/// A request about a group: one attribute.
+pub(super) fn request(group: u16, kind: u16, value: &[u8]) -> Vec<u8> {
+    let attribute = 4 + value.len();
+    let length = HEADER + FAMILY + attribute.next_multiple_of(4);
+    let mut message = Vec::with_capacity(length);
+    message.extend((length as u32).to_ne_bytes());
+    message.extend(CONFIG.to_ne_bytes());
+    message.extend(REQUEST_ACK.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend([0, 0]);
+    message.extend(group.to_be_bytes());
+    message.extend((attribute as u16).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(value);
+    message.resize(length, 0);
+    message
+}
+
+/// The messages of a read: their types and bodies. A message whose length is wrong ends them.
+pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        let length = u32::from_ne_bytes(*rest.first_chunk()?) as usize;
+        let kind = u16::from_ne_bytes(*rest.get(4..)?.first_chunk()?);
+        let body = rest.get(HEADER..length)?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, body))
+    })
+}
+
+/// Reads a packet's message behind its netlink header; `None` if it has no packet.
+pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
+    let mut rest = body.get(FAMILY..)?;
+    let mut logged = Logged::default();
+    let mut has_payload = false;
+    let (mut header, mut hardware): (&[u8], _) = (&[], None);
+    while let Some(head) = rest.first_chunk::<4>() {
+        let [a, b, c, d] = *head;
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let kind = u16::from_ne_bytes([c, d]) & 0x3fff;
+        let value = rest.get(4..length)?;
+        let number = || value.first_chunk().map(|octets| u32::from_be_bytes(*octets));
+        match kind {
+            attribute::PACKET_HEADER => {
+                logged.protocol = Some(u16::from_be_bytes(*value.first_chunk()?)).filter(|etype| *etype != 0);
+            }
+            attribute::MARK => logged.mark = number()?,
+            attribute::TIMESTAMP => {
+                let long = |at: usize| Some(u64::from_be_bytes(*value.get(at..)?.first_chunk()?));
+                logged.time_us = Some(long(0)?.saturating_mul(1_000_000).saturating_add(long(8)?));
+            }
+            attribute::INGRESS => logged.ingress = number()?,
+            attribute::EGRESS => logged.egress = number()?,
+            attribute::SEQUENCE => logged.sequence = Some(number()?),
+            attribute::SEQUENCE_OF_ALL => logged.sequence_of_all = Some(number()?),
+            attribute::PREFIX => logged.prefix = value.strip_suffix(&[0]).unwrap_or(value),
+            // Its length, two octets of nothing, and up to eight octets of address.
+            attribute::HARDWARE_ADDRESS if value.starts_with(&[0, 6]) => {
+                logged.src_mac = value.get(4..)?.first_chunk().copied();
+            }
+            attribute::HARDWARE_HEADER => header = value,
+            attribute::HARDWARE_TYPE => hardware = Some(u16::from_be_bytes(*value.first_chunk()?)),
+            attribute::PAYLOAD => {
+                logged.payload = value;
+                has_payload = true;
+            }
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    // Before the packet of a tunnel may be what it came in, as long as an Ethernet header or longer.
+    if matches!(hardware, Some(ETHERNET | LOOPBACK)) && header.len() >= 14 {
+        logged.dst_mac = header.first_chunk().copied();
+    }
+    has_payload.then_some(logged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut octets = ((4 + value.len()) as u16).to_ne_bytes().to_vec();
+        octets.extend(kind.to_ne_bytes());
+        octets.extend(value);
+        octets.resize(octets.len().next_multiple_of(4), 0);
+        octets
+    }
+
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let mut octets = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
+        octets.extend(kind.to_ne_bytes());
+        octets.extend([0; 10]);
+        octets.extend(body);
+        octets
+    }
+
+    fn packet() -> Vec<u8> {
+        let time = [1_700_000_000u64.to_be_bytes(), 250u64.to_be_bytes()].concat();
+        [
+            vec![2, 0, 0, 7],
+            attribute(1, &[8, 0, 1, 0]),
+            attribute(3, &time),
+            attribute(4, &[0, 0, 0, 3]),
+            attribute(5, &[0, 0, 0, 4]),
+            attribute(8, &[0, 6, 0, 0, 2, 0, 0, 0, 0, 0xa, 0, 0]),
+            attribute(10, b"log\0"),
+            attribute(2, &[0, 0, 0, 7]),
+            attribute(13, &[0, 0, 2, 0]),
+            attribute(15, &[0, 1]),
+            attribute(17, &[0, 14]),
+            attribute(16, &[2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa, 8, 0]),
+            attribute(12, &[0, 0, 1, 0]),
+            attribute(9, &[0x45, 0, 0]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_packet_is_read_with_all_that_is_told_of_it() {
+        let expected = Logged {
+            payload: &[0x45, 0, 0],
+            protocol: Some(0x0800),
+            time_us: Some(1_700_000_000_000_250),
+            ingress: 3,
+            egress: 4,
+            mark: 7,
+            prefix: b"log",
+            sequence: Some(256),
+            sequence_of_all: Some(512),
+            src_mac: Some([2, 0, 0, 0, 0, 0xa]),
+            dst_mac: Some([2, 0, 0, 0, 0, 0xb]),
+        };
+        assert_eq!(logged(&packet()), Some(expected));
+        assert_eq!(logged(&[2, 0, 0, 7]), None);
+        let octets = [message(PACKET, &packet()), message(3, &[0; 4])].concat();
+        let kinds: Vec<u16> = messages(&octets).map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [PACKET, 3]);
+    }
+
+    #[test]
+    fn a_request_has_the_shape_that_the_kernel_wants() {
+        let octets = request(5, 2, &[0, 0, 0, 128, 2, 0]);
+        assert_eq!(octets.len(), 32);
+        let read: Vec<_> = messages(&octets).collect();
+        let body = [&[0u8, 0, 0, 5][..], &attribute(2, &[0, 0, 0, 128, 2, 0])].concat();
+        assert_eq!(read, [(CONFIG, body.as_slice())]);
+    }
+
+    #[test]
+    fn headers_of_other_hardware_are_no_addresses() {
+        let with = |hardware: u16| {
+            let parts = [vec![2, 0, 0, 7], attribute(15, &hardware.to_be_bytes()), attribute(16, &[0x45; 20])];
+            [parts.concat(), attribute(9, &[0x45])].concat()
+        };
+        // Ethernet, loopback, a tunnel of IPv4 in IPv4.
+        assert_eq!(logged(&with(1)).unwrap().dst_mac, Some([0x45; 6]));
+        assert_eq!(logged(&with(772)).unwrap().dst_mac, Some([0x45; 6]));
+        assert_eq!(logged(&with(768)).unwrap().dst_mac, None);
+    }
+
+    #[test]
+    fn a_cut_packet_has_the_length_that_its_header_tells() {
+        let length = |payload| Logged { payload, ..Logged::default() }.length();
+        assert_eq!(length(&[0x45, 0, 5, 220, 0]), 1500);
+        assert_eq!(length(&[0x60, 0, 0, 0, 5, 180]), 1500);
+        assert_eq!(length(&[0x60, 0, 0, 0, 5]), 5);
+        assert_eq!(length(&[0x45, 0, 0, 0, 0, 0]), 6);
+        assert_eq!(length(&[0x00, 1, 8, 0]), 4);
+        assert_eq!(length(&[]), 0);
+    }
+
+    #[test]
+    fn a_message_that_is_cut_ends_the_read() {
+        let whole = message(PACKET, &packet());
+        let octets = [whole.as_slice(), &whole[..whole.len() - 1]].concat();
+        assert_eq!(messages(&octets).count(), 1);
+        assert_eq!(messages(&[3, 0, 0, 0, 0, 4, 0, 0]).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_end(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(messages(&octets).count() <= octets.len() / HEADER + 1);
+            if let Some(logged) = logged(&octets) {
+                prop_assert!(logged.payload.len() < octets.len());
+            }
+        }
+
+        #[test]
+        fn a_cut_packet_tells_nothing_that_the_whole_does_not(cut in 0usize..200) {
+            let whole = packet();
+            let part = whole.get(..cut).and_then(logged);
+            prop_assert!(part.is_none_or(|part| Some(part) == logged(&whole) || cut < whole.len()));
+        }
+    }
+}

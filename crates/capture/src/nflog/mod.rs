@@ -1,0 +1,360 @@
+//! Packets that netfilter's rules log (`NFLOG`), by netlink.
+//!
+//! The kernel gathers packets of a group and sends them as [netlink messages](message), many in one read. Packets carry numbers, so what
+//! the kernel could not hand over is counted exactly, once a later packet arrives.
+
+pub mod message;
+
+use crate::waker::wait;
+use crate::{Frames, Meta, Waker};
+use message::{ERROR, HEADER, Logged, PACKET, logged, messages, request};
+use packet::LinkType;
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Octets of one read: more than the kernel gathers.
+const BUFFER: usize = 256 * 1024;
+/// How long the kernel has for an answer; it gives it at once.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long the kernel gathers packets at most, in hundredths of a second.
+const GATHER: u32 = 10;
+/// How packets are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The group of the rules.
+    pub group: u16,
+    /// Octets copied of each packet.
+    pub snaplen: u32,
+    /// Octets that the kernel gathers at most, and a quarter of the socket's buffer.
+    pub buffer: u32,
+    /// Packets that the kernel gathers before it sends them.
+    pub threshold: u32,
+}
+
+/// Why the log cannot be read.
+#[derive(Debug)]
+pub struct Error {
+    what: &'static str,
+    fault: io::Error,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.fault)?;
+        match self.fault.raw_os_error() {
+            // The kernel answers alike when another program has the group.
+            Some(libc::EPERM) => f.write_str(
+                "; it takes CAP_NET_ADMIN, or root, and a group (uacctd_group) that no other program reads",
+            ),
+            Some(libc::EINVAL | libc::EPROTONOSUPPORT) => {
+                f.write_str("; is the kernel's module nfnetlink_log loaded?")
+            }
+            Some(libc::EBUSY | libc::EEXIST) => f.write_str("; another program reads this group"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What was counted since the log was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Packets.
+    pub received: u64,
+    /// Packets that the kernel could not hand over, by their numbers.
+    pub lost: u64,
+    /// Messages that could not be read, each for a packet that is counted nowhere else.
+    pub faulty: u64,
+}
+
+/// The packets of a group.
+#[derive(Debug)]
+pub struct Nflog {
+    socket: OwnedFd,
+    waker: Waker,
+    reading: Reading,
+}
+
+/// What was read, and how far it has been taken.
+#[derive(Debug)]
+struct Reading {
+    buffer: Vec<u8>,
+    /// What is left of the last read.
+    at: usize,
+    end: usize,
+    /// The number that the next packet has if none is lost.
+    expected: u32,
+    statistics: Statistics,
+}
+
+impl Nflog {
+    /// Binds the group.
+    ///
+    /// # Errors
+    /// The kernel does not allow it, has no such log, or another program has the group.
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        let failed = |what| move |fault: Errno| Error { what, fault: fault.into() };
+        let flags = SocketFlags::CLOEXEC;
+        let protocol = Some(netlink::NETFILTER);
+        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)
+            .map_err(failed("netlink socket"))?;
+        rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed("netlink socket"))?;
+        let wanted = usize::try_from(settings.buffer).unwrap_or(usize::MAX).saturating_mul(4);
+        // Beyond the system's limit only with privileges.
+        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, wanted)
+            .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, wanted));
+        let waker = Waker::new().map_err(|fault| Error { what: "eventfd", fault })?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(ANSWER))
+            .map_err(failed("netlink socket"))?;
+        let mut log = Self { socket, waker, reading: Reading::new() };
+        let copy = [settings.snaplen.to_be_bytes().as_slice(), &[2, 0]].concat();
+        for (what, kind, value) in [
+            ("binding the group", 1, vec![1]),
+            ("numbers of packets", 6, vec![0, 1]),
+            ("copying packets", 2, copy),
+            ("the buffer (uacctd_nl_size)", 3, settings.buffer.to_be_bytes().to_vec()),
+            ("the time to gather", 4, GATHER.to_be_bytes().to_vec()),
+            ("the threshold (uacctd_threshold)", 5, settings.threshold.to_be_bytes().to_vec()),
+        ] {
+            let message = request(settings.group, kind, &value);
+            rustix::net::send(&log.socket, &message, SendFlags::empty()).map_err(failed(what))?;
+            log.answer().map_err(|fault| Error { what, fault })?;
+        }
+        Ok(log)
+    }
+
+    /// The kernel's answer to a request. Packets that come before it are lost; their numbers will be missing.
+    fn answer(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + ANSWER;
+        while Instant::now() < deadline {
+            let received =
+                match rustix::net::recv(&self.socket, self.reading.buffer.as_mut_slice(), RecvFlags::empty()) {
+                    Ok((received, _)) => received,
+                    Err(Errno::NOBUFS | Errno::INTR) => continue,
+                    Err(Errno::AGAIN) => break,
+                    Err(fault) => return Err(fault.into()),
+                };
+            let octets = self.reading.buffer.get(..received).unwrap_or_default();
+            for (kind, body) in messages(octets) {
+                if kind == ERROR {
+                    let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+                    return if code == 0 {
+                        Ok(())
+                    } else {
+                        Err(io::Error::from_raw_os_error(code.saturating_neg()))
+                    };
+                }
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// What ends a wait of [`Nflog::fill`].
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// What was counted.
+    pub fn statistics(&self) -> Statistics {
+        self.reading.statistics
+    }
+
+    /// Fills a batch with what has come, after waiting for it up to `patience`; it stays empty when nothing does. Packets whose
+    /// rule tells no time were seen at `now_us`.
+    ///
+    /// # Errors
+    /// Those of `poll` and `recv`, but for a full buffer, which shows as lost packets.
+    pub fn fill(&mut self, frames: &mut Frames, now_us: impl Fn() -> u64, patience: Duration) -> io::Result<()> {
+        frames.clear();
+        if self.waker.rung() {
+            self.waker.settle();
+            return Ok(());
+        }
+        if self.reading.is_empty() {
+            let mut watched = [
+                PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN),
+            ];
+            wait(&mut watched, Some(patience))?;
+            let [data, bell] = &watched;
+            let (data, bell) = (data.revents(), bell.revents());
+            if bell.contains(PollFlags::IN) {
+                self.waker.settle();
+            }
+            if data.is_empty() {
+                return Ok(());
+            }
+        }
+        let now_us = now_us();
+        while frames.has_room() {
+            if self.reading.is_empty() && !self.receive()? {
+                break;
+            }
+            self.reading.take(frames, now_us);
+        }
+        Ok(())
+    }
+
+    /// Reads on; false when nothing is there.
+    fn receive(&mut self) -> io::Result<bool> {
+        match rustix::net::recv(&self.socket, self.reading.buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
+            Ok((received, _)) => {
+                (self.reading.at, self.reading.end) = (0, received);
+                Ok(received > 0)
+            }
+            // The kernel had no room for packets. Their numbers will be missing.
+            Err(Errno::NOBUFS | Errno::INTR | Errno::AGAIN) => Ok(false),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self { buffer: vec![0; BUFFER], at: 0, end: 0, expected: 0, statistics: Statistics::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// Takes messages of the last read, while there is room.
+    fn take(&mut self, frames: &mut Frames, now_us: u64) {
+        let Self { buffer, at, end, expected, statistics } = self;
+        let octets = buffer.get(*at..*end).unwrap_or_default();
+        for (kind, body) in messages(octets) {
+            // Messages stand at multiples of four octets.
+            *at += (HEADER + body.len()).next_multiple_of(4);
+            if kind == PACKET {
+                match logged(body) {
+                    Some(logged) => {
+                        statistics.received += 1;
+                        if let Some(number) = logged.sequence {
+                            statistics.lost += gap(*expected, number);
+                            *expected = number.wrapping_add(1);
+                        }
+                        frames.push(logged.payload, meta(&logged, now_us));
+                    }
+                    None => {
+                        statistics.faulty += 1;
+                        *expected = expected.wrapping_add(1);
+                    }
+                }
+            }
+            if !frames.has_room() {
+                return;
+            }
+        }
+        if *at < *end {
+            // What is left is no message.
+            statistics.faulty += 1;
+            *expected = expected.wrapping_add(1);
+            *at = *end;
+        }
+    }
+}
+
+/// How many packets are missing before this one. A number from before the expected one is that of a log that began anew.
+fn gap(expected: u32, number: u32) -> u64 {
+    let gap = number.wrapping_sub(expected);
+    if gap > u32::MAX / 2 { 0 } else { gap.into() }
+}
+
+fn meta(logged: &Logged<'_>, now_us: u64) -> Meta {
+    Meta {
+        link: LinkType::RAW_BSD,
+        time_us: logged.time_us.unwrap_or(now_us),
+        length: logged.length(),
+        ingress: logged.ingress,
+        egress: logged.egress,
+        src_mac: logged.src_mac,
+        dst_mac: logged.dst_mac,
+        mark: logged.mark,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of one octet with this number, as the kernel sends it; without octets it is none.
+    fn packet(number: u32, octets: &[u8]) -> Vec<u8> {
+        let mut message = Vec::new();
+        message.extend((HEADER as u32 + 4 + 8 + 8 * u32::from(!octets.is_empty())).to_ne_bytes());
+        message.extend(PACKET.to_ne_bytes());
+        message.extend([0; 10 + 4]);
+        message.extend([8u16.to_ne_bytes(), 12u16.to_ne_bytes()].concat());
+        message.extend(number.to_be_bytes());
+        if !octets.is_empty() {
+            message.extend([(4 + octets.len() as u16).to_ne_bytes(), 9u16.to_ne_bytes()].concat());
+            message.extend(octets);
+            message.resize(message.len().next_multiple_of(4), 0);
+        }
+        message
+    }
+
+    fn read(reading: &mut Reading, octets: &[u8]) {
+        reading.buffer[..octets.len()].copy_from_slice(octets);
+        (reading.at, reading.end) = (0, octets.len());
+    }
+
+    #[test]
+    fn missing_numbers_are_lost_packets() {
+        let (mut reading, mut frames) = (Reading::new(), Frames::new());
+        read(&mut reading, &[packet(1, &[0x45]), packet(2, &[0x45]), packet(5, &[0x45])].concat());
+        reading.take(&mut frames, 77);
+        // The first one is missing already.
+        assert_eq!(reading.statistics, Statistics { received: 3, lost: 3, faulty: 0 });
+        assert!(
+            reading.is_empty() && frames.iter().all(|frame| frame.meta.time_us == 77 && frame.octets == [0x45])
+        );
+        // The log began anew.
+        read(&mut reading, &packet(0, &[0x45]));
+        reading.take(&mut frames, 77);
+        assert_eq!(reading.statistics, Statistics { received: 4, lost: 3, faulty: 0 });
+        assert_eq!((gap(u32::MAX, 1), gap(7, 7)), (2, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_read_counts_once() {
+        let (mut reading, mut frames) = (Reading::new(), Frames::new());
+        let whole = packet(2, &[0x45]);
+        read(&mut reading, &[packet(0, &[0x45]), packet(1, &[]), whole.clone(), whole[..30].to_vec()].concat());
+        reading.take(&mut frames, 0);
+        assert!(reading.is_empty());
+        read(&mut reading, &packet(4, &[0x45]));
+        reading.take(&mut frames, 0);
+        assert_eq!(reading.statistics, Statistics { received: 3, lost: 0, faulty: 2 });
+    }
+
+    #[test]
+    fn a_read_may_be_more_than_a_batch() {
+        let (mut reading, mut frames) = (Reading::new(), Frames::new());
+        let octets: Vec<u8> = (0..1000).flat_map(|number| packet(number, &[0x45, 1])).collect();
+        read(&mut reading, &octets);
+        let mut count = 0;
+        while !reading.is_empty() {
+            frames.clear();
+            reading.take(&mut frames, 0);
+            count += frames.len();
+        }
+        assert_eq!((count, reading.statistics), (1000, Statistics { received: 1000, lost: 0, faulty: 0 }));
+    }
+
+    #[test]
+    fn a_refusal_says_what_it_takes() {
+        let told =
+            |code| Error { what: "binding the group", fault: io::Error::from_raw_os_error(code) }.to_string();
+        assert!(told(libc::EPERM).contains("CAP_NET_ADMIN"));
+        assert!(told(libc::EINVAL).contains("nfnetlink_log"));
+        assert!(told(libc::EPROTONOSUPPORT).contains("nfnetlink_log"));
+        assert!(told(libc::EBUSY).contains("another program"));
+    }
+}

@@ -1,0 +1,116 @@
+use super::*;
+
+#[test]
+fn options_of_ipv4_are_skipped_to_the_transport() {
+    let mut packet = ipv4(6, &join(&[&[1, 1, 1, 0], &tcp(1, 2, 6, 0x18, &[9])]));
+    packet[0] = 0x46;
+    packet[1] = 0xb8;
+    let p = decode_ip(&packet);
+    let ip = p.ip.unwrap();
+    assert_eq!((ip.protocol, ip.tos, ip.ttl, ip.length, ip.flow_label), (6, 0xb8, 64, 49, 0));
+    assert_eq!((p.ports, p.tcp_flags, p.payload()), (Some((1, 2)), 0x18, &[9][..]));
+    // A header shorter than it can be: what follows is not known.
+    packet[0] = 0x44;
+    let p = decode_ip(&packet);
+    assert_eq!((p.ip.map(|ip| ip.length), p.ports), (Some(49), None));
+}
+
+#[test]
+fn ipv6_extension_headers_are_skipped_to_the_transport() {
+    let datagram = udp(9, 10, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    // Hop-by-hop, routing, destination, mobility, HIP and Shim6 have one shape; authentication counts words.
+    for kind in [0, 43, 60, 135, 139, 140] {
+        let packet = ipv6(kind, &join(&[&[17, 1], &[0; 14], &datagram]));
+        let p = decode_ip(&packet);
+        assert_eq!((p.ip.unwrap().protocol, p.ports), (17, Some((9, 10))), "{kind}");
+    }
+    let packet = ipv6(0, &join(&[&[51, 0], &[0; 6], &[17, 4], &[0; 22], &datagram]));
+    let p = decode_ip(&packet);
+    assert_eq!((p.ports, p.payload()), (Some((9, 10)), &[1, 2, 3, 4, 5, 6, 7, 8][..]));
+    let mut plain = ipv6(17, &datagram);
+    plain[..4].copy_from_slice(&[0x60, 0x12, 0x34, 0x56]);
+    let ip = decode_ip(&plain).ip.unwrap();
+    assert_eq!((ip.protocol, ip.flow_label, ip.length, ip.tos, ip.ttl), (17, 0x23456, 56, 1, 64));
+    // No next header.
+    assert_eq!(decode_ip(&ipv6(59, &[0; 8])).ip.unwrap().protocol, 59);
+}
+
+#[test]
+fn parts_of_packets_tell_where_they_belong() {
+    let mut first = ipv4(17, &udp(1, 2, &[0; 8]));
+    first[4..8].copy_from_slice(&[1, 2, 0x20, 0]);
+    let p = decode_ip(&first);
+    assert_eq!(
+        (p.ports, p.ip.unwrap().fragment),
+        (Some((1, 2)), Some(Fragment { id: 258, offset: 0, more: true }))
+    );
+    let mut last = ipv4(17, &[0; 16]);
+    last[4..8].copy_from_slice(&[1, 2, 0x1f, 0xff]);
+    let p = decode_ip(&last);
+    assert_eq!((p.ports, p.ip.unwrap().fragment), (None, Some(Fragment { id: 258, offset: 65528, more: false })));
+    assert!(p.ip.unwrap().is_later_fragment() && p.offsets.l4.is_none());
+
+    let six = |bits: [u8; 2]| ipv6(44, &join(&[&[17, 0], &bits, &[0, 1, 0, 2], &udp(1, 2, &[0; 8])]));
+    let p = six([0, 1]);
+    let p = decode_ip(&p);
+    assert_eq!(
+        (p.ports, p.ip.unwrap().fragment),
+        (Some((1, 2)), Some(Fragment { id: 0x1_0002, offset: 0, more: true }))
+    );
+    let p = six([0, 8]);
+    let p = decode_ip(&p);
+    assert_eq!((p.ports, p.ip.unwrap().fragment), (None, Some(Fragment { id: 0x1_0002, offset: 8, more: false })));
+    // One that has no other parts (RFC 6946).
+    let p = six([0, 0]);
+    let p = decode_ip(&p);
+    assert_eq!((p.ports, p.ip.unwrap().fragment), (Some((1, 2)), None));
+}
+
+#[test]
+fn transports_have_ports_and_icmp_a_type() {
+    let body = [0, 7, 0, 8, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5];
+    for (protocol, payload) in [(33, 1), (132, 5), (136, 9)] {
+        let packet = ipv4(protocol, &body);
+        let p = decode_ip(&packet);
+        assert_eq!((p.ports, p.payload().len()), (Some((7, 8)), payload), "{protocol}");
+    }
+    for (packet, protocol) in [(ipv4(1, &[3, 4, 0, 0, 0, 0, 0, 0]), 1), (ipv6(58, &[3, 4, 0, 0, 0, 0, 0, 0]), 58)]
+    {
+        let p = decode_ip(&packet);
+        assert_eq!((p.ip.unwrap().protocol, p.icmp, p.ports), (protocol, Some((3, 4)), None));
+    }
+    // Flags are those of the header, whatever the contents.
+    let packet = ipv4(6, &tcp(1, 2, 5, 2, &[0xff; 40]));
+    let p = decode_ip(&packet);
+    assert_eq!((p.tcp_flags, p.payload().len()), (2, 40));
+    // A header that is shorter than it can be, and one that is longer than what is there.
+    for words in [4, 15] {
+        let mut packet = packet.clone();
+        packet[32] = words << 4;
+        let p = decode_ip(&packet[..60]);
+        assert_eq!((p.ports, p.payload()), (Some((1, 2)), &[][..]));
+    }
+}
+
+#[test]
+fn lengths_are_those_that_were_on_the_wire() {
+    let mut segment = ipv4(6, &tcp(1, 2, 5, 0, &[]));
+    assert_eq!(
+        decode(LinkType::RAW, &segment[..30]).ip_length(1500),
+        40,
+        "as the header tells, of a cut frame too"
+    );
+    segment[2..4].copy_from_slice(&[0, 0]);
+    let frame = ethernet(ethertype::IPV4, &segment);
+    assert_eq!(decode(LinkType::ETHERNET, &frame).ip_length(80_066), 80_052);
+    let mut datagram = ipv4(17, &udp(1, 2, &[]));
+    datagram[2..4].copy_from_slice(&[0, 0]);
+    assert_eq!(decode(LinkType::RAW, &datagram).ip_length(1000), 0, "nothing of UDP is left to the card");
+    assert_eq!(decode(LinkType::RAW, &datagram).ip_length(70_000), 70_000, "but of what no header can tell");
+    let mut six = ipv6(6, &tcp(1, 2, 5, 0, &[]));
+    six[4..6].copy_from_slice(&[0, 0]);
+    assert_eq!(decode(LinkType::RAW, &six).ip_length(80_060), 80_060);
+    let jumbo = join(&[&[0x60, 0, 0, 0, 0, 0, 0, 64], &[0x20; 32], &[6, 0, 0xc2, 4, 0, 1, 0x38, 0x88], &[0; 20]]);
+    assert_eq!(decode(LinkType::RAW, &jumbo).ip_length(200), 80_048);
+    assert_eq!(decode(LinkType::ETHERNET, &ethernet(0x0806, &[0; 28])).ip_length(60), 0);
+}
