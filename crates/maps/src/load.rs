@@ -292,10 +292,11 @@ mod tests {
 
     #[test]
     fn keys_of_other_daemons_and_modes_are_refused() {
-        let (kept, problems) = told(&Context::new(Daemon::Pmacctd), "set_tag=1 ip=10.0.0.1\nset_tag=1 flowset_id=1");
+        let (kept, problems) =
+            told(&Context::new(Daemon::Pmacctd), "set_tag=1 ip=10.0.0.1\nset_tag=1 flowset_id=1");
         assert!(kept.is_empty());
         assert!(problems[0].contains("key 'ip' not applicable. Line ignored. It serves nfacctd, sfacctd."));
-        assert!(problems[1].contains("unknown key 'flowset_id'. It serves nfacctd, sfacctd."), "{}", problems[1]);
+        assert!(problems[1].contains("unknown key 'flowset_id'. It serves nfacctd."), "{}", problems[1]);
         let tee = Context { tee: true, ..Context::new(Daemon::Nfacctd) };
         assert_eq!(told(&tee, "set_tag=1 in=3\nset_tag=1 cvlan=3").0, [1]);
     }
