@@ -236,6 +236,18 @@ fn filters_and_maps_see_the_packets_themselves() {
 }
 
 #[test]
+fn the_trailer_of_a_mirroring_switch_tells_the_output_interface() {
+    let with = |flag: u8| [&web(1, 2)[..], &[flag, 0, 0, 0, 7, 1, 0, 0]].concat();
+    assert_rows(
+        rows("out_iface", "pcap_arista_trailer_offset: 8\npcap_arista_trailer_flag_value: 3", [with(3), with(4)]),
+        [
+            json!({"iface_out": 263, "packets": 1, "bytes": 100}),
+            json!({"iface_out": 0, "packets": 1, "bytes": 100}),
+        ],
+    );
+}
+
+#[test]
 fn one_packet_in_so_many_stands_for_all() {
     let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
     let rows = rows("src_port, sampling_rate", "sampling_rate: 10\npmacctd_renormalize: true", &frames);

@@ -23,6 +23,8 @@ use tracing::error;
 const AGENT: &str = "$peer_src_ip";
 /// Most lines that a worker keeps while the writer is behind.
 const MOST_LINES: usize = 16_384;
+/// Most agents and sub-agents whose beginning is logged: whoever sends chooses their numbers.
+const MOST_AGENTS: usize = 65_536;
 /// Batches that may wait for the writer.
 const BATCHES: usize = 64;
 /// Most files that are open at once.
@@ -76,9 +78,12 @@ pub(crate) fn open(settings: Settings, workers: usize, reopenings: &Arc<AtomicU6
 impl Lines {
     /// A datagram of an agent and sub-agent: its first one begins its log.
     pub(crate) fn begin(&mut self, agent: IpAddr, sub_agent: u32) {
-        if self.begun.insert((agent, sub_agent)) {
-            self.lines.push(Line { agent, text: None });
+        let who = (agent, sub_agent);
+        if self.begun.contains(&who) || self.begun.len() >= MOST_AGENTS || self.lines.len() >= MOST_LINES {
+            return;
         }
+        self.begun.insert(who);
+        self.lines.push(Line { agent, text: None });
     }
 
     /// Adds the blocks of a sample. `sequence` is that of its datagram.

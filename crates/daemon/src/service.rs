@@ -513,7 +513,8 @@ impl Service {
 /// Filters are compiled for what frames start with, which is known when their sources are open.
 fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
     let links: Vec<i32> = opened.sources.iter().flat_map(|(source, _)| source.links()).collect();
-    if links.is_empty() || links == settings.context.links {
+    // Without link types filters are compiled for Ethernet, and what is wrong with them was told.
+    if links.is_empty() || links == [filter::ETHERNET] {
         return Ok(());
     }
     // Frames without Ethernet addresses have none to be shown.
@@ -528,7 +529,10 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
     settings.context.links = links;
     let mut problems = Problems::new();
     settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
-    // What is wrong whatever the link type was told before.
+    // Rules that frames of this type cannot fulfil are left out, which must be known.
+    for problem in problems.iter().filter(|problem| problem.severity == Severity::Warning) {
+        warn!("{}", describe(problem));
+    }
     match problems.iter().find(|problem| problem.severity == Severity::Fatal) {
         Some(problem) => Err(describe(problem)),
         None => Ok(()),

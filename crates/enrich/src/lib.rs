@@ -16,5 +16,5 @@ mod stage;
 pub use core::Enricher;
 pub use load::{Compiled, Loaded};
 pub use maps::load::Context;
-pub use sight::{NoSights, Placed, Sights};
+pub use sight::{Placed, Sights};
 pub use stage::{KeptOut, Origin, Stage};

@@ -13,17 +13,6 @@ pub trait Sights {
     fn seen(&self, row: usize) -> Option<Seen<'_>>;
 }
 
-/// Rows without packets.
-#[derive(Clone, Copy, Debug)]
-pub struct NoSights;
-
-impl Sights for NoSights {
-    #[inline]
-    fn seen(&self, _row: usize) -> Option<Seen<'_>> {
-        None
-    }
-}
-
 /// The packets of a batch, by the places that rows have in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Placed<'a> {

@@ -5,7 +5,7 @@
 
 use crate::datagram::Header;
 use crate::sample::{Sample, SourceId};
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -109,8 +109,8 @@ impl Last {
 /// The sequence numbers of all agents that a worker hears.
 #[derive(Clone, Debug, Default)]
 pub struct Sequence {
-    streams: HashMap<Stream, Last, FixedState>,
-    sources: HashMap<(Stream, Kind, SourceId), Last, FixedState>,
+    streams: HashMap<Stream, Last, RandomState>,
+    sources: HashMap<(Stream, Kind, SourceId), Last, RandomState>,
     /// What was seen of datagrams.
     pub datagrams: Counts,
     /// What was seen of samples.
@@ -143,7 +143,7 @@ fn stream(header: &Header) -> Stream {
 }
 
 fn look<K: std::hash::Hash + Eq>(
-    watched: &mut HashMap<K, Last, FixedState>,
+    watched: &mut HashMap<K, Last, RandomState>,
     most: usize,
     key: K,
     sequence: u32,

@@ -196,11 +196,11 @@ keys! {
 
     /// Distance from the end of the frame at which the trailer of a mirroring switch begins, in octets.
     PCAP_ARISTA_TRAILER_OFFSET: Option<u32> = integer(&["pcap_arista_trailer_offset"], 8, i32::MAX as i128)
-        .daemons(PMACCTD);
+        .daemons(PMACCTD).acts();
 
     /// Flag in that trailer which says that an output interface follows.
     PCAP_ARISTA_TRAILER_FLAG_VALUE: u8 = integer(&["pcap_arista_trailer_flag_value"], 0, 128).default("1")
-        .daemons(PMACCTD);
+        .daemons(PMACCTD).acts();
 
     /// Captures frames for other stations, too.
     PROMISC: bool = boolean(&["promisc"]).default("true").daemons(PMACCTD).flag('N', PMACCTD, "false")

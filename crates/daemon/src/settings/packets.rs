@@ -2,11 +2,14 @@
 
 use super::blame;
 use crate::intake::Intake;
+#[cfg(feature = "pcap")]
 use ::maps::interfaces;
 use capture::nflog;
+#[cfg(feature = "pcap")]
+use config::Origin;
 use config::keys::input::{self, Direction, InterfaceIndex};
 use config::keys::{aggregation, maps};
-use config::{Config, Daemon, Origin, Problems};
+use config::{Config, Daemon, Problems};
 use enrich::Context;
 use flow::from_packet::{self, flows};
 use packet::tunnel::{Kind, Ports};
@@ -180,6 +183,10 @@ pub(super) fn decode(config: &Config, flows: bool, problems: &mut Problems) -> f
     let bound = |octets: u64| usize::try_from(octets).unwrap_or(usize::MAX);
     from_packet::Settings {
         unknown_etypes: config.core(&aggregation::AGGREGATE_UNKNOWN_ETYPE),
+        trailer: config.core(&input::PCAP_ARISTA_TRAILER_OFFSET).map(|offset| {
+            let flag = config.core(&input::PCAP_ARISTA_TRAILER_FLAG_VALUE);
+            (usize::try_from(offset).unwrap_or(usize::MAX), u32::from(flag))
+        }),
         inside: tunnels(config, problems),
         direction: config.core(&input::PCAP_DIRECTION).map(|direction| u8::from(direction == Direction::Out)),
         fragments: bound(config.core(&input::PMACCTD_FRAG_BUFFER_SIZE)),

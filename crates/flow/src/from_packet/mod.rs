@@ -50,6 +50,9 @@ pub struct Frame<'a> {
 pub struct Settings {
     /// `aggregate_unknown_etype`: frames that carry no IP count by their MAC addresses and EtherType.
     pub unknown_etypes: bool,
+    /// Frames end in the trailer of a mirroring switch, which tells the output interface: octets from the end of the frame to its start,
+    /// and the flag that must stand there.
+    pub trailer: Option<(usize, u32)>,
     /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
     pub inside: Option<Ports>,
     /// The way that packets go, where none is told: 0 in, 1 out.
@@ -167,6 +170,13 @@ impl Decoder {
     /// Reads a frame, and adds its row and those that have waited for it.
     #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+        let Some((offset, flag)) = self.settings.trailer else { return self.read(frame, output) };
+        let told = packet::trailer::output_interface(frame.octets, frame.length, offset, flag);
+        self.read(&Frame { egress: told.unwrap_or(frame.egress), ..*frame }, output)
+    }
+
+    #[inline]
+    fn read(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
         let mut packet = packet::decode(frame.link, frame.octets);
         if let Some(ports) = &self.settings.inside
             && let Some(Tunnel { packet: inner, .. }) = tunnel::innermost(&packet, ports, DEPTH)
