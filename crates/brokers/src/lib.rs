@@ -1,0 +1,2 @@
+//! Message brokers: Kafka and AMQP.
+#![forbid(unsafe_code)]

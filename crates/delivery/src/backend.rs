@@ -1,0 +1,108 @@
+//! The contract between what delivers and a store.
+
+use crate::parcel::{Parcel, Sum};
+
+/// A store: a database, a broker. It lives on a thread of its own and may block there, but never without a bound in
+/// time.
+pub trait Backend: Send {
+    /// Connects unless connected, and checks what can be checked before there is data: that the user may log in, that
+    /// tables are there and fit. Called at start, and before each attempt after a fault.
+    fn open(&mut self) -> Result<(), Fault>;
+
+    /// Takes the items of a parcel that the receipt does not have yet, and returns when the store has them for good
+    /// or will not take them.
+    ///
+    /// After `Ok` every item is confirmed or refused. After a fault the same parcel comes again, with the same
+    /// receipt; what the receipt has is not sent again.
+    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault>;
+
+    /// Called about once a second while there is nothing to deliver: heartbeats, events of the client.
+    fn idle(&mut self) {}
+
+    /// Ends the connection in an orderly way, within a few seconds.
+    fn close(&mut self) {}
+}
+
+/// Why nothing goes on for the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The store cannot be reached, does not answer in time or says to come back later. The text is what it, or the
+    /// system, said.
+    Down(String),
+    /// The store answers, and says no to something that the configuration decides: a password, a table, a topic. At
+    /// start it ends the plugin; later it is tried again, since an operator may mend it.
+    Configuration {
+        /// The key whose value is wrong, as far as one can tell.
+        key: &'static str,
+        /// What is wrong, with the server's own words.
+        what: String,
+    },
+    /// The parcel itself cannot be read or delivered, ever. What of it is not confirmed is given up.
+    Parcel(String),
+}
+
+/// What became of the items of a parcel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// A bit for each item that is confirmed or refused.
+    done: Vec<u64>,
+    refused: Sum,
+    /// The first reason of a refusal.
+    reason: Option<String>,
+}
+
+impl Receipt {
+    /// A receipt without anything on it.
+    pub fn new(items: u32) -> Self {
+        Self { done: vec![0; (items as usize).div_ceil(64)], ..Self::default() }
+    }
+
+    /// True when the item needs nothing more.
+    pub fn has(&self, item: u32) -> bool {
+        self.done.get(item as usize / 64).is_some_and(|word| word & 1 << (item % 64) != 0)
+    }
+
+    /// The store has the item.
+    pub fn confirm(&mut self, item: u32) {
+        if let Some(word) = self.done.get_mut(item as usize / 64) {
+            *word |= 1 << (item % 64);
+        }
+    }
+
+    /// The store has all items that it has not refused.
+    pub fn confirm_all(&mut self) {
+        self.done.fill(u64::MAX);
+    }
+
+    /// The store will never take the item, which holds that much.
+    pub fn refuse(&mut self, item: u32, sum: Sum, reason: impl FnOnce() -> String) {
+        if !self.has(item) {
+            self.confirm(item);
+            self.refused = self.refused.plus(sum);
+            self.reason.get_or_insert_with(reason);
+        }
+    }
+
+    /// What was refused, with the first reason.
+    pub fn refused(&self) -> Option<(Sum, &str)> {
+        self.reason.as_deref().map(|reason| (self.refused, reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_counts_each_item_once() {
+        let mut receipt = Receipt::new(70);
+        receipt.confirm(69);
+        receipt.refuse(69, Sum::one(1, 1), || "late".to_owned());
+        receipt.refuse(3, Sum::one(2, 200), || "too long".to_owned());
+        receipt.refuse(3, Sum::one(2, 200), || "again".to_owned());
+        assert!(receipt.has(69) && receipt.has(3) && !receipt.has(4) && !receipt.has(700));
+        assert_eq!(receipt.refused(), Some((Sum::one(2, 200), "too long")));
+        receipt.confirm_all();
+        assert!(receipt.has(4));
+    }
+}

@@ -1,0 +1,19 @@
+//! What leaves for a server, kept until the server has confirmed it.
+//!
+//! A sink cuts what it writes into [`Parcel`]s: octets that say by themselves what they hold, so that they can wait in
+//! memory or on disk, outlive the daemon, and be tried again. A [`Backend`] takes one parcel at a time to its store
+//! and says in a [`Receipt`] what the store confirmed.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`parcel`] | parcels, and what they weigh |
+//! | [`backend`] | the contract of a store: open, deliver, faults, receipts |
+//! | [`messages`] | the inside of parcels for message brokers |
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod messages;
+pub mod parcel;
+
+pub use backend::{Backend, Fault, Receipt};
+pub use parcel::{Parcel, ParcelId, Sum};

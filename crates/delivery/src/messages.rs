@@ -1,0 +1,181 @@
+//! The inside of parcels for message brokers.
+//!
+//! ```text
+//! head    u32 length, then JSON: { "topics": [...], "content_type": "...", "schema": "..." or absent }
+//! item    u16 topic, u32 key length (2^32 - 1: no key), u32 payload length,
+//!         u64 aggregates, u64 packets, u64 octets, key, payload
+//! ```
+//!
+//! Numbers are little-endian: parcels are read by the program that wrote them, or by its next version on the same
+//! machine.
+
+use crate::parcel::Sum;
+use serde::{Deserialize, Serialize};
+
+/// What all messages of a parcel have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Topics, or routing keys; messages name theirs by its place in this list.
+    pub topics: Vec<String>,
+    /// Media type of the payloads.
+    pub content_type: String,
+    /// Avro schema of the payloads, if that is what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+}
+
+/// One message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Place of its topic in the head.
+    pub topic: u16,
+    /// Its key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// What it says.
+    pub payload: &'a [u8],
+    /// What it accounts for; nothing, for a marker.
+    pub sum: Sum,
+}
+
+const NO_KEY: u32 = u32::MAX;
+/// Octets before the key of an item.
+const FIXED: usize = 2 + 4 + 4 + 24;
+
+/// Puts messages together to the body of a parcel.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    head: Head,
+    items: Vec<u8>,
+    count: u32,
+    sum: Sum,
+}
+
+impl Builder {
+    /// A body with messages of that media type.
+    pub fn new(content_type: &str, schema: Option<&str>) -> Self {
+        let head =
+            Head { topics: Vec::new(), content_type: content_type.to_owned(), schema: schema.map(str::to_owned) };
+        Self { head, ..Self::default() }
+    }
+
+    /// The number of a topic; `None` when there are 65,535 others already.
+    pub fn topic(&mut self, name: &str) -> Option<u16> {
+        let topics = &mut self.head.topics;
+        let at = topics.iter().rposition(|topic| topic == name).unwrap_or_else(|| {
+            topics.push(name.to_owned());
+            topics.len() - 1
+        });
+        u16::try_from(at).ok().filter(|at| *at < u16::MAX)
+    }
+
+    /// Adds a message. Lengths beyond 32 bits do not occur: messages are bounded by their makers.
+    pub fn push(&mut self, message: Message<'_>) {
+        let length = |octets: &[u8]| u32::try_from(octets.len()).unwrap_or(NO_KEY - 1);
+        self.items.extend_from_slice(&message.topic.to_le_bytes());
+        self.items.extend_from_slice(&message.key.map_or(NO_KEY, length).to_le_bytes());
+        self.items.extend_from_slice(&length(message.payload).to_le_bytes());
+        for number in [message.sum.aggregates, message.sum.packets, message.sum.octets] {
+            self.items.extend_from_slice(&number.to_le_bytes());
+        }
+        self.items.extend_from_slice(message.key.unwrap_or_default());
+        self.items.extend_from_slice(message.payload);
+        self.count += 1;
+        self.sum = self.sum.plus(message.sum);
+    }
+
+    /// Octets so far.
+    pub fn size(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Messages so far.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What they account for.
+    pub fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// The body; the builder is empty afterwards.
+    pub fn take(&mut self) -> Vec<u8> {
+        let head = serde_json::to_vec(&self.head).unwrap_or_default();
+        let mut body = Vec::with_capacity(4 + head.len() + self.items.len());
+        body.extend_from_slice(&u32::try_from(head.len()).unwrap_or(0).to_le_bytes());
+        body.extend_from_slice(&head);
+        body.append(&mut self.items);
+        self.head.topics.clear();
+        self.count = 0;
+        self.sum = Sum::default();
+        body
+    }
+}
+
+/// The messages of a body.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    /// What they have in common.
+    pub head: Head,
+    items: &'a [u8],
+}
+
+impl<'a> Messages<'a> {
+    /// Reads a body; `None` when it is none.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let (length, rest) = body.split_first_chunk()?;
+        let (head, items) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        Some(Self { head: serde_json::from_slice(head).ok()?, items })
+    }
+
+    /// The messages; they end early where the body is not whole.
+    pub fn iter(&self) -> impl Iterator<Item = Message<'a>> + use<'a> {
+        let mut items = self.items;
+        std::iter::from_fn(move || {
+            let (message, rest) = read(items)?;
+            items = rest;
+            Some(message)
+        })
+    }
+}
+
+fn read(octets: &[u8]) -> Option<(Message<'_>, &[u8])> {
+    let (fixed, rest) = octets.split_first_chunk::<FIXED>()?;
+    let u32_at = |at: usize| Some(u32::from_le_bytes(*fixed.get(at..)?.first_chunk()?));
+    let u64_at = |at: usize| Some(u64::from_le_bytes(*fixed.get(at..)?.first_chunk()?));
+    let topic = u16::from_le_bytes(*fixed.first_chunk()?);
+    let key = Some(u32_at(2)?).filter(|length| *length != NO_KEY);
+    let sum = Sum { aggregates: u64_at(10)?, packets: u64_at(18)?, octets: u64_at(26)? };
+    let (key_octets, rest) = rest.split_at_checked(key.unwrap_or(0) as usize)?;
+    let (payload, rest) = rest.split_at_checked(u32_at(6)? as usize)?;
+    Some((Message { topic, key: key.map(|_| key_octets), payload, sum }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back() {
+        let mut builder = Builder::new("application/json", None);
+        let first = builder.topic("a").unwrap();
+        let second = builder.topic("b").unwrap();
+        assert_eq!(builder.topic("a"), Some(first));
+        let messages = [
+            Message { topic: first, key: None, payload: b"{}", sum: Sum::one(1, 100) },
+            Message { topic: second, key: Some(b""), payload: b"", sum: Sum::default() },
+            Message { topic: first, key: Some(b"k"), payload: b"x", sum: Sum::one(2, 3) },
+        ];
+        messages.iter().for_each(|message| builder.push(*message));
+        assert_eq!((builder.count(), builder.sum().packets), (3, 3));
+        let body = builder.take();
+        let read = Messages::read(&body).unwrap();
+        assert_eq!(read.head.topics, ["a", "b"]);
+        assert_eq!(read.iter().collect::<Vec<_>>(), messages);
+        assert_eq!(builder.count(), 0);
+        for cut in 0..body.len() {
+            // What is cut short gives fewer messages and no panic.
+            assert!(Messages::read(&body[..cut]).is_none_or(|read| read.iter().count() < 3));
+        }
+    }
+}
