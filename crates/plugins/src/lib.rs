@@ -4,4 +4,6 @@
 pub mod memory;
 pub mod outlet;
 pub mod print;
+pub mod preprocess;
 pub mod sink;
+pub mod trigger;

@@ -16,6 +16,7 @@ use aggregate::Table;
 use aggregate::time_bin::{Bins, Roundoff, Width};
 use config::keys::{encoding, output, print, time};
 use config::{Plugin, Problems, Span};
+use delivery::Sum;
 use encode::Style;
 use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
 use jiff::tz::TimeZone;
@@ -147,32 +148,15 @@ pub enum Reason {
     Shutdown,
 }
 
-/// Aggregates with what they have counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// Aggregates.
-    pub aggregates: u64,
-    /// Their packets.
-    pub packets: u64,
-    /// Their octets.
-    pub octets: u64,
+/// What one aggregate has counted.
+pub fn sum_of_one(values: &[u64]) -> Sum {
+    let value = |at: usize| values.get(at).copied().unwrap_or(0);
+    Sum::one(value(VALUE_PACKETS), value(VALUE_OCTETS))
 }
 
-impl Sum {
-    /// Adds one aggregate.
-    pub fn add(&mut self, values: &[u64]) {
-        let value = |at: usize| values.get(at).copied().unwrap_or(0);
-        self.aggregates += 1;
-        self.packets = self.packets.saturating_add(value(VALUE_PACKETS));
-        self.octets = self.octets.saturating_add(value(VALUE_OCTETS));
-    }
-
-    /// The sum of a table.
-    pub fn of(table: &Table) -> Self {
-        let mut sum = Self::default();
-        table.iter().for_each(|row| sum.add(row.values));
-        sum
-    }
+/// What a table has counted.
+pub fn sum_of(table: &Table) -> Sum {
+    table.iter().fold(Sum::default(), |sum, row| sum.plus(sum_of_one(row.values)))
 }
 
 /// What became of the aggregates that a sink was handed.
@@ -205,6 +189,11 @@ impl Account {
     /// So many aggregates are written.
     pub fn written(&mut self, aggregates: u64) {
         self.leave(Counter::AggregatesWritten, aggregates);
+    }
+
+    /// So many aggregates are kept out by the configuration.
+    pub fn left_out(&mut self, aggregates: u64) {
+        self.leave(Counter::AggregatesLeftOut, aggregates);
     }
 
     /// Aggregates are lost.

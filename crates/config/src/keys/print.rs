@@ -86,11 +86,11 @@ keys! {
 
     /// Conditions on aggregates and changes to them at each flush, such as `minp = 10`, with commas between them.
     PRINT_PREPROCESS: Option<Vec<String>> = list(&["print_preprocess"]).shares("sql_preprocess").both()
-        .daemons(FLOW);
+        .daemons(FLOW).acts();
 
     /// Whether one condition of `print_preprocess` is enough.
     PRINT_PREPROCESS_TYPE: PreprocessType = words(&["print_preprocess_type"]).default("any")
-        .shares("sql_preprocess_type").both().daemons(FLOW);
+        .shares("sql_preprocess_type").both().daemons(FLOW).acts();
 
     /// Program that runs after each flush, with its arguments.
     PRINT_TRIGGER_EXEC: Option<String> = text(&["print_trigger_exec"]).shares("sql_trigger_exec").both()

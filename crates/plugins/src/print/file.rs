@@ -1,7 +1,7 @@
 //! One file being written, by the way that suits where it goes.
 
 use super::settings::Settings;
-use crate::sink::Sum;
+use delivery::Sum;
 use runtime::files::{self, Aside, Lock};
 use std::fs::File;
 use std::io::{self, Write};

@@ -17,20 +17,21 @@ mod rows;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod trigger;
 mod writer;
 
-pub use settings::{DEFAULT_CACHE_ENTRIES, Output, PER_CACHE_ENTRY, Settings, Trigger};
+pub use settings::{DEFAULT_CACHE_ENTRIES, Output, PER_CACHE_ENTRY, Settings};
 
 use crate::outlet::{Event, Inlet};
-use crate::sink::{Account, PATIENCE, Reason, Schedule, Sum};
+use crate::preprocess::Preprocess;
+use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
+use crate::trigger::{Purged, Triggers};
 use aggregate::Table;
+use delivery::Sum;
 use flow::schema::Schema;
 use runtime::clock;
 use stats::Counters;
 use std::time::Instant;
 use tracing::{debug, error, info, warn};
-use trigger::{Purged, Triggers};
 use writer::{Moment, Outcome, Writer};
 
 /// Microseconds of a second.
@@ -67,6 +68,7 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
 struct Plugin<'a> {
     settings: &'a Settings,
     writer: Writer<'a>,
+    preprocess: Preprocess,
     triggers: Triggers,
     account: Account,
     /// What could not be written yet.
@@ -80,6 +82,7 @@ impl<'a> Plugin<'a> {
         Self {
             settings,
             writer: Writer::new(settings, schema),
+            preprocess: Preprocess::new(settings.preprocess.clone(), schema),
             triggers: Triggers::new(settings.trigger.clone()),
             account: Account::new(counters),
             waiting: None,
@@ -140,7 +143,7 @@ impl<'a> Plugin<'a> {
         let Some(waiting) = self.waiting.take() else {
             return;
         };
-        let sum = Sum::of(&waiting);
+        let sum = sink::sum_of(&waiting);
         self.account.given_up(sum, Reason::Shutdown);
         error!(
             aggregates = sum.aggregates,
@@ -150,9 +153,14 @@ impl<'a> Plugin<'a> {
         );
     }
 
-    /// The table together with what waited; `None` when there is nothing.
+    /// The table, less what the configuration keeps out, together with what waited; `None` when there is nothing.
     fn take(&mut self, table: Option<Table>) -> Option<Table> {
-        let table = table.filter(|table| !table.is_empty());
+        let table = table.filter(|table| !table.is_empty()).and_then(|mut table| {
+            let left_out = self.preprocess.apply(&mut table);
+            self.account.handed(left_out);
+            self.account.left_out(left_out);
+            Some(table).filter(|table| !table.is_empty())
+        });
         let Some(mut waiting) = self.waiting.take() else {
             let table = table?;
             self.account.handed(table.len() as u64);
@@ -176,7 +184,7 @@ impl<'a> Plugin<'a> {
             table.retain(|_, values, _| {
                 let drop = (lost.aggregates as usize) < excess;
                 if drop {
-                    lost.add(values);
+                    lost = lost.plus(sink::sum_of_one(values));
                 }
                 !drop
             });

@@ -1,7 +1,9 @@
 //! From configuration to [`Settings`].
 
-use super::settings::{Output, PER_CACHE_ENTRY, Settings, Trigger};
+use super::settings::{Output, PER_CACHE_ENTRY, Settings};
+use crate::preprocess;
 use crate::sink;
+use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
 use config::keys::output::{
     PRINT_LATEST_FILE, PRINT_OUTPUT_FILE, PRINT_OUTPUT_FILE_APPEND, PRINT_OUTPUT_LOCK_FILE,
@@ -61,6 +63,7 @@ impl Settings {
             startup_delay: seconds(plugin.get(&PRINT_STARTUP_DELAY)),
             roundoff: Roundoff::parse(&plugin.get(&PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
             history,
+            preprocess: preprocess::Settings::read(plugin, problems),
             trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
         }

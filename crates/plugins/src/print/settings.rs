@@ -1,5 +1,7 @@
 //! What the configuration says about one print plugin.
 
+use crate::preprocess;
+use crate::trigger::Trigger;
 use aggregate::time_bin::Roundoff;
 use encode::Style;
 use encode::columns;
@@ -38,26 +40,6 @@ impl Output {
     }
 }
 
-/// A program that runs after each purge but the last: `print_trigger_exec`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trigger {
-    /// The program.
-    pub program: PathBuf,
-    /// What it is called with.
-    pub arguments: Vec<String>,
-    /// `print_trigger_exec_async`: it may still run when the next one starts.
-    pub concurrent: bool,
-}
-
-impl Trigger {
-    /// Splits a command at blanks.
-    pub fn parse(command: &str, concurrent: bool) -> Option<Self> {
-        let mut words = command.split_whitespace().map(str::to_owned);
-        let program = PathBuf::from(words.next()?);
-        Some(Self { program, arguments: words.collect(), concurrent })
-    }
-}
-
 /// Settings of one print plugin.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -91,6 +73,8 @@ pub struct Settings {
     pub roundoff: Roundoff,
     /// `print_history` in seconds; 0 without. What `$hst` stands for.
     pub history: u64,
+    /// `print_preprocess`, `print_preprocess_type`.
+    pub preprocess: preprocess::Settings,
     /// `print_trigger_exec`.
     pub trigger: Option<Trigger>,
     /// Aggregates that a worker's table may hold, and that may wait after a failure: ten for each of
@@ -122,6 +106,7 @@ impl Default for Settings {
             startup_delay: 0,
             roundoff: Roundoff::default(),
             history: 0,
+            preprocess: preprocess::Settings::default(),
             trigger: None,
             max_aggregates: DEFAULT_CACHE_ENTRIES * PER_CACHE_ENTRY,
         }
@@ -146,12 +131,5 @@ mod tests {
     fn outputs_have_words() {
         assert_eq!(Output::parse("event_CSV"), Some(Output::EventCsv));
         assert_eq!(Output::parse("xml"), None);
-    }
-
-    #[test]
-    fn commands_are_split_at_blanks() {
-        let trigger = Trigger::parse(" /bin/run  one two ", false).unwrap();
-        assert_eq!((trigger.program.to_str(), trigger.arguments.len()), (Some("/bin/run"), 2));
-        assert_eq!(Trigger::parse("  ", true), None);
     }
 }

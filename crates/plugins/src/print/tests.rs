@@ -1,6 +1,7 @@
 //! The plugin with tables of its own making: through the channel, in a thread, and purge by purge.
 
 use super::*;
+use crate::trigger::Trigger;
 use crate::outlet;
 use encode::Style;
 use encode::names::Template;

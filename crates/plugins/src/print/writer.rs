@@ -7,7 +7,7 @@ use super::file::OpenFile;
 use super::plan::{Names, Planned};
 use super::rows::Rows;
 use super::settings::Settings;
-use crate::sink::{Account, Reason};
+use crate::sink::{self, Account, Reason};
 use aggregate::{Aggregate, Table};
 use encode::markers::Purge;
 use flow::schema::Schema;
@@ -193,7 +193,7 @@ impl<'a> Writer<'a> {
     ) -> io::Result<()> {
         for row in rows {
             self.rows.row(&mut file.buffer, &row, table.strings(), moment.now);
-            file.sum.add(row.values);
+            file.sum = file.sum.plus(sink::sum_of_one(row.values));
             file.write_if_large()?;
         }
         file.write()

@@ -3,28 +3,48 @@
 //! They run beside the plugin, which never waits for them: it looks after those that have ended when it wakes up.
 //! Unless they are concurrent, only one runs at a time.
 
-use super::settings::Trigger;
 use runtime::log::Limited;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tracing::{debug, warn};
+
+/// A program that runs after each purge but the last: `print_trigger_exec` and its kin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// The program.
+    pub program: PathBuf,
+    /// What it is called with.
+    pub arguments: Vec<String>,
+    /// `print_trigger_exec_async`: it may still run when the next one starts.
+    pub concurrent: bool,
+}
+
+impl Trigger {
+    /// Splits a command at blanks.
+    pub fn parse(command: &str, concurrent: bool) -> Option<Self> {
+        let mut words = command.split_whitespace().map(str::to_owned);
+        let program = PathBuf::from(words.next()?);
+        Some(Self { program, arguments: words.collect(), concurrent })
+    }
+}
 
 /// Programs that may run at once.
 const MAX_RUNNING: usize = 10;
 
 /// What a trigger can read from its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Purged {
-    pub(super) total: u64,
-    pub(super) written: u64,
-    pub(super) seconds: u64,
-    pub(super) refresh: u64,
+pub(crate) struct Purged {
+    pub(crate) total: u64,
+    pub(crate) written: u64,
+    pub(crate) seconds: u64,
+    pub(crate) refresh: u64,
     /// Length of the time bins in seconds, where there are any.
-    pub(super) history: Option<u64>,
+    pub(crate) history: Option<u64>,
     /// Start of the newest bin, where there is one; seconds since 1970.
-    pub(super) bin: Option<u64>,
+    pub(crate) bin: Option<u64>,
     /// The file that was written, where there is only one.
-    pub(super) file: Option<String>,
+    pub(crate) file: Option<String>,
 }
 
 impl Purged {
@@ -43,19 +63,19 @@ impl Purged {
 }
 
 /// The programs of one plugin that still run.
-pub(super) struct Triggers {
+pub(crate) struct Triggers {
     trigger: Option<Trigger>,
     running: Vec<Child>,
     limit: Limited,
 }
 
 impl Triggers {
-    pub(super) fn new(trigger: Option<Trigger>) -> Self {
+    pub(crate) fn new(trigger: Option<Trigger>) -> Self {
         Self { trigger, running: Vec::new(), limit: Limited::new(Duration::from_secs(60)) }
     }
 
     /// Starts the program, if there is one and it may.
-    pub(super) fn start(&mut self, purged: &Purged) {
+    pub(crate) fn start(&mut self, purged: &Purged) {
         self.reap();
         let Some(trigger) = &self.trigger else { return };
         if self.running.len() >= if trigger.concurrent { MAX_RUNNING } else { 1 } {
@@ -84,12 +104,12 @@ impl Triggers {
 
     /// True when none runs.
     #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.running.is_empty()
     }
 
     /// Takes note of the programs that have ended.
-    pub(super) fn reap(&mut self) {
+    pub(crate) fn reap(&mut self) {
         self.running.retain_mut(|child| match child.try_wait() {
             Ok(None) => true,
             Ok(Some(status)) => {
@@ -104,6 +124,13 @@ impl Triggers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_split_at_blanks() {
+        let trigger = Trigger::parse(" /bin/run  one two ", false).unwrap();
+        assert_eq!((trigger.program.to_str(), trigger.arguments.len()), (Some("/bin/run"), 2));
+        assert_eq!(Trigger::parse("  ", true), None);
+    }
 
     #[test]
     fn the_environment_has_what_is_known() {
