@@ -258,6 +258,19 @@ fn one_packet_in_so_many_stands_for_all() {
 }
 
 #[test]
+fn what_packets_cannot_tell_needs_a_source() {
+    let refused = |aggregate, lines| {
+        let finished = reading(aggregate, lines, [web(1, 2)]).run();
+        assert_eq!(finished.code(), Some(1), "{}", finished.log);
+        finished.log.clone()
+    };
+    assert!(refused("src_host, dst_as", "").contains("'dst_as' has no source: packets tell no AS numbers."));
+    assert!(refused("src_net", "").contains("Set networks_file, networks_mask, or pmacctd_net."));
+    assert!(refused("src_host", "sampling_rate: 2\npmacctd_ext_sampling_rate: 3").contains("mutual exclusive"));
+    assert_eq!(rows("src_net", "networks_mask: 24", [web(1, 2)])[0]["net_src"], "10.0.0.0");
+}
+
+#[test]
 fn what_cannot_be_read_is_told_at_the_start() {
     let setup = reading("src_host", "", [web(1, 2)]).file("in.pcap", capture(147, [(0, web(1, 2))]));
     let finished = setup.run();

@@ -8,12 +8,19 @@
 //! |---|---|
 //! | [`parcel`] | parcels, and what they weigh |
 //! | [`backend`] | the contract of a store: open, deliver, faults, receipts |
+//! | [`queue`] | parcels that wait, bounded in octets |
+//! | [`spool`] | parcels on disk |
+//! | [`courier`] | the thread that takes parcels to their store, and tries again |
 //! | [`messages`] | the inside of parcels for message brokers |
 #![forbid(unsafe_code)]
 
 pub mod backend;
+mod backoff;
+pub mod courier;
 pub mod messages;
 pub mod parcel;
+pub mod queue;
+pub mod spool;
 
 pub use backend::{Backend, Fault, Receipt};
 pub use parcel::{Parcel, ParcelId, Sum};

@@ -3,7 +3,7 @@
 
 pub mod memory;
 pub mod outlet;
-pub mod print;
 pub mod preprocess;
+pub mod print;
 pub mod sink;
 pub mod trigger;

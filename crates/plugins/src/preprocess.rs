@@ -74,10 +74,8 @@ pub struct Settings {
 impl Settings {
     /// Reads a plugin's settings. What makes no sense is told and left out.
     pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
-        let mut settings = Self {
-            all: plugin.get(&SQL_PREPROCESS_TYPE) == PreprocessType::All,
-            ..Self::default()
-        };
+        let mut settings =
+            Self { all: plugin.get(&SQL_PREPROCESS_TYPE) == PreprocessType::All, ..Self::default() };
         for word in plugin.get(&SQL_PREPROCESS).unwrap_or_default() {
             if let Err((what, hint)) = settings.add(&word) {
                 let what = format!("preprocess[{}]: {what}. Ignored.", plugin.name);
@@ -91,9 +89,8 @@ impl Settings {
     fn add(&mut self, word: &str) -> Result<(), (String, String)> {
         let (name, number) = word.split_once('=').unwrap_or((word, ""));
         let (name, number) = (name.trim().to_ascii_lowercase(), number.trim());
-        let number: u64 = number
-            .parse()
-            .map_err(|_| (format!("'{word}' has no number"), "Such as minp=10.".to_owned()))?;
+        let number: u64 =
+            number.parse().map_err(|_| (format!("'{word}' has no number"), "Such as minp=10.".to_owned()))?;
         let size = usize::try_from(number).unwrap_or(usize::MAX);
         match name.as_str() {
             "qnum" => self.gate = size,
@@ -223,9 +220,8 @@ fn sample_count(table: &mut Table, count: usize, random: &mut fastrand::Rng) {
     if table.len() <= count {
         return;
     }
-    let priorities: Vec<f64> = (table.iter())
-        .map(|row| value(row.values, Some(VALUE_OCTETS)) as f64 / (1.0 - random.f64()))
-        .collect();
+    let priorities: Vec<f64> =
+        (table.iter()).map(|row| value(row.values, Some(VALUE_OCTETS)) as f64 / (1.0 - random.f64())).collect();
     let mut order: Vec<u32> = (0..).take(priorities.len()).collect();
     let priority = |at: &u32| priorities.get(*at as usize).copied().unwrap_or(0.0);
     order.select_nth_unstable_by(count, |a, b| priority(b).total_cmp(&priority(a)));
@@ -312,7 +308,9 @@ mod tests {
     fn what_makes_no_sense_is_said() {
         let mut settings = Settings::default();
         assert!(settings.add("minx=3").unwrap_err().1.contains("minppf"));
-        assert!(settings.add("minp").is_err() && settings.add("usrf=0").is_err() && settings.add("recover=1").is_err());
+        assert!(
+            settings.add("minp").is_err() && settings.add("usrf=0").is_err() && settings.add("recover=1").is_err()
+        );
         assert!(settings.is_idle());
     }
 }

@@ -84,7 +84,12 @@ pub struct Builder {
 impl Builder {
     /// A body of rows for one table.
     pub fn new(head: &Head) -> Self {
-        Self { head: serde_json::to_vec(head).unwrap_or_default(), rows: Vec::new(), count: 0, sum: Sum::default() }
+        Self {
+            head: serde_json::to_vec(head).unwrap_or_default(),
+            rows: Vec::new(),
+            count: 0,
+            sum: Sum::default(),
+        }
     }
 
     /// Begins a row, which accounts for so many packets and octets. As many values as there are columns follow.
@@ -177,10 +182,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Hands each row, its number and what it accounts for, to `with`. False when the body ends in mid-row.
-    pub fn each<E>(
-        &self,
-        mut with: impl FnMut(u32, Sum, &[Value<'a>]) -> Result<(), E>,
-    ) -> Result<bool, E> {
+    pub fn each<E>(&self, mut with: impl FnMut(u32, Sum, &[Value<'a>]) -> Result<(), E>) -> Result<bool, E> {
         let mut left = self.rows;
         let mut values = Vec::with_capacity(self.head.columns.len());
         let mut number = 0;

@@ -160,6 +160,9 @@ impl Settings {
         let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
         let front = front(config, daemon, flows, &enrichment, problems);
         let interfaces = packets::InterfacesMap::read_key(config, daemon.config);
+        if config::daemons::PACKETS.contains(daemon.config) {
+            packets::refuse_two_samplings(config, problems);
+        }
         let intake = match daemon.config {
             config::Daemon::Pmacctd => packets::pmacctd(config, interfaces.as_ref(), &context, problems),
             config::Daemon::Uacctd => Some(packets::uacctd(config)),
@@ -389,6 +392,9 @@ fn plugin_settings(
         first_and_last: stitching,
     };
     let selection = selection(plugin, daemon, customs, problems)?;
+    if daemon == Daemons::PMACCTD || daemon == Daemons::UACCTD {
+        packets::refuse_without_source(plugin, &selection, problems);
+    }
     let bound = Bound {
         aggregates: match plugin.origin_of(&print::PRINT_CACHE_ENTRIES).is_some() {
             true => plugin.get(&print::PRINT_CACHE_ENTRIES) as usize * plugins::print::PER_CACHE_ENTRY,

@@ -8,10 +8,11 @@ use capture::nflog;
 #[cfg(feature = "pcap")]
 use config::Origin;
 use config::keys::input::{self, Direction, InterfaceIndex};
-use config::keys::{aggregation, maps};
-use config::{Config, Daemon, Problems};
+use config::keys::{aggregation, maps, sampling};
+use config::{Config, Daemon, Plugin, Problems};
 use enrich::Context;
 use flow::from_packet::{self, flows};
+use flow::schema::Selection;
 use packet::tunnel::{Kind, Ports};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -227,4 +228,33 @@ pub(super) fn tunnels(config: &Config, problems: &mut Problems) -> Option<Ports>
 
 fn octets(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Packets are sampled before they come, or here, but not twice.
+pub(super) fn refuse_two_samplings(config: &Config, problems: &mut Problems) {
+    if let Some(origin) = config.core_origin(&sampling::NFACCTD_EXT_SAMPLING_RATE)
+        && config.core(&sampling::SAMPLING_RATE).is_some()
+    {
+        let what = "Internal packet sampling and external packet sampling are mutual exclusive.";
+        let hint = "Either sampling_rate (sampled here) or pmacctd_ext_sampling_rate (sampled before).";
+        problems.fatal(origin, what, Some(hint.to_owned()));
+    }
+}
+
+/// Packets tell neither AS numbers nor prefixes: a plugin that asks for them must say where they come from.
+pub(super) fn refuse_without_source(plugin: &Plugin, selection: &Selection, problems: &mut Problems) {
+    let file = plugin.get(&maps::NETWORKS_FILE).is_some();
+    let ases = file || plugin.get(&aggregation::NFACCTD_AS).is_some();
+    let mask = plugin.get(&aggregation::NETWORKS_MASK).is_some();
+    let nets = file || mask || plugin.get(&aggregation::NFACCTD_NET).is_some();
+    let rules = [
+        (ases, ["src_as", "dst_as", "sum_as"], "AS numbers", "Set networks_file, or pmacctd_as."),
+        (nets, ["src_net", "dst_net", "sum_net"], "prefixes", "Set networks_file, networks_mask, or pmacctd_net."),
+    ];
+    for (has_source, words, what, hint) in rules {
+        if let Some(word) = words.into_iter().find(|word| !has_source && selection.has(word)) {
+            let what = format!("aggregate[{}]: '{word}' has no source: packets tell no {what}.", plugin.name);
+            problems.fatal(plugin.blame(&aggregation::AGGREGATE), what, Some(hint.to_owned()));
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The plugin with tables of its own making: through the channel, in a thread, and purge by purge.
 
 use super::*;
-use crate::trigger::Trigger;
 use crate::outlet;
+use crate::trigger::Trigger;
 use encode::Style;
 use encode::names::Template;
 use flow::row::{FieldSet, Layout};

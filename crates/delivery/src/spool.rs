@@ -1,0 +1,287 @@
+//! Parcels on disk: they outlive the daemon and the machine.
+//!
+//! A folder holds a file for each parcel, named `RUN-NUMBER.parcel`, so that names sort in the order of making. A file
+//! is written aside, synchronised, renamed, and the folder synchronised: when [`Spool::put`] returns, the parcel
+//! survives a loss of power. It is removed when its store has it.
+//!
+//! ```text
+//! octets 0..4    "PMSP"
+//!        4..8    version of this format, 1
+//!        8..72   run, number, purge, items, aggregates, packets, octets, length of the body: u64 each, little-endian
+//!       72..76   CRC-32 (IEEE) of octets 8..72 and of the body
+//!       76..     body
+//! ```
+//!
+//! A file that does not check is renamed to `*.bad` and left for the operator. One process owns the folder: it holds a
+//! lock on the file `lock`.
+
+use crate::parcel::{Parcel, ParcelId, Sum};
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 4] = b"PMSP";
+const VERSION: u32 = 1;
+/// Octets before the body.
+const HEAD: usize = 76;
+
+/// A parcel's file, as far as its head tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The parcel's name, which is the file's.
+    pub id: ParcelId,
+    /// The purge that it belongs to.
+    pub purge: u64,
+    /// What it holds.
+    pub sum: Sum,
+    /// Octets of the file.
+    pub size: u64,
+}
+
+/// The folder.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    /// Held for the lock on it.
+    _lock: File,
+}
+
+/// What was in the folder at the start.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Parcels of earlier runs, in the order of making.
+    pub parcels: Vec<Stored>,
+    /// Files that did not check, under their new names.
+    pub bad: Vec<PathBuf>,
+}
+
+impl Spool {
+    /// Takes the folder, which is made if it is not there, and looks what an earlier run left in it.
+    ///
+    /// # Errors
+    /// What the system said; [`io::ErrorKind::WouldBlock`] when another process owns the folder.
+    pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let lock = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(folder.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let spool = Self { folder: folder.to_owned(), _lock: lock };
+        let found = spool.look()?;
+        Ok((spool, found))
+    }
+
+    fn look(&self) -> io::Result<Found> {
+        let mut found = Found::default();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            match path.extension().and_then(OsStr::to_str) {
+                // The machine went down while it was written: its parcel was never promised to anybody.
+                Some("new") => fs::remove_file(&path)?,
+                Some("parcel") => match head_of(&path)? {
+                    Some(stored) if path == self.path(stored.id) => found.parcels.push(stored),
+                    _ => found.bad.push(set_aside(&path)?),
+                },
+                _ => {}
+            }
+        }
+        found.parcels.sort_by_key(|stored| stored.id);
+        Ok(found)
+    }
+
+    fn path(&self, id: ParcelId) -> PathBuf {
+        self.folder.join(format!("{:020}-{:010}.parcel", id.run, id.number))
+    }
+
+    /// Writes a parcel; when this returns, it is on disk for good.
+    pub fn put(&self, parcel: &Parcel) -> io::Result<Stored> {
+        let path = self.path(parcel.id);
+        let aside = path.with_extension("new");
+        let result = self.write(parcel, &aside, &path);
+        if result.is_err() {
+            // Half a file helps nobody, and may be what fills the disk.
+            let _ = fs::remove_file(&aside);
+        }
+        result?;
+        let size = (HEAD + parcel.body.len()) as u64;
+        Ok(Stored { id: parcel.id, purge: parcel.purge, sum: parcel.sum, size })
+    }
+
+    fn write(&self, parcel: &Parcel, aside: &Path, path: &Path) -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(aside)?;
+        file.write_all(&head(parcel))?;
+        file.write_all(&parcel.body)?;
+        file.sync_data()?;
+        fs::rename(aside, path)?;
+        File::open(&self.folder)?.sync_data()
+    }
+
+    /// Reads a parcel; `None` when its file does not check, which is set aside then.
+    pub fn get(&self, id: ParcelId) -> io::Result<Option<Parcel>> {
+        let path = self.path(id);
+        let mut octets = Vec::new();
+        File::open(&path)?.read_to_end(&mut octets)?;
+        match parse(octets).filter(|parcel| parcel.id == id) {
+            Some(parcel) => Ok(Some(parcel)),
+            None => {
+                set_aside(&path)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Removes a parcel.
+    pub fn remove(&self, id: ParcelId) -> io::Result<()> {
+        match fs::remove_file(self.path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let bad = path.with_extension("bad");
+    fs::rename(path, &bad)?;
+    Ok(bad)
+}
+
+fn head(parcel: &Parcel) -> [u8; HEAD] {
+    let numbers = [
+        parcel.id.run,
+        parcel.id.number,
+        parcel.purge,
+        u64::from(parcel.items),
+        parcel.sum.aggregates,
+        parcel.sum.packets,
+        parcel.sum.octets,
+        parcel.body.len() as u64,
+    ];
+    let mut fields = [0; 64];
+    for (place, number) in fields.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+        *place = number.to_le_bytes();
+    }
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&fields);
+    crc.update(&parcel.body);
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(MAGIC);
+    head[4..8].copy_from_slice(&VERSION.to_le_bytes());
+    head[8..72].copy_from_slice(&fields);
+    head[72..].copy_from_slice(&crc.finalize().to_le_bytes());
+    head
+}
+
+/// The eight numbers of a head.
+fn fields(head: &[u8; HEAD]) -> Option<[u64; 8]> {
+    if head[..4] != *MAGIC || head[4..8] != VERSION.to_le_bytes() {
+        return None;
+    }
+    let mut numbers = [0; 8];
+    for (number, octets) in numbers.iter_mut().zip(head[8..72].as_chunks::<8>().0) {
+        *number = u64::from_le_bytes(*octets);
+    }
+    Some(numbers)
+}
+
+/// What the head of a file says, if the file is as long as it should be. Its body is checked when it is read.
+fn head_of(path: &Path) -> io::Result<Option<Stored>> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut head = [0; HEAD];
+    if file.read_exact(&mut head).is_err() {
+        return Ok(None);
+    }
+    let stored = fields(&head).map(|[run, number, purge, _, aggregates, packets, octets, length]| {
+        let sum = Sum { aggregates, packets, octets };
+        (Stored { id: ParcelId { run, number }, purge, sum, size }, length)
+    });
+    Ok(stored.filter(|(_, length)| Some(size) == length.checked_add(HEAD as u64)).map(|(stored, _)| stored))
+}
+
+fn parse(mut octets: Vec<u8>) -> Option<Parcel> {
+    let head: [u8; HEAD] = *octets.first_chunk()?;
+    let [run, number, purge, items, aggregates, packets, sum_octets, length] = fields(&head)?;
+    let body = octets.split_off(HEAD);
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head[8..72]);
+    crc.update(&body);
+    if body.len() as u64 != length || head[72..] != crc.finalize().to_le_bytes() {
+        return None;
+    }
+    let sum = Sum { aggregates, packets, octets: sum_octets };
+    Some(Parcel { id: ParcelId { run, number }, purge, items: u32::try_from(items).ok()?, sum, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parcel(run: u64, number: u64) -> Parcel {
+        let sum = Sum { aggregates: 3, packets: number, octets: 9 };
+        Parcel { id: ParcelId { run, number }, purge: 7, items: 3, sum, body: vec![number as u8; 100] }
+    }
+
+    #[test]
+    fn parcels_come_back_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er");
+        let (spool, found) = Spool::open(&path).unwrap();
+        assert!(found.parcels.is_empty());
+        for (run, number) in [(2, 1), (1, 10), (1, 9)] {
+            assert_eq!(spool.put(&parcel(run, number)).unwrap().size, 176);
+        }
+        assert_eq!(Spool::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(spool);
+        let (spool, found) = Spool::open(&path).unwrap();
+        let ids: Vec<_> = found.parcels.iter().map(|stored| (stored.id.run, stored.id.number)).collect();
+        assert_eq!(ids, [(1, 9), (1, 10), (2, 1)]);
+        assert_eq!(spool.get(found.parcels[0].id).unwrap(), Some(parcel(1, 9)));
+        spool.remove(found.parcels[0].id).unwrap();
+        spool.remove(found.parcels[0].id).unwrap();
+        assert_eq!(spool.look().unwrap().parcels.len(), 2);
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_or_changed_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(folder.path()).unwrap();
+        let whole = {
+            spool.put(&parcel(1, 1)).unwrap();
+            fs::read(spool.path(parcel(1, 1).id)).unwrap()
+        };
+        let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|cut| whole[..cut].to_vec()).collect();
+        damaged.extend((0..whole.len()).map(|at| {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            changed
+        }));
+        for octets in damaged {
+            fs::write(spool.path(parcel(1, 1).id), &octets).unwrap();
+            let found = spool.look().unwrap();
+            // What the head does not tell, reading does.
+            let read = found.parcels.iter().filter_map(|stored| spool.get(stored.id).unwrap()).count();
+            assert_eq!(read, 0);
+            assert!(fs::remove_file(spool.path(parcel(1, 1).id).with_extension("bad")).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_was_not_whole_when_the_machine_went_down_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("1-1.new"), b"PMSP").unwrap();
+        let (_, found) = Spool::open(folder.path()).unwrap();
+        assert!(found.parcels.is_empty() && found.bad.is_empty());
+        assert!(!folder.path().join("1-1.new").exists());
+    }
+}
