@@ -6,4 +6,5 @@ pub mod outlet;
 pub mod preprocess;
 pub mod print;
 pub mod sink;
+pub mod store;
 pub mod trigger;

@@ -45,6 +45,8 @@ pub(crate) struct Purged {
     pub(crate) bin: Option<u64>,
     /// The file that was written, where there is only one.
     pub(crate) file: Option<String>,
+    /// Settings of the plugin, and what else its kind of store tells.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 impl Purged {
@@ -58,6 +60,7 @@ impl Purged {
         let numbers = [("SQL_HISTORY_TIMESLOT", self.history), ("SQL_HISTORY_BASETIME", self.bin)];
         variables.extend(numbers.into_iter().filter_map(|(name, number)| Some((name, number?.to_string()))));
         variables.extend(self.file.clone().map(|file| ("PRINT_OUTPUT_FILE", file)));
+        variables.extend(self.more.iter().cloned());
         variables
     }
 }

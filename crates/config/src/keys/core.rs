@@ -164,6 +164,29 @@ keys! {
     /// Beyond that, workers go on filling the tables that they have.
     PLUGIN_TABLES_MAX: usize = integer(&["plugin_tables_max"], 1, 1024).default("2").both().daemons(FLOW).acts();
 
+    /// Octets that may wait in memory for a database or a broker that is slow or down.
+    ///
+    /// What waits is what is to be written, in parcels of about a megabyte. At the bound the oldest parcels are given
+    /// up, counted and logged. A letter K, M or G may follow.
+    PLUGIN_QUEUE_MEMORY: u64 = bytes(&["plugin_queue_memory"], 65536).with_units().default("256M").both()
+        .daemons(FLOW).acts();
+
+    /// Folder in which what is to be written to a database or a broker waits, instead of in memory.
+    ///
+    /// It then survives the end of the daemon and of the machine, and is delivered at the next start. Each plugin has a
+    /// folder of its own in it, named after the plugin and its type.
+    PLUGIN_SPOOL_DIR: Option<PathBuf> = path(&["plugin_spool_dir"]).both().daemons(FLOW).acts();
+
+    /// Octets that may wait in a plugin's folder of `plugin_spool_dir`.
+    ///
+    /// At the bound the oldest are given up. A letter K, M or G may follow.
+    PLUGIN_SPOOL_SIZE: u64 = bytes(&["plugin_spool_size"], 65536).with_units().default("4G").both().daemons(FLOW)
+        .acts();
+
+    /// Seconds that a database or a broker may take to connect, to answer, and at the end to take what is left.
+    PLUGIN_WRITE_TIMEOUT: Duration = seconds(&["plugin_write_timeout"], 1).default("30").both().daemons(FLOW)
+        .acts();
+
     /// Size of the queue between core and plugin, in octets.
     PLUGIN_PIPE_SIZE: u64 = bytes(&["plugin_pipe_size"], 1).default("4096000").both().daemons(FLOW)
         .needless(NO_QUEUE);

@@ -209,6 +209,7 @@ impl<'a> Plugin<'a> {
             history: (settings.history > 0).then_some(settings.history),
             bin: outcome.bin,
             file: <[String; 1]>::try_from(outcome.files.clone()).ok().map(|[file]| file),
+            more: Vec::new(),
         });
     }
 }

@@ -1,0 +1,391 @@
+//! Plugins whose aggregates go to a server or a database: the common part of sqlite3, pgsql, mysql, kafka and amqp.
+//!
+//! At each refresh the tables of all workers become one, an [`Encoder`] cuts it into parcels, and a courier takes
+//! these to the [`Backend`] on a thread of its own ([`delivery::courier`]). So a store that is slow or down delays
+//! nobody: its parcels wait in a queue that is bounded in octets, in memory or on disk, and what is given up at the bound
+//! is counted and told.
+//!
+//! A purge has ended when each of its parcels was delivered or given up; then come its line in the log and the
+//! trigger.
+
+mod purges;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use settings::{Settings, SpoolSettings};
+
+use crate::outlet::{Event, Inlet, Woken};
+use crate::preprocess::Preprocess;
+use crate::sink::{Account, PATIENCE, Reason, Schedule};
+use crate::trigger::{Purged, Triggers};
+use aggregate::Table;
+use crossbeam_channel::Receiver;
+use delivery::courier::{self, Desk, Note};
+use delivery::queue::{Loss, Lost, Queue};
+use delivery::spool::Spool;
+use delivery::{Backend, Fault, Parcel, ParcelId, Sum};
+use encode::markers;
+use flow::kind::Kind;
+use flow::schema::{At, Schema};
+use purges::{Purge, Purges};
+use runtime::clock;
+use runtime::log::Limited;
+use stats::Counters;
+use std::time::{Duration, Instant};
+use tracing::{debug, error, info, warn};
+
+/// Microseconds of a second.
+const SECOND: u64 = 1_000_000;
+
+/// Takes the body of a parcel, the number of its items and what they hold.
+pub type Emit<'a> = &'a mut dyn FnMut(Vec<u8>, u32, Sum);
+
+/// Turns tables into the bodies of parcels.
+pub trait Encoder: Send {
+    /// Cuts a table into parcels. `now` is the time of the purge, seconds since 1970.
+    fn encode(&mut self, table: &Table, now: u64, emit: Emit<'_>);
+
+    /// What stands before the parcels of a purge.
+    fn begin(&mut self, _emit: Emit<'_>) {}
+
+    /// What stands behind them.
+    fn end(&mut self, _purge: markers::Purge, _emit: Emit<'_>) {}
+
+    /// What a trigger may want to know of the last purge.
+    fn tell(&self, _variables: &mut Vec<(&'static str, String)>) {}
+}
+
+/// A store that is open, as far as it can be reached: ready for its threads.
+pub struct Opened {
+    encoder: Box<dyn Encoder>,
+    backend: Box<dyn Backend>,
+    queue: Queue,
+    /// What an earlier run left on disk.
+    found: Sum,
+}
+
+impl Opened {
+    /// Opens the store and the spool.
+    ///
+    /// # Errors
+    /// What keeps the daemon from starting: a spool that cannot be used, or a store that says no to something that the
+    /// configuration decides. A store that cannot be reached is no error: its parcels wait.
+    pub fn new(
+        settings: &Settings,
+        encoder: Box<dyn Encoder>,
+        mut backend: Box<dyn Backend>,
+    ) -> Result<Self, String> {
+        let (queue, found) = match &settings.spool {
+            None => (Queue::in_memory(settings.max_octets), Sum::default()),
+            Some(spool) => {
+                let (opened, found) = Spool::open(&spool.folder)
+                    .map_err(|error| format!("plugin_spool_dir: {}: {error}", spool.folder.display()))?;
+                for bad in &found.bad {
+                    warn!("spool: '{}' is damaged: left as it is, and not delivered", bad.display());
+                }
+                let sum = found.parcels.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
+                (Queue::on_disk(opened, found.parcels, spool.max_octets), sum)
+            }
+        };
+        let who = format!("{}/{}", settings.name, settings.kind);
+        match backend.open() {
+            Ok(()) => {}
+            Err(Fault::Configuration { key, what }) => {
+                return Err(format!("{key}[{}]: {what}", settings.name));
+            }
+            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+                warn!(who, "cannot be reached yet, and is tried again: {what}");
+            }
+        }
+        Ok(Self { encoder, backend, queue, found })
+    }
+}
+
+/// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`.
+pub fn run(
+    settings: &Settings,
+    schema: &Schema,
+    opened: Opened,
+    mut inlet: Inlet,
+    counters: Counters,
+    spawn: impl FnOnce(Box<dyn FnOnce() + Send>),
+) {
+    let Opened { encoder, backend, queue, found } = opened;
+    let (desk, courier, notes) = courier::new(backend, queue);
+    spawn(Box::new(move || courier.run()));
+    let zone = settings.zone.clone();
+    let started = clock::now();
+    let schedule = |refresh: u32| {
+        Schedule::new(refresh, settings.startup_delay, settings.roundoff, started / SECOND, zone.clone())
+    };
+    let mut flushes = schedule(settings.refresh);
+    let mut triggers = settings.trigger_every.map(schedule);
+    let mut plugin = Plugin::new(settings, schema, encoder, desk, started, counters);
+    plugin.found(found);
+    loop {
+        let now = clock::now();
+        let due = flushes.wait_until(now);
+        let due = triggers.as_ref().map_or(due, |triggers| due.min(triggers.wait_until(now)));
+        match inlet.wait_or_asked(due, &notes) {
+            Woken::Asked(note) => plugin.note(note),
+            Woken::Event(Event::Early(table)) => {
+                debug!(aggregates = table.len(), "a table came early");
+                plugin.add(table);
+            }
+            Woken::Event(Event::Due) => {
+                plugin.triggers.reap();
+                let now = clock::now() / SECOND;
+                if flushes.is_due(now) {
+                    plugin.purge(inlet.collect(PATIENCE));
+                    flushes.advance(now);
+                }
+                if let Some(triggers) = triggers.as_mut().filter(|triggers| triggers.is_due(now)) {
+                    plugin.trigger_by_time();
+                    triggers.advance(now);
+                }
+            }
+            Woken::Event(Event::Ended) => {
+                plugin.purge(inlet.collect(PATIENCE));
+                return plugin.end(&notes);
+            }
+        }
+    }
+}
+
+struct Plugin<'a> {
+    settings: &'a Settings,
+    encoder: Box<dyn Encoder>,
+    desk: Desk,
+    preprocess: Preprocess,
+    triggers: Triggers,
+    account: Account,
+    purges: Purges,
+    /// The name of the next parcel.
+    next: ParcelId,
+    /// Where keys have the start of their bin, if they have one.
+    bin: Option<usize>,
+    limit: Limited,
+    full: Limited,
+}
+
+impl<'a> Plugin<'a> {
+    fn new(
+        settings: &'a Settings,
+        schema: &Schema,
+        encoder: Box<dyn Encoder>,
+        desk: Desk,
+        run: u64,
+        counters: Counters,
+    ) -> Self {
+        let bin = schema.columns.iter().find(|column| column.kind == Kind::StampInserted);
+        let bin = bin.and_then(|column| match column.at {
+            At::Key(at) => Some(at),
+            _ => None,
+        });
+        Self {
+            settings,
+            encoder,
+            desk,
+            preprocess: Preprocess::new(settings.preprocess.clone(), schema),
+            triggers: Triggers::new(settings.trigger.clone()),
+            account: Account::new(counters),
+            purges: Purges::default(),
+            next: ParcelId { run, number: 1 },
+            bin,
+            limit: Limited::new(Duration::from_secs(10)),
+            full: Limited::new(Duration::from_secs(60)),
+        }
+    }
+
+    /// An earlier run has left so much on disk.
+    fn found(&mut self, found: Sum) {
+        if found.aggregates > 0 {
+            self.account.handed(found.aggregates);
+            info!(aggregates = found.aggregates, "found in the spool, from an earlier run: delivered first");
+        }
+    }
+
+    /// Puts the aggregates of a table on their way.
+    fn add(&mut self, mut table: Table) {
+        let left_out = self.preprocess.apply(&mut table);
+        self.account.handed(left_out + table.len() as u64);
+        self.account.left_out(left_out);
+        if table.is_empty() {
+            return;
+        }
+        if self.purges.open_one() {
+            self.emit(|encoder, emit| encoder.begin(emit));
+        }
+        let newest = self.bin.and_then(|at| {
+            let bin = |key: &[u8]| Some(u64::from_be_bytes(*key.get(at..)?.first_chunk()?));
+            table.iter().filter_map(|row| bin(row.key)).max()
+        });
+        self.purges.current().add(table.len() as u64, newest);
+        let now = clock::now() / SECOND;
+        self.emit(|encoder, emit| encoder.encode(&table, now, emit));
+    }
+
+    /// Hands what the encoder makes to the courier.
+    fn emit(&mut self, make: impl FnOnce(&mut dyn Encoder, Emit<'_>)) {
+        let Self { encoder, desk, account, purges, next, full, .. } = self;
+        make(encoder.as_mut(), &mut |body, items, sum| {
+            let purge = purges.current();
+            let id = *next;
+            next.number += 1;
+            purge.parcels += 1;
+            let put = desk.put(Parcel { id, purge: purge.number, items, sum, body });
+            if let Some(error) = put.disk
+                && let Some(pass) = full.pass()
+            {
+                error!(held_back = pass.held_back, "the spool cannot be written, parcels wait in memory: {error}");
+            }
+            for lost in put.lost {
+                lose(account, purges, next.run, &lost);
+                if let Some(pass) = full.pass() {
+                    let Sum { aggregates, packets, octets } = lost.sum;
+                    error!(
+                        aggregates,
+                        packets,
+                        bytes = octets,
+                        held_back = pass.held_back,
+                        "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow"
+                    );
+                }
+            }
+        });
+    }
+
+    /// Puts everything on its way and ends the period.
+    fn purge(&mut self, table: Option<Table>) {
+        info!("*** Purging cache - START (PID: {}) ***", std::process::id());
+        if let Some(table) = table {
+            self.add(table);
+        }
+        if let Some(total) = self.purges.open_total() {
+            let figures = markers::Purge { written: total, total, seconds: 0 };
+            self.emit(|encoder, emit| encoder.end(figures, emit));
+        }
+        match self.purges.close() {
+            true => self.finish_purges(),
+            false => {
+                info!("*** Purging cache - END (PID: {}, QN: 0/0, ET: X) ***", std::process::id());
+                self.start_trigger(None);
+            }
+        }
+    }
+
+    fn finish_purges(&mut self) {
+        while let Some(purge) = self.purges.next_finished() {
+            let (pid, seconds) = (std::process::id(), purge.began.elapsed().as_secs());
+            let Purge { written, total, .. } = purge;
+            info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {seconds}) ***");
+            self.start_trigger(Some(&purge));
+        }
+    }
+
+    fn start_trigger(&mut self, purge: Option<&Purge>) {
+        if self.settings.trigger_every.is_some() {
+            return;
+        }
+        let mut more = self.settings.variables.clone();
+        self.encoder.tell(&mut more);
+        self.triggers.start(&Purged {
+            total: purge.map_or(0, |purge| purge.total),
+            written: purge.map_or(0, |purge| purge.written),
+            seconds: purge.map_or(0, |purge| purge.began.elapsed().as_secs()),
+            refresh: u64::from(self.settings.refresh),
+            history: (self.settings.history > 0).then_some(self.settings.history),
+            bin: purge.and_then(|purge| purge.bin),
+            file: None,
+            more,
+        });
+    }
+
+    fn trigger_by_time(&mut self) {
+        let refresh = u64::from(self.settings.refresh);
+        let more = self.settings.variables.clone();
+        self.triggers.start(&Purged { refresh, more, ..Purged::default() });
+    }
+
+    fn note(&mut self, note: Note) {
+        match note {
+            Note::Delivered { id, purge, sum, refused } => {
+                let (lost, what) = refused.unwrap_or_default();
+                self.account.written(sum.aggregates - lost.aggregates.min(sum.aggregates));
+                if lost.aggregates > 0 {
+                    self.account.given_up(lost, Reason::Refused);
+                    self.tell_lost(lost, &what, "refused by the store");
+                }
+                if id.run == self.next.run {
+                    self.purges.delivered(purge, sum.aggregates - lost.aggregates.min(sum.aggregates));
+                }
+            }
+            Note::Lost { lost, what } => {
+                lose(&mut self.account, &mut self.purges, self.next.run, &lost);
+                let why = match lost.why {
+                    Loss::End => "given up: not written before the end",
+                    Loss::Damaged => "given up: the spool's file of it is damaged",
+                    Loss::Bound | Loss::Refused => "given up: refused by the store",
+                };
+                self.tell_lost(lost.sum, &what, why);
+            }
+            Note::Trouble(fault, wait) => {
+                self.account.failed();
+                self.account.retried();
+                let (parcels, octets) = self.desk.waiting();
+                let seconds = wait.as_secs_f64().ceil();
+                let what = match fault {
+                    Fault::Configuration { key, what } => format!("{key}: {what}"),
+                    Fault::Down(what) | Fault::Parcel(what) => what,
+                };
+                error!(parcels, octets, "cannot write, trying again in {seconds} s: {what}");
+            }
+            Note::Recovered(after) => {
+                let (parcels, octets) = self.desk.waiting();
+                info!(parcels, octets, "writes again, after {} s", after.as_secs());
+            }
+            Note::Ended { .. } => {}
+        }
+        self.finish_purges();
+    }
+
+    fn tell_lost(&mut self, lost: Sum, what: &str, why: &str) {
+        if lost.aggregates == 0 {
+            return;
+        }
+        if let Some(pass) = self.limit.pass() {
+            let Sum { aggregates, packets, octets } = lost;
+            let colon = if what.is_empty() { "" } else { ": " };
+            error!(aggregates, packets, bytes = octets, held_back = pass.held_back, "{why}{colon}{what}");
+        }
+    }
+
+    /// Delivers what can be delivered in time.
+    fn end(mut self, notes: &Receiver<Note>) {
+        self.desk.end(Instant::now() + self.settings.write_timeout);
+        // The courier ends by itself: the backend's writes are bounded in time.
+        while let Ok(note) = notes.recv() {
+            if let Note::Ended { stays } = &note {
+                if stays.aggregates > 0 {
+                    info!(aggregates = stays.aggregates, "left in the spool for the next start");
+                }
+                return;
+            }
+            self.note(note);
+        }
+    }
+}
+
+/// Counts a parcel that will not be delivered.
+fn lose(account: &mut Account, purges: &mut Purges, run: u64, lost: &Lost) {
+    let reason = match lost.why {
+        Loss::Bound => Reason::Retries,
+        Loss::End => Reason::Shutdown,
+        Loss::Damaged | Loss::Refused => Reason::Refused,
+    };
+    account.given_up(lost.sum, reason);
+    if lost.id.run == run {
+        purges.delivered(lost.purge, 0);
+    }
+}

@@ -1,0 +1,114 @@
+//! Purges that are under way: what they hold, and what of it has arrived.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// A purge.
+#[derive(Clone, Debug)]
+pub(super) struct Purge {
+    /// Counted from 1.
+    pub(super) number: u64,
+    /// Parcels on their way.
+    pub(super) parcels: u64,
+    /// Aggregates in it.
+    pub(super) total: u64,
+    /// Those that arrived.
+    pub(super) written: u64,
+    /// The newest time bin; seconds since 1970.
+    pub(super) bin: Option<u64>,
+    /// When it began.
+    pub(super) began: Instant,
+    closed: bool,
+}
+
+impl Purge {
+    fn new(number: u64) -> Self {
+        Self { number, parcels: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
+    }
+
+    /// So many aggregates belong to it.
+    pub(super) fn add(&mut self, aggregates: u64, newest: Option<u64>) {
+        self.total += aggregates;
+        self.bin = self.bin.max(newest);
+    }
+}
+
+/// Purges in their order; the last one may be open.
+#[derive(Debug, Default)]
+pub(super) struct Purges {
+    queue: VecDeque<Purge>,
+    last: u64,
+}
+
+impl Purges {
+    /// Begins a purge unless one is open. True when it did.
+    pub(super) fn open_one(&mut self) -> bool {
+        if self.queue.back().is_some_and(|purge| !purge.closed) {
+            return false;
+        }
+        self.last += 1;
+        self.queue.push_back(Purge::new(self.last));
+        true
+    }
+
+    /// The open purge; one is begun if there is none.
+    pub(super) fn current(&mut self) -> &mut Purge {
+        self.open_one();
+        let last = self.queue.len() - 1;
+        &mut self.queue[last]
+    }
+
+    /// Aggregates of the open purge.
+    pub(super) fn open_total(&self) -> Option<u64> {
+        self.queue.back().filter(|purge| !purge.closed).map(|purge| purge.total)
+    }
+
+    /// Nothing more comes to the open purge. False when there is none.
+    pub(super) fn close(&mut self) -> bool {
+        match self.queue.back_mut().filter(|purge| !purge.closed) {
+            Some(purge) => {
+                purge.closed = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A parcel needs nothing more; so many of its aggregates arrived.
+    pub(super) fn delivered(&mut self, number: u64, written: u64) {
+        if let Some(purge) = self.queue.iter_mut().find(|purge| purge.number == number) {
+            purge.parcels = purge.parcels.saturating_sub(1);
+            purge.written += written;
+        }
+    }
+
+    /// Takes out the oldest purge if all its parcels have arrived or are lost.
+    pub(super) fn next_finished(&mut self) -> Option<Purge> {
+        let first = self.queue.front()?;
+        (first.closed && first.parcels == 0).then(|| self.queue.pop_front()).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn purges_end_in_order() {
+        let mut purges = Purges::default();
+        assert!(!purges.close());
+        purges.current().parcels = 2;
+        purges.current().add(10, Some(5));
+        assert!(!purges.open_one() && purges.close());
+        purges.current().parcels = 1;
+        assert!(purges.close());
+        purges.delivered(2, 0);
+        purges.delivered(1, 6);
+        assert!(purges.next_finished().is_none());
+        purges.delivered(1, 4);
+        let first = purges.next_finished().unwrap();
+        assert_eq!((first.number, first.written, first.total, first.bin), (1, 10, 10, Some(5)));
+        assert_eq!(purges.next_finished().unwrap().number, 2);
+        assert!(purges.next_finished().is_none());
+    }
+}

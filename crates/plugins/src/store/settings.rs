@@ -1,0 +1,95 @@
+//! What the configuration says about any plugin with a store.
+
+use crate::preprocess;
+use crate::sink;
+use crate::trigger::Trigger;
+use aggregate::time_bin::{Roundoff, Width};
+use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE, PLUGIN_WRITE_TIMEOUT};
+use config::keys::print::{
+    PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC,
+    PRINT_TRIGGER_EXEC_ASYNC,
+};
+use config::keys::sql::SQL_TRIGGER_TIME;
+use config::{Plugin, Problems};
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Seconds of a month, for variables that show the length of bins as a number of seconds.
+const MONTH: u64 = 30 * 86_400;
+
+/// Settings of one plugin with a store.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The plugin's name.
+    pub name: String,
+    /// The word for its kind.
+    pub kind: &'static str,
+    /// Zone of round-offs.
+    pub zone: TimeZone,
+    /// Seconds between two purges.
+    pub refresh: u32,
+    /// Seconds by which all purges are shifted.
+    pub startup_delay: u32,
+    /// What purges are aligned to.
+    pub roundoff: Roundoff,
+    /// Length of the time bins in seconds; 0 without.
+    pub history: u64,
+    /// Conditions and changes before writing.
+    pub preprocess: preprocess::Settings,
+    /// What runs after each purge.
+    pub trigger: Option<Trigger>,
+    /// `sql_trigger_time`: the trigger runs every so many seconds instead.
+    pub trigger_every: Option<u32>,
+    /// Settings that triggers find in their environment.
+    pub variables: Vec<(&'static str, String)>,
+    /// `plugin_queue_memory`.
+    pub max_octets: u64,
+    /// `plugin_spool_dir`, `plugin_spool_size`.
+    pub spool: Option<SpoolSettings>,
+    /// `plugin_write_timeout`: also how long the end may take.
+    pub write_timeout: Duration,
+}
+
+/// Where parcels wait on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// The plugin's own folder.
+    pub folder: PathBuf,
+    /// Most octets in it.
+    pub max_octets: u64,
+}
+
+impl Settings {
+    /// The settings of a plugin; `variables` are those of its kind.
+    pub fn read(plugin: &Plugin, variables: Vec<(&'static str, String)>, problems: &mut Problems) -> Self {
+        let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        let length = |width: Width| match width {
+            Width::Seconds(seconds) => u64::from(seconds),
+            Width::Months(months) => u64::from(months) * MONTH,
+        };
+        let concurrent = plugin.get(&PRINT_TRIGGER_EXEC_ASYNC);
+        let kind = plugin.kind.word();
+        Self {
+            name: plugin.name.clone(),
+            kind,
+            zone: sink::style(plugin).zone,
+            refresh: seconds(plugin.get(&PRINT_REFRESH_TIME)),
+            startup_delay: seconds(plugin.get(&PRINT_STARTUP_DELAY)),
+            roundoff: Roundoff::parse(&plugin.get(&PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
+            history: sink::width(plugin.get(&PRINT_HISTORY)).map_or(0, length),
+            preprocess: preprocess::Settings::read(plugin, problems),
+            trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
+            trigger_every: sink::width(plugin.get(&SQL_TRIGGER_TIME))
+                .map(|width| u32::try_from(length(width)).unwrap_or(u32::MAX)),
+            variables,
+            max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
+            spool: plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
+                // Plugins must not meet in one folder, even when the key is set once for all.
+                folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
+                max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
+            }),
+            write_timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
+        }
+    }
+}

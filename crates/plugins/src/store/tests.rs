@@ -1,0 +1,192 @@
+use super::*;
+use crate::outlet;
+use aggregate::time_bin::Roundoff;
+use delivery::{Receipt, messages};
+use flow::row::{FieldSet, Layout};
+use flow::schema::{Options, Selection};
+use foldhash::fast::RandomState;
+use jiff::tz::TimeZone;
+use std::sync::{Arc, Mutex};
+
+/// Makes a message of each aggregate, three in a parcel.
+struct Numbers;
+
+impl Encoder for Numbers {
+    fn encode(&mut self, table: &Table, _: u64, emit: Emit<'_>) {
+        let mut builder = messages::Builder::new("text/plain", None);
+        for row in table.iter() {
+            let topic = builder.topic("t").unwrap();
+            let sum = crate::sink::sum_of_one(row.values);
+            builder.push(messages::Message { topic, key: None, payload: &row.key[..8], sum });
+            if builder.count() == 3 {
+                flush(&mut builder, emit);
+            }
+        }
+        flush(&mut builder, emit);
+    }
+}
+
+fn flush(builder: &mut messages::Builder, emit: Emit<'_>) {
+    if builder.count() > 0 {
+        let (count, sum) = (builder.count(), builder.sum());
+        emit(builder.take(), count, sum);
+    }
+}
+
+/// A store that does as it is told.
+#[derive(Clone, Default)]
+struct Fake {
+    state: Arc<Mutex<FakeState>>,
+}
+
+#[derive(Default)]
+struct FakeState {
+    /// Attempts that fail.
+    down: u32,
+    /// It refuses what accounts for so many packets.
+    refuses: Option<u64>,
+    opens: Option<Fault>,
+    got: Vec<u64>,
+}
+
+impl Backend for Fake {
+    fn open(&mut self) -> Result<(), Fault> {
+        self.state.lock().unwrap().opens.clone().map_or(Ok(()), Err)
+    }
+
+    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        let mut state = self.state.lock().unwrap();
+        let messages = messages::Messages::read(&parcel.body).unwrap();
+        for (number, message) in (0..).zip(messages.iter()) {
+            if receipt.has(number) {
+                continue;
+            }
+            if number == 1 && state.down > 0 {
+                state.down -= 1;
+                return Err(Fault::Down("gone".to_owned()));
+            }
+            if state.refuses == Some(message.sum.packets) {
+                receipt.refuse(number, message.sum, || "too many".to_owned());
+                continue;
+            }
+            receipt.confirm(number);
+            state.got.push(message.sum.packets);
+        }
+        Ok(())
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        name: "a".to_owned(),
+        kind: "fake",
+        zone: TimeZone::UTC,
+        refresh: 3600,
+        startup_delay: 0,
+        roundoff: Roundoff::default(),
+        history: 0,
+        preprocess: crate::preprocess::Settings::default(),
+        trigger: None,
+        trigger_every: None,
+        variables: Vec::new(),
+        max_octets: 1 << 20,
+        spool: None,
+        write_timeout: Duration::from_secs(20),
+    }
+}
+
+/// Runs a plugin over one table with aggregates of 1, 2, … packets, and returns what was counted.
+fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snapshot, String> {
+    let selection = Selection::parse(["tag"].into_iter(), &[]).unwrap();
+    let mut fields = FieldSet::default();
+    selection.require(&Options::default(), &mut fields);
+    let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default()));
+    let mut table = Table::new(Arc::clone(&schema), RandomState::default(), 0);
+    for number in 1..=count {
+        let mut key = vec![0; schema.key_words];
+        key[0] = number;
+        table.add(&key, &[number, 100]);
+    }
+    let opened = Opened::new(settings, Box::new(Numbers), Box::new(fake.clone()))?;
+    let (mut outlets, inlet) = outlet::channel(1, 2);
+    outlets.pop().unwrap().finish(table);
+    let counters = Counters::new();
+    let reader = counters.reader();
+    let mut courier = None;
+    run(settings, &schema, opened, inlet, counters, |work| courier = Some(std::thread::spawn(work)));
+    courier.unwrap().join().unwrap();
+    let snapshot = reader.snapshot();
+    let broken: Vec<_> = stats::check(&snapshot, stats::Scope::Plugin)
+        .into_iter()
+        .filter(|line| format!("{line:?}").contains("Handed"))
+        .collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    Ok(snapshot)
+}
+
+#[test]
+fn everything_arrives_once_although_the_store_fails_in_between() {
+    let fake = Fake::default();
+    fake.state.lock().unwrap().down = 1;
+    let counted = run_over(&settings(), 10, &fake).unwrap();
+    assert_eq!(fake.state.lock().unwrap().got, (1..=10).collect::<Vec<_>>());
+    use stats::Counter::*;
+    assert_eq!((counted[AggregatesHanded], counted[AggregatesWritten], counted[WriteErrors]), (10, 10, 1));
+}
+
+#[test]
+fn what_the_store_refuses_is_counted_with_its_packets() {
+    let fake = Fake::default();
+    fake.state.lock().unwrap().refuses = Some(5);
+    let counted = run_over(&settings(), 10, &fake).unwrap();
+    use stats::Counter::*;
+    assert_eq!(
+        (counted[AggregatesWritten], counted[AggregatesGivenUpRefused], counted[PacketsGivenUp]),
+        (9, 1, 5)
+    );
+}
+
+#[test]
+fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
+    use stats::Counter::*;
+    let fake = Fake::default();
+    fake.state.lock().unwrap().down = u32::MAX;
+    let mut settings = Settings { write_timeout: Duration::from_millis(50), ..settings() };
+    let counted = run_over(&settings, 10, &fake).unwrap();
+    // The first aggregate of the first parcel was confirmed, but its parcel was not.
+    assert_eq!((counted[AggregatesGivenUpShutdown], counted[AggregatesWaiting]), (10, 0));
+
+    let folder = tempfile::tempdir().unwrap();
+    settings.spool = Some(SpoolSettings { folder: folder.path().to_owned(), max_octets: 1 << 20 });
+    let counted = run_over(&settings, 10, &fake).unwrap();
+    assert_eq!((counted[AggregatesGivenUpShutdown], counted[AggregatesWaiting]), (0, 10));
+
+    let fake = Fake::default();
+    let counted = run_over(&settings, 2, &fake).unwrap();
+    assert_eq!((counted[AggregatesHanded], counted[AggregatesWritten]), (12, 12));
+    assert_eq!(fake.state.lock().unwrap().got, (1..=10).chain(1..=2).collect::<Vec<_>>());
+}
+
+#[test]
+fn at_the_bound_the_oldest_are_given_up() {
+    use stats::Counter::*;
+    let fake = Fake::default();
+    fake.state.lock().unwrap().down = u32::MAX;
+    let settings = Settings { write_timeout: Duration::from_millis(50), max_octets: 1000, ..settings() };
+    let counted = run_over(&settings, 100, &fake).unwrap();
+    assert!(counted[AggregatesGivenUpRetries] > 80, "{}", counted[AggregatesGivenUpRetries]);
+    assert_eq!(counted[AggregatesGivenUpRetries] + counted[AggregatesGivenUpShutdown], 100);
+    assert_eq!(counted[PacketsGivenUp], 5050);
+}
+
+#[test]
+fn a_store_that_says_no_keeps_the_daemon_from_starting() {
+    let fake = Fake::default();
+    let no = Fault::Configuration { key: "sql_passwd", what: "access denied".to_owned() };
+    fake.state.lock().unwrap().opens = Some(no);
+    assert_eq!(run_over(&settings(), 1, &fake).unwrap_err(), "sql_passwd[a]: access denied");
+    // One that is only down does not.
+    fake.state.lock().unwrap().opens = Some(Fault::Down("refused".to_owned()));
+    let settings = Settings { write_timeout: Duration::from_millis(50), ..settings() };
+    assert!(run_over(&settings, 1, &fake).is_ok());
+}
