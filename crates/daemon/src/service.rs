@@ -36,7 +36,17 @@ const ADDRESSED: &[i32] = &[1, 6, 10, 105, 113, 127];
 /// What is open before threads start.
 struct Opened {
     sources: Vec<(Source, Wake)>,
-    memories: Vec<Option<plugins::memory::Opened>>,
+    places: Vec<Place>,
+}
+
+/// Where a plugin's aggregates go, opened.
+enum Place {
+    /// To files, which are opened when there is something to write.
+    Files,
+    /// Nowhere: a socket answers questions.
+    Memory(plugins::memory::Opened),
+    /// To a server or a database.
+    Store(plugins::store::Opened),
 }
 
 /// What was read again.
@@ -111,7 +121,7 @@ impl Service {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
-        let opened = open(&settings)?;
+        let mut opened = open(&settings)?;
         see(&mut settings, &opened)?;
         let allow = match &settings.allow_file {
             Some(path) => Some(Arc::new(read_allow_list(path)?)),
@@ -150,6 +160,7 @@ impl Service {
         );
         let pipeline = Arc::new(pipeline);
         refuse_columns(&settings.plugins, &pipeline)?;
+        open_stores(&settings, &pipeline, &mut opened.places)?;
         let templates = settings.front.templates_file();
         let templates = templates.map(|path| TemplatesFile::new(path.clone(), settings.files, &restored));
         let mut service = Self {
@@ -194,7 +205,7 @@ impl Service {
         let mut counters_of = self.start_counter_log(count)?;
         let mut outlets: Vec<Vec<Outlet>> = (0..count).map(|_| Vec::new()).collect();
         let plugins = self.settings.plugins.clone();
-        for ((plugin, schema), memory) in plugins.iter().zip(&pipeline.schemas).zip(opened.memories) {
+        for ((plugin, schema), place) in plugins.iter().zip(&pipeline.schemas).zip(opened.places) {
             let (ends, mut inlet) = outlet::channel(count, self.settings.tables_max);
             inlet.set_wakes(self.wakes.clone());
             outlets.iter_mut().zip(ends).for_each(|(outlets, end)| outlets.push(end));
@@ -204,7 +215,7 @@ impl Service {
                 kind: plugin.kind.word(),
                 readers: vec![counters.reader()],
             });
-            self.start_plugin(plugin, Arc::clone(schema), memory, inlet, counters, pipeline)?;
+            self.start_plugin(plugin, Arc::clone(schema), place, inlet, counters, pipeline)?;
         }
         for (number, ((mut source, _), outlets)) in opened.sources.into_iter().zip(outlets).enumerate() {
             let parts = pipeline.worker();
@@ -265,28 +276,39 @@ impl Service {
         &self,
         plugin: &PluginSettings,
         schema: Arc<flow::schema::Schema>,
-        memory: Option<plugins::memory::Opened>,
+        place: Place,
         inlet: Inlet,
         counters: Counters,
         pipeline: &Pipeline,
     ) -> std::io::Result<()> {
         let identity = Identity::new(&plugin.name, plugin.kind.word()).debug(plugin.debug);
         let name = format!("{}[{}]", plugin.kind.word(), plugin.name);
-        match (&plugin.kind, memory) {
+        match (&plugin.kind, place) {
             (PluginKind::Print(settings), _) => {
                 let settings = settings.clone();
                 self.threads.spawn(name, identity, move || {
                     plugins::print::run(&settings, &schema, inlet, counters);
                 })
             }
-            (PluginKind::Memory(_), Some(opened)) => {
+            (PluginKind::Memory(_), Place::Memory(opened)) => {
                 let hash = pipeline.hash.clone();
                 self.threads.spawn(name, identity, move || {
                     plugins::memory::run(opened, schema, hash, inlet, counters);
                 })
             }
-            // `open` gives each memory plugin its socket.
-            (PluginKind::Memory(_), None) => Ok(()),
+            (PluginKind::Store(settings, _), Place::Store(opened)) => {
+                let (settings, threads) = (settings.clone(), self.threads.clone());
+                let (courier, as_plugin) = (format!("{}/courier", plugin.name), identity.clone());
+                self.threads.spawn(name, identity, move || {
+                    plugins::store::run(&settings, &schema, opened, inlet, counters, |work| {
+                        if let Err(error) = threads.spawn(courier, as_plugin, work) {
+                            error!("cannot start a thread, nothing will be written: {error}");
+                        }
+                    });
+                })
+            }
+            // Each plugin of these kinds got its place before.
+            (PluginKind::Memory(_) | PluginKind::Store(..), _) => Ok(()),
         }
     }
 
@@ -339,6 +361,15 @@ impl Service {
         }
         let _ = report_due;
         self.end(failed)
+    }
+
+    /// How long plugins may take to write what is left.
+    fn longest_write(&self) -> Duration {
+        let writes = self.settings.plugins.iter().filter_map(|plugin| match &plugin.kind {
+            PluginKind::Store(store, _) => Some(store.write_timeout.saturating_mul(2) + PATIENCE),
+            PluginKind::Print(_) | PluginKind::Memory(_) => None,
+        });
+        writes.max().unwrap_or_default()
     }
 
     fn wake(&self) {
@@ -483,7 +514,7 @@ impl Service {
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
             }
         }
-        let running = self.threads.join_all(PATIENCE);
+        let running = self.threads.join_all(PATIENCE.max(self.longest_write()));
         if !running.is_empty() {
             error!("did not end in time: {}", running.join(", "));
             failed = true;
@@ -541,14 +572,25 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
 
 fn open(settings: &Settings) -> Result<Opened, String> {
     let sources = settings.intake.open().map_err(|refused| refused.to_string())?;
-    let memory = |plugin: &PluginSettings| match &plugin.kind {
-        PluginKind::Memory(memory) => {
-            plugins::memory::open(memory).map(Some).map_err(|error| format!("imt_path[{}]: {error}", plugin.name))
-        }
-        PluginKind::Print(_) => Ok(None),
+    let place = |plugin: &PluginSettings| match &plugin.kind {
+        PluginKind::Memory(memory) => plugins::memory::open(memory)
+            .map(Place::Memory)
+            .map_err(|error| format!("imt_path[{}]: {error}", plugin.name)),
+        PluginKind::Print(_) | PluginKind::Store(..) => Ok(Place::Files),
     };
-    let memories = settings.plugins.iter().map(memory).collect::<Result<_, _>>()?;
-    Ok(Opened { sources, memories })
+    let places = settings.plugins.iter().map(place).collect::<Result<_, _>>()?;
+    Ok(Opened { sources, places })
+}
+
+/// Opens databases and brokers: as the user that will use them, and when it is known what they will hold.
+fn open_stores(settings: &Settings, pipeline: &Pipeline, places: &mut [Place]) -> Result<(), String> {
+    for ((plugin, schema), place) in settings.plugins.iter().zip(&pipeline.schemas).zip(places) {
+        if let PluginKind::Store(store, kind) = &plugin.kind {
+            let (encoder, backend) = kind.make(schema, clock::now() / 1_000_000);
+            *place = Place::Store(plugins::store::Opened::new(store, encoder, backend)?);
+        }
+    }
+    Ok(())
 }
 
 /// What only shows when the daemon starts: the allow list, columns that an output cannot show.
@@ -571,7 +613,14 @@ fn describe(problem: &Problem) -> String {
 /// Some columns have no width that formatted output could give them.
 fn refuse_columns(plugins: &[PluginSettings], pipeline: &Pipeline) -> Result<(), String> {
     for (plugin, schema) in plugins.iter().zip(&pipeline.schemas) {
-        let PluginKind::Print(print) = &plugin.kind else { continue };
+        let print = match &plugin.kind {
+            PluginKind::Print(print) => print,
+            PluginKind::Store(_, kind) => {
+                kind.check(schema)?;
+                continue;
+            }
+            PluginKind::Memory(_) => continue,
+        };
         let refused = print.refused(schema);
         if !refused.is_empty() {
             let (name, columns) = (&plugin.name, refused.join(", "));

@@ -10,7 +10,7 @@
 //! | [`markers`] | what stands before and after the rows of a purge |
 //! | [`names`] | file names with variables |
 //!
-//! The pieces that these share are [`address`], [`number`], [`time`] and [`protocols`].
+//! The pieces that these share are [`value`], [`address`], [`number`], [`time`] and [`protocols`].
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -24,6 +24,6 @@ pub mod style;
 #[cfg(test)]
 mod testing;
 pub mod time;
-mod value;
+pub mod value;
 
 pub use style::Style;

@@ -14,7 +14,7 @@ use std::io::Write;
 
 /// Writes values as plain text.
 #[derive(Clone, Debug)]
-pub(crate) struct Values {
+pub struct Values {
     num_protos: bool,
     whole_seconds: bool,
     /// Real numbers have six decimals, as in columns; else as many as they need.
@@ -23,7 +23,8 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    pub(crate) fn new(style: &Style) -> Self {
+    /// A writer of values with that look.
+    pub fn new(style: &Style) -> Self {
         Self {
             num_protos: style.num_protos,
             whole_seconds: style.whole_seconds,
@@ -40,7 +41,7 @@ impl Values {
     /// Writes one value. Texts are written as they are, whatever they hold. `flush` is the time of the flush in
     /// seconds since 1970.
     #[inline(always)]
-    pub(crate) fn write(
+    pub fn write(
         &mut self,
         out: &mut Vec<u8>,
         kind: Kind,
@@ -151,21 +152,21 @@ pub(crate) fn is_free_text(kind: Kind) -> bool {
 
 /// The octets of a column in the key; zeros where the key is shorter, which it is not.
 #[inline]
-pub(crate) fn octets<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
+pub fn octets<const N: usize>(row: &Aggregate<'_>, at: At) -> [u8; N] {
     let At::Key(at) = at else { return [0; N] };
     row.key.get(at..).and_then(|key| key.first_chunk()).copied().unwrap_or([0; N])
 }
 
 /// The value of a column that is not in the key.
 #[inline]
-pub(crate) fn value(row: &Aggregate<'_>, at: At) -> u64 {
+pub fn value(row: &Aggregate<'_>, at: At) -> u64 {
     let At::Value(at) = at else { return 0 };
     row.values.get(at).copied().unwrap_or(0)
 }
 
 /// The interned octets of a column.
 #[inline]
-pub(crate) fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a [u8] {
+pub fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a [u8] {
     strings.get(u32::from_be_bytes(octets(row, at)))
 }
 

@@ -1,7 +1,7 @@
 //! The inside of parcels for databases: one table, the columns to write, and rows of values.
 //!
 //! ```text
-//! head    u32 length, then JSON: { "table": ..., "create": ... or absent, "columns": [{ "name", "role" }, ...] }
+//! head    u32 length, then JSON: { "table": ..., "create": ... or absent, "columns": [{ "name", "role", "form" }, ...] }
 //! row     u64 packets, u64 octets (what the row accounts for), then a value for each column
 //! value   u8 tag, then by tag: 0 nothing, 1 u64, 2 f64, 3 u32 length and UTF-8 text, 4 an IPv4 address, 5 an IPv6
 //!         address (16 octets), 6 a MAC address (6 octets), 7 i64 seconds since 1970
@@ -28,8 +28,24 @@ pub enum Role {
     Least,
     /// The larger value stays.
     Greatest,
-    /// The time of the last change: the new value stays. In an update it is the server's own clock.
+    /// The time of the last change: the new value stays.
     Updated,
+}
+
+/// What a column's values need to become what the server stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Nothing: numbers and texts.
+    #[default]
+    Plain,
+    /// Seconds since 1970 become the server's type for times; in a plain number they stay as they are
+    /// (`timestamps_since_epoch`).
+    Time,
+    /// Addresses are texts, or octets with `sql_num_hosts`.
+    Address,
+    /// MAC addresses are texts.
+    Mac,
 }
 
 /// A column.
@@ -39,6 +55,15 @@ pub struct Column {
     pub name: String,
     /// What it does in an update.
     pub role: Role,
+    /// What its values need.
+    #[serde(default)]
+    pub form: Form,
+}
+
+/// A MAC address as text, its octets in two hexadecimal digits each.
+pub fn mac(octets: [u8; 6]) -> String {
+    let [a, b, c, d, e, f] = octets;
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
 }
 
 /// What all rows of a parcel have in common.
@@ -265,7 +290,9 @@ mod tests {
             Value::Mac([1, 2, 3, 4, 5, 6]),
             Value::Time(-1),
         ];
-        let columns = (0..values.len()).map(|at| Column { name: format!("c{at}"), role: Role::Key }).collect();
+        let columns = (0..values.len())
+            .map(|at| Column { name: format!("c{at}"), role: Role::Key, form: Form::Plain })
+            .collect();
         let head = Head { table: "acct".to_owned(), create: None, columns };
         let mut builder = Builder::new(&head);
         for packets in 0..3 {

@@ -51,101 +51,102 @@ words! {
 
 keys! {
     /// Name of the database; of the file, for sqlite3.
-    SQL_DB: String = text(&["sql_db"]).default("pmacct").both().daemons(FLOW);
+    SQL_DB: String = text(&["sql_db"]).default("pmacct").both().daemons(FLOW).acts();
 
     /// Table to write to, with variables of the time and of records in its name.
-    SQL_TABLE: Option<String> = pattern(&["sql_table"], TIME_LETTERS, 64).both().daemons(FLOW).or_exit();
+    SQL_TABLE: Option<String> = pattern(&["sql_table"], TIME_LETTERS, 64).both().daemons(FLOW).or_exit().acts();
 
     /// File with the statement that creates the table, run before writing to it.
-    SQL_TABLE_SCHEMA: Option<PathBuf> = path(&["sql_table_schema"]).both().daemons(FLOW);
+    SQL_TABLE_SCHEMA: Option<PathBuf> = path(&["sql_table_schema"]).both().daemons(FLOW).acts();
 
     /// Which of the known shapes the table has.
-    SQL_TABLE_VERSION: u32 = integer(&["sql_table_version"], 1, 99).default("1").both().daemons(FLOW).or_exit();
+    SQL_TABLE_VERSION: u32 = integer(&["sql_table_version"], 1, 99).default("1").both().daemons(FLOW).or_exit()
+        .acts();
 
     /// Family of shapes: with AS numbers in columns of their own, or not.
-    SQL_TABLE_TYPE: TableType = words(&["sql_table_type"]).default("original").both().daemons(FLOW);
+    SQL_TABLE_TYPE: TableType = words(&["sql_table_type"]).default("original").both().daemons(FLOW).acts();
 
     /// Certificate authority of the server, for TLS.
-    SQL_CONN_CA_FILE: Option<PathBuf> = path(&["sql_conn_ca_file"]).both().daemons(FLOW);
+    SQL_CONN_CA_FILE: Option<PathBuf> = path(&["sql_conn_ca_file"]).both().daemons(FLOW).acts();
 
     /// Server, or the path of its socket.
-    SQL_HOST: String = text(&["sql_host"]).default("localhost").both().daemons(FLOW);
+    SQL_HOST: String = text(&["sql_host"]).default("localhost").both().daemons(FLOW).acts();
 
     /// Port of the server.
-    SQL_PORT: Option<u16> = port(&["sql_port"]).both().daemons(FLOW);
+    SQL_PORT: Option<u16> = port(&["sql_port"]).both().daemons(FLOW).acts();
 
     /// PostgreSQL: columns of their own types, or texts.
-    SQL_DATA: SqlData = words(&["sql_data"]).default("typed").both().daemons(FLOW);
+    SQL_DATA: SqlData = words(&["sql_data"]).default("typed").both().daemons(FLOW).acts();
 
     /// User that the database knows.
-    SQL_USER: String = text(&["sql_user"]).default("pmacct").both().daemons(FLOW);
+    SQL_USER: String = text(&["sql_user"]).default("pmacct").both().daemons(FLOW).acts();
 
     /// Password of that user.
-    SQL_PASSWD: String = text(&["sql_passwd"]).default("arealsmartpwd").both().daemons(FLOW);
+    SQL_PASSWD: String = text(&["sql_passwd"]).default("arealsmartpwd").both().daemons(FLOW).acts();
 
     /// Seconds between two times of writing.
-    SQL_REFRESH_TIME: Duration = seconds(&["sql_refresh_time"], 1).default("60").both().daemons(FLOW);
+    SQL_REFRESH_TIME: Duration = seconds(&["sql_refresh_time"], 1).default("60").both().daemons(FLOW).acts();
 
     /// Seconds by which writing is shifted.
-    SQL_STARTUP_DELAY: Duration = seconds(&["sql_startup_delay"], 0).default("0").both().daemons(FLOW);
+    SQL_STARTUP_DELAY: Duration = seconds(&["sql_startup_delay"], 0).default("0").both().daemons(FLOW).acts();
 
     /// Writes the columns of the aggregated primitives alone, so that tables may have any shape.
-    SQL_OPTIMIZE_CLAUSES: bool = boolean(&["sql_optimize_clauses"]).default("false").both().daemons(FLOW);
+    SQL_OPTIMIZE_CLAUSES: bool = boolean(&["sql_optimize_clauses"]).default("false").both().daemons(FLOW).acts();
 
     /// Length of time bins.
-    SQL_HISTORY: Option<Span> = span(&["sql_history"]).both().daemons(FLOW);
+    SQL_HISTORY: Option<Span> = span(&["sql_history"]).both().daemons(FLOW).acts();
 
     /// Seconds by which the start of time bins is moved back.
-    SQL_HISTORY_OFFSET: Duration = seconds(&["sql_history_offset"], 0).default("0").both().daemons(FLOW);
+    SQL_HISTORY_OFFSET: Duration = seconds(&["sql_history_offset"], 0).default("0").both().daemons(FLOW).acts();
 
     /// Letters (m, h, d, w, M) that align time bins.
-    SQL_HISTORY_ROUNDOFF: Option<String> = text(&["sql_history_roundoff"]).both().daemons(FLOW);
+    SQL_HISTORY_ROUNDOFF: Option<String> = text(&["sql_history_roundoff"]).both().daemons(FLOW).acts();
 
     /// Server that takes the data when the first one fails; a file, for sqlite3.
     SQL_BACKUP_HOST: Option<String> = text(&["sql_backup_host", "sql_recovery_backup_host"]).both().daemons(FLOW)
-        .legacy();
+        .legacy().acts();
 
     /// Character between the values of COPY.
-    SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW);
+    SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW).acts();
 
     /// Bounded the processes that write at a time.
     SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)
         .needless("one writer per plugin takes table after table");
 
     /// Program that is run after writing.
-    SQL_TRIGGER_EXEC: Option<String> = text(&["sql_trigger_exec"]).both().daemons(FLOW);
+    SQL_TRIGGER_EXEC: Option<String> = text(&["sql_trigger_exec"]).both().daemons(FLOW).acts();
 
     /// Does not wait for that program.
-    SQL_TRIGGER_EXEC_ASYNC: bool = boolean(&["sql_trigger_exec_async"]).default("false").both().daemons(FLOW);
+    SQL_TRIGGER_EXEC_ASYNC: bool = boolean(&["sql_trigger_exec_async"]).default("false").both().daemons(FLOW).acts();
 
     /// Length of time between two runs of that program.
-    SQL_TRIGGER_TIME: Option<Span> = span(&["sql_trigger_time"]).both().daemons(FLOW);
+    SQL_TRIGGER_TIME: Option<Span> = span(&["sql_trigger_time"]).both().daemons(FLOW).acts();
 
     /// Sizes the table of aggregates: at ten times as many aggregates it is written before its time.
     SQL_CACHE_ENTRIES: u32 = integer(&["sql_cache_entries"], 1, u32::MAX as i128).default("32771").both()
-        .daemons(FLOW);
+        .daemons(FLOW).acts();
 
     /// Inserts without trying an update first.
-    SQL_DONT_TRY_UPDATE: bool = boolean(&["sql_dont_try_update"]).default("false").both().daemons(FLOW);
+    SQL_DONT_TRY_UPDATE: bool = boolean(&["sql_dont_try_update"]).default("false").both().daemons(FLOW).acts();
 
     /// Conditions, as `name=number`, that aggregates must meet to be written.
-    SQL_PREPROCESS: Option<Vec<String>> = list(&["sql_preprocess"]).both().daemons(FLOW);
+    SQL_PREPROCESS: Option<Vec<String>> = list(&["sql_preprocess"]).both().daemons(FLOW).acts();
 
     /// Whether one condition is enough or all must be met.
-    SQL_PREPROCESS_TYPE: PreprocessType = words(&["sql_preprocess_type"]).default("any").both().daemons(FLOW);
+    SQL_PREPROCESS_TYPE: PreprocessType = words(&["sql_preprocess_type"]).default("any").both().daemons(FLOW).acts();
 
     /// Octets of one statement that inserts several rows; 0 for a statement each.
-    SQL_MULTI_VALUES: u64 = bytes(&["sql_multi_values"], 0).default("0").both().daemons(FLOW);
+    SQL_MULTI_VALUES: u64 = bytes(&["sql_multi_values"], 0).default("0").both().daemons(FLOW).acts();
 
     /// Lock that is held while writing.
-    SQL_LOCKING_STYLE: LockingStyle = words(&["sql_locking_style"]).default("table").both().daemons(FLOW);
+    SQL_LOCKING_STYLE: LockingStyle = words(&["sql_locking_style"]).default("table").both().daemons(FLOW).acts();
 
     /// PostgreSQL: writes by COPY instead of INSERT.
-    SQL_USE_COPY: bool = boolean(&["sql_use_copy"]).default("false").both().daemons(FLOW);
+    SQL_USE_COPY: bool = boolean(&["sql_use_copy"]).default("false").both().daemons(FLOW).acts();
 
     /// Writes protocols as numbers.
-    SQL_NUM_PROTOS: bool = boolean(&["sql_num_protos"]).default("false").both().daemons(FLOW);
+    SQL_NUM_PROTOS: bool = boolean(&["sql_num_protos"]).default("false").both().daemons(FLOW).acts();
 
     /// Writes addresses as numbers.
-    SQL_NUM_HOSTS: bool = boolean(&["sql_num_hosts"]).default("false").both().daemons(FLOW);
+    SQL_NUM_HOSTS: bool = boolean(&["sql_num_hosts"]).default("false").both().daemons(FLOW).acts();
 }

@@ -30,6 +30,8 @@ pub(crate) enum PluginKind {
     Print(plugins::print::Settings),
     /// Keeps them, and answers questions.
     Memory(plugins::memory::Settings),
+    /// Writes them to a server or a database.
+    Store(Box<plugins::store::Settings>, plugins::store::Target),
 }
 
 impl PluginKind {
@@ -38,6 +40,7 @@ impl PluginKind {
         match self {
             Self::Print(_) => "print",
             Self::Memory(_) => "memory",
+            Self::Store(settings, _) => settings.kind,
         }
     }
 }
@@ -434,11 +437,17 @@ fn plugin_settings(
             style,
             files: sink::files(plugin, problems),
         }),
+        #[cfg(feature = "sql")]
+        config::PluginKind::Sqlite3 => {
+            let kind = sql::Settings::read(plugin, problems);
+            let settings = plugins::store::Settings::read(plugin, kind.variables(), problems);
+            PluginKind::Store(Box::new(settings), plugins::store::Target::Sql(Box::new(kind)))
+        }
         other => {
             problems.warn(
                 &plugin.origin,
                 format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
-                Some("memory and print are".to_owned()),
+                Some("memory, print and sqlite3 are.".to_owned()),
             );
             return None;
         }

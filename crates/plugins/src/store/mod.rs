@@ -10,10 +10,12 @@
 
 mod purges;
 mod settings;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use settings::{Settings, SpoolSettings};
+pub use target::Target;
 
 use crate::outlet::{Event, Inlet, Woken};
 use crate::preprocess::Preprocess;

@@ -1,0 +1,362 @@
+//! From tables of aggregates to rows of a database.
+
+use crate::columns::{self, COLUMNS, Shape, Spec, Type};
+use crate::rows::{Builder, Column, Form, Head, Role, Value};
+use crate::settings::Settings;
+use aggregate::{Aggregate, Table};
+use delivery::Sum;
+use encode::names::{Name, Template};
+use encode::protocols;
+use encode::value::{self, Values};
+use flow::address;
+use flow::kind::Kind;
+use flow::schema::{At, Combine, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::strings::Strings;
+use foldhash::HashMap;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Octets at which a parcel is closed.
+const PARCEL: usize = 1 << 20;
+
+/// Where a column's value comes from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// From the aggregate, by its kind.
+    Row(Kind, At),
+    /// The microseconds of a time.
+    Residual(At),
+    /// The time of the purge.
+    Now,
+    /// Nothing is aggregated there.
+    StandIn(StandIn),
+}
+
+/// What stands where nothing is aggregated.
+#[derive(Clone, Copy, Debug)]
+enum StandIn {
+    Zero,
+    Address,
+    Protocol,
+    Text(&'static str),
+}
+
+/// A writer of rows, compiled for one plugin.
+#[derive(Debug)]
+pub struct Encoder {
+    table: Name,
+    create: Option<Name>,
+    columns: Vec<Column>,
+    origins: Vec<Origin>,
+    /// Where keys have the start of their bin.
+    bin: Option<usize>,
+    look: Look,
+    values: Values,
+    text: Vec<u8>,
+    /// Tables of the last purge.
+    written: Vec<String>,
+}
+
+/// What the settings decide about values.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// Times are numbers.
+    since_epoch: bool,
+    /// Times have no fractions.
+    whole_seconds: bool,
+    /// Protocols are numbers.
+    num_protos: bool,
+    /// What stands for an address that is not there.
+    no_address: Value<'static>,
+}
+
+/// What of a plugin's aggregates does not fit its shape of tables, and what would.
+///
+/// # Errors
+/// The message.
+pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
+    if settings.optimize {
+        return Ok(());
+    }
+    let names = aggregated(schema);
+    let shape = Shape::of(settings, &names);
+    let lacks = names.iter().find_map(|name| Some(((*name).to_owned(), shape.lacks(name)?)));
+    let shares = || {
+        let side = ["src", "dst"].into_iter().find(|side| shape.ases_in_addresses() && shares(&names, side))?;
+        Some((format!("as_{side} beside ip_{side}"), 6))
+    };
+    match lacks.or_else(shares) {
+        None => Ok(()),
+        Some((column, version)) => Err(format!(
+            "aggregate[{name}]: The accounting of {column} requires SQL table v{version}. Set sql_table_version[{name}] \
+             to {version}, or sql_optimize_clauses[{name}] to true.",
+            name = settings.name
+        )),
+    }
+}
+
+/// True when an AS number and an address want the same column.
+fn shares(names: &[&str], side: &str) -> bool {
+    names.contains(&format!("as_{side}").as_str()) && names.contains(&format!("ip_{side}").as_str())
+}
+
+/// Names of the columns that are aggregated.
+fn aggregated(schema: &Schema) -> Vec<&'static str> {
+    schema.columns.iter().filter_map(|column| Some(columns::of_json(&column.json)?.1.name)).collect()
+}
+
+impl Encoder {
+    /// Compiles a writer.
+    pub fn new(settings: &Settings, schema: &Schema) -> Self {
+        let names = aggregated(schema);
+        let shape = Shape::of(settings, &names);
+        let ases = shape.ases_in_addresses()
+            && !settings.optimize
+            && names.iter().any(|name| matches!(*name, "as_src" | "as_dst"))
+            && !names.iter().any(|name| matches!(*name, "ip_src" | "ip_dst"));
+        let default = shape.table(ases);
+        let bind = |template: &Template| {
+            template.bind(schema, settings.style.zone.clone(), settings.refresh, settings.history)
+        };
+        let table = settings.table.clone().or_else(|| Template::parse(&default).ok());
+        let mut encoder = Self {
+            table: bind(&table.unwrap_or_default()),
+            create: settings.create.as_ref().map(bind),
+            columns: Vec::new(),
+            origins: Vec::new(),
+            bin: schema.bin,
+            look: Look {
+                since_epoch: settings.since_epoch,
+                whole_seconds: settings.style.whole_seconds,
+                num_protos: settings.style.num_protos,
+                no_address: match shape.has_address_type() {
+                    true => Value::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                    false => Value::Text(""),
+                },
+            },
+            values: Values::new(&settings.style),
+            text: Vec::new(),
+            written: Vec::new(),
+        };
+        encoder.compile(settings, &shape, schema);
+        encoder
+    }
+
+    /// Takes over the columns in the order of statements: those that are aggregated, the user's own, then stand-ins.
+    fn compile(&mut self, settings: &Settings, shape: &Shape, schema: &Schema) {
+        let moved = |name: &'static str| match name {
+            "as_src" if shape.ases_in_addresses() && !settings.optimize => "ip_src",
+            "as_dst" if shape.ases_in_addresses() && !settings.optimize => "ip_dst",
+            name => name,
+        };
+        let mut there: Vec<&str> = Vec::new();
+        let is_counter = |spec: &Spec| matches!(spec.ty, Type::Packets | Type::Bytes);
+        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec)) {
+            let Some(column) = schema.columns.iter().find(|column| column.json == spec.json) else { continue };
+            let combine = match column.at {
+                At::Value(at) => schema.values.get(at).map(|value| value.combine),
+                _ => None,
+            };
+            let role = match (spec.ty, combine) {
+                (Type::Updated, _) => Role::Updated,
+                (_, Some(Combine::Or)) => Role::Or,
+                (_, Some(Combine::Min)) => Role::Least,
+                (_, Some(Combine::Max)) => Role::Greatest,
+                (_, Some(Combine::Sum)) => Role::Sum,
+                (_, None) => Role::Key,
+            };
+            let origin = match spec.ty {
+                Type::Updated => Origin::Now,
+                Type::Residual => Origin::Residual(column.at),
+                _ => Origin::Row(column.kind, column.at),
+            };
+            let target = columns::named(moved(spec.name)).unwrap_or(spec);
+            there.push(target.name);
+            self.push(shape.name(target).into(), role, form(spec.ty, settings), origin);
+        }
+        let is_known = |json: &str| columns::of_json(json).is_some() || json == "mpls_vpn_rd_origin";
+        for column in schema.columns.iter().filter(|column| !is_known(&column.json)) {
+            self.push(column.json.clone(), Role::Key, Form::Plain, Origin::Row(column.kind, column.at));
+        }
+        if !settings.optimize {
+            for spec in shape.columns().filter(|spec| !is_counter(spec) && !there.contains(&spec.name)) {
+                let role = if spec.ty == Type::Flags { Role::Or } else { Role::Key };
+                let origin = Origin::StandIn(stand_in(spec));
+                self.push(shape.name(spec).into(), role, form(spec.ty, settings), origin);
+            }
+        }
+        for spec in COLUMNS.iter().filter(|spec| is_counter(spec)) {
+            let column = schema.columns.iter().find(|column| column.json == spec.json);
+            let origin = match column {
+                Some(column) => Origin::Row(Kind::Counter, column.at),
+                None if !settings.optimize && shape.has(spec.name) => Origin::StandIn(StandIn::Zero),
+                None => continue,
+            };
+            self.push(shape.name(spec).into(), Role::Sum, Form::Plain, origin);
+        }
+    }
+
+    fn push(&mut self, name: Cow<'static, str>, role: Role, form: Form, origin: Origin) {
+        self.columns.push(Column { name: name.into_owned(), role, form });
+        self.origins.push(origin);
+    }
+
+    /// What rows have in common when their table does not depend on them: for the check at the start. `now` is in
+    /// seconds since 1970.
+    pub fn head(&self, now: u64) -> Option<Head> {
+        (!self.table.depends_on_record() && !self.table.has_time()).then(|| self.head_for(now, None))
+    }
+
+    fn head_for(&self, seconds: u64, row: Option<&Aggregate<'_>>) -> Head {
+        Head {
+            table: self.table.fill(seconds, row),
+            create: self.create.as_ref().map(|create| create.fill(seconds, row)),
+            columns: self.columns.clone(),
+        }
+    }
+
+    /// The tables that the last purge wrote to.
+    pub fn written(&self) -> &[String] {
+        &self.written
+    }
+
+    /// Cuts a table into bodies of parcels, each of rows for one table of the database. `now` is the time of the purge,
+    /// seconds since 1970.
+    pub fn encode(&mut self, table: &Table, now: u64, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        let by_bin = self.table.has_time().then_some(self.bin).flatten();
+        let mut builders: Vec<Builder> = Vec::new();
+        let mut numbers: HashMap<Vec<u8>, usize> = HashMap::default();
+        let mut key = Vec::new();
+        self.written.clear();
+        let several = by_bin.is_some() || self.table.depends_on_record();
+        for row in table.iter() {
+            let bin = by_bin.map(|at| u64::from_be_bytes(value::octets(&row, At::Key(at))));
+            let number = if several {
+                key.clear();
+                key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
+                self.table.key(&mut key, &row);
+                numbers.get(&key).copied()
+            } else {
+                (!builders.is_empty()).then_some(0)
+            };
+            let number = number.unwrap_or_else(|| {
+                let head = self.head_for(bin.unwrap_or(now), Some(&row));
+                self.written.push(head.table.clone());
+                builders.push(Builder::new(&head));
+                if several {
+                    numbers.insert(key.clone(), builders.len() - 1);
+                }
+                builders.len() - 1
+            });
+            let Some(builder) = builders.get_mut(number) else { continue };
+            self.row(builder, &row, table.strings(), now);
+            if builder.size() >= PARCEL {
+                let (count, sum) = (builder.count(), builder.sum());
+                emit(builder.take(), count, sum);
+            }
+        }
+        for mut builder in builders.into_iter().filter(|builder| builder.count() > 0) {
+            let (count, sum) = (builder.count(), builder.sum());
+            emit(builder.take(), count, sum);
+        }
+    }
+
+    fn row(&mut self, builder: &mut Builder, row: &Aggregate<'_>, strings: &Strings, now: u64) {
+        let packets = row.values.get(VALUE_PACKETS).copied().unwrap_or(0);
+        let octets = row.values.get(VALUE_OCTETS).copied().unwrap_or(0);
+        builder.row(packets, octets);
+        let Self { origins, look, values, text, .. } = self;
+        for origin in origins {
+            match *origin {
+                Origin::Row(kind, at) => match look.plain(kind, at, row) {
+                    Some(value) => builder.value(value),
+                    None => {
+                        text.clear();
+                        values.write(text, kind, at, row, strings, now);
+                        builder.value(Value::Text(&clean(text)));
+                    }
+                },
+                Origin::Residual(at) => builder.value(Value::Number(look.micros(at, row) % 1_000_000)),
+                Origin::Now => builder.value(look.time(now)),
+                Origin::StandIn(stand_in) => builder.value(match stand_in {
+                    StandIn::Zero => Value::Number(0),
+                    StandIn::Address => Value::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                    StandIn::Protocol if look.num_protos => Value::Number(0),
+                    StandIn::Protocol => Value::Text(protocols::name(0).unwrap_or("0")),
+                    StandIn::Text(text) => Value::Text(text),
+                }),
+            }
+        }
+    }
+}
+
+impl Look {
+    /// A value that is not put together as text.
+    #[inline]
+    fn plain(&self, kind: Kind, at: At, row: &Aggregate<'_>) -> Option<Value<'static>> {
+        Some(match kind {
+            Kind::Counter | Kind::TcpFlags | Kind::TunnelTcpFlags => Value::Number(value::value(row, at)),
+            Kind::U8 | Kind::FwdStatus => Value::Number(u64::from(value::octets::<1>(row, at)[0])),
+            Kind::U16 => Value::Number(u64::from(u16::from_be_bytes(value::octets(row, at)))),
+            Kind::U32 => Value::Number(u64::from(u32::from_be_bytes(value::octets(row, at)))),
+            Kind::U64 => Value::Number(u64::from_be_bytes(value::octets(row, at))),
+            Kind::Real => Value::Real(f64::from_be_bytes(value::octets(row, at))),
+            Kind::Mac => Value::Mac(value::octets(row, at)),
+            Kind::Ip => address::address(&value::octets(row, at)).map_or(self.no_address, Value::Address),
+            Kind::Proto => {
+                let [protocol] = value::octets(row, at);
+                match protocols::name(protocol) {
+                    Some(name) if !self.num_protos => Value::Text(name),
+                    // A number in a column of names is a text.
+                    None if !self.num_protos => return None,
+                    _ => Value::Number(u64::from(protocol)),
+                }
+            }
+            Kind::Time => self.time(self.micros(at, row) / 1_000_000),
+            Kind::StampInserted => self.time(u64::from_be_bytes(value::octets(row, at))),
+            _ => return None,
+        })
+    }
+
+    fn time(&self, seconds: u64) -> Value<'static> {
+        match self.since_epoch {
+            true => Value::Number(seconds),
+            false => Value::Time(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        }
+    }
+
+    fn micros(&self, at: At, row: &Aggregate<'_>) -> u64 {
+        let micros = match at {
+            At::Value(_) => value::value(row, at),
+            _ => u64::from_be_bytes(value::octets(row, at)),
+        };
+        if self.whole_seconds { micros / 1_000_000 * 1_000_000 } else { micros }
+    }
+}
+
+fn form(ty: Type, settings: &Settings) -> Form {
+    match ty {
+        Type::Time | Type::Inserted | Type::Updated if !settings.since_epoch => Form::Time,
+        Type::Address => Form::Address,
+        Type::Mac => Form::Mac,
+        _ => Form::Plain,
+    }
+}
+
+fn stand_in(spec: &Spec) -> StandIn {
+    match spec.ty {
+        Type::Address => StandIn::Address,
+        // As tables have had it ever since.
+        Type::Mac => StandIn::Text("0:0:0:0:0:0"),
+        Type::Protocol => StandIn::Protocol,
+        Type::Char(16) => StandIn::Text("unknown"),
+        Type::Char(_) | Type::Varchar(_) | Type::Country | Type::Roa => StandIn::Text(""),
+        _ => StandIn::Zero,
+    }
+}
+
+/// A text as databases take it: UTF-8 without octets of zero.
+fn clean(text: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(text);
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text }
+}

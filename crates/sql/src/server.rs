@@ -1,0 +1,172 @@
+//! A database server, and a second one that stands in for it.
+//!
+//! What fails at the primary server goes to the backup (`sql_backup_host`), and so does the rest of that purge. The next
+//! purge begins at the primary again. One thing never moves: a parcel whose COMMIT was sent and not answered. Only
+//! the server that it was sent to knows what became of it, so it waits there.
+
+use crate::rows::Rows;
+use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use tracing::warn;
+
+/// One server.
+pub(crate) trait Server: Send {
+    /// Its address, for messages.
+    fn address(&self) -> &str;
+
+    /// Connects unless connected, and checks the table that is known from the start.
+    fn open(&mut self) -> Result<(), Fault>;
+
+    /// Writes what the receipt does not have yet; connects if need be.
+    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault>;
+
+    /// The parcel that may or may not have been committed.
+    fn in_doubt(&self) -> Option<ParcelId>;
+
+    /// Ends the connection.
+    fn close(&mut self);
+}
+
+/// The server and its backup.
+pub(crate) struct Servers<S> {
+    primary: S,
+    backup: Option<S>,
+    /// The purge whose rows go to the backup.
+    away: Option<u64>,
+}
+
+impl<S: Server> Servers<S> {
+    pub(crate) fn new(primary: S, backup: Option<S>) -> Self {
+        Self { primary, backup, away: None }
+    }
+}
+
+impl<S: Server> Backend for Servers<S> {
+    fn open(&mut self) -> Result<(), Fault> {
+        match (self.away, &mut self.backup) {
+            // The primary is asked again when a new purge comes, not before each parcel of this one.
+            (Some(_), Some(backup)) => backup.open(),
+            (None, Some(backup)) => match self.primary.open() {
+                Err(Fault::Down(what)) => backup.open().map_err(|fault| both(what, fault)),
+                opened => opened,
+            },
+            (_, None) => self.primary.open(),
+        }
+    }
+
+    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of rows".to_owned()))?;
+        if self.away.is_some_and(|purge| purge != parcel.purge) {
+            self.away = None;
+        }
+        let Some(backup) = &mut self.backup else {
+            return self.primary.write(parcel, &rows, receipt);
+        };
+        if self.away.is_some() {
+            return backup.write(parcel, &rows, receipt);
+        }
+        match self.primary.write(parcel, &rows, receipt) {
+            Err(Fault::Down(what)) if self.primary.in_doubt() != Some(parcel.id) => {
+                warn!(
+                    "{} does not take parcel {}, {} takes this purge: {what}",
+                    self.primary.address(),
+                    parcel.id,
+                    backup.address()
+                );
+                self.away = Some(parcel.purge);
+                backup.write(parcel, &rows, receipt).map_err(|fault| both(what, fault))
+            }
+            written => written,
+        }
+    }
+
+    fn close(&mut self) {
+        self.primary.close();
+        if let Some(backup) = &mut self.backup {
+            backup.close();
+        }
+    }
+}
+
+/// The fault of the backup, after one of the primary.
+fn both(what: String, backup: Fault) -> Fault {
+    match backup {
+        Fault::Down(backup) => Fault::Down(format!("{what}; sql_backup_host: {backup}")),
+        Fault::Configuration { what: backup, .. } => {
+            Fault::Configuration { key: "sql_backup_host", what: format!("{backup}; before: {what}") }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Builder, Head};
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    /// A server that answers as told, and writes down what it was asked.
+    struct Told {
+        name: &'static str,
+        answers: VecDeque<Result<(), Fault>>,
+        doubt: Option<ParcelId>,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Server for Told {
+        fn address(&self) -> &str {
+            self.name
+        }
+        fn open(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+        fn write(&mut self, parcel: &Parcel, _: &Rows<'_>, _: &mut Receipt) -> Result<(), Fault> {
+            self.asked.lock().unwrap().push(format!("{}{}", self.name, parcel.id.number));
+            self.answers.pop_front().unwrap_or(Ok(()))
+        }
+        fn in_doubt(&self) -> Option<ParcelId> {
+            self.doubt
+        }
+        fn close(&mut self) {}
+    }
+
+    fn parcel(number: u64, purge: u64) -> Parcel {
+        let head = Head { table: "t".to_owned(), create: None, columns: Vec::new() };
+        let body = Builder::new(&head).take();
+        Parcel { id: ParcelId { run: 1, number }, purge, items: 0, sum: delivery::Sum::default(), body }
+    }
+
+    fn servers(answers: Vec<Result<(), Fault>>, doubt: Option<ParcelId>) -> (Servers<Told>, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let told = |name, answers, doubt| Told { name, answers, doubt, asked: Arc::clone(&asked) };
+        let servers = Servers::new(told("p", answers.into(), doubt), Some(told("b", VecDeque::new(), None)));
+        (servers, asked)
+    }
+
+    #[test]
+    fn the_rest_of_a_purge_goes_to_the_backup() {
+        let (mut servers, asked) = servers(vec![Ok(()), Err(Fault::Down("gone".to_owned()))], None);
+        for (number, purge) in [(1, 1), (2, 2), (3, 2), (4, 3)] {
+            servers.deliver(&parcel(number, purge), &mut Receipt::new(0)).unwrap();
+        }
+        assert_eq!(*asked.lock().unwrap(), ["p1", "p2", "b2", "b3", "p4"]);
+    }
+
+    #[test]
+    fn what_may_be_committed_does_not_move() {
+        let down = Fault::Down("gone".to_owned());
+        let doubt = parcel(1, 1).id;
+        let (mut servers, asked) = servers(vec![Err(down.clone()), Err(down.clone())], Some(doubt));
+        assert_eq!(servers.deliver(&parcel(1, 1), &mut Receipt::new(0)), Err(down));
+        assert_eq!(servers.deliver(&parcel(2, 1), &mut Receipt::new(0)), Ok(()));
+        assert_eq!(*asked.lock().unwrap(), ["p1", "p2", "b2"]);
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_told_rather_than_avoided() {
+        let wrong = Fault::Configuration { key: "sql_table", what: "no".to_owned() };
+        let (mut servers, asked) = servers(vec![Err(wrong.clone())], None);
+        assert_eq!(servers.deliver(&parcel(1, 1), &mut Receipt::new(0)), Err(wrong));
+        assert_eq!(*asked.lock().unwrap(), ["p1"]);
+    }
+}
