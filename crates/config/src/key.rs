@@ -99,6 +99,12 @@ impl Place {
     /// Counter samples of sFlow.
     pub const SFACCTD_COUNTER: Self = Self("sfacctd_counter_");
 
+    /// False for owners that this version lacks: their keys are known, and have no effect yet.
+    #[must_use]
+    pub fn is_there(self) -> bool {
+        self == Self::PLUGIN
+    }
+
     /// The daemons that have such an owner; `None` for the plain name, whose daemons the key itself says.
     #[must_use]
     pub fn daemons(self) -> Option<Daemons> {

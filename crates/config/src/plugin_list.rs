@@ -37,6 +37,17 @@ impl PluginKind {
         (0..Self::WORDS.len()).filter_map(Self::at)
     }
 
+    /// True for the plugins that read the setting of that slot.
+    pub(crate) fn has_target(self, slot: &str) -> bool {
+        match self {
+            Self::Memory | Self::Nfprobe | Self::Sfprobe | Self::Tee => false,
+            Self::Print => slot == "sql_table",
+            Self::Sqlite3 => matches!(slot, "sql_table" | "sql_db"),
+            Self::Kafka => matches!(slot, "sql_table" | "sql_host"),
+            Self::Mysql | Self::Pgsql | Self::Amqp => true,
+        }
+    }
+
     /// Whether the name of a key says that it is meant for plugins of this type.
     pub(crate) fn owns(self, key: &str) -> bool {
         let prefix = match self {

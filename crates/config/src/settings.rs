@@ -137,8 +137,12 @@ pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problem
         // Their names may stand between brackets, but nothing feeds them here.
         resolver.config.plugins.clear();
     }
+    resolver.tell_inherited();
     resolver.config
 }
+
+/// Slots that name the one thing that a plugin writes to: keys of other plugins rarely mean it.
+const TARGETS: &[&str] = &["sql_table", "sql_db", "sql_host", "sql_port", "sql_user", "sql_passwd"];
 
 /// Every name of every key.
 static NAMES: LazyLock<HashMap<String, (&'static dyn AnyKey, Place)>> = LazyLock::new(|| {
@@ -317,7 +321,8 @@ impl Resolver<'_> {
             self.problems.warn(origin, format!("{key} has no effect in {daemon}."), None);
             return;
         }
-        match row.state {
+        let state = if place.is_there() || row.state != State::Acts { row.state } else { State::NotYet };
+        match state {
             // `sql_refresh_time` is read by the print plugin, too.
             State::NotYet if place == Place::PLUGIN && ACTING.contains(row.slot()) => {}
             State::NotYet => {
@@ -366,6 +371,27 @@ impl Resolver<'_> {
                 write(&mut self.config.core, None);
                 for plugin in &mut self.config.plugins {
                     write(&mut plugin.record, Some((&plugin.name, plugin.kind)));
+                }
+            }
+        }
+    }
+
+    /// Says where a plugin writes to what a key of another plugin names, when that other plugin is there: the two share
+    /// a setting, and a line without brackets sets both.
+    fn tell_inherited(&mut self) {
+        let plugins = &self.config.plugins;
+        for plugin in plugins {
+            for ((slot, _), setting) in &plugin.record {
+                let other = plugins.iter().find(|other| other.kind.owns(setting.key));
+                if let Some(other) = other.filter(|_| TARGETS.contains(slot) && !plugin.kind.owns(setting.key))
+                    && plugin.kind.has_target(slot)
+                {
+                    let what = format!(
+                        "{} is meant for '{}', and plugin '{}' takes it, too: they are one setting.",
+                        setting.key, other.name, plugin.name
+                    );
+                    let hint = Some(format!("Name the plugin: {}[{}].", setting.key, other.name));
+                    self.problems.warn(&setting.origin, what, hint);
                 }
             }
         }

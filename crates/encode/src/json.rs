@@ -35,7 +35,7 @@ pub struct Json {
 
 /// The steps of a row.
 #[derive(Clone, Debug, Default)]
-struct Plan {
+pub(crate) struct Plan {
     /// The constant octets of all steps, and of the end.
     constant: Vec<u8>,
     steps: Vec<Step>,
@@ -52,9 +52,11 @@ struct Step {
 
 /// How a value differs from its plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Plain,
     Escaped,
+    /// A number whose highest bit is its sign, which only Avro has.
+    Signed,
     LabelMap,
     Words,
     LabelArray,
@@ -72,6 +74,11 @@ impl Json {
             events: Events::new(schema),
             values: Values::new(style),
         }
+    }
+
+    /// A writer with plans of somebody else's making.
+    pub(crate) fn with_plans(schema: &Schema, style: &Style, with_counters: Plan, without: Plan) -> Self {
+        Self { with_counters, without, events: Events::new(schema), values: Values::new(style) }
     }
 
     /// Writes one object, without a newline. `strings` are those of the row's table; `flush` is the time of the
@@ -94,50 +101,87 @@ impl Json {
 
 impl Plan {
     fn new(columns: &[Column], style: &Style, frame: Frame<'_>, counters: bool) -> Self {
-        let mut plan = Self { constant: vec![b'{'], steps: Vec::new() };
+        let mut plan = Self::object();
         if frame.event_type {
             plan.constant.extend_from_slice(b"\"event_type\": \"purge\"");
         }
         for column in columns.iter().filter(|column| counters || column.kind != Kind::Counter) {
             plan.name(&column.json);
             let form = form(column.kind, style);
-            let quoted = is_text(column.kind) && matches!(form, Form::Plain | Form::Escaped | Form::StatusWords);
-            if quoted {
-                plan.constant.push(b'"');
-            }
-            plan.steps.push(Step { end: plan.constant.len(), form, kind: column.kind, at: column.at });
-            if quoted {
-                plan.constant.push(b'"');
-            }
+            plan.value(column, form, is_text(column.kind) && form.is_bare());
         }
         if let Some(writer_id) = frame.writer_id {
             plan.name("writer_id");
-            plan.constant.push(b'"');
-            value::escaped(&mut plan.constant, writer_id.as_bytes());
-            plan.constant.push(b'"');
+            plan.text(writer_id);
         }
-        plan.constant.push(b'}');
+        plan.end_object();
         plan
     }
 
-    fn name(&mut self, name: &str) {
-        if self.constant.len() > 1 || !self.steps.is_empty() {
+    /// A plan that has opened its object.
+    pub(crate) fn object() -> Self {
+        Self { constant: vec![b'{'], steps: Vec::new() }
+    }
+
+    /// The name of the next member, behind a comma where one is due.
+    pub(crate) fn name(&mut self, name: &str) {
+        if self.constant.last() != Some(&b'{') {
             self.constant.extend_from_slice(b", ");
         }
+        self.text(name);
+        self.constant.extend_from_slice(b": ");
+    }
+
+    /// A text that is the same in all rows, in quotes.
+    pub(crate) fn text(&mut self, text: &str) {
         self.constant.push(b'"');
-        value::escaped(&mut self.constant, name.as_bytes());
-        self.constant.extend_from_slice(b"\": ");
+        value::escaped(&mut self.constant, text.as_bytes());
+        self.constant.push(b'"');
+    }
+
+    /// The value of a column.
+    pub(crate) fn value(&mut self, column: &Column, form: Form, quoted: bool) {
+        if quoted {
+            self.constant.push(b'"');
+        }
+        self.steps.push(Step { end: self.constant.len(), form, kind: column.kind, at: column.at });
+        if quoted {
+            self.constant.push(b'"');
+        }
+    }
+
+    /// A value that is absent in all rows.
+    pub(crate) fn null(&mut self) {
+        self.constant.extend_from_slice(b"null");
+    }
+
+    /// Opens an object in the object.
+    pub(crate) fn begin_object(&mut self) {
+        self.constant.push(b'{');
+    }
+
+    /// Ends the innermost object.
+    pub(crate) fn end_object(&mut self) {
+        self.constant.push(b'}');
     }
 }
 
-fn form(kind: Kind, style: &Style) -> Form {
+impl Form {
+    /// True for forms that write the inside of a value only: texts need quotes around them.
+    pub(crate) fn is_bare(self) -> bool {
+        matches!(self, Self::Plain | Self::Escaped | Self::StatusWords)
+    }
+}
+
+/// How values of that kind are written.
+pub(crate) fn form(kind: Kind, style: &Style) -> Form {
     match kind {
         Kind::Label if style.label_as_map => Form::LabelMap,
         Kind::AsPath if style.as_path_as_array => Form::Words,
         Kind::Communities if style.comms_as_array => Form::Words,
         Kind::Labels if style.mpls_label_stack_as_array => Form::LabelArray,
         Kind::Segments => Form::SegmentArray,
-        Kind::TcpFlags if style.tcpflags_as_array => Form::FlagArray,
+        Kind::TcpFlags | Kind::TunnelTcpFlags if style.tcpflags_as_array => Form::FlagArray,
         Kind::FwdStatus if style.fwd_status_as_string => Form::StatusWords,
         kind if value::is_free_text(kind) => Form::Escaped,
         _ => Form::Plain,
@@ -156,11 +200,15 @@ fn is_text(kind: Kind) -> bool {
 fn special(out: &mut Vec<u8>, form: Form, step: &Step, row: &Aggregate<'_>, strings: &Strings) {
     let text = value::text(row, step.at, strings);
     match form {
-        Form::LabelMap => label_map(out, text),
-        Form::Words => {
-            let words = text.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
-            array(out, words, value::escaped);
+        Form::Signed => {
+            let number = value::signed(row, step.kind, step.at);
+            if number < 0 {
+                out.push(b'-');
+            }
+            decimal(out, number.unsigned_abs());
         }
+        Form::LabelMap => label_map(out, text),
+        Form::Words => array(out, value::words(text), value::escaped),
         Form::LabelArray => array(out, value::labels(text).enumerate(), |out, (position, label)| {
             decimal(out, position as u64);
             out.push(b'-');
@@ -202,19 +250,11 @@ fn array<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, write: impl Fn(&m
     out.push(b']');
 }
 
-/// Writes a label `key%value,key2%value2` as an object. Of equal keys the last one counts.
+/// Writes a label as an object.
 fn label_map(out: &mut Vec<u8>, label: &[u8]) {
-    let pair = |part: &[u8]| {
-        let at = part.iter().position(|octet| *octet == b'%').unwrap_or(part.len());
-        (part[..at].to_vec(), part.get(at + 1..).unwrap_or_default().to_vec())
-    };
-    let pairs: Vec<_> = label.split(|octet| *octet == b',').filter(|part| !part.is_empty()).map(pair).collect();
     out.push(b'{');
     let start = out.len();
-    for (number, (key, value)) in pairs.iter().enumerate() {
-        if pairs.iter().skip(number + 1).any(|(later, _)| later == key) {
-            continue;
-        }
+    for (key, value) in value::label_pairs(label) {
         out.extend_from_slice(if out.len() > start { b", \"".as_slice() } else { b"\"" });
         value::escaped(out, key);
         out.extend_from_slice(b"\": \"");
@@ -345,7 +385,7 @@ mod tests {
         assert_eq!(
             text,
             "{\"event_type\": \"purge\", \"label\": {}, \"class\": \"unknown\", \"tcp_flags\": [], \
-             \"fwd_status\": \"UNKNOWN Unclassified\", \"tunnel_tcp_flags\": \"0\", \"packets\": 0, \"bytes\": 0}"
+             \"fwd_status\": \"UNKNOWN Unclassified\", \"tunnel_tcp_flags\": [], \"packets\": 0, \"bytes\": 0}"
         );
     }
 }

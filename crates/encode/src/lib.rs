@@ -1,4 +1,4 @@
-//! Aggregates as text: JSON, CSV, formatted columns, and the names of the files that hold them.
+//! Aggregates as octets: JSON, CSV, formatted columns, Avro, and the names of the files that hold them.
 //!
 //! Everything here is compiled once per plugin from its [`flow::schema::Schema`] and its [`Style`], and then
 //! writes rows into a buffer of the caller: no files, no clocks, no allocation per row.
@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`json`] | one object a row, also for message brokers and the client |
 //! | [`columns`] | CSV and formatted rows with their title line |
+//! | [`avro`] | records, their schema, and files of them |
 //! | [`markers`] | what stands before and after the rows of a purge |
 //! | [`names`] | file names with variables |
 //!
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod avro;
 pub mod columns;
 pub mod json;
 pub mod markers;

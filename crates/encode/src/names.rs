@@ -111,6 +111,28 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// Reads the name of a topic or a routing key: variables of records stand for values, all else for itself.
+    pub fn parse_records_only(name: &str) -> Self {
+        // A doubled percent sign is a plain one.
+        let parsed = Self::parse(&name.replace('%', "%%")).unwrap_or_default();
+        let plain = |part: Part| match part {
+            Part::ZoneOffset => Part::Text("$tzone".to_owned()),
+            Part::Refresh => Part::Text("$ref".to_owned()),
+            Part::History => Part::Text("$hst".to_owned()),
+            part => part,
+        };
+        Self { parts: parsed.parts.into_iter().map(plain).collect() }
+    }
+
+    /// The text of the name, with a dollar sign for each variable.
+    pub fn text(&self) -> String {
+        let texts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            _ => "$",
+        });
+        texts.collect()
+    }
+
     /// True when the name depends on the time.
     pub fn has_time(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Time(_) | Part::ZoneOffset))
@@ -255,6 +277,13 @@ mod tests {
         let name = Template::parse("$tag-$peer_src_ip").unwrap().bind(&sample.schema, TimeZone::UTC, 60, 0);
         assert!(!name.depends_on_record() && !name.has_time());
         assert_eq!(name.fill(AT, sample.table.iter().next().as_ref()), "0-null");
+    }
+
+    #[test]
+    fn topics_have_variables_of_records_alone() {
+        let name = Template::parse_records_only("a%d-$tag-$ref");
+        assert_eq!(name.text(), "a%d-$-$ref");
+        assert!(!name.has_time());
     }
 
     #[test]

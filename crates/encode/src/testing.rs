@@ -1,6 +1,7 @@
 //! Tables of one row, for the tests.
 
 use aggregate::Table;
+use flow::custom::{Custom, Semantics};
 use flow::kind::Kind;
 use flow::row::{FieldSet, Layout};
 use flow::schema::{At, Options, Schema, Selection};
@@ -16,12 +17,30 @@ pub(crate) struct Sample {
 
 /// A row of that `aggregate` list, all absent; `+bins` behind it asks for time bins.
 pub(crate) fn sample(words: &str) -> Sample {
+    with_customs(words, &[])
+}
+
+/// A row with two custom primitives: a number, and a text that is not all UTF-8.
+pub(crate) fn customs() -> Sample {
+    let custom = |name: &str, semantics| Custom {
+        name: name.to_owned(),
+        element: None,
+        pointers: Vec::new(),
+        length: None,
+        semantics,
+    };
+    let customs = [custom("udp_len", Semantics::UnsignedInt), custom("name", Semantics::Str)];
+    with_customs("src_host,udp_len,name", &customs).number("udp_len", 9).text("name", b"a\xff")
+}
+
+fn with_customs(words: &str, customs: &[Custom]) -> Sample {
     let (words, bins) = words.strip_suffix("+bins").map_or((words, false), |words| (words, true));
     let options = Options { bins, ..Options::default() };
-    let selection = Selection::parse(words.split(','), &[]).unwrap();
+    let selection = Selection::parse(words.split(','), customs).unwrap();
     let mut fields = FieldSet::default();
     selection.require(&options, &mut fields);
-    let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &options));
+    let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
+    let schema = Arc::new(Schema::new(&selection, customs, &Layout::new(&fields, &sizes), &options));
     let table = Table::new(Arc::clone(&schema), RandomState::default(), 0);
     let key = vec![0; schema.key_words * 8];
     Sample { schema, table, key }
@@ -54,6 +73,33 @@ impl Sample {
     pub(crate) fn text(mut self, json: &str, text: &[u8]) -> Self {
         let id = self.table.strings_mut().intern(text);
         self.put(json, &id.to_be_bytes())
+    }
+
+    /// Fills all columns of the key with these octets, again and again; texts are taken from `texts`, lists of labels
+    /// and segments are of such octets too.
+    pub(crate) fn noise(mut self, octets: &[u8], texts: &[String], event: bool) -> Self {
+        let mut octets = octets.iter().copied().cycle();
+        for (number, column) in self.schema.columns.iter().enumerate() {
+            let At::Key(at) = column.at else { continue };
+            let size = column.kind.size();
+            let mut value: Vec<u8> = octets.by_ref().take(size).collect();
+            match column.kind {
+                Kind::Labels | Kind::Segments | Kind::Raw => {
+                    let text: Vec<u8> = octets.by_ref().take(number % 4 * 48).collect();
+                    value = self.table.strings_mut().intern(&text).to_be_bytes().to_vec();
+                }
+                kind if kind.is_interned() => {
+                    let text = texts[number % texts.len()].as_bytes();
+                    value = self.table.strings_mut().intern(text).to_be_bytes().to_vec();
+                }
+                Kind::Real => value = (f64::from(value[0]) / 4.0 - 30.0).to_be_bytes().to_vec(),
+                // A bin is a time that a calendar has.
+                Kind::StampInserted => value[..4].fill(0),
+                _ => {}
+            }
+            self.key[at..at + size].copy_from_slice(&value);
+        }
+        if event { self.event() } else { self }
     }
 
     /// Ends the row with its values.

@@ -101,9 +101,7 @@ impl Values {
             Kind::Rd => drop(write!(out, "{}", wire::RouteDistinguisher(octets(row, at)))),
             Kind::RdOrigin => out.extend_from_slice(RdOrigin(octets::<1>(row, at)[0]).word().as_bytes()),
             Kind::Real => {
-                let real = f64::from_be_bytes(octets(row, at));
-                // JSON knows no infinities, and a coordinate has none.
-                let real = if real.is_finite() { real } else { 0.0 };
+                let real = real(row, at);
                 drop(match self.six_decimals {
                     true => write!(out, "{real:.6}"),
                     false => write!(out, "{real:?}"),
@@ -168,6 +166,45 @@ pub fn value(row: &Aggregate<'_>, at: At) -> u64 {
 #[inline]
 pub fn text<'a>(row: &Aggregate<'_>, at: At, strings: &'a Strings) -> &'a [u8] {
     strings.get(u32::from_be_bytes(octets(row, at)))
+}
+
+/// A real number. JSON knows no infinities, and a coordinate has none.
+pub(crate) fn real(row: &Aggregate<'_>, at: At) -> f64 {
+    let real = f64::from_be_bytes(octets(row, at));
+    if real.is_finite() { real } else { 0.0 }
+}
+
+/// A number, its highest bit taken for the sign: Avro has no others. IPv6 flow labels are 32 bits wide there.
+pub(crate) fn signed(row: &Aggregate<'_>, kind: Kind, at: At) -> i64 {
+    match kind {
+        Kind::U64 => i64::from_be_bytes(octets(row, at)),
+        Kind::U32 => i64::from(i32::from_be_bytes(octets(row, at))),
+        _ => value(row, at).cast_signed(),
+    }
+}
+
+/// The words of a list, which has blanks between them.
+pub(crate) fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|octet| *octet == b' ').filter(|word| !word.is_empty())
+}
+
+/// The pairs of a label `key%value,key2%value2`. Of equal keys the last one counts.
+pub(crate) fn label_pairs(label: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let parts =
+        |label| <[u8]>::split(label, |octet| *octet == b',').filter(|part| !part.is_empty()).map(label_pair);
+    parts(label)
+        .enumerate()
+        .filter(move |(number, (key, _))| {
+            // Labels have a handful of pairs: looking ahead is cheaper than a map.
+            !parts(label).skip(number + 1).any(|(later, _)| later == *key)
+        })
+        .map(|(_, pair)| pair)
+}
+
+fn label_pair(part: &[u8]) -> (&[u8], &[u8]) {
+    let at = part.iter().position(|octet| *octet == b'%').unwrap_or(part.len());
+    let (key, value) = part.split_at(at);
+    (key, value.get(1..).unwrap_or_default())
 }
 
 /// The labels of an MPLS label stack, top first.

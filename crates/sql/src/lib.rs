@@ -7,11 +7,19 @@
 //! | [`encoder`] | from aggregates to rows |
 //! | [`rows`] | the inside of parcels for databases: a table, its columns, values |
 //! | [`sqlite`] | SQLite |
+//! | [`pgsql`] | PostgreSQL |
+//! | [`mysql`] | MySQL and MariaDB |
 #![forbid(unsafe_code)]
 
 pub mod columns;
 pub mod encoder;
+#[cfg(feature = "mysql")]
+pub mod mysql;
+#[cfg(feature = "pgsql")]
+pub mod pgsql;
 pub mod rows;
+#[cfg(any(feature = "mysql", feature = "pgsql"))]
+mod server;
 pub mod settings;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -28,6 +36,11 @@ pub fn backend(settings: &Settings, expected: Option<Head>) -> Box<dyn Backend> 
     match settings.dialect {
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => Box::new(sqlite::Sqlite::new(settings.clone(), expected)),
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => mysql::backend(settings.clone(), expected),
+        #[cfg(feature = "pgsql")]
+        Dialect::PgSql => pgsql::backend(settings.clone(), expected),
+        #[allow(unreachable_patterns, reason = "depends on features")]
         _ => unreachable!("settings of a dialect that is not built in are refused"),
     }
 }

@@ -8,6 +8,7 @@
 //! | [`statistics`] | what a daemon prints when it is sent SIGUSR1 |
 //! | [`capture_file`] | datagrams in a pcap file |
 //! | [`frames`] | frames layer by layer, and capture files of them |
+//! | [`servers`] | private databases and brokers |
 //! | [`output`] | files of JSON lines and CSV |
 //! | [`conditions`] | waiting for something to become true; nothing here waits for time to pass |
 //!
@@ -21,6 +22,7 @@ pub mod frames;
 pub mod mmdb;
 pub mod output;
 pub mod process;
+pub mod servers;
 pub mod sockets;
 pub mod statistics;
 pub mod traffic;

@@ -36,26 +36,26 @@ words! {
 keys! {
     /// Seconds between two times of sending.
     AMQP_REFRESH_TIME: Duration = seconds(&["amqp_refresh_time"], 1).default("60").both().daemons(FLOW)
-        .shares("sql_refresh_time");
+        .shares("sql_refresh_time").acts();
 
     /// Length of time bins.
-    AMQP_HISTORY: Option<Span> = span(&["amqp_history"]).both().daemons(FLOW).shares("sql_history");
+    AMQP_HISTORY: Option<Span> = span(&["amqp_history"]).both().daemons(FLOW).shares("sql_history").acts();
 
     /// Seconds by which the start of time bins is moved back.
     AMQP_HISTORY_OFFSET: Duration = seconds(&["amqp_history_offset"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_history_offset");
+        .shares("sql_history_offset").acts();
 
     /// Letters (m, h, d, w, M) that align time bins.
     AMQP_HISTORY_ROUNDOFF: Option<String> = text(&["amqp_history_roundoff", "amqp_time_roundoff"]).both()
-        .daemons(FLOW).shares("sql_history_roundoff");
+        .daemons(FLOW).shares("sql_history_roundoff").acts();
 
     /// Seconds by which sending is shifted.
     AMQP_STARTUP_DELAY: Duration = seconds(&["amqp_startup_delay"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_startup_delay");
+        .shares("sql_startup_delay").acts();
 
     /// Sizes the table of aggregates: at ten times as many aggregates it is sent before its time.
     AMQP_CACHE_ENTRIES: u32 = integer(&["amqp_cache_entries"], 1, u32::MAX as i128).default("16411").both()
-        .daemons(FLOW).shares("print_cache_entries");
+        .daemons(FLOW).shares("print_cache_entries").acts();
 
     /// Bounded the processes that send at a time.
     AMQP_MAX_WRITERS: u32 = integer(&["amqp_max_writers"], 1, 99).default("10").both().daemons(FLOW)
@@ -63,91 +63,92 @@ keys! {
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
     AMQP_PREPROCESS: Option<Vec<String>> = list(&["amqp_preprocess"]).both().daemons(FLOW)
-        .shares("sql_preprocess");
+        .shares("sql_preprocess").acts();
 
     /// Whether one condition is enough or all must be met.
     AMQP_PREPROCESS_TYPE: PreprocessType = words(&["amqp_preprocess_type"]).default("any").both().daemons(FLOW)
-        .shares("sql_preprocess_type");
+        .shares("sql_preprocess_type").acts();
 
     /// Sends protocols as numbers.
     AMQP_NUM_PROTOS: bool = boolean(&["amqp_num_protos"]).default("false").both().daemons(FLOW)
-        .shares("sql_num_protos");
+        .shares("sql_num_protos").acts();
 
     /// Sends a message before and one after the aggregates of each time.
-    AMQP_MARKERS: bool = boolean(&["amqp_markers"]).default("false").both().daemons(FLOW).shares("print_markers");
+    AMQP_MARKERS: bool = boolean(&["amqp_markers"]).default("false").both().daemons(FLOW).shares("print_markers")
+        .acts();
 
     /// Octets up to which aggregates are gathered into one message; 0 for a message each.
     AMQP_MULTI_VALUES: u64 = bytes(&["amqp_multi_values"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_multi_values");
+        .shares("sql_multi_values").acts();
 
     /// Format of messages.
-    AMQP_OUTPUT: MessageOutput = words(&["amqp_output"]).default("json").both().daemons(FLOW);
+    AMQP_OUTPUT: MessageOutput = words(&["amqp_output"]).default("json").both().daemons(FLOW).acts();
 
     /// Program that is run after sending.
     AMQP_TRIGGER_EXEC: Option<String> = text(&["amqp_trigger_exec"]).both().daemons(FLOW)
-        .shares("sql_trigger_exec");
+        .shares("sql_trigger_exec").acts();
 
     /// Does not wait for that program.
     AMQP_TRIGGER_EXEC_ASYNC: bool = boolean(&["amqp_trigger_exec_async"]).default("false").both().daemons(FLOW)
-        .shares("sql_trigger_exec_async");
+        .shares("sql_trigger_exec_async").acts();
 
     /// Broker of the plugin.
-    AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both().daemons(FLOW).shares("sql_host");
+    AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both().daemons(FLOW).shares("sql_host").acts();
 
     /// Port of the plugin's broker.
-    AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").both().daemons(FLOW).shares("sql_port");
+    AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").both().daemons(FLOW).shares("sql_port").acts();
 
     /// User at the plugin's broker.
-    AMQP_USER: String = text(&["amqp_user"]).default("guest").both().daemons(FLOW).shares("sql_user");
+    AMQP_USER: String = text(&["amqp_user"]).default("guest").both().daemons(FLOW).shares("sql_user").acts();
 
     /// Password at the plugin's broker.
-    AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").both().daemons(FLOW).shares("sql_passwd");
+    AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").both().daemons(FLOW).shares("sql_passwd").acts();
 
     /// Exchange of the plugin.
-    AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both().daemons(FLOW).shares("sql_db");
+    AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both().daemons(FLOW).shares("sql_db").acts();
 
     /// Routing key of the plugin's messages, with variables of records in it.
     AMQP_ROUTING_KEY: String = pattern(&["amqp_routing_key"], "", 64).default("acct").both().daemons(FLOW)
-        .or_exit().shares("sql_table");
+        .or_exit().shares("sql_table").acts();
 
     /// Number of routing keys that take turns; 0 for one.
     AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both()
-        .daemons(FLOW);
+        .daemons(FLOW).acts();
 
     /// Type of the exchange.
     AMQP_EXCHANGE_TYPE: ExchangeType = words(&["amqp_exchange_type"]).default("direct").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Asks the broker to keep messages on disk.
     AMQP_PERSISTENT_MSG: bool = boolean(&["amqp_persistent_msg"]).default("false").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Octets of the largest frame.
     AMQP_FRAME_MAX: u64 = bytes(&["amqp_frame_max"], 1).default("131072").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Seconds between heartbeats; 0 for none.
     AMQP_HEARTBEAT_INTERVAL: Duration = seconds(&["amqp_heartbeat_interval"], 0).default("0").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Virtual host at the broker.
     AMQP_VHOST: String = text(&["amqp_vhost"]).default("/").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Routing key by which the Avro schema is sent.
     AMQP_AVRO_SCHEMA_ROUTING_KEY: Option<String> = text(&["amqp_avro_schema_routing_key"]).both().daemons(FLOW);

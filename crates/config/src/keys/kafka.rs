@@ -12,26 +12,26 @@ use crate::keys::sql::PreprocessType;
 keys! {
     /// Seconds between two times of sending.
     KAFKA_REFRESH_TIME: Duration = seconds(&["kafka_refresh_time"], 1).default("60").both().daemons(FLOW)
-        .shares("sql_refresh_time");
+        .shares("sql_refresh_time").acts();
 
     /// Length of time bins.
-    KAFKA_HISTORY: Option<Span> = span(&["kafka_history"]).both().daemons(FLOW).shares("sql_history");
+    KAFKA_HISTORY: Option<Span> = span(&["kafka_history"]).both().daemons(FLOW).shares("sql_history").acts();
 
     /// Seconds by which the start of time bins is moved back.
     KAFKA_HISTORY_OFFSET: Duration = seconds(&["kafka_history_offset"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_history_offset");
+        .shares("sql_history_offset").acts();
 
     /// Letters (m, h, d, w, M) that align time bins.
     KAFKA_HISTORY_ROUNDOFF: Option<String> = text(&["kafka_history_roundoff"]).both().daemons(FLOW)
-        .shares("sql_history_roundoff");
+        .shares("sql_history_roundoff").acts();
 
     /// Seconds by which sending is shifted.
     KAFKA_STARTUP_DELAY: Duration = seconds(&["kafka_startup_delay"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_startup_delay");
+        .shares("sql_startup_delay").acts();
 
     /// Sizes the table of aggregates: at ten times as many aggregates it is sent before its time.
     KAFKA_CACHE_ENTRIES: u32 = integer(&["kafka_cache_entries"], 1, u32::MAX as i128).default("16411").both()
-        .daemons(FLOW).shares("print_cache_entries");
+        .daemons(FLOW).shares("print_cache_entries").acts();
 
     /// Bounded the processes that send at a time.
     KAFKA_MAX_WRITERS: u32 = integer(&["kafka_max_writers"], 1, 99).default("10").both().daemons(FLOW)
@@ -39,85 +39,86 @@ keys! {
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
     KAFKA_PREPROCESS: Option<Vec<String>> = list(&["kafka_preprocess"]).both().daemons(FLOW)
-        .shares("sql_preprocess");
+        .shares("sql_preprocess").acts();
 
     /// Whether one condition is enough or all must be met.
     KAFKA_PREPROCESS_TYPE: PreprocessType = words(&["kafka_preprocess_type"]).default("any").both().daemons(FLOW)
-        .shares("sql_preprocess_type");
+        .shares("sql_preprocess_type").acts();
 
     /// Sends protocols as numbers.
     KAFKA_NUM_PROTOS: bool = boolean(&["kafka_num_protos"]).default("false").both().daemons(FLOW)
-        .shares("sql_num_protos");
+        .shares("sql_num_protos").acts();
 
     /// Sends a message before and one after the aggregates of each time.
     KAFKA_MARKERS: bool = boolean(&["kafka_markers"]).default("false").both().daemons(FLOW)
-        .shares("print_markers");
+        .shares("print_markers").acts();
 
     /// Octets up to which aggregates are gathered into one message; 0 for a message each.
     KAFKA_MULTI_VALUES: u64 = bytes(&["kafka_multi_values"], 0).default("0").both().daemons(FLOW)
-        .shares("sql_multi_values");
+        .shares("sql_multi_values").acts();
 
     /// Format of messages.
     KAFKA_OUTPUT: MessageOutput = words(&["kafka_output"]).default("json").both().daemons(FLOW)
-        .shares("amqp_output");
+        .shares("amqp_output").acts();
 
     /// Program that is run after sending.
     KAFKA_TRIGGER_EXEC: Option<String> = text(&["kafka_trigger_exec"]).both().daemons(FLOW)
-        .shares("sql_trigger_exec");
+        .shares("sql_trigger_exec").acts();
 
     /// Does not wait for that program.
     KAFKA_TRIGGER_EXEC_ASYNC: bool = boolean(&["kafka_trigger_exec_async"]).default("false").both().daemons(FLOW)
-        .shares("sql_trigger_exec_async");
+        .shares("sql_trigger_exec_async").acts();
 
     /// Broker of the plugin, or several between commas.
     KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both().daemons(FLOW)
-        .shares("sql_host");
+        .shares("sql_host").acts();
 
     /// Topic of the plugin's messages, with variables of records in it.
     KAFKA_TOPIC: String = pattern(&["kafka_topic"], "", 64).default("pmacct.acct").both().daemons(FLOW).or_exit()
-        .shares("sql_table");
+        .shares("sql_table").acts();
 
     /// Number of topics that take turns; 0 for one.
     KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both().daemons(FLOW)
-        .shares("amqp_routing_key_rr");
+        .shares("amqp_routing_key_rr").acts();
 
     /// Port of the broker.
     KAFKA_BROKER_PORT: u16 = port(&["kafka_broker_port"]).default("9092").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Partition that messages go to; -1 leaves the choice to the client library.
     KAFKA_PARTITION: i32 = integer(&["kafka_partition"], -1, 2147483647).default("-1").both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Lets the key of a message choose its partition.
-    KAFKA_PARTITION_DYNAMIC: bool = boolean(&["kafka_partition_dynamic"]).default("false").both().daemons(FLOW);
+    KAFKA_PARTITION_DYNAMIC: bool = boolean(&["kafka_partition_dynamic"]).default("false").both().daemons(FLOW)
+        .acts();
 
     /// Key of messages, with variables of records in it.
     KAFKA_PARTITION_KEY: Option<String> = text(&["kafka_partition_key"]).both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// File of options for librdkafka.
     KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["kafka_config_file"]).both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Address of the schema registry for Avro messages.
     KAFKA_AVRO_SCHEMA_REGISTRY: Option<String> = text(&["kafka_avro_schema_registry"]).both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG,
             Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Broker of what the daemon sends by itself.
     DAEMON_KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1")

@@ -19,6 +19,7 @@ use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
 use flow::{from_netflow, from_packet, from_sflow};
 use plugins::sink;
+use plugins::store::Target;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ pub(crate) enum PluginKind {
     /// Keeps them, and answers questions.
     Memory(plugins::memory::Settings),
     /// Writes them to a server or a database.
-    Store(Box<plugins::store::Settings>, plugins::store::Target),
+    Store(Box<plugins::store::Settings>, Target),
 }
 
 impl PluginKind {
@@ -438,21 +439,43 @@ fn plugin_settings(
             files: sink::files(plugin, problems),
         }),
         #[cfg(feature = "sql")]
-        config::PluginKind::Sqlite3 => {
-            let kind = sql::Settings::read(plugin, problems);
-            let settings = plugins::store::Settings::read(plugin, kind.variables(), problems);
-            PluginKind::Store(Box::new(settings), plugins::store::Target::Sql(Box::new(kind)))
+        config::PluginKind::Sqlite3 | config::PluginKind::Pgsql | config::PluginKind::Mysql => {
+            let settings = sql::Settings::read(plugin, problems);
+            let variables = settings.variables();
+            store(plugin, Target::Sql(Box::new(settings)), variables, problems)
+        }
+        #[cfg(feature = "kafka")]
+        config::PluginKind::Kafka => {
+            let messages = brokers::settings::Messages::read(plugin, style, problems);
+            let settings = brokers::settings::Kafka::read(plugin, problems);
+            store(plugin, Target::Kafka(Box::new(messages), Box::new(settings)), Vec::new(), problems)
+        }
+        #[cfg(feature = "amqp")]
+        config::PluginKind::Amqp => {
+            let messages = brokers::settings::Messages::read(plugin, style, problems);
+            let settings = brokers::settings::Amqp::read(plugin);
+            store(plugin, Target::Amqp(Box::new(messages), Box::new(settings)), Vec::new(), problems)
         }
         other => {
             problems.warn(
                 &plugin.origin,
                 format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
-                Some("memory, print and sqlite3 are.".to_owned()),
+                Some("memory, print, sqlite3, pgsql, mysql, kafka and amqp are.".to_owned()),
             );
             return None;
         }
     };
     Some(PluginSettings { name: plugin.name.clone(), debug: plugin.get(&core::DEBUG), kind, aggregation })
+}
+
+/// A plugin that writes to a server or a database.
+fn store(
+    plugin: &Plugin,
+    target: Target,
+    variables: Vec<(&'static str, String)>,
+    problems: &mut Problems,
+) -> PluginKind {
+    PluginKind::Store(Box::new(plugins::store::Settings::read(plugin, variables, problems)), target)
 }
 
 /// The primitives of a plugin. Unknown ones stop the daemon, those that other daemons have are told.

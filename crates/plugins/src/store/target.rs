@@ -11,6 +11,12 @@ pub enum Target {
     /// A table of a database.
     #[cfg(feature = "sql")]
     Sql(Box<sql::Settings>),
+    /// Topics of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<brokers::settings::Messages>, Box<brokers::settings::Kafka>),
+    /// An exchange of an AMQP broker.
+    #[cfg(feature = "amqp")]
+    Amqp(Box<brokers::settings::Messages>, Box<brokers::settings::Amqp>),
 }
 
 impl Target {
@@ -22,6 +28,10 @@ impl Target {
         match self {
             #[cfg(feature = "sql")]
             Self::Sql(settings) => sql::encoder::check(settings, schema),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(..) => Ok(()),
+            #[cfg(feature = "amqp")]
+            Self::Amqp(..) => Ok(()),
         }
     }
 
@@ -34,7 +44,43 @@ impl Target {
                 let backend = sql::backend(settings, encoder.head(now));
                 (Box::new(Sql(encoder)), backend)
             }
+            #[cfg(feature = "kafka")]
+            Self::Kafka(messages, settings) => {
+                let encoder = Messages::new(messages, schema);
+                let backend = brokers::kafka::Kafka::new((**settings).clone(), encoder.0.only_topic());
+                (Box::new(encoder), Box::new(backend))
+            }
+            #[cfg(feature = "amqp")]
+            Self::Amqp(messages, settings) => {
+                let backend = brokers::amqp::Amqp::new((**settings).clone());
+                (Box::new(Messages::new(messages, schema)), Box::new(backend))
+            }
         }
+    }
+}
+
+#[cfg(any(feature = "kafka", feature = "amqp"))]
+struct Messages(brokers::Encoder);
+
+#[cfg(any(feature = "kafka", feature = "amqp"))]
+impl Messages {
+    fn new(settings: &brokers::settings::Messages, schema: &Schema) -> Self {
+        Self(brokers::Encoder::new(settings, schema, std::process::id(), env!("CARGO_PKG_VERSION")))
+    }
+}
+
+#[cfg(any(feature = "kafka", feature = "amqp"))]
+impl Encoder for Messages {
+    fn encode(&mut self, table: &Table, now: u64, emit: Emit<'_>) {
+        self.0.encode(table, now, emit);
+    }
+
+    fn begin(&mut self, emit: Emit<'_>) {
+        self.0.begin(emit);
+    }
+
+    fn end(&mut self, purge: encode::markers::Purge, emit: Emit<'_>) {
+        self.0.end(purge, emit);
     }
 }
 

@@ -72,9 +72,16 @@ pub(super) struct Text {
 
 impl Text {
     /// The rows that a receipt does not have yet; `None` when the parcel is damaged.
-    pub(super) fn new(rows: &Rows<'_>, looks: &[Look], delimiter: u8, receipt: &Receipt) -> Option<Self> {
+    /// `size`: octets of the parcel.
+    pub(super) fn new(
+        rows: &Rows<'_>,
+        size: usize,
+        looks: &[Look],
+        delimiter: u8,
+        receipt: &Receipt,
+    ) -> Option<Self> {
         let mut text = Self {
-            octets: Vec::with_capacity(rows.size() + rows.size() / 2),
+            octets: Vec::with_capacity(size + size / 2),
             places: Vec::new(),
             nulls: vec![false; looks.len()],
         };
@@ -87,8 +94,9 @@ impl Text {
                     *null |= !write(octets, *value, look, clock, delimiter);
                     octets.push(delimiter);
                 }
-                // A row without columns is an empty line.
-                octets.pop();
+                if !looks.is_empty() {
+                    octets.pop();
+                }
                 octets.push(b'\n');
                 text.places.push(Place { end: octets.len(), number, sum });
             }
@@ -185,7 +193,7 @@ mod tests {
             row.iter().for_each(|value| builder.value(*value));
         }
         let body = builder.take();
-        let text = Text::new(&Rows::read(&body).unwrap(), looks, b',', receipt).unwrap();
+        let text = Text::new(&Rows::read(&body).unwrap(), body.len(), looks, b',', receipt).unwrap();
         (String::from_utf8(text.octets.clone()).unwrap(), text)
     }
 

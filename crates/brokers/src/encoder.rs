@@ -1,0 +1,348 @@
+//! From tables of aggregates to messages.
+
+use crate::settings::{Messages, Output};
+use aggregate::{Aggregate, Table};
+use delivery::Sum;
+use delivery::messages::{Builder, Message};
+use encode::avro::{self, Avro, AvroJson};
+use encode::json::{Frame, Json};
+use encode::markers;
+use encode::names::Name;
+use encode::value::Values;
+use flow::kind::Kind;
+use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
+use flow::strings::Strings;
+use foldhash::HashMap;
+
+/// Octets at which a parcel is closed.
+const PARCEL: usize = 1 << 20;
+/// Topics that are remembered at a time; with more, the parcel is closed and they are forgotten.
+const TOPICS: usize = 4096;
+
+/// Writes one aggregate.
+#[derive(Debug)]
+enum Writer {
+    Json(Box<Json>),
+    Avro(Box<Avro>),
+    AvroJson(Box<AvroJson>),
+}
+
+/// A writer of messages, compiled for one plugin.
+#[derive(Debug)]
+pub struct Encoder {
+    settings: Messages,
+    writer: Writer,
+    topic: Name,
+    key: Option<Key>,
+    writer_id: String,
+    builder: Builder,
+    /// Messages that wait for more aggregates, by topic.
+    open: Vec<Open>,
+    topics: Topics,
+}
+
+/// A message that may take more.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    payload: Vec<u8>,
+    sum: Sum,
+}
+
+/// Topics of the parcel at hand.
+#[derive(Clone, Debug, Default)]
+struct Topics {
+    /// Their numbers, by the octets of records that decide.
+    numbers: HashMap<Vec<u8>, Vec<u16>>,
+    /// Whose turn it is.
+    turn: u32,
+    octets: Vec<u8>,
+}
+
+impl Encoder {
+    /// Compiles a writer. `pid` and `build` are what `writer_id_string` may show.
+    pub fn new(settings: &Messages, schema: &Schema, pid: u32, build: &str) -> Self {
+        let writer_id = markers::writer_id(&settings.writer_id, &settings.name, pid, build);
+        let writer = match settings.output {
+            Output::Json => {
+                let frame = Frame { event_type: true, writer_id: Some(&writer_id) };
+                Writer::Json(Box::new(Json::new(schema, &settings.style, frame)))
+            }
+            Output::Avro => {
+                let frame = avro::Frame { writer_id: Some(&writer_id) };
+                Writer::Avro(Box::new(Avro::new(schema, &settings.style, frame)))
+            }
+            Output::AvroJson => {
+                let frame = avro::Frame { writer_id: Some(&writer_id) };
+                Writer::AvroJson(Box::new(AvroJson::new(schema, &settings.style, frame)))
+            }
+        };
+        let content_type = match settings.output {
+            Output::Json | Output::AvroJson => "application/json",
+            Output::Avro => "avro/binary",
+        };
+        let avro_schema = match &writer {
+            Writer::Avro(avro) => Some(avro.schema()),
+            Writer::Json(_) | Writer::AvroJson(_) => None,
+        };
+        let builder = Builder::new(content_type, avro_schema);
+        Self {
+            topic: settings.topic.bind(schema, settings.style.zone.clone(), 0, 0),
+            key: settings.key.as_deref().map(|key| Key::new(key, schema, settings)),
+            settings: settings.clone(),
+            writer,
+            writer_id,
+            builder,
+            open: Vec::new(),
+            topics: Topics::default(),
+        }
+    }
+
+    /// The Avro schema of the messages, if they have one.
+    pub fn schema(&self) -> Option<&str> {
+        match &self.writer {
+            Writer::Json(_) => None,
+            Writer::Avro(avro) => Some(avro.schema()),
+            Writer::AvroJson(avro) => Some(avro.schema()),
+        }
+    }
+
+    /// The topic of all messages, unless they have several.
+    pub fn only_topic(&self) -> Option<String> {
+        (!self.topic.depends_on_record() && self.settings.round_robin == 0).then(|| self.topic.fill(0, None))
+    }
+
+    /// Cuts a table into bodies of parcels. `now` is the time of the purge, seconds since 1970.
+    pub fn encode(&mut self, table: &Table, now: u64, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        let mut payload = Vec::new();
+        for row in table.iter() {
+            let topic = match self.topic(&row) {
+                Some(topic) => topic,
+                None => {
+                    self.flush(emit);
+                    self.topic(&row).unwrap_or_default()
+                }
+            };
+            let value = |at: usize| row.values.get(at).copied().unwrap_or(0);
+            let sum = Sum::one(value(VALUE_PACKETS), value(VALUE_OCTETS));
+            payload.clear();
+            self.writer.row(&mut payload, &row, table.strings(), now);
+            match (self.capacity(), &mut self.key) {
+                // A key belongs to one aggregate, so that each has a message of its own.
+                (0, None) => self.builder.push(Message { topic, key: None, payload: &payload, sum }),
+                (_, Some(key)) => {
+                    let key = key.fill(&row, table.strings());
+                    self.builder.push(Message { topic, key: Some(key), payload: &payload, sum });
+                }
+                (capacity, None) => self.gather(topic, &payload, sum, capacity),
+            }
+            if self.builder.size() >= PARCEL {
+                self.flush(emit);
+            }
+        }
+        self.flush(emit);
+    }
+
+    /// Octets up to which aggregates share a message; 0 for a message each.
+    fn capacity(&self) -> usize {
+        match (&self.writer, self.settings.multi_values) {
+            (Writer::Avro(_), 1..) => self.settings.avro_buffer,
+            (_, octets) => octets,
+        }
+    }
+
+    fn gather(&mut self, topic: u16, payload: &[u8], sum: Sum, capacity: usize) {
+        let number = usize::from(topic);
+        if self.open.len() <= number {
+            self.open.resize_with(number + 1, Open::default);
+        }
+        let Some(open) = self.open.get_mut(number) else { return };
+        let newline = usize::from(!matches!(self.writer, Writer::Avro(_)));
+        if !open.payload.is_empty() && open.payload.len() + payload.len() + newline > capacity {
+            self.builder.push(Message { topic, key: None, payload: &open.payload, sum: open.sum });
+            open.payload.clear();
+            open.sum = Sum::default();
+        }
+        open.payload.extend_from_slice(payload);
+        if newline > 0 {
+            open.payload.push(b'\n');
+        }
+        open.sum = open.sum.plus(sum);
+    }
+
+    /// The number of the record's topic; `None` when the parcel has too many.
+    fn topic(&mut self, row: &Aggregate<'_>) -> Option<u16> {
+        let Self { topic, topics, builder, settings, .. } = self;
+        let Topics { numbers, turn, octets } = topics;
+        octets.clear();
+        topic.key(octets, row);
+        let count = settings.round_robin.max(1);
+        if !numbers.contains_key(octets) {
+            if (numbers.len() + 1) * count as usize > TOPICS.max(count as usize) {
+                return None;
+            }
+            let name = topic.fill(0, Some(row));
+            let added: Option<Vec<u16>> = match settings.round_robin {
+                0 => builder.topic(&name).map(|number| vec![number]),
+                count => (0..count).map(|number| builder.topic(&format!("{name}_{number}"))).collect(),
+            };
+            numbers.insert(octets.clone(), added?);
+        }
+        let numbers = numbers.get(octets)?;
+        let number = numbers.get((*turn % count) as usize).copied();
+        *turn = turn.wrapping_add(1) % count;
+        number
+    }
+
+    fn flush(&mut self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        for (topic, open) in (0..).zip(self.open.drain(..)) {
+            if !open.payload.is_empty() {
+                self.builder.push(Message { topic, key: None, payload: &open.payload, sum: open.sum });
+            }
+        }
+        self.topics.numbers.clear();
+        if self.builder.count() > 0 {
+            let (count, sum) = (self.builder.count(), self.builder.sum());
+            emit(self.builder.take(), count, sum);
+        } else {
+            self.builder.take();
+        }
+    }
+
+    /// The message before those of a purge.
+    pub fn begin(&mut self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        let mut payload = Vec::new();
+        let schema = match &self.writer {
+            // In Avro's JSON form a marker looks as in plain JSON.
+            Writer::Json(_) | Writer::AvroJson(_) => {
+                markers::json_start(&mut payload, &self.writer_id);
+                None
+            }
+            Writer::Avro(_) => {
+                avro::markers::start(&mut payload, &self.writer_id);
+                Some(avro::markers::START_SCHEMA)
+            }
+        };
+        self.marker(&payload, schema, emit);
+    }
+
+    /// The message behind those of a purge.
+    pub fn end(&mut self, purge: markers::Purge, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        let mut payload = Vec::new();
+        let schema = match &self.writer {
+            Writer::Json(_) | Writer::AvroJson(_) => {
+                markers::json_end(&mut payload, &self.writer_id, purge);
+                None
+            }
+            Writer::Avro(_) => {
+                avro::markers::end(&mut payload, &self.writer_id, purge);
+                Some(avro::markers::END_SCHEMA)
+            }
+        };
+        self.marker(&payload, schema, emit);
+    }
+
+    /// Markers go to the topic of records that know nothing of its variables, in a parcel of their own.
+    fn marker(&self, payload: &[u8], schema: Option<&str>, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        if !self.settings.markers {
+            return;
+        }
+        let content_type = if schema.is_some() { "avro/binary" } else { "application/json" };
+        let mut builder = Builder::new(content_type, schema);
+        let name = self.topic.fill(0, None);
+        let name = if self.settings.round_robin > 0 { format!("{name}_0") } else { name };
+        if let Some(topic) = builder.topic(&name) {
+            builder.push(Message { topic, key: None, payload, sum: Sum::default() });
+            emit(builder.take(), 1, Sum::default());
+        }
+    }
+}
+
+impl Writer {
+    #[inline]
+    fn row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, now: u64) {
+        match self {
+            Self::Json(json) => json.row(out, row, strings, now),
+            Self::Avro(avro) => avro.row(out, row, strings, now),
+            Self::AvroJson(avro) => avro.row(out, row, strings, now),
+        }
+    }
+}
+
+/// The variables of `kafka_partition_key`, and the JSON members that hold their values; a longer one stands before those
+/// that it starts with.
+const VARIABLES: [(&str, &str); 11] = [
+    ("post_tag2", "tag2"),
+    ("post_tag", "tag"),
+    ("peer_src_ip", "peer_ip_src"),
+    ("src_host", "ip_src"),
+    ("dst_host", "ip_dst"),
+    ("src_port", "port_src"),
+    ("dst_port", "port_dst"),
+    ("in_iface", "iface_in"),
+    ("proto", "ip_proto"),
+    ("tag2", "tag2"),
+    ("tag", "tag"),
+];
+
+/// The key of messages. It is in lower case, and dots and colons of values are underscores: so partitions stay what
+/// they were.
+#[derive(Clone, Debug)]
+struct Key {
+    parts: Vec<Part>,
+    values: Values,
+    text: Vec<u8>,
+    value: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Value(Kind, At),
+}
+
+impl Key {
+    fn new(template: &str, schema: &Schema, settings: &Messages) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = template;
+        while let Some((text, after)) = rest.split_once('$') {
+            parts.push(Part::Text(text.to_lowercase()));
+            let known = VARIABLES.iter().find(|(name, _)| after.starts_with(name));
+            rest = after;
+            match known {
+                None => parts.push(Part::Text("$".to_owned())),
+                Some((name, json)) => {
+                    rest = after.get(name.len()..).unwrap_or_default();
+                    let column = schema.columns.iter().find(|column| column.json == *json);
+                    parts.push(match column {
+                        Some(column) => Part::Value(column.kind, column.at),
+                        None => Part::Text("null".to_owned()),
+                    });
+                }
+            }
+        }
+        parts.push(Part::Text(rest.to_lowercase()));
+        Self { parts, values: Values::new(&settings.style), text: Vec::new(), value: Vec::new() }
+    }
+
+    fn fill(&mut self, row: &Aggregate<'_>, strings: &Strings) -> &[u8] {
+        let Self { parts, values, text, value } = self;
+        text.clear();
+        for part in parts.iter() {
+            match part {
+                Part::Text(part) => text.extend_from_slice(part.as_bytes()),
+                Part::Value(kind, at) => {
+                    value.clear();
+                    values.write(value, *kind, *at, row, strings, 0);
+                    if value.is_empty() {
+                        text.extend_from_slice(b"null");
+                    }
+                    text.extend(value.iter().map(|octet| match octet {
+                        b'.' | b':' => b'_',
+                        octet => octet.to_ascii_lowercase(),
+                    }));
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,344 @@
+//! Kafka, by librdkafka.
+//!
+//! A message counts when the broker's report confirms it. Each carries a header `pmacct-id`, `RUN-NUMBER-ITEM`: what
+//! comes twice, since a report was lost, has it twice.
+
+use crate::registry::Registry;
+use crate::settings;
+use delivery::messages::Messages;
+use delivery::{Backend, Fault, Parcel, Receipt, Sum};
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::{debug, warn};
+
+/// How long the broker may take to make a topic that is not there yet.
+const NEW_TOPIC: Duration = Duration::from_secs(5);
+/// How long one look for reports takes at most.
+const POLL: Duration = Duration::from_millis(100);
+/// Name of the header that tells messages apart.
+const ID: &str = "pmacct-id";
+
+/// A Kafka cluster.
+pub struct Kafka {
+    settings: settings::Kafka,
+    /// A topic that must be there from the start.
+    topic: Option<String>,
+    producer: Option<BaseProducer<Reports>>,
+    registry: Option<Registry>,
+    /// The attempt: reports of earlier ones are late.
+    attempt: u32,
+    id: String,
+}
+
+/// What the client tells.
+#[derive(Default)]
+struct Reports {
+    /// Attempt and item of each message that was confirmed or refused.
+    delivered: Mutex<Vec<(usize, Option<RDKafkaErrorCode>)>>,
+    /// What went wrong last.
+    trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        debug!("librdkafka {level:?} {facility}: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        // That all brokers are down says less than why.
+        if code != RDKafkaErrorCode::AllBrokersDown {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, item: usize) {
+        let error = result.as_ref().err().map(|(error, _)| {
+            error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)
+        });
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push((item, error));
+    }
+}
+
+impl Kafka {
+    /// A cluster that nothing is sent to yet. `topic`: one that must be there from the start.
+    pub fn new(settings: settings::Kafka, topic: Option<String>) -> Self {
+        let registry = settings.registry.as_deref().map(|url| Registry::new(url, settings.timeout));
+        Self { settings, topic, producer: None, registry, attempt: 0, id: String::new() }
+    }
+
+    fn connect(&self) -> Result<BaseProducer<Reports>, Fault> {
+        let mut config = ClientConfig::new();
+        let timeout = self.settings.timeout.as_millis().clamp(1000, 900_000).to_string();
+        config.set("bootstrap.servers", &self.settings.brokers);
+        config.set("client.id", "pmacct");
+        config.set("message.timeout.ms", &timeout);
+        config.set("socket.timeout.ms", &timeout);
+        // Parcels are sent as a whole: batches need not wait for more.
+        config.set("linger.ms", "5");
+        config.set("batch.num.messages", "100000");
+        config.set("queue.buffering.max.messages", "1000000");
+        if let Some(path) = &self.settings.config_file {
+            let wrong = |what: String| Fault::Configuration {
+                key: "kafka_config_file",
+                what: format!("'{}': {what}", path.display()),
+            };
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            for (key, value) in options(&text).map_err(wrong)? {
+                config.set(key, value);
+            }
+        }
+        config.create_with_context(Reports::default()).map_err(|error| Fault::Configuration {
+            key: if self.settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
+            what: match error {
+                KafkaError::ClientConfig(_, what, option, value) => format!("{option}={value}: {what}"),
+                error => error.to_string(),
+            },
+        })
+    }
+
+    /// Looks whether the cluster answers and has the topic.
+    fn look(&self, producer: &BaseProducer<Reports>) -> Result<(), Fault> {
+        let deadline = Instant::now() + NEW_TOPIC;
+        loop {
+            let metadata =
+                producer.client().fetch_metadata(self.topic.as_deref(), self.settings.timeout.min(NEW_TOPIC));
+            // Events tell why there is no answer.
+            producer.poll(Duration::ZERO);
+            let metadata = metadata.map_err(|error| trouble(producer.context(), &error.to_string()))?;
+            let Some(topic) = &self.topic else { return Ok(()) };
+            let error = metadata.topics().iter().find(|known| known.name() == topic).map(|topic| topic.error());
+            let Some(Some(error)) = error else { return Ok(()) };
+            let error = RDKafkaErrorCode::from(error);
+            // A broker that makes topics by itself takes a moment.
+            let may_come =
+                matches!(error, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable);
+            if !may_come || Instant::now() >= deadline {
+                return Err(no_topic(topic, error));
+            }
+            producer.poll(POLL);
+        }
+    }
+}
+
+impl Backend for Kafka {
+    fn open(&mut self) -> Result<(), Fault> {
+        if self.producer.is_some() {
+            return Ok(());
+        }
+        let producer = self.connect()?;
+        self.look(&producer)?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        let Self { settings, producer, registry, attempt, id, .. } = self;
+        let Some(producer) = producer else { return Err(Fault::Down("not connected".to_owned())) };
+        let messages = Messages::read(&parcel.body)
+            .ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
+        let topics = &messages.head.topics;
+        let schema_ids = match (registry, &messages.head.schema) {
+            (Some(registry), Some(schema)) => {
+                topics.iter().map(|topic| registry.id(topic, schema)).collect::<Result<Vec<u32>, _>>()?
+            }
+            _ => Vec::new(),
+        };
+        *attempt = attempt.wrapping_add(1);
+        let attempt = *attempt;
+        let deadline = Instant::now() + settings.timeout + POLL;
+        let mut sums: Vec<(u32, Sum)> = Vec::new();
+        let mut state = Progress { attempt, on_the_way: 0, fault: None };
+        let mut framed = Vec::new();
+        for (item, message) in (0u32..).zip(messages.iter()) {
+            if receipt.has(item) {
+                continue;
+            }
+            let Some(topic) = topics.get(usize::from(message.topic)) else {
+                return Err(Fault::Parcel("a message has no topic".to_owned()));
+            };
+            let payload = match schema_ids.get(usize::from(message.topic)) {
+                Some(schema) => {
+                    framed.clear();
+                    framed.push(0);
+                    framed.extend_from_slice(&schema.to_be_bytes());
+                    framed.extend_from_slice(message.payload);
+                    framed.as_slice()
+                }
+                None => message.payload,
+            };
+            id.clear();
+            // Writing to a `String` cannot fail.
+            let _ = write!(id, "{}-{item}", parcel.id);
+            let headers = OwnedHeaders::new_with_capacity(1).insert(Header { key: ID, value: Some(id.as_str()) });
+            let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, opaque(attempt, item))
+                .payload(payload)
+                .headers(headers);
+            record.key = message.key;
+            record.partition = settings.partition;
+            loop {
+                match producer.send(record) {
+                    Ok(()) => break,
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                        if Instant::now() < deadline =>
+                    {
+                        record = back;
+                        producer.poll(POLL);
+                        state.take(producer.context(), receipt, &sums, topics);
+                    }
+                    Err((error, _)) => {
+                        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                        state.failed(item, code, message.sum, receipt, topic);
+                        state.on_the_way -= 1;
+                        break;
+                    }
+                }
+            }
+            state.on_the_way += 1;
+            sums.push((item, message.sum));
+        }
+        while state.on_the_way > 0 && Instant::now() < deadline {
+            producer.poll(POLL);
+            state.take(producer.context(), receipt, &sums, topics);
+        }
+        if state.on_the_way > 0 {
+            producer.purge(PurgeConfig::default().queue().inflight());
+            producer.poll(POLL);
+            state.take(producer.context(), receipt, &sums, topics);
+            let what = format!("no confirmation within {} s", settings.timeout.as_secs());
+            return Err(trouble(producer.context(), &what));
+        }
+        match state.fault {
+            None => Ok(()),
+            Some(Fault::Down(what)) => Err(trouble(producer.context(), &what)),
+            Some(fault) => Err(fault),
+        }
+    }
+
+    fn idle(&mut self) {
+        if let Some(producer) = &self.producer {
+            producer.poll(Duration::ZERO);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(producer) = self.producer.take()
+            && let Err(error) = producer.flush(POLL)
+        {
+            warn!("the connection to Kafka did not end well: {error}");
+        }
+    }
+}
+
+/// One attempt to deliver.
+struct Progress {
+    attempt: u32,
+    on_the_way: usize,
+    fault: Option<Fault>,
+}
+
+impl Progress {
+    /// Takes over what the broker reported.
+    fn take(&mut self, reports: &Reports, receipt: &mut Receipt, sums: &[(u32, Sum)], topics: &[String]) {
+        let delivered = std::mem::take(&mut *reports.delivered.lock().unwrap_or_else(PoisonError::into_inner));
+        for (number, error) in delivered {
+            let (attempt, item) = ((number >> 32) as u32, number as u32);
+            match error {
+                // A late confirmation of an earlier attempt is one.
+                None if attempt != self.attempt => {}
+                None => receipt.confirm(item),
+                Some(error) if attempt == self.attempt => {
+                    let sum = sums.binary_search_by_key(&item, |(item, _)| *item);
+                    let sum = sum.ok().and_then(|at| sums.get(at)).map(|(_, sum)| *sum).unwrap_or_default();
+                    self.failed(item, error, sum, receipt, topics.first().map_or("", String::as_str));
+                }
+                Some(_) => {}
+            }
+            if attempt == self.attempt {
+                self.on_the_way = self.on_the_way.saturating_sub(1);
+            }
+        }
+    }
+
+    fn failed(&mut self, item: u32, error: RDKafkaErrorCode, sum: Sum, receipt: &mut Receipt, topic: &str) {
+        match error {
+            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize => {
+                receipt.refuse(item, sum, || error.to_string());
+            }
+            RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::TopicAuthorizationFailed => {
+                self.fault.get_or_insert_with(|| no_topic(topic, error));
+            }
+            error => {
+                self.fault.get_or_insert_with(|| Fault::Down(error.to_string()));
+            }
+        }
+    }
+}
+
+/// The number that a message's report carries.
+fn opaque(attempt: u32, item: u32) -> usize {
+    (attempt as usize) << 32 | item as usize
+}
+
+fn no_topic(topic: &str, error: RDKafkaErrorCode) -> Fault {
+    let what = format!("'{topic}': {error}. Create it, or let the brokers create topics by themselves.");
+    Fault::Configuration { key: "kafka_topic", what }
+}
+
+/// A fault in the words of what went wrong last, if anything is known.
+fn trouble(reports: &Reports, what: &str) -> Fault {
+    let trouble = reports.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match trouble {
+        Some((RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed, reason)) => {
+            Fault::Configuration { key: "kafka_config_file", what: reason }
+        }
+        Some((RDKafkaErrorCode::SSL, reason)) => Fault::Configuration { key: "kafka_config_file", what: reason },
+        Some((_, reason)) => Fault::Down(format!("{what}: {reason}")),
+        None => Fault::Down(what.to_owned()),
+    }
+}
+
+/// The options of a `kafka_config_file`: lines `global, KEY, VALUE` or `topic, KEY, VALUE`.
+fn options(text: &str) -> Result<Vec<(&str, &str)>, String> {
+    let mut options = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['#', '!']) {
+            continue;
+        }
+        let mut words = line.splitn(3, ',').map(str::trim);
+        match (words.next(), words.next(), words.next()) {
+            // librdkafka takes options of topics as defaults for all topics.
+            (Some("global" | "topic"), Some(key), Some(value)) if !key.is_empty() => options.push((key, value)),
+            _ => return Err(format!("line {number} is not 'global, KEY, VALUE' or 'topic, KEY, VALUE'")),
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn option_files_are_read() {
+        let text = "# comment\n\nglobal, security.protocol, ssl\n topic ,compression.codec, a,b\n";
+        assert_eq!(options(text).unwrap(), [("security.protocol", "ssl"), ("compression.codec", "a,b")]);
+        assert!(options("global, x").unwrap_err().contains("line 1"));
+        assert!(options("x, y, z").is_err());
+    }
+}

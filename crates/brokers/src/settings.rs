@@ -1,0 +1,217 @@
+//! What the configuration says about one plugin with a message broker.
+
+use config::keys::amqp::{
+    AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT, AMQP_PASSWD,
+    AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST, ExchangeType,
+    MessageOutput,
+};
+use config::keys::core::PLUGIN_WRITE_TIMEOUT;
+use config::keys::encoding::{AVRO_BUFFER_SIZE, AVRO_SCHEMA_FILE};
+use config::keys::kafka::{
+    KAFKA_AVRO_SCHEMA_REGISTRY, KAFKA_BROKER_HOST, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
+    KAFKA_PARTITION_KEY, KAFKA_TOPIC, KAFKA_TOPIC_RR,
+};
+use config::keys::output::WRITER_ID_STRING;
+use config::keys::print::PRINT_MARKERS;
+use config::keys::sql::SQL_MULTI_VALUES;
+use config::{Plugin, PluginKind, Problems};
+use encode::Style;
+use encode::names::Template;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The form of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// One JSON object, or several with a newline behind each.
+    #[default]
+    Json,
+    /// Avro's binary form, without a container.
+    Avro,
+    /// Avro's JSON form.
+    AvroJson,
+}
+
+/// How aggregates become messages.
+#[derive(Clone, Debug)]
+pub struct Messages {
+    /// The plugin's name.
+    pub name: String,
+    /// `writer_id_string`.
+    pub writer_id: String,
+    /// `kafka_output`, `amqp_output`.
+    pub output: Output,
+    /// Topic or routing key.
+    pub topic: Template,
+    /// So many topics take turns; 0 for one.
+    pub round_robin: u32,
+    /// Key of messages, Kafka only.
+    pub key: Option<String>,
+    /// Octets up to which aggregates share a message; 0 for a message each.
+    pub multi_values: usize,
+    /// `avro_buffer_size`.
+    pub avro_buffer: usize,
+    /// `avro_schema_file`.
+    pub schema_file: Option<PathBuf>,
+    /// Messages before and behind those of a purge.
+    pub markers: bool,
+    /// The look of values.
+    pub style: Style,
+}
+
+/// A Kafka cluster.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// Brokers to begin with, as librdkafka reads them.
+    pub brokers: String,
+    /// `kafka_partition`; none leaves the choice to the client library.
+    pub partition: Option<i32>,
+    /// `kafka_config_file`.
+    pub config_file: Option<PathBuf>,
+    /// `kafka_avro_schema_registry`.
+    pub registry: Option<String>,
+    /// How long anything may take.
+    pub timeout: Duration,
+}
+
+/// An AMQP broker.
+#[derive(Clone, Debug)]
+pub struct Amqp {
+    /// `amqp_host`; `amqps://` before it asks for TLS.
+    pub host: String,
+    /// `amqp_port`.
+    pub port: u16,
+    /// `amqp_user`.
+    pub user: String,
+    /// `amqp_passwd`.
+    pub password: String,
+    /// `amqp_vhost`.
+    pub vhost: String,
+    /// `amqp_exchange`.
+    pub exchange: String,
+    /// `amqp_exchange_type`.
+    pub exchange_type: ExchangeType,
+    /// `amqp_persistent_msg`: the exchange and its messages survive a restart of the broker.
+    pub persistent: bool,
+    /// `amqp_frame_max`.
+    pub frame_max: u32,
+    /// `amqp_heartbeat_interval`, seconds; 0 for none.
+    pub heartbeat: u16,
+    /// How long anything may take.
+    pub timeout: Duration,
+}
+
+impl Messages {
+    /// The settings of a plugin, with its look of values. What keeps it from starting is a fatal problem.
+    pub fn read(plugin: &Plugin, style: Style, problems: &mut Problems) -> Self {
+        let is_kafka = plugin.kind == PluginKind::Kafka;
+        let output = match plugin.get(&AMQP_OUTPUT) {
+            MessageOutput::Json => Output::Json,
+            MessageOutput::Avro => Output::Avro,
+            MessageOutput::AvroJson => Output::AvroJson,
+            MessageOutput::Custom => {
+                let what = format!("custom output cannot be written[{}].", plugin.name);
+                let hint = Some("Use json, avro or avro_json.".to_owned());
+                problems.fatal(plugin.blame(&AMQP_OUTPUT), what, hint);
+                Output::Json
+            }
+        };
+        let (topic, origin) = match is_kafka {
+            true => (plugin.get(&KAFKA_TOPIC), plugin.blame(&KAFKA_TOPIC)),
+            false => (plugin.get(&AMQP_ROUTING_KEY), plugin.blame(&AMQP_ROUTING_KEY)),
+        };
+        let topic = Template::parse_records_only(&topic);
+        if is_kafka
+            && let Some(wrong) = topic.text().find(|letter: char| {
+                !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '$'))
+            })
+        {
+            let letter = topic.text().get(wrong..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            let what = format!("kafka_topic[{}]: Kafka allows no '{letter}' in names of topics.", plugin.name);
+            problems.fatal(origin, what, Some("Letters, digits, '.', '_' and '-' are.".to_owned()));
+        }
+        let octets = |octets: u64| usize::try_from(octets).unwrap_or(usize::MAX);
+        Self {
+            name: plugin.name.clone(),
+            writer_id: plugin.get(&WRITER_ID_STRING),
+            output,
+            topic,
+            round_robin: match is_kafka {
+                true => plugin.get(&KAFKA_TOPIC_RR),
+                false => plugin.get(&AMQP_ROUTING_KEY_RR),
+            },
+            key: plugin.get(&KAFKA_PARTITION_KEY).filter(|_| is_kafka),
+            multi_values: octets(plugin.get(&SQL_MULTI_VALUES)),
+            avro_buffer: octets(plugin.get(&AVRO_BUFFER_SIZE)),
+            schema_file: plugin.get(&AVRO_SCHEMA_FILE),
+            markers: plugin.get(&PRINT_MARKERS),
+            style,
+        }
+    }
+}
+
+impl Kafka {
+    /// The settings of a plugin.
+    pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
+        let registry = plugin.get(&KAFKA_AVRO_SCHEMA_REGISTRY);
+        let output = plugin.get(&AMQP_OUTPUT);
+        if registry.is_some() && output != MessageOutput::Avro {
+            let what = format!("kafka_avro_schema_registry[{}]: only avro has schemas. Ignored.", plugin.name);
+            let hint = Some("Set kafka_output: avro.".to_owned());
+            problems.warn(plugin.blame(&KAFKA_AVRO_SCHEMA_REGISTRY), what, hint);
+        }
+        let partition = plugin.get(&KAFKA_PARTITION);
+        Self {
+            brokers: brokers(&plugin.get(&KAFKA_BROKER_HOST), plugin.get(&KAFKA_BROKER_PORT)),
+            partition: (partition >= 0).then_some(partition),
+            config_file: plugin.get(&KAFKA_CONFIG_FILE),
+            registry: registry.filter(|_| output == MessageOutput::Avro),
+            timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
+        }
+    }
+}
+
+impl Amqp {
+    /// The settings of a plugin.
+    pub fn read(plugin: &Plugin) -> Self {
+        Self {
+            host: plugin.get(&AMQP_HOST),
+            port: plugin.get(&AMQP_PORT),
+            user: plugin.get(&AMQP_USER),
+            password: plugin.get(&AMQP_PASSWD),
+            vhost: plugin.get(&AMQP_VHOST),
+            exchange: plugin.get(&AMQP_EXCHANGE),
+            exchange_type: plugin.get(&AMQP_EXCHANGE_TYPE),
+            persistent: plugin.get(&AMQP_PERSISTENT_MSG),
+            frame_max: u32::try_from(plugin.get(&AMQP_FRAME_MAX)).unwrap_or(u32::MAX),
+            heartbeat: u16::try_from(plugin.get(&AMQP_HEARTBEAT_INTERVAL).as_secs()).unwrap_or(u16::MAX),
+            timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
+        }
+    }
+}
+
+/// The list of brokers, each with a port.
+pub(crate) fn brokers(hosts: &str, port: u16) -> String {
+    let with_port = |host: &str| {
+        let (_, address) = host.rsplit_once("://").unwrap_or(("", host));
+        let has_port = match address.strip_prefix('[') {
+            Some(v6) => v6.contains("]:"),
+            // More than one colon is an IPv6 address without brackets.
+            None => address.matches(':').count() == 1,
+        };
+        if has_port { host.to_owned() } else { format!("{host}:{port}") }
+    };
+    let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
+    hosts.map(with_port).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_have_ports() {
+        assert_eq!(brokers("a", 9092), "a:9092");
+        assert_eq!(brokers("a:1, [::1], [::1]:5,ssl://b:3,ssl://c", 9), "a:1,[::1]:9,[::1]:5,ssl://b:3,ssl://c:9");
+    }
+}

@@ -1,0 +1,414 @@
+//! A table, as the server describes it, and the statements that write to it.
+
+use super::link::Link;
+use super::trouble::Trouble;
+use super::values::Look;
+use crate::rows::{Form, Head, Role};
+use crate::settings::Settings;
+use delivery::Fault;
+use mysql::{Statement, Value as Bound};
+
+/// Rows of statements, largest first: what is left over takes a few of the smaller ones, and a row that is refused is found
+/// by going from one to the next.
+const SIZES: [usize; 4] = [512, 64, 8, 1];
+/// Placeholders in a statement (MySQL protocol, `COM_STMT_PREPARE`: a number of 16 bits).
+const PLACEHOLDERS: usize = 65_535;
+
+/// How rows come into a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Statements of many rows: INSERT, with ON DUPLICATE KEY UPDATE unless rows are only inserted.
+    Direct,
+    /// Into a temporary table, and from there by one UPDATE and one INSERT.
+    Staged,
+    /// For each row an UPDATE, and an INSERT when that found nothing.
+    Single,
+}
+
+/// A table, ready to be written to.
+pub(super) struct Table {
+    pub(super) head: Head,
+    pub(super) looks: Vec<Look>,
+    /// Its name, quoted.
+    pub(super) name: String,
+    pub(super) way: Way,
+    /// What fails leaves no trace, and what is not committed is undone.
+    pub(super) transactional: bool,
+    /// The temporary table, quoted.
+    pub(super) stage: String,
+    columns: Vec<Described>,
+    insert_only: bool,
+    /// Prepared statements for so many rows, by their place in [`SIZES`].
+    inserts: [Option<Statement>; SIZES.len()],
+    update: Option<Statement>,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+struct Described {
+    name: String,
+    quoted: String,
+    role: Role,
+    nullable: bool,
+    /// Its placeholder.
+    placeholder: &'static str,
+}
+
+/// A name as a statement shows it.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+impl Table {
+    /// Asks the server about a table, and makes it if it is not there and that is known how. `number` tells stages of a
+    /// connection apart.
+    pub(super) fn new(link: &mut Link, head: &Head, settings: &Settings, number: u64) -> Result<Self, Trouble> {
+        let name = quoted(&head.table);
+        let show = format!("SHOW COLUMNS FROM {name}");
+        let described = match (link.query(&show), &head.create) {
+            (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", .. })), Some(create)) => {
+                link.run(create).map_err(|trouble| match trouble.fault() {
+                    Fault::Configuration { what, .. } => {
+                        Trouble::Fault(Fault::Configuration { key: "sql_table_schema", what })
+                    }
+                    fault => Trouble::Fault(fault),
+                })?;
+                link.query(&show)
+            }
+            (described, _) => described,
+        }?;
+        let (mut columns, mut looks) = (Vec::new(), Vec::new());
+        for column in &head.columns {
+            let found = described.iter().find_map(|row| {
+                let field: String = row.get("Field")?;
+                field.eq_ignore_ascii_case(&column.name).then_some((row, field))
+            });
+            let Some((row, field)) = found else {
+                let what = format!(
+                    "table {name} has no column {}; sql_table_version and sql_optimize_clauses decide which columns \
+                     are written",
+                    quoted(&column.name)
+                );
+                return Err(Trouble::Fault(Fault::Configuration { key: "sql_table_version", what }));
+            };
+            let text = |name: &str| row.get_opt::<Option<String>, _>(name).and_then(Result::ok).flatten();
+            let sql_type = text("Type").unwrap_or_default().to_ascii_lowercase();
+            let nullable = text("Null").is_none_or(|null| null == "YES");
+            let numeric = NUMBERS.iter().any(|number| sql_type.starts_with(number));
+            let time = column.form == Form::Time && !numeric;
+            columns.push(Described {
+                quoted: quoted(&field),
+                name: field,
+                role: column.role,
+                nullable,
+                placeholder: if time { "FROM_UNIXTIME(?)" } else { "?" },
+            });
+            let null = match nullable {
+                true => Bound::NULL,
+                false => stand_in(&sql_type, time, text("Default").as_deref()),
+            };
+            let is_text = TEXTS.iter().any(|text| sql_type.contains(text));
+            let octets = column.form == Form::Address && settings.num_hosts;
+            looks.push(Look { null, empty_is_null: !is_text, octets });
+        }
+        let transactional = transactional(link, &head.table)?;
+        let stage = quoted(&format!("pmacct_stage_{number}"));
+        let mut table = Self {
+            head: head.clone(),
+            looks,
+            name,
+            way: Way::Direct,
+            transactional,
+            stage,
+            columns,
+            insert_only: settings.insert_only,
+            inserts: [const { None }; SIZES.len()],
+            update: None,
+        };
+        if !table.insert_only && !table.is_indexed(link)? {
+            // Who may not make temporary tables writes row by row.
+            let staged = transactional && link.run(&table.make_stage()).is_ok();
+            table.way = if staged { Way::Staged } else { Way::Single };
+        }
+        Ok(table)
+    }
+
+    /// True when an index makes rows with the same key one, and no index does so with others.
+    fn is_indexed(&self, link: &mut Link) -> Result<bool, Trouble> {
+        let keys = || self.columns.iter().filter(|column| column.role == Role::Key);
+        // Two rows with nothing in a column are never the same for an index.
+        if keys().any(|column| column.nullable) {
+            return Ok(false);
+        }
+        let mut indexes: Vec<(String, Vec<String>, bool)> = Vec::new();
+        for row in link.query(&format!("SHOW INDEX FROM {}", self.name))? {
+            let unique = row.get("Non_unique") == Some(0u8);
+            let (Some(index), true) = (row.get::<String, _>("Key_name"), unique) else { continue };
+            let column = row.get_opt::<Option<String>, _>("Column_name").and_then(Result::ok).flatten();
+            let part = row.get_opt::<Option<u64>, _>("Sub_part").and_then(Result::ok).flatten();
+            let whole = column.is_some() && part.is_none();
+            let column = column.unwrap_or_default();
+            match indexes.iter_mut().find(|(name, ..)| *name == index) {
+                Some((_, columns, good)) => {
+                    columns.push(column);
+                    *good &= whole;
+                }
+                None => indexes.push((index, vec![column], whole)),
+            }
+        }
+        let within = |columns: &[String]| {
+            columns.iter().all(|name| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name)))
+        };
+        let exact = |columns: &[String]| {
+            columns.len() == keys().count()
+                && keys().all(|key| columns.iter().any(|name| key.name.eq_ignore_ascii_case(name)))
+        };
+        // An index over columns that are not written (a number that counts up) does not meet what is written.
+        let others = indexes.iter().filter(|(_, columns, _)| !exact(columns)).all(|(_, columns, _)| !within(columns));
+        Ok(others && indexes.iter().any(|(_, columns, good)| *good && exact(columns)))
+    }
+
+    fn make_stage(&self) -> String {
+        let names = self.list(|column| Some(column.quoted.clone()));
+        format!("CREATE TEMPORARY TABLE {} AS SELECT {names} FROM {} LIMIT 0", self.stage, self.name)
+    }
+
+    fn list(&self, show: impl Fn(&Described) -> Option<String>) -> String {
+        let shown: Vec<String> = self.columns.iter().filter_map(show).collect();
+        shown.join(", ")
+    }
+
+    /// The statement that locks the table for this connection alone, under all names that statements use.
+    pub(super) fn lock(&self) -> String {
+        let name = &self.name;
+        match self.way {
+            Way::Direct | Way::Single => format!("LOCK TABLES {name} WRITE"),
+            Way::Staged => format!("LOCK TABLES {name} WRITE, {name} AS `old` WRITE"),
+        }
+    }
+
+    /// Sizes of statements: their place, and rows.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let most = if self.transactional { PLACEHOLDERS / self.columns.len().max(1) } else { 1 };
+        SIZES.into_iter().enumerate().filter(move |(_, rows)| *rows <= most.max(1))
+    }
+
+    /// The statement that inserts as many rows as the size in that place says; into the stage, where there is one.
+    pub(super) fn insert(&mut self, link: &mut Link, size: usize) -> Result<Statement, Trouble> {
+        if let Some(Some(statement)) = self.inserts.get(size) {
+            return Ok(statement.clone());
+        }
+        let statement = link.prepare(&self.insert_statement(SIZES.get(size).copied().unwrap_or(1)))?;
+        if let Some(place) = self.inserts.get_mut(size) {
+            *place = Some(statement.clone());
+        }
+        Ok(statement)
+    }
+
+    fn insert_statement(&self, rows: usize) -> String {
+        let into = if self.way == Way::Staged { &self.stage } else { &self.name };
+        let names = self.list(|column| Some(column.quoted.clone()));
+        let row = format!("({})", self.list(|column| Some(column.placeholder.to_owned())));
+        let mut statement = format!("INSERT INTO {into} ({names}) VALUES {row}");
+        for _ in 1..rows {
+            statement.push(',');
+            statement.push_str(&row);
+        }
+        if self.way == Way::Direct && !self.insert_only {
+            let set = self.list(|column| column.set("", |name| format!("VALUES({name})")));
+            // What has keys only is there or is not.
+            let set = if set.is_empty() { self.columns.first().map_or(set, Described::same) } else { set };
+            statement.push_str(" ON DUPLICATE KEY UPDATE ");
+            statement.push_str(&set);
+        }
+        statement
+    }
+
+    /// The statement that changes a row. Its values: those of the columns that change, then of the key.
+    pub(super) fn update(&mut self, link: &mut Link) -> Result<Statement, Trouble> {
+        if let Some(statement) = &self.update {
+            return Ok(statement.clone());
+        }
+        let set = self.list(|column| column.set("", |_| column.placeholder.to_owned()));
+        let set = if set.is_empty() { self.columns.first().map_or(set, Described::same) } else { set };
+        let statement = link.prepare(&format!("UPDATE {} SET {set} WHERE {}", self.name, self.same()))?;
+        self.update = Some(statement.clone());
+        Ok(statement)
+    }
+
+    /// Places of the columns whose values [`Self::update`] takes, in order.
+    pub(super) fn updated(&self) -> Vec<usize> {
+        let mut places = Vec::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            // A column that may be NULL is shown more than once.
+            places.extend(std::iter::repeat_n(at, column.shown()));
+        }
+        places.extend(self.keys());
+        places
+    }
+
+    /// Places of the columns of the key.
+    pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().enumerate().filter(|(_, column)| column.role == Role::Key).map(|(at, _)| at)
+    }
+
+    /// The condition that a row has a key.
+    fn same(&self) -> String {
+        let keys = self.columns.iter().filter(|column| column.role == Role::Key);
+        let same: Vec<String> = keys.map(|column| format!("{} <=> {}", column.quoted, column.placeholder)).collect();
+        if same.is_empty() { "TRUE".to_owned() } else { same.join(" AND ") }
+    }
+
+    /// The statements that bring the stage's rows into the table.
+    pub(super) fn merge(&self) -> [Option<String>; 2] {
+        let (name, stage) = (&self.name, &self.stage);
+        let keys = self.list(|column| (column.role == Role::Key).then(|| column.quoted.clone()));
+        let values = self.list(|column| Some(format!("{} AS {}", column.summed(), column.quoted)));
+        let group = if keys.is_empty() { "HAVING COUNT(*) > 0".to_owned() } else { format!("GROUP BY {keys}") };
+        let new = format!("(SELECT {values} FROM {stage} {group}) AS `new`");
+        let same = |column: &Described| format!("`old`.{0} <=> `new`.{0}", column.quoted);
+        let keys = self.columns.iter().filter(|column| column.role == Role::Key);
+        let same: Vec<String> = keys.map(same).collect();
+        let same = if same.is_empty() { "TRUE".to_owned() } else { same.join(" AND ") };
+        let set = self.list(|column| column.set("`old`.", |name| format!("`new`.{name}")));
+        let names = self.list(|column| Some(column.quoted.clone()));
+        let update = (!set.is_empty()).then(|| format!("UPDATE {name} AS `old` JOIN {new} ON {same} SET {set}"));
+        let insert = format!(
+            "INSERT INTO {name} ({names}) SELECT {names} FROM {new} WHERE NOT EXISTS (SELECT 1 FROM {name} AS `old` \
+             WHERE {same})"
+        );
+        [update, Some(insert)]
+    }
+
+    /// A query whose answer tells whether a row has been written: how many there are with its key, and their counters. It
+    /// waits for whoever is at the row.
+    pub(super) fn probe(&self) -> String {
+        let counters = self.columns.iter().filter(|column| column.role == Role::Sum);
+        let sums: String =
+            counters.map(|column| format!(", CAST(IFNULL(SUM({}), 0) AS DOUBLE)", column.quoted)).collect();
+        format!("SELECT CAST(COUNT(*) AS DOUBLE){sums} FROM {} WHERE {} LOCK IN SHARE MODE", self.name, self.same())
+    }
+
+    /// Lets the server forget what belongs to the table.
+    pub(super) fn close(self, link: &mut Link) -> Result<(), Trouble> {
+        for statement in self.inserts.into_iter().flatten().chain(self.update) {
+            link.forget(statement)?;
+        }
+        match self.way {
+            Way::Staged => link.run(&format!("DROP TEMPORARY TABLE IF EXISTS {}", self.stage)),
+            Way::Direct | Way::Single => Ok(()),
+        }
+    }
+}
+
+/// Types of numbers, and of texts, by their beginning or a part.
+const NUMBERS: [&str; 12] = [
+    "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "numeric", "float", "double", "real", "bit", "year",
+];
+const TEXTS: [&str; 5] = ["char", "text", "binary", "blob", "enum"];
+
+/// What stands for nothing in a column that must have a value.
+fn stand_in(sql_type: &str, time: bool, default: Option<&str>) -> Bound {
+    if time {
+        // A time stamp has no zero.
+        return Bound::Int(i64::from(sql_type.starts_with("timestamp")));
+    }
+    // MariaDB shows defaults as a statement does, with quotes; MySQL shows what they are.
+    let default = default.map(|text| match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        Some(text) => text.replace("''", "'"),
+        None => text.to_owned(),
+    });
+    match default {
+        Some(text) if !text.contains('(') && !text.eq_ignore_ascii_case("current_timestamp") => {
+            Bound::Bytes(text.into_bytes())
+        }
+        _ if NUMBERS.iter().any(|number| sql_type.starts_with(number)) => Bound::Int(0),
+        _ if sql_type.starts_with("inet6") => Bound::Bytes(b"::".to_vec()),
+        _ if sql_type.starts_with("inet4") => Bound::Bytes(b"0.0.0.0".to_vec()),
+        _ if TEXTS.iter().any(|text| sql_type.contains(text)) => Bound::Bytes(Vec::new()),
+        _ => Bound::NULL,
+    }
+}
+
+/// Whether the table's engine has transactions. A view has no engine; it is treated with the same care as one without.
+fn transactional(link: &mut Link, table: &str) -> Result<bool, Trouble> {
+    let row = link.ask(
+        "SELECT COUNT(*) > 0 AND SUM(e.TRANSACTIONS = 'YES') = COUNT(*) FROM information_schema.TABLES t \
+         LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
+         WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_NAME = ?",
+        vec![Bound::Bytes(table.as_bytes().to_vec())],
+    )?;
+    Ok(row.and_then(|row| row.get_opt::<Option<i64>, _>(0)).and_then(Result::ok).flatten() == Some(1))
+}
+
+impl Described {
+    /// `name = …` for a column that changes; `old` stands before its name, `new` makes the new value.
+    fn set(&self, old: &str, new: impl Fn(&str) -> String) -> Option<String> {
+        let name = format!("{old}{}", self.quoted);
+        let new = new(&self.quoted);
+        let number = |value: &str| if self.nullable { format!("IFNULL({value}, 0)") } else { value.to_owned() };
+        // These give NULL when one of the two is.
+        let choose = |function: &str| match self.nullable {
+            true => format!("COALESCE({function}({name}, {new}), {name}, {new})"),
+            false => format!("{function}({name}, {new})"),
+        };
+        let value = match self.role {
+            Role::Key => return None,
+            Role::Sum => format!("{} + {}", number(&name), number(&new)),
+            Role::Or => format!("{} | {}", number(&name), number(&new)),
+            Role::Least => choose("LEAST"),
+            Role::Greatest => choose("GREATEST"),
+            Role::Updated => new,
+        };
+        Some(format!("{name} = {value}"))
+    }
+
+    /// How often [`Self::set`] shows the new value.
+    fn shown(&self) -> usize {
+        match self.role {
+            Role::Key => 0,
+            Role::Least | Role::Greatest if self.nullable => 2,
+            _ => 1,
+        }
+    }
+
+    /// An assignment that changes nothing.
+    fn same(&self) -> String {
+        format!("{0} = {0}", self.quoted)
+    }
+
+    /// The value of several rows with the same key.
+    fn summed(&self) -> String {
+        let aggregate = match self.role {
+            Role::Key => return self.quoted.clone(),
+            Role::Sum => "SUM",
+            Role::Or => "BIT_OR",
+            Role::Least => "MIN",
+            Role::Greatest | Role::Updated => "MAX",
+        };
+        format!("{aggregate}({})", self.quoted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted() {
+        assert_eq!(quoted("a`; DROP TABLE x"), "`a``; DROP TABLE x`");
+    }
+
+    #[test]
+    fn what_stands_for_nothing() {
+        let text = |text: &str| Bound::Bytes(text.as_bytes().to_vec());
+        assert_eq!(stand_in("int(4) unsigned", false, None), Bound::Int(0));
+        assert_eq!(stand_in("int(4) unsigned", false, Some("7")), text("7"));
+        assert_eq!(stand_in("char(45)", false, Some("'0.0.0.0'")), text("0.0.0.0"));
+        assert_eq!(stand_in("varchar(45)", false, Some("it's")), text("it's"));
+        assert_eq!(stand_in("char(45)", false, None), text(""));
+        assert_eq!(stand_in("datetime", true, Some("current_timestamp()")), Bound::Int(0));
+        assert_eq!(stand_in("timestamp", true, None), Bound::Int(1));
+        assert_eq!(stand_in("geometry", false, None), Bound::NULL);
+    }
+}

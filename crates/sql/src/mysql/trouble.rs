@@ -1,0 +1,98 @@
+//! What went wrong, by what can be done about it.
+
+use delivery::Fault;
+use mysql::{DriverError, Error, MySqlError};
+
+/// What went wrong.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The connection is of no more use. What was sent last may have been done.
+    Lost(String),
+    /// The server cannot, or the configuration is wrong.
+    Fault(Fault),
+    /// The server has undone the transaction, and it may work at once.
+    Again(String),
+    /// The server does not take a row.
+    Row(String),
+}
+
+impl Trouble {
+    /// As the courier is told.
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Lost(what) | Self::Again(what) => Fault::Down(what),
+            Self::Fault(fault) => fault,
+            // Statements about no row in particular: the table is not as it should be.
+            Self::Row(what) => Fault::Configuration { key: "sql_table", what },
+        }
+    }
+
+    /// By the server's number, and the class of its SQLSTATE (MySQL manual, "Server Error Message Reference"; MariaDB
+    /// manual, "MariaDB Error Code Reference").
+    fn from_server(error: MySqlError) -> Self {
+        let MySqlError { state, message, code } = error;
+        let what = format!("{message} (error {code})");
+        let configuration = |key| Fault::Configuration { key, what: what.clone() };
+        Self::Fault(match code {
+            1045 => configuration("sql_passwd"),
+            1044 | 1049 => configuration("sql_db"),
+            1130 | 1142 | 1143 | 1227 | 1251 | 1275 | 1370 | 1524 | 1698 => configuration("sql_user"),
+            1146 | 1064 | 1100 | 1347 | 1364 | 1471 => configuration("sql_table"),
+            1054 => configuration("sql_table_version"),
+            // Shutdown, a killed connection.
+            1053 | 1317 | 1927 => return Self::Lost(what),
+            // Deadlock; in MariaDB also a row that another transaction has changed.
+            1213 | 1020 => return Self::Again(what),
+            // Limits of packets, values that fit no type, conditions of the table, and what triggers refuse.
+            1153 | 1264..=1266 | 1292 | 1366 | 1406 | 1411 | 1525 | 1690 | 3819 | 4025 => return Self::Row(what),
+            _ if ["22", "23", "45"].iter().any(|class| state.starts_with(class)) => return Self::Row(what),
+            // Too many connections, locks that last, full disks, servers that only read, and what nobody foresaw.
+            _ => Fault::Down(what),
+        })
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::MySqlError(error) => Self::from_server(error),
+            Error::TlsError(error) => Self::Fault(untrusted(error.to_string())),
+            Error::DriverError(DriverError::TlsNotSupported) => {
+                Self::Fault(untrusted("the server does not encrypt".to_owned()))
+            }
+            Error::DriverError(error) => Self::Lost(error.to_string()),
+            Error::IoError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Self::Fault(untrusted(error.to_string()))
+            }
+            Error::IoError(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                Self::Lost("no answer in time".to_owned())
+            }
+            Error::IoError(error) => Self::Lost(error.to_string()),
+            other => Self::Lost(other.to_string()),
+        }
+    }
+}
+
+fn untrusted(what: String) -> Fault {
+    Fault::Configuration { key: "sql_conn_ca_file", what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_apart() {
+        let of = |code, state: &str| {
+            Trouble::from(Error::MySqlError(MySqlError { state: state.to_owned(), message: "m".to_owned(), code }))
+        };
+        assert!(matches!(of(1045, "28000"), Trouble::Fault(Fault::Configuration { key: "sql_passwd", .. })));
+        assert!(matches!(of(1062, "23000"), Trouble::Row(_)));
+        assert!(matches!(of(1264, "22003"), Trouble::Row(_)));
+        assert!(matches!(of(1366, "HY000"), Trouble::Row(_)));
+        assert!(matches!(of(1644, "45000"), Trouble::Row(_)));
+        assert!(matches!(of(1213, "40001"), Trouble::Again(_)));
+        assert!(matches!(of(1205, "HY000"), Trouble::Fault(Fault::Down(_))));
+        assert!(matches!(of(1053, "08S01"), Trouble::Lost(_)));
+    }
+}

@@ -1,0 +1,125 @@
+//! Values of rows as parameters of prepared statements.
+
+use crate::rows::{Rows, Value};
+use delivery::{Receipt, Sum};
+use encode::address;
+use mysql::Value as Bound;
+use std::net::IpAddr;
+
+/// Octets of a parameter beside what it holds: its type, its length.
+const AROUND: usize = 16;
+
+/// How values of a column are bound.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Look {
+    /// What stands for nothing.
+    pub(super) null: Bound,
+    /// An empty text is nothing, as it is no value of the column's type.
+    pub(super) empty_is_null: bool,
+    /// Addresses are octets, as `INET6_ATON` gives them.
+    pub(super) octets: bool,
+}
+
+/// A row of a parcel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Its number in the parcel.
+    pub(super) number: u32,
+    /// What it accounts for.
+    pub(super) sum: Sum,
+}
+
+/// The rows that are to be written.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    pub(super) places: Vec<Place>,
+    /// As many for each row as there are columns.
+    values: Vec<Value<'a>>,
+    columns: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// The rows that a receipt does not have yet; `None` when the parcel is damaged.
+    pub(super) fn new(rows: &Rows<'a>, receipt: &Receipt) -> Option<Self> {
+        let mut batch = Self { places: Vec::new(), values: Vec::new(), columns: rows.head.columns.len() };
+        let whole = rows.each(|number, sum, values| {
+            if !receipt.has(number) {
+                batch.places.push(Place { number, sum });
+                batch.values.extend_from_slice(values);
+            }
+            Ok::<(), std::convert::Infallible>(())
+        });
+        matches!(whole, Ok(true)).then_some(batch)
+    }
+
+    /// The values of some rows.
+    pub(super) fn values(&self, first: usize, end: usize) -> &[Value<'a>] {
+        self.values.get(first * self.columns..end * self.columns).unwrap_or_default()
+    }
+
+    /// Octets that some rows need in a packet, at most.
+    pub(super) fn size(&self, first: usize, end: usize) -> usize {
+        let text = |value: &Value<'_>| if let Value::Text(text) = value { text.len() } else { 40 };
+        self.values(first, end).iter().map(|value| text(value) + AROUND).sum()
+    }
+}
+
+/// The parameters for values, row by row.
+pub(super) fn bind(values: &[Value<'_>], looks: &[Look]) -> Vec<Bound> {
+    values.iter().zip(looks.iter().cycle()).map(|(value, look)| look.bind(*value)).collect()
+}
+
+impl Look {
+    /// The parameter for a value.
+    #[inline]
+    pub(super) fn bind(&self, value: Value<'_>) -> Bound {
+        match value {
+            Value::Null => self.null.clone(),
+            Value::Text("") if self.empty_is_null => self.null.clone(),
+            Value::Number(number) => Bound::UInt(number),
+            Value::Real(real) => Bound::Double(real),
+            Value::Text(text) => Bound::Bytes(text.as_bytes().to_vec()),
+            Value::Address(IpAddr::V4(address)) if self.octets => Bound::Bytes(address.octets().to_vec()),
+            Value::Address(IpAddr::V6(address)) if self.octets => Bound::Bytes(address.octets().to_vec()),
+            Value::Address(IpAddr::V4(address)) => text(15, |out| address::v4(out, address.octets())),
+            Value::Address(IpAddr::V6(address)) => text(39, |out| address::v6(out, &address.octets())),
+            Value::Mac(octets) => text(17, |out| address::mac(out, octets)),
+            Value::Time(seconds) => Bound::Int(seconds),
+        }
+    }
+}
+
+fn text(size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bound {
+    let mut out = Vec::with_capacity(size);
+    write(&mut out);
+    Bound::Bytes(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_bound() {
+        let plain = Look { null: Bound::NULL, empty_is_null: true, octets: false };
+        let octets = Look { null: Bound::Int(0), empty_is_null: false, octets: true };
+        let (v4, v6) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let bytes = |text: &[u8]| Bound::Bytes(text.to_vec());
+        for (value, as_plain, as_octets) in [
+            (Value::Null, Bound::NULL, Bound::Int(0)),
+            (Value::Text(""), Bound::NULL, bytes(b"")),
+            (Value::Text("a'b"), bytes(b"a'b"), bytes(b"a'b")),
+            (Value::Address(v4), bytes(b"192.0.2.1"), bytes(&[192, 0, 2, 1])),
+            (
+                Value::Address(v6),
+                bytes(b"2001:db8::1"),
+                bytes(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+            ),
+            (Value::Mac([0, 1, 2, 3, 4, 255]), bytes(b"00:01:02:03:04:ff"), bytes(b"00:01:02:03:04:ff")),
+            (Value::Time(-5), Bound::Int(-5), Bound::Int(-5)),
+            (Value::Number(u64::MAX), Bound::UInt(u64::MAX), Bound::UInt(u64::MAX)),
+        ] {
+            assert_eq!(bind(&[value, value], &[plain.clone(), octets.clone()]), [as_plain, as_octets]);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! PostgreSQL, from version 11 on.
+//!
+//! A parcel is one transaction of four questions: begin and lock, COPY, merge, commit; see [`table`] for the merge. So the
+//! work of this side is to write rows as text, and the server sees statements that it plans once for thousands of rows.
+//!
+//! # Rows that are refused
+//!
+//! A value out of range, a text too long, a constraint: the server says which line of the COPY it was, and that row alone is
+//! left out; where it does not say, halves are tried, and halves of these. Savepoints keep what was good.
+//!
+//! # Commits without an answer
+//!
+//! Each transaction asks for its id before it begins to write. When the connection breaks while COMMIT is under way, the
+//! next connection asks what became of that id (`pg_xact_status`), so nothing is counted twice and nothing is left out.
+//!
+//! # Nothing
+//!
+//! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
+//! one, what is like zero in its type.
+
+mod link;
+mod table;
+mod text;
+mod trouble;
+
+use crate::rows::{Head, Rows};
+use crate::server::{Server, Servers};
+use crate::settings::Settings;
+use bytes::Bytes;
+use config::keys::sql::LockingStyle;
+use delivery::{Backend, Fault, Parcel, ParcelId, Receipt, Sum};
+use link::Link;
+use table::Table;
+use text::Text;
+use tracing::warn;
+use trouble::Trouble;
+
+/// Tables that a connection keeps ready. Names with times in them would else pile up.
+const TABLES: usize = 8;
+
+/// A PostgreSQL server, and its backup. `expected`: the table that must be there from the start.
+pub fn backend(settings: Settings, expected: Option<Head>) -> Box<dyn Backend> {
+    let backup = settings.backup.clone().map(|host| PgSql::new(host, settings.clone(), expected.clone()));
+    Box::new(Servers::new(PgSql::new(settings.host.clone(), settings, expected), backup))
+}
+
+struct PgSql {
+    host: String,
+    settings: Settings,
+    expected: Option<Head>,
+    link: Option<Link>,
+    /// The tables of this connection, the last one used at the end.
+    tables: Vec<Table>,
+    /// Stages made in this connection.
+    stages: u64,
+    doubt: Option<Doubt>,
+}
+
+/// A transaction of which nobody said whether it was committed.
+struct Doubt {
+    parcel: ParcelId,
+    /// As `pg_current_xact_id` gives it.
+    transaction: String,
+    refused: Vec<Refused>,
+}
+
+/// A row that the server does not take.
+struct Refused {
+    number: u32,
+    sum: Sum,
+    what: String,
+}
+
+impl PgSql {
+    fn new(host: String, settings: Settings, expected: Option<Head>) -> Self {
+        Self { host, settings, expected, link: None, tables: Vec::new(), stages: 0, doubt: None }
+    }
+
+    /// Gives the connection up.
+    fn drop_link(&mut self) {
+        self.tables.clear();
+        self.link = None;
+    }
+
+    /// What is left to do after trouble.
+    fn failed(&mut self, trouble: Trouble) -> Fault {
+        match &trouble {
+            Trouble::Lost(_) => self.drop_link(),
+            // Perhaps the table has changed: it is looked at again. A new connection ends the transaction at once.
+            Trouble::Fault(_) | Trouble::Row { .. } => {
+                let ended = self.link.as_ref().is_some_and(|link| link.run("ROLLBACK").is_ok());
+                if !ended {
+                    self.drop_link();
+                }
+                self.tables.clear();
+            }
+        }
+        match trouble.fault() {
+            Fault::Down(what) => Fault::Down(format!("{}: {what}", self.host)),
+            fault => fault,
+        }
+    }
+
+    fn connect(&mut self) -> Result<(), Fault> {
+        if self.link.as_ref().is_some_and(Link::is_closed) {
+            self.drop_link();
+        }
+        if self.link.is_none() {
+            self.link = Some(Link::new(&self.host, &self.settings)?);
+            if let Some(head) = self.expected.clone() {
+                self.prepare(&head).map_err(|trouble| self.failed(trouble))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the table to the end of the list.
+    fn prepare(&mut self, head: &Head) -> Result<(), Trouble> {
+        let lost = || Trouble::Lost("not connected".to_owned());
+        let link = self.link.as_ref().ok_or_else(lost)?;
+        if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
+            let last = self.tables.len() - 1;
+            self.tables.swap(at, last);
+            return Ok(());
+        }
+        if self.tables.len() >= TABLES {
+            let old = self.tables.remove(0);
+            if let Some(stage) = old.stage {
+                link.run(&format!("DROP TABLE IF EXISTS {stage}"))?;
+            }
+        }
+        self.stages += 1;
+        self.tables.push(Table::new(link, head, &self.settings, self.stages)?);
+        Ok(())
+    }
+
+    /// What became of the transaction in doubt.
+    fn resolve(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Trouble> {
+        let (Some(link), Some(doubt)) = (&self.link, self.doubt.take_if(|doubt| doubt.parcel == parcel.id)) else {
+            self.doubt = None;
+            return Ok(());
+        };
+        // A server that still works at it needs a moment; asking is done by the second connection.
+        let ask = |wait| {
+            let transaction = &doubt.transaction;
+            // `txid_status` is the name that all versions know.
+            link.ask(&format!("SELECT pg_sleep({wait}); SELECT txid_status({transaction})"))
+        };
+        let mut status = ask("0");
+        for _ in 0..20 {
+            match &status {
+                Ok(Some(word)) if word == "in progress" => status = ask("0.1"),
+                _ => break,
+            }
+        }
+        match status {
+            Ok(Some(word)) if word == "committed" => {
+                settle(receipt, &doubt.refused);
+                receipt.confirm_all();
+                Ok(())
+            }
+            Ok(Some(word)) if word == "in progress" => {
+                self.doubt = Some(doubt);
+                Err(Trouble::Fault(Fault::Down("the server is still busy with the last COMMIT".to_owned())))
+            }
+            Ok(status) => {
+                if status.is_none() {
+                    warn!("{}: the server does not know transaction {}", self.host, doubt.transaction);
+                }
+                Ok(())
+            }
+            Err(trouble) => {
+                self.doubt = Some(doubt);
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Begins; connects anew when the connection has broken since the last parcel.
+    fn begin(&mut self, head: &Head) -> Result<String, Trouble> {
+        match self.try_begin(head) {
+            Err(Trouble::Lost(_)) => {
+                self.drop_link();
+                self.connect().map_err(Trouble::Fault)?;
+                self.try_begin(head)
+            }
+            begun => begun,
+        }
+    }
+
+    fn try_begin(&mut self, head: &Head) -> Result<String, Trouble> {
+        self.prepare(head)?;
+        let lost = || Trouble::Lost("not connected".to_owned());
+        let (link, table) = self.link.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
+        let lock = match self.settings.locking {
+            LockingStyle::Table => format!("LOCK {} IN EXCLUSIVE MODE; ", table.name),
+            LockingStyle::Row => format!("LOCK {} IN ROW EXCLUSIVE MODE; ", table.name),
+            LockingStyle::None => String::new(),
+        };
+        let begin = format!(
+            "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {lock}SAVEPOINT pmacct; SELECT txid_current()"
+        );
+        link.ask(&begin)?.ok_or_else(|| Trouble::Lost("the transaction has no id".to_owned()))
+    }
+
+    fn transact(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Trouble> {
+        self.resolve(parcel, receipt)?;
+        let transaction = self.begin(&rows.head)?;
+        let lost = || Trouble::Lost("not connected".to_owned());
+        let (link, table) = self.link.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
+        let delimiter = table::delimiter(&self.settings);
+        let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt)
+            .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
+        let refused = store(link, table, text)?;
+        match link.run("COMMIT") {
+            Ok(()) => {
+                settle(receipt, &refused);
+                receipt.confirm_all();
+                Ok(())
+            }
+            Err(Trouble::Lost(what)) => {
+                self.doubt = Some(Doubt { parcel: parcel.id, transaction, refused });
+                Err(Trouble::Lost(what))
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+impl Server for PgSql {
+    fn address(&self) -> &str {
+        &self.host
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        self.connect()
+    }
+
+    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+        if (0..parcel.items).all(|item| receipt.has(item)) {
+            return Ok(());
+        }
+        self.connect()?;
+        self.transact(parcel, rows, receipt).map_err(|trouble| self.failed(trouble))
+    }
+
+    fn in_doubt(&self) -> Option<ParcelId> {
+        self.doubt.as_ref().map(|doubt| doubt.parcel)
+    }
+
+    fn close(&mut self) {
+        self.tables.clear();
+        if let Some(link) = self.link.take() {
+            link.close();
+        }
+    }
+}
+
+/// Writes refused rows on the receipt.
+fn settle(receipt: &mut Receipt, refused: &[Refused]) {
+    for row in refused {
+        receipt.refuse(row.number, row.sum, || row.what.clone());
+    }
+}
+
+/// Writes all rows that the server takes, within the transaction, and gives back the others.
+fn store(link: &Link, table: &Table, text: Text) -> Result<Vec<Refused>, Trouble> {
+    let Text { octets, places, nulls } = text;
+    let octets = Bytes::from(octets);
+    let merge = table.merge(&nulls);
+    let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
+    let put = |first: usize, end: usize| {
+        link.copy(&table.copy, octets.slice(start(first)..start(end)))?;
+        merge.as_ref().map_or(Ok(()), |merge| link.run(merge))
+    };
+    let mut refused = Vec::new();
+    let mut left = vec![(0, places.len())];
+    while let Some((first, end)) = left.pop() {
+        if first >= end {
+            continue;
+        }
+        match put(first, end) {
+            Ok(()) if left.is_empty() => {}
+            Ok(()) => {
+                let clear = table.stage.as_ref().map_or_else(String::new, |stage| format!("TRUNCATE {stage}; "));
+                link.run(&format!("{clear}RELEASE SAVEPOINT pmacct; SAVEPOINT pmacct"))?;
+            }
+            Err(Trouble::Row { line, what }) => {
+                link.run("ROLLBACK TO SAVEPOINT pmacct")?;
+                let known = line.map(|line| first + line - 1).filter(|row| *row < end && !table.name.contains(','));
+                let row = if end - first == 1 { Some(first) } else { known };
+                match row {
+                    Some(row) => {
+                        let Some(place) = places.get(row) else { continue };
+                        refused.push(Refused { number: place.number, sum: place.sum, what });
+                        left.extend([(row + 1, end), (first, row)]);
+                    }
+                    None => {
+                        let middle = first.midpoint(end);
+                        left.extend([(middle, end), (first, middle)]);
+                    }
+                }
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(refused)
+}

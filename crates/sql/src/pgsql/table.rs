@@ -1,0 +1,353 @@
+//! A table, as the server describes it, and the statements that write to it.
+//!
+//! Rows are copied into a *stage*: a temporary table with the columns that are written, empty at the end of each
+//! transaction. Its columns have the types of the table, except that counters are `bigint`, for sums, and times have a
+//! zone, so that the server turns them into its own. From there one statement merges them:
+//!
+//! * where a unique index covers exactly the key, `INSERT … ON CONFLICT DO UPDATE`;
+//! * else an UPDATE of the rows that are there, and an INSERT of the others, at once.
+//!
+//! Rows with the same key are summed before. When rows are only inserted (`sql_dont_try_update`), they are copied into the
+//! table itself; unless it has times without a zone, which COPY would not turn into the server's.
+
+use super::link::Link;
+use super::text::{Look, Time};
+use super::trouble::Trouble;
+use crate::rows::{Form, Head, Role};
+use crate::settings::Settings;
+use delivery::Fault;
+use std::fmt::Write as _;
+use tokio_postgres::Statement;
+
+const DESCRIBE: &str = "\
+    SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typname::text, t.typcategory::text, \
+           a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+    FROM pg_catalog.pg_attribute a \
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = '' \
+    WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
+
+const INDEXES: &str = "\
+    SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a \
+                 WHERE a.attrelid = i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1])) \
+    FROM pg_catalog.pg_index i \
+    WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate \
+      AND i.indpred IS NULL AND i.indexprs IS NULL";
+
+/// A table, ready to be written to.
+pub(super) struct Table {
+    pub(super) head: Head,
+    /// How values become text.
+    pub(super) looks: Vec<Look>,
+    /// Its name, quoted.
+    pub(super) name: String,
+    /// The COPY into the stage, or into the table itself.
+    pub(super) copy: Statement,
+    /// The stage; none when rows are copied into the table itself.
+    pub(super) stage: Option<String>,
+    columns: Vec<Described>,
+    /// Its key has a unique index.
+    indexed: bool,
+    insert_only: bool,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+struct Described {
+    quoted: String,
+    role: Role,
+    form: Form,
+    /// Its type, as in a statement.
+    sql_type: String,
+    kind: Kind,
+    not_null: bool,
+    default: Option<String>,
+}
+
+/// What matters of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// `smallint`, `integer`, `bigint`.
+    Integer,
+    /// Other numbers.
+    Number,
+    /// A time of a day, without a zone or with one.
+    Timestamp {
+        zoned: bool,
+    },
+    /// Texts.
+    Text,
+    /// `inet` and `cidr`.
+    Network,
+    /// `macaddr`.
+    Mac,
+    Other,
+}
+
+impl Kind {
+    /// By name and category (PostgreSQL manual, `pg_type`).
+    fn new(name: &str, category: &str) -> Self {
+        match (name, category) {
+            ("int2" | "int4" | "int8", _) => Self::Integer,
+            (_, "N") => Self::Number,
+            ("timestamp", _) => Self::Timestamp { zoned: false },
+            ("timestamptz", _) => Self::Timestamp { zoned: true },
+            (_, "S") => Self::Text,
+            ("macaddr" | "macaddr8", _) => Self::Mac,
+            (_, "I") => Self::Network,
+            _ => Self::Other,
+        }
+    }
+
+    /// What stands for nothing in a column that must have a value and has no default.
+    fn stand_in(self) -> Option<&'static str> {
+        match self {
+            Self::Integer | Self::Number => Some("0"),
+            Self::Timestamp { .. } => Some("1970-01-01 00:00:00+00"),
+            Self::Text => Some(""),
+            Self::Network => Some("0.0.0.0"),
+            Self::Mac => Some("00:00:00:00:00:00"),
+            Self::Other => None,
+        }
+    }
+}
+
+/// A name as a statement shows it. Names that need no quotes mean what they mean without: capital letters are small.
+pub(super) fn quoted(name: &str) -> String {
+    if plain(name) { format!("\"{}\"", name.to_ascii_lowercase()) } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// The name of a table: one that needs no quotes may have a schema before it.
+pub(super) fn quoted_table(name: &str) -> String {
+    match name.split_once('.') {
+        Some((schema, table)) if plain(schema) && plain(table) => format!("{}.{}", quoted(schema), quoted(table)),
+        _ => quoted(name),
+    }
+}
+
+fn plain(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+}
+
+impl Table {
+    /// Asks the server about a table, makes it if it is not there and that is known how, and prepares its stage.
+    /// `number` tells stages of a connection apart.
+    pub(super) fn new(link: &Link, head: &Head, settings: &Settings, number: u64) -> Result<Self, Trouble> {
+        let name = quoted_table(&head.table);
+        let mut described = link.query(DESCRIBE, &[&name])?;
+        if let (true, Some(create)) = (described.is_empty(), &head.create) {
+            link.run(create).map_err(|trouble| match trouble {
+                Trouble::Fault(Fault::Configuration { what, .. }) | Trouble::Row { what, .. } => {
+                    Trouble::Fault(Fault::Configuration { key: "sql_table_schema", what })
+                }
+                other => other,
+            })?;
+            described = link.query(DESCRIBE, &[&name])?;
+        }
+        if described.is_empty() {
+            let what = format!(
+                "there is no table {name} in database '{}'; make it, or let sql_table_schema name a file with the \
+                 statement that does",
+                settings.db
+            );
+            return Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what }));
+        }
+        let mut columns = Vec::with_capacity(head.columns.len());
+        for column in &head.columns {
+            let quoted = quoted(&column.name);
+            let row = described.iter().find(|row| format!("\"{}\"", row.get::<_, &str>(0).replace('"', "\"\"")) == quoted);
+            let Some(row) = row else {
+                let what = format!(
+                    "table {name} has no column {quoted}; sql_table_version and sql_optimize_clauses decide which \
+                     columns are written"
+                );
+                return Err(Trouble::Fault(Fault::Configuration { key: "sql_table_version", what }));
+            };
+            columns.push(Described {
+                quoted,
+                role: column.role,
+                form: column.form,
+                sql_type: row.get(1),
+                kind: Kind::new(row.get(2), row.get(3)),
+                not_null: row.get(4),
+                default: row.get(5),
+            });
+        }
+        let indexed = exactly_indexed(link, &name, &columns)?;
+        let direct = settings.insert_only
+            && (link.utc || !columns.iter().any(|column| column.kind == Kind::Timestamp { zoned: false }));
+        let stage = (!direct).then(|| format!("pg_temp.pmacct_stage_{number}"));
+        if let Some(stage) = &stage {
+            link.run(&make_stage(stage, &name, &columns))?;
+        }
+        let delimiter = delimiter(settings);
+        let mut looks = Vec::with_capacity(columns.len());
+        for column in &columns {
+            looks.push(column.look(link, settings, delimiter)?);
+        }
+        let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
+        let copy = link.prepare(&format!(
+            "COPY {} ({}) FROM STDIN (FORMAT text, DELIMITER E'\\x{delimiter:02x}')",
+            stage.as_deref().unwrap_or(&name),
+            names.join(", ")
+        ))?;
+        Ok(Self { head: head.clone(), looks, name, copy, stage, columns, indexed, insert_only: settings.insert_only })
+    }
+
+    /// The statement that brings the stage's rows into the table; `None` when they are there already. `nulls`: columns
+    /// in which rows of the stage have nothing.
+    pub(super) fn merge(&self, nulls: &[bool]) -> Option<String> {
+        let stage = self.stage.as_deref()?;
+        let (table, columns) = (&self.name, &self.columns);
+        let names = list(columns, |column| Some(column.quoted.clone()));
+        if self.insert_only {
+            let values = list(columns, |column| Some(column.cast(column.quoted.clone())));
+            return Some(format!("INSERT INTO {table} ({names}) SELECT {values} FROM {stage}"));
+        }
+        let keys = list(columns, |column| (column.role == Role::Key).then(|| column.quoted.clone()));
+        let values = list(columns, |column| Some(format!("{} AS {}", column.summed(), column.quoted)));
+        // Without a key there is one row, and none when there is nothing to sum.
+        let group = if keys.is_empty() { "HAVING count(*) > 0".to_owned() } else { format!("GROUP BY {keys}") };
+        let summed = format!("SELECT {values} FROM {stage} {group}");
+        let set = list(columns, |column| Some(format!("{} = {}", column.quoted, column.combined("excluded")?)));
+        if self.indexed {
+            let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {set}") };
+            return Some(format!(
+                "INSERT INTO {table} AS t ({names}) {summed} ON CONFLICT ({keys}) DO {action}"
+            ));
+        }
+        let mut same = String::new();
+        for (column, nulls) in columns.iter().zip(nulls).filter(|(column, _)| column.role == Role::Key) {
+            let equal = if *nulls { "IS NOT DISTINCT FROM" } else { "=" };
+            let and = if same.is_empty() { "" } else { " AND " };
+            let _ = write!(same, "{and}t.{0} {equal} excluded.{0}", column.quoted);
+        }
+        let same = if same.is_empty() { "TRUE" } else { &same };
+        let update = match set.is_empty() {
+            true => String::new(),
+            false => format!(", updated AS (UPDATE {table} AS t SET {set} FROM summed AS excluded WHERE {same})"),
+        };
+        Some(format!(
+            "WITH summed AS MATERIALIZED ({summed}){update} INSERT INTO {table} ({names}) SELECT {names} FROM summed AS \
+             excluded WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same})"
+        ))
+    }
+}
+
+/// The character between values; one that COPY takes.
+pub(super) fn delimiter(settings: &Settings) -> u8 {
+    match u8::try_from(settings.delimiter) {
+        Ok(octet) if octet.is_ascii_graphic() && !octet.is_ascii_alphanumeric() && octet != b'\\' && octet != b'.' => {
+            octet
+        }
+        _ => b'\t',
+    }
+}
+
+fn list(columns: &[Described], show: impl Fn(&Described) -> Option<String>) -> String {
+    let shown: Vec<String> = columns.iter().filter_map(show).collect();
+    shown.join(", ")
+}
+
+/// True when rows with the same key cannot be twice in the table.
+fn exactly_indexed(link: &Link, name: &str, columns: &[Described]) -> Result<bool, Trouble> {
+    let mut keys = columns.iter().filter(|column| column.role == Role::Key);
+    // Two rows with nothing in a column are never the same for an index.
+    if keys.clone().any(|column| !column.not_null) {
+        return Ok(false);
+    }
+    let indexes = link.query(INDEXES, &[&name])?;
+    Ok(indexes.iter().any(|row| {
+        let names: Vec<String> = row.get::<_, Vec<String>>(0).iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+        keys.clone().count() == names.len() && keys.all(|column| names.contains(&column.quoted))
+    }))
+}
+
+/// The statement that makes a stage.
+fn make_stage(stage: &str, table: &str, columns: &[Described]) -> String {
+    let columns = list(columns, |column| {
+        Some(match (column.kind, column.role) {
+            (Kind::Timestamp { .. }, _) => format!("{0}::timestamp with time zone AS {0}", column.quoted),
+            (Kind::Integer, Role::Sum | Role::Or) => format!("{0}::bigint AS {0}", column.quoted),
+            _ => column.quoted.clone(),
+        })
+    });
+    format!(
+        "DROP TABLE IF EXISTS {stage}; \
+         CREATE TEMPORARY TABLE {} ON COMMIT DELETE ROWS AS SELECT {columns} FROM {table} WITH NO DATA",
+        stage.trim_start_matches("pg_temp.")
+    )
+}
+
+impl Described {
+    /// A value of the stage as one of the table.
+    fn cast(&self, value: String) -> String {
+        match (self.kind, self.role) {
+            (Kind::Timestamp { .. }, _) | (Kind::Integer, Role::Sum | Role::Or) => format!("{value}::{}", self.sql_type),
+            _ => value,
+        }
+    }
+
+    /// The value of several rows with the same key.
+    fn summed(&self) -> String {
+        let aggregate = match self.role {
+            Role::Key => return self.cast(self.quoted.clone()),
+            Role::Sum => "sum",
+            Role::Or => "bit_or",
+            Role::Least => "min",
+            Role::Greatest | Role::Updated => "max",
+        };
+        self.cast(format!("{aggregate}({})", self.quoted))
+    }
+
+    /// What the column becomes in a row that is there.
+    fn combined(&self, new: &str) -> Option<String> {
+        let column = &self.quoted;
+        Some(match self.role {
+            Role::Key => return None,
+            Role::Sum => format!("COALESCE(t.{column}, 0) + COALESCE({new}.{column}, 0)"),
+            Role::Or => format!("COALESCE(t.{column}, 0) | COALESCE({new}.{column}, 0)"),
+            Role::Least => format!("LEAST(t.{column}, {new}.{column})"),
+            Role::Greatest => format!("GREATEST(t.{column}, {new}.{column})"),
+            Role::Updated => format!("{new}.{column}"),
+        })
+    }
+
+    fn look(&self, link: &Link, settings: &Settings, delimiter: u8) -> Result<Look, Trouble> {
+        let time = match (self.kind, self.form) {
+            (Kind::Integer | Kind::Number, _) => Time::Number,
+            (Kind::Text, _) => Time::Shown(settings.style.zone.clone()),
+            _ => Time::Zoned,
+        };
+        let look = Look::new(time, self.kind != Kind::Text);
+        if !self.not_null {
+            return Ok(look);
+        }
+        let default = match &self.default {
+            // It comes from the table's definition, and is asked for once.
+            Some(default) if !default.contains("nextval") => link.ask(&format!("SELECT ({default})::text"))?,
+            _ => None,
+        };
+        let stand_in = default.or_else(|| self.kind.stand_in().map(str::to_owned));
+        Ok(match stand_in {
+            Some(text) => look.with_stand_in(&text, delimiter),
+            None => look,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted() {
+        assert_eq!(quoted_table("Acct_v9"), "\"acct_v9\"");
+        assert_eq!(quoted_table("traffic.acct"), "\"traffic\".\"acct\"");
+        assert_eq!(quoted_table("acct\"; DROP TABLE x"), "\"acct\"\"; DROP TABLE x\"");
+        assert_eq!(quoted_table("a.b.c"), "\"a.b.c\"");
+        assert_eq!(quoted_table("user"), "\"user\"");
+        assert_eq!(quoted("9x"), "\"9x\"");
+    }
+}

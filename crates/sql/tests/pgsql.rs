@@ -1,0 +1,191 @@
+//! PostgreSQL: everything arrives once, in tables of any shape, whatever happens on the way.
+//!
+//! The tests start servers of their own, and need PostgreSQL's programs.
+#![cfg(feature = "pgsql")]
+
+mod support;
+
+use config::keys::sql::LockingStyle;
+use delivery::Receipt;
+use jiff::tz::TimeZone;
+use sql::{Dialect, Settings};
+use support::model::{self, KEY, Table, add, create, deliver, head, many, parcel, read};
+use support::{cases, shared};
+
+const PGSQL: Dialect = Dialect::PgSql;
+
+#[test]
+fn purges_add_up_with_an_index() {
+    cases::purges_add_up(PGSQL, KEY, |_, _, _| ());
+}
+
+#[test]
+fn purges_add_up_without_an_index() {
+    cases::purges_add_up(PGSQL, ")", |_, _, settings| settings.locking = LockingStyle::Row);
+}
+
+#[test]
+fn purges_add_up_where_the_index_covers_more() {
+    let end = ", vlan int NOT NULL DEFAULT 0, PRIMARY KEY (stamp_inserted, vlan, ip_src, port_src, label))";
+    cases::purges_add_up(PGSQL, end, |_, _, _| ());
+}
+
+#[test]
+fn purges_add_up_in_columns_of_text_and_large_numbers() {
+    cases::purges_add_up(PGSQL, KEY, |server, database, settings| {
+        settings.delimiter = 'x';
+        server.sql(
+            database,
+            "ALTER TABLE acct ALTER ip_src DROP DEFAULT, ALTER ip_src TYPE inet, ALTER packets TYPE numeric(30), \
+             ALTER bytes TYPE double precision, ALTER tcp_flags TYPE smallint, ALTER stamp_inserted TYPE timestamptz",
+        );
+    });
+}
+
+#[test]
+fn large_parcels() {
+    cases::large_parcels(PGSQL);
+}
+
+#[test]
+fn refused_rows() {
+    cases::refused_rows(PGSQL, KEY);
+    cases::refused_rows(PGSQL, ")");
+}
+
+#[test]
+fn wrong_configurations() {
+    cases::wrong_configurations(PGSQL);
+}
+
+#[test]
+fn tables_are_made() {
+    cases::tables_are_made(PGSQL);
+}
+
+#[test]
+fn nothing_becomes_the_default() {
+    cases::nothing_becomes_the_default(PGSQL);
+}
+
+#[test]
+fn crashes() {
+    cases::crashes(PGSQL, KEY);
+}
+
+#[test]
+fn commits_without_an_answer() {
+    cases::commits_without_an_answer(PGSQL, KEY);
+    cases::commits_without_an_answer(PGSQL, ")");
+}
+
+#[test]
+fn idle_connections_end() {
+    cases::idle_connections_end(PGSQL);
+}
+
+#[test]
+fn backup() {
+    cases::backup(PGSQL);
+}
+
+#[test]
+fn encrypted() {
+    let options = [("ssl", "on"), ("ssl_cert_file", "DIR/cert.pem"), ("ssl_key_file", "DIR/key.pem")];
+    cases::encrypted(PGSQL, &options, "SELECT 1");
+}
+
+#[test]
+fn rows_are_only_inserted() {
+    let server = shared(PGSQL);
+    let database = server.database();
+    for (table, end, zone) in [("acct", ")", "UTC"), ("local", ")", "Asia/Kathmandu"), ("keyed", KEY, "UTC")] {
+        server.sql(&database, &create(PGSQL, table, end));
+        server.sql(&database, &format!("ALTER DATABASE {database} SET TimeZone = '{zone}'"));
+        let right = server.settings(&database);
+        let settings = Settings { insert_only: true, copy: true, utc: zone == "UTC", ..right };
+        let mut backend = sql::backend(&settings, None);
+        let rows = many(100, 3);
+        let first = parcel(1, &head(table), &rows);
+        deliver(&mut *backend, &first);
+        let times = server.sql(
+            &database,
+            &format!("SELECT DISTINCT stamp_inserted AT TIME ZONE '{zone}' = to_timestamp({}) FROM {table}", model::BIN),
+        );
+        assert_eq!(times, "t\n", "{table}");
+        let mut receipt = Receipt::new(100);
+        backend.deliver(&parcel(2, &head(table), &rows), &mut receipt).unwrap();
+        let (count, refused) = if table == "keyed" { ("100\n", Some(100)) } else { ("200\n", None) };
+        assert_eq!(server.sql(&database, &format!("SELECT count(*) FROM {table}")), count);
+        assert_eq!(receipt.refused().map(|(sum, _)| sum.aggregates), refused);
+    }
+}
+
+#[test]
+fn times_are_those_of_the_server() {
+    let server = shared(PGSQL);
+    let database = server.database();
+    server.sql(&database, &create(PGSQL, "acct", KEY));
+    server.sql(&database, &format!("ALTER DATABASE {database} SET TimeZone = 'Asia/Kathmandu'"));
+    let mut settings = server.settings(&database);
+    settings.utc = false;
+    settings.style.zone = TimeZone::system();
+    let mut backend = sql::backend(&settings, None);
+    let rows = many(10, 1);
+    for number in 1..3 {
+        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+    }
+    assert_eq!(
+        server.sql(&database, "SELECT DISTINCT stamp_inserted, packets FROM acct"),
+        "2023-11-15 04:00:00|2\n"
+    );
+}
+
+#[test]
+fn keys_may_be_null() {
+    let server = shared(PGSQL);
+    let database = server.database();
+    server.sql(&database, &create(PGSQL, "acct", ")"));
+    server.sql(&database, "ALTER TABLE acct ALTER label DROP NOT NULL, ALTER ip_src DROP NOT NULL");
+    let mut backend = sql::backend(&server.settings(&database), None);
+    for number in 1..4 {
+        let mut builder = sql::rows::Builder::new(&head("acct"));
+        for (address, label) in [(None, None), (Some("10.0.0.1"), None), (None, Some("x")), (None, None)] {
+            use sql::rows::Value;
+            builder.row(1, 2);
+            builder.value(Value::Null);
+            builder.value(Value::Time(model::BIN));
+            builder.value(address.map_or(Value::Null, |address| Value::Address(address.parse().unwrap())));
+            builder.value(Value::Number(1));
+            builder.value(label.map_or(Value::Null, Value::Text));
+            (0..5).for_each(|_| builder.value(Value::Number(1)));
+        }
+        deliver(&mut *backend, &model::finish(number, &mut builder));
+    }
+    let query = "SELECT host(ip_src), label, packets FROM acct ORDER BY 1, 2";
+    assert_eq!(server.sql(&database, query), "10.0.0.1||3\n|x|3\n||6\n");
+}
+
+#[test]
+fn triggers_may_refuse_rows() {
+    let server = shared(PGSQL);
+    let database = server.database();
+    server.sql(&database, &create(PGSQL, "acct", KEY));
+    server.sql(
+        &database,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.port_src = 1 THEN RAISE 'not, this, \
+         3'; END IF; RETURN NEW; END $$; CREATE TRIGGER no BEFORE INSERT ON acct FOR EACH ROW EXECUTE FUNCTION no()",
+    );
+    let mut expected = Table::new();
+    let rows = many(205, 3);
+    rows.iter().filter(|row| row.port != 1).for_each(|row| add(&mut expected, std::slice::from_ref(row)));
+    for insert_only in [false, true] {
+        server.sql(&database, "DELETE FROM acct");
+        let mut backend = sql::backend(&Settings { insert_only, ..server.settings(&database) }, None);
+        let mut receipt = Receipt::new(205);
+        backend.deliver(&parcel(1, &head("acct"), &rows), &mut receipt).unwrap();
+        let (sum, reason) = receipt.refused().unwrap();
+        assert_eq!((sum.aggregates, reason), (5, "not, this, 3"));
+        assert_eq!(read(server, &database, "acct"), expected);
+    }
+}

@@ -1,0 +1,348 @@
+//! What holds for both servers.
+
+use super::model::{self, KEY, Row, Table, add, create, deliver, head, insist, many, parcel, read};
+use super::proxy::{Cut, Proxy};
+use super::{Server, certificates, shared};
+use config::keys::sql::LockingStyle;
+use delivery::{Backend, Fault, Receipt, Sum};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use sql::rows::{Builder, Head, Value};
+use sql::{Dialect, Settings};
+
+fn backend(settings: &Settings) -> Box<dyn Backend> {
+    sql::backend(settings, None)
+}
+
+/// Purges add up to what a map has; `end`: the end of the statement that makes the table.
+pub(crate) fn purges_add_up(dialect: Dialect, end: &str, change: impl Fn(&Server, &str, &mut Settings)) {
+    let server = shared(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", end));
+    let mut settings = server.settings(&database);
+    change(server, &database, &mut settings);
+    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let purges = proptest::collection::vec(model::rows(40), 1..4);
+    let result = TestRunner::new(config).run(&purges, |purges| {
+        server.sql(&database, "DELETE FROM acct");
+        let mut backend = backend(&settings);
+        let mut expected = Table::new();
+        for (number, rows) in (1..).zip(&purges) {
+            deliver(&mut *backend, &parcel(number, &head("acct"), rows));
+            add(&mut expected, rows);
+        }
+        backend.close();
+        prop_assert_eq!(read(server, &database, "acct"), expected);
+        Ok(())
+    });
+    result.unwrap();
+}
+
+/// Parcels of thousands of rows, with each way to lock.
+pub(crate) fn large_parcels(dialect: Dialect) {
+    let server = shared(dialect);
+    for (locking, end) in [(LockingStyle::Table, KEY), (LockingStyle::Row, ")"), (LockingStyle::None, KEY)] {
+        let database = server.database();
+        server.sql(&database, &create(dialect, "acct", end));
+        let mut backend = backend(&Settings { locking, ..server.settings(&database) });
+        let mut expected = Table::new();
+        for number in 1..4 {
+            let rows = many(3000, number);
+            deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+            add(&mut expected, &rows);
+        }
+        assert!(read(server, &database, "acct") == expected);
+        let updated = match dialect {
+            Dialect::PgSql => "SELECT DISTINCT extract(epoch FROM stamp_updated)::bigint FROM acct",
+            _ => "SELECT DISTINCT UNIX_TIMESTAMP(stamp_updated) FROM acct",
+        };
+        assert_eq!(server.sql(&database, updated).trim(), (model::BIN + 53).to_string());
+        // Nobody is locked out while there is nothing to write.
+        server.sql(&database, "DELETE FROM acct");
+    }
+}
+
+/// A row that is refused is refused alone, wherever the server finds out.
+pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
+    let server = shared(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", end));
+    let mut backend = backend(&server.settings(&database));
+    let mut good = many(300, 10);
+    good.retain(|row| row.seen != 77);
+    let mut rows = many(300, 10);
+    // Out of range by itself.
+    rows[77].packets = 1 << 40;
+    rows[77].bytes = 5;
+    let mut receipt = Receipt::new(300);
+    backend.open().unwrap();
+    backend.deliver(&parcel(1, &head("acct"), &rows), &mut receipt).unwrap();
+    let (sum, reason) = receipt.refused().unwrap();
+    assert_eq!(sum, Sum { aggregates: 1, packets: 1 << 40, octets: 5 });
+    assert!(reason.contains("out of range"), "{reason}");
+    let mut expected = Table::new();
+    add(&mut expected, &good);
+    assert_eq!(read(server, &database, "acct"), expected);
+
+    // Out of range together with what is there: packets is a column of 32 bits.
+    let mut more = many(300, 20);
+    for at in [5, 6, 150] {
+        more[at].packets = 2_000_000_000;
+    }
+    deliver(&mut *backend, &parcel(2, &head("acct"), &more));
+    add(&mut expected, &more);
+    for at in [5, 150] {
+        more[at].packets = 4_000_000_000 - 2_000_000_000 + 294_967_290;
+    }
+    let mut receipt = Receipt::new(300);
+    backend.deliver(&parcel(3, &head("acct"), &more), &mut receipt).unwrap();
+    assert_eq!(receipt.refused().unwrap().0.aggregates, if dialect == Dialect::PgSql { 3 } else { 2 });
+    for (at, row) in more.iter().enumerate() {
+        // Row 6 exceeds 2^31, where PostgreSQL's column ends, but not 2^32.
+        if !(at == 5 || at == 150 || at == 6 && dialect == Dialect::PgSql) {
+            add(&mut expected, std::slice::from_ref(row));
+        }
+    }
+    assert_eq!(read(server, &database, "acct"), expected);
+}
+
+/// What is wrong is told with the key that is.
+pub(crate) fn wrong_configurations(dialect: Dialect) {
+    let server = shared(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", KEY));
+    let right = server.settings(&database);
+    let fault = |settings: &Settings, head: Option<Head>| {
+        let fault = sql::backend(settings, head).open().unwrap_err();
+        assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
+        fault
+    };
+    let key = |fault| match fault {
+        Fault::Configuration { key, .. } => key,
+        other => panic!("{other:?}"),
+    };
+    sql::backend(&right, Some(head("acct"))).open().unwrap();
+    let settings = Settings { password: "secret".to_owned(), ..right.clone() };
+    assert_eq!(key(fault(&settings, None)), "sql_passwd");
+    let settings = Settings { db: "nowhere".to_owned(), ..right.clone() };
+    assert_eq!(key(fault(&settings, None)), "sql_db");
+    assert_eq!(key(fault(&right, Some(head("other")))), "sql_table");
+    let mut more = head("acct");
+    more.columns[3].name = "vlan".to_owned();
+    assert_eq!(key(fault(&right, Some(more))), "sql_table_version");
+    let create = Some("CREATE TABLE nonsense (".to_owned());
+    assert_eq!(key(fault(&right, Some(Head { create, ..head("other") }))), "sql_table_schema");
+    let settings = Settings { port: Some(1), ..right.clone() };
+    assert!(matches!(fault(&settings, None), Fault::Down(_)));
+    let settings = Settings { ca_file: Some("/nonexistent".into()), ..right };
+    assert_eq!(key(fault(&settings, None)), "sql_conn_ca_file");
+}
+
+/// Tables that do not exist are made, also when they disappear later.
+pub(crate) fn tables_are_made(dialect: Dialect) {
+    let server = shared(dialect);
+    let database = server.database();
+    let mut backend = backend(&server.settings(&database));
+    // More tables than a connection keeps ready.
+    for hour in 0..12 {
+        let table = format!("acct_20231114_{hour:02}");
+        let head = Head { create: Some(create(dialect, &table, KEY)), ..head(&table) };
+        deliver(&mut *backend, &parcel(hour + 1, &head, &many(20, 1)));
+        assert_eq!(read(server, &database, &table).len(), 20);
+    }
+    let table = "acct_20231114_11";
+    let head = Head { create: Some(create(dialect, table, KEY)), ..head(table) };
+    server.sql(&database, &format!("DROP TABLE {table}"));
+    let parcel = parcel(20, &head, &many(20, 1));
+    let mut receipt = Receipt::new(20);
+    let first = backend.deliver(&parcel, &mut receipt);
+    assert!(matches!(first, Err(Fault::Configuration { key: "sql_table", .. })), "{first:?}");
+    deliver(&mut *backend, &parcel);
+    assert_eq!(read(server, &database, table).len(), 20);
+}
+
+/// Rows without an address, or with no text, in columns that must not be NULL.
+pub(crate) fn nothing_becomes_the_default(dialect: Dialect) {
+    let server = shared(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", KEY));
+    let mut backend = backend(&server.settings(&database));
+    for number in 1..3 {
+        let mut builder = Builder::new(&head("acct"));
+        for _ in 0..2 {
+            builder.row(1, 2);
+            builder.value(Value::Null);
+            builder.value(Value::Time(model::BIN));
+            builder.value(Value::Null);
+            builder.value(Value::Null);
+            builder.value(Value::Null);
+            for value in [7, 1, 2, 3, 4] {
+                builder.value(Value::Number(value));
+            }
+        }
+        deliver(&mut *backend, &model::finish(number, &mut builder));
+    }
+    let expected = (("0.0.0.0".to_owned(), 0, String::new()), [7, 4, 8, 3, 4]);
+    assert_eq!(read(server, &database, "acct"), Table::from([expected]));
+}
+
+/// The server is killed again and again while parcels are on their way, and everything is there once.
+pub(crate) fn crashes(dialect: Dialect, end: &str) {
+    let mut server = Server::start(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", end));
+    let settings = server.settings(&database);
+    let mut expected = Table::new();
+    let parcels: Vec<Vec<Row>> = (1..80).map(|number| many(400, number)).collect();
+    for rows in &parcels {
+        add(&mut expected, rows);
+    }
+    let faults = std::thread::scope(|scope| {
+        let courier = scope.spawn(|| {
+            let mut backend = backend(&settings);
+            let mut faults = 0;
+            for (number, rows) in (1..).zip(&parcels) {
+                faults += insist(&mut *backend, &parcel(number, &head("acct"), rows));
+            }
+            faults
+        });
+        for round in 0..4 {
+            testkit::conditions::pause(std::time::Duration::from_millis(150 + 70 * round));
+            server.kill();
+            server.restart();
+        }
+        courier.join().unwrap()
+    });
+    assert!(faults > 0, "no kill came while parcels were on their way");
+    assert!(read(&server, &database, "acct") == expected);
+}
+
+/// The connection breaks at COMMIT, before the server hears of it or after.
+pub(crate) fn commits_without_an_answer(dialect: Dialect, end: &str) {
+    let server = shared(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", end));
+    let proxy = Proxy::new(server.port);
+    let settings = Settings { port: Some(proxy.port), ..server.settings(&database) };
+    let mut backend = backend(&settings);
+    let mut expected = Table::new();
+    let cuts = [Cut::Never, Cut::After, Cut::Before, Cut::After, Cut::Never, Cut::Before];
+    for (number, cut) in (1..).zip(cuts) {
+        let rows = many(100, number);
+        proxy.cut(cut);
+        if cut == Cut::Never {
+            deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        } else {
+            assert!(insist(&mut *backend, &parcel(number, &head("acct"), &rows)) > 0);
+        }
+        add(&mut expected, &rows);
+        assert!(read(server, &database, "acct") == expected, "parcel {number}");
+    }
+}
+
+/// A connection that ended while there was nothing to do is no fault.
+pub(crate) fn idle_connections_end(dialect: Dialect) {
+    let mut server = Server::start(dialect);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", KEY));
+    let mut backend = backend(&server.settings(&database));
+    let rows = many(10, 1);
+    let mut expected = Table::new();
+    for number in 1..4 {
+        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        add(&mut expected, &rows);
+        server.restart();
+    }
+    assert_eq!(read(&server, &database, "acct"), expected);
+}
+
+/// The backup takes what the primary does not, until the next purge.
+pub(crate) fn backup(dialect: Dialect) {
+    let (mut primary, second) = (Server::start(dialect), shared(dialect));
+    let database = second.database();
+    primary.sql("", &format!("CREATE DATABASE {database}"));
+    for server in [&primary, second] {
+        server.sql(&database, &create(dialect, "acct", KEY));
+    }
+    // Both have one port: the backup is found by its socket.
+    let (socket, port) = match dialect {
+        Dialect::PgSql => (second.directory().display().to_string(), second.port),
+        _ => (format!("unix:{}/socket", second.directory().display()), primary.port),
+    };
+    let proxy = (dialect == Dialect::PgSql).then(|| Proxy::new(primary.port));
+    let host = "127.0.0.1".to_owned();
+    let settings = Settings { host, port: Some(port), backup: Some(socket), ..primary.settings(&database) };
+    if let Some(proxy) = proxy {
+        // A second address with the backup's port leads to the primary.
+        return backup_at(&mut primary, second, &database, settings, proxy);
+    }
+    backup_runs(&mut primary, second, &database, &settings);
+}
+
+fn backup_at(primary: &mut Server, second: &Server, database: &str, settings: Settings, proxy: Proxy) {
+    // The socket of PostgreSQL carries the port in its name: a link gives it the proxy's.
+    let from = second.directory().join(format!(".s.PGSQL.{}", second.port));
+    let link = second.directory().join(format!(".s.PGSQL.{}", proxy.port));
+    std::os::unix::fs::symlink(from, link).unwrap();
+    let settings = Settings { port: Some(proxy.port), ..settings };
+    backup_runs(primary, second, database, &settings);
+}
+
+fn backup_runs(primary: &mut Server, second: &Server, database: &str, settings: &Settings) {
+    let mut backend = backend(settings);
+    let rows = many(10, 1);
+    let mut once = Table::new();
+    add(&mut once, &rows);
+    let mut twice = once.clone();
+    add(&mut twice, &rows);
+    deliver(&mut *backend, &parcel(1, &head("acct"), &rows));
+    primary.kill();
+    deliver(&mut *backend, &parcel(2, &head("acct"), &rows));
+    primary.restart();
+    assert_eq!(read(primary, database, "acct"), once);
+    assert_eq!(read(second, database, "acct"), once);
+    // The same purge goes on where it went to; the next one is at the primary.
+    let mut rest = parcel(3, &head("acct"), &rows);
+    rest.purge = 2;
+    deliver(&mut *backend, &rest);
+    deliver(&mut *backend, &parcel(4, &head("acct"), &rows));
+    assert_eq!(read(primary, database, "acct"), twice);
+    assert_eq!(read(second, database, "acct"), twice);
+}
+
+/// Encrypted, with an authority of one's own; not with that of somebody else.
+pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
+    let ([authority, certificate, key], [stranger, ..]) = (certificates(), certificates());
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let server = Server::start_with(dialect, |directory| {
+        options
+            .iter()
+            .map(|(name, value)| (*name, value.replace("DIR", &directory.display().to_string())))
+            .collect()
+    }, &[("cert.pem", certificate), ("key.pem", key), ("ca.pem", authority.clone())]);
+    let database = server.database();
+    server.sql(&database, &create(dialect, "acct", KEY));
+    server.sql("", after);
+    let plain = server.settings(&database);
+    let trusting = Settings { ca_file: Some(path("ca.pem", &authority)), ..plain.clone() };
+    let rows = many(1000, 1);
+    deliver(&mut *backend(&trusting), &parcel(1, &head("acct"), &rows));
+    let mut expected = Table::new();
+    add(&mut expected, &rows);
+    assert!(read(&server, &database, "acct") == expected);
+    let wary = Settings { ca_file: Some(path("other.pem", &stranger)), ..plain.clone() };
+    for settings in [wary, Settings { ca_file: Some(path("empty.pem", "")), ..plain.clone() }] {
+        let fault = backend(&settings).open().unwrap_err();
+        assert!(matches!(fault, Fault::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
+    }
+    // A server that does not encrypt.
+    let other = shared(dialect);
+    let settings = Settings { ca_file: trusting.ca_file.clone(), ..other.settings(&other.database()) };
+    let fault = backend(&settings).open().unwrap_err();
+    assert!(matches!(fault, Fault::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
+}

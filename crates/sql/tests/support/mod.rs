@@ -1,0 +1,275 @@
+//! What the tests of both servers share: private servers, parcels, and what tables must hold afterwards.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+pub(crate) mod cases;
+pub(crate) mod model;
+pub(crate) mod proxy;
+
+use config::keys::sql::{LockingStyle, TableType};
+use encode::Style;
+use jiff::tz::TimeZone;
+use sql::{Dialect, Settings};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub(crate) const PASSWORD: &str = "a 'real' smart pwd";
+
+/// A server of a test's own, stopped and removed at the end.
+pub(crate) struct Server {
+    pub(crate) dialect: Dialect,
+    pub(crate) port: u16,
+    directory: PathBuf,
+    child: Option<Child>,
+    /// Ends the server and removes its directory when this process ends, however it does.
+    janitor: Option<Child>,
+    arguments: Vec<String>,
+}
+
+impl Server {
+    /// A server as it comes.
+    pub(crate) fn start(dialect: Dialect) -> Self {
+        Self::start_with(dialect, |_| Vec::new(), &[])
+    }
+
+    /// A server with options of its own, which may name files in its directory.
+    pub(crate) fn start_with(
+        dialect: Dialect,
+        options: impl Fn(&Path) -> Vec<(&'static str, String)>,
+        files: &[(&str, String)],
+    ) -> Self {
+        let directory = TempDir::with_prefix("pmacct-sql-").unwrap().keep();
+        let options = options(&directory);
+        let port = testkit::sockets::free_port("127.0.0.1".parse().unwrap()).port();
+        let shown = |name: &str| directory.join(name).display().to_string();
+        for (name, text) in files {
+            let path = directory.join(name);
+            fs::write(&path, text).unwrap();
+            run(Command::new("chmod").arg("600").arg(&path));
+        }
+        let root = fs::metadata("/proc/self").unwrap();
+        let root = std::os::unix::fs::MetadataExt::uid(&root) == 0;
+        // PostgreSQL refuses to run as root.
+        let drop: &[&str] = if root && dialect == Dialect::PgSql {
+            run(Command::new("chown").args(["-R", "nobody"]).arg(&directory));
+            &["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        } else {
+            &[]
+        };
+        let mut arguments: Vec<String> = drop.iter().map(|word| (*word).to_owned()).collect();
+        let mut install = arguments.clone();
+        let (data, socket) = (shown("data"), shown("socket"));
+        match dialect {
+            Dialect::PgSql => {
+                let secret = directory.join("secret");
+                fs::write(&secret, PASSWORD).unwrap();
+                install.extend([program("initdb"), "-D".into(), data.clone(), "-U".into(), "pmacct".into()]);
+                install.extend(["--auth=scram-sha-256".into(), "--no-sync".into()]);
+                install.push(format!("--pwfile={}", secret.display()));
+                arguments.extend([program("postgres"), "-D".into(), data, "-p".into(), port.to_string()]);
+                arguments.extend(["-k".into(), directory.display().to_string(), "-h".into(), "127.0.0.1".into()]);
+                for (name, value) in options {
+                    arguments.extend(["-c".into(), format!("{name}={value}")]);
+                }
+            }
+            _ => {
+                install.extend([program("mariadb-install-db"), "--no-defaults".into(), format!("--datadir={data}")]);
+                install.push("--auth-root-authentication-method=normal".into());
+                let user = if root { vec!["--user=root".to_owned()] } else { Vec::new() };
+                install.extend(user.clone());
+                arguments.extend([program("mariadbd"), "--no-defaults".into(), format!("--datadir={data}")]);
+                arguments.extend([format!("--socket={socket}"), format!("--port={port}")]);
+                arguments.extend(["--bind-address=127.0.0.1".into(), format!("--pid-file={data}/postmaster.pid")]);
+                arguments.push("--innodb-buffer-pool-size=32M".into());
+                arguments.extend(user);
+                arguments.extend(options.iter().map(|(name, value)| format!("--{name}={value}")));
+            }
+        }
+        run(command(&install).stdout(Stdio::null()));
+        let janitor = "read line; kill -9 $(head -n 1 \"$1/data/postmaster.pid\"); rm -rf \"$1\"";
+        let janitor = Command::new("sh")
+            .args(["-c", janitor, "janitor"])
+            .arg(&directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = Self { dialect, port, directory, child: None, janitor: Some(janitor), arguments };
+        server.restart();
+        if dialect == Dialect::MySql {
+            for host in ["%", "localhost"] {
+                let user = format!("'pmacct'@'{host}'");
+                server.sql("", &format!(
+                    "CREATE USER {user} IDENTIFIED BY '{}'; GRANT ALL ON *.* TO {user}",
+                    PASSWORD.replace('\'', "''")
+                ));
+            }
+        }
+        server
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it, with the data that it had, and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        for _ in 0..20 {
+            let log = fs::File::create(self.directory.join("log")).unwrap();
+            let mut child = command(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+            let up = testkit::conditions::within(Duration::from_secs(20), || {
+                let up = self.client("", "SELECT 1").status.success();
+                // PostgreSQL waits for what is left of the one that was killed, and gives up at once.
+                (up || child.try_wait().unwrap().is_some()).then_some(up)
+            });
+            if up == Some(true) {
+                self.child = Some(child);
+                return;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            testkit::conditions::pause(Duration::from_millis(200));
+        }
+        panic!("no server: {}", fs::read_to_string(self.directory.join("log")).unwrap_or_default());
+    }
+
+    /// The answer to statements, a line for each row, `|` between values.
+    pub(crate) fn sql(&self, database: &str, statements: &str) -> String {
+        let output = self.client(database, statements);
+        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().replace('\t', "|")
+    }
+
+    fn client(&self, database: &str, statements: &str) -> Output {
+        let mut client = match self.dialect {
+            Dialect::PgSql => {
+                let mut client = Command::new("psql");
+                let database = if database.is_empty() { "postgres" } else { database };
+                client.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "pmacct", "-d", database, "-c", statements]);
+                client.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).env("PGPASSWORD", PASSWORD);
+                client.env("PGTZ", "UTC");
+                client
+            }
+            _ => {
+                let mut client = Command::new("mariadb");
+                client.args(["--no-defaults", "-N", "-B", "-u", "root", "--default-character-set=utf8mb4", "-S"]);
+                client.arg(self.directory.join("socket"));
+                client.args(["-e", &format!("SET time_zone = '+00:00'; {statements}"), database]);
+                client
+            }
+        };
+        client.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The directory with its socket.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A new database.
+    pub(crate) fn database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.sql("", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// Settings of a plugin that writes to a database.
+    pub(crate) fn settings(&self, database: &str) -> Settings {
+        Settings {
+            name: "test".to_owned(),
+            dialect: self.dialect,
+            db: database.to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: Some(self.port),
+            user: "pmacct".to_owned(),
+            password: PASSWORD.to_owned(),
+            ca_file: None,
+            backup: None,
+            table: None,
+            create: None,
+            version: 9,
+            table_type: TableType::Original,
+            optimize: true,
+            unified: false,
+            insert_only: false,
+            multi_values: 0,
+            copy: false,
+            delimiter: ',',
+            locking: LockingStyle::Table,
+            num_hosts: false,
+            style: Style { zone: TimeZone::UTC, ..Style::default() },
+            utc: true,
+            since_epoch: false,
+            refresh: 60,
+            history: 0,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if let Some(mut janitor) = self.janitor.take() {
+            drop(janitor.stdin.take());
+            let _ = janitor.wait();
+        }
+    }
+}
+
+/// The server that tests share, each with a database of its own.
+pub(crate) fn shared(dialect: Dialect) -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(dialect))
+}
+
+/// Where a program of a server is; Debian keeps PostgreSQL's out of the path.
+fn program(name: &str) -> String {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&path));
+    folders.push(PathBuf::from("/usr/sbin"));
+    let found = folders.into_iter().rev().map(|folder| folder.join(name)).find(|path| path.exists());
+    let found = found.unwrap_or_else(|| {
+        panic!("there is no {name}: these tests need the packages postgresql and mariadb-server (scripts/install-packages.sh)")
+    });
+    found.display().to_string()
+}
+
+fn command(words: &[String]) -> Command {
+    let (program, arguments) = words.split_first().unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An authority, and a certificate of the server at 127.0.0.1 with its key, all in PEM.
+pub(crate) fn certificates() -> [String; 3] {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    [authority_certificate.pem(), certificate.pem(), key.serialize_pem()]
+}

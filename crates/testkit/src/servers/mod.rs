@@ -1,0 +1,248 @@
+//! Private servers: PostgreSQL, MariaDB, RabbitMQ and a broker that speaks Kafka's protocol.
+//!
+//! Each listens on a loopback address of its own, keeps its data in a temporary folder, can be killed and restarted, and
+//! is stopped and removed when it is dropped. Servers run as `nobody` when the tests run as root: some refuse root.
+//!
+//! Ordinary tests share a server of each kind ([`postgres`], [`mariadb`], [`rabbitmq`], [`kafka`]), in which each test has
+//! names of its own ([`name`]). Where `PMACCT_TEST_PGSQL`, `PMACCT_TEST_MYSQL`, `PMACCT_TEST_AMQP` or
+//! `PMACCT_TEST_KAFKA` names a server, that one is used. A kind whose programs are not installed gives `None`: tests say
+//! so and pass, unless `PMACCT_TEST_SERVERS=required` is set, as in the project's own checks.
+
+mod kafka;
+mod mariadb;
+mod postgres;
+mod rabbitmq;
+
+pub use kafka::Kafka;
+pub use mariadb::MariaDb;
+pub use postgres::Postgres;
+pub use rabbitmq::RabbitMq;
+
+use crate::conditions::within;
+use crate::sockets;
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a server may take until it answers: RabbitMQ takes ten seconds on an idle machine.
+const START: Duration = Duration::from_secs(120);
+/// The user and group that servers run as when the tests run as root.
+const NOBODY: u32 = 65_534;
+
+/// Where a server listens, and how to log in.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// Database or virtual host.
+    pub database: String,
+}
+
+impl Address {
+    /// Reads `SCHEME://USER:PASSWORD@HOST:PORT/DATABASE`; parts may be missing.
+    fn parse(url: &str, port: u16) -> Self {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, number) = place.rsplit_once(':').unwrap_or((place, ""));
+        Self {
+            host: host.to_owned(),
+            port: number.parse().unwrap_or(port),
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: database.to_owned(),
+        }
+    }
+}
+
+/// A server that runs, or one that the environment names.
+#[derive(Debug)]
+pub struct Shared<S> {
+    /// Where it is.
+    pub address: Address,
+    _server: Option<S>,
+}
+
+/// The PostgreSQL that tests share; `None` where there is none.
+pub fn postgres() -> Option<&'static Shared<Postgres>> {
+    static SHARED: OnceLock<Option<Shared<Postgres>>> = OnceLock::new();
+    shared(&SHARED, "PMACCT_TEST_PGSQL", 5432, Postgres::start, Postgres::address)
+}
+
+/// The MariaDB that tests share.
+pub fn mariadb() -> Option<&'static Shared<MariaDb>> {
+    static SHARED: OnceLock<Option<Shared<MariaDb>>> = OnceLock::new();
+    shared(&SHARED, "PMACCT_TEST_MYSQL", 3306, MariaDb::start, MariaDb::address)
+}
+
+/// The RabbitMQ that tests share.
+pub fn rabbitmq() -> Option<&'static Shared<RabbitMq>> {
+    static SHARED: OnceLock<Option<Shared<RabbitMq>>> = OnceLock::new();
+    shared(&SHARED, "PMACCT_TEST_AMQP", 5672, RabbitMq::start, RabbitMq::address)
+}
+
+/// The broker of Kafka's protocol that tests share.
+pub fn kafka() -> Option<&'static Shared<Kafka>> {
+    static SHARED: OnceLock<Option<Shared<Kafka>>> = OnceLock::new();
+    shared(&SHARED, "PMACCT_TEST_KAFKA", 9092, Kafka::start, Kafka::address)
+}
+
+fn shared<S>(
+    place: &'static OnceLock<Option<Shared<S>>>,
+    variable: &str,
+    port: u16,
+    start: impl FnOnce() -> Option<S>,
+    address: impl FnOnce(&S) -> Address,
+) -> Option<&'static Shared<S>> {
+    let found = place.get_or_init(|| match std::env::var(variable) {
+        Ok(url) if !url.is_empty() => Some(Shared { address: Address::parse(&url, port), _server: None }),
+        _ => start().map(|server| Shared { address: address(&server), _server: Some(server) }),
+    });
+    if found.is_none() {
+        missing(variable);
+    }
+    found.as_ref()
+}
+
+/// Says that a server cannot be had.
+///
+/// # Panics
+/// When servers are required.
+pub fn missing(variable: &str) {
+    let required = std::env::var("PMACCT_TEST_SERVERS").is_ok_and(|value| value == "required");
+    assert!(!required, "no server for this test: install its packages, or name one in {variable}");
+    eprintln!("no server for this test, and {variable} names none: left out");
+}
+
+/// A name that no other test uses: for tables, databases, topics, queues.
+pub fn name(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{prefix}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A loopback address of its own, with a TCP port that is free on it.
+fn own_address() -> SocketAddr {
+    let ip = sockets::own_address().ip();
+    free_port(ip)
+}
+
+/// A TCP port that is free on that address now.
+fn free_port(ip: IpAddr) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).unwrap_or_else(|error| panic!("no port on {ip}: {error}"));
+    listener.local_addr().unwrap_or_else(|error| panic!("no port on {ip}: {error}"))
+}
+
+/// A temporary folder that servers may write to.
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("pmacct-server-").tempdir();
+    let folder = folder.unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+    hand_over(folder.path());
+    folder
+}
+
+/// Gives a file or a folder to the user that servers run as.
+fn hand_over(path: &Path) {
+    if is_root() {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY))
+            .unwrap_or_else(|error| panic!("cannot hand over {}: {error}", path.display()));
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// A command that runs as the user of servers.
+fn as_nobody(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.stdin(Stdio::null());
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// Runs a command to its end.
+fn run(mut command: Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+}
+
+/// A program in one of these folders, or in `PATH`.
+fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders = folders.iter().copied().chain(path.split(':'));
+    folders.map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+}
+
+/// Ends a group of processes and removes its folder when the tests have ended: what tests share is never dropped.
+const WATCH: &str = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; \
+                     kill -KILL -- \"-$2\" 2>/dev/null; sleep 1; rm -rf -- \"$3\"";
+
+/// A process and those that it starts, ended together.
+#[derive(Debug)]
+struct Group {
+    child: Child,
+    watch: Child,
+    log: PathBuf,
+}
+
+impl Group {
+    /// Starts a server, and waits until something listens there.
+    fn start(mut command: Command, log: PathBuf, address: SocketAddr) -> Self {
+        let open = || File::options().create(true).append(true).open(&log);
+        let (out, err) = (open(), open());
+        let file = |file: std::io::Result<File>| file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        command.stdout(file(out)).stderr(file(err)).process_group(0);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (tests, server) = (std::process::id().to_string(), child.id().to_string());
+        let mut watch = Command::new("sh");
+        watch.args(["-c", WATCH, "sh", &tests, &server]).arg(log.parent().unwrap_or(Path::new("")));
+        watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let watch = watch.spawn().unwrap_or_else(|error| panic!("sh: {error}"));
+        let mut group = Self { child, watch, log };
+        let answers = within(START, || {
+            if let Ok(Some(status)) = group.child.try_wait() {
+                panic!("{command:?} ended: {status}\n{}", group.said());
+            }
+            TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()
+        });
+        assert!(answers.is_some(), "{command:?} does not answer at {address}\n{}", group.said());
+        group
+    }
+
+    /// What the server said.
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Ends all of it at once.
+    fn kill(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = self.child.wait();
+        let _ = self.watch.kill();
+        let _ = self.watch.wait();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
