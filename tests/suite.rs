@@ -27,6 +27,8 @@ mod options;
 mod packets;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/stores.rs"]
+mod stores;
 #[path = "suite/support.rs"]
 mod support;
 #[path = "suite/workers.rs"]

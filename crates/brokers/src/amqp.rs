@@ -13,7 +13,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareO
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind, PublisherConfirm,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
+    PublisherConfirm,
 };
 use std::fmt::Write;
 use std::io;
@@ -54,17 +55,17 @@ impl Amqp {
 
 impl Backend for Amqp {
     fn open(&mut self) -> Result<(), Fault> {
-        let works = |session: &Session| session.connection.status().connected() && session.channel.status().connected();
+        let works =
+            |session: &Session| session.connection.status().connected() && session.channel.status().connected();
         if self.session.as_ref().is_some_and(works) {
             return Ok(());
         }
         self.session = None;
         let settings = self.settings.clone();
         let timeout = settings.timeout;
-        let opened = self.runtime()?.block_on(async {
-            tokio::time::timeout(timeout, connect(&settings)).await
-        });
-        self.session = Some(opened.map_err(|_| Fault::Down(format!("no answer within {} s", timeout.as_secs())))??);
+        let opened = self.runtime()?.block_on(async { tokio::time::timeout(timeout, connect(&settings)).await });
+        self.session =
+            Some(opened.map_err(|_| Fault::Down(format!("no answer within {} s", timeout.as_secs())))??);
         Ok(())
     }
 
@@ -72,13 +73,14 @@ impl Backend for Amqp {
         let Self { settings, runtime: Some(runtime), session: Some(session) } = self else {
             return Err(Fault::Down("not connected".to_owned()));
         };
-        let messages = Messages::read(&parcel.body)
-            .ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
+        let messages =
+            Messages::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
         let sent = runtime.block_on(async {
             tokio::time::timeout(settings.timeout, publish(settings, session, parcel, &messages, receipt)).await
         });
-        let result = sent
-            .unwrap_or_else(|_| Err(Fault::Down(format!("no confirmation within {} s", settings.timeout.as_secs()))));
+        let result = sent.unwrap_or_else(|_| {
+            Err(Fault::Down(format!("no confirmation within {} s", settings.timeout.as_secs())))
+        });
         if result.is_err() {
             // Late confirmations must not meet the numbers of the next attempt.
             self.session = None;
@@ -125,9 +127,8 @@ async fn connect(settings: &settings::Amqp) -> Result<Session, Fault> {
         },
     };
     let properties = ConnectionProperties::default().with_connection_name("pmacct".into());
-    let connection = Connection::connect_uri(uri, properties)
-        .await
-        .map_err(|error| fault(&error, "amqp_vhost"))?;
+    let connection =
+        Connection::connect_uri(uri, properties).await.map_err(|error| fault(&error, "amqp_vhost"))?;
     let channel = connection.create_channel().await.map_err(|error| fault(&error, "amqp_host"))?;
     // Exchanges of these names are the broker's own.
     if !settings.exchange.is_empty() && !settings.exchange.starts_with("amq.") {
@@ -142,10 +143,7 @@ async fn connect(settings: &settings::Amqp) -> Result<Session, Fault> {
             .await
             .map_err(|error| fault(&error, "amqp_exchange"))?;
     }
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .map_err(|error| fault(&error, "amqp_host"))?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| fault(&error, "amqp_host"))?;
     Ok(Session { connection, channel })
 }
 

@@ -63,9 +63,8 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, item: usize) {
-        let error = result.as_ref().err().map(|(error, _)| {
-            error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)
-        });
+        let error =
+            result.as_ref().err().map(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push((item, error));
     }
 }
@@ -117,9 +116,12 @@ impl Kafka {
             producer.poll(Duration::ZERO);
             let metadata = metadata.map_err(|error| trouble(producer.context(), &error.to_string()))?;
             let Some(topic) = &self.topic else { return Ok(()) };
-            let error = metadata.topics().iter().find(|known| known.name() == topic).map(|topic| topic.error());
-            let Some(Some(error)) = error else { return Ok(()) };
-            let error = RDKafkaErrorCode::from(error);
+            let known = metadata.topics().iter().find(|known| known.name() == topic);
+            let error = match known {
+                Some(known) => known.error().map(RDKafkaErrorCode::from),
+                None => Some(RDKafkaErrorCode::UnknownTopicOrPartition),
+            };
+            let Some(error) = error else { return Ok(()) };
             // A broker that makes topics by itself takes a moment.
             let may_come =
                 matches!(error, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable);
@@ -145,8 +147,8 @@ impl Backend for Kafka {
     fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
         let Self { settings, producer, registry, attempt, id, .. } = self;
         let Some(producer) = producer else { return Err(Fault::Down("not connected".to_owned())) };
-        let messages = Messages::read(&parcel.body)
-            .ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
+        let messages =
+            Messages::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
         let topics = &messages.head.topics;
         let schema_ids = match (registry, &messages.head.schema) {
             (Some(registry), Some(schema)) => {

@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn credentials_leave_the_url() {
-        assert_eq!(split_credentials("https://a:b@host:1/x"), ("https://host:1/x".into(), Some("Basic YTpi".into())));
+        assert_eq!(
+            split_credentials("https://a:b@host:1/x"),
+            ("https://host:1/x".into(), Some("Basic YTpi".into()))
+        );
         assert_eq!(split_credentials("host:8081"), ("http://host:8081".into(), None));
     }
 }

@@ -1,9 +1,9 @@
 //! What the configuration says about one plugin with a message broker.
 
 use config::keys::amqp::{
-    AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT, AMQP_PASSWD,
-    AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST, ExchangeType,
-    MessageOutput,
+    AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT,
+    AMQP_PASSWD, AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST,
+    ExchangeType, MessageOutput,
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::{AVRO_BUFFER_SIZE, AVRO_SCHEMA_FILE};
@@ -122,9 +122,9 @@ impl Messages {
         };
         let topic = Template::parse_records_only(&topic);
         if is_kafka
-            && let Some(wrong) = topic.text().find(|letter: char| {
-                !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '$'))
-            })
+            && let Some(wrong) = topic
+                .text()
+                .find(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '$')))
         {
             let letter = topic.text().get(wrong..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             let what = format!("kafka_topic[{}]: Kafka allows no '{letter}' in names of topics.", plugin.name);

@@ -8,6 +8,7 @@
 //! | [`json`] | one object a row, also for message brokers and the client |
 //! | [`columns`] | CSV and formatted rows with their title line |
 //! | [`avro`] | records, their schema, and files of them |
+//! | `parquet` | files of columns, with the feature of that name |
 //! | [`markers`] | what stands before and after the rows of a purge |
 //! | [`names`] | file names with variables |
 //!
@@ -21,6 +22,8 @@ pub mod json;
 pub mod markers;
 pub mod names;
 pub mod number;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod protocols;
 pub mod style;
 #[cfg(test)]

@@ -285,6 +285,14 @@ pub(crate) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// Makes what was written from `start` on valid UTF-8.
+pub(crate) fn make_utf8(out: &mut Vec<u8>, start: usize) {
+    if std::str::from_utf8(out.get(start..).unwrap_or_default()).is_err() {
+        let written = out.split_off(start);
+        utf8(out, &written);
+    }
+}
+
 /// Writes the inside of a JSON string.
 pub(crate) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
     let plain = |octet: &u8| matches!(octet, 0x20..=0x7f) && !matches!(octet, b'"' | b'\\');

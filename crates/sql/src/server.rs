@@ -136,7 +136,10 @@ mod tests {
         Parcel { id: ParcelId { run: 1, number }, purge, items: 0, sum: delivery::Sum::default(), body }
     }
 
-    fn servers(answers: Vec<Result<(), Fault>>, doubt: Option<ParcelId>) -> (Servers<Told>, Arc<Mutex<Vec<String>>>) {
+    fn servers(
+        answers: Vec<Result<(), Fault>>,
+        doubt: Option<ParcelId>,
+    ) -> (Servers<Told>, Arc<Mutex<Vec<String>>>) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let told = |name, answers, doubt| Told { name, answers, doubt, asked: Arc::clone(&asked) };
         let servers = Servers::new(told("p", answers.into(), doubt), Some(told("b", VecDeque::new(), None)));

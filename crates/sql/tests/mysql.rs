@@ -108,7 +108,11 @@ fn backup() {
 #[test]
 fn encrypted() {
     let options = [("ssl-ca", "DIR/ca.pem"), ("ssl-cert", "DIR/cert.pem"), ("ssl-key", "DIR/key.pem")];
-    cases::encrypted(MYSQL, &options, "ALTER USER 'pmacct'@'%' REQUIRE SSL; ALTER USER 'pmacct'@'localhost' REQUIRE SSL");
+    cases::encrypted(
+        MYSQL,
+        &options,
+        "ALTER USER 'pmacct'@'%' REQUIRE SSL; ALTER USER 'pmacct'@'localhost' REQUIRE SSL",
+    );
 }
 
 #[test]

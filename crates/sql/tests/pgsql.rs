@@ -110,7 +110,10 @@ fn rows_are_only_inserted() {
         deliver(&mut *backend, &first);
         let times = server.sql(
             &database,
-            &format!("SELECT DISTINCT stamp_inserted AT TIME ZONE '{zone}' = to_timestamp({}) FROM {table}", model::BIN),
+            &format!(
+                "SELECT DISTINCT stamp_inserted AT TIME ZONE '{zone}' = to_timestamp({}) FROM {table}",
+                model::BIN
+            ),
         );
         assert_eq!(times, "t\n", "{table}");
         let mut receipt = Receipt::new(100);

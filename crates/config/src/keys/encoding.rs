@@ -32,10 +32,11 @@ keys! {
     /// Shows labels of the form `name%value,...` as an object of names and values, in JSON and Avro.
     PRE_TAG_LABEL_ENCODE_AS_MAP: bool = boolean(&["pre_tag_label_encode_as_map"]).default("false").both().acts();
 
-    /// Octets of the buffer in which Avro records are put together; one record must fit.
-    AVRO_BUFFER_SIZE: u64 = bytes(&["avro_buffer_size"], 1).default("8224").both().daemons(FLOW);
+    /// Octets of Avro records with which a block of a file or a message of many records ends; a longer record has its own.
+    AVRO_BUFFER_SIZE: u64 = bytes(&["avro_buffer_size"], 1).default("8224").both().daemons(FLOW)
+        .acts();
 
     /// File to which the Avro schema is written when the plugin starts.
     AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["avro_schema_file", "avro_schema_output_file"]).both()
-        .daemons(FLOW);
+        .daemons(FLOW).acts();
 }

@@ -21,10 +21,12 @@ words! {
         EventFormatted = "event_formatted",
         /// Values with a separator between them, without counters.
         EventCsv = "event_csv",
-        /// Avro's binary form.
+        /// Files of Avro's binary form.
         Avro = "avro" | "avro_bin",
         /// Avro's JSON form.
         AvroJson = "avro_json",
+        /// Files of columns; in builds that have them.
+        Parquet = "parquet",
         /// By a shared library of the user's.
         Custom = "custom",
     }
@@ -32,6 +34,8 @@ words! {
 
 keys! {
     /// Format of the output.
+    ///
+    /// `avro` without `print_output_file` is `avro_json`; `parquet` needs a file; `custom` is refused.
     PRINT_OUTPUT: PrintOutput = words(&["print_output"]).default("formatted").both().daemons(FLOW)
         .option('O', FLOW, "format").acts();
 
@@ -72,7 +76,7 @@ keys! {
     PRINT_CACHE_ENTRIES: u32 = integer(&["print_cache_entries"], 1, i32::MAX as i128).default("16411").both()
         .daemons(FLOW).acts();
 
-    /// Writes a line or an object before and behind the output of each flush.
+    /// Writes a line or an object before and behind the output of each flush; files of Avro and Parquet have none.
     PRINT_MARKERS: bool = boolean(&["print_markers"]).default("false").both().daemons(FLOW).flag('M', FLOW, "true")
         .acts();
 

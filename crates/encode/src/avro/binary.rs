@@ -214,10 +214,7 @@ fn rare(values: &mut Values, out: &mut Vec<u8>, step: &Step, row: &Aggregate<'_>
         _ => string(out, |out| {
             let start = out.len();
             values.write(out, step.kind, step.at, row, strings, 0);
-            if std::str::from_utf8(out.get(start..).unwrap_or_default()).is_err() {
-                let written = out.split_off(start);
-                value::utf8(out, &written);
-            }
+            value::make_utf8(out, start);
         }),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use delivery::Sum;
+use encode::avro::container::Sync;
 use runtime::files::{self, Aside, Lock};
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,12 +16,25 @@ pub(super) struct OpenFile {
     target: Target,
     /// What is to be written next; see [`Self::write`].
     pub(super) buffer: Vec<u8>,
-    /// The file needs a title line.
-    pub(super) title: bool,
+    /// There is nothing in the file yet.
+    pub(super) fresh: bool,
+    /// What the form of its rows has to know.
+    pub(super) body: Body,
     /// The link that is to point to it.
     pub(super) latest: Option<String>,
     /// What the file holds of this period.
     pub(super) sum: Sum,
+}
+
+/// What is to be known of a file to go on with it.
+pub(super) enum Body {
+    /// Rows are lines.
+    Lines,
+    /// The marker between Avro's blocks.
+    Avro(Sync),
+    /// A Parquet file, which knows where its row groups are.
+    #[cfg(feature = "parquet")]
+    Parquet(Box<encode::parquet::File>),
 }
 
 enum Target {
@@ -35,7 +49,7 @@ enum Target {
 impl OpenFile {
     /// Opens the file of that name or, without one, standard output.
     pub(super) fn open(path: Option<&str>, settings: &Settings) -> io::Result<Self> {
-        let (target, title) = match path.map(Path::new) {
+        let (target, fresh) = match path.map(Path::new) {
             None => {
                 let lock =
                     settings.lock_file.as_deref().map(|lock| Lock::wait(lock, &settings.files)).transpose()?;
@@ -48,15 +62,27 @@ impl OpenFile {
             }
             Some(path) => (Target::Aside(Aside::create(path, &settings.files)?), true),
         };
-        Ok(Self { target, buffer: Vec::new(), title, latest: None, sum: Sum::default() })
+        Ok(Self::new(target, fresh))
     }
 
     /// Opens a file that is in place already but whose period goes on: rows are added to it.
     pub(super) fn reopen(path: &str, settings: &Settings) -> io::Result<Self> {
         let file = files::append(Path::new(path), &settings.files)?;
         let length = file.metadata()?.len();
-        let target = Target::Append(file, length);
-        Ok(Self { target, buffer: Vec::new(), title: false, latest: None, sum: Sum::default() })
+        Ok(Self::new(Target::Append(file, length), false))
+    }
+
+    fn new(target: Target, fresh: bool) -> Self {
+        Self { target, buffer: Vec::new(), fresh, body: Body::Lines, latest: None, sum: Sum::default() }
+    }
+
+    /// Cuts off what stands behind `length` in a file that is added to.
+    pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
+        if let Target::Append(file, before) = &mut self.target {
+            file.set_len(length)?;
+            *before = length;
+        }
+        Ok(())
     }
 
     /// Writes the buffer once it is large.
@@ -78,7 +104,7 @@ impl OpenFile {
 
     /// Writes what is left and puts the file in place.
     pub(super) fn commit(mut self) -> io::Result<()> {
-        if let Err(error) = self.write() {
+        if let Err(error) = self.end_body().and_then(|()| self.write()) {
             self.abandon();
             return Err(error);
         }
@@ -86,6 +112,15 @@ impl OpenFile {
             Target::Aside(aside) => aside.commit(),
             Target::Append(..) => Ok(()),
             Target::Stdout(_lock) => io::stdout().lock().flush(),
+        }
+    }
+
+    /// Writes what ends a file of its form.
+    fn end_body(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.body, Body::Lines) {
+            Body::Lines | Body::Avro(_) => Ok(()),
+            #[cfg(feature = "parquet")]
+            Body::Parquet(file) => file.end(&mut self.buffer),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The print plugin: aggregates as text, in files or on standard output.
+//! The print plugin: aggregates as text, Avro or Parquet, in files or on standard output.
 //!
 //! At each refresh the tables of all workers become one, and its rows go to their files: one file, or one for each
 //! time bin, tag or exporter that the name tells apart ([`encode::names`]). A file is written aside and renamed, so that
@@ -45,7 +45,14 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
     let zone = settings.style.zone.clone();
     let started = clock::now() / SECOND;
     let mut schedule = Schedule::new(settings.refresh, settings.startup_delay, settings.roundoff, started, zone);
-    let mut plugin = Plugin::new(settings, schema, counters);
+    let mut plugin = match Plugin::new(settings, schema, counters) {
+        Ok(plugin) => plugin,
+        Err(error) => {
+            error!("the rows have no form in print_output: {error}");
+            return;
+        }
+    };
+    plugin.writer.write_schema(&mut plugin.account);
     loop {
         match inlet.wait(schedule.wait_until(clock::now())) {
             Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
@@ -78,16 +85,16 @@ struct Plugin<'a> {
 }
 
 impl<'a> Plugin<'a> {
-    fn new(settings: &'a Settings, schema: &Schema, counters: Counters) -> Self {
-        Self {
+    fn new(settings: &'a Settings, schema: &Schema, counters: Counters) -> std::io::Result<Self> {
+        Ok(Self {
             settings,
-            writer: Writer::new(settings, schema),
+            writer: Writer::new(settings, schema)?,
             preprocess: Preprocess::new(settings.preprocess.clone(), schema),
             triggers: Triggers::new(settings.trigger.clone()),
             account: Account::new(counters),
             waiting: None,
             named: None,
-        }
+        })
     }
 
     /// Takes a table before its time. `ends` is when its period ends, which is what names show.

@@ -5,6 +5,7 @@ use crate::preprocess;
 use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
+use config::keys::encoding::{AVRO_BUFFER_SIZE, AVRO_SCHEMA_FILE};
 use config::keys::output::{
     PRINT_LATEST_FILE, PRINT_OUTPUT_FILE, PRINT_OUTPUT_FILE_APPEND, PRINT_OUTPUT_LOCK_FILE,
     PRINT_WRITE_EMPTY_FILE, WRITER_ID_STRING,
@@ -23,23 +24,12 @@ const MONTH: u64 = 30 * 86_400;
 impl Settings {
     /// The settings of a print plugin. What keeps it from starting is a fatal problem.
     pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
-        let output = match plugin.get(&PRINT_OUTPUT) {
-            PrintOutput::Formatted => Output::Formatted,
-            PrintOutput::EventFormatted => Output::EventFormatted,
-            PrintOutput::Csv => Output::Csv,
-            PrintOutput::EventCsv => Output::EventCsv,
-            PrintOutput::Json => Output::Json,
-            other @ (PrintOutput::Avro | PrintOutput::AvroJson | PrintOutput::Custom) => {
-                let word = other.word();
-                let hint = Some("Use json, csv or formatted.".to_owned());
-                problems.fatal(
-                    plugin.blame(&PRINT_OUTPUT),
-                    format!("print_output: {word} cannot be written."),
-                    hint,
-                );
-                Output::Json
-            }
-        };
+        let output = output(plugin, problems);
+        let markers = plugin.get(&PRINT_MARKERS);
+        if markers && !output.has_markers() {
+            let what = "print_markers: files of Avro or Parquet hold rows alone. Ignored.".to_owned();
+            problems.warn(plugin.blame(&PRINT_MARKERS), what, None);
+        }
         let history = match sink::width(plugin.get(&PRINT_HISTORY)) {
             None => 0,
             Some(Width::Seconds(seconds)) => u64::from(seconds),
@@ -55,8 +45,10 @@ impl Settings {
             latest: latest(plugin),
             append: plugin.get(&PRINT_OUTPUT_FILE_APPEND),
             lock_file: plugin.get(&PRINT_OUTPUT_LOCK_FILE),
-            markers: plugin.get(&PRINT_MARKERS),
+            markers,
             write_empty_file: plugin.get(&PRINT_WRITE_EMPTY_FILE),
+            schema_file: plugin.get(&AVRO_SCHEMA_FILE),
+            avro_block: usize::try_from(plugin.get(&AVRO_BUFFER_SIZE)).unwrap_or(usize::MAX),
             style: sink::style(plugin),
             files: sink::files(plugin, problems),
             refresh: seconds(plugin.get(&PRINT_REFRESH_TIME)),
@@ -68,6 +60,57 @@ impl Settings {
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
         }
     }
+}
+
+/// The form of the output, if it can be had where it is to go.
+fn output(plugin: &Plugin, problems: &mut Problems) -> Output {
+    let to_file = plugin.get(&PRINT_OUTPUT_FILE).is_some();
+    match plugin.get(&PRINT_OUTPUT) {
+        PrintOutput::Formatted => Output::Formatted,
+        PrintOutput::EventFormatted => Output::EventFormatted,
+        PrintOutput::Csv => Output::Csv,
+        PrintOutput::EventCsv => Output::EventCsv,
+        PrintOutput::Json => Output::Json,
+        PrintOutput::Avro if to_file => Output::Avro,
+        PrintOutput::Avro => {
+            // As the C implementation does: binary files one after the other are of no use to a terminal or a pipe.
+            let what = "print_output: avro needs print_output_file. Using avro_json.".to_owned();
+            problems.warn(plugin.blame(&PRINT_OUTPUT), what, None);
+            Output::AvroJson
+        }
+        PrintOutput::AvroJson => Output::AvroJson,
+        PrintOutput::Parquet => parquet(plugin, problems, to_file),
+        PrintOutput::Custom => {
+            let what = "print_output: custom needs code of the C implementation, and cannot be had.".to_owned();
+            let hint =
+                "Use json, csv, formatted, avro, avro_json or parquet; print_trigger_exec can convert files.";
+            problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint.to_owned()));
+            Output::Json
+        }
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(plugin: &Plugin, problems: &mut Problems, to_file: bool) -> Output {
+    if !to_file {
+        let what = "print_output: parquet needs print_output_file: its files end with what they hold.".to_owned();
+        let hint = "Set print_output_file, or use json.".to_owned();
+        problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint));
+    }
+    if plugin.get(&PRINT_OUTPUT_FILE_APPEND) {
+        let what = "print_output_file_append: nothing can be added to a file of Parquet.".to_owned();
+        let hint = "Give each flush or each bin a file of its own: print_output_file with %Y%m%d-%H%M.".to_owned();
+        problems.fatal(plugin.blame(&PRINT_OUTPUT_FILE_APPEND), what, Some(hint));
+    }
+    Output::Parquet
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(plugin: &Plugin, problems: &mut Problems, _: bool) -> Output {
+    let what = "print_output: this build has no parquet.".to_owned();
+    let hint = "Build with the feature parquet, or use avro.".to_owned();
+    problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint));
+    Output::Json
 }
 
 fn seconds(duration: Duration) -> u32 {
@@ -151,9 +194,36 @@ mod tests {
         let (settings, problems) = read("print_latest_file: /x/%H");
         assert!(settings.latest.is_none());
         assert_eq!(problems.len(), 1);
-        assert_eq!(read("print_output: avro").1[0].0, Severity::Fatal);
         let (settings, problems) = read("files_uid: no-such-user");
         assert_eq!(settings.files.uid, None);
         assert!(problems[0].1.contains("no-such-user"), "{}", problems[0].1);
+    }
+    #[test]
+    fn forms_go_where_they_can() {
+        let (settings, problems) = read("print_output: AVRO\nprint_output_file: /x/a\navro_schema_file: /x/s");
+        assert_eq!((settings.output, problems), (Output::Avro, Vec::new()));
+        assert_eq!(settings.schema_file.as_deref(), Some(std::path::Path::new("/x/s")));
+        assert_eq!(settings.avro_block, Settings::default().avro_block);
+        let (settings, problems) = read("print_output: avro\navro_buffer_size: 100");
+        assert_eq!((settings.output, settings.avro_block), (Output::AvroJson, 100));
+        assert!(problems[0].1.contains("needs print_output_file"), "{}", problems[0].1);
+        let (settings, problems) = read("print_output: avro_json\nprint_markers: true");
+        assert_eq!((settings.output, settings.markers, problems), (Output::AvroJson, true, Vec::new()));
+        let (_, problems) = read("print_output: avro_bin\nprint_output_file: /x/a\nprint_markers: true");
+        assert!(problems[0].1.contains("rows alone"), "{}", problems[0].1);
+        let (_, problems) = read("print_output: custom");
+        assert_eq!(problems[0].0, Severity::Fatal);
+    }
+
+    #[test]
+    #[cfg(feature = "parquet")]
+    fn parquet_needs_files_of_its_own() {
+        let (settings, problems) = read("print_output: parquet\nprint_output_file: /x/a");
+        assert_eq!((settings.output, problems), (Output::Parquet, Vec::new()));
+        let (_, problems) = read("print_output: parquet");
+        assert!(problems[0].0 == Severity::Fatal && problems[0].1.contains("needs print_output_file"));
+        let (_, problems) = read("print_output: parquet\nprint_output_file: /x/a\nprint_output_file_append: true");
+        assert_eq!(problems[0].0, Severity::Fatal);
+        assert!(problems[0].1.contains("[c:5] print_output_file_append"), "{}", problems[0].1);
     }
 }

@@ -1,12 +1,21 @@
 //! The rows of a file, and what stands around them.
 
+use super::file::{Body, OpenFile};
 use super::settings::{Output, Settings};
 use aggregate::Aggregate;
+use encode::avro::container::{self, Block};
+use encode::avro::{self, Avro, AvroJson};
 use encode::columns::Columns;
 use encode::json::{Frame, Json};
 use encode::markers::{self, Purge};
+#[cfg(feature = "parquet")]
+use encode::parquet::Parquet;
 use flow::schema::Schema;
 use flow::strings::Strings;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use tracing::warn;
 
 /// Writes what a file holds, in one of the forms.
 pub(super) struct Rows {
@@ -19,10 +28,22 @@ pub(super) struct Rows {
 enum Form {
     Json(Box<Json>),
     Columns(Columns),
+    Avro(Box<Records>),
+    AvroJson(Box<AvroJson>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<Parquet>),
+}
+
+/// Avro records, and the block that they are put together in.
+struct Records {
+    avro: Avro,
+    block: Block,
+    /// Octets with which a block ends.
+    full: usize,
 }
 
 impl Rows {
-    pub(super) fn new(settings: &Settings, schema: &Schema) -> Self {
+    pub(super) fn new(settings: &Settings, schema: &Schema) -> io::Result<Self> {
         let style = &settings.style;
         let form = match settings.output {
             Output::Json => {
@@ -32,55 +53,185 @@ impl Rows {
             Output::EventCsv => Form::Columns(Columns::csv(schema, style, false)),
             Output::Formatted => Form::Columns(Columns::formatted(schema, style, true)),
             Output::EventFormatted => Form::Columns(Columns::formatted(schema, style, false)),
+            Output::Avro => Form::Avro(Box::new(Records {
+                avro: Avro::new(schema, style, avro::Frame::default()),
+                block: Block::default(),
+                full: settings.avro_block,
+            })),
+            Output::AvroJson => Form::AvroJson(Box::new(AvroJson::new(schema, style, avro::Frame::default()))),
+            #[cfg(feature = "parquet")]
+            Output::Parquet => Form::Parquet(Box::new(Parquet::new(schema, style)?)),
         };
         let pid = std::process::id();
-        Self {
+        Ok(Self {
             form,
             markers: settings.markers,
             pid,
             writer_id: markers::writer_id(&settings.writer_id, &settings.name, pid, env!("CARGO_PKG_VERSION")),
+        })
+    }
+
+    /// The Avro schema of the rows, if they have one.
+    pub(super) fn avro_schema(&self) -> Option<&str> {
+        match &self.form {
+            Form::Avro(records) => Some(records.avro.schema()),
+            Form::AvroJson(json) => Some(json.schema()),
+            _ => None,
         }
     }
 
-    /// What comes before the rows; `title` is false where a file has its title line already.
-    pub(super) fn start(&self, out: &mut Vec<u8>, title: bool) {
-        match &self.form {
-            Form::Json(_) if self.markers => {
-                markers::json_start(out, &self.writer_id);
-                out.push(b'\n');
+    /// True when rows can be added to a file that was ended.
+    pub(super) fn can_append(&self) -> bool {
+        #[cfg(feature = "parquet")]
+        return !matches!(self.form, Form::Parquet(_));
+        #[cfg(not(feature = "parquet"))]
+        true
+    }
+
+    /// What comes before the rows of a purge. Without `title` the title line of columns is left out.
+    pub(super) fn start(&mut self, file: &mut OpenFile, path: Option<&str>, title: bool) -> io::Result<()> {
+        match &mut self.form {
+            Form::Json(_) | Form::AvroJson(_) if self.markers => {
+                markers::json_start(&mut file.buffer, &self.writer_id);
+                file.buffer.push(b'\n');
             }
-            Form::Json(_) => {}
+            Form::Json(_) | Form::AvroJson(_) => {}
             Form::Columns(columns) => {
                 if self.markers {
-                    markers::text_start(out, self.pid);
+                    markers::text_start(&mut file.buffer, self.pid);
                 }
-                if title {
-                    columns.title(out);
+                if title && file.fresh {
+                    columns.title(&mut file.buffer);
                 }
             }
+            Form::Avro(records) if file.fresh => {
+                let sync = fastrand::u128(..).to_le_bytes();
+                container::head(&mut file.buffer, records.avro.schema(), &sync);
+                file.body = Body::Avro(sync);
+            }
+            Form::Avro(_) => self.resume(file, path.unwrap_or_default())?,
+            #[cfg(feature = "parquet")]
+            Form::Parquet(parquet) => file.body = Body::Parquet(Box::new(parquet.begin()?)),
         }
+        Ok(())
     }
 
-    #[inline]
-    pub(super) fn row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
+    /// Goes on in a file that is in place: what it needs beyond its own rows is read from it.
+    pub(super) fn resume(&mut self, file: &mut OpenFile, path: &str) -> io::Result<()> {
         match &mut self.form {
-            Form::Json(json) => {
+            Form::Json(_) | Form::AvroJson(_) | Form::Columns(_) => {}
+            Form::Avro(records) => {
+                let mut before = File::open(path)?;
+                let head = container::read_head(&mut before).map_err(|error| elsewhere(&error))?;
+                if head.schema != records.avro.schema() {
+                    return Err(elsewhere("its Avro schema is another one"));
+                }
+                if head.codec.is_some_and(|codec| codec != "null") {
+                    return Err(elsewhere("its blocks are compressed"));
+                }
+                let whole = container::whole(&mut before, &head)?;
+                let length = before.metadata()?.len();
+                if whole < length {
+                    warn!(octets = length - whole, "{path} ends in half a block, which is cut off");
+                    file.cut(whole)?;
+                }
+                file.body = Body::Avro(head.sync);
+            }
+            #[cfg(feature = "parquet")]
+            Form::Parquet(parquet) => {
+                let copied = parquet.begin_with(File::open(path)?, |octets| {
+                    file.buffer.append(octets);
+                    file.write()
+                })?;
+                file.body = Body::Parquet(Box::new(copied));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a row. Some of them may wait for [`Self::pause`].
+    #[inline]
+    pub(super) fn row(
+        &mut self,
+        file: &mut OpenFile,
+        row: &Aggregate<'_>,
+        strings: &Strings,
+        flush: u64,
+    ) -> io::Result<()> {
+        let out = &mut file.buffer;
+        match (&mut self.form, &mut file.body) {
+            (Form::Json(json), _) => {
                 json.row(out, row, strings, flush);
                 out.push(b'\n');
             }
-            Form::Columns(columns) => columns.row(out, row, strings, flush),
+            (Form::AvroJson(json), _) => {
+                json.row(out, row, strings, flush);
+                out.push(b'\n');
+            }
+            (Form::Columns(columns), _) => columns.row(out, row, strings, flush),
+            (Form::Avro(records), Body::Avro(sync)) => {
+                records.avro.row(&mut records.block.records, row, strings, flush);
+                records.block.count += 1;
+                if records.block.records.len() >= records.full {
+                    records.block.end(out, sync);
+                }
+            }
+            #[cfg(feature = "parquet")]
+            (Form::Parquet(parquet), Body::Parquet(body)) => {
+                parquet.row(row, strings, flush);
+                if parquet.is_full() {
+                    parquet.end_group(body, out)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes the rows that wait; another file may come next.
+    pub(super) fn pause(&mut self, file: &mut OpenFile) -> io::Result<()> {
+        match (&mut self.form, &mut file.body) {
+            (Form::Avro(records), Body::Avro(sync)) => records.block.end(&mut file.buffer, sync),
+            #[cfg(feature = "parquet")]
+            (Form::Parquet(parquet), Body::Parquet(body)) => parquet.end_group(body, &mut file.buffer)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets the rows that wait: their file failed.
+    pub(super) fn discard(&mut self) {
+        match &mut self.form {
+            Form::Avro(records) => records.block.discard(),
+            #[cfg(feature = "parquet")]
+            Form::Parquet(parquet) => parquet.discard(),
+            _ => {}
         }
     }
 
-    /// What comes behind the rows.
+    /// What comes behind the rows of a purge.
     pub(super) fn end(&self, out: &mut Vec<u8>, purge: Purge) {
         match &self.form {
             _ if !self.markers => {}
-            Form::Json(_) => {
+            Form::Json(_) | Form::AvroJson(_) => {
                 markers::json_end(out, &self.writer_id, purge);
                 out.push(b'\n');
             }
             Form::Columns(_) => markers::text_end(out, self.pid),
+            // A file has one kind of records, or of rows.
+            _ => {}
         }
     }
+}
+
+/// A file that other rows are in already.
+fn elsewhere(what: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("rows cannot be added to it: {what}. Move it away; until then the rows wait"))
+}
+
+/// Writes a plugin's Avro schema to its own file, whole or not at all.
+pub(super) fn write_schema(path: &Path, schema: &str, settings: &Settings) -> io::Result<()> {
+    let mut file = runtime::files::Aside::create(path, &settings.files)?;
+    io::Write::write_all(&mut file, schema.as_bytes())?;
+    file.commit()
 }

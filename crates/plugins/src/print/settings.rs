@@ -24,19 +24,25 @@ pub enum Output {
     EventCsv,
     /// One JSON object a row.
     Json,
+    /// Avro object container files.
+    Avro,
+    /// One object a row, in Avro's JSON encoding.
+    AvroJson,
+    /// Parquet files.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Output {
-    /// Reads the value of `print_output`.
-    pub fn parse(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "formatted" => Self::Formatted,
-            "event_formatted" => Self::EventFormatted,
-            "csv" => Self::Csv,
-            "event_csv" => Self::EventCsv,
-            "json" => Self::Json,
-            _ => return None,
-        })
+    /// True when markers can stand among the rows.
+    pub fn has_markers(self) -> bool {
+        match self {
+            Self::Formatted | Self::EventFormatted | Self::Csv | Self::EventCsv => true,
+            Self::Json | Self::AvroJson => true,
+            Self::Avro => false,
+            #[cfg(feature = "parquet")]
+            Self::Parquet => false,
+        }
     }
 }
 
@@ -61,6 +67,10 @@ pub struct Settings {
     pub markers: bool,
     /// `print_write_empty_file`.
     pub write_empty_file: bool,
+    /// `avro_schema_file`: where the schema of Avro's rows is written at the start.
+    pub schema_file: Option<PathBuf>,
+    /// `avro_buffer_size`: octets of records with which a block of an Avro file ends.
+    pub avro_block: usize,
     /// The look of values.
     pub style: Style,
     /// Mask and owners of the files.
@@ -100,6 +110,8 @@ impl Default for Settings {
             lock_file: None,
             markers: false,
             write_empty_file: false,
+            schema_file: None,
+            avro_block: 8224,
             style: Style::default(),
             files: files::Settings::default(),
             refresh: 60,
@@ -118,18 +130,7 @@ impl Settings {
     pub fn refused(&self, schema: &Schema) -> Vec<String> {
         match self.output {
             Output::Formatted | Output::EventFormatted => columns::refused(schema),
-            Output::Csv | Output::EventCsv | Output::Json => Vec::new(),
+            _ => Vec::new(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outputs_have_words() {
-        assert_eq!(Output::parse("event_CSV"), Some(Output::EventCsv));
-        assert_eq!(Output::parse("xml"), None);
     }
 }

@@ -79,7 +79,7 @@ impl Rig {
     fn plugin(&self) -> (Plugin<'_>, Reader) {
         let counters = Counters::new();
         let reader = counters.reader();
-        (Plugin::new(&self.settings, &self.schema, counters), reader)
+        (Plugin::new(&self.settings, &self.schema, counters).unwrap(), reader)
     }
 
     fn read(&self, file: &str) -> String {

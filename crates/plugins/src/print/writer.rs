@@ -5,7 +5,7 @@
 
 use super::file::OpenFile;
 use super::plan::{Names, Planned};
-use super::rows::Rows;
+use super::rows::{self, Rows};
 use super::settings::Settings;
 use crate::sink::{self, Account, Reason};
 use aggregate::{Aggregate, Table};
@@ -66,14 +66,25 @@ pub(super) struct Outcome {
 struct Failed;
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(settings: &'a Settings, schema: &Schema) -> Self {
-        Self {
+    pub(super) fn new(settings: &'a Settings, schema: &Schema) -> io::Result<Self> {
+        Ok(Self {
             settings,
             names: Names::new(settings, schema),
-            rows: Rows::new(settings, schema),
+            rows: Rows::new(settings, schema)?,
             open: HashMap::default(),
             begun: HashMap::default(),
             limit: Limited::new(Duration::from_secs(10)),
+        })
+    }
+
+    /// Writes the schema of the rows to the file that is configured for it.
+    pub(super) fn write_schema(&self, account: &mut Account) {
+        let (Some(path), Some(schema)) = (&self.settings.schema_file, self.rows.avro_schema()) else {
+            return;
+        };
+        if let Err(error) = rows::write_schema(path, schema, self.settings) {
+            account.failed();
+            error!("unable to write avro_schema_file {}: {error}", path.display());
         }
     }
 
@@ -128,7 +139,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         };
         let mut file = OpenFile::open(planned.name.as_deref(), self.settings)?;
-        self.rows.start(&mut file.buffer, false);
+        self.rows.start(&mut file, planned.name.as_deref(), false)?;
         self.rows.end(&mut file.buffer, figures(0, moment));
         file.commit()?;
         self.advance(&planned);
@@ -176,11 +187,21 @@ impl<'a> Writer<'a> {
                 return Ok(file);
             }
             if self.begun.contains_key(name) {
-                return OpenFile::reopen(name, self.settings);
+                return self.reopened(name);
             }
         }
         let mut file = OpenFile::open(planned.name.as_deref(), self.settings)?;
-        self.rows.start(&mut file.buffer, file.title);
+        self.rows.start(&mut file, planned.name.as_deref(), true)?;
+        Ok(file)
+    }
+
+    /// A file that is in place before the end of its period, to go on with.
+    fn reopened(&mut self, name: &str) -> io::Result<OpenFile> {
+        let mut file = match self.rows.can_append() {
+            true => OpenFile::reopen(name, self.settings)?,
+            false => OpenFile::open(Some(name), self.settings)?,
+        };
+        self.rows.resume(&mut file, name)?;
         Ok(file)
     }
 
@@ -191,11 +212,13 @@ impl<'a> Writer<'a> {
         table: &Table,
         moment: Moment,
     ) -> io::Result<()> {
+        self.rows.discard();
         for row in rows {
-            self.rows.row(&mut file.buffer, &row, table.strings(), moment.now);
+            self.rows.row(file, &row, table.strings(), moment.now)?;
             file.sum = file.sum.plus(sink::sum_of_one(row.values));
             file.write_if_large()?;
         }
+        self.rows.pause(file)?;
         file.write()
     }
 

@@ -264,7 +264,12 @@ fn settle(receipt: &mut Receipt, refused: &[Refused]) {
 
 impl Probe {
     /// Reads back a row that was written: one that counts something, as only that can be seen.
-    fn new(link: &mut Link, table: &Table, batch: &Batch<'_>, refused: &[Refused]) -> Result<Option<Self>, Trouble> {
+    fn new(
+        link: &mut Link,
+        table: &Table,
+        batch: &Batch<'_>,
+        refused: &[Refused],
+    ) -> Result<Option<Self>, Trouble> {
         let is_refused = |number: u32| refused.iter().any(|row| row.number == number);
         let written = || batch.places.iter().enumerate().filter(|(_, place)| !is_refused(place.number));
         let counting = written().find(|(_, place)| place.sum.packets > 0 && place.sum.octets > 0);

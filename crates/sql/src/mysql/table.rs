@@ -164,7 +164,8 @@ impl Table {
                 && keys().all(|key| columns.iter().any(|name| key.name.eq_ignore_ascii_case(name)))
         };
         // An index over columns that are not written (a number that counts up) does not meet what is written.
-        let others = indexes.iter().filter(|(_, columns, _)| !exact(columns)).all(|(_, columns, _)| !within(columns));
+        let others =
+            indexes.iter().filter(|(_, columns, _)| !exact(columns)).all(|(_, columns, _)| !within(columns));
         Ok(others && indexes.iter().any(|(_, columns, good)| *good && exact(columns)))
     }
 
@@ -255,7 +256,8 @@ impl Table {
     /// The condition that a row has a key.
     fn same(&self) -> String {
         let keys = self.columns.iter().filter(|column| column.role == Role::Key);
-        let same: Vec<String> = keys.map(|column| format!("{} <=> {}", column.quoted, column.placeholder)).collect();
+        let same: Vec<String> =
+            keys.map(|column| format!("{} <=> {}", column.quoted, column.placeholder)).collect();
         if same.is_empty() { "TRUE".to_owned() } else { same.join(" AND ") }
     }
 
@@ -286,7 +288,11 @@ impl Table {
         let counters = self.columns.iter().filter(|column| column.role == Role::Sum);
         let sums: String =
             counters.map(|column| format!(", CAST(IFNULL(SUM({}), 0) AS DOUBLE)", column.quoted)).collect();
-        format!("SELECT CAST(COUNT(*) AS DOUBLE){sums} FROM {} WHERE {} LOCK IN SHARE MODE", self.name, self.same())
+        format!(
+            "SELECT CAST(COUNT(*) AS DOUBLE){sums} FROM {} WHERE {} LOCK IN SHARE MODE",
+            self.name,
+            self.same()
+        )
     }
 
     /// Lets the server forget what belongs to the table.
@@ -303,7 +309,18 @@ impl Table {
 
 /// Types of numbers, and of texts, by their beginning or a part.
 const NUMBERS: [&str; 12] = [
-    "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "numeric", "float", "double", "real", "bit", "year",
+    "tinyint",
+    "smallint",
+    "mediumint",
+    "int",
+    "bigint",
+    "decimal",
+    "numeric",
+    "float",
+    "double",
+    "real",
+    "bit",
+    "year",
 ];
 const TEXTS: [&str; 5] = ["char", "text", "binary", "blob", "enum"];
 

@@ -40,8 +40,10 @@ impl Link {
     /// Connects and logs in.
     pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Fault> {
         let down = |what: String| Fault::Down(format!("{host}: {what}"));
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| down(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| down(error.to_string()))?;
         let mut config = Config::new();
         config
             .host(host)
@@ -202,12 +204,16 @@ fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> Fa
             _ => "",
         };
         return match Trouble::from_server(said).fault() {
-            Fault::Configuration { key, what } => Fault::Configuration { key, what: format!("{host}: {what}{hint}") },
+            Fault::Configuration { key, what } => {
+                Fault::Configuration { key, what: format!("{host}: {what}{hint}") }
+            }
             _ => Fault::Down(what),
         };
     }
     // A certificate that is not trusted, or a server without TLS.
-    if settings.ca_file.is_some() && (what.contains("certificate") || what.contains("TLS handshake: server does not")) {
+    if settings.ca_file.is_some()
+        && (what.contains("certificate") || what.contains("TLS handshake: server does not"))
+    {
         return Fault::Configuration { key: "sql_conn_ca_file", what };
     }
     Fault::Down(what)

@@ -197,9 +197,7 @@ impl PgSql {
             LockingStyle::Row => format!("LOCK {} IN ROW EXCLUSIVE MODE; ", table.name),
             LockingStyle::None => String::new(),
         };
-        let begin = format!(
-            "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {lock}SAVEPOINT pmacct; SELECT txid_current()"
-        );
+        let begin = format!("BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {lock}SAVEPOINT pmacct; SELECT txid_current()");
         link.ask(&begin)?.ok_or_else(|| Trouble::Lost("the transaction has no id".to_owned()))
     }
 
@@ -287,7 +285,8 @@ fn store(link: &Link, table: &Table, text: Text) -> Result<Vec<Refused>, Trouble
             }
             Err(Trouble::Row { line, what }) => {
                 link.run("ROLLBACK TO SAVEPOINT pmacct")?;
-                let known = line.map(|line| first + line - 1).filter(|row| *row < end && !table.name.contains(','));
+                let known =
+                    line.map(|line| first + line - 1).filter(|row| *row < end && !table.name.contains(','));
                 let row = if end - first == 1 { Some(first) } else { known };
                 match row {
                     Some(row) => {

@@ -114,7 +114,11 @@ impl Kind {
 
 /// A name as a statement shows it. Names that need no quotes mean what they mean without: capital letters are small.
 pub(super) fn quoted(name: &str) -> String {
-    if plain(name) { format!("\"{}\"", name.to_ascii_lowercase()) } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain(name) {
+        format!("\"{}\"", name.to_ascii_lowercase())
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// The name of a table: one that needs no quotes may have a schema before it.
@@ -156,7 +160,9 @@ impl Table {
         let mut columns = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let quoted = quoted(&column.name);
-            let row = described.iter().find(|row| format!("\"{}\"", row.get::<_, &str>(0).replace('"', "\"\"")) == quoted);
+            let row = described
+                .iter()
+                .find(|row| format!("\"{}\"", row.get::<_, &str>(0).replace('"', "\"\"")) == quoted);
             let Some(row) = row else {
                 let what = format!(
                     "table {name} has no column {quoted}; sql_table_version and sql_optimize_clauses decide which \
@@ -192,7 +198,16 @@ impl Table {
             stage.as_deref().unwrap_or(&name),
             names.join(", ")
         ))?;
-        Ok(Self { head: head.clone(), looks, name, copy, stage, columns, indexed, insert_only: settings.insert_only })
+        Ok(Self {
+            head: head.clone(),
+            looks,
+            name,
+            copy,
+            stage,
+            columns,
+            indexed,
+            insert_only: settings.insert_only,
+        })
     }
 
     /// The statement that brings the stage's rows into the table; `None` when they are there already. `nulls`: columns
@@ -213,9 +228,7 @@ impl Table {
         let set = list(columns, |column| Some(format!("{} = {}", column.quoted, column.combined("excluded")?)));
         if self.indexed {
             let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {set}") };
-            return Some(format!(
-                "INSERT INTO {table} AS t ({names}) {summed} ON CONFLICT ({keys}) DO {action}"
-            ));
+            return Some(format!("INSERT INTO {table} AS t ({names}) {summed} ON CONFLICT ({keys}) DO {action}"));
         }
         let mut same = String::new();
         for (column, nulls) in columns.iter().zip(nulls).filter(|(column, _)| column.role == Role::Key) {
@@ -238,7 +251,9 @@ impl Table {
 /// The character between values; one that COPY takes.
 pub(super) fn delimiter(settings: &Settings) -> u8 {
     match u8::try_from(settings.delimiter) {
-        Ok(octet) if octet.is_ascii_graphic() && !octet.is_ascii_alphanumeric() && octet != b'\\' && octet != b'.' => {
+        Ok(octet)
+            if octet.is_ascii_graphic() && !octet.is_ascii_alphanumeric() && octet != b'\\' && octet != b'.' =>
+        {
             octet
         }
         _ => b'\t',
@@ -259,7 +274,8 @@ fn exactly_indexed(link: &Link, name: &str, columns: &[Described]) -> Result<boo
     }
     let indexes = link.query(INDEXES, &[&name])?;
     Ok(indexes.iter().any(|row| {
-        let names: Vec<String> = row.get::<_, Vec<String>>(0).iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+        let names: Vec<String> =
+            row.get::<_, Vec<String>>(0).iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         keys.clone().count() == names.len() && keys.all(|column| names.contains(&column.quoted))
     }))
 }
@@ -284,7 +300,9 @@ impl Described {
     /// A value of the stage as one of the table.
     fn cast(&self, value: String) -> String {
         match (self.kind, self.role) {
-            (Kind::Timestamp { .. }, _) | (Kind::Integer, Role::Sum | Role::Or) => format!("{value}::{}", self.sql_type),
+            (Kind::Timestamp { .. }, _) | (Kind::Integer, Role::Sum | Role::Or) => {
+                format!("{value}::{}", self.sql_type)
+            }
             _ => value,
         }
     }

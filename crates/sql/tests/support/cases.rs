@@ -319,12 +319,16 @@ pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], afte
         std::fs::write(&path, text).unwrap();
         path
     };
-    let server = Server::start_with(dialect, |directory| {
-        options
-            .iter()
-            .map(|(name, value)| (*name, value.replace("DIR", &directory.display().to_string())))
-            .collect()
-    }, &[("cert.pem", certificate), ("key.pem", key), ("ca.pem", authority.clone())]);
+    let server = Server::start_with(
+        dialect,
+        |directory| {
+            options
+                .iter()
+                .map(|(name, value)| (*name, value.replace("DIR", &directory.display().to_string())))
+                .collect()
+        },
+        &[("cert.pem", certificate), ("key.pem", key), ("ca.pem", authority.clone())],
+    );
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
     server.sql("", after);

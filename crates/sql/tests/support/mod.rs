@@ -77,7 +77,11 @@ impl Server {
                 }
             }
             _ => {
-                install.extend([program("mariadb-install-db"), "--no-defaults".into(), format!("--datadir={data}")]);
+                install.extend([
+                    program("mariadb-install-db"),
+                    "--no-defaults".into(),
+                    format!("--datadir={data}"),
+                ]);
                 install.push("--auth-root-authentication-method=normal".into());
                 let user = if root { vec!["--user=root".to_owned()] } else { Vec::new() };
                 install.extend(user.clone());
@@ -104,10 +108,13 @@ impl Server {
         if dialect == Dialect::MySql {
             for host in ["%", "localhost"] {
                 let user = format!("'pmacct'@'{host}'");
-                server.sql("", &format!(
-                    "CREATE USER {user} IDENTIFIED BY '{}'; GRANT ALL ON *.* TO {user}",
-                    PASSWORD.replace('\'', "''")
-                ));
+                server.sql(
+                    "",
+                    &format!(
+                        "CREATE USER {user} IDENTIFIED BY '{}'; GRANT ALL ON *.* TO {user}",
+                        PASSWORD.replace('\'', "''")
+                    ),
+                );
             }
         }
         server
@@ -126,7 +133,8 @@ impl Server {
         self.kill();
         for _ in 0..20 {
             let log = fs::File::create(self.directory.join("log")).unwrap();
-            let mut child = command(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+            let mut child =
+                command(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
             let up = testkit::conditions::within(Duration::from_secs(20), || {
                 let up = self.client("", "SELECT 1").status.success();
                 // PostgreSQL waits for what is left of the one that was killed, and gives up at once.
@@ -270,6 +278,7 @@ pub(crate) fn certificates() -> [String; 3] {
     let authority_certificate = authority.self_signed(&authority_key).unwrap();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     [authority_certificate.pem(), certificate.pem(), key.serialize_pem()]
 }

@@ -117,9 +117,11 @@ pub(crate) fn add(table: &mut Table, rows: &[Row]) {
 /// What a database has.
 pub(crate) fn read(server: &super::Server, database: &str, table: &str) -> Table {
     let (ip, label, bin) = match server.dialect {
-        Dialect::PgSql => {
-            ("host(ip_src)", "encode(convert_to(label, 'UTF8'), 'hex')", "extract(epoch FROM stamp_inserted)::bigint")
-        }
+        Dialect::PgSql => (
+            "host(ip_src)",
+            "encode(convert_to(label, 'UTF8'), 'hex')",
+            "extract(epoch FROM stamp_inserted)::bigint",
+        ),
         _ => ("ip_src", "LOWER(HEX(label))", "UNIX_TIMESTAMP(stamp_inserted)"),
     };
     let query = format!(
@@ -129,7 +131,8 @@ pub(crate) fn read(server: &super::Server, database: &str, table: &str) -> Table
     for line in server.sql(database, &query).lines() {
         let words: Vec<&str> = line.split('|').collect();
         assert_eq!(words[0].parse(), Ok(BIN));
-        let label = (0..words[3].len() / 2).map(|at| u8::from_str_radix(&words[3][2 * at..2 * at + 2], 16).unwrap());
+        let label =
+            (0..words[3].len() / 2).map(|at| u8::from_str_radix(&words[3][2 * at..2 * at + 2], 16).unwrap());
         let label = String::from_utf8(label.collect()).unwrap();
         let numbers: Vec<u64> = words[4..].iter().map(|word| word.parse().unwrap()).collect();
         let key = (words[1].to_owned(), words[2].parse().unwrap(), label);

@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use super::{Address, Group, as_nobody, folder, own_address, program, run};
+use crate::conditions;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -68,6 +69,12 @@ impl Postgres {
         let mut command = as_nobody(&self.server);
         command.arg("-D").arg(self.folder.path().join("data")).arg("-k").arg(self.folder.path());
         command.args(["-h", &self.listens.ip().to_string(), "-p", &self.listens.port().to_string()]);
-        self.running = Some(Group::start(command, self.folder.path().join("log"), self.listens));
+        let log = self.folder.path().join("log");
+        let _ = std::fs::remove_file(&log);
+        let group = Group::start(command, log, self.listens);
+        // It listens before it takes logins.
+        let ready = || group.said().contains("ready to accept connections").then_some(());
+        assert!(conditions::within(super::START, ready).is_some(), "PostgreSQL does not start\n{}", group.said());
+        self.running = Some(group);
     }
 }

@@ -1,0 +1,364 @@
+//! Rows as Apache Parquet: files of columns, for DuckDB, Spark, pandas and their kin.
+//!
+//! The columns are named and ordered as the members of JSON. Their types say more than JSON can:
+//!
+//! | value | physical type | logical type |
+//! |---|---|---|
+//! | numbers of 8, 16 and 32 bits, TCP flags, forwarding status | `INT32` | unsigned integer of that size |
+//! | numbers of 64 bits, counters | `INT64` | unsigned integer of 64 bits |
+//! | times | `INT64` | timestamp in microseconds, UTC |
+//! | coordinates | `DOUBLE` | |
+//! | addresses, names, all else | `BYTE_ARRAY` | string |
+//! | lists under `*_encode_as_array`, segment lists | group | list of strings |
+//! | labels under `pre_tag_label_encode_as_map` | group | map of strings |
+//!
+//! Null stands for an address or a time that a row does not have, and for the counters of events. All other values are
+//! there, and say what JSON says.
+//!
+//! Rows are collected by column until a row group is full ([`Parquet::is_full`]) and then written together, so memory
+//! is bounded however long a file becomes. Pages are compressed with Snappy, and have dictionaries where that helps.
+
+mod leaf;
+#[cfg(test)]
+mod tests;
+
+use crate::address;
+use crate::json::{self, Form};
+use crate::number::decimal;
+use crate::style::Style;
+use crate::value::{self, Events, Values};
+use ::parquet::basic::Compression;
+use ::parquet::column::writer::ColumnCloseResult;
+use ::parquet::errors::{ParquetError, Result};
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use ::parquet::file::reader::FileReader;
+use ::parquet::file::serialized_reader::SerializedFileReader;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::types::{Type, TypePtr};
+use aggregate::Aggregate;
+use flow::address::ABSENT;
+use flow::kind::Kind;
+use flow::schema::{At, Column, Schema};
+use flow::strings::Strings;
+use leaf::{Leaf, Number};
+use std::io;
+use std::sync::Arc;
+
+/// Rows of a full row group.
+const MAX_ROWS: usize = 1 << 17;
+/// Octets of a full row group, before they are encoded.
+const MAX_OCTETS: usize = 32 << 20;
+
+/// A writer of rows, compiled for one schema. It writes one file at a time, row group by row group; several files may
+/// be under way.
+pub struct Parquet {
+    schema: TypePtr,
+    properties: WriterPropertiesPtr,
+    columns: Vec<Source>,
+    /// The columns as the file has them: a map is two.
+    leaves: Vec<Leaf>,
+    events: Events,
+    values: Values,
+    whole_seconds: bool,
+    rows: usize,
+    octets: usize,
+}
+
+/// A file under way.
+pub struct File(SerializedFileWriter<Vec<u8>>);
+
+/// Where a column's values come from, and how they become those of leaves.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    take: Take,
+    kind: Kind,
+    at: At,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Take {
+    U8,
+    U16,
+    U32,
+    U64,
+    /// TCP flags: one octet among the values.
+    Flags,
+    Counter,
+    Real,
+    /// Microseconds; null when unset.
+    Time,
+    /// Start of the bin: seconds.
+    Bin,
+    /// Time of the flush.
+    Flush,
+    /// A text of ours.
+    Text,
+    /// An address; null when absent.
+    Address,
+    /// A text from outside, which may not be UTF-8.
+    Free,
+    Status,
+    Words,
+    Labels,
+    Segments,
+    FlagNames,
+    Map,
+}
+
+impl Parquet {
+    /// Compiles a writer.
+    ///
+    /// # Errors
+    /// Names that a Parquet schema cannot have; there are none.
+    pub fn new(schema: &Schema, style: &Style) -> io::Result<Self> {
+        let mut fields = Vec::new();
+        let mut leaves = Vec::new();
+        let mut columns = Vec::new();
+        for column in &schema.columns {
+            let take = Take::of(column, style);
+            let (field, mut of) = take.leaves(&column.json)?;
+            fields.push(Arc::new(field));
+            leaves.append(&mut of);
+            columns.push(Source { take, kind: column.kind, at: column.at });
+        }
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
+            .build();
+        Ok(Self {
+            schema: Arc::new(Type::group_type_builder("acct_data").with_fields(fields).build()?),
+            properties: Arc::new(properties),
+            columns,
+            leaves,
+            events: Events::new(schema),
+            values: Values::new(style),
+            whole_seconds: style.whole_seconds,
+            rows: 0,
+            octets: 0,
+        })
+    }
+
+    /// Begins a file. Its first octets come out with its first row group, or its end.
+    ///
+    /// # Errors
+    /// None: what is written stays in memory.
+    pub fn begin(&self) -> io::Result<File> {
+        Ok(File(SerializedFileWriter::new(Vec::new(), Arc::clone(&self.schema), Arc::clone(&self.properties))?))
+    }
+
+    /// Begins a file with the rows of another one that this writer has ended: they are copied as they are. `write` is
+    /// called with what is to be written, some of it at a time.
+    ///
+    /// # Errors
+    /// Those of the file and of `write`, and a file that is not one of this writer's.
+    pub fn begin_with(
+        &self,
+        other: std::fs::File,
+        mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<File> {
+        let reader = SerializedFileReader::new(other.try_clone()?)?;
+        let mut file = self.begin()?;
+        let mut out = Vec::new();
+        for row_group in reader.metadata().row_groups() {
+            let mut group = file.0.next_row_group()?;
+            for column in row_group.columns() {
+                let close = ColumnCloseResult {
+                    bytes_written: u64::try_from(column.compressed_size()).unwrap_or(0),
+                    rows_written: u64::try_from(row_group.num_rows()).unwrap_or(0),
+                    metadata: column.clone(),
+                    bloom_filter: None,
+                    column_index: None,
+                    offset_index: None,
+                };
+                group.append_column(&other, close)?;
+            }
+            group.close()?;
+            file.drain(&mut out)?;
+            write(&mut out)?;
+        }
+        Ok(file)
+    }
+
+    /// Adds a row to the row group. `strings` are those of the row's table; `flush` is the time of the flush in seconds
+    /// since 1970.
+    #[inline]
+    pub fn row(&mut self, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
+        let event = self.events.is(row);
+        let mut leaves = self.leaves.iter_mut();
+        for source in &self.columns {
+            let at = source.at;
+            let Some(leaf) = leaves.next() else { break };
+            self.octets += match source.take {
+                Take::U8 => leaf.number(value::octets::<1>(row, at)[0].into()),
+                Take::U16 => leaf.number(u16::from_be_bytes(value::octets(row, at)).into()),
+                Take::U32 => leaf.number(u32::from_be_bytes(value::octets(row, at)).into()),
+                Take::U64 => leaf.number(u64::from_be_bytes(value::octets(row, at))),
+                Take::Flags => leaf.number(value::value(row, at)),
+                Take::Counter if event => leaf.null(),
+                Take::Counter => leaf.number(value::value(row, at)),
+                Take::Real => leaf.number(value::real(row, at).to_bits()),
+                Take::Time => match time(row, at, self.whole_seconds) {
+                    0 => leaf.null(),
+                    micros => leaf.number(micros),
+                },
+                Take::Bin => leaf.number(micros(u64::from_be_bytes(value::octets(row, at)))),
+                Take::Flush => leaf.number(micros(flush)),
+                Take::Address if value::octets(row, at) == ABSENT => leaf.null(),
+                Take::Text | Take::Address => {
+                    leaf.text(|out| self.values.write(out, source.kind, at, row, strings, flush))
+                }
+                Take::Map => {
+                    let Some(values) = leaves.next() else { break };
+                    map(leaf, values, value::text(row, at, strings))
+                }
+                _ => rare(&mut self.values, leaf, source, row, strings),
+            };
+        }
+        self.rows += 1;
+    }
+
+    /// True when the row group is to be ended.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.rows >= MAX_ROWS || self.octets >= MAX_OCTETS
+    }
+
+    /// Writes the rows so far to a file, as a row group. There are none afterwards.
+    ///
+    /// # Errors
+    /// Those of the encoder; the file cannot be used any more then.
+    pub fn end_group(&mut self, file: &mut File, out: &mut Vec<u8>) -> io::Result<()> {
+        if self.rows > 0 {
+            let mut group = file.0.next_row_group()?;
+            for leaf in &mut self.leaves {
+                let missing = || ParquetError::General("the file has another schema".to_owned());
+                let mut column = group.next_column()?.ok_or_else(missing)?;
+                leaf.write(&mut column)?;
+                column.close()?;
+            }
+            group.close()?;
+            self.discard();
+        }
+        file.drain(out)
+    }
+
+    /// Forgets the rows so far.
+    pub fn discard(&mut self) {
+        self.leaves.iter_mut().for_each(Leaf::clear);
+        self.rows = 0;
+        self.octets = 0;
+    }
+}
+
+impl File {
+    /// Writes the end of the file: where its row groups are.
+    ///
+    /// # Errors
+    /// Those of the encoder.
+    pub fn end(mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.0.finish()?;
+        self.drain(out)
+    }
+
+    fn drain(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.0.flush()?;
+        out.append(self.0.inner_mut());
+        Ok(())
+    }
+}
+
+impl Take {
+    fn of(column: &Column, style: &Style) -> Self {
+        match (column.kind, json::form(column.kind, style)) {
+            (Kind::U8, _) => Self::U8,
+            (Kind::U16, _) => Self::U16,
+            (Kind::U32, _) => Self::U32,
+            (Kind::U64 | Kind::NumberText, _) => Self::U64,
+            (Kind::Counter, _) => Self::Counter,
+            (Kind::Real, _) => Self::Real,
+            (Kind::Time, _) => Self::Time,
+            (Kind::StampInserted, _) => Self::Bin,
+            (Kind::StampUpdated, _) => Self::Flush,
+            (Kind::Ip, _) => Self::Address,
+            (_, Form::LabelMap) => Self::Map,
+            (_, Form::Words) => Self::Words,
+            (_, Form::LabelArray) => Self::Labels,
+            (_, Form::SegmentArray) => Self::Segments,
+            (_, Form::FlagArray) => Self::FlagNames,
+            (_, Form::StatusWords) => Self::Status,
+            (Kind::TcpFlags | Kind::TunnelTcpFlags, _) => Self::Flags,
+            (Kind::FwdStatus, _) => Self::U8,
+            (_, Form::Escaped) => Self::Free,
+            (_, Form::Plain | Form::Signed) => Self::Text,
+        }
+    }
+
+    /// The field of the schema, and its leaves.
+    fn leaves(self, name: &str) -> Result<(Type, Vec<Leaf>)> {
+        match self {
+            Self::U8 | Self::Flags => leaf::number(name, Number::Unsigned(8), false),
+            Self::U16 => leaf::number(name, Number::Unsigned(16), false),
+            Self::U32 => leaf::number(name, Number::Unsigned(32), false),
+            Self::U64 => leaf::number(name, Number::Unsigned(64), false),
+            Self::Counter => leaf::number(name, Number::Unsigned(64), true),
+            Self::Real => leaf::number(name, Number::Real, false),
+            Self::Time => leaf::number(name, Number::Micros, true),
+            Self::Bin | Self::Flush => leaf::number(name, Number::Micros, false),
+            Self::Text | Self::Free | Self::Status => leaf::text(name, false),
+            Self::Address => leaf::text(name, true),
+            Self::Words | Self::Labels | Self::Segments | Self::FlagNames => leaf::list(name),
+            Self::Map => leaf::map(name),
+        }
+    }
+}
+
+fn time(row: &Aggregate<'_>, at: At, whole_seconds: bool) -> u64 {
+    let micros = match at {
+        At::Value(_) if whole_seconds => value::value(row, at) / 1_000_000 * 1_000_000,
+        At::Value(_) => value::value(row, at),
+        _ => u64::from_be_bytes(value::octets(row, at)),
+    };
+    // Beyond 2^63 a time would be one before 1970.
+    micros.min(i64::MAX as u64)
+}
+
+fn micros(seconds: u64) -> u64 {
+    seconds.saturating_mul(1_000_000).min(i64::MAX as u64)
+}
+
+/// Adds a label as a map. Returns how many octets that takes.
+fn map(keys: &mut Leaf, values: &mut Leaf, label: &[u8]) -> usize {
+    let taken = keys.items(value::label_pairs(label), |out, (key, _)| value::utf8(out, key));
+    taken + values.items(value::label_pairs(label), |out, (_, value)| value::utf8(out, value))
+}
+
+#[inline(never)]
+fn rare(values: &mut Values, leaf: &mut Leaf, source: &Source, row: &Aggregate<'_>, strings: &Strings) -> usize {
+    let text = value::text(row, source.at, strings);
+    match source.take {
+        Take::Words => leaf.items(value::words(text), value::utf8),
+        Take::Labels => leaf.items(value::labels(text).enumerate(), |out, (position, label)| {
+            decimal(out, position as u64);
+            out.push(b'-');
+            decimal(out, u64::from(label));
+        }),
+        Take::Segments => leaf.items(text.as_chunks().0.iter(), address::v6),
+        Take::FlagNames => {
+            let names = value::tcp_flags(value::value(row, source.at));
+            leaf.items(names, |out, name| out.extend_from_slice(name.as_bytes()))
+        }
+        Take::Status => leaf.text(|out| {
+            let [category, reason] = value::fwd_status(value::octets::<1>(row, source.at)[0]);
+            out.extend_from_slice(category.as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(reason.as_bytes());
+        }),
+        // Texts from outside; the rest is taken where rows are.
+        _ => leaf.text(|out| {
+            let start = out.len();
+            values.write(out, source.kind, source.at, row, strings, 0);
+            value::make_utf8(out, start);
+        }),
+    }
+}

@@ -1,0 +1,457 @@
+//! The plugins for databases and brokers, with real servers: what is sent arrives, whatever happens to the server.
+
+use crate::support::{nfacctd, start, v5_of, web};
+use lapin::options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use testkit::servers::{self, Address, MariaDb, Postgres, RabbitMq, missing};
+use testkit::{Process, Setup, eventually};
+
+/// Packets and bytes by source address and port.
+type Traffic = BTreeMap<(String, u16), (u64, u64)>;
+
+/// Tables with a key, so that rows are added to; the types are those of the known shapes.
+const TABLE: &str = "CREATE TABLE %t (ip_src CHAR(45) NOT NULL, src_port INT NOT NULL, packets BIGINT NOT NULL, \
+                     bytes BIGINT NOT NULL, stamp_inserted %d NOT NULL, stamp_updated %d, \
+                     PRIMARY KEY (ip_src, src_port, stamp_inserted))";
+
+fn table(name: &str, dialect: &str) -> String {
+    let (time, address) = match dialect {
+        "pgsql" => ("timestamp without time zone", "inet"),
+        _ => ("DATETIME", "CHAR(45)"),
+    };
+    let text = TABLE.replace("%t", name).replace("%d", time).replace("CHAR(45)", address);
+    // PostgreSQL names the ports in its own way.
+    if dialect == "pgsql" { text.replace("src_port", "port_src") } else { text }
+}
+
+/// A collector of sources and their ports with that plugin.
+fn collector(kind: &str, lines: &str) -> Setup {
+    nfacctd(&format!(
+        "plugins: {kind}[s]
+         aggregate[s]: src_host, src_port
+         sql_refresh_time[s]: 1
+         sql_history[s]: 1M
+         sql_history_roundoff[s]: M
+         sql_optimize_clauses[s]: true
+         timestamps_utc: true
+         plugin_write_timeout: 10"
+    ))
+    .more_config(lines)
+}
+
+/// Lines that say where a server is.
+fn login(address: &Address) -> String {
+    let Address { host, port, user, password, database } = address;
+    format!("sql_host: {host}\nsql_port: {port}\nsql_user: {user}\nsql_passwd: {password}\nsql_db: {database}")
+}
+
+/// A datagram of 30 records of that round, the same keys each time.
+fn round(number: u32) -> Vec<u8> {
+    let records: Vec<_> = (1..=30).map(|port| web(port as u8 % 5, port, number, 100 * number)).collect();
+    v5_of(&records)
+}
+
+/// What so many rounds add up to.
+fn expected(rounds: u32) -> Traffic {
+    let sum: u64 = (1..=u64::from(rounds)).sum();
+    (1..=30).map(|port: u16| ((format!("10.0.0.{}", port % 5), port), (sum, 100 * sum))).collect()
+}
+
+/// Sends rounds, each after the one before was written or failed to be.
+fn send(process: &Process, rounds: u32, mut between: impl FnMut(u32)) {
+    let exporter = process.exporter("127.0.1.1");
+    for number in 1..=rounds {
+        exporter.send(&round(number));
+        let statistics = process.wait_for_datagrams(u64::from(number));
+        let handed = statistics.value_of("s", "aggregates_handed");
+        eventually("a purge", || (process.statistics().value_of("s", "aggregates_handed") > handed).then_some(()));
+        between(number);
+    }
+}
+
+fn sqlite_rows(path: &Path, table: &str) -> Traffic {
+    let database = rusqlite::Connection::open(path).unwrap();
+    let query = format!("SELECT ip_src, src_port, SUM(packets), SUM(bytes) FROM {table} GROUP BY 1, 2");
+    let mut statement = database.prepare(&query).unwrap();
+    let rows = statement.query_map([], |row| {
+        Ok(((row.get(0)?, row.get(1)?), (row.get::<_, i64>(2)? as u64, row.get::<_, i64>(3)? as u64)))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// Runs statements, and returns the rows of the last one as texts.
+fn pgsql(address: &Address, statements: &str) -> Vec<Vec<String>> {
+    runtime().block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host(&address.host).port(address.port).user(&address.user).password(&address.password);
+        config.dbname(&address.database);
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let answers = client.simple_query(statements).await.unwrap();
+        let row = |row: &tokio_postgres::SimpleQueryRow| {
+            (0..row.len()).map(|at| row.get(at).unwrap_or_default().to_owned()).collect()
+        };
+        answers
+            .iter()
+            .filter_map(|answer| match answer {
+                tokio_postgres::SimpleQueryMessage::Row(found) => Some(row(found)),
+                _ => None,
+            })
+            .collect()
+    })
+}
+
+fn traffic(rows: Vec<Vec<String>>) -> Traffic {
+    let number = |text: &str| text.parse().unwrap();
+    let row = |row: Vec<String>| ((row[0].clone(), row[1].parse().unwrap()), (number(&row[2]), number(&row[3])));
+    rows.into_iter().map(row).collect()
+}
+
+fn pgsql_rows(address: &Address, table: &str) -> Traffic {
+    let query = format!("SELECT host(ip_src), port_src, SUM(packets), SUM(bytes) FROM {table} GROUP BY 1, 2");
+    traffic(pgsql(address, &query))
+}
+
+fn mysql_pool(address: &Address) -> mysql::Conn {
+    let options = mysql::OptsBuilder::new()
+        .ip_or_hostname(Some(address.host.clone()))
+        .tcp_port(address.port)
+        .user(Some(address.user.clone()))
+        .pass(Some(address.password.clone()))
+        .db_name(Some(address.database.clone()))
+        .prefer_socket(false);
+    mysql::Conn::new(options).unwrap()
+}
+
+fn mysql_do(address: &Address, statement: &str) {
+    use mysql::prelude::Queryable;
+    mysql_pool(address).query_drop(statement).unwrap();
+}
+
+fn mysql_rows(address: &Address, table: &str) -> Traffic {
+    use mysql::prelude::Queryable;
+    let query = format!(
+        "SELECT ip_src, src_port, CAST(SUM(packets) AS UNSIGNED), CAST(SUM(bytes) AS UNSIGNED) FROM {table} GROUP BY 1, 2"
+    );
+    let rows: Vec<(String, u16, u64, u64)> = mysql_pool(address).query(query).unwrap();
+    rows.into_iter().map(|(ip, port, packets, bytes)| ((ip, port), (packets, bytes))).collect()
+}
+
+/// Sums of JSON objects.
+fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
+    let mut traffic = Traffic::new();
+    for object in objects {
+        let key = (object["ip_src"].as_str().unwrap().to_owned(), object["port_src"].as_u64().unwrap() as u16);
+        let sum = traffic.entry(key).or_default();
+        sum.0 += object["packets"].as_u64().unwrap();
+        sum.1 += object["bytes"].as_u64().unwrap();
+    }
+    traffic
+}
+
+/// Messages of a topic so far: payloads, each id once.
+fn kafka_messages(address: &Address, topic: &str) -> Vec<Vec<u8>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", format!("{}:{}", address.host, address.port))
+        .set("group.id", "test")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&assignment).unwrap();
+    let (mut messages, mut ids) = (Vec::new(), BTreeSet::new());
+    // The end of a topic is not told by all brokers: it is where nothing comes any more.
+    while let Some(message) = consumer.poll(Duration::from_secs(2)) {
+        let message = message.unwrap();
+        let id = message.headers().unwrap().get_as::<str>(0).unwrap();
+        assert_eq!(id.key, "pmacct-id");
+        if ids.insert(id.value.unwrap().to_owned()) {
+            messages.push(message.payload().unwrap().to_vec());
+        }
+    }
+    messages
+}
+
+fn json_of(messages: &[Vec<u8>]) -> Vec<Value> {
+    let lines = messages.iter().flat_map(|message| message.split(|octet| *octet == b'\n'));
+    lines.filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+/// A durable queue that gets what comes to an exchange.
+struct Queue {
+    runtime: tokio::runtime::Runtime,
+    address: Address,
+    name: String,
+}
+
+impl Queue {
+    fn new(address: &Address, exchange: &str, key: &str) -> Self {
+        let queue = Self { runtime: runtime(), address: address.clone(), name: servers::name("queue") };
+        let channel = queue.channel();
+        queue.runtime.block_on(async {
+            let options = lapin::options::ExchangeDeclareOptions { durable: true, ..Default::default() };
+            let kind = lapin::ExchangeKind::Direct;
+            channel.exchange_declare(exchange.into(), kind, options, FieldTable::default()).await.unwrap();
+            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            let name = queue.name.as_str();
+            channel.queue_declare(name.into(), options, FieldTable::default()).await.unwrap();
+            channel
+                .queue_bind(
+                    name.into(),
+                    exchange.into(),
+                    key.into(),
+                    QueueBindOptions::default(),
+                    FieldTable::default(),
+                )
+                .await
+                .unwrap();
+        });
+        queue
+    }
+
+    fn channel(&self) -> lapin::Channel {
+        let Address { host, port, user, password, .. } = &self.address;
+        let url = format!("amqp://{user}:{password}@{host}:{port}/%2f");
+        self.runtime.block_on(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+            connection.create_channel().await.unwrap()
+        })
+    }
+
+    /// What is in the queue: payloads, each id once.
+    fn messages(&self) -> Vec<Vec<u8>> {
+        let channel = self.channel();
+        self.runtime.block_on(async {
+            let (mut messages, mut ids) = (Vec::new(), BTreeSet::new());
+            while let Some(message) =
+                channel.basic_get(self.name.as_str().into(), BasicGetOptions::default()).await.unwrap()
+            {
+                let id = message.delivery.properties.message_id().as_ref().unwrap().to_string();
+                if ids.insert(id) {
+                    messages.push(message.delivery.data.clone());
+                }
+                message.delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
+            }
+            messages
+        })
+    }
+}
+
+#[test]
+fn sqlite_gets_what_was_sent() {
+    let setup = collector("sqlite3", "sql_db: {dir}/acct.db\nsql_table: acct");
+    rusqlite::Connection::open(setup.path("acct.db")).unwrap().execute_batch(&table("acct", "sqlite")).unwrap();
+    let process = start(&setup);
+    send(&process, 3, |_| {});
+    let finished = process.stop();
+    assert_eq!(sqlite_rows(&setup.path("acct.db"), "acct"), expected(3), "{}", finished.log);
+}
+
+#[test]
+fn postgresql_gets_what_was_sent() {
+    let Some(server) = servers::postgres() else { return };
+    let name = servers::name("acct");
+    pgsql(&server.address, &table(&name, "pgsql"));
+    let setup = collector("pgsql", &login(&server.address)).more_config(&format!("sql_table: {name}"));
+    let process = start(&setup);
+    send(&process, 3, |_| {});
+    let finished = process.stop();
+    assert_eq!(pgsql_rows(&server.address, &name), expected(3), "{}", finished.log);
+}
+
+#[test]
+fn mariadb_gets_what_was_sent() {
+    let Some(server) = servers::mariadb() else { return };
+    let name = servers::name("acct");
+    mysql_do(&server.address, &table(&name, "mysql"));
+    let setup = collector("mysql", &login(&server.address)).more_config(&format!("sql_table: {name}"));
+    let process = start(&setup);
+    send(&process, 3, |_| {});
+    let finished = process.stop();
+    assert_eq!(mysql_rows(&server.address, &name), expected(3), "{}", finished.log);
+}
+
+#[test]
+fn kafka_gets_what_was_sent() {
+    let Some(server) = servers::kafka() else { return };
+    let topic = servers::name("acct");
+    server.create_topic(&topic);
+    let Address { host, port, .. } = &server.address;
+    let broker = format!("kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: {topic}");
+    for lines in ["", "kafka_multi_values: 1000"] {
+        let before = kafka_messages(&server.address, &topic).len();
+        let process = start(&collector("kafka", &broker).more_config(lines));
+        send(&process, 3, |_| {});
+        let finished = process.stop();
+        let messages = kafka_messages(&server.address, &topic).split_off(before);
+        assert_eq!(added(json_of(&messages)), expected(3), "{}", finished.log);
+        assert_eq!(messages.len() < 90, lines.contains("multi"), "{}", messages.len());
+    }
+}
+
+#[test]
+fn rabbitmq_gets_what_was_sent() {
+    let Some(server) = servers::rabbitmq() else { return };
+    let exchange = servers::name("exchange");
+    let queue = Queue::new(&server.address, &exchange, "acct");
+    let Address { host, port, .. } = &server.address;
+    let lines =
+        format!("amqp_host: {host}\namqp_port: {port}\namqp_exchange: {exchange}\namqp_persistent_msg: true");
+    let process = start(&collector("amqp", &lines));
+    send(&process, 3, |_| {});
+    let finished = process.stop();
+    assert_eq!(added(json_of(&queue.messages())), expected(3), "{}", finished.log);
+}
+
+/// Rounds that a server is up, down, and up again for.
+const ROUNDS: u32 = 6;
+
+#[test]
+fn nothing_is_lost_or_counted_twice_when_postgresql_dies() {
+    let Some(mut server) = Postgres::start() else { return missing("PMACCT_TEST_PGSQL") };
+    let address = server.address();
+    pgsql(&address, &table("acct", "pgsql"));
+    let setup = collector("pgsql", &login(&address)).more_config("sql_table: acct");
+    let process = start(&setup);
+    send(&process, ROUNDS, |number| match number {
+        2 => server.kill(),
+        4 => server.restart(),
+        _ => {}
+    });
+    let finished = process.stop();
+    assert_eq!(pgsql_rows(&address, "acct"), expected(ROUNDS), "{}", finished.log);
+    assert!(finished.log.contains("cannot write, trying again"), "{}", finished.log);
+}
+
+#[test]
+fn nothing_is_lost_or_counted_twice_when_mariadb_dies() {
+    let Some(mut server) = MariaDb::start() else { return missing("PMACCT_TEST_MYSQL") };
+    let address = server.address();
+    mysql_do(&address, &table("acct", "mysql"));
+    let setup = collector("mysql", &login(&address)).more_config("sql_table: acct");
+    let process = start(&setup);
+    send(&process, ROUNDS, |number| match number {
+        2 => server.kill(),
+        4 => server.restart(),
+        _ => {}
+    });
+    let finished = process.stop();
+    assert_eq!(mysql_rows(&address, "acct"), expected(ROUNDS), "{}", finished.log);
+}
+
+#[test]
+fn nothing_is_lost_when_rabbitmq_dies() {
+    let Some(mut server) = RabbitMq::start() else { return missing("PMACCT_TEST_AMQP") };
+    let address = server.address();
+    let queue = Queue::new(&address, "pmacct", "acct");
+    let Address { host, port, .. } = &address;
+    let lines = format!("amqp_host: {host}\namqp_port: {port}\namqp_persistent_msg: true");
+    let process = start(&collector("amqp", &lines));
+    send(&process, ROUNDS, |number| match number {
+        2 => server.kill(),
+        4 => server.restart(),
+        _ => {}
+    });
+    let finished = process.stop();
+    assert_eq!(added(json_of(&queue.messages())), expected(ROUNDS), "{}", finished.log);
+}
+
+#[test]
+fn what_waits_on_disk_survives_the_daemon() {
+    let Some(mut server) = Postgres::start() else { return missing("PMACCT_TEST_PGSQL") };
+    let address = server.address();
+    pgsql(&address, &table("acct", "pgsql"));
+    let setup = collector("pgsql", &login(&address))
+        .more_config("sql_table: acct\nplugin_spool_dir: {dir}/spool\nplugin_write_timeout: 2");
+    let process = start(&setup);
+    send(&process, 2, |number| {
+        if number == 1 {
+            server.kill();
+        }
+    });
+    // What is in a purge is on disk: a kill costs nothing of it.
+    eventually("parcels on disk", || {
+        let spool = std::fs::read_dir(setup.path("spool/s-pgsql")).ok()?;
+        spool
+            .filter_map(Result::ok)
+            .any(|entry| entry.file_name().to_string_lossy().ends_with(".parcel"))
+            .then_some(())
+    });
+    drop(process);
+    server.restart();
+    let process = start(&setup);
+    eventually("what waited to be written", || (pgsql_rows(&address, "acct") == expected(2)).then_some(()));
+    let finished = process.stop();
+    assert!(finished.log.contains("found in the spool"), "{}", finished.log);
+}
+
+#[test]
+fn a_server_that_is_down_at_the_start_delays_nothing() {
+    let setup = collector("pgsql", "sql_host: 127.0.0.1\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
+    let process = start(&setup);
+    process.exporter("127.0.1.1").send(&round(1));
+    process.wait_for_datagrams(1);
+    let finished = process.stop();
+    assert!(finished.log.contains("cannot be reached yet"), "{}", finished.log);
+    assert!(finished.log.contains("given up: not written before the end"), "{}", finished.log);
+}
+
+/// A daemon that says why it does not start.
+fn refused(setup: &Setup) -> String {
+    let finished = setup.run();
+    assert_eq!(finished.code(), Some(1), "{}", finished.log);
+    finished.log.clone()
+}
+
+#[test]
+fn what_a_server_says_no_to_is_named_at_the_start() {
+    let setup = collector("sqlite3", "sql_db: {dir}/acct.db\nsql_table: missing");
+    let log = refused(&setup);
+    assert!(log.contains("sql_table[s]: ") && log.contains("no such table"), "{log}");
+    let log = refused(&collector("sqlite3", "sql_db: /nonexistent/acct.db\nsql_table: acct"));
+    assert!(log.contains("sql_db[s]: '/nonexistent/acct.db'"), "{log}");
+    if let Some(server) = servers::postgres() {
+        let login = login(&server.address);
+        let log = refused(&collector("pgsql", &login).more_config("sql_passwd: wrong\nsql_table: x"));
+        assert!(log.contains("sql_passwd[s]: ") && log.contains("password authentication failed"), "{log}");
+        let log = refused(&collector("pgsql", &login).more_config("sql_table: missing"));
+        assert!(log.contains("sql_table[s]: ") && log.contains("missing"), "{log}");
+        let log = refused(&collector("pgsql", &login).more_config("sql_db: nowhere\nsql_table: missing"));
+        assert!(log.contains("sql_db[s]: "), "{log}");
+    }
+    if let Some(server) = servers::mariadb() {
+        let login = login(&server.address);
+        let log = refused(&collector("mysql", &login).more_config("sql_passwd: wrong\nsql_table: x"));
+        assert!(log.contains("sql_passwd[s]: ") && log.contains("Access denied"), "{log}");
+        let log = refused(&collector("mysql", &login).more_config("sql_table: missing"));
+        assert!(log.contains("sql_table[s]: "), "{log}");
+    }
+    let log = refused(&collector("kafka", "kafka_topic: a/b"));
+    assert!(log.contains("kafka_topic[s]: Kafka allows no '/' in names of topics."), "{log}");
+    let setup =
+        collector("kafka", "kafka_config_file: {dir}/kafka.conf").file("kafka.conf", "global, nonsense, 1\n");
+    let log = refused(&setup);
+    assert!(log.contains("kafka_config_file[s]: nonsense=1: "), "{log}");
+    if let Some(server) = servers::rabbitmq() {
+        let Address { host, port, .. } = &server.address;
+        let lines = format!("amqp_host: {host}\namqp_port: {port}");
+        let log = refused(&collector("amqp", &lines).more_config("amqp_passwd: wrong"));
+        assert!(log.contains("amqp_passwd[s]: "), "{log}");
+        let log = refused(&collector("amqp", &lines).more_config("amqp_vhost: nowhere"));
+        assert!(log.contains("amqp_vhost[s]: "), "{log}");
+    }
+}
