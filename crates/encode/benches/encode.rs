@@ -3,6 +3,7 @@
 
 use aggregate::Table;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use encode::avro::{self, Avro, AvroJson};
 use encode::columns::Columns;
 use encode::json::{Frame, Json};
 use encode::{Style, names};
@@ -65,6 +66,41 @@ fn rows(c: &mut Criterion) {
                     json.row(&mut out, &row, table.strings(), 0);
                     out.push(b'\n');
                 }
+                black_box(&out);
+            });
+        });
+        let mut avro = Avro::new(table.schema(), &style, avro::Frame::default());
+        group.bench_function(format!("avro, {name}"), |b| {
+            b.iter(|| {
+                out.clear();
+                for row in table.iter() {
+                    avro.row(&mut out, &row, table.strings(), 0);
+                }
+                black_box(&out);
+            });
+        });
+        let mut json = AvroJson::new(table.schema(), &style, avro::Frame::default());
+        group.bench_function(format!("avro_json, {name}"), |b| {
+            b.iter(|| {
+                out.clear();
+                for row in table.iter() {
+                    json.row(&mut out, &row, table.strings(), 0);
+                    out.push(b'\n');
+                }
+                black_box(&out);
+            });
+        });
+        #[cfg(feature = "parquet")]
+        group.bench_function(format!("parquet, {name}"), |b| {
+            let mut parquet = encode::parquet::Parquet::new(table.schema(), &style).expect("names that fit");
+            b.iter(|| {
+                out.clear();
+                let mut file = parquet.begin().expect("memory");
+                for row in table.iter() {
+                    parquet.row(&row, table.strings(), 0);
+                }
+                parquet.end_group(&mut file, &mut out).expect("memory");
+                file.end(&mut out).expect("memory");
                 black_box(&out);
             });
         });

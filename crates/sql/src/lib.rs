@@ -23,6 +23,7 @@ mod server;
 pub mod settings;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "sqlite")]
 mod statements;
 
 pub use encoder::Encoder;

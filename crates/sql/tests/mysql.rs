@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: everything arrives once, in tables of any shape, whatever happens on the way.
 //!
-//! The tests start servers of their own, and need MariaDB's programs.
+//! The tests start servers of their own, and need MariaDB's programs; without these they say so and pass,
+//! unless `PMACCT_TEST_SERVERS=required` is set.
 #![cfg(feature = "mysql")]
 
 mod support;
@@ -9,34 +10,49 @@ use config::keys::sql::LockingStyle;
 use delivery::Receipt;
 use sql::{Dialect, Settings};
 use support::model::{self, KEY, create, deliver, head, many, parcel};
-use support::{PASSWORD, cases, shared};
+use support::{PASSWORD, cases, installed, shared};
 
 const MYSQL: Dialect = Dialect::MySql;
 
 #[test]
 fn purges_add_up_with_an_index() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::purges_add_up(MYSQL, KEY, |_, _, _| ());
 }
 
 #[test]
 fn purges_add_up_without_an_index() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::purges_add_up(MYSQL, ")", |_, _, settings| settings.locking = LockingStyle::None);
 }
 
 #[test]
 fn purges_add_up_by_way_of_a_stage_in_a_locked_table() {
+    if !installed(MYSQL) {
+        return;
+    }
     let end = ", vlan INT NOT NULL DEFAULT 0, PRIMARY KEY (stamp_inserted, vlan, ip_src, port_src, label))";
     cases::purges_add_up(MYSQL, end, |_, _, _| ());
 }
 
 #[test]
 fn purges_add_up_where_a_number_counts_rows() {
+    if !installed(MYSQL) {
+        return;
+    }
     let end = ", id BIGINT AUTO_INCREMENT PRIMARY KEY, UNIQUE (label, port_src, ip_src, stamp_inserted))";
     cases::purges_add_up(MYSQL, end, |_, _, _| ());
 }
 
 #[test]
 fn purges_add_up_without_the_right_to_make_temporary_tables() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::purges_add_up(MYSQL, ")", |server, database, settings| {
         server.sql(
             "",
@@ -53,17 +69,26 @@ fn purges_add_up_without_the_right_to_make_temporary_tables() {
 
 #[test]
 fn purges_add_up_without_transactions() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::purges_add_up(MYSQL, &format!("{KEY} ENGINE=MyISAM"), |_, _, _| ());
     cases::purges_add_up(MYSQL, ") ENGINE=Aria", |_, _, _| ());
 }
 
 #[test]
 fn large_parcels() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::large_parcels(MYSQL);
 }
 
 #[test]
 fn refused_rows() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::refused_rows(MYSQL, KEY);
     cases::refused_rows(MYSQL, ")");
     cases::refused_rows(MYSQL, &format!("{KEY} ENGINE=MyISAM"));
@@ -71,42 +96,66 @@ fn refused_rows() {
 
 #[test]
 fn wrong_configurations() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::wrong_configurations(MYSQL);
 }
 
 #[test]
 fn tables_are_made() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::tables_are_made(MYSQL);
 }
 
 #[test]
 fn nothing_becomes_the_default() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::nothing_becomes_the_default(MYSQL);
 }
 
 #[test]
 fn crashes() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::crashes(MYSQL, KEY);
 }
 
 #[test]
 fn commits_without_an_answer() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::commits_without_an_answer(MYSQL, KEY);
     cases::commits_without_an_answer(MYSQL, ")");
 }
 
 #[test]
 fn idle_connections_end() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::idle_connections_end(MYSQL);
 }
 
 #[test]
 fn backup() {
+    if !installed(MYSQL) {
+        return;
+    }
     cases::backup(MYSQL);
 }
 
 #[test]
 fn encrypted() {
+    if !installed(MYSQL) {
+        return;
+    }
     let options = [("ssl-ca", "DIR/ca.pem"), ("ssl-cert", "DIR/cert.pem"), ("ssl-key", "DIR/key.pem")];
     cases::encrypted(
         MYSQL,
@@ -117,6 +166,9 @@ fn encrypted() {
 
 #[test]
 fn rows_are_only_inserted() {
+    if !installed(MYSQL) {
+        return;
+    }
     let server = shared(MYSQL);
     let database = server.database();
     for (table, end) in [("acct", ")"), ("keyed", KEY)] {
@@ -135,6 +187,9 @@ fn rows_are_only_inserted() {
 
 #[test]
 fn times_are_those_of_the_server_and_addresses_may_be_octets() {
+    if !installed(MYSQL) {
+        return;
+    }
     let server = shared(MYSQL);
     let database = server.database();
     server.sql(&database, &create(MYSQL, "acct", KEY));
@@ -155,10 +210,20 @@ fn times_are_those_of_the_server_and_addresses_may_be_octets() {
 
 #[test]
 fn small_packets_are_enough() {
+    if !installed(MYSQL) {
+        return;
+    }
     let server = support::Server::start_with(MYSQL, |_| vec![("max-allowed-packet", "16K".to_owned())], &[]);
     let database = server.database();
     server.sql(&database, &create(MYSQL, "acct", KEY));
     let mut backend = sql::backend(&server.settings(&database), None);
     deliver(&mut *backend, &parcel(1, &head("acct"), &many(1000, 3)));
     assert_eq!(server.sql(&database, "SELECT COUNT(*), SUM(packets) FROM acct"), "1000|3000\n");
+    let mut rows = many(3, 1);
+    rows[1].label = Box::leak("long".repeat(5000).into_boxed_str());
+    let mut receipt = Receipt::new(3);
+    backend.deliver(&parcel(2, &head("acct"), &rows), &mut receipt).unwrap();
+    let (sum, reason) = receipt.refused().unwrap();
+    assert!(sum.aggregates == 1 && reason.contains("max_allowed_packet"), "{reason}");
+    assert_eq!(server.sql(&database, "SELECT COUNT(*), SUM(packets) FROM acct"), "1000|3002\n");
 }

@@ -116,7 +116,7 @@ fn bad_values_leave_the_default_in_place() {
         (
             "print_output: \"json\"",
             "WARN: [f:2] Invalid value. Ignored. print_output: '\"json\"' is not one of formatted, csv, json, \
-             event_formatted, event_csv, avro, avro_bin, avro_json, custom. Did you mean 'json'?",
+             event_formatted, event_csv, avro, avro_bin, avro_json, parquet, custom. Did you mean 'json'?",
         ),
         (
             "print_refresh_time: 5m",

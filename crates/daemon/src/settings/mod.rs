@@ -24,6 +24,20 @@ use runtime::{files, log, privileges};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+/// Libraries that log by themselves.
+const LIBRARIES: &[&str] = &[
+    "async_rs",
+    "hyper",
+    "lapin",
+    "log",
+    "mysql",
+    "rustls",
+    "tokio_postgres",
+    "tokio_postgres_rustls",
+    "ureq",
+    "ureq_proto",
+];
+
 /// What a plugin does with its tables.
 #[derive(Clone, Debug)]
 pub(crate) enum PluginKind {
@@ -229,7 +243,7 @@ fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log
         syslog: config.core(&core::SYSLOG).and_then(|facility| log::Facility::parse(facility.word())),
         ident: config.core(&core::SYSLOG_IDENT).unwrap_or_else(|| daemon.name.to_owned()),
         files,
-        quiet: &[],
+        quiet: LIBRARIES,
     }
 }
 

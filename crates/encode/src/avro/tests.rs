@@ -305,6 +305,22 @@ fn without_branches(mut text: Value) -> Value {
 }
 
 proptest! {
+    /// Whatever a file holds, reading its head and finding its end comes to an end, within the file.
+    #[test]
+    fn octets_from_outside_do_no_harm(
+        noise in prop::collection::vec(any::<u8>(), 0..200), at in 0usize..400, keep in 0usize..600,
+    ) {
+        let (mut octets, _) = file();
+        octets.truncate(keep);
+        let at = at.min(octets.len());
+        octets.splice(at.., noise);
+        let mut cursor = Cursor::new(&octets);
+        if let Ok(head) = container::read_head(&mut cursor) {
+            let whole = container::whole(&mut cursor, &head).unwrap();
+            prop_assert!((head.length..=octets.len() as u64).contains(&whole));
+        }
+    }
+
     /// Random octets in all columns of random lists: Avro, its JSON encoding and our JSON agree.
     #[test]
     fn all_encodings_agree(

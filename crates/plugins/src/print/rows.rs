@@ -126,7 +126,7 @@ impl Rows {
                 if head.schema != records.avro.schema() {
                     return Err(elsewhere("its Avro schema is another one"));
                 }
-                if head.codec.is_some_and(|codec| codec != "null") {
+                if head.codec.as_ref().is_some_and(|codec| codec != "null") {
                     return Err(elsewhere("its blocks are compressed"));
                 }
                 let whole = container::whole(&mut before, &head)?;

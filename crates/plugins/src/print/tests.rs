@@ -503,3 +503,234 @@ fn files_have_the_mask_and_times_the_zone_of_the_settings() {
     plugin.purge(Some(rig.table("port_src", [1])), NOW, true);
     assert_eq!(fs::metadata(rig.path("23.json")).unwrap().permissions().mode() & 0o777, 0o640);
 }
+
+/// The rows of an Avro file, as another implementation reads them: the ports.
+fn avro_ports(octets: &[u8]) -> Vec<u64> {
+    let rows = apache_avro::Reader::new(octets).unwrap();
+    let mut ports: Vec<u64> = rows
+        .map(|row| match row.unwrap() {
+            apache_avro::types::Value::Record(fields) => {
+                match fields.iter().find(|(name, _)| name == "port_src").unwrap() {
+                    (_, apache_avro::types::Value::Long(port)) => port.cast_unsigned(),
+                    other => panic!("{other:?}"),
+                }
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    ports.sort_unstable();
+    ports
+}
+
+/// A plugin that writes Avro.
+fn avro(words: &str, file: &str, append: bool) -> Rig {
+    let mut rig = Rig::new(words, file);
+    (rig.settings.output, rig.settings.append, rig.settings.avro_block) = (Output::Avro, append, 64);
+    rig
+}
+
+#[test]
+fn avro_files_are_whole_with_early_tables_and_many_blocks() {
+    let rig = avro("src_port", "a.avro", false);
+    let (mut plugin, reader) = rig.plugin();
+    plugin.early(rig.table("port_src", 0..100), NOW, NOW + 60);
+    plugin.early(rig.table("port_src", 100..150), NOW, NOW + 60);
+    plugin.purge(Some(rig.table("port_src", 150..200)), NOW + 60, false);
+    let octets = fs::read(rig.path("a.avro")).unwrap();
+    assert_eq!(avro_ports(&octets), (0..200).collect::<Vec<_>>());
+    assert!(octets.len() > 200 * 8 + 200 / 8 * 16, "blocks have their size: {}", octets.len());
+    assert_eq!(closes(&reader)[Counter::AggregatesWritten], 200);
+    plugin.purge(Some(rig.table("port_src", [7])), NOW + 120, true);
+    assert_eq!(avro_ports(&fs::read(rig.path("a.avro")).unwrap()), [7]);
+}
+
+#[test]
+fn blocks_are_added_to_avro_files_of_the_same_schema() {
+    let rig = avro("src_port", "a.avro", true);
+    for port in 1..4 {
+        // Each time is another run of the program.
+        let (mut plugin, _) = rig.plugin();
+        plugin.purge(Some(rig.table("port_src", [port])), NOW, true);
+    }
+    assert_eq!(avro_ports(&fs::read(rig.path("a.avro")).unwrap()), [1, 2, 3]);
+}
+
+#[test]
+fn half_a_block_is_cut_off_before_more_are_added() {
+    let rig = avro("src_port", "a.avro", true);
+    rig.plugin().0.purge(Some(rig.table("port_src", [1])), NOW, true);
+    let whole = fs::read(rig.path("a.avro")).unwrap();
+    rig.plugin().0.purge(Some(rig.table("port_src", [2])), NOW, true);
+    let both = fs::read(rig.path("a.avro")).unwrap();
+    for length in whole.len() + 1..both.len() {
+        fs::write(rig.path("a.avro"), &both[..length]).unwrap();
+        rig.plugin().0.purge(Some(rig.table("port_src", [3])), NOW, true);
+        assert_eq!(avro_ports(&fs::read(rig.path("a.avro")).unwrap()), [1, 3], "{length}");
+    }
+}
+
+#[test]
+fn files_with_other_rows_stay_as_they_are_and_ours_wait() {
+    let other = avro("src_port,tag", "a.avro", true);
+    other.plugin().0.purge(Some(other.table("port_src", [1])), NOW, true);
+    for octets in [fs::read(other.path("a.avro")).unwrap(), b"{\"json\": 1}\n".to_vec()] {
+        let rig = avro("src_port", "a.avro", true);
+        fs::write(rig.path("a.avro"), &octets).unwrap();
+        let (mut plugin, reader) = rig.plugin();
+        plugin.purge(Some(rig.table("port_src", [2])), NOW, false);
+        assert_eq!(fs::read(rig.path("a.avro")).unwrap(), octets);
+        let snapshot = closes(&reader);
+        assert_eq!((snapshot[Counter::AggregatesWaiting], snapshot[Counter::WriteErrors]), (1, 1));
+        fs::remove_file(rig.path("a.avro")).unwrap();
+        plugin.purge(None, NOW + 60, true);
+        assert_eq!(avro_ports(&fs::read(rig.path("a.avro")).unwrap()), [2]);
+    }
+}
+
+#[test]
+fn avro_files_beyond_those_that_may_be_open_are_whole() {
+    let rig = avro("tag,src_port", "t-$tag.avro", false);
+    let (mut plugin, reader) = rig.plugin();
+    plugin.early(rig.table("tag", 0..200), NOW, NOW + 60);
+    plugin.early(rig.table("tag", 0..200), NOW, NOW + 60);
+    plugin.purge(Some(rig.table("tag", 0..9)), NOW + 60, true);
+    for tag in 0..200 {
+        let octets = fs::read(rig.path(&format!("t-{tag}.avro"))).unwrap();
+        assert_eq!(avro_ports(&octets).len(), if tag < 9 { 3 } else { 2 });
+    }
+    assert_eq!(closes(&reader)[Counter::AggregatesWritten], 409);
+}
+
+#[test]
+fn the_schema_has_a_file_of_its_own() {
+    use std::os::unix::fs::PermissionsExt;
+    for output in [Output::Avro, Output::AvroJson] {
+        let mut rig = avro("src_port", "a", false);
+        rig.settings.output = output;
+        rig.settings.files.umask = runtime::privileges::Umask::new(0o077);
+        rig.settings.schema_file = Some(rig.path("s/schema"));
+        let (outlets, inlet) = outlet::channel(1, 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| run(&rig.settings, &rig.schema, inlet, Counters::new()));
+            outlets.into_iter().for_each(|outlet| outlet.finish(rig.table("port_src", [])));
+        });
+        let schema = rig.read("s/schema");
+        apache_avro::Schema::parse_str(&schema).unwrap();
+        assert!(schema.starts_with("{\"type\":\"record\"") && schema.ends_with("]}"), "{schema}");
+        assert_eq!(fs::metadata(rig.path("s/schema")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(rig.files(), ["s/schema"]);
+    }
+}
+
+#[test]
+fn avro_has_a_form_of_json() {
+    let mut rig = avro("src_port", "a", false);
+    (rig.settings.output, rig.settings.markers) = (Output::AvroJson, true);
+    let (mut plugin, _) = rig.plugin();
+    plugin.purge(Some(rig.table("port_src", [7])), NOW, true);
+    let text = rig.read("a");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains("purge_init") && lines[2].contains("purge_close"), "{text}");
+    assert_eq!(
+        lines[1],
+        "{\"port_src\": 7, \"packets\": {\"long\": 10}, \"flows\": null, \"bytes\": {\"long\": 1000}}"
+    );
+}
+
+#[test]
+fn an_empty_avro_file_has_its_schema() {
+    let mut rig = avro("src_port", "a", false);
+    rig.settings.write_empty_file = true;
+    rig.plugin().0.purge(None, NOW, true);
+    assert_eq!(avro_ports(&fs::read(rig.path("a")).unwrap()), Vec::<u64>::new());
+}
+
+#[cfg(feature = "parquet")]
+mod parquet {
+    use super::*;
+    use ::parquet::file::reader::FileReader;
+    use ::parquet::file::serialized_reader::SerializedFileReader;
+    use ::parquet::record::Field;
+
+    fn rig(words: &str, file: &str) -> Rig {
+        let mut rig = Rig::new(words, file);
+        rig.settings.output = Output::Parquet;
+        rig
+    }
+
+    /// The values of that column in the rows of a file.
+    fn numbers(path: &Path, column: &str) -> Vec<u64> {
+        let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+        let number =
+            |row: ::parquet::record::Row| match row.get_column_iter().find(|(name, _)| *name == column).unwrap().1
+            {
+                Field::UShort(number) => u64::from(*number),
+                Field::ULong(number) => *number,
+                other => panic!("{other:?}"),
+            };
+        let mut numbers: Vec<u64> = reader.get_row_iter(None).unwrap().map(|row| number(row.unwrap())).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    #[test]
+    fn files_are_whole_with_early_tables() {
+        let rig = rig("src_port", "a.parquet");
+        let (mut plugin, reader) = rig.plugin();
+        plugin.early(rig.table("port_src", 0..1000), NOW, NOW + 60);
+        assert!(!rig.path("a.parquet").exists(), "the file is not whole yet");
+        plugin.purge(Some(rig.table("port_src", 1000..1500)), NOW + 60, false);
+        assert_eq!(numbers(&rig.path("a.parquet"), "port_src"), (0..1500).collect::<Vec<_>>());
+        assert_eq!(numbers(&rig.path("a.parquet"), "bytes"), vec![1000; 1500]);
+        plugin.early(rig.table("port_src", [4]), NOW + 70, NOW + 120);
+        plugin.purge(None, NOW + 120, true);
+        assert_eq!(numbers(&rig.path("a.parquet"), "port_src"), [4]);
+        assert_eq!(closes(&reader)[Counter::AggregatesWritten], 1501);
+        assert_eq!(rig.files(), ["a.parquet"]);
+    }
+
+    #[test]
+    fn each_tag_has_its_file_however_many_there_are() {
+        let rig = rig("tag,src_port", "t-$tag.parquet");
+        let (mut plugin, reader) = rig.plugin();
+        plugin.early(rig.table("tag", 0..200), NOW, NOW + 60);
+        plugin.early(rig.table("tag", 0..200), NOW, NOW + 60);
+        plugin.purge(Some(rig.table("tag", 0..9)), NOW + 60, true);
+        for tag in 0..200 {
+            let found = numbers(&rig.path(&format!("t-{tag}.parquet")), "tag");
+            assert_eq!(found, vec![tag; if tag < 9 { 3 } else { 2 }]);
+        }
+        assert_eq!(closes(&reader)[Counter::AggregatesWritten], 409);
+        assert_eq!(rig.files().len(), 200);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_tried_again() {
+        let rig = rig("src_port", "d/a");
+        fs::write(rig.path("d"), "in the way").unwrap();
+        let (mut plugin, reader) = rig.plugin();
+        plugin.purge(Some(rig.table("port_src", [1, 2])), NOW, false);
+        assert_eq!(closes(&reader)[Counter::AggregatesWaiting], 2);
+        fs::remove_file(rig.path("d")).unwrap();
+        plugin.purge(Some(rig.table("port_src", [3])), NOW + 60, true);
+        assert_eq!(numbers(&rig.path("d/a"), "port_src"), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_is_counted() {
+        let mut rig = rig("src_port", "a");
+        rig.settings.file = Some(Template::parse("/dev/full").unwrap());
+        let (mut plugin, reader) = rig.plugin();
+        plugin.purge(Some(rig.table("port_src", 0..9)), NOW, false);
+        let snapshot = closes(&reader);
+        assert_eq!((snapshot[Counter::AggregatesWaiting], snapshot[Counter::WriteErrors]), (9, 1));
+    }
+
+    #[test]
+    fn an_empty_file_has_its_columns() {
+        let mut rig = rig("src_port", "a");
+        rig.settings.write_empty_file = true;
+        rig.plugin().0.purge(None, NOW, true);
+        assert_eq!(numbers(&rig.path("a"), "port_src"), Vec::<u64>::new());
+    }
+}

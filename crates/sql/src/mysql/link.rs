@@ -1,19 +1,17 @@
 //! A connection, every read and write of which has a limit in time.
 
 use super::trouble::Trouble;
+use crate::server::authorities;
 use crate::settings::Settings;
 use delivery::Fault;
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder, Params, Row, SslOpts, Statement, Value};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::path::Path;
 
 /// Where servers on this machine listen, by distribution. `localhost` means these for MySQL's own clients too.
 const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
-/// The packet that is assumed when the server does not say, and the least that is made use of.
+/// The packet that is assumed when the server does not say.
 const PACKET: usize = 16 << 10;
 
 /// A connection.
@@ -44,7 +42,8 @@ impl Link {
             Some(path) => options.socket(Some(path)),
             None => {
                 if let Some(path) = &settings.ca_file {
-                    check_authorities(path)?;
+                    // The client library reads it again, and says less about what is wrong.
+                    authorities(path)?;
                     // The client library asks for a default and must find exactly one; another part of this program
                     // may have set it before.
                     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -74,7 +73,7 @@ impl Link {
             self.run("SET time_zone = '+00:00'")?;
         }
         let packet: Option<usize> = self.connection.query_first("SELECT @@max_allowed_packet")?;
-        self.packet = packet.unwrap_or(0).max(PACKET);
+        self.packet = packet.unwrap_or(PACKET);
         Ok(())
     }
 
@@ -124,18 +123,4 @@ fn socket(host: &str, settings: &Settings) -> Option<String> {
     }
     let local = host == "localhost" && settings.port.is_none() && settings.ca_file.is_none();
     SOCKETS.iter().find(|path| local && Path::new(path).exists()).map(|path| (*path).to_owned())
-}
-
-/// That a file holds certificates of authorities.
-fn check_authorities(path: &Path) -> Result<(), Fault> {
-    let wrong = |what: String| Fault::Configuration {
-        key: "sql_conn_ca_file",
-        what: format!("'{}': {what}; a file of certificates in PEM would be right", path.display()),
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(()) }
 }

@@ -131,14 +131,14 @@ impl MySql {
         self.stages += 1;
         self.tables.push(Table::new(link, head, &self.settings, self.stages)?);
         // What was read about the table began a transaction.
-        link.run("COMMIT")
+        link.run("ROLLBACK")
     }
 
     /// What became of the transaction in doubt.
     fn resolve(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Trouble> {
         let Some(doubt) = self.doubt.take().filter(|doubt| doubt.parcel == parcel.id) else { return Ok(()) };
         let link = self.link.as_mut().ok_or_else(|| Trouble::Lost("not connected".to_owned()));
-        match link.and_then(|link| doubt.probe.read(link).and_then(|has| link.run("COMMIT").map(|()| has))) {
+        match link.and_then(|link| doubt.probe.read(link).and_then(|has| link.run("ROLLBACK").map(|()| has))) {
             Ok(has) => {
                 // Counters grow; others may have added to them.
                 let whole = has.len() == doubt.probe.had.len();
@@ -319,6 +319,16 @@ impl Writer<'_> {
         self.refused.push(Refused { number: place.number, sum: place.sum, what });
     }
 
+    /// Refuses a row that no packet can carry: sending it would cost the connection, again and again.
+    fn is_too_large(&mut self, row: usize) -> bool {
+        let octets = self.batch.size(row, row + 1);
+        let large = octets > self.link.packet;
+        if large {
+            self.refuse(row, format!("it needs {octets} octets, max_allowed_packet is {}", self.link.packet));
+        }
+        large
+    }
+
     fn confirm(&mut self, row: usize) {
         if let (Some(receipt), Some(place)) = (&mut self.written, self.batch.places.get(row)) {
             receipt.confirm(place.number);
@@ -337,6 +347,10 @@ impl Writer<'_> {
             };
             let size = self.table.sizes().find(|(place, rows)| *place >= largest && fits(*rows));
             let Some((place, rows)) = size else { return Ok(()) };
+            if rows == 1 && self.is_too_large(first) {
+                first += 1;
+                continue;
+            }
             let statement = self.table.insert(self.link, place)?;
             let values = bind(self.batch.values(first, first + rows), &self.table.looks);
             match self.link.execute(&statement, values) {
@@ -379,6 +393,9 @@ impl Writer<'_> {
 
     /// Changes a row, or inserts it.
     fn single(&mut self, row: usize) -> Result<(), Trouble> {
+        if self.is_too_large(row) {
+            return Ok(());
+        }
         let values = bind(self.batch.values(row, row + 1), &self.table.looks);
         let statement = self.table.update(self.link)?;
         let places = self.table.updated();

@@ -68,7 +68,11 @@ impl From<Error> for Trouble {
                 Self::Lost("no answer in time".to_owned())
             }
             Error::IoError(error) => Self::Lost(error.to_string()),
-            other => Self::Lost(other.to_string()),
+            other => {
+                // A certificate that is not trusted shows when the first packet is written.
+                let what = other.to_string();
+                if what.contains("certificate") { Self::Fault(untrusted(what)) } else { Self::Lost(what) }
+            }
         }
     }
 }

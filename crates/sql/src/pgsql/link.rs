@@ -2,13 +2,12 @@
 //! knows what it would say next.
 
 use super::trouble::{Trouble, whole};
+use crate::server::authorities;
 use crate::settings::Settings;
 use bytes::Bytes;
 use delivery::Fault;
 use futures_util::SinkExt;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -176,16 +175,9 @@ where
 fn tls(path: &Path) -> Result<MakeRustlsConnect, Fault> {
     let wrong = |what: String| Fault::Configuration {
         key: "sql_conn_ca_file",
-        what: format!("'{}': {what}; a file of certificates in PEM would be right", path.display()),
+        what: format!("'{}': {what}", path.display()),
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("there is no certificate in it".to_owned()));
-    }
+    let roots = authorities(path)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

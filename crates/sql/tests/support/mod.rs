@@ -1,5 +1,6 @@
 //! What the tests of both servers share: private servers, parcels, and what tables must hold afterwards.
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod cases;
 pub(crate) mod model;
@@ -82,12 +83,14 @@ impl Server {
                     "--no-defaults".into(),
                     format!("--datadir={data}"),
                 ]);
+                install.push(format!("--tmpdir={}", directory.display()));
                 install.push("--auth-root-authentication-method=normal".into());
                 let user = if root { vec!["--user=root".to_owned()] } else { Vec::new() };
                 install.extend(user.clone());
                 arguments.extend([program("mariadbd"), "--no-defaults".into(), format!("--datadir={data}")]);
                 arguments.extend([format!("--socket={socket}"), format!("--port={port}")]);
                 arguments.extend(["--bind-address=127.0.0.1".into(), format!("--pid-file={data}/postmaster.pid")]);
+                arguments.push(format!("--tmpdir={}", directory.display()));
                 arguments.push("--innodb-buffer-pool-size=32M".into());
                 arguments.extend(user);
                 arguments.extend(options.iter().map(|(name, value)| format!("--{name}={value}")));
@@ -242,19 +245,32 @@ pub(crate) fn shared(dialect: Dialect) -> &'static Server {
     SERVER.get_or_init(|| Server::start(dialect))
 }
 
+/// Whether the server's programs are on this machine.
+pub(crate) fn installed(dialect: Dialect) -> bool {
+    let (name, variable) = match dialect {
+        Dialect::PgSql => ("initdb", "PMACCT_TEST_PGSQL"),
+        _ => ("mariadb-install-db", "PMACCT_TEST_MYSQL"),
+    };
+    let found = find(name).is_some();
+    if !found {
+        testkit::servers::missing(variable);
+    }
+    found
+}
+
 /// Where a program of a server is; Debian keeps PostgreSQL's out of the path.
-fn program(name: &str) -> String {
+fn find(name: &str) -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     folders.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     folders.push(PathBuf::from("/usr/sbin"));
-    let found = folders.into_iter().rev().map(|folder| folder.join(name)).find(|path| path.exists());
-    let found = found.unwrap_or_else(|| {
-        panic!("there is no {name}: these tests need the packages postgresql and mariadb-server (scripts/install-packages.sh)")
-    });
-    found.display().to_string()
+    folders.into_iter().rev().map(|folder| folder.join(name)).find(|path| path.exists())
+}
+
+fn program(name: &str) -> String {
+    find(name).unwrap().display().to_string()
 }
 
 fn command(words: &[String]) -> Command {

@@ -49,8 +49,7 @@ impl Proxy {
 
 fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
     let mut octets = [0; 1 << 16];
-    loop {
-        let Ok(read @ 1..) = client.read(&mut octets) else { break };
+    while let Ok(read @ 1..) = client.read(&mut octets) {
         let commits = octets[..read].windows(6).any(|word| word == b"COMMIT");
         let cut = if commits { cut.swap(0, Ordering::SeqCst) } else { 0 };
         if cut == Cut::Before as u8 {

@@ -1,0 +1,27 @@
+//! Starts private servers for tests, prints the variables that tell tests of them, and ends with standard input.
+//!
+//! ```text
+//! eval "$(test-servers < pipe &)"      # or in a terminal: end with Ctrl-D
+//! ```
+
+use std::io::Read;
+use testkit::servers::{self, Address};
+
+fn main() {
+    let url = |scheme: &str, address: &Address| {
+        let Address { host, port, user, password, database } = address;
+        format!("{scheme}://{user}:{password}@{host}:{port}/{}", database.trim_start_matches('/'))
+    };
+    let lines = [
+        servers::postgres().map(|server| format!("PMACCT_TEST_PGSQL={}", url("postgresql", &server.address))),
+        servers::mariadb().map(|server| format!("PMACCT_TEST_MYSQL={}", url("mysql", &server.address))),
+        servers::rabbitmq().map(|server| format!("PMACCT_TEST_AMQP={}", url("amqp", &server.address))),
+        servers::kafka()
+            .map(|server| format!("PMACCT_TEST_KAFKA={}:{}", server.address.host, server.address.port)),
+    ];
+    for line in lines.into_iter().flatten() {
+        println!("export {line}");
+    }
+    // Servers end with this process.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
