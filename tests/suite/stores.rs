@@ -1,4 +1,5 @@
 //! The plugins for databases and brokers, with real servers: what is sent arrives, whatever happens to the server.
+#![expect(clippy::unwrap_used, reason = "a test that cannot talk to its server has failed")]
 
 use crate::support::{nfacctd, start, v5_of, web};
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions};

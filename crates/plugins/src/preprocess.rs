@@ -251,7 +251,7 @@ mod tests {
     use std::sync::Arc;
 
     fn table(rows: &[(u64, u64, u64)]) -> (Table, Arc<Schema>) {
-        let selection = Selection::parse(["tag", "flows"].into_iter(), &[]).unwrap();
+        let selection = Selection::parse(["tag", "flows"], &[]).unwrap();
         let mut fields = FieldSet::default();
         selection.require(&Options::default(), &mut fields);
         let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default()));

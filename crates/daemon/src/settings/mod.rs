@@ -42,7 +42,7 @@ const LIBRARIES: &[&str] = &[
 #[derive(Clone, Debug)]
 pub(crate) enum PluginKind {
     /// Writes them as text.
-    Print(plugins::print::Settings),
+    Print(Box<plugins::print::Settings>),
     /// Keeps them, and answers questions.
     Memory(plugins::memory::Settings),
     /// Writes them to a server or a database.
@@ -442,7 +442,7 @@ fn plugin_settings(
     let kind = match plugin.kind {
         config::PluginKind::Print => {
             let read = plugins::print::Settings::read(plugin, problems);
-            PluginKind::Print(plugins::print::Settings { max_aggregates: bound.aggregates, ..read })
+            PluginKind::Print(Box::new(plugins::print::Settings { max_aggregates: bound.aggregates, ..read }))
         }
         config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
             name: plugin.name.clone(),

@@ -97,7 +97,7 @@ fn settings() -> Settings {
 
 /// Runs a plugin over one table with aggregates of 1, 2, … packets, and returns what was counted.
 fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snapshot, String> {
-    let selection = Selection::parse(["tag"].into_iter(), &[]).unwrap();
+    let selection = Selection::parse(["tag"], &[]).unwrap();
     let mut fields = FieldSet::default();
     selection.require(&Options::default(), &mut fields);
     let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default()));
