@@ -8,6 +8,7 @@ use crate::settings;
 use config::keys::amqp::ExchangeType;
 use delivery::messages::Messages;
 use delivery::{Backend, Fault, Parcel, Receipt, Sum};
+use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 
 use lapin::types::{FieldTable, ShortString};
@@ -22,7 +23,9 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
 /// Messages that may be on their way at a time.
-const ON_THE_WAY: usize = 2000;
+const ON_THE_WAY: usize = 4096;
+/// Messages that are handed to the client together.
+const TOGETHER: usize = 512;
 /// The delivery mode of messages that are to survive a restart of the broker.
 const PERSISTENT: u8 = 2;
 
@@ -163,29 +166,35 @@ async fn publish(
     }
     let options = BasicPublishOptions { mandatory: true, immediate: false };
     let mut on_the_way: Vec<(u32, Sum, PublisherConfirm)> = Vec::with_capacity(ON_THE_WAY);
+    // The client answers to each message when it has left: many are begun before the first answer is waited for, or
+    // two threads would take turns for each.
+    let mut begun = Vec::with_capacity(TOGETHER);
     let mut id = String::new();
-    for (item, message) in (0u32..).zip(messages.iter()) {
-        if receipt.has(item) {
-            continue;
+    let mut left =
+        (0u32..).zip(messages.iter()).filter(|(item, _)| !receipt.has(*item)).collect::<Vec<_>>().into_iter();
+    loop {
+        for (item, message) in left.by_ref().take(TOGETHER) {
+            let Some(key) = keys.get(usize::from(message.topic)) else {
+                return Err(Fault::Parcel("a message has no routing key".to_owned()));
+            };
+            id.clear();
+            // Writing to a `String` cannot fail.
+            let _ = write!(id, "{}-{item}", parcel.id);
+            let properties = properties.clone().with_message_id(id.as_str().into());
+            let publish =
+                session.channel.basic_publish(exchange.clone(), key.clone(), options, message.payload, properties);
+            begun.push(async move { publish.await.map(|confirm| (item, message.sum, confirm)) });
         }
-        let Some(key) = keys.get(usize::from(message.topic)) else {
-            return Err(Fault::Parcel("a message has no routing key".to_owned()));
-        };
-        id.clear();
-        // Writing to a `String` cannot fail.
-        let _ = write!(id, "{}-{item}", parcel.id);
-        let properties = properties.clone().with_message_id(id.as_str().into());
-        let confirm = session
-            .channel
-            .basic_publish(exchange.clone(), key.clone(), options, message.payload, properties)
-            .await
-            .map_err(|error| fault(&error, "amqp_exchange"))?;
-        on_the_way.push((item, message.sum, confirm));
-        if on_the_way.len() == ON_THE_WAY {
+        if begun.is_empty() {
+            return settle(&mut on_the_way, &keys, receipt).await;
+        }
+        for published in join_all(begun.drain(..)).await {
+            on_the_way.push(published.map_err(|error| fault(&error, "amqp_exchange"))?);
+        }
+        if on_the_way.len() >= ON_THE_WAY {
             settle(&mut on_the_way, &keys, receipt).await?;
         }
     }
-    settle(&mut on_the_way, &keys, receipt).await
 }
 
 /// Waits for the confirmations of what is on its way.

@@ -213,7 +213,12 @@ fn small_packets_are_enough() {
     if !installed(MYSQL) {
         return;
     }
-    let server = support::Server::start_with(MYSQL, |_| vec![("max-allowed-packet", "16K".to_owned())], &[]);
+    let server = support::Server::start_at(
+        testkit::sockets::own_address(),
+        MYSQL,
+        |_| vec![("max-allowed-packet", "16K".to_owned())],
+        &[],
+    );
     let database = server.database();
     server.sql(&database, &create(MYSQL, "acct", KEY));
     let mut backend = sql::backend(&server.settings(&database), None);

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sql::rows::{Builder, Head, Value};
 use sql::{Dialect, Settings};
+use std::net::SocketAddr;
+use testkit::sockets::own_address;
 
 fn backend(settings: &Settings) -> Box<dyn Backend> {
     sql::backend(settings, None)
@@ -222,8 +224,8 @@ pub(crate) fn commits_without_an_answer(dialect: Dialect, end: &str) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
-    let proxy = Proxy::new(server.port);
-    let settings = Settings { port: Some(proxy.port), ..server.settings(&database) };
+    let proxy = Proxy::new(&server.host, server.port);
+    let settings = Settings { host: "127.0.0.1".to_owned(), port: Some(proxy.port), ..server.settings(&database) };
     let mut backend = backend(&settings);
     let mut expected = Table::new();
     let cuts = [Cut::Never, Cut::After, Cut::Before, Cut::After, Cut::Never, Cut::Before];
@@ -258,38 +260,17 @@ pub(crate) fn idle_connections_end(dialect: Dialect) {
 
 /// The backup takes what the primary does not, until the next purge.
 pub(crate) fn backup(dialect: Dialect) {
-    let (mut primary, second) = (Server::start(dialect), shared(dialect));
-    let database = second.database();
-    primary.sql("", &format!("CREATE DATABASE {database}"));
-    for server in [&primary, second] {
+    let mut primary = Server::start(dialect);
+    // One port is set for both.
+    let address = SocketAddr::new(own_address().ip(), primary.port);
+    let second = Server::start_at(address, dialect, |_| Vec::new(), &[]);
+    let database = primary.database();
+    second.sql("", &format!("CREATE DATABASE {database}"));
+    for server in [&primary, &second] {
         server.sql(&database, &create(dialect, "acct", KEY));
     }
-    // Both have one port: the backup is found by its socket.
-    let (socket, port) = match dialect {
-        Dialect::PgSql => (second.directory().display().to_string(), second.port),
-        _ => (format!("unix:{}/socket", second.directory().display()), primary.port),
-    };
-    let proxy = (dialect == Dialect::PgSql).then(|| Proxy::new(primary.port));
-    let host = "127.0.0.1".to_owned();
-    let settings = Settings { host, port: Some(port), backup: Some(socket), ..primary.settings(&database) };
-    if let Some(proxy) = proxy {
-        // A second address with the backup's port leads to the primary.
-        return backup_at(&mut primary, second, &database, settings, proxy);
-    }
-    backup_runs(&mut primary, second, &database, &settings);
-}
-
-fn backup_at(primary: &mut Server, second: &Server, database: &str, settings: Settings, proxy: Proxy) {
-    // The socket of PostgreSQL carries the port in its name: a link gives it the proxy's.
-    let from = second.directory().join(format!(".s.PGSQL.{}", second.port));
-    let link = second.directory().join(format!(".s.PGSQL.{}", proxy.port));
-    std::os::unix::fs::symlink(from, link).unwrap();
-    let settings = Settings { port: Some(proxy.port), ..settings };
-    backup_runs(primary, second, database, &settings);
-}
-
-fn backup_runs(primary: &mut Server, second: &Server, database: &str, settings: &Settings) {
-    let mut backend = backend(settings);
+    let settings = Settings { backup: Some(second.host.clone()), ..primary.settings(&database) };
+    let mut backend = backend(&settings);
     let rows = many(10, 1);
     let mut once = Table::new();
     add(&mut once, &rows);
@@ -299,27 +280,30 @@ fn backup_runs(primary: &mut Server, second: &Server, database: &str, settings: 
     primary.kill();
     deliver(&mut *backend, &parcel(2, &head("acct"), &rows));
     primary.restart();
-    assert_eq!(read(primary, database, "acct"), once);
-    assert_eq!(read(second, database, "acct"), once);
+    assert_eq!(read(&primary, &database, "acct"), once);
+    assert_eq!(read(&second, &database, "acct"), once);
     // The same purge goes on where it went to; the next one is at the primary.
     let mut rest = parcel(3, &head("acct"), &rows);
     rest.purge = 2;
     deliver(&mut *backend, &rest);
     deliver(&mut *backend, &parcel(4, &head("acct"), &rows));
-    assert_eq!(read(primary, database, "acct"), twice);
-    assert_eq!(read(second, database, "acct"), twice);
+    assert_eq!(read(&primary, &database, "acct"), twice);
+    assert_eq!(read(&second, &database, "acct"), twice);
 }
 
 /// Encrypted, with an authority of one's own; not with that of somebody else.
 pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
-    let ([authority, certificate, key], [stranger, ..]) = (certificates(), certificates());
+    let address = own_address();
+    let ([authority, certificate, key], [stranger, ..]) =
+        (certificates(&address.ip().to_string()), certificates("elsewhere"));
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str, text: &str| {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     };
-    let server = Server::start_with(
+    let server = Server::start_at(
+        address,
         dialect,
         |directory| {
             options

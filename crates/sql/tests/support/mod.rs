@@ -11,18 +11,22 @@ use encode::Style;
 use jiff::tz::TimeZone;
 use sql::{Dialect, Settings};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use testkit::sockets::own_address;
 
 pub(crate) const PASSWORD: &str = "a 'real' smart pwd";
 
 /// A server of a test's own, stopped and removed at the end.
 pub(crate) struct Server {
     pub(crate) dialect: Dialect,
+    /// A loopback address of its own: no other server and no client takes its port.
+    pub(crate) host: String,
     pub(crate) port: u16,
     directory: PathBuf,
     child: Option<Child>,
@@ -34,18 +38,19 @@ pub(crate) struct Server {
 impl Server {
     /// A server as it comes.
     pub(crate) fn start(dialect: Dialect) -> Self {
-        Self::start_with(dialect, |_| Vec::new(), &[])
+        Self::start_at(own_address(), dialect, |_| Vec::new(), &[])
     }
 
     /// A server with options of its own, which may name files in its directory.
-    pub(crate) fn start_with(
+    pub(crate) fn start_at(
+        address: SocketAddr,
         dialect: Dialect,
         options: impl Fn(&Path) -> Vec<(&'static str, String)>,
         files: &[(&str, String)],
     ) -> Self {
         let directory = TempDir::with_prefix("pmacct-sql-").unwrap().keep();
         let options = options(&directory);
-        let port = testkit::sockets::free_port("127.0.0.1".parse().unwrap()).port();
+        let (host, port) = (address.ip().to_string(), address.port());
         let shown = |name: &str| directory.join(name).display().to_string();
         for (name, text) in files {
             let path = directory.join(name);
@@ -72,7 +77,7 @@ impl Server {
                 install.extend(["--auth=scram-sha-256".into(), "--no-sync".into()]);
                 install.push(format!("--pwfile={}", secret.display()));
                 arguments.extend([program("postgres"), "-D".into(), data, "-p".into(), port.to_string()]);
-                arguments.extend(["-k".into(), directory.display().to_string(), "-h".into(), "127.0.0.1".into()]);
+                arguments.extend(["-k".into(), directory.display().to_string(), "-h".into(), host.clone()]);
                 for (name, value) in options {
                     arguments.extend(["-c".into(), format!("{name}={value}")]);
                 }
@@ -89,7 +94,7 @@ impl Server {
                 install.extend(user.clone());
                 arguments.extend([program("mariadbd"), "--no-defaults".into(), format!("--datadir={data}")]);
                 arguments.extend([format!("--socket={socket}"), format!("--port={port}")]);
-                arguments.extend(["--bind-address=127.0.0.1".into(), format!("--pid-file={data}/postmaster.pid")]);
+                arguments.extend([format!("--bind-address={host}"), format!("--pid-file={data}/postmaster.pid")]);
                 arguments.push(format!("--tmpdir={}", directory.display()));
                 arguments.push("--innodb-buffer-pool-size=32M".into());
                 arguments.extend(user);
@@ -106,7 +111,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut server = Self { dialect, port, directory, child: None, janitor: Some(janitor), arguments };
+        let mut server = Self { dialect, host, port, directory, child: None, janitor: Some(janitor), arguments };
         server.restart();
         if dialect == Dialect::MySql {
             for host in ["%", "localhost"] {
@@ -167,7 +172,7 @@ impl Server {
                 let mut client = Command::new("psql");
                 let database = if database.is_empty() { "postgres" } else { database };
                 client.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "pmacct", "-d", database, "-c", statements]);
-                client.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).env("PGPASSWORD", PASSWORD);
+                client.args(["-h", &self.host, "-p", &self.port.to_string()]).env("PGPASSWORD", PASSWORD);
                 client.env("PGTZ", "UTC");
                 client
             }
@@ -201,7 +206,7 @@ impl Server {
             name: "test".to_owned(),
             dialect: self.dialect,
             db: database.to_owned(),
-            host: "127.0.0.1".to_owned(),
+            host: self.host.clone(),
             port: Some(self.port),
             user: "pmacct".to_owned(),
             password: PASSWORD.to_owned(),
@@ -285,8 +290,8 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// An authority, and a certificate of the server at 127.0.0.1 with its key, all in PEM.
-pub(crate) fn certificates() -> [String; 3] {
+/// An authority, and a certificate of a server with its key, all in PEM.
+pub(crate) fn certificates(host: &str) -> [String; 3] {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -294,7 +299,6 @@ pub(crate) fn certificates() -> [String; 3] {
     let authority_certificate = authority.self_signed(&authority_key).unwrap();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     [authority_certificate.pem(), certificate.pem(), key.serialize_pem()]
 }

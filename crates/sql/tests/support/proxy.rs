@@ -24,14 +24,15 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn new(server: u16) -> Self {
+    pub(crate) fn new(host: &str, port: u16) -> Self {
+        let server = (host.to_owned(), port);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(AtomicU8::new(0));
         let shared = Arc::clone(&cut);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let Ok(server) = TcpStream::connect((server.0.as_str(), server.1)) else { continue };
                 let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || upstream(client, server, &shared));
