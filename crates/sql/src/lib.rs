@@ -25,6 +25,8 @@ pub mod settings;
 pub mod sqlite;
 #[cfg(feature = "sqlite")]
 mod statements;
+#[cfg(any(feature = "mysql", feature = "pgsql"))]
+mod width;
 
 pub use encoder::Encoder;
 pub use settings::{Dialect, Settings};

@@ -5,6 +5,7 @@ use super::trouble::Trouble;
 use super::values::Look;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
+use crate::width::Width;
 use delivery::Fault;
 use mysql::{Statement, Value as Bound};
 
@@ -109,7 +110,8 @@ impl Table {
             };
             let is_text = TEXTS.iter().any(|text| sql_type.contains(text));
             let octets = column.form == Form::Address && settings.num_hosts;
-            looks.push(Look { null, empty_is_null: !is_text, octets });
+            let width = Width::of(&column.name, &sql_type);
+            looks.push(Look { null, empty_is_null: !is_text, octets, width });
         }
         let transactional = transactional(link, &head.table)?;
         let stage = quoted(&format!("pmacct_stage_{number}"));

@@ -1,6 +1,7 @@
 //! Values of rows as parameters of prepared statements.
 
 use crate::rows::{Rows, Value};
+use crate::width::Width;
 use delivery::{Receipt, Sum};
 use encode::address;
 use mysql::Value as Bound;
@@ -18,6 +19,8 @@ pub(super) struct Look {
     pub(super) empty_is_null: bool,
     /// Addresses are octets, as `INET6_ATON` gives them.
     pub(super) octets: bool,
+    /// How long texts may be.
+    pub(super) width: Width,
 }
 
 /// A row of a parcel.
@@ -78,7 +81,7 @@ impl Look {
             Value::Text("") if self.empty_is_null => self.null.clone(),
             Value::Number(number) => Bound::UInt(number),
             Value::Real(real) => Bound::Double(real),
-            Value::Text(text) => Bound::Bytes(text.as_bytes().to_vec()),
+            Value::Text(text) => Bound::Bytes(self.width.cut(text).as_bytes().to_vec()),
             Value::Address(IpAddr::V4(address)) if self.octets => Bound::Bytes(address.octets().to_vec()),
             Value::Address(IpAddr::V6(address)) if self.octets => Bound::Bytes(address.octets().to_vec()),
             Value::Address(IpAddr::V4(address)) => text(15, |out| address::v4(out, address.octets())),
@@ -101,8 +104,8 @@ mod tests {
 
     #[test]
     fn values_are_bound() {
-        let plain = Look { null: Bound::NULL, empty_is_null: true, octets: false };
-        let octets = Look { null: Bound::Int(0), empty_is_null: false, octets: true };
+        let plain = Look { null: Bound::NULL, empty_is_null: true, octets: false, width: Width::of("a", "text") };
+        let octets = Look { null: Bound::Int(0), empty_is_null: false, octets: true, width: Width::of("b", "char(17)") };
         let (v4, v6) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let bytes = |text: &[u8]| Bound::Bytes(text.to_vec());
         for (value, as_plain, as_octets) in [

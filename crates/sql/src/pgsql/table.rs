@@ -15,6 +15,7 @@ use super::text::{Look, Time};
 use super::trouble::Trouble;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
+use crate::width::Width;
 use delivery::Fault;
 use std::fmt::Write as _;
 use tokio_postgres::Statement;
@@ -338,7 +339,8 @@ impl Described {
             (Kind::Text, _) => Time::Shown(settings.style.zone.clone()),
             _ => Time::Zoned,
         };
-        let look = Look::new(time, self.kind != Kind::Text);
+        let width = Width::of(&self.quoted, &self.sql_type);
+        let look = Look::new(time, self.kind != Kind::Text).with_width(width);
         if !self.not_null {
             return Ok(look);
         }

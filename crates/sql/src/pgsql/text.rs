@@ -5,6 +5,7 @@
 //! `CHAR(17)`, and nothing here changes.
 
 use crate::rows::{Rows, Value};
+use crate::width::Width;
 use delivery::{Receipt, Sum};
 use encode::{address, number};
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ pub(super) struct Look {
     pub(super) empty_is_null: bool,
     /// How times are written.
     pub(super) time: Time,
+    /// How long texts may be.
+    pub(super) width: Width,
 }
 
 /// How times are written.
@@ -39,7 +42,12 @@ pub(super) enum Time {
 
 impl Look {
     pub(super) fn new(time: Time, empty_is_null: bool) -> Self {
-        Self { null: NULL.to_vec(), empty_is_null, time }
+        Self { null: NULL.to_vec(), empty_is_null, time, width: Width::of("", "") }
+    }
+
+    /// With a bound for texts.
+    pub(super) fn with_width(self, width: Width) -> Self {
+        Self { width, ..self }
     }
 
     /// With a value that stands for nothing.
@@ -115,7 +123,7 @@ fn write(out: &mut Vec<u8>, value: Value<'_>, look: &Look, clock: &mut Clock, de
         // Writing to memory does not fail.
         Value::Real(real) => drop(write!(out, "{real}")),
         Value::Text("") if look.empty_is_null => return nothing(out, look),
-        Value::Text(text) => escape(out, text, delimiter),
+        Value::Text(text) => escape(out, look.width.cut(text), delimiter),
         Value::Address(IpAddr::V4(address)) => address::v4(out, address.octets()),
         Value::Address(IpAddr::V6(address)) => address::v6(out, &address.octets()),
         Value::Mac(octets) => address::mac(out, octets),
