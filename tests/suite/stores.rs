@@ -318,6 +318,60 @@ fn rabbitmq_gets_what_was_sent() {
     assert_eq!(added(json_of(&queue.messages())), expected(3), "{}", finished.log);
 }
 
+/// Rows of the shape of version 9, as `etc/sql` makes it.
+fn in_shape_9(kind: &str, lines: &str) -> Setup {
+    nfacctd(&format!(
+        "plugins: {kind}[s]
+         aggregate[s]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, src_as, dst_as, flows, tag, vlan
+         sql_table_version[s]: 9
+         sql_refresh_time[s]: 1
+         sql_history[s]: 5m
+         sql_history_roundoff[s]: m
+         timestamps_utc: true"
+    ))
+    .more_config(lines)
+}
+
+#[test]
+fn tables_of_the_known_shapes_are_written() {
+    let statement = |dialect: &str| {
+        let path = format!("{}/etc/sql/{dialect}/acct_v9.sql", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let columns = "ip_src, port_src, packets, bytes, ip_proto, tos, tcp_flags, as_src, as_dst, tag, flows";
+    let expected = "10.0.0.1|1|6|600|tcp|184|27|64500|65000|0|3";
+
+    let setup = in_shape_9("sqlite3", "sql_db: {dir}/acct.db");
+    rusqlite::Connection::open(setup.path("acct.db")).unwrap().execute_batch(&statement("sqlite")).unwrap();
+    let process = start(&setup);
+    send(&process, 3, |_| {});
+    let log = process.stop().log.clone();
+    let database = rusqlite::Connection::open(setup.path("acct.db")).unwrap();
+    let joined = columns.replace(", ", " || '|' || ");
+    let row = format!("SELECT {joined} FROM acct_v9 WHERE port_src = 1");
+    assert_eq!(database.query_row(&row, [], |row| row.get::<_, String>(0)).unwrap(), expected, "{log}");
+
+    if let Some(server) = servers::postgres() {
+        pgsql(&server.address, &statement("pgsql"));
+        let process = start(&in_shape_9("pgsql", &login(&server.address)));
+        send(&process, 3, |_| {});
+        let log = process.stop().log.clone();
+        let row = format!("SELECT {} FROM acct_v9 WHERE port_src = 1", columns.replace("ip_src", "host(ip_src)"));
+        let rows = pgsql(&server.address, &row);
+        assert_eq!(rows[0].join("|"), expected.replace("tcp", "6"), "{log}");
+    }
+    if let Some(server) = servers::mariadb() {
+        mysql_do(&server.address, &statement("mysql"));
+        let process = start(&in_shape_9("mysql", &login(&server.address)));
+        send(&process, 3, |_| {});
+        let log = process.stop().log.clone();
+        use mysql::prelude::Queryable;
+        let row = format!("SELECT CONCAT_WS('|', {columns}) FROM acct_v9 WHERE port_src = 1");
+        let found: Option<String> = mysql_pool(&server.address).query_first(row).unwrap();
+        assert_eq!(found.as_deref(), Some(expected), "{log}");
+    }
+}
+
 /// Rounds that a server is up, down, and up again for.
 const ROUNDS: u32 = 6;
 

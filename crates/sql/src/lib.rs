@@ -6,6 +6,7 @@
 //! | [`settings`] | what the configuration says |
 //! | [`encoder`] | from aggregates to rows |
 //! | [`rows`] | the inside of parcels for databases: a table, its columns, values |
+//! | [`schemas`] | statements that make tables, and the document of columns |
 //! | [`sqlite`] | SQLite |
 //! | [`pgsql`] | PostgreSQL |
 //! | [`mysql`] | MySQL and MariaDB |
@@ -18,6 +19,7 @@ pub mod mysql;
 #[cfg(feature = "pgsql")]
 pub mod pgsql;
 pub mod rows;
+pub mod schemas;
 #[cfg(any(feature = "mysql", feature = "pgsql"))]
 mod server;
 pub mod settings;

@@ -94,6 +94,18 @@ fn documents() -> io::Result<()> {
             println!("{}: written", document.path);
         }
     }
+    let statements = sql::schemas::files().into_iter().map(|file| (root.join("etc/sql").join(file.path), file.text));
+    let columns = (root.join("docs/sql-columns.md"), sql::schemas::document());
+    for (path, wanted) in statements.chain([columns]) {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        if fs::read_to_string(&path).is_ok_and(|old| old == wanted) {
+            continue;
+        }
+        fs::write(&path, wanted)?;
+        println!("{}: written", path.display());
+    }
     for (path, text, wanted) in map_documents(&root)? {
         if text != wanted {
             fs::write(&path, wanted)?;

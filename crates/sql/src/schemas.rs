@@ -1,0 +1,237 @@
+//! Statements that make tables of the known shapes, and the table of all columns, generated from [`crate::columns`].
+//!
+//! `etc/sql` and `docs/sql-columns.md` hold what is made here; `cargo run -p xtask -- documents` writes them.
+
+use crate::columns::{COLUMNS, Shape, Spec, Type, named};
+use crate::settings::Dialect;
+use flow::primitive::PRIMITIVES;
+use std::fmt::Write;
+
+/// The newest version of the shapes.
+const VERSIONS: u32 = 9;
+/// The last version in which PostgreSQL has families of tables.
+const FAMILIES: u32 = 5;
+
+/// A file, below `etc/sql`, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its path.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// All files of statements.
+pub fn files() -> Vec<File> {
+    let mut files = Vec::new();
+    for (dialect, folder) in [(Dialect::Sqlite, "sqlite"), (Dialect::PgSql, "pgsql"), (Dialect::MySql, "mysql")] {
+        let shape = |version, bgp, unified| Shape { dialect, version, bgp, unified };
+        for version in 1..=VERSIONS {
+            files.push(file(folder, shape(version, false, false), false));
+            if dialect == Dialect::PgSql && version <= FAMILIES {
+                files.push(file(folder, shape(version, false, true), false));
+                files.push(file(folder, shape(version, false, false), true));
+            }
+        }
+        files.push(file(folder, shape(1, true, false), false));
+        if let Some(text) = database(dialect) {
+            files.push(File { path: format!("{folder}/database.sql"), text });
+        }
+    }
+    files
+}
+
+fn file(folder: &str, shape: Shape, ases: bool) -> File {
+    let table = shape.table(ases);
+    let mut text = format!("-- Table {table}: {}.\n", describe(shape, ases));
+    text += "-- Made from the table of columns in crates/sql; changes belong there.\n\n";
+    text += &create(shape, ases);
+    File { path: format!("{folder}/{table}.sql"), text }
+}
+
+fn describe(shape: Shape, ases: bool) -> String {
+    let Shape { dialect, version, bgp, unified } = shape;
+    let who = match dialect {
+        Dialect::Sqlite => "sqlite3",
+        Dialect::PgSql => "pgsql",
+        Dialect::MySql => "mysql",
+    };
+    let kind = if bgp { "sql_table_type: bgp" } else { "sql_table_type: original" };
+    let mut text = format!("plugin {who}, sql_table_version: {version}, {kind}");
+    if unified {
+        text += ", sql_data: unified";
+    }
+    if ases {
+        text += ", AS numbers in place of addresses";
+    }
+    text
+}
+
+/// What comes before tables: the user, the database.
+fn database(dialect: Dialect) -> Option<String> {
+    let title = "-- The user and the database that the plugin expects if nothing else is configured.\n\n";
+    match dialect {
+        Dialect::Sqlite => None,
+        Dialect::MySql => Some(format!(
+            "{title}CREATE DATABASE IF NOT EXISTS pmacct;\n\
+             CREATE USER IF NOT EXISTS 'pmacct'@'localhost' IDENTIFIED BY 'arealsmartpwd';\n\
+             GRANT SELECT, INSERT, UPDATE, DELETE, LOCK TABLES, CREATE, CREATE TEMPORARY TABLES\n    \
+             ON pmacct.* TO 'pmacct'@'localhost';\n"
+        )),
+        Dialect::PgSql => {
+            let mut text = format!(
+                "{title}CREATE ROLE pmacct LOGIN PASSWORD 'arealsmartpwd';\nCREATE DATABASE pmacct OWNER pmacct;\n\
+                 \\connect pmacct\n\n-- Names of IP protocols, for joins.\n\
+                 CREATE TABLE proto (\n    num SMALLINT NOT NULL PRIMARY KEY,\n    description CHAR(20)\n);\n\
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON proto TO pmacct;\nINSERT INTO proto (num, description) VALUES\n"
+            );
+            let known = (0..=255).filter_map(|number| Some((number, encode::protocols::name(number)?)));
+            let rows: Vec<String> = known.map(|(number, name)| format!("    ({number}, '{name}')")).collect();
+            text += &rows.join(",\n");
+            text += ";\n";
+            Some(text)
+        }
+    }
+}
+
+/// The statement that makes a table of that shape. `ases`: columns of addresses hold AS numbers.
+pub fn create(shape: Shape, ases: bool) -> String {
+    let table = shape.table(ases);
+    let quote = if shape.dialect == Dialect::MySql { "`" } else { "" };
+    let mut text = format!("CREATE TABLE {quote}{table}{quote} (\n");
+    let times = [named("stamp_inserted"), named("stamp_updated")];
+    for spec in shape.columns().chain(times.into_iter().flatten()) {
+        let _ = writeln!(text, "    {} {},", shape.name(spec), sql_type(spec, shape, ases));
+    }
+    let keys: Vec<&str> = (shape.columns().chain(times.into_iter().flatten().take(1)))
+        .filter(|spec| !matches!(spec.ty, Type::Packets | Type::Bytes | Type::Flags))
+        .map(|spec| shape.name(spec))
+        .collect();
+    let _ = write!(text, "    PRIMARY KEY ({})\n);\n", keys.join(", "));
+    if shape.dialect == Dialect::PgSql {
+        let _ = writeln!(text, "GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO pmacct;");
+    }
+    text
+}
+
+/// The type of a column, with what it is when nothing is written.
+fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
+    let address = spec.ty == Type::Address;
+    if address && ases {
+        return "BIGINT NOT NULL DEFAULT 0".to_owned();
+    }
+    if shape.unified && address {
+        return "CHAR(45) NOT NULL DEFAULT '0.0.0.0'".to_owned();
+    }
+    if shape.unified && spec.ty == Type::Mac {
+        return "CHAR(17) NOT NULL DEFAULT '0:0:0:0:0:0'".to_owned();
+    }
+    type_of(spec.ty, shape.dialect)
+}
+
+/// The type of columns, by dialect.
+fn type_of(ty: Type, dialect: Dialect) -> String {
+    let [mysql, pgsql, sqlite] = match ty {
+        Type::Tiny => ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0"],
+        Type::Short => ["INT(2) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
+        Type::Flags => ["INT(4) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
+        Type::Int => ["INT(4) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
+        Type::Long => ["INT(4) UNSIGNED NOT NULL", "BIGINT NOT NULL DEFAULT 0", "INT(8) NOT NULL DEFAULT 0"],
+        Type::Event => ["INT(1) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0"],
+        Type::Address => {
+            ["CHAR(45) NOT NULL", "inet NOT NULL DEFAULT '0.0.0.0'", "CHAR(45) NOT NULL DEFAULT '0.0.0.0'"]
+        }
+        Type::Mac => [
+            "CHAR(17) NOT NULL",
+            "macaddr NOT NULL DEFAULT '0:0:0:0:0:0'",
+            "CHAR(17) NOT NULL DEFAULT '0:0:0:0:0:0'",
+        ],
+        Type::Protocol => ["CHAR(6) NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "CHAR(6) NOT NULL DEFAULT ' '"],
+        Type::Char(size) => return text("CHAR", size, dialect),
+        Type::Varchar(size) => return text("VARCHAR", size, dialect),
+        Type::Country => ["CHAR(2) NOT NULL", "CHAR(2) NOT NULL DEFAULT '--'", "CHAR(2) NOT NULL DEFAULT '--'"],
+        Type::Roa => ["CHAR(1) NULL", "CHAR(1) NOT NULL DEFAULT ' '", "CHAR(1) NOT NULL DEFAULT ' '"],
+        Type::Real => ["FLOAT NOT NULL", "REAL NOT NULL DEFAULT 0", "REAL NOT NULL DEFAULT 0"],
+        Type::Time => [
+            "DATETIME NOT NULL",
+            "timestamp without time zone NOT NULL DEFAULT '0001-01-01 00:00:00'",
+            "DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
+        ],
+        Type::Residual => ["INT NOT NULL", "INT NOT NULL DEFAULT 0", "INT NOT NULL DEFAULT 0"],
+        Type::Packets => ["INT UNSIGNED NOT NULL", "INT NOT NULL", "INT NOT NULL"],
+        Type::Bytes => ["BIGINT UNSIGNED NOT NULL", "BIGINT NOT NULL", "BIGINT NOT NULL"],
+        Type::Inserted => [
+            "DATETIME NOT NULL",
+            "timestamp without time zone NOT NULL DEFAULT '0001-01-01 00:00:00'",
+            "DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
+        ],
+        Type::Updated => ["DATETIME", "timestamp without time zone", "DATETIME"],
+    };
+    let ty = match dialect {
+        Dialect::MySql => mysql,
+        Dialect::PgSql => pgsql,
+        Dialect::Sqlite => sqlite,
+    };
+    ty.to_owned()
+}
+
+fn text(name: &str, size: u8, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::MySql => format!("{name}({size}) NOT NULL"),
+        Dialect::PgSql | Dialect::Sqlite => format!("{name}({size}) NOT NULL DEFAULT ' '"),
+    }
+}
+
+/// The document of all columns.
+pub fn document() -> String {
+    let mut text = String::from(
+        "# Columns of SQL tables\n\n\
+         Generated from the table of columns in `crates/sql`. With `sql_optimize_clauses: true` a table may have any of\n\
+         these columns, in any order; without it, those of its `sql_table_version`, whose statements are in `etc/sql`.\n\
+         Columns of custom primitives are called as these, and hold texts.\n\n\
+         Types are those of existing installations. A counter that outgrows its type is refused by the server, and the row\n\
+         counted: busy networks want `BIGINT` for `packets` and `flows`. Texts longer than their column are cut.\n\n\
+         | column | primitive | MySQL | PostgreSQL | SQLite |\n|---|---|---|---|---|\n",
+    );
+    for spec in COLUMNS {
+        let primitive = PRIMITIVES.iter().find(|primitive| {
+            primitive.json == spec.json || primitive.json.split(',').any(|json| json == spec.json)
+        });
+        let primitive = match (primitive, spec.json) {
+            (Some(primitive), _) => format!("`{}`", primitive.name),
+            (None, "stamp_inserted" | "stamp_updated") => "`sql_history`".to_owned(),
+            (None, "timestamp_min" | "timestamp_max") => "`nfacctd_stitching`".to_owned(),
+            (None, _) => String::new(),
+        };
+        let [mysql, pgsql, sqlite] =
+            [Dialect::MySql, Dialect::PgSql, Dialect::Sqlite].map(|dialect| type_of(spec.ty, dialect));
+        let _ = writeln!(text, "| `{}` | {primitive} | {mysql} | {pgsql} | {sqlite} |", spec.name);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_committed_files_are_those_that_the_table_makes() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for File { path, text } in files() {
+            let found = std::fs::read_to_string(root.join("etc/sql").join(&path)).unwrap_or_default();
+            assert!(found == text, "etc/sql/{path} is stale: run `cargo run -p xtask -- documents`");
+        }
+        let found = std::fs::read_to_string(root.join("docs/sql-columns.md")).unwrap_or_default();
+        assert!(found == document(), "docs/sql-columns.md is stale: run `cargo run -p xtask -- documents`");
+    }
+
+    #[test]
+    fn the_statements_name_the_columns_of_their_version() {
+        let shape = Shape { dialect: Dialect::Sqlite, version: 3, bgp: false, unified: false };
+        let text = create(shape, false);
+        assert!(text.starts_with("CREATE TABLE acct_v3 (\n"), "{text}");
+        assert!(text.contains("    agent_id INT(8) NOT NULL DEFAULT 0,\n") && !text.contains("flows"), "{text}");
+        assert!(text.contains("PRIMARY KEY (mac_src, mac_dst, vlan, ip_src, ip_dst, src_port, dst_port, tos, ip_proto, agent_id, stamp_inserted)"), "{text}");
+    }
+}
