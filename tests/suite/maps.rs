@@ -155,7 +155,7 @@ fn maps_can_be_watched() {
 }
 
 /// The indented blocks of a document, parted by blank lines, each with the text line before it.
-fn blocks(text: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     let (mut blocks, mut before, mut block) = (Vec::new(), String::new(), String::new());
     for line in text.lines().chain([""]) {
         if let Some(code) = line.strip_prefix("    ") {

@@ -510,3 +510,20 @@ fn what_a_server_says_no_to_is_named_at_the_start() {
         assert!(log.contains("amqp_vhost[s]: "), "{log}");
     }
 }
+
+#[test]
+fn the_examples_of_the_documents_are_good() {
+    for document in ["stores", "sql", "kafka", "amqp", "print"] {
+        let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
+        let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
+        let configs: Vec<_> = blocks.iter().filter(|(_, block)| block.starts_with("! ")).collect();
+        assert!(!configs.is_empty(), "{document}");
+        for (_, config) in configs {
+            let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(config);
+            let path = setup.config_path().display().to_string();
+            let finished = setup.arguments(["-f", &path, "--check"]).run();
+            assert_eq!(finished.code(), Some(0), "{document}: {}", finished.log);
+            assert!(!finished.log.contains("WARN"), "{document}: {}", finished.log);
+        }
+    }
+}

@@ -6,7 +6,7 @@ use config::keys::amqp::{
     ExchangeType, MessageOutput,
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
-use config::keys::encoding::{AVRO_BUFFER_SIZE, AVRO_SCHEMA_FILE};
+use config::keys::encoding::AVRO_BUFFER_SIZE;
 use config::keys::kafka::{
     KAFKA_AVRO_SCHEMA_REGISTRY, KAFKA_BROKER_HOST, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
     KAFKA_PARTITION_KEY, KAFKA_TOPIC, KAFKA_TOPIC_RR,
@@ -51,8 +51,6 @@ pub struct Messages {
     pub multi_values: usize,
     /// `avro_buffer_size`.
     pub avro_buffer: usize,
-    /// `avro_schema_file`.
-    pub schema_file: Option<PathBuf>,
     /// Messages before and behind those of a purge.
     pub markers: bool,
     /// The look of values.
@@ -143,7 +141,6 @@ impl Messages {
             key: plugin.get(&KAFKA_PARTITION_KEY).filter(|_| is_kafka),
             multi_values: octets(plugin.get(&SQL_MULTI_VALUES)),
             avro_buffer: octets(plugin.get(&AVRO_BUFFER_SIZE)),
-            schema_file: plugin.get(&AVRO_SCHEMA_FILE),
             markers: plugin.get(&PRINT_MARKERS),
             style,
         }

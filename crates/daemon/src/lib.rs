@@ -3,6 +3,10 @@
 //! [`run`] reads the configuration ([`settings`]), compiles it ([`pipeline`]), opens what is to be opened, starts
 //! threads, waits for events, and ends in order: the workers first, which hand out what they hold; then the plugins, which
 //! write it.
+#![cfg_attr(
+    not(all(feature = "amqp", feature = "kafka", feature = "pcap", feature = "sql")),
+    allow(dead_code, unused_imports, reason = "what a feature leaves out leaves others without use")
+)]
 #![forbid(unsafe_code)]
 
 mod about;

@@ -22,6 +22,8 @@ use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
 use jiff::tz::TimeZone;
 use runtime::privileges::{self, Umask};
 use stats::{Counter, Counters, Tally};
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest wait in one go: when the wall clock is set, it takes no longer until the schedule notices.
@@ -127,6 +129,13 @@ pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settin
         problems.warn(plugin.blame(&output::FILES_GID), format!("files_gid: no group '{name}'. Ignored."), None);
     }
     settings
+}
+
+/// Writes a plugin's Avro schema to its own file (`avro_schema_file`), whole or not at all.
+pub(crate) fn write_schema(path: &Path, schema: &str, files: &runtime::files::Settings) -> io::Result<()> {
+    let mut file = runtime::files::Aside::create(path, files)?;
+    io::Write::write_all(&mut file, schema.as_bytes())?;
+    file.commit()
 }
 
 /// The width of time bins (`*_history`), if there are any.

@@ -94,7 +94,8 @@ fn documents() -> io::Result<()> {
             println!("{}: written", document.path);
         }
     }
-    let statements = sql::schemas::files().into_iter().map(|file| (root.join("etc/sql").join(file.path), file.text));
+    let statements =
+        sql::schemas::files().into_iter().map(|file| (root.join("etc/sql").join(file.path), file.text));
     let columns = (root.join("docs/sql-columns.md"), sql::schemas::document());
     for (path, wanted) in statements.chain([columns]) {
         if let Some(folder) = path.parent() {

@@ -108,8 +108,8 @@ keys! {
     AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both().daemons(FLOW).shares("sql_db").acts();
 
     /// Routing key of the plugin's messages, with variables of records in it.
-    AMQP_ROUTING_KEY: String = pattern(&["amqp_routing_key"], "", 64).default("acct").both().daemons(FLOW)
-        .or_exit().shares("sql_table").acts();
+    AMQP_ROUTING_KEY: String = text(&["amqp_routing_key"]).default("acct").both().daemons(FLOW)
+       .shares("sql_table").acts();
 
     /// Number of routing keys that take turns; 0 for one.
     AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both()

@@ -74,7 +74,7 @@ keys! {
         .shares("sql_host").acts();
 
     /// Topic of the plugin's messages, with variables of records in it.
-    KAFKA_TOPIC: String = pattern(&["kafka_topic"], "", 64).default("pmacct.acct").both().daemons(FLOW).or_exit()
+    KAFKA_TOPIC: String = text(&["kafka_topic"]).default("pmacct.acct").both().daemons(FLOW)
         .shares("sql_table").acts();
 
     /// Number of topics that take turns; 0 for one.

@@ -54,7 +54,7 @@ keys! {
     SQL_DB: String = text(&["sql_db"]).default("pmacct").both().daemons(FLOW).acts();
 
     /// Table to write to, with variables of the time and of records in its name.
-    SQL_TABLE: Option<String> = pattern(&["sql_table"], TIME_LETTERS, 64).both().daemons(FLOW).or_exit().acts();
+    SQL_TABLE: Option<String> = pattern(&["sql_table"], TIME_LETTERS, 1024).both().daemons(FLOW).or_exit().acts();
 
     /// File with the statement that creates the table, run before writing to it.
     SQL_TABLE_SCHEMA: Option<PathBuf> = path(&["sql_table_schema"]).both().daemons(FLOW).acts();

@@ -14,7 +14,6 @@ use flow::schema::Schema;
 use flow::strings::Strings;
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use tracing::warn;
 
 /// Writes what a file holds, in one of the forms.
@@ -227,11 +226,4 @@ impl Rows {
 /// A file that other rows are in already.
 fn elsewhere(what: impl std::fmt::Display) -> io::Error {
     io::Error::other(format!("rows cannot be added to it: {what}. Move it away; until then the rows wait"))
-}
-
-/// Writes a plugin's Avro schema to its own file, whole or not at all.
-pub(super) fn write_schema(path: &Path, schema: &str, settings: &Settings) -> io::Result<()> {
-    let mut file = runtime::files::Aside::create(path, &settings.files)?;
-    io::Write::write_all(&mut file, schema.as_bytes())?;
-    file.commit()
 }

@@ -5,7 +5,7 @@
 
 use super::file::OpenFile;
 use super::plan::{Names, Planned};
-use super::rows::{self, Rows};
+use super::rows::Rows;
 use super::settings::Settings;
 use crate::sink::{self, Account, Reason};
 use aggregate::{Aggregate, Table};
@@ -82,7 +82,7 @@ impl<'a> Writer<'a> {
         let (Some(path), Some(schema)) = (&self.settings.schema_file, self.rows.avro_schema()) else {
             return;
         };
-        if let Err(error) = rows::write_schema(path, schema, self.settings) {
+        if let Err(error) = sink::write_schema(path, schema, &self.settings.files) {
             account.failed();
             error!("unable to write avro_schema_file {}: {error}", path.display());
         }

@@ -19,7 +19,7 @@ pub use target::Target;
 
 use crate::outlet::{Event, Inlet, Woken};
 use crate::preprocess::Preprocess;
-use crate::sink::{Account, PATIENCE, Reason, Schedule};
+use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
 use crate::trigger::{Purged, Triggers};
 use aggregate::Table;
 use crossbeam_channel::Receiver;
@@ -53,6 +53,11 @@ pub trait Encoder: Send {
 
     /// What stands behind them.
     fn end(&mut self, _purge: markers::Purge, _emit: Emit<'_>) {}
+
+    /// The Avro schema of what is written, if there is one.
+    fn schema(&self) -> Option<&str> {
+        None
+    }
 
     /// What a trigger may want to know of the last purge.
     fn tell(&self, _variables: &mut Vec<(&'static str, String)>) {}
@@ -90,6 +95,10 @@ impl Opened {
                 (Queue::on_disk(opened, found.parcels, spool.max_octets), sum)
             }
         };
+        if let (Some(path), Some(schema)) = (&settings.schema_file, encoder.schema()) {
+            sink::write_schema(path, schema, &settings.files)
+                .map_err(|error| format!("avro_schema_file[{}]: {}: {error}", settings.name, path.display()))?;
+        }
         let who = format!("{}/{}", settings.name, settings.kind);
         match backend.open() {
             Ok(()) => {}

@@ -5,6 +5,7 @@ use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
 use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE, PLUGIN_WRITE_TIMEOUT};
+use config::keys::encoding::AVRO_SCHEMA_FILE;
 use config::keys::print::{
     PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC,
     PRINT_TRIGGER_EXEC_ASYNC,
@@ -43,6 +44,10 @@ pub struct Settings {
     pub trigger_every: Option<u32>,
     /// Settings that triggers find in their environment.
     pub variables: Vec<(&'static str, String)>,
+    /// `avro_schema_file`.
+    pub schema_file: Option<PathBuf>,
+    /// Mask and owners of the files.
+    pub files: runtime::files::Settings,
     /// `plugin_queue_memory`.
     pub max_octets: u64,
     /// `plugin_spool_dir`, `plugin_spool_size`.
@@ -83,6 +88,8 @@ impl Settings {
             trigger_every: sink::width(plugin.get(&SQL_TRIGGER_TIME))
                 .map(|width| u32::try_from(length(width)).unwrap_or(u32::MAX)),
             variables,
+            schema_file: plugin.get(&AVRO_SCHEMA_FILE),
+            files: sink::files(plugin, problems),
             max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
             spool: plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
                 // Plugins must not meet in one folder, even when the key is set once for all.

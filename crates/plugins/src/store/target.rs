@@ -1,4 +1,8 @@
 //! The stores that are built in.
+#![cfg_attr(
+    not(any(feature = "amqp", feature = "kafka", feature = "sql")),
+    expect(unused_imports, unused_variables, reason = "there is no store")
+)]
 
 use super::{Emit, Encoder};
 use aggregate::Table;
@@ -25,9 +29,9 @@ impl Target {
     /// # Errors
     /// The message, which says what would be right.
     pub fn check(&self, schema: &Schema) -> Result<(), String> {
-        match self {
+        match *self {
             #[cfg(feature = "sql")]
-            Self::Sql(settings) => sql::encoder::check(settings, schema),
+            Self::Sql(ref settings) => sql::encoder::check(settings, schema),
             #[cfg(feature = "kafka")]
             Self::Kafka(..) => Ok(()),
             #[cfg(feature = "amqp")]
@@ -37,21 +41,21 @@ impl Target {
 
     /// What writes aggregates, and where to. `now` is in seconds since 1970.
     pub fn make(&self, schema: &Schema, now: u64) -> (Box<dyn Encoder>, Box<dyn Backend>) {
-        match self {
+        match *self {
             #[cfg(feature = "sql")]
-            Self::Sql(settings) => {
+            Self::Sql(ref settings) => {
                 let encoder = sql::Encoder::new(settings, schema);
                 let backend = sql::backend(settings, encoder.head(now));
                 (Box::new(Sql(encoder)), backend)
             }
             #[cfg(feature = "kafka")]
-            Self::Kafka(messages, settings) => {
+            Self::Kafka(ref messages, ref settings) => {
                 let encoder = Messages::new(messages, schema);
                 let backend = brokers::kafka::Kafka::new((**settings).clone(), encoder.0.only_topic());
                 (Box::new(encoder), Box::new(backend))
             }
             #[cfg(feature = "amqp")]
-            Self::Amqp(messages, settings) => {
+            Self::Amqp(ref messages, ref settings) => {
                 let backend = brokers::amqp::Amqp::new((**settings).clone());
                 (Box::new(Messages::new(messages, schema)), Box::new(backend))
             }
@@ -81,6 +85,10 @@ impl Encoder for Messages {
 
     fn end(&mut self, purge: encode::markers::Purge, emit: Emit<'_>) {
         self.0.end(purge, emit);
+    }
+
+    fn schema(&self) -> Option<&str> {
+        self.0.schema()
     }
 }
 

@@ -89,6 +89,8 @@ fn settings() -> Settings {
         trigger: None,
         trigger_every: None,
         variables: Vec::new(),
+        schema_file: None,
+        files: runtime::files::Settings::default(),
         max_octets: 1 << 20,
         spool: None,
         write_timeout: Duration::from_secs(20),

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn values_are_bound() {
         let plain = Look { null: Bound::NULL, empty_is_null: true, octets: false, width: Width::of("a", "text") };
-        let octets = Look { null: Bound::Int(0), empty_is_null: false, octets: true, width: Width::of("b", "char(17)") };
+        let octets =
+            Look { null: Bound::Int(0), empty_is_null: false, octets: true, width: Width::of("b", "char(17)") };
         let (v4, v6) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let bytes = |text: &[u8]| Bound::Bytes(text.to_vec());
         for (value, as_plain, as_octets) in [
