@@ -527,3 +527,66 @@ fn the_examples_of_the_documents_are_good() {
         }
     }
 }
+
+/// A datagram of agent 10.99.0.1 with counters of a VLAN.
+fn counters() -> Vec<u8> {
+    let kind = sflow::counters::kind(sflow::DataFormat::new(0, 5)).unwrap();
+    let octets = sflow::counters::contents(kind, [6, 1000, 5, 6, 7, 8].map(sflow::Value::Number));
+    let block = sflow::CounterBlock { format: kind.format, kind: Some(kind), octets: &octets };
+    let head = sflow::CounterHead {
+        format: sflow::DataFormat::COUNTERS,
+        sequence: 11,
+        source: sflow::SourceId { class: 0, index: 55 },
+        interval_secs: None,
+    };
+    let mut datagram = sflow::encode::Datagram::v5(Some(std::net::Ipv4Addr::new(10, 99, 0, 1).into()), 0, 4, 1000);
+    datagram.counters(&head, &[block]).unwrap();
+    datagram.finish()
+}
+
+#[test]
+fn counters_of_agents_go_to_brokers() {
+    let sfacctd = |lines: &str| {
+        Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
+            .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
+            .more_config(lines)
+    };
+    let check = |setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>| {
+        let process = setup.start();
+        process.wait_for_log("waiting for sFlow data");
+        process.exporter("127.0.1.1").send(&counters());
+        process.wait_for_datagrams(1);
+        let log = process.stop().log.clone();
+        let objects = json_of(&messages());
+        assert_eq!(objects.len(), 2, "{log}");
+        assert_eq!(
+            (&objects[0]["event_type"], &objects[1]["octets"]),
+            (&"log_init".into(), &1000.into()),
+            "{log}"
+        );
+    };
+    if let Some(server) = servers::rabbitmq() {
+        let exchange = servers::name("exchange");
+        let queue = Queue::new(&server.address, &exchange, "counters.10_99_0_1");
+        let Address { host, port, .. } = &server.address;
+        let setup = sfacctd(&format!(
+            "sfacctd_counter_amqp_host: {host}
+             sfacctd_counter_amqp_port: {port}
+             sfacctd_counter_amqp_exchange: {exchange}
+             sfacctd_counter_amqp_persistent_msg: true
+             sfacctd_counter_amqp_routing_key: counters.$peer_src_ip"
+        ));
+        check(&setup, &|| queue.messages());
+    }
+    if let Some(server) = servers::kafka() {
+        let topic = servers::name("counters");
+        server.create_topic(&topic);
+        let Address { host, port, .. } = &server.address;
+        let setup = sfacctd(&format!(
+            "sfacctd_counter_kafka_broker_host: {host}
+             sfacctd_counter_kafka_broker_port: {port}
+             sfacctd_counter_kafka_topic: {topic}"
+        ));
+        check(&setup, &|| kafka_messages(&server.address, &topic));
+    }
+}

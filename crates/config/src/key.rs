@@ -102,7 +102,7 @@ impl Place {
     /// False for owners that this version lacks: their keys are known, and have no effect yet.
     #[must_use]
     pub fn is_there(self) -> bool {
-        self == Self::PLUGIN
+        self == Self::PLUGIN || self == Self::SFACCTD_COUNTER
     }
 
     /// The daemons that have such an owner; `None` for the plain name, whose daemons the key itself says.

@@ -1,4 +1,5 @@
-//! `sfacctd_counter_file`: counter samples of sFlow, one JSON object a line for each block of counters.
+//! `sfacctd_counter_file` and its kin: counter samples of sFlow, one JSON object for each block of counters, as lines of a file and as
+//! messages to brokers.
 //!
 //! Workers make the lines ([`Lines`]) and hand them over batch by batch; one thread numbers and writes them ([`Log::run`]), into a
 //! file for each agent where the name asks for it. A thread that is behind costs lines, which are counted, never samples.
@@ -39,7 +40,10 @@ const KINDS: &[&str] = &["generic", "ethernet", "vlan"];
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The file, with the agent's address for [`AGENT`].
-    pub(crate) path: PathBuf,
+    pub(crate) path: Option<PathBuf>,
+    /// Brokers that get the same objects.
+    #[cfg(all(feature = "amqp", feature = "kafka"))]
+    pub(crate) feeds: Vec<brokers::feed::Settings>,
     pub(crate) files: files::Settings,
     pub(crate) style: Style,
 }
@@ -62,6 +66,8 @@ pub(crate) struct Lines {
 /// The writer's end.
 pub(crate) struct Log {
     settings: Settings,
+    #[cfg(all(feature = "amqp", feature = "kafka"))]
+    feeds: Vec<brokers::feed::Feed>,
     receiver: Receiver<Vec<Line>>,
     /// How often files were to be opened again.
     reopenings: Arc<AtomicU64>,
@@ -72,7 +78,14 @@ pub(crate) fn open(settings: Settings, workers: usize, reopenings: &Arc<AtomicU6
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
     let lines =
         (0..workers).map(|_| Lines { lines: Vec::new(), begun: HashSet::new(), lost: 0, sender: sender.clone() });
-    (lines.collect(), Log { settings, receiver, reopenings: Arc::clone(reopenings) })
+    let log = Log {
+        settings,
+        #[cfg(all(feature = "amqp", feature = "kafka"))]
+        feeds: Vec::new(),
+        receiver,
+        reopenings: Arc::clone(reopenings),
+    };
+    (lines.collect(), log)
 }
 
 impl Lines {
@@ -145,6 +158,8 @@ fn text(agent: IpAddr, sequence: u32, head: &CounterHead, block: &CounterBlock<'
 /// The writer at work.
 struct Writer {
     settings: Settings,
+    #[cfg(all(feature = "amqp", feature = "kafka"))]
+    feeds: Vec<brokers::feed::Feed>,
     clock: Clock,
     /// By agent; by nobody where one file has all.
     files: HashMap<Option<IpAddr>, BufWriter<File>>,
@@ -153,11 +168,25 @@ struct Writer {
 }
 
 impl Log {
+    /// Opens the brokers. The couriers want a thread each.
+    #[cfg(all(feature = "amqp", feature = "kafka"))]
+    pub(crate) fn open_feeds(&mut self) -> Result<Vec<delivery::courier::Courier>, String> {
+        let mut couriers = Vec::new();
+        for settings in &self.settings.feeds {
+            let (feed, courier) = settings.open(runtime::clock::now())?;
+            self.feeds.push(feed);
+            couriers.push(courier);
+        }
+        Ok(couriers)
+    }
+
     /// Writes until all workers have ended.
     pub(crate) fn run(self) {
         let clock = Clock::new(&self.settings.style);
         let mut writer = Writer {
             settings: self.settings,
+            #[cfg(all(feature = "amqp", feature = "kafka"))]
+            feeds: self.feeds,
             clock,
             files: HashMap::new(),
             sequence: 0,
@@ -172,6 +201,8 @@ impl Log {
             }
             writer.write(&lines);
         }
+        #[cfg(all(feature = "amqp", feature = "kafka"))]
+        writer.feeds.into_iter().for_each(brokers::feed::Feed::end);
     }
 }
 
@@ -182,13 +213,18 @@ impl Writer {
             out.clear();
             self.head(&mut out);
             let _ = match &line.text {
-                Some(text) => writeln!(out, "{text}"),
-                None => writeln!(out, "\"peer_src_ip\": \"{}\", \"event_type\": \"log_init\"}}", line.agent),
+                Some(text) => write!(out, "{text}"),
+                None => write!(out, "\"peer_src_ip\": \"{}\", \"event_type\": \"log_init\"}}", line.agent),
             };
+            #[cfg(all(feature = "amqp", feature = "kafka"))]
+            self.feeds.iter_mut().for_each(|feed| feed.push(line.agent, &out));
+            out.push(b'\n');
             if let Err(fault) = self.append(line.agent, &out) {
                 self.complain(&fault);
             }
         }
+        #[cfg(all(feature = "amqp", feature = "kafka"))]
+        self.feeds.iter_mut().for_each(brokers::feed::Feed::flush);
         let faults: Vec<_> = self.files.values_mut().filter_map(|file| file.flush().err()).collect();
         faults.iter().for_each(|fault| self.complain(fault));
     }
@@ -201,7 +237,8 @@ impl Writer {
     }
 
     fn append(&mut self, agent: IpAddr, line: &[u8]) -> std::io::Result<()> {
-        let name = self.settings.path.to_string_lossy();
+        let Some(path) = &self.settings.path else { return Ok(()) };
+        let name = path.to_string_lossy();
         let key = name.contains(AGENT).then_some(agent);
         if !self.files.contains_key(&key) {
             let word = agent.to_string().replace(['.', ':'], "_");
@@ -217,7 +254,7 @@ impl Writer {
 
     fn complain(&self, fault: &std::io::Error) {
         if let Some(pass) = self.failing.pass() {
-            let path = self.settings.path.display();
+            let path = self.settings.path.as_deref().unwrap_or(Path::new("")).display();
             error!(held_back = pass.held_back, "sfacctd_counter_file: {path}: {fault}");
         }
     }

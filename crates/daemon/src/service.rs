@@ -187,9 +187,13 @@ impl Service {
             _pid: pid_file,
             settings,
         };
-        service
-            .start_threads(daemon, opened, &pipeline, &restored, &message_sender)
-            .map_err(problem("cannot start a thread"))?;
+        service.start_threads(daemon, opened, &pipeline, &restored, &message_sender).map_err(
+            |error| match error.kind() {
+                // A broker that says no to counters.
+                std::io::ErrorKind::Other => error.to_string(),
+                _ => format!("cannot start a thread: {error}"),
+            },
+        )?;
         Ok(Some(service))
     }
 
@@ -266,7 +270,16 @@ impl Service {
         let Front::Sflow(SflowSettings { counters: Some(settings), .. }) = &self.settings.front else {
             return Ok(Vec::new());
         };
-        let (lines, log) = counter_log::open(settings.clone(), workers, &self.reopenings);
+        #[cfg_attr(
+            not(all(feature = "amqp", feature = "kafka")),
+            expect(unused_mut, reason = "it has no brokers")
+        )]
+        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings);
+        #[cfg(all(feature = "amqp", feature = "kafka"))]
+        for courier in log.open_feeds().map_err(std::io::Error::other)? {
+            let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
+            self.threads.spawn("counters/courier", identity, move || courier.run())?;
+        }
         let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
         self.threads.spawn("counters".to_owned(), identity, move || log.run())?;
         Ok(lines)

@@ -162,42 +162,42 @@ keys! {
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Port of that broker.
     DAEMON_AMQP_PORT: u16 = port(&["amqp_port"]).default("5672")
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// User at that broker.
     DAEMON_AMQP_USER: String = text(&["amqp_user"]).default("guest")
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Password at that broker.
     DAEMON_AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest")
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Exchange at that broker.
     DAEMON_AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct")
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Routing key of those messages; setting it turns them on.
     DAEMON_AMQP_ROUTING_KEY: Option<String> = text(&["amqp_routing_key"])
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Number of routing keys that take turns; 0 for one.
     DAEMON_AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0")
@@ -211,5 +211,6 @@ keys! {
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
             Place::BMP_DAEMON_MSGLOG,
-        ]);
+        ])
+        .needless("what fails is tried again after pauses that grow from a second to a minute");
 }

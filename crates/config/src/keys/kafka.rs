@@ -125,14 +125,14 @@ keys! {
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Topic of those messages; setting it turns them on.
     DAEMON_KAFKA_TOPIC: Option<String> = text(&["kafka_topic"])
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        ]).acts();
 
     /// Number of topics that take turns; 0 for one.
     DAEMON_KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0")
@@ -146,5 +146,6 @@ keys! {
         .places(&[
             Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
             Place::BMP_DAEMON_MSGLOG,
-        ]);
+        ])
+        .needless("what fails is tried again after pauses that grow from a second to a minute");
 }

@@ -318,11 +318,7 @@ fn front(
     Some(match daemon.config {
         config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
             decode: from_sflow::Settings { networks, ..sflow_settings(config, problems) },
-            counters: config.core(&output::SFACCTD_COUNTER_FILE).map(|path| counter_log::Settings {
-                path,
-                files: files_of(config),
-                style: sink::core_style(config),
-            }),
+            counters: counters(config),
             unchecked,
         }),
         config::Daemon::Pmacctd | config::Daemon::Uacctd => {
@@ -334,6 +330,22 @@ fn front(
             unchecked,
         }),
     })
+}
+
+/// Where counter samples go, if anywhere.
+fn counters(config: &Config) -> Option<counter_log::Settings> {
+    let settings = counter_log::Settings {
+        path: config.core(&output::SFACCTD_COUNTER_FILE),
+        #[cfg(all(feature = "amqp", feature = "kafka"))]
+        feeds: brokers::feed::Settings::read(config, config::Place::SFACCTD_COUNTER),
+        files: files_of(config),
+        style: sink::core_style(config),
+    };
+    #[cfg(all(feature = "amqp", feature = "kafka"))]
+    let feeds = !settings.feeds.is_empty();
+    #[cfg(not(all(feature = "amqp", feature = "kafka")))]
+    let feeds = false;
+    (feeds || settings.path.is_some()).then_some(settings)
 }
 
 /// Samples tell their intervals; with intervals from elsewhere, these are applied when they are known.

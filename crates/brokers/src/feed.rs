@@ -1,0 +1,191 @@
+//! What a daemon sends to a broker by itself, such as counters of sFlow agents: messages as they come, beside the plugins.
+
+use crate::settings::{Amqp, Kafka};
+use crate::{amqp, kafka};
+use config::keys::amqp::{
+    AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_PERSISTENT_MSG, AMQP_VHOST,
+    DAEMON_AMQP_EXCHANGE, DAEMON_AMQP_HOST, DAEMON_AMQP_PASSWD, DAEMON_AMQP_PORT, DAEMON_AMQP_ROUTING_KEY,
+    DAEMON_AMQP_USER,
+};
+use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_WRITE_TIMEOUT};
+use config::keys::kafka::{
+    DAEMON_KAFKA_BROKER_HOST, DAEMON_KAFKA_TOPIC, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
+    KAFKA_PARTITION_KEY,
+};
+use config::{Config, Place};
+use crossbeam_channel::Receiver;
+use delivery::courier::{self, Courier, Desk, Note};
+use delivery::messages::{Builder, Message};
+use delivery::queue::Queue;
+use delivery::{Backend, Fault, Parcel, ParcelId, Sum};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use tracing::{error, info};
+
+/// The variable that stands for the peer: the agent, the router.
+const PEER: &str = "$peer_src_ip";
+/// Octets at which a parcel is closed.
+const PARCEL: usize = 1 << 20;
+
+/// Where to send, and under which names.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The prefix of its keys.
+    place: Place,
+    target: Target,
+    /// Topic or routing key, with [`PEER`] in it.
+    topic: String,
+    /// Key of messages.
+    key: Option<String>,
+    /// Octets that may wait.
+    max_octets: u64,
+    timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Kafka(Kafka),
+    Amqp(Amqp),
+}
+
+impl Settings {
+    /// The brokers that the keys of a place name: none, one or two.
+    pub fn read(config: &Config, place: Place) -> Vec<Self> {
+        let timeout = config.core(&PLUGIN_WRITE_TIMEOUT);
+        let max_octets = config.core(&PLUGIN_QUEUE_MEMORY);
+        let partition = config.core_at(&KAFKA_PARTITION, place);
+        let kafka = config.core_at(&DAEMON_KAFKA_TOPIC, place).map(|topic| {
+            let hosts = config.core_at(&DAEMON_KAFKA_BROKER_HOST, place);
+            let kafka = Kafka {
+                brokers: crate::settings::brokers(&hosts, config.core_at(&KAFKA_BROKER_PORT, place)),
+                partition: (partition >= 0).then_some(partition),
+                config_file: config.core_at(&KAFKA_CONFIG_FILE, place),
+                registry: None,
+                timeout,
+            };
+            let key = config.core_at(&KAFKA_PARTITION_KEY, place);
+            Self { place, target: Target::Kafka(kafka), topic, key, max_octets, timeout }
+        });
+        let amqp = config.core_at(&DAEMON_AMQP_ROUTING_KEY, place).map(|topic| {
+            let amqp = Amqp {
+                host: config.core_at(&DAEMON_AMQP_HOST, place),
+                port: config.core_at(&DAEMON_AMQP_PORT, place),
+                user: config.core_at(&DAEMON_AMQP_USER, place),
+                password: config.core_at(&DAEMON_AMQP_PASSWD, place),
+                vhost: config.core_at(&AMQP_VHOST, place),
+                exchange: config.core_at(&DAEMON_AMQP_EXCHANGE, place),
+                exchange_type: config.core_at(&AMQP_EXCHANGE_TYPE, place),
+                persistent: config.core_at(&AMQP_PERSISTENT_MSG, place),
+                frame_max: u32::try_from(config.core_at(&AMQP_FRAME_MAX, place)).unwrap_or(u32::MAX),
+                heartbeat: u16::try_from(config.core_at(&AMQP_HEARTBEAT_INTERVAL, place).as_secs())
+                    .unwrap_or(u16::MAX),
+                timeout,
+            };
+            Self { place, target: Target::Amqp(amqp), topic, key: None, max_octets, timeout }
+        });
+        kafka.into_iter().chain(amqp).collect()
+    }
+
+    /// Opens the broker, as far as it can be reached. `run`: microseconds since 1970.
+    ///
+    /// # Errors
+    /// The message, when the broker says no to something that the configuration decides.
+    pub fn open(&self, run: u64) -> Result<(Feed, Courier), String> {
+        let mut backend: Box<dyn Backend> = match &self.target {
+            Target::Kafka(settings) => {
+                let topic = (!self.topic.contains(PEER)).then(|| self.topic.clone());
+                Box::new(kafka::Kafka::new(settings.clone(), topic))
+            }
+            Target::Amqp(settings) => Box::new(amqp::Amqp::new(settings.clone())),
+        };
+        match backend.open() {
+            Err(Fault::Configuration { key, what }) => return Err(format!("{}{key}: {what}", self.place.0)),
+            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+                tracing::warn!("{}*: the broker cannot be reached yet, and is tried again: {what}", self.place.0);
+            }
+            Ok(()) => {}
+        }
+        let (desk, courier, notes) = courier::new(backend, Queue::in_memory(self.max_octets));
+        let builder = Builder::new("application/json", None);
+        let feed = Feed { settings: self.clone(), desk, notes, builder, next: ParcelId { run, number: 1 } };
+        Ok((feed, courier))
+    }
+}
+
+/// A way to a broker. What is pushed goes on its way with [`Feed::flush`].
+pub struct Feed {
+    settings: Settings,
+    desk: Desk,
+    notes: Receiver<Note>,
+    builder: Builder,
+    next: ParcelId,
+}
+
+impl Feed {
+    /// Adds a message about a peer.
+    pub fn push(&mut self, peer: IpAddr, payload: &[u8]) {
+        let word = || peer.to_string().replace(['.', ':'], "_");
+        let filled = |text: &str| if text.contains(PEER) { text.replace(PEER, &word()) } else { text.to_owned() };
+        let topic = filled(&self.settings.topic);
+        let key = self.settings.key.as_deref().map(filled);
+        let topic = match self.builder.topic(&topic) {
+            Some(topic) => topic,
+            None => {
+                self.flush();
+                self.builder.topic(&topic).unwrap_or_default()
+            }
+        };
+        let sum = Sum { aggregates: 1, ..Sum::default() };
+        self.builder.push(Message { topic, key: key.as_deref().map(str::as_bytes), payload, sum });
+        if self.builder.size() >= PARCEL {
+            self.flush();
+        }
+    }
+
+    /// Sends what there is, and tells what happened to what was sent before.
+    pub fn flush(&mut self) {
+        if self.builder.count() > 0 {
+            let (items, sum) = (self.builder.count(), self.builder.sum());
+            let id = self.next;
+            self.next.number += 1;
+            let put = self.desk.put(Parcel { id, purge: 0, items, sum, body: self.builder.take() });
+            let lost: u64 = put.lost.iter().map(|lost| lost.sum.aggregates).sum();
+            if lost > 0 {
+                error!(
+                    messages = lost,
+                    "{}*: given up: more waits than plugin_queue_memory allows", self.settings.place.0
+                );
+            }
+        }
+        while let Ok(note) = self.notes.try_recv() {
+            self.tell(&note);
+        }
+    }
+
+    /// Sends what is left, and waits for it, but not longer than a write may take.
+    pub fn end(mut self) {
+        self.flush();
+        self.desk.end(Instant::now() + self.settings.timeout);
+        while let Ok(note) = self.notes.recv() {
+            self.tell(&note);
+        }
+    }
+
+    fn tell(&self, note: &Note) {
+        let place = self.settings.place.0;
+        match note {
+            Note::Delivered { refused: Some((sum, what)), .. } => {
+                error!(messages = sum.aggregates, "{place}*: refused by the broker: {what}");
+            }
+            Note::Lost { lost, what } => {
+                error!(messages = lost.sum.aggregates, "{place}*: given up: {what}");
+            }
+            Note::Trouble(Fault::Configuration { key, what }, _) => error!("{place}{key}: {what}"),
+            Note::Trouble(Fault::Down(what) | Fault::Parcel(what), wait) => {
+                error!("{place}*: cannot write, trying again in {} s: {what}", wait.as_secs_f64().ceil());
+            }
+            Note::Recovered(after) => info!("{place}*: writes again, after {} s", after.as_secs()),
+            Note::Delivered { .. } | Note::Ended { .. } => {}
+        }
+    }
+}
