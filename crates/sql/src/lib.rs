@@ -37,6 +37,10 @@ use delivery::Backend;
 use rows::Head;
 
 /// The database of a plugin. `expected`: the table that must be there from the start.
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "pgsql", feature = "sqlite")),
+    expect(unused_variables, reason = "there is no database")
+)]
 pub fn backend(settings: &Settings, expected: Option<Head>) -> Box<dyn Backend> {
     match settings.dialect {
         #[cfg(feature = "sqlite")]
