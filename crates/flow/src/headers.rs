@@ -11,6 +11,7 @@ use crate::needs::Needs;
 use crate::row::RowMut;
 use crate::strings::Strings;
 use packet::Packet;
+use packet::plain::Plain;
 use packet::tunnel::{Kind, Tunnel};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -100,9 +101,24 @@ impl Headers {
             self.customs(packet, strings, octets);
         }
         if let Some(at) = self.facts {
-            let before =
-                octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
-            put(octets, at, &(before | facts(packet).0).to_be_bytes());
+            add_facts(octets, at, facts(packet));
+        }
+    }
+
+    /// True when a packet's own headers, at their usual places, tell all that rows hold of it.
+    pub(crate) fn takes_plain(&self) -> bool {
+        !self.wants_tunnels() && self.custom_places.is_empty()
+    }
+
+    /// Fills in what [`Headers::fill`] would, if [`Headers::takes_plain`].
+    #[inline]
+    pub(crate) fn fill_plain(&self, packet: &Plain<'_>, row: &mut RowMut<'_>) {
+        let octets = row.octets();
+        for (field, at) in &self.outer {
+            plain(*field, *at, packet, octets);
+        }
+        if let Some(at) = self.facts {
+            add_facts(octets, at, plain_facts(packet));
         }
     }
 
@@ -152,6 +168,44 @@ fn outer(field: Field, at: usize, packet: &Packet<'_>, strings: &mut Strings, ro
         }
         _ => {}
     }
+}
+
+#[inline]
+fn plain(field: Field, at: usize, packet: &Plain<'_>, row: &mut [u8]) {
+    match field {
+        Field::SrcHost => put(row, at, &address::octets(packet.source())),
+        Field::DstHost => put(row, at, &address::octets(packet.destination())),
+        Field::SrcPort => put(row, at, &packet.ports().0.to_be_bytes()),
+        Field::DstPort => put(row, at, &packet.ports().1.to_be_bytes()),
+        Field::TcpFlags => put(row, at, &[packet.tcp_flags]),
+        Field::Proto => put(row, at, &[packet.protocol]),
+        Field::Tos => put(row, at, &[packet.tos]),
+        Field::FlowLabel => put(row, at, &packet.flow_label.to_be_bytes()),
+        Field::Etype => put(row, at, &packet.etype().to_be_bytes()),
+        Field::SrcMac => put(row, at, &packet.src_mac()),
+        Field::DstMac => put(row, at, &packet.dst_mac()),
+        Field::Vlan | Field::InVlan => put_some(row, at, packet.tag.map(vlan)),
+        Field::Cos => put_some(row, at, packet.tag.map(|tag| [(tag >> 13) as u8])),
+        _ => {}
+    }
+}
+
+/// What [`facts`] tells of the same packet.
+fn plain_facts(packet: &Plain<'_>) -> Facts {
+    let mut facts = Facts::default();
+    for fact in [Fact::SrcMac, Fact::DstMac, Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::Flow] {
+        facts.insert(fact);
+    }
+    facts.insert(Fact::SrcPort);
+    facts.insert(Fact::DstPort);
+    if packet.tag.is_some() {
+        facts.insert(Fact::Vlan);
+    }
+    if packet.is_tcp() {
+        facts.insert(Fact::TcpFlags);
+    }
+    facts.insert(if packet.is_v4() { Fact::FlowV4 } else { Fact::FlowV6 });
+    facts
 }
 
 #[inline]
@@ -268,6 +322,12 @@ fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, 
             put(row, to, &id.to_be_bytes());
         }
     }
+}
+
+/// Adds to what is known at that place of the row.
+pub(crate) fn add_facts(row: &mut [u8], at: usize, facts: Facts) {
+    let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
+    put(row, at, &(before | facts.0).to_be_bytes());
 }
 
 #[inline]

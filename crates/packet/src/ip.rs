@@ -7,9 +7,9 @@ use wire::{Reader, Truncated};
 /// Most extension headers of IPv6 that are followed.
 const MAX_EXTENSIONS: usize = 16;
 /// Octets of an IPv4 header without options.
-const V4_HEADER: usize = 20;
+pub(crate) const V4_HEADER: usize = 20;
 /// Octets of the fixed IPv6 header.
-const V6_HEADER: u32 = 40;
+pub(crate) const V6_HEADER: u32 = 40;
 /// The option of hop-by-hop headers that tells the length of a jumbogram (RFC 2675), and its own length.
 const JUMBO: [u8; 2] = [0xc2, 4];
 

@@ -12,6 +12,8 @@
 //! | tunnels | on demand: [`tunnel`] |
 //! | behind the packet | on demand: [`trailer`] |
 //!
+//! Most frames are of one shape, which [`plain`] reads faster.
+//!
 //! Lengths that headers tell are believed as they stand: they are what is accounted, also of frames that were cut when they were
 //! captured. What they do not bound is what is read: a transport header is read where it lies, even if the IP length ends before it.
 //! ARP has addresses, but no hosts that send to each other: of an ARP frame only MAC addresses, tags and EtherType are told.
@@ -21,6 +23,7 @@
 mod ip;
 mod link;
 mod mpls;
+pub mod plain;
 pub mod pointer;
 mod tags;
 #[cfg(test)]

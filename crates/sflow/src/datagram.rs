@@ -67,9 +67,9 @@ impl<'a> Datagram<'a> {
 /// The samples of a datagram.
 #[derive(Clone, Debug)]
 pub struct Samples<'a> {
-    r: Reader<'a>,
-    left: u32,
-    version: u32,
+    pub(crate) r: Reader<'a>,
+    pub(crate) left: u32,
+    pub(crate) version: u32,
 }
 
 impl<'a> Iterator for Samples<'a> {

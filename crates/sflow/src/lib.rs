@@ -28,6 +28,7 @@ mod datagram;
 pub mod encode;
 mod fault;
 pub mod flow;
+pub mod frame;
 mod list;
 pub mod reason;
 mod sample;

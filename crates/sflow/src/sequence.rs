@@ -66,8 +66,24 @@ impl Counts {
     }
 }
 
-/// A stream of datagrams.
-type Stream = (Option<IpAddr>, u32);
+/// A stream of datagrams, as two numbers: they are looked up for each datagram, and addresses take long to hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Stream {
+    address: u128,
+    /// The family of the agent's address, and its sub-agent.
+    family_and_sub_agent: u64,
+}
+
+impl Stream {
+    fn of(header: &Header) -> Self {
+        let (family, address) = match header.agent {
+            None => (0, 0),
+            Some(IpAddr::V4(address)) => (4, u128::from(address.to_bits())),
+            Some(IpAddr::V6(address)) => (6, address.to_bits()),
+        };
+        Self { address, family_and_sub_agent: family << 32 | u64::from(header.sub_agent.unwrap_or(0)) }
+    }
+}
 
 /// What a sample counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,7 +136,7 @@ pub struct Sequence {
 impl Sequence {
     /// Looks at the number of a datagram.
     pub fn datagram(&mut self, header: &Header) -> Seen {
-        let seen = look(&mut self.streams, MAX_STREAMS, stream(header), header.sequence, header.uptime_ms);
+        let seen = look(&mut self.streams, MAX_STREAMS, Stream::of(header), header.sequence, header.uptime_ms);
         self.datagrams.count(seen)
     }
 
@@ -132,14 +148,10 @@ impl Sequence {
             Sample::Discarded(sample) => (Kind::Discarded, sample.head.source, sample.head.sequence),
             Sample::Unknown(_) => return None,
         };
-        let key = (stream(header), kind, source);
+        let key = (Stream::of(header), kind, source);
         let seen = look(&mut self.sources, MAX_SOURCES, key, sequence, header.uptime_ms);
         Some(self.samples.count(seen))
     }
-}
-
-fn stream(header: &Header) -> Stream {
-    (header.agent, header.sub_agent.unwrap_or(0))
 }
 
 fn look<K: std::hash::Hash + Eq>(

@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use packet::plain::plain;
 use packet::pointer::Pointer;
 use packet::tunnel::{self, Ports};
 use packet::{LinkType, Packet, trailer};
@@ -54,6 +55,20 @@ fn descend(outer: &Packet<'_>) {
     }
 }
 
+/// A plain frame is told as it is among frames of any sort.
+fn check_plain(frame: &[u8]) {
+    let Some(plain) = plain(frame) else { return };
+    let whole = packet::decode(LinkType::ETHERNET, frame);
+    let ip = whole.ip.expect("plain frames carry IP");
+    assert_eq!((whole.src_mac, whole.dst_mac), (Some(plain.src_mac()), Some(plain.dst_mac())));
+    assert_eq!((whole.outer_tag, whole.inner_tag, whole.etype), (plain.tag, None, Some(plain.etype())));
+    assert_eq!((ip.source, ip.destination), (plain.source(), plain.destination()));
+    assert_eq!((ip.protocol, ip.tos, ip.flow_label), (plain.protocol, plain.tos, plain.flow_label));
+    assert_eq!((ip.length, ip.is_unsized, ip.fragment), (plain.length, false, None));
+    assert_eq!((whole.ports, whole.tcp_flags), (Some(plain.ports()), plain.tcp_flags));
+    assert_eq!(Some(plain.transport), whole.offsets.l4.and_then(|at| frame.get(at..)));
+}
+
 fuzz_target!(|input: &[u8]| {
     let Some((link, frame)) = input.split_first() else { return };
     let mut chosen = LinkType(u32::from(*link));
@@ -64,5 +79,6 @@ fuzz_target!(|input: &[u8]| {
         check(&packet);
         descend(&packet);
     }
+    check_plain(frame);
     let _ = trailer::output_interface(frame, frame.len() as u32, usize::from(*link), 1);
 });

@@ -1,9 +1,10 @@
 //! What the datagrams of a capture file carry.
 
 use super::fragments::{Fragment, Fragments};
-use super::{Error, Settings, Source};
+use super::{Error, Frame, Settings, Source};
 use crate::{Batch, SLOTS};
-use packet::Packet;
+use packet::plain::{Plain, plain};
+use packet::{LinkType, Packet};
 use std::net::{IpAddr, SocketAddr};
 
 const TCP: u8 = 6;
@@ -79,31 +80,35 @@ impl Payloads {
     pub fn next_with<R>(&mut self, take: impl FnOnce(Payload<'_>) -> R) -> Result<Option<R>, Error> {
         while let Some(frame) = self.source.next_frame()? {
             self.counters.frames += 1;
-            let packet = packet::decode(frame.link, frame.octets);
-            let Some(ip) = packet.ip else { continue };
-            if ip.protocol != UDP && !(self.segments && ip.protocol == TCP) {
-                continue;
-            }
+            let is_wanted = |protocol| protocol == UDP || self.segments && protocol == TCP;
             let joined;
-            let found = if let Some(fragment) = Fragment::of(&packet) {
-                joined = self.fragments.add(&fragment, frame.time_us);
-                match &joined {
-                    Some(octets) => transport(ip.protocol, octets, octets.len()),
-                    None => continue,
-                }
+            let (protocol, source, destination, found) = if let Some(packet) = whole(&frame) {
+                let found = if is_wanted(packet.protocol) { in_plain(&packet) } else { None };
+                (packet.protocol, packet.source(), packet.destination(), found)
             } else {
-                in_packet(&packet)
+                let packet = packet::decode(frame.link, frame.octets);
+                let Some(ip) = packet.ip.filter(|ip| is_wanted(ip.protocol)) else { continue };
+                let found = if let Some(fragment) = Fragment::of(&packet) {
+                    joined = self.fragments.add(&fragment, frame.time_us);
+                    match &joined {
+                        Some(octets) => transport(ip.protocol, octets, octets.len()),
+                        None => continue,
+                    }
+                } else {
+                    in_packet(&packet)
+                };
+                (ip.protocol, ip.source, ip.destination, found)
             };
             let Some(found) = found else { continue };
             // Segments that only acknowledge are no messages. Datagrams without octets are left to the decoder.
-            if ip.protocol == TCP && found.octets.is_empty() {
+            if protocol == TCP && found.octets.is_empty() {
                 continue;
             }
             self.counters.payloads += 1;
             self.counters.truncated += u64::from(found.truncated);
             return Ok(Some(take(Payload {
-                source: SocketAddr::new(canonical(ip.source), found.source_port),
-                destination: SocketAddr::new(canonical(ip.destination), found.destination_port),
+                source: SocketAddr::new(canonical(source), found.source_port),
+                destination: SocketAddr::new(canonical(destination), found.destination_port),
                 octets: found.octets,
                 truncated: found.truncated,
                 time_us: frame.time_us,
@@ -160,6 +165,18 @@ struct Found<'a> {
     destination_port: u16,
     octets: &'a [u8],
     truncated: bool,
+}
+
+/// The packet of an Ethernet frame, where that is no more than headers at their usual places.
+#[inline]
+fn whole<'a>(frame: &Frame<'a>) -> Option<Plain<'a>> {
+    if frame.link == LinkType::ETHERNET { plain(frame.octets) } else { None }
+}
+
+/// What lies in such a packet.
+#[inline]
+fn in_plain<'a>(packet: &Plain<'a>) -> Option<Found<'a>> {
+    transport(packet.protocol, packet.transport, usize::try_from(packet.transport_length()?).ok()?)
 }
 
 /// The payload of a packet that is whole. Frames may have padding behind the packet, so its length decides.

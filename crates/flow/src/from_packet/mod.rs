@@ -15,6 +15,7 @@ use crate::place::Place;
 use crate::row::{self, FieldSet, RowMut};
 use flows::{FlowKey, Flows};
 use fragments::{Fragments, Key, Transport, Verdict};
+use packet::plain::{Plain, plain};
 use packet::tunnel::{self, Ports, Tunnel};
 use packet::{LinkType, Packet};
 
@@ -105,6 +106,8 @@ pub struct Decoder {
     headers: Headers,
     places: Places,
     base: Box<[u64]>,
+    /// The headers of Ethernet frames tell all that rows hold.
+    takes_plain: bool,
     fragments: Option<Fragments<Held>>,
     flows: Option<Flows>,
     counts: Counts,
@@ -140,8 +143,10 @@ pub fn require(fields: &mut FieldSet, _stamps: bool) {
 impl Decoder {
     /// A decoder that has seen no packet yet.
     pub fn new(needs: &Needs, settings: Settings) -> Self {
+        let headers = headers(needs);
         Self {
-            headers: headers(needs),
+            takes_plain: takes_plain(&headers, &settings),
+            headers,
             places: Places::new(needs),
             base: vec![0; needs.layout.words()].into(),
             fragments: fragments(needs, &settings),
@@ -154,6 +159,7 @@ impl Decoder {
     /// Goes on with rows of another layout. Call it when no rows are left, and after [`Decoder::release`].
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = headers(needs);
+        self.takes_plain = takes_plain(&self.headers, &self.settings);
         self.places = Places::new(needs);
         self.base = vec![0; needs.layout.words()].into();
         self.fragments = fragments(needs, &self.settings);
@@ -177,6 +183,34 @@ impl Decoder {
 
     #[inline]
     fn read(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+        if self.takes_plain
+            && frame.link == LinkType::ETHERNET
+            && let Some(packet) = plain(frame.octets)
+        {
+            return self.plain(frame, &packet, output);
+        }
+        self.read_layers(frame, output)
+    }
+
+    /// A packet whose headers lie at their usual places. It is whole, and of no tunnel that counts.
+    #[inline]
+    fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Fate {
+        let mut row = output.rows.push(&self.base);
+        *row.head(row::PACKETS) = 1;
+        *row.head(row::OCTETS) = u64::from(packet.length);
+        self.places.frame(frame, &self.settings, &mut row);
+        self.headers.fill_plain(packet, &mut row);
+        if let Some(at) = self.places.etype {
+            put(row.octets(), at, &packet.etype().to_be_bytes());
+        }
+        output.places.push(place(frame));
+        self.counts.packets += 1;
+        Fate::Row
+    }
+
+    /// A frame of any sort.
+    #[inline(never)]
+    fn read_layers(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
         let mut packet = packet::decode(frame.link, frame.octets);
         if let Some(ports) = &self.settings.inside
             && let Some(Tunnel { packet: inner, .. }) = tunnel::innermost(&packet, ports, DEPTH)
@@ -218,13 +252,7 @@ impl Decoder {
             let key = FlowKey { source: ip.source, destination: ip.destination, ports };
             *row.head(row::FLOWS) = u64::from(flows.opens(&key, packet.tcp_flags, frame.time_us));
         }
-        places.push(Place {
-            unit: frame.number,
-            start: 0,
-            captured: frame.octets.len() as u32,
-            length: frame.length,
-            link: frame.link.0 as i32,
-        });
+        places.push(place(frame));
         if ip.fragment.is_some() {
             return self.fragment(frame, packet, output);
         }
@@ -316,6 +344,17 @@ impl Decoder {
         self.counts.packets += 1;
         Fate::Row
     }
+}
+
+/// The whole frame.
+fn place(frame: &Frame<'_>) -> Place {
+    let (captured, link) = (frame.octets.len() as u32, frame.link.0 as i32);
+    Place { unit: frame.number, start: 0, captured, length: frame.length, link }
+}
+
+/// Rows hold nothing that takes more than a packet's own headers: of tunnels, of flows.
+fn takes_plain(headers: &Headers, settings: &Settings) -> bool {
+    headers.takes_plain() && settings.inside.is_none() && settings.flows.is_none()
 }
 
 /// Fragments need to wait where something is told of ports, or of flows.
@@ -411,3 +450,6 @@ impl Places {
         counts.packets += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

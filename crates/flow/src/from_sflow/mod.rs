@@ -4,6 +4,7 @@
 //! sent. A flow sample is one row: its packet, by the header that the agent copied or by the fields that it read itself; then what
 //! the agent adds, which wins over the packet.
 
+mod quick;
 mod sample;
 
 use crate::address;
@@ -135,9 +136,11 @@ pub struct Decoder {
     headers: Headers,
     places: sample::Places,
     wanted: Vec<DataFormat>,
+    asks: Option<quick::Asks>,
     /// What the rows of a datagram share; words of a row.
     base: Box<[u64]>,
-    agents: HashMap<IpAddr, Agent, RandomState>,
+    /// By the number that their address is in a row.
+    agents: HashMap<u128, Agent, RandomState>,
     sequence: Sequence,
     counts: Counts,
     /// A fault of the last datagram that is worth a line in the log.
@@ -158,10 +161,12 @@ pub fn require(fields: &mut FieldSet, _stamps: bool) {
 impl Decoder {
     /// A decoder that knows no agent yet.
     pub fn new(needs: &Needs, settings: Settings) -> Self {
-        let places = sample::Places::new(needs);
+        let (headers, places) = (Headers::new(needs, &[]), sample::Places::new(needs));
+        let wanted = places.wanted();
         Self {
-            headers: Headers::new(needs, &[]),
-            wanted: places.wanted(),
+            asks: quick::Asks::new(&wanted, &headers, &settings),
+            headers,
+            wanted,
             places,
             base: vec![0; needs.layout.words()].into(),
             agents: HashMap::default(),
@@ -177,6 +182,7 @@ impl Decoder {
         self.headers = Headers::new(needs, &[]);
         self.places = sample::Places::new(needs);
         self.wanted = self.places.wanted();
+        self.asks = quick::Asks::new(&self.wanted, &self.headers, &self.settings);
         self.base = vec![0; needs.layout.words()].into();
     }
 
@@ -199,7 +205,7 @@ impl Decoder {
         let address = told.unwrap_or(source);
         let seen = self.sequence.datagram(&header);
         let full = self.agents.len() >= self.settings.max_agents;
-        let agent = match self.agents.entry(address) {
+        let agent = match self.agents.entry(u128::from_be_bytes(address::octets(address))) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 if full {
@@ -212,35 +218,41 @@ impl Decoder {
         counters.agent(address, header.sub_agent.unwrap_or(0));
         self.places.datagram(&mut self.base, address, &header, arrival);
         let before = self.counts.samples;
-        for sample in datagram.samples() {
-            match sample {
-                Ok(Sample::Flow(sample)) => {
-                    let reader = sample::Reader {
-                        settings: &self.settings,
-                        headers: &self.headers,
-                        places: &self.places,
-                        base: &self.base,
-                        counts: &mut self.counts,
-                        old: header.version < 5,
-                        wanted: &self.wanted,
-                    };
-                    reader.flow(unit, octets, &sample, output);
-                }
-                Ok(Sample::Counters(sample)) => {
-                    self.counts.counters += 1;
+        let mut reader = sample::Reader {
+            settings: &self.settings,
+            headers: &self.headers,
+            places: &self.places,
+            base: &self.base,
+            counts: &mut self.counts,
+            old: header.version < 5,
+            wanted: &self.wanted,
+            asks: self.asks,
+        };
+        let mut samples = datagram.samples();
+        loop {
+            let mut ahead = samples.clone();
+            if let Some(frame) = ahead.next_flow_frame()
+                && reader.quick(unit, octets, &frame, output)
+            {
+                samples = ahead;
+                continue;
+            }
+            match samples.next() {
+                Some(Ok(Sample::Flow(sample))) => reader.flow(unit, octets, &sample, output),
+                Some(Ok(Sample::Counters(sample))) => {
+                    reader.counts.counters += 1;
                     counters.sample(address, &header, &sample);
                 }
-                Ok(Sample::Discarded(_)) => self.counts.discarded += 1,
-                Ok(Sample::Unknown(_)) => self.counts.unknown += 1,
-                Err(fault) => {
-                    self.counts.faulty += 1;
+                Some(Ok(Sample::Discarded(_))) => reader.counts.discarded += 1,
+                Some(Ok(Sample::Unknown(_))) => reader.counts.unknown += 1,
+                Some(Err(fault)) => {
+                    reader.counts.faulty += 1;
                     self.fault.get_or_insert((address, fault));
                 }
+                None => break,
             }
         }
-        if let Some(agent) = self.agents.get_mut(&address) {
-            agent.records += self.counts.samples - before;
-        }
+        agent.records += self.counts.samples - before;
         Ok(address)
     }
 
@@ -290,5 +302,7 @@ fn octets(address: Option<IpAddr>) -> address::Octets {
     address.map_or(address::ABSENT, address::octets)
 }
 
+#[cfg(test)]
+mod quick_tests;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! One flow sample becomes one row.
 
+use super::quick::{Asks, ROUTER, SWITCH};
 use super::{Counts, Settings, octets};
 use crate::address;
 use crate::fact::{Fact, Facts};
@@ -13,6 +14,7 @@ use crate::strings::Strings;
 use packet::LinkType;
 use packet::tunnel::{self, Ports, Tunnel};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag};
+use sflow::frame::FlowFrame;
 use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Wanted, Words};
 use std::io::Write;
 use std::net::IpAddr;
@@ -72,12 +74,23 @@ pub(super) struct Places {
     vxlan: Option<usize>,
     tag: Option<usize>,
     tag2: Option<usize>,
+    /// Rows hold something of what stands before the records of a sample.
+    head: bool,
 }
 
 impl Places {
     pub(super) fn new(needs: &Needs) -> Self {
         let at = |field| needs.layout.offset(field);
+        let head = [
+            Field::SamplingRate,
+            Field::InIface,
+            Field::OutIface,
+            Field::Direction,
+            Field::Template,
+            Field::Facts,
+        ];
         Self {
+            head: head.iter().any(|field| at(*field).is_some()),
             peer_src_ip: at(Field::PeerSrcIp),
             sequence: at(Field::ExportSequence),
             version: at(Field::ExportVersion),
@@ -134,8 +147,8 @@ impl Places {
         let labels = [self.label_top, self.label_bottom, self.label_stack, self.facts];
         let formats: &[(bool, &[u32])] = &[
             (true, &[1, 2, 3, 4]),
-            (any(&tags), &[1001]),
-            (any(&routes), &[1002]),
+            (any(&tags), &[SWITCH]),
+            (any(&routes), &[ROUTER]),
             (any(&ases) || any(&[self.local_pref, self.peer_dst_ip, self.facts]), &[1003]),
             (any(&labels), &[1006]),
             (any(&[self.pw_id, self.facts]), &[1009]),
@@ -204,12 +217,44 @@ pub(super) struct Reader<'d> {
     pub(super) old: bool,
     /// Records that tell something that rows hold.
     pub(super) wanted: &'d [DataFormat],
+    /// Which of them the usual samples are read for; none: no sample is usual.
+    pub(super) asks: Option<Asks>,
+}
+
+/// What stands before the records of a sample and goes into rows.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    format: DataFormat,
+    source_index: u32,
+    sampling_rate: u32,
+    input: u32,
+    output: u32,
+}
+
+impl From<&FlowHead> for Head {
+    fn from(head: &FlowHead) -> Self {
+        Self {
+            format: head.format,
+            source_index: head.source.index,
+            sampling_rate: head.sampling_rate,
+            input: head.input_number(),
+            output: head.output_number(),
+        }
+    }
+}
+
+impl From<&FlowFrame<'_>> for Head {
+    #[inline]
+    fn from(frame: &FlowFrame<'_>) -> Self {
+        let FlowFrame { format, source_index, sampling_rate, input, output, .. } = *frame;
+        Self { format, source_index, sampling_rate, input, output }
+    }
 }
 
 impl Reader<'_> {
     /// Adds the row of a sample of the datagram `unit`.
-    #[inline]
-    pub(super) fn flow(self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
+    #[inline(never)]
+    pub(super) fn flow(&mut self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
         let (mut seen, mut extras) = (None, Extras::default());
         let mut records = sample.records();
         while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
@@ -246,49 +291,49 @@ impl Reader<'_> {
             output.rows.pop();
             return;
         };
-        self.head(&sample.head, &mut row);
+        self.head(&Head::from(&sample.head), &mut row);
         if extras.any {
             self.extras(&extras, &mut row, &mut output.strings);
         }
-        if self.settings.networks {
-            self.networks(row.octets());
-        }
+        self.networks(row.octets());
         output.places.push(place);
         self.counts.samples += 1;
     }
 
     /// What stands before the records of a sample.
-    fn head(&self, head: &FlowHead, row: &mut RowMut<'_>) {
-        let mut shown = head.sampling_rate;
+    #[inline]
+    pub(super) fn head(&self, head: &Head, row: &mut RowMut<'_>) {
         if self.settings.renormalize {
             for word in [row::PACKETS, row::OCTETS] {
                 let count = row.head(word);
                 *count = count.saturating_mul(u64::from(head.sampling_rate));
             }
-            shown = shown.min(1);
         }
+        if self.places.head {
+            self.head_fields(head, row.octets());
+        }
+    }
+
+    fn head_fields(&self, head: &Head, row: &mut [u8]) {
         let places = self.places;
-        let row = row.octets();
+        let shown = if self.settings.renormalize { head.sampling_rate.min(1) } else { head.sampling_rate };
         set(row, places.sampling, &shown.to_be_bytes());
-        let (input, out) = (head.input_number(), head.output_number());
-        set(row, places.in_iface, &input.to_be_bytes());
-        set(row, places.out_iface, &out.to_be_bytes());
+        set(row, places.in_iface, &head.input.to_be_bytes());
+        set(row, places.out_iface, &head.output.to_be_bytes());
         if places.direction.is_some() {
-            let direction = match head.source.index {
-                index if index == input => 0,
-                index if index == out => 1,
+            let direction = match head.source_index {
+                index if index == head.input => 0,
+                index if index == head.output => 1,
                 _ => 2,
             };
             set(row, places.direction, &[direction]);
         }
         set(row, places.template, &(head.format.0 as u16).to_be_bytes());
-        if let Some(at) = places.facts {
-            let mut facts = facts(row, at);
-            for fact in [Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template] {
-                facts.insert(fact);
-            }
-            put(row, at, &facts.0.to_be_bytes());
-        }
+        add_facts(
+            row,
+            places.facts,
+            &[Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template],
+        );
     }
 
     /// The octets of a packet that the agent copied. `None`: it is not counted.
@@ -378,14 +423,7 @@ impl Reader<'_> {
             self.switch(switch, row.octets());
         }
         if let Some(router) = &extras.router {
-            let row = row.octets();
-            set(row, places.src_mask, &[router.src_mask as u8]);
-            set(row, places.dst_mask, &[router.dst_mask as u8]);
-            set(row, places.next_hop, &octets(router.next_hop));
-            add_facts(row, places.facts, &[Fact::NextHop]);
-            if self.settings.use_ip_next_hop {
-                set(row, places.peer_dst_ip, &octets(router.next_hop));
-            }
+            self.router(router, row.octets());
         }
         if let Some(gateway) = &extras.gateway {
             self.gateway(gateway, row.octets(), strings);
@@ -409,13 +447,29 @@ impl Reader<'_> {
 
     /// Networks are addresses cut to their masks.
     #[inline]
-    fn networks(&self, row: &mut [u8]) {
+    pub(super) fn networks(&self, row: &mut [u8]) {
         let places = self.places;
+        if !self.settings.networks {
+            return;
+        }
         network(row, places.src_host, places.src_mask, places.src_net);
         network(row, places.dst_host, places.dst_mask, places.dst_net);
     }
 
-    fn switch(&self, switch: &Switch, row: &mut [u8]) {
+    #[inline]
+    pub(super) fn router(&self, router: &Router, row: &mut [u8]) {
+        let places = self.places;
+        set(row, places.src_mask, &[router.src_mask as u8]);
+        set(row, places.dst_mask, &[router.dst_mask as u8]);
+        set(row, places.next_hop, &octets(router.next_hop));
+        add_facts(row, places.facts, &[Fact::NextHop]);
+        if self.settings.use_ip_next_hop {
+            set(row, places.peer_dst_ip, &octets(router.next_hop));
+        }
+    }
+
+    #[inline]
+    pub(super) fn switch(&self, switch: &Switch, row: &mut [u8]) {
         let places = self.places;
         let (inside, outside) = (switch.in_vlan as u16, switch.out_vlan as u16);
         // Agents of versions 2 and 4 that tell the VLAN on the way out alone mean it for the flow.
@@ -511,7 +565,8 @@ impl Fields {
 }
 
 /// Where the copied octets lie in the datagram, which they are a part of.
-fn place(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> Place {
+#[inline]
+pub(super) fn place(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> Place {
     let start = (header.octets.as_ptr() as usize).saturating_sub(datagram.as_ptr() as usize);
     Place {
         unit,
@@ -567,15 +622,12 @@ fn community(out: &mut dyn Write, community: u32) -> std::io::Result<()> {
     }
 }
 
-fn facts(row: &[u8], at: usize) -> Facts {
-    Facts(row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts)))
-}
-
+#[inline]
 fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
     if let Some(at) = at {
-        let mut facts = facts(row, at);
+        let mut facts = Facts::default();
         all.iter().for_each(|fact| facts.insert(*fact));
-        put(row, at, &facts.0.to_be_bytes());
+        headers::add_facts(row, at, facts);
     }
 }
 

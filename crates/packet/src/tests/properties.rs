@@ -1,4 +1,5 @@
 use super::*;
+use crate::plain::plain;
 use crate::tunnel::{Ports, Tunnel, innermost};
 use proptest::prelude::*;
 
@@ -30,6 +31,23 @@ fn tells_no_more(part: &Packet<'_>, whole: &Packet<'_>) {
     assert!(part.tcp_flags == 0 || part.tcp_flags == whole.tcp_flags);
     assert!(whole.labels.starts_with(part.labels));
     assert!(whole.payload().starts_with(part.payload()));
+}
+
+/// What a plain frame tells is what is told of frames of any sort.
+fn plain_agrees(frame: &[u8]) -> bool {
+    let Some(plain) = plain(frame) else { return false };
+    let whole = decode(LinkType::ETHERNET, frame);
+    let ip = whole.ip.unwrap();
+    assert_eq!((whole.src_mac, whole.dst_mac), (Some(plain.src_mac()), Some(plain.dst_mac())));
+    assert_eq!((whole.outer_tag, whole.inner_tag, whole.etype), (plain.tag, None, Some(plain.etype())));
+    assert_eq!((whole.labels, whole.icmp), (&[][..], None));
+    assert_eq!((ip.source, ip.destination), (plain.source(), plain.destination()));
+    assert_eq!((ip.protocol, ip.tos, ip.flow_label), (plain.protocol, plain.tos, plain.flow_label));
+    assert_eq!((ip.length, ip.is_unsized, ip.fragment), (plain.length, false, None));
+    assert_eq!((whole.ports, whole.tcp_flags), (Some(plain.ports()), plain.tcp_flags));
+    assert_eq!(Some(plain.transport), whole.offsets.l4.and_then(|at| frame.get(at..)));
+    assert_eq!((plain.is_v4(), plain.is_tcp()), (ip.source.is_ipv4(), ip.protocol == 6));
+    true
 }
 
 /// True where a frame lies in the frame: a cut one may show addresses and tags of the outer one, the whole shows those of the inner.
@@ -149,6 +167,29 @@ proptest! {
         prop_assert_eq!((p.ports, p.tcp_flags), (Some(made.ports), made.flags.unwrap_or(0)));
         prop_assert_eq!(p.payload(), &made.contents);
         prop_assert_eq!(p.ip_length(frame.len() as u32), (frame.len() - p.offsets.l3.unwrap()) as u64);
+    }
+
+    #[test]
+    fn plain_frames_are_told_as_others_are(
+        made in Made::any(),
+        plain in any::<bool>(),
+        wrong in prop::collection::vec((0usize..70, any::<u8>()), 0..3),
+        cut in 0usize..80,
+    ) {
+        let mut made = made;
+        if plain {
+            made.tags.truncate(1);
+            made.labels.clear();
+        }
+        let mut frame = made.frame();
+        prop_assert_eq!(plain_agrees(&frame), made.tags.len() < 2 && made.labels.is_empty());
+        for (at, octet) in wrong {
+            if let Some(to) = frame.get_mut(at) {
+                *to = octet;
+            }
+        }
+        plain_agrees(&frame);
+        plain_agrees(&frame[..cut.min(frame.len())]);
     }
 
     #[test]

@@ -70,8 +70,8 @@ macro_rules! formats {
             Unknown(Unknown<'a>),
         }
 
-        /// True for formats that are read.
-        const fn is_known(format: DataFormat) -> bool {
+        /// True for formats of records that are read.
+        pub const fn is_known(format: DataFormat) -> bool {
             matches!(format.0, $($code)|*)
         }
 
