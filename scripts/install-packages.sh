@@ -19,7 +19,7 @@ case $purpose in
 build) ;;
 test)
     packages="$packages python3 python3-venv iproute2 nftables util-linux procps"
-    packages="$packages postgresql mariadb-server rabbitmq-server"
+    packages="$packages postgresql mariadb-server rabbitmq-server tshark"
     ;;
 *)
     echo "usage: $0 [build|test]" >&2

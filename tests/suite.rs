@@ -9,6 +9,8 @@ mod aggregates;
 mod beyond;
 #[path = "suite/configuration.rs"]
 mod configuration;
+#[path = "suite/dissectors.rs"]
+mod dissectors;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]

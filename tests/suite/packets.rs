@@ -36,7 +36,11 @@ fn read(setup: &Setup) -> (Vec<Value>, Finished) {
     (without_event_type(rows), finished)
 }
 
-fn rows<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Vec<Value> {
+pub(crate) fn rows<F: AsRef<[u8]>>(
+    aggregate: &str,
+    lines: &str,
+    frames: impl IntoIterator<Item = F>,
+) -> Vec<Value> {
     read(&reading(aggregate, lines, frames)).0
 }
 
@@ -85,7 +89,7 @@ fn stacks_of_labels_are_read_as_they_are() {
 }
 
 /// A packet in tunnels of all sorts: what carries it, and which identifier it has.
-fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
+pub(crate) fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
     let inner = ethernet(IPV4, &dns());
     let over_udp =
         |port, head: &[u8], contents: &[u8]| ipv4(UDP, A, B, &udp(9999, port, &[head, contents].concat()));
@@ -140,7 +144,7 @@ fn tunnel_0_counts_the_packet_inside_instead() {
 }
 
 /// The three fragments of a UDP datagram from port 5000 to 6000.
-fn fragments(id: u16) -> [Vec<u8>; 3] {
+pub(crate) fn fragments(id: u16) -> [Vec<u8>; 3] {
     let datagram = udp(5000, 6000, &[3; 2000]);
     [(0, 800, true), (800, 1600, true), (1600, 2008, false)].map(|(from, to, more)| {
         ethernet(IPV4, &part(UDP, A, B, (id, from, more), &datagram[usize::from(from)..to]))
