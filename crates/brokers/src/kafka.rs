@@ -188,9 +188,13 @@ impl Backend for Kafka {
                 .headers(headers);
             record.key = message.key;
             record.partition = settings.partition;
+            sums.push((item, message.sum));
             loop {
                 match producer.send(record) {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        state.on_the_way += 1;
+                        break;
+                    }
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                         if Instant::now() < deadline =>
                     {
@@ -201,13 +205,10 @@ impl Backend for Kafka {
                     Err((error, _)) => {
                         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
                         state.failed(item, code, message.sum, receipt, topic);
-                        state.on_the_way -= 1;
                         break;
                     }
                 }
             }
-            state.on_the_way += 1;
-            sums.push((item, message.sum));
         }
         while state.on_the_way > 0 && Instant::now() < deadline {
             producer.poll(POLL);

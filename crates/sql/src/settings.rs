@@ -50,6 +50,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// `sql_backup_host`; for SQLite, the second file.
     pub backup: Option<String>,
+    /// `sql_table` as it is written.
+    pub table_text: Option<String>,
     /// `sql_table`, when it is set.
     pub table: Option<Template>,
     /// `sql_table_schema`: the statement in that file.
@@ -121,6 +123,7 @@ impl Settings {
             password: plugin.get(&SQL_PASSWD),
             ca_file: plugin.get(&SQL_CONN_CA_FILE),
             backup: plugin.get(&SQL_BACKUP_HOST),
+            table_text: plugin.get(&SQL_TABLE),
             table: plugin.get(&SQL_TABLE).and_then(|name| template(plugin, "sql_table", &name, problems)),
             create: create(plugin, problems),
             version: plugin.get(&SQL_TABLE_VERSION),
@@ -163,6 +166,7 @@ impl Settings {
             variables.push(("SQL_HOST", self.host.clone()));
             variables.push(("SQL_USER", self.user.clone()));
         }
+        variables.extend(self.table_text.clone().map(|table| ("SQL_TABLE", table)));
         variables.extend(self.backup.clone().map(|backup| ("SQL_RECOVERY_BACKUP_HOST", backup)));
         variables
     }

@@ -7,7 +7,7 @@
 use crate::rows::{Head, Role, Rows, Value};
 use crate::settings::{Dialect, Settings};
 use crate::statements::Writer;
-use delivery::{Backend, Fault, Parcel, Receipt};
+use delivery::{Backend, Fault, Parcel, Receipt, Sum};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, functions};
 use std::net::IpAddr;
@@ -228,22 +228,44 @@ impl File {
                 Some((count, text)) => transaction.prepare_cached(text).ok().map(|statement| (*count, statement)),
                 None => None,
             };
-            let mut gathered: Vec<Bound<'_>> = Vec::new();
+            let mut gathered: Vec<(u32, Sum, Vec<Bound<'_>>)> = Vec::new();
+            // A row that is refused is refused alone: the others of its statement are written one by one.
+            let mut one_by_one = |rows: &mut Vec<(u32, Sum, Vec<Bound<'_>>)>,
+                                  refused: &mut Vec<(u32, Sum, String)>| {
+                for (number, sum, values) in rows.drain(..) {
+                    match insert
+                        .execute(rusqlite::params_from_iter(values))
+                        .map_err(|error| (fault(&error), error))
+                    {
+                        Ok(_) => {}
+                        Err((Fault::Parcel(_), error)) => refused.push((number, sum, error.to_string())),
+                        Err((fault, _)) => return Err(fault),
+                    }
+                }
+                Ok(())
+            };
             let whole = rows.each(|number, sum, values| {
                 if let Some((count, statement)) = &mut several {
-                    gathered.extend(values.iter().map(|value| Bound(*value)));
-                    if gathered.len() == *count * values.len() {
-                        let result = statement.execute(rusqlite::params_from_iter(gathered.drain(..)));
-                        result.map(drop).map_err(|error| fault(&error))?;
+                    gathered.push((number, sum, values.iter().map(|value| Bound(*value)).collect()));
+                    if gathered.len() == *count {
+                        let bound = gathered.iter().flat_map(|(_, _, values)| values);
+                        match statement.execute(rusqlite::params_from_iter(bound)).map_err(|error| fault(&error)) {
+                            Ok(_) => gathered.clear(),
+                            Err(Fault::Parcel(_)) => one_by_one(&mut gathered, &mut refused)?,
+                            Err(fault) => return Err(fault),
+                        }
                     }
                     return Ok(());
                 }
                 let bound = || rusqlite::params_from_iter(values.iter().map(|value| Bound(*value)));
-                let result = match first.execute(bound()) {
-                    Ok(0) if tries_update => insert.execute(bound()),
-                    result => result,
-                };
-                match result.map_err(|error| (fault(&error), error)) {
+                if tries_update && first.execute(bound()).map_err(|error| fault(&error))? > 0 {
+                    return Ok(());
+                }
+                if tries_update || ready.upsert.is_none() {
+                    gathered.push((number, sum, values.iter().map(|value| Bound(*value)).collect()));
+                    return one_by_one(&mut gathered, &mut refused);
+                }
+                match first.execute(bound()).map_err(|error| (fault(&error), error)) {
                     Ok(_) => Ok(()),
                     Err((Fault::Parcel(_), error)) => {
                         refused.push((number, sum, error.to_string()));
@@ -252,9 +274,7 @@ impl File {
                     Err((fault, _)) => Err(fault),
                 }
             })?;
-            for row in gathered.chunks(rows.head.columns.len().max(1)) {
-                insert.execute(rusqlite::params_from_iter(row)).map_err(|error| fault(&error))?;
-            }
+            one_by_one(&mut gathered, &mut refused)?;
             whole
         };
         transaction.commit().map_err(down)?;
@@ -348,4 +368,70 @@ fn unique_keys(connection: &Connection, head: &Head) -> Result<Option<Vec<String
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Builder, Column, Form};
+    use config::{Daemon, Problems};
+    use delivery::ParcelId;
+
+    fn settings(lines: &str) -> Settings {
+        let text = format!("plugins: sqlite3[s]\naggregate[s]: src_host\n{lines}\n");
+        let (config, mut problems): (_, Problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+        Settings::read(&config.plugins()[0], &mut problems)
+    }
+
+    /// Writes rows of a text key and packets, and returns what the table holds and what was refused.
+    fn written(lines: &str, table: &str, rows: &[(&str, u64)]) -> (Vec<(String, i64)>, u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        Connection::open(&path).unwrap().execute_batch(table).unwrap();
+        let settings = settings(&format!("sql_db: {}\n{lines}", path.display()));
+        let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
+        let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
+        let head = Head { table: "t".to_owned(), create: None, columns };
+        let mut backend = Sqlite::new(settings, Some(head.clone()));
+        let mut builder = Builder::new(&head);
+        for (key, packets) in rows {
+            builder.row(*packets, 0);
+            builder.value(Value::Text(key));
+            builder.value(Value::Number(*packets));
+        }
+        let (items, sum) = (builder.count(), builder.sum());
+        let id = ParcelId { run: 1, number: 1 };
+        let parcel = Parcel { id, purge: 1, items, sum, body: builder.take() };
+        let mut receipt = Receipt::new(items);
+        backend.open().and_then(|()| backend.deliver(&parcel, &mut receipt)).unwrap();
+        backend.close();
+        let database = Connection::open(&path).unwrap();
+        let mut statement = database.prepare("SELECT k, packets FROM t ORDER BY 1").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        (rows.map(Result::unwrap).collect(), receipt.refused().map_or(0, |(sum, _)| sum.packets))
+    }
+
+    const KEYED: &str = "CREATE TABLE t (k TEXT PRIMARY KEY, packets INT CHECK (packets < 100))";
+    const PLAIN: &str = "CREATE TABLE t (k TEXT, packets INT CHECK (packets < 100))";
+    const NASTY: &str = "'); DROP TABLE t; --";
+
+    #[test]
+    fn rows_of_one_key_are_added_with_an_index_and_without() {
+        let rows = [("a", 1), (NASTY, 2), ("a", 3), ("\"b\"", 4)];
+        let expected = [("\"b\"".to_owned(), 4), (NASTY.to_owned(), 2), ("a".to_owned(), 4)];
+        for table in [KEYED, PLAIN] {
+            assert_eq!(written("", table, &rows), (expected.to_vec(), 0));
+        }
+    }
+
+    #[test]
+    fn a_refused_row_is_refused_alone() {
+        let rows = [("a", 1), ("b", 500), ("c", 3)];
+        let expected = vec![("a".to_owned(), 1), ("c".to_owned(), 3)];
+        for lines in ["", "sql_dont_try_update: true", "sql_dont_try_update: true\nsql_multi_values: 100000"] {
+            for table in [KEYED, PLAIN] {
+                assert_eq!(written(lines, table, &rows), (expected.clone(), 500), "{lines} {table}");
+            }
+        }
+    }
 }

@@ -211,6 +211,7 @@ impl Server {
             user: "pmacct".to_owned(),
             password: PASSWORD.to_owned(),
             ca_file: None,
+            table_text: None,
             backup: None,
             table: None,
             create: None,
