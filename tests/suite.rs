@@ -9,14 +9,14 @@ mod aggregates;
 mod beyond;
 #[path = "suite/configuration.rs"]
 mod configuration;
-#[path = "suite/dissectors.rs"]
-mod dissectors;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
 mod faults;
 #[path = "suite/formats.rs"]
 mod formats;
+#[path = "suite/layers.rs"]
+mod layers;
 #[path = "suite/life.rs"]
 mod life;
 #[path = "suite/maps.rs"]

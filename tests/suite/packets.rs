@@ -36,11 +36,7 @@ fn read(setup: &Setup) -> (Vec<Value>, Finished) {
     (without_event_type(rows), finished)
 }
 
-pub(crate) fn rows<F: AsRef<[u8]>>(
-    aggregate: &str,
-    lines: &str,
-    frames: impl IntoIterator<Item = F>,
-) -> Vec<Value> {
+fn rows<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Vec<Value> {
     read(&reading(aggregate, lines, frames)).0
 }
 
@@ -89,7 +85,7 @@ fn stacks_of_labels_are_read_as_they_are() {
 }
 
 /// A packet in tunnels of all sorts: what carries it, and which identifier it has.
-pub(crate) fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
+fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
     let inner = ethernet(IPV4, &dns());
     let over_udp =
         |port, head: &[u8], contents: &[u8]| ipv4(UDP, A, B, &udp(9999, port, &[head, contents].concat()));
@@ -144,7 +140,7 @@ fn tunnel_0_counts_the_packet_inside_instead() {
 }
 
 /// The three fragments of a UDP datagram from port 5000 to 6000.
-pub(crate) fn fragments(id: u16) -> [Vec<u8>; 3] {
+fn fragments(id: u16) -> [Vec<u8>; 3] {
     let datagram = udp(5000, 6000, &[3; 2000]);
     [(0, 800, true), (800, 1600, true), (1600, 2008, false)].map(|(from, to, more)| {
         ethernet(IPV4, &part(UDP, A, B, (id, from, more), &datagram[usize::from(from)..to]))
@@ -362,6 +358,95 @@ fn packets_that_netfilter_logs_are_all_counted() {
     }
 }
 
+/// A pair of interfaces, a0 and a1, of which a0 reaches 10.9.0.2; and waits for lines of the log, by themselves or among statistics.
+const PAIR: &str = r#"
+    ip link set lo up
+    ip link add a0 type veth peer name a1
+    ip link set a0 up; ip link set a1 up
+    ip address add 10.9.0.1/24 dev a0
+    ip neighbour add 10.9.0.2 lladdr 02:00:00:00:00:09 dev a0
+    wait_for() {
+        for n in $(seq 150); do "$@" && return; sleep 0.1; done
+        cat $log >&2; return 1
+    }
+    said() { test "$(grep -c "$1" $log)" -ge $2; }
+    told() { kill -USR1 $daemon; grep -q "$1" $log; }
+    send() { for n in $(seq $2); do echo 1234567 > /dev/udp/$1/9999 || true; done; }
+"#;
+
+/// Runs a script with that pair in a namespace; none where there cannot be one.
+fn with_pair(config: &std::path::Path, script: &str) -> Option<()> {
+    let mut probe = Command::new("unshare");
+    probe.args(["-n", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "a1"]);
+    if !probe.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: a network namespace with interfaces takes privileges");
+        return None;
+    }
+    let log = config.with_extension("log");
+    let program = env!("CARGO_BIN_EXE_pmacctd");
+    let start = format!(
+        "log={}; {program} -f {} 2> $log & daemon=$!; trap 'kill $daemon 2> /dev/null || true' EXIT",
+        log.display(),
+        config.display()
+    );
+    in_namespace(&format!("{PAIR}\n{start}\n{script}"))
+}
+
+#[test]
+fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let map = folder.path().join("interfaces.map");
+    std::fs::write(&map, "ifname=lo ifindex=100 direction=in\n").expect("the folder can be written");
+    let map = map.display();
+    let lines = format!("pcap_interfaces_map: {map}\npcap_ifindex: map\npcap_filter: udp dst port 9999");
+    let config = printing_to(folder.path(), "dst_host, in_iface, out_iface", &lines);
+    // What is told of an interface comes at most a second after it was opened or has delivered.
+    let script = format!(
+        "wait_for said 'capturing on interface=lo index=100' 1
+         send 127.0.0.1 50
+         wait_for told ' records_aggregated=50 '
+         echo 'ifname=a0 ifindex=200 direction=out' >> {map}
+         kill -USR2 $daemon
+         wait_for told 'stats .a0, 200. '
+         send 10.9.0.2 70; send 127.0.0.1 20
+         wait_for told ' records_aggregated=140 '
+         echo 'ifname=a0 ifindex=200 direction=out' > {map}
+         kill -USR2 $daemon
+         wait_for said 'reloaded' 2
+         send 10.9.0.2 10
+         wait_for told ' records_aggregated=150 '
+         send 127.0.0.1 30; send 10.9.0.2 10
+         wait_for told ' records_aggregated=160 '
+         kill -INT $daemon; wait $daemon"
+    );
+    if with_pair(&config, &script).is_some() {
+        let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
+        let row = |host: &str, [input, out]: [u32; 2], packets: u64| {
+            let octets = packets * 36;
+            json!({"ip_dst": host, "iface_in": input, "iface_out": out, "packets": packets, "bytes": octets})
+        };
+        assert_rows(rows, [row("10.9.0.2", [0, 200], 90), row("127.0.0.1", [100, 0], 70)]);
+    }
+}
+
+#[test]
+fn a_daemon_whose_only_interface_is_lost_writes_what_it_has_and_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines = "pcap_interface: a0\npcap_filter: udp dst port 9999";
+    let config = printing_to(folder.path(), "dst_host", lines);
+    let script = "wait_for said 'capturing on interface=a0' 1
+         send 10.9.0.2 20
+         wait_for told ' records_aggregated=20 '
+         ip link delete a0
+         status=0; wait $daemon || status=$?
+         test $status = 1
+         grep -q 'no interface is left' $log";
+    if with_pair(&config, script).is_some() {
+        let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
+        assert_rows(rows, [json!({"ip_dst": "10.9.0.2", "packets": 20, "bytes": 20 * 36})]);
+    }
+}
+
 /// The programs whose configurations and units are in `etc`.
 const DAEMONS: [(&str, &str); 4] = [
     ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
@@ -399,4 +484,56 @@ fn units_are_as_systemd_wants_them() {
         let ours: Vec<&str> = told.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
         assert!(ours.is_empty(), "{}", ours.join("\n"));
     }
+}
+
+/// The daemon that a configuration of a document is for.
+fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
+    DAEMONS.iter().find(|(name, _)| config.contains(&format!("\n{name}_"))).map_or(document, |(name, _)| name)
+}
+
+#[test]
+fn the_examples_of_the_documents_are_good() {
+    let mut checked = 0;
+    for document in ["pmacctd", "sfacctd", "nfacctd"] {
+        let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
+        let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
+        // Command lines, those of the document and those that its files are for.
+        let mut lines: Vec<String> = Vec::new();
+        let mut files = vec![("trace.pcap".to_owned(), capture(ETHERNET, [(0, web(1, 2))]))];
+        for (_, block) in &blocks {
+            match block.strip_prefix("! ").and_then(|rest| rest.split_once('\n')) {
+                Some((name, _)) if name.ends_with(".conf") => {
+                    lines.push(format!("{} -f {name} --check", daemon_of(block, document)));
+                    lines.push(format!("{} -f dry-{name}", daemon_of(block, document)));
+                    files.push((format!("dry-{name}"), format!("{block}dry_run: config\n").into()));
+                    files.push((name.to_owned(), block.as_str().into()));
+                }
+                Some((name, _)) => {
+                    let config = match name {
+                        "interfaces.map" => "pcap_interfaces_map: interfaces.map\npcap_ifindex: map",
+                        "exporters.list" => "nfacctd_allow_file: exporters.list",
+                        "primitives.list" => "aggregate_primitives: primitives.list",
+                        _ => panic!("{document}: which key names {name}?"),
+                    };
+                    let config = format!("{config}\nplugins: print\naggregate: in_iface\n");
+                    lines.push(format!("{document} -f {name}.conf --check"));
+                    files.push((format!("{name}.conf"), config.into()));
+                    files.push((name.to_owned(), block.as_str().into()));
+                }
+                None => lines.extend(block.lines().map(|line| format!("{line} --check"))),
+            }
+        }
+        for line in lines {
+            let mut words = line.split(' ');
+            let name = words.next().unwrap();
+            // Rules of netfilter are not ours.
+            let Some((_, program)) = DAEMONS.iter().find(|(daemon, _)| *daemon == name) else { continue };
+            let setup = files.iter().fold(Setup::new(program), |setup, (name, octets)| setup.file(name, octets));
+            let finished = setup.arguments(words).run();
+            assert_eq!(finished.code(), Some(0), "{line}: {}", finished.log);
+            assert!(!finished.log.contains("WARN"), "{line}: {}", finished.log);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 20, "command lines and configurations of the documents");
 }

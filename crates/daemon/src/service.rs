@@ -105,6 +105,8 @@ struct Service {
     watched: Watched,
     settling: Watched,
     ended_workers: usize,
+    /// A worker, or another thread, could not go on.
+    failed: bool,
     /// Workers that work with what was read anew.
     adopted: usize,
     known: Vec<(std::net::IpAddr, netflow::template::Template)>,
@@ -179,6 +181,7 @@ impl Service {
             watched: watched(&settings),
             settling: Watched::new(),
             ended_workers: 0,
+            failed: false,
             adopted: 0,
             known: Vec::new(),
             reports: Vec::new(),
@@ -328,7 +331,6 @@ impl Service {
     fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
-        let mut failed = false;
         let mut report_due: Option<Instant> = None;
         while self.ended_workers < self.workers.len() {
             match self.events.wait() {
@@ -352,7 +354,7 @@ impl Service {
                 Event::Force => break,
                 Event::ThreadEnded { name, how: End::Panicked { .. } } => {
                     error!("thread {name} has failed; ending after what can be written is written");
-                    failed = true;
+                    self.failed = true;
                     break;
                 }
                 Event::ThreadEnded { name, how: End::Returned } => {
@@ -373,7 +375,7 @@ impl Service {
             self.notifier.watchdog();
         }
         let _ = report_due;
-        self.end(failed)
+        self.end()
     }
 
     /// How long plugins may take to write what is left.
@@ -407,8 +409,9 @@ impl Service {
             }
             Message::Adopted => self.adopted += 1,
             Message::Finished => info!("waiting for a signal"),
-            Message::Ended(templates) => {
+            Message::Ended { templates, failed } => {
                 self.ended_workers += 1;
+                self.failed |= failed;
                 self.known.extend(templates);
             }
         }
@@ -509,7 +512,7 @@ impl Service {
         })
     }
 
-    fn end(mut self, mut failed: bool) -> ExitCode {
+    fn end(mut self) -> ExitCode {
         self.notifier.stopping();
         self.stop.request();
         self.wake();
@@ -530,9 +533,9 @@ impl Service {
         let running = self.threads.join_all(PATIENCE.max(self.longest_write()));
         if !running.is_empty() {
             error!("did not end in time: {}", running.join(", "));
-            failed = true;
+            self.failed = true;
         }
-        failed |= self.threads.has_panicked();
+        self.failed |= self.threads.has_panicked();
         if let Some(file) = &mut self.templates {
             file.replace(std::mem::take(&mut self.known));
             file.write_if_due(u64::MAX);
@@ -550,7 +553,7 @@ impl Service {
                 );
             }
         }
-        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
 

@@ -71,8 +71,39 @@ fn all<'a>(datagram: &Datagram<'a>) -> Vec<Result<Sample<'a>, Malformed>> {
     datagram.samples().collect()
 }
 
+/// Flow samples as frames tell what they tell as samples.
+fn check_frames(datagram: &Datagram<'_>) {
+    let mut samples = datagram.samples();
+    loop {
+        let frame = samples.clone().next_flow_frame();
+        let Some(sample) = samples.next() else {
+            assert!(frame.is_none());
+            return;
+        };
+        let (Some(frame), Ok(Sample::Flow(sample))) = (frame, &sample) else {
+            assert!(datagram.header.version != 5 || !matches!(sample, Ok(Sample::Flow(_))));
+            continue;
+        };
+        let head = &sample.head;
+        assert_eq!((frame.format, frame.sampling_rate), (head.format, head.sampling_rate));
+        assert_eq!((frame.input, frame.output), (head.input_number(), head.output_number()));
+        let (mut frames, mut records) = (frame.records, sample.records());
+        while let Some((format, contents)) = frames.next_frame() {
+            match records.next().expect("as many records as frames") {
+                Ok(FlowRecord::RawHeader(header)) => assert_eq!(contents.raw_header(), Some(header)),
+                Ok(FlowRecord::Switch(switch)) => assert_eq!(contents.switch(), Some(switch)),
+                Ok(FlowRecord::Router(router)) => assert_eq!(contents.router(), Some(router)),
+                Ok(record) => assert_eq!(record.format(), format),
+                Err(_) => assert!(sflow::flow::is_known(format)),
+            }
+        }
+        assert_eq!(frames.is_at_end(), records.next().is_none());
+    }
+}
+
 fuzz_target!(|octets: &[u8]| {
     let Ok(datagram) = sflow::open(octets) else { return };
+    check_frames(&datagram);
     let header = datagram.header;
     let samples = all(&datagram);
     let mut items = samples.len();

@@ -77,8 +77,13 @@ pub(crate) enum Message {
     Adopted,
     /// It has read its file to the end and goes on waiting.
     Finished,
-    /// It ends; all templates that it knows.
-    Ended(Vec<(IpAddr, Template)>),
+    /// It ends.
+    Ended {
+        /// All templates that it knows.
+        templates: Vec<(IpAddr, Template)>,
+        /// There is nothing left that it could read, though nobody asked it to end.
+        failed: bool,
+    },
 }
 
 /// How input becomes rows, and the state that this takes.
@@ -130,6 +135,8 @@ pub(crate) struct Worker<P> {
     messages: Sender<Message>,
     stop: Stop,
     housekept: u64,
+    /// What it reads is lost for good.
+    failed: bool,
 }
 
 /// What a worker works with, whatever the protocol.
@@ -163,6 +170,7 @@ impl<P: Protocol> Worker<P> {
             messages,
             stop,
             housekept: 0,
+            failed: false,
         }
     }
 
@@ -302,6 +310,6 @@ impl<P: Protocol> Worker<P> {
         for share in self.shares {
             share.finish();
         }
-        let _ = self.messages.send(Message::Ended(templates));
+        let _ = self.messages.send(Message::Ended { templates, failed: self.failed });
     }
 }

@@ -110,6 +110,7 @@ impl Worker<Packets> {
                     self.frames(&frames);
                     if !live.is_alive() {
                         error!("{lost}; no interface is left");
+                        self.failed = true;
                         break;
                     }
                     warn!("{lost}; it is tried again");
