@@ -87,6 +87,79 @@ fn base64(octets: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// A registry that gives these answers, one after the other, and what it was asked: request lines, credentials, bodies.
+    fn registry(answers: Vec<(u16, &'static str)>) -> (String, Receiver<(String, String, String)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://user:word@{}/", listener.local_addr().unwrap());
+        let (asked, questions) = channel();
+        std::thread::spawn(move || {
+            for (status, answer) in answers {
+                let (stream, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(stream);
+                let (mut first, mut login, mut length) = (String::new(), String::new(), 0);
+                reader.read_line(&mut first).unwrap();
+                loop {
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    let lower = line.to_ascii_lowercase();
+                    if let Some(number) = lower.strip_prefix("content-length:") {
+                        length = number.trim().parse().unwrap();
+                    }
+                    if lower.starts_with("authorization:") {
+                        login = line.trim().to_owned();
+                    }
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    answer.len()
+                );
+                reader.get_mut().write_all(format!("{head}{answer}").as_bytes()).unwrap();
+                asked.send((first.trim().to_owned(), login, String::from_utf8(body).unwrap())).unwrap();
+            }
+        });
+        (url, questions)
+    }
+
+    #[test]
+    fn a_schema_is_registered_once() {
+        let (url, questions) = registry(vec![(200, r#"{"id": 7}"#), (200, r#"{"id": 8}"#)]);
+        let mut registry = Registry::new(&url, Duration::from_secs(10));
+        for _ in 0..3 {
+            assert_eq!(registry.id("flows", r#"{"type":"record"}"#), Ok(7));
+        }
+        assert_eq!(registry.id("others", r#"{"type":"record"}"#), Ok(8));
+        let (line, login, body) = questions.recv().unwrap();
+        assert_eq!(line, "POST /subjects/flows-value/versions HTTP/1.1");
+        assert!(login.ends_with("Basic dXNlcjp3b3Jk"), "{login}");
+        assert_eq!(body, r#"{"schema":"{\"type\":\"record\"}"}"#);
+        assert!(questions.recv().unwrap().0.contains("/others-value/"));
+    }
+
+    #[test]
+    fn a_registry_that_refuses_is_told_from_one_that_is_down() {
+        let refusal = r#"{"error_code": 409, "message": "Schema being registered is incompatible"}"#;
+        let (url, _questions) = registry(vec![(409, refusal), (503, "later"), (200, "{}")]);
+        let mut registry = Registry::new(&url, Duration::from_secs(10));
+        match registry.id("flows", "{}") {
+            Err(Fault::Configuration { key: "kafka_avro_schema_registry", what }) => {
+                assert!(what.contains("flows-value") && what.contains("incompatible"), "{what}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(registry.id("flows", "{}"), Err(Fault::Down(what)) if what.contains("503")));
+        assert!(matches!(registry.id("flows", "{}"), Err(Fault::Configuration { .. })));
+        // Nobody listens any more.
+        assert!(matches!(registry.id("flows", "{}"), Err(Fault::Down(_))));
+    }
 
     #[test]
     fn credentials_leave_the_url() {
