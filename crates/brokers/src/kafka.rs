@@ -344,4 +344,48 @@ mod tests {
         assert!(options("global, x").unwrap_err().contains("line 1"));
         assert!(options("x, y, z").is_err());
     }
+
+    fn parcel(number: u64, count: u32) -> Parcel {
+        let mut builder = delivery::messages::Builder::new("application/json", None);
+        for _ in 0..count {
+            let topic = builder.topic("flows").unwrap();
+            let message = delivery::messages::Message { topic, key: None, payload: b"{}", sum: Sum::one(1, 1) };
+            builder.push(message);
+        }
+        let (items, sum) = (builder.count(), builder.sum());
+        let id = delivery::ParcelId { run: 1, number };
+        Parcel { id, purge: 1, items, sum, body: builder.take() }
+    }
+
+    #[test]
+    fn a_broker_that_goes_away_is_down_and_gets_the_rest_when_it_is_back() {
+        let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+        cluster.create_topic("flows", 1, 1).unwrap();
+        let settings = settings::Kafka {
+            brokers: cluster.bootstrap_servers(),
+            partition: None,
+            config_file: None,
+            registry: None,
+            timeout: Duration::from_secs(2),
+        };
+        let mut kafka = Kafka::new(settings, Some("flows".to_owned()));
+        kafka.open().unwrap();
+        let (first, second) = (parcel(1, 1000), parcel(2, 1000));
+        let mut receipt = Receipt::new(1000);
+        kafka.deliver(&first, &mut receipt).unwrap();
+        assert!((0..1000).all(|item| receipt.has(item)));
+
+        cluster.broker_down(1).unwrap();
+        let mut receipt = Receipt::new(1000);
+        let fault = kafka.deliver(&second, &mut receipt).unwrap_err();
+        assert!(matches!(fault, Fault::Down(_)), "{fault:?}");
+        assert!(!receipt.has(0));
+        cluster.broker_up(1).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(fault) = kafka.open().and_then(|()| kafka.deliver(&second, &mut receipt)) {
+            assert!(matches!(fault, Fault::Down(_)) && Instant::now() < deadline, "{fault:?}");
+        }
+        assert!((0..1000).all(|item| receipt.has(item)));
+        assert_eq!(receipt.refused(), None);
+    }
 }
