@@ -133,7 +133,7 @@ impl Courier {
         loop {
             match self.next() {
                 Next::Deliver(parcel) => self.deliver(&parcel),
-                Next::Gone(lost) => self.note(Note::Lost { lost, what: "its file is damaged".to_owned() }),
+                Next::Gone(lost) => self.note(Note::Lost { lost, what: "its file cannot be read".to_owned() }),
                 Next::Idle => self.backend.idle(),
                 Next::End => break,
             }
@@ -231,3 +231,6 @@ impl Courier {
         let _ = self.notes.send(note);
     }
 }
+
+#[cfg(test)]
+mod tests;

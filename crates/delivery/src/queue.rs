@@ -136,9 +136,7 @@ impl Queue {
         let first = self.waiting.front()?.clone();
         let parcel = match &first {
             Waiting::Here(parcel) => Some(Arc::clone(parcel)),
-            Waiting::OnDisk(stored) => {
-                self.spool.as_ref().and_then(|spool| spool.get(stored.id).ok().flatten()).map(Arc::new)
-            }
+            Waiting::OnDisk(stored) => self.read(stored.id).map(Arc::new),
         };
         match parcel {
             Some(parcel) => {
@@ -175,6 +173,17 @@ impl Queue {
         (lost, stays)
     }
 
+    fn read(&self, id: ParcelId) -> Option<Parcel> {
+        let parcel = self.spool.as_ref()?.get(id);
+        parcel
+            .inspect_err(|error| {
+                // Its file stays: what the next start can read of it is delivered then.
+                tracing::error!(parcel = %id, "cannot read a parcel from the spool: {error}");
+            })
+            .ok()
+            .flatten()
+    }
+
     fn forget(&self, waiting: &Waiting) {
         if let (Waiting::OnDisk(stored), Some(spool)) = (waiting, &self.spool)
             && let Err(error) = spool.remove(stored.id)
@@ -188,6 +197,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::path::Path;
 
     fn parcel(number: u64, size: usize) -> Parcel {
         let id = ParcelId { run: 1, number };
@@ -248,5 +259,103 @@ mod tests {
         std::fs::write(folder.path().join(format!("{:020}-{:010}.parcel", 1, 3)), b"x").unwrap();
         assert_eq!(queue.take().unwrap().unwrap_err().why, Loss::Damaged);
         assert_eq!(queue.take().unwrap().unwrap().id.number, 4);
+    }
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(usize),
+        Take,
+        Done,
+        /// The daemon ends, and starts again.
+        Again,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0_usize..300).prop_map(Step::Put),
+            2 => Just(Step::Take),
+            2 => Just(Step::Done),
+            1 => Just(Step::Again),
+        ];
+        proptest::collection::vec(step, 0..40)
+    }
+
+    const BOUND: u64 = 1000;
+
+    fn on_disk(folder: &Path) -> Queue {
+        let (spool, found) = Spool::open(folder).unwrap();
+        Queue::on_disk(spool, found.parcels, BOUND)
+    }
+
+    /// Takes the steps with a queue and with a list of numbers and sizes, and compares what both say.
+    fn compare(steps: &[Step], folder: Option<&Path>) {
+        let open = || folder.map_or_else(|| Queue::in_memory(BOUND), on_disk);
+        let mut queue = open();
+        let mut model: VecDeque<(u64, u64)> = VecDeque::new();
+        let (mut taken, mut number) = (false, 0);
+        for step in steps {
+            match step {
+                Step::Put(size) => {
+                    number += 1;
+                    let put = queue.put(parcel(number, *size));
+                    assert!(put.disk.is_none());
+                    model.push_back((number, (*size + if folder.is_some() { 76 } else { 0 }) as u64));
+                    let mut lost = Vec::new();
+                    while model.iter().map(|(_, size)| size).sum::<u64>() > BOUND {
+                        lost.extend(model.remove(usize::from(taken)).map(|(number, _)| number));
+                    }
+                    assert_eq!(numbers(&put.lost), lost);
+                }
+                Step::Take => {
+                    let first = queue.take().map(|parcel| parcel.unwrap().id.number);
+                    assert_eq!(first, model.front().map(|(number, _)| *number));
+                    taken = first.is_some();
+                }
+                Step::Done if taken => {
+                    queue.done();
+                    model.pop_front();
+                    taken = false;
+                }
+                Step::Done => {}
+                Step::Again => {
+                    let (lost, stays) = queue.end();
+                    let waiting: Vec<u64> = model.iter().map(|(number, _)| *number).collect();
+                    let packets = waiting.iter().sum::<u64>();
+                    match folder {
+                        Some(_) => assert_eq!((lost.len(), stays.packets), (0, packets)),
+                        None => assert_eq!((numbers(&lost), stays.packets), (waiting, 0)),
+                    }
+                    if folder.is_none() {
+                        model.clear();
+                    }
+                    drop(queue);
+                    queue = open();
+                    taken = false;
+                }
+            }
+            let octets = model.iter().map(|(_, size)| size).sum();
+            assert_eq!((queue.len(), queue.is_empty(), queue.octets()), (model.len(), model.is_empty(), octets));
+            assert!(octets <= BOUND);
+            if let Some(folder) = folder {
+                let files = std::fs::read_dir(folder).unwrap();
+                // Beside the parcels there is the lock.
+                assert_eq!(files.count() - 1, model.len());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_queue_in_memory_is_a_bounded_list(steps in steps()) {
+            compare(&steps, None);
+        }
+    }
+
+    proptest! {
+        // Each parcel is synchronised to the disk.
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn a_queue_on_disk_is_one_that_outlives_the_daemon(steps in steps()) {
+            compare(&steps, Some(tempfile::tempdir().unwrap().path()));
+        }
     }
 }

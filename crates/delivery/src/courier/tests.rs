@@ -1,0 +1,344 @@
+//! A courier with a store that does as it is told.
+
+use super::*;
+use crate::spool::Spool;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::thread::{JoinHandle, spawn};
+
+/// Longest that a test waits for what takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Time enough at the end for anything that works at all.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What the store does with one attempt; without a plan it takes everything.
+enum Plan {
+    /// Cannot be reached.
+    Down,
+    /// Takes so many items and is gone.
+    Cut(usize),
+    /// Refuses the items with these numbers and takes the others.
+    Refuse(&'static [u32]),
+    /// Takes so many items, and says that the parcel is not for it.
+    NotThis(usize),
+    /// Says no to what the configuration decides.
+    Configuration,
+}
+
+/// What the store saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Saw {
+    /// Items of a parcel, in one attempt.
+    Items(u64, Vec<u32>),
+    Idle,
+    Close,
+}
+
+/// A store that does what was planned for it, and tells what it sees.
+struct Fake {
+    plans: VecDeque<Plan>,
+    /// When the plans are used up: down for ever.
+    dead: bool,
+    saw: Sender<Saw>,
+    /// Each delivery waits for a word from here.
+    gate: Option<Receiver<()>>,
+}
+
+impl Backend for Fake {
+    fn open(&mut self) -> Result<(), Fault> {
+        match self.plans.front() {
+            None if self.dead => Err(Fault::Down("refused".to_owned())),
+            Some(Plan::Down) => {
+                self.plans.pop_front();
+                Err(Fault::Down("refused".to_owned()))
+            }
+            Some(Plan::Configuration) => {
+                self.plans.pop_front();
+                Err(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        let plan = self.plans.pop_front();
+        let items: Vec<u32> = (0..parcel.items).filter(|item| !receipt.has(*item)).collect();
+        let (take, result) = match plan {
+            Some(Plan::Cut(take)) => (take, Err(Fault::Down("gone".to_owned()))),
+            Some(Plan::NotThis(take)) => (take, Err(Fault::Parcel("not for this store".to_owned()))),
+            _ => (items.len(), Ok(())),
+        };
+        for item in &items[..take] {
+            match plan {
+                Some(Plan::Refuse(refused)) if refused.contains(item) => {
+                    receipt.refuse(*item, Sum::one(1, 100), || format!("item {item} is too long"));
+                }
+                _ => receipt.confirm(*item),
+            }
+        }
+        self.saw.send(Saw::Items(parcel.id.number, items[..take].to_vec())).unwrap();
+        if let Some(gate) = &self.gate {
+            gate.recv_timeout(PATIENCE).unwrap();
+        }
+        result
+    }
+
+    fn idle(&mut self) {
+        let _ = self.saw.send(Saw::Idle);
+    }
+
+    fn close(&mut self) {
+        let _ = self.saw.send(Saw::Close);
+    }
+}
+
+/// A courier that runs, and all ends of it.
+struct Running {
+    desk: Desk,
+    notes: Receiver<Note>,
+    saw: Receiver<Saw>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    fn new(queue: Queue, plans: impl IntoIterator<Item = Plan>) -> Self {
+        Self::with(queue, plans, |_| {})
+    }
+
+    fn with(queue: Queue, plans: impl IntoIterator<Item = Plan>, change: impl FnOnce(&mut Fake)) -> Self {
+        let (sender, saw) = crossbeam_channel::unbounded();
+        let mut fake = Fake { plans: plans.into_iter().collect(), dead: false, saw: sender, gate: None };
+        change(&mut fake);
+        let (desk, courier, notes) = new(Box::new(fake), queue);
+        Self { desk, notes, saw, thread: spawn(|| courier.run()) }
+    }
+
+    fn note(&self) -> Note {
+        self.notes.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Ends the courier so long from now, and returns all notes that are left, and what the store saw but for idle
+    /// times.
+    fn end(self, limit: Duration) -> (Vec<Note>, Vec<Saw>) {
+        self.desk.end(Instant::now() + limit);
+        self.thread.join().unwrap();
+        (self.notes.iter().collect(), self.saw.iter().filter(|saw| *saw != Saw::Idle).collect())
+    }
+}
+
+fn memory() -> Queue {
+    Queue::in_memory(1 << 20)
+}
+
+fn disk(folder: &Path) -> Queue {
+    let (spool, found) = Spool::open(folder).unwrap();
+    Queue::on_disk(spool, found.parcels, 1 << 20)
+}
+
+/// A parcel of so many items of one packet and 100 octets each.
+fn parcel(number: u64, items: u32) -> Parcel {
+    let id = ParcelId { run: 1, number };
+    Parcel { id, purge: 7, items, sum: sum(items), body: vec![0; 100] }
+}
+
+fn sum(items: u32) -> Sum {
+    let items = u64::from(items);
+    Sum { aggregates: items, packets: items, octets: 100 * items }
+}
+
+fn delivered(number: u64, items: u32) -> Note {
+    Note::Delivered { id: ParcelId { run: 1, number }, purge: 7, sum: sum(items), refused: None }
+}
+
+fn lost(number: u64, items: u32, why: Loss, what: &str) -> Note {
+    let lost = Lost { id: ParcelId { run: 1, number }, purge: 7, sum: sum(items), why };
+    Note::Lost { lost, what: what.to_owned() }
+}
+
+fn ended(items: u32) -> Note {
+    Note::Ended { stays: sum(items) }
+}
+
+/// What became of parcels, without what happened on the way.
+fn outcomes(mut notes: Vec<Note>) -> Vec<Note> {
+    notes.retain(|note| !matches!(note, Note::Trouble(..) | Note::Recovered(_)));
+    notes
+}
+
+/// The fault, if the note is of one.
+fn trouble(note: Note) -> Option<Fault> {
+    match note {
+        Note::Trouble(fault, _) => Some(fault),
+        _ => None,
+    }
+}
+
+#[test]
+fn parcels_arrive_in_the_order_of_making_and_the_store_is_closed() {
+    let running = Running::new(memory(), []);
+    for number in 1..=20 {
+        running.desk.put(parcel(number, 2));
+    }
+    let (notes, saw) = running.end(LONG);
+    assert_eq!(notes, (1..=20).map(|number| delivered(number, 2)).chain([ended(0)]).collect::<Vec<_>>());
+    let items = (1..=20).map(|number| Saw::Items(number, vec![0, 1]));
+    assert_eq!(saw, items.chain([Saw::Close]).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_confirmed_is_not_sent_again() {
+    let running = Running::new(memory(), [Plan::Cut(2), Plan::Cut(1)]);
+    running.desk.put(parcel(1, 5));
+    let (notes, saw) = running.end(LONG);
+    let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(1, vec![3, 4]), Saw::Close];
+    assert_eq!(saw, seen);
+    let [first, second, Note::Recovered(after), last @ ..] = &notes[..] else { panic!("{notes:?}") };
+    for note in [first, second] {
+        assert_eq!(trouble(note.clone()), Some(Fault::Down("gone".to_owned())));
+    }
+    assert!(*after < PATIENCE);
+    assert_eq!(last, [delivered(1, 5), ended(0)]);
+}
+
+#[test]
+fn the_next_parcel_does_not_get_the_receipt_of_the_last() {
+    let running = Running::new(memory(), [Plan::Cut(2), Plan::NotThis(1)]);
+    running.desk.put(parcel(1, 3));
+    running.desk.put(parcel(2, 3));
+    let (notes, saw) = running.end(LONG);
+    let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(2, vec![0, 1, 2]), Saw::Close];
+    assert_eq!(saw, seen);
+    // A parcel is lost as a whole: the sums of its items are known to its backend alone.
+    let gone = lost(1, 3, Loss::Refused, "not for this store");
+    assert_eq!(outcomes(notes), [gone, delivered(2, 3), ended(0)]);
+}
+
+#[test]
+fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
+    struct Twice;
+    impl Backend for Twice {
+        fn open(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+        fn deliver(&mut self, _: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+            if !receipt.has(0) {
+                receipt.refuse(0, Sum::one(1, 100), || "first".to_owned());
+                return Err(Fault::Down("gone".to_owned()));
+            }
+            receipt.refuse(0, Sum::one(1, 100), || "again".to_owned());
+            receipt.refuse(2, Sum::one(1, 100), || "second".to_owned());
+            receipt.confirm_all();
+            Ok(())
+        }
+    }
+    let (desk, courier, notes) = new(Box::new(Twice), memory());
+    desk.put(parcel(1, 3));
+    desk.end(Instant::now() + LONG);
+    courier.run();
+    let refused = notes.iter().find_map(|note| match note {
+        Note::Delivered { refused, sum, .. } => Some((sum, refused)),
+        _ => None,
+    });
+    assert_eq!(refused, Some((sum(3), Some((sum(2), "first".to_owned())))));
+
+    let running = Running::new(memory(), [Plan::Refuse(&[1])]);
+    running.desk.put(parcel(1, 3));
+    let (notes, _) = running.end(LONG);
+    let refused = Some((sum(1), "item 1 is too long".to_owned()));
+    assert_eq!(notes[0], Note::Delivered { id: ParcelId { run: 1, number: 1 }, purge: 7, sum: sum(3), refused });
+}
+
+#[test]
+fn a_store_that_says_no_later_is_tried_again() {
+    let running = Running::new(memory(), [Plan::Configuration, Plan::Down]);
+    running.desk.put(parcel(1, 1));
+    let fault = trouble(running.note());
+    assert_eq!(fault, Some(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
+    let (notes, saw) = running.end(LONG);
+    assert!(matches!(&notes[..], [Note::Trouble(..), Note::Recovered(_), Note::Delivered { .. }, _]), "{notes:?}");
+    assert_eq!(saw, [Saw::Items(1, vec![0]), Saw::Close]);
+}
+
+#[test]
+fn the_end_waits_for_a_store_that_is_down_until_its_deadline() {
+    let running = Running::with(memory(), [], |fake| fake.dead = true);
+    for number in 1..=3 {
+        running.desk.put(parcel(number, 1));
+    }
+    // The wait after the first failure is about a second; the deadline comes before that.
+    assert!(trouble(running.note()).is_some());
+    assert_eq!(running.desk.waiting(), (3, 300));
+    let (notes, saw) = running.end(Duration::from_millis(50));
+    let gone = (1..=3).map(|number| lost(number, 1, Loss::End, ""));
+    assert_eq!(outcomes(notes), gone.chain([ended(0)]).collect::<Vec<_>>());
+    assert_eq!(saw, [Saw::Close]);
+}
+
+#[test]
+fn a_store_that_comes_back_before_the_deadline_gets_what_waits() {
+    let running = Running::new(memory(), [Plan::Down, Plan::Down]);
+    running.desk.put(parcel(1, 1));
+    assert!(trouble(running.note()).is_some());
+    running.desk.put(parcel(2, 1));
+    let (notes, _) = running.end(LONG);
+    assert_eq!(outcomes(notes), [delivered(1, 1), delivered(2, 1), ended(0)]);
+}
+
+#[test]
+fn what_stays_on_disk_is_delivered_at_the_next_start_before_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::with(disk(folder.path()), [Plan::Cut(1)], |fake| fake.dead = true);
+    running.desk.put(parcel(1, 2));
+    running.desk.put(parcel(2, 3));
+    assert!(trouble(running.note()).is_some());
+    let (notes, _) = running.end(Duration::ZERO);
+    assert_eq!(outcomes(notes), [ended(5)]);
+
+    let running = Running::new(disk(folder.path()), []);
+    running.desk.put(parcel(3, 1));
+    let (notes, saw) = running.end(LONG);
+    assert_eq!(notes, [delivered(1, 2), delivered(2, 3), delivered(3, 1), ended(0)]);
+    // The receipt of a parcel does not outlive the daemon: what a store got before comes again, under the same id.
+    assert_eq!(saw[0], Saw::Items(1, vec![0, 1]));
+    assert_eq!(disk(folder.path()).len(), 0);
+}
+
+#[test]
+fn a_damaged_file_costs_its_parcel_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut queue = disk(folder.path());
+    for number in 1..=3 {
+        queue.put(parcel(number, 1));
+    }
+    std::fs::write(folder.path().join(format!("{:020}-{:010}.parcel", 1, 2)), b"PMSP").unwrap();
+    let (notes, _) = Running::new(queue, []).end(LONG);
+    let damaged = lost(2, 1, Loss::Damaged, "its file cannot be read");
+    assert_eq!(notes, [delivered(1, 1), damaged, delivered(3, 1), ended(0)]);
+}
+
+#[test]
+fn at_the_bound_the_parcel_on_its_way_stays() {
+    let (open, gate) = crossbeam_channel::bounded(10);
+    let running = Running::with(Queue::in_memory(250), [], |fake| fake.gate = Some(gate));
+    running.desk.put(parcel(1, 1));
+    let items = Saw::Items(1, vec![0]);
+    while running.saw.recv_timeout(PATIENCE).unwrap() != items {}
+    assert!(running.desk.put(parcel(2, 1)).lost.is_empty());
+    let given_up = running.desk.put(parcel(3, 1)).lost;
+    assert_eq!(given_up.iter().map(|lost| (lost.id.number, lost.why)).collect::<Vec<_>>(), [(2, Loss::Bound)]);
+    for _ in 0..2 {
+        open.send(()).unwrap();
+    }
+    let (notes, _) = running.end(LONG);
+    assert_eq!(notes, [delivered(1, 1), delivered(3, 1), ended(0)]);
+}
+
+#[test]
+fn an_idle_store_is_looked_after() {
+    let running = Running::new(memory(), []);
+    assert_eq!(running.saw.recv_timeout(PATIENCE), Ok(Saw::Idle));
+    running.desk.put(parcel(1, 1));
+    assert_eq!(running.note(), delivered(1, 1));
+    let (notes, saw) = running.end(LONG);
+    assert_eq!((notes, saw), (vec![ended(0)], vec![Saw::Items(1, vec![0]), Saw::Close]));
+}
