@@ -20,6 +20,8 @@ pub use rabbitmq::RabbitMq;
 
 use crate::conditions::within;
 use crate::sockets;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -192,7 +194,15 @@ fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
 
 /// Ends a group of processes and removes its folder when the tests have ended: what tests share is never dropped.
 const WATCH: &str = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; \
-                     kill -KILL -- \"-$2\" 2>/dev/null; sleep 1; rm -rf -- \"$3\"";
+                     kill -s KILL -- \"-$2\" 2>/dev/null; sleep 1; rm -rf -- \"$3\"";
+
+/// Starts what ends that group of processes, and removes that folder, when that process is gone.
+fn watch(tests: u32, group: u32, folder: &Path) -> Child {
+    let mut watch = Command::new("sh");
+    watch.args(["-c", WATCH, "sh", &tests.to_string(), &group.to_string()]).arg(folder);
+    watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    watch.spawn().unwrap_or_else(|error| panic!("sh: {error}"))
+}
 
 /// A process and those that it starts, ended together.
 #[derive(Debug)]
@@ -210,11 +220,7 @@ impl Group {
         let file = |file: std::io::Result<File>| file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         command.stdout(file(out)).stderr(file(err)).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let (tests, server) = (std::process::id().to_string(), child.id().to_string());
-        let mut watch = Command::new("sh");
-        watch.args(["-c", WATCH, "sh", &tests, &server]).arg(log.parent().unwrap_or(Path::new("")));
-        watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        let watch = watch.spawn().unwrap_or_else(|error| panic!("sh: {error}"));
+        let watch = watch(std::process::id(), child.id(), log.parent().unwrap_or(Path::new("")));
         let mut group = Self { child, watch, log };
         let answers = within(START, || {
             if let Ok(Some(status)) = group.child.try_wait() {
@@ -233,8 +239,9 @@ impl Group {
 
     /// Ends all of it at once.
     fn kill(&mut self) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _ = self.child.wait();
         let _ = self.watch.kill();
         let _ = self.watch.wait();
@@ -244,5 +251,36 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditions::eventually;
+
+    #[test]
+    fn servers_end_with_the_tests_that_started_them() {
+        let sleep = || Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let (mut tests, mut server) = (sleep(), sleep());
+        let folder = folder();
+        std::fs::write(folder.path().join("data"), "data").unwrap();
+        let mut watch = watch(tests.id(), server.id(), folder.path());
+        assert!(server.try_wait().unwrap().is_none());
+        tests.kill().unwrap();
+        tests.wait().unwrap();
+        eventually("the end of the server", || server.try_wait().unwrap());
+        assert!(watch.wait().unwrap().success());
+        assert!(!folder.path().exists());
+    }
+
+    #[test]
+    fn addresses_are_read_with_what_they_leave_out() {
+        let whole = Address::parse("postgresql://me:p@ss@db.example:1234/acct", 5432);
+        let Address { host, port, user, password, database } = &whole;
+        assert_eq!((host.as_str(), *port, user.as_str()), ("db.example", 1234, "me"));
+        assert_eq!((password.as_str(), database.as_str()), ("p@ss", "acct"));
+        let short = Address::parse("127.0.0.1", 9092);
+        assert_eq!((short.host.as_str(), short.port, short.user.as_str()), ("127.0.0.1", 9092, ""));
     }
 }
