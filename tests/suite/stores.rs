@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
-use testkit::servers::{self, Address, MariaDb, Postgres, RabbitMq, missing};
+use testkit::servers::{self, Address, Kafka, MariaDb, Postgres, RabbitMq, missing};
 use testkit::{Process, Setup, eventually};
 
 /// Packets and bytes by source address and port.
@@ -426,6 +426,40 @@ fn nothing_is_lost_when_rabbitmq_dies() {
 }
 
 #[test]
+fn nothing_is_lost_when_kafka_dies() {
+    let Some(mut server) = Kafka::start() else { return missing("PMACCT_TEST_KAFKA") };
+    let address = server.address();
+    server.create_topic("acct");
+    let Address { host, port, .. } = &address;
+    let lines = format!(
+        "kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: acct\nplugin_write_timeout: 60"
+    );
+    let process = start(&collector("kafka", &lines));
+    let mut messages = Vec::new();
+    send(&process, ROUNDS, |number| match number {
+        2 => {
+            eventually("what was sent to be written", || {
+                let statistics = process.statistics();
+                let [handed, written] =
+                    ["handed", "written"].map(|what| statistics.value_of("s", &format!("aggregates_{what}")));
+                (handed == written).then_some(())
+            });
+            // This broker keeps messages in memory: what it has confirmed is read before it goes.
+            messages = kafka_messages(&address, "acct");
+            server.kill();
+        }
+        4 => {
+            server.restart();
+            server.create_topic("acct");
+        }
+        _ => {}
+    });
+    let finished = process.stop();
+    messages.extend(kafka_messages(&address, "acct"));
+    assert_eq!(added(json_of(&messages)), expected(ROUNDS), "{}", finished.log);
+}
+
+#[test]
 fn what_waits_on_disk_survives_the_daemon() {
     let Some(mut server) = Postgres::start() else { return missing("PMACCT_TEST_PGSQL") };
     let address = server.address();
@@ -501,6 +535,12 @@ fn what_a_server_says_no_to_is_named_at_the_start() {
         collector("kafka", "kafka_config_file: {dir}/kafka.conf").file("kafka.conf", "global, nonsense, 1\n");
     let log = refused(&setup);
     assert!(log.contains("kafka_config_file[s]: nonsense=1: "), "{log}");
+    if let Some(server) = servers::kafka() {
+        let Address { host, port, .. } = &server.address;
+        let lines = format!("kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: nowhere");
+        let log = refused(&collector("kafka", &lines));
+        assert!(log.contains("kafka_topic[s]: 'nowhere': "), "{log}");
+    }
     if let Some(server) = servers::rabbitmq() {
         let Address { host, port, .. } = &server.address;
         let lines = format!("amqp_host: {host}\namqp_port: {port}");
