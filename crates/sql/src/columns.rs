@@ -227,24 +227,21 @@ const BGP: &[&str] = &[
     "bytes",
 ];
 
-/// Columns that only tables for BGP have.
-const BGP_ONLY: &[&str] = &[
+/// Columns that make a table one for BGP when `sql_table_type` does not say what it is. Tables have always been chosen by
+/// these alone: large communities or those of the source, for example, are columns that any shape may have besides.
+const MAKES_BGP: &[&str] = &[
+    "comms",
+    "ecomms",
+    "as_path",
+    "local_pref",
+    "local_pref_src",
+    "med",
+    "med_src",
+    "mpls_vpn_rd",
     "peer_as_src",
     "peer_as_dst",
     "peer_ip_src",
     "peer_ip_dst",
-    "comms",
-    "ecomms",
-    "lcomms",
-    "as_path",
-    "local_pref",
-    "med",
-    "comms_src",
-    "ecomms_src",
-    "lcomms_src",
-    "as_path_src",
-    "local_pref_src",
-    "med_src",
 ];
 
 /// A shape of tables.
@@ -261,13 +258,13 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape that settings ask for. `columns` are those that are aggregated: some are of BGP only.
+    /// The shape that settings ask for. `columns` are those that are aggregated: some are for BGP.
     pub fn of(settings: &Settings, columns: &[&str]) -> Self {
-        let bgp_only = columns.iter().any(|name| BGP_ONLY.contains(name));
+        let makes_bgp = columns.iter().any(|name| MAKES_BGP.contains(name));
         Self {
             dialect: settings.dialect,
             version: settings.version,
-            bgp: settings.table_type == TableType::Bgp || bgp_only,
+            bgp: settings.table_type == TableType::Bgp || makes_bgp,
             unified: settings.unified,
         }
     }
@@ -297,7 +294,7 @@ impl Shape {
     pub fn name(&self, spec: &Spec) -> &'static str {
         let old_ports = self.version < 8 && self.dialect != Dialect::PgSql;
         match spec.name {
-            "tag" if self.bgp || self.version < 9 => "agent_id",
+            "tag" if self.version < 9 => "agent_id",
             "port_src" if old_ports => "src_port",
             "port_dst" if old_ports => "dst_port",
             name => name,
@@ -314,18 +311,24 @@ impl Shape {
         if self.bgp {
             return match self.version {
                 1 => "acct_bgp".into(),
-                version => format!("acct_bgp_v{version}").into(),
+                // Installations that name a later version without a table have it under this name.
+                _ => "acct".into(),
             };
         }
         let family = match self.dialect {
-            Dialect::PgSql if self.version < 6 && ases => "acct_as",
             Dialect::PgSql if self.version < 6 && self.unified => "acct_uni",
+            Dialect::PgSql if self.version < 6 && ases => "acct_as",
             _ => "acct",
         };
         match self.version {
             1 => family.into(),
             version => format!("{family}_v{version}").into(),
         }
+    }
+
+    /// True where columns of addresses are columns of numbers if AS numbers are written into them.
+    pub fn ases_are_numbers(&self) -> bool {
+        self.ases_in_addresses() && self.has_address_type()
     }
 
     /// True where addresses are of a type of their own, which takes no empty text.
@@ -351,7 +354,11 @@ mod tests {
         assert_eq!(shape(Dialect::MySql, 1).table(false), "acct");
         assert_eq!(shape(Dialect::MySql, 9).table(false), "acct_v9");
         assert_eq!(shape(Dialect::PgSql, 5).table(true), "acct_as_v5");
-        assert_eq!(Shape { unified: true, ..shape(Dialect::PgSql, 5) }.table(false), "acct_uni_v5");
+        let unified = Shape { unified: true, ..shape(Dialect::PgSql, 5) };
+        assert_eq!((unified.table(false), unified.table(true)), ("acct_uni_v5".into(), "acct_uni_v5".into()));
+        let bgp = |version| Shape { bgp: true, ..shape(Dialect::MySql, version) };
+        assert_eq!((bgp(1).table(false), bgp(9).table(false)), ("acct_bgp".into(), "acct".into()));
+        assert_eq!((bgp(1).name(named("tag").unwrap()), bgp(9).name(named("tag").unwrap())), ("agent_id", "tag"));
     }
 
     #[test]

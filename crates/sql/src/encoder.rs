@@ -114,6 +114,7 @@ impl Encoder {
             && !settings.optimize
             && names.iter().any(|name| matches!(*name, "as_src" | "as_dst"))
             && !names.iter().any(|name| matches!(*name, "ip_src" | "ip_dst"));
+        let ases_are_numbers = ases && shape.ases_are_numbers();
         let default = shape.table(ases);
         let bind = |template: &Template| {
             template.bind(schema, settings.style.zone.clone(), settings.refresh, settings.history)
@@ -129,7 +130,8 @@ impl Encoder {
                 since_epoch: settings.since_epoch,
                 whole_seconds: settings.style.whole_seconds,
                 num_protos: settings.style.num_protos,
-                no_address: match shape.has_address_type() {
+                // Columns of the type inet take no empty text, and no octets can be made from one.
+                no_address: match shape.has_address_type() || settings.num_hosts {
                     true => Value::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
                     false => Value::Text(""),
                 },
@@ -138,12 +140,13 @@ impl Encoder {
             text: Vec::new(),
             written: Vec::new(),
         };
-        encoder.compile(settings, &shape, schema);
+        encoder.compile(settings, &shape, schema, ases_are_numbers);
         encoder
     }
 
     /// Takes over the columns in the order of statements: those that are aggregated, the user's own, then stand-ins.
-    fn compile(&mut self, settings: &Settings, shape: &Shape, schema: &Schema) {
+    /// `ases_are_numbers`: what stands in for addresses is a number, too.
+    fn compile(&mut self, settings: &Settings, shape: &Shape, schema: &Schema, ases_are_numbers: bool) {
         let moved = |name: &'static str| match name {
             "as_src" if shape.ases_in_addresses() && !settings.optimize => "ip_src",
             "as_dst" if shape.ases_in_addresses() && !settings.optimize => "ip_dst",
@@ -151,7 +154,9 @@ impl Encoder {
         };
         let mut there: Vec<&str> = Vec::new();
         let is_counter = |spec: &Spec| matches!(spec.ty, Type::Packets | Type::Bytes);
-        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec)) {
+        // Where times are whole seconds, tables have no columns for what is left of them.
+        let is_left_out = |spec: &Spec| spec.ty == Type::Residual && settings.style.whole_seconds;
+        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec) && !is_left_out(spec)) {
             let Some(column) = schema.columns.iter().find(|column| column.json == spec.json) else { continue };
             let combine = match column.at {
                 At::Value(at) => schema.values.get(at).map(|value| value.combine),
@@ -181,7 +186,10 @@ impl Encoder {
         if !settings.optimize {
             for spec in shape.columns().filter(|spec| !is_counter(spec) && !there.contains(&spec.name)) {
                 let role = if spec.ty == Type::Flags { Role::Or } else { Role::Key };
-                let origin = Origin::StandIn(stand_in(spec));
+                let origin = Origin::StandIn(match spec.ty {
+                    Type::Address if ases_are_numbers => StandIn::Zero,
+                    _ => stand_in(spec),
+                });
                 self.push(shape.name(spec).into(), role, form(spec.ty, settings), origin);
             }
         }
