@@ -3,9 +3,9 @@
 use crate::settings::{Amqp, Kafka};
 use crate::{amqp, kafka};
 use config::keys::amqp::{
-    AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_PERSISTENT_MSG, AMQP_VHOST,
-    DAEMON_AMQP_EXCHANGE, DAEMON_AMQP_HOST, DAEMON_AMQP_PASSWD, DAEMON_AMQP_PORT, DAEMON_AMQP_ROUTING_KEY,
-    DAEMON_AMQP_USER,
+    AMQP_CONN_CA_FILE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_PERSISTENT_MSG,
+    AMQP_VHOST, DAEMON_AMQP_EXCHANGE, DAEMON_AMQP_HOST, DAEMON_AMQP_PASSWD, DAEMON_AMQP_PORT,
+    DAEMON_AMQP_ROUTING_KEY, DAEMON_AMQP_USER,
 };
 use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_WRITE_TIMEOUT};
 use config::keys::kafka::{
@@ -72,6 +72,7 @@ impl Settings {
                 port: config.core_at(&DAEMON_AMQP_PORT, place),
                 user: config.core_at(&DAEMON_AMQP_USER, place),
                 password: config.core_at(&DAEMON_AMQP_PASSWD, place),
+                ca_file: config.core_at(&AMQP_CONN_CA_FILE, place),
                 vhost: config.core_at(&AMQP_VHOST, place),
                 exchange: config.core_at(&DAEMON_AMQP_EXCHANGE, place),
                 exchange_type: config.core_at(&AMQP_EXCHANGE_TYPE, place),

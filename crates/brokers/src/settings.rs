@@ -1,9 +1,9 @@
 //! What the configuration says about one plugin with a message broker.
 
 use config::keys::amqp::{
-    AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT,
-    AMQP_PASSWD, AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST,
-    ExchangeType, MessageOutput,
+    AMQP_CONN_CA_FILE, AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST,
+    AMQP_OUTPUT, AMQP_PASSWD, AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER,
+    AMQP_VHOST, ExchangeType, MessageOutput,
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
@@ -83,6 +83,8 @@ pub struct Amqp {
     pub user: String,
     /// `amqp_passwd`.
     pub password: String,
+    /// `amqp_conn_ca_file`; none trusts the authorities of the system.
+    pub ca_file: Option<PathBuf>,
     /// `amqp_vhost`.
     pub vhost: String,
     /// `amqp_exchange`.
@@ -176,6 +178,7 @@ impl Amqp {
             port: plugin.get(&AMQP_PORT),
             user: plugin.get(&AMQP_USER),
             password: plugin.get(&AMQP_PASSWD),
+            ca_file: plugin.get(&AMQP_CONN_CA_FILE),
             vhost: plugin.get(&AMQP_VHOST),
             exchange: plugin.get(&AMQP_EXCHANGE),
             exchange_type: plugin.get(&AMQP_EXCHANGE_TYPE),

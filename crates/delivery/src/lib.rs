@@ -12,6 +12,7 @@
 //! | [`spool`] | parcels on disk |
 //! | [`courier`] | the thread that takes parcels to their store, and tries again |
 //! | [`messages`] | the inside of parcels for message brokers |
+//! | `tls` | whom encrypted connections trust |
 #![forbid(unsafe_code)]
 
 pub mod backend;
@@ -21,6 +22,8 @@ pub mod messages;
 pub mod parcel;
 pub mod queue;
 pub mod spool;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use backend::{Backend, Fault, Receipt};
 pub use parcel::{Parcel, ParcelId, Sum};

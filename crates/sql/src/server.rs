@@ -6,10 +6,6 @@
 
 use crate::rows::Rows;
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use std::path::Path;
 use tracing::warn;
 
 /// One server.
@@ -100,20 +96,6 @@ fn both(what: String, backup: Fault) -> Fault {
         }
         other => other,
     }
-}
-
-/// The authorities that a file holds (`sql_conn_ca_file`).
-pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, Fault> {
-    let wrong = |what: String| Fault::Configuration {
-        key: "sql_conn_ca_file",
-        what: format!("'{}': {what}; a file of certificates in PEM would be right", path.display()),
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(roots) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::key::*;
 use crate::keys::sql::PreprocessType;
 use crate::value::Span;
 use crate::value::words;
+use std::path::PathBuf;
 use std::time::Duration;
 
 words! {
@@ -145,6 +146,13 @@ keys! {
 
     /// Virtual host at the broker.
     AMQP_VHOST: String = text(&["amqp_vhost"]).default("/").both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]).acts();
+
+    /// Certificate authorities that an encrypted connection (`amqps://`) trusts; else those of the system.
+    AMQP_CONN_CA_FILE: Option<PathBuf> = path(&["amqp_conn_ca_file"]).both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,

@@ -26,9 +26,7 @@ use std::path::PathBuf;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] = &[
-    "async_rs",
     "hyper",
-    "lapin",
     "log",
     "mysql",
     "rustls",

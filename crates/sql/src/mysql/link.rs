@@ -1,9 +1,9 @@
 //! A connection, every read and write of which has a limit in time.
 
 use super::trouble::Trouble;
-use crate::server::authorities;
 use crate::settings::Settings;
 use delivery::Fault;
+use delivery::tls::authorities;
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder, Params, Row, SslOpts, Statement, Value};
@@ -43,7 +43,7 @@ impl Link {
             None => {
                 if let Some(path) = &settings.ca_file {
                     // The client library reads it again, and says less about what is wrong.
-                    authorities(path)?;
+                    authorities("sql_conn_ca_file", Some(path))?;
                     // The client library asks for a default and must find exactly one; another part of this program
                     // may have set it before.
                     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -2,10 +2,10 @@
 //! knows what it would say next.
 
 use super::trouble::{Trouble, whole};
-use crate::server::authorities;
 use crate::settings::Settings;
 use bytes::Bytes;
 use delivery::Fault;
+use delivery::tls::authorities;
 use futures_util::SinkExt;
 use rustls::ClientConfig;
 use std::path::Path;
@@ -177,7 +177,7 @@ fn tls(path: &Path) -> Result<MakeRustlsConnect, Fault> {
         key: "sql_conn_ca_file",
         what: format!("'{}': {what}", path.display()),
     };
-    let roots = authorities(path)?;
+    let roots = authorities("sql_conn_ca_file", Some(path))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
