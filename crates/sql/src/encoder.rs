@@ -19,11 +19,16 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Octets at which a parcel is closed.
 const PARCEL: usize = 1 << 20;
 
+/// What stands for an address where a text must be one.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// Where a column's value comes from.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     /// From the aggregate, by its kind.
     Row(Kind, At),
+    /// An address for which 0.0.0.0 stands where there is none, as tables have always had it for this column alone.
+    PeerDst(At),
     /// The microseconds of a time.
     Residual(At),
     /// The time of the purge.
@@ -132,7 +137,7 @@ impl Encoder {
                 num_protos: settings.style.num_protos,
                 // Columns of the type inet take no empty text, and no octets can be made from one.
                 no_address: match shape.has_address_type() || settings.num_hosts {
-                    true => Value::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                    true => Value::Address(NOWHERE),
                     false => Value::Text(""),
                 },
             },
@@ -173,6 +178,7 @@ impl Encoder {
             let origin = match spec.ty {
                 Type::Updated => Origin::Now,
                 Type::Residual => Origin::Residual(column.at),
+                Type::Address if spec.name == "peer_ip_dst" => Origin::PeerDst(column.at),
                 _ => Origin::Row(column.kind, column.at),
             };
             let target = columns::named(moved(spec.name)).unwrap_or(spec);
@@ -284,11 +290,15 @@ impl Encoder {
                         builder.value(Value::Text(&clean(text)));
                     }
                 },
+                Origin::PeerDst(at) => {
+                    let address = address::address(&value::octets(row, at));
+                    builder.value(Value::Address(address.unwrap_or(NOWHERE)));
+                }
                 Origin::Residual(at) => builder.value(Value::Number(look.micros(at, row) % 1_000_000)),
                 Origin::Now => builder.value(look.time(now)),
                 Origin::StandIn(stand_in) => builder.value(match stand_in {
                     StandIn::Zero => Value::Number(0),
-                    StandIn::Address => Value::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                    StandIn::Address => Value::Address(NOWHERE),
                     StandIn::Protocol if look.num_protos => Value::Number(0),
                     StandIn::Protocol => Value::Text(protocols::name(0).unwrap_or("0")),
                     StandIn::Text(text) => Value::Text(text),

@@ -25,8 +25,6 @@ mod server;
 pub mod settings;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(feature = "sqlite")]
-mod statements;
 #[cfg(any(feature = "mysql", feature = "pgsql"))]
 mod width;
 

@@ -25,16 +25,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Libraries that log by themselves.
-const LIBRARIES: &[&str] = &[
-    "hyper",
-    "log",
-    "mysql",
-    "rustls",
-    "tokio_postgres",
-    "tokio_postgres_rustls",
-    "ureq",
-    "ureq_proto",
-];
+const LIBRARIES: &[&str] =
+    &["hyper", "log", "mysql", "rustls", "tokio_postgres", "tokio_postgres_rustls", "ureq", "ureq_proto"];
 
 /// What a plugin does with its tables.
 #[derive(Clone, Debug)]

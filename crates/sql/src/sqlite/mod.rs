@@ -1,0 +1,286 @@
+//! SQLite, in this process.
+//!
+//! A parcel is one transaction. Where an index of the table tells keys apart, a row is one statement that inserts or adds
+//! (`ON CONFLICT`); else it is an UPDATE and, when that touched nothing, an INSERT, as tables of any shape allow.
+//!
+//! The file keeps its journal mode: one that an operator has set to WAL lets others read while rows are written.
+
+mod statements;
+mod table;
+mod write;
+
+use crate::rows::{Head, Rows};
+use crate::settings::Settings;
+use delivery::{Backend, Fault, Parcel, Receipt};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, functions};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use table::Table;
+use tracing::warn;
+use write::Binder;
+
+/// SQLite's cache of pages, in its unit: negative for KiB.
+const CACHE: i32 = -65_536;
+
+/// A database in a file.
+pub struct Sqlite {
+    settings: Settings,
+    binder: Binder,
+    /// What is checked at the start.
+    expected: Option<Head>,
+    primary: File,
+    /// `sql_backup_host`.
+    backup: Option<File>,
+    /// The purge whose rows go to the backup.
+    away: Option<u64>,
+}
+
+struct File {
+    path: PathBuf,
+    connection: Option<Connection>,
+    /// The table at hand.
+    table: Option<Table>,
+    /// That searching takes long was told.
+    told: bool,
+}
+
+impl Sqlite {
+    /// A database that is not opened yet. `expected`: the table that must be there from the start.
+    pub fn new(settings: Settings, expected: Option<Head>) -> Self {
+        let file = |path: &str| File { path: PathBuf::from(path), connection: None, table: None, told: false };
+        let (primary, backup) = (file(&settings.db), settings.backup.as_deref().map(file));
+        Self { binder: Binder::new(&settings), settings, expected, primary, backup, away: None }
+    }
+}
+
+impl Backend for Sqlite {
+    fn open(&mut self) -> Result<(), Fault> {
+        let opened = self.primary.open(&self.settings).and_then(|()| match &self.expected {
+            Some(head) => self.primary.prepare(head, &self.settings),
+            None => Ok(()),
+        });
+        match (opened, &mut self.backup) {
+            // The backup stands in; what is wrong is told when it does.
+            (Err(Fault::Down(_)), Some(backup)) => backup.open(&self.settings),
+            (opened, _) => opened,
+        }
+    }
+
+    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of rows".to_owned()))?;
+        if self.away.is_some_and(|purge| purge != parcel.purge) {
+            self.away = None;
+        }
+        if self.away.is_none() {
+            match self.primary.write(&rows, &self.settings, &mut self.binder, receipt) {
+                Err(Fault::Down(what)) if self.backup.is_some() => {
+                    warn!(
+                        "'{}' cannot be written, the backup takes this purge: {what}",
+                        self.primary.path.display()
+                    );
+                    self.away = Some(parcel.purge);
+                }
+                result => return result,
+            }
+        }
+        match &mut self.backup {
+            Some(backup) => backup.write(&rows, &self.settings, &mut self.binder, receipt),
+            None => Ok(()),
+        }
+    }
+
+    fn close(&mut self) {
+        for file in [Some(&mut self.primary), self.backup.as_mut()].into_iter().flatten() {
+            file.table = None;
+            if let Some(Err((_, error))) = file.connection.take().map(Connection::close) {
+                warn!("'{}' was not closed well: {error}", file.path.display());
+            }
+        }
+    }
+}
+
+impl File {
+    fn open(&mut self, settings: &Settings) -> Result<(), Fault> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let path = self.path.display();
+        let wrong = |what: String| Fault::Configuration { key: "sql_db", what: format!("'{path}': {what}") };
+        let cannot = |error: rusqlite::Error| wrong(error.to_string());
+        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(cannot)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // With less, the pages of a large index are written and read again within one transaction.
+        connection.pragma_update(None, "cache_size", CACHE).map_err(cannot)?;
+        if settings.num_hosts {
+            let flags = functions::FunctionFlags::SQLITE_UTF8 | functions::FunctionFlags::SQLITE_DETERMINISTIC;
+            connection.create_scalar_function("INET6_ATON", 1, flags, inet6_aton).map_err(cannot)?;
+        }
+        connection.busy_timeout(Duration::ZERO).map_err(cannot)?;
+        match try_to_write(&mut connection).map_err(|error| (fault(&error), error.to_string())) {
+            // Whoever holds the lock can write.
+            Ok(()) | Err((Fault::Down(_), _)) => {}
+            Err((_, what)) => return Err(wrong(what)),
+        }
+        connection.busy_timeout(settings.timeout).map_err(cannot)?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Makes statements for a head, unless they are those at hand.
+    fn prepare(&mut self, head: &Head, settings: &Settings) -> Result<(), Fault> {
+        if self.table.as_ref().is_some_and(|table| table.head == *head) {
+            return Ok(());
+        }
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let table = Table::prepare(connection, head, settings)?;
+        if table.is_scanned && !self.told {
+            self.told = true;
+            warn!(
+                "table '{}' has no index over its key: each row is searched for in the whole table, which takes the \
+                 longer the more there are",
+                head.table
+            );
+        }
+        self.table = Some(table);
+        Ok(())
+    }
+
+    /// Writes the rows in one transaction.
+    fn write(
+        &mut self,
+        rows: &Rows<'_>,
+        settings: &Settings,
+        binder: &mut Binder,
+        receipt: &mut Receipt,
+    ) -> Result<(), Fault> {
+        self.open(settings)?;
+        let written =
+            self.prepare(&rows.head, settings).and_then(|()| match (&mut self.connection, &self.table) {
+                (Some(connection), Some(table)) => write::write(connection, table, binder, rows, receipt),
+                _ => Ok(()),
+            });
+        if let Err(Fault::Down(_)) = &written {
+            // The file may have been moved away: look at it anew.
+            self.table = None;
+            self.connection = None;
+        }
+        written
+    }
+}
+
+/// Fails where a file, or the folder that holds its journal, cannot be written. Leaves the file as it is.
+fn try_to_write(connection: &mut Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.rollback()
+}
+
+/// MySQL's function of this name: an address as 4 or 16 octets, nothing for what is none.
+fn inet6_aton(context: &functions::Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
+    let text: Option<String> = context.get(0)?;
+    Ok(text.and_then(|text| text.parse().ok()).map(|address: IpAddr| match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }))
+}
+
+fn misfit(what: &str) -> Fault {
+    let key = if what.contains("no such table") { "sql_table" } else { "sql_table_version" };
+    let hint = match key {
+        "sql_table" => "make it with the statements in etc/sql, or set sql_table_schema",
+        _ => "the table does not fit sql_table_version; sql_optimize_clauses writes what is aggregated alone",
+    };
+    Fault::Configuration { key, what: format!("{what} ({hint})") }
+}
+
+/// What an error means for the parcel.
+fn fault(error: &rusqlite::Error) -> Fault {
+    let what = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Fault::Parcel(what),
+        Some(ErrorCode::NotADatabase | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Fault::Configuration { key: "sql_db", what }
+        }
+        Some(ErrorCode::CannotOpen) => Fault::Configuration { key: "sql_db", what },
+        Some(ErrorCode::Unknown) | None => misfit(&what),
+        _ => Fault::Down(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Builder, Column, Form, Role, Value};
+    use config::{Daemon, Problems};
+    use delivery::ParcelId;
+
+    fn settings(lines: &str) -> Settings {
+        let text = format!("plugins: sqlite3[s]\naggregate[s]: src_host\n{lines}\n");
+        let (config, mut problems): (_, Problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+        Settings::read(&config.plugins()[0], &mut problems)
+    }
+
+    /// Writes rows of a text key and packets, and returns what the table holds and what was refused.
+    fn written(lines: &str, table: &str, rows: &[(&str, u64)]) -> (Vec<(String, i64)>, u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        Connection::open(&path).unwrap().execute_batch(table).unwrap();
+        let settings = settings(&format!("sql_db: {}\n{lines}", path.display()));
+        let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
+        let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
+        let head = Head { table: "t".to_owned(), create: None, columns };
+        let mut backend = Sqlite::new(settings, Some(head.clone()));
+        let mut builder = Builder::new(&head);
+        for (key, packets) in rows {
+            builder.row(*packets, 0);
+            builder.value(Value::Text(key));
+            builder.value(Value::Number(*packets));
+        }
+        let (items, sum) = (builder.count(), builder.sum());
+        let id = ParcelId { run: 1, number: 1 };
+        let parcel = Parcel { id, purge: 1, items, sum, body: builder.take() };
+        let mut receipt = Receipt::new(items);
+        backend.open().and_then(|()| backend.deliver(&parcel, &mut receipt)).unwrap();
+        backend.close();
+        let database = Connection::open(&path).unwrap();
+        let mut statement = database.prepare("SELECT k, packets FROM t ORDER BY 1").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        (rows.map(Result::unwrap).collect(), receipt.refused().map_or(0, |(sum, _)| sum.packets))
+    }
+
+    const KEYED: &str = "CREATE TABLE t (k TEXT PRIMARY KEY, packets INT CHECK (packets < 100))";
+    const PLAIN: &str = "CREATE TABLE t (k TEXT, packets INT CHECK (packets < 100))";
+    const NASTY: &str = "'); DROP TABLE t; --";
+
+    #[test]
+    fn rows_of_one_key_are_added_with_an_index_and_without() {
+        let rows = [("a", 1), (NASTY, 2), ("a", 3), ("\"b\"", 4)];
+        let expected = [("\"b\"".to_owned(), 4), (NASTY.to_owned(), 2), ("a".to_owned(), 4)];
+        for table in [KEYED, PLAIN] {
+            assert_eq!(written("", table, &rows), (expected.to_vec(), 0));
+        }
+    }
+
+    #[test]
+    fn a_row_that_must_not_be_added_is_refused_alone() {
+        let rows = [("a", 60), ("b", 1), ("a", 60), ("b", 2)];
+        for table in [KEYED, PLAIN] {
+            assert_eq!(written("", table, &rows), (vec![("a".to_owned(), 60), ("b".to_owned(), 3)], 60));
+        }
+    }
+
+    #[test]
+    fn a_refused_row_is_refused_alone() {
+        let rows = [("a", 1), ("b", 500), ("c", 3)];
+        let expected = vec![("a".to_owned(), 1), ("c".to_owned(), 3)];
+        for lines in ["", "sql_dont_try_update: true", "sql_dont_try_update: true\nsql_multi_values: 100000"] {
+            for table in [KEYED, PLAIN] {
+                assert_eq!(written(lines, table, &rows), (expected.clone(), 500), "{lines} {table}");
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A table of a file, and the statements that write to it.
+
+use super::statements::{Statements, name};
+use super::{fault, misfit};
+use crate::rows::{Head, Role};
+use crate::settings::Settings;
+use delivery::Fault;
+use rusqlite::{Connection, Result};
+use tracing::info;
+
+/// Values that SQLite binds in one statement at most.
+const BOUND: usize = 32_766;
+/// Rows of one INSERT at most: beyond, statements only get longer to prepare.
+const ROWS: usize = 500;
+/// Octets that a value is taken to have in a statement, for `sql_multi_values`.
+const VALUE: usize = 40;
+
+/// A table that was found to fit a head.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) head: Head,
+    /// Inserts a row, or adds it to the one that is there if an index can tell.
+    pub(super) insert: String,
+    /// Adds a row to the one that is there, where no index can tell.
+    pub(super) update: Option<String>,
+    /// As many rows as one statement inserts, and that statement.
+    pub(super) many: Option<(usize, String)>,
+    /// Each row that is looked for costs a walk through the table.
+    pub(super) is_scanned: bool,
+}
+
+impl Table {
+    /// Makes the table if it is not there and the head says how, and checks that it has the columns.
+    pub(super) fn prepare(connection: &Connection, head: &Head, settings: &Settings) -> Result<Self, Fault> {
+        if let Some(create) = &head.create
+            && !exists(connection, &head.table).map_err(|error| fault(&error))?
+        {
+            connection.execute_batch(create).map_err(|error| match fault(&error) {
+                Fault::Down(what) => Fault::Down(what),
+                _ => Fault::Configuration { key: "sql_table_schema", what: error.to_string() },
+            })?;
+            info!("table '{}' made", head.table);
+        }
+        let statements = Statements { head, num_hosts: settings.num_hosts };
+        let check = |text: &str| match connection.prepare_cached(text).map_err(|error| (fault(&error), error)) {
+            Ok(_) => Ok(()),
+            Err((Fault::Down(what), _)) => Err(Fault::Down(what)),
+            Err((_, error)) => Err(misfit(&error.to_string())),
+        };
+        let mut table =
+            Self { head: head.clone(), insert: statements.insert(1), update: None, many: None, is_scanned: false };
+        check(&table.insert)?;
+        if settings.insert_only {
+            let columns = head.columns.len().max(1);
+            let wanted = usize::try_from(settings.multi_values).unwrap_or(usize::MAX) / (VALUE * columns);
+            let rows = wanted.min(ROWS).min(BOUND / columns);
+            table.many = (rows > 1).then(|| (rows, statements.insert(rows)));
+            return Ok(table);
+        }
+        let update = statements.update();
+        check(&update)?;
+        let index = index(connection, head).map_err(|error| fault(&error))?;
+        match index.map(|index| statements.upsert(&index)) {
+            Some(upsert) if connection.prepare_cached(&upsert).is_ok() => table.insert = upsert,
+            _ => {
+                let has_key = head.columns.iter().any(|column| column.role == Role::Key);
+                table.is_scanned = has_key && is_scan(connection, &update).map_err(|error| fault(&error))?;
+                table.update = Some(update);
+            }
+        }
+        Ok(table)
+    }
+}
+
+fn exists(connection: &Connection, table: &str) -> Result<bool> {
+    let name = table.rsplit('.').next().unwrap_or(table);
+    let query = "SELECT COUNT(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
+    connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
+}
+
+/// True when a statement walks through a table: no index helps it.
+fn is_scan(connection: &Connection, statement: &str) -> Result<bool> {
+    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+    let mut steps = plan.raw_query();
+    while let Some(step) = steps.next()? {
+        if step.get::<_, String>("detail")?.starts_with("SCAN") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The columns of a unique index that tells rows of different keys apart, and only these.
+///
+/// It covers the key. What it covers beside are columns that are not written and have a constant for a default, so that
+/// all rows agree in them: the known shapes have such an index when `sql_optimize_clauses` leaves columns out.
+fn index(connection: &Connection, head: &Head) -> Result<Option<Vec<String>>> {
+    let (schema, table) = match head.table.split_once('.') {
+        Some((schema, table)) => (format!("{}.", name(schema)), table),
+        None => (String::new(), head.table.as_str()),
+    };
+    // Arguments of these cannot be bound where a schema stands before them.
+    let pragma = |what: &str, of: &str, columns: &str| -> Result<Vec<[Option<String>; 3]>> {
+        let mut statement = connection.prepare(&format!("PRAGMA {schema}{what}({})", name(of)))?;
+        let columns: Vec<&str> = columns.split(' ').collect();
+        let text = |row: &rusqlite::Row<'_>, at: usize| -> Result<Option<String>> {
+            let Some(column) = columns.get(at) else { return Ok(None) };
+            Ok(match row.get_ref(*column)? {
+                rusqlite::types::ValueRef::Integer(number) => Some(number.to_string()),
+                value => value.as_str_or_null().ok().flatten().map(str::to_owned),
+            })
+        };
+        statement.query_map([], |row| Ok([text(row, 0)?, text(row, 1)?, text(row, 2)?]))?.collect()
+    };
+    let constants: Vec<String> = (pragma("table_info", table, "name dflt_value")?.into_iter())
+        .filter_map(|[name, default, _]| name.filter(|_| default.is_some_and(|default| is_constant(&default))))
+        .collect();
+    let is_in = |names: &[String], name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    for found in pragma("index_list", table, "name unique partial")? {
+        let [Some(index), Some(unique), Some(partial)] = found else { continue };
+        if unique != "1" || partial != "0" {
+            continue;
+        }
+        let columns = pragma("index_info", &index, "name")?;
+        // A column without a name is an expression.
+        let columns: Option<Vec<String>> = columns.into_iter().map(|[name, ..]| name).collect();
+        let Some(columns) = columns else { continue };
+        let has_key = (head.columns.iter())
+            .filter(|column| column.role == Role::Key)
+            .all(|column| is_in(&columns, &column.name));
+        let is_fit = columns.iter().all(|name| {
+            match head.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)) {
+                Some(column) => column.role == Role::Key,
+                None => is_in(&constants, name),
+            }
+        });
+        if has_key && is_fit {
+            return Ok(Some(columns));
+        }
+    }
+    Ok(None)
+}
+
+/// True for a text in quotes and a number, as a statement has them.
+fn is_constant(default: &str) -> bool {
+    let text = default.trim();
+    text.parse::<f64>().is_ok()
+        || ['\'', '"'].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Column, Form};
+
+    fn found(table: &str) -> Option<String> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(table).unwrap();
+        let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
+        let columns = vec![column("a", Role::Key), column("b", Role::Key), column("n", Role::Sum)];
+        let head = Head { table: "main.t".to_owned(), create: None, columns };
+        index(&connection, &head).unwrap().map(|columns| columns.join(","))
+    }
+
+    #[test]
+    fn the_index_over_the_key_is_found() {
+        for (end, expected) in [
+            (", PRIMARY KEY (b, a))", Some("b,a")),
+            (", PRIMARY KEY (b, a)) WITHOUT ROWID", Some("b,a")),
+            ("); CREATE UNIQUE INDEX i ON t (A, B)", Some("a,b")),
+            (", c INT NOT NULL DEFAULT 0, d CHAR(9) DEFAULT 'x', UNIQUE (d, c, b, a))", Some("d,c,b,a")),
+            (")", None),
+            ("); CREATE INDEX i ON t (a, b)", None),
+            ("); CREATE UNIQUE INDEX i ON t (a, b) WHERE a > 0", None),
+            ("); CREATE UNIQUE INDEX i ON t (a, b, n + 1)", None),
+            (", PRIMARY KEY (a))", None),
+            (", UNIQUE (a, b, n))", None),
+            (", c INT, UNIQUE (a, b, c))", None),
+            (", c INT DEFAULT (random()), UNIQUE (a, b, c))", None),
+            (", c TEXT DEFAULT CURRENT_TIMESTAMP, UNIQUE (a, b, c))", None),
+        ] {
+            assert_eq!(found(&format!("CREATE TABLE t (a INT, b INT, n INT{end}")).as_deref(), expected, "{end}");
+        }
+    }
+}

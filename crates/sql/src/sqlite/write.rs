@@ -1,0 +1,205 @@
+//! Rows of a parcel, written in one transaction.
+
+use super::table::Table;
+use super::{fault, misfit};
+use crate::rows::{Rows, Value};
+use crate::settings::Settings;
+use delivery::{Fault, Receipt, Sum};
+use encode::Style;
+use encode::address;
+use encode::time::Clock;
+use jiff::Timestamp;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, TransactionBehavior};
+use std::net::IpAddr;
+
+/// Binds values to placeholders.
+#[derive(Debug)]
+pub(super) struct Binder {
+    clock: Clock,
+    /// The beginning of 1970, which clocks take for a time that is not there.
+    epoch: Vec<u8>,
+    text: Vec<u8>,
+}
+
+impl Binder {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let zone = settings.style.zone.clone();
+        let epoch = Timestamp::UNIX_EPOCH.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+        let style = Style { zone, ..Style::default() };
+        Self { clock: Clock::new(&style), epoch: epoch.to_string().into_bytes(), text: Vec::new() }
+    }
+
+    fn bind(&mut self, statement: &mut CachedStatement<'_>, at: usize, value: Value<'_>) -> rusqlite::Result<()> {
+        let text = &mut self.text;
+        text.clear();
+        let value = match value {
+            Value::Null => ValueRef::Null,
+            // SQLite's numbers are signed: the largest counters become the largest number.
+            Value::Number(number) => ValueRef::Integer(i64::try_from(number).unwrap_or(i64::MAX)),
+            Value::Real(real) => ValueRef::Real(real),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Address(IpAddr::V4(octets)) => {
+                address::v4(text, octets.octets());
+                ValueRef::Text(text)
+            }
+            Value::Address(IpAddr::V6(octets)) => {
+                address::v6(text, &octets.octets());
+                ValueRef::Text(text)
+            }
+            Value::Mac(octets) => {
+                address::mac(text, octets);
+                ValueRef::Text(text)
+            }
+            // The text that DATETIME() would make of it, at less cost.
+            Value::Time(seconds) => match u64::try_from(seconds) {
+                Ok(seconds @ 1..) => {
+                    self.clock.seconds(text, seconds);
+                    ValueRef::Text(text)
+                }
+                _ => ValueRef::Text(&self.epoch),
+            },
+        };
+        statement.raw_bind_parameter(at, ToSqlOutput::Borrowed(value))
+    }
+}
+
+/// Why a statement did not do its work.
+enum Trouble {
+    /// The rows do not fit the table, others may.
+    Refused(String),
+    /// Nothing goes on.
+    Fault(Fault),
+}
+
+/// Statements at work.
+struct Writing<'c, 'b> {
+    binder: &'b mut Binder,
+    insert: CachedStatement<'c>,
+    update: Option<CachedStatement<'c>>,
+    many: Option<(usize, CachedStatement<'c>)>,
+    refused: Vec<(u32, Sum, String)>,
+}
+
+impl<'c, 'b> Writing<'c, 'b> {
+    fn new(connection: &'c Connection, table: &Table, binder: &'b mut Binder) -> Result<Self, Fault> {
+        let prepare = |text: &str| {
+            connection.prepare_cached(text).map_err(|error| match fault(&error) {
+                Fault::Down(what) => Fault::Down(what),
+                _ => misfit(&error.to_string()),
+            })
+        };
+        Ok(Self {
+            binder,
+            insert: prepare(&table.insert)?,
+            update: table.update.as_deref().map(prepare).transpose()?,
+            many: match &table.many {
+                Some((rows, text)) => Some((*rows, prepare(text)?)),
+                None => None,
+            },
+            refused: Vec::new(),
+        })
+    }
+
+    /// Writes a row; one that is refused is put aside.
+    fn row(&mut self, number: u32, sum: Sum, values: &[Value<'_>]) -> Result<(), Fault> {
+        let updated = match &mut self.update {
+            Some(update) => execute(update, self.binder, values),
+            None => Ok(0),
+        };
+        let written = match updated {
+            Ok(0) => execute(&mut self.insert, self.binder, values),
+            updated => updated,
+        };
+        match written {
+            Ok(_) => Ok(()),
+            Err(Trouble::Fault(fault)) => Err(fault),
+            Err(Trouble::Refused(reason)) => {
+                self.refused.push((number, sum, reason));
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes rows, as many in a statement as it takes.
+    fn all(&mut self, rows: &Rows<'_>) -> Result<bool, Fault> {
+        let Some((most, _)) = self.many else {
+            return rows.each(|number, sum, values| self.row(number, sum, values));
+        };
+        let mut waiting: Vec<(u32, Sum)> = Vec::with_capacity(most);
+        let mut gathered: Vec<Value<'_>> = Vec::new();
+        let whole = rows.each(|number, sum, values| {
+            waiting.push((number, sum));
+            gathered.extend_from_slice(values);
+            if waiting.len() < most {
+                return Ok(());
+            }
+            let written = match &mut self.many {
+                Some((_, many)) => execute(many, self.binder, &gathered),
+                None => Ok(0),
+            };
+            match written {
+                Ok(_) => waiting.clear(),
+                Err(Trouble::Fault(fault)) => return Err(fault),
+                // The others of the statement are written one by one.
+                Err(Trouble::Refused(_)) => self.each(&mut waiting, &gathered)?,
+            }
+            gathered.clear();
+            Ok(())
+        })?;
+        self.each(&mut waiting, &gathered)?;
+        Ok(whole)
+    }
+
+    fn each(&mut self, rows: &mut Vec<(u32, Sum)>, values: &[Value<'_>]) -> Result<(), Fault> {
+        let columns = (values.len() / rows.len().max(1)).max(1);
+        for ((number, sum), values) in rows.drain(..).zip(values.chunks(columns)) {
+            self.row(number, sum, values)?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives how many rows the statement touched.
+fn execute(
+    statement: &mut CachedStatement<'_>,
+    binder: &mut Binder,
+    values: &[Value<'_>],
+) -> Result<usize, Trouble> {
+    let bound = (1..).zip(values).try_for_each(|(at, value)| binder.bind(statement, at, *value));
+    bound.and_then(|()| statement.raw_execute()).map_err(|error| match fault(&error) {
+        Fault::Parcel(reason) => Trouble::Refused(reason),
+        fault => Trouble::Fault(fault),
+    })
+}
+
+/// Writes the rows of a parcel: all that are not refused, or none.
+pub(super) fn write(
+    connection: &mut Connection,
+    table: &Table,
+    binder: &mut Binder,
+    rows: &Rows<'_>,
+    receipt: &mut Receipt,
+) -> Result<(), Fault> {
+    // The lock is taken before the first row, so that nobody comes between an UPDATE and its INSERT.
+    let transaction = (connection.transaction_with_behavior(TransactionBehavior::Immediate))
+        .map_err(|error| unless_known(&error))?;
+    let mut writing = Writing::new(&transaction, table, binder)?;
+    let whole = writing.all(rows)?;
+    let refused = std::mem::take(&mut writing.refused);
+    drop(writing);
+    transaction.commit().map_err(|error| unless_known(&error))?;
+    for (number, sum, reason) in refused {
+        receipt.refuse(number, sum, || reason);
+    }
+    receipt.confirm_all();
+    if whole { Ok(()) } else { Err(Fault::Parcel("its last row is not whole".to_owned())) }
+}
+
+/// What a failed begin or end of a transaction means: unless the file is at fault, it may work the next time.
+fn unless_known(error: &rusqlite::Error) -> Fault {
+    match fault(error) {
+        known @ Fault::Configuration { key: "sql_db", .. } => known,
+        _ => Fault::Down(error.to_string()),
+    }
+}

@@ -1,0 +1,307 @@
+//! SQLite: everything arrives once, in tables of any shape, and every column can be written.
+#![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "a test whose file cannot be read has failed")]
+
+mod support;
+
+use aggregate::Table as Aggregates;
+use config::{Daemon, Problems};
+use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use flow::row::{FieldSet, Layout};
+use flow::schema::{Options, Schema, Selection};
+use foldhash::fast::RandomState;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use rusqlite::Connection;
+use rusqlite::types::Value as Found;
+use sql::columns::{COLUMNS, Shape};
+use sql::rows::{Builder, Column, Form, Head, Role, Value};
+use sql::{Dialect, Encoder, Settings, schemas};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use support::model::{self, BIN, KEY, Table, add, create, deliver, head, parcel};
+use tempfile::TempDir;
+
+/// A file of its own, and what a plugin with it is configured to do.
+struct Database {
+    folder: TempDir,
+    settings: Settings,
+}
+
+impl Database {
+    fn new(lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let text = format!(
+            "plugins: sqlite3[s]\naggregate[s]: src_host\nsql_db: {}\ntimestamps_utc: true\n{lines}\n",
+            path.display()
+        );
+        let (config, mut problems): (_, Problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+        let settings = Settings::read(&config.plugins()[0], &mut problems);
+        Self { folder, settings }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("db")
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+
+    fn sql(&self, statements: &str) {
+        self.connection().execute_batch(statements).unwrap();
+    }
+
+    fn backend(&self, expected: Option<Head>) -> Box<dyn Backend> {
+        sql::backend(&self.settings, expected)
+    }
+}
+
+fn of_sqlite(end: &str) -> String {
+    // SQLite knows neither collations of MySQL nor character sets.
+    create(Dialect::Sqlite, "acct", end).replace(" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "")
+}
+
+fn number(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(at).map(i64::cast_unsigned)
+}
+
+fn read(path: &Path) -> Table {
+    let connection = Connection::open(path).unwrap();
+    let query = "SELECT CAST(strftime('%s', stamp_inserted) AS INT), ip_src, port_src, label, tcp_flags, packets, \
+                 bytes, seen_min, seen_max FROM acct";
+    let mut statement = connection.prepare(query).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut table = Table::new();
+    while let Some(row) = rows.next().unwrap() {
+        assert_eq!(row.get(0), Ok(BIN));
+        let numbers: [u64; 5] = std::array::from_fn(|at| number(row, 4 + at).unwrap());
+        let key = (row.get(1).unwrap(), number(row, 2).unwrap(), row.get(3).unwrap());
+        assert_eq!(table.insert(key, numbers), None, "twice in the table");
+    }
+    table
+}
+
+#[test]
+fn purges_add_up_in_tables_of_any_shape() {
+    let wide = ", vlan INT NOT NULL DEFAULT 0, PRIMARY KEY (vlan, stamp_inserted, ip_src, port_src, label))";
+    for end in [KEY, wide, ")"] {
+        let database = Database::new("");
+        database.sql(&of_sqlite(end));
+        let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+        let purges = proptest::collection::vec(model::rows(60), 1..5);
+        let result = TestRunner::new(config).run(&purges, |purges| {
+            database.sql("DELETE FROM acct");
+            let mut backend = database.backend(Some(head("acct")));
+            let mut expected = Table::new();
+            for (number, rows) in (1..).zip(&purges) {
+                deliver(&mut *backend, &parcel(number, &head("acct"), rows));
+                add(&mut expected, rows);
+            }
+            backend.close();
+            prop_assert_eq!(read(&database.path()), expected);
+            Ok(())
+        });
+        result.unwrap();
+    }
+}
+
+#[test]
+fn rows_are_inserted_alone_where_that_is_wanted() {
+    for lines in ["sql_dont_try_update: true", "sql_dont_try_update: true\nsql_multi_values: 10000"] {
+        let database = Database::new(lines);
+        database.sql(&of_sqlite(")"));
+        let mut backend = database.backend(None);
+        for number in 1..3 {
+            deliver(&mut *backend, &parcel(number, &head("acct"), &model::many(1003, 5)));
+        }
+        let query = "SELECT COUNT(*), SUM(packets), COUNT(DISTINCT stamp_updated) FROM acct";
+        let found = database
+            .connection()
+            .query_row(query, [], |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)));
+        assert_eq!(found, Ok((2006, 10_030, 2)), "{lines}");
+    }
+}
+
+#[test]
+fn a_table_of_all_columns_is_written() {
+    let database = Database::new("");
+    let columns: Vec<Column> = (COLUMNS.iter())
+        .map(|spec| {
+            let role = match spec.name {
+                "packets" | "bytes" | "flows" => Role::Sum,
+                "stamp_updated" => Role::Updated,
+                "tcp_flags" | "tunnel_tcp_flags" => Role::Or,
+                _ => Role::Key,
+            };
+            Column { name: spec.name.to_owned(), role, form: Form::Plain }
+        })
+        .collect();
+    let names: Vec<&str> = COLUMNS.iter().map(|spec| spec.name).collect();
+    assert!(names.len() > 100);
+    let list = format!("CREATE TABLE t ({})", names.join(", "));
+    let head = Head { table: "t".to_owned(), create: Some(list), columns };
+    let mut backend = database.backend(Some(head.clone()));
+    for number in 1..4 {
+        let mut builder = Builder::new(&head);
+        builder.row(1, 1);
+        (0..names.len()).for_each(|at| builder.value(Value::Number(at as u64)));
+        deliver(&mut *backend, &model::finish(number, &mut builder));
+    }
+    let found: (u64, u64) = database
+        .connection()
+        .query_row("SELECT packets, label FROM t", [], |row| Ok((number(row, 0)?, number(row, 1)?)))
+        .unwrap();
+    let at = |name: &str| names.iter().position(|other| *other == name).unwrap() as u64;
+    assert_eq!(found, (3 * at("packets"), at("label")));
+}
+
+/// A table with one aggregate of these words, in which nothing is there but its counters.
+fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
+    let options = Options { bins, ..Options::default() };
+    let selection = Selection::parse(words.split(", "), &[]).unwrap();
+    let mut fields = FieldSet::default();
+    selection.require(&options, &mut fields);
+    let schema = Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &options));
+    let mut table = Aggregates::new(Arc::clone(&schema), RandomState::default(), 0);
+    table.add(&vec![0; schema.key_words], &vec![1; schema.values.len()]);
+    (schema, table)
+}
+
+/// Parcels of that aggregate.
+fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<Parcel>) {
+    let (schema, table) = aggregates(aggregate, database.settings.history > 0);
+    let mut encoder = Encoder::new(&database.settings, &schema);
+    let mut parcels = Vec::new();
+    encoder.encode(&table, 1_700_000_400, &mut |body, items, sum| {
+        let id = ParcelId { run: 1, number: parcels.len() as u64 };
+        parcels.push(Parcel { id, purge: 1, items, sum, body });
+    });
+    (encoder, parcels)
+}
+
+#[test]
+fn the_known_shapes_take_what_stands_in() {
+    for version in 1..=9 {
+        let database = Database::new(&format!("sql_table_version: {version}\nsql_history: 1h"));
+        let shape = Shape { dialect: Dialect::Sqlite, version, bgp: false, unified: false };
+        database.sql(&schemas::create(shape, false));
+        let (encoder, parcels) = encoded(&database, "src_host, dst_host, proto");
+        let mut backend = database.backend(encoder.head(1_700_000_400));
+        for parcel in parcels.iter().chain(&parcels) {
+            deliver(&mut *backend, parcel);
+        }
+        let query = format!("SELECT ip_src, mac_src, packets FROM {}", shape.table(false));
+        let found: (String, String, u64) = (database.connection())
+            .query_row(&query, [], |row| Ok((row.get(0)?, row.get(1)?, number(row, 2)?)))
+            .unwrap();
+        assert_eq!(found, (String::new(), "0:0:0:0:0:0".to_owned(), 2), "{version}");
+    }
+}
+
+#[test]
+fn addresses_that_are_not_there_have_octets_too() {
+    let database = Database::new("sql_num_hosts: true\nsql_optimize_clauses: true\nsql_table: t");
+    database.sql("CREATE TABLE t (ip_src BLOB NOT NULL PRIMARY KEY, packets INT, bytes INT)");
+    let (encoder, parcels) = encoded(&database, "src_host");
+    let mut backend = database.backend(encoder.head(0));
+    parcels.iter().for_each(|parcel| deliver(&mut *backend, parcel));
+    let found = database.connection().query_row("SELECT ip_src FROM t", [], |row| row.get(0));
+    assert_eq!(found, Ok(Found::Blob(vec![0; 4])));
+}
+
+#[test]
+fn the_family_for_bgp_is_chosen_by_what_is_aggregated() {
+    for (lines, words, columns) in [
+        (
+            "",
+            "src_as, as_path",
+            "agent_id,as_dst,as_path,as_src,bytes,comms,local_pref,med,packets,peer_as_dst,\
+          peer_as_src,peer_ip_dst,peer_ip_src",
+        ),
+        (
+            "sql_table_type: bgp",
+            "src_as",
+            "agent_id,as_dst,as_path,as_src,bytes,comms,local_pref,med,packets,\
+          peer_as_dst,peer_as_src,peer_ip_dst,peer_ip_src",
+        ),
+        (
+            "sql_table_version: 2",
+            "lrg_comm",
+            "agent_id,bytes,ip_dst,ip_proto,ip_src,dst_port,lcomms,mac_dst,mac_src,\
+          packets,src_port,vlan",
+        ),
+        ("sql_optimize_clauses: true", "as_path, peer_dst_ip", "as_path,bytes,packets,peer_ip_dst"),
+    ] {
+        let database = Database::new(lines);
+        let head = encoded(&database, words).0.head(0).unwrap();
+        let mut names: Vec<&str> = head.columns.iter().map(|column| column.name.as_str()).collect();
+        let mut expected: Vec<&str> = columns.split(',').collect();
+        names.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(names, expected, "{lines} {words}");
+    }
+}
+
+#[test]
+fn whole_seconds_need_no_columns_for_the_rest() {
+    for (lines, columns) in [("", 4), ("timestamps_secs: true", 3)] {
+        let database = Database::new(&format!("sql_optimize_clauses: true\n{lines}"));
+        let head = encoded(&database, "timestamp_start").0.head(0).unwrap();
+        assert_eq!(head.columns.len(), columns, "{lines}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let configuration = |fault: Result<(), Fault>| match fault {
+        Err(Fault::Configuration { key, what }) => (key, what),
+        other => panic!("{other:?}"),
+    };
+    let database = Database::new("");
+    let opened = |head: &Head| configuration(database.backend(Some(head.clone())).open());
+    let (key, what) = opened(&head("acct"));
+    assert_eq!(key, "sql_table");
+    assert!(what.starts_with("no such table: acct"), "{what}");
+    database.sql("CREATE TABLE acct (label TEXT)");
+    let (key, what) = opened(&head("acct"));
+    assert_eq!(key, "sql_table_version");
+    assert!(what.contains("stamp_updated"), "{what}");
+    let (key, what) = opened(&Head { create: Some("CREATE TABLE x (".to_owned()), ..head("x") });
+    assert_eq!(key, "sql_table_schema", "{what}");
+    std::fs::write(database.path(), "This has never been a database.".repeat(100)).unwrap();
+    assert_eq!(opened(&head("acct")).0, "sql_db");
+    let nowhere = Settings { db: "/nowhere/db".to_owned(), ..database.settings.clone() };
+    let (key, what) = configuration(sql::backend(&nowhere, None).open());
+    assert_eq!(key, "sql_db");
+    assert!(what.contains("/nowhere/db"), "{what}");
+}
+
+#[test]
+fn a_locked_file_is_tried_again_or_left_to_the_backup() {
+    let mut database = Database::new("plugin_write_timeout: 1");
+    database.sql(&of_sqlite(KEY));
+    let rows = model::many(10, 1);
+    let locked = database.connection();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut backend = database.backend(Some(head("acct")));
+    backend.open().unwrap();
+    let first = parcel(1, &head("acct"), &rows);
+    let mut receipt = Receipt::new(first.items);
+    assert!(matches!(backend.deliver(&first, &mut receipt), Err(Fault::Down(_))));
+    locked.execute_batch("ROLLBACK").unwrap();
+    deliver(&mut *backend, &first);
+    assert_eq!(read(&database.path()).len(), 10);
+
+    let second = database.folder.path().join("second");
+    database.settings.backup = Some(second.display().to_string());
+    Connection::open(&second).unwrap().execute_batch(&of_sqlite(KEY)).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut backend = database.backend(Some(head("acct")));
+    deliver(&mut *backend, &parcel(2, &head("acct"), &rows));
+    locked.execute_batch("ROLLBACK").unwrap();
+    deliver(&mut *backend, &parcel(3, &head("acct"), &rows));
+    let counted = |path: &Path| read(path).values().map(|numbers| numbers[1]).sum::<u64>();
+    assert_eq!((counted(&second), counted(&database.path())), (10, 20));
+}
