@@ -6,7 +6,7 @@
 # build (the default): what cargo needs beside a Rust toolchain: a C compiler, make, pkg-config, and the headers of
 # libpcap, OpenSSL and zlib.
 # test: that, and what tests run: Python, ip, nft, unshare, and the servers of databases and brokers, of which the tests
-# start their own.
+# start their own; ClickHouse only where the distribution has it.
 #
 # Nothing is done when all of them are there. Works as root, or with sudo; without either it says what to install.
 set -eu
@@ -14,10 +14,13 @@ set -eu
 cd "$(dirname "$0")/.."
 
 purpose=${1:-build}
+optional=
 packages="gcc libc6-dev libpcap-dev libssl-dev make pkg-config zlib1g-dev"
 case $purpose in
 build) ;;
 test)
+    # Not every distribution has this one.
+    optional="clickhouse-server"
     packages="$packages python3 python3-venv iproute2 nftables util-linux procps"
     packages="$packages postgresql mariadb-server rabbitmq-server tshark"
     ;;
@@ -53,6 +56,12 @@ missing=
 for package in $packages; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"
+done
+for package in $optional; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    if [ "$state" != installed ] && apt-cache show "$package" >/dev/null 2>&1; then
+        missing="$missing $package"
+    fi
 done
 if [ -z "$missing" ]; then
     echo "packages: all there ($packages)"

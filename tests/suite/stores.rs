@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use testkit::process::Signal;
-use testkit::servers::{self, Address, Kafka, MariaDb, Postgres, RabbitMq, missing};
+use testkit::servers::clickhouse::ask;
+use testkit::servers::{self, Address, ClickHouse, Kafka, MariaDb, Postgres, RabbitMq, missing};
 use testkit::{Process, Setup, eventually};
 
 /// Packets and bytes by source address and port.
@@ -292,6 +293,35 @@ fn mariadb_gets_what_was_sent() {
     assert_eq!(mysql_rows(&server.address, &name), expected(3), "{}", finished.log);
 }
 
+/// A table that adds rows up by itself.
+fn summing(name: &str) -> String {
+    format!(
+        "CREATE TABLE {name} (ip_src String, src_port UInt16, packets UInt64, bytes UInt64, stamp_inserted DateTime, \
+         stamp_updated DateTime) ENGINE = SummingMergeTree((packets, bytes)) ORDER BY (ip_src, src_port, stamp_inserted)"
+    )
+}
+
+fn clickhouse_rows(address: &Address, table: &str) -> Traffic {
+    let query =
+        format!("SELECT ip_src, src_port, sum(packets), sum(bytes) FROM {table} GROUP BY ip_src, src_port");
+    let answer = ask(address, &query).unwrap();
+    traffic(answer.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+}
+
+#[test]
+fn clickhouse_gets_what_was_sent() {
+    let Some(server) = servers::clickhouse() else { return };
+    let name = servers::name("acct");
+    ask(&server.address, &summing(&name)).unwrap();
+    let setup = collector("clickhouse", &login(&server.address)).more_config(&format!("sql_table: {name}"));
+    let process = start(&setup);
+    send(&process, 3, |_| {});
+    let finished = process.stop();
+    assert_eq!(clickhouse_rows(&server.address, &name), expected(3), "{}", finished.log);
+    ask(&server.address, &format!("OPTIMIZE TABLE {name} FINAL")).unwrap();
+    assert_eq!(ask(&server.address, &format!("SELECT count() FROM {name}")).unwrap(), "30\n");
+}
+
 #[test]
 fn kafka_gets_what_was_sent() {
     let Some(server) = servers::kafka() else { return };
@@ -376,6 +406,15 @@ fn tables_of_the_known_shapes_are_written() {
         let found: Option<String> = mysql_pool(&server.address).query_first(row).unwrap();
         assert_eq!(found.as_deref(), Some(expected), "{log}");
     }
+    if let Some(server) = servers::clickhouse() {
+        ask(&server.address, statement("clickhouse").rsplit("\n\n").next().unwrap()).unwrap();
+        let process = start(&in_shape_9("clickhouse", &login(&server.address)));
+        send(&process, 3, |_| {});
+        let log = process.stop().log.clone();
+        let row = format!("SELECT {columns} FROM acct_v9 FINAL WHERE port_src = 1");
+        let found = ask(&server.address, &row).unwrap();
+        assert_eq!(found.trim_end().replace('\t', "|"), expected, "{log}");
+    }
 }
 
 /// Rounds that a server is up, down, and up again for.
@@ -412,6 +451,26 @@ fn nothing_is_lost_or_counted_twice_when_mariadb_dies() {
     });
     let finished = process.stop();
     assert_eq!(mysql_rows(&address, "acct"), expected(ROUNDS), "{}", finished.log);
+}
+
+#[test]
+fn nothing_is_lost_when_clickhouse_dies() {
+    let Some(mut server) = ClickHouse::start() else { return missing("PMACCT_TEST_CLICKHOUSE") };
+    let address = server.address();
+    ask(&address, &summing("acct")).unwrap();
+    let process = start(&collector("clickhouse", &login(&address)).more_config("sql_table: acct"));
+    send(&process, ROUNDS, |number| match number {
+        2 => {
+            // An INSERT whose answer does not come is repeated, and this server cannot tell.
+            eventually("two rounds", || (clickhouse_rows(&address, "acct") == expected(2)).then_some(()));
+            server.kill();
+        }
+        4 => server.restart(),
+        _ => {}
+    });
+    let finished = process.stop();
+    assert_eq!(clickhouse_rows(&address, "acct"), expected(ROUNDS), "{}", finished.log);
+    assert!(finished.log.contains("cannot write, trying again"), "{}", finished.log);
 }
 
 #[test]
@@ -537,6 +596,15 @@ fn what_a_server_says_no_to_is_named_at_the_start() {
         assert!(log.contains("sql_passwd[s]: ") && log.contains("Access denied"), "{log}");
         let log = refused(&collector("mysql", &login).more_config("sql_table: missing"));
         assert!(log.contains("sql_table[s]: "), "{log}");
+    }
+    if let Some(server) = servers::clickhouse() {
+        let login = login(&server.address);
+        let log = refused(&collector("clickhouse", &login).more_config("sql_passwd: wrong\nsql_table: x"));
+        assert!(log.contains("sql_passwd[s]: Wrong password for user pmacct"), "{log}");
+        let log = refused(&collector("clickhouse", &login).more_config("sql_table: missing"));
+        assert!(log.contains("sql_table[s]: Table default.missing doesn't exist"), "{log}");
+        let log = refused(&collector("clickhouse", &login).more_config("sql_db: nowhere\nsql_table: missing"));
+        assert!(log.contains("sql_db[s]: Database nowhere doesn't exist"), "{log}");
     }
     let log = refused(&collector("kafka", "kafka_topic: a/b"));
     assert!(log.contains("kafka_topic[s]: Kafka allows no '/' in names of topics."), "{log}");

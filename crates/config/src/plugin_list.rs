@@ -23,6 +23,8 @@ words! {
         Pgsql = "pgsql",
         /// SQLite.
         Sqlite3 = "sqlite3",
+        /// ClickHouse.
+        Clickhouse = "clickhouse",
         /// AMQP brokers.
         Amqp = "amqp",
         /// Kafka brokers.
@@ -44,7 +46,7 @@ impl PluginKind {
             Self::Print => slot == "sql_table",
             Self::Sqlite3 => matches!(slot, "sql_table" | "sql_db"),
             Self::Kafka => matches!(slot, "sql_table" | "sql_host"),
-            Self::Mysql | Self::Pgsql | Self::Amqp => true,
+            Self::Mysql | Self::Pgsql | Self::Clickhouse | Self::Amqp => true,
         }
     }
 
@@ -56,7 +58,7 @@ impl PluginKind {
             Self::Nfprobe => "nfprobe_",
             Self::Sfprobe => "sfprobe_",
             Self::Tee => "tee_",
-            Self::Mysql | Self::Pgsql | Self::Sqlite3 => "sql_",
+            Self::Mysql | Self::Pgsql | Self::Sqlite3 | Self::Clickhouse => "sql_",
             Self::Amqp => "amqp_",
             Self::Kafka => "kafka_",
         };

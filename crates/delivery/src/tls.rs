@@ -18,13 +18,22 @@ pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertSto
         }
         return Ok(roots);
     };
-    let wrong = |what: String| Fault::Configuration {
-        key,
-        what: format!("'{}': {what}; a file of certificates in PEM would be right", path.display()),
-    };
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    for certificate in certificates(key, path)? {
+        roots.add(certificate).map_err(|error| wrong(key, path, &error.to_string()))?;
     }
-    if roots.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(roots) }
+    Ok(roots)
+}
+
+/// The certificates in a file: one at least. `key` names the file.
+pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let wrong = |what: &str| wrong(key, path, what);
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error.to_string()))?;
+    let found: Result<Vec<_>, _> = found.collect();
+    let found = found.map_err(|error| wrong(&error.to_string()))?;
+    if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
+}
+
+fn wrong(key: &'static str, path: &Path, what: &str) -> Fault {
+    let what = format!("'{}': {what}; a file of certificates in PEM would be right", path.display());
+    Fault::Configuration { key, what }
 }

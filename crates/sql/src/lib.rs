@@ -10,8 +10,11 @@
 //! | [`sqlite`] | SQLite |
 //! | [`pgsql`] | PostgreSQL |
 //! | [`mysql`] | MySQL and MariaDB |
+//! | [`clickhouse`] | ClickHouse |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 pub mod columns;
 pub mod encoder;
 #[cfg(feature = "mysql")]
@@ -20,12 +23,14 @@ pub mod mysql;
 pub mod pgsql;
 pub mod rows;
 pub mod schemas;
-#[cfg(any(feature = "mysql", feature = "pgsql"))]
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql"))]
 mod server;
 pub mod settings;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "mysql", feature = "pgsql"))]
+#[cfg(any(feature = "clickhouse", feature = "pgsql"))]
+mod text;
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql"))]
 mod width;
 
 pub use encoder::Encoder;
@@ -36,7 +41,7 @@ use rows::Head;
 
 /// The database of a plugin. `expected`: the table that must be there from the start.
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "pgsql", feature = "sqlite")),
+    not(any(feature = "clickhouse", feature = "mysql", feature = "pgsql", feature = "sqlite")),
     expect(unused_variables, reason = "there is no database")
 )]
 pub fn backend(settings: &Settings, expected: Option<Head>) -> Box<dyn Backend> {
@@ -47,6 +52,8 @@ pub fn backend(settings: &Settings, expected: Option<Head>) -> Box<dyn Backend> 
         Dialect::MySql => mysql::backend(settings.clone(), expected),
         #[cfg(feature = "pgsql")]
         Dialect::PgSql => pgsql::backend(settings.clone(), expected),
+        #[cfg(feature = "clickhouse")]
+        Dialect::ClickHouse => clickhouse::backend(settings.clone(), expected),
         #[allow(unreachable_patterns, reason = "depends on features")]
         _ => unreachable!("settings of a dialect that is not built in are refused"),
     }

@@ -24,7 +24,12 @@ pub struct File {
 /// All files of statements.
 pub fn files() -> Vec<File> {
     let mut files = Vec::new();
-    for (dialect, folder) in [(Dialect::Sqlite, "sqlite"), (Dialect::PgSql, "pgsql"), (Dialect::MySql, "mysql")] {
+    for (dialect, folder) in [
+        (Dialect::Sqlite, "sqlite"),
+        (Dialect::PgSql, "pgsql"),
+        (Dialect::MySql, "mysql"),
+        (Dialect::ClickHouse, "clickhouse"),
+    ] {
         let shape = |version, bgp, unified| Shape { dialect, version, bgp, unified };
         for version in 1..=VERSIONS {
             files.push(file(folder, shape(version, false, false), false));
@@ -55,6 +60,7 @@ fn describe(shape: Shape, ases: bool) -> String {
         Dialect::Sqlite => "sqlite3",
         Dialect::PgSql => "pgsql",
         Dialect::MySql => "mysql",
+        Dialect::ClickHouse => "clickhouse",
     };
     let kind = if bgp { "sql_table_type: bgp" } else { "sql_table_type: original" };
     let mut text = format!("plugin {who}, sql_table_version: {version}, {kind}");
@@ -72,6 +78,11 @@ fn database(dialect: Dialect) -> Option<String> {
     let title = "-- The user and the database that the plugin expects if nothing else is configured.\n\n";
     match dialect {
         Dialect::Sqlite => None,
+        Dialect::ClickHouse => Some(
+            "-- The database that the plugin expects if nothing else is configured.\n\n\
+             CREATE DATABASE IF NOT EXISTS pmacct;\n"
+                .to_owned(),
+        ),
         Dialect::MySql => Some(format!(
             "{title}CREATE DATABASE IF NOT EXISTS pmacct;\n\
              CREATE USER IF NOT EXISTS 'pmacct'@'localhost' IDENTIFIED BY 'arealsmartpwd';\n\
@@ -103,10 +114,29 @@ pub fn create(shape: Shape, ases: bool) -> String {
     for spec in shape.columns().chain(times.into_iter().flatten()) {
         let _ = writeln!(text, "    {} {},", shape.name(spec), sql_type(spec, shape, ases));
     }
+    // A row that is merged into another has its flags no more, unless they tell them apart.
+    let is_key = |ty| match ty {
+        Type::Packets | Type::Bytes => false,
+        Type::Flags => shape.dialect == Dialect::ClickHouse,
+        _ => true,
+    };
     let keys: Vec<&str> = (shape.columns().chain(times.into_iter().flatten().take(1)))
-        .filter(|spec| !matches!(spec.ty, Type::Packets | Type::Bytes | Type::Flags))
+        .filter(|spec| is_key(spec.ty))
         .map(|spec| shape.name(spec))
         .collect();
+    if shape.dialect == Dialect::ClickHouse {
+        text.truncate(text.trim_end_matches([',', '\n']).len());
+        let sums: Vec<&str> = (shape.columns().filter(|spec| matches!(spec.ty, Type::Packets | Type::Bytes)))
+            .map(|spec| shape.name(spec))
+            .collect();
+        let _ = write!(
+            text,
+            "\n) ENGINE = SummingMergeTree(({}))\n    PARTITION BY toYYYYMM(stamp_inserted)\n    ORDER BY (stamp_inserted, {});\n",
+            sums.join(", "),
+            keys.iter().filter(|key| **key != "stamp_inserted").copied().collect::<Vec<_>>().join(", ")
+        );
+        return text;
+    }
     let _ = write!(text, "    PRIMARY KEY ({})\n);\n", keys.join(", "));
     if shape.dialect == Dialect::PgSql {
         let _ = writeln!(text, "GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO pmacct;");
@@ -116,6 +146,9 @@ pub fn create(shape: Shape, ases: bool) -> String {
 
 /// The type of a column, with what it is when nothing is written.
 fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
+    if shape.dialect == Dialect::ClickHouse {
+        return type_of_clickhouse(spec.ty).to_owned();
+    }
     let address = spec.ty == Type::Address;
     if address && ases {
         return "BIGINT NOT NULL DEFAULT 0".to_owned();
@@ -129,8 +162,30 @@ fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
     type_of(spec.ty, shape.dialect)
 }
 
+/// The type of columns of ClickHouse. Nothing that is counted wraps around, and texts have no bound.
+fn type_of_clickhouse(ty: Type) -> &'static str {
+    match ty {
+        Type::Tiny => "UInt8",
+        Type::Short | Type::Flags => "UInt16",
+        Type::Int | Type::Event | Type::Residual => "UInt32",
+        Type::Long | Type::Packets | Type::Bytes => "UInt64",
+        Type::Real => "Float64",
+        Type::Time | Type::Inserted | Type::Updated => "DateTime",
+        Type::Address
+        | Type::Mac
+        | Type::Protocol
+        | Type::Char(_)
+        | Type::Varchar(_)
+        | Type::Country
+        | Type::Roa => "String",
+    }
+}
+
 /// The type of columns, by dialect.
 fn type_of(ty: Type, dialect: Dialect) -> String {
+    if dialect == Dialect::ClickHouse {
+        return type_of_clickhouse(ty).to_owned();
+    }
     let [mysql, pgsql, sqlite] = match ty {
         Type::Tiny => ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0"],
         Type::Short => ["INT(2) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
@@ -170,7 +225,7 @@ fn type_of(ty: Type, dialect: Dialect) -> String {
     let ty = match dialect {
         Dialect::MySql => mysql,
         Dialect::PgSql => pgsql,
-        Dialect::Sqlite => sqlite,
+        Dialect::Sqlite | Dialect::ClickHouse => sqlite,
     };
     ty.to_owned()
 }
@@ -178,7 +233,7 @@ fn type_of(ty: Type, dialect: Dialect) -> String {
 fn text(name: &str, size: u8, dialect: Dialect) -> String {
     match dialect {
         Dialect::MySql => format!("{name}({size}) NOT NULL"),
-        Dialect::PgSql | Dialect::Sqlite => format!("{name}({size}) NOT NULL DEFAULT ' '"),
+        Dialect::PgSql | Dialect::Sqlite | Dialect::ClickHouse => format!("{name}({size}) NOT NULL DEFAULT ' '"),
     }
 }
 
@@ -191,7 +246,7 @@ pub fn document() -> String {
          Columns of custom primitives are called as these, and hold texts.\n\n\
          Types are those of existing installations. A counter that outgrows its type is refused by the server, and the row\n\
          counted: busy networks want `BIGINT` for `packets` and `flows`. Texts longer than their column are cut.\n\n\
-         | column | primitive | MySQL | PostgreSQL | SQLite |\n|---|---|---|---|---|\n",
+         | column | primitive | MySQL | PostgreSQL | SQLite | ClickHouse |\n|---|---|---|---|---|---|\n",
     );
     for spec in COLUMNS {
         let primitive = PRIMITIVES.iter().find(|primitive| {
@@ -203,9 +258,10 @@ pub fn document() -> String {
             (None, "timestamp_min" | "timestamp_max") => "`nfacctd_stitching`".to_owned(),
             (None, _) => String::new(),
         };
-        let [mysql, pgsql, sqlite] =
-            [Dialect::MySql, Dialect::PgSql, Dialect::Sqlite].map(|dialect| type_of(spec.ty, dialect));
-        let _ = writeln!(text, "| `{}` | {primitive} | {mysql} | {pgsql} | {sqlite} |", spec.name);
+        let [mysql, pgsql, sqlite, clickhouse] =
+            [Dialect::MySql, Dialect::PgSql, Dialect::Sqlite, Dialect::ClickHouse]
+                .map(|dialect| type_of(spec.ty, dialect));
+        let _ = writeln!(text, "| `{}` | {primitive} | {mysql} | {pgsql} | {sqlite} | {clickhouse} |", spec.name);
     }
     text
 }

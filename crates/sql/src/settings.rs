@@ -27,6 +27,8 @@ pub enum Dialect {
     PgSql,
     /// MySQL and MariaDB.
     MySql,
+    /// ClickHouse.
+    ClickHouse,
 }
 
 /// Settings of one SQL plugin.
@@ -96,6 +98,7 @@ impl Settings {
         let dialect = match plugin.kind {
             PluginKind::Pgsql => Dialect::PgSql,
             PluginKind::Mysql => Dialect::MySql,
+            PluginKind::Clickhouse => Dialect::ClickHouse,
             _ => Dialect::Sqlite,
         };
         let db = match (plugin.origin_of(&SQL_DB), dialect) {
@@ -103,7 +106,8 @@ impl Settings {
             _ => plugin.get(&SQL_DB),
         };
         let utc = plugin.get(&TIMESTAMPS_UTC);
-        let insert_only = plugin.get(&SQL_DONT_TRY_UPDATE);
+        // Its tables merge rows by themselves.
+        let insert_only = plugin.get(&SQL_DONT_TRY_UPDATE) || dialect == Dialect::ClickHouse;
         for (set, key, origin) in [
             (plugin.get(&SQL_USE_COPY), "sql_use_copy", plugin.blame(&SQL_USE_COPY)),
             (plugin.get(&SQL_MULTI_VALUES) > 0, "sql_multi_values", plugin.blame(&SQL_MULTI_VALUES)),
@@ -135,7 +139,7 @@ impl Settings {
             copy: insert_only && plugin.get(&SQL_USE_COPY),
             delimiter: plugin.get(&SQL_DELIMITER),
             locking: plugin.get(&SQL_LOCKING_STYLE),
-            num_hosts: plugin.get(&SQL_NUM_HOSTS) && dialect != Dialect::PgSql,
+            num_hosts: plugin.get(&SQL_NUM_HOSTS) && matches!(dialect, Dialect::Sqlite | Dialect::MySql),
             style: Style {
                 zone: if utc { TimeZone::UTC } else { TimeZone::system() },
                 whole_seconds: plugin.get(&TIMESTAMPS_SECS),

@@ -22,7 +22,7 @@ impl Width {
     pub(crate) fn of(column: &str, sql_type: &str) -> Self {
         let bound = || {
             let (name, rest) = sql_type.split_once('(')?;
-            let is_text = name.to_ascii_lowercase().contains("char");
+            let is_text = name.to_ascii_lowercase().contains("char") || name == "FixedString";
             rest.split_once(')')?.0.trim().parse().ok().filter(|_| is_text)
         };
         Self { column: column.to_owned(), characters: bound().unwrap_or(usize::MAX), told: Cell::new(false) }

@@ -143,8 +143,8 @@ keys! {
 
     /// Plugins to run, with commas between them: `TYPE` or `TYPE[NAME]`.
     ///
-    /// Types are `memory`, `print`, `nfprobe`, `sfprobe`, `tee`, `mysql`, `pgsql`, `sqlite3`, `amqp` and `kafka`. A
-    /// plugin without a name is called `default_TYPE`. Names are unique, whatever the type; of two plugins with one
+    /// Types are `memory`, `print`, `nfprobe`, `sfprobe`, `tee`, `mysql`, `pgsql`, `sqlite3`, `clickhouse`, `amqp` and
+    /// `kafka`. A plugin without a name is called `default_TYPE`. Names are unique, whatever the type; of two plugins with one
     /// name the first stays. At most 32. Only the first such line counts. The flow daemons run a
     /// memory plugin when none is left.
     PLUGINS: Option<Vec<String>> = list(&["plugins"]).daemons(FLOW).option('P', FLOW, "plugin, …").first_wins()

@@ -455,7 +455,10 @@ fn plugin_settings(
             files: sink::files(plugin, problems),
         }),
         #[cfg(feature = "sql")]
-        config::PluginKind::Sqlite3 | config::PluginKind::Pgsql | config::PluginKind::Mysql => {
+        config::PluginKind::Sqlite3
+        | config::PluginKind::Pgsql
+        | config::PluginKind::Mysql
+        | config::PluginKind::Clickhouse => {
             let settings = sql::Settings::read(plugin, problems);
             let variables = settings.variables();
             store(plugin, Target::Sql(Box::new(settings)), variables, problems)
@@ -476,7 +479,7 @@ fn plugin_settings(
             problems.warn(
                 &plugin.origin,
                 format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
-                Some("memory, print, sqlite3, pgsql, mysql, kafka and amqp are.".to_owned()),
+                Some("memory, print, sqlite3, pgsql, mysql, clickhouse, kafka and amqp are.".to_owned()),
             );
             return None;
         }

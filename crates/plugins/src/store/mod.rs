@@ -1,4 +1,5 @@
-//! Plugins whose aggregates go to a server or a database: the common part of sqlite3, pgsql, mysql, kafka and amqp.
+//! Plugins whose aggregates go to a server or a database: the common part of sqlite3, pgsql, mysql, clickhouse, kafka and
+//! amqp.
 //!
 //! At each refresh the tables of all workers become one, an [`Encoder`] cuts it into parcels, and a courier takes
 //! these to the [`Backend`] on a thread of its own ([`delivery::courier`]). So a store that is slow or down delays

@@ -20,18 +20,17 @@
 
 mod link;
 mod table;
-mod text;
 mod trouble;
 
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
+use crate::text::Text;
 use bytes::Bytes;
 use config::keys::sql::LockingStyle;
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt, Sum};
 use link::Link;
 use table::Table;
-use text::Text;
 use tracing::warn;
 use trouble::Trouble;
 

@@ -11,10 +11,10 @@
 //! table itself; unless it has times without a zone, which COPY would not turn into the server's.
 
 use super::link::Link;
-use super::text::{Look, Time};
 use super::trouble::Trouble;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
+use crate::text::{Look, Time};
 use crate::width::Width;
 use delivery::Fault;
 use std::fmt::Write as _;

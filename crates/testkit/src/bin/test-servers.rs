@@ -15,6 +15,7 @@ fn main() {
     let lines = [
         servers::postgres().map(|server| format!("PMACCT_TEST_PGSQL={}", url("postgresql", &server.address))),
         servers::mariadb().map(|server| format!("PMACCT_TEST_MYSQL={}", url("mysql", &server.address))),
+        servers::clickhouse().map(|server| format!("PMACCT_TEST_CLICKHOUSE={}", url("http", &server.address))),
         servers::rabbitmq().map(|server| format!("PMACCT_TEST_AMQP={}", url("amqp", &server.address))),
         servers::kafka()
             .map(|server| format!("PMACCT_TEST_KAFKA={}:{}", server.address.host, server.address.port)),

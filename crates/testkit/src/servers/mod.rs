@@ -1,18 +1,21 @@
-//! Private servers: PostgreSQL, MariaDB, RabbitMQ and a broker that speaks Kafka's protocol.
+//! Private servers: PostgreSQL, MariaDB, ClickHouse, RabbitMQ and a broker that speaks Kafka's protocol.
 //!
 //! Each listens on a loopback address of its own, keeps its data in a temporary folder, can be killed and restarted, and
 //! is stopped and removed when it is dropped. Servers run as `nobody` when the tests run as root: some refuse root.
 //!
 //! Ordinary tests share a server of each kind ([`postgres`], [`mariadb`], [`rabbitmq`], [`kafka`]), in which each test has
-//! names of its own ([`name`]). Where `PMACCT_TEST_PGSQL`, `PMACCT_TEST_MYSQL`, `PMACCT_TEST_AMQP` or
-//! `PMACCT_TEST_KAFKA` names a server, that one is used. A kind whose programs are not installed gives `None`: tests say
-//! so and pass, unless `PMACCT_TEST_SERVERS=required` is set, as in the project's own checks.
+//! names of its own ([`name`]). Where `PMACCT_TEST_PGSQL`, `PMACCT_TEST_MYSQL`, `PMACCT_TEST_CLICKHOUSE`,
+//! `PMACCT_TEST_AMQP` or `PMACCT_TEST_KAFKA` names a server, that one is used. A kind whose programs are not installed
+//! gives `None`: tests say so and pass, unless `PMACCT_TEST_SERVERS=required` is set, as in the project's own checks.
+//! ClickHouse is never required: not every distribution has it.
 
+pub mod clickhouse;
 mod kafka;
 mod mariadb;
 mod postgres;
 mod rabbitmq;
 
+pub use clickhouse::ClickHouse;
 pub use kafka::Kafka;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
@@ -34,6 +37,8 @@ use tempfile::TempDir;
 
 /// How long a server may take until it answers: RabbitMQ takes ten seconds on an idle machine.
 const START: Duration = Duration::from_secs(120);
+/// The variable that names a ClickHouse.
+const CLICKHOUSE: &str = "PMACCT_TEST_CLICKHOUSE";
 /// The user and group that servers run as when the tests run as root.
 const NOBODY: u32 = 65_534;
 
@@ -90,6 +95,12 @@ pub fn mariadb() -> Option<&'static Shared<MariaDb>> {
     shared(&SHARED, "PMACCT_TEST_MYSQL", 3306, MariaDb::start, MariaDb::address)
 }
 
+/// The ClickHouse that tests share.
+pub fn clickhouse() -> Option<&'static Shared<ClickHouse>> {
+    static SHARED: OnceLock<Option<Shared<ClickHouse>>> = OnceLock::new();
+    shared(&SHARED, CLICKHOUSE, 8123, ClickHouse::start, ClickHouse::address)
+}
+
 /// The RabbitMQ that tests share.
 pub fn rabbitmq() -> Option<&'static Shared<RabbitMq>> {
     static SHARED: OnceLock<Option<Shared<RabbitMq>>> = OnceLock::new();
@@ -125,6 +136,7 @@ fn shared<S>(
 /// When servers are required.
 pub fn missing(variable: &str) {
     let required = std::env::var("PMACCT_TEST_SERVERS").is_ok_and(|value| value == "required");
+    let required = required && variable != CLICKHOUSE;
     assert!(!required, "no server for this test: install its packages, or name one in {variable}");
     eprintln!("no server for this test, and {variable} names none: left out");
 }

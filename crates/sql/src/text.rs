@@ -1,7 +1,7 @@
-//! Rows as COPY reads them: a line for each, values with a delimiter between, `\N` for nothing (PostgreSQL manual,
-//! COPY, "Text Format").
+//! Rows as text: a line for each, values with a delimiter between, `\N` for nothing. PostgreSQL reads this with COPY
+//! (its manual, COPY, "Text Format"), ClickHouse as `TabSeparated`.
 //!
-//! Every type of PostgreSQL can be read from text, so the columns of a table may be `inet` or `CHAR(45)`, `macaddr` or
+//! Every type of these servers can be read from text, so the columns of a table may be `inet` or `CHAR(45)`, `macaddr` or
 //! `CHAR(17)`, and nothing here changes.
 
 use crate::rows::{Rows, Value};
@@ -18,40 +18,48 @@ const NULL: &[u8] = b"\\N";
 
 /// How values of a column are written.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// What stands for nothing; escaped.
-    pub(super) null: Vec<u8>,
+    pub(crate) null: Vec<u8>,
     /// An empty text is nothing, as it is no value of the column's type.
-    pub(super) empty_is_null: bool,
+    pub(crate) empty_is_null: bool,
     /// How times are written.
-    pub(super) time: Time,
+    pub(crate) time: Time,
     /// How long texts may be.
-    pub(super) width: Width,
+    pub(crate) width: Width,
+    /// The largest number that the column takes, where the server would wrap a larger one around without a word.
+    pub(crate) largest: u64,
 }
 
 /// How times are written.
 #[derive(Clone, Debug)]
-pub(super) enum Time {
+#[cfg_attr(
+    not(all(feature = "clickhouse", feature = "pgsql")),
+    expect(dead_code, reason = "each server reads times in its own way")
+)]
+pub(crate) enum Time {
     /// With their zone, as types of time read them.
     Zoned,
     /// In that zone, as a text shows them.
     Shown(TimeZone),
     /// Seconds since 1970.
     Number,
+    /// The same, in ten digits, as ClickHouse tells them from a date.
+    Digits,
 }
 
 impl Look {
-    pub(super) fn new(time: Time, empty_is_null: bool) -> Self {
-        Self { null: NULL.to_vec(), empty_is_null, time, width: Width::of("", "") }
+    pub(crate) fn new(time: Time, empty_is_null: bool) -> Self {
+        Self { null: NULL.to_vec(), empty_is_null, time, width: Width::of("", ""), largest: u64::MAX }
     }
 
     /// With a bound for texts.
-    pub(super) fn with_width(self, width: Width) -> Self {
+    pub(crate) fn with_width(self, width: Width) -> Self {
         Self { width, ..self }
     }
 
     /// With a value that stands for nothing.
-    pub(super) fn with_stand_in(mut self, text: &str, delimiter: u8) -> Self {
+    pub(crate) fn with_stand_in(mut self, text: &str, delimiter: u8) -> Self {
         self.null.clear();
         escape(&mut self.null, text, delimiter);
         self
@@ -60,28 +68,28 @@ impl Look {
 
 /// A row in the text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Where it ends.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// Its number in the parcel.
-    pub(super) number: u32,
+    pub(crate) number: u32,
     /// What it accounts for.
-    pub(super) sum: Sum,
+    pub(crate) sum: Sum,
 }
 
 /// The rows of a parcel as text.
 #[derive(Debug)]
-pub(super) struct Text {
-    pub(super) octets: Vec<u8>,
-    pub(super) places: Vec<Place>,
+pub(crate) struct Text {
+    pub(crate) octets: Vec<u8>,
+    pub(crate) places: Vec<Place>,
     /// Columns in which a row has nothing.
-    pub(super) nulls: Vec<bool>,
+    pub(crate) nulls: Vec<bool>,
 }
 
 impl Text {
     /// The rows that a receipt does not have yet; `None` when the parcel is damaged.
     /// `size`: octets of the parcel.
-    pub(super) fn new(
+    pub(crate) fn new(
         rows: &Rows<'_>,
         size: usize,
         looks: &[Look],
@@ -119,6 +127,8 @@ impl Text {
 fn write(out: &mut Vec<u8>, value: Value<'_>, look: &Look, clock: &mut Clock, delimiter: u8) -> bool {
     match value {
         Value::Null => return nothing(out, look),
+        // No number, so the server refuses the row and says so.
+        Value::Number(value) if value > look.largest => drop(write!(out, "{value} is too large")),
         Value::Number(value) => number::decimal(out, value),
         // Writing to memory does not fail.
         Value::Real(real) => drop(write!(out, "{real}")),
@@ -175,6 +185,7 @@ impl Clock {
             let moment = Timestamp::from_second(seconds).ok();
             match time {
                 Time::Number => write!(self.text, "{seconds}").ok()?,
+                Time::Digits => write!(self.text, "{:010}", u32::try_from(seconds).ok()?).ok()?,
                 Time::Zoned => write!(self.text, "{}+00", moment?.strftime("%Y-%m-%d %H:%M:%S")).ok()?,
                 Time::Shown(zone) => {
                     let moment = moment?.to_zoned(zone.clone());
@@ -233,6 +244,20 @@ mod tests {
         );
         assert_eq!(places.nulls, [true, false, true]);
         assert_eq!(places.places.last().unwrap().end, text.len());
+    }
+
+    #[test]
+    fn what_a_server_would_change_without_a_word_is_no_number() {
+        let look = Look { largest: 255, ..Look::new(Time::Digits, false) };
+        let rows: [&[Value<'_>]; 5] = [
+            &[Value::Number(255)],
+            &[Value::Number(256)],
+            &[Value::Time(1)],
+            &[Value::Time(-1)],
+            &[Value::Time(1_700_000_000)],
+        ];
+        let (text, _) = lines(&[look.with_stand_in("0", b',')], &rows, &Receipt::new(5));
+        assert_eq!(text, "255\n256 is too large\n0000000001\n0\n1700000000\n");
     }
 
     #[test]

@@ -1,0 +1,98 @@
+//! Questions to a server (ClickHouse manual, "HTTP Interface"). Each has a limit in time.
+
+use super::trouble::Trouble;
+use crate::settings::Settings;
+use delivery::Fault;
+use std::path::Path;
+use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+/// Where servers listen, without TLS and with it.
+const PORTS: [u16; 2] = [8123, 8443];
+/// Octets of an answer that are read.
+const ANSWER: u64 = 1 << 20;
+
+/// A server that answers.
+pub(super) struct Http {
+    agent: Agent,
+    url: String,
+    user: String,
+    password: String,
+    database: String,
+    /// The server knows tokens of INSERTs.
+    tokens: bool,
+}
+
+impl Http {
+    /// Asks the server whether it is there and lets us in.
+    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Trouble> {
+        let (scheme, host) = host.split_once("://").unwrap_or(("http", host));
+        let [plain, encrypted] = PORTS;
+        let port = settings.port.unwrap_or(if scheme == "https" { encrypted } else { plain });
+        // An IPv6 address stands in brackets before a port.
+        let url = match host.contains(':') && !host.starts_with('[') {
+            true => format!("{scheme}://[{host}]:{port}/"),
+            false => format!("{scheme}://{host}:{port}/"),
+        };
+        let mut config = Agent::config_builder()
+            .timeout_global(Some(settings.timeout))
+            .http_status_as_error(false)
+            .max_redirects(0);
+        if let Some(path) = &settings.ca_file {
+            config = config.tls_config(TlsConfig::builder().root_certs(authorities(path)?).build());
+        }
+        let mut http = Self {
+            agent: config.build().into(),
+            url,
+            user: settings.user.clone(),
+            password: settings.password.clone(),
+            database: settings.db.clone(),
+            tokens: false,
+        };
+        let answer = http.ask("SELECT count() FROM system.settings WHERE name = 'insert_deduplication_token'")?;
+        http.tokens = answer.trim() == "1";
+        Ok(http)
+    }
+
+    /// Sends a statement and reads the answer.
+    pub(super) fn ask(&self, statement: &str) -> Result<String, Trouble> {
+        self.post(&[("database", &self.database)], statement.as_bytes())
+    }
+
+    /// Inserts rows.
+    pub(super) fn insert(&self, statement: &str, token: &str, rows: &[u8]) -> Result<(), Trouble> {
+        let mut parameters = vec![("database", self.database.as_str()), ("query", statement)];
+        if self.tokens {
+            parameters.push(("insert_deduplication_token", token));
+        }
+        self.post(&parameters, rows).map(drop)
+    }
+
+    fn post(&self, parameters: &[(&str, &str)], body: &[u8]) -> Result<String, Trouble> {
+        let down = |error: ureq::Error| Trouble::Fault(Fault::Down(error.to_string()));
+        let request = (self.agent.post(&self.url))
+            .header("X-ClickHouse-User", &self.user)
+            .header("X-ClickHouse-Key", &self.password)
+            .query_pairs(parameters.iter().copied());
+        let mut response = request.send(body).map_err(down)?;
+        let status = response.status();
+        let answer = response.body_mut().with_config().limit(ANSWER).lossy_utf8(true).read_to_string();
+        let answer = answer.map_err(down)?;
+        // What went wrong after the first octets of an answer stands in the answer.
+        if status.is_success() && !answer.contains("DB::Exception: ") {
+            return Ok(answer);
+        }
+        match answer.trim() {
+            "" => Err(Trouble::Fault(Fault::Down(status.to_string()))),
+            said => Err(Trouble::from_server(said)),
+        }
+    }
+}
+
+/// The authorities that a file holds (`sql_conn_ca_file`).
+fn authorities(path: &Path) -> Result<RootCerts, Trouble> {
+    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(Trouble::Fault)?;
+    let certificates: Vec<Certificate<'static>> =
+        certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    Ok(RootCerts::new_with_certs(&certificates))
+}

@@ -1,0 +1,150 @@
+//! ClickHouse, by its HTTP interface.
+//!
+//! Rows are inserted and nothing else: a table that merges them by itself (`SummingMergeTree`, as in `etc/sql/clickhouse`)
+//! adds up what has the same key. A parcel is one INSERT, which the server takes as a whole or not at all.
+//!
+//! # Rows that are refused
+//!
+//! The server says which row it cannot read, and that row alone is left out; where it does not say, halves are tried, and
+//! halves of these.
+//!
+//! # Answers that do not come
+//!
+//! Whether an INSERT was done whose answer did not come cannot be asked, so it is repeated: at least once. Each carries a
+//! token (`insert_deduplication_token`, `RUN-NUMBER-FIRST-END`) where the server knows that setting; tables that keep such
+//! tokens take an INSERT once.
+
+mod http;
+mod table;
+mod trouble;
+
+use crate::rows::{Head, Rows};
+use crate::server::{Server, Servers};
+use crate::settings::Settings;
+use crate::text::Text;
+use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use http::Http;
+use table::Table;
+use trouble::Trouble;
+
+/// Tables that are remembered. Names with times in them would else pile up.
+const TABLES: usize = 8;
+
+/// A ClickHouse server, and its backup. `expected`: the table that must be there from the start.
+pub fn backend(settings: Settings, expected: Option<Head>) -> Box<dyn Backend> {
+    let backup = settings.backup.clone().map(|host| ClickHouse::new(host, settings.clone(), expected.clone()));
+    Box::new(Servers::new(ClickHouse::new(settings.host.clone(), settings, expected), backup))
+}
+
+struct ClickHouse {
+    host: String,
+    settings: Settings,
+    expected: Option<Head>,
+    http: Option<Http>,
+    /// The tables that were looked at, the last one used at the end.
+    tables: Vec<Table>,
+}
+
+impl ClickHouse {
+    fn new(host: String, settings: Settings, expected: Option<Head>) -> Self {
+        Self { host, settings, expected, http: None, tables: Vec::new() }
+    }
+
+    fn connect(&mut self) -> Result<(), Trouble> {
+        if self.http.is_none() {
+            self.http = Some(Http::new(&self.host, &self.settings)?);
+            if let Some(head) = self.expected.clone() {
+                self.prepare(&head)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the table to the end of the list.
+    fn prepare(&mut self, head: &Head) -> Result<(), Trouble> {
+        let Some(http) = &self.http else { return Ok(()) };
+        if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
+            let last = self.tables.len() - 1;
+            self.tables.swap(at, last);
+            return Ok(());
+        }
+        if self.tables.len() >= TABLES {
+            self.tables.remove(0);
+        }
+        self.tables.push(Table::new(http, head, &self.settings)?);
+        Ok(())
+    }
+
+    fn insert(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Trouble> {
+        self.connect()?;
+        self.prepare(&rows.head)?;
+        let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
+        let text = Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt)
+            .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
+        store(http, table, &text, parcel.id, receipt)
+    }
+
+    /// What is left to do after trouble: everything is looked at anew.
+    fn failed(&mut self, trouble: Trouble) -> Fault {
+        self.tables.clear();
+        self.http = None;
+        match trouble.fault() {
+            Fault::Down(what) => Fault::Down(format!("{}: {what}", self.host)),
+            fault => fault,
+        }
+    }
+}
+
+impl Server for ClickHouse {
+    fn address(&self) -> &str {
+        &self.host
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        self.connect().map_err(|trouble| self.failed(trouble))
+    }
+
+    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+        self.insert(parcel, rows, receipt).map_err(|trouble| self.failed(trouble))
+    }
+
+    fn in_doubt(&self) -> Option<ParcelId> {
+        None
+    }
+
+    fn close(&mut self) {
+        self.http = None;
+    }
+}
+
+/// Inserts all rows that the server takes, and refuses the others.
+fn store(http: &Http, table: &Table, text: &Text, id: ParcelId, receipt: &mut Receipt) -> Result<(), Trouble> {
+    let Text { octets, places, .. } = text;
+    let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
+    let mut left = vec![(0, places.len())];
+    while let Some((first, end)) = left.pop() {
+        let Some(rows) = places.get(first..end).filter(|rows| !rows.is_empty()) else { continue };
+        let token = format!("{id}-{first}-{end}");
+        let lines = octets.get(start(first)..start(end)).unwrap_or_default();
+        match http.insert(&table.insert, &token, lines) {
+            Ok(()) => rows.iter().for_each(|place| receipt.confirm(place.number)),
+            Err(Trouble::Row { line, what }) => {
+                let known = line.map(|line| first + line - 1).filter(|row| *row < end);
+                let row = if end - first == 1 { Some(first) } else { known };
+                match row {
+                    Some(row) => {
+                        let Some(place) = places.get(row) else { continue };
+                        receipt.refuse(place.number, place.sum, || what);
+                        left.extend([(row + 1, end), (first, row)]);
+                    }
+                    None => {
+                        let middle = first.midpoint(end);
+                        left.extend([(middle, end), (first, middle)]);
+                    }
+                }
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What went wrong, by what can be done about it.
+
+use delivery::Fault;
+
+/// What went wrong.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The server cannot, or the configuration is wrong.
+    Fault(Fault),
+    /// The server does not take a row.
+    Row {
+        /// The place of the row, counted from 1, in the rows of the INSERT; if the server told.
+        line: Option<usize>,
+        /// The server's words.
+        what: String,
+    },
+}
+
+impl Trouble {
+    /// As the courier is told.
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Row { what, .. } => Fault::Configuration { key: "sql_table", what },
+        }
+    }
+
+    /// By the words of the server: `Code: NUMBER, … DB::Exception: WORDS: (at row NUMBER)`. The numbers are those of its
+    /// source (`ErrorCodes`).
+    pub(super) fn from_server(said: &str) -> Self {
+        let code = number_behind(said, "Code: ").unwrap_or(0);
+        let what = words(said);
+        let line = number_behind(said, "(at row ").filter(|line| *line > 0);
+        let configuration = |key| Self::Fault(Fault::Configuration { key, what: what.clone() });
+        match code {
+            // No such table, no such database.
+            60 => configuration("sql_table"),
+            81 => configuration("sql_db"),
+            // Unknown user, wrong password, password wanted, authentication failed.
+            192 | 193 | 194 | 516 => configuration("sql_passwd"),
+            // Read only, not allowed.
+            164 | 497 => configuration("sql_user"),
+            // No such column, in its different words.
+            8 | 10 | 16 | 47 => configuration("sql_table_version"),
+            // NULL where there is none, values out of range, of an enumeration and of a constraint.
+            117 | 131 | 321 | 349 | 469 | 691 => Self::Row { line, what },
+            _ if line.is_some() => Self::Row { line, what },
+            // What cannot be read, in its different words.
+            6 | 26 | 27 | 38 | 41 | 53 | 70 | 72 | 675 | 676 => Self::Row { line, what },
+            _ => Self::Fault(Fault::Down(what)),
+        }
+    }
+}
+
+/// The number behind a word.
+fn number_behind(said: &str, word: &str) -> Option<usize> {
+    let (_, rest) = said.split_once(word)?;
+    let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..digits)?.parse().ok()
+}
+
+/// What a user wants to read of the server's words: their first line, without what is always there.
+fn words(said: &str) -> String {
+    let line = said.trim().lines().next().unwrap_or_default();
+    let line = line.split_once("DB::Exception: ").map_or(line, |(_, rest)| rest);
+    line.split(", e.what()").next().unwrap_or(line).trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_servers_old_and_new() {
+        let key = |said: &str| match Trouble::from_server(said).fault() {
+            Fault::Configuration { key, what } => (key, what),
+            fault => panic!("{fault:?}"),
+        };
+        let old = "Code: 60, e.displayText() = DB::Exception: Table default.nix doesn't exist., e.what() = DB::Exception";
+        assert_eq!(key(old), ("sql_table", "Table default.nix doesn't exist".to_owned()));
+        let new =
+            "Code: 516. DB::Exception: pmacct: Authentication failed. (AUTHENTICATION_FAILED) (version 24.3.1)";
+        assert_eq!(key(new).0, "sql_passwd");
+        let row =
+            "Code: 27, e.displayText() = DB::Exception: Cannot parse input: expected \\t: (at row 12)\n\nRow 11:";
+        assert!(matches!(Trouble::from_server(row), Trouble::Row { line: Some(12), .. }));
+        let row = "Code: 349, e.displayText() = DB::Exception: Cannot convert NULL value";
+        assert!(matches!(Trouble::from_server(row), Trouble::Row { line: None, .. }));
+        for down in ["", "Code: 241. DB::Exception: Memory limit", "502 Bad Gateway"] {
+            assert!(matches!(Trouble::from_server(down), Trouble::Fault(Fault::Down(_))), "{down}");
+        }
+    }
+}

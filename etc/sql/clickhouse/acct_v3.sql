@@ -1,0 +1,21 @@
+-- Table acct_v3: plugin clickhouse, sql_table_version: 3, sql_table_type: original.
+-- Made from the table of columns in crates/sql; changes belong there.
+
+CREATE TABLE acct_v3 (
+    mac_src String,
+    mac_dst String,
+    vlan UInt16,
+    ip_src String,
+    ip_dst String,
+    src_port UInt16,
+    dst_port UInt16,
+    tos UInt32,
+    ip_proto String,
+    agent_id UInt64,
+    packets UInt64,
+    bytes UInt64,
+    stamp_inserted DateTime,
+    stamp_updated DateTime
+) ENGINE = SummingMergeTree((packets, bytes))
+    PARTITION BY toYYYYMM(stamp_inserted)
+    ORDER BY (stamp_inserted, mac_src, mac_dst, vlan, ip_src, ip_dst, src_port, dst_port, tos, ip_proto, agent_id);
