@@ -52,10 +52,32 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        // That all brokers are down says less than why.
-        if code != RDKafkaErrorCode::AllBrokersDown {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down, or that connections break, says less than why.
+        if code != RDKafkaErrorCode::AllBrokersDown
+            && (is_refusal(code, reason)
+                || !trouble.as_ref().is_some_and(|(code, before)| is_refusal(*code, before)))
+        {
+            *trouble = Some((code, reason.to_owned()));
         }
+    }
+}
+
+impl Reports {
+    /// What went wrong before no longer matters.
+    fn forget(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Whether the broker, or we, say no: trying again does not help by itself.
+fn is_refusal(code: RDKafkaErrorCode, reason: &str) -> bool {
+    match code {
+        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL => {
+            true
+        }
+        // In TLS 1.3 a broker judges our certificate after the handshake, and librdkafka tells a broken connection.
+        _ => reason.contains("SSL alert") && (reason.contains("certificate") || reason.contains("unknown ca")),
     }
 }
 
@@ -112,9 +134,11 @@ impl Kafka {
         loop {
             let metadata =
                 producer.client().fetch_metadata(self.topic.as_deref(), self.settings.timeout.min(NEW_TOPIC));
-            // Events tell why there is no answer.
-            producer.poll(Duration::ZERO);
-            let metadata = metadata.map_err(|error| trouble(producer.context(), &error.to_string()))?;
+            let metadata = metadata.map_err(|error| {
+                // Events tell why there is no answer. A look that takes no time takes one event, and there are several.
+                producer.poll(POLL);
+                trouble(producer.context(), &error.to_string())
+            })?;
             let Some(topic) = &self.topic else { return Ok(()) };
             let known = metadata.topics().iter().find(|known| known.name() == topic);
             let error = match known {
@@ -222,7 +246,10 @@ impl Backend for Kafka {
             return Err(trouble(producer.context(), &what));
         }
         match state.fault {
-            None => Ok(()),
+            None => {
+                producer.context().forget();
+                Ok(())
+            }
             Some(Fault::Down(what)) => Err(trouble(producer.context(), &what)),
             Some(fault) => Err(fault),
         }
@@ -306,10 +333,9 @@ fn no_topic(topic: &str, error: RDKafkaErrorCode) -> Fault {
 fn trouble(reports: &Reports, what: &str) -> Fault {
     let trouble = reports.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
     match trouble {
-        Some((RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed, reason)) => {
+        Some((code, reason)) if is_refusal(code, &reason) => {
             Fault::Configuration { key: "kafka_config_file", what: reason }
         }
-        Some((RDKafkaErrorCode::SSL, reason)) => Fault::Configuration { key: "kafka_config_file", what: reason },
         Some((_, reason)) => Fault::Down(format!("{what}: {reason}")),
         None => Fault::Down(what.to_owned()),
     }
@@ -336,6 +362,24 @@ fn options(text: &str) -> Result<Vec<(&str, &str)>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_are_told_from_connections_that_break() {
+        use RDKafkaErrorCode::{Authentication, BrokerTransportFailure, SSL};
+        let alert = "error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116";
+        assert!(is_refusal(BrokerTransportFailure, alert));
+        assert!(is_refusal(BrokerTransportFailure, "tlsv1 alert unknown ca: SSL alert number 48"));
+        assert!(is_refusal(SSL, "") && is_refusal(Authentication, ""));
+        assert!(!is_refusal(BrokerTransportFailure, "Connect to ipv4#127.0.0.1:9092 failed: Connection refused"));
+        let reports = Reports::default();
+        for (code, reason) in [(SSL, "untrusted"), (BrokerTransportFailure, "refused")] {
+            reports.error(KafkaError::Global(code), reason);
+        }
+        let fault = trouble(&reports, "no answer");
+        let what = "untrusted".to_owned();
+        assert_eq!(fault, Fault::Configuration { key: "kafka_config_file", what });
+        assert_eq!(trouble(&reports, "no answer"), Fault::Down("no answer".to_owned()));
+    }
 
     #[test]
     fn option_files_are_read() {
