@@ -33,5 +33,7 @@ mod sflow;
 mod stores;
 #[path = "suite/support.rs"]
 mod support;
+#[path = "suite/tls.rs"]
+mod tls;
 #[path = "suite/workers.rs"]
 mod workers;

@@ -21,7 +21,7 @@ use testkit::servers::{self, Address, ClickHouse, Kafka, MariaDb, Postgres, Rabb
 use testkit::{Process, Setup, eventually};
 
 /// Packets and bytes by source address and port.
-type Traffic = BTreeMap<(String, u16), (u64, u64)>;
+pub(crate) type Traffic = BTreeMap<(String, u16), (u64, u64)>;
 
 /// Tables with a key, so that rows are added to; the types are those of the known shapes.
 const TABLE: &str = "CREATE TABLE %t (ip_src CHAR(45) NOT NULL, src_port INT NOT NULL, packets BIGINT NOT NULL, \
@@ -39,7 +39,7 @@ fn table(name: &str, dialect: &str) -> String {
 }
 
 /// A collector of sources and their ports with that plugin.
-fn collector(kind: &str, lines: &str) -> Setup {
+pub(crate) fn collector(kind: &str, lines: &str) -> Setup {
     nfacctd(&format!(
         "plugins: {kind}[s]
          aggregate[s]: src_host, src_port
@@ -54,7 +54,7 @@ fn collector(kind: &str, lines: &str) -> Setup {
 }
 
 /// Lines that say where a server is.
-fn login(address: &Address) -> String {
+pub(crate) fn login(address: &Address) -> String {
     let Address { host, port, user, password, database } = address;
     format!("sql_host: {host}\nsql_port: {port}\nsql_user: {user}\nsql_passwd: {password}\nsql_db: {database}")
 }
@@ -66,13 +66,13 @@ fn round(number: u32) -> Vec<u8> {
 }
 
 /// What so many rounds add up to.
-fn expected(rounds: u32) -> Traffic {
+pub(crate) fn expected(rounds: u32) -> Traffic {
     let sum: u64 = (1..=u64::from(rounds)).sum();
     (1..=30).map(|port: u16| ((format!("10.0.0.{}", port % 5), port), (sum, 100 * sum))).collect()
 }
 
 /// Sends rounds, each after the one before was written or failed to be.
-fn send(process: &Process, rounds: u32, mut between: impl FnMut(u32)) {
+pub(crate) fn send(process: &Process, rounds: u32, mut between: impl FnMut(u32)) {
     let exporter = process.exporter("127.0.1.1");
     for number in 1..=rounds {
         exporter.send(&round(number));
@@ -156,7 +156,7 @@ fn mysql_rows(address: &Address, table: &str) -> Traffic {
 }
 
 /// Sums of JSON objects.
-fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
+pub(crate) fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
     let mut traffic = Traffic::new();
     for object in objects {
         let key = (object["ip_src"].as_str().unwrap().to_owned(), object["port_src"].as_u64().unwrap() as u16);
@@ -169,12 +169,15 @@ fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
 
 /// Messages of a topic so far: payloads, each id once.
 fn kafka_messages(address: &Address, topic: &str) -> Vec<Vec<u8>> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", format!("{}:{}", address.host, address.port))
-        .set("group.id", "test")
-        .set("enable.auto.commit", "false")
-        .create()
-        .unwrap();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("{}:{}", address.host, address.port));
+    kafka_messages_by(config, topic)
+}
+
+/// The same, by a client of that configuration.
+pub(crate) fn kafka_messages_by(mut config: ClientConfig, topic: &str) -> Vec<Vec<u8>> {
+    let consumer: BaseConsumer =
+        config.set("group.id", "test").set("enable.auto.commit", "false").create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
     let mut assignment = TopicPartitionList::new();
     for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
@@ -194,20 +197,20 @@ fn kafka_messages(address: &Address, topic: &str) -> Vec<Vec<u8>> {
     messages
 }
 
-fn json_of(messages: &[Vec<u8>]) -> Vec<Value> {
+pub(crate) fn json_of(messages: &[Vec<u8>]) -> Vec<Value> {
     let lines = messages.iter().flat_map(|message| message.split(|octet| *octet == b'\n'));
     lines.filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 /// A durable queue that gets what comes to an exchange.
-struct Queue {
+pub(crate) struct Queue {
     runtime: tokio::runtime::Runtime,
     address: Address,
     name: String,
 }
 
 impl Queue {
-    fn new(address: &Address, exchange: &str, key: &str) -> Self {
+    pub(crate) fn new(address: &Address, exchange: &str, key: &str) -> Self {
         let queue = Self { runtime: runtime(), address: address.clone(), name: servers::name("queue") };
         let channel = queue.channel();
         queue.runtime.block_on(async {
@@ -241,7 +244,7 @@ impl Queue {
     }
 
     /// What is in the queue: payloads, each id once.
-    fn messages(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
         let channel = self.channel();
         self.runtime.block_on(async {
             let (mut messages, mut ids) = (Vec::new(), BTreeSet::new());
@@ -568,7 +571,7 @@ fn a_server_that_is_down_at_the_start_delays_nothing() {
 }
 
 /// A daemon that says why it does not start.
-fn refused(setup: &Setup) -> String {
+pub(crate) fn refused(setup: &Setup) -> String {
     let finished = setup.run();
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
     finished.log.clone()

@@ -1,11 +1,11 @@
 //! What a daemon sends to a broker by itself, such as counters of sFlow agents: messages as they come, beside the plugins.
 
-use crate::settings::{Amqp, Kafka};
+use crate::settings::{Amqp, Kafka, Tls};
 use crate::{amqp, kafka};
 use config::keys::amqp::{
-    AMQP_CONN_CA_FILE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_PERSISTENT_MSG,
-    AMQP_VHOST, DAEMON_AMQP_EXCHANGE, DAEMON_AMQP_HOST, DAEMON_AMQP_PASSWD, DAEMON_AMQP_PORT,
-    DAEMON_AMQP_ROUTING_KEY, DAEMON_AMQP_USER,
+    AMQP_CONN_CA_FILE, AMQP_CONN_CERT_FILE, AMQP_CONN_KEY_FILE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX,
+    AMQP_HEARTBEAT_INTERVAL, AMQP_PERSISTENT_MSG, AMQP_VHOST, DAEMON_AMQP_EXCHANGE, DAEMON_AMQP_HOST,
+    DAEMON_AMQP_PASSWD, DAEMON_AMQP_PORT, DAEMON_AMQP_ROUTING_KEY, DAEMON_AMQP_USER,
 };
 use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_WRITE_TIMEOUT};
 use config::keys::kafka::{
@@ -67,12 +67,20 @@ impl Settings {
             Self { place, target: Target::Kafka(kafka), topic, key, max_octets, timeout }
         });
         let amqp = config.core_at(&DAEMON_AMQP_ROUTING_KEY, place).map(|topic| {
+            let files = Tls {
+                ca_file: config.core_at(&AMQP_CONN_CA_FILE, place),
+                cert_file: config.core_at(&AMQP_CONN_CERT_FILE, place),
+                key_file: config.core_at(&AMQP_CONN_KEY_FILE, place),
+            };
+            let port = config.core_at(&DAEMON_AMQP_PORT, place);
+            let set = config.core_origin_at(&DAEMON_AMQP_PORT, place).map(|_| port);
+            let (host, port, tls) = files.place(&config.core_at(&DAEMON_AMQP_HOST, place), set, port);
             let amqp = Amqp {
-                host: config.core_at(&DAEMON_AMQP_HOST, place),
-                port: config.core_at(&DAEMON_AMQP_PORT, place),
+                host,
+                port,
+                tls,
                 user: config.core_at(&DAEMON_AMQP_USER, place),
                 password: config.core_at(&DAEMON_AMQP_PASSWD, place),
-                ca_file: config.core_at(&AMQP_CONN_CA_FILE, place),
                 vhost: config.core_at(&AMQP_VHOST, place),
                 exchange: config.core_at(&DAEMON_AMQP_EXCHANGE, place),
                 exchange_type: config.core_at(&AMQP_EXCHANGE_TYPE, place),

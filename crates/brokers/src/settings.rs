@@ -1,9 +1,9 @@
 //! What the configuration says about one plugin with a message broker.
 
 use config::keys::amqp::{
-    AMQP_CONN_CA_FILE, AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST,
-    AMQP_OUTPUT, AMQP_PASSWD, AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER,
-    AMQP_VHOST, ExchangeType, MessageOutput,
+    AMQP_CONN_CA_FILE, AMQP_CONN_CERT_FILE, AMQP_CONN_KEY_FILE, AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX,
+    AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT, AMQP_PASSWD, AMQP_PERSISTENT_MSG, AMQP_PORT,
+    AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST, ExchangeType, MessageOutput,
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
@@ -75,16 +75,16 @@ pub struct Kafka {
 /// An AMQP broker.
 #[derive(Clone, Debug)]
 pub struct Amqp {
-    /// `amqp_host`; `amqps://` before it asks for TLS.
+    /// `amqp_host`, without what stands before it.
     pub host: String,
     /// `amqp_port`.
     pub port: u16,
+    /// TLS, when it is asked for.
+    pub tls: Option<Tls>,
     /// `amqp_user`.
     pub user: String,
     /// `amqp_passwd`.
     pub password: String,
-    /// `amqp_conn_ca_file`; none trusts the authorities of the system.
-    pub ca_file: Option<PathBuf>,
     /// `amqp_vhost`.
     pub vhost: String,
     /// `amqp_exchange`.
@@ -99,6 +99,33 @@ pub struct Amqp {
     pub heartbeat: u16,
     /// How long anything may take.
     pub timeout: Duration,
+}
+
+/// Who is trusted, and by what the broker knows the client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// `amqp_conn_ca_file`; without, the authorities of the system.
+    pub ca_file: Option<PathBuf>,
+    /// `amqp_conn_cert_file`.
+    pub cert_file: Option<PathBuf>,
+    /// `amqp_conn_key_file`.
+    pub key_file: Option<PathBuf>,
+}
+
+/// The port of AMQP over TLS (IANA).
+const AMQPS: u16 = 5671;
+
+impl Tls {
+    /// The host and the port to connect to, and whether over TLS: with `amqps://` before the host, or a file. `port` is
+    /// that of the configuration, if it has one.
+    pub(crate) fn place(self, host: &str, port: Option<u16>, plain: u16) -> (String, u16, Option<Self>) {
+        let (scheme, host) = host.split_once("://").unwrap_or(("", host));
+        let tls = (scheme == "amqps" || self != Self::default()).then_some(self);
+        // An IPv6 address may stand in brackets.
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = port.unwrap_or(if tls.is_some() { AMQPS } else { plain });
+        (host, port, tls)
+    }
 }
 
 impl Messages {
@@ -173,12 +200,20 @@ impl Kafka {
 impl Amqp {
     /// The settings of a plugin.
     pub fn read(plugin: &Plugin) -> Self {
+        let files = Tls {
+            ca_file: plugin.get(&AMQP_CONN_CA_FILE),
+            cert_file: plugin.get(&AMQP_CONN_CERT_FILE),
+            key_file: plugin.get(&AMQP_CONN_KEY_FILE),
+        };
+        let port = plugin.get(&AMQP_PORT);
+        let set = plugin.origin_of(&AMQP_PORT).map(|_| port);
+        let (host, port, tls) = files.place(&plugin.get(&AMQP_HOST), set, port);
         Self {
-            host: plugin.get(&AMQP_HOST),
-            port: plugin.get(&AMQP_PORT),
+            host,
+            port,
+            tls,
             user: plugin.get(&AMQP_USER),
             password: plugin.get(&AMQP_PASSWD),
-            ca_file: plugin.get(&AMQP_CONN_CA_FILE),
             vhost: plugin.get(&AMQP_VHOST),
             exchange: plugin.get(&AMQP_EXCHANGE),
             exchange_type: plugin.get(&AMQP_EXCHANGE_TYPE),
@@ -208,6 +243,17 @@ pub(crate) fn brokers(hosts: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tls_is_asked_for_by_the_host_or_by_a_file() {
+        let none = Tls::default();
+        let some = Tls { ca_file: Some("ca.pem".into()), ..Tls::default() };
+        assert_eq!(none.clone().place("a", None, 5672), ("a".into(), 5672, None));
+        assert_eq!(none.clone().place("amqp://[::1]", None, 5672), ("::1".into(), 5672, None));
+        assert_eq!(none.clone().place("amqps://a", None, 5672), ("a".into(), 5671, Some(none.clone())));
+        assert_eq!(none.clone().place("amqps://a", Some(5672), 5672), ("a".into(), 5672, Some(none)));
+        assert_eq!(some.clone().place("a", None, 5672), ("a".into(), 5671, Some(some)));
+    }
 
     #[test]
     fn brokers_have_ports() {

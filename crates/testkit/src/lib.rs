@@ -8,6 +8,7 @@
 //! | [`statistics`] | what a daemon prints when it is sent SIGUSR1 |
 //! | [`capture_file`] | datagrams in a pcap file |
 //! | [`frames`] | frames layer by layer, and capture files of them |
+//! | [`certificates`] | authorities, and what they certify |
 //! | [`servers`] | private databases and brokers |
 //! | [`output`] | files of JSON lines and CSV |
 //! | [`conditions`] | waiting for something to become true; nothing here waits for time to pass |
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capture_file;
+pub mod certificates;
 pub mod conditions;
 pub mod exporter;
 pub mod frames;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`link`] | frames over a socket, with or without TLS; heartbeats |
 //! | [`session`] | from the socket to a channel that confirms |
+//! | [`tls`] | what encrypts connections, and what its failures mean |
 //! | [`publish`] | messages out, confirmations in |
 //!
 //! The codec is the library's (`amq-protocol`). The rest of a client is here, since what accounting needs of one is
@@ -16,6 +17,7 @@
 mod link;
 mod publish;
 mod session;
+mod tls;
 
 use crate::settings;
 use amq_protocol::protocol::AMQPClass;

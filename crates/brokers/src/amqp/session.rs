@@ -8,8 +8,6 @@ use amq_protocol::protocol::{AMQPClass, channel, confirm, connection, exchange};
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 use config::keys::amqp::ExchangeType;
 use delivery::Fault;
-use rustls::ClientConfig;
-use std::sync::Arc;
 use std::time::Instant;
 use tracing::debug;
 
@@ -33,12 +31,7 @@ impl Session {
     /// Connects, logs in, declares the exchange, and asks for confirmations.
     pub(super) fn open(settings: &settings::Amqp) -> Result<Self, Fault> {
         let deadline = Instant::now() + settings.timeout;
-        let (tls, host) = match settings.host.split_once("://") {
-            Some(("amqps", host)) => (Some(trust(settings)?), host),
-            Some((_, host)) => (None, host),
-            None => (None, settings.host.as_str()),
-        };
-        let link = Link::connect(host, settings.port, tls, deadline)?;
+        let link = Link::connect(&settings.host, settings.port, settings.tls.as_ref(), deadline)?;
         let mut session = Self { link, tag: 1, blocked: None };
         session.log_in(settings, deadline)?;
         session.ask(
@@ -207,12 +200,6 @@ fn properties() -> FieldTable {
     properties.insert("connection_name".into(), text("pmacct"));
     properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
     properties
-}
-
-/// Whom to trust with TLS: the authorities of `amqp_conn_ca_file`, else those of the system.
-fn trust(settings: &settings::Amqp) -> Result<Arc<ClientConfig>, Fault> {
-    let roots = delivery::tls::authorities("amqp_conn_ca_file", settings.ca_file.as_deref())?;
-    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// A name for the wire, where names have at most 255 octets.

@@ -151,14 +151,33 @@ keys! {
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
         ]).acts();
 
-    /// Certificate authorities that an encrypted connection (`amqps://`) trusts; else those of the system.
+    /// Certificate authority of the broker, for TLS.
+    ///
+    /// A file of certificates in PEM. Setting it turns TLS on; then these authorities are trusted, and no others. With
+    /// `amqps://` before the host and without this key, those of the system are.
     AMQP_CONN_CA_FILE: Option<PathBuf> = path(&["amqp_conn_ca_file"]).both().daemons(FLOW)
         .places(&[
             Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
         ]).acts();
 
-    /// Routing key by which the Avro schema is sent.
+    /// Certificate, with those between it and its authority, by which the broker knows the client.
+    ///
+    /// A file in PEM. It needs `amqp_conn_key_file`, and turns TLS on.
+    AMQP_CONN_CERT_FILE: Option<PathBuf> = path(&["amqp_conn_cert_file"]).both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]).acts();
+
+    /// Private key of that certificate, in PEM and without a password.
+    AMQP_CONN_KEY_FILE: Option<PathBuf> = path(&["amqp_conn_key_file"]).both().daemons(FLOW)
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
+            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]).acts();
+
+    /// Routing key by which the Avro schema is sent, at the start and then again and again.
     AMQP_AVRO_SCHEMA_ROUTING_KEY: Option<String> = text(&["amqp_avro_schema_routing_key"]).both().daemons(FLOW);
 
     /// Seconds between two times of sending the Avro schema.

@@ -2,7 +2,7 @@
 
 use super::model::{self, KEY, Row, Table, add, create, deliver, head, insist, many, parcel, read};
 use super::proxy::{Cut, Proxy};
-use super::{Server, certificates, shared};
+use super::{Server, shared};
 use config::keys::sql::LockingStyle;
 use delivery::{Backend, Fault, Receipt, Sum};
 use proptest::prelude::*;
@@ -10,6 +10,7 @@ use proptest::test_runner::TestRunner;
 use sql::rows::{Builder, Head, Value};
 use sql::{Dialect, Settings};
 use std::net::SocketAddr;
+use testkit::certificates::{Authority, Certified};
 use testkit::sockets::own_address;
 
 fn backend(settings: &Settings) -> Box<dyn Backend> {
@@ -294,8 +295,8 @@ pub(crate) fn backup(dialect: Dialect) {
 /// Encrypted, with an authority of one's own; not with that of somebody else.
 pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
     let address = own_address();
-    let ([authority, certificate, key], [stranger, ..]) =
-        (certificates(&address.ip().to_string()), certificates("elsewhere"));
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let Certified { certificate, key } = authority.certify(&address.ip().to_string());
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str, text: &str| {
         let path = directory.path().join(name);
@@ -311,19 +312,19 @@ pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], afte
                 .map(|(name, value)| (*name, value.replace("DIR", &directory.display().to_string())))
                 .collect()
         },
-        &[("cert.pem", certificate), ("key.pem", key), ("ca.pem", authority.clone())],
+        &[("cert.pem", certificate), ("key.pem", key), ("ca.pem", authority.pem().to_owned())],
     );
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
     server.sql("", after);
     let plain = server.settings(&database);
-    let trusting = Settings { ca_file: Some(path("ca.pem", &authority)), ..plain.clone() };
+    let trusting = Settings { ca_file: Some(path("ca.pem", authority.pem())), ..plain.clone() };
     let rows = many(1000, 1);
     deliver(&mut *backend(&trusting), &parcel(1, &head("acct"), &rows));
     let mut expected = Table::new();
     add(&mut expected, &rows);
     assert!(read(&server, &database, "acct") == expected);
-    let wary = Settings { ca_file: Some(path("other.pem", &stranger)), ..plain.clone() };
+    let wary = Settings { ca_file: Some(path("other.pem", stranger.pem())), ..plain.clone() };
     for settings in [wary, Settings { ca_file: Some(path("empty.pem", "")), ..plain.clone() }] {
         let fault = backend(&settings).open().unwrap_err();
         assert!(matches!(fault, Fault::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");

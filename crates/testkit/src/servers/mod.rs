@@ -14,12 +14,14 @@ mod kafka;
 mod mariadb;
 mod postgres;
 mod rabbitmq;
+mod tls_front;
 
 pub use clickhouse::ClickHouse;
 pub use kafka::Kafka;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
+pub use tls_front::TlsFront;
 
 use crate::conditions::within;
 use crate::sockets;
@@ -80,7 +82,14 @@ impl Address {
 pub struct Shared<S> {
     /// Where it is.
     pub address: Address,
-    _server: Option<S>,
+    server: Option<S>,
+}
+
+impl<S> Shared<S> {
+    /// The server, if it is one of this module and not one that the environment names.
+    pub fn private(&self) -> Option<&S> {
+        self.server.as_ref()
+    }
 }
 
 /// The PostgreSQL that tests share; `None` where there is none.
@@ -121,8 +130,8 @@ fn shared<S>(
     address: impl FnOnce(&S) -> Address,
 ) -> Option<&'static Shared<S>> {
     let found = place.get_or_init(|| match std::env::var(variable) {
-        Ok(url) if !url.is_empty() => Some(Shared { address: Address::parse(&url, port), _server: None }),
-        _ => start().map(|server| Shared { address: address(&server), _server: Some(server) }),
+        Ok(url) if !url.is_empty() => Some(Shared { address: Address::parse(&url, port), server: None }),
+        _ => start().map(|server| Shared { address: address(&server), server: Some(server) }),
     });
     if found.is_none() {
         missing(variable);

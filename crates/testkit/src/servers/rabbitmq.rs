@@ -1,6 +1,7 @@
 //! RabbitMQ.
 
-use super::{Address, Group, as_nobody, folder, free_port, own_address, program};
+use super::{Address, Group, as_nobody, folder, free_port, hand_over, own_address, program};
+use crate::certificates::Authority;
 use crate::conditions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +13,11 @@ pub struct RabbitMq {
     running: Option<Group>,
     server: PathBuf,
     listens: SocketAddr,
+    listens_for_tls: SocketAddr,
+    /// Who certified it, and certifies clients.
+    authority: Authority,
+    /// It wants to know who comes over TLS.
+    knows_clients: bool,
     distribution: SocketAddr,
     mapper_port: u16,
     _mapper: Group,
@@ -24,6 +30,15 @@ const FOLDER: &str = "/usr/lib/rabbitmq/bin";
 impl RabbitMq {
     /// Starts one; `None` where it is not installed.
     pub fn start() -> Option<Self> {
+        Self::start_as(false)
+    }
+
+    /// Starts one that takes only clients with a certificate of its authority, when they come over TLS.
+    pub fn start_for_known_clients() -> Option<Self> {
+        Self::start_as(true)
+    }
+
+    fn start_as(knows_clients: bool) -> Option<Self> {
         let (server, epmd) = (program("rabbitmq-server", &[FOLDER])?, program("epmd", &[])?);
         let folder = folder();
         // The port mapper is found on the address of the node's name.
@@ -31,10 +46,23 @@ impl RabbitMq {
         let mut command = as_nobody(epmd);
         command.args(["-port", &mapper.port().to_string()]);
         let mapper_group = Group::start(command, folder.path().join("epmd.log"), mapper);
+        let listens = own_address();
+        let authority = Authority::new();
+        let certified = authority.certify(&listens.ip().to_string());
+        let files =
+            [("ca.pem", authority.pem()), ("cert.pem", &certified.certificate), ("key.pem", &certified.key)];
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            hand_over(&path);
+        }
         let mut rabbit = Self {
             running: None,
             server,
-            listens: own_address(),
+            listens,
+            listens_for_tls: free_port(listens.ip()),
+            authority,
+            knows_clients,
             distribution: free_port(Ipv4Addr::LOCALHOST.into()),
             mapper_port: mapper.port(),
             _mapper: mapper_group,
@@ -55,6 +83,16 @@ impl RabbitMq {
         }
     }
 
+    /// The port on which it speaks TLS.
+    pub fn port_for_tls(&self) -> u16 {
+        self.listens_for_tls.port()
+    }
+
+    /// Who certified it, and certifies clients.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) {
         self.running = None;
@@ -66,8 +104,18 @@ impl RabbitMq {
         let within = |name: &str| self.folder.path().join(name).display().to_string();
         let config = within("rabbitmq.conf");
         let listener = format!("listeners.tcp.1 = {}:{}\n", self.listens.ip(), self.listens.port());
+        let peers = if self.knows_clients { "verify_peer" } else { "verify_none" };
+        let tls = format!(
+            "listeners.ssl.1 = {}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+             ssl_options.verify = {peers}\nssl_options.fail_if_no_peer_cert = {}\n",
+            self.listens_for_tls,
+            within("ca.pem"),
+            within("cert.pem"),
+            within("key.pem"),
+            self.knows_clients
+        );
         // `guest` may log in from loopback addresses alone, which all of 127/8 are not to it.
-        let text = format!("{listener}loopback_users = none\nlog.console = true\nlog.console.level = info\n");
+        let text = format!("{listener}{tls}loopback_users = none\nlog.console = true\nlog.console.level = info\n");
         std::fs::write(&config, text).unwrap_or_else(|error| panic!("{config}: {error}"));
         std::fs::write(within("enabled_plugins"), "[].\n").unwrap_or_else(|error| panic!("{error}"));
         let mut command = as_nobody(&self.server);

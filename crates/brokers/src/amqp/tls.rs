@@ -1,0 +1,72 @@
+//! TLS to AMQP brokers.
+
+use crate::settings::Tls;
+use delivery::Fault;
+use delivery::tls::{authorities, certificates};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
+use std::io;
+use std::sync::Arc;
+
+const CA_FILE: &str = "amqp_conn_ca_file";
+const CERT_FILE: &str = "amqp_conn_cert_file";
+const KEY_FILE: &str = "amqp_conn_key_file";
+
+/// What encrypts connections.
+///
+/// # Errors
+/// A file that cannot be read, or does not hold what it should.
+pub(super) fn client(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
+    let roots = authorities(CA_FILE, settings.ca_file.as_deref())?;
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    Ok(Arc::new(match (&settings.cert_file, &settings.key_file) {
+        (None, None) => config.with_no_client_auth(),
+        (Some(cert), Some(key)) => {
+            let chain = certificates(CERT_FILE, cert)?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+                let right = "a private key in PEM, without a password, would be right";
+                wrong(KEY_FILE, format!("'{}': {error}; {right}", key.display()))
+            })?;
+            let belongs = config.with_client_auth_cert(chain, key);
+            belongs.map_err(|error| wrong(CERT_FILE, format!("'{}': {error}", cert.display())))?
+        }
+        (Some(_), None) => return Err(wrong(KEY_FILE, format!("{CERT_FILE} needs the key that belongs to it"))),
+        (None, Some(_)) => {
+            return Err(wrong(CERT_FILE, format!("{KEY_FILE} needs the certificate that belongs to it")));
+        }
+    }))
+}
+
+fn wrong(key: &'static str, what: String) -> Fault {
+    Fault::Configuration { key, what }
+}
+
+/// What a failed connection says of the configuration, if anything.
+pub(super) fn refused(settings: &Tls, error: &io::Error) -> Option<Fault> {
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    let file = settings.ca_file.as_ref().map(|path| format!("'{}': ", path.display())).unwrap_or_default();
+    match error {
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Some(wrong("amqp_host", format!("the certificate of the broker has another name: {error}"))),
+        Error::InvalidCertificate(_) => Some(wrong(CA_FILE, format!("{file}the broker is not trusted: {error}"))),
+        // It answers in the clear.
+        Error::InvalidMessage(_) => Some(wrong("amqp_port", format!("no TLS is spoken there: {error}"))),
+        Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        ) => Some(wrong(CERT_FILE, format!("the broker does not trust the client: {error}"))),
+        // Before TLS 1.3 there is no word for a certificate that is missing.
+        Error::AlertReceived(AlertDescription::HandshakeFailure) if settings.cert_file.is_none() => {
+            Some(wrong(CERT_FILE, format!("the broker may want to know the client: {error}")))
+        }
+        _ => None,
+    }
+}

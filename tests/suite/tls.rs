@@ -1,0 +1,171 @@
+//! Databases and brokers that encrypt, and want to know who comes.
+
+use crate::stores::{Queue, added, collector, expected, json_of, kafka_messages_by, login, refused, send};
+use crate::support::start;
+use rdkafka::config::ClientConfig;
+use testkit::Setup;
+use testkit::certificates::Authority;
+use testkit::servers::{self, Address, Kafka, RabbitMq, TlsFront, missing};
+
+/// A collector that sends to an exchange of RabbitMQ over TLS.
+fn over_tls(server: &RabbitMq, exchange: &str, lines: &str) -> Setup {
+    let (host, port) = (server.address().host, server.port_for_tls());
+    let lines = format!(
+        "amqp_host: {host}\namqp_port: {port}\namqp_exchange: {exchange}\namqp_persistent_msg: true\n{lines}"
+    );
+    collector("amqp", &lines)
+        .file("ca.pem", server.authority().pem())
+        .file("stranger.pem", Authority::new().pem())
+        .file("empty.pem", "")
+}
+
+#[test]
+fn rabbitmq_gets_what_was_sent_over_tls() {
+    let Some(server) = servers::rabbitmq().and_then(|shared| shared.private()) else { return };
+    let exchange = servers::name("exchange");
+    let queue = Queue::new(&server.address(), &exchange, "acct");
+    let process = start(&over_tls(server, &exchange, "amqp_conn_ca_file: {dir}/ca.pem"));
+    send(&process, 2, |_| {});
+    let finished = process.stop();
+    assert_eq!(added(json_of(&queue.messages())), expected(2), "{}", finished.log);
+}
+
+#[test]
+fn what_keeps_tls_to_rabbitmq_from_working_is_named_at_the_start() {
+    let Some(server) = servers::rabbitmq().and_then(|shared| shared.private()) else { return };
+    let log = |lines: &str| refused(&over_tls(server, "exchange", lines));
+    let stranger = log("amqp_conn_ca_file: {dir}/stranger.pem");
+    assert!(stranger.contains("amqp_conn_ca_file[s]: ") && stranger.contains("not trusted"), "{stranger}");
+    let system = log(&format!("amqp_host: amqps://{}", server.address().host));
+    assert!(system.contains("amqp_conn_ca_file[s]: "), "{system}");
+    let empty = log("amqp_conn_ca_file: {dir}/empty.pem");
+    assert!(empty.contains("amqp_conn_ca_file[s]: ") && empty.contains("no certificate in it"), "{empty}");
+    let password = log("amqp_conn_ca_file: {dir}/ca.pem\namqp_passwd: wrong");
+    assert!(password.contains("amqp_passwd[s]: ") && !password.contains("wrong"), "{password}");
+    let plain = log(&format!("amqp_conn_ca_file: {{dir}}/ca.pem\namqp_port: {}", server.address().port));
+    assert!(plain.contains("amqp_port[s]: no TLS is spoken there"), "{plain}");
+    let counters = Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
+        .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
+        .more_config(&format!(
+            "sfacctd_counter_amqp_host: {}
+             sfacctd_counter_amqp_port: {}
+             sfacctd_counter_amqp_routing_key: counters
+             sfacctd_counter_amqp_conn_ca_file: {{dir}}/stranger.pem",
+            server.address().host,
+            server.port_for_tls()
+        ))
+        .file("stranger.pem", Authority::new().pem());
+    let log = refused(&counters);
+    assert!(log.contains("sfacctd_counter_amqp_conn_ca_file: "), "{log}");
+}
+
+#[test]
+fn rabbitmq_knows_its_clients_by_their_certificates() {
+    let Some(server) = RabbitMq::start_for_known_clients() else { return missing("PMACCT_TEST_AMQP") };
+    let (known, unknown) = (server.authority().certify("client"), Authority::new().certify("client"));
+    let queue = Queue::new(&server.address(), "pmacct", "acct");
+    let setup = |lines: &str| {
+        over_tls(&server, "pmacct", "amqp_conn_ca_file: {dir}/ca.pem")
+            .more_config(lines)
+            .file("cert.pem", &known.certificate)
+            .file("key.pem", &known.key)
+            .file("other-cert.pem", &unknown.certificate)
+            .file("other-key.pem", &unknown.key)
+    };
+    let process = start(&setup("amqp_conn_cert_file: {dir}/cert.pem\namqp_conn_key_file: {dir}/key.pem"));
+    send(&process, 2, |_| {});
+    let finished = process.stop();
+    assert_eq!(added(json_of(&queue.messages())), expected(2), "{}", finished.log);
+    let log = refused(&setup(""));
+    assert!(log.contains("amqp_conn_cert_file[s]: the broker does not trust the client"), "{log}");
+    let log =
+        refused(&setup("amqp_conn_cert_file: {dir}/other-cert.pem\namqp_conn_key_file: {dir}/other-key.pem"));
+    assert!(log.contains("amqp_conn_cert_file[s]: the broker does not trust the client"), "{log}");
+    let log = refused(&setup("amqp_conn_cert_file: {dir}/cert.pem\namqp_conn_key_file: {dir}/other-key.pem"));
+    assert!(log.contains("amqp_conn_cert_file[s]: "), "{log}");
+    let log = refused(&setup("amqp_conn_cert_file: {dir}/cert.pem"));
+    assert!(log.contains("amqp_conn_key_file[s]: "), "{log}");
+}
+
+/// A collector that sends to a topic by these options of librdkafka.
+fn to_kafka(address: &Address, topic: &str, options: &[(&str, &str)]) -> Setup {
+    let Address { host, port, .. } = address;
+    let lines = format!(
+        "kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: {topic}\n\
+         kafka_config_file: {{dir}}/kafka.conf"
+    );
+    let setup = collector("kafka", &lines);
+    let dir = setup.path("").display().to_string();
+    let option = |(key, value): &(&str, &str)| format!("global, {key}, {}\n", value.replace("{dir}/", &dir));
+    let options: String = options.iter().map(option).collect();
+    setup.file("kafka.conf", &options)
+}
+
+#[test]
+fn kafka_gets_what_was_sent_over_tls() {
+    let front = TlsFront::address();
+    let Some(server) = Kafka::start_behind(front) else { return missing("PMACCT_TEST_KAFKA") };
+    let authority = Authority::new();
+    let host = front.ip().to_string();
+    let (own, known) = (authority.certify(&host), authority.certify("client"));
+    server.create_topic("acct");
+    let _front = TlsFront::start(front, server.listens(), &own, Some(authority.pem()));
+    let address = Address { host, port: front.port(), ..server.address() };
+    let setup = |options: &[(&str, &str)]| {
+        to_kafka(&address, "acct", options)
+            .file("ca.pem", authority.pem())
+            .file("stranger.pem", Authority::new().pem())
+            .file("cert.pem", &known.certificate)
+            .file("key.pem", &known.key)
+    };
+    let tls = ("security.protocol", "ssl");
+    let trusted = ("ssl.ca.location", "{dir}/ca.pem");
+    let (cert, key) = (("ssl.certificate.location", "{dir}/cert.pem"), ("ssl.key.location", "{dir}/key.pem"));
+    let process = start(&setup(&[tls, trusted, cert, key]));
+    send(&process, 2, |_| {});
+    let finished = process.stop();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", front.to_string()).set(tls.0, tls.1).set("ssl.ca.pem", authority.pem());
+    config.set("ssl.certificate.pem", &known.certificate).set("ssl.key.pem", &known.key);
+    assert_eq!(added(json_of(&kafka_messages_by(config, "acct"))), expected(2), "{}", finished.log);
+    let log = refused(&setup(&[tls, ("ssl.ca.location", "{dir}/stranger.pem"), cert, key]));
+    assert!(log.contains("kafka_config_file[s]: ") && log.contains("certificate verify failed"), "{log}");
+    let log = refused(&setup(&[tls, trusted]));
+    assert!(log.contains("kafka_config_file[s]: ") && log.contains("certificate required"), "{log}");
+}
+
+#[test]
+fn kafka_asks_who_comes() {
+    let Some(server) = Kafka::start_for_known_clients() else { return missing("PMACCT_TEST_KAFKA") };
+    for (mechanism, said) in [
+        ("SCRAM-SHA-256", "SASL SCRAM authentication failed"),
+        ("SCRAM-SHA-512", "SASL SCRAM authentication failed"),
+        ("PLAIN", "SASL PLAIN"),
+    ] {
+        let options = [
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl.mechanisms", mechanism),
+            ("sasl.username", "nobody"),
+            ("sasl.password", "open sesame"),
+        ];
+        let log = refused(&to_kafka(&server.address(), "acct", &options));
+        assert!(log.contains("kafka_config_file[s]: ") && log.contains(said), "{log}");
+        assert!(!log.contains("sesame"), "{log}");
+    }
+}
+
+#[test]
+fn databases_that_do_not_encrypt_are_named_at_the_start() {
+    let setup = |kind: &str, address: &Address| {
+        collector(kind, &login(address))
+            .more_config("sql_table: acct\nsql_conn_ca_file: {dir}/ca.pem")
+            .file("ca.pem", Authority::new().pem())
+    };
+    let mut setups = Vec::new();
+    setups.extend(servers::postgres().map(|server| setup("pgsql", &server.address)));
+    setups.extend(servers::mariadb().map(|server| setup("mysql", &server.address)));
+    for setup in setups {
+        let log = refused(&setup);
+        assert!(log.contains("sql_conn_ca_file[s]: "), "{log}");
+    }
+}
