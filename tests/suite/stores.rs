@@ -357,6 +357,45 @@ fn rabbitmq_gets_what_was_sent() {
     assert_eq!(added(json_of(&queue.messages())), expected(3), "{}", finished.log);
 }
 
+#[test]
+fn rabbitmq_gets_the_schema_again_and_again() {
+    let Some(server) = servers::rabbitmq() else { return };
+    let exchange = servers::name("exchange");
+    let (queue, schemas) =
+        (Queue::new(&server.address, &exchange, "acct"), Queue::new(&server.address, &exchange, "schema"));
+    let Address { host, port, .. } = &server.address;
+    let lines = format!(
+        "amqp_host: {host}
+         amqp_port: {port}
+         amqp_exchange: {exchange}
+         amqp_persistent_msg: true
+         amqp_output: avro
+         avro_schema_file: {{dir}}/schema.avsc
+         amqp_avro_schema_refresh_time: 1"
+    );
+    let setup = collector("amqp", &lines).more_config("amqp_avro_schema_routing_key: schema");
+    let process = start(&setup);
+    send(&process, 1, |_| {});
+    let mut told = Vec::new();
+    eventually("a third schema", || {
+        told.extend(schemas.messages());
+        (told.len() >= 3).then_some(())
+    });
+    let finished = process.stop();
+    let schema = std::fs::read(setup.path("schema.avsc")).unwrap();
+    assert!(told.iter().all(|message| *message == schema), "{}", finished.log);
+    assert_eq!(serde_json::from_slice::<Value>(&schema).unwrap()["name"], "acct_data");
+    assert_eq!(queue.messages().len(), 30, "{}", finished.log);
+    // Nobody listens.
+    let process = start(&collector("amqp", &lines).more_config("amqp_avro_schema_routing_key: nowhere"));
+    process.wait_for_log("refused by the store, a message without aggregates: no queue takes messages");
+    // There is none.
+    let process =
+        start(&collector("amqp", &lines).more_config("amqp_output: json\namqp_avro_schema_routing_key: schema"));
+    assert!(process.stop().log.contains("amqp_avro_schema_routing_key[s]: json has no schema. Ignored."));
+    assert!(schemas.messages().is_empty());
+}
+
 /// Rows of the shape of version 9, as `etc/sql` makes it.
 fn in_shape_9(kind: &str, lines: &str) -> Setup {
     nfacctd(&format!(

@@ -208,6 +208,16 @@ impl Encoder {
         }
     }
 
+    /// The schema by itself, in a parcel of its own.
+    pub fn announce(&self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        let (Some(key), Some(schema)) = (&self.settings.schema_key, self.schema()) else { return };
+        let mut builder = Builder::new("application/json", None);
+        if let Some(topic) = builder.topic(key) {
+            builder.push(Message { topic, key: None, payload: schema.as_bytes(), sum: Sum::default() });
+            emit(builder.take(), 1, Sum::default());
+        }
+    }
+
     /// The message before those of a purge.
     pub fn begin(&mut self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let mut payload = Vec::new();

@@ -1,9 +1,10 @@
 //! What the configuration says about one plugin with a message broker.
 
 use config::keys::amqp::{
-    AMQP_CONN_CA_FILE, AMQP_CONN_CERT_FILE, AMQP_CONN_KEY_FILE, AMQP_EXCHANGE, AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX,
-    AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT, AMQP_PASSWD, AMQP_PERSISTENT_MSG, AMQP_PORT,
-    AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST, ExchangeType, MessageOutput,
+    AMQP_AVRO_SCHEMA_ROUTING_KEY, AMQP_CONN_CA_FILE, AMQP_CONN_CERT_FILE, AMQP_CONN_KEY_FILE, AMQP_EXCHANGE,
+    AMQP_EXCHANGE_TYPE, AMQP_FRAME_MAX, AMQP_HEARTBEAT_INTERVAL, AMQP_HOST, AMQP_OUTPUT, AMQP_PASSWD,
+    AMQP_PERSISTENT_MSG, AMQP_PORT, AMQP_ROUTING_KEY, AMQP_ROUTING_KEY_RR, AMQP_USER, AMQP_VHOST, ExchangeType,
+    MessageOutput,
 };
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::encoding::AVRO_BUFFER_SIZE;
@@ -53,6 +54,8 @@ pub struct Messages {
     pub avro_buffer: usize,
     /// Messages before and behind those of a purge.
     pub markers: bool,
+    /// `amqp_avro_schema_routing_key`: where the schema goes by itself.
+    pub schema_key: Option<String>,
     /// The look of values.
     pub style: Style,
 }
@@ -171,9 +174,22 @@ impl Messages {
             multi_values: octets(plugin.get(&SQL_MULTI_VALUES)),
             avro_buffer: octets(plugin.get(&AVRO_BUFFER_SIZE)),
             markers: plugin.get(&PRINT_MARKERS),
+            schema_key: schema_key(plugin, output, problems),
             style,
         }
     }
+}
+
+/// The routing key for schemas, if there are any.
+fn schema_key(plugin: &Plugin, output: Output, problems: &mut Problems) -> Option<String> {
+    let key = plugin.get(&AMQP_AVRO_SCHEMA_ROUTING_KEY).filter(|_| plugin.kind == PluginKind::Amqp)?;
+    if output == Output::Json {
+        let what = format!("amqp_avro_schema_routing_key[{}]: json has no schema. Ignored.", plugin.name);
+        let hint = Some("Set amqp_output: avro.".to_owned());
+        problems.warn(plugin.blame(&AMQP_AVRO_SCHEMA_ROUTING_KEY), what, hint);
+        return None;
+    }
+    Some(key)
 }
 
 impl Kafka {

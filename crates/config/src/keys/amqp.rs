@@ -177,12 +177,15 @@ keys! {
             Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
         ]).acts();
 
-    /// Routing key by which the Avro schema is sent, at the start and then again and again.
-    AMQP_AVRO_SCHEMA_ROUTING_KEY: Option<String> = text(&["amqp_avro_schema_routing_key"]).both().daemons(FLOW);
+    /// Routing key by which the Avro schema of the messages is sent to their exchange.
+    ///
+    /// It is sent when the plugin starts, and every `amqp_avro_schema_refresh_time` from then on.
+    AMQP_AVRO_SCHEMA_ROUTING_KEY: Option<String> = text(&["amqp_avro_schema_routing_key"]).both().daemons(FLOW)
+        .acts();
 
     /// Seconds between two times of sending the Avro schema.
     AMQP_AVRO_SCHEMA_REFRESH_TIME: Duration = seconds(&["amqp_avro_schema_refresh_time"], 1).default("60").both()
-        .daemons(FLOW);
+        .daemons(FLOW).acts();
 
     /// Broker of what the daemon sends by itself.
     DAEMON_AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1")

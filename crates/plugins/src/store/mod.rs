@@ -23,6 +23,7 @@ use crate::preprocess::Preprocess;
 use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
 use crate::trigger::{Purged, Triggers};
 use aggregate::Table;
+use aggregate::time_bin::Roundoff;
 use crossbeam_channel::Receiver;
 use delivery::courier::{self, Desk, Note};
 use delivery::queue::{Loss, Lost, Queue};
@@ -48,6 +49,9 @@ pub type Emit<'a> = &'a mut dyn FnMut(Vec<u8>, u32, Sum);
 pub trait Encoder: Send {
     /// Cuts a table into parcels. `now` is the time of the purge, seconds since 1970.
     fn encode(&mut self, table: &Table, now: u64, emit: Emit<'_>);
+
+    /// What is told at the start and every `amqp_avro_schema_refresh_time`.
+    fn announce(&mut self, _emit: Emit<'_>) {}
 
     /// What stands before the parcels of a purge.
     fn begin(&mut self, _emit: Emit<'_>) {}
@@ -133,12 +137,16 @@ pub fn run(
     };
     let mut flushes = schedule(settings.refresh);
     let mut triggers = settings.trigger_every.map(schedule);
+    let every = |seconds: u32| Schedule::new(seconds, 0, Roundoff::default(), started / SECOND, zone.clone());
+    let mut announcements = settings.announce_every.map(every);
     let mut plugin = Plugin::new(settings, schema, encoder, desk, started, counters);
     plugin.found(found);
+    plugin.announce();
     loop {
         let now = clock::now();
         let due = flushes.wait_until(now);
         let due = triggers.as_ref().map_or(due, |triggers| due.min(triggers.wait_until(now)));
+        let due = announcements.as_ref().map_or(due, |announcements| due.min(announcements.wait_until(now)));
         match inlet.wait_or_asked(due, &notes) {
             Woken::Asked(note) => plugin.note(note),
             Woken::Event(Event::Early(table)) => {
@@ -155,6 +163,10 @@ pub fn run(
                 if let Some(triggers) = triggers.as_mut().filter(|triggers| triggers.is_due(now)) {
                     plugin.trigger_by_time();
                     triggers.advance(now);
+                }
+                if let Some(announcements) = announcements.as_mut().filter(|next| next.is_due(now)) {
+                    plugin.announce();
+                    announcements.advance(now);
                 }
             }
             Woken::Event(Event::Ended) => {
@@ -243,28 +255,23 @@ impl<'a> Plugin<'a> {
         let Self { encoder, desk, account, purges, next, full, .. } = self;
         make(encoder.as_mut(), &mut |body, items, sum| {
             let purge = purges.current();
-            let id = *next;
-            next.number += 1;
+            let id = take(next);
             purge.parcels += 1;
-            let put = desk.put(Parcel { id, purge: purge.number, items, sum, body });
-            if let Some(error) = put.disk
-                && let Some(pass) = full.pass()
-            {
-                error!(held_back = pass.held_back, "the spool cannot be written, parcels wait in memory: {error}");
-            }
-            for lost in put.lost {
-                lose(account, purges, next.run, &lost);
-                if let Some(pass) = full.pass() {
-                    let Sum { aggregates, packets, octets } = lost.sum;
-                    error!(
-                        aggregates,
-                        packets,
-                        bytes = octets,
-                        held_back = pass.held_back,
-                        "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow"
-                    );
-                }
-            }
+            let parcel = Parcel { id, purge: purge.number, items, sum, body };
+            put(parcel, desk, account, purges, full);
+        });
+    }
+
+    /// Hands over what belongs to no purge.
+    fn announce(&mut self) {
+        let Self { encoder, desk, account, purges, next, full, .. } = self;
+        if purges.announcing() {
+            return;
+        }
+        encoder.announce(&mut |body, items, sum| {
+            let id = take(next);
+            purges.announce(id);
+            put(Parcel { id, purge: 0, items, sum, body }, desk, account, purges, full);
         });
     }
 
@@ -328,7 +335,15 @@ impl<'a> Plugin<'a> {
                 if lost.aggregates > 0 {
                     self.account.given_up(lost, Reason::Refused);
                     self.tell_lost(lost, &what, "refused by the store");
+                } else if !what.is_empty()
+                    && let Some(pass) = self.limit.pass()
+                {
+                    warn!(
+                        held_back = pass.held_back,
+                        "refused by the store, a message without aggregates: {what}"
+                    );
                 }
+                self.purges.settled(id);
                 if id.run == self.next.run {
                     self.purges.delivered(purge, sum.aggregates - lost.aggregates.min(sum.aggregates));
                 }
@@ -389,6 +404,37 @@ impl<'a> Plugin<'a> {
     }
 }
 
+/// The name of the next parcel.
+fn take(next: &mut ParcelId) -> ParcelId {
+    let id = *next;
+    next.number += 1;
+    id
+}
+
+/// Hands a parcel to the courier, and tells what is given up for it.
+fn put(parcel: Parcel, desk: &mut Desk, account: &mut Account, purges: &mut Purges, full: &mut Limited) {
+    let run = parcel.id.run;
+    let put = desk.put(parcel);
+    if let Some(error) = put.disk
+        && let Some(pass) = full.pass()
+    {
+        error!(held_back = pass.held_back, "the spool cannot be written, parcels wait in memory: {error}");
+    }
+    for lost in put.lost {
+        lose(account, purges, run, &lost);
+        if let Some(pass) = full.pass() {
+            let Sum { aggregates, packets, octets } = lost.sum;
+            error!(
+                aggregates,
+                packets,
+                bytes = octets,
+                held_back = pass.held_back,
+                "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow"
+            );
+        }
+    }
+}
+
 /// Counts a parcel that will not be delivered.
 fn lose(account: &mut Account, purges: &mut Purges, run: u64, lost: &Lost) {
     let reason = match lost.why {
@@ -397,6 +443,7 @@ fn lose(account: &mut Account, purges: &mut Purges, run: u64, lost: &Lost) {
         Loss::Damaged | Loss::Refused => Reason::Refused,
     };
     account.given_up(lost.sum, reason);
+    purges.settled(lost.id);
     if lost.id.run == run {
         purges.delivered(lost.purge, 0);
     }

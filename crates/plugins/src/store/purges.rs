@@ -1,5 +1,6 @@
 //! Purges that are under way: what they hold, and what of it has arrived.
 
+use delivery::ParcelId;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -38,6 +39,8 @@ impl Purge {
 pub(super) struct Purges {
     queue: VecDeque<Purge>,
     last: u64,
+    /// An announcement that has not arrived yet. It belongs to no purge.
+    announced: Option<ParcelId>,
 }
 
 impl Purges {
@@ -82,6 +85,21 @@ impl Purges {
         }
     }
 
+    /// True while an announcement is on its way: another one would say nothing new.
+    pub(super) fn announcing(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    /// An announcement is on its way.
+    pub(super) fn announce(&mut self, id: ParcelId) {
+        self.announced = Some(id);
+    }
+
+    /// A parcel has arrived or is lost.
+    pub(super) fn settled(&mut self, id: ParcelId) {
+        self.announced = self.announced.filter(|announced| *announced != id);
+    }
+
     /// Takes out the oldest purge if all its parcels have arrived or are lost.
     pub(super) fn next_finished(&mut self) -> Option<Purge> {
         let first = self.queue.front()?;
@@ -110,5 +128,16 @@ mod tests {
         assert_eq!((first.number, first.written, first.total, first.bin), (1, 10, 10, Some(5)));
         assert_eq!(purges.next_finished().unwrap().number, 2);
         assert!(purges.next_finished().is_none());
+    }
+
+    #[test]
+    fn an_announcement_is_on_its_way_until_its_parcel_is_settled() {
+        let mut purges = Purges::default();
+        let id = |number| ParcelId { run: 1, number };
+        purges.announce(id(2));
+        purges.settled(id(1));
+        assert!(purges.announcing());
+        purges.settled(id(2));
+        assert!(!purges.announcing() && purges.open_total().is_none());
     }
 }

@@ -4,6 +4,7 @@ use crate::preprocess;
 use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
+use config::keys::amqp::{AMQP_AVRO_SCHEMA_REFRESH_TIME, AMQP_AVRO_SCHEMA_ROUTING_KEY};
 use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE, PLUGIN_WRITE_TIMEOUT};
 use config::keys::encoding::AVRO_SCHEMA_FILE;
 use config::keys::print::{
@@ -11,7 +12,7 @@ use config::keys::print::{
     PRINT_TRIGGER_EXEC_ASYNC,
 };
 use config::keys::sql::SQL_TRIGGER_TIME;
-use config::{Plugin, Problems};
+use config::{Plugin, PluginKind, Problems};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub variables: Vec<(&'static str, String)>,
     /// `avro_schema_file`.
     pub schema_file: Option<PathBuf>,
+    /// `amqp_avro_schema_refresh_time`, when the schema is sent by itself: every so many seconds.
+    pub announce_every: Option<u32>,
     /// Mask and owners of the files.
     pub files: runtime::files::Settings,
     /// `plugin_queue_memory`.
@@ -89,6 +92,10 @@ impl Settings {
                 .map(|width| u32::try_from(length(width)).unwrap_or(u32::MAX)),
             variables,
             schema_file: plugin.get(&AVRO_SCHEMA_FILE),
+            announce_every: plugin
+                .get(&AMQP_AVRO_SCHEMA_ROUTING_KEY)
+                .filter(|_| plugin.kind == PluginKind::Amqp)
+                .map(|_| seconds(plugin.get(&AMQP_AVRO_SCHEMA_REFRESH_TIME))),
             files: sink::files(plugin, problems),
             max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
             spool: plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {

@@ -79,6 +79,10 @@ impl Encoder for Messages {
         self.0.encode(table, now, emit);
     }
 
+    fn announce(&mut self, emit: Emit<'_>) {
+        self.0.announce(emit);
+    }
+
     fn begin(&mut self, emit: Emit<'_>) {
         self.0.begin(emit);
     }

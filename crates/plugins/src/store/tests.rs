@@ -1,6 +1,5 @@
 use super::*;
 use crate::outlet;
-use aggregate::time_bin::Roundoff;
 use delivery::{Receipt, messages};
 use flow::row::{FieldSet, Layout};
 use flow::schema::{Options, Selection};
@@ -90,6 +89,7 @@ fn settings() -> Settings {
         trigger_every: None,
         variables: Vec::new(),
         schema_file: None,
+        announce_every: None,
         files: runtime::files::Settings::default(),
         max_octets: 1 << 20,
         spool: None,
