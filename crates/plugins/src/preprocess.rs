@@ -11,7 +11,7 @@
 //! | `minppf` `maxppf` | condition: at least so many, or fewer, packets a flow |
 //! | `fss` | samples: aggregates below so many bytes stay by a chance of their size, and then count as so many bytes |
 //! | `fsrc` | samples: so many aggregates stay, large ones by preference, their bytes scaled so that sums hold on average |
-//! | `usrf` | multiplies all counters: the exporters sampled at that rate |
+//! | `usrf` | multiplies packets and octets: the exporters sampled at that rate |
 //! | `adjb` | adds so many bytes a packet, such as those of headers below IP |
 //!
 //! An aggregate stays when one condition is met, or all (`sql_preprocess_type`); without conditions, all stay. Then come
@@ -161,9 +161,9 @@ impl Preprocess {
         }
         if self.settings.factor.is_some() || self.settings.header.is_some() {
             let (factor, header) = (self.settings.factor.unwrap_or(1), self.settings.header.unwrap_or(0));
-            let flows = self.flows;
             table.retain(|_, values, _| {
-                for at in [Some(VALUE_PACKETS), Some(VALUE_OCTETS), flows].into_iter().flatten() {
+                // Flows stay: who samples packets sees all of these that it sees.
+                for at in [VALUE_PACKETS, VALUE_OCTETS] {
                     if let Some(value) = values.get_mut(at) {
                         *value = value.saturating_mul(factor);
                     }
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn counters_are_changed() {
-        assert_eq!(applied("usrf=10,adjb=18", false, &[(2, 100, 1)]).0, [[20, 1360, 10]]);
+        assert_eq!(applied("usrf=10,adjb=18", false, &[(2, 100, 1)]).0, [[20, 1360, 1]]);
     }
 
     #[test]
