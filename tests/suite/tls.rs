@@ -5,7 +5,7 @@ use crate::support::start;
 use rdkafka::config::ClientConfig;
 use testkit::Setup;
 use testkit::certificates::Authority;
-use testkit::servers::{self, Address, Kafka, RabbitMq, TlsFront, missing};
+use testkit::servers::{self, Address, Kafka, LoginFront, RabbitMq, TlsFront, missing};
 
 /// A collector that sends to an exchange of RabbitMQ over TLS.
 fn over_tls(server: &RabbitMq, exchange: &str, lines: &str) -> Setup {
@@ -151,6 +151,42 @@ fn kafka_asks_who_comes() {
         let log = refused(&to_kafka(&server.address(), "acct", &options));
         assert!(log.contains("kafka_config_file[s]: ") && log.contains(said), "{log}");
         assert!(!log.contains("sesame"), "{log}");
+    }
+}
+
+#[test]
+fn kafka_gets_what_a_known_user_sends_over_tls() {
+    let (front, login) = (TlsFront::address(), LoginFront::address());
+    let Some(server) = Kafka::start_behind(front) else { return missing("PMACCT_TEST_KAFKA") };
+    server.create_topic("acct");
+    let authority = Authority::new();
+    let host = front.ip().to_string();
+    let login = LoginFront::start(login, server.listens(), "pmacct", "open sesame");
+    let _front = TlsFront::start(front, login.listens(), &authority.certify(&host), None);
+    let address = Address { host, port: front.port(), ..server.address() };
+    for (rounds, mechanism) in [(1, "PLAIN"), (2, "SCRAM-SHA-256"), (3, "SCRAM-SHA-512")] {
+        let options = [
+            ("security.protocol", "sasl_ssl"),
+            ("ssl.ca.location", "{dir}/ca.pem"),
+            ("sasl.mechanisms", mechanism),
+            ("sasl.username", "pmacct"),
+        ];
+        let setup = |password: &'static str| {
+            let options = [options.as_slice(), &[("sasl.password", password)]].concat();
+            to_kafka(&address, "acct", &options).file("ca.pem", authority.pem())
+        };
+        let process = start(&setup("open sesame"));
+        send(&process, 1, |_| {});
+        let finished = process.stop();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", front.to_string()).set("security.protocol", "sasl_ssl");
+        config.set("ssl.ca.pem", authority.pem()).set("sasl.mechanisms", mechanism);
+        config.set("sasl.username", "pmacct").set("sasl.password", "open sesame");
+        let messages = json_of(&kafka_messages_by(config, "acct"));
+        assert_eq!(messages.len(), 30 * rounds, "{mechanism}: {}", finished.log);
+        let log = refused(&setup("open barley"));
+        assert!(log.contains("kafka_config_file[s]: ") && log.contains("wrong user or password"), "{log}");
+        assert!(!log.contains("barley"), "{log}");
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod clickhouse;
 mod kafka;
+mod login_front;
 mod mariadb;
 mod postgres;
 mod rabbitmq;
@@ -18,6 +19,7 @@ mod tls_front;
 
 pub use clickhouse::ClickHouse;
 pub use kafka::Kafka;
+pub use login_front::LoginFront;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
