@@ -4,14 +4,14 @@
 //! would wait for each other once its answers have filled the sockets.
 
 use super::tls;
-use crate::settings::Tls;
 use amq_protocol::frame::{AMQPFrame, GenError, WriteContext, gen_frame, parse_frame};
 use amq_protocol::protocol::constants::{FRAME_BODY, FRAME_END};
 use delivery::Fault;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Octets of a frame before its payload: type, channel, length.
@@ -61,8 +61,6 @@ impl Stream {
 /// The connection to a broker, as frames.
 pub(super) struct Link {
     stream: Stream,
-    /// To say what is wrong with them.
-    tls: Option<Tls>,
     /// What is to be written.
     out: Vec<u8>,
     /// What was read; frames begin at `start`.
@@ -77,8 +75,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects, with TLS if there are settings for it.
-    pub(super) fn connect(host: &str, port: u16, tls: Option<&Tls>, deadline: Instant) -> Result<Self, Fault> {
+    /// Connects; `tls` is what to trust, if the connection is to be encrypted.
+    pub(super) fn connect(
+        host: &str,
+        port: u16,
+        tls: Option<Arc<ClientConfig>>,
+        deadline: Instant,
+    ) -> Result<Self, Fault> {
         let down = |error: io::Error| Fault::Down(format!("{host}:{port}: {error}"));
         let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
         let mut socket = None;
@@ -93,26 +96,23 @@ impl Link {
         }
         let socket = socket.ok_or(last).map_err(down)?;
         socket.set_nodelay(true).map_err(down)?;
+        // The handshake of TLS happens at the first write, in slices of this length.
         socket.set_read_timeout(Some(SLICE)).map_err(down)?;
         socket.set_write_timeout(Some(SLICE)).map_err(down)?;
         let stream = match tls {
             None => Stream::Plain(socket),
-            Some(settings) => {
-                let config = tls::client(settings)?;
+            Some(config) => {
                 let name = ServerName::try_from(host.to_owned()).map_err(|error| Fault::Configuration {
                     key: "amqp_host",
                     what: format!("'{host}': {error}"),
                 })?;
                 let client = ClientConnection::new(config, name).map_err(|error| down(io::Error::other(error)))?;
-                let mut stream = StreamOwned::new(client, socket);
-                settle(&mut stream, deadline).map_err(|error| lost(&error, Some(settings)))?;
-                Stream::Tls(Box::new(stream))
+                Stream::Tls(Box::new(StreamOwned::new(client, socket)))
             }
         };
         let now = Instant::now();
-        Ok(Self {
+        let mut link = Self {
             stream,
-            tls: tls.cloned(),
             out: Vec::new(),
             input: Vec::new(),
             start: 0,
@@ -120,7 +120,26 @@ impl Link {
             heartbeat: Duration::ZERO,
             written: now,
             heard: now,
-        })
+        };
+        link.shake_hands(deadline)?;
+        Ok(link)
+    }
+
+    /// The handshake of TLS, and what the broker says of our certificate.
+    ///
+    /// In TLS 1.3 the handshake ends here before the broker has looked at it. If it then says no while we write already,
+    /// the connection is reset, and what it said goes with it. Brokers of AMQP never speak first: nothing is the good
+    /// answer.
+    fn shake_hands(&mut self, deadline: Instant) -> Result<(), Fault> {
+        if matches!(self.stream, Stream::Plain(_)) {
+            return Ok(());
+        }
+        self.write(deadline)?;
+        let settled = Instant::now() + SETTLE;
+        while self.input.is_empty() && Instant::now() < settled.min(deadline) {
+            self.read()?;
+        }
+        Ok(())
     }
 
     /// What both sides have agreed on.
@@ -178,7 +197,7 @@ impl Link {
     /// After a write that could not go on.
     fn waited(&mut self, error: &io::Error, deadline: Instant) -> Result<(), Fault> {
         if !is_wait(error) {
-            return Err(lost(error, self.tls.as_ref()));
+            return Err(lost(error));
         }
         if Instant::now() >= deadline {
             return Err(Fault::Down("it takes no more octets".to_owned()));
@@ -227,9 +246,9 @@ impl Link {
 
     /// Reads what is there, without waiting.
     fn read_ready(&mut self) -> Result<(), Fault> {
-        self.stream.socket().set_nonblocking(true).map_err(|error| lost(&error, None))?;
+        self.stream.socket().set_nonblocking(true).map_err(|error| lost(&error))?;
         let read = self.read();
-        self.stream.socket().set_nonblocking(false).map_err(|error| lost(&error, None))?;
+        self.stream.socket().set_nonblocking(false).map_err(|error| lost(&error))?;
         read
     }
 
@@ -248,7 +267,7 @@ impl Link {
                 Ok(())
             }
             Err(error) if is_wait(&error) => Ok(()),
-            Err(error) => Err(lost(&error, self.tls.as_ref())),
+            Err(error) => Err(lost(&error)),
         }
     }
 
@@ -301,33 +320,9 @@ fn is_wait(error: &io::Error) -> bool {
 }
 
 /// What an error of the socket means.
-fn lost(error: &io::Error, tls: Option<&Tls>) -> Fault {
-    let known = tls.and_then(|tls| tls::refused(tls, error));
-    known.unwrap_or_else(|| Fault::Down(error.to_string()))
-}
-
-/// Shakes hands, and waits for what the broker says of our certificate.
-///
-/// In TLS 1.3 the handshake ends here before the broker has looked at it. If it then says no while we write already, the
-/// connection is reset, and with it goes what it said. Brokers of AMQP never speak first, so nothing is the good answer.
-fn settle(stream: &mut StreamOwned<ClientConnection, TcpStream>, deadline: Instant) -> io::Result<()> {
-    while stream.conn.is_handshaking() {
-        match stream.conn.complete_io(&mut stream.sock) {
-            Err(error) if !is_wait(&error) => return Err(error),
-            Err(error) if Instant::now() >= deadline => return Err(error),
-            _ => {}
-        }
-    }
-    let settled = Instant::now() + SETTLE;
-    while Instant::now() < settled {
-        match stream.read(&mut [0]) {
-            Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "closed right after the TLS handshake")),
-            Ok(_) => return Err(io::Error::new(ErrorKind::InvalidData, "it speaks first, and so no AMQP")),
-            Err(error) if is_wait(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+fn lost(error: &io::Error) -> Fault {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.and_then(tls::refused).unwrap_or_else(|| Fault::Down(error.to_string()))
 }
 
 fn gone() -> Fault {

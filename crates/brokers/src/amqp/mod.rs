@@ -8,8 +8,8 @@
 //! |---|---|
 //! | [`link`] | frames over a socket, with or without TLS; heartbeats |
 //! | [`session`] | from the socket to a channel that confirms |
-//! | [`tls`] | what encrypts connections, and what its failures mean |
 //! | [`publish`] | messages out, confirmations in |
+//! | [`tls`] | whom we trust, by what we are known, and what is wrong with that |
 //!
 //! The codec is the library's (`amq-protocol`). The rest of a client is here, since what accounting needs of one is
 //! narrow and hot: one thread that writes many messages at a time and then waits for what became of them.

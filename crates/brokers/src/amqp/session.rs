@@ -1,7 +1,7 @@
 //! From a socket to a channel that confirms what it is given (AMQP 0.9.1, section 2.2.4).
 
-use super::closed;
 use super::link::Link;
+use super::{closed, tls};
 use crate::settings;
 use amq_protocol::frame::{AMQPFrame, ProtocolVersion};
 use amq_protocol::protocol::{AMQPClass, channel, confirm, connection, exchange};
@@ -31,7 +31,8 @@ impl Session {
     /// Connects, logs in, declares the exchange, and asks for confirmations.
     pub(super) fn open(settings: &settings::Amqp) -> Result<Self, Fault> {
         let deadline = Instant::now() + settings.timeout;
-        let link = Link::connect(&settings.host, settings.port, settings.tls.as_ref(), deadline)?;
+        let tls = settings.tls.as_ref().map(tls::config).transpose()?;
+        let link = Link::connect(&settings.host, settings.port, tls, deadline)?;
         let mut session = Self { link, tag: 1, blocked: None };
         session.log_in(settings, deadline)?;
         session.ask(

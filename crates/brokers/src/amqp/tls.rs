@@ -1,4 +1,4 @@
-//! TLS to AMQP brokers.
+//! TLS to AMQP brokers: whom we trust, by what the broker knows us, and what a refusal means.
 
 use crate::settings::Tls;
 use delivery::Fault;
@@ -6,7 +6,6 @@ use delivery::tls::{authorities, certificates};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
-use std::io;
 use std::sync::Arc;
 
 const CA_FILE: &str = "amqp_conn_ca_file";
@@ -17,10 +16,14 @@ const KEY_FILE: &str = "amqp_conn_key_file";
 ///
 /// # Errors
 /// A file that cannot be read, or does not hold what it should.
-pub(super) fn client(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
+pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
     let roots = authorities(CA_FILE, settings.ca_file.as_deref())?;
-    let config = ClientConfig::builder().with_root_certificates(roots);
-    Ok(Arc::new(match (&settings.cert_file, &settings.key_file) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(CA_FILE, error.to_string()))?
+        .with_root_certificates(roots);
+    let config = match (&settings.cert_file, &settings.key_file) {
         (None, None) => config.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let chain = certificates(CERT_FILE, cert)?;
@@ -35,22 +38,21 @@ pub(super) fn client(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
         (None, Some(_)) => {
             return Err(wrong(CERT_FILE, format!("{KEY_FILE} needs the certificate that belongs to it")));
         }
-    }))
+    };
+    Ok(Arc::new(config))
 }
 
 fn wrong(key: &'static str, what: String) -> Fault {
     Fault::Configuration { key, what }
 }
 
-/// What a failed connection says of the configuration, if anything.
-pub(super) fn refused(settings: &Tls, error: &io::Error) -> Option<Fault> {
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
-    let file = settings.ca_file.as_ref().map(|path| format!("'{}': ", path.display())).unwrap_or_default();
+/// What an error of TLS says of the configuration, if anything.
+pub(super) fn refused(error: &Error) -> Option<Fault> {
     match error {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Some(wrong("amqp_host", format!("the certificate of the broker has another name: {error}"))),
-        Error::InvalidCertificate(_) => Some(wrong(CA_FILE, format!("{file}the broker is not trusted: {error}"))),
+        Error::InvalidCertificate(_) => Some(wrong(CA_FILE, format!("the broker is not trusted: {error}"))),
         // It answers in the clear.
         Error::InvalidMessage(_) => Some(wrong("amqp_port", format!("no TLS is spoken there: {error}"))),
         Error::AlertReceived(
@@ -64,7 +66,7 @@ pub(super) fn refused(settings: &Tls, error: &io::Error) -> Option<Fault> {
             | AlertDescription::AccessDenied,
         ) => Some(wrong(CERT_FILE, format!("the broker does not trust the client: {error}"))),
         // Before TLS 1.3 there is no word for a certificate that is missing.
-        Error::AlertReceived(AlertDescription::HandshakeFailure) if settings.cert_file.is_none() => {
+        Error::AlertReceived(AlertDescription::HandshakeFailure) => {
             Some(wrong(CERT_FILE, format!("the broker may want to know the client: {error}")))
         }
         _ => None,
