@@ -2,7 +2,8 @@
 //! `*_history_offset`.
 //!
 //! Bins of seconds to weeks have a fixed length and start at multiples of it from an origin: the time at which
-//! the daemon started, rounded down as the letters of the round-off say in local time. Months are calendar months.
+//! the daemon started, rounded down as the letters of the round-off say in local time; without letters, to the full
+//! minute. Months are calendar months.
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -123,15 +124,13 @@ fn round(now: i64, width: Width, roundoff: Roundoff, zone: &TimeZone) -> i64 {
         midnight(&at)
     } else if roundoff.hour {
         with_time(&at, at.hour(), 0)
-    } else if roundoff.minute {
+    } else {
         let step = match width {
-            Width::Seconds(width) if width % 60 == 0 && width <= 3600 => (width / 60).max(1),
+            Width::Seconds(width) if roundoff.minute && width % 60 == 0 && width <= 3600 => (width / 60).max(1),
             _ => 1,
         };
         let step = i8::try_from(step).unwrap_or(60);
         with_time(&at, at.hour(), at.minute() - at.minute() % step)
-    } else {
-        at
     };
     rounded.timestamp().as_second()
 }
@@ -158,6 +157,13 @@ mod tests {
         assert_eq!(start(Width::Seconds(86400), "d", 0, 1_699_999_450), 1_699_920_000);
         assert_eq!(start(Width::Seconds(604_800), "w", 0, NOW), 1_795_392_000);
         assert_eq!(start(Width::Seconds(30), "m", 0, 1_699_999_475), 1_699_999_470);
+    }
+
+    #[test]
+    fn without_letters_bins_count_from_the_minute_in_which_the_daemon_started() {
+        assert_eq!(start(Width::Seconds(3600), "", 0, NOW), 1_795_420_020);
+        assert_eq!(start(Width::Seconds(300), "", 0, NOW + 300), 1_795_420_320);
+        assert_eq!(start(Width::Seconds(30), "", 0, NOW), 1_795_420_020);
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The times of a plugin's flushes.
 ///
-/// They are one refresh time apart, counted from the start of the daemon or, with a round-off (`*_history_roundoff`),
-/// from that start rounded down to a full minute, hour, day, week or month; all of them later by the startup delay.
+/// They are one refresh time apart, counted from the start of the daemon rounded down to a full minute or, with a
+/// round-off (`*_history_roundoff`), hour, day, week or month; all of them later by the startup delay.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     bins: Bins,
@@ -249,13 +249,14 @@ mod tests {
 
     #[test]
     fn flushes_are_a_refresh_time_apart() {
-        let mut schedule = Schedule::new(60, 0, Roundoff::default(), NOW, TimeZone::UTC);
-        assert_eq!(schedule.next(), NOW + 60);
-        assert!(!schedule.is_due(NOW + 59) && schedule.is_due(NOW + 60));
-        schedule.advance(NOW + 61);
-        assert_eq!(schedule.next(), NOW + 120);
-        schedule.advance(NOW + 600);
-        assert_eq!(schedule.next(), NOW + 660);
+        let minute = NOW - 6;
+        let mut schedule = Schedule::new(90, 0, Roundoff::default(), NOW, TimeZone::UTC);
+        assert_eq!(schedule.next(), minute + 90);
+        assert!(!schedule.is_due(minute + 89) && schedule.is_due(minute + 90));
+        schedule.advance(minute + 91);
+        assert_eq!(schedule.next(), minute + 180);
+        schedule.advance(minute + 900);
+        assert_eq!(schedule.next(), minute + 990);
     }
 
     #[test]
