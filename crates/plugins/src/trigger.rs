@@ -35,9 +35,8 @@ const MAX_RUNNING: usize = 10;
 /// What a trigger can read from its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Purged {
-    pub(crate) total: u64,
-    pub(crate) written: u64,
-    pub(crate) seconds: u64,
+    /// What the purge did; nothing where the trigger follows the clock.
+    pub(crate) figures: Option<Figures>,
     pub(crate) refresh: u64,
     /// Length of the time bins in seconds, where there are any.
     pub(crate) history: Option<u64>,
@@ -49,14 +48,30 @@ pub(crate) struct Purged {
     pub(crate) more: Vec<(&'static str, String)>,
 }
 
+/// What a purge did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Aggregates that were to be written.
+    pub(crate) total: u64,
+    /// Aggregates that the store has.
+    pub(crate) written: u64,
+    pub(crate) seconds: u64,
+    /// True where each of them became a new row of a database.
+    pub(crate) inserts: bool,
+}
+
 impl Purged {
     fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut variables = vec![
-            ("TOTAL_ELEM_NUMBER", self.total.to_string()),
-            ("EFFECTIVE_ELEM_NUMBER", self.written.to_string()),
-            ("ELAPSED_TIME", self.seconds.to_string()),
-            ("SQL_REFRESH_TIME", self.refresh.to_string()),
-        ];
+        let mut variables = vec![("SQL_REFRESH_TIME", self.refresh.to_string())];
+        if let Some(Figures { total, written, seconds, inserts }) = self.figures {
+            variables.push(("TOTAL_ELEM_NUMBER", total.to_string()));
+            variables.push(("EFFECTIVE_ELEM_NUMBER", written.to_string()));
+            variables.push(("ELAPSED_TIME", seconds.to_string()));
+            if inserts {
+                variables.push(("INSERT_QUERIES_NUMBER", written.to_string()));
+                variables.push(("UPDATE_QUERIES_NUMBER", "0".to_owned()));
+            }
+        }
         let numbers = [("SQL_HISTORY_TIMESLOT", self.history), ("SQL_HISTORY_BASETIME", self.bin)];
         variables.extend(numbers.into_iter().filter_map(|(name, number)| Some((name, number?.to_string()))));
         variables.extend(self.file.clone().map(|file| ("PRINT_OUTPUT_FILE", file)));
@@ -137,10 +152,23 @@ mod tests {
 
     #[test]
     fn the_environment_has_what_is_known() {
-        let purged = Purged { total: 3, written: 2, bin: Some(1_699_999_800), ..Purged::default() };
+        let figures = Figures { total: 3, written: 2, seconds: 0, inserts: false };
+        let mut purged = Purged { figures: Some(figures), bin: Some(1_699_999_800), ..Purged::default() };
         let variables = purged.environment();
         assert!(variables.contains(&("EFFECTIVE_ELEM_NUMBER", "2".to_owned())));
         assert!(variables.contains(&("SQL_HISTORY_BASETIME", "1699999800".to_owned())));
-        assert!(!variables.iter().any(|(name, _)| *name == "PRINT_OUTPUT_FILE"));
+        for name in ["PRINT_OUTPUT_FILE", "INSERT_QUERIES_NUMBER", "UPDATE_QUERIES_NUMBER"] {
+            assert!(!variables.iter().any(|(known, _)| *known == name), "{name}");
+        }
+        purged.figures = Some(Figures { inserts: true, ..figures });
+        let variables = purged.environment();
+        assert!(variables.contains(&("INSERT_QUERIES_NUMBER", "2".to_owned())));
+        assert!(variables.contains(&("UPDATE_QUERIES_NUMBER", "0".to_owned())));
+    }
+
+    #[test]
+    fn a_trigger_by_the_clock_is_told_of_no_purge() {
+        let variables = Purged { refresh: 60, ..Purged::default() }.environment();
+        assert_eq!(variables, [("SQL_REFRESH_TIME", "60".to_owned())]);
     }
 }

@@ -2,6 +2,7 @@
 
 use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::print::{PRINT_HISTORY, PRINT_NUM_PROTOS, PRINT_REFRESH_TIME};
+use config::keys::sampling::SAMPLING_RATE;
 use config::keys::sql::{
     LockingStyle, SQL_BACKUP_HOST, SQL_CONN_CA_FILE, SQL_DATA, SQL_DB, SQL_DELIMITER, SQL_DONT_TRY_UPDATE,
     SQL_HOST, SQL_LOCKING_STYLE, SQL_MULTI_VALUES, SQL_NUM_HOSTS, SQL_OPTIMIZE_CLAUSES, SQL_PASSWD, SQL_PORT,
@@ -88,6 +89,8 @@ pub struct Settings {
     pub refresh: u64,
     /// `sql_history` in seconds; 0 without.
     pub history: u64,
+    /// `sampling_rate`, which only triggers ask for.
+    pub sampling: Option<u32>,
     /// `plugin_write_timeout`.
     pub timeout: Duration,
 }
@@ -154,6 +157,7 @@ impl Settings {
                 Some(Span::Seconds(seconds)) => seconds,
                 Some(Span::Months(months)) => u64::from(months) * MONTH,
             },
+            sampling: plugin.get(&SAMPLING_RATE),
             timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
         }
     }
@@ -170,6 +174,7 @@ impl Settings {
             variables.push(("SQL_HOST", self.host.clone()));
             variables.push(("SQL_USER", self.user.clone()));
         }
+        variables.extend(self.sampling.map(|rate| ("SAMPLING_RATE", rate.to_string())));
         variables.extend(self.table_text.clone().map(|table| ("SQL_TABLE", table)));
         variables.extend(self.backup.clone().map(|backup| ("SQL_RECOVERY_BACKUP_HOST", backup)));
         variables

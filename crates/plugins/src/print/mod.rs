@@ -24,7 +24,7 @@ pub use settings::{DEFAULT_CACHE_ENTRIES, Output, PER_CACHE_ENTRY, Settings};
 use crate::outlet::{Event, Inlet};
 use crate::preprocess::Preprocess;
 use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
-use crate::trigger::{Purged, Triggers};
+use crate::trigger::{Figures, Purged, Triggers};
 use aggregate::Table;
 use delivery::Sum;
 use flow::schema::Schema;
@@ -209,9 +209,12 @@ impl<'a> Plugin<'a> {
     fn run_trigger(&mut self, outcome: &Outcome, moment: Moment) {
         let settings = self.settings;
         self.triggers.start(&Purged {
-            total: moment.total,
-            written: outcome.written,
-            seconds: moment.began.elapsed().as_secs(),
+            figures: Some(Figures {
+                total: moment.total,
+                written: outcome.written,
+                seconds: moment.began.elapsed().as_secs(),
+                inserts: false,
+            }),
             refresh: u64::from(settings.refresh),
             history: (settings.history > 0).then_some(settings.history),
             bin: outcome.bin,

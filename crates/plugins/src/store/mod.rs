@@ -21,7 +21,7 @@ pub use target::Target;
 use crate::outlet::{Event, Inlet, Woken};
 use crate::preprocess::Preprocess;
 use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
-use crate::trigger::{Purged, Triggers};
+use crate::trigger::{Figures, Purged, Triggers};
 use aggregate::Table;
 use aggregate::time_bin::Roundoff;
 use crossbeam_channel::Receiver;
@@ -308,11 +308,18 @@ impl<'a> Plugin<'a> {
             return;
         }
         let mut more = self.settings.variables.clone();
-        self.encoder.tell(&mut more);
+        // Of a purge without anything there is nothing to tell; the encoder remembers the one before.
+        if purge.is_some() {
+            self.encoder.tell(&mut more);
+        }
+        let figures = Figures { inserts: self.settings.inserts_only, ..Figures::default() };
         self.triggers.start(&Purged {
-            total: purge.map_or(0, |purge| purge.total),
-            written: purge.map_or(0, |purge| purge.written),
-            seconds: purge.map_or(0, |purge| purge.began.elapsed().as_secs()),
+            figures: Some(purge.map_or(figures, |purge| Figures {
+                total: purge.total,
+                written: purge.written,
+                seconds: purge.began.elapsed().as_secs(),
+                ..figures
+            })),
             refresh: u64::from(self.settings.refresh),
             history: (self.settings.history > 0).then_some(self.settings.history),
             bin: purge.and_then(|purge| purge.bin),

@@ -11,7 +11,7 @@ use config::keys::print::{
     PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC,
     PRINT_TRIGGER_EXEC_ASYNC,
 };
-use config::keys::sql::SQL_TRIGGER_TIME;
+use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
 use config::{Plugin, PluginKind, Problems};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub trigger: Option<Trigger>,
     /// `sql_trigger_time`: the trigger runs every so many seconds instead.
     pub trigger_every: Option<u32>,
+    /// Each aggregate becomes a new row of a database: `sql_dont_try_update`, and stores that know no updates.
+    pub inserts_only: bool,
     /// Settings that triggers find in their environment.
     pub variables: Vec<(&'static str, String)>,
     /// `avro_schema_file`.
@@ -90,6 +92,11 @@ impl Settings {
             trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
             trigger_every: sink::width(plugin.get(&SQL_TRIGGER_TIME))
                 .map(|width| u32::try_from(length(width)).unwrap_or(u32::MAX)),
+            inserts_only: match plugin.kind {
+                PluginKind::Clickhouse => true,
+                PluginKind::Sqlite3 | PluginKind::Pgsql | PluginKind::Mysql => plugin.get(&SQL_DONT_TRY_UPDATE),
+                _ => false,
+            },
             variables,
             schema_file: plugin.get(&AVRO_SCHEMA_FILE),
             announce_every: plugin

@@ -87,6 +87,7 @@ fn settings() -> Settings {
         preprocess: crate::preprocess::Settings::default(),
         trigger: None,
         trigger_every: None,
+        inserts_only: false,
         variables: Vec::new(),
         schema_file: None,
         announce_every: None,

@@ -230,6 +230,7 @@ impl Server {
             since_epoch: false,
             refresh: 60,
             history: 0,
+            sampling: None,
             timeout: Duration::from_secs(5),
         }
     }
