@@ -459,6 +459,57 @@ fn tables_of_the_known_shapes_are_written() {
     }
 }
 
+/// What a plugin wrote into a SQLite table of columns without types: different rows, with values as `quote` shows them.
+fn quoted(columns: &str, lines: &str) -> Vec<String> {
+    let setup = nfacctd(
+        "plugins: sqlite3[s]
+         sql_db: {dir}/acct.db
+         sql_table: t
+         sql_refresh_time: 1
+         sql_optimize_clauses: true",
+    )
+    .more_config(lines);
+    let made = format!("CREATE TABLE t ({columns}, packets, bytes)");
+    rusqlite::Connection::open(setup.path("acct.db")).unwrap().execute_batch(&made).unwrap();
+    let process = start(&setup);
+    send(&process, 2, |_| {});
+    process.stop();
+    let quotes: Vec<_> = columns.split(", ").map(|column| format!("quote({column})")).collect();
+    let query = format!("SELECT DISTINCT {} FROM t ORDER BY 1", quotes.join(" || ' ' || "));
+    let database = rusqlite::Connection::open(setup.path("acct.db")).unwrap();
+    let mut statement = database.prepare(&query).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn as_numbers_are_in_the_columns_of_addresses_below_version_6() {
+    let columns = "ip_src, ip_dst, as_src, as_dst";
+    let rows = quoted(columns, "aggregate: src_as, dst_as");
+    assert_eq!(rows, ["64500 65000 NULL NULL"]);
+    let rows = quoted(columns, "aggregate: src_as, dst_as\nsql_table_version: 6");
+    assert_eq!(rows, ["NULL NULL 64500 65000"]);
+    // One column cannot have both.
+    let rows = quoted(columns, "aggregate: src_as, dst_as, dst_host");
+    assert_eq!(rows, ["NULL '192.0.2.1' 64500 65000"]);
+}
+
+#[test]
+fn numbers_of_custom_primitives_are_numbers() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "name=octets field_type=1 len=4 semantics=u_int\n").unwrap();
+    let path = file.path().display();
+    let rows = quoted("octets", &format!("aggregate: octets\naggregate_primitives: {path}"));
+    assert_eq!(rows, ["100", "200"]);
+}
+
+#[test]
+fn bins_begin_at_a_full_minute_without_a_roundoff() {
+    let lines = "aggregate: proto\nsql_history: 1h\ntimestamps_since_epoch: true";
+    let rows = quoted("stamp_inserted, ip_proto, stamp_updated", lines);
+    let bin = |row: &String| row.split(' ').next().unwrap().parse::<u64>().unwrap();
+    assert!(!rows.is_empty() && rows.iter().all(|row| bin(row) % 60 == 0), "{rows:?}");
+}
+
 /// Rounds that a server is up, down, and up again for.
 const ROUNDS: u32 = 6;
 

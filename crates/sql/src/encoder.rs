@@ -87,8 +87,8 @@ pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
     let shape = Shape::of(settings, &names);
     let lacks = names.iter().find_map(|name| Some(((*name).to_owned(), shape.lacks(name)?)));
     let shares = || {
-        let side = ["src", "dst"].into_iter().find(|side| shape.ases_in_addresses() && shares(&names, side))?;
-        Some((format!("as_{side} beside ip_{side}"), 6))
+        let side = shares(&names).filter(|_| shape.ases_in_addresses())?;
+        Some((format!("as_{side} beside ip_{side} or net_{side}"), 6))
     };
     match lacks.or_else(shares) {
         None => Ok(()),
@@ -100,9 +100,16 @@ pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
     }
 }
 
-/// True when an AS number and an address want the same column.
-fn shares(names: &[&str], side: &str) -> bool {
-    names.contains(&format!("as_{side}").as_str()) && names.contains(&format!("ip_{side}").as_str())
+/// The side on which an AS number and an address want the same column, if there is one.
+fn shares(names: &[&str]) -> Option<&'static str> {
+    let has = |prefix: &str, side: &str| names.iter().any(|name| name.strip_prefix(prefix) == Some(side));
+    ["src", "dst"].into_iter().find(|side| has("as_", side) && (has("ip_", side) || has("net_", side)))
+}
+
+/// True where AS numbers are written into the columns of addresses. Columns of the user's choice follow the version, too;
+/// only where both numbers and addresses are aggregated has each a column of its own.
+fn moves_ases(settings: &Settings, shape: &Shape, names: &[&str]) -> bool {
+    shape.ases_in_addresses() && !(settings.optimize && shares(names).is_some())
 }
 
 /// Names of the columns that are aggregated.
@@ -115,8 +122,8 @@ impl Encoder {
     pub fn new(settings: &Settings, schema: &Schema) -> Self {
         let names = aggregated(schema);
         let shape = Shape::of(settings, &names);
-        let ases = shape.ases_in_addresses()
-            && !settings.optimize
+        let moves_ases = moves_ases(settings, &shape, &names);
+        let ases = moves_ases
             && names.iter().any(|name| matches!(*name, "as_src" | "as_dst"))
             && !names.iter().any(|name| matches!(*name, "ip_src" | "ip_dst"));
         let ases_are_numbers = ases && shape.ases_are_numbers();
@@ -145,16 +152,24 @@ impl Encoder {
             text: Vec::new(),
             written: Vec::new(),
         };
-        encoder.compile(settings, &shape, schema, ases_are_numbers);
+        encoder.compile(settings, &shape, schema, moves_ases, ases_are_numbers);
         encoder
     }
 
     /// Takes over the columns in the order of statements: those that are aggregated, the user's own, then stand-ins.
-    /// `ases_are_numbers`: what stands in for addresses is a number, too.
-    fn compile(&mut self, settings: &Settings, shape: &Shape, schema: &Schema, ases_are_numbers: bool) {
+    /// `moves_ases`: AS numbers are in the columns of addresses. `ases_are_numbers`: what stands in for addresses is a
+    /// number, too.
+    fn compile(
+        &mut self,
+        settings: &Settings,
+        shape: &Shape,
+        schema: &Schema,
+        moves_ases: bool,
+        ases_are_numbers: bool,
+    ) {
         let moved = |name: &'static str| match name {
-            "as_src" if shape.ases_in_addresses() && !settings.optimize => "ip_src",
-            "as_dst" if shape.ases_in_addresses() && !settings.optimize => "ip_dst",
+            "as_src" if moves_ases => "ip_src",
+            "as_dst" if moves_ases => "ip_dst",
             name => name,
         };
         let mut there: Vec<&str> = Vec::new();
@@ -317,7 +332,7 @@ impl Look {
             Kind::U8 | Kind::FwdStatus => Value::Number(u64::from(value::octets::<1>(row, at)[0])),
             Kind::U16 => Value::Number(u64::from(u16::from_be_bytes(value::octets(row, at)))),
             Kind::U32 => Value::Number(u64::from(u32::from_be_bytes(value::octets(row, at)))),
-            Kind::U64 => Value::Number(u64::from_be_bytes(value::octets(row, at))),
+            Kind::U64 | Kind::NumberText => Value::Number(u64::from_be_bytes(value::octets(row, at))),
             Kind::Real => Value::Real(f64::from_be_bytes(value::octets(row, at))),
             Kind::Mac => Value::Mac(value::octets(row, at)),
             Kind::Ip => address::address(&value::octets(row, at)).map_or(self.no_address, Value::Address),

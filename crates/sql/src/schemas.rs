@@ -243,7 +243,7 @@ pub fn document() -> String {
         "# Columns of SQL tables\n\n\
          Generated from the table of columns in `crates/sql`. With `sql_optimize_clauses: true` a table may have any of\n\
          these columns, in any order; without it, those of its `sql_table_version`, whose statements are in `etc/sql`.\n\
-         Columns of custom primitives are called as these, and hold texts.\n\n\
+         Columns of custom primitives are called as these, and hold texts, or numbers for `semantics=u_int`.\n\n\
          Types are those of existing installations. A counter that outgrows its type is refused by the server, and the row\n\
          counted: busy networks want `BIGINT` for `packets` and `flows`. Texts longer than their column are cut.\n\n\
          | column | primitive | MySQL | PostgreSQL | SQLite | ClickHouse |\n|---|---|---|---|---|---|\n",
