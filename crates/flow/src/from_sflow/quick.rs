@@ -102,10 +102,12 @@ impl Reader<'_> {
         while let Some((format, contents)) = records.next_frame() {
             match format.0 {
                 RAW_HEADER if header.is_none() => header = Some(contents),
-                SWITCH if asks.switch => switch = Some(contents),
-                ROUTER if asks.router => router = Some(contents),
-                SWITCH | ROUTER => {}
-                RAW_HEADER => return None,
+                SWITCH if asks.switch && switch.is_none() => switch = Some(contents),
+                ROUTER if asks.router && router.is_none() => router = Some(contents),
+                SWITCH if !asks.switch => {}
+                ROUTER if !asks.router => {}
+                // One of them twice: each must be readable, and the last one counts.
+                RAW_HEADER | SWITCH | ROUTER => return None,
                 number if FIELDS.contains(&number) => return None,
                 _ if !is_known(format) => unknown += 1,
                 _ if self.wanted.contains(&format) => return None,

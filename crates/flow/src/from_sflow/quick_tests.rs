@@ -203,6 +203,20 @@ proptest! {
 }
 
 #[test]
+fn a_record_that_is_there_twice_must_be_readable_twice() {
+    let frame = Made { tags: vec![], v6: false, tcp: false, addresses: [0; 32], numbers: [0; 16] };
+    let taken = Taken { expanded: false, numbers: [0, 0, 0, 0, 0, 1, 0, 0], frame, records: vec![0, 6, 1] };
+    let mut set = FieldSet::default();
+    set.insert(Field::Vlan);
+    let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
+    let mut datagram = Datagram::v5(None, 7, 1, 1000);
+    taken.write(&mut datagram);
+    let octets = datagram.finish();
+    let settings = Settings::default();
+    assert_eq!(read(&needs, &settings, true, &octets), read(&needs, &settings, false, &octets));
+}
+
+#[test]
 fn usual_samples_are_taken_as_such() {
     let frame = Made { tags: vec![5], v6: true, tcp: true, addresses: [7; 32], numbers: [1; 16] };
     let taken = Taken { expanded: true, numbers: [1, 2, 3, 4, 5, 1, 7, 8], frame, records: vec![0, 1, 2, 5] };
