@@ -711,6 +711,8 @@ fn what_a_server_says_no_to_is_named_at_the_start() {
     let brokers = cluster.bootstrap_servers();
     let log = refused(&collector("kafka", &format!("kafka_broker_host: {brokers}\nkafka_topic: nowhere")));
     assert!(log.contains("kafka_topic[s]: 'nowhere': ") && log.contains("Create it"), "{log}");
+    let log = refused(&collector("amqp", &format!("amqp_routing_key: {}", "k".repeat(256))));
+    assert!(log.contains("amqp_routing_key[s]: it has 256 octets."), "{log}");
     if let Some(server) = servers::rabbitmq() {
         let Address { host, port, .. } = &server.address;
         let lines = format!("amqp_host: {host}\namqp_port: {port}");

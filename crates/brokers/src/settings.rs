@@ -115,6 +115,8 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
 }
 
+/// Octets of the longest routing key (AMQP 0.9.1, section 4.2.5.3).
+const ROUTING_KEY: usize = 255;
 /// The port of AMQP over TLS (IANA).
 const AMQPS: u16 = 5671;
 
@@ -159,6 +161,10 @@ impl Messages {
             let letter = topic.text().get(wrong..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             let what = format!("kafka_topic[{}]: Kafka allows no '{letter}' in names of topics.", plugin.name);
             problems.fatal(origin, what, Some("Letters, digits, '.', '_' and '-' are.".to_owned()));
+        }
+        if !is_kafka && topic.text().len() > ROUTING_KEY {
+            let what = format!("amqp_routing_key[{}]: it has {} octets.", plugin.name, topic.text().len());
+            problems.fatal(origin, what, Some(format!("AMQP takes {ROUTING_KEY}.")));
         }
         let octets = |octets: u64| usize::try_from(octets).unwrap_or(usize::MAX);
         Self {

@@ -146,9 +146,6 @@ pub fn create(shape: Shape, ases: bool) -> String {
 
 /// The type of a column, with what it is when nothing is written.
 fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
-    if shape.dialect == Dialect::ClickHouse {
-        return type_of_clickhouse(spec.ty).to_owned();
-    }
     let address = spec.ty == Type::Address;
     if address && ases {
         return "BIGINT NOT NULL DEFAULT 0".to_owned();
@@ -162,70 +159,69 @@ fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
     type_of(spec.ty, shape.dialect)
 }
 
-/// The type of columns of ClickHouse. Nothing that is counted wraps around, and texts have no bound.
-fn type_of_clickhouse(ty: Type) -> &'static str {
-    match ty {
-        Type::Tiny => "UInt8",
-        Type::Short | Type::Flags => "UInt16",
-        Type::Int | Type::Event | Type::Residual => "UInt32",
-        Type::Long | Type::Packets | Type::Bytes => "UInt64",
-        Type::Real => "Float64",
-        Type::Time | Type::Inserted | Type::Updated => "DateTime",
-        Type::Address
-        | Type::Mac
-        | Type::Protocol
-        | Type::Char(_)
-        | Type::Varchar(_)
-        | Type::Country
-        | Type::Roa => "String",
-    }
-}
-
-/// The type of columns, by dialect.
+/// The type of columns, by dialect. Those of ClickHouse are wide, as it wraps around what does not fit.
 fn type_of(ty: Type, dialect: Dialect) -> String {
-    if dialect == Dialect::ClickHouse {
-        return type_of_clickhouse(ty).to_owned();
-    }
-    let [mysql, pgsql, sqlite] = match ty {
-        Type::Tiny => ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0"],
-        Type::Short => ["INT(2) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
-        Type::Flags => ["INT(4) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
-        Type::Int => ["INT(4) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0"],
-        Type::Long => ["INT(4) UNSIGNED NOT NULL", "BIGINT NOT NULL DEFAULT 0", "INT(8) NOT NULL DEFAULT 0"],
-        Type::Event => ["INT(1) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0"],
-        Type::Address => {
-            ["CHAR(45) NOT NULL", "inet NOT NULL DEFAULT '0.0.0.0'", "CHAR(45) NOT NULL DEFAULT '0.0.0.0'"]
+    let [mysql, pgsql, sqlite, clickhouse] = match ty {
+        Type::Tiny => {
+            ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0", "UInt8"]
         }
+        Type::Short => {
+            ["INT(2) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt16"]
+        }
+        Type::Flags => {
+            ["INT(4) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt16"]
+        }
+        Type::Int => ["INT(4) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt32"],
+        Type::Long => {
+            ["INT(4) UNSIGNED NOT NULL", "BIGINT NOT NULL DEFAULT 0", "INT(8) NOT NULL DEFAULT 0", "UInt64"]
+        }
+        Type::Event => {
+            ["INT(1) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0", "UInt32"]
+        }
+        Type::Address => [
+            "CHAR(45) NOT NULL",
+            "inet NOT NULL DEFAULT '0.0.0.0'",
+            "CHAR(45) NOT NULL DEFAULT '0.0.0.0'",
+            "String",
+        ],
         Type::Mac => [
             "CHAR(17) NOT NULL",
             "macaddr NOT NULL DEFAULT '0:0:0:0:0:0'",
             "CHAR(17) NOT NULL DEFAULT '0:0:0:0:0:0'",
+            "String",
         ],
-        Type::Protocol => ["CHAR(6) NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "CHAR(6) NOT NULL DEFAULT ' '"],
+        Type::Protocol => {
+            ["CHAR(6) NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "CHAR(6) NOT NULL DEFAULT ' '", "String"]
+        }
         Type::Char(size) => return text("CHAR", size, dialect),
         Type::Varchar(size) => return text("VARCHAR", size, dialect),
-        Type::Country => ["CHAR(2) NOT NULL", "CHAR(2) NOT NULL DEFAULT '--'", "CHAR(2) NOT NULL DEFAULT '--'"],
-        Type::Roa => ["CHAR(1) NULL", "CHAR(1) NOT NULL DEFAULT ' '", "CHAR(1) NOT NULL DEFAULT ' '"],
-        Type::Real => ["FLOAT NOT NULL", "REAL NOT NULL DEFAULT 0", "REAL NOT NULL DEFAULT 0"],
+        Type::Country => {
+            ["CHAR(2) NOT NULL", "CHAR(2) NOT NULL DEFAULT '--'", "CHAR(2) NOT NULL DEFAULT '--'", "String"]
+        }
+        Type::Roa => ["CHAR(1) NULL", "CHAR(1) NOT NULL DEFAULT ' '", "CHAR(1) NOT NULL DEFAULT ' '", "String"],
+        Type::Real => ["FLOAT NOT NULL", "REAL NOT NULL DEFAULT 0", "REAL NOT NULL DEFAULT 0", "Float64"],
         Type::Time => [
             "DATETIME NOT NULL",
             "timestamp without time zone NOT NULL DEFAULT '0001-01-01 00:00:00'",
             "DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
+            "DateTime",
         ],
-        Type::Residual => ["INT NOT NULL", "INT NOT NULL DEFAULT 0", "INT NOT NULL DEFAULT 0"],
-        Type::Packets => ["INT UNSIGNED NOT NULL", "INT NOT NULL", "INT NOT NULL"],
-        Type::Bytes => ["BIGINT UNSIGNED NOT NULL", "BIGINT NOT NULL", "BIGINT NOT NULL"],
+        Type::Residual => ["INT NOT NULL", "INT NOT NULL DEFAULT 0", "INT NOT NULL DEFAULT 0", "UInt32"],
+        Type::Packets => ["INT UNSIGNED NOT NULL", "INT NOT NULL", "INT NOT NULL", "UInt64"],
+        Type::Bytes => ["BIGINT UNSIGNED NOT NULL", "BIGINT NOT NULL", "BIGINT NOT NULL", "UInt64"],
         Type::Inserted => [
             "DATETIME NOT NULL",
             "timestamp without time zone NOT NULL DEFAULT '0001-01-01 00:00:00'",
             "DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
+            "DateTime",
         ],
-        Type::Updated => ["DATETIME", "timestamp without time zone", "DATETIME"],
+        Type::Updated => ["DATETIME", "timestamp without time zone", "DATETIME", "DateTime"],
     };
     let ty = match dialect {
         Dialect::MySql => mysql,
         Dialect::PgSql => pgsql,
-        Dialect::Sqlite | Dialect::ClickHouse => sqlite,
+        Dialect::Sqlite => sqlite,
+        Dialect::ClickHouse => clickhouse,
     };
     ty.to_owned()
 }
@@ -233,7 +229,9 @@ fn type_of(ty: Type, dialect: Dialect) -> String {
 fn text(name: &str, size: u8, dialect: Dialect) -> String {
     match dialect {
         Dialect::MySql => format!("{name}({size}) NOT NULL"),
-        Dialect::PgSql | Dialect::Sqlite | Dialect::ClickHouse => format!("{name}({size}) NOT NULL DEFAULT ' '"),
+        Dialect::PgSql | Dialect::Sqlite => format!("{name}({size}) NOT NULL DEFAULT ' '"),
+        // Texts have no bound there.
+        Dialect::ClickHouse => "String".to_owned(),
     }
 }
 

@@ -137,6 +137,13 @@ fn what_is_wrong_is_named() {
     assert_eq!(opened(&settings(&server.address, "sql_user: nobody"), head(&name)).0, "sql_passwd");
     let closed = settings(&Address { port: 1, ..server.address.clone() }, "");
     assert!(matches!(sql::backend(&closed, None).open(), Err(Fault::Down(_))));
+    let clear = settings(&server.address, "sql_host: http://127.0.0.1\nsql_conn_ca_file: /etc/hostname");
+    assert_eq!(opened(&clear, head(&name)).0, "sql_conn_ca_file");
+    // The server speaks no TLS there: nothing goes out in the clear.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), testkit::certificates::Authority::new().pem()).unwrap();
+    let lines = format!("sql_conn_ca_file: {}", file.path().display());
+    assert!(matches!(sql::backend(&settings(&server.address, &lines), None).open(), Err(Fault::Down(_))));
     let missing = settings(&server.address, "sql_host: https://127.0.0.1\nsql_conn_ca_file: /nonexistent");
     assert_eq!(opened(&missing, head(&name)).0, "sql_conn_ca_file");
 }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const HEAD: usize = 7;
 /// Octets that are read at once.
 const READ: usize = 1 << 16;
+/// Octets of frames that may wait to be looked at. A broker answers what it is sent, and a parcel is smaller.
+const UNREAD: usize = 64 << 20;
 /// How long a socket is waited for before time, heartbeats and the other direction are looked at again.
 const SLICE: Duration = Duration::from_millis(50);
 /// How long a broker may take to say no to our certificate.
@@ -205,19 +207,10 @@ impl Link {
         self.read_ready()
     }
 
-    /// The next frame, if one is there already.
-    pub(super) fn ready(&mut self) -> Result<Option<AMQPFrame>, Fault> {
-        if let Some(frame) = self.parse()? {
-            return Ok(Some(frame));
-        }
-        self.read_ready()?;
-        self.parse()
-    }
-
     /// The next frame; heartbeats are kept up and left out.
     pub(super) fn next(&mut self, deadline: Instant) -> Result<AMQPFrame, Fault> {
         loop {
-            if let Some(frame) = self.parse()? {
+            if let Some(frame) = self.taken()? {
                 return Ok(frame);
             }
             if Instant::now() >= deadline {
@@ -244,8 +237,8 @@ impl Link {
         Ok(())
     }
 
-    /// Reads what is there, without waiting.
-    fn read_ready(&mut self) -> Result<(), Fault> {
+    /// Reads once what is there, without waiting; [`Link::taken`] has the frames of it.
+    pub(super) fn read_ready(&mut self) -> Result<(), Fault> {
         self.stream.socket().set_nonblocking(true).map_err(|error| lost(&error))?;
         let read = self.read();
         self.stream.socket().set_nonblocking(false).map_err(|error| lost(&error))?;
@@ -257,6 +250,9 @@ impl Link {
         self.input.drain(..self.start);
         self.start = 0;
         let end = self.input.len();
+        if end > UNREAD {
+            return Err(Fault::Down(format!("it sends {end} octets and takes none")));
+        }
         self.input.resize(end + READ, 0);
         let read = self.stream.read(self.input.get_mut(end..).unwrap_or_default());
         self.input.truncate(end + read.as_ref().copied().unwrap_or(0));
@@ -271,8 +267,8 @@ impl Link {
         }
     }
 
-    /// Takes a whole frame from what was read.
-    fn parse(&mut self) -> Result<Option<AMQPFrame>, Fault> {
+    /// The next frame of what was read; heartbeats are left out.
+    pub(super) fn taken(&mut self) -> Result<Option<AMQPFrame>, Fault> {
         loop {
             let Some(frame) = whole(self.input.get(self.start..).unwrap_or_default(), self.frame_max)? else {
                 return Ok(None);

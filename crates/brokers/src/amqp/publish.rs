@@ -66,7 +66,8 @@ pub(super) fn publish(
         session.tag += 1;
         if session.link.unwritten() >= WRITE {
             session.link.write(deadline)?;
-            while let Some(frame) = session.link.ready()? {
+            session.link.read_ready()?;
+            while let Some(frame) = session.link.taken()? {
                 window.take(session, frame, receipt)?;
             }
         }
@@ -89,7 +90,8 @@ fn methods(settings: &settings::Amqp, keys: &[String]) -> Result<Vec<Vec<u8>>, F
     let method = |key: &String| {
         let publish = basic::Publish {
             exchange: exchange.clone(),
-            routing_key: short(key, "amqp_routing_key")?,
+            // Trying again would not make it shorter.
+            routing_key: ShortString::try_new(key).map_err(|error| Fault::Parcel(error.to_string()))?,
             mandatory: true,
             immediate: false,
         };

@@ -160,7 +160,8 @@ impl Session {
 
     /// Heartbeats, and what the broker says between deliveries.
     pub(super) fn idle(&mut self) -> Result<(), Fault> {
-        while let Some(frame) = self.link.ready()? {
+        self.link.read_ready()?;
+        while let Some(frame) = self.link.taken()? {
             if let AMQPFrame::Method(_, class) = frame {
                 self.look(&class, "amqp_exchange")?;
             }

@@ -26,7 +26,12 @@ pub(super) struct Http {
 impl Http {
     /// Asks the server whether it is there and lets us in.
     pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Trouble> {
-        let (scheme, host) = host.split_once("://").unwrap_or(("http", host));
+        let wants_tls = settings.ca_file.is_some();
+        let (scheme, host) = host.split_once("://").unwrap_or((if wants_tls { "https" } else { "http" }, host));
+        if wants_tls && scheme != "https" {
+            let what = format!("{scheme}:// before sql_host is no TLS; https:// is, and needs not be written");
+            return Err(Trouble::Fault(Fault::Configuration { key: "sql_conn_ca_file", what }));
+        }
         let [plain, encrypted] = PORTS;
         let port = settings.port.unwrap_or(if scheme == "https" { encrypted } else { plain });
         // An IPv6 address stands in brackets before a port.

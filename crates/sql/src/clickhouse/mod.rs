@@ -11,7 +11,7 @@
 //! # Answers that do not come
 //!
 //! Whether an INSERT was done whose answer did not come cannot be asked, so it is repeated: at least once. Each carries a
-//! token (`insert_deduplication_token`, `RUN-NUMBER-FIRST-END`) where the server knows that setting; tables that keep such
+//! token (`insert_deduplication_token`, `RUN-NUMBER-FIRST-LAST`) where the server knows that setting; tables that keep such
 //! tokens take an INSERT once.
 
 mod http;
@@ -21,9 +21,10 @@ mod trouble;
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
-use crate::text::Text;
+use crate::text::{Place, Text};
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
 use http::Http;
+use std::time::Instant;
 use table::Table;
 use trouble::Trouble;
 
@@ -81,7 +82,7 @@ impl ClickHouse {
         let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
         let text = Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt)
             .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
-        store(http, table, &text, parcel.id, receipt)
+        store(http, table, &text, (parcel.id, Instant::now() + self.settings.timeout), receipt)
     }
 
     /// What is left to do after trouble: everything is looked at anew.
@@ -117,14 +118,23 @@ impl Server for ClickHouse {
     }
 }
 
-/// Inserts all rows that the server takes, and refuses the others.
-fn store(http: &Http, table: &Table, text: &Text, id: ParcelId, receipt: &mut Receipt) -> Result<(), Trouble> {
+/// Inserts all rows that the server takes, and refuses the others. At the deadline it stops; the receipt has what was done.
+fn store(
+    http: &Http,
+    table: &Table,
+    text: &Text,
+    (id, deadline): (ParcelId, Instant),
+    receipt: &mut Receipt,
+) -> Result<(), Trouble> {
     let Text { octets, places, .. } = text;
     let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
     let mut left = vec![(0, places.len())];
     while let Some((first, end)) = left.pop() {
-        let Some(rows) = places.get(first..end).filter(|rows| !rows.is_empty()) else { continue };
-        let token = format!("{id}-{first}-{end}");
+        let rows = places.get(first..end).unwrap_or_default();
+        let Some(token) = token(id, rows) else { continue };
+        if Instant::now() >= deadline {
+            return Err(Trouble::Fault(Fault::Down("many rows are refused, the rest comes later".to_owned())));
+        }
         let lines = octets.get(start(first)..start(end)).unwrap_or_default();
         match http.insert(&table.insert, &token, lines) {
             Ok(()) => rows.iter().for_each(|place| receipt.confirm(place.number)),
@@ -147,4 +157,28 @@ fn store(http: &Http, table: &Table, text: &Text, id: ParcelId, receipt: &mut Re
         }
     }
     Ok(())
+}
+
+/// The token of an INSERT of rows; none for no rows. It has their numbers in the parcel: places in the text are others when
+/// the parcel comes again without what is done.
+fn token(id: ParcelId, rows: &[Place]) -> Option<String> {
+    Some(format!("{id}-{}-{}", rows.first()?.number, rows.last()?.number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use delivery::Sum;
+
+    #[test]
+    fn what_comes_again_has_another_token_than_what_is_done() {
+        let id = ParcelId { run: 7, number: 1 };
+        let rows = |numbers: std::ops::Range<u32>| -> Vec<Place> {
+            numbers.map(|number| Place { end: 0, number, sum: Sum::default() }).collect()
+        };
+        assert_eq!(token(id, &[]), None);
+        // The same number of rows, at the same places in their texts.
+        assert_ne!(token(id, &rows(0..50)), token(id, &rows(51..101)));
+        assert_eq!(token(id, &rows(51..101)).unwrap(), format!("{id}-51-100"));
+    }
 }
