@@ -273,6 +273,30 @@ fn sqlite_gets_what_was_sent() {
 }
 
 #[test]
+fn what_conditions_keep_out_goes_to_the_backup() {
+    let setup = collector("sqlite3", "sql_db: {dir}/acct.db\nsql_backup_host: {dir}/rest.db\nsql_table: acct")
+        .more_config("sql_preprocess: minp=4, recover=1");
+    for name in ["acct.db", "rest.db"] {
+        rusqlite::Connection::open(setup.path(name)).unwrap().execute_batch(&table("acct", "sqlite")).unwrap();
+    }
+    let process = start(&setup);
+    let exporter = process.exporter("127.0.1.1");
+    let of = |ports: std::ops::RangeInclusive<u16>| -> Traffic {
+        ports.map(|port| ((format!("10.0.0.{}", port % 5), port), (port.into(), 100 * u64::from(port)))).collect()
+    };
+    let records: Vec<_> =
+        (1..=30).map(|port| web(port as u8 % 5, port, port.into(), 100 * u32::from(port))).collect();
+    exporter.send(&v5_of(&records));
+    process.wait_for_datagrams(1);
+    let written = |process: &Process| process.statistics().value_of("s", "aggregates_written");
+    eventually("all are written", || (written(&process) == 30).then_some(()));
+    assert_eq!(process.statistics().value_of("s", "aggregates_left_out"), 0);
+    let finished = process.stop();
+    assert_eq!(sqlite_rows(&setup.path("acct.db"), "acct"), of(4..=30), "{}", finished.log);
+    assert_eq!(sqlite_rows(&setup.path("rest.db"), "acct"), of(1..=3), "{}", finished.log);
+}
+
+#[test]
 fn postgresql_gets_what_was_sent() {
     let Some(server) = servers::postgres() else { return };
     let name = servers::name("acct");

@@ -13,14 +13,15 @@
 //! | `fsrc` | samples: so many aggregates stay, large ones by preference, their bytes scaled so that sums hold on average |
 //! | `usrf` | multiplies packets and octets: the exporters sampled at that rate |
 //! | `adjb` | adds so many bytes a packet, such as those of headers below IP |
+//! | `recover` | what the conditions keep out goes to the backup server of a database |
 //!
 //! An aggregate stays when one condition is met, or all (`sql_preprocess_type`); without conditions, all stay. Then come
 //! the samplings, then the changes. Sampling with a threshold: Duffield, Lund, Thorup, "Learn more, sample less" (2005);
 //! with a fixed number: the same, "Priority sampling" (2007).
 
 use aggregate::Table;
-use config::keys::sql::{PreprocessType, SQL_PREPROCESS, SQL_PREPROCESS_TYPE};
-use config::{Plugin, Problems};
+use config::keys::sql::{PreprocessType, SQL_BACKUP_HOST, SQL_PREPROCESS, SQL_PREPROCESS_TYPE};
+use config::{Plugin, PluginKind, Problems};
 use flow::kind::Kind;
 use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 
@@ -69,6 +70,8 @@ pub struct Settings {
     factor: Option<u64>,
     /// `adjb`.
     header: Option<u64>,
+    /// `recover`: what the conditions keep out goes to the backup server.
+    recover: bool,
 }
 
 impl Settings {
@@ -81,6 +84,16 @@ impl Settings {
                 let what = format!("preprocess[{}]: {what}. Ignored.", plugin.name);
                 problems.warn(plugin.blame(&SQL_PREPROCESS), what, Some(hint));
             }
+        }
+        let is_database = matches!(
+            plugin.kind,
+            PluginKind::Sqlite3 | PluginKind::Pgsql | PluginKind::Mysql | PluginKind::Clickhouse
+        );
+        if settings.recover && !(is_database && plugin.get(&SQL_BACKUP_HOST).is_some()) {
+            settings.recover = false;
+            let what = format!("preprocess[{}]: recover has no server to send to. Ignored.", plugin.name);
+            let hint = "Set sql_backup_host; what conditions keep out is counted as left out.".to_owned();
+            problems.warn(plugin.blame(&SQL_PREPROCESS), what, Some(hint));
         }
         settings
     }
@@ -101,15 +114,13 @@ impl Settings {
                 return Err((format!("{name}=0 would leave nothing"), "A number above 0.".to_owned()));
             }
             "adjb" => self.header = Some(number),
-            "recover" => {
-                let hint = "What conditions keep out is counted as left out.".to_owned();
-                return Err(("recover has no effect here".to_owned(), hint));
-            }
+            "recover" => self.recover = number > 0,
             name => {
                 let condition = CONDITIONS.iter().find(|(known, _)| *known == name);
                 let (_, condition) = condition.ok_or_else(|| {
                     let known = CONDITIONS.iter().map(|(known, _)| *known);
-                    let known: Vec<&str> = known.chain(["qnum", "fss", "fsrc", "usrf", "adjb"]).collect();
+                    let known: Vec<&str> =
+                        known.chain(["qnum", "fss", "fsrc", "usrf", "adjb", "recover"]).collect();
                     (format!("'{name}' is not known"), format!("Known are {}.", known.join(", ")))
                 })?;
                 self.conditions.push((*condition, number));
@@ -120,7 +131,7 @@ impl Settings {
 
     /// True when nothing is to be done.
     pub fn is_idle(&self) -> bool {
-        *self == Self { gate: self.gate, all: self.all, ..Self::default() }
+        *self == Self { gate: self.gate, all: self.all, recover: self.recover, ..Self::default() }
     }
 }
 
@@ -142,6 +153,14 @@ impl Preprocess {
             _ => None,
         });
         Self { settings, flows, random: fastrand::Rng::new() }
+    }
+
+    /// Tells by its values whether the conditions keep an aggregate of that table out, where such go to the backup.
+    pub fn rejects(&self, table: &Table) -> Option<impl Fn(&[u64]) -> bool + use<>> {
+        let Self { settings, flows, .. } = self;
+        let has_any = settings.recover && !settings.conditions.is_empty() && table.len() >= settings.gate;
+        let (settings, flows) = (settings.clone(), *flows);
+        has_any.then_some(move |values: &[u64]| !settings.keeps(values, flows))
     }
 
     /// Applies them, and returns how many aggregates were left out.
@@ -308,9 +327,26 @@ mod tests {
     fn what_makes_no_sense_is_said() {
         let mut settings = Settings::default();
         assert!(settings.add("minx=3").unwrap_err().1.contains("minppf"));
-        assert!(
-            settings.add("minp").is_err() && settings.add("usrf=0").is_err() && settings.add("recover=1").is_err()
-        );
+        assert!(settings.add("minp").is_err() && settings.add("usrf=0").is_err());
         assert!(settings.is_idle());
+    }
+
+    #[test]
+    fn what_conditions_keep_out_is_known_where_it_can_be_recovered() {
+        let rows = [(10, 1000, 1), (2, 3000, 2)];
+        let rejected = |words: &str| {
+            let (table, schema) = table(&rows);
+            let mut settings = Settings::default();
+            words.split(',').for_each(|word| settings.add(word).unwrap());
+            let preprocess = Preprocess::new(settings, &schema);
+            let rejects = preprocess.rejects(&table)?;
+            Some(table.iter().filter(|row| rejects(row.values)).map(|row| row.values[0]).collect::<Vec<_>>())
+        };
+        assert_eq!(rejected("minp=5,recover=1"), Some(vec![2]));
+        assert_eq!(rejected("minp=5"), None);
+        assert_eq!(rejected("minp=5,recover=0"), None);
+        // Without a condition, and below the number of aggregates at which conditions begin, none is kept out.
+        assert_eq!(rejected("fss=2000,recover=1"), None);
+        assert_eq!(rejected("qnum=3,minp=5,recover=1"), None);
     }
 }

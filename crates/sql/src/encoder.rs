@@ -241,6 +241,7 @@ impl Encoder {
             table: self.table.fill(seconds, row),
             create: self.create.as_ref().map(|create| create.fill(seconds, row)),
             columns: self.columns.clone(),
+            for_backup: false,
         }
     }
 
@@ -252,13 +253,36 @@ impl Encoder {
     /// Cuts a table into bodies of parcels, each of rows for one table of the database. `now` is the time of the purge,
     /// seconds since 1970.
     pub fn encode(&mut self, table: &Table, now: u64, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
+        self.encode_rows(table.iter(), table.strings(), now, false, emit);
+    }
+
+    /// The same with the aggregates of such values, for the backup server alone.
+    pub fn encode_for_backup(
+        &mut self,
+        table: &Table,
+        rejects: &dyn Fn(&[u64]) -> bool,
+        now: u64,
+        emit: &mut dyn FnMut(Vec<u8>, u32, Sum),
+    ) {
+        let rows = table.iter().filter(|row| rejects(row.values));
+        self.encode_rows(rows, table.strings(), now, true, emit);
+    }
+
+    fn encode_rows<'t>(
+        &mut self,
+        rows: impl Iterator<Item = Aggregate<'t>>,
+        strings: &Strings,
+        now: u64,
+        for_backup: bool,
+        emit: &mut dyn FnMut(Vec<u8>, u32, Sum),
+    ) {
         let by_bin = self.table.has_time().then_some(self.bin).flatten();
         let mut builders: Vec<Builder> = Vec::new();
         let mut numbers: HashMap<Vec<u8>, usize> = HashMap::default();
         let mut key = Vec::new();
         self.written.clear();
         let several = by_bin.is_some() || self.table.depends_on_record();
-        for row in table.iter() {
+        for row in rows {
             let bin = by_bin.map(|at| u64::from_be_bytes(value::octets(&row, At::Key(at))));
             let number = if several {
                 key.clear();
@@ -269,7 +293,7 @@ impl Encoder {
                 (!builders.is_empty()).then_some(0)
             };
             let number = number.unwrap_or_else(|| {
-                let head = self.head_for(bin.unwrap_or(now), Some(&row));
+                let head = Head { for_backup, ..self.head_for(bin.unwrap_or(now), Some(&row)) };
                 self.written.push(head.table.clone());
                 builders.push(Builder::new(&head));
                 if several {
@@ -278,7 +302,7 @@ impl Encoder {
                 builders.len() - 1
             });
             let Some(builder) = builders.get_mut(number) else { continue };
-            self.row(builder, &row, table.strings(), now);
+            self.row(builder, &row, strings, now);
             if builder.size() >= PARCEL {
                 let (count, sum) = (builder.count(), builder.sum());
                 emit(builder.take(), count, sum);

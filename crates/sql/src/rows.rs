@@ -1,7 +1,8 @@
 //! The inside of parcels for databases: one table, the columns to write, and rows of values.
 //!
 //! ```text
-//! head    u32 length, then JSON: { "table": ..., "create": ... or absent, "columns": [{ "name", "role", "form" }, ...] }
+//! head    u32 length, then JSON: { "table": ..., "create": ... or absent, "columns": [{ "name", "role", "form" }, ...],
+//!         "for_backup": true or absent }
 //! row     u64 packets, u64 octets (what the row accounts for), then a value for each column
 //! value   u8 tag, then by tag: 0 nothing, 1 u64, 2 f64, 3 u32 length and UTF-8 text, 4 an IPv4 address, 5 an IPv6
 //!         address (16 octets), 6 a MAC address (6 octets), 7 i64 seconds since 1970
@@ -10,7 +11,7 @@
 //! Numbers are little-endian: parcels are read by the program that wrote them, or by its next version on the same
 //! machine.
 
-use delivery::Sum;
+use delivery::{Fault, Sum};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -76,6 +77,14 @@ pub struct Head {
     pub create: Option<String>,
     /// Its columns, in the order of values.
     pub columns: Vec<Column>,
+    /// The rows are for the backup server alone (`sql_preprocess: recover`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_backup: bool,
+}
+
+/// What [`Head::for_backup`] comes to where no backup is set any more.
+pub fn no_backup() -> Fault {
+    Fault::Parcel("it is for sql_backup_host, which is not set any more".to_owned())
 }
 
 /// A value.
@@ -293,7 +302,7 @@ mod tests {
         let columns = (0..values.len())
             .map(|at| Column { name: format!("c{at}"), role: Role::Key, form: Form::Plain })
             .collect();
-        let head = Head { table: "acct".to_owned(), create: None, columns };
+        let head = Head { table: "acct".to_owned(), create: None, columns, for_backup: false };
         let mut builder = Builder::new(&head);
         for packets in 0..3 {
             builder.row(packets, 10);

@@ -1,10 +1,10 @@
 //! A database server, and a second one that stands in for it.
 //!
 //! What fails at the primary server goes to the backup (`sql_backup_host`), and so does the rest of that purge. The next
-//! purge begins at the primary again. One thing never moves: a parcel whose COMMIT was sent and not answered. Only
+//! purge begins at the primary again. Rows that are for the backup alone go to no other. One thing never moves: a parcel whose COMMIT was sent and not answered. Only
 //! the server that it was sent to knows what became of it, so it waits there.
 
-use crate::rows::Rows;
+use crate::rows::{Rows, no_backup};
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
 use tracing::warn;
 
@@ -57,6 +57,12 @@ impl<S: Server> Backend for Servers<S> {
         let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of rows".to_owned()))?;
         if self.away.is_some_and(|purge| purge != parcel.purge) {
             self.away = None;
+        }
+        if rows.head.for_backup {
+            return match &mut self.backup {
+                Some(backup) => backup.write(parcel, &rows, receipt),
+                None => Err(no_backup()),
+            };
         }
         let Some(backup) = &mut self.backup else {
             return self.primary.write(parcel, &rows, receipt);
@@ -131,7 +137,11 @@ mod tests {
     }
 
     fn parcel(number: u64, purge: u64) -> Parcel {
-        let head = Head { table: "t".to_owned(), create: None, columns: Vec::new() };
+        parcel_for(number, purge, false)
+    }
+
+    fn parcel_for(number: u64, purge: u64, for_backup: bool) -> Parcel {
+        let head = Head { table: "t".to_owned(), create: None, columns: Vec::new(), for_backup };
         let body = Builder::new(&head).take();
         Parcel { id: ParcelId { run: 1, number }, purge, items: 0, sum: delivery::Sum::default(), body }
     }
@@ -153,6 +163,18 @@ mod tests {
             servers.deliver(&parcel(number, purge), &mut Receipt::new(0)).unwrap();
         }
         assert_eq!(*asked.lock().unwrap(), ["p1", "p2", "b2", "b3", "p4"]);
+    }
+
+    #[test]
+    fn what_is_for_the_backup_goes_there_alone() {
+        let (mut servers, asked) = servers(Vec::new(), None);
+        for (number, for_backup) in [(1, true), (2, false)] {
+            servers.deliver(&parcel_for(number, 1, for_backup), &mut Receipt::new(0)).unwrap();
+        }
+        assert_eq!(*asked.lock().unwrap(), ["b1", "p2"]);
+        servers.backup = None;
+        let answer = servers.deliver(&parcel_for(3, 1, true), &mut Receipt::new(0));
+        assert!(matches!(answer, Err(Fault::Parcel(_))), "{answer:?}");
     }
 
     #[test]

@@ -205,7 +205,12 @@ mod tests {
 
     fn lines(looks: &[Look], rows: &[&[Value<'_>]], receipt: &Receipt) -> (String, Text) {
         let column = |name| Column { name: format!("c{name}"), role: Role::Key, form: Form::Plain };
-        let head = Head { table: "t".to_owned(), create: None, columns: (0..looks.len()).map(column).collect() };
+        let head = Head {
+            table: "t".to_owned(),
+            create: None,
+            columns: (0..looks.len()).map(column).collect(),
+            for_backup: false,
+        };
         let mut builder = Builder::new(&head);
         for row in rows {
             builder.row(1, 2);

@@ -92,6 +92,7 @@ fn values_that_the_server_would_change_are_refused_row_by_row() {
             column("e", Role::Key),
             column("at", Role::Key),
         ],
+        for_backup: false,
     };
     let mut builder = Builder::new(&head);
     let time = Value::Time(BIN);

@@ -141,7 +141,7 @@ fn a_table_of_all_columns_is_written() {
     let names: Vec<&str> = COLUMNS.iter().map(|spec| spec.name).collect();
     assert!(names.len() > 100);
     let list = format!("CREATE TABLE t ({})", names.join(", "));
-    let head = Head { table: "t".to_owned(), create: Some(list), columns };
+    let head = Head { table: "t".to_owned(), create: Some(list), columns, for_backup: false };
     let mut backend = database.backend(Some(head.clone()));
     for number in 1..4 {
         let mut builder = Builder::new(&head);

@@ -50,6 +50,16 @@ pub trait Encoder: Send {
     /// Cuts a table into parcels. `now` is the time of the purge, seconds since 1970.
     fn encode(&mut self, table: &Table, now: u64, emit: Emit<'_>);
 
+    /// Cuts the aggregates of such values into parcels for the backup server alone. Only databases have one.
+    fn encode_for_backup(
+        &mut self,
+        _table: &Table,
+        _rejects: &dyn Fn(&[u64]) -> bool,
+        _now: u64,
+        _emit: Emit<'_>,
+    ) {
+    }
+
     /// What is told at the start and every `amqp_avro_schema_refresh_time`.
     fn announce(&mut self, _emit: Emit<'_>) {}
 
@@ -232,22 +242,40 @@ impl<'a> Plugin<'a> {
 
     /// Puts the aggregates of a table on their way.
     fn add(&mut self, mut table: Table) {
+        let total = table.len() as u64;
+        let now = clock::now() / SECOND;
+        let recovered = self.recover(&table, now);
         let left_out = self.preprocess.apply(&mut table);
-        self.account.handed(left_out + table.len() as u64);
-        self.account.left_out(left_out);
+        self.account.handed(total);
+        self.account.left_out(left_out - recovered);
         if table.is_empty() {
             return;
         }
-        if self.purges.open_one() {
-            self.emit(|encoder, emit| encoder.begin(emit));
-        }
+        self.open_purge();
         let newest = self.bin.and_then(|at| {
             let bin = |key: &[u8]| Some(u64::from_be_bytes(*key.get(at..)?.first_chunk()?));
             table.iter().filter_map(|row| bin(row.key)).max()
         });
         self.purges.current().add(table.len() as u64, newest);
-        let now = clock::now() / SECOND;
         self.emit(|encoder, emit| encoder.encode(&table, now, emit));
+    }
+
+    /// Puts what the conditions keep out on its way to the backup, where that is wanted; gives how much that is.
+    fn recover(&mut self, table: &Table, now: u64) -> u64 {
+        let Some(rejects) = self.preprocess.rejects(table) else { return 0 };
+        let count = table.iter().filter(|row| rejects(row.values)).count() as u64;
+        if count > 0 {
+            self.open_purge();
+            self.purges.current().add(count, None);
+            self.emit(|encoder, emit| encoder.encode_for_backup(table, &rejects, now, emit));
+        }
+        count
+    }
+
+    fn open_purge(&mut self) {
+        if self.purges.open_one() {
+            self.emit(|encoder, emit| encoder.begin(emit));
+        }
     }
 
     /// Hands what the encoder makes to the courier.

@@ -105,6 +105,10 @@ impl Encoder for Sql {
         self.0.encode(table, now, emit);
     }
 
+    fn encode_for_backup(&mut self, table: &Table, rejects: &dyn Fn(&[u64]) -> bool, now: u64, emit: Emit<'_>) {
+        self.0.encode_for_backup(table, rejects, now, emit);
+    }
+
     fn tell(&self, variables: &mut Vec<(&'static str, String)>) {
         if let Some(table) = self.0.written().last() {
             variables.push(("EFFECTIVE_SQL_TABLE", table.clone()));

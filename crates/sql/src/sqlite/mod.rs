@@ -9,7 +9,7 @@ mod statements;
 mod table;
 mod write;
 
-use crate::rows::{Head, Rows};
+use crate::rows::{Head, Rows, no_backup};
 use crate::settings::Settings;
 use delivery::{Backend, Fault, Parcel, Receipt};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, functions};
@@ -71,6 +71,12 @@ impl Backend for Sqlite {
         let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of rows".to_owned()))?;
         if self.away.is_some_and(|purge| purge != parcel.purge) {
             self.away = None;
+        }
+        if rows.head.for_backup {
+            return match &mut self.backup {
+                Some(backup) => backup.write(&rows, &self.settings, &mut self.binder, receipt),
+                None => Err(no_backup()),
+            };
         }
         if self.away.is_none() {
             match self.primary.write(&rows, &self.settings, &mut self.binder, receipt) {
@@ -232,7 +238,7 @@ mod tests {
         let settings = settings(&format!("sql_db: {}\n{lines}", path.display()));
         let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
         let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
-        let head = Head { table: "t".to_owned(), create: None, columns };
+        let head = Head { table: "t".to_owned(), create: None, columns, for_backup: false };
         let mut backend = Sqlite::new(settings, Some(head.clone()));
         let mut builder = Builder::new(&head);
         for (key, packets) in rows {

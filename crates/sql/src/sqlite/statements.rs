@@ -99,6 +99,7 @@ mod tests {
                 column("tcp_flags", Role::Or, Form::Plain),
                 column("packets", Role::Sum, Form::Plain),
             ],
+            for_backup: false,
         }
     }
 

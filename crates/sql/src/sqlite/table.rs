@@ -158,7 +158,7 @@ mod tests {
         connection.execute_batch(table).unwrap();
         let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
         let columns = vec![column("a", Role::Key), column("b", Role::Key), column("n", Role::Sum)];
-        let head = Head { table: "main.t".to_owned(), create: None, columns };
+        let head = Head { table: "main.t".to_owned(), create: None, columns, for_backup: false };
         index(&connection, &head).unwrap().map(|columns| columns.join(","))
     }
 

@@ -54,6 +54,7 @@ pub(crate) fn head(table: &str) -> Head {
             column("seen_min", Role::Least, Form::Plain),
             column("seen_max", Role::Greatest, Form::Plain),
         ],
+        for_backup: false,
     }
 }
 
