@@ -1,6 +1,6 @@
 //! ClickHouse.
 
-use super::{Address, Group, as_nobody, folder, free_port, own_address, program};
+use super::{Address, Group, as_nobody, folder, free_ports, own_address, program};
 use crate::conditions;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ pub struct ClickHouse {
     running: Option<Group>,
     server: PathBuf,
     listens: SocketAddr,
+    /// Where it speaks its own protocol, which nobody asks for.
+    tcp: SocketAddr,
     folder: TempDir,
 }
 
@@ -29,7 +31,9 @@ impl ClickHouse {
     /// Starts one; `None` where it is not installed.
     pub fn start() -> Option<Self> {
         let server = program("clickhouse-server", &[])?;
-        let mut clickhouse = Self { running: None, server, listens: own_address(), folder: folder() };
+        let ip = own_address().ip();
+        let [listens, tcp] = free_ports([ip, ip]);
+        let mut clickhouse = Self { running: None, server, listens, tcp, folder: folder() };
         clickhouse.restart();
         Some(clickhouse)
     }
@@ -58,7 +62,7 @@ impl ClickHouse {
             std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         };
         let (ip, port, folder) = (self.listens.ip(), self.listens.port(), self.folder.path().display());
-        let tcp = free_port(ip).port();
+        let tcp = self.tcp.port();
         write("users.xml", USERS);
         write(
             "config.xml",

@@ -160,14 +160,15 @@ pub fn name(prefix: &str) -> String {
 
 /// A loopback address of its own, with a TCP port that is free on it.
 fn own_address() -> SocketAddr {
-    let ip = sockets::own_address().ip();
-    free_port(ip)
+    let [address] = free_ports([sockets::own_address().ip()]);
+    address
 }
 
-/// A TCP port that is free on that address now.
-fn free_port(ip: IpAddr) -> SocketAddr {
-    let listener = TcpListener::bind((ip, 0)).unwrap_or_else(|error| panic!("no port on {ip}: {error}"));
-    listener.local_addr().unwrap_or_else(|error| panic!("no port on {ip}: {error}"))
+/// TCP ports that are free on those addresses now. All are held until the last is found, so that no two conflict.
+fn free_ports<const COUNT: usize>(ips: [IpAddr; COUNT]) -> [SocketAddr; COUNT] {
+    let failed = |ip, error: &dyn std::fmt::Display| -> ! { panic!("no port on {ip}: {error}") };
+    let held = ips.map(|ip| (ip, TcpListener::bind((ip, 0)).unwrap_or_else(|error| failed(ip, &error))));
+    held.each_ref().map(|(ip, listener)| listener.local_addr().unwrap_or_else(|error| failed(*ip, &error)))
 }
 
 /// A temporary folder that servers may write to.

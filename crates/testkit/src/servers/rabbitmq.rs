@@ -1,6 +1,6 @@
 //! RabbitMQ.
 
-use super::{Address, Group, as_nobody, folder, free_port, hand_over, own_address, program};
+use super::{Address, Group, as_nobody, folder, free_ports, hand_over, own_address, program};
 use crate::certificates::Authority;
 use crate::conditions;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,12 +41,14 @@ impl RabbitMq {
     fn start_as(knows_clients: bool) -> Option<Self> {
         let (server, epmd) = (program("rabbitmq-server", &[FOLDER])?, program("epmd", &[])?);
         let folder = folder();
+        let (ip, anywhere) = (own_address().ip(), Ipv4Addr::UNSPECIFIED.into());
+        // The port mapper and the nodes' own protocol are served on all addresses.
+        let [listens, listens_for_tls, mapper, distribution] = free_ports([ip, ip, anywhere, anywhere]);
         // The port mapper is found on the address of the node's name.
-        let mapper = free_port(Ipv4Addr::LOCALHOST.into());
+        let mapper = SocketAddr::from((Ipv4Addr::LOCALHOST, mapper.port()));
         let mut command = as_nobody(epmd);
         command.args(["-port", &mapper.port().to_string()]);
         let mapper_group = Group::start(command, folder.path().join("epmd.log"), mapper);
-        let listens = own_address();
         let authority = Authority::new();
         let certified = authority.certify(&listens.ip().to_string());
         let files =
@@ -60,10 +62,10 @@ impl RabbitMq {
             running: None,
             server,
             listens,
-            listens_for_tls: free_port(listens.ip()),
+            listens_for_tls,
             authority,
             knows_clients,
-            distribution: free_port(Ipv4Addr::LOCALHOST.into()),
+            distribution,
             mapper_port: mapper.port(),
             _mapper: mapper_group,
             folder,
