@@ -780,49 +780,50 @@ fn counters() -> Vec<u8> {
     datagram.finish()
 }
 
+/// An sfacctd that writes counters where these lines say.
+pub(crate) fn counter_collector(lines: &str) -> Setup {
+    Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
+        .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
+        .more_config(lines)
+}
+
+/// Sends counters, and compares them with what arrived.
+pub(crate) fn counters_arrive(setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>) {
+    let process = setup.start();
+    process.wait_for_log("waiting for sFlow data");
+    process.exporter("127.0.1.1").send(&counters());
+    process.wait_for_datagrams(1);
+    let log = process.stop().log.clone();
+    let objects = json_of(&messages());
+    assert_eq!(objects.len(), 2, "{log}");
+    let told = (&objects[0]["event_type"], &objects[1]["octets"]);
+    assert_eq!(told, (&"log_init".into(), &1000.into()), "{log}");
+}
+
 #[test]
 fn counters_of_agents_go_to_brokers() {
-    let sfacctd = |lines: &str| {
-        Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
-            .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
-            .more_config(lines)
-    };
-    let check = |setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>| {
-        let process = setup.start();
-        process.wait_for_log("waiting for sFlow data");
-        process.exporter("127.0.1.1").send(&counters());
-        process.wait_for_datagrams(1);
-        let log = process.stop().log.clone();
-        let objects = json_of(&messages());
-        assert_eq!(objects.len(), 2, "{log}");
-        assert_eq!(
-            (&objects[0]["event_type"], &objects[1]["octets"]),
-            (&"log_init".into(), &1000.into()),
-            "{log}"
-        );
-    };
     if let Some(server) = servers::rabbitmq() {
         let exchange = servers::name("exchange");
         let queue = Queue::new(&server.address, &exchange, "counters.10_99_0_1");
         let Address { host, port, .. } = &server.address;
-        let setup = sfacctd(&format!(
+        let setup = counter_collector(&format!(
             "sfacctd_counter_amqp_host: {host}
              sfacctd_counter_amqp_port: {port}
              sfacctd_counter_amqp_exchange: {exchange}
              sfacctd_counter_amqp_persistent_msg: true
              sfacctd_counter_amqp_routing_key: counters.$peer_src_ip"
         ));
-        check(&setup, &|| queue.messages());
+        counters_arrive(&setup, &|| queue.messages());
     }
     if let Some(server) = servers::kafka() {
         let topic = servers::name("counters");
         server.create_topic(&topic);
         let Address { host, port, .. } = &server.address;
-        let setup = sfacctd(&format!(
+        let setup = counter_collector(&format!(
             "sfacctd_counter_kafka_broker_host: {host}
              sfacctd_counter_kafka_broker_port: {port}
              sfacctd_counter_kafka_topic: {topic}"
         ));
-        check(&setup, &|| kafka_messages(&server.address, &topic));
+        counters_arrive(&setup, &|| kafka_messages(&server.address, &topic));
     }
 }

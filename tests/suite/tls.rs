@@ -1,8 +1,12 @@
 //! Databases and brokers that encrypt, and want to know who comes.
 
-use crate::stores::{Queue, added, collector, expected, json_of, kafka_messages_by, login, refused, send};
+use crate::stores::{
+    Queue, added, collector, counter_collector, counters_arrive, expected, json_of, kafka_messages_by, login,
+    refused, send,
+};
 use crate::support::start;
 use rdkafka::config::ClientConfig;
+use std::net::SocketAddr;
 use testkit::Setup;
 use testkit::certificates::Authority;
 use testkit::servers::{self, Address, Kafka, LoginFront, RabbitMq, TlsFront, missing};
@@ -44,17 +48,15 @@ fn what_keeps_tls_to_rabbitmq_from_working_is_named_at_the_start() {
     assert!(password.contains("amqp_passwd[s]: ") && !password.contains("wrong"), "{password}");
     let plain = log(&format!("amqp_conn_ca_file: {{dir}}/ca.pem\namqp_port: {}", server.address().port));
     assert!(plain.contains("amqp_port[s]: no TLS is spoken there"), "{plain}");
-    let counters = Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
-        .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
-        .more_config(&format!(
-            "sfacctd_counter_amqp_host: {}
-             sfacctd_counter_amqp_port: {}
-             sfacctd_counter_amqp_routing_key: counters
-             sfacctd_counter_amqp_conn_ca_file: {{dir}}/stranger.pem",
-            server.address().host,
-            server.port_for_tls()
-        ))
-        .file("stranger.pem", Authority::new().pem());
+    let counters = counter_collector(&format!(
+        "sfacctd_counter_amqp_host: {}
+         sfacctd_counter_amqp_port: {}
+         sfacctd_counter_amqp_routing_key: counters
+         sfacctd_counter_amqp_conn_ca_file: {{dir}}/stranger.pem",
+        server.address().host,
+        server.port_for_tls()
+    ))
+    .file("stranger.pem", Authority::new().pem());
     let log = refused(&counters);
     assert!(log.contains("sfacctd_counter_amqp_conn_ca_file: "), "{log}");
 }
@@ -132,6 +134,50 @@ fn kafka_gets_what_was_sent_over_tls() {
     assert!(log.contains("kafka_config_file[s]: ") && log.contains("certificate verify failed"), "{log}");
     let log = refused(&setup(&[tls, trusted]));
     assert!(log.contains("kafka_config_file[s]: ") && log.contains("certificate required"), "{log}");
+}
+
+#[test]
+fn brokers_of_another_name_are_refused() {
+    let authority = Authority::new();
+    let other = authority.certify("192.0.2.1");
+    let front = |server| TlsFront::start(TlsFront::address(), server, &other, None);
+    if let Some(server) = servers::rabbitmq().and_then(|shared| shared.private()) {
+        let Address { host, port, .. } = server.address();
+        let front = front(SocketAddr::new(host.parse().unwrap(), port));
+        let (host, port) = (front.listens().ip(), front.listens().port());
+        let setup = collector("amqp", &format!("amqp_host: {host}\namqp_port: {port}"))
+            .more_config("amqp_conn_ca_file: {dir}/authority.pem")
+            .file("authority.pem", authority.pem());
+        let log = refused(&setup);
+        assert!(log.contains("amqp_host[s]: ") && log.contains("192.0.2.1"), "{log}");
+    }
+    if let Some(server) = Kafka::start() {
+        let front = front(server.listens());
+        let (host, port) = (front.listens().ip().to_string(), front.listens().port());
+        let options = [("security.protocol", "ssl"), ("ssl.ca.location", "{dir}/authority.pem")];
+        let setup = to_kafka(&Address { host, port, ..server.address() }, "acct", &options)
+            .file("authority.pem", authority.pem());
+        let log = refused(&setup);
+        assert!(log.contains("kafka_config_file[s]: ") && log.contains("certificate verify failed"), "{log}");
+    }
+}
+
+#[test]
+fn counters_of_agents_go_to_rabbitmq_over_tls() {
+    let Some(server) = servers::rabbitmq().and_then(|shared| shared.private()) else { return };
+    let exchange = servers::name("exchange");
+    let queue = Queue::new(&server.address(), &exchange, "counters.10_99_0_1");
+    let setup = counter_collector(&format!(
+        "sfacctd_counter_amqp_host: {}
+         sfacctd_counter_amqp_port: {}
+         sfacctd_counter_amqp_exchange: {exchange}
+         sfacctd_counter_amqp_persistent_msg: true
+         sfacctd_counter_amqp_routing_key: counters.$peer_src_ip
+         sfacctd_counter_amqp_conn_ca_file: {{dir}}/ca.pem",
+        server.address().host,
+        server.port_for_tls()
+    ));
+    counters_arrive(&setup.file("ca.pem", server.authority().pem()), &|| queue.messages());
 }
 
 #[test]
