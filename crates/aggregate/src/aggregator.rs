@@ -2,7 +2,7 @@
 
 use crate::table::Table;
 use crate::time_bin::Bins;
-use flow::row::{self, Row, Rows};
+use flow::row::{self, Rows};
 use flow::schema::{Finish, Run, Schema, Source};
 use flow::strings::Strings;
 use foldhash::fast::RandomState;
@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 /// Microseconds of a second.
 const SECOND: u64 = 1_000_000;
+
+/// Rows that are projected together: they stay in the nearest cache.
+const BLOCK: usize = 128;
 
 /// How a flow is spread over the bins that it spans (`nfacctd_pro_rating`): where rows have its times.
 #[derive(Clone, Copy, Debug)]
@@ -85,11 +88,9 @@ impl Aggregator {
     pub fn add(&mut self, rows: &Rows, strings: &Strings) -> usize {
         let mut new = 0;
         for number in 0..self.schema.projections.len() {
-            self.keys.clear();
-            self.values.clear();
-            for row in rows.iter() {
-                self.project(number, row, strings);
-            }
+            self.project(number, rows);
+            self.finish(rows, strings);
+            self.read_values(rows);
             if self.span.is_some() {
                 self.spread(rows);
             }
@@ -98,30 +99,39 @@ impl Aggregator {
         new
     }
 
-    #[inline]
-    fn project(&mut self, number: usize, row: Row<'_>, strings: &Strings) {
+    /// Makes the keys of rows, of each octets that are somewhere in its row: run by run, for many rows each.
+    fn project(&mut self, number: usize, rows: &Rows) {
         let schema = &*self.schema;
-        let start = self.keys.len();
-        match self.whole.get(number) {
-            Some(Some((first, mask))) => {
-                let words = row.words().get(*first..first + schema.key_words).unwrap_or_default();
-                self.keys.extend_from_slice(words);
-                self.keys.resize(start + schema.key_words, 0);
-                if let Some(last) = self.keys.last_mut() {
-                    *last &= mask;
+        let (words, size) = rows.words_from(0);
+        self.keys.clear();
+        self.keys.resize(rows.len() * schema.key_words, 0);
+        let blocks = words.chunks(BLOCK * size).zip(self.keys.chunks_mut(BLOCK * schema.key_words));
+        for (rows, keys) in blocks {
+            if let Some(Some((first, mask))) = self.whole.get(number) {
+                for (row, key) in rows.chunks_exact(size).zip(keys.chunks_exact_mut(schema.key_words)) {
+                    let words = row.get(*first..).unwrap_or_default();
+                    key.iter_mut().zip(words).for_each(|(to, from)| *to = *from);
+                    if let Some(last) = key.last_mut() {
+                        *last &= mask;
+                    }
                 }
+                continue;
             }
-            _ => {
-                self.keys.resize(start + schema.key_words, 0);
-                let key: &mut [u8] = bytemuck::cast_slice_mut(self.keys.get_mut(start..).unwrap_or_default());
-                let octets = row.octets();
-                for run in schema.projections.get(number).into_iter().flatten() {
-                    copy(key, octets, *run);
-                }
+            let (rows, keys) = (bytemuck::cast_slice(rows), bytemuck::cast_slice_mut(keys));
+            for run in schema.projections.get(number).into_iter().flatten() {
+                copy(rows, size * 8, keys, schema.key_words * 8, *run);
             }
         }
-        if !schema.finishes.is_empty() || schema.bin.is_some() {
-            let key: &mut [u8] = bytemuck::cast_slice_mut(self.keys.get_mut(start..).unwrap_or_default());
+    }
+
+    /// Changes what is not in keys as it is in rows.
+    fn finish(&mut self, rows: &Rows, strings: &Strings) {
+        let schema = &*self.schema;
+        if schema.finishes.is_empty() && schema.bin.is_none() {
+            return;
+        }
+        for (row, key) in rows.iter().zip(self.keys.chunks_exact_mut(schema.key_words)) {
+            let key: &mut [u8] = bytemuck::cast_slice_mut(key);
             for finish in &schema.finishes {
                 match *finish {
                     Finish::Intern(at) => translate(&mut self.translated, key, at, strings, &mut self.table),
@@ -140,16 +150,29 @@ impl Aggregator {
                 put(key, at, bins.start((row.head(row::STAMP) / SECOND) as i64));
             }
         }
-        for value in &schema.values {
-            self.values.push(match value.source {
-                Source::Head(word) => row.head(word),
-                Source::Octet(at) => row.octets().get(at).map_or(0, |octet| u64::from(*octet)),
-                Source::Time(at) => number_at(row.octets(), at),
-                Source::TimeOr(at, or) => match number_at(row.octets(), at) {
-                    0 => number_at(row.octets(), or),
-                    time => time,
-                },
-            });
+    }
+
+    /// Reads the values of rows.
+    fn read_values(&mut self, rows: &Rows) {
+        let stride = self.schema.values.len().max(1);
+        self.values.clear();
+        self.values.resize(rows.len() * stride, 0);
+        for (number, value) in self.schema.values.iter().enumerate() {
+            let values = self.values.get_mut(number..).unwrap_or_default().iter_mut().step_by(stride);
+            let pairs = values.zip(rows.iter());
+            match value.source {
+                Source::Head(word) => pairs.for_each(|(value, row)| *value = row.head(word)),
+                Source::Octet(at) => pairs.for_each(|(value, row)| {
+                    *value = row.octets().get(at).map_or(0, |octet| u64::from(*octet));
+                }),
+                Source::Time(at) => pairs.for_each(|(value, row)| *value = number_at(row.octets(), at)),
+                Source::TimeOr(at, or) => pairs.for_each(|(value, row)| {
+                    *value = match number_at(row.octets(), at) {
+                        0 => number_at(row.octets(), or),
+                        time => time,
+                    };
+                }),
+            }
         }
     }
 
@@ -231,11 +254,32 @@ fn whole_words(runs: &[Run], key_words: usize) -> Option<(usize, u64)> {
     Some((run.from / 8, u64::from_ne_bytes(mask)))
 }
 
-#[inline]
-fn copy(key: &mut [u8], row: &[u8], run: Run) {
-    if let (Some(to), Some(from)) = (key.get_mut(run.to..run.to + run.len), row.get(run.from..run.from + run.len))
-    {
-        to.copy_from_slice(from);
+/// Copies octets of rows of one size to their keys.
+fn copy(rows: &[u8], row_size: usize, keys: &mut [u8], key_size: usize, run: Run) {
+    let pairs = rows.chunks_exact(row_size).zip(keys.chunks_exact_mut(key_size));
+    let Run { from, to, len } = run;
+    match len {
+        1 => pairs.for_each(|(row, key)| fixed::<1>(row, from, key, to)),
+        2 => pairs.for_each(|(row, key)| fixed::<2>(row, from, key, to)),
+        4 => pairs.for_each(|(row, key)| fixed::<4>(row, from, key, to)),
+        8 => pairs.for_each(|(row, key)| fixed::<8>(row, from, key, to)),
+        16 => pairs.for_each(|(row, key)| fixed::<16>(row, from, key, to)),
+        20 => pairs.for_each(|(row, key)| fixed::<20>(row, from, key, to)),
+        32 => pairs.for_each(|(row, key)| fixed::<32>(row, from, key, to)),
+        _ => pairs.for_each(|(row, key)| {
+            if let (Some(from), Some(to)) = (row.get(from..from + len), key.get_mut(to..to + len)) {
+                to.copy_from_slice(from);
+            }
+        }),
+    }
+}
+
+#[inline(always)]
+fn fixed<const N: usize>(row: &[u8], from: usize, key: &mut [u8], to: usize) {
+    let from = row.get(from..).and_then(|octets| octets.first_chunk::<N>());
+    let to = key.get_mut(to..).and_then(|octets| octets.first_chunk_mut::<N>());
+    if let (Some(from), Some(to)) = (from, to) {
+        *to = *from;
     }
 }
 

@@ -155,7 +155,7 @@ impl Table {
             if (slot >> 32) as u32 == hash {
                 let start = (slot as u32 as usize - 1) * stride;
                 let (known, sums) = self.entries[start..start + stride].split_at_mut(key_words);
-                if known == key {
+                if is_same(known, key) {
                     if self.sums {
                         for (sum, value) in sums.iter_mut().zip(values) {
                             *sum = sum.saturating_add(*value);
@@ -312,6 +312,12 @@ impl Table {
             .collect();
         self.fill(hashes.into_iter());
     }
+}
+
+/// Whether two keys are the same. Their words are compared in place; a slice's own comparison would call for it.
+#[inline(always)]
+fn is_same(a: &[u64], b: &[u64]) -> bool {
+    a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
 
 /// Brings the values of a row into those of its aggregate.

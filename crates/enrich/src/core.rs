@@ -125,7 +125,8 @@ impl Enricher {
         if let Some(map) = &core.tags {
             let (synthetic, links) = (&mut self.synthetic, self.shared.links());
             let mut look = Look { sights, row: first, synthetic, links };
-            map.apply_all(map.scope(exporter), (rows, first), strings, &mut look, &mut self.scratch);
+            let scope = map.scope(exporter, &mut self.scratch);
+            map.apply_all(scope, (rows, first), strings, &mut look, &mut self.scratch);
         }
     }
 

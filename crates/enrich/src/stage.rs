@@ -209,7 +209,7 @@ impl Stage {
         let mut all = rows.iter().enumerate();
         for (number, origin) in origins.iter().enumerate() {
             let end = origins.get(number + 1).map_or(rows.len(), |next| next.first);
-            let scope = stage.tags.as_ref().map(|tags| tags.scope(origin.exporter));
+            let scope = stage.tags.as_ref().map(|tags| tags.scope(origin.exporter, &mut self.scratch));
             for (number, row) in all.by_ref().take(end - origin.first) {
                 if self.sampler.leaves_out() {
                     kept_out.sampling += 1;

@@ -88,9 +88,9 @@ impl Filter {
     pub fn compile_for(link: i32, text: &str) -> Result<Self, Error> {
         let program = advised(link, text)?;
         let mut fields = FieldSet::default();
-        synthetic::require(text, &mut fields);
-        let hints = hints::read(text).into();
-        Ok(Self { program: Arc::new(program), link, others: [].into(), hints, fields })
+        let told = hints::read(text);
+        synthetic::require(text, &told, &mut fields);
+        Ok(Self { program: Arc::new(program), link, others: [].into(), hints: told.hints.into(), fields })
     }
 
     /// Compiles an expression for frames of several link types: of the first one, which must be able to express it, and of all

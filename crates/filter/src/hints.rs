@@ -45,17 +45,34 @@ const PROTOCOLS: &[(&str, u8)] =
     &[("tcp", 6), ("udp", 17), ("icmp", 1), ("icmp6", 58), ("sctp", 132), ("igmp", 2)];
 
 /// What is beyond doubt.
-pub(crate) fn read(text: &str) -> Vec<Hint> {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) hints: Vec<Hint>,
+    /// Every term is understood, so that the expression looks at nothing but tags, labels, the protocol and these.
+    pub(crate) looks: Option<Looks>,
+}
+
+/// Which ends of a flow an expression looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looks {
+    pub(crate) src_host: bool,
+    pub(crate) dst_host: bool,
+    pub(crate) src_port: bool,
+    pub(crate) dst_port: bool,
+}
+
+/// Reads an expression.
+pub(crate) fn read(text: &str) -> Told {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let known = |word: &&str| WORDS.contains(word) || protocol(word).is_some() || is_value(word);
     // Behind a second tag ids are no longer those of the flow.
     let tags = words.iter().filter(|word| **word == "vlan").count();
     if tags > 1 || !words.iter().all(known) {
-        return Vec::new();
+        return Told::default();
     }
-    let mut hints = Vec::new();
-    words.split(|word| ["and", "&&"].contains(word)).for_each(|words| term(words, &mut hints));
-    hints
+    let mut told = Told { hints: Vec::new(), looks: Some(Looks::default()) };
+    words.split(|word| ["and", "&&"].contains(word)).for_each(|words| told.term(words));
+    told
 }
 
 /// The number of a protocol that has a word of its own; as a value it stands behind a backslash.
@@ -77,26 +94,52 @@ fn is_value(word: &str) -> bool {
     (is_number(first) || first.parse::<IpAddr>().is_ok()) && is_number(last)
 }
 
-fn term(words: &[&str], hints: &mut Vec<Hint>) {
-    match *words {
-        [word] => hints.extend(protocol(word).filter(|_| !word.starts_with('\\')).map(Hint::Proto)),
-        ["vlan", id] => hints.extend(number(id).filter(|id| (1..4096).contains(id)).map(Hint::Vlan)),
-        ["proto", which] | ["ip" | "ip6", "proto", which] => {
-            hints.extend(number(which).or_else(|| protocol(which)).map(Hint::Proto));
+impl Told {
+    fn term(&mut self, words: &[&str]) {
+        let before = self.hints.len();
+        match *words {
+            [word] => self.hints.extend(protocol(word).filter(|_| !word.starts_with('\\')).map(Hint::Proto)),
+            ["vlan", id] => self.hints.extend(number(id).filter(|id| (1..4096).contains(id)).map(Hint::Vlan)),
+            ["proto", which] | ["ip" | "ip6", "proto", which] => {
+                self.hints.extend(number(which).or_else(|| protocol(which)).map(Hint::Proto));
+            }
+            ["ip" | "ip6", ref rest @ ..] => self.end(rest),
+            [word @ ("tcp" | "udp" | "sctp"), ref rest @ ..] => {
+                let of_ports =
+                    matches!(*rest, ["src" | "dst", "port" | "portrange", _] | ["port" | "portrange", _]);
+                if of_ports {
+                    self.hints.extend(protocol(word).map(Hint::Proto));
+                    // Ports of either end are no hint, and the term is left to the program.
+                    if rest.len() < 3 {
+                        self.looks = None;
+                    }
+                    self.end(rest);
+                }
+            }
+            ref rest => self.end(rest),
         }
-        ["ip" | "ip6", ref rest @ ..] => hints.extend(end(rest)),
-        [word @ ("tcp" | "udp" | "sctp"), ref rest @ ..] => {
-            let of_ports = matches!(*rest, ["src" | "dst", "port" | "portrange", _] | ["port" | "portrange", _]);
-            if of_ports {
-                hints.extend(protocol(word).map(Hint::Proto));
-                hints.extend(end(rest));
+        if self.hints.len() == before {
+            self.looks = None;
+        }
+    }
+
+    /// `src net A/L` and its like.
+    fn end(&mut self, words: &[&str]) {
+        let hint = end(words);
+        if let Some(looks) = &mut self.looks {
+            match hint {
+                Some(Hint::SrcNet { .. }) => looks.src_host = true,
+                Some(Hint::DstNet { .. }) => looks.dst_host = true,
+                Some(Hint::SrcPort(_)) => looks.src_port = true,
+                Some(Hint::DstPort(_)) => looks.dst_port = true,
+                _ => self.looks = None,
             }
         }
-        ref rest => hints.extend(end(rest)),
+        self.hints.extend(hint);
     }
 }
 
-/// `src net A/L` and its like.
+/// What the words from `src` or `dst` on tell.
 fn end(words: &[&str]) -> Option<Hint> {
     let [side, ref rest @ ..] = *words else { return None };
     let is_source = match side {
@@ -135,6 +178,10 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
+    fn hints(text: &str) -> Vec<Hint> {
+        read(text).hints
+    }
+
     fn v4(address: [u8; 4]) -> [u8; 16] {
         Ipv4Addr::from(address).to_ipv6_mapped().octets()
     }
@@ -142,17 +189,17 @@ mod tests {
     #[test]
     fn terms_that_are_beyond_doubt_tell_something() {
         assert_eq!(
-            read("src net 10.0.0.0/8 and tcp dst port 80"),
+            hints("src net 10.0.0.0/8 and tcp dst port 80"),
             [Hint::SrcNet { octets: v4([10, 0, 0, 0]), len: 104 }, Hint::Proto(6), Hint::DstPort(80)]
         );
         assert_eq!(
-            read("vlan 10 && ip proto 47 and dst host 192.0.2.1"),
+            hints("vlan 10 && ip proto 47 and dst host 192.0.2.1"),
             [Hint::Vlan(10), Hint::Proto(47), Hint::DstNet { octets: v4([192, 0, 2, 1]), len: 128 }]
         );
-        assert_eq!(read("udp port 53 and src 192.0.2.1").len(), 2);
-        assert_eq!(read("ip6 src 2001:db8::1").len(), 1);
-        assert_eq!(read(r"ip proto \udp and sctp portrange 5-9"), [Hint::Proto(17), Hint::Proto(132)]);
-        assert_eq!(read("proto 6 and src and dst port 0"), [Hint::Proto(6), Hint::DstPort(0)]);
+        assert_eq!(hints("udp port 53 and src 192.0.2.1").len(), 2);
+        assert_eq!(hints("ip6 src 2001:db8::1").len(), 1);
+        assert_eq!(hints(r"ip proto \udp and sctp portrange 5-9"), [Hint::Proto(17), Hint::Proto(132)]);
+        assert_eq!(hints("proto 6 and src and dst port 0"), [Hint::Proto(6), Hint::DstPort(0)]);
     }
 
     #[test]
@@ -187,7 +234,7 @@ mod tests {
             "TCP",
             "Src port 5",
         ] {
-            assert_eq!(read(text), [], "{text}");
+            assert_eq!(hints(text), [], "{text}");
         }
     }
 }

@@ -5,8 +5,10 @@
 //! where NetFlow puts them, the destination port. Lengths, checksums and the rest are of no packet that was seen: expressions
 //! that ask for them get the frame's own length, and zeros.
 //!
-//! A record without addresses has the header that its EtherType asks for, or that of IPv4 if it tells but a protocol.
+//! The header is of the family of the source, or of the destination where the source is absent or unspecified. A record without
+//! addresses has the header that its EtherType asks for, or that of IPv4 if it tells but a protocol.
 
+use crate::hints::{Hint, Told};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row};
@@ -45,6 +47,8 @@ const SHAPE: &[Field] = &[
     Field::MplsLabelTop,
     Field::MplsLabelBottom,
 ];
+/// Of these, what every frame needs whose source tells the family.
+const LAYERS: &[Field] = &[Field::SrcHost, Field::Proto, Field::Vlan, Field::MplsLabelTop, Field::MplsLabelBottom];
 const REST: &[Field] = &[
     Field::SrcPort,
     Field::DstPort,
@@ -57,8 +61,16 @@ const REST: &[Field] = &[
     Field::MplsLabelStack,
 ];
 
-/// Adds the fields that frames need for an expression.
-pub(crate) fn require(text: &str, fields: &mut FieldSet) {
+/// Adds the fields that frames need for an expression, of which `told` is beyond doubt.
+pub(crate) fn require(text: &str, told: &Told, fields: &mut FieldSet) {
+    if let Some(looks) = told.looks.filter(|_| told.hints.iter().any(names_source)) {
+        // The source tells the family then, and a frame without that source does not match, whatever its header.
+        let ports = [(Field::SrcPort, looks.src_port), (Field::DstPort, looks.dst_port)];
+        let looked_at = ports.into_iter().chain([(Field::DstHost, looks.dst_host)]);
+        let needed = looked_at.filter(|(_, looked_at)| *looked_at).map(|(field, _)| field);
+        LAYERS.iter().copied().chain(needed).for_each(|field| fields.insert(field));
+        return;
+    }
     let words =
         || text.split(|c: char| c.is_ascii_whitespace() || "()!&|".contains(c)).filter(|word| !word.is_empty());
     let shallow = |word: &str| SHALLOW.contains(&word) || PORTS.contains(&word) || is_value(word);
@@ -75,6 +87,13 @@ pub(crate) fn require(text: &str, fields: &mut FieldSet) {
     if words().any(|word| word == "mpls") {
         fields.insert(Field::MplsLabelStack);
     }
+}
+
+/// Only flows with a source match, one that is not unspecified.
+fn names_source(hint: &Hint) -> bool {
+    let Hint::SrcNet { octets, len } = hint else { return false };
+    let first = |octets: [u8; 16]| u128::from_be_bytes(octets).checked_shr(128 - u32::from(*len)).unwrap_or(0);
+    [[0; 16], address::V4_ZERO].iter().all(|unspecified| first(*unspecified) != first(*octets))
 }
 
 /// An address, a network, a number, a range: nothing that could be a name, an offset or a MAC address.
@@ -162,11 +181,19 @@ impl Synthetic {
         let (src, dst) = (field::<16>(octets, places.src_host), field::<16>(octets, places.dst_host));
         let [proto] = field::<1>(octets, places.proto);
         let told = field::<2>(octets, places.etype);
-        let etype = match (src == address::ABSENT && dst == address::ABSENT, told) {
-            (true, [0, 0]) if proto != 0 => IPV4,
-            (true, _) => told,
-            (false, _) if is_v4(&src) && is_v4(&dst) => IPV4,
-            (false, _) => IPV6,
+        let is_told = |host: &&[u8; 16]| ![address::ABSENT, address::V4_ZERO, address::V6_ZERO].contains(*host);
+        let etype = match ([&src, &dst].into_iter().find(is_told), told) {
+            (Some(host), _) => {
+                if address::is_v4(host) {
+                    IPV4
+                } else {
+                    IPV6
+                }
+            }
+            (None, [0, 0]) if src == address::ABSENT && dst == address::ABSENT && proto != 0 => IPV4,
+            (None, _) if src == address::ABSENT && dst == address::ABSENT => told,
+            (None, _) if is_v4(&src) && is_v4(&dst) => IPV4,
+            (None, _) => IPV6,
         };
         self.end = 0;
         self.put(&field::<6>(octets, places.dst_mac));
@@ -228,8 +255,10 @@ impl Synthetic {
         match etype {
             IPV4 => {
                 self.put(&[0x45, tos, 0, 20 + transport, 0, 0, 0, 0, 64, proto, 0, 0]);
-                self.put(&src[12..]);
-                self.put(&dst[12..]);
+                // An address of the other family has no place here.
+                for host in [src, dst] {
+                    self.put(if is_v4(host) { &host[12..] } else { &[0; 4] });
+                }
             }
             IPV6 => {
                 let [_, high, mid, low] = field::<4>(octets, self.places.flow_label);

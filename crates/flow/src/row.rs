@@ -126,6 +126,22 @@ impl Rows {
         RowMut { words: self.words.get_mut(start..).unwrap_or_default() }
     }
 
+    /// Adds rows that start as copies of `base`, whose words are as many as the layout's.
+    pub fn push_many(&mut self, base: &[u64], count: usize) {
+        if count == 0 {
+            return;
+        }
+        let start = self.words.len();
+        self.words.reserve(count * self.stride);
+        _ = self.push(base);
+        let end = start + count * self.stride;
+        // What is there is doubled.
+        while self.words.len() < end {
+            let more = (self.words.len() - start).min(end - self.words.len());
+            self.words.extend_from_within(start..start + more);
+        }
+    }
+
     /// Takes the last row away again.
     pub fn pop(&mut self) {
         self.words.truncate(self.words.len().saturating_sub(self.stride));
@@ -159,6 +175,19 @@ impl Rows {
     pub fn iter_from(&self, first: usize) -> impl ExactSizeIterator<Item = Row<'_>> {
         let words = self.words.get(first * self.stride..).unwrap_or_default();
         words.chunks_exact(self.stride).map(|words| Row { words })
+    }
+
+    /// The words of the rows from that number on, one row after the other, and the number of words of a row.
+    #[inline]
+    pub fn words_from(&self, first: usize) -> (&[u64], usize) {
+        (self.words.get(first * self.stride..).unwrap_or_default(), self.stride)
+    }
+
+    /// The octets of the rows from that number on, one row after the other, and the number of octets of a row.
+    #[inline]
+    pub fn octets_from_mut(&mut self, first: usize) -> (&mut [u8], usize) {
+        let words = self.words.get_mut(first * self.stride..).unwrap_or_default();
+        (bytemuck::cast_slice_mut(words), self.stride * 8)
     }
 
     /// The row of that number.
@@ -248,6 +277,22 @@ impl RowMut<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_rows_are_as_if_pushed_one_by_one() {
+        let mut fields = FieldSet::default();
+        fields.insert(Field::SrcHost);
+        let layout = Layout::new(&fields, &[]);
+        let base: Vec<u64> = (1..=layout.words() as u64).collect();
+        for count in 0..9 {
+            let (mut many, mut single) = (Rows::new(&layout), Rows::new(&layout));
+            many.push(&[7; 6]);
+            single.push(&[7; 6]);
+            many.push_many(&base, count);
+            (0..count).for_each(|_| _ = single.push(&base));
+            assert_eq!(many.words, single.words);
+        }
+    }
 
     #[test]
     fn a_layout_holds_what_is_asked_in_row_order() {

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use maps::by_exporter::{FlowToRdMap, SamplingMap};
 use maps::checked::Checked;
 use maps::load::{self, Context};
-use maps::matcher::{Lazy, Matcher, Memo, Rule, Sight, View, first};
+use maps::matcher::{Frames, FramesOf, Lazy, Matcher, Rule, Sight, Sweep, View, first};
 use maps::pre_tag::{PreTagMap, Scratch};
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
@@ -45,12 +45,22 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let view = View { row: row.as_row(), strings: &strings };
     let wanted = first(&rules, &layout, exporter, 0, &view, &mut Lazy::new(&mut frames));
     let scope = matcher.scope(exporter);
-    let mut memo = Memo::default();
-    for _ in 0..2 {
-        let found = matcher.first_of_all(scope, &view, &mut Lazy::new(&mut frames), &mut memo);
-        assert_eq!(found, wanted);
-    }
+    assert_eq!(matcher.first(scope, 0, &view, &mut Lazy::new(&mut frames)), wanted);
+    let mut sweep = Sweep::default();
+    matcher.sweep(scope, (&rows, 0), &strings, &mut Made(filter::Synthetic::new(&layout)), &mut sweep);
+    assert_eq!(sweep.rules().collect::<Vec<_>>(), [wanted]);
     let compiled = tags.compile(&layout, Sight::Rows);
-    let scope = compiled.scope(exporter);
-    compiled.apply(scope, &mut row, &mut strings, &mut frames, &mut Scratch::default());
+    let mut scratch = Scratch::default();
+    let scope = compiled.scope(exporter, &mut scratch);
+    let Some(mut row) = rows.get_mut(0) else { return };
+    compiled.apply(scope, &mut row, &mut strings, &mut frames, &mut scratch);
 });
+
+/// Packets made of rows, whatever their number.
+struct Made(filter::Synthetic);
+
+impl FramesOf for Made {
+    fn frames(&mut self, _row: usize) -> &mut dyn Frames {
+        &mut self.0
+    }
+}

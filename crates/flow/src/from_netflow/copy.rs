@@ -66,13 +66,33 @@ pub(crate) fn run(copies: &[Copy], record: &[u8], row: &mut [u8]) {
             Copy::Six(from, to) => fixed::<6>(record, from, row, to),
             Copy::Eight(from, to) => fixed::<8>(record, from, row, to),
             Copy::Sixteen(from, to) => fixed::<16>(record, from, row, to),
-            Copy::Many(from, to, len) => {
-                let (from, to, len) = (usize::from(from), usize::from(to), usize::from(len));
-                if let (Some(to), Some(from)) = (row.get_mut(to..to + len), record.get(from..from + len)) {
-                    to.copy_from_slice(from);
-                }
-            }
+            Copy::Many(from, to, len) => many(record, from, row, to, len),
         }
+    }
+}
+
+/// Runs the copies for records of one size and their rows, copy by copy.
+pub(crate) fn run_all(copies: &[Copy], records: &[u8], size: usize, rows: &mut [u8], stride: usize) {
+    for copy in copies {
+        let rows = rows.chunks_exact_mut(stride);
+        let pairs = records.chunks_exact(size).zip(rows);
+        match *copy {
+            Copy::One(from, to) => pairs.for_each(|(record, row)| fixed::<1>(record, from, row, to)),
+            Copy::Two(from, to) => pairs.for_each(|(record, row)| fixed::<2>(record, from, row, to)),
+            Copy::Three(from, to) => pairs.for_each(|(record, row)| fixed::<3>(record, from, row, to)),
+            Copy::Four(from, to) => pairs.for_each(|(record, row)| fixed::<4>(record, from, row, to)),
+            Copy::Six(from, to) => pairs.for_each(|(record, row)| fixed::<6>(record, from, row, to)),
+            Copy::Eight(from, to) => pairs.for_each(|(record, row)| fixed::<8>(record, from, row, to)),
+            Copy::Sixteen(from, to) => pairs.for_each(|(record, row)| fixed::<16>(record, from, row, to)),
+            Copy::Many(from, to, len) => pairs.for_each(|(record, row)| many(record, from, row, to, len)),
+        }
+    }
+}
+
+fn many(record: &[u8], from: u16, row: &mut [u8], to: u16, len: u16) {
+    let (from, to, len) = (usize::from(from), usize::from(to), usize::from(len));
+    if let (Some(to), Some(from)) = (row.get_mut(to..to + len), record.get(from..from + len)) {
+        to.copy_from_slice(from);
     }
 }
 

@@ -186,11 +186,7 @@ impl Exporter {
             known: &self.known,
             strings: context.strings,
         };
-        let mut count = 0;
-        for octets in octets.chunks_exact(size) {
-            run.record(plan, base, Record { octets, spans: None }, context.rows);
-            count += 1;
-        }
+        let (count, _) = run.records(plan, base, octets, size, context.rows);
         context.counts.records += count;
         context.counts.rows += (context.rows.len() - before) as u64;
         self.records += count;
@@ -367,11 +363,7 @@ impl Exporter {
                 }
             }
         } else {
-            for octets in body.chunks_exact(template.min_length) {
-                let record = Record { octets, spans: None };
-                without_flow += u64::from(!run.record(plan, base, record, context.rows));
-                records += 1;
-            }
+            (records, without_flow) = run.records(plan, base, body, template.min_length, context.rows);
         }
         decoded.records = records;
         if !options {

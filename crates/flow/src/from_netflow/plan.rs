@@ -100,6 +100,8 @@ pub struct Plan {
     pub(crate) reverse: Option<Counters>,
     /// Some element has a variable length.
     pub(crate) variable: bool,
+    /// Each record makes one row, so that a step may be taken for many records before the next one.
+    pub(crate) by_step: bool,
     /// No element means anything here: records tell nothing that could be accounted.
     pub(crate) unknown: bool,
 }
@@ -200,10 +202,12 @@ impl Compiler<'_> {
         if let Some(to) = self.offset(Field::Facts) {
             self.set(to, &self.facts(event, frames).0.to_be_bytes());
         }
+        let reverse = self.reverse();
         Plan {
             counters,
             flows,
-            reverse: self.reverse(),
+            by_step: !variable && !frames && reverse.is_none(),
+            reverse,
             variable,
             unknown: self.is_unknown(),
             base: self.base.into_boxed_slice(),

@@ -58,7 +58,61 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Records whose rows are made together: they and their rows stay in the nearest cache.
+const BLOCK: usize = 64;
+
 impl Run<'_> {
+    /// Makes the rows of records of one size, one after the other. Returns their number, and of how many there is none.
+    pub(crate) fn records(
+        &mut self,
+        plan: &Plan,
+        base: &[u64],
+        octets: &[u8],
+        size: usize,
+        rows: &mut Rows,
+    ) -> (u64, u64) {
+        let mut without_row = 0;
+        if plan.by_step {
+            octets.chunks(size * BLOCK).for_each(|block| self.block(plan, base, block, size, rows));
+        } else {
+            for octets in octets.chunks_exact(size) {
+                without_row += u64::from(!self.record(plan, base, Record { octets, spans: None }, rows));
+            }
+        }
+        ((octets.len() / size) as u64, without_row)
+    }
+
+    /// A step for all records, then the next: the steps are the same, and are decided upon once.
+    fn block(&mut self, plan: &Plan, base: &[u64], block: &[u8], size: usize, rows: &mut Rows) {
+        let first = rows.len();
+        rows.push_many(base, block.len() / size);
+        let (octets, stride) = rows.octets_from_mut(first);
+        copy::run_all(&plan.copies, block, size, octets, stride);
+        let records = || block.chunks_exact(size).map(|octets| Record { octets, spans: None });
+        for (word, src) in [(row::PACKETS, plan.counters.packets), (row::OCTETS, plan.counters.octets)] {
+            for (record, mut row) in records().zip(rows.iter_mut_from(first)) {
+                *row.head(word) = record.find(src).unwrap_or(0);
+            }
+        }
+        if let Some(src) = plan.flows {
+            for (record, mut row) in records().zip(rows.iter_mut_from(first)) {
+                // A record that says 0 is a flow all the same.
+                *row.head(row::FLOWS) = record.number(src).max(1);
+            }
+        }
+        for op in &plan.ops {
+            let pairs = records().zip(rows.iter_mut_from(first));
+            match op {
+                Op::Label { src, top, bottom } => {
+                    pairs.for_each(|(record, mut row)| {
+                        put_label(record.number(*src), [*top, *bottom], row.octets())
+                    });
+                }
+                _ => pairs.for_each(|(record, mut row)| _ = self.op(op, plan, record, &mut row)),
+            }
+        }
+    }
+
     /// Makes the rows of one record. False: it held a frame that tells nothing, and made none.
     #[inline]
     pub(crate) fn record(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, rows: &mut Rows) -> bool {
@@ -180,10 +234,7 @@ impl Run<'_> {
                 }
             }
             Op::Label { src, top, bottom } => {
-                let label = ((record.number(*src) >> 4) as u32).to_be_bytes();
-                for to in [top, bottom].into_iter().flatten() {
-                    put(row.octets(), *to, &label);
-                }
+                put_label(record.number(*src), [*top, *bottom], row.octets());
             }
             Op::Labels { entries, top, bottom, stack } => {
                 let mut labels = [0u8; 30];
@@ -373,6 +424,13 @@ impl Run<'_> {
         };
         u64::try_from(time).unwrap_or(0)
     }
+}
+
+/// The label of the only entry of a stack.
+#[inline]
+fn put_label(entry: u64, places: [Option<usize>; 2], row: &mut [u8]) {
+    let label = ((entry >> 4) as u32).to_be_bytes();
+    places.into_iter().flatten().for_each(|to| put(row, to, &label));
 }
 
 #[inline]

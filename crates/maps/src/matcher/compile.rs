@@ -1,14 +1,10 @@
 //! From rules to groups, shapes and the table.
 
-use super::index::{Group, Index, Nets, Part, Shape, Table, base, fold, seed};
-use super::memo;
-use super::rule::{Handles, Rules, longest};
+use super::index::{Group, Index, Look, Nets, Part, Shape, Sieve, Table, fold, seed};
+use super::rule::{Handles, Rules};
 use super::word::Word;
 use super::{Matcher, Rule, Sight};
-use crate::condition::Condition;
 use crate::prefix::{NONE, Prefix, Tree};
-use filter::Hint;
-use flow::field::Field;
 use flow::row::Layout;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const SHAPES: usize = 10;
 /// Coarser shapes of one part each that are made for rules that fit no other.
 const COARSE: usize = 4;
+/// Rules of the same octets that are checked one by one.
+const FEW: usize = 2;
 /// Pairs of networks around a row's addresses that may be looked up for one shape.
 const PAIRS: usize = 64;
 
@@ -61,15 +59,9 @@ pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher 
     let mut groups: Vec<Vec<Known>> = Vec::new();
     groups.resize_with(exporters.len() + 1, Vec::new);
     for (number, rule) in (0..).zip(rules) {
-        let Some(mut handles) = checked.push(&rule.conditions, layout) else {
+        let Some(handles) = checked.push(&rule.conditions, layout, sight) else {
             continue;
         };
-        if sight == Sight::Rows {
-            hints(&rule.conditions, layout, &mut handles);
-            if handles.picture.is_contradictory() {
-                continue;
-            }
-        }
         let group =
             rule.exporter.and_then(|prefix| exporters.node(&prefix)).map_or(exporters.len(), |n| n as usize);
         if let Some(group) = groups.get_mut(group) {
@@ -78,40 +70,23 @@ pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher 
         }
     }
     let index = index(&exporters, &groups);
-    Matcher { exporters, index, rules: checked, deciding: memo::deciding(rules, layout, sight) }
-}
-
-/// Adds what each filter needs to the handles of its rule.
-fn hints(conditions: &[Condition], layout: &Layout, handles: &mut Handles) {
-    for condition in conditions {
-        let Condition::Filter(filter) = condition else { continue };
-        for hint in filter.filter.hints() {
-            let mut octets = |field, value: &[u8]| handles.picture.add(layout, field, &[0xff; 2], value);
-            match hint {
-                Hint::Proto(number) => _ = octets(Field::Proto, &[*number]),
-                Hint::SrcPort(number) => _ = octets(Field::SrcPort, &number.to_be_bytes()),
-                Hint::DstPort(number) => _ = octets(Field::DstPort, &number.to_be_bytes()),
-                Hint::Vlan(number) => _ = octets(Field::Vlan, &number.to_be_bytes()),
-                Hint::SrcNet { octets, len } => net(Field::SrcHost, layout, octets, *len, &mut handles.src),
-                Hint::DstNet { octets, len } => net(Field::DstHost, layout, octets, *len, &mut handles.dst),
-            }
-        }
-    }
-}
-
-fn net(field: Field, layout: &Layout, octets: &[u8; 16], length: u8, slot: &mut Option<Prefix>) {
-    if let Some(prefix) = Prefix::of_row(octets, length).filter(|_| layout.offset(field).is_some()) {
-        longest(slot, prefix);
-    }
+    Matcher { exporters, index, rules: checked }
 }
 
 fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     let all = || groups.iter().flatten();
     let (src, dst) = (Tree::new(all().filter_map(|rule| rule.src)), Tree::new(all().filter_map(|rule| rule.dst)));
     let pairs = src.depth().saturating_mul(dst.depth()) <= PAIRS;
-    let mut index =
-        Index { groups: Vec::new(), shapes: Vec::new(), looks: Vec::new(), table: Table::default(), src, dst };
-    let mut entries = Vec::new();
+    let mut index = Index {
+        groups: Vec::new(),
+        shapes: Vec::new(),
+        looks: Vec::new(),
+        bases: Sieve::default(),
+        table: Table::default(),
+        src,
+        dst,
+    };
+    let (mut bases, mut entries) = (Vec::new(), Vec::new());
     for (number, rules) in (0..).zip(groups) {
         let mut group = Group::EMPTY;
         if number < exporters.len() as u32 {
@@ -123,11 +98,14 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
         }
         let start = index.shapes.len() as u32;
         for (looks, rules) in shapes(rules, pairs) {
-            shape(&mut index, &mut entries, &looks, &rules);
+            shape(&mut index, &mut bases, &mut entries, &looks, &rules);
         }
         group.shapes = start..index.shapes.len() as u32;
         index.groups.push(group);
     }
+    bases.sort_unstable();
+    bases.dedup();
+    index.bases = Sieve::new(bases.into_iter());
     index.table = Table::new(entries);
     index
 }
@@ -140,6 +118,7 @@ fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
         let nets = Nets::new(rule.src.is_some(), rule.dst.is_some() && (pairs || rule.src.is_none()));
         by_looks.entry(Looks { parts, nets }).or_default().push(rule);
     }
+    spare_networks(&mut by_looks);
     let mut all: Vec<(Looks, Vec<&Known>)> = by_looks.into_iter().collect();
     if all.len() > SHAPES {
         all.sort_by_key(|(_, rules)| std::cmp::Reverse(rules.len()));
@@ -151,6 +130,27 @@ fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
     }
     all.sort_by_key(|(_, rules)| rules.first().map(|rule| rule.rule));
     all
+}
+
+/// Where few rules want the same octets, they are found by these alone: checking them costs less than looking up networks.
+fn spare_networks(shapes: &mut BTreeMap<Looks, Vec<&Known>>) {
+    let octets = |rule: &Known| rule.words.iter().map(|word| word.value).collect::<Vec<_>>();
+    let mut spared: Vec<(Looks, Vec<&Known>)> = Vec::new();
+    for (looks, rules) in shapes.iter_mut().filter(|(looks, _)| looks.nets != Nets::None) {
+        if looks.parts.is_empty() {
+            continue;
+        }
+        let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
+        rules.iter().for_each(|rule| *counts.entry(octets(rule)).or_default() += 1);
+        let is_rare = |rule: &&Known| counts.get(&octets(rule)).is_some_and(|count| *count <= FEW);
+        let (rare, others) = std::mem::take(rules).into_iter().partition(is_rare);
+        *rules = others;
+        spared.push((Looks { nets: Nets::None, ..looks.clone() }, rare));
+    }
+    for (looks, rules) in spared {
+        shapes.entry(looks).or_default().extend(rules);
+    }
+    shapes.retain(|_, rules| !rules.is_empty());
 }
 
 /// Puts the rules of rare shapes into the best of the others that they fit, or into new ones that look at one thing only.
@@ -185,22 +185,26 @@ fn coarsen<'r>(kept: &mut Vec<(Looks, Vec<&'r Known>)>, rare: Vec<(Looks, Vec<&'
     }
 }
 
-fn shape(index: &mut Index, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules: &[&Known]) {
+/// Adds a shape, the bases of its rules, and what leads to them.
+fn shape(index: &mut Index, bases: &mut Vec<u64>, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules: &[&Known]) {
     let (Some(first), Some(last)) = (rules.first(), rules.last()) else {
         return;
     };
     let seed = seed(index.shapes.len() as u32);
-    let known = index.looks.iter().position(|known| known.iter().eq(&looks.parts));
+    let known = index.looks.iter().position(|known| known.parts().eq(looks.parts.iter().copied()));
     let number = known.unwrap_or(index.looks.len());
     if known.is_none() {
-        index.looks.push(looks.parts.iter().copied().collect());
+        index.looks.push(Look::new(number as u32, looks.parts.iter().copied()));
     }
+    let Some(look) = index.looks.get(number) else { return };
     for rule in rules {
         let value = |part: &Part| {
             let covers = |word: &&Word| word.number == part.number && word.mask & part.mask == part.mask;
             rule.words.iter().find(covers).map_or(0, |word| word.value & part.mask)
         };
-        let mut hash = fold(seed, base(looks.parts.iter().map(value)));
+        let base = look.base(value);
+        bases.push(base);
+        let mut hash = fold(seed, base);
         let node = |tree: &Tree, prefix: Option<Prefix>| {
             u64::from(prefix.and_then(|prefix| tree.node(&prefix)).unwrap_or(NONE))
         };

@@ -10,7 +10,9 @@ pub(super) struct Index {
     pub(super) groups: Vec<Group>,
     pub(super) shapes: Vec<Shape>,
     /// The octets that shapes look at, each list once.
-    pub(super) looks: Vec<Vec<Part>>,
+    pub(super) looks: Vec<Look>,
+    /// Lets the hashes of octets through that lead anywhere in any shape.
+    pub(super) bases: Sieve,
     pub(super) table: Table,
     pub(super) src: Tree,
     pub(super) dst: Tree,
@@ -85,16 +87,79 @@ pub(super) struct Part {
     pub(super) mask: u64,
 }
 
-/// Takes a value into a hash that is not finished. Products do not wait for each other.
-#[inline]
-pub(super) fn mix(hash: u64, value: u64) -> u64 {
-    hash.rotate_left(23) ^ (value ^ value >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// Octets that shapes look at. Rows that are alike in them have one hash, the *base*, which shapes [`fold`] into hashes of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    seed: u64,
+    parts: Box<[Weighed]>,
 }
 
-/// The hash of the octets that a shape looks at, before [`fold`]ing in what tells the shapes apart.
+/// A part of a row and its factor in the base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Weighed {
+    part: Part,
+    factor: u64,
+}
+
+impl Look {
+    pub(super) fn new(number: u32, parts: impl IntoIterator<Item = Part>) -> Self {
+        let factors = (1..).map(|n| fold(0x9fb2_1c65_1e98_df25, n) | 1);
+        let weighed = |(part, factor)| Weighed { part, factor };
+        Self { seed: seed(!number), parts: parts.into_iter().zip(factors).map(weighed).collect() }
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        self.parts.iter().map(|weighed| weighed.part)
+    }
+
+    /// The base of a rule, whose octets `value` gives.
+    pub(super) fn base(&self, value: impl Fn(&Part) -> u64) -> u64 {
+        base(self.seed, &self.parts, value)
+    }
+
+    /// The base of a row.
+    #[inline]
+    pub(super) fn base_of(&self, row: &[u64]) -> u64 {
+        self.base(|part| part.of(row))
+    }
+
+    /// Which of these rows the sieve lets through: a bit for each. Given are the words of at most 64 rows of that size, one after the
+    /// other. The usual numbers of parts are known to the compiler.
+    #[inline]
+    pub(super) fn sift(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
+        match &*self.parts {
+            [] => sift(self.seed, &[], sieve, rows, size),
+            [a] => sift(self.seed, &[*a], sieve, rows, size),
+            [a, b] => sift(self.seed, &[*a, *b], sieve, rows, size),
+            [a, b, c] => sift(self.seed, &[*a, *b, *c], sieve, rows, size),
+            parts => sift(self.seed, parts, sieve, rows, size),
+        }
+    }
+}
+
+#[inline(always)]
+fn sift(seed: u64, parts: &[Weighed], sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
+    // From the last row on, so that the bit of the first one comes to lie at the bottom.
+    let pass = |row| u64::from(sieve.lets_through(base(seed, parts, |part| part.of(row))));
+    rows.chunks_exact(size).rev().fold(0, |passed, row| passed << 1 | pass(row))
+}
+
+/// A sum of products, which do not wait for each other. Its upper bits depend on all octets.
 #[inline]
-pub(super) fn base(values: impl IntoIterator<Item = u64>) -> u64 {
-    values.into_iter().fold(0, mix)
+fn base(seed: u64, parts: &[Weighed], value: impl Fn(&Part) -> u64) -> u64 {
+    let add = |sum: u64, Weighed { part, factor }: &Weighed| {
+        let value = value(part);
+        sum.wrapping_add((value ^ value >> 32).wrapping_mul(*factor))
+    };
+    parts.iter().fold(seed, add)
+}
+
+impl Part {
+    /// The octets of a row.
+    #[inline]
+    pub(super) fn of(&self, row: &[u64]) -> u64 {
+        row.get(self.number as usize).copied().unwrap_or(0) & self.mask
+    }
 }
 
 /// Takes a value into a hash: both halves of a product of 128 bits.
@@ -109,46 +174,48 @@ pub(super) fn seed(shape: u32) -> u64 {
     fold(0x2545_f491_4f6c_dd1d, u64::from(shape) + 1)
 }
 
-/// Bits of the [`Sieve`] for each entry of the table.
+/// Bits of a [`Sieve`] for each entry.
 const SIEVE: usize = 16;
 
 /// Most octets of a sieve: half of a first-level cache.
 const MOST_SIEVE: usize = 1 << 14;
 
 /// Bits for each hash that leads anywhere, which some that do not share. It stays in the nearest cache, so that most of the hashes that
-/// lead nowhere cost no look into the table.
+/// lead nowhere cost no look into a table. Only the upper bits of hashes count.
 #[derive(Clone, Debug, Default)]
-struct Sieve {
+pub(super) struct Sieve {
     words: Vec<u64>,
 }
 
 impl Sieve {
-    fn new(entries: &[(u64, u32)]) -> Self {
-        let words = (entries.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE / 8);
+    pub(super) fn new(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
+        let words = (hashes.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE / 8);
         let mut sieve = Self { words: vec![0; words] };
-        for (hash, _) in entries {
-            let at = sieve.at(*hash);
+        for hash in hashes {
+            let at = sieve.at(hash);
             if let Some(word) = sieve.words.get_mut(at) {
-                *word |= Self::bits(*hash);
+                *word |= Self::bits(hash);
             }
         }
         sieve
     }
 
+    #[inline]
     fn at(&self, hash: u64) -> usize {
-        (hash >> 6) as usize & self.words.len().wrapping_sub(1)
+        (hash >> 52) as usize & self.words.len().wrapping_sub(1)
     }
 
-    /// Three bits of one word: with one bit alone, a full sieve would let through four times as many in vain.
+    /// Two bits of one word: with one bit alone, a full sieve would let through three times as many in vain.
     #[inline]
     fn bits(hash: u64) -> u64 {
-        1 << (hash & 63) | 1 << (hash >> 26 & 63) | 1 << (hash >> 58)
+        1 << (hash >> 46 & 63) | 1 << (hash >> 40 & 63)
     }
 
+    /// False for a hash that leads nowhere, mostly.
     #[inline]
-    fn lets_through(&self, hash: u64) -> bool {
-        let bits = Self::bits(hash);
-        self.words.get(self.at(hash)).is_some_and(|word| word & bits == bits)
+    pub(super) fn lets_through(&self, hash: u64) -> bool {
+        let word = self.words.get(self.at(hash)).copied().unwrap_or(0);
+        Self::bits(hash) & !word == 0
     }
 }
 
@@ -177,7 +244,7 @@ impl Table {
         let mark = |hash: u64| (hash >> 32) as u32;
         entries.sort_unstable_by_key(|(hash, rule)| (mark(*hash), *rule));
         let size = (entries.len() * 2).next_power_of_two();
-        let sieve = Sieve::new(&entries);
+        let sieve = Sieve::new(entries.iter().map(|(hash, _)| *hash));
         let mut table = Self { sieve, slots: vec![Slot { mark: 0, rules: FREE }; size], lists: Vec::new() };
         for chunk in entries.chunk_by(|(a, _), (b, _)| mark(*a) == mark(*b)) {
             let Some((hash, rule)) = chunk.first() else { continue };
@@ -204,12 +271,6 @@ impl Table {
             }
             at = (at + 1) & last;
         }
-    }
-
-    /// False for a hash that leads nowhere, mostly.
-    #[inline]
-    pub(super) fn lets_through(&self, hash: u64) -> bool {
-        self.sieve.lets_through(hash)
     }
 
     /// The rules of a hash, ascending, and perhaps those of another one.

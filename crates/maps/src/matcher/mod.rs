@@ -19,7 +19,6 @@
 
 mod compile;
 mod index;
-mod memo;
 mod rule;
 mod run;
 mod sweep;
@@ -27,7 +26,6 @@ mod sweep;
 mod tests;
 mod word;
 
-pub use memo::Memo;
 pub use sweep::{FramesOf, Sweep};
 
 use crate::condition::Condition;
@@ -166,19 +164,12 @@ pub struct Matcher {
     exporters: Tree,
     index: index::Index,
     rules: rule::Rules,
-    /// What of a row decides; empty where answers are not worth remembering.
-    deciding: Box<[index::Part]>,
 }
 
 impl Matcher {
     /// Compiles the rules for rows of this layout.
     pub fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Self {
         compile::compile(rules, layout, sight)
-    }
-
-    /// True when answers are worth remembering.
-    pub fn is_remembered(&self) -> bool {
-        !self.deciding.is_empty()
     }
 
     /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.

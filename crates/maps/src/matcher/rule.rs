@@ -1,9 +1,11 @@
 //! Rules as they are checked once the index has named them.
 
 use super::word::{Picture, Word};
-use super::{Lazy, View};
+use super::{Lazy, Sight, View};
 use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
 use crate::prefix::{Bits, Family, Prefix, mask};
+use filter::Hint;
+use flow::address;
 use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::row::Layout;
@@ -69,9 +71,10 @@ impl Rules {
     }
 
     /// Adds a rule; `None` when it can never match.
-    pub(super) fn push(&mut self, conditions: &[Condition], layout: &Layout) -> Option<Handles> {
+    pub(super) fn push(&mut self, conditions: &[Condition], layout: &Layout, sight: Sight) -> Option<Handles> {
         let mut adder = Adder {
             layout,
+            sight,
             handles: Handles { picture: Picture::new(layout), src: None, dst: None },
             rest: Picture::new(layout),
             tests: Vec::new(),
@@ -146,6 +149,7 @@ fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
 
 struct Adder<'a> {
     layout: &'a Layout,
+    sight: Sight,
     handles: Handles,
     /// Facts, and parts of octets.
     rest: Picture,
@@ -207,6 +211,9 @@ impl Adder<'_> {
             }
             Condition::Filter(filter) => {
                 self.tests.push(Test::Filter(filter.clone()));
+                if self.sight == Sight::Rows {
+                    filter.filter.hints().iter().for_each(|hint| self.hint(hint));
+                }
                 Some(())
             }
             Condition::Communities { field, patterns } => {
@@ -214,6 +221,30 @@ impl Adder<'_> {
                 self.tests.push(Test::Communities { start, patterns: Arc::clone(patterns) });
                 Some(())
             }
+        }
+    }
+
+    /// Adds what a row fulfils whose packet the filter matches.
+    fn hint(&mut self, hint: &Hint) {
+        let layout = self.layout;
+        let mut octets = |field, value: &[u8]| _ = self.handles.picture.add(layout, field, &[0xff; 2], value);
+        match hint {
+            Hint::Proto(number) => octets(Field::Proto, &[*number]),
+            Hint::SrcPort(number) => octets(Field::SrcPort, &number.to_be_bytes()),
+            Hint::DstPort(number) => octets(Field::DstPort, &number.to_be_bytes()),
+            Hint::Vlan(number) => octets(Field::Vlan, &number.to_be_bytes()),
+            Hint::SrcNet { octets, len } => self.net(Field::SrcHost, octets, *len),
+            Hint::DstNet { octets, len } => self.net(Field::DstHost, octets, *len),
+        }
+    }
+
+    fn net(&mut self, field: Field, octets: &address::Octets, length: u8) {
+        let known = self.layout.offset(field).and(Prefix::of_row(octets, length));
+        let Some(prefix) = known else { return };
+        let slot = if field == Field::SrcHost { &mut self.handles.src } else { &mut self.handles.dst };
+        longest(slot, prefix);
+        if let Some((masks, values)) = octets_of(&prefix) {
+            self.rest.add(self.layout, field, &masks, &values);
         }
     }
 
@@ -231,7 +262,7 @@ impl Adder<'_> {
 }
 
 /// Of two prefixes that must both cover an address, the longer says more.
-pub(super) fn longest(slot: &mut Option<Prefix>, prefix: Prefix) {
+fn longest(slot: &mut Option<Prefix>, prefix: Prefix) {
     if slot.is_none_or(|old| old.length() < prefix.length()) {
         *slot = Some(prefix);
     }

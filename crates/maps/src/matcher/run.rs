@@ -1,8 +1,7 @@
 //! The question, for each row.
 
-use super::index::{Found, Nets, Part, Shape, base, fold};
-use super::memo::Remembered;
-use super::{Lazy, Matcher, Memo, Scope, View};
+use super::index::{Found, Look, Nets, Shape, fold};
+use super::{Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 
 /// Hashes that a search keeps.
@@ -25,27 +24,6 @@ struct Search<'s, 'v, 'f> {
 }
 
 impl Matcher {
-    /// The lowest rule that matches the exporter and the row, by the memo if it knows it.
-    #[inline]
-    pub fn first_of_all(
-        &self,
-        scope: Scope,
-        view: &View<'_>,
-        frame: &mut Lazy<'_>,
-        memo: &mut Memo,
-    ) -> Option<u32> {
-        let row = view.row.words();
-        match memo.ask(&self.deciding, scope.group, row) {
-            Remembered::Rule(rule) => (rule != NONE).then_some(rule),
-            Remembered::Unknown(at) => {
-                let rule = self.first(scope, 0, view, frame);
-                memo.keep(at, &self.deciding, scope.group, row, rule.unwrap_or(NONE));
-                rule
-            }
-            Remembered::Resting => self.first(scope, 0, view, frame),
-        }
-    }
-
     /// The lowest rule from number `from` on that matches the exporter and the row.
     #[inline]
     pub fn first(&self, scope: Scope, from: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> Option<u32> {
@@ -99,10 +77,8 @@ impl Search<'_, '_, '_> {
             .copied()
             .filter(|_| looks < BASES as u32 && self.known >> looks & 1 == 1);
         kept.unwrap_or_else(|| {
-            let row = self.view.row.words();
-            let parts = self.matcher.index.looks.get(looks as usize).map(Vec::as_slice).unwrap_or_default();
-            let word = |part: &Part| row.get(part.number as usize).copied().unwrap_or(0) & part.mask;
-            let hash = base(parts.iter().map(word));
+            let look = self.matcher.index.looks.get(looks as usize);
+            let hash = look.map_or(0, |look: &Look| look.base_of(self.view.row.words()));
             if let Some(place) = self.bases.get_mut(looks as usize) {
                 *place = hash;
                 self.known |= 1 << looks;

@@ -1,13 +1,16 @@
 //! The question for all rows of a datagram at once.
 //!
-//! Going shape by shape over the rows, and not row by row over the shapes, spares what is the same for all rows, and no hash waits
-//! for the one before. The answers are those of [`Matcher::first`].
+//! For each list of octets that shapes look at, all rows are asked first whether any rule wants these octets: a few steps for a row,
+//! and most rows end there. What is left goes to the shapes one by one. The answers are those of [`Matcher::first`].
 
-use super::index::{Nets, Shape, fold, mix};
+use super::index::{Look, Nets, Shape, fold};
 use super::{Frames, Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
-use flow::row::Rows;
+use flow::row::{Row, Rows};
 use flow::strings::Strings;
+
+/// Rows that are asked together: as many as a word has bits.
+const BLOCK: usize = 64;
 
 /// The packets of the rows of a batch.
 pub trait FramesOf {
@@ -20,38 +23,62 @@ pub trait FramesOf {
 pub struct Sweep {
     /// For each row the lowest rule so far.
     best: Vec<u32>,
-    /// By number of looks: the hash of each row, where it is known.
-    bases: Vec<Vec<u64>>,
-    /// For each row the nodes of its networks, where they are known.
-    src: Vec<u32>,
-    dst: Vec<u32>,
+    known: Known,
+}
+
+/// What is known of the rows of a block.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    /// By number of looks: the rows whose octets any rule wants, a bit for each.
+    left: Vec<Option<u64>>,
+    src: Nodes,
+    dst: Nodes,
+}
+
+/// The nodes of the networks of rows, which are looked up once.
+#[derive(Clone, Debug)]
+struct Nodes {
+    known: u64,
+    nodes: [u32; BLOCK],
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self { known: 0, nodes: [NONE; BLOCK] }
+    }
+}
+
+impl Nodes {
+    /// The longest network of the address at that offset of a row.
+    fn node(&mut self, tree: &Tree, at: Option<usize>, number: usize, row: Row<'_>) -> u32 {
+        let Some(node) = self.nodes.get_mut(number) else { return NONE };
+        if self.known >> number & 1 == 0 {
+            let octets = at.and_then(|at| row.octets().get(at..)).and_then(<[u8]>::first_chunk);
+            *node = octets.and_then(Bits::of_row).map_or(NONE, |address| tree.longest(address));
+            self.known |= 1 << number;
+        }
+        *node
+    }
+}
+
+impl Known {
+    fn clear(&mut self, looks: usize) {
+        self.left.clear();
+        self.left.resize(looks, None);
+        (self.src.known, self.dst.known) = (0, 0);
+    }
 }
 
 impl Sweep {
-    fn start(&mut self, rows: usize, looks: usize) {
-        self.best.clear();
-        self.best.resize(rows, NONE);
-        self.bases.resize_with(looks, Vec::new);
-        self.bases.iter_mut().for_each(Vec::clear);
-        self.src.clear();
-        self.dst.clear();
-    }
-
     /// The rule of each row of the last sweep.
     pub fn rules(&self) -> impl Iterator<Item = Option<u32>> + '_ {
         self.best.iter().map(|rule| (*rule != NONE).then_some(*rule))
     }
-
-    /// The rule of the row of that number, counted from the first of the sweep.
-    #[inline]
-    pub fn rule(&self, row: usize) -> Option<u32> {
-        self.best.get(row).copied().filter(|rule| *rule != NONE)
-    }
 }
 
-/// The rows of a sweep.
+/// The rows of a block.
 #[derive(Clone, Copy)]
-struct Batch<'a> {
+struct Block<'a> {
     rows: &'a Rows,
     first: usize,
     strings: &'a Strings,
@@ -67,61 +94,76 @@ impl Matcher {
         frames: &mut dyn FramesOf,
         sweep: &mut Sweep,
     ) {
-        let batch = Batch { rows, first, strings };
-        sweep.start(rows.len().saturating_sub(first), self.index.looks.len());
+        sweep.best.clear();
+        sweep.best.resize(rows.len().saturating_sub(first), NONE);
+        for (first, best) in (first..).step_by(BLOCK).zip(sweep.best.chunks_mut(BLOCK)) {
+            self.sweep_block(scope, Block { rows, first, strings }, frames, &mut sweep.known, best);
+        }
+    }
+
+    fn sweep_block(
+        &self,
+        scope: Scope,
+        block: Block<'_>,
+        frames: &mut dyn FramesOf,
+        known: &mut Known,
+        best: &mut [u32],
+    ) {
+        known.clear(self.index.looks.len());
         let mut number = scope.group;
         while let Some(group) = self.index.groups.get(number as usize) {
             let shapes = group.shapes.start as usize..group.shapes.end as usize;
             for shape in self.index.shapes.get(shapes).unwrap_or_default() {
-                self.sweep_shape(shape, batch, frames, sweep);
+                let Some(look) = self.index.looks.get(shape.looks as usize) else { continue };
+                let Some(left) = known.left.get_mut(shape.looks as usize) else { continue };
+                let left = *left.get_or_insert_with(|| {
+                    let (words, size) = block.rows.words_from(block.first);
+                    look.sift(&self.index.bases, words.get(..best.len() * size).unwrap_or_default(), size)
+                });
+                if left != 0 {
+                    self.sweep_shape((shape, look), left, block, frames, known, best);
+                }
             }
             number = group.parent;
         }
     }
 
-    fn sweep_shape(&self, shape: &Shape, batch: Batch<'_>, frames: &mut dyn FramesOf, sweep: &mut Sweep) {
-        let Sweep { best, bases, src, dst } = sweep;
-        let Some(bases) = bases.get_mut(shape.looks as usize) else { return };
-        if bases.is_empty() {
-            self.hash(shape.looks, batch, bases);
-        }
-        if shape.nets.src() && src.is_empty() {
-            nodes(&self.index.src, self.rules.src_at, batch, src);
-        }
-        if shape.nets.dst() && dst.is_empty() {
-            nodes(&self.index.dst, self.rules.dst_at, batch, dst);
-        }
-        let table = &self.index.table;
-        let rows = bases.iter().zip(best).enumerate();
-        match shape.nets {
-            Nets::None => {
-                for (row, (base, best)) in rows {
-                    let hash = fold(shape.seed, *base);
-                    if table.lets_through(hash) {
-                        self.probe(hash, batch, row, frames, best);
+    fn sweep_shape(
+        &self,
+        (shape, look): (&Shape, &Look),
+        mut left: u64,
+        block: Block<'_>,
+        frames: &mut dyn FramesOf,
+        Known { src, dst, .. }: &mut Known,
+        best: &mut [u32],
+    ) {
+        let (index, rules) = (&self.index, &self.rules);
+        while left != 0 {
+            let number = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let (Some(best), Some(row)) = (best.get_mut(number), block.rows.get(block.first + number)) else {
+                return;
+            };
+            let hash = fold(shape.seed, look.base_of(row.words()));
+            let mut probe = |hash| self.probe(hash, block, (number, row), frames, best);
+            match shape.nets {
+                Nets::None => probe(hash),
+                Nets::Src => {
+                    for node in index.src.chain(src.node(&index.src, rules.src_at, number, row)) {
+                        probe(fold(hash, u64::from(node)));
                     }
                 }
-            }
-            Nets::Src | Nets::Dst => {
-                let (tree, nodes) = if shape.nets.src() { (&self.index.src, src) } else { (&self.index.dst, dst) };
-                for ((row, (base, best)), node) in rows.zip(nodes) {
-                    for node in tree.chain(*node) {
-                        let hash = fold(fold(shape.seed, *base), u64::from(node));
-                        if table.lets_through(hash) {
-                            self.probe(hash, batch, row, frames, best);
-                        }
+                Nets::Dst => {
+                    for node in index.dst.chain(dst.node(&index.dst, rules.dst_at, number, row)) {
+                        probe(fold(hash, u64::from(node)));
                     }
                 }
-            }
-            Nets::Both => {
-                for (((row, (base, best)), src), dst) in rows.zip(src).zip(dst) {
-                    for node in self.index.src.chain(*src) {
-                        let hash = fold(fold(shape.seed, *base), u64::from(node));
-                        for node in self.index.dst.chain(*dst) {
-                            let hash = fold(hash, u64::from(node));
-                            if table.lets_through(hash) {
-                                self.probe(hash, batch, row, frames, best);
-                            }
+                Nets::Both => {
+                    let dst = dst.node(&index.dst, rules.dst_at, number, row);
+                    for node in index.src.chain(src.node(&index.src, rules.src_at, number, row)) {
+                        let hash = fold(hash, u64::from(node));
+                        for node in index.dst.chain(dst) {
+                            probe(fold(hash, u64::from(node)));
                         }
                     }
                 }
@@ -129,40 +171,26 @@ impl Matcher {
         }
     }
 
-    /// The hash of the octets of that number, of each row.
-    fn hash(&self, looks: u32, batch: Batch<'_>, hashes: &mut Vec<u64>) {
-        hashes.resize(batch.rows.len().saturating_sub(batch.first), 0);
-        for part in self.index.looks.get(looks as usize).into_iter().flatten() {
-            for (hash, row) in hashes.iter_mut().zip(batch.rows.iter_from(batch.first)) {
-                let word = row.words().get(part.number as usize).copied().unwrap_or(0);
-                *hash = mix(*hash, word & part.mask);
-            }
-        }
-    }
-
-    /// Checks the rules to which a hash leads. Few hashes get here.
-    #[inline(never)]
-    fn probe(&self, hash: u64, batch: Batch<'_>, row: usize, frames: &mut dyn FramesOf, best: &mut u32) {
-        let number = batch.first + row;
-        let Some(row) = batch.rows.get(number) else { return };
-        let view = View { row, strings: batch.strings };
+    /// Checks the rules to which a hash leads.
+    #[inline]
+    fn probe(
+        &self,
+        hash: u64,
+        block: Block<'_>,
+        (number, row): (usize, Row<'_>),
+        frames: &mut dyn FramesOf,
+        best: &mut u32,
+    ) {
+        let view = View { row, strings: block.strings };
         for rule in self.index.table.find(hash).rules() {
             if *rule >= *best {
                 return;
             }
-            if self.rules.check(*rule, &view, &mut Lazy::new(frames.frames(number))) {
+            let frames = frames.frames(block.first + number);
+            if self.rules.check(*rule, &view, &mut Lazy::new(frames)) {
                 *best = *rule;
                 return;
             }
         }
     }
-}
-
-/// The longest network of the address at that offset, of each row.
-fn nodes(tree: &Tree, at: Option<usize>, batch: Batch<'_>, nodes: &mut Vec<u32>) {
-    let node = |octets: &[u8]| {
-        let octets = octets.get(at?..)?.first_chunk()?;
-        Bits::of_row(octets).map(|address| tree.longest(address))
-    };
-    nodes.extend(batch.rows.iter_from(batch.first).map(|row| node(row.octets()).unwrap_or(NONE)));
 }

@@ -16,7 +16,7 @@ pub use filters::{LabelFilter, TagFilter};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Frames, FramesOf, Lazy, Matcher, Memo, Rule, Scope, Sight, Sweep, View};
+use crate::matcher::{Frames, FramesOf, Lazy, Matcher, Rule, Scope, Sight, Sweep, View};
 use crate::prefix::{Family, Prefix};
 use crate::review::{self, Reviewed};
 use config::problem::{Origin, Problems};
@@ -174,24 +174,53 @@ struct Places {
 /// Memory of one worker for one map.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// Labels that are put together.
-    text: Vec<u8>,
-    /// By rule: the id of its label plus one; 0: not known yet.
-    labels: Vec<u32>,
-    memo: Memo,
+    labels: Labels,
     sweep: Sweep,
+    /// Exporters seen before, in places that their addresses tell.
+    scopes: Vec<Option<(IpAddr, Scope)>>,
 }
 
+/// The labels of rules among the strings of rows.
+#[derive(Clone, Debug, Default)]
+struct Labels {
+    /// By rule: the id of its label plus one; 0: not known yet.
+    known: Vec<u32>,
+    /// Labels that are put together.
+    text: Vec<u8>,
+}
+
+/// Exporters that a worker remembers.
+const EXPORTERS: usize = 256;
+
 impl Scratch {
-    /// The rows' strings were cleared: known ids mean nothing any more.
-    pub fn forget_strings(&mut self) {
-        self.labels.clear();
+    /// What the map knows of an exporter.
+    #[inline]
+    fn scope(&mut self, matcher: &Matcher, exporter: IpAddr) -> Scope {
+        let place = match exporter {
+            IpAddr::V4(address) => address.to_bits(),
+            IpAddr::V6(address) => {
+                address.segments().iter().fold(0u32, |sum, part| sum.rotate_left(7) ^ u32::from(*part))
+            }
+        };
+        self.scopes.resize(EXPORTERS, None);
+        match self.scopes.get_mut((place ^ place >> 8) as usize % EXPORTERS) {
+            Some(Some((known, scope))) if *known == exporter => *scope,
+            Some(unknown) => unknown.insert((exporter, matcher.scope(Some(exporter)))).1,
+            None => matcher.scope(Some(exporter)),
+        }
     }
 
+    /// The rows' strings were cleared: known ids mean nothing any more.
+    pub fn forget_strings(&mut self) {
+        self.labels.known.clear();
+    }
+}
+
+impl Labels {
     /// The id of a rule's label, which is hashed only when it is not known yet.
     #[inline]
-    fn label(&mut self, rule: u32, label: &[u8], strings: &mut Strings) -> u32 {
-        match self.labels.get(rule as usize) {
+    fn id(&mut self, rule: u32, label: &[u8], strings: &mut Strings) -> u32 {
+        match self.known.get(rule as usize) {
             Some(known) if *known > 0 => *known - 1,
             _ => self.learn(rule as usize, label, strings),
         }
@@ -200,10 +229,10 @@ impl Scratch {
     #[cold]
     fn learn(&mut self, rule: usize, label: &[u8], strings: &mut Strings) -> u32 {
         let id = strings.intern(label);
-        if self.labels.len() <= rule {
-            self.labels.resize(rule + 1, 0);
+        if self.known.len() <= rule {
+            self.known.resize(rule + 1, 0);
         }
-        if let Some(place) = self.labels.get_mut(rule) {
+        if let Some(place) = self.known.get_mut(rule) {
             *place = id.saturating_add(1);
         }
         id
@@ -220,8 +249,9 @@ pub struct Compiled {
 
 impl Compiled {
     /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
-    pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
-        self.matcher.scope(exporter)
+    #[inline]
+    pub fn scope(&self, exporter: Option<IpAddr>, scratch: &mut Scratch) -> Scope {
+        exporter.map_or_else(|| self.matcher.scope(None), |exporter| scratch.scope(&self.matcher, exporter))
     }
 
     /// Applies the map to a row.
@@ -235,9 +265,8 @@ impl Compiled {
         scratch: &mut Scratch,
     ) {
         let view = View { row: row.as_row(), strings };
-        let first = self.matcher.first_of_all(scope, &view, &mut Lazy::new(frames), &mut scratch.memo);
-        if let Some(number) = first {
-            self.act(number, scope, row, strings, frames, scratch);
+        if let Some(number) = self.matcher.first(scope, 0, &view, &mut Lazy::new(frames)) {
+            self.act(number, scope, row, strings, frames, &mut scratch.labels);
         }
     }
 
@@ -250,20 +279,13 @@ impl Compiled {
         frames: &mut dyn FramesOf,
         scratch: &mut Scratch,
     ) {
-        let mut sweep = std::mem::take(&mut scratch.sweep);
-        if self.matcher.is_remembered() {
-            for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
-                self.apply(scope, &mut row, strings, frames.frames(number), scratch);
-            }
-        } else {
-            self.matcher.sweep(scope, (rows, first), strings, frames, &mut sweep);
-            for (number, rule) in (first..).zip(sweep.rules()) {
-                if let (Some(rule), Some(mut row)) = (rule, rows.get_mut(number)) {
-                    self.act(rule, scope, &mut row, strings, frames.frames(number), scratch);
-                }
+        let Scratch { sweep, labels, .. } = scratch;
+        self.matcher.sweep(scope, (rows, first), strings, frames, sweep);
+        for (number, rule) in (first..).zip(sweep.rules()) {
+            if let (Some(rule), Some(mut row)) = (rule, rows.get_mut(number)) {
+                self.act(rule, scope, &mut row, strings, frames.frames(number), labels);
             }
         }
-        scratch.sweep = sweep;
     }
 
     /// Does what a rule says, and those to which it leads.
@@ -274,11 +296,11 @@ impl Compiled {
         row: &mut RowMut<'_>,
         strings: &mut Strings,
         frames: &mut dyn Frames,
-        scratch: &mut Scratch,
+        labels: &mut Labels,
     ) {
         let (mut tags, mut label) = ([None; 2], None);
         while let Some(action) = self.actions.get(number as usize) {
-            self.set((number, action), row, strings, scratch, &mut tags, &mut label);
+            self.set((number, action), row, strings, labels, &mut tags, &mut label);
             let family = usize::from(scope.family() == Family::V6);
             // Jumps only lead forward.
             let jump = action.jumps.get(family).copied().flatten().filter(|target| *target > number);
@@ -303,7 +325,7 @@ impl Compiled {
         (number, action): (u32, &Action),
         row: &mut RowMut<'_>,
         strings: &mut Strings,
-        scratch: &mut Scratch,
+        labels: &mut Labels,
         tags: &mut [Option<u64>; 2],
         label: &mut Option<u32>,
     ) {
@@ -320,9 +342,9 @@ impl Compiled {
         }
         if let (Some(new), true) = (&setters.label, self.places.label.is_some()) {
             *label = Some(match *label {
-                None => scratch.label(number, new, strings),
+                None => labels.id(number, new, strings),
                 Some(before) => {
-                    let text = &mut scratch.text;
+                    let text = &mut labels.text;
                     text.clear();
                     text.extend_from_slice(strings.get(before));
                     text.push(b',');

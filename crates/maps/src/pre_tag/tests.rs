@@ -47,8 +47,9 @@ fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     ] {
         row.octets()[at(field)..at(field) + octets.len()].copy_from_slice(octets);
     }
-    let scope = compiled.scope(Some(exporter.parse().unwrap()));
-    compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut Scratch::default());
+    let mut scratch = Scratch::default();
+    let scope = compiled.scope(Some(exporter.parse().unwrap()), &mut scratch);
+    compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut scratch);
     let octets = row.octets();
     let number = |field| u64::from_be_bytes(octets[at(field)..at(field) + 8].try_into().unwrap());
     let label = u32::from_be_bytes(octets[at(Field::Label)..at(Field::Label) + 4].try_into().unwrap());
@@ -183,7 +184,7 @@ fn labels_are_right_again_after_strings_were_forgotten() {
     for round in 0..4 {
         let mut rows = Rows::new(&layout);
         let mut row = rows.push(&vec![0; layout.words()]);
-        let scope = compiled.scope(Some(V4.parse().unwrap()));
+        let scope = compiled.scope(Some(V4.parse().unwrap()), &mut scratch);
         compiled.apply(scope, &mut row, &mut strings, &mut Synthetic::new(&layout), &mut scratch);
         let at = layout.offset(Field::Label).unwrap();
         let id = u32::from_be_bytes(*row.octets()[at..].first_chunk().unwrap());
