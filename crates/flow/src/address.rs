@@ -59,10 +59,16 @@ pub fn is_v4(octets: &Octets) -> bool {
 /// address in its own family and is limited to its width.
 #[inline]
 pub fn network(octets: &Octets, mask: u8) -> Octets {
+    if let [prefix @ .., a, b, c, d] = octets
+        && *prefix == V4_PREFIX
+    {
+        let kept = u32::MAX.checked_shl(32u32.saturating_sub(mask.into())).unwrap_or(0);
+        let mut network = *octets;
+        network[12..].copy_from_slice(&(u32::from_be_bytes([*a, *b, *c, *d]) & kept).to_be_bytes());
+        return network;
+    }
     let bits = u128::from_be_bytes(*octets);
-    let v4 = bits >> 32 == 0xffff;
-    let kept = u32::from(mask) + if v4 { 96 } else { 0 };
-    let network = bits & u128::MAX.checked_shl(128u32.saturating_sub(kept)).unwrap_or(0);
+    let network = bits & u128::MAX.checked_shl(128u32.saturating_sub(mask.into())).unwrap_or(0);
     match network {
         // Of an IPv6 address nothing is left; without an address there was nothing.
         0 if bits != 0 => V6_ZERO,

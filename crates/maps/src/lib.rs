@@ -9,7 +9,7 @@
 //!
 //! All share one grammar ([`grammar`]), tables of keys ([`key`]), the reading of rules ([`load`]) and the search for the first
 //! rule that matches ([`matcher`]).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod by_exporter;

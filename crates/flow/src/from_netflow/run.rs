@@ -61,6 +61,30 @@ impl<'a> Record<'a> {
 /// Records whose rows are made together: they and their rows stay in the nearest cache.
 const BLOCK: usize = 64;
 
+/// Records of one size, one after the other.
+#[derive(Clone, Copy)]
+struct Set<'a> {
+    octets: &'a [u8],
+    size: usize,
+}
+
+impl Set<'_> {
+    /// Takes a number of each record to its row. The usual sizes are known to the compiler.
+    #[inline]
+    fn numbers<'r>(self, src: Src, rows: impl Iterator<Item = RowMut<'r>>, put: impl Fn(&mut RowMut<'r>, u64)) {
+        let at = usize::from(src.at);
+        let pairs = self.octets.chunks_exact(self.size).zip(rows);
+        match src.len {
+            3 => pairs.for_each(|(record, mut row)| put(&mut row, number(&array_at::<3>(record, at)))),
+            4 => pairs.for_each(|(record, mut row)| put(&mut row, number(&array_at::<4>(record, at)))),
+            8 => pairs.for_each(|(record, mut row)| put(&mut row, number(&array_at::<8>(record, at)))),
+            len => pairs.for_each(|(record, mut row)| {
+                put(&mut row, number(record.get(at..at + usize::from(len)).unwrap_or_default()));
+            }),
+        }
+    }
+}
+
 impl Run<'_> {
     /// Makes the rows of records of one size, one after the other. Returns their number, and of how many there is none.
     pub(crate) fn records(
@@ -88,27 +112,30 @@ impl Run<'_> {
         rows.push_many(base, block.len() / size);
         let (octets, stride) = rows.octets_from_mut(first);
         copy::run_all(&plan.copies, block, size, octets, stride);
-        let records = || block.chunks_exact(size).map(|octets| Record { octets, spans: None });
-        for (word, src) in [(row::PACKETS, plan.counters.packets), (row::OCTETS, plan.counters.octets)] {
-            for (record, mut row) in records().zip(rows.iter_mut_from(first)) {
-                *row.head(word) = record.find(src).unwrap_or(0);
-            }
+        let set = Set { octets: block, size };
+        if let Some(src) = plan.counters.packets {
+            set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::PACKETS) = number);
+        }
+        if let Some(src) = plan.counters.octets {
+            set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::OCTETS) = number);
         }
         if let Some(src) = plan.flows {
-            for (record, mut row) in records().zip(rows.iter_mut_from(first)) {
-                // A record that says 0 is a flow all the same.
-                *row.head(row::FLOWS) = record.number(src).max(1);
-            }
+            // A record that says 0 is a flow all the same.
+            set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::FLOWS) = number.max(1));
         }
         for op in &plan.ops {
-            let pairs = records().zip(rows.iter_mut_from(first));
             match op {
                 Op::Label { src, top, bottom } => {
-                    pairs.for_each(|(record, mut row)| {
-                        put_label(record.number(*src), [*top, *bottom], row.octets())
-                    });
+                    for to in [top, bottom].into_iter().flatten() {
+                        let rows = rows.iter_mut_from(first);
+                        set.numbers(*src, rows, |row, entry| put(row.octets(), *to, &label(entry)));
+                    }
                 }
-                _ => pairs.for_each(|(record, mut row)| _ = self.op(op, plan, record, &mut row)),
+                _ => {
+                    for (octets, mut row) in block.chunks_exact(size).zip(rows.iter_mut_from(first)) {
+                        self.op(op, plan, Record { octets, spans: None }, &mut row);
+                    }
+                }
             }
         }
     }
@@ -234,7 +261,10 @@ impl Run<'_> {
                 }
             }
             Op::Label { src, top, bottom } => {
-                put_label(record.number(*src), [*top, *bottom], row.octets());
+                let label = label(record.number(*src));
+                for to in [top, bottom].into_iter().flatten() {
+                    put(row.octets(), *to, &label);
+                }
             }
             Op::Labels { entries, top, bottom, stack } => {
                 let mut labels = [0u8; 30];
@@ -426,11 +456,10 @@ impl Run<'_> {
     }
 }
 
-/// The label of the only entry of a stack.
+/// The label of a stack's only entry.
 #[inline]
-fn put_label(entry: u64, places: [Option<usize>; 2], row: &mut [u8]) {
-    let label = ((entry >> 4) as u32).to_be_bytes();
-    places.into_iter().flatten().for_each(|to| put(row, to, &label));
+fn label(entry: u64) -> [u8; 4] {
+    ((entry >> 4) as u32).to_be_bytes()
 }
 
 #[inline]

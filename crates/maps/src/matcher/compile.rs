@@ -1,10 +1,11 @@
 //! From rules to groups, shapes and the table.
 
 use super::index::{Group, Index, Look, Nets, Part, Shape, Sieve, Table, fold, seed};
-use super::rule::{Handles, Rules};
-use super::word::Word;
+use super::rule::{Handles, Rules, octets_of};
+use super::word::{Picture, Word};
 use super::{Matcher, Rule, Sight};
-use crate::prefix::{NONE, Prefix, Tree};
+use crate::prefix::{Family, NONE, Prefix, Tree};
+use flow::field::Field;
 use flow::row::Layout;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,16 +14,38 @@ const SHAPES: usize = 10;
 /// Coarser shapes of one part each that are made for rules that fit no other.
 const COARSE: usize = 4;
 /// Rules of the same octets that are checked one by one.
-const FEW: usize = 2;
+const FEW: usize = 4;
+/// Lengths of networks, or pairs of lengths, that become shapes of their own.
+const LENGTHS: usize = 2;
 /// Pairs of networks around a row's addresses that may be looked up for one shape.
 const PAIRS: usize = 64;
 
 /// What the compiler knows of a rule that can match.
 struct Known {
     rule: u32,
+    picture: Picture,
     words: Vec<Word>,
     src: Option<Prefix>,
     dst: Option<Prefix>,
+}
+
+impl Known {
+    fn looks(&self, pairs: bool) -> Looks {
+        let parts = self.words.iter().map(|word| Part { number: word.number, mask: word.mask }).collect();
+        Looks { parts, nets: Nets::new(self.src.is_some(), self.dst.is_some() && (pairs || self.src.is_none())) }
+    }
+
+    /// Networks become octets like others.
+    fn spell_out_networks(&mut self, layout: &Layout) {
+        for (field, prefix) in [(Field::SrcHost, self.src.take()), (Field::DstHost, self.dst.take())] {
+            let Some((masks, values)) = prefix.and_then(|prefix| octets_of(&prefix)) else { continue };
+            // What else tells an IPv4 address from others is left to the check.
+            let from = if prefix.is_some_and(|prefix| prefix.family() == Family::V4) { 12 } else { 0 };
+            let (masks, values) = (masks.get(from..).unwrap_or_default(), values.get(from..).unwrap_or_default());
+            self.picture.add_at(layout, (field, from), masks, values);
+        }
+        self.words = self.picture.words();
+    }
 }
 
 /// What a shape looks at.
@@ -66,9 +89,10 @@ pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher 
             rule.exporter.and_then(|prefix| exporters.node(&prefix)).map_or(exporters.len(), |n| n as usize);
         if let Some(group) = groups.get_mut(group) {
             let Handles { picture, src, dst } = handles;
-            group.push(Known { rule: number, words: picture.words(), src, dst });
+            group.push(Known { rule: number, words: picture.words(), picture, src, dst });
         }
     }
+    groups.iter_mut().for_each(|rules| spell_out_networks(rules, layout));
     let index = index(&exporters, &groups);
     Matcher { exporters, index, rules: checked }
 }
@@ -110,16 +134,30 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     index
 }
 
+/// Where the networks of rules that look alike are of few lengths, they become octets like others: then most rows are sifted out
+/// before any network is looked up.
+fn spell_out_networks(rules: &mut [Known], layout: &Layout) {
+    let kind = |prefix: Prefix| (prefix.family(), prefix.length());
+    let kinds_of = |rule: &Known| (rule.src.map(kind), rule.dst.map(kind));
+    let mut kinds: BTreeMap<Looks, BTreeSet<_>> = BTreeMap::new();
+    for rule in rules.iter() {
+        kinds.entry(rule.looks(true)).or_default().insert(kinds_of(rule));
+    }
+    for rule in rules {
+        let few = kinds.get(&rule.looks(true)).is_some_and(|kinds| kinds.len() <= LENGTHS);
+        if few && [rule.src, rule.dst].into_iter().flatten().all(|prefix| octets_of(&prefix).is_some()) {
+            rule.spell_out_networks(layout);
+        }
+    }
+}
+
 /// The shapes of a group's rules, in the order of their first rules.
 fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
     let mut by_looks: BTreeMap<Looks, Vec<&Known>> = BTreeMap::new();
     for rule in rules {
-        let parts = rule.words.iter().map(|word| Part { number: word.number, mask: word.mask }).collect();
-        let nets = Nets::new(rule.src.is_some(), rule.dst.is_some() && (pairs || rule.src.is_none()));
-        by_looks.entry(Looks { parts, nets }).or_default().push(rule);
+        by_looks.entry(rule.looks(pairs)).or_default().push(rule);
     }
-    spare_networks(&mut by_looks);
-    let mut all: Vec<(Looks, Vec<&Known>)> = by_looks.into_iter().collect();
+    let mut all: Vec<(Looks, Vec<&Known>)> = spare_networks(by_looks).into_iter().collect();
     if all.len() > SHAPES {
         all.sort_by_key(|(_, rules)| std::cmp::Reverse(rules.len()));
         let rare = all.split_off(SHAPES);
@@ -132,25 +170,19 @@ fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
     all
 }
 
-/// Where few rules want the same octets, they are found by these alone: checking them costs less than looking up networks.
-fn spare_networks(shapes: &mut BTreeMap<Looks, Vec<&Known>>) {
+/// Where few rules at most want the same octets, they are found by these alone: checking them costs less than looking up networks.
+fn spare_networks(shapes: BTreeMap<Looks, Vec<&Known>>) -> BTreeMap<Looks, Vec<&Known>> {
     let octets = |rule: &Known| rule.words.iter().map(|word| word.value).collect::<Vec<_>>();
-    let mut spared: Vec<(Looks, Vec<&Known>)> = Vec::new();
-    for (looks, rules) in shapes.iter_mut().filter(|(looks, _)| looks.nets != Nets::None) {
-        if looks.parts.is_empty() {
-            continue;
-        }
+    let mut spared: BTreeMap<Looks, Vec<&Known>> = BTreeMap::new();
+    for (mut looks, rules) in shapes {
         let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
         rules.iter().for_each(|rule| *counts.entry(octets(rule)).or_default() += 1);
-        let is_rare = |rule: &&Known| counts.get(&octets(rule)).is_some_and(|count| *count <= FEW);
-        let (rare, others) = std::mem::take(rules).into_iter().partition(is_rare);
-        *rules = others;
-        spared.push((Looks { nets: Nets::None, ..looks.clone() }, rare));
+        if counts.values().all(|count| *count <= FEW) {
+            looks.nets = Nets::None;
+        }
+        spared.entry(looks).or_default().extend(rules);
     }
-    for (looks, rules) in spared {
-        shapes.entry(looks).or_default().extend(rules);
-    }
-    shapes.retain(|_, rules| !rules.is_empty());
+    spared
 }
 
 /// Puts the rules of rare shapes into the best of the others that they fit, or into new ones that look at one thing only.

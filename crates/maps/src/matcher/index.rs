@@ -127,6 +127,24 @@ impl Look {
     /// other. The usual numbers of parts are known to the compiler.
     #[inline]
     pub(super) fn sift(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("bmi2") {
+            #[expect(unsafe_code, reason = "only by asking the machine is it known to shift by any register")]
+            // SAFETY: the machine has just said that it has these instructions.
+            return unsafe { self.sift_shifting(sieve, rows, size) };
+        }
+        self.sift_any(sieve, rows, size)
+    }
+
+    /// The same, on machines that shift by any register in one instruction.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "bmi2")]
+    fn sift_shifting(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
+        self.sift_any(sieve, rows, size)
+    }
+
+    #[inline(always)]
+    fn sift_any(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
         match &*self.parts {
             [] => sift(self.seed, &[], sieve, rows, size),
             [a] => sift(self.seed, &[*a], sieve, rows, size),
@@ -145,7 +163,7 @@ fn sift(seed: u64, parts: &[Weighed], sieve: &Sieve, rows: &[u64], size: usize) 
 }
 
 /// A sum of products, which do not wait for each other. Its upper bits depend on all octets.
-#[inline]
+#[inline(always)]
 fn base(seed: u64, parts: &[Weighed], value: impl Fn(&Part) -> u64) -> u64 {
     let add = |sum: u64, Weighed { part, factor }: &Weighed| {
         let value = value(part);
@@ -156,7 +174,7 @@ fn base(seed: u64, parts: &[Weighed], value: impl Fn(&Part) -> u64) -> u64 {
 
 impl Part {
     /// The octets of a row.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(&self, row: &[u64]) -> u64 {
         row.get(self.number as usize).copied().unwrap_or(0) & self.mask
     }
@@ -200,19 +218,19 @@ impl Sieve {
         sieve
     }
 
-    #[inline]
+    #[inline(always)]
     fn at(&self, hash: u64) -> usize {
         (hash >> 52) as usize & self.words.len().wrapping_sub(1)
     }
 
     /// Two bits of one word: with one bit alone, a full sieve would let through three times as many in vain.
-    #[inline]
+    #[inline(always)]
     fn bits(hash: u64) -> u64 {
         1 << (hash >> 46 & 63) | 1 << (hash >> 40 & 63)
     }
 
     /// False for a hash that leads nowhere, mostly.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lets_through(&self, hash: u64) -> bool {
         let word = self.words.get(self.at(hash)).copied().unwrap_or(0);
         Self::bits(hash) & !word == 0

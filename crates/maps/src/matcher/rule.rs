@@ -25,9 +25,17 @@ pub(super) struct Rules {
 }
 
 #[derive(Clone, Debug)]
-struct Checked {
+pub(super) struct Checked {
     words: Range<u32>,
     tests: Range<u32>,
+}
+
+impl Checked {
+    /// Octets say it all.
+    #[inline]
+    pub(super) fn is_octets(&self) -> bool {
+        self.tests.is_empty()
+    }
 }
 
 /// What cannot be said by words that must all hold.
@@ -97,13 +105,19 @@ impl Rules {
     /// Whether all conditions of a rule hold.
     #[inline]
     pub(super) fn check(&self, rule: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
-        let Some(rule) = self.rules.get(rule as usize) else {
-            return false;
-        };
-        let row = view.row.words();
-        range(&self.words, &rule.words).iter().all(|word| word.holds(row))
-            && (rule.tests.is_empty()
-                || range(&self.tests, &rule.tests).iter().all(|test| self.test(test, view, frame)))
+        self.octets_hold(rule, view.row.words()).is_some_and(|rule| self.rest_holds(rule, view, frame))
+    }
+
+    /// The rule, when the octets are those that it wants.
+    #[inline]
+    pub(super) fn octets_hold(&self, rule: u32, row: &[u64]) -> Option<&Checked> {
+        let rule = self.rules.get(rule as usize)?;
+        range(&self.words, &rule.words).iter().all(|word| word.holds(row)).then_some(rule)
+    }
+
+    /// Whether the conditions hold that are not said by octets.
+    pub(super) fn rest_holds(&self, rule: &Checked, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
+        range(&self.tests, &rule.tests).iter().all(|test| self.test(test, view, frame))
     }
 
     fn test(&self, test: &Test, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
@@ -269,7 +283,7 @@ fn longest(slot: &mut Option<Prefix>, prefix: Prefix) {
 }
 
 /// Mask and value of the 16 octets in which rows keep the addresses of a prefix, where it can be said so.
-fn octets_of(prefix: &Prefix) -> Option<([u8; 16], [u8; 16])> {
+pub(super) fn octets_of(prefix: &Prefix) -> Option<([u8; 16], [u8; 16])> {
     match prefix.family() {
         Family::V4 => {
             let mask = mask(96) | mask(prefix.length()) >> 96;

@@ -186,8 +186,12 @@ impl Matcher {
             if *rule >= *best {
                 return;
             }
-            let frames = frames.frames(block.first + number);
-            if self.rules.check(*rule, &view, &mut Lazy::new(frames)) {
+            let Some(checked) = self.rules.octets_hold(*rule, row.words()) else { continue };
+            let mut rest_holds = || {
+                let mut frame = Lazy::new(frames.frames(block.first + number));
+                self.rules.rest_holds(checked, &view, &mut frame)
+            };
+            if checked.is_octets() || rest_holds() {
                 *best = *rule;
                 return;
             }

@@ -35,7 +35,18 @@ impl Picture {
 
     /// Adds octets of a field under a mask; false when the layout lacks the field.
     pub(super) fn add(&mut self, layout: &Layout, field: Field, masks: &[u8], values: &[u8]) -> bool {
-        let Some(start) = layout.offset(field) else {
+        self.add_at(layout, (field, 0), masks, values)
+    }
+
+    /// The same, from an octet of the field on.
+    pub(super) fn add_at(
+        &mut self,
+        layout: &Layout,
+        (field, from): (Field, usize),
+        masks: &[u8],
+        values: &[u8],
+    ) -> bool {
+        let Some(start) = layout.offset(field).map(|offset| offset + from) else {
             return false;
         };
         for ((at, mask), value) in (start..).zip(masks).zip(values) {

@@ -123,6 +123,24 @@ impl<A: Address> Trie<A> {
     /// `addresses`; what one of the slices has more is left alone. Lookups go side by side, so that they
     /// wait for memory together.
     pub fn lookup_many(&self, addresses: &[A], out: &mut [u32]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("popcnt") && std::arch::is_x86_feature_detected!("bmi2") {
+            #[expect(unsafe_code, reason = "only by asking the machine is it known to count ones by itself")]
+            // SAFETY: the machine has just said that it has these instructions.
+            return unsafe { self.lookup_many_counting(addresses, out) };
+        }
+        self.lookup_all(addresses, out);
+    }
+
+    /// The same, on machines that count ones and shift by any register in one instruction: half of the work of a step.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "popcnt,bmi2")]
+    fn lookup_many_counting(&self, addresses: &[A], out: &mut [u32]) {
+        self.lookup_all(addresses, out);
+    }
+
+    #[inline(always)]
+    fn lookup_all(&self, addresses: &[A], out: &mut [u32]) {
         for (addresses, out) in addresses.chunks(LANES).zip(out.chunks_mut(LANES)) {
             let mut places = [Place::default(); LANES];
             let mut going = false;
@@ -150,13 +168,13 @@ impl<A: Address> Trie<A> {
         size_of_val(&*self.root) + size_of_val(&*self.nodes) + size_of_val(&*self.leaves)
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&self, address: A) -> Place {
         let at = self.root.get(address.slice(0, self.root_bits)).copied().unwrap_or(NONE);
         Place { at, seen: self.root_bits }
     }
 
-    #[inline]
+    #[inline(always)]
     fn step(&self, address: A, place: Place) -> Place {
         let Some(node) = self.nodes.get(place.at as usize) else {
             return Place { at: NONE, ..place };
@@ -177,7 +195,7 @@ impl<A: Address> Trie<A> {
 }
 
 impl Node {
-    #[inline]
+    #[inline(always)]
     fn compare<A: Address>(&self, address: A, seen: u32) -> Place {
         let at = if (address.window(seen) ^ self.inner) & self.starts != 0 {
             self.leaves
