@@ -14,7 +14,7 @@ use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut, Rows};
-use rib::networks_file::{Network, Networks};
+use rib::networks_file::{Families, Network, Networks};
 use std::sync::Arc;
 
 /// Where networks and AS numbers come from.
@@ -156,7 +156,7 @@ impl Resolver {
             );
             scratch.numbers.resize(scratch.hosts.len(), 0);
             // Asked for together, look-ups wait for memory together.
-            file.numbers(&scratch.hosts, &mut scratch.numbers);
+            file.numbers(&scratch.hosts, &mut scratch.numbers, &mut scratch.families);
             // So do the reads of their records, which would be waited for one by one below.
             let lens = scratch.numbers.iter().map(|number| file.record(*number).map_or(0, |network| network.len));
             std::hint::black_box(lens.fold(0, u8::wrapping_add));
@@ -167,6 +167,7 @@ impl Resolver {
         }
     }
 
+    #[inline]
     fn side(&self, places: &Places, host: &Octets, found: Option<&Network>, row: &mut [u8]) {
         let sources = &self.sources;
         let told = places.mask.and_then(|at| row.get(at)).copied().unwrap_or(0);
@@ -241,6 +242,7 @@ impl Places {
 pub struct Scratch {
     hosts: Vec<Octets>,
     numbers: Vec<u32>,
+    families: Families,
 }
 
 /// `networks_file_filter`: addresses and networks that the file does not cover become zero. The last step before rows are

@@ -55,6 +55,12 @@ pub fn is_v4(octets: &Octets) -> bool {
     octets.starts_with(&V4_PREFIX)
 }
 
+/// The form that rows keep an IPv6 address of a packet in.
+#[inline]
+pub fn of_v6(octets: [u8; 16]) -> Octets {
+    if octets == [0; 16] { V6_ZERO } else { octets }
+}
+
 /// The network of an address: its first `mask` bits, the rest zero. `mask` counts from the start of the
 /// address in its own family and is limited to its width.
 #[inline]

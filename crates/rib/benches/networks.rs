@@ -4,7 +4,7 @@
 
 use config::Problems;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rib::networks_file::Networks;
+use rib::networks_file::{Families, Networks};
 use std::hint::black_box;
 
 /// Networks of the generated file.
@@ -62,8 +62,8 @@ fn benches(c: &mut Criterion) {
             });
         });
         group.bench_function(format!("together/{name}"), |b| {
-            let mut numbers = vec![0; addresses.len()];
-            b.iter(|| networks.numbers(black_box(&addresses), black_box(&mut numbers)));
+            let (mut numbers, mut families) = (vec![0; addresses.len()], Families::default());
+            b.iter(|| networks.numbers(black_box(&addresses), black_box(&mut numbers), &mut families));
         });
     }
     group.finish();

@@ -104,15 +104,15 @@ impl Networks {
     /// The numbers of many addresses, each written to the place of `out` that its address has in `addresses`; what one of
     /// the slices has more is left alone. It pays for random addresses among many
     /// networks, which otherwise wait for memory one after another.
-    pub fn numbers(&self, addresses: &[[u8; 16]], out: &mut [u32]) {
+    pub fn numbers(&self, addresses: &[[u8; 16]], out: &mut [u32], families: &mut Families) {
         for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
-            self.batch(addresses, out);
+            self.batch(addresses, out, families);
         }
     }
 
     /// At most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
-    fn batch(&self, addresses: &[[u8; 16]], out: &mut [u32]) {
-        let (mut v4, mut v6) = (Picked::<u32>::default(), Picked::<u128>::default());
+    fn batch(&self, addresses: &[[u8; 16]], out: &mut [u32], Families { v4, v6 }: &mut Families) {
+        (v4.len, v6.len) = (0, 0);
         for (place, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
             *out = NONE;
             match Key::of(address) {
@@ -171,7 +171,15 @@ impl Key {
     }
 }
 
+/// Memory of [`Networks::numbers`], to be used again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Families {
+    v4: Picked<u32>,
+    v6: Picked<u128>,
+}
+
 /// The addresses of one family in a batch, with their places there.
+#[derive(Clone, Debug)]
 struct Picked<A> {
     keys: [A; BATCH],
     places: [u8; BATCH],
@@ -466,7 +474,7 @@ mod tests {
             })
             .collect();
         let mut numbers = vec![77; 201];
-        networks.numbers(&addresses, &mut numbers);
+        networks.numbers(&addresses, &mut numbers, &mut Families::default());
         for (address, number) in addresses.iter().zip(&numbers) {
             assert_eq!(*number, networks.number(address), "{address:?}");
         }

@@ -62,7 +62,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(networks.len() <= rows.iter().map(Networks::len).sum());
     let addresses = addresses(&input, &text);
     let mut numbers = vec![0; addresses.len()];
-    networks.numbers(&addresses, &mut numbers);
+    networks.numbers(&addresses, &mut numbers, &mut Default::default());
     for (address, number) in addresses.iter().zip(numbers) {
         let mut wanted: Option<&Network> = None;
         for network in rows.iter().filter_map(|row| row.lookup(address)) {

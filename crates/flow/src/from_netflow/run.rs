@@ -131,6 +131,12 @@ impl Run<'_> {
                         set.numbers(*src, rows, |row, entry| put(row.octets(), *to, &label(entry)));
                     }
                 }
+                Op::Address { sources, to } if matches!(&**sources, [Src { len: 16, .. }]) => {
+                    let at = sources.first().map_or(0, |src| usize::from(src.at));
+                    for (octets, mut row) in block.chunks_exact(size).zip(rows.iter_mut_from(first)) {
+                        put(row.octets(), *to, &address::of_v6(array_at(octets, at)));
+                    }
+                }
                 _ => {
                     for (octets, mut row) in block.chunks_exact(size).zip(rows.iter_mut_from(first)) {
                         self.op(op, plan, Record { octets, spans: None }, &mut row);
@@ -399,8 +405,7 @@ impl Run<'_> {
                     (full, full == address::V4_ZERO)
                 }
                 _ => match <[u8; 16]>::try_from(octets) {
-                    Ok([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) => (address::V6_ZERO, true),
-                    Ok(full) => (full, false),
+                    Ok(full) => (address::of_v6(full), full == [0; 16]),
                     Err(_) => continue,
                 },
             };
