@@ -96,10 +96,12 @@ impl Pipeline {
                 fields.insert(Field::TimeEnd);
             }
         }
+        // What is aggregated becomes one copy of neighbours, whatever maps and files want beside it.
+        let aggregated = fields;
         files.require(&mut fields);
         require(&mut fields, stamps);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
-        let layout = Arc::new(Layout::new(&fields, &sizes));
+        let layout = Arc::new(Layout::with_first(&aggregated, &fields, &sizes));
         let schema =
             |plugin: &Aggregation| Arc::new(Schema::new(&plugin.selection, &customs, &layout, &plugin.options));
         Self {

@@ -13,7 +13,7 @@
 use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
-use flow::row::{FieldSet, Layout, RowMut, Rows};
+use flow::row::{FieldSet, Layout, Row, RowMut, Rows};
 use rib::networks_file::{Families, Network, Networks};
 use std::sync::Arc;
 
@@ -148,20 +148,21 @@ impl Resolver {
         let Some(file) = &self.file else {
             return rows.iter_mut_from(first).for_each(|mut row| self.apply(&mut row));
         };
+        let count = rows.len().saturating_sub(first);
+        scratch.hosts.clear();
         for places in &self.sides {
-            scratch.hosts.clear();
-            scratch.hosts.extend(
-                rows.iter_mut_from(first)
-                    .map(|mut row| octets_at(row.octets(), places.host).unwrap_or(address::ABSENT)),
-            );
-            scratch.numbers.resize(scratch.hosts.len(), 0);
-            // Asked for together, look-ups wait for memory together.
-            file.numbers(&scratch.hosts, &mut scratch.numbers, &mut scratch.families);
-            // So do the reads of their records, which would be waited for one by one below.
-            let lens = scratch.numbers.iter().map(|number| file.record(*number).map_or(0, |network| network.len));
-            std::hint::black_box(lens.fold(0, u8::wrapping_add));
-            let found = scratch.hosts.iter().zip(&scratch.numbers);
-            for (mut row, (host, number)) in rows.iter_mut_from(first).zip(found) {
+            let host = |row: Row<'_>| octets_at(row.octets(), places.host).unwrap_or(address::ABSENT);
+            scratch.hosts.extend(rows.iter_from(first).map(host));
+        }
+        scratch.numbers.resize(scratch.hosts.len(), 0);
+        // Asked for together, look-ups wait for memory together.
+        file.numbers(&scratch.hosts, &mut scratch.numbers, &mut scratch.families);
+        // So do the reads of their records, which would be waited for one by one below.
+        let lens = scratch.numbers.iter().map(|number| file.record(*number).map_or(0, |network| network.len));
+        std::hint::black_box(lens.fold(0, u8::wrapping_add));
+        let mut found = scratch.hosts.iter().zip(&scratch.numbers);
+        for places in &self.sides {
+            for (mut row, (host, number)) in rows.iter_mut_from(first).zip(found.by_ref().take(count)) {
                 self.side(places, host, file.record(*number), row.octets());
             }
         }

@@ -34,7 +34,7 @@ impl FieldSet {
         self.0.get(field as usize / 64).is_some_and(|word| word >> (field as usize % 64) & 1 == 1)
     }
 
-    /// The fields of the set, in the order of the row.
+    /// The fields of the set, in the order in which they are declared.
     pub fn iter(&self) -> impl Iterator<Item = Field> + '_ {
         Field::ALL.iter().copied().filter(|field| self.has(*field))
     }
@@ -54,12 +54,19 @@ const ABSENT: u16 = u16::MAX;
 impl Layout {
     /// The layout of rows that hold `fields` and, behind them, custom fields of the given sizes in octets.
     pub fn new(fields: &FieldSet, custom_sizes: &[usize]) -> Self {
+        Self::with_first(&FieldSet::default(), fields, custom_sizes)
+    }
+
+    /// The same with the fields of `first` before all others: what is copied together should lie together.
+    pub fn with_first(first: &FieldSet, fields: &FieldSet, custom_sizes: &[usize]) -> Self {
         let mut offsets = [ABSENT; Field::COUNT];
         let mut end = HEAD * 8;
-        for (field, offset) in Field::ALL.iter().zip(&mut offsets) {
-            if fields.has(*field) {
-                *offset = end as u16;
-                end += field.size();
+        for is_first in [true, false] {
+            for (field, offset) in Field::ALL.iter().zip(&mut offsets) {
+                if fields.has(*field) && first.has(*field) == is_first {
+                    *offset = end as u16;
+                    end += field.size();
+                }
             }
         }
         let custom = custom_sizes
@@ -277,6 +284,21 @@ impl RowMut<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_first_lies_together() {
+        let set = |fields: &[Field]| {
+            let mut set = FieldSet::default();
+            fields.iter().for_each(|field| set.insert(*field));
+            set
+        };
+        let all = set(&[Field::SrcHost, Field::DstHost, Field::SrcPort, Field::DstPort]);
+        let layout = Layout::with_first(&set(&[Field::SrcPort, Field::DstPort]), &all, &[8]);
+        let offset = |field| layout.offset(field);
+        assert_eq!((offset(Field::SrcPort), offset(Field::DstPort)), (Some(32), Some(34)));
+        assert_eq!((offset(Field::SrcHost), offset(Field::DstHost)), (Some(36), Some(52)));
+        assert_eq!((layout.custom(0), layout.words()), (Some(68), 10));
+    }
 
     #[test]
     fn many_rows_are_as_if_pushed_one_by_one() {
