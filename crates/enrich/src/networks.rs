@@ -168,7 +168,7 @@ impl Resolver {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn side(&self, places: &Places, host: &Octets, found: Option<&Network>, row: &mut [u8]) {
         let sources = &self.sources;
         let told = places.mask.and_then(|at| row.get(at)).copied().unwrap_or(0);

@@ -126,10 +126,8 @@ impl Run<'_> {
         for op in &plan.ops {
             match op {
                 Op::Label { src, top, bottom } => {
-                    for to in [top, bottom].into_iter().flatten() {
-                        let rows = rows.iter_mut_from(first);
-                        set.numbers(*src, rows, |row, entry| put(row.octets(), *to, &label(entry)));
-                    }
+                    let rows = rows.iter_mut_from(first);
+                    set.numbers(*src, rows, |row, entry| put_label(entry, [*top, *bottom], row.octets()));
                 }
                 Op::Address { sources, to } if matches!(&**sources, [Src { len: 16, .. }]) => {
                     let at = sources.first().map_or(0, |src| usize::from(src.at));
@@ -267,10 +265,7 @@ impl Run<'_> {
                 }
             }
             Op::Label { src, top, bottom } => {
-                let label = label(record.number(*src));
-                for to in [top, bottom].into_iter().flatten() {
-                    put(row.octets(), *to, &label);
-                }
+                put_label(record.number(*src), [*top, *bottom], row.octets());
             }
             Op::Labels { entries, top, bottom, stack } => {
                 let mut labels = [0u8; 30];
@@ -461,10 +456,11 @@ impl Run<'_> {
     }
 }
 
-/// The label of a stack's only entry.
+/// The label of a stack's only entry: top and bottom are one.
 #[inline]
-fn label(entry: u64) -> [u8; 4] {
-    ((entry >> 4) as u32).to_be_bytes()
+fn put_label(entry: u64, places: [Option<usize>; 2], row: &mut [u8]) {
+    let label = ((entry >> 4) as u32).to_be_bytes();
+    places.into_iter().flatten().for_each(|to| put(row, to, &label));
 }
 
 #[inline]
