@@ -14,7 +14,7 @@ use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row, RowMut, Rows};
-use rib::networks_file::{Families, Network, Networks};
+use rib::networks_file::{Families, Network, Networks, Reach};
 use std::sync::Arc;
 
 /// Where networks and AS numbers come from.
@@ -139,93 +139,141 @@ impl Resolver {
         for places in &self.sides {
             let Some(host) = octets_at(octets, places.host) else { continue };
             let found = self.file.as_ref().and_then(|file| file.lookup(&host));
-            self.side(places, &host, found, octets);
+            let size = octets.len();
+            self.fill(places, Ends { rows: octets, size, hosts: &[host], found: &[found] });
         }
     }
 
     /// Fills in the networks of both ends of many rows: those from number `first` on.
     pub fn apply_all(&self, rows: &mut Rows, first: usize, scratch: &mut Scratch) {
-        let Some(file) = &self.file else {
-            return rows.iter_mut_from(first).for_each(|mut row| self.apply(&mut row));
-        };
-        let count = rows.len().saturating_sub(first);
         scratch.hosts.clear();
         for places in &self.sides {
             let host = |row: Row<'_>| octets_at(row.octets(), places.host).unwrap_or(address::ABSENT);
             scratch.hosts.extend(rows.iter_from(first).map(host));
         }
-        scratch.numbers.resize(scratch.hosts.len(), 0);
-        // Asked for together, look-ups wait for memory together.
-        file.numbers(&scratch.hosts, &mut scratch.numbers, &mut scratch.families);
-        // So do the reads of their records, which would be waited for one by one below.
-        let lens = scratch.numbers.iter().map(|number| file.record(*number).map_or(0, |network| network.len));
-        std::hint::black_box(lens.fold(0, u8::wrapping_add));
-        let mut found = scratch.hosts.iter().zip(&scratch.numbers);
-        for places in &self.sides {
-            for (mut row, (host, number)) in rows.iter_mut_from(first).zip(found.by_ref().take(count)) {
-                self.side(places, host, file.record(*number), row.octets());
-            }
+        scratch.found.clear();
+        scratch.found.resize(scratch.hosts.len(), None);
+        if let Some(file) = &self.file {
+            // Asked for together, look-ups wait for memory together.
+            file.lookup_many(&scratch.hosts, &mut scratch.found, &mut scratch.families);
+        }
+        let count = rows.len().saturating_sub(first).max(1);
+        let ends = scratch.hosts.chunks(count).zip(scratch.found.chunks(count));
+        let (rows, size) = rows.octets_from_mut(first);
+        for (places, (hosts, found)) in self.sides.iter().zip(ends) {
+            self.fill(places, Ends { rows: &mut *rows, size, hosts, found });
         }
     }
 
-    #[inline(always)]
-    fn side(&self, places: &Places, host: &Octets, found: Option<&Network>, row: &mut [u8]) {
+    /// Fills in the networks of one end of rows.
+    fn fill(&self, places: &Places, mut ends: Ends<'_>) {
+        // They look at the length that the exporter told, which networks overwrite.
+        self.fill_ases(places, &mut ends);
+        self.fill_nets(places, &mut ends);
+    }
+
+    fn fill_ases(&self, places: &Places, ends: &mut Ends<'_>) {
         let sources = &self.sources;
-        let told = places.mask.and_then(|at| row.get(at)).copied().unwrap_or(0);
-        match sources.nets {
-            NetSource::Mask => {
-                if let Some(mask) = sources.mask {
-                    let width = if address::is_v4(host) { 32 } else { 128 };
-                    places.set_net(row, &address::network(host, mask), mask.min(width));
-                }
-            }
-            NetSource::File => {
-                let len = found.map_or(0, |network| network.len);
-                let net = match found {
-                    None if sources.keep_unmasked => *host,
-                    _ => address::network(host, len),
-                };
-                places.set_net(row, &net, len);
-                if places.next_hop.is_some() {
-                    let next_hop = found.and_then(|network| network.next_hop);
-                    put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
-                }
-            }
-            NetSource::Longest => {
-                let longer = |network: &&Network| sources.file_wins || network.len > told;
-                if let Some(network) = found.filter(longer) {
-                    places.set_net(row, &address::network(host, network.len), network.len);
-                    if let Some(next_hop) = network.next_hop {
-                        put(row, places.next_hop, &address::octets(next_hop));
-                    }
-                } else if sources.keep_unmasked && told == 0 {
-                    put(row, places.net, host);
-                }
-            }
-            NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
-                if sources.keep_unmasked && told == 0 {
-                    put(row, places.net, host);
-                }
-            }
-        }
         match sources.ases {
             AsSource::File => {
-                put(row, places.asn, &found.map_or(0, |network| network.asn).to_be_bytes());
-                put(row, places.peer, &found.map_or(0, |network| network.peer_asn).to_be_bytes());
+                if places.asn.is_some() {
+                    ends.each(|row, _, found| {
+                        put(row, places.asn, &found.map_or(0, |network| network.asn()).to_be_bytes());
+                    });
+                }
+                if places.peer.is_some() {
+                    ends.each(|row, _, found| put(row, places.peer, &self.reach(found).peer_asn.to_be_bytes()));
+                }
             }
-            AsSource::Longest => {
-                let network = found.filter(|network| sources.file_wins || network.len >= told);
+            AsSource::Longest => ends.each(|row, _, found| {
+                let told = places.told_len(row);
+                let network = found.filter(|network| sources.file_wins || network.length() >= told);
                 for (place, asn) in [
-                    (places.asn, network.map_or(0, |network| network.asn)),
-                    (places.peer, network.map_or(0, |network| network.peer_asn)),
+                    (places.asn, network.map_or(0, |network| network.asn())),
+                    (places.peer, self.reach(network).peer_asn),
                 ] {
                     // A prefix without AS number says nothing about it.
                     if asn > 0 {
                         put(row, place, &asn.to_be_bytes());
                     }
                 }
-            }
+            }),
             AsSource::Protocol | AsSource::Routes => {}
+        }
+    }
+
+    fn fill_nets(&self, places: &Places, ends: &mut Ends<'_>) {
+        let sources = &self.sources;
+        match sources.nets {
+            NetSource::Mask => {
+                if let Some(mask) = sources.mask {
+                    ends.each(|row, host, _| {
+                        let width = if address::is_v4(host) { 32 } else { 128 };
+                        places.set_net(row, &address::network(host, mask), mask.min(width));
+                    });
+                }
+            }
+            NetSource::File => {
+                ends.each(|row, host, found| {
+                    let len = found.map_or(0, |network| network.length());
+                    let is_kept = sources.keep_unmasked && found.is_none();
+                    let net = if is_kept { *host } else { address::network(host, len) };
+                    places.set_net(row, &net, len);
+                });
+                if places.next_hop.is_some() {
+                    ends.each(|row, _, found| {
+                        let next_hop = self.reach(found).next_hop;
+                        put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
+                    });
+                }
+            }
+            NetSource::Longest => ends.each(|row, host, found| {
+                let told = places.told_len(row);
+                if let Some(network) = found.filter(|network| sources.file_wins || network.length() > told) {
+                    places.set_net(row, &address::network(host, network.length()), network.length());
+                    if let Some(next_hop) = self.reach(found).next_hop {
+                        put(row, places.next_hop, &address::octets(next_hop));
+                    }
+                } else if sources.keep_unmasked && told == 0 {
+                    put(row, places.net, host);
+                }
+            }),
+            NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
+                if sources.keep_unmasked {
+                    ends.each(|row, host, _| {
+                        if places.told_len(row) == 0 {
+                            put(row, places.net, host);
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn reach(&self, found: Option<Network>) -> Reach {
+        match (&self.file, found) {
+            (Some(file), Some(network)) => file.reach(network),
+            _ => Reach::default(),
+        }
+    }
+}
+
+/// One end of rows: their octets, how many octets a row has, the address of each row's end, and what the file has for it.
+struct Ends<'a> {
+    rows: &'a mut [u8],
+    size: usize,
+    hosts: &'a [Octets],
+    found: &'a [Option<Network>],
+}
+
+impl Ends<'_> {
+    /// Goes through the rows: each step for all rows before the next one.
+    #[inline(always)]
+    fn each(&mut self, mut step: impl FnMut(&mut [u8], &Octets, Option<Network>)) {
+        let ends = self.hosts.iter().zip(self.found);
+        for (row, (host, found)) in self.rows.chunks_exact_mut(self.size).zip(ends) {
+            step(row, host, *found);
         }
     }
 }
@@ -236,13 +284,19 @@ impl Places {
         put(row, self.net, net);
         put(row, self.mask, &[len]);
     }
+
+    /// The length that the exporter told.
+    #[inline]
+    fn told_len(&self, row: &[u8]) -> u8 {
+        self.mask.and_then(|at| row.get(at)).copied().unwrap_or(0)
+    }
 }
 
 /// Memory that look-ups use again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     hosts: Vec<Octets>,
-    numbers: Vec<u32>,
+    found: Vec<Option<Network>>,
     families: Families,
 }
 

@@ -65,19 +65,13 @@ pub fn of_v6(octets: [u8; 16]) -> Octets {
 /// address in its own family and is limited to its width.
 #[inline]
 pub fn network(octets: &Octets, mask: u8) -> Octets {
-    if let [prefix @ .., a, b, c, d] = octets
-        && *prefix == V4_PREFIX
-    {
-        let kept = u32::MAX.checked_shl(32u32.saturating_sub(mask.into())).unwrap_or(0);
-        let mut network = *octets;
-        network[12..].copy_from_slice(&(u32::from_be_bytes([*a, *b, *c, *d]) & kept).to_be_bytes());
-        return network;
-    }
     let bits = u128::from_be_bytes(*octets);
-    let network = bits & u128::MAX.checked_shl(128u32.saturating_sub(mask.into())).unwrap_or(0);
+    let first = if bits >> 32 == 0xffff { 96 } else { 0 };
+    let network = bits & !u128::MAX.checked_shr(first + u32::from(mask)).unwrap_or(0);
     match network {
-        // Of an IPv6 address nothing is left; without an address there was nothing.
-        0 if bits != 0 => V6_ZERO,
+        // Without an address there was nothing; of an IPv6 address nothing is left.
+        0 if bits == 0 => ABSENT,
+        0 => V6_ZERO,
         _ if *octets == V6_ZERO => V6_ZERO,
         _ => network.to_be_bytes(),
     }

@@ -57,13 +57,13 @@ fn benches(c: &mut Criterion) {
                 addresses.iter().fold(0, |before, address| {
                     let mut address = *address;
                     address[15] ^= (before & nothing) as u8;
-                    networks.number(&address)
+                    networks.lookup(&address).map_or(0, |network| network.asn())
                 })
             });
         });
         group.bench_function(format!("together/{name}"), |b| {
-            let (mut numbers, mut families) = (vec![0; addresses.len()], Families::default());
-            b.iter(|| networks.numbers(black_box(&addresses), black_box(&mut numbers), &mut families));
+            let (mut found, mut families) = (vec![None; addresses.len()], Families::default());
+            b.iter(|| networks.lookup_many(black_box(&addresses), black_box(&mut found), &mut families));
         });
     }
     group.finish();

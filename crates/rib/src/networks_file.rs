@@ -12,7 +12,8 @@
 //! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses that it stands for, as in rows. Bits beyond a network's length
 //! are dropped, and of equal networks the first counts. Lines that begin with `!` or `#` are comments.
 //!
-//! Rows that differ in the network alone share a record, so that 10^6 networks take little more than the tries.
+//! Rows that differ in the address alone share a record, so that 10^6 networks take little more than the tries; and what few rows
+//! tell of, neighbours and next hops, lies apart, so that records are small and many of them stay in the processor's caches.
 //!
 //! What the keys around the file ask for:
 //!
@@ -20,22 +21,51 @@
 //! |---|---|
 //! | `networks_mask` | a source of its own, beside the file: the file is asked for whole addresses |
 //! | `networks_file_filter` | [`Networks::lookup`] finds nothing: the address is outside |
-//! | `networks_file_no_lpm` | what is found counts whatever [`Network::len`] is, else only where that is longer than another source's |
+//! | `networks_file_no_lpm` | what is found counts whatever [`Network::length`] tells, else only where that is longer than another source's |
 //! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
 
 use crate::trie::{self, Entry, NONE, Sorted, Trie};
 use config::{Origin, Problems};
 use foldhash::{HashMap, HashMapExt};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU8, NonZeroU64};
 
-/// What is known of a network.
+/// What is known of a network, in one word, which is read and written as a whole: from the top 24 bits for what
+/// [`Networks::reach`] tells, 32 bits for the AS number, and 8 bits for the length and one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network {
-    /// Bits of the prefix.
-    pub len: u8,
+pub struct Network(NonZeroU64);
+
+impl Network {
+    /// `reach` is below [`MOST_REACHES`].
+    fn new(asn: u32, len: u8, reach: u32) -> Self {
+        let length = NonZeroU8::MIN.saturating_add(len);
+        Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(reach) << 40)
+    }
+
     /// Its AS number; 0 when the row has none.
-    pub asn: u32,
-    /// The neighbour AS through which it is reached; 0 when the row has none.
+    #[inline]
+    pub fn asn(self) -> u32 {
+        (self.0.get() >> 8) as u32
+    }
+
+    /// Bits of the prefix.
+    #[inline]
+    pub fn length(self) -> u8 {
+        (self.0.get() as u8).wrapping_sub(1)
+    }
+
+    /// Place of how it is reached.
+    #[inline]
+    fn reach(self) -> usize {
+        (self.0.get() >> 40) as usize
+    }
+}
+
+/// How a network is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// The neighbour AS; 0 when the row has none.
     pub peer_asn: u32,
     /// BGP next hop.
     pub next_hop: Option<IpAddr>,
@@ -48,8 +78,12 @@ pub struct Networks {
     v6: Trie<u128>,
     /// By the value of the tries.
     records: Vec<Network>,
+    reaches: Vec<Reach>,
     len: usize,
 }
+
+/// Different neighbours and next hops that a file may have: their places have 24 bits.
+const MOST_REACHES: usize = 1 << 24;
 
 /// Bad rows that are told one by one; of more there is only the number.
 const MOST_TOLD: usize = 100;
@@ -86,49 +120,47 @@ impl Networks {
 
     /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
     #[inline]
-    pub fn lookup(&self, address: &[u8; 16]) -> Option<&Network> {
-        self.record(self.number(address))
-    }
-
-    /// The number of the record of the longest network, or [`NONE`]; see [`Networks::record`].
-    #[inline]
-    pub fn number(&self, address: &[u8; 16]) -> u32 {
+    pub fn lookup(&self, address: &[u8; 16]) -> Option<Network> {
         match Key::of(address) {
-            Key::V4(v4) => self.v4.lookup(v4),
-            Key::V6(v6) => self.v6.lookup(v6),
+            Key::V4(v4) => self.record(self.v4.lookup(v4)?),
+            Key::V6(v6) => self.record(self.v6.lookup(v6)?),
             Key::Absent => None,
         }
-        .unwrap_or(NONE)
     }
 
-    /// The numbers of many addresses, each written to the place of `out` that its address has in `addresses`; what one of
+    /// The same for many addresses, each written to the place of `out` that its address has in `addresses`; what one of
     /// the slices has more is left alone. It pays for random addresses among many
     /// networks, which otherwise wait for memory one after another.
-    pub fn numbers(&self, addresses: &[[u8; 16]], out: &mut [u32], families: &mut Families) {
+    pub fn lookup_many(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], families: &mut Families) {
         for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
             self.batch(addresses, out, families);
         }
     }
 
     /// At most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
-    fn batch(&self, addresses: &[[u8; 16]], out: &mut [u32], Families { v4, v6 }: &mut Families) {
+    fn batch(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], Families { v4, v6 }: &mut Families) {
         (v4.len, v6.len) = (0, 0);
         for (place, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
-            *out = NONE;
+            *out = None;
             match Key::of(address) {
                 Key::V4(key) => v4.push(key, place),
                 Key::V6(key) => v6.push(key, place),
                 Key::Absent => {}
             }
         }
-        v4.answer(&self.v4, out);
-        v6.answer(&self.v6, out);
+        v4.answer(&self.v4, &self.records, out);
+        v6.answer(&self.v6, &self.records, out);
     }
 
-    /// The record of that number.
     #[inline]
-    pub fn record(&self, number: u32) -> Option<&Network> {
-        self.records.get(number as usize)
+    fn record(&self, number: u32) -> Option<Network> {
+        self.records.get(number as usize).copied()
+    }
+
+    /// How a network of this file is reached.
+    #[inline]
+    pub fn reach(&self, network: Network) -> Reach {
+        self.reaches.get(network.reach()).copied().unwrap_or_default()
     }
 
     /// Networks in the file, each counted once.
@@ -143,7 +175,10 @@ impl Networks {
 
     /// Octets of memory.
     pub fn size(&self) -> usize {
-        self.v4.size() + self.v6.size() + self.records.capacity() * size_of::<Network>()
+        self.v4.size()
+            + self.v6.size()
+            + self.records.capacity() * size_of::<Network>()
+            + self.reaches.capacity() * size_of::<Reach>()
     }
 }
 
@@ -171,7 +206,7 @@ impl Key {
     }
 }
 
-/// Memory of [`Networks::numbers`], to be used again and again.
+/// Memory of [`Networks::lookup_many`], to be used again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Families {
     v4: Picked<u32>,
@@ -200,12 +235,15 @@ impl<A: trie::Address> Picked<A> {
         }
     }
 
-    fn answer(&self, trie: &Trie<A>, out: &mut [u32]) {
+    fn answer(&self, trie: &Trie<A>, records: &[Network], out: &mut [Option<Network>]) {
+        if self.len == 0 {
+            return;
+        }
         let mut found = [NONE; BATCH];
         trie.lookup_many(self.keys.get(..self.len).unwrap_or_default(), &mut found);
         for (found, place) in found.iter().zip(self.places).take(self.len) {
             if let Some(out) = out.get_mut(usize::from(place)) {
-                *out = *found;
+                *out = records.get(*found as usize).copied();
             }
         }
     }
@@ -224,6 +262,7 @@ enum What {
     Asn,
     NextHop,
     Columns,
+    Reaches,
 }
 
 impl Fault {
@@ -246,6 +285,7 @@ impl Fault {
             What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
             What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
             What::Columns => "Too many columns. Ignoring.".to_owned(),
+            What::Reaches => format!("More than {MOST_REACHES} neighbours and next hops. Ignoring."),
         }
     }
 }
@@ -254,8 +294,34 @@ impl Fault {
 struct Reader {
     v4: Vec<Entry<u32>>,
     v6: Vec<Entry<u128>>,
-    records: Vec<Network>,
-    known: Option<HashMap<Network, u32>>,
+    records: Interned<Network>,
+    reaches: Interned<Reach>,
+}
+
+/// Different values, each with a number.
+struct Interned<T> {
+    values: Vec<T>,
+    numbers: HashMap<T, u32>,
+}
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Interned<T> {
+    fn number(&mut self, value: T) -> u32 {
+        *self.numbers.entry(value).or_insert_with(|| {
+            self.values.push(value);
+            (self.values.len() - 1) as u32
+        })
+    }
+
+    fn finish(mut self) -> Vec<T> {
+        self.values.shrink_to_fit();
+        self.values
+    }
 }
 
 impl Reader {
@@ -296,7 +362,11 @@ impl Reader {
         if columns.nth(1).is_some() {
             return Err(Fault { what: What::Columns, at: None });
         }
-        let value = self.value(Network { len, asn, peer_asn, next_hop });
+        let reach = self.reaches.number(Reach { peer_asn, next_hop });
+        if reach as usize >= MOST_REACHES {
+            return Err(Fault { what: What::Reaches, at: None });
+        }
+        let value = self.records.number(Network::new(asn, len, reach));
         match address {
             IpAddr::V4(v4) => self.v4.push(Entry::new(v4.to_bits(), len, value)),
             IpAddr::V6(v6) => self.v6.push(Entry::new(v6.to_bits(), len, value)),
@@ -304,22 +374,12 @@ impl Reader {
         Ok(())
     }
 
-    fn value(&mut self, record: Network) -> u32 {
-        let records = &mut self.records;
-        let known = self.known.get_or_insert_with(HashMap::new);
-        *known.entry(record).or_insert_with(|| {
-            records.push(record);
-            (records.len() - 1) as u32
-        })
-    }
-
-    fn finish(mut self, origin: &Origin, problems: &mut Problems) -> Networks {
+    fn finish(self, origin: &Origin, problems: &mut Problems) -> Networks {
         // The tries are built with the least memory that is not theirs.
-        drop(self.known.take());
-        self.records.shrink_to_fit();
+        let (records, reaches) = (self.records.finish(), self.reaches.finish());
         let (v4, len4) = build(self.v4, origin, problems);
         let (v6, len6) = build(self.v6, origin, problems);
-        Networks { v4, v6, records: self.records, len: len4 + len6 }
+        Networks { v4, v6, records, reaches, len: len4 + len6 }
     }
 }
 
@@ -367,12 +427,17 @@ mod tests {
         (networks, problems.iter().map(ToString::to_string).collect())
     }
 
-    fn find(networks: &Networks, address: &str) -> Option<Network> {
+    /// Length, AS number, neighbour and next hop.
+    type Found = (u8, u32, u32, Option<IpAddr>);
+
+    fn find(networks: &Networks, address: &str) -> Option<Found> {
         let octets = match address.parse::<IpAddr>().unwrap() {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),
         };
-        networks.lookup(&octets).copied()
+        let network = networks.lookup(&octets)?;
+        let Reach { peer_asn, next_hop } = networks.reach(network);
+        Some((network.length(), network.asn(), peer_asn, next_hop))
     }
 
     #[test]
@@ -383,7 +448,7 @@ mod tests {
         );
         assert_eq!(problems, [""; 0]);
         let network = |len, asn, peer_asn, next_hop: Option<&str>| {
-            Some(Network { len, asn, peer_asn, next_hop: next_hop.map(|ip| ip.parse().unwrap()) })
+            Some((len, asn, peer_asn, next_hop.map(|ip| ip.parse().unwrap())))
         };
         assert_eq!(find(&networks, "10.9.9.9"), network(8, 0, 0, None));
         assert_eq!(find(&networks, "10.1.255.1"), network(16, 64500, 0, None));
@@ -424,14 +489,14 @@ mod tests {
         let (networks, problems) = read("1,10.0.0.0/8\n2,10.9.9.9/8\n3,10.0.0.0/9\n4,::/0\n5,::1/0");
         assert_eq!(networks.len(), 3);
         assert_eq!(problems, ["DEBUG: [n.lst] 1 networks repeat an earlier row. Ignored."; 2]);
-        let asn = |address| find(&networks, address).unwrap().asn;
+        let asn = |address| find(&networks, address).unwrap().1;
         assert_eq!((asn("10.200.0.0"), asn("10.1.0.0"), asn("2001:db8::")), (1, 3, 4));
     }
 
     #[test]
     fn families_and_absence_are_told_apart() {
         let (networks, _) = read("4,0.0.0.0/0\n6,::/0\n7,::/128\n8,::ffff:10.1.2.3/104\n9,::ffff:0:0/90");
-        let asn = |octets: [u8; 16]| networks.lookup(&octets).map(|network| (network.asn, network.len));
+        let asn = |octets: [u8; 16]| networks.lookup(&octets).map(|network| (network.asn(), network.length()));
         assert_eq!(asn([0; 16]), None);
         assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0]), Some((4, 0)));
         assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 200, 0, 0]), Some((8, 8)));
@@ -445,8 +510,7 @@ mod tests {
         let (networks, problems) =
             read("  64500 , 10.0.0.0 / 8\t\r\n,10.1.0.0/16\r\n,,,10.2.0.0/016\r\n64501_,10.3.0.0/16");
         assert_eq!(problems, [""; 0]);
-        let numbers =
-            |address| find(&networks, address).map(|network| (network.len, network.asn, network.peer_asn));
+        let numbers = |address| find(&networks, address).map(|(len, asn, peer_asn, _)| (len, asn, peer_asn));
         assert_eq!(numbers("10.0.0.1"), Some((8, 64500, 0)));
         assert_eq!(numbers("10.1.0.1"), Some((16, 0, 0)));
         assert_eq!(numbers("10.2.0.1"), Some((16, 0, 0)));
@@ -473,18 +537,21 @@ mod tests {
                 _ => [0; 16],
             })
             .collect();
-        let mut numbers = vec![77; 201];
-        networks.numbers(&addresses, &mut numbers, &mut Families::default());
-        for (address, number) in addresses.iter().zip(&numbers) {
-            assert_eq!(*number, networks.number(address), "{address:?}");
+        let mark = networks.lookup(&[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(mark.is_some());
+        let mut found = vec![mark; 201];
+        networks.lookup_many(&addresses, &mut found, &mut Families::default());
+        for (address, found) in addresses.iter().zip(&found) {
+            assert_eq!(*found, networks.lookup(address), "{address:?}");
         }
-        assert_eq!(numbers[200], 77);
+        assert_eq!(found[200], mark);
     }
 
     #[test]
     fn rows_that_say_the_same_share_a_record() {
         let text: String = (0..1000).map(|n| format!("64500,10.{}.{}.0/24\n", n / 250, n % 250)).collect();
         let (networks, _) = read(&text);
-        assert_eq!((networks.len(), networks.records.len()), (1000, 1));
+        assert_eq!((networks.len(), networks.records.len(), networks.reaches.len()), (1000, 1, 1));
+        assert_eq!(size_of::<Option<Network>>(), 8);
     }
 }

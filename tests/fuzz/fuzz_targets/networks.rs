@@ -3,7 +3,7 @@
 
 use config::Problems;
 use libfuzzer_sys::fuzz_target;
-use rib::networks_file::{Network, Networks};
+use rib::networks_file::{Network, Networks, Reach};
 use rib::ports_file::Ports;
 use std::net::IpAddr;
 
@@ -61,17 +61,18 @@ fuzz_target!(|input: &[u8]| {
         lines.iter().map(|line| Networks::parse("row", line, &mut Problems::new())).collect();
     assert!(networks.len() <= rows.iter().map(Networks::len).sum());
     let addresses = addresses(&input, &text);
-    let mut numbers = vec![0; addresses.len()];
-    networks.numbers(&addresses, &mut numbers, &mut Default::default());
-    for (address, number) in addresses.iter().zip(numbers) {
-        let mut wanted: Option<&Network> = None;
-        for network in rows.iter().filter_map(|row| row.lookup(address)) {
-            if wanted.is_none_or(|wanted| wanted.len < network.len) {
-                wanted = Some(network);
+    let mut together = vec![None; addresses.len()];
+    networks.lookup_many(&addresses, &mut together, &mut Default::default());
+    let known = |networks: &Networks, network: Network| (network.length(), network.asn(), networks.reach(network));
+    for (address, together) in addresses.iter().zip(together) {
+        let mut wanted: Option<(u8, u32, Reach)> = None;
+        for (row, network) in rows.iter().filter_map(|row| Some((row, row.lookup(address)?))) {
+            if wanted.is_none_or(|(len, ..)| len < network.length()) {
+                wanted = Some(known(row, network));
             }
         }
-        assert_eq!(networks.lookup(address), wanted, "{address:?}");
-        assert_eq!(networks.record(number), wanted, "{address:?}");
+        assert_eq!(networks.lookup(address).map(|network| known(&networks, network)), wanted, "{address:?}");
+        assert_eq!(together, networks.lookup(address), "{address:?}");
     }
 
     let mut problems = Problems::new();

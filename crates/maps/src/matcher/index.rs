@@ -158,7 +158,7 @@ impl Look {
 #[inline(always)]
 fn sift(seed: u64, parts: &[Weighed], sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
     // From the last row on, so that the bit of the first one comes to lie at the bottom.
-    let pass = |row| u64::from(sieve.lets_through(base(seed, parts, |part| part.of(row))));
+    let pass = |row| sieve.passes(base(seed, parts, |part| part.of(row)));
     rows.chunks_exact(size).rev().fold(0, |passed, row| passed << 1 | pass(row))
 }
 
@@ -195,24 +195,33 @@ pub(super) fn seed(shape: u32) -> u64 {
 /// Bits of a [`Sieve`] for each entry.
 const SIEVE: usize = 16;
 
-/// Most octets of a sieve: half of a first-level cache.
-const MOST_SIEVE: usize = 1 << 14;
+/// Most words of a sieve: half of a first-level cache. A hash says by its first 11 bits which one is its own.
+const MOST_SIEVE: usize = 1 << 11;
 
 /// Bits for each hash that leads anywhere, which some that do not share. It stays in the nearest cache, so that most of the hashes that
 /// lead nowhere cost no look into a table. Only the upper bits of hashes count.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Sieve {
-    words: Vec<u64>,
+    words: Box<[u64; MOST_SIEVE]>,
+    /// How many of the words are in use, less one: a power of two less one.
+    last: usize,
+}
+
+impl Default for Sieve {
+    /// Lets nothing through.
+    fn default() -> Self {
+        Self { words: Box::new([0; MOST_SIEVE]), last: 0 }
+    }
 }
 
 impl Sieve {
     pub(super) fn new(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
-        let words = (hashes.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE / 8);
-        let mut sieve = Self { words: vec![0; words] };
+        let used = (hashes.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE);
+        let mut sieve = Self { last: used - 1, ..Self::default() };
         for hash in hashes {
-            let at = sieve.at(hash);
+            let (at, [a, b]) = (sieve.at(hash), Self::bits(hash));
             if let Some(word) = sieve.words.get_mut(at) {
-                *word |= Self::bits(hash);
+                *word |= 1 << a | 1 << b;
             }
         }
         sieve
@@ -220,20 +229,26 @@ impl Sieve {
 
     #[inline(always)]
     fn at(&self, hash: u64) -> usize {
-        (hash >> 52) as usize & self.words.len().wrapping_sub(1)
+        (hash >> 53) as usize & self.last
     }
 
     /// Two bits of one word: with one bit alone, a full sieve would let through three times as many in vain.
     #[inline(always)]
-    fn bits(hash: u64) -> u64 {
-        1 << (hash >> 46 & 63) | 1 << (hash >> 40 & 63)
+    fn bits(hash: u64) -> [u32; 2] {
+        [(hash >> 47) as u32 & 63, (hash >> 41) as u32 & 63]
+    }
+
+    /// 0 for a hash that leads nowhere, mostly; else 1.
+    #[inline(always)]
+    fn passes(&self, hash: u64) -> u64 {
+        let [a, b] = Self::bits(hash);
+        self.words.get(self.at(hash)).map_or(0, |word| word >> a & word >> b & 1)
     }
 
     /// False for a hash that leads nowhere, mostly.
     #[inline(always)]
     pub(super) fn lets_through(&self, hash: u64) -> bool {
-        let word = self.words.get(self.at(hash)).copied().unwrap_or(0);
-        Self::bits(hash) & !word == 0
+        self.passes(hash) == 1
     }
 }
 
