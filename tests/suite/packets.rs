@@ -49,6 +49,17 @@ fn dns() -> Vec<u8> {
 }
 
 #[test]
+fn classes_of_packets_are_refused_with_an_error_and_the_rest_is_counted() {
+    let setup = reading("src_port, class", "", [web(1, 2)]);
+    let (rows, finished) = read(&setup);
+    assert_rows(rows, [json!({"port_src": 1, "packets": 1, "bytes": 100})]);
+    let told = |line: &&str| line.starts_with("ERROR") && line.contains("daemon.conf:3]") && line.contains("nDPI");
+    assert!(finished.log.lines().any(|line| told(&line)), "{}", finished.log);
+    let checked = setup.arguments(["--check"]).run();
+    assert_eq!(checked.code(), Some(1), "{}", checked.log);
+}
+
+#[test]
 fn packets_of_a_file_are_counted_by_what_is_asked_for() {
     let frames =
         [web(1, 2), web(1, 16), web(2, 2), ethernet(0x8100, &tag(5, 3, IPV4, &dns())), ethernet(0x0806, &[1; 28])];

@@ -546,10 +546,10 @@ fn without_classes(
         words.retain(|word| word != "class");
     }
     if words.len() < count {
-        problems.warn(
+        problems.error(
             plugin.blame(&aggregation::AGGREGATE),
-            format!("aggregate[{}]: 'class' needs nDPI, which is not built in. Ignored.", plugin.name),
-            Some("nfacctd has it of NetFlow and IPFIX.".to_owned()),
+            format!("aggregate[{}]: 'class' of packets needs nDPI, which is not built in. Ignored.", plugin.name),
+            Some("Aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.".to_owned()),
         );
     }
     words
