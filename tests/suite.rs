@@ -7,6 +7,8 @@
 mod aggregates;
 #[path = "suite/beyond.rs"]
 mod beyond;
+#[path = "suite/clients.rs"]
+mod clients;
 #[path = "suite/configuration.rs"]
 mod configuration;
 #[path = "suite/enrichment.rs"]
@@ -25,6 +27,8 @@ mod maps;
 mod memory;
 #[path = "suite/options.rs"]
 mod options;
+#[path = "suite/outages.rs"]
+mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
 #[path = "suite/sflow.rs"]

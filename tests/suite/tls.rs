@@ -1,9 +1,8 @@
 //! Databases and brokers that encrypt, and want to know who comes.
 
-use crate::stores::{
-    Queue, added, collector, counter_collector, counters_arrive, expected, json_of, kafka_messages_by, login,
-    refused, send,
-};
+use crate::clients::{Queue, added, collector, expected, json_of, kafka_messages_by, login, send};
+use crate::outages::refused;
+use crate::stores::{counter_collector, counters_arrive};
 use crate::support::start;
 use rdkafka::config::ClientConfig;
 use std::net::SocketAddr;

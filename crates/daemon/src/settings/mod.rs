@@ -549,7 +549,9 @@ fn without_classes(
         problems.error(
             plugin.blame(&aggregation::AGGREGATE),
             format!("aggregate[{}]: 'class' of packets needs nDPI, which is not built in. Ignored.", plugin.name),
-            Some("Aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.".to_owned()),
+            Some(
+                "Aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.".to_owned(),
+            ),
         );
     }
     words
