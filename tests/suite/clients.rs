@@ -127,7 +127,7 @@ pub(crate) fn pgsql_rows(address: &Address, table: &str) -> Traffic {
     traffic(pgsql(address, &query))
 }
 
-pub(crate) fn mysql_pool(address: &Address) -> mysql::Conn {
+pub(crate) fn mysql_connection(address: &Address) -> mysql::Conn {
     let options = mysql::OptsBuilder::new()
         .ip_or_hostname(Some(address.host.clone()))
         .tcp_port(address.port)
@@ -140,7 +140,7 @@ pub(crate) fn mysql_pool(address: &Address) -> mysql::Conn {
 
 pub(crate) fn mysql_do(address: &Address, statement: &str) {
     use mysql::prelude::Queryable;
-    mysql_pool(address).query_drop(statement).unwrap();
+    mysql_connection(address).query_drop(statement).unwrap();
 }
 
 pub(crate) fn mysql_rows(address: &Address, table: &str) -> Traffic {
@@ -148,7 +148,7 @@ pub(crate) fn mysql_rows(address: &Address, table: &str) -> Traffic {
     let query = format!(
         "SELECT ip_src, src_port, CAST(SUM(packets) AS UNSIGNED), CAST(SUM(bytes) AS UNSIGNED) FROM {table} GROUP BY 1, 2"
     );
-    let rows: Vec<(String, u16, u64, u64)> = mysql_pool(address).query(query).unwrap();
+    let rows: Vec<(String, u16, u64, u64)> = mysql_connection(address).query(query).unwrap();
     rows.into_iter().map(|(ip, port, packets, bytes)| ((ip, port), (packets, bytes))).collect()
 }
 

@@ -7,10 +7,19 @@ use rdkafka::types::RDKafkaRespErr;
 use testkit::process::Signal;
 use testkit::servers::clickhouse::ask;
 use testkit::servers::{self, Address, ClickHouse, Kafka, MariaDb, Postgres, RabbitMq, missing};
-use testkit::{Setup, eventually};
+use testkit::{Process, Setup, eventually};
 
 /// Rounds that a server is up, down, and up again for.
 const ROUNDS: u32 = 6;
+
+/// Sends rounds to a server that is down from the second to the fourth.
+fn send_through_an_outage<S>(process: &Process, server: &mut S, kill: fn(&mut S), restart: fn(&mut S)) {
+    send(process, ROUNDS, |number| match number {
+        2 => kill(server),
+        4 => restart(server),
+        _ => {}
+    });
+}
 
 #[test]
 fn nothing_is_lost_or_counted_twice_when_postgresql_dies() {
@@ -19,11 +28,7 @@ fn nothing_is_lost_or_counted_twice_when_postgresql_dies() {
     pgsql(&address, &table("acct", "pgsql"));
     let setup = collector("pgsql", &login(&address)).more_config("sql_table: acct");
     let process = start(&setup);
-    send(&process, ROUNDS, |number| match number {
-        2 => server.kill(),
-        4 => server.restart(),
-        _ => {}
-    });
+    send_through_an_outage(&process, &mut server, Postgres::kill, Postgres::restart);
     let finished = process.stop();
     assert_eq!(pgsql_rows(&address, "acct"), expected(ROUNDS), "{}", finished.log);
     assert!(finished.log.contains("cannot write, trying again"), "{}", finished.log);
@@ -36,11 +41,7 @@ fn nothing_is_lost_or_counted_twice_when_mariadb_dies() {
     mysql_do(&address, &table("acct", "mysql"));
     let setup = collector("mysql", &login(&address)).more_config("sql_table: acct");
     let process = start(&setup);
-    send(&process, ROUNDS, |number| match number {
-        2 => server.kill(),
-        4 => server.restart(),
-        _ => {}
-    });
+    send_through_an_outage(&process, &mut server, MariaDb::kill, MariaDb::restart);
     let finished = process.stop();
     assert_eq!(mysql_rows(&address, "acct"), expected(ROUNDS), "{}", finished.log);
 }
@@ -73,11 +74,7 @@ fn nothing_is_lost_when_rabbitmq_dies() {
     let Address { host, port, .. } = &address;
     let lines = format!("amqp_host: {host}\namqp_port: {port}\namqp_persistent_msg: true");
     let process = start(&collector("amqp", &lines));
-    send(&process, ROUNDS, |number| match number {
-        2 => server.kill(),
-        4 => server.restart(),
-        _ => {}
-    });
+    send_through_an_outage(&process, &mut server, RabbitMq::kill, RabbitMq::restart);
     let finished = process.stop();
     assert_eq!(added(json_of(&queue.messages())), expected(ROUNDS), "{}", finished.log);
 }

@@ -269,6 +269,21 @@ fn one_packet_in_so_many_stands_for_all() {
 }
 
 #[test]
+fn one_plugin_may_be_sampled_and_another_not() {
+    let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
+    let lines = "plugins: print[p], print[all]
+                 sampling_rate[p]: 10
+                 aggregate[all]: src_port
+                 print_output[all]: json
+                 print_output_file[all]: {dir}/all.json";
+    let (rows, finished) = read(&reading("src_port, sampling_rate", lines, &frames));
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!(row["sampling_rate"], json!(10));
+    assert!((1_500..2_500).contains(&row["packets"].as_u64().unwrap()), "{row}");
+    assert_eq!(finished.json("all.json")[0]["packets"], json!(20_000));
+}
+
+#[test]
 fn what_packets_cannot_tell_needs_a_source() {
     let refused = |aggregate, lines| {
         let finished = reading(aggregate, lines, [web(1, 2)]).run();

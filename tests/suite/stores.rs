@@ -200,7 +200,7 @@ fn tables_of_the_known_shapes_are_written() {
         let log = process.stop().log.clone();
         use mysql::prelude::Queryable;
         let row = format!("SELECT CONCAT_WS('|', {columns}) FROM acct_v9 WHERE port_src = 1");
-        let found: Option<String> = mysql_pool(&server.address).query_first(row).unwrap();
+        let found: Option<String> = mysql_connection(&server.address).query_first(row).unwrap();
         assert_eq!(found.as_deref(), Some(expected), "{log}");
     }
     if let Some(server) = servers::clickhouse() {

@@ -24,11 +24,10 @@
 //! | `networks_file_no_lpm` | what is found counts whatever [`Network::length`] tells, else only where that is longer than another source's |
 //! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
 
-use crate::trie::{self, Entry, NONE, Sorted, Trie};
-use config::{Origin, Problems};
-use foldhash::{HashMap, HashMapExt};
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod read;
+
+use crate::trie::{self, NONE, Trie};
+use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU64};
 
 /// What is known of a network, in one word, which is read and written as a whole: from the top 24 bits for what
@@ -85,39 +84,7 @@ pub struct Networks {
 /// Different neighbours and next hops that a file may have: their places have 24 bits.
 const MOST_REACHES: usize = 1 << 24;
 
-/// Bad rows that are told one by one; of more there is only the number.
-const MOST_TOLD: usize = 100;
-
-/// Octets of a row that are shown with what is wrong with them.
-const MOST_SHOWN: usize = 48;
-
-const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
-
 impl Networks {
-    /// Reads a file; bad rows are told and left out.
-    pub fn parse(file: &str, text: &[u8], problems: &mut Problems) -> Self {
-        let origin = Origin::whole(file);
-        let mut reader = Reader::default();
-        let mut bad = 0;
-        for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
-            let (whole, line) = (line, line.trim_ascii());
-            if matches!(line.first(), None | Some(b'!' | b'#')) {
-                continue;
-            }
-            if let Err(fault) = reader.row(line) {
-                bad += 1;
-                if bad <= MOST_TOLD {
-                    let at = origin.at(number).column(fault.column(whole, line));
-                    problems.error(&at, fault.text(line), Some(SHAPE.to_owned()));
-                }
-            }
-        }
-        if bad > MOST_TOLD {
-            problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MOST_TOLD), None);
-        }
-        reader.finish(&origin, problems)
-    }
-
     /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
     #[inline]
     pub fn lookup(&self, address: &[u8; 16]) -> Option<Network> {
@@ -249,177 +216,10 @@ impl<A: trie::Address> Picked<A> {
     }
 }
 
-/// What is wrong with a row, and how many octets before its end.
-struct Fault {
-    what: What,
-    at: Option<usize>,
-}
-
-enum What {
-    NoSlash,
-    Length,
-    Address,
-    Asn,
-    NextHop,
-    Columns,
-    Reaches,
-}
-
-impl Fault {
-    /// Character of the whole line, from 1, where what is wrong begins; `line` is the whole one without the blanks around it.
-    fn column(&self, whole: &[u8], line: &[u8]) -> u32 {
-        let indent = whole.len() - whole.trim_ascii_start().len();
-        let before = whole.get(..indent + line.len() - self.at.unwrap_or(line.len())).unwrap_or_default();
-        1 + String::from_utf8_lossy(before).chars().count() as u32
-    }
-
-    fn text(&self, line: &[u8]) -> String {
-        let from = line.len() - self.at.unwrap_or(line.len());
-        let part = line.get(from..).unwrap_or_default();
-        let end = part.iter().position(|octet| *octet == b',').unwrap_or(part.len());
-        let part = part.get(..end.min(MOST_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
-        match self.what {
-            What::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
-            What::Length => format!("Invalid network mask '{part}'. Ignoring."),
-            What::Address => format!("Invalid network '{part}'. Ignoring."),
-            What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
-            What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
-            What::Columns => "Too many columns. Ignoring.".to_owned(),
-            What::Reaches => format!("More than {MOST_REACHES} neighbours and next hops. Ignoring."),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Reader {
-    v4: Vec<Entry<u32>>,
-    v6: Vec<Entry<u128>>,
-    records: Interned<Network>,
-    reaches: Interned<Reach>,
-}
-
-/// Different values, each with a number.
-struct Interned<T> {
-    values: Vec<T>,
-    numbers: HashMap<T, u32>,
-}
-
-impl<T> Default for Interned<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), numbers: HashMap::new() }
-    }
-}
-
-impl<T: Copy + Eq + Hash> Interned<T> {
-    fn number(&mut self, value: T) -> u32 {
-        *self.numbers.entry(value).or_insert_with(|| {
-            self.values.push(value);
-            (self.values.len() - 1) as u32
-        })
-    }
-
-    fn finish(mut self) -> Vec<T> {
-        self.values.shrink_to_fit();
-        self.values
-    }
-}
-
-impl Reader {
-    fn row(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let fault = |what, part: &[u8]| {
-            // Columns are found from the right, so a part is told by its distance from the end.
-            let start = part.as_ptr() as usize - line.as_ptr() as usize;
-            Fault { what, at: Some(line.len() - start) }
-        };
-        let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
-        let network = columns.next().unwrap_or_default();
-        let slash =
-            network.iter().position(|octet| *octet == b'/').ok_or_else(|| fault(What::NoSlash, network))?;
-        let (address, length) = network.split_at(slash);
-        let length = length.get(1..).unwrap_or_default();
-        let address = ip(address.trim_ascii()).ok_or_else(|| fault(What::Address, network))?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let len = number(length.trim_ascii()).and_then(|len| u8::try_from(len).ok()).filter(|len| *len <= most);
-        let len = len.ok_or_else(|| fault(What::Length, length))?;
-        let (address, len) = match (address, address.to_canonical(), len.checked_sub(96)) {
-            (IpAddr::V6(_), v4 @ IpAddr::V4(_), Some(len)) => (v4, len),
-            _ => (address, len),
-        };
-        let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
-        if let Some(column) = columns.next() {
-            let split = column.iter().position(|octet| *octet == b'_');
-            let (peer, own) = match split {
-                Some(at) => (column.get(..at), column.get(at + 1..).unwrap_or_default()),
-                None => (None, column),
-            };
-            let read = |text: &[u8]| if text.is_empty() { Some(0) } else { number(text) };
-            asn = read(own).ok_or_else(|| fault(What::Asn, column))?;
-            peer_asn = read(peer.unwrap_or_default()).ok_or_else(|| fault(What::Asn, column))?;
-        }
-        if let Some(column) = columns.next().filter(|column| !column.is_empty()) {
-            next_hop = Some(ip(column).ok_or_else(|| fault(What::NextHop, column))?);
-        }
-        if columns.nth(1).is_some() {
-            return Err(Fault { what: What::Columns, at: None });
-        }
-        let reach = self.reaches.number(Reach { peer_asn, next_hop });
-        if reach as usize >= MOST_REACHES {
-            return Err(Fault { what: What::Reaches, at: None });
-        }
-        let value = self.records.number(Network::new(asn, len, reach));
-        match address {
-            IpAddr::V4(v4) => self.v4.push(Entry::new(v4.to_bits(), len, value)),
-            IpAddr::V6(v6) => self.v6.push(Entry::new(v6.to_bits(), len, value)),
-        }
-        Ok(())
-    }
-
-    fn finish(self, origin: &Origin, problems: &mut Problems) -> Networks {
-        // The tries are built with the least memory that is not theirs.
-        let (records, reaches) = (self.records.finish(), self.reaches.finish());
-        let (v4, len4) = build(self.v4, origin, problems);
-        let (v6, len6) = build(self.v6, origin, problems);
-        Networks { v4, v6, records, reaches, len: len4 + len6 }
-    }
-}
-
-/// The trie of a family, and how many networks are in it.
-fn build<A: trie::Address>(entries: Vec<Entry<A>>, origin: &Origin, problems: &mut Problems) -> (Trie<A>, usize) {
-    let sorted = Sorted::new(entries);
-    if sorted.repeated() > 0 {
-        problems.debug(origin, format!("{} networks repeat an earlier row. Ignored.", sorted.repeated()));
-    }
-    match Trie::new(&sorted) {
-        Ok(trie) => (trie, sorted.entries().len()),
-        Err(error) => {
-            problems.error(origin, format!("{error}. Ignored."), None);
-            (Trie::default(), 0)
-        }
-    }
-}
-
-fn number(text: &[u8]) -> Option<u32> {
-    if text.is_empty() || text.len() > 10 {
-        return None;
-    }
-    let mut number = 0u64;
-    for octet in text {
-        number = number * 10 + u64::from(octet.checked_sub(b'0').filter(|digit| *digit < 10)?);
-    }
-    u32::try_from(number).ok()
-}
-
-fn ip(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.contains(':') {
-        return text.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
-    }
-    text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use config::Problems;
 
     fn read(text: &str) -> (Networks, Vec<String>) {
         let mut problems = Problems::new();
