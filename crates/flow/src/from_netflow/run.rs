@@ -127,7 +127,18 @@ impl Run<'_> {
             match op {
                 Op::Label { src, top, bottom } => {
                     let rows = rows.iter_mut_from(first);
-                    set.numbers(*src, rows, |row, entry| put_label(entry, [*top, *bottom], row.octets()));
+                    match (*top, *bottom) {
+                        // Where both are kept they lie side by side.
+                        (Some(to), Some(other)) if to.abs_diff(other) == 4 => {
+                            set.numbers(*src, rows, |row, entry| {
+                                let label = u64::from((entry >> 4) as u32);
+                                put(row.octets(), to.min(other), &(label << 32 | label).to_be_bytes());
+                            })
+                        }
+                        (top, bottom) => set.numbers(*src, rows, |row, entry| {
+                            put_label(entry, [top, bottom], row.octets());
+                        }),
+                    }
                 }
                 Op::Address { sources, to } if matches!(&**sources, [Src { len: 16, .. }]) => {
                     let at = sources.first().map_or(0, |src| usize::from(src.at));

@@ -1,7 +1,8 @@
 //! From rules to groups, shapes and the table.
 
-use super::index::{Group, Index, Look, Nets, Part, Shape, Sieve, Table, fold, seed};
+use super::index::{Group, Index, Nets, Shape, Table, fold, seed};
 use super::rule::{Handles, Rules, octets_of};
+use super::sieve::{Look, Part, Sieve};
 use super::word::{Picture, Word};
 use super::{Matcher, Rule, Sight};
 use crate::prefix::{Family, NONE, Prefix, Tree};

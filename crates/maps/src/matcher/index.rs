@@ -1,5 +1,6 @@
 //! From the octets of a row to the rules that want them.
 
+use super::sieve::{Look, Sieve};
 use crate::prefix::{NONE, Tree};
 use std::ops::Range;
 
@@ -80,106 +81,6 @@ impl Nets {
     }
 }
 
-/// Octets of a row that a shape looks at: a word under a mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Part {
-    pub(super) number: u32,
-    pub(super) mask: u64,
-}
-
-/// Octets that shapes look at. Rows that are alike in them have one hash, the *base*, which shapes [`fold`] into hashes of their own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
-    seed: u64,
-    parts: Box<[Weighed]>,
-}
-
-/// A part of a row and its factor in the base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Weighed {
-    part: Part,
-    factor: u64,
-}
-
-impl Look {
-    pub(super) fn new(number: u32, parts: impl IntoIterator<Item = Part>) -> Self {
-        let factors = (1..).map(|n| fold(0x9fb2_1c65_1e98_df25, n) | 1);
-        let weighed = |(part, factor)| Weighed { part, factor };
-        Self { seed: seed(!number), parts: parts.into_iter().zip(factors).map(weighed).collect() }
-    }
-
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
-        self.parts.iter().map(|weighed| weighed.part)
-    }
-
-    /// The base of a rule, whose octets `value` gives.
-    pub(super) fn base(&self, value: impl Fn(&Part) -> u64) -> u64 {
-        base(self.seed, &self.parts, value)
-    }
-
-    /// The base of a row.
-    #[inline]
-    pub(super) fn base_of(&self, row: &[u64]) -> u64 {
-        self.base(|part| part.of(row))
-    }
-
-    /// Which of these rows the sieve lets through: a bit for each. Given are the words of at most 64 rows of that size, one after the
-    /// other. The usual numbers of parts are known to the compiler.
-    #[inline]
-    pub(super) fn sift(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("bmi2") {
-            #[expect(unsafe_code, reason = "only by asking the machine is it known to shift by any register")]
-            // SAFETY: the machine has just said that it has these instructions.
-            return unsafe { self.sift_shifting(sieve, rows, size) };
-        }
-        self.sift_any(sieve, rows, size)
-    }
-
-    /// The same, on machines that shift by any register in one instruction.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "bmi2")]
-    fn sift_shifting(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
-        self.sift_any(sieve, rows, size)
-    }
-
-    #[inline(always)]
-    fn sift_any(&self, sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
-        match &*self.parts {
-            [] => sift(self.seed, &[], sieve, rows, size),
-            [a] => sift(self.seed, &[*a], sieve, rows, size),
-            [a, b] => sift(self.seed, &[*a, *b], sieve, rows, size),
-            [a, b, c] => sift(self.seed, &[*a, *b, *c], sieve, rows, size),
-            parts => sift(self.seed, parts, sieve, rows, size),
-        }
-    }
-}
-
-#[inline(always)]
-fn sift(seed: u64, parts: &[Weighed], sieve: &Sieve, rows: &[u64], size: usize) -> u64 {
-    // From the last row on, so that the bit of the first one comes to lie at the bottom.
-    let pass = |row| sieve.passes(base(seed, parts, |part| part.of(row)));
-    rows.chunks_exact(size).rev().fold(0, |passed, row| passed << 1 | pass(row))
-}
-
-/// A sum of products, which do not wait for each other. Its upper bits depend on all octets.
-#[inline(always)]
-fn base(seed: u64, parts: &[Weighed], value: impl Fn(&Part) -> u64) -> u64 {
-    let add = |sum: u64, Weighed { part, factor }: &Weighed| {
-        let value = value(part);
-        sum.wrapping_add((value ^ value >> 32).wrapping_mul(*factor))
-    };
-    parts.iter().fold(seed, add)
-}
-
-impl Part {
-    /// The octets of a row.
-    #[inline(always)]
-    pub(super) fn of(&self, row: &[u64]) -> u64 {
-        row.get(self.number as usize).copied().unwrap_or(0) & self.mask
-    }
-}
-
 /// Takes a value into a hash: both halves of a product of 128 bits.
 #[inline]
 pub(super) fn fold(hash: u64, value: u64) -> u64 {
@@ -190,66 +91,6 @@ pub(super) fn fold(hash: u64, value: u64) -> u64 {
 /// Where a shape's hash starts.
 pub(super) fn seed(shape: u32) -> u64 {
     fold(0x2545_f491_4f6c_dd1d, u64::from(shape) + 1)
-}
-
-/// Bits of a [`Sieve`] for each entry.
-const SIEVE: usize = 16;
-
-/// Most words of a sieve: half of a first-level cache. A hash says by its first 11 bits which one is its own.
-const MOST_SIEVE: usize = 1 << 11;
-
-/// Bits for each hash that leads anywhere, which some that do not share. It stays in the nearest cache, so that most of the hashes that
-/// lead nowhere cost no look into a table. Only the upper bits of hashes count.
-#[derive(Clone, Debug)]
-pub(super) struct Sieve {
-    words: Box<[u64; MOST_SIEVE]>,
-    /// How many of the words are in use, less one: a power of two less one.
-    last: usize,
-}
-
-impl Default for Sieve {
-    /// Lets nothing through.
-    fn default() -> Self {
-        Self { words: Box::new([0; MOST_SIEVE]), last: 0 }
-    }
-}
-
-impl Sieve {
-    pub(super) fn new(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
-        let used = (hashes.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE);
-        let mut sieve = Self { last: used - 1, ..Self::default() };
-        for hash in hashes {
-            let (at, [a, b]) = (sieve.at(hash), Self::bits(hash));
-            if let Some(word) = sieve.words.get_mut(at) {
-                *word |= 1 << a | 1 << b;
-            }
-        }
-        sieve
-    }
-
-    #[inline(always)]
-    fn at(&self, hash: u64) -> usize {
-        (hash >> 53) as usize & self.last
-    }
-
-    /// Two bits of one word: with one bit alone, a full sieve would let through three times as many in vain.
-    #[inline(always)]
-    fn bits(hash: u64) -> [u32; 2] {
-        [(hash >> 47) as u32 & 63, (hash >> 41) as u32 & 63]
-    }
-
-    /// 0 for a hash that leads nowhere, mostly; else 1.
-    #[inline(always)]
-    fn passes(&self, hash: u64) -> u64 {
-        let [a, b] = Self::bits(hash);
-        self.words.get(self.at(hash)).map_or(0, |word| word >> a & word >> b & 1)
-    }
-
-    /// False for a hash that leads nowhere, mostly.
-    #[inline(always)]
-    pub(super) fn lets_through(&self, hash: u64) -> bool {
-        self.passes(hash) == 1
-    }
 }
 
 /// Hashes to lists of rules: open addressing, at most half full. A mark of 32 bits stands for the hash and also says where it

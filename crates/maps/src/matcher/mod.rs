@@ -21,6 +21,7 @@ mod compile;
 mod index;
 mod rule;
 mod run;
+mod sieve;
 mod sweep;
 #[cfg(test)]
 mod tests;

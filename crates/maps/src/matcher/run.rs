@@ -1,6 +1,7 @@
 //! The question, for each row.
 
-use super::index::{Found, Look, Nets, Shape, fold};
+use super::index::{Found, Nets, Shape, fold};
+use super::sieve::Look;
 use super::{Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 

@@ -3,14 +3,12 @@
 //! For each list of octets that shapes look at, all rows are asked first whether any rule wants these octets: a few steps for a row,
 //! and most rows end there. What is left goes to the shapes one by one. The answers are those of [`Matcher::first`].
 
-use super::index::{Look, Nets, Shape, fold};
+use super::index::{Nets, Shape, fold};
+use super::sieve::{BLOCK, Look, Sifting};
 use super::{Frames, Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 use flow::row::{Row, Rows};
 use flow::strings::Strings;
-
-/// Rows that are asked together: as many as a word has bits.
-const BLOCK: usize = 64;
 
 /// The packets of the rows of a batch.
 pub trait FramesOf {
@@ -31,6 +29,7 @@ pub struct Sweep {
 struct Known {
     /// By number of looks: the rows whose octets any rule wants, a bit for each.
     left: Vec<Option<u64>>,
+    sifting: Sifting,
     src: Nodes,
     dst: Nodes,
 }
@@ -65,6 +64,7 @@ impl Known {
     fn clear(&mut self, looks: usize) {
         self.left.clear();
         self.left.resize(looks, None);
+        self.sifting.clear();
         (self.src.known, self.dst.known) = (0, 0);
     }
 }
@@ -115,10 +115,17 @@ impl Matcher {
             let shapes = group.shapes.start as usize..group.shapes.end as usize;
             for shape in self.index.shapes.get(shapes).unwrap_or_default() {
                 let Some(look) = self.index.looks.get(shape.looks as usize) else { continue };
-                let Some(left) = known.left.get_mut(shape.looks as usize) else { continue };
+                let Known { left, sifting, .. } = &mut *known;
+                let Some(left) = left.get_mut(shape.looks as usize) else { continue };
                 let left = *left.get_or_insert_with(|| {
                     let (words, size) = block.rows.words_from(block.first);
-                    look.sift(&self.index.bases, words.get(..best.len() * size).unwrap_or_default(), size)
+                    look.sift(
+                        &self.index.bases,
+                        sifting,
+                        words.get(..best.len() * size).unwrap_or_default(),
+                        size,
+                        best.len(),
+                    )
                 });
                 if left != 0 {
                     self.sweep_shape((shape, look), left, block, frames, known, best);
