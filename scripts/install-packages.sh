@@ -6,7 +6,7 @@
 # build (the default): what cargo needs beside a Rust toolchain: a C compiler, make, pkg-config, and the headers of
 # libpcap, OpenSSL and zlib.
 # test: that, and what tests run: Python, ip, nft, unshare, and the servers of databases and brokers, of which the tests
-# start their own; ClickHouse only where the distribution has it.
+# start their own; ClickHouse, and the headers of libndpi, only where the distribution has them.
 #
 # Nothing is done when all of them are there. Works as root, or with sudo; without either it says what to install.
 set -eu
@@ -19,8 +19,8 @@ packages="gcc libc6-dev libpcap-dev libssl-dev make pkg-config zlib1g-dev"
 case $purpose in
 build) ;;
 test)
-    # Not every distribution has this one.
-    optional="clickhouse-server"
+    # Not every distribution has these.
+    optional="clickhouse-server libndpi-dev"
     packages="$packages python3 python3-venv iproute2 nftables util-linux procps"
     packages="$packages postgresql mariadb-server rabbitmq-server tshark"
     ;;

@@ -28,6 +28,14 @@ export PMACCT_TEST_SERVERS=required
 # Unoptimized tests are built in a fraction of the time, and check arithmetic for overflow.
 cargo test --locked --workspace
 
+# Applications of packets, which are not built in unless they are asked for.
+if pkg-config --exists 'libndpi >= 4.2' 'libndpi < 4.3'; then
+    cargo test --locked --package classify --features ndpi
+    cargo test --locked --features ndpi --test suite classes
+else
+    echo "no headers of libndpi 4.2: tests of applications of packets are left out"
+fi
+
 suite=${PMACCT_CONFORMANCE:-../shared/conformance}
 if [[ ! -f $suite/run.py ]]; then
     if [[ -n ${PMACCT_CONFORMANCE:-} ]]; then

@@ -131,6 +131,11 @@ fn the_program_tells_about_itself() {
     let version = bare(&["-V"]).run();
     assert_eq!(version.code(), Some(0));
     assert!(version.stdout.starts_with("NetFlow Accounting Daemon, nfacctd "), "{}", version.stdout);
+    assert!(
+        ["\nprint\n", "\nkafka\n", "\npcap\n"].iter().all(|part| version.stdout.contains(part)),
+        "{}",
+        version.stdout
+    );
     let primitives = bare(&["-a"]).run();
     assert_eq!(primitives.code(), Some(0));
     assert!(primitives.stdout.lines().any(|line| line.starts_with("src_host ")), "{}", primitives.stdout);

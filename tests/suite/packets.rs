@@ -8,12 +8,12 @@ use testkit::frames::{ETHERNET, IPV4, TCP, UDP, capture, ethernet, ipv4, ipv6, l
 use testkit::{Finished, Setup, output};
 
 const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Seconds since 1970 of the first packet.
 const START: u64 = 1_700_000_000;
 
 /// A daemon that prints aggregates of these primitives of a file of frames, captured a millisecond after each other.
-fn reading<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Setup {
+pub(crate) fn reading<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Setup {
     let timed = (0..).zip(frames).map(|(number, frame)| (START * 1_000_000 + number * 1000, frame));
     let plugins = if lines.contains("plugins:") { "" } else { "plugins: print[p]" };
     Setup::new(env!("CARGO_BIN_EXE_pmacctd"))
@@ -29,34 +29,27 @@ fn reading<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterat
         .file("in.pcap", capture(ETHERNET, timed))
 }
 
-fn read(setup: &Setup) -> (Vec<Value>, Finished) {
+pub(crate) fn read(setup: &Setup) -> (Vec<Value>, Finished) {
     let finished = setup.run();
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
     let rows = if finished.setup().path("out.json").exists() { finished.json("out.json") } else { Vec::new() };
     (without_event_type(rows), finished)
 }
 
-fn rows<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Vec<Value> {
+pub(crate) fn rows<F: AsRef<[u8]>>(
+    aggregate: &str,
+    lines: &str,
+    frames: impl IntoIterator<Item = F>,
+) -> Vec<Value> {
     read(&reading(aggregate, lines, frames)).0
 }
 
-fn web(port: u16, flags: u8) -> Vec<u8> {
+pub(crate) fn web(port: u16, flags: u8) -> Vec<u8> {
     ethernet(IPV4, &ipv4(TCP, A, B, &tcp(port, 80, flags, &[7; 60])))
 }
 
 fn dns() -> Vec<u8> {
     ipv4(UDP, Ipv4Addr::new(192, 0, 2, 53), Ipv4Addr::new(192, 0, 2, 1), &udp(53, 4242, &[1, 2, 3]))
-}
-
-#[test]
-fn classes_of_packets_are_refused_with_an_error_and_the_rest_is_counted() {
-    let setup = reading("src_port, class", "", [web(1, 2)]);
-    let (rows, finished) = read(&setup);
-    assert_rows(rows, [json!({"port_src": 1, "packets": 1, "bytes": 100})]);
-    let told = |line: &&str| line.starts_with("ERROR") && line.contains("daemon.conf:3]") && line.contains("nDPI");
-    assert!(finished.log.lines().any(|line| told(&line)), "{}", finished.log);
-    let checked = setup.arguments(["--check"]).run();
-    assert_eq!(checked.code(), Some(1), "{}", checked.log);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use testkit::{Finished, Setup};
 
 const AGENT: [u8; 4] = [10, 99, 0, 1];
 
-fn sfacctd(aggregate: &str, lines: &str) -> Setup {
+pub(crate) fn sfacctd(aggregate: &str, lines: &str) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
         .config(&format!(
             "sfacctd_ip: {{ip}}
@@ -25,7 +25,7 @@ fn sfacctd(aggregate: &str, lines: &str) -> Setup {
         .more_config(lines)
 }
 
-fn collected(setup: &Setup, datagrams: &[Vec<u8>]) -> Finished {
+pub(crate) fn collected(setup: &Setup, datagrams: &[Vec<u8>]) -> Finished {
     let process = setup.start();
     process.wait_for_log("waiting for sFlow data");
     process.exporter("127.0.1.1").send_all(datagrams);
@@ -33,7 +33,7 @@ fn collected(setup: &Setup, datagrams: &[Vec<u8>]) -> Finished {
     process.stop()
 }
 
-fn rows(finished: &Finished) -> Vec<Value> {
+pub(crate) fn rows(finished: &Finished) -> Vec<Value> {
     without_event_type(finished.json("out.json"))
 }
 
@@ -41,7 +41,7 @@ fn frame(port: u16) -> Vec<u8> {
     ethernet(IPV4, &ipv4(UDP, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2), &udp(port, 53, &[1; 70])))
 }
 
-fn head(rate: u32) -> FlowHead {
+pub(crate) fn head(rate: u32) -> FlowHead {
     FlowHead {
         format: DataFormat::FLOW,
         sequence: 1,
@@ -53,7 +53,7 @@ fn head(rate: u32) -> FlowHead {
     }
 }
 
-fn header(octets: &[u8]) -> FlowRecord<'_> {
+pub(crate) fn header(octets: &[u8]) -> FlowRecord<'_> {
     FlowRecord::RawHeader(RawHeader {
         protocol: HeaderProtocol::ETHERNET,
         frame_length: 116,
@@ -62,7 +62,7 @@ fn header(octets: &[u8]) -> FlowRecord<'_> {
     })
 }
 
-fn datagram(sequence: u32) -> Datagram {
+pub(crate) fn datagram(sequence: u32) -> Datagram {
     Datagram::v5(Some(AGENT.into()), 7, sequence, 1000)
 }
 

@@ -81,6 +81,12 @@ impl Config {
         origin(&self.core, key.row(), Place::PLUGIN)
     }
 
+    /// As [`Config::core_origin`], of a key whatever its type.
+    #[must_use]
+    pub fn core_origin_of(&self, key: &dyn AnyKey) -> Option<&Origin> {
+        origin(&self.core, key.row(), Place::PLUGIN)
+    }
+
     /// As [`Config::core_origin`], for an owner inside of the core.
     #[must_use]
     pub fn core_origin_at<T>(&self, key: &Key<T>, place: Place) -> Option<&Origin> {

@@ -6,15 +6,35 @@ use std::fmt::Write;
 /// The version of the suite, as the programs show it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Plugins, and whether they were built in.
+const PLUGINS: &[(&str, bool)] = &[
+    ("memory", true),
+    ("print", true),
+    ("mysql", cfg!(feature = "sql")),
+    ("postgresql", cfg!(feature = "sql")),
+    ("sqlite", cfg!(feature = "sql")),
+    ("clickhouse", cfg!(feature = "sql")),
+    ("amqp", cfg!(feature = "amqp")),
+    ("kafka", cfg!(feature = "kafka")),
+];
+
+/// What else may be left out.
+const FEATURES: &[(&str, bool)] =
+    &[("pcap", cfg!(feature = "pcap")), ("parquet", cfg!(feature = "parquet")), ("ndpi", classify::IS_BUILT_IN)];
+
 /// The text of `-V`.
 pub(crate) fn version(title: &str, program: &str) -> String {
-    let features = if cfg!(feature = "pcap") { " pcap" } else { "" };
+    let built_in = |parts: &[(&str, bool)]| -> String {
+        parts.iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| format!("{name}\n")).collect()
+    };
     format!(
         "{title}, {program} {VERSION}\n\n\
-         Plugins:\nmemory\nprint\n\n\
-         Features:{features}\n\n\
+         Plugins:\n{plugins}\n\
+         Features:\n{features}\n\
          System:\n{os} {arch}\n\n\
          Licence: GPL-2.0-or-later; there is no warranty.\n",
+        plugins = built_in(PLUGINS),
+        features = built_in(FEATURES),
         os = std::env::consts::OS,
         arch = std::env::consts::ARCH,
     )

@@ -5,7 +5,9 @@ use crate::pipeline::Pipeline;
 use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{Equipment, Message, NetFlow, Packets, Report, Requests, Sflow, Share, Snapshot, Worker};
+use crate::worker::{
+    Classes, Equipment, Message, NetFlow, Packets, Report, Requests, Sflow, Share, Snapshot, Worker,
+};
 use crate::{Daemon, about, counter_log};
 use capture::allow::AllowList;
 use config::Problems;
@@ -17,6 +19,7 @@ use runtime::log::Identity;
 use runtime::threads::{End, Threads};
 use runtime::{clock, notify, pid, privileges, signals};
 use stats::{Counters, Reader};
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -234,7 +237,12 @@ impl Service {
             }
             let counters = Counters::new();
             self.workers.push(counters.reader());
+            let layout = &pipeline.needs().layout;
+            let recognition = self.settings.recognition.as_ref();
+            let classes =
+                recognition.map(|recognition| Classes::new(recognition, layout).ok_or(ErrorKind::OutOfMemory));
             let equipment = Equipment {
+                classes: classes.transpose()?,
                 enricher: parts.enricher,
                 output: parts.output,
                 shares,

@@ -2,6 +2,7 @@
 //!
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
+mod classes;
 mod enrichment;
 pub(crate) mod packets;
 
@@ -10,7 +11,7 @@ use crate::counter_log;
 use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History, Require};
 use crate::statistics;
-use crate::worker::Bound;
+use crate::worker::{Bound, Recognition};
 use aggregate::time_bin::Roundoff;
 use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
@@ -18,6 +19,7 @@ use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
 use flow::{from_netflow, from_packet, from_sflow};
+use packet::tunnel::Ports;
 use plugins::sink;
 use plugins::store::Target;
 use runtime::{files, log, privileges};
@@ -99,6 +101,15 @@ impl Front {
         }
     }
 
+    /// Tunnels of which the packets inside count.
+    fn inside(&self) -> Option<&Ports> {
+        match self {
+            Self::NetFlow(_) => None,
+            Self::Sflow(front) => front.decode.inside.as_ref(),
+            Self::Packets(decode) => decode.inside.as_ref(),
+        }
+    }
+
     /// Where templates are kept for the next start.
     pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
         match self {
@@ -141,6 +152,8 @@ pub(crate) struct Settings {
     /// `pcap_interfaces_map`.
     pub(crate) interfaces: Option<packets::InterfacesMap>,
     pub(crate) front: Front,
+    /// How applications are looked for in packets, if they are.
+    pub(crate) recognition: Option<Recognition>,
     pub(crate) customs: Vec<Custom>,
     pub(crate) plugins: Vec<PluginSettings>,
     /// The operator's files: where they are, what else they need to know, and what they say.
@@ -167,6 +180,7 @@ impl Settings {
         let files_read = enrich::Loaded::read(&enrichment, &context, problems);
         let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
         let front = front(config, daemon, flows, &enrichment, problems);
+        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
         let interfaces = packets::InterfacesMap::read_key(config, daemon.config);
         if config::daemons::PACKETS.contains(daemon.config) {
             packets::refuse_two_samplings(config, problems);
@@ -200,6 +214,7 @@ impl Settings {
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
             front: front?,
+            recognition,
             customs,
             plugins,
             enrichment,
@@ -507,7 +522,7 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
         vec!["src_host".to_owned()]
     });
     let origin = plugin.blame(&aggregation::AGGREGATE);
-    let words = without_classes(plugin, daemon, words, problems);
+    let words = classes::without_unknown(plugin, daemon, words, problems);
     match Selection::parse(words.iter().map(String::as_str), customs) {
         Ok(selection) => {
             for primitive in selection.primitives().filter(|primitive| !primitive.daemons.has(daemon)) {
@@ -532,29 +547,6 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
             None
         }
     }
-}
-
-/// Applications are told by NetFlow and IPFIX alone; of packets nDPI would tell them, which is not built in.
-fn without_classes(
-    plugin: &Plugin,
-    daemon: Daemons,
-    mut words: Vec<String>,
-    problems: &mut Problems,
-) -> Vec<String> {
-    let count = words.len();
-    if daemon != Daemons::NFACCTD {
-        words.retain(|word| word != "class");
-    }
-    if words.len() < count {
-        problems.error(
-            plugin.blame(&aggregation::AGGREGATE),
-            format!("aggregate[{}]: 'class' of packets needs nDPI, which is not built in. Ignored.", plugin.name),
-            Some(
-                "Aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.".to_owned(),
-            ),
-        );
-    }
-    words
 }
 
 fn history(plugin: &Plugin) -> Option<History> {

@@ -6,6 +6,7 @@
 //! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams
 //! ([`datagrams`]), [`packets`] frames.
 
+mod classes;
 mod datagrams;
 mod netflow;
 mod notices;
@@ -14,6 +15,7 @@ mod report;
 mod sflow;
 mod share;
 
+pub(crate) use classes::{Classes, Recognition};
 pub(crate) use datagrams::Datagrams;
 pub(crate) use netflow::NetFlow;
 pub(crate) use packets::Packets;
@@ -29,7 +31,7 @@ use enrich::{Enricher, Origin, Placed};
 use flow::needs::Needs;
 use flow::output::Output;
 use runtime::events::Stop;
-use stats::{Counters, Tally};
+use stats::{Counter, Counters, Tally};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -121,6 +123,8 @@ pub(crate) trait Protocol: Send + 'static {
 /// A worker.
 pub(crate) struct Worker<P> {
     protocol: P,
+    /// Of their packets, where the configuration asks for it.
+    classes: Option<Classes>,
     enricher: Enricher,
     output: Output,
     /// Whose rows they are.
@@ -141,6 +145,7 @@ pub(crate) struct Worker<P> {
 
 /// What a worker works with, whatever the protocol.
 pub(crate) struct Equipment {
+    pub(crate) classes: Option<Classes>,
     pub(crate) enricher: Enricher,
     pub(crate) output: Output,
     /// In the order of the plugins.
@@ -154,9 +159,10 @@ pub(crate) struct Equipment {
 
 impl<P: Protocol> Worker<P> {
     pub(crate) fn new(protocol: P, equipment: Equipment) -> Self {
-        let Equipment { enricher, output, shares, allow, requests, messages, stop, counters } = equipment;
+        let Equipment { classes, enricher, output, shares, allow, requests, messages, stop, counters } = equipment;
         Self {
             protocol,
+            classes,
             enricher,
             output,
             origins: Vec::new(),
@@ -180,7 +186,11 @@ impl<P: Protocol> Worker<P> {
         let origin = Origin { first, exporter };
         self.origins.push(origin);
         let Output { rows, strings, places } = &mut self.output;
-        self.enricher.apply(origin, rows, strings, &Placed { places, units });
+        let packets = Placed { places, units };
+        if let Some(classes) = &mut self.classes {
+            classes.apply(rows, first, strings, &packets);
+        }
+        self.enricher.apply(origin, rows, strings, &packets);
     }
 
     /// Aggregates the rows, and forgets them.
@@ -219,10 +229,16 @@ impl<P: Protocol> Worker<P> {
         self.output.strings.clear();
         self.shares.iter_mut().for_each(Share::forget_strings);
         self.enricher.forget_strings();
+        if let Some(classes) = &mut self.classes {
+            classes.forget_strings();
+        }
     }
 
     fn count(&mut self) {
         self.protocol.count(&mut self.tally);
+        if let Some(classes) = &mut self.classes {
+            self.tally.add(Counter::FlowsEvicted, classes.take_evicted());
+        }
         self.counters.publish(&mut self.tally);
         self.protocol.tell(&self.messages);
     }
@@ -264,6 +280,9 @@ impl<P: Protocol> Worker<P> {
         self.protocol.release(&mut self.output);
         self.add_late();
         self.protocol.change_needs(pipeline.needs().clone());
+        if let Some(classes) = &mut self.classes {
+            classes.change_layout(&pipeline.needs().layout);
+        }
         let strings = std::mem::take(&mut self.output.strings);
         self.output = Output { strings, ..Output::new(&pipeline.needs().layout) };
         let (enricher, stages) = Enricher::new(pipeline.enrichment());

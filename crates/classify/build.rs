@@ -1,0 +1,32 @@
+//! Finds libndpi and compiles the C in front of it.
+
+fn main() {
+    #[cfg(feature = "ndpi")]
+    ndpi();
+}
+
+/// Its calls change between releases, so only those that were tried are taken.
+#[cfg(feature = "ndpi")]
+fn ndpi() {
+    let mut found = pkg_config::Config::new();
+    found.range_version("4.2".."4.3");
+    let library = match found.cargo_metadata(false).probe("libndpi") {
+        Ok(library) => library,
+        Err(fault) => {
+            println!(
+                "cargo::error=the feature ndpi needs the headers of libndpi 4.2 (Debian: libndpi-dev): {fault}"
+            );
+            return;
+        }
+    };
+    cc::Build::new()
+        .file("src/ndpi.c")
+        .includes(library.include_paths)
+        .warnings_into_errors(true)
+        .compile("classify");
+    println!("cargo::rerun-if-changed=src/ndpi.c");
+    // After the C, which refers to it.
+    if let Err(fault) = found.cargo_metadata(true).probe("libndpi") {
+        println!("cargo::error={fault}");
+    }
+}

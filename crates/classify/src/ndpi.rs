@@ -1,0 +1,126 @@
+//! libndpi as an [`Engine`].
+//!
+//! It is C, reads what strangers send, and runs inside the daemon: that is why it is not built in unless it is asked for.
+#![expect(unsafe_code, reason = "the library is called through C")]
+
+use crate::{Application, Engine};
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr::NonNull;
+use std::sync::Mutex;
+
+unsafe extern "C" {
+    fn classify_new() -> *mut c_void;
+    fn classify_free(module: *mut c_void);
+    fn classify_flow_new() -> *mut c_void;
+    fn classify_flow_free(flow: *mut c_void);
+    fn classify_packet(
+        module: *mut c_void,
+        flow: *mut c_void,
+        packet: *const u8,
+        length: u16,
+        time_ms: u64,
+    ) -> u32;
+    fn classify_guess(module: *mut c_void, flow: *mut c_void) -> u32;
+    fn classify_name(module: *mut c_void, protocol: u16) -> *const c_char;
+}
+
+/// A detection module, of one thread at a time.
+#[derive(Debug)]
+pub struct Ndpi(NonNull<c_void>);
+
+// SAFETY: the module is not bound to the thread that made it, and is not shared.
+unsafe impl Send for Ndpi {}
+
+/// What the library remembers of a flow.
+#[derive(Debug)]
+pub struct Flow(NonNull<c_void>);
+
+// SAFETY: as above.
+unsafe impl Send for Flow {}
+
+impl Ndpi {
+    /// A module that knows all protocols; `None` when there is no memory for it.
+    pub fn new() -> Option<Self> {
+        /// The library makes one module at a time.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock();
+        // SAFETY: no other call makes a module meanwhile.
+        NonNull::new(unsafe { classify_new() }).map(Self)
+    }
+}
+
+impl Drop for Ndpi {
+    fn drop(&mut self) {
+        // SAFETY: the module was made by its own call and is used nowhere else.
+        unsafe { classify_free(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        // SAFETY: the flow was made by its own call and is used nowhere else.
+        unsafe { classify_flow_free(self.0.as_ptr()) }
+    }
+}
+
+fn application(both: u32) -> Application {
+    Application { master: (both >> 16) as u16, protocol: both as u16 }
+}
+
+impl Engine for Ndpi {
+    type Flow = Flow;
+
+    fn open(&mut self) -> Option<Flow> {
+        // SAFETY: it takes nothing and returns memory of its own.
+        NonNull::new(unsafe { classify_flow_new() }).map(Flow)
+    }
+
+    fn packet(&mut self, flow: &mut Flow, ip: &[u8], time_ms: u64) -> Application {
+        let length = u16::try_from(ip.len()).unwrap_or(u16::MAX);
+        // SAFETY: module and flow live, and so many octets are there.
+        application(unsafe { classify_packet(self.0.as_ptr(), flow.0.as_ptr(), ip.as_ptr(), length, time_ms) })
+    }
+
+    fn guess(&mut self, flow: &mut Flow) -> Application {
+        // SAFETY: module and flow live.
+        application(unsafe { classify_guess(self.0.as_ptr(), flow.0.as_ptr()) })
+    }
+
+    fn name(&self, protocol: u16) -> String {
+        // SAFETY: the module lives; it has a name for any number, which ends in zero.
+        let name = unsafe { classify_name(self.0.as_ptr(), protocol) };
+        if name.is_null() {
+            return protocol.to_string();
+        }
+        // SAFETY: as above, and the name is copied before the module can go.
+        unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_have_names() {
+        let engine = Ndpi::new().unwrap();
+        assert_eq!(engine.name(0), "Unknown");
+        assert_eq!(engine.name(5), "DNS");
+        assert!(!engine.name(u16::MAX).is_empty());
+    }
+
+    #[test]
+    fn no_packet_is_too_short_or_too_odd() {
+        let mut engine = Ndpi::new().unwrap();
+        let mut flow = engine.open().unwrap();
+        let odd: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for length in 0..odd.len() {
+            for version in [0x45, 0x60, 0x00] {
+                let mut octets = odd.clone();
+                octets[0] = version;
+                engine.packet(&mut flow, &octets[..length], length as u64);
+            }
+        }
+        engine.guess(&mut flow);
+    }
+}

@@ -1,0 +1,173 @@
+//! `class` of packets: told by nDPI where it is built in, an error where it is not.
+
+use testkit::Setup;
+
+/// The configuration of the document, checked.
+fn documented() -> Option<i32> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/classes.md");
+    let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
+    let (_, config) = blocks.iter().find(|(_, block)| block.starts_with("! classes.conf")).expect("it is there");
+    Setup::new(env!("CARGO_BIN_EXE_pmacctd")).config(config).arguments(["--check"]).run().code()
+}
+
+#[cfg(feature = "ndpi")]
+mod built_in {
+    use crate::packets::{B, reading, rows};
+    use crate::sflow;
+    use crate::support::{assert_rows, without_event_type};
+    use serde_json::json;
+    use std::collections::BTreeSet;
+    use std::net::Ipv4Addr;
+    use testkit::eventually;
+    use testkit::frames::{IPV4, TCP, UDP, ethernet, ipv4, labels, tag, tcp, udp};
+    use testkit::process::Signal;
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+    const SYN: u8 = 2;
+    const ACK: u8 = 16;
+
+    fn up(client: u16, flags: u8, text: &str) -> Vec<u8> {
+        ipv4(TCP, CLIENT, B, &tcp(client, 8080, flags, text.as_bytes()))
+    }
+
+    fn down(client: u16, flags: u8, text: &str) -> Vec<u8> {
+        ipv4(TCP, B, CLIENT, &tcp(8080, client, flags, text.as_bytes()))
+    }
+
+    /// A page of the web, asked for at a port where there is usually none.
+    fn page(client: u16) -> [Vec<u8>; 5] {
+        [
+            up(client, SYN, ""),
+            down(client, SYN | ACK, ""),
+            up(client, ACK, "GET / HTTP/1.1\r\nHost: www.example.net\r\nUser-Agent: test\r\n\r\n"),
+            down(client, ACK, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"),
+            up(client, ACK, ""),
+        ]
+    }
+
+    /// The question for the address of a name (RFC 1035 section 4).
+    fn question(client: u16) -> Vec<u8> {
+        let mut octets = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        octets.extend(b"\x03www\x07example\x03net\x00\x00\x01\x00\x01");
+        ipv4(UDP, CLIENT, B, &udp(client, 53, &octets))
+    }
+
+    fn in_ethernet(packet: impl AsRef<[u8]>) -> Vec<u8> {
+        ethernet(IPV4, packet.as_ref())
+    }
+
+    #[test]
+    fn the_example_of_the_document_is_good() {
+        assert_eq!(super::documented(), Some(0));
+    }
+
+    #[test]
+    fn conversations_are_recognised_by_what_they_carry() {
+        let mut frames: Vec<Vec<u8>> = page(1024).map(in_ethernet).into();
+        frames.push(ethernet(0x8100, &tag(5, 0, IPV4, &question(1025))));
+        frames.push(ethernet(0x8847, &labels(&[100], &question(1026))));
+        frames.push(in_ethernet(ipv4(UDP, CLIENT, B, &udp(1027, 4040, &[1, 2, 3]))));
+        frames.push(ethernet(0x0806, &[1; 28]));
+        let row =
+            |class: &str, packets: u32, bytes: u32| json!({"class": class, "packets": packets, "bytes": bytes});
+        let lengths = |packets: &[Vec<u8>]| packets.iter().map(|packet| packet.len() as u32).sum::<u32>();
+        let (page, question) = (page(1), question(1));
+        assert_rows(
+            rows("class", "", &frames),
+            [
+                // Nothing is known before the first words.
+                row("Unknown/Unknown", 3, lengths(&page[..2]) + 31),
+                row("Unknown/HTTP", 3, lengths(&page[2..])),
+                row("Unknown/DNS", 2, 2 * question.len() as u32),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_not_recognised_is_guessed_when_asked_for() {
+        // The port is that of NTP, what is in it is not.
+        let frames = vec![in_ethernet(ipv4(UDP, CLIENT, B, &udp(1027, 123, &[0xff; 5]))); 3];
+        let classes = |lines: &str| {
+            let mut classes: Vec<_> = rows("class", lines, &frames)
+                .iter()
+                .map(|row| (row["class"].clone(), row["packets"].clone()))
+                .collect();
+            classes.sort_by_key(|(class, _)| class.to_string());
+            classes
+        };
+        assert_eq!(classes("classifier_giveup_proto_udp: 2"), [(json!("Unknown/Unknown"), json!(3))]);
+        let guessed = classes("classifier_giveup_proto_udp: 2\nclassifier_proto_guess: true");
+        assert_eq!(guessed, [(json!("Unknown/NTP"), json!(2)), (json!("Unknown/Unknown"), json!(1))]);
+    }
+
+    #[test]
+    fn conversations_beyond_the_bound_make_room_and_are_counted() {
+        let frames: Vec<_> = (0..20).map(|n| in_ethernet(question(2000 + n))).collect();
+        let setup = reading("class", "classifier_max_flows: 15\npcap_savefile_wait: true", &frames);
+        let process = setup.spawn();
+        process.wait_for_log("finished reading");
+        let statistics = eventually("all packets", || {
+            Some(process.statistics()).filter(|statistics| statistics.value("records_decoded") == 20)
+        });
+        assert_eq!(statistics.value("flows_evicted"), 5);
+        let rows = without_event_type(process.stop().json("out.json"));
+        assert_rows(rows, [json!({"class": "Unknown/DNS", "packets": 20, "bytes": 20 * question(1).len()})]);
+    }
+
+    #[test]
+    fn copied_headers_are_recognised() {
+        let frame = in_ethernet(question(1024));
+        let mut datagram = sflow::datagram(1);
+        datagram.flow(&sflow::head(1), &[sflow::header(&frame)]).unwrap();
+        let finished = sflow::collected(&sflow::sfacctd("class", ""), &[datagram.finish()]);
+        assert_rows(sflow::rows(&finished), [json!({"class": "Unknown/DNS", "packets": 1, "bytes": 116})]);
+    }
+
+    /// The file is read again and again, and a map that comes meanwhile makes rows hold more.
+    #[test]
+    fn classes_stand_where_rows_of_another_layout_have_them() {
+        let lines = "pre_tag_map: {dir}/tag.map\npcap_savefile_replay: 0\npcap_savefile_delay: 1";
+        let setup = reading("class, tag", lines, [in_ethernet(question(2001))]).file("tag.map", "set_tag=1\n");
+        let process = setup.spawn();
+        process.wait_for_log("sleeping for");
+        let reads = |count| {
+            eventually("more packets", || {
+                Some(process.statistics().value("records_decoded")).filter(|records| *records >= count)
+            })
+        };
+        let before = reads(1);
+        std::fs::write(setup.path("tag.map"), "set_tag=2 src_mac=02:00:00:00:00:01\nset_tag=3 src_port=2001\n")
+            .unwrap();
+        process.signal(Signal::SIGUSR2);
+        process.wait_for_log("reloaded");
+        reads(before + 2);
+        let rows = without_event_type(process.stop().json("out.json"));
+        assert!(rows.iter().all(|row| row["class"] == "Unknown/DNS"), "{rows:?}");
+        let tags: BTreeSet<_> = rows.iter().filter_map(|row| row["tag"].as_u64()).collect();
+        assert!(tags.contains(&1) && tags.len() == 2, "{rows:?}");
+    }
+}
+
+#[cfg(not(feature = "ndpi"))]
+mod left_out {
+    use crate::packets::{read, reading, web};
+    use crate::support::assert_rows;
+    use serde_json::json;
+
+    #[test]
+    fn classes_of_packets_are_refused_with_an_error_and_the_rest_is_counted() {
+        let setup = reading("src_port, class", "classifier_max_flows: 9", [web(1, 2)]);
+        let (rows, finished) = read(&setup);
+        assert_rows(rows, [json!({"port_src": 1, "packets": 1, "bytes": 100})]);
+        let told = |severity: &str, line: &str, what: &str| {
+            let mut lines = finished.log.lines();
+            lines.any(|told| told.starts_with(severity) && told.contains(line) && told.contains(what))
+        };
+        assert!(told("ERROR", "daemon.conf:3]", "'class' of packets needs nDPI"), "{}", finished.log);
+        assert!(told("WARN", "daemon.conf:7]", "classifier_max_flows: nDPI is not built in"), "{}", finished.log);
+        let checked = setup.arguments(["--check"]).run();
+        assert_eq!(checked.code(), Some(1), "{}", checked.log);
+        assert_eq!(super::documented(), Some(1));
+    }
+}
