@@ -5,7 +5,7 @@ use testkit::Setup;
 /// The configuration of the document, checked.
 fn documented() -> Option<i32> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/classes.md");
-    let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
+    let blocks = crate::maps::blocks(&testkit::output::text(std::path::Path::new(path)));
     let (_, config) = blocks.iter().find(|(_, block)| block.starts_with("! classes.conf")).expect("it is there");
     Setup::new(env!("CARGO_BIN_EXE_pmacctd")).config(config).arguments(["--check"]).run().code()
 }
