@@ -75,7 +75,10 @@ impl Set<'_> {
         let at = usize::from(src.at);
         let pairs = self.octets.chunks_exact(self.size).zip(rows);
         match src.len {
-            3 => pairs.for_each(|(record, mut row)| put(&mut row, number(&array_at::<3>(record, at)))),
+            // One octet before them makes it one load.
+            3 if at > 0 => pairs.for_each(|(record, mut row)| {
+                put(&mut row, number(&array_at::<4>(record, at - 1)) & 0xff_ffff);
+            }),
             4 => pairs.for_each(|(record, mut row)| put(&mut row, number(&array_at::<4>(record, at)))),
             8 => pairs.for_each(|(record, mut row)| put(&mut row, number(&array_at::<8>(record, at)))),
             len => pairs.for_each(|(record, mut row)| {

@@ -30,29 +30,30 @@ impl Part {
 /// The words of a block's rows, those of the same number side by side. A word is laid out when a look first asks for it.
 #[derive(Clone, Debug, Default)]
 struct Columns {
+    /// By number of word.
     columns: Vec<Column>,
+    /// Those that are laid out.
+    filled: Vec<bool>,
 }
 
-#[derive(Clone, Debug)]
-struct Column {
-    filled: bool,
-    words: [Lanes; BLOCK / LANES],
-}
+type Column = [Lanes; BLOCK / LANES];
 
 impl Columns {
     fn clear(&mut self) {
-        self.columns.iter_mut().for_each(|column| column.filled = false);
+        self.filled.fill(false);
     }
 
     /// Lays out the words of that number, of rows of `size` words each.
     #[inline]
     fn fill(&mut self, number: usize, rows: &[u64], size: usize) {
         if number >= self.columns.len() {
-            self.columns.resize(number + 1, Column { filled: false, words: [[0; LANES]; BLOCK / LANES] });
+            self.columns.resize(number + 1, [[0; LANES]; BLOCK / LANES]);
+            self.filled.resize(number + 1, false);
         }
-        let Some(column) = self.columns.get_mut(number).filter(|column| !column.filled) else { return };
-        column.filled = true;
-        let places = column.words.as_flattened_mut().iter_mut();
+        let Some(filled) = self.filled.get_mut(number).filter(|filled| !**filled) else { return };
+        let Some(column) = self.columns.get_mut(number) else { return };
+        *filled = true;
+        let places = column.as_flattened_mut().iter_mut();
         for (place, row) in places.zip(rows.chunks_exact(size)) {
             *place = row.get(number).copied().unwrap_or(0);
         }
@@ -60,16 +61,16 @@ impl Columns {
 
     #[inline(always)]
     fn lanes(&self, number: u32, at: usize) -> Lanes {
-        let lanes = self.columns.get(number as usize).and_then(|column| column.words.get(at));
+        let lanes = self.columns.get(number as usize).and_then(|column| column.get(at));
         lanes.copied().unwrap_or_default()
     }
 }
 
-/// What a block's rows ask of the sieve.
+/// What a block's rows ask of the sieve: where, and which bits.
 #[derive(Clone, Debug, Default)]
 struct Questions {
-    places: [Lanes; BLOCK / LANES],
-    bits: [Lanes; BLOCK / LANES],
+    places: Column,
+    bits: Column,
 }
 
 /// Memory for [`Look::sift`].

@@ -10,6 +10,9 @@ use crate::prefix::{Bits, NONE, Tree};
 use flow::row::{Row, Rows};
 use flow::strings::Strings;
 
+/// Rows that are passed over together when no rule matches any of them.
+const FEW: usize = 8;
+
 /// The packets of the rows of a batch.
 pub trait FramesOf {
     /// Where the packet of the row of that number comes from.
@@ -70,9 +73,16 @@ impl Known {
 }
 
 impl Sweep {
-    /// The rule of each row of the last sweep.
-    pub fn rules(&self) -> impl Iterator<Item = Option<u32>> + '_ {
-        self.best.iter().map(|rule| (*rule != NONE).then_some(*rule))
+    /// The rows of the last sweep that a rule matches, counted from its first one, and the rules.
+    #[inline]
+    pub fn found(&self, mut each: impl FnMut(usize, u32)) {
+        for (first, rules) in (0..).step_by(FEW).zip(self.best.chunks(FEW)) {
+            if rules.iter().fold(NONE, |all, rule| all & rule) == NONE {
+                continue;
+            }
+            let numbered = (first..).zip(rules).filter(|(_, rule)| **rule != NONE);
+            numbered.for_each(|(number, rule)| each(number, *rule));
+        }
     }
 }
 
@@ -135,6 +145,8 @@ impl Matcher {
         }
     }
 
+    /// What was let through is looked for. (Few rows are: the loop around stays small.)
+    #[inline(never)]
     fn sweep_shape(
         &self,
         (shape, look): (&Shape, &Look),

@@ -177,7 +177,8 @@ proptest! {
             let scope = matcher.scope(exporter.map(|text| text.parse().unwrap()));
             let mut frames = Made(Synthetic::new(&layout));
             matcher.sweep(scope, (&all, start), &strings, &mut frames, &mut sweep);
-            let found: Vec<_> = sweep.rules().collect();
+            let mut found = vec![None; all.len() - start];
+            sweep.found(|number, rule| found[number] = Some(rule));
             let one = |row| {
                 let mut synthetic = Synthetic::new(&layout);
                 matcher.first(scope, 0, &View { row, strings: &strings }, &mut Lazy::new(&mut synthetic))

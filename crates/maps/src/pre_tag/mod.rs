@@ -281,11 +281,12 @@ impl Compiled {
     ) {
         let Scratch { sweep, labels, .. } = scratch;
         self.matcher.sweep(scope, (rows, first), strings, frames, sweep);
-        for (number, rule) in (first..).zip(sweep.rules()) {
-            if let (Some(rule), Some(mut row)) = (rule, rows.get_mut(number)) {
+        sweep.found(|number, rule| {
+            let number = first + number;
+            if let Some(mut row) = rows.get_mut(number) {
                 self.act(rule, scope, &mut row, strings, frames.frames(number), labels);
             }
-        }
+        });
     }
 
     /// Does what a rule says, and those to which it leads.
