@@ -5,12 +5,10 @@ use enrich::{Placed, Sights};
 use flow::field::Field;
 use flow::row::{self, Layout, Rows};
 use flow::strings::Strings;
+use foldhash::fast::RandomState;
 use packet::LinkType;
 use packet::tunnel::{self, Ports};
 use std::collections::HashMap;
-
-/// Tunnels inside each other that are followed.
-const DEPTH: usize = 4;
 
 /// How applications are looked for.
 #[derive(Clone, Debug)]
@@ -27,7 +25,7 @@ pub(crate) struct Classes {
     /// Where rows keep the id of the name.
     at: Option<usize>,
     /// Ids of names: the strings of rows know them until they are cleared.
-    ids: HashMap<Application, [u8; 4]>,
+    ids: HashMap<Application, [u8; 4], RandomState>,
 }
 
 impl Classes {
@@ -35,7 +33,7 @@ impl Classes {
     pub(crate) fn new(recognition: &Recognition, layout: &Layout) -> Option<Self> {
         let classifier = Classifier::new(BuiltIn::new()?, recognition.settings);
         let at = layout.offset(Field::Class);
-        Some(Self { classifier, inside: recognition.inside.clone(), at, ids: HashMap::new() })
+        Some(Self { classifier, inside: recognition.inside.clone(), at, ids: HashMap::default() })
     }
 
     /// Rows have this layout from now on.
@@ -72,13 +70,7 @@ impl Classes {
     /// `None` for what is no packet of IP, and for parts of packets that lack their ports.
     fn recognise(&mut self, packets: &Placed<'_>, row: usize, time_us: u64) -> Option<Application> {
         let seen = packets.seen(row)?;
-        let mut packet = packet::decode(LinkType(seen.link as u32), seen.octets);
-        if let Some(ports) = &self.inside
-            && let Some(tunnel) = tunnel::innermost(&packet, ports, DEPTH)
-            && tunnel.packet.ip.is_some()
-        {
-            packet = tunnel.packet;
-        }
+        let packet = tunnel::decode_inside(LinkType(seen.link as u32), seen.octets, self.inside.as_ref());
         let ip = packet.ip.filter(|ip| !ip.is_later_fragment())?;
         let octets = packet.frame.get(packet.offsets.l3?..)?;
         // What is behind the packet is filling of the frame.

@@ -16,11 +16,9 @@ use crate::row::{self, FieldSet, RowMut};
 use flows::{FlowKey, Flows};
 use fragments::{Fragments, Key, Transport, Verdict};
 use packet::plain::{Plain, plain};
-use packet::tunnel::{self, Ports, Tunnel};
+use packet::tunnel::{self, Ports};
 use packet::{LinkType, Packet};
 
-/// Tunnels inside each other that are followed.
-const DEPTH: usize = 4;
 /// Octets of the link-layer header that frames other than IP are counted without.
 const ETHERNET_HEADER: u32 = 14;
 const TCP: u8 = 6;
@@ -211,13 +209,7 @@ impl Decoder {
     /// A frame of any sort.
     #[inline(never)]
     fn read_layers(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
-        let mut packet = packet::decode(frame.link, frame.octets);
-        if let Some(ports) = &self.settings.inside
-            && let Some(Tunnel { packet: inner, .. }) = tunnel::innermost(&packet, ports, DEPTH)
-            && inner.ip.is_some()
-        {
-            packet = inner;
-        }
+        let packet = tunnel::decode_inside(frame.link, frame.octets, self.settings.inside.as_ref());
         if packet.ip.is_none() {
             return self.without_ip(frame, &packet, output);
         }

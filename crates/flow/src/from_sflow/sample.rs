@@ -12,15 +12,13 @@ use crate::place::Place;
 use crate::row::{self, RowMut};
 use crate::strings::Strings;
 use packet::LinkType;
-use packet::tunnel::{self, Ports, Tunnel};
+use packet::tunnel::{self, Ports};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag};
 use sflow::frame::FlowFrame;
 use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Wanted, Words};
 use std::io::Write;
 use std::net::IpAddr;
 
-/// Tunnels inside each other that are followed.
-const DEPTH: usize = 4;
 /// Most octets of the text of an AS path or of communities.
 const TEXT: usize = 4096;
 
@@ -352,13 +350,7 @@ impl Reader<'_> {
             HeaderProtocol::MPLS => LinkType::MPLS,
             _ => return None,
         };
-        let mut packet = packet::decode(link, header.octets);
-        if let Some(ports) = &self.settings.inside
-            && let Some(Tunnel { packet: inner, .. }) = tunnel::innermost(&packet, ports, DEPTH)
-            && inner.ip.is_some()
-        {
-            packet = inner;
-        }
+        let packet = tunnel::decode_inside(link, header.octets, self.settings.inside.as_ref());
         *row.head(row::OCTETS) = u64::from(header.frame_length);
         let is_ip = packet.ip.is_some();
         let cut = packet.etype.and_then(family);

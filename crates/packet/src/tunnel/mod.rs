@@ -147,6 +147,17 @@ pub fn innermost<'a>(outer: &Packet<'a>, ports: &Ports, depth: usize) -> Option<
     Some(found)
 }
 
+/// Tunnels inside each other that [`decode_inside`] follows.
+const DEPTH: usize = 4;
+
+/// Reads a frame. Where ports are given, it is the IP packet inside tunnels of these, if there is one.
+#[inline]
+pub fn decode_inside<'a>(link: LinkType, frame: &'a [u8], ports: Option<&Ports>) -> Packet<'a> {
+    let packet = crate::decode(link, frame);
+    let inside = ports.and_then(|ports| innermost(&packet, ports, DEPTH)).map(|tunnel| tunnel.packet);
+    inside.filter(|inside| inside.ip.is_some()).unwrap_or(packet)
+}
+
 /// A reader of the frame from that offset on.
 fn reader<'a>(packet: &Packet<'a>, at: usize) -> Option<Reader<'a>> {
     let mut r = Reader::new(packet.frame);
