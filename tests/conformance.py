@@ -38,6 +38,7 @@ TO_COME = [
     (r"rpki_roas_file|rpki_rtr_cache", "route origin validation"),
     (r"telemetry_daemon", "streaming telemetry"),
     (r"tee_receivers", "the tee plugin"),
+    (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "other intakes than UDP and files"),
 ]
 
 ENTRY = re.compile(r"^\s*([a-z0-9_ \t]+?)\s*(?:\[[^\]]*\])?\s*:\s*(.*?)\s*$")
@@ -68,10 +69,9 @@ def to_come(folder, spec):
     programs = {spec["daemon"], *(d["daemon"] for d in spec.get("daemons", []))} - DAEMONS
     if programs:
         return "programs: " + ", ".join(sorted(programs))
-    config = folder / spec.get("config", "daemon.conf")
-    if not config.is_file():
-        return None
-    for key, value in entries(config.read_text(errors="replace")):
+    configs = [folder / daemon.get("config", "daemon.conf") for daemon in [spec, *spec.get("daemons", [])]]
+    texts = [config.read_text(errors="replace") for config in configs if config.is_file()]
+    for key, value in (entry for text in texts for entry in entries(text)):
         for pattern, reason in TO_COME:
             if re.fullmatch(pattern, key):
                 return reason
