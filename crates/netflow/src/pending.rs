@@ -1,7 +1,8 @@
 //! Data sets that came before their template: kept for a while, within a bound.
 
 use crate::datagram::{Header, IPFIX};
-use std::collections::VecDeque;
+use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// A set that waits.
 #[derive(Clone, Debug)]
@@ -16,14 +17,23 @@ pub struct Held {
     pub arrival: u64,
 }
 
-/// The waiting sets of one exporter, oldest first.
+/// The waiting sets of one exporter.
+///
+/// Each set is visited twice, when it is kept and when it leaves, however many others wait.
 #[derive(Debug)]
 pub struct Pending {
-    held: VecDeque<Held>,
+    /// By their number in order of arrival.
+    held: BTreeMap<u64, Held>,
+    /// Numbers of the sets that wait for each template, oldest first.
+    waiting: HashMap<Awaited, VecDeque<u64>, RandomState>,
+    next: u64,
     octets: usize,
     max_octets: usize,
     max_age: u64,
 }
+
+/// A template that sets wait for: IPFIX or v9, domain, id.
+type Awaited = (bool, u32, u16);
 
 /// What could not be kept: sets that grew too old, and sets that had to make room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,16 +45,21 @@ pub struct Lost {
 }
 
 impl Held {
-    /// Octets that it takes, with what keeping it costs: a set may be empty.
+    /// Bytes that it takes, with what keeping it costs: a set may be empty.
     fn cost(&self) -> usize {
         self.body.len() + size_of::<Self>()
+    }
+
+    fn awaited(&self) -> Awaited {
+        (self.header.version == IPFIX, self.header.domain, self.id)
     }
 }
 
 impl Pending {
     /// Keeps at most `max_octets` for at most `max_age` microseconds.
     pub fn new(max_octets: usize, max_age: u64) -> Self {
-        Self { held: VecDeque::new(), octets: 0, max_octets, max_age }
+        let (held, waiting) = (BTreeMap::new(), HashMap::default());
+        Self { held, waiting, next: 0, octets: 0, max_octets, max_age }
     }
 
     /// Keeps a set; older ones make room.
@@ -59,14 +74,17 @@ impl Pending {
             lost.crowded += 1;
         }
         self.octets += held.cost();
-        self.held.push_back(held);
+        self.waiting.entry(held.awaited()).or_default().push_back(self.next);
+        self.held.insert(self.next, held);
+        self.next += 1;
         lost
     }
 
     /// Drops what is too old at `now`.
     pub fn expire(&mut self, now: u64) -> Lost {
         let mut lost = Lost::default();
-        while self.held.front().is_some_and(|held| now.saturating_sub(held.arrival) > self.max_age) {
+        while self.held.first_key_value().is_some_and(|(_, held)| now.saturating_sub(held.arrival) > self.max_age)
+        {
             self.drop_first();
             lost.expired += 1;
         }
@@ -74,24 +92,25 @@ impl Pending {
     }
 
     fn drop_first(&mut self) -> bool {
-        match self.held.pop_front() {
-            Some(held) => {
-                self.octets -= held.cost();
-                true
+        let Some((_, held)) = self.held.pop_first() else {
+            return false;
+        };
+        self.octets -= held.cost();
+        let awaited = held.awaited();
+        if let Some(numbers) = self.waiting.get_mut(&awaited) {
+            // The oldest of all is the oldest of its template.
+            numbers.pop_front();
+            if numbers.is_empty() {
+                self.waiting.remove(&awaited);
             }
-            None => false,
         }
+        true
     }
 
     /// Takes the sets that wait for a template, oldest first.
     pub fn take(&mut self, ipfix: bool, domain: u32, id: u16) -> Vec<Held> {
-        let waits =
-            |held: &Held| (held.header.version == IPFIX) == ipfix && held.header.domain == domain && held.id == id;
-        if !self.held.iter().any(waits) {
-            return Vec::new();
-        }
-        let (taken, left): (Vec<_>, Vec<_>) = self.held.drain(..).partition(waits);
-        self.held = left.into();
+        let numbers = self.waiting.remove(&(ipfix, domain, id)).unwrap_or_default();
+        let taken: Vec<Held> = numbers.iter().filter_map(|number| self.held.remove(number)).collect();
         self.octets -= taken.iter().map(Held::cost).sum::<usize>();
         taken
     }
@@ -110,6 +129,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_waits_is_bounded_by_octets_and_age() {
@@ -123,5 +143,45 @@ mod tests {
         assert_eq!(pending.keep(header, 256, &[0; 60], 5000), Lost { crowded: 0, expired: 1 });
         assert_eq!(pending.keep(header, 256, &[0; 300], 5000), Lost { crowded: 1, expired: 0 });
         assert_eq!(pending.len(), 1);
+    }
+
+    proptest! {
+        /// It gives back what a list that is searched from end to end does.
+        #[test]
+        fn it_holds_what_a_plain_list_would(
+            steps in prop::collection::vec((0..3_u32, 256..260_u16, 0..200_usize, 0..400_u64, any::<bool>()), 1..200),
+        ) {
+            let (max_octets, max_age) = (1500, 1000);
+            let mut pending = Pending::new(max_octets, max_age);
+            let mut list: Vec<Held> = Vec::new();
+            let mut now = 0;
+            for (domain, id, length, elapsed, take) in steps {
+                now += elapsed;
+                if take {
+                    let (taken, left): (Vec<_>, Vec<_>) =
+                        list.drain(..).partition(|held| held.header.domain == domain && held.id == id);
+                    list = left;
+                    let found = pending.take(false, domain, id);
+                    let arrivals = |sets: &[Held]| sets.iter().map(|held| held.arrival).collect::<Vec<_>>();
+                    prop_assert_eq!(arrivals(&found), arrivals(&taken));
+                } else {
+                    let header = Header { domain, version: 9, ..Header::default() };
+                    let lost = pending.keep(header, id, &vec![0; length], now);
+                    let before = list.len();
+                    list.retain(|held| now - held.arrival <= max_age);
+                    prop_assert_eq!(lost.expired, (before - list.len()) as u64);
+                    list.push(Held { header, id, body: vec![0; length].into(), arrival: now });
+                    let mut crowded = 0;
+                    while list.iter().map(Held::cost).sum::<usize>() > max_octets {
+                        list.remove(0);
+                        crowded += 1;
+                    }
+                    prop_assert_eq!(lost.crowded, crowded);
+                }
+                prop_assert_eq!(pending.len(), list.len());
+                prop_assert_eq!(pending.waiting.values().map(VecDeque::len).sum::<usize>(), list.len());
+                prop_assert_eq!(pending.octets, list.iter().map(Held::cost).sum::<usize>());
+            }
+        }
     }
 }

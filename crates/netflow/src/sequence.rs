@@ -2,7 +2,7 @@
 //!
 //! v5 and v7 count flows, v9 datagrams, IPFIX data records of the domain (RFC 7011 section 3.1).
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// Most domains of one exporter that are watched; more than these are not.
@@ -26,7 +26,7 @@ pub enum Seen {
 /// The sequence numbers of one exporter.
 #[derive(Debug, Default)]
 pub struct Sequence {
-    expected: HashMap<u64, u32, FixedState>,
+    expected: HashMap<u64, u32, RandomState>,
     /// Numbers as expected.
     pub good: u64,
     /// Jumps forward.

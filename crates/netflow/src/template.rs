@@ -1,10 +1,8 @@
-//! Templates: their records, and the cache of those an exporter has announced.
+//! Template records.
 //!
 //! A template record is an id, a count of fields and the fields; options templates tell in addition how many of
 //! the fields are scopes (IPFIX), or how many octets the specifiers of scopes and options take (v9).
 
-use foldhash::fast::FixedState;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use wire::{Reader, Truncated};
 
@@ -233,147 +231,6 @@ impl Iterator for Records<'_> {
     }
 }
 
-/// What an announcement did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Announced {
-    /// The template was not known.
-    New,
-    /// It is known, and the same.
-    Same,
-    /// It took the place of one of another shape.
-    Changed,
-}
-
-/// The templates of one exporter, each with a payload `P` (what it was compiled to).
-///
-/// Bounded: there are two generations of at most `max` templates. Announcements go to the younger one; when that is
-/// full, the older one is dropped and the younger one takes its place, so what is announced again and again
-/// stays.
-#[derive(Debug)]
-pub struct Cache<P> {
-    young: Map<P>,
-    old: Map<P>,
-    /// Ids that were withdrawn and not announced since.
-    withdrawn: HashSet<u64, FixedState>,
-    max: usize,
-    /// What the younger generation weighs: a template of many fields weighs as several.
-    weight: usize,
-    evicted: u64,
-}
-
-/// Fields for which a template counts as one.
-const FIELDS_PER_TEMPLATE: usize = 128;
-
-type Map<P> = HashMap<u64, (Template, P), FixedState>;
-
-fn key(ipfix: bool, domain: u32, id: u16) -> u64 {
-    u64::from(ipfix) << 48 | u64::from(domain) << 16 | u64::from(id)
-}
-
-impl<P> Cache<P> {
-    /// A cache whose generations hold `max` templates each.
-    pub fn new(max: usize) -> Self {
-        Self {
-            young: Map::default(),
-            old: Map::default(),
-            withdrawn: HashSet::default(),
-            max: max.max(1),
-            weight: 0,
-            evicted: 0,
-        }
-    }
-
-    /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
-    pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
-        let key = key(template.ipfix, template.domain, template.id);
-        self.withdrawn.remove(&key);
-        if let Some(entry) = self.young.get_mut(&key) {
-            if entry.0 == template {
-                return Announced::Same;
-            }
-            let payload = compile(&template);
-            *entry = (template, payload);
-            return Announced::Changed;
-        }
-        // Long templates fill a generation as many short ones do.
-        let cost = |fields: usize| fields.div_ceil(FIELDS_PER_TEMPLATE).max(1);
-        self.weight += cost(template.fields.len());
-        if self.weight > self.max {
-            self.weight = cost(template.fields.len());
-            self.evicted += self.old.len() as u64;
-            self.old = std::mem::take(&mut self.young);
-        }
-        let (announced, payload) = match self.old.remove(&key) {
-            Some((known, payload)) if known == template => (Announced::Same, payload),
-            Some(_) => (Announced::Changed, compile(&template)),
-            None => (Announced::New, compile(&template)),
-        };
-        self.young.insert(key, (template, payload));
-        announced
-    }
-
-    /// The template of that id, and its payload.
-    pub fn find(&self, ipfix: bool, domain: u32, id: u16) -> Option<(&Template, &P)> {
-        let key = key(ipfix, domain, id);
-        self.young.get(&key).or_else(|| self.old.get(&key)).map(|(template, payload)| (template, payload))
-    }
-
-    /// Forgets a template of IPFIX (v9 withdraws none); true when it was known.
-    pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
-        let key = key(true, domain, id);
-        let known = self.young.remove(&key).is_some() | self.old.remove(&key).is_some();
-        if known {
-            self.bury(key);
-        }
-        known
-    }
-
-    /// True for a template that was withdrawn: data that come for it now are meant for nobody.
-    pub fn is_withdrawn(&self, ipfix: bool, domain: u32, id: u16) -> bool {
-        self.withdrawn.contains(&key(ipfix, domain, id))
-    }
-
-    fn bury(&mut self, key: u64) {
-        if self.withdrawn.len() < self.max {
-            self.withdrawn.insert(key);
-        }
-    }
-
-    /// Forgets all templates of a domain, of options or of data; returns how many.
-    pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
-        let of = |t: &Template| t.ipfix && t.domain == domain && matches!(t.kind, Kind::Options { .. }) == options;
-        let ids: Vec<u16> = self.iter().filter(|t| of(t)).map(|t| t.id).collect();
-        ids.iter().filter(|id| self.withdraw(domain, **id)).count()
-    }
-
-    /// Compiles all templates again, after what they are compiled for has changed.
-    pub fn recompile(&mut self, mut compile: impl FnMut(&Template) -> P) {
-        for (template, payload) in self.old.values_mut().chain(self.young.values_mut()) {
-            *payload = compile(template);
-        }
-    }
-
-    /// Number of templates.
-    pub fn len(&self) -> usize {
-        self.young.len() + self.old.len()
-    }
-
-    /// True without templates.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Templates dropped at the bound so far.
-    pub fn evicted(&self) -> u64 {
-        self.evicted
-    }
-
-    /// All templates.
-    pub fn iter(&self) -> impl Iterator<Item = &Template> {
-        self.old.values().chain(self.young.values()).map(|(template, _)| template)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,23 +280,5 @@ mod tests {
         let Ok(Record::Define(template)) = &found[0] else { panic!("{found:?}") };
         assert_eq!(template.kind, Kind::Options { scopes: 1 });
         assert_eq!(records(&[1, 0, 0, 3, 0, 4, 0, 2, 0, 4], Format::V9Options), [Err(Fault::Specifiers(256))]);
-    }
-
-    #[test]
-    fn the_cache_is_bounded_and_keeps_what_is_announced_again() {
-        let template = |id| Template::new(1, id, Kind::Data, vec![Field { enterprise: 0, element: 1, length: 4 }]);
-        let mut cache = Cache::new(10);
-        assert_eq!(cache.announce(template(256), |_| ()), Announced::New);
-        for id in 257..400 {
-            cache.announce(template(id), |_| ());
-            assert_eq!(cache.announce(template(256), |_| ()), Announced::Same);
-            assert!(cache.len() <= 20);
-        }
-        assert!(cache.evicted() > 100);
-        assert!(cache.find(false, 1, 256).is_none(), "v9 numbers its templates apart");
-        assert!(cache.withdraw(1, 256) && cache.find(true, 1, 256).is_none() && cache.is_withdrawn(true, 1, 256));
-        cache.announce(template(256), |_| ());
-        assert!(!cache.is_withdrawn(true, 1, 256));
-        assert!(cache.withdraw_all(1, true) == 0 && cache.withdraw_all(1, false) > 0 && cache.is_empty());
     }
 }

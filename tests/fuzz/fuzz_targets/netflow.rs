@@ -5,8 +5,8 @@
 #![no_main]
 
 use flow::from_netflow::{self, Counts, Decoder, Settings};
-use flow::primitive::{Daemons, PRIMITIVES};
 use flow::needs::Needs;
+use flow::primitive::{Daemons, PRIMITIVES};
 use flow::row::{FieldSet, Layout, Rows};
 use libfuzzer_sys::fuzz_target;
 use std::net::IpAddr;

@@ -121,7 +121,8 @@ fuzz_target!(|octets: &[u8]| {
             Sample::Flow(sample) => items += records(sample.records()).1,
             Sample::Discarded(sample) => items += records(sample.records()).1,
             Sample::Counters(sample) => {
-                items += sample.blocks().count() + sample.blocks().flatten().map(|block| values(&block)).sum::<usize>();
+                items +=
+                    sample.blocks().count() + sample.blocks().flatten().map(|block| values(&block)).sum::<usize>();
             }
             Sample::Unknown(sample) => assert!(is_within(sample.octets, octets)),
         }

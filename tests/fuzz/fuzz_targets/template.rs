@@ -3,11 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use netflow::cache::Cache;
 use netflow::datagram::{self, Body, Set};
 use netflow::encode::Message;
 use netflow::options::Facts;
 use netflow::record;
-use netflow::template::{Cache, Kind, MAX_FIELDS, Record, Template};
+use netflow::template::{Kind, MAX_FIELDS, Record, Template};
 
 const MAX: usize = 4;
 

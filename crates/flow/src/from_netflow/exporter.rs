@@ -10,12 +10,13 @@ use crate::field::Field;
 use crate::needs::Needs;
 use crate::row::{self, Rows};
 use crate::strings::Strings;
+use netflow::cache::{Announced, Cache};
 use netflow::datagram::{Body, Datagram, Fault, Header, IPFIX, Set};
 use netflow::options::Facts;
 use netflow::pending::Pending;
 use netflow::record::{self, Spans};
 use netflow::sequence::{Seen, Sequence};
-use netflow::template::{Announced, Cache, Kind, Record as TemplateRecord, Records, Template};
+use netflow::template::{Kind, Record as TemplateRecord, Records, Template};
 use std::net::IpAddr;
 use wire::Reader;
 

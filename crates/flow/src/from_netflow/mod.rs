@@ -71,7 +71,7 @@ pub struct Settings {
     pub check_padding: bool,
     /// Most exporters; datagrams of further ones are rejected.
     pub max_exporters: usize,
-    /// Most templates of one exporter (each of two generations, see [`netflow::template::Cache`]).
+    /// Most templates of one exporter (each of two generations, see [`netflow::cache::Cache`]).
     pub max_templates: usize,
     /// Most octets of one exporter's sets that wait for their template.
     pub pending_octets: usize,

@@ -1,0 +1,248 @@
+//! The templates that one exporter has announced.
+
+use crate::template::{Kind, Template};
+use foldhash::fast::RandomState;
+use std::collections::{HashMap, HashSet};
+
+/// What an announcement did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// The template was not known.
+    New,
+    /// It is known, and the same.
+    Same,
+    /// It took the place of one of another shape.
+    Changed,
+}
+
+/// The templates of one exporter, each with a payload `P` (what it was compiled to).
+///
+/// Bounded: there are two generations of at most `max` templates. Announcements go to the younger one; when that is
+/// full, the older one is dropped and the younger one takes its place, so what is announced again and again
+/// stays.
+///
+/// Each template costs its exporter one announcement, and is visited once when it is withdrawn or dropped: no datagram
+/// does work for templates that it does not name, except for those of the domain that it withdraws.
+#[derive(Debug)]
+pub struct Cache<P> {
+    young: Map<P>,
+    old: Map<P>,
+    groups: Groups,
+    /// Ids that were withdrawn and not announced since.
+    withdrawn: HashSet<u64, RandomState>,
+    max: usize,
+    /// What the younger generation weighs: a template of many fields weighs as several.
+    weight: usize,
+    evicted: u64,
+}
+
+/// Fields for which a template counts as one.
+const FIELDS_PER_TEMPLATE: usize = 128;
+
+// Exporters choose the keys: a seed that they do not know keeps them from choosing keys that collide.
+type Map<P> = HashMap<u64, (Template, P), RandomState>;
+
+fn key(ipfix: bool, domain: u32, id: u16) -> u64 {
+    u64::from(ipfix) << 48 | u64::from(domain) << 16 | u64::from(id)
+}
+
+/// The templates that one withdrawal can name: those of IPFIX, of one domain, of data or of options.
+#[derive(Debug, Default)]
+struct Groups(HashMap<(u32, bool), HashSet<u16, RandomState>, RandomState>);
+
+impl Groups {
+    fn of(template: &Template) -> Option<(u32, bool)> {
+        template.ipfix.then_some((template.domain, template.kind != Kind::Data))
+    }
+
+    fn add(&mut self, template: &Template) {
+        if let Some(group) = Self::of(template) {
+            self.0.entry(group).or_default().insert(template.id);
+        }
+    }
+
+    fn remove(&mut self, template: &Template) {
+        if let Some(group) = Self::of(template)
+            && let Some(ids) = self.0.get_mut(&group)
+        {
+            ids.remove(&template.id);
+            if ids.is_empty() {
+                self.0.remove(&group);
+            }
+        }
+    }
+}
+
+impl<P> Cache<P> {
+    /// A cache whose generations hold `max` templates each.
+    pub fn new(max: usize) -> Self {
+        Self {
+            young: Map::default(),
+            old: Map::default(),
+            groups: Groups::default(),
+            withdrawn: HashSet::default(),
+            max: max.max(1),
+            weight: 0,
+            evicted: 0,
+        }
+    }
+
+    /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
+    pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
+        let key = key(template.ipfix, template.domain, template.id);
+        self.withdrawn.remove(&key);
+        if let Some(entry) = self.young.get_mut(&key) {
+            if entry.0 == template {
+                return Announced::Same;
+            }
+            let payload = compile(&template);
+            self.groups.remove(&entry.0);
+            self.groups.add(&template);
+            *entry = (template, payload);
+            return Announced::Changed;
+        }
+        // Long templates fill a generation as many short ones do.
+        let cost = |fields: usize| fields.div_ceil(FIELDS_PER_TEMPLATE).max(1);
+        self.weight += cost(template.fields.len());
+        if self.weight > self.max {
+            self.weight = cost(template.fields.len());
+            self.turn();
+        }
+        let known = self.old.remove(&key);
+        if let Some((known, _)) = &known {
+            self.groups.remove(known);
+        }
+        let (announced, payload) = match known {
+            Some((known, payload)) if known == template => (Announced::Same, payload),
+            Some(_) => (Announced::Changed, compile(&template)),
+            None => (Announced::New, compile(&template)),
+        };
+        self.groups.add(&template);
+        self.young.insert(key, (template, payload));
+        announced
+    }
+
+    /// Drops the older generation; the younger one takes its place.
+    fn turn(&mut self) {
+        let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        self.evicted += dropped.len() as u64;
+        dropped.values().for_each(|(template, _)| self.groups.remove(template));
+    }
+
+    /// The template of that id, and its payload.
+    pub fn find(&self, ipfix: bool, domain: u32, id: u16) -> Option<(&Template, &P)> {
+        let key = key(ipfix, domain, id);
+        self.young.get(&key).or_else(|| self.old.get(&key)).map(|(template, payload)| (template, payload))
+    }
+
+    /// Forgets a template of IPFIX (v9 withdraws none); true when it was known.
+    pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
+        let key = key(true, domain, id);
+        let Some((template, _)) = self.young.remove(&key).or_else(|| self.old.remove(&key)) else {
+            return false;
+        };
+        self.groups.remove(&template);
+        if self.withdrawn.len() < self.max {
+            self.withdrawn.insert(key);
+        }
+        true
+    }
+
+    /// True for a template that was withdrawn: data that come for it now are meant for nobody.
+    pub fn is_withdrawn(&self, ipfix: bool, domain: u32, id: u16) -> bool {
+        self.withdrawn.contains(&key(ipfix, domain, id))
+    }
+
+    /// Forgets all templates of a domain, of options or of data; returns how many.
+    pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
+        let ids = self.groups.0.get_mut(&(domain, options)).map(std::mem::take).unwrap_or_default();
+        ids.into_iter().filter(|id| self.withdraw(domain, *id)).count()
+    }
+
+    /// Compiles all templates again, after what they are compiled for has changed.
+    pub fn recompile(&mut self, mut compile: impl FnMut(&Template) -> P) {
+        for (template, payload) in self.old.values_mut().chain(self.young.values_mut()) {
+            *payload = compile(template);
+        }
+    }
+
+    /// Number of templates.
+    pub fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// True without templates.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Templates dropped at the bound so far.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// All templates.
+    pub fn iter(&self) -> impl Iterator<Item = &Template> {
+        self.old.values().chain(self.young.values()).map(|(template, _)| template)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::Field;
+    use proptest::prelude::*;
+
+    fn template(domain: u32, id: u16, kind: Kind, element: u16) -> Template {
+        Template::new(domain, id, kind, vec![Field { enterprise: 0, element, length: 4 }])
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_announced_again() {
+        let template = |id| template(1, id, Kind::Data, 1);
+        let mut cache = Cache::new(10);
+        assert_eq!(cache.announce(template(256), |_| ()), Announced::New);
+        for id in 257..400 {
+            cache.announce(template(id), |_| ());
+            assert_eq!(cache.announce(template(256), |_| ()), Announced::Same);
+            assert!(cache.len() <= 20);
+        }
+        assert!(cache.evicted() > 100);
+        assert!(cache.find(false, 1, 256).is_none(), "v9 numbers its templates apart");
+        assert!(cache.withdraw(1, 256) && cache.find(true, 1, 256).is_none() && cache.is_withdrawn(true, 1, 256));
+        cache.announce(template(256), |_| ());
+        assert!(!cache.is_withdrawn(true, 1, 256));
+        assert!(cache.withdraw_all(1, true) == 0 && cache.withdraw_all(1, false) > 0 && cache.is_empty());
+        assert!(cache.groups.0.is_empty());
+    }
+
+    proptest! {
+        /// Withdrawing all of a group forgets what a walk over all templates finds, and nothing else.
+        #[test]
+        fn groups_hold_what_the_generations_hold(
+            steps in prop::collection::vec((0..6_u32, 256..270_u16, any::<bool>(), 1..3_u16, 0..12_u8), 1..300),
+        ) {
+            let mut cache = Cache::new(8);
+            for (domain, id, options, element, step) in steps {
+                let kind = if options { Kind::Options { scopes: 1 } } else { Kind::Data };
+                let of_group = |t: &&Template| t.domain == domain && (t.kind != Kind::Data) == options;
+                match step {
+                    0 => {
+                        let expected = cache.iter().filter(of_group).count();
+                        let others = cache.len() - expected;
+                        prop_assert_eq!(cache.withdraw_all(domain, options), expected);
+                        prop_assert_eq!(cache.len(), others);
+                    }
+                    1 => {
+                        let known = cache.find(true, domain, id).is_some();
+                        prop_assert_eq!(cache.withdraw(domain, id), known);
+                    }
+                    _ => {
+                        cache.announce(template(domain, id, kind, element), |_| ());
+                    }
+                }
+                prop_assert_eq!(cache.groups.0.values().map(HashSet::len).sum::<usize>(), cache.len());
+            }
+        }
+    }
+}
