@@ -62,6 +62,7 @@ impl Protocol for NetFlow {
             (Counter::RecordsDecoded, counts.records),
             (Counter::OptionsRecords, counts.options_records),
             (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
+            (Counter::OctetsBehind, counts.octets_behind),
             (Counter::SetsWithdrawn, counts.sets_withdrawn),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),

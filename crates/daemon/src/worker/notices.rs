@@ -15,6 +15,7 @@ pub(crate) struct Notices {
     refused: Limited,
     template: Limited,
     fault: Limited,
+    rate: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn new(unchecked: bool) -> Self {
         let limited = || Limited::new(RATE);
-        Self { refused: limited(), template: limited(), fault: limited(), unchecked }
+        Self { refused: limited(), template: limited(), fault: limited(), rate: limited(), unchecked }
     }
 
     pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
@@ -54,6 +55,12 @@ impl Notices {
             Notice::Faulty { exporter, domain, fault } => {
                 if let Some(pass) = self.fault.pass() {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
+                }
+            }
+            Notice::Rate { exporter, domain, id } => {
+                if let Some(pass) = self.rate.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, domain, template = id, held_back, "options data announce a sampling rate that cannot be used");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

@@ -15,6 +15,8 @@ pub struct Counts {
     pub rows: u64,
     /// Sets with something wrong.
     pub faulty_sets: u64,
+    /// Octets behind the length that an IPFIX message gives.
+    pub octets_behind: u64,
     /// Data sets of templates that were withdrawn.
     pub sets_withdrawn: u64,
     /// Data sets kept until their template comes.
@@ -65,6 +67,15 @@ pub enum Notice {
         domain: u32,
         /// What is wrong.
         fault: netflow::datagram::Fault,
+    },
+    /// Options data announce a sampling rate that cannot be used.
+    Rate {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// Template id.
+        id: u16,
     },
     /// A template is new or has changed; for the templates file.
     Template {

@@ -11,6 +11,7 @@ mod exporter;
 mod frame;
 mod known;
 mod plan;
+mod rates;
 mod run;
 mod sources;
 

@@ -68,10 +68,20 @@ pub(crate) enum Op {
     /// Network of an address; offsets in the row.
     Network { host: usize, mask: usize, to: usize },
     /// Sampling interval.
-    Sampling { sampler: Option<Src>, selector: Option<Src>, inline: Option<Src>, to: Option<usize> },
+    Sampling { sources: Box<SamplingSources>, to: Option<usize> },
     /// The time by which history bins, from the field at that offset; `raw`: the uptime that `nfacctd_time_secs` takes as
     /// seconds.
     Stamp { from: usize, raw: Option<Src> },
+}
+
+/// What a record says about its sampling.
+#[derive(Clone, Debug)]
+pub(crate) struct SamplingSources {
+    pub(crate) sampler: Option<Src>,
+    pub(crate) selector: Option<Src>,
+    pub(crate) intervals: [Option<Src>; 2],
+    /// Interfaces in and out, for rates that are announced for one.
+    pub(crate) interfaces: [Option<Src>; 2],
 }
 
 /// Counters of a record.
@@ -401,7 +411,7 @@ impl Compiler<'_> {
     }
 
     fn names(&mut self) {
-        for (field, elements) in [(Field::InIfaceName, [10, 252]), (Field::OutIfaceName, [14, 253])] {
+        for (field, elements) in [Field::InIfaceName, Field::OutIfaceName].into_iter().zip(sources::INTERFACES) {
             if let (Some(to), Some(src)) = (self.offset(field), self.first(&elements)) {
                 self.ops.push(Op::Interface { src, to });
             }
@@ -490,12 +500,13 @@ impl Compiler<'_> {
         if to.is_none() && !self.settings.renormalize {
             return;
         }
-        self.ops.push(Op::Sampling {
+        let sources = SamplingSources {
             sampler: self.first(&[sources::SAMPLER_ID]),
             selector: self.first(&[sources::SELECTOR_ID]),
-            inline: self.first(sources::INTERVALS),
-            to,
-        });
+            intervals: sources::INTERVALS.map(|element| self.first(&[element])),
+            interfaces: sources::INTERFACES.map(|elements| self.first(&elements)),
+        };
+        self.ops.push(Op::Sampling { sources: Box::new(sources), to });
     }
 
     /// True when records carry octets of packets. They fill the row first, so that what the record itself says wins.

@@ -1,7 +1,8 @@
 //! Plans at work: one record becomes one row, or two when it tells of both ways.
 
 use super::known::{self, Known};
-use super::plan::{Op, Plan, SWAPPED, Src};
+use super::plan::{Op, Plan, SWAPPED, SamplingSources, Src};
+use super::rates::Sampled;
 use super::sources::Clock;
 use super::{Settings, copy, frame};
 use crate::address;
@@ -22,8 +23,8 @@ pub(crate) struct Run<'a> {
     pub(crate) needs: &'a Needs,
     pub(crate) settings: &'a Settings,
     pub(crate) header: &'a Header,
-    /// Domain under which options were kept.
-    pub(crate) scope: u32,
+    /// Id of the template; 0 of versions without.
+    pub(crate) template: u16,
     pub(crate) known: &'a Known,
     pub(crate) strings: &'a mut Strings,
 }
@@ -334,23 +335,23 @@ impl Run<'_> {
                 return frame::fill(record.field(*src), *ip, plan, headers, self.strings, row);
             }
             Op::Interface { src, to } => {
-                let name = self.known.interface(self.scope, record.number(*src));
+                let name = self.known.interface(self.header.domain, record.number(*src));
                 put(row.octets(), *to, &self.strings.intern(name).to_be_bytes());
             }
             Op::Application { src, to } => {
                 let id = known::application_id(record.field(*src));
-                let id = self.strings.intern(self.known.application(self.scope, id));
+                let id = self.strings.intern(self.known.application(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Vrf { ids, to } => {
                 let id = ids.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let id = self.strings.intern(self.known.vrf(self.scope, id));
+                let id = self.strings.intern(self.known.vrf(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Rd { inline, vrfs, to, origin } => {
                 let told = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
                 let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let rd = told.or_else(|| self.known.distinguisher(self.scope, id)).or_else(|| {
+                let rd = told.or_else(|| self.known.distinguisher(self.header.domain, id)).or_else(|| {
                     let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
                     Some(RouteDistinguisher::of_vrf(id).0)
                 });
@@ -364,8 +365,8 @@ impl Run<'_> {
                 let mask = row.octets().get(*mask).copied().unwrap_or(0);
                 put(row.octets(), *to, &address::network(&host, mask));
             }
-            Op::Sampling { sampler, selector, inline, to } => {
-                let interval = self.interval(record, *sampler, *selector, *inline);
+            Op::Sampling { sources, to } => {
+                let interval = self.interval(record, sources);
                 let mut shown = interval.unwrap_or(0);
                 if let (Some(interval), true) = (interval, self.settings.renormalize) {
                     for word in [row::PACKETS, row::OCTETS] {
@@ -383,21 +384,16 @@ impl Run<'_> {
     }
 
     /// One packet in so many, if it is known; 0 means that it is not.
-    fn interval(
-        &self,
-        record: Record<'_>,
-        sampler: Option<Src>,
-        selector: Option<Src>,
-        inline: Option<Src>,
-    ) -> Option<u32> {
-        let by_id = match (record.find(sampler), record.find(selector)) {
-            (Some(id), _) => self.known.sampler(self.scope, id).or_else(|| self.known.selector(self.scope, id)),
-            (None, Some(id)) => self.known.selector(self.scope, id),
-            (None, None) => None,
+    fn interval(&self, record: Record<'_>, sources: &SamplingSources) -> Option<u32> {
+        let flow = Sampled {
+            template: self.template,
+            sampler: record.find(sources.sampler),
+            selector: record.find(sources.selector),
+            interval: sources.intervals.iter().find_map(|src| record.find(*src).filter(|interval| *interval > 0)),
+            interfaces: sources.interfaces.map(|src| record.find(src)),
         };
-        by_id
-            .or_else(|| record.find(inline).and_then(|interval| u32::try_from(interval).ok()))
-            .or_else(|| self.known.domain_sampling(self.scope).filter(|_| sampler.is_none() && selector.is_none()))
+        (self.known.rates().of_flow(self.header.domain, &flow))
+            .and_then(|interval| u32::try_from(interval).ok())
             .or(Some(u32::from(self.header.sampling_interval)))
             .filter(|interval| *interval > 0)
     }
@@ -449,7 +445,7 @@ impl Run<'_> {
             Clock::Before => (u64::from(self.header.export_secs) * SECOND).saturating_sub(value),
             Clock::Uptime => match self.header.uptime_ms {
                 Some(uptime) => self.since_boot(uptime, value as u32),
-                None => (init_ms.or_else(|| self.known.start_ms(self.scope)))?
+                None => (init_ms.or_else(|| self.known.start_ms(self.header.domain)))?
                     .saturating_add(value)
                     .saturating_mul(1000),
             },

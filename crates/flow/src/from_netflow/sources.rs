@@ -203,7 +203,9 @@ pub(crate) const SAMPLER_ID: u16 = 48;
 /// Selector that a record names (RFC 5477).
 pub(crate) const SELECTOR_ID: u16 = 302;
 /// Sampling intervals inside a record.
-pub(crate) const INTERVALS: &[u16] = &[34, 50];
+pub(crate) const INTERVALS: [u16; 2] = [34, 50];
+/// Interfaces in and out, in order of preference.
+pub(crate) const INTERFACES: [[u16; 2]; 2] = [[10, 252], [14, 253]];
 /// VRF on the way in and out.
 pub(crate) const VRF: (u16, u16) = (234, 235);
 /// Route distinguisher.

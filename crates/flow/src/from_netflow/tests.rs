@@ -1,5 +1,8 @@
 //! Datagrams in, rows out: each test sends what an exporter would, and looks at the aggregates' columns by name.
 
+mod lengths;
+mod sampling;
+
 use super::*;
 use crate::address;
 use crate::kind::Kind as ValueKind;
