@@ -26,8 +26,8 @@ pub struct Facts<'a> {
     taken_and_left: (Option<u64>, Option<u64>),
     /// Packets chosen (309) out of so many (310).
     size_and_population: (Option<u64>, Option<u64>),
-    /// Probability of a packet to be chosen (311), as the bits of a real.
-    probability: Option<u64>,
+    /// Interval by the probability of a packet to be chosen (311).
+    by_probability: Option<u64>,
     /// Interface (10, 14, 252, 253, or the scope of v9).
     pub interface: Option<u64>,
     /// Name of the interface (82), or its description (83).
@@ -92,7 +92,7 @@ impl<'a> Facts<'a> {
             306 => self.taken_and_left.1 = number,
             309 => self.size_and_population.0 = number,
             310 => self.size_and_population.1 = number,
-            311 if octets.len() == 8 => self.probability = number,
+            311 => self.by_probability = interval_of(octets),
             10 | 14 | 252 | 253 => self.interface = number,
             82 => self.interface_name = Some(text(octets)),
             83 => self.interface_description = Some(text(octets)),
@@ -132,15 +132,11 @@ impl<'a> Facts<'a> {
             0 => None,
             chosen => Some((all as f64 / chosen as f64).round() as u64),
         };
-        let interval = match (self.taken_and_left, self.size_and_population, self.probability) {
+        let interval = match (self.taken_and_left, self.size_and_population, self.by_probability) {
             _ if self.interval.is_some() => self.interval,
             ((Some(taken), Some(left)), _, _) => ratio(taken.saturating_add(left), taken),
             (_, (Some(size), Some(population)), _) => ratio(population, size),
-            (_, _, Some(bits)) => {
-                let probability = f64::from_bits(bits);
-                (probability > 0.0 && probability <= 1.0).then(|| (1.0 / probability).round() as u64)
-            }
-            _ => None,
+            (_, _, by_probability) => by_probability,
         };
         interval.filter(|interval| *interval > 0).and_then(|interval| u32::try_from(interval).ok())
     }
@@ -154,6 +150,17 @@ impl<'a> Facts<'a> {
     pub fn application_label(&self) -> Option<&'a [u8]> {
         self.application_name.or(self.application_description)
     }
+}
+
+/// The interval that a probability (element 311) stands for: a real number of eight octets, or four (RFC 7011 section 6.2). It is
+/// rounded; `None` for what is no probability above 0.
+pub fn interval_of(probability: &[u8]) -> Option<u64> {
+    let probability = match probability.len() {
+        4 => f64::from(f32::from_bits(u32::try_from(record::number(probability)).ok()?)),
+        8 => f64::from_bits(record::number(probability)),
+        _ => return None,
+    };
+    (probability > 0.0 && probability <= 1.0).then(|| (1.0 / probability).round() as u64)
 }
 
 /// Text up to the NULs that pad it.
@@ -185,6 +192,11 @@ mod tests {
         assert_eq!(interval(&[(48, 1), (50, 2)], &[1, 0, 100]), Some(100));
         assert_eq!(interval(&[(302, 1), (305, 1), (306, 2)], &[1, 1, 0, 99]), Some(100));
         assert_eq!(interval(&[(302, 1), (309, 1), (310, 2)], &[1, 1, 2, 0]), Some(512));
+        assert_eq!(interval(&[(302, 1), (311, 8)], &[&[1][..], &0.001f64.to_be_bytes()].concat()), Some(1000));
+        assert_eq!(interval(&[(302, 1), (311, 4)], &[&[1][..], &0.001f32.to_be_bytes()].concat()), Some(1000));
+        for none in [0.0, -0.5, 1.5, f64::NAN, f64::INFINITY] {
+            assert_eq!(interval(&[(302, 1), (311, 8)], &[&[1][..], &none.to_be_bytes()].concat()), None, "{none}");
+        }
         assert_eq!(interval(&[(48, 1), (34, 2)], &[1, 0, 0]), None);
         assert_eq!(interval(&[(302, 1), (306, 2)], &[1, 0, 99]), None);
     }

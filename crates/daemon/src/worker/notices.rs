@@ -1,6 +1,6 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
-use flow::from_netflow::{Notice, Refused};
+use flow::from_netflow::{NoFlow, Notice, Refused};
 use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::Limited;
@@ -15,6 +15,7 @@ pub(crate) struct Notices {
     refused: Limited,
     template: Limited,
     fault: Limited,
+    no_flow: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn new(unchecked: bool) -> Self {
         let limited = || Limited::new(RATE);
-        Self { refused: limited(), template: limited(), fault: limited(), unchecked }
+        Self { refused: limited(), template: limited(), fault: limited(), no_flow: limited(), unchecked }
     }
 
     pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
@@ -54,6 +55,16 @@ impl Notices {
             Notice::Faulty { exporter, domain, fault } => {
                 if let Some(pass) = self.fault.pass() {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
+                }
+            }
+            Notice::NoFlow { exporter, domain, id, records, reason } => {
+                if let Some(pass) = self.no_flow.pass() {
+                    let reason = match reason {
+                        NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
+                        NoFlow::Elements => "none of their elements is known",
+                    };
+                    let held_back = pass.held_back;
+                    info!(%exporter, domain, template = id, records, held_back, "records without a flow: {reason}");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

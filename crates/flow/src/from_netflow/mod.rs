@@ -13,8 +13,9 @@ mod known;
 mod plan;
 mod run;
 mod sources;
+mod ways;
 
-pub use counts::{Counts, Notice};
+pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 
@@ -236,3 +237,5 @@ pub(crate) fn fixed_templates() -> [Template; 3] {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways_tests;
