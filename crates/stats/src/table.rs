@@ -93,7 +93,7 @@ counters! {
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates forgotten at the bound of templates";
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
-    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded, and sets that ended inside one";
+    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that ended inside one";
     SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of templates that were withdrawn, which are not read";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";

@@ -237,5 +237,3 @@ pub(crate) fn fixed_templates() -> [Template; 3] {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod ways_tests;

@@ -1,12 +1,8 @@
 //! Records that count both ways of a connection.
 
-use super::sources;
-use super::tests::{Bench, NOW, one};
 use super::*;
+use crate::from_netflow::sources;
 use crate::primitive::{Daemons, PRIMITIVES};
-use crate::row;
-use netflow::encode::{Message, enterprise, field, variable};
-use netflow::template::{Field as Specifier, Kind, VARIABLE};
 use proptest::prelude::*;
 
 const PACKETS: [Specifier; 2] = [field(2, 1), enterprise(sources::REVERSE, 2, 1)];
@@ -18,7 +14,9 @@ fn both(fields: &[Specifier], octets: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_field_of_one_end_needs_no_field_of_the_other() {
-    let cases: &[(&str, &[Specifier], &[u8], [&str; 2])] = &[
+    /// Primitive, elements, their octets, and what is shown of each way.
+    type Case<'a> = (&'a str, &'a [Specifier], &'a [u8], [&'a str; 2]);
+    let cases: &[Case<'_>] = &[
         ("src_host", &[field(8, 4), field(12, 4)], &[10, 0, 0, 1, 10, 0, 0, 2], ["10.0.0.1", "10.0.0.2"]),
         ("dst_host", &[field(8, 4), field(12, 4)], &[10, 0, 0, 1, 10, 0, 0, 2], ["10.0.0.2", "10.0.0.1"]),
         ("src_port", &[field(7, 2), field(11, 2)], &[0, 1, 0, 2], ["1", "2"]),
