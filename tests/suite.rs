@@ -33,6 +33,8 @@ mod options;
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/records.rs"]
+mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
 #[path = "suite/stores.rs"]

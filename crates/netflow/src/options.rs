@@ -73,8 +73,8 @@ pub struct Facts<'a> {
     taken_and_left: (Option<u64>, Option<u64>),
     /// Packets chosen (309) out of so many (310).
     size_and_population: (Option<u64>, Option<u64>),
-    /// Probability of a packet to be chosen (311), as the bits of a real.
-    probability: Option<u64>,
+    /// Interval by the probability of a packet to be chosen (311); 0 for what is no probability.
+    by_probability: Option<u64>,
     /// Microseconds of which all packets are taken (307), or none (308).
     times: Option<u64>,
     /// Interface (10, 14, 252, 253, or the scope of v9).
@@ -159,7 +159,7 @@ impl<'a> Facts<'a> {
             306 => self.taken_and_left.1 = number,
             309 => self.size_and_population.0 = number,
             310 => self.size_and_population.1 = number,
-            311 if octets.len() == 8 => self.probability = number,
+            311 => self.by_probability = Some(interval_of(octets).unwrap_or(0)),
             307 | 308 => self.times = self.times.max(number),
             10 | 252 => (self.interface, self.way) = (number, Way::In),
             14 | 253 => (self.interface, self.way) = (number, Way::Out),
@@ -205,7 +205,7 @@ impl<'a> Facts<'a> {
     pub fn rate(&self) -> Option<Rate> {
         let (taken, left) = self.taken_and_left;
         let (size, population) = self.size_and_population;
-        let said = [self.interval, taken, left, size, population, self.probability, self.times];
+        let said = [self.interval, taken, left, size, population, self.by_probability, self.times];
         if said.iter().all(Option::is_none) {
             return None;
         }
@@ -213,15 +213,11 @@ impl<'a> Facts<'a> {
             0 => 0,
             chosen => (all as f64 / chosen as f64).round() as u64,
         };
-        let interval = match (self.interval, taken.zip(left), size.zip(population), self.probability) {
+        let interval = match (self.interval, taken.zip(left), size.zip(population), self.by_probability) {
             (Some(interval @ 1..), ..) => interval,
             (_, Some((taken, left)), ..) => ratio(taken.saturating_add(left), taken),
             (_, _, Some((size, population)), _) if size <= population => ratio(population, size),
-            (.., Some(bits)) => {
-                let probability = f64::from_bits(bits);
-                if probability > 0.0 && probability <= 1.0 { (1.0 / probability).round() as u64 } else { 0 }
-            }
-            _ => 0,
+            (.., by_probability) => by_probability.unwrap_or(0),
         };
         if let (1.., Ok(interval)) = (interval, u32::try_from(interval)) {
             return Some(Rate::OneIn(interval));
@@ -242,6 +238,17 @@ impl<'a> Facts<'a> {
     pub fn application_label(&self) -> Option<&'a [u8]> {
         self.application_name.or(self.application_description)
     }
+}
+
+/// The interval that a probability (element 311) stands for: a real number of eight octets, or four (RFC 7011 section 6.2). It is
+/// rounded; `None` for what is no probability above 0.
+pub fn interval_of(probability: &[u8]) -> Option<u64> {
+    let probability = match probability.len() {
+        4 => f64::from(f32::from_bits(u32::try_from(record::number(probability)).ok()?)),
+        8 => f64::from_bits(record::number(probability)),
+        _ => return None,
+    };
+    (probability > 0.0 && probability <= 1.0).then(|| (1.0 / probability).round() as u64)
 }
 
 /// Text up to the NULs that pad it.
@@ -273,6 +280,14 @@ mod tests {
         assert_eq!(rate(&[(302, 1), (305, 1), (306, 2)], &[1, 1, 0, 99]), Some(Rate::OneIn(100)));
         assert_eq!(rate(&[(302, 1), (309, 1), (310, 2)], &[1, 1, 2, 0]), Some(Rate::OneIn(512)));
         assert_eq!(rate(&[(302, 1), (50, 1), (34, 2)], &[1, 0, 0, 100]), Some(Rate::OneIn(100)));
+        assert_eq!(
+            rate(&[(302, 1), (311, 8)], &[&[1][..], &0.001f64.to_be_bytes()].concat()),
+            Some(Rate::OneIn(1000))
+        );
+        assert_eq!(
+            rate(&[(302, 1), (311, 4)], &[&[1][..], &0.001f32.to_be_bytes()].concat()),
+            Some(Rate::OneIn(1000))
+        );
         assert_eq!(rate(&[(48, 1), (84, 2)], b"\x01ab"), None);
     }
 
@@ -297,6 +312,8 @@ mod tests {
             rate(&[(302, 1), (309, 1), (310, 1)], &[1, 0, 99]),
             rate(&[(302, 1), (309, 1), (310, 1)], &[1, 9, 1]),
             rate(&[(302, 1), (311, 8)], &[1, 0x40, 0, 0, 0, 0, 0, 0, 0]),
+            rate(&[(302, 1), (311, 8)], &[&[1][..], &1.5f64.to_be_bytes()].concat()),
+            rate(&[(302, 1), (311, 4)], &[&[1][..], &f32::NAN.to_be_bytes()].concat()),
             rate(&[(302, 1), (307, 1), (308, 1)], &[1, 1, 9]),
             rate(&[(302, 1), (34, 8)], &[1, 0, 0, 0, 1, 0, 0, 0, 0]),
         ] {

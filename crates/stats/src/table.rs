@@ -93,7 +93,7 @@ counters! {
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates forgotten at the bound of templates";
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
-    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded, and sets that are not read or end inside a record";
+    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that are not read or end inside a record";
     OctetsBehind = Worker Total "octets_behind_message_total" "": "Octets behind the length that an IPFIX message gives, which are not read";
     SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of templates that were withdrawn, which are not read";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";

@@ -1,6 +1,6 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
-use flow::from_netflow::{Notice, Refused};
+use flow::from_netflow::{NoFlow, Notice, Refused};
 use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::Limited;
@@ -16,6 +16,7 @@ pub(crate) struct Notices {
     template: Limited,
     fault: Limited,
     rate: Limited,
+    no_flow: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -23,7 +24,14 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn new(unchecked: bool) -> Self {
         let limited = || Limited::new(RATE);
-        Self { refused: limited(), template: limited(), fault: limited(), rate: limited(), unchecked }
+        Self {
+            refused: limited(),
+            template: limited(),
+            fault: limited(),
+            rate: limited(),
+            no_flow: limited(),
+            unchecked,
+        }
     }
 
     pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
@@ -61,6 +69,16 @@ impl Notices {
                 if let Some(pass) = self.rate.pass() {
                     let held_back = pass.held_back;
                     warn!(%exporter, domain, template = id, held_back, "options data announce a sampling rate that cannot be used");
+                }
+            }
+            Notice::NoFlow { exporter, domain, id, records, reason } => {
+                if let Some(pass) = self.no_flow.pass() {
+                    let reason = match reason {
+                        NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
+                        NoFlow::Elements => "none of their elements is known",
+                    };
+                    let held_back = pass.held_back;
+                    info!(%exporter, domain, template = id, records, held_back, "records without a flow: {reason}");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

@@ -1,9 +1,9 @@
 //! One exporter: its templates, its options data, and how its datagrams become rows.
 
-use super::counts::{Counts, MAX_NOTICES, Notice};
+use super::counts::{Counts, MAX_NOTICES, NoFlow, Notice};
 use super::known::Known;
 use super::plan::{self, Plan};
-use super::run::{Record, Run, put};
+use super::run::{Base, Record, Run, put};
 use super::{Settings, fixed_templates};
 use crate::address;
 use crate::field::Field;
@@ -22,7 +22,7 @@ use wire::{Reader, Truncated};
 
 /// Memory that the decoding of sets uses again and again, and the plans of versions without templates.
 pub(crate) struct Scratch {
-    base: Vec<u64>,
+    base: Base,
     spans: Spans,
     /// v1, v5, v7.
     fixed: [Plan; 3],
@@ -31,7 +31,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
         let fixed = fixed_templates().map(|template| plan::compile(&template, needs, settings));
-        Self { base: Vec::new(), spans: Spans::new(), fixed }
+        Self { base: Base::default(), spans: Spans::new(), fixed }
     }
 }
 
@@ -64,6 +64,14 @@ impl Context<'_> {
             }
         }
         self.notice(Notice::Faulty { exporter, domain, fault });
+    }
+
+    /// Counts records that tell no flow.
+    fn without_flow(&mut self, exporter: IpAddr, domain: u32, id: u16, records: u64, reason: NoFlow) {
+        if records > 0 {
+            self.counts.records_without_flow += records;
+            self.notice(Notice::NoFlow { exporter, domain, id, records, reason });
+        }
     }
 }
 
@@ -192,14 +200,8 @@ impl Exporter {
         };
         prepare(base, plan, header, arrival, self.peer(context.settings), context.needs);
         let before = context.rows.len();
-        let mut run = Run {
-            needs: context.needs,
-            settings: context.settings,
-            header,
-            template: 0,
-            known: &self.known,
-            strings: context.strings,
-        };
+        let mut run =
+            Run { settings: context.settings, header, template: 0, known: &self.known, strings: context.strings };
         let (count, _) = run.records(plan, base, octets, size, context.rows);
         context.counts.records += count;
         context.counts.rows += (context.rows.len() - before) as u64;
@@ -349,21 +351,14 @@ impl Exporter {
         }
         if plan.unknown {
             let records = record::records(template, body).filter(Result::is_ok).count() as u64;
-            context.counts.records += records;
-            context.counts.records_without_flow += records;
+            context.without_flow(self.address, header.domain, id, records, NoFlow::Elements);
             return Some(Decoded { records, ..decoded });
         }
         let Scratch { base, spans, .. } = &mut *context.scratch;
         prepare(base, plan, header, arrival, self.peer(context.settings), context.needs);
         let before = context.rows.len();
-        let mut run = Run {
-            needs: context.needs,
-            settings: context.settings,
-            header,
-            template: id,
-            known: &self.known,
-            strings: context.strings,
-        };
+        let mut run =
+            Run { settings: context.settings, header, template: id, known: &self.known, strings: context.strings };
         let mut records = 0;
         let mut without_flow = 0;
         let mut fault = None;
@@ -388,10 +383,10 @@ impl Exporter {
         }
         decoded.records = records;
         if !options {
-            context.counts.records += records;
-            self.records += records;
+            context.counts.records += records - without_flow;
+            self.records += records - without_flow;
         }
-        context.counts.records_without_flow += without_flow;
+        context.without_flow(self.address, header.domain, id, without_flow, NoFlow::Frame);
         context.counts.rows += (context.rows.len() - before) as u64;
         // Of options data it is known by now.
         if let (Some(truncated), false) = (fault, options) {
@@ -412,8 +407,15 @@ fn left_of<'a>(template: &Template, body: &'a [u8]) -> &'a [u8] {
     body.get(used..).unwrap_or_default()
 }
 
-/// Makes the row that all records of a set start from: the plan's, with what the header tells.
-fn prepare(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
+/// Makes the rows that all records of a set start from: the plan's, with what the header tells.
+fn prepare(base: &mut Base, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
+    prepare_row(&mut base.there, plan, header, arrival, peer, needs);
+    if let Some(back) = &plan.back {
+        prepare_row(&mut base.back, back, header, arrival, peer, needs);
+    }
+}
+
+fn prepare_row(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
     base.clear();
     base.extend_from_slice(&plan.base);
     let export = u64::from(header.export_secs) * 1_000_000;

@@ -14,8 +14,9 @@ mod plan;
 mod rates;
 mod run;
 mod sources;
+mod ways;
 
-pub use counts::{Counts, Notice};
+pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 
