@@ -117,28 +117,24 @@ impl<'a> Facts<'a> {
                 continue;
             }
             let number = Some(record::number(octets));
-            match field.element {
-                // Scopes of v9 may also be numbered as elements are, by exporters that mix the two up.
-                scope @ 0..=5 if at < scopes && has_v9_scopes => match scope {
-                    v9_scope::SYSTEM => facts.scope.exporter = true,
-                    v9_scope::INTERFACE => facts.interface = number,
-                    v9_scope::TEMPLATE => facts.scope.template = number,
-                    _ => {}
-                },
-                element => {
-                    if at < scopes {
-                        facts.scope(element, number);
-                    }
-                    facts.element(element, octets, number);
-                }
+            if at < scopes {
+                facts.scope(field.element, number, has_v9_scopes);
+            }
+            // Scopes of v9 may also be numbered as elements are, by exporters that mix the two up.
+            if !(at < scopes && has_v9_scopes && field.element <= v9_scope::TEMPLATE) {
+                facts.element(field.element, octets, number);
             }
         }
         facts
     }
 
-    fn scope(&mut self, element: u16, number: Option<u64>) {
+    fn scope(&mut self, element: u16, number: Option<u64>, is_v9: bool) {
         let scope = &mut self.scope;
         match element {
+            // In IPFIX these are counters, which nothing is scoped by: who writes them means v9's scopes.
+            v9_scope::SYSTEM => scope.exporter = true,
+            v9_scope::INTERFACE => self.interface = number,
+            v9_scope::TEMPLATE if is_v9 => scope.template = number,
             130 | 131 | 144 => scope.exporter = true,
             145 => scope.template = number,
             // Exporters that put no domain there mean their own.
@@ -337,8 +333,10 @@ mod tests {
         assert_eq!(scope(true, 149), (false, Some(7), None, None));
         assert_eq!(scope(true, 10), (false, None, None, Some(7)));
         assert_eq!(scope(true, 143), (false, None, None, None));
-        // These numbers are elements in IPFIX.
-        assert_eq!(scope(true, v9_scope::SYSTEM), (false, None, None, None));
+        // Numbers of v9 in IPFIX, as far as they can mean nothing else.
+        assert_eq!(scope(true, v9_scope::SYSTEM), (true, None, None, None));
+        assert_eq!(scope(true, v9_scope::INTERFACE), (false, None, None, Some(7)));
+        assert_eq!(scope(true, v9_scope::TEMPLATE), (false, None, None, None));
     }
 
     #[test]

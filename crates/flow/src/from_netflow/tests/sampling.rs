@@ -2,8 +2,10 @@
 
 use super::*;
 
-/// Options data: domain, elements with their lengths (the first one is the scope), and a record.
-type Announced<'a> = (u32, &'a [(u16, u16)], &'a [u8]);
+/// Elements with their lengths.
+type Elements<'a> = &'a [(u16, u16)];
+/// Options data: domain, elements (the first one is the scope), and a record.
+type Announced<'a> = (u32, Elements<'a>, &'a [u8]);
 
 /// The domain of flows.
 const DOMAIN: u32 = 1;
@@ -195,7 +197,7 @@ fn the_sampler_of_an_interface_counts_for_it_and_where_it_is_named() {
 
 #[test]
 fn sampling_that_ends_multiplies_nothing_any_more() {
-    let ends: [(bool, Announced<'_>, &[u8], &[(u16, u16)]); 6] = [
+    let ends: [(bool, Announced<'_>, &[u8], Elements<'_>); 6] = [
         (false, SAMPLER_7, &[0, 7, 0, 0], &[(48, 1)]),
         (true, SAMPLER_7, &[0, 7, 0, 0], &[(48, 1)]),
         (true, (DOMAIN, &[(302, 1), (304, 1), (305, 1), (306, 1)], &[7, 1, 1, 19]), &[7, 0, 0, 0], &[(302, 1)]),
