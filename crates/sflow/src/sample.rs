@@ -8,7 +8,7 @@ use crate::counters::Blocks;
 use crate::fault::{Malformed, What};
 use crate::flow::Records;
 use crate::reason::Reason;
-use crate::xdr::padded;
+use crate::xdr::contents;
 use std::fmt;
 use wire::Reader;
 
@@ -288,7 +288,7 @@ impl<'a> Sample<'a> {
     #[inline]
     pub(crate) fn framed(r: &mut Reader<'a>) -> Result<Result<Self, Malformed>, Malformed> {
         let [format, len] = numbers::<8, 2>(r)?;
-        let body = padded(r, len)?;
+        let body = contents(r, len)?;
         Ok(Self::of(DataFormat(format), body))
     }
 
@@ -358,13 +358,14 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here.
-    pub(crate) fn unframed(r: &mut Reader<'a>, version: u32) -> Result<Self, Malformed> {
+    /// A sample of versions 2 and 4, and the reader behind it. It does not say its length, so its end is looked for here; there is
+    /// none if a record of the sample cannot be read.
+    pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), Malformed> {
         let at = r.at();
         let format = DataFormat(r.u32()?);
         match format {
             DataFormat::FLOW => {
-                let [sequence, source, sampling_rate, pool, drops, input, output] = numbers::<28, 7>(r)?;
+                let [sequence, source, sampling_rate, pool, drops, input, output] = numbers::<28, 7>(&mut r)?;
                 let head = FlowHead {
                     format,
                     sequence,
@@ -375,13 +376,15 @@ impl<'a> Sample<'a> {
                     input: Interface::index(input),
                     output: Interface::output(output),
                 };
-                Ok(Self::Flow(FlowSample { head, records: Records::unframed(r, version)? }))
+                let (records, behind) = Records::unframed(r, version)?;
+                Ok((Self::Flow(FlowSample { head, records }), behind))
             }
             DataFormat::COUNTERS => {
-                let [sequence, source, interval] = numbers::<12, 3>(r)?;
+                let [sequence, source, interval] = numbers::<12, 3>(&mut r)?;
                 let source = SourceId::compact(source);
                 let head = CounterHead { format, sequence, source, interval_secs: Some(interval) };
-                Ok(Self::Counters(CounterSample { head, blocks: Blocks::unframed(r)? }))
+                let blocks = Blocks::unframed(&mut r)?;
+                Ok((Self::Counters(CounterSample { head, blocks }), Some(r)))
             }
             DataFormat(number) => Err(Malformed::new(at, What::SampleType(number))),
         }

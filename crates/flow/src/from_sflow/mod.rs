@@ -224,6 +224,8 @@ impl Decoder {
             places: &self.places,
             base: &self.base,
             counts: &mut self.counts,
+            agent: address,
+            fault: &mut self.fault,
             old: header.version < 5,
             wanted: &self.wanted,
             asks: self.asks,
@@ -247,7 +249,7 @@ impl Decoder {
                 Some(Ok(Sample::Unknown(_))) => reader.counts.unknown += 1,
                 Some(Err(fault)) => {
                     reader.counts.faulty += 1;
-                    self.fault.get_or_insert((address, fault));
+                    reader.fault.get_or_insert((address, fault));
                 }
                 None => break,
             }

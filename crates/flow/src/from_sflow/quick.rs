@@ -66,7 +66,7 @@ impl Reader<'_> {
         let told = self.told(sample)?;
         let header = told.header.raw_header().filter(|header| header.protocol == HeaderProtocol::ETHERNET)?;
         let packet = plain(header.octets)?;
-        // What cannot be read costs the sample: so all is read before there is a row.
+        // What cannot be read is a fault, which is not reported here: so all is read before there is a row.
         let switch = match told.switch {
             Some(contents) => Some(contents.switch()?),
             None => None,

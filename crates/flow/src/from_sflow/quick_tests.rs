@@ -236,6 +236,8 @@ fn usual_samples_are_taken_as_such() {
         places: &decoder.places,
         base: &decoder.base,
         counts: &mut decoder.counts,
+        agent: IpAddr::from([192, 0, 2, 1]),
+        fault: &mut decoder.fault,
         old: false,
         wanted: &decoder.wanted,
         asks: decoder.asks,

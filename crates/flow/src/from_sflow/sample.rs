@@ -11,11 +11,11 @@ use crate::output::Output;
 use crate::place::Place;
 use crate::row::{self, RowMut};
 use crate::strings::Strings;
-use packet::LinkType;
 use packet::tunnel::{self, Ports};
+use packet::{Ip, LinkType, Packet};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag};
 use sflow::frame::FlowFrame;
-use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Wanted, Words};
+use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Malformed, Wanted, Words};
 use std::io::Write;
 use std::net::IpAddr;
 
@@ -44,6 +44,7 @@ pub(super) struct Places {
     src_port: Option<usize>,
     dst_port: Option<usize>,
     proto: Option<usize>,
+    tcp_flags: Option<usize>,
     tos: Option<usize>,
     etype: Option<usize>,
     src_mac: Option<usize>,
@@ -105,6 +106,7 @@ impl Places {
             src_port: at(Field::SrcPort),
             dst_port: at(Field::DstPort),
             proto: at(Field::Proto),
+            tcp_flags: at(Field::TcpFlags),
             tos: at(Field::Tos),
             etype: at(Field::Etype),
             src_mac: at(Field::SrcMac),
@@ -171,12 +173,12 @@ impl Places {
     }
 }
 
-/// What is told of a sample's packet.
-#[derive(Clone, Copy)]
-enum Seen<'a> {
-    Header(RawHeader<'a>),
-    Fields(Fields),
-    Frame(Ethernet),
+/// What records say of a sample's packet. They complement each other, in whichever order they come.
+#[derive(Clone, Copy, Default)]
+struct Seen<'a> {
+    header: Option<RawHeader<'a>>,
+    fields: Option<Fields>,
+    frame: Option<Ethernet>,
 }
 
 /// Fields of an IP packet, as the agent read them.
@@ -187,6 +189,7 @@ struct Fields {
     destination: IpAddr,
     protocol: u32,
     ports: (u32, u32),
+    tcp_flags: u32,
     tos: u32,
 }
 
@@ -211,6 +214,10 @@ pub(super) struct Reader<'d> {
     pub(super) places: &'d Places,
     pub(super) base: &'d [u64],
     pub(super) counts: &'d mut Counts,
+    /// The agent that the datagram is of.
+    pub(super) agent: IpAddr,
+    /// The first fault that is worth a line in the log.
+    pub(super) fault: &'d mut Option<(IpAddr, Malformed)>,
     /// The datagram is of version 2 or 4.
     pub(super) old: bool,
     /// Records that tell something that rows hold.
@@ -253,39 +260,28 @@ impl Reader<'_> {
     /// Adds the row of a sample of the datagram `unit`.
     #[inline(never)]
     pub(super) fn flow(&mut self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
-        let (mut seen, mut extras) = (None, Extras::default());
+        let (mut seen, mut extras, mut is_sound) = (Seen::default(), Extras::default(), true);
         let mut records = sample.records();
         while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
             match record {
-                Ok(FlowRecord::RawHeader(header)) => seen = Some(Seen::Header(header)),
-                Ok(FlowRecord::Ipv4(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v4(&ip)))),
-                Ok(FlowRecord::Ipv6(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v6(&ip)))),
-                Ok(FlowRecord::Ethernet(frame)) => seen = seen.or(Some(Seen::Frame(frame))),
+                Ok(FlowRecord::RawHeader(header)) => seen.header = Some(header),
+                Ok(FlowRecord::Ipv4(ip)) => _ = seen.fields.get_or_insert(Fields::v4(&ip)),
+                Ok(FlowRecord::Ipv6(ip)) => _ = seen.fields.get_or_insert(Fields::v6(&ip)),
+                Ok(FlowRecord::Ethernet(frame)) => _ = seen.frame.get_or_insert(frame),
                 Ok(FlowRecord::Unknown(_)) => self.counts.unknown_records += 1,
                 Ok(record) => extras.take(record),
-                Err(_) => {
-                    // What the rest of the sample would tell is not known, so nothing is counted of it.
+                Err(fault) => {
                     self.counts.faulty += 1;
-                    return;
+                    self.fault.get_or_insert((self.agent, fault));
+                    is_sound = false;
                 }
             }
         }
         let mut row = output.rows.push(self.base);
         (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
-        let place = match seen {
-            Some(Seen::Header(header)) => self.header(unit, datagram, &header, &mut row, &mut output.strings),
-            Some(Seen::Fields(fields)) => {
-                self.fields(&fields, &mut row);
-                Some(Place::NOWHERE)
-            }
-            Some(Seen::Frame(frame)) => {
-                self.frame(&frame, &mut row);
-                Some(Place::NOWHERE)
-            }
-            None => None,
-        };
-        let Some(place) = place else {
-            self.counts.without_packet += 1;
+        let Some(place) = self.packet(unit, datagram, &seen, &mut row, &mut output.strings) else {
+            // Where a record cannot be read, that is why there is no packet.
+            self.counts.without_packet += u64::from(is_sound);
             output.rows.pop();
             return;
         };
@@ -304,7 +300,8 @@ impl Reader<'_> {
         if self.settings.renormalize {
             for word in [row::PACKETS, row::OCTETS] {
                 let count = row.head(word);
-                *count = count.saturating_mul(u64::from(head.sampling_rate));
+                // 0: the agent does not know.
+                *count = count.saturating_mul(u64::from(head.sampling_rate.max(1)));
             }
         }
         if self.places.head {
@@ -334,45 +331,66 @@ impl Reader<'_> {
         );
     }
 
-    /// The octets of a packet that the agent copied. `None`: it is not counted.
-    fn header(
+    /// The packet: the fields that the agent read, then what the copied header says, which wins. `None`: it is not counted.
+    ///
+    /// The record that has the IP addresses gives the octets, too: a header those of the frame, fields those of the IP packet.
+    fn packet(
         &self,
         unit: u32,
         datagram: &[u8],
-        header: &RawHeader<'_>,
+        seen: &Seen<'_>,
         row: &mut RowMut<'_>,
         strings: &mut Strings,
     ) -> Option<Place> {
-        let link = match header.protocol {
-            HeaderProtocol::ETHERNET => LinkType::ETHERNET,
-            HeaderProtocol::IPV4 | HeaderProtocol::IPV6 => LinkType::RAW,
-            HeaderProtocol::PPP => LinkType::PPP,
-            HeaderProtocol::MPLS => LinkType::MPLS,
-            _ => return None,
-        };
-        let packet = tunnel::decode_inside(link, header.octets, self.settings.inside.as_ref());
-        *row.head(row::OCTETS) = u64::from(header.frame_length);
-        let is_ip = packet.ip.is_some();
-        let cut = packet.etype.and_then(family);
-        if !is_ip && cut.is_none() && !self.settings.unknown_etypes {
-            return None;
+        let copied = seen.header.as_ref().and_then(|header| Some((header, link(header.protocol)?)));
+        let (link, octets) = copied.map_or((LinkType::RAW, &[][..]), |(header, link)| (link, header.octets));
+        let packet = tunnel::decode_inside(link, octets, self.settings.inside.as_ref());
+        // Fields of other addresses are those of a packet around this one, or inside of it.
+        let of_packet =
+            |ip: Ip, fields: &Fields| (ip.source, ip.destination) == (fields.source, fields.destination);
+        let fields = seen.fields.filter(|fields| packet.ip.is_none_or(|ip| of_packet(ip, fields)));
+        let frame_etype = seen.frame.map(|frame| frame.etype as u16);
+        if packet.ip.is_none() && fields.is_none() {
+            match packet.etype.or(frame_etype).and_then(family) {
+                // The family is known, the addresses were not copied.
+                Some(zero) => {
+                    set(row.octets(), self.places.src_host, &zero);
+                    set(row.octets(), self.places.dst_host, &zero);
+                }
+                None if self.settings.unknown_etypes && (copied.is_some() || seen.frame.is_some()) => {}
+                None => return None,
+            }
+        }
+        if let Some(frame) = &seen.frame {
+            self.frame(frame, row);
+        }
+        if let Some(fields) = &fields {
+            self.fields(fields, row);
+        }
+        if let Some((header, _)) = copied
+            && (packet.ip.is_some() || fields.is_none())
+        {
+            *row.head(row::OCTETS) = u64::from(header.frame_length);
         }
         self.headers.fill(&packet, strings, row);
-        if matches!(header.protocol, HeaderProtocol::IPV4 | HeaderProtocol::IPV6) {
-            // No link layer told it.
-            set(row.octets(), self.places.etype, &[0, 0]);
+        if let Some(fields) = &fields {
+            self.transport(fields, &packet, row.octets());
         }
-        if let (false, Some(zero)) = (is_ip, cut) {
-            // The family is known, the addresses were not copied.
-            set(row.octets(), self.places.src_host, &zero);
-            set(row.octets(), self.places.dst_host, &zero);
+        if link == LinkType::RAW {
+            // No copied link layer says it.
+            set(row.octets(), self.places.etype, &frame_etype.unwrap_or(0).to_be_bytes());
         }
         if self.headers.wants_tunnels()
             && let Some(tunnel) = tunnel::inner(&packet, &Ports::default())
         {
             self.headers.fill_tunnel(&tunnel, row);
         }
-        Some(place(unit, datagram, header, link))
+        // Filters look at the header alone, if it says all that the row does.
+        let lacks_link = seen.frame.is_some() && packet.src_mac.is_none();
+        let lacks_transport = |ip: Ip| headers::has_ports(ip.protocol) && packet.ports.is_none();
+        let lacks_ip = fields.is_some() && packet.ip.is_none_or(lacks_transport);
+        let whole = copied.filter(|_| !lacks_link && !lacks_ip);
+        Some(whole.map_or(Place::NOWHERE, |(header, link)| place(unit, datagram, header, link)))
     }
 
     /// Fields that the agent read itself.
@@ -382,12 +400,7 @@ impl Reader<'_> {
         let row = row.octets();
         set(row, places.src_host, &address::octets(fields.source));
         set(row, places.dst_host, &address::octets(fields.destination));
-        set(row, places.proto, &[fields.protocol as u8]);
         set(row, places.tos, &[fields.tos as u8]);
-        if headers::has_ports(fields.protocol as u8) {
-            set(row, places.src_port, &(fields.ports.0 as u16).to_be_bytes());
-            set(row, places.dst_port, &(fields.ports.1 as u16).to_be_bytes());
-        }
         let v4 = fields.source.is_ipv4();
         let family = if v4 { Fact::FlowV4 } else { Fact::FlowV6 };
         add_facts(
@@ -397,7 +410,27 @@ impl Reader<'_> {
         );
     }
 
-    /// A frame of which the agent tells addresses and type.
+    /// The transport header by the fields that the agent read, as far as the copied octets of the packet do not have it.
+    fn transport(&self, fields: &Fields, packet: &Packet<'_>, row: &mut [u8]) {
+        let places = self.places;
+        let protocol = fields.protocol as u8;
+        match packet.ip.filter(|_| packet.offsets.l4.is_some()) {
+            Some(ip) if ip.protocol != protocol => return,
+            Some(_) => {}
+            None => set(row, places.proto, &[protocol]),
+        }
+        if headers::has_ports(protocol) && packet.ports.is_none() {
+            set(row, places.src_port, &(fields.ports.0 as u16).to_be_bytes());
+            set(row, places.dst_port, &(fields.ports.1 as u16).to_be_bytes());
+        }
+        // Flags that were not copied and none are the same.
+        if protocol == headers::TCP && packet.tcp_flags == 0 {
+            set(row, places.tcp_flags, &[fields.tcp_flags as u8]);
+            add_facts(row, places.facts, &[Fact::TcpFlags]);
+        }
+    }
+
+    /// A frame of which the agent gives addresses and type.
     fn frame(&self, frame: &Ethernet, row: &mut RowMut<'_>) {
         *row.head(row::OCTETS) = u64::from(frame.length);
         let places = self.places;
@@ -540,6 +573,7 @@ impl Fields {
             destination: ip.dst.into(),
             protocol: ip.protocol,
             ports: (ip.src_port, ip.dst_port),
+            tcp_flags: ip.tcp_flags,
             tos: ip.tos,
         }
     }
@@ -551,8 +585,20 @@ impl Fields {
             destination: ip.dst.into(),
             protocol: ip.protocol,
             ports: (ip.src_port, ip.dst_port),
+            tcp_flags: ip.tcp_flags,
             tos: ip.priority,
         }
+    }
+}
+
+/// How headers of that protocol are read; none of others.
+fn link(protocol: HeaderProtocol) -> Option<LinkType> {
+    match protocol {
+        HeaderProtocol::ETHERNET => Some(LinkType::ETHERNET),
+        HeaderProtocol::IPV4 | HeaderProtocol::IPV6 => Some(LinkType::RAW),
+        HeaderProtocol::PPP => Some(LinkType::PPP),
+        HeaderProtocol::MPLS => Some(LinkType::MPLS),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ mod tunnel;
 
 use crate::fault::{Malformed, What};
 use crate::sample::{DataFormat, Unknown};
-use crate::xdr::{Xdr, count, padded};
+use crate::xdr::{Xdr, contents, count};
 use wire::{Reader, Writer};
 
 pub use link::{FibreChannel, NatPorts, Switch, VlanTags, WifiPayload, WifiRx, WifiTx};
@@ -290,23 +290,26 @@ impl<'a> Records<'a> {
         Self { r, left: records, layout: Layout::Framed }
     }
 
-    /// The records of a sample of version 2 or 4, which the reader is put behind: all of them are read once, since
-    /// only so their end is found.
-    pub(crate) fn unframed(r: &mut Reader<'a>, version: u32) -> Result<Self, Malformed> {
-        let records = Self { r: *r, left: 1, layout: Layout::Packet { version } };
+    /// The records of a sample of version 2 or 4, and the reader behind them: all of them are read once, since only so their end is
+    /// found. There is none behind a record that cannot be read; what stands before that record is as good as without it.
+    ///
+    /// # Errors
+    /// The packet data cannot be read.
+    pub(crate) fn unframed(r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), Malformed> {
+        let records = Self { r, left: 1, layout: Layout::Packet { version } };
         let mut all = records.clone();
-        for record in all.by_ref() {
-            record?;
+        if let Some(packet) = all.next() {
+            packet?;
         }
-        *r = all.r;
-        Ok(records)
+        let is_whole = all.all(|record| record.is_ok());
+        Ok((records, is_whole.then_some(all.r)))
     }
 
     #[inline]
     fn framed_record(&mut self) -> Result<Result<FlowRecord<'a>, Malformed>, Malformed> {
         let format = DataFormat(self.r.u32()?);
         let len = self.r.u32()?;
-        let body = padded(&mut self.r, len)?;
+        let body = contents(&mut self.r, len)?;
         Ok(FlowRecord::read(format, body))
     }
 
@@ -338,7 +341,7 @@ impl<'a> Records<'a> {
             let mut framed = || -> Result<_, Malformed> {
                 let format = DataFormat(self.r.u32()?);
                 let len = self.r.u32()?;
-                Ok((format, padded(&mut self.r, len)?))
+                Ok((format, contents(&mut self.r, len)?))
             };
             let (format, body) = match framed() {
                 Ok(found) => found,
@@ -355,8 +358,7 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    /// A fault is given once. It is the last item if the next record cannot be found. Records of versions 2 and 4
-    /// have no faults: their samples are not given then.
+    /// A fault is given once. It is the last item if the next record cannot be found, as always in versions 2 and 4.
     type Item = Result<FlowRecord<'a>, Malformed>;
 
     #[inline]
