@@ -74,6 +74,21 @@ pub struct Agent {
     pub back: u64,
     /// Datagrams missing in the jumps forward.
     pub lost: u64,
+    /// When its first datagram came and its last one, microseconds since 1970.
+    came: (u64, u64),
+    /// What its samples are.
+    samples: AgentSamples,
+}
+
+/// Which samples an agent has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AgentSamples {
+    /// None yet.
+    None,
+    /// Counter samples.
+    Counters,
+    /// Flow samples, or something that is wrong and may be one; or it was reported that there are none.
+    Flows,
 }
 
 /// What decoders count.
@@ -214,10 +229,10 @@ impl Decoder {
                 entry.insert(Agent::new(address))
             }
         };
-        agent.count(&header, octets.len(), seen, &mut self.counts);
+        agent.count(&header, (octets.len(), arrival), seen, &mut self.counts);
         counters.agent(address, header.sub_agent.unwrap_or(0));
         self.places.datagram(&mut self.base, address, &header, arrival);
-        let before = self.counts.samples;
+        let before = self.counts;
         let mut reader = sample::Reader {
             settings: &self.settings,
             headers: &self.headers,
@@ -254,8 +269,19 @@ impl Decoder {
                 None => break,
             }
         }
-        agent.records += self.counts.samples - before;
+        agent.add(&before, &self.counts);
         Ok(address)
+    }
+
+    /// The agents that have sent counter samples for `span` microseconds or longer, and no flow sample. Each is given once.
+    pub fn take_agents_without_flows(&mut self, span: u64) -> Vec<IpAddr> {
+        let is_old = |agent: &Agent| agent.came.1.saturating_sub(agent.came.0) >= span;
+        let without = |agent: &&mut Agent| agent.samples == AgentSamples::Counters && is_old(agent);
+        let take = |agent: &mut Agent| {
+            agent.samples = AgentSamples::Flows;
+            agent.address
+        };
+        self.agents.values_mut().filter(without).map(take).collect()
     }
 
     /// What was counted since the last call.
@@ -276,11 +302,24 @@ impl Decoder {
 
 impl Agent {
     fn new(address: IpAddr) -> Self {
-        Self { address, sub_agent: 0, datagrams: 0, octets: 0, records: 0, good: 0, forward: 0, back: 0, lost: 0 }
+        Self {
+            address,
+            sub_agent: 0,
+            datagrams: 0,
+            octets: 0,
+            records: 0,
+            good: 0,
+            forward: 0,
+            back: 0,
+            lost: 0,
+            came: (0, 0),
+            samples: AgentSamples::None,
+        }
     }
 
-    fn count(&mut self, header: &Header, octets: usize, seen: Seen, counts: &mut Counts) {
+    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), seen: Seen, counts: &mut Counts) {
         self.sub_agent = header.sub_agent.unwrap_or(0);
+        self.came = if self.datagrams == 0 { (arrival, arrival) } else { (self.came.0, arrival) };
         self.datagrams += 1;
         self.octets += octets as u64;
         match seen {
@@ -295,6 +334,18 @@ impl Agent {
                 self.back += 1;
                 counts.restarts += 1;
             }
+        }
+    }
+
+    /// Adds what a datagram added to the counts.
+    #[inline]
+    fn add(&mut self, before: &Counts, now: &Counts) {
+        self.records += now.samples - before.samples;
+        let flows = |counts: &Counts| counts.samples + counts.without_packet + counts.faulty;
+        if flows(now) > flows(before) {
+            self.samples = AgentSamples::Flows;
+        } else if now.counters > before.counters && self.samples == AgentSamples::None {
+            self.samples = AgentSamples::Counters;
         }
     }
 }
