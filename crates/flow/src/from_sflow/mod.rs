@@ -1,9 +1,10 @@
 //! From sFlow samples to rows.
 //!
 //! A [`Decoder`] belongs to one worker. sFlow has no templates, so all that it keeps is sequence numbers and what each agent has
-//! sent. A flow sample is one row: its packet, by the header that the agent copied or by the fields that it read itself; then what
+//! sent. A flow sample is one row: its packet, by the header that the agent copied and by the fields that it read itself; then what
 //! the agent adds, which wins over the packet.
 
+mod packet;
 mod quick;
 mod sample;
 
@@ -13,8 +14,8 @@ use crate::headers::Headers;
 use crate::needs::Needs;
 use crate::output::Output;
 use crate::row::FieldSet;
+use ::packet::tunnel::Ports;
 use foldhash::fast::RandomState;
-use packet::tunnel::Ports;
 use sflow::sequence::{Seen, Sequence};
 use sflow::{CounterSample, DataFormat, Header, Malformed, Sample};
 use std::collections::HashMap;

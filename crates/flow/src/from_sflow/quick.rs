@@ -5,7 +5,8 @@
 //! to [`Reader::flow`], which says what a row is: a test compares.
 
 use super::Settings;
-use super::sample::{Head, Reader, place};
+use super::packet::place;
+use super::sample::{Head, Reader};
 use crate::headers::Headers;
 use crate::output::Output;
 use crate::row;
