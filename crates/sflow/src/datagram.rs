@@ -73,28 +73,21 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Iterator for Samples<'a> {
-    /// A fault is given once. It is the last item if the next sample cannot be found, as always in versions 2 and 4, where a fault
-    /// in the records of a sample is the end, too.
+    /// A fault is given once. It is the last item if the next sample cannot be found, as always in versions 2 and 4. So is a flow
+    /// sample whose end cannot be found: its records say so.
     type Item = Result<Sample<'a>, Malformed>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let framed = if self.version == 5 { Sample::framed(&mut self.r) } else { self.unframed().map(Ok) };
-        Some(framed.unwrap_or_else(|fault| {
-            self.left = 0;
-            Err(fault)
-        }))
-    }
-}
-
-impl<'a> Samples<'a> {
-    fn unframed(&mut self) -> Result<Sample<'a>, Malformed> {
-        let (sample, behind) = Sample::unframed(self.r, self.version)?;
+        let (sample, behind) = match self.version {
+            5 => Sample::framed(self.r),
+            version => Sample::unframed(self.r, version).unwrap_or_else(|fault| (Err(fault), None)),
+        };
         match behind {
             Some(behind) => self.r = behind,
             None => self.left = 0,
         }
-        Ok(sample)
+        Some(sample)
     }
 }

@@ -283,13 +283,32 @@ fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u
     Ok(numbers)
 }
 
+/// A sample, and the reader behind it, if its end is found.
+type Found<'a> = (Result<Sample<'a>, Malformed>, Option<Reader<'a>>);
+
 impl<'a> Sample<'a> {
-    /// A sample of version 5. The outer error is one of the frame, the inner one of what is in it.
+    /// A sample of version 5.
     #[inline]
-    pub(crate) fn framed(r: &mut Reader<'a>) -> Result<Result<Self, Malformed>, Malformed> {
-        let [format, len] = numbers::<8, 2>(r)?;
-        let body = contents(r, len)?;
-        Ok(Self::of(DataFormat(format), body))
+    pub(crate) fn framed(mut r: Reader<'a>) -> Found<'a> {
+        let [format, len] = match numbers::<8, 2>(&mut r) {
+            Ok(numbers) => numbers,
+            Err(fault) => return (Err(fault), None),
+        };
+        match contents(&mut r, len) {
+            Ok(body) => (Self::of(DataFormat(format), body), Some(r)),
+            Err(fault) => (Self::cut(DataFormat(format), r, fault), None),
+        }
+    }
+
+    /// A sample that is longer than what is left. The records of a flow sample that are whole are as good as without the others.
+    #[cold]
+    fn cut(format: DataFormat, left: Reader<'a>, fault: Malformed) -> Result<Self, Malformed> {
+        match Self::of(format, left) {
+            Ok(Self::Flow(FlowSample { head, records })) => {
+                Ok(Self::Flow(FlowSample { head, records: records.cut(fault) }))
+            }
+            _ => Err(fault),
+        }
     }
 
     #[inline]
@@ -358,9 +377,9 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// A sample of versions 2 and 4, and the reader behind it. It does not say its length, so its end is looked for here; there is
-    /// none if a record of the sample cannot be read.
-    pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), Malformed> {
+    /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here; it is not found if a record of the
+    /// sample cannot be read.
+    pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<Found<'a>, Malformed> {
         let at = r.at();
         let format = DataFormat(r.u32()?);
         match format {
@@ -377,14 +396,14 @@ impl<'a> Sample<'a> {
                     output: Interface::output(output),
                 };
                 let (records, behind) = Records::unframed(r, version)?;
-                Ok((Self::Flow(FlowSample { head, records }), behind))
+                Ok((Ok(Self::Flow(FlowSample { head, records })), behind))
             }
             DataFormat::COUNTERS => {
                 let [sequence, source, interval] = numbers::<12, 3>(&mut r)?;
                 let source = SourceId::compact(source);
                 let head = CounterHead { format, sequence, source, interval_secs: Some(interval) };
                 let blocks = Blocks::unframed(&mut r)?;
-                Ok((Self::Counters(CounterSample { head, blocks }), Some(r)))
+                Ok((Ok(Self::Counters(CounterSample { head, blocks })), Some(r)))
             }
             DataFormat(number) => Err(Malformed::new(at, What::SampleType(number))),
         }

@@ -348,6 +348,10 @@ fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing(
     ] {
         assert_eq!(read(&head(), records, change), (counted(100), [1, 1, 0], agent), "{records:?}");
     }
+    // The datagram ends within the second record: the packet is there, its VLAN is that of its tag.
+    let cut = |octets: &mut Vec<u8>| octets.truncate(octets.len() - 6);
+    assert_eq!(read(&head(), &[raw(&octets), switch], cut), (Some((100, 5)), [1, 1, 0], agent));
+    assert_eq!(read(&head(), &[switch, raw(&octets)], cut), (None, [0, 1, 0], agent));
     // What is faulty is not counted twice.
     assert_eq!(read(&head(), &[short, switch], keep), (None, [0, 1, 0], agent));
     let unknown = FlowHead { sampling_rate: 0, ..head() };

@@ -272,6 +272,8 @@ pub struct Records<'a> {
     r: Reader<'a>,
     left: u32,
     layout: Layout,
+    /// What is wrong with the sample, which is given behind the records that are found.
+    cut: Option<Malformed>,
 }
 
 /// How records follow each other.
@@ -287,7 +289,31 @@ enum Layout {
 
 impl<'a> Records<'a> {
     pub(crate) fn framed(r: Reader<'a>, records: u32) -> Self {
-        Self { r, left: records, layout: Layout::Framed }
+        Self { r, left: records, layout: Layout::Framed, cut: None }
+    }
+
+    /// The same of a sample whose end is missing.
+    pub(crate) fn cut(self, fault: Malformed) -> Self {
+        Self { cut: Some(fault), ..self }
+    }
+
+    /// The next record is not found: the fault of the sample, if it has one, else this one. Nothing follows.
+    #[cold]
+    fn end(&mut self, fault: Malformed) -> Malformed {
+        self.left = 0;
+        self.cut.take().unwrap_or(fault)
+    }
+
+    /// One record less is left. None at the end.
+    #[inline]
+    fn count(&mut self) -> Option<Result<(), Malformed>> {
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Some(Ok(()))
+            }
+            None => self.cut.take().map(Err),
+        }
     }
 
     /// The records of a sample of version 2 or 4, and the reader behind them: all of them are read once, since only so their end is
@@ -296,7 +322,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// The packet data cannot be read.
     pub(crate) fn unframed(r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), Malformed> {
-        let records = Self { r, left: 1, layout: Layout::Packet { version } };
+        let records = Self { r, left: 1, layout: Layout::Packet { version }, cut: None };
         let mut all = records.clone();
         if let Some(packet) = all.next() {
             packet?;
@@ -337,7 +363,9 @@ impl<'a> Records<'a> {
             return self.next();
         }
         loop {
-            self.left = self.left.checked_sub(1)?;
+            if let Err(fault) = self.count()? {
+                return Some(Err(fault));
+            }
             let mut framed = || -> Result<_, Malformed> {
                 let format = DataFormat(self.r.u32()?);
                 let len = self.r.u32()?;
@@ -345,10 +373,7 @@ impl<'a> Records<'a> {
             };
             let (format, body) = match framed() {
                 Ok(found) => found,
-                Err(fault) => {
-                    self.left = 0;
-                    return Some(Err(fault));
-                }
+                Err(fault) => return Some(Err(self.end(fault))),
             };
             if wanted.0.contains(&format) || !is_known(format) {
                 return Some(FlowRecord::read(format, body));
@@ -363,15 +388,14 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
+        if let Err(fault) = self.count()? {
+            return Some(Err(fault));
+        }
         let record = match self.layout {
             Layout::Framed => self.framed_record(),
             Layout::Packet { version } => self.packet_record(version).map(Ok),
             Layout::Extended { version } => FlowRecord::extended_data(&mut self.r, version).map(Ok),
         };
-        Some(record.unwrap_or_else(|fault| {
-            self.left = 0;
-            Err(fault)
-        }))
+        Some(record.unwrap_or_else(|fault| Err(self.end(fault))))
     }
 }

@@ -333,6 +333,26 @@ fn padding_may_be_missing_at_the_end_of_a_datagram_and_other_octets_may_not() {
 }
 
 #[test]
+fn a_sample_that_is_longer_than_the_datagram_gives_the_records_that_are_whole() {
+    let switch = "000003e9 00000010 00000064 00000003 000000c8 00000005";
+    let records = |length: &str, count: &str, records: &str| {
+        let head = "00000009 00000003 00000200 00000000 00000000 00000003 00000004";
+        let octets = v5(9, &["00000001", length, head, count, records].concat());
+        let (samples, faults) = read(&octets);
+        assert_eq!(faults, []);
+        let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
+        sample.records().map(|record| record.map(|it| it.format().0)).collect::<Vec<_>>()
+    };
+    let cut = &switch[..36];
+    for (length, count, octets, left) in
+        [("00000050", "00000002", [switch, cut].concat(), 72), ("00000100", "00000001", switch.to_owned(), 56)]
+    {
+        let wanted = usize::from_str_radix(length, 16).unwrap();
+        assert_eq!(records(length, count, &octets), [Ok(1001), Err(truncated(36, wanted, left))]);
+    }
+}
+
+#[test]
 fn a_sample_whose_contents_are_bad_costs_itself() {
     let short = v5(2, &["00000001 00000008 00000001 00000002", FLOW].concat());
     let (samples, faults) = read(&short);
