@@ -1,6 +1,7 @@
 //! Maps: what they set, what is told of them, and how they change while the daemon runs.
 
-use crate::support::{assert_rows, nfacctd, printing, start, v5_of, web, without_event_type};
+use crate::support::{assert_rows, collected, nfacctd, one, printing, start, v5_of, web, without_event_type};
+use netflow::encode::field;
 use serde_json::{Value, json};
 use testkit::mmdb;
 use testkit::output::sum;
@@ -76,6 +77,28 @@ fn sampling_rates_come_from_a_map_or_from_the_operator() {
     assert_rows(rows(&unmatched), [row(7)]);
     let shown = printing("sampling_rate").more_config("nfacctd_ext_sampling_rate: 7");
     assert_rows(rows(&shown), [json!({"sampling_rate": 7, "packets": 3, "bytes": 30})]);
+}
+
+#[test]
+fn a_rate_of_the_operator_takes_the_place_of_that_of_records() {
+    let record = [0, 7, 0, 0, 0, 100, 0, 0, 0, 30, 0, 0, 0, 3];
+    let inline = one(&[field(7, 2), field(34, 4), field(1, 4), field(2, 4)], &record);
+    let mut in_header = v5_of(&[web(1, 1000, 3, 30)]);
+    // Mode 1, interval 100.
+    in_header[22..24].copy_from_slice(&[0x40, 100]);
+    for datagram in [inline, in_header] {
+        let shown = |lines: &str| {
+            let setup = printing("sampling_rate").more_config(lines).file("rates", "id=7 ip=127.0.1.1\n");
+            without_event_type(collected(&setup, [&datagram]).json("out.json"))
+        };
+        let row = |shown: u64, rate: u64| json!({"sampling_rate": shown, "packets": 3 * rate, "bytes": 30 * rate});
+        assert_rows(shown(""), [row(100, 1)]);
+        assert_rows(shown("nfacctd_renormalize: true"), [row(1, 100)]);
+        assert_rows(shown("nfacctd_ext_sampling_rate: 1000"), [row(1000, 1)]);
+        let external = "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000";
+        assert_rows(shown(external), [row(1, 1000)]);
+        assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/rates")), [row(1, 7)]);
+    }
 }
 
 #[test]

@@ -268,7 +268,7 @@ fn facts(packet: &Packet<'_>) -> Facts {
     facts
 }
 
-const TCP: u8 = 6;
+pub(crate) const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// The EtherType of the family of a packet's addresses.

@@ -8,6 +8,7 @@
 
 mod classes;
 mod datagrams;
+mod foreign;
 mod netflow;
 mod notices;
 mod packets;

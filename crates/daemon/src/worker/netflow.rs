@@ -43,7 +43,7 @@ impl Datagrams for NetFlow {
         let Output { rows, strings, .. } = output;
         let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
         if let Err(refused) = decoded {
-            self.notices.refused(exporter, refused);
+            self.notices.refused(exporter, datagram.payload, refused);
         }
         Read { exporter, outcome: outcome(decoded) }
     }

@@ -1,5 +1,6 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
+use super::foreign::Foreign;
 use flow::from_netflow::{NoFlow, Notice, Refused};
 use netflow::datagram::Reject;
 use netflow::template::Template;
@@ -13,6 +14,7 @@ const RATE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Notices {
     refused: Limited,
+    foreign: Limited,
     template: Limited,
     fault: Limited,
     rate: Limited,
@@ -26,6 +28,7 @@ impl Notices {
         let limited = || Limited::new(RATE);
         Self {
             refused: limited(),
+            foreign: limited(),
             template: limited(),
             fault: limited(),
             rate: limited(),
@@ -34,9 +37,17 @@ impl Notices {
         }
     }
 
-    pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
-        if self.unchecked && matches!(refused, Refused::Header(Reject::Version(_))) {
-            return;
+    pub(crate) fn refused(&self, exporter: IpAddr, octets: &[u8], refused: Refused) {
+        if matches!(refused, Refused::Header(Reject::Version(_))) {
+            if self.unchecked {
+                return;
+            }
+            if let Some(foreign) = Foreign::to_netflow(octets) {
+                if let Some(pass) = self.foreign.pass() {
+                    warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {foreign}");
+                }
+                return;
+            }
         }
         if let Some(pass) = self.refused.pass() {
             let held_back = pass.held_back;
