@@ -449,6 +449,27 @@ fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
 }
 
 #[test]
+fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let map = folder.path().join("interfaces.map");
+    let text = "ifname=lo ifindex=100 direction=in\nifname=lo ifindex=200 direction=out\n";
+    std::fs::write(&map, text).expect("the folder can be written");
+    let lines =
+        format!("pcap_interfaces_map: {}\npcap_ifindex: map\npcap_filter: udp dst port 9999", map.display());
+    let config = printing_to(folder.path(), "in_iface, out_iface", &lines);
+    let script = "wait_for said 'capturing on interface=lo index=200 direction=out' 1
+         send 127.0.0.1 50
+         wait_for told ' records_aggregated=100 '
+         wait_for told 'stats .lo, 100. .* direction=in'
+         kill -INT $daemon; wait $daemon";
+    if with_pair(&config, script).is_some() {
+        let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
+        let row = |input: u32, out: u32| json!({"iface_in": input, "iface_out": out, "packets": 50, "bytes": 1800});
+        assert_rows(rows, [row(100, 0), row(0, 200)]);
+    }
+}
+
+#[test]
 fn a_daemon_whose_only_interface_is_lost_writes_what_it_has_and_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "pcap_interface: a0\npcap_filter: udp dst port 9999";

@@ -142,8 +142,9 @@ impl Worker<Packets> {
         let sum = |of: fn(&capture::live::Statistics) -> u64| now.iter().map(of).sum();
         self.drops([sum(|s| s.dropped), sum(|s| s.interface_dropped)]);
         let report = |s: &capture::live::Statistics| InterfaceReport {
-            name: s.name.clone(),
-            index: s.index,
+            name: s.interface.name.clone(),
+            index: s.interface.index,
+            direction: s.interface.direction.map(capture::live::Direction::name),
             received: s.received,
             dropped: s.dropped,
         };
@@ -186,7 +187,7 @@ impl Worker<Packets> {
             let nflog::Statistics { received, lost, faulty } = log.statistics();
             self.drops([lost + faulty, 0]);
             let name = format!("nflog:{group}");
-            self.protocol.interfaces = vec![InterfaceReport { name, index: 0, received, dropped: lost }];
+            self.protocol.interfaces = vec![InterfaceReport { name, index: 0, direction: None, received, dropped: lost }];
         }
         self.end();
     }
