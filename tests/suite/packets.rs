@@ -464,7 +464,8 @@ fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
          kill -INT $daemon; wait $daemon";
     if with_pair(&config, script).is_some() {
         let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
-        let row = |input: u32, out: u32| json!({"iface_in": input, "iface_out": out, "packets": 50, "bytes": 1800});
+        let row =
+            |input: u32, out: u32| json!({"iface_in": input, "iface_out": out, "packets": 50, "bytes": 1800});
         assert_rows(rows, [row(100, 0), row(0, 200)]);
     }
 }

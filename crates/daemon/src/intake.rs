@@ -120,7 +120,8 @@ impl Intake {
             #[cfg(feature = "pcap")]
             Self::Live(settings) => {
                 for interface in &settings.interfaces {
-                    let direction = interface.direction.map(|direction| format!(" direction={}", direction.name()));
+                    let direction =
+                        interface.direction.map(|direction| format!(" direction={}", direction.name()));
                     tracing::info!(
                         "capturing on interface={} index={}{}",
                         interface.name,

@@ -187,7 +187,8 @@ impl Worker<Packets> {
             let nflog::Statistics { received, lost, faulty } = log.statistics();
             self.drops([lost + faulty, 0]);
             let name = format!("nflog:{group}");
-            self.protocol.interfaces = vec![InterfaceReport { name, index: 0, direction: None, received, dropped: lost }];
+            self.protocol.interfaces =
+                vec![InterfaceReport { name, index: 0, direction: None, received, dropped: lost }];
         }
         self.end();
     }
@@ -240,7 +241,7 @@ impl Worker<Packets> {
             octets += u64::from(meta.length);
             if let Some(filter) = &self.protocol.filter {
                 let link = meta.link.0 as i32;
-                if !filter.sees(Seen { link, octets: frame.octets, length: meta.length }) {
+                if !filter.sees(Seen { link, octets: frame.octets, length: meta.length, untagged: None }) {
                     self.tally.add(Counter::PacketsFiltered, 1);
                     continue;
                 }

@@ -62,7 +62,8 @@ fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_l
         assert_eq!((ip.is_unsized, p.ip_length(200)), (false, 80_048));
     }
     // Padding only, an option of another sort, one that ends behind the header, an option of a wrong length.
-    for options in [[1, 4, 0, 0, 0, 0], [0; 6], [5, 2, 0, 0, 1, 0], [1, 40, 0xc2, 4, 0, 1], [0xc2, 3, 0, 1, 0, 0]] {
+    for options in [[1, 4, 0, 0, 0, 0], [0; 6], [5, 2, 0, 0, 1, 0], [1, 40, 0xc2, 4, 0, 1], [0xc2, 3, 0, 1, 0, 0]]
+    {
         let packet = without_length(&options);
         let p = decode_ip(&packet);
         assert_eq!((p.ip.unwrap().protocol, p.ports, p.tcp_flags), (0, None, 0), "{options:x?}");
