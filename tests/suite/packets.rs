@@ -2,7 +2,7 @@
 
 use crate::support::{assert_rows, without_event_type};
 use serde_json::{Value, json};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 use testkit::frames::{ETHERNET, IPV4, TCP, UDP, capture, ethernet, ipv4, ipv6, labels, part, tag, tcp, udp};
 use testkit::{Finished, Setup, output};
@@ -321,6 +321,20 @@ fn frames_of_a_fabric_are_counted_with_its_addresses_and_the_tag_inside() {
         rows("src_mac, vlan, in_cvlan, cos, etype, src_port, mpls_label_top", "", frames),
         [row(1, [0, 0], 0, 0), row(2, [0, 7], 0, 0), row(3, [9, 0], 1, 0), row(4, [0, 0], 0, 16)],
     );
+}
+
+#[test]
+fn an_ipv6_packet_that_ends_before_its_options_is_counted_as_rejected() {
+    let options = [&[UDP, 0, 1, 4, 0, 0, 0, 0][..], &udp(5, 53, &[1; 8])].concat();
+    let packet = |next| ipv6(next, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, &options);
+    let mut without_length = packet(0);
+    without_length[4..6].fill(0);
+    // HIP and Shim6 are counted by their numbers, and what looks like ports behind them is none.
+    let frames = [without_length, packet(0), packet(139), packet(140)].map(|packet| ethernet(0x86dd, &packet));
+    let (rows, finished) = read(&reading("src_port, proto", "print_num_protos: true", frames));
+    let row = |port: u16, proto: &str| json!({"port_src": port, "ip_proto": proto, "packets": 1, "bytes": 64});
+    assert_rows(rows, [row(5, "17"), row(0, "139"), row(0, "140")]);
+    assert!(!finished.log.contains("ERROR"), "{}", finished.log);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(crate) const V6_HEADER: u32 = 40;
 /// The option of hop-by-hop headers that tells the length of a jumbogram (RFC 2675), and its own length.
 const JUMBO: [u8; 2] = [0xc2, 4];
 
+const HOP_BY_HOP: u8 = 0;
 const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
@@ -59,6 +60,12 @@ impl Ip {
     /// True for parts of packets that do not begin with the transport header.
     pub fn is_later_fragment(&self) -> bool {
         self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    }
+
+    /// True for an IPv6 packet with a payload length of 0 whose hop-by-hop options tell no other: a router drops it (RFC 2675
+    /// section 3).
+    pub fn ends_before_options(&self) -> bool {
+        self.is_unsized && self.protocol == HOP_BY_HOP && self.source.is_ipv6()
     }
 }
 
@@ -185,7 +192,7 @@ fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Option<Reader
             // One that is whole all the same needs no other parts (RFC 6946).
             ip.fragment = (offset > 0 || more).then_some(Fragment { id, offset, more });
         }
-        (0, options) if payload == 0 => ip.length = jumbo_length(options)?.saturating_add(V6_HEADER),
+        (HOP_BY_HOP, options) if payload == 0 => ip.length = jumbo_length(options)?.saturating_add(V6_HEADER),
         _ => {}
     }
     ip.protocol = next;

@@ -58,6 +58,7 @@ impl Protocol for Packets {
             (Counter::RecordsDecoded, counts.packets),
             (Counter::PacketsNotIp, counts.not_ip),
             (Counter::PacketsShort, counts.short),
+            (Counter::PacketsBadLength, counts.bad_length),
             (Counter::FragmentsJoined, counts.joined),
             (Counter::FragmentsOrphaned, counts.orphans),
             (Counter::FlowsEvicted, counts.flows_evicted),

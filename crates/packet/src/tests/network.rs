@@ -59,7 +59,7 @@ fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_l
         let p = decode_ip(&packet);
         let ip = p.ip.unwrap();
         assert_eq!((ip.protocol, p.ports, p.tcp_flags), (6, Some((1, 2)), 2), "{options:x?}");
-        assert_eq!((ip.is_unsized, p.ip_length(200)), (false, 80_048));
+        assert_eq!((ip.is_unsized, ip.ends_before_options(), p.ip_length(200)), (false, false, 80_048));
     }
     // Padding only, an option of another sort, one that ends behind the header, an option of a wrong length.
     for options in [[1, 4, 0, 0, 0, 0], [0; 6], [5, 2, 0, 0, 1, 0], [1, 40, 0xc2, 4, 0, 1], [0xc2, 3, 0, 1, 0, 0]]
@@ -68,7 +68,14 @@ fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_l
         let p = decode_ip(&packet);
         assert_eq!((p.ip.unwrap().protocol, p.ports, p.tcp_flags), (0, None, 0), "{options:x?}");
         assert_eq!((p.ip_length(100), p.offsets.l4, p.payload()), (40, None, &[][..]));
+        assert!(p.ip.unwrap().ends_before_options());
     }
+    let mut offloaded = ipv6(6, &tcp(1, 2, 5, 0, &[]));
+    offloaded[4..6].fill(0);
+    assert!(!decode_ip(&offloaded).ip.unwrap().ends_before_options());
+    let mut four = ipv4(0, &[]);
+    four[2..4].fill(0);
+    assert!(!decode_ip(&four).ip.unwrap().ends_before_options());
 }
 
 #[test]
