@@ -120,7 +120,14 @@ impl Intake {
             #[cfg(feature = "pcap")]
             Self::Live(settings) => {
                 for interface in &settings.interfaces {
-                    tracing::info!("capturing on interface={} index={}", interface.name, interface.index);
+                    let direction =
+                        interface.direction.map(|direction| format!(" direction={}", direction.name()));
+                    tracing::info!(
+                        "capturing on interface={} index={}{}",
+                        interface.name,
+                        interface.index,
+                        direction.unwrap_or_default()
+                    );
                 }
             }
             Self::Nflog(settings) => {

@@ -366,12 +366,11 @@ impl Service {
                     break;
                 }
                 Event::ThreadEnded { name, how: End::Returned } => {
-                    // Plugins end after the workers; one that ends before is gone.
-                    if !self.stop.is_requested() && name.contains('[') && self.ended_workers == 0 {
-                        self.take_messages();
-                        if self.ended_workers == 0 {
-                            warn!("connection lost to '{name}'; closing connection.");
-                        }
+                    // Plugins end after the workers, whose messages have come by then; one that ends before is gone.
+                    self.take_messages();
+                    let works = !self.stop.is_requested() && self.ended_workers < self.workers.len();
+                    if works && name.contains('[') {
+                        warn!("connection lost to '{name}'; closing connection.");
                     }
                 }
                 Event::Tick => self.watch(),

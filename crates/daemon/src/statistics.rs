@@ -45,11 +45,12 @@ pub(crate) fn print(
     }
     for i in &interfaces {
         notice!(
-            "stats [{}, {}] time={now} received_packets={} dropped_packets={}",
+            "stats [{}, {}] time={now} received_packets={} dropped_packets={}{}",
             i.name,
             i.index,
             i.received,
-            i.dropped
+            i.dropped,
+            i.direction.map(|direction| format!(" direction={direction}")).unwrap_or_default()
         );
     }
     let all = Snapshot::sum(workers);

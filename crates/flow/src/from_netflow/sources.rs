@@ -61,6 +61,7 @@ pub(crate) const OUTER: &[(Field, u16)] = &[
     (Field::TunnelTcpFlags, 6),
     (Field::TunnelSrcPort, 7),
     (Field::TunnelDstPort, 11),
+    (Field::TunnelFlowLabel, 31),
 ];
 
 /// Which packet an address belongs to, in templates that tell of two.
