@@ -466,7 +466,7 @@ fn plugin_settings(
             path: plugin.get(&memory::IMT_PATH),
             password: plugin.get(&memory::IMT_PASSWD),
             max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
-            style,
+            whole_seconds: style.whole_seconds,
             files: sink::files(plugin, problems),
         }),
         #[cfg(feature = "sql")]
