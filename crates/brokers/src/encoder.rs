@@ -294,6 +294,14 @@ const VARIABLES: [(&str, &str); 11] = [
     ("tag", "tag"),
 ];
 
+/// How values look in keys: numbers, whatever names the rows show, so that partitions stay what they were.
+fn plain(kind: Kind) -> Kind {
+    match kind {
+        Kind::Proto => Kind::U8,
+        kind => kind,
+    }
+}
+
 /// The key of messages. It is in lower case, and dots and colons of values are underscores: so partitions stay what
 /// they were.
 #[derive(Clone, Debug)]
@@ -324,7 +332,7 @@ impl Key {
                     rest = after.get(name.len()..).unwrap_or_default();
                     let column = schema.columns.iter().find(|column| column.json == *json);
                     parts.push(match column {
-                        Some(column) => Part::Value(column.kind, column.at),
+                        Some(column) => Part::Value(plain(column.kind), column.at),
                         None => Part::Text("null".to_owned()),
                     });
                 }

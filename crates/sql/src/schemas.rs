@@ -145,7 +145,7 @@ pub fn create(shape: Shape, ases: bool) -> String {
 }
 
 /// The type of a column, with what it is when nothing is written.
-fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
+pub(crate) fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
     let address = spec.ty == Type::Address;
     if address && ases {
         return "BIGINT NOT NULL DEFAULT 0".to_owned();
@@ -160,7 +160,7 @@ fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
 }
 
 /// The type of columns, by dialect. Those of ClickHouse are wide, as it wraps around what does not fit.
-fn type_of(ty: Type, dialect: Dialect) -> String {
+pub(crate) fn type_of(ty: Type, dialect: Dialect) -> String {
     let [mysql, pgsql, sqlite, clickhouse] = match ty {
         Type::Tiny => {
             ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0", "UInt8"]
