@@ -290,8 +290,7 @@ pub fn document() -> String {
             (None, "timestamp_min" | "timestamp_max") => "`nfacctd_stitching`".to_owned(),
             (None, _) => String::new(),
         };
-        let [mysql, pgsql, sqlite, clickhouse] =
-            SERVERS.map(|(dialect, _)| type_of(spec.ty, dialect));
+        let [mysql, pgsql, sqlite, clickhouse] = SERVERS.map(|(dialect, _)| type_of(spec.ty, dialect));
         let _ = writeln!(text, "| `{}` | {primitive} | {mysql} | {pgsql} | {sqlite} | {clickhouse} |", spec.name);
     }
     text

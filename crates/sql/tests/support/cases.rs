@@ -184,7 +184,7 @@ pub(crate) fn misfits(dialect: Dialect) {
         builder.row(1, 2);
         let address = Value::Address("10.0.0.1".parse().unwrap());
         let time = Value::Time(model::BIN);
-        for value in [time, time, address, Value::Number(1), Value::Text("a"), Value::Number(0)] {
+        for value in [time, time, address, Value::Number(number), Value::Text("a"), Value::Number(0)] {
             builder.value(value);
         }
         builder.value(Value::Number(1));
