@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::mmdb::{self, Record};
 use testkit::output::sum;
 use testkit::process::Signal;
-use testkit::{Process, Setup, eventually};
+use testkit::{Process, Setup};
 
 const NETWORKS: &str =
     "! two families\n65001,10.0.0.0/8\n65002_65003,10.0.0.0/24\n192.0.2.254,65004,192.0.2.0/24\n";
@@ -204,10 +204,10 @@ fn places_without_a_database_are_empty() {
 
 /// Changes a file of a running daemon and waits until it has taken it up, or refused it.
 fn reload(process: &Process, name: &str, octets: impl AsRef<[u8]>, told: &str) {
-    let before = process.log().matches(told).count();
-    let _ = process.setup().clone().file(name, octets);
-    process.signal(Signal::SIGUSR2);
-    eventually("the reload", || (process.log().matches(told).count() > before).then_some(()));
+    process.wait_for_new_log(told, || {
+        let _ = process.setup().clone().file(name, octets);
+        process.signal(Signal::SIGUSR2);
+    });
 }
 
 #[test]

@@ -154,13 +154,11 @@ fn a_map_that_asks_for_more_can_take_the_place_of_another() {
     process.wait_for_datagrams(1);
     // Fields that no rule and no primitive needed before.
     change(&process, "set_tag=2 src_as=64500 filter='tcp dst port 80' nexthop=10.0.0.254\n");
-    process.signal(Signal::SIGUSR2);
-    process.wait_for_log("reloaded");
+    process.wait_for_new_log("reloaded", || process.signal(Signal::SIGUSR2));
     send(10);
     process.wait_for_datagrams(2);
     change(&process, "set_tag=3 in=bad\n");
-    process.signal(Signal::SIGUSR2);
-    process.wait_for_log("stays in force");
+    process.wait_for_new_log("stays in force", || process.signal(Signal::SIGUSR2));
     send(100);
     process.wait_for_datagrams(3).assert_all_accounted();
     let row = |tag, packets| json!({"tag": tag, "packets": packets, "bytes": packets * 10});
@@ -171,8 +169,7 @@ fn a_map_that_asks_for_more_can_take_the_place_of_another() {
 fn maps_can_be_watched() {
     let process = start(&tagging("tag", "set_tag=1\n").more_config("maps_watch: true"));
     let exporter = process.exporter("127.0.1.1");
-    change(&process, "set_tag=2\n! longer\n");
-    process.wait_for_log("reloaded");
+    process.wait_for_new_log("reloaded", || change(&process, "set_tag=2\n! longer\n"));
     exporter.send(&v5_of(&[web(1, 1000, 1, 10)]));
     assert_eq!(process.stop().json("out.json")[0]["tag"], 2);
 }

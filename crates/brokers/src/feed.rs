@@ -189,10 +189,11 @@ impl Feed {
             Note::Lost { lost, what } => {
                 error!(messages = lost.sum.aggregates, "{place}*: given up: {what}");
             }
-            Note::Trouble(Fault::Configuration { key, what }, _) => error!("{place}{key}: {what}"),
-            Note::Trouble(Fault::Down(what) | Fault::Parcel(what), wait) => {
-                error!("{place}*: cannot write, trying again in {} s: {what}", wait.as_secs_f64().ceil());
+            Note::Trouble(_, again) if again.is_known => {}
+            Note::Trouble(Fault::Configuration { key, what }, again) => {
+                error!("{place}{key}: cannot write, {again}: {what}");
             }
+            Note::Trouble(fault, again) => error!("{place}*: cannot write, {again}: {fault}"),
             Note::Recovered(after) => info!("{place}*: writes again, after {} s", after.as_secs()),
             Note::Delivered { .. } | Note::Ended { .. } => {}
         }

@@ -145,7 +145,15 @@ impl Kafka {
                 Some(known) => known.error().map(RDKafkaErrorCode::from),
                 None => Some(RDKafkaErrorCode::UnknownTopicOrPartition),
             };
-            let Some(error) = error else { return Ok(()) };
+            let Some(error) = error else {
+                let partitions = known.map_or(0, |known| known.partitions().len());
+                return match self.settings.partition {
+                    Some(partition) if usize::try_from(partition).is_ok_and(|number| number >= partitions) => {
+                        Err(no_partition(partition, topic, &format!("it has {partitions}, counted from 0")))
+                    }
+                    _ => Ok(()),
+                };
+            };
             // A broker that makes topics by itself takes a moment.
             let may_come =
                 matches!(error, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable);
@@ -184,7 +192,7 @@ impl Backend for Kafka {
         let attempt = *attempt;
         let deadline = Instant::now() + settings.timeout + POLL;
         let mut sums: Vec<(u32, Sum)> = Vec::new();
-        let mut state = Progress { attempt, on_the_way: 0, fault: None };
+        let mut state = Progress { attempt, partition: settings.partition, on_the_way: 0, fault: None };
         let mut framed = Vec::new();
         for (item, message) in (0u32..).zip(messages.iter()) {
             if receipt.has(item) {
@@ -273,6 +281,8 @@ impl Backend for Kafka {
 /// One attempt to deliver.
 struct Progress {
     attempt: u32,
+    /// The one that all messages go to, if it is fixed.
+    partition: Option<i32>,
     on_the_way: usize,
     fault: Option<Fault>,
 }
@@ -305,9 +315,15 @@ impl Progress {
             RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize => {
                 receipt.refuse(item, sum, || error.to_string());
             }
+            RDKafkaErrorCode::UnknownPartition => {
+                let partition = self.partition;
+                self.fault.get_or_insert_with(|| match partition {
+                    Some(partition) => no_partition(partition, topic, &error.to_string()),
+                    None => no_topic(topic, error),
+                });
+            }
             RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::InvalidTopic
             | RDKafkaErrorCode::TopicAuthorizationFailed => {
                 self.fault.get_or_insert_with(|| no_topic(topic, error));
@@ -327,6 +343,12 @@ fn opaque(attempt: u32, item: u32) -> usize {
 fn no_topic(topic: &str, error: RDKafkaErrorCode) -> Fault {
     let what = format!("'{topic}': {error}. Create it, or let the brokers create topics by themselves.");
     Fault::Configuration { key: "kafka_topic", what }
+}
+
+fn no_partition(partition: i32, topic: &str, what: &str) -> Fault {
+    let what =
+        format!("topic '{topic}' has no partition {partition}: {what}. -1 leaves the choice to the client.");
+    Fault::Configuration { key: "kafka_partition", what }
 }
 
 /// A fault in the words of what went wrong last, if anything is known.

@@ -63,22 +63,34 @@ impl fmt::Display for Refused {
     }
 }
 
+/// Why a socket cannot be had, with the key that it is about.
+fn no_socket(settings: &capture::udp::Settings, collector: &str, refused: &capture::udp::Refused) -> Refused {
+    let capture::udp::Refused { part, fault } = refused;
+    Refused(match part {
+        capture::udp::Part::Interface => {
+            let interface = settings.interface.as_deref().unwrap_or_default();
+            format!("{collector}_interface: cannot listen on '{interface}': {fault}")
+        }
+        capture::udp::Part::Group(group) => format!("{collector}_mcast_groups: cannot join {group}: {fault}"),
+        capture::udp::Part::Address => {
+            let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
+            let port = settings.port;
+            format!("{collector}_ip, {collector}_port: cannot listen on {address} port {port}: {fault}")
+        }
+    })
+}
+
 impl Intake {
-    /// Opens a source for each worker, and what wakes it.
-    pub(crate) fn open(&self) -> Result<Vec<(Source, Wake)>, Refused> {
+    /// Opens a source for each worker, and what wakes it. `collector`: what keys of collectors begin with.
+    pub(crate) fn open(&self, collector: &str) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {
             Self::Udp(settings) => {
-                let receivers = capture::udp::open(settings).map_err(|error| {
-                    let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
-                    Refused(format!(
-                        "nfacctd_ip, nfacctd_port: cannot listen on {address} port {}: {error}",
-                        settings.port
-                    ))
-                })?;
+                let receivers =
+                    capture::udp::open(settings).map_err(|refused| no_socket(settings, collector, &refused))?;
                 if let (Some(asked), Some(Ok(given))) =
                     (settings.receive_buffer, receivers.first().map(capture::udp::Receiver::receive_buffer))
                 {
-                    tracing::info!("nfacctd_pipe_size: obtained={given} target={asked}.");
+                    tracing::info!("{collector}_pipe_size: obtained={given} target={asked}.");
                 }
                 let with_wake = |receiver: capture::udp::Receiver| {
                     let waker = receiver.waker();

@@ -594,7 +594,7 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
 }
 
 fn open(settings: &Settings) -> Result<Opened, String> {
-    let sources = settings.intake.open().map_err(|refused| refused.to_string())?;
+    let sources = settings.intake.open(settings.front.collector()).map_err(|refused| refused.to_string())?;
     let place = |plugin: &PluginSettings| match &plugin.kind {
         PluginKind::Memory(memory) => plugins::memory::open(memory)
             .map(Place::Memory)

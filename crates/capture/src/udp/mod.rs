@@ -89,12 +89,44 @@ impl Default for Settings {
     }
 }
 
+/// What of the settings a socket was refused for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The interface.
+    Interface,
+    /// A multicast group.
+    Group(IpAddr),
+    /// The address, the port, or none in particular.
+    Address,
+}
+
+/// Why a port cannot be listened on.
+#[derive(Debug)]
+pub struct Refused {
+    /// What it is about.
+    pub part: Part,
+    /// The system's words.
+    pub fault: io::Error,
+}
+
+impl Refused {
+    fn interface(fault: io::Error) -> Self {
+        Self { part: Part::Interface, fault }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(fault: io::Error) -> Self {
+        Self { part: Part::Address, fault }
+    }
+}
+
 /// Opens a socket for each worker.
 ///
 /// # Errors
 /// Those of the kernel: the port is taken, the address is not ours, the device does not exist, a right is missing. A
 /// receive buffer smaller than asked for is no error; ask [`Receiver::receive_buffer`].
-pub fn open(settings: &Settings) -> io::Result<Vec<Receiver>> {
+pub fn open(settings: &Settings) -> Result<Vec<Receiver>, Refused> {
     let workers = settings.workers.max(1);
     let mut port = settings.port;
     let mut receivers = Vec::with_capacity(workers);
@@ -103,7 +135,7 @@ pub fn open(settings: &Settings) -> io::Result<Vec<Receiver>> {
         if worker == 0 {
             port = socket.local_addr()?.as_socket().map_or(port, |address| address.port());
             if workers > 1 {
-                let workers = u32::try_from(workers).map_err(|_| io::ErrorKind::InvalidInput)?;
+                let workers = u32::try_from(workers).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
                 kernel::choose_by(socket.as_fd(), &spread::program(workers))?;
             }
         }
@@ -117,7 +149,7 @@ pub fn open(settings: &Settings) -> io::Result<Vec<Receiver>> {
     Ok(receivers)
 }
 
-fn open_one(settings: &Settings, port: u16) -> io::Result<Socket> {
+fn open_one(settings: &Settings, port: u16) -> Result<Socket, Refused> {
     let opened = match settings.address {
         Some(address) => {
             Socket::new(Domain::for_address((address, port).into()), Type::DGRAM, Some(Protocol::UDP))
@@ -141,7 +173,7 @@ fn open_one(settings: &Settings, port: u16) -> io::Result<Socket> {
     // Also for a single worker: another daemon may listen on the same port, as users of the suite are used to.
     socket.set_reuse_port(true)?;
     if let Some(interface) = &settings.interface {
-        socket.bind_device(Some(interface.as_bytes()))?;
+        socket.bind_device(Some(interface.as_bytes())).map_err(Refused::interface)?;
     }
     if let Some(octets) = settings.receive_buffer {
         // The first goes beyond the system's limit and needs a right; the second stops at the limit.
@@ -164,9 +196,10 @@ fn open_one(settings: &Settings, port: u16) -> io::Result<Socket> {
 }
 
 /// Joins the multicast groups.
-fn join(socket: &Socket, settings: &Settings) -> io::Result<()> {
+fn join(socket: &Socket, settings: &Settings) -> Result<(), Refused> {
     let index = match &settings.interface {
-        Some(name) if !settings.groups.is_empty() => rustix::net::netdevice::name_to_index(socket, name)?,
+        Some(name) if !settings.groups.is_empty() => rustix::net::netdevice::name_to_index(socket, name)
+            .map_err(|fault| Refused::interface(fault.into()))?,
         _ => 0,
     };
     for group in &settings.groups {
@@ -176,7 +209,7 @@ fn join(socket: &Socket, settings: &Settings) -> io::Result<()> {
             }
             IpAddr::V6(group) => socket.join_multicast_v6(group, index),
         }
-        .map_err(|fault| io::Error::new(fault.kind(), format!("multicast group {group}: {fault}")))?;
+        .map_err(|fault| Refused { part: Part::Group(*group), fault })?;
     }
     Ok(())
 }

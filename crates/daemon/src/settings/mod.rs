@@ -118,6 +118,14 @@ impl Front {
         }
     }
 
+    /// What keys of a collector begin with.
+    pub(crate) fn collector(&self) -> &'static str {
+        match self {
+            Self::Sflow(_) => "sfacctd",
+            Self::NetFlow(_) | Self::Packets(_) => "nfacctd",
+        }
+    }
+
     /// What comes in, in words.
     pub(crate) fn what(&self) -> &'static str {
         match self {
