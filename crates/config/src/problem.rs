@@ -54,6 +54,8 @@ impl fmt::Display for Origin {
 pub enum Severity {
     /// For whoever looks closely: shown with `-d` only.
     Debug,
+    /// No fault, and perhaps not what was meant, such as a list that is empty: shown as a warning, and nothing is left out.
+    Remark,
     /// The line has no effect, or another one than it seems; the daemon runs.
     Warning,
     /// Something that was asked for is left out; the daemon runs.
@@ -79,7 +81,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.severity {
             Severity::Debug => "DEBUG",
-            Severity::Warning => "WARN",
+            Severity::Remark | Severity::Warning => "WARN",
             Severity::Error | Severity::Fatal => "ERROR",
         };
         write!(f, "{level}: [{}] {}", self.origin, self.what)?;
@@ -117,6 +119,11 @@ impl Problems {
     /// Adds a detail that only `-d` shows.
     pub fn debug(&mut self, origin: &Origin, what: impl Into<String>) {
         self.add(Severity::Debug, origin, what.into(), None);
+    }
+
+    /// Adds a remark.
+    pub fn remark(&mut self, origin: &Origin, what: impl Into<String>, hint: Option<String>) {
+        self.add(Severity::Remark, origin, what.into(), hint);
     }
 
     /// Adds a warning.
@@ -209,7 +216,7 @@ impl Problems {
             }
         }
         let errors = self.count(Severity::Error);
-        let warnings = self.count(Severity::Warning) - errors;
+        let warnings = self.count(Severity::Remark) - errors;
         if errors + warnings > 1 {
             let end = if self.is_fatal() { "; not started" } else { "" };
             let level = if errors > 0 { "ERROR" } else { "WARN" };

@@ -97,6 +97,13 @@ impl Config {
         origin(&self.core, key.row(), place)
     }
 
+    /// As [`Config::core_origin`], of a key by its full name.
+    #[must_use]
+    pub fn core_origin_named(&self, name: &str) -> Option<&Origin> {
+        let (key, place) = NAMES.get(name)?;
+        origin(&self.core, key.row(), *place)
+    }
+
     /// The plugins, in the order of their line.
     #[must_use]
     pub fn plugins(&self) -> &[Plugin] {
@@ -115,6 +122,19 @@ impl Plugin {
     #[must_use]
     pub fn origin_of<T>(&self, key: &Key<T>) -> Option<&Origin> {
         origin(&self.record, key.row(), Place::PLUGIN)
+    }
+
+    /// The usual name of the key that gave a setting, which may be one of other plugins that is the same setting.
+    #[must_use]
+    pub fn written_as<T>(&self, key: &Key<T>) -> Option<&'static str> {
+        self.record.get(&(key.row().slot(), Place::PLUGIN)).map(|setting| setting.key)
+    }
+
+    /// As [`Plugin::blame`], of a key by its name.
+    #[must_use]
+    pub fn blame_named(&self, name: &str) -> &Origin {
+        let named = NAMES.get(name).and_then(|(key, place)| origin(&self.record, key.row(), *place));
+        named.unwrap_or(&self.origin)
     }
 
     /// Where to point at when a setting makes no sense: its line, or that of the plugin.
@@ -295,12 +315,15 @@ impl Resolver<'_> {
         let name = &entry.key;
         let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
         let right = &refusal.right;
+        // What is a port or an address for sure was meant for the other key: no default is right then.
+        let other_half = other_half(name, &row.syntax, value);
+        let fatal = row.or_exit || other_half.is_some();
         let (what, hint) = match refusal.wrong {
             Wrong::Value(_) if row.or_exit => (format!("invalid '{name}' value."), format!("Expected {right}.")),
             Wrong::Value(value) => {
                 let near = nearest(&value.to_ascii_lowercase(), row.syntax.words());
                 let near = near.map(|near| format!("Did you mean '{near}'?"));
-                let near = near.or_else(|| other_half(name, &row.syntax, &value)).map(|near| format!(" {near}"));
+                let near = near.or(other_half).map(|near| format!(" {near}"));
                 let hint = format!("{name}{brackets}: '{value}' is not {right}.{}", near.unwrap_or_default());
                 ("Invalid value. Ignored.".to_owned(), hint)
             }
@@ -308,7 +331,7 @@ impl Resolver<'_> {
             Wrong::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {right}.")),
         };
         let hint = Some(hint);
-        if row.or_exit {
+        if fatal {
             self.problems.fatal(&entry.origin, what, hint);
         } else {
             self.problems.warn(&entry.origin, what, hint);

@@ -64,14 +64,20 @@ impl fmt::Display for Refused {
 }
 
 impl Intake {
-    /// Opens a source for each worker, and what wakes it.
-    pub(crate) fn open(&self) -> Result<Vec<(Source, Wake)>, Refused> {
+    /// Opens a source for each worker, and what wakes it. `daemon`: the program, as its keys begin.
+    pub(crate) fn open(&self, daemon: &str) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {
             Self::Udp(settings) => {
                 let receivers = capture::udp::open(settings).map_err(|error| {
                     let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
+                    let taken = match error.kind() {
+                        std::io::ErrorKind::AddrInUse => {
+                            "; another process has this port, and only daemons that all set cluster_name share one"
+                        }
+                        _ => "",
+                    };
                     Refused(format!(
-                        "nfacctd_ip, nfacctd_port: cannot listen on {address} port {}: {error}",
+                        "{daemon}_ip, {daemon}_port: cannot listen on {address} port {}: {error}{taken}",
                         settings.port
                     ))
                 })?;
@@ -165,8 +171,8 @@ fn packets_of(
 #[cfg(feature = "pcap")]
 fn live_of(settings: &capture::live::Settings) -> Result<Vec<(Source, Wake)>, Refused> {
     let live = capture::live::Live::open(settings.clone()).map_err(|error| Refused(error.to_string()))?;
-    for link in live.links() {
-        known("pcap_interface", "", link)?;
+    for (interface, link) in live.opened() {
+        known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;
     }
     for name in live.missing() {
         tracing::warn!("{name}: it cannot be captured on yet, and is tried again");

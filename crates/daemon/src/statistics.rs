@@ -29,23 +29,23 @@ pub(crate) fn print(
     exporters.sort_by_key(|exporter| exporter.address);
     for e in &exporters {
         notice!(
-            "stats [{}] agent={}:{} time={now} packets={} bytes={} records={} seq_good={} seq_jmp_fwd={} \
-             seq_jmp_bck={} seq_lost={}",
+            "stats [{}] agent={}:{} time={now} packets={} bytes={} seq_good={} seq_jmp_fwd={} seq_jmp_bck={} \
+             seq_lost={} records={}",
             listen.unwrap_or_default(),
             e.address,
             e.domain,
             e.datagrams,
             e.octets,
-            e.records,
             e.good,
             e.forward,
             e.back,
-            e.lost
+            e.lost,
+            e.records
         );
     }
     for i in &interfaces {
         notice!(
-            "stats [{}, {}] time={now} received_packets={} dropped_packets={}",
+            "stats [{},{}] time={now} received_packets={} dropped_packets={}",
             i.name,
             i.index,
             i.received,

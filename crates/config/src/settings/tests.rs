@@ -279,7 +279,8 @@ fn an_address_is_no_port_and_a_port_no_address() {
         ("nfacctd_ip: 2055", "'2055' is not an IPv4 or IPv6 address. A port belongs in nfacctd_port."),
     ] {
         let (key, _) = line.split_once(':').unwrap();
-        assert_eq!(said(line), [format!("WARN: [f:2] Invalid value. Ignored. {key}: {hint}")]);
+        let level = if hint.contains("belongs") { "ERROR" } else { "WARN" };
+        assert_eq!(said(line), [format!("{level}: [f:2] Invalid value. Ignored. {key}: {hint}")]);
     }
 }
 

@@ -348,7 +348,7 @@ impl Compiled {
                     let text = &mut labels.text;
                     text.clear();
                     text.extend_from_slice(strings.get(before));
-                    text.push(b',');
+                    text.push(filters::SEPARATOR);
                     text.extend_from_slice(new);
                     strings.intern(text)
                 }
