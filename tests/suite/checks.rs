@@ -236,33 +236,38 @@ fn rows_that_repeat_a_network_and_many_bad_lines_are_one_warning_each() {
 
 #[test]
 fn a_port_has_one_owner_unless_a_cluster_shares_it() {
-    for (program, keys) in [
-        (env!("CARGO_BIN_EXE_nfacctd"), "nfacctd_ip: {ip}\nnfacctd_port: {port}"),
-        (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd_ip: {ip}\nsfacctd_port: {port}"),
-    ] {
-        let setup = Setup::new(program).config(keys).more_config(
-            "plugins: print[p]\naggregate: src_host\nprint_output: json\nprint_output_file: {dir}/out\nnfacctd_workers: 2",
-        );
-        let first = setup.start();
-        first.wait_for_log("waiting for");
+    for (program, name) in [(env!("CARGO_BIN_EXE_nfacctd"), "nfacctd"), (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd")]
+    {
+        let setup = Setup::new(program);
+        let (ip, port) = (setup.address().ip(), setup.address().port());
+        // Each has a folder of its own, and all listen on one port.
+        let daemon = |workers: u8, lines: &str| {
+            Setup::new(program).config(&format!(
+                "{name}_ip: {ip}\n{name}_port: {port}\nnfacctd_workers: {workers}\nplugins: print[p]
+                 aggregate: src_host\nprint_output_file: {{dir}}/out\n{lines}"
+            ))
+        };
+        let running = |setup: &Setup| {
+            let process = setup.start();
+            process.wait_for_log("waiting for");
+            process
+        };
+        let first = running(&daemon(2, ""));
         for workers in [1, 2] {
-            let second = setup.clone().more_config(&format!("nfacctd_workers: {workers}")).run();
+            let second = daemon(workers, "").run();
             assert_eq!(second.code(), Some(1), "{}", second.log);
             let said = |line: &&str| {
-                line.starts_with("ERROR")
-                    && line.contains("_port")
+                line.starts_with(&format!("ERROR ( default/core ): {name}_ip, {name}_port: "))
                     && line.contains("another process has this port")
             };
             assert!(second.log.lines().any(|line| said(&line)), "{}", second.log);
         }
         // A check opens nothing, so it may be made beside the daemon that runs.
-        assert_eq!(checked(&setup).code(), Some(0));
+        assert_eq!(checked(&daemon(2, "")).code(), Some(0));
         first.stop();
-        let cluster = setup.more_config("cluster_name: both");
-        let (first, second) = (cluster.start(), cluster.start());
-        second.wait_for_log("waiting for");
-        first.stop();
-        second.stop();
+        let both = [(); 2].map(|()| running(&daemon(2, "cluster_name: both")));
+        assert_eq!(daemon(1, "").run().code(), Some(1));
+        both.map(testkit::Process::stop);
     }
 }
 
@@ -290,4 +295,44 @@ fn an_aggregate_without_a_value_counts_by_source() {
     let finished = collected(&setup, [v5_of(&[web(1, 1, 1, 10), web(2, 1, 2, 20)])]);
     assert_eq!(finished.json("out.json").len(), 2);
     assert!(finished.log.contains("aggregate[p] has no value"), "{}", finished.log);
+}
+
+#[test]
+fn statistics_name_rules_that_have_matched_nothing() {
+    let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
+        .config(
+            "nfacctd_ip: {ip}\nnfacctd_port: {port}\nplugins: print[p], print[q]\naggregate: tag\nnfacctd_workers: 2
+             print_output_file[p]: {dir}/p\nprint_output_file[q]: {dir}/q
+             pre_tag_map: {dir}/tags\nsampling_map: {dir}/sampling\npre_tag_map[q]: {dir}/own",
+        )
+        .file("tags", "! rules\nset_tag=1 in=77\nset_tag=2 in=1 jeq=more\nset_tag=3\nset_tag=4 label=more in=78\n")
+        .file("sampling", "id=10 ip=127.0.1.9\nid=20 ip=127.0.1.1\n")
+        .file("own", "set_tag=9\n");
+    let process = start(&setup);
+    let wanted = |lines: [&str; 3]| {
+        let log = process.log();
+        lines.iter().all(|line| log.lines().any(|logged| logged.ends_with(line)))
+    };
+    process.statistics();
+    assert!(wanted([
+        "/tags rules=4 unmatched=4 lines=2,3,4,5",
+        "/sampling rules=2 unmatched=2 lines=1,2",
+        "/own rules=1 unmatched=1 lines=1"
+    ]));
+    process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 10)]));
+    process.wait_for_datagrams(1);
+    process.statistics();
+    let lines = [
+        "/tags rules=4 unmatched=3 lines=2,4,5",
+        "/sampling rules=2 unmatched=1 lines=1",
+        "/own rules=1 unmatched=0",
+    ];
+    assert!(wanted(lines), "{}", process.log());
+    // What was read again has matched nothing yet.
+    process.signal(testkit::process::Signal::SIGUSR2);
+    process.wait_for_log("maps, lists and networks: reloaded");
+    let before = process.log().matches("/tags rules=4 unmatched=4").count();
+    process.statistics();
+    assert_eq!(process.log().matches("/tags rules=4 unmatched=4").count(), before + 1);
+    process.stop();
 }

@@ -422,7 +422,14 @@ impl Service {
         }
         let now = clock::now() / 1_000_000;
         let reports = std::mem::take(&mut self.reports);
-        statistics::print(self.settings.listen.as_deref(), now, reports, &self.workers, &self.plugins);
+        statistics::print(
+            self.settings.listen.as_deref(),
+            now,
+            reports,
+            &self.workers,
+            &self.plugins,
+            self.pipeline.enrichment(),
+        );
         None
     }
 

@@ -19,6 +19,7 @@ pub(crate) fn print(
     reports: Vec<Report>,
     workers: &[Reader],
     plugins: &[PluginCounters],
+    enrichment: &enrich::Compiled,
 ) {
     notice!("+++");
     let (mut exporters, mut interfaces) = (Vec::new(), Vec::new());
@@ -65,6 +66,12 @@ pub(crate) fn print(
         let snapshot = Snapshot::sum(&plugin.readers);
         for line in stats::lines(&snapshot, Scope::Plugin) {
             notice!("stats plugin={}/{} {line}", plugin.name, plugin.kind);
+        }
+    }
+    for (plugin, usage) in enrichment.usages() {
+        match plugin.and_then(|number| plugins.get(number)) {
+            Some(plugin) => notice!("stats plugin={}/{} {usage}", plugin.name, plugin.kind),
+            None => notice!("stats {usage}"),
         }
     }
     notice!("---");

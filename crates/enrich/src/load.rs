@@ -18,6 +18,7 @@ use maps::checked::Checked;
 use maps::load::Context;
 use maps::matcher::Sight;
 use maps::pre_tag::{LabelFilter, PreTagMap, TagFilter};
+use maps::usage::Usage;
 use rib::networks_file::Networks;
 use rib::ports_file::Ports;
 use std::collections::HashMap;
@@ -364,6 +365,19 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Which rules have matched since the files were read: of the core's maps, then of each plugin that has one, by number.
+    pub fn usages(&self) -> impl Iterator<Item = (Option<usize>, &Usage)> {
+        let Core { tags, sampling, distinguishers, .. } = &self.core;
+        let core = [
+            tags.as_ref().map(maps::pre_tag::Compiled::usage),
+            sampling.as_ref().map(maps::by_exporter::Values::usage),
+            distinguishers.as_ref().map(maps::by_exporter::Values::usage),
+        ];
+        let plugins = self.plugins.iter().enumerate();
+        let plugins = plugins.filter_map(|(number, plugin)| Some((Some(number), plugin.as_ref()?.usage()?)));
+        core.into_iter().flatten().map(|usage| (None, usage)).chain(plugins)
+    }
+
     /// Plugins, with a stage or without.
     pub(crate) fn plugins(&self) -> usize {
         self.plugins.len()

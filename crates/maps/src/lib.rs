@@ -23,4 +23,5 @@ pub mod matcher;
 pub mod pre_tag;
 pub mod prefix;
 pub mod review;
+pub mod usage;
 pub mod value;
