@@ -248,7 +248,7 @@ fn a_port_has_one_owner_unless_a_cluster_shares_it() {
             ))
         };
         let running = |setup: &Setup| {
-            let process = setup.start();
+            let process = setup.spawn();
             process.wait_for_log("waiting for");
             process
         };
