@@ -34,6 +34,8 @@ fn pmacctd(lines: &str) -> Setup {
 fn what_a_start_refuses_a_check_refuses_too() {
     let memory = "plugins: memory[a], memory[b]\naggregate: src_host\nimt_path: {dir}/s";
     assert!(refused(&nfacctd(memory), "imt_path[b]").contains("daemon.conf"));
+    let long = nfacctd(&format!("plugins: memory[a]\naggregate: src_host\nimt_path: {{dir}}/{}", "s".repeat(108)));
+    refused(&long, "imt_path[a]: ");
     let user = printing("src_host").more_config("run_as_user: no-such-user-here");
     assert!(refused(&user, "run_as_user").contains("no such user: no-such-user-here"));
     let group = printing("src_host").more_config("run_as_group: no-such-group-here");
@@ -267,7 +269,7 @@ fn a_port_has_one_owner_unless_a_cluster_shares_it() {
         first.stop();
         let both = [(); 2].map(|()| running(&daemon(2, "cluster_name: both")));
         assert_eq!(daemon(1, "").run().code(), Some(1));
-        both.map(testkit::Process::stop);
+        both.into_iter().for_each(|process| _ = process.stop());
     }
 }
 

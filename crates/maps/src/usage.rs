@@ -64,9 +64,9 @@ mod tests {
         let usage = |count: u32| Usage::new(&"m".into(), &(1..=count).map(|rule| rule * 2).collect());
         let few = usage(3);
         assert_eq!(few.to_string(), "map=m rules=3 unmatched=3 lines=2,4,6");
-        [1, 1, 99].map(|rule| few.mark(rule));
+        [1, 1, 99].into_iter().for_each(|rule| few.mark(rule));
         assert_eq!(few.to_string(), "map=m rules=3 unmatched=2 lines=2,6");
-        [0, 2].map(|rule| few.mark(rule));
+        [0, 2].into_iter().for_each(|rule| few.mark(rule));
         assert_eq!(few.to_string(), "map=m rules=3 unmatched=0");
         let text = usage(100).to_string();
         assert!(text.ends_with(",38,40,...") && text.contains("unmatched=100 "), "{text}");

@@ -12,11 +12,20 @@ use encode::names::{self, Lookup, Variable};
 use flow::primitive::PRIMITIVES;
 use runtime::privileges;
 
+/// Bytes of the name of a socket at most (unix(7)).
+const LONGEST_SOCKET: usize = 107;
+
 /// Checks the plugins that run, each with its settings.
 pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems: &mut Problems) {
     for (source, plugin) in sources.iter().zip(plugins) {
         variables(source, plugin, problems);
         roundoff(source, plugin, problems);
+        if let PluginKind::Memory(memory) = &plugin.kind
+            && memory.path.as_os_str().len() > LONGEST_SOCKET
+        {
+            let what = format!("imt_path[{}]: names of sockets have up to {LONGEST_SOCKET} bytes.", plugin.name);
+            problems.fatal(source.blame(&memory::IMT_PATH), what, None);
+        }
         if let PluginKind::Store(_, target) = &plugin.kind
             && let Err(Fault::Configuration { key, what }) = target.check_settings()
         {
@@ -70,7 +79,6 @@ fn names_of(source: &Plugin, plugin: &PluginSettings) -> Vec<(&'static str, Stri
         ],
         config::PluginKind::Kafka => vec![
             named("kafka_topic", Some(source.get(&kafka::KAFKA_TOPIC)), names::of_records),
-            #[cfg(feature = "kafka")]
             named("kafka_partition_key", source.get(&kafka::KAFKA_PARTITION_KEY), brokers::encoder::of_keys),
         ],
         config::PluginKind::Amqp => {
@@ -116,9 +124,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Problems) 
 
 /// The variables that there are, or the one that was probably meant.
 fn meant(word: &str, lookup: Lookup) -> String {
-    let all = names::words().chain(markers::WRITER_ID_WORDS);
-    #[cfg(feature = "kafka")]
-    let all = all.chain(brokers::encoder::key_words());
+    let all = names::words().chain(markers::WRITER_ID_WORDS).chain(brokers::encoder::key_words());
     let mut known: Vec<&str> = all.filter(|word| lookup(word).is_some_and(|(known, _)| known == *word)).collect();
     known.sort_unstable();
     known.dedup();
