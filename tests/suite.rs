@@ -7,6 +7,8 @@
 mod aggregates;
 #[path = "suite/beyond.rs"]
 mod beyond;
+#[path = "suite/checks.rs"]
+mod checks;
 #[path = "suite/classes.rs"]
 mod classes;
 #[path = "suite/clients.rs"]

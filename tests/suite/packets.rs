@@ -489,7 +489,7 @@ fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
          wait_for told ' records_aggregated=50 '
          echo 'ifname=a0 ifindex=200 direction=out' >> {map}
          kill -USR2 $daemon
-         wait_for told 'stats .a0, 200. '
+         wait_for told 'stats .a0,200. '
          send 10.9.0.2 70; send 127.0.0.1 20
          wait_for told ' records_aggregated=140 '
          echo 'ifname=a0 ifindex=200 direction=out' > {map}
