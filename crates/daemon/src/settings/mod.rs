@@ -94,6 +94,15 @@ pub(crate) struct NetFlowSettings {
     pub(crate) unchecked: bool,
 }
 
+impl PluginSettings {
+    /// Nobody waits for the end of a file: its store gets the time that it needs, as long as it takes anything.
+    fn wait_for_stores(&mut self) {
+        if let PluginKind::Store(store, _) = &mut self.kind {
+            store.exit = store.exit.patient();
+        }
+    }
+}
+
 impl Front {
     /// The fields that its decoder needs.
     pub(crate) fn require(&self) -> Require {
@@ -187,7 +196,7 @@ impl Settings {
         let customs = customs(config, problems);
         let files = files_of(config);
         let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
-        let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
+        let (sources, mut plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
         refuse_nothing_to_run(config, &plugins, problems);
         checks::plugins(&sources, &plugins, problems);
         checks::accounts(config, problems);
@@ -215,6 +224,10 @@ impl Settings {
         if problems.is_fatal() {
             return None;
         }
+        let intake = intake?;
+        if intake.is_file() {
+            plugins.iter_mut().for_each(PluginSettings::wait_for_stores);
+        }
         Some(Self {
             config_file: file,
             core_name: config.core(&core::CORE_PROC_NAME),
@@ -227,7 +240,7 @@ impl Settings {
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
-            intake: intake?,
+            intake,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),

@@ -120,7 +120,7 @@ impl Running {
     /// Ends the courier so long from now, and returns all notes that are left, and what the store saw but for idle
     /// times.
     fn end(self, limit: Duration) -> (Vec<Note>, Vec<Saw>) {
-        self.desk.end(Instant::now() + limit);
+        self.desk.end(Limits::within(limit));
         self.thread.join().unwrap();
         (self.notes.iter().collect(), self.saw.iter().filter(|saw| *saw != Saw::Idle).collect())
     }
@@ -233,7 +233,7 @@ fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
     }
     let (desk, courier, notes) = new(Box::new(Twice), memory());
     desk.put(parcel(1, 3));
-    desk.end(Instant::now() + LONG);
+    desk.end(Limits::within(LONG));
     courier.run();
     let refused = notes.iter().find_map(|note| match note {
         Note::Delivered { refused, sum, .. } => Some((sum, refused)),
