@@ -39,6 +39,8 @@ mod packets;
 mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/stores.rs"]
 mod stores;
 #[path = "suite/support.rs"]

@@ -624,7 +624,9 @@ fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     let given_up = counters.family("aggregates_given_up_total");
     if waiting + given_up > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
-        error!("{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool");
+        error!(
+            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+        );
     }
     waiting + given_up + counters.family("records_dropped_total") > 0
 }

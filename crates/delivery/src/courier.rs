@@ -233,7 +233,8 @@ pub struct Courier {
 
 /// A courier over that queue; the plugin's end; and the courier's notes.
 pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Desk, Courier, Receiver<Note>) {
-    let shared = Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
+    let shared =
+        Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
     let (notes, receiver) = crossbeam_channel::unbounded();
     let courier = Courier {
         shared: Arc::clone(&shared),

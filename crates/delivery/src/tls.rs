@@ -4,6 +4,8 @@ use crate::backend::Fault;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::error::Error;
+use std::io;
 use std::path::Path;
 
 /// The authorities that a file of certificates (PEM) holds; without a file, those of the system. `key` names the file.
@@ -31,6 +33,25 @@ pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer
     let found: Result<Vec<_>, _> = found.collect();
     let found = found.map_err(|error| wrong(&error.to_string()))?;
     if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
+}
+
+/// What an error of an HTTP client says of the configuration, if anything: the server is not trusted, or speaks no TLS.
+pub fn refused(key: &'static str, error: &(dyn Error + 'static)) -> Option<Fault> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let what = match error.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(_)) => "the server is not trusted",
+            Some(rustls::Error::InvalidMessage(_)) => "no TLS is spoken there",
+            _ => {
+                // An error within one of the system is not its source.
+                let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+                cause = within.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
+                continue;
+            }
+        };
+        return Some(Fault::Configuration { key, what: format!("{what}: {error}") });
+    }
+    None
 }
 
 fn wrong(key: &'static str, path: &Path, what: &str) -> Fault {

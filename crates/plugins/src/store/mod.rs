@@ -92,11 +92,7 @@ impl Opened {
     ///
     /// # Errors
     /// A spool that cannot be used, or a file of its schema that cannot be written.
-    pub fn new(
-        settings: &Settings,
-        encoder: Box<dyn Encoder>,
-        backend: Box<dyn Backend>,
-    ) -> Result<Self, String> {
+    pub fn new(settings: &Settings, encoder: Box<dyn Encoder>, backend: Box<dyn Backend>) -> Result<Self, String> {
         let (queue, found) = match &settings.spool {
             None => (Queue::in_memory(settings.max_octets), Sum::default()),
             Some(spool) => {

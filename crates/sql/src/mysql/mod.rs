@@ -216,7 +216,8 @@ impl MySql {
         let limit = if limit == 0 { link.packet / 2 } else { limit.min(link.packet / 2) };
         // Without transactions nothing can be taken back, and what is written is written.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
-        let mut writer = Writer { link, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
+        let mut writer =
+            Writer { link, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
         writer.write()?;
         let refused = writer.refused;
         let probe = Probe::new(link, table, &batch, &refused)?;

@@ -20,6 +20,7 @@
 //! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
 //! one, what is like zero in its type.
 
+mod guard;
 mod link;
 mod table;
 mod trouble;
