@@ -261,18 +261,19 @@ fn clickhouse_that_is_not_trusted_is_a_wrong_configuration() {
     let listens = TlsFront::address();
     let certified = authority.certify(&listens.ip().to_string());
     let front = TlsFront::start(listens, address, &certified, None);
-    let through = |port: u16, ca: &str| {
-        let lines = format!("{}\nsql_host: {}\nsql_port: {port}", login(&server.address), front.listens().ip());
+    let through = |server_at: SocketAddr, ca: &str| {
+        let (host, port) = (server_at.ip(), server_at.port());
+        let lines = format!("{}\nsql_host: {host}\nsql_port: {port}", login(&server.address));
         let lines = format!("{lines}\nsql_table: missing\nsql_conn_ca_file: {{dir}}/{ca}");
         let setup = collector("clickhouse", &lines);
         refused(&setup.file("authority.pem", authority.pem()).file("stranger.pem", stranger.pem()))
     };
-    let port = front.listens().port();
-    let log = through(port, "stranger.pem");
+    let encrypts = front.listens();
+    let log = through(encrypts, "stranger.pem");
     assert!(log.contains("sql_conn_ca_file[s]: the server is not trusted"), "{log}");
-    let log = through(port, "authority.pem");
+    let log = through(encrypts, "authority.pem");
     assert!(log.contains("sql_table[s]: "), "{log}");
-    let log = through(address.port(), "authority.pem");
+    let log = through(address, "authority.pem");
     assert!(log.contains("sql_conn_ca_file[s]: no TLS is spoken there"), "{log}");
 }
 
@@ -304,4 +305,24 @@ fn postgresql_gets_no_password_in_the_clear() {
     let process = setup.more_config("sql_cleartext_passwd: true").spawn();
     assert_eq!(ask_in_the_clear(&server), format!("p\0\0\0\x0b{SECRET}\0").as_bytes());
     drop(process);
+}
+
+#[test]
+fn whoever_starts_a_daemon_in_the_background_knows_whether_it_runs() {
+    let silent = Silent::dropping();
+    let lines =
+        format!("{}\nplugin_exit_timeout: 1\ndaemonize: true\npidfile: {{dir}}/pid", all_kinds(silent.address()));
+    let setup = nfacctd(&lines);
+    let taken = std::net::UdpSocket::bind(setup.address()).unwrap();
+    let log = refused(&setup);
+    assert!(log.contains("cannot listen on"), "{log}");
+    drop(taken);
+    let began = Instant::now();
+    let finished = setup.run();
+    assert!(began.elapsed() < START, "{:?}", began.elapsed());
+    assert_eq!(finished.code(), Some(0), "{}", finished.log);
+    let pid = std::fs::read_to_string(setup.path("pid")).unwrap();
+    assert!(std::net::UdpSocket::bind(setup.address()).is_err(), "it listens when its starter ends");
+    std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
+    eventually("the pid file to go", || (!setup.path("pid").exists()).then_some(()));
 }

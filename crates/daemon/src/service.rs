@@ -330,6 +330,9 @@ impl Service {
     fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
+        if let Err(error) = runtime::daemonize::ready() {
+            warn!("daemonize: /dev/null: {error}");
+        }
         let mut report_due: Option<Instant> = None;
         while self.ended_workers < self.workers.len() {
             match self.events.wait() {
