@@ -126,6 +126,11 @@ impl Service {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
+        // Before sockets: a second daemon would take a part of the traffic until it ends.
+        let pid_file = match settings.pid_file.as_ref().filter(|_| !settings.dry_run) {
+            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
+            None => None,
+        };
         let mut opened = open(&settings)?;
         see(&mut settings, &opened)?;
         let allow = match &settings.allow_file {
@@ -140,10 +145,6 @@ impl Service {
             println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
             return Ok(None);
         }
-        let pid_file = match &settings.pid_file {
-            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
-            None => None,
-        };
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
             .map_err(|problem| problem.to_string())?;
         let stop = Stop::new();

@@ -236,6 +236,7 @@ fn files_of(config: &Config) -> files::Settings {
         umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
         uid: config.core(&output::FILES_UID).and_then(|text| privileges::uid(&text)),
         gid: config.core(&output::FILES_GID).and_then(|text| privileges::gid(&text)),
+        follow_links: config.core(&output::FILES_FOLLOW_LINKS),
     }
 }
 
