@@ -3,8 +3,11 @@
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
 mod classes;
+mod confinement;
 mod enrichment;
 pub(crate) mod packets;
+
+pub(crate) use confinement::Confinement;
 
 use crate::Daemon;
 use crate::counter_log;
@@ -141,6 +144,8 @@ pub(crate) struct Settings {
     pub(crate) priority: i32,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
+    /// `landlock`.
+    pub(crate) confinement: Option<Confinement>,
     pub(crate) intake: Intake,
     /// How the collector's port stands in lines of statistics.
     pub(crate) listen: Option<String>,
@@ -207,6 +212,7 @@ impl Settings {
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
+            confinement: confinement::read(config),
             intake: intake?,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
