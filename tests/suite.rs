@@ -13,6 +13,8 @@ mod classes;
 mod clients;
 #[path = "suite/configuration.rs"]
 mod configuration;
+#[path = "suite/confinement.rs"]
+mod confinement;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
@@ -33,6 +35,8 @@ mod options;
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/sflow.rs"]
 mod sflow;
 #[path = "suite/stores.rs"]

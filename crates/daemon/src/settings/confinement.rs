@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use config::key::State;
     use config::value::Syntax;
-    use config::{AnyKey, Daemon};
+    use config::Daemon;
     use std::collections::BTreeSet;
 
     fn access(lines: &str) -> Confinement {
