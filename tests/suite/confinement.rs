@@ -98,7 +98,10 @@ fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
     process.wait_for_datagrams(2);
     eventually("the database", || {
         let database = rusqlite::Connection::open(setup.path("db/acct.db")).unwrap();
-        database.query_row("SELECT COUNT(*) FROM acct WHERE agent_id = 3", [], |row| row.get(0)).ok().filter(|count: &i64| *count == 2)
+        database
+            .query_row("SELECT COUNT(*) FROM acct WHERE agent_id = 3", [], |row| row.get(0))
+            .ok()
+            .filter(|count: &i64| *count == 2)
     });
     eventually("the spool", || {
         let files = fs::read_dir(setup.path("spool/w-pgsql")).ok()?.filter_map(Result::ok);
@@ -155,7 +158,8 @@ fn units_are_as_hardened_as_the_documents_say() {
         let row = document.lines().find(|line| line.starts_with(&format!("| `{name}.service` |"))).unwrap();
         let stated: f64 = row.split('|').nth(2).unwrap().trim().parse().unwrap();
         let unit = root.join(format!("etc/systemd/{name}.service"));
-        let Ok(output) = Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(unit).output() else {
+        let Ok(output) = Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(unit).output()
+        else {
             eprintln!("skipped: systemd-analyze is not installed");
             return;
         };

@@ -89,8 +89,9 @@ fn a_database_is_not_opened_through_a_planted_link() {
 
 #[test]
 fn an_operator_who_wants_links_followed_says_so() {
-    let setup = printing("src_port")
-        .more_config("print_output_file[p]: {dir}/shared/out.json\nfiles_follow_links: true\nlogfile: {dir}/shared/log");
+    let setup = printing("src_port").more_config(
+        "print_output_file[p]: {dir}/shared/out.json\nfiles_follow_links: true\nlogfile: {dir}/shared/log",
+    );
     let victims = plant(&setup, &["out.json", "log"]);
     let process = setup.start();
     eventually("the log", || fs::read_to_string(&victims[1]).unwrap().contains("waiting for").then_some(()));
@@ -110,7 +111,8 @@ fn a_second_daemon_with_the_same_pid_file_is_refused() {
     assert!(second.log.contains(&expected), "{}", second.log);
     assert_eq!(first.text("pid").trim(), first.id().to_string());
     // A dry run writes none, and asks for none.
-    let trial = printing("src_host").more_config(&format!("pidfile: {}", pid.display())).arguments(["-T", "setup"]);
+    let trial =
+        printing("src_host").more_config(&format!("pidfile: {}", pid.display())).arguments(["-T", "setup"]);
     assert_eq!(trial.run().code(), Some(0));
     // What a killed daemon leaves behind keeps nobody from starting.
     first.signal(Signal::SIGKILL);
@@ -135,7 +137,9 @@ fn a_daemon_that_gave_up_root_ends_its_pid_file_and_keeps_its_log() {
         assert_eq!(process.text("pid").trim(), process.id().to_string());
         fs::rename(setup.path("log"), setup.path("log.1")).unwrap();
         process.signal(Signal::SIGHUP);
-        eventually("a line about it", || process.text("log.1").contains("log file cannot be opened").then_some(()));
+        eventually("a line about it", || {
+            process.text("log.1").contains("log file cannot be opened").then_some(())
+        });
         process.signal(Signal::SIGUSR1);
         eventually("statistics", || process.text("log.1").contains("---").then_some(()));
         process.stop();

@@ -277,3 +277,43 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_opened_again_is_written_to_as_long_as_it_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("counters");
+        let agent = IpAddr::from([192, 0, 2, 1]);
+        let style = Style::default();
+        let mut writer = Writer {
+            clock: Clock::new(&style),
+            settings: Settings {
+                path: Some(path.clone()),
+                #[cfg(all(feature = "amqp", feature = "kafka"))]
+                feeds: Vec::new(),
+                files: files::Settings::default(),
+                style,
+            },
+            #[cfg(all(feature = "amqp", feature = "kafka"))]
+            feeds: Vec::new(),
+            files: HashMap::new(),
+            sequence: 0,
+            failing: Limited::new(RATE),
+        };
+        let line = || Line { agent, text: None };
+        writer.write(&[line()]);
+        let rotated = folder.path().join("counters.1");
+        std::fs::rename(&path, &rotated).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        writer.reopen();
+        writer.write(&[line()]);
+        assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 2);
+        std::fs::remove_dir(&path).unwrap();
+        writer.reopen();
+        writer.write(&[line()]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    }
+}

@@ -611,7 +611,9 @@ fn confine(settings: &Settings) -> Result<(), String> {
     match confine::confine(access, &settings.files).map_err(|error| format!("landlock: {error}"))? {
         Outcome::Whole => info!("Landlock: only files that the configuration needs can be reached."),
         Outcome::Partly => {
-            info!("Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows.");
+            info!(
+                "Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows."
+            );
         }
         Outcome::Absent => info!("Landlock: not used, as this kernel has none."),
     }

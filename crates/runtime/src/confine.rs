@@ -44,10 +44,10 @@ const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 pub struct Access {
     /// Files that are read: they and all of their folders.
     pub read: Vec<PathBuf>,
-    /// Files that are written: they and all of their folders.
+    /// Files that are written: they and all of their folders, which are made.
     pub written: Vec<PathBuf>,
-    /// Folders in which anything may be written.
-    pub folders: Vec<PathBuf>,
+    /// The same, of those whose folders are not made, such as databases.
+    pub placed: Vec<PathBuf>,
 }
 
 /// What came of it.
@@ -61,8 +61,8 @@ pub enum Outcome {
     Absent,
 }
 
-/// Confines the process, which has one thread yet, to what is allowed. Folders of files that are written are made, so that
-/// they can be allowed; for one that cannot be made, the nearest folder above it that is there is allowed.
+/// Confines the process, which has one thread yet, to what is allowed. A folder must be there to be allowed; for one that is not and
+/// cannot be made, the nearest folder above it that is there is allowed.
 ///
 /// # Errors
 /// When the kernel has Landlock and refuses to enforce it, or other threads run already, which would not be confined.
@@ -108,9 +108,8 @@ fn enforce(access: &Access, settings: &files::Settings) -> Result<Outcome, landl
         let _ = files::make_parents(path, settings);
         rules = allow_folders(rules, path, writing)?;
     }
-    for path in &access.folders {
-        let _ = files::make_parents(&path.join("any"), settings);
-        rules = allow(rules, path, writing)?;
+    for path in &access.placed {
+        rules = allow_folders(rules, path, writing)?;
     }
     Ok(match rules.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Outcome::Whole,
@@ -146,4 +145,19 @@ fn allow(
     let above = path.ancestors().skip(1).take(above).filter(|path| path.parent().is_some());
     let there = std::iter::once(path).chain(above).find(|path| path.exists());
     rules.add_rules(path_beneath_rules(there, rights))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_is_not_confined_in_part() {
+        let (release, held) = crossbeam_channel::bounded::<()>(0);
+        let other = std::thread::spawn(move || assert!(held.recv().is_err()));
+        let error = confine(&Access::default(), &files::Settings::default()).unwrap_err();
+        assert!(error.to_string().contains("threads run already"), "{error}");
+        drop(release);
+        other.join().unwrap();
+    }
 }

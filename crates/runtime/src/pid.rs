@@ -45,10 +45,9 @@ impl Drop for PidFile {
     fn drop(&mut self) {
         match self.held.end() {
             Ok(true) => {}
-            Ok(false) => tracing::info!(
-                "pid file is emptied, because this user may not remove it: {}",
-                self.path.display()
-            ),
+            Ok(false) => {
+                tracing::info!("pid file is emptied, because this user may not remove it: {}", self.path.display())
+            }
             Err(error) => tracing::warn!(%error, "pid file cannot be removed: {}", self.path.display()),
         }
     }

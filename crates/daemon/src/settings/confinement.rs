@@ -32,12 +32,8 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &sql::SQL_CONN_CA_FILE,
 ];
 /// The same, of which messages to brokers by the daemon itself have their own.
-const READ_IN_PLACES: &[&Key<Option<PathBuf>>] = &[
-    &kafka::KAFKA_CONFIG_FILE,
-    &amqp::AMQP_CONN_CA_FILE,
-    &amqp::AMQP_CONN_CERT_FILE,
-    &amqp::AMQP_CONN_KEY_FILE,
-];
+const READ_IN_PLACES: &[&Key<Option<PathBuf>>] =
+    &[&kafka::KAFKA_CONFIG_FILE, &amqp::AMQP_CONN_CA_FILE, &amqp::AMQP_CONN_CERT_FILE, &amqp::AMQP_CONN_KEY_FILE];
 /// Keys of files that are written.
 const WRITTEN: &[&Key<Option<PathBuf>>] = &[
     &core::LOGFILE,
@@ -50,6 +46,8 @@ const WRITTEN: &[&Key<Option<PathBuf>>] = &[
 ];
 /// Keys of folders for files of our own.
 const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
+/// Stands for files of a folder whose names are not known yet.
+const ANY: &str = "any";
 /// Where SQLite puts what does not fit into memory.
 const TEMPORARY: &[&str] = &["/var/tmp", "/tmp"];
 
@@ -78,7 +76,7 @@ pub(super) fn read(config: &Config) -> Option<Confinement> {
         .flat_map(|path| named_within(&path))
         .collect();
     access.read.extend(named);
-    for path in access.written.iter_mut().chain(&mut access.folders) {
+    for path in access.written.iter_mut().chain(&mut access.placed) {
         *path = without_variables(path);
     }
     Some(Confinement::To(access))
@@ -86,17 +84,17 @@ pub(super) fn read(config: &Config) -> Option<Confinement> {
 
 fn add_plugin(access: &mut Access, plugin: &Plugin) {
     access.read.extend(READ.iter().chain(READ_IN_PLACES).filter_map(|key| plugin.get(key)));
-    access.folders.extend(FOLDERS.iter().filter_map(|key| plugin.get(key)));
+    access.written.extend(FOLDERS.iter().filter_map(|key| plugin.get(key)).map(|folder| folder.join(ANY)));
     access.written.extend(WRITTEN.iter().filter_map(|key| plugin.get(key)));
     match plugin.kind {
         // In other plugins the same setting is the name of a table.
         PluginKind::Print => access.written.extend(plugin.get(&output::PRINT_OUTPUT_FILE)),
-        PluginKind::Memory => access.written.push(plugin.get(&memory::IMT_PATH)),
+        PluginKind::Memory => access.placed.push(plugin.get(&memory::IMT_PATH)),
         PluginKind::Sqlite3 => {
-            access.written.push(plugin.get(&sql::SQL_DB).into());
-            access.written.extend(plugin.get(&sql::SQL_BACKUP_HOST).map(PathBuf::from));
-            access.folders.extend(std::env::var_os("TMPDIR").map(PathBuf::from));
-            access.folders.extend(TEMPORARY.iter().map(PathBuf::from));
+            access.placed.push(plugin.get(&sql::SQL_DB).into());
+            access.placed.extend(plugin.get(&sql::SQL_BACKUP_HOST).map(PathBuf::from));
+            access.placed.extend(std::env::var_os("TMPDIR").map(|folder| Path::new(&folder).join(ANY)));
+            access.placed.extend(TEMPORARY.iter().map(|folder| Path::new(folder).join(ANY)));
         }
         _ => {}
     }
@@ -108,7 +106,7 @@ fn without_variables(path: &Path) -> PathBuf {
         part.as_os_str().as_encoded_bytes().iter().any(|octet| matches!(octet, b'%' | b'$'))
     };
     let fixed: PathBuf = path.components().take_while(|part| !has_variable(part)).collect();
-    if fixed == path { fixed } else { fixed.join("any") }
+    if fixed == path { fixed } else { fixed.join(ANY) }
 }
 
 /// Files that a file of librdkafka's options names, such as certificates.
@@ -121,9 +119,9 @@ fn named_within(path: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use config::Daemon;
     use config::key::State;
     use config::value::Syntax;
-    use config::Daemon;
     use std::collections::BTreeSet;
 
     fn access(lines: &str) -> Confinement {
@@ -140,7 +138,9 @@ mod tests {
         let keys = config::keys::groups().into_iter().flat_map(|group| group.keys);
         let keys = keys.map(|key| key.row()).filter(|row| row.state == State::Acts);
         let is_file = |name: &str| name.ends_with("_file") || name.ends_with("_dir") || name.ends_with("_path");
-        let files = keys.filter(|row| matches!(row.syntax, Syntax::Path) || is_file(row.name()) && !matches!(row.syntax, Syntax::Boolean));
+        let files = keys.filter(|row| {
+            matches!(row.syntax, Syntax::Path) || is_file(row.name()) && !matches!(row.syntax, Syntax::Boolean)
+        });
         let names: BTreeSet<&str> = files.map(|row| row.name()).collect();
         assert!(names.len() > 20, "{names:?}");
         assert_eq!(names.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
@@ -157,9 +157,11 @@ mod tests {
         };
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
         let written: BTreeSet<_> = access.written.into_iter().collect();
-        assert_eq!(written, paths(&["/l/log", "/out/a/any", "/out/latest", "/db/flows.db", "/run/m"]));
+        assert_eq!(written, paths(&["/l/log", "/out/a/any", "/out/latest", "/spool/any"]));
         assert!(access.read.contains(&PathBuf::from("/etc/p/map")));
-        assert!(access.folders.contains(&PathBuf::from("/spool")) && access.folders.contains(&PathBuf::from("/tmp")));
+        for name in ["/db/flows.db", "/run/m", "/tmp/any"] {
+            assert!(access.placed.contains(&PathBuf::from(name)), "{name}");
+        }
     }
 
     #[test]
@@ -173,7 +175,8 @@ mod tests {
     #[test]
     fn files_that_options_of_kafka_name_are_found() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "global, ssl.ca.location, /certs/ca.pem\ntopic,acks,1\nglobal,ssl.key=/k/key").unwrap();
+        std::fs::write(file.path(), "global, ssl.ca.location, /certs/ca.pem\ntopic,acks,1\nglobal,ssl.key=/k/key")
+            .unwrap();
         assert_eq!(named_within(file.path()), [PathBuf::from("/certs/ca.pem"), PathBuf::from("/k/key")]);
     }
 }

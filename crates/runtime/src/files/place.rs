@@ -95,7 +95,8 @@ impl Place {
                     return Ok(found(directory, name, Occupant::Nothing));
                 }
                 Err(Errno::NOENT) if make.is_some() => {
-                    directory = make_directory(&directory, &name, settings, make).map_err(|error| about(&walked, error))?;
+                    directory = make_directory(&directory, &name, settings, make)
+                        .map_err(|error| about(&walked, error))?;
                     continue;
                 }
                 Err(error) => return Err(about(&walked, error.into())),
@@ -136,9 +137,8 @@ impl Place {
             if links > MOST_LINKS {
                 return Err(about(&walked, Errno::LOOP.into()));
             }
-            let target = PathBuf::from(OsString::from_vec(
-                rustix::fs::readlinkat(&node, "", Vec::new())?.into_bytes(),
-            ));
+            let target =
+                PathBuf::from(OsString::from_vec(rustix::fs::readlinkat(&node, "", Vec::new())?.into_bytes()));
             walked.pop();
             if target.is_absolute() {
                 directory = start(&target)?;
@@ -177,7 +177,9 @@ impl Place {
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // A link that was put there since the look.
-                Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Err(self.refusal()),
+                Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                    return Err(self.refusal());
+                }
                 Err(error) => return Err(error),
             }
             match self.open(flags | OFlags::CREATE | OFlags::EXCL) {
@@ -252,7 +254,8 @@ impl Place {
         let uid = stat.st_uid;
         if !is_trusted(uid) {
             let own = rustix::process::geteuid().as_raw();
-            let what = format!("the directory belongs to user {uid}, and must belong to root or to the daemon's ({own})");
+            let what =
+                format!("the directory belongs to user {uid}, and must belong to root or to the daemon's ({own})");
             return Err(io::Error::other(what));
         }
         if stat.st_mode & 0o002 != 0 {
@@ -447,9 +450,8 @@ mod tests {
         let link = shared.plant("folder", &shared.path("private"));
         for path in [link.join("victim"), link.join("new/file"), link.join("../private/victim")] {
             // Who is not root makes links that are trusted.
-            let is_refused = write_whole(&path, &Settings::default()).is_err_and(|error| {
-                error.to_string().contains("shared/folder is a symbolic link of user 65534")
-            });
+            let is_refused = write_whole(&path, &Settings::default())
+                .is_err_and(|error| error.to_string().contains("shared/folder is a symbolic link of user 65534"));
             assert!(is_refused || !crate::privileges::is_root(), "{}", path.display());
         }
         assert!(shared.is_unharmed() || !crate::privileges::is_root());
