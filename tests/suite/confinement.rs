@@ -1,4 +1,5 @@
 //! A daemon that keeps to the files that it needs: Landlock, and the units for systemd.
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
 use crate::support::{NOW, nfacctd, start, template, v5_of, web};
 use netflow::encode::{Message, field};

@@ -1,5 +1,6 @@
 //! What other users of the machine can do about files that a daemon writes: links in shared folders, pid files, folders that the
 //! daemon's user may not write to.
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
 use crate::support::{nfacctd, printing, start, v5_of, web};
 use std::fs::{self, Permissions};
