@@ -7,6 +7,8 @@
 mod aggregates;
 #[path = "suite/beyond.rs"]
 mod beyond;
+#[path = "suite/checks.rs"]
+mod checks;
 #[path = "suite/classes.rs"]
 mod classes;
 #[path = "suite/clients.rs"]
@@ -37,6 +39,8 @@ mod outages;
 mod packets;
 #[path = "suite/planted.rs"]
 mod planted;
+#[path = "suite/records.rs"]
+mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
 #[path = "suite/stores.rs"]

@@ -139,8 +139,7 @@ mod built_in {
         let before = reads(1);
         std::fs::write(setup.path("tag.map"), "set_tag=2 src_mac=02:00:00:00:00:01\nset_tag=3 src_port=2001\n")
             .unwrap();
-        process.signal(Signal::SIGUSR2);
-        process.wait_for_log("reloaded");
+        process.wait_for_new_log("reloaded", || process.signal(Signal::SIGUSR2));
         reads(before + 2);
         let rows = without_event_type(process.stop().json("out.json"));
         assert!(rows.iter().all(|row| row["class"] == "Unknown/DNS"), "{rows:?}");

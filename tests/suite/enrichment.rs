@@ -1,12 +1,14 @@
 //! What operators know, brought to the records: networks, filters, lists, places; and how it changes while the daemon runs.
 
-use crate::support::{assert_rows, nfacctd, one, printing, rows, start, v5_of, web, without_event_type};
-use netflow::encode::field;
+use crate::support::{
+    NOW, assert_rows, nfacctd, one, printing, rows, start, template, v5_of, web, without_event_type,
+};
+use netflow::encode::{Message, field};
 use serde_json::json;
 use testkit::mmdb::{self, Record};
 use testkit::output::sum;
 use testkit::process::Signal;
-use testkit::{Process, Setup, eventually};
+use testkit::{Process, Setup};
 
 const NETWORKS: &str =
     "! two families\n65001,10.0.0.0/8\n65002_65003,10.0.0.0/24\n192.0.2.254,65004,192.0.2.0/24\n";
@@ -107,6 +109,42 @@ fn expressions_choose_the_records_of_a_plugin() {
 }
 
 #[test]
+fn expressions_without_vlan_match_records_with_small_vlan_ids() {
+    let fields = [field(8, 4), field(4, 1), field(58, 2), field(2, 1), field(1, 1)];
+    let template = template(1, 256, fields.to_vec());
+    let vlans: [u16; 5] = [0, 5, 255, 256, 300];
+    let record = |vlan: u16| [&[10, 0, 0, 1, 6][..], &vlan.to_be_bytes(), &[1, 40]].concat();
+    let message = Message::ipfix(1, 0, NOW)
+        .templates(&[&template])
+        .records(256, vlans.len(), |w| vlans.iter().for_each(|vlan| _ = w.put(&record(*vlan))))
+        .finish();
+    let setup = nfacctd(
+        "plugins: print[plain], print[named]
+         print_output: json
+         aggregate: vlan, tag
+         pre_tag_map: {dir}/tags.map
+         print_output_file[plain]: {dir}/plain.json
+         print_output_file[named]: {dir}/named.json
+         aggregate_filter[plain]: src net 10.0.0.0/8
+         aggregate_filter[named]: vlan and src net 10.0.0.0/8",
+    )
+    .file("tags.map", "set_tag=1 filter='tcp'\nset_tag=2 filter='vlan 300'\n");
+    let process = start(&setup);
+    process.exporter("127.0.1.1").send(&message);
+    process.wait_for_datagrams(1).assert_all_accounted();
+    let finished = process.stop();
+    let vlans = |file| {
+        let mut vlans: Vec<_> =
+            finished.json(file).iter().map(|row| (row["vlan"].as_u64(), row["tag"].as_u64())).collect();
+        vlans.sort_unstable();
+        vlans
+    };
+    let row = |vlan, tag| (Some(vlan), Some(tag));
+    assert_eq!(vlans("plain.json"), [row(0, 1), row(5, 1), row(255, 1)]);
+    assert_eq!(vlans("named.json"), [row(5, 1), row(255, 1), row(256, 0), row(300, 2)]);
+}
+
+#[test]
 fn a_bad_expression_or_a_missing_file_keeps_the_daemon_from_starting() {
     let setup = printing("src_host").more_config(
         "aggregate_filter[p]: tcp and nonsense word
@@ -166,10 +204,10 @@ fn places_without_a_database_are_empty() {
 
 /// Changes a file of a running daemon and waits until it has taken it up, or refused it.
 fn reload(process: &Process, name: &str, octets: impl AsRef<[u8]>, told: &str) {
-    let before = process.log().matches(told).count();
-    let _ = process.setup().clone().file(name, octets);
-    process.signal(Signal::SIGUSR2);
-    eventually("the reload", || (process.log().matches(told).count() > before).then_some(()));
+    process.wait_for_new_log(told, || {
+        let _ = process.setup().clone().file(name, octets);
+        process.signal(Signal::SIGUSR2);
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::support::{NOW, UPTIME, assert_rows, printing, rows, start, template, v5_of, web, without_event_type};
 use netflow::encode::{Message, field};
+use netflow::template::Kind;
 use serde_json::json;
 use testkit::output::sum;
 use testkit::traffic::{Flow, Flows, Stream, Version};
@@ -34,7 +35,10 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
     let mut too_many = v5_of(&[web(1, 1, 1, 1)]);
     too_many[3] = 30;
     let no_length = message().templates(&[&template(1, 300, vec![field(7, 0)])]).finish();
-    let cases: [(&str, Vec<u8>, &str); 8] = [
+    // The message ends before its data set.
+    let mut early_end = good(&[1]);
+    early_end[2..4].copy_from_slice(&((16 + 20) as u16).to_be_bytes());
+    let cases: [(&str, Vec<u8>, &str); 9] = [
         ("nothing", Vec::new(), "datagrams_rejected[too_short]"),
         ("one octet", vec![5], "datagrams_rejected[too_short]"),
         ("half a header", v5_of(&[])[..20].to_vec(), "datagrams_rejected[too_short]"),
@@ -43,6 +47,7 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
         ("a set beyond the end", lying_set, "records_faulty"),
         ("records that are not there", too_many, "datagrams_rejected[count]"),
         ("a template without length", no_length, "templates_rejected"),
+        ("octets behind the message", early_end, "octets_behind_message"),
     ];
     for (what, datagram, counter) in cases {
         let process = start(&printing("src_port"));
@@ -50,6 +55,10 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
         exporter.send(&datagram);
         let report = process.wait_for_datagrams(1);
         assert!(report.value(counter) > 0, "{what}: {counter}\n{}", report.lines.join("\n"));
+        let faulty = report.value("records_faulty") > 0;
+        assert_eq!(faulty, counter == "records_faulty", "{what}: one counter\n{}", report.lines.join("\n"));
+        let line = process.wait_for_log("127.0.1.1");
+        assert!(line.starts_with("WARN"), "{what}: {line}");
         report.assert_all_accounted();
         exporter.send(&good(&[7]));
         process.wait_for_datagrams(2).assert_all_accounted();
@@ -70,6 +79,48 @@ fn what_stands_before_a_fault_counts() {
         rows("src_port", [&sets[..sets.len() - 1]]),
         [1, 2].map(|port| json!({"port_src": port, "packets": 2, "bytes": 20})),
     );
+}
+
+#[test]
+fn datagrams_filled_with_zeros_are_no_fault() {
+    let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
+    let v9 = Message::v9(1, 0, NOW, UPTIME).templates(&[&known]).data(256, |w| _ = w.u16(7).u32(2).u32(20));
+    let mut datagrams = [v9.finish(), good(&[7]), good(&[7])];
+    datagrams.iter_mut().for_each(|datagram| datagram.resize(1400, 0));
+    // The zeros of the last one are part of its message.
+    datagrams[2][2..4].copy_from_slice(&1400u16.to_be_bytes());
+    let process = start(&printing("src_port"));
+    process.exporter("127.0.1.1").send_all(datagrams);
+    let report = process.wait_for_datagrams(3);
+    assert_eq!((report.value("records_faulty"), report.value("octets_behind_message")), (0, 0));
+    let finished = process.stop();
+    assert!(!finished.log.contains("WARN"), "{}", finished.log);
+    let rows = without_event_type(finished.json("out.json"));
+    assert_rows(rows, [json!({"port_src": 7, "packets": 6, "bytes": 60})]);
+}
+
+#[test]
+fn what_the_checks_and_unusable_rates_cost_has_a_line() {
+    let setup = printing("src_port").more_config("nfacctd_pre_processing_checks: true\nnfacctd_renormalize: true");
+    let process = start(&setup);
+    let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
+    let padded = |ones: u8| {
+        let message = Message::ipfix(1, 0, NOW).templates(&[&known]);
+        message.data(256, |w| _ = w.u16(7).u32(2).u32(20).u8(ones)).finish()
+    };
+    let mut options = template(1, 300, vec![field(302, 4), field(305, 4), field(306, 4)]);
+    options.kind = Kind::Options { scopes: 1 };
+    let message = Message::ipfix(1, 0, NOW).templates(&[&options]);
+    let rate = message.data(300, |w| _ = w.u32(7).u32(0).u32(99)).finish();
+    process.exporter("127.0.1.1").send_all([padded(0), padded(1), rate]);
+    let report = process.wait_for_datagrams(3);
+    assert_eq!(report.value("records_faulty"), 1);
+    for part in ["data set 256: its padding is not zero", "a sampling rate that cannot be used"] {
+        let line = process.wait_for_log(part);
+        assert!(line.starts_with("WARN") && line.contains("127.0.1.1"), "{line}");
+    }
+    let rows = without_event_type(process.stop().json("out.json"));
+    assert_rows(rows, [json!({"port_src": 7, "packets": 2, "bytes": 20})]);
 }
 
 #[test]

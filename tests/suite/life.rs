@@ -193,8 +193,7 @@ fn only_exporters_on_the_list_are_heard_and_the_list_can_change() {
     assert_eq!(report.value("datagrams_rejected[not_allowed]"), 1);
     report.assert_all_accounted();
     let setup = process.setup().clone().file("allow", "127.0.3.1\n");
-    process.signal(Signal::SIGUSR2);
-    process.wait_for_log("maps, lists and networks: reloaded");
+    process.wait_for_new_log("maps, lists and networks: reloaded", || process.signal(Signal::SIGUSR2));
     // Workers take the list up within a second or so: until then the first one is still heard.
     let mut sent = 3;
     eventually("the new list", || {
@@ -219,12 +218,24 @@ fn a_broken_list_keeps_the_daemon_from_starting_but_not_from_running() {
     let setup = setup.file("allow", "127.0.1.1\n");
     let process = start(&setup);
     let setup = setup.file("allow", "127.0.1.1/99\n");
-    process.signal(Signal::SIGUSR2);
-    process.wait_for_log("stays in force");
+    process.wait_for_new_log("stays in force", || process.signal(Signal::SIGUSR2));
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 10)]));
     assert_eq!(process.wait_for_datagrams(1).value("datagrams_decoded"), 1);
     process.stop();
     drop(setup);
+}
+
+#[test]
+fn what_cannot_be_listened_on_is_named_by_its_key() {
+    let log = |lines: &str| {
+        let refused = printing("src_host").more_config(lines).run();
+        assert_eq!(refused.code(), Some(1), "{}", refused.log);
+        refused.log.clone()
+    };
+    let of_interface = log("nfacctd_interface: nowhere0");
+    assert!(of_interface.contains("nfacctd_interface: cannot listen on 'nowhere0'"), "{of_interface}");
+    let of_address = log("nfacctd_ip: 192.0.2.1");
+    assert!(of_address.contains("nfacctd_ip, nfacctd_port: cannot listen on 192.0.2.1"), "{of_address}");
 }
 
 #[test]

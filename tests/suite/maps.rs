@@ -1,6 +1,7 @@
 //! Maps: what they set, what is told of them, and how they change while the daemon runs.
 
-use crate::support::{assert_rows, nfacctd, printing, start, v5_of, web, without_event_type};
+use crate::support::{assert_rows, collected, nfacctd, one, printing, start, v5_of, web, without_event_type};
+use netflow::encode::field;
 use serde_json::{Value, json};
 use testkit::mmdb;
 use testkit::output::sum;
@@ -79,6 +80,28 @@ fn sampling_rates_come_from_a_map_or_from_the_operator() {
 }
 
 #[test]
+fn a_rate_of_the_operator_takes_the_place_of_that_of_records() {
+    let record = [0, 7, 0, 0, 0, 100, 0, 0, 0, 30, 0, 0, 0, 3];
+    let inline = one(&[field(7, 2), field(34, 4), field(1, 4), field(2, 4)], &record);
+    let mut in_header = v5_of(&[web(1, 1000, 3, 30)]);
+    // Mode 1, interval 100.
+    in_header[22..24].copy_from_slice(&[0x40, 100]);
+    for datagram in [inline, in_header] {
+        let shown = |lines: &str| {
+            let setup = printing("sampling_rate").more_config(lines).file("rates", "id=7 ip=127.0.1.1\n");
+            without_event_type(collected(&setup, [&datagram]).json("out.json"))
+        };
+        let row = |shown: u64, rate: u64| json!({"sampling_rate": shown, "packets": 3 * rate, "bytes": 30 * rate});
+        assert_rows(shown(""), [row(100, 1)]);
+        assert_rows(shown("nfacctd_renormalize: true"), [row(1, 100)]);
+        assert_rows(shown("nfacctd_ext_sampling_rate: 1000"), [row(1000, 1)]);
+        let external = "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000";
+        assert_rows(shown(external), [row(1, 1000)]);
+        assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/rates")), [row(1, 7)]);
+    }
+}
+
+#[test]
 fn route_distinguishers_come_from_a_map() {
     let setup = printing("mpls_vpn_rd").more_config("flow_to_rd_map: {dir}/rds");
     let setup = setup.file("rds", "id=0:65000:7 ip=127.0.1.1 in=2\nid=1:192.0.2.1:8 ip=127.0.1.1\n");
@@ -131,13 +154,11 @@ fn a_map_that_asks_for_more_can_take_the_place_of_another() {
     process.wait_for_datagrams(1);
     // Fields that no rule and no primitive needed before.
     change(&process, "set_tag=2 src_as=64500 filter='tcp dst port 80' nexthop=10.0.0.254\n");
-    process.signal(Signal::SIGUSR2);
-    process.wait_for_log("reloaded");
+    process.wait_for_new_log("reloaded", || process.signal(Signal::SIGUSR2));
     send(10);
     process.wait_for_datagrams(2);
     change(&process, "set_tag=3 in=bad\n");
-    process.signal(Signal::SIGUSR2);
-    process.wait_for_log("stays in force");
+    process.wait_for_new_log("stays in force", || process.signal(Signal::SIGUSR2));
     send(100);
     process.wait_for_datagrams(3).assert_all_accounted();
     let row = |tag, packets| json!({"tag": tag, "packets": packets, "bytes": packets * 10});
@@ -148,8 +169,7 @@ fn a_map_that_asks_for_more_can_take_the_place_of_another() {
 fn maps_can_be_watched() {
     let process = start(&tagging("tag", "set_tag=1\n").more_config("maps_watch: true"));
     let exporter = process.exporter("127.0.1.1");
-    change(&process, "set_tag=2\n! longer\n");
-    process.wait_for_log("reloaded");
+    process.wait_for_new_log("reloaded", || change(&process, "set_tag=2\n! longer\n"));
     exporter.send(&v5_of(&[web(1, 1000, 1, 10)]));
     assert_eq!(process.stop().json("out.json")[0]["tag"], 2);
 }

@@ -1,6 +1,7 @@
 //! The memory plugin and the client that asks it.
 
-use crate::support::{NOW, assert_rows, nfacctd, start, v5_of, web};
+use crate::support::{NOW, assert_rows, collected, nfacctd, one, start, v5_of, web};
+use netflow::encode::field;
 use serde_json::json;
 use testkit::output::{self, sum};
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
@@ -123,6 +124,133 @@ fn the_table_of_much_traffic_adds_up() {
     process.stop();
 }
 
+/// A flow with much about it, some of which (next hop, AS path, communities) is absent.
+fn rich() -> Vec<u8> {
+    let fields = [
+        field(8, 4),
+        field(10, 4),
+        field(14, 4),
+        field(6, 1),
+        field(16, 4),
+        field(17, 4),
+        field(56, 6),
+        field(58, 2),
+        field(245, 2),
+        field(89, 1),
+        field(152, 8),
+        field(94, 4),
+        field(2, 4),
+        field(1, 4),
+    ];
+    let mut record = vec![10, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 8, 0x12, 0, 0, 0xfb, 0xf4, 0, 0, 0xfb, 0xf5];
+    record.extend([2, 0, 0, 0, 0, 0x0a, 0, 100, 0, 200, 0x40]);
+    record.extend(1_700_000_000_123_u64.to_be_bytes());
+    record.extend(*b"abc\0\0\0\0\x0a\0\0\x03\xe8");
+    one(&fields, &record)
+}
+
+#[test]
+fn answers_have_the_order_the_names_and_the_types_that_scripts_know() {
+    // What the configuration says of other plugins' output changes nothing for the client.
+    let setup = nfacctd(
+        "plugins: memory[m]
+         imt_path[m]: {dir}/m.sock
+         aggregate_primitives: {dir}/primitives.list
+         tcpflags_encode_as_array: true
+         fwd_status_encode_as_string: true
+         timestamps_since_epoch: true
+         print_num_protos: true
+         aggregate[m]: timestamp_start, src_host, peer_dst_ip, appName, tcpflags, fwd_status, in_cvlan, vlan, src_mac, \
+                       src_as, dst_as, as_path, std_comm, src_as_path, src_std_comm, src_local_pref, in_iface, out_iface",
+    )
+    .file("primitives.list", "name=appName field_type=94 len=4 semantics=str\n");
+    let process = start(&setup);
+    process.exporter("127.0.1.1").send(&rich());
+    process.wait_for_datagrams(1);
+    let csv = answer(&process, &["-s", "-0", "-O", "csv"]);
+    let titles = "IN_IFACE,OUT_IFACE,SRC_MAC,VLAN,IN_CVLAN,SRC_AS,DST_AS,COMMS,SRC_COMMS,AS_PATH,SRC_AS_PATH,SRC_PREF,\
+                  PEER_DST_IP,SRC_IP,TCP_FLAGS,FWD_STATUS,TIMESTAMP_START,appname,PACKETS,BYTES";
+    assert_eq!(
+        csv,
+        format!(
+            "{titles}\n7,8,02:00:00:00:00:0a,100,200,64500,64501,,,,,0,,10.0.0.1,18,64,2023-11-14T22:13:20.123000Z,abc,\
+             10,1000\n"
+        )
+    );
+    // In formatted output no column is empty, so that all values stand under their titles for who splits at blanks.
+    let formatted = answer(&process, &["-s", "-0"]);
+    let lines: Vec<Vec<&str>> = formatted.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0].join(","), titles);
+    assert_eq!(
+        lines[1].join(","),
+        "7,8,02:00:00:00:00:0a,100,200,64500,64501,0,0,^$,^$,0,0,10.0.0.1,18,64,2023-11-14T22:13:20.123000Z,abc,10,1000"
+    );
+    let object = json!({
+        "mac_src": "02:00:00:00:00:0a", "vlan": 100, "in_cvlan": 200, "as_src": 64500, "as_dst": 64501, "comms": "",
+        "as_path": "", "peer_ip_dst": "", "src_comms": "", "src_as_path": "", "src_local_pref": 0, "iface_in": 7,
+        "iface_out": 8, "ip_src": "10.0.0.1", "tcp_flags": "18", "fwd_status": 64,
+        "timestamp_start": "2023-11-14T22:13:20.123000Z", "appname": "abc", "packets": 10, "bytes": 1000,
+    });
+    let answered = answer(&process, &["-s", "-0", "-O", "json"]);
+    assert_eq!(output::json_lines(&answered), [object]);
+    let epoch = answer(&process, &["-s", "-I", "-O", "json"]);
+    assert_eq!(output::json_lines(&epoch)[0]["timestamp_start"], "1700000000.123000");
+    // -a adds columns, to CSV as well.
+    let all = answer(&process, &["-s", "-a", "-0", "-O", "csv"]);
+    let all = output::csv(&all, ',');
+    for (row, known) in all.iter().zip(output::csv(&csv, ',')) {
+        assert!(known.iter().all(|(title, value)| row.get(title) == Some(value)), "{row:?}");
+        assert_eq!((row["TAG"].as_str(), row["CLASS"].as_str(), row["DST_IP"].as_str()), ("0", "unknown", ""));
+    }
+    process.stop();
+}
+
+#[test]
+fn names_of_custom_primitives_are_in_lower_case_in_every_output() {
+    let setup = nfacctd(
+        "plugins: print[j], print[c], print[f]
+         aggregate_primitives: {dir}/primitives.list
+         aggregate: src_host, APPNAME, Flags
+         print_output[j]: json
+         print_output_file[j]: {dir}/out.json
+         print_output[c]: csv
+         print_output_file[c]: {dir}/out.csv
+         print_output[f]: formatted
+         print_output_file[f]: {dir}/out.txt",
+    )
+    .file(
+        "primitives.list",
+        "name=appName field_type=94 len=4 semantics=str\nname=FLAGS field_type=6 len=1 semantics=hex\n",
+    );
+    let finished = collected(&setup, [rich()]);
+    assert_eq!(finished.text("out.csv"), "SRC_IP,appname,flags,PACKETS,BYTES\n10.0.0.1,abc,12,10,1000\n");
+    let line =
+        |address, name, flags, packets, octets| format!("{address:47}{name:9}{flags:7}{packets:22}{octets}\n");
+    let title = line("SRC_IP", "appname", "flags", "PACKETS", "BYTES");
+    assert_eq!(finished.text("out.txt"), title + &line("10.0.0.1", "abc", "12", "10", "1000"));
+    let row = &finished.json("out.json")[0];
+    assert_eq!((&row["appname"], &row["flags"]), (&json!("abc"), &json!("12")));
+}
+
+#[test]
+fn a_table_is_shown_and_emptied_in_one_question() {
+    let process = asked();
+    let shown = answer(&process, &["-s", "-e", "-O", "json"]);
+    assert_eq!(sum(&output::json_lines(&shown), "bytes"), 1370);
+    assert_eq!(output::json_lines(&answer(&process, &["-s", "-O", "json"])), [json!(null); 0]);
+    assert_ne!(answer(&process, &["-i"]).trim_end(), "never");
+    process.stop();
+}
+
+#[test]
+fn options_that_change_nothing_are_named() {
+    let process = asked();
+    let finished = ask(&process, &["-s", "-c", "src_host", "-O", "csv"]);
+    assert_eq!((finished.code(), finished.stdout), (Some(0), answer(&process, &["-s", "-O", "csv"])));
+    assert!(finished.log.contains("WARN: -c names"), "{}", finished.log);
+    process.stop();
+}
+
 #[test]
 fn bad_questions_are_refused_with_a_reason() {
     let process = asked();
@@ -132,6 +260,10 @@ fn bad_questions_are_refused_with_a_reason() {
         (&["-N", "10.0.0.1"], "-c"),
         (&["-s", "-N", "10.0.0.1", "-c", "src_host"], "exclusive"),
         (&["-Q"], "Q"),
+        (&["-s", "-r"], "-r needs -N or -M"),
+        (&["-s", "-S"], "-S needs -N"),
+        (&["-c", "src_host", "-N", "10.0.0.1", "-T", "bytes"], "-T needs -s or -M"),
+        (&["-c", "src_host", "-M", "10.0.0.1", "-e"], "-r removes"),
     ] {
         let finished = ask(&process, arguments);
         let said = finished.stdout.clone() + &finished.log;

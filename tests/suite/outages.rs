@@ -203,6 +203,12 @@ fn what_a_server_says_no_to_is_named_at_the_start() {
     assert!(log.contains("kafka_config_file[s]: nonsense=1: "), "{log}");
     // Brokers of tests make topics by themselves; one that does not is acted by the client library.
     let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("two", 2, 1).unwrap();
+    let broker =
+        format!("kafka_broker_host: {}\nkafka_topic: two\nkafka_partition: ", cluster.bootstrap_servers());
+    let log = refused(&collector("kafka", &format!("{broker}2")));
+    assert!(log.contains("kafka_partition[s]: topic 'two' has no partition 2: it has 2"), "{log}");
+    start(&collector("kafka", &format!("{broker}1"))).stop();
     cluster.topic_error("nowhere", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
     let brokers = cluster.bootstrap_servers();
     let log = refused(&collector("kafka", &format!("kafka_broker_host: {brokers}\nkafka_topic: nowhere")));
@@ -216,5 +222,15 @@ fn what_a_server_says_no_to_is_named_at_the_start() {
         assert!(log.contains("amqp_passwd[s]: "), "{log}");
         let log = refused(&collector("amqp", &lines).more_config("amqp_vhost: nowhere"));
         assert!(log.contains("amqp_vhost[s]: "), "{log}");
+        // An exchange that is there already, and of another kind.
+        let exchange = servers::name("exchange");
+        Queue::new(&server.address, &exchange, "k");
+        let persistent = format!("{lines}\namqp_exchange: {exchange}\namqp_persistent_msg: ");
+        let kinds = ["direct", "topic"].map(|kind| format!("amqp_exchange_type: {kind}"));
+        start(&collector("amqp", &format!("{persistent}true")).more_config(&kinds[0])).stop();
+        let log = refused(&collector("amqp", &format!("{persistent}false")).more_config(&kinds[0]));
+        assert!(log.contains("amqp_persistent_msg[s]: "), "{log}");
+        let log = refused(&collector("amqp", &format!("{persistent}true")).more_config(&kinds[1]));
+        assert!(log.contains("amqp_exchange_type[s]: "), "{log}");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{assert_rows, without_event_type};
 use serde_json::{Value, json};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 use testkit::frames::{ETHERNET, IPV4, TCP, UDP, capture, ethernet, ipv4, ipv6, labels, part, tag, tcp, udp};
 use testkit::{Finished, Setup, output};
@@ -290,6 +290,69 @@ fn what_packets_cannot_tell_needs_a_source() {
 }
 
 #[test]
+fn only_primitives_that_stay_empty_are_warned_of() {
+    let aggregate =
+        "flows, timestamp_start, flow_label, sampling_direction, nvgre, tunnel_flow_label, mpls_label_top";
+    let (rows, finished) = read(&reading(aggregate, "timestamps_secs: true", [web(1, 2)]));
+    assert_eq!(rows[0]["flows"], 1);
+    assert!(!finished.log.contains("stays empty"), "{}", finished.log);
+    let (_, finished) = read(&reading("src_host, fw_event", "", [web(1, 2)]));
+    assert_eq!(finished.log.matches("stays empty").count(), 1, "{}", finished.log);
+    assert!(finished.log.contains("'fw_event' stays empty in this daemon"), "{}", finished.log);
+}
+
+#[test]
+fn frames_of_a_fabric_are_counted_with_its_addresses_and_the_tag_inside() {
+    let inside = |etype, contents: &[u8]| ethernet(0x8903, &[&[1, 0x60][..], &ethernet(etype, contents)].concat());
+    let segment = |port| ipv4(TCP, A, B, &tcp(port, 80, 2, &[]));
+    let labelled = [&[0, 1, 1, 64][..], &segment(4)].concat();
+    let behind_tag = ethernet(0x8100, &tag(9, 1, 0x8903, &inside(IPV4, &segment(3))[14..]));
+    let frames = [
+        inside(IPV4, &segment(1)),
+        inside(0x8100, &tag(7, 5, IPV4, &segment(2))),
+        behind_tag,
+        inside(0x8847, &labelled),
+    ];
+    let row = |port: u16, [vlan, inside]: [u16; 2], cos: u8, label: u32| {
+        json!({"mac_src": "02:00:00:00:00:0a", "vlan": vlan, "cvlan_in": inside, "cos": cos, "etype": "800",
+            "port_src": port, "mpls_label_top": label, "packets": 1, "bytes": 40})
+    };
+    assert_rows(
+        rows("src_mac, vlan, in_cvlan, cos, etype, src_port, mpls_label_top", "", frames),
+        [row(1, [0, 0], 0, 0), row(2, [0, 7], 0, 0), row(3, [9, 0], 1, 0), row(4, [0, 0], 0, 16)],
+    );
+}
+
+#[test]
+fn an_ipv6_packet_that_ends_before_its_options_is_counted_as_rejected() {
+    let options = [&[UDP, 0, 1, 4, 0, 0, 0, 0][..], &udp(5, 53, &[1; 8])].concat();
+    let packet = |next| ipv6(next, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, &options);
+    let mut without_length = packet(0);
+    without_length[4..6].fill(0);
+    // HIP and Shim6 are counted by their numbers, and what looks like ports behind them is none.
+    let frames = [without_length, packet(0), packet(139), packet(140)].map(|packet| ethernet(0x86dd, &packet));
+    let (rows, finished) = read(&reading("src_port, proto", "print_num_protos: true", frames));
+    let row = |port: u16, proto: &str| json!({"port_src": port, "ip_proto": proto, "packets": 1, "bytes": 64});
+    assert_rows(rows, [row(5, "17"), row(0, "139"), row(0, "140")]);
+    assert!(!finished.log.contains("ERROR"), "{}", finished.log);
+}
+
+#[test]
+fn the_end_of_a_file_is_no_loss_of_plugins() {
+    // Each plugin ends as soon as it has its last table, while others have not got theirs yet.
+    let names: Vec<String> = (0..100).map(|number| format!("print[p{number}]")).collect();
+    let setup = Setup::new(env!("CARGO_BIN_EXE_pmacctd"))
+        .config("pcap_savefile: {dir}/in.pcap\nprint_refresh_time: 86400\npcap_filter: udp")
+        .more_config(&format!("aggregate: src_port\nplugins: {}", names.join(", ")))
+        .file("in.pcap", capture(ETHERNET, [(0, web(1, 2))]));
+    for _ in 0..5 {
+        let finished = setup.run();
+        assert_eq!(finished.code(), Some(0), "{}", finished.log);
+        assert!(!finished.log.contains("connection lost"), "{}", finished.log);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_told_at_the_start() {
     let setup = reading("src_host", "", [web(1, 2)]).file("in.pcap", capture(147, [(0, web(1, 2))]));
     let finished = setup.run();
@@ -426,7 +489,7 @@ fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
          wait_for told ' records_aggregated=50 '
          echo 'ifname=a0 ifindex=200 direction=out' >> {map}
          kill -USR2 $daemon
-         wait_for told 'stats .a0, 200. '
+         wait_for told 'stats .a0,200. '
          send 10.9.0.2 70; send 127.0.0.1 20
          wait_for told ' records_aggregated=140 '
          echo 'ifname=a0 ifindex=200 direction=out' > {map}
@@ -445,6 +508,30 @@ fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
             json!({"ip_dst": host, "iface_in": input, "iface_out": out, "packets": packets, "bytes": octets})
         };
         assert_rows(rows, [row("10.9.0.2", [0, 200], 90), row("127.0.0.1", [100, 0], 70)]);
+    }
+}
+
+#[test]
+fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let map = folder.path().join("interfaces.map");
+    let text = "ifname=a0 ifindex=1 direction=in\nifname=a0 ifindex=2 direction=out\n\
+                ifname=a1 ifindex=4 direction=out\nifname=a1 ifindex=3 direction=in\n";
+    std::fs::write(&map, text).expect("the folder can be written");
+    let lines =
+        format!("pcap_interfaces_map: {}\npcap_ifindex: map\npcap_filter: udp dst port 9999", map.display());
+    let config = printing_to(folder.path(), "in_iface, out_iface", &lines);
+    // What leaves by a0 comes in by a1.
+    let script = "wait_for said 'capturing on interface=a1 index=3 direction=in' 1
+         send 10.9.0.2 50
+         wait_for told ' records_aggregated=100 '
+         grep -q 'stats .a0, 2. .* direction=out' $log
+         kill -INT $daemon; wait $daemon";
+    if with_pair(&config, script).is_some() {
+        let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));
+        let row =
+            |input: u32, out: u32| json!({"iface_in": input, "iface_out": out, "packets": 50, "bytes": 1800});
+        assert_rows(rows, [row(0, 2), row(3, 0)]);
     }
 }
 

@@ -1,12 +1,12 @@
 //! sfacctd: samples and counters of agents.
 
-use crate::support::{assert_rows, without_event_type};
+use crate::support::{self, assert_rows, printing, v5_of, web, without_event_type};
 use serde_json::{Value, json};
 use sflow::encode::Datagram;
-use sflow::flow::{HeaderProtocol, RawHeader};
+use sflow::flow::{Ethernet, HeaderProtocol, Ipv4, Ipv6, RawHeader};
 use sflow::{CounterBlock, CounterHead, DataFormat, DiscardHead, FlowHead, FlowRecord, Interface, SourceId};
 use std::net::Ipv4Addr;
-use testkit::frames::{IPV4, UDP, ethernet, ipv4, udp};
+use testkit::frames::{IPV4, TCP, UDP, ethernet, ipv4, udp};
 use testkit::{Finished, Setup};
 
 const AGENT: [u8; 4] = [10, 99, 0, 1];
@@ -162,4 +162,183 @@ fn filters_see_the_copied_header() {
             json!({"tag": 5, "port_src": 2, "packets": 1, "bytes": 116}),
         ],
     );
+}
+
+/// Fields of the packet that [`frame`] holds, but of TCP and longer.
+fn fields(port: u32) -> FlowRecord<'static> {
+    FlowRecord::Ipv4(Ipv4 {
+        length: 500,
+        protocol: TCP.into(),
+        src: [10, 0, 0, 1].into(),
+        dst: [10, 0, 0, 2].into(),
+        src_port: port,
+        dst_port: 80,
+        tcp_flags: 0x12,
+        tos: 184,
+    })
+}
+
+fn link(etype: u32) -> FlowRecord<'static> {
+    let (src, dst) = (wire::Mac([2, 0, 0, 0, 0, 1]), wire::Mac([2, 0, 0, 0, 0, 2]));
+    FlowRecord::Ethernet(Ethernet { length: 518, src, dst, etype })
+}
+
+#[test]
+fn records_of_one_packet_are_one_row_in_any_order_and_in_expanded_samples_too() {
+    let cut = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1][..], &frame(9)[12..20]].concat();
+    let raw = |protocol, octets| {
+        FlowRecord::RawHeader(RawHeader { protocol, frame_length: 518, stripped: Some(4), octets })
+    };
+    let v6 = FlowRecord::Ipv6(Ipv6 {
+        length: 1400,
+        protocol: TCP.into(),
+        src: "2001:db8::1".parse().unwrap(),
+        dst: "2001:db8::2".parse().unwrap(),
+        src_port: 7,
+        dst_port: 80,
+        tcp_flags: 0x11,
+        priority: 0,
+    });
+    let expanded = FlowHead { format: DataFormat::FLOW_EXPANDED, ..head(10) };
+    let mut sent = datagram(1);
+    for head in [head(10), expanded] {
+        sent.flow(&head, &[link(0x800), fields(1000)]).unwrap().flow(&head, &[fields(1000), link(0x800)]).unwrap();
+        sent.flow(&head, &[raw(HeaderProtocol::WIFI, &[0x88; 40]), link(0x800), fields(1000)]).unwrap();
+        sent.flow(&head, &[raw(HeaderProtocol::ETHERNET, &cut), fields(1000), link(0x800)]).unwrap();
+        sent.flow(&head, &[v6, link(0x86dd)]).unwrap();
+        sent.flow(&head, &[link(0x806)]).unwrap();
+    }
+    let primitives = "src_host, src_mac, etype, src_port, tcpflags, tos";
+    let setup =
+        sfacctd(primitives, "aggregate_filter[p]: ether src 02:00:00:00:00:01 and tcp[tcpflags] & tcp-fin == 0");
+    let process = setup.start();
+    process.wait_for_log("waiting for sFlow data");
+    process.exporter("127.0.1.1").send(&sent.finish());
+    let statistics = process.wait_for_datagrams(1);
+    statistics.assert_all_accounted();
+    assert_eq!((statistics.value("records_decoded"), statistics.value("samples_skipped[no_packet]")), (10, 2));
+    let finished = process.stop();
+    let row = json!({
+        "ip_src": "10.0.0.1", "mac_src": "02:00:00:00:00:01", "etype": "800", "port_src": 1000, "tcp_flags": 18,
+        "tos": 184, "packets": 8, "bytes": 8 * 500,
+    });
+    assert_rows(rows(&finished), [row]);
+    assert!(!finished.log.contains("WARN"), "{}", finished.log);
+}
+
+#[test]
+fn what_is_sound_of_a_sample_counts_and_the_fault_is_logged() {
+    let one = frame(1);
+    let unreadable = FlowRecord::Unknown(sflow::Unknown { format: DataFormat::new(43_874, 2), octets: &[1; 4] });
+    let mut sent = datagram(1);
+    sent.flow(&head(1), &[unreadable, header(&one)]).unwrap();
+    let mut more = datagram(2);
+    more.flow(&head(1), &[header(&one)]).unwrap();
+    let mut more = more.finish();
+    // The sample announces a second record.
+    more[28 + 8 + 31] += 1;
+    let mut padded = datagram(3);
+    padded.flow(&head(1), &[header(&one[..61])]).unwrap();
+    let mut padded = padded.finish();
+    padded.truncate(padded.len() - 3);
+    let process = sfacctd("tag, src_port", "").start();
+    process.wait_for_log("waiting for sFlow data");
+    process.exporter("127.0.1.1").send_all([sent.finish(), more, padded]);
+    let statistics = process.wait_for_datagrams(3);
+    statistics.assert_all_accounted();
+    assert_eq!((statistics.value("records_decoded"), statistics.value("records_faulty")), (3, 2));
+    process.wait_for_log("a sample is faulty");
+    let finished = process.stop();
+    assert_rows(rows(&finished), [json!({"tag": 0, "port_src": 1, "packets": 3, "bytes": 3 * 116})]);
+    let line = finished.log.lines().find(|line| line.contains("a sample is faulty")).unwrap();
+    assert!(line.starts_with("WARN") && line.contains("10.99.0.1"), "{line}");
+}
+
+#[test]
+fn a_rate_of_0_multiplies_nothing_and_one_of_the_operator_takes_the_place_of_those_of_samples() {
+    let one = frame(1);
+    let mut sent = datagram(1);
+    sent.flow(&head(0), &[header(&one)]).unwrap().flow(&head(100), &[header(&one)]).unwrap();
+    let datagrams = [sent.finish()];
+    let row = |rate: u32, packets: u32| json!({"sampling_rate": rate, "packets": packets, "bytes": packets * 116});
+    let shown = |lines: &str| {
+        let setup = sfacctd("sampling_rate", lines).file("rates", "id=7 ip=10.99.0.1 in=3\n");
+        rows(&collected(&setup.file("others", "id=7 ip=10.99.0.1 in=9\n"), &datagrams))
+    };
+    assert_rows(shown(""), [row(0, 1), row(100, 1)]);
+    assert_rows(shown("sfacctd_renormalize: true"), [row(0, 1), row(1, 100)]);
+    assert_rows(shown("sfacctd_ext_sampling_rate: 1000"), [row(1000, 2)]);
+    let external = "sfacctd_renormalize: true\nsfacctd_ext_sampling_rate: 1000";
+    assert_rows(shown(external), [row(1, 2000)]);
+    // A rule of the map is about this agent or interface, the key about all.
+    assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/rates")), [row(1, 14)]);
+    assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/others")), [row(1, 2000)]);
+    assert_rows(shown("sfacctd_renormalize: true\nsampling_map: {dir}/others"), [row(0, 1), row(1, 100)]);
+}
+
+#[test]
+fn agents_that_send_counters_only_are_named() {
+    let one = frame(1);
+    let counters = CounterHead { format: DataFormat::COUNTERS, ..CounterHead::default() };
+    let sent = |agent: u8, flow: bool| {
+        let mut sent = Datagram::v5(Some([10, 99, 0, agent].into()), 7, 1, 1000);
+        sent.counters(&counters, &[]).unwrap();
+        if flow {
+            sent.flow(&head(1), &[header(&one)]).unwrap();
+        }
+        sent.finish()
+    };
+    let datagrams = [sent(1, false), sent(2, true), sent(3, false)];
+    let what = "counter samples only, no flow samples: no traffic is counted of 10.99.0.1, 10.99.0.3";
+    let line = |lines: &str| {
+        let log = collected(&sfacctd("src_port", lines), &datagrams).log;
+        log.lines().find(|line| line.contains(what)).map(str::to_owned).unwrap_or_else(|| panic!("{log}"))
+    };
+    // One socket of one worker: both are in one line.
+    assert!(line("sfacctd_workers: 1").starts_with("WARN"));
+    assert!(line("sfacctd_workers: 1\nsfacctd_counter_file: {dir}/counters").starts_with("INFO"));
+}
+
+#[test]
+fn a_port_that_gets_the_protocol_of_the_other_collector_names_it_once_in_a_while() {
+    let one = frame(1);
+    let netflow = v5_of(&[web(1, 1000, 1, 10)]);
+    let mut ipfix = vec![0; 16];
+    ipfix[..4].copy_from_slice(&[0, 10, 0, 16]);
+    let mut v2 = Datagram::v2(Some(AGENT.into()), 1, 1000);
+    v2.flow(&head(1), &[header(&one)]).unwrap();
+    let mut v5 = datagram(1);
+    v5.flow(&head(1), &[header(&one)]).unwrap();
+    let (v2, v5) = (v2.finish(), v5.finish());
+    let lines = |setup: &Setup, ready: &str, datagrams: &[&[u8]]| {
+        let process = setup.start();
+        process.wait_for_log(ready);
+        process.exporter("127.0.1.1").send_all(datagrams);
+        let statistics = process.wait_for_datagrams(datagrams.len() as u64);
+        statistics.assert_all_accounted();
+        assert_eq!(statistics.value("datagrams_rejected[version]"), datagrams.len() as u64);
+        process.wait_for_log("it looks like");
+        let log = process.stop().log;
+        log.lines().filter(|line| line.contains("it looks like")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let one_line = |lines: Vec<String>, parts: &[&str]| {
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(line.starts_with("WARN") && line.contains("127.0.1.1"), "{line}");
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    };
+    let sfacctd = sfacctd("src_port", "sfacctd_workers: 1");
+    let belongs = ["nfacctd (nfacctd_port)", "(sfacctd_port)"];
+    for (datagrams, name) in [([&netflow[..], &ipfix], "NetFlow v5"), ([&ipfix, &netflow], "IPFIX")] {
+        one_line(lines(&sfacctd, "waiting for sFlow data", &datagrams), &[name, belongs[0], belongs[1]]);
+    }
+    let nfacctd = printing("src_port").more_config("nfacctd_workers: 1");
+    for (datagrams, name) in [([&v5[..], &v2], "sFlow v5"), ([&v2, &v5], "sFlow v2")] {
+        let lines = lines(&nfacctd, "waiting for NetFlow/IPFIX data", &datagrams);
+        one_line(lines, &[name, "sfacctd (sfacctd_port)", "(nfacctd_port)"]);
+    }
+    // Octets of neither are what they were: of another version.
+    let process = support::start(&nfacctd);
+    process.exporter("127.0.1.1").send(&[0, 9, 9, 9]);
+    process.wait_for_log("discarding a datagram");
+    assert!(!process.stop().log.contains("it looks like"));
 }

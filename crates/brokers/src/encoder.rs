@@ -294,6 +294,24 @@ const VARIABLES: [(&str, &str); 11] = [
     ("tag", "tag"),
 ];
 
+/// How values look in keys: numbers, whatever names the rows show, so that partitions stay what they were.
+fn plain(kind: Kind) -> Kind {
+    match kind {
+        Kind::Proto => Kind::U8,
+        kind => kind,
+    }
+}
+
+/// Variables of `kafka_partition_key`, with the JSON members that fill them; for [`encode::names::variables`].
+pub fn of_keys(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    VARIABLES.iter().find(|(name, _)| text.starts_with(name)).map(|(name, json)| (*name, Some(*json)))
+}
+
+/// The words that variables of `kafka_partition_key` may be.
+pub fn key_words() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|(name, _)| *name)
+}
+
 /// The key of messages. It is in lower case, and dots and colons of values are underscores: so partitions stay what
 /// they were.
 #[derive(Clone, Debug)]
@@ -316,15 +334,15 @@ impl Key {
         let mut rest = template;
         while let Some((text, after)) = rest.split_once('$') {
             parts.push(Part::Text(text.to_lowercase()));
-            let known = VARIABLES.iter().find(|(name, _)| after.starts_with(name));
+            let known = of_keys(after);
             rest = after;
             match known {
                 None => parts.push(Part::Text("$".to_owned())),
                 Some((name, json)) => {
                     rest = after.get(name.len()..).unwrap_or_default();
-                    let column = schema.columns.iter().find(|column| column.json == *json);
+                    let column = schema.columns.iter().find(|column| json.is_some_and(|json| column.json == json));
                     parts.push(match column {
-                        Some(column) => Part::Value(column.kind, column.at),
+                        Some(column) => Part::Value(plain(column.kind), column.at),
                         None => Part::Text("null".to_owned()),
                     });
                 }
@@ -354,5 +372,63 @@ impl Key {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Daemon;
+    use delivery::messages::Messages as Read;
+    use encode::Style;
+    use flow::row::{FieldSet, Layout};
+    use flow::schema::{Options, Selection};
+    use foldhash::fast::RandomState;
+    use std::sync::Arc;
+
+    /// The keys of the messages of one aggregate, whose key has these octets at the columns of those JSON names.
+    fn keys(key: &str, style: Style, words: &[&str], octets: &[(&str, &[u8])]) -> Vec<String> {
+        let text = format!("plugins: kafka[k]\naggregate[k]: {}\nkafka_partition_key: {key}\n", words.join(","));
+        let (config, mut problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+        let settings = Messages::read(&config.plugins()[0], style, &mut problems);
+        let selection = Selection::parse(words.iter().copied(), &[]).unwrap();
+        let mut fields = FieldSet::default();
+        selection.require(&Options::default(), &mut fields);
+        let schema = Schema::new(&selection, &[], &Layout::new(&fields, &[]), &Options::default());
+        let mut key = vec![0u8; schema.key_words * 8];
+        for (json, value) in octets {
+            let column = schema.columns.iter().find(|column| column.json == *json).unwrap();
+            let At::Key(at) = column.at else { panic!("{json} is no key") };
+            key[at..at + value.len()].copy_from_slice(value);
+        }
+        let words: Vec<u64> = key.chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect();
+        let schema = Arc::new(schema);
+        let mut table = Table::new(Arc::clone(&schema), RandomState::default(), 0);
+        table.add(&words, &[1, 100]);
+        let mut keys = Vec::new();
+        Encoder::new(&settings, &schema, 1, "0").encode(&table, 0, &mut |body, _, _| {
+            let read = Read::read(&body).unwrap();
+            keys.extend(read.iter().map(|message| String::from_utf8(message.key.unwrap().to_vec()).unwrap()));
+        });
+        keys
+    }
+
+    #[test]
+    fn protocols_are_numbers_in_keys_whatever_they_are_in_rows() {
+        for num_protos in [false, true] {
+            let key = |protocol: u8| {
+                let style = Style { num_protos, ..Style::default() };
+                let octets: [(&str, &[u8]); 2] = [("ip_proto", &[protocol]), ("port_src", &[1, 2])];
+                keys("P-$proto-$src_port", style, &["proto", "src_port"], &octets)
+            };
+            assert_eq!(key(6), ["p-6-258"]);
+            assert_eq!(key(58), ["p-58-258"]);
+            assert_eq!(key(253), ["p-253-258"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_aggregated_is_null_in_keys() {
+        assert_eq!(keys("$proto-$tag-$x", Style::default(), &["src_port"], &[]), ["null-null-$x"]);
     }
 }

@@ -99,33 +99,8 @@ impl Kafka {
     }
 
     fn connect(&self) -> Result<BaseProducer<Reports>, Fault> {
-        let mut config = ClientConfig::new();
-        let timeout = self.settings.timeout.as_millis().clamp(1000, 900_000).to_string();
-        config.set("bootstrap.servers", &self.settings.brokers);
-        config.set("client.id", "pmacct");
-        config.set("message.timeout.ms", &timeout);
-        config.set("socket.timeout.ms", &timeout);
-        // Parcels are sent as a whole: batches need not wait for more.
-        config.set("linger.ms", "5");
-        config.set("batch.num.messages", "100000");
-        config.set("queue.buffering.max.messages", "1000000");
-        if let Some(path) = &self.settings.config_file {
-            let wrong = |what: String| Fault::Configuration {
-                key: "kafka_config_file",
-                what: format!("'{}': {what}", path.display()),
-            };
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            for (key, value) in options(&text).map_err(wrong)? {
-                config.set(key, value);
-            }
-        }
-        config.create_with_context(Reports::default()).map_err(|error| Fault::Configuration {
-            key: if self.settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
-            what: match error {
-                KafkaError::ClientConfig(_, what, option, value) => format!("{option}={value}: {what}"),
-                error => error.to_string(),
-            },
-        })
+        let config = client_config(&self.settings)?;
+        config.create_with_context(Reports::default()).map_err(|error| refused(&self.settings, error))
     }
 
     /// Looks whether the cluster answers and has the topic.
@@ -145,7 +120,15 @@ impl Kafka {
                 Some(known) => known.error().map(RDKafkaErrorCode::from),
                 None => Some(RDKafkaErrorCode::UnknownTopicOrPartition),
             };
-            let Some(error) = error else { return Ok(()) };
+            let Some(error) = error else {
+                let partitions = known.map_or(0, |known| known.partitions().len());
+                return match self.settings.partition {
+                    Some(partition) if usize::try_from(partition).is_ok_and(|number| number >= partitions) => {
+                        Err(no_partition(partition, topic, &format!("it has {partitions}, counted from 0")))
+                    }
+                    _ => Ok(()),
+                };
+            };
             // A broker that makes topics by itself takes a moment.
             let may_come =
                 matches!(error, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable);
@@ -184,7 +167,7 @@ impl Backend for Kafka {
         let attempt = *attempt;
         let deadline = Instant::now() + settings.timeout + POLL;
         let mut sums: Vec<(u32, Sum)> = Vec::new();
-        let mut state = Progress { attempt, on_the_way: 0, fault: None };
+        let mut state = Progress { attempt, partition: settings.partition, on_the_way: 0, fault: None };
         let mut framed = Vec::new();
         for (item, message) in (0u32..).zip(messages.iter()) {
             if receipt.has(item) {
@@ -273,6 +256,8 @@ impl Backend for Kafka {
 /// One attempt to deliver.
 struct Progress {
     attempt: u32,
+    /// The one that all messages go to, if it is fixed.
+    partition: Option<i32>,
     on_the_way: usize,
     fault: Option<Fault>,
 }
@@ -305,9 +290,15 @@ impl Progress {
             RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize => {
                 receipt.refuse(item, sum, || error.to_string());
             }
+            RDKafkaErrorCode::UnknownPartition => {
+                let partition = self.partition;
+                self.fault.get_or_insert_with(|| match partition {
+                    Some(partition) => no_partition(partition, topic, &error.to_string()),
+                    None => no_topic(topic, error),
+                });
+            }
             RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::InvalidTopic
             | RDKafkaErrorCode::TopicAuthorizationFailed => {
                 self.fault.get_or_insert_with(|| no_topic(topic, error));
@@ -319,6 +310,51 @@ impl Progress {
     }
 }
 
+/// What the client library is to be asked for.
+fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, Fault> {
+    let mut config = ClientConfig::new();
+    let timeout = settings.timeout.as_millis().clamp(1000, 900_000).to_string();
+    config.set("bootstrap.servers", &settings.brokers);
+    config.set("client.id", "pmacct");
+    config.set("message.timeout.ms", &timeout);
+    config.set("socket.timeout.ms", &timeout);
+    // Parcels are sent as a whole: batches need not wait for more.
+    config.set("linger.ms", "5");
+    config.set("batch.num.messages", "100000");
+    config.set("queue.buffering.max.messages", "1000000");
+    if let Some(path) = &settings.config_file {
+        let wrong = |what: String| Fault::Configuration {
+            key: "kafka_config_file",
+            what: format!("'{}': {what}", path.display()),
+        };
+        let text = config::text::read_lossy(path).map_err(|error| wrong(error.to_string()))?;
+        for (key, value) in options(&text).map_err(wrong)? {
+            config.set(key, value);
+        }
+    }
+    Ok(config)
+}
+
+/// What the client library says no to.
+fn refused(settings: &settings::Kafka, error: KafkaError) -> Fault {
+    Fault::Configuration {
+        key: if settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
+        what: match error {
+            KafkaError::ClientConfig(_, what, option, value) => format!("{option}={value}: {what}"),
+            error => error.to_string(),
+        },
+    }
+}
+
+/// Whether the options of a cluster are such that the client library takes. Nothing is sent.
+///
+/// # Errors
+/// The key, and what is wrong.
+pub fn check(settings: &settings::Kafka) -> Result<(), Fault> {
+    let config = client_config(settings)?;
+    config.create_native_config().map(drop).map_err(|error| refused(settings, error))
+}
+
 /// The number that a message's report carries.
 fn opaque(attempt: u32, item: u32) -> usize {
     (attempt as usize) << 32 | item as usize
@@ -327,6 +363,12 @@ fn opaque(attempt: u32, item: u32) -> usize {
 fn no_topic(topic: &str, error: RDKafkaErrorCode) -> Fault {
     let what = format!("'{topic}': {error}. Create it, or let the brokers create topics by themselves.");
     Fault::Configuration { key: "kafka_topic", what }
+}
+
+fn no_partition(partition: i32, topic: &str, what: &str) -> Fault {
+    let what =
+        format!("topic '{topic}' has no partition {partition}: {what}. -1 leaves the choice to the client.");
+    Fault::Configuration { key: "kafka_partition", what }
 }
 
 /// A fault in the words of what went wrong last, if anything is known.
@@ -379,6 +421,37 @@ mod tests {
         let what = "untrusted".to_owned();
         assert_eq!(fault, Fault::Configuration { key: "kafka_config_file", what });
         assert_eq!(trouble(&reports, "no answer"), Fault::Down("no answer".to_owned()));
+    }
+
+    #[test]
+    fn options_are_checked_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kafka.conf");
+        let settings = settings::Kafka {
+            brokers: "127.0.0.1:1".to_owned(),
+            partition: None,
+            config_file: Some(path.clone()),
+            registry: None,
+            timeout: Duration::from_secs(1),
+        };
+        for (text, part) in [
+            ("\u{feff}global, compression.codec, gzip\r\n", ""),
+            ("", ""),
+            ("global compression.codec gzip", "line 1 is not"),
+            ("global, no.such.option, 1", "no.such.option"),
+            ("topic, acks, many", "acks=many"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            match check(&settings) {
+                Ok(()) => assert_eq!(part, "", "{text}"),
+                Err(Fault::Configuration { key: "kafka_config_file", what }) => {
+                    assert!(!part.is_empty() && what.contains(part), "{text}: {what}");
+                }
+                Err(fault) => panic!("{fault:?}"),
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(check(&settings).is_err());
     }
 
     #[test]

@@ -32,8 +32,18 @@ pub enum Direction {
     Out,
 }
 
-/// An interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Direction {
+    /// As configurations and logs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
+/// An interface, or one direction of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     /// Its name.
     pub name: String,
@@ -80,10 +90,8 @@ impl std::error::Error for Error {}
 /// What an interface has delivered, over all times that it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Its name.
-    pub name: String,
-    /// Its number in flows.
-    pub index: u32,
+    /// Which one.
+    pub interface: Interface,
     /// Packets that passed the filter, with those dropped and those that went the other way than the one that is captured.
     pub received: u64,
     /// Packets that the kernel dropped as the buffer was full.
@@ -159,10 +167,9 @@ impl Live {
             Err(_) if self.settings.wait => (None, Some(Instant::now())),
             Err(error) => return Err(error),
         };
-        let is_it = |s: &Statistics| s.name == interface.name && s.index == interface.index;
-        let before = match self.departed.iter().position(is_it) {
+        let before = match self.departed.iter().position(|departed| departed.interface == interface) {
             Some(place) => self.departed.swap_remove(place),
-            None => Statistics { name: interface.name.clone(), index: interface.index, ..Statistics::default() },
+            None => Statistics { interface: interface.clone(), ..Statistics::default() },
         };
         self.ports.push(Port { interface, capture, closed, before });
         Ok(())
@@ -171,6 +178,11 @@ impl Live {
     /// What frames of the interfaces that are open start with.
     pub fn links(&self) -> Vec<LinkType> {
         self.ports.iter().filter_map(|port| port.capture.as_ref()).map(|opened| opened.link).collect()
+    }
+
+    /// The interfaces that are open, each with what its frames start with.
+    pub fn opened(&self) -> impl Iterator<Item = (&Interface, LinkType)> {
+        self.ports.iter().filter_map(|port| Some((&port.interface, port.capture.as_ref()?.link)))
     }
 
     /// Interfaces that are waited for.
@@ -481,7 +493,7 @@ mod tests {
         live.waker().wake();
         let mut frames = Frames::new();
         assert!(matches!(live.fill(&mut frames, Duration::from_secs(60)), Ok(Filled::Nothing)));
-        let nothing = [Statistics { name: "none-such".to_owned(), index: 1, ..Statistics::default() }];
+        let nothing = [Statistics { interface: interface.clone(), ..Statistics::default() }];
         assert_eq!(live.statistics(), nothing);
         assert!(live.change(Vec::new()).is_empty() && live.missing().next().is_none());
         assert_eq!(live.statistics(), nothing);

@@ -63,22 +63,40 @@ impl fmt::Display for Refused {
     }
 }
 
+/// Why a socket cannot be had, with the key that it is about.
+fn no_socket(settings: &capture::udp::Settings, collector: &str, refused: &capture::udp::Refused) -> Refused {
+    let capture::udp::Refused { part, fault } = refused;
+    Refused(match part {
+        capture::udp::Part::Interface => {
+            let interface = settings.interface.as_deref().unwrap_or_default();
+            format!("{collector}_interface: cannot listen on '{interface}': {fault}")
+        }
+        capture::udp::Part::Group(group) => format!("{collector}_mcast_groups: cannot join {group}: {fault}"),
+        capture::udp::Part::Address => {
+            let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
+            let port = settings.port;
+            let taken = match fault.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "; another process has this port, and only daemons that all set cluster_name share one"
+                }
+                _ => "",
+            };
+            format!("{collector}_ip, {collector}_port: cannot listen on {address} port {port}: {fault}{taken}")
+        }
+    })
+}
+
 impl Intake {
-    /// Opens a source for each worker, and what wakes it.
-    pub(crate) fn open(&self) -> Result<Vec<(Source, Wake)>, Refused> {
+    /// Opens a source for each worker, and what wakes it. `collector`: what keys of collectors begin with.
+    pub(crate) fn open(&self, collector: &str) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {
             Self::Udp(settings) => {
-                let receivers = capture::udp::open(settings).map_err(|error| {
-                    let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
-                    Refused(format!(
-                        "nfacctd_ip, nfacctd_port: cannot listen on {address} port {}: {error}",
-                        settings.port
-                    ))
-                })?;
+                let receivers =
+                    capture::udp::open(settings).map_err(|refused| no_socket(settings, collector, &refused))?;
                 if let (Some(asked), Some(Ok(given))) =
                     (settings.receive_buffer, receivers.first().map(capture::udp::Receiver::receive_buffer))
                 {
-                    tracing::info!("nfacctd_pipe_size: obtained={given} target={asked}.");
+                    tracing::info!("{collector}_pipe_size: obtained={given} target={asked}.");
                 }
                 let with_wake = |receiver: capture::udp::Receiver| {
                     let waker = receiver.waker();
@@ -120,7 +138,14 @@ impl Intake {
             #[cfg(feature = "pcap")]
             Self::Live(settings) => {
                 for interface in &settings.interfaces {
-                    tracing::info!("capturing on interface={} index={}", interface.name, interface.index);
+                    let direction =
+                        interface.direction.map(|direction| format!(" direction={}", direction.name()));
+                    tracing::info!(
+                        "capturing on interface={} index={}{}",
+                        interface.name,
+                        interface.index,
+                        direction.unwrap_or_default()
+                    );
                 }
             }
             Self::Nflog(settings) => {
@@ -165,8 +190,8 @@ fn packets_of(
 #[cfg(feature = "pcap")]
 fn live_of(settings: &capture::live::Settings) -> Result<Vec<(Source, Wake)>, Refused> {
     let live = capture::live::Live::open(settings.clone()).map_err(|error| Refused(error.to_string()))?;
-    for link in live.links() {
-        known("pcap_interface", "", link)?;
+    for (interface, link) in live.opened() {
+        known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;
     }
     for name in live.missing() {
         tracing::warn!("{name}: it cannot be captured on yet, and is tried again");

@@ -1,6 +1,7 @@
 //! The contract between what delivers and a store.
 
 use crate::parcel::{Parcel, Sum};
+use std::fmt;
 
 /// A store: a database, a broker. It lives on a thread of its own and may block there, but never without a bound in
 /// time.
@@ -39,6 +40,15 @@ pub enum Fault {
     },
     /// The parcel itself cannot be read or delivered, ever. What of it is not confirmed is given up.
     Parcel(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration { key, what } => write!(f, "{key}: {what}"),
+            Self::Down(what) | Self::Parcel(what) => f.write_str(what),
+        }
+    }
 }
 
 /// What became of the items of a parcel.

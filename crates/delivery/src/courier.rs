@@ -10,11 +10,14 @@ use crate::backoff::Backoff;
 use crate::parcel::{Parcel, ParcelId, Sum};
 use crate::queue::{Loss, Lost, Put, Queue};
 use crossbeam_channel::{Receiver, Sender};
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often an idle store is looked after.
 const IDLE: Duration = Duration::from_secs(1);
+/// Longest wait between two attempts once nothing more comes: there is no time for more.
+const AT_END: Duration = Duration::from_secs(1);
 
 /// What happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +40,8 @@ pub enum Note {
         /// Why, in more words; empty at the end.
         what: String,
     },
-    /// An attempt failed; it will be repeated after so long.
-    Trouble(Fault, Duration),
+    /// An attempt failed.
+    Trouble(Fault, Again),
     /// The store works again, after so long.
     Recovered(Duration),
     /// The courier has ended; so much stays on disk for the next start.
@@ -46,6 +49,24 @@ pub enum Note {
         /// What stays.
         stays: Sum,
     },
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// After how long the next one is made; `None` when the time is up.
+    pub after: Option<Duration>,
+    /// The same was reported before, and the end is near: attempts follow each other too closely to log each.
+    pub is_known: bool,
+}
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after {
+            Some(after) => write!(f, "trying again in {} s", after.as_secs_f64().ceil()),
+            None => f.write_str("no time is left to try again"),
+        }
+    }
 }
 
 /// What plugin and courier share.
@@ -102,6 +123,8 @@ pub struct Courier {
     /// Since when nothing works.
     failing: Option<Instant>,
     receipt: Option<(ParcelId, Receipt)>,
+    /// What went wrong last.
+    trouble: Option<Fault>,
 }
 
 /// A courier over that queue; the plugin's end; and the courier's notes.
@@ -115,6 +138,7 @@ pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Desk, Courier, Receiver<
         backoff: Backoff::default(),
         failing: None,
         receipt: None,
+        trouble: None,
     };
     (Desk { shared }, courier, receiver)
 }
@@ -192,15 +216,30 @@ impl Courier {
             Err(fault) => {
                 self.receipt = Some((parcel.id, receipt));
                 self.failing.get_or_insert_with(Instant::now);
-                let wait = self.backoff.fail();
-                self.note(Note::Trouble(fault, wait));
-                self.wait(wait);
+                let again = self.again(&fault);
+                self.trouble = Some(fault.clone());
+                self.note(Note::Trouble(fault, again));
+                self.wait(again.after.unwrap_or_default());
+            }
+        }
+    }
+
+    /// What follows this fault.
+    fn again(&mut self, fault: &Fault) -> Again {
+        let wait = self.backoff.fail();
+        match self.shared.lock().end {
+            None => Again { after: Some(wait), is_known: false },
+            Some(end) => {
+                let left = end.saturating_duration_since(Instant::now());
+                let after = Some(wait.min(AT_END)).filter(|after| *after < left);
+                Again { after, is_known: self.trouble.as_ref() == Some(fault) }
             }
         }
     }
 
     fn works(&mut self) {
         self.backoff.reset();
+        self.trouble = None;
         if let Some(since) = self.failing.take() {
             self.note(Note::Recovered(since.elapsed()));
         }
@@ -212,7 +251,7 @@ impl Courier {
         let mut state = self.shared.lock();
         loop {
             // At the end there is no time for long waits.
-            let until = state.end.map_or(until, |end| until.min(end).min(Instant::now() + Duration::from_secs(1)));
+            let until = state.end.map_or(until, |end| until.min(end).min(Instant::now() + AT_END));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;

@@ -8,7 +8,6 @@
 use crate::style::Style;
 use crate::value::{self, Values};
 use aggregate::Aggregate;
-use flow::address::ABSENT;
 use flow::kind::Kind;
 use flow::schema::{At, Column, Schema};
 use flow::strings::Strings;
@@ -17,7 +16,9 @@ use flow::strings::Strings;
 #[derive(Clone, Debug)]
 pub struct Columns {
     columns: Vec<Shape>,
-    shape: Whole,
+    whole: Whole,
+    /// CSV: values of any kind may have to be quoted, not texts alone.
+    quoted: bool,
     values: Values,
     buffer: Vec<u8>,
 }
@@ -29,15 +30,40 @@ enum Whole {
     Formatted,
 }
 
+/// One column.
 #[derive(Clone, Debug)]
-struct Shape {
-    title: String,
-    kind: Kind,
-    at: At,
-    /// Formatted: characters to fill; 0 for none. A value that is longer still keeps one blank behind it.
-    width: usize,
-    /// CSV: the value may have to be quoted.
-    risky: bool,
+pub struct Shape {
+    /// Its title.
+    pub title: String,
+    /// Kind of its values.
+    pub kind: Kind,
+    /// Where they lie. [`At::Flush`] for a column that rows do not have: it shows what is absent.
+    pub at: At,
+    /// Formatted: characters to fill; 0 for none.
+    pub width: usize,
+    /// Formatted: characters to fill behind the title.
+    pub title_width: usize,
+    /// Formatted: blanks behind a value that is too long for its column.
+    pub gap: usize,
+    /// Formatted: what stands for a value without text.
+    pub empty: &'static str,
+}
+
+impl Shape {
+    /// A column as the print plugin shows it.
+    fn of(column: &Column) -> Self {
+        let width = usize::from(column.width);
+        Self {
+            title: column.header.clone().into_owned(),
+            kind: column.kind,
+            at: column.at,
+            width,
+            title_width: width,
+            gap: 1,
+            // An empty column would shift the others for who splits at blanks.
+            empty: if column.kind == Kind::Ip { "::" } else { "" },
+        }
+    }
 }
 
 /// Titles of the columns that formatted output cannot show, because their values have no bound in length. The
@@ -52,46 +78,55 @@ pub fn refused(schema: &Schema) -> Vec<String> {
 impl Columns {
     /// A writer of CSV; without `counters`, of `event_csv`.
     pub fn csv(schema: &Schema, style: &Style, counters: bool) -> Self {
-        Self::new(schema, style, counters, Whole::Csv(style.separator))
+        Self::of_schema(schema, style, counters, Whole::Csv(style.separator))
     }
 
     /// A writer of formatted rows; without `counters`, of `event_formatted`.
     pub fn formatted(schema: &Schema, style: &Style, counters: bool) -> Self {
-        Self::new(schema, style, counters, Whole::Formatted)
+        Self::of_schema(schema, style, counters, Whole::Formatted)
     }
 
-    fn new(schema: &Schema, style: &Style, counters: bool, shape: Whole) -> Self {
-        let mut columns: Vec<Shape> = (schema.csv.iter())
+    /// A writer of CSV with columns of the caller's making.
+    pub fn csv_of(columns: Vec<Shape>, style: &Style) -> Self {
+        Self::new(columns, style, Whole::Csv(style.separator))
+    }
+
+    /// A writer of formatted rows with columns of the caller's making.
+    pub fn formatted_of(columns: Vec<Shape>, style: &Style) -> Self {
+        Self::new(columns, style, Whole::Formatted)
+    }
+
+    fn of_schema(schema: &Schema, style: &Style, counters: bool, whole: Whole) -> Self {
+        let columns = (schema.csv.iter())
             .filter_map(|number| schema.columns.get(*number))
             .filter(|column| counters || column.kind != Kind::Counter)
-            .map(|column| Shape {
-                title: column.header.clone().into_owned(),
-                kind: column.kind,
-                at: column.at,
-                width: usize::from(column.width),
-                risky: value::is_free_text(column.kind) || is_in_values(style.separator),
-            })
+            .map(Shape::of)
             .collect();
+        Self::new(columns, style, whole)
+    }
+
+    fn new(mut columns: Vec<Shape>, style: &Style, whole: Whole) -> Self {
         // The octets are the last column and need no filling; without them rows do end in blanks.
         if let Some(last) = columns.last_mut()
             && last.kind == Kind::Counter
         {
-            last.width = 0;
+            (last.width, last.title_width) = (0, 0);
         }
-        Self { columns, shape, values: Values::with_six_decimals(style), buffer: Vec::new() }
+        let quoted = is_in_values(style.separator);
+        Self { columns, whole, quoted, values: Values::with_six_decimals(style), buffer: Vec::new() }
     }
 
     /// Writes the title line.
     pub fn title(&self, out: &mut Vec<u8>) {
         for (number, column) in self.columns.iter().enumerate() {
-            match self.shape {
+            match self.whole {
                 Whole::Csv(separator) => {
                     separate(out, number, separator);
                     quote(out, column.title.as_bytes(), separator);
                 }
                 Whole::Formatted => {
                     out.extend_from_slice(column.title.as_bytes());
-                    fill(out, column.title.chars().count(), column.width);
+                    fill(out, column.title.chars().count(), column.title_width, 1);
                 }
             }
         }
@@ -100,7 +135,7 @@ impl Columns {
 
     /// Writes a row. `strings` are those of its table; `flush` is the time of the flush in seconds since 1970.
     pub fn row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
-        match self.shape {
+        match self.whole {
             Whole::Csv(separator) => self.csv_row(out, row, strings, flush, separator),
             Whole::Formatted => self.formatted_row(out, row, strings, flush),
         }
@@ -110,7 +145,7 @@ impl Columns {
     fn csv_row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64, separator: char) {
         for (number, column) in self.columns.iter().enumerate() {
             separate(out, number, separator);
-            if column.risky {
+            if self.quoted || value::is_free_text(column.kind) {
                 self.buffer.clear();
                 self.values.write(&mut self.buffer, column.kind, column.at, row, strings, flush);
                 quote(out, &self.buffer, separator);
@@ -123,20 +158,20 @@ impl Columns {
     fn formatted_row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, flush: u64) {
         for column in &self.columns {
             let start = out.len();
-            if column.kind == Kind::Ip && value::octets::<16>(row, column.at) == ABSENT {
-                // An empty column would shift the others for who splits at blanks.
-                out.extend_from_slice(b"::");
-            } else if value::is_free_text(column.kind) {
+            if value::is_free_text(column.kind) {
                 self.buffer.clear();
                 self.values.write(&mut self.buffer, column.kind, column.at, row, strings, flush);
                 one_line(out, &self.buffer);
             } else {
                 self.values.write(out, column.kind, column.at, row, strings, flush);
             }
+            if out.len() == start {
+                out.extend_from_slice(column.empty.as_bytes());
+            }
             let written = out.get(start..).unwrap_or_default();
             // Octets that continue a character take no column of their own.
             let length = written.iter().filter(|octet| **octet & 0xc0 != 0x80).count();
-            fill(out, length, column.width);
+            fill(out, length, column.width, column.gap);
         }
     }
 }
@@ -149,10 +184,10 @@ fn one_line(out: &mut Vec<u8>, text: &[u8]) {
     written.iter_mut().filter(|octet| octet.is_ascii_control()).for_each(|octet| *octet = b'?');
 }
 
-/// Fills a column with blanks, at least one.
-fn fill(out: &mut Vec<u8>, length: usize, width: usize) {
+/// Fills a column with blanks, at least `gap`.
+fn fill(out: &mut Vec<u8>, length: usize, width: usize, gap: usize) {
     if width > 0 {
-        out.resize(out.len() + width.saturating_sub(length).max(1), b' ');
+        out.resize(out.len() + width.saturating_sub(length).max(gap), b' ');
     }
 }
 

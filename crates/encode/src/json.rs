@@ -68,12 +68,13 @@ pub(crate) enum Form {
 impl Json {
     /// Compiles a writer.
     pub fn new(schema: &Schema, style: &Style, frame: Frame<'_>) -> Self {
-        Self {
-            with_counters: Plan::new(&schema.columns, style, frame, true),
-            without: Plan::new(&schema.columns, style, frame, false),
-            events: Events::new(schema),
-            values: Values::new(style),
-        }
+        Self::with_columns(schema, &schema.columns, style, frame)
+    }
+
+    /// Compiles a writer that shows other columns of the schema's rows.
+    pub fn with_columns(schema: &Schema, columns: &[Column], style: &Style, frame: Frame<'_>) -> Self {
+        let plan = |counters| Plan::new(columns, style, frame, counters);
+        Self::with_plans(schema, style, plan(true), plan(false))
     }
 
     /// A writer with plans of somebody else's making.

@@ -13,6 +13,9 @@ pub struct Style {
     pub since_epoch: bool,
     /// `timestamps_rfc3339` or `timestamps_rfc9557`: times have a `T` and an offset from UTC.
     pub rfc3339: bool,
+    /// Times as the client `pmacct` shows them: as with `rfc3339`, but UTC is `Z`, and a time that was never set is
+    /// the start of 1970.
+    pub client_times: bool,
     /// `timestamps_secs`: times that are values of an aggregate lose their fraction (those of its key have lost
     /// it before keys were compared).
     pub whole_seconds: bool,
@@ -41,6 +44,7 @@ impl Default for Style {
             zone: TimeZone::UTC,
             since_epoch: false,
             rfc3339: false,
+            client_times: false,
             whole_seconds: false,
             num_protos: false,
             tcpflags_as_array: false,

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | plain | `2023-11-14 22:13:20.123456` | `2023-11-14 22:13:20` |
 //! | RFC 3339 | `2023-11-14T22:13:20.123456+00:00` | `2023-11-14T22:13:20+00:00` |
+//! | of the client | `2023-11-14T22:13:20.123456Z`, `2023-11-14T23:13:20.123456+01:00` | the same without fractions |
 //! | since 1970 | `1700000000.123456` | `1700000000` |
 //!
-//! A time that was never set (0) has zeros in all places. Looking up a zone's rules costs more than the rest
+//! A time that was never set (0) has zeros in all places; the client shows the start of 1970. Looking up a zone's rules costs more than the rest
 //! of a row, so the last day that was asked for is kept, as text and with its bounds.
 
 use crate::number::{decimal, pair, six};
@@ -28,6 +29,7 @@ pub struct Clock {
 enum Form {
     Plain,
     Rfc3339,
+    Client,
     Epoch,
 }
 
@@ -48,10 +50,14 @@ struct Day {
 impl Clock {
     /// A clock for that style.
     pub fn new(style: &Style) -> Self {
-        let form = match (style.since_epoch, style.rfc3339) {
-            (true, _) => Form::Epoch,
-            (false, true) => Form::Rfc3339,
-            (false, false) => Form::Plain,
+        let form = if style.since_epoch {
+            Form::Epoch
+        } else if style.client_times {
+            Form::Client
+        } else if style.rfc3339 {
+            Form::Rfc3339
+        } else {
+            Form::Plain
         };
         let day = Day { from: 0, to: 0, midnight: 0, date: *b"0000-00-00", offset: *b"+00:00" };
         Self { zone: style.zone.clone(), form, day }
@@ -75,7 +81,7 @@ impl Clock {
             decimal(out, seconds);
             return push_fraction(out, fraction);
         }
-        let unset = seconds == 0 && fraction.unwrap_or(0) == 0;
+        let unset = seconds == 0 && fraction.unwrap_or(0) == 0 && self.form != Form::Client;
         // Beyond the year 9999 a time is no time any more, but has to be something.
         let at = i64::try_from(seconds).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
         let day = match (unset, (self.day.from..self.day.to).contains(&at)) {
@@ -89,7 +95,7 @@ impl Clock {
         let second = (at - day.midnight).clamp(0, DAY - 1) as u32;
         let mut text = [0u8; 19];
         text[..10].copy_from_slice(&day.date);
-        text[10] = if self.form == Form::Rfc3339 { b'T' } else { b' ' };
+        text[10] = if self.form == Form::Plain { b' ' } else { b'T' };
         text[11..13].copy_from_slice(&pair(second / 3600));
         text[13] = b':';
         text[14..16].copy_from_slice(&pair(second / 60 % 60));
@@ -97,8 +103,10 @@ impl Clock {
         text[17..].copy_from_slice(&pair(second % 60));
         out.extend_from_slice(&text);
         push_fraction(out, fraction);
-        if self.form == Form::Rfc3339 {
-            out.extend_from_slice(&day.offset);
+        match self.form {
+            Form::Client if day.offset == *b"+00:00" => out.push(b'Z'),
+            Form::Client | Form::Rfc3339 => out.extend_from_slice(&day.offset),
+            Form::Plain | Form::Epoch => {}
         }
     }
 }
@@ -179,6 +187,19 @@ mod tests {
         assert_eq!(micros(&mut clock("Europe/Rome", false, false), 0), "0000-00-00 00:00:00.000000");
         assert_eq!(micros(&mut clock("Europe/Rome", false, true), 0), "0000-00-00T00:00:00.000000+00:00");
         assert_eq!(micros(&mut clock("Europe/Rome", true, false), 0), "0.000000");
+    }
+
+    #[test]
+    fn the_client_shows_utc_as_z_and_no_time_as_1970() {
+        let clock = |zone: &str, since_epoch| {
+            let zone = TimeZone::get(zone).unwrap();
+            Clock::new(&Style { zone, since_epoch, client_times: true, ..Style::default() })
+        };
+        let at = 1_700_000_000_123_456;
+        assert_eq!(micros(&mut clock("UTC", false), at), "2023-11-14T22:13:20.123456Z");
+        assert_eq!(micros(&mut clock("Europe/Rome", false), at), "2023-11-14T23:13:20.123456+01:00");
+        assert_eq!(micros(&mut clock("UTC", false), 0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(micros(&mut clock("UTC", true), 0), "0.000000");
     }
 
     #[test]

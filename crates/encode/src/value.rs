@@ -81,9 +81,9 @@ impl Values {
             }
             Kind::StampInserted => self.clock.seconds(out, u64::from_be_bytes(octets(row, at))),
             Kind::StampUpdated => self.clock.seconds(out, flush),
-            Kind::Direction => out.push(match octets(row, at) {
-                [0] => b'i',
-                [1] => b'e',
+            Kind::Direction => out.push(match (at, octets(row, at)) {
+                (At::Key(_), [0]) => b'i',
+                (At::Key(_), [1]) => b'e',
                 _ => b'u',
             }),
             Kind::Roa => out.push(match octets(row, at) {

@@ -41,12 +41,12 @@ impl Core {
         maps || self.samples || self.places.is_some()
     }
 
-    /// Finds the sampling interval, by the map, else by what the record tells, else by what the operator says of all;
-    /// and multiplies by it.
+    /// Finds the sampling interval: that of the map, else what the operator says of all, else that of the record; and multiplies
+    /// by it.
     fn sample(&self, row: &mut RowMut<'_>, by_map: Option<u32>) {
         let told = self.sampling_at.and_then(|at| row.octets().get(at..)?.first_chunk().copied());
         let told = told.map(u32::from_be_bytes).filter(|interval| *interval > 0);
-        let Some(interval) = by_map.or(told).or(self.interval) else { return };
+        let Some(interval) = by_map.or(self.interval).or(told) else { return };
         if self.renormalize {
             multiply(row, interval);
         }

@@ -28,7 +28,7 @@ impl Sights for Placed<'_> {
         let unit = self.units.get(place.unit as usize)?;
         let octets = unit.get(place.start as usize..)?;
         let octets = octets.get(..place.captured as usize).unwrap_or(octets);
-        Some(Seen { link: place.link, octets, length: place.length })
+        Some(Seen { link: place.link, octets, length: place.length, untagged: None })
     }
 }
 
@@ -45,7 +45,7 @@ impl Frames for Look<'_> {
     fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
         match self.sights.seen(self.row).filter(|seen| self.links.contains(&seen.link)) {
             Some(seen) => seen,
-            None => Seen::whole(self.synthetic.frame_with(view.row, view.strings)),
+            None => self.synthetic.seen(view.row, view.strings),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct CoreSpec {
     pub distinguishers: Option<PathBuf>,
     /// `geoipv2_file`.
     pub geoip: Option<PathBuf>,
-    /// `nfacctd_ext_sampling_rate`: the interval of what does not tell its own.
+    /// `nfacctd_ext_sampling_rate`: the interval of all records, whatever they say themselves.
     pub interval: Option<u32>,
     /// `nfacctd_renormalize`.
     pub renormalize: bool,

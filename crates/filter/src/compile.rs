@@ -26,6 +26,8 @@ pub struct Filter {
     others: Arc<[(i32, Program)]>,
     hints: Arc<[Hint]>,
     fields: FieldSet,
+    /// The word `vlan` stands in it.
+    names_vlan: bool,
 }
 
 /// A frame to be looked at.
@@ -37,12 +39,14 @@ pub struct Seen<'a> {
     pub octets: &'a [u8],
     /// Octets that it had on the wire.
     pub length: u32,
+    /// The frame for expressions that do not name VLANs, where it is another one: see [`crate::Synthetic`].
+    pub untagged: Option<&'a [u8]>,
 }
 
 impl<'a> Seen<'a> {
     /// An Ethernet frame that is whole.
     pub fn whole(octets: &'a [u8]) -> Self {
-        Self { link: ETHERNET, octets, length: u32::try_from(octets.len()).unwrap_or(u32::MAX) }
+        Self { link: ETHERNET, octets, length: u32::try_from(octets.len()).unwrap_or(u32::MAX), untagged: None }
     }
 }
 
@@ -90,7 +94,14 @@ impl Filter {
         let mut fields = FieldSet::default();
         let told = hints::read(text);
         synthetic::require(text, &told, &mut fields);
-        Ok(Self { program: Arc::new(program), link, others: [].into(), hints: told.hints.into(), fields })
+        Ok(Self {
+            program: Arc::new(program),
+            link,
+            others: [].into(),
+            hints: told.hints.into(),
+            fields,
+            names_vlan: synthetic::words(text).any(|word| word == "vlan"),
+        })
     }
 
     /// Compiles an expression for frames of several link types: of the first one, which must be able to express it, and of all
@@ -123,6 +134,9 @@ impl Filter {
     /// True when the frame matches. One of a link type that the expression was not compiled for does not.
     #[inline]
     pub fn sees(&self, seen: Seen<'_>) -> bool {
+        if let (Some(untagged), false) = (seen.untagged, self.names_vlan) {
+            return self.sees(Seen::whole(untagged));
+        }
         let program = match seen.link == self.link {
             true => Some(&*self.program),
             false => self.others.iter().find(|(link, _)| *link == seen.link).map(|(_, program)| program),

@@ -5,9 +5,13 @@
 //! where NetFlow puts them, the destination port. Lengths, checksums and the rest are of no packet that was seen: expressions
 //! that ask for them get the frame's own length, and zeros.
 //!
+//! pmacct gives a tag only to records with a VLAN id from 256 on, so that `net 10.0.0.0/8` matches those with smaller ids, and not the
+//! others. Expressions that were written for it go on as they did; those that name VLANs see all tags.
+//!
 //! The header is of the family of the source, or of the destination where the source is absent or unspecified. A record without
 //! addresses has the header that its EtherType asks for, or that of IPv4 if it tells but a protocol.
 
+use crate::compile::Seen;
 use crate::hints::{Hint, Told};
 use flow::address;
 use flow::field::Field;
@@ -18,6 +22,12 @@ use flow::strings::Strings;
 const LABELS: usize = 16;
 /// Most octets of a frame: Ethernet, one tag, labels, IPv6, TCP.
 const MOST: usize = 14 + 4 + LABELS * 4 + 40 + 20;
+
+/// Octets of two MAC addresses, and of a tag.
+const MACS: usize = 12;
+const TAG: usize = 4;
+/// The largest VLAN id whose tag only expressions see that name VLANs.
+const MOST_UNTAGGED: u16 = 255;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -71,8 +81,7 @@ pub(crate) fn require(text: &str, told: &Told, fields: &mut FieldSet) {
         LAYERS.iter().copied().chain(needed).for_each(|field| fields.insert(field));
         return;
     }
-    let words =
-        || text.split(|c: char| c.is_ascii_whitespace() || "()!&|".contains(c)).filter(|word| !word.is_empty());
+    let words = || words(text);
     let shallow = |word: &str| SHALLOW.contains(&word) || PORTS.contains(&word) || is_value(word);
     SHAPE.iter().for_each(|field| fields.insert(*field));
     // What stands in brackets looks anywhere, and unknown words may.
@@ -87,6 +96,11 @@ pub(crate) fn require(text: &str, told: &Told, fields: &mut FieldSet) {
     if words().any(|word| word == "mpls") {
         fields.insert(Field::MplsLabelStack);
     }
+}
+
+/// The words of an expression.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_ascii_whitespace() || "()!&|".contains(c)).filter(|word| !word.is_empty())
 }
 
 /// Only flows with a source match, one that is not unspecified.
@@ -111,6 +125,8 @@ pub struct Synthetic {
     frame: [u8; MOST],
     /// Octets of the frame that are used.
     end: usize,
+    /// The frame without its tag.
+    untagged: [u8; MOST],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +171,7 @@ impl Synthetic {
             tcp_flags: at(Field::TcpFlags),
             flow_label: at(Field::FlowLabel),
         };
-        Self { places, frame: [0; MOST], end: 0 }
+        Self { places, frame: [0; MOST], end: 0, untagged: [0; MOST] }
     }
 
     /// The frame of a row, from its destination MAC address on. Of its label stack it has the top and the bottom.
@@ -166,13 +182,29 @@ impl Synthetic {
 
     /// The frame of a row, whose strings these are, with the whole label stack, of which rows hold the id.
     #[inline]
-    pub fn frame_with(&mut self, row: Row<'_>, strings: &Strings) -> &[u8] {
+    pub fn seen(&mut self, row: Row<'_>, strings: &Strings) -> Seen<'_> {
         let octets = row.octets();
         let stack = match u32::from_be_bytes(field(octets, self.places.label_stack)) {
             0 => &[],
             id => strings.get(id),
         };
-        self.make(octets, stack)
+        self.make(octets, stack);
+        let has_two_forms = (1..=MOST_UNTAGGED).contains(&u16::from_be_bytes(field(octets, self.places.vlan)));
+        if has_two_forms {
+            self.copy_without_tag();
+        }
+        let seen = Seen::whole(self.frame.get(..self.end).unwrap_or_default());
+        Seen { untagged: self.untagged.get(..self.end.saturating_sub(TAG)).filter(|_| has_two_forms), ..seen }
+    }
+
+    fn copy_without_tag(&mut self) {
+        if let (Some(from), Some(to)) = (self.frame.get(..MACS), self.untagged.get_mut(..MACS)) {
+            to.copy_from_slice(from);
+        }
+        let rest = self.frame.get(MACS + TAG..self.end).unwrap_or_default();
+        if let Some(to) = self.untagged.get_mut(MACS..MACS + rest.len()) {
+            to.copy_from_slice(rest);
+        }
     }
 
     /// `stack` has label stack entries of three octets, top first.

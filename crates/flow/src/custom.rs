@@ -34,6 +34,30 @@ impl Semantics {
     }
 }
 
+impl Custom {
+    /// Characters of a column that holds any value and the name, with two blanks behind them.
+    pub fn width(&self) -> usize {
+        let octets = usize::from(self.length.unwrap_or(VARIABLE));
+        let value = match self.semantics {
+            // As wide as the largest decimal number of so many octets.
+            Semantics::UnsignedInt | Semantics::Hex => match octets {
+                1 => 3,
+                2 => 5,
+                ..=4 => 10,
+                _ => 20,
+            },
+            Semantics::Ip => 46,
+            Semantics::Mac => 18,
+            Semantics::Str => octets,
+            Semantics::Raw => (octets * 3).saturating_sub(1),
+        };
+        value.max(self.name.chars().count()) + 2
+    }
+}
+
+/// Octets for which a column of a variable length has room.
+const VARIABLE: u16 = 20;
+
 /// Where a custom primitive is read from in a flow record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element {
@@ -48,7 +72,7 @@ pub struct Element {
 /// One custom primitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Custom {
-    /// The word in `aggregate`, and the name in the outputs.
+    /// The word in `aggregate`, and the name in the outputs: in lower case, however the file has it.
     pub name: String,
     /// Element of flow records, if it is read from those.
     pub element: Option<Element>,
@@ -109,14 +133,14 @@ fn entry(line: &str, known: &[Custom]) -> Result<Custom, String> {
             }
         }
     }
-    let name = name.ok_or("no name=")?;
+    let name = name.ok_or("no name=")?.to_lowercase();
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(format!("name \"{name}\" must have 1 to {MAX_NAME} characters"));
     }
-    if crate::primitive::find(name).is_some() {
+    if crate::primitive::find(&name).is_some() {
         return Err(format!("name \"{name}\" is that of a primitive"));
     }
-    if known.iter().any(|custom| custom.name.eq_ignore_ascii_case(name)) {
+    if known.iter().any(|custom| custom.name == name) {
         return Err(format!("name \"{name}\" is defined twice"));
     }
     if element.is_none() && pointers.is_empty() {
@@ -132,7 +156,7 @@ fn entry(line: &str, known: &[Custom]) -> Result<Custom, String> {
         let occurrence = u16::try_from(known.iter().filter(same).count()).unwrap_or(u16::MAX);
         Element { enterprise, element, occurrence }
     });
-    Ok(Custom { name: name.to_owned(), element, pointers, length, semantics })
+    Ok(Custom { name, element, pointers, length, semantics })
 }
 
 fn field_type(value: &str) -> Result<(u32, u16), String> {
@@ -189,5 +213,34 @@ mod tests {
         assert_eq!(customs[1].element, Some(Element { enterprise: 9, element: 12235, occurrence: 0 }));
         assert_eq!(customs[2].element.map(|e| e.occurrence), Some(1));
         assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [5, 6, 7]);
+    }
+
+    #[test]
+    fn names_are_in_lower_case_and_one_name_in_any_case_is_one() {
+        let (customs, problems) = parse(
+            "name=appDesc field_type=94 len=16 semantics=str\nname=APPDESC field_type=95 len=4 semantics=u_int\n\
+             name=SRC_HOST field_type=8 len=4 semantics=ip",
+        );
+        assert_eq!(customs.iter().map(|custom| custom.name.as_str()).collect::<Vec<_>>(), ["appdesc"]);
+        assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn columns_have_room_for_values_and_names() {
+        let width = |line: &str| parse(line).0[0].width();
+        for (rest, expected) in [
+            ("len=1 semantics=u_int", 5),
+            ("len=2 semantics=hex", 7),
+            ("len=4 semantics=u_int", 12),
+            ("len=8 semantics=u_int", 22),
+            ("len=4 semantics=ip", 48),
+            ("len=6 semantics=mac", 20),
+            ("len=16 semantics=str", 18),
+            ("len=6 semantics=raw", 19),
+            ("len=vlen semantics=str", 22),
+        ] {
+            assert_eq!(width(&format!("name=x field_type=1 {rest}")), expected, "{rest}");
+        }
+        assert_eq!(width("name=as_long_as_it_is field_type=1 len=1 semantics=u_int"), 18);
     }
 }

@@ -85,6 +85,22 @@ impl Headers {
         }
     }
 
+    /// The same for the way back: what a packet tells of one end fills the fields of the other.
+    pub(crate) fn exchanged(mut self) -> Self {
+        for (field, _) in &mut self.outer {
+            *field = match *field {
+                Field::SrcHost => Field::DstHost,
+                Field::DstHost => Field::SrcHost,
+                Field::SrcPort => Field::DstPort,
+                Field::DstPort => Field::SrcPort,
+                Field::SrcMac => Field::DstMac,
+                Field::DstMac => Field::SrcMac,
+                other => other,
+            };
+        }
+        self
+    }
+
     /// True when rows hold something of the packets inside tunnels.
     pub fn wants_tunnels(&self) -> bool {
         !self.inner.is_empty()
@@ -252,7 +268,7 @@ fn facts(packet: &Packet<'_>) -> Facts {
     facts
 }
 
-const TCP: u8 = 6;
+pub(crate) const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// The EtherType of the family of a packet's addresses.

@@ -13,6 +13,8 @@ pub mod address;
 pub mod custom;
 pub mod fact;
 pub mod field;
+#[cfg(test)]
+mod filled_tests;
 pub mod from_netflow;
 pub mod from_packet;
 pub mod from_sflow;

@@ -28,7 +28,7 @@ impl Selection {
         for word in words.into_iter().map(str::trim).filter(|word| !word.is_empty()) {
             if let Some(primitive) = primitive::find(word) {
                 selection.words.push(Word::Builtin(primitive));
-            } else if let Some(number) = customs.iter().position(|c| c.name.eq_ignore_ascii_case(word)) {
+            } else if let Some(number) = customs.iter().position(|c| c.name == word.to_lowercase()) {
                 selection.words.push(Word::Custom(number));
             } else {
                 unknown.push(word.to_owned());
@@ -335,11 +335,10 @@ impl Builder {
             return;
         }
         let kind = custom.semantics.kind();
-        let title = custom.name.to_uppercase();
         self.columns.push(Column {
-            width: u8::try_from(title.len().max(20) + 2).unwrap_or(u8::MAX),
+            width: u8::try_from(custom.width()).unwrap_or(u8::MAX),
             json: Cow::Owned(custom.name.clone()),
-            header: Cow::Owned(title),
+            header: Cow::Owned(custom.name.clone()),
             kind,
             at: At::Flush,
             csv_order: 99,

@@ -24,8 +24,16 @@ pub struct Interface {
     pub direction: Option<Direction>,
 }
 
-/// Reads a pcap_interfaces_map. Lines with faults, and interfaces that were named before, are reported and left out. `numbered`:
-/// each must have a number (`pcap_ifindex: map`).
+impl Interface {
+    /// True if a packet could be captured by both.
+    fn shares_packets(&self, other: &Self) -> bool {
+        let has_opposite = matches!((self.direction, other.direction), (Some(one), Some(other)) if one != other);
+        self.name == other.name && !has_opposite
+    }
+}
+
+/// Reads a pcap_interfaces_map. Lines with faults, and those whose packets another line captures already, are reported and left out: an
+/// interface has one line, or one for each direction. `numbered`: each must have a number (`pcap_ifindex: map`).
 pub fn parse(
     origin: &Origin,
     text: &[u8],
@@ -36,8 +44,13 @@ pub fn parse(
     let mut known: Vec<Interface> = Vec::new();
     load::load(others::PCAP_INTERFACES, context, origin, text, problems, |entry, problems| {
         let interface = interface(&entry, numbered, problems)?;
-        if known.iter().any(|other| other.name == interface.name) {
-            return entry.refuse(format!("interface {} was named before.", interface.name), problems);
+        if known.iter().any(|other| other.shares_packets(&interface)) {
+            let what = format!(
+                "the packets of interface {} are captured by an earlier line; it may have one line, or one with 'direction=in' and \
+                 one with 'direction=out'.",
+                interface.name
+            );
+            return entry.refuse(what, problems);
         }
         known.push(interface);
         Some(())
@@ -83,5 +96,31 @@ mod tests {
         let eth2 = Interface { name: "eth2".into(), index: None, direction: None };
         assert_eq!(read(false), (vec![eth0.clone(), eth2], 3));
         assert_eq!(read(true), (vec![eth0], 4));
+    }
+
+    #[test]
+    fn an_interface_has_one_line_or_one_for_each_direction() {
+        let read = |text: &str| {
+            let mut problems = Problems::new();
+            let found = parse(
+                &Origin::whole("i.map"),
+                text.as_bytes(),
+                &Context::new(Daemon::Pmacctd),
+                false,
+                &mut problems,
+            );
+            (found.into_iter().map(|interface| interface.direction).collect::<Vec<_>>(), problems.iter().count())
+        };
+        let (way_in, way_out) = (Some(Direction::In), Some(Direction::Out));
+        assert_eq!(
+            read("ifname=a direction=in\nifname=a direction=out\nifname=a direction=in"),
+            (vec![way_in, way_out], 1)
+        );
+        assert_eq!(
+            read("ifname=a ifindex=1 direction=out\nifname=a ifindex=2 direction=in"),
+            (vec![way_out, way_in], 0)
+        );
+        assert_eq!(read("ifname=a\nifname=a direction=in\nifname=a"), (vec![None], 2));
+        assert_eq!(read("ifname=a direction=in\nifname=a\nifname=a direction=out"), (vec![way_in, way_out], 1));
     }
 }

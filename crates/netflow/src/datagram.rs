@@ -22,6 +22,8 @@ pub const IPFIX_HEADER: usize = 16;
 pub const SET_HEADER: usize = 4;
 /// Least id of a data set, and so of a template.
 pub const MIN_TEMPLATE_ID: u16 = 256;
+/// Most octets of padding that a set may have: sets are aligned to 4 or 8 octets (RFC 7011 section 3.3.1).
+const MAX_PADDING: usize = 7;
 
 /// What a header tells, whatever its version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +94,10 @@ pub enum Fault {
     SetId(u16),
     /// A template that cannot be used.
     Template(template::Fault),
+    /// Octets behind the length that an IPFIX message gives: so many.
+    Behind(usize),
+    /// A data set whose padding is not zero, where that is checked; its id.
+    Padding(u16),
 }
 
 impl From<Truncated> for Fault {
@@ -107,6 +113,10 @@ impl fmt::Display for Fault {
             Self::SetLength(length, at) => write!(f, "set at octet {at}: length {length}"),
             Self::SetId(id) => write!(f, "set id {id} is reserved"),
             Self::Template(fault) => write!(f, "{fault}"),
+            Self::Behind(octets) => {
+                write!(f, "{octets} octets lie behind the length of the IPFIX message, and are not read")
+            }
+            Self::Padding(id) => write!(f, "data set {id}: its padding is not zero, and the set is not read"),
         }
     }
 }
@@ -156,7 +166,8 @@ pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Reject> {
                 domain: r.u32()?,
                 ..Header::default()
             };
-            Ok(Datagram { header, body: Body::Sets(Sets { r, ipfix: false, domain: header.domain }) })
+            let sets = Sets { r, ipfix: false, domain: header.domain, behind: &[] };
+            Ok(Datagram { header, body: Body::Sets(sets) })
         }
         IPFIX => {
             let header = Header {
@@ -171,8 +182,9 @@ pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Reject> {
                 return Err(Reject::Length(header.count));
             };
             // A message that claims more than came is read as far as it goes: its last set says what is missing.
-            let r = r.within(len.min(r.left()))?;
-            Ok(Datagram { header, body: Body::Sets(Sets { r, ipfix: true, domain: header.domain }) })
+            let message = r.within(len.min(r.left()))?;
+            let sets = Sets { r: message, ipfix: true, domain: header.domain, behind: r.rest() };
+            Ok(Datagram { header, body: Body::Sets(sets) })
         }
         other => Err(Reject::Version(other)),
     }
@@ -210,12 +222,15 @@ fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Da
     Ok(Datagram { header, body: Body::Records(FixedRecords { octets, size }) })
 }
 
-/// The sets of a datagram. A fault ends it.
+/// The sets of a datagram. A fault ends it. Zeros behind the last set are padding: some exporters send datagrams of
+/// one size only.
 #[derive(Clone, Debug)]
 pub struct Sets<'a> {
     r: Reader<'a>,
     ipfix: bool,
     domain: u32,
+    /// What the datagram holds behind its message.
+    behind: &'a [u8],
 }
 
 /// One set.
@@ -229,6 +244,9 @@ pub enum Set<'a> {
         id: u16,
         /// The records, and padding.
         body: &'a [u8],
+        /// Octets by which the set ends behind the datagram or message: few enough for padding. They are padding when
+        /// no record lacks them.
+        missing: usize,
     },
 }
 
@@ -237,8 +255,10 @@ impl<'a> Iterator for Sets<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // Up to three octets of padding may end a datagram.
-        if self.r.left() < SET_HEADER {
-            return None;
+        if self.r.left() < SET_HEADER || self.is_padding() {
+            self.r = Reader::new(&[]);
+            let behind = std::mem::take(&mut self.behind);
+            return (behind.len() >= SET_HEADER && !is_zero(behind)).then_some(Err(Fault::Behind(behind.len())));
         }
         let set = self.set();
         if matches!(set, Err(Fault::Truncated(_) | Fault::SetLength(..))) {
@@ -249,23 +269,35 @@ impl<'a> Iterator for Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
+    /// Nothing but zeros is left. A set with that id does not exist in IPFIX, and in v9 has a length.
+    fn is_padding(&self) -> bool {
+        let left = self.r.rest();
+        left.starts_with(&[0; SET_HEADER]) && is_zero(left)
+    }
+
     fn set(&mut self) -> Result<Set<'a>, Fault> {
         let at = self.r.at();
         let (id, length) = (self.r.u16()?, self.r.u16()?);
         let Some(len) = usize::from(length).checked_sub(SET_HEADER) else {
             return Err(Fault::SetLength(length, at));
         };
-        let body = self.r.within(len)?;
+        // Some exporters count the padding of the last set in the length of the set alone.
+        let missing = len.saturating_sub(self.r.left());
+        let body = self.r.within(if missing <= MAX_PADDING { len - missing } else { len })?;
         let kind = match (self.ipfix, id) {
             (false, 0) => template::Format::V9Data,
             (false, 1) => template::Format::V9Options,
             (true, 2) => template::Format::IpfixData,
             (true, 3) => template::Format::IpfixOptions,
-            (_, MIN_TEMPLATE_ID..) => return Ok(Set::Data { id, body: body.rest() }),
+            (_, MIN_TEMPLATE_ID..) => return Ok(Set::Data { id, body: body.rest(), missing }),
             _ => return Err(Fault::SetId(id)),
         };
         Ok(Set::Templates(TemplateRecords::new(body, kind, self.domain)))
     }
+}
+
+fn is_zero(octets: &[u8]) -> bool {
+    octets.iter().all(|octet| *octet == 0)
 }
 
 #[cfg(test)]
@@ -307,6 +339,55 @@ mod tests {
         assert_eq!(sets(&[&good[..], &[1, 0, 0, 3, 0, 0, 0, 0]].concat()), [Ok(()), Err(Fault::SetLength(3, 20))]);
         let beyond = Fault::Truncated(Truncated { at: 24, wanted: 96, left: 4 });
         assert_eq!(sets(&[&good[..], &[1, 0, 0, 100, 0, 0, 0, 0]].concat()), [Ok(()), Err(beyond)]);
+    }
+
+    /// What comes of the sets of a datagram: for each data set octets present and missing.
+    fn sets_of(octets: &[u8]) -> Vec<Result<(usize, usize), Fault>> {
+        let Body::Sets(sets) = open(octets).unwrap().body else { panic!("sets") };
+        sets.map(|set| match set? {
+            Set::Data { body, missing, .. } => Ok((body.len(), missing)),
+            Set::Templates(_) => panic!("a template set"),
+        })
+        .collect()
+    }
+
+    fn ipfix(length: u16, sets: &[u8]) -> Vec<u8> {
+        let [high, low] = length.to_be_bytes();
+        [&[0, 10, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], sets].concat()
+    }
+
+    #[test]
+    fn zeros_behind_the_sets_are_padding() {
+        let set = [1, 0, 0, 6, 7, 7];
+        for zeros in [0, 1, 3, 4, 5, 400] {
+            let sets = [&set[..], &vec![0; zeros]].concat();
+            // Within the message, behind it, and both.
+            for length in [22, 22 + zeros as u16, 22 + zeros as u16 / 2] {
+                assert_eq!(sets_of(&ipfix(length, &sets)), [Ok((2, 0))], "{zeros} zeros, length {length}");
+            }
+            let v9 = [&[0, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &sets[..]].concat();
+            assert_eq!(sets_of(&v9), [Ok((2, 0))], "{zeros} zeros");
+        }
+        let other = [&set[..], &[0; 8], &[1]].concat();
+        assert_eq!(sets_of(&ipfix(31, &other)), [Ok((2, 0)), Err(Fault::SetLength(0, 22))]);
+    }
+
+    #[test]
+    fn octets_behind_an_ipfix_message_are_named() {
+        let sets = [1, 0, 0, 6, 7, 7, 1, 0, 0, 6, 8, 8];
+        assert_eq!(sets_of(&ipfix(28, &sets)), [Ok((2, 0)), Ok((2, 0))]);
+        assert_eq!(sets_of(&ipfix(22, &sets)), [Ok((2, 0)), Err(Fault::Behind(6))]);
+        assert_eq!(sets_of(&ipfix(16, &sets)), [Err(Fault::Behind(12))]);
+    }
+
+    #[test]
+    fn a_set_may_end_behind_its_message_by_padding() {
+        let set = |length| [1, 0, 0, length, 7, 7];
+        assert_eq!(sets_of(&ipfix(22, &set(8))), [Ok((2, 2))]);
+        assert_eq!(sets_of(&ipfix(22, &[&set(8)[..], &[0; 2]].concat())), [Ok((2, 2))]);
+        assert_eq!(sets_of(&ipfix(22, &set(13))), [Ok((2, 7))]);
+        let beyond = Fault::Truncated(Truncated { at: 20, wanted: 10, left: 2 });
+        assert_eq!(sets_of(&ipfix(22, &set(14))), [Err(beyond)]);
     }
 
     proptest! {

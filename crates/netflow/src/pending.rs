@@ -13,6 +13,8 @@ pub struct Held {
     pub id: u16,
     /// Its records.
     pub body: Box<[u8]>,
+    /// Octets by which it ended behind its datagram.
+    pub missing: usize,
     /// When its datagram arrived: microseconds since 1970.
     pub arrival: u64,
 }
@@ -63,9 +65,8 @@ impl Pending {
     }
 
     /// Keeps a set; older ones make room.
-    pub fn keep(&mut self, header: Header, id: u16, body: &[u8], arrival: u64) -> Lost {
-        let mut lost = self.expire(arrival);
-        let held = Held { header, id, body: body.into(), arrival };
+    pub fn keep(&mut self, held: Held) -> Lost {
+        let mut lost = self.expire(held.arrival);
         if held.cost() > self.max_octets {
             lost.crowded += 1;
             return lost;
@@ -135,13 +136,14 @@ mod tests {
     fn what_waits_is_bounded_by_octets_and_age() {
         let header = Header { domain: 1, ..Header::default() };
         let mut pending = Pending::new(100 + size_of::<Held>(), 1000);
-        assert_eq!(pending.keep(header, 256, &[0; 60], 0), Lost::default());
-        assert_eq!(pending.keep(header, 257, &[0; 60], 10), Lost { crowded: 1, expired: 0 });
+        let set = |id, octets, arrival| Held { header, id, body: vec![0; octets].into(), missing: 0, arrival };
+        assert_eq!(pending.keep(set(256, 60, 0)), Lost::default());
+        assert_eq!(pending.keep(set(257, 60, 10)), Lost { crowded: 1, expired: 0 });
         assert!(pending.take(false, 1, 256).is_empty());
         assert_eq!(pending.take(false, 1, 257).len(), 1);
-        pending.keep(header, 258, &[0; 60], 20);
-        assert_eq!(pending.keep(header, 256, &[0; 60], 5000), Lost { crowded: 0, expired: 1 });
-        assert_eq!(pending.keep(header, 256, &[0; 300], 5000), Lost { crowded: 1, expired: 0 });
+        pending.keep(set(258, 60, 20));
+        assert_eq!(pending.keep(set(256, 60, 5000)), Lost { crowded: 0, expired: 1 });
+        assert_eq!(pending.keep(set(256, 300, 5000)), Lost { crowded: 1, expired: 0 });
         assert_eq!(pending.len(), 1);
     }
 
@@ -166,11 +168,12 @@ mod tests {
                     prop_assert_eq!(arrivals(&found), arrivals(&taken));
                 } else {
                     let header = Header { domain, version: 9, ..Header::default() };
-                    let lost = pending.keep(header, id, &vec![0; length], now);
+                    let held = Held { header, id, body: vec![0; length].into(), missing: 0, arrival: now };
+                    let lost = pending.keep(held.clone());
                     let before = list.len();
                     list.retain(|held| now - held.arrival <= max_age);
                     prop_assert_eq!(lost.expired, (before - list.len()) as u64);
-                    list.push(Held { header, id, body: vec![0; length].into(), arrival: now });
+                    list.push(held);
                     let mut crowded = 0;
                     while list.iter().map(Held::cost).sum::<usize>() > max_octets {
                         list.remove(0);

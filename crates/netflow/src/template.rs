@@ -165,7 +165,12 @@ impl<'a> Records<'a> {
             Format::V9Options => {
                 let (scopes, options) = (count, self.r.u16()?);
                 if scopes % 4 != 0 || options % 4 != 0 {
-                    return Err(self.give_up(Fault::Specifiers(id)));
+                    // The lengths say where the next template starts, all the same.
+                    let skipped = self.r.take(usize::from(scopes) + usize::from(options));
+                    return Err(match skipped {
+                        Ok(_) => Fault::Specifiers(id),
+                        Err(_) => self.give_up(Fault::Specifiers(id)),
+                    });
                 }
                 (usize::from(scopes / 4) + usize::from(options / 4), scopes / 4, true)
             }
@@ -180,10 +185,13 @@ impl<'a> Records<'a> {
             Format::IpfixOptions => (usize::from(count), self.r.u16()?, true),
         };
         // No count sizes anything beyond what the octets left can hold.
-        if fields > MAX_FIELDS || fields * 4 > self.r.left() || usize::from(scopes) > fields {
+        if fields > MAX_FIELDS || fields * 4 > self.r.left() {
             return Err(self.give_up(Fault::Fields(id)));
         }
         let fields = (0..fields).map(|_| self.field()).collect::<Result<Vec<_>, _>>()?;
+        if usize::from(scopes) > fields.len() {
+            return Err(Fault::Fields(id));
+        }
         if id < crate::datagram::MIN_TEMPLATE_ID {
             return Err(Fault::Id(id));
         }
@@ -280,5 +288,25 @@ mod tests {
         let Ok(Record::Define(template)) = &found[0] else { panic!("{found:?}") };
         assert_eq!(template.kind, Kind::Options { scopes: 1 });
         assert_eq!(records(&[1, 0, 0, 3, 0, 4, 0, 2, 0, 4], Format::V9Options), [Err(Fault::Specifiers(256))]);
+    }
+
+    #[test]
+    fn options_templates_behind_a_bad_one_are_used() {
+        let good = [1, 1, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
+        for (scopes, options) in [(4, 5), (3, 4), (1, 2), (6, 6), (0, 1)] {
+            let bad = [&[1, 0, 0, scopes, 0, options], &vec![0xaa; usize::from(scopes + options)][..]].concat();
+            let found = records(&[&bad[..], &good].concat(), Format::V9Options);
+            assert_eq!(found[0], Err(Fault::Specifiers(256)), "{scopes} and {options}");
+            assert!(matches!(&found[1..], [Ok(Record::Define(Template { id: 257, .. }))]), "{found:?}");
+        }
+        // IPFIX: more scopes than fields.
+        let bad = [1, 0, 0, 1, 0, 2, 0, 34, 0, 4];
+        let good = [1, 1, 0, 2, 0, 1, 0, 149, 0, 4, 0, 34, 0, 4];
+        let found = records(&[&bad[..], &good].concat(), Format::IpfixOptions);
+        assert_eq!(found[0], Err(Fault::Fields(256)));
+        assert!(matches!(&found[1..], [Ok(Record::Define(Template { id: 257, .. }))]), "{found:?}");
+        // Lengths that lead out of the set end it.
+        let beyond = records(&[1, 0, 0, 5, 0, 200, 0, 1, 0, 4], Format::V9Options);
+        assert_eq!(beyond, [Err(Fault::Specifiers(256))]);
     }
 }

@@ -13,6 +13,7 @@ pub(crate) const V6_HEADER: u32 = 40;
 /// The option of hop-by-hop headers that tells the length of a jumbogram (RFC 2675), and its own length.
 const JUMBO: [u8; 2] = [0xc2, 4];
 
+const HOP_BY_HOP: u8 = 0;
 const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
@@ -59,6 +60,12 @@ impl Ip {
     /// True for parts of packets that do not begin with the transport header.
     pub fn is_later_fragment(&self) -> bool {
         self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    }
+
+    /// True for an IPv6 packet with a payload length of 0 whose hop-by-hop options tell no other: a router drops it (RFC 2675
+    /// section 3).
+    pub fn ends_before_options(&self) -> bool {
+        self.is_unsized && self.protocol == HOP_BY_HOP && self.source.is_ipv6()
     }
 }
 
@@ -154,11 +161,12 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     };
     let mut transport = Some(*r);
     for _ in 0..MAX_EXTENSIONS {
-        // Hop-by-hop, routing, fragment, authentication, destination, mobility, HIP, Shim6.
-        if ip.is_later_fragment() || !matches!(ip.protocol, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140) {
+        // Hop-by-hop, routing, fragment, authentication, destination, mobility. HIP and Shim6 are protocols here: what they carry of
+        // their own is nobody else's transport.
+        if ip.is_later_fragment() || !matches!(ip.protocol, 0 | 43 | 44 | 51 | 60 | 135) {
             break;
         }
-        transport = extension(&mut ip, payload, r).ok();
+        transport = extension(&mut ip, payload, r);
         if transport.is_none() {
             break;
         }
@@ -167,30 +175,46 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
     Ok((ip, transport))
 }
 
-/// Reads an extension header, the number of which is the protocol so far.
-fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Result<Reader<'a>, Truncated> {
-    let [next, length, f0, f1] = r.array()?;
+/// Reads an extension header, the number of which is the protocol so far. None where it is cut, or the packet ends before it: a
+/// payload length of 0 in front of hop-by-hop options is a jumbogram's, and without its option an error (RFC 2675 section 3).
+fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Option<Reader<'a>> {
+    let [next, length] = r.array().ok()?;
     let rest = match ip.protocol {
-        44 => 4,
-        51 => (usize::from(length) + 2) * 4 - 4,
-        _ => (usize::from(length) + 1) * 8 - 4,
+        44 => 6,
+        51 => (usize::from(length) + 2) * 4 - 2,
+        _ => (usize::from(length) + 1) * 8 - 2,
     };
-    let body = r.take(rest)?;
-    match (ip.protocol, body) {
-        (44, [a, b, c, d]) => {
-            let bits = u16::from_be_bytes([f0, f1]);
+    match (ip.protocol, r.take(rest).ok()?) {
+        (44, [f0, f1, a, b, c, d]) => {
+            let bits = u16::from_be_bytes([*f0, *f1]);
             let (offset, more) = (bits & 0xfff8, bits & 1 != 0);
             let id = u32::from_be_bytes([*a, *b, *c, *d]);
             // One that is whole all the same needs no other parts (RFC 6946).
             ip.fragment = (offset > 0 || more).then_some(Fragment { id, offset, more });
         }
-        (0, [a, b, c, d, ..]) if payload == 0 && [f0, f1] == JUMBO => {
-            ip.length = u32::from_be_bytes([*a, *b, *c, *d]).saturating_add(V6_HEADER);
-        }
+        (HOP_BY_HOP, options) if payload == 0 => ip.length = jumbo_length(options)?.saturating_add(V6_HEADER),
         _ => {}
     }
     ip.protocol = next;
-    Ok(*r)
+    Some(*r)
+}
+
+/// The length in the jumbo payload option, if the options have one.
+#[cold]
+fn jumbo_length(options: &[u8]) -> Option<u32> {
+    const PAD1: u8 = 0;
+    let mut r = Reader::new(options);
+    loop {
+        let kind = r.u8().ok()?;
+        if kind == PAD1 {
+            continue;
+        }
+        let length = r.u8().ok()?;
+        if [kind, length] == JUMBO {
+            return r.u32().ok();
+        }
+        r.take(length.into()).ok()?;
+    }
 }
 
 #[inline]

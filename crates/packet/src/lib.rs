@@ -6,7 +6,7 @@
 //! | layer | read |
 //! |---|---|
 //! | link | Ethernet (with LLC/SNAP), raw IP, BSD loopback, Linux cooked, PPP, Cisco HDLC, frame relay, 802.11, token ring, FDDI, switch tags, ... ([`LinkType::ALL`]) |
-//! | tags | 802.1Q, 802.1ad, E-tag, VN-tag, 802.1ah, MACsec without encryption, NSH, Cisco's metadata, MPLS with pseudowires, PPPoE |
+//! | tags | 802.1Q, 802.1ad, E-tag, VN-tag, 802.1ah, FabricPath, MACsec without encryption, NSH, Cisco's metadata, MPLS with pseudowires, PPPoE |
 //! | network | IPv4 with options, IPv6 with its extension headers, fragments, jumbograms |
 //! | transport | ports of TCP, UDP, UDP-Lite, SCTP, DCCP; type and code of ICMP |
 //! | tunnels | on demand: [`tunnel`] |
@@ -64,6 +64,8 @@ pub mod ethertype {
     pub const MACSEC: u16 = 0x88e5;
     /// Cisco's metadata: the sender's security group.
     pub const METADATA: u16 = 0x8909;
+    /// Cisco FabricPath.
+    pub const FABRIC_PATH: u16 = 0x8903;
     /// 802.1BR, bridge port extension.
     pub const E_TAG: u16 = 0x893f;
     /// Cisco's VN-tag.

@@ -7,10 +7,15 @@ use wire::{Reader, Truncated};
 const MACSEC_CHANGED: u8 = 0x0c;
 /// Flag of a MACsec header: an identifier of the channel follows.
 const MACSEC_CHANNEL: u8 = 0x20;
+/// Octets of FabricPath's forwarding tag and TTL.
+const FABRIC_TAG: usize = 2;
+/// Octets of two MAC addresses.
+const MACS: usize = 12;
 
 /// Reads what follows an EtherType, tag by tag, down to IP. Values below 1536 are lengths of 802.3 frames.
 #[inline]
 pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
+    let mut in_fabric = false;
     for _ in 0..MAX_TAGS {
         match etype {
             ethertype::IPV4 | ethertype::IPV6 => {
@@ -23,7 +28,19 @@ pub(crate) fn follow<'a>(mut etype: u16, r: &mut Reader<'a>, packet: &mut Packet
             | ethertype::QINQ_9200
             | ethertype::QINQ_9300 => {
                 packet.offsets.vlan = packet.offsets.vlan.or(Some(r.at()));
-                packet.add_tag(r.u16()?);
+                let tag = r.u16()?;
+                if in_fabric {
+                    packet.inner_tag = Some(tag);
+                } else {
+                    packet.add_tag(tag);
+                }
+                etype = r.u16()?;
+            }
+            // Forwarding tag and TTL, then the frame of a host. Addresses and the outer tag stay those of the fabric, as pmacct has
+            // them: a tag of the host's frame is a customer's.
+            ethertype::FABRIC_PATH => {
+                r.take(FABRIC_TAG + MACS)?;
+                in_fabric = true;
                 etype = r.u16()?;
             }
             // 802.1BR: priority, interfaces.

@@ -1,15 +1,16 @@
 //! Programs that run after a purge.
 //!
-//! They run beside the plugin, which never waits for them: it looks after those that have ended when it wakes up.
-//! Unless they are concurrent, only one runs at a time.
+//! They run beside the plugin, which does not wait for them: it looks after those that have ended when it wakes up.
+//! Unless they are concurrent, only one runs at a time; at the end of the plugin, the last one waits a while for the one before.
 
+use crate::sink::PATIENCE;
 use runtime::log::Limited;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
-/// A program that runs after each purge but the last: `print_trigger_exec` and its kin.
+/// A program that runs after each purge: `print_trigger_exec` and its kin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// The program.
@@ -31,6 +32,8 @@ impl Trigger {
 
 /// Programs that may run at once.
 const MAX_RUNNING: usize = 10;
+/// How often a program is looked after that another one waits for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// What a trigger can read from its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,18 +88,24 @@ pub(crate) struct Triggers {
     trigger: Option<Trigger>,
     running: Vec<Child>,
     limit: Limited,
+    /// Until when a program may wait for the one before it.
+    wait_until: Option<Instant>,
 }
 
 impl Triggers {
     pub(crate) fn new(trigger: Option<Trigger>) -> Self {
-        Self { trigger, running: Vec::new(), limit: Limited::new(Duration::from_secs(60)) }
+        Self { trigger, running: Vec::new(), limit: Limited::new(Duration::from_secs(60)), wait_until: None }
     }
 
     /// Starts the program, if there is one and it may.
     pub(crate) fn start(&mut self, purged: &Purged) {
         self.reap();
-        let Some(trigger) = &self.trigger else { return };
-        if self.running.len() >= if trigger.concurrent { MAX_RUNNING } else { 1 } {
+        let Some(trigger) = self.trigger.clone() else { return };
+        let most = if trigger.concurrent { MAX_RUNNING } else { 1 };
+        while self.running.len() >= most && self.wait_until.is_some_and(|until| Instant::now() < until) {
+            self.wait_a_moment();
+        }
+        if self.running.len() >= most {
             if let Some(pass) = self.limit.pass() {
                 warn!(
                     held_back = pass.held_back,
@@ -118,6 +127,17 @@ impl Triggers {
                 }
             }
         }
+    }
+
+    /// The plugin ends: programs that start from now on may wait for the one before them, [`PATIENCE`] in all.
+    pub(crate) fn end(&mut self) {
+        self.wait_until.get_or_insert_with(|| Instant::now() + PATIENCE);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a process can only be asked whether it has ended")]
+    fn wait_a_moment(&mut self) {
+        std::thread::sleep(BETWEEN_LOOKS);
+        self.reap();
     }
 
     /// True when none runs.

@@ -15,7 +15,7 @@ Queries:
   -s            all aggregates
   -N values     counters of the aggregates that match (with -c)
   -M values     the aggregates that match (with -c)
-  -e            empty the table
+  -e            empty the table; with -s: show it and empty it
   -i            seconds since it was emptied
   -t            state of the table
   -C, -U        applications; custom primitives

@@ -82,7 +82,7 @@ pub struct Request {
     pub columns: Vec<String>,
     /// Lines of values, one for each column; `*` stands for any.
     pub values: Vec<Vec<String>>,
-    /// Aggregates that match are removed with the answer (`-r`).
+    /// What the answer shows is removed with it: of all aggregates (`-s -e`), or of those that match (`-r`).
     pub reset: bool,
     /// Sorted downwards by that counter, and how many at most (`-T`).
     pub top: Option<(Counter, Option<usize>)>,

@@ -22,12 +22,18 @@ const WITH_ARGUMENT: &str = "NMncTpOEP";
 /// Letters without.
 const WITHOUT: &str = "sSaeirltCUuIhV0";
 
+/// Letters with their arguments, and words that belong to no letter.
+type Letters<'a> = (Vec<(char, String)>, Vec<&'a str>);
+
 /// Splits arguments as getopt does: letters may be joined, and an argument may follow its letter at once.
-fn letters(arguments: &[String]) -> Result<Vec<(char, String)>, String> {
-    let mut found = Vec::new();
+fn letters(arguments: &[String]) -> Result<Letters<'_>, String> {
+    let (mut found, mut words) = (Vec::new(), Vec::new());
     let mut arguments = arguments.iter();
     while let Some(word) = arguments.next() {
-        let Some(joined) = word.strip_prefix('-').filter(|joined| !joined.is_empty()) else { continue };
+        let Some(joined) = word.strip_prefix('-').filter(|joined| !joined.is_empty()) else {
+            words.push(word.as_str());
+            continue;
+        };
         for (at, letter) in joined.char_indices() {
             if WITH_ARGUMENT.contains(letter) {
                 let rest = &joined[at + letter.len_utf8()..];
@@ -44,7 +50,7 @@ fn letters(arguments: &[String]) -> Result<Vec<(char, String)>, String> {
             found.push((letter, String::new()));
         }
     }
-    Ok(found)
+    Ok((found, words))
 }
 
 /// Reads the arguments, those behind the program's name. The error is a line for the user.
@@ -54,7 +60,9 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
     let mut warnings = Vec::new();
     let mut queries = Vec::new();
     let (mut counter, mut sum, mut data) = (Some(Counter::Bytes), false, None);
-    for (letter, argument) in letters(arguments).map_err(|error| format!("ERROR: {error}"))? {
+    let (letters, words) = letters(arguments).map_err(|error| format!("ERROR: {error}"))?;
+    let given: String = letters.iter().map(|(letter, _)| *letter).collect();
+    for (letter, argument) in letters {
         match letter {
             'h' => return Ok(Command::Help),
             'V' => return Ok(Command::Version),
@@ -95,16 +103,30 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
             // Only E is left.
             _ => match separator(&argument) {
                 Some(separator) => request.separator = separator,
-                None => warnings.push(format!("WARN: -E, ignoring separator: '{argument}'.")),
+                None => return Err(format!("ERROR: -E: '{argument}' is not one character, \\t or \\s")),
             },
         }
     }
-    if queries.len() > 1 {
-        return Err("ERROR: -s, -t, -N, -M and -C options are each mutually exclusive.".to_owned());
-    }
-    let Some(mut query) = queries.pop() else {
-        return Err("ERROR: no query: -s shows the whole table.".to_owned());
+    let mut query = match queries.as_slice() {
+        [] => return Err("ERROR: no query: -s shows the whole table.".to_owned()),
+        [query] => query.clone(),
+        [Query::All, Query::Erase] | [Query::Erase, Query::All] => {
+            request.reset = true;
+            Query::All
+        }
+        [Query::Erase, Query::Match | Query::Counters { .. }]
+        | [Query::Match | Query::Counters { .. }, Query::Erase] => {
+            return Err("ERROR: -e would empty the whole table: -r removes what -N or -M match.".to_owned());
+        }
+        _ => return Err("ERROR: -s, -t, -N, -M and -C options are each mutually exclusive.".to_owned()),
     };
+    if let Some((letter, needs)) = out_of_place(&given, &query) {
+        return Err(format!("ERROR: -{letter} needs {needs}."));
+    }
+    warnings.extend(
+        without_effect(&given, &query, request.format).iter().map(|text| format!("WARN: {text}. Ignored.")),
+    );
+    warnings.extend(words.iter().map(|word| format!("WARN: '{word}' belongs to no option. Ignored.")));
     if let Query::Counters { .. } = query {
         query = Query::Counters { counter, sum };
     }
@@ -116,6 +138,39 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
     }
     request.query = query;
     Ok(Command::Ask(socket, Box::new(request), warnings))
+}
+
+/// The first letter that needs another query, and which one it needs.
+fn out_of_place(given: &str, query: &Query) -> Option<(char, &'static str)> {
+    let needs = match query {
+        Query::All => &[('n', "-N"), ('S', "-N"), ('r', "-N or -M")][..],
+        Query::Match => &[('n', "-N"), ('S', "-N")],
+        Query::Counters { .. } => &[('T', "-s or -M")],
+        _ => &[('n', "-N"), ('S', "-N"), ('r', "-N or -M"), ('T', "-s or -M")],
+    };
+    needs.iter().find(|(letter, _)| given.contains(*letter)).copied()
+}
+
+/// What changes nothing in the answer. pmacct accepts it too, so it is no error.
+fn without_effect(given: &str, query: &Query, format: Format) -> Vec<&'static str> {
+    let shows = matches!(query, Query::All | Query::Match);
+    let matches = matches!(query, Query::Match | Query::Counters { .. });
+    let csv = matches!(format, Format::Csv | Format::EventCsv);
+    [
+        ('c', matches, "-c names the primitives of -N and -M, and neither is there"),
+        ('O', shows, "-O is the format of -s and -M"),
+        ('a', shows, "-a is for -s and -M"),
+        (
+            'a',
+            !shows || format != Format::Json,
+            "-a is for formatted and CSV output: JSON has the members of the table",
+        ),
+        ('E', csv, "-E is the separator of CSV (-O csv)"),
+    ]
+    .into_iter()
+    .filter(|(letter, has_effect, _)| !has_effect && given.contains(*letter))
+    .map(|(_, _, text)| text)
+    .collect()
 }
 
 fn counters(word: &str) -> Option<Option<Counter>> {
@@ -213,6 +268,36 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_shown_and_emptied_at_once() {
+        for line in ["-s -e", "-e -s -O json"] {
+            let request = ask(line).unwrap();
+            assert_eq!((request.query, request.reset), (Query::All, true), "{line}");
+        }
+        assert!(!ask("-s").unwrap().reset);
+    }
+
+    #[test]
+    fn what_has_no_effect_is_a_warning() {
+        for (line, expected) in [
+            ("-s -c src_host", &["-c names"][..]),
+            ("-s -a -O json", &["JSON has the members"]),
+            ("-s -E ;", &["separator of CSV"]),
+            ("-s -E ; -O event_csv", &[]),
+            ("-s -l -a -O csv -u -I -0 -T bytes", &[]),
+            ("-c src_host -N 10.0.0.1 -O json -a", &["format of -s", "-a is for -s"]),
+            ("-c src_host -M 10.0.0.1 -r -O json", &[]),
+            ("-s json", &["'json' belongs to no option"]),
+        ] {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let Ok(Command::Ask(_, _, warnings)) = parse(&arguments) else { panic!("{line}") };
+            assert_eq!(warnings.len(), expected.len(), "{line}: {warnings:?}");
+            for (warning, expected) in warnings.iter().zip(expected) {
+                assert!(warning.contains(expected), "{line}: {warning}");
+            }
+        }
+    }
+
+    #[test]
     fn mistakes_are_told() {
         for (line, told) in [
             ("-w", "invalid option"),
@@ -223,6 +308,18 @@ mod tests {
             ("-p", "requires an argument"),
             ("-a", "no query"),
             ("-s -T x", "is not one of"),
+            ("-s -E ab", "'ab' is not one character"),
+            ("-s -r", "-r needs -N or -M"),
+            ("-e -r", "-r needs -N or -M"),
+            ("-t -r", "-r needs -N or -M"),
+            ("-s -S", "-S needs -N"),
+            ("-s -n all", "-n needs -N"),
+            ("-c src_host -M 10.0.0.1 -n all", "-n needs -N"),
+            ("-c src_host -N 10.0.0.1 -T bytes", "-T needs -s or -M"),
+            ("-i -T bytes", "-T needs -s or -M"),
+            ("-c src_host -M 10.0.0.1 -e", "-r removes what -N or -M match"),
+            ("-e -c src_host -N 10.0.0.1", "-r removes what -N or -M match"),
+            ("-s -i", "mutually exclusive"),
         ] {
             let error = ask(line).unwrap_err();
             assert!(error.contains(told), "{line}: {error}");

@@ -73,20 +73,21 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Iterator for Samples<'a> {
-    /// A fault is given once. It is the last item if the next sample cannot be found, as always in versions 2 and 4.
+    /// A fault is given once. It is the last item if the next sample cannot be found, as always in versions 2 and 4. So is a flow
+    /// sample whose end cannot be found: its records say so.
     type Item = Result<Sample<'a>, Malformed>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let framed = if self.version == 5 {
-            Sample::framed(&mut self.r)
-        } else {
-            Sample::unframed(&mut self.r, self.version).map(Ok)
+        let (sample, behind) = match self.version {
+            5 => Sample::framed(self.r),
+            version => Sample::unframed(self.r, version).unwrap_or_else(|fault| (Err(fault), None)),
         };
-        Some(framed.unwrap_or_else(|fault| {
-            self.left = 0;
-            Err(fault)
-        }))
+        match behind {
+            Some(behind) => self.r = behind,
+            None => self.left = 0,
+        }
+        Some(sample)
     }
 }

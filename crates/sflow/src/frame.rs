@@ -113,12 +113,14 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// The format, and the octets that it announces behind it.
+/// The format, and the octets that it announces behind it, as [`xdr::contents`](crate::xdr::contents) gives them.
 #[inline]
 fn framed(octets: &[u8]) -> Option<(DataFormat, &[u8])> {
     let (head, behind) = octets.split_first_chunk::<FRAME>()?;
     let [format, len] = words(head);
-    Some((DataFormat(format), behind.get(..size(len))?))
+    let len = size(len);
+    let contents = behind.get(..len).or_else(|| (len - behind.len() < 4).then_some(behind))?;
+    Some((DataFormat(format), contents))
 }
 
 /// Octets that `len` of them take with their padding, of which the end may be left out.

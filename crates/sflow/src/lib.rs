@@ -18,8 +18,8 @@
 //!
 //! What was good before a fault stays good. In version 5 samples and records say their length: contents that are
 //! wrong cost that sample or record, a length that is wrong costs what follows it. Versions 2 and 4 say no
-//! lengths, so there a fault, or a type that nobody knows, ends the datagram. A sample is given whole or not at
-//! all.
+//! lengths, so there a fault, or a type that nobody knows, ends the datagram. A sample whose head can be read is given with
+//! the records before the fault. Padding that is missing at the end of a datagram is no fault.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 

@@ -8,7 +8,7 @@ use crate::counters::Blocks;
 use crate::fault::{Malformed, What};
 use crate::flow::Records;
 use crate::reason::Reason;
-use crate::xdr::padded;
+use crate::xdr::contents;
 use std::fmt;
 use wire::Reader;
 
@@ -283,13 +283,32 @@ fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u
     Ok(numbers)
 }
 
+/// A sample, and the reader behind it, if its end is found.
+type Found<'a> = (Result<Sample<'a>, Malformed>, Option<Reader<'a>>);
+
 impl<'a> Sample<'a> {
-    /// A sample of version 5. The outer error is one of the frame, the inner one of what is in it.
+    /// A sample of version 5.
     #[inline]
-    pub(crate) fn framed(r: &mut Reader<'a>) -> Result<Result<Self, Malformed>, Malformed> {
-        let [format, len] = numbers::<8, 2>(r)?;
-        let body = padded(r, len)?;
-        Ok(Self::of(DataFormat(format), body))
+    pub(crate) fn framed(mut r: Reader<'a>) -> Found<'a> {
+        let [format, len] = match numbers::<8, 2>(&mut r) {
+            Ok(numbers) => numbers,
+            Err(fault) => return (Err(fault), None),
+        };
+        match contents(&mut r, len) {
+            Ok(body) => (Self::of(DataFormat(format), body), Some(r)),
+            Err(fault) => (Self::cut(DataFormat(format), r, fault), None),
+        }
+    }
+
+    /// A sample that is longer than what is left. The records of a flow sample that are whole are as good as without the others.
+    #[cold]
+    fn cut(format: DataFormat, left: Reader<'a>, fault: Malformed) -> Result<Self, Malformed> {
+        match Self::of(format, left) {
+            Ok(Self::Flow(FlowSample { head, records })) => {
+                Ok(Self::Flow(FlowSample { head, records: records.cut(fault) }))
+            }
+            _ => Err(fault),
+        }
     }
 
     #[inline]
@@ -358,13 +377,14 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here.
-    pub(crate) fn unframed(r: &mut Reader<'a>, version: u32) -> Result<Self, Malformed> {
+    /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here; it is not found if a record of the
+    /// sample cannot be read.
+    pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<Found<'a>, Malformed> {
         let at = r.at();
         let format = DataFormat(r.u32()?);
         match format {
             DataFormat::FLOW => {
-                let [sequence, source, sampling_rate, pool, drops, input, output] = numbers::<28, 7>(r)?;
+                let [sequence, source, sampling_rate, pool, drops, input, output] = numbers::<28, 7>(&mut r)?;
                 let head = FlowHead {
                     format,
                     sequence,
@@ -375,13 +395,15 @@ impl<'a> Sample<'a> {
                     input: Interface::index(input),
                     output: Interface::output(output),
                 };
-                Ok(Self::Flow(FlowSample { head, records: Records::unframed(r, version)? }))
+                let (records, behind) = Records::unframed(r, version)?;
+                Ok((Ok(Self::Flow(FlowSample { head, records })), behind))
             }
             DataFormat::COUNTERS => {
-                let [sequence, source, interval] = numbers::<12, 3>(r)?;
+                let [sequence, source, interval] = numbers::<12, 3>(&mut r)?;
                 let source = SourceId::compact(source);
                 let head = CounterHead { format, sequence, source, interval_secs: Some(interval) };
-                Ok(Self::Counters(CounterSample { head, blocks: Blocks::unframed(r)? }))
+                let blocks = Blocks::unframed(&mut r)?;
+                Ok((Ok(Self::Counters(CounterSample { head, blocks })), Some(r)))
             }
             DataFormat(number) => Err(Malformed::new(at, What::SampleType(number))),
         }

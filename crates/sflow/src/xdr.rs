@@ -33,6 +33,15 @@ pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Mal
     Ok(body)
 }
 
+/// The contents of a sample, record or block of `len` octets. Lengths count the padding of what lies last in them, which some agents
+/// leave out at the end of a datagram: up to three octets may be missing. If they are not padding, reading the contents finds that.
+#[inline]
+pub(crate) fn contents<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Malformed> {
+    let missing = size(len).saturating_sub(r.left());
+    let missing = if missing < 4 { missing as u32 } else { 0 };
+    padded(r, len - missing)
+}
+
 /// Zeros up to a multiple of four octets behind `len` octets.
 pub(crate) fn pad(w: &mut Writer, len: usize) {
     let padding = len.wrapping_neg() & 3;

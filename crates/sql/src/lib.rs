@@ -17,6 +17,8 @@
 pub mod clickhouse;
 pub mod columns;
 pub mod encoder;
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql", feature = "sqlite"))]
+mod fit;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 #[cfg(feature = "pgsql")]

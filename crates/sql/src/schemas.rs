@@ -145,7 +145,7 @@ pub fn create(shape: Shape, ases: bool) -> String {
 }
 
 /// The type of a column, with what it is when nothing is written.
-fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
+pub(crate) fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
     let address = spec.ty == Type::Address;
     if address && ases {
         return "BIGINT NOT NULL DEFAULT 0".to_owned();
@@ -160,7 +160,7 @@ fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
 }
 
 /// The type of columns, by dialect. Those of ClickHouse are wide, as it wraps around what does not fit.
-fn type_of(ty: Type, dialect: Dialect) -> String {
+pub(crate) fn type_of(ty: Type, dialect: Dialect) -> String {
     let [mysql, pgsql, sqlite, clickhouse] = match ty {
         Type::Tiny => {
             ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0", "UInt8"]
@@ -235,17 +235,51 @@ fn text(name: &str, size: u8, dialect: Dialect) -> String {
     }
 }
 
+/// Dialects, as documents call their servers.
+const SERVERS: [(Dialect, &str); 4] = [
+    (Dialect::MySql, "MySQL"),
+    (Dialect::PgSql, "PostgreSQL"),
+    (Dialect::Sqlite, "SQLite"),
+    (Dialect::ClickHouse, "ClickHouse"),
+];
+
+/// Lines about the columns that older versions call differently: name, former name, last version that uses it, servers.
+fn former_names() -> String {
+    let mut text = String::new();
+    for spec in COLUMNS {
+        let shape = |dialect, version| Shape { dialect, version, bgp: false, unified: false };
+        let former = |dialect| {
+            let last = (1..=VERSIONS).rev().find(|version| shape(dialect, *version).name(spec) != spec.name)?;
+            Some((shape(dialect, last).name(spec), last))
+        };
+        let with_former = SERVERS.iter().filter_map(|(dialect, server)| Some((former(*dialect)?, *server)));
+        let (names, servers): (Vec<_>, Vec<_>) = with_former.unzip();
+        if let Some((name, last)) = names.first() {
+            let servers = if servers.len() == SERVERS.len() { "all".to_owned() } else { servers.join(", ") };
+            let _ = writeln!(text, "| `{}` | `{name}` | {last} | {servers} |", spec.name);
+        }
+    }
+    text
+}
+
 /// The document of all columns.
 pub fn document() -> String {
     let mut text = String::from(
         "# Columns of SQL tables\n\n\
          Generated from the table of columns in `crates/sql`. With `sql_optimize_clauses: true` a table may have any of\n\
          these columns, in any order; without it, those of its `sql_table_version`, whose statements are in `etc/sql`.\n\
+         Names are those of version 9. `sql_table_version`, which is 1 unless it is set, decides about names and AS numbers with\n\
+         `sql_optimize_clauses`, too:\n\n\
+         | column | is called | up to version | servers |\n|---|---|---|---|\n",
+    );
+    text += &former_names();
+    text += "\n\
+         Up to version 5, AS numbers are written to `ip_src` and `ip_dst`, unless addresses of the same side are aggregated beside them.\n\
+         The tables for BGP have AS numbers in `as_src` and `as_dst` in all versions.\n\n\
          Columns of custom primitives are called as these, and hold texts, or numbers for `semantics=u_int`.\n\n\
          Types are those of existing installations. A counter that outgrows its type is refused by the server, and the row\n\
          counted: busy networks want `BIGINT` for `packets` and `flows`. Texts longer than their column are cut.\n\n\
-         | column | primitive | MySQL | PostgreSQL | SQLite | ClickHouse |\n|---|---|---|---|---|---|\n",
-    );
+         | column | primitive | MySQL | PostgreSQL | SQLite | ClickHouse |\n|---|---|---|---|---|---|\n";
     for spec in COLUMNS {
         let primitive = PRIMITIVES.iter().find(|primitive| {
             primitive.json == spec.json || primitive.json.split(',').any(|json| json == spec.json)
@@ -256,9 +290,7 @@ pub fn document() -> String {
             (None, "timestamp_min" | "timestamp_max") => "`nfacctd_stitching`".to_owned(),
             (None, _) => String::new(),
         };
-        let [mysql, pgsql, sqlite, clickhouse] =
-            [Dialect::MySql, Dialect::PgSql, Dialect::Sqlite, Dialect::ClickHouse]
-                .map(|dialect| type_of(spec.ty, dialect));
+        let [mysql, pgsql, sqlite, clickhouse] = SERVERS.map(|(dialect, _)| type_of(spec.ty, dialect));
         let _ = writeln!(text, "| `{}` | {primitive} | {mysql} | {pgsql} | {sqlite} | {clickhouse} |", spec.name);
     }
     text
@@ -278,6 +310,13 @@ mod tests {
         }
         let found = std::fs::read_to_string(root.join("docs/sql-columns.md")).unwrap_or_default();
         assert!(found == document(), "docs/sql-columns.md is stale: run `cargo run -p xtask -- documents`");
+    }
+
+    #[test]
+    fn former_names_are_listed() {
+        let text = former_names();
+        assert!(text.contains("| `port_src` | `src_port` | 7 | MySQL, SQLite, ClickHouse |"), "{text}");
+        assert!(text.contains("| `tag` | `agent_id` | 8 | all |"), "{text}");
     }
 
     #[test]

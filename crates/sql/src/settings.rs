@@ -10,6 +10,7 @@ use config::keys::sql::{
 };
 use config::keys::time::{TIMESTAMPS_SECS, TIMESTAMPS_SINCE_EPOCH, TIMESTAMPS_UTC};
 use config::{Plugin, PluginKind, Problems, Span};
+use delivery::Fault;
 use encode::Style;
 use encode::names::Template;
 use jiff::tz::TimeZone;
@@ -184,6 +185,28 @@ impl Settings {
     }
 }
 
+/// The latest of the versions that have statements.
+const LATEST_VERSION: u32 = 9;
+
+/// Whether tables and files are such that can be used, as far as that shows before a server is connected to.
+///
+/// # Errors
+/// The key, and what is wrong.
+pub fn check(settings: &Settings) -> Result<(), Fault> {
+    if settings.version > LATEST_VERSION && settings.table.is_none() && settings.create.is_none() {
+        let what = format!(
+            "no table is known for version {}: the latest version is {LATEST_VERSION}. A table of your own needs sql_table",
+            settings.version
+        );
+        return Err(Fault::Configuration { key: "sql_table_version", what });
+    }
+    #[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql"))]
+    if let (Some(path), true) = (&settings.ca_file, settings.dialect != Dialect::Sqlite) {
+        delivery::tls::certificates("sql_conn_ca_file", path)?;
+    }
+    Ok(())
+}
+
 fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Problems) -> Option<Template> {
     Template::parse(text)
         .map_err(|error| {
@@ -196,7 +219,7 @@ fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Problems) -> 
 /// The statement that makes tables.
 fn create(plugin: &Plugin, problems: &mut Problems) -> Option<Template> {
     let path = plugin.get(&SQL_TABLE_SCHEMA)?;
-    match std::fs::read_to_string(&path) {
+    match config::text::read_lossy(&path) {
         Ok(text) => template(plugin, "sql_table_schema", text.trim().trim_end_matches(';'), problems),
         Err(error) => {
             let what = format!("sql_table_schema[{}]: '{}': {error}", plugin.name, path.display());

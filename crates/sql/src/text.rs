@@ -50,7 +50,7 @@ pub(crate) enum Time {
 
 impl Look {
     pub(crate) fn new(time: Time, empty_is_null: bool) -> Self {
-        Self { null: NULL.to_vec(), empty_is_null, time, width: Width::of("", ""), largest: u64::MAX }
+        Self { null: NULL.to_vec(), empty_is_null, time, width: Width::unbounded(), largest: u64::MAX }
     }
 
     /// With a bound for texts.

@@ -135,6 +135,13 @@ fn what_is_wrong_is_named() {
     ask(&server.address, &format!("CREATE TABLE {name} (stamp_updated DateTime) ENGINE = Log")).unwrap();
     let (key, what) = opened(&good, head(&name));
     assert_eq!(key, "sql_table_version", "{what}");
+    assert!(what.contains("`port_src`") && what.contains("`seen_max`") && what.contains("ALTER TABLE"), "{what}");
+    for made in [name.clone(), servers::name("elsewhere")] {
+        let create = Some(format!("CREATE TABLE {made} (x UInt8) ENGINE = Log"));
+        let (key, what) = opened(&good, Head { create, ..head(&servers::name("other")) });
+        assert_eq!(key, "sql_table_schema", "{what}");
+        assert!(what.contains("does not make table"), "{what}");
+    }
     assert_eq!(opened(&settings(&server.address, "sql_user: nobody"), head(&name)).0, "sql_passwd");
     let closed = settings(&Address { port: 1, ..server.address.clone() }, "");
     assert!(matches!(sql::backend(&closed, None).open(), Err(Fault::Down(_))));

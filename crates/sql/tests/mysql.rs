@@ -103,6 +103,14 @@ fn wrong_configurations() {
 }
 
 #[test]
+fn misfits() {
+    if !installed(MYSQL) {
+        return;
+    }
+    cases::misfits(MYSQL);
+}
+
+#[test]
 fn tables_are_made() {
     if !installed(MYSQL) {
         return;

@@ -81,6 +81,14 @@ fn wrong_configurations() {
 }
 
 #[test]
+fn misfits() {
+    if !installed(PGSQL) {
+        return;
+    }
+    cases::misfits(PGSQL);
+}
+
+#[test]
 fn tables_are_made() {
     if !installed(PGSQL) {
         return;

@@ -267,7 +267,19 @@ fn what_is_wrong_is_named() {
     database.sql("CREATE TABLE acct (label TEXT)");
     let (key, what) = opened(&head("acct"));
     assert_eq!(key, "sql_table_version");
-    assert!(what.contains("stamp_updated"), "{what}");
+    assert!(what.contains("stamp_updated") && what.contains("ALTER TABLE \"acct\" ADD COLUMN"), "{what}");
+    database.sql("CREATE TABLE more (a INTEGER PRIMARY KEY, b INT NOT NULL, c INT NOT NULL, d INT, e INT NOT NULL DEFAULT 1)");
+    let mut wanted = head("more");
+    wanted.columns.retain(|column| column.name == "packets");
+    database.sql("ALTER TABLE more ADD COLUMN packets INT");
+    let (key, what) = opened(&wanted);
+    assert_eq!(key, "sql_table");
+    assert!(what.contains("columns \"b\", \"c\" without a default"), "{what}");
+    for create in ["CREATE TABLE more (x)", "CREATE TABLE elsewhere (x)"] {
+        let (key, what) = opened(&Head { create: Some(create.to_owned()), ..head("x") });
+        assert_eq!(key, "sql_table_schema", "{what}");
+        assert!(what.contains("does not make table \"x\""), "{what}");
+    }
     let (key, what) = opened(&Head { create: Some("CREATE TABLE x (".to_owned()), ..head("x") });
     assert_eq!(key, "sql_table_schema", "{what}");
     std::fs::write(database.path(), "This has never been a database.".repeat(100)).unwrap();

@@ -93,7 +93,8 @@ counters! {
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates forgotten at the bound of templates";
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
-    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded, and sets that ended inside one";
+    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that are not read or end inside a record";
+    OctetsBehind = Worker Total "octets_behind_message_total" "": "Octets behind the length that an IPFIX message gives, which are not read";
     SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of templates that were withdrawn, which are not read";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
@@ -105,6 +106,7 @@ counters! {
     PacketsFiltered = Worker Total "packets_filtered_total" "": "Packets of a file that pcap_filter keeps out";
     PacketsNotIp = Worker Total "packets_rejected_total" "not_ip": "Without an IP header, where only such packets are counted";
     PacketsShort = Worker Total "packets_rejected_total" "short": "Captured in part only, without all that is to be counted";
+    PacketsBadLength = Worker Total "packets_rejected_total" "length": "With an IPv6 payload length of 0 before hop-by-hop options that tell no other";
     InterfaceDrops = Worker Total "interface_drops_total" "": "Packets that the interface or its driver dropped";
     FragmentsWaiting = Worker Gauge "fragments_waiting" "": "Fragments that wait for the first one of their packet now";
     FragmentsJoined = Worker Total "fragments_joined_total" "": "Fragments that came before the first one of their packet, and were joined with it";

@@ -255,6 +255,21 @@ impl Process {
         found.unwrap_or_else(|| panic!("no {part:?} in the log:\n{}", self.log()))
     }
 
+    /// Does something and waits for one more line in the log that contains `part`. Lines that were there before do not count, so
+    /// they are counted before anything is done.
+    ///
+    /// # Panics
+    ///
+    /// When there is none in time.
+    #[track_caller]
+    pub fn wait_for_new_log(&self, part: &str, act: impl FnOnce()) {
+        let count = || self.log().lines().filter(|line| line.contains(part)).count();
+        let before = count();
+        act();
+        let found = conditions::within(PATIENCE, || (count() > before).then_some(()));
+        assert!(found.is_some(), "no more {part:?} in the log:\n{}", self.log());
+    }
+
     /// Sends a signal.
     ///
     /// # Panics
@@ -401,9 +416,11 @@ mod tests {
     #[test]
     fn a_process_is_waited_for_and_ended() {
         // Not SIGINT: a shell cannot trap what was ignored when it started, as SIGINT is in a script's background.
-        let script = "trap 'echo bye >&2; exit 0' TERM; echo hello >&2; while :; do sleep 0.01; done";
+        let script = "trap 'echo bye >&2; exit 0' TERM; trap 'echo again >&2' USR1; echo hello >&2; while :; do sleep 0.01; done";
         let process = Setup::new("/bin/sh").arguments(["-c", script]).spawn();
         assert_eq!(process.wait_for_log("hel"), "hello");
-        assert_eq!(process.stop_with(Signal::SIGTERM).log, "hello\nbye\n");
+        process.wait_for_new_log("again", || process.signal(Signal::SIGUSR1));
+        process.wait_for_new_log("again", || process.signal(Signal::SIGUSR1));
+        assert_eq!(process.stop_with(Signal::SIGTERM).log, "hello\nagain\nagain\nbye\n");
     }
 }

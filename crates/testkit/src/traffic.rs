@@ -467,7 +467,7 @@ mod tests {
                                     other => panic!("{other:?}"),
                                 }))
                             }
-                            Set::Data { id, body } => {
+                            Set::Data { id, body, .. } => {
                                 let template = templates.iter().find(|t| t.id == id).unwrap();
                                 let at = |element| {
                                     let before = template.fields.iter().take_while(|f| f.element != element);

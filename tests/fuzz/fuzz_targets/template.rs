@@ -33,7 +33,7 @@ fn read_records(template: &Template, body: &[u8]) {
         assert!(fields <= octets.len(), "fields lie in their record");
         assert!(octets.len() >= template.min_length);
         if template.kind != Kind::Data {
-            let _ = Facts::read(template, octets).sampling_interval();
+            let _ = Facts::read(template, octets).rate();
         }
     }
     assert!(read <= body.len(), "records lie in their set, and none twice");
@@ -66,7 +66,7 @@ fuzz_target!(|input: &[u8]| {
                     assert!(cache.len() <= 2 * MAX);
                 }
             }
-            Ok(Set::Data { id, body }) => {
+            Ok(Set::Data { id, body, .. }) => {
                 if let Some((template, fields)) = cache.find(is_ipfix, datagram.header.domain, id) {
                     assert_eq!(template.fields.len(), *fields, "a plan goes with its template");
                     read_records(template, body);

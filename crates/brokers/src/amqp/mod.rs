@@ -41,6 +41,14 @@ impl Amqp {
     }
 }
 
+/// Whether the files that encrypt connections hold what they should. Nothing is sent.
+///
+/// # Errors
+/// The key, and what is wrong.
+pub fn check(settings: &settings::Amqp) -> Result<(), Fault> {
+    settings.tls.as_ref().map_or(Ok(()), |tls| tls::config(tls).map(drop))
+}
+
 impl Backend for Amqp {
     fn open(&mut self) -> Result<(), Fault> {
         if self.session.is_none() {
@@ -80,6 +88,16 @@ impl Backend for Amqp {
     }
 }
 
+/// The key that an exchange which is there differs in. Brokers name the argument of the declaration: `inequivalent arg
+/// 'durable' for exchange …`.
+fn differs(text: &str) -> &'static str {
+    match text.split('\'').nth(1) {
+        Some("durable") => "amqp_persistent_msg",
+        Some("type") => "amqp_exchange_type",
+        _ => "amqp_exchange",
+    }
+}
+
 /// What the broker means when it closes the channel or the connection; `key` is what it is about, if it says no.
 fn closed(class: &AMQPClass, key: &'static str) -> Option<Fault> {
     let (code, text) = match class {
@@ -87,6 +105,7 @@ fn closed(class: &AMQPClass, key: &'static str) -> Option<Fault> {
         AMQPClass::Channel(channel::AMQPMethod::Close(close)) => (close.reply_code, &close.reply_text),
         _ => return None,
     };
+    let text = text.to_string();
     let what = format!("{text} ({code})");
     // Reply codes of AMQP 0.9.1, section 1.1 (constants): 403 access refused, 404 not found, 406 precondition failed,
     // 530 not allowed.
@@ -94,9 +113,27 @@ fn closed(class: &AMQPClass, key: &'static str) -> Option<Fault> {
         (403, "amqp_vhost") => "amqp_passwd",
         (403, key) => key,
         (404, _) => "amqp_exchange",
-        (406, _) => "amqp_exchange_type",
+        (406, _) => differs(&text),
         (530, _) => "amqp_vhost",
         _ => return Some(Fault::Down(what)),
     };
     Some(Fault::Configuration { key, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_that_of_the_argument_that_differs() {
+        let key = |argument: &str| {
+            differs(&format!(
+                "PRECONDITION_FAILED - inequivalent arg '{argument}' for exchange 'x' in vhost '/': …"
+            ))
+        };
+        assert_eq!(key("durable"), "amqp_persistent_msg");
+        assert_eq!(key("type"), "amqp_exchange_type");
+        assert_eq!(key("auto_delete"), "amqp_exchange");
+        assert_eq!(differs("PRECONDITION_FAILED"), "amqp_exchange");
+    }
 }

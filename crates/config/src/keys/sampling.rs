@@ -10,7 +10,8 @@ keys! {
         "nfacctd_renormalize", "sfacctd_renormalize", "pmacctd_renormalize", "uacctd_renormalize",
     ]).default("false").daemons(FLOW).flag('R', FLOW, "true").acts();
 
-    /// Interval at which the input was sampled before, where it does not tell by itself.
+    /// Interval at which the input was sampled before. It takes the place of the one in the data; a rule of `sampling_map` takes
+    /// the place of both.
     NFACCTD_EXT_SAMPLING_RATE: Option<u32> = integer(&[
         "nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", "pmacctd_ext_sampling_rate",
         "uacctd_ext_sampling_rate",

@@ -8,6 +8,7 @@
 
 mod classes;
 mod datagrams;
+mod foreign;
 mod netflow;
 mod notices;
 mod packets;
@@ -79,7 +80,7 @@ pub(crate) enum Message {
     Adopted,
     /// It has read its file to the end and goes on waiting.
     Finished,
-    /// It ends.
+    /// It has read all that it will, and hands out its last tables next.
     Ended {
         /// All templates that it knows.
         templates: Vec<(IpAddr, Template)>,
@@ -325,10 +326,11 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.protocol.end();
         self.count();
-        let templates = self.protocol.templates();
+        // A plugin ends when all workers have handed out their last table. The message goes before it, so that whoever sees the end of
+        // a plugin knows whether its workers had ended.
+        let _ = self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });
         for share in self.shares {
             share.finish();
         }
-        let _ = self.messages.send(Message::Ended { templates, failed: self.failed });
     }
 }

@@ -43,7 +43,7 @@ impl Datagrams for NetFlow {
         let Output { rows, strings, .. } = output;
         let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
         if let Err(refused) = decoded {
-            self.notices.refused(exporter, refused);
+            self.notices.refused(exporter, datagram.payload, refused);
         }
         Read { exporter, outcome: outcome(decoded) }
     }
@@ -62,6 +62,7 @@ impl Protocol for NetFlow {
             (Counter::RecordsDecoded, counts.records),
             (Counter::OptionsRecords, counts.options_records),
             (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
+            (Counter::OctetsBehind, counts.octets_behind),
             (Counter::SetsWithdrawn, counts.sets_withdrawn),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),

@@ -1,6 +1,7 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
-use flow::from_netflow::{Notice, Refused};
+use super::foreign::Foreign;
+use flow::from_netflow::{NoFlow, Notice, Refused};
 use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::Limited;
@@ -13,8 +14,11 @@ const RATE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Notices {
     refused: Limited,
+    foreign: Limited,
     template: Limited,
     fault: Limited,
+    rate: Limited,
+    no_flow: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -22,12 +26,28 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn new(unchecked: bool) -> Self {
         let limited = || Limited::new(RATE);
-        Self { refused: limited(), template: limited(), fault: limited(), unchecked }
+        Self {
+            refused: limited(),
+            foreign: limited(),
+            template: limited(),
+            fault: limited(),
+            rate: limited(),
+            no_flow: limited(),
+            unchecked,
+        }
     }
 
-    pub(crate) fn refused(&self, exporter: IpAddr, refused: Refused) {
-        if self.unchecked && matches!(refused, Refused::Header(Reject::Version(_))) {
-            return;
+    pub(crate) fn refused(&self, exporter: IpAddr, octets: &[u8], refused: Refused) {
+        if matches!(refused, Refused::Header(Reject::Version(_))) {
+            if self.unchecked {
+                return;
+            }
+            if let Some(foreign) = Foreign::to_netflow(octets) {
+                if let Some(pass) = self.foreign.pass() {
+                    warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {foreign}");
+                }
+                return;
+            }
         }
         if let Some(pass) = self.refused.pass() {
             let held_back = pass.held_back;
@@ -54,6 +74,22 @@ impl Notices {
             Notice::Faulty { exporter, domain, fault } => {
                 if let Some(pass) = self.fault.pass() {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
+                }
+            }
+            Notice::Rate { exporter, domain, id } => {
+                if let Some(pass) = self.rate.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, domain, template = id, held_back, "options data announce a sampling rate that cannot be used");
+                }
+            }
+            Notice::NoFlow { exporter, domain, id, records, reason } => {
+                if let Some(pass) = self.no_flow.pass() {
+                    let reason = match reason {
+                        NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
+                        NoFlow::Elements => "none of their elements is known",
+                    };
+                    let held_back = pass.held_back;
+                    info!(%exporter, domain, template = id, records, held_back, "records without a flow: {reason}");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

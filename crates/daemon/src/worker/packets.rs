@@ -58,6 +58,7 @@ impl Protocol for Packets {
             (Counter::RecordsDecoded, counts.packets),
             (Counter::PacketsNotIp, counts.not_ip),
             (Counter::PacketsShort, counts.short),
+            (Counter::PacketsBadLength, counts.bad_length),
             (Counter::FragmentsJoined, counts.joined),
             (Counter::FragmentsOrphaned, counts.orphans),
             (Counter::FlowsEvicted, counts.flows_evicted),
@@ -142,8 +143,9 @@ impl Worker<Packets> {
         let sum = |of: fn(&capture::live::Statistics) -> u64| now.iter().map(of).sum();
         self.drops([sum(|s| s.dropped), sum(|s| s.interface_dropped)]);
         let report = |s: &capture::live::Statistics| InterfaceReport {
-            name: s.name.clone(),
-            index: s.index,
+            name: s.interface.name.clone(),
+            index: s.interface.index,
+            direction: s.interface.direction.map(capture::live::Direction::name),
             received: s.received,
             dropped: s.dropped,
         };
@@ -186,7 +188,8 @@ impl Worker<Packets> {
             let nflog::Statistics { received, lost, faulty } = log.statistics();
             self.drops([lost + faulty, 0]);
             let name = format!("nflog:{group}");
-            self.protocol.interfaces = vec![InterfaceReport { name, index: 0, received, dropped: lost }];
+            self.protocol.interfaces =
+                vec![InterfaceReport { name, index: 0, direction: None, received, dropped: lost }];
         }
         self.end();
     }
@@ -239,7 +242,7 @@ impl Worker<Packets> {
             octets += u64::from(meta.length);
             if let Some(filter) = &self.protocol.filter {
                 let link = meta.link.0 as i32;
-                if !filter.sees(Seen { link, octets: frame.octets, length: meta.length }) {
+                if !filter.sees(Seen { link, octets: frame.octets, length: meta.length, untagged: None }) {
                     self.tally.add(Counter::PacketsFiltered, 1);
                     continue;
                 }

@@ -28,6 +28,8 @@ pub(crate) struct ExporterReport {
 pub(crate) struct InterfaceReport {
     pub(crate) name: String,
     pub(crate) index: u32,
+    /// The one direction that is captured.
+    pub(crate) direction: Option<&'static str>,
     pub(crate) received: u64,
     pub(crate) dropped: u64,
 }

@@ -1,6 +1,7 @@
 //! sFlow.
 
 use super::datagrams::{Datagrams, Read};
+use super::foreign::Foreign;
 use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
@@ -14,10 +15,14 @@ use runtime::log::Limited;
 use stats::{Counter, Tally};
 use std::net::IpAddr;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// One line of each sort in so many seconds.
 const RATE: Duration = Duration::from_secs(10);
+/// An agent that has sent counter samples for so many microseconds, and no flow samples, is reported.
+const PATIENCE: u64 = 120_000_000;
+/// Most agents that one line names.
+const NAMED: usize = 10;
 
 /// The decoder of one worker, and what it says.
 pub(crate) struct Sflow {
@@ -25,6 +30,7 @@ pub(crate) struct Sflow {
     /// Where counter samples go.
     counters: Option<Lines>,
     refused: Limited,
+    foreign: Limited,
     fault: Limited,
     agents: u64,
     /// No lines about versions.
@@ -38,16 +44,26 @@ impl Sflow {
             decoder: Decoder::new(needs, settings),
             counters,
             refused: Limited::new(RATE),
+            foreign: Limited::new(RATE),
             fault: Limited::new(RATE),
             agents: 0,
             quiet,
         }
     }
 
-    fn refused(&self, source: IpAddr, refused: Refused) {
+    fn refused(&self, datagram: &Datagram<'_>, refused: Refused) {
+        let source = datagram.source.ip();
         let is_version = |what| matches!(what, What::Version(_));
-        if self.quiet && matches!(refused, Refused::Header(malformed) if is_version(malformed.what)) {
-            return;
+        if matches!(refused, Refused::Header(malformed) if is_version(malformed.what)) {
+            if self.quiet {
+                return;
+            }
+            if let Some(foreign) = Foreign::to_sflow(datagram.payload) {
+                if let Some(pass) = self.foreign.pass() {
+                    warn!(%source, held_back = pass.held_back, "discarding a datagram: {foreign}");
+                }
+                return;
+            }
         }
         let Some(pass) = self.refused.pass() else { return };
         let held_back = pass.held_back;
@@ -56,6 +72,26 @@ impl Sflow {
             Refused::Agents => {
                 warn!(%source, held_back, "discarding a datagram: nfacctd_exporters_max is reached")
             }
+        }
+    }
+
+    /// Names the agents that have sent counter samples for that time, and no flow samples.
+    fn without_flows(&mut self, span: u64) {
+        let mut agents = self.decoder.take_agents_without_flows(span);
+        if agents.is_empty() {
+            return;
+        }
+        agents.sort_unstable();
+        let mut names: Vec<_> = agents.iter().take(NAMED).map(ToString::to_string).collect();
+        if agents.len() > NAMED {
+            names.push(format!("{} more", agents.len() - NAMED));
+        }
+        let names = names.join(", ");
+        let what = "counter samples only, no flow samples: no traffic is counted of";
+        if self.counters.is_some() {
+            info!("{what} {names}");
+        } else {
+            warn!("{what} {names}. Is sampling of packets configured there?");
         }
     }
 }
@@ -74,7 +110,7 @@ impl Datagrams for Sflow {
         match read {
             Ok(exporter) => Read { exporter, outcome: Counter::DatagramsDecoded },
             Err(refused) => {
-                self.refused(source, refused);
+                self.refused(datagram, refused);
                 Read { exporter: source, outcome: outcome(refused) }
             }
         }
@@ -124,12 +160,17 @@ impl Protocol for Sflow {
         if let Some((agent, fault)) = self.decoder.take_fault()
             && let Some(pass) = self.fault.pass()
         {
-            warn!(%agent, held_back = pass.held_back, "{fault}");
+            warn!(%agent, held_back = pass.held_back, "a sample is faulty, what can be read of it counts: {fault}");
         }
     }
 
     fn expire(&mut self, _now: u64, _output: &mut Output) {
         self.agents = self.decoder.agents().len() as u64;
+        self.without_flows(PATIENCE);
+    }
+
+    fn end(&mut self) {
+        self.without_flows(0);
     }
 
     fn report(&self) -> Report {

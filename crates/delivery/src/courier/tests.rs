@@ -275,6 +275,45 @@ fn the_end_waits_for_a_store_that_is_down_until_its_deadline() {
 }
 
 #[test]
+fn at_the_end_waits_are_short_and_the_same_trouble_is_marked_as_known() {
+    let running = Running::with(memory(), [], |fake| fake.dead = true);
+    running.desk.put(parcel(1, 1));
+    assert!(trouble(running.note()).is_some());
+    let (notes, _) = running.end(Duration::from_millis(2500));
+    let again: Vec<Again> = notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::Trouble(_, again) => Some(*again),
+            _ => None,
+        })
+        .collect();
+    assert!(!again.is_empty() && again.iter().all(|again| again.is_known), "{again:?}");
+    assert!(again.iter().all(|again| again.after.is_none_or(|after| after <= AT_END)), "{again:?}");
+    assert_eq!(again.last().unwrap().to_string(), "no time is left to try again");
+    assert_eq!(
+        Again { after: Some(Duration::from_millis(1100)), is_known: false }.to_string(),
+        "trying again in 2 s"
+    );
+}
+
+#[test]
+fn at_the_end_a_new_trouble_is_not_known() {
+    let running = Running::new(memory(), [Plan::Down, Plan::Configuration, Plan::Configuration]);
+    running.desk.put(parcel(1, 1));
+    assert!(trouble(running.note()).is_some());
+    let (notes, _) = running.end(LONG);
+    let known: Vec<bool> = notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::Trouble(_, again) => Some(again.is_known),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(known, [false, true]);
+    assert_eq!(outcomes(notes), [delivered(1, 1), ended(0)]);
+}
+
+#[test]
 fn a_store_that_comes_back_before_the_deadline_gets_what_waits() {
     let running = Running::new(memory(), [Plan::Down, Plan::Down]);
     running.desk.put(parcel(1, 1));

@@ -52,12 +52,12 @@ fn flows_of_ipv6_match() {
 
 #[test]
 fn tags_and_labels_are_layers_as_in_a_packet() {
-    let tagged = Record { vlan: 10, ..WEB };
+    let tagged = Record { vlan: 1000, ..WEB };
     let labelled = Record { labels: &[100, 200], ..WEB };
-    let both = Record { vlan: 10, ..labelled.clone() };
+    let both = Record { vlan: 1000, ..labelled.clone() };
     check(&[
         ("vlan", &tagged, true),
-        ("vlan 10 and tcp", &tagged, true),
+        ("vlan 1000 and tcp", &tagged, true),
         ("vlan and ip and dst port 80", &tagged, true),
         ("vlan 11", &tagged, false),
         ("tcp", &tagged, false),
@@ -66,8 +66,31 @@ fn tags_and_labels_are_layers_as_in_a_packet() {
         ("mpls 200", &labelled, false),
         ("mpls 100 and ip", &labelled, false),
         ("mpls 100 and ip", &Record { labels: &[100], ..WEB }, true),
-        ("vlan 10 and mpls 100 and mpls 200 and dst port 80", &both, true),
+        ("vlan 1000 and mpls 100 and mpls 200 and dst port 80", &both, true),
     ]);
+}
+
+#[test]
+fn the_tag_of_a_small_vlan_id_is_seen_by_expressions_that_name_vlans() {
+    for (vlan, plain) in [(0, true), (1, true), (10, true), (255, true), (256, false), (4095, false)] {
+        let web = Record { vlan, ..WEB };
+        let labelled = Record { labels: &[100], ..web.clone() };
+        let is_tagged = vlan != 0;
+        check(&[
+            ("net 10.0.0.0/8", &web, plain),
+            ("ip", &web, plain),
+            ("tcp dst port 80 and ether src 02:00:00:00:00:01", &web, plain),
+            ("not udp", &web, true),
+            ("ether proto 0x8100", &web, !plain),
+            ("mpls 100 and tcp", &labelled, plain),
+            ("vlan", &web, is_tagged),
+            ("not(vlan)", &web, !is_tagged),
+            ("vlan and net 10.0.0.0/8", &web, is_tagged),
+            ("tcp or (vlan and tcp)", &web, true),
+            (&format!("vlan {vlan} and tcp"), &web, is_tagged),
+            ("vlan and mpls 100 and tcp", &labelled, is_tagged),
+        ]);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Rows of a few values, so that expressions match some of them.
 
-use filter::{Filter, Synthetic};
+use filter::{Filter, Seen, Synthetic};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Rows};
@@ -82,6 +82,11 @@ impl Record {
 
     /// The frame of its row.
     pub(crate) fn frame(&self, layout: &Layout) -> Vec<u8> {
+        self.look(layout, |seen| seen.octets.to_vec())
+    }
+
+    /// Looks at the frame of its row as filters do.
+    pub(crate) fn look<T>(&self, layout: &Layout, look: impl FnOnce(Seen<'_>) -> T) -> T {
         let mut strings = Strings::default();
         let mut rows = Rows::new(layout);
         let mut row = rows.push(&vec![0; layout.words()]);
@@ -112,7 +117,7 @@ impl Record {
             }
         }
         let row = rows.iter().next().expect("the row");
-        Synthetic::new(layout).frame_with(row, &strings).to_vec()
+        look(Synthetic::new(layout).seen(row, &strings))
     }
 }
 
@@ -126,5 +131,5 @@ pub(crate) fn layout(filters: &[(&str, Filter)]) -> Layout {
 /// True when the expression matches a row that holds what it requires, and no more.
 pub(crate) fn matches(text: &str, record: &Record) -> bool {
     let filter = Filter::compile(text).expect(text);
-    filter.matches(&record.frame(&layout(&[(text, filter.clone())])))
+    record.look(&layout(&[(text, filter.clone())]), |seen| filter.sees(seen))
 }

@@ -9,12 +9,14 @@ pub struct Counts {
     pub records: u64,
     /// Options records decoded.
     pub options_records: u64,
-    /// Records that held a frame without an IP header, and so no flow.
+    /// Records that tell no flow, which are not in `records`.
     pub records_without_flow: u64,
     /// Rows made: a record of both ways gives two.
     pub rows: u64,
     /// Sets with something wrong.
     pub faulty_sets: u64,
+    /// Octets behind the length that an IPFIX message gives.
+    pub octets_behind: u64,
     /// Data sets of templates that were withdrawn.
     pub sets_withdrawn: u64,
     /// Data sets kept until their template comes.
@@ -45,6 +47,15 @@ pub struct Counts {
     pub sequence_lost: u64,
 }
 
+/// Why records tell no flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoFlow {
+    /// They have no counters, and their frames no whole IP header.
+    Frame,
+    /// No element means anything here.
+    Elements,
+}
+
 /// Something worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -65,6 +76,28 @@ pub enum Notice {
         domain: u32,
         /// What is wrong.
         fault: netflow::datagram::Fault,
+    },
+    /// Options data announce a sampling rate that cannot be used.
+    Rate {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// Template id.
+        id: u16,
+    },
+    /// Records of a set tell no flow.
+    NoFlow {
+        /// Who sent them.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// Template id.
+        id: u16,
+        /// How many.
+        records: u64,
+        /// Why.
+        reason: NoFlow,
     },
     /// A template is new or has changed; for the templates file.
     Template {

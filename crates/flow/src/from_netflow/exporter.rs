@@ -1,9 +1,9 @@
 //! One exporter: its templates, its options data, and how its datagrams become rows.
 
-use super::counts::{Counts, MAX_NOTICES, Notice};
+use super::counts::{Counts, MAX_NOTICES, NoFlow, Notice};
 use super::known::Known;
 use super::plan::{self, Plan};
-use super::run::{Record, Run, put};
+use super::run::{Base, Record, Run, put};
 use super::{Settings, fixed_templates};
 use crate::address;
 use crate::field::Field;
@@ -13,16 +13,16 @@ use crate::strings::Strings;
 use netflow::cache::{Announced, Cache};
 use netflow::datagram::{Body, Datagram, Fault, Header, IPFIX, Set};
 use netflow::options::Facts;
-use netflow::pending::Pending;
+use netflow::pending::{Held, Pending};
 use netflow::record::{self, Spans};
 use netflow::sequence::{Seen, Sequence};
 use netflow::template::{Kind, Record as TemplateRecord, Records, Template};
 use std::net::IpAddr;
-use wire::Reader;
+use wire::{Reader, Truncated};
 
 /// Memory that the decoding of sets uses again and again, and the plans of versions without templates.
 pub(crate) struct Scratch {
-    base: Vec<u64>,
+    base: Base,
     spans: Spans,
     /// v1, v5, v7.
     fixed: [Plan; 3],
@@ -31,7 +31,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
         let fixed = fixed_templates().map(|template| plan::compile(&template, needs, settings));
-        Self { base: Vec::new(), spans: Spans::new(), fixed }
+        Self { base: Base::default(), spans: Spans::new(), fixed }
     }
 }
 
@@ -50,6 +50,27 @@ impl Context<'_> {
     fn notice(&mut self, notice: Notice) {
         if self.notices.len() < MAX_NOTICES {
             self.notices.push(notice);
+        }
+    }
+
+    /// Counts a fault by its reason, and notes it down for the log.
+    #[cold]
+    fn fault(&mut self, exporter: IpAddr, domain: u32, fault: Fault) {
+        match fault {
+            Fault::Template(_) => self.counts.templates_faulty += 1,
+            Fault::Behind(octets) => self.counts.octets_behind += octets as u64,
+            Fault::Truncated(_) | Fault::SetLength(..) | Fault::SetId(_) | Fault::Padding(_) => {
+                self.counts.faulty_sets += 1;
+            }
+        }
+        self.notice(Notice::Faulty { exporter, domain, fault });
+    }
+
+    /// Counts records that tell no flow.
+    fn without_flow(&mut self, exporter: IpAddr, domain: u32, id: u16, records: u64, reason: NoFlow) {
+        if records > 0 {
+            self.counts.records_without_flow += records;
+            self.notice(Notice::NoFlow { exporter, domain, id, records, reason });
         }
     }
 }
@@ -179,14 +200,8 @@ impl Exporter {
         };
         prepare(base, plan, header, arrival, self.peer(context.settings), context.needs);
         let before = context.rows.len();
-        let mut run = Run {
-            needs: context.needs,
-            settings: context.settings,
-            header,
-            scope: scope(header, context.settings),
-            known: &self.known,
-            strings: context.strings,
-        };
+        let mut run =
+            Run { settings: context.settings, header, template: 0, known: &self.known, strings: context.strings };
         let (count, _) = run.records(plan, base, octets, size, context.rows);
         context.counts.records += count;
         context.counts.rows += (context.rows.len() - before) as u64;
@@ -206,8 +221,8 @@ impl Exporter {
         for set in sets {
             match set {
                 Ok(Set::Templates(records)) => self.announcements(header, records, context),
-                Ok(Set::Data { id, body }) => {
-                    let decoded = self.data(header, id, body, arrival, context);
+                Ok(Set::Data { id, body, missing }) => {
+                    let decoded = self.data(header, id, body, missing, arrival, context);
                     match decoded {
                         Some(Decoded { records, whole: true }) => units = units.map(|units| units + records),
                         Some(_) => units = None,
@@ -217,31 +232,28 @@ impl Exporter {
                         }
                         None => {
                             units = None;
-                            self.hold(header, id, body, arrival, context);
+                            let held = Held { header: *header, id, body: body.into(), missing, arrival };
+                            self.hold(held, context);
                         }
                     }
                 }
                 Err(fault) => {
                     units = None;
-                    self.faulty(header, fault, context);
+                    context.fault(self.address, header.domain, fault);
                 }
             }
         }
         units
     }
 
-    fn faulty(&self, header: &Header, fault: Fault, context: &mut Context<'_>) {
-        context.counts.faulty_sets += 1;
-        context.notice(Notice::Faulty { exporter: self.address, domain: header.domain, fault });
-    }
-
     #[cold]
-    fn hold(&mut self, header: &Header, id: u16, body: &[u8], arrival: u64, context: &mut Context<'_>) {
-        let lost = self.pending.keep(*header, id, body, arrival);
+    fn hold(&mut self, held: Held, context: &mut Context<'_>) {
+        let notice = Notice::NoTemplate { exporter: self.address, domain: held.header.domain, id: held.id };
+        let lost = self.pending.keep(held);
         context.counts.sets_kept += 1;
         context.counts.sets_expired += lost.expired;
         context.counts.sets_crowded += lost.crowded;
-        context.notice(Notice::NoTemplate { exporter: self.address, domain: header.domain, id });
+        context.notice(notice);
     }
 
     fn announcements(&mut self, header: &Header, records: Records<'_>, context: &mut Context<'_>) {
@@ -255,10 +267,7 @@ impl Exporter {
                     let count = self.templates.withdraw_all(header.domain, options);
                     context.counts.templates_withdrawn += count as u64;
                 }
-                Err(fault) => {
-                    context.counts.templates_faulty += 1;
-                    self.faulty(header, Fault::Template(fault), context);
-                }
+                Err(fault) => context.fault(self.address, header.domain, Fault::Template(fault)),
             }
         }
     }
@@ -286,7 +295,7 @@ impl Exporter {
         }
         for held in self.pending.take(ipfix, domain, id) {
             context.counts.sets_recovered += 1;
-            self.data(&held.header, id, &held.body, held.arrival, context);
+            self.data(&held.header, id, &held.body, held.missing, held.arrival, context);
         }
     }
 
@@ -296,13 +305,26 @@ impl Exporter {
         header: &Header,
         id: u16,
         body: &[u8],
+        missing: usize,
         arrival: u64,
         context: &mut Context<'_>,
     ) -> Option<Decoded> {
         let (template, plan) = self.templates.find(header.version == IPFIX, header.domain, id)?;
-        if context.settings.check_padding && !is_padded_with_zeros(template, body) {
-            context.counts.faulty_sets += 1;
-            return Some(Decoded::default());
+        if missing > 0 || context.settings.check_padding {
+            let left = left_of(template, body);
+            // What is missing is padding, unless it makes a record of what is left.
+            let fault = if missing > 0 && left.len() + missing >= template.min_length {
+                let wanted = left.len() + missing;
+                Some(Fault::Truncated(Truncated { at: body.len() - left.len(), wanted, left: left.len() }))
+            } else if context.settings.check_padding && left.iter().any(|octet| *octet != 0) {
+                Some(Fault::Padding(id))
+            } else {
+                None
+            };
+            if let Some(fault) = fault {
+                context.fault(self.address, header.domain, fault);
+                return Some(Decoded::default());
+            }
         }
         let options = template.kind != Kind::Data;
         let mut decoded = Decoded { records: 0, whole: true };
@@ -311,12 +333,14 @@ impl Exporter {
                 match record {
                     Ok(octets) => {
                         let facts = Facts::read(template, octets);
-                        self.known.learn(scope(header, context.settings), &facts);
+                        if self.known.learn(header.domain, &facts, context.settings.ignore_scope) {
+                            context.notice(Notice::Rate { exporter: self.address, domain: header.domain, id });
+                        }
                         decoded.records += 1;
                     }
-                    Err(_) => {
+                    Err(truncated) => {
                         decoded.whole = false;
-                        context.counts.faulty_sets += 1;
+                        context.fault(self.address, header.domain, truncated.into());
                     }
                 }
             }
@@ -327,25 +351,17 @@ impl Exporter {
         }
         if plan.unknown {
             let records = record::records(template, body).filter(Result::is_ok).count() as u64;
-            context.counts.records += records;
-            context.counts.records_without_flow += records;
+            context.without_flow(self.address, header.domain, id, records, NoFlow::Elements);
             return Some(Decoded { records, ..decoded });
         }
         let Scratch { base, spans, .. } = &mut *context.scratch;
-        let peer =
-            self.known.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(self.address);
-        prepare(base, plan, header, arrival, peer, context.needs);
+        prepare(base, plan, header, arrival, self.peer(context.settings), context.needs);
         let before = context.rows.len();
-        let mut run = Run {
-            needs: context.needs,
-            settings: context.settings,
-            header,
-            scope: scope(header, context.settings),
-            known: &self.known,
-            strings: context.strings,
-        };
+        let mut run =
+            Run { settings: context.settings, header, template: id, known: &self.known, strings: context.strings };
         let mut records = 0;
         let mut without_flow = 0;
+        let mut fault = None;
         if plan.variable {
             let mut r = Reader::new(body);
             loop {
@@ -356,9 +372,8 @@ impl Exporter {
                         records += 1;
                     }
                     Ok(false) => break,
-                    Err(_) => {
-                        decoded.whole = false;
-                        context.counts.faulty_sets += 1;
+                    Err(truncated) => {
+                        fault = Some(truncated);
                         break;
                     }
                 }
@@ -368,11 +383,16 @@ impl Exporter {
         }
         decoded.records = records;
         if !options {
-            context.counts.records += records;
-            self.records += records;
+            context.counts.records += records - without_flow;
+            self.records += records - without_flow;
         }
-        context.counts.records_without_flow += without_flow;
+        context.without_flow(self.address, header.domain, id, without_flow, NoFlow::Frame);
         context.counts.rows += (context.rows.len() - before) as u64;
+        // Of options data it is known by now.
+        if let (Some(truncated), false) = (fault, options) {
+            decoded.whole = false;
+            context.fault(self.address, header.domain, truncated.into());
+        }
         Some(decoded)
     }
 
@@ -381,19 +401,21 @@ impl Exporter {
     }
 }
 
-/// What is left of a set behind its records is zero.
-fn is_padded_with_zeros(template: &Template, body: &[u8]) -> bool {
+/// What a set holds behind its whole records.
+fn left_of<'a>(template: &Template, body: &'a [u8]) -> &'a [u8] {
     let used: usize = record::records(template, body).map_while(Result::ok).map(<[u8]>::len).sum();
-    body.get(used..).is_none_or(|padding| padding.iter().all(|octet| *octet == 0))
+    body.get(used..).unwrap_or_default()
 }
 
-/// The domain under which options data are kept and looked up.
-fn scope(header: &Header, settings: &Settings) -> u32 {
-    if settings.ignore_scope { 0 } else { header.domain }
+/// Makes the rows that all records of a set start from: the plan's, with what the header tells.
+fn prepare(base: &mut Base, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
+    prepare_row(&mut base.there, plan, header, arrival, peer, needs);
+    if let Some(back) = &plan.back {
+        prepare_row(&mut base.back, back, header, arrival, peer, needs);
+    }
 }
 
-/// Makes the row that all records of a set start from: the plan's, with what the header tells.
-fn prepare(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
+fn prepare_row(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
     base.clear();
     base.extend_from_slice(&plan.base);
     let export = u64::from(header.export_secs) * 1_000_000;

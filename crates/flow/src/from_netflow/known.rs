@@ -1,22 +1,23 @@
 //! What an exporter told about itself in options data.
 
-use foldhash::fast::FixedState;
+use super::rates::Rates;
+use foldhash::fast::RandomState;
 use netflow::options::Facts;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Most facts of one kind that are kept of one exporter.
-const MAX_FACTS: usize = 16_384;
+pub(super) const MAX_FACTS: usize = 16_384;
 
-type Map<T> = HashMap<(u32, u64), T, FixedState>;
+/// A source id or observation domain; `None` is the whole exporter.
+pub(super) type Domain = Option<u32>;
+
+pub(super) type Map<T> = HashMap<(Domain, u64), T, RandomState>;
 
 /// The facts of one exporter, by domain and id.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    samplers: Map<u32>,
-    selectors: Map<u32>,
-    /// Sampling of a whole domain.
-    domains: Map<u32>,
+    rates: Rates,
     interfaces: Map<Box<[u8]>>,
     applications: Map<Box<[u8]>>,
     vrfs: Map<Box<[u8]>>,
@@ -35,11 +36,14 @@ fn name(octets: &[u8]) -> Box<[u8]> {
     octets.get(..MAX_NAME).unwrap_or(octets).into()
 }
 
-/// Keeps a fact; at the bound only known ids are renewed.
-fn keep<T>(map: &mut Map<T>, domain: u32, id: u64, fact: T) {
-    if map.len() < MAX_FACTS || map.contains_key(&(domain, id)) {
-        map.insert((domain, id), fact);
-    }
+/// Keeps a fact, and returns the one that it replaces; at the bound only known ids are renewed.
+pub(super) fn keep<T>(map: &mut Map<T>, domain: Domain, id: u64, fact: T) -> Option<T> {
+    if map.len() < MAX_FACTS || map.contains_key(&(domain, id)) { map.insert((domain, id), fact) } else { None }
+}
+
+/// The fact of a domain; else that of the whole exporter.
+pub(super) fn find<T>(map: &Map<T>, domain: u32, id: u64) -> Option<&T> {
+    map.get(&(Some(domain), id)).or_else(|| map.get(&(None, id)))
 }
 
 /// Ids of applications are octets; eight of them tell apart what exporters use.
@@ -48,16 +52,19 @@ pub(crate) fn application_id(octets: &[u8]) -> u64 {
 }
 
 impl Known {
-    /// Takes in what an options record tells. `domain` is that of its datagram, or one for all where their scope is
-    /// not looked at.
-    pub(crate) fn learn(&mut self, domain: u32, facts: &Facts<'_>) {
-        if let Some(interval) = facts.sampling_interval() {
-            match (facts.sampler, facts.selector) {
-                (Some(id), _) => keep(&mut self.samplers, domain, id, interval),
-                (None, Some(id)) => keep(&mut self.selectors, domain, id, interval),
-                (None, None) => keep(&mut self.domains, domain, 0, interval),
-            }
+    /// Takes in what an options record of that domain says. `ignore_scope`: it holds for the whole exporter, whatever
+    /// its scope. True when its sampling rate cannot be used, which was not known before.
+    pub(crate) fn learn(&mut self, domain: u32, facts: &Facts<'_>, ignore_scope: bool) -> bool {
+        let domain = facts.scope.domain.unwrap_or(domain);
+        match (ignore_scope, facts.scope.is_whole_exporter()) {
+            (true, _) => self.learn_for(None, facts),
+            (false, false) => self.learn_for(Some(domain), facts),
+            // Line cards may each speak of the system: what a domain says counts for itself first.
+            (false, true) => self.learn_for(Some(domain), facts) | self.learn_for(None, facts),
         }
+    }
+
+    fn learn_for(&mut self, domain: Domain, facts: &Facts<'_>) -> bool {
         if let (Some(id), Some(name)) = (facts.interface, facts.interface_label()) {
             keep(&mut self.interfaces, domain, id, self::name(name));
         }
@@ -78,38 +85,31 @@ impl Known {
         if facts.exporter.is_some() {
             self.address = facts.exporter;
         }
+        self.rates.learn(domain, facts)
     }
 
-    pub(crate) fn sampler(&self, domain: u32, id: u64) -> Option<u32> {
-        self.samplers.get(&(domain, id)).copied()
-    }
-
-    /// A selector's interval; exporters also list selectors as samplers.
-    pub(crate) fn selector(&self, domain: u32, id: u64) -> Option<u32> {
-        self.selectors.get(&(domain, id)).or_else(|| self.samplers.get(&(domain, id))).copied()
-    }
-
-    pub(crate) fn domain_sampling(&self, domain: u32) -> Option<u32> {
-        self.domains.get(&(domain, 0)).copied()
+    /// The sampling rates that it announces.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     pub(crate) fn interface(&self, domain: u32, id: u64) -> &[u8] {
-        self.interfaces.get(&(domain, id)).map_or(&[], |name| name)
+        find(&self.interfaces, domain, id).map_or(&[], |name| name)
     }
 
     pub(crate) fn application(&self, domain: u32, id: u64) -> &[u8] {
-        self.applications.get(&(domain, id)).map_or(&[], |name| name)
+        find(&self.applications, domain, id).map_or(&[], |name| name)
     }
 
     pub(crate) fn vrf(&self, domain: u32, id: u64) -> &[u8] {
-        self.vrfs.get(&(domain, id)).map_or(&[], |name| name)
+        find(&self.vrfs, domain, id).map_or(&[], |name| name)
     }
 
     pub(crate) fn distinguisher(&self, domain: u32, vrf: u64) -> Option<[u8; 8]> {
-        self.distinguishers.get(&(domain, vrf)).copied()
+        find(&self.distinguishers, domain, vrf).copied()
     }
 
     pub(crate) fn start_ms(&self, domain: u32) -> Option<u64> {
-        self.starts.get(&(domain, 0)).copied()
+        find(&self.starts, domain, 0).copied()
     }
 }

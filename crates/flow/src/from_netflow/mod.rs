@@ -11,10 +11,12 @@ mod exporter;
 mod frame;
 mod known;
 mod plan;
+mod rates;
 mod run;
 mod sources;
+mod ways;
 
-pub use counts::{Counts, Notice};
+pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 

@@ -6,7 +6,9 @@
 
 use super::Settings;
 use super::copy::{self, Copy, Move};
+use super::frame::Frame;
 use super::sources::{self, Clock, Side};
+use super::ways::{Fields, Src, Way};
 use crate::address;
 use crate::custom::Semantics;
 use crate::fact::{Fact, Facts};
@@ -14,15 +16,7 @@ use crate::field::Field;
 use crate::headers::Headers;
 use crate::needs::Needs;
 use crate::row::HEAD;
-use netflow::template::{self, Template};
-
-/// Where an element lies in a record: by its number in the template, and in fixed records by its octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Src {
-    pub(crate) field: u16,
-    pub(crate) at: u16,
-    pub(crate) len: u16,
-}
+use netflow::template::{self, Kind, Template};
 
 /// A step of a plan that is more than a copy. `to` is an offset in the row.
 #[derive(Clone, Debug)]
@@ -33,10 +27,10 @@ pub(crate) enum Op {
     Address { sources: Box<[Src]>, to: usize },
     /// A mask: the first that is not zero.
     Mask { sources: [Src; 2], to: usize },
-    /// EtherType by the family of an address.
+    /// EtherType by the family of an address, unless the row has one.
     Etype { host: usize, to: usize },
-    /// A time; `init` is the element that tells when the exporter started.
-    Time { src: Src, clock: Clock, init: Option<Src>, to: usize },
+    /// The first of the times that is not zero; `init` is the element that holds the exporter's start.
+    Time { sources: Box<[(Src, Clock)]>, init: Option<Src>, to: usize },
     /// VLAN id by direction.
     Vlan { direction: Option<Src>, ways: [Option<Src>; 2], to: usize },
     /// Port of the protocol's own element.
@@ -53,8 +47,8 @@ pub(crate) enum Op {
     PathDelay { sum: Src, to: usize },
     /// Text of the record.
     Text { src: Src, to: usize, raw: bool },
-    /// A sampled frame or packet; `ip`: it starts with the IP header.
-    Frame { src: Src, ip: bool, headers: Box<Headers> },
+    /// A sampled frame or packet.
+    Frame(Box<Frame>),
     /// Address of the exporter.
     Exporter { sources: Box<[Src]>, to: usize },
     /// Name of an interface.
@@ -68,10 +62,22 @@ pub(crate) enum Op {
     /// Network of an address; offsets in the row.
     Network { host: usize, mask: usize, to: usize },
     /// Sampling interval.
-    Sampling { sampler: Option<Src>, selector: Option<Src>, inline: Option<Src>, to: Option<usize> },
+    Sampling { sources: Box<SamplingSources>, to: Option<usize> },
     /// The time by which history bins, from the field at that offset; `raw`: the uptime that `nfacctd_time_secs` takes as
     /// seconds.
     Stamp { from: usize, raw: Option<Src> },
+}
+
+/// What a record says about its sampling.
+#[derive(Clone, Debug)]
+pub(crate) struct SamplingSources {
+    pub(crate) sampler: Option<Src>,
+    pub(crate) selector: Option<Src>,
+    pub(crate) intervals: [Option<Src>; 2],
+    /// Probability of a packet to be chosen.
+    pub(crate) probability: Option<Src>,
+    /// Interfaces in and out, for rates that are announced for one.
+    pub(crate) interfaces: [Option<Src>; 2],
 }
 
 /// Counters of a record.
@@ -96,8 +102,8 @@ pub struct Plan {
     pub(crate) counters: Counters,
     pub(crate) flows: Option<Src>,
     pub(crate) ops: Box<[Op]>,
-    /// Counters of the way back, in records of both ways.
-    pub(crate) reverse: Option<Counters>,
+    /// How records of both ways are read for the way back.
+    pub(crate) back: Option<Box<Plan>>,
     /// Some element has a variable length.
     pub(crate) variable: bool,
     /// Each record makes one row, so that a step may be taken for many records before the next one.
@@ -106,13 +112,11 @@ pub struct Plan {
     pub(crate) unknown: bool,
 }
 
-/// Compiles a template.
+/// Compiles a template for one way.
 pub(crate) struct Compiler<'a> {
-    template: &'a Template,
+    fields: Fields<'a>,
     needs: &'a Needs,
     settings: &'a Settings,
-    /// Place of each field in a fixed record.
-    places: Vec<u16>,
     base: Vec<u64>,
     moves: Vec<Move>,
     ops: Vec<Op>,
@@ -120,63 +124,54 @@ pub(crate) struct Compiler<'a> {
 
 /// The plan of a template for rows of that layout.
 pub(crate) fn compile(template: &Template, needs: &Needs, settings: &Settings) -> Plan {
-    let mut end = 0u16;
-    let places = template.fields.iter().map(|field| {
-        let at = end;
-        end = end.saturating_add(if field.length == template::VARIABLE { 0 } else { field.length });
-        at
-    });
-    let compiler = Compiler {
-        template,
+    let compiler = |way| Compiler {
+        fields: Fields::new(template, way),
         needs,
         settings,
-        places: places.collect(),
         base: vec![0; needs.layout.words().max(HEAD)],
         moves: Vec::new(),
         ops: Vec::new(),
     };
-    compiler.plan()
+    let there = compiler(Way::There);
+    let back = there.counts(Way::Back).then(|| Box::new(compiler(Way::Back).plan(None)));
+    there.plan(back)
 }
 
 impl Compiler<'_> {
-    fn plan(mut self) -> Plan {
-        let variable = self.template.fields.iter().any(|field| field.length == template::VARIABLE);
-        let counters = Counters { packets: self.first(sources::PACKETS), octets: self.first(sources::OCTETS) };
+    fn plan(mut self, back: Option<Box<Plan>>) -> Plan {
+        let variable = self.fields.template.is_variable;
+        let counters = self.counters(self.fields.way);
         let frames = self.frames();
+        // Copies come before ops. Where a frame fills the row first, all that the record says is an op.
+        let by_op = variable || frames;
         for (field, elements) in sources::PLAIN {
             if let Some(to) = self.offset(*field) {
                 if *field == Field::Direction {
                     self.set(to, &[2]);
                 }
                 if let Some(src) = self.first(elements) {
-                    self.number(src, to, field.size(), variable);
+                    self.number(src, to, field.size(), by_op);
                 }
             }
         }
-        if self.is_tunnelled() {
-            // What is told twice is told of the outer packet first.
-            for (field, element) in sources::OUTER {
-                if let (Some(to), Some(src)) = (self.offset(*field), self.find(0, *element, 0)) {
-                    self.number(src, to, field.size(), variable);
-                }
+        for (field, element) in sources::OUTER {
+            let sources = self.fields.all(0, *element);
+            if let (Some(to), Some(src), true) =
+                (self.offset(*field), sources.first(), self.has_two_protocols() || sources.len() > 1)
+            {
+                self.number(*src, to, field.size(), by_op);
             }
         }
         for addresses in sources::ADDRESSES {
             if let Some(to) = self.offset(addresses.field) {
-                let sources = match addresses.side {
-                    Side::Only => self.addresses(addresses.v4, addresses.v6),
-                    Side::Inner if !self.is_tunnelled() => self.addresses(addresses.v4, addresses.v6),
-                    Side::Inner => self.all_addresses(addresses).last().copied().into_iter().collect(),
-                    Side::Outer if !self.is_tunnelled() => Vec::new(),
-                    Side::Outer => self.all_addresses(addresses).first().copied().into_iter().collect(),
-                };
-                self.address(sources, to, variable);
+                let sources = self.addresses_of(addresses);
+                self.address(sources, to, by_op);
             }
         }
-        self.next_hop(variable);
-        self.masks(variable);
-        self.etype(frames);
-        self.vlan(variable);
+        self.next_hop(by_op);
+        self.masks(by_op);
+        self.etype();
+        self.vlan(by_op);
         self.ports();
         self.tunnel_ids();
         self.labels();
@@ -184,30 +179,29 @@ impl Compiler<'_> {
         self.path_delay();
         self.names();
         self.route_distinguisher();
-        self.tags(variable);
+        self.tags(by_op);
         self.exporter();
         self.networks();
         self.times();
         self.sampling();
-        self.customs(variable);
+        self.customs(by_op);
         let flows = self.first(&[sources::FLOWS]);
         // Records that have neither packets nor octets tell of events.
-        let event = !counters.any() && !frames && self.reverse().is_none();
+        let event = !self.counts(Way::There) && !self.counts(Way::Back) && !frames;
         if let Some(to) = self.offset(Field::Event) {
             self.set(to, &[u8::from(event)]);
         }
         if let Some(to) = self.offset(Field::Template) {
-            self.set(to, &self.template.id.to_be_bytes());
+            self.set(to, &self.fields.template.id.to_be_bytes());
         }
         if let Some(to) = self.offset(Field::Facts) {
             self.set(to, &self.facts(event, frames).0.to_be_bytes());
         }
-        let reverse = self.reverse();
         Plan {
             counters,
             flows,
-            by_step: !variable && !frames && reverse.is_none(),
-            reverse,
+            by_step: !variable && !frames && back.is_none(),
+            back,
             variable,
             unknown: self.is_unknown(),
             base: self.base.into_boxed_slice(),
@@ -220,33 +214,25 @@ impl Compiler<'_> {
         self.needs.layout.offset(field)
     }
 
-    /// The element's place: its `occurrence`-th one, counted from 0.
-    fn find(&self, enterprise: u32, element: u16, occurrence: usize) -> Option<Src> {
-        let scopes = self.template.scope_fields();
-        (self.template.fields.iter().zip(&self.places).enumerate())
-            .filter(|(number, (field, _))| {
-                // The scopes of NetFlow v9 options have numbers of their own.
-                let scope = self.template.has_v9_scopes() && *number < scopes;
-                field.enterprise == enterprise && field.element == element && field.length > 0 && !scope
-            })
-            .nth(occurrence)
-            .and_then(|(number, (field, at))| {
-                // No datagram holds a record in which a fixed field ends beyond 65,535 octets.
-                let fixed = field.length != template::VARIABLE;
-                at.checked_add(if fixed { field.length } else { 0 })?;
-                Some(Src { field: u16::try_from(number).ok()?, at: *at, len: field.length })
-            })
-    }
-
-    /// The first of the elements that the template has: of the inner packet, where it tells of two.
+    /// The first of the elements that the template has.
     fn first(&self, elements: &[u16]) -> Option<Src> {
-        let inner = |element| if self.is_tunnelled() { self.find(0, element, 1) } else { None };
-        elements.iter().find_map(|element| inner(*element).or_else(|| self.find(0, *element, 0)))
+        self.fields.first(elements)
     }
 
-    /// The template tells of a packet inside another: it has the protocol twice.
-    fn is_tunnelled(&self) -> bool {
-        self.find(0, sources::PROTOCOL, 1).is_some()
+    /// The counters of a way.
+    fn counters(&self, way: Way) -> Counters {
+        let first = |elements| self.fields.first_on(way, elements);
+        Counters { packets: first(sources::PACKETS), octets: first(sources::OCTETS) }
+    }
+
+    /// The template counts packets or octets of that way.
+    fn counts(&self, way: Way) -> bool {
+        self.counters(way).any()
+    }
+
+    /// The template tells of a packet inside another, of whichever family either is.
+    fn has_two_protocols(&self) -> bool {
+        self.fields.all(0, sources::PROTOCOL).len() > 1
     }
 
     fn set(&mut self, to: usize, octets: &[u8]) {
@@ -267,21 +253,35 @@ impl Compiler<'_> {
         self.moves.push(Move { from: src.at + skip as u16, to: (to + size - take) as u16, len: take as u16 });
     }
 
+    /// The last occurrence of an element of each family.
     fn addresses(&self, v4: &[u16], v6: &[u16]) -> Vec<Src> {
-        let found = |elements: &[u16], len| {
-            elements.iter().find_map(|element| self.find(0, *element, 0).filter(|src| src.len == len))
-        };
-        [found(v4, 4), found(v6, 16)].into_iter().flatten().collect()
+        self.occurrences(v4, v6).into_iter().filter_map(|mut sources| sources.pop()).collect()
     }
 
-    /// Every occurrence of an address, in the order of the record.
-    fn all_addresses(&self, addresses: &sources::Addresses) -> Vec<Src> {
-        let all = |element: u16| (0..2).filter_map(move |n| self.find(0, element, n));
-        let v4 = addresses.v4.iter().flat_map(|element| all(*element)).filter(|src| src.len == 4);
-        let v6 = addresses.v6.iter().flat_map(|element| all(*element)).filter(|src| src.len == 16);
-        let mut sources: Vec<Src> = v4.chain(v6).collect();
-        sources.sort_by_key(|src| src.field);
-        sources
+    /// The occurrences of an IPv4 and an IPv6 element, of those that have an address's length.
+    fn occurrences(&self, v4: &[u16], v6: &[u16]) -> [Vec<Src>; 2] {
+        [(v4, 4), (v6, 16)].map(|(elements, len)| {
+            let all = elements.iter().map(|element| self.fields.all(0, *element));
+            let fitting = all.map(|sources| sources.into_iter().filter(|src| src.len == len).collect::<Vec<_>>());
+            fitting.into_iter().find(|sources| !sources.is_empty()).unwrap_or_default()
+        })
+    }
+
+    /// Where a field's address stands: of the inner packet and of the outer one, where the template tells of two. With two
+    /// protocols these may be of different families; else an element that occurs twice tells of both.
+    fn addresses_of(&self, addresses: &sources::Addresses) -> Vec<Src> {
+        let mut occurrences = self.occurrences(addresses.v4, addresses.v6);
+        if addresses.side != Side::Only && self.has_two_protocols() {
+            let mut all = occurrences.concat();
+            all.sort_by_key(|src| src.field);
+            let end = if addresses.side == Side::Inner { all.last() } else { all.first() };
+            return end.copied().into_iter().collect();
+        }
+        if addresses.side == Side::Outer {
+            occurrences.iter_mut().filter(|sources| sources.len() < 2).for_each(Vec::clear);
+            return occurrences.iter().filter_map(|sources| sources.first().copied()).collect();
+        }
+        occurrences.iter().filter_map(|sources| sources.last().copied()).collect()
     }
 
     fn address(&mut self, sources: Vec<Src>, to: usize, variable: bool) {
@@ -312,7 +312,7 @@ impl Compiler<'_> {
     fn masks(&mut self, variable: bool) {
         for (field, v4, v6) in sources::MASKS {
             let Some(to) = self.offset(*field) else { continue };
-            match (self.find(0, *v4, 0), self.find(0, *v6, 0)) {
+            match (self.first(&[*v4]), self.first(&[*v6])) {
                 (Some(v4), Some(v6)) => self.ops.push(Op::Mask { sources: [v4, v6], to }),
                 (Some(src), None) | (None, Some(src)) => self.number(src, to, 1, variable),
                 (None, None) => {}
@@ -320,19 +320,21 @@ impl Compiler<'_> {
         }
     }
 
-    /// Without an element for it, the EtherType is that of the addresses' family.
-    fn etype(&mut self, frames: bool) {
+    /// Without an element for it, the EtherType is that of the addresses' family. A frame's own one wins.
+    fn etype(&mut self) {
         let Some(to) = self.offset(Field::Etype) else { return };
-        if frames || self.first(&[256]).is_some() {
+        if self.first(&[256]).is_some() {
             return;
         }
-        let Some(host) = self.offset(Field::SrcHost) else { return };
-        // A template with room for IPv4 addresses alone tells the family of all its records.
-        let base: &[u8] = bytemuck::cast_slice(&self.base);
-        if base.get(host..host + 16) == Some(&address::V4_ZERO) {
-            self.set(to, &[0x08, 0x00]);
-        } else {
-            self.ops.push(Op::Etype { host, to });
+        let ends = sources::ADDRESSES.iter().filter(|a| [Field::SrcHost, Field::DstHost].contains(&a.field));
+        let has = ends.map(|a| self.occurrences(a.v4, a.v6).map(|sources| !sources.is_empty()));
+        let [v4, v6] = has.fold([false; 2], |[v4, v6], has| [v4 | has[0], v6 | has[1]]);
+        match (v4, v6, self.offset(Field::SrcHost)) {
+            // A template of one family tells the family of all its records.
+            (true, false, _) => self.set(to, &[0x08, 0x00]),
+            (false, true, _) => self.set(to, &[0x86, 0xdd]),
+            (true, true, Some(host)) => self.ops.push(Op::Etype { host, to }),
+            _ => {}
         }
     }
 
@@ -401,7 +403,7 @@ impl Compiler<'_> {
     }
 
     fn names(&mut self) {
-        for (field, elements) in [(Field::InIfaceName, [10, 252]), (Field::OutIfaceName, [14, 253])] {
+        for (field, elements) in [Field::InIfaceName, Field::OutIfaceName].into_iter().zip(sources::INTERFACES) {
             if let (Some(to), Some(src)) = (self.offset(field), self.first(&elements)) {
                 self.ops.push(Op::Interface { src, to });
             }
@@ -436,11 +438,11 @@ impl Compiler<'_> {
     /// Tags and label that nfprobe put into its records.
     fn tags(&mut self, variable: bool) {
         for (field, element) in [(Field::Tag, 1), (Field::Tag2, 2)] {
-            if let (Some(to), Some(src)) = (self.offset(field), self.find(sources::PMACCT, element, 0)) {
+            if let (Some(to), Some(src)) = (self.offset(field), self.fields.all(sources::PMACCT, element).pop()) {
                 self.number(src, to, 8, variable);
             }
         }
-        if let (Some(to), Some(src)) = (self.offset(Field::Label), self.find(sources::PMACCT, 3, 0)) {
+        if let (Some(to), Some(src)) = (self.offset(Field::Label), self.fields.all(sources::PMACCT, 3).pop()) {
             self.ops.push(Op::Text { src, to, raw: false });
         }
     }
@@ -471,9 +473,9 @@ impl Compiler<'_> {
         let init = self.first(&[sources::SYSTEM_INIT]);
         for (field, elements) in [(Field::TimeStart, sources::STARTS), (Field::TimeEnd, sources::ENDS)] {
             let Some(to) = self.offset(field) else { continue };
-            let found = elements.iter().find_map(|(element, clock)| Some((self.first(&[*element])?, *clock)));
-            if let Some((src, clock)) = found {
-                self.ops.push(Op::Time { src, clock, init, to });
+            let sources = self.fields.choices(elements);
+            if !sources.is_empty() {
+                self.ops.push(Op::Time { sources: sources.into(), init, to });
             }
         }
         if self.needs.stamps
@@ -490,31 +492,45 @@ impl Compiler<'_> {
         if to.is_none() && !self.settings.renormalize {
             return;
         }
-        self.ops.push(Op::Sampling {
+        let sources = SamplingSources {
             sampler: self.first(&[sources::SAMPLER_ID]),
             selector: self.first(&[sources::SELECTOR_ID]),
-            inline: self.first(sources::INTERVALS),
-            to,
-        });
+            intervals: sources::INTERVALS.map(|element| self.first(&[element])),
+            probability: self.first(&[sources::PROBABILITY]),
+            interfaces: sources::INTERFACES.map(|elements| self.first(&elements)),
+        };
+        self.ops.push(Op::Sampling { sources: Box::new(sources), to });
     }
 
     /// True when records carry octets of packets. They fill the row first, so that what the record itself says wins.
     fn frames(&mut self) -> bool {
-        let headers = || Box::new(Headers::new(self.needs, &[]));
-        let frame = self.first(sources::FRAMES).map(|src| Op::Frame { src, ip: false, headers: headers() });
-        let packet = || self.first(&[313]).map(|src| Op::Frame { src, ip: true, headers: headers() });
-        let found: Vec<Op> = frame.or_else(packet).into_iter().collect();
-        let any = !found.is_empty();
-        self.ops.extend(found);
-        any
+        let frame = self.first(sources::FRAMES).map(|src| (src, false));
+        let packet = || self.first(&[sources::PACKET_SECTION]).map(|src| (src, true));
+        let Some((src, is_ip)) = frame.or_else(packet) else { return false };
+        let mut headers = Headers::new(self.needs, &[]);
+        let back = self.fields.way == Way::Back;
+        if back {
+            headers = headers.exchanged();
+        }
+        let missing = |counter: Option<Src>| counter.is_none() && !back;
+        let Counters { packets, octets } = self.counters(self.fields.way);
+        self.ops.push(Op::Frame(Box::new(Frame {
+            src,
+            is_ip,
+            headers,
+            counts_packets: missing(packets),
+            counts_octets: missing(octets),
+            needed: !self.counts(Way::There) && !self.counts(Way::Back),
+        })));
+        true
     }
 
     fn customs(&mut self, variable: bool) {
         for (number, custom) in self.needs.customs.iter().enumerate() {
             let Some(to) = self.needs.layout.custom(number) else { continue };
             let Some(element) = custom.element else { continue };
-            let found = self.find(element.enterprise, element.element, usize::from(element.occurrence));
-            let Some(src) = found else { continue };
+            let occurrences = self.fields.all(element.enterprise, element.element);
+            let Some(src) = occurrences.get(usize::from(element.occurrence)).copied() else { continue };
             match custom.semantics {
                 Semantics::UnsignedInt | Semantics::Hex => self.number(src, to, 8, variable),
                 Semantics::Mac => self.number(src, to, 6, variable),
@@ -534,22 +550,22 @@ impl Compiler<'_> {
             sources::FRAME_FACTS.iter().for_each(|fact| facts.insert(*fact));
         }
         // Those of v5 and its like have no number.
-        let fixed = self.template.id == 0;
+        let fixed = self.fields.template.id == 0;
         facts.insert(if fixed { Fact::EngineType } else { Fact::Template });
         facts.insert(Fact::SourceId);
-        if self.reverse().is_some() {
+        if self.counts(Way::Back) {
             facts.insert(Fact::BothWays);
         }
-        if self.template.kind != template::Kind::Data {
+        if self.fields.template.kind != Kind::Data {
             facts.insert(Fact::Options);
         } else if event || facts.has(Fact::NatEvent) {
             facts.insert(Fact::Event);
         } else {
             facts.insert(Fact::Flow);
-            if has(&[8]) && !fixed {
+            if has(&[8, 12]) && !fixed {
                 facts.insert(Fact::FlowV4);
             }
-            if has(&[27]) {
+            if has(&[27, 28]) {
                 facts.insert(Fact::FlowV6);
             }
         }
@@ -567,35 +583,6 @@ impl Compiler<'_> {
             0 => netflow::elements::find(f.element).is_some() || private(f.element),
             enterprise => [sources::PMACCT, sources::REVERSE].contains(&enterprise),
         };
-        !self.template.fields.iter().any(|field| known(field) || custom(field))
-    }
-
-    /// Counters of the way back: reverse elements (RFC 5103), or those of the responder.
-    fn reverse(&self) -> Option<Counters> {
-        let reverse =
-            |elements: &[u16]| elements.iter().find_map(|element| self.find(sources::REVERSE, *element, 0));
-        let (packets, octets) = sources::RESPONDER;
-        let counters = Counters {
-            packets: reverse(&[2, 86]).or_else(|| self.first(&[packets])),
-            octets: reverse(&[1, 85]).or_else(|| self.first(&[octets])),
-        };
-        counters.any().then_some(counters)
+        !self.fields.template.fields.iter().any(|field| known(field) || custom(field))
     }
 }
-
-/// Pairs of fields that change places on the way back.
-pub(crate) const SWAPPED: &[(Field, Field)] = &[
-    (Field::SrcHost, Field::DstHost),
-    (Field::SrcNet, Field::DstNet),
-    (Field::SrcMask, Field::DstMask),
-    (Field::SrcPort, Field::DstPort),
-    (Field::SrcAs, Field::DstAs),
-    (Field::PeerSrcAs, Field::PeerDstAs),
-    (Field::SrcMac, Field::DstMac),
-    (Field::InIface, Field::OutIface),
-    (Field::InIfaceName, Field::OutIfaceName),
-    (Field::PostNatSrcHost, Field::PostNatDstHost),
-    (Field::PostNatSrcPort, Field::PostNatDstPort),
-    (Field::InVlan, Field::OutVlan),
-    (Field::IngressVrfName, Field::EgressVrfName),
-];

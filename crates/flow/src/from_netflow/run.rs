@@ -1,11 +1,12 @@
 //! Plans at work: one record becomes one row, or two when it tells of both ways.
 
 use super::known::{self, Known};
-use super::plan::{Op, Plan, SWAPPED, Src};
+use super::plan::{Op, Plan, SamplingSources};
+use super::rates::Sampled;
 use super::sources::Clock;
+use super::ways::Src;
 use super::{Settings, copy, frame};
 use crate::address;
-use crate::needs::Needs;
 use crate::row::{self, RowMut, Rows};
 use crate::strings::Strings;
 use netflow::datagram::Header;
@@ -19,11 +20,10 @@ const NTP_OFFSET: u64 = 2_208_988_800;
 
 /// What the records of a set share.
 pub(crate) struct Run<'a> {
-    pub(crate) needs: &'a Needs,
     pub(crate) settings: &'a Settings,
     pub(crate) header: &'a Header,
-    /// Domain under which options were kept.
-    pub(crate) scope: u32,
+    /// Id of the template; 0 of versions without.
+    pub(crate) template: u16,
     pub(crate) known: &'a Known,
     pub(crate) strings: &'a mut Strings,
 }
@@ -56,6 +56,14 @@ impl<'a> Record<'a> {
     fn find(&self, src: Option<Src>) -> Option<u64> {
         src.map(|src| self.number(src))
     }
+}
+
+/// What the rows of a set start from.
+#[derive(Debug, Default)]
+pub(crate) struct Base {
+    pub(crate) there: Vec<u64>,
+    /// Only for templates that count both ways.
+    pub(crate) back: Vec<u64>,
 }
 
 /// Records whose rows are made together: they and their rows stay in the nearest cache.
@@ -93,14 +101,14 @@ impl Run<'_> {
     pub(crate) fn records(
         &mut self,
         plan: &Plan,
-        base: &[u64],
+        base: &Base,
         octets: &[u8],
         size: usize,
         rows: &mut Rows,
     ) -> (u64, u64) {
         let mut without_row = 0;
         if plan.by_step {
-            octets.chunks(size * BLOCK).for_each(|block| self.block(plan, base, block, size, rows));
+            octets.chunks(size * BLOCK).for_each(|block| self.block(plan, &base.there, block, size, rows));
         } else {
             for octets in octets.chunks_exact(size) {
                 without_row += u64::from(!self.record(plan, base, Record { octets, spans: None }, rows));
@@ -158,9 +166,19 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the rows of one record. False: it held a frame that tells nothing, and made none.
+    /// Makes the rows of one record. False: it tells no flow, and made none.
     #[inline]
-    pub(crate) fn record(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, rows: &mut Rows) -> bool {
+    pub(crate) fn record(&mut self, plan: &Plan, base: &Base, record: Record<'_>, rows: &mut Rows) -> bool {
+        let there = self.row(plan, &base.there, record, rows);
+        match &plan.back {
+            Some(back) => self.way_back(back, &base.back, record, there, rows) || there,
+            None => there,
+        }
+    }
+
+    /// Makes the row of one way of a record. False: there is none.
+    #[inline]
+    fn row(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, rows: &mut Rows) -> bool {
         let mut row = rows.push(base);
         if !plan.variable {
             copy::run(&plan.copies, record.octets, row.octets());
@@ -179,37 +197,21 @@ impl Run<'_> {
                 return false;
             }
         }
-        if let Some(reverse) = &plan.reverse {
-            let packets = record.find(reverse.packets).unwrap_or(0);
-            let octets = record.find(reverse.octets).unwrap_or(0);
-            if packets > 0 || octets > 0 {
-                self.reverse(packets, octets, rows);
-            }
-        }
         true
     }
 
-    /// The way back: the row just made, with source and destination exchanged and counters of its own.
-    #[cold]
-    fn reverse(&self, packets: u64, octets: u64, rows: &mut Rows) {
-        let mut row = rows.push_copy();
-        *row.head(row::PACKETS) = packets;
-        *row.head(row::OCTETS) = octets;
-        let layout = &self.needs.layout;
-        let row = row.octets();
-        for (a, b) in SWAPPED {
-            match (layout.offset(*a), layout.offset(*b)) {
-                (Some(a_at), Some(b_at)) => {
-                    for n in 0..a.size() {
-                        row.swap(a_at + n, b_at + n);
-                    }
-                }
-                // The other end is not kept, so what stands here is unknown on the way back.
-                (Some(at), None) => put(row, at, &[0; 16][..a.size()]),
-                (None, Some(at)) => put(row, at, &[0; 16][..b.size()]),
-                (None, None) => {}
-            }
+    /// Makes the row of the way back, behind that of the way there. A way without packets and octets has no row, unless neither has any:
+    /// then the record is one of the way there.
+    fn way_back(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, there: bool, rows: &mut Rows) -> bool {
+        let counters = [plan.counters.packets, plan.counters.octets];
+        if counters.iter().all(|counter| record.find(*counter).unwrap_or(0) == 0) {
+            return false;
         }
+        let is_empty = |mut row: RowMut<'_>| *row.head(row::PACKETS) == 0 && *row.head(row::OCTETS) == 0;
+        if there && rows.last_mut().is_some_and(is_empty) {
+            rows.pop();
+        }
+        self.row(plan, base, record, rows)
     }
 
     #[inline]
@@ -239,17 +241,23 @@ impl Run<'_> {
                     host if address::is_v4(&host) => 0x0800,
                     _ => 0x86dd,
                 };
-                put(row.octets(), *to, &family.to_be_bytes());
+                if array_at(row.octets(), *to) == [0; 2] {
+                    put(row.octets(), *to, &family.to_be_bytes());
+                }
             }
-            Op::Time { src, clock, init, to } => {
-                if let Some(time) = self.time(record.field(*src), *clock, record.find(*init)) {
+            Op::Time { sources, init, to } => {
+                let time = |(src, clock): &(Src, Clock)| self.time(record.field(*src), *clock, record.find(*init));
+                if let Some(time) = sources.iter().find_map(time) {
                     put(row.octets(), *to, &time.to_be_bytes());
                 }
             }
             Op::Stamp { from, raw } => {
                 let mut stamp = u64::from_be_bytes(array_at(row.octets(), *from));
                 if let (Some(raw), true) = (raw, self.settings.time_secs && self.header.version == 5) {
-                    stamp = record.number(*raw) * SECOND;
+                    stamp = match record.number(*raw) {
+                        0 => u64::from(self.header.export_secs),
+                        seconds => seconds,
+                    } * SECOND;
                 }
                 *row.head(row::STAMP) = stamp;
             }
@@ -330,27 +338,25 @@ impl Run<'_> {
                 let id = self.strings.intern(octets);
                 put(row.octets(), *to, &id.to_be_bytes());
             }
-            Op::Frame { src, ip, headers } => {
-                return frame::fill(record.field(*src), *ip, plan, headers, self.strings, row);
-            }
+            Op::Frame(frame) => return frame::fill(record.field(frame.src), frame, self.strings, row),
             Op::Interface { src, to } => {
-                let name = self.known.interface(self.scope, record.number(*src));
+                let name = self.known.interface(self.header.domain, record.number(*src));
                 put(row.octets(), *to, &self.strings.intern(name).to_be_bytes());
             }
             Op::Application { src, to } => {
                 let id = known::application_id(record.field(*src));
-                let id = self.strings.intern(self.known.application(self.scope, id));
+                let id = self.strings.intern(self.known.application(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Vrf { ids, to } => {
                 let id = ids.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let id = self.strings.intern(self.known.vrf(self.scope, id));
+                let id = self.strings.intern(self.known.vrf(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Rd { inline, vrfs, to, origin } => {
                 let told = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
                 let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let rd = told.or_else(|| self.known.distinguisher(self.scope, id)).or_else(|| {
+                let rd = told.or_else(|| self.known.distinguisher(self.header.domain, id)).or_else(|| {
                     let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
                     Some(RouteDistinguisher::of_vrf(id).0)
                 });
@@ -364,8 +370,8 @@ impl Run<'_> {
                 let mask = row.octets().get(*mask).copied().unwrap_or(0);
                 put(row.octets(), *to, &address::network(&host, mask));
             }
-            Op::Sampling { sampler, selector, inline, to } => {
-                let interval = self.interval(record, *sampler, *selector, *inline);
+            Op::Sampling { sources, to } => {
+                let interval = self.interval(record, sources);
                 let mut shown = interval.unwrap_or(0);
                 if let (Some(interval), true) = (interval, self.settings.renormalize) {
                     for word in [row::PACKETS, row::OCTETS] {
@@ -383,21 +389,20 @@ impl Run<'_> {
     }
 
     /// One packet in so many, if it is known; 0 means that it is not.
-    fn interval(
-        &self,
-        record: Record<'_>,
-        sampler: Option<Src>,
-        selector: Option<Src>,
-        inline: Option<Src>,
-    ) -> Option<u32> {
-        let by_id = match (record.find(sampler), record.find(selector)) {
-            (Some(id), _) => self.known.sampler(self.scope, id).or_else(|| self.known.selector(self.scope, id)),
-            (None, Some(id)) => self.known.selector(self.scope, id),
-            (None, None) => None,
+    fn interval(&self, record: Record<'_>, sources: &SamplingSources) -> Option<u32> {
+        let by_probability =
+            || sources.probability.and_then(|src| netflow::options::interval_of(record.field(src)));
+        let intervals = sources.intervals.iter();
+        let interval = intervals.filter_map(|src| record.find(*src)).find(|interval| *interval > 0);
+        let flow = Sampled {
+            template: self.template,
+            sampler: record.find(sources.sampler),
+            selector: record.find(sources.selector),
+            interval: interval.or_else(by_probability),
+            interfaces: sources.interfaces.map(|src| record.find(src)),
         };
-        by_id
-            .or_else(|| record.find(inline).and_then(|interval| u32::try_from(interval).ok()))
-            .or_else(|| self.known.domain_sampling(self.scope).filter(|_| sampler.is_none() && selector.is_none()))
+        (self.known.rates().of_flow(self.header.domain, &flow))
+            .and_then(|interval| u32::try_from(interval).ok())
             .or(Some(u32::from(self.header.sampling_interval)))
             .filter(|interval| *interval > 0)
     }
@@ -426,19 +431,22 @@ impl Run<'_> {
                 zero = full;
             }
         }
-        put(row, to, &zero);
+        // A frame may have filled it.
+        if octets_at(row, to) == address::ABSENT {
+            put(row, to, &zero);
+        }
     }
 
-    /// Microseconds since 1970, if the octets tell.
+    /// Microseconds since 1970, if the octets tell. An absolute time of 0 is none; uptimes and offsets may be 0.
     fn time(&self, octets: &[u8], clock: Clock, init_ms: Option<u64>) -> Option<u64> {
         let value = number(octets);
         if octets.is_empty() {
             return None;
         }
         Some(match clock {
+            Clock::Seconds | Clock::Milliseconds | Clock::Ntp if value == 0 => return None,
             Clock::Seconds => value.saturating_mul(SECOND),
             Clock::Milliseconds => value.saturating_mul(1000),
-            Clock::Ntp if value == 0 => 0,
             Clock::Ntp => {
                 let fraction = ((value & 0xffff_ffff) * SECOND + (1 << 31)) >> 32;
                 // Seconds below the offset belong to the era that starts in 2036 (RFC 4330 section 3).
@@ -449,9 +457,12 @@ impl Run<'_> {
             Clock::Before => (u64::from(self.header.export_secs) * SECOND).saturating_sub(value),
             Clock::Uptime => match self.header.uptime_ms {
                 Some(uptime) => self.since_boot(uptime, value as u32),
-                None => (init_ms.or_else(|| self.known.start_ms(self.scope)))?
-                    .saturating_add(value)
-                    .saturating_mul(1000),
+                None => {
+                    let is_set = |start: &u64| *start > 0;
+                    let known = || self.known.start_ms(self.header.domain).filter(is_set);
+                    let start = init_ms.filter(is_set).or_else(known)?;
+                    start.saturating_add(value).saturating_mul(1000)
+                }
             },
         })
     }

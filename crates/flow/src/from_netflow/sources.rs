@@ -54,13 +54,14 @@ pub(crate) const PRIVATE: std::ops::RangeInclusive<u16> = NSEL_SRC_ADDRESS..=NSE
 /// IP protocol. A template that has it twice tells of a packet inside another, the outer one first.
 pub(crate) const PROTOCOL: u16 = 4;
 
-/// Elements that tell of the outer packet then, in their first occurrence.
+/// Elements that tell of the outer packet in their first occurrence, where the template tells of a packet inside another.
 pub(crate) const OUTER: &[(Field, u16)] = &[
     (Field::TunnelProto, PROTOCOL),
     (Field::TunnelTos, 5),
     (Field::TunnelTcpFlags, 6),
     (Field::TunnelSrcPort, 7),
     (Field::TunnelDstPort, 11),
+    (Field::TunnelFlowLabel, 31),
 ];
 
 /// Which packet an address belongs to, in templates that tell of two.
@@ -120,7 +121,7 @@ pub(crate) const FACTS: &[(Fact, &[u16])] = &[
     (Fact::MplsPwId, &[249]),
     (Fact::SrcMac, &[56, 81, 365]),
     (Fact::DstMac, &[80, 57]),
-    (Fact::Vlan, &[58, 243]),
+    (Fact::Vlan, &[58, 243, 59, 254]),
     (Fact::Cvlan, &[245, 255]),
     (Fact::SrcHost, &[8, 27]),
     (Fact::DstHost, &[12, 28]),
@@ -147,12 +148,11 @@ pub(crate) const FRAME_FACTS: &[Fact] = &[
     Fact::TcpFlags,
 ];
 
-/// Packet counters, in order of preference: delta, total, post, initiator's.
-pub(crate) const PACKETS: &[u16] = &[2, 86, 24, 298];
-/// Octet counters, in order of preference: delta, total, post, layer 2, initiator's.
-pub(crate) const OCTETS: &[u16] = &[1, 85, 23, 352, 231];
-/// Counters of the responder (packets, octets).
-pub(crate) const RESPONDER: (u16, u16) = (299, 232);
+/// Packet counters, in order of preference: delta, total, post delta, post total, frames of layer 2, initiator's.
+pub(crate) const PACKETS: &[u16] = &[2, 86, 24, 172, 430, 431, 298];
+/// Octet counters, in order of preference: delta, total, post delta, post total, layer 2 (416 and 419 are older numbers of 352 and 353),
+/// layer 2 post, initiator's.
+pub(crate) const OCTETS: &[u16] = &[1, 85, 23, 171, 352, 353, 416, 419, 417, 420, 231];
 /// Flow counter.
 pub(crate) const FLOWS: u16 = 3;
 
@@ -203,7 +203,11 @@ pub(crate) const SAMPLER_ID: u16 = 48;
 /// Selector that a record names (RFC 5477).
 pub(crate) const SELECTOR_ID: u16 = 302;
 /// Sampling intervals inside a record.
-pub(crate) const INTERVALS: &[u16] = &[34, 50];
+pub(crate) const INTERVALS: [u16; 2] = [34, 50];
+/// Interfaces in and out, in order of preference.
+pub(crate) const INTERFACES: [[u16; 2]; 2] = [[10, 252], [14, 253]];
+/// Probability that a packet is chosen, a real number.
+pub(crate) const PROBABILITY: u16 = 311;
 /// VRF on the way in and out.
 pub(crate) const VRF: (u16, u16) = (234, 235);
 /// Route distinguisher.
@@ -222,11 +226,116 @@ pub(crate) const LAYER2_SEGMENT: u16 = 351;
 pub(crate) const UDP_PORTS: (u16, u16) = (180, 181);
 /// As above.
 pub(crate) const TCP_PORTS: (u16, u16) = (182, 183);
-/// Octets of a frame, and of what starts with an IP header.
+/// Octets of a frame.
 pub(crate) const FRAMES: &[u16] = &[315, 104];
+/// Octets of what starts with an IP header.
+pub(crate) const PACKET_SECTION: u16 = 313;
 /// Sum of on-path delays.
 pub(crate) const PATH_DELAY_SUM: u16 = 603;
 /// Private elements of nfprobe: tags and label.
 pub(crate) const PMACCT: u32 = 43874;
 /// Enterprise number that marks reverse elements (RFC 5103).
 pub(crate) const REVERSE: u32 = 29305;
+
+/// Elements of the two ends of a flow, which change places on the way back.
+const ENDS_OF_FLOWS: &[(u16, u16)] = &[
+    (7, 11),
+    (8, 12),
+    (9, 13),
+    (10, 14),
+    (16, 17),
+    (27, 28),
+    (29, 30),
+    (44, 45),
+    (56, 80),
+    (58, 59),
+    (81, 57),
+    (92, 93),
+    (129, 128),
+    (170, 169),
+    (180, 181),
+    (182, 183),
+    (225, 226),
+    (227, 228),
+    (231, 232),
+    (234, 235),
+    (243, 254),
+    (245, 255),
+    (252, 253),
+    (281, 282),
+    (298, 299),
+    // A station's addresses stand for those of the source.
+    (365, 80),
+    (366, 12),
+    (368, 369),
+    (414, 415),
+    (484, 485),
+    (487, 488),
+    (490, 491),
+    (511, 512),
+    (NSEL_SRC_ADDRESS, NSEL_DST_ADDRESS),
+    (NSEL_SRC_PORT, NSEL_DST_PORT),
+];
+
+/// True for elements that say nothing about the way back: what was counted and measured on the way there, and the path that was
+/// taken.
+fn is_of_one_way(element: u16) -> bool {
+    let next_hops = [BGP_NEXT_HOP, IP_NEXT_HOP, TOP_LABEL];
+    PACKETS.contains(&element)
+        || OCTETS.contains(&element)
+        || next_hops.iter().any(|(v4, v6)| v4.contains(&element) || v6.contains(&element))
+        || LABELS.contains(&element)
+        || [SEGMENT_SECTION, SEGMENT_LIST].contains(&element)
+        || (600..=PATH_DELAY_SUM).contains(&element)
+}
+
+/// The elements of a record that hold an element's value on the way back, the best first.
+pub(crate) fn exchanged(element: u16) -> Vec<u16> {
+    let other_end = |(a, b): &(u16, u16)| match element {
+        _ if element == *a => Some(*b),
+        _ if element == *b => Some(*a),
+        _ => None,
+    };
+    let mut found: Vec<u16> = ENDS_OF_FLOWS.iter().filter_map(other_end).collect();
+    if found.is_empty() && !is_of_one_way(element) {
+        found.push(element);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netflow::elements;
+
+    /// The names of the registry say which elements belong to the two ends.
+    #[test]
+    fn every_element_of_one_end_has_its_other_end() {
+        let swap = |name: &str| {
+            let pairs = [
+                ("source", "destination"),
+                ("Source", "Destination"),
+                ("ingress", "egress"),
+                ("initiator", "responder"),
+            ];
+            pairs.iter().find(|(a, _)| name.contains(a)).map(|(a, b)| name.replace(a, b))
+        };
+        for element in elements::ELEMENTS {
+            let Some(other) = swap(element.name).and_then(|name| elements::by_name(&name)) else { continue };
+            // Counters of interfaces and of distinct addresses are of no single flow.
+            if element.name.contains("TotalCount") || element.name.contains("distinct") {
+                continue;
+            }
+            assert!(exchanged(element.number).contains(&other.number), "{}", element.name);
+            assert!(exchanged(other.number).contains(&element.number), "{}", other.name);
+        }
+    }
+
+    #[test]
+    fn what_was_measured_on_one_way_is_not_that_of_the_other() {
+        for element in [1, 2, 85, 86, 353, 15, 18, 63, 70, 79, 497, 603] {
+            assert_eq!(exchanged(element), [], "element {element}");
+        }
+        assert_eq!((exchanged(4), exchanged(8), exchanged(298)), (vec![4], vec![12], vec![299]));
+    }
+}

@@ -1,5 +1,8 @@
 //! Datagrams in, rows out: each test sends what an exporter would, and looks at the aggregates' columns by name.
 
+mod lengths;
+mod sampling;
+
 use super::*;
 use crate::address;
 use crate::kind::Kind as ValueKind;
@@ -8,6 +11,9 @@ use crate::strings::Strings;
 use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
 use netflow::template::{Field as Specifier, Kind, VARIABLE};
 use std::sync::Arc;
+
+mod records;
+mod ways;
 
 const NOW: u32 = 1_700_000_000;
 const ARRIVAL: u64 = 1_700_000_005_000_000;
@@ -22,14 +28,23 @@ struct Bench {
 
 impl Bench {
     fn new(words: &[&str], settings: Settings) -> Self {
+        Self::with_customs(words, "", settings)
+    }
+
+    /// The same with custom primitives, as the lines of a file.
+    fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
+        let (customs, problems) = crate::custom::parse(lines);
+        assert_eq!(problems, []);
         let mut fields = FieldSet::default();
         for word in words {
             let primitive = crate::primitive::find(word).unwrap();
             fields.insert(primitive.field.unwrap());
         }
         require(&mut fields, false);
-        let layout = Arc::new(Layout::new(&fields, &[]));
-        let needs = Needs { layout: Arc::clone(&layout), customs: Arc::from([]), stamps: false };
+        fields.insert(Field::Facts);
+        let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
+        let layout = Arc::new(Layout::new(&fields, &sizes));
+        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), stamps: false };
         Self {
             decoder: Decoder::new(needs, settings),
             strings: Strings::default(),

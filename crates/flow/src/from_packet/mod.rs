@@ -75,6 +75,8 @@ pub enum Fate {
     NotIp,
     /// It was cut before its addresses.
     Short,
+    /// Its IPv6 header says that it ends before the options that it announces.
+    BadLength,
 }
 
 /// What decoders count.
@@ -86,6 +88,8 @@ pub struct Counts {
     pub not_ip: u64,
     /// Frames that were cut before their addresses, or before their ports where ports count.
     pub short: u64,
+    /// Packets whose IPv6 header contradicts itself about their length.
+    pub bad_length: u64,
     /// Fragments whose first one came after them.
     pub joined: u64,
     /// Fragments that are counted without ports: their first one did not come, or there was no room to wait.
@@ -218,6 +222,10 @@ impl Decoder {
 
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
         let Some(ip) = packet.ip else { return Fate::NotIp };
+        if ip.ends_before_options() {
+            self.counts.bad_length += 1;
+            return Fate::BadLength;
+        }
         let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
         // Where the header says nothing sensible of its length, there are no ports to be known.
         let is_cut = packet.offsets.l4.is_some() || (frame.octets.len() as u64) < u64::from(frame.length);

@@ -1,9 +1,10 @@
 //! From sFlow samples to rows.
 //!
 //! A [`Decoder`] belongs to one worker. sFlow has no templates, so all that it keeps is sequence numbers and what each agent has
-//! sent. A flow sample is one row: its packet, by the header that the agent copied or by the fields that it read itself; then what
+//! sent. A flow sample is one row: its packet, by the header that the agent copied and by the fields that it read itself; then what
 //! the agent adds, which wins over the packet.
 
+mod packet;
 mod quick;
 mod sample;
 
@@ -13,8 +14,8 @@ use crate::headers::Headers;
 use crate::needs::Needs;
 use crate::output::Output;
 use crate::row::FieldSet;
+use ::packet::tunnel::Ports;
 use foldhash::fast::RandomState;
-use packet::tunnel::Ports;
 use sflow::sequence::{Seen, Sequence};
 use sflow::{CounterSample, DataFormat, Header, Malformed, Sample};
 use std::collections::HashMap;
@@ -74,6 +75,21 @@ pub struct Agent {
     pub back: u64,
     /// Datagrams missing in the jumps forward.
     pub lost: u64,
+    /// When its first datagram came and its last one, microseconds since 1970.
+    came: (u64, u64),
+    /// What its samples are.
+    samples: AgentSamples,
+}
+
+/// Which samples an agent has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AgentSamples {
+    /// None yet.
+    None,
+    /// Counter samples.
+    Counters,
+    /// Flow samples, or something that is wrong and may be one; or it was reported that there are none.
+    Flows,
 }
 
 /// What decoders count.
@@ -214,16 +230,18 @@ impl Decoder {
                 entry.insert(Agent::new(address))
             }
         };
-        agent.count(&header, octets.len(), seen, &mut self.counts);
+        agent.count(&header, (octets.len(), arrival), seen, &mut self.counts);
         counters.agent(address, header.sub_agent.unwrap_or(0));
         self.places.datagram(&mut self.base, address, &header, arrival);
-        let before = self.counts.samples;
+        let before = self.counts;
         let mut reader = sample::Reader {
             settings: &self.settings,
             headers: &self.headers,
             places: &self.places,
             base: &self.base,
             counts: &mut self.counts,
+            agent: address,
+            fault: &mut self.fault,
             old: header.version < 5,
             wanted: &self.wanted,
             asks: self.asks,
@@ -247,13 +265,24 @@ impl Decoder {
                 Some(Ok(Sample::Unknown(_))) => reader.counts.unknown += 1,
                 Some(Err(fault)) => {
                     reader.counts.faulty += 1;
-                    self.fault.get_or_insert((address, fault));
+                    reader.fault.get_or_insert((address, fault));
                 }
                 None => break,
             }
         }
-        agent.records += self.counts.samples - before;
+        agent.add(&before, &self.counts);
         Ok(address)
+    }
+
+    /// The agents that have sent counter samples for `span` microseconds or longer, and no flow sample. Each is given once.
+    pub fn take_agents_without_flows(&mut self, span: u64) -> Vec<IpAddr> {
+        let is_old = |agent: &Agent| agent.came.1.saturating_sub(agent.came.0) >= span;
+        let without = |agent: &&mut Agent| agent.samples == AgentSamples::Counters && is_old(agent);
+        let take = |agent: &mut Agent| {
+            agent.samples = AgentSamples::Flows;
+            agent.address
+        };
+        self.agents.values_mut().filter(without).map(take).collect()
     }
 
     /// What was counted since the last call.
@@ -274,11 +303,24 @@ impl Decoder {
 
 impl Agent {
     fn new(address: IpAddr) -> Self {
-        Self { address, sub_agent: 0, datagrams: 0, octets: 0, records: 0, good: 0, forward: 0, back: 0, lost: 0 }
+        Self {
+            address,
+            sub_agent: 0,
+            datagrams: 0,
+            octets: 0,
+            records: 0,
+            good: 0,
+            forward: 0,
+            back: 0,
+            lost: 0,
+            came: (0, 0),
+            samples: AgentSamples::None,
+        }
     }
 
-    fn count(&mut self, header: &Header, octets: usize, seen: Seen, counts: &mut Counts) {
+    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), seen: Seen, counts: &mut Counts) {
         self.sub_agent = header.sub_agent.unwrap_or(0);
+        self.came = if self.datagrams == 0 { (arrival, arrival) } else { (self.came.0, arrival) };
         self.datagrams += 1;
         self.octets += octets as u64;
         match seen {
@@ -293,6 +335,18 @@ impl Agent {
                 self.back += 1;
                 counts.restarts += 1;
             }
+        }
+    }
+
+    /// Adds what a datagram added to the counts.
+    #[inline]
+    fn add(&mut self, before: &Counts, now: &Counts) {
+        self.records += now.samples - before.samples;
+        let flows = |counts: &Counts| counts.samples + counts.without_packet + counts.faulty;
+        if flows(now) > flows(before) {
+            self.samples = AgentSamples::Flows;
+        } else if now.counters > before.counters && self.samples == AgentSamples::None {
+            self.samples = AgentSamples::Counters;
         }
     }
 }

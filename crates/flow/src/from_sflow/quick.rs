@@ -5,7 +5,8 @@
 //! to [`Reader::flow`], which says what a row is: a test compares.
 
 use super::Settings;
-use super::sample::{Head, Reader, place};
+use super::packet::place;
+use super::sample::{Head, Reader};
 use crate::headers::Headers;
 use crate::output::Output;
 use crate::row;
@@ -66,7 +67,7 @@ impl Reader<'_> {
         let told = self.told(sample)?;
         let header = told.header.raw_header().filter(|header| header.protocol == HeaderProtocol::ETHERNET)?;
         let packet = plain(header.octets)?;
-        // What cannot be read costs the sample: so all is read before there is a row.
+        // What cannot be read is a fault, which is not reported here: so all is read before there is a row.
         let switch = match told.switch {
             Some(contents) => Some(contents.switch()?),
             None => None,

@@ -5,7 +5,7 @@ use crate::row::Layout;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sflow::encode::Datagram;
-use sflow::flow::{HeaderProtocol, Ipv4, RawHeader, Router, Switch, Vni};
+use sflow::flow::{Ethernet, HeaderProtocol, Ipv4, RawHeader, Router, Switch, Vni};
 use sflow::{FlowHead, FlowRecord, Interface, SourceId, Unknown};
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ impl Taken {
             Just(vec![0, 1]),
             Just(vec![0, 1, 2]),
             Just(vec![1, 0, 2]),
-            prop::collection::vec(0u8..7, 0..5),
+            prop::collection::vec(0u8..8, 0..5),
         ];
         (any::<(bool, [u32; 8])>(), Made::any(), records).prop_map(|((expanded, numbers), frame, records)| Self {
             expanded,
@@ -152,6 +152,11 @@ impl Taken {
                 })
             }
             5 => FlowRecord::Unknown(Unknown { format: DataFormat::new(9, 9), octets: &frame[..5] }),
+            6 => {
+                let (src, dst) = (wire::Mac([f as u8; 6]), wire::Mac([g as u8; 6]));
+                let etype = if h % 2 == 0 { 0x800 } else { h };
+                FlowRecord::Ethernet(Ethernet { length: a, src, dst, etype })
+            }
             _ => FlowRecord::Unknown(Unknown { format: DataFormat(1001), octets: &frame[..12] }),
         };
         let records: Vec<_> = self.records.iter().map(record).collect();
@@ -179,7 +184,7 @@ proptest! {
     fn a_usual_sample_becomes_the_row_of_any_sample(
         taken in prop::collection::vec(Taken::any(), 1..4),
         fields in prop::collection::vec(prop::sample::select(FIELDS), 1..10),
-        (renormalize, use_ip_next_hop, networks) in any::<(bool, bool, bool)>(),
+        (renormalize, use_ip_next_hop, networks, unknown_etypes) in any::<(bool, bool, bool, bool)>(),
         wrong in prop::collection::vec((any::<Index>(), prop_oneof![0u8..8, any::<u8>()]), 0..3),
         cut in any::<Option<Index>>(),
     ) {
@@ -187,7 +192,7 @@ proptest! {
         fields.iter().for_each(|field| set.insert(*field));
         require(&mut set, false);
         let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
-        let settings = Settings { renormalize, use_ip_next_hop, networks, ..Settings::default() };
+        let settings = Settings { renormalize, use_ip_next_hop, networks, unknown_etypes, ..Settings::default() };
         let mut datagram = Datagram::v5(Some([10, 99, 0, 1].into()), 7, 1, 1000);
         taken.iter().for_each(|taken| taken.write(&mut datagram));
         let mut octets = datagram.finish();
@@ -205,7 +210,7 @@ proptest! {
 #[test]
 fn a_record_that_is_there_twice_must_be_readable_twice() {
     let frame = Made { tags: vec![], v6: false, tcp: false, addresses: [0; 32], numbers: [0; 16] };
-    let taken = Taken { expanded: false, numbers: [0, 0, 0, 0, 0, 1, 0, 0], frame, records: vec![0, 6, 1] };
+    let taken = Taken { expanded: false, numbers: [0, 0, 0, 0, 0, 1, 0, 0], frame, records: vec![0, 7, 1] };
     let mut set = FieldSet::default();
     set.insert(Field::Vlan);
     let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
@@ -236,6 +241,8 @@ fn usual_samples_are_taken_as_such() {
         places: &decoder.places,
         base: &decoder.base,
         counts: &mut decoder.counts,
+        agent: IpAddr::from([192, 0, 2, 1]),
+        fault: &mut decoder.fault,
         old: false,
         wanted: &decoder.wanted,
         asks: decoder.asks,

@@ -1,5 +1,6 @@
 //! One flow sample becomes one row.
 
+use super::packet::{Fields, Seen};
 use super::quick::{Asks, ROUTER, SWITCH};
 use super::{Counts, Settings, octets};
 use crate::address;
@@ -8,14 +9,11 @@ use crate::field::Field;
 use crate::headers::{self, Headers, put};
 use crate::needs::Needs;
 use crate::output::Output;
-use crate::place::Place;
 use crate::row::{self, RowMut};
 use crate::strings::Strings;
-use packet::LinkType;
-use packet::tunnel::{self, Ports};
-use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag};
+use sflow::flow::{Gateway, Mpls, MplsVc, Router, Switch, Tag};
 use sflow::frame::FlowFrame;
-use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Wanted, Words};
+use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Malformed, Wanted, Words};
 use std::io::Write;
 use std::net::IpAddr;
 
@@ -38,16 +36,17 @@ pub(super) struct Places {
     in_iface: Option<usize>,
     out_iface: Option<usize>,
     template: Option<usize>,
-    facts: Option<usize>,
-    src_host: Option<usize>,
-    dst_host: Option<usize>,
-    src_port: Option<usize>,
-    dst_port: Option<usize>,
-    proto: Option<usize>,
-    tos: Option<usize>,
-    etype: Option<usize>,
-    src_mac: Option<usize>,
-    dst_mac: Option<usize>,
+    pub(super) facts: Option<usize>,
+    pub(super) src_host: Option<usize>,
+    pub(super) dst_host: Option<usize>,
+    pub(super) src_port: Option<usize>,
+    pub(super) dst_port: Option<usize>,
+    pub(super) proto: Option<usize>,
+    pub(super) tcp_flags: Option<usize>,
+    pub(super) tos: Option<usize>,
+    pub(super) etype: Option<usize>,
+    pub(super) src_mac: Option<usize>,
+    pub(super) dst_mac: Option<usize>,
     vlan: Option<usize>,
     in_vlan: Option<usize>,
     out_vlan: Option<usize>,
@@ -105,6 +104,7 @@ impl Places {
             src_port: at(Field::SrcPort),
             dst_port: at(Field::DstPort),
             proto: at(Field::Proto),
+            tcp_flags: at(Field::TcpFlags),
             tos: at(Field::Tos),
             etype: at(Field::Etype),
             src_mac: at(Field::SrcMac),
@@ -171,25 +171,6 @@ impl Places {
     }
 }
 
-/// What is told of a sample's packet.
-#[derive(Clone, Copy)]
-enum Seen<'a> {
-    Header(RawHeader<'a>),
-    Fields(Fields),
-    Frame(Ethernet),
-}
-
-/// Fields of an IP packet, as the agent read them.
-#[derive(Clone, Copy)]
-struct Fields {
-    length: u32,
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: u32,
-    ports: (u32, u32),
-    tos: u32,
-}
-
 /// What the agent adds.
 #[derive(Clone, Copy, Default)]
 struct Extras<'a> {
@@ -211,6 +192,10 @@ pub(super) struct Reader<'d> {
     pub(super) places: &'d Places,
     pub(super) base: &'d [u64],
     pub(super) counts: &'d mut Counts,
+    /// The agent that the datagram is of.
+    pub(super) agent: IpAddr,
+    /// The first fault that is worth a line in the log.
+    pub(super) fault: &'d mut Option<(IpAddr, Malformed)>,
     /// The datagram is of version 2 or 4.
     pub(super) old: bool,
     /// Records that tell something that rows hold.
@@ -253,39 +238,28 @@ impl Reader<'_> {
     /// Adds the row of a sample of the datagram `unit`.
     #[inline(never)]
     pub(super) fn flow(&mut self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
-        let (mut seen, mut extras) = (None, Extras::default());
+        let (mut seen, mut extras, mut is_sound) = (Seen::default(), Extras::default(), true);
         let mut records = sample.records();
         while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
             match record {
-                Ok(FlowRecord::RawHeader(header)) => seen = Some(Seen::Header(header)),
-                Ok(FlowRecord::Ipv4(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v4(&ip)))),
-                Ok(FlowRecord::Ipv6(ip)) => seen = seen.or(Some(Seen::Fields(Fields::v6(&ip)))),
-                Ok(FlowRecord::Ethernet(frame)) => seen = seen.or(Some(Seen::Frame(frame))),
+                Ok(FlowRecord::RawHeader(header)) => seen.header = Some(header),
+                Ok(FlowRecord::Ipv4(ip)) => _ = seen.fields.get_or_insert(Fields::v4(&ip)),
+                Ok(FlowRecord::Ipv6(ip)) => _ = seen.fields.get_or_insert(Fields::v6(&ip)),
+                Ok(FlowRecord::Ethernet(frame)) => _ = seen.frame.get_or_insert(frame),
                 Ok(FlowRecord::Unknown(_)) => self.counts.unknown_records += 1,
                 Ok(record) => extras.take(record),
-                Err(_) => {
-                    // What the rest of the sample would tell is not known, so nothing is counted of it.
+                Err(fault) => {
                     self.counts.faulty += 1;
-                    return;
+                    self.fault.get_or_insert((self.agent, fault));
+                    is_sound = false;
                 }
             }
         }
         let mut row = output.rows.push(self.base);
         (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
-        let place = match seen {
-            Some(Seen::Header(header)) => self.header(unit, datagram, &header, &mut row, &mut output.strings),
-            Some(Seen::Fields(fields)) => {
-                self.fields(&fields, &mut row);
-                Some(Place::NOWHERE)
-            }
-            Some(Seen::Frame(frame)) => {
-                self.frame(&frame, &mut row);
-                Some(Place::NOWHERE)
-            }
-            None => None,
-        };
-        let Some(place) = place else {
-            self.counts.without_packet += 1;
+        let Some(place) = self.packet(unit, datagram, &seen, &mut row, &mut output.strings) else {
+            // Where a record cannot be read, that is why there is no packet.
+            self.counts.without_packet += u64::from(is_sound);
             output.rows.pop();
             return;
         };
@@ -304,7 +278,8 @@ impl Reader<'_> {
         if self.settings.renormalize {
             for word in [row::PACKETS, row::OCTETS] {
                 let count = row.head(word);
-                *count = count.saturating_mul(u64::from(head.sampling_rate));
+                // 0: the agent does not know.
+                *count = count.saturating_mul(u64::from(head.sampling_rate.max(1)));
             }
         }
         if self.places.head {
@@ -332,80 +307,6 @@ impl Reader<'_> {
             places.facts,
             &[Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template],
         );
-    }
-
-    /// The octets of a packet that the agent copied. `None`: it is not counted.
-    fn header(
-        &self,
-        unit: u32,
-        datagram: &[u8],
-        header: &RawHeader<'_>,
-        row: &mut RowMut<'_>,
-        strings: &mut Strings,
-    ) -> Option<Place> {
-        let link = match header.protocol {
-            HeaderProtocol::ETHERNET => LinkType::ETHERNET,
-            HeaderProtocol::IPV4 | HeaderProtocol::IPV6 => LinkType::RAW,
-            HeaderProtocol::PPP => LinkType::PPP,
-            HeaderProtocol::MPLS => LinkType::MPLS,
-            _ => return None,
-        };
-        let packet = tunnel::decode_inside(link, header.octets, self.settings.inside.as_ref());
-        *row.head(row::OCTETS) = u64::from(header.frame_length);
-        let is_ip = packet.ip.is_some();
-        let cut = packet.etype.and_then(family);
-        if !is_ip && cut.is_none() && !self.settings.unknown_etypes {
-            return None;
-        }
-        self.headers.fill(&packet, strings, row);
-        if matches!(header.protocol, HeaderProtocol::IPV4 | HeaderProtocol::IPV6) {
-            // No link layer told it.
-            set(row.octets(), self.places.etype, &[0, 0]);
-        }
-        if let (false, Some(zero)) = (is_ip, cut) {
-            // The family is known, the addresses were not copied.
-            set(row.octets(), self.places.src_host, &zero);
-            set(row.octets(), self.places.dst_host, &zero);
-        }
-        if self.headers.wants_tunnels()
-            && let Some(tunnel) = tunnel::inner(&packet, &Ports::default())
-        {
-            self.headers.fill_tunnel(&tunnel, row);
-        }
-        Some(place(unit, datagram, header, link))
-    }
-
-    /// Fields that the agent read itself.
-    fn fields(&self, fields: &Fields, row: &mut RowMut<'_>) {
-        *row.head(row::OCTETS) = u64::from(fields.length);
-        let places = self.places;
-        let row = row.octets();
-        set(row, places.src_host, &address::octets(fields.source));
-        set(row, places.dst_host, &address::octets(fields.destination));
-        set(row, places.proto, &[fields.protocol as u8]);
-        set(row, places.tos, &[fields.tos as u8]);
-        if headers::has_ports(fields.protocol as u8) {
-            set(row, places.src_port, &(fields.ports.0 as u16).to_be_bytes());
-            set(row, places.dst_port, &(fields.ports.1 as u16).to_be_bytes());
-        }
-        let v4 = fields.source.is_ipv4();
-        let family = if v4 { Fact::FlowV4 } else { Fact::FlowV6 };
-        add_facts(
-            row,
-            places.facts,
-            &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::SrcPort, Fact::DstPort, Fact::Flow, family],
-        );
-    }
-
-    /// A frame of which the agent tells addresses and type.
-    fn frame(&self, frame: &Ethernet, row: &mut RowMut<'_>) {
-        *row.head(row::OCTETS) = u64::from(frame.length);
-        let places = self.places;
-        let row = row.octets();
-        set(row, places.src_mac, &frame.src.0);
-        set(row, places.dst_mac, &frame.dst.0);
-        set(row, places.etype, &(frame.etype as u16).to_be_bytes());
-        add_facts(row, places.facts, &[Fact::SrcMac, Fact::DstMac]);
     }
 
     #[inline(never)]
@@ -532,52 +433,6 @@ impl<'a> Extras<'a> {
     }
 }
 
-impl Fields {
-    fn v4(ip: &sflow::flow::Ipv4) -> Self {
-        Self {
-            length: ip.length,
-            source: ip.src.into(),
-            destination: ip.dst.into(),
-            protocol: ip.protocol,
-            ports: (ip.src_port, ip.dst_port),
-            tos: ip.tos,
-        }
-    }
-
-    fn v6(ip: &sflow::flow::Ipv6) -> Self {
-        Self {
-            length: ip.length,
-            source: ip.src.into(),
-            destination: ip.dst.into(),
-            protocol: ip.protocol,
-            ports: (ip.src_port, ip.dst_port),
-            tos: ip.priority,
-        }
-    }
-}
-
-/// Where the copied octets lie in the datagram, which they are a part of.
-#[inline]
-pub(super) fn place(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> Place {
-    let start = (header.octets.as_ptr() as usize).saturating_sub(datagram.as_ptr() as usize);
-    Place {
-        unit,
-        start: start as u32,
-        captured: header.octets.len() as u32,
-        length: header.frame_length,
-        link: link.0 as i32,
-    }
-}
-
-/// The zero address of the family that an EtherType stands for.
-fn family(etype: u16) -> Option<address::Octets> {
-    match etype {
-        packet::ethertype::IPV4 => Some(address::V4_ZERO),
-        packet::ethertype::IPV6 => Some(address::V6_ZERO),
-        _ => None,
-    }
-}
-
 fn network(row: &mut [u8], host: Option<usize>, mask: Option<usize>, net: Option<usize>) {
     let (Some(host), Some(mask), Some(net)) = (host, mask, net) else { return };
     let address = row.get(host..).and_then(<[u8]>::first_chunk).copied().unwrap_or(address::ABSENT);
@@ -615,7 +470,7 @@ fn community(out: &mut dyn Write, community: u32) -> std::io::Result<()> {
 }
 
 #[inline]
-fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
+pub(super) fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
     if let Some(at) = at {
         let mut facts = Facts::default();
         all.iter().for_each(|fact| facts.insert(*fact));
@@ -624,7 +479,7 @@ fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
 }
 
 #[inline]
-fn set(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
+pub(super) fn set(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
     if let Some(at) = at {
         put(row, at, octets);
     }

@@ -1,7 +1,8 @@
 use super::*;
+use crate::place::Place;
 use crate::row::{self, Layout, Row};
 use sflow::encode::{self, Datagram};
-use sflow::flow::{Gateway, HeaderProtocol, Ipv4, RawHeader, Router, Switch};
+use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Ipv4, Ipv6, RawHeader, Router, Switch};
 use sflow::{FlowHead, FlowRecord, Interface, SourceId, Words};
 use std::sync::Arc;
 
@@ -151,4 +152,258 @@ fn fields_that_the_agent_read_are_as_good_and_others_make_no_row() {
     let row = output.rows.get(0).unwrap();
     let at = needs.layout.offset(Field::SrcHost).unwrap();
     assert_eq!(row.octets()[at..at + 16], address::V4_ZERO);
+}
+
+/// Fields of the packet of [`frame`], but of TCP and as long as the records of agents say it is.
+fn fields(protocol: u32) -> Ipv4 {
+    Ipv4 {
+        length: 124,
+        protocol,
+        src: [10, 0, 0, 1].into(),
+        dst: [10, 0, 0, 2].into(),
+        src_port: 1000,
+        dst_port: 53,
+        tcp_flags: 0x12,
+        tos: 184,
+    }
+}
+
+fn ethernet(etype: u32) -> FlowRecord<'static> {
+    let (src, dst) = (wire::Mac([2, 0, 0, 0, 0, 0xa]), wire::Mac([2, 0, 0, 0, 0, 0xb]));
+    FlowRecord::Ethernet(Ethernet { length: 142, src, dst, etype })
+}
+
+fn raw_of(protocol: HeaderProtocol, octets: &[u8]) -> FlowRecord<'_> {
+    FlowRecord::RawHeader(RawHeader { protocol, frame_length: 142, stripped: Some(4), octets })
+}
+
+/// What the one row of a sample holds: octets, MAC address, EtherType, source, protocol, port, flags.
+type Told = (u64, u64, u64, Option<IpAddr>, u64, u64, u64);
+
+/// The row that a sample of these records makes, in whichever order they are.
+fn told(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Told> {
+    let needs = layout(&[
+        Field::SrcMac,
+        Field::Etype,
+        Field::SrcHost,
+        Field::Proto,
+        Field::DstPort,
+        Field::TcpFlags,
+        Field::Vlan,
+        Field::Facts,
+    ]);
+    let told = |records: &[FlowRecord<'_>]| {
+        let (output, counts) = rows(&needs, settings.clone(), records);
+        assert_eq!(counts.samples + counts.without_packet, 1);
+        let row = output.rows.get(0)?;
+        let at = needs.layout.offset(Field::SrcHost).unwrap();
+        let address = address::address(row.octets()[at..].first_chunk().unwrap());
+        let number = |field| number(&needs, row, field);
+        let [mac, etype, proto, port, flags] =
+            [Field::SrcMac, Field::Etype, Field::Proto, Field::DstPort, Field::TcpFlags].map(number);
+        Some((row.head(row::OCTETS), mac, etype, address, proto, port, flags))
+    };
+    let first = told(records);
+    let mut others = records.to_vec();
+    for _ in 1..records.len() {
+        others.rotate_left(1);
+        assert_eq!(told(&others), first, "{others:?}");
+    }
+    others.reverse();
+    assert_eq!(told(&others), first, "{others:?}");
+    first
+}
+
+const MAC: u64 = 0x0200_0000_000a;
+
+#[test]
+fn records_of_one_packet_complement_each_other_in_any_order() {
+    let (settings, v4) = (Settings::default(), Some(IpAddr::from([10, 0, 0, 1])));
+    let told = |records: &[FlowRecord<'_>]| told(&settings, records);
+    let tcp = FlowRecord::Ipv4(fields(6));
+    let tagged = frame();
+    let packet = &tagged[18..];
+    let arp = [&tagged[..12], &[8, 6], &[1; 28]].concat();
+    let by_fields = Some((124, 0, 0, v4, 6, 53, 0x12));
+    let by_both = Some((124, MAC, 0x800, v4, 6, 53, 0x12));
+    assert_eq!(told(&[tcp]), by_fields);
+    assert_eq!(told(&[tcp, ethernet(0x800)]), by_both);
+    // Headers without addresses: empty, cut in the tag, in the type, in the addresses; then of something else.
+    for (header, expected) in [
+        (raw(&[]), by_fields),
+        (raw(&tagged[..14]), Some((124, MAC, 0, v4, 6, 53, 0x12))),
+        (raw(&tagged[..18]), by_both),
+        (raw(&tagged[..30]), by_both),
+        (raw(&arp), Some((124, MAC, 0x806, v4, 6, 53, 0x12))),
+        (raw_of(HeaderProtocol::WIFI, &[0x88; 40]), by_fields),
+        (raw_of(HeaderProtocol::PPP, &[0xff, 3, 0xc0, 0x21, 1, 1, 0, 4]), by_fields),
+        (raw_of(HeaderProtocol(99), packet), by_fields),
+        (raw_of(HeaderProtocol::IPV4, &packet[..9]), by_fields),
+    ] {
+        assert_eq!(told(&[header, tcp]), expected, "{header:?}");
+        let (octets, _, etype, ..) = expected.unwrap();
+        let with_frame = told(&[header, tcp, ethernet(0x800)]).unwrap();
+        assert_eq!((with_frame.0, with_frame.1), (octets, MAC));
+        assert_eq!(with_frame.2, if etype == 0 { 0x800 } else { etype });
+    }
+    // The header has addresses: it wins, and fields of the same packet say what was not copied.
+    assert_eq!(told(&[raw(&tagged), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
+    assert_eq!(told(&[raw(&tagged[..38]), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
+    assert_eq!(told(&[raw(&tagged[..38])]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
+    let other = FlowRecord::Ipv4(Ipv4 { src: [192, 0, 2, 1].into(), ..fields(17) });
+    assert_eq!(told(&[raw(&tagged[..38]), other]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
+    // A header of IP has no link layer: the Ethernet record has.
+    let ip = raw_of(HeaderProtocol::IPV4, packet);
+    assert_eq!(told(&[ip]), Some((142, 0, 0, v4, 17, 53, 0)));
+    assert_eq!(told(&[ip, ethernet(0x800)]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
+    let v6 = Ipv6 {
+        length: 164,
+        protocol: 6,
+        src: [7; 16].into(),
+        dst: [8; 16].into(),
+        src_port: 1,
+        dst_port: 80,
+        tcp_flags: 0x11,
+        priority: 0,
+    };
+    let expected = Some((164, MAC, 0x86dd, Some(IpAddr::from([7; 16])), 6, 80, 0x11));
+    assert_eq!(told(&[FlowRecord::Ipv6(v6), ethernet(0x86dd)]), expected);
+    // IPv6 that is cut before its transport: the record knows what is behind the extension headers.
+    let mut octets = [&[0x60, 0, 0, 0, 0, 40, 0, 64][..], &[7; 16], &[8; 16]].concat();
+    assert_eq!(told(&[raw_of(HeaderProtocol::IPV6, &octets), FlowRecord::Ipv6(v6)]).unwrap().4, 6);
+    octets[6] = 6;
+    octets.extend([0, 1, 0, 81, 0, 0]);
+    let cut = raw_of(HeaderProtocol::IPV6, &octets);
+    assert_eq!(told(&[cut, FlowRecord::Ipv6(v6)]).map(|told| (told.0, told.5, told.6)), Some((142, 81, 0x11)));
+}
+
+#[test]
+fn a_frame_alone_counts_by_its_family_and_by_its_type_where_that_is_asked_for() {
+    let unknown = Settings { unknown_etypes: true, ..Settings::default() };
+    let zero = |address: [u8; 4]| Some(IpAddr::from(address));
+    for settings in [&Settings::default(), &unknown] {
+        assert_eq!(told(settings, &[ethernet(0x800)]), Some((142, MAC, 0x800, zero([0; 4]), 0, 0, 0)));
+        let v6 = told(settings, &[ethernet(0x86dd), raw_of(HeaderProtocol::WIFI, &[1; 30])]);
+        assert_eq!(v6, Some((142, MAC, 0x86dd, Some([0; 16].into()), 0, 0, 0)));
+    }
+    assert_eq!(told(&Settings::default(), &[ethernet(0x806)]), None);
+    assert_eq!(told(&unknown, &[ethernet(0x806)]), Some((142, MAC, 0x806, None, 0, 0, 0)));
+    assert_eq!(told(&unknown, &[raw_of(HeaderProtocol::WIFI, &[1; 30])]), None);
+    assert_eq!(told(&unknown, &[]), None);
+}
+
+#[test]
+fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
+    let needs = layout(&[Field::SrcHost]);
+    let places = |records: &[FlowRecord<'_>]| rows(&needs, Settings::default(), records).0.places;
+    let octets = frame();
+    let (ip, ethernet) = (FlowRecord::Ipv4(fields(17)), ethernet(0x800));
+    let whole = places(&[raw(&octets)]);
+    assert_ne!(whole, [Place::NOWHERE]);
+    assert_eq!(places(&[ethernet, raw(&octets), ip]).len(), 1);
+    assert_ne!(places(&[ethernet, raw(&octets), ip]), [Place::NOWHERE]);
+    for records in [
+        &[ip][..],
+        &[ethernet],
+        &[raw(&octets[..30]), ip],
+        &[raw(&octets[..38]), ip],
+        &[raw_of(HeaderProtocol::IPV4, &octets[18..]), ethernet],
+    ] {
+        assert_eq!(places(records), [Place::NOWHERE], "{records:?}");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing() {
+    let needs = layout(&[Field::SrcHost, Field::Tag, Field::Vlan]);
+    let octets = frame();
+    let switch = FlowRecord::Switch(Switch { in_vlan: 7, in_priority: 0, out_vlan: 0, out_priority: 0 });
+    let tag = FlowRecord::Unknown(sflow::Unknown { format: sflow::DataFormat::new(43_874, 2), octets: &[1; 4] });
+    let short = FlowRecord::Unknown(sflow::Unknown { format: sflow::DataFormat(1), octets: &[1; 4] });
+    let read = |head: &FlowHead, records: &[FlowRecord<'_>], change: fn(&mut Vec<u8>)| {
+        let mut datagram = Datagram::v5(Some(AGENT.into()), 7, 1, 1000);
+        datagram.flow(head, records).unwrap();
+        let mut octets = datagram.finish();
+        change(&mut octets);
+        let settings = Settings { renormalize: true, ..Settings::default() };
+        let mut decoder = Decoder::new(&needs, settings);
+        let mut output = Output::new(&needs.layout);
+        let from = (0, [192, 0, 2, 1].into());
+        decoder.datagram(from, &octets, 55, &mut output, &mut NoCounters).unwrap();
+        let counts = decoder.take_counts();
+        let vlan = output.rows.get(0).map(|row| (row.head(row::PACKETS), number(&needs, row, Field::Vlan)));
+        let fault = decoder.take_fault().map(|(agent, _)| agent);
+        (vlan, [counts.samples, counts.faulty, counts.without_packet], fault)
+    };
+    let keep = |_: &mut Vec<u8>| {};
+    // The number of records of the sample lies behind its head.
+    let announce = |octets: &mut Vec<u8>| octets[28 + 8 + 31] += 3;
+    let agent = Some(IpAddr::from(AGENT));
+    let counted = |packets| Some((packets, 7));
+    assert_eq!(read(&head(), &[raw(&octets), switch], keep), (counted(100), [1, 0, 0], None));
+    for (records, change) in [
+        (&[tag, raw(&octets), switch][..], keep as fn(&mut Vec<u8>)),
+        (&[raw(&octets), switch, tag], keep),
+        (&[raw(&octets), switch], announce),
+    ] {
+        assert_eq!(read(&head(), records, change), (counted(100), [1, 1, 0], agent), "{records:?}");
+    }
+    // The datagram ends within the second record: the packet is there, its VLAN is that of its tag.
+    let cut = |octets: &mut Vec<u8>| octets.truncate(octets.len() - 6);
+    assert_eq!(read(&head(), &[raw(&octets), switch], cut), (Some((100, 5)), [1, 1, 0], agent));
+    assert_eq!(read(&head(), &[switch, raw(&octets)], cut), (None, [0, 1, 0], agent));
+    // What is faulty is not counted twice.
+    assert_eq!(read(&head(), &[short, switch], keep), (None, [0, 1, 0], agent));
+    let unknown = FlowHead { sampling_rate: 0, ..head() };
+    assert_eq!(read(&unknown, &[raw(&octets), switch], keep), (counted(1), [1, 0, 0], None));
+    let ip = FlowRecord::Ipv4(fields(6));
+    assert_eq!(read(&unknown, &[ip, switch], keep), (counted(1), [1, 0, 0], None));
+    let expanded = FlowHead { format: sflow::DataFormat::FLOW_EXPANDED, ..unknown };
+    assert_eq!(read(&expanded, &[raw(&octets), switch], keep), (counted(1), [1, 0, 0], None));
+}
+
+#[test]
+fn samples_of_versions_2_and_4_keep_what_stands_before_a_fault() {
+    let needs = layout(&[Field::SrcHost, Field::Vlan]);
+    let switch = FlowRecord::Switch(Switch { in_vlan: 7, in_priority: 0, out_vlan: 0, out_priority: 0 });
+    for mut datagram in [Datagram::v2(Some(AGENT.into()), 1, 1000), Datagram::v4(Some(AGENT.into()), 1, 1000)] {
+        datagram.flow(&head(), &[FlowRecord::Ipv4(fields(6)), switch]).unwrap();
+        let mut octets = datagram.finish();
+        // One item of extended data is announced more than there is.
+        let count = octets.len() - 5 * 4 - 1;
+        octets[count] += 1;
+        let mut decoder = Decoder::new(&needs, Settings::default());
+        let mut output = Output::new(&needs.layout);
+        decoder.datagram((0, AGENT.into()), &octets, 55, &mut output, &mut NoCounters).unwrap();
+        assert_eq!(number(&needs, output.rows.get(0).unwrap(), Field::Vlan), 7);
+        let counts = decoder.take_counts();
+        assert_eq!((counts.samples, counts.faulty, decoder.take_fault().is_some()), (1, 1, true));
+    }
+}
+
+#[test]
+fn agents_that_send_counters_only_are_given_once() {
+    let needs = layout(&[Field::SrcHost]);
+    let mut decoder = Decoder::new(&needs, Settings::default());
+    let mut output = Output::new(&needs.layout);
+    let octets = frame();
+    let mut send = |decoder: &mut Decoder, agent: u8, arrival: u64, flow: bool| {
+        let mut datagram = Datagram::v5(Some([10, 0, 0, agent].into()), 7, 1, 1000);
+        if flow {
+            datagram.flow(&head(), &[raw(&octets)]).unwrap();
+        }
+        let head = sflow::CounterHead { format: sflow::DataFormat::COUNTERS, ..sflow::CounterHead::default() };
+        datagram.counters(&head, &[]).unwrap();
+        decoder.datagram((0, AGENT.into()), &datagram.finish(), arrival, &mut output, &mut NoCounters).unwrap();
+    };
+    for arrival in [1000, 1500, 2000] {
+        send(&mut decoder, 1, arrival, false);
+        send(&mut decoder, 2, arrival, arrival == 1500);
+    }
+    send(&mut decoder, 3, 2000, false);
+    assert_eq!(decoder.take_agents_without_flows(1001), [] as [IpAddr; 0]);
+    assert_eq!(decoder.take_agents_without_flows(1000), [IpAddr::from([10, 0, 0, 1])]);
+    send(&mut decoder, 1, 3000, false);
+    assert_eq!(decoder.take_agents_without_flows(0), [IpAddr::from([10, 0, 0, 3])]);
+    assert_eq!(decoder.take_agents_without_flows(0), [] as [IpAddr; 0]);
 }

@@ -95,7 +95,7 @@ pub static TEE: &[Key] = &[
 pub static PCAP_INTERFACES: &[Key] = &[
     Key { name: "ifname", aliases: &[], daemons: PMACCTD, tee: true, value: Value::Text, negatable: false, target: Target::Own, need: Need::None, doc: "Name of the interface; required" },
     Key { name: "ifindex", aliases: &[], daemons: PMACCTD, tee: true, value: POSITIVE, negatable: false, target: Target::Own, need: Need::None, doc: "Its number in flows; required with pcap_ifindex: map" },
-    Key { name: "direction", aliases: &[], daemons: PMACCTD, tee: true, value: Value::Word(&["in", "out"]), negatable: false, target: Target::Own, need: Need::None, doc: "Which packets; decides which of the flow's interfaces is set" },
+    Key { name: "direction", aliases: &[], daemons: PMACCTD, tee: true, value: Value::Word(&["in", "out"]), negatable: false, target: Target::Own, need: Need::None, doc: "Which packets; decides which of the flow's interfaces is set. An interface may have a line for each direction" },
 ];
 
 /// bgp_daemon_tag_map and bmp_daemon_tag_map: tags of messages.

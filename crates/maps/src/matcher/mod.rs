@@ -75,7 +75,7 @@ pub trait Frames {
 
 impl Frames for filter::Synthetic {
     fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
-        Seen::whole(self.frame_with(view.row, view.strings))
+        self.seen(view.row, view.strings)
     }
 }
 

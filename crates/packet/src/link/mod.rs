@@ -24,7 +24,7 @@ macro_rules! links {
 }
 
 links! {
-    /// BSD loopback: the family in the sender's byte order.
+    /// BSD loopback: the address family in the byte order of the machine that captured.
     NULL = 0 "BSD loopback";
     /// Ethernet.
     ETHERNET = 1 "Ethernet";
@@ -50,7 +50,7 @@ links! {
     IEEE_802_11 = 105 "802.11";
     /// Frame relay.
     FRAME_RELAY = 107 "frame relay";
-    /// OpenBSD loopback: the family in network byte order.
+    /// OpenBSD loopback: the address family, in network byte order as a rule.
     LOOP = 108 "OpenBSD loopback";
     /// Linux cooked.
     LINUX_SLL = 113 "Linux cooked";
@@ -97,9 +97,11 @@ pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet
             ip::any(r, packet)
         }
         LinkType::NULL | LinkType::LOOP => {
-            r.u32()?;
-            // The families of IPv6 differ between systems; the IP header tells as well.
-            ip::any(r, packet)
+            let family = r.u32()?;
+            match family_etype(family).or_else(|| family_etype(family.swap_bytes())) {
+                Some(etype) => tags::follow(etype, r, packet),
+                None => Ok(()),
+            }
         }
         LinkType::LINUX_SLL => {
             r.take(4)?;
@@ -165,6 +167,15 @@ pub(crate) fn decode<'a>(link: LinkType, r: &mut Reader<'a>, packet: &mut Packet
         LinkType::DSA => switch::marvell(r, packet),
         LinkType::EDSA => switch::marvell_typed(r, packet),
         _ => Ok(()),
+    }
+}
+
+/// The EtherType of an address family. That of IPv6 differs between systems: Linux, NetBSD and OpenBSD, FreeBSD, macOS.
+fn family_etype(family: u32) -> Option<u16> {
+    match family {
+        2 => Some(ethertype::IPV4),
+        10 | 24 | 28 | 30 => Some(ethertype::IPV6),
+        _ => None,
     }
 }
 

@@ -10,7 +10,9 @@ pub(super) fn headers() -> Vec<(LinkType, Vec<u8>)> {
     let padded = join(&[&[0, 0, 18, 0, 3, 0, 0, 0], &[9; 8], &[0x20, 9], &quality[..26], &[0, 0], &quality[26..]]);
     vec![
         (LinkType::NULL, vec![2, 0, 0, 0]),
+        (LinkType::NULL, vec![0, 0, 0, 2]),
         (LinkType::LOOP, vec![0, 0, 0, 2]),
+        (LinkType::LOOP, vec![2, 0, 0, 0]),
         (LinkType::ETHERNET, ethernet(ethertype::IPV4, &[])),
         (LinkType::ETHERNET, ethernet(42, &SNAP)),
         (LinkType::ETHERNET, ethernet(42, &[6, 6, 3])),
@@ -77,6 +79,24 @@ fn every_link_type_leads_to_ip() {
         assert_eq!(link.name(), Some(*name));
     }
     assert_eq!(LinkType(147).name(), None);
+}
+
+#[test]
+fn the_address_family_of_a_loopback_frame_says_what_it_carries() {
+    let (four, six) = (dns(), ipv6(17, &udp(53, 4242, &[])));
+    for link in [LinkType::NULL, LinkType::LOOP] {
+        for family in 0..=300u32 {
+            for header in [family.to_le_bytes(), family.to_be_bytes()] {
+                for (contents, families) in [(&four, &[2][..]), (&six, &[10, 24, 28, 30])] {
+                    let frame = join(&[&header, contents]);
+                    let is_ip = [2, 10, 24, 28, 30].contains(&family);
+                    let packet = decode(link, &frame);
+                    assert_eq!(packet.ip.is_some(), is_ip, "{link:?} {header:?}");
+                    assert!(!families.contains(&family) || packet.ports == Some((53, 4242)));
+                }
+            }
+        }
+    }
 }
 
 #[test]

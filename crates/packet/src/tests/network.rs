@@ -18,8 +18,8 @@ fn options_of_ipv4_are_skipped_to_the_transport() {
 #[test]
 fn ipv6_extension_headers_are_skipped_to_the_transport() {
     let datagram = udp(9, 10, &[1, 2, 3, 4, 5, 6, 7, 8]);
-    // Hop-by-hop, routing, destination, mobility, HIP and Shim6 have one shape; authentication counts words.
-    for kind in [0, 43, 60, 135, 139, 140] {
+    // Hop-by-hop, routing, destination and mobility have one shape; authentication counts words.
+    for kind in [0, 43, 60, 135] {
         let packet = ipv6(kind, &join(&[&[17, 1], &[0; 14], &datagram]));
         let p = decode_ip(&packet);
         assert_eq!((p.ip.unwrap().protocol, p.ports), (17, Some((9, 10))), "{kind}");
@@ -31,8 +31,51 @@ fn ipv6_extension_headers_are_skipped_to_the_transport() {
     plain[..4].copy_from_slice(&[0x60, 0x12, 0x34, 0x56]);
     let ip = decode_ip(&plain).ip.unwrap();
     assert_eq!((ip.protocol, ip.flow_label, ip.length, ip.tos, ip.ttl), (17, 0x23456, 56, 1, 64));
+    // HIP and Shim6 are protocols, also behind others.
+    for kind in [139, 140] {
+        let shim = join(&[&[17, 1], &[0; 14], &datagram]);
+        for packet in [ipv6(kind, &shim), ipv6(60, &join(&[&[kind, 0], &[0; 6], &shim]))] {
+            let p = decode_ip(&packet);
+            assert_eq!((p.ip.unwrap().protocol, p.ports), (kind, None));
+        }
+    }
     // No next header.
     assert_eq!(decode_ip(&ipv6(59, &[0; 8])).ip.unwrap().protocol, 59);
+}
+
+/// IPv6 with a payload length of 0 and these options in front of TCP.
+fn without_length(options: &[u8]) -> Vec<u8> {
+    let words = u8::try_from((options.len() + 2) / 8 - 1).unwrap();
+    let mut packet = ipv6(0, &join(&[&[6, words], options, &tcp(1, 2, 5, 2, &[])]));
+    packet[4..6].fill(0);
+    packet
+}
+
+#[test]
+fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_long_it_is() {
+    let jumbo = [0xc2, 4, 0, 1, 0x38, 0x88];
+    for options in [&jumbo[..], &join(&[&[1, 6], &[0; 6], &jumbo]), &join(&[&jumbo, &[0, 1, 5], &[0; 5]])] {
+        let packet = without_length(options);
+        let p = decode_ip(&packet);
+        let ip = p.ip.unwrap();
+        assert_eq!((ip.protocol, p.ports, p.tcp_flags), (6, Some((1, 2)), 2), "{options:x?}");
+        assert_eq!((ip.is_unsized, ip.ends_before_options(), p.ip_length(200)), (false, false, 80_048));
+    }
+    // Padding only, an option of another sort, one that ends behind the header, an option of a wrong length.
+    for options in [[1, 4, 0, 0, 0, 0], [0; 6], [5, 2, 0, 0, 1, 0], [1, 40, 0xc2, 4, 0, 1], [0xc2, 3, 0, 1, 0, 0]]
+    {
+        let packet = without_length(&options);
+        let p = decode_ip(&packet);
+        assert_eq!((p.ip.unwrap().protocol, p.ports, p.tcp_flags), (0, None, 0), "{options:x?}");
+        assert_eq!((p.ip_length(100), p.offsets.l4, p.payload()), (40, None, &[][..]));
+        assert!(p.ip.unwrap().ends_before_options());
+    }
+    let mut offloaded = ipv6(6, &tcp(1, 2, 5, 0, &[]));
+    offloaded[4..6].fill(0);
+    assert!(!decode_ip(&offloaded).ip.unwrap().ends_before_options());
+    let mut four = ipv4(0, &[]);
+    four[2..4].fill(0);
+    assert!(!decode_ip(&four).ip.unwrap().ends_before_options());
 }
 
 #[test]

@@ -12,6 +12,11 @@ pub(super) fn tagged() -> Vec<(u16, Vec<u8>)> {
         (ethertype::E_TAG, vec![0, 0, 0, 0, 0, 0, 8, 0], &dns),
         (ethertype::VN_TAG, vec![0, 0, 0, 0, 8, 0], &dns),
         (ethertype::PBB, vec![0, 0, 0, 1], &inner),
+        (ethertype::FABRIC_PATH, vec![1, 0x60], &inner),
+        (ethertype::VLAN, vec![0, 5, 0x89, 3, 1, 0x60], &inner),
+        (ethertype::FABRIC_PATH, vec![1, 0x60, 4, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 0x81, 0, 0, 7, 8, 0], &dns),
+        (ethertype::FABRIC_PATH, join(&[&[1, 0x60], &[4; 12], &[0x88, 0x47, 0, 1, 1, 64]]), &dns),
+        (ethertype::FABRIC_PATH, join(&[&[1, 0x60], &[4; 12], &[0, 42], &SNAP]), &dns),
         (ethertype::MACSEC, vec![0x20, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 8, 0], &dns),
         (ethertype::MACSEC, vec![0, 0, 0, 0, 0, 1, 0x81, 0, 0, 5, 8, 0], &dns),
         (ethertype::METADATA, vec![1, 1, 0, 1, 0, 5, 8, 0], &dns),
@@ -62,6 +67,23 @@ fn the_frame_in_a_providers_frame_is_the_one_that_counts() {
     let p = decode(LinkType::ETHERNET, &frame);
     assert!(is_dns(&p));
     assert_eq!((p.dst_mac, p.src_mac, p.vlan(), p.inner_tag), (Some([4; 6]), Some([6; 6]), Some(9), None));
+}
+
+#[test]
+fn a_frame_in_a_fabric_has_the_addresses_of_the_fabric_and_tags_of_its_own() {
+    let tagged = join(&[&[1, 0x60], &[4; 6], &[6; 6], &[0x81, 0, 0, 7, 0x86, 0xdd], &ipv6(17, &udp(1, 2, &[]))]);
+    let behind_tag = join(&[&[0x60, 9, 0x89, 3], &tagged]);
+    for (etype, contents, outer) in
+        [(ethertype::FABRIC_PATH, &tagged, None), (ethertype::VLAN, &behind_tag, Some(0x6009))]
+    {
+        let frame = ethernet(etype, contents);
+        let p = decode(LinkType::ETHERNET, &frame);
+        assert_eq!((p.dst_mac, p.src_mac), (Some(DESTINATION), Some(SOURCE)));
+        assert_eq!((p.outer_tag, p.inner_tag), (outer, Some(7)));
+        assert_eq!((p.etype, p.ports), (Some(ethertype::IPV6), Some((1, 2))));
+    }
+    let arp = ethernet(ethertype::FABRIC_PATH, &join(&[&[1, 0x60], &[4; 12], &[8, 6], &[0; 28]]));
+    assert_eq!(decode(LinkType::ETHERNET, &arp).etype, Some(0x0806));
 }
 
 #[test]

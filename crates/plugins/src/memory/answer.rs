@@ -1,6 +1,6 @@
 //! Answers.
 
-use super::columns::Wide;
+use super::forms;
 use super::matching::Matcher;
 use super::{CLIENT_PATIENCE, Settings};
 use aggregate::{Aggregate, Table};
@@ -19,7 +19,7 @@ const PIECE: usize = 256 << 10;
 
 /// Makes answers.
 pub(super) struct Answerer {
-    style: Style,
+    whole_seconds: bool,
     password: Option<String>,
     /// When the table was emptied, seconds since 1970.
     erased: Option<u64>,
@@ -60,26 +60,26 @@ impl<'a> Out<'a> {
 /// Writes aggregates in the form that was asked for.
 enum Rows {
     Columns(Columns),
-    Wide(Wide),
     Json(Json),
 }
 
 impl Rows {
     fn new(schema: &Schema, style: &Style, request: &Request) -> Self {
+        let shapes = |counters| forms::shapes(schema, request.all_columns, counters);
         match request.format {
-            Format::Json => Self::Json(Json::new(schema, style, Frame { event_type: false, writer_id: None })),
-            Format::Formatted if request.all_columns => Self::Wide(Wide::new(schema, style)),
-            Format::Formatted => Self::Columns(Columns::formatted(schema, style, true)),
-            Format::EventFormatted => Self::Columns(Columns::formatted(schema, style, false)),
-            Format::Csv => Self::Columns(Columns::csv(schema, style, true)),
-            Format::EventCsv => Self::Columns(Columns::csv(schema, style, false)),
+            Format::Json => {
+                Self::Json(Json::with_columns(schema, &forms::json_columns(schema), style, Frame::default()))
+            }
+            Format::Formatted => Self::Columns(Columns::formatted_of(shapes(true), style)),
+            Format::EventFormatted => Self::Columns(Columns::formatted_of(shapes(false), style)),
+            Format::Csv => Self::Columns(Columns::csv_of(shapes(true), style)),
+            Format::EventCsv => Self::Columns(Columns::csv_of(shapes(false), style)),
         }
     }
 
     fn title(&self, out: &mut Vec<u8>) {
         match self {
             Self::Columns(columns) => columns.title(out),
-            Self::Wide(_) => Wide::title(out),
             Self::Json(_) => {}
         }
     }
@@ -87,7 +87,6 @@ impl Rows {
     fn row(&mut self, out: &mut Vec<u8>, row: &Aggregate<'_>, strings: &Strings, now: u64) {
         match self {
             Self::Columns(columns) => columns.row(out, row, strings, now),
-            Self::Wide(wide) => wide.row(out, row, strings, now),
             Self::Json(json) => {
                 json.row(out, row, strings, now);
                 out.push(b'\n');
@@ -107,7 +106,7 @@ fn value_of(schema: &Schema, counter: Counter) -> Option<usize> {
 
 impl Answerer {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { style: settings.style.clone(), password: settings.password.clone(), erased: None }
+        Self { whole_seconds: settings.whole_seconds, password: settings.password.clone(), erased: None }
     }
 
     /// Answers one request at `now` (seconds since 1970).
@@ -126,12 +125,15 @@ impl Answerer {
     }
 
     fn make(&mut self, table: &mut Table, request: &Request, now: u64, out: &mut Out<'_>) -> Result<(), String> {
+        // The look of values is the client's, whatever the configuration says of the other plugins.
         let style = Style {
-            zone: if request.utc { TimeZone::UTC } else { self.style.zone.clone() },
-            since_epoch: self.style.since_epoch || request.epoch,
-            num_protos: self.style.num_protos || request.num_protos,
+            whole_seconds: self.whole_seconds,
+            zone: if request.utc { TimeZone::UTC } else { TimeZone::system() },
+            client_times: true,
+            since_epoch: request.epoch,
+            num_protos: request.num_protos,
             separator: request.separator,
-            ..self.style.clone()
+            ..Style::default()
         };
         let schema = std::sync::Arc::clone(table.schema());
         let line = |values: &Vec<String>| Matcher::new(&schema, &style, &request.columns, values);
@@ -141,8 +143,7 @@ impl Answerer {
             Query::Match => show(table, &mut matchers, request, &style, now, out),
             Query::Counters { counter, sum } => counters(table, &mut matchers, counter, sum, out),
             Query::Erase => {
-                table.clear();
-                self.erased = Some(now);
+                self.erase(table, now);
                 out.line("OK: Clearing stats.");
             }
             Query::Since => match self.erased {
@@ -166,10 +167,20 @@ impl Answerer {
         }
         // What a client could not take is not removed.
         out.send();
-        if request.reset && !matchers.is_empty() && !out.gone {
-            table.retain(|key, values, strings| !matchers.iter_mut().any(|m| m.matches(key, values, strings)));
+        if request.reset && !out.gone {
+            match request.query {
+                Query::All => self.erase(table, now),
+                _ => table.retain(|key, values, strings| {
+                    !matchers.iter_mut().any(|matcher| matcher.matches(key, values, strings))
+                }),
+            }
         }
         Ok(())
+    }
+
+    fn erase(&mut self, table: &mut Table, now: u64) {
+        table.clear();
+        self.erased = Some(now);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which aggregates a line of values means.
 
-use super::columns::Cell;
+use super::forms::Cell;
 use encode::Style;
 use flow::address;
 use flow::kind::Kind;
@@ -36,7 +36,7 @@ impl Matcher {
                 return Err(format!("unknown primitive '{name}'"));
             };
             let column = schema.columns.iter().find(|column| column.json == primitive.json);
-            test(schema, style, column, primitive.kind, name, value)
+            test(style, column, primitive.kind, name, value)
         });
         Ok(Self(tests.collect::<Result<_, _>>()?))
     }
@@ -51,14 +51,7 @@ impl Matcher {
     }
 }
 
-fn test(
-    schema: &Schema,
-    style: &Style,
-    column: Option<&Column>,
-    kind: Kind,
-    name: &str,
-    value: &str,
-) -> Result<Test, String> {
+fn test(style: &Style, column: Option<&Column>, kind: Kind, name: &str, value: &str) -> Result<Test, String> {
     let number = || value.parse::<u64>().map_err(|_| format!("{name}: Invalid number: '{value}'"));
     let octets = match kind {
         Kind::Ip => {
@@ -94,7 +87,7 @@ fn test(
                 separator: '\u{1f}',
                 ..style.clone()
             };
-            Test::Text(Cell::new(schema, column, &style), text)
+            Test::Text(Cell::new(column, &style), text)
         }
     })
 }

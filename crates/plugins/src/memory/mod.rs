@@ -7,14 +7,13 @@
 
 mod answer;
 mod clients;
-mod columns;
+mod forms;
 mod matching;
 
 use crate::outlet::{Event, Inlet, Woken};
 use aggregate::Table;
 use answer::Answerer;
 use clients::{Clients, Question};
-use encode::Style;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
 use runtime::log::Limited;
@@ -44,8 +43,8 @@ pub struct Settings {
     pub password: Option<String>,
     /// `imt_memory`, octets.
     pub max_octets: usize,
-    /// The look of values.
-    pub style: Style,
+    /// `timestamps_secs`.
+    pub whole_seconds: bool,
     /// Mask and owners of files, which the socket does not follow: whoever reaches its directory may ask.
     pub files: files::Settings,
 }

@@ -137,9 +137,9 @@ impl<'a> Plugin<'a> {
         info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {elapsed}) ***");
         if last {
             self.give_up_rest();
-        } else {
-            self.run_trigger(&outcome, moment);
+            self.triggers.end();
         }
+        self.run_trigger(&outcome, moment);
     }
 
     fn moment(&self, named: u64, now: u64, closing: bool) -> Moment {

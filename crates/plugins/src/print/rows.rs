@@ -87,8 +87,8 @@ impl Rows {
         true
     }
 
-    /// What comes before the rows of a purge. Without `title` the title line of columns is left out.
-    pub(super) fn start(&mut self, file: &mut OpenFile, path: Option<&str>, title: bool) -> io::Result<()> {
+    /// What comes before the rows of a purge.
+    pub(super) fn start(&mut self, file: &mut OpenFile, path: Option<&str>) -> io::Result<()> {
         match &mut self.form {
             Form::Json(_) | Form::AvroJson(_) if self.markers => {
                 markers::json_start(&mut file.buffer, &self.writer_id);
@@ -99,7 +99,7 @@ impl Rows {
                 if self.markers {
                     markers::text_start(&mut file.buffer, self.pid);
                 }
-                if title && file.fresh {
+                if file.fresh {
                     columns.title(&mut file.buffer);
                 }
             }

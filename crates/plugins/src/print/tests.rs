@@ -311,7 +311,38 @@ fn a_purge_without_rows_makes_a_file_only_when_asked() {
         plugin.purge(None, NOW, false);
         plugin.purge(Some(rig.table("port_src", [])), NOW, true);
         assert_eq!(rig.files(), expected);
-        assert!(expected.iter().all(|file| rig.read(file).is_empty()));
+        assert!(expected.iter().all(|file| rig.read(file) == "TAG,SRC_PORT,PACKETS,BYTES\n"));
+    }
+}
+
+#[test]
+fn a_file_without_rows_has_the_title_that_a_file_with_rows_has() {
+    for output in [Output::Csv, Output::EventCsv, Output::Formatted, Output::EventFormatted, Output::Json] {
+        for (markers, append) in [(false, false), (true, false), (false, true)] {
+            let before_rows = |purge: fn(&mut Plugin<'_>, &Rig)| {
+                let mut rig = Rig::new("src_host,src_port", "a");
+                (rig.settings.output, rig.settings.markers) = (output, markers);
+                (rig.settings.append, rig.settings.write_empty_file) = (append, true);
+                let (mut plugin, _) = rig.plugin();
+                purge(&mut plugin, &rig);
+                rig.read("a")
+            };
+            let with = before_rows(|plugin, rig| plugin.purge(Some(rig.table("port_src", [1])), NOW, false));
+            let without = before_rows(|plugin, _| plugin.purge(None, NOW, false));
+            let titles =
+                |text: &str| text.lines().filter(|line| line.contains("SRC_IP")).collect::<Vec<_>>().join("");
+            assert_eq!(titles(&without), titles(&with), "{output:?}");
+            assert_eq!(titles(&with).is_empty(), output == Output::Json);
+            // What is added to a file has no second title.
+            let twice = before_rows(|plugin, rig| {
+                plugin.purge(None, NOW, false);
+                plugin.purge(Some(rig.table("port_src", [1])), NOW, false);
+                plugin.purge(None, NOW, false);
+            });
+            if append {
+                assert_eq!(twice, with);
+            }
+        }
     }
 }
 
@@ -481,8 +512,29 @@ fn a_trigger_gets_its_arguments_and_what_was_done() {
         plugin.triggers.is_idle().then_some(())
     });
     fs::remove_file(&result).unwrap();
-    plugin.purge(None, NOW, true);
-    assert!(plugin.triggers.is_idle(), "nothing is started for the last purge");
+    plugin.purge(Some(rig.binned("port_src", [(3, 1_699_999_200)])), NOW, true);
+    let said = eventually(|| fs::read_to_string(&result).ok());
+    assert_eq!(said.trim(), format!("one two 1/1 1699999200 {}", rig.path("a.json").display()));
+}
+
+#[test]
+fn the_trigger_of_the_last_purge_waits_for_the_one_before() {
+    let mut rig = Rig::new("src_port", "a.json");
+    let (script, gate, result) = (rig.path("trigger.sh"), rig.path("gate"), rig.path("result"));
+    let text = "echo $TOTAL_ELEM_NUMBER >> RESULT; if [ $TOTAL_ELEM_NUMBER = 1 ]; then read line < GATE; fi";
+    let text = text.replace("RESULT", &result.display().to_string()).replace("GATE", &gate.display().to_string());
+    fs::write(&script, text).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    rig.settings.trigger = Trigger::parse(&format!("/bin/sh {}", script.display()), false);
+    let (mut plugin, _) = rig.plugin();
+    plugin.purge(Some(rig.table("port_src", [1])), NOW, false);
+    eventually(|| fs::read_to_string(&result).ok().filter(|text| text == "1\n"));
+    // While the first one runs it is not started again; the last one is, once the first has ended.
+    plugin.purge(Some(rig.table("port_src", [1, 2])), NOW, false);
+    let opener = std::thread::spawn(move || fs::write(&gate, "\n").unwrap());
+    plugin.purge(Some(rig.table("port_src", [1, 2, 3])), NOW, true);
+    opener.join().unwrap();
+    eventually(|| fs::read_to_string(&result).ok().filter(|text| text == "1\n3\n"));
 }
 
 #[test]

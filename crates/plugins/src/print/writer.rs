@@ -139,7 +139,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         };
         let mut file = OpenFile::open(planned.name.as_deref(), self.settings)?;
-        self.rows.start(&mut file, planned.name.as_deref(), false)?;
+        self.rows.start(&mut file, planned.name.as_deref())?;
         self.rows.end(&mut file.buffer, figures(0, moment));
         file.commit()?;
         self.advance(&planned);
@@ -191,7 +191,7 @@ impl<'a> Writer<'a> {
             }
         }
         let mut file = OpenFile::open(planned.name.as_deref(), self.settings)?;
-        self.rows.start(&mut file, planned.name.as_deref(), true)?;
+        self.rows.start(&mut file, planned.name.as_deref())?;
         Ok(file)
     }
 

@@ -392,16 +392,13 @@ impl<'a> Plugin<'a> {
                 };
                 self.tell_lost(lost.sum, &what, why);
             }
-            Note::Trouble(fault, wait) => {
+            Note::Trouble(fault, again) => {
                 self.account.failed();
                 self.account.retried();
-                let (parcels, octets) = self.desk.waiting();
-                let seconds = wait.as_secs_f64().ceil();
-                let what = match fault {
-                    Fault::Configuration { key, what } => format!("{key}: {what}"),
-                    Fault::Down(what) | Fault::Parcel(what) => what,
-                };
-                error!(parcels, octets, "cannot write, trying again in {seconds} s: {what}");
+                if !again.is_known {
+                    let (parcels, octets) = self.desk.waiting();
+                    error!(parcels, octets, "cannot write, {again}: {fault}");
+                }
             }
             Note::Recovered(after) => {
                 let (parcels, octets) = self.desk.waiting();
@@ -425,6 +422,7 @@ impl<'a> Plugin<'a> {
 
     /// Delivers what can be delivered in time.
     fn end(mut self, notes: &Receiver<Note>) {
+        self.triggers.end();
         self.desk.end(Instant::now() + self.settings.write_timeout);
         // The courier ends by itself: the backend's writes are bounded in time.
         while let Ok(note) = notes.recv() {

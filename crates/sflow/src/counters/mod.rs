@@ -7,7 +7,7 @@ mod table;
 
 use crate::fault::{Malformed, What};
 use crate::sample::DataFormat;
-use crate::xdr::{Xdr, count, padded};
+use crate::xdr::{self, Xdr, count};
 use wire::{Mac, Reader, Writer};
 
 pub use table::{KINDS, OLD_KINDS};
@@ -284,7 +284,7 @@ impl<'a> Blocks<'a> {
     fn framed_block(&mut self) -> Result<Result<CounterBlock<'a>, Malformed>, Malformed> {
         let format = DataFormat(self.r.u32()?);
         let len = self.r.u32()?;
-        let body = padded(&mut self.r, len)?;
+        let body = xdr::contents(&mut self.r, len)?;
         Ok(CounterBlock::read(format, body))
     }
 }

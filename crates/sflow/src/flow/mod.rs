@@ -12,7 +12,7 @@ mod tunnel;
 
 use crate::fault::{Malformed, What};
 use crate::sample::{DataFormat, Unknown};
-use crate::xdr::{Xdr, count, padded};
+use crate::xdr::{Xdr, contents, count};
 use wire::{Reader, Writer};
 
 pub use link::{FibreChannel, NatPorts, Switch, VlanTags, WifiPayload, WifiRx, WifiTx};
@@ -272,6 +272,8 @@ pub struct Records<'a> {
     r: Reader<'a>,
     left: u32,
     layout: Layout,
+    /// What is wrong with the sample, which is given behind the records that are found.
+    cut: Option<Malformed>,
 }
 
 /// How records follow each other.
@@ -287,26 +289,53 @@ enum Layout {
 
 impl<'a> Records<'a> {
     pub(crate) fn framed(r: Reader<'a>, records: u32) -> Self {
-        Self { r, left: records, layout: Layout::Framed }
+        Self { r, left: records, layout: Layout::Framed, cut: None }
     }
 
-    /// The records of a sample of version 2 or 4, which the reader is put behind: all of them are read once, since
-    /// only so their end is found.
-    pub(crate) fn unframed(r: &mut Reader<'a>, version: u32) -> Result<Self, Malformed> {
-        let records = Self { r: *r, left: 1, layout: Layout::Packet { version } };
-        let mut all = records.clone();
-        for record in all.by_ref() {
-            record?;
+    /// The same of a sample whose end is missing.
+    pub(crate) fn cut(self, fault: Malformed) -> Self {
+        Self { cut: Some(fault), ..self }
+    }
+
+    /// The next record is not found: the fault of the sample, if it has one, else this one. Nothing follows.
+    #[cold]
+    fn end(&mut self, fault: Malformed) -> Malformed {
+        self.left = 0;
+        self.cut.take().unwrap_or(fault)
+    }
+
+    /// One record less is left. None at the end.
+    #[inline]
+    fn count(&mut self) -> Option<Result<(), Malformed>> {
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Some(Ok(()))
+            }
+            None => self.cut.take().map(Err),
         }
-        *r = all.r;
-        Ok(records)
+    }
+
+    /// The records of a sample of version 2 or 4, and the reader behind them: all of them are read once, since only so their end is
+    /// found. There is none behind a record that cannot be read; what stands before that record is as good as without it.
+    ///
+    /// # Errors
+    /// The packet data cannot be read.
+    pub(crate) fn unframed(r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), Malformed> {
+        let records = Self { r, left: 1, layout: Layout::Packet { version }, cut: None };
+        let mut all = records.clone();
+        if let Some(packet) = all.next() {
+            packet?;
+        }
+        let is_whole = all.all(|record| record.is_ok());
+        Ok((records, is_whole.then_some(all.r)))
     }
 
     #[inline]
     fn framed_record(&mut self) -> Result<Result<FlowRecord<'a>, Malformed>, Malformed> {
         let format = DataFormat(self.r.u32()?);
         let len = self.r.u32()?;
-        let body = padded(&mut self.r, len)?;
+        let body = contents(&mut self.r, len)?;
         Ok(FlowRecord::read(format, body))
     }
 
@@ -334,18 +363,17 @@ impl<'a> Records<'a> {
             return self.next();
         }
         loop {
-            self.left = self.left.checked_sub(1)?;
+            if let Err(fault) = self.count()? {
+                return Some(Err(fault));
+            }
             let mut framed = || -> Result<_, Malformed> {
                 let format = DataFormat(self.r.u32()?);
                 let len = self.r.u32()?;
-                Ok((format, padded(&mut self.r, len)?))
+                Ok((format, contents(&mut self.r, len)?))
             };
             let (format, body) = match framed() {
                 Ok(found) => found,
-                Err(fault) => {
-                    self.left = 0;
-                    return Some(Err(fault));
-                }
+                Err(fault) => return Some(Err(self.end(fault))),
             };
             if wanted.0.contains(&format) || !is_known(format) {
                 return Some(FlowRecord::read(format, body));
@@ -355,21 +383,19 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    /// A fault is given once. It is the last item if the next record cannot be found. Records of versions 2 and 4
-    /// have no faults: their samples are not given then.
+    /// A fault is given once. It is the last item if the next record cannot be found, as always in versions 2 and 4.
     type Item = Result<FlowRecord<'a>, Malformed>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
+        if let Err(fault) = self.count()? {
+            return Some(Err(fault));
+        }
         let record = match self.layout {
             Layout::Framed => self.framed_record(),
             Layout::Packet { version } => self.packet_record(version).map(Ok),
             Layout::Extended { version } => FlowRecord::extended_data(&mut self.r, version).map(Ok),
         };
-        Some(record.unwrap_or_else(|fault| {
-            self.left = 0;
-            Err(fault)
-        }))
+        Some(record.unwrap_or_else(|fault| Err(self.end(fault))))
     }
 }

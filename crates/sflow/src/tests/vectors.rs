@@ -315,6 +315,44 @@ fn a_frame_that_is_bad_ends_the_datagram() {
 }
 
 #[test]
+fn padding_may_be_missing_at_the_end_of_a_datagram_and_other_octets_may_not() {
+    let head = "00000001 0000003c 00000009 00000003 00000200 00000000 00000000 00000003 00000004 00000001";
+    let raw = "00000001 00000014 00000001 00000040 00000004 00000001 61";
+    let octets = v5(1, &[head, raw].concat());
+    let (samples, faults) = read(&octets);
+    assert_eq!(faults, []);
+    let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
+    let records: Vec<_> = sample.records().collect();
+    assert!(matches!(records[..], [Ok(FlowRecord::RawHeader(RawHeader { octets: b"a", .. }))]), "{records:?}");
+    let switch = "000003e9 00000010 00000001 00000002 00000003 000000";
+    let octets = v5(1, &[&head.replace("0000003c", "00000038"), switch].concat());
+    let (samples, faults) = read(&octets);
+    assert_eq!(faults, []);
+    let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
+    assert_eq!(sample.records().collect::<Vec<_>>(), [Err(truncated(88, 4, 3))]);
+}
+
+#[test]
+fn a_sample_that_is_longer_than_the_datagram_gives_the_records_that_are_whole() {
+    let switch = "000003e9 00000010 00000064 00000003 000000c8 00000005";
+    let records = |length: &str, count: &str, records: &str| {
+        let head = "00000009 00000003 00000200 00000000 00000000 00000003 00000004";
+        let octets = v5(9, &["00000001", length, head, count, records].concat());
+        let (samples, faults) = read(&octets);
+        assert_eq!(faults, []);
+        let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
+        sample.records().map(|record| record.map(|it| it.format().0)).collect::<Vec<_>>()
+    };
+    let cut = &switch[..36];
+    for (length, count, octets, left) in
+        [("00000050", "00000002", [switch, cut].concat(), 72), ("00000100", "00000001", switch.to_owned(), 56)]
+    {
+        let wanted = usize::from_str_radix(length, 16).unwrap();
+        assert_eq!(records(length, count, &octets), [Ok(1001), Err(truncated(36, wanted, left))]);
+    }
+}
+
+#[test]
 fn a_sample_whose_contents_are_bad_costs_itself() {
     let short = v5(2, &["00000001 00000008 00000001 00000002", FLOW].concat());
     let (samples, faults) = read(&short);
@@ -358,6 +396,20 @@ fn what_nobody_knows_ends_a_datagram_of_version_4() {
     };
     assert_eq!(fault(&["00000003", "00000000"]), (24, What::SampleType(3)));
     assert_eq!(fault(&[flow, "00000004 00000000"]), (56, What::PacketData(4)));
-    assert_eq!(fault(&[flow, packet, "00000001 00000006 00000000"]), (96, What::ExtendedData(6)));
+    // The packet and what stands before the fault are sound.
+    let router = "00000002 00000001 c0000209 00000018 00000010";
+    for (extended, at, what) in [
+        (["00000003", router, "00000006 00000000"], 116, What::ExtendedData(6)),
+        (["00000002", router, ""], 116, What::Truncated { wanted: 4, left: 0 }),
+    ] {
+        let octets = hex(&[&[head, flow, packet], &extended[..]].concat().concat());
+        let (samples, faults) = read(&octets);
+        let [Sample::Flow(sample)] = &samples[..] else { panic!("{samples:?}") };
+        let records: Vec<_> = sample.records().collect();
+        let [Ok(FlowRecord::Ipv4(_)), Ok(FlowRecord::Router(_)), Err(fault)] = records[..] else {
+            panic!("{records:?}")
+        };
+        assert_eq!((fault, faults), (Malformed { at, what }, vec![]));
+    }
     assert_eq!(fault(&["00000002 00000001 00000003 0000001e 00000008"]), (40, What::CounterBlock(8)));
 }

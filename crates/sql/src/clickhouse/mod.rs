@@ -22,6 +22,7 @@ use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
 use crate::text::{Place, Text};
+use crate::width::Logged;
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
 use http::Http;
 use std::time::Instant;
@@ -44,11 +45,13 @@ struct ClickHouse {
     http: Option<Http>,
     /// The tables that were looked at, the last one used at the end.
     tables: Vec<Table>,
+    /// Columns whose texts were cut.
+    cut: Logged,
 }
 
 impl ClickHouse {
     fn new(host: String, settings: Settings, expected: Option<Head>) -> Self {
-        Self { host, settings, expected, http: None, tables: Vec::new() }
+        Self { host, settings, expected, http: None, tables: Vec::new(), cut: Logged::default() }
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {
@@ -72,7 +75,7 @@ impl ClickHouse {
         if self.tables.len() >= TABLES {
             self.tables.remove(0);
         }
-        self.tables.push(Table::new(http, head, &self.settings)?);
+        self.tables.push(Table::new(http, head, &self.settings, &self.cut)?);
         Ok(())
     }
 

@@ -2,10 +2,11 @@
 
 use super::http::Http;
 use super::trouble::Trouble;
+use crate::fit::Fit;
 use crate::rows::{Column, Head};
 use crate::settings::Settings;
 use crate::text::{Look, Time};
-use crate::width::Width;
+use crate::width::{Logged, Width};
 use delivery::Fault;
 use tracing::info;
 
@@ -35,24 +36,30 @@ fn quoted_table(name: &str) -> String {
 }
 
 impl Table {
-    /// Asks the server about a table, and makes it if it is not there and that is known how.
-    pub(super) fn new(http: &Http, head: &Head, settings: &Settings) -> Result<Self, Trouble> {
+    /// Asks the server about a table, and makes it if it is not there and that is known how. `cut` has the columns of which
+    /// it is known that texts are cut.
+    pub(super) fn new(http: &Http, head: &Head, settings: &Settings, cut: &Logged) -> Result<Self, Trouble> {
         let name = quoted_table(&head.table);
+        let fit = Fit { settings, head, table: &name, quoted };
         let describe = || http.ask(&format!("DESCRIBE TABLE {name} FORMAT TabSeparated"));
         let described = match (describe(), &head.create) {
             (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", .. })), Some(create)) => {
-                http.ask(create).map_err(|trouble| match trouble.fault() {
-                    Fault::Configuration { what, .. } | Fault::Parcel(what) => {
-                        Trouble::Fault(Fault::Configuration { key: "sql_table_schema", what })
-                    }
+                // Another one may have made it meanwhile: the server's refusal matters if it is not there.
+                let said = match http.ask(create).map_err(Trouble::fault) {
+                    Ok(_) => None,
+                    Err(Fault::Configuration { what, .. } | Fault::Parcel(what)) => Some(what),
                     // A statement that cannot be read is none of the codes that are known.
-                    Fault::Down(what) if what.contains("yntax error") => {
-                        Trouble::Fault(Fault::Configuration { key: "sql_table_schema", what })
+                    Err(Fault::Down(what)) if what.contains("yntax error") => Some(what),
+                    Err(fault) => return Err(Trouble::Fault(fault)),
+                };
+                let described = describe().map_err(|trouble| match trouble {
+                    Trouble::Fault(Fault::Configuration { key: "sql_table", .. }) => {
+                        Trouble::Fault(fit.not_made(said))
                     }
-                    fault => Trouble::Fault(fault),
+                    other => other,
                 })?;
                 info!("table {name} made");
-                describe()?
+                described
             }
             (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what })), None) => {
                 let what = format!(
@@ -68,17 +75,11 @@ impl Table {
                 Some((fields.next()?, fields.next()?))
             })
             .collect();
+        fit.has_all(|name| types.iter().any(|(known, _)| *known == name)).map_err(Trouble::Fault)?;
         let mut looks = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
-            let Some((_, sql_type)) = types.iter().find(|(name, _)| *name == column.name) else {
-                let what = format!(
-                    "table {name} has no column {}; sql_table_version and sql_optimize_clauses decide which columns are \
-                     written",
-                    quoted(&column.name)
-                );
-                return Err(Trouble::Fault(Fault::Configuration { key: "sql_table_version", what }));
-            };
-            looks.push(look(column, sql_type, settings));
+            let Some((_, sql_type)) = types.iter().find(|(name, _)| *name == column.name) else { continue };
+            looks.push(look(column, sql_type, settings, cut));
         }
         let names: Vec<String> = head.columns.iter().map(|column| quoted(&column.name)).collect();
         let insert = format!("INSERT INTO {name} ({}) FORMAT TabSeparated", names.join(", "));
@@ -87,7 +88,7 @@ impl Table {
 }
 
 /// How values of a column of that type are written.
-fn look(column: &Column, sql_type: &str, settings: &Settings) -> Look {
+fn look(column: &Column, sql_type: &str, settings: &Settings, cut: &Logged) -> Look {
     let (inner, nullable) = bare(sql_type);
     let is_text = inner == "String" || inner.starts_with("FixedString");
     let time = match is_text {
@@ -95,7 +96,7 @@ fn look(column: &Column, sql_type: &str, settings: &Settings) -> Look {
         false => Time::Digits,
     };
     let look = Look { largest: largest(inner), ..Look::new(time, !is_text) };
-    let look = look.with_width(Width::of(&column.name, inner));
+    let look = look.with_width(Width::of(&column.name, inner, cut));
     match stand_in(inner) {
         Some(text) if !nullable => look.with_stand_in(text, DELIMITER),
         _ => look,

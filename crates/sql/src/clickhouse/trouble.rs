@@ -36,6 +36,8 @@ impl Trouble {
             // No such table, no such database.
             60 => configuration("sql_table"),
             81 => configuration("sql_db"),
+            // The table is there already.
+            57 => configuration("sql_table_schema"),
             // Unknown user, wrong password, password wanted, authentication failed.
             192 | 193 | 194 | 516 => configuration("sql_passwd"),
             // Read only, not allowed.

@@ -31,6 +31,7 @@ mod values;
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
+use crate::width::Logged;
 use config::keys::sql::LockingStyle;
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt, Sum};
 use link::Link;
@@ -60,6 +61,8 @@ struct MySql {
     /// Stages made in this connection.
     stages: u64,
     doubt: Option<Doubt>,
+    /// Columns whose texts were cut.
+    cut: Logged,
 }
 
 /// A transaction of which nobody said whether it was committed.
@@ -85,7 +88,16 @@ struct Refused {
 
 impl MySql {
     fn new(host: String, settings: Settings, expected: Option<Head>) -> Self {
-        Self { host, settings, expected, link: None, tables: Vec::new(), stages: 0, doubt: None }
+        Self {
+            host,
+            settings,
+            expected,
+            link: None,
+            tables: Vec::new(),
+            stages: 0,
+            doubt: None,
+            cut: Logged::default(),
+        }
     }
 
     fn drop_link(&mut self) {
@@ -129,7 +141,7 @@ impl MySql {
             self.tables.remove(0).close(link)?;
         }
         self.stages += 1;
-        self.tables.push(Table::new(link, head, &self.settings, self.stages)?);
+        self.tables.push(Table::new(link, head, &self.settings, self.stages, &self.cut)?);
         // What was read about the table began a transaction.
         link.run("ROLLBACK")
     }

@@ -3,9 +3,10 @@
 use super::link::Link;
 use super::trouble::Trouble;
 use super::values::Look;
+use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
-use crate::width::Width;
+use crate::width::{Logged, Width};
 use delivery::Fault;
 use mysql::{Statement, Value as Bound};
 
@@ -62,36 +63,47 @@ fn quoted(name: &str) -> String {
 
 impl Table {
     /// Asks the server about a table, and makes it if it is not there and that is known how. `number` tells stages of a
-    /// connection apart.
-    pub(super) fn new(link: &mut Link, head: &Head, settings: &Settings, number: u64) -> Result<Self, Trouble> {
+    /// connection apart; `cut` has the columns of which it is known that texts are cut.
+    pub(super) fn new(
+        link: &mut Link,
+        head: &Head,
+        settings: &Settings,
+        number: u64,
+        cut: &Logged,
+    ) -> Result<Self, Trouble> {
         let name = quoted(&head.table);
+        let fit = Fit { settings, head, table: &name, quoted };
         let show = format!("SHOW COLUMNS FROM {name}");
         let described = match (link.query(&show), &head.create) {
             (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", .. })), Some(create)) => {
-                link.run(create).map_err(|trouble| match trouble.fault() {
-                    Fault::Configuration { what, .. } => {
-                        Trouble::Fault(Fault::Configuration { key: "sql_table_schema", what })
+                // Another one may have made it meanwhile: the server's refusal matters if it is not there.
+                let said = match link.run(create).map_err(Trouble::fault) {
+                    Ok(()) => None,
+                    Err(Fault::Configuration { what, .. }) => Some(what),
+                    Err(fault) => return Err(Trouble::Fault(fault)),
+                };
+                link.query(&show).map_err(|trouble| match trouble {
+                    Trouble::Fault(Fault::Configuration { key: "sql_table", .. }) => {
+                        Trouble::Fault(fit.not_made(said))
                     }
-                    fault => Trouble::Fault(fault),
-                })?;
-                link.query(&show)
+                    other => other,
+                })
             }
             (described, _) => described,
         }?;
+        let has = |name: &str| {
+            described
+                .iter()
+                .any(|row| row.get("Field").is_some_and(|field: String| field.eq_ignore_ascii_case(name)))
+        };
+        fit.has_all(has).map_err(Trouble::Fault)?;
         let (mut columns, mut looks) = (Vec::new(), Vec::new());
         for column in &head.columns {
             let found = described.iter().find_map(|row| {
                 let field: String = row.get("Field")?;
                 field.eq_ignore_ascii_case(&column.name).then_some((row, field))
             });
-            let Some((row, field)) = found else {
-                let what = format!(
-                    "table {name} has no column {}; sql_table_version and sql_optimize_clauses decide which columns \
-                     are written",
-                    quoted(&column.name)
-                );
-                return Err(Trouble::Fault(Fault::Configuration { key: "sql_table_version", what }));
-            };
+            let Some((row, field)) = found else { continue };
             let text = |name: &str| row.get_opt::<Option<String>, _>(name).and_then(Result::ok).flatten();
             let sql_type = text("Type").unwrap_or_default().to_ascii_lowercase();
             let nullable = text("Null").is_none_or(|null| null == "YES");
@@ -110,9 +122,10 @@ impl Table {
             };
             let is_text = TEXTS.iter().any(|text| sql_type.contains(text));
             let octets = column.form == Form::Address && settings.num_hosts;
-            let width = Width::of(&column.name, &sql_type);
+            let width = Width::of(&column.name, &sql_type, cut);
             looks.push(Look { null, empty_is_null: !is_text, octets, width });
         }
+        takes_rows(link, &fit, &columns, &described)?;
         let transactional = transactional(link, &head.table)?;
         let stage = quoted(&format!("pmacct_stage_{number}"));
         let mut table = Self {
@@ -306,6 +319,35 @@ impl Table {
             Way::Staged => link.run(&format!("DROP TEMPORARY TABLE IF EXISTS {}", self.stage)),
             Way::Direct | Way::Single => Ok(()),
         }
+    }
+}
+
+/// Checks that a row can be inserted, by an INSERT of none: the server knows what triggers, modes and views make of a column
+/// that gets no value.
+fn takes_rows(
+    link: &mut Link,
+    fit: &Fit<'_>,
+    columns: &[Described],
+    described: &[mysql::Row],
+) -> Result<(), Trouble> {
+    let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
+    let nothing = vec!["NULL"; names.len()].join(", ");
+    let insert =
+        format!("INSERT INTO {} ({}) SELECT {nothing} FROM DUAL WHERE FALSE", fit.table, names.join(", "));
+    match link.run(&insert) {
+        Err(Trouble::Row(what)) => {
+            let text = |row: &mysql::Row, name: &str| row.get_opt::<Option<String>, _>(name)?.ok()?;
+            let unfilled = described.iter().filter_map(|row| {
+                let field =
+                    text(row, "Field").filter(|field| columns.iter().all(|column| column.name != *field))?;
+                let must = text(row, "Null").is_some_and(|null| null == "NO") && text(row, "Default").is_none();
+                (must && text(row, "Extra").is_none_or(|extra| extra.is_empty())).then_some(field)
+            });
+            let unfilled: Vec<String> = unfilled.collect();
+            fit.fills_all(&unfilled).map_err(Trouble::Fault)?;
+            Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what }))
+        }
+        result => result,
     }
 }
 

@@ -37,14 +37,32 @@ impl Trouble {
             1045 => configuration("sql_passwd"),
             1044 | 1049 => configuration("sql_db"),
             1130 | 1142 | 1143 | 1227 | 1251 | 1275 | 1370 | 1524 | 1698 => configuration("sql_user"),
-            1146 | 1064 | 1100 | 1347 | 1364 | 1471 => configuration("sql_table"),
+            1146 | 1064 | 1100 | 1288 | 1347 | 1471 => configuration("sql_table"),
+            1050 => configuration("sql_table_schema"),
             1054 => configuration("sql_table_version"),
             // Shutdown, a killed connection.
             1053 | 1317 | 1927 => return Self::Lost(what),
             // Deadlock; in MariaDB also a row that another transaction has changed.
             1213 | 1020 => return Self::Again(what),
-            // Limits of packets, values that fit no type, conditions of the table, and what triggers refuse.
-            1153 | 1264..=1266 | 1292 | 1366 | 1406 | 1411 | 1525 | 1690 | 3819 | 4025 => return Self::Row(what),
+            // Limits of packets, values that fit no type, conditions of the table, columns that get no value and have no
+            // default or take none, and what triggers refuse.
+            1048
+            | 1153
+            | 1263..=1266
+            | 1292
+            | 1364
+            | 1366
+            | 1406
+            | 1411
+            | 1423
+            | 1525
+            | 1690
+            | 1906
+            | 3105
+            | 3819
+            | 4025 => {
+                return Self::Row(what);
+            }
             _ if ["22", "23", "45"].iter().any(|class| state.starts_with(class)) => return Self::Row(what),
             // Too many connections, locks that last, full disks, servers that only read, and what nobody foresaw.
             _ => Fault::Down(what),
@@ -95,6 +113,10 @@ mod tests {
         assert!(matches!(of(1264, "22003"), Trouble::Row(_)));
         assert!(matches!(of(1366, "HY000"), Trouble::Row(_)));
         assert!(matches!(of(1644, "45000"), Trouble::Row(_)));
+        for code in [1048, 1364, 1423, 1906, 3105] {
+            assert!(matches!(of(code, "HY000"), Trouble::Row(_)), "{code}");
+        }
+        assert!(matches!(of(1050, "42S01"), Trouble::Fault(Fault::Configuration { key: "sql_table_schema", .. })));
         assert!(matches!(of(1213, "40001"), Trouble::Again(_)));
         assert!(matches!(of(1205, "HY000"), Trouble::Fault(Fault::Down(_))));
         assert!(matches!(of(1053, "08S01"), Trouble::Lost(_)));

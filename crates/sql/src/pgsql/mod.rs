@@ -26,6 +26,7 @@ use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
 use crate::text::Text;
+use crate::width::Logged;
 use bytes::Bytes;
 use config::keys::sql::LockingStyle;
 use delivery::{Backend, Fault, Parcel, ParcelId, Receipt, Sum};
@@ -53,6 +54,8 @@ struct PgSql {
     /// Stages made in this connection.
     stages: u64,
     doubt: Option<Doubt>,
+    /// Columns whose texts were cut.
+    cut: Logged,
 }
 
 /// A transaction of which nobody said whether it was committed.
@@ -72,7 +75,16 @@ struct Refused {
 
 impl PgSql {
     fn new(host: String, settings: Settings, expected: Option<Head>) -> Self {
-        Self { host, settings, expected, link: None, tables: Vec::new(), stages: 0, doubt: None }
+        Self {
+            host,
+            settings,
+            expected,
+            link: None,
+            tables: Vec::new(),
+            stages: 0,
+            doubt: None,
+            cut: Logged::default(),
+        }
     }
 
     /// Gives the connection up.
@@ -129,7 +141,7 @@ impl PgSql {
             }
         }
         self.stages += 1;
-        self.tables.push(Table::new(link, head, &self.settings, self.stages)?);
+        self.tables.push(Table::new(link, head, &self.settings, self.stages, &self.cut)?);
         Ok(())
     }
 

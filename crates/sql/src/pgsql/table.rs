@@ -12,10 +12,11 @@
 
 use super::link::Link;
 use super::trouble::Trouble;
+use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
 use crate::text::{Look, Time};
-use crate::width::Width;
+use crate::width::{Logged, Width};
 use delivery::Fault;
 use std::fmt::Write as _;
 use tokio_postgres::Statement;
@@ -27,6 +28,18 @@ const DESCRIBE: &str = "\
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = '' \
     WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// Columns that must have a value and have no default, unless a trigger may give them one.
+const UNFILLED: &str = "\
+    SELECT a.attname::text FROM pg_catalog.pg_attribute a \
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+    WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
+      AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND t.typdefault IS NULL \
+      AND c.relkind IN ('r', 'p') \
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g \
+                      WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7) \
+    ORDER BY a.attnum";
 
 const INDEXES: &str = "\
     SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a \
@@ -115,11 +128,11 @@ impl Kind {
 
 /// A name as a statement shows it. Names that need no quotes mean what they mean without: capital letters are small.
 pub(super) fn quoted(name: &str) -> String {
-    if plain(name) {
-        format!("\"{}\"", name.to_ascii_lowercase())
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
+    if plain(name) { format!("\"{}\"", name.to_ascii_lowercase()) } else { quoted_as_is(name) }
+}
+
+fn quoted_as_is(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The name of a table: one that needs no quotes may have a schema before it.
@@ -137,18 +150,28 @@ fn plain(name: &str) -> bool {
 
 impl Table {
     /// Asks the server about a table, makes it if it is not there and that is known how, and prepares its stage.
-    /// `number` tells stages of a connection apart.
-    pub(super) fn new(link: &Link, head: &Head, settings: &Settings, number: u64) -> Result<Self, Trouble> {
+    /// `number` tells stages of a connection apart; `cut` has the columns of which it is known that texts are cut.
+    pub(super) fn new(
+        link: &Link,
+        head: &Head,
+        settings: &Settings,
+        number: u64,
+        cut: &Logged,
+    ) -> Result<Self, Trouble> {
         let name = quoted_table(&head.table);
+        let fit = Fit { settings, head, table: &name, quoted };
         let mut described = link.query(DESCRIBE, &[&name])?;
         if let (true, Some(create)) = (described.is_empty(), &head.create) {
-            link.run(create).map_err(|trouble| match trouble {
-                Trouble::Fault(Fault::Configuration { what, .. }) | Trouble::Row { what, .. } => {
-                    Trouble::Fault(Fault::Configuration { key: "sql_table_schema", what })
-                }
-                other => other,
-            })?;
+            // Another one may have made it meanwhile: the server's refusal matters if it is not there.
+            let said = match link.run(create) {
+                Ok(()) => None,
+                Err(Trouble::Fault(Fault::Configuration { what, .. }) | Trouble::Row { what, .. }) => Some(what),
+                Err(trouble) => return Err(trouble),
+            };
             described = link.query(DESCRIBE, &[&name])?;
+            if described.is_empty() {
+                return Err(Trouble::Fault(fit.not_made(said)));
+            }
         }
         if described.is_empty() {
             let what = format!(
@@ -158,19 +181,16 @@ impl Table {
             );
             return Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what }));
         }
+        let found = |name: &str| described.iter().find(|row| quoted_as_is(row.get(0)) == quoted(name));
+        fit.has_all(|name| found(name).is_some()).map_err(Trouble::Fault)?;
+        let unfilled: Vec<String> = link.query(UNFILLED, &[&name])?.iter().map(|row| row.get(0)).collect();
+        let written = |name: &String| head.columns.iter().any(|column| quoted(&column.name) == quoted_as_is(name));
+        let unfilled: Vec<String> = unfilled.into_iter().filter(|name| !written(name)).collect();
+        fit.fills_all(&unfilled).map_err(Trouble::Fault)?;
         let mut columns = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let quoted = quoted(&column.name);
-            let row = described
-                .iter()
-                .find(|row| format!("\"{}\"", row.get::<_, &str>(0).replace('"', "\"\"")) == quoted);
-            let Some(row) = row else {
-                let what = format!(
-                    "table {name} has no column {quoted}; sql_table_version and sql_optimize_clauses decide which \
-                     columns are written"
-                );
-                return Err(Trouble::Fault(Fault::Configuration { key: "sql_table_version", what }));
-            };
+            let Some(row) = found(&column.name) else { continue };
             columns.push(Described {
                 quoted,
                 role: column.role,
@@ -191,7 +211,7 @@ impl Table {
         let delimiter = delimiter(settings);
         let mut looks = Vec::with_capacity(columns.len());
         for column in &columns {
-            looks.push(column.look(link, settings, delimiter)?);
+            looks.push(column.look(link, settings, delimiter, cut)?);
         }
         let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
         let copy = link.prepare(&format!(
@@ -333,13 +353,13 @@ impl Described {
         })
     }
 
-    fn look(&self, link: &Link, settings: &Settings, delimiter: u8) -> Result<Look, Trouble> {
+    fn look(&self, link: &Link, settings: &Settings, delimiter: u8, cut: &Logged) -> Result<Look, Trouble> {
         let time = match (self.kind, self.form) {
             (Kind::Integer | Kind::Number, _) => Time::Number,
             (Kind::Text, _) => Time::Shown(settings.style.zone.clone()),
             _ => Time::Zoned,
         };
-        let width = Width::of(&self.quoted, &self.sql_type);
+        let width = Width::of(&self.quoted, &self.sql_type, cut);
         let look = Look::new(time, self.kind != Kind::Text).with_width(width);
         if !self.not_null {
             return Ok(look);

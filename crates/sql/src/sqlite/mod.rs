@@ -209,7 +209,7 @@ fn misfit(what: &str) -> Fault {
     let key = if what.contains("no such table") { "sql_table" } else { "sql_table_version" };
     let hint = match key {
         "sql_table" => "make it with the statements in etc/sql, or set sql_table_schema",
-        _ => "the table does not fit sql_table_version; sql_optimize_clauses writes what is aggregated alone",
+        _ => "the table does not fit what sql_table_version and sql_optimize_clauses write",
     };
     Fault::Configuration { key, what: format!("{what} ({hint})") }
 }

@@ -10,7 +10,7 @@ pub(super) fn name(name: &str) -> String {
 }
 
 /// The table of a head: `schema.table` names a table of a schema.
-fn table(head: &Head) -> String {
+pub(super) fn table(head: &Head) -> String {
     let parts: Vec<String> = head.table.split('.').map(name).collect();
     parts.join(".")
 }

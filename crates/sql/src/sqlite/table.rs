@@ -1,7 +1,8 @@
 //! A table of a file, and the statements that write to it.
 
-use super::statements::{Statements, name};
+use super::statements::{Statements, name, table as shown};
 use super::{fault, misfit};
+use crate::fit::Fit;
 use crate::rows::{Head, Role};
 use crate::settings::Settings;
 use delivery::Fault;
@@ -32,14 +33,31 @@ pub(super) struct Table {
 impl Table {
     /// Makes the table if it is not there and the head says how, and checks that it has the columns.
     pub(super) fn prepare(connection: &Connection, head: &Head, settings: &Settings) -> Result<Self, Fault> {
+        let shown = shown(head);
+        let fit = Fit { settings, head, table: &shown, quoted: name };
+        let is_there = || exists(connection, &head.table).map_err(|error| fault(&error));
         if let Some(create) = &head.create
-            && !exists(connection, &head.table).map_err(|error| fault(&error))?
+            && !is_there()?
         {
-            connection.execute_batch(create).map_err(|error| match fault(&error) {
-                Fault::Down(what) => Fault::Down(what),
-                _ => Fault::Configuration { key: "sql_table_schema", what: error.to_string() },
-            })?;
+            // Another one may have made it meanwhile: the refusal matters if it is not there.
+            let said = match connection.execute_batch(create).map_err(|error| (fault(&error), error)) {
+                Ok(()) => None,
+                Err((Fault::Down(what), _)) => return Err(Fault::Down(what)),
+                Err((_, error)) => Some(error.to_string()),
+            };
+            if !is_there()? {
+                return Err(fit.not_made(said));
+            }
             info!("table '{}' made", head.table);
+        }
+        let columns = columns(connection, head).map_err(|error| fault(&error))?;
+        // Without any there is no table; its statements say so.
+        if !columns.is_empty() {
+            let is_same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+            fit.has_all(|name| columns.iter().any(|(known, _)| is_same(known, name)))?;
+            let is_written = |name: &str| head.columns.iter().any(|column| is_same(&column.name, name));
+            let unfilled = columns.into_iter().filter(|(name, must)| *must && !is_written(name));
+            fit.fills_all(&unfilled.map(|(name, _)| name).collect::<Vec<_>>())?;
         }
         let statements = Statements { head, num_hosts: settings.num_hosts };
         let check = |text: &str| match connection.prepare_cached(text).map_err(|error| (fault(&error), error)) {
@@ -76,6 +94,26 @@ fn exists(connection: &Connection, table: &str) -> Result<bool> {
     let name = table.rsplit('.').next().unwrap_or(table);
     let query = "SELECT COUNT(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
     connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
+}
+
+/// The columns of a table, and of each whether it must have a value and has no default; none where there is no table.
+fn columns(connection: &Connection, head: &Head) -> Result<Vec<(String, bool)>> {
+    let (schema, table) = match head.table.split_once('.') {
+        Some((schema, table)) => (format!("{}.", name(schema)), table),
+        None => (String::new(), head.table.as_str()),
+    };
+    let mut statement = connection.prepare(&format!("PRAGMA {schema}table_xinfo({})", name(table)))?;
+    let rows = statement.query_map([], |row| {
+        let has_default = row.get_ref("dflt_value")? != rusqlite::types::ValueRef::Null;
+        // A single key of this type is the number of the row, which is made where none is given.
+        let is_number =
+            row.get::<_, String>("type")?.eq_ignore_ascii_case("INTEGER") && row.get::<_, u32>("pk")? > 0;
+        // Columns that are computed are hidden from what is written.
+        let is_written = row.get::<_, u32>("hidden")? == 0;
+        let must = row.get::<_, bool>("notnull")? && is_written && !has_default && !is_number;
+        Ok((row.get("name")?, must))
+    });
+    rows?.collect()
 }
 
 /// True when a statement walks through a table: no index helps it.

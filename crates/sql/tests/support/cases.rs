@@ -132,13 +132,81 @@ pub(crate) fn wrong_configurations(dialect: Dialect) {
     assert_eq!(key(fault(&right, Some(head("other")))), "sql_table");
     let mut more = head("acct");
     more.columns[3].name = "vlan".to_owned();
-    assert_eq!(key(fault(&right, Some(more))), "sql_table_version");
+    assert_eq!(key(fault(&right, Some(more.clone()))), "sql_table");
+    let settings = Settings { optimize: false, ..right.clone() };
+    assert_eq!(key(fault(&settings, Some(more))), "sql_table_version");
     let create = Some("CREATE TABLE nonsense (".to_owned());
     assert_eq!(key(fault(&right, Some(Head { create, ..head("other") }))), "sql_table_schema");
     let settings = Settings { port: Some(1), ..right.clone() };
     assert!(matches!(fault(&settings, None), Fault::Down(_)));
     let settings = Settings { ca_file: Some("/nonexistent".into()), ..right };
     assert_eq!(key(fault(&settings, None)), "sql_conn_ca_file");
+}
+
+/// Tables that do not fit: all that is wrong is named at once, with the statement that mends it.
+pub(crate) fn misfits(dialect: Dialect) {
+    let server = shared(dialect);
+    let database = server.database();
+    let settings = server.settings(&database);
+    let said = |head: &Head| match sql::backend(&settings, Some(head.clone())).open() {
+        Err(Fault::Configuration { key, what }) => (key, what),
+        other => panic!("{other:?}"),
+    };
+    server.sql(&database, "CREATE TABLE acct (port_src INT NOT NULL, bytes INT NOT NULL)");
+    let mut wanted = head("acct");
+    wanted.columns.retain(|column| !column.name.starts_with("seen"));
+    let (key, what) = said(&wanted);
+    assert_eq!(key, "sql_table");
+    for name in ["stamp_updated", "stamp_inserted", "ip_src", "label", "tcp_flags", "packets"] {
+        assert!(what.contains(name), "{what}");
+    }
+    let statement = what.split_once("ALTER").and_then(|(_, rest)| rest.split_once(';')).unwrap().0;
+    server.sql(&database, &format!("ALTER{statement}"));
+    sql::backend(&settings, Some(wanted.clone())).open().unwrap();
+
+    // Columns that nothing is written to.
+    for name in ["one", "two"] {
+        server.sql(&database, &format!("ALTER TABLE acct ADD COLUMN {name} INT NOT NULL"));
+    }
+    server.sql(&database, "ALTER TABLE acct ADD COLUMN three INT, ADD COLUMN four INT NOT NULL DEFAULT 4");
+    let (key, what) = said(&wanted);
+    assert_eq!(key, "sql_table");
+    assert!(what.contains("one") && what.contains("two"), "{what}");
+    assert!(!what.contains("three") && !what.contains("four"), "{what}");
+    let default =
+        |name: &str| server.sql(&database, &format!("ALTER TABLE acct ALTER COLUMN {name} SET DEFAULT 0"));
+    default("one");
+    default("two");
+    let mut backend = sql::backend(&settings, Some(wanted.clone()));
+    backend.open().unwrap();
+    let row = |number| {
+        let mut builder = Builder::new(&wanted);
+        builder.row(1, 2);
+        let address = Value::Address("10.0.0.1".parse().unwrap());
+        let time = Value::Time(model::BIN);
+        for value in [time, time, address, Value::Number(number), Value::Text("a"), Value::Number(0)] {
+            builder.value(value);
+        }
+        builder.value(Value::Number(1));
+        builder.value(Value::Number(2));
+        let (items, sum) = (builder.count(), builder.sum());
+        let id = delivery::ParcelId { run: 1, number };
+        delivery::Parcel { id, purge: number, items, sum, body: builder.take() }
+    };
+    deliver(&mut *backend, &row(1));
+    // One that comes while the daemon runs costs its rows, and does not hold up all others for ever.
+    server.sql(&database, "ALTER TABLE acct ALTER COLUMN two DROP DEFAULT");
+    let mut receipt = Receipt::new(1);
+    backend.deliver(&row(2), &mut receipt).unwrap();
+    assert_eq!(receipt.refused().unwrap().0.aggregates, 1, "{receipt:?}");
+    backend.close();
+
+    // A statement that makes another table than the one that is written to.
+    for create in ["CREATE TABLE acct (x INT)", "CREATE TABLE elsewhere (x INT)"] {
+        let (key, what) = said(&Head { create: Some(create.to_owned()), ..head("other") });
+        assert_eq!(key, "sql_table_schema", "{what}");
+        assert!(what.contains("does not make table") && what.contains("other"), "{what}");
+    }
 }
 
 /// Tables that do not exist are made, also when they disappear later.

@@ -1,0 +1,184 @@
+//! Sampling rates that an exporter announces in options data, and which of them counts for a flow.
+//!
+//! A rate is announced for a sampler or selector, for an interface, for a template, for a domain, or for several of these at
+//! once. The nearest one to a flow counts.
+
+use super::known::{Domain, MAX_FACTS, Map, find, keep};
+use netflow::options::{Facts, Rate, Way};
+
+/// The rates of one exporter.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    samplers: Map<Sampler>,
+    selectors: Map<Sampler>,
+    /// What the samplers and selectors of a domain add up to.
+    totals: Map<Totals>,
+    /// By [`way_and_interface`].
+    interfaces: Map<Rate>,
+    templates: Map<Rate>,
+    /// Rates of whole domains.
+    domains: Map<Rate>,
+}
+
+/// A sampler or selector.
+#[derive(Clone, Copy, Debug)]
+struct Sampler {
+    rate: Rate,
+    /// It works on an interface, or for a template.
+    is_scoped: bool,
+}
+
+/// Samplers and selectors that sample.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    samplers: u64,
+    /// How many of them are scoped.
+    scoped: u64,
+    /// The sum of their intervals: where there is one, its interval.
+    intervals: u64,
+}
+
+impl Totals {
+    /// The changes that a sampler makes; none where it does not sample.
+    fn of(sampler: Sampler) -> Self {
+        match sampler.rate {
+            Rate::OneIn(interval) => {
+                Self { samplers: 1, scoped: u64::from(sampler.is_scoped), intervals: u64::from(interval) }
+            }
+            Rate::Off | Rate::Unusable => Self::default(),
+        }
+    }
+
+    fn replace(&mut self, old: Option<Sampler>, new: Sampler) {
+        let (old, new) = (old.map(Self::of).unwrap_or_default(), Self::of(new));
+        self.samplers = self.samplers - old.samplers + new.samplers;
+        self.scoped = self.scoped - old.scoped + new.scoped;
+        self.intervals = self.intervals - old.intervals + new.intervals;
+    }
+}
+
+/// What a flow says about its sampling.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sampled {
+    pub(crate) template: u16,
+    pub(crate) sampler: Option<u64>,
+    pub(crate) selector: Option<u64>,
+    /// An interval in the flow's record; 0 says nothing.
+    pub(crate) interval: Option<u64>,
+    /// Interfaces in and out.
+    pub(crate) interfaces: [Option<u64>; 2],
+}
+
+impl Sampled {
+    fn names_a_sampler(&self) -> bool {
+        [self.sampler, self.selector].into_iter().flatten().any(|id| id > 0)
+    }
+
+    fn names_an_interface(&self) -> bool {
+        self.interfaces.into_iter().flatten().any(|interface| interface > 0)
+    }
+}
+
+fn way_and_interface(way: Way, interface: u64) -> u64 {
+    let way = match way {
+        Way::Either => 0,
+        Way::In => 1,
+        Way::Out => 2,
+    };
+    way << 32 | interface & 0xffff_ffff
+}
+
+/// The interval that a rate stands for: 0 when nothing is sampled.
+fn interval(rate: Rate) -> Option<u64> {
+    match rate {
+        Rate::OneIn(interval) => Some(u64::from(interval)),
+        Rate::Off => Some(0),
+        Rate::Unusable => None,
+    }
+}
+
+impl Rates {
+    /// Takes in the rate that an options record announces. True when it cannot be used, and the last one of its kind could, or
+    /// there was none.
+    pub(crate) fn learn(&mut self, domain: Domain, facts: &Facts<'_>) -> bool {
+        let Some(rate) = facts.rate() else { return false };
+        let is_new = |old: Option<Rate>| rate == Rate::Unusable && old != Some(Rate::Unusable);
+        let mut news = false;
+        // Interface 0 stands for all of them.
+        let interface = facts.interface.filter(|interface| *interface > 0);
+        let is_scoped = interface.is_some() || facts.scope.template.is_some();
+        let sampler = match (facts.sampler, facts.selector) {
+            (Some(id), _) => Some((&mut self.samplers, id)),
+            (None, Some(id)) => Some((&mut self.selectors, id)),
+            (None, None) => None,
+        };
+        let has_sampler = sampler.is_some();
+        if let Some((map, id)) = sampler {
+            let old = map.get(&(domain, id)).copied();
+            if old.is_some() || map.len() < MAX_FACTS {
+                let new = Sampler { rate, is_scoped };
+                map.insert((domain, id), new);
+                self.totals.entry((domain, 0)).or_default().replace(old, new);
+            }
+            news |= is_new(old.map(|old| old.rate));
+        }
+        if let Some(template) = facts.scope.template {
+            news |= is_new(keep(&mut self.templates, domain, template, rate));
+        } else if let Some(interface) = interface {
+            let id = way_and_interface(facts.way, interface);
+            news |= is_new(keep(&mut self.interfaces, domain, id, rate));
+        } else if !has_sampler {
+            news |= is_new(keep(&mut self.domains, domain, 0, rate));
+        }
+        news
+    }
+
+    /// The interval that counts for a flow of that domain, 0 when it is known not to be sampled. In order: what is known of
+    /// its sampler or selector, its own record, its template, its interfaces, its domain, the whole exporter.
+    pub(crate) fn of_flow(&self, domain: u32, flow: &Sampled) -> Option<u64> {
+        let by_sampler = (flow.sampler.and_then(|id| self.sampler(domain, id)))
+            .or_else(|| flow.selector.and_then(|id| self.selector(domain, id)));
+        match (by_sampler.and_then(interval), flow.interval) {
+            (Some(interval @ 1..), _) | (_, Some(interval @ 1..)) => Some(interval),
+            (Some(interval), _) => Some(interval),
+            (None, _) => self.by_scope(domain, flow),
+        }
+    }
+
+    fn by_scope(&self, domain: u32, flow: &Sampled) -> Option<u64> {
+        (find(&self.templates, domain, u64::from(flow.template)).copied().and_then(interval))
+            .or_else(|| self.by_interface(domain, flow))
+            .or_else(|| self.by_domain(Some(domain), flow))
+            .or_else(|| self.by_domain(None, flow))
+    }
+
+    fn by_interface(&self, domain: u32, flow: &Sampled) -> Option<u64> {
+        if self.interfaces.is_empty() {
+            return None;
+        }
+        let ways = [Way::In, Way::Out].into_iter().zip(flow.interfaces);
+        ways.filter_map(|(way, interface)| Some((way, interface?))).find_map(|(way, interface)| {
+            let rate = |way| find(&self.interfaces, domain, way_and_interface(way, interface)).copied();
+            rate(way).or_else(|| rate(Way::Either)).and_then(interval)
+        })
+    }
+
+    /// The rate of a whole domain; else that of its only sampler, for flows that name none and go through no other interface.
+    fn by_domain(&self, domain: Domain, flow: &Sampled) -> Option<u64> {
+        let of_domain = self.domains.get(&(domain, 0)).copied().and_then(interval);
+        of_domain.or_else(|| {
+            let totals = self.totals.get(&(domain, 0)).filter(|totals| totals.samplers == 1)?;
+            let is_other = flow.names_a_sampler() || totals.scoped > 0 && flow.names_an_interface();
+            (!is_other).then_some(totals.intervals)
+        })
+    }
+
+    fn sampler(&self, domain: u32, id: u64) -> Option<Rate> {
+        find(&self.samplers, domain, id).or_else(|| find(&self.selectors, domain, id)).map(|sampler| sampler.rate)
+    }
+
+    /// Exporters also list selectors as samplers.
+    fn selector(&self, domain: u32, id: u64) -> Option<Rate> {
+        find(&self.selectors, domain, id).or_else(|| find(&self.samplers, domain, id)).map(|sampler| sampler.rate)
+    }
+}

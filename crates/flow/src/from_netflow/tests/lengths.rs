@@ -1,0 +1,146 @@
+//! Datagrams whose lengths disagree: what is whole counts, and what does not is counted by its reason.
+
+use super::*;
+use netflow::datagram::Fault;
+
+fn bench() -> Bench {
+    Bench::new(&["src_port"], Settings::default())
+}
+
+/// Ports of the records of a set: templates have a port and packets, ten octets in all.
+fn template() -> Template {
+    Template::new(1, 256, Kind::Data, vec![field(7, 2), field(2, 8)])
+}
+
+fn message(ipfix: bool, sequence: u32, ports: &[u16]) -> Vec<u8> {
+    let message = if ipfix { Message::ipfix(1, sequence, NOW) } else { Message::v9(1, sequence, NOW, 1000) };
+    let message = message.templates(&[&template()]);
+    message.records(256, ports.len(), |w| ports.iter().for_each(|port| _ = w.u16(*port).u64(1))).finish()
+}
+
+fn set_message_length(octets: &mut [u8], length: usize) {
+    octets[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+}
+
+impl Bench {
+    fn faults(&mut self) -> Vec<Fault> {
+        let notices = self.decoder.take_notices().into_iter();
+        notices
+            .filter_map(|notice| match notice {
+                Notice::Faulty { fault, .. } => Some(fault),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn lost(&self) -> u64 {
+        self.decoder.exporters().map(|exporter| exporter.sequence.lost).sum()
+    }
+}
+
+#[test]
+fn datagrams_filled_with_zeros_are_whole_and_hide_no_loss() {
+    for (ipfix, next) in [(false, 3), (true, 6)] {
+        for within in [false, true] {
+            let mut bench = bench();
+            for sequence in [0, next] {
+                let mut octets = message(ipfix, sequence, &[1, 2]);
+                octets.resize(500, 0);
+                if ipfix && within {
+                    set_message_length(&mut octets, 500);
+                }
+                bench.send(&octets);
+            }
+            assert_eq!(bench.column("src_port"), ["1", "2", "1", "2"]);
+            let counts = bench.decoder.take_counts();
+            assert_eq!((counts.faulty_sets, counts.octets_behind, bench.faults()), (0, 0, vec![]));
+            // v9 counts datagrams, IPFIX records.
+            assert_eq!(bench.lost(), if ipfix { 4 } else { 2 });
+        }
+    }
+}
+
+#[test]
+fn what_lies_behind_an_ipfix_message_is_counted_and_named() {
+    let whole = message(true, 0, &[1, 2]);
+    // Up to the data set, and nothing at all.
+    for (length, templates) in [(16 + 16, 1), (16, 0)] {
+        let mut octets = whole.clone();
+        set_message_length(&mut octets, length);
+        let mut bench = bench();
+        bench.send(&octets);
+        let behind = whole.len() - length;
+        let counts = bench.decoder.take_counts();
+        assert_eq!((counts.octets_behind, counts.templates_new, counts.records), (behind as u64, templates, 0));
+        assert_eq!(bench.faults(), [Fault::Behind(behind)]);
+        // Nobody knows how many records there were: the next message shows no gap.
+        bench.send(&message(true, 2, &[3]));
+        assert_eq!((bench.decoder.take_counts().sequence_gaps, bench.column("src_port")), (0, vec!["3".into()]));
+    }
+}
+
+#[test]
+fn a_set_that_ends_behind_the_datagram_by_padding_keeps_its_records() {
+    for ipfix in [false, true] {
+        for (missing, present) in [(1, 0), (3, 0), (7, 0), (2, 2), (1, 8)] {
+            let mut octets = message(ipfix, 0, &[1, 2]);
+            let at = octets.len() - 22;
+            octets[at..at + 2].copy_from_slice(&(24 + missing as u16 + present as u16).to_be_bytes());
+            octets.resize(octets.len() + present, 0);
+            if ipfix {
+                let length = octets.len();
+                set_message_length(&mut octets, length);
+            }
+            let mut bench = bench();
+            bench.send(&octets);
+            assert_eq!(bench.column("src_port"), ["1", "2"], "{missing} missing, {present} present");
+            assert_eq!(bench.faults(), [], "{missing} missing, {present} present");
+            // The same before the template.
+            let mut late = self::bench();
+            late.send(&[&octets[..if ipfix { 16 } else { 20 }], &octets[at - 2..]].concat());
+            late.send(&message(ipfix, 2, &[3]));
+            assert_eq!(late.column("src_port"), ["1", "2", "3"]);
+        }
+        // Part of a record is missing: the set is lost, and counted.
+        let mut octets = message(ipfix, 0, &[1, 2]);
+        octets.truncate(octets.len() - 5);
+        let mut bench = bench();
+        bench.send(&octets);
+        assert_eq!((bench.rows.len(), bench.decoder.take_counts().faulty_sets), (0, 1));
+        assert!(matches!(bench.faults()[..], [Fault::Truncated(_)]));
+    }
+}
+
+#[test]
+fn records_of_variable_length_that_are_cut_are_named() {
+    for kind in [Kind::Data, Kind::Options { scopes: 1 }] {
+        let mut bench = bench();
+        let template = Template::new(1, 256, kind, vec![field(7, 2), field(82, VARIABLE)]);
+        let message = Message::ipfix(1, 0, NOW).templates(&[&template]);
+        bench.send(&message.data(256, |w| _ = w.u16(1).u8(1).put(b"a").u16(2).u8(9).put(b"b")).finish());
+        let counts = bench.decoder.take_counts();
+        assert_eq!((counts.records + counts.options_records, counts.faulty_sets), (1, 1), "{kind:?}");
+        assert!(matches!(bench.faults()[..], [Fault::Truncated(_)]), "{kind:?}");
+    }
+}
+
+#[test]
+fn sets_that_the_checks_keep_out_are_named() {
+    let mut bench = Bench::new(&["src_port"], Settings { check_padding: true, ..Settings::default() });
+    for padding in [&[0, 0][..], &[0, 1]] {
+        let message = Message::ipfix(1, 0, NOW).templates(&[&template()]);
+        bench.send(&message.data(256, |w| _ = w.u16(1).u64(1).put(padding)).finish());
+    }
+    assert_eq!((bench.rows.len(), bench.decoder.take_counts().faulty_sets), (1, 1));
+    assert_eq!(bench.faults(), [Fault::Padding(256)]);
+}
+
+#[test]
+fn rejected_templates_are_counted_apart_from_sets() {
+    let mut bench = bench();
+    let no_length = Template::new(1, 300, Kind::Data, vec![field(7, 0)]);
+    bench.send(&Message::ipfix(1, 0, NOW).templates(&[&no_length]).finish());
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.templates_faulty, counts.faulty_sets), (1, 0));
+    assert!(matches!(bench.faults()[..], [Fault::Template(_)]));
+}

@@ -1,0 +1,238 @@
+//! What counts of a record: times, frames, elements that occur several times, counters of layer 2.
+
+use super::*;
+
+#[test]
+fn counters_and_addresses_stay_where_a_frame_tells_nothing() {
+    let ip = [0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0];
+    let link = [2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa];
+    let frame = |etype: [u8; 2], payload: &[u8]| [&link[..], &etype, payload].concat();
+    let arp = frame([8, 6], &[0; 28]);
+    let whole = frame([8, 0], &ip);
+    // The frame, and the EtherType and the MAC address that it tells.
+    let frames: [(&[u8], [&str; 2]); 5] = [
+        (&[], ["2048", "0"]),
+        (&whole[..9], ["2048", "0"]),
+        (&whole[..20], ["2048", "2199023255562"]),
+        (&arp, ["2054", "2199023255562"]),
+        (&whole, ["2048", "2199023255562"]),
+    ];
+    let own = [10, 0, 0, 9, 0, 80, 0x12, 0, 0, 0, 7, 0, 0, 3, 0xe8];
+    for section in [315, 104] {
+        for (octets, [etype, mac]) in frames {
+            let mut bench =
+                Bench::new(&["src_host", "src_port", "tcpflags", "etype", "src_mac"], Settings::default());
+            let mut fields = vec![field(8, 4), field(7, 2), field(6, 1), field(2, 4), field(1, 4)];
+            let mut variable_fields = fields.clone();
+            variable_fields.push(field(section, VARIABLE));
+            let mut w = wire::Writer::new();
+            variable(w.put(&own), octets);
+            bench.send(&one(&variable_fields, &w.finish()));
+            if !octets.is_empty() {
+                fields.push(field(section, octets.len() as u16));
+                bench.send(&one(&fields, &[&own[..], octets].concat()));
+            }
+            let rows = bench.rows.len();
+            assert_eq!(bench.counters(), vec![(7, 1000); rows], "{octets:?}");
+            for (word, value) in [
+                ("src_host", "10.0.0.9"),
+                ("src_port", "80"),
+                ("tcpflags", "18"),
+                ("etype", etype),
+                ("src_mac", mac),
+            ] {
+                assert_eq!(bench.column(word), vec![value; rows], "{word} {octets:?}");
+            }
+            let counts = bench.decoder.take_counts();
+            assert_eq!((counts.records, counts.records_without_flow), (rows as u64, 0));
+        }
+    }
+}
+
+#[test]
+fn a_frame_counts_for_the_counter_that_the_record_lacks() {
+    let arp = [&[0; 12][..], &[8, 6], &[0; 28]].concat();
+    let mut bench = Bench::new(&["src_host"], Settings::default());
+    for frame in [&arp[..], &[]] {
+        let mut w = wire::Writer::new();
+        variable(w.u8(60), frame);
+        bench.send(&one(&[field(1, 1), field(315, VARIABLE)], &w.finish()));
+    }
+    assert_eq!(bench.counters(), [(1, 60), (0, 60)]);
+}
+
+#[test]
+fn records_without_a_flow_are_counted_once_and_reported() {
+    let mut bench = Bench::new(&["src_host"], Settings::default());
+    let template = Template::new(1, 256, Kind::Data, vec![field(8, 4), field(315, VARIABLE)]);
+    let unknown = Template::new(1, 257, Kind::Data, vec![enterprise(99_999, 1, 4)]);
+    bench.send(
+        &Message::ipfix(1, 0, NOW)
+            .templates(&[&template, &unknown])
+            .records(256, 2, |w| {
+                variable(w.put(&[10, 0, 0, 1]), &[]);
+                variable(w.put(&[10, 0, 0, 1]), &[1, 2, 3]);
+            })
+            .data(257, |w| _ = w.u32(1))
+            .finish(),
+    );
+    // The exporter's sequence numbers count them all the same.
+    bench.send(&Message::ipfix(1, 3, NOW).finish());
+    assert!(bench.rows.is_empty());
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.records, counts.records_without_flow, counts.sequence_gaps), (0, 3, 0));
+    let reasons: Vec<_> = (bench.decoder.take_notices().into_iter())
+        .filter_map(|notice| match notice {
+            Notice::NoFlow { id, records, reason, .. } => Some((id, records, reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons, [(256, 2, NoFlow::Frame), (257, 1, NoFlow::Elements)]);
+}
+
+#[test]
+fn of_an_element_that_occurs_twice_the_last_one_counts() {
+    /// Primitive, element, its octets twice, and what is shown.
+    type Case<'a> = (&'a str, Specifier, &'a [u8], &'a [u8], &'a str);
+    let cases: &[Case<'_>] = &[
+        ("src_host", field(8, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("dst_host", field(12, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("src_port", field(7, 2), &[0, 1], &[0, 2], "2"),
+        ("dst_port", field(183, 2), &[0, 1], &[0, 2], "2"),
+        ("tos", field(5, 1), &[1], &[2], "2"),
+        ("tcpflags", field(6, 1), &[1], &[2], "2"),
+        ("proto", field(4, 1), &[4], &[6], "6"),
+        ("src_as", field(16, 2), &[0, 1], &[0, 2], "2"),
+        ("in_iface", field(10, 2), &[0, 1], &[0, 2], "2"),
+        ("src_mask", field(9, 1), &[8], &[24], "24"),
+        ("peer_dst_ip", field(18, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("src_mac", field(56, 6), &[0, 0, 0, 0, 0, 1], &[0, 0, 0, 0, 0, 2], "2"),
+        ("vlan", field(58, 2), &[0, 1], &[0, 2], "2"),
+        ("timestamp_start", field(150, 4), &[0, 0, 0, 1], &[0, 0, 0, 2], "2000000"),
+        ("post_nat_src_host", field(225, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+    ];
+    for (word, specifier, first, last, expected) in cases {
+        for (more, octets) in [(vec![], vec![]), (vec![field(82, VARIABLE)], vec![0])] {
+            let mut bench = Bench::new(&[word], Settings::default());
+            let fields = [&[field(2, 1), *specifier, *specifier, field(2, 1)][..], &more].concat();
+            bench.send(&one(&fields, &[&[1], *first, last, &[7], &octets].concat()));
+            assert_eq!(
+                (bench.column(word), bench.counters()),
+                (vec![(*expected).to_owned()], vec![(7, 0)]),
+                "{word}"
+            );
+        }
+    }
+}
+
+#[test]
+fn of_a_tunnel_both_packets_are_shown() {
+    let words = ["src_host", "dst_host", "tunnel_src_host", "tunnel_dst_host", "tunnel_src_port", "tunnel_proto"];
+    let v6 = |last: u8| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
+    let v4 = |last: u8| [10, 0, 0, last];
+    // Addresses that occur twice, with the protocol once; of both families, with the protocol twice; and once.
+    let twice = [field(8, 4), field(12, 4), field(8, 4), field(12, 4), field(4, 1), field(7, 2), field(2, 1)];
+    let twice_v6 =
+        [field(27, 16), field(28, 16), field(27, 16), field(28, 16), field(4, 1), field(7, 2), field(2, 1)];
+    let families =
+        [field(8, 4), field(12, 4), field(4, 1), field(27, 16), field(28, 16), field(4, 1), field(2, 1)];
+    let once = [field(8, 4), field(12, 4), field(27, 16), field(28, 16), field(4, 1), field(7, 2), field(2, 1)];
+    let tail = [6, 0, 80, 1];
+    let cases: [(&[Specifier], Vec<u8>, [&str; 6]); 4] = [
+        (
+            &twice,
+            [&v4(1)[..], &v4(2), &v4(3), &v4(4), &tail].concat(),
+            ["10.0.0.3", "10.0.0.4", "10.0.0.1", "10.0.0.2", "0", "0"],
+        ),
+        (
+            &twice_v6,
+            [&v6(1)[..], &v6(2), &v6(3), &v6(4), &tail].concat(),
+            ["2001:db8::3", "2001:db8::4", "2001:db8::1", "2001:db8::2", "0", "0"],
+        ),
+        (
+            &families,
+            [&v4(1)[..], &v4(2), &[41], &v6(3), &v6(4), &[6, 1]].concat(),
+            ["2001:db8::3", "2001:db8::4", "10.0.0.1", "10.0.0.2", "0", "41"],
+        ),
+        (&once, [&v4(1)[..], &v4(2), &[0; 32], &tail].concat(), ["10.0.0.1", "10.0.0.2", "-", "-", "0", "0"]),
+    ];
+    for (fields, record, expected) in cases {
+        let mut bench = Bench::new(&words, Settings::default());
+        bench.send(&one(fields, &record));
+        let found: Vec<String> = words.iter().flat_map(|word| bench.column(word)).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn octets_of_layer_2_in_total_count_where_there_are_no_others() {
+    let mut bench = Bench::new(&["src_host"], Settings::default());
+    bench.send(&one(&[field(353, 2), field(86, 1)], &[5, 0xee, 1]));
+    bench.send(&one(&[field(353, 2), field(85, 2), field(86, 1)], &[5, 0xee, 5, 0xdc, 1]));
+    assert_eq!(bench.counters(), [(1, 1518), (1, 1500)]);
+}
+
+#[test]
+fn a_probability_is_an_interval() {
+    for (probability, rate, packets) in [
+        (0.01f64.to_be_bytes().to_vec(), "1", 500),
+        (0.01f32.to_be_bytes().to_vec(), "1", 500),
+        (1f64.to_be_bytes().to_vec(), "1", 5),
+        (0f64.to_be_bytes().to_vec(), "0", 5),
+        (vec![0; 3], "0", 5),
+    ] {
+        let settings = Settings { renormalize: true, ..Settings::default() };
+        let mut bench = Bench::new(&["sampling_rate"], settings);
+        bench.send(&one(&[field(311, probability.len() as u16), field(2, 1)], &[&probability[..], &[5]].concat()));
+        assert_eq!((bench.counters(), bench.column("sampling_rate")), (vec![(packets, 0)], vec![rate.to_owned()]));
+    }
+}
+
+#[test]
+fn an_absolute_time_of_zero_is_none() {
+    let export = u64::from(NOW) * 1_000_000;
+    let later = 1_700_000_100_000u64;
+    let starts = [(150, 4), (152, 8), (154, 8), (156, 8), (322, 4), (323, 8), (324, 8), (325, 8)];
+    let ends = [(151, 4), (153, 8), (155, 8), (157, 8)];
+    let elements = starts.iter().map(|e| (e, "timestamp_start", export, 323)).chain(
+        // There is no end, where the start is that of the export.
+        ends.iter().map(|e| (e, "timestamp_end", 0, 159)),
+    );
+    for ((element, length), word, none, other) in elements {
+        let zero = &[0; 8][..usize::from(*length)];
+        for variable in [false, true] {
+            let mut fields = vec![field(*element, *length), field(2, 1)];
+            let mut record = [zero, &[1]].concat();
+            if variable {
+                fields.push(field(82, VARIABLE));
+                record.push(0);
+            }
+            let mut bench = Bench::new(&[word], Settings::default());
+            bench.send(&one(&fields, &record));
+            assert_eq!(bench.column(word), [none.to_string()], "element {element}");
+        }
+        // What else the record tells counts.
+        let (octets, time) = match other {
+            323 if *element == 323 => continue,
+            323 if [322, 324, 325].contains(element) => continue,
+            323 => (later.to_be_bytes().to_vec(), later * 1000),
+            _ => (vec![0, 0, 0, 0], export),
+        };
+        let mut bench = Bench::new(&[word], Settings::default());
+        let fields = [field(*element, *length), field(other, octets.len() as u16), field(2, 1)];
+        bench.send(&one(&fields, &[zero, &octets, &[1]].concat()));
+        assert_eq!(bench.column(word), [time.to_string()], "element {element}");
+    }
+}
+
+#[test]
+fn a_start_of_the_exporter_of_zero_is_none() {
+    let fields = [field(22, 4), field(21, 4), field(160, 8), field(2, 1)];
+    let record = |start: u64| [&[0, 0, 0, 0, 0, 0, 0x27, 0x10][..], &start.to_be_bytes(), &[1]].concat();
+    let mut bench = Bench::new(&["timestamp_start", "timestamp_end"], Settings::default());
+    bench.send(&one(&fields, &record(0)));
+    bench.send(&one(&fields, &record(1_699_999_000_000)));
+    // An uptime of 0 is the moment of that start.
+    assert_eq!(bench.column("timestamp_start"), ["1700000000000000", "1699999000000000"]);
+    assert_eq!(bench.column("timestamp_end"), ["0", "1699999010000000"]);
+}
