@@ -525,7 +525,7 @@ fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
     let script = "wait_for said 'capturing on interface=a1 index=3 direction=in' 1
          send 10.9.0.2 50
          wait_for told ' records_aggregated=100 '
-         grep -q 'stats .a0, 2. .* direction=out' $log
+         grep -q 'stats .a0,2. .* direction=out' $log
          kill -INT $daemon; wait $daemon";
     if with_pair(&config, script).is_some() {
         let rows = without_event_type(output::json_lines(&output::text(&folder.path().join("out.json"))));

@@ -277,7 +277,7 @@ fn a_port_that_somebody_has_is_refused_unless_all_share_it() {
         let opened = open(&settings(first, 0, false)).unwrap();
         let port = opened[0].local_address().unwrap().port();
         let fault = open(&settings(second, port, false)).unwrap_err();
-        assert_eq!(fault.kind(), io::ErrorKind::AddrInUse, "{first} {second}");
+        assert_eq!(fault.fault.kind(), io::ErrorKind::AddrInUse, "{first} {second}");
         // One that would share finds out, too, where the first has a single socket.
         assert_eq!(open(&settings(second, port, true)).is_err(), first == 1, "{first} {second}");
         drop(opened);

@@ -204,6 +204,7 @@ impl Server {
     pub(crate) fn settings(&self, database: &str) -> Settings {
         Settings {
             cleartext: false,
+            follow_links: false,
             name: "test".to_owned(),
             dialect: self.dialect,
             db: database.to_owned(),
