@@ -81,7 +81,10 @@ pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
         None => info!("Reading configuration from cmdline."),
     }
     match Service::start(daemon, settings) {
-        Ok(Some(service)) => service.run(),
+        Ok(Some(service)) => {
+            let threads = service.threads.clone();
+            threads.leave(service.run())
+        }
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
