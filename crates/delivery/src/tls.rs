@@ -58,3 +58,25 @@ fn wrong(key: &'static str, path: &Path, what: &str) -> Fault {
     let what = format!("'{}': {what}; a file of certificates in PEM would be right", path.display());
     Fault::Configuration { key, what }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{CertificateError, InvalidMessage};
+
+    #[test]
+    fn what_tls_says_of_the_configuration_is_found_within_errors_of_the_system() {
+        let within = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+        for (error, part) in [
+            (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "the server is not trusted: "),
+            (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), "no TLS is spoken there: "),
+        ] {
+            for fault in [refused("k", &error), refused("k", &within(error.clone()))] {
+                let Some(Fault::Configuration { key: "k", what }) = fault else { panic!("{fault:?}") };
+                assert!(what.starts_with(part), "{what}");
+            }
+        }
+        assert_eq!(refused("k", &within(rustls::Error::HandshakeNotComplete)), None);
+        assert_eq!(refused("k", &io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+    }
+}
