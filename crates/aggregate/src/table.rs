@@ -50,6 +50,11 @@ impl Table {
         Self { schema, entries: Vec::new(), index: vec![0; slots], strings: Strings::default(), hash, sums }
     }
 
+    /// An empty table of the same schema and hash.
+    pub fn empty(&self) -> Self {
+        Self::new(Arc::clone(&self.schema), self.hash.clone(), 0)
+    }
+
     /// What the table holds.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
@@ -246,7 +251,9 @@ impl Table {
                 let is_full = self.size() >= max_octets;
                 let key = &mut keys[start..];
                 // At the bound, texts must not be kept before it is clear that the aggregate is.
-                if is_full && !(self.find_texts(&other.strings, bytemuck::cast_slice_mut(key)) && self.contains(key)) {
+                if is_full
+                    && !(self.find_texts(&other.strings, bytemuck::cast_slice_mut(key)) && self.contains(key))
+                {
                     keys.truncate(start);
                     left.extend_from_slice(value);
                     continue;
@@ -308,6 +315,23 @@ impl Table {
             self.release_strings();
             self.reindex();
         }
+    }
+
+    /// Moves the aggregates for which `is_moved` is true to a table of their own.
+    pub fn split_off(&mut self, mut is_moved: impl FnMut(&[u8], &[u64], &Strings) -> bool) -> Self {
+        let mut moved = self.empty();
+        let mut words = vec![0; self.schema.key_words];
+        self.retain(|key, values, strings| {
+            let is_kept = !is_moved(key, values, strings);
+            if !is_kept {
+                let octets: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+                octets.copy_from_slice(key);
+                translate(&moved.schema, strings, &mut moved.strings, octets);
+                moved.add(&words, values);
+            }
+            is_kept
+        });
+        moved
     }
 
     /// Forgets the strings that no key has any more.
@@ -447,6 +471,21 @@ mod tests {
             .collect();
         seen.sort();
         assert_eq!(seen, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
+    }
+
+    #[test]
+    fn what_is_split_off_has_its_texts_and_comes_back() {
+        let (schema, state) = (schema("vrf_name"), RandomState::default());
+        let mut table = texts(&schema, &state, (0..10).map(long));
+        let text =
+            |strings: &Strings, key: &[u8]| strings.get(u32::from_be_bytes(key[..4].try_into().unwrap())).to_vec();
+        let moved = table.split_off(|key, _, strings| text(strings, key) == long(7).into_bytes());
+        assert_eq!((table.len(), moved.len(), moved.strings().len()), (9, 1, 2));
+        assert_eq!(text(moved.strings(), moved.get(0).unwrap().key), long(7).into_bytes());
+        assert!(moved.get(1).is_none());
+        table.absorb(moved);
+        table.absorb(texts(&schema, &state, (0..10).map(long)));
+        assert_eq!((table.len(), table.total(0)), (10, 20));
     }
 
     /// A table of one aggregate for each text.

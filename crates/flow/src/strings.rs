@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(strings.intern(b"ge-0/0/1"), a);
         assert_eq!(strings.get(b), b"ge-0/0/2");
         assert_eq!(strings.get(99), b"");
-        assert_eq!((strings.find(b"ge-0/0/2"), strings.find(b""), strings.find(b"ge-0/0/3")), (Some(b), Some(0), None));
+        assert_eq!(
+            (strings.find(b"ge-0/0/2"), strings.find(b""), strings.find(b"ge-0/0/3")),
+            (Some(b), Some(0), None)
+        );
         assert_eq!(strings.len(), 3);
         strings.clear();
         assert_eq!(strings.get(a), b"");

@@ -144,6 +144,14 @@ counters! {
     BytesDropped = Plugin Total "bytes_dropped_total" "": "Bytes counted by records that were dropped";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
+    QueriesAnswered = Plugin Total "queries_answered_total" "": "Queries of clients that were answered to the end";
+    QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "Clients beyond imt_clients_max or imt_clients_user_max";
+    QueriesRefusedLines = Plugin Total "queries_refused_total" "lines": "With more lines than imt_query_lines allows";
+    QueriesRefusedRequest = Plugin Total "queries_refused_total" "request": "With a wrong password, with values that cannot be, or no request at all";
+    QueriesCutTime = Plugin Total "queries_cut_total" "time": "Longer than imt_query_timeout, or not sent in time";
+    QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, as older states of the table took as much as imt_memory";
+    QueriesCutShutdown = Plugin Total "queries_cut_total" "shutdown": "At the end of the daemon";
+    QueriesCutClient = Plugin Total "queries_cut_total" "client": "The client broke off";
 }
 
 /// Help of the families whose counters differ by reason.
@@ -155,6 +163,8 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("records_filtered_total", "Records kept out on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
     ("aggregates_given_up_total", "Aggregates lost on the way to the sink's store, by reason"),
+    ("queries_refused_total", "Queries of clients that were not answered, by reason"),
+    ("queries_cut_total", "Queries whose answers were not taken to the end, by reason"),
 ];
 
 /// One side of an equation is a sum of these.

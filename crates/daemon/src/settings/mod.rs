@@ -472,10 +472,15 @@ fn plugin_settings(
         config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
             name: plugin.name.clone(),
             path: plugin.get(&memory::IMT_PATH),
+            mode: plugin.get(&memory::IMT_PATH_MODE),
+            group: plugin.get(&memory::IMT_PATH_GROUP),
             password: plugin.get(&memory::IMT_PASSWD),
             max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
+            timeout: plugin.get(&memory::IMT_QUERY_TIMEOUT),
+            max_lines: plugin.get(&memory::IMT_QUERY_LINES) as usize,
+            max_clients: plugin.get(&memory::IMT_CLIENTS_MAX) as usize,
+            max_clients_user: plugin.get(&memory::IMT_CLIENTS_USER_MAX) as usize,
             whole_seconds: style.whole_seconds,
-            files: sink::files(plugin, problems),
         }),
         #[cfg(feature = "sql")]
         config::PluginKind::Sqlite3
