@@ -60,6 +60,11 @@ impl Table {
         &self.schema
     }
 
+    /// The hash of its keys, which tables that are to be merged share.
+    pub fn hash(&self) -> &RandomState {
+        &self.hash
+    }
+
     /// The strings whose ids its keys hold.
     pub fn strings(&self) -> &Strings {
         &self.strings

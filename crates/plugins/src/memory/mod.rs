@@ -14,6 +14,8 @@ mod socket;
 mod state;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::outlet::{Event, Inlet, Woken};
 use aggregate::Table;

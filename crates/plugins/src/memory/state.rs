@@ -59,13 +59,14 @@ pub(super) struct State {
     aside: Option<Table>,
     /// `imt_memory`.
     max_octets: usize,
+    grace: Duration,
     /// Bytes of the tables that were taken out for clients that are to remove what they show, and may come back.
     out: usize,
 }
 
 impl State {
     pub(super) fn new(table: Table, max_octets: usize) -> Self {
-        Self { newest: Version::new(table), old: Vec::new(), aside: None, max_octets, out: 0 }
+        Self { newest: Version::new(table), old: Vec::new(), aside: None, max_octets, grace: GRACE, out: 0 }
     }
 
     /// The newest version. [`Self::settle`] says whether it is complete.
@@ -179,10 +180,125 @@ impl State {
 
     /// Cuts the answers of old versions that have had their time.
     fn cut(&mut self) {
-        for old in self.old.iter().filter(|old| old.since.elapsed() >= GRACE) {
+        for old in self.old.iter().filter(|old| old.since.elapsed() >= self.grace) {
             if let Some(version) = old.version.upgrade() {
                 version.cut.store(true, Ordering::Release);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::testing::{self, tags};
+
+    fn state(max_octets: usize, tags: std::ops::Range<u64>) -> State {
+        State::new(testing::tags(tags), max_octets)
+    }
+
+    fn absorb(state: &mut State, table: Table) -> Taken {
+        let mut taken = Taken::default();
+        state.absorb(table, &mut taken);
+        taken
+    }
+
+    #[test]
+    fn an_answer_keeps_its_version_while_more_comes_in() {
+        let mut state = state(1 << 30, 0..100);
+        let answer = Arc::clone(state.newest());
+        assert_eq!(absorb(&mut state, tags(50..150)), Taken { handed: 100, ..Taken::default() });
+        assert_eq!((answer.table.len(), answer.table.total(0)), (100, 100));
+        assert_eq!((state.newest().table.len(), state.newest().table.total(0)), (150, 200));
+        // Without answers there is no copy.
+        drop(answer);
+        let table: *const Version = &raw const **state.newest();
+        absorb(&mut state, tags(0..10));
+        assert_eq!(&raw const **state.newest(), table);
+        assert_eq!(state.held(), 0);
+    }
+
+    #[test]
+    fn versions_of_slow_clients_have_a_bound_and_are_cut_there() {
+        let one = tags(0..1000).size();
+        // There is room for the newest version, and for two older ones.
+        let mut state = state(one * 5 / 2, 0..1000);
+        state.grace = Duration::ZERO;
+        let mut answers = Vec::new();
+        for _ in 0..10 {
+            answers.push(Arc::clone(state.newest()));
+            absorb(&mut state, tags(0..1000));
+        }
+        assert!(state.held() <= state.max_octets && state.old.len() == 2, "{} {}", state.held(), state.old.len());
+        assert!(answers[0].is_cut() && answers[1].is_cut() && !state.newest().is_cut());
+        // Nothing is lost meanwhile; it waits until answers have let go.
+        assert!(!state.settle(&mut Taken::default()));
+        answers.clear();
+        let mut taken = Taken::default();
+        assert!(state.settle(&mut taken));
+        assert_eq!((state.newest().table.len(), state.newest().table.total(0)), (1000, 11_000));
+        assert_eq!((taken.handed, taken.lost), (1000, 0));
+    }
+
+    #[test]
+    fn an_answer_is_not_cut_before_its_time() {
+        let one = tags(0..1000).size();
+        let mut state = state(one, 0..1000);
+        let first = Arc::clone(state.newest());
+        absorb(&mut state, tags(0..1000));
+        let _second = Arc::clone(state.newest());
+        absorb(&mut state, tags(0..1000));
+        assert!(!state.settle(&mut Taken::default()) && !first.is_cut());
+    }
+
+    #[test]
+    fn what_waits_for_answers_has_a_bound_and_is_counted_beyond_it() {
+        let one = tags(0..1000).size();
+        let mut state = state(one, 0..1000);
+        let _first = Arc::clone(state.newest());
+        absorb(&mut state, tags(0..1000));
+        let _second = Arc::clone(state.newest());
+        let (mut handed, mut lost) = (0, 0);
+        for round in 1..20 {
+            let taken = absorb(&mut state, tags(round * 1000..(round + 1) * 1000));
+            (handed, lost) = (handed + taken.handed, lost + taken.lost);
+            assert_eq!((taken.packets, taken.octets), (taken.lost, taken.lost * 10));
+        }
+        assert!(lost > 15_000 && handed == lost, "{lost} {handed}");
+        assert!(state.aside.as_ref().unwrap().size() < one * 2);
+    }
+
+    #[test]
+    fn what_was_taken_out_comes_back_and_counts_towards_the_bound_meanwhile() {
+        let one = tags(0..1000).size();
+        let mut state = state(one, 0..1000);
+        let all = state.take_all().unwrap();
+        let bytes = all.table.size();
+        // A table of the full size is out, so that nothing more fits.
+        assert_eq!(absorb(&mut state, tags(5000..5100)).lost, 100);
+        let table = Arc::into_inner(all).unwrap().table;
+        assert_eq!(state.returned(bytes, Some(table)).lost, 0);
+        assert_eq!((state.newest().table.len(), state.out), (1000, 0));
+        // What a client took is gone, and there is room again.
+        let some = state.take_some(|key, _, _| key.iter().any(|octet| *octet == 10)).unwrap();
+        assert!(!some.table.is_empty() && some.table.len() + state.newest().table.len() == 1000);
+        state.returned(some.table.size(), None);
+        assert_eq!(absorb(&mut state, tags(0..1)).lost, 0);
+    }
+
+    #[test]
+    fn emptying_the_table_again_and_again_keeps_no_more_versions_than_fit() {
+        let one = tags(0..20_000).size();
+        let mut state = state(one, 0..0);
+        state.grace = Duration::ZERO;
+        let mut answers = Vec::new();
+        for _ in 0..10 {
+            absorb(&mut state, tags(0..20_000));
+            answers.push(Arc::clone(state.newest()));
+            state.clear();
+        }
+        let kept: usize = answers.iter().map(|answer| answer.table.size()).sum();
+        assert!(kept <= one * 5 / 2, "{kept} of {one}");
+        assert!(answers[0].is_cut());
     }
 }

@@ -1,10 +1,12 @@
 //! What the plugin's tests begin with.
 
 use super::Settings;
+use aggregate::Table;
 use flow::row::{FieldSet, Layout};
-use flow::schema::{Options, Schema, Selection};
+use flow::schema::{At, Options, Schema, Selection};
+use foldhash::fast::RandomState;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 impl Default for Settings {
@@ -32,4 +34,22 @@ pub(super) fn schema(words: &str) -> Arc<Schema> {
     let mut fields = FieldSet::default();
     selection.require(&options, &mut fields);
     Arc::new(Schema::new(&selection, &[], &Layout::new(&fields, &[]), &options))
+}
+
+static TAGS: LazyLock<(Arc<Schema>, RandomState)> = LazyLock::new(|| (schema("tag"), RandomState::default()));
+
+/// A table with an aggregate of one packet of ten bytes for each of these tags.
+pub(super) fn tags(tags: std::ops::Range<u64>) -> Table {
+    let (schema, hash) = &*TAGS;
+    let At::Key(at) = schema.columns[0].at else { panic!("a key") };
+    let mut table = Table::new(Arc::clone(schema), hash.clone(), 0);
+    for tag in tags {
+        let mut key = vec![0; schema.key_words];
+        bytemuck::cast_slice_mut(&mut key)[at..at + 8].copy_from_slice(&tag.to_be_bytes());
+        let mut values = vec![0; schema.values.len()];
+        values[flow::schema::VALUE_PACKETS] = 1;
+        values[flow::schema::VALUE_OCTETS] = 10;
+        table.add(&key, &values);
+    }
+    table
 }
