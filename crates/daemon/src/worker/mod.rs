@@ -44,7 +44,7 @@ const ROWS: usize = 128;
 const WAIT: Duration = Duration::from_millis(500);
 /// Microseconds between two rounds of housekeeping.
 const HOUSEKEEPING: u64 = 1_000_000;
-/// Octets of interned strings beyond which they are forgotten between batches.
+/// Octets of interned strings beyond which they are forgotten between batches, if no plugin's `plugin_memory` is less.
 const MAX_STRINGS: usize = 64 << 20;
 /// How long a file waits for a plugin that is behind.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -131,6 +131,7 @@ pub(crate) struct Worker<P> {
     /// Whose rows they are.
     origins: Vec<Origin>,
     shares: Vec<Share>,
+    max_strings: usize,
     counters: Counters,
     tally: Tally,
     requests: Arc<Requests>,
@@ -161,6 +162,7 @@ pub(crate) struct Equipment {
 impl<P: Protocol> Worker<P> {
     pub(crate) fn new(protocol: P, equipment: Equipment) -> Self {
         let Equipment { classes, enricher, output, shares, allow, requests, messages, stop, counters } = equipment;
+        let max_strings = shares.iter().map(Share::max_octets).fold(MAX_STRINGS, usize::min);
         Self {
             protocol,
             classes,
@@ -168,6 +170,7 @@ impl<P: Protocol> Worker<P> {
             output,
             origins: Vec::new(),
             shares,
+            max_strings,
             counters,
             tally: Tally::default(),
             version: requests.version.load(Ordering::Acquire),
@@ -197,7 +200,7 @@ impl<P: Protocol> Worker<P> {
     /// Aggregates the rows, and forgets them.
     fn aggregate(&mut self, units: &[&[u8]]) {
         self.add(units);
-        if self.output.strings.size() > MAX_STRINGS {
+        if self.output.strings.size() > self.max_strings {
             self.forget_strings();
         }
         self.count();
