@@ -17,7 +17,7 @@ fn good(ports: &[u16]) -> Vec<u8> {
 }
 
 /// Resident memory of a process, octets.
-fn resident(process: &Process) -> u64 {
+pub(crate) fn resident(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
