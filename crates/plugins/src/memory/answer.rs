@@ -3,7 +3,7 @@
 use super::forms;
 use super::ledger::Outcome;
 use super::lines::Lines;
-use super::state::Version;
+use super::state::{Selection, Version};
 use aggregate::{Aggregate, Table};
 use encode::Style;
 use encode::columns::Columns;
@@ -195,6 +195,19 @@ pub(super) struct Matter<'a> {
     pub(super) now: u64,
     /// When the table was emptied, seconds since 1970.
     pub(super) erased: Option<u64>,
+}
+
+/// The aggregates that the lines mean.
+pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) -> Result<Selection, Outcome> {
+    let table = &version.table;
+    let mut selection = version.selection();
+    for (number, row) in table.iter().enumerate() {
+        if lines.mean(row.key, row.values, table.strings()) {
+            selection.add(number);
+        }
+        out.row()?;
+    }
+    Ok(selection)
 }
 
 /// Answers one request, without the end.

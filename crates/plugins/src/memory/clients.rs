@@ -3,7 +3,7 @@
 use super::answer::{self, Matter, Out, TICK};
 use super::ledger::{Ledger, Outcome};
 use super::lines::Lines;
-use super::state::Version;
+use super::state::{Selection, Version};
 use super::{REQUEST_PATIENCE, Settings};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use flow::schema::Schema;
@@ -34,13 +34,10 @@ pub(super) enum Call {
 /// What a client asks of the table.
 pub(super) struct Question {
     pub(super) what: What,
-    /// The lines of the query; they come back with the table.
-    pub(super) lines: Option<Lines>,
     pub(super) answer: Sender<Given>,
 }
 
 /// What becomes of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// Nothing.
     Stays,
@@ -48,14 +45,13 @@ pub(super) enum What {
     Cleared,
     /// The client gets all of it, and then it is gone.
     Taken,
-    /// So it is with what the lines mean.
-    Removed,
+    /// So it is with what was selected from a version. When the numbers of aggregates have changed since, it stays.
+    Removed(Selection),
 }
 
 /// What a client's thread gets to answer with.
 pub(super) struct Given {
     version: Option<Arc<Version>>,
-    lines: Option<Lines>,
     erased: Option<u64>,
     /// Where it comes back to, if it was taken out of the table, and how large it is.
     back: Option<(Sender<Call>, usize)>,
@@ -63,14 +59,14 @@ pub(super) struct Given {
 
 impl Given {
     /// A version of the table that stays.
-    pub(super) fn shared(version: Arc<Version>, lines: Option<Lines>, erased: Option<u64>) -> Self {
-        Self { version: Some(version), lines, erased, back: None }
+    pub(super) fn shared(version: Arc<Version>, erased: Option<u64>) -> Self {
+        Self { version: Some(version), erased, back: None }
     }
 
     /// A table of its own, which comes back unless the client takes it.
-    pub(super) fn taken_out(version: Arc<Version>, lines: Option<Lines>, back: &Sender<Call>) -> Self {
+    pub(super) fn taken_out(version: Arc<Version>, back: &Sender<Call>) -> Self {
         let bytes = version.table.size();
-        Self { version: Some(version), lines, erased: None, back: Some((back.clone(), bytes)) }
+        Self { version: Some(version), erased: None, back: Some((back.clone(), bytes)) }
     }
 
     /// The client has it.
@@ -276,27 +272,21 @@ impl Desk {
             return Err((Outcome::TooLong, text));
         }
         let style = answer::style(request, settings.whole_seconds);
-        let lines = match request.query {
+        let mut lines = match request.query {
             Query::Match | Query::Counters { .. } => {
                 Some(Lines::new(&self.schema, &style, &request.columns, &request.lines).map_err(wrong)?)
             }
             _ => None,
         };
-        let what = match (&request.query, request.reset) {
-            (Query::Erase, _) => What::Cleared,
-            (Query::All, true) => What::Taken,
-            (Query::Match | Query::Counters { .. }, true) => What::Removed,
-            _ => What::Stays,
+        let cut = |outcome| (outcome, self.reason(outcome));
+        let mut given = match (&request.query, request.reset, &mut lines) {
+            (Query::Erase, ..) => self.ask(What::Cleared, until)?,
+            (Query::All, true, _) => self.ask(What::Taken, until)?,
+            (_, true, Some(lines)) => self.remove(lines, until, out)?,
+            _ => self.ask(What::Stays, until)?,
         };
-        let (answer, given) = bounded(1);
-        let late = || (Outcome::Late, "the table is busy with other queries: try again".to_owned());
-        let ending = || (Outcome::Ended, "the daemon is ending".to_owned());
-        self.calls.send(Call::Ask(Question { what, lines, answer })).map_err(|_| ending())?;
-        let mut given =
-            given.recv_deadline(until).map_err(|error| if error.is_timeout() { late() } else { ending() })?;
-        let Some(version) = given.version.clone() else { return Err(ending()) };
+        let version = given.version.clone().ok_or_else(|| cut(Outcome::Ended))?;
         out.of(Arc::clone(&version));
-        let mut lines = given.lines.take();
         let matter = Matter {
             table: &version.table,
             lines: lines.as_mut(),
@@ -307,20 +297,54 @@ impl Desk {
         let made = answer::make(request, matter, out).and_then(|()| out.end());
         // What comes back to the table must not be looked at any more.
         out.forget();
-        made.map_err(|outcome| {
-            let text = match outcome {
-                Outcome::Late => {
-                    format!("the query took longer than the {} s of imt_query_timeout", settings.timeout.as_secs())
-                }
-                Outcome::Old => {
-                    "the answer was taken too slowly, and the table needs its memory for others".to_owned()
-                }
-                _ => "the daemon is ending".to_owned(),
-            };
-            (outcome, text)
-        })?;
+        made.map_err(cut)?;
         given.delivered();
         Ok(())
+    }
+
+    /// Asks the plugin.
+    fn ask(&self, what: What, until: Instant) -> Result<Given, (Outcome, String)> {
+        let (answer, given) = bounded(1);
+        let ended = || (Outcome::Ended, self.reason(Outcome::Ended));
+        self.calls.send(Call::Ask(Question { what, answer })).map_err(|_| ended())?;
+        given.recv_deadline(until).map_err(|error| match error.is_timeout() {
+            true => (Outcome::Late, "the table is busy with other queries: try again".to_owned()),
+            false => ended(),
+        })
+    }
+
+    /// Takes what the lines mean out of the table. Which aggregates these are is found out here, so that the plugin's
+    /// thread only has to move them.
+    fn remove(&self, lines: &mut Lines, until: Instant, out: &mut Out<'_>) -> Result<Given, (Outcome, String)> {
+        let mut given = self.ask(What::Stays, until)?;
+        loop {
+            let cut = |outcome| (outcome, self.reason(outcome));
+            let version = given.version.take().ok_or_else(|| cut(Outcome::Ended))?;
+            out.of(Arc::clone(&version));
+            let selection = answer::select(&version, lines, out).map_err(cut)?;
+            out.forget();
+            drop(version);
+            given = self.ask(What::Removed(selection), until)?;
+            if given.back.is_some() {
+                return Ok(given);
+            }
+        }
+    }
+
+    /// What a client reads about an answer that was cut.
+    fn reason(&self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Late => {
+                format!(
+                    "the query took longer than the {} s of imt_query_timeout",
+                    self.settings.timeout.as_secs()
+                )
+            }
+            Outcome::Old => {
+                "the answer was taken too slowly, and the table needs its memory for others".to_owned()
+            }
+            _ => "the daemon is ending".to_owned(),
+        }
     }
 }
 

@@ -202,30 +202,27 @@ impl Memory {
 
     /// Gives a client what it answers with. The question comes back when that must wait.
     fn answer(&mut self, question: Question) -> Option<Question> {
-        let Question { what, mut lines, answer } = question;
-        let out = match what {
-            What::Stays => {
-                let version = Arc::clone(self.state.newest());
-                let _ = answer.send(Given::shared(version, lines, self.erased));
-                return None;
-            }
+        let out = match &question.what {
+            What::Stays => None,
             What::Cleared => {
                 self.state.clear();
                 self.erased = Some(clock::now() / 1_000_000);
-                let version = Arc::clone(self.state.newest());
-                let _ = answer.send(Given::shared(version, lines, self.erased));
-                return None;
+                None
             }
-            What::Taken => self.state.take_all(),
-            What::Removed => self.state.take_some(|key, values, strings| {
-                lines.as_mut().is_some_and(|lines| lines.mean(key, values, strings))
-            }),
+            What::Removed(selection) if !self.state.knows(selection) => None,
+            What::Removed(selection) => Some(self.state.take_some(selection)),
+            What::Taken => Some(self.state.take_all()),
         };
-        let Some(version) = out else { return Some(Question { what, lines, answer }) };
-        if what == What::Taken {
+        let given = match out {
+            None => Given::shared(Arc::clone(self.state.newest()), self.erased),
+            Some(None) => return Some(question),
+            Some(Some(version)) => Given::taken_out(version, &self.back),
+        };
+        if matches!(question.what, What::Taken) {
             self.erased = Some(clock::now() / 1_000_000);
         }
-        let _ = answer.send(Given::taken_out(version, lines, &self.back));
+        // A client that does not wait any more takes nothing with it.
+        let _ = question.answer.send(given);
         None
     }
 

@@ -16,18 +16,43 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the table was at one moment.
 pub(super) struct Version {
     pub(super) table: Table,
+    /// Aggregates have the same numbers in all versions of one order.
+    order: u64,
     /// Answers must let go of it.
     cut: AtomicBool,
 }
 
 impl Version {
-    pub(super) fn new(table: Table) -> Arc<Self> {
-        Arc::new(Self { table, cut: AtomicBool::new(false) })
+    fn new(table: Table, order: u64) -> Arc<Self> {
+        Arc::new(Self { table, order, cut: AtomicBool::new(false) })
+    }
+
+    /// Nothing of this version, yet.
+    pub(super) fn selection(&self) -> Selection {
+        Selection { order: self.order, bits: vec![0; self.table.len().div_ceil(64)] }
     }
 
     /// True when answers must let go of it.
     pub(super) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
+    }
+}
+
+/// Some of the aggregates of a version, by number: a bit for each.
+pub(super) struct Selection {
+    order: u64,
+    bits: Vec<u64>,
+}
+
+impl Selection {
+    pub(super) fn add(&mut self, number: usize) {
+        if let Some(bits) = self.bits.get_mut(number / 64) {
+            *bits |= 1 << (number % 64);
+        }
+    }
+
+    fn has(&self, number: usize) -> bool {
+        self.bits.get(number / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
     }
 }
 
@@ -60,13 +85,16 @@ pub(super) struct State {
     /// `imt_memory`.
     max_octets: usize,
     grace: Duration,
+    /// How often aggregates were removed: those behind them have other numbers since.
+    order: u64,
     /// Bytes of the tables that were taken out for clients that are to remove what they show, and may come back.
     out: usize,
 }
 
 impl State {
     pub(super) fn new(table: Table, max_octets: usize) -> Self {
-        Self { newest: Version::new(table), old: Vec::new(), aside: None, max_octets, grace: GRACE, out: 0 }
+        let newest = Version::new(table, 0);
+        Self { newest, old: Vec::new(), aside: None, max_octets, grace: GRACE, order: 0, out: 0 }
     }
 
     /// The newest version. [`Self::settle`] says whether it is complete.
@@ -113,7 +141,7 @@ impl State {
                 self.cut();
                 return None;
             }
-            let copy = Version::new(self.newest.table.clone());
+            let copy = Version::new(self.newest.table.clone(), self.newest.order);
             self.replace(copy);
         }
         Arc::get_mut(&mut self.newest).map(|version| &mut version.table)
@@ -129,7 +157,8 @@ impl State {
     /// Empties the table, which must be [settled](Self::settle).
     pub(super) fn clear(&mut self) {
         let empty = self.newest.table.empty();
-        self.replace(Version::new(empty));
+        self.order += 1;
+        self.replace(Version::new(empty, self.order));
     }
 
     /// Takes everything out, for a client that removes what it shows. Nothing when that must wait.
@@ -137,18 +166,28 @@ impl State {
         let table = self.change()?;
         let empty = table.empty();
         let all = std::mem::replace(table, empty);
-        self.out = self.out.saturating_add(all.size());
-        Some(Version::new(all))
+        Some(self.taken_out(all))
     }
 
-    /// Takes out what is meant. Nothing when that must wait.
-    pub(super) fn take_some(
-        &mut self,
-        mut is_meant: impl FnMut(&[u8], &[u64], &flow::strings::Strings) -> bool,
-    ) -> Option<Arc<Version>> {
-        let some = self.change()?.split_off(&mut is_meant);
-        self.out = self.out.saturating_add(some.size());
-        Some(Version::new(some))
+    fn taken_out(&mut self, table: Table) -> Arc<Version> {
+        self.out = self.out.saturating_add(table.size());
+        self.order += 1;
+        if let Some(newest) = Arc::get_mut(&mut self.newest) {
+            newest.order = self.order;
+        }
+        Version::new(table, self.order)
+    }
+
+    /// True when aggregates have the numbers that they had when the selection was made.
+    pub(super) fn knows(&self, selection: &Selection) -> bool {
+        selection.order == self.order
+    }
+
+    /// Takes out what was selected. Nothing when that must wait.
+    pub(super) fn take_some(&mut self, selection: &Selection) -> Option<Arc<Version>> {
+        let mut numbers = 0..;
+        let some = self.change()?.split_off(|_, _, _| numbers.next().is_some_and(|number| selection.has(number)));
+        Some(self.taken_out(some))
     }
 
     /// What was taken out was shown, or comes back.
@@ -280,8 +319,13 @@ mod tests {
         assert_eq!(state.returned(bytes, Some(table)).lost, 0);
         assert_eq!((state.newest().table.len(), state.out), (1000, 0));
         // What a client took is gone, and there is room again.
-        let some = state.take_some(|key, _, _| key.iter().any(|octet| *octet == 10)).unwrap();
-        assert!(!some.table.is_empty() && some.table.len() + state.newest().table.len() == 1000);
+        let mut selection = state.newest().selection();
+        [0, 7, 999].into_iter().for_each(|number| selection.add(number));
+        assert!(state.knows(&selection));
+        let some = state.take_some(&selection).unwrap();
+        assert_eq!((some.table.len(), state.newest().table.len()), (3, 997));
+        // Aggregates have other numbers now.
+        assert!(!state.knows(&selection) && state.knows(&state.newest().selection()));
         state.returned(some.table.size(), None);
         assert_eq!(absorb(&mut state, tags(0..1)).lost, 0);
     }
