@@ -38,7 +38,7 @@ const SAVEFILE: Daemons = COLLECTORS.and(PMACCTD).and(PMBMPD);
 keys! {
     /// UDP port to listen on.
     ///
-    /// Several daemons may share one port.
+    /// A port that another process has keeps the daemon from starting, unless both set `cluster_name`.
     NFACCTD_PORT: u16 = port(&["nfacctd_port", "sfacctd_port"]).default("2100").default_in(SFACCTD, "6343")
         .daemons(COLLECTORS).option('l', COLLECTORS, "port").acts();
 

@@ -2,9 +2,13 @@
 //!
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
+mod checks;
 mod classes;
+mod confinement;
 mod enrichment;
 pub(crate) mod packets;
+
+pub(crate) use confinement::Confinement;
 
 use crate::Daemon;
 use crate::counter_log;
@@ -13,7 +17,8 @@ use crate::pipeline::{Aggregation, History, Require};
 use crate::statistics;
 use crate::worker::{Bound, Recognition};
 use aggregate::time_bin::Roundoff;
-use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
+use capture::allow::AllowList;
+use config::keys::{aggregation, core, encoding, ha, input, maps, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
@@ -24,7 +29,8 @@ use plugins::sink;
 use plugins::store::Target;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
@@ -149,6 +155,8 @@ pub(crate) struct Settings {
     pub(crate) priority: i32,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
+    /// `landlock`.
+    pub(crate) confinement: Option<Confinement>,
     pub(crate) intake: Intake,
     /// How the collector's port stands in lines of statistics.
     pub(crate) listen: Option<String>,
@@ -157,6 +165,8 @@ pub(crate) struct Settings {
     /// `maps_watch`.
     pub(crate) watch: bool,
     pub(crate) allow_file: Option<PathBuf>,
+    /// What it says.
+    pub(crate) allow: Option<Arc<AllowList>>,
     /// `pcap_interfaces_map`.
     pub(crate) interfaces: Option<packets::InterfacesMap>,
     pub(crate) front: Front,
@@ -183,12 +193,10 @@ impl Settings {
         let files = files_of(config);
         let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
         let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
-        let context = enrichment::context(config, daemon.config);
-        let enrichment = enrichment::read(config, sources, problems);
-        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
-        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
-        let front = front(config, daemon, flows, &enrichment, problems);
-        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
+        refuse_nothing_to_run(config, &plugins, problems);
+        checks::plugins(&sources, &plugins, problems);
+        checks::accounts(config, problems);
+        let mut context = enrichment::context(config, daemon.config);
         let interfaces = packets::InterfacesMap::read_key(config, daemon.config);
         if config::daemons::PACKETS.contains(daemon.config) {
             packets::refuse_two_samplings(config, problems);
@@ -198,6 +206,15 @@ impl Settings {
             config::Daemon::Uacctd => Some(packets::uacctd(config)),
             _ => intake(config, problems),
         };
+        if let Some(intake) = &intake {
+            context.links = packets::links(config, intake, problems);
+        }
+        let allow = allow_list(config, problems);
+        let enrichment = enrichment::read(config, &sources, problems);
+        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
+        let front = front(config, daemon, flows, &enrichment, problems);
+        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
         let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
@@ -215,12 +232,14 @@ impl Settings {
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
+            confinement: confinement::read(config),
             intake: intake?,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
+            allow,
             front: front?,
             recognition,
             customs,
@@ -233,21 +252,78 @@ impl Settings {
     }
 }
 
+/// A daemon whose plugins are all left out would count nothing.
+fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Problems) {
+    if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
+        && !problems.is_fatal()
+    {
+        let named = |plugin: &Plugin| format!("{}[{}]", plugin.kind.word(), plugin.name);
+        let names: Vec<String> = config.plugins().iter().map(named).collect();
+        let what =
+            format!("plugins: none of these can run here, so nothing would be counted: {}.", names.join(", "));
+        problems.fatal(&first.origin, what, None);
+    }
+}
+
+/// Why a plugin of that type cannot run here.
+fn unavailable(kind: config::PluginKind, daemon: Daemons) -> &'static str {
+    let is_collector = daemon == Daemons::NFACCTD || daemon == Daemons::SFACCTD;
+    match kind {
+        config::PluginKind::Nfprobe | config::PluginKind::Sfprobe if is_collector => {
+            "is one of pmacctd and uacctd alone"
+        }
+        config::PluginKind::Tee if !is_collector => "is one of nfacctd and sfacctd alone",
+        config::PluginKind::Nfprobe | config::PluginKind::Sfprobe | config::PluginKind::Tee => {
+            "is not in this version yet"
+        }
+        _ => "was left out when this program was built; -V lists the plugins that it has",
+    }
+}
+
+/// Who may send, if that is restricted.
+fn allow_list(config: &Config, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let path = config.core(&maps::NFACCTD_ALLOW_FILE)?;
+    read_allow_list(&path, blame(config, &maps::NFACCTD_ALLOW_FILE), problems)
+}
+
+/// Reads an allow list. A bad line is fatal: what it was meant to say is not known. `origin`: the line that names the file.
+pub(crate) fn read_allow_list(path: &Path, origin: &Origin, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let shown = path.display();
+    let text = match config::text::read_lossy(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.fatal(origin, format!("nfacctd_allow_file: {shown}: {error}"), None);
+            return None;
+        }
+    };
+    let file = Origin::whole(&shown.to_string());
+    let (list, wrong) = AllowList::parse(&text);
+    for line in &wrong {
+        let number = u32::try_from(line.line).unwrap_or(u32::MAX);
+        problems.fatal(&file.at(number), format!("nfacctd_allow_file: {line}."), None);
+    }
+    if wrong.is_empty() && list.is_empty() {
+        problems.remark(&file, "nfacctd_allow_file: there is no address in it: nobody may send.", None);
+    }
+    Some(Arc::new(list))
+}
+
 /// The line that sets a key of the core; without one, the file as a whole.
 fn blame<'a, T>(config: &'a Config, key: &config::Key<T>) -> &'a Origin {
     config.core_origin(key).unwrap_or(config.source())
 }
 
 /// Mask and owners of files, as the core has them.
-fn files_of(config: &Config) -> files::Settings {
+pub(crate) fn files_of(config: &Config) -> files::Settings {
     files::Settings {
         umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
         uid: config.core(&output::FILES_UID).and_then(|text| privileges::uid(&text)),
         gid: config.core(&output::FILES_GID).and_then(|text| privileges::gid(&text)),
+        follow_links: config.core(&output::FILES_FOLLOW_LINKS),
     }
 }
 
-fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
+pub(crate) fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
     log::Settings {
         debug: config.core(&core::DEBUG),
         stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
@@ -278,6 +354,7 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups: groups(config, problems),
         workers,
+        shared: config.core(&ha::CLUSTER_NAME).is_some(),
     }))
 }
 
@@ -331,7 +408,7 @@ fn front(
     Some(match daemon.config {
         config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
             decode: from_sflow::Settings { networks, ..sflow_settings(config, problems) },
-            counters: counters(config),
+            counters: counters(config, problems),
             unchecked,
         }),
         config::Daemon::Pmacctd | config::Daemon::Uacctd => {
@@ -346,7 +423,7 @@ fn front(
 }
 
 /// Where counter samples go, if anywhere.
-fn counters(config: &Config) -> Option<counter_log::Settings> {
+fn counters(config: &Config, problems: &mut Problems) -> Option<counter_log::Settings> {
     let settings = counter_log::Settings {
         path: config.core(&output::SFACCTD_COUNTER_FILE),
         #[cfg(all(feature = "amqp", feature = "kafka"))]
@@ -355,9 +432,15 @@ fn counters(config: &Config) -> Option<counter_log::Settings> {
         style: sink::core_style(config),
     };
     #[cfg(all(feature = "amqp", feature = "kafka"))]
-    let feeds = !settings.feeds.is_empty();
+    let feeds = {
+        checks::feeds(config, config::Place::SFACCTD_COUNTER, &settings.feeds, problems);
+        !settings.feeds.is_empty()
+    };
     #[cfg(not(all(feature = "amqp", feature = "kafka")))]
-    let feeds = false;
+    let feeds = {
+        let _ = problems;
+        false
+    };
     (feeds || settings.path.is_some()).then_some(settings)
 }
 
@@ -402,8 +485,8 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
 fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
     let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
     let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
-    let text = match std::fs::read(&path) {
-        Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+    let text = match config::text::read_lossy(&path) {
+        Ok(text) => text,
         Err(error) => {
             problems.fatal(origin, format!("aggregate_primitives: {}: {error}", path.display()), None);
             return Vec::new();
@@ -469,19 +552,7 @@ fn plugin_settings(
             let read = plugins::print::Settings::read(plugin, problems);
             PluginKind::Print(Box::new(plugins::print::Settings { max_aggregates: bound.aggregates, ..read }))
         }
-        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
-            name: plugin.name.clone(),
-            path: plugin.get(&memory::IMT_PATH),
-            mode: plugin.get(&memory::IMT_PATH_MODE),
-            group: plugin.get(&memory::IMT_PATH_GROUP),
-            password: plugin.get(&memory::IMT_PASSWD),
-            max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
-            timeout: plugin.get(&memory::IMT_QUERY_TIMEOUT),
-            max_lines: plugin.get(&memory::IMT_QUERY_LINES) as usize,
-            max_clients: plugin.get(&memory::IMT_CLIENTS_MAX) as usize,
-            max_clients_user: plugin.get(&memory::IMT_CLIENTS_USER_MAX) as usize,
-            whole_seconds: style.whole_seconds,
-        }),
+        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings::read(plugin, problems)),
         #[cfg(feature = "sql")]
         config::PluginKind::Sqlite3
         | config::PluginKind::Pgsql
@@ -504,11 +575,9 @@ fn plugin_settings(
             store(plugin, Target::Amqp(Box::new(messages), Box::new(settings)), Vec::new(), problems)
         }
         other => {
-            problems.warn(
-                &plugin.origin,
-                format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
-                Some("memory, print, sqlite3, pgsql, mysql, clickhouse, kafka and amqp are.".to_owned()),
-            );
+            let what =
+                format!("plugin {}[{}] {}. Ignored.", other.word(), plugin.name, unavailable(other, daemon));
+            problems.warn(&plugin.origin, what, None);
             return None;
         }
     };
@@ -551,6 +620,12 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
             let names = PRIMITIVES.iter().map(|p| p.name).chain(customs.iter().map(|c| c.name.as_str()));
             let names: Vec<&str> = names.collect();
             for word in unknown {
+                if ["packets", "bytes"].contains(&word.as_str()) {
+                    let hint =
+                        "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
+                    problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
+                    continue;
+                }
                 let hint = config::nearest(&word, names.iter().copied()).map_or_else(
                     || "-a lists the primitives".to_owned(),
                     |near| format!("did you mean '{near}'?"),

@@ -10,12 +10,15 @@ mod clients;
 mod forms;
 mod ledger;
 mod lines;
+mod settings;
 mod socket;
 mod state;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+
+pub use settings::Settings;
 
 use crate::outlet::{Event, Inlet, Woken};
 use aggregate::Table;
@@ -24,14 +27,13 @@ use crossbeam_channel::Sender;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
 use ledger::{Ledger, Reporter};
-use runtime::clock;
 use runtime::log::Limited;
+use runtime::{clock, files};
 use state::{State, Taken};
 use stats::{Counter, Counters, Tally};
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,33 +46,6 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a client may take to send its query.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Settings of one memory plugin.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The plugin's name.
-    pub name: String,
-    /// `imt_path`.
-    pub path: PathBuf,
-    /// `imt_path_mode`.
-    pub mode: u32,
-    /// `imt_path_group`.
-    pub group: Option<String>,
-    /// `imt_passwd`.
-    pub password: Option<String>,
-    /// `imt_memory`, octets.
-    pub max_octets: usize,
-    /// `imt_query_timeout`.
-    pub timeout: Duration,
-    /// `imt_query_lines`.
-    pub max_lines: usize,
-    /// `imt_clients_max`.
-    pub max_clients: usize,
-    /// `imt_clients_user_max`.
-    pub max_clients_user: usize,
-    /// `timestamps_secs`.
-    pub whole_seconds: bool,
-}
-
 /// A plugin whose socket is open.
 pub struct Opened {
     settings: Settings,
@@ -82,8 +57,9 @@ pub struct Opened {
 /// # Errors
 /// Another program answers at the socket, or it cannot be made.
 pub fn open(settings: &Settings) -> io::Result<Opened> {
-    let listener = socket::open(settings)?;
-    Ok(Opened { settings: settings.clone(), listener })
+    let settings = Settings { path: files::resolve(&settings.path, &settings.files)?, ..settings.clone() };
+    let listener = socket::open(&settings)?;
+    Ok(Opened { settings, listener })
 }
 
 /// The plugin's thread: ends when the workers have ended.

@@ -1,13 +1,11 @@
 //! The socket at which clients ask.
 
 use super::Settings;
-use runtime::privileges;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -30,31 +28,24 @@ pub(super) fn open(settings: &Settings) -> io::Result<UnixListener> {
     // The file of the socket gets its mode from the socket.
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
-    give(path, settings)?;
+    if let Some(group) = settings.gid {
+        give(path, group).map_err(|error| {
+            io::Error::new(error.kind(), format!("imt_path_group: cannot be given to group {group}: {error}"))
+        })?;
+    }
+    runtime::files::set_socket_mode(path, settings.mode)?;
     listen(&socket, BACKLOG)?;
     Ok(UnixListener::from(socket))
 }
 
-/// Gives the socket's file its group and mode. Through a descriptor, so that nothing that has taken its place meanwhile gets them.
-fn give(path: &Path, settings: &Settings) -> io::Result<()> {
+/// Gives the socket its group: the file that has the name, if that is still a socket.
+fn give(path: &Path, group: u32) -> io::Result<()> {
     let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let file = fs::File::from(file);
     if !file.metadata()?.file_type().is_socket() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file has taken the socket's place"));
     }
-    if let Some(name) = &settings.group {
-        let group = privileges::gid(name).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, format!("imt_path_group: no group '{name}'"))
-        })?;
-        let given = rustix::fs::chownat(&file, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH);
-        given.map_err(|error| {
-            io::Error::new(
-                io::Error::from(error).kind(),
-                format!("imt_path_group: cannot give it to '{name}': {error}"),
-            )
-        })?;
-    }
-    fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), Permissions::from_mode(settings.mode))
+    Ok(rustix::fs::chownat(&file, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)?)
 }
 
 #[cfg(test)]
@@ -68,14 +59,11 @@ mod tests {
         let path = folder.path().join("s");
         let group = fs::metadata(folder.path()).unwrap().gid();
         for mode in [0o777, 0o660, 0o600] {
-            let settings =
-                Settings { path: path.clone(), mode, group: Some(group.to_string()), ..Settings::default() };
+            let settings = Settings { path: path.clone(), mode, gid: Some(group), ..Settings::default() };
             let _listener = open(&settings).unwrap();
             let found = fs::metadata(&path).unwrap();
             assert_eq!((found.mode() & 0o777, found.gid()), (mode, group));
             assert!(UnixStream::connect(&path).is_ok());
         }
-        let settings = Settings { path, group: Some("no such group".to_owned()), ..Settings::default() };
-        assert!(open(&settings).unwrap_err().to_string().contains("no group 'no such group'"));
     }
 }

@@ -15,7 +15,7 @@ impl Default for Settings {
             name: "m".to_owned(),
             path: PathBuf::new(),
             mode: 0o777,
-            group: None,
+            gid: None,
             password: None,
             max_octets: 1 << 30,
             timeout: Duration::from_secs(60),
@@ -23,6 +23,7 @@ impl Default for Settings {
             max_clients: 64,
             max_clients_user: 16,
             whole_seconds: false,
+            files: runtime::files::Settings::default(),
         }
     }
 }
