@@ -401,11 +401,7 @@ fn what_waits_is_bounded_by_memory_too() {
     fs::write(rig.path("d"), "in the way").unwrap();
     let (mut plugin, reader) = rig.plugin();
     for round in 0..10 {
-        plugin.purge(
-            Some(rig.table("port_src", round * 1000..(round + 1) * 1000)),
-            NOW + 60 * u64::from(round),
-            false,
-        );
+        plugin.purge(Some(rig.table("port_src", round * 1000..(round + 1) * 1000)), NOW + 60 * round, false);
     }
     let snapshot = closes(&reader);
     let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesGivenUpRetries]);
