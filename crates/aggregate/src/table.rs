@@ -481,9 +481,11 @@ mod tests {
     #[test]
     fn what_is_split_off_has_its_texts_and_comes_back() {
         let (schema, state) = (schema("vrf_name"), RandomState::default());
+        let flow::schema::At::Key(at) = schema.columns[0].at else { panic!("a key") };
         let mut table = texts(&schema, &state, (0..10).map(long));
-        let text =
-            |strings: &Strings, key: &[u8]| strings.get(u32::from_be_bytes(key[..4].try_into().unwrap())).to_vec();
+        let text = |strings: &Strings, key: &[u8]| {
+            strings.get(u32::from_be_bytes(key[at..at + 4].try_into().unwrap())).to_vec()
+        };
         let moved = table.split_off(|key, _, strings| text(strings, key) == long(7).into_bytes());
         assert_eq!((table.len(), moved.len(), moved.strings().len()), (9, 1, 2));
         assert_eq!(text(moved.strings(), moved.get(0).unwrap().key), long(7).into_bytes());
