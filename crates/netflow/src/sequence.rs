@@ -129,7 +129,11 @@ mod tests {
         }
         assert_eq!((sequence.expected.len(), sequence.evicted), (MAX_DOMAINS, u64::from(2 * most + 1)));
         assert_eq!(check(&mut sequence, 9, 0, 7, 1), Seen::First);
-        assert_eq!(check(&mut sequence, 9, live, 3 * most + 11, 1), Seen::Forward(10), "losses are seen all the same");
+        assert_eq!(
+            check(&mut sequence, 9, live, 3 * most + 11, 1),
+            Seen::Forward(10),
+            "losses are seen all the same"
+        );
         let evicted = sequence.evicted;
         assert_eq!(check(&mut sequence, 10, 5, 0, 0), Seen::First);
         assert_eq!(sequence.evicted, evicted, "an empty message begins nothing");

@@ -254,8 +254,7 @@ mod tests {
     #[test]
     fn many_streams_put_out_the_one_that_was_silent_longest_and_are_counted() {
         let mut sequence = Sequence::new(MAX);
-        let mut see =
-            |sub_agent, number, holds| sequence.datagram(&header(sub_agent, number, 1), || holds);
+        let mut see = |sub_agent, number, holds| sequence.datagram(&header(sub_agent, number, 1), || holds);
         let (live, most) = (u32::MAX, MAX as u32);
         see(live, 0, true);
         for sub_agent in 0..3 * most {

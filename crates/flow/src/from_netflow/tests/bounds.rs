@@ -35,7 +35,10 @@ fn template(domain: u32, id: u16, fields: usize) -> Template {
 /// Announces templates `256..256 + count` of a domain.
 fn announce(bench: &mut Bench, source: IpAddr, domain: u32, count: u16, fields: usize) {
     for id in 256..256 + count {
-        bench.send_from(source, &Message::ipfix(domain, 0, NOW).templates(&[&template(domain, id, fields)]).finish());
+        bench.send_from(
+            source,
+            &Message::ipfix(domain, 0, NOW).templates(&[&template(domain, id, fields)]).finish(),
+        );
     }
 }
 
@@ -80,7 +83,9 @@ fn the_exporter_that_was_silent_longest_is_forgotten_and_counted() {
     let counts = bench.decoder.take_counts();
     assert_eq!((counts.records, counts.exporters_evicted_number), (1999, 900), "no datagram is lost for it");
     let notices = bench.decoder.take_notices();
-    assert!(matches!(notices[0], Notice::Forgotten { exporter, bound: Bound::Exporters, .. } if exporter == address(1)));
+    assert!(
+        matches!(notices[0], Notice::Forgotten { exporter, bound: Bound::Exporters, .. } if exporter == address(1))
+    );
 }
 
 #[test]
@@ -127,7 +132,11 @@ fn all_state_of_exporters_together_stays_below_the_bound() {
         |bench, source| announce(bench, source, 1, 400, 10),
         |bench, source| wait(bench, source, 300, 500),
         |bench, source| name_interfaces(bench, source, 1000, 200),
-        |bench, source| (0..1000).for_each(|n| bench.send_from(source, &Message::ipfix(n, 0, NOW).data(9, |w| _ = w.u8(1)).finish())),
+        |bench, source| {
+            (0..1000).for_each(|n| {
+                bench.send_from(source, &Message::ipfix(n, 0, NOW).data(9, |w| _ = w.u8(1)).finish())
+            })
+        },
     ];
     let mut kept = 0;
     for n in 1..=60 {
@@ -235,7 +244,8 @@ fn what_a_datagram_costs_does_not_depend_on_what_was_built_before() {
         Message::ipfix(9, 0, NOW).templates(&templates.iter().collect::<Vec<_>>()).finish()
     };
     assert_cheap("changed templates", &mut loaded, attacker, &[changes(2), changes(3)]);
-    let waiting = (0..80).fold(Message::v9(9, 0, NOW, 0), |message, n| message.data(301 + n, |w| _ = w.put(&[1; 8])));
+    let waiting =
+        (0..80).fold(Message::v9(9, 0, NOW, 0), |message, n| message.data(301 + n, |w| _ = w.put(&[1; 8])));
     assert_cheap("sets that wait", &mut loaded, attacker, &[waiting.finish()]);
     let options = Template::new(3, 256, Kind::Options { scopes: 1 }, vec![field(10, 4), field(82, 20)]);
     let named = [Message::ipfix(3, 0, NOW).templates(&[&options]).finish(), names(0, 50, 20), names(50, 50, 20)];
