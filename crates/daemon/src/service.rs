@@ -235,6 +235,7 @@ impl Service {
                 classes: classes.transpose()?,
                 enricher: parts.enricher,
                 output: parts.output,
+                max_strings: self.settings.peer_state.strings,
                 shares,
                 allow: self.allow.clone(),
                 requests: Arc::clone(&self.requests),

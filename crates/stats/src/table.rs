@@ -76,15 +76,18 @@ counters! {
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a count of records that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
-    DatagramsNoRoom = Worker Total "datagrams_rejected_total" "exporters_full": "From an exporter beyond the bound of exporters";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
     Exporters = Worker Gauge "exporters" "": "Exporters known now";
+    ExportersEvictedNumber = Worker Total "exporters_evicted_total" "number": "Silent longest when nfacctd_exporters_max was reached";
+    ExportersEvictedMemory = Worker Total "exporters_evicted_total" "memory": "Silent longest, or taking most, when peer_state_memory was reached";
+    PeerStateBytes = Worker Gauge "peer_state_bytes" "": "Memory that the state of exporters takes now, in bytes";
     SetsHeld = Worker Total "sets_held_total" "": "Data sets put aside until their template comes";
     SetsPending = Worker Gauge "sets_pending" "": "Data sets that wait for their template now";
     SetsRecovered = Worker Total "sets_recovered_total" "": "Data sets decoded after their template came";
     SetsExpired = Worker Total "sets_dropped_total" "no_template_expired": "Their template did not come in time";
     SetsCrowded = Worker Total "sets_dropped_total" "no_template_bound": "Put out by others at the bound of what may wait";
     SetsAtShutdown = Worker Total "sets_dropped_total" "no_template_shutdown": "Still without template at the end";
+    SetsForgotten = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was forgotten";
     OctetsWithoutTemplate = Worker Total "octets_without_template_total" "": "Octets of the data sets dropped for want of a template; how many records that is cannot be known";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
     TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another of the same number";
@@ -92,6 +95,7 @@ counters! {
     TemplatesRejected = Worker Total "templates_rejected_total" "": "Templates that cannot be used";
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates forgotten at the bound of templates";
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
+    FactsDropped = Worker Total "options_facts_dropped_total" "": "Facts of options data (names, rates, distinguishers) beyond the bound of an exporter, which are not kept";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
     RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that are not read or end inside a record";
     OctetsBehind = Worker Total "octets_behind_message_total" "": "Octets behind the length that an IPFIX message gives, which are not read";
@@ -99,6 +103,8 @@ counters! {
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
+
+    SequencesEvicted = Worker Total "sequences_evicted_total" "": "Domains or sub-agents whose sequence numbers were forgotten at their bound: what they lost until they were seen again is not counted";
 
     PacketsReceived = Worker Total "packets_received_total" "": "Packets taken from an interface, from netfilter or from a file";
     PacketOctets = Worker Total "packet_octets_received_total" "": "Octets that the packets received had on the wire";
@@ -159,6 +165,7 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("datagrams_rejected_total", "Datagrams of which nothing was taken, by reason"),
     ("packets_rejected_total", "Packets of which nothing was counted, by reason"),
     ("samples_skipped_total", "sFlow samples that became no record, by reason"),
+    ("exporters_evicted_total", "Exporters forgotten with all that they had announced, by reason"),
     ("sets_dropped_total", "Data sets that waited for a template in vain, by reason"),
     ("records_filtered_total", "Records kept out on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),

@@ -179,6 +179,33 @@ pub(crate) struct Settings {
     pub(crate) context: enrich::Context,
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
+    pub(crate) peer_state: PeerState,
+}
+
+/// Bytes that each worker may keep of those who send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PeerState {
+    /// The state of exporters.
+    pub(crate) exporters: usize,
+    /// Names in rows, which are forgotten between batches.
+    pub(crate) strings: usize,
+}
+
+impl PeerState {
+    /// When the configuration does not say: a quarter of the memory that there is, up to this.
+    const MOST: u64 = 2 << 30;
+    /// Names take a quarter, up to this.
+    const MOST_STRINGS: usize = 64 << 20;
+
+    fn read(config: &Config) -> Self {
+        let all = config.core(&input::PEER_STATE_MEMORY).unwrap_or_else(|| {
+            runtime::memory::available().map_or(Self::MOST, |memory| (memory / 4).min(Self::MOST))
+        });
+        let workers = if config.core(&input::PCAP_SAVEFILE).is_some() { 1 } else { workers(config) };
+        let share = usize::try_from(all).unwrap_or(usize::MAX) / workers;
+        let strings = (share / 4).min(Self::MOST_STRINGS);
+        Self { exporters: share - strings, strings }
+    }
 }
 
 impl Settings {
@@ -213,7 +240,8 @@ impl Settings {
         let enrichment = enrichment::read(config, &sources, problems);
         let files_read = enrich::Loaded::read(&enrichment, &context, problems);
         let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
-        let front = front(config, daemon, flows, &enrichment, problems);
+        let peer_state = PeerState::read(config);
+        let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
         let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
         let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
@@ -248,6 +276,7 @@ impl Settings {
             context,
             files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
+            peer_state,
         })
     }
 }
@@ -340,10 +369,6 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
     if let Some(path) = config.core(&input::PCAP_SAVEFILE) {
         return savefile(config, path, problems);
     }
-    let workers = match config.core(&input::NFACCTD_WORKERS) {
-        0 => intake::default_workers(),
-        workers => workers,
-    };
     Some(Intake::Udp(capture::udp::Settings {
         address: config.core(&input::NFACCTD_IP),
         port: config.core(&input::NFACCTD_PORT),
@@ -353,9 +378,16 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups: groups(config, problems),
-        workers,
+        workers: workers(config),
         shared: config.core(&ha::CLUSTER_NAME).is_some(),
     }))
+}
+
+fn workers(config: &Config) -> usize {
+    match config.core(&input::NFACCTD_WORKERS) {
+        0 => intake::default_workers(),
+        workers => workers,
+    }
 }
 
 /// Multicast groups to join.
@@ -401,13 +433,14 @@ fn front(
     daemon: &Daemon,
     flows: bool,
     enrichment: &enrich::spec::Spec,
+    max_memory: usize,
     problems: &mut Problems,
 ) -> Option<Front> {
     let networks = enrichment.uses_protocol_networks();
     let unchecked = config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS);
     Some(match daemon.config {
         config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
-            decode: from_sflow::Settings { networks, ..sflow_settings(config, problems) },
+            decode: from_sflow::Settings { networks, max_memory, ..sflow_settings(config, problems) },
             counters: counters(config, problems),
             unchecked,
         }),
@@ -415,7 +448,7 @@ fn front(
             Front::Packets(packets::decode(config, flows, problems))
         }
         _ => Front::NetFlow(NetFlowSettings {
-            decode: from_netflow::Settings { networks, ..decode_settings(config) },
+            decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             unchecked,
         }),
@@ -460,6 +493,7 @@ fn sflow_settings(config: &Config, problems: &mut Problems) -> from_sflow::Setti
         unknown_etypes: config.core(&aggregation::AGGREGATE_UNKNOWN_ETYPE),
         inside: packets::tunnels(config, problems),
         max_agents: config.core(&input::NFACCTD_EXPORTERS_MAX),
+        ..from_sflow::Settings::default()
     }
 }
 
@@ -479,6 +513,7 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
         max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
         pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
         pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
+        ..from_netflow::Settings::default()
     }
 }
 
