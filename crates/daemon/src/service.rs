@@ -255,7 +255,7 @@ impl Service {
             let needs = pipeline.needs().clone();
             let work: Box<dyn FnOnce() + Send> = match &self.settings.front {
                 Front::NetFlow(front) => {
-                    let netflow = NetFlow::new(needs, front.decode.clone(), restored, front.unchecked);
+                    let netflow = NetFlow::new(needs, front.decode.clone(), front.times, restored, front.unchecked);
                     let worker = Worker::new(netflow, equipment);
                     Box::new(move || source.run(worker))
                 }

@@ -76,6 +76,14 @@ keys! {
     NFACCTD_EXPORTERS_MAX: usize = integer(&["nfacctd_exporters_max"], 1, 10_000_000).default("10000")
         .daemons(COLLECTORS).acts();
 
+    /// Percent of a worker's time that one exporter may take while others wait.
+    ///
+    /// What an exporter sends beyond it is dropped and counted (`datagrams_rejected[over_budget]`) as long as datagrams queue
+    /// up at the worker's socket. An exporter that is alone on its worker, or whose worker has time left, is never
+    /// limited. 100 limits nobody.
+    NFACCTD_EXPORTER_SHARE: u32 = integer(&["nfacctd_exporter_share", "sfacctd_exporter_share"], 1, 100).default("75")
+        .daemons(COLLECTORS).acts();
+
     /// Templates that are remembered of each exporter.
     NFACCTD_TEMPLATES_MAX: usize = integer(&["nfacctd_templates_max"], 1, 65_536).default("4096").daemons(NFACCTD)
         .acts();

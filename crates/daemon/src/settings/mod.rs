@@ -9,9 +9,9 @@ pub(crate) mod packets;
 use crate::Daemon;
 use crate::counter_log;
 use crate::intake::{self, Intake};
-use crate::pipeline::{Aggregation, History, Require};
+use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
-use crate::worker::{Bound, Recognition};
+use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
 use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
@@ -25,6 +25,7 @@ use plugins::store::Target;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
@@ -86,6 +87,8 @@ pub(crate) struct SflowSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct NetFlowSettings {
     pub(crate) decode: from_netflow::Settings,
+    /// How far flow times may choose time bins.
+    pub(crate) times: Limits,
     pub(crate) templates_file: Option<PathBuf>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     pub(crate) unchecked: bool,
@@ -181,7 +184,8 @@ impl Settings {
     ) -> Option<Self> {
         let customs = customs(config, problems);
         let files = files_of(config);
-        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
+        let times = time_limits(config);
+        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
         let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
         let context = enrichment::context(config, daemon.config);
         let enrichment = enrichment::read(config, sources, problems);
@@ -339,6 +343,7 @@ fn front(
         }
         _ => Front::NetFlow(NetFlowSettings {
             decode: from_netflow::Settings { networks, ..decode_settings(config) },
+            times: time_limits(config),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             unchecked,
         }),
@@ -399,6 +404,18 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
     }
 }
 
+/// How far from their arrival flows may choose their time bin. In capture files all flows are old, and the operator chose them.
+fn time_limits(config: &Config) -> Limits {
+    if config.core(&input::PCAP_SAVEFILE).is_some() {
+        return Limits::NONE;
+    }
+    let limit = |limit: Duration| if limit.is_zero() { u64::MAX } else { limit.as_micros() as u64 };
+    Limits {
+        back: limit(config.core(&time::NFACCTD_TIME_MAX_AGE)),
+        ahead: limit(config.core(&time::NFACCTD_TIME_MAX_AHEAD)),
+    }
+}
+
 fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
     let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
     let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
@@ -422,6 +439,7 @@ fn plugin_settings(
     plugin: &Plugin,
     daemon: Daemons,
     customs: &[Custom],
+    times: Limits,
     problems: &mut Problems,
 ) -> Option<PluginSettings> {
     let history = history(plugin);
@@ -460,7 +478,10 @@ fn plugin_settings(
         selection,
         options,
         history,
-        spread: spread && history.is_some() && !stitching,
+        spread: (spread && history.is_some() && !stitching).then(|| Spread {
+            max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize,
+            times,
+        }),
         utc: plugin.get(&time::TIMESTAMPS_UTC),
         bound,
     };

@@ -15,6 +15,7 @@ mod packets;
 mod report;
 mod sflow;
 mod share;
+mod window;
 
 pub(crate) use classes::{Classes, Recognition};
 pub(crate) use datagrams::Datagrams;
@@ -23,6 +24,7 @@ pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
 pub(crate) use share::{Bound, Share};
+pub(crate) use window::Limits;
 
 use crate::pipeline::Pipeline;
 use ::netflow::template::Template;
