@@ -172,6 +172,8 @@ pub(crate) struct Settings {
     pub(crate) context: enrich::Context,
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
+    /// `nfacctd_exporter_share`, percent.
+    pub(crate) exporter_share: u32,
 }
 
 impl Settings {
@@ -233,6 +235,7 @@ impl Settings {
             context,
             files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
+            exporter_share: config.core(&input::NFACCTD_EXPORTER_SHARE),
         })
     }
 }

@@ -143,6 +143,10 @@ impl Protocol for NetFlow {
         Report { exporters: seen.map(report).collect(), ..Report::default() }
     }
 
+    fn logs_gaps(&self) -> bool {
+        self.notices.logs_gaps()
+    }
+
     fn templates(&self) -> Vec<(IpAddr, Template)> {
         let of = |exporter: &Exporter| {
             let address = exporter.address;

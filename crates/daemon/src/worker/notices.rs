@@ -37,6 +37,11 @@ impl Notices {
         }
     }
 
+    /// True unless lines about sequence numbers are to be left out.
+    pub(crate) fn logs_gaps(&self) -> bool {
+        !self.unchecked
+    }
+
     pub(crate) fn refused(&self, exporter: IpAddr, octets: &[u8], refused: Refused) {
         if matches!(refused, Refused::Header(Reject::Version(_))) {
             if self.unchecked {

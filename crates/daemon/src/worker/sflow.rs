@@ -33,12 +33,12 @@ pub(crate) struct Sflow {
     foreign: Limited,
     fault: Limited,
     agents: u64,
-    /// No lines about versions.
+    /// No lines about versions and sequence numbers.
     quiet: bool,
 }
 
 impl Sflow {
-    /// A decoder that knows no agent. `quiet`: no lines about versions.
+    /// A decoder that knows no agent. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(needs: &Needs, settings: Settings, counters: Option<Lines>, quiet: bool) -> Self {
         Self {
             decoder: Decoder::new(needs, settings),
@@ -186,6 +186,10 @@ impl Protocol for Sflow {
             lost: agent.lost,
         };
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
+    }
+
+    fn logs_gaps(&self) -> bool {
+        !self.quiet
     }
 }
 
