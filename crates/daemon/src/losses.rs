@@ -114,9 +114,7 @@ fn advice(counter: Counter, is_packets: bool) -> &'static str {
         Counter::KernelDrops if is_packets => {
             "raise pmacctd_pipe_size or uacctd_nl_size, aggregate less, or leave packets out by pcap_filter or sampling_rate"
         }
-        Counter::KernelDrops => {
-            "raise nfacctd_pipe_size (and the system's net.core.rmem_max), or nfacctd_workers"
-        }
+        Counter::KernelDrops => "raise nfacctd_pipe_size (and the system's net.core.rmem_max), or nfacctd_workers",
         Counter::InterfaceDrops => "enlarge the interface's receive ring (ethtool -G)",
         Counter::DatagramsTooShort
         | Counter::DatagramsBadVersion

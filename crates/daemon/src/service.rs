@@ -258,7 +258,8 @@ impl Service {
             let (needs, share) = (pipeline.needs().clone(), self.settings.exporter_share);
             let work: Box<dyn FnOnce() + Send> = match &self.settings.front {
                 Front::NetFlow(front) => {
-                    let netflow = NetFlow::new(needs, front.decode.clone(), front.times, restored, front.unchecked);
+                    let netflow =
+                        NetFlow::new(needs, front.decode.clone(), front.times, restored, front.unchecked);
                     let worker = Worker::new(netflow, equipment);
                     Box::new(move || source.run(worker, share))
                 }

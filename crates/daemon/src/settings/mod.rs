@@ -481,10 +481,8 @@ fn plugin_settings(
         selection,
         options,
         history,
-        spread: (spread && history.is_some() && !stitching).then(|| Spread {
-            max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize,
-            times,
-        }),
+        spread: (spread && history.is_some() && !stitching)
+            .then(|| Spread { max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize, times }),
         utc: plugin.get(&time::TIMESTAMPS_UTC),
         bound,
     };

@@ -286,7 +286,8 @@ mod tests {
     #[test]
     fn the_share_is_kept() {
         let mut worker = Worker::new(50);
-        let batch: Vec<_> = (0..64).map(|n| if n % 8 == 0 { (GOOD, 1400, 2) } else { (BAD, 1400, 2_000) }).collect();
+        let batch: Vec<_> =
+            (0..64).map(|n| if n % 8 == 0 { (GOOD, 1400, 2) } else { (BAD, 1400, 2_000) }).collect();
         worker.work(&batch, true, 3, 0);
         // Of ten seconds it gets five.
         let mut taken = 0;

@@ -94,7 +94,10 @@ mod tests {
         // This one was forgotten and is known again.
         exporters[1] = exporter(2, 1, 2);
         let (missing, text) = gaps.news(&exporters).unwrap();
-        assert_eq!((missing, text.as_str()), (6, "192.0.2.1 domain 7: 4 in 2 gaps, 192.0.2.2 domain 7: 2 in 1 gaps"));
+        assert_eq!(
+            (missing, text.as_str()),
+            (6, "192.0.2.1 domain 7: 4 in 2 gaps, 192.0.2.2 domain 7: 2 in 1 gaps")
+        );
     }
 
     #[test]
@@ -102,7 +105,9 @@ mod tests {
         let mut gaps = Gaps::default();
         let exporters: Vec<_> = (0..100).map(|number| exporter(number, 1, 1)).collect();
         gaps.report(&exporters, 100, 1000);
-        assert!(!gaps.is_due(200, 1000 + RATE - 1) && gaps.is_due(200, 1000 + RATE) && !gaps.is_due(100, u64::MAX));
+        assert!(
+            !gaps.is_due(200, 1000 + RATE - 1) && gaps.is_due(200, 1000 + RATE) && !gaps.is_due(100, u64::MAX)
+        );
         let (_, text) = Gaps::default().news(&exporters).unwrap();
         assert!(text.ends_with("and 90 more exporters") && text.len() < 1000, "{text}");
     }

@@ -4,7 +4,7 @@ use super::foreign::Foreign;
 use flow::from_netflow::{NoFlow, Notice, Refused};
 use netflow::datagram::Reject;
 use netflow::template::Template;
-use runtime::log::Limited;
+use runtime::log::{Limited, Summed};
 use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{debug, info, warn};
@@ -18,7 +18,7 @@ pub(crate) struct Notices {
     template: Limited,
     fault: Limited,
     rate: Limited,
-    no_flow: Limited,
+    no_flow: Summed<u64>,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -32,7 +32,7 @@ impl Notices {
             template: limited(),
             fault: limited(),
             rate: limited(),
-            no_flow: limited(),
+            no_flow: Summed::new(RATE),
             unchecked,
         }
     }
@@ -68,7 +68,7 @@ impl Notices {
     }
 
     /// Logs what is to be logged; gives back a template that is to be kept.
-    pub(crate) fn notice(&self, notice: Notice) -> Option<(IpAddr, Template)> {
+    pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
         match notice {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
@@ -88,13 +88,12 @@ impl Notices {
                 }
             }
             Notice::NoFlow { exporter, domain, id, records, reason } => {
-                if let Some(pass) = self.no_flow.pass() {
+                if let Some(records) = self.no_flow.add(records) {
                     let reason = match reason {
                         NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
                         NoFlow::Elements => "none of their elements is known",
                     };
-                    let held_back = pass.held_back;
-                    info!(%exporter, domain, template = id, records, held_back, "records without a flow: {reason}");
+                    info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

@@ -57,13 +57,7 @@ impl Window {
 
     /// Brings the rows from number `first` on into the window. Times in microseconds since 1970.
     #[inline]
-    pub(crate) fn apply(
-        &mut self,
-        rows: &mut Rows,
-        first: usize,
-        exporter: IpAddr,
-        [export, arrival]: [u64; 2],
-    ) {
+    pub(crate) fn apply(&mut self, rows: &mut Rows, first: usize, exporter: IpAddr, [export, arrival]: [u64; 2]) {
         let around = if self.limits.hold(export, arrival) { arrival } else { self.strange(export, arrival) };
         let from = around.saturating_sub(self.limits.back);
         let width = around.saturating_add(self.limits.ahead) - from;

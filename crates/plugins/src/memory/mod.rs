@@ -10,13 +10,14 @@ mod clients;
 mod forms;
 mod matching;
 
+use crate::losses::Losses;
 use crate::outlet::{Event, Inlet, Woken};
 use aggregate::Table;
 use answer::Answerer;
 use clients::{Clients, Question};
+use delivery::Sum;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
-use runtime::log::Limited;
 use runtime::{clock, files};
 use stats::{Counter, Counters, Tally};
 use std::io;
@@ -82,7 +83,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         max_octets: settings.max_octets,
         counters,
         tally: Tally::default(),
-        full: Limited::new(Duration::from_secs(60)),
+        full: Losses::new(Duration::from_secs(60)),
     };
     let mut due = Instant::now() + COLLECT;
     loop {
@@ -112,7 +113,7 @@ struct Memory {
     max_octets: usize,
     counters: Counters,
     tally: Tally,
-    full: Limited,
+    full: Losses,
 }
 
 impl Memory {
@@ -136,18 +137,9 @@ impl Memory {
         self.tally.add(Counter::PacketsGivenUp, packets);
         self.tally.add(Counter::BytesGivenUp, octets);
         self.counters.publish(&mut self.tally);
-        if lost > 0
-            && let Some(pass) = self.full.pass()
-        {
-            let held_back = pass.held_back;
-            tracing::error!(
-                aggregates = lost,
-                packets,
-                bytes = octets,
-                held_back,
-                "new aggregates are dropped: the table has reached imt_memory"
-            );
-        }
+        let sum = Sum { aggregates: lost, packets, octets };
+        self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
+        self.full.due();
     }
 
     fn answer(&mut self, question: Question) {
