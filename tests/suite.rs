@@ -19,6 +19,8 @@ mod enrichment;
 mod faults;
 #[path = "suite/formats.rs"]
 mod formats;
+#[path = "suite/hostile.rs"]
+mod hostile;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/life.rs"]

@@ -48,7 +48,7 @@ pub(crate) struct Budget {
     /// Whose bucket is empty, and how many datagrams were dropped.
     over: Vec<(IpAddr, u64)>,
     /// When a datagram of another exporter came last.
-    others: u64,
+    others: Option<u64>,
     line: Summed<u64>,
 }
 
@@ -89,7 +89,7 @@ impl Budget {
             costly: false,
             accounts: HashMap::default(),
             over: Vec::new(),
-            others: 0,
+            others: None,
             line: Summed::new(RATE),
         }
     }
@@ -120,7 +120,8 @@ impl Budget {
         over.retain(|(exporter, _)| {
             accounts.get_mut(exporter).is_some_and(|account| account.fill(*share, now) < 0)
         });
-        let others = self.over.len() > 1 || now.saturating_sub(self.others) < SECOND;
+        let came = self.others.is_some_and(|came| now.saturating_sub(came) < SECOND);
+        let others = self.over.len() > 1 || came;
         turn.enforced = others && now < self.crowded_until;
         self.report(false);
     }
@@ -139,7 +140,7 @@ impl Budget {
                 turn.enforced
             }
             None => {
-                self.others = turn.began;
+                self.others = Some(turn.began);
                 false
             }
         }
@@ -304,6 +305,7 @@ mod tests {
     fn who_is_alone_is_never_limited() {
         let mut worker = Worker::new(75);
         assert_eq!(worker.work(&[(BAD, 1400, 10_000); 64], true, 20, 0), [0, 0]);
+        assert_eq!(Worker::new(1).work(&[(BAD, 1400, 30); 64], true, 5, 0), [0, 0]);
         // Others that are gone do not wait.
         worker.work(&[(BAD, 1400, 10_000), (GOOD, 1400, 30)], true, 20, 0);
         worker.work(&[(BAD, 1400, 10_000)], true, 2, 0);
