@@ -3,6 +3,7 @@
 use crate::settings::Front;
 use crate::statistics::PluginCounters;
 use runtime::log::Summed;
+use runtime::notice;
 use stats::{Counter, Reader, Scope, Snapshot};
 use std::time::Duration;
 use tracing::{info, warn};
@@ -102,6 +103,8 @@ impl Line {
         match (self.counter, who) {
             // The operator's list keeps them out on purpose.
             (Counter::DatagramsNotAllowed, _) => info!("{lost} more of {key}: {help}{comma}{advice}"),
+            // The end came before their template, as it may.
+            (Counter::SetsAtShutdown, _) => notice!("{lost} more of {key}: {help}{comma}{advice}"),
             (_, Some(who)) => warn!(who, "{lost} more of {key}: {help}{comma}{advice}"),
             (_, None) => warn!("{lost} more of {key}: {help}{comma}{advice}"),
         }

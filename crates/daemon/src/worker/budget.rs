@@ -3,10 +3,10 @@
 //! What an exporter sends may cost more time to decode than the worker has, and then it is the others' datagrams, too, that the
 //! kernel has no room for. So each exporter has a bucket of decode time, which fills at its share of the clock
 //! (`nfacctd_exporter_share`). While its bucket is empty, its datagrams are dropped, provided that datagrams queue up at
-//! the socket (batches come full) and that others send.
+//! the socket (batches come full, or the kernel drops some) and that others send.
 //!
-//! Time is measured by batch. Only when a batch has cost far more than its octets justify, or when batches keep coming
-//! full, the datagrams of batches are measured one by one for a while: all batches in the first case, one of [`SAMPLE`] in
+//! Time is measured by batch. Only when a batch has cost far more than its octets justify, or when datagrams queue up, are
+//! the datagrams of batches measured one by one for a while: all batches in the first case, one of [`SAMPLE`] in
 //! the second, where the reading of clocks would be felt.
 
 use foldhash::HashMap;
@@ -126,6 +126,12 @@ impl Budget {
         self.report(false);
     }
 
+    /// The kernel has dropped datagrams since the last look, a second ago or less.
+    pub(crate) fn crowded(&mut self, now: u64) {
+        self.crowded_until = now + 2 * SECOND;
+        self.watch_until = now + 2 * SECOND;
+    }
+
     /// True when the datagram is to be dropped.
     #[inline]
     pub(crate) fn refuses(&mut self, exporter: IpAddr, turn: &Turn) -> bool {
@@ -169,12 +175,12 @@ impl Budget {
     pub(crate) fn end(&mut self, turn: &Turn, now: u64, octets: u64, is_full: bool) {
         self.full = if is_full { self.full.saturating_add(1) } else { 0 };
         if is_full {
-            self.crowded_until = now + SECOND;
+            self.crowded_until = self.crowded_until.max(now + SECOND);
         }
         let costly = now.saturating_sub(turn.began) > FREE + octets / OCTETS_PER_MICRO;
         if costly || self.full >= FULL {
-            self.costly = costly || self.costly;
-            self.watch_until = now + SECOND;
+            self.costly |= costly;
+            self.watch_until = self.watch_until.max(now + SECOND);
         } else if self.watch_until > 0 && now >= self.watch_until {
             self.calm_down();
         }
@@ -324,6 +330,21 @@ mod tests {
         assert_eq!(Worker::new(75).work(&[equal; 32].concat(), true, 20, 0), [0, 0]);
         // No limit.
         assert_eq!(Worker::new(100).work(&[batch; 32].concat(), true, 20, 0), [0, 0]);
+    }
+
+    #[test]
+    fn what_the_kernel_drops_shows_that_others_wait() {
+        // Datagrams so large that the socket's buffer never holds a batch of them.
+        let batch = [(BAD, 60_000, 1_000), (GOOD, 1400, 30)];
+        let mut worker = Worker::new(75);
+        assert_eq!(worker.work(&batch, false, 5, 0), [0, 0]);
+        let mut dropped = [0, 0];
+        for _ in 0..5 {
+            worker.budget.crowded(worker.now);
+            let [bad, good] = worker.work(&batch, false, 1, 0);
+            dropped = [dropped[0] + bad, dropped[1] + good];
+        }
+        assert!(dropped[0] > 0 && dropped[1] == 0, "{dropped:?}");
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl<P: Datagrams> Worker<P> {
                     let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
-            if self.between() {
-                self.kernel_drops(&receiver, &mut dropped);
+            if self.between() && self.kernel_drops(&receiver, &mut dropped) > 0 {
+                budget.crowded(monotonic());
             }
         }
         self.drain(&mut receiver, &mut batch, &mut budget);
@@ -88,11 +88,13 @@ impl<P: Datagrams> Worker<P> {
         self.tally.add(Counter::DatagramsAtShutdown, batch.len() as u64);
     }
 
-    /// Counts what the kernel dropped since the last call.
-    fn kernel_drops(&mut self, receiver: &capture::udp::Receiver, dropped: &mut u32) {
+    /// Counts what the kernel dropped since the last call, and returns it.
+    fn kernel_drops(&mut self, receiver: &capture::udp::Receiver, dropped: &mut u32) -> u32 {
         let drops = receiver.drops().unwrap_or(*dropped);
-        self.tally.add(Counter::KernelDrops, u64::from(drops.wrapping_sub(*dropped)));
+        let more = drops.wrapping_sub(*dropped);
+        self.tally.add(Counter::KernelDrops, u64::from(more));
         *dropped = drops;
+        more
     }
 
     /// Works on a capture file, and then waits if the settings say so.

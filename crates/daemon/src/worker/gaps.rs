@@ -1,7 +1,10 @@
 //! Lines in the log about sequence numbers that jumped: which exporters, and what is missing.
+//!
+//! A few datagrams that are lost now and then are a notice; from [`MANY`] on it is a warning.
 
 use super::report::ExporterReport;
 use foldhash::HashMap;
+use runtime::notice;
 use std::fmt::Write;
 use std::net::IpAddr;
 use tracing::warn;
@@ -10,6 +13,9 @@ use tracing::warn;
 const RATE: u64 = 60_000_000;
 /// Most exporters that one line names.
 const NAMED: usize = 10;
+
+/// Gaps, or missing units, in one line from which on they are no matter of course.
+const MANY: [u64; 2] = [100, 1000];
 
 /// Gaps of one worker's exporters.
 #[derive(Default)]
@@ -30,14 +36,17 @@ impl Gaps {
 
     /// Logs what has come since the last line.
     pub(crate) fn report(&mut self, exporters: &[ExporterReport], gaps: u64, now: u64) {
+        let jumps = gaps.saturating_sub(self.seen);
         self.seen = gaps;
         self.next = now.saturating_add(RATE);
-        if let Some((missing, exporters)) = self.news(exporters) {
-            warn!(
-                missing,
-                "sequence numbers jumped, flows, datagrams or records (by version) are missing: {exporters}. Where kernel_drops grow, \
-                 too, they were lost here: raise nfacctd_pipe_size or nfacctd_workers; else at the exporter or on the way"
-            );
+        let Some((missing, exporters)) = self.news(exporters) else { return };
+        let what = "sequence numbers jumped, flows, datagrams or records (by version) are missing";
+        let advice = "where kernel_drops grow, too, they were lost here: raise nfacctd_pipe_size or nfacctd_workers; else at the \
+                      exporter or on the way";
+        if jumps >= MANY[0] || missing >= MANY[1] {
+            warn!(missing, "{what}: {exporters}; {advice}");
+        } else {
+            notice!(missing, "{what}: {exporters}; {advice}");
         }
     }
 
