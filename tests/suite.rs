@@ -39,6 +39,8 @@ mod options;
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/peer_state.rs"]
+mod peer_state;
 #[path = "suite/planted.rs"]
 mod planted;
 #[path = "suite/records.rs"]

@@ -76,6 +76,8 @@ counters! {
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a count of records that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
+    DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others waited";
+    DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was over";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
     Exporters = Worker Gauge "exporters" "": "Exporters known now";
     ExportersEvictedNumber = Worker Total "exporters_evicted_total" "number": "Silent longest when nfacctd_exporters_max was reached";
@@ -103,6 +105,7 @@ counters! {
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
+    FlowTimesOutside = Worker Total "flow_times_outside_total" "": "Records counted to the time bin of their arrival or export, as their own time is outside the window of flow times";
 
     SequencesEvicted = Worker Total "sequences_evicted_total" "": "Domains or sub-agents whose sequence numbers were forgotten at their bound: what they lost until they were seen again is not counted";
 
@@ -134,6 +137,7 @@ counters! {
     RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "Left out by the sampling that the plugin asks for";
     RecordsFilteredEmpty = Plugin Total "records_filtered_total" "no_packets": "Without packets and bytes to count";
     RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The table was at its bound and the plugin behind";
+    RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole though nfacctd_pro_rating is on, as they span too many time bins or begin outside the window of flow times";
     AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates begun in a worker's table";
     TablesHanded = Plugin Total "tables_handed_total" "": "Tables that changed hands from a worker to the plugin";
     FlushEarly = Plugin Total "flushes_early_total" "": "Tables handed over before their time, at the bound of aggregates";
@@ -141,9 +145,11 @@ counters! {
     AggregatesWaiting = Plugin Gauge "aggregates_waiting" "": "Aggregates handed to the sink and neither written nor given up yet";
     AggregatesWritten = Plugin Total "aggregates_written_total" "": "Aggregates that the sink wrote";
     AggregatesLeftOut = Plugin Total "aggregates_left_out_total" "": "Aggregates that the configuration keeps out of the output, such as those under preprocess limits";
+    AggregatesRedirected = Plugin Total "aggregates_redirected_total" "": "Aggregates written to the file or table of the time of the flush, as those of their time bins were too many";
     AggregatesGivenUpRefused = Plugin Total "aggregates_given_up_total" "refused": "The sink refused them, and trying again cannot help";
     AggregatesGivenUpRetries = Plugin Total "aggregates_given_up_total" "retries": "The sink failed too often";
     AggregatesGivenUpShutdown = Plugin Total "aggregates_given_up_total" "shutdown": "Not written before the end";
+    AggregatesGivenUpNames = Plugin Total "aggregates_given_up_total" "too_many_names": "For more files or tables than one flush may write";
     PacketsGivenUp = Plugin Total "packets_given_up_total" "": "Packets counted by aggregates that were given up";
     BytesGivenUp = Plugin Total "bytes_given_up_total" "": "Bytes counted by aggregates that were given up";
     PacketsDropped = Plugin Total "packets_dropped_total" "": "Packets counted by records that were dropped";

@@ -84,6 +84,14 @@ keys! {
     /// most 2G.
     PEER_STATE_MEMORY: Option<u64> = bytes(&["peer_state_memory"], 1 << 20).with_units().daemons(COLLECTORS).acts();
 
+    /// Percent of a worker's time that one exporter may take while others wait.
+    ///
+    /// What an exporter sends beyond it is dropped and counted (`datagrams_rejected[over_budget]`) as long as datagrams queue
+    /// up at the worker's socket. An exporter that is alone on its worker, or whose worker has time left, is never
+    /// limited. 100 limits nobody.
+    NFACCTD_EXPORTER_SHARE: u32 = integer(&["nfacctd_exporter_share", "sfacctd_exporter_share"], 1, 100).default("75")
+        .daemons(COLLECTORS).acts();
+
     /// Templates that are remembered of each exporter.
     NFACCTD_TEMPLATES_MAX: usize = integer(&["nfacctd_templates_max"], 1, 65_536).default("4096").daemons(NFACCTD)
         .acts();

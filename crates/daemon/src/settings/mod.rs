@@ -13,9 +13,9 @@ pub(crate) use confinement::Confinement;
 use crate::Daemon;
 use crate::counter_log;
 use crate::intake::{self, Intake};
-use crate::pipeline::{Aggregation, History, Require};
+use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
-use crate::worker::{Bound, Recognition};
+use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
 use capture::allow::AllowList;
 use config::keys::{aggregation, core, encoding, ha, input, maps, output, print, sampling, time};
@@ -31,6 +31,7 @@ use runtime::{files, log, privileges};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
@@ -92,6 +93,8 @@ pub(crate) struct SflowSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct NetFlowSettings {
     pub(crate) decode: from_netflow::Settings,
+    /// How far flow times may choose time bins.
+    pub(crate) times: Limits,
     pub(crate) templates_file: Option<PathBuf>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     pub(crate) unchecked: bool,
@@ -180,6 +183,8 @@ pub(crate) struct Settings {
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
     pub(crate) peer_state: PeerState,
+    /// `nfacctd_exporter_share`, percent.
+    pub(crate) exporter_share: u32,
 }
 
 /// Bytes that each worker may keep of those who send.
@@ -218,7 +223,8 @@ impl Settings {
     ) -> Option<Self> {
         let customs = customs(config, problems);
         let files = files_of(config);
-        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
+        let times = time_limits(config);
+        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
         let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
         refuse_nothing_to_run(config, &plugins, problems);
         checks::plugins(&sources, &plugins, problems);
@@ -277,6 +283,7 @@ impl Settings {
             files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
             peer_state,
+            exporter_share: config.core(&input::NFACCTD_EXPORTER_SHARE),
         })
     }
 }
@@ -449,6 +456,7 @@ fn front(
         }
         _ => Front::NetFlow(NetFlowSettings {
             decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
+            times: time_limits(config),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             unchecked,
         }),
@@ -517,6 +525,18 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
     }
 }
 
+/// How far from their arrival flows may choose their time bin. In capture files all flows are old, and the operator chose them.
+fn time_limits(config: &Config) -> Limits {
+    if config.core(&input::PCAP_SAVEFILE).is_some() {
+        return Limits::NONE;
+    }
+    let limit = |limit: Duration| if limit.is_zero() { u64::MAX } else { limit.as_micros() as u64 };
+    Limits {
+        back: limit(config.core(&time::NFACCTD_TIME_MAX_AGE)),
+        ahead: limit(config.core(&time::NFACCTD_TIME_MAX_AHEAD)),
+    }
+}
+
 fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
     let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
     let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
@@ -540,6 +560,7 @@ fn plugin_settings(
     plugin: &Plugin,
     daemon: Daemons,
     customs: &[Custom],
+    times: Limits,
     problems: &mut Problems,
 ) -> Option<PluginSettings> {
     let history = history(plugin);
@@ -578,7 +599,8 @@ fn plugin_settings(
         selection,
         options,
         history,
-        spread: spread && history.is_some() && !stitching,
+        spread: (spread && history.is_some() && !stitching)
+            .then(|| Spread { max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize, times }),
         utc: plugin.get(&time::TIMESTAMPS_UTC),
         bound,
     };
