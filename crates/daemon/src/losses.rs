@@ -20,6 +20,7 @@ const FAMILIES: &[&str] = &[
     "sets_dropped_total",
     "templates_rejected_total",
     "templates_evicted_total",
+    "options_facts_dropped_total",
     "counter_blocks_lost_total",
     "records_dropped_total",
     "aggregates_redirected_total",

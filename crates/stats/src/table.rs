@@ -115,7 +115,7 @@ counters! {
     PacketsFiltered = Worker Total "packets_filtered_total" "": "Packets of a file that pcap_filter keeps out";
     PacketsNotIp = Worker Total "packets_rejected_total" "not_ip": "Without an IP header, where only such packets are counted";
     PacketsShort = Worker Total "packets_rejected_total" "short": "Captured in part only, without all that is to be counted";
-    PacketsBadLength = Worker Total "packets_rejected_total" "length": "With an IPv6 payload length of 0 before hop-by-hop options that tell no other";
+    PacketsBadLength = Worker Total "packets_rejected_total" "length": "With an IPv6 payload length of 0 before hop-by-hop options that give no other";
     InterfaceDrops = Worker Total "interface_drops_total" "": "Packets that the interface or its driver dropped";
     FragmentsWaiting = Worker Gauge "fragments_waiting" "": "Fragments that wait for the first one of their packet now";
     FragmentsJoined = Worker Total "fragments_joined_total" "": "Fragments that came before the first one of their packet, and were joined with it";
