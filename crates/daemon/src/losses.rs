@@ -18,6 +18,7 @@ const FAMILIES: &[&str] = &[
     "datagrams_rejected_total",
     "packets_rejected_total",
     "sets_dropped_total",
+    "records_faulty_total",
     "templates_rejected_total",
     "templates_evicted_total",
     "counter_blocks_lost_total",
@@ -103,8 +104,10 @@ impl Line {
         match (self.counter, who) {
             // The operator's list keeps them out on purpose.
             (Counter::DatagramsNotAllowed, _) => info!("{lost} more of {key}: {help}{comma}{advice}"),
-            // The end came before their template, as it may.
-            (Counter::SetsAtShutdown, _) => notice!("{lost} more of {key}: {help}{comma}{advice}"),
+            // The end came before their template, as it may; records without a flow are usual.
+            (Counter::SetsAtShutdown | Counter::RecordsFaulty, _) => {
+                notice!("{lost} more of {key}: {help}{comma}{advice}")
+            }
             (_, Some(who)) => warn!(who, "{lost} more of {key}: {help}{comma}{advice}"),
             (_, None) => warn!("{lost} more of {key}: {help}{comma}{advice}"),
         }
@@ -125,6 +128,7 @@ fn advice(counter: Counter, is_packets: bool) -> &'static str {
         | Counter::DatagramsBadLength => {
             "other lines name senders; nfacctd_allow_file keeps out those that are no exporters"
         }
+        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name exporters and faults",
         Counter::DatagramsNotAllowed => "if they are wanted, add their source to nfacctd_allow_file",
         Counter::DatagramsNoRoom => "raise nfacctd_exporters_max, or keep others out by nfacctd_allow_file",
         Counter::DatagramsAtShutdown => "more came than could be decoded before the end",
