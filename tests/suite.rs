@@ -7,12 +7,16 @@
 mod aggregates;
 #[path = "suite/beyond.rs"]
 mod beyond;
+#[path = "suite/checks.rs"]
+mod checks;
 #[path = "suite/classes.rs"]
 mod classes;
 #[path = "suite/clients.rs"]
 mod clients;
 #[path = "suite/configuration.rs"]
 mod configuration;
+#[path = "suite/confinement.rs"]
+mod confinement;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
@@ -35,6 +39,10 @@ mod options;
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/peer_state.rs"]
+mod peer_state;
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/records.rs"]
 mod records;
 #[path = "suite/sflow.rs"]

@@ -273,7 +273,9 @@ fn the_examples_of_the_documents_are_good() {
         let configs: Vec<_> = blocks.iter().filter(|(_, block)| block.starts_with("! ")).collect();
         assert!(!configs.is_empty(), "{document}");
         for (_, config) in configs {
-            let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(config);
+            let config = config.replace("/etc/pmacct/", "{dir}/");
+            let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(&config);
+            let setup = setup.file("ca.pem", testkit::certificates::Authority::new().pem());
             let path = setup.config_path().display().to_string();
             let finished = setup.arguments(["-f", &path, "--check"]).run();
             assert_eq!(finished.code(), Some(0), "{document}: {}", finished.log);

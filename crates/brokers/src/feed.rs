@@ -95,6 +95,27 @@ impl Settings {
         kafka.into_iter().chain(amqp).collect()
     }
 
+    /// Whether its options and files are such that can be used. Nothing is sent.
+    ///
+    /// # Errors
+    /// The key without its prefix, and what is wrong.
+    pub fn check(&self) -> Result<(), Fault> {
+        match &self.target {
+            Target::Kafka(settings) => kafka::check(settings),
+            Target::Amqp(settings) => amqp::check(settings),
+        }
+    }
+
+    /// The texts that may hold variables, each with its key without the prefix: of those, [`PEER`] is filled alone.
+    pub fn names(&self) -> Vec<(&'static str, &str)> {
+        let topic = match &self.target {
+            Target::Kafka(_) => "kafka_topic",
+            Target::Amqp(_) => "amqp_routing_key",
+        };
+        let key = self.key.as_deref().map(|key| ("kafka_partition_key", key));
+        std::iter::once((topic, self.topic.as_str())).chain(key).collect()
+    }
+
     /// Opens the broker, as far as it can be reached. `run`: microseconds since 1970.
     ///
     /// # Errors

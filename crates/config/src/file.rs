@@ -13,6 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::problem::{Origin, Problems};
+use crate::text;
 
 /// A setting as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
         }
         Err(_) | Ok(_) => {}
     }
-    match fs::read(path) {
+    match text::read(path) {
         Ok(bytes) => parse(&origin, &bytes, problems),
         Err(error) => {
             problems.fatal(&origin, format!("file cannot be read: {error}."), None);
@@ -52,7 +53,7 @@ pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
 
 /// Reads the bytes of a file into entries.
 pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Problems) -> Vec<Entry> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = text::clean(bytes);
     let mut entries = Vec::new();
     for (line, number) in bytes.split(|&b| b == b'\n').zip(1u32..) {
         let origin = file.at(number);

@@ -75,7 +75,13 @@ fn no_socket(settings: &capture::udp::Settings, collector: &str, refused: &captu
         capture::udp::Part::Address => {
             let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
             let port = settings.port;
-            format!("{collector}_ip, {collector}_port: cannot listen on {address} port {port}: {fault}")
+            let taken = match fault.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "; another process has this port, and only daemons that all set cluster_name share one"
+                }
+                _ => "",
+            };
+            format!("{collector}_ip, {collector}_port: cannot listen on {address} port {port}: {fault}{taken}")
         }
     })
 }
@@ -184,8 +190,8 @@ fn packets_of(
 #[cfg(feature = "pcap")]
 fn live_of(settings: &capture::live::Settings) -> Result<Vec<(Source, Wake)>, Refused> {
     let live = capture::live::Live::open(settings.clone()).map_err(|error| Refused(error.to_string()))?;
-    for link in live.links() {
-        known("pcap_interface", "", link)?;
+    for (interface, link) in live.opened() {
+        known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;
     }
     for name in live.missing() {
         tracing::warn!("{name}: it cannot be captured on yet, and is tried again");

@@ -17,6 +17,9 @@ const FAMILIES: &[&str] = &[
     "interface_drops_total",
     "datagrams_rejected_total",
     "packets_rejected_total",
+    "exporters_evicted_total",
+    "sequences_evicted_total",
+    "options_facts_dropped_total",
     "sets_dropped_total",
     "records_faulty_total",
     "templates_rejected_total",
@@ -130,11 +133,14 @@ fn advice(counter: Counter, is_packets: bool) -> &'static str {
         }
         Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name exporters and faults",
         Counter::DatagramsNotAllowed => "if they are wanted, add their source to nfacctd_allow_file",
-        Counter::DatagramsNoRoom => "raise nfacctd_exporters_max, or keep others out by nfacctd_allow_file",
         Counter::DatagramsAtShutdown => "more came than could be decoded before the end",
         Counter::PacketsShort => "raise snaplen",
         Counter::SetsExpired | Counter::SetsAtShutdown => {
             "let exporters send templates more often, or set nfacctd_templates_file"
+        }
+        Counter::ExportersEvictedNumber => "raise nfacctd_exporters_max, or keep others out by nfacctd_allow_file",
+        Counter::ExportersEvictedMemory | Counter::SetsForgotten => {
+            "raise peer_state_memory, or keep others out by nfacctd_allow_file"
         }
         Counter::SetsCrowded => "let exporters send templates more often, or raise nfacctd_pending_bytes",
         Counter::TemplatesEvicted => "raise nfacctd_templates_max",

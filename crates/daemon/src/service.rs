@@ -3,7 +3,7 @@
 use crate::intake::{Intake, PATIENCE, Source};
 use crate::losses::Losses;
 use crate::pipeline::Pipeline;
-use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings};
+use crate::settings::{Confinement, Front, PluginKind, PluginSettings, Settings, SflowSettings, read_allow_list};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
 use crate::worker::{
@@ -15,6 +15,7 @@ use config::Problems;
 use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
+use runtime::confine::{self, Outcome};
 use runtime::events::{Event, Signal, Stop};
 use runtime::log::Identity;
 use runtime::threads::{End, Threads};
@@ -128,26 +129,26 @@ impl Service {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
-        let mut opened = open(&settings)?;
-        see(&mut settings, &opened)?;
-        let allow = match &settings.allow_file {
-            Some(path) => Some(Arc::new(read_allow_list(path)?)),
+        // Before sockets: a second daemon would take a part of the traffic until it ends.
+        let pid_file = match settings.pid_file.as_ref().filter(|_| !settings.dry_run) {
+            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
             None => None,
         };
-        let restored = match settings.front.templates_file() {
-            Some(path) => read_templates(path)?,
-            None => Vec::new(),
-        };
+        let mut opened = open(&settings)?;
+        see(&mut settings, &opened)?;
+        settings.files_read.sizes().iter().for_each(|size| info!("{size}"));
+        let started = (clock::now() / 1_000_000) as i64;
+        let Prepared { pipeline, restored } = prepare(&settings, started)?;
+        let pipeline = Arc::new(pipeline);
+        let allow = settings.allow.clone();
         if settings.dry_run {
             println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
             return Ok(None);
         }
-        let pid_file = match &settings.pid_file {
-            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
-            None => None,
-        };
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
             .map_err(|problem| problem.to_string())?;
+        // After the user is known who makes missing folders, and before any thread.
+        confine(&settings)?;
         let stop = Stop::new();
         let notifier = notify::Notifier::from_environment();
         let tick = notifier.watchdog_interval().map_or(TICK, |interval| interval.min(TICK));
@@ -156,17 +157,6 @@ impl Service {
         let listener = signals::start(sender, stop.clone()).map_err(problem("signals"))?;
         let (message_sender, messages) = crossbeam_channel::bounded(MESSAGES);
         let requests = Arc::new(Requests::default());
-        let started = (clock::now() / 1_000_000) as i64;
-        let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-        let pipeline = Pipeline::new(
-            aggregations,
-            settings.customs.clone(),
-            &settings.files_read,
-            started,
-            settings.front.require(),
-        );
-        let pipeline = Arc::new(pipeline);
-        refuse_columns(&settings.plugins, &pipeline)?;
         open_stores(&settings, &pipeline, &mut opened.places)?;
         let templates = settings.front.templates_file();
         let templates = templates.map(|path| TemplatesFile::new(path.clone(), settings.files, &restored));
@@ -248,6 +238,7 @@ impl Service {
                 classes: classes.transpose()?,
                 enricher: parts.enricher,
                 output: parts.output,
+                max_strings: self.settings.peer_state.strings,
                 shares,
                 allow: self.allow.clone(),
                 requests: Arc::clone(&self.requests),
@@ -442,7 +433,14 @@ impl Service {
         }
         let now = clock::now() / 1_000_000;
         let reports = std::mem::take(&mut self.reports);
-        statistics::print(self.settings.listen.as_deref(), now, reports, &self.workers, &self.plugins);
+        statistics::print(
+            self.settings.listen.as_deref(),
+            now,
+            reports,
+            &self.workers,
+            &self.plugins,
+            self.pipeline.enrichment(),
+        );
         None
     }
 
@@ -469,6 +467,7 @@ impl Service {
                 #[cfg(feature = "pcap")]
                 interfaces,
             }) => {
+                files.sizes().iter().for_each(|size| info!("{size}"));
                 self.pipeline = Arc::new(self.pipeline.reloaded(&files));
                 self.allow = allow;
                 let snapshot = Snapshot {
@@ -505,19 +504,17 @@ impl Service {
         let interfaces =
             self.settings.interfaces.as_ref().map(|map| map.read(&self.settings.context, &mut problems));
         let files = enrich::Loaded::read(&self.settings.enrichment, &self.settings.context, &mut problems);
-        let mut lines: Vec<String> =
-            problems.iter().filter(|problem| problem.severity > Severity::Debug).map(describe).collect();
-        let allow = match self.settings.allow_file.as_deref().map(read_allow_list) {
-            Some(Ok(allow)) => Some(Arc::new(allow)),
-            Some(Err(problem)) => {
-                lines.push(problem);
-                None
-            }
-            None => None,
-        };
-        if !lines.is_empty() {
-            return Err(lines);
+        let path = self.settings.allow_file.as_deref();
+        let allow = path.and_then(|path| {
+            read_allow_list(path, &config::Origin::whole(&path.display().to_string()), &mut problems)
+        });
+        let (faults, remarks): (Vec<_>, Vec<_>) = (problems.joined().into_iter())
+            .filter(|problem| problem.severity > Severity::Debug)
+            .partition(|problem| problem.severity >= Severity::Warning);
+        if !faults.is_empty() {
+            return Err(faults.iter().map(describe).collect());
         }
+        remarks.iter().for_each(|remark| warn!("{}", describe(remark)));
         Ok(Again {
             allow,
             files,
@@ -588,17 +585,42 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
             }
         }
     }
+    if settings.context.links == links {
+        return Ok(());
+    }
     settings.context.links = links;
     let mut problems = Problems::new();
     settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
     // Rules that frames of this type cannot fulfil are left out, which must be known.
-    for problem in problems.iter().filter(|problem| problem.severity == Severity::Warning) {
+    for problem in problems.joined().iter().filter(|problem| problem.severity == Severity::Warning) {
         warn!("{}", describe(problem));
     }
     match problems.iter().find(|problem| problem.severity == Severity::Fatal) {
         Some(problem) => Err(describe(problem)),
         None => Ok(()),
     }
+}
+
+/// `landlock`: from here on the process reaches only the files that it needs.
+fn confine(settings: &Settings) -> Result<(), String> {
+    let access = match &settings.confinement {
+        None => return Ok(()),
+        Some(Confinement::Triggers(plugin)) => {
+            info!("Landlock: not used, as the trigger of plugin '{plugin}' would be confined as well.");
+            return Ok(());
+        }
+        Some(Confinement::To(access)) => access,
+    };
+    match confine::confine(access, &settings.files).map_err(|error| format!("landlock: {error}"))? {
+        Outcome::Whole => info!("Landlock: only files that the configuration needs can be reached."),
+        Outcome::Partly => {
+            info!(
+                "Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows."
+            );
+        }
+        Outcome::Absent => info!("Landlock: not used, as this kernel has none."),
+    }
+    Ok(())
 }
 
 fn open(settings: &Settings) -> Result<Opened, String> {
@@ -624,19 +646,36 @@ fn open_stores(settings: &Settings, pipeline: &Pipeline, places: &mut [Place]) -
     Ok(())
 }
 
-/// What only shows when the daemon starts: the allow list, columns that an output cannot show.
-pub(crate) fn check(settings: &Settings) -> Result<(), String> {
-    if let Some(path) = &settings.allow_file {
-        read_allow_list(path)?;
-    }
+/// What the daemon works with once it runs, made of its settings alone.
+pub(crate) struct Prepared {
+    pipeline: Pipeline,
+    /// Templates of an earlier run.
+    restored: Templates,
+}
+
+/// Makes it; a check of the configuration does the same, and opens nothing. `started`: seconds since 1970.
+///
+/// # Errors
+/// Columns that an output cannot show, or a templates file that cannot be read.
+pub(crate) fn prepare(settings: &Settings, started: i64) -> Result<Prepared, String> {
+    let restored = match settings.front.templates_file() {
+        Some(path) => read_templates(path)?,
+        None => Vec::new(),
+    };
     let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-    let pipeline =
-        Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, 0, settings.front.require());
-    refuse_columns(&settings.plugins, &pipeline)
+    let pipeline = Pipeline::new(
+        aggregations,
+        settings.customs.clone(),
+        &settings.files_read,
+        started,
+        settings.front.require(),
+    );
+    refuse_columns(&settings.plugins, &pipeline)?;
+    Ok(Prepared { pipeline, restored })
 }
 
 /// A problem as a line of the log, which says the level itself.
-fn describe(problem: &Problem) -> String {
+pub(crate) fn describe(problem: &Problem) -> String {
     let hint = problem.hint.as_deref().unwrap_or_default();
     format!("[{}] {} {hint}", problem.origin, problem.what).trim_end().to_owned()
 }
@@ -661,17 +700,6 @@ fn refuse_columns(plugins: &[PluginSettings], pipeline: &Pipeline) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn read_allow_list(path: &std::path::Path) -> Result<AllowList, String> {
-    let shown = path.display();
-    let (list, problems) =
-        AllowList::read(path).map_err(|error| format!("nfacctd_allow_file: {shown}: {error}"))?;
-    if problems.is_empty() {
-        return Ok(list);
-    }
-    let lines: Vec<_> = problems.iter().map(|problem| format!("{shown}:{}: {problem}", problem.line)).collect();
-    Err(format!("nfacctd_allow_file: {}", lines.join("; ")))
 }
 
 type Templates = Vec<(std::net::IpAddr, netflow::template::Template)>;

@@ -76,17 +76,20 @@ counters! {
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a count of records that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
-    DatagramsNoRoom = Worker Total "datagrams_rejected_total" "exporters_full": "From an exporter beyond the bound of exporters";
     DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others waited";
     DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was over";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
     Exporters = Worker Gauge "exporters" "": "Exporters known now";
+    ExportersEvictedNumber = Worker Total "exporters_evicted_total" "number": "Silent longest when nfacctd_exporters_max was reached";
+    ExportersEvictedMemory = Worker Total "exporters_evicted_total" "memory": "Silent longest, or taking most, when peer_state_memory was reached";
+    PeerStateBytes = Worker Gauge "peer_state_bytes" "": "Memory that the state of exporters takes now, in bytes";
     SetsHeld = Worker Total "sets_held_total" "": "Data sets put aside until their template comes";
     SetsPending = Worker Gauge "sets_pending" "": "Data sets that wait for their template now";
     SetsRecovered = Worker Total "sets_recovered_total" "": "Data sets decoded after their template came";
     SetsExpired = Worker Total "sets_dropped_total" "no_template_expired": "Their template did not come in time";
     SetsCrowded = Worker Total "sets_dropped_total" "no_template_bound": "Put out by others at the bound of what may wait";
     SetsAtShutdown = Worker Total "sets_dropped_total" "no_template_shutdown": "Still without template at the end";
+    SetsForgotten = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was forgotten";
     OctetsWithoutTemplate = Worker Total "octets_without_template_total" "": "Octets of the data sets dropped for want of a template; how many records that is cannot be known";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
     TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another of the same number";
@@ -94,6 +97,7 @@ counters! {
     TemplatesRejected = Worker Total "templates_rejected_total" "": "Templates that cannot be used";
     TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates forgotten at the bound of templates";
     OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
+    FactsDropped = Worker Total "options_facts_dropped_total" "": "Facts of options data (names, rates, distinguishers) beyond the bound of an exporter, which are not kept";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
     RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that are not read or end inside a record";
     OctetsBehind = Worker Total "octets_behind_message_total" "": "Octets behind the length that an IPFIX message gives, which are not read";
@@ -102,6 +106,8 @@ counters! {
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
     FlowTimesOutside = Worker Total "flow_times_outside_total" "": "Records counted to the time bin of their arrival or export, as their own time is outside the window of flow times";
+
+    SequencesEvicted = Worker Total "sequences_evicted_total" "": "Domains or sub-agents whose sequence numbers were forgotten at their bound: what they lost until they were seen again is not counted";
 
     PacketsReceived = Worker Total "packets_received_total" "": "Packets taken from an interface, from netfilter or from a file";
     PacketOctets = Worker Total "packet_octets_received_total" "": "Octets that the packets received had on the wire";
@@ -150,6 +156,14 @@ counters! {
     BytesDropped = Plugin Total "bytes_dropped_total" "": "Bytes counted by records that were dropped";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
+    QueriesAnswered = Plugin Total "queries_answered_total" "": "Queries of clients that were answered to the end";
+    QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "Clients beyond imt_clients_max or imt_clients_user_max";
+    QueriesRefusedLines = Plugin Total "queries_refused_total" "lines": "With more lines than imt_query_lines allows";
+    QueriesRefusedRequest = Plugin Total "queries_refused_total" "request": "With a wrong password, with values that cannot be, or no request at all";
+    QueriesCutTime = Plugin Total "queries_cut_total" "time": "Longer than imt_query_timeout, or not sent in time";
+    QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, as older states of the table took as much as imt_memory";
+    QueriesCutShutdown = Plugin Total "queries_cut_total" "shutdown": "At the end of the daemon";
+    QueriesCutClient = Plugin Total "queries_cut_total" "client": "The client broke off";
 }
 
 /// Help of the families whose counters differ by reason.
@@ -157,10 +171,13 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("datagrams_rejected_total", "Datagrams of which nothing was taken, by reason"),
     ("packets_rejected_total", "Packets of which nothing was counted, by reason"),
     ("samples_skipped_total", "sFlow samples that became no record, by reason"),
+    ("exporters_evicted_total", "Exporters forgotten with all that they had announced, by reason"),
     ("sets_dropped_total", "Data sets that waited for a template in vain, by reason"),
     ("records_filtered_total", "Records kept out on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
     ("aggregates_given_up_total", "Aggregates lost on the way to the sink's store, by reason"),
+    ("queries_refused_total", "Queries of clients that were not answered, by reason"),
+    ("queries_cut_total", "Queries whose answers were not taken to the end, by reason"),
 ];
 
 /// One side of an equation is a sum of these.

@@ -57,7 +57,8 @@ keys! {
     /// Only records with such a second tag go to the plugin, written as for `pre_tag_filter`.
     PRE_TAG2_FILTER: Option<Vec<String>> = list(&["pre_tag2_filter"]).plugin_only("TAG2 filter").daemons(FLOW).acts();
 
-    /// Only records with such a label go to the plugin; `null` is no label, `-` in front negates.
+    /// Only records with such a label go to the plugin; `null` is no label, `-` in front negates. Of a label that several
+    /// rules put together, each part counts.
     PRE_TAG_LABEL_FILTER: Option<Vec<String>> = list(&["pre_tag_label_filter"]).plugin_only("LABEL filter")
         .daemons(FLOW).acts();
 

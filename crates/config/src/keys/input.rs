@@ -38,7 +38,7 @@ const SAVEFILE: Daemons = COLLECTORS.and(PMACCTD).and(PMBMPD);
 keys! {
     /// UDP port to listen on.
     ///
-    /// Several daemons may share one port.
+    /// A port that another process has keeps the daemon from starting, unless both set `cluster_name`.
     NFACCTD_PORT: u16 = port(&["nfacctd_port", "sfacctd_port"]).default("2100").default_in(SFACCTD, "6343")
         .daemons(COLLECTORS).option('l', COLLECTORS, "port").acts();
 
@@ -72,9 +72,17 @@ keys! {
     NFACCTD_RP_EBPF_PROG: Option<PathBuf> = path(&["nfacctd_rp_ebpf_prog", "sfacctd_rp_ebpf_prog"])
         .daemons(COLLECTORS);
 
-    /// Exporters that are remembered; of more, the one that was silent longest is forgotten.
+    /// Exporters that each worker remembers; of more, the one that was silent longest is forgotten.
     NFACCTD_EXPORTERS_MAX: usize = integer(&["nfacctd_exporters_max"], 1, 10_000_000).default("10000")
         .daemons(COLLECTORS).acts();
+
+    /// Octets that all that is remembered of exporters may take: templates, data that wait for them, options data, sequence
+    /// numbers, names.
+    ///
+    /// Each worker has an equal share. Beyond it the exporters that were silent longest are forgotten, and counted
+    /// (`exporters_evicted[memory]`). A letter K, M or G may follow; when not set, a quarter of the machine's memory and at
+    /// most 2G.
+    PEER_STATE_MEMORY: Option<u64> = bytes(&["peer_state_memory"], 1 << 20).with_units().daemons(COLLECTORS).acts();
 
     /// Percent of a worker's time that one exporter may take while others wait.
     ///

@@ -65,6 +65,8 @@ keys! {
     PRINT_HISTORY: Option<Span> = span(&["print_history"]).shares("sql_history").both().daemons(FLOW).acts();
 
     /// Aligns the first bin and the flushes to full minutes, hours, days, weeks or months: letters of `m h d w M`.
+    ///
+    /// Of `w` beside `d` the week counts, of `M` beside `w` the month; other letters mean nothing. Either gets a warning.
     PRINT_HISTORY_ROUNDOFF: Option<String> = text(&["print_history_roundoff"]).shares("sql_history_roundoff").both()
         .daemons(FLOW).acts();
 

@@ -2,9 +2,13 @@
 //!
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
+mod checks;
 mod classes;
+mod confinement;
 mod enrichment;
 pub(crate) mod packets;
+
+pub(crate) use confinement::Confinement;
 
 use crate::Daemon;
 use crate::counter_log;
@@ -13,7 +17,8 @@ use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
 use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
-use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
+use capture::allow::AllowList;
+use config::keys::{aggregation, core, encoding, ha, input, maps, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
@@ -24,7 +29,8 @@ use plugins::sink;
 use plugins::store::Target;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Libraries that log by themselves.
@@ -152,6 +158,8 @@ pub(crate) struct Settings {
     pub(crate) priority: i32,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
+    /// `landlock`.
+    pub(crate) confinement: Option<Confinement>,
     pub(crate) intake: Intake,
     /// How the collector's port stands in lines of statistics.
     pub(crate) listen: Option<String>,
@@ -160,6 +168,8 @@ pub(crate) struct Settings {
     /// `maps_watch`.
     pub(crate) watch: bool,
     pub(crate) allow_file: Option<PathBuf>,
+    /// What it says.
+    pub(crate) allow: Option<Arc<AllowList>>,
     /// `pcap_interfaces_map`.
     pub(crate) interfaces: Option<packets::InterfacesMap>,
     pub(crate) front: Front,
@@ -172,8 +182,35 @@ pub(crate) struct Settings {
     pub(crate) context: enrich::Context,
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
+    pub(crate) peer_state: PeerState,
     /// `nfacctd_exporter_share`, percent.
     pub(crate) exporter_share: u32,
+}
+
+/// Bytes that each worker may keep of those who send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PeerState {
+    /// The state of exporters.
+    pub(crate) exporters: usize,
+    /// Names in rows, which are forgotten between batches.
+    pub(crate) strings: usize,
+}
+
+impl PeerState {
+    /// When the configuration does not say: a quarter of the memory that there is, up to this.
+    const MOST: u64 = 2 << 30;
+    /// Names take a quarter, up to this.
+    const MOST_STRINGS: usize = 64 << 20;
+
+    fn read(config: &Config) -> Self {
+        let all = config.core(&input::PEER_STATE_MEMORY).unwrap_or_else(|| {
+            runtime::memory::available().map_or(Self::MOST, |memory| (memory / 4).min(Self::MOST))
+        });
+        let workers = if config.core(&input::PCAP_SAVEFILE).is_some() { 1 } else { workers(config) };
+        let share = usize::try_from(all).unwrap_or(usize::MAX) / workers;
+        let strings = (share / 4).min(Self::MOST_STRINGS);
+        Self { exporters: share - strings, strings }
+    }
 }
 
 impl Settings {
@@ -189,12 +226,10 @@ impl Settings {
         let times = time_limits(config);
         let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
         let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
-        let context = enrichment::context(config, daemon.config);
-        let enrichment = enrichment::read(config, sources, problems);
-        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
-        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
-        let front = front(config, daemon, flows, &enrichment, problems);
-        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
+        refuse_nothing_to_run(config, &plugins, problems);
+        checks::plugins(&sources, &plugins, problems);
+        checks::accounts(config, problems);
+        let mut context = enrichment::context(config, daemon.config);
         let interfaces = packets::InterfacesMap::read_key(config, daemon.config);
         if config::daemons::PACKETS.contains(daemon.config) {
             packets::refuse_two_samplings(config, problems);
@@ -204,6 +239,16 @@ impl Settings {
             config::Daemon::Uacctd => Some(packets::uacctd(config)),
             _ => intake(config, problems),
         };
+        if let Some(intake) = &intake {
+            context.links = packets::links(config, intake, problems);
+        }
+        let allow = allow_list(config, problems);
+        let enrichment = enrichment::read(config, &sources, problems);
+        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
+        let peer_state = PeerState::read(config);
+        let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
+        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
         let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
@@ -221,12 +266,14 @@ impl Settings {
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
+            confinement: confinement::read(config),
             intake: intake?,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
+            allow,
             front: front?,
             recognition,
             customs,
@@ -235,9 +282,66 @@ impl Settings {
             context,
             files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
+            peer_state,
             exporter_share: config.core(&input::NFACCTD_EXPORTER_SHARE),
         })
     }
+}
+
+/// A daemon whose plugins are all left out would count nothing.
+fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Problems) {
+    if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
+        && !problems.is_fatal()
+    {
+        let named = |plugin: &Plugin| format!("{}[{}]", plugin.kind.word(), plugin.name);
+        let names: Vec<String> = config.plugins().iter().map(named).collect();
+        let what =
+            format!("plugins: none of these can run here, so nothing would be counted: {}.", names.join(", "));
+        problems.fatal(&first.origin, what, None);
+    }
+}
+
+/// Why a plugin of that type cannot run here.
+fn unavailable(kind: config::PluginKind, daemon: Daemons) -> &'static str {
+    let is_collector = daemon == Daemons::NFACCTD || daemon == Daemons::SFACCTD;
+    match kind {
+        config::PluginKind::Nfprobe | config::PluginKind::Sfprobe if is_collector => {
+            "is one of pmacctd and uacctd alone"
+        }
+        config::PluginKind::Tee if !is_collector => "is one of nfacctd and sfacctd alone",
+        config::PluginKind::Nfprobe | config::PluginKind::Sfprobe | config::PluginKind::Tee => {
+            "is not in this version yet"
+        }
+        _ => "was left out when this program was built; -V lists the plugins that it has",
+    }
+}
+
+/// Who may send, if that is restricted.
+fn allow_list(config: &Config, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let path = config.core(&maps::NFACCTD_ALLOW_FILE)?;
+    read_allow_list(&path, blame(config, &maps::NFACCTD_ALLOW_FILE), problems)
+}
+
+/// Reads an allow list. A bad line is fatal: what it was meant to say is not known. `origin`: the line that names the file.
+pub(crate) fn read_allow_list(path: &Path, origin: &Origin, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let shown = path.display();
+    let text = match config::text::read_lossy(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.fatal(origin, format!("nfacctd_allow_file: {shown}: {error}"), None);
+            return None;
+        }
+    };
+    let file = Origin::whole(&shown.to_string());
+    let (list, wrong) = AllowList::parse(&text);
+    for line in &wrong {
+        let number = u32::try_from(line.line).unwrap_or(u32::MAX);
+        problems.fatal(&file.at(number), format!("nfacctd_allow_file: {line}."), None);
+    }
+    if wrong.is_empty() && list.is_empty() {
+        problems.remark(&file, "nfacctd_allow_file: there is no address in it: nobody may send.", None);
+    }
+    Some(Arc::new(list))
 }
 
 /// The line that sets a key of the core; without one, the file as a whole.
@@ -246,15 +350,16 @@ fn blame<'a, T>(config: &'a Config, key: &config::Key<T>) -> &'a Origin {
 }
 
 /// Mask and owners of files, as the core has them.
-fn files_of(config: &Config) -> files::Settings {
+pub(crate) fn files_of(config: &Config) -> files::Settings {
     files::Settings {
         umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
         uid: config.core(&output::FILES_UID).and_then(|text| privileges::uid(&text)),
         gid: config.core(&output::FILES_GID).and_then(|text| privileges::gid(&text)),
+        follow_links: config.core(&output::FILES_FOLLOW_LINKS),
     }
 }
 
-fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
+pub(crate) fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
     log::Settings {
         debug: config.core(&core::DEBUG),
         stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
@@ -271,10 +376,6 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
     if let Some(path) = config.core(&input::PCAP_SAVEFILE) {
         return savefile(config, path, problems);
     }
-    let workers = match config.core(&input::NFACCTD_WORKERS) {
-        0 => intake::default_workers(),
-        workers => workers,
-    };
     Some(Intake::Udp(capture::udp::Settings {
         address: config.core(&input::NFACCTD_IP),
         port: config.core(&input::NFACCTD_PORT),
@@ -284,8 +385,16 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups: groups(config, problems),
-        workers,
+        workers: workers(config),
+        shared: config.core(&ha::CLUSTER_NAME).is_some(),
     }))
+}
+
+fn workers(config: &Config) -> usize {
+    match config.core(&input::NFACCTD_WORKERS) {
+        0 => intake::default_workers(),
+        workers => workers,
+    }
 }
 
 /// Multicast groups to join.
@@ -331,21 +440,22 @@ fn front(
     daemon: &Daemon,
     flows: bool,
     enrichment: &enrich::spec::Spec,
+    max_memory: usize,
     problems: &mut Problems,
 ) -> Option<Front> {
     let networks = enrichment.uses_protocol_networks();
     let unchecked = config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS);
     Some(match daemon.config {
         config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
-            decode: from_sflow::Settings { networks, ..sflow_settings(config, problems) },
-            counters: counters(config),
+            decode: from_sflow::Settings { networks, max_memory, ..sflow_settings(config, problems) },
+            counters: counters(config, problems),
             unchecked,
         }),
         config::Daemon::Pmacctd | config::Daemon::Uacctd => {
             Front::Packets(packets::decode(config, flows, problems))
         }
         _ => Front::NetFlow(NetFlowSettings {
-            decode: from_netflow::Settings { networks, ..decode_settings(config) },
+            decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
             times: time_limits(config),
             templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
             unchecked,
@@ -354,7 +464,7 @@ fn front(
 }
 
 /// Where counter samples go, if anywhere.
-fn counters(config: &Config) -> Option<counter_log::Settings> {
+fn counters(config: &Config, problems: &mut Problems) -> Option<counter_log::Settings> {
     let settings = counter_log::Settings {
         path: config.core(&output::SFACCTD_COUNTER_FILE),
         #[cfg(all(feature = "amqp", feature = "kafka"))]
@@ -363,9 +473,15 @@ fn counters(config: &Config) -> Option<counter_log::Settings> {
         style: sink::core_style(config),
     };
     #[cfg(all(feature = "amqp", feature = "kafka"))]
-    let feeds = !settings.feeds.is_empty();
+    let feeds = {
+        checks::feeds(config, config::Place::SFACCTD_COUNTER, &settings.feeds, problems);
+        !settings.feeds.is_empty()
+    };
     #[cfg(not(all(feature = "amqp", feature = "kafka")))]
-    let feeds = false;
+    let feeds = {
+        let _ = problems;
+        false
+    };
     (feeds || settings.path.is_some()).then_some(settings)
 }
 
@@ -385,6 +501,7 @@ fn sflow_settings(config: &Config, problems: &mut Problems) -> from_sflow::Setti
         unknown_etypes: config.core(&aggregation::AGGREGATE_UNKNOWN_ETYPE),
         inside: packets::tunnels(config, problems),
         max_agents: config.core(&input::NFACCTD_EXPORTERS_MAX),
+        ..from_sflow::Settings::default()
     }
 }
 
@@ -404,6 +521,7 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
         max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
         pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
         pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
+        ..from_netflow::Settings::default()
     }
 }
 
@@ -422,8 +540,8 @@ fn time_limits(config: &Config) -> Limits {
 fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
     let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
     let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
-    let text = match std::fs::read(&path) {
-        Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+    let text = match config::text::read_lossy(&path) {
+        Ok(text) => text,
         Err(error) => {
             problems.fatal(origin, format!("aggregate_primitives: {}: {error}", path.display()), None);
             return Vec::new();
@@ -491,14 +609,7 @@ fn plugin_settings(
             let read = plugins::print::Settings::read(plugin, problems);
             PluginKind::Print(Box::new(plugins::print::Settings { max_aggregates: bound.aggregates, ..read }))
         }
-        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
-            name: plugin.name.clone(),
-            path: plugin.get(&memory::IMT_PATH),
-            password: plugin.get(&memory::IMT_PASSWD),
-            max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
-            whole_seconds: style.whole_seconds,
-            files: sink::files(plugin, problems),
-        }),
+        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings::read(plugin, problems)),
         #[cfg(feature = "sql")]
         config::PluginKind::Sqlite3
         | config::PluginKind::Pgsql
@@ -521,11 +632,9 @@ fn plugin_settings(
             store(plugin, Target::Amqp(Box::new(messages), Box::new(settings)), Vec::new(), problems)
         }
         other => {
-            problems.warn(
-                &plugin.origin,
-                format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
-                Some("memory, print, sqlite3, pgsql, mysql, clickhouse, kafka and amqp are.".to_owned()),
-            );
+            let what =
+                format!("plugin {}[{}] {}. Ignored.", other.word(), plugin.name, unavailable(other, daemon));
+            problems.warn(&plugin.origin, what, None);
             return None;
         }
     };
@@ -568,6 +677,12 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
             let names = PRIMITIVES.iter().map(|p| p.name).chain(customs.iter().map(|c| c.name.as_str()));
             let names: Vec<&str> = names.collect();
             for word in unknown {
+                if ["packets", "bytes"].contains(&word.as_str()) {
+                    let hint =
+                        "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
+                    problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
+                    continue;
+                }
                 let hint = config::nearest(&word, names.iter().copied()).map_or_else(
                     || "-a lists the primitives".to_owned(),
                     |near| format!("did you mean '{near}'?"),

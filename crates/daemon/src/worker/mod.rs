@@ -49,8 +49,6 @@ const ROWS: usize = 128;
 const WAIT: Duration = Duration::from_millis(500);
 /// Microseconds between two rounds of housekeeping.
 const HOUSEKEEPING: u64 = 1_000_000;
-/// Octets of interned strings beyond which they are forgotten between batches.
-const MAX_STRINGS: usize = 64 << 20;
 /// How long a file waits for a plugin that is behind.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -138,6 +136,8 @@ pub(crate) struct Worker<P> {
     classes: Option<Classes>,
     enricher: Enricher,
     output: Output,
+    /// Bytes of the rows' strings beyond which they are forgotten between batches.
+    max_strings: usize,
     /// Whose rows they are.
     origins: Vec<Origin>,
     shares: Vec<Share>,
@@ -160,6 +160,8 @@ pub(crate) struct Equipment {
     pub(crate) classes: Option<Classes>,
     pub(crate) enricher: Enricher,
     pub(crate) output: Output,
+    /// Bytes that the rows' strings may take.
+    pub(crate) max_strings: usize,
     /// In the order of the plugins.
     pub(crate) shares: Vec<Share>,
     pub(crate) allow: Option<Arc<AllowList>>,
@@ -171,12 +173,26 @@ pub(crate) struct Equipment {
 
 impl<P: Protocol> Worker<P> {
     pub(crate) fn new(protocol: P, equipment: Equipment) -> Self {
-        let Equipment { classes, enricher, output, shares, allow, requests, messages, stop, counters } = equipment;
+        let Equipment {
+            classes,
+            enricher,
+            output,
+            max_strings,
+            shares,
+            allow,
+            requests,
+            messages,
+            stop,
+            counters,
+        } = equipment;
+        // A plugin's bound covers the strings of its rows, too.
+        let max_strings = shares.iter().map(Share::max_octets).fold(max_strings, usize::min);
         Self {
             protocol,
             classes,
             enricher,
             output,
+            max_strings,
             origins: Vec::new(),
             shares,
             counters,
@@ -209,7 +225,7 @@ impl<P: Protocol> Worker<P> {
     /// Aggregates the rows, and forgets them.
     fn aggregate(&mut self, units: &[&[u8]]) {
         self.add(units);
-        if self.output.strings.size() > MAX_STRINGS {
+        if self.output.strings.size() > self.max_strings {
             self.forget_strings();
         }
         self.count();

@@ -7,7 +7,7 @@ use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
 use capture::Datagram;
 use crossbeam_channel::Sender;
-use flow::from_netflow::{Decoder, Exporter, Refused, Settings};
+use flow::from_netflow::{Decoder, Exporter, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use netflow::datagram::Reject;
@@ -22,7 +22,8 @@ pub(crate) struct NetFlow {
     /// Where flow times choose time bins.
     window: Option<Window>,
     sets_pending: u64,
-    exporters: u64,
+    /// Bytes of the rows' strings.
+    strings: usize,
 }
 
 impl NetFlow {
@@ -41,7 +42,7 @@ impl NetFlow {
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet), window, sets_pending: 0, exporters: 0 }
+        Self { decoder, notices: Notices::new(quiet), window, sets_pending: 0, strings: 0 }
     }
 }
 
@@ -54,8 +55,8 @@ impl Datagrams for NetFlow {
         let Output { rows, strings, .. } = output;
         let first = rows.len();
         let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
-        if let Err(refused) = decoded {
-            self.notices.refused(exporter, datagram.payload, refused);
+        if let Err(reject) = decoded {
+            self.notices.rejected(exporter, datagram.payload, reject);
         }
         if let Some(window) = &mut self.window
             && rows.len() > first
@@ -88,6 +89,11 @@ impl Protocol for NetFlow {
             (Counter::SetsExpired, counts.sets_expired),
             (Counter::SetsCrowded, counts.sets_crowded),
             (Counter::SetsAtShutdown, counts.sets_abandoned),
+            (Counter::SetsForgotten, counts.sets_forgotten),
+            (Counter::FactsDropped, counts.facts_dropped),
+            (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
+            (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
+            (Counter::SequencesEvicted, counts.sequences_evicted),
             (Counter::TemplatesLearned, counts.templates_new),
             (Counter::TemplatesChanged, counts.templates_changed),
             (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
@@ -102,10 +108,12 @@ impl Protocol for NetFlow {
         if let Some(window) = &mut self.window {
             tally.add(Counter::FlowTimesOutside, window.take_outside());
         }
-        let gone = counts.sets_recovered + counts.sets_expired + counts.sets_crowded + counts.sets_abandoned;
+        let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
+        let gone = counts.sets_recovered + dropped;
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);
-        tally.set(Counter::Exporters, self.exporters);
+        tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
     fn tell(&mut self, messages: &Sender<Message>) {
@@ -117,9 +125,9 @@ impl Protocol for NetFlow {
         }
     }
 
-    fn expire(&mut self, now: u64, _output: &mut Output) {
+    fn expire(&mut self, now: u64, output: &mut Output) {
         self.decoder.expire(now);
-        self.exporters = self.decoder.exporters().count() as u64;
+        self.strings = output.strings.size();
     }
 
     fn end(&mut self) {
@@ -157,13 +165,12 @@ impl Protocol for NetFlow {
 }
 
 /// The counter of what became of a datagram.
-fn outcome(decoded: Result<(), Refused>) -> Counter {
+fn outcome(decoded: Result<(), Reject>) -> Counter {
     match decoded {
         Ok(()) => Counter::DatagramsDecoded,
-        Err(Refused::Header(Reject::TooShort(_))) => Counter::DatagramsTooShort,
-        Err(Refused::Header(Reject::Version(_))) => Counter::DatagramsBadVersion,
-        Err(Refused::Header(Reject::Count { .. })) => Counter::DatagramsBadCount,
-        Err(Refused::Header(Reject::Length(_))) => Counter::DatagramsBadLength,
-        Err(Refused::Exporters) => Counter::DatagramsNoRoom,
+        Err(Reject::TooShort(_)) => Counter::DatagramsTooShort,
+        Err(Reject::Version(_)) => Counter::DatagramsBadVersion,
+        Err(Reject::Count { .. }) => Counter::DatagramsBadCount,
+        Err(Reject::Length(_)) => Counter::DatagramsBadLength,
     }
 }

@@ -1,7 +1,8 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
 use super::foreign::Foreign;
-use flow::from_netflow::{NoFlow, Notice, Refused};
+use flow::bound::Bound;
+use flow::from_netflow::{NoFlow, Notice};
 use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::{Limited, Summed};
@@ -19,6 +20,9 @@ pub(crate) struct Notices {
     fault: Limited,
     rate: Limited,
     no_flow: Summed<u64>,
+    forgotten: Limited,
+    facts: Limited,
+    domains: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -33,6 +37,9 @@ impl Notices {
             fault: limited(),
             rate: limited(),
             no_flow: Summed::new(RATE),
+            forgotten: limited(),
+            facts: limited(),
+            domains: limited(),
             unchecked,
         }
     }
@@ -42,8 +49,8 @@ impl Notices {
         !self.unchecked
     }
 
-    pub(crate) fn refused(&self, exporter: IpAddr, octets: &[u8], refused: Refused) {
-        if matches!(refused, Refused::Header(Reject::Version(_))) {
+    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: Reject) {
+        if matches!(reject, Reject::Version(_)) {
             if self.unchecked {
                 return;
             }
@@ -55,15 +62,7 @@ impl Notices {
             }
         }
         if let Some(pass) = self.refused.pass() {
-            let held_back = pass.held_back;
-            match refused {
-                Refused::Header(reject) => {
-                    warn!(%exporter, held_back, "discarding a datagram: {reject}");
-                }
-                Refused::Exporters => {
-                    warn!(%exporter, held_back, "discarding a datagram: nfacctd_exporters_max is reached");
-                }
-            }
+            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {reject}");
         }
     }
 
@@ -96,6 +95,24 @@ impl Notices {
                     info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
                 }
             }
+            Notice::Forgotten { exporter, bound, memory } => {
+                if let Some(pass) = self.forgotten.pass() {
+                    let (held_back, key) = (pass.held_back, key_of(bound));
+                    warn!(%exporter, bytes = memory, held_back, "forgetting an exporter and its templates: {key} is reached");
+                }
+            }
+            Notice::Facts { exporter, domain, id } => {
+                if let Some(pass) = self.facts.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, domain, template = id, held_back, "options data hold more names or rates than are kept of an exporter: further ones are ignored");
+                }
+            }
+            Notice::Domains { exporter } => {
+                if let Some(pass) = self.domains.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, held_back, "more domains than can be watched: some of their losses may not be counted");
+                }
+            }
             Notice::Gap { .. } if self.unchecked => {}
             Notice::Gap { exporter, domain, lost } => {
                 debug!(%exporter, domain, lost, "sequence number jumped");
@@ -106,5 +123,13 @@ impl Notices {
             }
         }
         None
+    }
+}
+
+/// The key that sets a bound.
+pub(crate) fn key_of(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Exporters => "nfacctd_exporters_max",
+        Bound::Memory => "peer_state_memory",
     }
 }

@@ -62,6 +62,11 @@ impl Share {
         self.patience = patience;
     }
 
+    /// `plugin_memory`.
+    pub(crate) fn max_octets(&self) -> usize {
+        self.bound.octets
+    }
+
     pub(crate) fn reader(&self) -> stats::Reader {
         self.counters.reader()
     }

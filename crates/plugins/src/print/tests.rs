@@ -427,6 +427,20 @@ fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
 }
 
 #[test]
+fn what_waits_is_bounded_by_memory_too() {
+    let mut rig = Rig::new("src_port", "d/a.json");
+    rig.settings.max_octets = rig.table("port_src", 0..3000).size();
+    fs::write(rig.path("d"), "in the way").unwrap();
+    let (mut plugin, reader) = rig.plugin();
+    for round in 0..10 {
+        plugin.purge(Some(rig.table("port_src", round * 1000..(round + 1) * 1000)), NOW + 60 * round, false);
+    }
+    let snapshot = closes(&reader);
+    let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesGivenUpRetries]);
+    assert!((1000..=3000).contains(&waiting) && waiting + given_up == 10_000, "{waiting} {given_up}");
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_is_counted() {
     let mut rig = Rig::new("src_port", "a");
     rig.settings.file = Some(Template::parse("/dev/full").unwrap());

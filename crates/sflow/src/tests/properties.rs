@@ -237,7 +237,7 @@ fn cut_at(octets: &[u8], all: &[Sample<'_>], ends: &[usize], cut: usize) -> Resu
 
 /// True when `other` has the first records of `one`, and says so if it does not have all.
 fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
-    fn starts<T: PartialEq>(
+    fn starts<T: PartialEq + std::fmt::Debug>(
         mut all: impl Iterator<Item = Result<T, Malformed>>,
         some: impl Iterator<Item = Result<T, Malformed>>,
     ) -> bool {
@@ -246,7 +246,7 @@ fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
             if item.is_err() {
                 return true;
             }
-            assert!(whole == Some(item));
+            assert_eq!(whole, Some(item));
         }
         all.next().is_none()
     }
@@ -312,8 +312,8 @@ fn frames_agree(octets: &[u8]) {
 fn read_all(octets: &[u8]) {
     frames_agree(octets);
     let Ok(datagram) = open(octets) else { return };
-    let mut sequence = sequence::Sequence::default();
-    sequence.datagram(&datagram.header);
+    let mut sequence = sequence::Sequence::new(100);
+    sequence.datagram(&datagram.header, || true);
     let mut items = 0;
     for sample in datagram.samples() {
         items += 1;
