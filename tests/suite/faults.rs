@@ -140,18 +140,6 @@ fn a_set_that_is_not_understood_costs_no_other() {
 }
 
 #[test]
-fn exporters_beyond_the_bound_are_rejected_and_counted() {
-    let process = start(&printing("peer_src_ip").more_config("nfacctd_exporters_max: 3\nnfacctd_workers: 1"));
-    for host in 1..=10 {
-        process.exporter(&format!("127.0.1.{host}")).send(&v5_of(&[web(1, 1, 1, 1)]));
-    }
-    let report = process.wait_for_datagrams(10);
-    assert_eq!((report.value("datagrams_decoded"), report.value("datagrams_rejected[exporters_full]")), (3, 7));
-    report.assert_all_accounted();
-    assert_eq!(process.stop().json("out.json").len(), 3);
-}
-
-#[test]
 fn templates_beyond_the_bound_put_out_older_ones() {
     let process = start(&printing("src_port").more_config("nfacctd_templates_max: 10"));
     let exporter = process.exporter("127.0.1.1");

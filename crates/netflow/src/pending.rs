@@ -116,6 +116,15 @@ impl Pending {
         taken
     }
 
+    /// Bytes that it keeps on the heap, roughly: nodes and queues are half full at worst.
+    pub fn memory(&self) -> usize {
+        let place = size_of::<(Awaited, VecDeque<u64>)>() + 1;
+        self.octets
+            + self.held.len() * (size_of::<(u64, Held)>() + 2 * size_of::<u64>())
+            + self.waiting.capacity() * place
+            + self.waiting.len() * 4 * size_of::<u64>()
+    }
+
     /// Number of sets that wait.
     pub fn len(&self) -> usize {
         self.held.len()

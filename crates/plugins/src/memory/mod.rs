@@ -20,14 +20,15 @@ mod tests;
 
 pub use settings::Settings;
 
+use crate::losses::Losses;
 use crate::outlet::{Event, Inlet, Woken};
 use aggregate::Table;
 use clients::{Call, Clients, Given, Question, What};
 use crossbeam_channel::Sender;
+use delivery::Sum;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
 use ledger::{Ledger, Reporter};
-use runtime::log::Limited;
 use runtime::{clock, files};
 use state::{State, Taken};
 use stats::{Counter, Counters, Tally};
@@ -85,7 +86,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         reporter: Reporter::default(),
         counters,
         tally: Tally::default(),
-        full: Limited::new(Duration::from_secs(60)),
+        full: Losses::new(Duration::from_secs(60)),
     };
     let (mut due, mut collected) = (Instant::now() + COLLECT, Instant::now());
     loop {
@@ -126,7 +127,7 @@ struct Memory {
     reporter: Reporter,
     counters: Counters,
     tally: Tally,
-    full: Limited,
+    full: Losses,
 }
 
 impl Memory {
@@ -209,18 +210,9 @@ impl Memory {
         self.tally.add(Counter::AggregatesGivenUpRefused, lost);
         self.tally.add(Counter::PacketsGivenUp, packets);
         self.tally.add(Counter::BytesGivenUp, octets);
-        if lost > 0
-            && let Some(pass) = self.full.pass()
-        {
-            let held_back = pass.held_back;
-            tracing::error!(
-                aggregates = lost,
-                packets,
-                bytes = octets,
-                held_back,
-                "new aggregates are dropped: the table has reached imt_memory"
-            );
-        }
+        let sum = Sum { aggregates: lost, packets, octets };
+        self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
+        self.full.due();
     }
 
     fn publish(&mut self) {

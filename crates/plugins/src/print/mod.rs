@@ -58,6 +58,7 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
             Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
             Event::Due => {
                 plugin.triggers.reap();
+                plugin.writer.log_losses();
                 let now = clock::now() / SECOND;
                 if schedule.is_due(now) {
                     plugin.purge(inlet.collect(PATIENCE), now, false);

@@ -12,8 +12,8 @@ use config::keys::output::{
     PRINT_WRITE_EMPTY_FILE, WRITER_ID_STRING,
 };
 use config::keys::print::{
-    PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_OUTPUT, PRINT_REFRESH_TIME,
-    PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC, PRINT_TRIGGER_EXEC_ASYNC, PrintOutput,
+    PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_MAX_FILES, PRINT_OUTPUT,
+    PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC, PRINT_TRIGGER_EXEC_ASYNC, PrintOutput,
 };
 use config::{Plugin, Problems};
 use encode::names::Template;
@@ -60,6 +60,7 @@ impl Settings {
             trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
             max_octets: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
+            max_files: plugin.get(&PRINT_MAX_FILES),
         }
     }
 }

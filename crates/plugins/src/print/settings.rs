@@ -92,6 +92,8 @@ pub struct Settings {
     pub max_aggregates: usize,
     /// `plugin_queue_memory`: octets that may wait after a failure.
     pub max_octets: usize,
+    /// `print_max_files`: files of a flush, where names depend on time bins or records.
+    pub max_files: usize,
 }
 
 /// `print_cache_entries` when it is not set.
@@ -124,6 +126,7 @@ impl Default for Settings {
             trigger: None,
             max_aggregates: DEFAULT_CACHE_ENTRIES * PER_CACHE_ENTRY,
             max_octets: 256 << 20,
+            max_files: usize::MAX,
         }
     }
 }
