@@ -33,11 +33,11 @@ keys! {
     IMT_QUERY_LINES: u32 = integer(&["imt_query_lines"], 1, i32::MAX as i128).default("100000").both().daemons(FLOW)
         .acts();
 
-    /// Clients of the table at a time. Further ones are refused.
-    IMT_CLIENTS_MAX: u32 = integer(&["imt_clients_max"], 1, 4096).default("64").both().daemons(FLOW).acts();
+    /// Clients of the table at a time. Further ones are refused, unless they are root's or those of the daemon's user.
+    IMT_CLIENTS_MAX: u32 = integer(&["imt_clients_max"], 1, 4096).default("128").both().daemons(FLOW).acts();
 
     /// Clients at a time of one user id, so that one user cannot shut others out. Further ones are refused.
-    IMT_CLIENTS_USER_MAX: u32 = integer(&["imt_clients_user_max"], 1, 4096).default("16").both().daemons(FLOW).acts();
+    IMT_CLIENTS_USER_MAX: u32 = integer(&["imt_clients_user_max"], 1, 4096).default("64").both().daemons(FLOW).acts();
 
     /// Password that queries must carry.
     IMT_PASSWD: Option<String> = text(&["imt_passwd"]).both().daemons(FLOW).acts();

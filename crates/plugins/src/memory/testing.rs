@@ -20,8 +20,8 @@ impl Default for Settings {
             max_octets: 1 << 30,
             timeout: Duration::from_secs(60),
             max_lines: 100_000,
-            max_clients: 64,
-            max_clients_user: 16,
+            max_clients: 128,
+            max_clients_user: 64,
             whole_seconds: false,
             files: runtime::files::Settings::default(),
         }
