@@ -265,6 +265,28 @@ mod tests {
         assert!(cache.groups.0.is_empty());
     }
 
+    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    #[test]
+    fn two_caches_hash_differently() {
+        use std::hash::BuildHasher;
+        let hash =
+            |cache: &Cache<()>| [&cache.young, &cache.old].map(|map| map.hasher().hash_one(key(true, 1, 256)));
+        assert_ne!(hash(&Cache::new(1)), hash(&Cache::new(1)));
+    }
+
+    #[test]
+    fn domains_of_many_ids_of_which_few_are_left_keep_little() {
+        let mut cache = Cache::new(100_000);
+        let mut full = 0;
+        for domain in 0..20 {
+            (256..4256).for_each(|id| _ = cache.announce(template(domain, id, Kind::Data, 1), |_| ()));
+            full = full.max(cache.groups.0.values().map(HashSet::capacity).sum());
+            (257..4256).for_each(|id| assert!(cache.withdraw(domain, id)));
+        }
+        let spare: usize = cache.groups.0.values().map(HashSet::capacity).sum();
+        assert!(spare <= 20 * SPARE_IDS && full >= 4000, "{spare} of {full}");
+    }
+
     proptest! {
         /// Withdrawing all of a group forgets what a walk over all templates finds, and nothing else.
         #[test]
