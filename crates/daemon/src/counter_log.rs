@@ -7,10 +7,11 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use encode::Style;
 use encode::time::Clock;
+use recent::Map;
 use runtime::files;
 use runtime::log::Limited;
 use sflow::{CounterBlock, CounterHead, CounterSample};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::IpAddr;
@@ -24,7 +25,7 @@ use tracing::error;
 const AGENT: &str = "$peer_src_ip";
 /// Most lines that a worker keeps while the writer is behind.
 const MOST_LINES: usize = 16_384;
-/// Most agents and sub-agents whose beginning is logged: whoever sends chooses their numbers.
+/// Most agents and sub-agents that are known to have begun; of more, the one that was silent longest begins again.
 const MOST_AGENTS: usize = 65_536;
 /// Batches that may wait for the writer.
 const BATCHES: usize = 64;
@@ -58,7 +59,7 @@ struct Line {
 pub(crate) struct Lines {
     lines: Vec<Line>,
     /// Agents and sub-agents whose logs have begun.
-    begun: HashSet<(IpAddr, u32)>,
+    begun: Map<(IpAddr, u32), ()>,
     lost: u64,
     /// As in [`Log`].
     unwritten: Arc<AtomicU64>,
@@ -87,7 +88,7 @@ pub(crate) fn open(
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
     let lines = (0..workers).map(|_| Lines {
         lines: Vec::new(),
-        begun: HashSet::new(),
+        begun: Map::new(MOST_AGENTS),
         lost: 0,
         unwritten: Arc::clone(unwritten),
         sender: sender.clone(),
@@ -107,10 +108,10 @@ impl Lines {
     /// A datagram of an agent and sub-agent: its first one begins its log.
     pub(crate) fn begin(&mut self, agent: IpAddr, sub_agent: u32) {
         let who = (agent, sub_agent);
-        if self.begun.contains(&who) || self.begun.len() >= MOST_AGENTS || self.lines.len() >= MOST_LINES {
+        if self.begun.get_mut(&who).is_some() || self.lines.len() >= MOST_LINES {
             return;
         }
-        self.begun.insert(who);
+        self.begun.insert(who, ());
         self.lines.push(Line { agent, text: None });
     }
 

@@ -267,10 +267,10 @@ impl Source {
         }
     }
 
-    /// Works on datagrams until the end.
-    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>) {
+    /// Works on datagrams until the end. `share`: percent of its time that one exporter may take while others wait.
+    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>, share: u32) {
         match self {
-            Self::Udp(receiver) => worker.run_udp(receiver),
+            Self::Udp(receiver) => worker.run_udp(receiver, share),
             #[cfg(feature = "pcap")]
             Self::File(file) => {
                 let FileSource { payloads, settings, bell } = *file;

@@ -12,6 +12,7 @@
 mod about;
 mod counter_log;
 mod intake;
+mod losses;
 mod pipeline;
 mod service;
 mod settings;

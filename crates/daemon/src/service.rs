@@ -1,6 +1,7 @@
 //! A daemon at work: what runs, what happens to it, and how it ends.
 
 use crate::intake::{Intake, PATIENCE, Source};
+use crate::losses::Losses;
 use crate::pipeline::Pipeline;
 use crate::settings::{Confinement, Front, PluginKind, PluginSettings, Settings, SflowSettings, read_allow_list};
 use crate::statistics::{self, PluginCounters};
@@ -120,6 +121,7 @@ struct Service {
     adopted: usize,
     known: Vec<(std::net::IpAddr, netflow::template::Template)>,
     reports: Vec<Report>,
+    losses: Losses,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     _pid: Option<pid::PidFile>,
@@ -184,6 +186,7 @@ impl Service {
             adopted: 0,
             known: Vec::new(),
             reports: Vec::new(),
+            losses: Losses::new(&settings.front, settings.plugins.len()),
             notifier,
             _signals: listener,
             _pid: pid_file,
@@ -237,6 +240,7 @@ impl Service {
                 classes: classes.transpose()?,
                 enricher: parts.enricher,
                 output: parts.output,
+                max_strings: self.settings.peer_state.strings,
                 shares,
                 allow: self.allow.clone(),
                 requests: Arc::clone(&self.requests),
@@ -244,17 +248,18 @@ impl Service {
                 stop: self.stop.clone(),
                 counters,
             };
-            let needs = pipeline.needs().clone();
+            let (needs, share) = (pipeline.needs().clone(), self.settings.exporter_share);
             let work: Box<dyn FnOnce() + Send> = match &self.settings.front {
                 Front::NetFlow(front) => {
-                    let netflow = NetFlow::new(needs, front.decode.clone(), restored, front.unchecked);
+                    let netflow =
+                        NetFlow::new(needs, front.decode.clone(), front.times, restored, front.unchecked);
                     let worker = Worker::new(netflow, equipment);
-                    Box::new(move || source.run(worker))
+                    Box::new(move || source.run(worker, share))
                 }
                 Front::Sflow(front) => {
                     let sflow = Sflow::new(&needs, front.decode.clone(), counters_of.pop(), front.unchecked);
                     let worker = Worker::new(sflow, equipment);
-                    Box::new(move || source.run(worker))
+                    Box::new(move || source.run(worker, share))
                 }
                 Front::Packets(front) => {
                     let (filter, live) = source.take_filter();
@@ -378,7 +383,10 @@ impl Service {
                         warn!("connection lost to '{name}'; closing connection.");
                     }
                 }
-                Event::Tick => self.watch(),
+                Event::Tick => {
+                    self.watch();
+                    self.losses.look(&self.workers, &self.plugins, false);
+                }
             }
             self.take_messages();
             if let Some(file) = &mut self.templates {
@@ -561,6 +569,7 @@ impl Service {
             file.replace(std::mem::take(&mut self.known));
             file.write_if_due(u64::MAX);
         }
+        self.losses.look(&self.workers, &self.plugins, true);
         for plugin in &self.plugins {
             let lost = stats::Snapshot::sum(&plugin.readers);
             for line in stats::check(&lost, stats::Scope::Plugin) {

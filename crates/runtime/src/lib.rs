@@ -14,6 +14,7 @@ pub mod daemonize;
 pub mod events;
 pub mod files;
 pub mod log;
+pub mod memory;
 pub mod notify;
 pub mod pid;
 pub mod privileges;

@@ -116,6 +116,12 @@ keys! {
     /// Character between the values of COPY.
     SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW).acts();
 
+    /// Most tables that a flush writes to, where names depend on time bins or records.
+    ///
+    /// At the bound, aggregates of further time bins go to the table of the time of the flush (`aggregates_redirected`);
+    /// at twice the bound, those for further tables are given up (`aggregates_given_up[too_many_names]`).
+    SQL_MAX_TABLES: usize = integer(&["sql_max_tables"], 1, 10_000_000).default("1000").both().daemons(FLOW).acts();
+
     /// Bounded the processes that write at a time.
     SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)
         .needless("one writer per plugin takes table after table");

@@ -18,6 +18,7 @@ mod tests;
 pub use settings::{Settings, SpoolSettings};
 pub use target::Target;
 
+use crate::losses::Losses;
 use crate::outlet::{Event, Inlet, Woken};
 use crate::preprocess::Preprocess;
 use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
@@ -58,6 +59,12 @@ pub trait Encoder: Send {
         _now: u64,
         _emit: Emit<'_>,
     ) {
+    }
+
+    /// Aggregates for more tables than a purge may write to, since the last call: how many went to the table of the time of
+    /// the purge, and those that are given up.
+    fn take_bounded(&mut self) -> (u64, Sum) {
+        (0, Sum::default())
     }
 
     /// What is told at the start and every `amqp_avro_schema_refresh_time`.
@@ -161,6 +168,7 @@ pub fn run(
             }
             Woken::Event(Event::Due) => {
                 plugin.triggers.reap();
+                plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {
                     plugin.purge(inlet.collect(PATIENCE));
@@ -197,6 +205,7 @@ struct Plugin<'a> {
     bin: Option<usize>,
     limit: Limited,
     full: Limited,
+    losses: Losses,
 }
 
 impl<'a> Plugin<'a> {
@@ -225,6 +234,7 @@ impl<'a> Plugin<'a> {
             bin,
             limit: Limited::new(Duration::from_secs(10)),
             full: Limited::new(Duration::from_secs(60)),
+            losses: Losses::new(Duration::from_secs(10)),
         }
     }
 
@@ -240,9 +250,9 @@ impl<'a> Plugin<'a> {
     fn add(&mut self, mut table: Table) {
         let total = table.len() as u64;
         let now = clock::now() / SECOND;
+        self.account.handed(total);
         let recovered = self.recover(&table, now);
         let left_out = self.preprocess.apply(&mut table);
-        self.account.handed(total);
         self.account.left_out(left_out - recovered);
         if table.is_empty() {
             return;
@@ -276,26 +286,30 @@ impl<'a> Plugin<'a> {
 
     /// Hands what the encoder makes to the courier.
     fn emit(&mut self, make: impl FnOnce(&mut dyn Encoder, Emit<'_>)) {
-        let Self { encoder, desk, account, purges, next, full, .. } = self;
+        let Self { encoder, desk, account, purges, next, full, losses, .. } = self;
         make(encoder.as_mut(), &mut |body, items, sum| {
             let purge = purges.current();
             let id = take(next);
             purge.parcels += 1;
             let parcel = Parcel { id, purge: purge.number, items, sum, body };
-            put(parcel, desk, account, purges, full);
+            put(parcel, desk, account, purges, full, losses);
         });
+        let (redirected, given_up) = encoder.take_bounded();
+        account.redirected(redirected);
+        account.given_up(given_up, Reason::Names);
+        losses.add(given_up, "given up: for more tables than twice sql_max_tables", "");
     }
 
     /// Hands over what belongs to no purge.
     fn announce(&mut self) {
-        let Self { encoder, desk, account, purges, next, full, .. } = self;
+        let Self { encoder, desk, account, purges, next, full, losses, .. } = self;
         if purges.announcing() {
             return;
         }
         encoder.announce(&mut |body, items, sum| {
             let id = take(next);
             purges.announce(id);
-            put(Parcel { id, purge: 0, items, sum, body }, desk, account, purges, full);
+            put(Parcel { id, purge: 0, items, sum, body }, desk, account, purges, full, losses);
         });
     }
 
@@ -365,7 +379,7 @@ impl<'a> Plugin<'a> {
                 self.account.written(sum.aggregates - lost.aggregates.min(sum.aggregates));
                 if lost.aggregates > 0 {
                     self.account.given_up(lost, Reason::Refused);
-                    self.tell_lost(lost, &what, "refused by the store");
+                    self.losses.add(lost, "refused by the store", &what);
                 } else if !what.is_empty()
                     && let Some(pass) = self.limit.pass()
                 {
@@ -386,7 +400,7 @@ impl<'a> Plugin<'a> {
                     Loss::Damaged => "given up: the spool's file of it is damaged",
                     Loss::Bound | Loss::Refused => "given up: refused by the store",
                 };
-                self.tell_lost(lost.sum, &what, why);
+                self.losses.add(lost.sum, why, &what);
             }
             Note::Trouble(fault, again) => {
                 self.account.failed();
@@ -408,17 +422,6 @@ impl<'a> Plugin<'a> {
         self.finish_purges();
     }
 
-    fn tell_lost(&mut self, lost: Sum, what: &str, why: &str) {
-        if lost.aggregates == 0 {
-            return;
-        }
-        if let Some(pass) = self.limit.pass() {
-            let Sum { aggregates, packets, octets } = lost;
-            let colon = if what.is_empty() { "" } else { ": " };
-            error!(aggregates, packets, bytes = octets, held_back = pass.held_back, "{why}{colon}{what}");
-        }
-    }
-
     /// Delivers what can be delivered in time.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
@@ -434,8 +437,15 @@ fn take(next: &mut ParcelId) -> ParcelId {
     id
 }
 
-/// Hands a parcel to the courier, and tells what is given up for it.
-fn put(parcel: Parcel, desk: &mut Desk, account: &mut Account, purges: &mut Purges, full: &mut Limited) {
+/// Hands a parcel to the courier, and logs what is given up for it.
+fn put(
+    parcel: Parcel,
+    desk: &mut Desk,
+    account: &mut Account,
+    purges: &mut Purges,
+    full: &Limited,
+    losses: &mut Losses,
+) {
     let run = parcel.id.run;
     let put = desk.put(parcel);
     if let Some(error) = put.disk
@@ -445,16 +455,8 @@ fn put(parcel: Parcel, desk: &mut Desk, account: &mut Account, purges: &mut Purg
     }
     for lost in put.lost {
         lose(account, purges, run, &lost);
-        if let Some(pass) = full.pass() {
-            let Sum { aggregates, packets, octets } = lost.sum;
-            error!(
-                aggregates,
-                packets,
-                bytes = octets,
-                held_back = pass.held_back,
-                "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow"
-            );
-        }
+        let why = "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow";
+        losses.add(lost.sum, why, "");
     }
 }
 

@@ -233,6 +233,7 @@ impl Server {
             refresh: 60,
             history: 0,
             sampling: None,
+            max_tables: 1000,
             timeout: Duration::from_secs(5),
         }
     }
