@@ -47,6 +47,8 @@ mod planted;
 mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/stores.rs"]
 mod stores;
 #[path = "suite/support.rs"]

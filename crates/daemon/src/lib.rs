@@ -23,6 +23,7 @@ mod worker;
 use config::keys::core::{self, DryRun};
 use config::{Arguments, CommandLine, Origin, Problems, Severity};
 use flow::primitive::Daemons;
+use runtime::daemonize::Side;
 use runtime::log::Identity;
 use settings::Settings;
 use std::process::ExitCode;
@@ -129,7 +130,9 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     if arguments.check {
         return check(daemon, settings.as_ref(), &mut problems, arguments.debug);
     }
-    let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    if !runtime::daemonize::is_child() {
+        let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    }
     let dry_run = config.core(&core::DRY_RUN);
     // A daemon in the background has nobody who reads its standard error: what is wrong goes to the log, too.
     let in_background = config.core(&core::DAEMONIZE) && dry_run.is_none();
@@ -148,10 +151,13 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     if settings.daemonize {
-        // Before any thread starts: threads do not survive a fork.
-        if let Err(error) = runtime::daemonize::daemonize() {
-            tracing::error!("daemonize: {error}");
-            return ExitCode::FAILURE;
+        match runtime::daemonize::daemonize() {
+            Ok(Side::Child) => {}
+            Ok(Side::Parent(status)) => return ExitCode::from(status),
+            Err(error) => {
+                tracing::error!("daemonize: {error}");
+                return ExitCode::FAILURE;
+            }
         }
     }
     if let Some(umask) = settings.files.umask {

@@ -82,7 +82,10 @@ pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
         None => info!("Reading configuration from cmdline."),
     }
     match Service::start(daemon, settings) {
-        Ok(Some(service)) => service.run(),
+        Ok(Some(service)) => {
+            let threads = service.threads.clone();
+            threads.leave(service.run())
+        }
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
@@ -99,6 +102,8 @@ struct Service {
     requests: Arc<Requests>,
     /// How often files that are written to were to be opened again.
     reopenings: Arc<AtomicU64>,
+    /// Blocks of sFlow counters that a file or a broker did not take.
+    unwritten: Arc<AtomicU64>,
     messages: Receiver<Message>,
     wakes: Vec<Wake>,
     workers: Vec<Reader>,
@@ -166,6 +171,7 @@ impl Service {
             stop,
             requests,
             reopenings: Arc::default(),
+            unwritten: Arc::default(),
             messages,
             wakes: opened.sources.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
             workers: Vec::new(),
@@ -186,13 +192,9 @@ impl Service {
             _pid: pid_file,
             settings,
         };
-        service.start_threads(daemon, opened, &pipeline, &restored, &message_sender).map_err(
-            |error| match error.kind() {
-                // A broker that says no to counters.
-                std::io::ErrorKind::Other => error.to_string(),
-                _ => format!("cannot start a thread: {error}"),
-            },
-        )?;
+        service
+            .start_threads(daemon, opened, &pipeline, &restored, &message_sender)
+            .map_err(problem("cannot start a thread"))?;
         Ok(Some(service))
     }
 
@@ -280,11 +282,14 @@ impl Service {
             not(all(feature = "amqp", feature = "kafka")),
             expect(unused_mut, reason = "it has no brokers")
         )]
-        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings);
+        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings, &self.unwritten);
         #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for courier in log.open_feeds().map_err(std::io::Error::other)? {
+        for (feed, courier) in log.open_feeds() {
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
-            self.threads.spawn("counters/courier", identity, move || courier.run())?;
+            let threads = self.threads.clone();
+            self.threads.spawn_aside("counters/courier", identity, move || {
+                feed.run(courier, |what| threads.refuse(what));
+            })?;
         }
         let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
         self.threads.spawn("counters".to_owned(), identity, move || log.run())?;
@@ -319,11 +324,14 @@ impl Service {
                 let (settings, threads) = (settings.clone(), self.threads.clone());
                 let (courier, as_plugin) = (format!("{}/courier", plugin.name), identity.clone());
                 self.threads.spawn(name, identity, move || {
-                    plugins::store::run(&settings, &schema, opened, inlet, counters, |work| {
-                        if let Err(error) = threads.spawn(courier, as_plugin, work) {
+                    let refusing = threads.clone();
+                    let spawn = |work| {
+                        if let Err(error) = threads.spawn_aside(courier, as_plugin, work) {
                             error!("cannot start a thread, nothing will be written: {error}");
                         }
-                    });
+                    };
+                    let refuse = move |what| refusing.refuse(what);
+                    plugins::store::run(&settings, &schema, opened, inlet, counters, spawn, refuse);
                 })
             }
             // Each plugin of these kinds got its place before.
@@ -334,6 +342,9 @@ impl Service {
     fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
+        if let Err(error) = runtime::daemonize::ready() {
+            warn!("daemonize: /dev/null: {error}");
+        }
         let mut report_due: Option<Instant> = None;
         while self.ended_workers < self.workers.len() {
             match self.events.wait() {
@@ -355,6 +366,10 @@ impl Service {
                 Event::Signal(Signal::User2) if self.settings.reload => self.reload(),
                 Event::Signal(_) => {}
                 Event::Force => break,
+                Event::Refused(what) => {
+                    self.refused(&what);
+                    break;
+                }
                 Event::ThreadEnded { name, how: End::Panicked { .. } } => {
                     error!("thread {name} has failed; ending after what can be written is written");
                     self.failed = true;
@@ -383,13 +398,10 @@ impl Service {
         self.end()
     }
 
-    /// How long plugins may take to write what is left.
-    fn longest_write(&self) -> Duration {
-        let writes = self.settings.plugins.iter().filter_map(|plugin| match &plugin.kind {
-            PluginKind::Store(store, _) => Some(store.write_timeout.saturating_mul(2) + PATIENCE),
-            PluginKind::Print(_) | PluginKind::Memory(_) => None,
-        });
-        writes.max().unwrap_or_default()
+    /// A database or a broker says no to something that the configuration decides.
+    fn refused(&mut self, what: &str) {
+        error!("{what}");
+        self.failed = true;
     }
 
     fn wake(&self) {
@@ -541,12 +553,18 @@ impl Service {
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
             }
         }
-        let running = self.threads.join_all(PATIENCE.max(self.longest_write()));
+        let running = self.threads.join_all(PATIENCE);
         if !running.is_empty() {
             error!("did not end in time: {}", running.join(", "));
             self.failed = true;
         }
         self.failed |= self.threads.has_panicked();
+        // It may have been refused while the end was under way.
+        while let Some(event) = self.events.wait_until(Instant::now()) {
+            if let Event::Refused(what) = event {
+                self.refused(&what);
+            }
+        }
         if let Some(file) = &mut self.templates {
             file.replace(std::mem::take(&mut self.known));
             file.write_if_due(u64::MAX);
@@ -564,6 +582,12 @@ impl Service {
                     plugin.name, plugin.kind
                 );
             }
+            self.failed |= self.settings.intake.is_file() && is_unwritten(plugin, &lost);
+        }
+        let unwritten = self.unwritten.load(Ordering::Acquire);
+        if unwritten > 0 {
+            error!("{unwritten} blocks of counters were not written");
+            self.failed |= self.settings.intake.is_file();
         }
         if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
@@ -635,7 +659,20 @@ fn open(settings: &Settings) -> Result<Opened, String> {
     Ok(Opened { sources, places })
 }
 
-/// Opens databases and brokers: as the user that will use them, and when it is known what they will hold.
+/// Whoever reads a file wants to know whether all of it arrived.
+fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
+    let waiting = counters[stats::Counter::AggregatesWaiting];
+    let given_up = counters.family("aggregates_given_up_total");
+    if waiting + given_up > 0 {
+        let (name, kind) = (&plugin.name, plugin.kind);
+        error!(
+            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+        );
+    }
+    waiting + given_up + counters.family("records_dropped_total") > 0
+}
+
+/// Prepares databases and brokers, when it is known what they will hold, and their spools as the user that will use them.
 fn open_stores(settings: &Settings, pipeline: &Pipeline, places: &mut [Place]) -> Result<(), String> {
     for ((plugin, schema), place) in settings.plugins.iter().zip(&pipeline.schemas).zip(places) {
         if let PluginKind::Store(store, kind) = &plugin.kind {

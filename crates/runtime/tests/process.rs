@@ -1,12 +1,12 @@
 //! What only a whole process can show: leaving the terminal, giving up root, signals, a stderr that nobody reads.
 //!
-//! The program starts itself in several roles. It has no test harness, because that runs tests in threads, and a process
-//! with threads cannot daemonize.
+//! The program starts itself in several roles, which it has no test harness for.
 #![forbid(unsafe_code)]
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use runtime::confine::{self, Access, Outcome};
+use runtime::daemonize::Side;
 use runtime::events::{self, Event, Stop};
 use runtime::log::{self, Identity, Settings};
 use runtime::pid::PidFile;
@@ -46,7 +46,10 @@ fn main() -> ExitCode {
 fn daemon(pid_file: &Path, background: bool) -> ExitCode {
     log::init();
     if background {
-        daemonize::daemonize().expect("only one thread runs");
+        match daemonize::daemonize().expect("it can be started again") {
+            Side::Parent(status) => return ExitCode::from(status),
+            Side::Child => {}
+        }
     }
     let (sender, mut events) = events::channel(Some(Duration::from_millis(20)));
     let stop = Stop::new();
@@ -59,6 +62,7 @@ fn daemon(pid_file: &Path, background: bool) -> ExitCode {
     let pause = stop.clone();
     let body = move || while !is_done() && !pause.pause_until_forced(Duration::from_millis(5)) {};
     threads.spawn("worker", Identity::new("default", "core"), body).expect("thread");
+    daemonize::ready().expect("/dev/null");
     while !matches!(events.wait(), Event::Signal(signal) if signal.is_stop()) {}
     runtime::notice!("ending");
     stop.request();

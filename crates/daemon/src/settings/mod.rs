@@ -100,6 +100,15 @@ pub(crate) struct NetFlowSettings {
     pub(crate) unchecked: bool,
 }
 
+impl PluginSettings {
+    /// Nobody waits for the end of a file: its store gets the time that it needs, as long as it takes anything.
+    fn wait_for_stores(&mut self) {
+        if let PluginKind::Store(store, _) = &mut self.kind {
+            store.exit = store.exit.patient();
+        }
+    }
+}
+
 impl Front {
     /// The fields that its decoder needs.
     pub(crate) fn require(&self) -> Require {
@@ -225,7 +234,7 @@ impl Settings {
         let files = files_of(config);
         let times = time_limits(config);
         let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
-        let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
+        let (sources, mut plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
         refuse_nothing_to_run(config, &plugins, problems);
         checks::plugins(&sources, &plugins, problems);
         checks::accounts(config, problems);
@@ -254,6 +263,10 @@ impl Settings {
         if problems.is_fatal() {
             return None;
         }
+        let intake = intake?;
+        if intake.is_file() {
+            plugins.iter_mut().for_each(PluginSettings::wait_for_stores);
+        }
         Some(Self {
             config_file: file,
             core_name: config.core(&core::CORE_PROC_NAME),
@@ -267,7 +280,7 @@ impl Settings {
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
             confinement: confinement::read(config),
-            intake: intake?,
+            intake,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),

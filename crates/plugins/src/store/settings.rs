@@ -5,7 +5,7 @@ use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
 use config::keys::amqp::{AMQP_AVRO_SCHEMA_REFRESH_TIME, AMQP_AVRO_SCHEMA_ROUTING_KEY};
-use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE, PLUGIN_WRITE_TIMEOUT};
+use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE};
 use config::keys::encoding::AVRO_SCHEMA_FILE;
 use config::keys::print::{
     PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC,
@@ -13,6 +13,7 @@ use config::keys::print::{
 };
 use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
 use config::{Plugin, PluginKind, Problems};
+use delivery::courier::Limits;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,8 +58,8 @@ pub struct Settings {
     pub max_octets: u64,
     /// `plugin_spool_dir`, `plugin_spool_size`.
     pub spool: Option<SpoolSettings>,
-    /// `plugin_write_timeout`: also how long the end may take.
-    pub write_timeout: Duration,
+    /// `plugin_exit_timeout`: how long the end may wait for the store.
+    pub exit: Limits,
 }
 
 /// Where parcels wait on disk.
@@ -80,6 +81,12 @@ impl Settings {
         };
         let concurrent = plugin.get(&PRINT_TRIGGER_EXEC_ASYNC);
         let kind = plugin.kind.word();
+        let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
+            // Plugins must not meet in one folder, even when the key is set once for all.
+            folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
+            max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
+        });
+        let exit = Limits::new(plugin.get(&PLUGIN_EXIT_TIMEOUT), spool.is_some());
         Self {
             name: plugin.name.clone(),
             kind,
@@ -105,12 +112,8 @@ impl Settings {
                 .map(|_| seconds(plugin.get(&AMQP_AVRO_SCHEMA_REFRESH_TIME))),
             files: sink::files(plugin, problems),
             max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
-            spool: plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
-                // Plugins must not meet in one folder, even when the key is set once for all.
-                folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
-                max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
-            }),
-            write_timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
+            spool,
+            exit,
         }
     }
 }
