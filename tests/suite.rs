@@ -15,6 +15,8 @@ mod classes;
 mod clients;
 #[path = "suite/configuration.rs"]
 mod configuration;
+#[path = "suite/confinement.rs"]
+mod confinement;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
@@ -35,6 +37,8 @@ mod options;
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/records.rs"]
 mod records;
 #[path = "suite/sflow.rs"]

@@ -197,7 +197,7 @@ impl Log {
             let asked = self.reopenings.load(Ordering::Acquire);
             if asked != opened {
                 opened = asked;
-                writer.files.clear();
+                writer.reopen();
             }
             writer.write(&lines);
         }
@@ -236,18 +236,36 @@ impl Writer {
         self.sequence += 1;
     }
 
+    /// Opens files again, after a rotation. One that cannot be opened any more is written to as long as it is open.
+    fn reopen(&mut self) {
+        let agents: Vec<_> = self.files.keys().copied().collect();
+        for agent in agents {
+            match self.open(agent) {
+                Ok(file) => drop(self.files.insert(agent, file)),
+                Err(fault) => self.complain(&fault),
+            }
+        }
+    }
+
+    /// Opens the file of an agent, or the one of all.
+    fn open(&self, agent: Option<IpAddr>) -> std::io::Result<BufWriter<File>> {
+        let name = self.settings.path.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+        let path = match agent {
+            Some(agent) => name.replace(AGENT, &agent.to_string().replace(['.', ':'], "_")),
+            None => name.into_owned(),
+        };
+        files::append(Path::new(&path), &self.settings.files).map(BufWriter::new)
+    }
+
     fn append(&mut self, agent: IpAddr, line: &[u8]) -> std::io::Result<()> {
         let Some(path) = &self.settings.path else { return Ok(()) };
-        let name = path.to_string_lossy();
-        let key = name.contains(AGENT).then_some(agent);
+        let key = path.to_string_lossy().contains(AGENT).then_some(agent);
         if !self.files.contains_key(&key) {
-            let word = agent.to_string().replace(['.', ':'], "_");
-            let path = name.replace(AGENT, &word);
             if self.files.len() >= MOST_FILES {
                 self.files.clear();
             }
-            let file = files::append(Path::new(&path), &self.settings.files)?;
-            self.files.insert(key, BufWriter::new(file));
+            let file = self.open(key)?;
+            self.files.insert(key, file);
         }
         self.files.get_mut(&key).map_or(Ok(()), |file| file.write_all(line))
     }
@@ -257,5 +275,45 @@ impl Writer {
             let path = self.settings.path.as_deref().unwrap_or(Path::new("")).display();
             error!(held_back = pass.held_back, "sfacctd_counter_file: {path}: {fault}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_opened_again_is_written_to_as_long_as_it_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("counters");
+        let agent = IpAddr::from([192, 0, 2, 1]);
+        let style = Style::default();
+        let mut writer = Writer {
+            clock: Clock::new(&style),
+            settings: Settings {
+                path: Some(path.clone()),
+                #[cfg(all(feature = "amqp", feature = "kafka"))]
+                feeds: Vec::new(),
+                files: files::Settings::default(),
+                style,
+            },
+            #[cfg(all(feature = "amqp", feature = "kafka"))]
+            feeds: Vec::new(),
+            files: HashMap::new(),
+            sequence: 0,
+            failing: Limited::new(RATE),
+        };
+        let line = || Line { agent, text: None };
+        writer.write(&[line()]);
+        let rotated = folder.path().join("counters.1");
+        std::fs::rename(&path, &rotated).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        writer.reopen();
+        writer.write(&[line()]);
+        assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 2);
+        std::fs::remove_dir(&path).unwrap();
+        writer.reopen();
+        writer.write(&[line()]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 }

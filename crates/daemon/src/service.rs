@@ -2,7 +2,7 @@
 
 use crate::intake::{Intake, PATIENCE, Source};
 use crate::pipeline::Pipeline;
-use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings, read_allow_list};
+use crate::settings::{Confinement, Front, PluginKind, PluginSettings, Settings, SflowSettings, read_allow_list};
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, TemplatesFile};
 use crate::worker::{
@@ -14,6 +14,7 @@ use config::Problems;
 use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
+use runtime::confine::{self, Outcome};
 use runtime::events::{Event, Signal, Stop};
 use runtime::log::Identity;
 use runtime::threads::{End, Threads};
@@ -126,6 +127,11 @@ impl Service {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
+        // Before sockets: a second daemon would take a part of the traffic until it ends.
+        let pid_file = match settings.pid_file.as_ref().filter(|_| !settings.dry_run) {
+            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
+            None => None,
+        };
         let mut opened = open(&settings)?;
         see(&mut settings, &opened)?;
         settings.files_read.sizes().iter().for_each(|size| info!("{size}"));
@@ -137,12 +143,10 @@ impl Service {
             println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
             return Ok(None);
         }
-        let pid_file = match &settings.pid_file {
-            Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
-            None => None,
-        };
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
             .map_err(|problem| problem.to_string())?;
+        // After the user is known who makes missing folders, and before any thread.
+        confine(&settings)?;
         let stop = Stop::new();
         let notifier = notify::Notifier::from_environment();
         let tick = notifier.watchdog_interval().map_or(TICK, |interval| interval.min(TICK));
@@ -586,6 +590,28 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
         Some(problem) => Err(describe(problem)),
         None => Ok(()),
     }
+}
+
+/// `landlock`: from here on the process reaches only the files that it needs.
+fn confine(settings: &Settings) -> Result<(), String> {
+    let access = match &settings.confinement {
+        None => return Ok(()),
+        Some(Confinement::Triggers(plugin)) => {
+            info!("Landlock: not used, as the trigger of plugin '{plugin}' would be confined as well.");
+            return Ok(());
+        }
+        Some(Confinement::To(access)) => access,
+    };
+    match confine::confine(access, &settings.files).map_err(|error| format!("landlock: {error}"))? {
+        Outcome::Whole => info!("Landlock: only files that the configuration needs can be reached."),
+        Outcome::Partly => {
+            info!(
+                "Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows."
+            );
+        }
+        Outcome::Absent => info!("Landlock: not used, as this kernel has none."),
+    }
+    Ok(())
 }
 
 fn open(settings: &Settings) -> Result<Opened, String> {

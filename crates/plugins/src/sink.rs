@@ -122,6 +122,7 @@ pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settin
         umask: Umask::new(plugin.get(&output::FILES_UMASK)),
         uid: uid.as_deref().and_then(privileges::uid),
         gid: gid.as_deref().and_then(privileges::gid),
+        follow_links: plugin.get(&output::FILES_FOLLOW_LINKS),
     };
     if let (Some(name), None) = (&uid, settings.uid) {
         problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no user '{name}'. Ignored."), None);

@@ -52,6 +52,8 @@ pub struct Settings {
     pub password: String,
     /// `sql_conn_ca_file`.
     pub ca_file: Option<PathBuf>,
+    /// `files_follow_links`, for the file of SQLite.
+    pub follow_links: bool,
     /// `sql_backup_host`; for SQLite, the second file.
     pub backup: Option<String>,
     /// `sql_table` as it is written.
@@ -130,6 +132,7 @@ impl Settings {
             user: plugin.get(&SQL_USER),
             password: plugin.get(&SQL_PASSWD),
             ca_file: plugin.get(&SQL_CONN_CA_FILE),
+            follow_links: plugin.get(&config::keys::output::FILES_FOLLOW_LINKS),
             backup: plugin.get(&SQL_BACKUP_HOST),
             table_text: plugin.get(&SQL_TABLE),
             table: plugin.get(&SQL_TABLE).and_then(|name| template(plugin, "sql_table", &name, problems)),

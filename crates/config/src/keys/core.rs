@@ -141,6 +141,15 @@ keys! {
     /// The user's own group when only `run_as_user` is set.
     RUN_AS_GROUP: Option<String> = text(&["run_as_group"]).acts();
 
+    /// Confines the daemon, once its sockets are open, to the files that it needs, by Landlock.
+    ///
+    /// It may write in the folders of the files that the configuration names for output, and read in those of the other files that the
+    /// configuration names and in the system's own: /etc, /usr, /lib, /proc, /sys. Everything else is out of reach of the whole
+    /// process for good, also of one that runs as root. A folder that is replaced by another one while the daemon runs is out
+    /// of reach, too. Triggers would be confined as well, so with any of them configured nothing is confined. A kernel without
+    /// Landlock (before 5.13) confines nothing. Both are logged.
+    LANDLOCK: bool = boolean(&["landlock"]).default("false").daemons(FLOW).acts();
+
     /// Plugins to run, with commas between them: `TYPE` or `TYPE[NAME]`.
     ///
     /// Types are `memory`, `print`, `nfprobe`, `sfprobe`, `tee`, `mysql`, `pgsql`, `sqlite3`, `clickhouse`, `amqp` and

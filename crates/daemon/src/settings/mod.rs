@@ -4,8 +4,11 @@
 
 mod checks;
 mod classes;
+mod confinement;
 mod enrichment;
 pub(crate) mod packets;
+
+pub(crate) use confinement::Confinement;
 
 use crate::Daemon;
 use crate::counter_log;
@@ -152,6 +155,8 @@ pub(crate) struct Settings {
     pub(crate) priority: i32,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
+    /// `landlock`.
+    pub(crate) confinement: Option<Confinement>,
     pub(crate) intake: Intake,
     /// How the collector's port stands in lines of statistics.
     pub(crate) listen: Option<String>,
@@ -227,6 +232,7 @@ impl Settings {
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
+            confinement: confinement::read(config),
             intake: intake?,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
@@ -313,6 +319,7 @@ pub(crate) fn files_of(config: &Config) -> files::Settings {
         umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
         uid: config.core(&output::FILES_UID).and_then(|text| privileges::uid(&text)),
         gid: config.core(&output::FILES_GID).and_then(|text| privileges::gid(&text)),
+        follow_links: config.core(&output::FILES_FOLLOW_LINKS),
     }
 }
 

@@ -3,9 +3,9 @@
 use super::CLIENT_PATIENCE;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use query::Request;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
         fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o777))?;
+    runtime::files::set_socket_mode(path, 0o777)?;
     Ok(listener)
 }
 

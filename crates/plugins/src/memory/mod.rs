@@ -60,8 +60,9 @@ pub struct Opened {
 /// # Errors
 /// Another program answers at the socket, or it cannot be made.
 pub fn open(settings: &Settings) -> io::Result<Opened> {
+    let settings = Settings { path: files::resolve(&settings.path, &settings.files)?, ..settings.clone() };
     let listener = clients::listen(&settings.path)?;
-    Ok(Opened { settings: settings.clone(), listener })
+    Ok(Opened { settings, listener })
 }
 
 /// The plugin's thread: ends when the workers have ended.

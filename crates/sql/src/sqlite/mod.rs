@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use delivery::{Backend, Fault, Parcel, Receipt};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, functions};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use table::Table;
 use tracing::warn;
@@ -22,6 +22,9 @@ use write::Binder;
 
 /// SQLite's cache of pages, in its unit: negative for KiB.
 const CACHE: i32 = -65_536;
+
+/// The name of a database that is in no file.
+const IN_MEMORY: &str = ":memory:";
 
 /// A database in a file.
 pub struct Sqlite {
@@ -116,7 +119,15 @@ impl File {
         let path = self.path.display();
         let wrong = |what: String| Fault::Configuration { key: "sql_db", what: format!("'{path}': {what}") };
         let cannot = |error: rusqlite::Error| wrong(error.to_string());
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(cannot)?;
+        // SQLite follows links by itself, also in directories where others may make them. The path that is resolved has none,
+        // and the flag refuses those that come afterwards.
+        let files = runtime::files::Settings { follow_links: settings.follow_links, ..Default::default() };
+        let resolved = match self.path == Path::new(IN_MEMORY) {
+            true => self.path.clone(),
+            false => runtime::files::resolve(&self.path, &files).map_err(|error| wrong(error.to_string()))?,
+        };
+        let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = Connection::open_with_flags(resolved, flags).map_err(cannot)?;
         connection.set_prepared_statement_cache_capacity(64);
         // With less, the pages of a large index are written and read again within one transaction.
         connection.pragma_update(None, "cache_size", CACHE).map_err(cannot)?;
