@@ -13,6 +13,7 @@ mod about;
 mod counter_log;
 mod intake;
 mod pipeline;
+mod reload;
 mod service;
 mod settings;
 mod statistics;

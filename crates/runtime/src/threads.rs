@@ -80,6 +80,24 @@ impl Threads {
         Ok(())
     }
 
+    /// Starts a thread that nobody waits for: one that may be held by a server that does not answer, and whose work is
+    /// accounted for elsewhere.
+    ///
+    /// # Errors
+    /// As [`Threads::spawn`].
+    pub fn spawn_aside(
+        &self,
+        name: impl Into<String>,
+        identity: Identity,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let panicked = Arc::clone(&self.panicked);
+        start_then(&name.into(), identity, body, self.events.clone(), move |how| {
+            panicked.fetch_or(*how != End::Returned, Ordering::AcqRel);
+        })
+        .map(drop)
+    }
+
     /// Waits for all threads to end, but at most `patience`, and not after force. The names of those that still run.
     #[must_use]
     pub fn join_all(&self, patience: Duration) -> Vec<String> {
