@@ -144,6 +144,7 @@ counters! {
     BytesDropped = Plugin Total "bytes_dropped_total" "": "Bytes counted by records that were dropped";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
+    TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that ran too long and were ended";
 }
 
 /// Help of the families whose counters differ by reason.
