@@ -7,13 +7,14 @@ use crate::settings::{Confinement, Front, PluginKind, PluginSettings, Settings, 
 use crate::statistics::{self, PluginCounters};
 use crate::templates_file::{self, Keeper};
 use crate::worker::{Classes, Equipment, Message, NetFlow, Packets, Report, Requests, Sflow, Share, Worker};
-use crate::{Daemon, about, counter_log};
+use crate::{Daemon, about, counter_log, owned};
 use capture::allow::AllowList;
 use config::Problems;
 use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
 use runtime::confine::{self, Outcome};
+use runtime::daemonize::Parent;
 use runtime::events::{Event, Signal, Stop, Woken};
 use runtime::log::Identity;
 use runtime::threads::{End, Threads};
@@ -52,18 +53,21 @@ enum Place {
     Store(plugins::store::Opened),
 }
 
-/// Runs the daemon. Logging is configured already.
-pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
+/// Runs the daemon. Logging is configured already. `parent` waits until it is ready.
+pub(crate) fn run(daemon: &Daemon, settings: Settings, parent: Option<Parent>) -> ExitCode {
     info!("{}, {} {}", daemon.title, daemon.name, about::VERSION);
     match &settings.config_file {
         Some(file) => info!("Reading configuration file '{}'.", file.display()),
         None => info!("Reading configuration from cmdline."),
     }
     match Service::start(daemon, settings) {
-        Ok(Some(service)) => service.run(),
+        Ok(Some(service)) => service.run(parent),
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
+            if let Some(parent) = parent {
+                parent.failed(&problem);
+            }
             ExitCode::FAILURE
         }
     }
@@ -110,7 +114,7 @@ impl Service {
             move |error: std::io::Error| format!("{what}: {error}")
         };
         // Before sockets: a second daemon would take a part of the traffic until it ends.
-        let pid_file = match settings.pid_file.as_ref().filter(|_| !settings.dry_run) {
+        let pid_file = match &settings.pid_file {
             Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
             None => None,
         };
@@ -121,10 +125,6 @@ impl Service {
         let Prepared { pipeline, restored } = prepare(&settings, started)?;
         let pipeline = Arc::new(pipeline);
         let allow = settings.allow.clone();
-        if settings.dry_run {
-            println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
-            return Ok(None);
-        }
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
             .map_err(|problem| problem.to_string())?;
         // After the user is known who makes missing folders, and before any thread.
@@ -139,9 +139,14 @@ impl Service {
         let requests = Arc::new(Requests::default());
         open_stores(&settings, &pipeline, &mut opened.places)?;
         let mut locks: Vec<pid::PidFile> = pid_file.into_iter().collect();
+        locks.extend(owned::take(&settings)?);
+        if settings.dry_run {
+            // All that can fail has not failed; from here on there would be traffic, and output.
+            println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
+            return Ok(None);
+        }
         let mut templates = None;
         if let Some(file) = settings.front.templates_file() {
-            locks.push(file.lock().map_err(problem("nfacctd_templates_file"))?);
             let (keeper, writer) = Keeper::new(file.clone(), &restored);
             let identity = Identity::new(&settings.core_name, "core").debug(settings.debug);
             threads
@@ -319,9 +324,12 @@ impl Service {
         }
     }
 
-    fn run(mut self) -> ExitCode {
+    fn run(mut self, parent: Option<Parent>) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
+        if let Some(parent) = parent {
+            parent.ready();
+        }
         while self.working() > 0 {
             self.report_if_complete();
             self.go_on_with_reload();

@@ -5,11 +5,10 @@ use super::{Known, Time};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use netflow::template::Template;
 use runtime::log::Limited;
-use runtime::pid::PidFile;
 use runtime::{clock, files};
 use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,15 +35,6 @@ pub(crate) struct Settings {
     /// Bytes.
     pub(crate) bound: usize,
     pub(crate) files: files::Settings,
-}
-
-impl Settings {
-    /// Keeps other daemons away from the file, which each would write as if it were its own.
-    pub(crate) fn lock(&self) -> io::Result<PidFile> {
-        let mut path = self.path.clone().into_os_string();
-        path.push(".lock");
-        PidFile::write(Path::new(&path), &self.files)
-    }
 }
 
 enum Order {
