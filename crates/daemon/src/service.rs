@@ -60,11 +60,17 @@ pub(crate) fn run(daemon: &Daemon, settings: Settings, parent: Option<Parent>) -
         Some(file) => info!("Reading configuration file '{}'.", file.display()),
         None => info!("Reading configuration from cmdline."),
     }
+    // Whoever asks for a dry run waits for what it says, wherever the log goes.
+    let asked_here = settings.dry_run && (settings.log.file.is_some() || settings.log.syslog.is_some());
+    let name = settings.core_name.clone();
     match Service::start(daemon, settings) {
         Ok(Some(service)) => service.run(parent),
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
+            if asked_here {
+                eprintln!("ERROR ( {name}/core ): {problem}");
+            }
             if let Some(parent) = parent {
                 parent.failed(&problem);
             }
