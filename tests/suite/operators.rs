@@ -3,6 +3,7 @@
 use crate::support::{NOW, nfacctd, printing, start, template, v5_of, web};
 use netflow::encode::{Message, field};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -95,6 +96,28 @@ fn a_reload_of_a_pipe_changes_nothing_and_holds_nothing_up() {
     assert_eq!(finished.json("out.json")[0]["tag"], 7);
 }
 
+#[test]
+fn a_capture_from_a_pipe_from_which_nothing_comes_ends_when_asked() {
+    for (program, ready) in
+        [(env!("CARGO_BIN_EXE_nfacctd"), "reading NetFlow"), (env!("CARGO_BIN_EXE_pmacctd"), "link type is")]
+    {
+        let setup =
+            Setup::new(program).config("pcap_savefile: {dir}/pipe\nplugins: print[p]\naggregate: src_host");
+        pipe(&setup.path("pipe"));
+        let process = setup.spawn();
+        // The head of a capture, and nothing more, from somebody who stays.
+        let writer = fs::File::options().write(true).open(setup.path("pipe"));
+        let frames: [(u64, Vec<u8>); 0] = [];
+        let head = testkit::frames::capture(1, frames);
+        assert!(writer.as_ref().is_ok_and(|mut writer| writer.write_all(&head).is_ok()));
+        process.wait_for_log(ready);
+        let asked = Instant::now();
+        process.stop_with(Signal::SIGTERM);
+        assert!(asked.elapsed() < PROMPT);
+        drop(writer);
+    }
+}
+
 /// A map of so many rules, each of them for another host.
 fn long_map(rules: u32) -> String {
     (1..=rules)
@@ -107,29 +130,31 @@ fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
     const RELOADED: &str = "maps, lists and networks: reloaded";
     let setup = printing("tag, src_host").more_config("pre_tag_map: {dir}/map").file("map", "set_tag=1\n");
     let process = start(&setup);
-    let _ = setup.clone().file("map", long_map(100_000));
+    let reloads = || process.log().matches(RELOADED).count();
+    let wait_for = |count| eventually("reloads", || (reloads() == count).then_some(()));
+    let _ = setup.clone().file("map", long_map(50_000));
     process.signal(Signal::SIGUSR2);
     let exporter = process.exporter("127.0.1.1");
     exporter.send(&v5_of(&[web(1, 1, 1, 10)]));
     process.wait_for_datagrams(1);
-    let log = process.log();
-    assert!(!log.contains(RELOADED), "the map is too short to show anything");
     // Another two requests while it runs are one reload after it.
+    for _ in 0..2 {
+        process.signal(Signal::SIGUSR2);
+        process.statistics();
+    }
+    assert_eq!(reloads(), 0, "the map is too short to show anything");
+    wait_for(2);
     let _ = setup.clone().file("map", "set_tag=3\n");
     process.signal(Signal::SIGUSR2);
-    process.statistics();
-    process.signal(Signal::SIGUSR2);
-    process.statistics();
-    eventually("two reloads", || (process.log().matches(RELOADED).count() == 2).then_some(()));
+    wait_for(3);
     exporter.send(&v5_of(&[web(1, 1, 100, 1000)]));
     process.wait_for_datagrams(2);
-    assert_eq!(process.log().matches(RELOADED).count(), 2);
     // The end comes in the middle of a reload.
-    let _ = setup.clone().file("map", long_map(100_000));
+    let _ = setup.clone().file("map", long_map(50_000));
     process.signal(Signal::SIGUSR2);
     process.statistics();
     let finished = process.stop();
-    assert_eq!(finished.log.matches(RELOADED).count(), 2, "{}", finished.log);
+    assert_eq!(finished.log.matches(RELOADED).count(), 3, "{}", finished.log);
     let packets = |tag: u32| {
         let rows: Vec<_> = finished.json("out.json").into_iter().filter(|row| row["tag"] == tag).collect();
         sum(&rows, "packets")
@@ -203,14 +228,9 @@ fn a_second_daemon_does_not_write_the_files_of_the_first() {
         (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd_counter_file"),
     ] {
         let setup = |file: &str| {
-            let lines = format!(
+            Setup::new(program).config(&format!(
                 "nfacctd_ip: {{ip}}\nnfacctd_port: {{port}}\nplugins: print[p]\naggregate: src_host\n{key}: {file}"
-            );
-            Setup::new(program).config(
-                &lines
-                    .replace("nfacctd_ip", if key.starts_with('s') { "sfacctd_ip" } else { "nfacctd_ip" })
-                    .replace("nfacctd_port", if key.starts_with('s') { "sfacctd_port" } else { "nfacctd_port" }),
-            )
+            ))
         };
         let first = setup("{dir}/shared");
         let process = first.start();
@@ -221,7 +241,9 @@ fn a_second_daemon_does_not_write_the_files_of_the_first() {
         let named = format!("{key}: {path}.lock: in use by process {} (", process.id());
         assert!(second.log.contains(&named), "{}", second.log);
         process.stop();
-        setup(&path).start().stop();
+        let third = setup(&path).start();
+        third.wait_for_log("waiting for");
+        third.stop();
     }
 }
 
