@@ -167,7 +167,7 @@ pub fn run(
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
-                plugin.triggers.reap();
+                plugin.account.triggers_ended(plugin.triggers.reap());
                 plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {
