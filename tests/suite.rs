@@ -33,6 +33,8 @@ mod life;
 mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
+#[path = "suite/operators.rs"]
+mod operators;
 #[path = "suite/options.rs"]
 mod options;
 #[path = "suite/outages.rs"]
@@ -47,6 +49,8 @@ mod planted;
 mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/stores.rs"]
 mod stores;
 #[path = "suite/support.rs"]

@@ -1,5 +1,6 @@
 //! Senders that want to do harm: what one of them can cost is bounded, counted and logged.
 
+use crate::clients::collector;
 use crate::sflow::{self, sfacctd};
 use crate::support::{nfacctd, printing, start, template};
 use netflow::encode::{Message, field};
@@ -13,7 +14,9 @@ use testkit::{Process, eventually};
 
 /// Seconds since 1970.
 fn now() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
+    #[expect(clippy::disallowed_methods, reason = "the collector goes by the clock, and so do its exporters")]
+    let now = SystemTime::now();
+    let now = now.duration_since(UNIX_EPOCH).expect("the clock is set");
     u32::try_from(now.as_secs()).expect("it is not 2106 yet")
 }
 
@@ -274,4 +277,23 @@ fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
         let finished = process.stop();
         assert!(!finished.log.contains("sequence numbers jumped"), "{}", finished.log);
     }
+}
+
+#[test]
+fn what_is_given_up_is_in_the_log_to_the_last_aggregate() {
+    const ROUNDS: u16 = 4;
+    let lines =
+        "sql_host: 127.0.0.1\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1\nplugin_queue_memory: 65536";
+    let process = start(&collector("pgsql", lines));
+    let exporter = process.exporter("127.0.1.1");
+    let handed = || process.statistics().value_of("plugin=s/", "aggregates_handed");
+    for round in 0..ROUNDS {
+        // Each fills the queue by itself.
+        exporter.send(&flows(now(), 4000, |_| now()));
+        eventually("a flush", || (handed() >= 4000 * (u64::from(round) + 1)).then_some(()));
+    }
+    let finished = process.stop();
+    let lines = finished.log.lines().filter(|line| line.starts_with("ERROR") && line.contains("given up"));
+    let sums = lines.filter_map(|line| line.split("aggregates=").nth(1)?.split(' ').next()?.parse::<u64>().ok());
+    assert_eq!(sums.sum::<u64>(), 4000 * u64::from(ROUNDS), "{}", finished.log);
 }

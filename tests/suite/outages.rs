@@ -86,7 +86,7 @@ fn nothing_is_lost_when_kafka_dies() {
     server.create_topic("acct");
     let Address { host, port, .. } = &address;
     let lines = format!(
-        "kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: acct\nplugin_write_timeout: 60"
+        "kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: acct\nplugin_write_timeout: 60\nplugin_exit_timeout: 60"
     );
     let process = start(&collector("kafka", &lines));
     let mut messages = Vec::new();

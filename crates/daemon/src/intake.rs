@@ -87,6 +87,15 @@ fn no_socket(settings: &capture::udp::Settings, collector: &str, refused: &captu
 }
 
 impl Intake {
+    /// Whether it is read to its end.
+    pub(crate) fn is_file(&self) -> bool {
+        match self {
+            #[cfg(feature = "pcap")]
+            Self::File(_) | Self::Packets(..) => true,
+            _ => false,
+        }
+    }
+
     /// Opens a source for each worker, and what wakes it. `collector`: what keys of collectors begin with.
     pub(crate) fn open(&self, collector: &str) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {

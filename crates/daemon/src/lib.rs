@@ -13,7 +13,9 @@ mod about;
 mod counter_log;
 mod intake;
 mod losses;
+mod owned;
 mod pipeline;
+mod reload;
 mod service;
 mod settings;
 mod statistics;
@@ -23,6 +25,7 @@ mod worker;
 use config::keys::core::{self, DryRun};
 use config::{Arguments, CommandLine, Origin, Problems, Severity};
 use flow::primitive::Daemons;
+use runtime::daemonize::Side;
 use runtime::log::Identity;
 use settings::Settings;
 use std::process::ExitCode;
@@ -147,11 +150,16 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         let faults = problems.count(Severity::Warning) + problems.count(Severity::Error);
         return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    let mut parent = None;
     if settings.daemonize {
         // Before any thread starts: threads do not survive a fork.
-        if let Err(error) = runtime::daemonize::daemonize() {
-            tracing::error!("daemonize: {error}");
-            return ExitCode::FAILURE;
+        match runtime::daemonize::daemonize(&format!("{core_name}/core")) {
+            Ok(Side::Child(waiting)) => parent = Some(waiting),
+            Ok(Side::Parent(code)) => return code,
+            Err(error) => {
+                tracing::error!("daemonize: {error}");
+                return ExitCode::FAILURE;
+            }
         }
     }
     if let Some(umask) = settings.files.umask {
@@ -167,5 +175,5 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     {
         tracing::warn!("proc_priority: {error}");
     }
-    service::run(daemon, settings)
+    service::run(daemon, settings, parent)
 }

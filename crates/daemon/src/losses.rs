@@ -17,7 +17,11 @@ const FAMILIES: &[&str] = &[
     "interface_drops_total",
     "datagrams_rejected_total",
     "packets_rejected_total",
+    "exporters_evicted_total",
+    "sequences_evicted_total",
+    "options_facts_dropped_total",
     "sets_dropped_total",
+    "records_faulty_total",
     "templates_rejected_total",
     "templates_evicted_total",
     "options_facts_dropped_total",
@@ -104,8 +108,10 @@ impl Line {
         match (self.counter, who) {
             // The operator's list keeps them out on purpose.
             (Counter::DatagramsNotAllowed, _) => info!("{lost} more of {key}: {help}{comma}{advice}"),
-            // The end came before their template, as it may.
-            (Counter::SetsAtShutdown, _) => notice!("{lost} more of {key}: {help}{comma}{advice}"),
+            // The end came before their template, as it may; records without a flow are usual.
+            (Counter::SetsAtShutdown | Counter::RecordsFaulty, _) => {
+                notice!("{lost} more of {key}: {help}{comma}{advice}")
+            }
             (_, Some(who)) => warn!(who, "{lost} more of {key}: {help}{comma}{advice}"),
             (_, None) => warn!("{lost} more of {key}: {help}{comma}{advice}"),
         }
@@ -126,11 +132,16 @@ fn advice(counter: Counter, is_packets: bool) -> &'static str {
         | Counter::DatagramsBadLength => {
             "other lines name senders; nfacctd_allow_file keeps out those that are no exporters"
         }
+        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name exporters and faults",
         Counter::DatagramsNotAllowed => "if they are wanted, add their source to nfacctd_allow_file",
         Counter::DatagramsAtShutdown => "more came than could be decoded before the end",
         Counter::PacketsShort => "raise snaplen",
         Counter::SetsExpired | Counter::SetsAtShutdown => {
             "let exporters send templates more often, or set nfacctd_templates_file"
+        }
+        Counter::ExportersEvictedNumber => "raise nfacctd_exporters_max, or keep others out by nfacctd_allow_file",
+        Counter::ExportersEvictedMemory | Counter::SetsForgotten => {
+            "raise peer_state_memory, or keep others out by nfacctd_allow_file"
         }
         Counter::SetsCrowded => "let exporters send templates more often, or raise nfacctd_pending_bytes",
         Counter::TemplatesEvicted => "raise nfacctd_templates_max",

@@ -156,6 +156,14 @@ mod tests {
         assert_eq!(pending.len(), 1);
     }
 
+    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    #[test]
+    fn what_waits_for_two_exporters_hashes_differently() {
+        use std::hash::BuildHasher;
+        let hash = |pending: &Pending| pending.waiting.hasher().hash_one((true, 1_u32, 256_u16));
+        assert_ne!(hash(&Pending::new(0, 0)), hash(&Pending::new(0, 0)));
+    }
+
     proptest! {
         /// It gives back what a list that is searched from end to end does.
         #[test]

@@ -164,6 +164,7 @@ counters! {
     QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, as older states of the table took as much as imt_memory";
     QueriesCutShutdown = Plugin Total "queries_cut_total" "shutdown": "At the end of the daemon";
     QueriesCutClient = Plugin Total "queries_cut_total" "client": "The client broke off";
+    TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that ran too long and were ended";
 }
 
 /// Help of the families whose counters differ by reason.

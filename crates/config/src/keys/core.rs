@@ -192,8 +192,22 @@ keys! {
     PLUGIN_SPOOL_SIZE: u64 = bytes(&["plugin_spool_size"], 65536).with_units().default("4G").both().daemons(FLOW)
         .acts();
 
-    /// Seconds that a database or a broker may take to connect, to answer, and at the end to take what is left.
+    /// Seconds that a database or a broker may take to connect, and to answer.
     PLUGIN_WRITE_TIMEOUT: Duration = seconds(&["plugin_write_timeout"], 1).default("30").both().daemons(FLOW)
+        .acts();
+
+    /// Seconds that the end of the daemon may wait for a database or a broker.
+    ///
+    /// What is not written by then is given up, counted and logged. With `plugin_spool_dir` it stays on disk for the next
+    /// start, and the end waits no longer than two seconds for a store that takes nothing. A capture file
+    /// (`pcap_savefile`) waits as long as the store takes one batch after the other within that time.
+    PLUGIN_EXIT_TIMEOUT: Duration = seconds(&["plugin_exit_timeout"], 1).default("10").both().daemons(FLOW)
+        .acts();
+
+    /// Seconds that a trigger (`print_trigger_exec`, `sql_trigger_exec` and their kin) may run.
+    ///
+    /// Then it and all that it started get SIGTERM, and SIGKILL five seconds later.
+    PLUGIN_TRIGGER_TIMEOUT: Duration = seconds(&["plugin_trigger_timeout"], 1).default("3600").both().daemons(FLOW)
         .acts();
 
     /// Size of the queue between core and plugin, in octets.

@@ -84,6 +84,13 @@ keys! {
     /// Password of that user.
     SQL_PASSWD: String = text(&["sql_passwd"]).default("arealsmartpwd").both().daemons(FLOW).acts();
 
+    /// PostgreSQL and MySQL: sends the password in the clear to a server that asks for that.
+    ///
+    /// Without it such a server is refused: whoever stands between could ask in its place. PostgreSQL does so with the methods
+    /// `password`, `ldap`, `pam` and `radius`, MySQL with `mysql_clear_password`. Over TLS (`sql_conn_ca_file`) and sockets of
+    /// this machine PostgreSQL gets what it asks for.
+    SQL_CLEARTEXT_PASSWD: bool = boolean(&["sql_cleartext_passwd"]).default("false").both().daemons(FLOW).acts();
+
     /// Seconds between two times of writing.
     SQL_REFRESH_TIME: Duration = seconds(&["sql_refresh_time"], 1).default("60").both().daemons(FLOW).acts();
 

@@ -15,6 +15,7 @@ use crate::counter_log;
 use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
+use crate::templates_file;
 use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
 use capture::allow::AllowList;
@@ -95,9 +96,18 @@ pub(crate) struct NetFlowSettings {
     pub(crate) decode: from_netflow::Settings,
     /// How far flow times may choose time bins.
     pub(crate) times: Limits,
-    pub(crate) templates_file: Option<PathBuf>,
+    pub(crate) templates_file: Option<templates_file::Settings>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     pub(crate) unchecked: bool,
+}
+
+impl PluginSettings {
+    /// Nobody waits for the end of a file: its store gets the time that it needs, as long as it takes anything.
+    fn wait_for_stores(&mut self) {
+        if let PluginKind::Store(store, _) = &mut self.kind {
+            store.exit = store.exit.patient();
+        }
+    }
 }
 
 impl Front {
@@ -120,7 +130,7 @@ impl Front {
     }
 
     /// Where templates are kept for the next start.
-    pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
+    pub(crate) fn templates_file(&self) -> Option<&templates_file::Settings> {
         match self {
             Self::NetFlow(front) => front.templates_file.as_ref(),
             Self::Sflow(_) | Self::Packets(_) => None,
@@ -225,7 +235,7 @@ impl Settings {
         let files = files_of(config);
         let times = time_limits(config);
         let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
-        let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
+        let (sources, mut plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
         refuse_nothing_to_run(config, &plugins, problems);
         checks::plugins(&sources, &plugins, problems);
         checks::accounts(config, problems);
@@ -254,6 +264,10 @@ impl Settings {
         if problems.is_fatal() {
             return None;
         }
+        let intake = intake?;
+        if intake.is_file() {
+            plugins.iter_mut().for_each(PluginSettings::wait_for_stores);
+        }
         Some(Self {
             config_file: file,
             core_name: config.core(&core::CORE_PROC_NAME),
@@ -267,7 +281,7 @@ impl Settings {
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
             confinement: confinement::read(config),
-            intake: intake?,
+            intake,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),
@@ -457,9 +471,19 @@ fn front(
         _ => Front::NetFlow(NetFlowSettings {
             decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
             times: time_limits(config),
-            templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
+            templates_file: templates_file(config),
             unchecked,
         }),
+    })
+}
+
+/// Where templates are kept, if anywhere.
+fn templates_file(config: &Config) -> Option<templates_file::Settings> {
+    let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
+    Some(templates_file::Settings {
+        path: config.core(&input::NFACCTD_TEMPLATES_FILE)?,
+        bound: usize::try_from(bound).unwrap_or(usize::MAX),
+        files: files_of(config),
     })
 }
 

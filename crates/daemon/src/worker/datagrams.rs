@@ -108,6 +108,8 @@ impl<P: Datagrams> Worker<P> {
         use capture::pcap_file::Filled;
         let mut batch = Batch::new();
         self.be_patient();
+        let stop = self.stop.clone();
+        file.end_when(move || stop.is_requested());
         let path = settings.path.display().to_string();
         tracing::info!("reading {} from: {path}", P::WHAT);
         self.pause(settings.delay, wake);
@@ -142,7 +144,10 @@ impl<P: Datagrams> Worker<P> {
         let mut octets = 0;
         for (number, datagram) in (0..).zip(batch.iter()) {
             let source = datagram.source.ip();
-            octets += datagram.payload.len() as u64;
+            let size = datagram.payload.len() as u64;
+            octets += size;
+            self.tally.add(Counter::DatagramsReceived, 1);
+            self.tally.add(Counter::OctetsReceived, size);
             if self.allow.as_ref().is_some_and(|allow| !allow.allows(source)) {
                 self.tally.add(Counter::DatagramsNotAllowed, 1);
                 continue;
@@ -160,7 +165,7 @@ impl<P: Datagrams> Worker<P> {
                 self.enrich(first, Some(read.exporter), &units);
             }
             if self.output.rows.len() >= ROWS {
-                self.add(&units);
+                self.aggregate(&units);
             }
             if let (Some(budget), Some(turn)) = (&mut budget, &mut turn)
                 && turn.measures()
@@ -168,8 +173,6 @@ impl<P: Datagrams> Worker<P> {
                 budget.charge(source, turn, monotonic());
             }
         }
-        self.tally.add(Counter::DatagramsReceived, batch.len() as u64);
-        self.tally.add(Counter::OctetsReceived, octets);
         self.aggregate(&units);
         if let (Some(budget), Some(turn)) = (budget, turn) {
             budget.end(&turn, monotonic(), octets, batch.is_full());

@@ -93,7 +93,12 @@ pub struct Exporter {
     pub domain: u32,
     /// Bytes that are charged for it.
     pub(super) charged: usize,
+    /// Since when announcements of templates are noted.
+    round: u64,
 }
+
+/// Microseconds in which the first announcement of each template is noted, be it new or not.
+const ROUND: u64 = 86_400 * 1_000_000;
 
 /// What came of the records of a set.
 #[derive(Clone, Copy, Default)]
@@ -116,6 +121,7 @@ impl Exporter {
             records: 0,
             domain: 0,
             charged: 0,
+            round: 0,
         }
     }
 
@@ -147,7 +153,7 @@ impl Exporter {
     }
 
     pub(crate) fn restore(&mut self, template: Template, needs: &Needs, settings: &Settings) {
-        self.templates.announce(template, |template| plan::compile(template, needs, settings));
+        self.templates.restore(template, |template| plan::compile(template, needs, settings));
     }
 
     pub(crate) fn recompile(&mut self, needs: &Needs, settings: &Settings) {
@@ -156,6 +162,10 @@ impl Exporter {
 
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
         counts.sets_expired += self.pending.expire(now).expired;
+        if now.saturating_sub(self.round) >= ROUND {
+            self.round = now;
+            self.templates.begin_round();
+        }
     }
 
     pub(crate) fn abandon(&mut self, counts: &mut Counts) {
@@ -310,7 +320,7 @@ impl Exporter {
         let announced = self.templates.announce(template, |template| plan::compile(template, needs, settings));
         context.counts.templates_evicted += self.templates.evicted() - evicted;
         match announced {
-            Announced::Same => {}
+            Announced::Same | Announced::Again => {}
             Announced::New => context.counts.templates_new += 1,
             Announced::Changed => context.counts.templates_changed += 1,
         }
@@ -321,7 +331,7 @@ impl Exporter {
             context.notice(Notice::Template { exporter: self.address, template });
         }
         // Nothing can wait for a template that was known.
-        if announced == Announced::Same {
+        if matches!(announced, Announced::Same | Announced::Again) {
             return;
         }
         for held in self.pending.take(ipfix, domain, id) {

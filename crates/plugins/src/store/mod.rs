@@ -37,7 +37,7 @@ use purges::{Purge, Purges};
 use runtime::clock;
 use runtime::log::Limited;
 use stats::Counters;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 /// Microseconds of a second.
@@ -95,16 +95,11 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the store and the spool.
+    /// Opens the spool. The store is opened by its own thread: however long that takes, the daemon collects meanwhile.
     ///
     /// # Errors
-    /// What keeps the daemon from starting: a spool that cannot be used, or a store that says no to something that the
-    /// configuration decides. A store that cannot be reached is no error: its parcels wait.
-    pub fn new(
-        settings: &Settings,
-        encoder: Box<dyn Encoder>,
-        mut backend: Box<dyn Backend>,
-    ) -> Result<Self, String> {
+    /// A spool that cannot be used, or a file of its schema that cannot be written.
+    pub fn new(settings: &Settings, encoder: Box<dyn Encoder>, backend: Box<dyn Backend>) -> Result<Self, String> {
         let (queue, found) = match &settings.spool {
             None => (Queue::in_memory(settings.max_octets), Sum::default()),
             Some(spool) => {
@@ -121,21 +116,12 @@ impl Opened {
             sink::write_schema(path, schema, &settings.files)
                 .map_err(|error| format!("avro_schema_file[{}]: {}: {error}", settings.name, path.display()))?;
         }
-        let who = format!("{}/{}", settings.name, settings.kind);
-        match backend.open() {
-            Ok(()) => {}
-            Err(Fault::Configuration { key, what }) => {
-                return Err(format!("{key}[{}]: {what}", settings.name));
-            }
-            Err(Fault::Down(what) | Fault::Parcel(what)) => {
-                warn!(who, "cannot be reached yet, and is tried again: {what}");
-            }
-        }
         Ok(Self { encoder, backend, queue, found })
     }
 }
 
-/// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`.
+/// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`. A store that says
+/// no to something that the configuration decides, when it is opened first, ends the daemon by `refuse`.
 pub fn run(
     settings: &Settings,
     schema: &Schema,
@@ -143,10 +129,20 @@ pub fn run(
     mut inlet: Inlet,
     counters: Counters,
     spawn: impl FnOnce(Box<dyn FnOnce() + Send>),
+    refuse: impl FnOnce(String) + Send + 'static,
 ) {
     let Opened { encoder, backend, queue, found } = opened;
     let (desk, courier, notes) = courier::new(backend, queue);
-    spawn(Box::new(move || courier.run()));
+    let name = settings.name.clone();
+    spawn(Box::new(move || {
+        courier.open_and_run(|opened| match opened {
+            Ok(()) => {}
+            Err(Fault::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
+            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+                warn!("cannot be reached yet, and is tried again: {what}");
+            }
+        });
+    }));
     let zone = settings.zone.clone();
     let started = clock::now();
     let schedule = |refresh: u32| {
@@ -171,7 +167,7 @@ pub fn run(
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
-                plugin.triggers.reap();
+                plugin.account.triggers_ended(plugin.triggers.reap());
                 plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {
@@ -418,6 +414,9 @@ impl<'a> Plugin<'a> {
                 let (parcels, octets) = self.desk.waiting();
                 info!(parcels, octets, "writes again, after {} s", after.as_secs());
             }
+            Note::Ended { stays } if stays.aggregates > 0 => {
+                info!(aggregates = stays.aggregates, "left in the spool for the next start");
+            }
             Note::Ended { .. } => {}
         }
         self.finish_purges();
@@ -426,17 +425,8 @@ impl<'a> Plugin<'a> {
     /// Delivers what can be delivered in time.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
-        self.desk.end(Instant::now() + self.settings.write_timeout);
-        // The courier ends by itself: the backend's writes are bounded in time.
-        while let Ok(note) = notes.recv() {
-            if let Note::Ended { stays } = &note {
-                if stays.aggregates > 0 {
-                    info!(aggregates = stays.aggregates, "left in the spool for the next start");
-                }
-                return;
-            }
-            self.note(note);
-        }
+        let desk = self.desk.clone();
+        desk.finish(notes, self.settings.exit, |note| self.note(note));
     }
 }
 

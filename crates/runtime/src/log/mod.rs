@@ -22,6 +22,7 @@
 mod identity;
 mod limited;
 mod line;
+mod secrets;
 mod sinks;
 mod syslog;
 

@@ -203,6 +203,7 @@ impl Server {
     /// Settings of a plugin that writes to a database.
     pub(crate) fn settings(&self, database: &str) -> Settings {
         Settings {
+            cleartext: false,
             follow_links: false,
             name: "test".to_owned(),
             dialect: self.dialect,
