@@ -644,7 +644,9 @@ fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
             "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
         );
     }
-    waiting + given_up + counters.family("records_dropped_total") > 0
+    // These have lines of their own.
+    let lost = counters.family("records_dropped_total") + counters[stats::Counter::FilesUnwritten];
+    waiting + given_up + lost > 0
 }
 
 /// Prepares databases and brokers, when it is known what they will hold, and their spools as the user that will use them.

@@ -155,6 +155,7 @@ counters! {
     PacketsDropped = Plugin Total "packets_dropped_total" "": "Packets counted by records that were dropped";
     BytesDropped = Plugin Total "bytes_dropped_total" "": "Bytes counted by records that were dropped";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
+    FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
     QueriesAnswered = Plugin Total "queries_answered_total" "": "Queries of clients that were answered to the end";
     QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "Clients beyond imt_clients_max or imt_clients_user_max";
