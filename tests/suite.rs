@@ -23,6 +23,8 @@ mod enrichment;
 mod faults;
 #[path = "suite/formats.rs"]
 mod formats;
+#[path = "suite/hostile.rs"]
+mod hostile;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/life.rs"]
@@ -39,12 +41,16 @@ mod options;
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/peer_state.rs"]
+mod peer_state;
 #[path = "suite/planted.rs"]
 mod planted;
 #[path = "suite/records.rs"]
 mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/stores.rs"]
 mod stores;
 #[path = "suite/support.rs"]

@@ -17,7 +17,7 @@ fn good(ports: &[u16]) -> Vec<u8> {
 }
 
 /// Resident memory of a process, octets.
-fn resident(process: &Process) -> u64 {
+pub(crate) fn resident(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
@@ -137,18 +137,6 @@ fn a_set_that_is_not_understood_costs_no_other() {
         rows("src_port", [message]),
         [1, 2].map(|port| json!({"port_src": port, "packets": 2, "bytes": 3})),
     );
-}
-
-#[test]
-fn exporters_beyond_the_bound_are_rejected_and_counted() {
-    let process = start(&printing("peer_src_ip").more_config("nfacctd_exporters_max: 3\nnfacctd_workers: 1"));
-    for host in 1..=10 {
-        process.exporter(&format!("127.0.1.{host}")).send(&v5_of(&[web(1, 1, 1, 1)]));
-    }
-    let report = process.wait_for_datagrams(10);
-    assert_eq!((report.value("datagrams_decoded"), report.value("datagrams_rejected[exporters_full]")), (3, 7));
-    report.assert_all_accounted();
-    assert_eq!(process.stop().json("out.json").len(), 3);
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn the_examples_of_the_documents_are_good() {
 }
 
 /// A datagram of agent 10.99.0.1 with counters of a VLAN.
-fn counters() -> Vec<u8> {
+pub(crate) fn counters() -> Vec<u8> {
     let kind = sflow::counters::kind(sflow::DataFormat::new(0, 5)).unwrap();
     let octets = sflow::counters::contents(kind, [6, 1000, 5, 6, 7, 8].map(sflow::Value::Number));
     let block = sflow::CounterBlock { format: kind.format, kind: Some(kind), octets: &octets };

@@ -340,10 +340,18 @@ fn refused(settings: &settings::Kafka, error: KafkaError) -> Fault {
     Fault::Configuration {
         key: if settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
         what: match error {
+            KafkaError::ClientConfig(_, what, option, value) if is_secret(&option) && !value.is_empty() => {
+                format!("{option}: {}", what.replace(&value, "***"))
+            }
             KafkaError::ClientConfig(_, what, option, value) => format!("{option}={value}: {what}"),
             error => error.to_string(),
         },
     }
+}
+
+/// Whether an option, or what was meant by it, holds something that no log may show.
+fn is_secret(option: &str) -> bool {
+    ["pass", "secret", "key.pem", "jaas", "oauth", "token", "credential"].iter().any(|part| option.contains(part))
 }
 
 /// Whether the options of a cluster are such that the client library takes. Nothing is sent.
@@ -440,12 +448,14 @@ mod tests {
             ("global compression.codec gzip", "line 1 is not"),
             ("global, no.such.option, 1", "no.such.option"),
             ("topic, acks, many", "acks=many"),
+            ("global, sasl.passwort, geheim", "sasl.passwort: "),
         ] {
             std::fs::write(&path, text).unwrap();
             match check(&settings) {
                 Ok(()) => assert_eq!(part, "", "{text}"),
                 Err(Fault::Configuration { key: "kafka_config_file", what }) => {
                     assert!(!part.is_empty() && what.contains(part), "{text}: {what}");
+                    assert!(!what.contains("geheim"), "{what}");
                 }
                 Err(fault) => panic!("{fault:?}"),
             }

@@ -230,7 +230,8 @@ impl Resolver<'_> {
 
     fn entry(&mut self, entry: &Entry) {
         let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
-        let shown = if entry.key.contains("passw") { "…" } else { entry.value.as_str() };
+        let has_login = entry.value.split_once('@').is_some_and(|(login, _)| login.contains(':'));
+        let shown = if entry.key.contains("passw") || has_login { "…" } else { entry.value.as_str() };
         self.problems.debug(&entry.origin, format!("{}{brackets}:{shown}", entry.key));
 
         let Some(&(key, place)) = NAMES.get(&entry.key) else {

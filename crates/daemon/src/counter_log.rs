@@ -7,10 +7,11 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use encode::Style;
 use encode::time::Clock;
+use recent::Map;
 use runtime::files;
 use runtime::log::Limited;
 use sflow::{CounterBlock, CounterHead, CounterSample};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::IpAddr;
@@ -24,7 +25,7 @@ use tracing::error;
 const AGENT: &str = "$peer_src_ip";
 /// Most lines that a worker keeps while the writer is behind.
 const MOST_LINES: usize = 16_384;
-/// Most agents and sub-agents whose beginning is logged: whoever sends chooses their numbers.
+/// Most agents and sub-agents that are known to have begun; of more, the one that was silent longest begins again.
 const MOST_AGENTS: usize = 65_536;
 /// Batches that may wait for the writer.
 const BATCHES: usize = 64;
@@ -58,8 +59,10 @@ struct Line {
 pub(crate) struct Lines {
     lines: Vec<Line>,
     /// Agents and sub-agents whose logs have begun.
-    begun: HashSet<(IpAddr, u32)>,
+    begun: Map<(IpAddr, u32), ()>,
     lost: u64,
+    /// As in [`Log`].
+    unwritten: Arc<AtomicU64>,
     sender: Sender<Vec<Line>>,
 }
 
@@ -71,19 +74,32 @@ pub(crate) struct Log {
     receiver: Receiver<Vec<Line>>,
     /// How often files were to be opened again.
     reopenings: Arc<AtomicU64>,
+    /// Blocks that were not written.
+    unwritten: Arc<AtomicU64>,
 }
 
 /// Both ends: one for each worker, and the writer's. A change of the number makes the writer open its files again.
-pub(crate) fn open(settings: Settings, workers: usize, reopenings: &Arc<AtomicU64>) -> (Vec<Lines>, Log) {
+pub(crate) fn open(
+    settings: Settings,
+    workers: usize,
+    reopenings: &Arc<AtomicU64>,
+    unwritten: &Arc<AtomicU64>,
+) -> (Vec<Lines>, Log) {
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
-    let lines =
-        (0..workers).map(|_| Lines { lines: Vec::new(), begun: HashSet::new(), lost: 0, sender: sender.clone() });
+    let lines = (0..workers).map(|_| Lines {
+        lines: Vec::new(),
+        begun: Map::new(MOST_AGENTS),
+        lost: 0,
+        unwritten: Arc::clone(unwritten),
+        sender: sender.clone(),
+    });
     let log = Log {
         settings,
         #[cfg(all(feature = "amqp", feature = "kafka"))]
         feeds: Vec::new(),
         receiver,
         reopenings: Arc::clone(reopenings),
+        unwritten: Arc::clone(unwritten),
     };
     (lines.collect(), log)
 }
@@ -92,10 +108,10 @@ impl Lines {
     /// A datagram of an agent and sub-agent: its first one begins its log.
     pub(crate) fn begin(&mut self, agent: IpAddr, sub_agent: u32) {
         let who = (agent, sub_agent);
-        if self.begun.contains(&who) || self.begun.len() >= MOST_AGENTS || self.lines.len() >= MOST_LINES {
+        if self.begun.get_mut(&who).is_some() || self.lines.len() >= MOST_LINES {
             return;
         }
-        self.begun.insert(who);
+        self.begun.insert(who, ());
         self.lines.push(Line { agent, text: None });
     }
 
@@ -103,7 +119,10 @@ impl Lines {
     pub(crate) fn add(&mut self, agent: IpAddr, sequence: u32, sample: &CounterSample<'_>) {
         for block in sample.blocks() {
             match block {
-                Ok(_) if self.lines.len() >= MOST_LINES => self.lost += 1,
+                Ok(_) if self.lines.len() >= MOST_LINES => {
+                    self.lost += 1;
+                    self.unwritten.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(block) => {
                     self.lines.push(Line { agent, text: Some(text(agent, sequence, &sample.head, &block)) })
                 }
@@ -164,20 +183,21 @@ struct Writer {
     /// By agent; by nobody where one file has all.
     files: HashMap<Option<IpAddr>, BufWriter<File>>,
     sequence: u64,
+    unwritten: u64,
     failing: Limited,
 }
 
 impl Log {
-    /// Opens the brokers. The couriers want a thread each.
+    /// Prepares the ways to brokers. The couriers want a thread each.
     #[cfg(all(feature = "amqp", feature = "kafka"))]
-    pub(crate) fn open_feeds(&mut self) -> Result<Vec<delivery::courier::Courier>, String> {
+    pub(crate) fn open_feeds(&mut self) -> Vec<(brokers::feed::Settings, delivery::courier::Courier)> {
         let mut couriers = Vec::new();
         for settings in &self.settings.feeds {
-            let (feed, courier) = settings.open(runtime::clock::now())?;
+            let (feed, courier) = settings.open(runtime::clock::now());
             self.feeds.push(feed);
-            couriers.push(courier);
+            couriers.push((settings.clone(), courier));
         }
-        Ok(couriers)
+        couriers
     }
 
     /// Writes until all workers have ended.
@@ -190,6 +210,7 @@ impl Log {
             clock,
             files: HashMap::new(),
             sequence: 0,
+            unwritten: 0,
             failing: Limited::new(RATE),
         };
         let mut opened = self.reopenings.load(Ordering::Acquire);
@@ -202,7 +223,10 @@ impl Log {
             writer.write(&lines);
         }
         #[cfg(all(feature = "amqp", feature = "kafka"))]
-        writer.feeds.into_iter().for_each(brokers::feed::Feed::end);
+        for feed in writer.feeds {
+            writer.unwritten += feed.end();
+        }
+        self.unwritten.fetch_add(writer.unwritten, Ordering::Relaxed);
     }
 }
 
@@ -220,12 +244,15 @@ impl Writer {
             self.feeds.iter_mut().for_each(|feed| feed.push(line.agent, &out));
             out.push(b'\n');
             if let Err(fault) = self.append(line.agent, &out) {
+                self.unwritten += u64::from(line.text.is_some());
                 self.complain(&fault);
             }
         }
         #[cfg(all(feature = "amqp", feature = "kafka"))]
         self.feeds.iter_mut().for_each(brokers::feed::Feed::flush);
         let faults: Vec<_> = self.files.values_mut().filter_map(|file| file.flush().err()).collect();
+        // How many of the lines that wait together got lost is not known: one at least.
+        self.unwritten += faults.len() as u64;
         faults.iter().for_each(|fault| self.complain(fault));
     }
 
@@ -301,6 +328,7 @@ mod tests {
             feeds: Vec::new(),
             files: HashMap::new(),
             sequence: 0,
+            unwritten: 0,
             failing: Limited::new(RATE),
         };
         let line = || Line { agent, text: None };

@@ -87,6 +87,15 @@ fn no_socket(settings: &capture::udp::Settings, collector: &str, refused: &captu
 }
 
 impl Intake {
+    /// Whether it is read to its end.
+    pub(crate) fn is_file(&self) -> bool {
+        match self {
+            #[cfg(feature = "pcap")]
+            Self::File(_) | Self::Packets(..) => true,
+            _ => false,
+        }
+    }
+
     /// Opens a source for each worker, and what wakes it. `collector`: what keys of collectors begin with.
     pub(crate) fn open(&self, collector: &str) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {
@@ -258,10 +267,10 @@ impl Source {
         }
     }
 
-    /// Works on datagrams until the end.
-    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>) {
+    /// Works on datagrams until the end. `share`: percent of its time that one exporter may take while others wait.
+    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>, share: u32) {
         match self {
-            Self::Udp(receiver) => worker.run_udp(receiver),
+            Self::Udp(receiver) => worker.run_udp(receiver, share),
             #[cfg(feature = "pcap")]
             Self::File(file) => {
                 let FileSource { payloads, settings, bell } = *file;

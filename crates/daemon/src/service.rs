@@ -1,6 +1,7 @@
 //! A daemon at work: what runs, what happens to it, and how it ends.
 
 use crate::intake::{Intake, PATIENCE, Source};
+use crate::losses::Losses;
 use crate::pipeline::Pipeline;
 use crate::reload::{self, Reloads};
 use crate::settings::{Confinement, Front, PluginKind, PluginSettings, Settings, SflowSettings};
@@ -14,7 +15,6 @@ use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
 use runtime::confine::{self, Outcome};
-use runtime::daemonize::Parent;
 use runtime::events::{Event, Signal, Stop, Woken};
 use runtime::log::Identity;
 use runtime::threads::{End, Threads};
@@ -53,26 +53,27 @@ enum Place {
     Store(plugins::store::Opened),
 }
 
-/// Runs the daemon. Logging is configured already. `parent` waits until it is ready.
-pub(crate) fn run(daemon: &Daemon, settings: Settings, parent: Option<Parent>) -> ExitCode {
+/// Runs the daemon. Logging is configured already.
+pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
     info!("{}, {} {}", daemon.title, daemon.name, about::VERSION);
     match &settings.config_file {
         Some(file) => info!("Reading configuration file '{}'.", file.display()),
         None => info!("Reading configuration from cmdline."),
     }
-    // Whoever asks for a dry run waits for what it says, wherever the log goes.
-    let asked_here = settings.dry_run && (settings.log.file.is_some() || settings.log.syslog.is_some());
+    // Whoever asks for a dry run, or for a start in the background, waits for what comes of it, wherever the log goes.
+    let is_elsewhere = settings.log.file.is_some() || settings.log.syslog.is_some();
+    let is_awaited = is_elsewhere && (settings.dry_run || runtime::daemonize::is_child());
     let name = settings.core_name.clone();
     match Service::start(daemon, settings) {
-        Ok(Some(service)) => service.run(parent),
+        Ok(Some(service)) => {
+            let threads = service.threads.clone();
+            threads.leave(service.run())
+        }
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
-            if asked_here {
+            if is_awaited {
                 eprintln!("ERROR ( {name}/core ): {problem}");
-            }
-            if let Some(parent) = parent {
-                parent.failed(&problem);
             }
             ExitCode::FAILURE
         }
@@ -87,6 +88,8 @@ struct Service {
     requests: Arc<Requests>,
     /// How often files that are written to were to be opened again.
     reopenings: Arc<AtomicU64>,
+    /// Blocks of sFlow counters that a file or a broker did not take.
+    unwritten: Arc<AtomicU64>,
     messages: Receiver<Message>,
     /// Held while the main thread waits for messages, until the end.
     message_sender: Option<crossbeam_channel::Sender<Message>>,
@@ -106,6 +109,7 @@ struct Service {
     report_due: Option<Instant>,
     /// They were asked for once more.
     report_again: bool,
+    losses: Losses,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     /// The pid file, and those that keep a second daemon away from what one alone may write.
@@ -147,6 +151,11 @@ impl Service {
         let mut locks: Vec<pid::PidFile> = pid_file.into_iter().collect();
         locks.extend(owned::take(&settings)?);
         if settings.dry_run {
+            for (plugin, place) in settings.plugins.iter().zip(&mut opened.places) {
+                if let Place::Store(opened) = place {
+                    opened.try_store(&plugin.name)?;
+                }
+            }
             // All that can fail has not failed; from here on there would be traffic, and output.
             println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
             return Ok(None);
@@ -166,6 +175,7 @@ impl Service {
             stop,
             requests,
             reopenings: Arc::default(),
+            unwritten: Arc::default(),
             messages,
             message_sender: Some(message_sender.clone()),
             wakes: opened.sources.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
@@ -181,18 +191,15 @@ impl Service {
             reports: Vec::new(),
             report_due: None,
             report_again: false,
+            losses: Losses::new(&settings.front, settings.plugins.len()),
             notifier,
             _signals: listener,
             _locks: locks,
             settings,
         };
-        service.start_threads(daemon, opened, &pipeline, &restored, &message_sender).map_err(
-            |error| match error.kind() {
-                // A broker that says no to counters.
-                std::io::ErrorKind::Other => error.to_string(),
-                _ => format!("cannot start a thread: {error}"),
-            },
-        )?;
+        service
+            .start_threads(daemon, opened, &pipeline, &restored, &message_sender)
+            .map_err(problem("cannot start a thread"))?;
         Ok(Some(service))
     }
 
@@ -239,6 +246,7 @@ impl Service {
                 classes: classes.transpose()?,
                 enricher: parts.enricher,
                 output: parts.output,
+                max_strings: self.settings.peer_state.strings,
                 shares,
                 allow: self.allow.clone(),
                 requests: Arc::clone(&self.requests),
@@ -246,17 +254,18 @@ impl Service {
                 stop: self.stop.clone(),
                 counters,
             };
-            let needs = pipeline.needs().clone();
+            let (needs, share) = (pipeline.needs().clone(), self.settings.exporter_share);
             let work: Box<dyn FnOnce() + Send> = match &self.settings.front {
                 Front::NetFlow(front) => {
-                    let netflow = NetFlow::new(needs, front.decode.clone(), &restored, front.unchecked);
+                    let netflow =
+                        NetFlow::new(needs, front.decode.clone(), front.times, &restored, front.unchecked);
                     let worker = Worker::new(netflow, equipment);
-                    Box::new(move || source.run(worker))
+                    Box::new(move || source.run(worker, share))
                 }
                 Front::Sflow(front) => {
                     let sflow = Sflow::new(&needs, front.decode.clone(), counters_of.pop(), front.unchecked);
                     let worker = Worker::new(sflow, equipment);
-                    Box::new(move || source.run(worker))
+                    Box::new(move || source.run(worker, share))
                 }
                 Front::Packets(front) => {
                     let (filter, live) = source.take_filter();
@@ -279,11 +288,14 @@ impl Service {
             not(all(feature = "amqp", feature = "kafka")),
             expect(unused_mut, reason = "it has no brokers")
         )]
-        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings);
+        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings, &self.unwritten);
         #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for courier in log.open_feeds().map_err(std::io::Error::other)? {
+        for (feed, courier) in log.open_feeds() {
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
-            self.threads.spawn("counters/courier", identity, move || courier.run())?;
+            let threads = self.threads.clone();
+            self.threads.spawn_aside("counters/courier", identity, move || {
+                feed.run(courier, |what| threads.refuse(what));
+            })?;
         }
         let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
         self.threads.spawn("counters".to_owned(), identity, move || log.run())?;
@@ -318,11 +330,14 @@ impl Service {
                 let (settings, threads) = (settings.clone(), self.threads.clone());
                 let (courier, as_plugin) = (format!("{}/courier", plugin.name), identity.clone());
                 self.threads.spawn(name, identity, move || {
-                    plugins::store::run(&settings, &schema, opened, inlet, counters, |work| {
-                        if let Err(error) = threads.spawn(courier, as_plugin, work) {
+                    let refusing = threads.clone();
+                    let spawn = |work| {
+                        if let Err(error) = threads.spawn_aside(courier, as_plugin, work) {
                             error!("cannot start a thread, nothing will be written: {error}");
                         }
-                    });
+                    };
+                    let refuse = move |what| refusing.refuse(what);
+                    plugins::store::run(&settings, &schema, opened, inlet, counters, spawn, refuse);
                 })
             }
             // Each plugin of these kinds got its place before.
@@ -330,11 +345,11 @@ impl Service {
         }
     }
 
-    fn run(mut self, parent: Option<Parent>) -> ExitCode {
+    fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
-        if let Some(parent) = parent {
-            parent.ready();
+        if let Err(error) = runtime::daemonize::ready() {
+            warn!("daemonize: /dev/null: {error}");
         }
         while self.working() > 0 {
             self.report_if_complete();
@@ -361,6 +376,10 @@ impl Service {
                 Event::Signal(Signal::User2) if self.settings.reload => self.reload(),
                 Event::Signal(_) => {}
                 Event::Force => break,
+                Event::Refused(what) => {
+                    self.refused(&what);
+                    break;
+                }
                 Event::ThreadEnded { name, how: End::Panicked { .. } } => {
                     error!("thread {name} has failed; ending after what can be written is written");
                     self.failed = true;
@@ -379,19 +398,17 @@ impl Service {
                     if self.reloads.has_changed() {
                         self.reload();
                     }
+                    self.losses.look(&self.workers, &self.plugins, false);
                 }
             }
         }
         self.end()
     }
 
-    /// How long plugins may take to write what is left.
-    fn longest_write(&self) -> Duration {
-        let writes = self.settings.plugins.iter().filter_map(|plugin| match &plugin.kind {
-            PluginKind::Store(store, _) => Some(store.write_timeout.saturating_mul(2) + PATIENCE),
-            PluginKind::Print(_) | PluginKind::Memory(_) => None,
-        });
-        writes.max().unwrap_or_default()
+    /// A database or a broker says no to something that the configuration decides.
+    fn refused(&mut self, what: &str) {
+        error!("{what}");
+        self.failed = true;
     }
 
     fn wake(&self) {
@@ -517,12 +534,19 @@ impl Service {
         if let Some(keeper) = self.templates.take() {
             keeper.end(std::mem::take(&mut self.known));
         }
-        let running = self.threads.join_all(PATIENCE.max(self.longest_write()));
+        let running = self.threads.join_all(PATIENCE);
         if !running.is_empty() {
             error!("did not end in time: {}", running.join(", "));
             self.failed = true;
         }
         self.failed |= self.threads.has_panicked();
+        // It may have been refused while the end was under way.
+        while let Some(event) = self.events.wait_until(Instant::now()) {
+            if let Event::Refused(what) = event {
+                self.refused(&what);
+            }
+        }
+        self.losses.look(&self.workers, &self.plugins, true);
         for plugin in &self.plugins {
             let lost = stats::Snapshot::sum(&plugin.readers);
             for line in stats::check(&lost, stats::Scope::Plugin) {
@@ -535,6 +559,12 @@ impl Service {
                     plugin.name, plugin.kind
                 );
             }
+            self.failed |= self.settings.intake.is_file() && is_unwritten(plugin, &lost);
+        }
+        let unwritten = self.unwritten.load(Ordering::Acquire);
+        if unwritten > 0 {
+            error!("{unwritten} blocks of counters were not written");
+            self.failed |= self.settings.intake.is_file();
         }
         if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
@@ -606,7 +636,20 @@ fn open(settings: &Settings) -> Result<Opened, String> {
     Ok(Opened { sources, places })
 }
 
-/// Opens databases and brokers: as the user that will use them, and when it is known what they will hold.
+/// Whoever reads a file wants to know whether all of it arrived.
+fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
+    let waiting = counters[stats::Counter::AggregatesWaiting];
+    let given_up = counters.family("aggregates_given_up_total");
+    if waiting + given_up > 0 {
+        let (name, kind) = (&plugin.name, plugin.kind);
+        error!(
+            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+        );
+    }
+    waiting + given_up + counters.family("records_dropped_total") > 0
+}
+
+/// Prepares databases and brokers, when it is known what they will hold, and their spools as the user that will use them.
 fn open_stores(settings: &Settings, pipeline: &Pipeline, places: &mut [Place]) -> Result<(), String> {
     for ((plugin, schema), place) in settings.plugins.iter().zip(&pipeline.schemas).zip(places) {
         if let PluginKind::Store(store, kind) = &plugin.kind {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod bound;
 pub mod custom;
 pub mod fact;
 pub mod field;

@@ -5,7 +5,9 @@ use flow::address::{self, Octets};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut};
 use flow::strings::Strings;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 /// Addresses that are remembered.
 const ADDRESSES: usize = 8192;
@@ -46,6 +48,8 @@ pub struct Enricher {
     addresses: Vec<(Octets, Kept)>,
     /// By the number of a record.
     records: HashMap<usize, Kept>,
+    // Senders choose addresses: a seed that they do not know keeps them from choosing some that take each other's place.
+    hash: RandomState,
 }
 
 impl Enricher {
@@ -67,7 +71,8 @@ impl Enricher {
             [end.country, end.pocode, end.coordinates].iter().any(Option::is_some).then_some(end)
         };
         let ends: Vec<End> = ENDS.into_iter().filter_map(end).collect();
-        Self { database: database.clone(), ends, addresses: Vec::new(), records: HashMap::new() }
+        let (addresses, records) = (Vec::new(), HashMap::new());
+        Self { database: database.clone(), ends, addresses, records, hash: RandomState::default() }
     }
 
     /// True when rows have no fields for places.
@@ -97,8 +102,7 @@ impl Enricher {
         }
         let [high, low] =
             [0, 8].map(|at| host.get(at..).and_then(|o| o.first_chunk()).map_or(0, |o| u64::from_ne_bytes(*o)));
-        let hash = (high ^ low.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51;
-        let slot = hash as usize % ADDRESSES;
+        let slot = self.hash.hash_one((high, low)) as usize % ADDRESSES;
         if let Some((known, kept)) = self.addresses.get(slot)
             && *known == host
         {

@@ -1,6 +1,6 @@
 //! The templates that one exporter has announced.
 
-use crate::template::{Kind, Template};
+use crate::template::{Field, Kind, Template};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +15,18 @@ pub enum Announced {
     Again,
     /// It took the place of one of another shape.
     Changed,
+}
+
+/// What templates are compiled to.
+pub trait Payload {
+    /// Bytes that it keeps on the heap.
+    fn memory(&self) -> usize;
+}
+
+impl Payload for () {
+    fn memory(&self) -> usize {
+        0
+    }
 }
 
 /// The templates of one exporter, each with a payload `P` (what it was compiled to).
@@ -38,6 +50,8 @@ pub struct Cache<P> {
     /// What the younger generation weighs: a template of many fields weighs as several.
     weight: usize,
     evicted: u64,
+    /// Bytes that templates and payloads keep on the heap.
+    kept: usize,
 }
 
 /// Fields for which a template counts as one.
@@ -50,9 +64,18 @@ fn key(ipfix: bool, domain: u32, id: u16) -> u64 {
     u64::from(ipfix) << 48 | u64::from(domain) << 16 | u64::from(id)
 }
 
+fn memory_of(template: &Template, payload: &impl Payload) -> usize {
+    template.fields.len() * size_of::<Field>() + payload.memory()
+}
+
 /// The templates that one withdrawal can name: those of IPFIX, of one domain, of data or of options.
 #[derive(Debug, Default)]
-struct Groups(HashMap<(u32, bool), HashSet<u16, RandomState>, RandomState>);
+struct Groups(HashMap<(u32, bool), Group, RandomState>);
+
+type Group = HashSet<u16, RandomState>;
+
+/// Ids for which a group may have room without having them.
+const SPARE_IDS: usize = 64;
 
 impl Groups {
     fn of(template: &Template) -> Option<(u32, bool)> {
@@ -72,12 +95,19 @@ impl Groups {
             ids.remove(&template.id);
             if ids.is_empty() {
                 self.0.remove(&group);
+            } else if ids.capacity() > SPARE_IDS.max(8 * ids.len()) {
+                ids.shrink_to(2 * ids.len());
             }
         }
     }
+
+    /// Bytes taken, when there are so many ids in all.
+    fn memory(&self, ids: usize) -> usize {
+        self.0.capacity() * (size_of::<((u32, bool), Group)>() + 1) + (self.0.len() * SPARE_IDS + ids * 8) * 4
+    }
 }
 
-impl<P> Cache<P> {
+impl<P: Payload> Cache<P> {
     /// A cache whose generations hold `max` templates each.
     pub fn new(max: usize) -> Self {
         Self {
@@ -89,6 +119,7 @@ impl<P> Cache<P> {
             max: max.max(1),
             weight: 0,
             evicted: 0,
+            kept: 0,
         }
     }
 
@@ -105,6 +136,8 @@ impl<P> Cache<P> {
                 return same;
             }
             let payload = compile(&template);
+            self.kept += memory_of(&template, &payload);
+            self.kept -= memory_of(&entry.0, &entry.1);
             self.groups.remove(&entry.0);
             self.groups.add(&template);
             *entry = (template, payload);
@@ -118,8 +151,9 @@ impl<P> Cache<P> {
             self.turn();
         }
         let known = self.old.remove(&key);
-        if let Some((known, _)) = &known {
+        if let Some((known, payload)) = &known {
             self.groups.remove(known);
+            self.kept -= memory_of(known, payload);
         }
         let (announced, payload) = match known {
             Some((known, payload)) if known == template => (same, payload),
@@ -127,6 +161,7 @@ impl<P> Cache<P> {
             None => (Announced::New, compile(&template)),
         };
         self.groups.add(&template);
+        self.kept += memory_of(&template, &payload);
         self.young.insert(key, (template, payload));
         announced
     }
@@ -146,7 +181,10 @@ impl<P> Cache<P> {
     fn turn(&mut self) {
         let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         self.evicted += dropped.len() as u64;
-        dropped.values().for_each(|(template, _)| self.groups.remove(template));
+        for (template, payload) in dropped.values() {
+            self.groups.remove(template);
+            self.kept -= memory_of(template, payload);
+        }
     }
 
     /// The template of that id, and its payload.
@@ -158,10 +196,11 @@ impl<P> Cache<P> {
     /// Forgets a template of IPFIX (v9 withdraws none); true when it was known.
     pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
         let key = key(true, domain, id);
-        let Some((template, _)) = self.young.remove(&key).or_else(|| self.old.remove(&key)) else {
+        let Some((template, payload)) = self.young.remove(&key).or_else(|| self.old.remove(&key)) else {
             return false;
         };
         self.groups.remove(&template);
+        self.kept -= memory_of(&template, &payload);
         if self.withdrawn.len() < self.max {
             self.withdrawn.insert(key);
         }
@@ -182,8 +221,19 @@ impl<P> Cache<P> {
     /// Compiles all templates again, after what they are compiled for has changed.
     pub fn recompile(&mut self, mut compile: impl FnMut(&Template) -> P) {
         for (template, payload) in self.old.values_mut().chain(self.young.values_mut()) {
+            self.kept -= payload.memory();
             *payload = compile(template);
+            self.kept += payload.memory();
         }
+    }
+
+    /// Bytes that it keeps on the heap, roughly.
+    pub fn memory(&self) -> usize {
+        let places = self.young.capacity() + self.old.capacity();
+        self.kept
+            + places * (size_of::<(u64, (Template, P))>() + 1)
+            + (self.withdrawn.capacity() + self.announced.capacity()) * (size_of::<u64>() + 1)
+            + self.groups.memory(self.len())
     }
 
     /// Number of templates.
@@ -210,7 +260,6 @@ impl<P> Cache<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::Field;
     use proptest::prelude::*;
 
     fn template(domain: u32, id: u16, kind: Kind, element: u16) -> Template {
@@ -251,6 +300,28 @@ mod tests {
         assert_eq!(cache.announced.len(), 6);
     }
 
+    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    #[test]
+    fn two_caches_hash_differently() {
+        use std::hash::BuildHasher;
+        let hash =
+            |cache: &Cache<()>| [&cache.young, &cache.old].map(|map| map.hasher().hash_one(key(true, 1, 256)));
+        assert_ne!(hash(&Cache::new(1)), hash(&Cache::new(1)));
+    }
+
+    #[test]
+    fn domains_of_many_ids_of_which_few_are_left_keep_little() {
+        let mut cache = Cache::new(100_000);
+        let mut full = 0;
+        for domain in 0..20 {
+            (256..4256).for_each(|id| _ = cache.announce(template(domain, id, Kind::Data, 1), |_| ()));
+            full = full.max(cache.groups.0.values().map(HashSet::capacity).sum());
+            (257..4256).for_each(|id| assert!(cache.withdraw(domain, id)));
+        }
+        let spare: usize = cache.groups.0.values().map(HashSet::capacity).sum();
+        assert!(spare <= 20 * SPARE_IDS && full >= 4000, "{spare} of {full}");
+    }
+
     proptest! {
         /// Withdrawing all of a group forgets what a walk over all templates finds, and nothing else.
         #[test]
@@ -277,6 +348,8 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(cache.groups.0.values().map(HashSet::len).sum::<usize>(), cache.len());
+                let kept: usize = cache.iter().map(|template| memory_of(template, &())).sum();
+                prop_assert_eq!(cache.kept, kept);
             }
         }
     }

@@ -139,6 +139,21 @@ pub enum Body<'a> {
     Sets(Sets<'a>),
 }
 
+impl Datagram<'_> {
+    /// True when there is a record or a template in it, as far as can be known without templates.
+    pub fn holds_any(&self) -> bool {
+        let defines = |record| matches!(record, Ok(template::Record::Define(_)));
+        match &self.body {
+            Body::Records(records) => !records.octets.is_empty(),
+            Body::Sets(sets) => sets.clone().any(|set| match set {
+                Ok(Set::Templates(mut records)) => records.any(defines),
+                Ok(Set::Data { body, .. }) => !body.is_empty(),
+                Err(_) => false,
+            }),
+        }
+    }
+}
+
 /// Whole records of a fixed layout.
 #[derive(Clone, Debug)]
 pub struct FixedRecords<'a> {

@@ -116,6 +116,15 @@ impl Pending {
         taken
     }
 
+    /// Bytes that it keeps on the heap, roughly: nodes and queues are half full at worst.
+    pub fn memory(&self) -> usize {
+        let place = size_of::<(Awaited, VecDeque<u64>)>() + 1;
+        self.octets
+            + self.held.len() * (size_of::<(u64, Held)>() + 2 * size_of::<u64>())
+            + self.waiting.capacity() * place
+            + self.waiting.len() * 4 * size_of::<u64>()
+    }
+
     /// Number of sets that wait.
     pub fn len(&self) -> usize {
         self.held.len()
@@ -145,6 +154,14 @@ mod tests {
         assert_eq!(pending.keep(set(256, 60, 5000)), Lost { crowded: 0, expired: 1 });
         assert_eq!(pending.keep(set(256, 300, 5000)), Lost { crowded: 1, expired: 0 });
         assert_eq!(pending.len(), 1);
+    }
+
+    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    #[test]
+    fn what_waits_for_two_exporters_hashes_differently() {
+        use std::hash::BuildHasher;
+        let hash = |pending: &Pending| pending.waiting.hasher().hash_one((true, 1_u32, 256_u16));
+        assert_ne!(hash(&Pending::new(0, 0)), hash(&Pending::new(0, 0)));
     }
 
     proptest! {

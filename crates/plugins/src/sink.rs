@@ -153,6 +153,8 @@ pub fn width(span: Option<Span>) -> Option<Width> {
 pub enum Reason {
     /// The sink refused them, or part of its store is broken: trying again cannot help.
     Refused,
+    /// They are for more files or tables than one flush may write.
+    Names,
     /// They waited until the bound was reached.
     Retries,
     /// The daemon ends.
@@ -207,6 +209,11 @@ impl Account {
         self.leave(Counter::AggregatesLeftOut, aggregates);
     }
 
+    /// So many aggregates go to the file or table of the time of the flush.
+    pub fn redirected(&mut self, aggregates: u64) {
+        self.tally.add(Counter::AggregatesRedirected, aggregates);
+    }
+
     /// So many triggers were ended because their time was over.
     pub fn triggers_ended(&mut self, count: u64) {
         if count > 0 {
@@ -221,6 +228,7 @@ impl Account {
         self.tally.add(Counter::BytesGivenUp, sum.octets);
         let counter = match reason {
             Reason::Refused => Counter::AggregatesGivenUpRefused,
+            Reason::Names => Counter::AggregatesGivenUpNames,
             Reason::Retries => Counter::AggregatesGivenUpRetries,
             Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
         };

@@ -61,6 +61,8 @@ pub enum Event {
         /// As planned, or by a panic.
         how: End,
     },
+    /// Something turned out that keeps the daemon from going on, such as a database that does not know the table.
+    Refused(String),
     /// The time of a tick has come: a moment to look after the other threads, and to feed the watchdog.
     Tick,
 }

@@ -6,7 +6,7 @@
 //! until it is told to end; at last [`threads::Threads::join_all`].
 //!
 //! Nothing here knows configuration keys: callers pass plain settings.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod confine;
@@ -14,6 +14,7 @@ pub mod daemonize;
 pub mod events;
 pub mod files;
 pub mod log;
+pub mod memory;
 pub mod notify;
 pub mod pid;
 pub mod privileges;

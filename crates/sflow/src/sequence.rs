@@ -5,14 +5,9 @@
 
 use crate::datagram::Header;
 use crate::sample::{Sample, SourceId};
-use foldhash::fast::RandomState;
-use std::collections::HashMap;
+use recent::Map;
 use std::net::IpAddr;
 
-/// Most streams of datagrams that are watched; more than these are not.
-pub const MAX_STREAMS: usize = 4096;
-/// Most streams of samples that are watched; more than these are not.
-pub const MAX_SOURCES: usize = 65_536;
 /// A jump forward beyond this is a restart rather than a loss.
 const MAX_JUMP: u32 = 1 << 20;
 /// A jump back beyond this is a restart: nothing is late by so many.
@@ -23,7 +18,7 @@ const MAX_LATE_MS: u32 = 10_000;
 /// What a sequence number tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// The first of its stream, or of one that is not watched.
+    /// The first of its stream, or of one that was forgotten.
     First,
     /// As expected.
     Good,
@@ -122,22 +117,38 @@ impl Last {
     }
 }
 
-/// The sequence numbers of all agents that a worker hears.
-#[derive(Clone, Debug, Default)]
+/// The sequence numbers of all agents that a worker hears. Of too many streams, the one that was silent longest is forgotten.
+#[derive(Clone, Debug)]
 pub struct Sequence {
-    streams: HashMap<Stream, Last, RandomState>,
-    sources: HashMap<(Stream, Kind, SourceId), Last, RandomState>,
+    streams: Map<Stream, Last>,
+    sources: Map<(Stream, Kind, SourceId), Last>,
     /// What was seen of datagrams.
     pub datagrams: Counts,
     /// What was seen of samples.
     pub samples: Counts,
+    /// Streams forgotten at the bound: what they lose until they are seen again is not known.
+    pub evicted: u64,
 }
 
 impl Sequence {
-    /// Looks at the number of a datagram.
-    pub fn datagram(&mut self, header: &Header) -> Seen {
-        let seen = look(&mut self.streams, MAX_STREAMS, Stream::of(header), header.sequence, header.uptime_ms);
+    /// Watches at most so many streams of datagrams, and as many streams of samples.
+    pub fn new(max: usize) -> Self {
+        let (datagrams, samples) = (Counts::default(), Counts::default());
+        Self { streams: Map::new(max), sources: Map::new(max), datagrams, samples, evicted: 0 }
+    }
+
+    /// Looks at the number of a datagram. `begins` says of one of an unknown stream whether it is worth a place, as it holds
+    /// something.
+    #[inline]
+    pub fn datagram(&mut self, header: &Header, begins: impl FnOnce() -> bool) -> Seen {
+        let (stream, evicted) = (Stream::of(header), &mut self.evicted);
+        let seen = look(&mut self.streams, stream, (header.sequence, header.uptime_ms), evicted, begins);
         self.datagrams.count(seen)
+    }
+
+    /// Bytes that it keeps on the heap.
+    pub fn memory(&self) -> usize {
+        self.streams.memory() + self.sources.memory()
     }
 
     /// Looks at the number of a sample of a datagram with that header; unknown samples have none.
@@ -149,23 +160,25 @@ impl Sequence {
             Sample::Unknown(_) => return None,
         };
         let key = (Stream::of(header), kind, source);
-        let seen = look(&mut self.sources, MAX_SOURCES, key, sequence, header.uptime_ms);
+        let seen = look(&mut self.sources, key, (sequence, header.uptime_ms), &mut self.evicted, || true);
         Some(self.samples.count(seen))
     }
 }
 
+#[inline]
 fn look<K: std::hash::Hash + Eq>(
-    watched: &mut HashMap<K, Last, RandomState>,
-    most: usize,
+    watched: &mut Map<K, Last>,
     key: K,
-    sequence: u32,
-    uptime_ms: u32,
+    (sequence, uptime_ms): (u32, u32),
+    evicted: &mut u64,
+    begins: impl FnOnce() -> bool,
 ) -> Seen {
     if let Some(last) = watched.get_mut(&key) {
         return last.check(sequence, uptime_ms);
     }
-    if watched.len() < most {
-        watched.insert(key, Last { expected: sequence.wrapping_add(1), uptime_ms });
+    if begins() {
+        let last = Last { expected: sequence.wrapping_add(1), uptime_ms };
+        *evicted += u64::from(watched.insert(key, last).is_some());
     }
     Seen::First
 }
@@ -176,6 +189,8 @@ mod tests {
     use crate::encode;
     use crate::sample::{CounterHead, DataFormat, FlowHead};
 
+    const MAX: usize = 100;
+
     fn header(sub_agent: u32, sequence: u32, uptime_ms: u32) -> Header {
         let agent = Some([192, 0, 2, 1].into());
         Header { version: 5, agent, sub_agent: Some(sub_agent), sequence, uptime_ms, samples: 0 }
@@ -183,8 +198,8 @@ mod tests {
 
     #[test]
     fn losses_reordering_and_wraps_of_datagrams() {
-        let mut sequence = Sequence::default();
-        let mut see = |sub_agent, number| sequence.datagram(&header(sub_agent, number, 1000));
+        let mut sequence = Sequence::new(MAX);
+        let mut see = |sub_agent, number| sequence.datagram(&header(sub_agent, number, 1000), || true);
         assert_eq!(see(0, 10), Seen::First);
         assert_eq!(see(0, 11), Seen::Good);
         assert_eq!(see(1, 500), Seen::First);
@@ -200,8 +215,8 @@ mod tests {
 
     #[test]
     fn an_agent_that_starts_again_loses_nothing() {
-        let mut sequence = Sequence::default();
-        let mut see = |number, uptime| sequence.datagram(&header(0, number, uptime));
+        let mut sequence = Sequence::new(MAX);
+        let mut see = |number, uptime| sequence.datagram(&header(0, number, uptime), || true);
         see(100_000, 0);
         assert_eq!(see(1, 0), Seen::Restart, "nothing is late by 99,999");
         assert_eq!(see(2, 900_000), Seen::Good);
@@ -226,7 +241,7 @@ mod tests {
         }
         let octets = datagram.finish();
         let datagram = crate::open(&octets).unwrap();
-        let mut sequence = Sequence::default();
+        let mut sequence = Sequence::new(MAX);
         let seen: Vec<_> = datagram
             .samples()
             .map(|sample| sequence.sample(&datagram.header, &sample.unwrap()).unwrap())
@@ -237,11 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_watched_is_bounded() {
-        let mut sequence = Sequence::default();
-        for sub_agent in 0..MAX_STREAMS as u32 + 100 {
-            assert_eq!(sequence.datagram(&header(sub_agent, 1, 1)), Seen::First);
+    fn many_streams_put_out_the_one_that_was_silent_longest_and_are_counted() {
+        let mut sequence = Sequence::new(MAX);
+        let mut see = |sub_agent, number, holds| sequence.datagram(&header(sub_agent, number, 1), || holds);
+        let (live, most) = (u32::MAX, MAX as u32);
+        see(live, 0, true);
+        for sub_agent in 0..3 * most {
+            assert_eq!(see(sub_agent, 1, true), Seen::First);
+            assert_eq!(see(live, sub_agent + 1, true), Seen::Good, "it is never silent");
         }
-        assert_eq!(sequence.streams.len(), MAX_STREAMS);
+        assert_eq!(see(live, 3 * most + 11, true), Seen::Forward(10), "losses are seen all the same");
+        for sub_agent in 5 * most..9 * most {
+            assert_eq!(see(sub_agent, 1, false), Seen::First, "an empty datagram begins nothing");
+        }
+        assert_eq!((sequence.streams.len(), sequence.evicted), (MAX, u64::from(2 * most + 1)));
     }
 }

@@ -4,9 +4,10 @@ use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::print::{PRINT_HISTORY, PRINT_NUM_PROTOS, PRINT_REFRESH_TIME};
 use config::keys::sampling::SAMPLING_RATE;
 use config::keys::sql::{
-    LockingStyle, SQL_BACKUP_HOST, SQL_CONN_CA_FILE, SQL_DATA, SQL_DB, SQL_DELIMITER, SQL_DONT_TRY_UPDATE,
-    SQL_HOST, SQL_LOCKING_STYLE, SQL_MULTI_VALUES, SQL_NUM_HOSTS, SQL_OPTIMIZE_CLAUSES, SQL_PASSWD, SQL_PORT,
-    SQL_TABLE, SQL_TABLE_SCHEMA, SQL_TABLE_TYPE, SQL_TABLE_VERSION, SQL_USE_COPY, SQL_USER, SqlData, TableType,
+    LockingStyle, SQL_BACKUP_HOST, SQL_CLEARTEXT_PASSWD, SQL_CONN_CA_FILE, SQL_DATA, SQL_DB, SQL_DELIMITER,
+    SQL_DONT_TRY_UPDATE, SQL_HOST, SQL_LOCKING_STYLE, SQL_MAX_TABLES, SQL_MULTI_VALUES, SQL_NUM_HOSTS,
+    SQL_OPTIMIZE_CLAUSES, SQL_PASSWD, SQL_PORT, SQL_TABLE, SQL_TABLE_SCHEMA, SQL_TABLE_TYPE, SQL_TABLE_VERSION,
+    SQL_USE_COPY, SQL_USER, SqlData, TableType,
 };
 use config::keys::time::{TIMESTAMPS_SECS, TIMESTAMPS_SINCE_EPOCH, TIMESTAMPS_UTC};
 use config::{Plugin, PluginKind, Problems, Span};
@@ -94,6 +95,10 @@ pub struct Settings {
     pub history: u64,
     /// `sampling_rate`, which only triggers ask for.
     pub sampling: Option<u32>,
+    /// `sql_max_tables`: tables of a flush, where names depend on time bins or records.
+    pub max_tables: usize,
+    /// `sql_cleartext_passwd`: the server may ask for the password in the clear.
+    pub cleartext: bool,
     /// `plugin_write_timeout`.
     pub timeout: Duration,
 }
@@ -162,6 +167,8 @@ impl Settings {
                 Some(Span::Months(months)) => u64::from(months) * MONTH,
             },
             sampling: plugin.get(&SAMPLING_RATE),
+            max_tables: plugin.get(&SQL_MAX_TABLES),
+            cleartext: plugin.get(&SQL_CLEARTEXT_PASSWD),
             timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
         }
     }

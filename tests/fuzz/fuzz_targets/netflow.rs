@@ -15,6 +15,8 @@ use wire::Reader;
 
 const TEMPLATES: usize = 8;
 const PENDING_OCTETS: usize = 4096;
+/// Bytes of state, so few that some inputs reach it.
+const MEMORY: usize = 30_000;
 /// What a waiting set may cost beyond its octets.
 const HELD: usize = 64;
 
@@ -32,6 +34,7 @@ fn decoder() -> (Decoder, Rows) {
     let settings = Settings {
         renormalize: true,
         max_exporters: 2,
+        max_memory: MEMORY,
         max_templates: TEMPLATES,
         pending_octets: PENDING_OCTETS,
         pending_age: 10_000_000,
@@ -50,7 +53,8 @@ fn datagram<'a>(r: &mut Reader<'a>) -> Option<(IpAddr, &'a [u8])> {
 
 /// Sets that wait, by what has become of those that came.
 fn waiting(counts: &Counts) -> u64 {
-    counts.sets_kept - counts.sets_recovered - counts.sets_expired - counts.sets_crowded - counts.sets_abandoned
+    let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
+    counts.sets_kept - counts.sets_recovered - dropped
 }
 
 fn add(all: &mut Counts, some: &Counts) {
@@ -59,6 +63,7 @@ fn add(all: &mut Counts, some: &Counts) {
     all.sets_expired += some.sets_expired;
     all.sets_crowded += some.sets_crowded;
     all.sets_abandoned += some.sets_abandoned;
+    all.sets_forgotten += some.sets_forgotten;
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -80,11 +85,12 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(rows.len() as u64, counts.rows);
         assert!(waiting(&all) as usize <= 2 * PENDING_OCTETS / HELD, "{} sets wait", waiting(&all));
         assert!(decoder.take_notices().len() <= 64);
+        assert!(decoder.memory() <= MEMORY);
         assert!(decoder.exporters().all(|exporter| exporter.templates().count() <= 2 * TEMPLATES));
         rows.clear();
         strings.clear();
     }
-    assert!(decoder.exporters().count() <= 2);
+    assert!(decoder.len() <= 2);
     decoder.expire(arrival + 20_000_000);
     add(&mut all, &decoder.take_counts());
     assert_eq!(waiting(&all), 0, "all sets have come to an end");

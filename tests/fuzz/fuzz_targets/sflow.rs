@@ -109,8 +109,8 @@ fuzz_target!(|octets: &[u8]| {
     let header = datagram.header;
     let samples = all(&datagram);
     let mut items = samples.len();
-    let mut sequence = Sequence::default();
-    assert_eq!(sequence.datagram(&header), Seen::First);
+    let mut sequence = Sequence::new(1000);
+    assert_eq!(sequence.datagram(&header, || true), Seen::First);
     let mut copy = match header.version {
         5 => encode::Datagram::v5(header.agent, header.sub_agent.unwrap_or(0), header.sequence, header.uptime_ms),
         4 => encode::Datagram::v4(header.agent, header.sequence, header.uptime_ms),

@@ -114,6 +114,10 @@ keys! {
     /// Needs a history and the flow's own times; excludes `nfacctd_stitching`.
     NFACCTD_PRO_RATING: bool = boolean(&["nfacctd_pro_rating"]).default("false").both().daemons(NFACCTD).acts();
 
+    /// Most time bins over which `nfacctd_pro_rating` spreads one flow; a longer flow stays whole, in the bin of its start.
+    NFACCTD_PRO_RATING_MAX_BINS: u32 = integer(&["nfacctd_pro_rating_max_bins"], 1, 100_000).default("64").both()
+        .daemons(NFACCTD).acts();
+
     /// Adds to each aggregate when it was first and last seen (`timestamp_min`, `timestamp_max`).
     ///
     /// By the flow's own times, or else by its arrival. Not in the memory plugin; excludes `nfacctd_pro_rating`.

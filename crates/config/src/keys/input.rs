@@ -72,8 +72,24 @@ keys! {
     NFACCTD_RP_EBPF_PROG: Option<PathBuf> = path(&["nfacctd_rp_ebpf_prog", "sfacctd_rp_ebpf_prog"])
         .daemons(COLLECTORS);
 
-    /// Exporters that are remembered; of more, the one that was silent longest is forgotten.
+    /// Exporters that each worker remembers; of more, the one that was silent longest is forgotten.
     NFACCTD_EXPORTERS_MAX: usize = integer(&["nfacctd_exporters_max"], 1, 10_000_000).default("10000")
+        .daemons(COLLECTORS).acts();
+
+    /// Octets that all that is remembered of exporters may take: templates, data that wait for them, options data, sequence
+    /// numbers, names.
+    ///
+    /// Each worker has an equal share. Beyond it the exporters that were silent longest are forgotten, and counted
+    /// (`exporters_evicted[memory]`). A letter K, M or G may follow; when not set, a quarter of the machine's memory and at
+    /// most 2G.
+    PEER_STATE_MEMORY: Option<u64> = bytes(&["peer_state_memory"], 1 << 20).with_units().daemons(COLLECTORS).acts();
+
+    /// Percent of a worker's time that one exporter may take while others wait.
+    ///
+    /// What an exporter sends beyond it is dropped and counted (`datagrams_rejected[over_budget]`) as long as datagrams queue
+    /// up at the worker's socket. An exporter that is alone on its worker, or whose worker has time left, is never
+    /// limited. 100 limits nobody.
+    NFACCTD_EXPORTER_SHARE: u32 = integer(&["nfacctd_exporter_share", "sfacctd_exporter_share"], 1, 100).default("75")
         .daemons(COLLECTORS).acts();
 
     /// Templates that are remembered of each exporter.

@@ -49,6 +49,12 @@ keys! {
     /// File that is handed to that library.
     PRINT_OUTPUT_CUSTOM_CFG_FILE: Option<PathBuf> = path(&["print_output_custom_cfg_file"]).both().daemons(FLOW);
 
+    /// Most files that a flush writes, where names depend on time bins or records.
+    ///
+    /// At the bound, aggregates of further time bins go to the file of the time of the flush (`aggregates_redirected`);
+    /// at twice the bound, those for further files are given up (`aggregates_given_up[too_many_names]`).
+    PRINT_MAX_FILES: usize = integer(&["print_max_files"], 1, 10_000_000).default("20000").both().daemons(FLOW).acts();
+
     /// Time between two flushes.
     PRINT_REFRESH_TIME: Duration = seconds(&["print_refresh_time"], 1).default("60").shares("sql_refresh_time")
         .both().daemons(FLOW).option('r', FLOW, "seconds").acts();

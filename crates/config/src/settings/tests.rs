@@ -365,6 +365,9 @@ fn the_trace_shows_how_lines_were_understood() {
 fn passwords_are_not_shown() {
     let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"imt_passwd: secret");
     assert!(problems.iter().all(|p| !p.to_string().contains("secret")));
+    let (_, problems) =
+        parse_bytes(Daemon::Nfacctd, "f", b"sql_host: http://me:secret@host\nsql_hots: a://b:secret@c");
+    assert!(problems.iter().all(|p| !p.to_string().contains("secret")));
 }
 
 #[test]

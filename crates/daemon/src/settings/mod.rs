@@ -13,13 +13,13 @@ pub(crate) use confinement::Confinement;
 use crate::Daemon;
 use crate::counter_log;
 use crate::intake::{self, Intake};
-use crate::pipeline::{Aggregation, History, Require};
+use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
 use crate::templates_file;
-use crate::worker::{Bound, Recognition};
+use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
 use capture::allow::AllowList;
-use config::keys::{aggregation, core, encoding, ha, input, maps, memory, output, print, sampling, time};
+use config::keys::{aggregation, core, encoding, ha, input, maps, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
@@ -32,6 +32,7 @@ use runtime::{files, log, privileges};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
@@ -93,9 +94,20 @@ pub(crate) struct SflowSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct NetFlowSettings {
     pub(crate) decode: from_netflow::Settings,
+    /// How far flow times may choose time bins.
+    pub(crate) times: Limits,
     pub(crate) templates_file: Option<templates_file::Settings>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     pub(crate) unchecked: bool,
+}
+
+impl PluginSettings {
+    /// Nobody waits for the end of a file: its store gets the time that it needs, as long as it takes anything.
+    fn wait_for_stores(&mut self) {
+        if let PluginKind::Store(store, _) = &mut self.kind {
+            store.exit = store.exit.patient();
+        }
+    }
 }
 
 impl Front {
@@ -180,6 +192,35 @@ pub(crate) struct Settings {
     pub(crate) context: enrich::Context,
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
+    pub(crate) peer_state: PeerState,
+    /// `nfacctd_exporter_share`, percent.
+    pub(crate) exporter_share: u32,
+}
+
+/// Bytes that each worker may keep of those who send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PeerState {
+    /// The state of exporters.
+    pub(crate) exporters: usize,
+    /// Names in rows, which are forgotten between batches.
+    pub(crate) strings: usize,
+}
+
+impl PeerState {
+    /// When the configuration does not say: a quarter of the memory that there is, up to this.
+    const MOST: u64 = 2 << 30;
+    /// Names take a quarter, up to this.
+    const MOST_STRINGS: usize = 64 << 20;
+
+    fn read(config: &Config) -> Self {
+        let all = config.core(&input::PEER_STATE_MEMORY).unwrap_or_else(|| {
+            runtime::memory::available().map_or(Self::MOST, |memory| (memory / 4).min(Self::MOST))
+        });
+        let workers = if config.core(&input::PCAP_SAVEFILE).is_some() { 1 } else { workers(config) };
+        let share = usize::try_from(all).unwrap_or(usize::MAX) / workers;
+        let strings = (share / 4).min(Self::MOST_STRINGS);
+        Self { exporters: share - strings, strings }
+    }
 }
 
 impl Settings {
@@ -192,8 +233,9 @@ impl Settings {
     ) -> Option<Self> {
         let customs = customs(config, problems);
         let files = files_of(config);
-        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
-        let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
+        let times = time_limits(config);
+        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
+        let (sources, mut plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
         refuse_nothing_to_run(config, &plugins, problems);
         checks::plugins(&sources, &plugins, problems);
         checks::accounts(config, problems);
@@ -214,12 +256,17 @@ impl Settings {
         let enrichment = enrichment::read(config, &sources, problems);
         let files_read = enrich::Loaded::read(&enrichment, &context, problems);
         let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
-        let front = front(config, daemon, flows, &enrichment, problems);
+        let peer_state = PeerState::read(config);
+        let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
         let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
         let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
             return None;
+        }
+        let intake = intake?;
+        if intake.is_file() {
+            plugins.iter_mut().for_each(PluginSettings::wait_for_stores);
         }
         Some(Self {
             config_file: file,
@@ -234,7 +281,7 @@ impl Settings {
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
             confinement: confinement::read(config),
-            intake: intake?,
+            intake,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),
@@ -249,6 +296,8 @@ impl Settings {
             context,
             files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
+            peer_state,
+            exporter_share: config.core(&input::NFACCTD_EXPORTER_SHARE),
         })
     }
 }
@@ -341,10 +390,6 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
     if let Some(path) = config.core(&input::PCAP_SAVEFILE) {
         return savefile(config, path, problems);
     }
-    let workers = match config.core(&input::NFACCTD_WORKERS) {
-        0 => intake::default_workers(),
-        workers => workers,
-    };
     Some(Intake::Udp(capture::udp::Settings {
         address: config.core(&input::NFACCTD_IP),
         port: config.core(&input::NFACCTD_PORT),
@@ -354,9 +399,16 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
         interface: config.core(&input::NFACCTD_INTERFACE),
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups: groups(config, problems),
-        workers,
+        workers: workers(config),
         shared: config.core(&ha::CLUSTER_NAME).is_some(),
     }))
+}
+
+fn workers(config: &Config) -> usize {
+    match config.core(&input::NFACCTD_WORKERS) {
+        0 => intake::default_workers(),
+        workers => workers,
+    }
 }
 
 /// Multicast groups to join.
@@ -402,13 +454,14 @@ fn front(
     daemon: &Daemon,
     flows: bool,
     enrichment: &enrich::spec::Spec,
+    max_memory: usize,
     problems: &mut Problems,
 ) -> Option<Front> {
     let networks = enrichment.uses_protocol_networks();
     let unchecked = config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS);
     Some(match daemon.config {
         config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
-            decode: from_sflow::Settings { networks, ..sflow_settings(config, problems) },
+            decode: from_sflow::Settings { networks, max_memory, ..sflow_settings(config, problems) },
             counters: counters(config, problems),
             unchecked,
         }),
@@ -416,7 +469,8 @@ fn front(
             Front::Packets(packets::decode(config, flows, problems))
         }
         _ => Front::NetFlow(NetFlowSettings {
-            decode: from_netflow::Settings { networks, ..decode_settings(config) },
+            decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
+            times: time_limits(config),
             templates_file: templates_file(config),
             unchecked,
         }),
@@ -471,6 +525,7 @@ fn sflow_settings(config: &Config, problems: &mut Problems) -> from_sflow::Setti
         unknown_etypes: config.core(&aggregation::AGGREGATE_UNKNOWN_ETYPE),
         inside: packets::tunnels(config, problems),
         max_agents: config.core(&input::NFACCTD_EXPORTERS_MAX),
+        ..from_sflow::Settings::default()
     }
 }
 
@@ -490,6 +545,19 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
         max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
         pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
         pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
+        ..from_netflow::Settings::default()
+    }
+}
+
+/// How far from their arrival flows may choose their time bin. In capture files all flows are old, and the operator chose them.
+fn time_limits(config: &Config) -> Limits {
+    if config.core(&input::PCAP_SAVEFILE).is_some() {
+        return Limits::NONE;
+    }
+    let limit = |limit: Duration| if limit.is_zero() { u64::MAX } else { limit.as_micros() as u64 };
+    Limits {
+        back: limit(config.core(&time::NFACCTD_TIME_MAX_AGE)),
+        ahead: limit(config.core(&time::NFACCTD_TIME_MAX_AHEAD)),
     }
 }
 
@@ -516,6 +584,7 @@ fn plugin_settings(
     plugin: &Plugin,
     daemon: Daemons,
     customs: &[Custom],
+    times: Limits,
     problems: &mut Problems,
 ) -> Option<PluginSettings> {
     let history = history(plugin);
@@ -554,7 +623,8 @@ fn plugin_settings(
         selection,
         options,
         history,
-        spread: spread && history.is_some() && !stitching,
+        spread: (spread && history.is_some() && !stitching)
+            .then(|| Spread { max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize, times }),
         utc: plugin.get(&time::TIMESTAMPS_UTC),
         bound,
     };
@@ -563,14 +633,7 @@ fn plugin_settings(
             let read = plugins::print::Settings::read(plugin, problems);
             PluginKind::Print(Box::new(plugins::print::Settings { max_aggregates: bound.aggregates, ..read }))
         }
-        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
-            name: plugin.name.clone(),
-            path: plugin.get(&memory::IMT_PATH),
-            password: plugin.get(&memory::IMT_PASSWD),
-            max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
-            whole_seconds: style.whole_seconds,
-            files: sink::files(plugin, problems),
-        }),
+        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings::read(plugin, problems)),
         #[cfg(feature = "sql")]
         config::PluginKind::Sqlite3
         | config::PluginKind::Pgsql

@@ -6,15 +6,18 @@
 //! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams
 //! ([`datagrams`]), [`packets`] frames.
 
+mod budget;
 mod classes;
 mod datagrams;
 mod foreign;
+mod gaps;
 mod netflow;
 mod notices;
 mod packets;
 mod report;
 mod sflow;
 mod share;
+mod window;
 
 pub(crate) use classes::{Classes, Recognition};
 pub(crate) use datagrams::Datagrams;
@@ -23,6 +26,7 @@ pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
 pub(crate) use share::{Bound, Share};
+pub(crate) use window::Limits;
 
 use crate::pipeline::Pipeline;
 use ::netflow::template::Template;
@@ -31,6 +35,7 @@ use crossbeam_channel::Sender;
 use enrich::{Enricher, Origin, Placed};
 use flow::needs::Needs;
 use flow::output::Output;
+use gaps::Gaps;
 use runtime::events::Stop;
 use stats::{Counter, Counters, Tally};
 use std::net::IpAddr;
@@ -44,8 +49,6 @@ const ROWS: usize = 128;
 const WAIT: Duration = Duration::from_millis(500);
 /// Microseconds between two rounds of housekeeping.
 const HOUSEKEEPING: u64 = 1_000_000;
-/// Octets of interned strings beyond which they are forgotten between batches.
-const MAX_STRINGS: usize = 64 << 20;
 /// How long a file waits for a plugin that is behind.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -115,6 +118,11 @@ pub(crate) trait Protocol: Send + 'static {
     /// What it has taken in.
     fn report(&self) -> Report;
 
+    /// True when sequence numbers that jump are to be logged.
+    fn logs_gaps(&self) -> bool {
+        false
+    }
+
     /// All templates that it knows.
     fn templates(&self) -> Vec<(IpAddr, Template)> {
         Vec::new()
@@ -128,6 +136,8 @@ pub(crate) struct Worker<P> {
     classes: Option<Classes>,
     enricher: Enricher,
     output: Output,
+    /// Bytes of the rows' strings beyond which they are forgotten between batches.
+    max_strings: usize,
     /// Whose rows they are.
     origins: Vec<Origin>,
     shares: Vec<Share>,
@@ -140,6 +150,7 @@ pub(crate) struct Worker<P> {
     messages: Sender<Message>,
     stop: Stop,
     housekept: u64,
+    gaps: Gaps,
     /// What it reads is lost for good.
     failed: bool,
 }
@@ -149,6 +160,8 @@ pub(crate) struct Equipment {
     pub(crate) classes: Option<Classes>,
     pub(crate) enricher: Enricher,
     pub(crate) output: Output,
+    /// Bytes that the rows' strings may take.
+    pub(crate) max_strings: usize,
     /// In the order of the plugins.
     pub(crate) shares: Vec<Share>,
     pub(crate) allow: Option<Arc<AllowList>>,
@@ -160,12 +173,26 @@ pub(crate) struct Equipment {
 
 impl<P: Protocol> Worker<P> {
     pub(crate) fn new(protocol: P, equipment: Equipment) -> Self {
-        let Equipment { classes, enricher, output, shares, allow, requests, messages, stop, counters } = equipment;
+        let Equipment {
+            classes,
+            enricher,
+            output,
+            max_strings,
+            shares,
+            allow,
+            requests,
+            messages,
+            stop,
+            counters,
+        } = equipment;
+        // A plugin's bound covers the strings of its rows, too.
+        let max_strings = shares.iter().map(Share::max_octets).fold(max_strings, usize::min);
         Self {
             protocol,
             classes,
             enricher,
             output,
+            max_strings,
             origins: Vec::new(),
             shares,
             counters,
@@ -177,6 +204,7 @@ impl<P: Protocol> Worker<P> {
             messages,
             stop,
             housekept: 0,
+            gaps: Gaps::default(),
             failed: false,
         }
     }
@@ -197,7 +225,7 @@ impl<P: Protocol> Worker<P> {
     /// Aggregates the rows, and forgets them.
     fn aggregate(&mut self, units: &[&[u8]]) {
         self.add(units);
-        if self.output.strings.size() > MAX_STRINGS {
+        if self.output.strings.size() > self.max_strings {
             self.forget_strings();
         }
         self.count();
@@ -267,7 +295,16 @@ impl<P: Protocol> Worker<P> {
         self.protocol.expire(now, &mut self.output);
         self.add_late();
         self.count();
+        self.look_for_gaps(runtime::clock::monotonic());
         true
+    }
+
+    /// Logs sequence numbers that jumped, when it is time for that.
+    fn look_for_gaps(&mut self, now: u64) {
+        let gaps = self.counters.reader().read(Counter::SequenceGaps);
+        if self.gaps.is_due(gaps, now) && self.protocol.logs_gaps() {
+            self.gaps.report(&self.protocol.report().exporters, gaps, now);
+        }
     }
 
     /// Takes up what was read anew. No rows are left from before, so none sees both.
@@ -326,6 +363,7 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.protocol.end();
         self.count();
+        self.look_for_gaps(u64::MAX);
         // A plugin ends when all workers have handed out their last table. The message goes before it, so that whoever sees the end of
         // a plugin knows whether its workers had ended.
         let _ = self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });

@@ -3,10 +3,11 @@
 use super::datagrams::{Datagrams, Read};
 use super::notices::Notices;
 use super::report::ExporterReport;
+use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
 use capture::Datagram;
 use crossbeam_channel::Sender;
-use flow::from_netflow::{Decoder, Exporter, Refused, Settings};
+use flow::from_netflow::{Decoder, Exporter, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use netflow::datagram::Reject;
@@ -18,19 +19,30 @@ use std::net::IpAddr;
 pub(crate) struct NetFlow {
     decoder: Decoder,
     notices: Notices,
+    /// Where flow times choose time bins.
+    window: Option<Window>,
     sets_pending: u64,
-    exporters: u64,
+    /// Bytes of the rows' strings.
+    strings: usize,
 }
 
 impl NetFlow {
-    /// A decoder that knows the templates that were known before the daemon started. `quiet`: no lines about versions and
-    /// sequence numbers.
-    pub(crate) fn new(needs: Needs, settings: Settings, known: &[(IpAddr, Template)], quiet: bool) -> Self {
+    /// A decoder that knows the templates that were known before the daemon started. `limits`: how far flow times may choose
+    /// time bins. `quiet`: no lines about versions and sequence numbers.
+    pub(crate) fn new(
+        needs: Needs,
+        settings: Settings,
+        limits: Limits,
+        known: &[(IpAddr, Template)],
+        quiet: bool,
+    ) -> Self {
+        let chosen = needs.stamps && !settings.arrival_stamps && limits != Limits::NONE;
+        let window = chosen.then(|| Window::new(limits));
         let mut decoder = Decoder::new(needs, settings);
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet), sets_pending: 0, exporters: 0 }
+        Self { decoder, notices: Notices::new(quiet), window, sets_pending: 0, strings: 0 }
     }
 }
 
@@ -41,9 +53,17 @@ impl Datagrams for NetFlow {
     fn datagram(&mut self, _number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
         let exporter = datagram.source.ip();
         let Output { rows, strings, .. } = output;
+        let first = rows.len();
         let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
-        if let Err(refused) = decoded {
-            self.notices.refused(exporter, datagram.payload, refused);
+        if let Err(reject) = decoded {
+            self.notices.rejected(exporter, datagram.payload, reject);
+        }
+        if let Some(window) = &mut self.window
+            && rows.len() > first
+            && let Ok(opened) = ::netflow::datagram::open(datagram.payload)
+        {
+            let export = u64::from(opened.header.export_secs) * 1_000_000;
+            window.apply(rows, first, exporter, [export, datagram.arrival_us]);
         }
         Read { exporter, outcome: outcome(decoded) }
     }
@@ -69,6 +89,11 @@ impl Protocol for NetFlow {
             (Counter::SetsExpired, counts.sets_expired),
             (Counter::SetsCrowded, counts.sets_crowded),
             (Counter::SetsAtShutdown, counts.sets_abandoned),
+            (Counter::SetsForgotten, counts.sets_forgotten),
+            (Counter::FactsDropped, counts.facts_dropped),
+            (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
+            (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
+            (Counter::SequencesEvicted, counts.sequences_evicted),
             (Counter::TemplatesLearned, counts.templates_new),
             (Counter::TemplatesChanged, counts.templates_changed),
             (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
@@ -80,10 +105,15 @@ impl Protocol for NetFlow {
         ] {
             tally.add(counter, count);
         }
-        let gone = counts.sets_recovered + counts.sets_expired + counts.sets_crowded + counts.sets_abandoned;
+        if let Some(window) = &mut self.window {
+            tally.add(Counter::FlowTimesOutside, window.take_outside());
+        }
+        let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
+        let gone = counts.sets_recovered + dropped;
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);
-        tally.set(Counter::Exporters, self.exporters);
+        tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
     fn tell(&mut self, messages: &Sender<Message>) {
@@ -95,9 +125,9 @@ impl Protocol for NetFlow {
         }
     }
 
-    fn expire(&mut self, now: u64, _output: &mut Output) {
+    fn expire(&mut self, now: u64, output: &mut Output) {
         self.decoder.expire(now);
-        self.exporters = self.decoder.exporters().count() as u64;
+        self.strings = output.strings.size();
     }
 
     fn end(&mut self) {
@@ -121,6 +151,10 @@ impl Protocol for NetFlow {
         Report { exporters: seen.map(report).collect(), ..Report::default() }
     }
 
+    fn logs_gaps(&self) -> bool {
+        self.notices.logs_gaps()
+    }
+
     fn templates(&self) -> Vec<(IpAddr, Template)> {
         let of = |exporter: &Exporter| {
             let address = exporter.address;
@@ -131,13 +165,12 @@ impl Protocol for NetFlow {
 }
 
 /// The counter of what became of a datagram.
-fn outcome(decoded: Result<(), Refused>) -> Counter {
+fn outcome(decoded: Result<(), Reject>) -> Counter {
     match decoded {
         Ok(()) => Counter::DatagramsDecoded,
-        Err(Refused::Header(Reject::TooShort(_))) => Counter::DatagramsTooShort,
-        Err(Refused::Header(Reject::Version(_))) => Counter::DatagramsBadVersion,
-        Err(Refused::Header(Reject::Count { .. })) => Counter::DatagramsBadCount,
-        Err(Refused::Header(Reject::Length(_))) => Counter::DatagramsBadLength,
-        Err(Refused::Exporters) => Counter::DatagramsNoRoom,
+        Err(Reject::TooShort(_)) => Counter::DatagramsTooShort,
+        Err(Reject::Version(_)) => Counter::DatagramsBadVersion,
+        Err(Reject::Count { .. }) => Counter::DatagramsBadCount,
+        Err(Reject::Length(_)) => Counter::DatagramsBadLength,
     }
 }

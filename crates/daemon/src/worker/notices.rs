@@ -1,10 +1,11 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
 use super::foreign::Foreign;
-use flow::from_netflow::{NoFlow, Notice, Refused};
+use flow::bound::Bound;
+use flow::from_netflow::{NoFlow, Notice};
 use netflow::datagram::Reject;
 use netflow::template::Template;
-use runtime::log::Limited;
+use runtime::log::{Limited, Summed};
 use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{debug, info, warn};
@@ -18,7 +19,10 @@ pub(crate) struct Notices {
     template: Limited,
     fault: Limited,
     rate: Limited,
-    no_flow: Limited,
+    no_flow: Summed<u64>,
+    forgotten: Limited,
+    facts: Limited,
+    domains: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
 }
@@ -32,13 +36,21 @@ impl Notices {
             template: limited(),
             fault: limited(),
             rate: limited(),
-            no_flow: limited(),
+            no_flow: Summed::new(RATE),
+            forgotten: limited(),
+            facts: limited(),
+            domains: limited(),
             unchecked,
         }
     }
 
-    pub(crate) fn refused(&self, exporter: IpAddr, octets: &[u8], refused: Refused) {
-        if matches!(refused, Refused::Header(Reject::Version(_))) {
+    /// True unless lines about sequence numbers are to be left out.
+    pub(crate) fn logs_gaps(&self) -> bool {
+        !self.unchecked
+    }
+
+    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: Reject) {
+        if matches!(reject, Reject::Version(_)) {
             if self.unchecked {
                 return;
             }
@@ -50,20 +62,12 @@ impl Notices {
             }
         }
         if let Some(pass) = self.refused.pass() {
-            let held_back = pass.held_back;
-            match refused {
-                Refused::Header(reject) => {
-                    warn!(%exporter, held_back, "discarding a datagram: {reject}");
-                }
-                Refused::Exporters => {
-                    warn!(%exporter, held_back, "discarding a datagram: nfacctd_exporters_max is reached");
-                }
-            }
+            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {reject}");
         }
     }
 
     /// Logs what is to be logged; gives back a template that is to be kept.
-    pub(crate) fn notice(&self, notice: Notice) -> Option<(IpAddr, Template)> {
+    pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
         match notice {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
@@ -83,13 +87,30 @@ impl Notices {
                 }
             }
             Notice::NoFlow { exporter, domain, id, records, reason } => {
-                if let Some(pass) = self.no_flow.pass() {
+                if let Some(records) = self.no_flow.add(records) {
                     let reason = match reason {
                         NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
                         NoFlow::Elements => "none of their elements is known",
                     };
+                    info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
+                }
+            }
+            Notice::Forgotten { exporter, bound, memory } => {
+                if let Some(pass) = self.forgotten.pass() {
+                    let (held_back, key) = (pass.held_back, key_of(bound));
+                    warn!(%exporter, bytes = memory, held_back, "forgetting an exporter and its templates: {key} is reached");
+                }
+            }
+            Notice::Facts { exporter, domain, id } => {
+                if let Some(pass) = self.facts.pass() {
                     let held_back = pass.held_back;
-                    info!(%exporter, domain, template = id, records, held_back, "records without a flow: {reason}");
+                    warn!(%exporter, domain, template = id, held_back, "options data hold more names or rates than are kept of an exporter: further ones are ignored");
+                }
+            }
+            Notice::Domains { exporter } => {
+                if let Some(pass) = self.domains.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, held_back, "more domains than can be watched: some of their losses may not be counted");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}
@@ -102,5 +123,13 @@ impl Notices {
             }
         }
         None
+    }
+}
+
+/// The key that sets a bound.
+pub(crate) fn key_of(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Exporters => "nfacctd_exporters_max",
+        Bound::Memory => "peer_state_memory",
     }
 }

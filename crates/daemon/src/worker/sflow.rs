@@ -2,13 +2,15 @@
 
 use super::datagrams::{Datagrams, Read};
 use super::foreign::Foreign;
+use super::notices::key_of;
 use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
-use ::sflow::{CounterSample, Header, What};
+use ::sflow::{CounterSample, Header, Malformed, What};
 use capture::Datagram;
 use crossbeam_channel::Sender;
-use flow::from_sflow::{Agent, Counters, Decoder, NoCounters, Refused, Settings};
+use flow::bound::Bound;
+use flow::from_sflow::{Agent, Counters, Decoder, NoCounters, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use runtime::log::Limited;
@@ -32,13 +34,18 @@ pub(crate) struct Sflow {
     refused: Limited,
     foreign: Limited,
     fault: Limited,
-    agents: u64,
-    /// No lines about versions.
+    forgotten: Limited,
+    sequences: Limited,
+    /// Sub-agents were forgotten since the last line was due.
+    sub_agents_went: bool,
+    /// Bytes of the rows' strings.
+    strings: usize,
+    /// No lines about versions and sequence numbers.
     quiet: bool,
 }
 
 impl Sflow {
-    /// A decoder that knows no agent. `quiet`: no lines about versions.
+    /// A decoder that knows no agent. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(needs: &Needs, settings: Settings, counters: Option<Lines>, quiet: bool) -> Self {
         Self {
             decoder: Decoder::new(needs, settings),
@@ -46,15 +53,17 @@ impl Sflow {
             refused: Limited::new(RATE),
             foreign: Limited::new(RATE),
             fault: Limited::new(RATE),
-            agents: 0,
+            forgotten: Limited::new(RATE),
+            sequences: Limited::new(RATE),
+            sub_agents_went: false,
+            strings: 0,
             quiet,
         }
     }
 
-    fn refused(&self, datagram: &Datagram<'_>, refused: Refused) {
+    fn rejected(&self, datagram: &Datagram<'_>, malformed: &Malformed) {
         let source = datagram.source.ip();
-        let is_version = |what| matches!(what, What::Version(_));
-        if matches!(refused, Refused::Header(malformed) if is_version(malformed.what)) {
+        if matches!(malformed.what, What::Version(_)) {
             if self.quiet {
                 return;
             }
@@ -65,13 +74,16 @@ impl Sflow {
                 return;
             }
         }
-        let Some(pass) = self.refused.pass() else { return };
-        let held_back = pass.held_back;
-        match refused {
-            Refused::Header(malformed) => warn!(%source, held_back, "discarding a datagram: {malformed}"),
-            Refused::Agents => {
-                warn!(%source, held_back, "discarding a datagram: nfacctd_exporters_max is reached")
-            }
+        if let Some(pass) = self.refused.pass() {
+            warn!(%source, held_back = pass.held_back, "discarding a datagram: {malformed}");
+        }
+    }
+
+    /// The counter of agents that were forgotten.
+    fn evicted(&self) -> Counter {
+        match self.decoder.bound() {
+            Bound::Exporters => Counter::ExportersEvictedNumber,
+            Bound::Memory => Counter::ExportersEvictedMemory,
         }
     }
 
@@ -109,9 +121,9 @@ impl Datagrams for Sflow {
         };
         match read {
             Ok(exporter) => Read { exporter, outcome: Counter::DatagramsDecoded },
-            Err(refused) => {
-                self.refused(datagram, refused);
-                Read { exporter: source, outcome: outcome(refused) }
+            Err(malformed) => {
+                self.rejected(datagram, &malformed);
+                Read { exporter: source, outcome: outcome(malformed) }
             }
         }
     }
@@ -145,6 +157,8 @@ impl Protocol for Sflow {
             (Counter::SequenceGaps, counts.gaps),
             (Counter::SequenceLost, counts.lost),
             (Counter::SequenceRestarts, counts.restarts),
+            (Counter::SequencesEvicted, counts.sequences_evicted),
+            (self.evicted(), counts.agents_evicted),
         ] {
             tally.add(counter, count);
         }
@@ -153,7 +167,9 @@ impl Protocol for Sflow {
             tally.add(Counter::CounterBlocksLogged, written);
             tally.add(Counter::CounterBlocksLost, lost);
         }
-        tally.set(Counter::Exporters, self.agents);
+        self.sub_agents_went |= counts.sequences_evicted > 0;
+        tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
     fn tell(&mut self, _messages: &Sender<Message>) {
@@ -162,10 +178,22 @@ impl Protocol for Sflow {
         {
             warn!(%agent, held_back = pass.held_back, "a sample is faulty, what can be read of it counts: {fault}");
         }
+        if let Some((agent, bound)) = self.decoder.take_forgotten()
+            && let Some(pass) = self.forgotten.pass()
+        {
+            let held_back = pass.held_back;
+            warn!(%agent, held_back, "forgetting the agent that was silent longest: {} is reached", key_of(bound));
+        }
+        if std::mem::take(&mut self.sub_agents_went)
+            && let Some(pass) = self.sequences.pass()
+        {
+            let held_back = pass.held_back;
+            warn!(held_back, "more sub-agents than can be watched: some of their losses may not be counted");
+        }
     }
 
-    fn expire(&mut self, _now: u64, _output: &mut Output) {
-        self.agents = self.decoder.agents().len() as u64;
+    fn expire(&mut self, _now: u64, output: &mut Output) {
+        self.strings = output.strings.size();
         self.without_flows(PATIENCE);
     }
 
@@ -187,16 +215,17 @@ impl Protocol for Sflow {
         };
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
     }
+
+    fn logs_gaps(&self) -> bool {
+        !self.quiet
+    }
 }
 
 /// The counter of what became of a datagram.
-fn outcome(refused: Refused) -> Counter {
-    match refused {
-        Refused::Header(malformed) => match malformed.what {
-            What::Version(_) => Counter::DatagramsBadVersion,
-            What::Truncated { .. } => Counter::DatagramsTooShort,
-            _ => Counter::DatagramsBadLength,
-        },
-        Refused::Agents => Counter::DatagramsNoRoom,
+fn outcome(malformed: Malformed) -> Counter {
+    match malformed.what {
+        What::Version(_) => Counter::DatagramsBadVersion,
+        What::Truncated { .. } => Counter::DatagramsTooShort,
+        _ => Counter::DatagramsBadLength,
     }
 }

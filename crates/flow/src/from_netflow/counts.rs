@@ -1,5 +1,6 @@
 //! What a decoder counts, and what it has to say.
 
+use crate::bound::Bound;
 use std::net::IpAddr;
 
 /// Counters of a decoder. Sets are counted where their records cannot be.
@@ -39,6 +40,16 @@ pub struct Counts {
     pub templates_faulty: u64,
     /// Templates dropped at the bound.
     pub templates_evicted: u64,
+    /// Kept sets that went with their exporter, which was forgotten.
+    pub sets_forgotten: u64,
+    /// Facts of options data beyond their bound.
+    pub facts_dropped: u64,
+    /// Exporters forgotten at the bound of exporters.
+    pub exporters_evicted_number: u64,
+    /// Exporters forgotten at the bound of memory.
+    pub exporters_evicted_memory: u64,
+    /// Domains whose sequence numbers were forgotten at their bound.
+    pub sequences_evicted: u64,
     /// Jumps of sequence numbers.
     pub sequence_gaps: u64,
     /// Older sequence numbers than expected: restarts, or datagrams out of order.
@@ -106,6 +117,29 @@ pub enum Notice {
         /// The template.
         template: netflow::template::Template,
     },
+    /// An exporter was forgotten, with all that it had announced.
+    Forgotten {
+        /// The exporter.
+        exporter: IpAddr,
+        /// What was reached.
+        bound: Bound,
+        /// Bytes that its state took.
+        memory: usize,
+    },
+    /// Options data hold more facts than are kept.
+    Facts {
+        /// Who sent it.
+        exporter: IpAddr,
+        /// Source id or observation domain.
+        domain: u32,
+        /// Template id.
+        id: u16,
+    },
+    /// The sequence numbers of a domain were forgotten: there are too many domains.
+    Domains {
+        /// Who sent them.
+        exporter: IpAddr,
+    },
     /// A sequence number jumped.
     Gap {
         /// Who sent it.
@@ -118,4 +152,10 @@ pub enum Notice {
 }
 
 /// Most notices between two collections.
-pub(crate) const MAX_NOTICES: usize = 64;
+const MAX_NOTICES: usize = 64;
+
+pub(super) fn note(notices: &mut Vec<Notice>, notice: Notice) {
+    if notices.len() < MAX_NOTICES {
+        notices.push(notice);
+    }
+}

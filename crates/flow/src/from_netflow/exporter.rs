@@ -1,6 +1,6 @@
 //! One exporter: its templates, its options data, and how its datagrams become rows.
 
-use super::counts::{Counts, MAX_NOTICES, NoFlow, Notice};
+use super::counts::{self, Counts, NoFlow, Notice};
 use super::known::Known;
 use super::plan::{self, Plan};
 use super::run::{Base, Record, Run, put};
@@ -48,9 +48,7 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     fn notice(&mut self, notice: Notice) {
-        if self.notices.len() < MAX_NOTICES {
-            self.notices.push(notice);
-        }
+        counts::note(self.notices, notice);
     }
 
     /// Counts a fault by its reason, and notes it down for the log.
@@ -95,6 +93,8 @@ pub struct Exporter {
     pub domain: u32,
     /// Since when announcements of templates are noted.
     round: u64,
+    /// Bytes that are charged for it.
+    pub(super) charged: usize,
 }
 
 /// Microseconds in which the first announcement of each template is noted, be it new or not.
@@ -121,7 +121,30 @@ impl Exporter {
             records: 0,
             domain: 0,
             round: 0,
+            charged: 0,
         }
+    }
+
+    /// Bytes that it takes, roughly: what it keeps on the heap, itself, and its place among the exporters.
+    pub(super) fn memory(&self) -> usize {
+        2 * size_of::<(IpAddr, usize)>()
+            + size_of::<Self>()
+            + self.templates.memory()
+            + self.pending.memory()
+            + self.sequence.memory()
+            + self.known.memory()
+    }
+
+    /// Charges what it takes now, and gives that.
+    #[inline]
+    pub(super) fn charge(&mut self) -> usize {
+        self.charged = self.memory();
+        self.charged
+    }
+
+    /// Counts what goes with it when it is forgotten.
+    pub(super) fn forget(self, counts: &mut Counts) {
+        counts.sets_forgotten += self.pending.len() as u64;
     }
 
     /// Templates known.
@@ -172,18 +195,26 @@ impl Exporter {
                 if header.version == 9 { Some(1) } else { units }
             }
         };
-        self.check_sequence(header, units, context);
+        self.check_sequence(datagram, units, context);
     }
 
-    fn check_sequence(&mut self, header: &Header, units: Option<u64>, context: &mut Context<'_>) {
+    fn check_sequence(&mut self, datagram: &Datagram<'_>, units: Option<u64>, context: &mut Context<'_>) {
+        let header = &datagram.header;
         let Some(units) = units else {
             // What could not be counted is no gap.
             self.sequence.forget(header.version, header.domain);
             return;
         };
         let units = u32::try_from(units).unwrap_or(0);
-        match self.sequence.check(header.version, header.domain, header.sequence, units) {
-            Seen::First | Seen::Good => {}
+        let evicted = self.sequence.evicted;
+        let domain = (header.version, header.domain);
+        match self.sequence.check(domain, header.sequence, units, || datagram.holds_any()) {
+            Seen::Good => {}
+            Seen::First if self.sequence.evicted == evicted => {}
+            Seen::First => {
+                context.counts.sequences_evicted += 1;
+                context.notice(Notice::Domains { exporter: self.address });
+            }
             Seen::Back => context.counts.sequence_back += 1,
             Seen::Forward(lost) => {
                 context.counts.sequence_gaps += 1;
@@ -343,8 +374,14 @@ impl Exporter {
                 match record {
                     Ok(octets) => {
                         let facts = Facts::read(template, octets);
-                        if self.known.learn(header.domain, &facts, context.settings.ignore_scope) {
-                            context.notice(Notice::Rate { exporter: self.address, domain: header.domain, id });
+                        let learned = self.known.learn(header.domain, &facts, context.settings.ignore_scope);
+                        let (exporter, domain) = (self.address, header.domain);
+                        if learned.unusable_rate {
+                            context.notice(Notice::Rate { exporter, domain, id });
+                        }
+                        if learned.dropped > 0 {
+                            context.counts.facts_dropped += learned.dropped;
+                            context.notice(Notice::Facts { exporter, domain, id });
                         }
                         decoded.records += 1;
                     }

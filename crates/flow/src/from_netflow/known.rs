@@ -26,19 +26,78 @@ pub(crate) struct Known {
     starts: Map<u64>,
     /// The address that the exporter gives as its own.
     pub(crate) address: Option<IpAddr>,
+    /// Bytes that all of them keep on the heap.
+    memory: usize,
+    names: Names,
+}
+
+/// What an options record brought that is worth a note.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// Its sampling rate cannot be used, which was not known before.
+    pub(crate) unusable_rate: bool,
+    /// Facts beyond the bound, which are not kept.
+    pub(crate) dropped: u64,
+}
+
+impl Learned {
+    fn and(self, other: Self) -> Self {
+        let unusable_rate = self.unusable_rate || other.unusable_rate;
+        Self { unusable_rate, dropped: self.dropped + other.dropped }
+    }
+}
+
+/// What became of a fact.
+pub(super) enum Kept<T> {
+    /// It was not known.
+    New,
+    /// It took the place of another one.
+    Instead(T),
+    /// There is no room for it.
+    Dropped,
+}
+
+impl<T> Kept<T> {
+    pub(super) fn is_dropped(&self) -> bool {
+        matches!(self, Self::Dropped)
+    }
+}
+
+/// Bytes that a map of facts takes, without what facts keep elsewhere.
+pub(super) fn places<T>(map: &Map<T>) -> usize {
+    map.capacity() * (size_of::<((Domain, u64), T)>() + 1)
 }
 
 /// Octets of a name that are kept; the widest columns that show names hold 255.
 const MAX_NAME: usize = 255;
+/// Bytes that the allocator adds to a name.
+const ALLOCATION: usize = 16;
 
-/// A name, cut where nobody could have meant it.
-fn name(octets: &[u8]) -> Box<[u8]> {
-    octets.get(..MAX_NAME).unwrap_or(octets).into()
+/// Memory of the names of all kinds.
+#[derive(Debug, Default)]
+struct Names {
+    octets: usize,
 }
 
-/// Keeps a fact, and returns the one that it replaces; at the bound only known ids are renewed.
-pub(super) fn keep<T>(map: &mut Map<T>, domain: Domain, id: u64, fact: T) -> Option<T> {
-    if map.len() < MAX_FACTS || map.contains_key(&(domain, id)) { map.insert((domain, id), fact) } else { None }
+impl Names {
+    /// Keeps a name, cut where nobody could have meant it. Returns how many there was no room for.
+    fn keep(&mut self, map: &mut Map<Box<[u8]>>, domain: Domain, id: u64, name: &[u8]) -> u64 {
+        let name = name.get(..MAX_NAME).unwrap_or(name);
+        match keep(map, domain, id, name.into()) {
+            Kept::New => self.octets += name.len() + ALLOCATION,
+            Kept::Instead(old) => self.octets = self.octets - old.len() + name.len(),
+            Kept::Dropped => return 1,
+        }
+        0
+    }
+}
+
+/// Keeps a fact; at the bound only known ids are renewed.
+pub(super) fn keep<T>(map: &mut Map<T>, domain: Domain, id: u64, fact: T) -> Kept<T> {
+    if map.len() >= MAX_FACTS && !map.contains_key(&(domain, id)) {
+        return Kept::Dropped;
+    }
+    map.insert((domain, id), fact).map_or(Kept::New, Kept::Instead)
 }
 
 /// The fact of a domain; else that of the whole exporter.
@@ -53,39 +112,55 @@ pub(crate) fn application_id(octets: &[u8]) -> u64 {
 
 impl Known {
     /// Takes in what an options record of that domain says. `ignore_scope`: it holds for the whole exporter, whatever
-    /// its scope. True when its sampling rate cannot be used, which was not known before.
-    pub(crate) fn learn(&mut self, domain: u32, facts: &Facts<'_>, ignore_scope: bool) -> bool {
+    /// its scope.
+    pub(crate) fn learn(&mut self, domain: u32, facts: &Facts<'_>, ignore_scope: bool) -> Learned {
         let domain = facts.scope.domain.unwrap_or(domain);
-        match (ignore_scope, facts.scope.is_whole_exporter()) {
+        let learned = match (ignore_scope, facts.scope.is_whole_exporter()) {
             (true, _) => self.learn_for(None, facts),
             (false, false) => self.learn_for(Some(domain), facts),
             // Line cards may each speak of the system: what a domain says counts for itself first.
-            (false, true) => self.learn_for(Some(domain), facts) | self.learn_for(None, facts),
-        }
+            (false, true) => self.learn_for(Some(domain), facts).and(self.learn_for(None, facts)),
+        };
+        self.memory = self.names.octets
+            + places(&self.interfaces)
+            + places(&self.applications)
+            + places(&self.vrfs)
+            + places(&self.distinguishers)
+            + places(&self.starts)
+            + self.rates.memory();
+        learned
     }
 
-    fn learn_for(&mut self, domain: Domain, facts: &Facts<'_>) -> bool {
+    fn learn_for(&mut self, domain: Domain, facts: &Facts<'_>) -> Learned {
+        let mut dropped = 0;
+        let names = &mut self.names;
         if let (Some(id), Some(name)) = (facts.interface, facts.interface_label()) {
-            keep(&mut self.interfaces, domain, id, self::name(name));
+            dropped += names.keep(&mut self.interfaces, domain, id, name);
         }
         if let (Some(id), Some(name)) = (facts.application, facts.application_label()) {
-            keep(&mut self.applications, domain, application_id(id), self::name(name));
+            dropped += names.keep(&mut self.applications, domain, application_id(id), name);
         }
         if let Some(id) = facts.vrf {
             if let Some(name) = facts.vrf_name {
-                keep(&mut self.vrfs, domain, id, self::name(name));
+                dropped += names.keep(&mut self.vrfs, domain, id, name);
             }
             if let Some(distinguisher) = facts.route_distinguisher {
-                keep(&mut self.distinguishers, domain, id, distinguisher);
+                let kept = keep(&mut self.distinguishers, domain, id, distinguisher);
+                dropped += u64::from(kept.is_dropped());
             }
         }
         if let Some(start) = facts.system_init_ms {
-            keep(&mut self.starts, domain, 0, start);
+            dropped += u64::from(keep(&mut self.starts, domain, 0, start).is_dropped());
         }
         if facts.exporter.is_some() {
             self.address = facts.exporter;
         }
-        self.rates.learn(domain, facts)
+        self.rates.learn(domain, facts).and(Learned { dropped, ..Learned::default() })
+    }
+
+    /// Bytes that it keeps on the heap, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
     }
 
     /// The sampling rates that it announces.
@@ -111,5 +186,21 @@ impl Known {
 
     pub(crate) fn start_ms(&self, domain: u32) -> Option<u64> {
         find(&self.starts, domain, 0).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::BuildHasher;
+
+    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    #[test]
+    fn facts_of_two_exporters_hash_differently() {
+        let hashes = |known: &Known| {
+            [known.interfaces.hasher(), known.applications.hasher(), known.vrfs.hasher()]
+                .map(|hasher| hasher.hash_one((Some(1_u32), 2_u64)))
+        };
+        assert_ne!(hashes(&Known::default()), hashes(&Known::default()));
     }
 }

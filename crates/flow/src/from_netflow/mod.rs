@@ -20,14 +20,14 @@ pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 
+use crate::bound::{Bound, VISITED};
 use crate::field::Field;
 use crate::needs::Needs;
 use crate::row::{FieldSet, Rows};
 use crate::strings::Strings;
-use foldhash::fast::RandomState;
 use netflow::datagram::{self, Reject};
 use netflow::template::Template;
-use std::collections::HashMap;
+use recent::Map;
 use std::net::IpAddr;
 
 /// Adds to `fields` what others of them are worked out from.
@@ -71,8 +71,10 @@ pub struct Settings {
     pub uptime_fractions: bool,
     /// `nfacctd_pre_processing_checks`: data sets whose padding is not zero are not read.
     pub check_padding: bool,
-    /// Most exporters; datagrams of further ones are rejected.
+    /// Most exporters; of more, the one that was silent longest is forgotten.
     pub max_exporters: usize,
+    /// Most bytes that the state of all exporters takes; beyond, those that were silent longest are forgotten.
+    pub max_memory: usize,
     /// Most templates of one exporter (each of two generations, see [`netflow::cache::Cache`]).
     pub max_templates: usize,
     /// Most octets of one exporter's sets that wait for their template.
@@ -95,6 +97,7 @@ impl Default for Settings {
             uptime_fractions: false,
             check_padding: false,
             max_exporters: 10_000,
+            max_memory: 1 << 30,
             max_templates: 4096,
             pending_octets: 1_000_000,
             pending_age: 300_000_000,
@@ -102,20 +105,15 @@ impl Default for Settings {
     }
 }
 
-/// Why a datagram was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// Its header cannot be read.
-    Header(Reject),
-    /// There are too many exporters already.
-    Exporters,
-}
-
 /// Reads the datagrams of one worker.
 pub struct Decoder {
     needs: Needs,
     settings: Settings,
-    exporters: HashMap<IpAddr, Exporter, RandomState>,
+    exporters: Map<IpAddr, Box<Exporter>>,
+    /// Bytes charged for all of them.
+    memory: usize,
+    /// Where [`Self::expire`] goes on.
+    next: usize,
     counts: Counts,
     notices: Vec<Notice>,
     scratch: exporter::Scratch,
@@ -127,8 +125,10 @@ impl Decoder {
         Self {
             scratch: exporter::Scratch::new(&needs, &settings),
             needs,
+            exporters: Map::new(settings.max_exporters),
+            memory: 0,
+            next: 0,
             settings,
-            exporters: HashMap::default(),
             counts: Counts::default(),
             notices: Vec::new(),
         }
@@ -136,6 +136,9 @@ impl Decoder {
 
     /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows, whose texts and
     /// lists go to `strings`.
+    ///
+    /// # Errors
+    /// Its header cannot be read.
     pub fn datagram(
         &mut self,
         source: IpAddr,
@@ -143,16 +146,8 @@ impl Decoder {
         arrival: u64,
         rows: &mut Rows,
         strings: &mut Strings,
-    ) -> Result<(), Refused> {
-        let datagram = datagram::open(octets).map_err(Refused::Header)?;
-        let full = self.exporters.len() >= self.settings.max_exporters;
-        let exporter = match self.exporters.entry(source) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(_) if full => return Err(Refused::Exporters),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Exporter::new(source, &self.settings))
-            }
-        };
+    ) -> Result<(), Reject> {
+        let datagram = datagram::open(octets)?;
         let mut context = exporter::Context {
             needs: &self.needs,
             settings: &self.settings,
@@ -162,8 +157,64 @@ impl Decoder {
             scratch: &mut self.scratch,
             rows,
         };
-        exporter.datagram(&datagram, octets.len(), arrival, &mut context);
+        if let Some(exporter) = self.exporters.get_mut(&source) {
+            exporter.datagram(&datagram, octets.len(), arrival, &mut context);
+            self.memory = self.memory - exporter.charged + exporter.charge();
+        } else {
+            let mut exporter = Box::new(Exporter::new(source, &self.settings));
+            exporter.datagram(&datagram, octets.len(), arrival, &mut context);
+            if datagram.holds_any() {
+                self.remember(exporter);
+            } else {
+                exporter.forget(&mut self.counts);
+            }
+        }
+        if self.memory > self.settings.max_memory {
+            self.make_room(source);
+        }
         Ok(())
+    }
+
+    /// Gives an exporter that is not known a place.
+    #[cold]
+    fn remember(&mut self, mut exporter: Box<Exporter>) {
+        self.memory += exporter.charge();
+        if let Some((_, oldest)) = self.exporters.insert(exporter.address, exporter) {
+            self.forget(*oldest, Bound::Exporters);
+        }
+    }
+
+    /// Forgets exporters until the bound of memory is kept: the one that sent last if it is the one that takes most of it; else
+    /// those that were silent longest.
+    #[cold]
+    fn make_room(&mut self, last: IpAddr) {
+        let is_greedy = |exporter: &Box<Exporter>| exporter.charged > self.settings.max_memory / 2;
+        if self.exporters.peek(&last).is_some_and(is_greedy)
+            && let Some(exporter) = self.exporters.remove(&last)
+        {
+            self.forget(*exporter, Bound::Memory);
+        }
+        while self.memory > self.settings.max_memory
+            && let Some((_, oldest)) = self.exporters.pop_oldest()
+        {
+            self.forget(*oldest, Bound::Memory);
+        }
+    }
+
+    fn forget(&mut self, exporter: Exporter, bound: Bound) {
+        self.memory -= exporter.charged;
+        match bound {
+            Bound::Exporters => self.counts.exporters_evicted_number += 1,
+            Bound::Memory => self.counts.exporters_evicted_memory += 1,
+        }
+        let notice = Notice::Forgotten { exporter: exporter.address, bound, memory: exporter.charged };
+        counts::note(&mut self.notices, notice);
+        exporter.forget(&mut self.counts);
+    }
+
+    /// Bytes that the state of all exporters takes, roughly.
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// What its rows hold.
@@ -183,32 +234,53 @@ impl Decoder {
 
     /// The exporters, with what was counted of each.
     pub fn exporters(&self) -> impl Iterator<Item = &Exporter> {
-        self.exporters.values()
+        self.exporters.values().map(|exporter| &**exporter)
+    }
+
+    /// How many exporters are known.
+    pub fn len(&self) -> usize {
+        self.exporters.len()
+    }
+
+    /// True when none is.
+    pub fn is_empty(&self) -> bool {
+        self.exporters.is_empty()
     }
 
     /// Takes in a template that was known before the daemon started.
-    pub fn restore_template(&mut self, exporter: IpAddr, template: Template) {
-        if self.exporters.len() < self.settings.max_exporters || self.exporters.contains_key(&exporter) {
-            let settings = &self.settings;
-            let state = self.exporters.entry(exporter).or_insert_with(|| Exporter::new(exporter, settings));
-            state.restore(template, &self.needs, settings);
+    pub fn restore_template(&mut self, address: IpAddr, template: Template) {
+        if self.exporters.get_mut(&address).is_none() {
+            self.remember(Box::new(Exporter::new(address, &self.settings)));
+        }
+        if let Some(exporter) = self.exporters.get_mut(&address) {
+            exporter.restore(template, &self.needs, &self.settings);
+            self.memory = self.memory - exporter.charged + exporter.charge();
+        }
+        if self.memory > self.settings.max_memory {
+            self.make_room(address);
         }
     }
 
     /// Goes on with rows of another layout: all plans are compiled again. Call it when no rows are left.
     pub fn change_needs(&mut self, needs: Needs) {
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
+        self.memory = 0;
         for exporter in self.exporters.values_mut() {
             exporter.recompile(&needs, &self.settings);
+            self.memory += exporter.charge();
         }
         self.needs = needs;
     }
 
-    /// Drops the sets that have waited too long for their template at `now`.
+    /// Drops sets that have waited too long for their template at `now`. Of very many exporters one call visits a part, and the next
+    /// call goes on from there.
     pub fn expire(&mut self, now: u64) {
-        for exporter in self.exporters.values_mut() {
+        let (part, next) = self.exporters.part_mut(self.next, VISITED);
+        for exporter in part {
             exporter.expire(now, &mut self.counts);
+            self.memory = self.memory - exporter.charged + exporter.charge();
         }
+        self.next = next;
     }
 
     /// Gives up the sets that still wait, at the end.

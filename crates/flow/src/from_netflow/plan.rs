@@ -68,6 +68,22 @@ pub(crate) enum Op {
     Stamp { from: usize, raw: Option<Src> },
 }
 
+impl Op {
+    /// Bytes that it keeps on the heap, roughly.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Address { sources, .. } | Self::Exporter { sources, .. } => size_of_val(&**sources),
+            Self::Time { sources, .. } => size_of_val(&**sources),
+            Self::Labels { entries, .. } => size_of_val(&**entries),
+            Self::Vrf { ids, .. } => size_of_val(&**ids),
+            Self::Rd { vrfs, .. } => size_of_val(&**vrfs),
+            Self::Sampling { .. } => size_of::<SamplingSources>(),
+            Self::Frame(frame) => size_of_val(&**frame),
+            _ => 0,
+        }
+    }
+}
+
 /// What a record says about its sampling.
 #[derive(Clone, Debug)]
 pub(crate) struct SamplingSources {
@@ -110,6 +126,14 @@ pub struct Plan {
     pub(crate) by_step: bool,
     /// No element means anything here: records tell nothing that could be accounted.
     pub(crate) unknown: bool,
+    /// Bytes that all of it keeps on the heap.
+    memory: usize,
+}
+
+impl netflow::cache::Payload for Plan {
+    fn memory(&self) -> usize {
+        self.memory
+    }
 }
 
 /// Compiles a template for one way.
@@ -197,15 +221,22 @@ impl Compiler<'_> {
         if let Some(to) = self.offset(Field::Facts) {
             self.set(to, &self.facts(event, frames).0.to_be_bytes());
         }
+        let unknown = self.is_unknown();
+        let copies = copy::compile(self.moves);
+        let memory = size_of_val(&*self.base)
+            + size_of_val(&*copies)
+            + self.ops.iter().map(|op| size_of::<Op>() + op.memory()).sum::<usize>()
+            + back.as_ref().map_or(0, |back| size_of::<Plan>() + back.memory);
         Plan {
+            memory,
             counters,
             flows,
             by_step: !variable && !frames && back.is_none(),
             back,
             variable,
-            unknown: self.is_unknown(),
+            unknown,
             base: self.base.into_boxed_slice(),
-            copies: copy::compile(self.moves),
+            copies,
             ops: self.ops.into_boxed_slice(),
         }
     }

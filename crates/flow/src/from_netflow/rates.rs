@@ -3,7 +3,7 @@
 //! A rate is announced for a sampler or selector, for an interface, for a template, for a domain, or for several of these at
 //! once. The nearest one to a flow counts.
 
-use super::known::{Domain, MAX_FACTS, Map, find, keep};
+use super::known::{Domain, Kept, Learned, Map, find, keep, places};
 use netflow::options::{Facts, Rate, Way};
 
 /// The rates of one exporter.
@@ -98,12 +98,16 @@ fn interval(rate: Rate) -> Option<u64> {
 }
 
 impl Rates {
-    /// Takes in the rate that an options record announces. True when it cannot be used, and the last one of its kind could, or
-    /// there was none.
-    pub(crate) fn learn(&mut self, domain: Domain, facts: &Facts<'_>) -> bool {
-        let Some(rate) = facts.rate() else { return false };
-        let is_new = |old: Option<Rate>| rate == Rate::Unusable && old != Some(Rate::Unusable);
-        let mut news = false;
+    /// Takes in the rate that an options record announces. It is an unusable one when the last one of its kind was usable, or there
+    /// was none.
+    pub(crate) fn learn(&mut self, domain: Domain, facts: &Facts<'_>) -> Learned {
+        let Some(rate) = facts.rate() else { return Learned::default() };
+        let mut learned = Learned::default();
+        let mut note = |kept: Kept<Rate>| {
+            learned.dropped += u64::from(kept.is_dropped());
+            let was_unusable = matches!(kept, Kept::Instead(Rate::Unusable));
+            learned.unusable_rate |= rate == Rate::Unusable && !was_unusable;
+        };
         // Interface 0 stands for all of them.
         let interface = facts.interface.filter(|interface| *interface > 0);
         let is_scoped = interface.is_some() || facts.scope.template.is_some();
@@ -114,23 +118,37 @@ impl Rates {
         };
         let has_sampler = sampler.is_some();
         if let Some((map, id)) = sampler {
-            let old = map.get(&(domain, id)).copied();
-            if old.is_some() || map.len() < MAX_FACTS {
-                let new = Sampler { rate, is_scoped };
-                map.insert((domain, id), new);
+            let new = Sampler { rate, is_scoped };
+            let kept = keep(map, domain, id, new);
+            let old = if let Kept::Instead(old) = kept { Some(old) } else { None };
+            if !kept.is_dropped() {
                 self.totals.entry((domain, 0)).or_default().replace(old, new);
             }
-            news |= is_new(old.map(|old| old.rate));
+            note(match old {
+                Some(old) => Kept::Instead(old.rate),
+                None if kept.is_dropped() => Kept::Dropped,
+                None => Kept::New,
+            });
         }
         if let Some(template) = facts.scope.template {
-            news |= is_new(keep(&mut self.templates, domain, template, rate));
+            note(keep(&mut self.templates, domain, template, rate));
         } else if let Some(interface) = interface {
             let id = way_and_interface(facts.way, interface);
-            news |= is_new(keep(&mut self.interfaces, domain, id, rate));
+            note(keep(&mut self.interfaces, domain, id, rate));
         } else if !has_sampler {
-            news |= is_new(keep(&mut self.domains, domain, 0, rate));
+            note(keep(&mut self.domains, domain, 0, rate));
         }
-        news
+        learned
+    }
+
+    /// Bytes that it keeps on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        places(&self.samplers)
+            + places(&self.selectors)
+            + places(&self.totals)
+            + places(&self.interfaces)
+            + places(&self.templates)
+            + places(&self.domains)
     }
 
     /// The interval that counts for a flow of that domain, 0 when it is known not to be sampled. In order: what is known of

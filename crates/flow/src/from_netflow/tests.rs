@@ -1,5 +1,6 @@
 //! Datagrams in, rows out: each test sends what an exporter would, and looks at the aggregates' columns by name.
 
+mod bounds;
 mod lengths;
 mod sampling;
 
@@ -274,17 +275,4 @@ fn label_stacks_end_at_the_bottom_bit() {
     let at = bench.layout.offset(Field::MplsLabelStack).unwrap();
     let id = bench.rows.iter().next().unwrap().octets()[at..at + 4].try_into().unwrap();
     assert_eq!(bench.strings.get(u32::from_be_bytes(id)), [0x03, 0xe8, 0x10, 0, 1, 0x81]);
-}
-
-#[test]
-fn exporters_are_bounded() {
-    let settings = Settings { max_exporters: 2, ..Settings::default() };
-    let mut bench = Bench::new(&["src_host"], settings);
-    let datagram = v5(0, NOW, 0, 0, &[V5Record::default()]);
-    for n in 1..=4 {
-        let sent =
-            bench.decoder.datagram([192, 0, 2, n].into(), &datagram, ARRIVAL, &mut bench.rows, &mut bench.strings);
-        assert_eq!(sent, if n <= 2 { Ok(()) } else { Err(Refused::Exporters) });
-    }
-    assert_eq!(bench.rows.len(), 2);
 }

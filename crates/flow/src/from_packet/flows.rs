@@ -162,6 +162,29 @@ mod tests {
         assert!(flows.take_evicted() > 190_000);
     }
 
+    /// The least time of several rounds, in each of which `packet` is called for so many packets that were not seen before.
+    fn cost(mut packet: impl FnMut(u32), next: &mut u32) -> Duration {
+        let mut round = || {
+            let begun = std::time::Instant::now();
+            (0..500).for_each(|n| packet(*next + n));
+            *next += 500;
+            begun.elapsed()
+        };
+        (0..8).map(|_| round()).min().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_flood_of_flows_costs_no_more_when_the_table_is_full() {
+        let key = |n: u32| FlowKey { source: std::net::Ipv4Addr::from_bits(n).into(), ..key(1) };
+        let (mut few, mut many, mut next) = (flows(1 << 14), flows(1 << 24), 1 << 24);
+        (0..200_000).for_each(|n| _ = many.opens(&key(n), SYN, 0));
+        let is_cheap = (0..5).any(|_| {
+            let small = cost(|n| _ = few.opens(&key(n), SYN, 0), &mut next);
+            cost(|n| _ = many.opens(&key(n), SYN, 0), &mut next) < 5 * small
+        });
+        assert!(is_cheap);
+    }
+
     proptest! {
         #[test]
         fn flows_open_as_a_plain_list_says(

@@ -179,6 +179,7 @@ impl<T> Fragments<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn key(id: u32) -> Key {
         Key { source: [192, 0, 2, 1].into(), destination: [192, 0, 2, 2].into(), protocol: 17, id }
@@ -212,6 +213,30 @@ mod tests {
         assert_eq!(none.later(key(1), 7, 0, |_, _| unreachable!()), Verdict::NoRoom(7));
         none.first(key(1), DNS, 0, |_, _| unreachable!());
         assert_eq!(none.size(), 0);
+    }
+
+    /// The least time of several rounds, in each of which `packet` is called for so many packets that were not seen before.
+    fn cost(mut packet: impl FnMut(u32), next: &mut u32) -> Duration {
+        let mut round = || {
+            let begun = std::time::Instant::now();
+            (0..500).for_each(|n| packet(*next + n));
+            *next += 500;
+            begun.elapsed()
+        };
+        (0..8).map(|_| round()).min().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_flood_of_fragments_costs_no_more_when_others_have_to_make_room() {
+        let (mut few, mut many) = (Fragments::new(10_000, 0), Fragments::new(4_000_000, 0));
+        let mut next = 1 << 24;
+        (0..50_000).for_each(|n| _ = many.later(key(n), n, 0, |_, _| ()));
+        assert!(many.size() > 3_000_000);
+        let is_cheap = (0..5).any(|_| {
+            let small = cost(|n| _ = few.later(key(n), n, 0, |_, _| ()), &mut next);
+            cost(|n| _ = many.later(key(n), n, 0, |_, _| ()), &mut next) < 5 * small
+        });
+        assert!(is_cheap);
     }
 
     proptest! {

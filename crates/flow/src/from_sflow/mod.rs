@@ -9,16 +9,16 @@ mod quick;
 mod sample;
 
 use crate::address;
+use crate::bound::{Bound, VISITED};
 use crate::field::Field;
 use crate::headers::Headers;
 use crate::needs::Needs;
 use crate::output::Output;
 use crate::row::FieldSet;
 use ::packet::tunnel::Ports;
-use foldhash::fast::RandomState;
+use recent::Map;
 use sflow::sequence::{Seen, Sequence};
 use sflow::{CounterSample, DataFormat, Header, Malformed, Sample};
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// How samples are read, and what bounds the state of agents.
@@ -36,8 +36,10 @@ pub struct Settings {
     pub unknown_etypes: bool,
     /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
     pub inside: Option<Ports>,
-    /// Most agents; datagrams of further ones are rejected.
+    /// Most agents; of more, the one that was silent longest is forgotten.
     pub max_agents: usize,
+    /// Most bytes that the state of all agents takes: fewer agents are remembered if so many would take more.
+    pub max_memory: usize,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             unknown_etypes: false,
             inside: None,
             max_agents: 10_000,
+            max_memory: 1 << 30,
         }
     }
 }
@@ -115,16 +118,16 @@ pub struct Counts {
     pub lost: u64,
     /// Older numbers, and agents that count anew.
     pub restarts: u64,
+    /// Sub-agents whose sequence numbers were forgotten at their bound.
+    pub sequences_evicted: u64,
+    /// Agents forgotten at their bound.
+    pub agents_evicted: u64,
 }
 
-/// Why a datagram was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// Its header cannot be read.
-    Header(Malformed),
-    /// There are too many agents already.
-    Agents,
-}
+/// Sub-agents whose sequence numbers are watched, for each agent that may be remembered.
+const SUB_AGENTS: usize = 4;
+/// Bytes that an agent takes at most, with those sub-agents: tables are half full at worst.
+const PER_AGENT: usize = 2 * (size_of::<(u128, Agent)>() + SUB_AGENTS * 64 + 32);
 
 /// Takes in what samples tell beside flows.
 pub trait Counters {
@@ -156,9 +159,15 @@ pub struct Decoder {
     /// What the rows of a datagram share; words of a row.
     base: Box<[u64]>,
     /// By the number that their address is in a row.
-    agents: HashMap<u128, Agent, RandomState>,
+    agents: Map<u128, Agent>,
+    /// What bounds their number.
+    bound: Bound,
+    /// Where [`Self::take_agents_without_flows`] goes on.
+    next: usize,
     sequence: Sequence,
     counts: Counts,
+    /// An agent that was forgotten.
+    forgotten: Option<IpAddr>,
     /// A fault of the last datagram that is worth a line in the log.
     fault: Option<(IpAddr, Malformed)>,
 }
@@ -179,15 +188,21 @@ impl Decoder {
     pub fn new(needs: &Needs, settings: Settings) -> Self {
         let (headers, places) = (Headers::new(needs, &[]), sample::Places::new(needs));
         let wanted = places.wanted();
+        let fitting = settings.max_memory / PER_AGENT;
+        let bound = if fitting < settings.max_agents { Bound::Memory } else { Bound::Exporters };
+        let most = settings.max_agents.min(fitting);
         Self {
             asks: quick::Asks::new(&wanted, &headers, &settings),
             headers,
             wanted,
             places,
             base: vec![0; needs.layout.words()].into(),
-            agents: HashMap::default(),
-            sequence: Sequence::default(),
+            agents: Map::new(most),
+            bound,
+            next: 0,
+            sequence: Sequence::new(most * SUB_AGENTS),
             counts: Counts::default(),
+            forgotten: None,
             fault: None,
             settings,
         }
@@ -206,7 +221,7 @@ impl Decoder {
     /// adds its rows. Gives the agent's address.
     ///
     /// # Errors
-    /// The header is not one of sFlow, or there are too many agents.
+    /// The header is not one of sFlow.
     pub fn datagram(
         &mut self,
         (unit, source): (u32, IpAddr),
@@ -214,24 +229,27 @@ impl Decoder {
         arrival: u64,
         output: &mut Output,
         counters: &mut dyn Counters,
-    ) -> Result<IpAddr, Refused> {
-        let datagram = sflow::open(octets).map_err(Refused::Header)?;
+    ) -> Result<IpAddr, Malformed> {
+        let datagram = sflow::open(octets)?;
         let header = datagram.header;
         let told = header.agent.filter(|_| !self.settings.ignore_agent_address);
         let address = told.unwrap_or(source);
-        let seen = self.sequence.datagram(&header);
-        let full = self.agents.len() >= self.settings.max_agents;
-        let agent = match self.agents.entry(u128::from_be_bytes(address::octets(address))) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                if full {
-                    return Err(Refused::Agents);
-                }
-                entry.insert(Agent::new(address))
-            }
+        let holds_any = || datagram.samples().any(|sample| sample.is_ok());
+        let evicted = self.sequence.evicted;
+        let seen = self.sequence.datagram(&header, holds_any);
+        self.counts.sequences_evicted += self.sequence.evicted - evicted;
+        let key = u128::from_be_bytes(address::octets(address));
+        let mut stranger = None;
+        let (agent, is_known) = match self.agents.get_mut(&key) {
+            Some(agent) => (agent, true),
+            None => (stranger.insert(Agent::new(address)), false),
         };
         agent.count(&header, (octets.len(), arrival), seen, &mut self.counts);
-        counters.agent(address, header.sub_agent.unwrap_or(0));
+        // Whoever sends an empty datagram is not remembered for it.
+        let is_remembered = is_known || holds_any();
+        if is_remembered {
+            counters.agent(address, header.sub_agent.unwrap_or(0));
+        }
         self.places.datagram(&mut self.base, address, &header, arrival);
         let before = self.counts;
         let mut reader = sample::Reader {
@@ -271,10 +289,17 @@ impl Decoder {
             }
         }
         agent.add(&before, &self.counts);
+        if let Some(stranger) = stranger.filter(|_| is_remembered)
+            && let Some((_, oldest)) = self.agents.insert(key, stranger)
+        {
+            self.counts.agents_evicted += 1;
+            self.forgotten = Some(oldest.address);
+        }
         Ok(address)
     }
 
-    /// The agents that have sent counter samples for `span` microseconds or longer, and no flow sample. Each is given once.
+    /// The agents that have sent counter samples for `span` microseconds or longer, and no flow sample. Each is given once. Of very
+    /// many agents one call visits a part, and the next call goes on from there; a `span` of 0 asks for all.
     pub fn take_agents_without_flows(&mut self, span: u64) -> Vec<IpAddr> {
         let is_old = |agent: &Agent| agent.came.1.saturating_sub(agent.came.0) >= span;
         let without = |agent: &&mut Agent| agent.samples == AgentSamples::Counters && is_old(agent);
@@ -282,7 +307,10 @@ impl Decoder {
             agent.samples = AgentSamples::Flows;
             agent.address
         };
-        self.agents.values_mut().filter(without).map(take).collect()
+        let (first, count) = if span == 0 { (0, usize::MAX) } else { (self.next, VISITED) };
+        let (part, next) = self.agents.part_mut(first, count);
+        self.next = next;
+        part.filter(without).map(take).collect()
     }
 
     /// What was counted since the last call.
@@ -295,9 +323,34 @@ impl Decoder {
         self.fault.take()
     }
 
+    /// An agent that was forgotten since the last call, and why.
+    pub fn take_forgotten(&mut self) -> Option<(IpAddr, Bound)> {
+        Some((self.forgotten.take()?, self.bound))
+    }
+
     /// The agents, with what was counted of each.
-    pub fn agents(&self) -> impl ExactSizeIterator<Item = &Agent> {
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
         self.agents.values()
+    }
+
+    /// How many agents are known.
+    pub fn len(&self) -> usize {
+        self.agents.len()
+    }
+
+    /// True when none is.
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+    }
+
+    /// Bytes that the state of all agents takes.
+    pub fn memory(&self) -> usize {
+        self.agents.memory() + self.sequence.memory()
+    }
+
+    /// What bounds the number of agents.
+    pub fn bound(&self) -> Bound {
+        self.bound
     }
 }
 

@@ -407,3 +407,105 @@ fn agents_that_send_counters_only_are_given_once() {
     assert_eq!(decoder.take_agents_without_flows(0), [IpAddr::from([10, 0, 0, 3])]);
     assert_eq!(decoder.take_agents_without_flows(0), [] as [IpAddr; 0]);
 }
+
+/// A datagram of one flow sample, or of none.
+fn datagram(agent: u32, sub_agent: u32, number: u32, samples: bool) -> Vec<u8> {
+    let mut datagram = Datagram::v5(Some(std::net::Ipv4Addr::from_bits(agent).into()), sub_agent, number, 1000);
+    if samples {
+        datagram.flow(&head(), &[raw(&frame())]).unwrap();
+    }
+    datagram.finish()
+}
+
+struct Bench {
+    decoder: Decoder,
+    output: Output,
+}
+
+impl Bench {
+    fn new(settings: Settings) -> Self {
+        let needs = layout(&[Field::SrcPort]);
+        Self { decoder: Decoder::new(&needs, settings), output: Output::new(&needs.layout) }
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        self.decoder
+            .datagram((0, [192, 0, 2, 1].into()), datagram, 55, &mut self.output, &mut NoCounters)
+            .unwrap();
+        self.output.clear();
+    }
+}
+
+#[test]
+fn the_agent_that_was_silent_longest_is_forgotten_and_counted() {
+    let mut bench = Bench::new(Settings { max_agents: 100, ..Settings::default() });
+    for n in 1..1000 {
+        bench.send(&datagram(n, 0, 1, true));
+        bench.send(&datagram(0, 0, n + n / 500 * 7, true));
+    }
+    let live: Vec<_> = bench.decoder.agents().filter(|agent| agent.datagrams == 999).collect();
+    assert_eq!((bench.decoder.len(), live.len(), live[0].lost), (100, 1, 7));
+    let forgotten = bench.decoder.take_forgotten();
+    assert!(matches!(forgotten, Some((_, Bound::Exporters))));
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.samples, counts.agents_evicted), (2 * 999, 900), "no datagram is lost for it");
+}
+
+#[test]
+fn datagrams_without_samples_are_remembered_of_nobody() {
+    let mut bench = Bench::new(Settings { max_agents: 2, ..Settings::default() });
+    bench.send(&datagram(1, 0, 1, true));
+    bench.send(&datagram(2, 0, 1, true));
+    (3..100).for_each(|agent| bench.send(&datagram(agent, 0, 1, false)));
+    (1..20_000).for_each(|sub_agent| bench.send(&datagram(1, sub_agent, 1, false)));
+    bench.send(&datagram(1, 0, 4, true));
+    bench.send(&datagram(2, 0, 4, false));
+    let counts = bench.decoder.take_counts();
+    assert_eq!((bench.decoder.len(), counts.agents_evicted, counts.sequences_evicted), (2, 0, 0));
+    assert_eq!(counts.lost, 4, "the numbers of the agents are known");
+}
+
+#[test]
+fn losses_of_many_sub_agents_are_seen_and_at_the_bound_it_is_counted_that_they_are_not() {
+    let mut bench = Bench::new(Settings { max_agents: 2000, ..Settings::default() });
+    for number in [1, 5] {
+        (0..8000).for_each(|sub_agent| bench.send(&datagram(1, sub_agent, number, true)));
+    }
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.lost, counts.sequences_evicted), (8000 * 3, 0));
+    (8000..20_000).for_each(|sub_agent| bench.send(&datagram(1, sub_agent, 1, true)));
+    assert_eq!(bench.decoder.take_counts().sequences_evicted, 12_000);
+}
+
+#[test]
+fn state_of_agents_stays_below_the_bound() {
+    const BOUND: usize = 1 << 20;
+    let mut bench = Bench::new(Settings { max_memory: BOUND, ..Settings::default() });
+    (0..20_000).for_each(|n| bench.send(&datagram(n, n % 7, 1, true)));
+    let counts = bench.decoder.take_counts();
+    assert!((BOUND / 4..=BOUND).contains(&bench.decoder.memory()), "{}", bench.decoder.memory());
+    assert!(counts.agents_evicted > 10_000);
+    assert!(matches!(bench.decoder.take_forgotten(), Some((_, Bound::Memory))));
+}
+
+#[test]
+fn what_a_datagram_costs_does_not_depend_on_how_many_agents_there_are() {
+    let settings = |max_agents| Settings { max_agents, ..Settings::default() };
+    let (mut few, mut many) = (Bench::new(settings(50)), Bench::new(settings(20_000)));
+    (0..20_000).for_each(|n| many.send(&datagram(n, 0, 1, true)));
+    (0..80_000).for_each(|n| many.send(&datagram(1, n, 1, true)));
+    let mut next = 1 << 20;
+    // New agents and sub-agents put others out.
+    let mut cost = |bench: &mut Bench| {
+        let mut round = || {
+            let datagrams: Vec<_> = (next..next + 300).map(|n| datagram(n, n, 1, true)).collect();
+            next += 300;
+            let begun = std::time::Instant::now();
+            datagrams.iter().for_each(|datagram| bench.send(datagram));
+            begun.elapsed()
+        };
+        (0..8).map(|_| round()).min().unwrap_or_default()
+    };
+    assert!((0..5).any(|_| cost(&mut few) * 5 > cost(&mut many)));
+    assert_eq!(many.decoder.len(), 20_000);
+}

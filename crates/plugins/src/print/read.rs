@@ -5,14 +5,15 @@ use crate::preprocess;
 use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
+use config::keys::core::PLUGIN_QUEUE_MEMORY;
 use config::keys::encoding::{AVRO_BUFFER_SIZE, AVRO_SCHEMA_FILE};
 use config::keys::output::{
     PRINT_LATEST_FILE, PRINT_OUTPUT_FILE, PRINT_OUTPUT_FILE_APPEND, PRINT_OUTPUT_LOCK_FILE,
     PRINT_WRITE_EMPTY_FILE, WRITER_ID_STRING,
 };
 use config::keys::print::{
-    PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_OUTPUT, PRINT_REFRESH_TIME,
-    PRINT_STARTUP_DELAY, PrintOutput,
+    PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_MAX_FILES, PRINT_OUTPUT,
+    PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PrintOutput,
 };
 use config::{Plugin, Problems};
 use encode::names::Template;
@@ -57,6 +58,8 @@ impl Settings {
             preprocess: preprocess::Settings::read(plugin, problems),
             trigger: Trigger::read(plugin),
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
+            max_octets: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
+            max_files: plugin.get(&PRINT_MAX_FILES),
         }
     }
 }

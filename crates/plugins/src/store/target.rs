@@ -124,6 +124,11 @@ impl Encoder for Sql {
         self.0.encode_for_backup(table, rejects, now, emit);
     }
 
+    fn take_bounded(&mut self) -> (u64, delivery::Sum) {
+        let sql::Bounded { redirected, given_up } = self.0.take_bounded();
+        (redirected, given_up)
+    }
+
     fn tell(&self, variables: &mut Vec<(&'static str, String)>) {
         if let Some(table) = self.0.written().last() {
             variables.push(("EFFECTIVE_SQL_TABLE", table.clone()));

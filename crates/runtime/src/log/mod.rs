@@ -22,11 +22,12 @@
 mod identity;
 mod limited;
 mod line;
+mod secrets;
 mod sinks;
 mod syslog;
 
 pub use identity::{Identity, current, enter, set_default};
-pub use limited::{Limited, Pass};
+pub use limited::{Limited, Pass, Summed};
 pub use syslog::Facility;
 
 use crate::files;

@@ -312,8 +312,8 @@ fn frames_agree(octets: &[u8]) {
 fn read_all(octets: &[u8]) {
     frames_agree(octets);
     let Ok(datagram) = open(octets) else { return };
-    let mut sequence = sequence::Sequence::default();
-    sequence.datagram(&datagram.header);
+    let mut sequence = sequence::Sequence::new(100);
+    sequence.datagram(&datagram.header, || true);
     let mut items = 0;
     for sample in datagram.samples() {
         items += 1;

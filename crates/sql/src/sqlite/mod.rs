@@ -174,17 +174,31 @@ impl File {
         receipt: &mut Receipt,
     ) -> Result<(), Fault> {
         self.open(settings)?;
-        let written =
-            self.prepare(&rows.head, settings).and_then(|()| match (&mut self.connection, &self.table) {
-                (Some(connection), Some(table)) => write::write(connection, table, binder, rows, receipt),
-                _ => Ok(()),
-            });
+        let mut written = self.try_to_write(rows, settings, binder, (receipt, false));
+        if let Ok(false) = written {
+            // The table may have changed: then rows are not at fault, and wait.
+            self.table = None;
+            written = self.try_to_write(rows, settings, binder, (receipt, true));
+        }
         if let Err(Fault::Down(_)) = &written {
             // The file may have been moved away: look at it anew.
             self.table = None;
             self.connection = None;
         }
-        written
+        written.map(drop)
+    }
+
+    /// As [`write::write`].
+    fn try_to_write(
+        &mut self,
+        rows: &Rows<'_>,
+        settings: &Settings,
+        binder: &mut Binder,
+        (receipt, may_refuse): (&mut Receipt, bool),
+    ) -> Result<bool, Fault> {
+        self.prepare(&rows.head, settings)?;
+        let (Some(connection), Some(table)) = (&mut self.connection, &self.table) else { return Ok(true) };
+        write::write(connection, table, binder, rows, (receipt, may_refuse))
     }
 }
 
@@ -280,6 +294,43 @@ mod tests {
         for table in [KEYED, PLAIN] {
             assert_eq!(written("", table, &rows), (expected.to_vec(), 0));
         }
+    }
+
+    #[test]
+    fn rows_wait_for_a_table_that_has_changed_and_no_longer_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let database = Connection::open(&path).unwrap();
+        database.execute_batch(KEYED).unwrap();
+        let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
+        let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
+        let head = Head { table: "t".to_owned(), create: None, columns, for_backup: false };
+        let mut backend = Sqlite::new(settings(&format!("sql_db: {}", path.display())), Some(head.clone()));
+        let parcel = |number| {
+            let mut builder = Builder::new(&head);
+            builder.row(1, 0);
+            builder.value(Value::Text("a"));
+            builder.value(Value::Number(1));
+            let (items, sum) = (builder.count(), builder.sum());
+            Parcel { id: ParcelId { run: 1, number }, purge: number, items, sum, body: builder.take() }
+        };
+        let mut deliver = |number| {
+            let mut receipt = Receipt::new(1);
+            let done = backend.open().and_then(|()| backend.deliver(&parcel(number), &mut receipt));
+            assert_eq!(receipt.refused(), None);
+            done
+        };
+        deliver(1).unwrap();
+        // SQLite adds no such column to a table that is there.
+        let other = KEYED.replace("k TEXT", "more INT NOT NULL, k TEXT");
+        database.execute_batch(&format!("DROP TABLE t; {other}")).unwrap();
+        for _ in 0..2 {
+            let fault = deliver(2).unwrap_err();
+            let Fault::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            assert!(what.contains("more") && what.contains("without a default"), "{what}");
+        }
+        database.execute_batch(&format!("DROP TABLE t; {KEYED}")).unwrap();
+        deliver(2).unwrap();
     }
 
     #[test]

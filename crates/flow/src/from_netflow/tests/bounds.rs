@@ -1,0 +1,279 @@
+//! What senders can make a decoder remember, and what that costs: attacks, each with its bound.
+
+use super::*;
+use crate::bound::Bound;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+fn bench(settings: Settings) -> Bench {
+    Bench::new(&["src_port"], settings)
+}
+
+fn address(n: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x0a00_0000 + n).into()
+}
+
+impl Bench {
+    fn send_from(&mut self, source: IpAddr, datagram: &[u8]) {
+        self.decoder.datagram(source, datagram, ARRIVAL, &mut self.rows, &mut self.strings).unwrap();
+        self.rows.clear();
+    }
+
+    fn knows(&self, source: IpAddr) -> bool {
+        self.decoder.exporters().any(|exporter| exporter.address == source)
+    }
+}
+
+fn one_record() -> Vec<u8> {
+    v5(0, NOW, 0, 0, &[V5Record::default()])
+}
+
+fn template(domain: u32, id: u16, fields: usize) -> Template {
+    Template::new(domain, id, Kind::Data, (0..fields).map(|_| field(7, 2)).collect())
+}
+
+/// Announces templates `256..256 + count` of a domain.
+fn announce(bench: &mut Bench, source: IpAddr, domain: u32, count: u16, fields: usize) {
+    for id in 256..256 + count {
+        bench.send_from(
+            source,
+            &Message::ipfix(domain, 0, NOW).templates(&[&template(domain, id, fields)]).finish(),
+        );
+    }
+}
+
+/// Sends sets of so many octets that wait for templates of their own.
+fn wait(bench: &mut Bench, source: IpAddr, count: u32, octets: usize) {
+    for n in 0..count {
+        let id = 40_000 + (n % 20_000) as u16;
+        let message = Message::ipfix(7 + n / 20_000, 0, NOW);
+        bench.send_from(source, &message.data(id, |w| _ = w.put(&vec![1; octets])).finish());
+    }
+}
+
+/// A datagram of names of interfaces, by the options template 256 of domain 3.
+fn names(first: u32, count: u32, length: u16) -> Vec<u8> {
+    Message::ipfix(3, 0, NOW)
+        .records(256, count as usize, |w| {
+            for id in first..first + count {
+                w.u32(id).put(&vec![b'a' + (id % 26) as u8; length.into()]);
+            }
+        })
+        .finish()
+}
+
+fn name_interfaces(bench: &mut Bench, source: IpAddr, count: u32, length: u16) {
+    let template = Template::new(3, 256, Kind::Options { scopes: 1 }, vec![field(10, 4), field(82, length)]);
+    bench.send_from(source, &Message::ipfix(3, 0, NOW).templates(&[&template]).finish());
+    (0..count).step_by(100).for_each(|first| bench.send_from(source, &names(first, 100, length)));
+}
+
+#[test]
+fn the_exporter_that_was_silent_longest_is_forgotten_and_counted() {
+    let mut bench = bench(Settings { max_exporters: 100, ..Settings::default() });
+    let live = address(0);
+    bench.send_from(live, &one_record());
+    for n in 1..1000 {
+        bench.send_from(address(n), &one_record());
+        bench.send_from(live, &one_record());
+    }
+    assert!(bench.knows(live) && bench.knows(address(999)) && !bench.knows(address(900)));
+    let exporters: Vec<u64> = bench.decoder.exporters().map(|exporter| exporter.datagrams).collect();
+    assert_eq!((exporters.len(), exporters.iter().max()), (100, Some(&1000)), "what is known of it is kept");
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.records, counts.exporters_evicted_number), (1999, 900), "no datagram is lost for it");
+    let notices = bench.decoder.take_notices();
+    assert!(
+        matches!(notices[0], Notice::Forgotten { exporter, bound: Bound::Exporters, .. } if exporter == address(1))
+    );
+}
+
+#[test]
+fn datagrams_that_hold_nothing_are_remembered_of_nobody() {
+    let mut bench = bench(Settings { max_exporters: 2, ..Settings::default() });
+    bench.send_from(address(1), &one_record());
+    bench.send_from(address(2), &one_record());
+    let memory = bench.decoder.memory();
+    let unusable = Template::new(1, 300, Kind::Data, vec![field(7, 0)]);
+    let ipfix = || Message::ipfix(1, 0, NOW);
+    for (n, nothing) in [
+        v5(0, NOW, 0, 0, &[]),
+        Message::v9(1, 0, NOW, 0).finish(),
+        ipfix().finish(),
+        ipfix().withdraw(300, false).finish(),
+        ipfix().templates(&[&unusable]).finish(),
+        ipfix().data(300, |_| ()).finish(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        bench.send_from(address(100 + n as u32), nothing);
+    }
+    assert!(bench.knows(address(1)) && bench.knows(address(2)));
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.exporters_evicted_number, counts.templates_faulty), (0, 1));
+    assert_eq!((counts.sets_kept, counts.sets_forgotten), (1, 1), "every set comes to an end");
+    assert_eq!(bench.decoder.memory(), memory);
+    // Neither do they begin domains of those who are known.
+    for domain in 0..5000 {
+        bench.send_from(address(1), &Message::ipfix(domain, 0, NOW).finish());
+    }
+    assert_eq!((bench.decoder.take_counts().sequences_evicted, bench.decoder.memory()), (0, memory));
+}
+
+#[test]
+fn all_state_of_exporters_together_stays_below_the_bound() {
+    const BOUND: usize = 4 << 20;
+    let mut bench = bench(Settings { max_memory: BOUND, ..Settings::default() });
+    let live = address(0);
+    announce(&mut bench, live, 1, 10, 5);
+    let data = Message::ipfix(1, 0, NOW).data(256, |w| _ = w.put(&[0; 10])).finish();
+    let kinds: [fn(&mut Bench, IpAddr); 4] = [
+        |bench, source| announce(bench, source, 1, 400, 10),
+        |bench, source| wait(bench, source, 300, 500),
+        |bench, source| name_interfaces(bench, source, 1000, 200),
+        |bench, source| {
+            (0..1000).for_each(|n| {
+                bench.send_from(source, &Message::ipfix(n, 0, NOW).data(9, |w| _ = w.u8(1)).finish())
+            })
+        },
+    ];
+    let mut kept = 0;
+    for n in 1..=60 {
+        kinds[n as usize % kinds.len()](&mut bench, address(n));
+        assert!(bench.decoder.memory() <= BOUND);
+        bench.send_from(live, &data);
+        kept = kept.max(bench.decoder.memory());
+    }
+    assert!(kept > BOUND * 3 / 4, "{kept}");
+    let counts = bench.decoder.take_counts();
+    assert_eq!(counts.records, 60, "the templates of who is not silent are kept");
+    assert!(counts.exporters_evicted_memory > 20 && counts.sets_forgotten > 1000, "{counts:?}");
+    let waiting: u64 = counts.sets_kept - counts.sets_forgotten;
+    bench.decoder.abandon();
+    assert_eq!(bench.decoder.take_counts().sets_abandoned, waiting);
+    let charged: usize = bench.decoder.exporters().map(|exporter| exporter.charged).sum();
+    assert_eq!(charged, bench.decoder.memory());
+}
+
+#[test]
+fn an_exporter_that_takes_most_of_the_memory_puts_out_no_other() {
+    let mut bench = bench(Settings { max_memory: 1 << 20, ..Settings::default() });
+    (1..=100).for_each(|n| announce(&mut bench, address(n), 1, 1, 5));
+    let quiet = bench.decoder.len();
+    announce(&mut bench, address(0), 1, 3000, 20);
+    let counts = bench.decoder.take_counts();
+    assert!(counts.exporters_evicted_memory > 0);
+    assert!((1..=100).all(|n| bench.knows(address(n))), "{quiet} {}", bench.decoder.len());
+}
+
+#[test]
+fn facts_beyond_their_bound_are_counted_and_reported() {
+    let mut bench = bench(Settings::default());
+    let most = known::MAX_FACTS as u32;
+    name_interfaces(&mut bench, address(1), most + 1000 - most % 100, 8);
+    let counts = bench.decoder.take_counts();
+    assert_eq!(counts.facts_dropped, u64::from(1000 - most % 100));
+    let notices = bench.decoder.take_notices();
+    assert!(notices.iter().any(|notice| matches!(notice, Notice::Facts { domain: 3, id: 256, .. })));
+    // Known ones are renewed, and take no further memory.
+    let memory = bench.decoder.memory();
+    bench.send_from(address(1), &names(0, 100, 8));
+    assert_eq!((bench.decoder.take_counts().facts_dropped, bench.decoder.memory()), (0, memory));
+}
+
+#[test]
+fn domains_beyond_their_bound_are_counted_and_reported() {
+    let mut bench = bench(Settings::default());
+    let most = netflow::sequence::MAX_DOMAINS as u32;
+    for domain in 0..most + 10 {
+        bench.send_from(address(1), &Message::v9(domain, 0, NOW, 0).data(300, |w| _ = w.u8(1)).finish());
+    }
+    assert_eq!(bench.decoder.take_counts().sequences_evicted, 10);
+    bench.decoder.take_notices();
+    bench.send_from(address(1), &Message::v9(1 << 20, 0, NOW, 0).data(300, |w| _ = w.u8(1)).finish());
+    let notices = bench.decoder.take_notices();
+    assert!(notices.iter().any(|notice| matches!(notice, Notice::Domains { .. })), "{notices:?}");
+}
+
+/// The least time that the datagrams took to read in one of several rounds.
+fn cost(bench: &mut Bench, source: IpAddr, datagrams: &[Vec<u8>]) -> Duration {
+    let round = |_| {
+        let begun = std::time::Instant::now();
+        datagrams.iter().for_each(|datagram| bench.send_from(source, datagram));
+        begun.elapsed()
+    };
+    (0..12).map(round).min().unwrap_or_default()
+}
+
+fn roomy() -> Bench {
+    bench(Settings { max_templates: 8192, pending_octets: 8_000_000, ..Settings::default() })
+}
+
+/// Reads the same datagrams without the state that others built and with it. What must not depend on it takes as long, but for the
+/// caches of the machine; walks of all state take hundreds of times as long.
+fn assert_cheap(what: &str, loaded: &mut Bench, source: IpAddr, datagrams: &[Vec<u8>]) {
+    let mut fresh = roomy();
+    // A machine that is busy disturbs one measurement, not all.
+    let is_cheap = (0..5).any(|_| {
+        let without = cost(&mut fresh, source, datagrams);
+        cost(loaded, source, datagrams).as_secs_f64() / without.as_secs_f64() < 5.0
+    });
+    assert!(is_cheap, "{what}: state makes datagrams dearer");
+}
+
+#[test]
+fn what_a_datagram_costs_does_not_depend_on_what_was_built_before() {
+    let attacker = address(1);
+    let mut loaded = roomy();
+    announce(&mut loaded, attacker, 1, 8000, 3);
+    wait(&mut loaded, attacker, 15_000, 100);
+    name_interfaces(&mut loaded, attacker, 10_000, 20);
+    for domain in 0..4096 {
+        loaded.send_from(attacker, &Message::v9(domain, 0, NOW, 0).data(300, |w| _ = w.u8(1)).finish());
+    }
+    (10..3000).for_each(|n| loaded.send_from(address(n), &one_record()));
+    let mut withdrawals = Message::ipfix(9, 0, NOW);
+    for options in [false, true].into_iter().cycle().take(160) {
+        withdrawals = withdrawals.withdraw(if options { 3 } else { 2 }, options);
+    }
+    assert_cheap("withdrawal of all templates", &mut loaded, attacker, &[withdrawals.finish()]);
+    // They change each time, so that what waits for them is looked for.
+    let changes = |fields| {
+        let templates: Vec<Template> = (300..360).map(|id| template(9, id, fields)).collect();
+        Message::ipfix(9, 0, NOW).templates(&templates.iter().collect::<Vec<_>>()).finish()
+    };
+    assert_cheap("changed templates", &mut loaded, attacker, &[changes(2), changes(3)]);
+    let waiting =
+        (0..80).fold(Message::v9(9, 0, NOW, 0), |message, n| message.data(301 + n, |w| _ = w.put(&[1; 8])));
+    assert_cheap("sets that wait", &mut loaded, attacker, &[waiting.finish()]);
+    let options = Template::new(3, 256, Kind::Options { scopes: 1 }, vec![field(10, 4), field(82, 20)]);
+    let named = [Message::ipfix(3, 0, NOW).templates(&[&options]).finish(), names(0, 50, 20), names(50, 50, 20)];
+    assert_cheap("names", &mut loaded, attacker, &named);
+    let domain = |n: u32| Message::v9((1 << 20) + n, 0, NOW, 0).data(300, |w| _ = w.u8(1)).finish();
+    assert_cheap("domains", &mut loaded, attacker, &(0..20).map(domain).collect::<Vec<_>>());
+    assert_cheap("records", &mut loaded, attacker, &[v5(0, NOW, 0, 0, &[V5Record::default(); 24])]);
+    assert!(loaded.decoder.exporters().map(|exporter| exporter.templates().count()).max() >= Some(8000));
+}
+
+#[test]
+fn new_exporters_cost_as_much_when_others_have_to_make_room() {
+    let most = |max_exporters| bench(Settings { max_exporters, ..Settings::default() });
+    let (mut few, mut many) = (most(100), most(20_000));
+    (0..20_000).for_each(|n| many.send_from(address(n), &one_record()));
+    let datagram = one_record();
+    let mut next = 1 << 20;
+    let mut cost = |bench: &mut Bench| {
+        let mut round = || {
+            let begun = std::time::Instant::now();
+            for _ in 0..500 {
+                next += 1;
+                bench.send_from(address(next), &datagram);
+            }
+            begun.elapsed()
+        };
+        (0..8).map(|_| round()).min().unwrap_or_default().as_secs_f64()
+    };
+    assert!((0..5).any(|_| cost(&mut few) * 5.0 > cost(&mut many)));
+    assert_eq!(many.decoder.len(), 20_000);
+}
