@@ -280,6 +280,11 @@ fn a_start_in_the_background_returns_what_came_of_it() {
 
 #[test]
 fn a_dry_run_finds_what_a_start_finds() {
+    let refused = nfacctd("plugins: sqlite3[s]\naggregate: src_host\nsql_db: {dir}/db\nsql_table: acct")
+        .arguments(["-T", "setup"])
+        .run();
+    assert_eq!(refused.code(), Some(1), "{}", refused.log);
+    assert!(refused.log.contains("sql_table[s]: no such table"), "{}", refused.log);
     // Another daemon has the spool. Nobody has to answer for that.
     let spool = "plugins: kafka[k]\naggregate: src_host\nkafka_broker_port: 1\nplugin_write_timeout: 1\nplugin_spool_dir: ";
     let first = nfacctd(&format!("{spool}{{dir}}/spool")).start();
