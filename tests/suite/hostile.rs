@@ -253,7 +253,12 @@ fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
             .data(256, |w| _ = w.u16(7).u32(1).u32(100))
             .finish()
     };
-    let sample = |sequence| sflow::datagram(sequence).finish();
+    let frame = [7; 116];
+    let sample = |sequence| {
+        let mut datagram = sflow::datagram(sequence);
+        datagram.flow(&sflow::head(1), &[sflow::header(&frame)]).expect("there is room");
+        datagram.finish()
+    };
     let cases = [
         (printing("src_port"), [ipfix(1), ipfix(102)], FEW, "127.0.1.1 domain 7: 100 in 1 gaps"),
         (printing("src_port"), [ipfix(1), ipfix(5002)], MANY, "127.0.1.1 domain 7: 5000 in 1 gaps"),

@@ -176,6 +176,9 @@ fn a_file_whose_flows_cannot_be_written_ends_with_status_1() {
         "plugins: print[p]\naggregate: src_host\nprint_output: json\nprint_output_file: {dir}/none/out.json";
     // The folder of the file cannot be made.
     ends(&reading(print).file("none", "a file"), "p/print: not all was written: ", 1);
+    let print = "plugins: print[p]\naggregate: src_host\nprint_output: avro\nprint_output_file: {dir}/out.avro";
+    let schema = format!("{print}\navro_schema_file: {{dir}}/none/schema.json");
+    ends(&reading(&schema).file("none", "a file"), "unable to write avro_schema_file", 1);
 }
 
 #[test]

@@ -241,6 +241,12 @@ impl Account {
         self.publish();
     }
 
+    /// A file without aggregates could not be written, and is not tried again.
+    pub fn failed_for_good(&mut self) {
+        self.tally.add(Counter::FilesUnwritten, 1);
+        self.failed();
+    }
+
     /// What failed before is tried again.
     pub fn retried(&mut self) {
         self.tally.add(Counter::WriteRetries, 1);

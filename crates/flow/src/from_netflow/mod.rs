@@ -188,8 +188,7 @@ impl Decoder {
     /// those that were silent longest.
     #[cold]
     fn make_room(&mut self, last: IpAddr) {
-        let is_greedy = |exporter: &Box<Exporter>| exporter.charged > self.settings.max_memory / 2;
-        if self.exporters.peek(&last).is_some_and(is_greedy)
+        if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > self.settings.max_memory / 2)
             && let Some(exporter) = self.exporters.remove(&last)
         {
             self.forget(*exporter, Bound::Memory);

@@ -129,7 +129,7 @@ impl<'a> Plugin<'a> {
             elapsed = moment.began.elapsed().as_secs().to_string();
         } else if self.settings.write_empty_file {
             if let Err(error) = self.writer.write_empty(moment) {
-                self.account.failed();
+                self.account.failed_for_good();
                 error!("unable to write an empty file: {error}");
             }
             elapsed = moment.began.elapsed().as_secs().to_string();

@@ -87,7 +87,7 @@ impl<'a> Writer<'a> {
             return;
         };
         if let Err(error) = sink::write_schema(path, schema, &self.settings.files) {
-            account.failed();
+            account.failed_for_good();
             error!("unable to write avro_schema_file {}: {error}", path.display());
         }
     }
