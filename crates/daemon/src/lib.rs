@@ -132,7 +132,9 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     if arguments.check {
         return check(daemon, settings.as_ref(), &mut problems, arguments.debug);
     }
-    let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    if !runtime::daemonize::is_child() {
+        let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    }
     let dry_run = config.core(&core::DRY_RUN);
     // A daemon in the background has nobody who reads its standard error: what is wrong goes to the log, too.
     let in_background = config.core(&core::DAEMONIZE) && dry_run.is_none();
@@ -150,12 +152,10 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         let faults = problems.count(Severity::Warning) + problems.count(Severity::Error);
         return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    let mut parent = None;
     if settings.daemonize {
-        // Before any thread starts: threads do not survive a fork.
-        match runtime::daemonize::daemonize(&format!("{core_name}/core")) {
-            Ok(Side::Child(waiting)) => parent = Some(waiting),
-            Ok(Side::Parent(code)) => return code,
+        match runtime::daemonize::daemonize() {
+            Ok(Side::Child) => {}
+            Ok(Side::Parent(status)) => return ExitCode::from(status),
             Err(error) => {
                 tracing::error!("daemonize: {error}");
                 return ExitCode::FAILURE;
@@ -175,5 +175,5 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     {
         tracing::warn!("proc_priority: {error}");
     }
-    service::run(daemon, settings, parent)
+    service::run(daemon, settings)
 }

@@ -15,7 +15,6 @@ use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
 use runtime::confine::{self, Outcome};
-use runtime::daemonize::Parent;
 use runtime::events::{Event, Signal, Stop, Woken};
 use runtime::log::Identity;
 use runtime::threads::{End, Threads};
@@ -54,29 +53,27 @@ enum Place {
     Store(plugins::store::Opened),
 }
 
-/// Runs the daemon. Logging is configured already. `parent` waits until it is ready.
-pub(crate) fn run(daemon: &Daemon, settings: Settings, parent: Option<Parent>) -> ExitCode {
+/// Runs the daemon. Logging is configured already.
+pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
     info!("{}, {} {}", daemon.title, daemon.name, about::VERSION);
     match &settings.config_file {
         Some(file) => info!("Reading configuration file '{}'.", file.display()),
         None => info!("Reading configuration from cmdline."),
     }
-    // Whoever asks for a dry run waits for what it says, wherever the log goes.
-    let asked_here = settings.dry_run && (settings.log.file.is_some() || settings.log.syslog.is_some());
+    // Whoever asks for a dry run, or for a start in the background, waits for what comes of it, wherever the log goes.
+    let is_elsewhere = settings.log.file.is_some() || settings.log.syslog.is_some();
+    let is_awaited = is_elsewhere && (settings.dry_run || runtime::daemonize::is_child());
     let name = settings.core_name.clone();
     match Service::start(daemon, settings) {
         Ok(Some(service)) => {
             let threads = service.threads.clone();
-            threads.leave(service.run(parent))
+            threads.leave(service.run())
         }
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
-            if asked_here {
+            if is_awaited {
                 eprintln!("ERROR ( {name}/core ): {problem}");
-            }
-            if let Some(parent) = parent {
-                parent.failed(&problem);
             }
             ExitCode::FAILURE
         }
@@ -108,11 +105,11 @@ struct Service {
     failed: bool,
     known: Vec<(std::net::IpAddr, netflow::template::Template)>,
     reports: Vec<Report>,
-    losses: Losses,
     /// Until when the statistics that were asked for wait for workers.
     report_due: Option<Instant>,
     /// They were asked for once more.
     report_again: bool,
+    losses: Losses,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     /// The pid file, and those that keep a second daemon away from what one alone may write.
@@ -192,9 +189,9 @@ impl Service {
             failed: false,
             known: Vec::new(),
             reports: Vec::new(),
-            losses: Losses::new(&settings.front, settings.plugins.len()),
             report_due: None,
             report_again: false,
+            losses: Losses::new(&settings.front, settings.plugins.len()),
             notifier,
             _signals: listener,
             _locks: locks,
@@ -348,11 +345,11 @@ impl Service {
         }
     }
 
-    fn run(mut self, parent: Option<Parent>) -> ExitCode {
+    fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
-        if let Some(parent) = parent {
-            parent.ready();
+        if let Err(error) = runtime::daemonize::ready() {
+            warn!("daemonize: /dev/null: {error}");
         }
         while self.working() > 0 {
             self.report_if_complete();

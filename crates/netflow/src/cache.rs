@@ -285,6 +285,21 @@ mod tests {
         assert!(cache.groups.0.is_empty());
     }
 
+    #[test]
+    fn the_first_announcement_of_a_round_is_another_than_those_that_follow() {
+        let template = |id| template(1, id, Kind::Data, 1);
+        let mut cache = Cache::new(3);
+        cache.restore(template(256), |_| ());
+        cache.announce(template(257), |_| ());
+        let announced = [256, 256, 257].map(|id| cache.announce(template(id), |_| ()));
+        assert_eq!(announced, [Announced::Again, Announced::Same, Announced::Same]);
+        cache.begin_round();
+        assert_eq!([257, 257].map(|id| cache.announce(template(id), |_| ())), [Announced::Again, Announced::Same]);
+        // What is kept about a round is bounded, too.
+        (300..400).for_each(|id| _ = cache.announce(template(id), |_| ()));
+        assert_eq!(cache.announced.len(), 6);
+    }
+
     /// Exporters choose ids: who knew the hash could choose ids that collide.
     #[test]
     fn two_caches_hash_differently() {
@@ -305,21 +320,6 @@ mod tests {
         }
         let spare: usize = cache.groups.0.values().map(HashSet::capacity).sum();
         assert!(spare <= 20 * SPARE_IDS && full >= 4000, "{spare} of {full}");
-    }
-
-    #[test]
-    fn the_first_announcement_of_a_round_is_another_than_those_that_follow() {
-        let template = |id| template(1, id, Kind::Data, 1);
-        let mut cache = Cache::new(3);
-        cache.restore(template(256), |_| ());
-        cache.announce(template(257), |_| ());
-        let announced = [256, 256, 257].map(|id| cache.announce(template(id), |_| ()));
-        assert_eq!(announced, [Announced::Again, Announced::Same, Announced::Same]);
-        cache.begin_round();
-        assert_eq!([257, 257].map(|id| cache.announce(template(id), |_| ())), [Announced::Again, Announced::Same]);
-        // What is kept about a round is bounded, too.
-        (300..400).for_each(|id| _ = cache.announce(template(id), |_| ()));
-        assert_eq!(cache.announced.len(), 6);
     }
 
     proptest! {

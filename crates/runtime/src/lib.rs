@@ -6,7 +6,7 @@
 //! until it is told to end; at last [`threads::Threads::join_all`].
 //!
 //! Nothing here knows configuration keys: callers pass plain settings.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod confine;

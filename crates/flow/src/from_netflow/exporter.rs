@@ -91,10 +91,10 @@ pub struct Exporter {
     pub records: u64,
     /// Domain of the last datagram.
     pub domain: u32,
-    /// Bytes that are charged for it.
-    pub(super) charged: usize,
     /// Since when announcements of templates are noted.
     round: u64,
+    /// Bytes that are charged for it.
+    pub(super) charged: usize,
 }
 
 /// Microseconds in which the first announcement of each template is noted, be it new or not.
@@ -120,8 +120,8 @@ impl Exporter {
             octets: 0,
             records: 0,
             domain: 0,
-            charged: 0,
             round: 0,
+            charged: 0,
         }
     }
 
