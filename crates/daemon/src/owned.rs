@@ -5,7 +5,9 @@
 
 use crate::settings::{Front, Settings, SflowSettings};
 use runtime::pid::PidFile;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use tracing::warn;
 
 /// The keys that name such files, and where the locks are.
 fn locks(front: &Front) -> Vec<(&'static str, PathBuf)> {
@@ -23,13 +25,18 @@ fn locks(front: &Front) -> Vec<(&'static str, PathBuf)> {
     }
 }
 
-/// Takes the locks.
+/// Takes the locks. Where one cannot be made the file cannot either, which is reported when it is written.
 ///
 /// # Errors
-/// Another daemon has one, which is named, or a lock cannot be made.
+/// Another daemon has one, which is named.
 pub(crate) fn take(settings: &Settings) -> Result<Vec<PidFile>, String> {
-    let take = |(key, path): (&str, PathBuf)| {
-        PidFile::write(&path, &settings.files).map_err(|error| format!("{key}: {error}"))
-    };
-    locks(&settings.front).into_iter().map(take).collect()
+    let mut taken = Vec::new();
+    for (key, path) in locks(&settings.front) {
+        match PidFile::write(&path, &settings.files) {
+            Ok(lock) => taken.push(lock),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(format!("{key}: {error}")),
+            Err(error) => warn!("{key}: cannot be locked against other daemons: {error}"),
+        }
+    }
+    Ok(taken)
 }
