@@ -33,6 +33,8 @@ mod life;
 mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
+#[path = "suite/operators.rs"]
+mod operators;
 #[path = "suite/options.rs"]
 mod options;
 #[path = "suite/outages.rs"]

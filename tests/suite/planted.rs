@@ -111,10 +111,11 @@ fn a_second_daemon_with_the_same_pid_file_is_refused() {
     let expected = format!("{}: in use by process {} (nfacctd)", pid.display(), first.id());
     assert!(second.log.contains(&expected), "{}", second.log);
     assert_eq!(first.text("pid").trim(), first.id().to_string());
-    // A dry run writes none, and asks for none.
+    // A dry run says the same as a start, and leaves the file alone.
     let trial =
         printing("src_host").more_config(&format!("pidfile: {}", pid.display())).arguments(["-T", "setup"]);
-    assert_eq!(trial.run().code(), Some(0));
+    assert_eq!(trial.run().code(), Some(1));
+    assert_eq!(first.text("pid").trim(), first.id().to_string());
     // What a killed daemon leaves behind keeps nobody from starting.
     first.signal(Signal::SIGKILL);
     let setup = first.wait().setup().clone();

@@ -9,7 +9,7 @@
 //! Blanks (tabs and carriage returns too) are dropped everywhere in the key, which is lower-cased, and at both ends of
 //! the value. There are no quotes, continuations, includes or variables. A byte order mark in front is skipped.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::problem::{Origin, Problems};
@@ -31,24 +31,15 @@ pub struct Entry {
 /// Reads a file into entries. Every line that is none is a fatal problem, and the next line is read all the same.
 pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
     let origin = Origin::whole(&path.to_string_lossy());
-    match fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            problems.fatal(&origin, "file not found.", None);
-            return Vec::new();
-        }
-        Ok(metadata) if !metadata.is_file() => {
-            problems.fatal(&origin, "path is not a regular file.", None);
-            return Vec::new();
-        }
-        Err(_) | Ok(_) => {}
-    }
     match text::read(path) {
-        Ok(bytes) => parse(&origin, &bytes, problems),
-        Err(error) => {
-            problems.fatal(&origin, format!("file cannot be read: {error}."), None);
-            Vec::new()
+        Ok(bytes) => return parse(&origin, &bytes, problems),
+        Err(error) if error.kind() == ErrorKind::NotFound => problems.fatal(&origin, "file not found.", None),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            problems.fatal(&origin, format!("{error}."), None)
         }
+        Err(error) => problems.fatal(&origin, format!("file cannot be read: {error}."), None),
     }
+    Vec::new()
 }
 
 /// Reads the bytes of a file into entries.

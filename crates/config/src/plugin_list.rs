@@ -123,8 +123,9 @@ pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Problems) -> Ve
             let hint = format!("Give each plugin a name of its own: {}[NAME].", known.word());
             problems.warn(origin, what, Some(hint));
         } else if plugins.len() == PLUGINS_MAX {
-            let what = format!("more than {PLUGINS_MAX} plugins: '{name}' is left out.");
-            problems.error(origin, what, None);
+            // Leaving it out would leave its output out.
+            let what = format!("a daemon has up to {PLUGINS_MAX} plugins, and '{name}' is one more.");
+            problems.fatal(origin, what, Some("Run a second daemon for the rest.".to_owned()));
         } else {
             plugins.push(Named { name, kind: known });
         }

@@ -20,6 +20,7 @@ pub(crate) fn print(
     workers: &[Reader],
     plugins: &[PluginCounters],
     enrichment: &enrich::Compiled,
+    templates_file: Option<String>,
 ) {
     notice!("+++");
     let (mut exporters, mut interfaces) = (Vec::new(), Vec::new());
@@ -74,6 +75,9 @@ pub(crate) fn print(
             Some(plugin) => notice!("stats plugin={}/{} {usage}", plugin.name, plugin.kind),
             None => notice!("stats {usage}"),
         }
+    }
+    if let Some(line) = templates_file {
+        notice!("stats {line}");
     }
     notice!("---");
 }

@@ -29,8 +29,9 @@ pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertSto
 /// The certificates in a file: one at least. `key` names the file.
 pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let wrong = |what: &str| wrong(key, path, what);
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error.to_string()))?;
-    let found: Result<Vec<_>, _> = found.collect();
+    let text =
+        config::text::read_bytes(path, config::text::MOST_TEXT).map_err(|error| wrong(&error.to_string()))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| wrong(&error.to_string()))?;
     if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
 }

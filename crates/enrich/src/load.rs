@@ -25,6 +25,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Most bytes of a database of places. Those for all the world with every detail have some hundred million.
+const MOST_PLACES: u64 = 1 << 30;
+
 /// All files, read.
 #[derive(Debug)]
 pub struct Loaded {
@@ -189,7 +192,12 @@ impl Loaded {
 
 impl Reader<'_> {
     fn octets(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
-        match config::text::read(path) {
+        self.taken(key, path, config::text::read(path))
+    }
+
+    /// What was read, or a problem.
+    fn taken(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
+        match read {
             Ok(octets) => Some(octets),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
@@ -269,7 +277,8 @@ impl Reader<'_> {
     }
 
     fn places(&mut self, path: &Path) -> Option<Database> {
-        match Database::open(path) {
+        let octets = self.taken("geoipv2_file", path, config::text::read_bytes(path, MOST_PLACES))?;
+        match Database::from_octets(octets) {
             Ok(database) => Some(database),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());

@@ -214,6 +214,14 @@ impl Account {
         self.tally.add(Counter::AggregatesRedirected, aggregates);
     }
 
+    /// So many triggers were ended because their time was over.
+    pub fn triggers_ended(&mut self, count: u64) {
+        if count > 0 {
+            self.tally.add(Counter::TriggersEnded, count);
+            self.publish();
+        }
+    }
+
     /// Aggregates are lost.
     pub fn given_up(&mut self, sum: Sum, reason: Reason) {
         self.tally.add(Counter::PacketsGivenUp, sum.packets);

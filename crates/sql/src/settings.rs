@@ -95,10 +95,10 @@ pub struct Settings {
     pub history: u64,
     /// `sampling_rate`, which only triggers ask for.
     pub sampling: Option<u32>,
-    /// `sql_cleartext_passwd`: the server may ask for the password in the clear.
-    pub cleartext: bool,
     /// `sql_max_tables`: tables of a flush, where names depend on time bins or records.
     pub max_tables: usize,
+    /// `sql_cleartext_passwd`: the server may ask for the password in the clear.
+    pub cleartext: bool,
     /// `plugin_write_timeout`.
     pub timeout: Duration,
 }
@@ -167,8 +167,8 @@ impl Settings {
                 Some(Span::Months(months)) => u64::from(months) * MONTH,
             },
             sampling: plugin.get(&SAMPLING_RATE),
-            cleartext: plugin.get(&SQL_CLEARTEXT_PASSWD),
             max_tables: plugin.get(&SQL_MAX_TABLES),
+            cleartext: plugin.get(&SQL_CLEARTEXT_PASSWD),
             timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
         }
     }

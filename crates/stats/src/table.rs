@@ -157,6 +157,7 @@ counters! {
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
+    TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that ran too long and were ended";
     QueriesAnswered = Plugin Total "queries_answered_total" "": "Queries of clients that were answered to the end";
     QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "Clients beyond imt_clients_max or imt_clients_user_max";
     QueriesRefusedLines = Plugin Total "queries_refused_total" "lines": "With more lines than imt_query_lines allows";

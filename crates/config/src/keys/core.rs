@@ -204,6 +204,12 @@ keys! {
     PLUGIN_EXIT_TIMEOUT: Duration = seconds(&["plugin_exit_timeout"], 1).default("10").both().daemons(FLOW)
         .acts();
 
+    /// Seconds that a trigger (`print_trigger_exec`, `sql_trigger_exec` and their kin) may run.
+    ///
+    /// Then it and all that it started get SIGTERM, and SIGKILL five seconds later.
+    PLUGIN_TRIGGER_TIMEOUT: Duration = seconds(&["plugin_trigger_timeout"], 1).default("3600").both().daemons(FLOW)
+        .acts();
+
     /// Size of the queue between core and plugin, in octets.
     PLUGIN_PIPE_SIZE: u64 = bytes(&["plugin_pipe_size"], 1).default("4096000").both().daemons(FLOW)
         .needless(NO_QUEUE);

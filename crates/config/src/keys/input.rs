@@ -108,6 +108,12 @@ keys! {
     /// File that keeps templates over a restart.
     NFACCTD_TEMPLATES_FILE: Option<PathBuf> = path(&["nfacctd_templates_file"]).daemons(NFACCTD).acts();
 
+    /// Size of that file, in octets; beyond it, the exporters that take most lose what they announced longest ago.
+    ///
+    /// A letter K, M or G may follow. More than 256 MiB are not used.
+    NFACCTD_TEMPLATES_FILE_SIZE: u64 = bytes(&["nfacctd_templates_file_size"], 65536).with_units().default("64M")
+        .daemons(NFACCTD).acts();
+
     /// Where datagrams with templates are passed on to: `host:port`.
     NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD);
 

@@ -111,7 +111,8 @@ fn without_variables(path: &Path) -> PathBuf {
 
 /// Files that a file of librdkafka's options names, such as certificates.
 fn named_within(path: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // What cannot be read is refused with the other options of the broker.
+    let text = config::text::read_lossy(path).unwrap_or_default();
     let words = text.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | '=' | '"' | '\''));
     words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }

@@ -15,6 +15,7 @@ use crate::counter_log;
 use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
+use crate::templates_file;
 use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
 use capture::allow::AllowList;
@@ -95,7 +96,7 @@ pub(crate) struct NetFlowSettings {
     pub(crate) decode: from_netflow::Settings,
     /// How far flow times may choose time bins.
     pub(crate) times: Limits,
-    pub(crate) templates_file: Option<PathBuf>,
+    pub(crate) templates_file: Option<templates_file::Settings>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     pub(crate) unchecked: bool,
 }
@@ -129,7 +130,7 @@ impl Front {
     }
 
     /// Where templates are kept for the next start.
-    pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
+    pub(crate) fn templates_file(&self) -> Option<&templates_file::Settings> {
         match self {
             Self::NetFlow(front) => front.templates_file.as_ref(),
             Self::Sflow(_) | Self::Packets(_) => None,
@@ -470,9 +471,19 @@ fn front(
         _ => Front::NetFlow(NetFlowSettings {
             decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
             times: time_limits(config),
-            templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
+            templates_file: templates_file(config),
             unchecked,
         }),
+    })
+}
+
+/// Where templates are kept, if anywhere.
+fn templates_file(config: &Config) -> Option<templates_file::Settings> {
+    let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
+    Some(templates_file::Settings {
+        path: config.core(&input::NFACCTD_TEMPLATES_FILE)?,
+        bound: usize::try_from(bound).unwrap_or(usize::MAX),
+        files: files_of(config),
     })
 }
 

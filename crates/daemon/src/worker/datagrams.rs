@@ -108,6 +108,8 @@ impl<P: Datagrams> Worker<P> {
         use capture::pcap_file::Filled;
         let mut batch = Batch::new();
         self.be_patient();
+        let stop = self.stop.clone();
+        file.end_when(move || stop.is_requested());
         let path = settings.path.display().to_string();
         tracing::info!("reading {} from: {path}", P::WHAT);
         self.pause(settings.delay, wake);

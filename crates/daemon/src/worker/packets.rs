@@ -225,6 +225,8 @@ impl Worker<Packets> {
     ) {
         let mut frames = Frames::new();
         self.be_patient();
+        let stop = self.stop.clone();
+        file.end_when(move || stop.is_requested());
         let path = settings.path.display().to_string();
         if !settings.delay.is_zero() {
             info!("PCAP capture file, sleeping for {} seconds", settings.delay.as_secs());

@@ -91,9 +91,16 @@ pub struct Exporter {
     pub records: u64,
     /// Domain of the last datagram.
     pub domain: u32,
+    /// Since when announcements of templates are noted.
+    round: u64,
     /// Bytes that are charged for it.
     pub(super) charged: usize,
+    /// What it takes may have changed since.
+    pub(super) is_changed: bool,
 }
+
+/// Microseconds in which the first announcement of each template is noted, be it new or not.
+const ROUND: u64 = 86_400 * 1_000_000;
 
 /// What came of the records of a set.
 #[derive(Clone, Copy, Default)]
@@ -115,13 +122,15 @@ impl Exporter {
             octets: 0,
             records: 0,
             domain: 0,
+            round: 0,
             charged: 0,
+            is_changed: false,
         }
     }
 
     /// Bytes that it takes, roughly: what it keeps on the heap, itself, and its place among the exporters.
     pub(super) fn memory(&self) -> usize {
-        2 * size_of::<(IpAddr, usize)>()
+        2 * size_of::<(u128, usize)>()
             + size_of::<Self>()
             + self.templates.memory()
             + self.pending.memory()
@@ -130,8 +139,8 @@ impl Exporter {
     }
 
     /// Charges what it takes now, and gives that.
-    #[inline]
     pub(super) fn charge(&mut self) -> usize {
+        self.is_changed = false;
         self.charged = self.memory();
         self.charged
     }
@@ -147,7 +156,7 @@ impl Exporter {
     }
 
     pub(crate) fn restore(&mut self, template: Template, needs: &Needs, settings: &Settings) {
-        self.templates.announce(template, |template| plan::compile(template, needs, settings));
+        self.templates.restore(template, |template| plan::compile(template, needs, settings));
     }
 
     pub(crate) fn recompile(&mut self, needs: &Needs, settings: &Settings) {
@@ -156,6 +165,10 @@ impl Exporter {
 
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
         counts.sets_expired += self.pending.expire(now).expired;
+        if now.saturating_sub(self.round) >= ROUND {
+            self.round = now;
+            self.templates.begin_round();
+        }
     }
 
     pub(crate) fn abandon(&mut self, counts: &mut Counts) {
@@ -200,7 +213,7 @@ impl Exporter {
         let domain = (header.version, header.domain);
         match self.sequence.check(domain, header.sequence, units, || datagram.holds_any()) {
             Seen::Good => {}
-            Seen::First if self.sequence.evicted == evicted => {}
+            Seen::First if self.sequence.evicted == evicted => self.is_changed = true,
             Seen::First => {
                 context.counts.sequences_evicted += 1;
                 context.notice(Notice::Domains { exporter: self.address });
@@ -279,6 +292,7 @@ impl Exporter {
 
     #[cold]
     fn hold(&mut self, held: Held, context: &mut Context<'_>) {
+        self.is_changed = true;
         let notice = Notice::NoTemplate { exporter: self.address, domain: held.header.domain, id: held.id };
         let lost = self.pending.keep(held);
         context.counts.sets_kept += 1;
@@ -288,6 +302,7 @@ impl Exporter {
     }
 
     fn announcements(&mut self, header: &Header, records: Records<'_>, context: &mut Context<'_>) {
+        self.is_changed = true;
         for record in records {
             match record {
                 Ok(TemplateRecord::Define(template)) => self.announce(template, context),
@@ -310,7 +325,7 @@ impl Exporter {
         let announced = self.templates.announce(template, |template| plan::compile(template, needs, settings));
         context.counts.templates_evicted += self.templates.evicted() - evicted;
         match announced {
-            Announced::Same => {}
+            Announced::Same | Announced::Again => {}
             Announced::New => context.counts.templates_new += 1,
             Announced::Changed => context.counts.templates_changed += 1,
         }
@@ -321,7 +336,7 @@ impl Exporter {
             context.notice(Notice::Template { exporter: self.address, template });
         }
         // Nothing can wait for a template that was known.
-        if announced == Announced::Same {
+        if matches!(announced, Announced::Same | Announced::Again) {
             return;
         }
         for held in self.pending.take(ipfix, domain, id) {
@@ -360,6 +375,7 @@ impl Exporter {
         let options = template.kind != Kind::Data;
         let mut decoded = Decoded { records: 0, whole: true };
         if options {
+            self.is_changed = true;
             for record in record::records(template, body) {
                 match record {
                     Ok(octets) => {

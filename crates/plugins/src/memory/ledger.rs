@@ -1,6 +1,6 @@
 //! What became of queries, counted by the threads of clients and published by the plugin's.
 
-use runtime::log::Limited;
+use runtime::log::Summed;
 use stats::{Counter, Tally};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,32 +66,28 @@ impl Ledger {
 
 /// Brings counts into the plugin's counters and into the log.
 pub(super) struct Reporter {
-    /// Not logged yet.
-    unsaid: [u64; OUTCOMES.len()],
-    limits: [Limited; OUTCOMES.len()],
+    /// What no line in the log has had yet.
+    sums: [Summed<u64>; OUTCOMES.len()],
 }
 
 impl Default for Reporter {
     fn default() -> Self {
-        let limits = std::array::from_fn(|_| Limited::new(Duration::from_secs(10)));
-        Self { unsaid: [0; OUTCOMES.len()], limits }
+        Self { sums: std::array::from_fn(|_| Summed::new(Duration::from_secs(10))) }
     }
 }
 
 impl Reporter {
-    pub(super) fn report(&mut self, ledger: &Ledger, tally: &mut Tally) {
-        let unsaid = self.unsaid.iter_mut().zip(&self.limits);
-        for ((count, (_, counter, line)), (unsaid, limit)) in ledger.counts.iter().zip(OUTCOMES).zip(unsaid) {
+    /// Counts, and logs what may be logged; at the end of the plugin, all.
+    pub(super) fn report(&mut self, ledger: &Ledger, tally: &mut Tally, is_end: bool) {
+        for ((count, (_, counter, line)), sum) in ledger.counts.iter().zip(OUTCOMES).zip(&mut self.sums) {
             let count = count.swap(0, Ordering::Acquire);
             tally.add(*counter, count);
-            *unsaid += count;
-            if let Some(line) = line
-                && *unsaid > 0
-                && limit.pass().is_some()
-            {
-                let user = ledger.user.load(Ordering::Relaxed);
-                tracing::warn!(count = *unsaid, last_uid = user, "{line}");
-                *unsaid = 0;
+            let Some(line) = line else { continue };
+            let due = if count > 0 { sum.add(count) } else { sum.due() };
+            let due = if is_end { due.or_else(|| sum.rest()) } else { due };
+            if let Some(count) = due {
+                let last_uid = ledger.user.load(Ordering::Relaxed);
+                tracing::warn!(count, last_uid, "{line}");
             }
         }
     }

@@ -106,13 +106,13 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
             collected = Instant::now();
             due = collected + if is_settled { COLLECT } else { COLLECT_AGAIN };
         }
-        memory.publish();
+        memory.publish(false);
     }
     memory.collect(&mut inlet);
     memory.asked.clear();
     drop(calls);
     clients.end();
-    memory.publish();
+    memory.publish(true);
 }
 
 struct Memory {
@@ -215,8 +215,8 @@ impl Memory {
         self.full.due();
     }
 
-    fn publish(&mut self) {
-        self.reporter.report(&self.ledger, &mut self.tally);
+    fn publish(&mut self, is_end: bool) {
+        self.reporter.report(&self.ledger, &mut self.tally, is_end);
         self.counters.publish(&mut self.tally);
     }
 }

@@ -57,7 +57,7 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
         match inlet.wait(schedule.wait_until(clock::now())) {
             Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
             Event::Due => {
-                plugin.triggers.reap();
+                plugin.account.triggers_ended(plugin.triggers.reap());
                 plugin.writer.log_losses();
                 let now = clock::now() / SECOND;
                 if schedule.is_due(now) {

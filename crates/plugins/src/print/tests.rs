@@ -548,7 +548,8 @@ fn a_trigger_gets_its_arguments_and_what_was_done() {
     let text = "echo \"$@ $EFFECTIVE_ELEM_NUMBER/$TOTAL_ELEM_NUMBER $SQL_HISTORY_BASETIME $PRINT_OUTPUT_FILE\"";
     fs::write(&script, format!("{text} > {}.new; mv {0}.new {0}", result.display())).unwrap();
     rig.settings.history = 300;
-    rig.settings.trigger = Trigger::parse(&format!("/bin/sh {} one two", script.display()), false);
+    rig.settings.trigger =
+        Trigger::parse(&format!("/bin/sh {} one two", script.display()), false, Duration::from_secs(60));
     let (mut plugin, _) = rig.plugin();
     plugin.purge(Some(rig.binned("port_src", [(1, 1_699_999_200), (2, 1_699_999_800)])), NOW, false);
     let said = eventually(|| fs::read_to_string(&result).ok());
@@ -571,7 +572,8 @@ fn the_trigger_of_the_last_purge_waits_for_the_one_before() {
     let text = text.replace("RESULT", &result.display().to_string()).replace("GATE", &gate.display().to_string());
     fs::write(&script, text).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    rig.settings.trigger = Trigger::parse(&format!("/bin/sh {}", script.display()), false);
+    rig.settings.trigger =
+        Trigger::parse(&format!("/bin/sh {}", script.display()), false, Duration::from_secs(60));
     let (mut plugin, _) = rig.plugin();
     plugin.purge(Some(rig.table("port_src", [1])), NOW, false);
     eventually(|| fs::read_to_string(&result).ok().filter(|text| text == "1\n"));

@@ -118,6 +118,21 @@ impl Opened {
         }
         Ok(Self { encoder, backend, queue, found })
     }
+
+    /// Opens the store here and now, for a dry run. A store that cannot be reached is no error, as it is none at a start.
+    ///
+    /// # Errors
+    /// The store says no to something that the configuration decides.
+    pub fn try_store(&mut self, name: &str) -> Result<(), String> {
+        match self.backend.open() {
+            Ok(()) => Ok(()),
+            Err(Fault::Configuration { key, what }) => Err(format!("{key}[{name}]: {what}")),
+            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+                warn!("{name}: cannot be reached: {what}");
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`. A store that says
@@ -167,7 +182,7 @@ pub fn run(
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
-                plugin.triggers.reap();
+                plugin.account.triggers_ended(plugin.triggers.reap());
                 plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {

@@ -7,10 +7,7 @@ use aggregate::time_bin::{Roundoff, Width};
 use config::keys::amqp::{AMQP_AVRO_SCHEMA_REFRESH_TIME, AMQP_AVRO_SCHEMA_ROUTING_KEY};
 use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE};
 use config::keys::encoding::AVRO_SCHEMA_FILE;
-use config::keys::print::{
-    PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC,
-    PRINT_TRIGGER_EXEC_ASYNC,
-};
+use config::keys::print::{PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY};
 use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
 use config::{Plugin, PluginKind, Problems};
 use delivery::courier::Limits;
@@ -79,7 +76,6 @@ impl Settings {
             Width::Seconds(seconds) => u64::from(seconds),
             Width::Months(months) => u64::from(months) * MONTH,
         };
-        let concurrent = plugin.get(&PRINT_TRIGGER_EXEC_ASYNC);
         let kind = plugin.kind.word();
         let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
             // Plugins must not meet in one folder, even when the key is set once for all.
@@ -96,7 +92,7 @@ impl Settings {
             roundoff: Roundoff::parse(&plugin.get(&PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
             history: sink::width(plugin.get(&PRINT_HISTORY)).map_or(0, length),
             preprocess: preprocess::Settings::read(plugin, problems),
-            trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
+            trigger: Trigger::read(plugin),
             trigger_every: sink::width(plugin.get(&SQL_TRIGGER_TIME))
                 .map(|width| u32::try_from(length(width)).unwrap_or(u32::MAX)),
             inserts_only: match plugin.kind {
