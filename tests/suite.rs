@@ -7,12 +7,16 @@
 mod aggregates;
 #[path = "suite/beyond.rs"]
 mod beyond;
+#[path = "suite/checks.rs"]
+mod checks;
 #[path = "suite/classes.rs"]
 mod classes;
 #[path = "suite/clients.rs"]
 mod clients;
 #[path = "suite/configuration.rs"]
 mod configuration;
+#[path = "suite/confinement.rs"]
+mod confinement;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
@@ -29,16 +33,24 @@ mod life;
 mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
+#[path = "suite/operators.rs"]
+mod operators;
 #[path = "suite/options.rs"]
 mod options;
 #[path = "suite/outages.rs"]
 mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
+#[path = "suite/peer_state.rs"]
+mod peer_state;
+#[path = "suite/planted.rs"]
+mod planted;
 #[path = "suite/records.rs"]
 mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/stores.rs"]
 mod stores;
 #[path = "suite/support.rs"]

@@ -126,6 +126,27 @@ pub(crate) fn traffic(rows: Vec<Vec<String>>) -> Traffic {
     rows.into_iter().map(row).collect()
 }
 
+/// A connection to PostgreSQL that stays as these statements left it.
+pub(crate) struct Held {
+    _client: tokio_postgres::Client,
+    _runtime: tokio::runtime::Runtime,
+}
+
+/// Runs statements in a connection that stays open.
+pub(crate) fn hold(address: &Address, statements: &str) -> Held {
+    let runtime = runtime();
+    let client = runtime.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host(&address.host).port(address.port).user(&address.user).password(&address.password);
+        config.dbname(&address.database);
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(statements).await.unwrap();
+        client
+    });
+    Held { _client: client, _runtime: runtime }
+}
+
 pub(crate) fn pgsql_rows(address: &Address, table: &str) -> Traffic {
     let query = format!("SELECT host(ip_src), port_src, SUM(packets), SUM(bytes) FROM {table} GROUP BY 1, 2");
     traffic(pgsql(address, &query))

@@ -125,7 +125,7 @@ fn a_templates_file_that_makes_no_sense_does_no_harm() {
 }
 
 /// A capture file with those flows from one exporter.
-fn capture(version: Version, flows: &[Flow]) -> Vec<u8> {
+pub(crate) fn capture(version: Version, flows: &[Flow]) -> Vec<u8> {
     let source = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 7), 999);
     let target = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 2055);
     let datagrams = Stream::new(version, 1, NOW).datagrams(flows).into_iter();

@@ -1,7 +1,8 @@
 //! The memory plugin and the client that asks it.
 
-use crate::support::{NOW, assert_rows, collected, nfacctd, one, start, v5_of, web};
-use netflow::encode::field;
+use crate::faults::resident;
+use crate::support::{NOW, assert_rows, collected, nfacctd, one, start, template, v5_of, web};
+use netflow::encode::{Message, field, variable};
 use serde_json::json;
 use testkit::output::{self, sum};
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
@@ -292,4 +293,137 @@ fn the_socket_goes_with_the_daemon_and_one_left_behind_is_replaced() {
     let process = start(&setup);
     assert!(answer(&process, &["-s"]).contains("0 entries"));
     process.stop();
+}
+
+#[test]
+fn texts_count_towards_the_memory_of_the_table() {
+    const TEXT: usize = 1500;
+    const TEXTS: usize = 60_000;
+    let setup = nfacctd(
+        "plugins: memory[m]
+         plugin_memory: 4M
+         imt_memory: 8M
+         imt_path[m]: {dir}/m.sock
+         aggregate_primitives: {dir}/primitives.list
+         aggregate[m]: user",
+    )
+    .file("primitives.list", "name=user field_type=371 len=vlen semantics=str\n");
+    let process = start(&setup);
+    let exporter = process.exporter("127.0.1.1");
+    let announced = Message::ipfix(1, 0, NOW)
+        .templates(&[&template(1, 256, vec![field(371, 0xffff), field(2, 4), field(1, 4)])])
+        .finish();
+    exporter.send(&announced);
+    process.wait_for_datagrams(1);
+    let before = resident(&process);
+    let datagram = |number: usize| {
+        Message::ipfix(1, 0, NOW)
+            .data(256, |w| {
+                for text in number * 5..(number + 1) * 5 {
+                    variable(w, format!("{text:0TEXT$}").as_bytes());
+                    w.u32(2).u32(20);
+                }
+            })
+            .finish()
+    };
+    exporter.send_all((0..TEXTS / 5).map(datagram));
+    let report = process.wait_for_datagrams(TEXTS as u64 / 5 + 1);
+    // The question brings in what workers hold.
+    let state = answer(&process, &["-t"]);
+    let bytes: u64 = state.lines().find_map(|line| line.strip_prefix("octets\t")).unwrap().parse().unwrap();
+    let grown = resident(&process).saturating_sub(before);
+    // The table, two tables on their way, one of the worker up to twice its size, and strings of rows: not the 90 MB that came.
+    assert!(bytes < 9 << 20 && grown < 40 << 20, "{bytes} in the table, {grown} more in all");
+    assert_eq!(report.value("records_decoded"), TEXTS as u64);
+    let report = process.statistics();
+    assert!(
+        report.value_of("m", "aggregates_given_up[refused]") > TEXTS as u64 / 2,
+        "{}",
+        report.lines.join("\n")
+    );
+    report.assert_all_accounted();
+    process.stop();
+}
+
+#[test]
+fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
+    let process = start(&nfacctd(
+        "plugins: memory[m]
+         imt_path[m]: {dir}/m.sock
+         imt_clients_user_max: 9
+         aggregate[m]: src_host, dst_host, src_port, dst_port, proto, flows",
+    ));
+    let exporter = process.exporter("127.0.1.1");
+    let flows: Vec<Flow> = Flows::new(7).take(30_000).collect();
+    let datagrams = Stream::new(Version::Ipfix, 1, NOW).datagrams(&flows);
+    let sent = datagrams.len() as u64;
+    exporter.send_all(datagrams);
+    process.wait_for_datagrams(sent);
+    let stall = || {
+        let mut stream = std::os::unix::net::UnixStream::connect(process.setup().path("m.sock")).unwrap();
+        query::Request { query: query::Query::All, ..query::Request::default() }.write(&mut stream).unwrap();
+        stream
+    };
+    let stalled: Vec<_> = (0..8).map(|_| stall()).collect();
+    let lines = vec!["10.0.0.1"; 20_000].join("\n");
+    std::fs::write(process.setup().path("lines"), lines).unwrap();
+    let file = format!("file:{}", process.setup().path("lines").display());
+    for round in 1..4 {
+        let counters = answer(&process, &["-c", "src_host", "-N", &file]);
+        assert_eq!(counters.lines().count(), 20_000);
+        exporter.send(&v5_of(&[web(9, 1, 2, 3)]));
+        process.wait_for_datagrams(sent + round);
+    }
+    let one_more = stall();
+    // The client's place may not be known yet when the connection is.
+    let refused = testkit::eventually("a client to be refused", || {
+        let finished = ask(&process, &["-s"]);
+        (finished.code() == Some(1)).then_some(finished.log)
+    });
+    assert!(refused.contains("ERROR: too many clients of user id"), "{refused}");
+    drop(one_more);
+    assert!(
+        testkit::eventually("a place", || Some(ask(&process, &["-t"])).filter(|f| f.code() == Some(0)))
+            .stdout
+            .contains("octets")
+    );
+    let report = process.statistics();
+    assert!(report.value_of("m", "queries_refused[clients]") >= 1, "{}", report.lines.join("\n"));
+    process.wait_for_log("clients were refused");
+    let begun = std::time::Instant::now();
+    process.stop();
+    // Two seconds, and more on a machine that is busy with other tests.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(6), "{:?}", begun.elapsed());
+    drop(stalled);
+}
+
+#[test]
+fn limits_of_queries_are_named() {
+    let process = start(&nfacctd(
+        "plugins: memory[m]
+         imt_path[m]: {dir}/m.sock
+         imt_query_lines: 2
+         aggregate[m]: src_host",
+    ));
+    assert_eq!(answer(&process, &["-c", "src_host", "-N", "10.0.0.1;10.0.0.2"]), "0\n0\n");
+    let finished = ask(&process, &["-c", "src_host", "-N", "10.0.0.1;10.0.0.2;10.0.0.3"]);
+    assert_eq!(
+        (finished.code(), finished.log.trim()),
+        (Some(1), "ERROR: 3 lines of values: imt_query_lines allows 2")
+    );
+    process.wait_for_log("queries were refused: they had more lines than imt_query_lines allows");
+    process.stop();
+}
+
+#[test]
+fn the_socket_has_the_mode_that_is_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+    for (lines, expected) in [("", 0o777), ("imt_path_mode[m]: 660", 0o660)] {
+        let process = start(
+            &nfacctd("plugins: memory[m]\naggregate[m]: src_host\nimt_path[m]: {dir}/m.sock").more_config(lines),
+        );
+        let mode = std::fs::metadata(process.setup().path("m.sock")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "{mode:o}");
+        process.stop();
+    }
 }

@@ -86,7 +86,7 @@ fn nothing_is_lost_when_kafka_dies() {
     server.create_topic("acct");
     let Address { host, port, .. } = &address;
     let lines = format!(
-        "kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: acct\nplugin_write_timeout: 60"
+        "kafka_broker_host: {host}\nkafka_broker_port: {port}\nkafka_topic: acct\nplugin_write_timeout: 60\nplugin_exit_timeout: 60"
     );
     let process = start(&collector("kafka", &lines));
     let mut messages = Vec::new();
@@ -123,20 +123,23 @@ fn what_waits_on_disk_survives_the_daemon() {
     pgsql(&address, &table("acct", "pgsql"));
     let setup = collector("pgsql", &login(&address))
         .more_config("sql_table: acct\nplugin_spool_dir: {dir}/spool\nplugin_write_timeout: 2");
+    let on_disk = || {
+        let spool = std::fs::read_dir(setup.path("spool/s-pgsql")).into_iter().flatten().filter_map(Result::ok);
+        spool.filter(|entry| entry.file_name().to_string_lossy().ends_with(".parcel")).count()
+    };
     let process = start(&setup);
     send(&process, 2, |number| {
         if number == 1 {
+            // So that what is on disk later is of the second round.
+            eventually("the first round in the table", || {
+                (pgsql_rows(&address, "acct") == expected(1)).then_some(())
+            });
+            eventually("an empty spool", || (on_disk() == 0).then_some(()));
             server.kill();
         }
     });
     // What is in a purge is on disk: a kill costs nothing of it.
-    eventually("parcels on disk", || {
-        let spool = std::fs::read_dir(setup.path("spool/s-pgsql")).ok()?;
-        spool
-            .filter_map(Result::ok)
-            .any(|entry| entry.file_name().to_string_lossy().ends_with(".parcel"))
-            .then_some(())
-    });
+    eventually("the second round on disk", || (on_disk() > 0).then_some(()));
     drop(process);
     server.restart();
     let process = start(&setup);

@@ -273,7 +273,9 @@ fn the_examples_of_the_documents_are_good() {
         let configs: Vec<_> = blocks.iter().filter(|(_, block)| block.starts_with("! ")).collect();
         assert!(!configs.is_empty(), "{document}");
         for (_, config) in configs {
-            let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(config);
+            let config = config.replace("/etc/pmacct/", "{dir}/");
+            let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(&config);
+            let setup = setup.file("ca.pem", testkit::certificates::Authority::new().pem());
             let path = setup.config_path().display().to_string();
             let finished = setup.arguments(["-f", &path, "--check"]).run();
             assert_eq!(finished.code(), Some(0), "{document}: {}", finished.log);
@@ -283,7 +285,7 @@ fn the_examples_of_the_documents_are_good() {
 }
 
 /// A datagram of agent 10.99.0.1 with counters of a VLAN.
-fn counters() -> Vec<u8> {
+pub(crate) fn counters() -> Vec<u8> {
     let kind = sflow::counters::kind(sflow::DataFormat::new(0, 5)).unwrap();
     let octets = sflow::counters::contents(kind, [6, 1000, 5, 6, 7, 8].map(sflow::Value::Number));
     let block = sflow::CounterBlock { format: kind.format, kind: Some(kind), octets: &octets };

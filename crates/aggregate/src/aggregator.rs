@@ -14,13 +14,22 @@ const SECOND: u64 = 1_000_000;
 /// Rows that are projected together: they stay in the nearest cache.
 const BLOCK: usize = 128;
 
-/// How a flow is spread over the bins that it spans (`nfacctd_pro_rating`): where rows have its times.
+/// How a flow is spread over the bins that it spans (`nfacctd_pro_rating`).
+///
+/// A record says itself how long its flow was. So one that spans more than `max_bins`, or does not start around the time by
+/// which history bins it, stays whole: else one record could make any number of aggregates, in any bins.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// Offset of the start time.
     pub start: usize,
     /// Offset of the end time.
     pub end: usize,
+    /// Most bins of one flow.
+    pub max_bins: usize,
+    /// How far before the time that decides about its bin it may start: microseconds.
+    pub back: u64,
+    /// How far behind it.
+    pub ahead: u64,
 }
 
 /// Projects rows and adds them to a table of its own.
@@ -30,6 +39,8 @@ pub struct Aggregator {
     hash: RandomState,
     bins: Option<Bins>,
     span: Option<Span>,
+    /// Rows that were to be spread and stayed whole.
+    whole_rows: u64,
     /// Per projection: the key is a run of whole words of the row, the last of them masked.
     whole: Vec<Option<(usize, u64)>>,
     keys: Vec<u64>,
@@ -44,7 +55,7 @@ impl Aggregator {
         let whole = schema.projections.iter().map(|runs| whole_words(runs, schema.key_words)).collect();
         let table = Table::new(Arc::clone(&schema), hash.clone(), 0);
         let (keys, values, translated) = (Vec::new(), Vec::new(), Vec::new());
-        Self { schema, table, hash, bins, span, whole, keys, values, translated }
+        Self { schema, table, hash, bins, span, whole_rows: 0, whole, keys, values, translated }
     }
 
     /// The table as it stands.
@@ -97,6 +108,11 @@ impl Aggregator {
             new += self.table.add(&self.keys, &self.values);
         }
         new
+    }
+
+    /// Rows that were to be spread over bins and stayed whole, since the last call.
+    pub fn take_whole_rows(&mut self) -> u64 {
+        std::mem::take(&mut self.whole_rows)
     }
 
     /// Makes the keys of rows, of each octets that are somewhere in its row: run by run, for many rows each.
@@ -186,7 +202,14 @@ impl Aggregator {
         for (row, (key, value)) in rows.iter().zip(projected) {
             let start = number_at(row.octets(), span.start);
             let end = number_at(row.octets(), span.end);
-            let parts = parts(bins, start, end);
+            let stamp = row.head(row::STAMP);
+            let around = stamp.saturating_sub(span.back)..=stamp.saturating_add(span.ahead);
+            let parts = match around.contains(&start) {
+                true => parts(bins, start, end, span.max_bins),
+                false => None,
+            };
+            self.whole_rows += u64::from(parts.is_none());
+            let parts = parts.unwrap_or_default();
             if parts.len() < 2 {
                 keys.extend_from_slice(key);
                 values.extend_from_slice(value);
@@ -218,27 +241,20 @@ impl Aggregator {
     }
 }
 
-/// Most bins over which one flow is spread; a longer one stays whole in the bin of its start, as spreading it
-/// would let one record make any number of aggregates.
-const MAX_PARTS: u64 = 1024;
-
-/// Bins between two times: start in seconds, and the microseconds spent in each.
-fn parts(bins: &mut Bins, start: u64, end: u64) -> Vec<(u64, u64)> {
-    if start == 0 || end <= start {
-        return Vec::new();
-    }
+/// Bins between two times: start in seconds, and the microseconds spent in each. `None` when there are more than `max`.
+fn parts(bins: &mut Bins, start: u64, end: u64, max: usize) -> Option<Vec<(u64, u64)>> {
     let mut parts = Vec::new();
     let mut at = start;
-    while at < end {
+    while start > 0 && at < end {
+        if parts.len() >= max {
+            return None;
+        }
         let (from, to) = bins.bounds((at / SECOND) as i64);
         let to = u64::try_from(to).unwrap_or(0).saturating_mul(SECOND).clamp(at + 1, end);
         parts.push((u64::try_from(from).unwrap_or(0), to - at));
         at = to;
-        if parts.len() as u64 > MAX_PARTS {
-            return Vec::new();
-        }
     }
-    parts
+    Some(parts)
 }
 
 /// When a key is one run of octets that starts at a word of the row: that word, and the mask for what the

@@ -6,7 +6,7 @@
 //! bits of its hash agree. Rows are added in batches: all slots of a batch are read before the first entry
 //! is, so that the waits for memory overlap.
 
-use flow::schema::{Combine, Schema};
+use flow::schema::{Combine, Finish, Schema};
 use flow::strings::Strings;
 use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -29,6 +29,7 @@ pub struct Aggregate<'a> {
 }
 
 /// Aggregates of one plugin, made by one worker or merged from several.
+#[derive(Clone)]
 pub struct Table {
     schema: Arc<Schema>,
     entries: Vec<u64>,
@@ -49,9 +50,19 @@ impl Table {
         Self { schema, entries: Vec::new(), index: vec![0; slots], strings: Strings::default(), hash, sums }
     }
 
+    /// An empty table of the same schema and hash.
+    pub fn empty(&self) -> Self {
+        Self::new(Arc::clone(&self.schema), self.hash.clone(), 0)
+    }
+
     /// What the table holds.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// The hash of its keys, which tables that are to be merged share.
+    pub fn hash(&self) -> &RandomState {
+        &self.hash
     }
 
     /// The strings whose ids its keys hold.
@@ -74,7 +85,7 @@ impl Table {
         self.entries.is_empty()
     }
 
-    /// Octets of memory in use, roughly.
+    /// Bytes of memory in use, texts included, roughly.
     pub fn size(&self) -> usize {
         (self.entries.len() + self.index.len()) * 8 + self.strings.size()
     }
@@ -86,6 +97,14 @@ impl Table {
             let (key, values) = entry.split_at(key_words);
             Aggregate { key: bytemuck::cast_slice(key), values }
         })
+    }
+
+    /// The aggregate of that number, counted in the order in which they came.
+    pub fn get(&self, number: usize) -> Option<Aggregate<'_>> {
+        let stride = self.schema.stride();
+        let entry = self.entries.get(number.checked_mul(stride)?..)?.get(..stride)?;
+        let (key, values) = entry.split_at(self.schema.key_words);
+        Some(Aggregate { key: bytemuck::cast_slice(key), values })
     }
 
     /// Sum of one value over all aggregates.
@@ -229,36 +248,35 @@ impl Table {
         for batch in other.entries.chunks(BATCH * schema.stride()) {
             keys.clear();
             values.clear();
-            let is_full = self.size() >= max_octets;
             for entry in batch.chunks_exact(schema.stride()) {
                 let (key, value) = entry.split_at(key_words);
                 let start = keys.len();
                 keys.extend_from_slice(key);
-                self.translate(&other.strings, bytemuck::cast_slice_mut(&mut keys[start..]));
-                if is_full && !self.contains(&keys[start..]) {
+                // Asked for each one: its texts may be long.
+                let is_full = self.size() >= max_octets;
+                let key = &mut keys[start..];
+                // At the bound, texts must not be kept before it is clear that the aggregate is.
+                if is_full
+                    && !(self.find_texts(&other.strings, bytemuck::cast_slice_mut(key)) && self.contains(key))
+                {
                     keys.truncate(start);
                     left.extend_from_slice(value);
-                } else {
-                    values.extend_from_slice(value);
+                    continue;
                 }
+                if !is_full {
+                    translate(&schema, &other.strings, &mut self.strings, bytemuck::cast_slice_mut(key));
+                }
+                values.extend_from_slice(value);
             }
             self.add(&keys, &values);
         }
         left
     }
 
-    /// Turns the ids of another table's strings in a key into those of this one.
-    fn translate(&mut self, strings: &Strings, key: &mut [u8]) {
-        let schema = Arc::clone(&self.schema);
-        for finish in &schema.finishes {
-            if let flow::schema::Finish::Intern(at) = finish
-                && let Some(octets) = key.get_mut(*at..at + 4)
-            {
-                let id = octets.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
-                let id = self.strings.intern(strings.get(id));
-                octets.copy_from_slice(&id.to_be_bytes());
-            }
-        }
+    /// Turns the ids of another table's strings in a key into those of this one, as [`translate`] does, if this table has all of
+    /// them; adds nothing.
+    fn find_texts(&self, strings: &Strings, key: &mut [u8]) -> bool {
+        ids(&self.schema, key, |id| self.strings.find(strings.get(id)))
     }
 
     fn contains(&self, key: &[u64]) -> bool {
@@ -285,7 +303,7 @@ impl Table {
         self.index = vec![0; MIN_SLOTS];
     }
 
-    /// Keeps the aggregates for which `keep` is true; it may change their values.
+    /// Keeps the aggregates for which `keep` is true; it may change their values. Texts that only the others had are released.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &mut [u64], &Strings) -> bool) {
         let (stride, key_words) = (self.schema.stride(), self.schema.key_words);
         let mut kept = 0;
@@ -298,20 +316,69 @@ impl Table {
         }
         if kept < self.entries.len() {
             self.entries.truncate(kept);
+            self.entries.shrink_to(kept * 2);
+            self.release_strings();
             self.reindex();
+        }
+    }
+
+    /// Moves the aggregates for which `is_moved` is true to a table of their own.
+    pub fn split_off(&mut self, mut is_moved: impl FnMut(&[u8], &[u64], &Strings) -> bool) -> Self {
+        let mut moved = self.empty();
+        let mut words = vec![0; self.schema.key_words];
+        self.retain(|key, values, strings| {
+            let is_kept = !is_moved(key, values, strings);
+            if !is_kept {
+                let octets: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+                octets.copy_from_slice(key);
+                translate(&moved.schema, strings, &mut moved.strings, octets);
+                moved.add(&words, values);
+            }
+            is_kept
+        });
+        moved
+    }
+
+    /// Forgets the strings that no key has any more.
+    fn release_strings(&mut self) {
+        if self.strings.is_empty() {
+            return;
+        }
+        let old = std::mem::take(&mut self.strings);
+        for entry in self.entries.chunks_exact_mut(self.schema.stride()) {
+            let (key, _) = entry.split_at_mut(self.schema.key_words);
+            translate(&self.schema, &old, &mut self.strings, bytemuck::cast_slice_mut(key));
         }
     }
 
     fn reindex(&mut self) {
         let stride = self.schema.stride();
         let slots = (self.len() * 8 / 7 + 1).next_power_of_two().max(MIN_SLOTS);
-        self.index.clear();
-        self.index.resize(slots, 0);
+        self.index = vec![0; slots];
         let hashes: Vec<u64> = (self.entries.chunks_exact(stride).zip(1u64..))
             .map(|(entry, number)| u64::from(self.hash_of(&entry[..self.schema.key_words])) << 32 | number)
             .collect();
         self.fill(hashes.into_iter());
     }
+}
+
+/// Turns the ids of strings in a key into those of the same strings in `to`, which are added to it.
+fn translate(schema: &Schema, from: &Strings, to: &mut Strings, key: &mut [u8]) {
+    ids(schema, key, |id| Some(to.intern(from.get(id))));
+}
+
+/// Changes the ids of strings in a key; false when `change` has nothing for one of them.
+fn ids(schema: &Schema, key: &mut [u8], mut change: impl FnMut(u32) -> Option<u32>) -> bool {
+    for finish in &schema.finishes {
+        if let Finish::Intern(at) = finish
+            && let Some(octets) = key.get_mut(*at..at + 4)
+        {
+            let id = octets.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
+            let Some(id) = change(id) else { return false };
+            octets.copy_from_slice(&id.to_be_bytes());
+        }
+    }
+    true
 }
 
 /// Whether two keys are the same. Their words are compared in place; a slice's own comparison would call for it.
@@ -409,6 +476,75 @@ mod tests {
             .collect();
         seen.sort();
         assert_eq!(seen, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
+    }
+
+    #[test]
+    fn what_is_split_off_has_its_texts_and_comes_back() {
+        let (schema, state) = (schema("vrf_name"), RandomState::default());
+        let flow::schema::At::Key(at) = schema.columns[0].at else { panic!("a key") };
+        let mut table = texts(&schema, &state, (0..10).map(long));
+        let text = |strings: &Strings, key: &[u8]| {
+            strings.get(u32::from_be_bytes(key[at..at + 4].try_into().unwrap())).to_vec()
+        };
+        let moved = table.split_off(|key, _, strings| text(strings, key) == long(7).into_bytes());
+        assert_eq!((table.len(), moved.len(), moved.strings().len()), (9, 1, 2));
+        assert_eq!(text(moved.strings(), moved.get(0).unwrap().key), long(7).into_bytes());
+        assert!(moved.get(1).is_none());
+        table.absorb(moved);
+        table.absorb(texts(&schema, &state, (0..10).map(long)));
+        assert_eq!((table.len(), table.total(0)), (10, 20));
+    }
+
+    /// A table of one aggregate for each text.
+    fn texts(schema: &Arc<Schema>, state: &RandomState, texts: impl Iterator<Item = String>) -> Table {
+        let flow::schema::At::Key(at) = schema.columns[0].at else { panic!("a key") };
+        let mut table = Table::new(schema.clone(), state.clone(), 0);
+        for text in texts {
+            let id = table.strings_mut().intern(text.as_bytes());
+            let mut octets = [0u8; 8];
+            octets[at..at + 4].copy_from_slice(&id.to_be_bytes());
+            table.add(&[u64::from_ne_bytes(octets)], &[1, 10]);
+        }
+        table
+    }
+
+    fn long(n: usize) -> String {
+        format!("{n:02000}")
+    }
+
+    #[test]
+    fn at_its_bound_a_table_keeps_no_texts_of_what_it_refuses() {
+        let (schema, state) = (schema("vrf_name"), RandomState::default());
+        const BOUND: usize = 1 << 20;
+        let mut bounded = texts(&schema, &state, std::iter::empty());
+        let mut refused = 0;
+        for round in 0..20 {
+            // The first text is known already; it goes on being counted.
+            let more = texts(&schema, &state, [0].into_iter().chain(round * 100..(round + 1) * 100).map(long));
+            refused += bounded.absorb_bounded(more, BOUND, |_| ());
+        }
+        // One aggregate may cross the bound, with its text and what its place in the tables takes.
+        assert!(bounded.size() < BOUND + (64 << 10), "{}", bounded.size());
+        assert_eq!((bounded.len() + refused, bounded.strings().len()), (2000, bounded.len() + 1));
+        assert!(refused > 1000 && bounded.iter().next().unwrap().values[0] >= 20);
+    }
+
+    #[test]
+    fn texts_of_removed_aggregates_are_released() {
+        let (schema, state) = (schema("vrf_name"), RandomState::default());
+        let mut table = texts(&schema, &state, (0..1000).map(long));
+        let full = table.size();
+        let mut number = 0;
+        table.retain(|_, _, _| {
+            number += 1;
+            number % 100 == 0
+        });
+        assert!(table.size() < full / 20, "{} of {full}", table.size());
+        assert_eq!(table.strings().len(), 11);
+        // What is left has its texts and is found by them.
+        let more = texts(&schema, &state, (0..10).map(|n| long(n * 100 + 99)));
+        table.absorb(more);
+        assert_eq!((table.len(), table.total(0)), (10, 20));
     }
 
     #[test]

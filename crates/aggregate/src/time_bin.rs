@@ -34,6 +34,19 @@ pub struct Roundoff {
 }
 
 impl Roundoff {
+    /// What of the letters has no effect, if anything does not: letters that mean nothing, and a week beside a day or a
+    /// month, of which one alone can be rounded to.
+    pub fn doubt(letters: &str) -> Option<String> {
+        let unknown: String = letters.chars().filter(|letter| !"mhdwM".contains(*letter)).collect();
+        let read = Self::parse(letters);
+        match (unknown.is_empty(), read) {
+            (false, _) => Some(format!("'{unknown}' means nothing; m, h, d, w and M do")),
+            (true, Self { week: true, month: true, .. }) => Some("'w' has no effect beside 'M'".to_owned()),
+            (true, Self { week: true, day: true, .. }) => Some("'d' has no effect beside 'w'".to_owned()),
+            _ => None,
+        }
+    }
+
     /// Reads the letters m, h, d, w, M; others mean nothing.
     pub fn parse(letters: &str) -> Self {
         Self {
@@ -143,6 +156,18 @@ fn with_time(at: &Zoned, hour: i8, minute: i8) -> Zoned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_without_effect_are_named() {
+        for good in ["", "m", "mh", "mhd", "dM", "mhM", "w", "mhw"] {
+            assert_eq!(Roundoff::doubt(good), None, "{good}");
+        }
+        for (letters, part) in
+            [("x", "'x' means"), ("hx D", "'x D' means"), ("dw", "'d'"), ("wd", "'d'"), ("Mw", "'w'")]
+        {
+            assert!(Roundoff::doubt(letters).is_some_and(|doubt| doubt.starts_with(part)), "{letters}");
+        }
+    }
 
     const NOW: i64 = 1_795_420_026; // 2026-11-23 07:47:06 UTC, a Monday
 

@@ -302,6 +302,16 @@ fn plain(kind: Kind) -> Kind {
     }
 }
 
+/// Variables of `kafka_partition_key`, with the JSON members that fill them; for [`encode::names::variables`].
+pub fn of_keys(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    VARIABLES.iter().find(|(name, _)| text.starts_with(name)).map(|(name, json)| (*name, Some(*json)))
+}
+
+/// The words that variables of `kafka_partition_key` may be.
+pub fn key_words() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|(name, _)| *name)
+}
+
 /// The key of messages. It is in lower case, and dots and colons of values are underscores: so partitions stay what
 /// they were.
 #[derive(Clone, Debug)]
@@ -324,13 +334,13 @@ impl Key {
         let mut rest = template;
         while let Some((text, after)) = rest.split_once('$') {
             parts.push(Part::Text(text.to_lowercase()));
-            let known = VARIABLES.iter().find(|(name, _)| after.starts_with(name));
+            let known = of_keys(after);
             rest = after;
             match known {
                 None => parts.push(Part::Text("$".to_owned())),
                 Some((name, json)) => {
                     rest = after.get(name.len()..).unwrap_or_default();
-                    let column = schema.columns.iter().find(|column| column.json == *json);
+                    let column = schema.columns.iter().find(|column| json.is_some_and(|json| column.json == json));
                     parts.push(match column {
                         Some(column) => Part::Value(plain(column.kind), column.at),
                         None => Part::Text("null".to_owned()),

@@ -7,19 +7,19 @@ use config::keys::amqp::{
     AMQP_HEARTBEAT_INTERVAL, AMQP_PERSISTENT_MSG, AMQP_VHOST, DAEMON_AMQP_EXCHANGE, DAEMON_AMQP_HOST,
     DAEMON_AMQP_PASSWD, DAEMON_AMQP_PORT, DAEMON_AMQP_ROUTING_KEY, DAEMON_AMQP_USER,
 };
-use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_WRITE_TIMEOUT};
+use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY, PLUGIN_WRITE_TIMEOUT};
+use config::keys::input::PCAP_SAVEFILE;
 use config::keys::kafka::{
     DAEMON_KAFKA_BROKER_HOST, DAEMON_KAFKA_TOPIC, KAFKA_BROKER_PORT, KAFKA_CONFIG_FILE, KAFKA_PARTITION,
     KAFKA_PARTITION_KEY,
 };
 use config::{Config, Place};
 use crossbeam_channel::Receiver;
-use delivery::courier::{self, Courier, Desk, Note};
+use delivery::courier::{self, Courier, Desk, Limits, Note};
 use delivery::messages::{Builder, Message};
 use delivery::queue::Queue;
 use delivery::{Backend, Fault, Parcel, ParcelId, Sum};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 use tracing::{error, info};
 
 /// The variable that stands for the peer: the agent, the router.
@@ -39,7 +39,7 @@ pub struct Settings {
     key: Option<String>,
     /// Octets that may wait.
     max_octets: u64,
-    timeout: Duration,
+    exit: Limits,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ impl Settings {
     /// The brokers that the keys of a place name: none, one or two.
     pub fn read(config: &Config, place: Place) -> Vec<Self> {
         let timeout = config.core(&PLUGIN_WRITE_TIMEOUT);
+        let exit = Limits::new(config.core(&PLUGIN_EXIT_TIMEOUT), false);
+        let exit = if config.core(&PCAP_SAVEFILE).is_some() { exit.patient() } else { exit };
         let max_octets = config.core(&PLUGIN_QUEUE_MEMORY);
         let partition = config.core_at(&KAFKA_PARTITION, place);
         let kafka = config.core_at(&DAEMON_KAFKA_TOPIC, place).map(|topic| {
@@ -64,7 +66,7 @@ impl Settings {
                 timeout,
             };
             let key = config.core_at(&KAFKA_PARTITION_KEY, place);
-            Self { place, target: Target::Kafka(kafka), topic, key, max_octets, timeout }
+            Self { place, target: Target::Kafka(kafka), topic, key, max_octets, exit }
         });
         let amqp = config.core_at(&DAEMON_AMQP_ROUTING_KEY, place).map(|topic| {
             let files = Tls {
@@ -90,34 +92,59 @@ impl Settings {
                     .unwrap_or(u16::MAX),
                 timeout,
             };
-            Self { place, target: Target::Amqp(amqp), topic, key: None, max_octets, timeout }
+            Self { place, target: Target::Amqp(amqp), topic, key: None, max_octets, exit }
         });
         kafka.into_iter().chain(amqp).collect()
     }
 
-    /// Opens the broker, as far as it can be reached. `run`: microseconds since 1970.
+    /// Whether its options and files are such that can be used. Nothing is sent.
     ///
     /// # Errors
-    /// The message, when the broker says no to something that the configuration decides.
-    pub fn open(&self, run: u64) -> Result<(Feed, Courier), String> {
-        let mut backend: Box<dyn Backend> = match &self.target {
+    /// The key without its prefix, and what is wrong.
+    pub fn check(&self) -> Result<(), Fault> {
+        match &self.target {
+            Target::Kafka(settings) => kafka::check(settings),
+            Target::Amqp(settings) => amqp::check(settings),
+        }
+    }
+
+    /// The texts that may hold variables, each with its key without the prefix: of those, [`PEER`] is filled alone.
+    pub fn names(&self) -> Vec<(&'static str, &str)> {
+        let topic = match &self.target {
+            Target::Kafka(_) => "kafka_topic",
+            Target::Amqp(_) => "amqp_routing_key",
+        };
+        let key = self.key.as_deref().map(|key| ("kafka_partition_key", key));
+        std::iter::once((topic, self.topic.as_str())).chain(key).collect()
+    }
+
+    /// A way to the broker, and the courier that goes it; [`Settings::run`] is for the courier's thread. `run`: microseconds
+    /// since 1970.
+    pub fn open(&self, run: u64) -> (Feed, Courier) {
+        let backend: Box<dyn Backend> = match &self.target {
             Target::Kafka(settings) => {
                 let topic = (!self.topic.contains(PEER)).then(|| self.topic.clone());
                 Box::new(kafka::Kafka::new(settings.clone(), topic))
             }
             Target::Amqp(settings) => Box::new(amqp::Amqp::new(settings.clone())),
         };
-        match backend.open() {
-            Err(Fault::Configuration { key, what }) => return Err(format!("{}{key}: {what}", self.place.0)),
-            Err(Fault::Down(what) | Fault::Parcel(what)) => {
-                tracing::warn!("{}*: the broker cannot be reached yet, and is tried again: {what}", self.place.0);
-            }
-            Ok(()) => {}
-        }
         let (desk, courier, notes) = courier::new(backend, Queue::in_memory(self.max_octets));
         let builder = Builder::new("application/json", None);
-        let feed = Feed { settings: self.clone(), desk, notes, builder, next: ParcelId { run, number: 1 } };
-        Ok((feed, courier))
+        let next = ParcelId { run, number: 1 };
+        (Feed { settings: self.clone(), desk, notes, builder, next, lost: 0 }, courier)
+    }
+
+    /// Opens the broker, as far as it can be reached, and delivers until the end. `refuse` gets the message when the broker says
+    /// no to something that the configuration decides.
+    pub fn run(&self, courier: Courier, refuse: impl FnOnce(String)) {
+        let place = self.place.0;
+        courier.open_and_run(|opened| match opened {
+            Err(Fault::Configuration { key, what }) => refuse(format!("{place}{key}: {what}")),
+            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+                tracing::warn!("{place}*: the broker cannot be reached yet, and is tried again: {what}");
+            }
+            Ok(()) => {}
+        });
     }
 }
 
@@ -128,6 +155,8 @@ pub struct Feed {
     notes: Receiver<Note>,
     builder: Builder,
     next: ParcelId,
+    /// Messages that no broker has.
+    lost: u64,
 }
 
 impl Feed {
@@ -159,6 +188,7 @@ impl Feed {
             self.next.number += 1;
             let put = self.desk.put(Parcel { id, purge: 0, items, sum, body: self.builder.take() });
             let lost: u64 = put.lost.iter().map(|lost| lost.sum.aggregates).sum();
+            self.lost += lost;
             if lost > 0 {
                 error!(
                     messages = lost,
@@ -167,26 +197,28 @@ impl Feed {
             }
         }
         while let Ok(note) = self.notes.try_recv() {
-            self.tell(&note);
+            self.log(&note);
         }
     }
 
-    /// Sends what is left, and waits for it, but not longer than a write may take.
-    pub fn end(mut self) {
+    /// Sends what is left, and waits for that, but not longer than the end may take. How many messages were lost in all.
+    pub fn end(mut self) -> u64 {
         self.flush();
-        self.desk.end(Instant::now() + self.settings.timeout);
-        while let Ok(note) = self.notes.recv() {
-            self.tell(&note);
-        }
+        let (desk, notes, exit) = (self.desk.clone(), self.notes.clone(), self.settings.exit);
+        desk.finish(&notes, exit, |note| self.log(&note));
+        self.lost
     }
 
-    fn tell(&self, note: &Note) {
+    fn log(&mut self, note: &Note) {
         let place = self.settings.place.0;
         match note {
             Note::Delivered { refused: Some((sum, what)), .. } => {
+                self.lost += sum.aggregates;
                 error!(messages = sum.aggregates, "{place}*: refused by the broker: {what}");
             }
             Note::Lost { lost, what } => {
+                self.lost += lost.sum.aggregates;
+                let what = if what.is_empty() { "not written before the end" } else { what };
                 error!(messages = lost.sum.aggregates, "{place}*: given up: {what}");
             }
             Note::Trouble(_, again) if again.is_known => {}

@@ -99,33 +99,8 @@ impl Kafka {
     }
 
     fn connect(&self) -> Result<BaseProducer<Reports>, Fault> {
-        let mut config = ClientConfig::new();
-        let timeout = self.settings.timeout.as_millis().clamp(1000, 900_000).to_string();
-        config.set("bootstrap.servers", &self.settings.brokers);
-        config.set("client.id", "pmacct");
-        config.set("message.timeout.ms", &timeout);
-        config.set("socket.timeout.ms", &timeout);
-        // Parcels are sent as a whole: batches need not wait for more.
-        config.set("linger.ms", "5");
-        config.set("batch.num.messages", "100000");
-        config.set("queue.buffering.max.messages", "1000000");
-        if let Some(path) = &self.settings.config_file {
-            let wrong = |what: String| Fault::Configuration {
-                key: "kafka_config_file",
-                what: format!("'{}': {what}", path.display()),
-            };
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            for (key, value) in options(&text).map_err(wrong)? {
-                config.set(key, value);
-            }
-        }
-        config.create_with_context(Reports::default()).map_err(|error| Fault::Configuration {
-            key: if self.settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
-            what: match error {
-                KafkaError::ClientConfig(_, what, option, value) => format!("{option}={value}: {what}"),
-                error => error.to_string(),
-            },
-        })
+        let config = client_config(&self.settings)?;
+        config.create_with_context(Reports::default()).map_err(|error| refused(&self.settings, error))
     }
 
     /// Looks whether the cluster answers and has the topic.
@@ -335,6 +310,59 @@ impl Progress {
     }
 }
 
+/// What the client library is to be asked for.
+fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, Fault> {
+    let mut config = ClientConfig::new();
+    let timeout = settings.timeout.as_millis().clamp(1000, 900_000).to_string();
+    config.set("bootstrap.servers", &settings.brokers);
+    config.set("client.id", "pmacct");
+    config.set("message.timeout.ms", &timeout);
+    config.set("socket.timeout.ms", &timeout);
+    // Parcels are sent as a whole: batches need not wait for more.
+    config.set("linger.ms", "5");
+    config.set("batch.num.messages", "100000");
+    config.set("queue.buffering.max.messages", "1000000");
+    if let Some(path) = &settings.config_file {
+        let wrong = |what: String| Fault::Configuration {
+            key: "kafka_config_file",
+            what: format!("'{}': {what}", path.display()),
+        };
+        let text = config::text::read_lossy(path).map_err(|error| wrong(error.to_string()))?;
+        for (key, value) in options(&text).map_err(wrong)? {
+            config.set(key, value);
+        }
+    }
+    Ok(config)
+}
+
+/// What the client library says no to.
+fn refused(settings: &settings::Kafka, error: KafkaError) -> Fault {
+    Fault::Configuration {
+        key: if settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
+        what: match error {
+            KafkaError::ClientConfig(_, what, option, value) if is_secret(&option) && !value.is_empty() => {
+                format!("{option}: {}", what.replace(&value, "***"))
+            }
+            KafkaError::ClientConfig(_, what, option, value) => format!("{option}={value}: {what}"),
+            error => error.to_string(),
+        },
+    }
+}
+
+/// Whether an option, or what was meant by it, holds something that no log may show.
+fn is_secret(option: &str) -> bool {
+    ["pass", "secret", "key.pem", "jaas", "oauth", "token", "credential"].iter().any(|part| option.contains(part))
+}
+
+/// Whether the options of a cluster are such that the client library takes. Nothing is sent.
+///
+/// # Errors
+/// The key, and what is wrong.
+pub fn check(settings: &settings::Kafka) -> Result<(), Fault> {
+    let config = client_config(settings)?;
+    config.create_native_config().map(drop).map_err(|error| refused(settings, error))
+}
+
 /// The number that a message's report carries.
 fn opaque(attempt: u32, item: u32) -> usize {
     (attempt as usize) << 32 | item as usize
@@ -401,6 +429,39 @@ mod tests {
         let what = "untrusted".to_owned();
         assert_eq!(fault, Fault::Configuration { key: "kafka_config_file", what });
         assert_eq!(trouble(&reports, "no answer"), Fault::Down("no answer".to_owned()));
+    }
+
+    #[test]
+    fn options_are_checked_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kafka.conf");
+        let settings = settings::Kafka {
+            brokers: "127.0.0.1:1".to_owned(),
+            partition: None,
+            config_file: Some(path.clone()),
+            registry: None,
+            timeout: Duration::from_secs(1),
+        };
+        for (text, part) in [
+            ("\u{feff}global, compression.codec, gzip\r\n", ""),
+            ("", ""),
+            ("global compression.codec gzip", "line 1 is not"),
+            ("global, no.such.option, 1", "no.such.option"),
+            ("topic, acks, many", "acks=many"),
+            ("global, sasl.passwort, geheim", "sasl.passwort: "),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            match check(&settings) {
+                Ok(()) => assert_eq!(part, "", "{text}"),
+                Err(Fault::Configuration { key: "kafka_config_file", what }) => {
+                    assert!(!part.is_empty() && what.contains(part), "{text}: {what}");
+                    assert!(!what.contains("geheim"), "{what}");
+                }
+                Err(fault) => panic!("{fault:?}"),
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(check(&settings).is_err());
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl Registry {
         }
         let down = |what: String| Fault::Down(format!("schema registry {}: {what}", self.url));
         let body = json!({ "schema": schema }).to_string();
-        let mut response = request.send(body.as_bytes()).map_err(|error| down(error.to_string()))?;
+        let failed = |error: ureq::Error| tls_refused(&error).unwrap_or_else(|| down(error.to_string()));
+        let mut response = request.send(body.as_bytes()).map_err(failed)?;
         let status = response.status();
         let text = response.body_mut().read_to_string().map_err(|error| down(error.to_string()))?;
         let answer: Option<Value> = serde_json::from_str(&text).ok();
@@ -65,6 +66,16 @@ impl Registry {
             }
         }
     }
+}
+
+/// An error of TLS that the configuration is to blame for.
+fn tls_refused(error: &ureq::Error) -> Option<Fault> {
+    let error: &(dyn std::error::Error + 'static) = match error {
+        ureq::Error::Io(error) => error,
+        ureq::Error::Rustls(error) => error,
+        _ => return None,
+    };
+    delivery::tls::refused("kafka_avro_schema_registry", error)
 }
 
 /// The URL without `user:password@`, and the header that stands for it.

@@ -10,9 +10,7 @@
 //! ```
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 
 /// A line that is no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,16 +36,6 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// Those of reading it; bad lines are not among them but returned.
-    pub fn read(path: &Path) -> io::Result<(Self, Vec<Problem>)> {
-        // Octets that are no text can only be in comments or bad lines.
-        let octets = std::fs::read(path)?;
-        Ok(Self::parse(&String::from_utf8_lossy(&octets)))
-    }
-
     /// Reads the text of a file: the good lines make the list, the bad ones are told.
     pub fn parse(text: &str) -> (Self, Vec<Problem>) {
         let mut list = Self::default();

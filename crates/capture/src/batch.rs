@@ -101,6 +101,11 @@ impl Batch {
         self.datagrams == 0
     }
 
+    /// True when all slots are used: there may be more to receive.
+    pub fn is_full(&self) -> bool {
+        self.used == self.slots.len()
+    }
+
     /// When its datagrams were received: microseconds since 1970, read once for all of them.
     pub fn arrival_us(&self) -> u64 {
         self.arrival_us

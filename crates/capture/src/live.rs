@@ -180,6 +180,11 @@ impl Live {
         self.ports.iter().filter_map(|port| port.capture.as_ref()).map(|opened| opened.link).collect()
     }
 
+    /// The interfaces that are open, each with what its frames start with.
+    pub fn opened(&self) -> impl Iterator<Item = (&Interface, LinkType)> {
+        self.ports.iter().filter_map(|port| Some((&port.interface, port.capture.as_ref()?.link)))
+    }
+
     /// Interfaces that are waited for.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.ports.iter().filter(|port| port.capture.is_none()).map(|port| port.interface.name.as_str())

@@ -9,10 +9,11 @@
 //! Blanks (tabs and carriage returns too) are dropped everywhere in the key, which is lower-cased, and at both ends of
 //! the value. There are no quotes, continuations, includes or variables. A byte order mark in front is skipped.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::problem::{Origin, Problems};
+use crate::text;
 
 /// A setting as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,29 +31,20 @@ pub struct Entry {
 /// Reads a file into entries. Every line that is none is a fatal problem, and the next line is read all the same.
 pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
     let origin = Origin::whole(&path.to_string_lossy());
-    match fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            problems.fatal(&origin, "file not found.", None);
-            return Vec::new();
+    match text::read(path) {
+        Ok(bytes) => return parse(&origin, &bytes, problems),
+        Err(error) if error.kind() == ErrorKind::NotFound => problems.fatal(&origin, "file not found.", None),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            problems.fatal(&origin, format!("{error}."), None)
         }
-        Ok(metadata) if !metadata.is_file() => {
-            problems.fatal(&origin, "path is not a regular file.", None);
-            return Vec::new();
-        }
-        Err(_) | Ok(_) => {}
+        Err(error) => problems.fatal(&origin, format!("file cannot be read: {error}."), None),
     }
-    match fs::read(path) {
-        Ok(bytes) => parse(&origin, &bytes, problems),
-        Err(error) => {
-            problems.fatal(&origin, format!("file cannot be read: {error}."), None);
-            Vec::new()
-        }
-    }
+    Vec::new()
 }
 
 /// Reads the bytes of a file into entries.
 pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Problems) -> Vec<Entry> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = text::clean(bytes);
     let mut entries = Vec::new();
     for (line, number) in bytes.split(|&b| b == b'\n').zip(1u32..) {
         let origin = file.at(number);

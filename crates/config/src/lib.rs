@@ -33,6 +33,7 @@ pub mod problem;
 pub mod render;
 pub mod settings;
 mod suggest;
+pub mod text;
 pub mod value;
 
 pub use command_line::{Arguments, CommandLine};

@@ -52,7 +52,12 @@ impl PluginKind {
 
     /// Whether the name of a key says that it is meant for plugins of this type.
     pub(crate) fn owns(self, key: &str) -> bool {
-        let prefix = match self {
+        key.starts_with(self.prefix())
+    }
+
+    /// With what the names of such keys begin.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
             Self::Memory => "imt_",
             Self::Print => "print_",
             Self::Nfprobe => "nfprobe_",
@@ -61,8 +66,7 @@ impl PluginKind {
             Self::Mysql | Self::Pgsql | Self::Sqlite3 | Self::Clickhouse => "sql_",
             Self::Amqp => "amqp_",
             Self::Kafka => "kafka_",
-        };
-        key.starts_with(prefix)
+        }
     }
 }
 
@@ -82,10 +86,12 @@ pub(crate) struct Named {
 pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Problems) -> Vec<Named> {
     let mut plugins: Vec<Named> = Vec::new();
     for item in items(value) {
-        let (kind, name) = match item.split_once('[') {
-            Some((kind, name)) => (kind.trim(), Some(name.trim_end().trim_end_matches(']').trim())),
-            None => (item.trim(), None),
-        };
+        let (kind, name, behind) = parts(item);
+        if !behind.is_empty() {
+            let what = format!("plugins: '{behind}' stands behind a plugin without a comma before it. Ignored.");
+            let hint = "Put commas between plugins: TYPE[NAME], TYPE[NAME].".to_owned();
+            problems.error(origin, what, Some(hint));
+        }
         let kind = kind.to_ascii_lowercase();
         if kind.is_empty() && name.is_none() {
             continue;
@@ -117,13 +123,27 @@ pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Problems) -> Ve
             let hint = format!("Give each plugin a name of its own: {}[NAME].", known.word());
             problems.warn(origin, what, Some(hint));
         } else if plugins.len() == PLUGINS_MAX {
-            let what = format!("more than {PLUGINS_MAX} plugins: '{name}' is left out.");
-            problems.error(origin, what, None);
+            // Leaving it out would leave its output out.
+            let what = format!("a daemon has up to {PLUGINS_MAX} plugins, and '{name}' is one more.");
+            problems.fatal(origin, what, Some("Run a second daemon for the rest.".to_owned()));
         } else {
             plugins.push(Named { name, kind: known });
         }
     }
     plugins
+}
+
+/// The type of an item, its name if it has brackets, and what stands behind.
+fn parts(item: &str) -> (&str, Option<&str>, &str) {
+    let item = item.trim();
+    let (kind, rest) = item.split_at(item.find(|c: char| c == '[' || c.is_whitespace()).unwrap_or(item.len()));
+    match rest.trim_start().strip_prefix('[') {
+        Some(inside) => {
+            let (name, behind) = inside.split_once(']').unwrap_or((inside, ""));
+            (kind, Some(name.trim()), behind.trim())
+        }
+        None => (kind, None, rest.trim_start()),
+    }
 }
 
 /// Splits at commas that stand outside of brackets.
@@ -180,6 +200,22 @@ mod tests {
                 "ERROR: [f:2] plugins of type 'core' are not allowed. Exiting.",
             ]
         );
+    }
+
+    #[test]
+    fn a_plugin_behind_another_without_a_comma_is_left_out_and_named() {
+        for (line, first, behind) in [
+            ("print[a] print[b]", "a/print", "print[b]"),
+            ("print [a]memory", "a/print", "memory"),
+            ("print memory[b]", "default_print/print", "memory[b]"),
+            ("print memory", "default_print/print", "memory"),
+            ("print[a]]", "a/print", "]"),
+        ] {
+            let (plugins, problems) = parsed(&format!("{line}, kafka[k]"));
+            assert_eq!(plugins, [first, "k/kafka"], "{line}");
+            assert_eq!(problems.len(), 1, "{line}: {problems:?}");
+            assert!(problems[0].starts_with(&format!("ERROR: [f:2] plugins: '{behind}' ")), "{problems:?}");
+        }
     }
 
     #[test]

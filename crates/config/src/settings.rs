@@ -5,9 +5,13 @@
 //! the later line wins – also over a value that an earlier line gave to one plugin only. Each value is checked when its
 //! line is read, so that reading a [`Key`] cannot fail later on.
 
+mod meant;
+
 use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
+use crate::command_line::CMDLINE;
 use crate::daemons::Daemon;
 use crate::file::Entry;
 use crate::key::{AnyKey, Key, Place, Row, Scope, State};
@@ -15,7 +19,7 @@ use crate::keys;
 use crate::plugin_list::{self, PluginKind};
 use crate::problem::{Origin, Problems};
 use crate::suggest::nearest;
-use crate::value::Wrong;
+use crate::value::{Syntax, Wrong};
 
 /// A value, and the line that gave it.
 #[derive(Clone, Debug)]
@@ -93,6 +97,13 @@ impl Config {
         origin(&self.core, key.row(), place)
     }
 
+    /// As [`Config::core_origin`], of a key by its full name.
+    #[must_use]
+    pub fn core_origin_named(&self, name: &str) -> Option<&Origin> {
+        let (key, place) = NAMES.get(name)?;
+        origin(&self.core, key.row(), *place)
+    }
+
     /// The plugins, in the order of their line.
     #[must_use]
     pub fn plugins(&self) -> &[Plugin] {
@@ -111,6 +122,19 @@ impl Plugin {
     #[must_use]
     pub fn origin_of<T>(&self, key: &Key<T>) -> Option<&Origin> {
         origin(&self.record, key.row(), Place::PLUGIN)
+    }
+
+    /// The usual name of the key that gave a setting, which may be one of other plugins that is the same setting.
+    #[must_use]
+    pub fn written_as<T>(&self, key: &Key<T>) -> Option<&'static str> {
+        self.record.get(&(key.row().slot(), Place::PLUGIN)).map(|setting| setting.key)
+    }
+
+    /// As [`Plugin::blame`], of a key by its name.
+    #[must_use]
+    pub fn blame_named(&self, name: &str) -> &Origin {
+        let named = NAMES.get(name).and_then(|(key, place)| origin(&self.record, key.row(), *place));
+        named.unwrap_or(&self.origin)
     }
 
     /// Where to point at when a setting makes no sense: its line, or that of the plugin.
@@ -133,6 +157,7 @@ pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problem
     let mut resolver = Resolver {
         config: Config { daemon, source, core: Record::new(), plugins: Vec::new() },
         told: HashSet::new(),
+        written: HashMap::new(),
         problems,
     };
     resolver.plugins(entries);
@@ -163,6 +188,8 @@ struct Resolver<'p> {
     config: Config,
     /// Keys that were already said to have no effect.
     told: HashSet<(&'static str, Place)>,
+    /// What was written so far: key, place and plugin, with the value and its line.
+    written: HashMap<(&'static str, Place, Option<usize>), (String, Origin)>,
     problems: &'p mut Problems,
 }
 
@@ -203,12 +230,12 @@ impl Resolver<'_> {
 
     fn entry(&mut self, entry: &Entry) {
         let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
-        let shown = if entry.key.contains("passw") { "…" } else { entry.value.as_str() };
+        let has_login = entry.value.split_once('@').is_some_and(|(login, _)| login.contains(':'));
+        let shown = if entry.key.contains("passw") || has_login { "…" } else { entry.value.as_str() };
         self.problems.debug(&entry.origin, format!("{}{brackets}:{shown}", entry.key));
 
         let Some(&(key, place)) = NAMES.get(&entry.key) else {
-            let near = nearest(&entry.key, self.names_here());
-            let hint = near.map(|near| format!("Did you mean '{near}'?"));
+            let hint = meant::meant(&entry.key, self.config.daemon);
             self.problems.warn(&entry.origin, format!("Unknown key: {}. Ignored.", entry.key), hint);
             return;
         };
@@ -228,6 +255,10 @@ impl Resolver<'_> {
             return;
         }
         self.remark(entry, row, place);
+        self.remark_repeated(entry, row, place, target);
+        if let Some(index) = target {
+            self.remark_foreign(entry, row, place, index);
+        }
         let setting = Setting { text, origin: entry.origin.clone(), key: row.name() };
         self.store(row, place, target, setting);
     }
@@ -260,6 +291,14 @@ impl Resolver<'_> {
     /// The text of a value, when it is one.
     fn checked(&mut self, entry: &Entry, key: &dyn AnyKey) -> Option<String> {
         let (row, value) = (key.row(), entry.value.as_str());
+        let empty =
+            matches!(row.syntax, Syntax::List { .. }) && value.chars().all(|c| c == ',' || c.is_whitespace());
+        if empty {
+            // An empty list of primitives or tags would be one that nothing is in: nobody means that.
+            let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
+            self.problems.warn(&entry.origin, format!("{}{brackets} has no value. Ignored.", entry.key), None);
+            return None;
+        }
         let refusal = match key.check(value) {
             Ok(()) => return Some(value.to_owned()),
             Err(refusal) => refusal,
@@ -277,19 +316,23 @@ impl Resolver<'_> {
         let name = &entry.key;
         let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
         let right = &refusal.right;
+        // What is a port or an address for sure was meant for the other key: no default is right then.
+        let other_half = other_half(name, &row.syntax, value);
+        let fatal = row.or_exit || other_half.is_some();
         let (what, hint) = match refusal.wrong {
             Wrong::Value(_) if row.or_exit => (format!("invalid '{name}' value."), format!("Expected {right}.")),
             Wrong::Value(value) => {
                 let near = nearest(&value.to_ascii_lowercase(), row.syntax.words());
-                let near = near.map(|near| format!(" Did you mean '{near}'?")).unwrap_or_default();
-                let hint = format!("{name}{brackets}: '{value}' is not {right}.{near}");
+                let near = near.map(|near| format!("Did you mean '{near}'?"));
+                let near = near.or(other_half).map(|near| format!(" {near}"));
+                let hint = format!("{name}{brackets}: '{value}' is not {right}.{}", near.unwrap_or_default());
                 ("Invalid value. Ignored.".to_owned(), hint)
             }
             Wrong::Key(rest) => (format!("{name}{rest}"), format!("Expected {right}.")),
             Wrong::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {right}.")),
         };
         let hint = Some(hint);
-        if row.or_exit {
+        if fatal {
             self.problems.fatal(&entry.origin, what, hint);
         } else {
             self.problems.warn(&entry.origin, what, hint);
@@ -343,6 +386,58 @@ impl Resolver<'_> {
                 format!("Configuration key '{key}' is legacy and will be discontinued in the next major release.");
             self.problems.warn(origin, what, None);
         }
+    }
+
+    /// Says of a key that is set again to another value which of the two lines counts. The command line is there to win
+    /// over the file.
+    fn remark_repeated(&mut self, entry: &Entry, row: &Row, place: Place, target: Option<usize>) {
+        let slot = (row.name(), place, target);
+        let new = (entry.value.clone(), entry.origin.clone());
+        let Some((value, origin)) = self.written.get(&slot) else {
+            self.written.insert(slot, new);
+            return;
+        };
+        let overrides = entry.origin.file.as_ref() == CMDLINE && origin.file.as_ref() != CMDLINE;
+        if *value != entry.value && !overrides && row.daemons_at(place).contains(self.config.daemon) {
+            let brackets = entry.plugin.as_ref().map(|p| format!("[{p}]")).unwrap_or_default();
+            let counts = if row.first_wins { "that one counts" } else { "this one counts" };
+            let what = format!("{}{brackets} was set to another value before ({origin}): {counts}.", entry.key);
+            self.problems.warn(&entry.origin, what, Some("Take one of the lines out.".to_owned()));
+        }
+        if !row.first_wins {
+            self.written.insert(slot, new);
+        }
+    }
+
+    /// Says of a key in a plugin's brackets that it is meant for plugins of another type: it writes what a key of this
+    /// type means, too, or nothing at all.
+    fn remark_foreign(&mut self, entry: &Entry, row: &Row, place: Place, index: usize) {
+        let Some(plugin) = self.config.plugins.get(index) else { return };
+        let (kind, name) = (plugin.kind, &plugin.name);
+        let owner = PluginKind::all().find(|owner| owner.owns(row.name()));
+        let Some(owner) = owner.filter(|_| place == Place::PLUGIN && !kind.owns(row.name())) else { return };
+        let own = keys::all().map(AnyKey::row).find(|own| own.slot() == row.slot() && kind.owns(own.name()));
+        let prefix = owner.prefix();
+        let (what, hint) = match own {
+            // Times, limits and the like have always been written with the name of any plugin.
+            Some(_) if !TARGETS.contains(&row.slot()) => return,
+            Some(own) => {
+                let old = plugin.record.get(&(row.slot(), place)).filter(|old| old.text != entry.value);
+                let place_of = old.map(|old| format!(" in place of {} ({})", old.key, old.origin));
+                let what = format!(
+                    "{}[{name}] is a key of other plugins than {}, and sets {}{}: they are one setting.",
+                    entry.key,
+                    kind.word(),
+                    own.name(),
+                    place_of.unwrap_or_default()
+                );
+                (what, Some(format!("Write {}[{name}].", own.name())))
+            }
+            // All plugins with a schedule read some of these.
+            None if matches!(prefix, "print_" | "sql_") => return,
+            None => (format!("{}[{name}] has no effect: '{name}' is of type {}.", entry.key, kind.word()), None),
+        };
+        self.problems.warn(&entry.origin, what, hint);
     }
 
     fn store(&mut self, row: &Row, place: Place, target: Option<usize>, setting: Setting) {
@@ -402,18 +497,24 @@ impl Resolver<'_> {
             }
         }
     }
+}
 
-    /// Names that a misspelt key may have meant: those of this daemon first, then in the order of the alphabet.
-    fn names_here(&self) -> Vec<&'static str> {
-        let daemon = self.config.daemon;
-        let mut names: Vec<(bool, &str)> = NAMES
-            .iter()
-            .filter(|(_, (key, _))| !matches!(key.row().state, State::Removed(_)))
-            .map(|(name, (key, place))| (!key.row().daemons_at(*place).contains(daemon), name.as_str()))
-            .collect();
-        names.sort_unstable();
-        names.into_iter().map(|(_, name)| name).collect()
-    }
+/// Where an address and a port were mixed up: the key that takes the other one.
+///
+/// `nfacctd_port: 127.0.0.1` and `nfacctd_ip: 2055` name the half that the other key is for.
+fn other_half(name: &str, syntax: &Syntax, value: &str) -> Option<String> {
+    let (suffixes, what): (&[(&str, &str)], &str) = match syntax {
+        Syntax::Port if value.parse::<IpAddr>().is_ok() || value.parse::<SocketAddr>().is_ok() => {
+            (&[("_port", "_ip"), ("_port", "_host")], "An address belongs in")
+        }
+        Syntax::Address if value.parse::<u16>().is_ok() || value.parse::<SocketAddr>().is_ok() => {
+            (&[("_ip", "_port")], "A port belongs in")
+        }
+        _ => return None,
+    };
+    let other = suffixes.iter().filter_map(|(own, other)| Some(format!("{}{other}", name.strip_suffix(own)?)));
+    let other = other.into_iter().find(|other| NAMES.contains_key(other))?;
+    Some(format!("{what} {other}."))
 }
 
 #[cfg(test)]

@@ -125,14 +125,17 @@ impl Syntax {
     }
 
     /// The part at the front of `text` that the reference would have read: it stops at the first character that does
-    /// not belong to a number, so `2055 ! the office` has always meant 2055.
+    /// not belong to a number, so `2055 ! the office` has always meant 2055. Only what looks like a comment may follow.
     pub(crate) fn leading<'t>(&self, text: &'t str) -> Option<&'t str> {
         if !matches!(self, Self::Integer { .. } | Self::Bytes { .. } | Self::Port | Self::Octal { .. }) {
             return None;
         }
         let sign = usize::from(text.starts_with('-'));
         let digits = text.get(sign..)?.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 || sign + digits == text.len() { None } else { text.get(..sign + digits) }
+        let (number, rest) = text.split_at_checked(sign + digits)?;
+        // `127.0.0.1` and `10x` are no numbers with something behind them.
+        let ends = |c: char| c.is_whitespace() || matches!(c, '!' | '#' | ';');
+        (digits > 0 && rest.starts_with(ends)).then_some(number)
     }
 
     fn number(&self, text: &str) -> Result<i128, Refusal> {

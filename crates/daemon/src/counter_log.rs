@@ -61,6 +61,8 @@ pub(crate) struct Lines {
     /// Agents and sub-agents whose logs have begun.
     begun: Map<(IpAddr, u32), ()>,
     lost: u64,
+    /// As in [`Log`].
+    unwritten: Arc<AtomicU64>,
     sender: Sender<Vec<Line>>,
 }
 
@@ -72,19 +74,32 @@ pub(crate) struct Log {
     receiver: Receiver<Vec<Line>>,
     /// How often files were to be opened again.
     reopenings: Arc<AtomicU64>,
+    /// Blocks that were not written.
+    unwritten: Arc<AtomicU64>,
 }
 
 /// Both ends: one for each worker, and the writer's. A change of the number makes the writer open its files again.
-pub(crate) fn open(settings: Settings, workers: usize, reopenings: &Arc<AtomicU64>) -> (Vec<Lines>, Log) {
+pub(crate) fn open(
+    settings: Settings,
+    workers: usize,
+    reopenings: &Arc<AtomicU64>,
+    unwritten: &Arc<AtomicU64>,
+) -> (Vec<Lines>, Log) {
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
-    let begun = || Map::new(MOST_AGENTS);
-    let lines = (0..workers).map(|_| Lines { lines: Vec::new(), begun: begun(), lost: 0, sender: sender.clone() });
+    let lines = (0..workers).map(|_| Lines {
+        lines: Vec::new(),
+        begun: Map::new(MOST_AGENTS),
+        lost: 0,
+        unwritten: Arc::clone(unwritten),
+        sender: sender.clone(),
+    });
     let log = Log {
         settings,
         #[cfg(all(feature = "amqp", feature = "kafka"))]
         feeds: Vec::new(),
         receiver,
         reopenings: Arc::clone(reopenings),
+        unwritten: Arc::clone(unwritten),
     };
     (lines.collect(), log)
 }
@@ -104,7 +119,10 @@ impl Lines {
     pub(crate) fn add(&mut self, agent: IpAddr, sequence: u32, sample: &CounterSample<'_>) {
         for block in sample.blocks() {
             match block {
-                Ok(_) if self.lines.len() >= MOST_LINES => self.lost += 1,
+                Ok(_) if self.lines.len() >= MOST_LINES => {
+                    self.lost += 1;
+                    self.unwritten.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(block) => {
                     self.lines.push(Line { agent, text: Some(text(agent, sequence, &sample.head, &block)) })
                 }
@@ -165,20 +183,21 @@ struct Writer {
     /// By agent; by nobody where one file has all.
     files: HashMap<Option<IpAddr>, BufWriter<File>>,
     sequence: u64,
+    unwritten: u64,
     failing: Limited,
 }
 
 impl Log {
-    /// Opens the brokers. The couriers want a thread each.
+    /// Prepares the ways to brokers. The couriers want a thread each.
     #[cfg(all(feature = "amqp", feature = "kafka"))]
-    pub(crate) fn open_feeds(&mut self) -> Result<Vec<delivery::courier::Courier>, String> {
+    pub(crate) fn open_feeds(&mut self) -> Vec<(brokers::feed::Settings, delivery::courier::Courier)> {
         let mut couriers = Vec::new();
         for settings in &self.settings.feeds {
-            let (feed, courier) = settings.open(runtime::clock::now())?;
+            let (feed, courier) = settings.open(runtime::clock::now());
             self.feeds.push(feed);
-            couriers.push(courier);
+            couriers.push((settings.clone(), courier));
         }
-        Ok(couriers)
+        couriers
     }
 
     /// Writes until all workers have ended.
@@ -191,6 +210,7 @@ impl Log {
             clock,
             files: HashMap::new(),
             sequence: 0,
+            unwritten: 0,
             failing: Limited::new(RATE),
         };
         let mut opened = self.reopenings.load(Ordering::Acquire);
@@ -198,12 +218,15 @@ impl Log {
             let asked = self.reopenings.load(Ordering::Acquire);
             if asked != opened {
                 opened = asked;
-                writer.files.clear();
+                writer.reopen();
             }
             writer.write(&lines);
         }
         #[cfg(all(feature = "amqp", feature = "kafka"))]
-        writer.feeds.into_iter().for_each(brokers::feed::Feed::end);
+        for feed in writer.feeds {
+            writer.unwritten += feed.end();
+        }
+        self.unwritten.fetch_add(writer.unwritten, Ordering::Relaxed);
     }
 }
 
@@ -221,12 +244,15 @@ impl Writer {
             self.feeds.iter_mut().for_each(|feed| feed.push(line.agent, &out));
             out.push(b'\n');
             if let Err(fault) = self.append(line.agent, &out) {
+                self.unwritten += u64::from(line.text.is_some());
                 self.complain(&fault);
             }
         }
         #[cfg(all(feature = "amqp", feature = "kafka"))]
         self.feeds.iter_mut().for_each(brokers::feed::Feed::flush);
         let faults: Vec<_> = self.files.values_mut().filter_map(|file| file.flush().err()).collect();
+        // How many of the lines that wait together got lost is not known: one at least.
+        self.unwritten += faults.len() as u64;
         faults.iter().for_each(|fault| self.complain(fault));
     }
 
@@ -237,18 +263,36 @@ impl Writer {
         self.sequence += 1;
     }
 
+    /// Opens files again, after a rotation. One that cannot be opened any more is written to as long as it is open.
+    fn reopen(&mut self) {
+        let agents: Vec<_> = self.files.keys().copied().collect();
+        for agent in agents {
+            match self.open(agent) {
+                Ok(file) => drop(self.files.insert(agent, file)),
+                Err(fault) => self.complain(&fault),
+            }
+        }
+    }
+
+    /// Opens the file of an agent, or the one of all.
+    fn open(&self, agent: Option<IpAddr>) -> std::io::Result<BufWriter<File>> {
+        let name = self.settings.path.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+        let path = match agent {
+            Some(agent) => name.replace(AGENT, &agent.to_string().replace(['.', ':'], "_")),
+            None => name.into_owned(),
+        };
+        files::append(Path::new(&path), &self.settings.files).map(BufWriter::new)
+    }
+
     fn append(&mut self, agent: IpAddr, line: &[u8]) -> std::io::Result<()> {
         let Some(path) = &self.settings.path else { return Ok(()) };
-        let name = path.to_string_lossy();
-        let key = name.contains(AGENT).then_some(agent);
+        let key = path.to_string_lossy().contains(AGENT).then_some(agent);
         if !self.files.contains_key(&key) {
-            let word = agent.to_string().replace(['.', ':'], "_");
-            let path = name.replace(AGENT, &word);
             if self.files.len() >= MOST_FILES {
                 self.files.clear();
             }
-            let file = files::append(Path::new(&path), &self.settings.files)?;
-            self.files.insert(key, BufWriter::new(file));
+            let file = self.open(key)?;
+            self.files.insert(key, file);
         }
         self.files.get_mut(&key).map_or(Ok(()), |file| file.write_all(line))
     }
@@ -258,5 +302,46 @@ impl Writer {
             let path = self.settings.path.as_deref().unwrap_or(Path::new("")).display();
             error!(held_back = pass.held_back, "sfacctd_counter_file: {path}: {fault}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_opened_again_is_written_to_as_long_as_it_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("counters");
+        let agent = IpAddr::from([192, 0, 2, 1]);
+        let style = Style::default();
+        let mut writer = Writer {
+            clock: Clock::new(&style),
+            settings: Settings {
+                path: Some(path.clone()),
+                #[cfg(all(feature = "amqp", feature = "kafka"))]
+                feeds: Vec::new(),
+                files: files::Settings::default(),
+                style,
+            },
+            #[cfg(all(feature = "amqp", feature = "kafka"))]
+            feeds: Vec::new(),
+            files: HashMap::new(),
+            sequence: 0,
+            unwritten: 0,
+            failing: Limited::new(RATE),
+        };
+        let line = || Line { agent, text: None };
+        writer.write(&[line()]);
+        let rotated = folder.path().join("counters.1");
+        std::fs::rename(&path, &rotated).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        writer.reopen();
+        writer.write(&[line()]);
+        assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 2);
+        std::fs::remove_dir(&path).unwrap();
+        writer.reopen();
+        writer.write(&[line()]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 }

@@ -75,12 +75,27 @@ fn no_socket(settings: &capture::udp::Settings, collector: &str, refused: &captu
         capture::udp::Part::Address => {
             let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
             let port = settings.port;
-            format!("{collector}_ip, {collector}_port: cannot listen on {address} port {port}: {fault}")
+            let taken = match fault.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "; another process has this port, and only daemons that all set cluster_name share one"
+                }
+                _ => "",
+            };
+            format!("{collector}_ip, {collector}_port: cannot listen on {address} port {port}: {fault}{taken}")
         }
     })
 }
 
 impl Intake {
+    /// Whether it is read to its end.
+    pub(crate) fn is_file(&self) -> bool {
+        match self {
+            #[cfg(feature = "pcap")]
+            Self::File(_) | Self::Packets(..) => true,
+            _ => false,
+        }
+    }
+
     /// Opens a source for each worker, and what wakes it. `collector`: what keys of collectors begin with.
     pub(crate) fn open(&self, collector: &str) -> Result<Vec<(Source, Wake)>, Refused> {
         match self {
@@ -184,8 +199,8 @@ fn packets_of(
 #[cfg(feature = "pcap")]
 fn live_of(settings: &capture::live::Settings) -> Result<Vec<(Source, Wake)>, Refused> {
     let live = capture::live::Live::open(settings.clone()).map_err(|error| Refused(error.to_string()))?;
-    for link in live.links() {
-        known("pcap_interface", "", link)?;
+    for (interface, link) in live.opened() {
+        known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;
     }
     for name in live.missing() {
         tracing::warn!("{name}: it cannot be captured on yet, and is tried again");
@@ -252,10 +267,10 @@ impl Source {
         }
     }
 
-    /// Works on datagrams until the end.
-    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>) {
+    /// Works on datagrams until the end. `share`: percent of its time that one exporter may take while others wait.
+    pub(crate) fn run<P: Datagrams>(self, worker: Worker<P>, share: u32) {
         match self {
-            Self::Udp(receiver) => worker.run_udp(receiver),
+            Self::Udp(receiver) => worker.run_udp(receiver, share),
             #[cfg(feature = "pcap")]
             Self::File(file) => {
                 let FileSource { payloads, settings, bell } = *file;

@@ -12,7 +12,10 @@
 mod about;
 mod counter_log;
 mod intake;
+mod losses;
+mod owned;
 mod pipeline;
+mod reload;
 mod service;
 mod settings;
 mod statistics;
@@ -22,6 +25,7 @@ mod worker;
 use config::keys::core::{self, DryRun};
 use config::{Arguments, CommandLine, Origin, Problems, Severity};
 use flow::primitive::Daemons;
+use runtime::daemonize::Side;
 use runtime::log::Identity;
 use settings::Settings;
 use std::process::ExitCode;
@@ -93,11 +97,11 @@ fn say(text: &str) -> ExitCode {
 /// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
 /// the daemon from starting; rules that nothing reaches are told and do no harm.
 fn check(daemon: &Daemon, settings: Option<&Settings>, problems: &mut Problems, debug: bool) -> ExitCode {
-    let mut faults = problems.count(Severity::Warning);
+    let mut faults = problems.count(Severity::Remark);
     if let Some(settings) = settings {
         settings.files_read.review(problems);
-        if let Err(told) = service::check(settings) {
-            problems.error(&Origin::whole("check"), told, None);
+        if let Err(refused) = service::prepare(settings, 0) {
+            problems.error(&Origin::whole("check"), refused, None);
             faults += 1;
         }
     }
@@ -109,6 +113,17 @@ fn check(daemon: &Daemon, settings: Option<&Settings>, problems: &mut Problems, 
     if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Writes problems to the log.
+fn log_problems(problems: &Problems) {
+    for problem in &problems.joined() {
+        match problem.severity {
+            Severity::Debug => {}
+            Severity::Remark | Severity::Warning => tracing::warn!("{}", service::describe(problem)),
+            Severity::Error | Severity::Fatal => tracing::error!("{}", service::describe(problem)),
+        }
+    }
+}
+
 fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     let (config, mut problems) = config::load(daemon.config, arguments);
     let core_name = config.core(&core::CORE_PROC_NAME);
@@ -117,8 +132,18 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     if arguments.check {
         return check(daemon, settings.as_ref(), &mut problems, arguments.debug);
     }
-    let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    if !runtime::daemonize::is_child() {
+        let _ = problems.print(&mut std::io::stderr(), arguments.debug);
+    }
     let dry_run = config.core(&core::DRY_RUN);
+    // A daemon in the background has nobody who reads its standard error: what is wrong goes to the log, too.
+    let in_background = config.core(&core::DAEMONIZE) && dry_run.is_none();
+    let log = settings::log_settings(&config, daemon, settings::files_of(&config));
+    let to_log = in_background && (log.file.is_some() || log.syslog.is_some());
+    if to_log && problems.is_fatal() {
+        runtime::log::configure(log);
+        log_problems(&problems);
+    }
     let Some(settings) = settings.filter(|_| !problems.is_fatal()) else {
         return ExitCode::FAILURE;
     };
@@ -128,10 +153,13 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     if settings.daemonize {
-        // Before any thread starts: threads do not survive a fork.
-        if let Err(error) = runtime::daemonize::daemonize() {
-            tracing::error!("daemonize: {error}");
-            return ExitCode::FAILURE;
+        match runtime::daemonize::daemonize() {
+            Ok(Side::Child) => {}
+            Ok(Side::Parent(status)) => return ExitCode::from(status),
+            Err(error) => {
+                tracing::error!("daemonize: {error}");
+                return ExitCode::FAILURE;
+            }
         }
     }
     if let Some(umask) = settings.files.umask {
@@ -139,6 +167,9 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     }
     runtime::log::configure(settings.log.clone());
     runtime::log::set_default(Identity::new(&core_name, "core").debug(settings.debug));
+    if to_log {
+        log_problems(&problems);
+    }
     if settings.priority != 0
         && let Err(error) = runtime::privileges::set_priority(settings.priority)
     {

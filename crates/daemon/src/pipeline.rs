@@ -1,6 +1,6 @@
 //! From the plugins' settings to rows, schemas, and one set of aggregators for each worker.
 
-use crate::worker::{Bound, Share};
+use crate::worker::{Bound, Limits, Share};
 use aggregate::aggregator::Span;
 use aggregate::time_bin::{Roundoff, Width};
 use aggregate::{Aggregator, Bins};
@@ -24,6 +24,15 @@ pub(crate) struct History {
     pub(crate) offset: u32,
 }
 
+/// How flows are spread over time bins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread {
+    /// Most bins of one flow.
+    pub(crate) max_bins: usize,
+    /// How far from the time that decides about its bin a flow may start.
+    pub(crate) times: Limits,
+}
+
 /// What one plugin aggregates, and how far its tables may grow.
 #[derive(Clone, Debug)]
 pub(crate) struct Aggregation {
@@ -31,7 +40,7 @@ pub(crate) struct Aggregation {
     pub(crate) options: Options,
     pub(crate) history: Option<History>,
     /// `nfacctd_pro_rating`.
-    pub(crate) spread: bool,
+    pub(crate) spread: Option<Spread>,
     /// Times are shown, and bins aligned, in UTC.
     pub(crate) utc: bool,
     pub(crate) bound: Bound,
@@ -91,7 +100,7 @@ impl Pipeline {
         for plugin in &plugins {
             plugin.selection.require(&plugin.options, &mut fields);
             stamps |= plugin.options.bins;
-            if plugin.spread {
+            if plugin.spread.is_some() {
                 fields.insert(Field::TimeStart);
                 fields.insert(Field::TimeEnd);
             }
@@ -134,10 +143,9 @@ impl Pipeline {
 
     fn span(&self, plugin: &Aggregation) -> Option<Span> {
         let layout = &self.needs.layout;
-        match (layout.offset(Field::TimeStart), layout.offset(Field::TimeEnd)) {
-            (Some(start), Some(end)) if plugin.spread => Some(Span { start, end }),
-            _ => None,
-        }
+        let Spread { max_bins, times } = plugin.spread?;
+        let (start, end) = layout.offset(Field::TimeStart).zip(layout.offset(Field::TimeEnd))?;
+        Some(Span { start, end, max_bins, back: times.back, ahead: times.ahead })
     }
 
     /// The parts of one more worker.

@@ -1,20 +1,21 @@
 //! A daemon at work: what runs, what happens to it, and how it ends.
 
 use crate::intake::{Intake, PATIENCE, Source};
+use crate::losses::Losses;
 use crate::pipeline::Pipeline;
-use crate::settings::{Front, PluginKind, PluginSettings, Settings, SflowSettings};
+use crate::reload::{self, Reloads};
+use crate::settings::{Confinement, Front, PluginKind, PluginSettings, Settings, SflowSettings};
 use crate::statistics::{self, PluginCounters};
-use crate::templates_file::{self, TemplatesFile};
-use crate::worker::{
-    Classes, Equipment, Message, NetFlow, Packets, Report, Requests, Sflow, Share, Snapshot, Worker,
-};
-use crate::{Daemon, about, counter_log};
+use crate::templates_file::{self, Keeper};
+use crate::worker::{Classes, Equipment, Message, NetFlow, Packets, Report, Requests, Sflow, Share, Worker};
+use crate::{Daemon, about, counter_log, owned};
 use capture::allow::AllowList;
 use config::Problems;
 use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
-use runtime::events::{Event, Signal, Stop};
+use runtime::confine::{self, Outcome};
+use runtime::events::{Event, Signal, Stop, Woken};
 use runtime::log::Identity;
 use runtime::threads::{End, Threads};
 use runtime::{clock, notify, pid, privileges, signals};
@@ -52,26 +53,6 @@ enum Place {
     Store(plugins::store::Opened),
 }
 
-/// What was read again.
-struct Again {
-    allow: Option<Arc<AllowList>>,
-    files: enrich::Loaded,
-    #[cfg(feature = "pcap")]
-    interfaces: Option<Vec<capture::live::Interface>>,
-}
-
-/// When files changed last, and how long they are; `None` for one that is not there.
-type Watched = Vec<Option<(std::time::SystemTime, u64)>>;
-
-fn watched(settings: &Settings) -> Watched {
-    let files = settings.enrichment.files().into_iter().chain(settings.allow_file.as_deref());
-    let state = |path: &std::path::Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    files.map(state).collect()
-}
-
 /// Runs the daemon. Logging is configured already.
 pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
     info!("{}, {} {}", daemon.title, daemon.name, about::VERSION);
@@ -79,11 +60,21 @@ pub(crate) fn run(daemon: &Daemon, settings: Settings) -> ExitCode {
         Some(file) => info!("Reading configuration file '{}'.", file.display()),
         None => info!("Reading configuration from cmdline."),
     }
+    // Whoever asks for a dry run, or for a start in the background, waits for what comes of it, wherever the log goes.
+    let is_elsewhere = settings.log.file.is_some() || settings.log.syslog.is_some();
+    let is_awaited = is_elsewhere && (settings.dry_run || runtime::daemonize::is_child());
+    let name = settings.core_name.clone();
     match Service::start(daemon, settings) {
-        Ok(Some(service)) => service.run(),
+        Ok(Some(service)) => {
+            let threads = service.threads.clone();
+            threads.leave(service.run())
+        }
         Ok(None) => ExitCode::SUCCESS,
         Err(problem) => {
             error!("{problem}");
+            if is_awaited {
+                eprintln!("ERROR ( {name}/core ): {problem}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -97,26 +88,32 @@ struct Service {
     requests: Arc<Requests>,
     /// How often files that are written to were to be opened again.
     reopenings: Arc<AtomicU64>,
+    /// Blocks of sFlow counters that a file or a broker did not take.
+    unwritten: Arc<AtomicU64>,
     messages: Receiver<Message>,
+    /// Held while the main thread waits for messages, until the end.
+    message_sender: Option<crossbeam_channel::Sender<Message>>,
     wakes: Vec<Wake>,
     workers: Vec<Reader>,
     plugins: Vec<PluginCounters>,
     pipeline: Arc<Pipeline>,
     allow: Option<Arc<AllowList>>,
-    templates: Option<TemplatesFile>,
-    /// When the operator's files changed last, as of the last reload and as of the last look.
-    watched: Watched,
-    settling: Watched,
+    templates: Option<Keeper>,
+    reloads: Reloads,
     ended_workers: usize,
     /// A worker, or another thread, could not go on.
     failed: bool,
-    /// Workers that work with what was read anew.
-    adopted: usize,
     known: Vec<(std::net::IpAddr, netflow::template::Template)>,
     reports: Vec<Report>,
+    /// Until when the statistics that were asked for wait for workers.
+    report_due: Option<Instant>,
+    /// They were asked for once more.
+    report_again: bool,
+    losses: Losses,
     notifier: notify::Notifier,
     _signals: signals::Listener,
-    _pid: Option<pid::PidFile>,
+    /// The pid file, and those that keep a second daemon away from what one alone may write.
+    _locks: Vec<pid::PidFile>,
 }
 
 impl Service {
@@ -126,26 +123,22 @@ impl Service {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
-        let mut opened = open(&settings)?;
-        see(&mut settings, &opened)?;
-        let allow = match &settings.allow_file {
-            Some(path) => Some(Arc::new(read_allow_list(path)?)),
-            None => None,
-        };
-        let restored = match settings.front.templates_file() {
-            Some(path) => read_templates(path)?,
-            None => Vec::new(),
-        };
-        if settings.dry_run {
-            println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
-            return Ok(None);
-        }
+        // Before sockets: a second daemon would take a part of the traffic until it ends.
         let pid_file = match &settings.pid_file {
             Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
             None => None,
         };
+        let mut opened = open(&settings)?;
+        see(&mut settings, &opened)?;
+        settings.files_read.sizes().iter().for_each(|size| info!("{size}"));
+        let started = (clock::now() / 1_000_000) as i64;
+        let Prepared { pipeline, restored } = prepare(&settings, started)?;
+        let pipeline = Arc::new(pipeline);
+        let allow = settings.allow.clone();
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
             .map_err(|problem| problem.to_string())?;
+        // After the user is known who makes missing folders, and before any thread.
+        confine(&settings)?;
         let stop = Stop::new();
         let notifier = notify::Notifier::from_environment();
         let tick = notifier.watchdog_interval().map_or(TICK, |interval| interval.min(TICK));
@@ -154,52 +147,59 @@ impl Service {
         let listener = signals::start(sender, stop.clone()).map_err(problem("signals"))?;
         let (message_sender, messages) = crossbeam_channel::bounded(MESSAGES);
         let requests = Arc::new(Requests::default());
-        let started = (clock::now() / 1_000_000) as i64;
-        let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-        let pipeline = Pipeline::new(
-            aggregations,
-            settings.customs.clone(),
-            &settings.files_read,
-            started,
-            settings.front.require(),
-        );
-        let pipeline = Arc::new(pipeline);
-        refuse_columns(&settings.plugins, &pipeline)?;
         open_stores(&settings, &pipeline, &mut opened.places)?;
-        let templates = settings.front.templates_file();
-        let templates = templates.map(|path| TemplatesFile::new(path.clone(), settings.files, &restored));
+        let mut locks: Vec<pid::PidFile> = pid_file.into_iter().collect();
+        locks.extend(owned::take(&settings)?);
+        if settings.dry_run {
+            for (plugin, place) in settings.plugins.iter().zip(&mut opened.places) {
+                if let Place::Store(opened) = place {
+                    opened.try_store(&plugin.name)?;
+                }
+            }
+            // All that can fail has not failed; from here on there would be traffic, and output.
+            println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
+            return Ok(None);
+        }
+        let mut templates = None;
+        if let Some(file) = settings.front.templates_file() {
+            let (keeper, writer) = Keeper::new(file.clone(), &restored);
+            let identity = Identity::new(&settings.core_name, "core").debug(settings.debug);
+            threads
+                .spawn("templates", identity, move || writer.run())
+                .map_err(problem("cannot start a thread"))?;
+            templates = Some(keeper);
+        }
         let mut service = Self {
             threads,
             events,
             stop,
             requests,
             reopenings: Arc::default(),
+            unwritten: Arc::default(),
             messages,
+            message_sender: Some(message_sender.clone()),
             wakes: opened.sources.iter().map(|(_, wake)| Arc::clone(wake)).collect(),
             workers: Vec::new(),
             plugins: Vec::new(),
             pipeline: Arc::clone(&pipeline),
             allow,
             templates,
-            watched: watched(&settings),
-            settling: Watched::new(),
+            reloads: Reloads::new(&settings),
             ended_workers: 0,
             failed: false,
-            adopted: 0,
             known: Vec::new(),
             reports: Vec::new(),
+            report_due: None,
+            report_again: false,
+            losses: Losses::new(&settings.front, settings.plugins.len()),
             notifier,
             _signals: listener,
-            _pid: pid_file,
+            _locks: locks,
             settings,
         };
-        service.start_threads(daemon, opened, &pipeline, &restored, &message_sender).map_err(
-            |error| match error.kind() {
-                // A broker that says no to counters.
-                std::io::ErrorKind::Other => error.to_string(),
-                _ => format!("cannot start a thread: {error}"),
-            },
-        )?;
+        service
+            .start_threads(daemon, opened, &pipeline, &restored, &message_sender)
+            .map_err(problem("cannot start a thread"))?;
         Ok(Some(service))
     }
 
@@ -208,9 +208,10 @@ impl Service {
         daemon: &Daemon,
         opened: Opened,
         pipeline: &Pipeline,
-        restored: &[(std::net::IpAddr, netflow::template::Template)],
+        restored: &[templates_file::Known],
         messages: &crossbeam_channel::Sender<Message>,
     ) -> std::io::Result<()> {
+        let restored: Vec<_> = restored.iter().map(|known| (known.exporter, known.template.clone())).collect();
         let count = opened.sources.len();
         let mut counters_of = self.start_counter_log(count)?;
         let mut outlets: Vec<Vec<Outlet>> = (0..count).map(|_| Vec::new()).collect();
@@ -253,17 +254,18 @@ impl Service {
                 stop: self.stop.clone(),
                 counters,
             };
-            let needs = pipeline.needs().clone();
+            let (needs, share) = (pipeline.needs().clone(), self.settings.exporter_share);
             let work: Box<dyn FnOnce() + Send> = match &self.settings.front {
                 Front::NetFlow(front) => {
-                    let netflow = NetFlow::new(needs, front.decode.clone(), restored, front.unchecked);
+                    let netflow =
+                        NetFlow::new(needs, front.decode.clone(), front.times, &restored, front.unchecked);
                     let worker = Worker::new(netflow, equipment);
-                    Box::new(move || source.run(worker))
+                    Box::new(move || source.run(worker, share))
                 }
                 Front::Sflow(front) => {
                     let sflow = Sflow::new(&needs, front.decode.clone(), counters_of.pop(), front.unchecked);
                     let worker = Worker::new(sflow, equipment);
-                    Box::new(move || source.run(worker))
+                    Box::new(move || source.run(worker, share))
                 }
                 Front::Packets(front) => {
                     let (filter, live) = source.take_filter();
@@ -286,11 +288,14 @@ impl Service {
             not(all(feature = "amqp", feature = "kafka")),
             expect(unused_mut, reason = "it has no brokers")
         )]
-        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings);
+        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings, &self.unwritten);
         #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for courier in log.open_feeds().map_err(std::io::Error::other)? {
+        for (feed, courier) in log.open_feeds() {
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
-            self.threads.spawn("counters/courier", identity, move || courier.run())?;
+            let threads = self.threads.clone();
+            self.threads.spawn_aside("counters/courier", identity, move || {
+                feed.run(courier, |what| threads.refuse(what));
+            })?;
         }
         let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
         self.threads.spawn("counters".to_owned(), identity, move || log.run())?;
@@ -325,11 +330,14 @@ impl Service {
                 let (settings, threads) = (settings.clone(), self.threads.clone());
                 let (courier, as_plugin) = (format!("{}/courier", plugin.name), identity.clone());
                 self.threads.spawn(name, identity, move || {
-                    plugins::store::run(&settings, &schema, opened, inlet, counters, |work| {
-                        if let Err(error) = threads.spawn(courier, as_plugin, work) {
+                    let refusing = threads.clone();
+                    let spawn = |work| {
+                        if let Err(error) = threads.spawn_aside(courier, as_plugin, work) {
                             error!("cannot start a thread, nothing will be written: {error}");
                         }
-                    });
+                    };
+                    let refuse = move |what| refusing.refuse(what);
+                    plugins::store::run(&settings, &schema, opened, inlet, counters, spawn, refuse);
                 })
             }
             // Each plugin of these kinds got its place before.
@@ -340,9 +348,22 @@ impl Service {
     fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
-        let mut report_due: Option<Instant> = None;
-        while self.ended_workers < self.workers.len() {
-            match self.events.wait() {
+        if let Err(error) = runtime::daemonize::ready() {
+            warn!("daemonize: /dev/null: {error}");
+        }
+        while self.working() > 0 {
+            self.report_if_complete();
+            self.go_on_with_reload();
+            let due = [self.report_due, self.reloads.due()].into_iter().flatten().min();
+            let event = match self.events.wait_with(&self.messages, due) {
+                Some(Woken::Event(event)) => event,
+                Some(Woken::Message(message)) => {
+                    self.message(message);
+                    continue;
+                }
+                None => continue,
+            };
+            match event {
                 Event::Signal(signal) if signal.is_stop() => {
                     info!("{} received. Exiting ...", signal.name());
                     break;
@@ -351,16 +372,14 @@ impl Service {
                     runtime::log::reopen();
                     self.reopenings.fetch_add(1, Ordering::AcqRel);
                 }
-                Event::Signal(Signal::User1) => {
-                    self.requests.report.fetch_add(1, Ordering::AcqRel);
-                    self.reports.clear();
-                    self.wake();
-                    report_due = Some(Instant::now() + REPORT_PATIENCE);
-                    report_due = self.wait_for_reports(report_due);
-                }
+                Event::Signal(Signal::User1) => self.ask_for_reports(),
                 Event::Signal(Signal::User2) if self.settings.reload => self.reload(),
                 Event::Signal(_) => {}
                 Event::Force => break,
+                Event::Refused(what) => {
+                    self.refused(&what);
+                    break;
+                }
                 Event::ThreadEnded { name, how: End::Panicked { .. } } => {
                     error!("thread {name} has failed; ending after what can be written is written");
                     self.failed = true;
@@ -374,25 +393,22 @@ impl Service {
                         warn!("connection lost to '{name}'; closing connection.");
                     }
                 }
-                Event::Tick => self.watch(),
+                Event::Tick => {
+                    self.notifier.watchdog();
+                    if self.reloads.has_changed() {
+                        self.reload();
+                    }
+                    self.losses.look(&self.workers, &self.plugins, false);
+                }
             }
-            self.take_messages();
-            if let Some(file) = &mut self.templates {
-                file.write_if_due(clock::now());
-            }
-            self.notifier.watchdog();
         }
-        let _ = report_due;
         self.end()
     }
 
-    /// How long plugins may take to write what is left.
-    fn longest_write(&self) -> Duration {
-        let writes = self.settings.plugins.iter().filter_map(|plugin| match &plugin.kind {
-            PluginKind::Store(store, _) => Some(store.write_timeout.saturating_mul(2) + PATIENCE),
-            PluginKind::Print(_) | PluginKind::Memory(_) => None,
-        });
-        writes.max().unwrap_or_default()
+    /// A database or a broker says no to something that the configuration decides.
+    fn refused(&mut self, what: &str) {
+        error!("{what}");
+        self.failed = true;
     }
 
     fn wake(&self) {
@@ -409,13 +425,15 @@ impl Service {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Report(report) => self.reports.push(report),
+            // One that comes after its time belongs to no request.
+            Message::Report(report) if self.report_due.is_some() => self.reports.push(report),
+            Message::Report(_) => {}
             Message::Template(exporter, template) => {
-                if let Some(file) = &mut self.templates {
-                    file.learn(exporter, template, clock::now());
+                if let Some(keeper) = &self.templates {
+                    keeper.learn(exporter, template);
                 }
             }
-            Message::Adopted => self.adopted += 1,
+            Message::Adopted => self.reloads.adopted(),
             Message::Finished => info!("waiting for a signal"),
             Message::Ended { templates, failed } => {
                 self.ended_workers += 1;
@@ -425,105 +443,80 @@ impl Service {
         }
     }
 
-    /// Collects the workers' reports and prints the statistics; workers that do not answer in time are left out.
-    fn wait_for_reports(&mut self, due: Option<Instant>) -> Option<Instant> {
-        let due = due?;
-        while self.reports.len() + self.ended_workers < self.workers.len() {
-            match self.messages.recv_deadline(due) {
-                Ok(message) => self.message(message),
-                Err(_) => break,
-            }
+    /// Asks the workers for statistics; while they answer, the next request waits.
+    fn ask_for_reports(&mut self) {
+        if self.report_due.is_some() {
+            self.report_again = true;
+            return;
+        }
+        self.requests.report.fetch_add(1, Ordering::AcqRel);
+        self.reports.clear();
+        self.wake();
+        self.report_due = Some(Instant::now() + REPORT_PATIENCE);
+    }
+
+    /// Prints the statistics when all workers have answered; those that do not answer in time are left out.
+    fn report_if_complete(&mut self) {
+        let Some(due) = self.report_due else { return };
+        if self.reports.len() < self.working() && Instant::now() < due {
+            return;
         }
         let now = clock::now() / 1_000_000;
         let reports = std::mem::take(&mut self.reports);
-        statistics::print(self.settings.listen.as_deref(), now, reports, &self.workers, &self.plugins);
-        None
+        statistics::print(
+            self.settings.listen.as_deref(),
+            now,
+            reports,
+            &self.workers,
+            &self.plugins,
+            self.pipeline.enrichment(),
+            self.templates.as_ref().map(Keeper::line),
+        );
+        self.report_due = None;
+        if std::mem::take(&mut self.report_again) {
+            self.ask_for_reports();
+        }
     }
 
-    /// `maps_watch`: reads files again when one has changed, and has not changed any more since the last look.
-    fn watch(&mut self) {
-        if !self.settings.watch {
-            return;
-        }
-        let seen = watched(&self.settings);
-        if seen != self.watched && seen == self.settling {
-            self.watched = seen.clone();
-            self.reload();
-        }
-        self.settling = seen;
-    }
-
-    /// Reads again what can be read again: all of it, or nothing when one file has a fault.
+    /// Reads again what can be read again.
     fn reload(&mut self) {
-        self.notifier.reloading();
-        match self.read_again() {
-            Ok(Again {
-                allow,
-                files,
-                #[cfg(feature = "pcap")]
-                interfaces,
-            }) => {
-                self.pipeline = Arc::new(self.pipeline.reloaded(&files));
-                self.allow = allow;
-                let snapshot = Snapshot {
-                    allow: self.allow.clone(),
-                    pipeline: Arc::clone(&self.pipeline),
-                    #[cfg(feature = "pcap")]
-                    interfaces,
-                };
-                if let Ok(mut place) = self.requests.snapshot.write() {
-                    *place = Some(snapshot);
-                }
-                self.requests.version.fetch_add(1, Ordering::AcqRel);
-                self.adopted = 0;
-                self.wake();
-                let due = Instant::now() + REPORT_PATIENCE;
-                while self.adopted + self.ended_workers < self.workers.len() {
-                    let Ok(message) = self.messages.recv_deadline(due) else { break };
-                    self.message(message);
-                }
-                info!("maps, lists and networks: reloaded");
-            }
-            Err(lines) => {
-                lines.iter().for_each(|line| error!("{line}"));
-                error!("nothing was reloaded: what was in force stays in force");
-            }
+        if self.reloads.ask(&self.threads, &self.pipeline) {
+            self.notifier.reloading();
         }
-        self.notifier.ready("collecting");
     }
 
-    /// What the files say now, or what is wrong with them.
-    fn read_again(&self) -> Result<Again, Vec<String>> {
-        let mut problems = Problems::new();
-        #[cfg(feature = "pcap")]
-        let interfaces =
-            self.settings.interfaces.as_ref().map(|map| map.read(&self.settings.context, &mut problems));
-        let files = enrich::Loaded::read(&self.settings.enrichment, &self.settings.context, &mut problems);
-        let mut lines: Vec<String> =
-            problems.iter().filter(|problem| problem.severity > Severity::Debug).map(describe).collect();
-        let allow = match self.settings.allow_file.as_deref().map(read_allow_list) {
-            Some(Ok(allow)) => Some(Arc::new(allow)),
-            Some(Err(problem)) => {
-                lines.push(problem);
-                None
+    /// Does what a reload under way has to do now.
+    fn go_on_with_reload(&mut self) {
+        while let Some(step) = self.reloads.step(Instant::now(), self.working()) {
+            match step {
+                reload::Step::HandOver(snapshot) => {
+                    self.pipeline = Arc::clone(&snapshot.pipeline);
+                    if let Ok(mut place) = self.requests.snapshot.write() {
+                        *place = Some(snapshot);
+                    }
+                    self.requests.version.fetch_add(1, Ordering::AcqRel);
+                    self.wake();
+                }
+                reload::Step::Ended => {
+                    self.notifier.ready("collecting");
+                    if self.reloads.take_again() {
+                        self.reload();
+                    }
+                }
             }
-            None => None,
-        };
-        if !lines.is_empty() {
-            return Err(lines);
         }
-        Ok(Again {
-            allow,
-            files,
-            #[cfg(feature = "pcap")]
-            interfaces,
-        })
+    }
+
+    /// Workers that have not ended.
+    fn working(&self) -> usize {
+        self.workers.len().saturating_sub(self.ended_workers)
     }
 
     fn end(mut self) -> ExitCode {
         self.notifier.stopping();
         self.stop.request();
         self.wake();
+        self.message_sender = None;
         let deadline = Instant::now() + PATIENCE;
         // Workers tell their templates through a bounded channel, so it is read until they have ended.
         while self.ended_workers < self.workers.len() && Instant::now() < deadline {
@@ -538,16 +531,22 @@ impl Service {
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
             }
         }
-        let running = self.threads.join_all(PATIENCE.max(self.longest_write()));
+        if let Some(keeper) = self.templates.take() {
+            keeper.end(std::mem::take(&mut self.known));
+        }
+        let running = self.threads.join_all(PATIENCE);
         if !running.is_empty() {
             error!("did not end in time: {}", running.join(", "));
             self.failed = true;
         }
         self.failed |= self.threads.has_panicked();
-        if let Some(file) = &mut self.templates {
-            file.replace(std::mem::take(&mut self.known));
-            file.write_if_due(u64::MAX);
+        // It may have been refused while the end was under way.
+        while let Some(event) = self.events.wait_until(Instant::now()) {
+            if let Event::Refused(what) = event {
+                self.refused(&what);
+            }
         }
+        self.losses.look(&self.workers, &self.plugins, true);
         for plugin in &self.plugins {
             let lost = stats::Snapshot::sum(&plugin.readers);
             for line in stats::check(&lost, stats::Scope::Plugin) {
@@ -560,6 +559,12 @@ impl Service {
                     plugin.name, plugin.kind
                 );
             }
+            self.failed |= self.settings.intake.is_file() && is_unwritten(plugin, &lost);
+        }
+        let unwritten = self.unwritten.load(Ordering::Acquire);
+        if unwritten > 0 {
+            error!("{unwritten} blocks of counters were not written");
+            self.failed |= self.settings.intake.is_file();
         }
         if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
@@ -581,17 +586,42 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
             }
         }
     }
+    if settings.context.links == links {
+        return Ok(());
+    }
     settings.context.links = links;
     let mut problems = Problems::new();
     settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
     // Rules that frames of this type cannot fulfil are left out, which must be known.
-    for problem in problems.iter().filter(|problem| problem.severity == Severity::Warning) {
+    for problem in problems.joined().iter().filter(|problem| problem.severity == Severity::Warning) {
         warn!("{}", describe(problem));
     }
     match problems.iter().find(|problem| problem.severity == Severity::Fatal) {
         Some(problem) => Err(describe(problem)),
         None => Ok(()),
     }
+}
+
+/// `landlock`: from here on the process reaches only the files that it needs.
+fn confine(settings: &Settings) -> Result<(), String> {
+    let access = match &settings.confinement {
+        None => return Ok(()),
+        Some(Confinement::Triggers(plugin)) => {
+            info!("Landlock: not used, as the trigger of plugin '{plugin}' would be confined as well.");
+            return Ok(());
+        }
+        Some(Confinement::To(access)) => access,
+    };
+    match confine::confine(access, &settings.files).map_err(|error| format!("landlock: {error}"))? {
+        Outcome::Whole => info!("Landlock: only files that the configuration needs can be reached."),
+        Outcome::Partly => {
+            info!(
+                "Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows."
+            );
+        }
+        Outcome::Absent => info!("Landlock: not used, as this kernel has none."),
+    }
+    Ok(())
 }
 
 fn open(settings: &Settings) -> Result<Opened, String> {
@@ -606,7 +636,22 @@ fn open(settings: &Settings) -> Result<Opened, String> {
     Ok(Opened { sources, places })
 }
 
-/// Opens databases and brokers: as the user that will use them, and when it is known what they will hold.
+/// Whoever reads a file wants to know whether all of it arrived.
+fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
+    let waiting = counters[stats::Counter::AggregatesWaiting];
+    let given_up = counters.family("aggregates_given_up_total");
+    if waiting + given_up > 0 {
+        let (name, kind) = (&plugin.name, plugin.kind);
+        error!(
+            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+        );
+    }
+    // These have lines of their own.
+    let lost = counters.family("records_dropped_total") + counters[stats::Counter::FilesUnwritten];
+    waiting + given_up + lost > 0
+}
+
+/// Prepares databases and brokers, when it is known what they will hold, and their spools as the user that will use them.
 fn open_stores(settings: &Settings, pipeline: &Pipeline, places: &mut [Place]) -> Result<(), String> {
     for ((plugin, schema), place) in settings.plugins.iter().zip(&pipeline.schemas).zip(places) {
         if let PluginKind::Store(store, kind) = &plugin.kind {
@@ -617,19 +662,36 @@ fn open_stores(settings: &Settings, pipeline: &Pipeline, places: &mut [Place]) -
     Ok(())
 }
 
-/// What only shows when the daemon starts: the allow list, columns that an output cannot show.
-pub(crate) fn check(settings: &Settings) -> Result<(), String> {
-    if let Some(path) = &settings.allow_file {
-        read_allow_list(path)?;
-    }
+/// What the daemon works with once it runs, made of its settings alone.
+pub(crate) struct Prepared {
+    pipeline: Pipeline,
+    /// Templates of an earlier run.
+    restored: Vec<templates_file::Known>,
+}
+
+/// Makes it; a check of the configuration does the same, and opens nothing. `started`: seconds since 1970.
+///
+/// # Errors
+/// Columns that an output cannot show, or a templates file that cannot be read.
+pub(crate) fn prepare(settings: &Settings, started: i64) -> Result<Prepared, String> {
+    let restored = match settings.front.templates_file() {
+        Some(file) => read_templates(&file.path)?,
+        None => Vec::new(),
+    };
     let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
-    let pipeline =
-        Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, 0, settings.front.require());
-    refuse_columns(&settings.plugins, &pipeline)
+    let pipeline = Pipeline::new(
+        aggregations,
+        settings.customs.clone(),
+        &settings.files_read,
+        started,
+        settings.front.require(),
+    );
+    refuse_columns(&settings.plugins, &pipeline)?;
+    Ok(Prepared { pipeline, restored })
 }
 
 /// A problem as a line of the log, which says the level itself.
-fn describe(problem: &Problem) -> String {
+pub(crate) fn describe(problem: &Problem) -> String {
     let hint = problem.hint.as_deref().unwrap_or_default();
     format!("[{}] {} {hint}", problem.origin, problem.what).trim_end().to_owned()
 }
@@ -656,24 +718,18 @@ fn refuse_columns(plugins: &[PluginSettings], pipeline: &Pipeline) -> Result<(),
     Ok(())
 }
 
-fn read_allow_list(path: &std::path::Path) -> Result<AllowList, String> {
-    let shown = path.display();
-    let (list, problems) =
-        AllowList::read(path).map_err(|error| format!("nfacctd_allow_file: {shown}: {error}"))?;
-    if problems.is_empty() {
-        return Ok(list);
-    }
-    let lines: Vec<_> = problems.iter().map(|problem| format!("{shown}:{}: {problem}", problem.line)).collect();
-    Err(format!("nfacctd_allow_file: {}", lines.join("; ")))
-}
-
-type Templates = Vec<(std::net::IpAddr, netflow::template::Template)>;
-
-fn read_templates(path: &std::path::Path) -> Result<Templates, String> {
-    let (templates, bad) = templates_file::read(path)
+fn read_templates(path: &std::path::Path) -> Result<Vec<templates_file::Known>, String> {
+    let contents = templates_file::read(path, clock::now())
         .map_err(|error| format!("nfacctd_templates_file: {}: {error}", path.display()))?;
+    let templates_file::Contents { templates, old, bad } = contents;
     if bad > 0 {
         warn!("nfacctd_templates_file: {}: {bad} lines are no templates; ignored", path.display());
+    }
+    if old > 0 {
+        info!(
+            "nfacctd_templates_file: {}: {old} templates were not announced for 30 days; left out",
+            path.display()
+        );
     }
     Ok(templates)
 }

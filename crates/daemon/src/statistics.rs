@@ -19,6 +19,8 @@ pub(crate) fn print(
     reports: Vec<Report>,
     workers: &[Reader],
     plugins: &[PluginCounters],
+    enrichment: &enrich::Compiled,
+    templates_file: Option<String>,
 ) {
     notice!("+++");
     let (mut exporters, mut interfaces) = (Vec::new(), Vec::new());
@@ -29,23 +31,23 @@ pub(crate) fn print(
     exporters.sort_by_key(|exporter| exporter.address);
     for e in &exporters {
         notice!(
-            "stats [{}] agent={}:{} time={now} packets={} bytes={} records={} seq_good={} seq_jmp_fwd={} \
-             seq_jmp_bck={} seq_lost={}",
+            "stats [{}] agent={}:{} time={now} packets={} bytes={} seq_good={} seq_jmp_fwd={} seq_jmp_bck={} \
+             seq_lost={} records={}",
             listen.unwrap_or_default(),
             e.address,
             e.domain,
             e.datagrams,
             e.octets,
-            e.records,
             e.good,
             e.forward,
             e.back,
-            e.lost
+            e.lost,
+            e.records
         );
     }
     for i in &interfaces {
         notice!(
-            "stats [{}, {}] time={now} received_packets={} dropped_packets={}{}",
+            "stats [{},{}] time={now} received_packets={} dropped_packets={}{}",
             i.name,
             i.index,
             i.received,
@@ -67,6 +69,15 @@ pub(crate) fn print(
         for line in stats::lines(&snapshot, Scope::Plugin) {
             notice!("stats plugin={}/{} {line}", plugin.name, plugin.kind);
         }
+    }
+    for (plugin, usage) in enrichment.usages() {
+        match plugin.and_then(|number| plugins.get(number)) {
+            Some(plugin) => notice!("stats plugin={}/{} {usage}", plugin.name, plugin.kind),
+            None => notice!("stats {usage}"),
+        }
+    }
+    if let Some(line) = templates_file {
+        notice!("stats {line}");
     }
     notice!("---");
 }

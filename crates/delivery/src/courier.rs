@@ -9,7 +9,7 @@ use crate::backend::{Backend, Fault, Receipt};
 use crate::backoff::Backoff;
 use crate::parcel::{Parcel, ParcelId, Sum};
 use crate::queue::{Loss, Lost, Put, Queue};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const IDLE: Duration = Duration::from_secs(1);
 /// Longest wait between two attempts once nothing more comes: there is no time for more.
 const AT_END: Duration = Duration::from_secs(1);
+/// How long the courier may take to notice that its time is up, unless its store holds it.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// What happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +80,63 @@ struct Shared {
 struct State {
     queue: Queue,
     /// Until when to go on, once nothing more comes.
-    end: Option<Instant>,
+    end: Option<End>,
+    /// What was left in the queue is accounted for: what the store still answers comes too late.
+    closed: bool,
+}
+
+/// How long the end may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// In all; `None` as long as the store takes one parcel after the other.
+    pub total: Option<Duration>,
+    /// Without a parcel that the store has taken.
+    pub stalled: Duration,
+}
+
+/// How long a store that takes nothing may hold the end, when nothing is lost by not waiting for it.
+const ON_DISK: Duration = Duration::from_secs(2);
+
+impl Limits {
+    /// So long for a store whose parcels wait in memory; hardly any time where they stay on disk.
+    #[must_use]
+    pub fn new(total: Duration, on_disk: bool) -> Self {
+        Self { total: Some(total), stalled: if on_disk { total.min(ON_DISK) } else { total } }
+    }
+
+    /// As long as the store takes one parcel after the other: nobody waits for the end.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { total: None, ..self }
+    }
+
+    /// So long in all, whatever the store does.
+    #[must_use]
+    pub fn within(total: Duration) -> Self {
+        Self { total: Some(total), stalled: total }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct End {
+    deadline: Option<Instant>,
+    stalled: Duration,
+    /// When the store took the last parcel.
+    progress: Instant,
+}
+
+impl End {
+    fn new(limits: Limits) -> Self {
+        let now = Instant::now();
+        let deadline = limits.total.and_then(|total| now.checked_add(total));
+        Self { deadline, stalled: limits.stalled, progress: now }
+    }
+
+    /// Until when to try.
+    fn due(&self) -> Instant {
+        let stalled = self.progress + self.stalled;
+        self.deadline.map_or(stalled, |deadline| deadline.min(stalled))
+    }
 }
 
 impl Shared {
@@ -86,9 +144,21 @@ impl Shared {
         // A panic of the other side leaves a whole queue: nothing is half done when it may occur.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Accounts for what is left in the queue. Either end may do it, the first one does.
+    fn close(&self) -> Option<Vec<Note>> {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.closed, true) {
+            return None;
+        }
+        let (lost, stays) = state.queue.end();
+        let lost = lost.into_iter().map(|lost| Note::Lost { lost, what: String::new() });
+        Some(lost.chain([Note::Ended { stays }]).collect())
+    }
 }
 
 /// The plugin's end: gives parcels, and says when to end.
+#[derive(Clone)]
 pub struct Desk {
     shared: Arc<Shared>,
 }
@@ -107,10 +177,44 @@ impl Desk {
         (state.queue.len(), state.queue.octets())
     }
 
-    /// Nothing more comes: the courier delivers what there is, tries until the deadline, and ends.
-    pub fn end(&self, deadline: Instant) {
-        self.shared.lock().end = Some(deadline);
+    /// Nothing more comes: the courier delivers what there is, tries within the limits, and ends.
+    pub fn end(&self, limits: Limits) {
+        self.shared.lock().end = Some(End::new(limits));
         self.shared.changed.notify_all();
+    }
+
+    /// As [`Self::end`], and hands on all notes up to [`Note::Ended`]. A courier that its store still holds when the time is
+    /// up is left behind: what it was about to deliver is lost, or stays on disk, like all that waits behind it.
+    pub fn finish(&self, notes: &Receiver<Note>, limits: Limits, mut each: impl FnMut(Note)) {
+        self.end(limits);
+        loop {
+            let due = self.shared.lock().end.map_or_else(Instant::now, |end| end.due()) + GRACE;
+            match notes.recv_deadline(due) {
+                Ok(note) => {
+                    let last = matches!(note, Note::Ended { .. });
+                    each(note);
+                    if last {
+                        return;
+                    }
+                }
+                // A parcel was delivered meanwhile.
+                Err(RecvTimeoutError::Timeout) if self.is_in_time() => {}
+                Err(_) => return self.leave_behind(notes, each),
+            }
+        }
+    }
+
+    fn is_in_time(&self) -> bool {
+        self.shared.lock().end.is_some_and(|end| Instant::now() < end.due())
+    }
+
+    fn leave_behind(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
+        match self.shared.close() {
+            // What the courier had to say before is here: it speaks under the lock.
+            Some(left) => notes.try_iter().chain(left).for_each(each),
+            // It has come to its end just now.
+            None => notes.iter().for_each(&mut each),
+        }
     }
 }
 
@@ -129,7 +233,8 @@ pub struct Courier {
 
 /// A courier over that queue; the plugin's end; and the courier's notes.
 pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Desk, Courier, Receiver<Note>) {
-    let shared = Arc::new(Shared { state: Mutex::new(State { queue, end: None }), changed: Condvar::new() });
+    let shared =
+        Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
     let (notes, receiver) = crossbeam_channel::unbounded();
     let courier = Courier {
         shared: Arc::clone(&shared),
@@ -146,42 +251,70 @@ pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Desk, Courier, Receiver<
 /// What to do next.
 enum Next {
     Deliver(Arc<Parcel>),
-    Gone(Lost),
     Idle,
     End,
 }
 
 impl Courier {
+    /// Opens the store and hands on what it says to that; then delivers as [`Self::run`]. A store that says no to the
+    /// configuration gets nothing: the daemon ends.
+    pub fn open_and_run(mut self, said: impl FnOnce(Result<(), Fault>)) {
+        let opened = self.backend.open();
+        let refused = matches!(opened, Err(Fault::Configuration { .. }));
+        if opened.is_err() {
+            self.failing = Some(Instant::now());
+        }
+        said(opened);
+        if refused {
+            self.wait_for_the_end();
+            self.close();
+        } else {
+            self.run();
+        }
+    }
+
     /// Delivers until the plugin says that nothing more comes and the queue is empty or the time is up.
     pub fn run(mut self) {
         loop {
             match self.next() {
                 Next::Deliver(parcel) => self.deliver(&parcel),
-                Next::Gone(lost) => self.note(Note::Lost { lost, what: "its file cannot be read".to_owned() }),
                 Next::Idle => self.backend.idle(),
                 Next::End => break,
             }
         }
         self.backend.close();
-        let (lost, stays) = self.shared.lock().queue.end();
-        for lost in lost {
-            self.note(Note::Lost { lost, what: String::new() });
+        self.close();
+    }
+
+    fn close(&self) {
+        self.shared.close().into_iter().flatten().for_each(|note| self.note(note));
+    }
+
+    fn wait_for_the_end(&self) {
+        let mut state = self.shared.lock();
+        while state.end.is_none() {
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        self.note(Note::Ended { stays });
     }
 
     fn next(&self) -> Next {
         let mut state = self.shared.lock();
         loop {
+            if state.closed {
+                return Next::End;
+            }
             match state.queue.take() {
                 Some(Ok(parcel)) => {
-                    return if state.end.is_some_and(|end| Instant::now() >= end) {
+                    return if state.end.is_some_and(|end| Instant::now() >= end.due()) {
                         Next::End
                     } else {
                         Next::Deliver(parcel)
                     };
                 }
-                Some(Err(lost)) => return Next::Gone(lost),
+                Some(Err(lost)) => {
+                    self.note(Note::Lost { lost, what: "its file cannot be read".to_owned() });
+                    continue;
+                }
                 None if state.end.is_some() => return Next::End,
                 None => {}
             }
@@ -200,18 +333,15 @@ impl Courier {
             _ => Receipt::new(parcel.items),
         };
         let result = self.backend.open().and_then(|()| self.backend.deliver(parcel, &mut receipt));
+        let Parcel { id, purge, sum, .. } = **parcel;
         match result {
             Ok(()) => {
-                self.shared.lock().queue.done();
                 self.works();
                 let refused = receipt.refused().map(|(sum, reason)| (sum, reason.to_owned()));
-                let Parcel { id, purge, sum, .. } = **parcel;
-                self.note(Note::Delivered { id, purge, sum, refused });
+                self.done(Note::Delivered { id, purge, sum, refused });
             }
             Err(Fault::Parcel(what)) => {
-                self.shared.lock().queue.done();
-                let Parcel { id, purge, sum, .. } = **parcel;
-                self.note(Note::Lost { lost: Lost { id, purge, sum, why: Loss::Refused }, what });
+                self.done(Note::Lost { lost: Lost { id, purge, sum, why: Loss::Refused }, what });
             }
             Err(fault) => {
                 self.receipt = Some((parcel.id, receipt));
@@ -224,13 +354,26 @@ impl Courier {
         }
     }
 
+    /// Takes the parcel out of the queue and says why, in one step: it is in the queue or noted when the plugin closes that.
+    fn done(&self, note: Note) {
+        let mut state = self.shared.lock();
+        if state.closed {
+            return;
+        }
+        state.queue.done();
+        if let Some(end) = &mut state.end {
+            end.progress = Instant::now();
+        }
+        self.note(note);
+    }
+
     /// What follows this fault.
     fn again(&mut self, fault: &Fault) -> Again {
         let wait = self.backoff.fail();
         match self.shared.lock().end {
             None => Again { after: Some(wait), is_known: false },
             Some(end) => {
-                let left = end.saturating_duration_since(Instant::now());
+                let left = end.due().saturating_duration_since(Instant::now());
                 let after = Some(wait.min(AT_END)).filter(|after| *after < left);
                 Again { after, is_known: self.trouble.as_ref() == Some(fault) }
             }
@@ -251,7 +394,7 @@ impl Courier {
         let mut state = self.shared.lock();
         loop {
             // At the end there is no time for long waits.
-            let until = state.end.map_or(until, |end| until.min(end).min(Instant::now() + AT_END));
+            let until = state.end.map_or(until, |end| until.min(end.due()).min(Instant::now() + AT_END));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;

@@ -13,6 +13,14 @@ pub struct Sum {
     pub octets: u64,
 }
 
+impl std::ops::Add for Sum {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        self.plus(other)
+    }
+}
+
 impl Sum {
     /// One aggregate.
     pub fn one(packets: u64, octets: u64) -> Self {

@@ -16,10 +16,12 @@
 //! lock on the file `lock`.
 
 use crate::parcel::{Parcel, ParcelId, Sum};
+use runtime::files::{self, Lock};
+use runtime::privileges::Umask;
 use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 4] = b"PMSP";
@@ -44,8 +46,7 @@ pub struct Stored {
 #[derive(Debug)]
 pub struct Spool {
     folder: PathBuf,
-    /// Held for the lock on it.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What was in the folder at the start.
@@ -61,23 +62,15 @@ impl Spool {
     /// Takes the folder, which is made if it is not there, and looks what an earlier run left in it.
     ///
     /// # Errors
-    /// What the system said; [`io::ErrorKind::WouldBlock`] when another process owns the folder.
+    /// What the system said; [`io::ErrorKind::WouldBlock`] when another process owns the folder. A folder into which others may
+    /// put files is refused: what they say would go to the store.
     pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let lock = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(folder.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        let spool = Self { folder: folder.to_owned(), _lock: lock };
+        let folder = files::own_directory(folder)?;
+        let settings = files::Settings { umask: Some(Umask::DEFAULT), ..files::Settings::default() };
+        let Some(lock) = Lock::try_now(&folder.join("lock"), &settings)? else {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"));
+        };
+        let spool = Self { folder, _lock: lock };
         let found = spool.look()?;
         Ok((spool, found))
     }
@@ -119,7 +112,8 @@ impl Spool {
     }
 
     fn write(&self, parcel: &Parcel, aside: &Path, path: &Path) -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(aside)?;
+        // A new file in every case, so that nothing that stands there, such as a link, is written through.
+        let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(aside)?;
         file.write_all(&head(parcel))?;
         file.write_all(&parcel.body)?;
         file.sync_data()?;
@@ -274,6 +268,25 @@ mod tests {
             assert_eq!(read, 0);
             assert!(fs::remove_file(spool.path(parcel(1, 1).id).with_extension("bad")).is_ok());
         }
+    }
+
+    #[test]
+    fn links_in_the_folder_are_not_written_through() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("spool"), folder.path().join("victim"));
+        fs::write(&victim, "secret").unwrap();
+        let (spool, _) = Spool::open(&path).unwrap();
+        symlink(&victim, spool.path(parcel(1, 1).id).with_extension("new")).unwrap();
+        assert!(spool.put(&parcel(1, 1)).is_err());
+        // The link is gone with the failed attempt.
+        spool.put(&parcel(1, 1)).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "secret");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        drop(spool);
+        let error = Spool::open(&path).unwrap_err().to_string();
+        assert!(error.contains("everybody may write"), "{error}");
     }
 
     #[test]

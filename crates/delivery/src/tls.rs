@@ -4,6 +4,8 @@ use crate::backend::Fault;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::error::Error;
+use std::io;
 use std::path::Path;
 
 /// The authorities that a file of certificates (PEM) holds; without a file, those of the system. `key` names the file.
@@ -27,13 +29,55 @@ pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertSto
 /// The certificates in a file: one at least. `key` names the file.
 pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let wrong = |what: &str| wrong(key, path, what);
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error.to_string()))?;
-    let found: Result<Vec<_>, _> = found.collect();
+    let text =
+        config::text::read_bytes(path, config::text::MOST_TEXT).map_err(|error| wrong(&error.to_string()))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| wrong(&error.to_string()))?;
     if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
+}
+
+/// What an error of an HTTP client says of the configuration, if anything: the server is not trusted, or speaks no TLS.
+pub fn refused(key: &'static str, error: &(dyn Error + 'static)) -> Option<Fault> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let what = match error.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(_)) => "the server is not trusted",
+            Some(rustls::Error::InvalidMessage(_)) => "no TLS is spoken there",
+            _ => {
+                // An error within one of the system is not its source.
+                let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+                cause = within.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
+                continue;
+            }
+        };
+        return Some(Fault::Configuration { key, what: format!("{what}: {error}") });
+    }
+    None
 }
 
 fn wrong(key: &'static str, path: &Path, what: &str) -> Fault {
     let what = format!("'{}': {what}; a file of certificates in PEM would be right", path.display());
     Fault::Configuration { key, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{CertificateError, InvalidMessage};
+
+    #[test]
+    fn what_tls_says_of_the_configuration_is_found_within_errors_of_the_system() {
+        let within = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+        for (error, part) in [
+            (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "the server is not trusted: "),
+            (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), "no TLS is spoken there: "),
+        ] {
+            for fault in [refused("k", &error), refused("k", &within(error.clone()))] {
+                let Some(Fault::Configuration { key: "k", what }) = fault else { panic!("{fault:?}") };
+                assert!(what.starts_with(part), "{what}");
+            }
+        }
+        assert_eq!(refused("k", &within(rustls::Error::HandshakeNotComplete)), None);
+        assert_eq!(refused("k", &io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+    }
 }

@@ -27,6 +27,14 @@ pub fn writer_id(template: &str, name: &str, pid: u32, build: &str) -> String {
     filled.replace("$proc_name", name)
 }
 
+/// Words of the variables of `writer_id_string`.
+pub const WRITER_ID_WORDS: [&str; 3] = ["proc_name", "writer_pid", "pmacct_build"];
+
+/// Variables of `writer_id_string`; for [`crate::names::variables`].
+pub fn of_writer_ids(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    WRITER_ID_WORDS.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None))
+}
+
 /// Writes the line before the title of CSV and formatted output.
 pub fn text_start(out: &mut Vec<u8>, pid: u32) {
     text(out, b"START", pid);

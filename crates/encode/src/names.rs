@@ -38,6 +38,53 @@ enum Part {
     PeerSrcIp,
 }
 
+/// A word behind a dollar sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variable<'a> {
+    /// One that is known: its word, and the JSON member of the aggregate that fills it, if one does.
+    Known(&'static str, Option<&'static str>),
+    /// One that is not known, and so stays as it is written.
+    Unknown(&'a str),
+}
+
+/// A word that a variable begins with, if it is known, and the JSON member that fills it.
+pub type Lookup = fn(&str) -> Option<(&'static str, Option<&'static str>)>;
+
+/// The variables of a text. What is behind a dollar sign and no word (`$1`, `$$`) is none.
+pub fn variables(text: &str, lookup: Lookup) -> impl Iterator<Item = Variable<'_>> {
+    text.match_indices('$').filter_map(move |(at, _)| {
+        let rest = text.get(at + 1..)?;
+        if let Some((word, json)) = lookup(rest) {
+            return Some(Variable::Known(word, json));
+        }
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let word = rest.get(..end).filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+        word.map(Variable::Unknown)
+    })
+}
+
+/// Variables of names of files and tables; for [`variables`].
+pub fn of_names(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let (word, part) = word(text)?;
+    let json = match part {
+        Part::Tag => Some("tag"),
+        Part::Tag2 => Some("tag2"),
+        Part::PeerSrcIp => Some("peer_ip_src"),
+        _ => None,
+    };
+    Some((word, json))
+}
+
+/// Variables of topics and routing keys: those that an aggregate fills; for [`variables`].
+pub fn of_records(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    of_names(text).filter(|(_, json)| json.is_some())
+}
+
+/// The words that variables of names may be.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|(word, _)| *word)
+}
+
 /// A percent letter that has no meaning in names; `None` for a percent sign at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported(pub Option<char>);
@@ -136,6 +183,11 @@ impl Template {
     /// True when the name depends on the time.
     pub fn has_time(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Time(_) | Part::ZoneOffset))
+    }
+
+    /// True when the name depends on records.
+    pub fn has_record(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Tag | Part::Tag2 | Part::PeerSrcIp))
     }
 
     /// Binds the name to a plugin: `refresh` and `history` are its settings in seconds.
@@ -284,6 +336,27 @@ mod tests {
         let name = Template::parse_records_only("a%d-$tag-$ref");
         assert_eq!(name.text(), "a%d-$-$ref");
         assert!(!name.has_time());
+    }
+
+    #[test]
+    fn variables_are_found_known_or_not() {
+        let found = |text, lookup| variables(text, lookup).collect::<Vec<_>>();
+        assert_eq!(
+            found("x-$tag_$ref-$peer_src_up/$1$$-$nosuch.json$", of_names),
+            [
+                Variable::Known("tag", Some("tag")),
+                Variable::Known("ref", None),
+                Variable::Unknown("peer_src_up"),
+                Variable::Unknown("nosuch"),
+            ]
+        );
+        let peer = Variable::Known("peer_src_ip", Some("peer_ip_src"));
+        assert_eq!(found("$ref.$peer_src_ip", of_records), [Variable::Unknown("ref"), peer]);
+        // What is said to be known is filled, and the other way round.
+        for word in words() {
+            let filled = filled(&format!("${word}"));
+            assert!(!filled.starts_with('$') && of_names(word).is_some(), "{word}: {filled}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod spec;
 mod stage;
 
 pub use core::Enricher;
-pub use load::{Compiled, Loaded};
+pub use load::{Compiled, Loaded, Size};
 pub use maps::load::Context;
 pub use sight::{Placed, Sights};
 pub use stage::{KeptOut, Origin, Stage};

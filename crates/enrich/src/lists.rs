@@ -39,6 +39,16 @@ impl Octets {
         list
     }
 
+    /// How many values are in it.
+    pub fn len(&self) -> usize {
+        self.0.iter().filter(|is_in| **is_in).count()
+    }
+
+    /// True without values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The value, or what stands for those outside.
     #[inline]
     pub fn keep(&self, value: u8) -> u8 {

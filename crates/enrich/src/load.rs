@@ -18,11 +18,15 @@ use maps::checked::Checked;
 use maps::load::Context;
 use maps::matcher::Sight;
 use maps::pre_tag::{LabelFilter, PreTagMap, TagFilter};
+use maps::usage::Usage;
 use rib::networks_file::Networks;
 use rib::ports_file::Ports;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Most bytes of a database of places. Those for all the world with every detail have some hundred million.
+const MOST_PLACES: u64 = 1 << 30;
 
 /// All files, read.
 #[derive(Debug)]
@@ -36,6 +40,28 @@ pub struct Loaded {
     plugins: Vec<LoadedPlugin>,
     sight: Sight,
     links: Arc<[i32]>,
+    sizes: Vec<Size>,
+}
+
+/// A file that was read, and how much is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// The key that names it.
+    pub key: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many there are.
+    pub count: usize,
+    /// Of what.
+    pub of: &'static str,
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, path, count, of } = self;
+        let s = if *count == 1 { "" } else { "s" };
+        write!(f, "[{}] map successfully (re)loaded: {key}, {count} {of}{s}.", path.display())
+    }
 }
 
 #[derive(Debug)]
@@ -50,28 +76,38 @@ struct Reader<'a> {
     problems: &'a mut Problems,
     networks: HashMap<PathBuf, Option<Arc<Networks>>>,
     tags: HashMap<PathBuf, Option<Arc<PreTagMap>>>,
+    sizes: Vec<Size>,
 }
 
 impl Loaded {
     /// Reads all files that the configuration names. A file that cannot be read is fatal, a bad line in it is not.
     pub fn read(spec: &Spec, context: &Context, problems: &mut Problems) -> Self {
-        let mut reader = Reader { context, problems, networks: HashMap::new(), tags: HashMap::new() };
+        let mut reader =
+            Reader { context, problems, networks: HashMap::new(), tags: HashMap::new(), sizes: Vec::new() };
         let core = &spec.core;
         let tags = core.tags.as_deref().and_then(|path| reader.tags(path));
         let networks = reader.networks(&core.networks);
-        let sampling =
-            core.sampling.as_deref().and_then(|path| reader.file("sampling_map", path, SamplingMap::parse));
+        let sampling = core
+            .sampling
+            .as_deref()
+            .and_then(|path| reader.map("sampling_map", path, SamplingMap::parse, SamplingMap::len));
         let distinguishers = core
             .distinguishers
             .as_deref()
-            .and_then(|path| reader.file("flow_to_rd_map", path, FlowToRdMap::parse));
+            .and_then(|path| reader.map("flow_to_rd_map", path, FlowToRdMap::parse, FlowToRdMap::len));
         let places = core.geoip.as_deref().and_then(|path| reader.places(path));
         reader.route_maps(spec);
         let plugins = spec.plugins.iter().map(|plugin| reader.plugin(plugin, &core.networks)).collect();
         let links =
             if context.links.is_empty() { [filter::ETHERNET].into() } else { context.links.as_slice().into() };
+        let sizes = reader.sizes;
         let (spec, sight) = (spec.clone(), context.sight());
-        Self { spec, tags, networks, sampling, distinguishers, places, plugins, sight, links }
+        Self { spec, tags, networks, sampling, distinguishers, places, plugins, sight, links, sizes }
+    }
+
+    /// What was read, each file once, with how much is in it.
+    pub fn sizes(&self) -> &[Size] {
+        &self.sizes
     }
 
     /// Warns of rules that no record can reach.
@@ -156,7 +192,12 @@ impl Loaded {
 
 impl Reader<'_> {
     fn octets(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
-        match std::fs::read(path) {
+        self.taken(key, path, config::text::read(path))
+    }
+
+    /// What was read, or a problem.
+    fn taken(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
+        match read {
             Ok(octets) => Some(octets),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
@@ -171,24 +212,47 @@ impl Reader<'_> {
         }
     }
 
-    fn file<T>(
+    /// Reads a map of rules, of which there are `len`.
+    fn map<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         path: &Path,
         parse: impl FnOnce(&Origin, &[u8], &Context, &mut Problems) -> T,
+        len: impl FnOnce(&T) -> usize,
     ) -> Option<T> {
         let octets = self.octets(key, path)?;
         let origin = Origin::whole(&path.display().to_string());
-        Some(parse(&origin, &octets, self.context, self.problems))
+        let map = parse(&origin, &octets, self.context, self.problems);
+        self.size(key, path, len(&map), "rule");
+        Some(map)
+    }
+
+    /// Notes how much is in a file; several plugins may name one.
+    fn size(&mut self, key: &'static str, path: &Path, count: usize, of: &'static str) {
+        let size = Size { key, path: path.to_owned(), count, of };
+        if !self.sizes.contains(&size) {
+            self.sizes.push(size);
+        }
+    }
+
+    /// The same of a list, and what becomes of values when there are none in it.
+    fn list_size(&mut self, size: (&'static str, &Path, usize, &'static str), without: &str) {
+        let (key, path, count, of) = size;
+        if count == 0 {
+            let origin = Origin::whole(&path.display().to_string());
+            self.problems.remark(&origin, format!("{key}: there is no {of} in it: {without}."), None);
+        }
+        self.size(key, path, count, of);
     }
 
     fn tags(&mut self, path: &Path) -> Option<Arc<PreTagMap>> {
         if let Some(known) = self.tags.get(path) {
             return known.clone();
         }
-        let map = self.file("pre_tag_map", path, |origin, text, context, problems| {
+        let parse = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems| {
             Arc::new(PreTagMap::parse(origin, text, context, problems))
-        });
+        };
+        let map = self.map("pre_tag_map", path, parse, |map| map.len());
         self.tags.insert(path.to_owned(), map.clone());
         map
     }
@@ -201,12 +265,20 @@ impl Reader<'_> {
         let octets = self.octets("networks_file", path);
         let name = path.display().to_string();
         let file = octets.map(|octets| Arc::new(Networks::parse(&name, &octets, self.problems)));
+        if let Some(networks) = &file {
+            let size = ("networks_file", path.as_path(), networks.len(), "network");
+            match spec.zero_outside {
+                true => self.list_size(size, "networks_file_filter makes all addresses 0"),
+                false => self.size(size.0, size.1, size.2, size.3),
+            }
+        }
         self.networks.insert(path.clone(), file.clone());
         file
     }
 
     fn places(&mut self, path: &Path) -> Option<Database> {
-        match Database::open(path) {
+        let octets = self.taken("geoipv2_file", path, config::text::read_bytes(path, MOST_PLACES))?;
+        match Database::from_octets(octets) {
             Ok(database) => Some(database),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
@@ -226,18 +298,26 @@ impl Reader<'_> {
             ("bgp_src_med_map", &routes.src_med, Checked::BgpSource),
         ] {
             if let Some(path) = path {
-                self.file(key, path, |origin, text, context, problems| {
+                let check = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems| {
                     kind.check(origin, text, context, problems)
-                });
+                };
+                self.map(key, path, check, |count| *count);
             }
         }
     }
 
-    fn list(&mut self, key: &str, path: Option<&Path>, value: impl Fn(&str) -> Option<u8>) -> Option<Octets> {
+    fn list(
+        &mut self,
+        key: &'static str,
+        path: Option<&Path>,
+        value: impl Fn(&str) -> Option<u8>,
+    ) -> Option<Octets> {
         let path = path?;
         let octets = self.octets(key, path)?;
         let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
-        Some(Octets::parse(&name, &text, key, value, self.problems))
+        let list = Octets::parse(&name, &text, key, value, self.problems);
+        self.list_size((key, path, list.len(), "value"), "all become 255");
+        Some(list)
     }
 
     fn plugin(&mut self, spec: &PluginSpec, core: &NetworksSpec) -> LoadedPlugin {
@@ -245,7 +325,9 @@ impl Reader<'_> {
         let ports = spec.ports.as_deref().and_then(|path| {
             let octets = self.octets("ports_file", path)?;
             let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
-            Some(Arc::new(Ports::parse(&file, &text, self.problems)))
+            let ports = Ports::parse(&file, &text, self.problems);
+            self.list_size(("ports_file", path, ports.len(), "port"), "all become 0");
+            Some(Arc::new(ports))
         });
         let number = |word: &str| word.parse().ok();
         let expression = spec.expression.as_ref().and_then(|(text, origin)| {
@@ -292,6 +374,19 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Which rules have matched since the files were read: of the core's maps, then of each plugin that has one, by number.
+    pub fn usages(&self) -> impl Iterator<Item = (Option<usize>, &Usage)> {
+        let Core { tags, sampling, distinguishers, .. } = &self.core;
+        let core = [
+            tags.as_ref().map(maps::pre_tag::Compiled::usage),
+            sampling.as_ref().map(maps::by_exporter::Values::usage),
+            distinguishers.as_ref().map(maps::by_exporter::Values::usage),
+        ];
+        let plugins = self.plugins.iter().enumerate();
+        let plugins = plugins.filter_map(|(number, plugin)| Some((Some(number), plugin.as_ref()?.usage()?)));
+        core.into_iter().flatten().map(|usage| (None, usage)).chain(plugins)
+    }
+
     /// Plugins, with a stage or without.
     pub(crate) fn plugins(&self) -> usize {
         self.plugins.len()

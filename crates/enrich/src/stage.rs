@@ -150,6 +150,11 @@ impl Compiled {
         let tags = steps.tags.as_ref().map(|tags| tags.compile(layout, sight));
         Some(Self { tags, networks, outside, steps: steps.clone(), places })
     }
+
+    /// Which rules of the plugin's own map have matched.
+    pub(crate) fn usage(&self) -> Option<&maps::usage::Usage> {
+        self.tags.as_ref().map(Tags::usage)
+    }
 }
 
 /// A plugin's stage in one worker.

@@ -8,10 +8,11 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 /// A set of octet strings, each with an id.
+#[derive(Clone)]
 pub struct Strings {
     octets: Vec<u8>,
     /// End of each string in `octets`; it starts where the one before ends.
-    ends: Vec<u32>,
+    ends: Vec<u64>,
     index: HashTable<u32>,
     state: RandomState,
 }
@@ -29,7 +30,7 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// The id of `text`, new or known. What no longer fits (4 GiB in all) is the empty string;
+    /// The id of `text`, new or known. What no longer fits (4 billion strings) is the empty string;
     /// owners keep far below by watching [`Self::size`].
     pub fn intern(&mut self, text: &[u8]) -> u32 {
         if text.is_empty() {
@@ -39,15 +40,23 @@ impl Strings {
         if let Some(id) = self.index.find(hash, |&id| slice(&self.octets, &self.ends, id) == text) {
             return *id;
         }
-        let (Ok(id), Ok(end)) = (u32::try_from(self.ends.len()), u32::try_from(self.octets.len() + text.len()))
-        else {
+        let Ok(id) = u32::try_from(self.ends.len()) else {
             return 0;
         };
         self.octets.extend_from_slice(text);
-        self.ends.push(end);
+        self.ends.push(self.octets.len() as u64);
         let (octets, ends, state) = (&self.octets, &self.ends, &self.state);
         self.index.insert_unique(hash, id, |&id| state.hash_one(slice(octets, ends, id)));
         id
+    }
+
+    /// The id of `text` if it is known. Nothing is added.
+    pub fn find(&self, text: &[u8]) -> Option<u32> {
+        if text.is_empty() {
+            return Some(0);
+        }
+        let hash = self.state.hash_one(text);
+        self.index.find(hash, |&id| slice(&self.octets, &self.ends, id) == text).copied()
     }
 
     /// The string of an id; empty for an id that was never given out.
@@ -65,20 +74,20 @@ impl Strings {
         self.ends.len() == 1
     }
 
-    /// Octets of memory held, roughly.
+    /// Bytes of memory in use, roughly.
     pub fn size(&self) -> usize {
-        self.octets.len() + self.ends.len() * 4 + self.index.capacity() * 5
+        self.octets.len() + self.ends.len() * size_of::<u64>() + self.index.allocation_size()
     }
 
-    /// Forgets all strings but the empty one.
+    /// Forgets all strings but the empty one, and gives their memory back.
     pub fn clear(&mut self) {
-        self.octets.clear();
-        self.ends.truncate(1);
-        self.index.clear();
+        self.octets = Vec::new();
+        self.ends = vec![0];
+        self.index = HashTable::new();
     }
 }
 
-fn slice<'a>(octets: &'a [u8], ends: &[u32], id: u32) -> &'a [u8] {
+fn slice<'a>(octets: &'a [u8], ends: &[u64], id: u32) -> &'a [u8] {
     let id = id as usize;
     let (Some(&start), Some(&end)) = (ends.get(id.wrapping_sub(1)), ends.get(id)) else {
         return &[];
@@ -99,8 +108,25 @@ mod tests {
         assert_eq!(strings.intern(b"ge-0/0/1"), a);
         assert_eq!(strings.get(b), b"ge-0/0/2");
         assert_eq!(strings.get(99), b"");
+        assert_eq!(
+            (strings.find(b"ge-0/0/2"), strings.find(b""), strings.find(b"ge-0/0/3")),
+            (Some(b), Some(0), None)
+        );
+        assert_eq!(strings.len(), 3);
         strings.clear();
         assert_eq!(strings.get(a), b"");
         assert!(strings.is_empty());
+    }
+
+    #[test]
+    fn every_byte_is_charged_and_given_back() {
+        let mut strings = Strings::default();
+        let empty = strings.size();
+        for n in 0..1000u32 {
+            strings.intern(&[&n.to_be_bytes()[..], &[b'x'; 1000]].concat());
+        }
+        assert!(strings.size() > 1000 * (1004 + 8 + 4), "{}", strings.size());
+        strings.clear();
+        assert_eq!(strings.size(), empty);
     }
 }

@@ -21,9 +21,7 @@ pub use enricher::Enricher;
 
 use maxminddb::{LookupResult, PathElement, Reader};
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 use std::sync::Arc;
 
 /// A database. Copies share it.
@@ -41,8 +39,6 @@ impl fmt::Debug for Database {
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub enum Error {
-    /// It cannot be read.
-    Io(io::Error),
     /// It is no MaxMind DB, or broken: what the reader says.
     Broken(String),
     /// It is something else, which is named here with what to do about it.
@@ -54,8 +50,6 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => f.write_str("file not found"),
-            Self::Io(error) => write!(f, "{error}"),
             Self::Broken(why) => write!(f, "not a MaxMind DB that can be read (.mmdb): {why}"),
             Self::Other(what) => write!(f, "not a MaxMind DB (.mmdb): {what}"),
             Self::Kind(name) => write!(
@@ -88,15 +82,7 @@ const LATITUDE: [&str; 2] = ["location", "latitude"];
 const LONGITUDE: [&str; 2] = ["location", "longitude"];
 
 impl Database {
-    /// Reads a file. It may be replaced afterwards: nothing of it is read later.
-    ///
-    /// # Errors
-    /// It cannot be read, or is no such database, or one without places.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::from_octets(std::fs::read(path).map_err(Error::Io)?)
-    }
-
-    /// A database from its octets.
+    /// A database from the octets of its file.
     ///
     /// # Errors
     /// They are no such database, or one without places.

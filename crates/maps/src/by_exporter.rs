@@ -4,6 +4,7 @@ use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
 use crate::matcher::{Captured, Lazy, Matcher, Rule, Scope, Sight, View};
 use crate::review::{self, Reviewed};
+use crate::usage::Usage;
 use config::problem::{Origin, Problems};
 use filter::Seen;
 use flow::row::{FieldSet, Layout, Row};
@@ -17,6 +18,8 @@ pub struct ValueMap<T> {
     rules: Vec<Rule>,
     values: Arc<[T]>,
     reviewed: Vec<Reviewed>,
+    file: Arc<str>,
+    lines: Arc<[u32]>,
 }
 
 /// `sampling_map`: the rate at which an exporter samples, one packet in so many.
@@ -70,7 +73,8 @@ impl<T: Copy> ValueMap<T> {
             map.2.push(reviewed);
         }
         let (rules, values, reviewed) = map;
-        Self { rules, values: values.into(), reviewed }
+        let lines = reviewed.iter().map(Reviewed::line).collect();
+        Self { rules, values: values.into(), reviewed, file: Arc::clone(&origin.file), lines }
     }
 
     /// Rules in the map.
@@ -96,7 +100,7 @@ impl<T: Copy> ValueMap<T> {
     /// Fits the map to rows of that layout.
     pub fn compile(&self, layout: &Layout) -> Values<T> {
         let matcher = Matcher::compile(&self.rules, layout, Sight::Rows);
-        Values { matcher, values: Arc::clone(&self.values) }
+        Values { matcher, values: Arc::clone(&self.values), usage: Usage::new(&self.file, &self.lines) }
     }
 }
 
@@ -105,9 +109,15 @@ impl<T: Copy> ValueMap<T> {
 pub struct Values<T> {
     matcher: Matcher,
     values: Arc<[T]>,
+    usage: Usage,
 }
 
 impl<T: Copy> Values<T> {
+    /// Which rules have matched.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
     /// The exporter, to be asked for once for a datagram.
     pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
         self.matcher.scope(exporter)
@@ -119,6 +129,7 @@ impl<T: Copy> Values<T> {
         let view = View { row, strings };
         // These maps have no filters, so no packet is ever looked at.
         let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(Seen::whole(&[]))))?;
+        self.usage.mark(number);
         self.values.get(number as usize).copied()
     }
 }

@@ -5,6 +5,7 @@
 //! | `pre_tag_map`, and filters on what it sets | [`pre_tag`] |
 //! | `sampling_map`, `flow_to_rd_map` | [`by_exporter`] |
 //! | `pcap_interfaces_map` | [`interfaces`] |
+//! | which rules have matched anything | [`usage`] |
 //! | maps of the correlation with routes, `tee_receivers`, tag maps of other daemons | [`checked`] |
 //!
 //! All share one grammar ([`grammar`]), tables of keys ([`key`]), the reading of rules ([`load`]) and the search for the first
@@ -23,4 +24,5 @@ pub mod matcher;
 pub mod pre_tag;
 pub mod prefix;
 pub mod review;
+pub mod usage;
 pub mod value;

@@ -26,6 +26,11 @@ impl Reviewed {
         Self { origin, exporter, conditions, jumps: Vec::new() }
     }
 
+    /// The line of the rule.
+    pub fn line(&self) -> u32 {
+        self.origin.line.unwrap_or_default()
+    }
+
     /// A rule that may jump to these.
     pub fn jumps_to(&mut self, targets: impl IntoIterator<Item = u32>) {
         self.jumps.extend(targets);

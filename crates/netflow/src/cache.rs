@@ -11,6 +11,8 @@ pub enum Announced {
     New,
     /// It is known, and the same.
     Same,
+    /// The same, announced for the first time since the last [`Cache::begin_round`].
+    Again,
     /// It took the place of one of another shape.
     Changed,
 }
@@ -42,6 +44,8 @@ pub struct Cache<P> {
     groups: Groups,
     /// Ids that were withdrawn and not announced since.
     withdrawn: HashSet<u64, RandomState>,
+    /// Announced since the last [`Cache::begin_round`].
+    announced: HashSet<u64, RandomState>,
     max: usize,
     /// What the younger generation weighs: a template of many fields weighs as several.
     weight: usize,
@@ -111,6 +115,7 @@ impl<P: Payload> Cache<P> {
             old: Map::default(),
             groups: Groups::default(),
             withdrawn: HashSet::default(),
+            announced: HashSet::default(),
             max: max.max(1),
             weight: 0,
             evicted: 0,
@@ -122,9 +127,13 @@ impl<P: Payload> Cache<P> {
     pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
         let key = key(template.ipfix, template.domain, template.id);
         self.withdrawn.remove(&key);
+        let same = match self.announced.len() < 2 * self.max && self.announced.insert(key) {
+            true => Announced::Again,
+            false => Announced::Same,
+        };
         if let Some(entry) = self.young.get_mut(&key) {
             if entry.0 == template {
-                return Announced::Same;
+                return same;
             }
             let payload = compile(&template);
             self.kept += memory_of(&template, &payload);
@@ -147,7 +156,7 @@ impl<P: Payload> Cache<P> {
             self.kept -= memory_of(known, payload);
         }
         let (announced, payload) = match known {
-            Some((known, payload)) if known == template => (Announced::Same, payload),
+            Some((known, payload)) if known == template => (same, payload),
             Some(_) => (Announced::Changed, compile(&template)),
             None => (Announced::New, compile(&template)),
         };
@@ -155,6 +164,17 @@ impl<P: Payload> Cache<P> {
         self.kept += memory_of(&template, &payload);
         self.young.insert(key, (template, payload));
         announced
+    }
+
+    /// Takes in a template that was known before, and that nobody has announced yet.
+    pub fn restore(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) {
+        self.announce(template, compile);
+        self.begin_round();
+    }
+
+    /// From now on the next announcement of each template is its first one.
+    pub fn begin_round(&mut self) {
+        self.announced.clear();
     }
 
     /// Drops the older generation; the younger one takes its place.
@@ -212,7 +232,7 @@ impl<P: Payload> Cache<P> {
         let places = self.young.capacity() + self.old.capacity();
         self.kept
             + places * (size_of::<(u64, (Template, P))>() + 1)
-            + self.withdrawn.capacity() * (size_of::<u64>() + 1)
+            + (self.withdrawn.capacity() + self.announced.capacity()) * (size_of::<u64>() + 1)
             + self.groups.memory(self.len())
     }
 
@@ -263,6 +283,21 @@ mod tests {
         assert!(!cache.is_withdrawn(true, 1, 256));
         assert!(cache.withdraw_all(1, true) == 0 && cache.withdraw_all(1, false) > 0 && cache.is_empty());
         assert!(cache.groups.0.is_empty());
+    }
+
+    #[test]
+    fn the_first_announcement_of_a_round_is_another_than_those_that_follow() {
+        let template = |id| template(1, id, Kind::Data, 1);
+        let mut cache = Cache::new(3);
+        cache.restore(template(256), |_| ());
+        cache.announce(template(257), |_| ());
+        let announced = [256, 256, 257].map(|id| cache.announce(template(id), |_| ()));
+        assert_eq!(announced, [Announced::Again, Announced::Same, Announced::Same]);
+        cache.begin_round();
+        assert_eq!([257, 257].map(|id| cache.announce(template(id), |_| ())), [Announced::Again, Announced::Same]);
+        // What is kept about a round is bounded, too.
+        (300..400).for_each(|id| _ = cache.announce(template(id), |_| ()));
+        assert_eq!(cache.announced.len(), 6);
     }
 
     /// Exporters choose ids: who knew the hash could choose ids that collide.

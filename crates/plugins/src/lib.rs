@@ -1,6 +1,7 @@
 //! Where tables go: the contract between workers and plugins, and the plugins.
 #![forbid(unsafe_code)]
 
+mod losses;
 pub mod memory;
 pub mod outlet;
 pub mod preprocess;

@@ -122,6 +122,7 @@ pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settin
         umask: Umask::new(plugin.get(&output::FILES_UMASK)),
         uid: uid.as_deref().and_then(privileges::uid),
         gid: gid.as_deref().and_then(privileges::gid),
+        follow_links: plugin.get(&output::FILES_FOLLOW_LINKS),
     };
     if let (Some(name), None) = (&uid, settings.uid) {
         problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no user '{name}'. Ignored."), None);
@@ -152,6 +153,8 @@ pub fn width(span: Option<Span>) -> Option<Width> {
 pub enum Reason {
     /// The sink refused them, or part of its store is broken: trying again cannot help.
     Refused,
+    /// They are for more files or tables than one flush may write.
+    Names,
     /// They waited until the bound was reached.
     Retries,
     /// The daemon ends.
@@ -206,12 +209,26 @@ impl Account {
         self.leave(Counter::AggregatesLeftOut, aggregates);
     }
 
+    /// So many aggregates go to the file or table of the time of the flush.
+    pub fn redirected(&mut self, aggregates: u64) {
+        self.tally.add(Counter::AggregatesRedirected, aggregates);
+    }
+
+    /// So many triggers were ended because their time was over.
+    pub fn triggers_ended(&mut self, count: u64) {
+        if count > 0 {
+            self.tally.add(Counter::TriggersEnded, count);
+            self.publish();
+        }
+    }
+
     /// Aggregates are lost.
     pub fn given_up(&mut self, sum: Sum, reason: Reason) {
         self.tally.add(Counter::PacketsGivenUp, sum.packets);
         self.tally.add(Counter::BytesGivenUp, sum.octets);
         let counter = match reason {
             Reason::Refused => Counter::AggregatesGivenUpRefused,
+            Reason::Names => Counter::AggregatesGivenUpNames,
             Reason::Retries => Counter::AggregatesGivenUpRetries,
             Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
         };
@@ -222,6 +239,12 @@ impl Account {
     pub fn failed(&mut self) {
         self.tally.add(Counter::WriteErrors, 1);
         self.publish();
+    }
+
+    /// A file without aggregates could not be written, and is not tried again.
+    pub fn failed_for_good(&mut self) {
+        self.tally.add(Counter::FilesUnwritten, 1);
+        self.failed();
     }
 
     /// What failed before is tried again.

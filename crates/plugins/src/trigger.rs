@@ -2,13 +2,23 @@
 //!
 //! They run beside the plugin, which does not wait for them: it looks after those that have ended when it wakes up.
 //! Unless they are concurrent, only one runs at a time; at the end of the plugin, the last one waits a while for the one before.
+//!
+//! Each runs in a process group of its own. When its time is over the group gets SIGTERM, and SIGKILL if that does not help, by a
+//! thread that waits for nothing else.
 
 use crate::sink::PATIENCE;
-use runtime::log::Limited;
+use config::Plugin;
+use config::keys::core::PLUGIN_TRIGGER_TIMEOUT;
+use config::keys::print::{PRINT_TRIGGER_EXEC, PRINT_TRIGGER_EXEC_ASYNC};
+use runtime::log::{self, Limited};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Thread};
 use std::time::{Duration, Instant};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 /// A program that runs after each purge: `print_trigger_exec` and its kin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +29,22 @@ pub struct Trigger {
     pub arguments: Vec<String>,
     /// `print_trigger_exec_async`: it may still run when the next one starts.
     pub concurrent: bool,
+    /// `plugin_trigger_timeout`: how long it may run.
+    pub timeout: Duration,
 }
 
 impl Trigger {
+    /// The trigger of a plugin, if it has one.
+    pub fn read(plugin: &Plugin) -> Option<Self> {
+        let (concurrent, timeout) = (plugin.get(&PRINT_TRIGGER_EXEC_ASYNC), plugin.get(&PLUGIN_TRIGGER_TIMEOUT));
+        Self::parse(&plugin.get(&PRINT_TRIGGER_EXEC)?, concurrent, timeout)
+    }
+
     /// Splits a command at blanks.
-    pub fn parse(command: &str, concurrent: bool) -> Option<Self> {
+    pub fn parse(command: &str, concurrent: bool, timeout: Duration) -> Option<Self> {
         let mut words = command.split_whitespace().map(str::to_owned);
         let program = PathBuf::from(words.next()?);
-        Some(Self { program, arguments: words.collect(), concurrent })
+        Some(Self { program, arguments: words.collect(), concurrent, timeout })
     }
 }
 
@@ -34,6 +52,8 @@ impl Trigger {
 const MAX_RUNNING: usize = 10;
 /// How often a program is looked after that another one waits for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// How long a program may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What a trigger can read from its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,10 +103,105 @@ impl Purged {
     }
 }
 
+/// A program that runs.
+struct Running {
+    child: Child,
+    /// When the next signal is due.
+    due: Option<Instant>,
+    /// SIGTERM was sent.
+    asked: bool,
+}
+
+/// Those of one plugin.
+#[derive(Default)]
+struct Programs {
+    running: Vec<Running>,
+    /// Programs whose time was over, not counted yet.
+    killed: u64,
+}
+
+impl Programs {
+    /// Takes note of those that have ended.
+    fn reap(&mut self) {
+        self.running.retain_mut(|program| {
+            // Until it is reaped its number is its own, and what it started may outlive it.
+            if program.asked && program.due.is_some() {
+                return true;
+            }
+            match program.child.try_wait() {
+                Ok(None) => true,
+                Ok(Some(status)) => {
+                    debug!("the trigger ended: {status}");
+                    false
+                }
+                Err(_) => false,
+            }
+        });
+    }
+
+    /// Sends the signals that are due, to programs that are not reaped, so that their numbers are still theirs.
+    fn signal(&mut self, now: Instant) {
+        self.reap();
+        for program in &mut self.running {
+            if program.due.is_none_or(|due| now < due) {
+                continue;
+            }
+            let group = i32::try_from(program.child.id()).ok().and_then(Pid::from_raw);
+            let signal = if program.asked { Signal::KILL } else { Signal::TERM };
+            if let Some(group) = group {
+                // The group is gone when the program has ended meanwhile.
+                let _ = kill_process_group(group, signal);
+            }
+            if program.asked {
+                program.due = None;
+            } else {
+                program.asked = true;
+                program.due = now.checked_add(GRACE);
+                self.killed += 1;
+                error!(
+                    pid = program.child.id(),
+                    "the trigger is ended, as it runs longer than plugin_trigger_timeout"
+                );
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.running.iter().filter_map(|program| program.due).min()
+    }
+}
+
+fn lock(programs: &Mutex<Programs>) -> MutexGuard<'_, Programs> {
+    programs.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread that ends programs whose time is over. It ends with the plugin.
+fn watch(programs: &Arc<Mutex<Programs>>) -> std::io::Result<Thread> {
+    let (programs, identity) = (Arc::downgrade(programs), log::current());
+    let started = Builder::new().name("trigger watch".to_owned()).spawn(move || {
+        log::enter(identity);
+        while let Some(programs) = programs.upgrade() {
+            let now = Instant::now();
+            let due = {
+                let mut programs = lock(&programs);
+                programs.signal(now);
+                programs.due()
+            };
+            drop(programs);
+            match due {
+                Some(due) => std::thread::park_timeout(due.saturating_duration_since(now)),
+                None => std::thread::park(),
+            }
+        }
+    });
+    Ok(started?.thread().clone())
+}
+
 /// The programs of one plugin that still run.
 pub(crate) struct Triggers {
     trigger: Option<Trigger>,
-    running: Vec<Child>,
+    programs: Arc<Mutex<Programs>>,
+    watcher: Option<Thread>,
     limit: Limited,
     /// Until when a program may wait for the one before it.
     wait_until: Option<Instant>,
@@ -94,18 +209,23 @@ pub(crate) struct Triggers {
 
 impl Triggers {
     pub(crate) fn new(trigger: Option<Trigger>) -> Self {
-        Self { trigger, running: Vec::new(), limit: Limited::new(Duration::from_secs(60)), wait_until: None }
+        Self {
+            trigger,
+            programs: Arc::default(),
+            watcher: None,
+            limit: Limited::new(Duration::from_secs(60)),
+            wait_until: None,
+        }
     }
 
     /// Starts the program, if there is one and it may.
     pub(crate) fn start(&mut self, purged: &Purged) {
-        self.reap();
         let Some(trigger) = self.trigger.clone() else { return };
         let most = if trigger.concurrent { MAX_RUNNING } else { 1 };
-        while self.running.len() >= most && self.wait_until.is_some_and(|until| Instant::now() < until) {
-            self.wait_a_moment();
+        while self.running() >= most && self.wait_until.is_some_and(|until| Instant::now() < until) {
+            pause();
         }
-        if self.running.len() >= most {
+        if self.running() >= most {
             if let Some(pass) = self.limit.pass() {
                 warn!(
                     held_back = pass.held_back,
@@ -114,19 +234,36 @@ impl Triggers {
             }
             return;
         }
-        let started = Command::new(&trigger.program)
+        if let Err(error) = self.run(&trigger, purged)
+            && let Some(pass) = self.limit.pass()
+        {
+            warn!(held_back = pass.held_back, "can't execute '{}': {error}", trigger.program.display());
+        }
+    }
+
+    fn run(&mut self, trigger: &Trigger, purged: &Purged) -> std::io::Result<()> {
+        // Before the program, which nobody would end otherwise.
+        let watcher = match &self.watcher {
+            Some(watcher) => watcher,
+            None => self.watcher.insert(watch(&self.programs)?),
+        };
+        let child = Command::new(&trigger.program)
             .args(&trigger.arguments)
             .envs(purged.environment())
             .stdin(Stdio::null())
-            .spawn();
-        match started {
-            Ok(child) => self.running.push(child),
-            Err(error) => {
-                if let Some(pass) = self.limit.pass() {
-                    warn!(held_back = pass.held_back, "can't execute '{}': {error}", trigger.program.display());
-                }
-            }
-        }
+            .process_group(0)
+            .spawn()?;
+        let due = Instant::now().checked_add(trigger.timeout);
+        lock(&self.programs).running.push(Running { child, due, asked: false });
+        watcher.unpark();
+        Ok(())
+    }
+
+    /// How many run now.
+    fn running(&self) -> usize {
+        let mut programs = lock(&self.programs);
+        programs.reap();
+        programs.running.len()
     }
 
     /// The plugin ends: programs that start from now on may wait for the one before them, [`PATIENCE`] in all.
@@ -134,29 +271,33 @@ impl Triggers {
         self.wait_until.get_or_insert_with(|| Instant::now() + PATIENCE);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a process can only be asked whether it has ended")]
-    fn wait_a_moment(&mut self) {
-        std::thread::sleep(BETWEEN_LOOKS);
-        self.reap();
-    }
-
     /// True when none runs.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.running.is_empty()
+        self.running() == 0
     }
 
-    /// Takes note of the programs that have ended.
-    pub(crate) fn reap(&mut self) {
-        self.running.retain_mut(|child| match child.try_wait() {
-            Ok(None) => true,
-            Ok(Some(status)) => {
-                debug!("the trigger ended: {status}");
-                false
-            }
-            Err(_) => false,
-        });
+    /// Takes note of the programs that have ended. How many had to be ended since the last call.
+    pub(crate) fn reap(&mut self) -> u64 {
+        let mut programs = lock(&self.programs);
+        programs.reap();
+        std::mem::take(&mut programs.killed)
     }
+}
+
+impl Drop for Triggers {
+    fn drop(&mut self) {
+        // The thread finds the programs gone and ends.
+        self.programs = Arc::default();
+        if let Some(watcher) = self.watcher.take() {
+            watcher.unpark();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process can only be asked whether it has ended")]
+fn pause() {
+    std::thread::sleep(BETWEEN_LOOKS);
 }
 
 #[cfg(test)]
@@ -165,9 +306,9 @@ mod tests {
 
     #[test]
     fn commands_are_split_at_blanks() {
-        let trigger = Trigger::parse(" /bin/run  one two ", false).unwrap();
+        let trigger = Trigger::parse(" /bin/run  one two ", false, Duration::MAX).unwrap();
         assert_eq!((trigger.program.to_str(), trigger.arguments.len()), (Some("/bin/run"), 2));
-        assert_eq!(Trigger::parse("  ", true), None);
+        assert_eq!(Trigger::parse("  ", true, Duration::MAX), None);
     }
 
     #[test]
@@ -190,5 +331,61 @@ mod tests {
     fn a_trigger_by_the_clock_is_told_of_no_purge() {
         let variables = Purged { refresh: 60, ..Purged::default() }.environment();
         assert_eq!(variables, [("SQL_REFRESH_TIME", "60".to_owned())]);
+    }
+
+    /// Waits, but not for ever.
+    fn eventually(mut is_so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < deadline);
+            pause();
+        }
+    }
+
+    /// Runs a script that hangs and writes the numbers of its processes; `begin` is its first line.
+    fn hang(begin: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        // The numbers appear whole, by a rename.
+        let script = format!(
+            "{begin}\n(trap '' TERM; exec sleep 3600) &\necho $! $$ > {part}\nmv {part} {pids}\n\
+             while :; do sleep 1; done\n",
+            part = path("part"),
+            pids = path("pids")
+        );
+        std::fs::write(path("script"), script).unwrap();
+        let command = format!("/bin/sh {}", path("script"));
+        let mut triggers = Triggers::new(Trigger::parse(&command, false, Duration::from_millis(300)));
+        triggers.start(&Purged::default());
+        eventually(|| std::fs::exists(path("pids")).unwrap());
+        // Only one runs, as long as it does.
+        triggers.start(&Purged::default());
+        assert_eq!(triggers.running(), 1);
+        eventually(|| triggers.is_idle());
+        assert_eq!((triggers.reap(), triggers.reap()), (1, 0));
+        let pids = std::fs::read_to_string(path("pids")).unwrap();
+        for pid in pids.split_whitespace() {
+            // A process that has ended has no command line, even if nobody has asked for its status.
+            let command = format!("/proc/{pid}/cmdline");
+            eventually(|| std::fs::read(&command).unwrap_or_default().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended_with_what_it_started() {
+        hang("");
+    }
+
+    #[test]
+    fn a_program_that_ignores_sigterm_is_killed() {
+        hang("trap '' TERM");
+    }
+
+    #[test]
+    fn a_program_in_time_is_left_alone() {
+        let mut triggers = Triggers::new(Trigger::parse("/bin/true", false, Duration::from_secs(3600)));
+        triggers.start(&Purged::default());
+        eventually(|| triggers.is_idle());
+        assert_eq!(triggers.reap(), 0);
     }
 }

@@ -1,9 +1,9 @@
 //! The client's body.
 
 use crate::options::{self, Command};
-use crate::{PROBLEM, Query, Request};
+use crate::{Frame, Query, Request};
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -78,19 +78,30 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn ask(socket: &Path, request: &Request) -> io::Result<bool> {
     let unable = |_| io::Error::other(format!("Unable to connect to '{}'", socket.display()));
     let mut stream = UnixStream::connect(socket).map_err(unable)?;
-    request.write(&mut stream)?;
-    let mut kind = [0];
-    stream.read_exact(&mut kind).map_err(|_| io::Error::other("the daemon closed the connection"))?;
-    if kind == [PROBLEM] {
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        eprintln!("ERROR: {text}");
-        return Ok(false);
-    }
+    // A daemon that refuses the client answers before it has read the request.
+    let sent = request.write(&mut stream);
     let mut out = io::stdout().lock();
-    match io::copy(&mut stream, &mut out).and_then(|_| out.flush()) {
-        // Whoever reads our output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
-        other => other.map(|_| true),
+    let mut text = Vec::new();
+    let mut begun = false;
+    loop {
+        let frame = Frame::read(&mut stream, &mut text).map_err(|error| match (&sent, error.kind()) {
+            (Err(sent), _) => io::Error::new(sent.kind(), sent.to_string()),
+            (_, io::ErrorKind::InvalidData) => error,
+            _ if begun => io::Error::other("the daemon broke the answer off"),
+            _ => io::Error::other("the daemon closed the connection"),
+        })?;
+        match frame {
+            Frame::Piece => begun = true,
+            Frame::End => return Ok(true),
+            Frame::Problem => {
+                eprintln!("ERROR: {}", String::from_utf8_lossy(&text));
+                return Ok(false);
+            }
+        }
+        match out.write_all(&text).and_then(|()| out.flush()) {
+            // Whoever reads our output has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
+            written => written?,
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The memory table, asked: requests, answers, and the client `pmacct`.
 //!
-//! A client connects to the table's Unix socket and sends one [`Request`]: the octets `pmq1`, a length of four octets and JSON of
-//! that length. The answer is one octet, 0 for an answer and 1 for a problem, and then text until the server
-//! closes the connection. The server makes the text, so that the client knows nothing of a table's layout.
+//! A client connects to the table's Unix socket and sends one [`Request`]: the octets `pmq2`, a length of four octets and JSON of
+//! that length. The answer is a series of frames, each of a [kind](Frame), a length of four octets and text of that length:
+//! pieces of the answer, and then its end or a problem. So a client knows an answer that was cut off from one that is whole. The
+//! server makes the text, so that the client knows nothing of a table's layout.
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -12,13 +13,54 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
 /// What a request starts with: the protocol and its version.
-pub const MAGIC: [u8; 4] = *b"pmq1";
+pub const MAGIC: [u8; 4] = *b"pmq2";
 /// Longest request, in octets.
 pub const MAX_REQUEST: usize = 4 << 20;
-/// First octet of an answer.
-pub const ANSWER: u8 = 0;
-/// First octet of a problem.
-pub const PROBLEM: u8 = 1;
+/// Longest text of a frame, in octets.
+pub const MAX_FRAME: usize = 16 << 20;
+/// Octets before the text of a frame.
+pub const FRAME_HEAD: usize = 5;
+
+/// Kind of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// The next piece of the answer.
+    Piece,
+    /// Why there is no answer, or not the rest of it. Nothing follows.
+    Problem,
+    /// The answer is whole. Nothing follows.
+    End,
+}
+
+impl Frame {
+    /// What stands before a text of that length.
+    pub fn head(self, length: usize) -> [u8; FRAME_HEAD] {
+        let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        [self as u8, a, b, c, d]
+    }
+
+    /// Receives a frame into `text`.
+    ///
+    /// # Errors
+    /// Those of the socket, and octets that are no frame.
+    pub fn read(from: &mut impl Read, text: &mut Vec<u8>) -> io::Result<Self> {
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the daemon is of another version");
+        let mut head = [0; FRAME_HEAD];
+        from.read_exact(&mut head)?;
+        let [kind, length @ ..] = head;
+        let length = u32::from_be_bytes(length) as usize;
+        let kinds = [Self::Piece, Self::Problem, Self::End];
+        let kind = kinds.into_iter().find(|known| *known as u8 == kind).ok_or_else(wrong)?;
+        if length > MAX_FRAME {
+            return Err(wrong());
+        }
+        text.clear();
+        match from.take(length as u64).read_to_end(text)? {
+            read if read < length => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(kind),
+        }
+    }
+}
 
 /// The counters of an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,10 +120,11 @@ pub enum Format {
 pub struct Request {
     /// What is asked.
     pub query: Query,
-    /// Primitives that values stand for (`-c`).
-    pub columns: Vec<String>,
-    /// Lines of values, one for each column; `*` stands for any.
-    pub values: Vec<Vec<String>>,
+    /// Primitives that values stand for (`-c`), with commas between them. These and the lines are no lists, so that a
+    /// request takes no more memory than its octets.
+    pub columns: String,
+    /// Lines of values with commas between them, one for each column; `*` stands for any.
+    pub lines: String,
     /// What the answer shows is removed with it: of all aggregates (`-s -e`), or of those that match (`-r`).
     pub reset: bool,
     /// Sorted downwards by that counter, and how many at most (`-T`).
@@ -106,8 +149,8 @@ impl Default for Request {
     fn default() -> Self {
         Self {
             query: Query::All,
-            columns: Vec::new(),
-            values: Vec::new(),
+            columns: String::new(),
+            lines: String::new(),
             reset: false,
             top: None,
             all_columns: false,
@@ -171,8 +214,8 @@ mod tests {
     fn a_request_is_read_as_written() {
         let request = Request {
             query: Query::Counters { counter: Some(Counter::Bytes), sum: true },
-            columns: vec!["src_host".into()],
-            values: vec![vec!["10.0.0.1".into()]],
+            columns: "src_host".into(),
+            lines: "10.0.0.1".into(),
             ..Request::default()
         };
         let mut octets = Vec::new();
@@ -180,6 +223,19 @@ mod tests {
         assert_eq!(Request::read(&mut octets.as_slice()).unwrap(), request);
         octets.pop();
         assert!(Request::read(&mut octets.as_slice()).is_err());
+    }
+
+    #[test]
+    fn a_frame_is_read_as_written() {
+        let mut text = Vec::new();
+        for (kind, sent) in [(Frame::Piece, &b"abc"[..]), (Frame::Problem, b"no"), (Frame::End, b"")] {
+            let octets = [&kind.head(sent.len())[..], sent].concat();
+            assert_eq!((Frame::read(&mut octets.as_slice(), &mut text).unwrap(), text.as_slice()), (kind, sent));
+            // One that was cut off is not taken for a whole one.
+            assert!(Frame::read(&mut &octets[..octets.len() - 1], &mut text).is_err());
+        }
+        assert!(Frame::read(&mut [0, 0xff, 0, 0, 0].as_slice(), &mut text).is_err());
+        assert!(Frame::read(&mut [7, 0, 0, 0, 0].as_slice(), &mut text).is_err());
     }
 
     proptest! {

@@ -94,7 +94,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
             '0' => request.utc = true,
             'p' => socket = PathBuf::from(argument),
             'P' => request.password = Some(argument),
-            'c' => request.columns = columns(&argument)?,
+            'c' => request.columns = columns(&argument)?.join(","),
             'T' => request.top = Some(top(&argument)?),
             'O' => match format(&argument) {
                 Some(format) => request.format = format,
@@ -134,7 +134,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
         if request.columns.is_empty() {
             return Err("ERROR: -N and -M need -c, which tells what their values stand for.".to_owned());
         }
-        request.values = values(&data, request.columns.len())?;
+        request.lines = lines(&data, request.columns.split(',').count())?;
     }
     request.query = query;
     Ok(Command::Ask(socket, Box::new(request), warnings))
@@ -228,7 +228,7 @@ fn top(argument: &str) -> Result<(Counter, Option<usize>), String> {
 }
 
 /// Lines of values: between semicolons, or one a line of a file.
-fn values(data: &str, columns: usize) -> Result<Vec<Vec<String>>, String> {
+fn lines(data: &str, columns: usize) -> Result<String, String> {
     let lines: Vec<String> = match data.strip_prefix("file:") {
         None => data.split(';').map(str::to_owned).collect(),
         Some(path) => {
@@ -236,14 +236,14 @@ fn values(data: &str, columns: usize) -> Result<Vec<Vec<String>>, String> {
             text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
         }
     };
-    let split = |line: String| {
-        let values: Vec<String> = line.split(',').map(|value| value.trim().to_owned()).collect();
+    let trim = |line: String| {
+        let values: Vec<&str> = line.split(',').map(str::trim).collect();
         if values.len() == columns {
-            return Ok(values);
+            return Ok(values.join(","));
         }
         Err(format!("ERROR: '{line}' has {} values for the {columns} primitives of -c", values.len()))
     };
-    lines.into_iter().map(split).collect()
+    Ok(lines.into_iter().map(trim).collect::<Result<Vec<_>, _>>()?.join("\n"))
 }
 
 #[cfg(test)]
@@ -264,7 +264,10 @@ mod tests {
         assert_eq!((request.format, request.top), (Format::Json, Some((Counter::Packets, Some(1)))));
         let request = ask("-c src_host,dst_port -N 10.0.0.1,80;10.0.0.2,* -n all -S").unwrap();
         assert_eq!(request.query, Query::Counters { counter: None, sum: true });
-        assert_eq!(request.values, [["10.0.0.1", "80"], ["10.0.0.2", "*"]]);
+        assert_eq!(
+            (request.columns.as_str(), request.lines.as_str()),
+            ("src_host,dst_port", "10.0.0.1,80\n10.0.0.2,*")
+        );
     }
 
     #[test]

@@ -58,6 +58,16 @@ impl Ports {
         }
     }
 
+    /// How many ports are in it.
+    pub fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// True without ports.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// True when the port is kept.
     #[inline]
     pub fn has(&self, port: u16) -> bool {

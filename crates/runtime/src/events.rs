@@ -61,8 +61,19 @@ pub enum Event {
         /// As planned, or by a panic.
         how: End,
     },
+    /// Something turned out that keeps the daemon from going on, such as a database that does not know the table.
+    Refused(String),
     /// The time of a tick has come: a moment to look after the other threads, and to feed the watchdog.
     Tick,
+}
+
+/// What came first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Woken<T> {
+    /// An event.
+    Event(Event),
+    /// Something of another channel.
+    Message(T),
 }
 
 /// Where events are sent.
@@ -108,14 +119,36 @@ impl Events {
         self.receive(Some(until))
     }
 
+    /// Waits for the next event or message, but not after `deadline`. Events go first. Somebody must hold the sender of
+    /// `messages`: nothing waits on a channel that nobody can send to.
+    pub fn wait_with<T>(&mut self, messages: &Receiver<T>, deadline: Option<Instant>) -> Option<Woken<T>> {
+        if let Some(tick) = self.tick() {
+            return Some(Woken::Event(tick));
+        }
+        let until = [self.due, deadline].into_iter().flatten().min();
+        let timeout = until.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+        crossbeam_channel::select_biased! {
+            recv(self.receiver) -> event => Some(Woken::Event(event.unwrap_or(Event::Force))),
+            recv(messages) -> message => message.ok().map(Woken::Message),
+            recv(timeout) -> _ => None,
+        }
+    }
+
+    /// The tick, when it is due.
+    fn tick(&mut self) -> Option<Event> {
+        let (due, tick) = (self.due?, self.tick?);
+        let now = Instant::now();
+        if now < due {
+            return None;
+        }
+        self.due = now.checked_add(tick);
+        Some(Event::Tick)
+    }
+
     fn receive(&mut self, until: Option<Instant>) -> Option<Event> {
         // The tick goes first, or a flood of events would let the watchdog starve.
-        if let (Some(due), Some(tick)) = (self.due, self.tick) {
-            let now = Instant::now();
-            if now >= due {
-                self.due = now.checked_add(tick);
-                return Some(Event::Tick);
-            }
+        if let Some(tick) = self.tick() {
+            return Some(tick);
         }
         let received = match until {
             Some(until) => self.receiver.recv_deadline(until),
@@ -266,6 +299,27 @@ mod tests {
             assert_eq!(events.wait(), Event::Tick);
         }
         assert_eq!(events.wait_until(Instant::now()), None);
+    }
+
+    #[test]
+    fn messages_wake_the_main_loop_behind_events_and_ticks() {
+        let (sender, mut events) = channel(Some(Duration::from_millis(20)));
+        let (messages, received) = bounded(4);
+        messages.send(1).unwrap();
+        sender.send(Event::Signal(Signal::User1));
+        let first = events.wait_with(&received, None);
+        assert_eq!(first, Some(Woken::Event(Event::Signal(Signal::User1))));
+        assert_eq!(events.wait_with(&received, None), Some(Woken::Message(1)));
+        assert_eq!(events.wait_with(&received, Some(Instant::now())), None);
+        // Messages without end do not keep the tick away.
+        let mut flood = 0;
+        loop {
+            messages.try_send(2).unwrap();
+            match events.wait_with(&received, None) {
+                Some(Woken::Message(2)) => flood += 1,
+                woken => break assert_eq!((woken, flood > 0), (Some(Woken::Event(Event::Tick)), true)),
+            }
+        }
     }
 
     #[test]

@@ -1,38 +1,54 @@
 //! Pid files: a number and a newline, for as long as the process lives.
 
-use crate::files::{Aside, Settings};
-use std::fs;
-use std::io::{self, Write};
+use crate::files::{Held, Settings, Taken};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// A pid file; removed when this is dropped, unless another process has replaced it.
+/// A pid file, locked (`flock`) so that no second process takes it. Removed when this is dropped; where the process may not do that
+/// any more, because it has given up root, it is emptied.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    content: String,
+    held: Held,
 }
 
 impl PidFile {
-    /// Writes this process's number; directories are made, a file that is there is replaced. To be called after
+    /// Writes this process's number; directories are made, a file that no process holds is used again. To be called after
     /// [`daemonize`](crate::daemonize::daemonize), which changes the number.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written, or another process holds it.
     pub fn write(path: &Path, settings: &Settings) -> io::Result<Self> {
         let content = format!("{}\n", std::process::id());
-        let mut file = Aside::create(path, settings)?;
-        file.write_all(content.as_bytes())?;
-        file.commit()?;
-        // Absolute, so that it is found again whatever the working directory is by then.
-        Ok(Self { path: std::path::absolute(path)?, content })
+        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        match Held::take(path, &content, settings).map_err(about)? {
+            Taken::Ours(held) => Ok(Self { path: path.to_owned(), held }),
+            Taken::Others(content) => {
+                Err(about(io::Error::new(io::ErrorKind::AddrInUse, format!("in use by {}", describe(&content)))))
+            }
+        }
+    }
+}
+
+/// The process of that number, with its name.
+fn describe(content: &str) -> String {
+    let Ok(pid) = content.trim().parse::<u32>() else {
+        return "another process".to_owned();
+    };
+    match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(name) => format!("process {pid} ({})", name.trim()),
+        Err(_) => format!("process {pid}"),
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let is_ours = fs::read_to_string(&self.path).is_ok_and(|content| content == self.content);
-        if is_ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "pid file cannot be removed: {}", self.path.display());
+        match self.held.end() {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!("pid file is emptied, because this user may not remove it: {}", self.path.display())
+            }
+            Err(error) => tracing::warn!(%error, "pid file cannot be removed: {}", self.path.display()),
         }
     }
 }
@@ -48,6 +64,7 @@ pub fn of_plugin(core: &Path, kind: &str, name: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -69,9 +86,35 @@ mod tests {
         fs::write(&path, "1\n").unwrap();
         let guard = PidFile::write(&path, &Settings::default()).unwrap();
         assert_ne!(fs::read_to_string(&path).unwrap(), "1\n");
+        fs::remove_file(&path).unwrap();
         fs::write(&path, "1\n").unwrap();
         drop(guard);
         assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
+    }
+
+    #[test]
+    fn a_file_that_is_held_is_refused_and_its_holder_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let guard = PidFile::write(&path, &Settings::default()).unwrap();
+        let error = PidFile::write(&path, &Settings::default()).unwrap_err().to_string();
+        let own = format!("in use by process {} (", std::process::id());
+        assert!(error.contains(&own) && error.contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        drop(guard);
+        drop(PidFile::write(&path, &Settings::default()).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn other_names_of_a_file_are_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("pid"), folder.path().join("victim"));
+        fs::write(&victim, "a longer text").unwrap();
+        fs::hard_link(&victim, &path).unwrap();
+        let _guard = PidFile::write(&path, &Settings::default()).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "a longer text");
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
     }
 
     #[test]

@@ -101,6 +101,32 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// The account of a user, and the group that goes with it: the user's own unless one is given. No group: nothing is to
+/// change.
+fn accounts(user_text: Option<&str>, group_text: Option<&str>) -> Result<(Option<Account>, Option<Gid>), Problem> {
+    let account = match user_text {
+        Some(text) => Some(user(text).ok_or_else(|| Problem::User(text.to_owned()))?),
+        None => None,
+    };
+    let own = account.as_ref().and_then(|account| account.gid);
+    let gid = match (group_text, own, &account) {
+        (Some(text), _, _) => Some(group(text).ok_or_else(|| Problem::Group(text.to_owned()))?),
+        (None, None, Some(account)) => {
+            return Err(Problem::Group(format!("none known for user {}", account.uid)));
+        }
+        (None, own, _) => own,
+    };
+    Ok((account, gid))
+}
+
+/// Whether there are such a user and such a group for [`drop_to`].
+///
+/// # Errors
+/// Which of them there is not.
+pub fn check(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), Problem> {
+    accounts(user_text, group_text).map(drop)
+}
+
 /// Goes on as another user and group, for all threads, without a way back; after sockets and devices are open. The group
 /// is the user's own unless one is given; the further groups are the user's.
 ///
@@ -108,19 +134,8 @@ impl std::error::Error for Problem {}
 /// After an error the process may be half way: it should end.
 pub fn drop_to(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), Problem> {
     let refused = |step| move |errno: nix::Error| Problem::Refused(step, errno.into());
-    let account = match user_text {
-        Some(text) => Some(user(text).ok_or_else(|| Problem::User(text.to_owned()))?),
-        None => None,
-    };
-    let own = account.as_ref().and_then(|account| account.gid);
-    let gid = match (group_text, own, &account) {
-        (Some(text), _, _) => group(text).ok_or_else(|| Problem::Group(text.to_owned()))?,
-        (None, Some(gid), _) => gid,
-        (None, None, Some(account)) => {
-            return Err(Problem::Group(format!("none known for user {}", account.uid)));
-        }
-        (None, None, None) => return Ok(()),
-    };
+    let (account, gid) = accounts(user_text, group_text)?;
+    let Some(gid) = gid else { return Ok(()) };
     // The user goes last: without root nothing of the rest is allowed.
     match account.as_ref().and_then(|account| account.name.as_ref()) {
         Some(name) => nix::unistd::initgroups(name, gid).map_err(refused("initgroups"))?,
@@ -184,6 +199,12 @@ mod tests {
         assert!(matches!(drop_to(Some("root"), Some("no-such-group")), Err(Problem::Group(_))));
         assert!(matches!(drop_to(Some("123456789"), None), Err(Problem::Group(_))));
         assert!(drop_to(None, None).is_ok());
+        assert!(check(Some("root"), Some("42424242")).is_ok() && check(None, None).is_ok());
+        for (user, group) in
+            [(Some("no-such-user"), None), (None, Some("no-such-group")), (Some("123456789"), None)]
+        {
+            assert!(check(user, group).is_err(), "{user:?} {group:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::events::{Event, Sender, Signal, Stop};
 use crate::threads;
-use nix::sys::signal::{SigSet, Signal as Number};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as Number};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
@@ -22,7 +22,12 @@ pub struct Listener {
 /// Starts to turn signals into events. The first SIGINT or SIGTERM is an event like others; any further one forces `stop`
 /// and sends [`Event::Force`].
 pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+    // One that comes while its handler is being registered would be lost: neither the handler has it nor the kernel. Blocked,
+    // it waits.
+    let before = ours().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let registered = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2]);
+    before.thread_set_mask()?;
+    let mut signals = registered?;
     let handle = signals.handle();
     let thread = threads::start("signals", crate::log::current(), sender.clone(), move || {
         unblock();
@@ -58,8 +63,11 @@ fn known(number: i32) -> Option<Signal> {
 
 /// A parent may have started us with signals blocked; one thread that takes them is enough.
 fn unblock() {
-    let ours = [Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2];
-    let _ = SigSet::from_iter(ours).thread_unblock();
+    let _ = ours().thread_unblock();
+}
+
+fn ours() -> SigSet {
+    SigSet::from_iter([Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1, Number::SIGUSR2])
 }
 
 impl Drop for Listener {

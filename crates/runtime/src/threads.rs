@@ -9,9 +9,10 @@ use crossbeam_channel::Receiver;
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ struct Running {
 #[derive(Clone, Debug)]
 pub struct Threads {
     running: Arc<Mutex<Vec<Running>>>,
+    /// How many run that nobody waits for.
+    aside: Arc<AtomicUsize>,
     panicked: Arc<AtomicBool>,
     events: Sender,
     stop: Stop,
@@ -51,7 +54,7 @@ impl Threads {
     /// No threads yet. Their ends go to `events`; a forced `stop` cuts [`Threads::join_all`] short.
     #[must_use]
     pub fn new(events: Sender, stop: Stop) -> Self {
-        Self { running: Arc::default(), panicked: Arc::default(), events, stop }
+        Self { running: Arc::default(), aside: Arc::default(), panicked: Arc::default(), events, stop }
     }
 
     /// Starts a thread: named, with its identity in log lines.
@@ -78,6 +81,45 @@ impl Threads {
         running.retain(|thread| !thread.handle.is_finished());
         running.push(Running { name, ended, handle });
         Ok(())
+    }
+
+    /// Starts a thread that nobody waits for: one that may be held by a server that does not answer, and whose work is
+    /// accounted for elsewhere.
+    ///
+    /// # Errors
+    /// As [`Threads::spawn`].
+    pub fn spawn_aside(
+        &self,
+        name: impl Into<String>,
+        identity: Identity,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let (panicked, aside) = (Arc::clone(&self.panicked), Arc::clone(&self.aside));
+        self.aside.fetch_add(1, Ordering::AcqRel);
+        let started = start_then(&name.into(), identity, body, self.events.clone(), move |how| {
+            panicked.fetch_or(*how != End::Returned, Ordering::AcqRel);
+            aside.fetch_sub(1, Ordering::AcqRel);
+        });
+        if started.is_err() {
+            self.aside.fetch_sub(1, Ordering::AcqRel);
+        }
+        started.map(drop)
+    }
+
+    /// What the process ends with, when nothing else is left to do. While a thread is still held by a server, it ends here: what
+    /// libraries tear down at the usual end (OpenSSL, say) may be in use there.
+    #[must_use]
+    pub fn leave(&self, status: ExitCode) -> ExitCode {
+        if self.aside.load(Ordering::Acquire) > 0 {
+            let _ = io::stdout().flush();
+            signal_hook::low_level::exit(i32::from(status != ExitCode::SUCCESS));
+        }
+        status
+    }
+
+    /// Ends the daemon with an error: [`Event::Refused`].
+    pub fn refuse(&self, what: String) {
+        self.events.send(Event::Refused(what));
     }
 
     /// Waits for all threads to end, but at most `patience`, and not after force. The names of those that still run.

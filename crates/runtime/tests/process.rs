@@ -1,11 +1,12 @@
 //! What only a whole process can show: leaving the terminal, giving up root, signals, a stderr that nobody reads.
 //!
-//! The program starts itself in several roles. It has no test harness, because that runs tests in threads, and a process
-//! with threads cannot daemonize.
+//! The program starts itself in several roles, which it has no test harness for.
 #![forbid(unsafe_code)]
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use runtime::confine::{self, Access, Outcome};
+use runtime::daemonize::Side;
 use runtime::events::{self, Event, Stop};
 use runtime::log::{self, Identity, Settings};
 use runtime::pid::PidFile;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["role", "nobody"] => return nobody(),
         ["role", "talk"] => return talk(),
         ["role", "panic"] => return panicking(),
+        ["role", "confined", folder] => return confined(Path::new(folder)),
         // `cargo test -- --list` and filters of other tests.
         [first, ..] if *first == "--list" => return ExitCode::SUCCESS,
         _ => {}
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     root_is_given_up_for_good();
     a_stderr_that_nobody_reads_does_not_stop_the_process();
     a_panic_is_a_line_and_a_failure();
+    a_confined_process_reaches_nothing_else();
     ExitCode::SUCCESS
 }
 
@@ -43,7 +46,10 @@ fn main() -> ExitCode {
 fn daemon(pid_file: &Path, background: bool) -> ExitCode {
     log::init();
     if background {
-        daemonize::daemonize().expect("only one thread runs");
+        match daemonize::daemonize().expect("it can be started again") {
+            Side::Parent(status) => return ExitCode::from(status),
+            Side::Child => {}
+        }
     }
     let (sender, mut events) = events::channel(Some(Duration::from_millis(20)));
     let stop = Stop::new();
@@ -56,6 +62,7 @@ fn daemon(pid_file: &Path, background: bool) -> ExitCode {
     let pause = stop.clone();
     let body = move || while !is_done() && !pause.pause_until_forced(Duration::from_millis(5)) {};
     threads.spawn("worker", Identity::new("default", "core"), body).expect("thread");
+    daemonize::ready().expect("/dev/null");
     while !matches!(events.wait(), Event::Signal(signal) if signal.is_stop()) {}
     runtime::notice!("ending");
     stop.request();
@@ -98,6 +105,36 @@ fn panicking() -> ExitCode {
     assert!(matches!(events.wait(), Event::ThreadEnded { name, .. } if name == "sql[db]"));
     assert!(threads.join_all(Duration::from_secs(60)).is_empty());
     if threads.has_panicked() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+/// Confined to one folder.
+fn confined(folder: &Path) -> ExitCode {
+    log::init();
+    let access = Access { written: vec![folder.join("in/file")], ..Access::default() };
+    let outcome = confine::confine(&access, &files::Settings::default()).expect("one thread runs");
+    if outcome == Outcome::Absent {
+        println!("skipped: this kernel has no Landlock");
+        return ExitCode::SUCCESS;
+    }
+    let inside = folder.join("in/deeper/file");
+    drop(files::append(&inside, &files::Settings::default()).expect("inside"));
+    std::fs::rename(&inside, inside.with_extension("1")).expect("inside");
+    std::fs::read_to_string("/etc/passwd").expect("the system's own");
+    // The folder may be exchanged inside, and threads are confined as well.
+    let outside = folder.join("out");
+    let tried = move || {
+        let denied = |error: std::io::Error| assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+        denied(std::fs::read_to_string(&outside).expect_err("read"));
+        denied(files::append(&outside, &files::Settings::default()).expect_err("appended to"));
+        denied(std::fs::remove_file(&outside).expect_err("removed"));
+        denied(std::fs::rename(&outside, inside.with_extension("2")).expect_err("moved"));
+        denied(files::append(&outside.with_extension("new"), &files::Settings::default()).expect_err("made"));
+        denied(std::os::unix::fs::symlink("x", outside.with_extension("link")).expect_err("linked"));
+        denied(Command::new("/bin/true").status().expect_err("run"));
+    };
+    std::thread::spawn(tried).join().expect("all are denied");
+    println!("confined");
+    ExitCode::SUCCESS
 }
 
 // The tests.
@@ -201,4 +238,14 @@ fn a_panic_is_a_line_and_a_failure() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+fn a_confined_process_reaches_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("out"), "secret").expect("a file");
+    let output = role(&["confined", folder.path().to_str().expect("a name in UTF-8")]).output().expect("role");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("confined") || text.contains("skipped"), "{text}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("out")).expect("it is still there"), "secret");
 }

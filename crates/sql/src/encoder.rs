@@ -60,6 +60,32 @@ pub struct Encoder {
     text: Vec<u8>,
     /// Tables of the last purge.
     written: Vec<String>,
+    max_tables: usize,
+    bounded: Bounded,
+}
+
+/// What became of aggregates for more tables than a purge may write to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounded {
+    /// They go to the table of the time of the purge.
+    pub redirected: u64,
+    /// There is no table for them.
+    pub given_up: Sum,
+}
+
+/// The tables of a purge.
+#[derive(Default)]
+struct Tables {
+    builders: Vec<Builder>,
+    by_name: HashMap<String, usize>,
+}
+
+/// Where an aggregate goes.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The number of its table, if it has one.
+    table: Option<usize>,
+    is_redirected: bool,
 }
 
 /// What the settings decide about values.
@@ -151,6 +177,8 @@ impl Encoder {
             values: Values::new(&settings.style),
             text: Vec::new(),
             written: Vec::new(),
+            max_tables: settings.max_tables,
+            bounded: Bounded::default(),
         };
         encoder.compile(settings, &shape, schema, moves_ases, ases_are_numbers);
         encoder
@@ -277,46 +305,93 @@ impl Encoder {
         emit: &mut dyn FnMut(Vec<u8>, u32, Sum),
     ) {
         let by_bin = self.table.has_time().then_some(self.bin).flatten();
-        let mut builders: Vec<Builder> = Vec::new();
-        let mut numbers: HashMap<Vec<u8>, usize> = HashMap::default();
+        let mut tables = Tables::default();
+        let mut places: HashMap<Vec<u8>, Place> = HashMap::default();
+        let mut only = None;
         let mut key = Vec::new();
         self.written.clear();
         let several = by_bin.is_some() || self.table.depends_on_record();
         for row in rows {
             let bin = by_bin.map(|at| u64::from_be_bytes(value::octets(&row, At::Key(at))));
-            let number = if several {
+            let known = if several {
                 key.clear();
                 key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
                 self.table.key(&mut key, &row);
-                numbers.get(&key).copied()
+                places.get(&key).copied()
             } else {
-                (!builders.is_empty()).then_some(0)
+                only
             };
-            let number = number.unwrap_or_else(|| {
-                let head = Head { for_backup, ..self.head_for(bin.unwrap_or(now), Some(&row)) };
-                self.written.push(head.table.clone());
-                builders.push(Builder::new(&head));
+            let place = known.unwrap_or_else(|| {
+                let place = self.place(&mut tables, bin, now, &row, for_backup);
+                only = Some(place);
                 if several {
-                    numbers.insert(key.clone(), builders.len() - 1);
+                    places.insert(key.clone(), place);
                 }
-                builders.len() - 1
+                place
             });
-            let Some(builder) = builders.get_mut(number) else { continue };
+            self.bounded.redirected += u64::from(place.is_redirected);
+            let Some(builder) = place.table.and_then(|number| tables.builders.get_mut(number)) else {
+                let Sum { aggregates, packets, octets } = self.bounded.given_up;
+                let [more_packets, more_octets] = counted(&row);
+                self.bounded.given_up = Sum {
+                    aggregates: aggregates + 1,
+                    packets: packets.saturating_add(more_packets),
+                    octets: octets.saturating_add(more_octets),
+                };
+                continue;
+            };
             self.row(builder, &row, strings, now);
             if builder.size() >= PARCEL {
                 let (count, sum) = (builder.count(), builder.sum());
                 emit(builder.take(), count, sum);
             }
         }
-        for mut builder in builders.into_iter().filter(|builder| builder.count() > 0) {
+        for mut builder in tables.builders.into_iter().filter(|builder| builder.count() > 0) {
             let (count, sum) = (builder.count(), builder.sum());
             emit(builder.take(), count, sum);
         }
     }
 
+    /// Finds the table of an aggregate.
+    ///
+    /// Records choose their bins, so the tables of a purge are bounded: at the bound, rows go to the table of the time of the
+    /// purge. Twice as many are the end, for what else of a record is in names.
+    fn place(
+        &mut self,
+        tables: &mut Tables,
+        bin: Option<u64>,
+        now: u64,
+        row: &Aggregate<'_>,
+        for_backup: bool,
+    ) -> Place {
+        let mut head = self.head_for(bin.unwrap_or(now), Some(row));
+        let mut is_redirected = false;
+        if tables.builders.len() >= self.max_tables && !tables.by_name.contains_key(&head.table) {
+            let other = self.head_for(now, Some(row));
+            is_redirected = other.table != head.table;
+            head = other;
+        }
+        let count = tables.builders.len();
+        let table = match tables.by_name.get(&head.table) {
+            Some(number) => Some(*number),
+            None if count >= self.max_tables.saturating_mul(2) => None,
+            None => {
+                self.written.push(head.table.clone());
+                tables.by_name.insert(head.table.clone(), count);
+                tables.builders.push(Builder::new(&Head { for_backup, ..head }));
+                Some(count)
+            }
+        };
+        Place { table, is_redirected: is_redirected && table.is_some() }
+    }
+
+    /// What became of aggregates for too many tables since the last call.
+    pub fn take_bounded(&mut self) -> Bounded {
+        std::mem::take(&mut self.bounded)
+    }
+
     fn row(&mut self, builder: &mut Builder, row: &Aggregate<'_>, strings: &Strings, now: u64) {
-        let packets = row.values.get(VALUE_PACKETS).copied().unwrap_or(0);
-        let octets = row.values.get(VALUE_OCTETS).copied().unwrap_or(0);
+        let [packets, octets] = counted(row);
         builder.row(packets, octets);
         let Self { origins, look, values, text, .. } = self;
         for origin in origins {
@@ -345,6 +420,11 @@ impl Encoder {
             }
         }
     }
+}
+
+/// The packets and octets of an aggregate.
+fn counted(row: &Aggregate<'_>) -> [u64; 2] {
+    [VALUE_PACKETS, VALUE_OCTETS].map(|at| row.values.get(at).copied().unwrap_or(0))
 }
 
 impl Look {

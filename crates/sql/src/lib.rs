@@ -35,7 +35,7 @@ mod text;
 #[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql"))]
 mod width;
 
-pub use encoder::Encoder;
+pub use encoder::{Bounded, Encoder};
 pub use settings::{Dialect, Settings};
 
 use delivery::Backend;

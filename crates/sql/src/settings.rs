@@ -4,12 +4,14 @@ use config::keys::core::PLUGIN_WRITE_TIMEOUT;
 use config::keys::print::{PRINT_HISTORY, PRINT_NUM_PROTOS, PRINT_REFRESH_TIME};
 use config::keys::sampling::SAMPLING_RATE;
 use config::keys::sql::{
-    LockingStyle, SQL_BACKUP_HOST, SQL_CONN_CA_FILE, SQL_DATA, SQL_DB, SQL_DELIMITER, SQL_DONT_TRY_UPDATE,
-    SQL_HOST, SQL_LOCKING_STYLE, SQL_MULTI_VALUES, SQL_NUM_HOSTS, SQL_OPTIMIZE_CLAUSES, SQL_PASSWD, SQL_PORT,
-    SQL_TABLE, SQL_TABLE_SCHEMA, SQL_TABLE_TYPE, SQL_TABLE_VERSION, SQL_USE_COPY, SQL_USER, SqlData, TableType,
+    LockingStyle, SQL_BACKUP_HOST, SQL_CLEARTEXT_PASSWD, SQL_CONN_CA_FILE, SQL_DATA, SQL_DB, SQL_DELIMITER,
+    SQL_DONT_TRY_UPDATE, SQL_HOST, SQL_LOCKING_STYLE, SQL_MAX_TABLES, SQL_MULTI_VALUES, SQL_NUM_HOSTS,
+    SQL_OPTIMIZE_CLAUSES, SQL_PASSWD, SQL_PORT, SQL_TABLE, SQL_TABLE_SCHEMA, SQL_TABLE_TYPE, SQL_TABLE_VERSION,
+    SQL_USE_COPY, SQL_USER, SqlData, TableType,
 };
 use config::keys::time::{TIMESTAMPS_SECS, TIMESTAMPS_SINCE_EPOCH, TIMESTAMPS_UTC};
 use config::{Plugin, PluginKind, Problems, Span};
+use delivery::Fault;
 use encode::Style;
 use encode::names::Template;
 use jiff::tz::TimeZone;
@@ -51,6 +53,8 @@ pub struct Settings {
     pub password: String,
     /// `sql_conn_ca_file`.
     pub ca_file: Option<PathBuf>,
+    /// `files_follow_links`, for the file of SQLite.
+    pub follow_links: bool,
     /// `sql_backup_host`; for SQLite, the second file.
     pub backup: Option<String>,
     /// `sql_table` as it is written.
@@ -91,6 +95,10 @@ pub struct Settings {
     pub history: u64,
     /// `sampling_rate`, which only triggers ask for.
     pub sampling: Option<u32>,
+    /// `sql_max_tables`: tables of a flush, where names depend on time bins or records.
+    pub max_tables: usize,
+    /// `sql_cleartext_passwd`: the server may ask for the password in the clear.
+    pub cleartext: bool,
     /// `plugin_write_timeout`.
     pub timeout: Duration,
 }
@@ -129,6 +137,7 @@ impl Settings {
             user: plugin.get(&SQL_USER),
             password: plugin.get(&SQL_PASSWD),
             ca_file: plugin.get(&SQL_CONN_CA_FILE),
+            follow_links: plugin.get(&config::keys::output::FILES_FOLLOW_LINKS),
             backup: plugin.get(&SQL_BACKUP_HOST),
             table_text: plugin.get(&SQL_TABLE),
             table: plugin.get(&SQL_TABLE).and_then(|name| template(plugin, "sql_table", &name, problems)),
@@ -158,6 +167,8 @@ impl Settings {
                 Some(Span::Months(months)) => u64::from(months) * MONTH,
             },
             sampling: plugin.get(&SAMPLING_RATE),
+            max_tables: plugin.get(&SQL_MAX_TABLES),
+            cleartext: plugin.get(&SQL_CLEARTEXT_PASSWD),
             timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
         }
     }
@@ -181,6 +192,28 @@ impl Settings {
     }
 }
 
+/// The latest of the versions that have statements.
+const LATEST_VERSION: u32 = 9;
+
+/// Whether tables and files are such that can be used, as far as that shows before a server is connected to.
+///
+/// # Errors
+/// The key, and what is wrong.
+pub fn check(settings: &Settings) -> Result<(), Fault> {
+    if settings.version > LATEST_VERSION && settings.table.is_none() && settings.create.is_none() {
+        let what = format!(
+            "no table is known for version {}: the latest version is {LATEST_VERSION}. A table of your own needs sql_table",
+            settings.version
+        );
+        return Err(Fault::Configuration { key: "sql_table_version", what });
+    }
+    #[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql"))]
+    if let (Some(path), true) = (&settings.ca_file, settings.dialect != Dialect::Sqlite) {
+        delivery::tls::certificates("sql_conn_ca_file", path)?;
+    }
+    Ok(())
+}
+
 fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Problems) -> Option<Template> {
     Template::parse(text)
         .map_err(|error| {
@@ -193,7 +226,7 @@ fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Problems) -> 
 /// The statement that makes tables.
 fn create(plugin: &Plugin, problems: &mut Problems) -> Option<Template> {
     let path = plugin.get(&SQL_TABLE_SCHEMA)?;
-    match std::fs::read_to_string(&path) {
+    match config::text::read_lossy(&path) {
         Ok(text) => template(plugin, "sql_table_schema", text.trim().trim_end_matches(';'), problems),
         Err(error) => {
             let what = format!("sql_table_schema[{}]: '{}': {error}", plugin.name, path.display());

@@ -181,6 +181,46 @@ fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<Parcel>) {
     (encoder, parcels)
 }
 
+/// The tables of a purge at 1,700,000,400 of one aggregate for each of these bins and peers, and what did not get one of its own.
+fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32, sql::Bounded) {
+    let database = Database::new(lines);
+    let (schema, _) = aggregates("src_host, peer_src_ip", true);
+    let peer = schema.columns.iter().find(|column| column.json == "peer_ip_src").unwrap();
+    let flow::schema::At::Key(peer) = peer.at else { panic!("not in the key") };
+    let mut table = Aggregates::new(Arc::clone(&schema), RandomState::default(), 0);
+    for (bin, last) in bins {
+        let mut octets = vec![0_u8; schema.key_words * 8];
+        let at = schema.bin.unwrap();
+        octets[at..at + 8].copy_from_slice(&bin.to_be_bytes());
+        octets[peer..peer + 16].copy_from_slice(&flow::address::octets([192, 0, 2, last].into()));
+        let words = octets.chunks_exact(8).map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap()));
+        table.add(&words.collect::<Vec<_>>(), &vec![7; schema.values.len()]);
+    }
+    let mut encoder = Encoder::new(&database.settings, &schema);
+    let mut items = 0;
+    encoder.encode(&table, 1_700_000_400, &mut |_, more, _| items += more);
+    let bounded = encoder.take_bounded();
+    assert_eq!(encoder.take_bounded(), sql::Bounded::default());
+    (encoder.written().len(), items, bounded)
+}
+
+#[test]
+fn tables_of_a_purge_are_bounded() {
+    // Bins that share a table are no further tables.
+    let lines = "sql_table: acct_%Y%m%d\nsql_history: 1m\nsql_max_tables: 2";
+    let minutes = (0..1440).map(|minute| (1_699_920_000 + 60 * minute, 1));
+    assert_eq!(tables_of(lines, minutes), (1, 1440, sql::Bounded::default()));
+    // Those that do not go to the table of the purge, and nothing is lost.
+    let lines = "sql_table: acct_%s\nsql_history: 1m\nsql_max_tables: 5";
+    let expected = sql::Bounded { redirected: 995, ..sql::Bounded::default() };
+    assert_eq!(tables_of(lines, (0..1000).map(|bin| (60 * bin, 1))), (6, 1000, expected));
+    // Twice the bound is the end.
+    let lines = "sql_table: acct_%s_$peer_src_ip\nsql_history: 1m\nsql_max_tables: 5";
+    let (tables, items, bounded) = tables_of(lines, (0..200).map(|n| (60 * n, n as u8)));
+    assert_eq!((tables, items, bounded.redirected), (10, 10, 5));
+    assert_eq!((bounded.given_up.aggregates, bounded.given_up.packets), (190, 190 * 7));
+}
+
 #[test]
 fn the_known_shapes_take_what_stands_in() {
     for version in 1..=9 {

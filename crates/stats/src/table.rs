@@ -76,6 +76,8 @@ counters! {
     DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a count of records that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
+    DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others waited";
+    DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was over";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
     Exporters = Worker Gauge "exporters" "": "Exporters known now";
     ExportersEvictedNumber = Worker Total "exporters_evicted_total" "number": "Silent longest when nfacctd_exporters_max was reached";
@@ -103,6 +105,7 @@ counters! {
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
+    FlowTimesOutside = Worker Total "flow_times_outside_total" "": "Records counted to the time bin of their arrival or export, as their own time is outside the window of flow times";
 
     SequencesEvicted = Worker Total "sequences_evicted_total" "": "Domains or sub-agents whose sequence numbers were forgotten at their bound: what they lost until they were seen again is not counted";
 
@@ -112,7 +115,7 @@ counters! {
     PacketsFiltered = Worker Total "packets_filtered_total" "": "Packets of a file that pcap_filter keeps out";
     PacketsNotIp = Worker Total "packets_rejected_total" "not_ip": "Without an IP header, where only such packets are counted";
     PacketsShort = Worker Total "packets_rejected_total" "short": "Captured in part only, without all that is to be counted";
-    PacketsBadLength = Worker Total "packets_rejected_total" "length": "With an IPv6 payload length of 0 before hop-by-hop options that tell no other";
+    PacketsBadLength = Worker Total "packets_rejected_total" "length": "With an IPv6 payload length of 0 before hop-by-hop options that give no other";
     InterfaceDrops = Worker Total "interface_drops_total" "": "Packets that the interface or its driver dropped";
     FragmentsWaiting = Worker Gauge "fragments_waiting" "": "Fragments that wait for the first one of their packet now";
     FragmentsJoined = Worker Total "fragments_joined_total" "": "Fragments that came before the first one of their packet, and were joined with it";
@@ -134,6 +137,7 @@ counters! {
     RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "Left out by the sampling that the plugin asks for";
     RecordsFilteredEmpty = Plugin Total "records_filtered_total" "no_packets": "Without packets and bytes to count";
     RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The table was at its bound and the plugin behind";
+    RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole though nfacctd_pro_rating is on, as they span too many time bins or begin outside the window of flow times";
     AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates begun in a worker's table";
     TablesHanded = Plugin Total "tables_handed_total" "": "Tables that changed hands from a worker to the plugin";
     FlushEarly = Plugin Total "flushes_early_total" "": "Tables handed over before their time, at the bound of aggregates";
@@ -141,15 +145,27 @@ counters! {
     AggregatesWaiting = Plugin Gauge "aggregates_waiting" "": "Aggregates handed to the sink and neither written nor given up yet";
     AggregatesWritten = Plugin Total "aggregates_written_total" "": "Aggregates that the sink wrote";
     AggregatesLeftOut = Plugin Total "aggregates_left_out_total" "": "Aggregates that the configuration keeps out of the output, such as those under preprocess limits";
+    AggregatesRedirected = Plugin Total "aggregates_redirected_total" "": "Aggregates written to the file or table of the time of the flush, as those of their time bins were too many";
     AggregatesGivenUpRefused = Plugin Total "aggregates_given_up_total" "refused": "The sink refused them, and trying again cannot help";
     AggregatesGivenUpRetries = Plugin Total "aggregates_given_up_total" "retries": "The sink failed too often";
     AggregatesGivenUpShutdown = Plugin Total "aggregates_given_up_total" "shutdown": "Not written before the end";
+    AggregatesGivenUpNames = Plugin Total "aggregates_given_up_total" "too_many_names": "For more files or tables than one flush may write";
     PacketsGivenUp = Plugin Total "packets_given_up_total" "": "Packets counted by aggregates that were given up";
     BytesGivenUp = Plugin Total "bytes_given_up_total" "": "Bytes counted by aggregates that were given up";
     PacketsDropped = Plugin Total "packets_dropped_total" "": "Packets counted by records that were dropped";
     BytesDropped = Plugin Total "bytes_dropped_total" "": "Bytes counted by records that were dropped";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
+    FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
+    TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that ran too long and were ended";
+    QueriesAnswered = Plugin Total "queries_answered_total" "": "Queries of clients that were answered to the end";
+    QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "Clients beyond imt_clients_max or imt_clients_user_max";
+    QueriesRefusedLines = Plugin Total "queries_refused_total" "lines": "With more lines than imt_query_lines allows";
+    QueriesRefusedRequest = Plugin Total "queries_refused_total" "request": "With a wrong password, with values that cannot be, or no request at all";
+    QueriesCutTime = Plugin Total "queries_cut_total" "time": "Longer than imt_query_timeout, or not sent in time";
+    QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, as older states of the table took as much as imt_memory";
+    QueriesCutShutdown = Plugin Total "queries_cut_total" "shutdown": "At the end of the daemon";
+    QueriesCutClient = Plugin Total "queries_cut_total" "client": "The client broke off";
 }
 
 /// Help of the families whose counters differ by reason.
@@ -162,6 +178,8 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("records_filtered_total", "Records kept out on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
     ("aggregates_given_up_total", "Aggregates lost on the way to the sink's store, by reason"),
+    ("queries_refused_total", "Queries of clients that were not answered, by reason"),
+    ("queries_cut_total", "Queries whose answers were not taken to the end, by reason"),
 ];
 
 /// One side of an equation is a sum of these.

@@ -41,6 +41,14 @@ impl Amqp {
     }
 }
 
+/// Whether the files that encrypt connections hold what they should. Nothing is sent.
+///
+/// # Errors
+/// The key, and what is wrong.
+pub fn check(settings: &settings::Amqp) -> Result<(), Fault> {
+    settings.tls.as_ref().map_or(Ok(()), |tls| tls::config(tls).map(drop))
+}
+
 impl Backend for Amqp {
     fn open(&mut self) -> Result<(), Fault> {
         if self.session.is_none() {

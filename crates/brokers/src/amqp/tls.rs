@@ -27,10 +27,13 @@ pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
         (None, None) => config.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let chain = certificates(CERT_FILE, cert)?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
-                let right = "a private key in PEM, without a password, would be right";
-                wrong(KEY_FILE, format!("'{}': {error}; {right}", key.display()))
-            })?;
+            let text = config::text::read_bytes(key, config::text::MOST_TEXT).map_err(|error| error.to_string());
+            let key = text
+                .and_then(|text| PrivateKeyDer::from_pem_slice(&text).map_err(|error| error.to_string()))
+                .map_err(|error| {
+                    let right = "a private key in PEM, without a password, would be right";
+                    wrong(KEY_FILE, format!("'{}': {error}; {right}", key.display()))
+                })?;
             let belongs = config.with_client_auth_cert(chain, key);
             belongs.map_err(|error| wrong(CERT_FILE, format!("'{}': {error}", cert.display())))?
         }

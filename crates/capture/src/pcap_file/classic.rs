@@ -26,7 +26,7 @@ const FRAME_HEADER: usize = 16;
 
 /// A classic capture file that is being read.
 pub(super) struct Classic {
-    input: Input,
+    pub(super) input: Input,
     pub(super) link: LinkType,
     /// Whether numbers are in the other byte order than this machine's.
     swapped: bool,

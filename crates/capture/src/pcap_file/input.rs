@@ -1,11 +1,14 @@
 //! The octets of a file, a large read at a time.
 
 use super::Unreadable;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Most octets of a frame, as in libpcap; a length beyond that is damage.
 pub(super) const LONGEST: usize = 262_144;
@@ -19,7 +22,14 @@ pub(super) struct Input {
     /// What of the buffer is still to be read.
     at: usize,
     end: usize,
+    /// When it is true, the file ends where nothing more has come.
+    over: Option<Over>,
 }
+
+/// Asked while nothing comes, as from a pipe: whether nobody waits any more.
+pub(super) type Over = Arc<dyn Fn() -> bool + Send + Sync>;
+/// How often.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 impl Input {
     /// Opens a file; `-` is the standard input.
@@ -32,7 +42,24 @@ impl Input {
     }
 
     pub(super) fn of(file: File) -> Self {
-        Self { file, buffer: vec![0; BUFFER], at: 0, end: 0 }
+        Self { file, buffer: vec![0; BUFFER], at: 0, end: 0, over: None }
+    }
+
+    pub(super) fn end_when(&mut self, over: Over) {
+        self.over = Some(over);
+    }
+
+    /// Waits until there is something to read; false when nobody waits any more.
+    fn wait(&self) -> io::Result<bool> {
+        let Some(over) = &self.over else { return Ok(true) };
+        loop {
+            match rustix::event::poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&LOOK)) {
+                Ok(0) | Err(Errno::INTR) if over() => return Ok(false),
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(true),
+                Err(fault) => return Err(fault.into()),
+            }
+        }
     }
 
     /// What is buffered, after reading on if that is less than `wanted` octets, of which there may be [`BUFFER`]; shorter than
@@ -78,7 +105,7 @@ impl Input {
         self.buffer.copy_within(self.at..self.end, 0);
         self.end -= self.at;
         self.at = 0;
-        while self.end < wanted {
+        while self.end < wanted && self.wait()? {
             match self.file.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(read) => self.end += read,

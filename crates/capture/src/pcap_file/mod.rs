@@ -16,12 +16,13 @@ mod tests;
 
 use crate::{Frames, Meta};
 use classic::Classic;
-use input::Input;
+use input::{Input, Over};
 use ng::Ng;
 use packet::LinkType;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use ng::Damage;
@@ -140,6 +141,8 @@ pub struct Source {
     rounds: Option<u32>,
     /// True after the last frame, or after a fault, beyond which nothing can be found.
     ended: bool,
+    /// Nobody waits any more for what does not come.
+    over: Option<Over>,
 }
 
 impl fmt::Debug for Source {
@@ -157,8 +160,26 @@ impl Source {
         let path = settings.path.clone();
         let rounds = settings.replay.checked_sub(1);
         match open(&path) {
-            Ok(reading) => Ok(Self { path, reading, rounds, ended: false }),
+            Ok(reading) => Ok(Self { path, reading, rounds, ended: false, over: None }),
             Err(reason) => Err(Error { path, reason }),
+        }
+    }
+
+    /// A pipe from which nothing comes ends when `over` is true; it is asked now and then.
+    pub fn end_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
+        self.over = Some(Arc::new(over));
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        if let Some(over) = &self.over {
+            match &mut self.reading {
+                Reading::Classic(classic) => classic.input.end_when(Arc::clone(over)),
+                Reading::Ng(ng) => ng.input.end_when(Arc::clone(over)),
+                // It reads regular files only.
+                #[cfg(feature = "pcap")]
+                Reading::Library(_) => {}
+            }
         }
     }
 
@@ -230,6 +251,7 @@ impl Source {
         }
         self.reading = open(&self.path).map_err(|reason| Error { path: self.path.clone(), reason })?;
         self.ended = false;
+        self.pass_on();
         Ok(true)
     }
 }

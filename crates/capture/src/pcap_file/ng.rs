@@ -133,7 +133,7 @@ struct Interface {
 
 /// A pcapng file that is being read.
 pub(super) struct Ng {
-    input: Input,
+    pub(super) input: Input,
     /// Whether numbers are in the other byte order than this machine's.
     swapped: bool,
     /// The interfaces of this section.

@@ -154,6 +154,11 @@ impl Payloads {
         self.source.again()
     }
 
+    /// As [`Source::end_when`].
+    pub fn end_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
+        self.source.end_when(over);
+    }
+
     /// What was read so far.
     pub fn counters(&self) -> Counters {
         Counters { fragments_lost: self.fragments.lost, ..self.counters }

@@ -20,6 +20,14 @@
 //! All workers' sockets are bound to the same port; the kernel gives what one source address sends to one of
 //! them (see `spread.rs`).
 //!
+//! # Whose port it is
+//!
+//! `SO_REUSEPORT` lets several sockets of a user share a port, those of another process included. A second collector that
+//! joined by mistake would get nothing, or take exporters away from the first, and neither would notice. So the first socket is bound
+//! without that option: the kernel refuses it when anybody has the port, in one step that nothing can come between. Only then the option
+//! is set, and the other workers join. With a single worker it is never set. [`Settings::shared`] binds all sockets with it,
+//! for daemons that are to share the port; then the kernel chooses by the sender's address and port among all of them.
+//!
 //! # What a datagram costs
 //!
 //! Measured over loopback, in CPU time of the receiving thread: taking a datagram from a queue 0.45 µs, with `recvmmsg`
@@ -73,6 +81,8 @@ pub struct Settings {
     pub groups: Vec<IpAddr>,
     /// Number of sockets; 0 counts as 1.
     pub workers: usize,
+    /// Other processes of this user that say so, too, may listen on the same port.
+    pub shared: bool,
 }
 
 impl Default for Settings {
@@ -85,6 +95,7 @@ impl Default for Settings {
             ipv6_only: false,
             groups: Vec::new(),
             workers: 1,
+            shared: false,
         }
     }
 }
@@ -131,16 +142,22 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, Refused> {
     let mut port = settings.port;
     let mut receivers = Vec::with_capacity(workers);
     for worker in 0..workers {
-        let socket = open_one(settings, port)?;
+        let (socket, address) = unbound(settings)?;
+        // The program has to be there before the socket is bound, and asks for the option.
+        let claims = worker == 0 && !settings.shared;
+        socket.set_reuse_port(!claims || workers > 1)?;
+        if claims && workers > 1 {
+            let workers = u32::try_from(workers).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+            kernel::choose_by(socket.as_fd(), &spread::program(workers))?;
+            socket.set_reuse_port(false)?;
+        }
+        socket.bind(&SocketAddr::from((address, port)).into())?;
+        if claims && workers > 1 {
+            socket.set_reuse_port(true)?;
+        }
         if worker == 0 {
             port = socket.local_addr()?.as_socket().map_or(port, |address| address.port());
-            if workers > 1 {
-                let workers = u32::try_from(workers).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-                kernel::choose_by(socket.as_fd(), &spread::program(workers))?;
-            }
-        }
-        // Each socket of a group would get a copy of its own.
-        if worker == 0 {
+            // Each socket of a group would get a copy of its own.
             join(&socket, settings)?;
         }
         let pause = pause_for(socket.recv_buffer_size()?);
@@ -149,12 +166,11 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, Refused> {
     Ok(receivers)
 }
 
-fn open_one(settings: &Settings, port: u16) -> Result<Socket, Refused> {
+/// A socket with all options, and the address that it is for.
+fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), Refused> {
     let opened = match settings.address {
-        Some(address) => {
-            Socket::new(Domain::for_address((address, port).into()), Type::DGRAM, Some(Protocol::UDP))
-                .map(|socket| (socket, address))
-        }
+        Some(address) => Socket::new(Domain::for_address((address, 0).into()), Type::DGRAM, Some(Protocol::UDP))
+            .map(|socket| (socket, address)),
         // A kernel without IPv6 still serves IPv4.
         None => Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))
             .map(|socket| (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
@@ -170,8 +186,6 @@ fn open_one(settings: &Settings, port: u16) -> Result<Socket, Refused> {
     if address.is_ipv6() {
         socket.set_only_v6(settings.ipv6_only)?;
     }
-    // Also for a single worker: another daemon may listen on the same port, as users of the suite are used to.
-    socket.set_reuse_port(true)?;
     if let Some(interface) = &settings.interface {
         socket.bind_device(Some(interface.as_bytes())).map_err(Refused::interface)?;
     }
@@ -191,8 +205,7 @@ fn open_one(settings: &Settings, port: u16) -> Result<Socket, Refused> {
     }
     // Older kernels do not know it, and nothing but speed depends on it.
     let _ = kernel::join_datagrams(socket.as_fd());
-    socket.bind(&SocketAddr::from((address, port)).into())?;
-    Ok(socket)
+    Ok((socket, address))
 }
 
 /// Joins the multicast groups.

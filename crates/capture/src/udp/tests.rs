@@ -267,3 +267,54 @@ fn datagrams_that_the_kernel_joined_are_single_again() {
     let got: Vec<_> = collect(&mut receiver, 3).into_iter().map(|(_, payload)| payload).collect();
     assert_eq!(got, [&payload[..100], &payload[100..200], &payload[200..]]);
 }
+
+#[test]
+fn a_port_that_somebody_has_is_refused_unless_all_share_it() {
+    let here = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
+    for (first, second) in [(1, 1), (1, 2), (2, 1), (3, 2)] {
+        let settings =
+            |workers, port, shared| Settings { address: here, port, workers, shared, ..Settings::default() };
+        let opened = open(&settings(first, 0, false)).unwrap();
+        let port = opened[0].local_address().unwrap().port();
+        let fault = open(&settings(second, port, false)).unwrap_err();
+        assert_eq!(fault.fault.kind(), io::ErrorKind::AddrInUse, "{first} {second}");
+        // One that would share finds out, too, where the first has a single socket.
+        assert_eq!(open(&settings(second, port, true)).is_err(), first == 1, "{first} {second}");
+        drop(opened);
+        let opened = open(&settings(first, port, true)).unwrap();
+        let joined = open(&settings(second, port, true)).unwrap();
+        assert!(open(&settings(1, port, false)).is_err());
+        assert_eq!((opened.len(), joined.len()), (first, second));
+    }
+    // An address is part of all addresses.
+    let all = one(&Settings::default());
+    let port = all.local_address().unwrap().port();
+    assert!(open(&Settings { address: here, port, ..Settings::default() }).is_err());
+}
+
+#[test]
+fn daemons_that_share_a_port_all_get_their_part() {
+    let settings = Settings { address: Some(Ipv4Addr::LOCALHOST.into()), shared: true, ..Settings::default() };
+    let first = one(&settings);
+    let port = first.local_address().unwrap().port();
+    let mut receivers = vec![first];
+    receivers.extend(open(&Settings { port, workers: 2, ..settings }).unwrap());
+    let target = target(&receivers[0], Ipv4Addr::LOCALHOST);
+    for number in 0..60u8 {
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(&[number], target).unwrap();
+    }
+    let counts: Vec<usize> = receivers
+        .iter_mut()
+        .map(|receiver| {
+            let mut batch = Batch::new();
+            let mut count = 0;
+            while receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap() == Received::Datagrams {
+                count += batch.len();
+            }
+            count
+        })
+        .collect();
+    assert_eq!(counts.iter().sum::<usize>(), 60);
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}

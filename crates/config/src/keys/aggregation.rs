@@ -57,7 +57,8 @@ keys! {
     /// Only records with such a second tag go to the plugin, written as for `pre_tag_filter`.
     PRE_TAG2_FILTER: Option<Vec<String>> = list(&["pre_tag2_filter"]).plugin_only("TAG2 filter").daemons(FLOW).acts();
 
-    /// Only records with such a label go to the plugin; `null` is no label, `-` in front negates.
+    /// Only records with such a label go to the plugin; `null` is no label, `-` in front negates. Of a label that several
+    /// rules put together, each part counts.
     PRE_TAG_LABEL_FILTER: Option<Vec<String>> = list(&["pre_tag_label_filter"]).plugin_only("LABEL filter")
         .daemons(FLOW).acts();
 
@@ -112,6 +113,10 @@ keys! {
     ///
     /// Needs a history and the flow's own times; excludes `nfacctd_stitching`.
     NFACCTD_PRO_RATING: bool = boolean(&["nfacctd_pro_rating"]).default("false").both().daemons(NFACCTD).acts();
+
+    /// Most time bins over which `nfacctd_pro_rating` spreads one flow; a longer flow stays whole, in the bin of its start.
+    NFACCTD_PRO_RATING_MAX_BINS: u32 = integer(&["nfacctd_pro_rating_max_bins"], 1, 100_000).default("64").both()
+        .daemons(NFACCTD).acts();
 
     /// Adds to each aggregate when it was first and last seen (`timestamp_min`, `timestamp_max`).
     ///

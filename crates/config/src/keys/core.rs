@@ -141,6 +141,15 @@ keys! {
     /// The user's own group when only `run_as_user` is set.
     RUN_AS_GROUP: Option<String> = text(&["run_as_group"]).acts();
 
+    /// Confines the daemon, once its sockets are open, to the files that it needs, by Landlock.
+    ///
+    /// It may write in the folders of the files that the configuration names for output, and read in those of the other files that the
+    /// configuration names and in the system's own: /etc, /usr, /lib, /proc, /sys. Everything else is out of reach of the whole
+    /// process for good, also of one that runs as root. A folder that is replaced by another one while the daemon runs is out
+    /// of reach, too. Triggers would be confined as well, so with any of them configured nothing is confined. A kernel without
+    /// Landlock (before 5.13) confines nothing. Both are logged.
+    LANDLOCK: bool = boolean(&["landlock"]).default("false").daemons(FLOW).acts();
+
     /// Plugins to run, with commas between them: `TYPE` or `TYPE[NAME]`.
     ///
     /// Types are `memory`, `print`, `nfprobe`, `sfprobe`, `tee`, `mysql`, `pgsql`, `sqlite3`, `clickhouse`, `amqp` and
@@ -164,9 +173,9 @@ keys! {
     /// Beyond that, workers go on filling the tables that they have.
     PLUGIN_TABLES_MAX: usize = integer(&["plugin_tables_max"], 1, 1024).default("2").both().daemons(FLOW).acts();
 
-    /// Octets that may wait in memory for a database or a broker that is slow or down.
+    /// Octets that may wait in memory for a database or a broker that is slow or down, or for the files of the print plugin.
     ///
-    /// What waits is what is to be written, in parcels of about a megabyte. At the bound the oldest parcels are given
+    /// What waits is what is to be written, in parcels of about a megabyte; the print plugin has rows. At the bound the oldest are given
     /// up, counted and logged. A letter K, M or G may follow.
     PLUGIN_QUEUE_MEMORY: u64 = bytes(&["plugin_queue_memory"], 65536).with_units().default("256M").both()
         .daemons(FLOW).acts();
@@ -183,8 +192,22 @@ keys! {
     PLUGIN_SPOOL_SIZE: u64 = bytes(&["plugin_spool_size"], 65536).with_units().default("4G").both().daemons(FLOW)
         .acts();
 
-    /// Seconds that a database or a broker may take to connect, to answer, and at the end to take what is left.
+    /// Seconds that a database or a broker may take to connect, and to answer.
     PLUGIN_WRITE_TIMEOUT: Duration = seconds(&["plugin_write_timeout"], 1).default("30").both().daemons(FLOW)
+        .acts();
+
+    /// Seconds that the end of the daemon may wait for a database or a broker.
+    ///
+    /// What is not written by then is given up, counted and logged. With `plugin_spool_dir` it stays on disk for the next
+    /// start, and the end waits no longer than two seconds for a store that takes nothing. A capture file
+    /// (`pcap_savefile`) waits as long as the store takes one batch after the other within that time.
+    PLUGIN_EXIT_TIMEOUT: Duration = seconds(&["plugin_exit_timeout"], 1).default("10").both().daemons(FLOW)
+        .acts();
+
+    /// Seconds that a trigger (`print_trigger_exec`, `sql_trigger_exec` and their kin) may run.
+    ///
+    /// Then it and all that it started get SIGTERM, and SIGKILL five seconds later.
+    PLUGIN_TRIGGER_TIMEOUT: Duration = seconds(&["plugin_trigger_timeout"], 1).default("3600").both().daemons(FLOW)
         .acts();
 
     /// Size of the queue between core and plugin, in octets.

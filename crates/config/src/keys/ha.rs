@@ -6,7 +6,10 @@ use std::time::Duration;
 
 keys! {
     /// Name of the group of daemons that this one belongs to.
-    CLUSTER_NAME: Option<String> = text(&["cluster_name"]);
+    ///
+    /// Collectors that all set it may listen on one port: the kernel chooses one of their workers by the address and port of
+    /// the sender, and anew when one starts or ends. That is all that it does in this version.
+    CLUSTER_NAME: Option<String> = text(&["cluster_name"]).daemons(COLLECTORS).acts();
 
     /// Number of this daemon in its group; each has its own.
     CLUSTER_ID: u32 = integer(&["cluster_id"], 0, u32::MAX as i128).default("0");

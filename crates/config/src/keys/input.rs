@@ -38,7 +38,7 @@ const SAVEFILE: Daemons = COLLECTORS.and(PMACCTD).and(PMBMPD);
 keys! {
     /// UDP port to listen on.
     ///
-    /// Several daemons may share one port.
+    /// A port that another process has keeps the daemon from starting, unless both set `cluster_name`.
     NFACCTD_PORT: u16 = port(&["nfacctd_port", "sfacctd_port"]).default("2100").default_in(SFACCTD, "6343")
         .daemons(COLLECTORS).option('l', COLLECTORS, "port").acts();
 
@@ -84,6 +84,14 @@ keys! {
     /// most 2G.
     PEER_STATE_MEMORY: Option<u64> = bytes(&["peer_state_memory"], 1 << 20).with_units().daemons(COLLECTORS).acts();
 
+    /// Percent of a worker's time that one exporter may take while others wait.
+    ///
+    /// What an exporter sends beyond it is dropped and counted (`datagrams_rejected[over_budget]`) as long as datagrams queue
+    /// up at the worker's socket. An exporter that is alone on its worker, or whose worker has time left, is never
+    /// limited. 100 limits nobody.
+    NFACCTD_EXPORTER_SHARE: u32 = integer(&["nfacctd_exporter_share", "sfacctd_exporter_share"], 1, 100).default("75")
+        .daemons(COLLECTORS).acts();
+
     /// Templates that are remembered of each exporter.
     NFACCTD_TEMPLATES_MAX: usize = integer(&["nfacctd_templates_max"], 1, 65_536).default("4096").daemons(NFACCTD)
         .acts();
@@ -99,6 +107,12 @@ keys! {
 
     /// File that keeps templates over a restart.
     NFACCTD_TEMPLATES_FILE: Option<PathBuf> = path(&["nfacctd_templates_file"]).daemons(NFACCTD).acts();
+
+    /// Size of that file, in octets; beyond it, the exporters that take most lose what they announced longest ago.
+    ///
+    /// A letter K, M or G may follow. More than 256 MiB are not used.
+    NFACCTD_TEMPLATES_FILE_SIZE: u64 = bytes(&["nfacctd_templates_file_size"], 65536).with_units().default("64M")
+        .daemons(NFACCTD).acts();
 
     /// Where datagrams with templates are passed on to: `host:port`.
     NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD);

@@ -24,6 +24,14 @@ keys! {
     /// Group of written files and of the directories made for them: a name or a number.
     FILES_GID: Option<String> = text(&["files_gid"]).both().acts();
 
+    /// Follows symbolic links wherever they are, as pmacct does.
+    ///
+    /// When `false`, links are followed where only root or the daemon's user can make them. In a directory that others may
+    /// write to, a link in the place of a file that is written whole is replaced by the file, one in the place of a file that is
+    /// appended to is an error, and so is one above the file that another user made: whoever may write to such a
+    /// directory could make the daemon write to any file that it may write to.
+    FILES_FOLLOW_LINKS: bool = boolean(&["files_follow_links"]).default("false").both().acts();
+
     /// File that the print plugin writes at each flush; standard output when not set.
     ///
     /// The name may have variables of `strftime` (`%H`) and of the record (`$peer_src_ip`); missing directories are

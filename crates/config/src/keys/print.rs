@@ -49,6 +49,12 @@ keys! {
     /// File that is handed to that library.
     PRINT_OUTPUT_CUSTOM_CFG_FILE: Option<PathBuf> = path(&["print_output_custom_cfg_file"]).both().daemons(FLOW);
 
+    /// Most files that a flush writes, where names depend on time bins or records.
+    ///
+    /// At the bound, aggregates of further time bins go to the file of the time of the flush (`aggregates_redirected`);
+    /// at twice the bound, those for further files are given up (`aggregates_given_up[too_many_names]`).
+    PRINT_MAX_FILES: usize = integer(&["print_max_files"], 1, 10_000_000).default("20000").both().daemons(FLOW).acts();
+
     /// Time between two flushes.
     PRINT_REFRESH_TIME: Duration = seconds(&["print_refresh_time"], 1).default("60").shares("sql_refresh_time")
         .both().daemons(FLOW).option('r', FLOW, "seconds").acts();
@@ -59,6 +65,8 @@ keys! {
     PRINT_HISTORY: Option<Span> = span(&["print_history"]).shares("sql_history").both().daemons(FLOW).acts();
 
     /// Aligns the first bin and the flushes to full minutes, hours, days, weeks or months: letters of `m h d w M`.
+    ///
+    /// Of `w` beside `d` the week counts, of `M` beside `w` the month; other letters mean nothing. Either gets a warning.
     PRINT_HISTORY_ROUNDOFF: Option<String> = text(&["print_history_roundoff"]).shares("sql_history_roundoff").both()
         .daemons(FLOW).acts();
 

@@ -84,6 +84,13 @@ keys! {
     /// Password of that user.
     SQL_PASSWD: String = text(&["sql_passwd"]).default("arealsmartpwd").both().daemons(FLOW).acts();
 
+    /// PostgreSQL and MySQL: sends the password in the clear to a server that asks for that.
+    ///
+    /// Without it such a server is refused: whoever stands between could ask in its place. PostgreSQL does so with the methods
+    /// `password`, `ldap`, `pam` and `radius`, MySQL with `mysql_clear_password`. Over TLS (`sql_conn_ca_file`) and sockets of
+    /// this machine PostgreSQL gets what it asks for.
+    SQL_CLEARTEXT_PASSWD: bool = boolean(&["sql_cleartext_passwd"]).default("false").both().daemons(FLOW).acts();
+
     /// Seconds between two times of writing.
     SQL_REFRESH_TIME: Duration = seconds(&["sql_refresh_time"], 1).default("60").both().daemons(FLOW).acts();
 
@@ -108,6 +115,12 @@ keys! {
 
     /// Character between the values of COPY.
     SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW).acts();
+
+    /// Most tables that a flush writes to, where names depend on time bins or records.
+    ///
+    /// At the bound, aggregates of further time bins go to the table of the time of the flush (`aggregates_redirected`);
+    /// at twice the bound, those for further tables are given up (`aggregates_given_up[too_many_names]`).
+    SQL_MAX_TABLES: usize = integer(&["sql_max_tables"], 1, 10_000_000).default("1000").both().daemons(FLOW).acts();
 
     /// Bounded the processes that write at a time.
     SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)

@@ -1,5 +1,7 @@
 //! Which clock counts, and how times are written.
 
+use std::time::Duration;
+
 use crate::daemons::*;
 use crate::key::*;
 
@@ -20,6 +22,19 @@ keys! {
     /// Without it they are whole seconds, as they have always been here: where times are part of what is aggregated,
     /// finer ones make more aggregates.
     NFACCTD_TIME_FRACTIONS: bool = boolean(&["nfacctd_time_fractions"]).default("false").daemons(NFACCTD).acts();
+
+    /// How far a flow may have started before its arrival to count to the time bin of its start; 0: any time.
+    ///
+    /// Earlier ones count to the bin of their arrival (`flow_times_outside`). When the clock of an exporter is off by more
+    /// than that, the export time of its datagrams stands for the arrival. Times as they are shown do not change. Not applied to
+    /// capture files (`pcap_savefile`).
+    NFACCTD_TIME_MAX_AGE: Duration = seconds(&["nfacctd_time_max_age"], 0).default("86400").daemons(NFACCTD).acts();
+
+    /// How far a flow may have started after its arrival to count to the time bin of its start; 0: any time.
+    ///
+    /// See `nfacctd_time_max_age`.
+    NFACCTD_TIME_MAX_AHEAD: Duration = seconds(&["nfacctd_time_max_ahead"], 0).default("300").daemons(NFACCTD)
+        .acts();
 
     /// Leaves out fractions of seconds.
     TIMESTAMPS_SECS: bool = boolean(&["timestamps_secs"]).default("false").both().acts();

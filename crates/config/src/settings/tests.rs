@@ -209,7 +209,96 @@ fn the_first_plugins_line_counts() {
 #[test]
 fn the_first_name_of_the_core_counts() {
     let (config, problems) = nfacctd("plugins: print\nnfacctd_proc_name: a\ncore_proc_name: b");
-    assert_eq!((config.core(&CORE_PROC_NAME).as_str(), problems.len()), ("a", 0));
+    assert_eq!(config.core(&CORE_PROC_NAME).as_str(), "a");
+    assert_eq!(
+        problems,
+        [
+            "WARN: [f:3] core_proc_name was set to another value before (f:2): that one counts. Take one of the lines out."
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_is_set_twice_to_different_values_names_both_lines() {
+    for (lines, said_of) in [
+        ("print_refresh_time: 60\nprint_refresh_time: 110", "print_refresh_time was"),
+        ("print_output[p]: json\nprint_output[p]: csv", "print_output[p] was"),
+        ("nfacctd_renormalize: true\nsfacctd_renormalize: false", "sfacctd_renormalize was"),
+    ] {
+        let problems = said(lines);
+        let what = format!(
+            "WARN: [f:3] {said_of} set to another value before (f:2): this one counts. Take one of the lines out."
+        );
+        assert_eq!(problems, [what], "{lines}");
+    }
+    for lines in ["print_output[p]: json\nprint_output[p]: json", "print_output: json\nprint_output[p]: csv"] {
+        assert_eq!(said(lines), Vec::<String>::new(), "{lines}");
+    }
+    // Options are there to win.
+    let CommandLine::Run(arguments) =
+        command_line::parse(Daemon::Nfacctd, ["nfacctd", "-r", "1", "-r", "2"].map(std::ffi::OsString::from))
+    else {
+        panic!()
+    };
+    let mut problems = Problems::new();
+    let mut entries = crate::file::parse(&Origin::whole("f"), b"print_refresh_time: 5", &mut problems);
+    entries.extend(arguments.entries);
+    resolve(Daemon::Nfacctd, Origin::whole("f"), &entries, &mut problems);
+    let shown: Vec<String> = problems.iter().map(ToString::to_string).filter(|p| p.contains("before")).collect();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].contains("before (cmdline)"), "{shown:?}");
+}
+
+#[test]
+fn an_empty_list_is_no_value() {
+    let (config, problems) = nfacctd("plugins: print[p]\naggregate[p]:\npre_tag_filter[p]: ,");
+    assert_eq!(
+        problems,
+        [
+            "WARN: [f:2] aggregate[p] has no value. Ignored.",
+            "WARN: [f:3] pre_tag_filter[p] has no value. Ignored."
+        ]
+    );
+    assert_eq!(config.plugins()[0].get(&AGGREGATE), None);
+    assert_eq!(config.plugins()[0].get(&PRE_TAG_FILTER), None);
+}
+
+#[test]
+fn an_address_is_no_port_and_a_port_no_address() {
+    for (line, hint) in [
+        (
+            "nfacctd_port: 127.0.0.1",
+            "'127.0.0.1' is not a port from 1 to 65535. An address belongs in nfacctd_ip.",
+        ),
+        (
+            "sfacctd_port: [::1]:6343",
+            "'[::1]:6343' is not a port from 1 to 65535. An address belongs in sfacctd_ip.",
+        ),
+        ("sql_port: 127.0.0.1:5", "'127.0.0.1:5' is not a port from 1 to 65535. An address belongs in sql_host."),
+        ("nfacctd_port: 10x", "'10x' is not a port from 1 to 65535."),
+        ("nfacctd_ip: 2055", "'2055' is not an IPv4 or IPv6 address. A port belongs in nfacctd_port."),
+    ] {
+        let (key, _) = line.split_once(':').unwrap();
+        let level = if hint.contains("belongs") { "ERROR" } else { "WARN" };
+        assert_eq!(said(line), [format!("{level}: [f:2] Invalid value. Ignored. {key}: {hint}")]);
+    }
+}
+
+#[test]
+fn a_key_of_another_type_in_the_brackets_of_a_plugin_is_named() {
+    let (_, problems) = nfacctd(
+        "plugins: print[p], kafka[k], memory[m]\nprint_output_file[p]: /f\namqp_routing_key[p]: ark\n\
+         imt_path[p]: /s\nkafka_topic[m]: t\nkafka_topic[k]: t\nsql_refresh_time[p]: 5\nprint_markers[k]: true",
+    );
+    assert_eq!(
+        problems,
+        [
+            "WARN: [f:3] amqp_routing_key[p] is a key of other plugins than print, and sets print_output_file in place \
+             of print_output_file (f:2): they are one setting. Write print_output_file[p].",
+            "WARN: [f:4] imt_path[p] has no effect: 'p' is of type print.",
+            "WARN: [f:5] kafka_topic[m] has no effect: 'm' is of type memory.",
+        ]
+    );
 }
 
 #[test]
@@ -275,6 +364,9 @@ fn the_trace_shows_how_lines_were_understood() {
 #[test]
 fn passwords_are_not_shown() {
     let (_, problems) = parse_bytes(Daemon::Nfacctd, "f", b"imt_passwd: secret");
+    assert!(problems.iter().all(|p| !p.to_string().contains("secret")));
+    let (_, problems) =
+        parse_bytes(Daemon::Nfacctd, "f", b"sql_host: http://me:secret@host\nsql_hots: a://b:secret@c");
     assert!(problems.iter().all(|p| !p.to_string().contains("secret")));
 }
 

@@ -10,14 +10,10 @@ use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
 use std::num::NonZeroU32;
 
 /// What files and filters the configuration names. `plugins` are those that run, in their order.
-pub(super) fn read<'a>(
-    config: &Config,
-    plugins: impl IntoIterator<Item = &'a Plugin>,
-    problems: &mut Problems,
-) -> Spec {
+pub(super) fn read(config: &Config, plugins: &[&Plugin], problems: &mut Problems) -> Spec {
     let core = CoreSpec {
         tags: config.core(&maps::PRE_TAG_MAP),
-        networks: core_networks(config, problems),
+        networks: core_networks(config, plugins, problems),
         sampling: config.core(&sampling::SAMPLING_MAP),
         distinguishers: config.core(&maps::FLOW_TO_RD_MAP),
         geoip: config.core(&geoip::GEOIPV2_FILE),
@@ -30,11 +26,11 @@ pub(super) fn read<'a>(
             src_med: config.core(&maps::BGP_SRC_MED_MAP),
         },
     };
-    let plugins = plugins.into_iter().map(|plugin| plugin_spec(plugin, &core)).collect();
+    let plugins = plugins.iter().map(|plugin| plugin_spec(plugin, &core)).collect();
     Spec { core, plugins }
 }
 
-fn core_networks(config: &Config, problems: &mut Problems) -> NetworksSpec {
+fn core_networks(config: &Config, plugins: &[&Plugin], problems: &mut Problems) -> NetworksSpec {
     let file = config.core(&maps::NETWORKS_FILE);
     let mask = config.core(&aggregation::NETWORKS_MASK);
     let nets = config.core(&aggregation::NFACCTD_NET).unwrap_or_else(|| default_nets(file.is_some(), mask));
@@ -53,13 +49,6 @@ fn core_networks(config: &Config, problems: &mut Problems) -> NetworksSpec {
             problems.warn(origin, text, None);
         }
     }
-    if nets == NetSource::Mask && mask.is_none() {
-        problems.warn(
-            blame(config, &aggregation::NFACCTD_NET),
-            "nfacctd_net: mask needs networks_mask, which is not set.",
-            Some("Such as networks_mask: 24.".to_owned()),
-        );
-    }
     let sources = Sources {
         nets,
         ases,
@@ -67,17 +56,40 @@ fn core_networks(config: &Config, problems: &mut Problems) -> NetworksSpec {
         file_wins: config.core(&aggregation::NETWORKS_FILE_NO_LPM),
         keep_unmasked: config.core(&aggregation::NETWORKS_NO_MASK_IF_ZERO),
     };
-    if file.is_none() && (nets == NetSource::File || ases == AsSource::File) {
+    tell_missing(plugins, nets, ases, problems);
+    NetworksSpec { sources, file, zero_outside: config.core(&aggregation::NETWORKS_FILE_FILTER) }
+}
+
+/// Says which plugins have no file or mask that their networks or AS numbers are to come from: each may have its own.
+fn tell_missing(plugins: &[&Plugin], nets: NetSource, ases: AsSource, problems: &mut Problems) {
+    let source = |plugin: &Plugin| plugin.get(&aggregation::NFACCTD_NET).unwrap_or(nets);
+    let without = |missing: &dyn Fn(&Plugin) -> bool| -> Option<(&Plugin, String)> {
+        let found: Vec<&Plugin> = plugins.iter().copied().filter(|plugin| missing(plugin)).collect();
+        let names: Vec<&str> = found.iter().map(|plugin| plugin.name.as_str()).collect();
+        let whose =
+            if found.len() == plugins.len() { String::new() } else { format!(" for {}", names.join(", ")) };
+        Some((found.first().copied()?, whose))
+    };
+    let no_file = |plugin: &Plugin| {
+        plugin.get(&maps::NETWORKS_FILE).is_none() && (source(plugin) == NetSource::File || ases == AsSource::File)
+    };
+    if let Some((plugin, whose)) = without(&no_file) {
+        let origin = match source(plugin) {
+            NetSource::File => plugin.blame(&aggregation::NFACCTD_NET),
+            _ => plugin.blame(&aggregation::NFACCTD_AS),
+        };
+        let what = format!("networks are to come from a file, and networks_file is not set{whose}.");
+        problems.warn(origin, what, None);
+    }
+    let no_mask =
+        |plugin: &Plugin| plugin.get(&aggregation::NETWORKS_MASK).is_none() && source(plugin) == NetSource::Mask;
+    if let Some((plugin, whose)) = without(&no_mask) {
         problems.warn(
-            match nets {
-                NetSource::File => blame(config, &aggregation::NFACCTD_NET),
-                _ => blame(config, &aggregation::NFACCTD_AS),
-            },
-            "networks are to come from a file, and networks_file is not set.",
-            None,
+            plugin.blame(&aggregation::NFACCTD_NET),
+            format!("nfacctd_net: mask needs networks_mask, which is not set{whose}."),
+            Some("Such as networks_mask: 24.".to_owned()),
         );
     }
-    NetworksSpec { sources, file, zero_outside: config.core(&aggregation::NETWORKS_FILE_FILTER) }
 }
 
 /// Packets tell no networks: daemons that have no default take what there is.

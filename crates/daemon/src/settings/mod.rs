@@ -2,18 +2,24 @@
 //!
 //! Every problem is told, not only the first: with its file, line and key, what is wrong and what would be right.
 
+mod checks;
 mod classes;
+mod confinement;
 mod enrichment;
 pub(crate) mod packets;
+
+pub(crate) use confinement::Confinement;
 
 use crate::Daemon;
 use crate::counter_log;
 use crate::intake::{self, Intake};
-use crate::pipeline::{Aggregation, History, Require};
+use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
-use crate::worker::{Bound, Recognition};
+use crate::templates_file;
+use crate::worker::{Bound, Limits, Recognition};
 use aggregate::time_bin::Roundoff;
-use config::keys::{aggregation, core, encoding, input, maps, memory, output, print, sampling, time};
+use capture::allow::AllowList;
+use config::keys::{aggregation, core, encoding, ha, input, maps, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
 use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
@@ -24,7 +30,9 @@ use plugins::sink;
 use plugins::store::Target;
 use runtime::{files, log, privileges};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
@@ -86,9 +94,20 @@ pub(crate) struct SflowSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct NetFlowSettings {
     pub(crate) decode: from_netflow::Settings,
-    pub(crate) templates_file: Option<PathBuf>,
+    /// How far flow times may choose time bins.
+    pub(crate) times: Limits,
+    pub(crate) templates_file: Option<templates_file::Settings>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     pub(crate) unchecked: bool,
+}
+
+impl PluginSettings {
+    /// Nobody waits for the end of a file: its store gets the time that it needs, as long as it takes anything.
+    fn wait_for_stores(&mut self) {
+        if let PluginKind::Store(store, _) = &mut self.kind {
+            store.exit = store.exit.patient();
+        }
+    }
 }
 
 impl Front {
@@ -111,7 +130,7 @@ impl Front {
     }
 
     /// Where templates are kept for the next start.
-    pub(crate) fn templates_file(&self) -> Option<&PathBuf> {
+    pub(crate) fn templates_file(&self) -> Option<&templates_file::Settings> {
         match self {
             Self::NetFlow(front) => front.templates_file.as_ref(),
             Self::Sflow(_) | Self::Packets(_) => None,
@@ -149,6 +168,8 @@ pub(crate) struct Settings {
     pub(crate) priority: i32,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
+    /// `landlock`.
+    pub(crate) confinement: Option<Confinement>,
     pub(crate) intake: Intake,
     /// How the collector's port stands in lines of statistics.
     pub(crate) listen: Option<String>,
@@ -157,6 +178,8 @@ pub(crate) struct Settings {
     /// `maps_watch`.
     pub(crate) watch: bool,
     pub(crate) allow_file: Option<PathBuf>,
+    /// What it says.
+    pub(crate) allow: Option<Arc<AllowList>>,
     /// `pcap_interfaces_map`.
     pub(crate) interfaces: Option<packets::InterfacesMap>,
     pub(crate) front: Front,
@@ -170,6 +193,8 @@ pub(crate) struct Settings {
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
     pub(crate) peer_state: PeerState,
+    /// `nfacctd_exporter_share`, percent.
+    pub(crate) exporter_share: u32,
 }
 
 /// Bytes that each worker may keep of those who send.
@@ -208,15 +233,13 @@ impl Settings {
     ) -> Option<Self> {
         let customs = customs(config, problems);
         let files = files_of(config);
-        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, problems)?));
-        let (sources, plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
-        let context = enrichment::context(config, daemon.config);
-        let enrichment = enrichment::read(config, sources, problems);
-        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
-        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
-        let peer_state = PeerState::read(config);
-        let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
-        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
+        let times = time_limits(config);
+        let read = |plugin| Some((plugin, plugin_settings(plugin, daemon.primitives, &customs, times, problems)?));
+        let (sources, mut plugins): (Vec<_>, Vec<_>) = config.plugins().iter().filter_map(read).unzip();
+        refuse_nothing_to_run(config, &plugins, problems);
+        checks::plugins(&sources, &plugins, problems);
+        checks::accounts(config, problems);
+        let mut context = enrichment::context(config, daemon.config);
         let interfaces = packets::InterfacesMap::read_key(config, daemon.config);
         if config::daemons::PACKETS.contains(daemon.config) {
             packets::refuse_two_samplings(config, problems);
@@ -226,10 +249,24 @@ impl Settings {
             config::Daemon::Uacctd => Some(packets::uacctd(config)),
             _ => intake(config, problems),
         };
+        if let Some(intake) = &intake {
+            context.links = packets::links(config, intake, problems);
+        }
+        let allow = allow_list(config, problems);
+        let enrichment = enrichment::read(config, &sources, problems);
+        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
+        let peer_state = PeerState::read(config);
+        let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
+        let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
         let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
             return None;
+        }
+        let intake = intake?;
+        if intake.is_file() {
+            plugins.iter_mut().for_each(PluginSettings::wait_for_stores);
         }
         Some(Self {
             config_file: file,
@@ -243,12 +280,14 @@ impl Settings {
             priority: config.core(&core::PROC_PRIORITY),
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
-            intake: intake?,
+            confinement: confinement::read(config),
+            intake,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,
             reload: config.core(&maps::MAPS_REFRESH),
             watch: config.core(&maps::MAPS_WATCH),
             allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
+            allow,
             front: front?,
             recognition,
             customs,
@@ -258,8 +297,65 @@ impl Settings {
             files_read,
             tables_max: config.core(&core::PLUGIN_TABLES_MAX),
             peer_state,
+            exporter_share: config.core(&input::NFACCTD_EXPORTER_SHARE),
         })
     }
+}
+
+/// A daemon whose plugins are all left out would count nothing.
+fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Problems) {
+    if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
+        && !problems.is_fatal()
+    {
+        let named = |plugin: &Plugin| format!("{}[{}]", plugin.kind.word(), plugin.name);
+        let names: Vec<String> = config.plugins().iter().map(named).collect();
+        let what =
+            format!("plugins: none of these can run here, so nothing would be counted: {}.", names.join(", "));
+        problems.fatal(&first.origin, what, None);
+    }
+}
+
+/// Why a plugin of that type cannot run here.
+fn unavailable(kind: config::PluginKind, daemon: Daemons) -> &'static str {
+    let is_collector = daemon == Daemons::NFACCTD || daemon == Daemons::SFACCTD;
+    match kind {
+        config::PluginKind::Nfprobe | config::PluginKind::Sfprobe if is_collector => {
+            "is one of pmacctd and uacctd alone"
+        }
+        config::PluginKind::Tee if !is_collector => "is one of nfacctd and sfacctd alone",
+        config::PluginKind::Nfprobe | config::PluginKind::Sfprobe | config::PluginKind::Tee => {
+            "is not in this version yet"
+        }
+        _ => "was left out when this program was built; -V lists the plugins that it has",
+    }
+}
+
+/// Who may send, if that is restricted.
+fn allow_list(config: &Config, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let path = config.core(&maps::NFACCTD_ALLOW_FILE)?;
+    read_allow_list(&path, blame(config, &maps::NFACCTD_ALLOW_FILE), problems)
+}
+
+/// Reads an allow list. A bad line is fatal: what it was meant to say is not known. `origin`: the line that names the file.
+pub(crate) fn read_allow_list(path: &Path, origin: &Origin, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let shown = path.display();
+    let text = match config::text::read_lossy(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.fatal(origin, format!("nfacctd_allow_file: {shown}: {error}"), None);
+            return None;
+        }
+    };
+    let file = Origin::whole(&shown.to_string());
+    let (list, wrong) = AllowList::parse(&text);
+    for line in &wrong {
+        let number = u32::try_from(line.line).unwrap_or(u32::MAX);
+        problems.fatal(&file.at(number), format!("nfacctd_allow_file: {line}."), None);
+    }
+    if wrong.is_empty() && list.is_empty() {
+        problems.remark(&file, "nfacctd_allow_file: there is no address in it: nobody may send.", None);
+    }
+    Some(Arc::new(list))
 }
 
 /// The line that sets a key of the core; without one, the file as a whole.
@@ -268,15 +364,16 @@ fn blame<'a, T>(config: &'a Config, key: &config::Key<T>) -> &'a Origin {
 }
 
 /// Mask and owners of files, as the core has them.
-fn files_of(config: &Config) -> files::Settings {
+pub(crate) fn files_of(config: &Config) -> files::Settings {
     files::Settings {
         umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
         uid: config.core(&output::FILES_UID).and_then(|text| privileges::uid(&text)),
         gid: config.core(&output::FILES_GID).and_then(|text| privileges::gid(&text)),
+        follow_links: config.core(&output::FILES_FOLLOW_LINKS),
     }
 }
 
-fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
+pub(crate) fn log_settings(config: &Config, daemon: &Daemon, files: files::Settings) -> log::Settings {
     log::Settings {
         debug: config.core(&core::DEBUG),
         stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
@@ -303,6 +400,7 @@ fn intake(config: &Config, problems: &mut Problems) -> Option<Intake> {
         ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
         groups: groups(config, problems),
         workers: workers(config),
+        shared: config.core(&ha::CLUSTER_NAME).is_some(),
     }))
 }
 
@@ -364,7 +462,7 @@ fn front(
     Some(match daemon.config {
         config::Daemon::Sfacctd => Front::Sflow(SflowSettings {
             decode: from_sflow::Settings { networks, max_memory, ..sflow_settings(config, problems) },
-            counters: counters(config),
+            counters: counters(config, problems),
             unchecked,
         }),
         config::Daemon::Pmacctd | config::Daemon::Uacctd => {
@@ -372,14 +470,25 @@ fn front(
         }
         _ => Front::NetFlow(NetFlowSettings {
             decode: from_netflow::Settings { networks, max_memory, ..decode_settings(config) },
-            templates_file: config.core(&input::NFACCTD_TEMPLATES_FILE),
+            times: time_limits(config),
+            templates_file: templates_file(config),
             unchecked,
         }),
     })
 }
 
+/// Where templates are kept, if anywhere.
+fn templates_file(config: &Config) -> Option<templates_file::Settings> {
+    let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
+    Some(templates_file::Settings {
+        path: config.core(&input::NFACCTD_TEMPLATES_FILE)?,
+        bound: usize::try_from(bound).unwrap_or(usize::MAX),
+        files: files_of(config),
+    })
+}
+
 /// Where counter samples go, if anywhere.
-fn counters(config: &Config) -> Option<counter_log::Settings> {
+fn counters(config: &Config, problems: &mut Problems) -> Option<counter_log::Settings> {
     let settings = counter_log::Settings {
         path: config.core(&output::SFACCTD_COUNTER_FILE),
         #[cfg(all(feature = "amqp", feature = "kafka"))]
@@ -388,9 +497,15 @@ fn counters(config: &Config) -> Option<counter_log::Settings> {
         style: sink::core_style(config),
     };
     #[cfg(all(feature = "amqp", feature = "kafka"))]
-    let feeds = !settings.feeds.is_empty();
+    let feeds = {
+        checks::feeds(config, config::Place::SFACCTD_COUNTER, &settings.feeds, problems);
+        !settings.feeds.is_empty()
+    };
     #[cfg(not(all(feature = "amqp", feature = "kafka")))]
-    let feeds = false;
+    let feeds = {
+        let _ = problems;
+        false
+    };
     (feeds || settings.path.is_some()).then_some(settings)
 }
 
@@ -434,11 +549,23 @@ fn decode_settings(config: &Config) -> from_netflow::Settings {
     }
 }
 
+/// How far from their arrival flows may choose their time bin. In capture files all flows are old, and the operator chose them.
+fn time_limits(config: &Config) -> Limits {
+    if config.core(&input::PCAP_SAVEFILE).is_some() {
+        return Limits::NONE;
+    }
+    let limit = |limit: Duration| if limit.is_zero() { u64::MAX } else { limit.as_micros() as u64 };
+    Limits {
+        back: limit(config.core(&time::NFACCTD_TIME_MAX_AGE)),
+        ahead: limit(config.core(&time::NFACCTD_TIME_MAX_AHEAD)),
+    }
+}
+
 fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
     let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
     let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
-    let text = match std::fs::read(&path) {
-        Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+    let text = match config::text::read_lossy(&path) {
+        Ok(text) => text,
         Err(error) => {
             problems.fatal(origin, format!("aggregate_primitives: {}: {error}", path.display()), None);
             return Vec::new();
@@ -457,6 +584,7 @@ fn plugin_settings(
     plugin: &Plugin,
     daemon: Daemons,
     customs: &[Custom],
+    times: Limits,
     problems: &mut Problems,
 ) -> Option<PluginSettings> {
     let history = history(plugin);
@@ -495,7 +623,8 @@ fn plugin_settings(
         selection,
         options,
         history,
-        spread: spread && history.is_some() && !stitching,
+        spread: (spread && history.is_some() && !stitching)
+            .then(|| Spread { max_bins: plugin.get(&aggregation::NFACCTD_PRO_RATING_MAX_BINS) as usize, times }),
         utc: plugin.get(&time::TIMESTAMPS_UTC),
         bound,
     };
@@ -504,14 +633,7 @@ fn plugin_settings(
             let read = plugins::print::Settings::read(plugin, problems);
             PluginKind::Print(Box::new(plugins::print::Settings { max_aggregates: bound.aggregates, ..read }))
         }
-        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings {
-            name: plugin.name.clone(),
-            path: plugin.get(&memory::IMT_PATH),
-            password: plugin.get(&memory::IMT_PASSWD),
-            max_octets: usize::try_from(plugin.get(&memory::IMT_MEMORY)).unwrap_or(usize::MAX),
-            whole_seconds: style.whole_seconds,
-            files: sink::files(plugin, problems),
-        }),
+        config::PluginKind::Memory => PluginKind::Memory(plugins::memory::Settings::read(plugin, problems)),
         #[cfg(feature = "sql")]
         config::PluginKind::Sqlite3
         | config::PluginKind::Pgsql
@@ -534,11 +656,9 @@ fn plugin_settings(
             store(plugin, Target::Amqp(Box::new(messages), Box::new(settings)), Vec::new(), problems)
         }
         other => {
-            problems.warn(
-                &plugin.origin,
-                format!("plugin {}[{}] is not built yet. Ignored.", other.word(), plugin.name),
-                Some("memory, print, sqlite3, pgsql, mysql, clickhouse, kafka and amqp are.".to_owned()),
-            );
+            let what =
+                format!("plugin {}[{}] {}. Ignored.", other.word(), plugin.name, unavailable(other, daemon));
+            problems.warn(&plugin.origin, what, None);
             return None;
         }
     };
@@ -581,6 +701,12 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
             let names = PRIMITIVES.iter().map(|p| p.name).chain(customs.iter().map(|c| c.name.as_str()));
             let names: Vec<&str> = names.collect();
             for word in unknown {
+                if ["packets", "bytes"].contains(&word.as_str()) {
+                    let hint =
+                        "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
+                    problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
+                    continue;
+                }
                 let hint = config::nearest(&word, names.iter().copied()).map_or_else(
                     || "-a lists the primitives".to_owned(),
                     |near| format!("did you mean '{near}'?"),

@@ -43,7 +43,7 @@ impl InterfacesMap {
     #[cfg(feature = "pcap")]
     pub(crate) fn read(&self, context: &Context, problems: &mut Problems) -> Vec<live::Interface> {
         let origin = Origin::whole(&self.path.display().to_string());
-        let text = match std::fs::read(&self.path) {
+        let text = match config::text::read(&self.path) {
             Ok(text) => text,
             Err(error) => {
                 problems.fatal(&origin, format!("pcap_interfaces_map: {error}."), None);
@@ -157,6 +157,73 @@ pub(super) fn pmacctd(
         Some("build it with the feature pcap".to_owned()),
     );
     None
+}
+
+/// Link types of the frames that come, by libpcap's numbers, as far as they are known before anything is opened: those of a
+/// capture file. Says what is wrong with the file, and with `pcap_filter`.
+#[cfg(feature = "pcap")]
+pub(super) fn links(config: &Config, intake: &Intake, problems: &mut Problems) -> Vec<i32> {
+    let (settings, expression) = match intake {
+        Intake::File(settings) => (Some(settings), None),
+        Intake::Packets(settings, expression) => (Some(settings), expression.as_deref()),
+        Intake::Live(settings) => (None, settings.filter.as_deref()),
+        Intake::Udp(_) | Intake::Nflog(_) => (None, None),
+    };
+    let found = settings.and_then(|settings| file_links(config, settings, problems));
+    if let Some(text) = expression {
+        // What an interface delivers shows when it is opened; an expression that suits no frames at all is wrong now.
+        let kinds: Vec<Vec<i32>> = match &found {
+            Some(links) => vec![links.clone()],
+            None => packet::LinkType::ALL.iter().map(|(link, _)| vec![link.0 as i32]).collect(),
+        };
+        let compiled = |links: &Vec<i32>| filter::Filter::compile_for_all(links, text);
+        let first =
+            if found.is_some() { kinds.first().map(compiled) } else { Some(filter::Filter::compile(text)) };
+        if let Some(Err(error)) = first
+            && (found.is_some() || kinds.iter().all(|links| compiled(links).is_err()))
+        {
+            let what = format!("pcap_filter: '{text}': {error}.");
+            let hint = "An expression as of tcpdump, such as src net 192.0.2.0/24 and tcp.";
+            problems.fatal(blame(config, &input::PCAP_FILTER), what, Some(hint.to_owned()));
+        }
+    }
+    match intake {
+        Intake::Packets(..) => found.unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(not(feature = "pcap"))]
+pub(super) fn links(_: &Config, _: &Intake, _: &mut Problems) -> Vec<i32> {
+    Vec::new()
+}
+
+/// The link types of a capture file. A pipe is left alone: it can be read only once.
+#[cfg(feature = "pcap")]
+fn file_links(
+    config: &Config,
+    settings: &capture::pcap_file::Settings,
+    problems: &mut Problems,
+) -> Option<Vec<i32>> {
+    if std::fs::metadata(&settings.path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return None;
+    }
+    let opened = capture::pcap_file::Source::open(settings).map_err(|error| error.to_string()).and_then(|file| {
+        let unknown = file.links().into_iter().find(|link| link.name().is_none());
+        match unknown.filter(|_| config.daemon() == Daemon::Pmacctd) {
+            Some(link) => {
+                Err(format!("{}: frames of link type {} cannot be read", settings.path.display(), link.0))
+            }
+            None => Ok(file.links()),
+        }
+    });
+    match opened {
+        Ok(links) => Some(links.into_iter().map(|link| link.0 as i32).collect()),
+        Err(error) => {
+            problems.fatal(blame(config, &input::PCAP_SAVEFILE), format!("pcap_savefile: {error}"), None);
+            None
+        }
+    }
 }
 
 /// `pcap_filter` and `pcap_protocol` as one expression.

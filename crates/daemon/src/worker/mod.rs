@@ -6,15 +6,18 @@
 //! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams
 //! ([`datagrams`]), [`packets`] frames.
 
+mod budget;
 mod classes;
 mod datagrams;
 mod foreign;
+mod gaps;
 mod netflow;
 mod notices;
 mod packets;
 mod report;
 mod sflow;
 mod share;
+mod window;
 
 pub(crate) use classes::{Classes, Recognition};
 pub(crate) use datagrams::Datagrams;
@@ -23,6 +26,7 @@ pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
 pub(crate) use share::{Bound, Share};
+pub(crate) use window::Limits;
 
 use crate::pipeline::Pipeline;
 use ::netflow::template::Template;
@@ -31,6 +35,7 @@ use crossbeam_channel::Sender;
 use enrich::{Enricher, Origin, Placed};
 use flow::needs::Needs;
 use flow::output::Output;
+use gaps::Gaps;
 use runtime::events::Stop;
 use stats::{Counter, Counters, Tally};
 use std::net::IpAddr;
@@ -113,6 +118,11 @@ pub(crate) trait Protocol: Send + 'static {
     /// What it has taken in.
     fn report(&self) -> Report;
 
+    /// True when sequence numbers that jump are to be logged.
+    fn logs_gaps(&self) -> bool {
+        false
+    }
+
     /// All templates that it knows.
     fn templates(&self) -> Vec<(IpAddr, Template)> {
         Vec::new()
@@ -140,6 +150,7 @@ pub(crate) struct Worker<P> {
     messages: Sender<Message>,
     stop: Stop,
     housekept: u64,
+    gaps: Gaps,
     /// What it reads is lost for good.
     failed: bool,
 }
@@ -174,6 +185,8 @@ impl<P: Protocol> Worker<P> {
             stop,
             counters,
         } = equipment;
+        // A plugin's bound covers the strings of its rows, too.
+        let max_strings = shares.iter().map(Share::max_octets).fold(max_strings, usize::min);
         Self {
             protocol,
             classes,
@@ -191,6 +204,7 @@ impl<P: Protocol> Worker<P> {
             messages,
             stop,
             housekept: 0,
+            gaps: Gaps::default(),
             failed: false,
         }
     }
@@ -281,7 +295,16 @@ impl<P: Protocol> Worker<P> {
         self.protocol.expire(now, &mut self.output);
         self.add_late();
         self.count();
+        self.look_for_gaps(runtime::clock::monotonic());
         true
+    }
+
+    /// Logs sequence numbers that jumped, when it is time for that.
+    fn look_for_gaps(&mut self, now: u64) {
+        let gaps = self.counters.reader().read(Counter::SequenceGaps);
+        if self.gaps.is_due(gaps, now) && self.protocol.logs_gaps() {
+            self.gaps.report(&self.protocol.report().exporters, gaps, now);
+        }
     }
 
     /// Takes up what was read anew. No rows are left from before, so none sees both.
@@ -340,6 +363,7 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.protocol.end();
         self.count();
+        self.look_for_gaps(u64::MAX);
         // A plugin ends when all workers have handed out their last table. The message goes before it, so that whoever sees the end of
         // a plugin knows whether its workers had ended.
         let _ = self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });

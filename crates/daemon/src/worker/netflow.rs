@@ -3,6 +3,7 @@
 use super::datagrams::{Datagrams, Read};
 use super::notices::Notices;
 use super::report::ExporterReport;
+use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
 use capture::Datagram;
 use crossbeam_channel::Sender;
@@ -18,20 +19,30 @@ use std::net::IpAddr;
 pub(crate) struct NetFlow {
     decoder: Decoder,
     notices: Notices,
+    /// Where flow times choose time bins.
+    window: Option<Window>,
     sets_pending: u64,
     /// Bytes of the rows' strings.
     strings: usize,
 }
 
 impl NetFlow {
-    /// A decoder that knows the templates that were known before the daemon started. `quiet`: no lines about versions and
-    /// sequence numbers.
-    pub(crate) fn new(needs: Needs, settings: Settings, known: &[(IpAddr, Template)], quiet: bool) -> Self {
+    /// A decoder that knows the templates that were known before the daemon started. `limits`: how far flow times may choose
+    /// time bins. `quiet`: no lines about versions and sequence numbers.
+    pub(crate) fn new(
+        needs: Needs,
+        settings: Settings,
+        limits: Limits,
+        known: &[(IpAddr, Template)],
+        quiet: bool,
+    ) -> Self {
+        let chosen = needs.stamps && !settings.arrival_stamps && limits != Limits::NONE;
+        let window = chosen.then(|| Window::new(limits));
         let mut decoder = Decoder::new(needs, settings);
         for (exporter, template) in known {
             decoder.restore_template(*exporter, template.clone());
         }
-        Self { decoder, notices: Notices::new(quiet), sets_pending: 0, strings: 0 }
+        Self { decoder, notices: Notices::new(quiet), window, sets_pending: 0, strings: 0 }
     }
 }
 
@@ -42,9 +53,17 @@ impl Datagrams for NetFlow {
     fn datagram(&mut self, _number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
         let exporter = datagram.source.ip();
         let Output { rows, strings, .. } = output;
+        let first = rows.len();
         let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
         if let Err(reject) = decoded {
             self.notices.rejected(exporter, datagram.payload, reject);
+        }
+        if let Some(window) = &mut self.window
+            && rows.len() > first
+            && let Ok(opened) = ::netflow::datagram::open(datagram.payload)
+        {
+            let export = u64::from(opened.header.export_secs) * 1_000_000;
+            window.apply(rows, first, exporter, [export, datagram.arrival_us]);
         }
         Read { exporter, outcome: outcome(decoded) }
     }
@@ -85,6 +104,9 @@ impl Protocol for NetFlow {
             (Counter::SequenceRestarts, counts.sequence_back),
         ] {
             tally.add(counter, count);
+        }
+        if let Some(window) = &mut self.window {
+            tally.add(Counter::FlowTimesOutside, window.take_outside());
         }
         let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
         let gone = counts.sets_recovered + dropped;
@@ -127,6 +149,10 @@ impl Protocol for NetFlow {
         // Exporters that are known by the templates file alone have sent nothing here.
         let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
         Report { exporters: seen.map(report).collect(), ..Report::default() }
+    }
+
+    fn logs_gaps(&self) -> bool {
+        self.notices.logs_gaps()
     }
 
     fn templates(&self) -> Vec<(IpAddr, Template)> {

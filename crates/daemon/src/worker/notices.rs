@@ -5,7 +5,7 @@ use flow::bound::Bound;
 use flow::from_netflow::{NoFlow, Notice};
 use netflow::datagram::Reject;
 use netflow::template::Template;
-use runtime::log::Limited;
+use runtime::log::{Limited, Summed};
 use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{debug, info, warn};
@@ -19,7 +19,7 @@ pub(crate) struct Notices {
     template: Limited,
     fault: Limited,
     rate: Limited,
-    no_flow: Limited,
+    no_flow: Summed<u64>,
     forgotten: Limited,
     facts: Limited,
     domains: Limited,
@@ -36,12 +36,17 @@ impl Notices {
             template: limited(),
             fault: limited(),
             rate: limited(),
-            no_flow: limited(),
+            no_flow: Summed::new(RATE),
             forgotten: limited(),
             facts: limited(),
             domains: limited(),
             unchecked,
         }
+    }
+
+    /// True unless lines about sequence numbers are to be left out.
+    pub(crate) fn logs_gaps(&self) -> bool {
+        !self.unchecked
     }
 
     pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: Reject) {
@@ -62,7 +67,7 @@ impl Notices {
     }
 
     /// Logs what is to be logged; gives back a template that is to be kept.
-    pub(crate) fn notice(&self, notice: Notice) -> Option<(IpAddr, Template)> {
+    pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
         match notice {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
@@ -82,13 +87,12 @@ impl Notices {
                 }
             }
             Notice::NoFlow { exporter, domain, id, records, reason } => {
-                if let Some(pass) = self.no_flow.pass() {
+                if let Some(records) = self.no_flow.add(records) {
                     let reason = match reason {
                         NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
                         NoFlow::Elements => "none of their elements is known",
                     };
-                    let held_back = pass.held_back;
-                    info!(%exporter, domain, template = id, records, held_back, "records without a flow: {reason}");
+                    info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
                 }
             }
             Notice::Forgotten { exporter, bound, memory } => {

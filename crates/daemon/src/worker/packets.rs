@@ -1,5 +1,6 @@
 //! Workers of pmacctd and uacctd: packets from interfaces, from netfilter's log or from a capture file.
 
+use super::datagrams::LAST;
 use super::report::InterfaceReport;
 use super::{Protocol, ROWS, Report, Snapshot, WAIT, Worker};
 use capture::{Frames, nflog};
@@ -9,14 +10,11 @@ use flow::needs::Needs;
 use flow::output::Output;
 use runtime::log::Limited;
 use stats::{Counter, Tally};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 /// Lines about a source that fails: one in so many seconds.
 const RATE: Duration = Duration::from_secs(10);
-/// Batches that are still taken at the end.
-#[cfg(feature = "pcap")]
-const MAX_DRAIN: usize = 4096;
 
 /// The decoder of one worker, and what its source tells beside packets.
 pub(crate) struct Packets {
@@ -92,6 +90,23 @@ impl Protocol for Packets {
     }
 }
 
+/// The time for packets that the kernel holds at the end.
+#[derive(Default)]
+struct Last(Option<Instant>);
+
+impl Last {
+    /// True when it is over; it begins with the first call.
+    fn is_over(&mut self) -> bool {
+        let over = Instant::now() >= *self.0.get_or_insert_with(|| Instant::now() + LAST);
+        if over {
+            warn!(
+                "packets came faster than they could be read at the end: those that the kernel still holds are not counted"
+            );
+        }
+        over
+    }
+}
+
 impl Worker<Packets> {
     /// Works on interfaces until the end is asked for, or none is left.
     #[cfg(feature = "pcap")]
@@ -99,9 +114,12 @@ impl Worker<Packets> {
         use capture::live::Filled;
         let mut frames = Frames::new();
         let failing = Limited::new(RATE);
-        let mut drained = 0;
-        while drained < MAX_DRAIN {
+        let mut last = Last::default();
+        loop {
             let stopping = self.stop.is_requested();
+            if stopping && last.is_over() {
+                break;
+            }
             let patience = if stopping { Duration::ZERO } else { WAIT };
             match live.fill(&mut frames, patience) {
                 Ok(Filled::Frames) => self.frames(&frames),
@@ -124,7 +142,6 @@ impl Worker<Packets> {
                     let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
-            drained += usize::from(stopping);
             if !stopping && self.between() {
                 self.look_at(&mut live);
             }
@@ -166,8 +183,12 @@ impl Worker<Packets> {
     pub(crate) fn run_nflog(mut self, mut log: nflog::Nflog, group: u16) {
         let mut frames = Frames::new();
         let failing = Limited::new(RATE);
+        let mut last = Last::default();
         loop {
             let stopping = self.stop.is_requested();
+            if stopping && last.is_over() {
+                break;
+            }
             let patience = if stopping { Duration::ZERO } else { WAIT };
             match log.fill(&mut frames, runtime::clock::now, patience) {
                 Ok(()) if frames.is_empty() && stopping => break,
@@ -204,6 +225,8 @@ impl Worker<Packets> {
     ) {
         let mut frames = Frames::new();
         self.be_patient();
+        let stop = self.stop.clone();
+        file.end_when(move || stop.is_requested());
         let path = settings.path.display().to_string();
         if !settings.delay.is_zero() {
             info!("PCAP capture file, sleeping for {} seconds", settings.delay.as_secs());

@@ -40,12 +40,12 @@ pub(crate) struct Sflow {
     sub_agents_went: bool,
     /// Bytes of the rows' strings.
     strings: usize,
-    /// No lines about versions.
+    /// No lines about versions and sequence numbers.
     quiet: bool,
 }
 
 impl Sflow {
-    /// A decoder that knows no agent. `quiet`: no lines about versions.
+    /// A decoder that knows no agent. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(needs: &Needs, settings: Settings, counters: Option<Lines>, quiet: bool) -> Self {
         Self {
             decoder: Decoder::new(needs, settings),
@@ -214,6 +214,10 @@ impl Protocol for Sflow {
             lost: agent.lost,
         };
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
+    }
+
+    fn logs_gaps(&self) -> bool {
+        !self.quiet
     }
 }
 

@@ -62,6 +62,11 @@ impl Share {
         self.patience = patience;
     }
 
+    /// `plugin_memory`.
+    pub(crate) fn max_octets(&self) -> usize {
+        self.bound.octets
+    }
+
     pub(crate) fn reader(&self) -> stats::Reader {
         self.counters.reader()
     }
@@ -91,6 +96,7 @@ impl Share {
         }
         let new = self.aggregator.add(rows, strings);
         self.tally.add(Counter::RecordsAggregated, count);
+        self.tally.add(Counter::RecordsNotSpread, self.aggregator.take_whole_rows());
         self.tally.add(Counter::AggregatesCreated, new as u64);
     }
 

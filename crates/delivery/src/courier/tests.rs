@@ -120,7 +120,7 @@ impl Running {
     /// Ends the courier so long from now, and returns all notes that are left, and what the store saw but for idle
     /// times.
     fn end(self, limit: Duration) -> (Vec<Note>, Vec<Saw>) {
-        self.desk.end(Instant::now() + limit);
+        self.desk.end(Limits::within(limit));
         self.thread.join().unwrap();
         (self.notes.iter().collect(), self.saw.iter().filter(|saw| *saw != Saw::Idle).collect())
     }
@@ -233,7 +233,7 @@ fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
     }
     let (desk, courier, notes) = new(Box::new(Twice), memory());
     desk.put(parcel(1, 3));
-    desk.end(Instant::now() + LONG);
+    desk.end(Limits::within(LONG));
     courier.run();
     let refused = notes.iter().find_map(|note| match note {
         Note::Delivered { refused, sum, .. } => Some((sum, refused)),
@@ -380,4 +380,89 @@ fn an_idle_store_is_looked_after() {
     assert_eq!(running.note(), delivered(1, 1));
     let (notes, saw) = running.end(LONG);
     assert_eq!((notes, saw), (vec![ended(0)], vec![Saw::Items(1, vec![0]), Saw::Close]));
+}
+
+/// All notes of an end within these limits.
+fn finish(desk: &Desk, notes: &Receiver<Note>, limits: Limits) -> Vec<Note> {
+    let mut all = Vec::new();
+    desk.finish(notes, limits, |note| all.push(note));
+    all
+}
+
+#[test]
+fn a_courier_that_its_store_holds_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for is_on_disk in [false, true] {
+        let (open, gate) = crossbeam_channel::bounded(10);
+        let queue = if is_on_disk { disk(folder.path()) } else { memory() };
+        let Running { desk, notes, saw, thread } = Running::with(queue, [], |fake| fake.gate = Some(gate));
+        for number in 1..=3 {
+            desk.put(parcel(number, 2));
+        }
+        // The first is delivered; the second holds the courier.
+        open.send(()).unwrap();
+        while saw.recv_timeout(PATIENCE).unwrap() != Saw::Items(2, vec![0, 1]) {}
+        let began = Instant::now();
+        let left = finish(&desk, &notes, Limits::within(Duration::from_millis(50)));
+        assert!(began.elapsed() < PATIENCE);
+        let expected = match is_on_disk {
+            true => vec![delivered(1, 2), ended(4)],
+            false => vec![delivered(1, 2), lost(2, 2, Loss::End, ""), lost(3, 2, Loss::End, ""), ended(0)],
+        };
+        assert_eq!(left, expected);
+        // What the store says after that changes nothing any more.
+        open.send(()).unwrap();
+        thread.join().unwrap();
+        assert_eq!((notes.try_iter().count(), saw.iter().last()), (0, Some(Saw::Close)));
+    }
+    // A delivery that nobody accounts for is repeated.
+    assert_eq!(disk(folder.path()).len(), 2);
+}
+
+/// A store that takes a tenth of a second for each parcel.
+struct Slow;
+
+impl Backend for Slow {
+    fn open(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn deliver(&mut self, _: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        std::thread::park_timeout(Duration::from_millis(100));
+        receipt.confirm_all();
+        Ok(())
+    }
+}
+
+#[test]
+fn an_end_without_a_total_lasts_as_long_as_the_store_takes_parcels() {
+    let ends = |limits| {
+        let (desk, courier, notes) = new(Box::new(Slow), memory());
+        (1..=25).for_each(|number| _ = desk.put(parcel(number, 1)));
+        let thread = spawn(|| courier.run());
+        let left = finish(&desk, &notes, limits);
+        thread.join().unwrap();
+        left.iter().filter(|note| matches!(note, Note::Delivered { .. })).count()
+    };
+    let stalled = Limits::within(Duration::from_secs(2));
+    assert_eq!(ends(stalled.patient()), 25);
+    assert!(ends(stalled) < 25);
+    let exit = Duration::from_secs(10);
+    assert_eq!(Limits::new(exit, false), Limits::within(exit));
+    assert_eq!(Limits::new(exit, true), Limits { total: Some(exit), stalled: Duration::from_secs(2) });
+}
+
+#[test]
+fn a_store_that_says_no_at_the_start_gets_nothing() {
+    let (sender, saw) = crossbeam_channel::unbounded();
+    let (said, heard) = crossbeam_channel::unbounded();
+    let plans = [Plan::Configuration].into();
+    let fake = Fake { plans, dead: false, saw: sender, gate: None };
+    let (desk, courier, notes) = new(Box::new(fake), memory());
+    desk.put(parcel(1, 1));
+    let thread = spawn(|| courier.open_and_run(move |opened| said.send(opened).unwrap()));
+    let opened = heard.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(opened, Err(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
+    let left = finish(&desk, &notes, Limits::within(LONG));
+    thread.join().unwrap();
+    assert_eq!((left, saw.iter().count()), (vec![lost(1, 1, Loss::End, ""), ended(0)], 0));
 }

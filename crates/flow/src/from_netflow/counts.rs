@@ -110,7 +110,7 @@ pub enum Notice {
         /// Why.
         reason: NoFlow,
     },
-    /// A template is new or has changed; for the templates file.
+    /// A template is new, has changed, or is announced for the first time in a day; for the templates file.
     Template {
         /// Who sent it.
         exporter: IpAddr,

@@ -91,11 +91,16 @@ pub struct Exporter {
     pub records: u64,
     /// Domain of the last datagram.
     pub domain: u32,
+    /// Since when announcements of templates are noted.
+    round: u64,
     /// Bytes that are charged for it.
     pub(super) charged: usize,
     /// What it takes may have changed since.
     pub(super) is_changed: bool,
 }
+
+/// Microseconds in which the first announcement of each template is noted, be it new or not.
+const ROUND: u64 = 86_400 * 1_000_000;
 
 /// What came of the records of a set.
 #[derive(Clone, Copy, Default)]
@@ -117,6 +122,7 @@ impl Exporter {
             octets: 0,
             records: 0,
             domain: 0,
+            round: 0,
             charged: 0,
             is_changed: false,
         }
@@ -150,7 +156,7 @@ impl Exporter {
     }
 
     pub(crate) fn restore(&mut self, template: Template, needs: &Needs, settings: &Settings) {
-        self.templates.announce(template, |template| plan::compile(template, needs, settings));
+        self.templates.restore(template, |template| plan::compile(template, needs, settings));
     }
 
     pub(crate) fn recompile(&mut self, needs: &Needs, settings: &Settings) {
@@ -159,6 +165,10 @@ impl Exporter {
 
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
         counts.sets_expired += self.pending.expire(now).expired;
+        if now.saturating_sub(self.round) >= ROUND {
+            self.round = now;
+            self.templates.begin_round();
+        }
     }
 
     pub(crate) fn abandon(&mut self, counts: &mut Counts) {
@@ -316,7 +326,7 @@ impl Exporter {
         let announced = self.templates.announce(template, |template| plan::compile(template, needs, settings));
         context.counts.templates_evicted += self.templates.evicted() - evicted;
         match announced {
-            Announced::Same => {}
+            Announced::Same | Announced::Again => {}
             Announced::New => context.counts.templates_new += 1,
             Announced::Changed => context.counts.templates_changed += 1,
         }
@@ -327,7 +337,7 @@ impl Exporter {
             context.notice(Notice::Template { exporter: self.address, template });
         }
         // Nothing can wait for a template that was known.
-        if announced == Announced::Same {
+        if matches!(announced, Announced::Same | Announced::Again) {
             return;
         }
         for held in self.pending.take(ipfix, domain, id) {

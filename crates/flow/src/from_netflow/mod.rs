@@ -192,9 +192,8 @@ impl Decoder {
     /// those that were silent longest.
     #[cold]
     fn make_room(&mut self, last: IpAddr) {
-        let half = self.settings.max_memory / 2;
         let last = address::number(last);
-        if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > half)
+        if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > self.settings.max_memory / 2)
             && let Some(exporter) = self.exporters.remove(&last)
         {
             self.forget(*exporter, Bound::Memory);

@@ -179,6 +179,24 @@ fn data_wait_for_their_template() {
     assert!(matches!(bench.decoder.take_notices()[0], Notice::NoTemplate { id: 300, .. }));
 }
 
+/// The templates file learns by this what is still in use.
+#[test]
+fn a_template_is_noted_once_a_day() {
+    let mut bench = Bench::new(&["src_port"], Settings::default());
+    let template = Template::new(1, 300, Kind::Data, vec![field(7, 2), field(2, 4)]);
+    bench.decoder.restore_template("192.0.2.1".parse().unwrap(), template.clone());
+    let mut noted = |days: u64| {
+        bench.decoder.expire((20_000 + days) * 86_400_000_000);
+        for _ in 0..3 {
+            bench.send(&Message::ipfix(1, 0, NOW).templates(&[&template]).finish());
+        }
+        let counts = bench.decoder.take_counts();
+        assert_eq!((counts.templates_new, counts.templates_changed), (0, 0));
+        bench.decoder.take_notices().iter().filter(|notice| matches!(notice, Notice::Template { .. })).count()
+    };
+    assert_eq!([0, 0, 1, 1, 2].map(&mut noted), [1, 0, 1, 0, 1]);
+}
+
 #[test]
 fn options_name_interfaces_samplers_and_vrfs() {
     let settings = Settings { renormalize: true, ..Settings::default() };

@@ -61,6 +61,9 @@ fn entry(word: &str) -> Option<(bool, RangeInclusive<u64>)> {
     Some((negated, range))
 }
 
+/// What stands between the parts of a label.
+pub(super) const SEPARATOR: u8 = b',';
+
 /// A filter on labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelFilter {
@@ -82,11 +85,15 @@ impl LabelFilter {
         Self { entries: text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(entry).collect() }
     }
 
-    /// Whether a record with that label passes; empty when it has none.
+    /// Whether a record with that label passes; empty when it has none. A label that was put together from those of several
+    /// rules (`jeq`) has each of its parts, and an entry covers it that names any of them.
     #[inline]
     pub fn matches(&self, label: &[u8]) -> bool {
         for (negated, entry) in &self.entries {
-            let covers = **entry == *label;
+            let covers = match entry.is_empty() {
+                true => label.is_empty(),
+                false => label.split(|octet| *octet == SEPARATOR).any(|part| *part == **entry),
+            };
             if covers || *negated {
                 return covers != *negated;
             }
@@ -117,9 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_whole_and_null_is_none() {
+    fn parts_of_labels_are_whole_and_null_is_none() {
         let passes = |text, label: &str| LabelFilter::parse(text).matches(label.as_bytes());
-        assert!(passes("web,dns", "dns") && !passes("web,dns", "") && !passes("web,dns", "web,dns"));
+        assert!(passes("web,dns", "dns") && !passes("web,dns", "") && passes("web,dns", "web,dns"));
+        // Each part of a label counts, wherever it stands, and only as a whole.
+        for label in ["cust,two", "two,cust", "a,,two,b", "two"] {
+            assert!(passes("two", label) && !passes("-two", label), "{label}");
+            assert!(passes("three,two", label) && !passes("tw", label) && passes("-tw", label), "{label}");
+            assert!(passes("-three", label) && !passes("three", label), "{label}");
+            assert!(passes("-null", label) && !passes("null", label), "{label}");
+        }
+        assert!(passes("two,-cust", "cust,two") && !passes("-cust,two", "cust,two"));
         assert!(passes("null", "") && !passes("null", "web"));
         assert!(passes("-null", "web") && !passes("-null", ""));
         assert!(passes("web,null", "") && passes("-web", "dns") && !passes("-web", "web"));

@@ -19,6 +19,7 @@ use crate::load::{self, Context, Entry};
 use crate::matcher::{Frames, FramesOf, Lazy, Matcher, Rule, Scope, Sight, Sweep, View};
 use crate::prefix::{Family, Prefix};
 use crate::review::{self, Reviewed};
+use crate::usage::Usage;
 use config::problem::{Origin, Problems};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut, Rows};
@@ -33,6 +34,8 @@ pub struct PreTagMap {
     rules: Vec<Rule>,
     actions: Arc<[Action]>,
     reviewed: Vec<Reviewed>,
+    file: Arc<str>,
+    lines: Arc<[u32]>,
 }
 
 /// What a rule does when it matches.
@@ -79,7 +82,8 @@ impl PreTagMap {
         }
         let (rules, setters): (Vec<Rule>, Vec<Setters>) = rules.into_iter().map(|r| (r.rule, r.setters)).unzip();
         let actions = setters.into_iter().zip(actions).map(|(setters, jumps)| Action { setters, jumps }).collect();
-        Self { rules, actions, reviewed }
+        let lines = reviewed.iter().map(Reviewed::line).collect();
+        Self { rules, actions, reviewed, file: Arc::clone(&origin.file), lines }
     }
 
     /// Rules in the map.
@@ -107,6 +111,7 @@ impl PreTagMap {
         Compiled {
             matcher: Matcher::compile(&self.rules, layout, sight),
             actions: Arc::clone(&self.actions),
+            usage: Usage::new(&self.file, &self.lines),
             places: Places {
                 tag: layout.offset(Field::Tag),
                 tag2: layout.offset(Field::Tag2),
@@ -244,10 +249,16 @@ impl Labels {
 pub struct Compiled {
     matcher: Matcher,
     actions: Arc<[Action]>,
+    usage: Usage,
     places: Places,
 }
 
 impl Compiled {
+    /// Which rules have matched.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
     /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
     #[inline]
     pub fn scope(&self, exporter: Option<IpAddr>, scratch: &mut Scratch) -> Scope {
@@ -301,6 +312,7 @@ impl Compiled {
     ) {
         let (mut tags, mut label) = ([None; 2], None);
         while let Some(action) = self.actions.get(number as usize) {
+            self.usage.mark(number);
             self.set((number, action), row, strings, labels, &mut tags, &mut label);
             let family = usize::from(scope.family() == Family::V6);
             // Jumps only lead forward.
@@ -348,7 +360,7 @@ impl Compiled {
                     let text = &mut labels.text;
                     text.clear();
                     text.extend_from_slice(strings.get(before));
-                    text.push(b',');
+                    text.push(filters::SEPARATOR);
                     text.extend_from_slice(new);
                     strings.intern(text)
                 }

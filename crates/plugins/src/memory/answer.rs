@@ -1,42 +1,58 @@
-//! Answers.
+//! Answers, made and sent by the thread of their client.
 
 use super::forms;
-use super::matching::Matcher;
-use super::{CLIENT_PATIENCE, Settings};
+use super::ledger::Outcome;
+use super::lines::Lines;
+use super::state::{Selection, Version};
 use aggregate::{Aggregate, Table};
-use crossbeam_channel::Sender;
 use encode::Style;
 use encode::columns::Columns;
-use encode::json::{Frame, Json};
+use encode::json::{Frame as JsonFrame, Json};
 use flow::schema::{Schema, Source, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
 use jiff::tz::TimeZone;
-use query::{Counter, Format, Query, Request};
-use std::time::Instant;
+use query::{Counter, FRAME_HEAD, Format, Frame, Query, Request};
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-/// Octets of a piece of an answer.
+/// Bytes of a piece of an answer.
 const PIECE: usize = 256 << 10;
+/// How long a client that takes nothing is left alone before it is asked whether the answer is to be cut.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+/// Aggregates that are looked at before that is asked.
+const ROWS: u32 = 1024;
 
-/// Makes answers.
-pub(super) struct Answerer {
-    whole_seconds: bool,
-    password: Option<String>,
-    /// When the table was emptied, seconds since 1970.
-    erased: Option<u64>,
-}
-
-/// An answer on its way. Once the client is gone, the rest is not made.
-struct Out<'a> {
-    to: &'a Sender<Vec<u8>>,
+/// An answer on its way. Once it is cut, the rest is not made.
+pub(super) struct Out<'a> {
+    to: &'a UnixStream,
     piece: Vec<u8>,
-    /// When the client must have taken the whole answer: others wait meanwhile.
+    /// When the client must have taken the whole answer.
     until: Instant,
-    gone: bool,
+    /// The daemon ends.
+    ended: &'a AtomicBool,
+    /// What the answer is made from.
+    version: Option<Arc<Version>>,
+    rows: u32,
+    /// A piece was sent in part.
+    broken: bool,
 }
 
 impl<'a> Out<'a> {
-    fn new(to: &'a Sender<Vec<u8>>, kind: u8) -> Self {
-        Self { to, piece: vec![kind], until: Instant::now() + CLIENT_PATIENCE, gone: false }
+    pub(super) fn new(to: &'a UnixStream, until: Instant, ended: &'a AtomicBool) -> Self {
+        Self { to, piece: vec![0; FRAME_HEAD], until, ended, version: None, rows: 0, broken: false }
+    }
+
+    /// The answer is made from that version.
+    pub(super) fn of(&mut self, version: Arc<Version>) {
+        self.version = Some(version);
+    }
+
+    /// The answer is made.
+    pub(super) fn forget(&mut self) {
+        self.version = None;
     }
 
     fn line(&mut self, text: &str) {
@@ -44,17 +60,69 @@ impl<'a> Out<'a> {
         self.piece.push(b'\n');
     }
 
-    /// Sends what has come together, if it is enough.
-    fn check(&mut self) {
-        if self.piece.len() >= PIECE {
-            self.send();
+    /// One more aggregate was looked at.
+    fn row(&mut self) -> Result<(), Outcome> {
+        self.rows += 1;
+        if self.rows.is_multiple_of(ROWS) {
+            self.go_on()?;
+        }
+        if self.piece.len() >= PIECE { self.send(Frame::Piece) } else { Ok(()) }
+    }
+
+    /// Says why not, if the answer is cut.
+    fn go_on(&self) -> Result<(), Outcome> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Outcome::Ended);
+        }
+        if self.version.as_ref().is_some_and(|version| version.is_cut()) {
+            return Err(Outcome::Old);
+        }
+        if Instant::now() >= self.until { Err(Outcome::Late) } else { Ok(()) }
+    }
+
+    /// Sends what has come together.
+    fn send(&mut self, kind: Frame) -> Result<(), Outcome> {
+        let head = kind.head(self.piece.len() - FRAME_HEAD);
+        self.piece.iter_mut().zip(head).for_each(|(to, from)| *to = from);
+        let mut left = self.piece.as_slice();
+        while !left.is_empty() {
+            match self.to.write(left) {
+                Ok(0) => return Err(Outcome::Left),
+                Ok(sent) => {
+                    left = left.get(sent..).unwrap_or_default();
+                    self.broken = !left.is_empty();
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.go_on()?,
+                    _ => return Err(Outcome::Left),
+                },
+            }
+        }
+        self.piece.truncate(FRAME_HEAD);
+        Ok(())
+    }
+
+    /// Says why the rest is missing, unless that would be taken for a part of the answer: then the client sees that it has no end.
+    pub(super) fn refuse(&self, text: &str) {
+        if !self.broken {
+            refuse(self.to, text);
         }
     }
 
-    fn send(&mut self) {
-        let piece = std::mem::take(&mut self.piece);
-        self.gone |= self.gone || self.to.send_deadline(piece, self.until).is_err();
+    /// Sends the last piece, and the end.
+    pub(super) fn end(&mut self) -> Result<(), Outcome> {
+        if self.piece.len() > FRAME_HEAD {
+            self.send(Frame::Piece)?;
+        }
+        self.send(Frame::End)
     }
+}
+
+/// Says why there is no answer, or not the rest of it, to a client that takes it at once.
+pub(super) fn refuse(mut to: &UnixStream, text: &str) {
+    // Whoever does not take it sees that the answer has no end.
+    let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
 }
 
 /// Writes aggregates in the form that was asked for.
@@ -68,7 +136,7 @@ impl Rows {
         let shapes = |counters| forms::shapes(schema, request.all_columns, counters);
         match request.format {
             Format::Json => {
-                Self::Json(Json::with_columns(schema, &forms::json_columns(schema), style, Frame::default()))
+                Self::Json(Json::with_columns(schema, &forms::json_columns(schema), style, JsonFrame::default()))
             }
             Format::Formatted => Self::Columns(Columns::formatted_of(shapes(true), style)),
             Format::EventFormatted => Self::Columns(Columns::formatted_of(shapes(false), style)),
@@ -104,84 +172,75 @@ fn value_of(schema: &Schema, counter: Counter) -> Option<usize> {
     }
 }
 
-impl Answerer {
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self { whole_seconds: settings.whole_seconds, password: settings.password.clone(), erased: None }
+/// The look of values, which is the client's, whatever the configuration says of the other plugins.
+pub(super) fn style(request: &Request, whole_seconds: bool) -> Style {
+    Style {
+        whole_seconds,
+        zone: if request.utc { TimeZone::UTC } else { TimeZone::system() },
+        client_times: true,
+        since_epoch: request.epoch,
+        num_protos: request.num_protos,
+        separator: request.separator,
+        ..Style::default()
     }
+}
 
-    /// Answers one request at `now` (seconds since 1970).
-    pub(super) fn answer(&mut self, table: &mut Table, request: &Request, now: u64, to: &Sender<Vec<u8>>) {
-        let refused = self.password.is_some() && self.password != request.password;
-        let result = if refused { Err("wrong password: -P gives it".to_owned()) } else { Ok(()) };
-        let done = result.and_then(|()| {
-            let mut out = Out::new(to, query::ANSWER);
-            self.make(table, request, now, &mut out)
-        });
-        if let Err(problem) = done {
-            let mut out = Out::new(to, query::PROBLEM);
-            out.piece.extend_from_slice(problem.as_bytes());
-            out.send();
+/// What an answer is made of, beside the request.
+pub(super) struct Matter<'a> {
+    pub(super) table: &'a Table,
+    /// The lines that say which aggregates are meant; nothing when all of the table are.
+    pub(super) lines: Option<&'a mut Lines>,
+    pub(super) style: &'a Style,
+    /// Seconds since 1970.
+    pub(super) now: u64,
+    /// When the table was emptied, seconds since 1970.
+    pub(super) erased: Option<u64>,
+}
+
+/// The aggregates that the lines mean.
+pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) -> Result<Selection, Outcome> {
+    let table = &version.table;
+    let mut selection = version.selection();
+    for (number, row) in table.iter().enumerate() {
+        if lines.mean(row.key, row.values, table.strings()) {
+            selection.add(number);
         }
+        out.row()?;
     }
+    Ok(selection)
+}
 
-    fn make(&mut self, table: &mut Table, request: &Request, now: u64, out: &mut Out<'_>) -> Result<(), String> {
-        // The look of values is the client's, whatever the configuration says of the other plugins.
-        let style = Style {
-            whole_seconds: self.whole_seconds,
-            zone: if request.utc { TimeZone::UTC } else { TimeZone::system() },
-            client_times: true,
-            since_epoch: request.epoch,
-            num_protos: request.num_protos,
-            separator: request.separator,
-            ..Style::default()
-        };
-        let schema = std::sync::Arc::clone(table.schema());
-        let line = |values: &Vec<String>| Matcher::new(&schema, &style, &request.columns, values);
-        let mut matchers: Vec<Matcher> = request.values.iter().map(line).collect::<Result<_, _>>()?;
-        match request.query {
-            Query::All => show(table, &mut [], request, &style, now, out),
-            Query::Match => show(table, &mut matchers, request, &style, now, out),
-            Query::Counters { counter, sum } => counters(table, &mut matchers, counter, sum, out),
-            Query::Erase => {
-                self.erase(table, now);
-                out.line("OK: Clearing stats.");
-            }
-            Query::Since => match self.erased {
-                Some(erased) => out.line(&now.saturating_sub(erased).to_string()),
-                None => out.line("never"),
-            },
-            Query::Status => {
-                out.line(&format!("aggregates\t{}", table.len()));
-                out.line(&format!("octets\t{}", table.size()));
-            }
-            Query::Classes => {
-                out.line("CLASS_ID\tCLASS_NAME\n");
-                out.line("For a total of: 0 classifiers");
-            }
-            Query::Customs => {
-                out.line("NAME");
-                for column in schema.columns.iter().filter(|column| is_custom(&column.json)) {
-                    out.line(&column.json);
-                }
+/// Answers one request, without the end.
+pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> Result<(), Outcome> {
+    let Matter { table, lines, style, now, erased } = matter;
+    match request.query {
+        Query::All | Query::Match => show(table, lines, request, style, now, out)?,
+        Query::Counters { counter, sum } => {
+            if let Some(lines) = lines {
+                counters(table, lines, counter, sum, out)?;
             }
         }
-        // What a client could not take is not removed.
-        out.send();
-        if request.reset && !out.gone {
-            match request.query {
-                Query::All => self.erase(table, now),
-                _ => table.retain(|key, values, strings| {
-                    !matchers.iter_mut().any(|matcher| matcher.matches(key, values, strings))
-                }),
+        Query::Erase => out.line("OK: Clearing stats."),
+        Query::Since => match erased {
+            Some(erased) => out.line(&now.saturating_sub(erased).to_string()),
+            None => out.line("never"),
+        },
+        Query::Status => {
+            out.line(&format!("aggregates\t{}", table.len()));
+            out.line(&format!("octets\t{}", table.size()));
+        }
+        Query::Classes => {
+            out.line("CLASS_ID\tCLASS_NAME\n");
+            out.line("For a total of: 0 classifiers");
+        }
+        Query::Customs => {
+            out.line("NAME");
+            for column in table.schema().columns.iter().filter(|column| is_custom(&column.json)) {
+                out.line(&column.json);
             }
         }
-        Ok(())
     }
-
-    fn erase(&mut self, table: &mut Table, now: u64) {
-        table.clear();
-        self.erased = Some(now);
-    }
+    Ok(())
 }
 
 fn is_custom(name: &str) -> bool {
@@ -189,77 +248,110 @@ fn is_custom(name: &str) -> bool {
     !known.contains(&name) && flow::primitive::PRIMITIVES.iter().all(|primitive| primitive.json != name)
 }
 
-/// Shows the aggregates that any of the matchers means; without matchers, all.
-fn show(table: &Table, matchers: &mut [Matcher], request: &Request, style: &Style, now: u64, out: &mut Out<'_>) {
-    let schema = table.schema();
-    let strings = table.strings();
+/// Shows the aggregates that any of the lines means; without lines, all.
+fn show(
+    table: &Table,
+    mut lines: Option<&mut Lines>,
+    request: &Request,
+    style: &Style,
+    now: u64,
+    out: &mut Out<'_>,
+) -> Result<(), Outcome> {
+    let (schema, strings) = (table.schema(), table.strings());
     let mut rows = Rows::new(schema, style, request);
     rows.title(&mut out.piece);
-    let mut meant = |row: &Aggregate<'_>| {
-        matchers.is_empty() || matchers.iter_mut().any(|matcher| matcher.matches(row.key, row.values, strings))
+    let mut meant = |row: &Aggregate<'_>| match &mut lines {
+        None => true,
+        Some(lines) => lines.mean(row.key, row.values, strings),
     };
     let mut entries = 0;
     let mut write = |row: &Aggregate<'_>, out: &mut Out<'_>| {
         rows.row(&mut out.piece, row, strings, now);
         entries += 1;
-        out.check();
     };
     match request.top {
         None => {
-            for row in table.iter().filter(|row| meant(row)) {
-                write(&row, out);
-                if out.gone {
-                    return;
+            for row in table.iter() {
+                if meant(&row) {
+                    write(&row, out);
                 }
+                out.row()?;
             }
         }
         Some((counter, most)) => {
             let value = value_of(schema, counter);
-            let count = |row: &Aggregate<'_>| value.and_then(|value| row.values.get(value)).copied().unwrap_or(0);
-            let mut sorted: Vec<Aggregate<'_>> = table.iter().filter(|row| meant(row)).collect();
-            sorted.sort_by_key(|row| std::cmp::Reverse(count(row)));
-            for row in sorted.iter().take(most.unwrap_or(usize::MAX)) {
-                write(row, out);
-                if out.gone {
-                    return;
+            let count = |number: u32| {
+                let row = table.get(number as usize);
+                value.zip(row).and_then(|(value, row)| row.values.get(value)).copied().unwrap_or(0)
+            };
+            // Numbers, not aggregates: there may be as many as the table has.
+            let mut sorted: Vec<u32> = Vec::new();
+            for (number, row) in (0..).zip(table.iter()) {
+                if meant(&row) {
+                    sorted.push(number);
                 }
+                out.row()?;
+            }
+            let order = |number: &u32| (std::cmp::Reverse(count(*number)), *number);
+            if let Some(most) = most.filter(|most| *most < sorted.len()) {
+                sorted.select_nth_unstable_by_key(most, order);
+                sorted.truncate(most);
+            }
+            out.go_on()?;
+            sorted.sort_unstable_by_key(order);
+            for number in sorted {
+                if let Some(row) = table.get(number as usize) {
+                    write(&row, out);
+                }
+                out.row()?;
             }
         }
     }
     if matches!(request.format, Format::Formatted | Format::EventFormatted) {
         out.line(&format!("\nFor a total of: {entries} entries"));
     }
+    Ok(())
 }
 
 /// Shows counters: a line for each line of values, or one for all.
-fn counters(table: &Table, matchers: &mut [Matcher], counter: Option<Counter>, sum: bool, out: &mut Out<'_>) {
+fn counters(
+    table: &Table,
+    lines: &mut Lines,
+    counter: Option<Counter>,
+    sum: bool,
+    out: &mut Out<'_>,
+) -> Result<(), Outcome> {
     let schema = table.schema();
-    let mut sums = vec![[0u64; 4]; matchers.len()];
+    let mut sums = vec![[0u64; 4]; lines.len()];
     let all = [Counter::Packets, Counter::Bytes, Counter::Flows].map(|counter| value_of(schema, counter));
     for row in table.iter() {
-        for (matcher, sums) in matchers.iter_mut().zip(&mut sums) {
-            if matcher.matches(row.key, row.values, table.strings()) {
-                for (sum, value) in sums.iter_mut().zip(all) {
-                    let value = value.and_then(|value| row.values.get(value)).copied().unwrap_or(0);
-                    *sum = sum.saturating_add(value);
-                }
-                sums[3] += 1;
+        let values = all.map(|value| value.and_then(|value| row.values.get(value)).copied().unwrap_or(0));
+        let [packets, octets, flows] = values;
+        lines.matches(row.key, row.values, table.strings(), |slot| {
+            if let Some(sums) = sums.get_mut(slot as usize) {
+                *sums = plus(*sums, [packets, octets, flows, 1]);
             }
-        }
+        });
+        out.row()?;
     }
-    if sum {
-        let add = |mut total: [u64; 4], one: &[u64; 4]| {
-            total.iter_mut().zip(one).for_each(|(total, one)| *total = total.saturating_add(*one));
-            total
-        };
-        sums = vec![sums.iter().fold([0; 4], add)];
-    }
-    for [packets, octets, flows, entries] in sums {
+    let of_line = |slot: Option<u32>| slot.and_then(|slot| sums.get(slot as usize)).copied().unwrap_or_default();
+    let mut show = |[packets, octets, flows, entries]: [u64; 4]| {
         out.line(&match counter {
             None => format!("{packets} {octets} {flows} {entries}"),
             Some(Counter::Bytes) => octets.to_string(),
             Some(Counter::Packets) => packets.to_string(),
             Some(Counter::Flows) => flows.to_string(),
         });
+        out.row()
+    };
+    if sum {
+        return show(lines.slots().map(of_line).fold([0; 4], plus));
     }
+    lines.slots().map(of_line).try_for_each(show)
+}
+
+fn plus(a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+    let mut sum = a;
+    sum.iter_mut().zip(b).for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    sum
 }

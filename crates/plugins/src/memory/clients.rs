@@ -1,138 +1,408 @@
-//! The socket, and the clients at it.
+//! The clients at the socket. Each has a thread, which reads its query, and makes and sends the answer.
 
-use super::CLIENT_PATIENCE;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use query::Request;
-use std::fs::{self, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use super::answer::{self, Matter, Out, TICK};
+use super::ledger::{Ledger, Outcome};
+use super::lines::Lines;
+use super::state::{Selection, Version};
+use super::{REQUEST_PATIENCE, Settings};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use flow::schema::Schema;
+use query::{Query, Request};
+use runtime::clock;
+use std::collections::HashMap;
+use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Most clients at a time; further ones are turned away.
-const MAX_CLIENTS: usize = 64;
 /// Time until the next attempt when a client cannot be taken.
 const REST: Duration = Duration::from_millis(100);
-/// Pieces of an answer that may wait for a client.
-const PIECES: usize = 4;
+/// How long answers may take to come to their end when the daemon ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// What a client asks, and where its answer goes, in pieces.
-pub(super) struct Question {
-    pub(super) request: Request,
-    pub(super) answer: Sender<Vec<u8>>,
+/// What a client's thread sends to the plugin's.
+pub(super) enum Call {
+    /// A query.
+    Ask(Question),
+    /// What was taken out for a client, so many bytes, was shown, or comes back as the client did not take it.
+    Returned(usize, Option<Arc<Version>>),
 }
 
-/// Opens the socket. Everybody may connect, as with the reference; who shall not must not reach the directory.
-pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
-    if let Ok(found) = fs::symlink_metadata(path) {
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program answers there"));
-        }
-        if !found.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there"));
-        }
-        fs::remove_file(path)?;
+/// What a client asks of the table.
+pub(super) struct Question {
+    pub(super) what: What,
+    pub(super) answer: Sender<Given>,
+}
+
+/// What becomes of the table.
+pub(super) enum What {
+    /// Nothing.
+    Stays,
+    /// It is emptied.
+    Cleared,
+    /// The client gets all of it, and then it is gone.
+    Taken,
+    /// So it is with what was selected from a version. When the numbers of aggregates have changed since, it stays.
+    Removed(Selection),
+}
+
+/// What a client's thread gets to answer with.
+pub(super) struct Given {
+    version: Option<Arc<Version>>,
+    erased: Option<u64>,
+    /// Where it comes back to, if it was taken out of the table, and how large it is.
+    back: Option<(Sender<Call>, usize)>,
+}
+
+impl Given {
+    /// A version of the table that stays.
+    pub(super) fn shared(version: Arc<Version>, erased: Option<u64>) -> Self {
+        Self { version: Some(version), erased, back: None }
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o777))?;
-    Ok(listener)
+
+    /// A table of its own, which comes back unless the client takes it.
+    pub(super) fn taken_out(version: Arc<Version>, back: &Sender<Call>) -> Self {
+        let bytes = version.table.size();
+        Self { version: Some(version), erased: None, back: Some((back.clone(), bytes)) }
+    }
+
+    /// The client has it.
+    fn delivered(&mut self) {
+        if let Some((back, bytes)) = self.back.take() {
+            let _ = back.send(Call::Returned(bytes, None));
+        }
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        // Nobody takes it back when the daemon ends.
+        if let Some((back, bytes)) = self.back.take() {
+            let _ = back.send(Call::Returned(bytes, self.version.take()));
+        }
+    }
+}
+
+/// What all threads of clients know.
+struct Desk {
+    settings: Settings,
+    schema: Arc<Schema>,
+    calls: Sender<Call>,
+    ledger: Arc<Ledger>,
+    /// Clients now, by user.
+    users: Mutex<HashMap<u32, usize>>,
+    /// No more clients are taken.
+    closed: AtomicBool,
+    /// Answers are cut.
+    ended: AtomicBool,
 }
 
 /// The thread that takes clients.
 pub(super) struct Clients {
-    path: PathBuf,
-    stop: Arc<AtomicBool>,
+    desk: Arc<Desk>,
+    listener: UnixListener,
     thread: thread::JoinHandle<()>,
+    /// Is disconnected when the last client's thread has ended.
+    running: Receiver<()>,
+    path: PathBuf,
 }
 
 impl Clients {
-    /// Takes clients from now on; what they ask comes through the channel.
-    pub(super) fn start(listener: UnixListener, path: &Path) -> io::Result<(Self, Receiver<Question>)> {
-        let (sender, questions) = bounded(MAX_CLIENTS);
-        let stop = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&stop);
+    /// Takes clients from now on; what they ask comes through the channel. It has no bound of its own: each client sends a
+    /// query and at most one answer to it.
+    pub(super) fn start(
+        listener: UnixListener,
+        settings: Settings,
+        schema: Arc<Schema>,
+        ledger: Arc<Ledger>,
+    ) -> io::Result<(Self, Sender<Call>, Receiver<Call>)> {
+        let (calls, questions) = unbounded();
+        let path = settings.path.clone();
+        let desk = Arc::new(Desk {
+            settings,
+            schema,
+            calls: calls.clone(),
+            ledger,
+            users: Mutex::default(),
+            closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let (alive, running) = bounded(0);
+        let (accepted, at) = (listener.try_clone()?, Arc::clone(&desk));
         let thread = thread::Builder::new().name("imt clients".to_owned()).spawn(move || {
-            let clients = Arc::new(AtomicUsize::new(0));
-            for stream in listener.incoming() {
-                if ended.load(Ordering::Acquire) {
+            for stream in accepted.incoming() {
+                if at.closed.load(Ordering::Acquire) {
                     return;
                 }
                 match stream {
-                    Ok(stream) => take(stream, &clients, &sender),
+                    Ok(stream) => take(stream, &at, &alive),
                     // Without file descriptors the client stays in the queue, and asking at once would spin.
                     Err(_) => thread::park_timeout(REST),
                 }
             }
         })?;
-        Ok((Self { path: path.to_owned(), stop, thread }, questions))
+        Ok((Self { desk, listener, thread, running, path }, calls, questions))
     }
 
-    /// Takes no more clients, and removes the socket.
+    /// Takes no more clients, lets answers come to their end for a moment, and removes the socket.
     pub(super) fn end(self) {
-        self.stop.store(true, Ordering::Release);
-        // The thread waits for a client, so one more comes.
-        if UnixStream::connect(&self.path).is_ok() {
+        self.desk.closed.store(true, Ordering::Release);
+        // The thread waits for a client: this wakes it.
+        if rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).is_ok() {
+            self.thread.thread().unpark();
             let _ = self.thread.join();
         }
-        let _ = fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(&self.path);
+        let _ = self.running.recv_timeout(LAST_ANSWERS);
+        self.desk.ended.store(true, Ordering::Release);
+        let _ = self.running.recv_timeout(TICK * 3);
     }
 }
 
-fn take(stream: UnixStream, clients: &Arc<AtomicUsize>, questions: &Sender<Question>) {
-    if clients.fetch_add(1, Ordering::AcqRel) >= MAX_CLIENTS {
-        clients.fetch_sub(1, Ordering::AcqRel);
+/// A client's place among those of its user.
+struct Place {
+    desk: Arc<Desk>,
+    user: u32,
+}
+
+impl Desk {
+    fn users(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a client of that user, or why there is none.
+    fn admit(self: &Arc<Self>, user: u32) -> Result<Place, String> {
+        let mut users = self.users();
+        let (most, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
+        // Whoever runs the daemon gets in, however many others there are.
+        let is_operator = user == 0 || user == rustix::process::geteuid().as_raw();
+        if !is_operator && users.values().sum::<usize>() >= most {
+            return Err(format!("too many clients at a time: imt_clients_max is {most}. Try again"));
+        }
+        let count = users.entry(user).or_default();
+        if *count >= of_user {
+            return Err(format!(
+                "too many clients of user id {user} at a time: imt_clients_user_max is {of_user}. Try again"
+            ));
+        }
+        *count += 1;
+        Ok(Place { desk: Arc::clone(self), user })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut users = self.desk.users();
+        if let Some(count) = users.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(&self.user);
+            }
+        }
+    }
+}
+
+fn take(stream: UnixStream, desk: &Arc<Desk>, alive: &Sender<()>) {
+    let user = match rustix::net::sockopt::socket_peercred(&stream) {
+        Ok(peer) => peer.uid.as_raw(),
+        Err(_) => return,
+    };
+    if stream.set_write_timeout(Some(TICK)).is_err() {
         return;
     }
-    let (clients, questions) = (Arc::clone(clients), questions.clone());
-    let count = Arc::clone(&clients);
-    let started = thread::Builder::new().name("imt client".to_owned()).spawn(move || {
-        // A client that breaks off has nobody else to tell.
-        let _ = serve(stream, &questions);
-        clients.fetch_sub(1, Ordering::AcqRel);
-    });
-    if started.is_err() {
-        count.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-fn serve(mut stream: UnixStream, questions: &Sender<Question>) -> io::Result<()> {
-    stream.set_write_timeout(Some(CLIENT_PATIENCE))?;
-    let until = Instant::now() + CLIENT_PATIENCE;
-    let request = match Request::read(&mut Patient { stream: &stream, until }) {
-        Ok(request) => request,
-        Err(error) => {
-            stream.write_all(&[query::PROBLEM])?;
-            return stream.write_all(error.to_string().as_bytes());
+    let place = match desk.admit(user) {
+        Ok(place) => place,
+        Err(problem) => {
+            desk.ledger.count(Outcome::Crowded, user);
+            return answer::refuse(&stream, &problem);
         }
     };
-    let (answer, pieces) = bounded(PIECES);
-    if questions.send_timeout(Question { request, answer }, CLIENT_PATIENCE).is_err() {
-        return Ok(());
+    let alive = alive.clone();
+    let started = thread::Builder::new().name("imt client".to_owned()).spawn(move || {
+        let outcome = serve(&stream, &place.desk);
+        place.desk.ledger.count(outcome, user);
+        // The place is free before the client sees the end of the connection.
+        drop(place);
+        drop(stream);
+        drop(alive);
+    });
+    if started.is_err() {
+        desk.ledger.count(Outcome::Crowded, user);
     }
-    for piece in pieces {
-        stream.write_all(&piece)?;
-    }
-    Ok(())
 }
 
-/// Reads until a time, however slowly the octets come.
+/// Answers one client.
+fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
+    let begun = Instant::now();
+    let until = begun + desk.settings.timeout;
+    let mut from = Patient { stream, until: until.min(begun + REQUEST_PATIENCE), ended: &desk.ended };
+    let request = match Request::read(&mut from) {
+        Ok(request) => request,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            answer::refuse(stream, &error.to_string());
+            return Outcome::Late;
+        }
+        Err(error) => {
+            answer::refuse(stream, &error.to_string());
+            return if error.kind() == io::ErrorKind::InvalidData { Outcome::Wrong } else { Outcome::Left };
+        }
+    };
+    let mut out = Out::new(stream, until, &desk.ended);
+    match desk.answer(&request, until, &mut out) {
+        Ok(()) => Outcome::Answered,
+        Err((outcome, problem)) => {
+            out.refuse(&problem);
+            outcome
+        }
+    }
+}
+
+impl Desk {
+    /// Answers a request.
+    fn answer(&self, request: &Request, until: Instant, out: &mut Out) -> Result<(), (Outcome, String)> {
+        let settings = &self.settings;
+        let wrong = |text: String| (Outcome::Wrong, text);
+        if settings.password.is_some() && settings.password != request.password {
+            return Err(wrong("wrong password: -P gives it".to_owned()));
+        }
+        let count = request.lines.split('\n').count();
+        if count > settings.max_lines {
+            let text = format!("{count} lines of values: imt_query_lines allows {}", settings.max_lines);
+            return Err((Outcome::TooLong, text));
+        }
+        let style = answer::style(request, settings.whole_seconds);
+        let mut lines = match request.query {
+            Query::Match | Query::Counters { .. } => {
+                Some(Lines::new(&self.schema, &style, &request.columns, &request.lines).map_err(wrong)?)
+            }
+            _ => None,
+        };
+        let cut = |outcome| (outcome, self.reason(outcome));
+        let mut given = match (&request.query, request.reset, &mut lines) {
+            (Query::Erase, ..) => self.ask(What::Cleared, until)?,
+            (Query::All, true, _) => self.ask(What::Taken, until)?,
+            (_, true, Some(lines)) => self.remove(lines, until, out)?,
+            _ => self.ask(What::Stays, until)?,
+        };
+        let version = given.version.clone().ok_or_else(|| cut(Outcome::Ended))?;
+        out.of(Arc::clone(&version));
+        let matter = Matter {
+            table: &version.table,
+            lines: lines.as_mut(),
+            style: &style,
+            now: clock::now() / 1_000_000,
+            erased: given.erased,
+        };
+        let made = answer::make(request, matter, out).and_then(|()| out.end());
+        // What comes back to the table must not be looked at any more.
+        out.forget();
+        made.map_err(cut)?;
+        given.delivered();
+        Ok(())
+    }
+
+    /// Asks the plugin.
+    fn ask(&self, what: What, until: Instant) -> Result<Given, (Outcome, String)> {
+        let (answer, given) = bounded(1);
+        let ended = || (Outcome::Ended, self.reason(Outcome::Ended));
+        self.calls.send(Call::Ask(Question { what, answer })).map_err(|_| ended())?;
+        given.recv_deadline(until).map_err(|error| match error.is_timeout() {
+            true => (Outcome::Late, "the table is busy with other queries: try again".to_owned()),
+            false => ended(),
+        })
+    }
+
+    /// Takes what the lines mean out of the table. Which aggregates these are is found out here, so that the plugin's
+    /// thread only has to move them.
+    fn remove(&self, lines: &mut Lines, until: Instant, out: &mut Out<'_>) -> Result<Given, (Outcome, String)> {
+        let mut given = self.ask(What::Stays, until)?;
+        loop {
+            let cut = |outcome| (outcome, self.reason(outcome));
+            let version = given.version.take().ok_or_else(|| cut(Outcome::Ended))?;
+            out.of(Arc::clone(&version));
+            let selection = answer::select(&version, lines, out).map_err(cut)?;
+            out.forget();
+            drop(version);
+            given = self.ask(What::Removed(selection), until)?;
+            if given.back.is_some() {
+                return Ok(given);
+            }
+        }
+    }
+
+    /// What a client reads about an answer that was cut.
+    fn reason(&self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Late => {
+                format!(
+                    "the query took longer than the {} s of imt_query_timeout",
+                    self.settings.timeout.as_secs()
+                )
+            }
+            Outcome::Old => {
+                "the answer was taken too slowly, and the table needs its memory for others".to_owned()
+            }
+            _ => "the daemon is ending".to_owned(),
+        }
+    }
+}
+
+/// Reads until a time, however slowly the octets come, or until the daemon ends.
 struct Patient<'a> {
     stream: &'a UnixStream,
     until: Instant,
+    ended: &'a AtomicBool,
 }
 
 impl Read for Patient<'_> {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the request took too long"));
+        loop {
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the request took too long"));
+            }
+            if self.ended.load(Ordering::Acquire) {
+                return Err(io::Error::other("the daemon is ending"));
+            }
+            self.stream.set_read_timeout(Some(left.clamp(Duration::from_millis(1), TICK)))?;
+            let mut stream = self.stream;
+            match stream.read(octets) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                read => return read,
+            }
         }
-        self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-        let mut stream = self.stream;
-        stream.read(octets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::testing;
+
+    #[test]
+    fn no_user_takes_the_places_of_others() {
+        let settings = Settings { max_clients: 6, max_clients_user: 4, ..Settings::default() };
+        let desk = Arc::new(Desk {
+            settings,
+            schema: testing::schema("tag"),
+            calls: unbounded().0,
+            ledger: Arc::default(),
+            users: Mutex::default(),
+            closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        // Neither is the user who runs the tests.
+        let [one, other] = [4_000_000_001, 4_000_000_002];
+        let mut places: Vec<Place> = (0..4).map(|_| desk.admit(one).unwrap()).collect();
+        let refused = |user| desk.admit(user).err().unwrap_or_default();
+        assert!(refused(one).contains("user id 4000000001 at a time: imt_clients_user_max is 4"));
+        places.extend((0..2).map(|_| desk.admit(other).unwrap()));
+        assert!(refused(other).contains("imt_clients_max is 6"));
+        assert!(desk.admit(0).is_ok(), "root has a place");
+        drop(places);
+        assert!(desk.admit(one).is_ok() && desk.users().is_empty());
     }
 }

@@ -228,10 +228,10 @@ impl Cell {
     }
 
     /// What the column shows of an aggregate.
-    pub(super) fn text(&mut self, key: &[u8], values: &[u64], strings: &Strings, flush: u64) -> String {
+    pub(super) fn text(&mut self, key: &[u8], values: &[u64], strings: &Strings) -> &[u8] {
         self.out.clear();
-        self.columns.row(&mut self.out, &Aggregate { key, values }, strings, flush);
-        String::from_utf8_lossy(&self.out).trim_end_matches('\n').to_owned()
+        self.columns.row(&mut self.out, &Aggregate { key, values }, strings, 0);
+        self.out.strip_suffix(b"\n").unwrap_or(&self.out)
     }
 }
 

@@ -1,53 +1,51 @@
 //! The memory plugin: aggregates stay in memory, and clients ask for them.
 //!
-//! The table grows by itself up to `imt_memory`. For each question the workers are asked for what they hold, so an
-//! answer has everything that was received before. Answers are made by the plugin's thread from one state of the
-//! table, and leave it in chunks through a bounded channel; each client has a thread of its own that writes them. A
-//! client that stalls is given up after [`CLIENT_PATIENCE`], and workers never wait for one.
+//! The table grows by itself up to `imt_memory`. For queries the workers are asked for what they hold, so an answer has everything
+//! that was received before. Each client has a thread of its own, which makes the answer from one [version](state) of the table
+//! and sends it. So the plugin's thread, which takes in what workers hand over, never waits for a client, and neither does the
+//! end of the daemon.
 
 mod answer;
 mod clients;
 mod forms;
-mod matching;
+mod ledger;
+mod lines;
+mod settings;
+mod socket;
+mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
+pub use settings::Settings;
+
+use crate::losses::Losses;
 use crate::outlet::{Event, Inlet, Woken};
 use aggregate::Table;
-use answer::Answerer;
-use clients::{Clients, Question};
+use clients::{Call, Clients, Given, Question, What};
+use crossbeam_channel::Sender;
+use delivery::Sum;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
-use runtime::log::Limited;
+use ledger::{Ledger, Reporter};
 use runtime::{clock, files};
+use state::{State, Taken};
 use stats::{Counter, Counters, Tally};
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the workers' tables are collected when nobody asks.
 const COLLECT: Duration = Duration::from_secs(5);
+/// How often they may be collected for queries: those that come meanwhile are answered together.
+const COLLECT_AGAIN: Duration = Duration::from_millis(10);
 /// How long workers may take to hand over their tables.
 const WORKER_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a client may take to send its question, and to take each piece of its answer.
-pub(crate) const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Settings of one memory plugin.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The plugin's name.
-    pub name: String,
-    /// `imt_path`.
-    pub path: PathBuf,
-    /// `imt_passwd`.
-    pub password: Option<String>,
-    /// `imt_memory`, octets.
-    pub max_octets: usize,
-    /// `timestamps_secs`.
-    pub whole_seconds: bool,
-    /// Mask and owners of files, which the socket does not follow: whoever reaches its directory may ask.
-    pub files: files::Settings,
-}
+/// How long a client may take to send its query.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A plugin whose socket is open.
 pub struct Opened {
@@ -60,15 +58,18 @@ pub struct Opened {
 /// # Errors
 /// Another program answers at the socket, or it cannot be made.
 pub fn open(settings: &Settings) -> io::Result<Opened> {
-    let listener = clients::listen(&settings.path)?;
-    Ok(Opened { settings: settings.clone(), listener })
+    let settings = Settings { path: files::resolve(&settings.path, &settings.files)?, ..settings.clone() };
+    let listener = socket::open(&settings)?;
+    Ok(Opened { settings, listener })
 }
 
 /// The plugin's thread: ends when the workers have ended.
 pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: Inlet, counters: Counters) {
     let Opened { settings, listener } = opened;
-    let path = settings.path.clone();
-    let (clients, questions) = match Clients::start(listener, &path) {
+    let (path, max_octets) = (settings.path.clone(), settings.max_octets);
+    let ledger = Arc::new(Ledger::default());
+    let started = Clients::start(listener, settings, Arc::clone(&schema), Arc::clone(&ledger));
+    let (clients, back, calls) = match started {
         Ok(started) => started,
         Err(error) => {
             tracing::error!("imt_path: {}: {error}", path.display());
@@ -77,81 +78,145 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
     };
     runtime::ok!("waiting for data on: '{}'", path.display());
     let mut memory = Memory {
-        answerer: Answerer::new(&settings),
-        table: Table::new(schema, hash, 0),
-        max_octets: settings.max_octets,
+        state: State::new(Table::new(schema, hash, 0), max_octets),
+        asked: VecDeque::new(),
+        back,
+        erased: None,
+        ledger,
+        reporter: Reporter::default(),
         counters,
         tally: Tally::default(),
-        full: Limited::new(Duration::from_secs(60)),
+        full: Losses::new(Duration::from_secs(60)),
     };
-    let mut due = Instant::now() + COLLECT;
+    let (mut due, mut collected) = (Instant::now() + COLLECT, Instant::now());
     loop {
-        match inlet.wait_or_asked(due, &questions) {
+        match inlet.wait_or_asked(due, &calls) {
             Woken::Event(Event::Early(table)) => memory.absorb(table),
-            Woken::Event(Event::Due) => {
-                memory.collect(&mut inlet);
-                due = Instant::now() + COLLECT;
+            Woken::Event(Event::Due) => {}
+            Woken::Event(Event::Ended) => break,
+            Woken::Asked(Call::Ask(question)) => {
+                memory.asked.push_back(question);
+                due = due.min(collected + COLLECT_AGAIN);
             }
-            Woken::Asked(question) => {
-                memory.collect(&mut inlet);
-                memory.answer(question);
-                due = Instant::now() + COLLECT;
-            }
-            Woken::Event(Event::Ended) => {
-                memory.collect(&mut inlet);
-                break;
-            }
+            Woken::Asked(Call::Returned(bytes, version)) => memory.returned(bytes, version),
         }
+        let now = Instant::now();
+        if now >= due {
+            let is_settled = memory.work(&mut inlet);
+            collected = Instant::now();
+            due = collected + if is_settled { COLLECT } else { COLLECT_AGAIN };
+        }
+        memory.publish(false);
     }
+    memory.collect(&mut inlet);
+    memory.asked.clear();
+    drop(calls);
     clients.end();
+    memory.publish(true);
 }
 
 struct Memory {
-    answerer: Answerer,
-    table: Table,
-    max_octets: usize,
+    state: State,
+    /// Not answered yet.
+    asked: VecDeque<Question>,
+    /// Where a table that was taken out comes back to.
+    back: Sender<Call>,
+    /// When the table was emptied, seconds since 1970.
+    erased: Option<u64>,
+    ledger: Arc<Ledger>,
+    reporter: Reporter,
     counters: Counters,
     tally: Tally,
-    full: Limited,
+    full: Losses,
 }
 
 impl Memory {
+    /// Collects, and answers what was asked. False when that must wait for answers that look at older versions of the table.
+    fn work(&mut self, inlet: &mut Inlet) -> bool {
+        // Meanwhile workers keep what they have.
+        if !self.settle() {
+            return false;
+        }
+        self.collect(inlet);
+        while self.settle()
+            && let Some(question) = self.asked.pop_front()
+        {
+            if let Some(question) = self.answer(question) {
+                self.asked.push_front(question);
+                return false;
+            }
+        }
+        self.settle()
+    }
+
     fn collect(&mut self, inlet: &mut Inlet) {
         if let Some(table) = inlet.collect(WORKER_PATIENCE) {
             self.absorb(table);
         }
     }
 
+    fn settle(&mut self) -> bool {
+        let mut taken = Taken::default();
+        let is_settled = self.state.settle(&mut taken);
+        self.count(&taken);
+        is_settled
+    }
+
     fn absorb(&mut self, table: Table) {
-        let handed = table.len() as u64;
-        let (mut packets, mut octets) = (0u64, 0u64);
-        let value = |values: &[u64], at: usize| values.get(at).copied().unwrap_or(0);
-        let lost = self.table.absorb_bounded(table, self.max_octets, |values| {
-            packets = packets.saturating_add(value(values, flow::schema::VALUE_PACKETS));
-            octets = octets.saturating_add(value(values, flow::schema::VALUE_OCTETS));
-        }) as u64;
+        let mut taken = Taken::default();
+        self.state.absorb(table, &mut taken);
+        self.count(&taken);
+    }
+
+    fn returned(&mut self, bytes: usize, version: Option<Arc<state::Version>>) {
+        let table = version.map(|version| match Arc::try_unwrap(version) {
+            Ok(version) => version.table,
+            Err(version) => version.table.clone(),
+        });
+        let taken = self.state.returned(bytes, table);
+        self.count(&taken);
+    }
+
+    /// Gives a client what it answers with. The question comes back when that must wait.
+    fn answer(&mut self, question: Question) -> Option<Question> {
+        let out = match &question.what {
+            What::Stays => None,
+            What::Cleared => {
+                self.state.clear();
+                self.erased = Some(clock::now() / 1_000_000);
+                None
+            }
+            What::Removed(selection) if !self.state.knows(selection) => None,
+            What::Removed(selection) => Some(self.state.take_some(selection)),
+            What::Taken => Some(self.state.take_all()),
+        };
+        let given = match out {
+            None => Given::shared(Arc::clone(self.state.newest()), self.erased),
+            Some(None) => return Some(question),
+            Some(Some(version)) => Given::taken_out(version, &self.back),
+        };
+        if matches!(question.what, What::Taken) {
+            self.erased = Some(clock::now() / 1_000_000);
+        }
+        // A client that does not wait any more takes nothing with it.
+        let _ = question.answer.send(given);
+        None
+    }
+
+    fn count(&mut self, taken: &Taken) {
+        let Taken { handed, lost, packets, octets } = *taken;
         self.tally.add(Counter::AggregatesHanded, handed);
         self.tally.add(Counter::AggregatesWritten, handed - lost);
         self.tally.add(Counter::AggregatesGivenUpRefused, lost);
         self.tally.add(Counter::PacketsGivenUp, packets);
         self.tally.add(Counter::BytesGivenUp, octets);
-        self.counters.publish(&mut self.tally);
-        if lost > 0
-            && let Some(pass) = self.full.pass()
-        {
-            let held_back = pass.held_back;
-            tracing::error!(
-                aggregates = lost,
-                packets,
-                bytes = octets,
-                held_back,
-                "new aggregates are dropped: the table has reached imt_memory"
-            );
-        }
+        let sum = Sum { aggregates: lost, packets, octets };
+        self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
+        self.full.due();
     }
 
-    fn answer(&mut self, question: Question) {
-        let seconds = clock::now() / 1_000_000;
-        self.answerer.answer(&mut self.table, &question.request, seconds, &question.answer);
+    fn publish(&mut self, is_end: bool) {
+        self.reporter.report(&self.ledger, &mut self.tally, is_end);
+        self.counters.publish(&mut self.tally);
     }
 }

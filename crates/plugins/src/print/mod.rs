@@ -57,7 +57,8 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
         match inlet.wait(schedule.wait_until(clock::now())) {
             Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
             Event::Due => {
-                plugin.triggers.reap();
+                plugin.account.triggers_ended(plugin.triggers.reap());
+                plugin.writer.log_losses();
                 let now = clock::now() / SECOND;
                 if schedule.is_due(now) {
                     plugin.purge(inlet.collect(PATIENCE), now, false);
@@ -128,7 +129,7 @@ impl<'a> Plugin<'a> {
             elapsed = moment.began.elapsed().as_secs().to_string();
         } else if self.settings.write_empty_file {
             if let Err(error) = self.writer.write_empty(moment) {
-                self.account.failed();
+                self.account.failed_for_good();
                 error!("unable to write an empty file: {error}");
             }
             elapsed = moment.began.elapsed().as_secs().to_string();
@@ -185,9 +186,13 @@ impl<'a> Plugin<'a> {
     /// Keeps rows for the next attempt, the newest if they are too many.
     fn keep(&mut self, table: Option<Table>) {
         let Some(mut table) = table else { return };
-        let excess = table.len().saturating_sub(self.settings.max_aggregates);
-        if excess > 0 {
-            let mut lost = Sum::default();
+        let mut lost = Sum::default();
+        loop {
+            let excess = self.excess(&table);
+            if excess == 0 {
+                break;
+            }
+            let excess = excess + lost.aggregates as usize;
             table.retain(|_, values, _| {
                 let drop = (lost.aggregates as usize) < excess;
                 if drop {
@@ -195,15 +200,29 @@ impl<'a> Plugin<'a> {
                 }
                 !drop
             });
+        }
+        if lost.aggregates > 0 {
             self.account.given_up(lost, Reason::Retries);
             error!(
                 aggregates = lost.aggregates,
                 packets = lost.packets,
                 bytes = lost.octets,
-                "given up: more wait to be written than print_cache_entries allow"
+                "given up: more wait to be written than print_cache_entries and plugin_queue_memory allow"
             );
         }
         self.waiting = Some(table);
+    }
+
+    /// How many aggregates are too many to wait: by their number, or about how many by the memory that they take with their texts.
+    fn excess(&self, table: &Table) -> usize {
+        let (len, bytes, most) = (table.len(), table.size(), self.settings.max_octets);
+        let by_number = len.saturating_sub(self.settings.max_aggregates);
+        let by_memory = match bytes.checked_sub(most) {
+            None | Some(0) => 0,
+            // Texts may be of any length, so this comes closer in steps, of which none is too small.
+            Some(over) => (len as u128 * over as u128 / bytes as u128) as usize + len / 16 + 1,
+        };
+        by_number.max(by_memory).min(len)
     }
 
     fn run_trigger(&mut self, outcome: &Outcome, moment: Moment) {

@@ -22,11 +22,26 @@ pub(super) struct Planned {
     pub(super) latest: Option<String>,
 }
 
+/// The number of no file: there are too many.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// How many files there may be.
+pub(super) struct Room<'a> {
+    /// `print_max_files`.
+    pub(super) max: usize,
+    /// Files that this period has already.
+    pub(super) used: usize,
+    /// Says of a name whether it is one of these.
+    pub(super) is_used: &'a dyn Fn(&str) -> bool,
+}
+
 /// Which row goes where.
 pub(super) struct Plan {
     pub(super) files: Vec<Planned>,
-    /// By row: the number of its file. Empty when there is one file only.
+    /// By row: the number of its file, or [`NOWHERE`]. Empty when there is one file only.
     pub(super) of: Vec<u32>,
+    /// Rows that go to the file of the time of the flush, as those of their bins are too many.
+    pub(super) redirected: u64,
     /// The newest bin.
     pub(super) bin: Option<u64>,
 }
@@ -57,9 +72,12 @@ impl Names {
     }
 
     /// Finds the files of a table. `named` is the time that names show, unless a bin decides.
-    pub(super) fn plan(&self, table: &Table, named: u64) -> Plan {
+    ///
+    /// Records choose their bins, so their files are bounded: at the bound, rows go to the file of `named`. Twice as many
+    /// are the end, for what else of a record is in names.
+    pub(super) fn plan(&self, table: &Table, named: u64, room: &Room<'_>) -> Plan {
         let bin_of = |row: &Aggregate<'_>| self.bin.map(|at| bin_at(row, at));
-        let mut plan = Plan { files: Vec::new(), of: Vec::new(), bin: None };
+        let mut plan = Plan { files: Vec::new(), of: Vec::new(), redirected: 0, bin: None };
         plan.bin = table.iter().filter_map(|row| bin_of(&row)).max();
         let planned = |name: Option<String>, row: &Aggregate<'_>| Planned {
             name,
@@ -75,25 +93,42 @@ impl Names {
             plan.files.extend(first.map(|row| planned(Some(name.fill(named, Some(&row))), &row)));
             return plan;
         }
-        let mut by_key: HashMap<Vec<u8>, u32> = HashMap::default();
+        let mut by_key: HashMap<Vec<u8>, (u32, bool)> = HashMap::default();
         let mut by_name: HashMap<String, u32> = HashMap::default();
+        let mut added = 0;
         let mut key = Vec::new();
         for row in table.iter() {
             let bin = by_bin.map(|at| bin_at(&row, at));
             key.clear();
             key.extend_from_slice(&bin.unwrap_or(0).to_be_bytes());
             name.key(&mut key, &row);
-            let file = by_key.get(&key).copied().unwrap_or_else(|| {
-                // Different keys can have one name: two days' bins under `%H`.
-                let filled = name.fill(bin.unwrap_or(named), Some(&row));
-                let next = plan.files.len() as u32;
-                let file = *by_name.entry(filled.clone()).or_insert(next);
-                if file == next {
-                    plan.files.push(planned(Some(filled), &row));
+            let (file, is_redirected) = by_key.get(&key).copied().unwrap_or_else(|| {
+                let mut filled = name.fill(bin.unwrap_or(named), Some(&row));
+                let is_new = |name: &str| !by_name.contains_key(name) && !(room.is_used)(name);
+                let mut is_redirected = false;
+                if bin.is_some() && room.used + added >= room.max && is_new(&filled) {
+                    let other = name.fill(named, Some(&row));
+                    is_redirected = other != filled;
+                    filled = other;
                 }
-                by_key.insert(key.clone(), file);
-                file
+                let is_new = is_new(&filled);
+                // Different keys can have one name: two days' bins under `%H`.
+                let file = match by_name.get(&filled) {
+                    Some(file) => *file,
+                    None if is_new && room.used + added >= room.max.saturating_mul(2) => NOWHERE,
+                    None => {
+                        let next = plan.files.len() as u32;
+                        added += usize::from(is_new);
+                        by_name.insert(filled.clone(), next);
+                        plan.files.push(planned(Some(filled), &row));
+                        next
+                    }
+                };
+                let place = (file, is_redirected && file != NOWHERE);
+                by_key.insert(key.clone(), place);
+                place
             });
+            plan.redirected += u64::from(is_redirected);
             plan.of.push(file);
         }
         plan

@@ -5,14 +5,15 @@ use crate::preprocess;
 use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
+use config::keys::core::PLUGIN_QUEUE_MEMORY;
 use config::keys::encoding::{AVRO_BUFFER_SIZE, AVRO_SCHEMA_FILE};
 use config::keys::output::{
     PRINT_LATEST_FILE, PRINT_OUTPUT_FILE, PRINT_OUTPUT_FILE_APPEND, PRINT_OUTPUT_LOCK_FILE,
     PRINT_WRITE_EMPTY_FILE, WRITER_ID_STRING,
 };
 use config::keys::print::{
-    PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_OUTPUT, PRINT_REFRESH_TIME,
-    PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC, PRINT_TRIGGER_EXEC_ASYNC, PrintOutput,
+    PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_MAX_FILES, PRINT_OUTPUT,
+    PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PrintOutput,
 };
 use config::{Plugin, Problems};
 use encode::names::Template;
@@ -35,7 +36,6 @@ impl Settings {
             Some(Width::Seconds(seconds)) => u64::from(seconds),
             Some(Width::Months(months)) => u64::from(months) * MONTH,
         };
-        let concurrent = plugin.get(&PRINT_TRIGGER_EXEC_ASYNC);
         let entries = usize::try_from(plugin.get(&PRINT_CACHE_ENTRIES)).unwrap_or(usize::MAX);
         Self {
             name: plugin.name.clone(),
@@ -56,8 +56,10 @@ impl Settings {
             roundoff: Roundoff::parse(&plugin.get(&PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
             history,
             preprocess: preprocess::Settings::read(plugin, problems),
-            trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
+            trigger: Trigger::read(plugin),
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
+            max_octets: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
+            max_files: plugin.get(&PRINT_MAX_FILES),
         }
     }
 }
@@ -167,7 +169,7 @@ mod tests {
         assert!(settings.append && settings.markers && settings.write_empty_file && settings.lock_file.is_some());
         assert_eq!((settings.refresh, settings.startup_delay, settings.history), (10, 3, 300));
         assert_eq!((settings.roundoff, settings.max_aggregates), (Roundoff::parse("mh"), 70));
-        assert_eq!(settings.trigger, Trigger::parse("/bin/t a b", false));
+        assert_eq!(settings.trigger, Trigger::parse("/bin/t a b", false, Duration::from_secs(3600)));
         let style = &settings.style;
         assert!(style.num_protos && style.rfc3339 && style.tcpflags_as_array && !style.since_epoch);
         assert_eq!(style.separator, '\t');

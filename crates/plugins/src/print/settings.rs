@@ -90,6 +90,10 @@ pub struct Settings {
     /// Aggregates that a worker's table may hold, and that may wait after a failure: ten for each of
     /// `print_cache_entries`, as in a cache of the C implementation.
     pub max_aggregates: usize,
+    /// `plugin_queue_memory`: octets that may wait after a failure.
+    pub max_octets: usize,
+    /// `print_max_files`: files of a flush, where names depend on time bins or records.
+    pub max_files: usize,
 }
 
 /// `print_cache_entries` when it is not set.
@@ -121,6 +125,8 @@ impl Default for Settings {
             preprocess: preprocess::Settings::default(),
             trigger: None,
             max_aggregates: DEFAULT_CACHE_ENTRIES * PER_CACHE_ENTRY,
+            max_octets: 256 << 20,
+            max_files: usize::MAX,
         }
     }
 }

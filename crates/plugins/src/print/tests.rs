@@ -262,6 +262,38 @@ fn bins_of_one_name_share_a_file() {
 }
 
 #[test]
+fn bins_beyond_the_bound_of_files_go_to_the_file_of_the_flush() {
+    let mut rig = Rig::with("src_port", "%s.json", Options { bins: true, ..Options::default() });
+    rig.settings.max_files = 5;
+    let (mut plugin, reader) = rig.plugin();
+    // One table before its time, and one of the period's end: the bound is the period's.
+    plugin.early(rig.binned("port_src", (0..40).map(|n| (n, 1000 + n))), NOW, NOW);
+    plugin.purge(Some(rig.binned("port_src", (40..80).map(|n| (n, 1000 + n)))), NOW, true);
+    let named = format!("{NOW}.json");
+    assert_eq!(rig.files(), ["1000.json", "1001.json", "1002.json", "1003.json", "1004.json", &named]);
+    assert_eq!(ports(&rig.read(&named)), (5..80).collect::<Vec<_>>());
+    // The rows still say what they are.
+    assert!(rig.read(&named).contains("\"stamp_inserted\": \"1970-01-01 00:17:00\""));
+    let snapshot = closes(&reader);
+    assert_eq!(snapshot[Counter::AggregatesRedirected], 75);
+    assert_eq!(snapshot[Counter::AggregatesWritten], 80);
+}
+
+#[test]
+fn twice_the_bound_of_files_is_the_end_and_the_rest_is_counted() {
+    let mut rig = Rig::new("tag,src_port", "t-$tag.json");
+    rig.settings.max_files = 5;
+    let (mut plugin, reader) = rig.plugin();
+    plugin.early(rig.table("tag", 0..7), NOW, NOW + 60);
+    plugin.purge(Some(rig.table("tag", 0..40)), NOW + 60, true);
+    assert_eq!(rig.files().len(), 10);
+    let snapshot = closes(&reader);
+    assert_eq!(snapshot[Counter::AggregatesWritten], 7 + 10);
+    assert_eq!((snapshot[Counter::AggregatesGivenUpNames], snapshot[Counter::PacketsGivenUp]), (30, 300));
+    assert_eq!(snapshot[Counter::AggregatesRedirected], 0);
+}
+
+#[test]
 fn each_tag_has_its_file_however_many_there_are() {
     let rig = Rig::new("tag,src_port", "t-$tag.json");
     let (mut plugin, reader) = rig.plugin();
@@ -395,6 +427,20 @@ fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
 }
 
 #[test]
+fn what_waits_is_bounded_by_memory_too() {
+    let mut rig = Rig::new("src_port", "d/a.json");
+    rig.settings.max_octets = rig.table("port_src", 0..3000).size();
+    fs::write(rig.path("d"), "in the way").unwrap();
+    let (mut plugin, reader) = rig.plugin();
+    for round in 0..10 {
+        plugin.purge(Some(rig.table("port_src", round * 1000..(round + 1) * 1000)), NOW + 60 * round, false);
+    }
+    let snapshot = closes(&reader);
+    let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesGivenUpRetries]);
+    assert!((1000..=3000).contains(&waiting) && waiting + given_up == 10_000, "{waiting} {given_up}");
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_is_counted() {
     let mut rig = Rig::new("src_port", "a");
     rig.settings.file = Some(Template::parse("/dev/full").unwrap());
@@ -502,7 +548,8 @@ fn a_trigger_gets_its_arguments_and_what_was_done() {
     let text = "echo \"$@ $EFFECTIVE_ELEM_NUMBER/$TOTAL_ELEM_NUMBER $SQL_HISTORY_BASETIME $PRINT_OUTPUT_FILE\"";
     fs::write(&script, format!("{text} > {}.new; mv {0}.new {0}", result.display())).unwrap();
     rig.settings.history = 300;
-    rig.settings.trigger = Trigger::parse(&format!("/bin/sh {} one two", script.display()), false);
+    rig.settings.trigger =
+        Trigger::parse(&format!("/bin/sh {} one two", script.display()), false, Duration::from_secs(60));
     let (mut plugin, _) = rig.plugin();
     plugin.purge(Some(rig.binned("port_src", [(1, 1_699_999_200), (2, 1_699_999_800)])), NOW, false);
     let said = eventually(|| fs::read_to_string(&result).ok());
@@ -525,7 +572,8 @@ fn the_trigger_of_the_last_purge_waits_for_the_one_before() {
     let text = text.replace("RESULT", &result.display().to_string()).replace("GATE", &gate.display().to_string());
     fs::write(&script, text).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    rig.settings.trigger = Trigger::parse(&format!("/bin/sh {}", script.display()), false);
+    rig.settings.trigger =
+        Trigger::parse(&format!("/bin/sh {}", script.display()), false, Duration::from_secs(60));
     let (mut plugin, _) = rig.plugin();
     plugin.purge(Some(rig.table("port_src", [1])), NOW, false);
     eventually(|| fs::read_to_string(&result).ok().filter(|text| text == "1\n"));

@@ -4,11 +4,13 @@
 //! not get into its file stays in the table.
 
 use super::file::OpenFile;
-use super::plan::{Names, Planned};
+use super::plan::{NOWHERE, Names, Plan, Planned, Room};
 use super::rows::Rows;
 use super::settings::Settings;
+use crate::losses::Losses;
 use crate::sink::{self, Account, Reason};
 use aggregate::{Aggregate, Table};
+use delivery::Sum;
 use encode::markers::Purge;
 use flow::schema::Schema;
 use foldhash::HashMap;
@@ -32,6 +34,7 @@ pub(super) struct Writer<'a> {
     /// Files that are in place before the end of their period: how many aggregates they hold, by name.
     begun: HashMap<String, u64>,
     limit: Limited,
+    losses: Losses,
 }
 
 /// When and how a table is written.
@@ -74,6 +77,7 @@ impl<'a> Writer<'a> {
             open: HashMap::default(),
             begun: HashMap::default(),
             limit: Limited::new(Duration::from_secs(10)),
+            losses: Losses::new(Duration::from_secs(10)),
         })
     }
 
@@ -83,9 +87,14 @@ impl<'a> Writer<'a> {
             return;
         };
         if let Err(error) = sink::write_schema(path, schema, &self.settings.files) {
-            account.failed();
+            account.failed_for_good();
             error!("unable to write avro_schema_file {}: {error}", path.display());
         }
+    }
+
+    /// Logs losses that were held back long enough.
+    pub(super) fn log_losses(&mut self) {
+        self.losses.due();
     }
 
     /// True when the period has files already.
@@ -102,8 +111,13 @@ impl<'a> Writer<'a> {
     pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, account: &mut Account) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(mut table) = table {
-            let plan = self.names.plan(&table, moment.named);
+            let is_used = |name: &str| self.open.contains_key(name) || self.begun.contains_key(name);
+            let used = self.open.len() + self.begun.len();
+            let room = Room { max: self.settings.max_files, used, is_used: &is_used };
+            let plan = self.names.plan(&table, moment.named, &room);
             outcome.bin = plan.bin;
+            account.redirected(plan.redirected);
+            self.give_up_nameless(&table, &plan, account);
             let mut rows: Vec<(u32, Aggregate<'_>)> = plan.of.iter().copied().zip(table.iter()).collect();
             rows.sort_by_key(|(file, _)| *file);
             let mut rows = rows.as_slice();
@@ -175,7 +189,7 @@ impl<'a> Writer<'a> {
             (Ok(()), _) => self.close(planned, file, Some(moment), account),
         };
         result.map_err(|error| {
-            account.given_up(earlier, Reason::Refused);
+            self.lose(earlier, account);
             self.failed(planned, &error, account)
         })
     }
@@ -263,7 +277,7 @@ impl<'a> Writer<'a> {
                 written
             }
             Err(error) => {
-                account.given_up(sum, Reason::Refused);
+                self.lose(sum, account);
                 self.failed(&planned, &error, account);
                 0
             }
@@ -286,12 +300,26 @@ impl<'a> Writer<'a> {
             match self.close(&planned, file, Some(moment), account) {
                 Ok(written) => outcome.add(planned.name.as_deref(), written),
                 Err(error) => {
-                    account.given_up(sum, Reason::Refused);
+                    self.lose(sum, account);
                     self.failed(&planned, &error, account);
                 }
             }
         }
         self.begun.clear();
+    }
+
+    /// Gives up the rows for which there is no file.
+    fn give_up_nameless(&mut self, table: &Table, plan: &Plan, account: &mut Account) {
+        let nowhere = table.iter().zip(&plan.of).filter(|(_, file)| **file == NOWHERE);
+        let sum = nowhere.fold(Sum::default(), |sum, (row, _)| sum.plus(sink::sum_of_one(row.values)));
+        account.given_up(sum, Reason::Names);
+        self.losses.add(sum, "given up: for more files than twice print_max_files", "");
+    }
+
+    /// What a file held of early tables is lost with it.
+    fn lose(&mut self, sum: Sum, account: &mut Account) {
+        account.given_up(sum, Reason::Refused);
+        self.losses.add(sum, "given up: rows of a file that could not be finished", "");
     }
 
     fn failed(&self, planned: &Planned, error: &io::Error, account: &mut Account) -> Failed {

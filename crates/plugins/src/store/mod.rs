@@ -18,6 +18,7 @@ mod tests;
 pub use settings::{Settings, SpoolSettings};
 pub use target::Target;
 
+use crate::losses::Losses;
 use crate::outlet::{Event, Inlet, Woken};
 use crate::preprocess::Preprocess;
 use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
@@ -36,7 +37,7 @@ use purges::{Purge, Purges};
 use runtime::clock;
 use runtime::log::Limited;
 use stats::Counters;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 /// Microseconds of a second.
@@ -58,6 +59,12 @@ pub trait Encoder: Send {
         _now: u64,
         _emit: Emit<'_>,
     ) {
+    }
+
+    /// Aggregates for more tables than a purge may write to, since the last call: how many went to the table of the time of
+    /// the purge, and those that are given up.
+    fn take_bounded(&mut self) -> (u64, Sum) {
+        (0, Sum::default())
     }
 
     /// What is told at the start and every `amqp_avro_schema_refresh_time`.
@@ -88,16 +95,11 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the store and the spool.
+    /// Opens the spool. The store is opened by its own thread: however long that takes, the daemon collects meanwhile.
     ///
     /// # Errors
-    /// What keeps the daemon from starting: a spool that cannot be used, or a store that says no to something that the
-    /// configuration decides. A store that cannot be reached is no error: its parcels wait.
-    pub fn new(
-        settings: &Settings,
-        encoder: Box<dyn Encoder>,
-        mut backend: Box<dyn Backend>,
-    ) -> Result<Self, String> {
+    /// A spool that cannot be used, or a file of its schema that cannot be written.
+    pub fn new(settings: &Settings, encoder: Box<dyn Encoder>, backend: Box<dyn Backend>) -> Result<Self, String> {
         let (queue, found) = match &settings.spool {
             None => (Queue::in_memory(settings.max_octets), Sum::default()),
             Some(spool) => {
@@ -114,21 +116,27 @@ impl Opened {
             sink::write_schema(path, schema, &settings.files)
                 .map_err(|error| format!("avro_schema_file[{}]: {}: {error}", settings.name, path.display()))?;
         }
-        let who = format!("{}/{}", settings.name, settings.kind);
-        match backend.open() {
-            Ok(()) => {}
-            Err(Fault::Configuration { key, what }) => {
-                return Err(format!("{key}[{}]: {what}", settings.name));
-            }
+        Ok(Self { encoder, backend, queue, found })
+    }
+
+    /// Opens the store here and now, for a dry run. A store that cannot be reached is no error, as it is none at a start.
+    ///
+    /// # Errors
+    /// The store says no to something that the configuration decides.
+    pub fn try_store(&mut self, name: &str) -> Result<(), String> {
+        match self.backend.open() {
+            Ok(()) => Ok(()),
+            Err(Fault::Configuration { key, what }) => Err(format!("{key}[{name}]: {what}")),
             Err(Fault::Down(what) | Fault::Parcel(what)) => {
-                warn!(who, "cannot be reached yet, and is tried again: {what}");
+                warn!("{name}: cannot be reached: {what}");
+                Ok(())
             }
         }
-        Ok(Self { encoder, backend, queue, found })
     }
 }
 
-/// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`.
+/// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`. A store that says
+/// no to something that the configuration decides, when it is opened first, ends the daemon by `refuse`.
 pub fn run(
     settings: &Settings,
     schema: &Schema,
@@ -136,10 +144,20 @@ pub fn run(
     mut inlet: Inlet,
     counters: Counters,
     spawn: impl FnOnce(Box<dyn FnOnce() + Send>),
+    refuse: impl FnOnce(String) + Send + 'static,
 ) {
     let Opened { encoder, backend, queue, found } = opened;
     let (desk, courier, notes) = courier::new(backend, queue);
-    spawn(Box::new(move || courier.run()));
+    let name = settings.name.clone();
+    spawn(Box::new(move || {
+        courier.open_and_run(|opened| match opened {
+            Ok(()) => {}
+            Err(Fault::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
+            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+                warn!("cannot be reached yet, and is tried again: {what}");
+            }
+        });
+    }));
     let zone = settings.zone.clone();
     let started = clock::now();
     let schedule = |refresh: u32| {
@@ -164,7 +182,8 @@ pub fn run(
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
-                plugin.triggers.reap();
+                plugin.account.triggers_ended(plugin.triggers.reap());
+                plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {
                     plugin.purge(inlet.collect(PATIENCE));
@@ -201,6 +220,7 @@ struct Plugin<'a> {
     bin: Option<usize>,
     limit: Limited,
     full: Limited,
+    losses: Losses,
 }
 
 impl<'a> Plugin<'a> {
@@ -229,6 +249,7 @@ impl<'a> Plugin<'a> {
             bin,
             limit: Limited::new(Duration::from_secs(10)),
             full: Limited::new(Duration::from_secs(60)),
+            losses: Losses::new(Duration::from_secs(10)),
         }
     }
 
@@ -244,9 +265,9 @@ impl<'a> Plugin<'a> {
     fn add(&mut self, mut table: Table) {
         let total = table.len() as u64;
         let now = clock::now() / SECOND;
+        self.account.handed(total);
         let recovered = self.recover(&table, now);
         let left_out = self.preprocess.apply(&mut table);
-        self.account.handed(total);
         self.account.left_out(left_out - recovered);
         if table.is_empty() {
             return;
@@ -280,26 +301,30 @@ impl<'a> Plugin<'a> {
 
     /// Hands what the encoder makes to the courier.
     fn emit(&mut self, make: impl FnOnce(&mut dyn Encoder, Emit<'_>)) {
-        let Self { encoder, desk, account, purges, next, full, .. } = self;
+        let Self { encoder, desk, account, purges, next, full, losses, .. } = self;
         make(encoder.as_mut(), &mut |body, items, sum| {
             let purge = purges.current();
             let id = take(next);
             purge.parcels += 1;
             let parcel = Parcel { id, purge: purge.number, items, sum, body };
-            put(parcel, desk, account, purges, full);
+            put(parcel, desk, account, purges, full, losses);
         });
+        let (redirected, given_up) = encoder.take_bounded();
+        account.redirected(redirected);
+        account.given_up(given_up, Reason::Names);
+        losses.add(given_up, "given up: for more tables than twice sql_max_tables", "");
     }
 
     /// Hands over what belongs to no purge.
     fn announce(&mut self) {
-        let Self { encoder, desk, account, purges, next, full, .. } = self;
+        let Self { encoder, desk, account, purges, next, full, losses, .. } = self;
         if purges.announcing() {
             return;
         }
         encoder.announce(&mut |body, items, sum| {
             let id = take(next);
             purges.announce(id);
-            put(Parcel { id, purge: 0, items, sum, body }, desk, account, purges, full);
+            put(Parcel { id, purge: 0, items, sum, body }, desk, account, purges, full, losses);
         });
     }
 
@@ -369,7 +394,7 @@ impl<'a> Plugin<'a> {
                 self.account.written(sum.aggregates - lost.aggregates.min(sum.aggregates));
                 if lost.aggregates > 0 {
                     self.account.given_up(lost, Reason::Refused);
-                    self.tell_lost(lost, &what, "refused by the store");
+                    self.losses.add(lost, "refused by the store", &what);
                 } else if !what.is_empty()
                     && let Some(pass) = self.limit.pass()
                 {
@@ -390,7 +415,7 @@ impl<'a> Plugin<'a> {
                     Loss::Damaged => "given up: the spool's file of it is damaged",
                     Loss::Bound | Loss::Refused => "given up: refused by the store",
                 };
-                self.tell_lost(lost.sum, &what, why);
+                self.losses.add(lost.sum, why, &what);
             }
             Note::Trouble(fault, again) => {
                 self.account.failed();
@@ -404,36 +429,19 @@ impl<'a> Plugin<'a> {
                 let (parcels, octets) = self.desk.waiting();
                 info!(parcels, octets, "writes again, after {} s", after.as_secs());
             }
+            Note::Ended { stays } if stays.aggregates > 0 => {
+                info!(aggregates = stays.aggregates, "left in the spool for the next start");
+            }
             Note::Ended { .. } => {}
         }
         self.finish_purges();
     }
 
-    fn tell_lost(&mut self, lost: Sum, what: &str, why: &str) {
-        if lost.aggregates == 0 {
-            return;
-        }
-        if let Some(pass) = self.limit.pass() {
-            let Sum { aggregates, packets, octets } = lost;
-            let colon = if what.is_empty() { "" } else { ": " };
-            error!(aggregates, packets, bytes = octets, held_back = pass.held_back, "{why}{colon}{what}");
-        }
-    }
-
     /// Delivers what can be delivered in time.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
-        self.desk.end(Instant::now() + self.settings.write_timeout);
-        // The courier ends by itself: the backend's writes are bounded in time.
-        while let Ok(note) = notes.recv() {
-            if let Note::Ended { stays } = &note {
-                if stays.aggregates > 0 {
-                    info!(aggregates = stays.aggregates, "left in the spool for the next start");
-                }
-                return;
-            }
-            self.note(note);
-        }
+        let desk = self.desk.clone();
+        desk.finish(notes, self.settings.exit, |note| self.note(note));
     }
 }
 
@@ -444,8 +452,15 @@ fn take(next: &mut ParcelId) -> ParcelId {
     id
 }
 
-/// Hands a parcel to the courier, and tells what is given up for it.
-fn put(parcel: Parcel, desk: &mut Desk, account: &mut Account, purges: &mut Purges, full: &mut Limited) {
+/// Hands a parcel to the courier, and logs what is given up for it.
+fn put(
+    parcel: Parcel,
+    desk: &mut Desk,
+    account: &mut Account,
+    purges: &mut Purges,
+    full: &Limited,
+    losses: &mut Losses,
+) {
     let run = parcel.id.run;
     let put = desk.put(parcel);
     if let Some(error) = put.disk
@@ -455,16 +470,8 @@ fn put(parcel: Parcel, desk: &mut Desk, account: &mut Account, purges: &mut Purg
     }
     for lost in put.lost {
         lose(account, purges, run, &lost);
-        if let Some(pass) = full.pass() {
-            let Sum { aggregates, packets, octets } = lost.sum;
-            error!(
-                aggregates,
-                packets,
-                bytes = octets,
-                held_back = pass.held_back,
-                "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow"
-            );
-        }
+        let why = "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow";
+        losses.add(lost.sum, why, "");
     }
 }
 

@@ -5,14 +5,12 @@ use crate::sink;
 use crate::trigger::Trigger;
 use aggregate::time_bin::{Roundoff, Width};
 use config::keys::amqp::{AMQP_AVRO_SCHEMA_REFRESH_TIME, AMQP_AVRO_SCHEMA_ROUTING_KEY};
-use config::keys::core::{PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE, PLUGIN_WRITE_TIMEOUT};
+use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_DIR, PLUGIN_SPOOL_SIZE};
 use config::keys::encoding::AVRO_SCHEMA_FILE;
-use config::keys::print::{
-    PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PRINT_TRIGGER_EXEC,
-    PRINT_TRIGGER_EXEC_ASYNC,
-};
+use config::keys::print::{PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY};
 use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
 use config::{Plugin, PluginKind, Problems};
+use delivery::courier::Limits;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,8 +55,8 @@ pub struct Settings {
     pub max_octets: u64,
     /// `plugin_spool_dir`, `plugin_spool_size`.
     pub spool: Option<SpoolSettings>,
-    /// `plugin_write_timeout`: also how long the end may take.
-    pub write_timeout: Duration,
+    /// `plugin_exit_timeout`: how long the end may wait for the store.
+    pub exit: Limits,
 }
 
 /// Where parcels wait on disk.
@@ -78,8 +76,13 @@ impl Settings {
             Width::Seconds(seconds) => u64::from(seconds),
             Width::Months(months) => u64::from(months) * MONTH,
         };
-        let concurrent = plugin.get(&PRINT_TRIGGER_EXEC_ASYNC);
         let kind = plugin.kind.word();
+        let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
+            // Plugins must not meet in one folder, even when the key is set once for all.
+            folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
+            max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
+        });
+        let exit = Limits::new(plugin.get(&PLUGIN_EXIT_TIMEOUT), spool.is_some());
         Self {
             name: plugin.name.clone(),
             kind,
@@ -89,7 +92,7 @@ impl Settings {
             roundoff: Roundoff::parse(&plugin.get(&PRINT_HISTORY_ROUNDOFF).unwrap_or_default()),
             history: sink::width(plugin.get(&PRINT_HISTORY)).map_or(0, length),
             preprocess: preprocess::Settings::read(plugin, problems),
-            trigger: plugin.get(&PRINT_TRIGGER_EXEC).and_then(|command| Trigger::parse(&command, concurrent)),
+            trigger: Trigger::read(plugin),
             trigger_every: sink::width(plugin.get(&SQL_TRIGGER_TIME))
                 .map(|width| u32::try_from(length(width)).unwrap_or(u32::MAX)),
             inserts_only: match plugin.kind {
@@ -105,12 +108,8 @@ impl Settings {
                 .map(|_| seconds(plugin.get(&AMQP_AVRO_SCHEMA_REFRESH_TIME))),
             files: sink::files(plugin, problems),
             max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
-            spool: plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
-                // Plugins must not meet in one folder, even when the key is set once for all.
-                folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
-                max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
-            }),
-            write_timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
+            spool,
+            exit,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{Emit, Encoder};
 use aggregate::Table;
-use delivery::Backend;
+use delivery::{Backend, Fault};
 use flow::schema::Schema;
 
 /// A store, as the configuration describes it.
@@ -36,6 +36,21 @@ impl Target {
             Self::Kafka(..) => Ok(()),
             #[cfg(feature = "amqp")]
             Self::Amqp(..) => Ok(()),
+        }
+    }
+
+    /// Whether its options and files are such that can be used, as far as that shows before anything is connected to.
+    ///
+    /// # Errors
+    /// The key, and what is wrong.
+    pub fn check_settings(&self) -> Result<(), Fault> {
+        match *self {
+            #[cfg(feature = "sql")]
+            Self::Sql(ref settings) => sql::settings::check(settings),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_, ref settings) => brokers::kafka::check(settings),
+            #[cfg(feature = "amqp")]
+            Self::Amqp(_, ref settings) => brokers::amqp::check(settings),
         }
     }
 
@@ -107,6 +122,11 @@ impl Encoder for Sql {
 
     fn encode_for_backup(&mut self, table: &Table, rejects: &dyn Fn(&[u64]) -> bool, now: u64, emit: Emit<'_>) {
         self.0.encode_for_backup(table, rejects, now, emit);
+    }
+
+    fn take_bounded(&mut self) -> (u64, delivery::Sum) {
+        let sql::Bounded { redirected, given_up } = self.0.take_bounded();
+        (redirected, given_up)
     }
 
     fn tell(&self, variables: &mut Vec<(&'static str, String)>) {

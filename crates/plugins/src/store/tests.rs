@@ -1,11 +1,15 @@
 use super::*;
 use crate::outlet;
+use delivery::courier::Limits;
 use delivery::{Receipt, messages};
 use flow::row::{FieldSet, Layout};
 use flow::schema::{Options, Selection};
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use std::sync::{Arc, Mutex};
+
+/// An end that waits for nobody.
+const SHORT: Limits = Limits { total: Some(Duration::from_millis(50)), stalled: Duration::from_millis(50) };
 
 /// Makes a message of each aggregate, three in a parcel.
 struct Numbers;
@@ -94,7 +98,7 @@ fn settings() -> Settings {
         files: runtime::files::Settings::default(),
         max_octets: 1 << 20,
         spool: None,
-        write_timeout: Duration::from_secs(20),
+        exit: Limits::within(Duration::from_secs(20)),
     }
 }
 
@@ -116,7 +120,9 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
     let counters = Counters::new();
     let reader = counters.reader();
     let mut courier = None;
-    run(settings, &schema, opened, inlet, counters, |work| courier = Some(std::thread::spawn(work)));
+    let (sender, refused) = std::sync::mpsc::channel();
+    let refuse = move |what| sender.send(what).unwrap();
+    run(settings, &schema, opened, inlet, counters, |work| courier = Some(std::thread::spawn(work)), refuse);
     courier.unwrap().join().unwrap();
     let snapshot = reader.snapshot();
     let broken: Vec<_> = stats::check(&snapshot, stats::Scope::Plugin)
@@ -124,7 +130,7 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
         .filter(|line| format!("{line:?}").contains("Handed"))
         .collect();
     assert!(broken.is_empty(), "{broken:?}");
-    Ok(snapshot)
+    refused.try_recv().map_or(Ok(snapshot), Err)
 }
 
 #[test]
@@ -154,7 +160,7 @@ fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
     use stats::Counter::*;
     let fake = Fake::default();
     fake.state.lock().unwrap().down = u32::MAX;
-    let mut settings = Settings { write_timeout: Duration::from_millis(50), ..settings() };
+    let mut settings = Settings { exit: SHORT, ..settings() };
     let counted = run_over(&settings, 10, &fake).unwrap();
     // The first aggregate of the first parcel was confirmed, but its parcel was not.
     assert_eq!((counted[AggregatesGivenUpShutdown], counted[AggregatesWaiting]), (10, 0));
@@ -175,7 +181,7 @@ fn at_the_bound_the_oldest_are_given_up() {
     use stats::Counter::*;
     let fake = Fake::default();
     fake.state.lock().unwrap().down = u32::MAX;
-    let settings = Settings { write_timeout: Duration::from_millis(50), max_octets: 1000, ..settings() };
+    let settings = Settings { exit: SHORT, max_octets: 1000, ..settings() };
     let counted = run_over(&settings, 100, &fake).unwrap();
     assert!(counted[AggregatesGivenUpRetries] > 80, "{}", counted[AggregatesGivenUpRetries]);
     assert_eq!(counted[AggregatesGivenUpRetries] + counted[AggregatesGivenUpShutdown], 100);
@@ -190,6 +196,6 @@ fn a_store_that_says_no_keeps_the_daemon_from_starting() {
     assert_eq!(run_over(&settings(), 1, &fake).unwrap_err(), "sql_passwd[a]: access denied");
     // One that is only down does not.
     fake.state.lock().unwrap().opens = Some(Fault::Down("refused".to_owned()));
-    let settings = Settings { write_timeout: Duration::from_millis(50), ..settings() };
+    let settings = Settings { exit: SHORT, ..settings() };
     assert!(run_over(&settings, 1, &fake).is_ok());
 }

@@ -288,7 +288,13 @@ mod tests {
     fn of_equal_networks_the_first_counts() {
         let (networks, problems) = read("1,10.0.0.0/8\n2,10.9.9.9/8\n3,10.0.0.0/9\n4,::/0\n5,::1/0");
         assert_eq!(networks.len(), 3);
-        assert_eq!(problems, ["DEBUG: [n.lst] 1 networks repeat an earlier row. Ignored."; 2]);
+        assert_eq!(
+            problems,
+            [
+                "WARN: [n.lst] networks_file: 2 rows have the network of an earlier one, which counts: line 2 (as in 1), \
+              line 5 (as in 4)."
+            ]
+        );
         let asn = |address| find(&networks, address).unwrap().1;
         assert_eq!((asn("10.200.0.0"), asn("10.1.0.0"), asn("2001:db8::")), (1, 3, 4));
     }

@@ -37,8 +37,56 @@ impl Networks {
         if bad > MOST_TOLD {
             problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MOST_TOLD), None);
         }
-        reader.finish(&origin, problems)
+        let (networks, repeated) = reader.finish(&origin, problems);
+        if repeated > 0 {
+            let shown: Vec<String> = repetitions(text).take(REPETITIONS_SHOWN).collect();
+            let etc = if repeated > shown.len() { " and so on" } else { "" };
+            let what = format!(
+                "networks_file: {repeated} rows have the network of an earlier one, which counts: {}{etc}.",
+                shown.join(", ")
+            );
+            problems.remark(&origin, what, None);
+        }
+        networks
     }
+}
+
+/// Rows that repeat a network and are named.
+const REPETITIONS_SHOWN: usize = 10;
+
+/// The lines that have the network of an earlier line, and which that is. Only asked for when there are some.
+fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
+    let mut seen: HashMap<(bool, u128, u8), u32> = HashMap::new();
+    (1..).zip(text.split(|octet| *octet == b'\n')).filter_map(move |(number, line)| {
+        let line = line.trim_ascii();
+        if matches!(line.first(), None | Some(b'!' | b'#')) {
+            return None;
+        }
+        // A row that is wrong in other columns has no network.
+        Reader::default().row(line).ok()?;
+        let (address, len) = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
+        let first = match address {
+            IpAddr::V4(v4) => u128::from(Entry::new(v4.to_bits(), len, 0).bits()),
+            IpAddr::V6(v6) => Entry::new(v6.to_bits(), len, 0).bits(),
+        };
+        let earlier = *seen.entry((address.is_ipv4(), first, len)).or_insert(number);
+        (earlier != number).then(|| format!("line {number} (as in {earlier})"))
+    })
+}
+
+/// The address and the length of a network, of the family that it stands for.
+fn network(text: &[u8]) -> Result<(IpAddr, u8), (What, &[u8])> {
+    let slash = text.iter().position(|octet| *octet == b'/').ok_or((What::NoSlash, text))?;
+    let (address, length) = text.split_at(slash);
+    let length = length.get(1..).unwrap_or_default();
+    let address = ip(address.trim_ascii()).ok_or((What::Address, text))?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let len = number(length.trim_ascii()).and_then(|len| u8::try_from(len).ok()).filter(|len| *len <= most);
+    let len = len.ok_or((What::Length, length))?;
+    Ok(match (address, address.to_canonical(), len.checked_sub(96)) {
+        (IpAddr::V6(_), v4 @ IpAddr::V4(_), Some(len)) => (v4, len),
+        _ => (address, len),
+    })
 }
 
 /// What is wrong with a row, and how many octets before its end.
@@ -124,19 +172,8 @@ impl Reader {
             Fault { what, at: Some(line.len() - start) }
         };
         let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
-        let network = columns.next().unwrap_or_default();
-        let slash =
-            network.iter().position(|octet| *octet == b'/').ok_or_else(|| fault(What::NoSlash, network))?;
-        let (address, length) = network.split_at(slash);
-        let length = length.get(1..).unwrap_or_default();
-        let address = ip(address.trim_ascii()).ok_or_else(|| fault(What::Address, network))?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let len = number(length.trim_ascii()).and_then(|len| u8::try_from(len).ok()).filter(|len| *len <= most);
-        let len = len.ok_or_else(|| fault(What::Length, length))?;
-        let (address, len) = match (address, address.to_canonical(), len.checked_sub(96)) {
-            (IpAddr::V6(_), v4 @ IpAddr::V4(_), Some(len)) => (v4, len),
-            _ => (address, len),
-        };
+        let (address, len) =
+            network(columns.next().unwrap_or_default()).map_err(|(what, part)| fault(what, part))?;
         let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
         if let Some(column) = columns.next() {
             let split = column.iter().position(|octet| *octet == b'_');
@@ -166,26 +203,28 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(self, origin: &Origin, problems: &mut Problems) -> Networks {
+    /// The networks, and how many rows repeat one.
+    fn finish(self, origin: &Origin, problems: &mut Problems) -> (Networks, usize) {
         // The tries are built with the least memory that is not theirs.
         let (records, reaches) = (self.records.finish(), self.reaches.finish());
-        let (v4, len4) = build(self.v4, origin, problems);
-        let (v6, len6) = build(self.v6, origin, problems);
-        Networks { v4, v6, records, reaches, len: len4 + len6 }
+        let (v4, len4, repeated4) = build(self.v4, origin, problems);
+        let (v6, len6, repeated6) = build(self.v6, origin, problems);
+        (Networks { v4, v6, records, reaches, len: len4 + len6 }, repeated4 + repeated6)
     }
 }
 
-/// The trie of a family, and how many networks are in it.
-fn build<A: trie::Address>(entries: Vec<Entry<A>>, origin: &Origin, problems: &mut Problems) -> (Trie<A>, usize) {
+/// The trie of a family, how many networks are in it, and how many were repeated.
+fn build<A: trie::Address>(
+    entries: Vec<Entry<A>>,
+    origin: &Origin,
+    problems: &mut Problems,
+) -> (Trie<A>, usize, usize) {
     let sorted = Sorted::new(entries);
-    if sorted.repeated() > 0 {
-        problems.debug(origin, format!("{} networks repeat an earlier row. Ignored.", sorted.repeated()));
-    }
     match Trie::new(&sorted) {
-        Ok(trie) => (trie, sorted.entries().len()),
+        Ok(trie) => (trie, sorted.entries().len(), sorted.repeated()),
         Err(error) => {
             problems.error(origin, format!("{error}. Ignored."), None);
-            (Trie::default(), 0)
+            (Trie::default(), 0, 0)
         }
     }
 }

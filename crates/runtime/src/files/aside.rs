@@ -3,48 +3,53 @@
 //! It is written under another name in the same directory and renamed at the end, so a reader sees the old file or the new
 //! one, never a part. What already exists and is no regular file (a named pipe, a device) is written directly.
 
-use super::{Settings, complain, is_special, make_parents, open_special};
+use super::place::{LastLink, Occupant, Place};
+use super::{LINKS, Settings, beside, complain};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 /// Octets that are gathered before the kernel gets them.
 const BUFFER: usize = 64 * 1024;
-/// Longest name that file systems take.
-const NAME_MAX: usize = 255;
 
 /// A file in the making. Dropped without [`Aside::commit`] it leaves nothing behind.
 #[derive(Debug)]
 pub struct Aside {
     file: BufWriter<File>,
-    /// Where it is now, and where it shall be; nothing when it is written directly.
-    names: Option<(PathBuf, PathBuf)>,
+    /// Where it shall be, and its name until then; nothing when it is written directly.
+    place: Option<(Place, OsString)>,
 }
 
 impl Aside {
-    /// Begins a file; directories are made. A symbolic link is followed, as writing the file itself would.
+    /// Begins a file; directories are made. Symbolic links are followed where nobody else could have put them; in a
+    /// directory that others may write to, the file takes the place of a link.
     ///
     /// # Errors
     /// When the file beside it or a directory above cannot be made. Mode and owner that cannot be set are logged only.
     pub fn create(path: &Path, settings: &Settings) -> io::Result<Self> {
-        if fs::metadata(path).is_ok_and(|metadata| is_special(&metadata)) {
-            let file = open_special(path, true)?;
-            return Ok(Self { file: BufWriter::with_capacity(BUFFER, file), names: None });
+        let place = Place::find(path, settings, LastLink::ByRules, Some(complain))?;
+        match place.occupant {
+            Occupant::Special | Occupant::OpenFile => {
+                let (file, _) = place.append(true)?;
+                return Ok(Self { file: BufWriter::with_capacity(BUFFER, file), place: None });
+            }
+            Occupant::Link => {
+                if let Some(pass) = LINKS.pass() {
+                    let path = path.display();
+                    tracing::warn!(
+                        held_back = pass.held_back,
+                        "{path}: the symbolic link in a directory that others may write to is replaced, not followed \
+                         (files_follow_links: true follows it)"
+                    );
+                }
+            }
+            Occupant::Nothing | Occupant::Other => {}
         }
-        make_parents(path, settings)?;
-        let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-        // A link that leads nowhere is replaced.
-        let path =
-            if is_link { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
-        let part = beside(&path)?;
-        let file = OpenOptions::new().write(true).create_new(true).open(&part)?;
-        let aside = Self { file: BufWriter::with_capacity(BUFFER, file), names: Some((part, path)) };
-        if let Some((part, _)) = &aside.names {
-            complain(part, settings.apply(aside.file.get_ref()));
-        }
+        let part = beside(place.name());
+        let file = place.create_beside(&part)?;
+        let aside = Self { file: BufWriter::with_capacity(BUFFER, file), place: Some((place, part)) };
+        complain(path, settings.apply(aside.file.get_ref()));
         Ok(aside)
     }
 
@@ -66,19 +71,17 @@ impl Aside {
 
     fn finish(mut self, synced: bool) -> io::Result<()> {
         self.file.flush()?;
-        let Some((part, path)) = &self.names else {
+        let Some((place, part)) = &self.place else {
             return Ok(());
         };
         if synced {
             self.file.get_ref().sync_all()?;
         }
-        fs::rename(part, path)?;
-        let path = self.names.take().map(|(_, path)| path);
-        if synced && let Some(folder) = path.as_deref().and_then(Path::parent) {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder)?.sync_all()?;
+        place.replace_by(part)?;
+        match self.place.take() {
+            Some((place, _)) if synced => place.sync_directory(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -94,29 +97,18 @@ impl Write for Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        if let Some((part, _)) = self.names.take() {
-            let _ = fs::remove_file(part);
+        if let Some((place, part)) = self.place.take() {
+            let _ = place.remove(&part);
         }
     }
-}
-
-/// A name in the same directory that nobody else uses: `.NAME.PID-N.part`.
-pub(super) fn beside(path: &Path) -> io::Result<PathBuf> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = path.file_name() else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path without a file name"));
-    };
-    let end = format!(".{}-{}.part", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let mut part = vec![b'.'];
-    part.extend(name.as_bytes().iter().take(NAME_MAX.saturating_sub(1 + end.len())));
-    part.extend(end.as_bytes());
-    Ok(path.with_file_name(OsString::from_vec(part)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::NAME_MAX;
     use crate::privileges::Umask;
+    use std::fs::{self, OpenOptions};
     use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
 
@@ -168,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_and_one_to_nowhere_replaced() {
+    fn a_link_that_nobody_else_could_plant_is_followed_to_nowhere_too() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("out"), folder.path().join("link"));
         fs::write(&path, "old").unwrap();
@@ -180,7 +172,7 @@ mod tests {
         assert!(link.is_symlink());
         fs::remove_file(&path).unwrap();
         Aside::create(&link, &Settings::default()).unwrap().commit().unwrap();
-        assert!(!link.is_symlink());
+        assert!(link.is_symlink() && path.exists());
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Symbolic links to the newest file.
 
-use super::aside::beside;
-use super::{Settings, complain, make_parents};
-use std::fs;
+use super::place::{LastLink, Place};
+use super::{Settings, beside, complain};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// Makes `link` lead to `target`, in one step: there is no moment without a link. What was there is replaced.
@@ -13,13 +11,7 @@ use std::path::Path;
 /// # Errors
 /// When the link or a directory above it cannot be made, or a directory has its name.
 pub fn swap_link(link: &Path, target: &Path, settings: &Settings) -> io::Result<()> {
-    make_parents(link, settings)?;
-    let part = beside(link)?;
-    symlink(target, &part)?;
-    complain(&part, settings.give(&part));
-    fs::rename(&part, link).inspect_err(|_| {
-        let _ = fs::remove_file(&part);
-    })
+    swap(&place_of(link, settings)?, target, settings)
 }
 
 /// As [`swap_link`], but only forward: when `link` leads already to a target that sorts after this one, or to this one,
@@ -28,19 +20,33 @@ pub fn swap_link(link: &Path, target: &Path, settings: &Settings) -> io::Result<
 /// # Errors
 /// As [`swap_link`].
 pub fn advance_link(link: &Path, target: &Path, settings: &Settings) -> io::Result<bool> {
-    let is_newer = match fs::read_link(link) {
+    let place = place_of(link, settings)?;
+    let is_newer = match place.read_link() {
         Ok(old) => target.as_os_str().as_bytes() > old.as_os_str().as_bytes(),
         Err(_) => true,
     };
     if is_newer {
-        swap_link(link, target, settings)?;
+        swap(&place, target, settings)?;
     }
     Ok(is_newer)
+}
+
+fn place_of(link: &Path, settings: &Settings) -> io::Result<Place> {
+    Place::find(link, settings, LastLink::Kept, Some(complain))
+}
+
+fn swap(place: &Place, target: &Path, settings: &Settings) -> io::Result<()> {
+    let part = beside(place.name());
+    place.link_beside(&part, target, settings)?;
+    place.replace_by(&part).inspect_err(|_| {
+        let _ = place.remove(&part);
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_link_moves_forward_only() {

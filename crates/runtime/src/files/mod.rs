@@ -1,23 +1,33 @@
 //! Files as the daemons write them: with directories made, mask and owner applied, whole or not at all.
 
 mod aside;
+mod held;
 mod link;
 mod lock;
+mod place;
 
 pub use aside::Aside;
+pub(crate) use held::{Held, Taken};
 pub use link::{advance_link, swap_link};
 pub use lock::Lock;
 
 use crate::log::Limited;
 use crate::privileges::Umask;
-use rustix::fs::OFlags;
-use std::fs::{self, File, OpenOptions, Permissions};
+use place::{LastLink, Place};
+use rustix::fs::{FileType, OFlags};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Mode and owner of what is written.
+/// Longest name that file systems take.
+const NAME_MAX: usize = 255;
+
+/// Mode and owner of what is written, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The mask; without one, the process's.
@@ -26,22 +36,26 @@ pub struct Settings {
     pub uid: Option<u32>,
     /// The group; without one, the process's.
     pub gid: Option<u32>,
+    /// Follows every symbolic link, whoever made it.
+    pub follow_links: bool,
 }
+
+/// Says what came of mode and owner.
+type Tell = fn(&Path, io::Result<()>);
 
 /// Only root may give files away. A file that has the wrong owner is better than none.
 static OWNER: Limited = Limited::new(Duration::from_secs(60));
+/// Links that were replaced: whoever plants them could do it again and again.
+static LINKS: Limited = Limited::new(Duration::from_secs(60));
 
 impl Settings {
     fn has_owner(&self) -> bool {
         self.uid.is_some() || self.gid.is_some()
     }
 
-    /// Gives a file that is there already its owner.
-    ///
-    /// # Errors
-    /// When the file is gone, or the process may not give it away.
-    pub fn give(&self, path: &Path) -> io::Result<()> {
-        if self.has_owner() { std::os::unix::fs::lchown(path, self.uid, self.gid) } else { Ok(()) }
+    /// Owner for a file or directory just made.
+    fn give(&self, file: &File) -> io::Result<()> {
+        if self.has_owner() { std::os::unix::fs::fchown(file, self.uid, self.gid) } else { Ok(()) }
     }
 
     /// Mode and owner for a file just made.
@@ -49,7 +63,7 @@ impl Settings {
         if let Some(umask) = self.umask {
             file.set_permissions(Permissions::from_mode(umask.file_mode()))?;
         }
-        if self.has_owner() { std::os::unix::fs::fchown(file, self.uid, self.gid) } else { Ok(()) }
+        self.give(file)
     }
 }
 
@@ -62,38 +76,8 @@ fn complain(path: &Path, outcome: io::Result<()>) {
     }
 }
 
-/// Makes the directories above a path that are missing.
-///
-/// # Errors
-/// When one cannot be made. Mode and owner that cannot be set are logged only.
-pub fn make_parents(path: &Path, settings: &Settings) -> io::Result<()> {
-    make_parents_telling(path, settings, complain)
-}
-
-fn make_parents_telling(path: &Path, settings: &Settings, tell: fn(&Path, io::Result<()>)) -> io::Result<()> {
-    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
-        return Ok(());
-    };
-    if parent.is_dir() {
-        return Ok(());
-    }
-    make_parents_telling(parent, settings, tell)?;
-    match fs::create_dir(parent) {
-        Ok(()) => {}
-        // Another thread or process was faster.
-        Err(_) if parent.is_dir() => return Ok(()),
-        Err(error) => {
-            return Err(io::Error::new(error.kind(), format!("{}: {error}", parent.display())));
-        }
-    }
-    let mode = settings
-        .umask
-        .map_or(Ok(()), |umask| fs::set_permissions(parent, Permissions::from_mode(umask.directory_mode())));
-    tell(parent, mode.and_then(|()| settings.give(parent)));
-    Ok(())
-}
-
-/// Opens a file to append to; it and its directories are made when missing. A named pipe must have a reader already.
+/// Opens a file to append to; it and its directories are made when missing. A named pipe must have a reader already. Symbolic
+/// links are followed where nobody else could have put them.
 ///
 /// # Errors
 /// When the file or a directory above it cannot be made or opened.
@@ -106,39 +90,76 @@ pub(crate) fn append_without_waiting(path: &Path, settings: &Settings) -> io::Re
     append_telling(path, settings, false, |_, _| ())
 }
 
-fn append_telling(
-    path: &Path,
-    settings: &Settings,
-    waits: bool,
-    tell: fn(&Path, io::Result<()>),
-) -> io::Result<File> {
-    match fs::metadata(path) {
-        Ok(metadata) if is_special(&metadata) => return open_special(path, waits),
-        Ok(_) => return OpenOptions::new().append(true).open(path),
-        Err(_) => {}
+fn append_telling(path: &Path, settings: &Settings, waits: bool, tell: Tell) -> io::Result<File> {
+    let place = Place::find(path, settings, LastLink::ByRules, Some(tell))?;
+    let (file, is_new) = place.append(waits)?;
+    if is_new {
+        tell(path, settings.apply(&file));
     }
-    make_parents_telling(path, settings, tell)?;
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
-    tell(path, settings.apply(&file));
     Ok(file)
+}
+
+/// The path of a file without links, by the rules that hold for all that is written: for libraries and sockets, which
+/// open by name. Directories are not made.
+///
+/// # Errors
+/// When a directory is missing, or a link on the way is not to be followed.
+pub fn resolve(path: &Path, settings: &Settings) -> io::Result<PathBuf> {
+    let place = Place::find(path, settings, LastLink::ByRules, None)?;
+    match place.occupant {
+        place::Occupant::Link => Err(place.refusal()),
+        _ => place.path(),
+    }
+}
+
+/// A directory whose files are worth trusting: made, for the daemon's user alone, when missing. The path that is returned has no
+/// links.
+///
+/// # Errors
+/// When it cannot be made, a link on the way is not to be followed, or others could put files into it.
+pub fn own_directory(path: &Path) -> io::Result<PathBuf> {
+    let settings = Settings { umask: Some(Umask::DEFAULT), ..Settings::default() };
+    let within = Place::find(&path.join("any"), &settings, LastLink::Kept, Some(complain))?;
+    within.refuse_strangers()?;
+    within.directory_path()
+}
+
+/// Makes the directories above a path that are missing.
+///
+/// # Errors
+/// When one cannot be made. Mode and owner that cannot be set are logged only.
+pub fn make_parents(path: &Path, settings: &Settings) -> io::Result<()> {
+    Place::find(path, settings, LastLink::Kept, Some(complain)).map(drop)
+}
+
+/// Sets the mode of a socket that was just bound, and of nothing else that has come to its place.
+///
+/// # Errors
+/// When there is no socket, or the mode cannot be set.
+pub fn set_socket_mode(path: &Path, mode: u32) -> io::Result<()> {
+    Place::find(path, &Settings::default(), LastLink::Kept, None)?.set_socket_mode(mode)
 }
 
 /// Pipes, devices and sockets: things that a rename would replace rather than fill.
-fn is_special(metadata: &fs::Metadata) -> bool {
-    let kind = metadata.file_type();
-    kind.is_fifo() || kind.is_char_device() || kind.is_block_device() || kind.is_socket()
+fn is_special(kind: FileType) -> bool {
+    matches!(kind, FileType::Fifo | FileType::CharacterDevice | FileType::BlockDevice | FileType::Socket)
 }
 
-/// Opens a pipe or device to write, without waiting for a reader: without one it is an error.
-fn open_special(path: &Path, waits: bool) -> io::Result<File> {
-    #[expect(clippy::cast_possible_wrap, reason = "one low bit")]
-    let nonblock = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().append(true).custom_flags(nonblock).open(path)?;
-    if waits {
-        let flags = rustix::fs::fcntl_getfl(&file)?;
-        rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
-    }
-    Ok(file)
+/// Whether reading and writing wait.
+fn set_nonblocking(file: &File, is_on: bool) -> io::Result<()> {
+    let mut flags = rustix::fs::fcntl_getfl(file)?;
+    flags.set(OFlags::NONBLOCK, is_on);
+    Ok(rustix::fs::fcntl_setfl(file, flags)?)
+}
+
+/// A name in the same directory that nobody else uses: `.NAME.PID-N.part`.
+fn beside(name: &OsStr) -> OsString {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let end = format!(".{}-{}.part", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut part = vec![b'.'];
+    part.extend(name.as_bytes().iter().take(NAME_MAX.saturating_sub(1 + end.len())));
+    part.extend(end.as_bytes());
+    OsString::from_vec(part)
 }
 
 /// True when both paths lead to one file.
@@ -197,6 +218,8 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let error = make_parents(&file.join("below/it"), &Settings::default()).unwrap_err();
+        assert!(error.to_string().contains("/file: "), "{error}");
+        let error = append(&file.join("below"), &Settings::default()).unwrap_err();
         assert!(error.to_string().contains("/file: "), "{error}");
     }
 

@@ -63,6 +63,62 @@ impl Limited {
     }
 }
 
+/// A sum of which one line per span of time is logged: each line has all that came since the line before.
+///
+/// ```
+/// use runtime::log::Summed;
+/// use std::time::Duration;
+/// let mut lost = Summed::new(Duration::from_secs(10));
+/// if let Some(records) = lost.add(5_u64) {
+///     tracing::warn!(records, "dropped");
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Summed<T> {
+    /// Microseconds.
+    per: u64,
+    /// When the next line may be logged, on the monotonic clock.
+    next: u64,
+    /// What no line has had yet.
+    held: Option<T>,
+}
+
+impl<T: std::ops::Add<Output = T>> Summed<T> {
+    /// One line per `per` at most.
+    #[must_use]
+    pub fn new(per: Duration) -> Self {
+        Self { per: u64::try_from(per.as_micros()).unwrap_or(u64::MAX), next: 0, held: None }
+    }
+
+    /// Adds to the sum. Gives it back, to be logged, if a line may be.
+    pub fn add(&mut self, more: T) -> Option<T> {
+        self.held = Some(match self.held.take() {
+            Some(held) => held + more,
+            None => more,
+        });
+        self.due()
+    }
+
+    /// What was held back, when a line may be logged: to be asked now and then, so that no sum waits for the next loss.
+    pub fn due(&mut self) -> Option<T> {
+        self.due_at(crate::clock::monotonic())
+    }
+
+    fn due_at(&mut self, now: u64) -> Option<T> {
+        if now < self.next {
+            return None;
+        }
+        let held = self.held.take()?;
+        self.next = now.saturating_add(self.per);
+        Some(held)
+    }
+
+    /// What was held back, whenever the last line was: for the end.
+    pub fn rest(&mut self) -> Option<T> {
+        self.held.take()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +132,18 @@ mod tests {
         assert_eq!(limited.held_back(), 2);
         assert_eq!(limited.pass_at(15), Some(Pass { held_back: Some(2) }));
         assert_eq!(limited.pass_at(100), Some(Pass { held_back: None }));
+    }
+
+    #[test]
+    fn each_line_has_all_since_the_line_before() {
+        let mut summed = Summed::new(Duration::MAX);
+        assert_eq!(summed.due(), None);
+        assert_eq!(summed.add(2001), Some(2001));
+        assert_eq!((summed.add(6000), summed.add(6006)), (None, None));
+        assert_eq!(summed.due_at(5), None);
+        assert_eq!((summed.rest(), summed.rest()), (Some(12_006), None));
+        summed.held = Some(3);
+        assert_eq!((summed.due_at(u64::MAX), summed.due_at(u64::MAX)), (Some(3), None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An event as one line of text.
 
-use super::identity;
+use super::{identity, secrets};
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
@@ -46,7 +46,9 @@ impl Line {
         };
         let _ = text.write_str(&fields.message);
         let _ = text.write_str(if fields.message.is_empty() { fields.rest.trim_start() } else { &fields.rest });
-        Self { severity, text: text.0 }
+        let mut text = text.0;
+        secrets::hide(&mut text);
+        Self { severity, text }
     }
 }
 

@@ -22,11 +22,12 @@
 mod identity;
 mod limited;
 mod line;
+mod secrets;
 mod sinks;
 mod syslog;
 
 pub use identity::{Identity, current, enter, set_default};
-pub use limited::{Limited, Pass};
+pub use limited::{Limited, Pass, Summed};
 pub use syslog::Facility;
 
 use crate::files;
@@ -204,6 +205,20 @@ mod tests {
         assert_eq!(read(&rotated).len(), 3);
         assert_eq!(read(&path).len(), 1);
 
+        // What cannot be opened any more is written to as long as it is open.
+        std::fs::rename(&path, folder.path().join("log.2")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        reopen();
+        tracing::info!("this-test kept");
+        let lines = std::fs::read_to_string(folder.path().join("log.2")).unwrap();
+        let about = format!("log file cannot be opened: {}: ", path.display());
+        assert!(lines.contains(&about) && lines.contains("lines go on to the one that is open"), "{lines}");
+        assert!(lines.ends_with("this-test kept\n"), "{lines}");
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(folder.path().join("log.2"), &path).unwrap();
+        reopen();
+        assert_eq!(read(&path).len(), 2);
+
         // One part of the daemon shows DEBUG, the other does not.
         let debugging = |identity: Identity| {
             std::thread::spawn(move || {
@@ -216,11 +231,11 @@ mod tests {
         debugging(Identity::new("p", "print").debug(true));
         debugging(Identity::new("q", "print"));
         let lines = read(&path);
-        assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[1].ends_with("DEBUG ( p/print ): this-test debug"));
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[2].ends_with("DEBUG ( p/print ): this-test debug"));
         configure(Settings { debug: true, ..settings.clone() });
         debugging(Identity::new("q", "print"));
-        assert_eq!(read(&path).len(), 3);
+        assert_eq!(read(&path).len(), 4);
 
         // Syslog, and a log file that cannot be opened: neither keeps the other from its lines.
         let socket = folder.path().join("syslog");

@@ -62,16 +62,28 @@ impl Sinks {
         self.zone = Some(if settings.utc { TimeZone::UTC } else { TimeZone::system() });
         let syslog = self.syslog_path.as_deref().unwrap_or(Path::new("/dev/log"));
         self.syslog = settings.syslog.map(|facility| Syslog::new(facility, &settings.ident, syslog));
-        let missing = self.file.take().map_or(0, |file| file.missing);
+        let old = self.file.take();
+        let missing = old.as_ref().map_or(0, |file| file.missing);
         let mut problem = None;
         if let Some(path) = &settings.file {
-            let file = files::append_without_waiting(path, &settings.files);
-            problem =
-                file.as_ref().err().map(|error| format!("log file cannot be opened: {}: {error}", path.display()));
-            self.file = Some(LogFile { path: path.clone(), file: file.ok(), missing });
+            let file = match files::append_without_waiting(path, &settings.files) {
+                Ok(file) => Some(file),
+                Err(error) => {
+                    // The user may have lost the right to open it, and still has it open.
+                    let old = old.filter(|old| old.path == *path).and_then(|old| old.file);
+                    let end = if old.is_some() { "; lines go on to the one that is open" } else { "" };
+                    problem = Some(format!("log file cannot be opened: {}: {error}{end}", path.display()));
+                    old
+                }
+            };
+            self.file = Some(LogFile { path: path.clone(), file, missing });
         }
         if let Some(problem) = problem {
             self.own(&problem);
+            let time = self.time();
+            if let Some(file) = self.file.as_mut().filter(|file| file.file.is_some()) {
+                let _ = file.write(&time, &format!("WARN ( {} ): {problem}", super::current()));
+            }
         }
     }
 

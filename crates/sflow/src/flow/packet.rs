@@ -105,8 +105,8 @@ impl<'a> crate::tests::Made<'a> for RawHeader<'a> {
     }
 }
 
-/// Octets of a sampled Ethernet header whose addresses are padded to eight octets each.
-const PADDED_ETHERNET: usize = 24;
+/// Octets of a sampled Ethernet header whose addresses are not padded to eight octets each.
+const UNPADDED_ETHERNET: usize = 20;
 
 /// Fields of an Ethernet header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +123,9 @@ pub struct Ethernet {
 
 impl Xdr<'_> for Ethernet {
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        // XDR pads six octets to eight, which some agents do not do; the record's length tells.
-        let is_padded = r.left() >= PADDED_ETHERNET;
+        // XDR pads six octets to eight, which some agents do not do; the record's length says so. Lengths between the two are
+        // those of a padded header that is cut.
+        let is_padded = r.left() != UNPADDED_ETHERNET;
         let length = r.u32()?;
         let (src, dst) =
             if is_padded { (Mac::read(r)?, Mac::read(r)?) } else { (Mac(r.array()?), Mac(r.array()?)) };

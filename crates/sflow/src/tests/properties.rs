@@ -237,7 +237,7 @@ fn cut_at(octets: &[u8], all: &[Sample<'_>], ends: &[usize], cut: usize) -> Resu
 
 /// True when `other` has the first records of `one`, and says so if it does not have all.
 fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
-    fn starts<T: PartialEq>(
+    fn starts<T: PartialEq + std::fmt::Debug>(
         mut all: impl Iterator<Item = Result<T, Malformed>>,
         some: impl Iterator<Item = Result<T, Malformed>>,
     ) -> bool {
@@ -246,7 +246,7 @@ fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
             if item.is_err() {
                 return true;
             }
-            assert!(whole == Some(item));
+            assert_eq!(whole, Some(item));
         }
         all.next().is_none()
     }

@@ -28,6 +28,11 @@ impl Http {
     pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Trouble> {
         let wants_tls = settings.ca_file.is_some();
         let (scheme, host) = host.split_once("://").unwrap_or((if wants_tls { "https" } else { "http" }, host));
+        let (login, host) = host.rsplit_once('@').map_or((None, host), |(login, host)| (Some(login), host));
+        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
+            Some((user, password)) => (decoded(user), decoded(password)),
+            None => (settings.user.clone(), settings.password.clone()),
+        };
         if wants_tls && scheme != "https" {
             let what = format!("{scheme}:// before sql_host is no TLS; https:// is, and needs not be written");
             return Err(Trouble::Fault(Fault::Configuration { key: "sql_conn_ca_file", what }));
@@ -49,8 +54,8 @@ impl Http {
         let mut http = Self {
             agent: config.build().into(),
             url,
-            user: settings.user.clone(),
-            password: settings.password.clone(),
+            user,
+            password,
             database: settings.db.clone(),
             tokens: false,
         };
@@ -74,7 +79,10 @@ impl Http {
     }
 
     fn post(&self, parameters: &[(&str, &str)], body: &[u8]) -> Result<String, Trouble> {
-        let down = |error: ureq::Error| Trouble::Fault(Fault::Down(error.to_string()));
+        let down = |error: ureq::Error| {
+            let refused = delivery::tls::refused("sql_conn_ca_file", cause(&error));
+            Trouble::Fault(refused.unwrap_or_else(|| Fault::Down(error.to_string())))
+        };
         let request = (self.agent.post(&self.url))
             .header("X-ClickHouse-User", &self.user)
             .header("X-ClickHouse-Key", &self.password)
@@ -94,10 +102,50 @@ impl Http {
     }
 }
 
+/// A part of a URL, without the signs that stand for others (RFC 3986, section 2.1).
+fn decoded(part: &str) -> String {
+    let mut octets = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let escaped = more.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                rest = more.get(2..).unwrap_or_default();
+            }
+            None => {
+                octets.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// What the client library wraps.
+fn cause(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
+    match error {
+        ureq::Error::Io(error) => error,
+        ureq::Error::Rustls(error) => error,
+        error => error,
+    }
+}
+
 /// The authorities that a file holds (`sql_conn_ca_file`).
 fn authorities(path: &Path) -> Result<RootCerts, Trouble> {
     let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(Trouble::Fault)?;
     let certificates: Vec<Certificate<'static>> =
         certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     Ok(RootCerts::new_with_certs(&certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_in_urls_are_undone() {
+        assert_eq!(decoded("p%40ss%3a%"), "p@ss:%");
+        assert_eq!((decoded(""), decoded("%zz"), decoded("a%4")), (String::new(), "%zz".into(), "a%4".into()));
+    }
 }

@@ -8,6 +8,8 @@
 //! The server says which row it cannot read, and that row alone is left out; where it does not say, halves are tried, and
 //! halves of these.
 //!
+//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//!
 //! # Answers that do not come
 //!
 //! Whether an INSERT was done whose answer did not come cannot be asked, so it is repeated: at least once. Each carries a
@@ -79,13 +81,21 @@ impl ClickHouse {
         Ok(())
     }
 
-    fn insert(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Trouble> {
+    /// Inserts the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
+    fn insert(
+        &mut self,
+        parcel: &Parcel,
+        rows: &Rows<'_>,
+        receipt: &mut Receipt,
+        is_known: bool,
+    ) -> Result<(), Trouble> {
         self.connect()?;
         self.prepare(&rows.head)?;
         let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
         let text = Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt)
             .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
-        store(http, table, &text, (parcel.id, Instant::now() + self.settings.timeout), receipt)
+        let deadline = Instant::now() + self.settings.timeout;
+        store(http, table, &text, (parcel.id, deadline, is_known), receipt)
     }
 
     /// What is left to do after trouble: everything is looked at anew.
@@ -109,7 +119,14 @@ impl Server for ClickHouse {
     }
 
     fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
-        self.insert(parcel, rows, receipt).map_err(|trouble| self.failed(trouble))
+        let written = match self.insert(parcel, rows, receipt, false) {
+            Err(Trouble::Row { .. }) => {
+                self.tables.clear();
+                self.insert(parcel, rows, receipt, true)
+            }
+            written => written,
+        };
+        written.map_err(|trouble| self.failed(trouble))
     }
 
     fn in_doubt(&self) -> Option<ParcelId> {
@@ -121,12 +138,13 @@ impl Server for ClickHouse {
     }
 }
 
-/// Inserts all rows that the server takes, and refuses the others. At the deadline it stops; the receipt has what was done.
+/// Inserts all rows that the server takes, and refuses the others; ends at the first one that it does not take unless they may
+/// be refused. At the deadline it stops; the receipt has what was done.
 fn store(
     http: &Http,
     table: &Table,
     text: &Text,
-    (id, deadline): (ParcelId, Instant),
+    (id, deadline, may_refuse): (ParcelId, Instant, bool),
     receipt: &mut Receipt,
 ) -> Result<(), Trouble> {
     let Text { octets, places, .. } = text;
@@ -141,7 +159,7 @@ fn store(
         let lines = octets.get(start(first)..start(end)).unwrap_or_default();
         match http.insert(&table.insert, &token, lines) {
             Ok(()) => rows.iter().for_each(|place| receipt.confirm(place.number)),
-            Err(Trouble::Row { line, what }) => {
+            Err(Trouble::Row { line, what }) if may_refuse => {
                 let known = line.map(|line| first + line - 1).filter(|row| *row < end);
                 let row = if end - first == 1 { Some(first) } else { known };
                 match row {

@@ -35,6 +35,7 @@ impl Link {
             .write_timeout(timeout)
             .tcp_user_timeout_ms(Some(u32::try_from(settings.timeout.as_millis()).unwrap_or(u32::MAX)))
             .tcp_nodelay(true)
+            .enable_cleartext_plugin(settings.cleartext)
             .stmt_cache_size(0usize)
             // An UPDATE tells the rows that it found, whether or not it changed them.
             .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS);

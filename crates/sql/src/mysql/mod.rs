@@ -13,6 +13,8 @@
 //! matter; that one is left out. Engines without transactions (`MyISAM`, `Aria`) do leave something behind: their rows go
 //! one by one, each of them on the receipt at once.
 //!
+//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//!
 //! # Commits without an answer
 //!
 //! Before COMMIT, one of the rows is read back. When the connection breaks while COMMIT is under way, the next one reads it
@@ -197,7 +199,14 @@ impl MySql {
         }
     }
 
-    fn transact(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Trouble> {
+    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
+    fn transact(
+        &mut self,
+        parcel: &Parcel,
+        rows: &Rows<'_>,
+        receipt: &mut Receipt,
+        is_known: bool,
+    ) -> Result<(), Trouble> {
         self.begin(&rows.head)?;
         let locked = self.settings.locking == LockingStyle::Table;
         let limit = usize::try_from(self.settings.multi_values).unwrap_or(usize::MAX);
@@ -207,7 +216,8 @@ impl MySql {
         let limit = if limit == 0 { link.packet / 2 } else { limit.min(link.packet / 2) };
         // Without transactions nothing can be taken back, and what is written is written.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
-        let mut writer = Writer { link, table, batch: &batch, limit, refused: Vec::new(), written };
+        let mut writer =
+            Writer { link, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
         writer.write()?;
         let refused = writer.refused;
         let probe = Probe::new(link, table, &batch, &refused)?;
@@ -242,11 +252,17 @@ impl Server for MySql {
     fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
         self.connect()?;
         self.resolve(parcel, receipt).map_err(|trouble| self.failed(trouble))?;
+        let mut is_known = false;
         for attempt in 1.. {
             if (0..parcel.items).all(|item| receipt.has(item)) {
                 break;
             }
-            match self.transact(parcel, rows, receipt) {
+            match self.transact(parcel, rows, receipt, is_known) {
+                Err(Trouble::Row(_)) if !is_known => {
+                    is_known = true;
+                    self.drop_link();
+                    self.connect()?;
+                }
                 Err(Trouble::Again(_)) if attempt < ATTEMPTS => {
                     self.drop_link();
                     self.connect()?;
@@ -308,6 +324,8 @@ struct Writer<'a> {
     batch: &'a Batch<'a>,
     /// Octets of a statement.
     limit: usize,
+    /// What the server does not take is refused; else that is trouble.
+    may_refuse: bool,
     refused: Vec<Refused>,
     /// Where each row is confirmed as it is written.
     written: Option<&'a mut Receipt>,
@@ -367,8 +385,8 @@ impl Writer<'_> {
             let values = bind(self.batch.values(first, first + rows), &self.table.looks);
             match self.link.execute(&statement, values) {
                 Ok(_) => (first..first + rows).for_each(|row| self.confirm(row)),
-                Err(Trouble::Row(what)) if rows == 1 => self.refuse(first, what),
-                Err(Trouble::Row(_)) => self.insert_by(first, first + rows, place + 1)?,
+                Err(Trouble::Row(what)) if rows == 1 && self.may_refuse => self.refuse(first, what),
+                Err(Trouble::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, place + 1)?,
                 Err(trouble) => return Err(trouble),
             }
             first += rows;
@@ -388,7 +406,7 @@ impl Writer<'_> {
         self.insert(first, end)?;
         let merged = self.table.merge().into_iter().flatten().try_for_each(|statement| self.link.run(&statement));
         match merged {
-            Err(Trouble::Row(what)) => {
+            Err(Trouble::Row(what)) if self.may_refuse => {
                 self.link.run("ROLLBACK TO SAVEPOINT pmacct")?;
                 self.refused.truncate(known);
                 if end - first == 1 {
@@ -418,7 +436,7 @@ impl Writer<'_> {
                 self.confirm(row);
                 Ok(())
             }
-            Err(Trouble::Row(what)) => {
+            Err(Trouble::Row(what)) if self.may_refuse => {
                 self.refuse(row, what);
                 Ok(())
             }

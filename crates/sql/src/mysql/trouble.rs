@@ -78,6 +78,11 @@ impl From<Error> for Trouble {
             Error::DriverError(DriverError::TlsNotSupported) => {
                 Self::Fault(untrusted("the server does not encrypt".to_owned()))
             }
+            Error::DriverError(DriverError::CleartextPluginDisabled) => {
+                let what = "the server asks for the password in the clear: sql_cleartext_passwd: true sends it"
+                    .to_owned();
+                Self::Fault(Fault::Configuration { key: "sql_passwd", what })
+            }
             Error::DriverError(error) => Self::Lost(error.to_string()),
             Error::IoError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 Self::Fault(untrusted(error.to_string()))

@@ -1,6 +1,7 @@
 //! A connection. Every step has a limit in time; after one that took longer the connection is given up, since nobody
 //! knows what it would say next.
 
+use super::guard::{ASKED, Guard};
 use super::trouble::{Trouble, whole};
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -8,19 +9,27 @@ use delivery::Fault;
 use delivery::tls::authorities;
 use futures_util::SinkExt;
 use rustls::ClientConfig;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Socket, Statement};
+use tokio_postgres::{Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Octets that are handed to the socket at a time.
 const PIECE: usize = 128 << 10;
+/// Where servers listen.
+const PORT: u16 = 5432;
+/// Between two signs of life of a connection that is idle, and how many may be missed.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+const KEEPALIVES: u32 = 3;
 /// How much later than the server this side gives up a statement, so that the server can say it first.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -46,7 +55,7 @@ impl Link {
         let mut config = Config::new();
         config
             .host(host)
-            .port(settings.port.unwrap_or(5432))
+            .port(settings.port.unwrap_or(PORT))
             .user(&settings.user)
             .password(&settings.password)
             .dbname(&settings.db)
@@ -54,8 +63,8 @@ impl Link {
             .connect_timeout(settings.timeout)
             .tcp_user_timeout(settings.timeout)
             .keepalives_idle(settings.timeout)
-            .keepalives_interval(Duration::from_secs(5))
-            .keepalives_retries(3)
+            .keepalives_interval(KEEPALIVE)
+            .keepalives_retries(KEEPALIVES)
             .ssl_mode(if settings.ca_file.is_some() { SslMode::Require } else { SslMode::Disable });
         // A path is a socket on this machine: there is nothing to encrypt.
         let tls = match &settings.ca_file {
@@ -65,11 +74,17 @@ impl Link {
                 None
             }
         };
+        let is_open = tls.is_none() && !host.starts_with('/');
         let connected = runtime.block_on(async {
             tokio::time::timeout(settings.timeout, async {
                 Ok(match tls {
                     Some(tls) => {
                         let (client, connection) = config.connect(tls).await?;
+                        (client, spawn(connection))
+                    }
+                    None if is_open && !settings.cleartext => {
+                        let stream = connect(host, settings).await.map_err(Failed::Socket)?;
+                        let (client, connection) = config.connect_raw(Guard::new(stream), NoTls).await?;
                         (client, spawn(connection))
                     }
                     None => {
@@ -82,7 +97,8 @@ impl Link {
         });
         let (client, task) = match connected {
             Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => return Err(refused(host, &error, settings)),
+            Ok(Err(Failed::Socket(error))) => return Err(down(format!("error connecting to server: {error}"))),
+            Ok(Err(Failed::Login(error))) => return Err(refused(host, &error, settings)),
             Err(_) => return Err(down(format!("no answer within {} s", settings.timeout.as_secs()))),
         };
         let mut link = Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc };
@@ -161,8 +177,32 @@ impl Link {
     }
 }
 
-fn spawn<T>(connection: Connection<Socket, T>) -> JoinHandle<()>
+/// Why there is no connection.
+enum Failed {
+    Socket(io::Error),
+    Login(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Login(error)
+    }
+}
+
+/// A socket as the client library makes them, for a connection that is looked at.
+async fn connect(host: &str, settings: &Settings) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, settings.port.unwrap_or(PORT))).await?;
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_user_timeout(Some(settings.timeout))?;
+    let keepalive = TcpKeepalive::new().with_time(settings.timeout).with_interval(KEEPALIVE);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVES))?;
+    Ok(stream)
+}
+
+fn spawn<S, T>(connection: Connection<S, T>) -> JoinHandle<()>
 where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     tokio::spawn(async {
@@ -201,6 +241,13 @@ fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> Fa
             }
             _ => Fault::Down(what),
         };
+    }
+    if what.contains(ASKED) {
+        let what = format!(
+            "{host}: {ASKED}, and the connection is not encrypted: sql_conn_ca_file encrypts it, scram-sha-256 in the \
+             server's pg_hba.conf hides the password, sql_cleartext_passwd: true sends it all the same"
+        );
+        return Fault::Configuration { key: "sql_passwd", what };
     }
     // A certificate that is not trusted, or a server without TLS.
     if settings.ca_file.is_some()

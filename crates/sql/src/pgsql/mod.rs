@@ -8,6 +8,8 @@
 //! A value out of range, a text too long, a constraint: the server says which line of the COPY it was, and that row alone is
 //! left out; where it does not say, halves are tried, and halves of these. Savepoints keep what was good.
 //!
+//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//!
 //! # Commits without an answer
 //!
 //! Each transaction asks for its id before it begins to write. When the connection breaks while COMMIT is under way, the
@@ -18,6 +20,7 @@
 //! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
 //! one, what is like zero in its type.
 
+mod guard;
 mod link;
 mod table;
 mod trouble;
@@ -212,7 +215,22 @@ impl PgSql {
         link.ask(&begin)?.ok_or_else(|| Trouble::Lost("the transaction has no id".to_owned()))
     }
 
-    fn transact(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Trouble> {
+    /// Looks at the tables again, in a new transaction.
+    fn look_again(&mut self) -> Result<(), Fault> {
+        let stages: Vec<String> = self.tables.drain(..).filter_map(|table| table.stage).collect();
+        let Some(link) = &self.link else { return Ok(()) };
+        let dropped = stages.iter().map(|stage| format!("; DROP TABLE IF EXISTS {stage}")).collect::<String>();
+        link.run(&format!("ROLLBACK{dropped}")).map_err(|trouble| self.failed(trouble))
+    }
+
+    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
+    fn transact(
+        &mut self,
+        parcel: &Parcel,
+        rows: &Rows<'_>,
+        receipt: &mut Receipt,
+        is_known: bool,
+    ) -> Result<(), Trouble> {
         self.resolve(parcel, receipt)?;
         let transaction = self.begin(&rows.head)?;
         let lost = || Trouble::Lost("not connected".to_owned());
@@ -220,7 +238,7 @@ impl PgSql {
         let delimiter = table::delimiter(&self.settings);
         let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt)
             .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
-        let refused = store(link, table, text)?;
+        let refused = store(link, table, text, is_known)?;
         match link.run("COMMIT") {
             Ok(()) => {
                 settle(receipt, &refused);
@@ -250,7 +268,14 @@ impl Server for PgSql {
             return Ok(());
         }
         self.connect()?;
-        self.transact(parcel, rows, receipt).map_err(|trouble| self.failed(trouble))
+        let written = match self.transact(parcel, rows, receipt, false) {
+            Err(Trouble::Row { .. }) => {
+                self.look_again()?;
+                self.transact(parcel, rows, receipt, true)
+            }
+            written => written,
+        };
+        written.map_err(|trouble| self.failed(trouble))
     }
 
     fn in_doubt(&self) -> Option<ParcelId> {
@@ -272,8 +297,9 @@ fn settle(receipt: &mut Receipt, refused: &[Refused]) {
     }
 }
 
-/// Writes all rows that the server takes, within the transaction, and gives back the others.
-fn store(link: &Link, table: &Table, text: Text) -> Result<Vec<Refused>, Trouble> {
+/// Writes all rows that the server takes, within the transaction, and gives back the others; ends at the first one that it
+/// does not take unless they may be refused.
+fn store(link: &Link, table: &Table, text: Text, may_refuse: bool) -> Result<Vec<Refused>, Trouble> {
     let Text { octets, places, nulls } = text;
     let octets = Bytes::from(octets);
     let merge = table.merge(&nulls);
@@ -294,7 +320,7 @@ fn store(link: &Link, table: &Table, text: Text) -> Result<Vec<Refused>, Trouble
                 let clear = table.stage.as_ref().map_or_else(String::new, |stage| format!("TRUNCATE {stage}; "));
                 link.run(&format!("{clear}RELEASE SAVEPOINT pmacct; SAVEPOINT pmacct"))?;
             }
-            Err(Trouble::Row { line, what }) => {
+            Err(Trouble::Row { line, what }) if may_refuse => {
                 link.run("ROLLBACK TO SAVEPOINT pmacct")?;
                 let known =
                     line.map(|line| first + line - 1).filter(|row| *row < end && !table.name.contains(','));

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use delivery::{Backend, Fault, Parcel, Receipt};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, functions};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use table::Table;
 use tracing::warn;
@@ -22,6 +22,9 @@ use write::Binder;
 
 /// SQLite's cache of pages, in its unit: negative for KiB.
 const CACHE: i32 = -65_536;
+
+/// The name of a database that is in no file.
+const IN_MEMORY: &str = ":memory:";
 
 /// A database in a file.
 pub struct Sqlite {
@@ -116,7 +119,15 @@ impl File {
         let path = self.path.display();
         let wrong = |what: String| Fault::Configuration { key: "sql_db", what: format!("'{path}': {what}") };
         let cannot = |error: rusqlite::Error| wrong(error.to_string());
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(cannot)?;
+        // SQLite follows links by itself, also in directories where others may make them. The path that is resolved has none,
+        // and the flag refuses those that come afterwards.
+        let files = runtime::files::Settings { follow_links: settings.follow_links, ..Default::default() };
+        let resolved = match self.path == Path::new(IN_MEMORY) {
+            true => self.path.clone(),
+            false => runtime::files::resolve(&self.path, &files).map_err(|error| wrong(error.to_string()))?,
+        };
+        let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = Connection::open_with_flags(resolved, flags).map_err(cannot)?;
         connection.set_prepared_statement_cache_capacity(64);
         // With less, the pages of a large index are written and read again within one transaction.
         connection.pragma_update(None, "cache_size", CACHE).map_err(cannot)?;
@@ -163,17 +174,31 @@ impl File {
         receipt: &mut Receipt,
     ) -> Result<(), Fault> {
         self.open(settings)?;
-        let written =
-            self.prepare(&rows.head, settings).and_then(|()| match (&mut self.connection, &self.table) {
-                (Some(connection), Some(table)) => write::write(connection, table, binder, rows, receipt),
-                _ => Ok(()),
-            });
+        let mut written = self.try_to_write(rows, settings, binder, (receipt, false));
+        if let Ok(false) = written {
+            // The table may have changed: then rows are not at fault, and wait.
+            self.table = None;
+            written = self.try_to_write(rows, settings, binder, (receipt, true));
+        }
         if let Err(Fault::Down(_)) = &written {
             // The file may have been moved away: look at it anew.
             self.table = None;
             self.connection = None;
         }
-        written
+        written.map(drop)
+    }
+
+    /// As [`write::write`].
+    fn try_to_write(
+        &mut self,
+        rows: &Rows<'_>,
+        settings: &Settings,
+        binder: &mut Binder,
+        (receipt, may_refuse): (&mut Receipt, bool),
+    ) -> Result<bool, Fault> {
+        self.prepare(&rows.head, settings)?;
+        let (Some(connection), Some(table)) = (&mut self.connection, &self.table) else { return Ok(true) };
+        write::write(connection, table, binder, rows, (receipt, may_refuse))
     }
 }
 
@@ -269,6 +294,43 @@ mod tests {
         for table in [KEYED, PLAIN] {
             assert_eq!(written("", table, &rows), (expected.to_vec(), 0));
         }
+    }
+
+    #[test]
+    fn rows_wait_for_a_table_that_has_changed_and_no_longer_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let database = Connection::open(&path).unwrap();
+        database.execute_batch(KEYED).unwrap();
+        let column = |name: &str, role| Column { name: name.to_owned(), role, form: Form::Plain };
+        let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
+        let head = Head { table: "t".to_owned(), create: None, columns, for_backup: false };
+        let mut backend = Sqlite::new(settings(&format!("sql_db: {}", path.display())), Some(head.clone()));
+        let parcel = |number| {
+            let mut builder = Builder::new(&head);
+            builder.row(1, 0);
+            builder.value(Value::Text("a"));
+            builder.value(Value::Number(1));
+            let (items, sum) = (builder.count(), builder.sum());
+            Parcel { id: ParcelId { run: 1, number }, purge: number, items, sum, body: builder.take() }
+        };
+        let mut deliver = |number| {
+            let mut receipt = Receipt::new(1);
+            let done = backend.open().and_then(|()| backend.deliver(&parcel(number), &mut receipt));
+            assert_eq!(receipt.refused(), None);
+            done
+        };
+        deliver(1).unwrap();
+        // SQLite adds no such column to a table that is there.
+        let other = KEYED.replace("k TEXT", "more INT NOT NULL, k TEXT");
+        database.execute_batch(&format!("DROP TABLE t; {other}")).unwrap();
+        for _ in 0..2 {
+            let fault = deliver(2).unwrap_err();
+            let Fault::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            assert!(what.contains("more") && what.contains("without a default"), "{what}");
+        }
+        database.execute_batch(&format!("DROP TABLE t; {KEYED}")).unwrap();
+        deliver(2).unwrap();
     }
 
     #[test]

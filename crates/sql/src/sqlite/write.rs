@@ -173,14 +173,15 @@ fn execute(
     })
 }
 
-/// Writes the rows of a parcel: all that are not refused, or none.
+/// Writes the rows of a parcel: all that are not refused, or none. `Ok(false)`: none, as there are some that the table does not
+/// take, and they may not be refused.
 pub(super) fn write(
     connection: &mut Connection,
     table: &Table,
     binder: &mut Binder,
     rows: &Rows<'_>,
-    receipt: &mut Receipt,
-) -> Result<(), Fault> {
+    (receipt, may_refuse): (&mut Receipt, bool),
+) -> Result<bool, Fault> {
     // The lock is taken before the first row, so that nobody comes between an UPDATE and its INSERT.
     let transaction = (connection.transaction_with_behavior(TransactionBehavior::Immediate))
         .map_err(|error| unless_known(&error))?;
@@ -188,12 +189,16 @@ pub(super) fn write(
     let whole = writing.all(rows)?;
     let refused = std::mem::take(&mut writing.refused);
     drop(writing);
+    if !refused.is_empty() && !may_refuse {
+        transaction.rollback().map_err(|error| unless_known(&error))?;
+        return Ok(false);
+    }
     transaction.commit().map_err(|error| unless_known(&error))?;
     for (number, sum, reason) in refused {
         receipt.refuse(number, sum, || reason);
     }
     receipt.confirm_all();
-    if whole { Ok(()) } else { Err(Fault::Parcel("its last row is not whole".to_owned())) }
+    if whole { Ok(true) } else { Err(Fault::Parcel("its last row is not whole".to_owned())) }
 }
 
 /// What a failed begin or end of a transaction means: unless the file is at fault, it may work the next time.

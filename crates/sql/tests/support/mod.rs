@@ -203,6 +203,8 @@ impl Server {
     /// Settings of a plugin that writes to a database.
     pub(crate) fn settings(&self, database: &str) -> Settings {
         Settings {
+            cleartext: false,
+            follow_links: false,
             name: "test".to_owned(),
             dialect: self.dialect,
             db: database.to_owned(),
@@ -231,6 +233,7 @@ impl Server {
             refresh: 60,
             history: 0,
             sampling: None,
+            max_tables: 1000,
             timeout: Duration::from_secs(5),
         }
     }

@@ -15,6 +15,7 @@ mod login_front;
 mod mariadb;
 mod postgres;
 mod rabbitmq;
+mod silent;
 mod tls_front;
 
 pub use clickhouse::ClickHouse;
@@ -23,6 +24,7 @@ pub use login_front::LoginFront;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
+pub use silent::Silent;
 pub use tls_front::TlsFront;
 
 use crate::conditions::within;

@@ -1,0 +1,66 @@
+//! Lines in the log about aggregates that are lost: rare, and each with all that was lost since the line before.
+
+use delivery::Sum;
+use runtime::log::Summed;
+use std::time::Duration;
+use tracing::error;
+
+/// What a plugin has lost and not logged yet, by the reason in words.
+pub(crate) struct Losses {
+    /// Between two lines of one reason.
+    per: Duration,
+    of: Vec<(&'static str, Summed<Sum>)>,
+}
+
+impl Losses {
+    /// One line for each reason and `per`.
+    pub(crate) fn new(per: Duration) -> Self {
+        Self { per, of: Vec::new() }
+    }
+
+    /// Aggregates are lost, for the reason `why`; `what` is the last error, if there is one.
+    pub(crate) fn add(&mut self, lost: Sum, why: &'static str, what: &str) {
+        if lost.aggregates == 0 {
+            return;
+        }
+        let known = self.of.iter_mut().find(|(known, _)| *known == why);
+        let sum = match known {
+            Some((_, summed)) => summed.add(lost),
+            None => {
+                let mut summed = Summed::new(self.per);
+                let sum = summed.add(lost);
+                self.of.push((why, summed));
+                sum
+            }
+        };
+        if let Some(sum) = sum {
+            line(sum, why, what);
+        }
+    }
+
+    /// Logs what was held back long enough: to be called now and then.
+    pub(crate) fn due(&mut self) {
+        for (why, summed) in &mut self.of {
+            if let Some(sum) = summed.due() {
+                line(sum, why, "");
+            }
+        }
+    }
+}
+
+impl Drop for Losses {
+    /// However a plugin ends, what it has lost is said.
+    fn drop(&mut self) {
+        for (why, summed) in &mut self.of {
+            if let Some(sum) = summed.rest() {
+                line(sum, why, "");
+            }
+        }
+    }
+}
+
+fn line(sum: Sum, why: &str, what: &str) {
+    let Sum { aggregates, packets, octets } = sum;
+    let colon = if what.is_empty() { "" } else { ": " };
+    error!(aggregates, packets, bytes = octets, "{why}{colon}{what}");
+}
