@@ -215,6 +215,7 @@ impl Exporter {
             Seen::Good => {}
             Seen::First if self.sequence.evicted == evicted => self.is_changed = true,
             Seen::First => {
+                self.is_changed = true;
                 context.counts.sequences_evicted += 1;
                 context.notice(Notice::Domains { exporter: self.address });
             }

@@ -161,7 +161,6 @@ impl Decoder {
         };
         if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
-            debug_assert!(exporter.is_changed || exporter.charged == exporter.memory());
             if exporter.is_changed {
                 self.memory = self.memory - exporter.charged + exporter.charge();
             }
