@@ -34,8 +34,9 @@ pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
     match text::read(path) {
         Ok(bytes) => return parse(&origin, &bytes, problems),
         Err(error) if error.kind() == ErrorKind::NotFound => problems.fatal(&origin, "file not found.", None),
+        // In pmacct's words.
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            problems.fatal(&origin, format!("{error}."), None)
+            problems.fatal(&origin, "path is not a regular file.", None);
         }
         Err(error) => problems.fatal(&origin, format!("file cannot be read: {error}."), None),
     }

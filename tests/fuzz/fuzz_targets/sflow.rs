@@ -82,7 +82,8 @@ fn check_frames(datagram: &Datagram<'_>) {
         };
         let (Some(frame), Ok(Sample::Flow(sample))) = (frame, &sample) else {
             // Of another version, of another sort, or cut.
-            let is_whole = matches!(&sample, Ok(Sample::Flow(sample)) if sample.records().all(|record| record.is_ok()));
+            let is_whole =
+                matches!(&sample, Ok(Sample::Flow(sample)) if sample.records().all(|record| record.is_ok()));
             assert!(datagram.header.version != 5 || !is_whole);
             continue;
         };

@@ -55,15 +55,12 @@ impl Datagrams for NetFlow {
         let Output { rows, strings, .. } = output;
         let first = rows.len();
         let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
-        if let Err(reject) = decoded {
-            self.notices.rejected(exporter, datagram.payload, reject);
-        }
-        if let Some(window) = &mut self.window
-            && rows.len() > first
-            && let Ok(opened) = ::netflow::datagram::open(datagram.payload)
-        {
-            let export = u64::from(opened.header.export_secs) * 1_000_000;
-            window.apply(rows, first, exporter, [export, datagram.arrival_us]);
+        match (decoded, &mut self.window) {
+            (Ok(export), Some(window)) if rows.len() > first => {
+                window.apply(rows, first, exporter, [export, datagram.arrival_us]);
+            }
+            (Ok(_), _) => {}
+            (Err(reject), _) => self.notices.rejected(exporter, datagram.payload, reject),
         }
         Read { exporter, outcome: outcome(decoded) }
     }
@@ -165,9 +162,9 @@ impl Protocol for NetFlow {
 }
 
 /// The counter of what became of a datagram.
-fn outcome(decoded: Result<(), Reject>) -> Counter {
+fn outcome(decoded: Result<u64, Reject>) -> Counter {
     match decoded {
-        Ok(()) => Counter::DatagramsDecoded,
+        Ok(_) => Counter::DatagramsDecoded,
         Err(Reject::TooShort(_)) => Counter::DatagramsTooShort,
         Err(Reject::Version(_)) => Counter::DatagramsBadVersion,
         Err(Reject::Count { .. }) => Counter::DatagramsBadCount,

@@ -137,7 +137,7 @@ impl Decoder {
     }
 
     /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows, whose texts and
-    /// lists go to `strings`.
+    /// lists go to `strings`. Returns its export time, in microseconds since 1970.
     ///
     /// # Errors
     /// Its header cannot be read.
@@ -148,7 +148,7 @@ impl Decoder {
         arrival: u64,
         rows: &mut Rows,
         strings: &mut Strings,
-    ) -> Result<(), Reject> {
+    ) -> Result<u64, Reject> {
         let datagram = datagram::open(octets)?;
         let mut context = exporter::Context {
             needs: &self.needs,
@@ -176,7 +176,7 @@ impl Decoder {
         if self.memory > self.settings.max_memory {
             self.make_room(source);
         }
-        Ok(())
+        Ok(u64::from(datagram.header.export_secs) * 1_000_000)
     }
 
     /// Gives an exporter that is not known a place.
