@@ -2,23 +2,15 @@
 
 use crate::clients::collector;
 use crate::sflow::{self, sfacctd};
-use crate::support::{nfacctd, printing, start, template};
+use crate::support::{clock, nfacctd, printing, start, template};
 use netflow::encode::{Message, field};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use testkit::conditions::pause;
 use testkit::output::sum;
 use testkit::{Process, eventually};
-
-/// Seconds since 1970.
-fn now() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "the collector goes by the clock, and so do its exporters")]
-    let now = SystemTime::now();
-    let now = now.duration_since(UNIX_EPOCH).expect("the clock is set");
-    u32::try_from(now.as_secs()).expect("it is not 2106 yet")
-}
 
 /// A message of `records` records, each with a port of its own, that start as told.
 fn flows(export: u32, records: u16, start: impl Fn(u16) -> u32) -> Vec<u8> {
@@ -49,7 +41,7 @@ const BY_BIN: &str = "plugins: print[p]
 #[test]
 fn random_start_times_do_not_choose_time_bins() {
     let process = start(&nfacctd(BY_BIN));
-    let export = now();
+    let export = clock();
     let exporter = process.exporter("127.0.1.1");
     exporter.send_all((0..40).map(|n| flows(export, 50, |port| scatter(n * 50 + u32::from(port)) | 1)));
     let report = process.wait_for_datagrams(40);
@@ -71,7 +63,7 @@ fn random_start_times_do_not_choose_time_bins() {
 #[test]
 fn times_around_arrival_and_of_a_replay_choose_their_bins() {
     let process = start(&nfacctd(BY_BIN));
-    let (export, exporter) = (now(), process.exporter("127.0.1.1"));
+    let (export, exporter) = (clock(), process.exporter("127.0.1.1"));
     exporter.send(&flows(export, 10, |port| export - 3600 * u32::from(port)));
     let then = 1_600_000_000;
     exporter.send(&flows(then, 10, |port| then - 3600 * u32::from(port)));
@@ -90,7 +82,7 @@ fn times_around_arrival_and_of_a_replay_choose_their_bins() {
 fn files_and_tables_of_a_flush_are_bounded() {
     let lines = "nfacctd_time_max_age: 0\nnfacctd_time_max_ahead: 0\nprint_max_files: 20";
     let process = start(&nfacctd(BY_BIN).more_config(lines));
-    process.exporter("127.0.1.1").send(&flows(now(), 200, |port| scatter(u32::from(port)) | 1));
+    process.exporter("127.0.1.1").send(&flows(clock(), 200, |port| scatter(u32::from(port)) | 1));
     process.wait_for_datagrams(1);
     let finished = process.stop();
     let files = files(&finished);
@@ -106,7 +98,7 @@ fn one_flow_is_spread_over_a_bounded_number_of_bins() {
     let lines = "nfacctd_pro_rating: true\nprint_history[p]: 1m\nnfacctd_pro_rating_max_bins: 100";
     for (minutes, rows) in [(90, 91), (1440, 1), (40_000, 1)] {
         let process = crate::support::start(&printing("src_port").more_config(lines));
-        let export = now();
+        let export = clock();
         let start = (export - 3000) / 60 * 60 + 30;
         let fields = vec![field(7, 2), field(150, 4), field(151, 4), field(2, 4), field(1, 4)];
         let message = Message::ipfix(1, 0, export)
@@ -158,8 +150,8 @@ fn wait_for_limit_of(process: &Process, exporter: &str) {
 fn an_exporter_cannot_take_more_than_its_share_while_others_wait() {
     let netflow =
         printing("src_port, timestamp_start").more_config("nfacctd_workers: 1\nnfacctd_exporter_share: 50");
-    let dear = flows(now(), 4000, u32::from);
-    let cheap = flows(now(), 1, |_| now());
+    let dear = flows(clock(), 4000, u32::from);
+    let cheap = flows(clock(), 1, |_| clock());
     let sflow = sfacctd("src_port", "nfacctd_workers: 1\nsfacctd_exporter_share: 50");
     let frame = [7; 116];
     let samples = |count| {
@@ -210,7 +202,7 @@ fn an_exporter_that_is_alone_is_never_limited() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let _stops = Stops(&stop);
-        flood(scope, "127.0.1.2", setup.address(), flows(now(), 90, |_| 7), &stop);
+        flood(scope, "127.0.1.2", setup.address(), flows(clock(), 90, |_| 7), &stop);
         process.wait_for_log("kernel_drops");
         let decoded = process.statistics().value("datagrams_decoded");
         let more = || process.statistics().value("datagrams_decoded") > decoded + 2_000;
@@ -228,7 +220,7 @@ fn a_sender_that_never_stops_does_not_keep_a_daemon_alive() {
     let (finished, took) = std::thread::scope(|scope| {
         let _stops = Stops(&stop);
         for from in ["127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5"] {
-            flood(scope, from, setup.address(), flows(now(), 90, |_| 7), &stop);
+            flood(scope, from, setup.address(), flows(clock(), 90, |_| 7), &stop);
         }
         let line = process.wait_for_log("kernel_drops");
         assert!(line.starts_with("WARN") && line.contains("nfacctd_pipe_size"), "{line}");
@@ -248,7 +240,7 @@ fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
     const FEW: &str = "NOTICE";
     const MANY: &str = "WARN";
     let ipfix = |sequence| {
-        Message::ipfix(7, sequence, now())
+        Message::ipfix(7, sequence, clock())
             .templates(&[&template(7, 256, vec![field(7, 2), field(2, 4), field(1, 4)])])
             .data(256, |w| _ = w.u16(7).u32(1).u32(100))
             .finish()
@@ -294,7 +286,7 @@ fn what_is_given_up_is_in_the_log_to_the_last_aggregate() {
     let handed = || process.statistics().value_of("plugin=s/", "aggregates_handed");
     for round in 0..ROUNDS {
         // Each fills the queue by itself.
-        exporter.send(&flows(now(), 4000, |_| now()));
+        exporter.send(&flows(clock(), 4000, |_| clock()));
         eventually("a flush", || (handed() >= 4000 * (u64::from(round) + 1)).then_some(()));
     }
     let finished = process.stop();

@@ -1,6 +1,6 @@
 //! Clumsy operators: files that are not what they should be, reloads of long maps, second daemons, starts that fail.
 
-use crate::support::{NOW, nfacctd, printing, start, template, v5_of, web};
+use crate::support::{NOW, clock, nfacctd, printing, start, template, v5_of, web};
 use netflow::encode::{Message, field};
 use std::fs;
 use std::io::Write;
@@ -193,17 +193,10 @@ fn the_templates_file_is_bounded_and_whoever_takes_most_gives_way() {
     assert!(!setup.files().contains(&"templates.lock".to_owned()), "{:?}", setup.files());
 }
 
-/// Seconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "the age of what is in a file is compared with the clock")]
-fn seconds() -> u64 {
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 #[test]
 fn templates_that_nobody_announces_for_thirty_days_go() {
     let setup = printing("src_port").more_config("nfacctd_templates_file: {dir}/templates");
-    let now = seconds();
+    let now = u64::from(clock());
     let line = |id: u16, days: u64| {
         let seen = now - days * 86_400;
         format!(

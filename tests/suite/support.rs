@@ -4,6 +4,7 @@ use netflow::encode::{Message, V5Record, v5};
 use netflow::template::{Field, Kind, Template};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 use testkit::traffic::Flow;
 use testkit::{Finished, Process, Setup};
 
@@ -11,6 +12,14 @@ use testkit::{Finished, Process, Setup};
 pub(crate) const NOW: u32 = 1_700_000_000;
 /// Uptime of exporters at that time, milliseconds.
 pub(crate) const UPTIME: u32 = 10_000_000;
+
+/// Seconds since 1970, now.
+pub(crate) fn clock() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "the collector goes by the clock, and so do its exporters")]
+    let now = SystemTime::now();
+    let now = now.duration_since(UNIX_EPOCH).expect("the clock is set");
+    u32::try_from(now.as_secs()).expect("it is not 2106 yet")
+}
 
 /// A collector with these lines behind those that every collector here has. Tables are written when it ends, unless the lines say
 /// otherwise.

@@ -36,6 +36,11 @@ pub fn octets(address: IpAddr) -> Octets {
     }
 }
 
+/// The same as a number, which takes less time to hash than an address.
+pub(crate) fn number(address: IpAddr) -> u128 {
+    u128::from_be_bytes(octets(address))
+}
+
 /// The address that a row keeps, if any.
 pub fn address(octets: &Octets) -> Option<IpAddr> {
     if *octets == ABSENT {

@@ -54,12 +54,13 @@ impl<K: Hash + Eq, V> Map<K, V> {
     /// The value of a key, which becomes the one used last.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let place = self.find(key)?;
-        if place != self.newest {
+        // Who comes again is found without the index.
+        if !matches!(self.entries.get(self.newest as usize), Some(Some((newest, _))) if newest == key) {
+            let place = self.find(key)?;
             self.unlink(place);
             self.link(place);
         }
-        self.value_mut(place)
+        self.value_mut(self.newest)
     }
 
     /// The value of a key. The order stays.

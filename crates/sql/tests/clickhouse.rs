@@ -147,11 +147,14 @@ fn what_is_wrong_is_named() {
     assert!(matches!(sql::backend(&closed, None).open(), Err(Fault::Down(_))));
     let clear = settings(&server.address, "sql_host: http://127.0.0.1\nsql_conn_ca_file: /etc/hostname");
     assert_eq!(opened(&clear, head(&name)).0, "sql_conn_ca_file");
-    // The server speaks no TLS there: nothing goes out in the clear.
+    // The server speaks no TLS there: nothing goes out in the clear. It answers in the clear, or waits for the end of a line.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), testkit::certificates::Authority::new().pem()).unwrap();
     let lines = format!("sql_conn_ca_file: {}", file.path().display());
-    assert!(matches!(sql::backend(&settings(&server.address, &lines), None).open(), Err(Fault::Down(_))));
+    match sql::backend(&settings(&server.address, &lines), None).open() {
+        Err(Fault::Down(_) | Fault::Configuration { key: "sql_conn_ca_file", .. }) => {}
+        other => panic!("{other:?}"),
+    }
     let missing = settings(&server.address, "sql_host: https://127.0.0.1\nsql_conn_ca_file: /nonexistent");
     assert_eq!(opened(&missing, head(&name)).0, "sql_conn_ca_file");
 }

@@ -47,12 +47,14 @@ pub(crate) struct Window {
     days: Vec<u64>,
     since: u64,
     outside: u64,
+    /// Whose the last of them was.
+    last: Option<IpAddr>,
     line: Summed<u64>,
 }
 
 impl Window {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, days: Vec::new(), since: 0, outside: 0, line: Summed::new(RATE) }
+        Self { limits, days: Vec::new(), since: 0, outside: 0, last: None, line: Summed::new(RATE) }
     }
 
     /// Brings the rows from number `first` on into the window. Times in microseconds since 1970.
@@ -67,7 +69,8 @@ impl Window {
         let count = stamps.fold(0, |count, stamp| count + u64::from(outside(*stamp)));
         if count > 0 {
             self.clamp(rows, first, outside, around);
-            self.report(exporter, count);
+            self.outside += count;
+            self.last = Some(exporter);
         }
     }
 
@@ -78,18 +81,6 @@ impl Window {
             if outside(*stamp) {
                 *stamp = around;
             }
-        }
-    }
-
-    fn report(&mut self, exporter: IpAddr, count: u64) {
-        self.outside += count;
-        if let Some(records) = self.line.add(count) {
-            warn!(
-                %exporter,
-                records,
-                "flows that start outside of nfacctd_time_max_age and nfacctd_time_max_ahead count to the time bin of their \
-                 arrival; check the exporter's clock"
-            );
         }
     }
 
@@ -111,9 +102,21 @@ impl Window {
         export
     }
 
-    /// Records outside the window since the last call.
+    /// Records outside the window since the last call, which are logged.
     pub(crate) fn take_outside(&mut self) -> u64 {
-        std::mem::take(&mut self.outside)
+        let count = std::mem::take(&mut self.outside);
+        if count > 0
+            && let Some(records) = self.line.add(count)
+        {
+            let exporter = self.last.map(|exporter| exporter.to_string());
+            warn!(
+                exporter,
+                records,
+                "flows that start outside of nfacctd_time_max_age and nfacctd_time_max_ahead count to the time bin of their \
+                 arrival; check the exporter's clock"
+            );
+        }
+        count
     }
 }
 

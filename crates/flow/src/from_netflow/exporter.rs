@@ -95,6 +95,8 @@ pub struct Exporter {
     round: u64,
     /// Bytes that are charged for it.
     pub(super) charged: usize,
+    /// What it takes may have changed since.
+    pub(super) is_changed: bool,
 }
 
 /// Microseconds in which the first announcement of each template is noted, be it new or not.
@@ -122,12 +124,13 @@ impl Exporter {
             domain: 0,
             round: 0,
             charged: 0,
+            is_changed: false,
         }
     }
 
     /// Bytes that it takes, roughly: what it keeps on the heap, itself, and its place among the exporters.
     pub(super) fn memory(&self) -> usize {
-        2 * size_of::<(IpAddr, usize)>()
+        2 * size_of::<(u128, usize)>()
             + size_of::<Self>()
             + self.templates.memory()
             + self.pending.memory()
@@ -136,8 +139,8 @@ impl Exporter {
     }
 
     /// Charges what it takes now, and gives that.
-    #[inline]
     pub(super) fn charge(&mut self) -> usize {
+        self.is_changed = false;
         self.charged = self.memory();
         self.charged
     }
@@ -210,8 +213,9 @@ impl Exporter {
         let domain = (header.version, header.domain);
         match self.sequence.check(domain, header.sequence, units, || datagram.holds_any()) {
             Seen::Good => {}
-            Seen::First if self.sequence.evicted == evicted => {}
+            Seen::First if self.sequence.evicted == evicted => self.is_changed = true,
             Seen::First => {
+                self.is_changed = true;
                 context.counts.sequences_evicted += 1;
                 context.notice(Notice::Domains { exporter: self.address });
             }
@@ -289,6 +293,7 @@ impl Exporter {
 
     #[cold]
     fn hold(&mut self, held: Held, context: &mut Context<'_>) {
+        self.is_changed = true;
         let notice = Notice::NoTemplate { exporter: self.address, domain: held.header.domain, id: held.id };
         let lost = self.pending.keep(held);
         context.counts.sets_kept += 1;
@@ -298,6 +303,7 @@ impl Exporter {
     }
 
     fn announcements(&mut self, header: &Header, records: Records<'_>, context: &mut Context<'_>) {
+        self.is_changed = true;
         for record in records {
             match record {
                 Ok(TemplateRecord::Define(template)) => self.announce(template, context),
@@ -370,6 +376,7 @@ impl Exporter {
         let options = template.kind != Kind::Data;
         let mut decoded = Decoded { records: 0, whole: true };
         if options {
+            self.is_changed = true;
             for record in record::records(template, body) {
                 match record {
                     Ok(octets) => {

@@ -20,6 +20,7 @@ pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 
+use crate::address;
 use crate::bound::{Bound, VISITED};
 use crate::field::Field;
 use crate::needs::Needs;
@@ -109,7 +110,8 @@ impl Default for Settings {
 pub struct Decoder {
     needs: Needs,
     settings: Settings,
-    exporters: Map<IpAddr, Box<Exporter>>,
+    /// By the numbers that their addresses are in a row.
+    exporters: Map<u128, Box<Exporter>>,
     /// Bytes charged for all of them.
     memory: usize,
     /// Where [`Self::expire`] goes on.
@@ -157,9 +159,11 @@ impl Decoder {
             scratch: &mut self.scratch,
             rows,
         };
-        if let Some(exporter) = self.exporters.get_mut(&source) {
+        if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
-            self.memory = self.memory - exporter.charged + exporter.charge();
+            if exporter.is_changed {
+                self.memory = self.memory - exporter.charged + exporter.charge();
+            }
         } else {
             let mut exporter = Box::new(Exporter::new(source, &self.settings));
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
@@ -179,7 +183,7 @@ impl Decoder {
     #[cold]
     fn remember(&mut self, mut exporter: Box<Exporter>) {
         self.memory += exporter.charge();
-        if let Some((_, oldest)) = self.exporters.insert(exporter.address, exporter) {
+        if let Some((_, oldest)) = self.exporters.insert(address::number(exporter.address), exporter) {
             self.forget(*oldest, Bound::Exporters);
         }
     }
@@ -188,6 +192,7 @@ impl Decoder {
     /// those that were silent longest.
     #[cold]
     fn make_room(&mut self, last: IpAddr) {
+        let last = address::number(last);
         if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > self.settings.max_memory / 2)
             && let Some(exporter) = self.exporters.remove(&last)
         {
@@ -248,10 +253,11 @@ impl Decoder {
 
     /// Takes in a template that was known before the daemon started.
     pub fn restore_template(&mut self, address: IpAddr, template: Template) {
-        if self.exporters.get_mut(&address).is_none() {
+        let key = address::number(address);
+        if self.exporters.get_mut(&key).is_none() {
             self.remember(Box::new(Exporter::new(address, &self.settings)));
         }
-        if let Some(exporter) = self.exporters.get_mut(&address) {
+        if let Some(exporter) = self.exporters.get_mut(&key) {
             exporter.restore(template, &self.needs, &self.settings);
             self.memory = self.memory - exporter.charged + exporter.charge();
         }

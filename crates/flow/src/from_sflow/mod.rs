@@ -238,7 +238,7 @@ impl Decoder {
         let evicted = self.sequence.evicted;
         let seen = self.sequence.datagram(&header, holds_any);
         self.counts.sequences_evicted += self.sequence.evicted - evicted;
-        let key = u128::from_be_bytes(address::octets(address));
+        let key = address::number(address);
         let mut stranger = None;
         let (agent, is_known) = match self.agents.get_mut(&key) {
             Some(agent) => (agent, true),
