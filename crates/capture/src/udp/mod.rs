@@ -5,7 +5,7 @@
 //! use capture::{Batch, udp};
 //!
 //! let settings = udp::Settings { port: 2100, workers: 2, ..udp::Settings::default() };
-//! for mut receiver in udp::open(&settings)? {
+//! for mut receiver in udp::open(&settings).map_err(|refused| refused.fault)? {
 //!     std::thread::spawn(move || {
 //!         let mut batch = Batch::new();
 //!         while let Ok(udp::Received::Datagrams) = receiver.receive(&mut batch, None) {
