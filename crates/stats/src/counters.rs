@@ -61,25 +61,29 @@ impl Counters {
 
     /// Adds a batch's tally at once, and empties it. Gauges that the tally has set replace the old value.
     pub fn publish(&self, tally: &mut Tally) {
-        if !tally.touched {
+        if tally.touched == [0; WORDS] {
             return;
         }
         let version = self.shared.version.load(Ordering::Relaxed);
         self.shared.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        for ((value, more), row) in self.shared.values.iter().zip(&mut tally.values).zip(ROWS) {
-            match row.kind {
-                Kind::Total if *more == 0 => {}
-                Kind::Total => {
-                    value.store(value.load(Ordering::Relaxed).wrapping_add(*more), Ordering::Relaxed);
-                    *more = 0;
+        // Only what the batch has touched: it is called for each batch, and the table is long.
+        for (word, bits) in tally.touched.iter_mut().enumerate() {
+            while *bits != 0 {
+                let place = word * 64 + bits.trailing_zeros() as usize;
+                *bits &= *bits - 1;
+                let (value, more) = (&self.shared.values[place], &mut tally.values[place]);
+                match ROWS[place].kind {
+                    Kind::Total => {
+                        value.store(value.load(Ordering::Relaxed).wrapping_add(*more), Ordering::Relaxed);
+                        *more = 0;
+                    }
+                    // A gauge stays in the tally: it is what it is until it is set again.
+                    Kind::Gauge => value.store(*more, Ordering::Relaxed),
                 }
-                // A gauge stays in the tally: it is what it is until it is set again.
-                Kind::Gauge => value.store(*more, Ordering::Relaxed),
             }
         }
         self.shared.version.store(version.wrapping_add(2), Ordering::Release);
-        tally.touched = false;
     }
 
     /// A reader of these counters.
@@ -93,12 +97,16 @@ impl Counters {
 #[derive(Clone, Debug)]
 pub struct Tally {
     values: [u64; COUNT],
-    touched: bool,
+    /// A bit for each counter that has changed since it was published.
+    touched: [u64; WORDS],
 }
+
+/// Words of 64 bits that hold a bit for each counter.
+const WORDS: usize = COUNT.div_ceil(64);
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { values: [0; COUNT], touched: false }
+        Self { values: [0; COUNT], touched: [0; WORDS] }
     }
 }
 
@@ -108,14 +116,20 @@ impl Tally {
     pub fn add(&mut self, counter: Counter, more: u64) {
         let value = &mut self.values[counter as usize];
         *value = value.wrapping_add(more);
-        self.touched = true;
+        self.touch(counter, more != 0);
     }
 
     /// Sets a gauge.
     #[inline]
     pub fn set(&mut self, counter: Counter, value: u64) {
-        self.values[counter as usize] = value;
-        self.touched = true;
+        let old = std::mem::replace(&mut self.values[counter as usize], value);
+        self.touch(counter, old != value);
+    }
+
+    #[inline]
+    fn touch(&mut self, counter: Counter, has_changed: bool) {
+        let place = counter as usize;
+        self.touched[place / 64] |= u64::from(has_changed) << (place % 64);
     }
 }
 
