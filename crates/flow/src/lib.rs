@@ -10,16 +10,9 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
-pub mod bound;
 pub mod custom;
 pub mod fact;
 pub mod field;
-#[cfg(test)]
-mod filled_tests;
-pub mod from_netflow;
-pub mod from_packet;
-pub mod from_sflow;
-pub mod headers;
 pub mod kind;
 pub mod needs;
 pub mod output;
