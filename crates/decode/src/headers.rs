@@ -3,6 +3,7 @@
 //! Frames reach rows by three ways: captured, sampled by sFlow, and inside NetFlow records. All of them fill rows here. Which fields
 //! a row holds is known before, so that a packet costs one step for each of them and no look-up.
 
+use crate::pointer;
 use flow::address;
 use flow::custom::{Custom, Semantics};
 use flow::fact::{Fact, Facts};
@@ -152,7 +153,8 @@ impl Headers {
         for (number, to) in &self.custom_places {
             let Some(custom) = self.customs.get(*number) else { continue };
             let Some(length) = custom.length else { continue };
-            let found = custom.pointers.iter().find_map(|pointer| packet.at(pointer, usize::from(length)));
+            let found =
+                custom.pointers.iter().find_map(|pointer| pointer::follow(packet, pointer, usize::from(length)));
             if let Some(octets) = found {
                 put_custom(custom, octets, *to, strings, row);
             }

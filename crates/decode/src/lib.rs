@@ -12,3 +12,4 @@ pub mod from_netflow;
 pub mod from_packet;
 pub mod from_sflow;
 pub mod headers;
+pub mod pointer;

@@ -17,6 +17,7 @@ pub mod kind;
 pub mod needs;
 pub mod output;
 pub mod place;
+pub mod pointer;
 pub mod primitive;
 pub mod row;
 pub mod schema;
