@@ -4,7 +4,7 @@
 
 use aggregate::Aggregator;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use flow::from_netflow::{self, Decoder, Settings};
+use decode::from_netflow::{self, Decoder, Settings};
 use flow::needs::Needs;
 use flow::row::{FieldSet, Layout, Rows};
 use flow::schema::{Options, Schema, Selection};

@@ -7,7 +7,7 @@ use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
 use capture::Datagram;
 use crossbeam_channel::Sender;
-use flow::from_netflow::{Decoder, Exporter, Settings};
+use decode::from_netflow::{Decoder, Exporter, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use netflow::datagram::Reject;

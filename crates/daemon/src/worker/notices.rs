@@ -1,8 +1,8 @@
 //! Lines in the log about what exporters send, at a bounded rate.
 
 use super::foreign::Foreign;
-use flow::bound::Bound;
-use flow::from_netflow::{NoFlow, Notice};
+use decode::bound::Bound;
+use decode::from_netflow::{NoFlow, Notice};
 use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::{Limited, Summed};

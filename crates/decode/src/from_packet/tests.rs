@@ -1,7 +1,7 @@
 //! Plain packets become the rows that they are among packets of any sort.
 
 use super::*;
-use crate::row::Layout;
+use flow::row::Layout;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::sync::Arc;

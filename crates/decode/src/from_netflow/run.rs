@@ -6,9 +6,9 @@ use super::rates::Sampled;
 use super::sources::Clock;
 use super::ways::Src;
 use super::{Settings, copy, frame};
-use crate::address;
-use crate::row::{self, RowMut, Rows};
-use crate::strings::Strings;
+use flow::address;
+use flow::row::{self, RowMut, Rows};
+use flow::strings::Strings;
 use netflow::datagram::Header;
 use netflow::record::{Spans, number};
 use wire::RouteDistinguisher;
@@ -362,7 +362,7 @@ impl Run<'_> {
                 });
                 put(row.octets(), *to, &rd.unwrap_or_default());
                 if let (Some(origin), true) = (origin, rd.is_some() || inline.is_some()) {
-                    put(row.octets(), *origin, &[crate::kind::RdOrigin::FLOW.0]);
+                    put(row.octets(), *origin, &[flow::kind::RdOrigin::FLOW.0]);
                 }
             }
             Op::Network { host, mask, to } => {

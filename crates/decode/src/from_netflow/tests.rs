@@ -5,10 +5,10 @@ mod lengths;
 mod sampling;
 
 use super::*;
-use crate::address;
-use crate::kind::Kind as ValueKind;
-use crate::row::{self, FieldSet, Layout, Rows};
-use crate::strings::Strings;
+use flow::address;
+use flow::kind::Kind as ValueKind;
+use flow::row::{self, FieldSet, Layout, Rows};
+use flow::strings::Strings;
 use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
 use netflow::template::{Field as Specifier, Kind, VARIABLE};
 use std::sync::Arc;
@@ -34,11 +34,11 @@ impl Bench {
 
     /// The same with custom primitives, as the lines of a file.
     fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
-        let (customs, problems) = crate::custom::parse(lines);
+        let (customs, problems) = flow::custom::parse(lines);
         assert_eq!(problems, []);
         let mut fields = FieldSet::default();
         for word in words {
-            let primitive = crate::primitive::find(word).unwrap();
+            let primitive = flow::primitive::find(word).unwrap();
             fields.insert(primitive.field.unwrap());
         }
         require(&mut fields, false);
@@ -67,7 +67,7 @@ impl Bench {
 
     /// A primitive's value in each row, as text.
     fn column(&self, word: &str) -> Vec<String> {
-        let primitive = crate::primitive::find(word).unwrap();
+        let primitive = flow::primitive::find(word).unwrap();
         let at = self.layout.offset(primitive.field.unwrap()).unwrap();
         let text = |octets: &[u8]| match primitive.kind {
             ValueKind::Ip => {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::place::Place;
-use crate::row::{self, Layout, Row};
+use flow::place::Place;
+use flow::row::{self, Layout, Row};
 use sflow::encode::{self, Datagram};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Ipv4, Ipv6, RawHeader, Router, Switch};
 use sflow::{FlowHead, FlowRecord, Interface, SourceId, Words};

@@ -3,13 +3,14 @@
 //! Frames reach rows by three ways: captured, sampled by sFlow, and inside NetFlow records. All of them fill rows here. Which fields
 //! a row holds is known before, so that a packet costs one step for each of them and no look-up.
 
-use crate::address;
-use crate::custom::{Custom, Semantics};
-use crate::fact::{Fact, Facts};
-use crate::field::Field;
-use crate::needs::Needs;
-use crate::row::RowMut;
-use crate::strings::Strings;
+use crate::pointer;
+use flow::address;
+use flow::custom::{Custom, Semantics};
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::RowMut;
+use flow::strings::Strings;
 use packet::Packet;
 use packet::plain::Plain;
 use packet::tunnel::{Kind, Tunnel};
@@ -152,7 +153,8 @@ impl Headers {
         for (number, to) in &self.custom_places {
             let Some(custom) = self.customs.get(*number) else { continue };
             let Some(length) = custom.length else { continue };
-            let found = custom.pointers.iter().find_map(|pointer| packet.at(pointer, usize::from(length)));
+            let found =
+                custom.pointers.iter().find_map(|pointer| pointer::follow(packet, pointer, usize::from(length)));
             if let Some(octets) = found {
                 put_custom(custom, octets, *to, strings, row);
             }

@@ -4,12 +4,12 @@
 //! value; where it is cut, of a protocol that is not read, or without a link layer, the fields of the other records take its place.
 
 use super::sample::{Reader, add_facts, set};
-use crate::address;
-use crate::fact::Fact;
 use crate::headers;
-use crate::place::Place;
-use crate::row::{self, RowMut};
-use crate::strings::Strings;
+use flow::address;
+use flow::fact::Fact;
+use flow::place::Place;
+use flow::row::{self, RowMut};
+use flow::strings::Strings;
 use packet::tunnel::{self, Ports};
 use packet::{Ip, LinkType, Packet};
 use sflow::flow::{Ethernet, HeaderProtocol, RawHeader};

@@ -20,12 +20,12 @@ pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 pub use plan::Plan;
 
-use crate::address;
 use crate::bound::{Bound, VISITED};
-use crate::field::Field;
-use crate::needs::Needs;
-use crate::row::{FieldSet, Rows};
-use crate::strings::Strings;
+use flow::address;
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::{FieldSet, Rows};
+use flow::strings::Strings;
 use netflow::datagram::{self, Reject};
 use netflow::template::Template;
 use recent::Map;

@@ -1,7 +1,7 @@
 //! Usual samples become the rows that they are as samples of any sort.
 
 use super::*;
-use crate::row::Layout;
+use flow::row::Layout;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sflow::encode::Datagram;

@@ -9,13 +9,13 @@ use super::copy::{self, Copy, Move};
 use super::frame::Frame;
 use super::sources::{self, Clock, Side};
 use super::ways::{Fields, Src, Way};
-use crate::address;
-use crate::custom::Semantics;
-use crate::fact::{Fact, Facts};
-use crate::field::Field;
 use crate::headers::Headers;
-use crate::needs::Needs;
-use crate::row::HEAD;
+use flow::address;
+use flow::custom::Semantics;
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::HEAD;
 use netflow::template::{self, Kind, Template};
 
 /// A step of a plan that is more than a copy. `to` is an offset in the row.

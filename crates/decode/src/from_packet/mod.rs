@@ -6,13 +6,13 @@
 pub mod flows;
 pub mod fragments;
 
-use crate::fact::{Fact, Facts};
-use crate::field::Field;
 use crate::headers::{self, Headers, put};
-use crate::needs::Needs;
-use crate::output::Output;
-use crate::place::Place;
-use crate::row::{self, FieldSet, RowMut};
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::output::Output;
+use flow::place::Place;
+use flow::row::{self, FieldSet, RowMut};
 use flows::{FlowKey, Flows};
 use fragments::{Fragments, Key, Transport, Verdict};
 use packet::plain::{Plain, plain};

@@ -1,11 +1,11 @@
 //! The table of primitives says which daemons fill them. Here each decoder reads input that has everything, and shows what it fills.
 
-use crate::field::Field;
-use crate::needs::Needs;
-use crate::output::Output;
-use crate::primitive::{Daemons, PRIMITIVES, Primitive};
-use crate::row::{self, FieldSet, Layout, Rows};
 use crate::{from_netflow, from_packet, from_sflow};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::output::Output;
+use flow::primitive::{Daemons, PRIMITIVES, Primitive};
+use flow::row::{self, FieldSet, Layout, Rows};
 use netflow::encode::{Message, enterprise, field};
 use netflow::template::{Kind, Template};
 use packet::LinkType;
