@@ -14,7 +14,7 @@ use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row, RowMut, Rows};
-use rib::networks_file::{Families, Network, Networks, Reach};
+use maps::networks_file::{Families, Network, Networks, Reach};
 use std::sync::Arc;
 
 /// Where networks and AS numbers come from.

@@ -1,11 +1,12 @@
 //! From the rows of a file to networks.
 
 use super::{MOST_REACHES, Network, Networks, Reach};
-use crate::trie::{self, Entry, Sorted, Trie};
 use config::{Origin, Problems};
 use foldhash::{HashMap, HashMapExt};
+use lpm::{Entry, Sorted, Trie};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::{Family, Prefix, PrefixError};
 
 /// Bad rows that are told one by one; of more there is only the number.
 const MOST_TOLD: usize = 100;
@@ -56,7 +57,7 @@ const REPETITIONS_SHOWN: usize = 10;
 
 /// The lines that have the network of an earlier line, and which that is. Only asked for when there are some.
 fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
-    let mut seen: HashMap<(bool, u128, u8), u32> = HashMap::new();
+    let mut seen: HashMap<Prefix, u32> = HashMap::new();
     (1..).zip(text.split(|octet| *octet == b'\n')).filter_map(move |(number, line)| {
         let line = line.trim_ascii();
         if matches!(line.first(), None | Some(b'!' | b'#')) {
@@ -64,28 +65,33 @@ fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
         }
         // A row that is wrong in other columns has no network.
         Reader::default().row(line).ok()?;
-        let (address, len) = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
-        let first = match address {
-            IpAddr::V4(v4) => u128::from(Entry::new(v4.to_bits(), len, 0).bits()),
-            IpAddr::V6(v6) => Entry::new(v6.to_bits(), len, 0).bits(),
-        };
-        let earlier = *seen.entry((address.is_ipv4(), first, len)).or_insert(number);
+        let prefix = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
+        let earlier = *seen.entry(prefix).or_insert(number);
         (earlier != number).then(|| format!("line {number} (as in {earlier})"))
     })
 }
 
-/// The address and the length of a network, of the family that it stands for.
-fn network(text: &[u8]) -> Result<(IpAddr, u8), (What, &[u8])> {
+/// The prefix of a network; that of mapped addresses is the prefix of the IPv4 addresses.
+fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
     let slash = text.iter().position(|octet| *octet == b'/').ok_or((What::NoSlash, text))?;
-    let (address, length) = text.split_at(slash);
-    let length = length.get(1..).unwrap_or_default();
-    let address = ip(address.trim_ascii()).ok_or((What::Address, text))?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let len = number(length.trim_ascii()).and_then(|len| u8::try_from(len).ok()).filter(|len| *len <= most);
-    let len = len.ok_or((What::Length, length))?;
-    Ok(match (address, address.to_canonical(), len.checked_sub(96)) {
-        (IpAddr::V6(_), v4 @ IpAddr::V4(_), Some(len)) => (v4, len),
-        _ => (address, len),
+    let strict = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let prefix: Prefix = strict.map_or_else(|| lenient(text, slash), Ok)?;
+    Ok(prefix.to_canonical())
+}
+
+/// Reads a network with blanks around its slash, or any number of zeros before its length.
+#[cold]
+fn lenient(text: &[u8], slash: usize) -> Result<Prefix, (What, &[u8])> {
+    let (address, length) = (text.get(..slash).unwrap_or_default(), text.get(slash + 1..).unwrap_or_default());
+    let trimmed = |part: &[u8]| String::from_utf8_lossy(part.trim_ascii()).into_owned();
+    let digits = trimmed(length);
+    let digits = match digits.trim_start_matches('0') {
+        "" if !digits.is_empty() => "0",
+        digits => digits,
+    };
+    format!("{}/{digits}", trimmed(address)).parse().map_err(|error| match error {
+        PrefixError::Length(_) => (What::Length, length),
+        PrefixError::Address | PrefixError::Truncated(_) => (What::Address, text),
     })
 }
 
@@ -132,8 +138,8 @@ impl Fault {
 
 #[derive(Default)]
 struct Reader {
-    v4: Vec<Entry<u32>>,
-    v6: Vec<Entry<u128>>,
+    v4: Vec<Entry<u32, u32>>,
+    v6: Vec<Entry<u128, u32>>,
     records: Interned<Network>,
     reaches: Interned<Reach>,
 }
@@ -172,8 +178,7 @@ impl Reader {
             Fault { what, at: Some(line.len() - start) }
         };
         let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
-        let (address, len) =
-            network(columns.next().unwrap_or_default()).map_err(|(what, part)| fault(what, part))?;
+        let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| fault(what, part))?;
         let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
         if let Some(column) = columns.next() {
             let split = column.iter().position(|octet| *octet == b'_');
@@ -195,10 +200,10 @@ impl Reader {
         if reach as usize >= MOST_REACHES {
             return Err(Fault { what: What::Reaches, at: None });
         }
-        let value = self.records.number(Network::new(asn, len, reach));
-        match address {
-            IpAddr::V4(v4) => self.v4.push(Entry::new(v4.to_bits(), len, value)),
-            IpAddr::V6(v6) => self.v6.push(Entry::new(v6.to_bits(), len, value)),
+        let value = self.records.number(Network::new(asn, prefix.length(), reach));
+        match prefix.family() {
+            Family::V4 => self.v4.push(Entry::new((prefix.bits() >> 96) as u32, prefix.length(), value)),
+            Family::V6 => self.v6.push(Entry::new(prefix.bits(), prefix.length(), value)),
         }
         Ok(())
     }
@@ -214,8 +219,8 @@ impl Reader {
 }
 
 /// The trie of a family, how many networks are in it, and how many were repeated.
-fn build<A: trie::Address>(
-    entries: Vec<Entry<A>>,
+fn build<A: lpm::Address>(
+    entries: Vec<Entry<A, u32>>,
     origin: &Origin,
     problems: &mut Problems,
 ) -> (Trie<A>, usize, usize) {

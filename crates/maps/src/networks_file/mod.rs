@@ -26,7 +26,7 @@
 
 mod read;
 
-use crate::trie::{self, NONE, Trie};
+use lpm::{NONE, Trie};
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU64};
 
@@ -188,13 +188,13 @@ struct Picked<A> {
     len: usize,
 }
 
-impl<A: trie::Address> Default for Picked<A> {
+impl<A: lpm::Address> Default for Picked<A> {
     fn default() -> Self {
         Self { keys: [A::default(); BATCH], places: [0; BATCH], len: 0 }
     }
 }
 
-impl<A: trie::Address> Picked<A> {
+impl<A: lpm::Address> Picked<A> {
     fn push(&mut self, key: A, place: usize) {
         if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.places.get_mut(self.len)) {
             (*to, *at) = (key, place as u8);

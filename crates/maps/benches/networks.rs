@@ -1,10 +1,10 @@
-//! Loading and asking a `networks_file`: `cargo bench -p rib`; `NETWORKS_FILE=PATH cargo bench -p rib` for one's own.
+//! Loading and asking a `networks_file`: `cargo bench -p maps`; `NETWORKS_FILE=PATH cargo bench -p maps` for one's own.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use config::Problems;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rib::networks_file::{Families, Networks};
+use maps::networks_file::{Families, Networks};
 use std::hint::black_box;
 
 /// Networks of the generated file.
@@ -36,7 +36,7 @@ fn benches(c: &mut Criterion) {
     let text = text();
     let mut problems = Problems::new();
     let networks = Networks::parse("networks", &text, &mut problems);
-    println!("{} networks, {} octets each", networks.len(), networks.size() / networks.len().max(1));
+    println!("{} networks, {} bytes each", networks.len(), networks.size() / networks.len().max(1));
     let mut group = c.benchmark_group("networks");
     group.sample_size(10);
     group.bench_function("load", |b| b.iter(|| Networks::parse("networks", &text, &mut Problems::new())));

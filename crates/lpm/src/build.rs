@@ -1,7 +1,7 @@
 //! From a sorted list to a trie: part by part, each part the prefixes below one slot.
 
-use super::address::Address;
-use super::{ANSWER, COMPARES, ENDS, Entry, LIMIT, NONE, Node, STRIDE, TooLarge, Trie};
+use crate::address::Address;
+use crate::{ANSWER, COMPARES, ENDS, Entry, LIMIT, NONE, Node, STRIDE, TooLarge, Trie};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -18,11 +18,11 @@ fn root_bits(prefixes: usize) -> u32 {
 }
 
 /// The trie of prefixes in the order of a sorted list.
-pub(super) fn trie<A: Address>(entries: &[Entry<A>]) -> Result<Trie<A>, TooLarge> {
+pub(super) fn trie<A: Address>(entries: &[Entry<A, u32>]) -> Result<Trie<A>, TooLarge> {
     if entries.is_empty() {
         return Ok(Trie::default());
     }
-    if entries.iter().any(|entry| entry.value() >= LIMIT) {
+    if entries.iter().any(|entry| *entry.value() >= LIMIT) {
         return Err(TooLarge);
     }
     let root_bits = root_bits(entries.len());
@@ -50,7 +50,7 @@ type Parts = Vec<(usize, Range<usize>)>;
 
 /// Distributes prefixes that have their first `from` bits in common over the slots of the next `count` bits: short ones give
 /// their slots' answers, longer ones come to `parts`.
-fn split<A: Address>(entries: &[Entry<A>], from: u32, count: u32, answers: &mut [u32], parts: &mut Parts) {
+fn split<A: Address>(entries: &[Entry<A, u32>], from: u32, count: u32, answers: &mut [u32], parts: &mut Parts) {
     let end = from + count;
     for (number, entry) in entries.iter().enumerate() {
         let slot = entry.bits().slice(from, count);
@@ -58,7 +58,7 @@ fn split<A: Address>(entries: &[Entry<A>], from: u32, count: u32, answers: &mut 
         if len <= end {
             // In the list's order those that lie in this one, and take their slots from it, come later.
             let slots = slot..slot + (1 << (end - len));
-            answers.get_mut(slots).into_iter().flatten().for_each(|answer| *answer = entry.value() | ANSWER);
+            answers.get_mut(slots).into_iter().flatten().for_each(|answer| *answer = *entry.value() | ANSWER);
         } else {
             match parts.last_mut() {
                 Some((last, part)) if *last == slot => part.end = number + 1,
@@ -86,8 +86,8 @@ impl Builder {
     }
 
     fn set(&mut self, number: u32, node: Node) {
-        if let Some(place) = self.nodes.get_mut(number as usize) {
-            *place = node;
+        if let Some(to) = self.nodes.get_mut(number as usize) {
+            *to = node;
         }
     }
 
@@ -96,7 +96,7 @@ impl Builder {
     fn fill<A: Address>(
         &mut self,
         number: u32,
-        entries: &[Entry<A>],
+        entries: &[Entry<A, u32>],
         from: u32,
         around: u32,
     ) -> Result<(), TooLarge> {
@@ -136,7 +136,7 @@ impl Builder {
     fn compare<A: Address>(
         &mut self,
         number: u32,
-        entries: &[Entry<A>],
+        entries: &[Entry<A, u32>],
         from: u32,
         count: u32,
         around: u32,
@@ -146,9 +146,9 @@ impl Builder {
         let mut node = Node { inner: first.bits().window(from) & starts, starts, nodes: COMPARES, leaves: around };
         let end = from + count;
         let (inside, entries) =
-            if u32::from(first.len()) == end { (first.value() | ANSWER, rest) } else { (around, entries) };
+            if u32::from(first.len()) == end { (*first.value() | ANSWER, rest) } else { (around, entries) };
         if entries.is_empty() {
-            node.nodes |= ENDS | first.value();
+            node.nodes |= ENDS | *first.value();
             self.set(number, node);
             return Ok(());
         }

@@ -2,41 +2,48 @@ use super::*;
 use proptest::prelude::*;
 
 /// The longest by looking at all; of equal ones the first.
-fn linear<A: Address>(entries: &[Entry<A>], address: A) -> Option<u32> {
-    let mut found: Option<&Entry<A>> = None;
+fn linear<A: Address>(entries: &[Entry<A, u32>], address: A) -> Option<u32> {
+    let mut found: Option<&Entry<A, u32>> = None;
     for entry in entries.iter().filter(|entry| entry.covers(address)) {
         if found.is_none_or(|found| found.len() < entry.len()) {
             found = Some(entry);
         }
     }
-    found.map(Entry::value)
+    found.map(|entry| *entry.value())
 }
 
 /// All that cover, from the longest on; of equal ones the first.
-fn linear_all<A: Address>(entries: &[Entry<A>], address: A) -> Vec<u32> {
+fn linear_all<A: Address>(entries: &[Entry<A, u32>], address: A) -> Vec<u32> {
     let mut all: Vec<_> = entries.iter().filter(|entry| entry.covers(address)).collect();
     all.sort_by_key(|entry| std::cmp::Reverse(entry.len()));
     all.dedup_by_key(|entry| entry.len());
-    all.into_iter().map(Entry::value).collect()
+    all.into_iter().map(|entry| *entry.value()).collect()
 }
 
-fn agree<A: Address>(entries: &[Entry<A>], addresses: &[A]) {
+fn agree<A: Address>(entries: &[Entry<A, u32>], addresses: &[A]) {
     let sorted = Sorted::new(entries.to_vec());
     let trie = Trie::new(&sorted).unwrap();
-    let covers = Covers::new(&sorted).unwrap();
+    let map = PrefixMap::new(sorted).unwrap();
     let mut many = vec![0; addresses.len()];
     trie.lookup_many(addresses, &mut many);
     for (address, many) in addresses.iter().zip(many) {
         let wanted = linear(entries, *address);
         assert_eq!(trie.lookup(*address), wanted, "{address:x?} in {entries:x?}");
         assert_eq!(many, wanted.unwrap_or(NONE), "{address:x?} in {entries:x?}");
-        let all: Vec<_> = covers.of(*address).map(Entry::value).collect();
+        let all: Vec<_> = map.covering(*address).map(|entry| *entry.value()).collect();
         assert_eq!(all, linear_all(entries, *address), "{address:x?} in {entries:x?}");
+        assert!(all.len() <= map.depth());
+        assert_eq!(map.longest(*address).map(|entry| *entry.value()), wanted, "{address:x?} in {entries:x?}");
+    }
+    for entry in entries.iter().step_by(entries.len() / 40 + 1) {
+        let found = map.index_of(entry.bits(), entry.len()).and_then(|index| map.entry(index)).unwrap();
+        let first = entries.iter().find(|other| other.key() == entry.key());
+        assert_eq!(Some(found), first, "{entry:x?} in {entries:x?}");
     }
 }
 
 /// Addresses at and around the ends of the prefixes.
-fn edges<A: Address>(entries: &[Entry<A>], neighbours: impl Fn(A, u8) -> [A; 4]) -> Vec<A> {
+fn edges<A: Address>(entries: &[Entry<A, u32>], neighbours: impl Fn(A, u8) -> [A; 4]) -> Vec<A> {
     entries.iter().flat_map(|entry| neighbours(entry.bits(), entry.len())).collect()
 }
 
