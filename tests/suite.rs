@@ -49,6 +49,10 @@ mod planted;
 mod records;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/sink_contract.rs"]
+mod sink_contract;
+#[path = "suite/sinks.rs"]
+mod sinks;
 #[path = "suite/stalls.rs"]
 mod stalls;
 #[path = "suite/stores.rs"]

@@ -1,16 +1,22 @@
-//! What the sinks that flush at times have in common: when they flush, and what they count.
+//! What the sinks that flush on a schedule have in common: when they flush, and what they count.
 //!
 //! The contract of such a sink, in the order of its life:
 //!
 //! * It is handed whole tables: those of its workers, merged, at each time of its [`Schedule`] and at the end; and
 //!   single ones before their time, when a worker's table reached its bound. The latter belong to the same period.
 //! * It may block as long as its store does. The workers go on meanwhile: what they collect waits in their tables.
-//! * An aggregate that it takes is counted as handed, and from then on as one of written, left out, given up (by
-//!   reason, with its packets and octets), or waiting; see [`Account`]. The sums agree at any time.
+//! * An aggregate that it takes is counted as handed, and from then on as one of written, filtered, dropped (by
+//!   reason, with its packets and bytes), or waiting; see [`Account`]. The sums agree at any time.
 //! * What could not be written waits for the next flush, up to the plugin's bound of aggregates; beyond it, the
-//!   oldest are given up.
-//! * When the workers have ended, it writes what is left, once, and ends. A kill loses what waits in memory, and what
-//!   was written aside and not yet renamed; files that are in place stay whole.
+//!   oldest are dropped.
+//! * What it has written is not written again, unless the store failed before it confirmed; then the key of the rows or
+//!   the id of the message (`docs/stores.md`) tells.
+//! * When the workers have ended, it writes what is left, once, and ends within `plugin_exit_timeout`. A kill loses what
+//!   waits in memory, and what was written to a temporary file and not yet renamed; files that are in place stay whole, and so
+//!   does the spool.
+//!
+//! `tests/suite/sink_contract.rs` checks this for every sink, with a running daemon; a new sink is added in
+//! `tests/suite/sinks.rs`.
 
 use aggregate::Table;
 use aggregate::time_bin::{Bins, Roundoff, Width};
