@@ -337,7 +337,7 @@ fn texts_count_towards_the_memory_of_the_table() {
     assert_eq!(report.value("records_decoded"), TEXTS as u64);
     let report = process.statistics();
     assert!(
-        report.value_of("m", "aggregates_given_up[refused]") > TEXTS as u64 / 2,
+        report.value_of("m", "aggregates_dropped[refused]") > TEXTS as u64 / 2,
         "{}",
         report.lines.join("\n")
     );

@@ -639,7 +639,7 @@ fn open(settings: &Settings) -> Result<Opened, String> {
 /// Whoever reads a file wants to know whether all of it arrived.
 fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     let waiting = counters[stats::Counter::AggregatesWaiting];
-    let given_up = counters.family("aggregates_given_up_total");
+    let given_up = counters.family("aggregates_dropped_total");
     if waiting + given_up > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
         error!(

@@ -206,7 +206,7 @@ impl Account {
 
     /// So many aggregates are kept out by the configuration.
     pub fn left_out(&mut self, aggregates: u64) {
-        self.leave(Counter::AggregatesLeftOut, aggregates);
+        self.leave(Counter::AggregatesFiltered, aggregates);
     }
 
     /// So many aggregates go to the file or table of the time of the flush.
@@ -224,13 +224,13 @@ impl Account {
 
     /// Aggregates are lost.
     pub fn given_up(&mut self, sum: Sum, reason: Reason) {
-        self.tally.add(Counter::PacketsGivenUp, sum.packets);
-        self.tally.add(Counter::BytesGivenUp, sum.octets);
+        self.tally.add(Counter::AggregatesDroppedPackets, sum.packets);
+        self.tally.add(Counter::AggregatesDroppedBytes, sum.octets);
         let counter = match reason {
-            Reason::Refused => Counter::AggregatesGivenUpRefused,
-            Reason::Names => Counter::AggregatesGivenUpNames,
-            Reason::Retries => Counter::AggregatesGivenUpRetries,
-            Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
+            Reason::Refused => Counter::AggregatesDroppedRefused,
+            Reason::Names => Counter::AggregatesDroppedNames,
+            Reason::Retries => Counter::AggregatesDroppedRetries,
+            Reason::Shutdown => Counter::AggregatesDroppedShutdown,
         };
         self.leave(counter, sum.aggregates);
     }
@@ -311,7 +311,10 @@ mod tests {
         account.given_up(Sum { aggregates: 2, packets: 5, octets: 500 }, Reason::Refused);
         let snapshot = reader.snapshot();
         assert_eq!((account.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
-        assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (5, 500));
+        assert_eq!(
+            (snapshot[Counter::AggregatesDroppedPackets], snapshot[Counter::AggregatesDroppedBytes]),
+            (5, 500)
+        );
         assert!(stats::check(&snapshot, stats::Scope::Plugin).is_empty());
     }
 }

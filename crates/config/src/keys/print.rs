@@ -52,7 +52,7 @@ keys! {
     /// Most files that a flush writes, where names depend on time bins or records.
     ///
     /// At the bound, aggregates of further time bins go to the file of the time of the flush (`aggregates_redirected`);
-    /// at twice the bound, those for further files are given up (`aggregates_given_up[too_many_names]`).
+    /// at twice the bound, those for further files are given up (`aggregates_dropped[too_many_names]`).
     PRINT_MAX_FILES: usize = integer(&["print_max_files"], 1, 10_000_000).default("20000").both().daemons(FLOW).acts();
 
     /// Time between two flushes.

@@ -119,7 +119,7 @@ keys! {
     /// Most tables that a flush writes to, where names depend on time bins or records.
     ///
     /// At the bound, aggregates of further time bins go to the table of the time of the flush (`aggregates_redirected`);
-    /// at twice the bound, those for further tables are given up (`aggregates_given_up[too_many_names]`).
+    /// at twice the bound, those for further tables are given up (`aggregates_dropped[too_many_names]`).
     SQL_MAX_TABLES: usize = integer(&["sql_max_tables"], 1, 10_000_000).default("1000").both().daemons(FLOW).acts();
 
     /// Bounded the processes that write at a time.

@@ -90,8 +90,8 @@ impl Share {
         if self.bound.is_reached(table.len(), table.size()) && !self.make_room() {
             let sum = |word| rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.head(word)));
             self.tally.add(Counter::RecordsDroppedBound, count);
-            self.tally.add(Counter::PacketsDropped, sum(row::PACKETS));
-            self.tally.add(Counter::BytesDropped, sum(row::OCTETS));
+            self.tally.add(Counter::RecordsDroppedPackets, sum(row::PACKETS));
+            self.tally.add(Counter::RecordsDroppedBytes, sum(row::OCTETS));
             return;
         }
         let new = self.aggregator.add(rows, strings);

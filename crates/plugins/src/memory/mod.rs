@@ -207,9 +207,9 @@ impl Memory {
         let Taken { handed, lost, packets, octets } = *taken;
         self.tally.add(Counter::AggregatesHanded, handed);
         self.tally.add(Counter::AggregatesWritten, handed - lost);
-        self.tally.add(Counter::AggregatesGivenUpRefused, lost);
-        self.tally.add(Counter::PacketsGivenUp, packets);
-        self.tally.add(Counter::BytesGivenUp, octets);
+        self.tally.add(Counter::AggregatesDroppedRefused, lost);
+        self.tally.add(Counter::AggregatesDroppedPackets, packets);
+        self.tally.add(Counter::AggregatesDroppedBytes, octets);
         let sum = Sum { aggregates: lost, packets, octets };
         self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
         self.full.due();
