@@ -17,6 +17,7 @@ use aggregate::time_bin::{Bins, Roundoff, Width};
 use config::keys::{encoding, output, print, time};
 use config::{Plugin, Problems, Span};
 use delivery::Sum;
+use delivery::queue::Backlog;
 use encode::Style;
 use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
 use jiff::tz::TimeZone;
@@ -199,8 +200,26 @@ impl Account {
         self.publish();
     }
 
+    /// Whether the last attempt to reach the store succeeded.
+    pub fn reached(&mut self, is_up: bool) {
+        self.tally.set(Counter::SinkUp, u64::from(is_up));
+        self.publish();
+    }
+
+    /// What waits for the store now.
+    pub fn queued(&mut self, backlog: &Backlog) {
+        self.tally.set(Counter::QueueBatches, backlog.batches as u64);
+        self.tally.set(Counter::QueueBytes, backlog.memory_bytes);
+        self.tally.set(Counter::SpoolBytes, backlog.spool_bytes);
+        self.publish();
+    }
+
     /// So many aggregates are written.
     pub fn written(&mut self, aggregates: u64) {
+        if aggregates > 0 {
+            self.tally.set(Counter::LastWrite, runtime::clock::now() / 1_000_000);
+            self.tally.set(Counter::SinkUp, 1);
+        }
         self.leave(Counter::AggregatesWritten, aggregates);
     }
 
@@ -238,6 +257,7 @@ impl Account {
     /// An attempt to write failed.
     pub fn failed(&mut self) {
         self.tally.add(Counter::WriteErrors, 1);
+        self.tally.set(Counter::SinkUp, 0);
         self.publish();
     }
 

@@ -92,6 +92,7 @@ counters! {
     SetsAtShutdown = Worker Total "sets_dropped_total" "no_template_shutdown": "Still without a template at shutdown";
     SetsForgotten = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was evicted";
     SetsDroppedBytes = Worker Total "sets_dropped_bytes_total" "": "Bytes of the data sets that were dropped for want of a template; how many records that is cannot be known";
+    Templates = Worker Gauge "templates" "": "Templates known now";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
     TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another one with the same id";
     TemplatesWithdrawn = Worker Total "templates_withdrawn_total" "": "Templates that their exporter withdrew";
@@ -142,10 +143,15 @@ counters! {
     RecordsDroppedBytes = Plugin Total "records_dropped_bytes_total" "": "Bytes counted by the records that were dropped";
     RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole despite nfacctd_pro_rating, because they span too many time bins or begin outside the window of flow times";
     AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates created in a worker's table";
+    TableAggregates = Plugin Gauge "table_aggregates" "": "Aggregates in the tables of workers now, and in that of a memory plugin";
+    TableBytes = Plugin Gauge "table_bytes" "": "Memory that these tables take now";
     TablesHanded = Plugin Total "tables_handed_total" "": "Tables handed over from a worker to the plugin";
     FlushEarly = Plugin Total "flushes_early_total" "": "Tables handed over before their time, at the bound of a table";
     AggregatesHanded = Plugin Total "aggregates_handed_total" "": "Aggregates handed to the sink";
     AggregatesWaiting = Plugin Gauge "aggregates_waiting" "": "Aggregates handed to the sink that are neither written nor dropped yet";
+    QueueBatches = Plugin Gauge "queue_batches" "": "Write batches that wait for the store now, in memory or in the spool";
+    QueueBytes = Plugin Gauge "queue_bytes" "": "Bytes of these write batches in memory";
+    SpoolBytes = Plugin Gauge "spool_bytes" "": "Bytes of these write batches in the spool";
     AggregatesWritten = Plugin Total "aggregates_written_total" "": "Aggregates that the sink wrote";
     AggregatesFiltered = Plugin Total "aggregates_filtered_total" "": "Aggregates that the configuration excludes from the output, such as those below the limits of preprocessing";
     AggregatesRedirected = Plugin Total "aggregates_redirected_total" "": "Aggregates written to the file or table of the time of the flush, because there were too many files or tables for their time bins";
@@ -155,6 +161,8 @@ counters! {
     AggregatesDroppedNames = Plugin Total "aggregates_dropped_total" "too_many_names": "For more files or tables than one flush may write";
     AggregatesDroppedPackets = Plugin Total "aggregates_dropped_packets_total" "": "Packets counted by the aggregates that were dropped";
     AggregatesDroppedBytes = Plugin Total "aggregates_dropped_bytes_total" "": "Bytes counted by the aggregates that were dropped";
+    LastWrite = Plugin Gauge "last_write_timestamp_seconds" "": "When the sink last wrote aggregates, in seconds since 1970; 0 if it has not";
+    SinkUp = Plugin Gauge "sink_up" "": "1 if the last attempt to reach the sink's store or files succeeded, 0 if it failed or there was none";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";

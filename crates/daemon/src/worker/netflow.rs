@@ -110,6 +110,7 @@ impl Protocol for NetFlow {
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);
         tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::Templates, self.decoder.templates() as u64);
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 

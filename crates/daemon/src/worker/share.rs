@@ -144,6 +144,9 @@ impl Share {
     }
 
     pub(crate) fn publish(&mut self) {
+        let table = self.aggregator.table();
+        self.tally.set(Counter::TableAggregates, table.len() as u64);
+        self.tally.set(Counter::TableBytes, table.size() as u64);
         self.counters.publish(&mut self.tally);
     }
 
@@ -158,7 +161,8 @@ impl Share {
 
     /// Hands over what is left.
     pub(crate) fn finish(mut self) {
+        let table = self.aggregator.take();
         self.publish();
-        self.outlet.finish(self.aggregator.take());
+        self.outlet.finish(table);
     }
 }

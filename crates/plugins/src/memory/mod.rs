@@ -207,6 +207,9 @@ impl Memory {
         let Taken { handed, lost, packets, octets } = *taken;
         self.tally.add(Counter::AggregatesHanded, handed);
         self.tally.add(Counter::AggregatesWritten, handed - lost);
+        if handed > lost {
+            self.tally.set(Counter::LastWrite, clock::now() / 1_000_000);
+        }
         self.tally.add(Counter::AggregatesDroppedRefused, lost);
         self.tally.add(Counter::AggregatesDroppedPackets, packets);
         self.tally.add(Counter::AggregatesDroppedBytes, octets);
@@ -216,6 +219,10 @@ impl Memory {
     }
 
     fn publish(&mut self, is_end: bool) {
+        let table = &self.state.newest().table;
+        self.tally.set(Counter::TableAggregates, table.len() as u64);
+        self.tally.set(Counter::TableBytes, table.size() as u64);
+        self.tally.set(Counter::SinkUp, 1);
         self.reporter.report(&self.ledger, &mut self.tally, is_end);
         self.counters.publish(&mut self.tally);
     }
