@@ -11,7 +11,6 @@ mod forms;
 mod ledger;
 mod lines;
 mod settings;
-mod socket;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -29,7 +28,7 @@ use delivery::Sum;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
 use ledger::{Ledger, Reporter};
-use runtime::{clock, files};
+use runtime::{clock, files, socket};
 use state::{State, Taken};
 use stats::{Counter, Counters, Tally};
 use std::collections::VecDeque;
@@ -59,7 +58,7 @@ pub struct Opened {
 /// Another program answers at the socket, or it cannot be made.
 pub fn open(settings: &Settings) -> io::Result<Opened> {
     let settings = Settings { path: files::resolve(&settings.path, &settings.files)?, ..settings.clone() };
-    let listener = socket::open(&settings)?;
+    let listener = socket::listen(&settings.path, settings.mode, settings.gid)?;
     Ok(Opened { settings, listener })
 }
 
