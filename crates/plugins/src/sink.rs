@@ -23,6 +23,7 @@ use aggregate::time_bin::{Bins, Roundoff, Width};
 use config::keys::{encoding, output, print, time};
 use config::{Plugin, Problems, Span};
 use delivery::Sum;
+use delivery::queue::Backlog;
 use encode::Style;
 use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
 use jiff::tz::TimeZone;
@@ -205,14 +206,32 @@ impl Account {
         self.publish();
     }
 
+    /// Whether the last attempt to reach the store succeeded.
+    pub fn reached(&mut self, is_up: bool) {
+        self.tally.set(Counter::SinkUp, u64::from(is_up));
+        self.publish();
+    }
+
+    /// What waits for the store now.
+    pub fn queued(&mut self, backlog: &Backlog) {
+        self.tally.set(Counter::QueueBatches, backlog.batches as u64);
+        self.tally.set(Counter::QueueBytes, backlog.memory_bytes);
+        self.tally.set(Counter::SpoolBytes, backlog.spool_bytes);
+        self.publish();
+    }
+
     /// So many aggregates are written.
     pub fn written(&mut self, aggregates: u64) {
+        if aggregates > 0 {
+            self.tally.set(Counter::LastWrite, runtime::clock::now() / 1_000_000);
+            self.tally.set(Counter::SinkUp, 1);
+        }
         self.leave(Counter::AggregatesWritten, aggregates);
     }
 
     /// So many aggregates are kept out by the configuration.
     pub fn left_out(&mut self, aggregates: u64) {
-        self.leave(Counter::AggregatesLeftOut, aggregates);
+        self.leave(Counter::AggregatesFiltered, aggregates);
     }
 
     /// So many aggregates go to the file or table of the time of the flush.
@@ -230,13 +249,13 @@ impl Account {
 
     /// Aggregates are lost.
     pub fn given_up(&mut self, sum: Sum, reason: Reason) {
-        self.tally.add(Counter::PacketsGivenUp, sum.packets);
-        self.tally.add(Counter::BytesGivenUp, sum.octets);
+        self.tally.add(Counter::AggregatesDroppedPackets, sum.packets);
+        self.tally.add(Counter::AggregatesDroppedBytes, sum.octets);
         let counter = match reason {
-            Reason::Refused => Counter::AggregatesGivenUpRefused,
-            Reason::Names => Counter::AggregatesGivenUpNames,
-            Reason::Retries => Counter::AggregatesGivenUpRetries,
-            Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
+            Reason::Refused => Counter::AggregatesDroppedRefused,
+            Reason::Names => Counter::AggregatesDroppedNames,
+            Reason::Retries => Counter::AggregatesDroppedRetries,
+            Reason::Shutdown => Counter::AggregatesDroppedShutdown,
         };
         self.leave(counter, sum.aggregates);
     }
@@ -244,6 +263,7 @@ impl Account {
     /// An attempt to write failed.
     pub fn failed(&mut self) {
         self.tally.add(Counter::WriteErrors, 1);
+        self.tally.set(Counter::SinkUp, 0);
         self.publish();
     }
 
@@ -317,7 +337,10 @@ mod tests {
         account.given_up(Sum { aggregates: 2, packets: 5, octets: 500 }, Reason::Refused);
         let snapshot = reader.snapshot();
         assert_eq!((account.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
-        assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (5, 500));
+        assert_eq!(
+            (snapshot[Counter::AggregatesDroppedPackets], snapshot[Counter::AggregatesDroppedBytes]),
+            (5, 500)
+        );
         assert!(stats::check(&snapshot, stats::Scope::Plugin).is_empty());
     }
 }

@@ -11,5 +11,5 @@ mod render;
 mod table;
 
 pub use counters::{Counters, Open, Reader, Snapshot, Tally, check};
-pub use render::{Series, lines, prometheus};
+pub use render::lines;
 pub use table::{Counter, EQUATIONS, Equation, FAMILIES, Kind, ROWS, Row, Scope, Term};

@@ -17,7 +17,10 @@ struct Document {
 }
 
 /// Every generated document.
-const DOCUMENTS: &[Document] = &[Document { path: "CONFIG-KEYS.md", render: config::render::config_keys }];
+const DOCUMENTS: &[Document] = &[
+    Document { path: "CONFIG-KEYS.md", render: config::render::config_keys },
+    Document { path: "docs/metrics.md", render: metrics::document },
+];
 
 /// Folder of the documents that hold tables of the keys of maps.
 const MAPS: &str = "docs/maps";

@@ -52,7 +52,7 @@ keys! {
     /// Maximum number of files that a flush writes if their names depend on time bins or records.
     ///
     /// Beyond it, aggregates of further time bins go to the file for the time of the flush (`aggregates_redirected`); beyond twice as
-    /// many, aggregates for further files are dropped (`aggregates_given_up[too_many_names]`).
+    /// many, aggregates for further files are dropped (`aggregates_dropped[too_many_names]`).
     PRINT_MAX_FILES: usize = integer(&["print_max_files"], 1, 10_000_000).default("20000").both().daemons(FLOW).acts();
 
     /// Time between two flushes.

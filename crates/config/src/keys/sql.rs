@@ -119,7 +119,7 @@ keys! {
     /// Maximum number of tables that a flush writes to if their names depend on time bins or records.
     ///
     /// Beyond it, aggregates of further time bins go to the table for the time of the flush (`aggregates_redirected`); beyond twice as
-    /// many, aggregates for further tables are dropped (`aggregates_given_up[too_many_names]`).
+    /// many, aggregates for further tables are dropped (`aggregates_dropped[too_many_names]`).
     SQL_MAX_TABLES: usize = integer(&["sql_max_tables"], 1, 10_000_000).default("1000").both().daemons(FLOW).acts();
 
     /// Limited the number of processes that write at the same time.

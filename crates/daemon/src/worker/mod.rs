@@ -280,7 +280,7 @@ impl<P: Protocol> Worker<P> {
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {
             self.reported = report;
-            let _ = self.messages.try_send(Message::Report(self.protocol.report()));
+            let _ = self.messages.try_send(Message::Report(Report { request: report, ..self.protocol.report() }));
         }
         let version = self.requests.version.load(Ordering::Acquire);
         if version != self.version {

@@ -90,8 +90,8 @@ impl Share {
         if self.bound.is_reached(table.len(), table.size()) && !self.make_room() {
             let sum = |word| rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.head(word)));
             self.tally.add(Counter::RecordsDroppedBound, count);
-            self.tally.add(Counter::PacketsDropped, sum(row::PACKETS));
-            self.tally.add(Counter::BytesDropped, sum(row::OCTETS));
+            self.tally.add(Counter::RecordsDroppedPackets, sum(row::PACKETS));
+            self.tally.add(Counter::RecordsDroppedBytes, sum(row::OCTETS));
             return;
         }
         let new = self.aggregator.add(rows, strings);
@@ -144,6 +144,9 @@ impl Share {
     }
 
     pub(crate) fn publish(&mut self) {
+        let table = self.aggregator.table();
+        self.tally.set(Counter::TableAggregates, table.len() as u64);
+        self.tally.set(Counter::TableBytes, table.size() as u64);
         self.counters.publish(&mut self.tally);
     }
 
@@ -158,7 +161,8 @@ impl Share {
 
     /// Hands over what is left.
     pub(crate) fn finish(mut self) {
+        let table = self.aggregator.take();
         self.publish();
-        self.outlet.finish(self.aggregator.take());
+        self.outlet.finish(table);
     }
 }

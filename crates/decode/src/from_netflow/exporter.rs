@@ -95,6 +95,8 @@ pub struct Exporter {
     round: u64,
     /// Bytes that are charged for it.
     pub(super) charged: usize,
+    /// Templates that are counted for it.
+    pub(super) counted: usize,
     /// What it takes may have changed since.
     pub(super) is_changed: bool,
 }
@@ -124,6 +126,7 @@ impl Exporter {
             domain: 0,
             round: 0,
             charged: 0,
+            counted: 0,
             is_changed: false,
         }
     }
@@ -138,11 +141,11 @@ impl Exporter {
             + self.known.memory()
     }
 
-    /// Charges what it takes now, and gives that.
-    pub(super) fn charge(&mut self) -> usize {
+    /// Charges what it takes now.
+    pub(super) fn charge(&mut self) {
         self.is_changed = false;
         self.charged = self.memory();
-        self.charged
+        self.counted = self.templates.len();
     }
 
     /// Counts what goes with it when it is forgotten.

@@ -1,8 +1,10 @@
-//! The socket at which clients ask.
+//! Unix sockets on which a daemon answers.
 
-use super::Settings;
+use crate::files;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, fchmod};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen as accept_from, socket_with,
+};
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -12,9 +14,12 @@ use std::path::Path;
 /// Connections that wait until they are accepted.
 const BACKLOG: i32 = 128;
 
-/// Opens the socket with the mode and group of the settings. Nobody reaches it before it has them.
-pub(super) fn open(settings: &Settings) -> io::Result<UnixListener> {
-    let path = &settings.path;
+/// Listens on a socket with that mode and group. Nobody reaches it before it has them. A socket on which nobody answers any more is
+/// replaced. The path should be one that [`files::resolve`] gave.
+///
+/// # Errors
+/// Another program answers at the socket, or it cannot be made.
+pub fn listen(path: &Path, mode: u32, group: Option<u32>) -> io::Result<UnixListener> {
     if let Ok(found) = fs::symlink_metadata(path) {
         if UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program answers there"));
@@ -28,13 +33,13 @@ pub(super) fn open(settings: &Settings) -> io::Result<UnixListener> {
     // The file of the socket gets its mode from the socket.
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
-    if let Some(group) = settings.gid {
+    if let Some(group) = group {
         give(path, group).map_err(|error| {
-            io::Error::new(error.kind(), format!("imt_path_group: cannot be given to group {group}: {error}"))
+            io::Error::new(error.kind(), format!("it cannot be given to group {group}: {error}"))
         })?;
     }
-    runtime::files::set_socket_mode(path, settings.mode)?;
-    listen(&socket, BACKLOG)?;
+    files::set_socket_mode(path, mode)?;
+    accept_from(&socket, BACKLOG)?;
     Ok(UnixListener::from(socket))
 }
 
@@ -59,11 +64,21 @@ mod tests {
         let path = folder.path().join("s");
         let group = fs::metadata(folder.path()).unwrap().gid();
         for mode in [0o777, 0o660, 0o600] {
-            let settings = Settings { path: path.clone(), mode, gid: Some(group), ..Settings::default() };
-            let _listener = open(&settings).unwrap();
+            let _listener = listen(&path, mode, Some(group)).unwrap();
             let found = fs::metadata(&path).unwrap();
             assert_eq!((found.mode() & 0o777, found.gid()), (mode, group));
             assert!(UnixStream::connect(&path).is_ok());
         }
+    }
+
+    #[test]
+    fn what_is_in_use_or_no_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, file) = (folder.path().join("s"), folder.path().join("f"));
+        let _listener = listen(&socket, 0o600, None).unwrap();
+        assert_eq!(listen(&socket, 0o600, None).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        fs::write(&file, "x").unwrap();
+        assert_eq!(listen(&file, 0o600, None).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "x");
     }
 }
