@@ -9,7 +9,7 @@ mod meant;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::command_line::CMDLINE;
 use crate::daemons::Daemon;
@@ -28,6 +28,8 @@ struct Setting {
     origin: Origin,
     /// Usual name of the key that was written: several keys may share the slot.
     key: &'static str,
+    /// The spelling of it that was written.
+    spelling: &'static str,
 }
 
 type Record = HashMap<(&'static str, Place), Setting>;
@@ -104,10 +106,41 @@ impl Config {
         origin(&self.core, key.row(), *place)
     }
 
+    /// What the keys of the core are called in messages.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        let core = self.core.iter().filter(|((_, place), _)| *place == Place::PLUGIN);
+        let written = core.map(|(_, setting)| (setting.key, setting.spelling)).collect();
+        Names { daemon: self.daemon, written: Arc::new(written) }
+    }
+
     /// The plugins, in the order of their line.
     #[must_use]
     pub fn plugins(&self) -> &[Plugin] {
         &self.plugins
+    }
+}
+
+/// What the keys of a daemon's core are called: as the user wrote them, else as the daemon's own keys are.
+#[derive(Clone, Debug)]
+pub struct Names {
+    daemon: Daemon,
+    /// The spellings that were written, by the usual name.
+    written: Arc<HashMap<&'static str, &'static str>>,
+}
+
+impl Names {
+    /// The names of a daemon that nobody has configured.
+    #[must_use]
+    pub fn new(daemon: Daemon) -> Self {
+        Self { daemon, written: Arc::default() }
+    }
+
+    /// The name of a key.
+    #[must_use]
+    pub fn of(&self, key: &dyn AnyKey) -> &'static str {
+        let row = key.row();
+        self.written.get(row.name()).copied().unwrap_or_else(|| row.name_in(self.daemon))
     }
 }
 
@@ -263,7 +296,10 @@ impl Resolver<'_> {
         if let Some(index) = target {
             self.remark_foreign(entry, row, place, index);
         }
-        let setting = Setting { text, origin: entry.origin.clone(), key: row.name() };
+        let written = entry.key.strip_prefix(place.0);
+        let spelling = row.spellings.iter().copied().find(|spelling| written == Some(*spelling));
+        let spelling = spelling.unwrap_or(row.name());
+        let setting = Setting { text, origin: entry.origin.clone(), key: row.name(), spelling };
         self.store(row, place, target, setting);
     }
 

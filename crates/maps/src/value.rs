@@ -75,9 +75,10 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
         Target::Told(fact) => Ok(Condition::Told { fact, told: flag()? }),
         Target::Multicast => Ok(Condition::Multicast { group: flag()? }),
         Target::SampleType => sample_type(context.daemon, value, negated).ok_or_else(|| Wrong {
-            what: match context.daemon {
-                Daemon::Sfacctd => "Invalid sFlow 'sample_type' value.".to_owned(),
-                _ => "Invalid NetFlow/IPFIX 'sample_type' value.".to_owned(),
+            what: if context.daemon == Daemon::Sfacctd {
+                "Invalid sFlow 'sample_type' value.".to_owned()
+            } else {
+                "Invalid NetFlow/IPFIX 'sample_type' value.".to_owned()
             },
             hint: Some(format!("It takes: {}.", key.value)),
         }),

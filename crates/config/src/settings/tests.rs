@@ -420,3 +420,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn messages_name_keys_as_the_user_or_the_daemon_does() {
+    let named = |daemon, text: &str| of(daemon, text).0.names().of(&NFACCTD_PORT);
+    assert_eq!(named(Daemon::Nfacctd, ""), "nfacctd_port");
+    assert_eq!(named(Daemon::Sfacctd, ""), "sfacctd_port");
+    assert_eq!(named(Daemon::Sfacctd, "nfacctd_port: 6343"), "nfacctd_port");
+    let of_packets = |daemon| of(daemon, "").0.names().of(&keys::sampling::NFACCTD_EXT_SAMPLING_RATE);
+    assert_eq!(of_packets(Daemon::Pmacctd), "pmacctd_ext_sampling_rate");
+    assert_eq!(of_packets(Daemon::Uacctd), "uacctd_ext_sampling_rate");
+}
