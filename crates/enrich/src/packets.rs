@@ -1,56 +1,90 @@
 //! The packets that filters look at.
 //!
 //! Rows of captured packets and of sampled headers have a packet, which lies in the batch that they were read from. Rows of flow
-//! records have none: the packet that they stand for is made.
+//! records have none: a packet is made up from the row.
 
 use filter::{Seen, Synthetic};
 use flow::place::Place;
 use maps::matcher::{Frames, FramesOf, View};
 
-/// The packets of the rows of a batch.
-pub trait Sights {
+/// The packets of a worker's rows.
+pub trait PacketViews {
     /// The packet that the row of that number was made of, if it had one.
-    fn seen(&self, row: usize) -> Option<Seen<'_>>;
+    fn view(&self, row: usize) -> Option<Seen<'_>>;
 }
 
-/// The packets of a batch, by the places that rows have in it.
+/// The packets of rows that were decoded from the datagrams or frames of a batch.
 #[derive(Clone, Copy, Debug)]
-pub struct Placed<'a> {
-    /// The place of each row.
+pub struct BatchPackets<'a> {
+    /// By row, which part of which unit its packet is.
     pub places: &'a [Place],
     /// The datagrams or frames of the batch.
     pub units: &'a [&'a [u8]],
 }
 
-impl Sights for Placed<'_> {
-    fn seen(&self, row: usize) -> Option<Seen<'_>> {
-        let place = self.places.get(row)?;
-        let unit = self.units.get(place.unit as usize)?;
-        let octets = unit.get(place.start as usize..)?;
-        let octets = octets.get(..place.captured as usize).unwrap_or(octets);
-        Some(Seen { link: place.link, octets, length: place.length, untagged: None })
+impl PacketViews for BatchPackets<'_> {
+    fn view(&self, row: usize) -> Option<Seen<'_>> {
+        let reference = self.places.get(row)?;
+        let unit = self.units.get(reference.unit as usize)?;
+        let octets = unit.get(reference.start as usize..)?;
+        let octets = octets.get(..reference.captured as usize).unwrap_or(octets);
+        Some(Seen { link: reference.link, octets, length: reference.length, untagged: None })
     }
 }
 
-/// The packet of one row: as it was seen, else as the row tells it.
-pub(crate) struct Look<'a> {
-    pub(crate) sights: &'a dyn Sights,
-    pub(crate) row: usize,
-    pub(crate) synthetic: &'a mut Synthetic,
+/// The packet of each row of a [`Batch`](crate::step::Batch): as it was captured, else made up from the row.
+pub struct RowPackets<'a> {
+    views: &'a dyn PacketViews,
+    /// By row, its number among the worker's rows; empty where the rows are the worker's own.
+    numbers: &'a mut Vec<u32>,
+    synthetic: &'a mut Synthetic,
     /// Link types that filters were compiled for.
-    pub(crate) links: &'a [i32],
+    links: &'a [i32],
+    /// The row whose packet is asked for next.
+    row: usize,
 }
 
-impl Frames for Look<'_> {
+impl<'a> RowPackets<'a> {
+    /// `numbers` tells which of the worker's rows each row is a copy of; without any, they are the worker's rows.
+    pub(crate) fn new(
+        views: &'a dyn PacketViews,
+        numbers: &'a mut Vec<u32>,
+        synthetic: &'a mut Synthetic,
+        links: &'a [i32],
+    ) -> Self {
+        Self { views, numbers, synthetic, links, row: 0 }
+    }
+
+    /// Row `to` is a copy of row `from` now.
+    pub(crate) fn copy(&mut self, from: usize, to: usize) {
+        if from < self.numbers.len() && to < self.numbers.len() {
+            self.numbers.copy_within(from..=from, to);
+        }
+    }
+
+    /// There are `count` rows now.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.numbers.truncate(count);
+    }
+}
+
+impl std::fmt::Debug for RowPackets<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowPackets").field("numbers", &self.numbers).finish_non_exhaustive()
+    }
+}
+
+impl Frames for RowPackets<'_> {
     fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
-        match self.sights.seen(self.row).filter(|seen| self.links.contains(&seen.link)) {
-            Some(seen) => seen,
+        let number = self.numbers.get(self.row).map_or(self.row, |number| *number as usize);
+        match self.views.view(number).filter(|packet| self.links.contains(&packet.link)) {
+            Some(packet) => packet,
             None => self.synthetic.seen(view.row, view.strings),
         }
     }
 }
 
-impl FramesOf for Look<'_> {
+impl FramesOf for RowPackets<'_> {
     fn frames(&mut self, row: usize) -> &mut dyn Frames {
         self.row = row;
         self
