@@ -32,7 +32,7 @@ use crate::pipeline::Pipeline;
 use ::netflow::template::Template;
 use capture::allow::AllowList;
 use crossbeam_channel::Sender;
-use enrich::{Enricher, Origin, Placed};
+use enrich::{BatchPackets, Enricher, Origin};
 use flow::needs::Needs;
 use flow::output::Output;
 use gaps::Gaps;
@@ -215,7 +215,7 @@ impl<P: Protocol> Worker<P> {
         let origin = Origin { first, exporter };
         self.origins.push(origin);
         let Output { rows, strings, places } = &mut self.output;
-        let packets = Placed { places, units };
+        let packets = BatchPackets { places, units };
         if let Some(classes) = &mut self.classes {
             classes.apply(rows, first, strings, &packets);
         }
@@ -236,7 +236,7 @@ impl<P: Protocol> Worker<P> {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, places } = &mut self.output;
             for share in &mut self.shares {
-                share.add(rows, &self.origins, strings, &Placed { places, units });
+                share.add(rows, &self.origins, strings, &BatchPackets { places, units });
             }
             self.output.clear();
             self.origins.clear();

