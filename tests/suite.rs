@@ -33,6 +33,8 @@ mod life;
 mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
+#[path = "suite/metrics.rs"]
+mod metrics;
 #[path = "suite/operators.rs"]
 mod operators;
 #[path = "suite/options.rs"]

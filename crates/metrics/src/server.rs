@@ -133,7 +133,6 @@ impl Endpoint {
     }
 
     /// What the endpoint's thread is to run, until the handle is dropped.
-    #[must_use]
     pub fn serve(self, monitor: Arc<Monitor>) -> (Handle, impl FnOnce() + Send + 'static) {
         let (ends, end) = oneshot::channel();
         (Handle { _ends: ends }, move || {

@@ -87,6 +87,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         tally: Tally::default(),
         full: Losses::new(Duration::from_secs(60)),
     };
+    memory.publish(false);
     let (mut due, mut collected) = (Instant::now() + COLLECT, Instant::now());
     loop {
         match inlet.wait_or_asked(due, &calls) {
