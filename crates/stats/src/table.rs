@@ -133,9 +133,7 @@ counters! {
     RecordsAggregated = Plugin Total "records_aggregated_total" "": "Records added to an aggregate";
     RecordsFilteredTag = Plugin Total "records_filtered_total" "tag": "Kept out by the plugin's filter of tags";
     RecordsFilteredExpression = Plugin Total "records_filtered_total" "expression": "Kept out by the plugin's filter expression";
-    RecordsFilteredMap = Plugin Total "records_filtered_total" "map": "Kept out by a map";
     RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "Left out by the sampling that the plugin asks for";
-    RecordsFilteredEmpty = Plugin Total "records_filtered_total" "no_packets": "Without packets and bytes to count";
     RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The table was at its bound and the plugin behind";
     RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole though nfacctd_pro_rating is on, as they span too many time bins or begin outside the window of flow times";
     AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates begun in a worker's table";

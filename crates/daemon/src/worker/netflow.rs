@@ -87,6 +87,7 @@ impl Protocol for NetFlow {
             (Counter::SetsCrowded, counts.sets_crowded),
             (Counter::SetsAtShutdown, counts.sets_abandoned),
             (Counter::SetsForgotten, counts.sets_forgotten),
+            (Counter::OctetsWithoutTemplate, counts.octets_without_template),
             (Counter::FactsDropped, counts.facts_dropped),
             (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
             (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
