@@ -17,12 +17,16 @@ mod clients;
 mod configuration;
 #[path = "suite/confinement.rs"]
 mod confinement;
+#[path = "suite/counters.rs"]
+mod counters;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
 mod faults;
 #[path = "suite/formats.rs"]
 mod formats;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/hostile.rs"]
 mod hostile;
 #[path = "suite/layers.rs"]

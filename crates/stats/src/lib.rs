@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+#[cfg(all(debug_assertions, not(test)))]
+mod recorded;
 mod render;
 mod table;
 

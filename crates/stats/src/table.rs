@@ -135,9 +135,7 @@ counters! {
     RecordsAggregated = Plugin Total "records_aggregated_total" "": "Records added to an aggregate";
     RecordsFilteredTag = Plugin Total "records_filtered_total" "tag": "By the plugin's tag filter";
     RecordsFilteredExpression = Plugin Total "records_filtered_total" "expression": "By the plugin's filter expression";
-    RecordsFilteredMap = Plugin Total "records_filtered_total" "map": "By a map";
     RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "By the plugin's sampling";
-    RecordsFilteredEmpty = Plugin Total "records_filtered_total" "no_packets": "Without packets and bytes to count";
     RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The worker's table was at its bound and the plugin could not take it";
     RecordsDroppedPackets = Plugin Total "records_dropped_packets_total" "": "Packets counted by the records that were dropped";
     RecordsDroppedBytes = Plugin Total "records_dropped_bytes_total" "": "Bytes counted by the records that were dropped";

@@ -88,6 +88,7 @@ impl Protocol for NetFlow {
             (Counter::SetsAtShutdown, counts.sets_abandoned),
             (Counter::SetsForgotten, counts.sets_forgotten),
             (Counter::OptionsEntriesDropped, counts.facts_dropped),
+            (Counter::SetsDroppedBytes, counts.octets_without_template),
             (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
             (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
             (Counter::SequencesEvicted, counts.sequences_evicted),

@@ -151,6 +151,7 @@ impl Exporter {
     /// Counts what goes with it when it is forgotten.
     pub(super) fn forget(self, counts: &mut Counts) {
         counts.sets_forgotten += self.pending.len() as u64;
+        counts.octets_without_template += self.pending.octets();
     }
 
     /// Templates known.
@@ -167,7 +168,9 @@ impl Exporter {
     }
 
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
-        counts.sets_expired += self.pending.expire(now).expired;
+        let lost = self.pending.expire(now);
+        counts.sets_expired += lost.expired;
+        counts.octets_without_template += lost.octets;
         if now.saturating_sub(self.round) >= ROUND {
             self.round = now;
             self.templates.begin_round();
@@ -176,6 +179,7 @@ impl Exporter {
 
     pub(crate) fn abandon(&mut self, counts: &mut Counts) {
         counts.sets_abandoned += self.pending.len() as u64;
+        counts.octets_without_template += self.pending.octets();
         self.pending = Pending::new(0, 0);
     }
 
@@ -302,6 +306,7 @@ impl Exporter {
         context.counts.sets_kept += 1;
         context.counts.sets_expired += lost.expired;
         context.counts.sets_crowded += lost.crowded;
+        context.counts.octets_without_template += lost.octets;
         context.notice(notice);
     }
 
