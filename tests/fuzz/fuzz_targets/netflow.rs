@@ -25,8 +25,8 @@ fn decoder() -> (Decoder, Rows) {
     PRIMITIVES
         .iter()
         .filter(|primitive| primitive.daemons.has(Daemons::NFACCTD))
-        .filter_map(|primitive| primitive.field)
-        .for_each(|field| fields.insert(field));
+        .flat_map(|primitive| primitive.fields)
+        .for_each(|field| fields.insert(*field));
     from_netflow::require(&mut fields, true);
     let layout = Arc::new(Layout::new(&fields, &[]));
     let rows = Rows::new(&layout);
