@@ -129,11 +129,10 @@ pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
 
 /// The side on which an AS number and an address want the same column, if there is one.
 fn shares(ids: &[Id]) -> Option<&'static str> {
-    let has = |id| ids.contains(&id);
-    [("src", Id::AsSrc, Id::IpSrc, Id::NetSrc), ("dst", Id::AsDst, Id::IpDst, Id::NetDst)]
-        .into_iter()
-        .find(|(_, number, host, network)| has(*number) && (has(*host) || has(*network)))
-        .map(|(side, ..)| side)
+    let has = |id: Id| ids.contains(&id);
+    let source = has(Id::AsSrc) && (has(Id::IpSrc) || has(Id::NetSrc));
+    let destination = has(Id::AsDst) && (has(Id::IpDst) || has(Id::NetDst));
+    if source { Some("src") } else { destination.then_some("dst") }
 }
 
 /// True where AS numbers are written into the columns of addresses. Columns of the user's choice follow the version, too;
@@ -207,8 +206,8 @@ impl Encoder {
         let mut there: Vec<Id> = Vec::new();
         let is_counter = |spec: &Spec| matches!(spec.ty, SqlType::Packets | SqlType::Bytes);
         // Where times are whole seconds, tables have no columns for what is left of them.
-        let is_left_out = |spec: &Spec| spec.ty == SqlType::Residual && settings.style.whole_seconds;
-        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec) && !is_left_out(spec)) {
+        let is_omitted = |spec: &Spec| spec.ty == SqlType::Residual && settings.style.whole_seconds;
+        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec) && !is_omitted(spec)) {
             let Some(column) = schema.columns.iter().find(|column| column.id == spec.id) else { continue };
             let combine = match column.at {
                 At::Value(at) => schema.values.get(at).map(|value| value.combine),
