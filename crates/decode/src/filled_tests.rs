@@ -16,7 +16,7 @@ use sflow::{FlowHead, FlowRecord, Interface, SourceId, Words};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Fields that all daemons fill after decoding: by maps, networks_file, the database of places, classification, and the rate that
+/// Fields that all daemons fill after decoding: by maps, networks_file, the GeoIP database, classification, and the rate that
 /// sampling_rate sets; the rest by routes.
 const LATER: &[Field] = &[
     Field::Tag,

@@ -4,7 +4,7 @@
 //! records have none: the packet that they stand for is made.
 
 use filter::{Seen, Synthetic};
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use maps::matcher::{Frames, FramesOf, View};
 
 /// The packets of the rows of a batch.
@@ -17,7 +17,7 @@ pub trait Sights {
 #[derive(Clone, Copy, Debug)]
 pub struct Placed<'a> {
     /// The place of each row.
-    pub places: &'a [Place],
+    pub places: &'a [PacketRef],
     /// The datagrams or frames of the batch.
     pub units: &'a [&'a [u8]],
 }

@@ -17,7 +17,7 @@ pub mod field;
 pub mod kind;
 pub mod needs;
 pub mod output;
-pub mod place;
+pub mod packet_ref;
 pub mod pointer;
 pub mod primitive;
 pub mod row;

@@ -164,7 +164,7 @@ impl Taken {
     }
 }
 
-/// What became of a datagram: rows, their places, and counts.
+/// What became of a datagram: rows, their offsets, and counts.
 fn read(needs: &Needs, settings: &Settings, quick: bool, octets: &[u8]) -> (Vec<Vec<u64>>, String) {
     let mut decoder = Decoder::new(needs, settings.clone());
     if !quick {
@@ -175,7 +175,7 @@ fn read(needs: &Needs, settings: &Settings, quick: bool, octets: &[u8]) -> (Vec<
     let records: Vec<_> = decoder.agents().map(|agent| (agent.address, agent.records)).collect();
     let rows = output.rows.iter().map(|row| row.words().to_vec()).collect();
     let fault = decoder.take_fault();
-    (rows, format!("{agent:?} {:?} {records:?} {:?} {fault:?}", output.places, decoder.take_counts()))
+    (rows, format!("{agent:?} {:?} {records:?} {:?} {fault:?}", output.packets, decoder.take_counts()))
 }
 
 proptest! {
@@ -238,7 +238,7 @@ fn usual_samples_are_taken_as_such() {
     let mut reader = sample::Reader {
         settings: &decoder.settings,
         headers: &decoder.headers,
-        places: &decoder.places,
+        offsets: &decoder.offsets,
         base: &decoder.base,
         counts: &mut decoder.counts,
         agent: IpAddr::from([192, 0, 2, 1]),

@@ -1,5 +1,5 @@
 use super::*;
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use flow::row::{self, Layout, Row};
 use sflow::encode::{self, Datagram};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Ipv4, Ipv6, RawHeader, Router, Switch};
@@ -74,8 +74,8 @@ fn a_copied_header_becomes_a_row_with_the_place_of_its_frame() {
         [Field::DstPort, Field::Vlan, Field::InIface, Field::OutIface, Field::Direction, Field::SamplingRate];
     assert_eq!(told.map(|field| number(&needs, row, field)), [53, 5, 3, 4, 0, 100]);
     assert_eq!(counts, Counts { samples: 1, ..Counts::default() });
-    let place = output.places[0];
-    assert_eq!((place.unit, place.captured, place.length, place.link), (3, frame.len() as u32, 142, 1));
+    let packet = output.packets[0];
+    assert_eq!((packet.unit, packet.captured, packet.length, packet.link), (3, frame.len() as u32, 142, 1));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn fields_that_the_agent_read_are_as_good_and_others_make_no_row() {
     let arp = [&[2; 12][..], &[8, 6], &[1; 28]].concat();
     for records in [&[][..], &[raw(&arp)]] {
         let (output, counts) = rows(&needs, Settings::default(), records);
-        assert_eq!((output.rows.len(), output.places.len(), counts.without_packet), (0, 0, 1));
+        assert_eq!((output.rows.len(), output.packets.len(), counts.without_packet), (0, 0, 1));
     }
     let (output, counts) = rows(&needs, Settings { unknown_etypes: true, ..Settings::default() }, &[raw(&arp)]);
     assert_eq!((output.rows.len(), counts.samples), (1, 1));
@@ -295,13 +295,13 @@ fn a_frame_alone_counts_by_its_family_and_by_its_type_where_that_is_asked_for() 
 #[test]
 fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
     let needs = layout(&[Field::SrcHost]);
-    let places = |records: &[FlowRecord<'_>]| rows(&needs, Settings::default(), records).0.places;
+    let packets = |records: &[FlowRecord<'_>]| rows(&needs, Settings::default(), records).0.packets;
     let octets = frame();
     let (ip, ethernet) = (FlowRecord::Ipv4(fields(17)), ethernet(0x800));
-    let whole = places(&[raw(&octets)]);
-    assert_ne!(whole, [Place::NOWHERE]);
-    assert_eq!(places(&[ethernet, raw(&octets), ip]).len(), 1);
-    assert_ne!(places(&[ethernet, raw(&octets), ip]), [Place::NOWHERE]);
+    let whole = packets(&[raw(&octets)]);
+    assert_ne!(whole, [PacketRef::NONE]);
+    assert_eq!(packets(&[ethernet, raw(&octets), ip]).len(), 1);
+    assert_ne!(packets(&[ethernet, raw(&octets), ip]), [PacketRef::NONE]);
     for records in [
         &[ip][..],
         &[ethernet],
@@ -309,7 +309,7 @@ fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
         &[raw(&octets[..38]), ip],
         &[raw_of(HeaderProtocol::IPV4, &octets[18..]), ethernet],
     ] {
-        assert_eq!(places(records), [Place::NOWHERE], "{records:?}");
+        assert_eq!(packets(records), [PacketRef::NONE], "{records:?}");
     }
 }
 
