@@ -61,7 +61,7 @@ const LATER_IN_COLLECTORS: &[Field] = &[Field::MplsVpnRd];
 fn needs() -> Needs {
     let mut fields = FieldSet::default();
     Field::ALL.iter().for_each(|field| fields.insert(*field));
-    Needs { layout: Arc::new(Layout::new(&fields, &[])), customs: [].into(), stamps: false }
+    Needs { layout: Arc::new(Layout::new(&fields, &[])), customs: [].into(), bin_times: false }
 }
 
 /// What a decoder has filled in some row.

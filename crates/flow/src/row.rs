@@ -1,7 +1,7 @@
 //! Rows: records of any protocol in one fixed layout.
 //!
 //! A row is a run of 64-bit words. The first four are its counters and its time ([`PACKETS`], [`OCTETS`],
-//! [`FLOWS`], [`STAMP`]), in the machine's own order; then come the octets of the fields that the
+//! [`FLOWS`], [`BIN_TIME`]), in the machine's own order; then come the octets of the fields that the
 //! configuration uses, numbers in network byte order.
 
 use crate::field::Field;
@@ -13,7 +13,7 @@ pub const OCTETS: usize = 1;
 /// Word of a row: flows.
 pub const FLOWS: usize = 2;
 /// Word of a row: the time by which history bins it, microseconds since 1970.
-pub const STAMP: usize = 3;
+pub const BIN_TIME: usize = 3;
 /// Words before the fields.
 pub const HEAD: usize = 4;
 

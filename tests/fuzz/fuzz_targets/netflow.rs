@@ -30,7 +30,7 @@ fn decoder() -> (Decoder, Rows) {
     from_netflow::require(&mut fields, true);
     let layout = Arc::new(Layout::new(&fields, &[]));
     let rows = Rows::new(&layout);
-    let needs = Needs { layout, customs: Arc::from([]), stamps: true };
+    let needs = Needs { layout, customs: Arc::from([]), bin_times: true };
     let settings = Settings {
         renormalize: true,
         max_exporters: 2,

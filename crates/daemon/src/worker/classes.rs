@@ -55,7 +55,7 @@ impl Classes {
     pub(crate) fn apply(&mut self, rows: &mut Rows, first: usize, strings: &mut Strings, packets: &Placed<'_>) {
         let Some(at) = self.at else { return };
         for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
-            let time_us = *row.head(row::STAMP);
+            let time_us = *row.head(row::BIN_TIME);
             let application = self.recognise(packets, number, time_us).unwrap_or_default();
             let id = self
                 .ids

@@ -45,7 +45,7 @@ impl Bench {
         fields.insert(Field::Facts);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
-        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), stamps: false };
+        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), bin_times: false };
         Self {
             decoder: Decoder::new(needs, settings),
             strings: Strings::default(),

@@ -391,7 +391,7 @@ impl Offsets {
     /// Fills in what is told beside the frame.
     #[inline]
     fn frame(&self, frame: &Frame<'_>, settings: &Settings, row: &mut RowMut<'_>) {
-        *row.head(row::STAMP) = frame.time_us;
+        *row.head(row::BIN_TIME) = frame.time_us;
         let octets = row.octets();
         for (at, value) in [(self.time_start, frame.time_us), (self.time_arrival, frame.time_us)] {
             if let Some(at) = at {

@@ -80,7 +80,7 @@ proptest! {
     ) {
         let mut set = FieldSet::default();
         fields.iter().for_each(|field| set.insert(*field));
-        let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
+        let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
         let settings = Settings { unknown_etypes, fragments: 10_000, ..Settings::default() };
         let mut frame = frame;
         for (at, octet) in wrong {

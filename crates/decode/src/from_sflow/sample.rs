@@ -159,8 +159,8 @@ impl Offsets {
 
     /// What the rows of a datagram share.
     pub(super) fn datagram(&self, base: &mut [u64], agent: IpAddr, header: &Header, arrival: u64) {
-        if let Some(stamp) = base.get_mut(row::STAMP) {
-            *stamp = arrival;
+        if let Some(bin_time) = base.get_mut(row::BIN_TIME) {
+            *bin_time = arrival;
         }
         let row: &mut [u8] = bytemuck::cast_slice_mut(base);
         set(row, self.peer_src_ip, &address::octets(agent));

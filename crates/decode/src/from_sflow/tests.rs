@@ -12,7 +12,7 @@ fn layout(fields: &[Field]) -> Needs {
     let mut set = FieldSet::default();
     fields.iter().for_each(|field| set.insert(*field));
     require(&mut set, false);
-    Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false }
+    Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false }
 }
 
 /// Ethernet, tag 5, UDP from 10.0.0.1 port 1000 to 10.0.0.2 port 53.
@@ -69,7 +69,7 @@ fn a_copied_header_becomes_a_row_with_the_place_of_its_frame() {
     let frame = frame();
     let (output, counts) = rows(&needs, Settings::default(), &[raw(&frame)]);
     let row = output.rows.get(0).unwrap();
-    assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS), row.head(row::STAMP)), (1, 142, 55));
+    assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS), row.head(row::BIN_TIME)), (1, 142, 55));
     let told =
         [Field::DstPort, Field::Vlan, Field::InIface, Field::OutIface, Field::Direction, Field::SamplingRate];
     assert_eq!(told.map(|field| number(&needs, row, field)), [53, 5, 3, 4, 0, 100]);
