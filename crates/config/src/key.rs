@@ -188,6 +188,13 @@ impl Row {
         self.spellings.first().copied().unwrap_or_default()
     }
 
+    /// The usual name in one daemon: the spelling that begins as the daemon's own keys do, if there is one.
+    #[must_use]
+    pub fn name_in(&self, daemon: Daemon) -> &'static str {
+        let own = |prefix: &&str| self.spellings.iter().copied().find(|spelling| spelling.starts_with(prefix));
+        daemon.prefixes().iter().find_map(own).unwrap_or(self.name())
+    }
+
     /// The daemons that heed the value of a place.
     #[must_use]
     pub fn daemons_at(&self, place: Place) -> Daemons {

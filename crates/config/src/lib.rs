@@ -41,7 +41,7 @@ pub use daemons::{Daemon, Daemons};
 pub use key::{AnyKey, Key, Place};
 pub use plugin_list::PluginKind;
 pub use problem::{Origin, Problem, Problems, Severity};
-pub use settings::{Config, Plugin};
+pub use settings::{Config, Names, Plugin};
 pub use suggest::nearest;
 pub use value::Span;
 

@@ -9,7 +9,7 @@ mod meant;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::command_line::CMDLINE;
 use crate::daemons::Daemon;
@@ -28,6 +28,8 @@ struct Setting {
     origin: Origin,
     /// Usual name of the key that was written: several keys may share the slot.
     key: &'static str,
+    /// The spelling of it that was written.
+    spelling: &'static str,
 }
 
 type Record = HashMap<(&'static str, Place), Setting>;
@@ -104,10 +106,41 @@ impl Config {
         origin(&self.core, key.row(), *place)
     }
 
+    /// What the keys of the core are called in messages.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        let core = self.core.iter().filter(|((_, place), _)| *place == Place::PLUGIN);
+        let written = core.map(|(_, setting)| (setting.key, setting.spelling)).collect();
+        Names { daemon: self.daemon, written: Arc::new(written) }
+    }
+
     /// The plugins, in the order of their line.
     #[must_use]
     pub fn plugins(&self) -> &[Plugin] {
         &self.plugins
+    }
+}
+
+/// What the keys of a daemon's core are called: as the user wrote them, else as the daemon's own keys are.
+#[derive(Clone, Debug)]
+pub struct Names {
+    daemon: Daemon,
+    /// The spellings that were written, by the usual name.
+    written: Arc<HashMap<&'static str, &'static str>>,
+}
+
+impl Names {
+    /// The names of a daemon that nobody has configured.
+    #[must_use]
+    pub fn new(daemon: Daemon) -> Self {
+        Self { daemon, written: Arc::default() }
+    }
+
+    /// The name of a key.
+    #[must_use]
+    pub fn of(&self, key: &dyn AnyKey) -> &'static str {
+        let row = key.row();
+        self.written.get(row.name()).copied().unwrap_or_else(|| row.name_in(self.daemon))
     }
 }
 
@@ -156,7 +189,8 @@ fn origin<'r>(record: &'r Record, row: &Row, place: Place) -> Option<&'r Origin>
 pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problems: &mut Problems) -> Config {
     let mut resolver = Resolver {
         config: Config { daemon, source, core: Record::new(), plugins: Vec::new() },
-        told: HashSet::new(),
+        reported: HashSet::new(),
+        replaced: HashSet::new(),
         written: HashMap::new(),
         problems,
     };
@@ -168,7 +202,7 @@ pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problem
         // Their names may stand between brackets, but nothing feeds them here.
         resolver.config.plugins.clear();
     }
-    resolver.tell_inherited();
+    resolver.warn_inherited();
     resolver.config
 }
 
@@ -186,8 +220,10 @@ static ACTING: LazyLock<HashSet<&'static str>> =
 
 struct Resolver<'p> {
     config: Config,
-    /// Keys that were already said to have no effect.
-    told: HashSet<(&'static str, Place)>,
+    /// Keys that were already reported to have no effect.
+    reported: HashSet<(&'static str, Place)>,
+    /// Lines that were already reported to take the place of another key, with their plugins.
+    replaced: HashSet<(Origin, String)>,
     /// What was written so far: key, place and plugin, with the value and its line.
     written: HashMap<(&'static str, Place, Option<usize>), (String, Origin)>,
     problems: &'p mut Problems,
@@ -218,6 +254,7 @@ impl Resolver<'_> {
             self.problems.warn(&self.config.source, what, None);
             self.add_plugin("default_memory".to_owned(), PluginKind::Memory, self.config.source.clone());
         }
+        self.problems.set_plugins(self.config.plugins.iter().map(|plugin| plugin.name.clone()));
         for plugin in &self.config.plugins {
             self.problems.debug(&plugin.origin, trace(&plugin.name, plugin.kind.word()));
         }
@@ -259,7 +296,10 @@ impl Resolver<'_> {
         if let Some(index) = target {
             self.remark_foreign(entry, row, place, index);
         }
-        let setting = Setting { text, origin: entry.origin.clone(), key: row.name() };
+        let written = entry.key.strip_prefix(place.0);
+        let spelling = row.spellings.iter().copied().find(|spelling| written == Some(*spelling));
+        let spelling = spelling.unwrap_or(row.name());
+        let setting = Setting { text, origin: entry.origin.clone(), key: row.name(), spelling };
         self.store(row, place, target, setting);
     }
 
@@ -360,9 +400,9 @@ impl Resolver<'_> {
         true
     }
 
-    /// Says once of a key that it does nothing, or will go.
+    /// Reports once of a key that it does nothing, or will go.
     fn remark(&mut self, entry: &Entry, row: &Row, place: Place) {
-        if !self.told.insert((row.name(), place)) {
+        if !self.reported.insert((row.name(), place)) {
             return;
         }
         let (key, origin, daemon) = (&entry.key, &entry.origin, self.config.daemon);
@@ -388,7 +428,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Says of a key that is set again to another value which of the two lines counts. The command line is there to win
+    /// Reports of a key that is set again to another value which of the two lines counts. The command line is there to win
     /// over the file.
     fn remark_repeated(&mut self, entry: &Entry, row: &Row, place: Place, target: Option<usize>) {
         let slot = (row.name(), place, target);
@@ -409,7 +449,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Says of a key in a plugin's brackets that it is meant for plugins of another type: it writes what a key of this
+    /// Reports of a key in a plugin's brackets that it is meant for plugins of another type: it writes what a key of this
     /// type means, too, or nothing at all.
     fn remark_foreign(&mut self, entry: &Entry, row: &Row, place: Place, index: usize) {
         let Some(plugin) = self.config.plugins.get(index) else { return };
@@ -459,6 +499,7 @@ impl Resolver<'_> {
                 );
                 let hint = Some(format!("Name the plugin: {}[NAME].", setting.key));
                 self.problems.warn(&setting.origin, what, hint);
+                self.replaced.insert((setting.origin.clone(), owner.to_owned()));
             }
             record.insert(slot, setting.clone());
         };
@@ -477,15 +518,16 @@ impl Resolver<'_> {
         }
     }
 
-    /// Says where a plugin writes to what a key of another plugin names, when that other plugin is there: the two share
+    /// Warns where a plugin writes to what a key of another plugin names, when that other plugin is there: the two share
     /// a setting, and a line without brackets sets both.
-    fn tell_inherited(&mut self) {
+    fn warn_inherited(&mut self) {
         let plugins = &self.config.plugins;
         for plugin in plugins {
             for ((slot, _), setting) in &plugin.record {
                 let other = plugins.iter().find(|other| other.kind.owns(setting.key));
                 if let Some(other) = other.filter(|_| TARGETS.contains(slot) && !plugin.kind.owns(setting.key))
                     && plugin.kind.has_target(slot)
+                    && !self.replaced.contains(&(setting.origin.clone(), plugin.name.clone()))
                 {
                     let what = format!(
                         "{} is meant for '{}', and plugin '{}' takes it, too: they are one setting.",

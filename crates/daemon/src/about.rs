@@ -19,8 +19,18 @@ const PLUGINS: &[(&str, bool)] = &[
 ];
 
 /// What else may be left out.
-const FEATURES: &[(&str, bool)] =
-    &[("pcap", cfg!(feature = "pcap")), ("parquet", cfg!(feature = "parquet")), ("ndpi", classify::IS_BUILT_IN)];
+const FEATURES: &[(&str, bool)] = &[
+    ("pcap", cfg!(feature = "pcap")),
+    ("parquet", cfg!(feature = "parquet")),
+    ("ndpi", classify::IS_BUILT_IN),
+    ("http", cfg!(feature = "http")),
+];
+
+/// Plugins and features that were built in.
+#[cfg(feature = "http")]
+pub(crate) fn built_in() -> Vec<&'static str> {
+    PLUGINS.iter().chain(FEATURES).filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| *name).collect()
+}
 
 /// The text of `-V`.
 pub(crate) fn version(title: &str, program: &str) -> String {

@@ -11,6 +11,7 @@
 
 mod about;
 mod counter_log;
+mod http;
 mod intake;
 mod losses;
 mod owned;

@@ -1,5 +1,6 @@
 //! A daemon at work: what runs, what happens to it, and how it ends.
 
+use crate::http::Http;
 use crate::intake::{Intake, PATIENCE, Source};
 use crate::losses::Losses;
 use crate::pipeline::Pipeline;
@@ -110,7 +111,10 @@ struct Service {
     report_due: Option<Instant>,
     /// They were asked for once more.
     report_again: bool,
+    /// What was asked for goes to the log, too.
+    report_to_log: bool,
     losses: Losses,
+    http: Http,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     /// The pid file, and those that keep a second daemon away from what one alone may write.
@@ -130,6 +134,7 @@ impl Service {
             None => None,
         };
         let mut opened = open(&settings)?;
+        let http = Http::bind(daemon, settings.http.as_ref())?;
         see(&mut settings, &opened)?;
         settings.files_read.sizes().iter().for_each(|size| info!("{size}"));
         let started = (clock::now() / 1_000_000) as i64;
@@ -192,6 +197,8 @@ impl Service {
             reports: Vec::new(),
             report_due: None,
             report_again: false,
+            report_to_log: false,
+            http,
             losses: Losses::new(&settings.front, settings.plugins.len()),
             notifier,
             _signals: listener,
@@ -200,6 +207,10 @@ impl Service {
         };
         service
             .start_threads(daemon, opened, &pipeline, &restored, &message_sender)
+            .map_err(problem("cannot start a thread"))?;
+        service
+            .http
+            .start(&service.threads, &service.settings, &service.workers, &service.plugins)
             .map_err(problem("cannot start a thread"))?;
         Ok(Some(service))
     }
@@ -349,6 +360,7 @@ impl Service {
     fn run(mut self) -> ExitCode {
         self.settings.intake.announce(self.settings.front.what());
         self.notifier.ready("collecting");
+        self.http.running();
         if let Err(error) = runtime::daemonize::ready() {
             warn!("daemonize: /dev/null: {error}");
         }
@@ -400,6 +412,9 @@ impl Service {
                         self.reload();
                     }
                     self.losses.look(&self.workers, &self.plugins, false);
+                    if self.http.tick() && self.report_due.is_none() {
+                        self.ask_workers();
+                    }
                 }
             }
         }
@@ -427,7 +442,7 @@ impl Service {
     fn message(&mut self, message: Message) {
         match message {
             // One that comes after its time belongs to no request.
-            Message::Report(report) if self.report_due.is_some() => self.reports.push(report),
+            Message::Report(report) if self.is_awaited(&report) => self.reports.push(report),
             Message::Report(_) => {}
             Message::Template(exporter, template) => {
                 if let Some(keeper) = &self.templates {
@@ -450,6 +465,15 @@ impl Service {
             self.report_again = true;
             return;
         }
+        self.report_to_log = true;
+        self.ask_workers();
+    }
+
+    fn is_awaited(&self, report: &Report) -> bool {
+        self.report_due.is_some() && report.request == self.requests.report.load(Ordering::Acquire)
+    }
+
+    fn ask_workers(&mut self) {
         self.requests.report.fetch_add(1, Ordering::AcqRel);
         self.reports.clear();
         self.wake();
@@ -462,17 +486,21 @@ impl Service {
         if self.reports.len() < self.working() && Instant::now() < due {
             return;
         }
-        let now = clock::now() / 1_000_000;
         let reports = std::mem::take(&mut self.reports);
-        statistics::print(
-            self.settings.listen.as_deref(),
-            now,
-            reports,
-            &self.workers,
-            &self.plugins,
-            self.pipeline.enrichment(),
-            self.templates.as_ref().map(Keeper::line),
-        );
+        if reports.len() >= self.working() {
+            self.http.reported(&reports);
+        }
+        if std::mem::take(&mut self.report_to_log) {
+            statistics::print(
+                self.settings.listen.as_deref(),
+                clock::now() / 1_000_000,
+                reports,
+                &self.workers,
+                &self.plugins,
+                self.pipeline.enrichment(),
+                self.templates.as_ref().map(Keeper::line),
+            );
+        }
         self.report_due = None;
         if std::mem::take(&mut self.report_again) {
             self.ask_for_reports();
@@ -515,6 +543,7 @@ impl Service {
 
     fn end(mut self) -> ExitCode {
         self.notifier.stopping();
+        self.http.ending();
         self.stop.request();
         self.wake();
         self.message_sender = None;
@@ -535,6 +564,7 @@ impl Service {
         if let Some(keeper) = self.templates.take() {
             keeper.end(std::mem::take(&mut self.known));
         }
+        self.http.stop();
         let running = self.threads.join_all(PATIENCE);
         if !running.is_empty() {
             error!("did not end in time: {}", running.join(", "));
@@ -640,7 +670,7 @@ fn open(settings: &Settings) -> Result<Opened, String> {
 /// Whoever reads a file wants to know whether all of it arrived.
 fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     let waiting = counters[stats::Counter::AggregatesWaiting];
-    let given_up = counters.family("aggregates_given_up_total");
+    let given_up = counters.family("aggregates_dropped_total");
     if waiting + given_up > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
         error!(

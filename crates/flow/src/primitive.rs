@@ -4,31 +4,13 @@ use crate::column::Id;
 use crate::field::Field;
 use crate::kind::Kind;
 
-/// A set of the flow daemons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Daemons(pub u8);
+pub use daemons::Daemons;
 
-const P: u8 = 1;
-const U: u8 = 2;
-const N: u8 = 4;
-const S: u8 = 8;
-const ALL: u8 = P | U | N | S;
-
-impl Daemons {
-    /// pmacctd.
-    pub const PMACCTD: Self = Self(P);
-    /// uacctd.
-    pub const UACCTD: Self = Self(U);
-    /// nfacctd.
-    pub const NFACCTD: Self = Self(N);
-    /// sfacctd.
-    pub const SFACCTD: Self = Self(S);
-
-    /// True when the sets share a daemon.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-}
+const N: u8 = Daemons::NFACCTD.0;
+const S: u8 = Daemons::SFACCTD.0;
+const P: u8 = Daemons::PMACCTD.0;
+const U: u8 = Daemons::UACCTD.0;
+const ALL: u8 = Daemons::FLOW.0;
 
 /// The groups in which `-a` lists the primitives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,7 +58,7 @@ impl Context {
     pub fn sight(&self) -> Sight {
         match self.daemon {
             Daemon::Pmacctd | Daemon::Uacctd | Daemon::Sfacctd => Sight::Packets,
-            _ => Sight::Rows,
+            Daemon::Nfacctd | Daemon::Pmbgpd | Daemon::Pmbmpd | Daemon::Pmtelemetryd => Sight::Rows,
         }
     }
 

@@ -33,21 +33,25 @@ pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems:
         }
     }
     for (number, (source, plugin)) in sources.iter().zip(plugins).enumerate() {
-        for other in plugins.iter().take(number) {
-            one_place(source, plugin, other, problems);
-        }
+        // The first is enough: all that share a file share it with the first.
+        let _ = plugins.iter().take(number).any(|other| one_place(source, plugin, other, problems));
     }
 }
 
 /// Two plugins that would take each other's place: a socket has one owner, and a file that two write has what was written last.
-fn one_place(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, problems: &mut Problems) {
+/// True if they do.
+fn one_place(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, problems: &mut Problems) -> bool {
+    let mut found = false;
     let (name, first) = (&plugin.name, &other.name);
     match (&plugin.kind, &other.kind) {
-        (PluginKind::Memory(own), PluginKind::Memory(others)) if own.path == others.path => problems.fatal(
-            source.blame(&memory::IMT_PATH),
-            format!("imt_path[{name}]: '{}' is the socket of plugin '{first}', too.", own.path.display()),
-            Some(format!("Give each a socket of its own: imt_path[{name}].")),
-        ),
+        (PluginKind::Memory(own), PluginKind::Memory(others)) if own.path == others.path => {
+            found = true;
+            problems.fatal(
+                source.blame(&memory::IMT_PATH),
+                format!("imt_path[{name}]: '{}' is the socket of plugin '{first}', too.", own.path.display()),
+                Some(format!("Give each a socket of its own: imt_path[{name}].")),
+            );
+        }
         (PluginKind::Print(own), PluginKind::Print(others)) => {
             for (key, origin, file, same) in [
                 ("print_output_file", source.blame(&output::PRINT_OUTPUT_FILE), &own.file, &others.file),
@@ -56,6 +60,7 @@ fn one_place(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, p
                 // Files whose names come from records differ where the plugins' records do, and appending loses nothing.
                 let is_same = file.as_ref().is_some_and(|file| !file.has_record() && Some(file) == same.as_ref());
                 if is_same && !(own.append && others.append) {
+                    found = true;
                     problems.error(
                         origin,
                         format!("{key}[{name}]: plugin '{first}' writes the same file, and each overwrites the other's."),
@@ -66,6 +71,7 @@ fn one_place(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, p
         }
         _ => {}
     }
+    found
 }
 
 /// The names that a plugin fills with variables: the key that was written, the text, and the variables that it may have.

@@ -12,6 +12,7 @@ pub(crate) use confinement::Confinement;
 
 use crate::Daemon;
 use crate::counter_log;
+use crate::http;
 use crate::intake::{self, Intake};
 use crate::pipeline::{Aggregation, History, Require, Spread};
 use crate::statistics;
@@ -171,6 +172,8 @@ pub(crate) struct Settings {
     pub(crate) group: Option<String>,
     /// `landlock`.
     pub(crate) confinement: Option<Confinement>,
+    /// `http_listen`.
+    pub(crate) http: Option<http::Settings>,
     pub(crate) intake: Intake,
     /// How the collector's port stands in lines of statistics.
     pub(crate) listen: Option<String>,
@@ -260,6 +263,7 @@ impl Settings {
         let peer_state = PeerState::read(config);
         let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
         let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
+        let http = http::read(config, files, problems);
         let is_collector = config::daemons::COLLECTORS.contains(daemon.config);
         let listen = statistics::listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
         if problems.is_fatal() {
@@ -282,6 +286,7 @@ impl Settings {
             user: config.core(&core::RUN_AS_USER),
             group: config.core(&core::RUN_AS_GROUP),
             confinement: confinement::read(config),
+            http,
             intake,
             listen: Some(listen).filter(|_| is_collector),
             interfaces,

@@ -32,7 +32,7 @@ use crate::pipeline::Pipeline;
 use ::netflow::template::Template;
 use capture::allow::AllowList;
 use crossbeam_channel::Sender;
-use enrich::{Enricher, Origin, Placed};
+use enrich::{BatchPackets, Enricher, Origin};
 use flow::needs::Needs;
 use flow::output::Output;
 use gaps::Gaps;
@@ -214,8 +214,8 @@ impl<P: Protocol> Worker<P> {
     fn enrich(&mut self, first: usize, exporter: Option<IpAddr>, units: &[&[u8]]) {
         let origin = Origin { first, exporter };
         self.origins.push(origin);
-        let Output { rows, strings, packets: places } = &mut self.output;
-        let packets = Placed { places, units };
+        let Output { rows, strings, packets } = &mut self.output;
+        let packets = BatchPackets { places: packets, units };
         if let Some(classes) = &mut self.classes {
             classes.apply(rows, first, strings, &packets);
         }
@@ -236,7 +236,7 @@ impl<P: Protocol> Worker<P> {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, packets: places } = &mut self.output;
             for share in &mut self.shares {
-                share.add(rows, &self.origins, strings, &Placed { places, units });
+                share.add(rows, &self.origins, strings, &BatchPackets { places, units });
             }
             self.output.clear();
             self.origins.clear();
@@ -280,7 +280,7 @@ impl<P: Protocol> Worker<P> {
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {
             self.reported = report;
-            let _ = self.messages.try_send(Message::Report(self.protocol.report()));
+            let _ = self.messages.try_send(Message::Report(Report { request: report, ..self.protocol.report() }));
         }
         let version = self.requests.version.load(Ordering::Acquire);
         if version != self.version {

@@ -79,7 +79,7 @@ impl Protocol for NetFlow {
             (Counter::RecordsDecoded, counts.records),
             (Counter::OptionsRecords, counts.options_records),
             (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
-            (Counter::OctetsBehind, counts.octets_behind),
+            (Counter::TrailingBytes, counts.octets_behind),
             (Counter::SetsWithdrawn, counts.sets_withdrawn),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),
@@ -87,7 +87,8 @@ impl Protocol for NetFlow {
             (Counter::SetsCrowded, counts.sets_crowded),
             (Counter::SetsAtShutdown, counts.sets_abandoned),
             (Counter::SetsForgotten, counts.sets_forgotten),
-            (Counter::FactsDropped, counts.facts_dropped),
+            (Counter::OptionsEntriesDropped, counts.facts_dropped),
+            (Counter::SetsDroppedBytes, counts.octets_without_template),
             (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
             (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
             (Counter::SequencesEvicted, counts.sequences_evicted),
@@ -110,6 +111,7 @@ impl Protocol for NetFlow {
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);
         tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::Templates, self.decoder.templates() as u64);
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 

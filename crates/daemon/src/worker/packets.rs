@@ -287,7 +287,7 @@ impl Worker<Packets> {
             }
         }
         self.tally.add(Counter::PacketsReceived, frames.len() as u64);
-        self.tally.add(Counter::PacketOctets, octets);
+        self.tally.add(Counter::PacketBytes, octets);
         if !self.output.rows.is_empty() {
             self.enrich(0, None, &units);
         }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 /// What one worker has taken in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
+    /// The number of the request that it answers.
+    pub(crate) request: u64,
     pub(crate) exporters: Vec<ExporterReport>,
     pub(crate) interfaces: Vec<InterfaceReport>,
 }

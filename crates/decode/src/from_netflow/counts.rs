@@ -30,6 +30,8 @@ pub struct Counts {
     pub sets_crowded: u64,
     /// Kept sets given up at the end.
     pub sets_abandoned: u64,
+    /// Octets of the records of all sets that were kept and dropped.
+    pub octets_without_template: u64,
     /// Templates that were new.
     pub templates_new: u64,
     /// Templates that changed their shape.

@@ -95,6 +95,8 @@ pub struct Exporter {
     round: u64,
     /// Bytes that are charged for it.
     pub(super) charged: usize,
+    /// Templates that are counted for it.
+    pub(super) counted: usize,
     /// What it takes may have changed since.
     pub(super) is_changed: bool,
 }
@@ -124,6 +126,7 @@ impl Exporter {
             domain: 0,
             round: 0,
             charged: 0,
+            counted: 0,
             is_changed: false,
         }
     }
@@ -138,16 +141,17 @@ impl Exporter {
             + self.known.memory()
     }
 
-    /// Charges what it takes now, and gives that.
-    pub(super) fn charge(&mut self) -> usize {
+    /// Charges what it takes now.
+    pub(super) fn charge(&mut self) {
         self.is_changed = false;
         self.charged = self.memory();
-        self.charged
+        self.counted = self.templates.len();
     }
 
     /// Counts what goes with it when it is forgotten.
     pub(super) fn forget(self, counts: &mut Counts) {
         counts.sets_forgotten += self.pending.len() as u64;
+        counts.octets_without_template += self.pending.octets();
     }
 
     /// Templates known.
@@ -164,7 +168,9 @@ impl Exporter {
     }
 
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
-        counts.sets_expired += self.pending.expire(now).expired;
+        let lost = self.pending.expire(now);
+        counts.sets_expired += lost.expired;
+        counts.octets_without_template += lost.octets;
         if now.saturating_sub(self.round) >= ROUND {
             self.round = now;
             self.templates.begin_round();
@@ -173,6 +179,7 @@ impl Exporter {
 
     pub(crate) fn abandon(&mut self, counts: &mut Counts) {
         counts.sets_abandoned += self.pending.len() as u64;
+        counts.octets_without_template += self.pending.octets();
         self.pending = Pending::new(0, 0);
     }
 
@@ -299,6 +306,7 @@ impl Exporter {
         context.counts.sets_kept += 1;
         context.counts.sets_expired += lost.expired;
         context.counts.sets_crowded += lost.crowded;
+        context.counts.octets_without_template += lost.octets;
         context.notice(notice);
     }
 

@@ -112,13 +112,35 @@ pub struct Decoder {
     settings: Settings,
     /// By the numbers that their addresses are in a row.
     exporters: Map<u128, Box<Exporter>>,
-    /// Bytes charged for all of them.
-    memory: usize,
+    charges: Charges,
     /// Where [`Self::expire`] goes on.
     next: usize,
     counts: Counts,
     notices: Vec<Notice>,
     scratch: exporter::Scratch,
+}
+
+/// What is charged for all exporters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Charges {
+    /// Bytes.
+    memory: usize,
+    templates: usize,
+}
+
+impl Charges {
+    /// Charges what an exporter takes now, instead of what was charged for it before.
+    fn renew(&mut self, exporter: &mut Exporter) {
+        self.remove(exporter);
+        exporter.charge();
+        self.memory += exporter.charged;
+        self.templates += exporter.counted;
+    }
+
+    fn remove(&mut self, exporter: &Exporter) {
+        self.memory -= exporter.charged;
+        self.templates -= exporter.counted;
+    }
 }
 
 impl Decoder {
@@ -128,7 +150,7 @@ impl Decoder {
             scratch: exporter::Scratch::new(&needs, &settings),
             needs,
             exporters: Map::new(settings.max_exporters),
-            memory: 0,
+            charges: Charges::default(),
             next: 0,
             settings,
             counts: Counts::default(),
@@ -162,7 +184,7 @@ impl Decoder {
         if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
             if exporter.is_changed {
-                self.memory = self.memory - exporter.charged + exporter.charge();
+                self.charges.renew(exporter);
             }
         } else {
             let mut exporter = Box::new(Exporter::new(source, &self.settings));
@@ -173,7 +195,7 @@ impl Decoder {
                 exporter.forget(&mut self.counts);
             }
         }
-        if self.memory > self.settings.max_memory {
+        if self.charges.memory > self.settings.max_memory {
             self.make_room(source);
         }
         Ok(u64::from(datagram.header.export_secs) * 1_000_000)
@@ -182,7 +204,7 @@ impl Decoder {
     /// Gives an exporter that is not known a place.
     #[cold]
     fn remember(&mut self, mut exporter: Box<Exporter>) {
-        self.memory += exporter.charge();
+        self.charges.renew(&mut exporter);
         if let Some((_, oldest)) = self.exporters.insert(address::number(exporter.address), exporter) {
             self.forget(*oldest, Bound::Exporters);
         }
@@ -198,7 +220,7 @@ impl Decoder {
         {
             self.forget(*exporter, Bound::Memory);
         }
-        while self.memory > self.settings.max_memory
+        while self.charges.memory > self.settings.max_memory
             && let Some((_, oldest)) = self.exporters.pop_oldest()
         {
             self.forget(*oldest, Bound::Memory);
@@ -206,7 +228,7 @@ impl Decoder {
     }
 
     fn forget(&mut self, exporter: Exporter, bound: Bound) {
-        self.memory -= exporter.charged;
+        self.charges.remove(&exporter);
         match bound {
             Bound::Exporters => self.counts.exporters_evicted_number += 1,
             Bound::Memory => self.counts.exporters_evicted_memory += 1,
@@ -218,7 +240,12 @@ impl Decoder {
 
     /// Bytes that the state of all exporters takes, roughly.
     pub fn memory(&self) -> usize {
-        self.memory
+        self.charges.memory
+    }
+
+    /// Templates of all exporters.
+    pub fn templates(&self) -> usize {
+        self.charges.templates
     }
 
     /// What its rows hold.
@@ -259,9 +286,9 @@ impl Decoder {
         }
         if let Some(exporter) = self.exporters.get_mut(&key) {
             exporter.restore(template, &self.needs, &self.settings);
-            self.memory = self.memory - exporter.charged + exporter.charge();
+            self.charges.renew(exporter);
         }
-        if self.memory > self.settings.max_memory {
+        if self.charges.memory > self.settings.max_memory {
             self.make_room(address);
         }
     }
@@ -269,10 +296,9 @@ impl Decoder {
     /// Goes on with rows of another layout: all plans are compiled again. Call it when no rows are left.
     pub fn change_needs(&mut self, needs: Needs) {
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
-        self.memory = 0;
         for exporter in self.exporters.values_mut() {
             exporter.recompile(&needs, &self.settings);
-            self.memory += exporter.charge();
+            self.charges.renew(exporter);
         }
         self.needs = needs;
     }
@@ -283,7 +309,7 @@ impl Decoder {
         let (part, next) = self.exporters.part_mut(self.next, VISITED);
         for exporter in part {
             exporter.expire(now, &mut self.counts);
-            self.memory = self.memory - exporter.charged + exporter.charge();
+            self.charges.renew(exporter);
         }
         self.next = next;
     }

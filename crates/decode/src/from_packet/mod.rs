@@ -134,7 +134,7 @@ struct Offsets {
 }
 
 /// Adds to `fields` what others of them are worked out from.
-pub fn require(fields: &mut FieldSet, _stamps: bool) {
+pub fn require(fields: &mut FieldSet, _bin_times: bool) {
     for (field, other) in [(Field::SrcNet, Field::SrcHost), (Field::DstNet, Field::DstHost)] {
         if fields.has(field) {
             fields.insert(other);

@@ -173,7 +173,7 @@ pub struct Decoder {
 }
 
 /// Adds to `fields` what others of them are worked out from.
-pub fn require(fields: &mut FieldSet, _stamps: bool) {
+pub fn require(fields: &mut FieldSet, _bin_times: bool) {
     for (field, others) in
         [(Field::SrcNet, [Field::SrcHost, Field::SrcMask]), (Field::DstNet, [Field::DstHost, Field::DstMask])]
     {

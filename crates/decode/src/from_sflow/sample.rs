@@ -14,8 +14,10 @@ use flow::strings::Strings;
 use sflow::flow::{Gateway, Mpls, MplsVc, Router, Switch, Tag};
 use sflow::frame::FlowFrame;
 use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Malformed, Wanted, Words};
+use std::fmt::Display;
 use std::io::Write;
 use std::net::IpAddr;
+use wire::{Asn, Community};
 
 /// Most octets of the text of an AS path or of communities.
 const TEXT: usize = 4096;
@@ -389,11 +391,11 @@ impl Reader<'_> {
         }
         add_facts(row, offsets.facts, &[Fact::SrcAs, Fact::DstAs, Fact::BgpNextHop]);
         if let Some(at) = offsets.as_path {
-            let id = text(gateway.path.ases(), strings, |out, number| write!(out, "{number}"));
+            let id = text(gateway.path.ases().map(Asn), strings);
             put(row, at, &id.to_be_bytes());
         }
         if let Some(at) = offsets.comms {
-            let id = text(gateway.communities.iter(), strings, community);
+            let id = text(gateway.communities.iter().map(Community), strings);
             put(row, at, &id.to_be_bytes());
         }
     }
@@ -441,32 +443,17 @@ fn network(row: &mut [u8], host: Option<usize>, mask: Option<usize>, net: Option
 }
 
 /// Words with blanks between them, as text.
-fn text(
-    numbers: impl Iterator<Item = u32>,
-    strings: &mut Strings,
-    mut word: impl FnMut(&mut dyn Write, u32) -> std::io::Result<()>,
-) -> u32 {
+fn text(words: impl Iterator<Item = impl Display>, strings: &mut Strings) -> u32 {
     let mut text = [0; TEXT];
     let mut rest: &mut [u8] = &mut text;
-    for (position, number) in numbers.enumerate() {
+    for (position, word) in words.enumerate() {
         let blank = if position == 0 { Ok(()) } else { rest.write_all(b" ") };
-        if blank.and_then(|()| word(&mut rest, number)).is_err() {
+        if blank.and_then(|()| write!(rest, "{word}")).is_err() {
             break;
         }
     }
     let left = rest.len();
     strings.intern(text.get(..TEXT - left).unwrap_or_default())
-}
-
-/// A community (RFC 1997), the well-known ones by name.
-fn community(out: &mut dyn Write, community: u32) -> std::io::Result<()> {
-    match community {
-        0 => out.write_all(b"internet"),
-        0xffff_ff01 => out.write_all(b"no-export"),
-        0xffff_ff02 => out.write_all(b"no-advertise"),
-        0xffff_ff03 => out.write_all(b"local-AS"),
-        _ => write!(out, "{}:{}", community >> 16, community & 0xffff),
-    }
 }
 
 #[inline]
