@@ -14,6 +14,7 @@ use capture::allow::AllowList;
 use config::Problems;
 use config::problem::{Problem, Severity};
 use crossbeam_channel::Receiver;
+use flow::primitive::Supply;
 use plugins::outlet::{self, Inlet, Outlet, Wake};
 use runtime::confine::{self, Outcome};
 use runtime::events::{Event, Signal, Stop, Woken};
@@ -611,7 +612,7 @@ fn see(settings: &mut Settings, opened: &Opened) -> Result<(), String> {
     let is_log = matches!(settings.intake, Intake::Nflog(_));
     if !is_log && !links.iter().any(|link| ADDRESSED.contains(link)) {
         for plugin in &mut settings.plugins {
-            for name in plugin.aggregation.selection.without(&["src_mac", "dst_mac", "vlan"]) {
+            for name in plugin.aggregation.selection.without(Supply::Ethernet) {
                 warn!("aggregate[{}]: '{name}' is left out: these frames have no such thing.", plugin.name);
             }
         }

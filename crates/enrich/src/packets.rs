@@ -4,7 +4,7 @@
 //! records have none: a packet is made up from the row.
 
 use filter::{Seen, Synthetic};
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use maps::matcher::{Frames, FramesOf, View};
 
 /// The packets of a worker's rows.
@@ -17,7 +17,7 @@ pub trait PacketViews {
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPackets<'a> {
     /// By row, which part of which unit its packet is.
-    pub places: &'a [Place],
+    pub places: &'a [PacketRef],
     /// The datagrams or frames of the batch.
     pub units: &'a [&'a [u8]],
 }

@@ -9,7 +9,7 @@ use config::{Config, Plugin, Problems};
 use delivery::Fault;
 use encode::markers;
 use encode::names::{self, Lookup, Variable};
-use flow::primitive::PRIMITIVES;
+use flow::primitive;
 use runtime::privileges;
 
 /// Bytes of the name of a socket at most (unix(7)).
@@ -110,13 +110,12 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Problems) 
                     let what = format!("{key}[{name}]: '${word}' is no variable here, and stays as it is.");
                     problems.warn(origin, what, Some(meant(word, lookup)));
                 }
-                Variable::Known(word, Some(json)) => {
-                    let selection = &plugin.aggregation.selection;
-                    if selection.primitives().any(|primitive| primitive.json == json) {
+                Variable::Known(word, Some(column)) => {
+                    if plugin.aggregation.selection.shows(column) {
                         continue;
                     }
-                    let primitive = PRIMITIVES.iter().find(|primitive| primitive.json == json);
-                    let primitive = primitive.map_or(json, |primitive| primitive.name);
+                    let primitive =
+                        primitive::showing(column).map_or(column.spec().json, |primitive| primitive.name);
                     let what = format!(
                         "{key}[{name}]: '${word}' is one and the same for all: aggregate[{name}] has no {primitive}."
                     );

@@ -23,6 +23,7 @@ use capture::allow::AllowList;
 use config::keys::{aggregation, core, encoding, ha, input, maps, output, print, sampling, time};
 use config::{Config, Origin, Plugin, Problems};
 use decode::{from_netflow, from_packet, from_sflow};
+use flow::column::Id;
 use flow::custom::{self, Custom};
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::schema::{Options, Selection};
@@ -258,7 +259,7 @@ impl Settings {
         let allow = allow_list(config, problems);
         let enrichment = enrichment::read(config, &sources, problems);
         let files_read = enrich::Loaded::read(&enrichment, &context, problems);
-        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.has("flows"));
+        let flows = plugins.iter().any(|plugin| plugin.aggregation.selection.shows(Id::Flows));
         let peer_state = PeerState::read(config);
         let front = front(config, daemon, flows, &enrichment, peer_state.exporters, problems);
         let recognition = classes::recognition(config, daemon, &plugins, front.as_ref(), problems);
@@ -706,7 +707,7 @@ fn selection(plugin: &Plugin, daemon: Daemons, customs: &[Custom], problems: &mu
             let names = PRIMITIVES.iter().map(|p| p.name).chain(customs.iter().map(|c| c.name.as_str()));
             let names: Vec<&str> = names.collect();
             for word in unknown {
-                if ["packets", "bytes"].contains(&word.as_str()) {
+                if [Id::Packets, Id::Bytes].iter().any(|counter| counter.spec().json == word) {
                     let hint =
                         "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
                     problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));

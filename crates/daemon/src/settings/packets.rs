@@ -12,6 +12,7 @@ use config::keys::{aggregation, maps, sampling};
 use config::{Config, Daemon, Plugin, Problems};
 use decode::from_packet::{self, flows};
 use enrich::Context;
+use flow::primitive::Supply;
 use flow::schema::Selection;
 use packet::tunnel::{Kind, Ports};
 use std::path::PathBuf;
@@ -315,11 +316,12 @@ pub(super) fn refuse_without_source(plugin: &Plugin, selection: &Selection, prob
     let mask = plugin.get(&aggregation::NETWORKS_MASK).is_some();
     let nets = file || mask || plugin.get(&aggregation::NFACCTD_NET).is_some();
     let rules = [
-        (ases, ["src_as", "dst_as", "sum_as"], "AS numbers", "Set networks_file, or pmacctd_as."),
-        (nets, ["src_net", "dst_net", "sum_net"], "prefixes", "Set networks_file, networks_mask, or pmacctd_net."),
+        (ases, Supply::Ases, "AS numbers", "Set networks_file, or pmacctd_as."),
+        (nets, Supply::Networks, "prefixes", "Set networks_file, networks_mask, or pmacctd_net."),
     ];
-    for (has_source, words, what, hint) in rules {
-        if let Some(word) = words.into_iter().find(|word| !has_source && selection.has(word)) {
+    for (has_source, supply, what, hint) in rules {
+        if let Some(primitive) = selection.supplied_by(supply).filter(|_| !has_source) {
+            let word = primitive.name;
             let what = format!("aggregate[{}]: '{word}' has no source: packets tell no {what}.", plugin.name);
             problems.fatal(plugin.blame(&aggregation::AGGREGATE), what, Some(hint.to_owned()));
         }
