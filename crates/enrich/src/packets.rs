@@ -55,6 +55,13 @@ impl<'a> RowPackets<'a> {
         Self { views, numbers, synthetic, links, row: 0 }
     }
 
+    /// The packet of a row.
+    #[inline]
+    pub fn packet(&mut self, row: usize, view: &View<'_>) -> Seen<'_> {
+        self.row = row;
+        self.frame(view)
+    }
+
     /// Row `to` is a copy of row `from` now.
     pub(crate) fn copy(&mut self, from: usize, to: usize) {
         if from < self.numbers.len() && to < self.numbers.len() {
