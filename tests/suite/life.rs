@@ -61,7 +61,7 @@ fn statistics_are_told_at_once_and_add_up() {
     assert_eq!(report.value("records_decoded"), 1500);
     assert_eq!(report.value_of("agent=127.0.1.1:1 ", "packets"), ones.len() as u64);
     assert_eq!(report.value_of("agent=127.0.1.2:9 ", "seq_jmp_fwd"), 1);
-    assert_eq!((report.value("sequence_gaps"), report.value("sequence_lost_units")), (1, 30));
+    assert_eq!((report.value("sequence_gaps"), report.value("sequence_lost")), (1, 30));
     assert_eq!(report.value_of("plugin=p/print ", "records_received"), 1500);
     process.stop();
 }
