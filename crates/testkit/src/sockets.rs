@@ -23,7 +23,7 @@ pub fn own_address() -> SocketAddr {
 ///
 /// When the address is none of this machine's.
 pub fn free_port(address: IpAddr) -> SocketAddr {
-    free(address, |address| UdpSocket::bind(address)).0
+    free(address, UdpSocket::bind).0
 }
 
 /// An address with the first port that can be bound, and what binding it gives. Ports are tried in turn from a place that

@@ -154,11 +154,15 @@ fn clients_that_take_nothing_stop_neither_collection_nor_others_nor_the_end() {
 fn a_query_on_its_way_does_not_hold_up_the_end() {
     let mut rig = Rig::new(|_| ());
     rig.ask(&counters(0..1), 0..100_000).unwrap();
-    let mut clients: Vec<UnixStream> = (0..8).map(|_| rig.connect()).collect();
-    for stream in &mut clients {
-        counters(0..100_000).write(stream).unwrap();
-    }
-    // So does one that never ends its request.
+    let request = counters(0..100_000);
+    // A client has some seconds for its request, so it comes as soon as the connection is made.
+    let ask = |_| {
+        let mut stream = rig.connect();
+        request.write(&mut stream).unwrap();
+        stream
+    };
+    let mut clients: Vec<UnixStream> = (0..8).map(ask).collect();
+    // One of them never ends its request.
     clients.push(rig.connect());
     clients.last_mut().unwrap().write_all(b"pmq2").unwrap();
     let taken = rig.end();

@@ -168,7 +168,7 @@ fn own_address() -> SocketAddr {
 
 /// TCP ports that are free on those addresses now. All are held until the last is found, so that no two conflict.
 fn free_ports<const COUNT: usize>(ips: [IpAddr; COUNT]) -> [SocketAddr; COUNT] {
-    let held = ips.map(|ip| sockets::free(ip, |address| TcpListener::bind(address)));
+    let held = ips.map(|ip| sockets::free(ip, TcpListener::bind));
     held.each_ref().map(|(address, _)| *address)
 }
 
