@@ -136,12 +136,6 @@ impl Names {
         Self { daemon, written: Arc::default() }
     }
 
-    /// The daemon.
-    #[must_use]
-    pub fn daemon(&self) -> Daemon {
-        self.daemon
-    }
-
     /// The name of a key.
     #[must_use]
     pub fn of(&self, key: &dyn AnyKey) -> &'static str {

@@ -30,7 +30,7 @@ impl Flows {
         let outlets = self.start_plugins(&pipeline, services)?;
         let equipment = outlets.into_iter().map(|outlets| self.equip(&pipeline, outlets, &mailbox, services));
         let equipment = equipment.collect::<io::Result<Vec<_>>>()?;
-        let name = self.settings.names.daemon();
+        let name = services.daemon;
         for (number, work) in self.input.work(pipeline.needs(), equipment).into_iter().enumerate() {
             services.threads.spawn(format!("{name}/w{number}"), services.identity.clone(), work)?;
         }

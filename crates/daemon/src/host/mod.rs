@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long statistics wait for the answers of the parts' threads.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 /// How long threads may take to end: workers hand out their tables, plugins write them.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A problem as a line of the log, which says the level itself.
 pub(crate) fn describe(problem: &Problem) -> String {
@@ -104,7 +104,7 @@ impl Planned {
 
     /// Opens everything, then starts everything. `None`: a dry run has come to its end.
     fn start(self) -> Result<Option<Host>, String> {
-        let Self { settings, mut parts, reopenings, .. } = self;
+        let Self { daemon, settings, mut parts, reopenings } = self;
         let problem = |what: &str| {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
@@ -140,7 +140,7 @@ impl Planned {
         let (ring, bell) = crossbeam_channel::bounded(1);
         let identity = Identity::new(&settings.core_name, "core").debug(settings.debug);
         let board = Arc::<Board>::default();
-        let services = Services { threads, stop, identity, bell: Bell(ring), board };
+        let services = Services { daemon, threads, stop, identity, bell: Bell(ring), board };
         for part in &mut parts {
             part.start(&services).map_err(problem("cannot start a thread"))?;
         }

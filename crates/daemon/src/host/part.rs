@@ -6,7 +6,7 @@
 //! thread, and none waits for anything that others decide.
 
 use super::board::Board;
-use config::{Config, Names, Problems};
+use config::{Config, Daemon, Names, Problems};
 use crossbeam_channel::Sender;
 use runtime::events::Stop;
 use runtime::log::Identity;
@@ -73,6 +73,8 @@ impl Bell {
 /// What the process gives to its parts.
 #[derive(Clone)]
 pub(crate) struct Services {
+    /// Whose they are.
+    pub(crate) daemon: Daemon,
     /// Where threads start.
     pub(crate) threads: Threads,
     /// The request to end.
@@ -93,7 +95,7 @@ pub(crate) type Prepare = Box<dyn FnOnce() -> Option<Commit> + Send>;
 /// A part of a daemon, from its settings to its end.
 pub(crate) trait Part {
     /// Says what `--check` is to say beside what is wrong.
-    fn review(&self, _problems: &mut config::Problems) {}
+    fn review(&self, _problems: &mut Problems) {}
 
     /// Files that one daemon alone may write, each with its key.
     fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
@@ -233,5 +235,37 @@ impl<T> Mailbox<T> {
         self.bell.ring();
         let _ = self.sender.send(message);
         self.bell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_is_taken_once_by_whoever_knows_its_type() {
+        let mut offers = Offers::default();
+        offers.put(7u32);
+        assert_eq!((offers.take::<u64>(), offers.take::<u32>(), offers.take::<u32>()), (None, Some(7), None));
+    }
+
+    #[test]
+    fn messages_ring_the_bell_and_those_without_room_are_dropped() {
+        let (ring, bell) = crossbeam_channel::bounded(1);
+        let (mailbox, messages) = Mailbox::new(1, Bell(ring));
+        mailbox.offer(1);
+        mailbox.offer(2);
+        assert_eq!((bell.try_recv(), messages.try_recv()), (Ok(()), Ok(1)));
+        assert!(messages.try_recv().is_err());
+        let sender = mailbox.clone();
+        let thread = std::thread::spawn(move || [3, 4].map(|message| sender.send(message)));
+        // Whoever answers the bell gets all messages, however few have room at a time.
+        let mut received = Vec::new();
+        while received.len() < 2 {
+            bell.recv().unwrap();
+            received.extend(messages.try_iter());
+        }
+        thread.join().unwrap();
+        assert_eq!(received, [3, 4]);
     }
 }
