@@ -51,8 +51,12 @@ mod packets;
 mod peer_state;
 #[path = "suite/planted.rs"]
 mod planted;
+#[path = "suite/programs.rs"]
+mod programs;
 #[path = "suite/records.rs"]
 mod records;
+#[path = "suite/sessions.rs"]
+mod sessions;
 #[path = "suite/sflow.rs"]
 mod sflow;
 #[path = "suite/sink_contract.rs"]

@@ -139,7 +139,8 @@ impl Drop for Stops<'_> {
 
 /// Waits until an exporter is limited.
 fn wait_for_limit_of(process: &Process, exporter: &str) {
-    let line = process.wait_for_log("nfacctd_exporter_share");
+    // In the log a key has its name in this daemon.
+    let line = process.wait_for_log("facctd_exporter_share");
     assert!(line.starts_with("WARN") && line.contains(exporter), "{line}");
     let report = process.statistics();
     assert!(report.value("datagrams_rejected[over_budget]") > 0);

@@ -171,6 +171,8 @@ pub struct Row {
     pub reload: Reload,
     /// What this implementation does about it.
     pub state: State,
+    /// Where it does that: in the other daemons that would heed the key it has no effect yet.
+    pub acts_in: Daemons,
     /// Documentation, Markdown; the first sentence is a summary.
     pub doc: &'static str,
 }
@@ -301,6 +303,7 @@ impl<T: Value> Key<Option<T>> {
             legacy: false,
             reload: Reload::Never,
             state: State::NotYet,
+            acts_in: ALL,
             doc: "",
         };
         Self { row, resolve: optional::<T> }
@@ -437,6 +440,12 @@ impl<T> Key<T> {
     pub const fn acts(mut self) -> Self {
         self.row.state = State::Acts;
         self
+    }
+
+    /// It is heeded in some daemons, and not yet in the others.
+    pub const fn acts_in(mut self, daemons: Daemons) -> Self {
+        self.row.acts_in = daemons;
+        self.acts()
     }
 
     /// Nothing here needs it, because …

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::daemons::ALL;
+use crate::daemons::{ALL, Daemon};
 use crate::key::{Place, Reload, Row, Scope, State, Takes};
 use crate::keys::{self, Group};
 
@@ -94,6 +94,17 @@ fn row(out: &mut String, row: &Row) {
         Reload::Usr2 => line(out, format_args!("- SIGUSR2 reads it again.")),
     }
     match row.state {
+        State::Acts if row.acts_in != ALL => {
+            let others: Vec<&str> =
+                row.daemons.iter().filter(|daemon| !row.acts_in.contains(*daemon)).map(Daemon::name).collect();
+            line(
+                out,
+                format_args!(
+                    "- **No effect yet** in {}: accepted and checked, with a warning.",
+                    others.join(", ")
+                ),
+            );
+        }
         State::Acts => {}
         State::NotYet => line(out, format_args!("- **No effect yet**: accepted and checked, with a warning.")),
         State::Needless(why) => line(out, format_args!("- **No effect**: {why}.")),

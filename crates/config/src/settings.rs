@@ -410,10 +410,12 @@ impl Resolver<'_> {
             self.problems.warn(origin, format!("{key} has no effect in {daemon}."), None);
             return;
         }
-        let state = if place.is_there() || row.state != State::Acts { row.state } else { State::NotYet };
+        let is_there = place.is_there() && row.acts_in.contains(daemon);
+        let state = if is_there || row.state != State::Acts { row.state } else { State::NotYet };
         match state {
             // `sql_refresh_time` is read by the print plugin, too.
-            State::NotYet if place == Place::PLUGIN && ACTING.contains(row.slot()) => {}
+            State::NotYet if place == Place::PLUGIN && row.state != State::Acts && ACTING.contains(row.slot()) => {
+            }
             State::NotYet => {
                 let what = format!("{key} is known, but has no effect in this version yet.");
                 self.problems.warn(origin, what, None);

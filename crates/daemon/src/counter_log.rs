@@ -4,6 +4,10 @@
 //! Workers make the lines ([`Lines`]) and hand them over batch by batch; one thread numbers and writes them ([`Log::run`]), into a
 //! file for each agent where the name asks for it. A thread that is behind costs lines, which are counted, never samples.
 
+mod part;
+
+pub(crate) use part::ROW;
+
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use encode::Style;
 use encode::time::Clock;
@@ -78,21 +82,28 @@ pub(crate) struct Log {
     unwritten: Arc<AtomicU64>,
 }
 
-/// Both ends: one for each worker, and the writer's. A change of the number makes the writer open its files again.
-pub(crate) fn open(
-    settings: Settings,
-    workers: usize,
-    reopenings: &Arc<AtomicU64>,
-    unwritten: &Arc<AtomicU64>,
-) -> (Vec<Lines>, Log) {
+/// The workers' ends, before there are workers. The writer ends when nobody has one any more.
+pub(crate) struct Ends {
+    unwritten: Arc<AtomicU64>,
+    sender: Sender<Vec<Line>>,
+}
+
+impl Ends {
+    /// The end of one more worker.
+    pub(crate) fn lines(&self) -> Lines {
+        Lines {
+            lines: Vec::new(),
+            begun: Map::new(MOST_AGENTS),
+            lost: 0,
+            unwritten: Arc::clone(&self.unwritten),
+            sender: self.sender.clone(),
+        }
+    }
+}
+
+/// Both ends. A change of the number of `reopenings` makes the writer open its files again.
+pub(crate) fn open(settings: Settings, reopenings: &Arc<AtomicU64>, unwritten: &Arc<AtomicU64>) -> (Ends, Log) {
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
-    let lines = (0..workers).map(|_| Lines {
-        lines: Vec::new(),
-        begun: Map::new(MOST_AGENTS),
-        lost: 0,
-        unwritten: Arc::clone(unwritten),
-        sender: sender.clone(),
-    });
     let log = Log {
         settings,
         #[cfg(all(feature = "amqp", feature = "kafka"))]
@@ -101,7 +112,7 @@ pub(crate) fn open(
         reopenings: Arc::clone(reopenings),
         unwritten: Arc::clone(unwritten),
     };
-    (lines.collect(), log)
+    (Ends { unwritten: Arc::clone(unwritten), sender }, log)
 }
 
 impl Lines {

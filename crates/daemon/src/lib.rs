@@ -1,8 +1,8 @@
 //! What all daemons share: from the command line to the last flush.
 //!
-//! [`run`] reads the configuration ([`settings`]), compiles it ([`pipeline`]), opens what is to be opened, starts
-//! threads, waits for events, and ends in order: the workers first, which hand out what they hold; then the plugins, which
-//! write it.
+//! A daemon is a row ([`Daemon`]): who it is, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
+//! takes the parts ([`host::part`]) through their lives: opens what is to be opened, starts threads, waits for events, and ends in order.
+//! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), and the sessions of BGP ([`bgp`]).
 #![cfg_attr(
     not(all(feature = "amqp", feature = "kafka", feature = "pcap", feature = "sql")),
     allow(dead_code, unused_imports, reason = "what a feature leaves out leaves others without use")
@@ -10,78 +10,46 @@
 #![forbid(unsafe_code)]
 
 mod about;
+mod allow;
+mod bgp;
 mod counter_log;
+mod flows;
+mod host;
 mod http;
-mod intake;
-mod losses;
-mod owned;
-mod pipeline;
-mod reload;
-mod service;
-mod settings;
-mod statistics;
-mod templates_file;
-mod worker;
+mod rows;
+
+pub use rows::{NFACCTD, PMACCTD, PMBGPD, SFACCTD, UACCTD};
 
 use config::keys::core::{self, DryRun};
 use config::{Arguments, CommandLine, Origin, Problems, Severity};
-use flow::primitive::Daemons;
+use host::Planned;
+use host::part::{self, Offers, Reading};
 use runtime::daemonize::Side;
 use runtime::log::Identity;
-use settings::Settings;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-/// A daemon: what tells it from the others.
+/// A daemon: who it is, and what it does.
 pub struct Daemon {
-    /// The program's name.
-    pub name: &'static str,
-    /// The heading of its texts.
-    pub title: &'static str,
-    /// How the configuration knows it.
-    pub config: config::Daemon,
-    /// How the primitives know it.
-    pub primitives: Daemons,
+    id: config::Daemon,
+    /// In the order in which they start; what one offers ([`Offers`]) is there for those behind it.
+    parts: &'static [&'static dyn part::Kind],
 }
 
-/// The NetFlow and IPFIX collector.
-pub const NFACCTD: Daemon = Daemon {
-    name: "nfacctd",
-    title: "NetFlow Accounting Daemon",
-    config: config::Daemon::Nfacctd,
-    primitives: Daemons::NFACCTD,
-};
-
-/// The sFlow collector.
-pub const SFACCTD: Daemon = Daemon {
-    name: "sfacctd",
-    title: "sFlow Accounting Daemon",
-    config: config::Daemon::Sfacctd,
-    primitives: Daemons::SFACCTD,
-};
-
-/// The accounting of packets by libpcap.
-pub const PMACCTD: Daemon = Daemon {
-    name: "pmacctd",
-    title: "Promiscuous Mode Accounting Daemon",
-    config: config::Daemon::Pmacctd,
-    primitives: Daemons::PMACCTD,
-};
-
-/// The accounting of packets that netfilter logs.
-pub const UACCTD: Daemon = Daemon {
-    name: "uacctd",
-    title: "Linux NetFilter NFLOG Accounting Daemon",
-    config: config::Daemon::Uacctd,
-    primitives: Daemons::UACCTD,
-};
+impl Daemon {
+    /// The kinds of plugins that it has: those of the one part that feeds any.
+    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+        self.parts.iter().map(|part| part.plugins()).find(|kinds| !kinds.is_empty()).unwrap_or_default()
+    }
+}
 
 /// Runs a daemon: its whole life, from the arguments of the process on.
 pub fn run(daemon: &Daemon) -> ExitCode {
     runtime::log::init();
-    match config::command_line::parse(daemon.config, std::env::args_os()) {
+    match config::command_line::parse(daemon.id, std::env::args_os()) {
         CommandLine::Help(text) => say(&text),
-        CommandLine::Version => say(&about::version(daemon.title, daemon.name)),
-        CommandLine::Primitives => say(&about::primitives(daemon.title, daemon.name, daemon.primitives)),
+        CommandLine::Version => say(&about::version(daemon.id, daemon.plugins())),
+        CommandLine::Primitives => say(&about::primitives(daemon.id)),
         CommandLine::Refused(text) => {
             eprint!("{text}");
             ExitCode::FAILURE
@@ -95,43 +63,53 @@ fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Reads all settings. `None` only together with problems that stop the daemon.
+fn plan(
+    daemon: &Daemon,
+    config: &config::Config,
+    arguments: &Arguments,
+    problems: &mut Problems,
+) -> Option<Planned> {
+    let reopenings = Arc::default();
+    let names = config.names();
+    let mut reading = Reading {
+        config,
+        names,
+        plugins: daemon.plugins(),
+        problems,
+        offers: Offers::default(),
+        reopenings: Arc::clone(&reopenings),
+    };
+    let parts = daemon.parts.iter().filter_map(|part| part.read(&mut reading)).collect();
+    let settings = host::Settings::read(config, arguments.file.clone(), daemon.plugins(), problems);
+    (!problems.is_fatal()).then_some(Planned { daemon: daemon.id, settings, parts, reopenings })
+}
+
 /// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
-/// the daemon from starting; rules that nothing reaches are told and do no harm.
-fn check(daemon: &Daemon, settings: Option<&Settings>, problems: &mut Problems, debug: bool) -> ExitCode {
+/// the daemon from starting; rules that nothing reaches are reported and do no harm.
+fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Problems, debug: bool) -> ExitCode {
     let mut faults = problems.count(Severity::Remark);
-    if let Some(settings) = settings {
-        settings.files_read.review(problems);
-        if let Err(refused) = service::prepare(settings, 0) {
-            problems.error(&Origin::whole("check"), refused, None);
-            faults += 1;
-        }
+    if let Some(mut planned) = planned
+        && let Err(refused) = planned.check(problems)
+    {
+        problems.error(&Origin::whole("check"), refused, None);
+        faults += 1;
     }
     let _ = problems.print(&mut std::io::stderr(), debug);
     match faults {
-        0 => println!("{}: the configuration and the files that it names are good", daemon.name),
-        _ => println!("{}: {faults} found wrong", daemon.name),
+        0 => println!("{}: the configuration and the files that it names are good", daemon.id),
+        _ => println!("{}: {faults} found wrong", daemon.id),
     }
     if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Writes problems to the log.
-fn log_problems(problems: &Problems) {
-    for problem in &problems.joined() {
-        match problem.severity {
-            Severity::Debug => {}
-            Severity::Remark | Severity::Warning => tracing::warn!("{}", service::describe(problem)),
-            Severity::Error | Severity::Fatal => tracing::error!("{}", service::describe(problem)),
-        }
-    }
-}
-
 fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
-    let (config, mut problems) = config::load(daemon.config, arguments);
+    let (config, mut problems) = config::load(daemon.id, arguments);
     let core_name = config.core(&core::CORE_PROC_NAME);
     runtime::log::set_default(Identity::new(&core_name, "core"));
-    let settings = Settings::read(&config, arguments.file.clone(), daemon, &mut problems);
+    let planned = plan(daemon, &config, arguments, &mut problems);
     if arguments.check {
-        return check(daemon, settings.as_ref(), &mut problems, arguments.debug);
+        return check(planned, daemon, &mut problems, arguments.debug);
     }
     if !runtime::daemonize::is_child() {
         let _ = problems.print(&mut std::io::stderr(), arguments.debug);
@@ -139,13 +117,13 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     let dry_run = config.core(&core::DRY_RUN);
     // A daemon in the background has nobody who reads its standard error: what is wrong goes to the log, too.
     let in_background = config.core(&core::DAEMONIZE) && dry_run.is_none();
-    let log = settings::log_settings(&config, daemon, settings::files_of(&config));
+    let log = host::log_settings(&config);
     let to_log = in_background && (log.file.is_some() || log.syslog.is_some());
     if to_log && problems.is_fatal() {
         runtime::log::configure(log);
-        log_problems(&problems);
+        host::log_problems(&problems);
     }
-    let Some(settings) = settings.filter(|_| !problems.is_fatal()) else {
+    let Some(planned) = planned.filter(|_| !problems.is_fatal()) else {
         return ExitCode::FAILURE;
     };
     if dry_run == Some(DryRun::Config) {
@@ -153,6 +131,7 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         let faults = problems.count(Severity::Warning) + problems.count(Severity::Error);
         return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    let settings = &planned.settings;
     if settings.daemonize {
         match runtime::daemonize::daemonize() {
             Ok(Side::Child) => {}
@@ -169,12 +148,12 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     runtime::log::configure(settings.log.clone());
     runtime::log::set_default(Identity::new(&core_name, "core").debug(settings.debug));
     if to_log {
-        log_problems(&problems);
+        host::log_problems(&problems);
     }
     if settings.priority != 0
         && let Err(error) = runtime::privileges::set_priority(settings.priority)
     {
         tracing::warn!("proc_priority: {error}");
     }
-    service::run(daemon, settings)
+    planned.run()
 }

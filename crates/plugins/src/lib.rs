@@ -1,6 +1,7 @@
 //! Where tables go: the contract between workers and plugins, and the plugins.
 #![forbid(unsafe_code)]
 
+pub mod kinds;
 mod losses;
 pub mod memory;
 pub mod outlet;

@@ -68,7 +68,7 @@ keys! {
 
     /// Address to listen on; all of them when it is not set.
     BGP_DAEMON_IP: Option<IpAddr> = address(&["bgp_daemon_ip"]).daemons(PMBGPD.and(FLOW))
-        .option('L', PMBGPD, "address");
+        .option('L', PMBGPD, "address").acts_in(PMBGPD);
 
     /// Device to which the listening socket is bound, such as a VRF.
     BGP_DAEMON_INTERFACE: Option<String> = text(&["bgp_daemon_interface"]).daemons(PMBGPD.and(FLOW));
@@ -160,11 +160,11 @@ keys! {
 
     /// TCP port to listen on.
     BGP_DAEMON_PORT: u16 = port(&["bgp_daemon_port"]).default("179").daemons(PMBGPD.and(FLOW))
-        .option('l', PMBGPD, "port");
+        .option('l', PMBGPD, "port").acts_in(PMBGPD);
 
     /// Most sessions at a time.
     BGP_DAEMON_MAX_PEERS: u32 = integer(&["bgp_daemon_max_peers"], 1, u32::MAX as i128).default("4")
-        .daemons(PMBGPD.and(FLOW));
+        .daemons(PMBGPD.and(FLOW)).acts_in(PMBGPD);
 
     /// Does not offer several paths to a prefix (RFC 7911).
     BGP_DAEMON_ADD_PATH_IGNORE: bool = boolean(&["bgp_daemon_add_path_ignore"]).default("false")

@@ -43,7 +43,7 @@ keys! {
     BGP_DAEMON_TAG_MAP: Option<PathBuf> = path(&["bgp_daemon_tag_map"]).daemons(PMBGPD.and(FLOW)).usr2();
 
     /// Addresses that may open a BGP session, one per line.
-    BGP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bgp_daemon_allow_file"]).daemons(PMBGPD.and(FLOW)).usr2();
+    BGP_DAEMON_ALLOW_FILE: Option<PathBuf> = path(&["bgp_daemon_allow_file"]).daemons(PMBGPD.and(FLOW)).usr2().acts_in(PMBGPD);
 
     /// Keys of BGP sessions that sign their segments (RFC 2385).
     BGP_DAEMON_MD5_FILE: Option<PathBuf> = path(&["bgp_daemon_md5_file"]).daemons(PMBGPD.and(FLOW)).usr2();

@@ -1,7 +1,7 @@
-//! The metrics endpoint as the service sees it, whether it was built in or not.
+//! Metrics and health over HTTP, as a part of every daemon ([`metrics`]).
 
-#[cfg_attr(feature = "http", path = "present.rs")]
 #[cfg_attr(not(feature = "http"), path = "absent.rs")]
-mod part;
+#[cfg_attr(feature = "http", path = "present.rs")]
+mod endpoint;
 
-pub(crate) use part::{Http, Settings, read};
+pub(crate) use endpoint::ROW;

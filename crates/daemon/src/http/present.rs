@@ -1,130 +1,126 @@
-//! Feeds the metrics endpoint ([`metrics`]) with what the service knows.
+//! Feeds the endpoint with what the daemon knows.
 
-use crate::settings::{PluginKind, PluginSettings, Settings as Whole};
-use crate::statistics::PluginCounters;
-use crate::worker::Report;
-use crate::{Daemon, about};
+use crate::about;
+use crate::host::part::{Kind, Part, Reading, Services};
+use crate::host::{Board, files_of};
 use config::keys::http::{HTTP_LISTEN, HTTP_LISTEN_GROUP, HTTP_LISTEN_MODE};
-use config::{Config, Problems};
-use metrics::{Address, Build, Endpoint, Exporter, Handle, Interface, Monitor, Plugin};
-use runtime::log::Identity;
-use runtime::threads::Threads;
-use runtime::{files, privileges};
-use stats::Reader;
+use metrics::{Address, Build, Endpoint, Exporter, Handle, Interface, Monitor, Plugin, Settings};
+use runtime::privileges;
 use std::io;
 use std::sync::Arc;
 use tracing::warn;
 
-pub(crate) use metrics::Settings;
+/// The endpoint.
+pub(crate) static ROW: Http = Http;
 
-/// Reads the keys.
-pub(crate) fn read(config: &Config, files: files::Settings, problems: &mut Problems) -> Option<Settings> {
-    let text = config.core(&HTTP_LISTEN)?;
-    let origin = config.core_origin(&HTTP_LISTEN).unwrap_or(config.source());
-    let group = config.core(&HTTP_LISTEN_GROUP).and_then(|name| {
-        let gid = privileges::gid(&name);
-        if gid.is_none() {
-            let origin = config.core_origin(&HTTP_LISTEN_GROUP).unwrap_or(origin);
-            let what = format!("http_listen_group: no group '{name}'. The socket keeps the daemon's.");
-            problems.warn(origin, what, None);
-        }
-        gid
-    });
-    match Address::parse(&text) {
-        Ok(address) => Some(Settings { address, mode: config.core(&HTTP_LISTEN_MODE), group, files }),
-        Err(error) => {
-            problems.fatal(origin, format!("http_listen: '{text}' is no address: {error}."), None);
-            None
-        }
-    }
-}
+/// The kind of this part.
+pub(crate) struct Http;
 
-/// The endpoint, if the configuration asks for one.
-pub(crate) struct Http {
-    monitor: Arc<Monitor>,
-    endpoint: Option<Endpoint>,
-    handle: Option<Handle>,
-}
-
-impl Http {
-    /// Binds its address.
-    pub(crate) fn bind(daemon: &Daemon, settings: Option<&Settings>) -> Result<Self, String> {
-        let bind = |settings: &Settings| {
-            if settings.address.is_public() {
-                warn!("http_listen: {}: other machines may read the metrics", settings.address);
+impl Kind for Http {
+    fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
+        let (config, problems) = (reading.config, &mut *reading.problems);
+        let text = config.core(&HTTP_LISTEN)?;
+        let origin = config.core_origin(&HTTP_LISTEN).unwrap_or(config.source());
+        let group = config.core(&HTTP_LISTEN_GROUP).and_then(|name| {
+            let gid = privileges::gid(&name);
+            if gid.is_none() {
+                let origin = config.core_origin(&HTTP_LISTEN_GROUP).unwrap_or(origin);
+                let what = format!("http_listen_group: no group '{name}'. The socket keeps the daemon's.");
+                problems.warn(origin, what, None);
             }
-            Endpoint::bind(settings).map_err(|error| format!("http_listen: {}: {error}", settings.address))
+            gid
+        });
+        let address = match Address::parse(&text) {
+            Ok(address) => address,
+            Err(error) => {
+                problems.fatal(origin, format!("http_listen: '{text}' is no address: {error}."), None);
+                return None;
+            }
         };
-        let build = Build { program: daemon.name, version: about::VERSION, features: about::built_in() };
-        let endpoint = settings.map(bind).transpose()?;
-        Ok(Self { monitor: Arc::new(Monitor::new(build)), endpoint, handle: None })
+        let settings = Settings { address, mode: config.core(&HTTP_LISTEN_MODE), group, files: files_of(config) };
+        let features = about::built_in(reading.plugins);
+        let build = Build { program: config.daemon().name(), version: about::VERSION, features };
+        let monitor = Arc::new(Monitor::new(build));
+        Some(Box::new(Metrics { settings, monitor, endpoint: None, handle: None, board: None }))
+    }
+}
+
+/// The endpoint, from its settings to its end.
+struct Metrics {
+    settings: Settings,
+    monitor: Arc<Monitor>,
+    /// Bound, until its thread starts.
+    endpoint: Option<Endpoint>,
+    /// There while its thread runs.
+    handle: Option<Handle>,
+    board: Option<Arc<Board>>,
+}
+
+impl Part for Metrics {
+    fn open(&mut self) -> Result<(), String> {
+        let address = &self.settings.address;
+        if address.is_public() {
+            warn!("http_listen: {address}: other machines may read the metrics");
+        }
+        let bound = Endpoint::bind(&self.settings).map_err(|error| format!("http_listen: {address}: {error}"))?;
+        self.endpoint = Some(bound);
+        Ok(())
     }
 
-    /// Starts its thread.
-    pub(crate) fn start(
-        &mut self,
-        threads: &Threads,
-        settings: &Whole,
-        workers: &[Reader],
-        plugins: &[PluginCounters],
-    ) -> io::Result<()> {
+    /// The other parts have started before: their counters are on the board.
+    fn start(&mut self, services: &Services) -> io::Result<()> {
         let Some(endpoint) = self.endpoint.take() else { return Ok(()) };
-        self.monitor.add_workers(workers.iter().cloned());
-        self.monitor.add_plugins(plugins.iter().zip(&settings.plugins).map(|(plugin, settings)| Plugin {
-            name: plugin.name.clone(),
+        let readers = services.board.readers();
+        self.monitor.add_workers(readers.workers);
+        self.monitor.add_plugins(readers.plugins.into_iter().map(|plugin| Plugin {
+            name: plugin.name,
             kind: plugin.kind,
-            readers: plugin.readers.clone(),
-            spools: spools(settings),
+            readers: plugin.readers,
+            spools: plugin.spools,
         }));
+        self.board = Some(Arc::clone(&services.board));
         let (handle, work) = endpoint.serve(Arc::clone(&self.monitor));
         self.handle = Some(handle);
-        threads.spawn("http", Identity::new(&settings.core_name, "core").debug(settings.debug), work)
+        services.threads.spawn("http", services.identity.clone(), work)
     }
 
-    /// The daemon works from now on.
-    pub(crate) fn running(&self) {
+    fn announce(&self) {
         self.monitor.running();
     }
 
-    /// The main loop is alive. True when workers should report what exporters have sent.
-    pub(crate) fn tick(&self) -> bool {
-        self.handle.is_some() && self.monitor.tick()
-    }
-
-    /// Takes in what all workers have reported.
-    pub(crate) fn reported(&self, reports: &[Report]) {
-        if self.handle.is_none() {
-            return;
+    fn tick(&mut self) {
+        let Some(board) = &self.board else { return };
+        if let Some(activity) = board.take_activity() {
+            let exporters = activity.exporters.into_iter().map(|exporter| Exporter {
+                address: exporter.address,
+                datagrams: exporter.datagrams,
+                bytes: exporter.bytes,
+                records: exporter.records,
+                gaps: exporter.gaps,
+                lost: exporter.lost,
+            });
+            let interfaces = activity.interfaces.into_iter().map(|interface| Interface {
+                name: interface.name,
+                direction: interface.direction,
+                received: interface.received,
+                dropped: interface.dropped,
+            });
+            self.monitor.reported(exporters, interfaces);
         }
-        let exporters = reports.iter().flat_map(|report| &report.exporters).map(|exporter| Exporter {
-            address: exporter.address,
-            datagrams: exporter.datagrams,
-            bytes: exporter.octets,
-            records: exporter.records,
-            gaps: exporter.forward,
-            lost: exporter.lost,
-        });
-        let interfaces = reports.iter().flat_map(|report| &report.interfaces).map(|interface| Interface {
-            name: interface.name.clone(),
-            direction: interface.direction,
-            received: interface.received,
-            dropped: interface.dropped,
-        });
-        self.monitor.reported(exporters, interfaces);
+        if self.monitor.tick() {
+            board.request_activity();
+        }
     }
 
-    /// The daemon begins to end.
-    pub(crate) fn ending(&self) {
+    fn stop(&mut self) {
         self.monitor.ending();
     }
 
-    /// Ends the endpoint's thread.
-    pub(crate) fn stop(&mut self) {
+    fn close(&mut self) {
         self.handle = None;
     }
-}
 
-/// What a plugin's store does not take waits on disk.
-fn spools(plugin: &PluginSettings) -> bool {
-    matches!(&plugin.kind, PluginKind::Store(store, _) if store.spool.is_some())
+    fn has_failed(&mut self, _finite: bool) -> bool {
+        false
+    }
 }

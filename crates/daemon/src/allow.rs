@@ -1,0 +1,28 @@
+//! Lists of those who may send or connect, one address or prefix in each line.
+
+use capture::allow::AllowList;
+use config::{Origin, Problems};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads an allow list. A bad line is fatal: what it was meant to say is not known. `origin`: the line that names the file by `key`.
+pub(crate) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let shown = path.display();
+    let text = match config::text::read_lossy(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.fatal(origin, format!("{key}: {shown}: {error}"), None);
+            return None;
+        }
+    };
+    let file = Origin::whole(&shown.to_string());
+    let (list, wrong) = AllowList::parse(&text);
+    for line in &wrong {
+        let number = u32::try_from(line.line).unwrap_or(u32::MAX);
+        problems.fatal(&file.at(number), format!("{key}: {line}."), None);
+    }
+    if wrong.is_empty() && list.is_empty() {
+        problems.remark(&file, format!("{key}: there is no address in it: nobody may send."), None);
+    }
+    Some(Arc::new(list))
+}

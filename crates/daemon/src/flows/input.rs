@@ -1,0 +1,321 @@
+//! What a flow daemon takes in: where it comes from, and how it becomes rows.
+//!
+//! The row of a daemon names one [`Decoder`] and the [`Intake`]s that its messages can come from ([`InputRow`]). Both are known by their
+//! types up to the worker, whose code is made for its protocol; the rest of the daemon sees an [`Input`]. What no row of a daemon names
+//! is not part of its program.
+
+use super::pipeline::Require;
+use super::worker::{Equipment, Protocol, Worker};
+use crate::host::part::{Reading, Services};
+use config::{AnyKey, Names, Problems};
+use enrich::Context;
+use flow::needs::Needs;
+use netflow::template::Template;
+use packet::tunnel::Ports;
+use plugins::outlet::Wake;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Reads the interfaces that a map names, as the map stands now.
+#[cfg(feature = "pcap")]
+pub(crate) type ReadInterfaces =
+    Arc<dyn Fn(&Context, &mut Problems) -> Vec<capture::live::Interface> + Send + Sync>;
+
+/// What the thread of a worker does.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+/// A source that is open, and what wakes its reader.
+pub(crate) type Opened<P> = (Box<dyn Source<P>>, Wake);
+
+/// Where one worker's messages come from.
+pub(crate) trait Source<P>: Send {
+    /// What its frames start with, by libpcap's numbers; none where it has no frames.
+    fn links(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    /// Tells the protocol what it must know of the source.
+    fn introduce(&mut self, _protocol: &mut P) {}
+
+    /// Works until the end.
+    fn run(self: Box<Self>, worker: Worker<P>);
+}
+
+/// Where messages come from, as the configuration says it.
+pub(crate) trait Intake<P> {
+    /// Link types of the frames that come, as far as they are known before anything is opened. Says what is wrong with the files and
+    /// expressions of the configuration.
+    fn links(&self, _reading: &mut Reading<'_>) -> Vec<i32> {
+        Vec::new()
+    }
+
+    /// Whether it is read to its end.
+    fn is_finite(&self) -> bool {
+        false
+    }
+
+    /// Whether its frames show addresses of the link layer, whatever they start with.
+    fn has_addresses(&self) -> bool {
+        false
+    }
+
+    /// Opens a source for each worker.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn open(&self) -> Result<Vec<Opened<P>>, String>;
+
+    /// Logs that the daemon is ready. `what`: what comes in, in words.
+    fn announce(&self, _what: &str) {}
+
+    /// The key for the kernel's buffer.
+    fn buffer(&self) -> Option<&'static dyn AnyKey> {
+        None
+    }
+
+    /// How its map of interfaces is read, which a reload does again.
+    #[cfg(feature = "pcap")]
+    fn interfaces(&self) -> Option<ReadInterfaces> {
+        None
+    }
+}
+
+/// What an intake finds in the configuration.
+pub(crate) enum Choice<P> {
+    /// Input comes from elsewhere.
+    Other,
+    /// It comes from here, and something is wrong with it, which was reported.
+    Refused,
+    /// It comes from here.
+    This(Box<dyn Intake<P>>),
+}
+
+/// Looks whether input comes from one intake.
+pub(crate) type Choose<P> = fn(&mut Reading<'_>, &Context) -> Choice<P>;
+
+/// What a decoder must know of the rest of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Some plugin counts flows.
+    pub(crate) flows: bool,
+    /// Networks or AS numbers come from the protocol.
+    pub(crate) networks: bool,
+    /// Bytes that each worker may keep of exporters.
+    pub(crate) max_memory: usize,
+}
+
+/// How messages become rows, as the configuration says it. A decoder makes the [`Protocol`] of each worker.
+pub(crate) trait Decoder: Sized + 'static {
+    /// What workers decode with.
+    type Protocol: Protocol;
+    /// Whether messages are packets of the traffic itself.
+    const IS_PACKETS: bool = false;
+    /// What comes in, in words.
+    const WHAT: &'static str;
+    /// The fields that it needs to work out others.
+    const REQUIRE: Require;
+
+    /// Reads its settings.
+    fn read(reading: &mut Reading<'_>, wanted: Wanted) -> Self;
+
+    /// Tunnels of which the packets inside count.
+    fn inside(&self) -> Option<&Ports> {
+        None
+    }
+
+    /// Datagrams of other versions are not reported.
+    fn is_unchecked(&self) -> bool {
+        false
+    }
+
+    /// Files that it alone may write, with their keys.
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        Vec::new()
+    }
+
+    /// Reads what an earlier run has left.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn prepare(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Starts threads of its own.
+    ///
+    /// # Errors
+    /// The kernel allows no more.
+    fn start(&mut self, _services: &Services) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// One protocol for each of so many workers.
+    fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol>;
+
+    /// A worker has learned a template.
+    fn learn(&mut self, _exporter: IpAddr, _template: Template) {}
+
+    /// All workers have ended, and know these.
+    fn end(&mut self, _templates: Vec<(IpAddr, Template)>) {}
+
+    /// A line of statistics.
+    fn line(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The input of a daemon, in its row.
+pub(crate) struct InputRow<D: Decoder> {
+    /// Where it can come from: the first that the configuration asks for is taken.
+    pub(crate) intakes: &'static [Choose<D::Protocol>],
+}
+
+/// [`InputRow`], whatever its decoder.
+pub(crate) trait InputKind: Sync {
+    /// Whether messages are packets of the traffic itself.
+    fn is_packets(&self) -> bool;
+
+    /// Reads the settings, and tells `context` what frames start with. `None` together with fatal problems.
+    fn read(&self, reading: &mut Reading<'_>, context: &mut Context, wanted: Wanted) -> Option<Box<dyn Input>>;
+}
+
+impl<D: Decoder> InputKind for InputRow<D> {
+    fn is_packets(&self) -> bool {
+        D::IS_PACKETS
+    }
+
+    fn read(&self, reading: &mut Reading<'_>, context: &mut Context, wanted: Wanted) -> Option<Box<dyn Input>> {
+        let mut choices = self.intakes.iter().map(|choose| choose(reading, context));
+        let intake = match choices.find(|choice| !matches!(choice, Choice::Other)) {
+            Some(Choice::This(intake)) => Some(intake),
+            Some(Choice::Refused | Choice::Other) | None => None,
+        };
+        if let Some(intake) = &intake {
+            context.links = intake.links(reading);
+        }
+        let decoder = D::read(reading, wanted);
+        let names = reading.names.clone();
+        Some(Box::new(Combined { intake: intake?, decoder, names, sources: Vec::new() }))
+    }
+}
+
+/// What a flow daemon takes in, whatever the protocol.
+pub(crate) trait Input {
+    fn is_packets(&self) -> bool;
+    fn require(&self) -> Require;
+    fn inside(&self) -> Option<&Ports>;
+    fn is_unchecked(&self) -> bool;
+    fn is_finite(&self) -> bool;
+    fn has_addresses(&self) -> bool;
+    /// What the kernel's buffer is called in messages.
+    fn buffer(&self) -> &'static str;
+    #[cfg(feature = "pcap")]
+    fn interfaces(&self) -> Option<ReadInterfaces>;
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)>;
+    /// Opens the sources: what wakes each.
+    fn open(&mut self) -> Result<Vec<Wake>, String>;
+    /// What frames of the open sources start with.
+    fn links(&self) -> Vec<i32>;
+    fn prepare(&mut self) -> Result<(), String>;
+    fn start(&mut self, services: &Services) -> io::Result<()>;
+    /// The work of each worker.
+    fn work(&mut self, needs: &Needs, equipment: Vec<Equipment>) -> Vec<Work>;
+    fn announce(&self);
+    fn learn(&mut self, exporter: IpAddr, template: Template);
+    fn end(&mut self, templates: Vec<(IpAddr, Template)>);
+    fn line(&self) -> Option<String>;
+}
+
+struct Combined<D: Decoder> {
+    intake: Box<dyn Intake<D::Protocol>>,
+    decoder: D,
+    names: Names,
+    sources: Vec<Box<dyn Source<D::Protocol>>>,
+}
+
+impl<D: Decoder> Input for Combined<D> {
+    fn is_packets(&self) -> bool {
+        D::IS_PACKETS
+    }
+
+    fn require(&self) -> Require {
+        D::REQUIRE
+    }
+
+    fn inside(&self) -> Option<&Ports> {
+        self.decoder.inside()
+    }
+
+    fn is_unchecked(&self) -> bool {
+        self.decoder.is_unchecked()
+    }
+
+    fn is_finite(&self) -> bool {
+        self.intake.is_finite()
+    }
+
+    fn has_addresses(&self) -> bool {
+        self.intake.has_addresses()
+    }
+
+    fn buffer(&self) -> &'static str {
+        self.intake.buffer().map_or("", |key| self.names.of(key))
+    }
+
+    #[cfg(feature = "pcap")]
+    fn interfaces(&self) -> Option<ReadInterfaces> {
+        self.intake.interfaces()
+    }
+
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        self.decoder.owned_files()
+    }
+
+    fn open(&mut self) -> Result<Vec<Wake>, String> {
+        let (sources, wakes) = self.intake.open()?.into_iter().unzip();
+        self.sources = sources;
+        Ok(wakes)
+    }
+
+    fn links(&self) -> Vec<i32> {
+        self.sources.iter().flat_map(|source| source.links()).collect()
+    }
+
+    fn prepare(&mut self) -> Result<(), String> {
+        self.decoder.prepare()
+    }
+
+    fn start(&mut self, services: &Services) -> io::Result<()> {
+        self.decoder.start(services)
+    }
+
+    fn work(&mut self, needs: &Needs, equipment: Vec<Equipment>) -> Vec<Work> {
+        let sources = std::mem::take(&mut self.sources);
+        let protocols = self.decoder.protocols(needs, equipment.len());
+        let workers = sources.into_iter().zip(protocols).zip(equipment);
+        let work = |((mut source, mut protocol), equipment): ((Box<dyn Source<_>>, _), _)| -> Work {
+            source.introduce(&mut protocol);
+            let worker = Worker::new(protocol, equipment);
+            Box::new(move || source.run(worker))
+        };
+        workers.map(work).collect()
+    }
+
+    fn announce(&self) {
+        self.intake.announce(D::WHAT);
+    }
+
+    fn learn(&mut self, exporter: IpAddr, template: Template) {
+        self.decoder.learn(exporter, template);
+    }
+
+    fn end(&mut self, templates: Vec<(IpAddr, Template)>) {
+        self.decoder.end(templates);
+    }
+
+    fn line(&self) -> Option<String> {
+        self.decoder.line()
+    }
+}

@@ -1,0 +1,43 @@
+//! Where datagrams and packets come from: opened before anything else starts, so that what arrives meanwhile waits in the kernel.
+
+#[cfg(feature = "pcap")]
+pub(crate) mod datagram_file;
+#[cfg(feature = "pcap")]
+mod files;
+pub(crate) mod interfaces;
+pub(crate) mod nflog;
+#[cfg(feature = "pcap")]
+pub(crate) mod packet_file;
+pub(crate) mod udp;
+
+#[cfg(not(feature = "pcap"))]
+mod no_pcap;
+#[cfg(not(feature = "pcap"))]
+pub(crate) use no_pcap::{datagram_file, packet_file};
+
+use config::Config;
+use config::keys::input;
+
+/// How many workers help on this machine: one for each core but at most this many, as the kernel spreads exporters, not
+/// datagrams, and each worker has its tables.
+const MAX_DEFAULT_WORKERS: usize = 8;
+
+/// Workers that read the socket.
+pub(crate) fn workers(config: &Config) -> usize {
+    match config.core(&input::NFACCTD_WORKERS) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_DEFAULT_WORKERS),
+        workers => workers,
+    }
+}
+
+/// A number of bytes as the kernel takes it.
+fn octets(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Link types by libpcap's numbers, each once.
+fn sorted(mut links: Vec<packet::LinkType>) -> Vec<i32> {
+    links.sort_unstable();
+    links.dedup();
+    links.into_iter().map(|link| link.0 as i32).collect()
+}

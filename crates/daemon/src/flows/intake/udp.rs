@@ -1,0 +1,128 @@
+//! Datagrams of a UDP port.
+
+use super::workers;
+use crate::flows::input::{Choice, Intake, Opened, Source};
+use crate::flows::worker::{Datagrams, Worker};
+use crate::host::blame;
+use crate::host::part::Reading;
+use capture::udp::{Part, Receiver, Refused, Settings};
+use config::keys::{ha, input};
+use config::{AnyKey, Names};
+use enrich::Context;
+use plugins::outlet::Wake;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tracing::info;
+
+struct Udp {
+    settings: Settings,
+    names: Names,
+    /// Percent of a worker's time that one exporter may take while others wait.
+    share: u32,
+}
+
+/// What a collector reads unless it reads a file.
+pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Choice<P> {
+    let groups = groups(reading);
+    let config = reading.config;
+    let receive_buffer = config.core(&input::NFACCTD_PIPE_SIZE);
+    let settings = Settings {
+        address: config.core(&input::NFACCTD_IP),
+        port: config.core(&input::NFACCTD_PORT),
+        receive_buffer: receive_buffer.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        interface: config.core(&input::NFACCTD_INTERFACE),
+        ipv6_only: config.core(&input::NFACCTD_IPV6_ONLY),
+        groups,
+        workers: workers(config),
+        shared: config.core(&ha::CLUSTER_NAME).is_some(),
+    };
+    let share = config.core(&input::NFACCTD_EXPORTER_SHARE);
+    Choice::This(Box::new(Udp { settings, names: reading.names.clone(), share }))
+}
+
+/// Multicast groups to join.
+fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
+    let key = &input::NFACCTD_MCAST_GROUPS;
+    let mut groups = Vec::new();
+    for word in reading.config.core(key).unwrap_or_default() {
+        match word.parse::<IpAddr>() {
+            Ok(group) if group.is_multicast() => groups.push(group),
+            _ => reading.problems.warn(
+                blame(reading.config, key),
+                format!("{}: '{word}' is no multicast group. Ignored.", reading.names.of(key)),
+                Some("Such as 239.1.1.1 or ff02::1234.".to_owned()),
+            ),
+        }
+    }
+    groups
+}
+
+impl Udp {
+    /// Why a socket cannot be had, with the key that it is about.
+    fn refused(&self, refused: &Refused) -> String {
+        let (settings, names) = (&self.settings, &self.names);
+        let Refused { part, fault } = refused;
+        match part {
+            Part::Interface => {
+                let interface = settings.interface.as_deref().unwrap_or_default();
+                let key = names.of(&input::NFACCTD_INTERFACE);
+                format!("{key}: cannot listen on '{interface}': {fault}")
+            }
+            Part::Group(group) => {
+                format!("{}: cannot join {group}: {fault}", names.of(&input::NFACCTD_MCAST_GROUPS))
+            }
+            Part::Address => {
+                let address = settings.address.map_or("*".to_owned(), |address| address.to_string());
+                let port = settings.port;
+                let taken = match fault.kind() {
+                    ErrorKind::AddrInUse => {
+                        "; another process has this port, and only daemons that all set cluster_name share one"
+                    }
+                    _ => "",
+                };
+                let (ip_key, port_key) = (names.of(&input::NFACCTD_IP), names.of(&input::NFACCTD_PORT));
+                format!("{ip_key}, {port_key}: cannot listen on {address} port {port}: {fault}{taken}")
+            }
+        }
+    }
+}
+
+impl<P: Datagrams> Intake<P> for Udp {
+    fn open(&self) -> Result<Vec<Opened<P>>, String> {
+        let receivers = capture::udp::open(&self.settings).map_err(|refused| self.refused(&refused))?;
+        if let (Some(asked), Some(Ok(given))) =
+            (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
+        {
+            info!("{}: obtained={given} target={asked}.", self.names.of(&input::NFACCTD_PIPE_SIZE));
+        }
+        let opened = |receiver: Receiver| {
+            let waker = receiver.waker();
+            let source: Box<dyn Source<P>> = Box::new(Socket { receiver, share: self.share });
+            (source, Arc::new(move || waker.wake()) as Wake)
+        };
+        Ok(receivers.into_iter().map(opened).collect())
+    }
+
+    fn announce(&self, what: &str) {
+        let interface = self.settings.interface.as_deref().unwrap_or("all");
+        let address = self.settings.address.map_or("::".to_owned(), |address| address.to_string());
+        let port = self.settings.port;
+        info!("waiting for {what} on interface={interface} ip={address} port={port}/udp");
+    }
+
+    fn buffer(&self) -> Option<&'static dyn AnyKey> {
+        Some(&input::NFACCTD_PIPE_SIZE)
+    }
+}
+
+struct Socket {
+    receiver: Receiver,
+    share: u32,
+}
+
+impl<P: Datagrams> Source<P> for Socket {
+    fn run(self: Box<Self>, worker: Worker<P>) {
+        worker.run_udp(self.receiver, self.share);
+    }
+}

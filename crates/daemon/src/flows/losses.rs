@@ -1,0 +1,201 @@
+//! Lines in the log about counters of what was lost, each with all that came since the line before, and what can be done.
+
+use super::input::Input;
+use crate::host::{PluginCounters, Readers};
+use config::Names;
+use config::keys::{input, maps};
+use runtime::log::Summed;
+use runtime::notice;
+use stats::{Counter, Scope, Snapshot};
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// One line for each counter in so much time.
+const RATE: Duration = Duration::from_secs(60);
+
+/// Families whose counters say that something was lost.
+const FAMILIES: &[&str] = &[
+    "kernel_drops_total",
+    "interface_drops_total",
+    "datagrams_rejected_total",
+    "packets_rejected_total",
+    "exporters_evicted_total",
+    "sequences_evicted_total",
+    "options_entries_dropped_total",
+    "sets_dropped_total",
+    "records_faulty_total",
+    "templates_rejected_total",
+    "templates_evicted_total",
+    "options_entries_dropped_total",
+    "counter_blocks_dropped_total",
+    "records_dropped_total",
+    "aggregates_redirected_total",
+];
+
+/// Of those: what the configuration asks for, or what has lines of its own with all sums.
+const LEFT_OUT: &[Counter] = &[Counter::PacketsNotIp, Counter::DatagramsOverBudget];
+
+/// Lines about one thing's losses.
+struct Line {
+    counter: Counter,
+    /// The plugin, by its place.
+    plugin: Option<usize>,
+    advice: String,
+    seen: u64,
+    sum: Summed<u64>,
+}
+
+/// What was lost, and how much of that was logged.
+pub(crate) struct Losses {
+    lines: Vec<Line>,
+}
+
+impl Losses {
+    /// `input` is where things are lost; `names`: what keys are called in advice.
+    pub(crate) fn new(input: &dyn Input, names: &Names, plugins: usize) -> Self {
+        let unchecked = input.is_unchecked();
+        let watched = |counter: &&Counter| {
+            let foreign = unchecked && **counter == Counter::DatagramsBadVersion;
+            FAMILIES.contains(&counter.row().family) && !LEFT_OUT.contains(counter) && !foreign
+        };
+        let mut lines = Vec::new();
+        for counter in Counter::ALL.iter().filter(watched) {
+            let line = |plugin| Line {
+                counter: *counter,
+                plugin,
+                advice: advice(*counter, input, names),
+                seen: 0,
+                sum: Summed::new(RATE),
+            };
+            match counter.row().scope {
+                Scope::Worker => lines.push(line(None)),
+                Scope::Plugin => lines.extend((0..plugins).map(|plugin| line(Some(plugin)))),
+            }
+        }
+        Self { lines }
+    }
+
+    /// Logs what is due. `last`: and all that was held back.
+    pub(crate) fn look(&mut self, readers: &Readers, last: bool) {
+        let Readers { workers, plugins } = readers;
+        let workers = Snapshot::sum(workers);
+        let of_plugins: Vec<Snapshot> = plugins.iter().map(|plugin| Snapshot::sum(&plugin.readers)).collect();
+        for line in &mut self.lines {
+            let snapshot = line.plugin.map_or(Some(&workers), |plugin| of_plugins.get(plugin));
+            let Some(snapshot) = snapshot else { continue };
+            let plugin = line.plugin.and_then(|plugin| plugins.get(plugin));
+            for lost in line.look(snapshot[line.counter], last).into_iter().flatten() {
+                line.log(lost, plugin);
+            }
+        }
+    }
+}
+
+impl Line {
+    /// The sums that are to be logged, now that the counter has that value.
+    fn look(&mut self, value: u64, last: bool) -> [Option<u64>; 2] {
+        let more = value.saturating_sub(self.seen);
+        self.seen = value;
+        let due = if more > 0 { self.sum.add(more) } else { self.sum.due() };
+        [due, if last { self.sum.rest() } else { None }]
+    }
+
+    fn log(&self, lost: u64, plugin: Option<&PluginCounters>) {
+        let (key, help, advice) = (self.counter.key(), self.counter.row().help, &self.advice);
+        let who = plugin.map(|plugin| format!("{}/{}", plugin.name, plugin.kind));
+        let comma = if advice.is_empty() { "" } else { ": " };
+        match (self.counter, who) {
+            // The operator's list keeps them out on purpose.
+            (Counter::DatagramsNotAllowed, _) => info!("{lost} more of {key}: {help}{comma}{advice}"),
+            // The end came before their template, as it may; records without a flow are usual.
+            (Counter::SetsAtShutdown | Counter::RecordsFaulty, _) => {
+                notice!("{lost} more of {key}: {help}{comma}{advice}")
+            }
+            (_, Some(who)) => warn!(who, "{lost} more of {key}: {help}{comma}{advice}"),
+            (_, None) => warn!("{lost} more of {key}: {help}{comma}{advice}"),
+        }
+    }
+}
+
+/// What the reader of the line can do.
+fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
+    let (allow, buffer) = (names.of(&maps::NFACCTD_ALLOW_FILE), input.buffer());
+    let (exporters, workers) = (names.of(&input::NFACCTD_EXPORTERS_MAX), names.of(&input::NFACCTD_WORKERS));
+    let fixed = match counter {
+        Counter::KernelDrops if input.is_packets() => {
+            return format!(
+                "raise {buffer}, aggregate less, or leave packets out by pcap_filter or sampling_rate"
+            );
+        }
+        Counter::KernelDrops => {
+            return format!("raise {buffer} (and the system's net.core.rmem_max), or {workers}");
+        }
+        Counter::DatagramsTooShort
+        | Counter::DatagramsBadVersion
+        | Counter::DatagramsBadCount
+        | Counter::DatagramsBadLength => {
+            return format!("other lines name senders; {allow} keeps out those that are no exporters");
+        }
+        Counter::DatagramsNotAllowed => return format!("if they are wanted, add their source to {allow}"),
+        Counter::ExportersEvictedNumber => return format!("raise {exporters}, or keep others out by {allow}"),
+        Counter::ExportersEvictedMemory | Counter::SetsForgotten => {
+            return format!("raise peer_state_memory, or keep others out by {allow}");
+        }
+        Counter::InterfaceDrops => "enlarge the interface's receive ring (ethtool -G)",
+        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name exporters and faults",
+        Counter::DatagramsAtShutdown => "more came than could be decoded before the end",
+        Counter::PacketsShort => "raise snaplen",
+        // Only NetFlow and IPFIX have templates.
+        Counter::SetsExpired | Counter::SetsAtShutdown => {
+            "let exporters send templates more often, or set nfacctd_templates_file"
+        }
+        Counter::SetsCrowded => "let exporters send templates more often, or raise nfacctd_pending_bytes",
+        Counter::TemplatesEvicted => "raise nfacctd_templates_max",
+        Counter::RecordsDroppedBound => {
+            "raise plugin_memory or plugin_tables_max, aggregate less, or write to a faster place"
+        }
+        Counter::AggregatesRedirected => {
+            "check the clocks of exporters, or raise print_max_files or sql_max_tables"
+        }
+        _ => "",
+    };
+    fixed.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(counter: Counter) -> Line {
+        Line { counter, plugin: None, advice: String::new(), seen: 0, sum: Summed::new(Duration::MAX) }
+    }
+
+    #[test]
+    fn what_moves_is_logged_once_and_all_of_it_in_the_end() {
+        let mut line = line(Counter::KernelDrops);
+        assert_eq!(line.look(0, false), [None, None]);
+        assert_eq!(line.look(5, false), [Some(5), None]);
+        assert_eq!(line.look(7, false), [None, None]);
+        assert_eq!(line.look(1007, false), [None, None]);
+        assert_eq!(line.look(1008, true), [None, Some(1003)]);
+        assert_eq!(line.look(1008, true), [None, None]);
+    }
+
+    #[test]
+    fn families_are_in_the_table() {
+        for family in FAMILIES {
+            assert!(stats::ROWS.iter().any(|row| row.family == *family), "{family}");
+        }
+        for row in stats::ROWS {
+            let is_loss = row.family.contains("drop") || row.family.contains("rejected");
+            // Packets and bytes go with another counter; plugins log the aggregates that they drop themselves.
+            let is_sum = ["_packets_total", "_bytes_total"].iter().any(|end| row.family.ends_with(end));
+            let is_logged = is_sum || row.family == "aggregates_dropped_total";
+            assert!(
+                !is_loss || is_logged || FAMILIES.contains(&row.family),
+                "{} is watched by nobody",
+                row.family
+            );
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The pipeline of flows: workers take messages in, decode them to rows and aggregate these; plugins write the aggregates.
+//!
+//! The row of a daemon ([`Row`]) says what its messages are and where they come from ([`input`]), what else rows are filled from, and
+//! which plugins there are. The part ([`Flows`]) opens and starts all of that, and goes through the end with it: the workers first,
+//! which hand out what they hold; then the plugins, which write it.
+
+pub(crate) mod input;
+pub(crate) mod intake;
+mod losses;
+mod pipeline;
+pub(crate) mod protocols;
+mod reload;
+mod settings;
+mod start;
+mod statistics;
+mod templates_file;
+mod worker;
+
+#[cfg(all(feature = "amqp", feature = "kafka"))]
+pub(crate) use settings::checks::meant;
+
+use crate::host::part::{self, Mailbox, Part, Prepare, Reading, Services};
+use crate::host::{Activity, Board, ExporterActivity, InterfaceActivity, PluginCounters, Readers, describe};
+use config::Problems;
+use config::problem::Severity;
+use crossbeam_channel::Receiver;
+use flow::primitive::Supply;
+use input::{Input, InputKind};
+use losses::Losses;
+use netflow::template::Template;
+use pipeline::Pipeline;
+use plugins::outlet::Wake;
+use settings::Settings;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tracing::{error, info, warn};
+use worker::{Message, Report, Requests};
+
+/// Messages of workers that may wait for the main thread.
+const MESSAGES: usize = 4096;
+
+/// Link types whose frames have MAC addresses and VLAN tags, by libpcap's numbers.
+const ADDRESSED: &[i32] = &[1, 6, 10, 105, 113, 127];
+
+/// Who knows the application of a flow (`class`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applications {
+    /// The exporter says it.
+    Exported,
+    /// Packets are looked at, where nDPI is built in.
+    Recognised,
+}
+
+/// The pipeline of a daemon.
+pub(crate) struct Row {
+    /// What comes in.
+    pub(crate) input: &'static dyn InputKind,
+    /// Who knows the application of a flow.
+    pub(crate) applications: Applications,
+    /// What rows are filled from beside their messages, maps and lists: routes of BGP and BMP. None of these is built yet.
+    pub(crate) correlators: &'static [&'static Correlator],
+    /// The plugins that there are.
+    pub(crate) sinks: &'static [plugins::kinds::Kind],
+}
+
+/// A table that changes while the daemon runs, and fills rows.
+#[derive(Debug)]
+pub(crate) struct Correlator {
+    /// What it is, for the log.
+    pub(crate) name: &'static str,
+}
+
+impl part::Kind for Row {
+    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+        self.sinks
+    }
+
+    fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
+        let (settings, input) = Settings::read(self, reading)?;
+        for correlator in self.correlators {
+            tracing::debug!("rows are filled from {}", correlator.name);
+        }
+        Some(Box::new(Flows::new(settings, input)))
+    }
+}
+
+/// The pipeline.
+struct Flows {
+    settings: Settings,
+    input: Box<dyn Input>,
+    requests: Arc<Requests>,
+    wakes: Arc<[Wake]>,
+    /// There from [`Part::prepare`] on.
+    pipeline: Option<Arc<Pipeline>>,
+    /// There while workers run.
+    messages: Option<Receiver<Message>>,
+    readers: Readers,
+    losses: Losses,
+    ended_workers: usize,
+    /// A worker could not go on.
+    failed: bool,
+    /// The templates that workers knew at their end.
+    templates: Vec<(IpAddr, Template)>,
+    reports: Vec<Report>,
+    /// Reports that come now are waited for.
+    reporting: bool,
+    /// They are for the log.
+    is_logged: bool,
+    /// Where counters and reports are shown; there while workers run.
+    board: Option<Arc<Board>>,
+    /// Workers that work with the snapshot of that number.
+    applied: (u64, usize),
+}
+
+impl Flows {
+    fn new(settings: Settings, input: Box<dyn Input>) -> Self {
+        let losses = Losses::new(input.as_ref(), &settings.names, settings.plugins.len());
+        Self {
+            settings,
+            input,
+            requests: Arc::default(),
+            wakes: Arc::new([]),
+            pipeline: None,
+            messages: None,
+            readers: Readers::default(),
+            losses,
+            ended_workers: 0,
+            failed: false,
+            templates: Vec::new(),
+            reports: Vec::new(),
+            reporting: false,
+            is_logged: false,
+            board: None,
+            applied: (0, 0),
+        }
+    }
+
+    fn wake(&self) {
+        self.wakes.iter().for_each(|wake| wake());
+    }
+
+    /// Workers that have not ended.
+    fn working(&self) -> usize {
+        self.readers.workers.len().saturating_sub(self.ended_workers)
+    }
+
+    /// The pipeline that is in force.
+    fn current(&self) -> Option<Arc<Pipeline>> {
+        let snapshot = self.requests.snapshot.read().ok();
+        let newest =
+            snapshot.and_then(|snapshot| snapshot.as_ref().map(|snapshot| Arc::clone(&snapshot.pipeline)));
+        newest.or_else(|| self.pipeline.clone())
+    }
+
+    /// Whether a report answers the request that is under way.
+    fn is_awaited(&self, report: &Report) -> bool {
+        self.reporting && report.request == self.requests.report.load(Ordering::Acquire)
+    }
+
+    fn ask_workers(&mut self) {
+        self.requests.report.fetch_add(1, Ordering::AcqRel);
+        self.reports.clear();
+        self.reporting = true;
+        self.wake();
+    }
+
+    /// Shows what all workers have reported; with the part of one missing, figures would go back.
+    fn show_activity(&self) {
+        let Some(board) = self.board.as_ref().filter(|_| self.reports.len() >= self.working()) else { return };
+        let exporters =
+            self.reports.iter().flat_map(|report| &report.exporters).map(|exporter| ExporterActivity {
+                address: exporter.address,
+                datagrams: exporter.datagrams,
+                bytes: exporter.octets,
+                records: exporter.records,
+                gaps: exporter.forward,
+                lost: exporter.lost,
+            });
+        let interfaces =
+            self.reports.iter().flat_map(|report| &report.interfaces).map(|interface| InterfaceActivity {
+                name: interface.name.clone(),
+                direction: interface.direction,
+                received: interface.received,
+                dropped: interface.dropped,
+            });
+        board.show_activity(Activity { exporters: exporters.collect(), interfaces: interfaces.collect() });
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            // One that comes after its time belongs to no request.
+            Message::Report(report) if self.is_awaited(&report) => self.reports.push(report),
+            Message::Report(_) => {}
+            Message::Template(exporter, template) => self.input.learn(exporter, template),
+            Message::Applied(version) => {
+                if self.applied.0 != version {
+                    self.applied = (version, 0);
+                }
+                self.applied.1 += 1;
+            }
+            Message::Finished => info!("waiting for a signal"),
+            Message::Ended { templates, failed } => {
+                self.ended_workers += 1;
+                self.failed |= failed;
+                self.templates.extend(templates);
+            }
+        }
+    }
+
+    /// Filters are compiled for what frames start with, which is known when their sources are open.
+    fn compile_for_links(&mut self) -> Result<(), String> {
+        let links = self.input.links();
+        // Without link types filters are compiled for Ethernet, and what is wrong with them was reported.
+        if links.is_empty() || links == [filter::ETHERNET] {
+            return Ok(());
+        }
+        let settings = &mut self.settings;
+        // Frames without Ethernet addresses have none to be shown.
+        if !self.input.has_addresses() && !links.iter().any(|link| ADDRESSED.contains(link)) {
+            for plugin in &mut settings.plugins {
+                for name in plugin.aggregation.selection.without(Supply::Ethernet) {
+                    warn!("aggregate[{}]: '{name}' is left out: these frames have no such thing.", plugin.name);
+                }
+            }
+        }
+        if settings.context.links == links {
+            return Ok(());
+        }
+        settings.context.links = links;
+        let mut problems = Problems::new();
+        settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
+        // Rules that frames of this type cannot fulfil are left out, which must be known.
+        for problem in problems.joined().iter().filter(|problem| problem.severity == Severity::Warning) {
+            warn!("{}", describe(problem));
+        }
+        match problems.iter().find(|problem| problem.severity == Severity::Fatal) {
+            Some(problem) => Err(describe(problem)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Part for Flows {
+    fn review(&self, problems: &mut Problems) {
+        self.settings.files_read.review(problems);
+    }
+
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        self.input.owned_files()
+    }
+
+    fn open(&mut self) -> Result<(), String> {
+        self.wakes = self.input.open()?.into();
+        self.settings.plugins.iter_mut().try_for_each(|plugin| plugin.sink.open())?;
+        self.compile_for_links()?;
+        self.settings.files_read.sizes().iter().for_each(|size| info!("{size}"));
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<(), String> {
+        self.input.prepare()?;
+        let pipeline = start::pipeline(&self.settings, self.input.require());
+        for (plugin, schema) in self.settings.plugins.iter().zip(&pipeline.schemas) {
+            plugin.sink.check_columns(schema)?;
+        }
+        self.pipeline = Some(Arc::new(pipeline));
+        Ok(())
+    }
+
+    fn set_up(&mut self) -> Result<(), String> {
+        let Some(pipeline) = &self.pipeline else { return Ok(()) };
+        let mut plugins = self.settings.plugins.iter_mut().zip(&pipeline.schemas);
+        plugins.try_for_each(|(plugin, schema)| plugin.sink.set_up(schema))
+    }
+
+    fn try_out(&mut self) -> Result<(), String> {
+        self.settings.plugins.iter_mut().try_for_each(|plugin| plugin.sink.try_out())
+    }
+
+    fn start(&mut self, services: &Services) -> io::Result<()> {
+        self.start_threads(services)?;
+        services.board.show(&self.readers);
+        self.board = Some(Arc::clone(&services.board));
+        Ok(())
+    }
+
+    fn announce(&self) {
+        self.input.announce();
+    }
+
+    fn is_working(&self) -> bool {
+        self.working() > 0
+    }
+
+    fn receive(&mut self) {
+        while let Some(message) = self.messages.as_ref().and_then(|messages| messages.try_recv().ok()) {
+            self.message(message);
+        }
+        if self.reporting && !self.is_logged && self.has_answered() {
+            self.show_activity();
+            self.reporting = false;
+            self.reports.clear();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.losses.look(&self.readers, false);
+        // A report for the log is shown, too.
+        if self.board.as_ref().is_some_and(|board| board.take_request()) && !self.is_logged {
+            self.ask_workers();
+        }
+    }
+
+    fn thread_ended(&mut self, name: &str, stopping: bool) {
+        // Plugins end after the workers, whose messages have come by then; one that ends before is gone.
+        if !stopping && self.is_working() && name.contains('[') {
+            warn!("connection lost to '{name}'; closing connection.");
+        }
+    }
+
+    fn rereads(&self) -> Option<&'static str> {
+        Some("maps, lists and networks")
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        let files = self.settings.enrichment.files().into_iter().map(PathBuf::from);
+        files.chain(self.settings.allow_file.clone()).collect()
+    }
+
+    fn prepare_reload(&self) -> Option<Prepare> {
+        Some(reload::prepare(self))
+    }
+
+    fn has_settled(&self) -> bool {
+        let version = self.requests.version.load(Ordering::Acquire);
+        let applied = if self.applied.0 == version { self.applied.1 } else { 0 };
+        version == 0 || applied >= self.working()
+    }
+
+    fn ask_for_report(&mut self) {
+        self.is_logged = true;
+        self.ask_workers();
+    }
+
+    fn has_answered(&self) -> bool {
+        self.reports.len() >= self.working()
+    }
+
+    fn report(&mut self, now: u64) {
+        self.show_activity();
+        (self.reporting, self.is_logged) = (false, false);
+        let reports = std::mem::take(&mut self.reports);
+        let Some(pipeline) = self.current() else { return };
+        let listen = self.settings.listen.as_deref();
+        statistics::print(listen, now, reports, &self.readers, pipeline.enrichment(), self.input.line());
+    }
+
+    fn stop(&mut self) {
+        self.wake();
+    }
+
+    fn close(&mut self) {
+        self.input.end(std::mem::take(&mut self.templates));
+    }
+
+    fn is_finite(&self) -> bool {
+        self.input.is_finite()
+    }
+
+    fn has_failed(&mut self, finite: bool) -> bool {
+        self.losses.look(&self.readers, true);
+        for plugin in &self.readers.plugins {
+            let lost = stats::Snapshot::sum(&plugin.readers);
+            for line in stats::check(&lost, stats::Scope::Plugin) {
+                error!("{}/{}: {line}", plugin.name, plugin.kind);
+            }
+            let dropped = lost.family("records_dropped_total");
+            if dropped > 0 {
+                error!(
+                    "{}/{}: {dropped} records were dropped at the bound of its table",
+                    plugin.name, plugin.kind
+                );
+            }
+            self.failed |= finite && is_unwritten(plugin, &lost);
+        }
+        self.failed
+    }
+}
+
+/// Whoever reads a file wants to know whether all of it arrived.
+fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
+    let waiting = counters[stats::Counter::AggregatesWaiting];
+    let given_up = counters.family("aggregates_dropped_total");
+    if waiting + given_up > 0 {
+        let (name, kind) = (&plugin.name, plugin.kind);
+        error!(
+            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+        );
+    }
+    // These have lines of their own.
+    let lost = counters.family("records_dropped_total") + counters[stats::Counter::FilesUnwritten];
+    waiting + given_up + lost > 0
+}

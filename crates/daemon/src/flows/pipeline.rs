@@ -1,0 +1,165 @@
+//! From the plugins' settings to rows, schemas, and one set of aggregators for each worker.
+
+use super::worker::{Bound, Limits, Share};
+use aggregate::aggregator::Span;
+use aggregate::time_bin::{Roundoff, Width};
+use aggregate::{Aggregator, Bins};
+use enrich::{Enricher, Stage};
+use flow::custom::Custom;
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::output::Output;
+use flow::row::{FieldSet, Layout};
+use flow::schema::{Options, Schema, Selection};
+use foldhash::fast::RandomState;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// Time bins as the settings tell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct History {
+    pub(crate) width: Width,
+    pub(crate) roundoff: Roundoff,
+    /// Seconds.
+    pub(crate) offset: u32,
+}
+
+/// How flows are spread over time bins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread {
+    /// Most bins of one flow.
+    pub(crate) max_bins: usize,
+    /// How far from the time that decides about its bin a flow may start.
+    pub(crate) times: Limits,
+}
+
+/// What one plugin aggregates, and how far its tables may grow.
+#[derive(Clone, Debug)]
+pub(crate) struct Aggregation {
+    pub(crate) selection: Selection,
+    pub(crate) options: Options,
+    pub(crate) history: Option<History>,
+    /// `nfacctd_pro_rating`.
+    pub(crate) spread: Option<Spread>,
+    /// Times are shown, and bins aligned, in UTC.
+    pub(crate) utc: bool,
+    pub(crate) bound: Bound,
+}
+
+/// Adds the fields that a decoder needs to work out others; with the second argument, some plugin bins by time.
+pub(crate) type Require = fn(&mut FieldSet, bool);
+
+/// The compiled settings of a daemon.
+pub(crate) struct Pipeline {
+    needs: Needs,
+    require: Require,
+    pub(crate) schemas: Vec<Arc<Schema>>,
+    plugins: Vec<Aggregation>,
+    enrichment: Arc<enrich::Compiled>,
+    /// One for all tables, so that they can be merged.
+    pub(crate) hash: RandomState,
+    started: i64,
+}
+
+/// The parts of one worker.
+pub(crate) struct Parts {
+    pub(crate) enricher: Enricher,
+    pub(crate) output: Output,
+    /// In the order of the plugins.
+    pub(crate) aggregators: Vec<(Aggregator, Option<Stage>, Bound)>,
+}
+
+impl Pipeline {
+    /// `started`: seconds since 1970, from which bins are aligned.
+    pub(crate) fn new(
+        plugins: Vec<Aggregation>,
+        customs: Vec<Custom>,
+        files: &enrich::Loaded,
+        started: i64,
+        require: Require,
+    ) -> Self {
+        Self::compile(plugins, customs.into(), files, RandomState::default(), started, require)
+    }
+
+    /// The same with what the operator's files say now. Its tables can be merged with those of before.
+    pub(crate) fn reloaded(&self, files: &enrich::Loaded) -> Self {
+        let customs = Arc::clone(&self.needs.customs);
+        Self::compile(self.plugins.clone(), customs, files, self.hash.clone(), self.started, self.require)
+    }
+
+    fn compile(
+        plugins: Vec<Aggregation>,
+        customs: Arc<[Custom]>,
+        files: &enrich::Loaded,
+        hash: RandomState,
+        started: i64,
+        require: Require,
+    ) -> Self {
+        let mut fields = FieldSet::default();
+        let mut stamps = false;
+        for plugin in &plugins {
+            plugin.selection.require(&plugin.options, &mut fields);
+            stamps |= plugin.options.bins;
+            if plugin.spread.is_some() {
+                fields.insert(Field::TimeStart);
+                fields.insert(Field::TimeEnd);
+            }
+        }
+        // What is aggregated becomes one copy of neighbours, whatever maps and files want beside it.
+        let aggregated = fields;
+        files.require(&mut fields);
+        require(&mut fields, stamps);
+        let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
+        let layout = Arc::new(Layout::with_first(&aggregated, &fields, &sizes));
+        let schema =
+            |plugin: &Aggregation| Arc::new(Schema::new(&plugin.selection, &customs, &layout, &plugin.options));
+        Self {
+            schemas: plugins.iter().map(schema).collect(),
+            enrichment: Arc::new(files.compile(&layout)),
+            needs: Needs { layout, customs, bin_times: stamps },
+            require,
+            plugins,
+            hash,
+            started,
+        }
+    }
+
+    /// What rows hold.
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// What rows go through.
+    pub(crate) fn enrichment(&self) -> &Arc<enrich::Compiled> {
+        &self.enrichment
+    }
+
+    /// Brings the share of the plugin of that number to this pipeline.
+    pub(crate) fn change(&self, plugin: usize, share: &mut Share, stage: Option<Stage>) {
+        if let (Some(schema), Some(settings)) = (self.schemas.get(plugin), self.plugins.get(plugin)) {
+            share.change(Arc::clone(schema), self.span(settings), stage);
+        }
+    }
+
+    fn span(&self, plugin: &Aggregation) -> Option<Span> {
+        let layout = &self.needs.layout;
+        let Spread { max_bins, times } = plugin.spread?;
+        let (start, end) = layout.offset(Field::TimeStart).zip(layout.offset(Field::TimeEnd))?;
+        Some(Span { start, end, max_bins, back: times.back, ahead: times.ahead })
+    }
+
+    /// The parts of one more worker.
+    pub(crate) fn worker(&self) -> Parts {
+        let (enricher, stages) = Enricher::new(&self.enrichment);
+        let plugins = self.plugins.iter().zip(&self.schemas).zip(stages);
+        let aggregators = plugins.map(|((plugin, schema), stage)| {
+            let bins = plugin.history.map(|history| {
+                let zone = if plugin.utc { TimeZone::UTC } else { TimeZone::system() };
+                Bins::new(history.width, history.roundoff, history.offset, self.started, zone)
+            });
+            let aggregator = Aggregator::new(Arc::clone(schema), bins, self.span(plugin), self.hash.clone());
+            (aggregator, stage, plugin.bound)
+        });
+        Parts { aggregators: aggregators.collect(), enricher, output: Output::new(&self.needs.layout) }
+    }
+}

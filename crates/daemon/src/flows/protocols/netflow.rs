@@ -1,0 +1,150 @@
+//! NetFlow and IPFIX, with the templates that are kept over a restart.
+
+use super::renormalizes_at_once;
+use crate::flows::input::{Decoder, Wanted};
+use crate::flows::pipeline::Require;
+use crate::flows::settings::time_limits;
+use crate::flows::templates_file::{self, Keeper, Known};
+use crate::flows::worker::{self, Limits};
+use crate::host::files_of;
+use crate::host::part::{Reading, Services};
+use config::keys::{aggregation, input, time};
+use config::{Config, Names};
+use decode::from_netflow;
+use flow::needs::Needs;
+use netflow::template::Template;
+use runtime::clock;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use tracing::{info, warn};
+
+/// How NetFlow and IPFIX are read.
+pub(crate) struct NetFlow {
+    decode: from_netflow::Settings,
+    /// How far flow times may choose time bins.
+    times: Limits,
+    templates_file: Option<templates_file::Settings>,
+    /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
+    unchecked: bool,
+    names: Names,
+    /// Templates of an earlier run.
+    restored: Vec<Known>,
+    keeper: Option<Keeper>,
+}
+
+impl Decoder for NetFlow {
+    type Protocol = worker::NetFlow;
+    const WHAT: &'static str = "NetFlow/IPFIX data";
+    const REQUIRE: Require = from_netflow::require;
+
+    fn read(reading: &mut Reading<'_>, wanted: Wanted) -> Self {
+        let config = reading.config;
+        Self {
+            decode: decode(config, wanted),
+            times: time_limits(config),
+            templates_file: templates_file(config),
+            unchecked: config.core(&input::NFACCTD_DISABLE_SANITY_CHECKS),
+            names: reading.names.clone(),
+            restored: Vec::new(),
+            keeper: None,
+        }
+    }
+
+    fn is_unchecked(&self) -> bool {
+        self.unchecked
+    }
+
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        let file = self.templates_file.iter();
+        file.map(|file| ("nfacctd_templates_file", file.path.clone())).collect()
+    }
+
+    fn prepare(&mut self) -> Result<(), String> {
+        if let Some(file) = &self.templates_file {
+            self.restored = read_templates(&file.path)?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, services: &Services) -> io::Result<()> {
+        if let Some(file) = &self.templates_file {
+            let (keeper, writer) = Keeper::new(file.clone(), &self.restored);
+            services.threads.spawn("templates", services.identity.clone(), move || writer.run())?;
+            self.keeper = Some(keeper);
+        }
+        Ok(())
+    }
+
+    fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol> {
+        let restored = std::mem::take(&mut self.restored);
+        let known: Vec<_> = restored.into_iter().map(|known| (known.exporter, known.template)).collect();
+        let protocol = |_| {
+            let (decode, names) = (self.decode.clone(), self.names.clone());
+            worker::NetFlow::new(needs.clone(), decode, self.times, &known, self.unchecked, names)
+        };
+        (0..workers).map(protocol).collect()
+    }
+
+    fn learn(&mut self, exporter: IpAddr, template: Template) {
+        if let Some(keeper) = &self.keeper {
+            keeper.learn(exporter, template);
+        }
+    }
+
+    fn end(&mut self, templates: Vec<(IpAddr, Template)>) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.end(templates);
+        }
+    }
+
+    fn line(&self) -> Option<String> {
+        self.keeper.as_ref().map(Keeper::line)
+    }
+}
+
+fn decode(config: &Config, wanted: Wanted) -> from_netflow::Settings {
+    from_netflow::Settings {
+        renormalize: renormalizes_at_once(config),
+        networks: wanted.networks,
+        max_memory: wanted.max_memory,
+        use_ip_next_hop: config.core(&aggregation::USE_IP_NEXT_HOP),
+        account_options: config.core(&aggregation::NFACCTD_ACCOUNT_OPTIONS),
+        ignore_exporter_address: config.core(&input::NFACCTD_IGNORE_EXPORTER_ADDRESS),
+        ignore_scope: config.core(&input::NFACCTD_DISABLE_OPT_SCOPE_CHECK),
+        time_secs: config.core(&time::NFACCTD_TIME_SECS),
+        arrival_stamps: config.core(&time::NFACCTD_TIME_NEW),
+        uptime_fractions: config.core(&time::NFACCTD_TIME_FRACTIONS),
+        check_padding: config.core(&input::NFACCTD_PRE_PROCESSING_CHECKS),
+        max_exporters: config.core(&input::NFACCTD_EXPORTERS_MAX),
+        max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
+        pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
+        pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
+    }
+}
+
+/// Where templates are kept, if anywhere.
+fn templates_file(config: &Config) -> Option<templates_file::Settings> {
+    let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
+    Some(templates_file::Settings {
+        path: config.core(&input::NFACCTD_TEMPLATES_FILE)?,
+        bound: usize::try_from(bound).unwrap_or(usize::MAX),
+        files: files_of(config),
+    })
+}
+
+fn read_templates(path: &Path) -> Result<Vec<Known>, String> {
+    let contents = templates_file::read(path, clock::now())
+        .map_err(|error| format!("nfacctd_templates_file: {}: {error}", path.display()))?;
+    let templates_file::Contents { templates, old, bad } = contents;
+    if bad > 0 {
+        warn!("nfacctd_templates_file: {}: {bad} lines are no templates; ignored", path.display());
+    }
+    if old > 0 {
+        info!(
+            "nfacctd_templates_file: {}: {old} templates were not announced for 30 days; left out",
+            path.display()
+        );
+    }
+    Ok(templates)
+}

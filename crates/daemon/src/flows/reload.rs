@@ -1,0 +1,54 @@
+//! Reading the operator's files again. Workers take the result up as a whole, between two batches.
+
+use super::Flows;
+use super::worker::Snapshot;
+use crate::allow;
+use crate::host::describe;
+use crate::host::part::{Commit, Prepare};
+use config::problem::Severity;
+use config::{Origin, Problems};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tracing::{error, info, warn};
+
+/// What the files say when the thread of the reload comes to them, compiled; nothing, and lines in the log, when something is wrong.
+pub(super) fn prepare(flows: &Flows) -> Prepare {
+    let settings = &flows.settings;
+    let (enrichment, context) = (settings.enrichment.clone(), settings.context.clone());
+    let (allow_file, names) = (settings.allow_file.clone(), settings.names.clone());
+    let (requests, wakes, before) = (Arc::clone(&flows.requests), Arc::clone(&flows.wakes), flows.current());
+    #[cfg(feature = "pcap")]
+    let interfaces = flows.input.interfaces();
+    Box::new(move || {
+        let mut problems = Problems::new();
+        #[cfg(feature = "pcap")]
+        let interfaces = interfaces.map(|read| read(&context, &mut problems));
+        let files = enrich::Loaded::read(&enrichment, &context, &mut problems);
+        let allow = allow_file.and_then(|path| {
+            let origin = Origin::whole(&path.display().to_string());
+            allow::read(names.of(&config::keys::maps::NFACCTD_ALLOW_FILE), &path, &origin, &mut problems)
+        });
+        let (faults, remarks): (Vec<_>, Vec<_>) = (problems.joined().into_iter())
+            .filter(|problem| problem.severity > Severity::Debug)
+            .partition(|problem| problem.severity >= Severity::Warning);
+        if !faults.is_empty() {
+            faults.iter().for_each(|fault| error!("{}", describe(fault)));
+            return None;
+        }
+        remarks.iter().for_each(|remark| warn!("{}", describe(remark)));
+        files.sizes().iter().for_each(|size| info!("{size}"));
+        let snapshot = Snapshot {
+            allow,
+            pipeline: Arc::new(before?.reloaded(&files)),
+            #[cfg(feature = "pcap")]
+            interfaces,
+        };
+        Some(Box::new(move || {
+            if let Ok(mut newest) = requests.snapshot.write() {
+                *newest = Some(snapshot);
+            }
+            requests.version.fetch_add(1, Ordering::AcqRel);
+            wakes.iter().for_each(|wake| wake());
+        }) as Commit)
+    })
+}

@@ -1,0 +1,93 @@
+//! Applications: who can tell them, and how they are looked for in packets.
+
+use super::PluginSettings;
+use crate::flows::worker::Recognition;
+use crate::flows::{Applications, Row};
+use classify::{IS_BUILT_IN, Patience};
+use config::key::State;
+use config::keys::{aggregation, ndpi};
+use config::{Config, Plugin, Problems};
+use flow::primitive::{self, Supply};
+use packet::tunnel::Ports;
+
+/// Microseconds of a millisecond.
+const MILLISECOND: u64 = 1000;
+
+/// The words of `aggregate` without those for applications that nobody tells here. NetFlow and IPFIX tell them; of packets nDPI does,
+/// where it is built in.
+pub(super) fn without_unknown(
+    plugin: &Plugin,
+    row: &Row,
+    words: Vec<String>,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let is_collector = row.applications == Applications::Exported;
+    let supply = |word: &String| primitive::find(word).map(|primitive| primitive.supply);
+    let (unknown, words): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| match supply(word) {
+        Some(Supply::Application) => !is_collector && !IS_BUILT_IN,
+        Some(Supply::FrameApplication) => is_collector,
+        _ => false,
+    });
+    for word in unknown {
+        let (what, instead) = if is_collector {
+            ("of sampled frames is not told", "Use 'class', which exporters tell by applicationId.")
+        } else {
+            (
+                "of packets needs nDPI, which is not built in",
+                "Build with the feature ndpi, aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.",
+            )
+        };
+        problems.error(
+            plugin.blame(&aggregation::AGGREGATE),
+            format!("aggregate[{}]: '{word}' {what}. Ignored.", plugin.name),
+            Some(instead.to_owned()),
+        );
+    }
+    words
+}
+
+/// How applications are looked for in packets, if any plugin wants to know them.
+pub(super) fn recognition(
+    config: &Config,
+    row: &Row,
+    plugins: &[PluginSettings],
+    inside: Option<&Ports>,
+    problems: &mut Problems,
+) -> Option<Recognition> {
+    let is_collector = row.applications == Applications::Exported;
+    if is_collector {
+        warn_of_keys(config, "this daemon has applications of exporters alone", problems);
+    } else if !IS_BUILT_IN {
+        warn_of_keys(config, "nDPI is not built in", problems);
+    }
+    let is_wanted =
+        plugins.iter().any(|plugin| plugin.aggregation.selection.supplied_by(Supply::Application).is_some());
+    if !is_wanted || is_collector {
+        return None;
+    }
+    let most = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let microseconds = |milliseconds: u32| u64::from(milliseconds) * MILLISECOND;
+    let settings = classify::Settings {
+        most: most(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
+        guess: config.core(&ndpi::CLASSIFIER_PROTO_GUESS),
+        patience: Patience {
+            tcp: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_TCP),
+            udp: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_UDP),
+            other: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_OTHER),
+        },
+        idle_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_MAX_TIME)),
+        // Not at every packet.
+        search_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_PERIOD)).max(MILLISECOND),
+        search_most: most(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
+    };
+    Some(Recognition { settings, inside: inside.cloned() })
+}
+
+/// Tells that keys which are set do nothing.
+fn warn_of_keys(config: &Config, why: &str, problems: &mut Problems) {
+    for key in ndpi::KEYS.iter().filter(|key| key.row().state == State::Acts) {
+        if let Some(origin) = config.core_origin_of(*key) {
+            problems.warn(origin, format!("{}: {why}. Ignored.", key.row().name()), None);
+        }
+    }
+}

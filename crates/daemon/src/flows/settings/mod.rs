@@ -1,0 +1,194 @@
+//! From the configuration to what the pipeline will do. Nothing reads the configuration after this.
+//!
+//! Every problem is reported, not only the first: with its file, line and key, what is wrong and what would be right.
+
+pub(super) mod checks;
+mod classes;
+mod enrichment;
+mod packets;
+mod plugin;
+
+pub(crate) use plugin::PluginSettings;
+
+use super::Row;
+use super::input::{Input, Wanted};
+use super::intake::workers;
+use super::worker::{Limits, Recognition};
+use crate::allow;
+use crate::host::blame;
+use crate::host::part::Reading;
+use capture::allow::AllowList;
+use config::keys::{core, input, maps, time};
+use config::{Config, Names, Origin, Plugin, Problems};
+use flow::custom::{self, Custom};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the pipeline does.
+pub(crate) struct Settings {
+    /// How the collector's port stands in lines of statistics.
+    pub(crate) listen: Option<String>,
+    pub(crate) allow_file: Option<PathBuf>,
+    /// What it says.
+    pub(crate) allow: Option<Arc<AllowList>>,
+    /// How applications are looked for in packets, if they are.
+    pub(crate) recognition: Option<Recognition>,
+    pub(crate) customs: Vec<Custom>,
+    pub(crate) plugins: Vec<PluginSettings>,
+    /// The operator's files: where they are, what else they need to know, and what they say.
+    pub(crate) enrichment: enrich::spec::Spec,
+    pub(crate) context: enrich::Context,
+    pub(crate) files_read: enrich::Loaded,
+    pub(crate) tables_max: usize,
+    pub(crate) peer_state: PeerState,
+    /// What keys are called in messages.
+    pub(crate) names: Names,
+}
+
+/// Bytes that each worker may keep of those who send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PeerState {
+    /// The state of exporters.
+    pub(crate) exporters: usize,
+    /// Names in rows, which are forgotten between batches.
+    pub(crate) strings: usize,
+}
+
+impl PeerState {
+    /// When the configuration does not say: a quarter of the memory that there is, up to this.
+    const MOST: u64 = 2 << 30;
+    /// Names take a quarter, up to this.
+    const MOST_STRINGS: usize = 64 << 20;
+
+    fn read(config: &Config) -> Self {
+        let all = config.core(&input::PEER_STATE_MEMORY).unwrap_or_else(|| {
+            runtime::memory::available().map_or(Self::MOST, |memory| (memory / 4).min(Self::MOST))
+        });
+        let workers = if config.core(&input::PCAP_SAVEFILE).is_some() { 1 } else { workers(config) };
+        let share = usize::try_from(all).unwrap_or(usize::MAX) / workers;
+        let strings = (share / 4).min(Self::MOST_STRINGS);
+        Self { exporters: share - strings, strings }
+    }
+}
+
+impl Settings {
+    /// Reads everything. `None` only together with problems that stop the daemon.
+    pub(crate) fn read(row: &Row, reading: &mut Reading<'_>) -> Option<(Self, Box<dyn Input>)> {
+        let config = reading.config;
+        let customs = customs(config, reading.problems);
+        let times = time_limits(config);
+        let names = reading.names.clone();
+        let read = |plugin: &'_ Plugin, problems: &mut Problems| {
+            plugin::read(plugin, config, row, &customs, times, problems)
+        };
+        let (mut sources, mut plugins) = (Vec::new(), Vec::new());
+        for plugin in config.plugins() {
+            if let Some(settings) = read(plugin, reading.problems) {
+                sources.push(plugin);
+                plugins.push(settings);
+            }
+        }
+        refuse_nothing_to_run(config, &plugins, reading.problems);
+        checks::plugins(&sources, &plugins, reading.problems);
+        let mut context = enrichment::context(config);
+        if row.input.is_packets() {
+            packets::refuse_two_samplings(config, &names, reading.problems);
+        }
+        let allow = allow_list(config, &names, reading.problems);
+        let enrichment = enrichment::read(config, &names, &sources, reading.problems);
+        let peer_state = PeerState::read(config);
+        let wanted = Wanted {
+            flows: plugins.iter().any(|plugin| plugin.aggregation.selection.shows(flow::column::Id::Flows)),
+            networks: enrichment.uses_protocol_networks(),
+            max_memory: peer_state.exporters,
+        };
+        let input = row.input.read(reading, &mut context, wanted);
+        let problems = &mut *reading.problems;
+        let files_read = enrich::Loaded::read(&enrichment, &context, problems);
+        let inside = input.as_ref().and_then(|input| input.inside());
+        let recognition = classes::recognition(config, row, &plugins, inside, problems);
+        if problems.is_fatal() {
+            return None;
+        }
+        let input = input?;
+        if input.is_finite() {
+            plugins.iter_mut().for_each(|plugin| plugin.sink.be_patient());
+        }
+        let listen = listen(config.core(&input::NFACCTD_IP), config.core(&input::NFACCTD_PORT));
+        let settings = Self {
+            listen: Some(listen).filter(|_| !row.input.is_packets()),
+            allow_file: config.core(&maps::NFACCTD_ALLOW_FILE),
+            allow,
+            recognition,
+            customs,
+            plugins,
+            enrichment,
+            context,
+            files_read,
+            tables_max: config.core(&core::PLUGIN_TABLES_MAX),
+            peer_state,
+            names,
+        };
+        Some((settings, input))
+    }
+}
+
+/// How the daemon's socket stands in lines of statistics.
+fn listen(address: Option<IpAddr>, port: u16) -> String {
+    match address {
+        Some(address) => SocketAddr::new(address, port).to_string(),
+        None => format!("[::]:{port}"),
+    }
+}
+
+/// A daemon whose plugins are all left out would count nothing.
+fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Problems) {
+    if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
+        && !problems.is_fatal()
+    {
+        let named = |plugin: &Plugin| format!("{}[{}]", plugin.kind.word(), plugin.name);
+        let names: Vec<String> = config.plugins().iter().map(named).collect();
+        let what =
+            format!("plugins: none of these can run here, so nothing would be counted: {}.", names.join(", "));
+        problems.fatal(&first.origin, what, None);
+    }
+}
+
+/// Who may send, if that is restricted.
+fn allow_list(config: &Config, names: &Names, problems: &mut Problems) -> Option<Arc<AllowList>> {
+    let key = &maps::NFACCTD_ALLOW_FILE;
+    allow::read(names.of(key), &config.core(key)?, blame(config, key), problems)
+}
+
+/// How far from their arrival flows may choose their time bin. In capture files all flows are old, and the operator chose them.
+pub(super) fn time_limits(config: &Config) -> Limits {
+    if config.core(&input::PCAP_SAVEFILE).is_some() {
+        return Limits::NONE;
+    }
+    let limit = |limit: Duration| if limit.is_zero() { u64::MAX } else { limit.as_micros() as u64 };
+    Limits {
+        back: limit(config.core(&time::NFACCTD_TIME_MAX_AGE)),
+        ahead: limit(config.core(&time::NFACCTD_TIME_MAX_AHEAD)),
+    }
+}
+
+fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
+    let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
+    let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
+    let text = match config::text::read_lossy(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.fatal(origin, format!("aggregate_primitives: {}: {error}", path.display()), None);
+            return Vec::new();
+        }
+    };
+    let (customs, found) = custom::parse(&text);
+    let file = Origin::whole(&path.display().to_string());
+    for problem in found {
+        let line = u32::try_from(problem.line).unwrap_or(u32::MAX);
+        problems.warn(&file.at(line), format!("aggregate_primitives: {}. Ignored.", problem.text), None);
+    }
+    customs
+}

@@ -1,0 +1,44 @@
+//! What must hold of the configuration of daemons that see packets.
+
+use config::keys::{aggregation, maps, sampling};
+use config::{Config, Names, Plugin, Problems};
+use flow::primitive::Supply;
+use flow::schema::Selection;
+
+/// Packets are sampled before they come, or here, but not twice.
+pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mut Problems) {
+    if let Some(origin) = config.core_origin(&sampling::NFACCTD_EXT_SAMPLING_RATE)
+        && config.core(&sampling::SAMPLING_RATE).is_some()
+    {
+        let what = "Internal packet sampling and external packet sampling are mutual exclusive.";
+        let before = names.of(&sampling::NFACCTD_EXT_SAMPLING_RATE);
+        let hint = format!("Either sampling_rate (sampled here) or {before} (sampled before).");
+        problems.fatal(origin, what, Some(hint));
+    }
+}
+
+/// Packets tell neither AS numbers nor prefixes: a plugin that asks for them must say where they come from.
+pub(super) fn refuse_without_source(
+    plugin: &Plugin,
+    names: &Names,
+    selection: &Selection,
+    problems: &mut Problems,
+) {
+    let file = plugin.get(&maps::NETWORKS_FILE).is_some();
+    let ases = file || plugin.get(&aggregation::NFACCTD_AS).is_some();
+    let mask = plugin.get(&aggregation::NETWORKS_MASK).is_some();
+    let nets = file || mask || plugin.get(&aggregation::NFACCTD_NET).is_some();
+    let as_key = names.of(&aggregation::NFACCTD_AS);
+    let net_key = names.of(&aggregation::NFACCTD_NET);
+    let rules = [
+        (ases, Supply::Ases, "AS numbers", format!("Set networks_file, or {as_key}.")),
+        (nets, Supply::Networks, "prefixes", format!("Set networks_file, networks_mask, or {net_key}.")),
+    ];
+    for (has_source, supply, what, hint) in rules {
+        if let Some(primitive) = selection.supplied_by(supply).filter(|_| !has_source) {
+            let word = primitive.name;
+            let what = format!("aggregate[{}]: '{word}' has no source: packets tell no {what}.", plugin.name);
+            problems.fatal(plugin.blame(&aggregation::AGGREGATE), what, Some(hint));
+        }
+    }
+}

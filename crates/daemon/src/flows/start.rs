@@ -1,0 +1,105 @@
+//! How the threads of the pipeline start: plugins first, then the workers that feed them.
+
+use super::pipeline::{Pipeline, Require};
+use super::settings::Settings;
+use super::worker::{Classes, Equipment, Share};
+use super::{Flows, MESSAGES, Mailbox};
+use crate::host::PluginCounters;
+use crate::host::part::Services;
+use plugins::kinds::Running;
+use plugins::outlet::{self, Outlet};
+use runtime::clock;
+use runtime::log::Identity;
+use stats::Counters;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+/// What the settings come to, compiled. Time bins are aligned from now on.
+pub(super) fn pipeline(settings: &Settings, require: Require) -> Pipeline {
+    let started = (clock::now() / 1_000_000) as i64;
+    let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
+    Pipeline::new(aggregations, settings.customs.clone(), &settings.files_read, started, require)
+}
+
+impl Flows {
+    pub(super) fn start_threads(&mut self, services: &Services) -> io::Result<()> {
+        let Some(pipeline) = self.pipeline.clone() else { return Err(ErrorKind::NotConnected.into()) };
+        let (mailbox, messages) = Mailbox::new(MESSAGES, services.bell.clone());
+        self.messages = Some(messages);
+        self.input.start(services)?;
+        let outlets = self.start_plugins(&pipeline, services)?;
+        let equipment = outlets.into_iter().map(|outlets| self.equip(&pipeline, outlets, &mailbox, services));
+        let equipment = equipment.collect::<io::Result<Vec<_>>>()?;
+        let name = services.daemon;
+        for (number, work) in self.input.work(pipeline.needs(), equipment).into_iter().enumerate() {
+            services.threads.spawn(format!("{name}/w{number}"), services.identity.clone(), work)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the plugins, and gives each worker its ends of them.
+    fn start_plugins(&mut self, pipeline: &Pipeline, services: &Services) -> io::Result<Vec<Vec<Outlet>>> {
+        let workers = self.wakes.len();
+        let mut outlets: Vec<Vec<Outlet>> = (0..workers).map(|_| Vec::new()).collect();
+        let plugins = std::mem::take(&mut self.settings.plugins);
+        for (plugin, schema) in plugins.into_iter().zip(&pipeline.schemas) {
+            let (ends, mut inlet) = outlet::channel(workers, self.settings.tables_max);
+            inlet.set_wakes(self.wakes.to_vec());
+            outlets.iter_mut().zip(ends).for_each(|(outlets, end)| outlets.push(end));
+            let (counters, kind) = (Counters::new(), plugin.kind.is.word());
+            let readers = vec![counters.reader()];
+            self.readers.plugins.push(PluginCounters {
+                name: plugin.name.clone(),
+                kind,
+                spools: plugin.sink.spools(),
+                readers,
+            });
+            plugin.sink.start(Running {
+                identity: Identity::new(&plugin.name, kind).debug(plugin.debug),
+                name: plugin.name,
+                schema: Arc::clone(schema),
+                hash: pipeline.hash.clone(),
+                inlet,
+                counters,
+                threads: services.threads.clone(),
+            })?;
+        }
+        Ok(outlets)
+    }
+
+    /// What one more worker works with.
+    fn equip(
+        &mut self,
+        pipeline: &Pipeline,
+        outlets: Vec<Outlet>,
+        mailbox: &Mailbox<super::Message>,
+        services: &Services,
+    ) -> io::Result<Equipment> {
+        let parts = pipeline.worker();
+        let shares: Vec<Share> = (parts.aggregators.into_iter().zip(outlets))
+            .map(|((aggregator, stage, bound), outlet)| Share::new(aggregator, stage, outlet, bound))
+            .collect();
+        for (plugin, share) in self.readers.plugins.iter_mut().zip(&shares) {
+            plugin.readers.push(share.reader());
+        }
+        let counters = Counters::new();
+        self.readers.workers.push(counters.reader());
+        let layout = &pipeline.needs().layout;
+        let recognition = self.settings.recognition.as_ref();
+        let classes =
+            recognition.map(|recognition| Classes::new(recognition, layout).ok_or(ErrorKind::OutOfMemory));
+        Ok(Equipment {
+            classes: classes.transpose()?,
+            enricher: parts.enricher,
+            output: parts.output,
+            max_strings: self.settings.peer_state.strings,
+            shares,
+            allow: self.settings.allow.clone(),
+            requests: Arc::clone(&self.requests),
+            messages: mailbox.clone(),
+            stop: services.stop.clone(),
+            counters,
+            names: self.settings.names.clone(),
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! Workers of the collectors: datagrams from a socket or from a capture file.
+
+use super::budget::Budget;
+use super::{Protocol, ROWS, WAIT, Worker};
+use capture::{Batch, Datagram};
+use flow::output::Output;
+use runtime::clock::monotonic;
+use runtime::log::Limited;
+use stats::Counter;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use tracing::warn;
+
+/// How long datagrams that the kernel holds at the end are still decoded; a sender that never stops must not keep the daemon
+/// alive.
+pub(super) const LAST: Duration = Duration::from_secs(2);
+/// How long further ones are still counted.
+const COUNTED: Duration = Duration::from_millis(500);
+/// Lines about a socket that fails: one in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+
+/// A protocol whose messages are datagrams.
+pub(crate) trait Datagrams: Protocol {
+    /// What the datagrams hold, for the log.
+    const WHAT: &'static str;
+
+    /// Reads the datagram of that number in its batch, and adds its rows.
+    fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read;
+}
+
+/// What became of a datagram.
+pub(crate) struct Read {
+    /// Whose rows these are: who sent the datagram, or who says in it that he made it.
+    pub(crate) exporter: IpAddr,
+    /// The counter of its fate.
+    pub(crate) outcome: Counter,
+}
+
+impl<P: Datagrams> Worker<P> {
+    /// Works on a socket until the end is asked for. `share`: percent of its time that one exporter may take while others wait.
+    pub(crate) fn run_udp(mut self, mut receiver: capture::udp::Receiver, share: u32) {
+        let mut batch = Batch::new();
+        let mut budget = Budget::new(share, self.names.clone());
+        let mut dropped = 0;
+        let failing = Limited::new(RATE);
+        while !self.stop.is_requested() {
+            match receiver.receive(&mut batch, Some(WAIT)) {
+                Ok(capture::udp::Received::Datagrams) => self.batch(&batch, Some(&mut budget)),
+                Ok(_) => {}
+                Err(error) => {
+                    if let Some(pass) = failing.pass() {
+                        warn!(held_back = pass.held_back, "receiving failed: {error}");
+                    }
+                    // An error that stays must not spin.
+                    let _ = self.stop.pause(Duration::from_millis(100));
+                }
+            }
+            if self.between() && self.kernel_drops(&receiver, &mut dropped) > 0 {
+                budget.crowded(monotonic());
+            }
+        }
+        self.drain(&mut receiver, &mut batch, &mut budget);
+        budget.report(true);
+        self.kernel_drops(&receiver, &mut dropped);
+        self.end();
+    }
+
+    /// What the kernel holds was received before the end was asked for.
+    fn drain(&mut self, receiver: &mut capture::udp::Receiver, batch: &mut Batch, budget: &mut Budget) {
+        let until = Instant::now() + LAST;
+        loop {
+            let now = Instant::now();
+            match receiver.receive(batch, Some(Duration::ZERO)) {
+                Ok(capture::udp::Received::Datagrams) if now < until => self.batch(batch, Some(budget)),
+                Ok(capture::udp::Received::Datagrams) if now < until + COUNTED => self.discard(batch),
+                // The bell that rang for the end.
+                Ok(capture::udp::Received::Woken) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Counts datagrams for which there is no time any more.
+    fn discard(&mut self, batch: &Batch) {
+        let octets = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
+        self.tally.add(Counter::DatagramsReceived, batch.len() as u64);
+        self.tally.add(Counter::DatagramBytes, octets);
+        self.tally.add(Counter::DatagramsAtShutdown, batch.len() as u64);
+    }
+
+    /// Counts what the kernel dropped since the last call, and returns it.
+    fn kernel_drops(&mut self, receiver: &capture::udp::Receiver, dropped: &mut u32) -> u32 {
+        let drops = receiver.drops().unwrap_or(*dropped);
+        let more = drops.wrapping_sub(*dropped);
+        self.tally.add(Counter::KernelDrops, u64::from(more));
+        *dropped = drops;
+        more
+    }
+
+    /// Works on a capture file, and then waits if the settings say so.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn run_file(
+        mut self,
+        mut file: capture::pcap_file::Payloads,
+        settings: &capture::pcap_file::Settings,
+        wake: &crossbeam_channel::Receiver<()>,
+    ) {
+        use capture::pcap_file::Filled;
+        let mut batch = Batch::new();
+        self.be_patient();
+        let stop = self.stop.clone();
+        file.end_when(move || stop.is_requested());
+        let path = settings.path.display().to_string();
+        tracing::info!("reading {} from: {path}", P::WHAT);
+        self.pause(settings.delay, wake);
+        while !self.stop.is_requested() {
+            match file.fill(&mut batch) {
+                Ok(Filled::Datagrams) => self.batch(&batch, None),
+                // The next round is opened first, so that who watches the file sees that it is not over.
+                Ok(Filled::Ended) => match file.again() {
+                    Ok(true) => self.pause(settings.delay, wake),
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::error!("{path}: {error}");
+                        break;
+                    }
+                },
+                Err(error) => {
+                    self.batch(&batch, None);
+                    tracing::error!("{path}: {error}");
+                    break;
+                }
+            }
+            self.between();
+        }
+        tracing::info!("finished reading {} from: {path}", P::WHAT);
+        self.finished(settings.wait, wake);
+        self.end();
+    }
+
+    fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
+        let mut turn = budget.as_mut().map(|budget| budget.begin(monotonic()));
+        let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
+        let mut octets = 0;
+        for (number, datagram) in (0..).zip(batch.iter()) {
+            let source = datagram.source.ip();
+            let size = datagram.payload.len() as u64;
+            octets += size;
+            self.tally.add(Counter::DatagramsReceived, 1);
+            self.tally.add(Counter::DatagramBytes, size);
+            if self.allow.as_ref().is_some_and(|allow| !allow.allows(source)) {
+                self.tally.add(Counter::DatagramsNotAllowed, 1);
+                continue;
+            }
+            if let (Some(budget), Some(turn)) = (&mut budget, &turn)
+                && budget.refuses(source, turn)
+            {
+                self.tally.add(Counter::DatagramsOverBudget, 1);
+                continue;
+            }
+            let first = self.output.rows.len();
+            let read = self.protocol.datagram(number, &datagram, &mut self.output);
+            self.tally.add(read.outcome, 1);
+            if self.output.rows.len() > first {
+                self.enrich(first, Some(read.exporter), &units);
+            }
+            if self.output.rows.len() >= ROWS {
+                self.aggregate(&units);
+            }
+            if let (Some(budget), Some(turn)) = (&mut budget, &mut turn)
+                && turn.measures()
+            {
+                budget.charge(source, turn, monotonic());
+            }
+        }
+        self.aggregate(&units);
+        if let (Some(budget), Some(turn)) = (budget, turn) {
+            budget.end(&turn, monotonic(), octets, batch.is_full());
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! NetFlow and IPFIX.
+
+use super::datagrams::{Datagrams, Read};
+use super::notices::Notices;
+use super::report::ExporterReport;
+use super::window::{Limits, Window};
+use super::{Message, Protocol, Report};
+use crate::host::part::Mailbox;
+use capture::Datagram;
+use config::Names;
+use decode::from_netflow::{Decoder, Exporter, Settings};
+use flow::needs::Needs;
+use flow::output::Output;
+use netflow::datagram::Reject;
+use netflow::template::Template;
+use stats::{Counter, Tally};
+use std::net::IpAddr;
+
+/// The decoder of one worker, and what it says.
+pub(crate) struct NetFlow {
+    decoder: Decoder,
+    notices: Notices,
+    /// Where flow times choose time bins.
+    window: Option<Window>,
+    sets_pending: u64,
+    /// Bytes of the rows' strings.
+    strings: usize,
+}
+
+impl NetFlow {
+    /// A decoder that knows the templates that were known before the daemon started. `limits`: how far flow times may choose
+    /// time bins. `quiet`: no lines about versions and sequence numbers.
+    pub(crate) fn new(
+        needs: Needs,
+        settings: Settings,
+        limits: Limits,
+        known: &[(IpAddr, Template)],
+        quiet: bool,
+        names: Names,
+    ) -> Self {
+        let chosen = needs.bin_times && !settings.arrival_stamps && limits != Limits::NONE;
+        let window = chosen.then(|| Window::new(limits));
+        let mut decoder = Decoder::new(needs, settings);
+        for (exporter, template) in known {
+            decoder.restore_template(*exporter, template.clone());
+        }
+        Self { decoder, notices: Notices::new(quiet, names), window, sets_pending: 0, strings: 0 }
+    }
+}
+
+impl Datagrams for NetFlow {
+    const WHAT: &'static str = "NetFlow/IPFIX data";
+
+    #[inline]
+    fn datagram(&mut self, _number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
+        let exporter = datagram.source.ip();
+        let Output { rows, strings, .. } = output;
+        let first = rows.len();
+        let decoded = self.decoder.datagram(exporter, datagram.payload, datagram.arrival_us, rows, strings);
+        match (decoded, &mut self.window) {
+            (Ok(export), Some(window)) if rows.len() > first => {
+                window.apply(rows, first, exporter, [export, datagram.arrival_us]);
+            }
+            (Ok(_), _) => {}
+            (Err(reject), _) => self.notices.rejected(exporter, datagram.payload, reject),
+        }
+        Read { exporter, outcome: outcome(decoded) }
+    }
+}
+
+impl Protocol for NetFlow {
+    fn change_needs(&mut self, needs: Needs) {
+        if self.decoder.needs().layout != needs.layout {
+            self.decoder.change_needs(needs);
+        }
+    }
+
+    fn count(&mut self, tally: &mut Tally) {
+        let counts = self.decoder.take_counts();
+        for (counter, count) in [
+            (Counter::RecordsDecoded, counts.records),
+            (Counter::OptionsRecords, counts.options_records),
+            (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
+            (Counter::TrailingBytes, counts.octets_behind),
+            (Counter::SetsWithdrawn, counts.sets_withdrawn),
+            (Counter::SetsHeld, counts.sets_kept),
+            (Counter::SetsRecovered, counts.sets_recovered),
+            (Counter::SetsExpired, counts.sets_expired),
+            (Counter::SetsCrowded, counts.sets_crowded),
+            (Counter::SetsAtShutdown, counts.sets_abandoned),
+            (Counter::SetsForgotten, counts.sets_forgotten),
+            (Counter::OptionsEntriesDropped, counts.facts_dropped),
+            (Counter::SetsDroppedBytes, counts.octets_without_template),
+            (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
+            (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
+            (Counter::SequencesEvicted, counts.sequences_evicted),
+            (Counter::TemplatesLearned, counts.templates_new),
+            (Counter::TemplatesChanged, counts.templates_changed),
+            (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
+            (Counter::TemplatesRejected, counts.templates_faulty),
+            (Counter::TemplatesEvicted, counts.templates_evicted),
+            (Counter::SequenceGaps, counts.sequence_gaps),
+            (Counter::SequenceLost, counts.sequence_lost),
+            (Counter::SequenceRestarts, counts.sequence_back),
+        ] {
+            tally.add(counter, count);
+        }
+        if let Some(window) = &mut self.window {
+            tally.add(Counter::FlowTimesOutside, window.take_outside());
+        }
+        let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
+        let gone = counts.sets_recovered + dropped;
+        self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
+        tally.set(Counter::SetsPending, self.sets_pending);
+        tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::Templates, self.decoder.templates() as u64);
+        tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
+    }
+
+    fn tell(&mut self, messages: &Mailbox<Message>) {
+        for notice in self.decoder.take_notices() {
+            if let Some((exporter, template)) = self.notices.notice(notice) {
+                // The file of templates is written whole at the end; one that is lost here is in it then.
+                messages.offer(Message::Template(exporter, template));
+            }
+        }
+    }
+
+    fn expire(&mut self, now: u64, output: &mut Output) {
+        self.decoder.expire(now);
+        self.strings = output.strings.size();
+    }
+
+    fn end(&mut self) {
+        self.decoder.abandon();
+    }
+
+    fn report(&self) -> Report {
+        let report = |exporter: &Exporter| ExporterReport {
+            address: exporter.address,
+            domain: exporter.domain,
+            datagrams: exporter.datagrams,
+            octets: exporter.octets,
+            records: exporter.records,
+            good: exporter.sequence.good,
+            forward: exporter.sequence.forward,
+            back: exporter.sequence.back,
+            lost: exporter.sequence.lost,
+        };
+        // Exporters that are known by the templates file alone have sent nothing here.
+        let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
+        Report { exporters: seen.map(report).collect(), ..Report::default() }
+    }
+
+    fn logs_gaps(&self) -> bool {
+        self.notices.logs_gaps()
+    }
+
+    fn templates(&self) -> Vec<(IpAddr, Template)> {
+        let of = |exporter: &Exporter| {
+            let address = exporter.address;
+            exporter.templates().map(|template| (address, template.clone())).collect::<Vec<_>>()
+        };
+        self.decoder.exporters().flat_map(of).collect()
+    }
+}
+
+/// The counter of what became of a datagram.
+fn outcome(decoded: Result<u64, Reject>) -> Counter {
+    match decoded {
+        Ok(_) => Counter::DatagramsDecoded,
+        Err(Reject::TooShort(_)) => Counter::DatagramsTooShort,
+        Err(Reject::Version(_)) => Counter::DatagramsBadVersion,
+        Err(Reject::Count { .. }) => Counter::DatagramsBadCount,
+        Err(Reject::Length(_)) => Counter::DatagramsBadLength,
+    }
+}

@@ -1,0 +1,139 @@
+//! Lines in the log about what exporters send, at a bounded rate.
+
+use super::foreign::Foreign;
+use config::Names;
+use config::keys::input;
+use decode::bound::Bound;
+use decode::from_netflow::{NoFlow, Notice};
+use netflow::datagram::Reject;
+use netflow::template::Template;
+use runtime::log::{Limited, Summed};
+use std::net::IpAddr;
+use std::time::Duration;
+use tracing::{debug, info, warn};
+
+/// One line of each sort in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Notices {
+    refused: Limited,
+    foreign: Limited,
+    template: Limited,
+    fault: Limited,
+    rate: Limited,
+    no_flow: Summed<u64>,
+    forgotten: Limited,
+    facts: Limited,
+    domains: Limited,
+    /// No lines about versions and sequence numbers.
+    unchecked: bool,
+    names: Names,
+}
+
+impl Notices {
+    pub(crate) fn new(unchecked: bool, names: Names) -> Self {
+        let limited = || Limited::new(RATE);
+        Self {
+            refused: limited(),
+            foreign: limited(),
+            template: limited(),
+            fault: limited(),
+            rate: limited(),
+            no_flow: Summed::new(RATE),
+            forgotten: limited(),
+            facts: limited(),
+            domains: limited(),
+            unchecked,
+            names,
+        }
+    }
+
+    /// True unless lines about sequence numbers are to be left out.
+    pub(crate) fn logs_gaps(&self) -> bool {
+        !self.unchecked
+    }
+
+    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: Reject) {
+        if matches!(reject, Reject::Version(_)) {
+            if self.unchecked {
+                return;
+            }
+            if let Some(foreign) = Foreign::to_netflow(octets) {
+                if let Some(pass) = self.foreign.pass() {
+                    warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {foreign}");
+                }
+                return;
+            }
+        }
+        if let Some(pass) = self.refused.pass() {
+            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {reject}");
+        }
+    }
+
+    /// Logs what is to be logged; gives back a template that is to be kept.
+    pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
+        match notice {
+            Notice::NoTemplate { exporter, domain, id } => {
+                if let Some(pass) = self.template.pass() {
+                    let held_back = pass.held_back;
+                    info!(%exporter, domain, template = id, held_back, "data came before its template, and waits for it");
+                }
+            }
+            Notice::Faulty { exporter, domain, fault } => {
+                if let Some(pass) = self.fault.pass() {
+                    warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
+                }
+            }
+            Notice::Rate { exporter, domain, id } => {
+                if let Some(pass) = self.rate.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, domain, template = id, held_back, "options data announce a sampling rate that cannot be used");
+                }
+            }
+            Notice::NoFlow { exporter, domain, id, records, reason } => {
+                if let Some(records) = self.no_flow.add(records) {
+                    let reason = match reason {
+                        NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
+                        NoFlow::Elements => "none of their elements is known",
+                    };
+                    info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
+                }
+            }
+            Notice::Forgotten { exporter, bound, memory } => {
+                if let Some(pass) = self.forgotten.pass() {
+                    let (held_back, key) = (pass.held_back, key_of(bound, &self.names));
+                    warn!(%exporter, bytes = memory, held_back, "forgetting an exporter and its templates: {key} is reached");
+                }
+            }
+            Notice::Facts { exporter, domain, id } => {
+                if let Some(pass) = self.facts.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, domain, template = id, held_back, "options data hold more names or rates than are kept of an exporter: further ones are ignored");
+                }
+            }
+            Notice::Domains { exporter } => {
+                if let Some(pass) = self.domains.pass() {
+                    let held_back = pass.held_back;
+                    warn!(%exporter, held_back, "more domains than can be watched: some of their losses may not be counted");
+                }
+            }
+            Notice::Gap { .. } if self.unchecked => {}
+            Notice::Gap { exporter, domain, lost } => {
+                debug!(%exporter, domain, lost, "sequence number jumped");
+            }
+            Notice::Template { exporter, template } => {
+                debug!(%exporter, domain = template.domain, template = template.id, "template learned");
+                return Some((exporter, template));
+            }
+        }
+        None
+    }
+}
+
+/// The key that sets a bound.
+pub(crate) fn key_of(bound: Bound, names: &Names) -> &'static str {
+    match bound {
+        Bound::Exporters => names.of(&input::NFACCTD_EXPORTERS_MAX),
+        Bound::Memory => names.of(&input::PEER_STATE_MEMORY),
+    }
+}

@@ -1,0 +1,303 @@
+//! Workers of pmacctd and uacctd: packets from interfaces, from netfilter's log or from a capture file.
+
+use super::datagrams::LAST;
+use super::report::InterfaceReport;
+use super::{Protocol, ROWS, Report, Snapshot, WAIT, Worker};
+use capture::{Frames, nflog};
+use decode::from_packet::{Decoder, Frame, Settings};
+use filter::{Filter, Seen};
+use flow::needs::Needs;
+use flow::output::Output;
+use runtime::log::Limited;
+use stats::{Counter, Tally};
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+
+/// Lines about a source that fails: one in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+
+/// The decoder of one worker, and what its source tells beside packets.
+pub(crate) struct Packets {
+    decoder: Decoder,
+    /// Times of packets are those of the clock.
+    live: bool,
+    /// What of a file is read.
+    filter: Option<Filter>,
+    interfaces: Vec<InterfaceReport>,
+    /// Packets that the kernel, and interfaces, have dropped so far.
+    dropped: [u64; 2],
+    #[cfg(feature = "pcap")]
+    wanted: Option<Vec<capture::live::Interface>>,
+}
+
+impl Packets {
+    /// A decoder of packets that come as they happen.
+    pub(crate) fn new(needs: &Needs, settings: Settings) -> Self {
+        Self {
+            decoder: Decoder::new(needs, settings),
+            live: true,
+            filter: None,
+            interfaces: Vec::new(),
+            dropped: [0; 2],
+            #[cfg(feature = "pcap")]
+            wanted: None,
+        }
+    }
+
+    /// Packets come from a file, those that the filter lets through.
+    pub(crate) fn reads_file(&mut self, filter: Option<Filter>) {
+        self.live = false;
+        self.filter = filter;
+    }
+}
+
+impl Protocol for Packets {
+    fn change_needs(&mut self, needs: Needs) {
+        self.decoder.change_needs(&needs);
+    }
+
+    fn count(&mut self, tally: &mut Tally) {
+        let counts = self.decoder.take_counts();
+        for (counter, count) in [
+            (Counter::PacketsDecoded, counts.packets),
+            (Counter::RecordsDecoded, counts.packets),
+            (Counter::PacketsNotIp, counts.not_ip),
+            (Counter::PacketsShort, counts.short),
+            (Counter::PacketsBadLength, counts.bad_length),
+            (Counter::FragmentsJoined, counts.joined),
+            (Counter::FragmentsOrphaned, counts.orphans),
+            (Counter::FlowsEvicted, counts.flows_evicted),
+        ] {
+            tally.add(counter, count);
+        }
+        tally.set(Counter::FragmentsWaiting, self.decoder.waiting());
+    }
+
+    fn expire(&mut self, now: u64, output: &mut Output) {
+        if self.live {
+            self.decoder.expire(now, output);
+        }
+    }
+
+    fn release(&mut self, output: &mut Output) {
+        self.decoder.release(output);
+    }
+
+    fn adopt(&mut self, snapshot: &Snapshot) {
+        #[cfg(feature = "pcap")]
+        {
+            self.wanted = snapshot.interfaces.clone();
+        }
+        #[cfg(not(feature = "pcap"))]
+        let _ = snapshot;
+    }
+
+    fn report(&self) -> Report {
+        Report { interfaces: self.interfaces.clone(), ..Report::default() }
+    }
+}
+
+/// The time for packets that the kernel holds at the end.
+#[derive(Default)]
+struct Last(Option<Instant>);
+
+impl Last {
+    /// True when it is over; it begins with the first call.
+    fn is_over(&mut self) -> bool {
+        let over = Instant::now() >= *self.0.get_or_insert_with(|| Instant::now() + LAST);
+        if over {
+            warn!(
+                "packets came faster than they could be read at the end: those that the kernel still holds are not counted"
+            );
+        }
+        over
+    }
+}
+
+impl Worker<Packets> {
+    /// Works on interfaces until the end is asked for, or none is left.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn run_live(mut self, mut live: capture::live::Live) {
+        use capture::live::Filled;
+        let mut frames = Frames::new();
+        let failing = Limited::new(RATE);
+        let mut last = Last::default();
+        loop {
+            let stopping = self.stop.is_requested();
+            if stopping && last.is_over() {
+                break;
+            }
+            let patience = if stopping { Duration::ZERO } else { WAIT };
+            match live.fill(&mut frames, patience) {
+                Ok(Filled::Frames) => self.frames(&frames),
+                Ok(Filled::Nothing) if stopping => break,
+                Ok(Filled::Nothing) => {}
+                Ok(Filled::Lost(lost)) => {
+                    self.frames(&frames);
+                    if !live.is_alive() {
+                        error!("{lost}; no interface is left");
+                        self.failed = true;
+                        break;
+                    }
+                    warn!("{lost}; it is tried again");
+                }
+                Err(fault) => {
+                    if let Some(pass) = failing.pass() {
+                        warn!(held_back = pass.held_back, "capturing failed: {fault}");
+                    }
+                    // An error that stays must not spin.
+                    let _ = self.stop.pause(Duration::from_millis(100));
+                }
+            }
+            if !stopping && self.between() {
+                self.look_at(&mut live);
+            }
+            if let Some(wanted) = self.protocol.wanted.take() {
+                live.change(wanted).iter().for_each(|fault| error!("pcap_interfaces_map: {fault}"));
+            }
+        }
+        self.look_at(&mut live);
+        self.end();
+    }
+
+    /// Takes over what libpcap counts.
+    #[cfg(feature = "pcap")]
+    fn look_at(&mut self, live: &mut capture::live::Live) {
+        let now = live.statistics();
+        let sum = |of: fn(&capture::live::Statistics) -> u64| now.iter().map(of).sum();
+        self.drops([sum(|s| s.dropped), sum(|s| s.interface_dropped)]);
+        let report = |s: &capture::live::Statistics| InterfaceReport {
+            name: s.interface.name.clone(),
+            index: s.interface.index,
+            direction: s.interface.direction.map(capture::live::Direction::name),
+            received: s.received,
+            dropped: s.dropped,
+        };
+        self.protocol.interfaces = now.iter().map(report).collect();
+        self.counters.publish(&mut self.tally);
+    }
+
+    /// Counts what was dropped since the last call, by the sums so far.
+    fn drops(&mut self, now: [u64; 2]) {
+        let last = std::mem::replace(&mut self.protocol.dropped, now);
+        let counters = [Counter::KernelDrops, Counter::InterfaceDrops];
+        for ((counter, now), last) in counters.into_iter().zip(now).zip(last) {
+            self.tally.add(counter, now.saturating_sub(last));
+        }
+    }
+
+    /// Works on netfilter's log until the end is asked for.
+    pub(crate) fn run_nflog(mut self, mut log: nflog::Nflog, group: u16) {
+        let mut frames = Frames::new();
+        let failing = Limited::new(RATE);
+        let mut last = Last::default();
+        loop {
+            let stopping = self.stop.is_requested();
+            if stopping && last.is_over() {
+                break;
+            }
+            let patience = if stopping { Duration::ZERO } else { WAIT };
+            match log.fill(&mut frames, runtime::clock::now, patience) {
+                Ok(()) if frames.is_empty() && stopping => break,
+                Ok(()) => self.frames(&frames),
+                Err(fault) => {
+                    if let Some(pass) = failing.pass() {
+                        warn!(held_back = pass.held_back, "netfilter's log: {fault}");
+                    }
+                    if stopping {
+                        break;
+                    }
+                    let _ = self.stop.pause(Duration::from_millis(100));
+                }
+            }
+            if !stopping {
+                self.between();
+            }
+            let nflog::Statistics { received, lost, faulty } = log.statistics();
+            self.drops([lost + faulty, 0]);
+            let name = format!("nflog:{group}");
+            self.protocol.interfaces =
+                vec![InterfaceReport { name, index: 0, direction: None, received, dropped: lost }];
+        }
+        self.end();
+    }
+
+    /// Works on a capture file, and then waits if the settings say so.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn run_savefile(
+        mut self,
+        mut file: capture::pcap_file::Source,
+        settings: &capture::pcap_file::Settings,
+        wake: &crossbeam_channel::Receiver<()>,
+    ) {
+        let mut frames = Frames::new();
+        self.be_patient();
+        let stop = self.stop.clone();
+        file.end_when(move || stop.is_requested());
+        let path = settings.path.display().to_string();
+        if !settings.delay.is_zero() {
+            info!("PCAP capture file, sleeping for {} seconds", settings.delay.as_secs());
+        }
+        self.pause(settings.delay, wake);
+        while !self.stop.is_requested() {
+            let filled = file.fill(&mut frames);
+            self.frames(&frames);
+            if let Err(error) = filled {
+                error!("pcap_savefile: {error}");
+                break;
+            }
+            if frames.is_empty() {
+                // The next round is opened first, so that who watches the file sees that it is not over.
+                match file.again() {
+                    Ok(true) => self.pause(settings.delay, wake),
+                    Ok(false) => break,
+                    Err(error) => {
+                        error!("pcap_savefile: {error}");
+                        break;
+                    }
+                }
+            }
+            self.between();
+        }
+        info!("finished reading PCAP capture file {path}");
+        self.finished(settings.wait, wake);
+        self.end();
+    }
+
+    fn frames(&mut self, frames: &Frames) {
+        let units: Vec<&[u8]> = frames.iter().map(|frame| frame.octets).collect();
+        let mut octets = 0;
+        for (number, frame) in (0..).zip(frames.iter()) {
+            let meta = frame.meta;
+            octets += u64::from(meta.length);
+            if let Some(filter) = &self.protocol.filter {
+                let link = meta.link.0 as i32;
+                if !filter.sees(Seen { link, octets: frame.octets, length: meta.length, untagged: None }) {
+                    self.tally.add(Counter::PacketsFiltered, 1);
+                    continue;
+                }
+            }
+            let frame = Frame {
+                number,
+                link: meta.link,
+                time_us: meta.time_us,
+                length: meta.length,
+                octets: frame.octets,
+                ingress: meta.ingress,
+                egress: meta.egress,
+                macs: [meta.src_mac, meta.dst_mac],
+            };
+            self.protocol.decoder.frame(&frame, &mut self.output);
+            if self.output.rows.len() >= ROWS {
+                self.enrich(0, None, &units);
+                self.add(&units);
+            }
+        }
+        self.tally.add(Counter::PacketsReceived, frames.len() as u64);
+        self.tally.add(Counter::PacketBytes, octets);
+        if !self.output.rows.is_empty() {
+            self.enrich(0, None, &units);
+        }
+        self.aggregate(&units);
+    }
+}

@@ -1,0 +1,240 @@
+//! sFlow.
+
+use super::datagrams::{Datagrams, Read};
+use super::foreign::Foreign;
+use super::notices::key_of;
+use super::report::ExporterReport;
+use super::{Message, Protocol, Report};
+use crate::counter_log::Lines;
+use crate::host::part::Mailbox;
+use ::sflow::{CounterSample, Header, Malformed, What};
+use capture::Datagram;
+use config::Names;
+use decode::bound::Bound;
+use decode::from_sflow::{Agent, Counters, Decoder, NoCounters, Settings};
+use flow::needs::Needs;
+use flow::output::Output;
+use runtime::log::Limited;
+use stats::{Counter, Tally};
+use std::net::IpAddr;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// One line of each sort in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+/// An agent that has sent counter samples for so many microseconds, and no flow samples, is reported.
+const PATIENCE: u64 = 120_000_000;
+/// Most agents that one line names.
+const NAMED: usize = 10;
+
+/// The decoder of one worker, and what it says.
+pub(crate) struct Sflow {
+    decoder: Decoder,
+    /// Where counter samples go.
+    counters: Option<Lines>,
+    refused: Limited,
+    foreign: Limited,
+    fault: Limited,
+    forgotten: Limited,
+    sequences: Limited,
+    /// Sub-agents were forgotten since the last line was due.
+    sub_agents_went: bool,
+    /// Bytes of the rows' strings.
+    strings: usize,
+    /// No lines about versions and sequence numbers.
+    quiet: bool,
+    names: Names,
+}
+
+impl Sflow {
+    /// A decoder that knows no agent. `quiet`: no lines about versions and sequence numbers.
+    pub(crate) fn new(
+        needs: &Needs,
+        settings: Settings,
+        counters: Option<Lines>,
+        quiet: bool,
+        names: Names,
+    ) -> Self {
+        Self {
+            decoder: Decoder::new(needs, settings),
+            counters,
+            refused: Limited::new(RATE),
+            foreign: Limited::new(RATE),
+            fault: Limited::new(RATE),
+            forgotten: Limited::new(RATE),
+            sequences: Limited::new(RATE),
+            sub_agents_went: false,
+            strings: 0,
+            quiet,
+            names,
+        }
+    }
+
+    fn rejected(&self, datagram: &Datagram<'_>, malformed: &Malformed) {
+        let source = datagram.source.ip();
+        if matches!(malformed.what, What::Version(_)) {
+            if self.quiet {
+                return;
+            }
+            if let Some(foreign) = Foreign::to_sflow(datagram.payload) {
+                if let Some(pass) = self.foreign.pass() {
+                    warn!(%source, held_back = pass.held_back, "discarding a datagram: {foreign}");
+                }
+                return;
+            }
+        }
+        if let Some(pass) = self.refused.pass() {
+            warn!(%source, held_back = pass.held_back, "discarding a datagram: {malformed}");
+        }
+    }
+
+    /// The counter of agents that were forgotten.
+    fn evicted(&self) -> Counter {
+        match self.decoder.bound() {
+            Bound::Exporters => Counter::ExportersEvictedNumber,
+            Bound::Memory => Counter::ExportersEvictedMemory,
+        }
+    }
+
+    /// Names the agents that have sent counter samples for that time, and no flow samples.
+    fn without_flows(&mut self, span: u64) {
+        let mut agents = self.decoder.take_agents_without_flows(span);
+        if agents.is_empty() {
+            return;
+        }
+        agents.sort_unstable();
+        let mut names: Vec<_> = agents.iter().take(NAMED).map(ToString::to_string).collect();
+        if agents.len() > NAMED {
+            names.push(format!("{} more", agents.len() - NAMED));
+        }
+        let names = names.join(", ");
+        let what = "counter samples only, no flow samples: no traffic is counted of";
+        if self.counters.is_some() {
+            info!("{what} {names}");
+        } else {
+            warn!("{what} {names}. Is sampling of packets configured there?");
+        }
+    }
+}
+
+impl Datagrams for Sflow {
+    const WHAT: &'static str = "sFlow data";
+
+    #[inline]
+    fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read {
+        let source = datagram.source.ip();
+        let (from, arrival) = ((number, source), datagram.arrival_us);
+        let read = match &mut self.counters {
+            Some(lines) => self.decoder.datagram(from, datagram.payload, arrival, output, lines),
+            None => self.decoder.datagram(from, datagram.payload, arrival, output, &mut NoCounters),
+        };
+        match read {
+            Ok(exporter) => Read { exporter, outcome: Counter::DatagramsDecoded },
+            Err(malformed) => {
+                self.rejected(datagram, &malformed);
+                Read { exporter: source, outcome: outcome(malformed) }
+            }
+        }
+    }
+}
+
+impl Counters for Lines {
+    fn agent(&mut self, agent: IpAddr, sub_agent: u32) {
+        self.begin(agent, sub_agent);
+    }
+
+    fn sample(&mut self, agent: IpAddr, header: &Header, sample: &CounterSample<'_>) {
+        self.add(agent, header.sequence, sample);
+    }
+}
+
+impl Protocol for Sflow {
+    fn change_needs(&mut self, needs: Needs) {
+        self.decoder.change_needs(&needs);
+    }
+
+    fn count(&mut self, tally: &mut Tally) {
+        let counts = self.decoder.take_counts();
+        for (counter, count) in [
+            (Counter::RecordsDecoded, counts.samples),
+            (Counter::RecordsFaulty, counts.faulty),
+            (Counter::CounterSamples, counts.counters),
+            (Counter::SamplesWithoutPacket, counts.without_packet),
+            (Counter::SamplesDiscarded, counts.discarded),
+            (Counter::SamplesUnknown, counts.unknown),
+            (Counter::SampleRecordsUnknown, counts.unknown_records),
+            (Counter::SequenceGaps, counts.gaps),
+            (Counter::SequenceLost, counts.lost),
+            (Counter::SequenceRestarts, counts.restarts),
+            (Counter::SequencesEvicted, counts.sequences_evicted),
+            (self.evicted(), counts.agents_evicted),
+        ] {
+            tally.add(counter, count);
+        }
+        if let Some(lines) = &mut self.counters {
+            let (written, lost) = lines.hand_over();
+            tally.add(Counter::CounterBlocksLogged, written);
+            tally.add(Counter::CounterBlocksLost, lost);
+        }
+        self.sub_agents_went |= counts.sequences_evicted > 0;
+        tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
+    }
+
+    fn tell(&mut self, _messages: &Mailbox<Message>) {
+        if let Some((agent, fault)) = self.decoder.take_fault()
+            && let Some(pass) = self.fault.pass()
+        {
+            warn!(%agent, held_back = pass.held_back, "a sample is faulty, what can be read of it counts: {fault}");
+        }
+        if let Some((agent, bound)) = self.decoder.take_forgotten()
+            && let Some(pass) = self.forgotten.pass()
+        {
+            let held_back = pass.held_back;
+            warn!(%agent, held_back, "forgetting the agent that was silent longest: {} is reached", key_of(bound, &self.names));
+        }
+        if std::mem::take(&mut self.sub_agents_went)
+            && let Some(pass) = self.sequences.pass()
+        {
+            let held_back = pass.held_back;
+            warn!(held_back, "more sub-agents than can be watched: some of their losses may not be counted");
+        }
+    }
+
+    fn expire(&mut self, _now: u64, output: &mut Output) {
+        self.strings = output.strings.size();
+        self.without_flows(PATIENCE);
+    }
+
+    fn end(&mut self) {
+        self.without_flows(0);
+    }
+
+    fn report(&self) -> Report {
+        let report = |agent: &Agent| ExporterReport {
+            address: agent.address,
+            domain: agent.sub_agent,
+            datagrams: agent.datagrams,
+            octets: agent.octets,
+            records: agent.records,
+            good: agent.good,
+            forward: agent.forward,
+            back: agent.back,
+            lost: agent.lost,
+        };
+        Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
+    }
+
+    fn logs_gaps(&self) -> bool {
+        !self.quiet
+    }
+}
+
+/// The counter of what became of a datagram.
+fn outcome(malformed: Malformed) -> Counter {
+    match malformed.what {
+        What::Version(_) => Counter::DatagramsBadVersion,
+        What::Truncated { .. } => Counter::DatagramsTooShort,
+        _ => Counter::DatagramsBadLength,
+    }
+}

@@ -1,0 +1,126 @@
+//! What other threads can see of the running daemon: its counters, and what exporters and interfaces have delivered.
+//!
+//! Parts put their readers here when they start; a part that shows them to others, such as an endpoint for metrics, takes copies. Reading
+//! a counter disturbs nobody ([`stats::Reader`]). What exporters have sent is known to workers only, which report it on request.
+
+use stats::Reader;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+/// The counters of one plugin: those of its slots in the workers, and its own.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginCounters {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    /// What its store does not take waits on disk.
+    pub(crate) spools: bool,
+    pub(crate) readers: Vec<Reader>,
+}
+
+/// The counters of the workers, by number, and of the plugins, in the order of the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Readers {
+    pub(crate) workers: Vec<Reader>,
+    pub(crate) plugins: Vec<PluginCounters>,
+}
+
+/// What one exporter has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExporterActivity {
+    pub(crate) address: IpAddr,
+    pub(crate) datagrams: u64,
+    /// Bytes of these datagrams.
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    /// Forward jumps of its sequence numbers.
+    pub(crate) gaps: u64,
+    /// Units missing in them.
+    pub(crate) lost: u64,
+}
+
+/// What one interface has delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InterfaceActivity {
+    pub(crate) name: String,
+    /// The one direction that is captured.
+    pub(crate) direction: Option<&'static str>,
+    /// Packets.
+    pub(crate) received: u64,
+    pub(crate) dropped: u64,
+}
+
+/// What all workers have reported.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activity {
+    pub(crate) exporters: Vec<ExporterActivity>,
+    pub(crate) interfaces: Vec<InterfaceActivity>,
+}
+
+/// Where they are shown.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    readers: RwLock<Readers>,
+    /// Somebody wants a newer report.
+    is_requested: AtomicBool,
+    activity: Mutex<Option<Activity>>,
+}
+
+impl Board {
+    /// Shows the counters of a part beside those of others.
+    pub(crate) fn show(&self, more: &Readers) {
+        let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
+        readers.workers.extend_from_slice(&more.workers);
+        readers.plugins.extend_from_slice(&more.plugins);
+    }
+
+    /// All counters.
+    pub(crate) fn readers(&self) -> Readers {
+        self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Requests a report of all workers.
+    pub(crate) fn request_activity(&self) {
+        self.is_requested.store(true, Ordering::Release);
+    }
+
+    /// Whether a report was requested since the last call.
+    pub(crate) fn take_request(&self) -> bool {
+        self.is_requested.swap(false, Ordering::AcqRel)
+    }
+
+    /// Shows what all workers have reported.
+    pub(crate) fn show_activity(&self, activity: Activity) {
+        *self.activity.lock().unwrap_or_else(PoisonError::into_inner) = Some(activity);
+    }
+
+    /// The newest report, once.
+    pub(crate) fn take_activity(&self) -> Option<Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_several_parts_are_shown_together() {
+        let board = Board::default();
+        let counters = stats::Counters::new();
+        let readers = Readers { workers: vec![counters.reader()], plugins: Vec::new() };
+        board.show(&readers);
+        board.show(&readers);
+        assert_eq!(board.readers().workers.len(), 2);
+    }
+
+    #[test]
+    fn a_request_and_its_answer_are_taken_once() {
+        let board = Board::default();
+        assert!(!board.take_request() && board.take_activity().is_none());
+        board.request_activity();
+        assert!(board.take_request() && !board.take_request());
+        board.show_activity(Activity::default());
+        assert!(board.take_activity().is_some() && board.take_activity().is_none());
+    }
+}

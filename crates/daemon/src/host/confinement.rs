@@ -1,0 +1,178 @@
+//! Which files the daemon needs, for `landlock`: those that the configuration names.
+
+use config::keys::{amqp, core, encoding, geoip, http, input, kafka, maps, output, print, sampling, sql};
+use config::{Config, Key, Place, Plugin};
+use plugins::kinds::{self, Kind};
+use runtime::confine::Access;
+use std::path::{Path, PathBuf};
+
+/// What `landlock` comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Confinement {
+    /// This plugin starts programs, of which nobody knows what they need.
+    Triggers(String),
+    /// Only these files can be reached.
+    To(Access),
+}
+
+/// Keys of files that are read, also while the daemon runs.
+const READ: &[&Key<Option<PathBuf>>] = &[
+    &maps::AGGREGATE_PRIMITIVES,
+    &maps::PCAP_INTERFACES_MAP,
+    &maps::NETWORKS_FILE,
+    &maps::PORTS_FILE,
+    &maps::PROTOS_FILE,
+    &maps::TOS_FILE,
+    &maps::NFACCTD_ALLOW_FILE,
+    &maps::BGP_DAEMON_ALLOW_FILE,
+    &maps::FLOW_TO_RD_MAP,
+    &maps::PRE_TAG_MAP,
+    &geoip::GEOIPV2_FILE,
+    &sampling::SAMPLING_MAP,
+    &input::PCAP_SAVEFILE,
+    &sql::SQL_TABLE_SCHEMA,
+    &sql::SQL_CONN_CA_FILE,
+];
+/// The same, of which messages to brokers by the daemon itself have their own.
+const READ_IN_PLACES: &[&Key<Option<PathBuf>>] =
+    &[&kafka::KAFKA_CONFIG_FILE, &amqp::AMQP_CONN_CA_FILE, &amqp::AMQP_CONN_CERT_FILE, &amqp::AMQP_CONN_KEY_FILE];
+/// Keys of files that are written.
+const WRITTEN: &[&Key<Option<PathBuf>>] = &[
+    &core::LOGFILE,
+    &core::PIDFILE,
+    &output::PRINT_OUTPUT_LOCK_FILE,
+    &output::PRINT_LATEST_FILE,
+    &output::SFACCTD_COUNTER_FILE,
+    &input::NFACCTD_TEMPLATES_FILE,
+    &encoding::AVRO_SCHEMA_FILE,
+];
+/// Keys of folders for files of our own.
+const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
+/// Stands for files of a folder whose names are not known yet.
+const ANY: &str = "any";
+
+/// What the configuration asks for; nothing without `landlock`.
+pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinement> {
+    if !config.core(&core::LANDLOCK) {
+        return None;
+    }
+    let trigger = config.plugins().iter().find(|plugin| plugin.get(&print::PRINT_TRIGGER_EXEC).is_some());
+    if let Some(plugin) = trigger {
+        return Some(Confinement::Triggers(plugin.name.clone()));
+    }
+    let mut access = Access::default();
+    access.read.extend(READ.iter().filter_map(|key| config.core(key)));
+    access.written.extend(WRITTEN.iter().filter_map(|key| config.core(key)));
+    for key in READ_IN_PLACES {
+        access.read.extend(config.core_at(key, Place::SFACCTD_COUNTER));
+    }
+    // The socket of the endpoint is removed at the end.
+    access.placed.extend(config.core(&http::HTTP_LISTEN).map(PathBuf::from).filter(|path| path.is_absolute()));
+    for plugin in config.plugins() {
+        add_plugin(&mut access, plugin, kinds);
+    }
+    let named: Vec<PathBuf> = [config.core_at(&kafka::KAFKA_CONFIG_FILE, Place::SFACCTD_COUNTER)]
+        .into_iter()
+        .chain(config.plugins().iter().map(|plugin| plugin.get(&kafka::KAFKA_CONFIG_FILE)))
+        .flatten()
+        .flat_map(|path| named_within(&path))
+        .collect();
+    access.read.extend(named);
+    for path in access.written.iter_mut().chain(&mut access.placed) {
+        *path = without_variables(path);
+    }
+    Some(Confinement::To(access))
+}
+
+fn add_plugin(access: &mut Access, plugin: &Plugin, kinds: &'static [Kind]) {
+    access.read.extend(READ.iter().chain(READ_IN_PLACES).filter_map(|key| plugin.get(key)));
+    access.written.extend(FOLDERS.iter().filter_map(|key| plugin.get(key)).map(|folder| folder.join(ANY)));
+    access.written.extend(WRITTEN.iter().filter_map(|key| plugin.get(key)));
+    if let Some(kind) = kinds::find(kinds, plugin.kind) {
+        (kind.access)(plugin, access);
+    }
+}
+
+/// The path up to the first component with a variable, and a file in there.
+fn without_variables(path: &Path) -> PathBuf {
+    let has_variable = |part: &std::path::Component<'_>| {
+        part.as_os_str().as_encoded_bytes().iter().any(|octet| matches!(octet, b'%' | b'$'))
+    };
+    let fixed: PathBuf = path.components().take_while(|part| !has_variable(part)).collect();
+    if fixed == path { fixed } else { fixed.join(ANY) }
+}
+
+/// Files that a file of librdkafka's options names, such as certificates.
+fn named_within(path: &Path) -> Vec<PathBuf> {
+    // What cannot be read is refused with the other options of the broker.
+    let text = config::text::read_lossy(path).unwrap_or_default();
+    let words = text.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | '=' | '"' | '\''));
+    words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Daemon;
+    use config::key::State;
+    use config::keys::memory;
+    use config::value::Syntax;
+    use plugins::kinds::KINDS;
+    use std::collections::BTreeSet;
+
+    fn access(lines: &str) -> Confinement {
+        let (config, _) = config::parse_bytes(Daemon::Nfacctd, "test", lines.as_bytes());
+        read(&config, KINDS).expect("landlock is on")
+    }
+
+    /// A key for a file that is forgotten here would be out of reach.
+    #[test]
+    fn every_key_of_a_file_is_known_here() {
+        let lists = [READ, READ_IN_PLACES, WRITTEN, FOLDERS].concat();
+        let mut known: BTreeSet<&str> = lists.iter().map(|key| key.row().name()).collect();
+        known.extend([memory::IMT_PATH.row().name(), output::PRINT_OUTPUT_FILE.row().name()]);
+        let keys = config::keys::groups().into_iter().flat_map(|group| group.keys);
+        let keys = keys.map(|key| key.row()).filter(|row| row.state == State::Acts);
+        let is_file = |name: &str| name.ends_with("_file") || name.ends_with("_dir") || name.ends_with("_path");
+        let files = keys.filter(|row| {
+            matches!(row.syntax, Syntax::Path) || is_file(row.name()) && !matches!(row.syntax, Syntax::Boolean)
+        });
+        let names: BTreeSet<&str> = files.map(|row| row.name()).collect();
+        assert!(names.len() > 20, "{names:?}");
+        assert_eq!(names.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+
+    #[test]
+    fn folders_are_those_before_the_first_variable() {
+        let Confinement::To(access) = access(
+            "landlock: true\nplugins: print[p], sqlite3[s], memory[m]\npre_tag_map: /etc/p/map\nlogfile: /l/log\n\
+             print_output_file[p]: /out/a/%Y/$peer_src_ip/x\nprint_latest_file[p]: /out/latest\n\
+             sql_table[s]: acct_%Y\nsql_db[s]: /db/flows.db\nimt_path[m]: /run/m\nplugin_spool_dir[s]: /spool",
+        ) else {
+            panic!("there is no trigger");
+        };
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
+        let written: BTreeSet<_> = access.written.into_iter().collect();
+        assert_eq!(written, paths(&["/l/log", "/out/a/any", "/out/latest", "/spool/any"]));
+        assert!(access.read.contains(&PathBuf::from("/etc/p/map")));
+        for name in ["/db/flows.db", "/run/m", "/tmp/any"] {
+            assert!(access.placed.contains(&PathBuf::from(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn triggers_are_not_confined() {
+        let asked = access("landlock: true\nplugins: print[p]\nprint_trigger_exec[p]: /bin/true");
+        assert_eq!(asked, Confinement::Triggers("p".to_owned()));
+        let (config, _) = config::parse_bytes(Daemon::Nfacctd, "test", b"plugins: print[p]");
+        assert_eq!(read(&config, KINDS), None);
+    }
+
+    #[test]
+    fn files_that_options_of_kafka_name_are_found() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "global, ssl.ca.location, /certs/ca.pem\ntopic,acks,1\nglobal,ssl.key=/k/key")
+            .unwrap();
+        assert_eq!(named_within(file.path()), [PathBuf::from("/certs/ca.pem"), PathBuf::from("/k/key")]);
+    }
+}

@@ -1,0 +1,273 @@
+//! The contract between the process and its parts.
+//!
+//! A part is one thing that a daemon does, with threads of its own: the flow pipeline, the log of sFlow counters, a listener for
+//! sessions. The daemon's row lists its parts ([`crate::Daemon`]); the process ([`super`]) takes all of them through the same steps and
+//! knows nothing else about them. The methods of [`Part`] stand in the order in which they are called; all are called by the main
+//! thread, and none waits for anything that others decide.
+
+use super::board::Board;
+use config::{Config, Daemon, Names, Problems};
+use crossbeam_channel::Sender;
+use runtime::events::Stop;
+use runtime::log::Identity;
+use runtime::threads::Threads;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// A kind of parts, as the row of a daemon lists it.
+pub(crate) trait Kind: Sync {
+    /// Reads its settings. `None` when the configuration does not ask for this part, or together with fatal problems.
+    fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>>;
+
+    /// The kinds of plugins that it feeds.
+    fn plugins(&self) -> &'static [plugins::kinds::Kind] {
+        &[]
+    }
+}
+
+/// What the settings of a part are made of.
+pub(crate) struct Reading<'a> {
+    /// The configuration.
+    pub(crate) config: &'a Config,
+    /// What its keys are called in messages.
+    pub(crate) names: Names,
+    /// The kinds of plugins that the daemon has.
+    pub(crate) plugins: &'static [plugins::kinds::Kind],
+    /// What is wrong with it.
+    pub(crate) problems: &'a mut Problems,
+    /// What the parts before this one offer to those behind it.
+    pub(crate) offers: Offers,
+    /// How often files that are written to were to be opened again.
+    pub(crate) reopenings: Arc<AtomicU64>,
+}
+
+/// Things that one part makes and another one uses, each of a type of its own: so neither needs to know the other, and a daemon that
+/// lists only one of them does not contain the other.
+#[derive(Default)]
+pub(crate) struct Offers(HashMap<TypeId, Box<dyn Any>>);
+
+impl Offers {
+    /// Offers something to the parts behind.
+    pub(crate) fn put<T: Any>(&mut self, offer: T) {
+        self.0.insert(TypeId::of::<T>(), Box::new(offer));
+    }
+
+    /// Takes what a part before has offered.
+    pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
+        self.0.remove(&TypeId::of::<T>()).and_then(|offer| offer.downcast().ok()).map(|offer| *offer)
+    }
+}
+
+/// Wakes the main thread, which then asks each part for what it has to say ([`Part::receive`]).
+#[derive(Clone, Debug)]
+pub(crate) struct Bell(pub(super) Sender<()>);
+
+impl Bell {
+    /// Never waits: a bell that rings already need not be rung again.
+    pub(crate) fn ring(&self) {
+        let _ = self.0.try_send(());
+    }
+}
+
+/// What the process gives to its parts.
+#[derive(Clone)]
+pub(crate) struct Services {
+    /// Whose they are.
+    pub(crate) daemon: Daemon,
+    /// Where threads start.
+    pub(crate) threads: Threads,
+    /// The request to end.
+    pub(crate) stop: Stop,
+    /// As what threads of the core log.
+    pub(crate) identity: Identity,
+    pub(crate) bell: Bell,
+    /// Where counters are shown to whoever reads them.
+    pub(crate) board: Arc<Board>,
+}
+
+/// Puts what was read anew in force. It cannot fail.
+pub(crate) type Commit = Box<dyn FnOnce() + Send>;
+
+/// Reads anew, in a thread of its own, what a part can read again. `None` when something is wrong, which it has logged.
+pub(crate) type Prepare = Box<dyn FnOnce() -> Option<Commit> + Send>;
+
+/// A part of a daemon, from its settings to its end.
+pub(crate) trait Part {
+    /// Says what `--check` is to say beside what is wrong.
+    fn review(&self, _problems: &mut Problems) {}
+
+    /// Files that one daemon alone may write, each with its key.
+    fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
+        Vec::new()
+    }
+
+    /// Opens what may take the rights that the daemon starts with, such as sockets. No thread has started.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn open(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Makes what it works with of its settings alone. `--check` calls this too, and before anything is open.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn prepare(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Opens the rest, as the user that the daemon runs as.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn set_up(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Tries what its threads would do first, for a dry run.
+    ///
+    /// # Errors
+    /// The message, with the key.
+    fn try_out(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Starts its threads.
+    ///
+    /// # Errors
+    /// The kernel allows no more threads, or has no memory.
+    fn start(&mut self, services: &Services) -> std::io::Result<()>;
+
+    /// Logs that it is ready.
+    fn announce(&self) {}
+
+    /// Whether the daemon has a reason to go on, and not to end yet, because of this part. When it is true of none, the daemon ends.
+    fn is_working(&self) -> bool {
+        false
+    }
+
+    /// Takes what its threads have sent since the bell was rung.
+    fn receive(&mut self) {}
+
+    /// Looks after what is due every second.
+    fn tick(&mut self) {}
+
+    /// A thread has returned; with `stopping`, the end was requested before.
+    fn thread_ended(&mut self, _name: &str, _stopping: bool) {}
+
+    /// What it reads again on SIGUSR2, in words; `None` when there is nothing.
+    fn rereads(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The files of that: a change of one starts a reload by itself (`maps_watch`).
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// The first step of a reload. The second one is that of all parts, or of none when one finds something wrong.
+    fn prepare_reload(&self) -> Option<Prepare> {
+        None
+    }
+
+    /// Whether all of its threads work with what was read last.
+    fn has_settled(&self) -> bool {
+        true
+    }
+
+    /// Asks its threads for what statistics show.
+    fn ask_for_report(&mut self) {}
+
+    /// Whether they have answered.
+    fn has_answered(&self) -> bool {
+        true
+    }
+
+    /// Prints the statistics as far as they are known. `now`: seconds since 1970.
+    fn report(&mut self, _now: u64) {}
+
+    /// The end was requested: wakes its threads.
+    fn stop(&mut self) {}
+
+    /// Its work has ended, or did not in time: hands on what waits for that. Its other threads end next.
+    fn close(&mut self) {}
+
+    /// Whether its input is a file, of which whoever reads it wants to know whether all was written.
+    fn is_finite(&self) -> bool {
+        false
+    }
+
+    /// All threads have ended: logs what was lost, and says whether the daemon has failed. `finite`: some part's input is a file.
+    fn has_failed(&mut self, finite: bool) -> bool;
+}
+
+/// The messages of a part's threads to itself, with the bell that wakes the main thread for them.
+#[derive(Debug)]
+pub(crate) struct Mailbox<T> {
+    sender: Sender<T>,
+    bell: Bell,
+}
+
+impl<T> Clone for Mailbox<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), bell: self.bell.clone() }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// A mailbox for so many messages, and where they are read.
+    pub(crate) fn new(bound: usize, bell: Bell) -> (Self, crossbeam_channel::Receiver<T>) {
+        let (sender, receiver) = crossbeam_channel::bounded(bound);
+        (Self { sender, bell }, receiver)
+    }
+
+    /// Sends, or drops the message where there is no room.
+    pub(crate) fn offer(&self, message: T) {
+        let _ = self.sender.try_send(message);
+        self.bell.ring();
+    }
+
+    /// Sends, and waits for room.
+    pub(crate) fn send(&self, message: T) {
+        // A full mailbox must have been announced before this waits.
+        self.bell.ring();
+        let _ = self.sender.send(message);
+        self.bell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_is_taken_once_by_whoever_knows_its_type() {
+        let mut offers = Offers::default();
+        offers.put(7u32);
+        assert_eq!((offers.take::<u64>(), offers.take::<u32>(), offers.take::<u32>()), (None, Some(7), None));
+    }
+
+    #[test]
+    fn messages_ring_the_bell_and_those_without_room_are_dropped() {
+        let (ring, bell) = crossbeam_channel::bounded(1);
+        let (mailbox, messages) = Mailbox::new(1, Bell(ring));
+        mailbox.offer(1);
+        mailbox.offer(2);
+        assert_eq!((bell.try_recv(), messages.try_recv()), (Ok(()), Ok(1)));
+        assert!(messages.try_recv().is_err());
+        let sender = mailbox.clone();
+        let thread = std::thread::spawn(move || [3, 4].map(|message| sender.send(message)));
+        // Whoever answers the bell gets all messages, however few have room at a time.
+        let mut received = Vec::new();
+        while received.len() < 2 {
+            bell.recv().unwrap();
+            received.extend(messages.try_iter());
+        }
+        thread.join().unwrap();
+        assert_eq!(received, [3, 4]);
+    }
+}

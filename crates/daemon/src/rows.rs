@@ -1,0 +1,72 @@
+//! The daemons: what each is made of.
+//!
+//! A row is all that tells one daemon from another. What none of its fields names is not part of the program.
+
+use crate::Daemon;
+use crate::flows::input::InputRow;
+use crate::flows::intake::{datagram_file, interfaces, nflog, packet_file, udp};
+use crate::flows::protocols::{NetFlow, Packets, Sflow};
+use crate::flows::{self, Applications};
+use crate::{bgp, counter_log, http};
+use config::Daemon as Id;
+use plugins::kinds::KINDS;
+
+/// The NetFlow and IPFIX collector.
+pub static NFACCTD: Daemon = Daemon {
+    id: Id::Nfacctd,
+    parts: &[
+        &flows::Row {
+            input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
+            applications: Applications::Exported,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
+};
+
+/// The sFlow collector.
+pub static SFACCTD: Daemon = Daemon {
+    id: Id::Sfacctd,
+    parts: &[
+        &counter_log::ROW,
+        &flows::Row {
+            input: &InputRow::<Sflow> { intakes: &[datagram_file::choose, udp::choose] },
+            applications: Applications::Recognised,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
+};
+
+/// The accounting of packets by libpcap.
+pub static PMACCTD: Daemon = Daemon {
+    id: Id::Pmacctd,
+    parts: &[
+        &flows::Row {
+            input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
+            applications: Applications::Recognised,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
+};
+
+/// The accounting of packets that netfilter logs.
+pub static UACCTD: Daemon = Daemon {
+    id: Id::Uacctd,
+    parts: &[
+        &flows::Row {
+            input: &InputRow::<Packets> { intakes: &[nflog::choose] },
+            applications: Applications::Recognised,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
+};
+
+/// The BGP collector, which accepts connections and does not speak BGP yet.
+pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&bgp::ROW, &http::ROW] };

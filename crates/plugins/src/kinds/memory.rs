@@ -1,0 +1,53 @@
+//! The row of the memory plugin.
+
+use super::{Owned, Owning, Running, Sink};
+use crate::memory::{self, Opened, Settings};
+use config::keys::memory::IMT_PATH;
+use config::{Plugin, Problems};
+use delivery::Fault;
+use runtime::confine::Access;
+use std::io;
+
+/// Bytes of the name of a socket at most (unix(7)).
+const LONGEST_SOCKET: usize = 107;
+
+struct Memory {
+    settings: Settings,
+    opened: Option<Opened>,
+}
+
+pub(super) fn read(plugin: &Plugin, problems: &mut Problems) -> Box<dyn Sink> {
+    Box::new(Memory { settings: Settings::read(plugin, problems), opened: None })
+}
+
+pub(super) fn access(plugin: &Plugin, access: &mut Access) {
+    access.placed.push(plugin.get(&IMT_PATH));
+}
+
+impl Sink for Memory {
+    fn check(&self) -> Result<(), Fault> {
+        if self.settings.path.as_os_str().len() <= LONGEST_SOCKET {
+            return Ok(());
+        }
+        let what = format!("names of sockets have up to {LONGEST_SOCKET} bytes");
+        Err(Fault::Configuration { key: "imt_path", what })
+    }
+
+    fn owns(&self) -> Vec<Owned> {
+        vec![Owned { key: "imt_path", path: self.settings.path.clone(), how: Owning::Socket }]
+    }
+
+    fn open(&mut self) -> Result<(), String> {
+        let opened = memory::open(&self.settings);
+        self.opened = Some(opened.map_err(|error| format!("imt_path[{}]: {error}", self.settings.name))?);
+        Ok(())
+    }
+
+    fn start(self: Box<Self>, running: Running) -> io::Result<()> {
+        let Running { name, identity, schema, hash, inlet, counters, threads } = running;
+        let Some(opened) = self.opened else { return Err(io::ErrorKind::NotConnected.into()) };
+        threads.spawn(format!("memory[{name}]"), identity, move || {
+            memory::run(opened, schema, hash, inlet, counters);
+        })
+    }
+}

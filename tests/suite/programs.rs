@@ -1,0 +1,39 @@
+//! What is in the programs: the parts that the row of a daemon names, and nothing of the others.
+
+use std::fs;
+
+/// What only one part says, and who says it.
+const SAID: &[(&str, &[&str])] = &[
+    ("receiving failed", &["nfacctd", "sfacctd"]),
+    ("data came before its template", &["nfacctd"]),
+    ("nfacctd_templates_file: it is still being written", &["nfacctd"]),
+    ("counter samples only, no flow samples", &["sfacctd"]),
+    ("blocks of counters were not written", &["sfacctd"]),
+    #[cfg(feature = "pcap")]
+    ("no interface is left", &["pmacctd"]),
+    #[cfg(feature = "pcap")]
+    ("finished reading PCAP capture file", &["pmacctd"]),
+    ("waiting for packets of netfilter's log", &["uacctd"]),
+    ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
+    ("BGP is not spoken in this version yet", &["pmbgpd"]),
+];
+
+const PROGRAMS: &[(&str, &str)] = &[
+    ("nfacctd", env!("CARGO_BIN_EXE_nfacctd")),
+    ("sfacctd", env!("CARGO_BIN_EXE_sfacctd")),
+    ("pmacctd", env!("CARGO_BIN_EXE_pmacctd")),
+    ("uacctd", env!("CARGO_BIN_EXE_uacctd")),
+    ("pmbgpd", env!("CARGO_BIN_EXE_pmbgpd")),
+];
+
+#[test]
+fn a_program_contains_only_what_its_daemon_names() {
+    for (program, path) in PROGRAMS {
+        let contents = fs::read(path).expect("it was built");
+        let contents = String::from_utf8_lossy(&contents);
+        for (text, daemons) in SAID {
+            let is_there = contents.contains(text);
+            assert_eq!(is_there, daemons.contains(program), "{program}: {text}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! pmbgpd, a daemon without any worker of flows: it starts, reloads, reports and ends as the others do.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+use testkit::eventually;
+use testkit::process::{Process, Setup, Signal};
+
+fn pmbgpd(lines: &str) -> Setup {
+    Setup::new(env!("CARGO_BIN_EXE_pmbgpd"))
+        .config("bgp_daemon_ip: {ip}\nbgp_daemon_port: {port}")
+        .more_config(lines)
+}
+
+fn start(setup: &Setup) -> Process {
+    let process = setup.spawn();
+    process.wait_for_log("waiting for BGP connections on ip=");
+    process
+}
+
+fn connect(process: &Process) -> TcpStream {
+    TcpStream::connect(process.setup().address()).expect("the port is listened on")
+}
+
+/// Whether the other side closes the connection.
+fn is_closed(mut stream: TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("the time is not zero");
+    matches!(stream.read(&mut [0]), Ok(0))
+        || stream.read(&mut [0]).is_err_and(|error| error.raw_os_error() == Some(104))
+}
+
+#[test]
+fn a_daemon_without_workers_starts_reports_reloads_and_ends() {
+    let setup =
+        pmbgpd("bgp_daemon_allow_file: {dir}/allow\nbgp_daemon_max_peers: 9").file("allow", "127.0.0.0/8\n");
+    let process = start(&setup);
+    assert!(process.log().contains("BGP is not spoken in this version yet"), "{}", process.log());
+    assert!(!process.log().contains("has no effect"), "{}", process.log());
+    let peer = connect(&process);
+    process.wait_for_log("BGP connection accepted");
+    eventually("the connection in the statistics", || {
+        let report = process.statistics();
+        (report.value("connections_open") == 1 && report.value("connections_accepted") == 1).then_some(())
+    });
+    let setup = setup.file("allow", "127.0.0.0/99\n");
+    process.wait_for_new_log("nothing was reloaded", || process.signal(Signal::SIGUSR2));
+    drop(peer);
+    let setup = setup.file("allow", "192.0.2.1\n");
+    process.wait_for_new_log("lists: reloaded", || process.signal(Signal::SIGUSR2));
+    assert!(is_closed(connect(&process)));
+    process.wait_for_log("it is not in the list of bgp_daemon_allow_file");
+    assert_eq!(process.stop().code(), Some(0));
+    drop(setup);
+}
+
+#[test]
+fn connections_are_bounded() {
+    let process = start(&pmbgpd("bgp_daemon_max_peers: 1"));
+    let first = connect(&process);
+    process.wait_for_log("BGP connection accepted");
+    assert!(is_closed(connect(&process)));
+    process.wait_for_log("as many as bgp_daemon_max_peers allows");
+    drop(first);
+    process.wait_for_new_log("nothing to reload", || process.signal(Signal::SIGUSR2));
+    assert_eq!(process.stop_with(Signal::SIGTERM).code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_is_found_before_anything_is_opened() {
+    let taken = start(&pmbgpd(""));
+    let refused = taken.setup().clone().run();
+    assert_eq!(refused.code(), Some(1));
+    assert!(refused.log.contains("bgp_daemon_ip, bgp_daemon_port: cannot listen on"), "{}", refused.log);
+    let checked = pmbgpd("bgp_daemon_allow_file: {dir}/nowhere\nplugins: print").arguments(["--check"]).run();
+    assert_eq!(checked.code(), Some(1));
+    for part in ["bgp_daemon_allow_file: ", "plugins has no effect in pmbgpd."] {
+        assert!(checked.log.contains(part), "{}", checked.log);
+    }
+    let good = pmbgpd("").arguments(["--check"]).run();
+    assert_eq!(good.code(), Some(0), "{}", good.log);
+    taken.stop();
+}
