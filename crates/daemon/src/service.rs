@@ -290,11 +290,11 @@ impl Service {
         )]
         let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings, &self.unwritten);
         #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for (feed, courier) in log.open_feeds() {
+        for (feed, worker) in log.open_feeds() {
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
             let threads = self.threads.clone();
-            self.threads.spawn_aside("counters/courier", identity, move || {
-                feed.run(courier, |what| threads.refuse(what));
+            self.threads.spawn_aside("counters/delivery", identity, move || {
+                feed.run(worker, |what| threads.refuse(what));
             })?;
         }
         let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
@@ -328,11 +328,11 @@ impl Service {
             }
             (PluginKind::Store(settings, _), Place::Store(opened)) => {
                 let (settings, threads) = (settings.clone(), self.threads.clone());
-                let (courier, as_plugin) = (format!("{}/courier", plugin.name), identity.clone());
+                let (thread, as_plugin) = (format!("{}/delivery", plugin.name), identity.clone());
                 self.threads.spawn(name, identity, move || {
                     let refusing = threads.clone();
                     let spawn = |work| {
-                        if let Err(error) = threads.spawn_aside(courier, as_plugin, work) {
+                        if let Err(error) = threads.spawn_aside(thread, as_plugin, work) {
                             error!("cannot start a thread, nothing will be written: {error}");
                         }
                     };

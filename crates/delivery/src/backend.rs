@@ -1,6 +1,6 @@
 //! The contract between what delivers and a store.
 
-use crate::parcel::{Parcel, Sum};
+use crate::batch::{Sum, WriteBatch};
 use std::fmt;
 
 /// A store: a database, a broker. It lives on a thread of its own and may block there, but never without a bound in
@@ -10,12 +10,12 @@ pub trait Backend: Send {
     /// tables are there and fit. Called at start, and before each attempt after a fault.
     fn open(&mut self) -> Result<(), Fault>;
 
-    /// Takes the items of a parcel that the receipt does not have yet, and returns when the store has them for good
+    /// Takes the items of a batch that the receipt does not have yet, and returns when the store has them for good
     /// or will not take them.
     ///
-    /// After `Ok` every item is confirmed or refused. After a fault the same parcel comes again, with the same
+    /// After `Ok` every item is confirmed or refused. After a fault the same batch comes again, with the same
     /// receipt; what the receipt has is not sent again.
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault>;
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault>;
 
     /// Called about once a second while there is nothing to deliver: heartbeats, events of the client.
     fn idle(&mut self) {}
@@ -38,20 +38,20 @@ pub enum Fault {
         /// What is wrong, with the server's own words.
         what: String,
     },
-    /// The parcel itself cannot be read or delivered, ever. What of it is not confirmed is given up.
-    Parcel(String),
+    /// The batch itself cannot be read or delivered, ever. What of it is not confirmed is given up.
+    Batch(String),
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration { key, what } => write!(f, "{key}: {what}"),
-            Self::Down(what) | Self::Parcel(what) => f.write_str(what),
+            Self::Down(what) | Self::Batch(what) => f.write_str(what),
         }
     }
 }
 
-/// What became of the items of a parcel.
+/// What became of the items of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// A bit for each item that is confirmed or refused.

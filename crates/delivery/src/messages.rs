@@ -1,4 +1,4 @@
-//! The inside of parcels for message brokers.
+//! The inside of batches for message brokers.
 //!
 //! ```text
 //! head    u32 length, then JSON: { "topics": [...], "content_type": "...", "schema": "..." or absent }
@@ -6,13 +6,13 @@
 //!         u64 aggregates, u64 packets, u64 octets, key, payload
 //! ```
 //!
-//! Numbers are little-endian: parcels are read by the program that wrote them, or by its next version on the same
+//! Numbers are little-endian: batches are read by the program that wrote them, or by its next version on the same
 //! machine.
 
-use crate::parcel::Sum;
+use crate::batch::Sum;
 use serde::{Deserialize, Serialize};
 
-/// What all messages of a parcel have in common.
+/// What all messages of a batch have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Topics, or routing keys; messages name theirs by its place in this list.
@@ -41,7 +41,7 @@ const NO_KEY: u32 = u32::MAX;
 /// Octets before the key of an item.
 const FIXED: usize = 2 + 4 + 4 + 24;
 
-/// Puts messages together to the body of a parcel.
+/// Puts messages together to the body of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     head: Head,

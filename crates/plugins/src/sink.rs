@@ -6,7 +6,7 @@
 //!   single ones before their time, when a worker's table reached its bound. The latter belong to the same period.
 //! * It may block as long as its store does. The workers go on meanwhile: what they collect waits in their tables.
 //! * An aggregate that it takes is counted as handed, and from then on as one of written, filtered, dropped (by
-//!   reason, with its packets and bytes), or waiting; see [`Account`]. The sums agree at any time.
+//!   reason, with its packets and bytes), or waiting; see [`Accounting`]. The sums agree at any time.
 //! * What could not be written waits for the next flush, up to the plugin's bound of aggregates; beyond it, the
 //!   oldest are dropped.
 //! * What it has written is not written again, unless the store failed before it confirmed; then the key of the rows or
@@ -156,7 +156,7 @@ pub fn width(span: Option<Span>) -> Option<Width> {
 
 /// Why aggregates were given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DropReason {
     /// The sink refused them, or part of its store is broken: trying again cannot help.
     Refused,
     /// They are for more files or tables than one flush may write.
@@ -180,13 +180,13 @@ pub fn sum_of(table: &Table) -> Sum {
 
 /// What became of the aggregates that a sink was handed.
 #[derive(Debug)]
-pub struct Account {
+pub struct Accounting {
     counters: Counters,
     tally: Tally,
     waiting: u64,
 }
 
-impl Account {
+impl Accounting {
     /// An account over those counters.
     pub fn new(counters: Counters) -> Self {
         Self { counters, tally: Tally::default(), waiting: 0 }
@@ -211,7 +211,7 @@ impl Account {
     }
 
     /// So many aggregates are kept out by the configuration.
-    pub fn left_out(&mut self, aggregates: u64) {
+    pub fn filtered(&mut self, aggregates: u64) {
         self.leave(Counter::AggregatesLeftOut, aggregates);
     }
 
@@ -229,14 +229,14 @@ impl Account {
     }
 
     /// Aggregates are lost.
-    pub fn given_up(&mut self, sum: Sum, reason: Reason) {
+    pub fn dropped(&mut self, sum: Sum, reason: DropReason) {
         self.tally.add(Counter::PacketsGivenUp, sum.packets);
         self.tally.add(Counter::BytesGivenUp, sum.octets);
         let counter = match reason {
-            Reason::Refused => Counter::AggregatesGivenUpRefused,
-            Reason::Names => Counter::AggregatesGivenUpNames,
-            Reason::Retries => Counter::AggregatesGivenUpRetries,
-            Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
+            DropReason::Refused => Counter::AggregatesGivenUpRefused,
+            DropReason::Names => Counter::AggregatesGivenUpNames,
+            DropReason::Retries => Counter::AggregatesGivenUpRetries,
+            DropReason::Shutdown => Counter::AggregatesGivenUpShutdown,
         };
         self.leave(counter, sum.aggregates);
     }
@@ -311,12 +311,12 @@ mod tests {
     fn the_account_always_closes() {
         let counters = Counters::new();
         let reader = counters.reader();
-        let mut account = Account::new(counters);
-        account.handed(10);
-        account.written(4);
-        account.given_up(Sum { aggregates: 2, packets: 5, octets: 500 }, Reason::Refused);
+        let mut accounting = Accounting::new(counters);
+        accounting.handed(10);
+        accounting.written(4);
+        accounting.dropped(Sum { aggregates: 2, packets: 5, octets: 500 }, DropReason::Refused);
         let snapshot = reader.snapshot();
-        assert_eq!((account.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
+        assert_eq!((accounting.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
         assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (5, 500));
         assert!(stats::check(&snapshot, stats::Scope::Plugin).is_empty());
     }

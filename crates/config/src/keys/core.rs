@@ -175,7 +175,7 @@ keys! {
 
     /// Octets that may wait in memory for a database or a broker that is slow or down, or for the files of the print plugin.
     ///
-    /// What waits is what is to be written, in parcels of about a megabyte; the print plugin has rows. At the bound the oldest are given
+    /// What waits is what is to be written, in batches of about a megabyte; the print plugin has rows. At the bound the oldest are given
     /// up, counted and logged. A letter K, M or G may follow.
     PLUGIN_QUEUE_MEMORY: u64 = bytes(&["plugin_queue_memory"], 65536).with_units().default("256M").both()
         .daemons(FLOW).acts();

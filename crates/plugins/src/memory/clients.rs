@@ -87,7 +87,7 @@ impl Drop for Given {
 }
 
 /// What all threads of clients know.
-struct Desk {
+struct Server {
     settings: Settings,
     schema: Arc<Schema>,
     calls: Sender<Call>,
@@ -102,7 +102,7 @@ struct Desk {
 
 /// The thread that takes clients.
 pub(super) struct Clients {
-    desk: Arc<Desk>,
+    server: Arc<Server>,
     listener: UnixListener,
     thread: thread::JoinHandle<()>,
     /// Is disconnected when the last client's thread has ended.
@@ -121,7 +121,7 @@ impl Clients {
     ) -> io::Result<(Self, Sender<Call>, Receiver<Call>)> {
         let (calls, questions) = unbounded();
         let path = settings.path.clone();
-        let desk = Arc::new(Desk {
+        let server = Arc::new(Server {
             settings,
             schema,
             calls: calls.clone(),
@@ -131,7 +131,7 @@ impl Clients {
             ended: AtomicBool::new(false),
         });
         let (alive, running) = bounded(0);
-        let (accepted, at) = (listener.try_clone()?, Arc::clone(&desk));
+        let (accepted, at) = (listener.try_clone()?, Arc::clone(&server));
         let thread = thread::Builder::new().name("imt clients".to_owned()).spawn(move || {
             for stream in accepted.incoming() {
                 if at.closed.load(Ordering::Acquire) {
@@ -144,12 +144,12 @@ impl Clients {
                 }
             }
         })?;
-        Ok((Self { desk, listener, thread, running, path }, calls, questions))
+        Ok((Self { server, listener, thread, running, path }, calls, questions))
     }
 
     /// Takes no more clients, lets answers come to their end for a moment, and removes the socket.
     pub(super) fn end(self) {
-        self.desk.closed.store(true, Ordering::Release);
+        self.server.closed.store(true, Ordering::Release);
         // The thread waits for a client: this wakes it.
         if rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).is_ok() {
             self.thread.thread().unpark();
@@ -157,24 +157,24 @@ impl Clients {
         }
         let _ = std::fs::remove_file(&self.path);
         let _ = self.running.recv_timeout(LAST_ANSWERS);
-        self.desk.ended.store(true, Ordering::Release);
+        self.server.ended.store(true, Ordering::Release);
         let _ = self.running.recv_timeout(TICK * 3);
     }
 }
 
-/// A client's place among those of its user.
-struct Place {
-    desk: Arc<Desk>,
+/// A client's slot among those of its user.
+struct Slot {
+    server: Arc<Server>,
     user: u32,
 }
 
-impl Desk {
+impl Server {
     fn users(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a client of that user, or why there is none.
-    fn admit(self: &Arc<Self>, user: u32) -> Result<Place, String> {
+    /// A slot for a client of that user, or why there is none.
+    fn admit(self: &Arc<Self>, user: u32) -> Result<Slot, String> {
         let mut users = self.users();
         let (most, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
         // Whoever runs the daemon gets in, however many others there are.
@@ -189,13 +189,13 @@ impl Desk {
             ));
         }
         *count += 1;
-        Ok(Place { desk: Arc::clone(self), user })
+        Ok(Slot { server: Arc::clone(self), user })
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut users = self.desk.users();
+        let mut users = self.server.users();
         if let Some(count) = users.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
@@ -205,7 +205,7 @@ impl Drop for Place {
     }
 }
 
-fn take(stream: UnixStream, desk: &Arc<Desk>, alive: &Sender<()>) {
+fn take(stream: UnixStream, server: &Arc<Server>, alive: &Sender<()>) {
     let user = match rustix::net::sockopt::socket_peercred(&stream) {
         Ok(peer) => peer.uid.as_raw(),
         Err(_) => return,
@@ -213,32 +213,32 @@ fn take(stream: UnixStream, desk: &Arc<Desk>, alive: &Sender<()>) {
     if stream.set_write_timeout(Some(TICK)).is_err() {
         return;
     }
-    let place = match desk.admit(user) {
-        Ok(place) => place,
+    let slot = match server.admit(user) {
+        Ok(slot) => slot,
         Err(problem) => {
-            desk.ledger.count(Outcome::Crowded, user);
+            server.ledger.count(Outcome::Crowded, user);
             return answer::refuse(&stream, &problem);
         }
     };
     let alive = alive.clone();
     let started = thread::Builder::new().name("imt client".to_owned()).spawn(move || {
-        let outcome = serve(&stream, &place.desk);
-        place.desk.ledger.count(outcome, user);
-        // The place is free before the client sees the end of the connection.
-        drop(place);
+        let outcome = serve(&stream, &slot.server);
+        slot.server.ledger.count(outcome, user);
+        // The slot is free before the client sees the end of the connection.
+        drop(slot);
         drop(stream);
         drop(alive);
     });
     if started.is_err() {
-        desk.ledger.count(Outcome::Crowded, user);
+        server.ledger.count(Outcome::Crowded, user);
     }
 }
 
 /// Answers one client.
-fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
+fn serve(stream: &UnixStream, server: &Server) -> Outcome {
     let begun = Instant::now();
-    let until = begun + desk.settings.timeout;
-    let mut from = Patient { stream, until: until.min(begun + REQUEST_PATIENCE), ended: &desk.ended };
+    let until = begun + server.settings.timeout;
+    let mut from = Patient { stream, until: until.min(begun + REQUEST_PATIENCE), ended: &server.ended };
     let request = match Request::read(&mut from) {
         Ok(request) => request,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -250,8 +250,8 @@ fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
             return if error.kind() == io::ErrorKind::InvalidData { Outcome::Wrong } else { Outcome::Left };
         }
     };
-    let mut out = Out::new(stream, until, &desk.ended);
-    match desk.answer(&request, until, &mut out) {
+    let mut out = Out::new(stream, until, &server.ended);
+    match server.answer(&request, until, &mut out) {
         Ok(()) => Outcome::Answered,
         Err((outcome, problem)) => {
             out.refuse(&problem);
@@ -260,7 +260,7 @@ fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
     }
 }
 
-impl Desk {
+impl Server {
     /// Answers a request.
     fn answer(&self, request: &Request, until: Instant, out: &mut Out) -> Result<(), (Outcome, String)> {
         let settings = &self.settings;
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn no_user_takes_the_places_of_others() {
         let settings = Settings { max_clients: 6, max_clients_user: 4, ..Settings::default() };
-        let desk = Arc::new(Desk {
+        let server = Arc::new(Server {
             settings,
             schema: testing::schema("tag"),
             calls: unbounded().0,
@@ -396,13 +396,13 @@ mod tests {
         });
         // Neither is the user who runs the tests.
         let [one, other] = [4_000_000_001, 4_000_000_002];
-        let mut places: Vec<Place> = (0..4).map(|_| desk.admit(one).unwrap()).collect();
-        let refused = |user| desk.admit(user).err().unwrap_or_default();
+        let mut slots: Vec<Slot> = (0..4).map(|_| server.admit(one).unwrap()).collect();
+        let refused = |user| server.admit(user).err().unwrap_or_default();
         assert!(refused(one).contains("user id 4000000001 at a time: imt_clients_user_max is 4"));
-        places.extend((0..2).map(|_| desk.admit(other).unwrap()));
+        slots.extend((0..2).map(|_| server.admit(other).unwrap()));
         assert!(refused(other).contains("imt_clients_max is 6"));
-        assert!(desk.admit(0).is_ok(), "root has a place");
-        drop(places);
-        assert!(desk.admit(one).is_ok() && desk.users().is_empty());
+        assert!(server.admit(0).is_ok(), "root has a slot");
+        drop(slots);
+        assert!(server.admit(one).is_ok() && server.users().is_empty());
     }
 }

@@ -23,7 +23,7 @@ pub use settings::{DEFAULT_CACHE_ENTRIES, Output, PER_CACHE_ENTRY, Settings};
 
 use crate::outlet::{Event, Inlet};
 use crate::preprocess::Preprocess;
-use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
+use crate::sink::{self, Accounting, DropReason, PATIENCE, Schedule};
 use crate::trigger::{Figures, Purged, Triggers};
 use aggregate::Table;
 use delivery::Sum;
@@ -52,12 +52,12 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
             return;
         }
     };
-    plugin.writer.write_schema(&mut plugin.account);
+    plugin.writer.write_schema(&mut plugin.accounting);
     loop {
         match inlet.wait(schedule.wait_until(clock::now())) {
             Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
             Event::Due => {
-                plugin.account.triggers_ended(plugin.triggers.reap());
+                plugin.accounting.triggers_ended(plugin.triggers.reap());
                 plugin.writer.log_losses();
                 let now = clock::now() / SECOND;
                 if schedule.is_due(now) {
@@ -78,7 +78,7 @@ struct Plugin<'a> {
     writer: Writer<'a>,
     preprocess: Preprocess,
     triggers: Triggers,
-    account: Account,
+    accounting: Accounting,
     /// What could not be written yet.
     waiting: Option<Table>,
     /// The time in the names of this period's files, once one is open.
@@ -92,7 +92,7 @@ impl<'a> Plugin<'a> {
             writer: Writer::new(settings, schema)?,
             preprocess: Preprocess::new(settings.preprocess.clone(), schema),
             triggers: Triggers::new(settings.trigger.clone()),
-            account: Account::new(counters),
+            accounting: Accounting::new(counters),
             waiting: None,
             named: None,
         })
@@ -110,7 +110,7 @@ impl<'a> Plugin<'a> {
         };
         let named = *self.named.get_or_insert(if self.writer.names_show_period() { ends } else { now });
         let moment = self.moment(named, now, false);
-        let outcome = self.writer.write(Some(table), moment, &mut self.account);
+        let outcome = self.writer.write(Some(table), moment, &mut self.accounting);
         self.keep(outcome.left);
     }
 
@@ -124,12 +124,12 @@ impl<'a> Plugin<'a> {
         let mut outcome = Outcome::default();
         let mut elapsed = "X".to_owned();
         if table.is_some() || self.writer.has_begun() {
-            outcome = self.writer.write(table, moment, &mut self.account);
+            outcome = self.writer.write(table, moment, &mut self.accounting);
             self.keep(outcome.left.take());
             elapsed = moment.began.elapsed().as_secs().to_string();
         } else if self.settings.write_empty_file {
             if let Err(error) = self.writer.write_empty(moment) {
-                self.account.failed_for_good();
+                self.accounting.failed_for_good();
                 error!("unable to write an empty file: {error}");
             }
             elapsed = moment.began.elapsed().as_secs().to_string();
@@ -144,7 +144,7 @@ impl<'a> Plugin<'a> {
     }
 
     fn moment(&self, named: u64, now: u64, closing: bool) -> Moment {
-        Moment { named, now, began: Instant::now(), total: self.account.waiting(), closing }
+        Moment { named, now, began: Instant::now(), total: self.accounting.waiting(), closing }
     }
 
     fn give_up_rest(&mut self) {
@@ -152,12 +152,12 @@ impl<'a> Plugin<'a> {
             return;
         };
         let sum = sink::sum_of(&waiting);
-        self.account.given_up(sum, Reason::Shutdown);
+        self.accounting.dropped(sum, DropReason::Shutdown);
         error!(
             aggregates = sum.aggregates,
             packets = sum.packets,
             bytes = sum.octets,
-            "given up: not written before the end"
+            "dropped: not written before the end"
         );
     }
 
@@ -165,20 +165,20 @@ impl<'a> Plugin<'a> {
     fn take(&mut self, table: Option<Table>) -> Option<Table> {
         let table = table.filter(|table| !table.is_empty()).and_then(|mut table| {
             let left_out = self.preprocess.apply(&mut table);
-            self.account.handed(left_out);
-            self.account.left_out(left_out);
+            self.accounting.handed(left_out);
+            self.accounting.filtered(left_out);
             Some(table).filter(|table| !table.is_empty())
         });
         let Some(mut waiting) = self.waiting.take() else {
             let table = table?;
-            self.account.handed(table.len() as u64);
+            self.accounting.handed(table.len() as u64);
             return Some(table);
         };
-        self.account.retried();
+        self.accounting.retried();
         if let Some(table) = table {
             let before = waiting.len();
             waiting.absorb(table);
-            self.account.handed((waiting.len() - before) as u64);
+            self.accounting.handed((waiting.len() - before) as u64);
         }
         Some(waiting)
     }
@@ -202,12 +202,12 @@ impl<'a> Plugin<'a> {
             });
         }
         if lost.aggregates > 0 {
-            self.account.given_up(lost, Reason::Retries);
+            self.accounting.dropped(lost, DropReason::Retries);
             error!(
                 aggregates = lost.aggregates,
                 packets = lost.packets,
                 bytes = lost.octets,
-                "given up: more wait to be written than print_cache_entries and plugin_queue_memory allow"
+                "dropped: more wait to be written than print_cache_entries and plugin_queue_memory allow"
             );
         }
         self.waiting = Some(table);

@@ -8,7 +8,7 @@ use super::plan::{NOWHERE, Names, Plan, Planned, Room};
 use super::rows::Rows;
 use super::settings::Settings;
 use crate::losses::Losses;
-use crate::sink::{self, Account, Reason};
+use crate::sink::{self, Accounting, DropReason};
 use aggregate::{Aggregate, Table};
 use delivery::Sum;
 use encode::markers::Purge;
@@ -82,12 +82,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the schema of the rows to the file that is configured for it.
-    pub(super) fn write_schema(&self, account: &mut Account) {
+    pub(super) fn write_schema(&self, accounting: &mut Accounting) {
         let (Some(path), Some(schema)) = (&self.settings.schema_file, self.rows.avro_schema()) else {
             return;
         };
         if let Err(error) = sink::write_schema(path, schema, &self.settings.files) {
-            account.failed_for_good();
+            accounting.failed_for_good();
             error!("unable to write avro_schema_file {}: {error}", path.display());
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a table, or only ends the period. `account` learns what is written, and what is lost for good.
-    pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, account: &mut Account) -> Outcome {
+    pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, accounting: &mut Accounting) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(mut table) = table {
             let is_used = |name: &str| self.open.contains_key(name) || self.begun.contains_key(name);
@@ -116,19 +116,19 @@ impl<'a> Writer<'a> {
             let room = Room { max: self.settings.max_files, used, is_used: &is_used };
             let plan = self.names.plan(&table, moment.named, &room);
             outcome.bin = plan.bin;
-            account.redirected(plan.redirected);
-            self.give_up_nameless(&table, &plan, account);
+            accounting.redirected(plan.redirected);
+            self.give_up_nameless(&table, &plan, accounting);
             let mut rows: Vec<(u32, Aggregate<'_>)> = plan.of.iter().copied().zip(table.iter()).collect();
             rows.sort_by_key(|(file, _)| *file);
             let mut rows = rows.as_slice();
             let mut failed = vec![false; plan.files.len()];
             for (planned, (number, failed)) in plan.files.iter().zip((0..).zip(&mut failed)) {
                 let result = if plan.of.is_empty() {
-                    self.file(planned, table.iter(), &table, moment, account)
+                    self.file(planned, table.iter(), &table, moment, accounting)
                 } else {
                     let (group, rest) = rows.split_at(rows.partition_point(|(file, _)| *file <= number));
                     rows = rest;
-                    self.file(planned, group.iter().map(|(_, row)| *row), &table, moment, account)
+                    self.file(planned, group.iter().map(|(_, row)| *row), &table, moment, accounting)
                 };
                 match result {
                     Ok(written) => outcome.add(planned.name.as_deref(), written),
@@ -142,7 +142,7 @@ impl<'a> Writer<'a> {
             }
         }
         if moment.closing {
-            self.end_period(moment, account, &mut outcome);
+            self.end_period(moment, accounting, &mut outcome);
         }
         outcome
     }
@@ -167,11 +167,11 @@ impl<'a> Writer<'a> {
         rows: impl Iterator<Item = Aggregate<'r>>,
         table: &Table,
         moment: Moment,
-        account: &mut Account,
+        accounting: &mut Accounting,
     ) -> Result<u64, Failed> {
         let mut file = match self.opened(planned) {
             Ok(file) => file,
-            Err(error) => return Err(self.failed(planned, &error, account)),
+            Err(error) => return Err(self.failed(planned, &error, accounting)),
         };
         // What the file holds of early tables is lost if it fails now; the rows at hand are not.
         let earlier = file.sum;
@@ -184,13 +184,13 @@ impl<'a> Writer<'a> {
             (Ok(()), Some(name)) if !moment.closing => {
                 file.latest.clone_from(&planned.latest);
                 self.open.insert(name.clone(), file);
-                return Ok(self.close_one_of_many(account));
+                return Ok(self.close_one_of_many(accounting));
             }
-            (Ok(()), _) => self.close(planned, file, Some(moment), account),
+            (Ok(()), _) => self.close(planned, file, Some(moment), accounting),
         };
         result.map_err(|error| {
-            self.lose(earlier, account);
-            self.failed(planned, &error, account)
+            self.lose(earlier, accounting);
+            self.failed(planned, &error, accounting)
         })
     }
 
@@ -242,7 +242,7 @@ impl<'a> Writer<'a> {
         planned: &Planned,
         mut file: OpenFile,
         ends: Option<Moment>,
-        account: &mut Account,
+        accounting: &mut Accounting,
     ) -> io::Result<u64> {
         let written = file.sum.aggregates;
         if let Some(moment) = ends {
@@ -253,13 +253,13 @@ impl<'a> Writer<'a> {
         if let (Some(name), Some(_)) = (&planned.name, ends) {
             self.begun.remove(name);
         }
-        account.written(written);
+        accounting.written(written);
         self.advance(planned);
         Ok(written)
     }
 
     /// Puts some file in place when too many are open.
-    fn close_one_of_many(&mut self, account: &mut Account) -> u64 {
+    fn close_one_of_many(&mut self, accounting: &mut Accounting) -> u64 {
         if self.open.len() <= MAX_OPEN {
             return 0;
         }
@@ -271,21 +271,21 @@ impl<'a> Writer<'a> {
         };
         let sum = file.sum;
         let planned = Planned { name: Some(name.clone()), latest: file.latest.clone() };
-        match self.close(&planned, file, None, account) {
+        match self.close(&planned, file, None, accounting) {
             Ok(written) => {
                 *self.begun.entry(name).or_default() += written;
                 written
             }
             Err(error) => {
-                self.lose(sum, account);
-                self.failed(&planned, &error, account);
+                self.lose(sum, accounting);
+                self.failed(&planned, &error, accounting);
                 0
             }
         }
     }
 
     /// Ends the files for which the last table had nothing.
-    fn end_period(&mut self, moment: Moment, account: &mut Account, outcome: &mut Outcome) {
+    fn end_period(&mut self, moment: Moment, accounting: &mut Accounting, outcome: &mut Outcome) {
         let mut rest: Vec<(String, OpenFile)> = self.open.drain().collect();
         if self.settings.markers {
             let names = self.begun.keys().filter(|name| !rest.iter().any(|(open, _)| open == *name));
@@ -297,11 +297,11 @@ impl<'a> Writer<'a> {
         for (name, file) in rest {
             let sum = file.sum;
             let planned = Planned { name: Some(name), latest: file.latest.clone() };
-            match self.close(&planned, file, Some(moment), account) {
+            match self.close(&planned, file, Some(moment), accounting) {
                 Ok(written) => outcome.add(planned.name.as_deref(), written),
                 Err(error) => {
-                    self.lose(sum, account);
-                    self.failed(&planned, &error, account);
+                    self.lose(sum, accounting);
+                    self.failed(&planned, &error, accounting);
                 }
             }
         }
@@ -309,21 +309,21 @@ impl<'a> Writer<'a> {
     }
 
     /// Gives up the rows for which there is no file.
-    fn give_up_nameless(&mut self, table: &Table, plan: &Plan, account: &mut Account) {
+    fn give_up_nameless(&mut self, table: &Table, plan: &Plan, accounting: &mut Accounting) {
         let nowhere = table.iter().zip(&plan.of).filter(|(_, file)| **file == NOWHERE);
         let sum = nowhere.fold(Sum::default(), |sum, (row, _)| sum.plus(sink::sum_of_one(row.values)));
-        account.given_up(sum, Reason::Names);
-        self.losses.add(sum, "given up: for more files than twice print_max_files", "");
+        accounting.dropped(sum, DropReason::Names);
+        self.losses.add(sum, "dropped: for more files than twice print_max_files", "");
     }
 
     /// What a file held of early tables is lost with it.
-    fn lose(&mut self, sum: Sum, account: &mut Account) {
-        account.given_up(sum, Reason::Refused);
-        self.losses.add(sum, "given up: rows of a file that could not be finished", "");
+    fn lose(&mut self, sum: Sum, accounting: &mut Accounting) {
+        accounting.dropped(sum, DropReason::Refused);
+        self.losses.add(sum, "dropped: rows of a file that could not be finished", "");
     }
 
-    fn failed(&self, planned: &Planned, error: &io::Error, account: &mut Account) -> Failed {
-        account.failed();
+    fn failed(&self, planned: &Planned, error: &io::Error, accounting: &mut Accounting) -> Failed {
+        accounting.failed();
         if let Some(pass) = self.limit.pass() {
             let name = planned.name.as_deref().unwrap_or("standard output");
             error!(held_back = pass.held_back, "unable to write to {name}: {error}");

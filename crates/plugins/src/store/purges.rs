@@ -1,6 +1,6 @@
 //! Purges that are under way: what they hold, and what of it has arrived.
 
-use delivery::ParcelId;
+use delivery::BatchId;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use std::time::Instant;
 pub(super) struct Purge {
     /// Counted from 1.
     pub(super) number: u64,
-    /// Parcels on their way.
-    pub(super) parcels: u64,
+    /// Batches on their way.
+    pub(super) batches: u64,
     /// Aggregates in it.
     pub(super) total: u64,
     /// Those that arrived.
@@ -24,7 +24,7 @@ pub(super) struct Purge {
 
 impl Purge {
     fn new(number: u64) -> Self {
-        Self { number, parcels: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
+        Self { number, batches: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
     }
 
     /// So many aggregates belong to it.
@@ -40,7 +40,7 @@ pub(super) struct Purges {
     queue: VecDeque<Purge>,
     last: u64,
     /// An announcement that has not arrived yet. It belongs to no purge.
-    announced: Option<ParcelId>,
+    announced: Option<BatchId>,
 }
 
 impl Purges {
@@ -77,10 +77,10 @@ impl Purges {
         }
     }
 
-    /// A parcel needs nothing more; so many of its aggregates arrived.
+    /// A batch needs nothing more; so many of its aggregates arrived.
     pub(super) fn delivered(&mut self, number: u64, written: u64) {
         if let Some(purge) = self.queue.iter_mut().find(|purge| purge.number == number) {
-            purge.parcels = purge.parcels.saturating_sub(1);
+            purge.batches = purge.batches.saturating_sub(1);
             purge.written += written;
         }
     }
@@ -91,19 +91,19 @@ impl Purges {
     }
 
     /// An announcement is on its way.
-    pub(super) fn announce(&mut self, id: ParcelId) {
+    pub(super) fn announce(&mut self, id: BatchId) {
         self.announced = Some(id);
     }
 
-    /// A parcel has arrived or is lost.
-    pub(super) fn settled(&mut self, id: ParcelId) {
+    /// A batch has arrived or is lost.
+    pub(super) fn settled(&mut self, id: BatchId) {
         self.announced = self.announced.filter(|announced| *announced != id);
     }
 
-    /// Takes out the oldest purge if all its parcels have arrived or are lost.
+    /// Takes out the oldest purge if all its batches have arrived or are lost.
     pub(super) fn next_finished(&mut self) -> Option<Purge> {
         let first = self.queue.front()?;
-        (first.closed && first.parcels == 0).then(|| self.queue.pop_front()).flatten()
+        (first.closed && first.batches == 0).then(|| self.queue.pop_front()).flatten()
     }
 }
 
@@ -115,10 +115,10 @@ mod tests {
     fn purges_end_in_order() {
         let mut purges = Purges::default();
         assert!(!purges.close());
-        purges.current().parcels = 2;
+        purges.current().batches = 2;
         purges.current().add(10, Some(5));
         assert!(!purges.open_one() && purges.close());
-        purges.current().parcels = 1;
+        purges.current().batches = 1;
         assert!(purges.close());
         purges.delivered(2, 0);
         purges.delivered(1, 6);
@@ -131,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_is_on_its_way_until_its_parcel_is_settled() {
+    fn an_announcement_is_on_its_way_until_its_batch_is_settled() {
         let mut purges = Purges::default();
-        let id = |number| ParcelId { run: 1, number };
+        let id = |number| BatchId { run: 1, number };
         purges.announce(id(2));
         purges.settled(id(1));
         assert!(purges.announcing());

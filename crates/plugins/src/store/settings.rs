@@ -10,7 +10,7 @@ use config::keys::encoding::AVRO_SCHEMA_FILE;
 use config::keys::print::{PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY};
 use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
 use config::{Plugin, PluginKind, Problems};
-use delivery::courier::Limits;
+use delivery::worker::Limits;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub struct Settings {
     pub exit: Limits,
 }
 
-/// Where parcels wait on disk.
+/// Where batches wait on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpoolSettings {
     /// The plugin's own folder.

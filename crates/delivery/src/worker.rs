@@ -1,14 +1,14 @@
-//! The thread that takes parcels to their store.
+//! The thread that takes batches to their store.
 //!
-//! Between the plugin, which makes parcels, and the store, which may be slow, down or wrong, lies a queue. The plugin
-//! never waits for the store; the courier waits for nothing but the store. What happens on the way comes back to the
-//! plugin as [`Note`]s. Their channel has no bound of its own: there are a few for each parcel, and one for each failed
+//! Between the plugin, which makes batches, and the store, which may be slow, down or wrong, lies a queue. The plugin
+//! never waits for the store; the delivery worker waits for nothing but the store. What happens on the way comes back to the
+//! plugin as [`Note`]s. Their channel has no bound of its own: there are a few for each batch, and one for each failed
 //! attempt, which a back-off keeps rare; the plugin reads them whenever it wakes.
 
 use crate::backend::{Backend, Fault, Receipt};
 use crate::backoff::Backoff;
-use crate::parcel::{Parcel, ParcelId, Sum};
-use crate::queue::{Loss, Lost, Put, Queue};
+use crate::batch::{BatchId, Sum, WriteBatch};
+use crate::queue::{DropCause, Dropped, Put, Queue};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,16 +18,16 @@ use std::time::{Duration, Instant};
 const IDLE: Duration = Duration::from_secs(1);
 /// Longest wait between two attempts once nothing more comes: there is no time for more.
 const AT_END: Duration = Duration::from_secs(1);
-/// How long the courier may take to notice that its time is up, unless its store holds it.
+/// How long the delivery worker may take to notice that its time is up, unless its store holds it.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// What happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// The store has a parcel, but for what it refused.
+    /// The store has a batch, but for what it refused.
     Delivered {
-        /// The parcel.
-        id: ParcelId,
+        /// The batch.
+        id: BatchId,
         /// Its purge.
         purge: u64,
         /// All that it held.
@@ -35,18 +35,18 @@ pub enum Note {
         /// What the store refused of that, and the first reason.
         refused: Option<(Sum, String)>,
     },
-    /// A parcel is lost.
-    Lost {
-        /// The parcel.
-        lost: Lost,
+    /// A batch is lost.
+    Dropped {
+        /// The batch.
+        lost: Dropped,
         /// Why, in more words; empty at the end.
         what: String,
     },
     /// An attempt failed.
-    Trouble(Fault, Again),
+    Failed(Fault, Retry),
     /// The store works again, after so long.
     Recovered(Duration),
-    /// The courier has ended; so much stays on disk for the next start.
+    /// The delivery worker has ended; so much stays on disk for the next start.
     Ended {
         /// What stays.
         stays: Sum,
@@ -55,14 +55,14 @@ pub enum Note {
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
+pub struct Retry {
     /// After how long the next one is made; `None` when the time is up.
     pub after: Option<Duration>,
     /// The same was reported before, and the end is near: attempts follow each other too closely to log each.
-    pub is_known: bool,
+    pub is_repeated: bool,
 }
 
-impl fmt::Display for Again {
+impl fmt::Display for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.after {
             Some(after) => write!(f, "trying again in {} s", after.as_secs_f64().ceil()),
@@ -71,7 +71,7 @@ impl fmt::Display for Again {
     }
 }
 
-/// What plugin and courier share.
+/// What plugin and delivery worker share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -88,9 +88,9 @@ struct State {
 /// How long the end may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// In all; `None` as long as the store takes one parcel after the other.
+    /// In all; `None` as long as the store takes one batch after the other.
     pub total: Option<Duration>,
-    /// Without a parcel that the store has taken.
+    /// Without a batch that the store has taken.
     pub stalled: Duration,
 }
 
@@ -98,13 +98,13 @@ pub struct Limits {
 const ON_DISK: Duration = Duration::from_secs(2);
 
 impl Limits {
-    /// So long for a store whose parcels wait in memory; hardly any time where they stay on disk.
+    /// So long for a store whose batches wait in memory; hardly any time where they stay on disk.
     #[must_use]
     pub fn new(total: Duration, on_disk: bool) -> Self {
         Self { total: Some(total), stalled: if on_disk { total.min(ON_DISK) } else { total } }
     }
 
-    /// As long as the store takes one parcel after the other: nobody waits for the end.
+    /// As long as the store takes one batch after the other: nobody waits for the end.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { total: None, ..self }
@@ -121,7 +121,7 @@ impl Limits {
 struct End {
     deadline: Option<Instant>,
     stalled: Duration,
-    /// When the store took the last parcel.
+    /// When the store took the last batch.
     progress: Instant,
 }
 
@@ -152,38 +152,38 @@ impl Shared {
             return None;
         }
         let (lost, stays) = state.queue.end();
-        let lost = lost.into_iter().map(|lost| Note::Lost { lost, what: String::new() });
+        let lost = lost.into_iter().map(|lost| Note::Dropped { lost, what: String::new() });
         Some(lost.chain([Note::Ended { stays }]).collect())
     }
 }
 
-/// The plugin's end: gives parcels, and says when to end.
+/// The plugin's end: gives batches, and says when to end.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Outbox {
     shared: Arc<Shared>,
 }
 
-impl Desk {
-    /// Puts a parcel into the queue.
-    pub fn put(&self, parcel: Parcel) -> Put {
-        let put = self.shared.lock().queue.put(parcel);
+impl Outbox {
+    /// Puts a batch into the queue.
+    pub fn put(&self, batch: WriteBatch) -> Put {
+        let put = self.shared.lock().queue.put(batch);
         self.shared.changed.notify_all();
         put
     }
 
-    /// Parcels that wait, and their octets.
+    /// Batches that wait, and their octets.
     pub fn waiting(&self) -> (usize, u64) {
         let state = self.shared.lock();
         (state.queue.len(), state.queue.octets())
     }
 
-    /// Nothing more comes: the courier delivers what there is, tries within the limits, and ends.
+    /// Nothing more comes: the delivery worker delivers what there is, tries within the limits, and ends.
     pub fn end(&self, limits: Limits) {
         self.shared.lock().end = Some(End::new(limits));
         self.shared.changed.notify_all();
     }
 
-    /// As [`Self::end`], and hands on all notes up to [`Note::Ended`]. A courier that its store still holds when the time is
+    /// As [`Self::end`], and hands on all notes up to [`Note::Ended`]. A delivery worker that its store still holds when the time is
     /// up is left behind: what it was about to deliver is lost, or stays on disk, like all that waits behind it.
     pub fn finish(&self, notes: &Receiver<Note>, limits: Limits, mut each: impl FnMut(Note)) {
         self.end(limits);
@@ -197,7 +197,7 @@ impl Desk {
                         return;
                     }
                 }
-                // A parcel was delivered meanwhile.
+                // A batch was delivered meanwhile.
                 Err(RecvTimeoutError::Timeout) if self.is_in_time() => {}
                 Err(_) => return self.leave_behind(notes, each),
             }
@@ -210,7 +210,7 @@ impl Desk {
 
     fn leave_behind(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
         match self.shared.close() {
-            // What the courier had to say before is here: it speaks under the lock.
+            // What the delivery worker had to say before is here: it speaks under the lock.
             Some(left) => notes.try_iter().chain(left).for_each(each),
             // It has come to its end just now.
             None => notes.iter().for_each(&mut each),
@@ -218,44 +218,44 @@ impl Desk {
     }
 }
 
-/// The courier's end.
-pub struct Courier {
+/// The delivery worker's end.
+pub struct Worker {
     shared: Arc<Shared>,
     backend: Box<dyn Backend>,
     notes: Sender<Note>,
     backoff: Backoff,
     /// Since when nothing works.
     failing: Option<Instant>,
-    receipt: Option<(ParcelId, Receipt)>,
+    receipt: Option<(BatchId, Receipt)>,
     /// What went wrong last.
-    trouble: Option<Fault>,
+    failure: Option<Fault>,
 }
 
-/// A courier over that queue; the plugin's end; and the courier's notes.
-pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Desk, Courier, Receiver<Note>) {
+/// A delivery worker over that queue; the plugin's end; and the delivery worker's notes.
+pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Outbox, Worker, Receiver<Note>) {
     let shared =
         Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
     let (notes, receiver) = crossbeam_channel::unbounded();
-    let courier = Courier {
+    let worker = Worker {
         shared: Arc::clone(&shared),
         backend,
         notes,
         backoff: Backoff::default(),
         failing: None,
         receipt: None,
-        trouble: None,
+        failure: None,
     };
-    (Desk { shared }, courier, receiver)
+    (Outbox { shared }, worker, receiver)
 }
 
 /// What to do next.
 enum Next {
-    Deliver(Arc<Parcel>),
+    Deliver(Arc<WriteBatch>),
     Idle,
     End,
 }
 
-impl Courier {
+impl Worker {
     /// Opens the store and hands on what it says to that; then delivers as [`Self::run`]. A store that says no to the
     /// configuration gets nothing: the daemon ends.
     pub fn open_and_run(mut self, said: impl FnOnce(Result<(), Fault>)) {
@@ -277,7 +277,7 @@ impl Courier {
     pub fn run(mut self) {
         loop {
             match self.next() {
-                Next::Deliver(parcel) => self.deliver(&parcel),
+                Next::Deliver(batch) => self.deliver(&batch),
                 Next::Idle => self.backend.idle(),
                 Next::End => break,
             }
@@ -304,15 +304,15 @@ impl Courier {
                 return Next::End;
             }
             match state.queue.take() {
-                Some(Ok(parcel)) => {
+                Some(Ok(batch)) => {
                     return if state.end.is_some_and(|end| Instant::now() >= end.due()) {
                         Next::End
                     } else {
-                        Next::Deliver(parcel)
+                        Next::Deliver(batch)
                     };
                 }
                 Some(Err(lost)) => {
-                    self.note(Note::Lost { lost, what: "its file cannot be read".to_owned() });
+                    self.note(Note::Dropped { lost, what: "its file cannot be read".to_owned() });
                     continue;
                 }
                 None if state.end.is_some() => return Next::End,
@@ -327,34 +327,34 @@ impl Courier {
         }
     }
 
-    fn deliver(&mut self, parcel: &Arc<Parcel>) {
+    fn deliver(&mut self, batch: &Arc<WriteBatch>) {
         let mut receipt = match self.receipt.take() {
-            Some((id, receipt)) if id == parcel.id => receipt,
-            _ => Receipt::new(parcel.items),
+            Some((id, receipt)) if id == batch.id => receipt,
+            _ => Receipt::new(batch.items),
         };
-        let result = self.backend.open().and_then(|()| self.backend.deliver(parcel, &mut receipt));
-        let Parcel { id, purge, sum, .. } = **parcel;
+        let result = self.backend.open().and_then(|()| self.backend.deliver(batch, &mut receipt));
+        let WriteBatch { id, purge, sum, .. } = **batch;
         match result {
             Ok(()) => {
                 self.works();
                 let refused = receipt.refused().map(|(sum, reason)| (sum, reason.to_owned()));
                 self.done(Note::Delivered { id, purge, sum, refused });
             }
-            Err(Fault::Parcel(what)) => {
-                self.done(Note::Lost { lost: Lost { id, purge, sum, why: Loss::Refused }, what });
+            Err(Fault::Batch(what)) => {
+                self.done(Note::Dropped { lost: Dropped { id, purge, sum, why: DropCause::Refused }, what });
             }
             Err(fault) => {
-                self.receipt = Some((parcel.id, receipt));
+                self.receipt = Some((batch.id, receipt));
                 self.failing.get_or_insert_with(Instant::now);
                 let again = self.again(&fault);
-                self.trouble = Some(fault.clone());
-                self.note(Note::Trouble(fault, again));
+                self.failure = Some(fault.clone());
+                self.note(Note::Failed(fault, again));
                 self.wait(again.after.unwrap_or_default());
             }
         }
     }
 
-    /// Takes the parcel out of the queue and says why, in one step: it is in the queue or noted when the plugin closes that.
+    /// Takes the batch out of the queue and says why, in one step: it is in the queue or noted when the plugin closes that.
     fn done(&self, note: Note) {
         let mut state = self.shared.lock();
         if state.closed {
@@ -368,27 +368,27 @@ impl Courier {
     }
 
     /// What follows this fault.
-    fn again(&mut self, fault: &Fault) -> Again {
+    fn again(&mut self, fault: &Fault) -> Retry {
         let wait = self.backoff.fail();
         match self.shared.lock().end {
-            None => Again { after: Some(wait), is_known: false },
+            None => Retry { after: Some(wait), is_repeated: false },
             Some(end) => {
                 let left = end.due().saturating_duration_since(Instant::now());
                 let after = Some(wait.min(AT_END)).filter(|after| *after < left);
-                Again { after, is_known: self.trouble.as_ref() == Some(fault) }
+                Retry { after, is_repeated: self.failure.as_ref() == Some(fault) }
             }
         }
     }
 
     fn works(&mut self) {
         self.backoff.reset();
-        self.trouble = None;
+        self.failure = None;
         if let Some(since) = self.failing.take() {
             self.note(Note::Recovered(since.elapsed()));
         }
     }
 
-    /// Waits before the next attempt. New parcels do not cut it short; the end does at its deadline.
+    /// Waits before the next attempt. New batches do not cut it short; the end does at its deadline.
     fn wait(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();

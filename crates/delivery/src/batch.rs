@@ -1,4 +1,4 @@
-//! Parcels: what is delivered as a whole.
+//! Batches: what is delivered as a whole.
 
 use std::fmt;
 
@@ -38,16 +38,16 @@ impl Sum {
     }
 }
 
-/// Names a parcel for ever: what was delivered twice, because its confirmation was lost, has the same id twice.
+/// Names a batch for ever: what was delivered twice, because its confirmation was lost, has the same id twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParcelId {
+pub struct BatchId {
     /// The run of the plugin that made it: microseconds since 1970 at its start.
     pub run: u64,
     /// Its number in that run, from 1.
     pub number: u64,
 }
 
-impl fmt::Display for ParcelId {
+impl fmt::Display for BatchId {
     /// `RUN-NUMBER`, in decimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.run, self.number)
@@ -56,9 +56,9 @@ impl fmt::Display for ParcelId {
 
 /// What is delivered as a whole: rows for a database, messages for a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
+pub struct WriteBatch {
     /// Its name.
-    pub id: ParcelId,
+    pub id: BatchId,
     /// The purge that it belongs to, counted from 1 in its run.
     pub purge: u64,
     /// Items (rows, messages) in it.
