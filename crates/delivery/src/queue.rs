@@ -1,7 +1,7 @@
-//! Batches that wait, in the order of making: in memory, or on disk with a [`Spool`].
+//! Waiting batches, oldest first: in memory, or on disk with a [`Spool`].
 //!
-//! The queue is bounded in octets. At the bound the oldest batches are given up, since the newest are worth most to
-//! who looks at traffic; the one that is being delivered stays.
+//! The queue is bounded in bytes. At the bound it drops the oldest batches, since recent traffic is worth most to its
+//! readers; the batch that is being delivered stays.
 
 use crate::batch::{BatchId, Sum, WriteBatch};
 use crate::spool::{Spool, Stored};
@@ -9,23 +9,23 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-/// Why a batch was given up.
+/// Why a batch was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
     /// More waited than the bound allows.
     Bound,
-    /// Its file on disk could not be read, or did not check.
+    /// Its file on disk could not be read, or failed its checksum.
     Damaged,
     /// The daemon ended before it was delivered.
     End,
-    /// The store refuses it, and always will.
+    /// The store will never take it.
     Refused,
 }
 
-/// A batch that was given up.
+/// A batch that was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// Its name.
+    /// Its id.
     pub id: BatchId,
     /// The purge that it belonged to.
     pub purge: u64,
@@ -58,7 +58,7 @@ impl Waiting {
     }
 }
 
-/// Batches in the order of making.
+/// Batches, oldest first.
 #[derive(Debug)]
 pub struct Queue {
     waiting: VecDeque<Waiting>,
@@ -69,12 +69,12 @@ pub struct Queue {
     taken: bool,
 }
 
-/// What became of a batch that was put into the queue.
+/// The outcome of adding a batch to the queue.
 #[derive(Debug, Default)]
 pub struct Put {
-    /// Batches that were given up for it; or itself, when it is larger than the bound.
+    /// Batches that were dropped to make room; or the batch itself, when it is larger than the bound.
     pub lost: Vec<Dropped>,
-    /// It should be on disk and is not; it waits in memory.
+    /// Why it is not in the spool; it waits in memory.
     pub disk: Option<io::Error>,
 }
 
@@ -84,29 +84,29 @@ impl Queue {
         Self { waiting: VecDeque::new(), octets: 0, max_octets, spool: None, taken: false }
     }
 
-    /// A queue on disk, with what was found there.
+    /// A queue on disk, with the batches that an earlier run left.
     pub fn on_disk(spool: Spool, found: Vec<Stored>, max_octets: u64) -> Self {
         let octets = found.iter().map(|stored| stored.size).sum();
         let waiting = found.into_iter().map(Waiting::OnDisk).collect();
         Self { waiting, octets, max_octets, spool: Some(Arc::new(spool)), taken: false }
     }
 
-    /// Batches in it.
+    /// Number of waiting batches.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// True without batches.
+    /// True when no batch waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Octets of what waits.
+    /// Bytes of the waiting batches.
     pub fn octets(&self) -> u64 {
         self.octets
     }
 
-    /// Adds a batch behind the others.
+    /// Adds a batch at the end.
     pub fn put(&mut self, batch: WriteBatch) -> Put {
         let mut put = Put::default();
         let spooled = self.spool.as_ref().map(|spool| spool.put(&batch));
@@ -121,7 +121,7 @@ impl Queue {
         self.octets += waiting.size();
         self.waiting.push_back(waiting);
         while self.octets > self.max_octets {
-            // The first one may be on its way at this moment.
+            // The first one may be in delivery.
             let Some(oldest) = self.waiting.remove(usize::from(self.taken)) else { break };
             self.octets -= oldest.size();
             put.lost.push(oldest.lost(DropCause::Bound));
@@ -130,8 +130,8 @@ impl Queue {
         put
     }
 
-    /// The first batch, to be delivered: it stays in the queue until [`Self::done`]. What cannot be read is taken
-    /// out.
+    /// The first batch, to be delivered; it stays in the queue until [`Self::done`]. A batch that cannot be read is removed
+    /// and returned as dropped.
     pub fn take(&mut self) -> Option<Result<Arc<WriteBatch>, Dropped>> {
         let first = self.waiting.front()?.clone();
         let batch = match &first {
@@ -151,7 +151,7 @@ impl Queue {
         }
     }
 
-    /// The first batch needs nothing more.
+    /// Removes the first batch: it is delivered, or dropped.
     pub fn done(&mut self) {
         self.taken = false;
         if let Some(first) = self.waiting.pop_front() {
@@ -160,7 +160,7 @@ impl Queue {
         }
     }
 
-    /// Ends the queue: what is in memory is given up, what is on disk stays there. Returns both.
+    /// Ends the queue: batches in memory are dropped, those on disk stay there. Returns both.
     pub fn end(&mut self) -> (Vec<Dropped>, Sum) {
         let mut lost = Vec::new();
         let mut stays = Sum::default();
@@ -177,7 +177,7 @@ impl Queue {
         let batch = self.spool.as_ref()?.get(id);
         batch
             .inspect_err(|error| {
-                // Its file stays: what the next start can read of it is delivered then.
+                // Its file stays: the next start delivers it if it can be read then.
                 tracing::error!(batch = %id, "cannot read a batch from the spool: {error}");
             })
             .ok()
@@ -188,7 +188,7 @@ impl Queue {
         if let (Waiting::OnDisk(stored), Some(spool)) = (waiting, &self.spool)
             && let Err(error) = spool.remove(stored.id)
         {
-            // It will be delivered again at the next start; its id tells.
+            // The next start delivers it again, under the same id.
             tracing::warn!(batch = %stored.id, "cannot remove a delivered batch from the spool: {error}");
         }
     }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_the_oldest_are_given_up_but_not_the_one_on_its_way() {
+    fn at_the_bound_the_oldest_are_dropped_but_not_the_one_in_delivery() {
         let mut queue = Queue::in_memory(250);
         queue.put(batch(1, 100));
         queue.put(batch(2, 100));

@@ -1,8 +1,8 @@
 //! Batches on disk: they outlive the daemon and the machine.
 //!
-//! A folder holds a file for each batch, named `RUN-NUMBER.batch`, so that names sort in the order of making. A file
-//! is written aside, synchronised, renamed, and the folder synchronised: when [`Spool::put`] returns, the batch
-//! survives a loss of power. It is removed when its store has it.
+//! A folder holds a file for each batch, named `RUN-NUMBER.batch`, so that names sort by age. A file is written under a
+//! temporary name, synchronised, renamed, and the folder synchronised: when [`Spool::put`] returns, the batch survives a
+//! loss of power. It is removed when the store has confirmed it.
 //!
 //! ```text
 //! octets 0..4    "PMSP"
@@ -12,7 +12,7 @@
 //!       76..     body
 //! ```
 //!
-//! A file that does not check is renamed to `*.bad` and left for the operator. One process owns the folder: it holds a
+//! A file that fails its checksum is renamed to `*.bad` and left for the operator. One process owns the folder: it holds a
 //! lock on the file `lock`.
 
 use crate::batch::{BatchId, Sum, WriteBatch};
@@ -26,19 +26,19 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 4] = b"PMSP";
 const VERSION: u32 = 1;
-/// Octets before the body.
+/// Bytes before the body.
 const HEAD: usize = 76;
 
-/// A batch's file, as far as its head tells.
+/// A batch's file, by its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The batch's name, which is the file's.
+    /// The batch's id, which is the file's name.
     pub id: BatchId,
     /// The purge that it belongs to.
     pub purge: u64,
     /// What it holds.
     pub sum: Sum,
-    /// Octets of the file.
+    /// Bytes of the file.
     pub size: u64,
 }
 
@@ -49,21 +49,21 @@ pub struct Spool {
     _lock: Lock,
 }
 
-/// What was in the folder at the start.
+/// The content of the folder at the start.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Batches of earlier runs, in the order of making.
+    /// Batches of earlier runs, oldest first.
     pub batches: Vec<Stored>,
-    /// Files that did not check, under their new names.
+    /// Files that failed their checks, under their new names.
     pub bad: Vec<PathBuf>,
 }
 
 impl Spool {
-    /// Takes the folder, which is made if it is not there, and looks what an earlier run left in it.
+    /// Takes the folder, which is created if necessary, and lists what an earlier run left in it.
     ///
     /// # Errors
-    /// What the system said; [`io::ErrorKind::WouldBlock`] when another process owns the folder. A folder into which others may
-    /// put files is refused: what they say would go to the store.
+    /// The system's error; [`io::ErrorKind::WouldBlock`] when another process owns the folder. A folder into which others may
+    /// put files is rejected: their content would go to the store.
     pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
         let folder = files::own_directory(folder)?;
         let settings = files::Settings { umask: Some(Umask::DEFAULT), ..files::Settings::default() };
@@ -80,7 +80,7 @@ impl Spool {
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             match path.extension().and_then(OsStr::to_str) {
-                // The machine went down while it was written: its batch was never promised to anybody.
+                // The machine went down while it was written: nobody was told that the batch is safe.
                 Some("new") => fs::remove_file(&path)?,
                 Some("batch") => match head_of(&path)? {
                     Some(stored) if path == self.path(stored.id) => found.batches.push(stored),
@@ -97,13 +97,13 @@ impl Spool {
         self.folder.join(format!("{:020}-{:010}.batch", id.run, id.number))
     }
 
-    /// Writes a batch; when this returns, it is on disk for good.
+    /// Writes a batch; when this returns, it is safe on disk.
     pub fn put(&self, batch: &WriteBatch) -> io::Result<Stored> {
         let path = self.path(batch.id);
         let aside = path.with_extension("new");
         let result = self.write(batch, &aside, &path);
         if result.is_err() {
-            // Half a file helps nobody, and may be what fills the disk.
+            // Half a file is of no use, and may be what fills the disk.
             let _ = fs::remove_file(&aside);
         }
         result?;
@@ -112,7 +112,7 @@ impl Spool {
     }
 
     fn write(&self, batch: &WriteBatch, aside: &Path, path: &Path) -> io::Result<()> {
-        // A new file in every case, so that nothing that stands there, such as a link, is written through.
+        // Always a new file, so that a link of that name is not written through.
         let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(aside)?;
         file.write_all(&head(batch))?;
         file.write_all(&batch.body)?;
@@ -121,7 +121,7 @@ impl Spool {
         File::open(&self.folder)?.sync_data()
     }
 
-    /// Reads a batch; `None` when its file does not check, which is set aside then.
+    /// Reads a batch; `None` when its file fails its checks, and is renamed.
     pub fn get(&self, id: BatchId) -> io::Result<Option<WriteBatch>> {
         let path = self.path(id);
         let mut octets = Vec::new();
@@ -176,7 +176,7 @@ fn head(batch: &WriteBatch) -> [u8; HEAD] {
     head
 }
 
-/// The eight numbers of a head.
+/// The eight numbers of a header.
 fn fields(head: &[u8; HEAD]) -> Option<[u64; 8]> {
     if head[..4] != *MAGIC || head[4..8] != VERSION.to_le_bytes() {
         return None;
@@ -188,7 +188,7 @@ fn fields(head: &[u8; HEAD]) -> Option<[u64; 8]> {
     Some(numbers)
 }
 
-/// What the head of a file says, if the file is as long as it should be. Its body is checked when it is read.
+/// The header of a file, if the file is as long as it says. The body is checked when it is read.
 fn head_of(path: &Path) -> io::Result<Option<Stored>> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
@@ -263,7 +263,7 @@ mod tests {
         for octets in damaged {
             fs::write(spool.path(batch(1, 1).id), &octets).unwrap();
             let found = spool.look().unwrap();
-            // What the head does not tell, reading does.
+            // Damage that the header does not show is found when the file is read.
             let read = found.batches.iter().filter_map(|stored| spool.get(stored.id).unwrap()).count();
             assert_eq!(read, 0);
             assert!(fs::remove_file(spool.path(batch(1, 1).id).with_extension("bad")).is_ok());

@@ -1,9 +1,9 @@
-//! The thread that takes batches to their store.
+//! The delivery worker: the thread that delivers batches to their store.
 //!
-//! Between the plugin, which makes batches, and the store, which may be slow, down or wrong, lies a queue. The plugin
-//! never waits for the store; the delivery worker waits for nothing but the store. What happens on the way comes back to the
-//! plugin as [`Note`]s. Their channel has no bound of its own: there are a few for each batch, and one for each failed
-//! attempt, which a back-off keeps rare; the plugin reads them whenever it wakes.
+//! A queue lies between the plugin, which creates batches, and the store, which may be slow or down. The plugin never waits
+//! for the store; the delivery worker waits for nothing else. It reports to the plugin by [`Note`]s. Their channel is
+//! unbounded: there are a few for each batch, and one for each failed attempt, which a back-off keeps rare; the plugin reads
+//! them whenever it wakes.
 
 use crate::backend::{Backend, Fault, Receipt};
 use crate::backoff::Backoff;
@@ -14,51 +14,51 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often an idle store is looked after.
+/// How often [`Backend::idle`] is called.
 const IDLE: Duration = Duration::from_secs(1);
-/// Longest wait between two attempts once nothing more comes: there is no time for more.
+/// Longest wait between two attempts while the daemon ends.
 const AT_END: Duration = Duration::from_secs(1);
-/// How long the delivery worker may take to notice that its time is up, unless its store holds it.
+/// How long the delivery worker may take to notice that its time is up, unless its store blocks it.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// What happened on the way.
+/// What the delivery worker reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// The store has a batch, but for what it refused.
+    /// The store has taken a batch, except for what it refused.
     Delivered {
         /// The batch.
         id: BatchId,
         /// Its purge.
         purge: u64,
-        /// All that it held.
+        /// The sum of what it held.
         sum: Sum,
-        /// What the store refused of that, and the first reason.
+        /// What the store refused of it, and the reason of the first refusal.
         refused: Option<(Sum, String)>,
     },
-    /// A batch is lost.
+    /// A batch was dropped.
     Dropped {
         /// The batch.
         lost: Dropped,
-        /// Why, in more words; empty at the end.
+        /// Details of the reason; empty at the end.
         what: String,
     },
     /// An attempt failed.
     Failed(Fault, Retry),
-    /// The store works again, after so long.
+    /// The store works again, after this time.
     Recovered(Duration),
-    /// The delivery worker has ended; so much stays on disk for the next start.
+    /// The delivery worker has ended.
     Ended {
-        /// What stays.
+        /// What stays on disk for the next start.
         stays: Sum,
     },
 }
 
-/// What follows a failed attempt.
+/// When a failed attempt is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// After how long the next one is made; `None` when the time is up.
+    /// The time until then; `None` when no time is left.
     pub after: Option<Duration>,
-    /// The same was reported before, and the end is near: attempts follow each other too closely to log each.
+    /// The same failure was reported before, and the daemon ends: attempts follow each other too closely to log each.
     pub is_repeated: bool,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Retry {
     }
 }
 
-/// What plugin and delivery worker share.
+/// The state that plugin and delivery worker share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -79,38 +79,38 @@ struct Shared {
 
 struct State {
     queue: Queue,
-    /// Until when to go on, once nothing more comes.
+    /// Until when to go on, once the daemon ends.
     end: Option<End>,
-    /// What was left in the queue is accounted for: what the store still answers comes too late.
+    /// What was left in the queue is accounted for: later answers of the store do not count.
     closed: bool,
 }
 
 /// How long the end may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// In all; `None` as long as the store takes one batch after the other.
+    /// In all; `None`: as long as the store takes one batch after the other.
     pub total: Option<Duration>,
-    /// Without a batch that the store has taken.
+    /// Without progress, that is, a batch that the store has taken.
     pub stalled: Duration,
 }
 
-/// How long a store that takes nothing may hold the end, when nothing is lost by not waiting for it.
+/// How long a store that takes nothing may delay the end, when the waiting batches are on disk.
 const ON_DISK: Duration = Duration::from_secs(2);
 
 impl Limits {
-    /// So long for a store whose batches wait in memory; hardly any time where they stay on disk.
+    /// `total` for a store whose batches wait in memory; a moment where they stay on disk.
     #[must_use]
     pub fn new(total: Duration, on_disk: bool) -> Self {
         Self { total: Some(total), stalled: if on_disk { total.min(ON_DISK) } else { total } }
     }
 
-    /// As long as the store takes one batch after the other: nobody waits for the end.
+    /// No limit in all, as long as the store takes one batch after the other.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { total: None, ..self }
     }
 
-    /// So long in all, whatever the store does.
+    /// `total`, whatever the store does.
     #[must_use]
     pub fn within(total: Duration) -> Self {
         Self { total: Some(total), stalled: total }
@@ -141,11 +141,11 @@ impl End {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic of the other side leaves a whole queue: nothing is half done when it may occur.
+        // The queue is consistent wherever the other thread may panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accounts for what is left in the queue. Either end may do it, the first one does.
+    /// Accounts for what is left in the queue. The first of the two threads that calls it does so.
     fn close(&self) -> Option<Vec<Note>> {
         let mut state = self.lock();
         if std::mem::replace(&mut state.closed, true) {
@@ -157,34 +157,34 @@ impl Shared {
     }
 }
 
-/// The plugin's end: gives batches, and says when to end.
+/// The plugin's end: adds batches, and ends the delivery.
 #[derive(Clone)]
 pub struct Outbox {
     shared: Arc<Shared>,
 }
 
 impl Outbox {
-    /// Puts a batch into the queue.
+    /// Adds a batch to the queue.
     pub fn put(&self, batch: WriteBatch) -> Put {
         let put = self.shared.lock().queue.put(batch);
         self.shared.changed.notify_all();
         put
     }
 
-    /// Batches that wait, and their octets.
+    /// The number of waiting batches, and their bytes.
     pub fn waiting(&self) -> (usize, u64) {
         let state = self.shared.lock();
         (state.queue.len(), state.queue.octets())
     }
 
-    /// Nothing more comes: the delivery worker delivers what there is, tries within the limits, and ends.
+    /// Ends the delivery: the delivery worker delivers what is queued, within the limits, and ends.
     pub fn end(&self, limits: Limits) {
         self.shared.lock().end = Some(End::new(limits));
         self.shared.changed.notify_all();
     }
 
-    /// As [`Self::end`], and hands on all notes up to [`Note::Ended`]. A delivery worker that its store still holds when the time is
-    /// up is left behind: what it was about to deliver is lost, or stays on disk, like all that waits behind it.
+    /// As [`Self::end`], and passes on all notes up to [`Note::Ended`]. A delivery worker that its store still blocks when the time
+    /// is up is abandoned: the batch in delivery and all that wait after it are dropped, or stay on disk.
     pub fn finish(&self, notes: &Receiver<Note>, limits: Limits, mut each: impl FnMut(Note)) {
         self.end(limits);
         loop {
@@ -197,9 +197,9 @@ impl Outbox {
                         return;
                     }
                 }
-                // A batch was delivered meanwhile.
+                // A batch was delivered in the meantime.
                 Err(RecvTimeoutError::Timeout) if self.is_in_time() => {}
-                Err(_) => return self.leave_behind(notes, each),
+                Err(_) => return self.abandon(notes, each),
             }
         }
     }
@@ -208,11 +208,11 @@ impl Outbox {
         self.shared.lock().end.is_some_and(|end| Instant::now() < end.due())
     }
 
-    fn leave_behind(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
+    fn abandon(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
         match self.shared.close() {
-            // What the delivery worker had to say before is here: it speaks under the lock.
+            // Its earlier notes are in the channel: it sends them under the lock.
             Some(left) => notes.try_iter().chain(left).for_each(each),
-            // It has come to its end just now.
+            // It has ended just now.
             None => notes.iter().for_each(&mut each),
         }
     }
@@ -224,14 +224,14 @@ pub struct Worker {
     backend: Box<dyn Backend>,
     notes: Sender<Note>,
     backoff: Backoff,
-    /// Since when nothing works.
+    /// When deliveries began to fail.
     failing: Option<Instant>,
     receipt: Option<(BatchId, Receipt)>,
-    /// What went wrong last.
+    /// The last failure.
     failure: Option<Fault>,
 }
 
-/// A delivery worker over that queue; the plugin's end; and the delivery worker's notes.
+/// Creates a delivery worker over a queue: the plugin's end, the worker, and its notes.
 pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Outbox, Worker, Receiver<Note>) {
     let shared =
         Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
@@ -256,16 +256,16 @@ enum Next {
 }
 
 impl Worker {
-    /// Opens the store and hands on what it says to that; then delivers as [`Self::run`]. A store that says no to the
-    /// configuration gets nothing: the daemon ends.
-    pub fn open_and_run(mut self, said: impl FnOnce(Result<(), Fault>)) {
+    /// Opens the store, passes on the result, and then delivers as [`Self::run`]. Nothing is delivered to a store that rejects the
+    /// configuration: the daemon ends.
+    pub fn open_and_run(mut self, report: impl FnOnce(Result<(), Fault>)) {
         let opened = self.backend.open();
-        let refused = matches!(opened, Err(Fault::Configuration { .. }));
+        let is_rejected = matches!(opened, Err(Fault::Configuration { .. }));
         if opened.is_err() {
             self.failing = Some(Instant::now());
         }
-        said(opened);
-        if refused {
+        report(opened);
+        if is_rejected {
             self.wait_for_the_end();
             self.close();
         } else {
@@ -273,7 +273,7 @@ impl Worker {
         }
     }
 
-    /// Delivers until the plugin says that nothing more comes and the queue is empty or the time is up.
+    /// Delivers until the plugin has ended the delivery and the queue is empty or the time is up.
     pub fn run(mut self) {
         loop {
             match self.next() {
@@ -346,15 +346,16 @@ impl Worker {
             Err(fault) => {
                 self.receipt = Some((batch.id, receipt));
                 self.failing.get_or_insert_with(Instant::now);
-                let again = self.again(&fault);
+                let retry = self.retry(&fault);
                 self.failure = Some(fault.clone());
-                self.note(Note::Failed(fault, again));
-                self.wait(again.after.unwrap_or_default());
+                self.note(Note::Failed(fault, retry));
+                self.wait(retry.after.unwrap_or_default());
             }
         }
     }
 
-    /// Takes the batch out of the queue and says why, in one step: it is in the queue or noted when the plugin closes that.
+    /// Removes the batch from the queue and reports it, in one step: when the plugin closes the queue, a batch is either in it or
+    /// reported.
     fn done(&self, note: Note) {
         let mut state = self.shared.lock();
         if state.closed {
@@ -367,8 +368,8 @@ impl Worker {
         self.note(note);
     }
 
-    /// What follows this fault.
-    fn again(&mut self, fault: &Fault) -> Retry {
+    /// When to try again after this fault.
+    fn retry(&mut self, fault: &Fault) -> Retry {
         let wait = self.backoff.fail();
         match self.shared.lock().end {
             None => Retry { after: Some(wait), is_repeated: false },
@@ -393,7 +394,7 @@ impl Worker {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
         loop {
-            // At the end there is no time for long waits.
+            // Waits are short while the daemon ends.
             let until = state.end.map_or(until, |end| until.min(end.due()).min(Instant::now() + AT_END));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -409,7 +410,7 @@ impl Worker {
     }
 
     fn note(&self, note: Note) {
-        // The plugin's thread may have ended after an error; then nobody counts any more.
+        // The plugin's thread may have ended after an error.
         let _ = self.notes.send(note);
     }
 }

@@ -1,4 +1,4 @@
-//! A delivery worker with a store that does as it is told.
+//! A delivery worker with a scripted store.
 
 use super::*;
 use crate::spool::Spool;
@@ -8,7 +8,7 @@ use std::thread::{JoinHandle, spawn};
 
 /// Longest that a test waits for what takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Time enough at the end for anything that works at all.
+/// Enough time at the end for all that works.
 const LONG: Duration = Duration::from_secs(60);
 
 /// What the store does with one attempt; without a plan it takes everything.
@@ -19,13 +19,13 @@ enum Plan {
     Cut(usize),
     /// Refuses the items with these numbers and takes the others.
     Refuse(&'static [u32]),
-    /// Takes so many items, and says that the batch is not for it.
+    /// Takes so many items, and rejects the batch.
     NotThis(usize),
-    /// Says no to what the configuration decides.
+    /// Rejects the configuration.
     Configuration,
 }
 
-/// What the store saw.
+/// A call of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Saw {
     /// Items of a batch, in one attempt.
@@ -34,13 +34,13 @@ enum Saw {
     Close,
 }
 
-/// A store that does what was planned for it, and tells what it sees.
+/// A store that follows a plan, and reports its calls.
 struct Fake {
     plans: VecDeque<Plan>,
     /// When the plans are used up: down for ever.
     dead: bool,
     saw: Sender<Saw>,
-    /// Each delivery waits for a word from here.
+    /// Each delivery waits for a message from here.
     gate: Option<Receiver<()>>,
 }
 
@@ -92,7 +92,7 @@ impl Backend for Fake {
     }
 }
 
-/// A delivery worker that runs, and all ends of it.
+/// A running delivery worker, with all its channels.
 struct Running {
     outbox: Outbox,
     notes: Receiver<Note>,
@@ -402,7 +402,7 @@ fn a_worker_that_its_store_blocks_is_left_behind() {
         for number in 1..=3 {
             outbox.put(batch(number, 2));
         }
-        // The first is delivered; the second holds the delivery worker.
+        // The first is delivered; the second blocks the delivery worker.
         open.send(()).unwrap();
         while saw.recv_timeout(PATIENCE).unwrap() != Saw::Items(2, vec![0, 1]) {}
         let began = Instant::now();

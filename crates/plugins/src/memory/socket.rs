@@ -1,4 +1,4 @@
-//! The socket at which clients ask.
+//! The socket for clients.
 
 use super::Settings;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, fchmod};
@@ -12,7 +12,7 @@ use std::path::Path;
 /// Connections that wait until they are accepted.
 const BACKLOG: i32 = 128;
 
-/// Opens the socket with the mode and group of the settings. Nobody reaches it before it has them.
+/// Opens the socket with the mode and group of the settings. Nobody can connect before it has them.
 pub(super) fn open(settings: &Settings) -> io::Result<UnixListener> {
     let path = &settings.path;
     if let Ok(found) = fs::symlink_metadata(path) {

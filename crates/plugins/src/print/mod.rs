@@ -1,14 +1,14 @@
 //! The print plugin: aggregates as text, Avro or Parquet, in files or on standard output.
 //!
-//! At each refresh the tables of all workers become one, and its rows go to their files: one file, or one for each
-//! time bin, tag or exporter that the name tells apart ([`encode::names`]). A file is written aside and renamed, so that
-//! who reads it sees it whole; unless rows are appended, or the file is a pipe.
+//! At each refresh the tables of all workers are merged, and the rows go to their files: one file, or one for each
+//! time bin, tag or exporter that the file's name shows ([`encode::names`]). A file is written under a temporary name and
+//! renamed, so that readers see it whole; unless rows are appended, or the file is a pipe.
 //!
-//! A table that comes early (a worker's table reached its bound) belongs to the period under way: its rows wait in
-//! the file written aside, until the period's own tables follow. Where rows are appended, or go to standard output, an
+//! A table that comes early (a worker's table reached its bound) belongs to the current period: its rows wait in
+//! the temporary file until the period's other tables follow. Where rows are appended, or go to standard output, an
 //! early table is a purge of its own. The reference overwrites the period's file then.
 //!
-//! What cannot be written waits in memory and is tried again at the next refresh.
+//! Rows that cannot be written wait in memory until the next refresh.
 
 mod file;
 mod plan;
@@ -79,7 +79,7 @@ struct Plugin<'a> {
     preprocess: Preprocess,
     triggers: Triggers,
     accounting: Accounting,
-    /// What could not be written yet.
+    /// Rows that could not be written yet.
     waiting: Option<Table>,
     /// The time in the names of this period's files, once one is open.
     named: Option<u64>,
@@ -98,7 +98,7 @@ impl<'a> Plugin<'a> {
         })
     }
 
-    /// Takes a table before its time. `ends` is when its period ends, which is what names show.
+    /// Takes an early table. `ends` is the end of its period, which names show.
     fn early(&mut self, table: Table, now: u64, ends: u64) {
         debug!(aggregates = table.len(), "a table came early");
         if self.settings.file.is_none() || self.settings.append {
@@ -114,7 +114,7 @@ impl<'a> Plugin<'a> {
         self.keep(outcome.left);
     }
 
-    /// Writes what there is and puts the files in place. `last`: nothing comes after it.
+    /// Writes all rows and renames the files. `last`: the daemon ends.
     fn purge(&mut self, table: Option<Table>, now: u64, last: bool) {
         let pid = std::process::id();
         info!("*** Purging cache - START (PID: {pid}) ***");
@@ -137,7 +137,7 @@ impl<'a> Plugin<'a> {
         let (written, total) = (outcome.written, moment.total);
         info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {elapsed}) ***");
         if last {
-            self.give_up_rest();
+            self.drop_rest();
             self.triggers.end();
         }
         self.run_trigger(&outcome, moment);
@@ -147,7 +147,7 @@ impl<'a> Plugin<'a> {
         Moment { named, now, began: Instant::now(), total: self.accounting.waiting(), closing }
     }
 
-    fn give_up_rest(&mut self) {
+    fn drop_rest(&mut self) {
         let Some(waiting) = self.waiting.take() else {
             return;
         };
@@ -161,7 +161,7 @@ impl<'a> Plugin<'a> {
         );
     }
 
-    /// The table, less what the configuration keeps out, together with what waited; `None` when there is nothing.
+    /// The table, without what the configuration filters out, merged with what waited; `None` when there is nothing.
     fn take(&mut self, table: Option<Table>) -> Option<Table> {
         let table = table.filter(|table| !table.is_empty()).and_then(|mut table| {
             let left_out = self.preprocess.apply(&mut table);
@@ -183,7 +183,7 @@ impl<'a> Plugin<'a> {
         Some(waiting)
     }
 
-    /// Keeps rows for the next attempt, the newest if they are too many.
+    /// Keeps rows for the next attempt; drops the oldest if they are too many.
     fn keep(&mut self, table: Option<Table>) {
         let Some(mut table) = table else { return };
         let mut lost = Sum::default();
@@ -213,7 +213,7 @@ impl<'a> Plugin<'a> {
         self.waiting = Some(table);
     }
 
-    /// How many aggregates are too many to wait: by their number, or about how many by the memory that they take with their texts.
+    /// By how many the waiting aggregates exceed the bounds: of their number, or roughly of the memory that they take with their texts.
     fn excess(&self, table: &Table) -> usize {
         let (len, bytes, most) = (table.len(), table.size(), self.settings.max_octets);
         let by_number = len.saturating_sub(self.settings.max_aggregates);

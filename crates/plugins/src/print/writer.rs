@@ -1,7 +1,7 @@
-//! From tables to files.
+//! Writes tables to files.
 //!
-//! A table's rows are sorted by the file in which each belongs, and files are written one after the other. What does
-//! not get into its file stays in the table.
+//! A table's rows are sorted by their files, and files are written one after the other. Rows that cannot be written stay in
+//! the table.
 
 use super::file::OpenFile;
 use super::plan::{NOWHERE, Names, Plan, Planned, Room};
@@ -20,8 +20,8 @@ use std::io;
 use std::time::{Duration, Instant};
 use tracing::{error, warn};
 
-/// Files that may be open from early tables to the end of their period. Beyond them, one is put in place before
-/// the end, and added to when more comes for it.
+/// Files that may be open from early tables to the end of their period. Beyond this number, one is renamed into place
+/// early, and appended to when more rows come for it.
 const MAX_OPEN: usize = 64;
 
 /// Writes the tables of one plugin.
@@ -31,7 +31,7 @@ pub(super) struct Writer<'a> {
     rows: Rows,
     /// Files with rows of early tables, by name.
     open: HashMap<String, OpenFile>,
-    /// Files that are in place before the end of their period: how many aggregates they hold, by name.
+    /// Files that were renamed into place before the end of their period: their number of aggregates, by name.
     begun: HashMap<String, u64>,
     limit: Limited,
     losses: Losses,
@@ -40,19 +40,19 @@ pub(super) struct Writer<'a> {
 /// When and how a table is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
-    /// The time that names show, unless a bin decides: seconds since 1970.
+    /// The time in names, unless a bin determines it: seconds since 1970.
     pub(super) named: u64,
-    /// The time that rows show as that of their last change.
+    /// The time of the last change in rows.
     pub(super) now: u64,
     /// When the purge began.
     pub(super) began: Instant,
-    /// Aggregates that are to be written, those of early tables included.
+    /// Aggregates to be written, including those of early tables.
     pub(super) total: u64,
-    /// The period ends: files are put in place. Else they stay open for more.
+    /// The period ends: files are renamed into place. Otherwise they stay open.
     pub(super) closing: bool,
 }
 
-/// What came of writing a table.
+/// The outcome of writing a table.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// Aggregates in files that were put in place.
@@ -61,11 +61,11 @@ pub(super) struct Outcome {
     pub(super) files: Vec<String>,
     /// The newest bin.
     pub(super) bin: Option<u64>,
-    /// The rows that did not get into their files, if any.
+    /// The rows that could not be written, if any.
     pub(super) left: Option<Table>,
 }
 
-/// Rows did not get into their file; that is counted and logged already.
+/// Rows could not be written; this is counted and logged already.
 struct Failed;
 
 impl<'a> Writer<'a> {
@@ -107,7 +107,7 @@ impl<'a> Writer<'a> {
         self.names.show_period()
     }
 
-    /// Writes a table, or only ends the period. `account` learns what is written, and what is lost for good.
+    /// Writes a table, or only ends the period. `accounting` counts what was written, and what was dropped.
     pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, accounting: &mut Accounting) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(mut table) = table {
@@ -117,7 +117,7 @@ impl<'a> Writer<'a> {
             let plan = self.names.plan(&table, moment.named, &room);
             outcome.bin = plan.bin;
             accounting.redirected(plan.redirected);
-            self.give_up_nameless(&table, &plan, accounting);
+            self.drop_nameless(&table, &plan, accounting);
             let mut rows: Vec<(u32, Aggregate<'_>)> = plan.of.iter().copied().zip(table.iter()).collect();
             rows.sort_by_key(|(file, _)| *file);
             let mut rows = rows.as_slice();
@@ -147,7 +147,7 @@ impl<'a> Writer<'a> {
         outcome
     }
 
-    /// Makes the file of a purge without rows, if it has a name.
+    /// Creates the file of a purge without rows, if it has a name.
     pub(super) fn write_empty(&mut self, moment: Moment) -> io::Result<()> {
         let Some(planned) = self.names.empty(moment.named) else {
             return Ok(());
@@ -160,7 +160,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes rows to their file. Returns how many aggregates came in place.
+    /// Writes rows to their file. Returns the number of aggregates in files that were renamed into place.
     fn file<'r>(
         &mut self,
         planned: &Planned,
@@ -173,7 +173,7 @@ impl<'a> Writer<'a> {
             Ok(file) => file,
             Err(error) => return Err(self.failed(planned, &error, accounting)),
         };
-        // What the file holds of early tables is lost if it fails now; the rows at hand are not.
+        // If this fails, the rows of early tables in the file are lost; the rows at hand are not.
         let earlier = file.sum;
         let result = self.add(&mut file, rows, table, moment);
         let result = match (result, &planned.name) {
@@ -194,7 +194,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// The file as an earlier table left it, or a new one.
+    /// The file that an earlier table left open, or a new one.
     fn opened(&mut self, planned: &Planned) -> io::Result<OpenFile> {
         if let Some(name) = &planned.name {
             if let Some(file) = self.open.remove(name) {
@@ -209,7 +209,7 @@ impl<'a> Writer<'a> {
         Ok(file)
     }
 
-    /// A file that is in place before the end of its period, to go on with.
+    /// Opens a file that was renamed into place before the end of its period.
     fn reopened(&mut self, name: &str) -> io::Result<OpenFile> {
         let mut file = match self.rows.can_append() {
             true => OpenFile::reopen(name, self.settings)?,
@@ -236,7 +236,7 @@ impl<'a> Writer<'a> {
         file.write()
     }
 
-    /// Puts a file in place; with a moment, behind the marker that ends it. Returns its aggregates.
+    /// Renames a file into place; with a moment, after writing its end marker. Returns its number of aggregates.
     fn close(
         &mut self,
         planned: &Planned,
@@ -258,7 +258,7 @@ impl<'a> Writer<'a> {
         Ok(written)
     }
 
-    /// Puts some file in place when too many are open.
+    /// Renames a file into place when too many are open.
     fn close_one_of_many(&mut self, accounting: &mut Accounting) -> u64 {
         if self.open.len() <= MAX_OPEN {
             return 0;
@@ -308,15 +308,15 @@ impl<'a> Writer<'a> {
         self.begun.clear();
     }
 
-    /// Gives up the rows for which there is no file.
-    fn give_up_nameless(&mut self, table: &Table, plan: &Plan, accounting: &mut Accounting) {
+    /// Drops the rows for which there is no file.
+    fn drop_nameless(&mut self, table: &Table, plan: &Plan, accounting: &mut Accounting) {
         let nowhere = table.iter().zip(&plan.of).filter(|(_, file)| **file == NOWHERE);
         let sum = nowhere.fold(Sum::default(), |sum, (row, _)| sum.plus(sink::sum_of_one(row.values)));
         accounting.dropped(sum, DropReason::Names);
         self.losses.add(sum, "dropped: for more files than twice print_max_files", "");
     }
 
-    /// What a file held of early tables is lost with it.
+    /// Counts the rows of early tables that are lost with their file.
     fn lose(&mut self, sum: Sum, accounting: &mut Accounting) {
         accounting.dropped(sum, DropReason::Refused);
         self.losses.add(sum, "dropped: rows of a file that could not be finished", "");
@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
         Failed
     }
 
-    /// Moves the link to the newest file, if that sorts behind the one it points to.
+    /// Points the link to the newest file, if that sorts after its current target.
     fn advance(&self, planned: &Planned) {
         let (Some(name), Some(latest)) = (&planned.name, &planned.latest) else {
             return;

@@ -1,13 +1,12 @@
 //! Plugins whose aggregates go to a server or a database: the common part of sqlite3, pgsql, mysql, clickhouse, kafka and
 //! amqp.
 //!
-//! At each refresh the tables of all workers become one, an [`Encoder`] cuts it into batches, and a delivery worker takes
-//! these to the [`Backend`] on a thread of its own ([`delivery::delivery worker`]). So a store that is slow or down delays
-//! nobody: its batches wait in a queue that is bounded in octets, in memory or on disk, and what is given up at the bound
-//! is counted and told.
+//! At each refresh the tables of all workers are merged, an [`Encoder`] cuts the result into batches, and a delivery worker
+//! delivers these to the [`Backend`] on a thread of its own ([`delivery::worker`]). So a store that is slow or down delays
+//! nothing else: its batches wait in a queue that is bounded in bytes, in memory or on disk, and what is dropped at the bound
+//! is counted and logged.
 //!
-//! A purge has ended when each of its batches was delivered or given up; then come its line in the log and the
-//! trigger.
+//! A purge ends when each of its batches was delivered or dropped; then its line is logged and the trigger runs.
 
 mod purges;
 mod settings;
@@ -43,7 +42,7 @@ use tracing::{debug, error, info, warn};
 /// Microseconds of a second.
 const SECOND: u64 = 1_000_000;
 
-/// Takes the body of a batch, the number of its items and what they hold.
+/// Takes the body of a batch, the number of its items, and their sum.
 pub type Emit<'a> = &'a mut dyn FnMut(Vec<u8>, u32, Sum);
 
 /// Turns tables into the bodies of batches.
@@ -51,7 +50,7 @@ pub trait Encoder: Send {
     /// Cuts a table into batches. `now` is the time of the purge, seconds since 1970.
     fn encode(&mut self, table: &Table, now: u64, emit: Emit<'_>);
 
-    /// Cuts the aggregates of such values into batches for the backup server alone. Only databases have one.
+    /// Cuts the aggregates whose values are rejected into batches for the backup server alone. Only databases have one.
     fn encode_for_backup(
         &mut self,
         _table: &Table,
@@ -61,19 +60,19 @@ pub trait Encoder: Send {
     ) {
     }
 
-    /// Aggregates for more tables than a purge may write to, since the last call: how many went to the table of the time of
-    /// the purge, and those that are given up.
+    /// Aggregates for more tables than a purge may write to, since the last call: the number that went to the table of the time of
+    /// the purge, and those that were dropped.
     fn take_bounded(&mut self) -> (u64, Sum) {
         (0, Sum::default())
     }
 
-    /// What is told at the start and every `amqp_avro_schema_refresh_time`.
+    /// Emits what is sent at the start and every `amqp_avro_schema_refresh_time`: the schema.
     fn announce(&mut self, _emit: Emit<'_>) {}
 
-    /// What stands before the batches of a purge.
+    /// Emits what precedes the batches of a purge.
     fn begin(&mut self, _emit: Emit<'_>) {}
 
-    /// What stands behind them.
+    /// Emits what follows them.
     fn end(&mut self, _purge: markers::Purge, _emit: Emit<'_>) {}
 
     /// The Avro schema of what is written, if there is one.
@@ -81,11 +80,11 @@ pub trait Encoder: Send {
         None
     }
 
-    /// What a trigger may want to know of the last purge.
+    /// Adds variables about the last purge for the trigger.
     fn tell(&self, _variables: &mut Vec<(&'static str, String)>) {}
 }
 
-/// A store that is open, as far as it can be reached: ready for its threads.
+/// A plugin whose spool is open: ready to start its threads.
 pub struct Opened {
     encoder: Box<dyn Encoder>,
     backend: Box<dyn Backend>,
@@ -119,10 +118,10 @@ impl Opened {
         Ok(Self { encoder, backend, queue, found })
     }
 
-    /// Opens the store here and now, for a dry run. A store that cannot be reached is no error, as it is none at a start.
+    /// Opens the store at once, for a dry run. A store that cannot be reached is not an error, as at a start.
     ///
     /// # Errors
-    /// The store says no to something that the configuration decides.
+    /// The store rejects the configuration.
     pub fn try_store(&mut self, name: &str) -> Result<(), String> {
         match self.backend.open() {
             Ok(()) => Ok(()),
@@ -135,8 +134,8 @@ impl Opened {
     }
 }
 
-/// The plugin's thread: takes tables until all workers have ended. Starts the delivery worker's thread by `spawn`. A store that says
-/// no to something that the configuration decides, when it is opened first, ends the daemon by `refuse`.
+/// The plugin's thread: takes tables until all workers have ended. Starts the delivery worker's thread by `spawn`. If the store
+/// rejects the configuration when it is first opened, `refuse` ends the daemon.
 pub fn run(
     settings: &Settings,
     schema: &Schema,
@@ -214,9 +213,9 @@ struct Plugin<'a> {
     triggers: Triggers,
     accounting: Accounting,
     purges: Purges,
-    /// The name of the next batch.
+    /// The id of the next batch.
     next: BatchId,
-    /// Where keys have the start of their bin, if they have one.
+    /// Offset of the bin's start in keys, if they have one.
     bin: Option<usize>,
     limit: Limited,
     full: Limited,
@@ -253,7 +252,7 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// An earlier run has left so much on disk.
+    /// Counts what an earlier run left on disk.
     fn found(&mut self, found: Sum) {
         if found.aggregates > 0 {
             self.accounting.handed(found.aggregates);
@@ -261,7 +260,7 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// Puts the aggregates of a table on their way.
+    /// Queues the aggregates of a table for delivery.
     fn add(&mut self, mut table: Table) {
         let total = table.len() as u64;
         let now = clock::now() / SECOND;
@@ -281,7 +280,7 @@ impl<'a> Plugin<'a> {
         self.emit(|encoder, emit| encoder.encode(&table, now, emit));
     }
 
-    /// Puts what the conditions keep out on its way to the backup, where that is wanted; gives how much that is.
+    /// Queues what the conditions filter out for the backup server, where that is configured; returns the number of aggregates.
     fn recover(&mut self, table: &Table, now: u64) -> u64 {
         let Some(rejects) = self.preprocess.rejects(table) else { return 0 };
         let count = table.iter().filter(|row| rejects(row.values)).count() as u64;
@@ -299,7 +298,7 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// Hands what the encoder makes to the delivery worker.
+    /// Passes the batches that the encoder creates to the delivery worker.
     fn emit(&mut self, make: impl FnOnce(&mut dyn Encoder, Emit<'_>)) {
         let Self { encoder, outbox, accounting, purges, next, full, losses, .. } = self;
         make(encoder.as_mut(), &mut |body, items, sum| {
@@ -315,7 +314,7 @@ impl<'a> Plugin<'a> {
         losses.add(given_up, "dropped: for more tables than twice sql_max_tables", "");
     }
 
-    /// Hands over what belongs to no purge.
+    /// Queues the batches that belong to no purge.
     fn announce(&mut self) {
         let Self { encoder, outbox, accounting, purges, next, full, losses, .. } = self;
         if purges.announcing() {
@@ -328,7 +327,7 @@ impl<'a> Plugin<'a> {
         });
     }
 
-    /// Puts everything on its way and ends the period.
+    /// Queues everything for delivery and ends the period.
     fn purge(&mut self, table: Option<Table>) {
         info!("*** Purging cache - START (PID: {}) ***", std::process::id());
         if let Some(table) = table {
@@ -361,7 +360,7 @@ impl<'a> Plugin<'a> {
             return;
         }
         let mut more = self.settings.variables.clone();
-        // Of a purge without anything there is nothing to tell; the encoder remembers the one before.
+        // The encoder still has the variables of an earlier purge, which an empty one must not report.
         if purge.is_some() {
             self.encoder.tell(&mut more);
         }
@@ -437,7 +436,7 @@ impl<'a> Plugin<'a> {
         self.finish_purges();
     }
 
-    /// Delivers what can be delivered in time.
+    /// Delivers what it can within the limits of the end.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
         let outbox = self.outbox.clone();
@@ -445,14 +444,14 @@ impl<'a> Plugin<'a> {
     }
 }
 
-/// The name of the next batch.
+/// Returns the next id.
 fn take(next: &mut BatchId) -> BatchId {
     let id = *next;
     next.number += 1;
     id
 }
 
-/// Hands a batch to the delivery worker, and logs what is given up for it.
+/// Passes a batch to the delivery worker, and logs what is dropped to make room.
 fn put(
     batch: WriteBatch,
     outbox: &mut Outbox,
@@ -475,7 +474,7 @@ fn put(
     }
 }
 
-/// Counts a batch that will not be delivered.
+/// Counts a dropped batch.
 fn lose(accounting: &mut Accounting, purges: &mut Purges, run: u64, lost: &Dropped) {
     let reason = match lost.why {
         DropCause::Bound => DropReason::Retries,

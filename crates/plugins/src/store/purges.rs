@@ -1,4 +1,4 @@
-//! Purges that are under way: what they hold, and what of it has arrived.
+//! Purges in progress: what they hold, and what of it was delivered.
 
 use delivery::BatchId;
 use std::collections::VecDeque;
@@ -9,11 +9,11 @@ use std::time::Instant;
 pub(super) struct Purge {
     /// Counted from 1.
     pub(super) number: u64,
-    /// Batches on their way.
+    /// Batches that are not delivered yet.
     pub(super) batches: u64,
     /// Aggregates in it.
     pub(super) total: u64,
-    /// Those that arrived.
+    /// Those that were written.
     pub(super) written: u64,
     /// The newest time bin; seconds since 1970.
     pub(super) bin: Option<u64>,
@@ -27,7 +27,7 @@ impl Purge {
         Self { number, batches: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
     }
 
-    /// So many aggregates belong to it.
+    /// Adds aggregates to it.
     pub(super) fn add(&mut self, aggregates: u64, newest: Option<u64>) {
         self.total += aggregates;
         self.bin = self.bin.max(newest);
@@ -39,7 +39,7 @@ impl Purge {
 pub(super) struct Purges {
     queue: VecDeque<Purge>,
     last: u64,
-    /// An announcement that has not arrived yet. It belongs to no purge.
+    /// An announcement that is not delivered yet. It belongs to no purge.
     announced: Option<BatchId>,
 }
 
@@ -66,7 +66,7 @@ impl Purges {
         self.queue.back().filter(|purge| !purge.closed).map(|purge| purge.total)
     }
 
-    /// Nothing more comes to the open purge. False when there is none.
+    /// Closes the open purge. False when there is none.
     pub(super) fn close(&mut self) -> bool {
         match self.queue.back_mut().filter(|purge| !purge.closed) {
             Some(purge) => {
@@ -77,7 +77,7 @@ impl Purges {
         }
     }
 
-    /// A batch needs nothing more; so many of its aggregates arrived.
+    /// A batch is delivered or dropped; `written` of its aggregates were written.
     pub(super) fn delivered(&mut self, number: u64, written: u64) {
         if let Some(purge) = self.queue.iter_mut().find(|purge| purge.number == number) {
             purge.batches = purge.batches.saturating_sub(1);
@@ -85,22 +85,22 @@ impl Purges {
         }
     }
 
-    /// True while an announcement is on its way: another one would say nothing new.
+    /// True while an announcement is not delivered: another one would say nothing new.
     pub(super) fn announcing(&self) -> bool {
         self.announced.is_some()
     }
 
-    /// An announcement is on its way.
+    /// Records an announcement.
     pub(super) fn announce(&mut self, id: BatchId) {
         self.announced = Some(id);
     }
 
-    /// A batch has arrived or is lost.
+    /// A batch is delivered or dropped.
     pub(super) fn settled(&mut self, id: BatchId) {
         self.announced = self.announced.filter(|announced| *announced != id);
     }
 
-    /// Takes out the oldest purge if all its batches have arrived or are lost.
+    /// Removes the oldest purge if all its batches are delivered or dropped.
     pub(super) fn next_finished(&mut self) -> Option<Purge> {
         let first = self.queue.front()?;
         (first.closed && first.batches == 0).then(|| self.queue.pop_front()).flatten()
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_is_on_its_way_until_its_batch_is_settled() {
+    fn an_announcement_is_pending_until_its_batch_is_settled() {
         let mut purges = Purges::default();
         let id = |number| BatchId { run: 1, number };
         purges.announce(id(2));

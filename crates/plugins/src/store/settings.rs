@@ -39,7 +39,7 @@ pub struct Settings {
     pub preprocess: preprocess::Settings,
     /// What runs after each purge.
     pub trigger: Option<Trigger>,
-    /// `sql_trigger_time`: the trigger runs every so many seconds instead.
+    /// `sql_trigger_time`: the trigger runs at this interval in seconds instead.
     pub trigger_every: Option<u32>,
     /// Each aggregate becomes a new row of a database: `sql_dont_try_update`, and stores that know no updates.
     pub inserts_only: bool,
@@ -47,7 +47,7 @@ pub struct Settings {
     pub variables: Vec<(&'static str, String)>,
     /// `avro_schema_file`.
     pub schema_file: Option<PathBuf>,
-    /// `amqp_avro_schema_refresh_time`, when the schema is sent by itself: every so many seconds.
+    /// `amqp_avro_schema_refresh_time`, when the schema is sent separately: the interval in seconds.
     pub announce_every: Option<u32>,
     /// Mask and owners of the files.
     pub files: runtime::files::Settings,
@@ -64,7 +64,7 @@ pub struct Settings {
 pub struct SpoolSettings {
     /// The plugin's own folder.
     pub folder: PathBuf,
-    /// Most octets in it.
+    /// Most bytes in it.
     pub max_octets: u64,
 }
 
@@ -78,7 +78,7 @@ impl Settings {
         };
         let kind = plugin.kind.word();
         let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
-            // Plugins must not meet in one folder, even when the key is set once for all.
+            // Each plugin needs a folder of its own, even when the key is set once for all.
             folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
             max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
         });
