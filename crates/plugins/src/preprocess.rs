@@ -92,7 +92,9 @@ impl Settings {
         if settings.recover && !(is_database && plugin.get(&SQL_BACKUP_HOST).is_some()) {
             settings.recover = false;
             let what = format!("preprocess[{}]: recover has no server to send to. Ignored.", plugin.name);
-            let hint = "Set sql_backup_host; what conditions keep out is counted as left out.".to_owned();
+            let hint =
+                "Set sql_backup_host; without it, aggregates that the conditions filter out are only counted."
+                    .to_owned();
             problems.warn(plugin.blame(&SQL_PREPROCESS), what, Some(hint));
         }
         settings

@@ -159,7 +159,7 @@ impl Programs {
                 self.killed += 1;
                 error!(
                     pid = program.child.id(),
-                    "the trigger is ended, as it runs longer than plugin_trigger_timeout"
+                    "the trigger ran longer than plugin_trigger_timeout and is terminated"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! The clients at the socket. Each has a thread, which reads its query, and makes and sends the answer.
+//! The clients of the socket. Each has a thread, which reads its query, and builds and sends the answer.
 
 use super::answer::{self, Matter, Out, TICK};
 use super::ledger::{Ledger, Outcome};
@@ -18,42 +18,42 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time until the next attempt when a client cannot be taken.
+/// Time until the next attempt when a client cannot be accepted.
 const REST: Duration = Duration::from_millis(100);
-/// How long answers may take to come to their end when the daemon ends.
+/// How long answers may take to finish when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// What a client's thread sends to the plugin's.
+/// A message from a client's thread to the plugin's.
 pub(super) enum Call {
     /// A query.
     Ask(Question),
-    /// What was taken out for a client, so many bytes, was shown, or comes back as the client did not take it.
+    /// A table that was taken out for a client, and its bytes: it was shown, or is returned because the client did not receive it.
     Returned(usize, Option<Arc<Version>>),
 }
 
-/// What a client asks of the table.
+/// A client's question to the plugin.
 pub(super) struct Question {
     pub(super) what: What,
     pub(super) answer: Sender<Given>,
 }
 
-/// What becomes of the table.
+/// What to do with the table.
 pub(super) enum What {
     /// Nothing.
     Stays,
-    /// It is emptied.
+    /// Clear it.
     Cleared,
-    /// The client gets all of it, and then it is gone.
+    /// Show all of it to the client, and remove it.
     Taken,
-    /// So it is with what was selected from a version. When the numbers of aggregates have changed since, it stays.
+    /// Show and remove a selection from a version. If the indexes of aggregates have changed since, nothing is removed.
     Removed(Selection),
 }
 
-/// What a client's thread gets to answer with.
+/// The table that a client's thread answers from.
 pub(super) struct Given {
     version: Option<Arc<Version>>,
     erased: Option<u64>,
-    /// Where it comes back to, if it was taken out of the table, and how large it is.
+    /// Where to return it, if it was taken out of the plugin's table, and its size.
     back: Option<(Sender<Call>, usize)>,
 }
 
@@ -63,13 +63,13 @@ impl Given {
         Self { version: Some(version), erased, back: None }
     }
 
-    /// A table of its own, which comes back unless the client takes it.
+    /// A table that was taken out, and is returned unless the client receives it.
     pub(super) fn taken_out(version: Arc<Version>, back: &Sender<Call>) -> Self {
         let bytes = version.table.size();
         Self { version: Some(version), erased: None, back: Some((back.clone(), bytes)) }
     }
 
-    /// The client has it.
+    /// The client has received it.
     fn delivered(&mut self) {
         if let Some((back, bytes)) = self.back.take() {
             let _ = back.send(Call::Returned(bytes, None));
@@ -79,28 +79,28 @@ impl Given {
 
 impl Drop for Given {
     fn drop(&mut self) {
-        // Nobody takes it back when the daemon ends.
+        // Fails when the daemon ends.
         if let Some((back, bytes)) = self.back.take() {
             let _ = back.send(Call::Returned(bytes, self.version.take()));
         }
     }
 }
 
-/// What all threads of clients know.
+/// The state that all threads of clients share.
 struct Server {
     settings: Settings,
     schema: Arc<Schema>,
     calls: Sender<Call>,
     ledger: Arc<Ledger>,
-    /// Clients now, by user.
+    /// Number of clients, by user.
     users: Mutex<HashMap<u32, usize>>,
-    /// No more clients are taken.
+    /// No more clients are accepted.
     closed: AtomicBool,
     /// Answers are cut.
     ended: AtomicBool,
 }
 
-/// The thread that takes clients.
+/// The thread that accepts clients.
 pub(super) struct Clients {
     server: Arc<Server>,
     listener: UnixListener,
@@ -111,8 +111,8 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Takes clients from now on; what they ask comes through the channel. It has no bound of its own: each client sends a
-    /// query and at most one answer to it.
+    /// Starts to accept clients; their questions arrive on the channel. It is unbounded, but each client sends only a question and at
+    /// most one reply.
     pub(super) fn start(
         listener: UnixListener,
         settings: Settings,
@@ -139,7 +139,7 @@ impl Clients {
                 }
                 match stream {
                     Ok(stream) => take(stream, &at, &alive),
-                    // Without file descriptors the client stays in the queue, and asking at once would spin.
+                    // Without a free file descriptor the client stays in the backlog, and retrying at once would spin.
                     Err(_) => thread::park_timeout(REST),
                 }
             }
@@ -147,10 +147,10 @@ impl Clients {
         Ok((Self { server, listener, thread, running, path }, calls, questions))
     }
 
-    /// Takes no more clients, lets answers come to their end for a moment, and removes the socket.
+    /// Stops accepting clients, gives answers a moment to finish, and removes the socket.
     pub(super) fn end(self) {
         self.server.closed.store(true, Ordering::Release);
-        // The thread waits for a client: this wakes it.
+        // Wakes the thread, which waits for a client.
         if rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).is_ok() {
             self.thread.thread().unpark();
             let _ = self.thread.join();
@@ -177,7 +177,7 @@ impl Server {
     fn admit(self: &Arc<Self>, user: u32) -> Result<Slot, String> {
         let mut users = self.users();
         let (most, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
-        // Whoever runs the daemon gets in, however many others there are.
+        // The daemon's own user is always admitted, however many other clients there are.
         let is_operator = user == 0 || user == rustix::process::geteuid().as_raw();
         if !is_operator && users.values().sum::<usize>() >= most {
             return Err(format!("too many clients at a time: imt_clients_max is {most}. Try again"));
@@ -297,7 +297,7 @@ impl Server {
             erased: given.erased,
         };
         let made = answer::make(request, matter, out).and_then(|()| out.end());
-        // What comes back to the table must not be looked at any more.
+        // A table that is returned must no longer be in use.
         out.forget();
         made.map_err(cut)?;
         given.delivered();
@@ -315,8 +315,8 @@ impl Server {
         })
     }
 
-    /// Takes what the lines mean out of the table. Which aggregates these are is found out here, so that the plugin's
-    /// thread only has to move them.
+    /// Takes the aggregates that the lines match out of the table. They are found in this thread, so that the plugin's thread
+    /// only has to move them.
     fn remove(&self, lines: &mut Lines, until: Instant, out: &mut Out<'_>) -> Result<Given, (Outcome, String)> {
         let mut given = self.ask(What::Stays, until)?;
         loop {
@@ -333,7 +333,7 @@ impl Server {
         }
     }
 
-    /// What a client reads about an answer that was cut.
+    /// The message to a client whose answer was cut.
     fn reason(&self, outcome: Outcome) -> String {
         match outcome {
             Outcome::Late => {
@@ -350,7 +350,7 @@ impl Server {
     }
 }
 
-/// Reads until a time, however slowly the octets come, or until the daemon ends.
+/// Reads until a deadline, however slowly the bytes arrive, or until the daemon ends.
 struct Patient<'a> {
     stream: &'a UnixStream,
     until: Instant,

@@ -48,7 +48,7 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
     let mut plugin = match Plugin::new(settings, schema, counters) {
         Ok(plugin) => plugin,
         Err(error) => {
-            error!("the rows have no form in print_output: {error}");
+            error!("rows cannot be written in the format of print_output: {error}");
             return;
         }
     };
@@ -207,7 +207,7 @@ impl<'a> Plugin<'a> {
                 aggregates = lost.aggregates,
                 packets = lost.packets,
                 bytes = lost.octets,
-                "dropped: more wait to be written than print_cache_entries and plugin_queue_memory allow"
+                "dropped: more aggregates wait than print_cache_entries and plugin_queue_memory allow"
             );
         }
         self.waiting = Some(table);

@@ -131,7 +131,7 @@ impl Rows {
                 let whole = container::whole(&mut before, &head)?;
                 let length = before.metadata()?.len();
                 if whole < length {
-                    warn!(octets = length - whole, "{path} ends in half a block, which is cut off");
+                    warn!(bytes = length - whole, "{path} ends in an incomplete block, which is removed");
                     file.cut(whole)?;
                 }
                 file.body = Body::Avro(head.sync);

@@ -105,7 +105,7 @@ impl Opened {
                 let (opened, found) = Spool::open(&spool.folder)
                     .map_err(|error| format!("plugin_spool_dir: {}: {error}", spool.folder.display()))?;
                 for bad in &found.bad {
-                    warn!("spool: '{}' is damaged: left as it is, and not delivered", bad.display());
+                    warn!("spool: '{}' is damaged: kept, but not delivered", bad.display());
                 }
                 let sum = found.batches.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
                 (Queue::on_disk(opened, found.batches, spool.max_octets), sum)
@@ -153,7 +153,7 @@ pub fn run(
             Ok(()) => {}
             Err(Fault::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
             Err(Fault::Down(what) | Fault::Batch(what)) => {
-                warn!("cannot be reached yet, and is tried again: {what}");
+                warn!("cannot be reached yet, will be retried: {what}");
             }
         });
     }));
@@ -420,13 +420,13 @@ impl<'a> Plugin<'a> {
                 self.accounting.failed();
                 self.accounting.retried();
                 if !again.is_repeated {
-                    let (batches, octets) = self.outbox.waiting();
-                    error!(batches, octets, "cannot write, {again}: {fault}");
+                    let (batches, bytes) = self.outbox.waiting();
+                    error!(batches, bytes, "cannot write, {again}: {fault}");
                 }
             }
             Note::Recovered(after) => {
-                let (batches, octets) = self.outbox.waiting();
-                info!(batches, octets, "writes again, after {} s", after.as_secs());
+                let (batches, bytes) = self.outbox.waiting();
+                info!(batches, bytes, "writes again, after {} s", after.as_secs());
             }
             Note::Ended { stays } if stays.aggregates > 0 => {
                 info!(aggregates = stays.aggregates, "left in the spool for the next start");
