@@ -527,7 +527,10 @@ mod tests {
         assert_eq!(read(&file.octets).1.unwrap(), "damaged: a frame of 5 octets is longer than its block");
         let mut other = Writer::new(false);
         other.octets[12] = 2;
-        assert_eq!(read(&other.octets).1.unwrap(), "damaged: a section of version 2, and only version 1 is supported");
+        assert_eq!(
+            read(&other.octets).1.unwrap(),
+            "damaged: a section of version 2, and only version 1 is supported"
+        );
     }
 
     proptest! {
