@@ -62,8 +62,8 @@ impl Waiting {
 #[derive(Debug)]
 pub struct Queue {
     waiting: VecDeque<Waiting>,
-    octets: u64,
-    max_octets: u64,
+    bytes: u64,
+    max_bytes: u64,
     spool: Option<Arc<Spool>>,
     /// The first batch is being delivered.
     taken: bool,
@@ -80,15 +80,15 @@ pub struct Put {
 
 impl Queue {
     /// An empty queue in memory.
-    pub fn in_memory(max_octets: u64) -> Self {
-        Self { waiting: VecDeque::new(), octets: 0, max_octets, spool: None, taken: false }
+    pub fn in_memory(max_bytes: u64) -> Self {
+        Self { waiting: VecDeque::new(), bytes: 0, max_bytes, spool: None, taken: false }
     }
 
     /// A queue on disk, with the batches that an earlier run left.
-    pub fn on_disk(spool: Spool, found: Vec<Stored>, max_octets: u64) -> Self {
-        let octets = found.iter().map(|stored| stored.size).sum();
+    pub fn on_disk(spool: Spool, found: Vec<Stored>, max_bytes: u64) -> Self {
+        let bytes = found.iter().map(|stored| stored.size).sum();
         let waiting = found.into_iter().map(Waiting::OnDisk).collect();
-        Self { waiting, octets, max_octets, spool: Some(Arc::new(spool)), taken: false }
+        Self { waiting, bytes, max_bytes, spool: Some(Arc::new(spool)), taken: false }
     }
 
     /// Number of waiting batches.
@@ -102,8 +102,8 @@ impl Queue {
     }
 
     /// Bytes of the waiting batches.
-    pub fn octets(&self) -> u64 {
-        self.octets
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Adds a batch at the end.
@@ -118,12 +118,12 @@ impl Queue {
             }
             None => Waiting::Here(Arc::new(batch)),
         };
-        self.octets += waiting.size();
+        self.bytes += waiting.size();
         self.waiting.push_back(waiting);
-        while self.octets > self.max_octets {
+        while self.bytes > self.max_bytes {
             // The first one may be in delivery.
             let Some(oldest) = self.waiting.remove(usize::from(self.taken)) else { break };
-            self.octets -= oldest.size();
+            self.bytes -= oldest.size();
             put.lost.push(oldest.lost(DropCause::Bound));
             self.forget(&oldest);
         }
@@ -145,7 +145,7 @@ impl Queue {
             }
             None => {
                 self.waiting.pop_front();
-                self.octets -= first.size();
+                self.bytes -= first.size();
                 Some(Err(first.lost(DropCause::Damaged)))
             }
         }
@@ -155,7 +155,7 @@ impl Queue {
     pub fn done(&mut self) {
         self.taken = false;
         if let Some(first) = self.waiting.pop_front() {
-            self.octets -= first.size();
+            self.bytes -= first.size();
             self.forget(&first);
         }
     }
@@ -220,7 +220,7 @@ mod tests {
             assert_eq!(queue.take().unwrap().unwrap().id.number, number, "it stays until it is done");
             queue.done();
         }
-        assert!(queue.is_empty() && queue.octets() == 0 && queue.take().is_none());
+        assert!(queue.is_empty() && queue.bytes() == 0 && queue.take().is_none());
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
                 }
             }
             let octets = model.iter().map(|(_, size)| size).sum();
-            assert_eq!((queue.len(), queue.is_empty(), queue.octets()), (model.len(), model.is_empty(), octets));
+            assert_eq!((queue.len(), queue.is_empty(), queue.bytes()), (model.len(), model.is_empty(), octets));
             assert!(octets <= BOUND);
             if let Some(folder) = folder {
                 let files = std::fs::read_dir(folder).unwrap();

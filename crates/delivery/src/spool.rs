@@ -124,9 +124,9 @@ impl Spool {
     /// Reads a batch; `None` when its file fails its checks, and is renamed.
     pub fn get(&self, id: BatchId) -> io::Result<Option<WriteBatch>> {
         let path = self.path(id);
-        let mut octets = Vec::new();
-        File::open(&path)?.read_to_end(&mut octets)?;
-        match parse(octets).filter(|batch| batch.id == id) {
+        let mut bytes = Vec::new();
+        File::open(&path)?.read_to_end(&mut bytes)?;
+        match parse(bytes).filter(|batch| batch.id == id) {
             Some(batch) => Ok(Some(batch)),
             None => {
                 set_aside(&path)?;
@@ -203,10 +203,10 @@ fn head_of(path: &Path) -> io::Result<Option<Stored>> {
     Ok(stored.filter(|(_, length)| Some(size) == length.checked_add(HEAD as u64)).map(|(stored, _)| stored))
 }
 
-fn parse(mut octets: Vec<u8>) -> Option<WriteBatch> {
-    let head: [u8; HEAD] = *octets.first_chunk()?;
+fn parse(mut bytes: Vec<u8>) -> Option<WriteBatch> {
+    let head: [u8; HEAD] = *bytes.first_chunk()?;
     let [run, number, purge, items, aggregates, packets, sum_octets, length] = fields(&head)?;
-    let body = octets.split_off(HEAD);
+    let body = bytes.split_off(HEAD);
     let mut crc = crc32fast::Hasher::new();
     crc.update(&head[8..72]);
     crc.update(&body);

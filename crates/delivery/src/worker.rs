@@ -174,7 +174,7 @@ impl Outbox {
     /// The number of waiting batches, and their bytes.
     pub fn waiting(&self) -> (usize, u64) {
         let state = self.shared.lock();
-        (state.queue.len(), state.queue.octets())
+        (state.queue.len(), state.queue.bytes())
     }
 
     /// Ends the delivery: the delivery worker delivers what is queued, within the limits, and ends.

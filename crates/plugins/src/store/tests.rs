@@ -36,7 +36,7 @@ fn flush(builder: &mut messages::Builder, emit: Emit<'_>) {
     }
 }
 
-/// A store that does as it is told.
+/// A scripted store.
 #[derive(Clone, Default)]
 struct Fake {
     state: Arc<Mutex<FakeState>>,

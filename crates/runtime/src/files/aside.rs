@@ -86,8 +86,8 @@ impl Aside {
 }
 
 impl Write for Aside {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.file.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -187,9 +187,9 @@ mod tests {
             // Reading and writing opens a pipe without waiting for the other side.
             let mut pipe = OpenOptions::new().read(true).write(true).open(other).unwrap();
             opened.send(()).unwrap();
-            let mut octets = [0; 4];
-            pipe.read_exact(&mut octets).unwrap();
-            octets
+            let mut bytes = [0; 4];
+            pipe.read_exact(&mut bytes).unwrap();
+            bytes
         });
         is_open.recv().unwrap();
         let mut file = Aside::create(&path, &Settings::default()).unwrap();
