@@ -24,7 +24,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// What of the aggregates the store cannot take.
+    /// Checks that the store can take the aggregates.
     ///
     /// # Errors
     /// The message, which says what would be right.
@@ -40,7 +40,7 @@ impl Target {
         }
     }
 
-    /// Whether its options and files are such that can be used, as far as that shows before anything is connected to.
+    /// Checks its options and files, as far as possible without a connection.
     ///
     /// # Errors
     /// The key, and what is wrong.
