@@ -17,12 +17,16 @@ mod clients;
 mod configuration;
 #[path = "suite/confinement.rs"]
 mod confinement;
+#[path = "suite/counters.rs"]
+mod counters;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
 #[path = "suite/faults.rs"]
 mod faults;
 #[path = "suite/formats.rs"]
 mod formats;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/hostile.rs"]
 mod hostile;
 #[path = "suite/layers.rs"]
@@ -33,6 +37,8 @@ mod life;
 mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
+#[path = "suite/metrics.rs"]
+mod metrics;
 #[path = "suite/operators.rs"]
 mod operators;
 #[path = "suite/options.rs"]
@@ -53,6 +59,10 @@ mod records;
 mod sessions;
 #[path = "suite/sflow.rs"]
 mod sflow;
+#[path = "suite/sink_contract.rs"]
+mod sink_contract;
+#[path = "suite/sinks.rs"]
+mod sinks;
 #[path = "suite/stalls.rs"]
 mod stalls;
 #[path = "suite/stores.rs"]

@@ -57,7 +57,7 @@ pub(crate) fn login(address: &Address) -> String {
 }
 
 /// Records of a round.
-const RECORDS: u16 = 30;
+pub(crate) const RECORDS: u16 = 30;
 
 /// A datagram of the records of that round, the same keys each time.
 pub(crate) fn round(number: u32) -> Vec<u8> {
@@ -191,13 +191,28 @@ pub(crate) fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
 
 /// Messages of a topic so far: payloads, each id once.
 pub(crate) fn kafka_messages(address: &Address, topic: &str) -> Vec<Vec<u8>> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", format!("{}:{}", address.host, address.port));
-    kafka_messages_by(config, topic)
+    once(kafka_messages_by_id(address, topic))
 }
 
-/// The same, by a client of that configuration.
-pub(crate) fn kafka_messages_by(mut config: ClientConfig, topic: &str) -> Vec<Vec<u8>> {
+/// The same with their ids, and as often as they are there.
+pub(crate) fn kafka_messages_by_id(address: &Address, topic: &str) -> Vec<(String, Vec<u8>)> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("{}:{}", address.host, address.port));
+    kafka_read(config, topic)
+}
+
+/// Messages of a topic, by a client of that configuration.
+pub(crate) fn kafka_messages_by(config: ClientConfig, topic: &str) -> Vec<Vec<u8>> {
+    once(kafka_read(config, topic))
+}
+
+/// Payloads of messages in their order, each id once.
+fn once(messages: Vec<(String, Vec<u8>)>) -> Vec<Vec<u8>> {
+    let mut ids = BTreeSet::new();
+    messages.into_iter().filter_map(|(id, payload)| ids.insert(id).then_some(payload)).collect()
+}
+
+fn kafka_read(mut config: ClientConfig, topic: &str) -> Vec<(String, Vec<u8>)> {
     let consumer: BaseConsumer =
         config.set("group.id", "test").set("enable.auto.commit", "false").create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
@@ -206,15 +221,13 @@ pub(crate) fn kafka_messages_by(mut config: ClientConfig, topic: &str) -> Vec<Ve
         assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
     }
     consumer.assign(&assignment).unwrap();
-    let (mut messages, mut ids) = (Vec::new(), BTreeSet::new());
-    // The end of a topic is not told by all brokers: it is where nothing comes any more.
+    let mut messages = Vec::new();
+    // Not all brokers report the end of a topic: it is where nothing comes any more.
     while let Some(message) = consumer.poll(Duration::from_secs(2)) {
         let message = message.unwrap();
         let id = message.headers().unwrap().get_as::<str>(0).unwrap();
         assert_eq!(id.key, "pmacct-id");
-        if ids.insert(id.value.unwrap().to_owned()) {
-            messages.push(message.payload().unwrap().to_vec());
-        }
+        messages.push((id.value.unwrap().to_owned(), message.payload().unwrap().to_vec()));
     }
     messages
 }
@@ -267,16 +280,19 @@ impl Queue {
 
     /// What is in the queue: payloads, each id once.
     pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
+        once(self.messages_by_id())
+    }
+
+    /// The same with their ids, and as often as they are there.
+    pub(crate) fn messages_by_id(&self) -> Vec<(String, Vec<u8>)> {
         let channel = self.channel();
         self.runtime.block_on(async {
-            let (mut messages, mut ids) = (Vec::new(), BTreeSet::new());
+            let mut messages = Vec::new();
             while let Some(message) =
                 channel.basic_get(self.name.as_str().into(), BasicGetOptions::default()).await.unwrap()
             {
                 let id = message.delivery.properties.message_id().as_ref().unwrap().to_string();
-                if ids.insert(id) {
-                    messages.push(message.delivery.data.clone());
-                }
+                messages.push((id, message.delivery.data.clone()));
                 message.delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
             }
             messages

@@ -47,7 +47,7 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
         ("a set beyond the end", lying_set, "records_faulty"),
         ("records that are not there", too_many, "datagrams_rejected[count]"),
         ("a template without length", no_length, "templates_rejected"),
-        ("octets behind the message", early_end, "octets_behind_message"),
+        ("octets behind the message", early_end, "datagrams_trailing_bytes"),
     ];
     for (what, datagram, counter) in cases {
         let process = start(&printing("src_port"));
@@ -92,7 +92,7 @@ fn datagrams_filled_with_zeros_are_no_fault() {
     let process = start(&printing("src_port"));
     process.exporter("127.0.1.1").send_all(datagrams);
     let report = process.wait_for_datagrams(3);
-    assert_eq!((report.value("records_faulty"), report.value("octets_behind_message")), (0, 0));
+    assert_eq!((report.value("records_faulty"), report.value("datagrams_trailing_bytes")), (0, 0));
     let finished = process.stop();
     assert!(!finished.log.contains("WARN"), "{}", finished.log);
     let rows = without_event_type(finished.json("out.json"));

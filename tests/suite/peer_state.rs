@@ -76,7 +76,7 @@ fn names_beyond_their_bound_are_counted_and_logged() {
     }
     let report = process.wait_for_datagrams(5);
     assert_eq!(
-        (report.value("options_records"), report.value("options_facts_dropped")),
+        (report.value("options_records"), report.value("options_entries_dropped")),
         (20_000, 20_000 - 16_384)
     );
     let line = process.wait_for_log("options data hold more names or rates than are kept");

@@ -36,7 +36,7 @@ fn what_conditions_keep_out_goes_to_the_backup() {
     process.wait_for_datagrams(1);
     let written = |process: &Process| process.statistics().value_of("s", "aggregates_written");
     eventually("all are written", || (written(&process) == 30).then_some(()));
-    assert_eq!(process.statistics().value_of("s", "aggregates_left_out"), 0);
+    assert_eq!(process.statistics().value_of("s", "aggregates_filtered"), 0);
     let finished = process.stop();
     assert_eq!(sqlite_rows(&setup.path("acct.db"), "acct"), of(4..=30), "{}", finished.log);
     assert_eq!(sqlite_rows(&setup.path("rest.db"), "acct"), of(1..=3), "{}", finished.log);

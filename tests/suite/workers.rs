@@ -74,8 +74,8 @@ fn tables_at_their_bound_are_written_early_and_what_finds_no_room_is_counted() {
     assert!(report.value("flushes_early") > 0);
     let found = (
         sum(&rows, "flows") + report.value("records_dropped[table_bound]"),
-        sum(&rows, "packets") + report.value("packets_dropped"),
-        sum(&rows, "bytes") + report.value("bytes_dropped"),
+        sum(&rows, "packets") + report.value("records_dropped_packets"),
+        sum(&rows, "bytes") + report.value("records_dropped_bytes"),
     );
     assert_eq!(found, (all.flows, all.packets, all.octets));
 }

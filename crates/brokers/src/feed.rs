@@ -227,7 +227,7 @@ impl Feed {
             }
             Note::Trouble(fault, again) => error!("{place}*: cannot write, {again}: {fault}"),
             Note::Recovered(after) => info!("{place}*: writes again, after {} s", after.as_secs()),
-            Note::Delivered { .. } | Note::Ended { .. } => {}
+            Note::Opened | Note::Delivered { .. } | Note::Ended { .. } => {}
         }
     }
 }

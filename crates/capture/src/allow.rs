@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::Prefix;
 
 /// A line that is no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,29 +56,12 @@ impl AllowList {
     }
 
     fn insert(&mut self, entry: &str) -> Option<()> {
-        let (address, length) = match entry.split_once('/') {
-            Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
-            None => (entry, None),
-        };
-        match address.parse().ok()? {
-            IpAddr::V4(address) => {
-                let host = u32::MAX.checked_shr(within(length, 32)?).unwrap_or(0);
-                self.v4.push((address.to_bits() & !host, address.to_bits() | host));
-            }
-            IpAddr::V6(address) => {
-                let length = within(length, 128)?;
-                match address.to_ipv4_mapped() {
-                    // Senders are compared as IPv4 then.
-                    Some(address) if length >= 96 => {
-                        let host = u32::MAX.checked_shr(length - 96).unwrap_or(0);
-                        self.v4.push((address.to_bits() & !host, address.to_bits() | host));
-                    }
-                    _ => {
-                        let host = u128::MAX.checked_shr(length).unwrap_or(0);
-                        self.v6.push((address.to_bits() & !host, address.to_bits() | host));
-                    }
-                }
-            }
+        // Senders within ::ffff:0:0/96 are compared as IPv4.
+        let prefix = entry.parse::<Prefix>().ok()?.to_canonical();
+        match (prefix.address(), prefix.last_address()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => self.v4.push((first.to_bits(), last.to_bits())),
+            (IpAddr::V6(first), IpAddr::V6(last)) => self.v6.push((first.to_bits(), last.to_bits())),
+            _ => return None,
         }
         Some(())
     }
@@ -95,10 +79,6 @@ impl AllowList {
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
-}
-
-fn within(length: Option<u32>, most: u32) -> Option<u32> {
-    Some(length.unwrap_or(most)).filter(|&length| length <= most)
 }
 
 fn merged<T: Copy + Ord>(mut ranges: Vec<(T, T)>, after: impl Fn(T) -> Option<T>) -> Vec<(T, T)> {

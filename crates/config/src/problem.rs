@@ -2,14 +2,15 @@
 //!
 //! Texts follow the lines that operators know from logs: `WARN: [FILE:LINE] what is wrong.`, then what would be right.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Where a setting was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The file as it was named on the command line, or `cmdline`.
     pub file: Arc<str>,
@@ -99,21 +100,106 @@ const MOST_ALIKE: usize = 5;
 const LINES_SHOWN: usize = 10;
 
 /// Problems in the order in which they were found.
+///
+/// A line without brackets is read once for each plugin. What is wrong with it is one problem all the same, which names the plugins.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// Names of the plugins, as far as they are known.
+    plugins: Option<HashSet<String>>,
+    /// By the hash of what problems of one cause have in common: the first of them.
+    causes: BTreeMap<u64, usize>,
+    /// Problems that stand for several plugins.
+    shared: BTreeMap<usize, Shared>,
+}
+
+/// What a problem has in common with those of other plugins.
+#[derive(Clone, Debug)]
+struct Shared {
+    /// The hint for the first plugin alone.
+    hint: Option<String>,
+    /// The other plugins.
+    others: Vec<String>,
 }
 
 impl Problems {
     /// None so far.
     #[must_use]
     pub const fn new() -> Self {
-        Self { list: Vec::new() }
+        Self { list: Vec::new(), plugins: None, causes: BTreeMap::new(), shared: BTreeMap::new() }
     }
 
-    /// Adds one.
+    /// Sets the names of the plugins: problems that differ in the name of one plugin alone have one cause.
+    pub fn set_plugins(&mut self, names: impl IntoIterator<Item = String>) {
+        self.plugins = Some(names.into_iter().collect());
+    }
+
+    /// Adds one, unless it is there already, perhaps for another plugin, which is then named along with the first.
     pub fn push(&mut self, problem: Problem) {
+        if problem.severity == Severity::Debug {
+            // Traces, not problems.
+            self.list.push(problem);
+            return;
+        }
+        let (text, names) = self.unnamed(&problem.what, problem.hint.as_deref());
+        let mut hasher = DefaultHasher::new();
+        (problem.severity, &problem.origin, &text).hash(&mut hasher);
+        let index = *self.causes.entry(hasher.finish()).or_insert(self.list.len());
+        if let Some(first) = self.list.get(index)
+            && first.severity == problem.severity
+            && first.origin == problem.origin
+        {
+            let hint = self.shared.get(&index).map_or(&first.hint, |shared| &shared.hint);
+            let (first_text, first_names) = self.unnamed(&first.what, hint.as_deref());
+            if let Some(other) = other_plugin(&first_names, &names).filter(|_| first_text == text) {
+                self.share(index, other);
+                return;
+            }
+        }
         self.list.push(problem);
+    }
+
+    /// Names one more plugin along with a problem, unless it is the first's own.
+    fn share(&mut self, index: usize, other: Option<String>) {
+        let (Some(problem), Some(other)) = (self.list.get_mut(index), other) else { return };
+        let hint = problem.hint.clone();
+        let shared = self.shared.entry(index).or_insert_with(|| Shared { hint, others: Vec::new() });
+        if shared.others.contains(&other) {
+            return;
+        }
+        shared.others.push(other);
+        let plural = if shared.others.len() == 1 { "" } else { "s" };
+        let hint = shared.hint.as_ref().map(|hint| format!("{hint} ")).unwrap_or_default();
+        let others = shared.others.join("', '");
+        problem.hint = Some(format!("{hint}The same applies to plugin{plural} '{others}'."));
+    }
+
+    /// A problem's text without the names of plugins in brackets or quotes, and these names.
+    fn unnamed(&self, what: &str, hint: Option<&str>) -> (String, Vec<String>) {
+        let (mut text, mut names) = (String::new(), Vec::new());
+        for mut rest in [what, hint.unwrap_or_default()] {
+            while let Some(at) = rest.find(['[', '\'']) {
+                let (before, from) = rest.split_at(at);
+                text.push_str(before);
+                let mut chars = from.chars();
+                let close = if chars.next() == Some('[') { ']' } else { '\'' };
+                let inside = chars.as_str();
+                let named = inside
+                    .split_once(close)
+                    .filter(|(name, _)| self.plugins.as_ref().is_some_and(|plugins| plugins.contains(*name)));
+                text.push(close);
+                rest = match named {
+                    Some((name, behind)) => {
+                        names.push(name.to_owned());
+                        behind
+                    }
+                    None => inside,
+                };
+            }
+            text.push_str(rest);
+            text.push('\n');
+        }
+        (text, names)
     }
 
     /// Adds a detail that only `-d` shows.
@@ -231,6 +317,18 @@ impl Problems {
     }
 }
 
+/// The name that one problem has wherever another one has a certain other name: `Some(None)` if they have the same names, `None` if
+/// they differ in more than that.
+#[expect(clippy::option_option, reason = "the same, one other, and too many others are three things")]
+fn other_plugin(first: &[String], second: &[String]) -> Option<Option<String>> {
+    if first.len() != second.len() {
+        return None;
+    }
+    let mut different = first.iter().zip(second).filter(|(old, new)| old != new);
+    let Some(change) = different.next() else { return Some(None) };
+    different.all(|next| next == change).then(|| Some(change.1.clone()))
+}
+
 /// The text of a problem without what is quoted in it and without its numbers.
 fn kind(what: &str) -> String {
     let mut kind = String::with_capacity(what.len());
@@ -277,6 +375,36 @@ mod tests {
         assert_eq!(few.joined().len(), 5);
         few.warn(&file, "bad '6'.", None);
         assert_eq!(few.joined().len(), 1);
+    }
+
+    #[test]
+    fn one_line_that_is_wrong_for_many_plugins_is_one_problem() {
+        let line = Origin::whole("c.conf").at(4);
+        let mut problems = Problems::new();
+        problems.set_plugins(["a", "b", "c", "d"].map(str::to_owned));
+        for name in ["b", "c", "b", "d"] {
+            problems.warn(
+                &line,
+                format!("k is meant for 'a', and '{name}' takes it."),
+                Some("Write k[a].".to_owned()),
+            );
+            problems.warn(&line, "files_uid: no user 'x'. Ignored.", None);
+            problems.error(&line, format!("k[{name}]: 'y' is unknown."), None);
+        }
+        problems.warn(&line.at(5), "k is meant for 'a', and 'b' takes it.", Some("Write k[a].".to_owned()));
+        problems.warn(&line, "files_uid: no user 'z'. Ignored.", None);
+        // Two names differ.
+        problems.warn(&line, "k is meant for 'b', and 'c' takes it.", Some("Write k[b].".to_owned()));
+        assert_eq!(
+            printed(&problems, false),
+            "WARN: [c.conf:4] k is meant for 'a', and 'b' takes it. Write k[a]. The same applies to plugins 'c', 'd'.\n\
+             WARN: [c.conf:4] files_uid: no user 'x'. Ignored.\n\
+             ERROR: [c.conf:4] k[b]: 'y' is unknown. The same applies to plugins 'c', 'd'.\n\
+             WARN: [c.conf:5] k is meant for 'a', and 'b' takes it. Write k[a].\n\
+             WARN: [c.conf:4] files_uid: no user 'z'. Ignored.\n\
+             WARN: [c.conf:4] k is meant for 'b', and 'c' takes it. Write k[b].\n\
+             ERROR: configuration: 1 error, 5 warnings\n"
+        );
     }
 
     fn printed(problems: &Problems, debug: bool) -> String {

@@ -159,7 +159,7 @@ mod tests {
             "
 UDP port to listen on.
 
-A port that another process has keeps the daemon from starting, unless both set `cluster_name`.
+If another process uses the port, the daemon does not start, unless both set `cluster_name`.
 
 - Value: a port from 1 to 65535
 - Default: `2100`

@@ -189,7 +189,8 @@ fn origin<'r>(record: &'r Record, row: &Row, place: Place) -> Option<&'r Origin>
 pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problems: &mut Problems) -> Config {
     let mut resolver = Resolver {
         config: Config { daemon, source, core: Record::new(), plugins: Vec::new() },
-        told: HashSet::new(),
+        reported: HashSet::new(),
+        replaced: HashSet::new(),
         written: HashMap::new(),
         problems,
     };
@@ -201,7 +202,7 @@ pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problem
         // Their names may stand between brackets, but nothing feeds them here.
         resolver.config.plugins.clear();
     }
-    resolver.tell_inherited();
+    resolver.warn_inherited();
     resolver.config
 }
 
@@ -219,8 +220,10 @@ static ACTING: LazyLock<HashSet<&'static str>> =
 
 struct Resolver<'p> {
     config: Config,
-    /// Keys that were already said to have no effect.
-    told: HashSet<(&'static str, Place)>,
+    /// Keys that were already reported to have no effect.
+    reported: HashSet<(&'static str, Place)>,
+    /// Lines that were already reported to take the place of another key, with their plugins.
+    replaced: HashSet<(Origin, String)>,
     /// What was written so far: key, place and plugin, with the value and its line.
     written: HashMap<(&'static str, Place, Option<usize>), (String, Origin)>,
     problems: &'p mut Problems,
@@ -251,6 +254,7 @@ impl Resolver<'_> {
             self.problems.warn(&self.config.source, what, None);
             self.add_plugin("default_memory".to_owned(), PluginKind::Memory, self.config.source.clone());
         }
+        self.problems.set_plugins(self.config.plugins.iter().map(|plugin| plugin.name.clone()));
         for plugin in &self.config.plugins {
             self.problems.debug(&plugin.origin, trace(&plugin.name, plugin.kind.word()));
         }
@@ -396,9 +400,9 @@ impl Resolver<'_> {
         true
     }
 
-    /// Says once of a key that it does nothing, or will go.
+    /// Reports once of a key that it does nothing, or will go.
     fn remark(&mut self, entry: &Entry, row: &Row, place: Place) {
-        if !self.told.insert((row.name(), place)) {
+        if !self.reported.insert((row.name(), place)) {
             return;
         }
         let (key, origin, daemon) = (&entry.key, &entry.origin, self.config.daemon);
@@ -426,7 +430,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Says of a key that is set again to another value which of the two lines counts. The command line is there to win
+    /// Reports of a key that is set again to another value which of the two lines counts. The command line is there to win
     /// over the file.
     fn remark_repeated(&mut self, entry: &Entry, row: &Row, place: Place, target: Option<usize>) {
         let slot = (row.name(), place, target);
@@ -447,7 +451,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Says of a key in a plugin's brackets that it is meant for plugins of another type: it writes what a key of this
+    /// Reports of a key in a plugin's brackets that it is meant for plugins of another type: it writes what a key of this
     /// type means, too, or nothing at all.
     fn remark_foreign(&mut self, entry: &Entry, row: &Row, place: Place, index: usize) {
         let Some(plugin) = self.config.plugins.get(index) else { return };
@@ -497,6 +501,7 @@ impl Resolver<'_> {
                 );
                 let hint = Some(format!("Name the plugin: {}[NAME].", setting.key));
                 self.problems.warn(&setting.origin, what, hint);
+                self.replaced.insert((setting.origin.clone(), owner.to_owned()));
             }
             record.insert(slot, setting.clone());
         };
@@ -515,15 +520,16 @@ impl Resolver<'_> {
         }
     }
 
-    /// Says where a plugin writes to what a key of another plugin names, when that other plugin is there: the two share
+    /// Warns where a plugin writes to what a key of another plugin names, when that other plugin is there: the two share
     /// a setting, and a line without brackets sets both.
-    fn tell_inherited(&mut self) {
+    fn warn_inherited(&mut self) {
         let plugins = &self.config.plugins;
         for plugin in plugins {
             for ((slot, _), setting) in &plugin.record {
                 let other = plugins.iter().find(|other| other.kind.owns(setting.key));
                 if let Some(other) = other.filter(|_| TARGETS.contains(slot) && !plugin.kind.owns(setting.key))
                     && plugin.kind.has_target(slot)
+                    && !self.replaced.contains(&(setting.origin.clone(), plugin.name.clone()))
                 {
                     let what = format!(
                         "{} is meant for '{}', and plugin '{}' takes it, too: they are one setting.",

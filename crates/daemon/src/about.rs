@@ -9,8 +9,19 @@ use std::fmt::Write;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What else may be left out.
-const FEATURES: &[(&str, bool)] =
-    &[("pcap", cfg!(feature = "pcap")), ("parquet", cfg!(feature = "parquet")), ("ndpi", classify::IS_BUILT_IN)];
+const FEATURES: &[(&str, bool)] = &[
+    ("pcap", cfg!(feature = "pcap")),
+    ("parquet", cfg!(feature = "parquet")),
+    ("ndpi", classify::IS_BUILT_IN),
+    ("http", cfg!(feature = "http")),
+];
+
+/// Plugins and features that were built in.
+#[cfg(feature = "http")]
+pub(crate) fn built_in(kinds: &[Kind]) -> Vec<&'static str> {
+    let plugins = kinds.iter().filter(|kind| kind.read.is_some()).map(|kind| kind.title);
+    plugins.chain(FEATURES.iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| *name)).collect()
+}
 
 /// The text of `-V`, with the kinds of plugins that are built in.
 pub(crate) fn version(daemon: Daemon, kinds: &[Kind]) -> String {

@@ -15,6 +15,7 @@ mod bgp;
 mod counter_log;
 mod flows;
 mod host;
+mod http;
 mod rows;
 
 pub use rows::{NFACCTD, PMACCTD, PMBGPD, SFACCTD, UACCTD};
@@ -71,8 +72,14 @@ fn plan(
 ) -> Option<Planned> {
     let reopenings = Arc::default();
     let names = config.names();
-    let mut reading =
-        Reading { config, names, problems, offers: Offers::default(), reopenings: Arc::clone(&reopenings) };
+    let mut reading = Reading {
+        config,
+        names,
+        plugins: daemon.plugins(),
+        problems,
+        offers: Offers::default(),
+        reopenings: Arc::clone(&reopenings),
+    };
     let parts = daemon.parts.iter().filter_map(|part| part.read(&mut reading)).collect();
     let settings = host::Settings::read(config, arguments.file.clone(), daemon.plugins(), problems);
     (!problems.is_fatal()).then_some(Planned { daemon: daemon.id, settings, parts, reopenings })

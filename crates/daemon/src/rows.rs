@@ -7,19 +7,22 @@ use crate::flows::input::InputRow;
 use crate::flows::intake::{datagram_file, interfaces, nflog, packet_file, udp};
 use crate::flows::protocols::{NetFlow, Packets, Sflow};
 use crate::flows::{self, Applications};
-use crate::{bgp, counter_log};
+use crate::{bgp, counter_log, http};
 use config::Daemon as Id;
 use plugins::kinds::KINDS;
 
 /// The NetFlow and IPFIX collector.
 pub static NFACCTD: Daemon = Daemon {
     id: Id::Nfacctd,
-    parts: &[&flows::Row {
-        input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
-        applications: Applications::Exported,
-        correlators: &[],
-        sinks: KINDS,
-    }],
+    parts: &[
+        &flows::Row {
+            input: &InputRow::<NetFlow> { intakes: &[datagram_file::choose, udp::choose] },
+            applications: Applications::Exported,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
 };
 
 /// The sFlow collector.
@@ -33,30 +36,37 @@ pub static SFACCTD: Daemon = Daemon {
             correlators: &[],
             sinks: KINDS,
         },
+        &http::ROW,
     ],
 };
 
 /// The accounting of packets by libpcap.
 pub static PMACCTD: Daemon = Daemon {
     id: Id::Pmacctd,
-    parts: &[&flows::Row {
-        input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
-        applications: Applications::Recognised,
-        correlators: &[],
-        sinks: KINDS,
-    }],
+    parts: &[
+        &flows::Row {
+            input: &InputRow::<Packets> { intakes: &[packet_file::choose, interfaces::choose] },
+            applications: Applications::Recognised,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
 };
 
 /// The accounting of packets that netfilter logs.
 pub static UACCTD: Daemon = Daemon {
     id: Id::Uacctd,
-    parts: &[&flows::Row {
-        input: &InputRow::<Packets> { intakes: &[nflog::choose] },
-        applications: Applications::Recognised,
-        correlators: &[],
-        sinks: KINDS,
-    }],
+    parts: &[
+        &flows::Row {
+            input: &InputRow::<Packets> { intakes: &[nflog::choose] },
+            applications: Applications::Recognised,
+            correlators: &[],
+            sinks: KINDS,
+        },
+        &http::ROW,
+    ],
 };
 
 /// The BGP collector, which accepts connections and does not speak BGP yet.
-pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&bgp::ROW] };
+pub static PMBGPD: Daemon = Daemon { id: Id::Pmbgpd, parts: &[&bgp::ROW, &http::ROW] };

@@ -8,7 +8,7 @@
 use crate::backend::{Backend, Fault, Receipt};
 use crate::backoff::Backoff;
 use crate::parcel::{Parcel, ParcelId, Sum};
-use crate::queue::{Loss, Lost, Put, Queue};
+use crate::queue::{Backlog, Loss, Lost, Put, Queue};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -44,6 +44,8 @@ pub enum Note {
     },
     /// An attempt failed.
     Trouble(Fault, Again),
+    /// The store was opened at the start.
+    Opened,
     /// The store works again, after so long.
     Recovered(Duration),
     /// The courier has ended; so much stays on disk for the next start.
@@ -171,10 +173,9 @@ impl Desk {
         put
     }
 
-    /// Parcels that wait, and their octets.
-    pub fn waiting(&self) -> (usize, u64) {
-        let state = self.shared.lock();
-        (state.queue.len(), state.queue.octets())
+    /// How much waits in the queue.
+    pub fn backlog(&self) -> Backlog {
+        self.shared.lock().queue.backlog()
     }
 
     /// Nothing more comes: the courier delivers what there is, tries within the limits, and ends.
@@ -264,7 +265,11 @@ impl Courier {
         if opened.is_err() {
             self.failing = Some(Instant::now());
         }
+        let is_open = opened.is_ok();
         said(opened);
+        if is_open {
+            self.note(Note::Opened);
+        }
         if refused {
             self.wait_for_the_end();
             self.close();

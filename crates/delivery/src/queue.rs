@@ -50,6 +50,14 @@ impl Waiting {
         }
     }
 
+    /// Bytes on disk.
+    fn spooled(&self) -> u64 {
+        match self {
+            Self::Here(_) => 0,
+            Self::OnDisk(stored) => stored.size,
+        }
+    }
+
     fn lost(&self, why: Loss) -> Lost {
         match self {
             Self::Here(parcel) => Lost { id: parcel.id, purge: parcel.purge, sum: parcel.sum, why },
@@ -58,11 +66,32 @@ impl Waiting {
     }
 }
 
+/// How much waits in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Write batches.
+    pub batches: usize,
+    /// Bytes of those in memory.
+    pub memory_bytes: u64,
+    /// Bytes of those on disk.
+    pub spool_bytes: u64,
+}
+
+impl Backlog {
+    /// Write batches, and their bytes in memory and on disk.
+    #[must_use]
+    pub fn total(&self) -> (usize, u64) {
+        (self.batches, self.memory_bytes + self.spool_bytes)
+    }
+}
+
 /// Parcels in the order of making.
 #[derive(Debug)]
 pub struct Queue {
     waiting: VecDeque<Waiting>,
     octets: u64,
+    /// Of those, on disk.
+    spooled: u64,
     max_octets: u64,
     spool: Option<Arc<Spool>>,
     /// The first parcel is being delivered.
@@ -81,14 +110,14 @@ pub struct Put {
 impl Queue {
     /// An empty queue in memory.
     pub fn in_memory(max_octets: u64) -> Self {
-        Self { waiting: VecDeque::new(), octets: 0, max_octets, spool: None, taken: false }
+        Self { waiting: VecDeque::new(), octets: 0, spooled: 0, max_octets, spool: None, taken: false }
     }
 
     /// A queue on disk, with what was found there.
     pub fn on_disk(spool: Spool, found: Vec<Stored>, max_octets: u64) -> Self {
         let octets = found.iter().map(|stored| stored.size).sum();
         let waiting = found.into_iter().map(Waiting::OnDisk).collect();
-        Self { waiting, octets, max_octets, spool: Some(Arc::new(spool)), taken: false }
+        Self { waiting, octets, spooled: octets, max_octets, spool: Some(Arc::new(spool)), taken: false }
     }
 
     /// Parcels in it.
@@ -101,9 +130,23 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Octets of what waits.
-    pub fn octets(&self) -> u64 {
-        self.octets
+    /// How much waits.
+    pub fn backlog(&self) -> Backlog {
+        Backlog {
+            batches: self.waiting.len(),
+            memory_bytes: self.octets - self.spooled,
+            spool_bytes: self.spooled,
+        }
+    }
+
+    fn charge(&mut self, waiting: &Waiting) {
+        self.octets += waiting.size();
+        self.spooled += waiting.spooled();
+    }
+
+    fn release(&mut self, waiting: &Waiting) {
+        self.octets -= waiting.size();
+        self.spooled -= waiting.spooled();
     }
 
     /// Adds a parcel behind the others.
@@ -118,12 +161,12 @@ impl Queue {
             }
             None => Waiting::Here(Arc::new(parcel)),
         };
-        self.octets += waiting.size();
+        self.charge(&waiting);
         self.waiting.push_back(waiting);
         while self.octets > self.max_octets {
             // The first one may be on its way at this moment.
             let Some(oldest) = self.waiting.remove(usize::from(self.taken)) else { break };
-            self.octets -= oldest.size();
+            self.release(&oldest);
             put.lost.push(oldest.lost(Loss::Bound));
             self.forget(&oldest);
         }
@@ -145,7 +188,7 @@ impl Queue {
             }
             None => {
                 self.waiting.pop_front();
-                self.octets -= first.size();
+                self.release(&first);
                 Some(Err(first.lost(Loss::Damaged)))
             }
         }
@@ -155,7 +198,7 @@ impl Queue {
     pub fn done(&mut self) {
         self.taken = false;
         if let Some(first) = self.waiting.pop_front() {
-            self.octets -= first.size();
+            self.release(&first);
             self.forget(&first);
         }
     }
@@ -220,7 +263,7 @@ mod tests {
             assert_eq!(queue.take().unwrap().unwrap().id.number, number, "it stays until it is done");
             queue.done();
         }
-        assert!(queue.is_empty() && queue.octets() == 0 && queue.take().is_none());
+        assert!(queue.is_empty() && queue.backlog() == Backlog::default() && queue.take().is_none());
     }
 
     #[test]
@@ -333,7 +376,7 @@ mod tests {
                 }
             }
             let octets = model.iter().map(|(_, size)| size).sum();
-            assert_eq!((queue.len(), queue.is_empty(), queue.octets()), (model.len(), model.is_empty(), octets));
+            assert_eq!(queue.backlog().total(), (model.len(), octets));
             assert!(octets <= BOUND);
             if let Some(folder) = folder {
                 let files = std::fs::read_dir(folder).unwrap();

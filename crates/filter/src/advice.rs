@@ -1,6 +1,7 @@
 //! What would be right, where the fault of an expression is a common one.
 
 use std::net::IpAddr;
+use wire::Prefix;
 
 /// Settings of other keys that are written into expressions by mistake, and what they are called there.
 const FOREIGN: &[(&str, &str)] = &[
@@ -63,19 +64,10 @@ const KEYWORDS: &[&str] =
 
 /// The network that an address with a prefix length lies in, when the address is not its first.
 fn cut(word: &str) -> Option<String> {
-    let (address, len) = word.trim_matches(['(', ')', '!']).split_once('/')?;
-    let (address, len): (IpAddr, u8) = (address.parse().ok()?, len.parse().ok()?);
-    let network: IpAddr = match address {
-        IpAddr::V4(v4) => {
-            let kept = u32::MAX.checked_shl(32u32.checked_sub(len.into())?).unwrap_or(0);
-            (v4.to_bits() & kept).to_be_bytes().into()
-        }
-        IpAddr::V6(v6) => {
-            let kept = u128::MAX.checked_shl(128u32.checked_sub(len.into())?).unwrap_or(0);
-            (v6.to_bits() & kept).to_be_bytes().into()
-        }
-    };
-    (network != address).then(|| format!("{network}/{len}"))
+    let word = word.trim_matches(['(', ')', '!']);
+    let (address, _) = word.split_once('/')?;
+    let (address, network): (IpAddr, Prefix) = (address.parse().ok()?, word.parse().ok()?);
+    (network.address() != address).then(|| network.to_string())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use wire::Prefix;
 
 /// A condition. Addresses are as rows keep them (see [`flow::address`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,8 +155,11 @@ fn end(words: &[&str]) -> Option<Hint> {
         }
         ["host", address] | [address] => net(is_source, address.parse().ok()?, None),
         ["net", network] => {
-            let (address, len) = network.split_once('/')?;
-            net(is_source, address.parse().ok()?, Some(number(len)?))
+            // libpcap reads a length that begins with 0 as an octal number.
+            let (_, length) = network.split_once('/')?;
+            number::<u8>(length)?;
+            let network: Prefix = network.parse().ok()?;
+            net(is_source, network.address(), Some(network.length()))
         }
         _ => None,
     }

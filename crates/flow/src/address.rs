@@ -37,7 +37,7 @@ pub fn octets(address: IpAddr) -> Octets {
 }
 
 /// The same as a number, which takes less time to hash than an address.
-pub(crate) fn number(address: IpAddr) -> u128 {
+pub fn number(address: IpAddr) -> u128 {
     u128::from_be_bytes(octets(address))
 }
 

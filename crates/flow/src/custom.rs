@@ -2,6 +2,7 @@
 //! of the packet (`aggregate_primitives`).
 
 use crate::kind::Kind;
+use crate::pointer::Pointer;
 
 /// How the octets of a custom primitive are read and shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub struct Custom {
     /// Element of flow records, if it is read from those.
     pub element: Option<Element>,
     /// Packet pointers, tried in order.
-    pub pointers: Vec<packet::pointer::Pointer>,
+    pub pointers: Vec<Pointer>,
     /// Octets; `None` for a variable length.
     pub length: Option<u16>,
     /// How it is read and shown.

@@ -10,20 +10,14 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
-pub mod bound;
 pub mod custom;
 pub mod fact;
 pub mod field;
-#[cfg(test)]
-mod filled_tests;
-pub mod from_netflow;
-pub mod from_packet;
-pub mod from_sflow;
-pub mod headers;
 pub mod kind;
 pub mod needs;
 pub mod output;
 pub mod place;
+pub mod pointer;
 pub mod primitive;
 pub mod row;
 pub mod schema;

@@ -11,6 +11,7 @@ use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
 use std::sync::Arc;
+use wire::RouteDistinguisher;
 
 /// A map of rules that each give a value.
 #[derive(Debug)]
@@ -42,9 +43,9 @@ impl FlowToRdMap {
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
         Self::read(others::FLOW_TO_RD, origin, text, context, problems, |entry, problems| {
             let id = entry.setting("id")?;
-            match crate::value::route_distinguisher(&id.value) {
-                Some(distinguisher) => Some(distinguisher.0),
-                None => id.refuse(crate::value::Wrong::value(id.key, &id.value), problems),
+            match id.value.parse::<RouteDistinguisher>() {
+                Ok(distinguisher) => Some(distinguisher.0),
+                Err(_) => id.refuse(crate::value::Wrong::value(id.key, &id.value), problems),
             }
         })
     }

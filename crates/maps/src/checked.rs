@@ -2,7 +2,7 @@
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
-use crate::prefix::Prefix;
+use crate::prefix;
 use crate::value::Wrong;
 use config::problem::{Origin, Problems};
 use std::net::{IpAddr, SocketAddr};
@@ -81,7 +81,7 @@ impl Checked {
                 (Self::BgpAgent, "bgp_ip") => value.parse::<IpAddr>().is_ok(),
                 (Self::BgpAgent, "filter") => crate::value::family_filter(value).is_some(),
                 (Self::BgpSource, "id") => value == "bgp" || value.parse::<u32>().is_ok_and(|id| id > 0),
-                (Self::Xconnect, "bgp_src") => value.parse::<SocketAddr>().is_ok() || Prefix::parse(value).is_ok(),
+                (Self::Xconnect, "bgp_src") => value.parse::<SocketAddr>().is_ok() || prefix::parse(value).is_ok(),
                 (Self::Xconnect, "bgp_dst") => value.parse::<SocketAddr>().is_ok(),
                 (Self::Tee, "ip") => value.split(',').all(|receiver| {
                     receiver.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())

@@ -5,13 +5,14 @@
 //! rules at once.
 
 use crate::matcher::{Lazy, View};
-use crate::prefix::{Bits, Prefix};
+use crate::prefix::Bits;
 use filter::Filter;
 use flow::address;
 use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout};
 use std::sync::Arc;
+use wire::{Community, Prefix};
 
 /// One condition of a rule. All must hold.
 #[derive(Clone, Debug)]
@@ -117,9 +118,9 @@ impl CommunityPattern {
         self.0.len() == community.len() && self.0.iter().zip(community).all(|(p, c)| *p == b'.' || p == c)
     }
 
-    /// Whether a community, as RFC 1997 numbers it, fits.
-    pub fn fits_number(&self, community: u32) -> bool {
-        self.fits(format!("{}:{}", community >> 16, community & 0xffff).as_bytes())
+    /// Whether the number of a community fits, not its name.
+    pub fn fits_number(&self, community: Community) -> bool {
+        self.fits(format!("{community:#}").as_bytes())
     }
 
     /// Whether one community of a list fits: texts with blanks, commas or underscores between them.
@@ -170,7 +171,7 @@ impl Condition {
             Self::Within { field, prefix, fact, negated } => {
                 let address: Option<&address::Octets> = octets(*field).and_then(|octets| octets.try_into().ok());
                 let address = address.and_then(Bits::of_row);
-                told(*fact) && address.is_some_and(|address| prefix.covers(address) != *negated)
+                told(*fact) && address.is_some_and(|address| address.is_in(prefix) != *negated)
             }
             Self::Told { fact, told: wanted } => {
                 layout.offset(Field::Facts).is_some() && told(Some(*fact)) == *wanted
@@ -223,7 +224,7 @@ mod tests {
         assert!(fits("65000:10.", "65000:99 65000:101"));
         assert!(!fits("65000:10.", "65000:10 65000:1011"));
         assert!(fits(".....:1", "64512:1"));
-        assert!(CommunityPattern::parse("65000:1").unwrap().fits_number(65_000 << 16 | 1));
+        assert!(CommunityPattern::parse("65000:1").unwrap().fits_number(Community::new(65_000, 1)));
         for text in ["65000", "a:1", ":1", "1:", "1:2:3", "100000:1", "1:1 "] {
             assert_eq!(CommunityPattern::parse(text), None, "{text}");
         }

@@ -1,9 +1,9 @@
 //! Rules that no record can reach: an earlier one takes all that they match.
 
 use crate::load::Entry;
-use crate::prefix::Prefix;
 use config::problem::{Origin, Problems};
 use std::collections::HashMap;
+use wire::Prefix;
 
 /// What the review knows of a rule.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
 fn around(exporter: Option<Prefix>, lengths: &[u8]) -> impl Iterator<Item = Option<Prefix>> {
     let shorter = exporter.map(|prefix| {
         let fits = lengths.iter().copied().take_while(move |length| *length <= prefix.length());
-        fits.map(move |length| Some(Prefix::new(prefix.address(), length)))
+        fits.map(move |length| Prefix::new(prefix.address(), length))
     });
     shorter.into_iter().flatten().chain([None])
 }

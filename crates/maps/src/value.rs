@@ -3,7 +3,7 @@
 use crate::condition::{CommunityPattern, Condition, Octets, PacketFilter};
 use crate::key::{Key, Target, Value};
 use crate::load::Context;
-use crate::prefix::{Family, Prefix};
+use crate::prefix;
 use config::Daemon;
 use filter::Filter;
 use flow::address;
@@ -11,7 +11,7 @@ use flow::fact::Fact;
 use flow::field::Field;
 use std::net::IpAddr;
 use std::sync::Arc;
-use wire::{Mac, RouteDistinguisher};
+use wire::{Family, Mac, Prefix, RouteDistinguisher};
 
 /// Patterns of communities that a rule may have.
 const PATTERNS: usize = 16;
@@ -99,7 +99,7 @@ fn octets(key: &Key, field: Field, text: &str) -> Option<Option<Octets>> {
         Value::Hex { max } => Octets::number(hexadecimal(text, max)?, field),
         Value::Address => Octets::new(&address::octets(text.parse::<IpAddr>().ok()?.to_canonical())),
         Value::Mac => Octets::new(&mac(text)?.0),
-        Value::Rd => Octets::new(&route_distinguisher(text)?.0),
+        Value::Rd => Octets::new(&text.parse::<RouteDistinguisher>().ok()?.0),
         Value::Roa => {
             let words = [("valid", b"v"), ("invalid", b"i"), ("unknown", b"u")];
             words.iter().find(|(word, _)| *word == text).and_then(|(_, letter)| Octets::new(*letter)).map(Some)?
@@ -143,30 +143,12 @@ pub fn mac(text: &str) -> Option<Mac> {
     parts.next().is_none().then_some(Mac(octets))
 }
 
-/// `0:ASN:VALUE`, `1:IPV4:VALUE` or `2:ASN:VALUE` (RFC 4364 section 4.2).
-pub fn route_distinguisher(text: &str) -> Option<RouteDistinguisher> {
-    let mut parts = text.split(':');
-    let (kind, left, right) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let number = |text, max: u32| decimal(text, 0, max.into());
-    let value = match kind {
-        "0" => number(left, 0xffff)? << 32 | number(right, u32::MAX)?,
-        "1" => u64::from(u32::from(left.parse::<std::net::Ipv4Addr>().ok()?)) << 16 | number(right, 0xffff)?,
-        "2" => number(left, u32::MAX)? << 16 | number(right, 0xffff)?,
-        _ => return None,
-    };
-    let kind = decimal(kind, 0, 2)?;
-    Some(RouteDistinguisher((kind << 48 | value).to_be_bytes()))
-}
-
 /// An address or prefix.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn network(text: &str) -> Result<Prefix, Wrong> {
-    Prefix::parse(text).map_err(|why| Wrong {
+    prefix::parse(text).map_err(|why| Wrong {
         what: format!("Bad IP address or prefix '{text}'."),
         hint: Some(format!("{why}.")),
     })
@@ -180,7 +162,7 @@ pub fn family_filter(text: &str) -> Option<Condition> {
         ["ip6", ..] | ["vlan", "and", "ip6", ..] => Family::V6,
         _ => return None,
     };
-    let prefix = Prefix::whole(family);
+    let prefix = Prefix::default_route(family);
     Some(Condition::Within { field: Field::SrcHost, prefix, fact: None, negated: false })
 }
 
@@ -247,16 +229,6 @@ mod tests {
         for text in ["02:00:00:00:00", "02:00:00:00:00:00:00", "zz:0:0:0:0:0", "", "002:0:0:0:0:0", "+2:0:0:0:0:0"]
         {
             assert_eq!(mac(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn route_distinguishers_are_shown_as_they_are_written() {
-        for text in ["0:0:0", "0:65000:4294967295", "1:10.0.0.1:65535", "2:4200000000:1"] {
-            assert_eq!(route_distinguisher(text).unwrap().to_string(), text);
-        }
-        for text in ["100", "65000:100", "0:65536:1", "1:10:1", "2:1:65536", "3:1:1", "0:1:1:1", "00:1:1"] {
-            assert_eq!(route_distinguisher(text), None, "{text}");
         }
     }
 

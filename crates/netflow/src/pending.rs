@@ -44,6 +44,8 @@ pub struct Lost {
     pub expired: u64,
     /// Sets beyond the bound of octets.
     pub crowded: u64,
+    /// Octets of the records of both.
+    pub octets: u64,
 }
 
 impl Held {
@@ -69,10 +71,13 @@ impl Pending {
         let mut lost = self.expire(held.arrival);
         if held.cost() > self.max_octets {
             lost.crowded += 1;
+            lost.octets += held.body.len() as u64;
             return lost;
         }
-        while self.octets + held.cost() > self.max_octets && self.drop_first() {
+        while self.octets + held.cost() > self.max_octets {
+            let Some(octets) = self.drop_first() else { break };
             lost.crowded += 1;
+            lost.octets += octets;
         }
         self.octets += held.cost();
         self.waiting.entry(held.awaited()).or_default().push_back(self.next);
@@ -86,16 +91,15 @@ impl Pending {
         let mut lost = Lost::default();
         while self.held.first_key_value().is_some_and(|(_, held)| now.saturating_sub(held.arrival) > self.max_age)
         {
-            self.drop_first();
+            lost.octets += self.drop_first().unwrap_or_default();
             lost.expired += 1;
         }
         lost
     }
 
-    fn drop_first(&mut self) -> bool {
-        let Some((_, held)) = self.held.pop_first() else {
-            return false;
-        };
+    /// Drops the oldest set, and says how many octets its records had.
+    fn drop_first(&mut self) -> Option<u64> {
+        let (_, held) = self.held.pop_first()?;
         self.octets -= held.cost();
         let awaited = held.awaited();
         if let Some(numbers) = self.waiting.get_mut(&awaited) {
@@ -105,7 +109,7 @@ impl Pending {
                 self.waiting.remove(&awaited);
             }
         }
-        true
+        Some(held.body.len() as u64)
     }
 
     /// Takes the sets that wait for a template, oldest first.
@@ -123,6 +127,11 @@ impl Pending {
             + self.held.len() * (size_of::<(u64, Held)>() + 2 * size_of::<u64>())
             + self.waiting.capacity() * place
             + self.waiting.len() * 4 * size_of::<u64>()
+    }
+
+    /// Octets of the records of all sets that wait.
+    pub fn octets(&self) -> u64 {
+        (self.octets - self.held.len() * size_of::<Held>()) as u64
     }
 
     /// Number of sets that wait.
@@ -147,12 +156,13 @@ mod tests {
         let mut pending = Pending::new(100 + size_of::<Held>(), 1000);
         let set = |id, octets, arrival| Held { header, id, body: vec![0; octets].into(), missing: 0, arrival };
         assert_eq!(pending.keep(set(256, 60, 0)), Lost::default());
-        assert_eq!(pending.keep(set(257, 60, 10)), Lost { crowded: 1, expired: 0 });
+        assert_eq!(pending.keep(set(257, 60, 10)), Lost { crowded: 1, expired: 0, octets: 60 });
+        assert_eq!(pending.octets(), 60);
         assert!(pending.take(false, 1, 256).is_empty());
         assert_eq!(pending.take(false, 1, 257).len(), 1);
         pending.keep(set(258, 60, 20));
-        assert_eq!(pending.keep(set(256, 60, 5000)), Lost { crowded: 0, expired: 1 });
-        assert_eq!(pending.keep(set(256, 300, 5000)), Lost { crowded: 1, expired: 0 });
+        assert_eq!(pending.keep(set(256, 60, 5000)), Lost { crowded: 0, expired: 1, octets: 60 });
+        assert_eq!(pending.keep(set(256, 300, 5000)), Lost { crowded: 1, expired: 0, octets: 300 });
         assert_eq!(pending.len(), 1);
     }
 
@@ -187,7 +197,8 @@ mod tests {
                     let header = Header { domain, version: 9, ..Header::default() };
                     let held = Held { header, id, body: vec![0; length].into(), missing: 0, arrival: now };
                     let lost = pending.keep(held.clone());
-                    let before = list.len();
+                    let octets = |list: &[Held]| list.iter().map(|held| held.body.len() as u64).sum::<u64>();
+                    let (before, all) = (list.len(), octets(&list) + length as u64);
                     list.retain(|held| now - held.arrival <= max_age);
                     prop_assert_eq!(lost.expired, (before - list.len()) as u64);
                     list.push(held);
@@ -197,6 +208,8 @@ mod tests {
                         crowded += 1;
                     }
                     prop_assert_eq!(lost.crowded, crowded);
+                    prop_assert_eq!(lost.octets, all - octets(&list));
+                    prop_assert_eq!(pending.octets(), octets(&list));
                 }
                 prop_assert_eq!(pending.len(), list.len());
                 prop_assert_eq!(pending.waiting.values().map(VecDeque::len).sum::<usize>(), list.len());

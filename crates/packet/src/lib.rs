@@ -24,7 +24,6 @@ mod ip;
 mod link;
 mod mpls;
 pub mod plain;
-pub mod pointer;
 mod tags;
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,29 @@
-//! What the sinks that flush at times have in common: when they flush, and what they count.
+//! What the sinks that flush on a schedule have in common: when they flush, and what they count.
 //!
 //! The contract of such a sink, in the order of its life:
 //!
 //! * It is handed whole tables: those of its workers, merged, at each time of its [`Schedule`] and at the end; and
 //!   single ones before their time, when a worker's table reached its bound. The latter belong to the same period.
 //! * It may block as long as its store does. The workers go on meanwhile: what they collect waits in their tables.
-//! * An aggregate that it takes is counted as handed, and from then on as one of written, left out, given up (by
-//!   reason, with its packets and octets), or waiting; see [`Account`]. The sums agree at any time.
+//! * An aggregate that it takes is counted as handed, and from then on as one of written, filtered, dropped (by
+//!   reason, with its packets and bytes), or waiting; see [`Account`]. The sums agree at any time.
 //! * What could not be written waits for the next flush, up to the plugin's bound of aggregates; beyond it, the
-//!   oldest are given up.
-//! * When the workers have ended, it writes what is left, once, and ends. A kill loses what waits in memory, and what
-//!   was written aside and not yet renamed; files that are in place stay whole.
+//!   oldest are dropped.
+//! * What it has written is not written again, unless the store failed before it confirmed; then the key of the rows or
+//!   the id of the message (`docs/stores.md`) tells.
+//! * When the workers have ended, it writes what is left, once, and ends within `plugin_exit_timeout`. A kill loses what
+//!   waits in memory, and what was written to a temporary file and not yet renamed; files that are in place stay whole, and so
+//!   does the spool.
+//!
+//! `tests/suite/sink_contract.rs` checks this for every sink, with a running daemon; a new sink is added in
+//! `tests/suite/sinks.rs`.
 
 use aggregate::Table;
 use aggregate::time_bin::{Bins, Roundoff, Width};
 use config::keys::{encoding, output, print, time};
 use config::{Plugin, Problems, Span};
 use delivery::Sum;
+use delivery::queue::Backlog;
 use encode::Style;
 use flow::schema::{VALUE_OCTETS, VALUE_PACKETS};
 use jiff::tz::TimeZone;
@@ -199,14 +206,32 @@ impl Account {
         self.publish();
     }
 
+    /// Whether the last attempt to reach the store succeeded.
+    pub fn reached(&mut self, is_up: bool) {
+        self.tally.set(Counter::SinkUp, u64::from(is_up));
+        self.publish();
+    }
+
+    /// What waits for the store now.
+    pub fn queued(&mut self, backlog: &Backlog) {
+        self.tally.set(Counter::QueueBatches, backlog.batches as u64);
+        self.tally.set(Counter::QueueBytes, backlog.memory_bytes);
+        self.tally.set(Counter::SpoolBytes, backlog.spool_bytes);
+        self.publish();
+    }
+
     /// So many aggregates are written.
     pub fn written(&mut self, aggregates: u64) {
+        if aggregates > 0 {
+            self.tally.set(Counter::LastWrite, runtime::clock::now() / 1_000_000);
+            self.tally.set(Counter::SinkUp, 1);
+        }
         self.leave(Counter::AggregatesWritten, aggregates);
     }
 
     /// So many aggregates are kept out by the configuration.
     pub fn left_out(&mut self, aggregates: u64) {
-        self.leave(Counter::AggregatesLeftOut, aggregates);
+        self.leave(Counter::AggregatesFiltered, aggregates);
     }
 
     /// So many aggregates go to the file or table of the time of the flush.
@@ -224,13 +249,13 @@ impl Account {
 
     /// Aggregates are lost.
     pub fn given_up(&mut self, sum: Sum, reason: Reason) {
-        self.tally.add(Counter::PacketsGivenUp, sum.packets);
-        self.tally.add(Counter::BytesGivenUp, sum.octets);
+        self.tally.add(Counter::AggregatesDroppedPackets, sum.packets);
+        self.tally.add(Counter::AggregatesDroppedBytes, sum.octets);
         let counter = match reason {
-            Reason::Refused => Counter::AggregatesGivenUpRefused,
-            Reason::Names => Counter::AggregatesGivenUpNames,
-            Reason::Retries => Counter::AggregatesGivenUpRetries,
-            Reason::Shutdown => Counter::AggregatesGivenUpShutdown,
+            Reason::Refused => Counter::AggregatesDroppedRefused,
+            Reason::Names => Counter::AggregatesDroppedNames,
+            Reason::Retries => Counter::AggregatesDroppedRetries,
+            Reason::Shutdown => Counter::AggregatesDroppedShutdown,
         };
         self.leave(counter, sum.aggregates);
     }
@@ -238,6 +263,7 @@ impl Account {
     /// An attempt to write failed.
     pub fn failed(&mut self) {
         self.tally.add(Counter::WriteErrors, 1);
+        self.tally.set(Counter::SinkUp, 0);
         self.publish();
     }
 
@@ -311,7 +337,10 @@ mod tests {
         account.given_up(Sum { aggregates: 2, packets: 5, octets: 500 }, Reason::Refused);
         let snapshot = reader.snapshot();
         assert_eq!((account.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
-        assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (5, 500));
+        assert_eq!(
+            (snapshot[Counter::AggregatesDroppedPackets], snapshot[Counter::AggregatesDroppedBytes]),
+            (5, 500)
+        );
         assert!(stats::check(&snapshot, stats::Scope::Plugin).is_empty());
     }
 }

@@ -19,6 +19,7 @@ pub mod notify;
 pub mod pid;
 pub mod privileges;
 pub mod signals;
+pub mod socket;
 pub mod threads;
 
 #[doc(hidden)]

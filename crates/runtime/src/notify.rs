@@ -1,17 +1,19 @@
-//! What systemd is told: ready, reloading, stopping, alive (sd_notify(3)).
+//! Messages to the service manager, systemd: ready, reloading, stopping, alive (sd_notify(3)).
 //!
-//! The protocol is lines `KEY=value` in a datagram to the socket that `NOTIFY_SOCKET` names; a name that begins with
-//! `@` is in the abstract namespace. Without the variable nothing is sent. Nothing here blocks or fails: a service
-//! manager that does not listen is not the daemon's concern.
+//! The `sd-notify` crate knows the messages and the watchdog's variables. The socket is ours, because `sd_notify::notify`
+//! connects and sends anew for each message, in a way that does not fit here: it takes a `NOTIFY_SOCKET` that begins with `@`
+//! for a file instead of a name in the abstract namespace, and it blocks the main thread while the queue of the service manager is
+//! full. Without `NOTIFY_SOCKET` nothing is sent, and failures are ignored: the daemon works without a service manager.
 
-use rustix::time::{ClockId, clock_gettime};
+use sd_notify::NotifyState;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The way to the service manager, if there is one.
+/// The connection to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct Notifier {
     socket: Option<UnixDatagram>,
@@ -19,65 +21,69 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// As the environment says. To be called after [`daemonize`](crate::daemonize::daemonize), because the watchdog is
-    /// meant for one process only.
+    /// Connects as the environment says. To be called after [`daemonize`](crate::daemonize::daemonize), because the watchdog
+    /// watches one process only.
     #[must_use]
     pub fn from_environment() -> Self {
-        let variable = |name| std::env::var_os(name);
-        Self::new(variable("NOTIFY_SOCKET"), variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"))
+        Self::new(std::env::var_os("NOTIFY_SOCKET"), sd_notify::watchdog_enabled())
     }
 
-    fn new(socket: Option<OsString>, watchdog_usec: Option<OsString>, watchdog_pid: Option<OsString>) -> Self {
-        let number = |text: &OsStr| text.to_str().and_then(|text| text.parse::<u64>().ok());
-        let is_ours = watchdog_pid.is_none_or(|pid| number(&pid) == Some(u64::from(std::process::id())));
-        let usec = watchdog_usec.and_then(|usec| number(&usec)).filter(|usec| is_ours && *usec > 0);
-        Self { socket: socket.and_then(|name| connect(&name)), watchdog: usec.map(Duration::from_micros) }
+    fn new(socket: Option<OsString>, watchdog: Option<Duration>) -> Self {
+        Self {
+            socket: socket.and_then(|name| connect(&name)),
+            watchdog: watchdog.filter(|allowed| !allowed.is_zero()),
+        }
     }
 
     /// The daemon takes in data; also the end of a reload. The main process is this one.
     pub fn ready(&self, status: &str) {
-        self.send(&format!("READY=1\nMAINPID={}\nSTATUS={}", std::process::id(), one_line(status)));
+        let main = NotifyState::MainPid(std::process::id());
+        self.send(&[NotifyState::Ready, main, NotifyState::Status(&one_line(status))]);
     }
 
     /// A reload begins; [`Notifier::ready`] ends it.
     pub fn reloading(&self) {
-        // systemd compares this with its own clock to tell this reload from an earlier one.
-        let now = clock_gettime(ClockId::Monotonic);
-        let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
-        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+        // systemd compares the time with its own clock to tell this reload from an earlier one, and rejects a reload without it.
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            self.send(&[NotifyState::Reloading, now]);
+        }
     }
 
-    /// The end begins.
+    /// The daemon begins to end.
     pub fn stopping(&self) {
-        self.send("STOPPING=1");
+        self.send(&[NotifyState::Stopping]);
     }
 
     /// A line for `systemctl status`.
     pub fn status(&self, status: &str) {
-        self.send(&format!("STATUS={}", one_line(status)));
+        self.send(&[NotifyState::Status(&one_line(status))]);
     }
 
-    /// All is well. To be called at [`Notifier::watchdog_interval`].
+    /// The daemon is alive. To be called at [`Notifier::watchdog_interval`].
     pub fn watchdog(&self) {
         if self.watchdog.is_some() {
-            self.send("WATCHDOG=1");
+            self.send(&[NotifyState::Watchdog]);
         }
     }
 
-    /// How often the watchdog wants to hear from us, with a margin: half of what it allows. Nothing without a watchdog.
+    /// How often to call [`Notifier::watchdog`]: half of the time that the service manager allows. `None` without a watchdog.
     #[must_use]
     pub fn watchdog_interval(&self) -> Option<Duration> {
         self.watchdog.map(|allowed| allowed / 2)
     }
 
-    fn send(&self, message: &str) {
-        if let Some(socket) = &self.socket {
-            let _ = socket.send(message.as_bytes());
+    fn send(&self, states: &[NotifyState<'_>]) {
+        let Some(socket) = &self.socket else { return };
+        let mut message = String::new();
+        for state in states {
+            let separator = if message.is_empty() { "" } else { "\n" };
+            let _ = write!(message, "{separator}{state}");
         }
+        let _ = socket.send(message.as_bytes());
     }
 }
 
-/// A line end would begin another key.
+/// Replaces line ends, each of which would begin another assignment.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
@@ -98,18 +104,18 @@ mod tests {
     use super::*;
 
     fn received(server: &UnixDatagram) -> String {
-        let mut octets = [0; 512];
-        let len = server.recv(&mut octets).unwrap();
-        String::from_utf8_lossy(&octets[..len]).into_owned()
+        let mut buffer = [0; 512];
+        let len = server.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..len]).into_owned()
     }
 
     #[test]
-    fn the_manager_hears_of_the_life_of_the_daemon() {
+    fn the_service_manager_gets_each_change_of_state() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let server = UnixDatagram::bind(&path).unwrap();
         let pid = std::process::id();
-        let notifier = Notifier::new(Some(path.into()), Some("3000000".into()), Some(pid.to_string().into()));
+        let notifier = Notifier::new(Some(path.into()), Some(Duration::from_secs(3)));
         notifier.ready("2 workers\nREADY=0");
         assert_eq!(received(&server), format!("READY=1\nMAINPID={pid}\nSTATUS=2 workers READY=0"));
         notifier.reloading();
@@ -129,27 +135,34 @@ mod tests {
     fn abstract_names_are_understood() {
         let name = format!("runtime-test-{}", std::process::id());
         let server = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        Notifier::new(Some(format!("@{name}").into()), None, None).stopping();
+        Notifier::new(Some(format!("@{name}").into()), None).stopping();
         assert_eq!(received(&server), "STOPPING=1");
     }
 
     #[test]
     fn without_a_manager_nothing_happens() {
-        let notifier = Notifier::new(None, None, None);
+        let notifier = Notifier::new(None, None);
         notifier.ready("x");
         notifier.watchdog();
         assert_eq!(notifier.watchdog_interval(), None);
-        assert!(Notifier::new(Some("/no/such/socket".into()), None, None).socket.is_none());
+        assert!(Notifier::new(Some("/no/such/socket".into()), None).socket.is_none());
     }
 
     #[test]
-    fn another_process_or_odd_number_is_no_watchdog() {
-        let interval = |usec: &str, pid: Option<&str>| {
-            Notifier::new(None, Some(usec.into()), pid.map(OsString::from)).watchdog_interval()
-        };
-        assert_eq!(interval("1000000", Some("1")), None);
-        assert_eq!(interval("soon", None), None);
-        assert_eq!(interval("0", None), None);
-        assert_eq!(interval("1000000", None), Some(Duration::from_millis(500)));
+    fn a_watchdog_that_allows_no_time_is_none() {
+        let interval = |usec| Notifier::new(None, Some(Duration::from_micros(usec))).watchdog_interval();
+        assert_eq!(interval(0), None);
+        assert_eq!(interval(1_000_000), Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_service_manager_that_does_not_read_blocks_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let _server = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::new(Some(path.into()), None);
+        for _ in 0..10_000 {
+            notifier.stopping();
+        }
     }
 }

@@ -22,6 +22,18 @@ struct Shared {
     /// Odd while a batch is being added.
     version: AtomicU64,
     values: [AtomicU64; COUNT],
+    #[cfg(all(debug_assertions, not(test)))]
+    recorded: crate::recorded::Recorded,
+}
+
+impl Shared {
+    /// Stores a counter's new value.
+    #[inline]
+    fn store(&self, number: usize, value: u64) {
+        #[cfg(all(debug_assertions, not(test)))]
+        self.recorded.note(number, value);
+        self.values[number].store(value, Ordering::Relaxed);
+    }
 }
 
 /// The writer's side. It can move to another thread but not be shared or cloned, so there is one writer at a time.
@@ -42,21 +54,26 @@ impl Counters {
     /// All zero.
     #[must_use]
     pub fn new() -> Self {
-        let shared = Shared { version: AtomicU64::new(0), values: [const { AtomicU64::new(0) }; COUNT] };
+        let shared = Shared {
+            version: AtomicU64::new(0),
+            values: [const { AtomicU64::new(0) }; COUNT],
+            #[cfg(all(debug_assertions, not(test)))]
+            recorded: crate::recorded::Recorded::new(),
+        };
         Self { shared: Arc::new(shared), alone: PhantomData }
     }
 
     /// Adds to one counter. Where several belong together, use [`Counters::publish`].
     #[inline]
     pub fn add(&self, counter: Counter, more: u64) {
-        let value = &self.shared.values[counter as usize];
-        value.store(value.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+        let value = self.shared.values[counter as usize].load(Ordering::Relaxed);
+        self.shared.store(counter as usize, value.wrapping_add(more));
     }
 
     /// Sets a gauge.
     #[inline]
     pub fn set(&self, counter: Counter, value: u64) {
-        self.shared.values[counter as usize].store(value, Ordering::Relaxed);
+        self.shared.store(counter as usize, value);
     }
 
     /// Adds a batch's tally at once, and empties it. Gauges that the tally has set replace the old value.
@@ -72,14 +89,15 @@ impl Counters {
             while *bits != 0 {
                 let place = word * 64 + bits.trailing_zeros() as usize;
                 *bits &= *bits - 1;
-                let (value, more) = (&self.shared.values[place], &mut tally.values[place]);
+                let more = &mut tally.values[place];
                 match ROWS[place].kind {
                     Kind::Total => {
-                        value.store(value.load(Ordering::Relaxed).wrapping_add(*more), Ordering::Relaxed);
+                        let value = self.shared.values[place].load(Ordering::Relaxed);
+                        self.shared.store(place, value.wrapping_add(*more));
                         *more = 0;
                     }
                     // A gauge stays in the tally: it is what it is until it is set again.
-                    Kind::Gauge => value.store(*more, Ordering::Relaxed),
+                    Kind::Gauge => self.shared.store(place, *more),
                 }
             }
         }
@@ -90,6 +108,13 @@ impl Counters {
     #[must_use]
     pub fn reader(&self) -> Reader {
         Reader { shared: Arc::clone(&self.shared) }
+    }
+}
+
+#[cfg(all(debug_assertions, not(test)))]
+impl Drop for Counters {
+    fn drop(&mut self) {
+        self.shared.recorded.write();
     }
 }
 

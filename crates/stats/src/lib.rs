@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+#[cfg(all(debug_assertions, not(test)))]
+mod recorded;
 mod render;
 mod table;
 
 pub use counters::{Counters, Open, Reader, Snapshot, Tally, check};
-pub use render::{Series, lines, prometheus};
+pub use render::lines;
 pub use table::{Counter, EQUATIONS, Equation, FAMILIES, Kind, ROWS, Row, Scope, Term};

@@ -1,8 +1,7 @@
-//! Counters as text: log lines for people, and the Prometheus exposition format for scrapers.
+//! Counters as lines of the log.
 
 use crate::counters::{Snapshot, check};
-use crate::table::{FAMILIES, Kind, ROWS, Row, Scope};
-use std::fmt::Write;
+use crate::table::{ROWS, Scope};
 
 /// Where a log line is ended and another begun.
 const WIDTH: usize = 160;
@@ -29,76 +28,6 @@ pub fn lines(snapshot: &Snapshot, scope: Scope) -> Vec<String> {
     lines.push(line);
     lines.extend(check(snapshot, scope).iter().map(|open| format!("does not add up: {open}")));
     lines
-}
-
-/// A snapshot with the labels that tell it from others.
-#[derive(Clone, Copy, Debug)]
-pub struct Series<'a> {
-    /// Which counters to show.
-    pub scope: Scope,
-    /// Names (letters, digits, underscores) and values, such as `("plugin", "p")`.
-    pub labels: &'a [(&'a str, &'a str)],
-    /// The numbers.
-    pub snapshot: &'a Snapshot,
-}
-
-/// The series in the Prometheus text format, version 0.0.4: families in the order of the table, with help and type.
-#[must_use]
-pub fn prometheus(series: &[Series<'_>]) -> String {
-    let mut text = String::new();
-    let mut family = "";
-    for row in ROWS {
-        let mut of_scope = series.iter().filter(|series| series.scope == row.scope).peekable();
-        if of_scope.peek().is_none() {
-            continue;
-        }
-        if row.family != family {
-            family = row.family;
-            head(&mut text, row);
-        }
-        for series in of_scope {
-            text.push_str("pmacct_");
-            text.push_str(row.family);
-            let reason = (!row.reason.is_empty()).then_some(("reason", row.reason));
-            labels(&mut text, series.labels.iter().copied().chain(reason));
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, " {}", series.snapshot[row.counter]);
-        }
-    }
-    text
-}
-
-fn head(text: &mut String, row: &Row) {
-    let family = FAMILIES.iter().find(|(name, _)| *name == row.family);
-    let help = family.map_or(row.help, |(_, help)| help);
-    let kind = match row.kind {
-        Kind::Total => "counter",
-        Kind::Gauge => "gauge",
-    };
-    let name = row.family;
-    let _ = writeln!(text, "# HELP pmacct_{name} {help}.\n# TYPE pmacct_{name} {kind}");
-}
-
-fn labels<'a>(text: &mut String, labels: impl Iterator<Item = (&'a str, &'a str)>) {
-    let mut open = '{';
-    for (name, value) in labels {
-        text.push(open);
-        open = ',';
-        text.push_str(name);
-        text.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => text.push_str("\\\\"),
-                '"' => text.push_str("\\\""),
-                '\n' => text.push_str("\\n"),
-                other => text.push(other),
-            }
-        }
-        text.push('"');
-    }
-    if open == ',' {
-        text.push('}');
-    }
 }
 
 #[cfg(test)]
@@ -137,26 +66,5 @@ mod tests {
         assert!(pairs.iter().all(|line| line.len() <= WIDTH && !line.ends_with(' ')));
         let count: usize = pairs.iter().map(|line| line.split(' ').count()).sum();
         assert_eq!(count, ROWS.iter().filter(|row| row.scope == Scope::Plugin).count());
-    }
-
-    #[test]
-    fn prometheus_text_has_one_head_for_each_family_and_escaped_labels() {
-        let (one, two) = (Counters::new(), Counters::new());
-        one.add(Counter::RecordsFilteredTag, 2);
-        two.add(Counter::RecordsFilteredTag, 3);
-        let (one, two) = (one.reader().snapshot(), two.reader().snapshot());
-        let text = prometheus(&[
-            Series { scope: Scope::Plugin, labels: &[("plugin", "a\"\\\n")], snapshot: &one },
-            Series { scope: Scope::Plugin, labels: &[], snapshot: &two },
-        ]);
-        assert!(
-            text.contains("pmacct_records_filtered_total{plugin=\"a\\\"\\\\\\n\",reason=\"tag\"} 2\n"),
-            "{text}"
-        );
-        assert!(text.contains("pmacct_records_filtered_total{reason=\"tag\"} 3\n"), "{text}");
-        assert!(text.contains("pmacct_records_received_total 0\n"), "{text}");
-        assert_eq!(text.matches("# TYPE pmacct_records_filtered_total counter\n").count(), 1);
-        assert!(text.contains("# TYPE pmacct_aggregates_waiting gauge\n"));
-        assert!(!text.contains("datagrams"), "no series of that scope was given");
     }
 }

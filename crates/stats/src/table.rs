@@ -30,7 +30,8 @@ pub struct Row {
     pub scope: Scope,
     /// Total or gauge.
     pub kind: Kind,
-    /// Name of the metric without the prefix `pmacct_`; its unit is in it.
+    /// Name of the metric without the prefix `pmacct_`. What has a base unit ends in it, before `_total`: `_bytes`,
+    /// `_seconds`.
     pub family: &'static str,
     /// Value of the label `reason`, or nothing.
     pub reason: &'static str,
@@ -68,118 +69,124 @@ macro_rules! counters {
 }
 
 counters! {
-    DatagramsReceived = Worker Total "datagrams_received_total" "": "Datagrams taken from the network, a file or a broker";
-    OctetsReceived = Worker Total "octets_received_total" "": "Octets of the datagrams received, without the headers below";
-    DatagramsDecoded = Worker Total "datagrams_decoded_total" "": "Datagrams that were decoded, wholly or up to a fault";
+    DatagramsReceived = Worker Total "datagrams_received_total" "": "Datagrams received from the network, a file or a broker";
+    DatagramBytes = Worker Total "datagrams_received_bytes_total" "": "Payload bytes of the datagrams received, without UDP and IP headers";
+    DatagramsDecoded = Worker Total "datagrams_decoded_total" "": "Datagrams that were decoded, in full or up to the first error";
     DatagramsTooShort = Worker Total "datagrams_rejected_total" "too_short": "Shorter than the header of their version";
-    DatagramsBadVersion = Worker Total "datagrams_rejected_total" "version": "Of a version that is not known";
-    DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a count of records that the version does not allow";
+    DatagramsBadVersion = Worker Total "datagrams_rejected_total" "version": "Of an unknown version";
+    DatagramsBadCount = Worker Total "datagrams_rejected_total" "count": "With a record count that the version does not allow";
     DatagramsBadLength = Worker Total "datagrams_rejected_total" "length": "With a length that contradicts their header";
     DatagramsNotAllowed = Worker Total "datagrams_rejected_total" "not_allowed": "From a source that the configuration does not allow";
-    DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others waited";
-    DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was over";
+    DatagramsOverBudget = Worker Total "datagrams_rejected_total" "over_budget": "From an exporter that took more than its share of a worker's time while others were waiting";
+    DatagramsAtShutdown = Worker Total "datagrams_rejected_total" "shutdown": "Still in the socket's buffer when the time for the last ones was up";
     KernelDrops = Worker Total "kernel_drops_total" "": "Datagrams or packets that the kernel dropped before they were read";
-    Exporters = Worker Gauge "exporters" "": "Exporters known now";
+    Exporters = Worker Gauge "exporters" "": "Exporters or agents known now";
     ExportersEvictedNumber = Worker Total "exporters_evicted_total" "number": "Silent longest when nfacctd_exporters_max was reached";
-    ExportersEvictedMemory = Worker Total "exporters_evicted_total" "memory": "Silent longest, or taking most, when peer_state_memory was reached";
-    PeerStateBytes = Worker Gauge "peer_state_bytes" "": "Memory that the state of exporters takes now, in bytes";
-    SetsHeld = Worker Total "sets_held_total" "": "Data sets put aside until their template comes";
+    ExportersEvictedMemory = Worker Total "exporters_evicted_total" "memory": "Silent longest, or using most memory, when peer_state_memory was reached";
+    PeerStateBytes = Worker Gauge "peer_state_bytes" "": "Memory that the state of exporters takes now";
+    SetsHeld = Worker Total "sets_held_total" "": "Data sets held back until their template arrives";
     SetsPending = Worker Gauge "sets_pending" "": "Data sets that wait for their template now";
-    SetsRecovered = Worker Total "sets_recovered_total" "": "Data sets decoded after their template came";
-    SetsExpired = Worker Total "sets_dropped_total" "no_template_expired": "Their template did not come in time";
-    SetsCrowded = Worker Total "sets_dropped_total" "no_template_bound": "Put out by others at the bound of what may wait";
-    SetsAtShutdown = Worker Total "sets_dropped_total" "no_template_shutdown": "Still without template at the end";
-    SetsForgotten = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was forgotten";
-    OctetsWithoutTemplate = Worker Total "octets_without_template_total" "": "Octets of the data sets dropped for want of a template; how many records that is cannot be known";
+    SetsRecovered = Worker Total "sets_recovered_total" "": "Data sets decoded after their template arrived";
+    SetsExpired = Worker Total "sets_dropped_total" "no_template_expired": "Their template did not arrive in time";
+    SetsCrowded = Worker Total "sets_dropped_total" "no_template_bound": "Displaced by others at the bound of waiting sets";
+    SetsAtShutdown = Worker Total "sets_dropped_total" "no_template_shutdown": "Still without a template at shutdown";
+    SetsForgotten = Worker Total "sets_dropped_total" "exporter_evicted": "Their exporter was evicted";
+    SetsDroppedBytes = Worker Total "sets_dropped_bytes_total" "": "Bytes of the data sets that were dropped for want of a template; how many records that is cannot be known";
+    Templates = Worker Gauge "templates" "": "Templates known now";
     TemplatesLearned = Worker Total "templates_learned_total" "": "Templates that were new";
-    TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another of the same number";
+    TemplatesChanged = Worker Total "templates_changed_total" "": "Templates that replaced another one with the same id";
     TemplatesWithdrawn = Worker Total "templates_withdrawn_total" "": "Templates that their exporter withdrew";
     TemplatesRejected = Worker Total "templates_rejected_total" "": "Templates that cannot be used";
-    TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates forgotten at the bound of templates";
-    OptionsRecords = Worker Total "options_records_total" "": "Options data records read";
-    FactsDropped = Worker Total "options_facts_dropped_total" "": "Facts of options data (names, rates, distinguishers) beyond the bound of an exporter, which are not kept";
+    TemplatesEvicted = Worker Total "templates_evicted_total" "": "Templates evicted at the bound of templates";
+    OptionsRecords = Worker Total "options_records_total" "": "Options data records decoded";
+    OptionsEntriesDropped = Worker Total "options_entries_dropped_total" "": "Entries of options data (names, rates, distinguishers) beyond the bound of an exporter, which are not kept";
     RecordsDecoded = Worker Total "records_decoded_total" "": "Flow records, flow samples or packets decoded";
-    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that are not read or end inside a record";
-    OctetsBehind = Worker Total "octets_behind_message_total" "": "Octets behind the length that an IPFIX message gives, which are not read";
-    SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of templates that were withdrawn, which are not read";
-    SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
-    SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
-    SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
-    FlowTimesOutside = Worker Total "flow_times_outside_total" "": "Records counted to the time bin of their arrival or export, as their own time is outside the window of flow times";
+    RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or contain no flow, and sets that are not read or end inside a record";
+    TrailingBytes = Worker Total "datagrams_trailing_bytes_total" "": "Bytes after the length that an IPFIX message states, which are not read";
+    SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of withdrawn templates, which are not read";
+    SequenceGaps = Worker Total "sequence_gaps_total" "": "Forward jumps in sequence numbers";
+    SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing according to sequence numbers";
+    SequenceRestarts = Worker Total "sequence_restarts_total" "": "Backward jumps in sequence numbers: restarts, or datagrams out of order";
+    FlowTimesOutside = Worker Total "flow_times_outside_total" "": "Records counted in the time bin of their arrival or export, because their own time is outside the window of flow times";
 
-    SequencesEvicted = Worker Total "sequences_evicted_total" "": "Domains or sub-agents whose sequence numbers were forgotten at their bound: what they lost until they were seen again is not counted";
+    SequencesEvicted = Worker Total "sequences_evicted_total" "": "Domains or sub-agents whose sequence numbers were evicted at their bound: what they lost until they were seen again is not counted";
 
-    PacketsReceived = Worker Total "packets_received_total" "": "Packets taken from an interface, from netfilter or from a file";
-    PacketOctets = Worker Total "packet_octets_received_total" "": "Octets that the packets received had on the wire";
+    PacketsReceived = Worker Total "packets_received_total" "": "Packets received from an interface, from netfilter or from a file";
+    PacketBytes = Worker Total "packets_received_bytes_total" "": "Bytes that the packets received had on the wire";
     PacketsDecoded = Worker Total "packets_decoded_total" "": "Packets that became records";
-    PacketsFiltered = Worker Total "packets_filtered_total" "": "Packets of a file that pcap_filter keeps out";
-    PacketsNotIp = Worker Total "packets_rejected_total" "not_ip": "Without an IP header, where only such packets are counted";
-    PacketsShort = Worker Total "packets_rejected_total" "short": "Captured in part only, without all that is to be counted";
+    PacketsFiltered = Worker Total "packets_filtered_total" "": "Packets of a file that pcap_filter does not match";
+    PacketsNotIp = Worker Total "packets_rejected_total" "not_ip": "Without an IP header, where only packets with one are counted";
+    PacketsShort = Worker Total "packets_rejected_total" "short": "Captured without all the bytes that are needed";
     PacketsBadLength = Worker Total "packets_rejected_total" "length": "With an IPv6 payload length of 0 before hop-by-hop options that give no other";
     InterfaceDrops = Worker Total "interface_drops_total" "": "Packets that the interface or its driver dropped";
     FragmentsWaiting = Worker Gauge "fragments_waiting" "": "Fragments that wait for the first one of their packet now";
-    FragmentsJoined = Worker Total "fragments_joined_total" "": "Fragments that came before the first one of their packet, and were joined with it";
-    FragmentsOrphaned = Worker Total "fragments_orphaned_total" "": "Fragments counted without ports, as the first one of their packet did not come or there was no room to wait";
-    FlowsEvicted = Worker Total "flows_evicted_total" "": "Flows forgotten at the bound of flows";
-    CounterSamples = Worker Total "counter_samples_total" "": "sFlow counter samples read";
-    SamplesUnknown = Worker Total "samples_skipped_total" "unknown": "Of a format that is not known";
+    FragmentsJoined = Worker Total "fragments_joined_total" "": "Fragments that came before the first one of their packet and were joined with it";
+    FragmentsOrphaned = Worker Total "fragments_orphaned_total" "": "Fragments counted without ports, because the first one of their packet did not come or there was no room to wait";
+    FlowsEvicted = Worker Total "flows_evicted_total" "": "Flows evicted at the bound of flows";
+    CounterSamples = Worker Total "counter_samples_total" "": "sFlow counter samples decoded";
+    SamplesUnknown = Worker Total "samples_skipped_total" "unknown": "Of an unknown format";
     SamplesDiscarded = Worker Total "samples_skipped_total" "discarded_packets": "Of packets that the agent discarded, which are no traffic";
-    SamplesWithoutPacket = Worker Total "samples_skipped_total" "no_packet": "Flow samples that tell of no packet that is counted";
-    CounterBlocksLogged = Worker Total "counter_blocks_logged_total" "": "Blocks of sFlow counters handed to the file of counters";
-    CounterBlocksLost = Worker Total "counter_blocks_lost_total" "": "Blocks of sFlow counters that could not be handed to it";
-    SampleRecordsUnknown = Worker Total "sample_records_skipped_total" "": "Records inside samples that are of an unknown format";
+    SamplesWithoutPacket = Worker Total "samples_skipped_total" "no_packet": "Flow samples that describe no packet that is counted";
+    CounterBlocksLogged = Worker Total "counter_blocks_logged_total" "": "Blocks of sFlow counters handed to the event log";
+    CounterBlocksLost = Worker Total "counter_blocks_dropped_total" "": "Blocks of sFlow counters that could not be handed to the event log";
+    SampleRecordsUnknown = Worker Total "sample_records_skipped_total" "": "Records of an unknown format inside samples";
 
     RecordsReceived = Plugin Total "records_received_total" "": "Records offered to the plugin";
     RecordsAggregated = Plugin Total "records_aggregated_total" "": "Records added to an aggregate";
-    RecordsFilteredTag = Plugin Total "records_filtered_total" "tag": "Kept out by the plugin's filter of tags";
-    RecordsFilteredExpression = Plugin Total "records_filtered_total" "expression": "Kept out by the plugin's filter expression";
-    RecordsFilteredMap = Plugin Total "records_filtered_total" "map": "Kept out by a map";
-    RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "Left out by the sampling that the plugin asks for";
-    RecordsFilteredEmpty = Plugin Total "records_filtered_total" "no_packets": "Without packets and bytes to count";
-    RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The table was at its bound and the plugin behind";
-    RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole though nfacctd_pro_rating is on, as they span too many time bins or begin outside the window of flow times";
-    AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates begun in a worker's table";
-    TablesHanded = Plugin Total "tables_handed_total" "": "Tables that changed hands from a worker to the plugin";
-    FlushEarly = Plugin Total "flushes_early_total" "": "Tables handed over before their time, at the bound of aggregates";
+    RecordsFilteredTag = Plugin Total "records_filtered_total" "tag": "By the plugin's tag filter";
+    RecordsFilteredExpression = Plugin Total "records_filtered_total" "expression": "By the plugin's filter expression";
+    RecordsFilteredSampling = Plugin Total "records_filtered_total" "sampling": "By the plugin's sampling";
+    RecordsDroppedBound = Plugin Total "records_dropped_total" "table_bound": "The worker's table was at its bound and the plugin could not take it";
+    RecordsDroppedPackets = Plugin Total "records_dropped_packets_total" "": "Packets counted by the records that were dropped";
+    RecordsDroppedBytes = Plugin Total "records_dropped_bytes_total" "": "Bytes counted by the records that were dropped";
+    RecordsNotSpread = Plugin Total "records_not_spread_total" "": "Records kept whole despite nfacctd_pro_rating, because they span too many time bins or begin outside the window of flow times";
+    AggregatesCreated = Plugin Total "aggregates_created_total" "": "Aggregates created in a worker's table";
+    TableAggregates = Plugin Gauge "table_aggregates" "": "Aggregates in the tables of workers now, and in that of a memory plugin";
+    TableBytes = Plugin Gauge "table_bytes" "": "Memory that these tables take now";
+    TablesHanded = Plugin Total "tables_handed_total" "": "Tables handed over from a worker to the plugin";
+    FlushEarly = Plugin Total "flushes_early_total" "": "Tables handed over before their time, at the bound of a table";
     AggregatesHanded = Plugin Total "aggregates_handed_total" "": "Aggregates handed to the sink";
-    AggregatesWaiting = Plugin Gauge "aggregates_waiting" "": "Aggregates handed to the sink and neither written nor given up yet";
+    AggregatesWaiting = Plugin Gauge "aggregates_waiting" "": "Aggregates handed to the sink that are neither written nor dropped yet";
+    QueueBatches = Plugin Gauge "queue_batches" "": "Write batches that wait for the store now, in memory or in the spool";
+    QueueBytes = Plugin Gauge "queue_bytes" "": "Bytes of these write batches in memory";
+    SpoolBytes = Plugin Gauge "spool_bytes" "": "Bytes of these write batches in the spool";
     AggregatesWritten = Plugin Total "aggregates_written_total" "": "Aggregates that the sink wrote";
-    AggregatesLeftOut = Plugin Total "aggregates_left_out_total" "": "Aggregates that the configuration keeps out of the output, such as those under preprocess limits";
-    AggregatesRedirected = Plugin Total "aggregates_redirected_total" "": "Aggregates written to the file or table of the time of the flush, as those of their time bins were too many";
-    AggregatesGivenUpRefused = Plugin Total "aggregates_given_up_total" "refused": "The sink refused them, and trying again cannot help";
-    AggregatesGivenUpRetries = Plugin Total "aggregates_given_up_total" "retries": "The sink failed too often";
-    AggregatesGivenUpShutdown = Plugin Total "aggregates_given_up_total" "shutdown": "Not written before the end";
-    AggregatesGivenUpNames = Plugin Total "aggregates_given_up_total" "too_many_names": "For more files or tables than one flush may write";
-    PacketsGivenUp = Plugin Total "packets_given_up_total" "": "Packets counted by aggregates that were given up";
-    BytesGivenUp = Plugin Total "bytes_given_up_total" "": "Bytes counted by aggregates that were given up";
-    PacketsDropped = Plugin Total "packets_dropped_total" "": "Packets counted by records that were dropped";
-    BytesDropped = Plugin Total "bytes_dropped_total" "": "Bytes counted by records that were dropped";
+    AggregatesFiltered = Plugin Total "aggregates_filtered_total" "": "Aggregates that the configuration excludes from the output, such as those below the limits of preprocessing";
+    AggregatesRedirected = Plugin Total "aggregates_redirected_total" "": "Aggregates written to the file or table of the time of the flush, because there were too many files or tables for their time bins";
+    AggregatesDroppedRefused = Plugin Total "aggregates_dropped_total" "refused": "Refused by the sink, so that another attempt cannot help";
+    AggregatesDroppedRetries = Plugin Total "aggregates_dropped_total" "retries": "Not written in time, and displaced at the bound of what may wait";
+    AggregatesDroppedShutdown = Plugin Total "aggregates_dropped_total" "shutdown": "Not written before the end of the daemon";
+    AggregatesDroppedNames = Plugin Total "aggregates_dropped_total" "too_many_names": "For more files or tables than one flush may write";
+    AggregatesDroppedPackets = Plugin Total "aggregates_dropped_packets_total" "": "Packets counted by the aggregates that were dropped";
+    AggregatesDroppedBytes = Plugin Total "aggregates_dropped_bytes_total" "": "Bytes counted by the aggregates that were dropped";
+    LastWrite = Plugin Gauge "last_write_timestamp_seconds" "": "When the sink last wrote aggregates, in seconds since 1970; 0 if it has not";
+    SinkUp = Plugin Gauge "sink_up" "": "1 if the last attempt to reach the sink's store or files succeeded, 0 if it failed or there was none";
     WriteErrors = Plugin Total "write_errors_total" "": "Failed attempts of the sink to write";
     FilesUnwritten = Plugin Total "files_unwritten_total" "": "Files without aggregates, such as an Avro schema, that could not be written";
     WriteRetries = Plugin Total "write_retries_total" "": "Further attempts after a failed one";
-    TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that ran too long and were ended";
-    QueriesAnswered = Plugin Total "queries_answered_total" "": "Queries of clients that were answered to the end";
-    QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "Clients beyond imt_clients_max or imt_clients_user_max";
+    TriggersEnded = Plugin Total "triggers_ended_total" "": "Triggers that were terminated because they ran too long";
+    QueriesAnswered = Plugin Total "queries_answered_total" "": "Client queries that were answered in full";
+    QueriesRefusedClients = Plugin Total "queries_refused_total" "clients": "From clients beyond imt_clients_max or imt_clients_user_max";
     QueriesRefusedLines = Plugin Total "queries_refused_total" "lines": "With more lines than imt_query_lines allows";
-    QueriesRefusedRequest = Plugin Total "queries_refused_total" "request": "With a wrong password, with values that cannot be, or no request at all";
-    QueriesCutTime = Plugin Total "queries_cut_total" "time": "Longer than imt_query_timeout, or not sent in time";
-    QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, as older states of the table took as much as imt_memory";
+    QueriesRefusedRequest = Plugin Total "queries_refused_total" "request": "With a wrong password, with impossible values, or not a request at all";
+    QueriesCutTime = Plugin Total "queries_cut_total" "time": "Took longer than imt_query_timeout, or were not sent in time";
+    QueriesCutMemory = Plugin Total "queries_cut_total" "memory": "Of slow clients, when older versions of the table took as much as imt_memory";
     QueriesCutShutdown = Plugin Total "queries_cut_total" "shutdown": "At the end of the daemon";
-    QueriesCutClient = Plugin Total "queries_cut_total" "client": "The client broke off";
+    QueriesCutClient = Plugin Total "queries_cut_total" "client": "Closed by the client";
 }
 
 /// Help of the families whose counters differ by reason.
 pub static FAMILIES: &[(&str, &str)] = &[
-    ("datagrams_rejected_total", "Datagrams of which nothing was taken, by reason"),
-    ("packets_rejected_total", "Packets of which nothing was counted, by reason"),
+    ("datagrams_rejected_total", "Datagrams of which nothing was decoded, by reason"),
+    ("packets_rejected_total", "Packets that were not counted, by reason"),
     ("samples_skipped_total", "sFlow samples that became no record, by reason"),
-    ("exporters_evicted_total", "Exporters forgotten with all that they had announced, by reason"),
-    ("sets_dropped_total", "Data sets that waited for a template in vain, by reason"),
-    ("records_filtered_total", "Records kept out on purpose, by reason"),
+    ("exporters_evicted_total", "Exporters evicted with all the state that they had announced, by reason"),
+    ("sets_dropped_total", "Data sets dropped while they waited for a template, by reason"),
+    ("records_filtered_total", "Records excluded on purpose, by reason"),
     ("records_dropped_total", "Records lost, by reason"),
-    ("aggregates_given_up_total", "Aggregates lost on the way to the sink's store, by reason"),
-    ("queries_refused_total", "Queries of clients that were not answered, by reason"),
-    ("queries_cut_total", "Queries whose answers were not taken to the end, by reason"),
+    ("aggregates_dropped_total", "Aggregates lost on the way to the sink's store, by reason"),
+    ("queries_refused_total", "Client queries that were refused, by reason"),
+    ("queries_cut_total", "Client queries whose answers were cut off, by reason"),
 ];
 
 /// One side of an equation is a sum of these.
@@ -242,12 +249,31 @@ pub static EQUATIONS: &[Equation] = &[
         left: Counter::AggregatesHanded,
         right: &[
             Term::One(Counter::AggregatesWritten),
-            Term::One(Counter::AggregatesLeftOut),
-            Term::Family("aggregates_given_up_total"),
+            Term::One(Counter::AggregatesFiltered),
+            Term::Family("aggregates_dropped_total"),
             Term::One(Counter::AggregatesWaiting),
         ],
     },
 ];
+
+impl Row {
+    /// The base unit that the name ends in, as OpenMetrics wants it: `bytes` or `seconds`. Without one it counts things.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        let name = self.family.strip_suffix("_total").unwrap_or(self.family);
+        UNITS.iter().copied().find(|unit| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
+    }
+
+    /// What the metric tells, for all reasons together.
+    #[must_use]
+    pub fn family_help(&self) -> &'static str {
+        let family = FAMILIES.iter().find(|(name, _)| *name == self.family);
+        family.map_or(self.help, |(_, help)| help)
+    }
+}
+
+/// Units of metrics.
+const UNITS: [&str; 2] = ["bytes", "seconds"];
 
 impl Counter {
     /// This counter's line.
@@ -293,6 +319,20 @@ mod tests {
             assert!(plain(row.family) && plain(row.reason), "{}", row.family);
             assert_eq!(row.family.ends_with("_total"), row.kind == Kind::Total, "{}", row.family);
             assert!(!row.help.is_empty() && !row.help.ends_with('.'), "{}", row.family);
+        }
+    }
+
+    #[test]
+    fn units_are_base_units_at_the_end_of_names() {
+        assert_eq!(Counter::DatagramBytes.row().unit(), Some("bytes"));
+        assert_eq!(Counter::PeerStateBytes.row().unit(), Some("bytes"));
+        assert_eq!(Counter::DatagramsReceived.row().unit(), None);
+        for row in ROWS {
+            let name = row.family.strip_suffix("_total").unwrap_or(row.family);
+            let is_odd = |word: &str| ["octets", "kilobytes", "milliseconds", "minutes"].contains(&word);
+            assert!(!name.split('_').any(is_odd), "{name} is not in base units");
+            let inside = name.split('_').rev().skip(1).any(|word| UNITS.contains(&word));
+            assert!(!inside, "{name} has its unit in the middle");
         }
     }
 

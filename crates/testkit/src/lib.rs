@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capture_file;
+#[cfg(feature = "servers")]
 pub mod certificates;
 pub mod conditions;
 pub mod exporter;
@@ -24,6 +25,7 @@ pub mod frames;
 pub mod mmdb;
 pub mod output;
 pub mod process;
+#[cfg(feature = "servers")]
 pub mod servers;
 pub mod sockets;
 pub mod statistics;

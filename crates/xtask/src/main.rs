@@ -2,8 +2,25 @@
 //!
 //! `cargo run -p xtask -- documents` writes the documents that follow from the tables in the code; a test beside each
 //! table fails when its document is stale. `cargo run -p xtask -- names` lists every name of every configuration key.
+//!
+//! The others are checks that `.ci/run` makes; each prints a line for every fault, and fails when there is one:
+//!
+//! | command | what it checks |
+//! |---|---|
+//! | `arrows` | crates use only what the table in docs/ARCHITECTURE.md allows |
+//! | `unused` | every dependency is used |
+//! | `features` | each feature of the root package alone, none and all build without warnings |
+//! | `counters FOLDER` | a run of the tests has counted every counter |
+//! | `instructions [--update]` | the core's benchmarks take as many instructions as the committed baseline says |
 
 #![forbid(unsafe_code)]
+
+mod arrows;
+mod counters;
+mod features;
+mod instructions;
+mod unused;
+mod workspace;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +34,10 @@ struct Document {
 }
 
 /// Every generated document.
-const DOCUMENTS: &[Document] = &[Document { path: "CONFIG-KEYS.md", render: config::render::config_keys }];
+const DOCUMENTS: &[Document] = &[
+    Document { path: "CONFIG-KEYS.md", render: config::render::config_keys },
+    Document { path: "docs/metrics.md", render: metrics::document },
+];
 
 /// Folder of the documents that hold tables of the keys of maps.
 const MAPS: &str = "docs/maps";
@@ -59,31 +79,59 @@ fn map_documents(root: &Path) -> io::Result<Vec<(std::path::PathBuf, String, Str
     Ok(documents)
 }
 
+const USAGE: &str = "usage: cargo run -p xtask -- \
+    documents | names | arrows | unused | features | counters FOLDER | instructions [--update]";
+
 fn main() -> ExitCode {
-    match env::args().nth(1).as_deref() {
-        Some("documents") => match documents() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("xtask: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Some("names") => {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let faults = match &words[..] {
+        ["documents"] => documents().map(|()| Vec::new()).map_err(|error| error.to_string()),
+        ["names"] => {
             for key in config::keys::all() {
                 key.row().names().for_each(|(_, name)| println!("{name}"));
             }
-            ExitCode::SUCCESS
+            Ok(Vec::new())
         }
-        _ => {
-            eprintln!("usage: cargo run -p xtask -- documents | names");
+        ["arrows"] => check_arrows(),
+        ["unused"] => check_unused(),
+        ["features"] => workspace::packages().and_then(|packages| features::check(&packages)),
+        ["counters", folder] => {
+            counters::uncounted(Path::new(folder)).map_err(|error| format!("{folder}: {error}"))
+        }
+        ["instructions"] => instructions::check(),
+        ["instructions", "--update"] => instructions::update().map(|()| Vec::new()),
+        _ => Err(USAGE.to_owned()),
+    };
+    match faults {
+        Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
+        Ok(faults) => {
+            faults.iter().for_each(|fault| eprintln!("{fault}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("xtask: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
+fn check_arrows() -> Result<Vec<String>, String> {
+    arrows::disagreements(&workspace::packages()?, &read(arrows::DOCUMENT)?)
+}
+
+fn check_unused() -> Result<Vec<String>, String> {
+    unused::unused(&workspace::packages()?, &read("Cargo.toml")?).map_err(|error| error.to_string())
+}
+
+/// The text of a file below the root of the repository.
+fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(workspace::root().join(path)).map_err(|error| format!("{path}: {error}"))
+}
+
 /// Writes each document whose text has changed, and says so.
 fn documents() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = workspace::root();
     for document in DOCUMENTS {
         let path = root.join(document.path);
         let text = (document.render)();
@@ -122,7 +170,7 @@ mod tests {
 
     #[test]
     fn tables_of_keys_are_those_of_the_parser() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = workspace::root();
         let documents = map_documents(&root).unwrap();
         assert!(documents.len() > 3);
         for (path, text, wanted) in documents {

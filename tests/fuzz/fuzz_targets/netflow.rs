@@ -4,7 +4,7 @@
 //! by a second between datagrams.
 #![no_main]
 
-use flow::from_netflow::{self, Counts, Decoder, Settings};
+use decode::from_netflow::{self, Counts, Decoder, Settings};
 use flow::needs::Needs;
 use flow::primitive::{Daemons, PRIMITIVES};
 use flow::row::{FieldSet, Layout, Rows};

@@ -3,8 +3,8 @@
 
 use config::Problems;
 use libfuzzer_sys::fuzz_target;
-use rib::networks_file::{Network, Networks, Reach};
-use rib::ports_file::Ports;
+use maps::networks_file::{Network, Networks, Reach};
+use maps::ports_file::Ports;
 use std::net::IpAddr;
 
 /// Rows and addresses are compared with each other, so both have a limit.

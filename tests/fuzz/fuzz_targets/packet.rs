@@ -2,9 +2,9 @@
 //! else. An octet that is no link type chooses one of all that are read.
 #![no_main]
 
+use flow::pointer::Pointer;
 use libfuzzer_sys::fuzz_target;
 use packet::plain::plain;
-use packet::pointer::Pointer;
 use packet::tunnel::{self, Ports};
 use packet::{LinkType, Packet, trailer};
 
@@ -34,7 +34,7 @@ fn check(packet: &Packet<'_>) {
     assert!(packet.ip_length(0) <= u64::from(u32::MAX));
     for pointer in POINTERS {
         let pointer: Pointer = pointer.parse().expect("these are pointers");
-        assert!(packet.at(&pointer, 4).is_none_or(|octets| octets.len() <= 4));
+        assert!(decode::pointer::follow(&packet, &pointer, 4).is_none_or(|octets| octets.len() <= 4));
     }
 }
 

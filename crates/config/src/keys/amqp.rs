@@ -66,7 +66,7 @@ keys! {
     AMQP_PREPROCESS: Option<Vec<String>> = list(&["amqp_preprocess"]).both().daemons(FLOW)
         .shares("sql_preprocess").acts();
 
-    /// Whether one condition is enough or all must be met.
+    /// Whether one condition is sufficient or all must be met.
     AMQP_PREPROCESS_TYPE: PreprocessType = words(&["amqp_preprocess_type"]).default("any").both().daemons(FLOW)
         .shares("sql_preprocess_type").acts();
 

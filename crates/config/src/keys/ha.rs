@@ -5,16 +5,16 @@ use crate::key::*;
 use std::time::Duration;
 
 keys! {
-    /// Name of the group of daemons that this one belongs to.
+    /// Name of the cluster to which this daemon belongs.
     ///
-    /// Collectors that all set it may listen on one port: the kernel chooses one of their workers by the address and port of
-    /// the sender, and anew when one starts or ends. That is all that it does in this version.
+    /// Collectors that all set it may share a port: the kernel selects one of their workers by the sender's address and port, and
+    /// selects again when a daemon starts or ends. It has no other effect in this version.
     CLUSTER_NAME: Option<String> = text(&["cluster_name"]).daemons(COLLECTORS).acts();
 
-    /// Number of this daemon in its group; each has its own.
+    /// Number of this daemon in its cluster; each daemon needs its own.
     CLUSTER_ID: u32 = integer(&["cluster_id"], 0, u32::MAX as i128).default("0");
 
-    /// Redis server with the group's state, as `host:port`.
+    /// Redis server with the cluster's state, as `host:port`.
     REDIS_HOST: Option<String> = text(&["redis_host"]);
 
     /// Number of the Redis database.
@@ -23,7 +23,7 @@ keys! {
     /// Password of the Redis server.
     REDIS_PASSWD: Option<String> = text(&["redis_passwd"]);
 
-    /// Runs this daemon as one of a pair, of which one writes and the other stands by.
+    /// Runs this daemon as one of a pair, of which one is active and the other is on standby.
     BGP_DAEMON_HA: bool = boolean(&["bgp_daemon_ha", "bmp_daemon_ha"]).default("false")
         .daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
@@ -32,17 +32,17 @@ keys! {
         "bgp_daemon_ha_cluster_name", "bmp_daemon_ha_cluster_name",
     ]).daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
-    /// Number of the group of daemons that get the same data.
+    /// Number of the group of daemons that receive the same data.
     BGP_DAEMON_HA_CLUSTER_ID: u32 = integer(&[
         "bgp_daemon_ha_cluster_id", "bmp_daemon_ha_cluster_id",
     ], 0, u32::MAX as i128).default("0").daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
-    /// Seconds for which the daemon that stands by keeps a message.
+    /// Seconds for which the standby daemon keeps a message.
     BGP_DAEMON_HA_QUEUE_MESSAGE_TIMEOUT: Duration = seconds(&[
         "bgp_daemon_ha_queue_message_timeout", "bmp_daemon_ha_queue_message_timeout",
     ], 0).default("10").daemons(PMBGPD.and(PMBMPD).and(FLOW));
 
-    /// Most messages that the daemon that stands by keeps; -1 sets no bound.
+    /// Maximum number of messages that the standby daemon keeps; -1 means no limit.
     BGP_DAEMON_HA_QUEUE_MAX_SIZE: i64 = integer(&[
         "bgp_daemon_ha_queue_max_size", "bmp_daemon_ha_queue_max_size",
     ], -1, i64::MAX as i128).default("-1").daemons(PMBGPD.and(PMBMPD).and(FLOW));

@@ -38,130 +38,128 @@ const SAVEFILE: Daemons = COLLECTORS.and(PMACCTD).and(PMBMPD);
 keys! {
     /// UDP port to listen on.
     ///
-    /// A port that another process has keeps the daemon from starting, unless both set `cluster_name`.
+    /// If another process uses the port, the daemon does not start, unless both set `cluster_name`.
     NFACCTD_PORT: u16 = port(&["nfacctd_port", "sfacctd_port"]).default("2100").default_in(SFACCTD, "6343")
         .daemons(COLLECTORS).option('l', COLLECTORS, "port").acts();
 
-    /// Address to listen on; all of them, IPv4 and IPv6, when not set.
+    /// Address to listen on; by default all addresses, IPv4 and IPv6.
     NFACCTD_IP: Option<IpAddr> = address(&["nfacctd_ip", "sfacctd_ip"]).daemons(COLLECTORS)
         .option('L', COLLECTORS, "address").acts();
 
-    /// Takes IPv6 only when listening on all addresses.
+    /// Accepts only IPv6 when the daemon listens on all addresses.
     NFACCTD_IPV6_ONLY: bool = boolean(&["nfacctd_ipv6_only", "sfacctd_ipv6_only"]).default("false")
         .daemons(COLLECTORS).acts();
 
-    /// Network device, such as a VRF, that the socket is bound to.
+    /// Network device, such as a VRF, to which the socket is bound.
     NFACCTD_INTERFACE: Option<String> = text(&["nfacctd_interface", "sfacctd_interface"]).daemons(COLLECTORS)
         .acts();
 
-    /// Threads that receive, decode and aggregate; 0 means as many as help on this machine.
+    /// Number of threads that receive, decode and aggregate; 0 selects it automatically.
     ///
-    /// Datagrams of one exporter always reach the same worker.
+    /// All datagrams of one exporter reach the same worker.
     NFACCTD_WORKERS: usize = integer(&["nfacctd_workers"], 0, 64).default("0").daemons(COLLECTORS).acts();
 
-    /// Receive buffer of the socket, or of libpcap, in octets; the system's default when not set.
+    /// Receive buffer of the socket, or of libpcap, in bytes; by default the system's value.
     NFACCTD_PIPE_SIZE: Option<u64> = bytes(&["nfacctd_pipe_size", "sfacctd_pipe_size", "pmacctd_pipe_size"], 1)
         .daemons(COLLECTORS.and(PMACCTD)).acts();
 
-    /// Multicast groups to join, IPv4 or IPv6; the interface is that of `nfacctd_interface`, else the system's choice. What
-    /// is sent to a group reaches one worker only.
+    /// Multicast groups to join, IPv4 or IPv6, on the interface of `nfacctd_interface`, or one that the system selects. Datagrams
+    /// to a group reach only one worker.
     NFACCTD_MCAST_GROUPS: Option<Vec<String>> = list(&["nfacctd_mcast_groups", "sfacctd_mcast_groups"])
         .daemons(COLLECTORS).acts();
 
-    /// eBPF program that spreads datagrams over several daemons on one port.
+    /// eBPF program that distributes datagrams among several daemons on one port.
     NFACCTD_RP_EBPF_PROG: Option<PathBuf> = path(&["nfacctd_rp_ebpf_prog", "sfacctd_rp_ebpf_prog"])
         .daemons(COLLECTORS);
 
-    /// Exporters that each worker remembers; of more, the one that was silent longest is forgotten.
+    /// Number of exporters that each worker remembers; beyond that, the one that was silent longest is removed.
     NFACCTD_EXPORTERS_MAX: usize = integer(&["nfacctd_exporters_max"], 1, 10_000_000).default("10000")
         .daemons(COLLECTORS).acts();
 
-    /// Octets that all that is remembered of exporters may take: templates, data that wait for them, options data, sequence
+    /// Bytes that the state of all exporters may take: templates, data that waits for them, options data, sequence
     /// numbers, names.
     ///
-    /// Each worker has an equal share. Beyond it the exporters that were silent longest are forgotten, and counted
-    /// (`exporters_evicted[memory]`). A letter K, M or G may follow; when not set, a quarter of the machine's memory and at
-    /// most 2G.
+    /// The memory is divided equally among the workers. Beyond it, the exporters that were silent longest are removed and counted
+    /// (`exporters_evicted[memory]`). May end with K, M or G; by default a quarter of the machine's memory, but at most 2G.
     PEER_STATE_MEMORY: Option<u64> = bytes(&["peer_state_memory"], 1 << 20).with_units().daemons(COLLECTORS).acts();
 
-    /// Percent of a worker's time that one exporter may take while others wait.
+    /// Percentage of a worker's time that one exporter may use while others are queued.
     ///
-    /// What an exporter sends beyond it is dropped and counted (`datagrams_rejected[over_budget]`) as long as datagrams queue
-    /// up at the worker's socket. An exporter that is alone on its worker, or whose worker has time left, is never
-    /// limited. 100 limits nobody.
+    /// Datagrams beyond it are dropped and counted (`datagrams_rejected[over_budget]`) as long as datagrams queue up at the
+    /// worker's socket. An exporter that is alone on its worker, or whose worker has time left, is never limited. 100 disables
+    /// the limit.
     NFACCTD_EXPORTER_SHARE: u32 = integer(&["nfacctd_exporter_share", "sfacctd_exporter_share"], 1, 100).default("75")
         .daemons(COLLECTORS).acts();
 
-    /// Templates that are remembered of each exporter.
+    /// Number of templates of each exporter.
     NFACCTD_TEMPLATES_MAX: usize = integer(&["nfacctd_templates_max"], 1, 65_536).default("4096").daemons(NFACCTD)
         .acts();
 
-    /// Octets of data sets that are kept of each exporter until their template arrives.
+    /// Bytes of data sets that are kept for each exporter until their template arrives.
     ///
-    /// A letter K, M or G may follow; 0 keeps nothing.
+    /// May end with K, M or G; 0 keeps nothing.
     NFACCTD_PENDING_BYTES: u64 = bytes(&["nfacctd_pending_bytes"], 0).with_units().default("1000000")
         .daemons(NFACCTD).acts();
 
     /// How long data sets are kept until their template arrives.
     NFACCTD_PENDING_TIME: Duration = seconds(&["nfacctd_pending_time"], 0).default("300").daemons(NFACCTD).acts();
 
-    /// File that keeps templates over a restart.
+    /// File that keeps templates across a restart.
     NFACCTD_TEMPLATES_FILE: Option<PathBuf> = path(&["nfacctd_templates_file"]).daemons(NFACCTD).acts();
 
-    /// Size of that file, in octets; beyond it, the exporters that take most lose what they announced longest ago.
+    /// Maximum size of that file, in bytes; beyond it, the exporters with the largest part lose their oldest templates.
     ///
-    /// A letter K, M or G may follow. More than 256 MiB are not used.
+    /// May end with K, M or G. At most 256 MiB are used.
     NFACCTD_TEMPLATES_FILE_SIZE: u64 = bytes(&["nfacctd_templates_file_size"], 65536).with_units().default("64M")
         .daemons(NFACCTD).acts();
 
-    /// Where datagrams with templates are passed on to: `host:port`.
+    /// Destination to which datagrams with templates are forwarded: `host:port`.
     NFACCTD_TEMPLATES_RECEIVER: Option<String> = text(&["nfacctd_templates_receiver"]).daemons(NFACCTD);
 
-    /// Further UDP port for templates that another daemon passes on.
+    /// Additional UDP port for templates that another daemon forwards.
     NFACCTD_TEMPLATES_PORT: Option<u16> = port(&["nfacctd_templates_port"]).daemons(NFACCTD);
 
-    /// Knows exporters by the address of their datagrams, not by the one written inside.
+    /// Identifies exporters by the source address of their datagrams, not by the address that they contain.
     ///
-    /// Inside are elements 130 and 131 of IPFIX and the agent address of sFlow.
+    /// These are elements 130 and 131 of IPFIX and the agent address of sFlow.
     NFACCTD_IGNORE_EXPORTER_ADDRESS: bool = boolean(&[
         "nfacctd_ignore_exporter_address", "sfacctd_ignore_exporter_address",
     ]).default("false").daemons(COLLECTORS).acts();
 
-    /// Options data hold for the whole exporter, whatever their scope.
+    /// Applies options data to the whole exporter, regardless of its scope.
     NFACCTD_DISABLE_OPT_SCOPE_CHECK: bool = boolean(&["nfacctd_disable_opt_scope_check"]).default("false")
         .daemons(NFACCTD).acts();
 
-    /// Leaves out the lines in the log about datagrams of unknown versions and about sequence numbers. They are counted all
-    /// the same.
+    /// Omits log lines about datagrams of unknown versions and about sequence numbers. They are still counted.
     NFACCTD_DISABLE_SANITY_CHECKS: bool = boolean(&[
         "nfacctd_disable_sanity_checks", "sfacctd_disable_sanity_checks",
     ]).default("false").daemons(COLLECTORS).acts();
 
-    /// Rejects sets whose padding is not zero.
+    /// Rejects sets with non-zero padding.
     NFACCTD_PRE_PROCESSING_CHECKS: bool = boolean(&["nfacctd_pre_processing_checks"]).default("false")
         .daemons(NFACCTD).acts();
 
-    /// Kafka broker that datagrams are read from, instead of a socket.
+    /// Kafka broker from which datagrams are read, instead of a socket.
     NFACCTD_KAFKA_BROKER_HOST: Option<String> = text(&["nfacctd_kafka_broker_host", "sfacctd_kafka_broker_host"])
         .daemons(COLLECTORS);
 
-    /// Port of the Kafka broker that datagrams are read from.
+    /// Port of the Kafka broker from which datagrams are read.
     NFACCTD_KAFKA_BROKER_PORT: u16 = port(&["nfacctd_kafka_broker_port", "sfacctd_kafka_broker_port"])
         .default("9092").daemons(COLLECTORS);
 
-    /// Kafka topic that datagrams are read from.
+    /// Kafka topic from which datagrams are read.
     NFACCTD_KAFKA_TOPIC: Option<String> = text(&["nfacctd_kafka_topic", "sfacctd_kafka_topic"])
         .daemons(COLLECTORS);
 
-    /// File of client settings for the Kafka broker that datagrams are read from.
+    /// File of client options for the Kafka broker from which datagrams are read.
     NFACCTD_KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["nfacctd_kafka_config_file", "sfacctd_kafka_config_file"])
         .daemons(COLLECTORS);
 
-    /// ZeroMQ publisher that datagrams are read from, `host:port`, instead of a socket.
+    /// ZeroMQ publisher from which datagrams are read, `host:port`, instead of a socket.
     NFACCTD_ZMQ_ADDRESS: Option<String> = text(&["nfacctd_zmq_address", "sfacctd_zmq_address"])
         .daemons(COLLECTORS);
 
-    /// Further port for IPFIX over DTLS.
+    /// Additional port for IPFIX over DTLS.
     NFACCTD_DTLS_PORT: Option<u16> = port(&["nfacctd_dtls_port"]).daemons(NFACCTD);
 
     /// Directory of the key and the certificates for DTLS: `key.pem`, `cert.pem`, `ca-certificates.crt`.
@@ -169,11 +167,11 @@ keys! {
 
     /// Capture file to read instead of the network.
     ///
-    /// The daemon flushes and ends when it is read. Excludes addresses, ports and interfaces to listen on.
+    /// At the end of the file the daemon flushes and exits. Cannot be combined with addresses, ports and interfaces to listen on.
     PCAP_SAVEFILE: Option<PathBuf> = path(&["pcap_savefile"]).daemons(SAVEFILE).option('I', SAVEFILE, "file")
         .acts();
 
-    /// Goes on running when the capture file is read.
+    /// Continues to run after the capture file is read.
     PCAP_SAVEFILE_WAIT: bool = boolean(&["pcap_savefile_wait"]).default("false").daemons(SAVEFILE)
         .flag('W', COLLECTORS.and(PMACCTD), "true").acts();
 
@@ -181,54 +179,54 @@ keys! {
     PCAP_SAVEFILE_DELAY: Duration = seconds(&["pcap_savefile_delay"], 0).default("0").daemons(SAVEFILE)
         .option('Z', SAVEFILE, "seconds").acts();
 
-    /// How often the capture file is read; 0 means for ever.
+    /// Number of times that the capture file is read; 0 means forever.
     PCAP_SAVEFILE_REPLAY: u32 = integer(&["pcap_savefile_replay"], 0, i32::MAX as i128).default("1")
         .daemons(SAVEFILE).option('Y', SAVEFILE, "count").acts();
 
     /// Filter for the whole daemon, in tcpdump's language.
     ///
-    /// What follows the options on the command line of pmacctd is such a filter, too.
+    /// Text after the options on the command line of pmacctd is such a filter too.
     PCAP_FILTER: Option<String> = text(&["pcap_filter"]).daemons(PMACCTD.and(PMBMPD))
         .option('R', PMBMPD, "filter")
         .acts();
 
-    /// Ethernet type that the capture is limited to.
+    /// EtherType to which the capture is limited.
     PCAP_PROTOCOL: Option<u16> = code(&["pcap_protocol"]).daemons(PMACCTD)
         .acts();
 
-    /// Interface to capture on; libpcap's choice when not set.
+    /// Interface to capture on; by default libpcap selects one.
     PCAP_INTERFACE: Option<String> = text(&["pcap_interface"]).daemons(PMACCTD).option('i', PMACCTD, "interface")
         .acts();
 
-    /// Tries again every few seconds until the interface can be captured on.
+    /// Retries every few seconds until the interface is available.
     PCAP_INTERFACE_WAIT: bool = boolean(&["pcap_interface_wait"]).default("false").daemons(PMACCTD)
         .flag('w', PMACCTD, "true")
         .acts();
 
-    /// Direction that is captured; both when not set.
+    /// Direction to capture; both by default.
     ///
-    /// It also decides whether the number of the interface counts as the one that a packet came in or went out by.
+    /// It also determines whether the index of the interface is used as the input or the output interface of a packet.
     PCAP_DIRECTION: Option<Direction> = words(&["pcap_direction", "uacctd_direction"]).by_prefix()
         .daemons(PACKETS)
         .acts();
 
-    /// Where the number of the capture interface comes from.
+    /// Source of the index of the capture interface.
     PCAP_IFINDEX: InterfaceIndex = words(&["pcap_ifindex"]).default("none").by_prefix().daemons(PMACCTD)
         .acts();
 
-    /// Distance from the end of the frame at which the trailer of a mirroring switch begins, in octets.
+    /// Offset of the trailer of a mirroring switch from the end of the frame, in octets.
     PCAP_ARISTA_TRAILER_OFFSET: Option<u32> = integer(&["pcap_arista_trailer_offset"], 8, i32::MAX as i128)
         .daemons(PMACCTD).acts();
 
-    /// Flag in that trailer which says that an output interface follows.
+    /// Flag in that trailer that indicates that an output interface follows.
     PCAP_ARISTA_TRAILER_FLAG_VALUE: u8 = integer(&["pcap_arista_trailer_flag_value"], 0, 128).default("1")
         .daemons(PMACCTD).acts();
 
-    /// Captures frames for other stations, too.
+    /// Captures frames for other stations as well.
     PROMISC: bool = boolean(&["promisc"]).default("true").daemons(PMACCTD).flag('N', PMACCTD, "false")
         .acts();
 
-    /// Octets that are captured of each packet.
+    /// Number of octets to capture of each packet.
     SNAPLEN: u64 = bytes(&["snaplen"], 128).default("128").daemons(PACKETS).option('L', PACKETS, "octets")
         .acts();
 
@@ -237,29 +235,29 @@ keys! {
         .option('g', UACCTD, "group")
         .acts();
 
-    /// Netlink buffer, in octets.
+    /// Size of the netlink buffer, in bytes.
     UACCTD_NL_SIZE: u64 = bytes(&["uacctd_nl_size"], 0).default("131072").daemons(UACCTD)
         .acts();
 
-    /// Packets that the kernel gathers before it passes them up.
+    /// Number of packets that the kernel collects before it delivers them.
     UACCTD_THRESHOLD: u32 = integer(&["uacctd_threshold"], 0, i32::MAX as i128).default("1").daemons(UACCTD)
         .acts();
 
-    /// Accounts the packet inside of a tunnel: `gtp, PORT` or `vxlan, PORT`, up to four layers with `;` between them.
+    /// Accounts the inner packet of a tunnel: `gtp, PORT` or `vxlan, PORT`, up to four layers separated by `;`.
     TUNNEL_0: Option<String> = text(&["tunnel_0"]).daemons(PACKETS.and(SFACCTD))
         .acts();
 
-    /// Joins fragments although no primitive asks for ports.
+    /// Reassembles port information of fragments even if no primitive requires ports.
     PMACCTD_FORCE_FRAG_HANDLING: bool = boolean(&["pmacctd_force_frag_handling", "uacctd_force_frag_handling"])
         .default("false").daemons(PACKETS)
         .acts();
 
-    /// Octets that fragments may take, for IPv4 and IPv6 each.
+    /// Bytes that fragments may take, for IPv4 and IPv6 each.
     PMACCTD_FRAG_BUFFER_SIZE: u64 = bytes(&["pmacctd_frag_buffer_size", "uacctd_frag_buffer_size"], 1)
         .default("4096000").daemons(PACKETS)
         .acts();
 
-    /// Octets that flows may take, for IPv4 and IPv6 each.
+    /// Bytes that flows may take, for IPv4 and IPv6 each.
     PMACCTD_FLOW_BUFFER_SIZE: u64 = bytes(&["pmacctd_flow_buffer_size", "uacctd_flow_buffer_size"], 1)
         .default("16384000").daemons(PACKETS)
         .acts();
@@ -269,17 +267,17 @@ keys! {
         &["pmacctd_flow_buffer_buckets", "uacctd_flow_buffer_buckets"], 1, i32::MAX as i128,
     ).default("256").daemons(PACKETS).needless("the flow table grows by itself, up to its size in octets");
 
-    /// Octets that tracked connections may take, for IPv4 and IPv6 each.
+    /// Bytes that tracked connections may take, for IPv4 and IPv6 each.
     PMACCTD_CONNTRACK_BUFFER_SIZE: u64 = bytes(&["pmacctd_conntrack_buffer_size", "uacctd_conntrack_buffer_size"], 1)
         .default("8192000").daemons(PACKETS)
         .needless("what is known of a connection is kept with its flows");
 
-    /// Silence after which a flow that is not TCP has ended.
+    /// Silence after which a flow of a protocol other than TCP ends.
     PMACCTD_FLOW_LIFETIME: Duration = seconds(&["pmacctd_flow_lifetime", "uacctd_flow_lifetime"], 1).default("60")
         .daemons(PACKETS)
         .needless("only TCP opens flows that are counted");
 
-    /// Silence after which a TCP flow has ended; 60 seconds when not set, five days with classification.
+    /// Silence after which a TCP flow ends; 60 seconds by default, five days with classification.
     PMACCTD_FLOW_TCP_LIFETIME: Option<Duration> = seconds(
         &["pmacctd_flow_tcp_lifetime", "uacctd_flow_tcp_lifetime"], 1,
     ).daemons(PACKETS)

@@ -41,7 +41,7 @@ keys! {
     KAFKA_PREPROCESS: Option<Vec<String>> = list(&["kafka_preprocess"]).both().daemons(FLOW)
         .shares("sql_preprocess").acts();
 
-    /// Whether one condition is enough or all must be met.
+    /// Whether one condition is sufficient or all must be met.
     KAFKA_PREPROCESS_TYPE: PreprocessType = words(&["kafka_preprocess_type"]).default("any").both().daemons(FLOW)
         .shares("sql_preprocess_type").acts();
 

@@ -10,6 +10,7 @@ pub mod core;
 pub mod encoding;
 pub mod geoip;
 pub mod ha;
+pub mod http;
 pub mod input;
 pub mod kafka;
 pub mod maps;
@@ -38,7 +39,7 @@ pub struct Group {
 
 /// Every group, in the order of the documentation.
 #[must_use]
-pub fn groups() -> [Group; 24] {
+pub fn groups() -> [Group; 25] {
     let group = |title, keys| Group { title, keys };
     [
         group("General", core::KEYS),
@@ -48,6 +49,7 @@ pub fn groups() -> [Group; 24] {
         group("Output files", output::KEYS),
         group("Print plugin", print::KEYS),
         group("Memory plugin", memory::KEYS),
+        group("Metrics and health", http::KEYS),
         group("Encodings of values", encoding::KEYS),
         group("Maps and files", maps::KEYS),
         group("Sampling", sampling::KEYS),

@@ -35,24 +35,24 @@ words! {
 keys! {
     /// Format of the output.
     ///
-    /// `avro` without `print_output_file` is `avro_json`; `parquet` needs a file; `custom` is refused.
+    /// `avro` without `print_output_file` is `avro_json`; `parquet` requires a file; `custom` is rejected.
     PRINT_OUTPUT: PrintOutput = words(&["print_output"]).default("formatted").both().daemons(FLOW)
         .option('O', FLOW, "format").acts();
 
-    /// Character between the values of CSV; `\t` and `\s` are a tab and a blank.
+    /// Character between the values of CSV; `\t` and `\s` are a tab and a space.
     PRINT_OUTPUT_SEPARATOR: char = character(&["print_output_separator"]).default(",").both().daemons(FLOW)
         .option('E', FLOW, "character").acts();
 
     /// Shared library that writes the output when `print_output` is `custom`.
     PRINT_OUTPUT_CUSTOM_LIB: Option<PathBuf> = path(&["print_output_custom_lib"]).both().daemons(FLOW);
 
-    /// File that is handed to that library.
+    /// File that is passed to that library.
     PRINT_OUTPUT_CUSTOM_CFG_FILE: Option<PathBuf> = path(&["print_output_custom_cfg_file"]).both().daemons(FLOW);
 
-    /// Most files that a flush writes, where names depend on time bins or records.
+    /// Maximum number of files that a flush writes if their names depend on time bins or records.
     ///
-    /// At the bound, aggregates of further time bins go to the file of the time of the flush (`aggregates_redirected`);
-    /// at twice the bound, those for further files are given up (`aggregates_given_up[too_many_names]`).
+    /// Beyond it, aggregates of further time bins go to the file for the time of the flush (`aggregates_redirected`); beyond twice as
+    /// many, aggregates for further files are dropped (`aggregates_dropped[too_many_names]`).
     PRINT_MAX_FILES: usize = integer(&["print_max_files"], 1, 10_000_000).default("20000").both().daemons(FLOW).acts();
 
     /// Time between two flushes.
@@ -61,46 +61,47 @@ keys! {
 
     /// Length of time bins: a number and one of `s m h d w M`.
     ///
-    /// `M` is a calendar month; seconds must make whole minutes. No bins when not set.
+    /// `M` is a calendar month; seconds must be whole minutes. Without it there are no time bins.
     PRINT_HISTORY: Option<Span> = span(&["print_history"]).shares("sql_history").both().daemons(FLOW).acts();
 
     /// Aligns the first bin and the flushes to full minutes, hours, days, weeks or months: letters of `m h d w M`.
     ///
-    /// Of `w` beside `d` the week counts, of `M` beside `w` the month; other letters mean nothing. Either gets a warning.
+    /// If `w` and `d` are set, the week is used; if `M` and `w` are set, the month. Other letters have no effect. Both cases cause a
+    /// warning.
     PRINT_HISTORY_ROUNDOFF: Option<String> = text(&["print_history_roundoff"]).shares("sql_history_roundoff").both()
         .daemons(FLOW).acts();
 
-    /// Shift of the beginning of bins.
+    /// Shifts the start of time bins.
     PRINT_HISTORY_OFFSET: Duration = seconds(&["print_history_offset"], 0).default("0").shares("sql_history_offset")
         .both().daemons(FLOW).acts();
 
-    /// Shift of the first flush, and so of all that follow.
+    /// Shifts the first flush, and therefore all later ones.
     PRINT_STARTUP_DELAY: Duration = seconds(&["print_startup_delay"], 0).default("0").shares("sql_startup_delay")
         .both().daemons(FLOW).acts();
 
-    /// Aggregates that the plugin holds before it flushes early, in tens.
+    /// Number of cache entries before an early flush.
     ///
-    /// Ten aggregates are held for each of these entries, on average as ever.
+    /// Each entry stands for ten aggregates, which is the average capacity of an entry in pmacct.
     PRINT_CACHE_ENTRIES: u32 = integer(&["print_cache_entries"], 1, i32::MAX as i128).default("16411").both()
         .daemons(FLOW).acts();
 
-    /// Writes a line or an object before and behind the output of each flush; files of Avro and Parquet have none.
+    /// Writes a line or an object before and after the output of each flush; not in Avro and Parquet files.
     PRINT_MARKERS: bool = boolean(&["print_markers"]).default("false").both().daemons(FLOW).flag('M', FLOW, "true")
         .acts();
 
-    /// Writers of one plugin that may run at the same time.
+    /// Number of writers of one plugin that may run at the same time.
     PRINT_MAX_WRITERS: u32 = integer(&["print_max_writers"], 1, 99).default("10").shares("sql_max_writers").both()
         .daemons(FLOW).needless("each plugin has one writer; `plugin_tables_max` bounds what waits for it");
 
-    /// Writes protocols as numbers, not as names.
+    /// Writes protocols as numbers instead of names.
     PRINT_NUM_PROTOS: bool = boolean(&["print_num_protos"]).default("false").shares("sql_num_protos").both()
         .daemons(FLOW).flag('u', FLOW, "true").acts();
 
-    /// Conditions on aggregates and changes to them at each flush, such as `minp = 10`, with commas between them.
+    /// Conditions on aggregates and changes to them at each flush, such as `minp = 10`, separated by commas.
     PRINT_PREPROCESS: Option<Vec<String>> = list(&["print_preprocess"]).shares("sql_preprocess").both()
         .daemons(FLOW).acts();
 
-    /// Whether one condition of `print_preprocess` is enough.
+    /// Whether one condition of `print_preprocess` is sufficient.
     PRINT_PREPROCESS_TYPE: PreprocessType = words(&["print_preprocess_type"]).default("any")
         .shares("sql_preprocess_type").both().daemons(FLOW).acts();
 

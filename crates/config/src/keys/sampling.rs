@@ -5,19 +5,19 @@ use crate::key::*;
 use std::path::PathBuf;
 
 keys! {
-    /// Multiplies packets and bytes by the sampling interval, where it is known; `sampling_rate` then shows 1.
+    /// Multiplies packets and bytes by the sampling interval if it is known; `sampling_rate` then shows 1.
     NFACCTD_RENORMALIZE: bool = boolean(&[
         "nfacctd_renormalize", "sfacctd_renormalize", "pmacctd_renormalize", "uacctd_renormalize",
     ]).default("false").daemons(FLOW).flag('R', FLOW, "true").acts();
 
-    /// Interval at which the input was sampled before. It takes the place of the one in the data; a rule of `sampling_map` takes
-    /// the place of both.
+    /// Interval at which the input was already sampled. It replaces the interval in the data; a rule of `sampling_map` replaces
+    /// both.
     NFACCTD_EXT_SAMPLING_RATE: Option<u32> = integer(&[
         "nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", "pmacctd_ext_sampling_rate",
         "uacctd_ext_sampling_rate",
     ], 1, u32::MAX as i128).daemons(FLOW).acts();
 
-    /// Counts one packet in so many, chosen at random.
+    /// Counts one packet in this many, selected at random.
     SAMPLING_RATE: Option<u32> = integer(&["sampling_rate"], 1, u32::MAX as i128).both().daemons(PACKETS)
         .acts();
 

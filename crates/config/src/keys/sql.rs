@@ -78,26 +78,26 @@ keys! {
     /// PostgreSQL: columns of their own types, or texts.
     SQL_DATA: SqlData = words(&["sql_data"]).default("typed").both().daemons(FLOW).acts();
 
-    /// User that the database knows.
+    /// User name for the database.
     SQL_USER: String = text(&["sql_user"]).default("pmacct").both().daemons(FLOW).acts();
 
     /// Password of that user.
     SQL_PASSWD: String = text(&["sql_passwd"]).default("arealsmartpwd").both().daemons(FLOW).acts();
 
-    /// PostgreSQL and MySQL: sends the password in the clear to a server that asks for that.
+    /// PostgreSQL and MySQL: sends the password in clear text to a server that asks for it.
     ///
-    /// Without it such a server is refused: whoever stands between could ask in its place. PostgreSQL does so with the methods
-    /// `password`, `ldap`, `pam` and `radius`, MySQL with `mysql_clear_password`. Over TLS (`sql_conn_ca_file`) and sockets of
-    /// this machine PostgreSQL gets what it asks for.
+    /// By default such a request is rejected, because an attacker in the network path could make it. PostgreSQL sends it for the methods
+    /// `password`, `ldap`, `pam` and `radius`, MySQL for `mysql_clear_password`. Over TLS (`sql_conn_ca_file`) and local sockets
+    /// the password is always sent to PostgreSQL.
     SQL_CLEARTEXT_PASSWD: bool = boolean(&["sql_cleartext_passwd"]).default("false").both().daemons(FLOW).acts();
 
-    /// Seconds between two times of writing.
+    /// Seconds between two writes.
     SQL_REFRESH_TIME: Duration = seconds(&["sql_refresh_time"], 1).default("60").both().daemons(FLOW).acts();
 
-    /// Seconds by which writing is shifted.
+    /// Seconds by which writes are shifted.
     SQL_STARTUP_DELAY: Duration = seconds(&["sql_startup_delay"], 0).default("0").both().daemons(FLOW).acts();
 
-    /// Writes the columns of the aggregated primitives alone, so that tables may have any shape.
+    /// Writes only the columns of aggregated primitives, so that tables may have any shape.
     SQL_OPTIMIZE_CLAUSES: bool = boolean(&["sql_optimize_clauses"]).default("false").both().daemons(FLOW).acts();
 
     /// Length of time bins.
@@ -109,33 +109,33 @@ keys! {
     /// Letters (m, h, d, w, M) that align time bins.
     SQL_HISTORY_ROUNDOFF: Option<String> = text(&["sql_history_roundoff"]).both().daemons(FLOW).acts();
 
-    /// Server that takes the data when the first one fails; a file, for sqlite3.
+    /// Server that receives the data if the first one fails; a file, for sqlite3.
     SQL_BACKUP_HOST: Option<String> = text(&["sql_backup_host", "sql_recovery_backup_host"]).both().daemons(FLOW)
         .legacy().acts();
 
     /// Character between the values of COPY.
     SQL_DELIMITER: char = character(&["sql_delimiter"]).default(",").both().daemons(FLOW).acts();
 
-    /// Most tables that a flush writes to, where names depend on time bins or records.
+    /// Maximum number of tables that a flush writes to if their names depend on time bins or records.
     ///
-    /// At the bound, aggregates of further time bins go to the table of the time of the flush (`aggregates_redirected`);
-    /// at twice the bound, those for further tables are given up (`aggregates_given_up[too_many_names]`).
+    /// Beyond it, aggregates of further time bins go to the table for the time of the flush (`aggregates_redirected`); beyond twice as
+    /// many, aggregates for further tables are dropped (`aggregates_dropped[too_many_names]`).
     SQL_MAX_TABLES: usize = integer(&["sql_max_tables"], 1, 10_000_000).default("1000").both().daemons(FLOW).acts();
 
-    /// Bounded the processes that write at a time.
+    /// Limited the number of processes that write at the same time.
     SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)
         .needless("one writer per plugin takes table after table");
 
-    /// Program that is run after writing.
+    /// Program that runs after each write.
     SQL_TRIGGER_EXEC: Option<String> = text(&["sql_trigger_exec"]).both().daemons(FLOW).acts();
 
     /// Does not wait for that program.
     SQL_TRIGGER_EXEC_ASYNC: bool = boolean(&["sql_trigger_exec_async"]).default("false").both().daemons(FLOW).acts();
 
-    /// Length of time between two runs of that program.
+    /// Time between two runs of that program.
     SQL_TRIGGER_TIME: Option<Span> = span(&["sql_trigger_time"]).both().daemons(FLOW).acts();
 
-    /// Sizes the table of aggregates: at ten times as many aggregates it is written before its time.
+    /// Size of the table of aggregates: at ten times as many aggregates it is written early.
     SQL_CACHE_ENTRIES: u32 = integer(&["sql_cache_entries"], 1, u32::MAX as i128).default("32771").both()
         .daemons(FLOW).acts();
 
@@ -145,10 +145,10 @@ keys! {
     /// Conditions, as `name=number`, that aggregates must meet to be written.
     SQL_PREPROCESS: Option<Vec<String>> = list(&["sql_preprocess"]).both().daemons(FLOW).acts();
 
-    /// Whether one condition is enough or all must be met.
+    /// Whether one condition is sufficient or all must be met.
     SQL_PREPROCESS_TYPE: PreprocessType = words(&["sql_preprocess_type"]).default("any").both().daemons(FLOW).acts();
 
-    /// Octets of one statement that inserts several rows; 0 for a statement each.
+    /// Bytes of one statement that inserts several rows; with 0 there is a statement for each row.
     SQL_MULTI_VALUES: u64 = bytes(&["sql_multi_values"], 0).default("0").both().daemons(FLOW).acts();
 
     /// Lock that is held while writing.

@@ -6,46 +6,45 @@ use crate::daemons::*;
 use crate::key::*;
 
 keys! {
-    /// Goes by the time of arrival, not by the times that datagrams or captures carry.
+    /// Uses the time of arrival instead of the times in datagrams or captures.
     ///
-    /// Once a line has set it, no later one can take it back. Excludes `nfacctd_time_secs`.
+    /// Later lines cannot unset it. Cannot be combined with `nfacctd_time_secs`.
     NFACCTD_TIME_NEW: bool = boolean(&["nfacctd_time_new", "sfacctd_time_new", "pmacctd_time_new"]).default("false")
         .daemons(COLLECTORS.and(PMACCTD)).acts();
 
-    /// Reads the times of NetFlow v5 as seconds where the protocol has milliseconds.
+    /// Reads the times of NetFlow v5 as seconds instead of milliseconds.
     ///
-    /// Excludes `nfacctd_time_new`: whichever line comes first counts.
+    /// Cannot be combined with `nfacctd_time_new`: the first of the two lines is used.
     NFACCTD_TIME_SECS: bool = boolean(&["nfacctd_time_secs"]).default("false").daemons(NFACCTD).acts();
 
-    /// Keeps the milliseconds of flow times that NetFlow v5 and v9 tell by the exporter's uptime.
+    /// Keeps the milliseconds of flow times that NetFlow v5 and v9 express as uptimes.
     ///
-    /// Without it they are whole seconds, as they have always been here: where times are part of what is aggregated,
-    /// finer ones make more aggregates.
+    /// By default they are whole seconds, as in pmacct: if times are part of the key, finer times create more aggregates.
     NFACCTD_TIME_FRACTIONS: bool = boolean(&["nfacctd_time_fractions"]).default("false").daemons(NFACCTD).acts();
 
-    /// How far a flow may have started before its arrival to count to the time bin of its start; 0: any time.
+    /// How long before its arrival a flow may have started to belong to the time bin of its start; 0 means no limit.
     ///
-    /// Earlier ones count to the bin of their arrival (`flow_times_outside`). When the clock of an exporter is off by more
-    /// than that, the export time of its datagrams stands for the arrival. Times as they are shown do not change. Not applied to
-    /// capture files (`pcap_savefile`).
+    /// Earlier flows belong to the time bin of their arrival (`flow_times_outside`). If the exporter's clock is off by more than
+    /// that, the export time of its datagrams is used instead of the arrival. The times in the output do not change. Not applied
+    /// to capture files (`pcap_savefile`).
     NFACCTD_TIME_MAX_AGE: Duration = seconds(&["nfacctd_time_max_age"], 0).default("86400").daemons(NFACCTD).acts();
 
-    /// How far a flow may have started after its arrival to count to the time bin of its start; 0: any time.
+    /// How long after its arrival a flow may have started to belong to the time bin of its start; 0 means no limit.
     ///
     /// See `nfacctd_time_max_age`.
     NFACCTD_TIME_MAX_AHEAD: Duration = seconds(&["nfacctd_time_max_ahead"], 0).default("300").daemons(NFACCTD)
         .acts();
 
-    /// Leaves out fractions of seconds.
+    /// Omits fractions of seconds.
     TIMESTAMPS_SECS: bool = boolean(&["timestamps_secs"]).default("false").both().acts();
 
     /// Writes times as seconds since 1970.
     TIMESTAMPS_SINCE_EPOCH: bool = boolean(&["timestamps_since_epoch"]).default("false").both().acts();
 
-    /// Writes times with a `T` between date and time, and with the offset of the zone.
+    /// Writes times with a `T` between date and time, and with the offset of the time zone.
     TIMESTAMPS_RFC9557: bool = boolean(&["timestamps_rfc9557", "timestamps_rfc3339"]).default("false").both()
         .acts();
 
-    /// Writes times in UTC, not in the zone of the system; those of log lines, too.
+    /// Writes times in UTC instead of the system's time zone, also in log lines.
     TIMESTAMPS_UTC: bool = boolean(&["timestamps_utc"]).default("false").both().acts();
 }

@@ -371,6 +371,25 @@ fn passwords_are_not_shown() {
 }
 
 #[test]
+fn one_line_for_many_plugins_gives_one_warning() {
+    let names: Vec<String> = (1..=12).map(|number| format!("amqp[a{number}]")).collect();
+    let (_, problems) = nfacctd(&format!("plugins: {}\namqp_host: x\nsql_host: y", names.join(", ")));
+    let others: Vec<String> = (2..=12).map(|number| format!("'a{number}'")).collect();
+    let expected = format!(
+        "WARN: [f:3] sql_host takes the place of amqp_host (f:2) in plugin 'a1': they are one setting. Name the plugin: \
+         sql_host[NAME]. The same applies to plugins {}.",
+        others.join(", ")
+    );
+    assert_eq!(problems, [expected]);
+
+    // It takes the place of what is there, and is meant for another plugin: one cause, one warning.
+    let (_, problems) = nfacctd("plugins: amqp[a], kafka[k], kafka[l]\nkafka_broker_host: x\namqp_host: y");
+    let expected = "WARN: [f:3] amqp_host takes the place of kafka_broker_host (f:2) in plugin 'k': they are one setting. Name the \
+                    plugin: amqp_host[NAME]. The same applies to plugin 'l'.";
+    assert_eq!(problems.iter().filter(|problem| problem.contains("[f:3]")).collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
 fn a_setting_that_another_key_shares_is_not_lost_in_silence() {
     let text = "plugins: print[p], kafka[k]\nprint_output_file: /x\nkafka_topic: t";
     let (config, problems) = nfacctd(text);

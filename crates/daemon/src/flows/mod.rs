@@ -20,7 +20,8 @@ mod worker;
 pub(crate) use settings::checks::meant;
 
 use crate::host::part::{self, Mailbox, Part, Prepare, Reading, Services};
-use crate::host::{PluginCounters, Readers, describe};
+use crate::host::report::Report;
+use crate::host::{Board, PluginCounters, Readers, describe};
 use config::Problems;
 use config::problem::Severity;
 use crossbeam_channel::Receiver;
@@ -36,7 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
-use worker::{Message, Report, Requests};
+use worker::{Message, Requests};
 
 /// Messages of workers that may wait for the main thread.
 const MESSAGES: usize = 4096;
@@ -104,8 +105,6 @@ struct Flows {
     /// The templates that workers knew at their end.
     templates: Vec<(IpAddr, Template)>,
     reports: Vec<Report>,
-    /// Reports that come now are waited for.
-    reporting: bool,
     /// Workers that work with the snapshot of that number.
     applied: (u64, usize),
 }
@@ -126,7 +125,6 @@ impl Flows {
             failed: false,
             templates: Vec::new(),
             reports: Vec::new(),
-            reporting: false,
             applied: (0, 0),
         }
     }
@@ -151,7 +149,9 @@ impl Flows {
     fn message(&mut self, message: Message) {
         match message {
             // One that comes after its time belongs to no request.
-            Message::Report(report) if self.reporting => self.reports.push(report),
+            Message::Report(report) if report.request == self.requests.report.load(Ordering::Acquire) => {
+                self.reports.push(report)
+            }
             Message::Report(_) => {}
             Message::Template(exporter, template) => self.input.learn(exporter, template),
             Message::Applied(version) => {
@@ -292,7 +292,6 @@ impl Part for Flows {
     fn ask_for_report(&mut self) {
         self.requests.report.fetch_add(1, Ordering::AcqRel);
         self.reports.clear();
-        self.reporting = true;
         self.wake();
     }
 
@@ -300,8 +299,11 @@ impl Part for Flows {
         self.reports.len() >= self.working()
     }
 
+    fn share_report(&mut self, board: &Board) {
+        board.report(self.reports.clone());
+    }
+
     fn report(&mut self, now: u64) {
-        self.reporting = false;
         let reports = std::mem::take(&mut self.reports);
         let Some(pipeline) = self.current() else { return };
         let listen = self.settings.listen.as_deref();
@@ -343,7 +345,7 @@ impl Part for Flows {
 /// Whoever reads a file wants to know whether all of it arrived.
 fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     let waiting = counters[stats::Counter::AggregatesWaiting];
-    let given_up = counters.family("aggregates_given_up_total");
+    let given_up = counters.family("aggregates_dropped_total");
     if waiting + given_up > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
         error!(

@@ -1,10 +1,10 @@
-//! What other threads can see of the running daemon: its counters, and whether it is ready.
+//! What parts show of themselves to others: counters, and what workers report.
 //!
 //! Parts put their readers here when they start; a part that shows them to others, such as an endpoint for metrics, takes copies. Reading
 //! a counter disturbs nobody ([`stats::Reader`]).
 
+use super::report::Report;
 use stats::Reader;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 /// The counters of one plugin: those of its slots in the workers, and its own.
@@ -13,6 +13,8 @@ pub(crate) struct PluginCounters {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     pub(crate) readers: Vec<Reader>,
+    /// What its store does not take waits on disk.
+    pub(crate) spools: bool,
 }
 
 /// The counters of the workers, by number, and of the plugins, in the order of the configuration.
@@ -26,7 +28,8 @@ pub(crate) struct Readers {
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     readers: RwLock<Readers>,
-    ready: AtomicBool,
+    /// What workers have reported last.
+    reports: RwLock<Vec<Report>>,
 }
 
 impl Board {
@@ -38,19 +41,18 @@ impl Board {
     }
 
     /// All counters.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the endpoint for metrics reads them"))]
     pub(crate) fn readers(&self) -> Readers {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether all parts have started and the end was not requested.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the endpoint for metrics shows it"))]
-    pub(crate) fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+    /// Shows what workers have reported.
+    pub(crate) fn report(&self, reports: Vec<Report>) {
+        *self.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
     }
 
-    pub(super) fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Release);
+    /// Takes what workers have reported since the last call.
+    pub(crate) fn take_reports(&self) -> Vec<Report> {
+        std::mem::take(&mut self.reports.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -66,8 +68,5 @@ mod tests {
         board.show(&readers);
         board.show(&readers);
         assert_eq!(board.readers().workers.len(), 2);
-        assert!(!board.is_ready());
-        board.set_ready(true);
-        assert!(board.is_ready());
     }
 }

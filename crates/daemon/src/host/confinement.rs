@@ -1,6 +1,6 @@
 //! Which files the daemon needs, for `landlock`: those that the configuration names.
 
-use config::keys::{amqp, core, encoding, geoip, input, kafka, maps, output, print, sampling, sql};
+use config::keys::{amqp, core, encoding, geoip, http, input, kafka, maps, output, print, sampling, sql};
 use config::{Config, Key, Place, Plugin};
 use plugins::kinds::{self, Kind};
 use runtime::confine::Access;
@@ -66,6 +66,8 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     for key in READ_IN_PLACES {
         access.read.extend(config.core_at(key, Place::SFACCTD_COUNTER));
     }
+    // The socket of the endpoint is removed at the end.
+    access.placed.extend(config.core(&http::HTTP_LISTEN).map(PathBuf::from).filter(|path| path.is_absolute()));
     for plugin in config.plugins() {
         add_plugin(&mut access, plugin, kinds);
     }

@@ -34,6 +34,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) config: &'a Config,
     /// What its keys are called in messages.
     pub(crate) names: Names,
+    /// The kinds of plugins that the daemon has.
+    pub(crate) plugins: &'static [plugins::kinds::Kind],
     /// What is wrong with it.
     pub(crate) problems: &'a mut Problems,
     /// What the parts before this one offer to those behind it.
@@ -154,6 +156,11 @@ pub(crate) trait Part {
     /// Looks after what is due every second.
     fn tick(&mut self) {}
 
+    /// Whether the parts are to report to each other ([`Part::share_report`]); asked at each tick.
+    fn wants_report(&mut self) -> bool {
+        false
+    }
+
     /// A thread has returned; with `stopping`, the end was requested before.
     fn thread_ended(&mut self, _name: &str, _stopping: bool) {}
 
@@ -184,6 +191,9 @@ pub(crate) trait Part {
     fn has_answered(&self) -> bool {
         true
     }
+
+    /// All parts have answered: shows what others may want to know, or takes it.
+    fn share_report(&mut self, _board: &Board) {}
 
     /// Prints the statistics as far as they are known. `now`: seconds since 1970.
     fn report(&mut self, _now: u64) {}

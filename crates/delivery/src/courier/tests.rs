@@ -267,7 +267,7 @@ fn the_end_waits_for_a_store_that_is_down_until_its_deadline() {
     }
     // The wait after the first failure is about a second; the deadline comes before that.
     assert!(trouble(running.note()).is_some());
-    assert_eq!(running.desk.waiting(), (3, 300));
+    assert_eq!(running.desk.backlog().total(), (3, 300));
     let (notes, saw) = running.end(Duration::from_millis(50));
     let gone = (1..=3).map(|number| lost(number, 1, Loss::End, ""));
     assert_eq!(outcomes(notes), gone.chain([ended(0)]).collect::<Vec<_>>());

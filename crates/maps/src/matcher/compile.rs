@@ -5,10 +5,11 @@ use super::rule::{Handles, Rules, octets_of};
 use super::sieve::{Look, Part, Sieve};
 use super::word::{Picture, Word};
 use super::{Matcher, Rule, Sight};
-use crate::prefix::{Family, NONE, Prefix, Tree};
+use crate::prefix::{NONE, Tree};
 use flow::field::Field;
 use flow::row::Layout;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use wire::{Family, Prefix};
 
 /// Shapes of a group that are kept as the rules make them. The rules of rarer ones join coarser shapes.
 const SHAPES: usize = 10;

@@ -30,11 +30,12 @@ mod word;
 pub use sweep::{FramesOf, Sweep};
 
 use crate::condition::Condition;
-use crate::prefix::{Bits, Family, Prefix, Tree};
+use crate::prefix::{Bits, Tree};
 use filter::Seen;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
+use wire::{Family, Prefix};
 
 /// What the matcher knows of a rule.
 #[derive(Clone, Debug, Default)]
@@ -151,7 +152,7 @@ pub fn first(
     frame: &mut Lazy<'_>,
 ) -> Option<u32> {
     let exporter = exporter.map(Bits::from);
-    let covers = |prefix: &Prefix| exporter.is_some_and(|exporter| prefix.covers(exporter));
+    let covers = |prefix: &Prefix| exporter.is_some_and(|exporter| exporter.is_in(prefix));
     (0..).zip(rules).skip(from as usize).find_map(|(number, rule)| {
         let matches = rule.exporter.as_ref().is_none_or(covers)
             && rule.conditions.iter().all(|condition| condition.holds(layout, view, frame));

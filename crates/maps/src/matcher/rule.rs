@@ -3,7 +3,7 @@
 use super::word::{Picture, Word};
 use super::{Lazy, Sight, View};
 use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
-use crate::prefix::{Bits, Family, Prefix, mask};
+use crate::prefix::{self, Bits, mask};
 use filter::Hint;
 use flow::address;
 use flow::fact::{Fact, Facts};
@@ -11,6 +11,7 @@ use flow::field::Field;
 use flow::row::Layout;
 use std::ops::Range;
 use std::sync::Arc;
+use wire::{Family, Prefix};
 
 /// All rules, their words one after the other.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +127,7 @@ impl Rules {
             Test::Within { start, prefix, negated } => {
                 let octets = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
                 let address = octets.and_then(Bits::of_row);
-                address.is_some_and(|address| prefix.covers(address) != *negated)
+                address.is_some_and(|address| address.is_in(prefix) != *negated)
             }
             Test::Communities { start, patterns } => {
                 let id = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
@@ -253,7 +254,7 @@ impl Adder<'_> {
     }
 
     fn net(&mut self, field: Field, octets: &address::Octets, length: u8) {
-        let known = self.layout.offset(field).and(Prefix::of_row(octets, length));
+        let known = self.layout.offset(field).and(prefix::of_row(octets, length));
         let Some(prefix) = known else { return };
         let slot = if field == Field::SrcHost { &mut self.handles.src } else { &mut self.handles.dst };
         longest(slot, prefix);

@@ -17,7 +17,6 @@ pub use filters::{LabelFilter, TagFilter};
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
 use crate::matcher::{Frames, FramesOf, Lazy, Matcher, Rule, Scope, Sight, Sweep, View};
-use crate::prefix::{Family, Prefix};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Origin, Problems};
@@ -27,6 +26,7 @@ use flow::strings::Strings;
 use setters::{Setters, Stack};
 use std::net::IpAddr;
 use std::sync::Arc;
+use wire::{Family, Prefix};
 
 /// A map, read and not yet fitted to rows.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ fn read(entry: Entry, context: &Context, problems: &mut Problems) -> Option<Read
     let reviewed = Reviewed::new(&entry);
     let Entry { origin, mut rule, .. } = entry;
     if rule.exporter.is_none() && context.exporters_v4 {
-        rule.exporter = Some(Prefix::whole(Family::V4));
+        rule.exporter = Some(Prefix::default_route(Family::V4));
     }
     Some(Read { origin, rule, setters, label, jump, reviewed })
 }

@@ -190,6 +190,11 @@ pub trait Sink {
         Vec::new()
     }
 
+    /// Whether what its store does not take waits on disk.
+    fn spools(&self) -> bool {
+        false
+    }
+
     /// Nobody waits for the end of the input, which is a file: the end may take as long as something is written.
     fn be_patient(&mut self) {}
 

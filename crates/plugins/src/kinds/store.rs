@@ -97,6 +97,10 @@ impl Sink for Store {
         self.target.check_settings()
     }
 
+    fn spools(&self) -> bool {
+        self.settings.spool.is_some()
+    }
+
     fn be_patient(&mut self) {
         self.settings.exit = self.settings.exit.patient();
     }

@@ -11,7 +11,6 @@ mod forms;
 mod ledger;
 mod lines;
 mod settings;
-mod socket;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -29,7 +28,7 @@ use delivery::Sum;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
 use ledger::{Ledger, Reporter};
-use runtime::{clock, files};
+use runtime::{clock, files, socket};
 use state::{State, Taken};
 use stats::{Counter, Counters, Tally};
 use std::collections::VecDeque;
@@ -59,7 +58,7 @@ pub struct Opened {
 /// Another program answers at the socket, or it cannot be made.
 pub fn open(settings: &Settings) -> io::Result<Opened> {
     let settings = Settings { path: files::resolve(&settings.path, &settings.files)?, ..settings.clone() };
-    let listener = socket::open(&settings)?;
+    let listener = socket::listen(&settings.path, settings.mode, settings.gid)?;
     Ok(Opened { settings, listener })
 }
 
@@ -88,6 +87,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         tally: Tally::default(),
         full: Losses::new(Duration::from_secs(60)),
     };
+    memory.publish(false);
     let (mut due, mut collected) = (Instant::now() + COLLECT, Instant::now());
     loop {
         match inlet.wait_or_asked(due, &calls) {
@@ -207,15 +207,22 @@ impl Memory {
         let Taken { handed, lost, packets, octets } = *taken;
         self.tally.add(Counter::AggregatesHanded, handed);
         self.tally.add(Counter::AggregatesWritten, handed - lost);
-        self.tally.add(Counter::AggregatesGivenUpRefused, lost);
-        self.tally.add(Counter::PacketsGivenUp, packets);
-        self.tally.add(Counter::BytesGivenUp, octets);
+        if handed > lost {
+            self.tally.set(Counter::LastWrite, clock::now() / 1_000_000);
+        }
+        self.tally.add(Counter::AggregatesDroppedRefused, lost);
+        self.tally.add(Counter::AggregatesDroppedPackets, packets);
+        self.tally.add(Counter::AggregatesDroppedBytes, octets);
         let sum = Sum { aggregates: lost, packets, octets };
         self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
         self.full.due();
     }
 
     fn publish(&mut self, is_end: bool) {
+        let table = &self.state.newest().table;
+        self.tally.set(Counter::TableAggregates, table.len() as u64);
+        self.tally.set(Counter::TableBytes, table.size() as u64);
+        self.tally.set(Counter::SinkUp, 1);
         self.reporter.report(&self.ledger, &mut self.tally, is_end);
         self.counters.publish(&mut self.tally);
     }

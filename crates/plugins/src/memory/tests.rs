@@ -190,6 +190,24 @@ fn a_query_has_a_time_limit() {
 }
 
 #[test]
+fn answers_of_slow_clients_are_cut_when_older_states_take_too_much_memory() {
+    let mut rig = Rig::new(|settings| settings.max_octets = 2 * tags(0..100_000).size());
+    rig.ask(&all(), 0..100_000).unwrap();
+    // Each holds a state of the table of its own, and reads nothing.
+    let stalled: Vec<UnixStream> = (0..4)
+        .map(|number| {
+            let mut stream = rig.connect();
+            all().write(&mut stream).unwrap();
+            rig.ask(&counters(0..1), number..number + 1).unwrap();
+            stream
+        })
+        .collect();
+    rig.wait_for(Counter::QueriesCutMemory, 1);
+    drop(stalled);
+    rig.end();
+}
+
+#[test]
 fn what_a_client_did_not_take_is_not_removed() {
     let mut rig = Rig::new(|settings| settings.timeout = Duration::from_secs(3));
     rig.ask(&counters(0..1), 0..30_000).unwrap();

@@ -87,12 +87,15 @@ struct Plugin<'a> {
 
 impl<'a> Plugin<'a> {
     fn new(settings: &'a Settings, schema: &Schema, counters: Counters) -> std::io::Result<Self> {
+        let mut account = Account::new(counters);
+        // Files are opened when there is something to write.
+        account.reached(true);
         Ok(Self {
             settings,
             writer: Writer::new(settings, schema)?,
             preprocess: Preprocess::new(settings.preprocess.clone(), schema),
             triggers: Triggers::new(settings.trigger.clone()),
-            account: Account::new(counters),
+            account,
             waiting: None,
             named: None,
         })

@@ -289,7 +289,10 @@ fn twice_the_bound_of_files_is_the_end_and_the_rest_is_counted() {
     assert_eq!(rig.files().len(), 10);
     let snapshot = closes(&reader);
     assert_eq!(snapshot[Counter::AggregatesWritten], 7 + 10);
-    assert_eq!((snapshot[Counter::AggregatesGivenUpNames], snapshot[Counter::PacketsGivenUp]), (30, 300));
+    assert_eq!(
+        (snapshot[Counter::AggregatesDroppedNames], snapshot[Counter::AggregatesDroppedPackets]),
+        (30, 300)
+    );
     assert_eq!(snapshot[Counter::AggregatesRedirected], 0);
 }
 
@@ -305,7 +308,7 @@ fn each_tag_has_its_file_however_many_there_are() {
     assert_eq!(rig.read("t-700.json").lines().count(), 1);
     let snapshot = closes(&reader);
     assert_eq!(snapshot[Counter::AggregatesWaiting], 0);
-    assert_eq!(snapshot.family("aggregates_given_up_total"), 0);
+    assert_eq!(snapshot.family("aggregates_dropped_total"), 0);
 }
 
 #[test]
@@ -419,11 +422,14 @@ fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
     plugin.purge(Some(rig.table("port_src", [1, 2])), NOW, false);
     plugin.purge(Some(rig.table("port_src", [3, 4, 5])), NOW + 60, false);
     let snapshot = closes(&reader);
-    assert_eq!(snapshot[Counter::AggregatesGivenUpRetries], 2);
-    assert_eq!((snapshot[Counter::PacketsGivenUp], snapshot[Counter::BytesGivenUp]), (20, 2000));
+    assert_eq!(snapshot[Counter::AggregatesDroppedRetries], 2);
+    assert_eq!(
+        (snapshot[Counter::AggregatesDroppedPackets], snapshot[Counter::AggregatesDroppedBytes]),
+        (20, 2000)
+    );
     plugin.purge(None, NOW + 120, true);
     let snapshot = closes(&reader);
-    assert_eq!((snapshot[Counter::AggregatesGivenUpShutdown], snapshot[Counter::AggregatesWaiting]), (3, 0));
+    assert_eq!((snapshot[Counter::AggregatesDroppedShutdown], snapshot[Counter::AggregatesWaiting]), (3, 0));
 }
 
 #[test]
@@ -436,7 +442,7 @@ fn what_waits_is_bounded_by_memory_too() {
         plugin.purge(Some(rig.table("port_src", round * 1000..(round + 1) * 1000)), NOW + 60 * round, false);
     }
     let snapshot = closes(&reader);
-    let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesGivenUpRetries]);
+    let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesDroppedRetries]);
     assert!((1000..=3000).contains(&waiting) && waiting + given_up == 10_000, "{waiting} {given_up}");
 }
 
@@ -469,8 +475,8 @@ fn rows_of_early_tables_are_given_up_with_their_file() {
     fs::create_dir_all(rig.path("a.json/in the way")).unwrap();
     plugin.purge(Some(rig.table("port_src", [1, 2])), NOW + 60, false);
     let snapshot = closes(&reader);
-    assert_eq!((snapshot[Counter::AggregatesGivenUpRefused], snapshot[Counter::AggregatesWaiting]), (9, 2));
-    assert_eq!(snapshot[Counter::PacketsGivenUp], 90);
+    assert_eq!((snapshot[Counter::AggregatesDroppedRefused], snapshot[Counter::AggregatesWaiting]), (9, 2));
+    assert_eq!(snapshot[Counter::AggregatesDroppedPackets], 90);
     fs::remove_dir_all(rig.path("a.json")).unwrap();
     plugin.purge(None, NOW + 120, false);
     assert_eq!(ports(&rig.read("a.json")), [1, 2]);

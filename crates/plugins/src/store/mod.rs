@@ -310,6 +310,7 @@ impl<'a> Plugin<'a> {
             put(parcel, desk, account, purges, full, losses);
         });
         let (redirected, given_up) = encoder.take_bounded();
+        account.queued(&desk.backlog());
         account.redirected(redirected);
         account.given_up(given_up, Reason::Names);
         losses.add(given_up, "given up: for more tables than twice sql_max_tables", "");
@@ -409,6 +410,9 @@ impl<'a> Plugin<'a> {
                 }
             }
             Note::Lost { lost, what } => {
+                if lost.why == Loss::Refused {
+                    self.account.reached(true);
+                }
                 lose(&mut self.account, &mut self.purges, self.next.run, &lost);
                 let why = match lost.why {
                     Loss::End => "given up: not written before the end",
@@ -421,12 +425,14 @@ impl<'a> Plugin<'a> {
                 self.account.failed();
                 self.account.retried();
                 if !again.is_known {
-                    let (parcels, octets) = self.desk.waiting();
+                    let (parcels, octets) = self.desk.backlog().total();
                     error!(parcels, octets, "cannot write, {again}: {fault}");
                 }
             }
+            Note::Opened => self.account.reached(true),
             Note::Recovered(after) => {
-                let (parcels, octets) = self.desk.waiting();
+                self.account.reached(true);
+                let (parcels, octets) = self.desk.backlog().total();
                 info!(parcels, octets, "writes again, after {} s", after.as_secs());
             }
             Note::Ended { stays } if stays.aggregates > 0 => {
@@ -434,6 +440,7 @@ impl<'a> Plugin<'a> {
             }
             Note::Ended { .. } => {}
         }
+        self.account.queued(&self.desk.backlog());
         self.finish_purges();
     }
 

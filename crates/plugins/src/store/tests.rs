@@ -150,7 +150,7 @@ fn what_the_store_refuses_is_counted_with_its_packets() {
     let counted = run_over(&settings(), 10, &fake).unwrap();
     use stats::Counter::*;
     assert_eq!(
-        (counted[AggregatesWritten], counted[AggregatesGivenUpRefused], counted[PacketsGivenUp]),
+        (counted[AggregatesWritten], counted[AggregatesDroppedRefused], counted[AggregatesDroppedPackets]),
         (9, 1, 5)
     );
 }
@@ -163,12 +163,12 @@ fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
     let mut settings = Settings { exit: SHORT, ..settings() };
     let counted = run_over(&settings, 10, &fake).unwrap();
     // The first aggregate of the first parcel was confirmed, but its parcel was not.
-    assert_eq!((counted[AggregatesGivenUpShutdown], counted[AggregatesWaiting]), (10, 0));
+    assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (10, 0));
 
     let folder = tempfile::tempdir().unwrap();
     settings.spool = Some(SpoolSettings { folder: folder.path().to_owned(), max_octets: 1 << 20 });
     let counted = run_over(&settings, 10, &fake).unwrap();
-    assert_eq!((counted[AggregatesGivenUpShutdown], counted[AggregatesWaiting]), (0, 10));
+    assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (0, 10));
 
     let fake = Fake::default();
     let counted = run_over(&settings, 2, &fake).unwrap();
@@ -183,9 +183,9 @@ fn at_the_bound_the_oldest_are_given_up() {
     fake.state.lock().unwrap().down = u32::MAX;
     let settings = Settings { exit: SHORT, max_octets: 1000, ..settings() };
     let counted = run_over(&settings, 100, &fake).unwrap();
-    assert!(counted[AggregatesGivenUpRetries] > 80, "{}", counted[AggregatesGivenUpRetries]);
-    assert_eq!(counted[AggregatesGivenUpRetries] + counted[AggregatesGivenUpShutdown], 100);
-    assert_eq!(counted[PacketsGivenUp], 5050);
+    assert!(counted[AggregatesDroppedRetries] > 80, "{}", counted[AggregatesDroppedRetries]);
+    assert_eq!(counted[AggregatesDroppedRetries] + counted[AggregatesDroppedShutdown], 100);
+    assert_eq!(counted[AggregatesDroppedPackets], 5050);
 }
 
 #[test]

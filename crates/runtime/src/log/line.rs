@@ -1,58 +1,126 @@
-//! An event as one line of text.
+//! An event as one line of text: `LEVEL ( NAME/TYPE ): message key=value …`.
 
 use super::{identity, secrets};
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
-/// Longest line, in octets; what a peer sends may end up in one.
+/// Longest line, in bytes; what a peer sends may end up in one.
 const MAX: usize = 8192;
 
-/// Level of a line, with syslog's numbers.
+/// Level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
-    Error = 3,
-    Warn = 4,
-    Notice = 5,
-    Info = 6,
-    Debug = 7,
+    Error,
+    Warn,
+    Notice,
+    Ok,
+    Info,
+    Debug,
 }
 
-/// A line without time and line end.
-pub(super) struct Line {
-    pub(super) severity: Severity,
-    pub(super) text: String,
-}
+impl Severity {
+    /// That of an event. [`notice!`](crate::notice) and [`ok!`](crate::ok) tell theirs by the event's name.
+    pub(super) fn of(metadata: &Metadata<'_>) -> Self {
+        match (*metadata.level(), metadata.name()) {
+            (Level::ERROR, _) => Self::Error,
+            (Level::WARN, _) => Self::Warn,
+            (Level::INFO, "NOTICE") => Self::Notice,
+            (Level::INFO, "OK") => Self::Ok,
+            (Level::INFO, _) => Self::Info,
+            (Level::DEBUG | Level::TRACE, _) => Self::Debug,
+        }
+    }
 
-impl Line {
-    /// The line of an event, spoken by this thread unless the event says otherwise.
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let (severity, level) = match (*event.metadata().level(), fields.level.as_deref()) {
-            (Level::INFO, Some("OK")) => (Severity::Info, "OK"),
-            (Level::INFO, Some("NOTICE")) => (Severity::Notice, "NOTICE"),
-            (Level::ERROR, _) => (Severity::Error, "ERROR"),
-            (Level::WARN, _) => (Severity::Warn, "WARN"),
-            (Level::INFO, _) => (Severity::Info, "INFO"),
-            (Level::DEBUG | Level::TRACE, _) => (Severity::Debug, "DEBUG"),
-        };
-        let mut text = Clean(String::new());
-        // Writing to a string cannot fail; what is too long is cut.
-        let _ = match fields.who.as_deref() {
-            None => write!(text, "{level} ( {} ): ", identity::current()),
-            Some("") => write!(text, "{level}: "),
-            Some(who) => write!(text, "{level} ( {who} ): "),
-        };
-        let _ = text.write_str(&fields.message);
-        let _ = text.write_str(if fields.message.is_empty() { fields.rest.trim_start() } else { &fields.rest });
-        let mut text = text.0;
-        secrets::hide(&mut text);
-        Self { severity, text }
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Warn => "WARN",
+            Self::Notice => "NOTICE",
+            Self::Ok => "OK",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        }
+    }
+
+    /// Syslog's number (RFC 5424 section 6.2.1).
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Error => 3,
+            Self::Warn => 4,
+            Self::Notice => 5,
+            Self::Ok | Self::Info => 6,
+            Self::Debug => 7,
+        }
     }
 }
 
-/// Takes text and leaves out what could forge a second line or play with a terminal.
+/// The shape of a line, without the time and the line end, which each output adds in its own way.
+pub(super) struct LineFormat;
+
+impl<S, N> FormatEvent<S, N> for LineFormat
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        with_buffers(|buffers| {
+            buffers.fill(event);
+            writer.write_str(&buffers.line.0)
+        })
+    }
+}
+
+/// Gives this thread's buffers, so that lines cost no allocations. A value that logs while it is formatted gets new ones.
+fn with_buffers<R>(mut act: impl FnMut(&mut Buffers) -> R) -> R {
+    thread_local! {
+        static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) };
+    }
+    let done = BUFFERS.try_with(|buffers| buffers.try_borrow_mut().ok().map(|mut buffers| act(&mut buffers)));
+    done.ok().flatten().unwrap_or_else(|| act(&mut Buffers::new()))
+}
+
+struct Buffers {
+    line: Clean,
+    /// One value.
+    value: String,
+}
+
+impl Buffers {
+    const fn new() -> Self {
+        Self { line: Clean(String::new()), value: String::new() }
+    }
+
+    /// Makes the line of an event, which speaks for this thread unless it says otherwise.
+    fn fill(&mut self, event: &Event<'_>) {
+        let Self { line, value } = self;
+        line.0.clear();
+        let level = Severity::of(event.metadata()).word();
+        let mut who = Who { text: value, is_set: false };
+        who.text.clear();
+        event.record(&mut who);
+        // Writing to a string cannot fail; what is too long is cut.
+        let _ = match (who.is_set, who.text.as_str()) {
+            (false, _) => write!(line, "{level} ( {} ): ", identity::current()),
+            (true, "") => write!(line, "{level}: "),
+            (true, who) => write!(line, "{level} ( {who} ): "),
+        };
+        let before = line.0.len();
+        event.record(&mut Message(line));
+        let separator = if line.0.len() == before { "" } else { " " };
+        event.record(&mut Others { line, value, separator });
+        secrets::hide(&mut line.0);
+        // One long value must not stay with each thread that had it.
+        value.clear();
+        value.shrink_to(MAX);
+    }
+}
+
+/// Takes text and escapes what could forge a second line or control a terminal.
 struct Clean(String);
 
 impl Write for Clean {
@@ -74,43 +142,69 @@ impl Write for Clean {
     }
 }
 
-/// What an event carries.
-#[derive(Default)]
-struct Fields {
-    message: String,
-    level: Option<String>,
-    who: Option<String>,
-    /// ` key=value` for each other field.
-    rest: String,
+/// Takes the field `who`.
+struct Who<'a> {
+    text: &'a mut String,
+    is_set: bool,
 }
 
-impl Fields {
-    fn take(&mut self, field: &Field, value: String) {
-        match field.name() {
-            "message" => self.message = value,
-            "level" => self.level = Some(value),
-            "who" => self.who = Some(value),
-            name => {
-                let odd = |c: char| c.is_whitespace() || c == '"' || c == '=';
-                let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
-                // Debug values come quoted already; others are when they could not be told from the next field.
-                let _ = if value.is_empty() || value.contains(odd) && !quoted {
-                    write!(self.rest, " {name}={value:?}")
-                } else {
-                    write!(self.rest, " {name}={value}")
-                };
-            }
+impl Visit for Who<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "who" {
+            self.is_set = true;
+            let _ = write!(self.text, "{value:?}");
         }
     }
 }
 
-impl Visit for Fields {
+/// Takes the message.
+struct Message<'a>(&'a mut Clean);
+
+impl Visit for Message<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value.to_owned());
+        self.record_debug(field, &format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field, format!("{value:?}"));
+        if field.name() == "message" {
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+/// Takes all other fields, as `key=value`.
+struct Others<'a> {
+    line: &'a mut Clean,
+    value: &'a mut String,
+    separator: &'static str,
+}
+
+impl Visit for Others<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let name = field.name();
+        if matches!(name, "message" | "who") {
+            return;
+        }
+        self.value.clear();
+        let _ = write!(self.value, "{value:?}");
+        let (value, separator) = (self.value.as_str(), self.separator);
+        let needs_quotes = |c: char| c.is_whitespace() || c == '"' || c == '=';
+        let is_quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
+        // Debug values come quoted already; others are when they could not be told from the next field.
+        let _ = if value.is_empty() || value.contains(needs_quotes) && !is_quoted {
+            write!(self.line, "{separator}{name}={value:?}")
+        } else {
+            write!(self.line, "{separator}{name}={value}")
+        };
+        self.separator = " ";
     }
 }
 
@@ -118,34 +212,48 @@ impl Visit for Fields {
 mod tests {
     use super::*;
     use std::cell::RefCell;
+    use std::io;
     use std::rc::Rc;
     use std::sync::{Arc, Mutex};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Metadata, Subscriber};
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::fmt::MakeWriter;
+    use tracing_subscriber::layer::SubscriberExt;
 
+    #[derive(Clone, Default)]
     struct Keep(Arc<Mutex<Vec<(Severity, String)>>>);
 
-    impl Subscriber for Keep {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+    struct KeepOne(Keep, Severity);
+
+    impl MakeWriter<'_> for Keep {
+        type Writer = KeepOne;
+
+        fn make_writer(&self) -> KeepOne {
+            unreachable!("each line has metadata")
         }
-        fn event(&self, event: &Event<'_>) {
-            let line = Line::of(event);
-            self.0.lock().unwrap().push((line.severity, line.text));
+
+        fn make_writer_for(&self, metadata: &Metadata<'_>) -> KeepOne {
+            KeepOne(self.clone(), Severity::of(metadata))
         }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
+    }
+
+    impl io::Write for KeepOne {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let line = String::from_utf8(line.to_vec()).unwrap();
+            self.0.0.lock().unwrap().push((self.1, line));
+            Ok(self.0.0.lock().unwrap().last().unwrap().1.len())
         }
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     fn lines(act: impl FnOnce()) -> Vec<(Severity, String)> {
-        let kept = Arc::default();
-        tracing::subscriber::with_default(Keep(Arc::clone(&kept)), act);
-        Arc::into_inner(kept).unwrap().into_inner().unwrap()
+        let kept = Keep::default();
+        let layer = tracing_subscriber::fmt::layer().event_format(LineFormat).with_writer(kept.clone());
+        tracing::subscriber::with_default(Registry::default().with(layer), act);
+        let lines = kept.0.lock().unwrap();
+        lines.clone()
     }
 
     fn line(act: impl FnOnce()) -> String {
@@ -169,7 +277,7 @@ mod tests {
                 (Severity::Error, "ERROR ( default/core ): a"),
                 (Severity::Warn, "WARN ( default/core ): b"),
                 (Severity::Notice, "NOTICE ( default/core ): c"),
-                (Severity::Info, "OK ( default/core ): d"),
+                (Severity::Ok, "OK ( default/core ): d"),
                 (Severity::Info, "INFO ( default/core ): e"),
                 (Severity::Debug, "DEBUG ( default/core ): f 1"),
             ]

@@ -1,8 +1,11 @@
-//! Log lines: `tracing` in front, the suite's line shape behind.
+//! Log lines: events of `tracing` in the suite's line shape.
+//!
+//! `tracing-subscriber` carries them: its registry, [`Threshold`] as the layer that filters, and its formatting layer with our
+//! [`LineFormat`] and an output that is a file, syslog or stderr.
 //!
 //! A line is `LEVEL ( NAME/TYPE ): text key=value …`. NAME and TYPE say which part of the daemon speaks: they come from the
-//! thread ([`enter`]) or, for one line, from the field `who`. Two more levels than `tracing` has are written with
-//! [`ok!`](crate::ok) and [`notice!`](crate::notice).
+//! thread ([`enter`]) or, for one line, from the field `who`. [`ok!`](crate::ok) and [`notice!`](crate::notice) write lines of
+//! two levels that `tracing` does not have.
 //!
 //! ```
 //! use tracing::{info, warn};
@@ -31,26 +34,29 @@ pub use limited::{Limited, Pass, Summed};
 pub use syslog::Facility;
 
 use crate::files;
-use line::Line;
+use line::{LineFormat, Severity};
 use sinks::Sinks;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::Registry;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// A line of level NOTICE; arguments as for `tracing::info!`.
 #[macro_export]
 macro_rules! notice {
-    ($($arg:tt)+) => { $crate::__tracing::info!(level = "NOTICE", $($arg)+) };
+    ($($arg:tt)+) => { $crate::__tracing::info!(name: "NOTICE", $($arg)+) };
 }
 
 /// A line of level OK; arguments as for `tracing::info!`.
 #[macro_export]
 macro_rules! ok {
-    ($($arg:tt)+) => { $crate::__tracing::info!(level = "OK", $($arg)+) };
+    ($($arg:tt)+) => { $crate::__tracing::info!(name: "OK", $($arg)+) };
 }
 
 /// Where lines go and which.
@@ -80,12 +86,17 @@ static DEBUG: AtomicBool = AtomicBool::new(false);
 /// Some part of the daemon shows lines of level DEBUG.
 static ANY_DEBUG: AtomicBool = AtomicBool::new(false);
 
-/// Takes over what `tracing` is given; first thing in `main`. A second call changes nothing.
+/// Installs the log as the process's subscriber of `tracing`; first thing in `main`. A second call changes nothing.
 pub fn init() {
-    let _ = tracing::subscriber::set_global_default(Lines);
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(LineFormat)
+        .with_writer(Output)
+        // Its own complaints would go to stderr, and block there.
+        .log_internal_errors(false);
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(lines).with(Threshold));
 }
 
-/// Says where lines go from now on. What cannot be opened is said on stderr, and tried again at [`reopen`].
+/// Sets where lines go from now on. An output that cannot be opened is reported on stderr, and tried again at [`reopen`].
 pub fn configure(settings: Settings) {
     DEBUG.store(settings.debug, Ordering::Relaxed);
     if settings.debug {
@@ -95,7 +106,7 @@ pub fn configure(settings: Settings) {
     tracing::callsite::rebuild_interest_cache();
 }
 
-/// Opens the log file and the way to syslog anew, as after a rotation.
+/// Opens the log file and the connection to syslog again, as after a rotation.
 pub fn reopen() {
     with_sinks(Sinks::reopen);
 }
@@ -111,17 +122,17 @@ fn with_sinks(act: impl FnOnce(&mut Sinks)) {
     act(&mut SINKS.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// The subscriber: events become lines. Spans are not used in the suite, and those of libraries are switched off.
-struct Lines;
+/// The layer that says which events become lines: not those of quiet libraries, DEBUG only where it is asked for, and no spans.
+struct Threshold;
 
-impl Lines {
+impl Threshold {
     fn is_quiet(metadata: &Metadata<'_>) -> bool {
         let from = metadata.target().split("::").next().unwrap_or_default();
         SINKS.lock().unwrap_or_else(PoisonError::into_inner).quiet().contains(&from)
     }
 }
 
-impl Subscriber for Lines {
+impl<S: Subscriber> Layer<S> for Threshold {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         let level = *metadata.level();
         if !metadata.is_event() || level > Level::DEBUG || Self::is_quiet(metadata) {
@@ -135,7 +146,7 @@ impl Subscriber for Lines {
         }
     }
 
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         let level = *metadata.level();
         metadata.is_event()
             && (level <= Level::INFO
@@ -146,20 +157,35 @@ impl Subscriber for Lines {
         let debug = ANY_DEBUG.load(Ordering::Relaxed);
         Some(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
     }
+}
 
-    fn event(&self, event: &Event<'_>) {
-        let line = Line::of(event);
-        with_sinks(|sinks| sinks.write(line.severity, &line.text));
+/// Gives each line to the sinks.
+struct Output;
+
+struct OneLine(Severity);
+
+impl MakeWriter<'_> for Output {
+    type Writer = OneLine;
+
+    fn make_writer(&self) -> OneLine {
+        OneLine(Severity::Info)
     }
 
-    fn new_span(&self, _span: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> OneLine {
+        OneLine(Severity::of(metadata))
+    }
+}
+
+impl io::Write for OneLine {
+    /// Takes a whole line. It never fails: the sinks count what they cannot take.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        with_sinks(|sinks| sinks.write(self.0, &String::from_utf8_lossy(line)));
+        Ok(line.len())
     }
 
-    fn record(&self, _span: &Id, _values: &Record<'_>) {}
-    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-    fn enter(&self, _span: &Id) {}
-    fn exit(&self, _span: &Id) {}
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

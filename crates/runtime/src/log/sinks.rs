@@ -2,7 +2,7 @@
 //!
 //! Nothing here may wait for others: stderr and a named pipe as log file are written only when they have room,
 //! syslog's socket does not block. A line that a sink cannot take is counted, and goes to stderr when no other
-//! sink has it; one that syslog is too busy for is counted only, and the count is told when syslog has room again.
+//! sink has it; one that syslog is too busy for is only counted, and the count is logged when syslog has room again.
 
 use super::Settings;
 use super::line::Severity;
@@ -11,8 +11,9 @@ use crate::files;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What a pipe takes without waiting once it says that it has room (POSIX: at least 512; Linux: a page).
@@ -26,11 +27,15 @@ pub(super) struct Sinks {
     /// Lines that syslog did not take.
     unsent: u64,
     syslog_path: Option<PathBuf>,
+    /// What was last written to stderr; kept for its memory.
+    buffer: String,
 }
 
 struct LogFile {
     path: PathBuf,
     file: Option<File>,
+    /// What was last written; kept for its memory.
+    buffer: String,
     /// Lines that are not in the file.
     missing: u64,
 }
@@ -38,7 +43,15 @@ struct LogFile {
 impl Sinks {
     /// Before the settings are known.
     pub(super) const fn stderr() -> Self {
-        Self { settings: None, zone: None, file: None, syslog: None, unsent: 0, syslog_path: None }
+        Self {
+            settings: None,
+            zone: None,
+            file: None,
+            syslog: None,
+            unsent: 0,
+            syslog_path: None,
+            buffer: String::new(),
+        }
     }
 
     pub(super) fn quiet(&self) -> &'static [&'static str] {
@@ -76,10 +89,10 @@ impl Sinks {
                     old
                 }
             };
-            self.file = Some(LogFile { path: path.clone(), file, missing });
+            self.file = Some(LogFile { path: path.clone(), file, buffer: String::new(), missing });
         }
         if let Some(problem) = problem {
-            self.own(&problem);
+            self.report(&problem);
             let time = self.time();
             if let Some(file) = self.file.as_mut().filter(|file| file.file.is_some()) {
                 let _ = file.write(&time, &format!("WARN ( {} ): {problem}", super::current()));
@@ -113,7 +126,7 @@ impl Sinks {
         if let Some(file) = &mut self.file {
             match file.write(&time, text) {
                 Ok(()) => written = true,
-                Err(Some(problem)) => self.own(&problem),
+                Err(Some(error)) => self.report(&error),
                 Err(None) => {}
             }
         }
@@ -122,8 +135,8 @@ impl Sinks {
         }
     }
 
-    /// A line of the log's own, about a sink: to stderr, because the sink is what it is about.
-    fn own(&self, problem: &str) {
+    /// Writes a line about a sink to stderr, as the sink cannot be relied on.
+    fn report(&mut self, problem: &str) {
         let time = self.time();
         self.stderr_line(&time, &format!("WARN ( {} ): {problem}", super::current()));
     }
@@ -134,11 +147,16 @@ impl Sinks {
         time.to_zoned(self.zone.clone().unwrap_or(TimeZone::UTC))
     }
 
-    fn stderr_line(&self, time: &Zoned, text: &str) {
-        let stamped = self.settings.as_ref().is_some_and(|settings| settings.stderr_stamp);
-        let line = if stamped { format!("{} {text}\n", stamp(time)) } else { format!("{text}\n") };
+    fn stderr_line(&mut self, time: &Zoned, text: &str) {
+        let with_time = self.settings.as_ref().is_some_and(|settings| settings.stderr_stamp);
+        self.buffer.clear();
+        // Writing to a string cannot fail.
+        let _ = match with_time {
+            true => writeln!(self.buffer, "{} {text}", timestamp(time)),
+            false => writeln!(self.buffer, "{text}"),
+        };
         let stderr = rustix::stdio::stderr();
-        let mut left = line.as_bytes();
+        let mut left = self.buffer.as_bytes();
         while !left.is_empty() {
             let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -162,14 +180,14 @@ impl LogFile {
             self.missing = self.missing.saturating_add(1);
             return Err(None);
         };
-        let stamp = stamp(time);
-        let mut line = String::new();
+        self.buffer.clear();
         if self.missing > 0 {
-            let missing = self.missing;
-            line = format!("{stamp} WARN ( {} ): {missing} log lines are missing here\n", super::current());
+            let (time, who, missing) = (timestamp(time), super::current(), self.missing);
+            // Writing to a string cannot fail.
+            let _ = writeln!(self.buffer, "{time} WARN ( {who} ): {missing} log lines are missing here");
         }
-        line.push_str(&format!("{stamp} {text}\n"));
-        match file.write_all(line.as_bytes()) {
+        let _ = writeln!(self.buffer, "{} {text}", timestamp(time));
+        match file.write_all(self.buffer.as_bytes()) {
             Ok(()) => {
                 self.missing = 0;
                 Ok(())
@@ -183,6 +201,6 @@ impl LogFile {
     }
 }
 
-fn stamp(time: &Zoned) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+fn timestamp(time: &Zoned) -> impl fmt::Display {
+    time.strftime("%Y-%m-%dT%H:%M:%S%:z")
 }

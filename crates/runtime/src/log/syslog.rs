@@ -5,6 +5,7 @@
 
 use super::line::Severity;
 use jiff::Zoned;
+use std::fmt::Write;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -36,30 +37,40 @@ impl Facility {
     }
 
     fn priority(self, severity: Severity) -> u8 {
-        self.0 * 8 + severity as u8
+        self.0 * 8 + severity.code()
     }
 }
 
-/// The way to the local server.
+/// The connection to the local server.
 pub(super) struct Syslog {
     facility: Facility,
     ident: String,
     path: PathBuf,
     socket: Option<UnixDatagram>,
+    /// The last message; kept for its memory.
+    message: String,
 }
 
 impl Syslog {
     pub(super) fn new(facility: Facility, ident: &str, path: &Path) -> Self {
-        Self { facility, ident: ident.to_owned(), path: path.to_owned(), socket: connect(path).ok() }
+        Self {
+            facility,
+            ident: ident.to_owned(),
+            path: path.to_owned(),
+            socket: connect(path).ok(),
+            message: String::new(),
+        }
     }
 
-    /// Sends one message. When the server was started anew since the last one, it is looked for once.
+    /// Sends one message. Connects again, once, when the server was restarted since the last one.
     pub(super) fn send(&mut self, severity: Severity, time: &Zoned, text: &str) -> io::Result<()> {
         let priority = self.facility.priority(severity);
-        let stamp = time.strftime("%b %e %H:%M:%S");
-        let message = format!("<{priority}>{stamp} {}[{}]: {text}", self.ident, std::process::id());
+        let (time, tag, pid) = (time.strftime("%b %e %H:%M:%S"), &self.ident, std::process::id());
+        self.message.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(self.message, "<{priority}>{time} {tag}[{pid}]: {text}");
         if let Some(socket) = &self.socket {
-            match socket.send(message.as_bytes()) {
+            match socket.send(self.message.as_bytes()) {
                 Ok(_) => return Ok(()),
                 // The server is there and does not keep up.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
@@ -67,7 +78,7 @@ impl Syslog {
             }
         }
         let socket = connect(&self.path)?;
-        let sent = socket.send(message.as_bytes()).map(drop);
+        let sent = socket.send(self.message.as_bytes()).map(drop);
         self.socket = Some(socket);
         sent
     }

@@ -10,7 +10,7 @@ use crate::host::files_of;
 use crate::host::part::{Reading, Services};
 use config::keys::{aggregation, input, time};
 use config::{Config, Names};
-use flow::from_netflow;
+use decode::from_netflow;
 use flow::needs::Needs;
 use netflow::template::Template;
 use runtime::clock;

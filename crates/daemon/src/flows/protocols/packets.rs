@@ -8,7 +8,7 @@ use crate::host::part::Reading;
 use config::keys::aggregation;
 use config::keys::input::{self, Direction};
 use config::{Config, Problems};
-use flow::from_packet::{self, flows};
+use decode::from_packet::{self, flows};
 use flow::needs::Needs;
 use packet::tunnel::{Kind, Ports};
 use std::time::Duration;

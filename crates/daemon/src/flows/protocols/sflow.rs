@@ -9,7 +9,7 @@ use crate::flows::worker;
 use crate::host::part::Reading;
 use config::Names;
 use config::keys::{aggregation, input};
-use flow::from_sflow;
+use decode::from_sflow;
 use flow::needs::Needs;
 use packet::tunnel::Ports;
 

@@ -22,14 +22,15 @@ pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems:
         }
     }
     for (number, (source, plugin)) in sources.iter().zip(plugins).enumerate() {
-        for other in plugins.iter().take(number) {
-            one_owner(source, plugin, other, problems);
-        }
+        // The first is enough: all that share a file share it with the first.
+        let _ = plugins.iter().take(number).any(|other| one_owner(source, plugin, other, problems));
     }
 }
 
 /// Two plugins that would take each other's place: a socket has one owner, and a file that two write has what was written last.
-fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, problems: &mut Problems) {
+/// True if they do.
+fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, problems: &mut Problems) -> bool {
+    let mut found = false;
     let (name, first) = (&plugin.name, &other.name);
     let theirs = other.sink.owns();
     for own in plugin.sink.owns() {
@@ -43,14 +44,16 @@ fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, p
                 Some(format!("Give each a socket of its own: {key}[{name}].")),
             ),
             // Appending loses nothing.
-            (Owning::Appends, Owning::Appends) => {}
+            (Owning::Appends, Owning::Appends) => continue,
             (Owning::Overwrites | Owning::Appends, _) => problems.error(
                 origin,
                 format!("{key}[{name}]: plugin '{first}' writes the same file, and each overwrites the other's."),
                 Some(format!("Give each a file of its own: {key}[{name}].")),
             ),
         }
+        found = true;
     }
+    found
 }
 
 /// The names that a plugin fills with variables: the key that was written, the text, and the variables that it may have.

@@ -1,7 +1,7 @@
 //! `class` of packets: the application that their conversation speaks.
 
 use classify::{Application, BuiltIn, Classifier, Conversation};
-use enrich::{Placed, Sights};
+use enrich::{BatchPackets, PacketViews};
 use flow::field::Field;
 use flow::row::{self, Layout, Rows};
 use flow::strings::Strings;
@@ -52,7 +52,13 @@ impl Classes {
     }
 
     /// Fills in the rows from number `first` on.
-    pub(crate) fn apply(&mut self, rows: &mut Rows, first: usize, strings: &mut Strings, packets: &Placed<'_>) {
+    pub(crate) fn apply(
+        &mut self,
+        rows: &mut Rows,
+        first: usize,
+        strings: &mut Strings,
+        packets: &BatchPackets<'_>,
+    ) {
         let Some(at) = self.at else { return };
         for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
             let time_us = *row.head(row::STAMP);
@@ -68,8 +74,8 @@ impl Classes {
     }
 
     /// `None` for what is no packet of IP, and for parts of packets that lack their ports.
-    fn recognise(&mut self, packets: &Placed<'_>, row: usize, time_us: u64) -> Option<Application> {
-        let seen = packets.seen(row)?;
+    fn recognise(&mut self, packets: &BatchPackets<'_>, row: usize, time_us: u64) -> Option<Application> {
+        let seen = packets.view(row)?;
         let packet = tunnel::decode_inside(LinkType(seen.link as u32), seen.octets, self.inside.as_ref());
         let ip = packet.ip.filter(|ip| !ip.is_later_fragment())?;
         let octets = packet.frame.get(packet.offsets.l3?..)?;

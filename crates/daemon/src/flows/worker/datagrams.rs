@@ -84,7 +84,7 @@ impl<P: Datagrams> Worker<P> {
     fn discard(&mut self, batch: &Batch) {
         let octets = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
         self.tally.add(Counter::DatagramsReceived, batch.len() as u64);
-        self.tally.add(Counter::OctetsReceived, octets);
+        self.tally.add(Counter::DatagramBytes, octets);
         self.tally.add(Counter::DatagramsAtShutdown, batch.len() as u64);
     }
 
@@ -147,7 +147,7 @@ impl<P: Datagrams> Worker<P> {
             let size = datagram.payload.len() as u64;
             octets += size;
             self.tally.add(Counter::DatagramsReceived, 1);
-            self.tally.add(Counter::OctetsReceived, size);
+            self.tally.add(Counter::DatagramBytes, size);
             if self.allow.as_ref().is_some_and(|allow| !allow.allows(source)) {
                 self.tally.add(Counter::DatagramsNotAllowed, 1);
                 continue;

@@ -14,7 +14,6 @@ mod gaps;
 mod netflow;
 mod notices;
 mod packets;
-mod report;
 mod sflow;
 mod share;
 mod window;
@@ -23,17 +22,17 @@ pub(crate) use classes::{Classes, Recognition};
 pub(crate) use datagrams::Datagrams;
 pub(crate) use netflow::NetFlow;
 pub(crate) use packets::Packets;
-pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
 pub(crate) use share::{Bound, Share};
 pub(crate) use window::Limits;
 
 use super::pipeline::Pipeline;
 use crate::host::part::Mailbox;
+use crate::host::report::Report;
 use ::netflow::template::Template;
 use capture::allow::AllowList;
 use config::Names;
-use enrich::{Enricher, Origin, Placed};
+use enrich::{BatchPackets, Enricher, Origin};
 use flow::needs::Needs;
 use flow::output::Output;
 use gaps::Gaps;
@@ -221,7 +220,7 @@ impl<P: Protocol> Worker<P> {
         let origin = Origin { first, exporter };
         self.origins.push(origin);
         let Output { rows, strings, places } = &mut self.output;
-        let packets = Placed { places, units };
+        let packets = BatchPackets { places, units };
         if let Some(classes) = &mut self.classes {
             classes.apply(rows, first, strings, &packets);
         }
@@ -242,7 +241,7 @@ impl<P: Protocol> Worker<P> {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, places } = &mut self.output;
             for share in &mut self.shares {
-                share.add(rows, &self.origins, strings, &Placed { places, units });
+                share.add(rows, &self.origins, strings, &BatchPackets { places, units });
             }
             self.output.clear();
             self.origins.clear();
@@ -286,7 +285,7 @@ impl<P: Protocol> Worker<P> {
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {
             self.reported = report;
-            self.messages.offer(Message::Report(self.protocol.report()));
+            self.messages.offer(Message::Report(Report { request: report, ..self.protocol.report() }));
         }
         let version = self.requests.version.load(Ordering::Acquire);
         if version != self.version {

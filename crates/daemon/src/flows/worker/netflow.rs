@@ -2,13 +2,13 @@
 
 use super::datagrams::{Datagrams, Read};
 use super::notices::Notices;
-use super::report::ExporterReport;
 use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
 use crate::host::part::Mailbox;
+use crate::host::report::ExporterReport;
 use capture::Datagram;
 use config::Names;
-use flow::from_netflow::{Decoder, Exporter, Settings};
+use decode::from_netflow::{Decoder, Exporter, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use netflow::datagram::Reject;
@@ -81,7 +81,7 @@ impl Protocol for NetFlow {
             (Counter::RecordsDecoded, counts.records),
             (Counter::OptionsRecords, counts.options_records),
             (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
-            (Counter::OctetsBehind, counts.octets_behind),
+            (Counter::TrailingBytes, counts.octets_behind),
             (Counter::SetsWithdrawn, counts.sets_withdrawn),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),
@@ -89,7 +89,8 @@ impl Protocol for NetFlow {
             (Counter::SetsCrowded, counts.sets_crowded),
             (Counter::SetsAtShutdown, counts.sets_abandoned),
             (Counter::SetsForgotten, counts.sets_forgotten),
-            (Counter::FactsDropped, counts.facts_dropped),
+            (Counter::OptionsEntriesDropped, counts.facts_dropped),
+            (Counter::SetsDroppedBytes, counts.octets_without_template),
             (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
             (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
             (Counter::SequencesEvicted, counts.sequences_evicted),
@@ -112,6 +113,7 @@ impl Protocol for NetFlow {
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);
         tally.set(Counter::Exporters, self.decoder.len() as u64);
+        tally.set(Counter::Templates, self.decoder.templates() as u64);
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 

@@ -3,8 +3,8 @@
 use super::foreign::Foreign;
 use config::Names;
 use config::keys::input;
-use flow::bound::Bound;
-use flow::from_netflow::{NoFlow, Notice};
+use decode::bound::Bound;
+use decode::from_netflow::{NoFlow, Notice};
 use netflow::datagram::Reject;
 use netflow::template::Template;
 use runtime::log::{Limited, Summed};

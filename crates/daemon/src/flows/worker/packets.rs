@@ -1,11 +1,11 @@
 //! Workers of pmacctd and uacctd: packets from interfaces, from netfilter's log or from a capture file.
 
 use super::datagrams::LAST;
-use super::report::InterfaceReport;
 use super::{Protocol, ROWS, Report, Snapshot, WAIT, Worker};
+use crate::host::report::InterfaceReport;
 use capture::{Frames, nflog};
+use decode::from_packet::{Decoder, Frame, Settings};
 use filter::{Filter, Seen};
-use flow::from_packet::{Decoder, Frame, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use runtime::log::Limited;
@@ -294,7 +294,7 @@ impl Worker<Packets> {
             }
         }
         self.tally.add(Counter::PacketsReceived, frames.len() as u64);
-        self.tally.add(Counter::PacketOctets, octets);
+        self.tally.add(Counter::PacketBytes, octets);
         if !self.output.rows.is_empty() {
             self.enrich(0, None, &units);
         }

@@ -3,15 +3,15 @@
 use super::datagrams::{Datagrams, Read};
 use super::foreign::Foreign;
 use super::notices::key_of;
-use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
 use crate::host::part::Mailbox;
+use crate::host::report::ExporterReport;
 use ::sflow::{CounterSample, Header, Malformed, What};
 use capture::Datagram;
 use config::Names;
-use flow::bound::Bound;
-use flow::from_sflow::{Agent, Counters, Decoder, NoCounters, Settings};
+use decode::bound::Bound;
+use decode::from_sflow::{Agent, Counters, Decoder, NoCounters, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
 use runtime::log::Limited;

@@ -2,7 +2,7 @@
 
 use aggregate::Aggregator;
 use aggregate::aggregator::Span;
-use enrich::{Origin, Sights, Stage};
+use enrich::{Origin, PacketViews, Stage};
 use flow::row::{self, Rows};
 use flow::schema::Schema;
 use flow::strings::Strings;
@@ -71,13 +71,19 @@ impl Share {
         self.counters.reader()
     }
 
-    pub(crate) fn add(&mut self, rows: &Rows, origins: &[Origin], strings: &mut Strings, sights: &dyn Sights) {
+    pub(crate) fn add(
+        &mut self,
+        rows: &Rows,
+        origins: &[Origin],
+        strings: &mut Strings,
+        packets: &dyn PacketViews,
+    ) {
         self.tally.add(Counter::RecordsReceived, rows.len() as u64);
         let Some(mut stage) = self.stage.take() else { return self.take_in(rows, strings) };
-        let (rows, kept_out) = stage.apply(rows, origins, strings, sights);
-        self.tally.add(Counter::RecordsFilteredSampling, kept_out.sampling);
-        self.tally.add(Counter::RecordsFilteredTag, kept_out.tag);
-        self.tally.add(Counter::RecordsFilteredExpression, kept_out.expression);
+        let (rows, filtered) = stage.apply(rows, origins, strings, packets);
+        self.tally.add(Counter::RecordsFilteredSampling, filtered.sampling);
+        self.tally.add(Counter::RecordsFilteredTag, filtered.tag);
+        self.tally.add(Counter::RecordsFilteredExpression, filtered.expression);
         if !rows.is_empty() {
             self.take_in(rows, strings);
         }
@@ -90,8 +96,8 @@ impl Share {
         if self.bound.is_reached(table.len(), table.size()) && !self.make_room() {
             let sum = |word| rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.head(word)));
             self.tally.add(Counter::RecordsDroppedBound, count);
-            self.tally.add(Counter::PacketsDropped, sum(row::PACKETS));
-            self.tally.add(Counter::BytesDropped, sum(row::OCTETS));
+            self.tally.add(Counter::RecordsDroppedPackets, sum(row::PACKETS));
+            self.tally.add(Counter::RecordsDroppedBytes, sum(row::OCTETS));
             return;
         }
         let new = self.aggregator.add(rows, strings);
@@ -144,6 +150,9 @@ impl Share {
     }
 
     pub(crate) fn publish(&mut self) {
+        let table = self.aggregator.table();
+        self.tally.set(Counter::TableAggregates, table.len() as u64);
+        self.tally.set(Counter::TableBytes, table.size() as u64);
         self.counters.publish(&mut self.tally);
     }
 
@@ -158,7 +167,8 @@ impl Share {
 
     /// Hands over what is left.
     pub(crate) fn finish(mut self) {
+        let table = self.aggregator.take();
         self.publish();
-        self.outlet.finish(self.aggregator.take());
+        self.outlet.finish(table);
     }
 }

@@ -1,0 +1,21 @@
+//! A build without the endpoint.
+
+use crate::host::part::{Kind, Part, Reading};
+use config::keys::http::HTTP_LISTEN;
+
+/// The endpoint in the row of a daemon.
+pub(crate) static ROW: Absent = Absent;
+
+/// The endpoint that is not there.
+pub(crate) struct Absent;
+
+impl Kind for Absent {
+    /// That the endpoint is missing is an error, and the daemon runs.
+    fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
+        if let Some(origin) = reading.config.core_origin(&HTTP_LISTEN) {
+            let what = "http_listen: the endpoint was not built into this program; -V lists what was. Ignored.";
+            reading.problems.error(origin, what, None);
+        }
+        None
+    }
+}

@@ -1,0 +1,343 @@
+//! From NetFlow and IPFIX to rows.
+//!
+//! A [`Decoder`] belongs to one worker. It keeps the state of each exporter (templates compiled to plans, options
+//! data, sequence numbers, sets that wait for their template), takes datagrams in and adds rows. It reads no
+//! clock and writes no log: arrival times come with the datagrams, and what is worth a line goes out as
+//! [`Notice`]s.
+
+mod copy;
+mod counts;
+mod exporter;
+mod frame;
+mod known;
+mod plan;
+mod rates;
+mod run;
+mod sources;
+mod ways;
+
+pub use counts::{Counts, NoFlow, Notice};
+pub use exporter::Exporter;
+pub use plan::Plan;
+
+use crate::bound::{Bound, VISITED};
+use flow::address;
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::{FieldSet, Rows};
+use flow::strings::Strings;
+use netflow::datagram::{self, Reject};
+use netflow::template::Template;
+use recent::Map;
+use std::net::IpAddr;
+
+/// Adds to `fields` what others of them are worked out from.
+pub fn require(fields: &mut FieldSet, stamps: bool) {
+    let needed: &[(Field, &[Field])] = &[
+        (Field::SrcNet, &[Field::SrcHost, Field::SrcMask]),
+        (Field::DstNet, &[Field::DstHost, Field::DstMask]),
+        (Field::Etype, &[Field::SrcHost]),
+    ];
+    for (field, others) in needed {
+        if fields.has(*field) {
+            others.iter().for_each(|other| fields.insert(*other));
+        }
+    }
+    if stamps {
+        fields.insert(Field::TimeStart);
+    }
+    fields.insert(Field::Event);
+}
+
+/// How records are read, and what bounds the state of exporters.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `nfacctd_renormalize`.
+    pub renormalize: bool,
+    /// `use_ip_next_hop`.
+    pub use_ip_next_hop: bool,
+    /// Networks come from addresses and masks of the record; else somebody else fills them in.
+    pub networks: bool,
+    /// `nfacctd_account_options`: options data become rows, too.
+    pub account_options: bool,
+    /// `nfacctd_ignore_exporter_address`.
+    pub ignore_exporter_address: bool,
+    /// `nfacctd_disable_opt_scope_check`: options data count for all domains of the exporter.
+    pub ignore_scope: bool,
+    /// `nfacctd_time_secs`.
+    pub time_secs: bool,
+    /// `nfacctd_time_new`: bins go by arrival.
+    pub arrival_stamps: bool,
+    /// `nfacctd_time_fractions`: times of v5 and v9 keep their milliseconds.
+    pub uptime_fractions: bool,
+    /// `nfacctd_pre_processing_checks`: data sets whose padding is not zero are not read.
+    pub check_padding: bool,
+    /// Most exporters; of more, the one that was silent longest is forgotten.
+    pub max_exporters: usize,
+    /// Most bytes that the state of all exporters takes; beyond, those that were silent longest are forgotten.
+    pub max_memory: usize,
+    /// Most templates of one exporter (each of two generations, see [`netflow::cache::Cache`]).
+    pub max_templates: usize,
+    /// Most octets of one exporter's sets that wait for their template.
+    pub pending_octets: usize,
+    /// How long they wait, microseconds.
+    pub pending_age: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            renormalize: false,
+            use_ip_next_hop: false,
+            networks: true,
+            account_options: false,
+            ignore_exporter_address: false,
+            ignore_scope: false,
+            time_secs: false,
+            arrival_stamps: false,
+            uptime_fractions: false,
+            check_padding: false,
+            max_exporters: 10_000,
+            max_memory: 1 << 30,
+            max_templates: 4096,
+            pending_octets: 1_000_000,
+            pending_age: 300_000_000,
+        }
+    }
+}
+
+/// Reads the datagrams of one worker.
+pub struct Decoder {
+    needs: Needs,
+    settings: Settings,
+    /// By the numbers that their addresses are in a row.
+    exporters: Map<u128, Box<Exporter>>,
+    charges: Charges,
+    /// Where [`Self::expire`] goes on.
+    next: usize,
+    counts: Counts,
+    notices: Vec<Notice>,
+    scratch: exporter::Scratch,
+}
+
+/// What is charged for all exporters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Charges {
+    /// Bytes.
+    memory: usize,
+    templates: usize,
+}
+
+impl Charges {
+    /// Charges what an exporter takes now, instead of what was charged for it before.
+    fn renew(&mut self, exporter: &mut Exporter) {
+        self.remove(exporter);
+        exporter.charge();
+        self.memory += exporter.charged;
+        self.templates += exporter.counted;
+    }
+
+    fn remove(&mut self, exporter: &Exporter) {
+        self.memory -= exporter.charged;
+        self.templates -= exporter.counted;
+    }
+}
+
+impl Decoder {
+    /// A decoder that knows no exporter yet.
+    pub fn new(needs: Needs, settings: Settings) -> Self {
+        Self {
+            scratch: exporter::Scratch::new(&needs, &settings),
+            needs,
+            exporters: Map::new(settings.max_exporters),
+            charges: Charges::default(),
+            next: 0,
+            settings,
+            counts: Counts::default(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows, whose texts and
+    /// lists go to `strings`. Returns its export time, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// Its header cannot be read.
+    pub fn datagram(
+        &mut self,
+        source: IpAddr,
+        octets: &[u8],
+        arrival: u64,
+        rows: &mut Rows,
+        strings: &mut Strings,
+    ) -> Result<u64, Reject> {
+        let datagram = datagram::open(octets)?;
+        let mut context = exporter::Context {
+            needs: &self.needs,
+            settings: &self.settings,
+            strings,
+            counts: &mut self.counts,
+            notices: &mut self.notices,
+            scratch: &mut self.scratch,
+            rows,
+        };
+        if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
+            exporter.datagram(&datagram, octets.len(), arrival, &mut context);
+            if exporter.is_changed {
+                self.charges.renew(exporter);
+            }
+        } else {
+            let mut exporter = Box::new(Exporter::new(source, &self.settings));
+            exporter.datagram(&datagram, octets.len(), arrival, &mut context);
+            if datagram.holds_any() {
+                self.remember(exporter);
+            } else {
+                exporter.forget(&mut self.counts);
+            }
+        }
+        if self.charges.memory > self.settings.max_memory {
+            self.make_room(source);
+        }
+        Ok(u64::from(datagram.header.export_secs) * 1_000_000)
+    }
+
+    /// Gives an exporter that is not known a place.
+    #[cold]
+    fn remember(&mut self, mut exporter: Box<Exporter>) {
+        self.charges.renew(&mut exporter);
+        if let Some((_, oldest)) = self.exporters.insert(address::number(exporter.address), exporter) {
+            self.forget(*oldest, Bound::Exporters);
+        }
+    }
+
+    /// Forgets exporters until the bound of memory is kept: the one that sent last if it is the one that takes most of it; else
+    /// those that were silent longest.
+    #[cold]
+    fn make_room(&mut self, last: IpAddr) {
+        let last = address::number(last);
+        if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > self.settings.max_memory / 2)
+            && let Some(exporter) = self.exporters.remove(&last)
+        {
+            self.forget(*exporter, Bound::Memory);
+        }
+        while self.charges.memory > self.settings.max_memory
+            && let Some((_, oldest)) = self.exporters.pop_oldest()
+        {
+            self.forget(*oldest, Bound::Memory);
+        }
+    }
+
+    fn forget(&mut self, exporter: Exporter, bound: Bound) {
+        self.charges.remove(&exporter);
+        match bound {
+            Bound::Exporters => self.counts.exporters_evicted_number += 1,
+            Bound::Memory => self.counts.exporters_evicted_memory += 1,
+        }
+        let notice = Notice::Forgotten { exporter: exporter.address, bound, memory: exporter.charged };
+        counts::note(&mut self.notices, notice);
+        exporter.forget(&mut self.counts);
+    }
+
+    /// Bytes that the state of all exporters takes, roughly.
+    pub fn memory(&self) -> usize {
+        self.charges.memory
+    }
+
+    /// Templates of all exporters.
+    pub fn templates(&self) -> usize {
+        self.charges.templates
+    }
+
+    /// What its rows hold.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// What was counted since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// What happened since the last call and is worth a line in the log; a bounded number.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// The exporters, with what was counted of each.
+    pub fn exporters(&self) -> impl Iterator<Item = &Exporter> {
+        self.exporters.values().map(|exporter| &**exporter)
+    }
+
+    /// How many exporters are known.
+    pub fn len(&self) -> usize {
+        self.exporters.len()
+    }
+
+    /// True when none is.
+    pub fn is_empty(&self) -> bool {
+        self.exporters.is_empty()
+    }
+
+    /// Takes in a template that was known before the daemon started.
+    pub fn restore_template(&mut self, address: IpAddr, template: Template) {
+        let key = address::number(address);
+        if self.exporters.get_mut(&key).is_none() {
+            self.remember(Box::new(Exporter::new(address, &self.settings)));
+        }
+        if let Some(exporter) = self.exporters.get_mut(&key) {
+            exporter.restore(template, &self.needs, &self.settings);
+            self.charges.renew(exporter);
+        }
+        if self.charges.memory > self.settings.max_memory {
+            self.make_room(address);
+        }
+    }
+
+    /// Goes on with rows of another layout: all plans are compiled again. Call it when no rows are left.
+    pub fn change_needs(&mut self, needs: Needs) {
+        self.scratch = exporter::Scratch::new(&needs, &self.settings);
+        for exporter in self.exporters.values_mut() {
+            exporter.recompile(&needs, &self.settings);
+            self.charges.renew(exporter);
+        }
+        self.needs = needs;
+    }
+
+    /// Drops sets that have waited too long for their template at `now`. Of very many exporters one call visits a part, and the next
+    /// call goes on from there.
+    pub fn expire(&mut self, now: u64) {
+        let (part, next) = self.exporters.part_mut(self.next, VISITED);
+        for exporter in part {
+            exporter.expire(now, &mut self.counts);
+            self.charges.renew(exporter);
+        }
+        self.next = next;
+    }
+
+    /// Gives up the sets that still wait, at the end.
+    pub fn abandon(&mut self) {
+        for exporter in self.exporters.values_mut() {
+            exporter.abandon(&mut self.counts);
+        }
+    }
+}
+
+/// The records of v1, v5 and v7, as templates.
+pub(crate) fn fixed_templates() -> [Template; 3] {
+    use netflow::encode::field as f;
+    use netflow::template::Kind;
+    // Element 210 is padding (paddingOctets).
+    let head = [(8, 4), (12, 4), (15, 4), (10, 2), (14, 2), (2, 4), (1, 4), (22, 4), (21, 4), (7, 2), (11, 2)];
+    let template = |tail: &[(u16, u16)]| {
+        let fields = head.iter().chain(tail).map(|(element, length)| f(*element, *length)).collect();
+        Template::new(0, 0, Kind::Data, fields)
+    };
+    [
+        template(&[(210, 2), (4, 1), (5, 1), (6, 1), (210, 11)]),
+        template(&[(210, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1), (210, 2)]),
+        template(&[(210, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1), (210, 6)]),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

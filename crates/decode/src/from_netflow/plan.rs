@@ -1,0 +1,619 @@
+//! What a template compiles to: how one of its records becomes a row.
+//!
+//! Most fields are octets at a known place, and become copies ([`super::copy`]). What needs a look at the
+//! value, at two elements or at the exporter's options becomes an [`Op`]. In templates with elements of
+//! variable length places are known per record only; there every field is an op.
+
+use super::Settings;
+use super::copy::{self, Copy, Move};
+use super::frame::Frame;
+use super::sources::{self, Clock, Side};
+use super::ways::{Fields, Src, Way};
+use crate::headers::Headers;
+use flow::address;
+use flow::custom::Semantics;
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::HEAD;
+use netflow::template::{self, Kind, Template};
+
+/// A step of a plan that is more than a copy. `to` is an offset in the row.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// A number, aligned to the right of `size` octets.
+    Number { src: Src, to: usize, size: usize },
+    /// The first of the addresses that is not zero.
+    Address { sources: Box<[Src]>, to: usize },
+    /// A mask: the first that is not zero.
+    Mask { sources: [Src; 2], to: usize },
+    /// EtherType by the family of an address, unless the row has one.
+    Etype { host: usize, to: usize },
+    /// The first of the times that is not zero; `init` is the element that holds the exporter's start.
+    Time { sources: Box<[(Src, Clock)]>, init: Option<Src>, to: usize },
+    /// VLAN id by direction.
+    Vlan { direction: Option<Src>, ways: [Option<Src>; 2], to: usize },
+    /// Port of the protocol's own element.
+    Port { udp: Option<Src>, tcp: Option<Src>, proto: Option<Src>, to: usize },
+    /// VXLAN and NVGRE ids.
+    Segment { src: Src, vxlan: Option<usize>, nvgre: Option<usize> },
+    /// The only entry of an MPLS label stack: top and bottom are one.
+    Label { src: Src, top: Option<usize>, bottom: Option<usize> },
+    /// MPLS label stack.
+    Labels { entries: Box<[Src]>, top: Option<usize>, bottom: Option<usize>, stack: Option<usize> },
+    /// SRv6 segments; `list`: a basic list, whose head is skipped.
+    Segments { src: Src, list: bool, to: usize },
+    /// Mean of the on-path delay.
+    PathDelay { sum: Src, to: usize },
+    /// Text of the record.
+    Text { src: Src, to: usize, raw: bool },
+    /// A sampled frame or packet.
+    Frame(Box<Frame>),
+    /// Address of the exporter.
+    Exporter { sources: Box<[Src]>, to: usize },
+    /// Name of an interface.
+    Interface { src: Src, to: usize },
+    /// Name of an application.
+    Application { src: Src, to: usize },
+    /// Name of a VRF: the first id that is not zero.
+    Vrf { ids: Box<[Src]>, to: usize },
+    /// Route distinguisher: in the record, or by the first VRF id that is not zero.
+    Rd { inline: Option<Src>, vrfs: Box<[Src]>, to: usize, origin: Option<usize> },
+    /// Network of an address; offsets in the row.
+    Network { host: usize, mask: usize, to: usize },
+    /// Sampling interval.
+    Sampling { sources: Box<SamplingSources>, to: Option<usize> },
+    /// The time by which history bins, from the field at that offset; `raw`: the uptime that `nfacctd_time_secs` takes as
+    /// seconds.
+    Stamp { from: usize, raw: Option<Src> },
+}
+
+impl Op {
+    /// Bytes that it keeps on the heap, roughly.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Address { sources, .. } | Self::Exporter { sources, .. } => size_of_val(&**sources),
+            Self::Time { sources, .. } => size_of_val(&**sources),
+            Self::Labels { entries, .. } => size_of_val(&**entries),
+            Self::Vrf { ids, .. } => size_of_val(&**ids),
+            Self::Rd { vrfs, .. } => size_of_val(&**vrfs),
+            Self::Sampling { .. } => size_of::<SamplingSources>(),
+            Self::Frame(frame) => size_of_val(&**frame),
+            _ => 0,
+        }
+    }
+}
+
+/// What a record says about its sampling.
+#[derive(Clone, Debug)]
+pub(crate) struct SamplingSources {
+    pub(crate) sampler: Option<Src>,
+    pub(crate) selector: Option<Src>,
+    pub(crate) intervals: [Option<Src>; 2],
+    /// Probability of a packet to be chosen.
+    pub(crate) probability: Option<Src>,
+    /// Interfaces in and out, for rates that are announced for one.
+    pub(crate) interfaces: [Option<Src>; 2],
+}
+
+/// Counters of a record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) packets: Option<Src>,
+    pub(crate) octets: Option<Src>,
+}
+
+impl Counters {
+    fn any(&self) -> bool {
+        self.packets.is_some() || self.octets.is_some()
+    }
+}
+
+/// A compiled template.
+#[derive(Debug)]
+pub struct Plan {
+    /// What every row of the template starts as.
+    pub(crate) base: Box<[u64]>,
+    pub(crate) copies: Box<[Copy]>,
+    pub(crate) counters: Counters,
+    pub(crate) flows: Option<Src>,
+    pub(crate) ops: Box<[Op]>,
+    /// How records of both ways are read for the way back.
+    pub(crate) back: Option<Box<Plan>>,
+    /// Some element has a variable length.
+    pub(crate) variable: bool,
+    /// Each record makes one row, so that a step may be taken for many records before the next one.
+    pub(crate) by_step: bool,
+    /// No element means anything here: records tell nothing that could be accounted.
+    pub(crate) unknown: bool,
+    /// Bytes that all of it keeps on the heap.
+    memory: usize,
+}
+
+impl netflow::cache::Payload for Plan {
+    fn memory(&self) -> usize {
+        self.memory
+    }
+}
+
+/// Compiles a template for one way.
+pub(crate) struct Compiler<'a> {
+    fields: Fields<'a>,
+    needs: &'a Needs,
+    settings: &'a Settings,
+    base: Vec<u64>,
+    moves: Vec<Move>,
+    ops: Vec<Op>,
+}
+
+/// The plan of a template for rows of that layout.
+pub(crate) fn compile(template: &Template, needs: &Needs, settings: &Settings) -> Plan {
+    let compiler = |way| Compiler {
+        fields: Fields::new(template, way),
+        needs,
+        settings,
+        base: vec![0; needs.layout.words().max(HEAD)],
+        moves: Vec::new(),
+        ops: Vec::new(),
+    };
+    let there = compiler(Way::There);
+    let back = there.counts(Way::Back).then(|| Box::new(compiler(Way::Back).plan(None)));
+    there.plan(back)
+}
+
+impl Compiler<'_> {
+    fn plan(mut self, back: Option<Box<Plan>>) -> Plan {
+        let variable = self.fields.template.is_variable;
+        let counters = self.counters(self.fields.way);
+        let frames = self.frames();
+        // Copies come before ops. Where a frame fills the row first, all that the record says is an op.
+        let by_op = variable || frames;
+        for (field, elements) in sources::PLAIN {
+            if let Some(to) = self.offset(*field) {
+                if *field == Field::Direction {
+                    self.set(to, &[2]);
+                }
+                if let Some(src) = self.first(elements) {
+                    self.number(src, to, field.size(), by_op);
+                }
+            }
+        }
+        for (field, element) in sources::OUTER {
+            let sources = self.fields.all(0, *element);
+            if let (Some(to), Some(src), true) =
+                (self.offset(*field), sources.first(), self.has_two_protocols() || sources.len() > 1)
+            {
+                self.number(*src, to, field.size(), by_op);
+            }
+        }
+        for addresses in sources::ADDRESSES {
+            if let Some(to) = self.offset(addresses.field) {
+                let sources = self.addresses_of(addresses);
+                self.address(sources, to, by_op);
+            }
+        }
+        self.next_hop(by_op);
+        self.masks(by_op);
+        self.etype();
+        self.vlan(by_op);
+        self.ports();
+        self.tunnel_ids();
+        self.labels();
+        self.segments();
+        self.path_delay();
+        self.names();
+        self.route_distinguisher();
+        self.tags(by_op);
+        self.exporter();
+        self.networks();
+        self.times();
+        self.sampling();
+        self.customs(by_op);
+        let flows = self.first(&[sources::FLOWS]);
+        // Records that have neither packets nor octets tell of events.
+        let event = !self.counts(Way::There) && !self.counts(Way::Back) && !frames;
+        if let Some(to) = self.offset(Field::Event) {
+            self.set(to, &[u8::from(event)]);
+        }
+        if let Some(to) = self.offset(Field::Template) {
+            self.set(to, &self.fields.template.id.to_be_bytes());
+        }
+        if let Some(to) = self.offset(Field::Facts) {
+            self.set(to, &self.facts(event, frames).0.to_be_bytes());
+        }
+        let unknown = self.is_unknown();
+        let copies = copy::compile(self.moves);
+        let memory = size_of_val(&*self.base)
+            + size_of_val(&*copies)
+            + self.ops.iter().map(|op| size_of::<Op>() + op.memory()).sum::<usize>()
+            + back.as_ref().map_or(0, |back| size_of::<Plan>() + back.memory);
+        Plan {
+            memory,
+            counters,
+            flows,
+            by_step: !variable && !frames && back.is_none(),
+            back,
+            variable,
+            unknown,
+            base: self.base.into_boxed_slice(),
+            copies,
+            ops: self.ops.into_boxed_slice(),
+        }
+    }
+
+    fn offset(&self, field: Field) -> Option<usize> {
+        self.needs.layout.offset(field)
+    }
+
+    /// The first of the elements that the template has.
+    fn first(&self, elements: &[u16]) -> Option<Src> {
+        self.fields.first(elements)
+    }
+
+    /// The counters of a way.
+    fn counters(&self, way: Way) -> Counters {
+        let first = |elements| self.fields.first_on(way, elements);
+        Counters { packets: first(sources::PACKETS), octets: first(sources::OCTETS) }
+    }
+
+    /// The template counts packets or octets of that way.
+    fn counts(&self, way: Way) -> bool {
+        self.counters(way).any()
+    }
+
+    /// The template tells of a packet inside another, of whichever family either is.
+    fn has_two_protocols(&self) -> bool {
+        self.fields.all(0, sources::PROTOCOL).len() > 1
+    }
+
+    fn set(&mut self, to: usize, octets: &[u8]) {
+        let base: &mut [u8] = bytemuck::cast_slice_mut(&mut self.base);
+        if let Some(to) = base.get_mut(to..to + octets.len()) {
+            to.copy_from_slice(octets);
+        }
+    }
+
+    /// A number of any length into a field of `size` octets.
+    fn number(&mut self, src: Src, to: usize, size: usize, variable: bool) {
+        if variable {
+            self.ops.push(Op::Number { src, to, size });
+            return;
+        }
+        let len = usize::from(src.len);
+        let (skip, take) = if len > size { (len - size, size) } else { (0, len) };
+        self.moves.push(Move { from: src.at + skip as u16, to: (to + size - take) as u16, len: take as u16 });
+    }
+
+    /// The last occurrence of an element of each family.
+    fn addresses(&self, v4: &[u16], v6: &[u16]) -> Vec<Src> {
+        self.occurrences(v4, v6).into_iter().filter_map(|mut sources| sources.pop()).collect()
+    }
+
+    /// The occurrences of an IPv4 and an IPv6 element, of those that have an address's length.
+    fn occurrences(&self, v4: &[u16], v6: &[u16]) -> [Vec<Src>; 2] {
+        [(v4, 4), (v6, 16)].map(|(elements, len)| {
+            let all = elements.iter().map(|element| self.fields.all(0, *element));
+            let fitting = all.map(|sources| sources.into_iter().filter(|src| src.len == len).collect::<Vec<_>>());
+            fitting.into_iter().find(|sources| !sources.is_empty()).unwrap_or_default()
+        })
+    }
+
+    /// Where a field's address stands: of the inner packet and of the outer one, where the template tells of two. With two
+    /// protocols these may be of different families; else an element that occurs twice tells of both.
+    fn addresses_of(&self, addresses: &sources::Addresses) -> Vec<Src> {
+        let mut occurrences = self.occurrences(addresses.v4, addresses.v6);
+        if addresses.side != Side::Only && self.has_two_protocols() {
+            let mut all = occurrences.concat();
+            all.sort_by_key(|src| src.field);
+            let end = if addresses.side == Side::Inner { all.last() } else { all.first() };
+            return end.copied().into_iter().collect();
+        }
+        if addresses.side == Side::Outer {
+            occurrences.iter_mut().filter(|sources| sources.len() < 2).for_each(Vec::clear);
+            return occurrences.iter().filter_map(|sources| sources.first().copied()).collect();
+        }
+        occurrences.iter().filter_map(|sources| sources.last().copied()).collect()
+    }
+
+    fn address(&mut self, sources: Vec<Src>, to: usize, variable: bool) {
+        match sources.as_slice() {
+            [] => {}
+            [src] if src.len == 4 && !variable => {
+                self.set(to, &address::V4_ZERO);
+                self.moves.push(Move { from: src.at, to: (to + 12) as u16, len: 4 });
+            }
+            _ => self.ops.push(Op::Address { sources: sources.into(), to }),
+        }
+    }
+
+    /// BGP next hop; then, under `use_ip_next_hop`, the IP next hop and that of the top label.
+    fn next_hop(&mut self, variable: bool) {
+        let Some(to) = self.offset(Field::PeerDstIp) else { return };
+        let (v4, v6) = sources::BGP_NEXT_HOP;
+        let mut sources = self.addresses(&v4, &v6);
+        // A template that has room for a BGP next hop means it, even where it is zero.
+        if self.settings.use_ip_next_hop && sources.is_empty() {
+            for (v4, v6) in [sources::TOP_LABEL, sources::IP_NEXT_HOP] {
+                sources.extend(self.addresses(&v4, &v6));
+            }
+        }
+        self.address(sources, to, variable);
+    }
+
+    fn masks(&mut self, variable: bool) {
+        for (field, v4, v6) in sources::MASKS {
+            let Some(to) = self.offset(*field) else { continue };
+            match (self.first(&[*v4]), self.first(&[*v6])) {
+                (Some(v4), Some(v6)) => self.ops.push(Op::Mask { sources: [v4, v6], to }),
+                (Some(src), None) | (None, Some(src)) => self.number(src, to, 1, variable),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Without an element for it, the EtherType is that of the addresses' family. A frame's own one wins.
+    fn etype(&mut self) {
+        let Some(to) = self.offset(Field::Etype) else { return };
+        if self.first(&[256]).is_some() {
+            return;
+        }
+        let ends = sources::ADDRESSES.iter().filter(|a| [Field::SrcHost, Field::DstHost].contains(&a.field));
+        let has = ends.map(|a| self.occurrences(a.v4, a.v6).map(|sources| !sources.is_empty()));
+        let [v4, v6] = has.fold([false; 2], |[v4, v6], has| [v4 | has[0], v6 | has[1]]);
+        match (v4, v6, self.offset(Field::SrcHost)) {
+            // A template of one family tells the family of all its records.
+            (true, false, _) => self.set(to, &[0x08, 0x00]),
+            (false, true, _) => self.set(to, &[0x86, 0xdd]),
+            (true, true, Some(host)) => self.ops.push(Op::Etype { host, to }),
+            _ => {}
+        }
+    }
+
+    /// The VLAN of the way that the record went; of the only one that the template has, whatever the way.
+    fn vlan(&mut self, variable: bool) {
+        let Some(to) = self.offset(Field::Vlan) else { return };
+        match [self.first(&[58, 243]), self.first(&[59, 254])] {
+            [None, None] => {}
+            [Some(src), None] | [None, Some(src)] => self.number(src, to, 2, variable),
+            ways => self.ops.push(Op::Vlan { direction: self.first(&[61]), ways, to }),
+        }
+    }
+
+    fn ports(&mut self) {
+        let (udp, tcp) = (sources::UDP_PORTS, sources::TCP_PORTS);
+        for (field, plain, udp, tcp) in [(Field::SrcPort, 7, udp.0, tcp.0), (Field::DstPort, 11, udp.1, tcp.1)] {
+            let Some(to) = self.offset(field) else { continue };
+            let (udp, tcp) = (self.first(&[udp]), self.first(&[tcp]));
+            if self.first(&[plain]).is_none() && (udp.is_some() || tcp.is_some()) {
+                self.ops.push(Op::Port { udp, tcp, proto: self.first(&[4]), to });
+            }
+        }
+    }
+
+    fn tunnel_ids(&mut self) {
+        let (vxlan, nvgre) = (self.offset(Field::Vxlan), self.offset(Field::Nvgre));
+        if (vxlan.is_some() || nvgre.is_some())
+            && let Some(src) = self.first(&[sources::LAYER2_SEGMENT])
+        {
+            self.ops.push(Op::Segment { src, vxlan, nvgre });
+        }
+    }
+
+    fn labels(&mut self) {
+        let top = self.offset(Field::MplsLabelTop);
+        let bottom = self.offset(Field::MplsLabelBottom);
+        let stack = self.offset(Field::MplsLabelStack);
+        if top.is_none() && bottom.is_none() && stack.is_none() {
+            return;
+        }
+        let entries: Box<[Src]> =
+            sources::LABELS.filter_map(|element| self.first(&[element])).filter(|src| src.len == 3).collect();
+        match (&*entries, stack) {
+            ([], _) => {}
+            ([src], None) => self.ops.push(Op::Label { src: *src, top, bottom }),
+            _ => self.ops.push(Op::Labels { entries, top, bottom, stack }),
+        }
+    }
+
+    fn segments(&mut self) {
+        let Some(to) = self.offset(Field::Srv6Segments) else { return };
+        if let Some(src) = self.first(&[sources::SEGMENT_SECTION]) {
+            self.ops.push(Op::Segments { src, list: false, to });
+        } else if let Some(src) = self.first(&[sources::SEGMENT_LIST]) {
+            self.ops.push(Op::Segments { src, list: true, to });
+        }
+    }
+
+    fn path_delay(&mut self) {
+        let Some(to) = self.offset(Field::PathDelayAvg) else { return };
+        if self.first(&[600]).is_none()
+            && let Some(sum) = self.first(&[sources::PATH_DELAY_SUM])
+        {
+            self.ops.push(Op::PathDelay { sum, to });
+        }
+    }
+
+    fn names(&mut self) {
+        for (field, elements) in [Field::InIfaceName, Field::OutIfaceName].into_iter().zip(sources::INTERFACES) {
+            if let (Some(to), Some(src)) = (self.offset(field), self.first(&elements)) {
+                self.ops.push(Op::Interface { src, to });
+            }
+        }
+        if let (Some(to), Some(src)) = (self.offset(Field::Class), self.first(&[sources::APPLICATION_ID])) {
+            self.ops.push(Op::Application { src, to });
+        }
+        let (ingress, egress) = sources::VRF;
+        for (field, elements) in [
+            (Field::VrfName, &[ingress, egress] as &[u16]),
+            (Field::IngressVrfName, &[ingress]),
+            (Field::EgressVrfName, &[egress]),
+        ] {
+            let ids: Box<[Src]> = elements.iter().filter_map(|element| self.first(&[*element])).collect();
+            if let (Some(to), false) = (self.offset(field), ids.is_empty()) {
+                self.ops.push(Op::Vrf { ids, to });
+            }
+        }
+    }
+
+    fn route_distinguisher(&mut self) {
+        let Some(to) = self.offset(Field::MplsVpnRd) else { return };
+        let inline = self.first(&[sources::ROUTE_DISTINGUISHER]).filter(|src| src.len == 8);
+        let (ingress, egress) = sources::VRF;
+        let vrfs: Box<[Src]> = [ingress, egress].iter().filter_map(|element| self.first(&[*element])).collect();
+        if inline.is_some() || !vrfs.is_empty() {
+            let origin = self.offset(Field::MplsVpnRdOrigin);
+            self.ops.push(Op::Rd { inline, vrfs, to, origin });
+        }
+    }
+
+    /// Tags and label that nfprobe put into its records.
+    fn tags(&mut self, variable: bool) {
+        for (field, element) in [(Field::Tag, 1), (Field::Tag2, 2)] {
+            if let (Some(to), Some(src)) = (self.offset(field), self.fields.all(sources::PMACCT, element).pop()) {
+                self.number(src, to, 8, variable);
+            }
+        }
+        if let (Some(to), Some(src)) = (self.offset(Field::Label), self.fields.all(sources::PMACCT, 3).pop()) {
+            self.ops.push(Op::Text { src, to, raw: false });
+        }
+    }
+
+    fn exporter(&mut self) {
+        let Some(to) = self.offset(Field::PeerSrcIp) else { return };
+        let (v4, v6) = sources::EXPORTER;
+        let sources = self.addresses(&v4, &v6);
+        if !sources.is_empty() && !self.settings.ignore_exporter_address {
+            self.ops.push(Op::Exporter { sources: sources.into(), to });
+        }
+    }
+
+    fn networks(&mut self) {
+        if !self.settings.networks {
+            return;
+        }
+        for (net, host, mask) in
+            [(Field::SrcNet, Field::SrcHost, Field::SrcMask), (Field::DstNet, Field::DstHost, Field::DstMask)]
+        {
+            if let (Some(to), Some(host), Some(mask)) = (self.offset(net), self.offset(host), self.offset(mask)) {
+                self.ops.push(Op::Network { host, mask, to });
+            }
+        }
+    }
+
+    fn times(&mut self) {
+        let init = self.first(&[sources::SYSTEM_INIT]);
+        for (field, elements) in [(Field::TimeStart, sources::STARTS), (Field::TimeEnd, sources::ENDS)] {
+            let Some(to) = self.offset(field) else { continue };
+            let sources = self.fields.choices(elements);
+            if !sources.is_empty() {
+                self.ops.push(Op::Time { sources: sources.into(), init, to });
+            }
+        }
+        if self.needs.stamps
+            && !self.settings.arrival_stamps
+            && let Some(from) = self.offset(Field::TimeStart)
+        {
+            let raw = self.first(&[22]);
+            self.ops.push(Op::Stamp { from, raw });
+        }
+    }
+
+    fn sampling(&mut self) {
+        let to = self.offset(Field::SamplingRate);
+        if to.is_none() && !self.settings.renormalize {
+            return;
+        }
+        let sources = SamplingSources {
+            sampler: self.first(&[sources::SAMPLER_ID]),
+            selector: self.first(&[sources::SELECTOR_ID]),
+            intervals: sources::INTERVALS.map(|element| self.first(&[element])),
+            probability: self.first(&[sources::PROBABILITY]),
+            interfaces: sources::INTERFACES.map(|elements| self.first(&elements)),
+        };
+        self.ops.push(Op::Sampling { sources: Box::new(sources), to });
+    }
+
+    /// True when records carry octets of packets. They fill the row first, so that what the record itself says wins.
+    fn frames(&mut self) -> bool {
+        let frame = self.first(sources::FRAMES).map(|src| (src, false));
+        let packet = || self.first(&[sources::PACKET_SECTION]).map(|src| (src, true));
+        let Some((src, is_ip)) = frame.or_else(packet) else { return false };
+        let mut headers = Headers::new(self.needs, &[]);
+        let back = self.fields.way == Way::Back;
+        if back {
+            headers = headers.exchanged();
+        }
+        let missing = |counter: Option<Src>| counter.is_none() && !back;
+        let Counters { packets, octets } = self.counters(self.fields.way);
+        self.ops.push(Op::Frame(Box::new(Frame {
+            src,
+            is_ip,
+            headers,
+            counts_packets: missing(packets),
+            counts_octets: missing(octets),
+            needed: !self.counts(Way::There) && !self.counts(Way::Back),
+        })));
+        true
+    }
+
+    fn customs(&mut self, variable: bool) {
+        for (number, custom) in self.needs.customs.iter().enumerate() {
+            let Some(to) = self.needs.layout.custom(number) else { continue };
+            let Some(element) = custom.element else { continue };
+            let occurrences = self.fields.all(element.enterprise, element.element);
+            let Some(src) = occurrences.get(usize::from(element.occurrence)).copied() else { continue };
+            match custom.semantics {
+                Semantics::UnsignedInt | Semantics::Hex => self.number(src, to, 8, variable),
+                Semantics::Mac => self.number(src, to, 6, variable),
+                Semantics::Ip => self.ops.push(Op::Address { sources: [src].into(), to }),
+                Semantics::Str => self.ops.push(Op::Text { src, to, raw: false }),
+                Semantics::Raw => self.ops.push(Op::Text { src, to, raw: true }),
+            }
+        }
+    }
+
+    /// What records of the template tell.
+    fn facts(&self, event: bool, frames: bool) -> Facts {
+        let mut facts = Facts::default();
+        let has = |elements: &[u16]| self.first(elements).is_some();
+        sources::FACTS.iter().filter(|(_, elements)| has(elements)).for_each(|(fact, _)| facts.insert(*fact));
+        if frames {
+            sources::FRAME_FACTS.iter().for_each(|fact| facts.insert(*fact));
+        }
+        // Those of v5 and its like have no number.
+        let fixed = self.fields.template.id == 0;
+        facts.insert(if fixed { Fact::EngineType } else { Fact::Template });
+        facts.insert(Fact::SourceId);
+        if self.counts(Way::Back) {
+            facts.insert(Fact::BothWays);
+        }
+        if self.fields.template.kind != Kind::Data {
+            facts.insert(Fact::Options);
+        } else if event || facts.has(Fact::NatEvent) {
+            facts.insert(Fact::Event);
+        } else {
+            facts.insert(Fact::Flow);
+            if has(&[8, 12]) && !fixed {
+                facts.insert(Fact::FlowV4);
+            }
+            if has(&[27, 28]) {
+                facts.insert(Fact::FlowV6);
+            }
+        }
+        facts
+    }
+
+    /// None of the elements is IANA's, a known private one, or asked for by a custom primitive.
+    fn is_unknown(&self) -> bool {
+        let private = |element| sources::PRIVATE.contains(&element);
+        let custom = |f: &template::Field| {
+            let wanted = self.needs.customs.iter().filter_map(|custom| custom.element);
+            wanted.into_iter().any(|e| (e.enterprise, e.element) == (f.enterprise, f.element))
+        };
+        let known = |f: &template::Field| match f.enterprise {
+            0 => netflow::elements::find(f.element).is_some() || private(f.element),
+            enterprise => [sources::PMACCT, sources::REVERSE].contains(&enterprise),
+        };
+        !self.fields.template.fields.iter().any(|field| known(field) || custom(field))
+    }
+}

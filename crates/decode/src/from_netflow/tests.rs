@@ -1,0 +1,278 @@
+//! Datagrams in, rows out: each test sends what an exporter would, and looks at the aggregates' columns by name.
+
+mod bounds;
+mod lengths;
+mod sampling;
+
+use super::*;
+use flow::address;
+use flow::kind::Kind as ValueKind;
+use flow::row::{self, FieldSet, Layout, Rows};
+use flow::strings::Strings;
+use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
+use netflow::template::{Field as Specifier, Kind, VARIABLE};
+use std::sync::Arc;
+
+mod records;
+mod ways;
+
+const NOW: u32 = 1_700_000_000;
+const ARRIVAL: u64 = 1_700_000_005_000_000;
+
+/// A decoder for the fields of these primitives.
+struct Bench {
+    decoder: Decoder,
+    strings: Strings,
+    rows: Rows,
+    layout: Arc<Layout>,
+}
+
+impl Bench {
+    fn new(words: &[&str], settings: Settings) -> Self {
+        Self::with_customs(words, "", settings)
+    }
+
+    /// The same with custom primitives, as the lines of a file.
+    fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
+        let (customs, problems) = flow::custom::parse(lines);
+        assert_eq!(problems, []);
+        let mut fields = FieldSet::default();
+        for word in words {
+            let primitive = flow::primitive::find(word).unwrap();
+            fields.insert(primitive.field.unwrap());
+        }
+        require(&mut fields, false);
+        fields.insert(Field::Facts);
+        let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
+        let layout = Arc::new(Layout::new(&fields, &sizes));
+        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), stamps: false };
+        Self {
+            decoder: Decoder::new(needs, settings),
+            strings: Strings::default(),
+            rows: Rows::new(&layout),
+            layout,
+        }
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        self.decoder
+            .datagram([192, 0, 2, 1].into(), datagram, ARRIVAL, &mut self.rows, &mut self.strings)
+            .unwrap();
+    }
+
+    /// Packets and octets of each row.
+    fn counters(&self) -> Vec<(u64, u64)> {
+        self.rows.iter().map(|r| (r.head(row::PACKETS), r.head(row::OCTETS))).collect()
+    }
+
+    /// A primitive's value in each row, as text.
+    fn column(&self, word: &str) -> Vec<String> {
+        let primitive = flow::primitive::find(word).unwrap();
+        let at = self.layout.offset(primitive.field.unwrap()).unwrap();
+        let text = |octets: &[u8]| match primitive.kind {
+            ValueKind::Ip => {
+                address::address(octets.try_into().unwrap()).map_or("-".to_owned(), |address| address.to_string())
+            }
+            ValueKind::Rd => wire::RouteDistinguisher(octets.try_into().unwrap()).to_string(),
+            kind if kind.is_interned() => {
+                let id = u32::from_be_bytes(octets.try_into().unwrap());
+                String::from_utf8_lossy(self.strings.get(id)).into_owned()
+            }
+            _ => netflow::record::number(octets).to_string(),
+        };
+        self.rows.iter().map(|r| text(&r.octets()[at..at + primitive.kind.size()])).collect()
+    }
+}
+
+/// An IPFIX message with a template of these fields and one record of these octets.
+fn one(fields: &[Specifier], record: &[u8]) -> Vec<u8> {
+    let template = Template::new(1, 256, Kind::Data, fields.to_vec());
+    Message::ipfix(1, 0, NOW).templates(&[&template]).data(256, |w| _ = w.put(record)).finish()
+}
+
+#[test]
+fn numbers_of_any_size_are_aligned_to_the_right() {
+    let mut bench = Bench::new(&["src_as", "dst_as", "in_iface"], Settings::default());
+    let fields = [field(16, 2), field(17, 4), field(10, 8), field(2, 1), field(1, 3)];
+    bench.send(&one(&fields, &[0xfd, 0xe8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 7, 1, 0, 0]));
+    assert_eq!(bench.counters(), [(7, 65536)]);
+    assert_eq!(bench.column("src_as"), ["65000"]);
+    assert_eq!(bench.column("dst_as"), ["65536"]);
+    assert_eq!(bench.column("in_iface"), ["513"]);
+}
+
+#[test]
+fn of_two_families_the_one_that_is_not_zero_counts() {
+    let mut bench = Bench::new(&["src_host"], Settings::default());
+    let fields = [field(8, 4), field(27, 16), field(2, 4)];
+    let v6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    bench.send(&one(&fields, &[&[10, 0, 0, 1][..], &[0; 16], &[0, 0, 0, 1]].concat()));
+    bench.send(&one(&fields, &[&[0; 4][..], &v6, &[0, 0, 0, 1]].concat()));
+    bench.send(&one(&fields, &[&[0; 4][..], &[0; 16], &[0, 0, 0, 1]].concat()));
+    assert_eq!(bench.column("src_host"), ["10.0.0.1", "2001:db8::1", "0.0.0.0"]);
+}
+
+#[test]
+fn times_of_every_form_become_microseconds() {
+    let cases: &[(u16, &[u8], u64)] = &[
+        (150, &NOW.to_be_bytes(), 1_700_000_000_000_000),
+        (152, &1_700_000_000_123u64.to_be_bytes(), 1_700_000_000_123_000),
+        // NTP: 2,208,988,800 seconds more, half a second.
+        (154, &[0xe8, 0xfe, 0x6f, 0x80, 0x80, 0, 0, 0], 1_700_000_000_500_000),
+        (156, &[0xe8, 0xfe, 0x6f, 0x80, 0x40, 0, 0, 0], 1_700_000_000_250_000),
+        (158, &5_000u32.to_be_bytes(), 1_699_999_999_995_000),
+        (323, &1_700_000_000_001u64.to_be_bytes(), 1_700_000_000_001_000),
+    ];
+    for (element, octets, time) in cases {
+        let mut bench = Bench::new(&["timestamp_start"], Settings::default());
+        bench.send(&one(&[field(*element, octets.len() as u16), field(2, 1)], &[octets, &[1][..]].concat()));
+        assert_eq!(bench.column("timestamp_start"), [time.to_string()], "element {element}");
+    }
+}
+
+#[test]
+fn uptime_is_whole_seconds_unless_fractions_are_asked_for() {
+    let record = V5Record { packets: 1, switched: [9_998_766, 9_999_999], ..V5Record::default() };
+    for (fractions, start) in [(false, 1_699_999_999_000_000u64), (true, 1_699_999_998_766_000)] {
+        let settings = Settings { uptime_fractions: fractions, ..Settings::default() };
+        let mut bench = Bench::new(&["timestamp_start"], settings);
+        bench.send(&v5(0, NOW, 10_000_000, 0, &[record]));
+        assert_eq!(bench.column("timestamp_start"), [start.to_string()]);
+    }
+    // The uptime wrapped between the flow's start and the export.
+    let record = V5Record { switched: [u32::MAX - 4095, 500], ..record };
+    let mut bench = Bench::new(&["timestamp_start"], Settings::default());
+    bench.send(&v5(0, NOW, 1000, 0, &[record]));
+    assert_eq!(bench.column("timestamp_start"), ["1699999995000000"]);
+}
+
+#[test]
+fn a_record_of_both_ways_gives_two_rows() {
+    let mut bench = Bench::new(&["src_host", "dst_host", "src_port", "dst_port"], Settings::default());
+    let fields = [
+        field(8, 4),
+        field(12, 4),
+        field(7, 2),
+        field(11, 2),
+        field(2, 4),
+        field(1, 4),
+        enterprise(29305, 2, 4),
+        enterprise(29305, 1, 4),
+    ];
+    let record = [10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 0, 80, 0, 0, 0, 3, 0, 0, 0, 30, 0, 0, 0, 5, 0, 0, 0, 50];
+    bench.send(&one(&fields, &record));
+    assert_eq!(bench.counters(), [(3, 30), (5, 50)]);
+    assert_eq!(bench.column("src_host"), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(bench.column("dst_port"), ["80", "1024"]);
+}
+
+#[test]
+fn data_wait_for_their_template() {
+    let mut bench = Bench::new(&["src_port"], Settings::default());
+    let template = Template::new(1, 300, Kind::Data, vec![field(7, 2), field(2, 4)]);
+    bench.send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u16(7).u32(9)).finish());
+    assert!(bench.rows.is_empty());
+    bench.send(&Message::ipfix(1, 1, NOW).templates(&[&template]).finish());
+    assert_eq!(bench.column("src_port"), ["7"]);
+    let counts = bench.decoder.take_counts();
+    assert_eq!((counts.sets_kept, counts.sets_recovered, counts.sequence_gaps), (1, 1, 0));
+    assert!(matches!(bench.decoder.take_notices()[0], Notice::NoTemplate { id: 300, .. }));
+}
+
+/// The templates file learns by this what is still in use.
+#[test]
+fn a_template_is_noted_once_a_day() {
+    let mut bench = Bench::new(&["src_port"], Settings::default());
+    let template = Template::new(1, 300, Kind::Data, vec![field(7, 2), field(2, 4)]);
+    bench.decoder.restore_template("192.0.2.1".parse().unwrap(), template.clone());
+    let mut noted = |days: u64| {
+        bench.decoder.expire((20_000 + days) * 86_400_000_000);
+        for _ in 0..3 {
+            bench.send(&Message::ipfix(1, 0, NOW).templates(&[&template]).finish());
+        }
+        let counts = bench.decoder.take_counts();
+        assert_eq!((counts.templates_new, counts.templates_changed), (0, 0));
+        bench.decoder.take_notices().iter().filter(|notice| matches!(notice, Notice::Template { .. })).count()
+    };
+    assert_eq!([0, 0, 1, 1, 2].map(&mut noted), [1, 0, 1, 0, 1]);
+}
+
+#[test]
+fn options_name_interfaces_samplers_and_vrfs() {
+    let settings = Settings { renormalize: true, ..Settings::default() };
+    let words = ["in_iface_name", "sampling_rate", "vrf_name", "mpls_vpn_rd", "class"];
+    let mut bench = Bench::new(&words, settings);
+    let options = |id, fields| Template::new(1, id, Kind::Options { scopes: 1 }, fields);
+    let interfaces = options(400, vec![field(10, 4), field(82, VARIABLE)]);
+    let samplers = options(401, vec![field(302, 2), field(305, 4), field(306, 4)]);
+    let vrfs = options(402, vec![field(234, 4), field(236, 8)]);
+    let applications = options(403, vec![field(95, 4), field(96, 8)]);
+    let data = vec![field(10, 4), field(302, 2), field(234, 4), field(95, 4), field(2, 4), field(1, 4)];
+    let data = Template::new(1, 256, Kind::Data, data);
+    bench.send(
+        &Message::ipfix(1, 0, NOW)
+            .templates(&[&interfaces, &samplers, &vrfs, &applications])
+            .data(400, |w| variable(w.u32(7), b"xe-0/0/7"))
+            .data(401, |w| _ = w.u16(3).u32(1).u32(99))
+            .data(402, |w| _ = w.u32(20).put(b"red\0\0\0\0\0"))
+            .data(403, |w| _ = w.u32(0x0300_0050).put(b"http\0\0\0\0"))
+            .templates(&[&data])
+            .data(256, |w| _ = w.u32(7).u16(3).u32(20).u32(0x0300_0050).u32(10).u32(1000))
+            .finish(),
+    );
+    assert_eq!(bench.column("in_iface_name"), ["xe-0/0/7"]);
+    assert_eq!((bench.counters(), bench.column("sampling_rate")), (vec![(1000, 100_000)], vec!["1".into()]));
+    assert_eq!(bench.column("vrf_name"), ["red"]);
+    assert_eq!(bench.column("mpls_vpn_rd"), ["vrfid:20"]);
+    assert_eq!(bench.column("class"), ["http"]);
+    assert_eq!(bench.decoder.take_counts().options_records, 4);
+}
+
+#[test]
+fn an_interval_of_zero_is_unknown_and_multiplies_nothing() {
+    let settings = Settings { renormalize: true, ..Settings::default() };
+    let mut bench = Bench::new(&["sampling_rate"], settings);
+    bench.send(&one(&[field(34, 4), field(2, 4), field(1, 4)], &[0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 50]));
+    assert_eq!((bench.counters(), bench.column("sampling_rate")), (vec![(5, 50)], vec!["0".into()]));
+}
+
+#[test]
+fn records_without_counters_are_events() {
+    let mut bench = Bench::new(&["nat_event"], Settings::default());
+    bench.send(&one(&[field(230, 1)], &[4]));
+    bench.send(&one(&[field(230, 1), field(1, 4)], &[4, 0, 0, 0, 9]));
+    let event = bench.layout.offset(Field::Event).unwrap();
+    assert_eq!(bench.rows.iter().map(|r| r.octets()[event]).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(bench.counters(), [(0, 0), (0, 9)]);
+}
+
+#[test]
+fn a_frame_that_is_cut_makes_no_row() {
+    let mut bench = Bench::new(&["src_host", "src_port"], Settings::default());
+    let mut frame = vec![2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa, 8, 0];
+    frame
+        .extend([0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0]);
+    for cut in 0..=frame.len() {
+        let mut octets = wire::Writer::new();
+        variable(&mut octets, &frame[..cut]);
+        bench.send(&one(&[field(315, VARIABLE)], &octets.finish()));
+    }
+    // The IP header ends at octet 34, the ports at octet 38.
+    assert_eq!(bench.rows.len(), frame.len() - 33);
+    assert!(bench.column("src_host").iter().all(|host| host == "192.0.2.1"));
+    assert_eq!(bench.column("src_port").iter().filter(|port| *port == "53").count(), frame.len() - 37);
+    assert!(bench.counters().iter().all(|counters| *counters == (1, 60)));
+}
+
+#[test]
+fn label_stacks_end_at_the_bottom_bit() {
+    let words = ["mpls_label_top", "mpls_label_bottom", "mpls_label_stack"];
+    let mut bench = Bench::new(&words, Settings::default());
+    let fields = [field(70, 3), field(71, 3), field(72, 3), field(2, 1)];
+    bench.send(&one(&fields, &[0x03, 0xe8, 0x10, 0, 1, 0x81, 0, 0, 0xff, 1]));
+    assert_eq!(bench.column("mpls_label_top"), ["16001"]);
+    assert_eq!(bench.column("mpls_label_bottom"), ["24"]);
+    let at = bench.layout.offset(Field::MplsLabelStack).unwrap();
+    let id = bench.rows.iter().next().unwrap().octets()[at..at + 4].try_into().unwrap();
+    assert_eq!(bench.strings.get(u32::from_be_bytes(id)), [0x03, 0xe8, 0x10, 0, 1, 0x81]);
+}

@@ -1,0 +1,315 @@
+//! Records that count both ways of a connection.
+
+use super::*;
+use crate::from_netflow::sources;
+use flow::primitive::{Daemons, PRIMITIVES};
+use proptest::prelude::*;
+
+const PACKETS: [Specifier; 2] = [field(2, 1), enterprise(sources::REVERSE, 2, 1)];
+
+/// A record of 3 packets and 5 on the way back.
+fn both(fields: &[Specifier], octets: &[u8]) -> Vec<u8> {
+    one(&[&PACKETS[..], fields].concat(), &[&[3, 5], octets].concat())
+}
+
+#[test]
+fn a_field_of_one_end_needs_no_field_of_the_other() {
+    /// Primitive, elements, their octets, and what is shown of each way.
+    type Case<'a> = (&'a str, &'a [Specifier], &'a [u8], [&'a str; 2]);
+    let cases: &[Case<'_>] = &[
+        ("src_host", &[field(8, 4), field(12, 4)], &[10, 0, 0, 1, 10, 0, 0, 2], ["10.0.0.1", "10.0.0.2"]),
+        ("dst_host", &[field(8, 4), field(12, 4)], &[10, 0, 0, 1, 10, 0, 0, 2], ["10.0.0.2", "10.0.0.1"]),
+        ("src_port", &[field(7, 2), field(11, 2)], &[0, 1, 0, 2], ["1", "2"]),
+        ("dst_port", &[field(4, 1), field(180, 2), field(181, 2)], &[17, 0, 1, 0, 2], ["2", "1"]),
+        ("src_as", &[field(16, 2), field(17, 2)], &[0, 1, 0, 2], ["1", "2"]),
+        ("peer_src_as", &[field(128, 2), field(129, 2)], &[0, 1, 0, 2], ["2", "1"]),
+        ("in_iface", &[field(10, 1), field(14, 1)], &[1, 2], ["1", "2"]),
+        ("out_iface", &[field(252, 1), field(253, 1)], &[1, 2], ["2", "1"]),
+        ("src_mac", &[field(56, 6), field(80, 6)], &[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2], ["1", "2"]),
+        ("src_mac", &[field(56, 6), field(57, 6)], &[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2], ["1", "2"]),
+        ("src_mask", &[field(9, 1), field(13, 1)], &[24, 16], ["24", "16"]),
+        (
+            "dst_net",
+            &[field(8, 4), field(9, 1), field(12, 4), field(13, 1)],
+            &[10, 1, 2, 3, 24, 10, 4, 5, 6, 16],
+            ["10.4.0.0", "10.1.2.0"],
+        ),
+        ("in_vlan", &[field(58, 2), field(59, 2)], &[0, 1, 0, 2], ["1", "2"]),
+        ("out_vlan", &[field(243, 2), field(254, 2)], &[0, 1, 0, 2], ["2", "1"]),
+        ("vlan", &[field(58, 2)], &[0, 1], ["1", "1"]),
+        ("in_cvlan", &[field(245, 2), field(255, 2)], &[0, 1, 0, 2], ["1", "2"]),
+        ("post_nat_src_port", &[field(227, 2), field(228, 2)], &[0, 1, 0, 2], ["1", "2"]),
+        (
+            "post_nat_dst_host",
+            &[field(225, 4), field(226, 4)],
+            &[10, 0, 0, 1, 10, 0, 0, 2],
+            ["10.0.0.2", "10.0.0.1"],
+        ),
+        // Only one end is there.
+        ("src_host", &[field(8, 4)], &[10, 0, 0, 1], ["10.0.0.1", "-"]),
+        ("dst_host", &[field(8, 4)], &[10, 0, 0, 1], ["-", "10.0.0.1"]),
+        ("etype", &[field(8, 4)], &[10, 0, 0, 1], ["2048", "2048"]),
+        ("etype", &[field(28, 16)], &[1; 16], ["34525", "34525"]),
+        // Of both ends.
+        ("proto", &[field(4, 1)], &[6], ["6", "6"]),
+        ("tos", &[field(5, 1)], &[8], ["8", "8"]),
+        ("tcpflags", &[field(6, 1)], &[2], ["2", "2"]),
+        // The reverse element says what there is on the way back.
+        ("tcpflags", &[field(6, 1), enterprise(29305, 6, 1)], &[2, 18], ["2", "18"]),
+        ("tos", &[enterprise(29305, 5, 1), field(5, 1)], &[8, 0], ["0", "8"]),
+        ("in_iface", &[field(10, 1), field(14, 1), enterprise(29305, 10, 1)], &[1, 2, 3], ["1", "3"]),
+        (
+            "timestamp_start",
+            &[field(150, 4), enterprise(29305, 150, 4)],
+            &[0, 0, 0, 1, 0, 0, 0, 2],
+            ["1000000", "2000000"],
+        ),
+        (
+            "timestamp_start",
+            &[field(150, 4), enterprise(29305, 150, 4)],
+            &[0, 0, 0, 1, 0, 0, 0, 0],
+            ["1000000", "1000000"],
+        ),
+        // The path of the way there is not that of the way back.
+        ("peer_dst_ip", &[field(18, 4)], &[10, 0, 0, 1], ["10.0.0.1", "-"]),
+        ("mpls_label_top", &[field(70, 3)], &[0, 0, 0x11], ["1", "0"]),
+        ("path_delay_avg_usec", &[field(603, 2)], &[0, 30], ["10", "0"]),
+        ("path_delay_avg_usec", &[field(603, 2), enterprise(29305, 603, 2)], &[0, 30, 0, 100], ["10", "20"]),
+    ];
+    for (word, fields, octets, expected) in cases {
+        for variable in [false, true] {
+            let mut bench = Bench::new(&[word], Settings::default());
+            let (mut fields, mut octets) = (fields.to_vec(), octets.to_vec());
+            if variable {
+                fields.push(field(82, VARIABLE));
+                octets.push(0);
+            }
+            bench.send(&both(&fields, &octets));
+            assert_eq!(bench.column(word), *expected, "{word} {fields:?}");
+            assert_eq!(bench.counters(), [(3, 0), (5, 0)]);
+        }
+    }
+}
+
+#[test]
+fn names_of_options_data_are_those_of_the_way() {
+    let mut bench = Bench::new(&["in_iface_name", "egress_vrf_name"], Settings::default());
+    let options = |id, fields| Template::new(1, id, Kind::Options { scopes: 1 }, fields);
+    let interfaces = options(400, vec![field(10, 1), field(82, VARIABLE)]);
+    let vrfs = options(401, vec![field(234, 1), field(236, VARIABLE)]);
+    let fields = [&PACKETS[..], &[field(10, 1), field(14, 1), field(234, 1), field(235, 1)]].concat();
+    let data = Template::new(1, 256, Kind::Data, fields);
+    bench.send(
+        &Message::ipfix(1, 0, NOW)
+            .templates(&[&interfaces, &vrfs])
+            .records(400, 2, |w| {
+                variable(w.u8(1), b"one");
+                variable(w.u8(2), b"two");
+            })
+            .records(401, 2, |w| {
+                variable(w.u8(1), b"red");
+                variable(w.u8(2), b"blue");
+            })
+            .templates(&[&data])
+            .data(256, |w| _ = w.put(&[3, 5, 1, 2, 1, 2]))
+            .finish(),
+    );
+    assert_eq!(bench.column("in_iface_name"), ["one", "two"]);
+    assert_eq!(bench.column("egress_vrf_name"), ["blue", "red"]);
+}
+
+#[test]
+fn custom_primitives_are_those_of_the_way() {
+    let lines = "name=from field_type=7 len=2 semantics=u_int
+        name=reverse_flags field_type=29305:6 len=1 semantics=u_int
+        name=app field_type=9:1 len=1 semantics=u_int
+        name=bytes_there field_type=1 len=1 semantics=u_int";
+    let mut bench = Bench::with_customs(&["proto"], lines, Settings::default());
+    let fields =
+        [field(7, 2), field(11, 2), field(6, 1), enterprise(29305, 6, 1), enterprise(9, 1, 1), field(1, 1)];
+    bench.send(&both(&fields, &[0, 1, 0, 2, 3, 4, 5, 6]));
+    let found: Vec<Vec<u64>> = (0..4)
+        .map(|n| {
+            let at = bench.layout.custom(n).unwrap();
+            bench.rows.iter().map(|row| netflow::record::number(&row.octets()[at..at + 8])).collect()
+        })
+        .collect();
+    assert_eq!(found, [[1, 2], [4, 3], [5, 5], [6, 0]]);
+}
+
+#[test]
+fn both_ways_are_renormalized() {
+    let settings = || Settings { renormalize: true, ..Settings::default() };
+    for (fields, octets) in [
+        (&[field(34, 1)] as &[Specifier], vec![100]),
+        (&[field(311, 4)], 0.01f32.to_be_bytes().to_vec()),
+        (&[field(302, 1)], vec![7]),
+    ] {
+        let mut bench = Bench::new(&["sampling_rate"], settings());
+        let selectors = vec![field(302, 1), field(305, 1), field(306, 1)];
+        let selectors = Template::new(1, 400, Kind::Options { scopes: 1 }, selectors);
+        let message = Message::ipfix(1, 0, NOW).templates(&[&selectors]);
+        bench.send(&message.data(400, |w| _ = w.put(&[7, 1, 99])).finish());
+        bench.send(&both(fields, &octets));
+        assert_eq!(bench.counters(), [(300, 0), (500, 0)]);
+        assert_eq!(bench.column("sampling_rate"), ["1", "1"]);
+    }
+}
+
+#[test]
+fn a_way_without_packets_and_octets_has_no_row() {
+    let (initiator, responder) = ([field(298, 1), field(231, 1)], [field(299, 1), field(232, 1)]);
+    let reverse = [enterprise(29305, 2, 1), enterprise(29305, 1, 1)];
+    let reverse_total = [enterprise(29305, 86, 1), enterprise(29305, 85, 1)];
+    let delta = [field(2, 1), field(1, 1)];
+    for (there, back) in [
+        (initiator, responder),
+        (delta, responder),
+        (delta, reverse),
+        (delta, reverse_total),
+        (initiator, reverse),
+    ] {
+        for (counters, rows) in [
+            ([3, 30, 5, 50], vec![(3, 30), (5, 50)]),
+            ([0, 0, 5, 50], vec![(5, 50)]),
+            ([0, 0, 0, 50], vec![(0, 50)]),
+            ([3, 30, 0, 0], vec![(3, 30)]),
+            // A record is not lost for saying nothing.
+            ([0, 0, 0, 0], vec![(0, 0)]),
+        ] {
+            let mut bench = Bench::new(&["src_host"], Settings::default());
+            let fields = [&[field(8, 4), field(12, 4)][..], &there, &back].concat();
+            bench.send(&one(&fields, &[&[10, 0, 0, 1, 10, 0, 0, 2][..], &counters].concat()));
+            assert_eq!(bench.counters(), rows);
+            let hosts = if rows[0] == (5, 50) || rows[0] == (0, 50) { vec!["10.0.0.2"] } else { vec!["10.0.0.1"] };
+            assert_eq!(bench.column("src_host")[..1], hosts);
+            assert_eq!(bench.decoder.take_counts().rows, rows.len() as u64);
+        }
+        // The template counts one way only.
+        let mut bench = Bench::new(&["src_host"], Settings::default());
+        let fields = [&[field(8, 4), field(12, 4)][..], &back].concat();
+        bench.send(&one(&fields, &[10, 0, 0, 1, 10, 0, 0, 2, 5, 50]));
+        bench.send(&one(&fields, &[10, 0, 0, 1, 10, 0, 0, 2, 6, 60]));
+        assert_eq!(bench.counters(), [(5, 50), (6, 60)]);
+        assert_eq!(bench.column("src_host"), ["10.0.0.2", "10.0.0.2"]);
+    }
+}
+
+#[test]
+fn a_frame_is_one_of_the_way_there() {
+    let ip = [0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0];
+    for octets in [&ip[..], &[], &ip[..9]] {
+        let mut bench = Bench::new(&["src_host", "dst_port"], Settings::default());
+        let mut w = wire::Writer::new();
+        variable(w.u8(5), octets);
+        bench.send(&one(&[enterprise(29305, 2, 1), field(313, VARIABLE)], &w.finish()));
+        if octets.len() == ip.len() {
+            assert_eq!(bench.counters(), [(1, 60), (5, 0)]);
+            assert_eq!(bench.column("src_host"), ["192.0.2.1", "192.0.2.2"]);
+            assert_eq!(bench.column("dst_port"), ["54", "53"]);
+        } else {
+            assert_eq!(bench.counters().last(), Some(&(5, 0)));
+        }
+    }
+}
+
+/// The element that has the other end's place; those of no end stay.
+fn other_end(specifier: Specifier) -> Specifier {
+    match (specifier.enterprise, sources::exchanged(specifier.element).as_slice()) {
+        (0, [1 | 2] | []) => Specifier { enterprise: sources::REVERSE, ..specifier },
+        (0, [other, ..]) => Specifier { element: *other, ..specifier },
+        _ => Specifier { enterprise: 0, ..specifier },
+    }
+}
+
+fn any_fields() -> impl Strategy<Value = Vec<Specifier>> {
+    let elements: Vec<(u16, u16)> = vec![
+        (7, 2),
+        (11, 2),
+        (8, 4),
+        (12, 4),
+        (27, 16),
+        (28, 16),
+        (9, 1),
+        (13, 1),
+        (29, 1),
+        (30, 1),
+        (10, 4),
+        (14, 4),
+        (16, 4),
+        (17, 4),
+        (128, 4),
+        (129, 4),
+        (58, 2),
+        (59, 2),
+        (243, 2),
+        (254, 2),
+        (245, 2),
+        (255, 2),
+        (180, 2),
+        (181, 2),
+        (182, 2),
+        (183, 2),
+        (225, 4),
+        (226, 4),
+        (227, 2),
+        (228, 2),
+        (234, 4),
+        (235, 4),
+        (252, 4),
+        (253, 4),
+        (281, 16),
+        (282, 16),
+        (44, 4),
+        (45, 4),
+        (169, 16),
+        (170, 16),
+        (4, 1),
+        (5, 1),
+        (6, 1),
+        (34, 2),
+        (61, 1),
+        (152, 8),
+        (153, 8),
+        (95, 4),
+        (82, VARIABLE),
+        (70, 3),
+        (18, 4),
+        (1, 4),
+    ];
+    prop::sample::subsequence(elements, 0..20).prop_shuffle().prop_map(|elements| {
+        let fields = elements.into_iter().map(|(element, length)| field(element, length));
+        fields.chain(PACKETS).collect()
+    })
+}
+
+proptest! {
+    /// The way back is what the way there of the same record would be if the template named the ends the other way round.
+    #[test]
+    fn the_ways_mirror_each_other(fields in any_fields(), seed in any::<u64>(), renormalize in any::<bool>()) {
+        let mut octets = Vec::new();
+        let mut random = seed;
+        for specifier in &fields {
+            let length = if specifier.length == VARIABLE { octets.push(3); 3 } else { specifier.length };
+            for _ in 0..length {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                octets.push((random >> 56) as u8 | 1);
+            }
+        }
+        let words: Vec<&str> = (PRIMITIVES.iter())
+            .filter(|primitive| primitive.daemons.has(Daemons::NFACCTD) && primitive.field.is_some())
+            .map(|primitive| primitive.name)
+            .collect();
+        let settings = Settings { renormalize, ..Settings::default() };
+        let mut rows = Vec::new();
+        let mirrored: Vec<Specifier> = fields.iter().map(|specifier| other_end(*specifier)).collect();
+        for fields in [fields, mirrored] {
+            let mut bench = Bench::new(&words, settings.clone());
+            bench.send(&one(&fields, &octets));
+            let of = |row: row::Row<'_>| ([row::PACKETS, row::OCTETS].map(|word| row.head(word)), row.octets()[row::HEAD * 8..].to_vec());
+            rows.push(bench.rows.iter().map(of).collect::<Vec<_>>());
+        }
+        rows[1].reverse();
+        prop_assert_eq!(&rows[0], &rows[1]);
+    }
+}

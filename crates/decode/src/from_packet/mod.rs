@@ -1,0 +1,455 @@
+//! From captured packets to rows.
+//!
+//! A [`Decoder`] belongs to one worker. It keeps what packets must know of each other: the ports of a fragmented packet, which only
+//! its first fragment has, and which flows are open. It reads no clock: packets bring their time.
+
+pub mod flows;
+pub mod fragments;
+
+use crate::headers::{self, Headers, put};
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::output::Output;
+use flow::place::Place;
+use flow::row::{self, FieldSet, RowMut};
+use flows::{FlowKey, Flows};
+use fragments::{Fragments, Key, Transport, Verdict};
+use packet::plain::{Plain, plain};
+use packet::tunnel::{self, Ports};
+use packet::{LinkType, Packet};
+
+/// Octets of the link-layer header that frames other than IP are counted without.
+const ETHERNET_HEADER: u32 = 14;
+const TCP: u8 = 6;
+
+/// A captured frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Its number in the batch.
+    pub number: u32,
+    /// What it starts with.
+    pub link: LinkType,
+    /// When it was captured: microseconds since 1970.
+    pub time_us: u64,
+    /// Octets that it had on the wire.
+    pub length: u32,
+    /// What was captured of it.
+    pub octets: &'a [u8],
+    /// Interface that it came in by; 0: not known.
+    pub ingress: u32,
+    /// Interface that it went out by; 0: not known.
+    pub egress: u32,
+    /// MAC addresses that are told beside the frame: source, destination.
+    pub macs: [Option<[u8; 6]>; 2],
+}
+
+/// How packets are read.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `aggregate_unknown_etype`: frames that carry no IP count by their MAC addresses and EtherType.
+    pub unknown_etypes: bool,
+    /// Frames end in the trailer of a mirroring switch, which tells the output interface: octets from the end of the frame to its start,
+    /// and the flag that must stand there.
+    pub trailer: Option<(usize, u32)>,
+    /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
+    pub inside: Option<Ports>,
+    /// The way that packets go, where none is told: 0 in, 1 out.
+    pub direction: Option<u8>,
+    /// Octets that fragments may take that wait for the ports of their first one.
+    pub fragments: usize,
+    /// Fragments wait although rows hold no ports.
+    pub force_fragments: bool,
+    /// Flows are counted.
+    pub flows: Option<flows::Settings>,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It made a row.
+    Row,
+    /// It is a fragment whose row waits for its first one.
+    Waits,
+    /// It carries no IP.
+    NotIp,
+    /// It was cut before its addresses.
+    Short,
+    /// Its IPv6 header says that it ends before the options that it announces.
+    BadLength,
+}
+
+/// What decoders count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames that made a row, now or when their first fragment came.
+    pub packets: u64,
+    /// Frames without IP.
+    pub not_ip: u64,
+    /// Frames that were cut before their addresses, or before their ports where ports count.
+    pub short: u64,
+    /// Packets whose IPv6 header contradicts itself about their length.
+    pub bad_length: u64,
+    /// Fragments whose first one came after them.
+    pub joined: u64,
+    /// Fragments that are counted without ports: their first one did not come, or there was no room to wait.
+    pub orphans: u64,
+    /// Flows that were forgotten at the bound of flows.
+    pub flows_evicted: u64,
+}
+
+/// A row that waits for the ports of its first fragment.
+type Held = Box<[u64]>;
+
+/// Reads the packets of one worker.
+#[derive(Debug)]
+pub struct Decoder {
+    settings: Settings,
+    headers: Headers,
+    places: Places,
+    base: Box<[u64]>,
+    /// The headers of Ethernet frames tell all that rows hold.
+    takes_plain: bool,
+    fragments: Option<Fragments<Held>>,
+    flows: Option<Flows>,
+    counts: Counts,
+}
+
+/// Where rows keep what packets do not tell by their headers, and what fragments learn.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    src_port: Option<usize>,
+    dst_port: Option<usize>,
+    time_start: Option<usize>,
+    time_arrival: Option<usize>,
+    in_iface: Option<usize>,
+    out_iface: Option<usize>,
+    src_mac: Option<usize>,
+    dst_mac: Option<usize>,
+    etype: Option<usize>,
+    facts: Option<usize>,
+    direction: Option<usize>,
+    /// Rows hold something of transport headers.
+    transport: bool,
+}
+
+/// Adds to `fields` what others of them are worked out from.
+pub fn require(fields: &mut FieldSet, _stamps: bool) {
+    for (field, other) in [(Field::SrcNet, Field::SrcHost), (Field::DstNet, Field::DstHost)] {
+        if fields.has(field) {
+            fields.insert(other);
+        }
+    }
+}
+
+impl Decoder {
+    /// A decoder that has seen no packet yet.
+    pub fn new(needs: &Needs, settings: Settings) -> Self {
+        let headers = headers(needs);
+        Self {
+            takes_plain: takes_plain(&headers, &settings),
+            headers,
+            places: Places::new(needs),
+            base: vec![0; needs.layout.words()].into(),
+            fragments: fragments(needs, &settings),
+            flows: settings.flows.map(Flows::new),
+            counts: Counts::default(),
+            settings,
+        }
+    }
+
+    /// Goes on with rows of another layout. Call it when no rows are left, and after [`Decoder::release`].
+    pub fn change_needs(&mut self, needs: &Needs) {
+        self.headers = headers(needs);
+        self.takes_plain = takes_plain(&self.headers, &self.settings);
+        self.places = Places::new(needs);
+        self.base = vec![0; needs.layout.words()].into();
+        self.fragments = fragments(needs, &self.settings);
+    }
+
+    /// What was counted since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        if let Some(flows) = &mut self.flows {
+            self.counts.flows_evicted += flows.take_evicted();
+        }
+        std::mem::take(&mut self.counts)
+    }
+
+    /// Reads a frame, and adds its row and those that have waited for it.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+        let Some((offset, flag)) = self.settings.trailer else { return self.read(frame, output) };
+        let told = packet::trailer::output_interface(frame.octets, frame.length, offset, flag);
+        self.read(&Frame { egress: told.unwrap_or(frame.egress), ..*frame }, output)
+    }
+
+    #[inline]
+    fn read(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+        if self.takes_plain
+            && frame.link == LinkType::ETHERNET
+            && let Some(packet) = plain(frame.octets)
+        {
+            return self.plain(frame, &packet, output);
+        }
+        self.read_layers(frame, output)
+    }
+
+    /// A packet whose headers lie at their usual places. It is whole, and of no tunnel that counts.
+    #[inline]
+    fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Fate {
+        let mut row = output.rows.push(&self.base);
+        *row.head(row::PACKETS) = 1;
+        *row.head(row::OCTETS) = u64::from(packet.length);
+        self.places.frame(frame, &self.settings, &mut row);
+        self.headers.fill_plain(packet, &mut row);
+        if let Some(at) = self.places.etype {
+            put(row.octets(), at, &packet.etype().to_be_bytes());
+        }
+        output.places.push(place(frame));
+        self.counts.packets += 1;
+        Fate::Row
+    }
+
+    /// A frame of any sort.
+    #[inline(never)]
+    fn read_layers(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+        let packet = tunnel::decode_inside(frame.link, frame.octets, self.settings.inside.as_ref());
+        if packet.ip.is_none() {
+            return self.without_ip(frame, &packet, output);
+        }
+        self.packet(frame, &packet, output)
+    }
+
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
+        let Some(ip) = packet.ip else { return Fate::NotIp };
+        if ip.ends_before_options() {
+            self.counts.bad_length += 1;
+            return Fate::BadLength;
+        }
+        let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
+        // Where the header says nothing sensible of its length, there are no ports to be known.
+        let is_cut = packet.offsets.l4.is_some() || (frame.octets.len() as u64) < u64::from(frame.length);
+        let wants_ports = self.places.transport && !later && headers::has_ports(ip.protocol);
+        if wants_ports && packet.ports.is_none() && is_cut {
+            self.counts.short += 1;
+            return Fate::Short;
+        }
+        let Output { rows, strings, places } = output;
+        let mut row = rows.push(&self.base);
+        *row.head(row::PACKETS) = 1;
+        *row.head(row::OCTETS) = packet.ip_length(frame.length);
+        self.places.frame(frame, &self.settings, &mut row);
+        self.headers.fill(packet, strings, &mut row);
+        if let (Some(at), Some(family)) = (self.places.etype, headers::family(packet)) {
+            put(row.octets(), at, &family);
+        }
+        if self.headers.wants_tunnels()
+            && let Some(tunnel) = tunnel::inner(packet, &Ports::default())
+        {
+            self.headers.fill_tunnel(&tunnel, &mut row);
+        }
+        if let (Some(flows), Some(ports), TCP, false) = (&mut self.flows, packet.ports, ip.protocol, later) {
+            let key = FlowKey { source: ip.source, destination: ip.destination, ports };
+            *row.head(row::FLOWS) = u64::from(flows.opens(&key, packet.tcp_flags, frame.time_us));
+        }
+        places.push(place(frame));
+        if ip.fragment.is_some() {
+            return self.fragment(frame, packet, output);
+        }
+        self.counts.packets += 1;
+        Fate::Row
+    }
+
+    /// The last row is that of a fragment.
+    #[cold]
+    fn fragment(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
+        let (Some(fragments), Some(ip)) = (&mut self.fragments, packet.ip) else {
+            self.counts.packets += 1;
+            return Fate::Row;
+        };
+        let Some(fragment) = ip.fragment else { return Fate::Row };
+        let key = Key { source: ip.source, destination: ip.destination, protocol: ip.protocol, id: fragment.id };
+        let (places, counts) = (self.places, &mut self.counts);
+        if fragment.offset == 0 {
+            let (source, destination) = headers::ports(packet).unwrap_or((0, 0));
+            let transport = Transport { source, destination };
+            fragments.first(key, transport, frame.time_us, |held, transport| {
+                places.give_back(&held, transport, counts, output);
+            });
+            counts.packets += 1;
+            return Fate::Row;
+        }
+        let row = output.rows.last().map(|row| Held::from(row.words())).unwrap_or_default();
+        output.rows.pop();
+        let place = output.places.pop().unwrap_or(Place::NOWHERE);
+        let verdict = fragments.later(key, row, frame.time_us, |held, transport| {
+            places.give_back(&held, transport, counts, output);
+        });
+        let (row, transport) = match verdict {
+            Verdict::Waits => return Fate::Waits,
+            Verdict::Known(transport, row) => (row, Some(transport)),
+            Verdict::NoRoom(row) => {
+                counts.orphans += 1;
+                (row, None)
+            }
+        };
+        let mut row = output.rows.push(&row);
+        if let Some(transport) = transport {
+            places.ports(&mut row, transport);
+        }
+        output.places.push(place);
+        counts.packets += 1;
+        Fate::Row
+    }
+
+    /// Fragments that wait for their first one.
+    pub fn waiting(&self) -> u64 {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.waiting() as u64)
+    }
+
+    /// Makes rows of fragments whose first one has not come in time at `now`.
+    pub fn expire(&mut self, now_us: u64, output: &mut Output) {
+        let Some(fragments) = &mut self.fragments else { return };
+        let (places, counts) = (self.places, &mut self.counts);
+        fragments.expire(now_us, |held, transport| places.give_back(&held, transport, counts, output));
+    }
+
+    /// Makes rows of all fragments that wait.
+    pub fn release(&mut self, output: &mut Output) {
+        let Some(fragments) = &mut self.fragments else { return };
+        let (places, counts) = (self.places, &mut self.counts);
+        fragments.drain(|held, transport| places.give_back(&held, transport, counts, output));
+    }
+
+    /// A frame without an IP header.
+    fn without_ip(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
+        if packet.etype.is_some_and(|etype| etype == packet::ethertype::IPV4 || etype == packet::ethertype::IPV6) {
+            self.counts.short += 1;
+            return Fate::Short;
+        }
+        if !self.settings.unknown_etypes || packet.etype.is_none() {
+            self.counts.not_ip += 1;
+            return Fate::NotIp;
+        }
+        let Output { rows, strings, places } = output;
+        let mut row = rows.push(&self.base);
+        *row.head(row::PACKETS) = 1;
+        *row.head(row::OCTETS) = u64::from(frame.length.saturating_sub(ETHERNET_HEADER));
+        self.places.frame(frame, &self.settings, &mut row);
+        self.headers.fill(packet, strings, &mut row);
+        if let (Some(at), Some(etype)) = (self.places.etype, packet.etype) {
+            put(row.octets(), at, &etype.to_be_bytes());
+        }
+        places.push(Place::NOWHERE);
+        self.counts.packets += 1;
+        Fate::Row
+    }
+}
+
+/// The whole frame.
+fn place(frame: &Frame<'_>) -> Place {
+    let (captured, link) = (frame.octets.len() as u32, frame.link.0 as i32);
+    Place { unit: frame.number, start: 0, captured, length: frame.length, link }
+}
+
+/// Rows hold nothing that takes more than a packet's own headers: of tunnels, of flows.
+fn takes_plain(headers: &Headers, settings: &Settings) -> bool {
+    headers.takes_plain() && settings.inside.is_none() && settings.flows.is_none()
+}
+
+/// Fragments need to wait where something is told of ports, or of flows.
+fn fragments(needs: &Needs, settings: &Settings) -> Option<Fragments<Held>> {
+    let wanted = Places::new(needs).transport || settings.flows.is_some() || settings.force_fragments;
+    wanted.then(|| Fragments::new(settings.fragments, needs.layout.words() * 8))
+}
+
+/// The EtherType is that of the packet, whatever the link layer says of it. VLAN ids have no direction here.
+fn headers(needs: &Needs) -> Headers {
+    Headers::new(needs, &[Field::Etype, Field::InVlan])
+}
+
+impl Places {
+    fn new(needs: &Needs) -> Self {
+        let at = |field| needs.layout.offset(field);
+        let transport = [Field::SrcPort, Field::DstPort, Field::TcpFlags];
+        Self {
+            src_port: at(Field::SrcPort),
+            dst_port: at(Field::DstPort),
+            time_start: at(Field::TimeStart),
+            time_arrival: at(Field::TimeArrival),
+            in_iface: at(Field::InIface),
+            out_iface: at(Field::OutIface),
+            src_mac: at(Field::SrcMac),
+            dst_mac: at(Field::DstMac),
+            etype: at(Field::Etype),
+            facts: at(Field::Facts),
+            direction: at(Field::Direction),
+            transport: transport.iter().any(|field| at(*field).is_some()),
+        }
+    }
+
+    /// Fills in what is told beside the frame.
+    #[inline]
+    fn frame(&self, frame: &Frame<'_>, settings: &Settings, row: &mut RowMut<'_>) {
+        *row.head(row::STAMP) = frame.time_us;
+        let octets = row.octets();
+        for (at, value) in [(self.time_start, frame.time_us), (self.time_arrival, frame.time_us)] {
+            if let Some(at) = at {
+                put(octets, at, &value.to_be_bytes());
+            }
+        }
+        for (at, value) in [(self.in_iface, frame.ingress), (self.out_iface, frame.egress)] {
+            if let Some(at) = at {
+                put(octets, at, &value.to_be_bytes());
+            }
+        }
+        for (at, value) in [self.src_mac, self.dst_mac].into_iter().zip(frame.macs) {
+            if let (Some(at), Some(value)) = (at, value) {
+                put(octets, at, &value);
+            }
+        }
+        if let Some(at) = self.direction {
+            let told = match (frame.ingress, frame.egress) {
+                (1.., 0) => Some(0),
+                (0, 1..) => Some(1),
+                _ => settings.direction,
+            };
+            put(octets, at, &[told.unwrap_or(2)]);
+        }
+        if let Some(at) = self.facts {
+            let mut facts = Facts::default();
+            if frame.ingress != 0 {
+                facts.insert(Fact::InIface);
+            }
+            if frame.egress != 0 {
+                facts.insert(Fact::OutIface);
+            }
+            put(octets, at, &facts.0.to_be_bytes());
+        }
+    }
+
+    fn ports(&self, row: &mut RowMut<'_>, transport: Transport) {
+        for (at, port) in [(self.src_port, transport.source), (self.dst_port, transport.destination)] {
+            if let Some(at) = at {
+                put(row.octets(), at, &port.to_be_bytes());
+            }
+        }
+    }
+
+    /// Adds a row that has waited.
+    fn give_back(&self, held: &Held, transport: Option<Transport>, counts: &mut Counts, output: &mut Output) {
+        let mut row = output.rows.push(held);
+        match transport {
+            Some(transport) => {
+                self.ports(&mut row, transport);
+                counts.joined += 1;
+            }
+            None => counts.orphans += 1,
+        }
+        output.places.push(Place::NOWHERE);
+        counts.packets += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

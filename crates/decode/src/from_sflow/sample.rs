@@ -1,0 +1,473 @@
+//! One flow sample becomes one row.
+
+use super::packet::{Fields, Seen};
+use super::quick::{Asks, ROUTER, SWITCH};
+use super::{Counts, Settings, octets};
+use crate::headers::{self, Headers, put};
+use flow::address;
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::output::Output;
+use flow::row::{self, RowMut};
+use flow::strings::Strings;
+use sflow::flow::{Gateway, Mpls, MplsVc, Router, Switch, Tag};
+use sflow::frame::FlowFrame;
+use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Malformed, Wanted, Words};
+use std::fmt::Display;
+use std::io::Write;
+use std::net::IpAddr;
+use wire::{Asn, Community};
+
+/// Most octets of the text of an AS path or of communities.
+const TEXT: usize = 4096;
+
+/// Tags that a probe of this suite set: enterprise 43874, number 2.
+const TAG: u32 = 43_874 << 12 | 2;
+
+/// Where rows keep what samples tell beside their packets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    peer_src_ip: Option<usize>,
+    sequence: Option<usize>,
+    version: Option<usize>,
+    sysid: Option<usize>,
+    arrival: Option<usize>,
+    sampling: Option<usize>,
+    direction: Option<usize>,
+    in_iface: Option<usize>,
+    out_iface: Option<usize>,
+    template: Option<usize>,
+    pub(super) facts: Option<usize>,
+    pub(super) src_host: Option<usize>,
+    pub(super) dst_host: Option<usize>,
+    pub(super) src_port: Option<usize>,
+    pub(super) dst_port: Option<usize>,
+    pub(super) proto: Option<usize>,
+    pub(super) tcp_flags: Option<usize>,
+    pub(super) tos: Option<usize>,
+    pub(super) etype: Option<usize>,
+    pub(super) src_mac: Option<usize>,
+    pub(super) dst_mac: Option<usize>,
+    vlan: Option<usize>,
+    in_vlan: Option<usize>,
+    out_vlan: Option<usize>,
+    cos: Option<usize>,
+    src_mask: Option<usize>,
+    dst_mask: Option<usize>,
+    src_net: Option<usize>,
+    dst_net: Option<usize>,
+    next_hop: Option<usize>,
+    peer_dst_ip: Option<usize>,
+    src_as: Option<usize>,
+    dst_as: Option<usize>,
+    peer_src_as: Option<usize>,
+    peer_dst_as: Option<usize>,
+    as_path: Option<usize>,
+    comms: Option<usize>,
+    local_pref: Option<usize>,
+    label_top: Option<usize>,
+    label_bottom: Option<usize>,
+    label_stack: Option<usize>,
+    pw_id: Option<usize>,
+    vxlan: Option<usize>,
+    tag: Option<usize>,
+    tag2: Option<usize>,
+    /// Rows hold something of what stands before the records of a sample.
+    head: bool,
+}
+
+impl Places {
+    pub(super) fn new(needs: &Needs) -> Self {
+        let at = |field| needs.layout.offset(field);
+        let head = [
+            Field::SamplingRate,
+            Field::InIface,
+            Field::OutIface,
+            Field::Direction,
+            Field::Template,
+            Field::Facts,
+        ];
+        Self {
+            head: head.iter().any(|field| at(*field).is_some()),
+            peer_src_ip: at(Field::PeerSrcIp),
+            sequence: at(Field::ExportSequence),
+            version: at(Field::ExportVersion),
+            sysid: at(Field::ExportSysid),
+            arrival: at(Field::TimeArrival),
+            sampling: at(Field::SamplingRate),
+            direction: at(Field::Direction),
+            in_iface: at(Field::InIface),
+            out_iface: at(Field::OutIface),
+            template: at(Field::Template),
+            facts: at(Field::Facts),
+            src_host: at(Field::SrcHost),
+            dst_host: at(Field::DstHost),
+            src_port: at(Field::SrcPort),
+            dst_port: at(Field::DstPort),
+            proto: at(Field::Proto),
+            tcp_flags: at(Field::TcpFlags),
+            tos: at(Field::Tos),
+            etype: at(Field::Etype),
+            src_mac: at(Field::SrcMac),
+            dst_mac: at(Field::DstMac),
+            vlan: at(Field::Vlan),
+            in_vlan: at(Field::InVlan),
+            out_vlan: at(Field::OutVlan),
+            cos: at(Field::Cos),
+            src_mask: at(Field::SrcMask),
+            dst_mask: at(Field::DstMask),
+            src_net: at(Field::SrcNet),
+            dst_net: at(Field::DstNet),
+            next_hop: at(Field::NextHop),
+            peer_dst_ip: at(Field::PeerDstIp),
+            src_as: at(Field::SrcAs),
+            dst_as: at(Field::DstAs),
+            peer_src_as: at(Field::PeerSrcAs),
+            peer_dst_as: at(Field::PeerDstAs),
+            as_path: at(Field::AsPath),
+            comms: at(Field::Comms),
+            local_pref: at(Field::LocalPref),
+            label_top: at(Field::MplsLabelTop),
+            label_bottom: at(Field::MplsLabelBottom),
+            label_stack: at(Field::MplsLabelStack),
+            pw_id: at(Field::MplsPwId),
+            vxlan: at(Field::Vxlan),
+            tag: at(Field::Tag),
+            tag2: at(Field::Tag2),
+        }
+    }
+
+    /// The records that tell something that rows hold.
+    pub(super) fn wanted(&self) -> Vec<DataFormat> {
+        let any = |places: &[Option<usize>]| places.iter().any(Option::is_some);
+        let tags = [self.vlan, self.in_vlan, self.out_vlan, self.cos, self.facts];
+        let routes = [self.src_mask, self.dst_mask, self.next_hop, self.peer_dst_ip, self.facts];
+        let ases = [self.src_as, self.dst_as, self.peer_src_as, self.peer_dst_as, self.as_path, self.comms];
+        let labels = [self.label_top, self.label_bottom, self.label_stack, self.facts];
+        let formats: &[(bool, &[u32])] = &[
+            (true, &[1, 2, 3, 4]),
+            (any(&tags), &[SWITCH]),
+            (any(&routes), &[ROUTER]),
+            (any(&ases) || any(&[self.local_pref, self.peer_dst_ip, self.facts]), &[1003]),
+            (any(&labels), &[1006]),
+            (any(&[self.pw_id, self.facts]), &[1009]),
+            (any(&[self.vxlan]), &[1029, 1030]),
+            (any(&[self.tag, self.tag2]), &[TAG]),
+        ];
+        let wanted = formats.iter().filter(|(wanted, _)| *wanted);
+        wanted.flat_map(|(_, formats)| *formats).map(|format| DataFormat(*format)).collect()
+    }
+
+    /// What the rows of a datagram share.
+    pub(super) fn datagram(&self, base: &mut [u64], agent: IpAddr, header: &Header, arrival: u64) {
+        if let Some(stamp) = base.get_mut(row::STAMP) {
+            *stamp = arrival;
+        }
+        let row: &mut [u8] = bytemuck::cast_slice_mut(base);
+        set(row, self.peer_src_ip, &address::octets(agent));
+        set(row, self.sequence, &header.sequence.to_be_bytes());
+        set(row, self.version, &(header.version as u16).to_be_bytes());
+        set(row, self.sysid, &header.sub_agent.unwrap_or(0).to_be_bytes());
+        set(row, self.arrival, &arrival.to_be_bytes());
+    }
+}
+
+/// What the agent adds.
+#[derive(Clone, Copy, Default)]
+struct Extras<'a> {
+    /// There is something of it.
+    any: bool,
+    switch: Option<Switch>,
+    router: Option<Router>,
+    gateway: Option<Gateway<'a>>,
+    mpls: Option<Mpls<'a>>,
+    circuit: Option<MplsVc<'a>>,
+    network: Option<u32>,
+    tag: Option<Tag>,
+}
+
+/// Reads the flow samples of a datagram.
+pub(super) struct Reader<'d> {
+    pub(super) settings: &'d Settings,
+    pub(super) headers: &'d Headers,
+    pub(super) places: &'d Places,
+    pub(super) base: &'d [u64],
+    pub(super) counts: &'d mut Counts,
+    /// The agent that the datagram is of.
+    pub(super) agent: IpAddr,
+    /// The first fault that is worth a line in the log.
+    pub(super) fault: &'d mut Option<(IpAddr, Malformed)>,
+    /// The datagram is of version 2 or 4.
+    pub(super) old: bool,
+    /// Records that tell something that rows hold.
+    pub(super) wanted: &'d [DataFormat],
+    /// Which of them the usual samples are read for; none: no sample is usual.
+    pub(super) asks: Option<Asks>,
+}
+
+/// What stands before the records of a sample and goes into rows.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    format: DataFormat,
+    source_index: u32,
+    sampling_rate: u32,
+    input: u32,
+    output: u32,
+}
+
+impl From<&FlowHead> for Head {
+    fn from(head: &FlowHead) -> Self {
+        Self {
+            format: head.format,
+            source_index: head.source.index,
+            sampling_rate: head.sampling_rate,
+            input: head.input_number(),
+            output: head.output_number(),
+        }
+    }
+}
+
+impl From<&FlowFrame<'_>> for Head {
+    #[inline]
+    fn from(frame: &FlowFrame<'_>) -> Self {
+        let FlowFrame { format, source_index, sampling_rate, input, output, .. } = *frame;
+        Self { format, source_index, sampling_rate, input, output }
+    }
+}
+
+impl Reader<'_> {
+    /// Adds the row of a sample of the datagram `unit`.
+    #[inline(never)]
+    pub(super) fn flow(&mut self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
+        let (mut seen, mut extras, mut is_sound) = (Seen::default(), Extras::default(), true);
+        let mut records = sample.records();
+        while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
+            match record {
+                Ok(FlowRecord::RawHeader(header)) => seen.header = Some(header),
+                Ok(FlowRecord::Ipv4(ip)) => _ = seen.fields.get_or_insert(Fields::v4(&ip)),
+                Ok(FlowRecord::Ipv6(ip)) => _ = seen.fields.get_or_insert(Fields::v6(&ip)),
+                Ok(FlowRecord::Ethernet(frame)) => _ = seen.frame.get_or_insert(frame),
+                Ok(FlowRecord::Unknown(_)) => self.counts.unknown_records += 1,
+                Ok(record) => extras.take(record),
+                Err(fault) => {
+                    self.counts.faulty += 1;
+                    self.fault.get_or_insert((self.agent, fault));
+                    is_sound = false;
+                }
+            }
+        }
+        let mut row = output.rows.push(self.base);
+        (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
+        let Some(place) = self.packet(unit, datagram, &seen, &mut row, &mut output.strings) else {
+            // Where a record cannot be read, that is why there is no packet.
+            self.counts.without_packet += u64::from(is_sound);
+            output.rows.pop();
+            return;
+        };
+        self.head(&Head::from(&sample.head), &mut row);
+        if extras.any {
+            self.extras(&extras, &mut row, &mut output.strings);
+        }
+        self.networks(row.octets());
+        output.places.push(place);
+        self.counts.samples += 1;
+    }
+
+    /// What stands before the records of a sample.
+    #[inline]
+    pub(super) fn head(&self, head: &Head, row: &mut RowMut<'_>) {
+        if self.settings.renormalize {
+            for word in [row::PACKETS, row::OCTETS] {
+                let count = row.head(word);
+                // 0: the agent does not know.
+                *count = count.saturating_mul(u64::from(head.sampling_rate.max(1)));
+            }
+        }
+        if self.places.head {
+            self.head_fields(head, row.octets());
+        }
+    }
+
+    fn head_fields(&self, head: &Head, row: &mut [u8]) {
+        let places = self.places;
+        let shown = if self.settings.renormalize { head.sampling_rate.min(1) } else { head.sampling_rate };
+        set(row, places.sampling, &shown.to_be_bytes());
+        set(row, places.in_iface, &head.input.to_be_bytes());
+        set(row, places.out_iface, &head.output.to_be_bytes());
+        if places.direction.is_some() {
+            let direction = match head.source_index {
+                index if index == head.input => 0,
+                index if index == head.output => 1,
+                _ => 2,
+            };
+            set(row, places.direction, &[direction]);
+        }
+        set(row, places.template, &(head.format.0 as u16).to_be_bytes());
+        add_facts(
+            row,
+            places.facts,
+            &[Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template],
+        );
+    }
+
+    #[inline(never)]
+    fn extras(&self, extras: &Extras<'_>, row: &mut RowMut<'_>, strings: &mut Strings) {
+        let places = self.places;
+        if let Some(switch) = &extras.switch {
+            self.switch(switch, row.octets());
+        }
+        if let Some(router) = &extras.router {
+            self.router(router, row.octets());
+        }
+        if let Some(gateway) = &extras.gateway {
+            self.gateway(gateway, row.octets(), strings);
+        }
+        if let Some(mpls) = &extras.mpls {
+            self.labels(mpls, row.octets(), strings);
+        }
+        let row = row.octets();
+        if let Some(circuit) = &extras.circuit {
+            set(row, places.pw_id, &circuit.id.to_be_bytes());
+            add_facts(row, places.facts, &[Fact::MplsPwId]);
+        }
+        if let Some(network) = extras.network {
+            set(row, places.vxlan, &network.to_be_bytes());
+        }
+        if let Some(tag) = &extras.tag {
+            set(row, places.tag, &tag.tag.to_be_bytes());
+            set(row, places.tag2, &tag.tag2.to_be_bytes());
+        }
+    }
+
+    /// Networks are addresses cut to their masks.
+    #[inline]
+    pub(super) fn networks(&self, row: &mut [u8]) {
+        let places = self.places;
+        if !self.settings.networks {
+            return;
+        }
+        network(row, places.src_host, places.src_mask, places.src_net);
+        network(row, places.dst_host, places.dst_mask, places.dst_net);
+    }
+
+    #[inline]
+    pub(super) fn router(&self, router: &Router, row: &mut [u8]) {
+        let places = self.places;
+        set(row, places.src_mask, &[router.src_mask as u8]);
+        set(row, places.dst_mask, &[router.dst_mask as u8]);
+        set(row, places.next_hop, &octets(router.next_hop));
+        add_facts(row, places.facts, &[Fact::NextHop]);
+        if self.settings.use_ip_next_hop {
+            set(row, places.peer_dst_ip, &octets(router.next_hop));
+        }
+    }
+
+    #[inline]
+    pub(super) fn switch(&self, switch: &Switch, row: &mut [u8]) {
+        let places = self.places;
+        let (inside, outside) = (switch.in_vlan as u16, switch.out_vlan as u16);
+        // Agents of versions 2 and 4 that tell the VLAN on the way out alone mean it for the flow.
+        let only_out = self.old && inside == 0;
+        let vlan = if only_out { outside } else { inside };
+        set(row, places.vlan, &vlan.to_be_bytes());
+        set(row, places.in_vlan, &inside.to_be_bytes());
+        set(row, places.out_vlan, &outside.to_be_bytes());
+        let cos = if inside == 0 { switch.out_priority } else { switch.in_priority };
+        set(row, places.cos, &[cos as u8]);
+        add_facts(row, places.facts, &[Fact::Vlan]);
+    }
+
+    fn gateway(&self, gateway: &Gateway<'_>, row: &mut [u8], strings: &mut Strings) {
+        let places = self.places;
+        let (first, last) = (gateway.path.first().unwrap_or(0), gateway.path.last().unwrap_or(0));
+        set(row, places.src_as, &gateway.src_as.to_be_bytes());
+        set(row, places.dst_as, &last.to_be_bytes());
+        set(row, places.peer_src_as, &gateway.src_peer_as.to_be_bytes());
+        set(row, places.peer_dst_as, &first.to_be_bytes());
+        set(row, places.local_pref, &gateway.local_pref.unwrap_or(0).to_be_bytes());
+        if gateway.next_hop.is_some() {
+            set(row, places.peer_dst_ip, &octets(gateway.next_hop));
+        }
+        add_facts(row, places.facts, &[Fact::SrcAs, Fact::DstAs, Fact::BgpNextHop]);
+        if let Some(at) = places.as_path {
+            let id = text(gateway.path.ases().map(Asn), strings);
+            put(row, at, &id.to_be_bytes());
+        }
+        if let Some(at) = places.comms {
+            let id = text(gateway.communities.iter().map(Community), strings);
+            put(row, at, &id.to_be_bytes());
+        }
+    }
+
+    /// The stack that the packet came with.
+    fn labels(&self, mpls: &Mpls<'_>, row: &mut [u8], strings: &mut Strings) {
+        let places = self.places;
+        // Agents may send more words than the stack has: it ends at its own mark.
+        let count = mpls.in_stack.iter().position(|entry| entry >> 8 & 1 == 1).map_or(usize::MAX, |last| last + 1);
+        let octets = mpls.in_stack.octets();
+        let octets = octets.get(..count.saturating_mul(4)).unwrap_or(octets);
+        let entries = Words::new(octets);
+        let label = |entry: u32| (entry >> 12).to_be_bytes();
+        let (Some(top), Some(bottom)) = (entries.first(), entries.last()) else { return };
+        set(row, places.label_top, &label(top));
+        set(row, places.label_bottom, &label(bottom));
+        if let Some(at) = places.label_stack {
+            put(row, at, &headers::stack(octets, strings).to_be_bytes());
+        }
+        add_facts(row, places.facts, &[Fact::MplsLabelBottom]);
+    }
+}
+
+impl<'a> Extras<'a> {
+    fn take(&mut self, record: FlowRecord<'a>) {
+        self.any = true;
+        match record {
+            FlowRecord::Switch(switch) => self.switch = Some(switch),
+            FlowRecord::Router(router) => self.router = Some(router),
+            FlowRecord::Gateway(gateway) => self.gateway = Some(gateway),
+            FlowRecord::Mpls(mpls) => self.mpls = Some(mpls),
+            FlowRecord::MplsVc(circuit) => self.circuit = Some(circuit),
+            FlowRecord::VniIngress(network) | FlowRecord::VniEgress(network) => self.network = Some(network.vni),
+            FlowRecord::Tag(tag) => self.tag = Some(tag),
+            _ => {}
+        }
+    }
+}
+
+fn network(row: &mut [u8], host: Option<usize>, mask: Option<usize>, net: Option<usize>) {
+    let (Some(host), Some(mask), Some(net)) = (host, mask, net) else { return };
+    let address = row.get(host..).and_then(<[u8]>::first_chunk).copied().unwrap_or(address::ABSENT);
+    let mask = row.get(mask).copied().unwrap_or(0);
+    put(row, net, &address::network(&address, mask));
+}
+
+/// Words with blanks between them, as text.
+fn text(words: impl Iterator<Item = impl Display>, strings: &mut Strings) -> u32 {
+    let mut text = [0; TEXT];
+    let mut rest: &mut [u8] = &mut text;
+    for (number, word) in words.enumerate() {
+        let blank = if number == 0 { Ok(()) } else { rest.write_all(b" ") };
+        if blank.and_then(|()| write!(rest, "{word}")).is_err() {
+            break;
+        }
+    }
+    let left = rest.len();
+    strings.intern(text.get(..TEXT - left).unwrap_or_default())
+}
+
+#[inline]
+pub(super) fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
+    if let Some(at) = at {
+        let mut facts = Facts::default();
+        all.iter().for_each(|fact| facts.insert(*fact));
+        headers::add_facts(row, at, facts);
+    }
+}
+
+#[inline]
+pub(super) fn set(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
+    if let Some(at) = at {
+        put(row, at, octets);
+    }
+}

@@ -1,0 +1,363 @@
+//! From the headers of a packet to the fields of a row.
+//!
+//! Frames reach rows by three ways: captured, sampled by sFlow, and inside NetFlow records. All of them fill rows here. Which fields
+//! a row holds is known before, so that a packet costs one step for each of them and no look-up.
+
+use crate::pointer;
+use flow::address;
+use flow::custom::{Custom, Semantics};
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::RowMut;
+use flow::strings::Strings;
+use packet::Packet;
+use packet::plain::Plain;
+use packet::tunnel::{Kind, Tunnel};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// EtherTypes of IP, most significant octet first.
+const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
+
+/// Fields of the outer packet.
+const OUTER: &[Field] = &[
+    Field::SrcHost,
+    Field::DstHost,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::TcpFlags,
+    Field::Proto,
+    Field::Tos,
+    Field::FlowLabel,
+    Field::Etype,
+    Field::SrcMac,
+    Field::DstMac,
+    Field::Vlan,
+    Field::InVlan,
+    Field::Cos,
+    Field::InCvlan,
+    Field::MplsLabelTop,
+    Field::MplsLabelBottom,
+    Field::MplsLabelStack,
+];
+
+/// Fields of the packet inside a tunnel.
+const INNER: &[Field] = &[
+    Field::Vxlan,
+    Field::Nvgre,
+    Field::TunnelSrcMac,
+    Field::TunnelDstMac,
+    Field::TunnelSrcHost,
+    Field::TunnelDstHost,
+    Field::TunnelProto,
+    Field::TunnelTos,
+    Field::TunnelSrcPort,
+    Field::TunnelDstPort,
+    Field::TunnelTcpFlags,
+    Field::TunnelFlowLabel,
+];
+
+/// What rows of one layout take from packets.
+#[derive(Clone, Debug)]
+pub struct Headers {
+    outer: Box<[(Field, usize)]>,
+    inner: Box<[(Field, usize)]>,
+    facts: Option<usize>,
+    customs: Arc<[Custom]>,
+    custom_places: Box<[(usize, usize)]>,
+}
+
+impl Headers {
+    /// For rows that must hold that. Fields of `without` are filled by others.
+    pub fn new(needs: &Needs, without: &[Field]) -> Self {
+        let places = |fields: &[Field]| {
+            let place = |field: &Field| Some((*field, needs.layout.offset(*field)?));
+            fields.iter().filter(|field| !without.contains(field)).filter_map(place).collect()
+        };
+        let customs = (0..needs.customs.len()).filter_map(|n| Some((n, needs.layout.custom(n)?)));
+        Self {
+            outer: places(OUTER),
+            inner: places(INNER),
+            facts: needs.layout.offset(Field::Facts),
+            customs: Arc::clone(&needs.customs),
+            custom_places: customs.collect(),
+        }
+    }
+
+    /// The same for the way back: what a packet tells of one end fills the fields of the other.
+    pub(crate) fn exchanged(mut self) -> Self {
+        for (field, _) in &mut self.outer {
+            *field = match *field {
+                Field::SrcHost => Field::DstHost,
+                Field::DstHost => Field::SrcHost,
+                Field::SrcPort => Field::DstPort,
+                Field::DstPort => Field::SrcPort,
+                Field::SrcMac => Field::DstMac,
+                Field::DstMac => Field::SrcMac,
+                other => other,
+            };
+        }
+        self
+    }
+
+    /// True when rows hold something of the packets inside tunnels.
+    pub fn wants_tunnels(&self) -> bool {
+        !self.inner.is_empty()
+    }
+
+    /// Fills in what the packet tells. What it does not tell stays as it is.
+    #[inline]
+    pub fn fill(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut RowMut<'_>) {
+        let octets = row.octets();
+        for (field, at) in &self.outer {
+            outer(*field, *at, packet, strings, octets);
+        }
+        if !self.custom_places.is_empty() {
+            self.customs(packet, strings, octets);
+        }
+        if let Some(at) = self.facts {
+            add_facts(octets, at, facts(packet));
+        }
+    }
+
+    /// True when a packet's own headers, at their usual places, tell all that rows hold of it.
+    pub(crate) fn takes_plain(&self) -> bool {
+        !self.wants_tunnels() && self.custom_places.is_empty()
+    }
+
+    /// Fills in what [`Headers::fill`] would, if [`Headers::takes_plain`].
+    #[inline]
+    pub(crate) fn fill_plain(&self, packet: &Plain<'_>, row: &mut RowMut<'_>) {
+        let octets = row.octets();
+        for (field, at) in &self.outer {
+            plain(*field, *at, packet, octets);
+        }
+        if let Some(at) = self.facts {
+            add_facts(octets, at, plain_facts(packet));
+        }
+    }
+
+    /// Fills in what the packet inside a tunnel tells.
+    #[inline]
+    pub fn fill_tunnel(&self, tunnel: &Tunnel<'_>, row: &mut RowMut<'_>) {
+        for (field, at) in &self.inner {
+            inner(*field, *at, tunnel, row.octets());
+        }
+    }
+
+    /// Custom primitives that point into the packet.
+    #[cold]
+    fn customs(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut [u8]) {
+        for (number, to) in &self.custom_places {
+            let Some(custom) = self.customs.get(*number) else { continue };
+            let Some(length) = custom.length else { continue };
+            let found =
+                custom.pointers.iter().find_map(|pointer| pointer::follow(packet, pointer, usize::from(length)));
+            if let Some(octets) = found {
+                put_custom(custom, octets, *to, strings, row);
+            }
+        }
+    }
+}
+
+#[inline]
+fn outer(field: Field, at: usize, packet: &Packet<'_>, strings: &mut Strings, row: &mut [u8]) {
+    match field {
+        Field::SrcHost => host(packet, row, at, |ip| ip.source),
+        Field::DstHost => host(packet, row, at, |ip| ip.destination),
+        Field::SrcPort => put_some(row, at, ports(packet).map(|(source, _)| source.to_be_bytes())),
+        Field::DstPort => put_some(row, at, ports(packet).map(|(_, destination)| destination.to_be_bytes())),
+        Field::TcpFlags => put(row, at, &[packet.tcp_flags]),
+        Field::Proto => put_some(row, at, packet.ip.map(|ip| [ip.protocol])),
+        Field::Tos => put_some(row, at, packet.ip.map(|ip| [ip.tos])),
+        Field::FlowLabel => put_some(row, at, packet.ip.map(|ip| ip.flow_label.to_be_bytes())),
+        Field::Etype => put_some(row, at, packet.etype.map(u16::to_be_bytes)),
+        Field::SrcMac => put_some(row, at, packet.src_mac),
+        Field::DstMac => put_some(row, at, packet.dst_mac),
+        Field::Vlan | Field::InVlan => put_some(row, at, packet.outer_tag.map(vlan)),
+        Field::Cos => put_some(row, at, packet.outer_tag.map(|tag| [(tag >> 13) as u8])),
+        Field::InCvlan => put_some(row, at, packet.inner_tag.map(vlan)),
+        Field::MplsLabelTop => put_some(row, at, label(packet.labels.first_chunk())),
+        Field::MplsLabelBottom => put_some(row, at, label(packet.labels.last_chunk())),
+        Field::MplsLabelStack if !packet.labels.is_empty() => {
+            put(row, at, &stack(packet.labels, strings).to_be_bytes());
+        }
+        _ => {}
+    }
+}
+
+#[inline]
+fn plain(field: Field, at: usize, packet: &Plain<'_>, row: &mut [u8]) {
+    match field {
+        Field::SrcHost => put(row, at, &address::octets(packet.source())),
+        Field::DstHost => put(row, at, &address::octets(packet.destination())),
+        Field::SrcPort => put(row, at, &packet.ports().0.to_be_bytes()),
+        Field::DstPort => put(row, at, &packet.ports().1.to_be_bytes()),
+        Field::TcpFlags => put(row, at, &[packet.tcp_flags]),
+        Field::Proto => put(row, at, &[packet.protocol]),
+        Field::Tos => put(row, at, &[packet.tos]),
+        Field::FlowLabel => put(row, at, &packet.flow_label.to_be_bytes()),
+        Field::Etype => put(row, at, &packet.etype().to_be_bytes()),
+        Field::SrcMac => put(row, at, &packet.src_mac()),
+        Field::DstMac => put(row, at, &packet.dst_mac()),
+        Field::Vlan | Field::InVlan => put_some(row, at, packet.tag.map(vlan)),
+        Field::Cos => put_some(row, at, packet.tag.map(|tag| [(tag >> 13) as u8])),
+        _ => {}
+    }
+}
+
+/// What [`facts`] tells of the same packet.
+fn plain_facts(packet: &Plain<'_>) -> Facts {
+    let mut facts = Facts::default();
+    for fact in [Fact::SrcMac, Fact::DstMac, Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::Flow] {
+        facts.insert(fact);
+    }
+    facts.insert(Fact::SrcPort);
+    facts.insert(Fact::DstPort);
+    if packet.tag.is_some() {
+        facts.insert(Fact::Vlan);
+    }
+    if packet.is_tcp() {
+        facts.insert(Fact::TcpFlags);
+    }
+    facts.insert(if packet.is_v4() { Fact::FlowV4 } else { Fact::FlowV6 });
+    facts
+}
+
+#[inline]
+fn inner(field: Field, at: usize, tunnel: &Tunnel<'_>, row: &mut [u8]) {
+    let packet = &tunnel.packet;
+    match field {
+        Field::Vxlan if tunnel.kind == Kind::Vxlan => put_some(row, at, tunnel.id.map(u32::to_be_bytes)),
+        Field::Nvgre if tunnel.kind == Kind::Nvgre => put_some(row, at, tunnel.id.map(u32::to_be_bytes)),
+        Field::TunnelSrcMac => put_some(row, at, packet.src_mac),
+        Field::TunnelDstMac => put_some(row, at, packet.dst_mac),
+        Field::TunnelSrcHost => host(packet, row, at, |ip| ip.source),
+        Field::TunnelDstHost => host(packet, row, at, |ip| ip.destination),
+        Field::TunnelProto => put_some(row, at, packet.ip.map(|ip| [ip.protocol])),
+        Field::TunnelTos => put_some(row, at, packet.ip.map(|ip| [ip.tos])),
+        Field::TunnelSrcPort => put_some(row, at, ports(packet).map(|(source, _)| source.to_be_bytes())),
+        Field::TunnelDstPort => put_some(row, at, ports(packet).map(|(_, destination)| destination.to_be_bytes())),
+        Field::TunnelTcpFlags => put(row, at, &[packet.tcp_flags]),
+        Field::TunnelFlowLabel => put_some(row, at, packet.ip.map(|ip| ip.flow_label.to_be_bytes())),
+        _ => {}
+    }
+}
+
+/// What the packet tells, for maps that ask.
+fn facts(packet: &Packet<'_>) -> Facts {
+    let mut facts = Facts::default();
+    for (told, all) in [
+        (packet.src_mac.is_some(), &[Fact::SrcMac, Fact::DstMac] as &[Fact]),
+        (packet.outer_tag.is_some(), &[Fact::Vlan]),
+        (packet.inner_tag.is_some(), &[Fact::Cvlan]),
+        (packet.ip.is_some(), &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::Flow]),
+        (ports(packet).is_some(), &[Fact::SrcPort, Fact::DstPort]),
+        (packet.ip.is_some_and(|ip| ip.protocol == TCP), &[Fact::TcpFlags]),
+        (!packet.labels.is_empty(), &[Fact::MplsLabelBottom]),
+    ] {
+        if told {
+            all.iter().for_each(|fact| facts.insert(*fact));
+        }
+    }
+    match packet.ip.map(|ip| ip.source) {
+        Some(IpAddr::V4(_)) => facts.insert(Fact::FlowV4),
+        Some(IpAddr::V6(_)) => facts.insert(Fact::FlowV6),
+        None => {}
+    }
+    facts
+}
+
+pub(crate) const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// The EtherType of the family of a packet's addresses.
+pub(crate) fn family(packet: &Packet<'_>) -> Option<[u8; 2]> {
+    packet.ip.map(|ip| if ip.source.is_ipv4() { IPV4 } else { IPV6 })
+}
+
+/// Ports of TCP and UDP; the reference shows none of other protocols.
+#[inline]
+pub(crate) fn ports(packet: &Packet<'_>) -> Option<(u16, u16)> {
+    packet.ports.filter(|_| packet.ip.is_some_and(|ip| has_ports(ip.protocol)))
+}
+
+/// True for protocols whose ports are shown.
+pub(crate) fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, TCP | UDP)
+}
+
+#[inline]
+fn host(packet: &Packet<'_>, row: &mut [u8], at: usize, which: impl Fn(packet::Ip) -> IpAddr) {
+    put_some(row, at, packet.ip.map(|ip| address::octets(which(ip))));
+}
+
+#[inline]
+fn vlan(tag: u16) -> [u8; 2] {
+    (tag & 0x0fff).to_be_bytes()
+}
+
+#[inline]
+fn label(entry: Option<&[u8; 4]>) -> Option<[u8; 4]> {
+    entry.map(|entry| (u32::from_be_bytes(*entry) >> 12).to_be_bytes())
+}
+
+/// The id of a stack of labels: entries of three octets, top first.
+pub(crate) fn stack(entries: &[u8], strings: &mut Strings) -> u32 {
+    /// Most entries that are kept.
+    const MOST: usize = 16;
+    let mut stack = [0; MOST * 3];
+    let mut end = 0;
+    for (to, entry) in stack.chunks_exact_mut(3).zip(entries.chunks_exact(4)) {
+        to.iter_mut().zip(entry).for_each(|(to, octet)| *to = *octet);
+        end += 3;
+    }
+    strings.intern(stack.get(..end).unwrap_or_default())
+}
+
+fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, row: &mut [u8]) {
+    match custom.semantics {
+        Semantics::UnsignedInt | Semantics::Hex => {
+            put(row, to, &netflow::record::number(octets).to_be_bytes());
+        }
+        Semantics::Mac => put(row, to, octets),
+        Semantics::Ip => {
+            let address = match (<[u8; 4]>::try_from(octets), <[u8; 16]>::try_from(octets)) {
+                (Ok(v4), _) => address::octets(v4.into()),
+                (_, Ok(v6)) => address::octets(v6.into()),
+                _ => return,
+            };
+            put(row, to, &address);
+        }
+        Semantics::Str | Semantics::Raw => {
+            let end = match custom.semantics {
+                Semantics::Str => octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len()),
+                _ => octets.len(),
+            };
+            let id = strings.intern(octets.get(..end).unwrap_or_default());
+            put(row, to, &id.to_be_bytes());
+        }
+    }
+}
+
+/// Adds to what is known at that place of the row.
+pub(crate) fn add_facts(row: &mut [u8], at: usize, facts: Facts) {
+    let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
+    put(row, at, &(before | facts.0).to_be_bytes());
+}
+
+#[inline]
+pub(crate) fn put(row: &mut [u8], to: usize, octets: &[u8]) {
+    if let Some(to) = row.get_mut(to..to + octets.len()) {
+        to.copy_from_slice(octets);
+    }
+}
+
+#[inline]
+fn put_some<const N: usize>(row: &mut [u8], to: usize, octets: Option<[u8; N]>) {
+    if let Some(octets) = octets {
+        put(row, to, &octets);
+    }
+}

@@ -1,0 +1,128 @@
+//! Which rows a plugin takes: `pre_tag_filter` and its like, `aggregate_filter`.
+
+use super::read_at;
+use crate::read::Reader;
+use crate::spec::PluginSpec;
+use crate::step::{Batch, CompiledStep, Filtered, StatelessStep, Step, Target};
+use filter::Filter;
+use flow::field::Field;
+use flow::row::{FieldSet, Row};
+use flow::strings::Strings;
+use maps::matcher::{Frames, FramesOf, View};
+use maps::pre_tag::{LabelFilter, TagFilter};
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+struct Filters {
+    expression: Option<Filter>,
+    tag: Option<TagFilter>,
+    tag2: Option<TagFilter>,
+    label: Option<LabelFilter>,
+}
+
+pub(super) fn read(spec: &PluginSpec, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
+    let filters = Filters {
+        expression: reader.expression(spec),
+        tag: spec.tag_filter.as_ref().map(|(text, origin)| TagFilter::parse(text, origin, reader.problems)),
+        tag2: spec.tag2_filter.as_ref().map(|(text, origin)| TagFilter::parse(text, origin, reader.problems)),
+        label: spec.label_filter.as_ref().map(|(text, _)| LabelFilter::parse(text)),
+    };
+    let Filters { expression, tag, tag2, label } = &filters;
+    let is_needed = expression.is_some() || tag.is_some() || tag2.is_some() || label.is_some();
+    is_needed.then(|| Box::new(filters) as _)
+}
+
+impl Step for Filters {
+    fn require(&self, fields: &mut FieldSet) {
+        if let Some(filter) = &self.expression {
+            filter.require(fields);
+        }
+        for (is_needed, field) in [
+            (self.tag.is_some(), Field::Tag),
+            (self.tag2.is_some(), Field::Tag2),
+            (self.label.is_some(), Field::Label),
+        ] {
+            if is_needed {
+                fields.insert(field);
+            }
+        }
+    }
+
+    fn compile(&self, target: &Target<'_>) -> Option<Arc<dyn CompiledStep>> {
+        let at = |field| target.layout.offset(field);
+        let (tag, tag2, label) = (at(Field::Tag), at(Field::Tag2), at(Field::Label));
+        Some(Arc::new(Compiled { filters: self.clone(), tag, tag2, label }))
+    }
+}
+
+#[derive(Debug)]
+struct Compiled {
+    filters: Filters,
+    tag: Option<usize>,
+    tag2: Option<usize>,
+    label: Option<usize>,
+}
+
+/// Why a row is dropped.
+#[derive(Clone, Copy)]
+enum Reason {
+    Tag,
+    Expression,
+}
+
+impl Reason {
+    fn count(self, filtered: &mut Filtered) {
+        match self {
+            Self::Tag => filtered.tag += 1,
+            Self::Expression => filtered.expression += 1,
+        }
+    }
+}
+
+impl Compiled {
+    #[inline]
+    fn drops(&self, row: Row<'_>, strings: &Strings, frames: &mut dyn Frames) -> Option<Reason> {
+        let Filters { expression, tag, tag2, label } = &self.filters;
+        for (filter, at) in [(tag, self.tag), (tag2, self.tag2)] {
+            if let Some(filter) = filter
+                && !filter.matches(read_at(row.octets(), at).map_or(0, u64::from_be_bytes))
+            {
+                return Some(Reason::Tag);
+            }
+        }
+        if let Some(filter) = label {
+            let id = read_at(row.octets(), self.label).map_or(0, u32::from_be_bytes);
+            if !filter.matches(strings.get(id)) {
+                return Some(Reason::Tag);
+            }
+        }
+        match expression {
+            Some(filter) if !filter.sees(frames.frame(&View { row, strings })) => Some(Reason::Expression),
+            _ => None,
+        }
+    }
+}
+
+impl StatelessStep for Compiled {
+    fn apply(&self, batch: &mut Batch<'_>) {
+        let Batch { rows, first, strings, packets, filtered, .. } = batch;
+        let mut kept = *first;
+        for number in *first..rows.len() {
+            let Some(row) = rows.get(number) else { break };
+            if let Some(reason) = self.drops(row, strings, packets.frames(number)) {
+                reason.count(filtered);
+                continue;
+            }
+            if kept < number {
+                let (octets, size) = rows.octets_from_mut(0);
+                octets.copy_within(number * size..(number + 1) * size, kept * size);
+                packets.copy(number, kept);
+            }
+            kept += 1;
+        }
+        packets.truncate(kept);
+        while rows.len() > kept {
+            rows.pop();
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! `networks_file`: networks with their AS numbers and next hops.
+//!
+//! ```text
+//! 198.51.100.0/24
+//! 64500,198.51.100.0/24
+//! 64510_64500,198.51.100.0/24
+//! 192.0.2.9,64510_64500,2001:db8::/32
+//! ```
+//!
+//! Columns are counted from the right: the network; its AS number, with that of the neighbour before it; the BGP next hop; a
+//! fourth one is skipped. Blanks around columns do not matter, and a column may be empty. Both families stand in one file; an
+//! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses that it stands for, as in rows. Bits beyond a network's length
+//! are dropped, and of equal networks the first counts. Lines that begin with `!` or `#` are comments.
+//!
+//! Rows that differ in the address alone share a record, so that 10^6 networks take little more than the tries; and what few rows
+//! tell of, neighbours and next hops, lies apart, so that records are small and many of them stay in the processor's caches.
+//!
+//! What the keys around the file ask for:
+//!
+//! | key | how |
+//! |---|---|
+//! | `networks_mask` | a source of its own, beside the file: the file is asked for whole addresses |
+//! | `networks_file_filter` | [`Networks::lookup`] finds nothing: the address is outside |
+//! | `networks_file_no_lpm` | what is found counts whatever [`Network::length`] tells, else only where that is longer than another source's |
+//! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
+
+mod read;
+
+use lpm::{NONE, Trie};
+use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU64};
+
+/// What is known of a network, in one word, which is read and written as a whole: from the top 24 bits for what
+/// [`Networks::reach`] tells, 32 bits for the AS number, and 8 bits for the length and one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network(NonZeroU64);
+
+impl Network {
+    /// `reach` is below [`MOST_REACHES`].
+    fn new(asn: u32, len: u8, reach: u32) -> Self {
+        let length = NonZeroU8::MIN.saturating_add(len);
+        Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(reach) << 40)
+    }
+
+    /// Its AS number; 0 when the row has none.
+    #[inline]
+    pub fn asn(self) -> u32 {
+        (self.0.get() >> 8) as u32
+    }
+
+    /// Bits of the prefix.
+    #[inline]
+    pub fn length(self) -> u8 {
+        (self.0.get() as u8).wrapping_sub(1)
+    }
+
+    /// Place of how it is reached.
+    #[inline]
+    fn reach(self) -> usize {
+        (self.0.get() >> 40) as usize
+    }
+}
+
+/// How a network is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// The neighbour AS; 0 when the row has none.
+    pub peer_asn: u32,
+    /// BGP next hop.
+    pub next_hop: Option<IpAddr>,
+}
+
+/// All networks of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Networks {
+    v4: Trie<u32>,
+    v6: Trie<u128>,
+    /// By the value of the tries.
+    records: Vec<Network>,
+    reaches: Vec<Reach>,
+    len: usize,
+}
+
+/// Different neighbours and next hops that a file may have: their places have 24 bits.
+const MOST_REACHES: usize = 1 << 24;
+
+impl Networks {
+    /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
+    #[inline]
+    pub fn lookup(&self, address: &[u8; 16]) -> Option<Network> {
+        match Key::of(address) {
+            Key::V4(v4) => self.record(self.v4.lookup(v4)?),
+            Key::V6(v6) => self.record(self.v6.lookup(v6)?),
+            Key::Absent => None,
+        }
+    }
+
+    /// The same for many addresses, each written to the place of `out` that its address has in `addresses`; what one of
+    /// the slices has more is left alone. It pays for random addresses among many
+    /// networks, which otherwise wait for memory one after another.
+    pub fn lookup_many(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], families: &mut Families) {
+        for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
+            self.batch(addresses, out, families);
+        }
+    }
+
+    /// At most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
+    fn batch(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], Families { v4, v6 }: &mut Families) {
+        (v4.len, v6.len) = (0, 0);
+        for (place, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
+            *out = None;
+            match Key::of(address) {
+                Key::V4(key) => v4.push(key, place),
+                Key::V6(key) => v6.push(key, place),
+                Key::Absent => {}
+            }
+        }
+        v4.answer(&self.v4, &self.records, out);
+        v6.answer(&self.v6, &self.records, out);
+    }
+
+    #[inline]
+    fn record(&self, number: u32) -> Option<Network> {
+        self.records.get(number as usize).copied()
+    }
+
+    /// How a network of this file is reached.
+    #[inline]
+    pub fn reach(&self, network: Network) -> Reach {
+        self.reaches.get(network.reach()).copied().unwrap_or_default()
+    }
+
+    /// Networks in the file, each counted once.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True without networks.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Octets of memory.
+    pub fn size(&self) -> usize {
+        self.v4.size()
+            + self.v6.size()
+            + self.records.capacity() * size_of::<Network>()
+            + self.reaches.capacity() * size_of::<Reach>()
+    }
+}
+
+/// Addresses that are looked up together.
+const BATCH: usize = 64;
+
+/// What a trie is asked for, by the address's form in rows.
+enum Key {
+    V4(u32),
+    V6(u128),
+    Absent,
+}
+
+impl Key {
+    #[inline]
+    fn of(address: &[u8; 16]) -> Self {
+        let bits = u128::from_be_bytes(*address);
+        match bits >> 32 {
+            0xffff => Self::V4(bits as u32),
+            0 if bits == 0 => Self::Absent,
+            // Rows keep the address :: so, as all zero is no address.
+            0xfffe if bits as u32 == 0 => Self::V6(0),
+            _ => Self::V6(bits),
+        }
+    }
+}
+
+/// Memory of [`Networks::lookup_many`], to be used again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Families {
+    v4: Picked<u32>,
+    v6: Picked<u128>,
+}
+
+/// The addresses of one family in a batch, with their places there.
+#[derive(Clone, Debug)]
+struct Picked<A> {
+    keys: [A; BATCH],
+    places: [u8; BATCH],
+    len: usize,
+}
+
+impl<A: lpm::Address> Default for Picked<A> {
+    fn default() -> Self {
+        Self { keys: [A::default(); BATCH], places: [0; BATCH], len: 0 }
+    }
+}
+
+impl<A: lpm::Address> Picked<A> {
+    fn push(&mut self, key: A, place: usize) {
+        if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.places.get_mut(self.len)) {
+            (*to, *at) = (key, place as u8);
+            self.len += 1;
+        }
+    }
+
+    fn answer(&self, trie: &Trie<A>, records: &[Network], out: &mut [Option<Network>]) {
+        if self.len == 0 {
+            return;
+        }
+        let mut found = [NONE; BATCH];
+        trie.lookup_many(self.keys.get(..self.len).unwrap_or_default(), &mut found);
+        for (found, place) in found.iter().zip(self.places).take(self.len) {
+            if let Some(out) = out.get_mut(usize::from(place)) {
+                *out = records.get(*found as usize).copied();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Problems;
+
+    fn read(text: &str) -> (Networks, Vec<String>) {
+        let mut problems = Problems::new();
+        let networks = Networks::parse("n.lst", text.as_bytes(), &mut problems);
+        (networks, problems.iter().map(ToString::to_string).collect())
+    }
+
+    /// Length, AS number, neighbour and next hop.
+    type Found = (u8, u32, u32, Option<IpAddr>);
+
+    fn find(networks: &Networks, address: &str) -> Option<Found> {
+        let octets = match address.parse::<IpAddr>().unwrap() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        let network = networks.lookup(&octets)?;
+        let Reach { peer_asn, next_hop } = networks.reach(network);
+        Some((network.length(), network.asn(), peer_asn, next_hop))
+    }
+
+    #[test]
+    fn columns_are_counted_from_the_right() {
+        let (networks, problems) = read(
+            "! comment\n# another\n10.0.0.0/8\n64500,10.1.2.3/16\n64510_64501,10.2.0.0/16\n\
+             192.0.2.9,_64502,10.3.0.0/16\n x, 2001:db8::9 ,64503,2001:db8::/32\n",
+        );
+        assert_eq!(problems, [""; 0]);
+        let network = |len, asn, peer_asn, next_hop: Option<&str>| {
+            Some((len, asn, peer_asn, next_hop.map(|ip| ip.parse().unwrap())))
+        };
+        assert_eq!(find(&networks, "10.9.9.9"), network(8, 0, 0, None));
+        assert_eq!(find(&networks, "10.1.255.1"), network(16, 64500, 0, None));
+        assert_eq!(find(&networks, "10.2.0.0"), network(16, 64501, 64510, None));
+        assert_eq!(find(&networks, "10.3.0.1"), network(16, 64502, 0, Some("192.0.2.9")));
+        assert_eq!(find(&networks, "2001:db8::1"), network(32, 64503, 0, Some("2001:db8::9")));
+        assert_eq!(find(&networks, "11.0.0.0"), None);
+        assert_eq!(networks.len(), 5);
+    }
+
+    #[test]
+    fn bad_rows_are_told_with_their_place_and_left_out() {
+        let (networks, problems) = read(
+            "10.0.0.0\n10.0.0.0/33\n64500 10.0.0.0/8\nAS1,10.0.0.0/8\nhost,1,10.0.0.0/8\na,b,1.1.1.1,1,10.0.0.0/8\n::/129\n  ä, y,10.0.0.0/8\n",
+        );
+        assert!(networks.is_empty());
+        let begins = [
+            "ERROR: [n.lst:1:1] Missing '/' separator in '10.0.0.0'. Ignoring. A row is ",
+            "ERROR: [n.lst:2:10] Invalid network mask '33'.",
+            "ERROR: [n.lst:3:1] Invalid network '64500 10.0.0.0/8'.",
+            "ERROR: [n.lst:4:1] Invalid AS number 'AS1'.",
+            "ERROR: [n.lst:5:1] Invalid next hop 'host'.",
+            "ERROR: [n.lst:6:1] Too many columns.",
+            "ERROR: [n.lst:7:4] Invalid network mask '129'.",
+            "ERROR: [n.lst:8:6] Invalid AS number 'y'.",
+        ];
+        assert_eq!(problems.len(), begins.len(), "{problems:?}");
+        for (problem, begin) in problems.iter().zip(begins) {
+            assert!(problem.starts_with(begin), "{problem}");
+        }
+        let (_, problems) = read(&"x\n".repeat(150));
+        assert_eq!(problems.len(), 101);
+        assert!(problems[100].contains("50 more rows"), "{}", problems[100]);
+    }
+
+    #[test]
+    fn of_equal_networks_the_first_counts() {
+        let (networks, problems) = read("1,10.0.0.0/8\n2,10.9.9.9/8\n3,10.0.0.0/9\n4,::/0\n5,::1/0");
+        assert_eq!(networks.len(), 3);
+        assert_eq!(
+            problems,
+            [
+                "WARN: [n.lst] networks_file: 2 rows have the network of an earlier one, which counts: line 2 (as in 1), \
+              line 5 (as in 4)."
+            ]
+        );
+        let asn = |address| find(&networks, address).unwrap().1;
+        assert_eq!((asn("10.200.0.0"), asn("10.1.0.0"), asn("2001:db8::")), (1, 3, 4));
+    }
+
+    #[test]
+    fn families_and_absence_are_told_apart() {
+        let (networks, _) = read("4,0.0.0.0/0\n6,::/0\n7,::/128\n8,::ffff:10.1.2.3/104\n9,::ffff:0:0/90");
+        let asn = |octets: [u8; 16]| networks.lookup(&octets).map(|network| (network.asn(), network.length()));
+        assert_eq!(asn([0; 16]), None);
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0]), Some((4, 0)));
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 200, 0, 0]), Some((8, 8)));
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0]), Some((7, 128)));
+        assert_eq!(asn([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfd, 0, 0, 0, 0]), Some((9, 90)));
+        assert_eq!(asn([0x20; 16]), Some((6, 0)));
+    }
+
+    #[test]
+    fn blanks_and_empty_columns_are_fine_and_line_ends_of_other_systems_too() {
+        let (networks, problems) =
+            read("  64500 , 10.0.0.0 / 8\t\r\n,10.1.0.0/16\r\n,,,10.2.0.0/016\r\n64501_,10.3.0.0/16");
+        assert_eq!(problems, [""; 0]);
+        let numbers = |address| find(&networks, address).map(|(len, asn, peer_asn, _)| (len, asn, peer_asn));
+        assert_eq!(numbers("10.0.0.1"), Some((8, 64500, 0)));
+        assert_eq!(numbers("10.1.0.1"), Some((16, 0, 0)));
+        assert_eq!(numbers("10.2.0.1"), Some((16, 0, 0)));
+        assert_eq!(numbers("10.3.0.1"), Some((16, 0, 64501)));
+    }
+
+    #[test]
+    fn any_octets_can_be_told() {
+        let mut problems = Problems::new();
+        Networks::parse("n.lst", b"\xff\x1b[2J,10.0.0.0/8\n/\n,\n_\n", &mut problems);
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 4);
+        assert!(told[0].contains("Invalid AS number '\\xff\\x1b[2J'"), "{told:?}");
+    }
+
+    #[test]
+    fn many_lookups_at_once_find_what_single_ones_do() {
+        let (networks, _) = read("1,10.0.0.0/8\n2,10.1.0.0/16\n3,2001:db8::/32\n4,2001:db8:1::/48\n5,0.0.0.0/1");
+        let addresses: Vec<[u8; 16]> = (0..200_u32)
+            .map(|n| match n % 4 {
+                0 => std::net::Ipv4Addr::from(n << 24).to_ipv6_mapped().octets(),
+                1 => std::net::Ipv4Addr::from(0x0a00_0000 + (n << 12)).to_ipv6_mapped().octets(),
+                2 => (0x2001_0db8_u128 << 96 | u128::from(n % 3) << 80).to_be_bytes(),
+                _ => [0; 16],
+            })
+            .collect();
+        let mark = networks.lookup(&[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(mark.is_some());
+        let mut found = vec![mark; 201];
+        networks.lookup_many(&addresses, &mut found, &mut Families::default());
+        for (address, found) in addresses.iter().zip(&found) {
+            assert_eq!(*found, networks.lookup(address), "{address:?}");
+        }
+        assert_eq!(found[200], mark);
+    }
+
+    #[test]
+    fn rows_that_say_the_same_share_a_record() {
+        let text: String = (0..1000).map(|n| format!("64500,10.{}.{}.0/24\n", n / 250, n % 250)).collect();
+        let (networks, _) = read(&text);
+        assert_eq!((networks.len(), networks.records.len(), networks.reaches.len()), (1000, 1, 1));
+        assert_eq!(size_of::<Option<Network>>(), 8);
+    }
+}

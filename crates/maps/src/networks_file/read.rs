@@ -1,0 +1,244 @@
+//! From the rows of a file to networks.
+
+use super::{MOST_REACHES, Network, Networks, Reach};
+use config::{Origin, Problems};
+use foldhash::{HashMap, HashMapExt};
+use lpm::{Entry, Sorted, Trie};
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::{Family, Prefix};
+
+/// Bad rows that are told one by one; of more there is only the number.
+const MOST_TOLD: usize = 100;
+
+/// Octets of a row that are shown with what is wrong with them.
+const MOST_SHOWN: usize = 48;
+
+const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
+
+impl Networks {
+    /// Reads a file; bad rows are told and left out.
+    pub fn parse(file: &str, text: &[u8], problems: &mut Problems) -> Self {
+        let origin = Origin::whole(file);
+        let mut reader = Reader::default();
+        let mut bad = 0;
+        for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
+            let (whole, line) = (line, line.trim_ascii());
+            if matches!(line.first(), None | Some(b'!' | b'#')) {
+                continue;
+            }
+            if let Err(fault) = reader.row(line) {
+                bad += 1;
+                if bad <= MOST_TOLD {
+                    let at = origin.at(number).column(fault.column(whole, line));
+                    problems.error(&at, fault.text(line), Some(SHAPE.to_owned()));
+                }
+            }
+        }
+        if bad > MOST_TOLD {
+            problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MOST_TOLD), None);
+        }
+        let (networks, repeated) = reader.finish(&origin, problems);
+        if repeated > 0 {
+            let shown: Vec<String> = repetitions(text).take(REPETITIONS_SHOWN).collect();
+            let etc = if repeated > shown.len() { " and so on" } else { "" };
+            let what = format!(
+                "networks_file: {repeated} rows have the network of an earlier one, which counts: {}{etc}.",
+                shown.join(", ")
+            );
+            problems.remark(&origin, what, None);
+        }
+        networks
+    }
+}
+
+/// Rows that repeat a network and are named.
+const REPETITIONS_SHOWN: usize = 10;
+
+/// The lines that have the network of an earlier line, and which that is. Only asked for when there are some.
+fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
+    let mut seen: HashMap<Prefix, u32> = HashMap::new();
+    (1..).zip(text.split(|octet| *octet == b'\n')).filter_map(move |(number, line)| {
+        let line = line.trim_ascii();
+        if matches!(line.first(), None | Some(b'!' | b'#')) {
+            return None;
+        }
+        // A row that is wrong in other columns has no network.
+        Reader::default().row(line).ok()?;
+        let prefix = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
+        let earlier = *seen.entry(prefix).or_insert(number);
+        (earlier != number).then(|| format!("line {number} (as in {earlier})"))
+    })
+}
+
+/// The prefix of a network; that of mapped addresses is the prefix of the IPv4 addresses.
+///
+/// Blanks may stand around the slash, so both parts are read apart. (For a file of a million rows, that also saves a sixth of the
+/// instructions that reading whole prefixes takes.)
+fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
+    let slash = text.iter().position(|octet| *octet == b'/').ok_or((What::NoSlash, text))?;
+    let (address, length) = text.split_at(slash);
+    let length = length.get(1..).unwrap_or_default();
+    let address = ip(address.trim_ascii()).ok_or((What::Address, text))?;
+    let bits = number(length.trim_ascii()).and_then(|bits| u8::try_from(bits).ok());
+    let prefix = bits.and_then(|bits| Prefix::new(address, bits)).ok_or((What::Length, length))?;
+    Ok(prefix.to_canonical())
+}
+
+/// What is wrong with a row, and how many octets before its end.
+struct Fault {
+    what: What,
+    at: Option<usize>,
+}
+
+enum What {
+    NoSlash,
+    Length,
+    Address,
+    Asn,
+    NextHop,
+    Columns,
+    Reaches,
+}
+
+impl Fault {
+    /// Character of the whole line, from 1, where what is wrong begins; `line` is the whole one without the blanks around it.
+    fn column(&self, whole: &[u8], line: &[u8]) -> u32 {
+        let indent = whole.len() - whole.trim_ascii_start().len();
+        let before = whole.get(..indent + line.len() - self.at.unwrap_or(line.len())).unwrap_or_default();
+        1 + String::from_utf8_lossy(before).chars().count() as u32
+    }
+
+    fn text(&self, line: &[u8]) -> String {
+        let from = line.len() - self.at.unwrap_or(line.len());
+        let part = line.get(from..).unwrap_or_default();
+        let end = part.iter().position(|octet| *octet == b',').unwrap_or(part.len());
+        let part = part.get(..end.min(MOST_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
+        match self.what {
+            What::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
+            What::Length => format!("Invalid network mask '{part}'. Ignoring."),
+            What::Address => format!("Invalid network '{part}'. Ignoring."),
+            What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
+            What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
+            What::Columns => "Too many columns. Ignoring.".to_owned(),
+            What::Reaches => format!("More than {MOST_REACHES} neighbours and next hops. Ignoring."),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    v4: Vec<Entry<u32, u32>>,
+    v6: Vec<Entry<u128, u32>>,
+    records: Interned<Network>,
+    reaches: Interned<Reach>,
+}
+
+/// Different values, each with a number.
+struct Interned<T> {
+    values: Vec<T>,
+    numbers: HashMap<T, u32>,
+}
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Interned<T> {
+    fn number(&mut self, value: T) -> u32 {
+        *self.numbers.entry(value).or_insert_with(|| {
+            self.values.push(value);
+            (self.values.len() - 1) as u32
+        })
+    }
+
+    fn finish(mut self) -> Vec<T> {
+        self.values.shrink_to_fit();
+        self.values
+    }
+}
+
+impl Reader {
+    fn row(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let fault = |what, part: &[u8]| {
+            // Columns are found from the right, so a part is told by its distance from the end.
+            let start = part.as_ptr() as usize - line.as_ptr() as usize;
+            Fault { what, at: Some(line.len() - start) }
+        };
+        let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+        let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| fault(what, part))?;
+        let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
+        if let Some(column) = columns.next() {
+            let split = column.iter().position(|octet| *octet == b'_');
+            let (peer, own) = match split {
+                Some(at) => (column.get(..at), column.get(at + 1..).unwrap_or_default()),
+                None => (None, column),
+            };
+            let read = |text: &[u8]| if text.is_empty() { Some(0) } else { number(text) };
+            asn = read(own).ok_or_else(|| fault(What::Asn, column))?;
+            peer_asn = read(peer.unwrap_or_default()).ok_or_else(|| fault(What::Asn, column))?;
+        }
+        if let Some(column) = columns.next().filter(|column| !column.is_empty()) {
+            next_hop = Some(ip(column).ok_or_else(|| fault(What::NextHop, column))?);
+        }
+        if columns.nth(1).is_some() {
+            return Err(Fault { what: What::Columns, at: None });
+        }
+        let reach = self.reaches.number(Reach { peer_asn, next_hop });
+        if reach as usize >= MOST_REACHES {
+            return Err(Fault { what: What::Reaches, at: None });
+        }
+        let value = self.records.number(Network::new(asn, prefix.length(), reach));
+        match prefix.family() {
+            Family::V4 => self.v4.push(Entry::new((prefix.bits() >> 96) as u32, prefix.length(), value)),
+            Family::V6 => self.v6.push(Entry::new(prefix.bits(), prefix.length(), value)),
+        }
+        Ok(())
+    }
+
+    /// The networks, and how many rows repeat one.
+    fn finish(self, origin: &Origin, problems: &mut Problems) -> (Networks, usize) {
+        // The tries are built with the least memory that is not theirs.
+        let (records, reaches) = (self.records.finish(), self.reaches.finish());
+        let (v4, len4, repeated4) = build(self.v4, origin, problems);
+        let (v6, len6, repeated6) = build(self.v6, origin, problems);
+        (Networks { v4, v6, records, reaches, len: len4 + len6 }, repeated4 + repeated6)
+    }
+}
+
+/// The trie of a family, how many networks are in it, and how many were repeated.
+fn build<A: lpm::Address>(
+    entries: Vec<Entry<A, u32>>,
+    origin: &Origin,
+    problems: &mut Problems,
+) -> (Trie<A>, usize, usize) {
+    let sorted = Sorted::new(entries);
+    match Trie::new(&sorted) {
+        Ok(trie) => (trie, sorted.entries().len(), sorted.repeated()),
+        Err(error) => {
+            problems.error(origin, format!("{error}. Ignored."), None);
+            (Trie::default(), 0, 0)
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || text.len() > 10 {
+        return None;
+    }
+    let mut number = 0u64;
+    for octet in text {
+        number = number * 10 + u64::from(octet.checked_sub(b'0').filter(|digit| *digit < 10)?);
+    }
+    u32::try_from(number).ok()
+}
+
+fn ip(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    if text.contains(':') {
+        return text.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    }
+    text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+}

@@ -1,0 +1,115 @@
+//! The metrics beside the table of counters: of exporters, interfaces, the process and the build.
+
+/// What the samples of a family are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Only grows, from the start of the process.
+    Counter,
+    /// What there is now.
+    Gauge,
+    /// Facts, in its labels.
+    Info,
+}
+
+impl Kind {
+    /// The type as OpenMetrics calls it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Info => "info",
+        }
+    }
+
+    /// What names of samples end in.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Gauge => "",
+            Self::Info => "_info",
+        }
+    }
+}
+
+/// What samples have in common. A family with a unit ends in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family<'a> {
+    /// Without `_total` or `_info`.
+    pub(crate) name: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Option<&'a str>,
+    /// A sentence.
+    pub(crate) help: &'a str,
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Family<'static> {
+    Family { name, kind: Kind::Counter, unit: None, help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family<'static> {
+    Family { name, kind: Kind::Gauge, unit: None, help }
+}
+
+impl Family<'static> {
+    const fn in_unit(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+}
+
+/// Of each exporter or agent, in the order of the values of [`crate::Exporter`].
+pub(crate) const EXPORTERS: [Family<'static>; 5] = [
+    counter("pmacct_exporter_datagrams_received", "Datagrams received from the exporter."),
+    counter("pmacct_exporter_datagrams_received_bytes", "Payload bytes of these datagrams.").in_unit("bytes"),
+    counter("pmacct_exporter_records_decoded", "Flow records or flow samples of the exporter."),
+    counter("pmacct_exporter_sequence_gaps", "Forward jumps in the exporter's sequence numbers."),
+    counter(
+        "pmacct_exporter_sequence_lost_units",
+        "Units (datagrams or records, by version) of the exporter that are missing according to sequence numbers.",
+    ),
+];
+
+/// Of each interface, in the order of the values of [`crate::Interface`].
+pub(crate) const INTERFACES: [Family<'static>; 2] = [
+    counter("pmacct_interface_packets_received", "Packets captured on the interface."),
+    counter("pmacct_interface_packets_dropped", "Packets that the kernel dropped before they were read."),
+];
+
+/// Of the build.
+pub(crate) const BUILD: Family<'static> =
+    Family { name: "pmacct_build", kind: Kind::Info, unit: None, help: "What was built, and from what." };
+
+/// Of the process, under the names that all programs have for them.
+pub(crate) const CPU: Family<'static> =
+    counter("process_cpu_seconds", "User and system CPU time spent.").in_unit("seconds");
+pub(crate) const RESIDENT: Family<'static> =
+    gauge("process_resident_memory_bytes", "Resident memory.").in_unit("bytes");
+pub(crate) const VIRTUAL: Family<'static> =
+    gauge("process_virtual_memory_bytes", "Virtual memory.").in_unit("bytes");
+pub(crate) const OPEN_FDS: Family<'static> = gauge(
+    "process_open_fds",
+    "Open file descriptors. Absent when the kernel does not show them, as after a change of user.",
+);
+pub(crate) const MAX_FDS: Family<'static> = gauge("process_max_fds", "Limit of open file descriptors.");
+pub(crate) const THREADS: Family<'static> = gauge("process_threads", "Threads.");
+pub(crate) const START: Family<'static> =
+    gauge("process_start_time_seconds", "Start of the process, in seconds since 1970.").in_unit("seconds");
+
+/// Of the process, in the order of the exposition.
+pub(crate) const PROCESS: [Family<'static>; 7] = [CPU, RESIDENT, VIRTUAL, OPEN_FDS, MAX_FDS, THREADS, START];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_end_in_their_unit_and_none_is_one_of_the_table() {
+        let mut names: HashSet<String> =
+            stats::ROWS.iter().map(|row| format!("pmacct_{}", row.family.trim_end_matches("_total"))).collect();
+        for family in EXPORTERS.iter().chain(&INTERFACES).chain(&PROCESS).chain([&BUILD]) {
+            assert!(names.insert(family.name.to_owned()), "{}", family.name);
+            assert!(family.unit.is_none_or(|unit| family.name.ends_with(&format!("_{unit}"))), "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+}
