@@ -1,5 +1,4 @@
 //! Counters of what is rare: each test makes something happen that no other test here does.
-#![expect(clippy::unwrap_used, reason = "a test that cannot write its files has failed")]
 
 use crate::clients::{collector, send, sqlite_rows, table};
 use crate::packets::{self, reading};

@@ -13,8 +13,9 @@ use testkit::process::Signal;
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
 use testkit::{capture_file, eventually};
 
-/// An end or an answer that takes longer waits for something that need not come.
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// An end or an answer that takes longer waits for something that need not come. It takes milliseconds, but others may
+/// have the processors.
+const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn an_idle_daemon_ends_at_once() {
@@ -61,7 +62,7 @@ fn statistics_are_told_at_once_and_add_up() {
     assert_eq!(report.value("records_decoded"), 1500);
     assert_eq!(report.value_of("agent=127.0.1.1:1 ", "packets"), ones.len() as u64);
     assert_eq!(report.value_of("agent=127.0.1.2:9 ", "seq_jmp_fwd"), 1);
-    assert_eq!((report.value("sequence_gaps"), report.value("sequence_lost_units")), (1, 30));
+    assert_eq!((report.value("sequence_gaps"), report.value("sequence_lost")), (1, 30));
     assert_eq!(report.value_of("plugin=p/print ", "records_received"), 1500);
     process.stop();
 }

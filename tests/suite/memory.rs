@@ -388,8 +388,8 @@ fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
     process.wait_for_log("clients were refused");
     let begun = std::time::Instant::now();
     process.stop();
-    // Two seconds, and more on a machine that is busy with other tests.
-    assert!(begun.elapsed() < std::time::Duration::from_secs(6), "{:?}", begun.elapsed());
+    // Two seconds on an idle machine; a query alone may take a minute.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
     drop(stalled);
 }
 

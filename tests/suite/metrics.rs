@@ -243,7 +243,8 @@ fn scrapes_under_load_close_and_hostile_clients_harm_nobody() {
             sent += datagrams.len() as u64;
             let asked = Instant::now();
             let samples = scrape(&process);
-            assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+            // A client that stalls is cut after five seconds.
+            assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
             let mut received = 0.0;
             for worker in 0..2 {
                 let value = |name: &str| samples[&format!("pmacct_{name}_total{{worker=\"{worker}\"}}")];

@@ -12,7 +12,7 @@ use testkit::process::Signal;
 use testkit::{Finished, Setup, eventually};
 
 /// Whatever hangs takes longer; so does nothing that works.
-const PROMPT: Duration = Duration::from_secs(20);
+const PROMPT: Duration = Duration::from_secs(60);
 
 /// A named pipe that nobody writes to, in place of whatever is there.
 fn pipe(path: &Path) {

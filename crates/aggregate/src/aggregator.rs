@@ -163,7 +163,7 @@ impl Aggregator {
                 }
             }
             if let (Some(at), Some(bins)) = (schema.bin, &mut self.bins) {
-                put(key, at, bins.start((row.head(row::STAMP) / SECOND) as i64));
+                put(key, at, bins.start((row.head(row::BIN_TIME) / SECOND) as i64));
             }
         }
     }
@@ -202,8 +202,8 @@ impl Aggregator {
         for (row, (key, value)) in rows.iter().zip(projected) {
             let start = number_at(row.octets(), span.start);
             let end = number_at(row.octets(), span.end);
-            let stamp = row.head(row::STAMP);
-            let around = stamp.saturating_sub(span.back)..=stamp.saturating_add(span.ahead);
+            let bin_time = row.head(row::BIN_TIME);
+            let around = bin_time.saturating_sub(span.back)..=bin_time.saturating_add(span.ahead);
             let parts = match around.contains(&start) {
                 true => parts(bins, start, end, span.max_bins),
                 false => None,

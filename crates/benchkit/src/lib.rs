@@ -109,7 +109,7 @@ impl Core {
         from_netflow::require(&mut fields, false);
         let layout = Arc::new(Layout::new(&fields, &[]));
         let schema = Arc::new(Schema::new(&selection, &[], &layout, &options));
-        let needs = Needs { layout: Arc::clone(&layout), customs: Arc::from([]), stamps: false };
+        let needs = Needs { layout: Arc::clone(&layout), customs: Arc::from([]), bin_times: false };
         Self {
             aggregates: case.aggregates,
             decoder: Decoder::new(needs, Settings::default()),

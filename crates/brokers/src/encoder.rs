@@ -9,6 +9,7 @@ use encode::json::{Frame, Json};
 use encode::markers;
 use encode::names::Name;
 use encode::value::Values;
+use flow::column::Id;
 use flow::kind::Kind;
 use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
@@ -278,20 +279,20 @@ impl Writer {
     }
 }
 
-/// The variables of `kafka_partition_key`, and the JSON members that hold their values; a longer one stands before those
-/// that it starts with.
-const VARIABLES: [(&str, &str); 11] = [
-    ("post_tag2", "tag2"),
-    ("post_tag", "tag"),
-    ("peer_src_ip", "peer_ip_src"),
-    ("src_host", "ip_src"),
-    ("dst_host", "ip_dst"),
-    ("src_port", "port_src"),
-    ("dst_port", "port_dst"),
-    ("in_iface", "iface_in"),
-    ("proto", "ip_proto"),
-    ("tag2", "tag2"),
-    ("tag", "tag"),
+/// The variables of `kafka_partition_key`, and the columns that hold their values; a longer one stands before those that it starts
+/// with.
+const VARIABLES: [(&str, Id); 11] = [
+    ("post_tag2", Id::Tag2),
+    ("post_tag", Id::Tag),
+    ("peer_src_ip", Id::PeerIpSrc),
+    ("src_host", Id::IpSrc),
+    ("dst_host", Id::IpDst),
+    ("src_port", Id::PortSrc),
+    ("dst_port", Id::PortDst),
+    ("in_iface", Id::IfaceIn),
+    ("proto", Id::IpProto),
+    ("tag2", Id::Tag2),
+    ("tag", Id::Tag),
 ];
 
 /// How values look in keys: numbers, whatever names the rows show, so that partitions stay what they were.
@@ -302,9 +303,9 @@ fn plain(kind: Kind) -> Kind {
     }
 }
 
-/// Variables of `kafka_partition_key`, with the JSON members that fill them; for [`encode::names::variables`].
-pub fn of_keys(text: &str) -> Option<(&'static str, Option<&'static str>)> {
-    VARIABLES.iter().find(|(name, _)| text.starts_with(name)).map(|(name, json)| (*name, Some(*json)))
+/// Variables of `kafka_partition_key`, with the columns that fill them; for [`encode::names::variables`].
+pub fn of_keys(text: &str) -> Option<(&'static str, Option<Id>)> {
+    VARIABLES.iter().find(|(name, _)| text.starts_with(name)).map(|(name, column)| (*name, Some(*column)))
 }
 
 /// The words that variables of `kafka_partition_key` may be.
@@ -338,9 +339,9 @@ impl Key {
             rest = after;
             match known {
                 None => parts.push(Part::Text("$".to_owned())),
-                Some((name, json)) => {
+                Some((name, id)) => {
                     rest = after.get(name.len()..).unwrap_or_default();
-                    let column = schema.columns.iter().find(|column| json.is_some_and(|json| column.json == json));
+                    let column = schema.columns.iter().find(|column| Some(column.id) == id);
                     parts.push(match column {
                         Some(column) => Part::Value(plain(column.kind), column.at),
                         None => Part::Text("null".to_owned()),

@@ -1,4 +1,4 @@
-//! Applications of packets: which protocol a conversation speaks, told by what its first packets carry.
+//! Applications of packets: which protocol a conversation uses, recognised by the contents of its first packets.
 //!
 //! A [`Classifier`] keeps the conversations that are open and shows their first packets to an [`Engine`], until it knows the
 //! application or gives up; from then on a packet costs a look into a table. The engine is libndpi, where the feature `ndpi` builds
@@ -10,15 +10,15 @@ mod ndpi;
 
 pub use classifier::{Classifier, Conversation, Patience, Settings};
 
-/// What tells applications here.
+/// The library that recognises applications in this build.
 #[cfg(feature = "ndpi")]
 pub type BuiltIn = ndpi::Ndpi;
 
-/// What tells applications here: nothing does.
+/// The library that recognises applications in this build: none.
 #[cfg(not(feature = "ndpi"))]
 pub type BuiltIn = Nothing;
 
-/// There is something that tells applications.
+/// This build recognises applications.
 pub const IS_BUILT_IN: bool = cfg!(feature = "ndpi");
 
 /// An application, by the engine's numbers; 0 is unknown.

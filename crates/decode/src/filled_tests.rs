@@ -2,12 +2,13 @@
 
 use crate::{from_netflow, from_packet, from_sflow};
 use flow::field::Field;
+use flow::kind::Kind;
 use flow::needs::Needs;
 use flow::output::Output;
-use flow::primitive::{Daemons, PRIMITIVES, Primitive};
+use flow::primitive::{Daemons, PRIMITIVES, Primitive, showing};
 use flow::row::{self, FieldSet, Layout, Rows};
 use netflow::encode::{Message, enterprise, field};
-use netflow::template::{Kind, Template};
+use netflow::template::{self, Template};
 use packet::LinkType;
 use sflow::encode::Datagram;
 use sflow::flow::{Gateway, HeaderProtocol, Mpls, MplsVc, RawHeader, Router, Switch, Tag, Vni};
@@ -15,7 +16,7 @@ use sflow::{FlowHead, FlowRecord, Interface, SourceId, Words};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Fields that all daemons fill after decoding: by maps, networks_file, the database of places, classification, and the rate that
+/// Fields that all daemons fill after decoding: by maps, networks_file, the GeoIP database, classification, and the rate that
 /// sampling_rate sets; the rest by routes.
 const LATER: &[Field] = &[
     Field::Tag,
@@ -54,24 +55,41 @@ const LATER: &[Field] = &[
     Field::DstRoa,
 ];
 
+/// The same for collectors alone: `flow_to_rd_map`.
+const LATER_IN_COLLECTORS: &[Field] = &[Field::MplsVpnRd];
+
 fn needs() -> Needs {
     let mut fields = FieldSet::default();
     Field::ALL.iter().for_each(|field| fields.insert(*field));
-    Needs { layout: Arc::new(Layout::new(&fields, &[])), customs: [].into(), stamps: false }
+    Needs { layout: Arc::new(Layout::new(&fields, &[])), customs: [].into(), bin_times: false }
 }
 
-/// The primitives that are not zero in some row.
-fn filled(needs: &Needs, rows: &Rows) -> HashSet<&'static str> {
-    let is_filled = |primitive: &Primitive| {
-        rows.iter().any(|row| match primitive.field {
-            Some(field) => {
-                let at = needs.layout.offset(field).unwrap();
-                row.octets()[at..at + field.size()].iter().any(|octet| *octet != 0)
-            }
-            None => primitive.name == "none" || row.head(row::FLOWS) != 0,
-        })
-    };
-    PRIMITIVES.iter().filter(|primitive| is_filled(primitive)).map(|primitive| primitive.name).collect()
+/// What a decoder has filled in some row.
+struct Filled {
+    fields: HashSet<Field>,
+    flows: bool,
+}
+
+impl Filled {
+    fn of(needs: &Needs, rows: &Rows) -> Self {
+        let is_filled = |field: &&Field| {
+            let at = needs.layout.offset(**field).unwrap();
+            rows.iter().any(|row| row.octets()[at..at + field.size()].iter().any(|octet| *octet != 0))
+        };
+        Self {
+            fields: Field::ALL.iter().filter(is_filled).copied().collect(),
+            flows: rows.iter().any(|row| row.head(row::FLOWS) != 0),
+        }
+    }
+
+    /// True where the decoder, or `later` steps, fill the primitive.
+    fn has(&self, primitive: &Primitive, later: &[Field]) -> bool {
+        match primitive.kind() {
+            Kind::None => true,
+            Kind::Counter => self.flows,
+            _ => primitive.fields.iter().any(|field| self.fields.contains(field) || later.contains(field)),
+        }
+    }
 }
 
 fn ethernet(etype: [u8; 2], contents: &[u8]) -> Vec<u8> {
@@ -99,29 +117,35 @@ fn frames() -> [Vec<u8>; 3] {
     [ethernet([0x81, 0], &labelled), ethernet([8, 0], &ipv4(17, &vxlan)), ethernet([8, 0], &ipv4(47, &nvgre))]
 }
 
-fn by_packets() -> HashSet<&'static str> {
+/// What is filled from packets that start as that link type says, some octets into the frames above.
+fn by_packets(link: LinkType, start: usize, macs: [Option<[u8; 6]>; 2]) -> Filled {
     let needs = needs();
     let flows = from_packet::flows::Settings { bound: 1 << 20, lifetime: std::time::Duration::from_secs(60) };
     let settings = from_packet::Settings { flows: Some(flows), ..from_packet::Settings::default() };
     let mut decoder = from_packet::Decoder::new(&needs, settings);
     let mut output = Output::new(&needs.layout);
-    for (number, octets) in (0..).zip(&frames()) {
+    // An IPv6 packet of its own, as netfilter logs what bridges and MPLS carry without their headers.
+    let frames = frames().into_iter().chain([ethernet([0x86, 0xdd], &ipv6())]);
+    for (number, octets) in
+        (0..).zip(frames.filter(|frame| start == 0 || matches!(frame[12..14], [8, 0] | [0x86, 0xdd])))
+    {
+        let octets = &octets[start..];
         let frame = from_packet::Frame {
             number,
-            link: LinkType::ETHERNET,
+            link,
             time_us: 1,
             length: octets.len() as u32,
             octets,
             ingress: 1,
             egress: 2,
-            macs: [None; 2],
+            macs,
         };
         assert_eq!(decoder.frame(&frame, &mut output), from_packet::Fate::Row);
     }
-    filled(&needs, &output.rows)
+    Filled::of(&needs, &output.rows)
 }
 
-fn by_samples() -> HashSet<&'static str> {
+fn by_samples() -> Filled {
     let needs = needs();
     let numbers = sflow::encode::words(&[0x0100_0001, 0x0200_0101]);
     let ases = sflow::encode::words(&[65_001, 65_002]);
@@ -166,10 +190,10 @@ fn by_samples() -> HashSet<&'static str> {
     let source = [192, 0, 2, 1].into();
     decoder.datagram((0, source), &datagram.finish(), 55, &mut output, &mut from_sflow::NoCounters).unwrap();
     assert_eq!(output.rows.len(), 4);
-    filled(&needs, &output.rows)
+    Filled::of(&needs, &output.rows)
 }
 
-fn by_netflow() -> HashSet<&'static str> {
+fn by_netflow() -> Filled {
     // Elements and their lengths; those of a packet inside another twice. All their octets are 1.
     const ELEMENTS: &[(u16, u16)] = &[
         (1, 4),
@@ -235,11 +259,11 @@ fn by_netflow() -> HashSet<&'static str> {
         let mut fields: Vec<_> = fields.iter().map(|(element, length)| field(*element, *length)).collect();
         fields.extend((1..=2).map(|number| enterprise(43_874, number, 8)));
         fields.push(enterprise(43_874, 3, 8));
-        Template::new(1, id, Kind::Data, fields)
+        Template::new(1, id, template::Kind::Data, fields)
     };
     let length = |fields: &[(u16, u16)]| fields.iter().map(|(_, length)| usize::from(*length)).sum::<usize>() + 24;
     let options = |id, element, name| {
-        Template::new(1, id, Kind::Options { scopes: 1 }, vec![field(element, 4), field(name, 4)])
+        Template::new(1, id, template::Kind::Options { scopes: 1 }, vec![field(element, 4), field(name, 4)])
     };
     let names = [(400, 10, 82), (401, 234, 236), (402, 95, 96)];
     let templates = names.map(|(id, element, name)| options(id, element, name));
@@ -259,28 +283,28 @@ fn by_netflow() -> HashSet<&'static str> {
     let Output { rows, strings, .. } = &mut output;
     decoder.datagram([192, 0, 2, 1].into(), &message.finish(), 55, rows, strings).unwrap();
     assert_eq!(rows.len(), 3);
-    filled(&needs, rows)
+    Filled::of(&needs, rows)
 }
 
 #[test]
 fn the_table_names_the_daemons_that_fill_a_primitive() {
-    let packets = by_packets();
-    let decoders = [
-        (Daemons::PMACCTD, &packets),
-        (Daemons::UACCTD, &packets),
-        (Daemons::SFACCTD, &by_samples()),
-        (Daemons::NFACCTD, &by_netflow()),
+    const ETHERNET_HEADER: usize = 14;
+    let collectors: Vec<Field> = LATER.iter().chain(LATER_IN_COLLECTORS).copied().collect();
+    let daemons = [
+        (Daemons::PMACCTD, by_packets(LinkType::ETHERNET, 0, [None; 2]), LATER),
+        // Netfilter logs packets from their IP header on, and MAC addresses beside them.
+        (Daemons::UACCTD, by_packets(LinkType::RAW_BSD, ETHERNET_HEADER, [Some([2; 6]); 2]), LATER),
+        (Daemons::SFACCTD, by_samples(), &collectors),
+        (Daemons::NFACCTD, by_netflow(), &collectors),
     ];
     let mut wrong = Vec::new();
-    // class_frame is another name of class, which nfacctd refuses.
-    for primitive in PRIMITIVES.iter().filter(|primitive| primitive.name != "class_frame") {
-        for (daemon, filled) in &decoders {
-            let is_collector = *daemon == Daemons::NFACCTD || *daemon == Daemons::SFACCTD;
-            let is_later = primitive.field.is_some_and(|field| {
-                // flow_to_rd_map is one of collectors.
-                LATER.contains(&field) || is_collector && field == Field::MplsVpnRd
-            });
-            if primitive.daemons.has(*daemon) != (is_later || filled.contains(primitive.name)) {
+    // A second word for a column (`sum_host`, `class_frame`) says no more than the first does.
+    let first = |primitive: &Primitive| {
+        primitive.column().and_then(showing).is_none_or(|first| first.name == primitive.name)
+    };
+    for primitive in PRIMITIVES.iter().filter(|primitive| first(primitive)) {
+        for (daemon, filled, later) in &daemons {
+            if primitive.daemons.has(*daemon) != filled.has(primitive, later) {
                 wrong.push((primitive.name, *daemon));
             }
         }

@@ -66,23 +66,23 @@ pub struct Headers {
     inner: Box<[(Field, usize)]>,
     facts: Option<usize>,
     customs: Arc<[Custom]>,
-    custom_places: Box<[(usize, usize)]>,
+    custom_offsets: Box<[(usize, usize)]>,
 }
 
 impl Headers {
     /// For rows that must hold that. Fields of `without` are filled by others.
     pub fn new(needs: &Needs, without: &[Field]) -> Self {
-        let places = |fields: &[Field]| {
-            let place = |field: &Field| Some((*field, needs.layout.offset(*field)?));
-            fields.iter().filter(|field| !without.contains(field)).filter_map(place).collect()
+        let offsets = |fields: &[Field]| {
+            let offset = |field: &Field| Some((*field, needs.layout.offset(*field)?));
+            fields.iter().filter(|field| !without.contains(field)).filter_map(offset).collect()
         };
         let customs = (0..needs.customs.len()).filter_map(|n| Some((n, needs.layout.custom(n)?)));
         Self {
-            outer: places(OUTER),
-            inner: places(INNER),
+            outer: offsets(OUTER),
+            inner: offsets(INNER),
             facts: needs.layout.offset(Field::Facts),
             customs: Arc::clone(&needs.customs),
-            custom_places: customs.collect(),
+            custom_offsets: customs.collect(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Headers {
         for (field, at) in &self.outer {
             outer(*field, *at, packet, strings, octets);
         }
-        if !self.custom_places.is_empty() {
+        if !self.custom_offsets.is_empty() {
             self.customs(packet, strings, octets);
         }
         if let Some(at) = self.facts {
@@ -122,9 +122,9 @@ impl Headers {
         }
     }
 
-    /// True when a packet's own headers, at their usual places, tell all that rows hold of it.
+    /// True when a packet's own headers, at their usual offsets, tell all that rows hold of it.
     pub(crate) fn takes_plain(&self) -> bool {
-        !self.wants_tunnels() && self.custom_places.is_empty()
+        !self.wants_tunnels() && self.custom_offsets.is_empty()
     }
 
     /// Fills in what [`Headers::fill`] would, if [`Headers::takes_plain`].
@@ -150,7 +150,7 @@ impl Headers {
     /// Custom primitives that point into the packet.
     #[cold]
     fn customs(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut [u8]) {
-        for (number, to) in &self.custom_places {
+        for (number, to) in &self.custom_offsets {
             let Some(custom) = self.customs.get(*number) else { continue };
             let Some(length) = custom.length else { continue };
             let found =
@@ -342,7 +342,7 @@ fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, 
     }
 }
 
-/// Adds to what is known at that place of the row.
+/// Adds presence bits to those at that offset of the row.
 pub(crate) fn add_facts(row: &mut [u8], at: usize, facts: Facts) {
     let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
     put(row, at, &(before | facts.0).to_be_bytes());

@@ -69,7 +69,7 @@ impl Shape {
 /// Titles of the columns that formatted output cannot show, because their values have no bound in length. The
 /// program refuses to start with one of these.
 pub fn refused(schema: &Schema) -> Vec<String> {
-    let shown = |column: &&Column| column.csv_order > 0 || column.kind == Kind::Segments;
+    let shown = |column: &&Column| column.id.csv_position().is_some() || column.kind == Kind::Segments;
     (schema.columns.iter().filter(shown).filter(|column| column.width == 0))
         .map(|column| column.json.clone().into_owned())
         .collect()

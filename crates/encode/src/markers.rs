@@ -2,6 +2,7 @@
 
 use crate::number::decimal;
 use crate::value;
+use flow::column::Id;
 
 /// The figures of a purge, for the marker at its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub fn writer_id(template: &str, name: &str, pid: u32, build: &str) -> String {
 pub const WRITER_ID_WORDS: [&str; 3] = ["proc_name", "writer_pid", "pmacct_build"];
 
 /// Variables of `writer_id_string`; for [`crate::names::variables`].
-pub fn of_writer_ids(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+pub fn of_writer_ids(text: &str) -> Option<(&'static str, Option<Id>)> {
     WRITER_ID_WORDS.iter().find(|word| text.starts_with(**word)).map(|word| (*word, None))
 }
 

@@ -16,6 +16,7 @@ use crate::address;
 use crate::number::decimal;
 use crate::value;
 use aggregate::Aggregate;
+use flow::column::Id;
 use flow::schema::{At, Schema};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -41,21 +42,21 @@ enum Part {
 /// A word behind a dollar sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable<'a> {
-    /// One that is known: its word, and the JSON member of the aggregate that fills it, if one does.
-    Known(&'static str, Option<&'static str>),
+    /// One that is known: its word, and the column of the aggregate that fills it, if one does.
+    Known(&'static str, Option<Id>),
     /// One that is not known, and so stays as it is written.
     Unknown(&'a str),
 }
 
-/// A word that a variable begins with, if it is known, and the JSON member that fills it.
-pub type Lookup = fn(&str) -> Option<(&'static str, Option<&'static str>)>;
+/// A word that a variable begins with, if it is known, and the column that fills it.
+pub type Lookup = fn(&str) -> Option<(&'static str, Option<Id>)>;
 
 /// The variables of a text. What is behind a dollar sign and no word (`$1`, `$$`) is none.
 pub fn variables(text: &str, lookup: Lookup) -> impl Iterator<Item = Variable<'_>> {
     text.match_indices('$').filter_map(move |(at, _)| {
         let rest = text.get(at + 1..)?;
-        if let Some((word, json)) = lookup(rest) {
-            return Some(Variable::Known(word, json));
+        if let Some((word, column)) = lookup(rest) {
+            return Some(Variable::Known(word, column));
         }
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let word = rest.get(..end).filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
@@ -64,20 +65,20 @@ pub fn variables(text: &str, lookup: Lookup) -> impl Iterator<Item = Variable<'_
 }
 
 /// Variables of names of files and tables; for [`variables`].
-pub fn of_names(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+pub fn of_names(text: &str) -> Option<(&'static str, Option<Id>)> {
     let (word, part) = word(text)?;
-    let json = match part {
-        Part::Tag => Some("tag"),
-        Part::Tag2 => Some("tag2"),
-        Part::PeerSrcIp => Some("peer_ip_src"),
+    let column = match part {
+        Part::Tag => Some(Id::Tag),
+        Part::Tag2 => Some(Id::Tag2),
+        Part::PeerSrcIp => Some(Id::PeerIpSrc),
         _ => None,
     };
-    Some((word, json))
+    Some((word, column))
 }
 
 /// Variables of topics and routing keys: those that an aggregate fills; for [`variables`].
-pub fn of_records(text: &str) -> Option<(&'static str, Option<&'static str>)> {
-    of_names(text).filter(|(_, json)| json.is_some())
+pub fn of_records(text: &str) -> Option<(&'static str, Option<Id>)> {
+    of_names(text).filter(|(_, column)| column.is_some())
 }
 
 /// The words that variables of names may be.
@@ -192,13 +193,13 @@ impl Template {
 
     /// Binds the name to a plugin: `refresh` and `history` are its settings in seconds.
     pub fn bind(&self, schema: &Schema, zone: TimeZone, refresh: u64, history: u64) -> Name {
-        let at = |json: &str| schema.columns.iter().find(|column| column.json == json).map(|column| column.at);
+        let at = |id: Id| schema.columns.iter().find(|column| column.id == id).map(|column| column.at);
         Name {
             parts: self.parts.clone(),
             has_time: self.has_time(),
-            tag: self.parts.contains(&Part::Tag).then(|| at("tag")).flatten(),
-            tag2: self.parts.contains(&Part::Tag2).then(|| at("tag2")).flatten(),
-            peer: self.parts.contains(&Part::PeerSrcIp).then(|| at("peer_ip_src")).flatten(),
+            tag: self.parts.contains(&Part::Tag).then(|| at(Id::Tag)).flatten(),
+            tag2: self.parts.contains(&Part::Tag2).then(|| at(Id::Tag2)).flatten(),
+            peer: self.parts.contains(&Part::PeerSrcIp).then(|| at(Id::PeerIpSrc)).flatten(),
             zone,
             refresh,
             history,
@@ -344,13 +345,13 @@ mod tests {
         assert_eq!(
             found("x-$tag_$ref-$peer_src_up/$1$$-$nosuch.json$", of_names),
             [
-                Variable::Known("tag", Some("tag")),
+                Variable::Known("tag", Some(Id::Tag)),
                 Variable::Known("ref", None),
                 Variable::Unknown("peer_src_up"),
                 Variable::Unknown("nosuch"),
             ]
         );
-        let peer = Variable::Known("peer_src_ip", Some("peer_ip_src"));
+        let peer = Variable::Known("peer_src_ip", Some(Id::PeerIpSrc));
         assert_eq!(found("$ref.$peer_src_ip", of_records), [Variable::Unknown("ref"), peer]);
         // What is said to be known is filled, and the other way round.
         for word in words() {

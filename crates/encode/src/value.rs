@@ -52,9 +52,9 @@ impl Values {
     ) {
         match kind {
             Kind::Counter | Kind::TcpFlags | Kind::TunnelTcpFlags => decimal(out, value(row, at)),
-            Kind::U8 | Kind::FwdStatus => decimal(out, u64::from(octets::<1>(row, at)[0])),
+            Kind::U8 | Kind::Tos | Kind::FwdStatus => decimal(out, u64::from(octets::<1>(row, at)[0])),
             Kind::U16 => decimal(out, u64::from(u16::from_be_bytes(octets(row, at)))),
-            Kind::U32 => decimal(out, u64::from(u32::from_be_bytes(octets(row, at)))),
+            Kind::U32 | Kind::FlowLabel => decimal(out, u64::from(u32::from_be_bytes(octets(row, at)))),
             Kind::U64 | Kind::NumberText => decimal(out, u64::from_be_bytes(octets(row, at))),
             Kind::HexText => hexadecimal(out, u64::from_be_bytes(octets(row, at))),
             Kind::EtherType => hexadecimal(out, u64::from(u16::from_be_bytes(octets(row, at)))),
@@ -178,7 +178,7 @@ pub(crate) fn real(row: &Aggregate<'_>, at: At) -> f64 {
 pub(crate) fn signed(row: &Aggregate<'_>, kind: Kind, at: At) -> i64 {
     match kind {
         Kind::U64 => i64::from_be_bytes(octets(row, at)),
-        Kind::U32 => i64::from(i32::from_be_bytes(octets(row, at))),
+        Kind::FlowLabel => i64::from(i32::from_be_bytes(octets(row, at))),
         _ => value(row, at).cast_signed(),
     }
 }

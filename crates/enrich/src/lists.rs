@@ -12,7 +12,7 @@ pub const OTHERS: u8 = 255;
 pub struct Octets([bool; 256]);
 
 impl Octets {
-    /// Reads a list; bad lines are told and left out.
+    /// Reads a list; bad lines are reported and ignored.
     pub fn parse(
         file: &str,
         text: &str,
@@ -28,7 +28,7 @@ impl Octets {
                 continue;
             }
             match value(line).and_then(|value| list.0.get_mut(usize::from(value))) {
-                Some(place) => *place = true,
+                Some(is_listed) => *is_listed = true,
                 None => problems.warn(
                     &origin.at(number),
                     format!("{key}: '{line}' is no value of it. Ignored."),

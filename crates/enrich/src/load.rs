@@ -11,7 +11,7 @@ use crate::steps::{COMMON, CommonStep, PLUGIN};
 use config::Problems;
 use flow::row::{FieldSet, Layout};
 use maps::load::Context;
-use maps::matcher::Sight;
+use maps::matcher::PacketSource;
 use maps::usage::Usage;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Loaded {
     /// After the live tables.
     late: Vec<Box<dyn Step>>,
     plugins: Vec<Plugin>,
-    packets: Sight,
+    packets: PacketSource,
     links: Arc<[i32]>,
     sizes: Vec<Size>,
 }
@@ -63,7 +63,7 @@ impl Loaded {
         let links =
             if context.links.is_empty() { [filter::ETHERNET].into() } else { context.links.as_slice().into() };
         let sizes = reader.into_sizes();
-        Self { early, live: Vec::new(), late, plugins, packets: context.sight(), links, sizes }
+        Self { early, live: Vec::new(), late, plugins, packets: context.packets(), links, sizes }
     }
 
     /// Adds a step over a live table ([`crate::live`]), after those that were added before. What is read anew by a reload

@@ -4,7 +4,7 @@
 //! records have none: a packet is made up from the row.
 
 use filter::{Seen, Synthetic};
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use maps::matcher::{Frames, FramesOf, View};
 
 /// The packets of a worker's rows.
@@ -17,7 +17,7 @@ pub trait PacketViews {
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPackets<'a> {
     /// By row, which part of which unit its packet is.
-    pub places: &'a [Place],
+    pub places: &'a [PacketRef],
     /// The datagrams or frames of the batch.
     pub units: &'a [&'a [u8]],
 }
@@ -53,6 +53,13 @@ impl<'a> RowPackets<'a> {
         links: &'a [i32],
     ) -> Self {
         Self { views, numbers, synthetic, links, row: 0 }
+    }
+
+    /// The packet of a row.
+    #[inline]
+    pub fn packet(&mut self, row: usize, view: &View<'_>) -> Seen<'_> {
+        self.row = row;
+        self.frame(view)
     }
 
     /// Row `to` is a copy of row `from` now.

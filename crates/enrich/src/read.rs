@@ -73,11 +73,11 @@ impl<'a> Reader<'a> {
 
 impl Reader<'_> {
     fn octets(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
-        self.taken(key, path, config::text::read(path))
+        self.or_report(key, path, config::text::read(path))
     }
 
     /// What was read, or a problem.
-    fn taken(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
+    fn or_report(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
         match read {
             Ok(octets) => Some(octets),
             Err(error) => {
@@ -116,7 +116,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The same of a list, and what becomes of values when there are none in it.
+    /// Notes how much is in a list, and reports what becomes of values when it is empty.
     fn list_size(&mut self, size: (&'static str, &Path, usize, &'static str), without: &str) {
         let (key, path, count, of) = size;
         if count == 0 {
@@ -161,7 +161,7 @@ impl Reader<'_> {
 
     /// `geoipv2_file`.
     pub(crate) fn geoip(&mut self, path: &Path) -> Option<Database> {
-        let octets = self.taken("geoipv2_file", path, config::text::read_bytes(path, MAX_GEOIP_BYTES))?;
+        let octets = self.or_report("geoipv2_file", path, config::text::read_bytes(path, MAX_GEOIP_BYTES))?;
         match Database::from_octets(octets) {
             Ok(database) => Some(database),
             Err(error) => {

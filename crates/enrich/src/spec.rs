@@ -23,7 +23,7 @@ pub struct CoreSpec {
     pub interval: Option<u32>,
     /// `nfacctd_renormalize`.
     pub renormalize: bool,
-    /// Maps that wait for routes: they are read and checked.
+    /// Maps of the correlation with routes: they are read and checked.
     pub routes: RouteMaps,
 }
 
@@ -123,7 +123,7 @@ impl Spec {
         of_core.into_iter().filter_map(|file| file.as_deref()).chain(of_plugins).collect()
     }
 
-    /// True when somebody looks at the networks that records tell.
+    /// True when the networks that exporters tell are used.
     pub fn uses_protocol_networks(&self) -> bool {
         let own = self.plugins.iter().filter_map(|plugin| plugin.networks.as_ref());
         std::iter::once(&self.core.networks)

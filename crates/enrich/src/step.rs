@@ -21,7 +21,7 @@ use crate::packets::RowPackets;
 use config::Problems;
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
-use maps::matcher::Sight;
+use maps::matcher::PacketSource;
 use maps::usage::Usage;
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ pub struct Target<'a> {
     /// The layout of rows.
     pub layout: &'a Layout,
     /// Where the packets of filters come from.
-    pub packets: Sight,
+    pub packets: PacketSource,
 }
 
 /// A step before it is fitted to rows.

@@ -16,21 +16,21 @@ const FOREIGN: &[(&str, &str)] = &[
     ("dst_mac", "ether dst"),
 ];
 
-/// Words of protocols, which behind `proto` are names only after a backslash.
+/// Words of protocols, which after `proto` are names only with a backslash.
 const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "igmp", "sctp", "pim", "vrrp", "ah", "esp"];
 
-/// What would be right; `told` is what libpcap said.
-pub(crate) fn of(text: &str, told: &str) -> Option<String> {
+/// What would be right; `message` is what libpcap reported.
+pub(crate) fn of(text: &str, message: &str) -> Option<String> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    if told.starts_with("non-network bits") {
+    if message.starts_with("non-network bits") {
         let network = words.iter().find_map(|word| cut(word))?;
         return Some(format!("the network is {network}"));
     }
-    if told.starts_with("Mask syntax") {
+    if message.starts_with("Mask syntax") {
         let network = words.iter().find(|word| word.contains('/'))?;
         return Some(format!("'net' comes before a network: net {network}"));
     }
-    if !told.contains("syntax error") {
+    if !message.contains("syntax error") {
         return None;
     }
     if text.starts_with(['\'', '"']) {
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn common_faults_are_told_how_to_be_right() {
         let syntax = "can't parse filter expression: syntax error";
-        for (text, told, right) in [
+        for (text, message, right) in [
             ("tcp and (src net 10.0.0.1/8)", "non-network bits set in", "the network is 10.0.0.0/8"),
             ("net 10.0.0.0/8 or net 2001:db8::1/32", "non-network bits set in", "the network is 2001:db8::/32"),
             ("src 10.0.0.0/8", "Mask syntax for networks only", "'net' comes before a network: net 10.0.0.0/8"),
@@ -88,7 +88,7 @@ mod tests {
             ("tcp, udp", syntax, "between conditions stands 'and' or 'or', no comma"),
             ("TCP", syntax, "'tcp' in small letters"),
         ] {
-            assert_eq!(of(text, told).as_deref(), Some(right), "{text}");
+            assert_eq!(of(text, message).as_deref(), Some(right), "{text}");
         }
         assert_eq!(of("tcp prot 80", syntax), None);
         assert_eq!(of("net 10.0.0.0/0", "non-network bits set in"), Some("the network is 0.0.0.0/0".to_owned()));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub const ETHERNET: i32 = 1;
 
 /// Most octets of an expression, some three seconds of libpcap's work at worst: with the length of the text the time that it
-/// takes grows with the square at least, and its recursion as well. Long lists of networks are better told in a networks_file,
+/// takes grows with the square at least, and its recursion as well. Long lists of networks belong into a networks_file,
 /// or as the rules of a map.
 pub const MAX_LEN: usize = 16 * 1024;
 
@@ -92,13 +92,13 @@ impl Filter {
     pub fn compile_for(link: i32, text: &str) -> Result<Self, Error> {
         let program = advised(link, text)?;
         let mut fields = FieldSet::default();
-        let told = hints::read(text);
-        synthetic::require(text, &told, &mut fields);
+        let certain = hints::read(text);
+        synthetic::require(text, &certain, &mut fields);
         Ok(Self {
             program: Arc::new(program),
             link,
             others: [].into(),
-            hints: told.hints.into(),
+            hints: certain.hints.into(),
             fields,
             names_vlan: synthetic::words(text).any(|word| word == "vlan"),
         })
@@ -151,7 +151,7 @@ impl Filter {
 
     /// What holds for each row whose packet, made by [`crate::Synthetic`], matches.
     ///
-    /// Not of captured packets: `src net 192.0.2.0/24` matches ARP too, and what is inside a tunnel may be what their row tells.
+    /// Not of captured packets: `src net 192.0.2.0/24` matches ARP too, and what is inside a tunnel may be what their row contains.
     pub fn hints(&self) -> &[Hint] {
         &self.hints
     }
@@ -189,13 +189,13 @@ fn by_libpcap(link: i32, text: &str, optimize: bool) -> Result<Program, Error> {
 
     static COMPILER: Mutex<()> = Mutex::new(());
     let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
-    let told = |error: pcap::Error| match error {
+    let message = |error: pcap::Error| match error {
         pcap::Error::PcapError(text) => Error::new(text),
         pcap::Error::InvalidInputString => Error::new("it has an octet of zero"),
         other => Error::new(other.to_string()),
     };
-    let capture = pcap::Capture::dead(pcap::Linktype(link)).map_err(told)?;
-    let program = capture.compile(text, optimize).map_err(told)?;
+    let capture = pcap::Capture::dead(pcap::Linktype(link)).map_err(message)?;
+    let program = capture.compile(text, optimize).map_err(message)?;
     let raw: Option<Vec<_>> =
         program.get_instructions().iter().map(|instruction| shown(&instruction.to_string())).collect();
     let raw = raw.ok_or_else(|| Error::new("libpcap gave a program that cannot be read"))?;

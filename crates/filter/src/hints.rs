@@ -1,9 +1,9 @@
 //! Conditions that each matching flow fulfils, read from the text of an expression.
 //!
-//! Only what is beyond doubt is read. The expression must be terms with `and` between them, made of words and values that are
-//! known here: a word that is not may turn a term round (`not`), leave a choice (`or`), or move the layers under those behind it
+//! Only what is certain is read. The expression must be terms with `and` between them, made of words and values that are
+//! known here: any other word may negate a term (`not`), introduce an alternative (`or`), or move the layers of the terms after it
 //! (`mpls`, `pppoes`, what libpcap may learn yet), and then nothing is read at all. Of the terms those such as `src net
-//! 10.0.0.0/8`, `dst host 192.0.2.1`, `tcp`, `ip proto 47`, `udp dst port 53`, `vlan 10` tell something. The rest is left to the
+//! 10.0.0.0/8`, `dst host 192.0.2.1`, `tcp`, `ip proto 47`, `udp dst port 53`, `vlan 10` give hints. The rest is left to the
 //! program, which decides in any case.
 
 use std::net::IpAddr;
@@ -45,9 +45,9 @@ const WORDS: &[&str] =
 const PROTOCOLS: &[(&str, u8)] =
     &[("tcp", 6), ("udp", 17), ("icmp", 1), ("icmp6", 58), ("sctp", 132), ("igmp", 2)];
 
-/// What is beyond doubt.
+/// What is certain.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Certain {
     pub(crate) hints: Vec<Hint>,
     /// Every term is understood, so that the expression looks at nothing but tags, labels, the protocol and these.
     pub(crate) looks: Option<Looks>,
@@ -63,26 +63,26 @@ pub(crate) struct Looks {
 }
 
 /// Reads an expression.
-pub(crate) fn read(text: &str) -> Told {
+pub(crate) fn read(text: &str) -> Certain {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let known = |word: &&str| WORDS.contains(word) || protocol(word).is_some() || is_value(word);
-    // Behind a second tag ids are no longer those of the flow.
+    // After a second tag, IDs are no longer those of the flow.
     let tags = words.iter().filter(|word| **word == "vlan").count();
     if tags > 1 || !words.iter().all(known) {
-        return Told::default();
+        return Certain::default();
     }
-    let mut told = Told { hints: Vec::new(), looks: Some(Looks::default()) };
-    words.split(|word| ["and", "&&"].contains(word)).for_each(|words| told.term(words));
-    told
+    let mut certain = Certain { hints: Vec::new(), looks: Some(Looks::default()) };
+    words.split(|word| ["and", "&&"].contains(word)).for_each(|words| certain.term(words));
+    certain
 }
 
-/// The number of a protocol that has a word of its own; as a value it stands behind a backslash.
+/// The number of a protocol that has a word of its own; as a value it follows a backslash.
 fn protocol(word: &str) -> Option<u8> {
     let name = word.strip_prefix('\\').unwrap_or(word);
     PROTOCOLS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
-/// A number as libpcap and Rust read it alike: with a zero in front libpcap reads octal.
+/// A number as libpcap and Rust read it alike: with a leading zero libpcap reads octal.
 fn number<T: FromStr>(word: &str) -> Option<T> {
     let decimal = word == "0" || !word.starts_with('0') && word.bytes().all(|octet| octet.is_ascii_digit());
     word.parse().ok().filter(|_| decimal)
@@ -95,7 +95,7 @@ fn is_value(word: &str) -> bool {
     (is_number(first) || first.parse::<IpAddr>().is_ok()) && is_number(last)
 }
 
-impl Told {
+impl Certain {
     fn term(&mut self, words: &[&str]) {
         let before = self.hints.len();
         match *words {
@@ -140,7 +140,7 @@ impl Told {
     }
 }
 
-/// What the words from `src` or `dst` on tell.
+/// The hint in the words from `src` or `dst` on.
 fn end(words: &[&str]) -> Option<Hint> {
     let [side, ref rest @ ..] = *words else { return None };
     let is_source = match side {

@@ -9,10 +9,10 @@
 //! others. Expressions that were written for it go on as they did; those that name VLANs see all tags.
 //!
 //! The header is of the family of the source, or of the destination where the source is absent or unspecified. A record without
-//! addresses has the header that its EtherType asks for, or that of IPv4 if it tells but a protocol.
+//! addresses has the header that its EtherType asks for, or that of IPv4 if it has only a protocol.
 
 use crate::compile::Seen;
-use crate::hints::{Hint, Told};
+use crate::hints::{Certain, Hint};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row};
@@ -57,7 +57,7 @@ const SHAPE: &[Field] = &[
     Field::MplsLabelTop,
     Field::MplsLabelBottom,
 ];
-/// Of these, what every frame needs whose source tells the family.
+/// Of these, what every frame needs whose source determines the family.
 const LAYERS: &[Field] = &[Field::SrcHost, Field::Proto, Field::Vlan, Field::MplsLabelTop, Field::MplsLabelBottom];
 const REST: &[Field] = &[
     Field::SrcPort,
@@ -71,10 +71,10 @@ const REST: &[Field] = &[
     Field::MplsLabelStack,
 ];
 
-/// Adds the fields that frames need for an expression, of which `told` is beyond doubt.
-pub(crate) fn require(text: &str, told: &Told, fields: &mut FieldSet) {
-    if let Some(looks) = told.looks.filter(|_| told.hints.iter().any(names_source)) {
-        // The source tells the family then, and a frame without that source does not match, whatever its header.
+/// Adds the fields that frames need for an expression, of which `certain` holds what is certain.
+pub(crate) fn require(text: &str, certain: &Certain, fields: &mut FieldSet) {
+    if let Some(looks) = certain.looks.filter(|_| certain.hints.iter().any(names_source)) {
+        // The source determines the family then, and a frame without that source does not match, whatever its header.
         let ports = [(Field::SrcPort, looks.src_port), (Field::DstPort, looks.dst_port)];
         let looked_at = ports.into_iter().chain([(Field::DstHost, looks.dst_host)]);
         let needed = looked_at.filter(|(_, looked_at)| *looked_at).map(|(field, _)| field);
@@ -92,7 +92,7 @@ pub(crate) fn require(text: &str, told: &Told, fields: &mut FieldSet) {
         fields.insert(Field::SrcPort);
         fields.insert(Field::DstPort);
     }
-    // How many labels there are decides what is behind them.
+    // The number of labels determines what follows them.
     if words().any(|word| word == "mpls") {
         fields.insert(Field::MplsLabelStack);
     }
@@ -212,9 +212,9 @@ impl Synthetic {
         let places = self.places;
         let (src, dst) = (field::<16>(octets, places.src_host), field::<16>(octets, places.dst_host));
         let [proto] = field::<1>(octets, places.proto);
-        let told = field::<2>(octets, places.etype);
-        let is_told = |host: &&[u8; 16]| ![address::ABSENT, address::V4_ZERO, address::V6_ZERO].contains(*host);
-        let etype = match ([&src, &dst].into_iter().find(is_told), told) {
+        let stated = field::<2>(octets, places.etype);
+        let is_present = |host: &&[u8; 16]| ![address::ABSENT, address::V4_ZERO, address::V6_ZERO].contains(*host);
+        let etype = match ([&src, &dst].into_iter().find(is_present), stated) {
             (Some(host), _) => {
                 if address::is_v4(host) {
                     IPV4
@@ -223,7 +223,7 @@ impl Synthetic {
                 }
             }
             (None, [0, 0]) if src == address::ABSENT && dst == address::ABSENT && proto != 0 => IPV4,
-            (None, _) if src == address::ABSENT && dst == address::ABSENT => told,
+            (None, _) if src == address::ABSENT && dst == address::ABSENT => stated,
             (None, _) if is_v4(&src) && is_v4(&dst) => IPV4,
             (None, _) => IPV6,
         };
@@ -308,7 +308,7 @@ impl Synthetic {
             (field::<2>(octets, self.places.src_port), field::<2>(octets, self.places.dst_port));
         match proto {
             ICMP | ICMP6 => self.put(&[dst_port[0], dst_port[1], 0, 0, 0, 0, 0, 0]),
-            // The protocol behind a fragment header is not known. libpcap looks there, and must not find a port.
+            // The protocol after a fragment header is not known. libpcap looks there, and must not find a port.
             FRAGMENT => self.put(&[FRAGMENT, 0, 0, 0, 0, 0, 0, 0]),
             TCP => {
                 let [flags] = field::<1>(octets, self.places.tcp_flags);

@@ -91,11 +91,13 @@ pub struct Facts(pub u64);
 
 impl Facts {
     /// Adds one.
+    #[inline]
     pub const fn insert(&mut self, fact: Fact) {
         self.0 |= 1 << fact as u32;
     }
 
     /// True when it is in.
+    #[inline]
     pub const fn has(self, fact: Fact) -> bool {
         self.0 >> fact as u32 & 1 == 1
     }

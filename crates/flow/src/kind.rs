@@ -13,6 +13,10 @@ pub enum Kind {
     U32,
     /// Number of eight octets.
     U64,
+    /// Type of service or traffic class: one octet, which loses its two low bits under `tos_encode_as_dscp`.
+    Tos,
+    /// IPv6 flow label: number of four octets, a type of its own in Avro.
+    FlowLabel,
     /// IP address, see [`crate::address`].
     Ip,
     /// MAC address.
@@ -53,8 +57,6 @@ pub enum Kind {
     Raw,
     /// Time: microseconds since 1970, 0 when unset.
     Time,
-    /// Latitude and longitude: two reals of eight octets.
-    Coordinates,
     /// Real number of eight octets.
     Real,
     /// Counter of 64 bits: a value, not part of the key.
@@ -76,16 +78,16 @@ impl Kind {
     pub const fn size(self) -> usize {
         match self {
             Self::None | Self::Counter | Self::StampUpdated => 0,
-            Self::U8 | Self::Proto | Self::TcpFlags | Self::TunnelTcpFlags => 1,
+            Self::U8 | Self::Tos | Self::Proto | Self::TcpFlags | Self::TunnelTcpFlags => 1,
             Self::Direction | Self::Roa | Self::RdOrigin | Self::FwdStatus => 1,
             Self::U16 | Self::EtherType => 2,
-            Self::U32 => 4,
+            Self::U32 | Self::FlowLabel => 4,
             Self::Text | Self::Class | Self::Label | Self::AsPath | Self::Communities => 4,
             Self::Labels | Self::Segments | Self::Raw => 4,
             Self::Mac => 6,
             Self::U64 | Self::Rd | Self::Time | Self::Real | Self::StampInserted => 8,
             Self::NumberText | Self::HexText => 8,
-            Self::Ip | Self::IpText | Self::Coordinates => 16,
+            Self::Ip | Self::IpText => 16,
         }
     }
 

@@ -12,5 +12,5 @@ pub struct Needs {
     /// Custom primitives, by number.
     pub customs: Arc<[Custom]>,
     /// Some plugin bins by time.
-    pub stamps: bool,
+    pub bin_times: bool,
 }

@@ -1,6 +1,6 @@
 //! What decoders fill.
 
-use crate::place::Place;
+use crate::packet_ref::PacketRef;
 use crate::row::{Layout, Rows};
 use crate::strings::Strings;
 
@@ -11,19 +11,19 @@ pub struct Output {
     pub rows: Rows,
     /// Their texts and lists.
     pub strings: Strings,
-    /// For each row its packet. Empty where no row has one.
-    pub places: Vec<Place>,
+    /// The packet of each row. Empty where no row has one.
+    pub packets: Vec<PacketRef>,
 }
 
 impl Output {
     /// No rows yet; each will have that layout.
     pub fn new(layout: &Layout) -> Self {
-        Self { rows: Rows::new(layout), strings: Strings::default(), places: Vec::new() }
+        Self { rows: Rows::new(layout), strings: Strings::default(), packets: Vec::new() }
     }
 
-    /// Forgets the rows and their places, and keeps the strings.
+    /// Forgets the rows and their packets, and keeps the strings.
     pub fn clear(&mut self) {
         self.rows.clear();
-        self.places.clear();
+        self.packets.clear();
     }
 }

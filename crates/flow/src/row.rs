@@ -1,7 +1,7 @@
 //! Rows: records of any protocol in one fixed layout.
 //!
 //! A row is a run of 64-bit words. The first four are its counters and its time ([`PACKETS`], [`OCTETS`],
-//! [`FLOWS`], [`STAMP`]), in the machine's own order; then come the octets of the fields that the
+//! [`FLOWS`], [`BIN_TIME`]), in the machine's own order; then come the octets of the fields that the
 //! configuration uses, numbers in network byte order.
 
 use crate::field::Field;
@@ -13,7 +13,7 @@ pub const OCTETS: usize = 1;
 /// Word of a row: flows.
 pub const FLOWS: usize = 2;
 /// Word of a row: the time by which history bins it, microseconds since 1970.
-pub const STAMP: usize = 3;
+pub const BIN_TIME: usize = 3;
 /// Words before the fields.
 pub const HEAD: usize = 4;
 
@@ -110,6 +110,7 @@ impl Rows {
     }
 
     /// Number of rows.
+    #[inline]
     pub fn len(&self) -> usize {
         self.words.len() / self.stride
     }
@@ -125,6 +126,7 @@ impl Rows {
     }
 
     /// Adds a row that starts as a copy of `base`, whose words are as many as the layout's.
+    #[inline]
     pub fn push(&mut self, base: &[u64]) -> RowMut<'_> {
         let start = self.words.len();
         self.words.extend_from_slice(base);
@@ -134,6 +136,7 @@ impl Rows {
     }
 
     /// Adds rows that start as copies of `base`, whose words are as many as the layout's.
+    #[inline]
     pub fn push_many(&mut self, base: &[u64], count: usize) {
         if count == 0 {
             return;
@@ -150,23 +153,27 @@ impl Rows {
     }
 
     /// Takes the last row away again.
+    #[inline]
     pub fn pop(&mut self) {
         self.words.truncate(self.words.len().saturating_sub(self.stride));
     }
 
     /// The last row.
+    #[inline]
     pub fn last(&self) -> Option<Row<'_>> {
         let start = self.words.len().checked_sub(self.stride)?;
         self.words.get(start..).map(|words| Row { words })
     }
 
     /// The last row, to be changed.
+    #[inline]
     pub fn last_mut(&mut self) -> Option<RowMut<'_>> {
         let start = self.words.len().checked_sub(self.stride)?;
         self.words.get_mut(start..).map(|words| RowMut { words })
     }
 
     /// Adds a copy of the last row.
+    #[inline]
     pub fn push_copy(&mut self) -> RowMut<'_> {
         let start = self.words.len();
         self.words.extend_from_within(start.saturating_sub(self.stride)..);
@@ -217,6 +224,7 @@ impl Rows {
     }
 
     /// The rows from that number on, to be changed.
+    #[inline]
     pub fn iter_mut_from(&mut self, first: usize) -> impl ExactSizeIterator<Item = RowMut<'_>> {
         let words = self.words.get_mut(first * self.stride..).unwrap_or_default();
         words.chunks_exact_mut(self.stride).map(|words| RowMut { words })

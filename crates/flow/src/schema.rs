@@ -1,9 +1,10 @@
 //! What one plugin makes of rows: the key of an aggregate, the values added up, the columns shown.
 
+use crate::column::{Id, Spec};
 use crate::custom::Custom;
 use crate::field::Field;
 use crate::kind::Kind;
-use crate::primitive::{self, Primitive};
+use crate::primitive::{self, Primitive, Supply};
 use crate::row::{self, FieldSet, Layout};
 use std::borrow::Cow;
 
@@ -42,12 +43,7 @@ impl Selection {
         fields.insert(Field::Event);
         for word in &self.words {
             let Word::Builtin(primitive) = word else { continue };
-            for field in [primitive.field, primitive.also].into_iter().flatten() {
-                fields.insert(field);
-            }
-            if primitive.kind == Kind::Rd {
-                fields.insert(Field::MplsVpnRdOrigin);
-            }
+            primitive.fields.iter().chain(&primitive.also).for_each(|field| fields.insert(*field));
         }
         if options.first_and_last {
             fields.insert(Field::TimeStart);
@@ -55,21 +51,27 @@ impl Selection {
         }
     }
 
-    /// Takes built-in primitives out of the list, but not all that there are; gives back the names of those that it took.
-    pub fn without(&mut self, names: &[&str]) -> Vec<&'static str> {
-        let is_named = |word: &Word| matches!(word, Word::Builtin(primitive) if names.contains(&primitive.name));
-        if self.words.iter().all(is_named) {
+    /// Takes the primitives that `supply` would have to supply out of the list, unless there are no others. Returns their names.
+    pub fn without(&mut self, supply: Supply) -> Vec<&'static str> {
+        let lacks = |word: &Word| matches!(word, Word::Builtin(primitive) if primitive.supply == supply);
+        if self.words.iter().all(lacks) {
             return Vec::new();
         }
-        let taken =
-            self.primitives().map(|primitive| primitive.name).filter(|name| names.contains(name)).collect();
-        self.words.retain(|word| !is_named(word));
+        let taken = self.primitives().filter(|primitive| primitive.supply == supply);
+        let taken = taken.map(|primitive| primitive.name).collect();
+        self.words.retain(|word| !lacks(word));
         taken
     }
 
-    /// True when the built-in primitive of that name is in the list.
-    pub fn has(&self, name: &str) -> bool {
-        self.primitives().any(|primitive| primitive.name == name)
+    /// True when a built-in primitive of the list shows that column.
+    pub fn shows(&self, column: Id) -> bool {
+        self.primitives().any(|primitive| primitive.columns.contains(&column))
+    }
+
+    /// The first primitive, in the order of the table, that the list has and `supply` must supply.
+    pub fn supplied_by(&self, supply: Supply) -> Option<&'static Primitive> {
+        let has = |name: &str| self.primitives().any(|primitive| primitive.name == name);
+        primitive::PRIMITIVES.iter().find(|primitive| primitive.supply == supply && has(primitive.name))
     }
 
     /// The built-in primitives of the list.
@@ -143,6 +145,8 @@ pub enum At {
 /// One column of the output.
 #[derive(Clone, Debug)]
 pub struct Column {
+    /// Which one of the table of columns; [`Id::Custom`] for each that the user has named.
+    pub id: Id,
     /// Member in JSON.
     pub json: Cow<'static, str>,
     /// Title in CSV and formatted output.
@@ -153,9 +157,6 @@ pub struct Column {
     pub kind: Kind,
     /// Where the value lies.
     pub at: At,
-    /// Position in CSV and formatted output; 0: in neither.
-    pub csv_order: u8,
-    json_order: u8,
 }
 
 /// A run of octets that a key takes from a row.
@@ -235,11 +236,11 @@ impl Schema {
         {
             let first = schema.value(Combine::Min, Source::Time(start));
             let last = schema.value(Combine::Max, Source::TimeOr(end, start));
-            schema.column("timestamp_min", "TIMESTAMP_MIN", 31, Kind::Time, At::Value(first), 91, 90);
-            schema.column("timestamp_max", "TIMESTAMP_MAX", 31, Kind::Time, At::Value(last), 92, 91);
+            schema.column(Id::TimestampMin, At::Value(first));
+            schema.column(Id::TimestampMax, At::Value(last));
         }
-        schema.column("packets", "PACKETS", 22, Kind::Counter, At::Value(VALUE_PACKETS), 106, 100);
-        schema.column("bytes", "BYTES", 22, Kind::Counter, At::Value(VALUE_OCTETS), 107, 102);
+        schema.column(Id::Packets, At::Value(VALUE_PACKETS));
+        schema.column(Id::Bytes, At::Value(VALUE_OCTETS));
         schema.finish(options)
     }
 
@@ -263,19 +264,9 @@ impl Builder {
         self.values.len() - 1
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one row of a table")]
-    fn column(
-        &mut self,
-        json: &'static str,
-        header: &'static str,
-        width: u8,
-        kind: Kind,
-        at: At,
-        json_order: u8,
-        csv_order: u8,
-    ) -> usize {
-        let (json, header) = (Cow::Borrowed(json), Cow::Borrowed(header));
-        self.columns.push(Column { json, header, width, kind, at, csv_order, json_order });
+    fn column(&mut self, id: Id, at: At) -> usize {
+        let Spec { json, title, width, kind, .. } = *id.spec();
+        self.columns.push(Column { id, json: json.into(), header: title.into(), width, kind, at });
         self.columns.len() - 1
     }
 
@@ -286,46 +277,38 @@ impl Builder {
     }
 
     fn builtin(&mut self, p: &'static Primitive, layout: &Layout) {
-        if self.columns.iter().any(|c| c.json_order == p.json_order) {
+        // Another word may have brought the column.
+        if p.column().is_none_or(|column| self.columns.iter().any(|c| c.id == column)) {
             return;
         }
-        let add =
-            |this: &mut Self, at| this.column(p.json, p.header, p.width, p.kind, at, p.json_order, p.csv_order);
-        let offset = p.field.and_then(|field| layout.offset(field));
-        match (p.kind, offset) {
-            (Kind::None, _) => {}
-            (Kind::Counter, _) => {
+        let also = p.also.and_then(|field| layout.offset(field));
+        let mut fields = p.fields.iter();
+        // What is left of the field that the last column was in.
+        let (mut offset, mut left) = (None, 0);
+        for &id in p.columns {
+            let kind = id.spec().kind;
+            if kind == Kind::Counter {
                 let value = self.value(Combine::Sum, Source::Head(row::FLOWS));
-                add(self, At::Value(value));
+                self.column(id, At::Value(value));
+                continue;
             }
-            (Kind::TcpFlags | Kind::TunnelTcpFlags, Some(offset)) => {
-                let value = self.value(Combine::Or, Source::Octet(offset));
-                add(self, At::Value(value));
+            if left == 0 {
+                let Some(field) = fields.next() else { return };
+                (offset, left) = (layout.offset(*field), field.size());
             }
-            (Kind::Coordinates, Some(offset)) => {
-                let (json, header) = match p.field {
-                    Some(Field::SrcCoords) => (["lat_ip_src", "lon_ip_src"], ["SH_LAT", "SH_LON"]),
-                    _ => (["lat_ip_dst", "lon_ip_dst"], ["DH_LAT", "DH_LON"]),
-                };
-                for (part, (json, header)) in json.into_iter().zip(header).enumerate() {
-                    let (json_order, csv_order) = (p.json_order + part as u8, p.csv_order + part as u8);
-                    let column = self.column(json, header, p.width, Kind::Real, At::Flush, json_order, csv_order);
-                    self.key(offset + part * 8, None, 8, Some(column));
+            let Some(from) = offset else { return };
+            match kind {
+                Kind::TcpFlags | Kind::TunnelTcpFlags => {
+                    let value = self.value(Combine::Or, Source::Octet(from));
+                    self.column(id, At::Value(value));
+                }
+                _ => {
+                    let column = self.column(id, At::Flush);
+                    self.key(from, also, kind.size(), Some(column));
                 }
             }
-            (_, Some(offset)) => {
-                let column = add(self, At::Flush);
-                let also = p.also.and_then(|field| layout.offset(field));
-                self.key(offset, also, p.kind.size(), Some(column));
-                if p.kind == Kind::Rd
-                    && let Some(origin) = layout.offset(Field::MplsVpnRdOrigin)
-                {
-                    let order = p.json_order + 1;
-                    let column = self.column("mpls_vpn_rd_origin", "", 0, Kind::RdOrigin, At::Flush, order, 0);
-                    self.key(origin, None, 1, Some(column));
-                }
-            }
-            (_, None) => {}
+            offset = Some(from + kind.size());
+            left = left.saturating_sub(kind.size());
         }
     }
 
@@ -336,13 +319,12 @@ impl Builder {
         }
         let kind = custom.semantics.kind();
         self.columns.push(Column {
+            id: Id::Custom,
             width: u8::try_from(custom.width()).unwrap_or(u8::MAX),
             json: Cow::Owned(custom.name.clone()),
             header: Cow::Owned(custom.name.clone()),
             kind,
             at: At::Flush,
-            csv_order: 99,
-            json_order: 97,
         });
         self.key(offset, None, kind.size(), Some(self.columns.len() - 1));
     }
@@ -368,7 +350,7 @@ impl Builder {
                     match column.kind {
                         kind if kind.is_interned() => finishes.push(Finish::Intern(to)),
                         Kind::Time if options.whole_seconds => finishes.push(Finish::WholeSeconds(to)),
-                        Kind::U8 if options.dscp && column.json == "tos" => finishes.push(Finish::Dscp(to)),
+                        Kind::Tos if options.dscp => finishes.push(Finish::Dscp(to)),
                         _ => {}
                     }
                 }
@@ -378,17 +360,19 @@ impl Builder {
         let bin = options.bins.then(|| to.next_multiple_of(8));
         if let Some(bin) = bin {
             to = bin + 8;
-            self.column("stamp_inserted", "", 0, Kind::StampInserted, At::Key(bin), 98, 0);
-            self.column("stamp_updated", "", 0, Kind::StampUpdated, At::Flush, 99, 0);
+            self.column(Id::StampInserted, At::Key(bin));
+            self.column(Id::StampUpdated, At::Flush);
         }
-        self.columns.sort_by_key(|column| column.json_order);
-        let mut csv: Vec<usize> = (0..self.columns.len()).filter(|&i| self.columns[i].csv_order > 0).collect();
-        csv.sort_by_key(|&i| self.columns[i].csv_order);
+        self.columns.sort_by_key(|column| column.id);
+        let numbered = self.columns.iter().enumerate();
+        let mut csv: Vec<(usize, usize)> =
+            numbered.filter_map(|(number, column)| Some((column.id.csv_position()?, number))).collect();
+        csv.sort_unstable();
         let [first, second] = runs;
         let projections = if self.sums { vec![first, second] } else { vec![first] };
         Schema {
             columns: self.columns,
-            csv,
+            csv: csv.into_iter().map(|(_, number)| number).collect(),
             // `none` has one key, which is one word of zeros.
             key_words: to.div_ceil(8).max(1),
             projections,

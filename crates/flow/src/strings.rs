@@ -60,6 +60,7 @@ impl Strings {
     }
 
     /// The string of an id; empty for an id that was never given out.
+    #[inline]
     pub fn get(&self, id: u32) -> &[u8] {
         slice(&self.octets, &self.ends, id)
     }

@@ -104,7 +104,7 @@ impl Database {
         &self.reader.metadata().database_type
     }
 
-    /// True when many addresses all over have records, and none of these tells a place. Names of kinds are no help: everyone who
+    /// True when many addresses all over have records, and none of these has a location. Names of kinds are no help: everyone who
     /// makes such files has others.
     fn has_no_places(&self) -> bool {
         const SAMPLES: u32 = 1024;

@@ -2,7 +2,7 @@
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Captured, Lazy, Matcher, Rule, Scope, Sight, View};
+use crate::matcher::{Captured, Lazy, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Origin, Problems};
@@ -100,7 +100,7 @@ impl<T: Copy> ValueMap<T> {
 
     /// Fits the map to rows of that layout.
     pub fn compile(&self, layout: &Layout) -> Values<T> {
-        let matcher = Matcher::compile(&self.rules, layout, Sight::Rows);
+        let matcher = Matcher::compile(&self.rules, layout, PacketSource::Rows);
         Values { matcher, values: Arc::clone(&self.values), usage: Usage::new(&self.file, &self.lines) }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::grammar::{self, Line, Pair};
 use crate::key::{self, Key, Need, Target};
-use crate::matcher::{Rule, Sight};
+use crate::matcher::{PacketSource, Rule};
 use crate::value::{self, Wrong};
 use config::Daemon;
 use config::problem::{Origin, Problems};
@@ -55,10 +55,10 @@ impl Context {
     }
 
     /// Where the packets come from that filters look at.
-    pub fn sight(&self) -> Sight {
+    pub fn packets(&self) -> PacketSource {
         match self.daemon {
-            Daemon::Pmacctd | Daemon::Uacctd | Daemon::Sfacctd => Sight::Packets,
-            Daemon::Nfacctd | Daemon::Pmbgpd | Daemon::Pmbmpd | Daemon::Pmtelemetryd => Sight::Rows,
+            Daemon::Pmacctd | Daemon::Uacctd | Daemon::Sfacctd => PacketSource::Packets,
+            Daemon::Nfacctd | Daemon::Pmbgpd | Daemon::Pmbmpd | Daemon::Pmtelemetryd => PacketSource::Rows,
         }
     }
 

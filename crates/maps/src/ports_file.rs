@@ -1,7 +1,7 @@
 //! `ports_file`: the ports that are kept; all others become 0.
 //!
 //! One port a line; `!` begins a comment. pmacct reads what begins with digits by these alone (`443 80` as 443); here such a
-//! line is told and its first number used, as it is there.
+//! line is reported and its first number used, as it is there.
 
 use config::{Origin, Problems};
 
@@ -17,14 +17,14 @@ impl Default for Ports {
     }
 }
 
-/// Bad lines that are told one by one; of more there is only the number.
-const MOST_TOLD: usize = 100;
+/// Bad lines that are reported one by one; of more there is only the number.
+const MAX_REPORTED: usize = 100;
 
 /// Characters of a line that are shown.
-const MOST_SHOWN: usize = 48;
+const MAX_SHOWN: usize = 48;
 
 impl Ports {
-    /// Reads a list; bad lines are told.
+    /// Reads a list; bad lines are reported.
     pub fn parse(file: &str, text: &str, problems: &mut Problems) -> Self {
         let mut ports = Self::default();
         let origin = Origin::whole(file);
@@ -41,13 +41,13 @@ impl Ports {
             }
             if port.is_none() || digits != line {
                 bad += 1;
-                if bad <= MOST_TOLD {
-                    tell(&origin.at(number), line, port, problems);
+                if bad <= MAX_REPORTED {
+                    report(&origin.at(number), line, port, problems);
                 }
             }
         }
-        if bad > MOST_TOLD {
-            problems.warn(&origin, format!("{} more lines are not one port each.", bad - MOST_TOLD), None);
+        if bad > MAX_REPORTED {
+            problems.warn(&origin, format!("{} more lines are not one port each.", bad - MAX_REPORTED), None);
         }
         ports
     }
@@ -75,9 +75,9 @@ impl Ports {
     }
 }
 
-/// Of a line that begins with a port, or that is none.
-fn tell(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Problems) {
-    let shown: String = line.chars().take(MOST_SHOWN).flat_map(char::escape_default).collect();
+/// Reports a line that begins with a port, or that is none.
+fn report(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Problems) {
+    let shown: String = line.chars().take(MAX_SHOWN).flat_map(char::escape_default).collect();
     let what = match port {
         Some(port) => format!("ports_file: '{shown}' is read as {port} alone."),
         None => format!("invalid port specified: '{shown}'. Ignored."),
@@ -90,26 +90,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_ports_are_kept_and_bad_lines_told_with_their_number() {
+    fn good_ports_are_kept_and_bad_lines_reported_with_their_number() {
         let mut problems = Problems::new();
         let ports = Ports::parse("po.lst", "80\n! no\n\n 65535 \n70000\n443 80\nhttp\n", &mut problems);
         let kept: Vec<u16> = (0..=u16::MAX).filter(|port| ports.has(*port)).collect();
         assert_eq!(kept, [80, 443, 65_535]);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let reported: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let begin =
             ["WARN: [po.lst:5] invalid", "WARN: [po.lst:6] ports_file: '443 80'", "WARN: [po.lst:7] invalid"];
         assert!(
-            told.len() == 3 && told.iter().zip(begin).all(|(line, begin)| line.starts_with(begin)),
-            "{told:?}"
+            reported.len() == 3 && reported.iter().zip(begin).all(|(line, begin)| line.starts_with(begin)),
+            "{reported:?}"
         );
     }
 
     #[test]
-    fn what_is_told_has_a_limit() {
+    fn what_is_reported_has_a_limit() {
         let mut problems = Problems::new();
         Ports::parse("po.lst", &"\u{1b}x\n".repeat(300), &mut problems);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 101);
-        assert!(told[0].contains(r"specified: '\u{1b}x'.") && told[100].contains("200 more lines"), "{told:?}");
+        let reported: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(reported.len(), 101);
+        assert!(
+            reported[0].contains(r"specified: '\u{1b}x'.") && reported[100].contains("200 more lines"),
+            "{reported:?}"
+        );
     }
 }

@@ -78,7 +78,7 @@ groups:
         expr: sum by (instance, reason) (rate(pmacct_datagrams_rejected_total{reason!=\"not_allowed\"}[5m])) > 0
         for: 10m
       - alert: PmacctExporterLoss
-        expr: rate(pmacct_exporter_sequence_lost_units_total[10m]) > 1
+        expr: rate(pmacct_exporter_sequence_lost_total[10m]) > 1
         for: 10m
         annotations:
           summary: Flows of {{ $labels.exporter }} are lost on the way, or by the exporter.
@@ -109,12 +109,12 @@ groups:
 `/healthz` fails when the main thread has not run for SILENCE s; it wakes once a second, and whatever may take long runs in other threads.
 
 `/readyz` fails while the daemon starts or shuts down, and for each plugin without a spool whose last attempt to write failed. A
-plugin with `plugin_spool_dir` does not fail it: what its store does not take waits on disk. The store of a new daemon is not reached before it
-was opened.
+plugin with `plugin_spool_dir` does not fail it: what its store does not take waits on disk. After the start, a plugin that writes to a database or a
+broker counts as failed until its store was opened.
 
 ## Metrics
 
-Counters are those that SIGUSR1 logs ([running.md](running.md#statistics)), where names have neither `pmacct_` nor `_total`, and reasons stand in
+SIGUSR1 logs the same counters ([running.md](running.md#statistics)); there, names have neither `pmacct_` nor `_total`, and reasons are in
 brackets. Intended drops are called *filtered*, losses *dropped*. Counters begin at 0 when the daemon starts. The equations of
 [running.md](running.md#statistics) hold for the numbers of one scrape.
 
@@ -132,10 +132,10 @@ pub fn document() -> String {
     let _ = writeln!(
         out,
         "\n### Of exporters\n\n\
-         Label `exporter`: the address of an exporter or sFlow agent, for the {NAMED} busiest; all others are summed as `exporter=\"other\"`. An \
-         exporter keeps its series until it is evicted or another one has sent twice as much; then what it goes on sending counts as \
-         `other`, and what the newcomer had sent before stays there as well. Workers report these figures every {seconds} seconds at most, and \
-         only while somebody reads them, so they may be older than the others."
+         Label `exporter`: the address of an exporter or sFlow agent, for the {NAMED} busiest; all others are summed as `exporter=\"other\"`.\n\
+         An exporter keeps its series until it is evicted, or until another one has sent twice as many datagrams. From then on its datagrams count\n\
+         as `other`, where those that the other one sent before remain. Workers report these figures every {seconds} seconds at most, and only while\n\
+         somebody reads them, so they may be older than the rest."
     );
     families(&mut out, &EXPORTERS);
     out += "\n### Of interfaces\n\n\

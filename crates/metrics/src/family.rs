@@ -63,8 +63,8 @@ pub(crate) const EXPORTERS: [Family<'static>; 5] = [
     counter("pmacct_exporter_records_decoded", "Flow records or flow samples of the exporter."),
     counter("pmacct_exporter_sequence_gaps", "Forward jumps in the exporter's sequence numbers."),
     counter(
-        "pmacct_exporter_sequence_lost_units",
-        "Units (datagrams or records, by version) of the exporter that are missing according to sequence numbers.",
+        "pmacct_exporter_sequence_lost",
+        "Datagrams or records (by version) of the exporter missing according to sequence numbers.",
     ),
 ];
 
@@ -75,8 +75,12 @@ pub(crate) const INTERFACES: [Family<'static>; 2] = [
 ];
 
 /// Of the build.
-pub(crate) const BUILD: Family<'static> =
-    Family { name: "pmacct_build", kind: Kind::Info, unit: None, help: "What was built, and from what." };
+pub(crate) const BUILD: Family<'static> = Family {
+    name: "pmacct_build",
+    kind: Kind::Info,
+    unit: None,
+    help: "Program, version and features, in its labels.",
+};
 
 /// Of the process, under the names that all programs have for them.
 pub(crate) const CPU: Family<'static> =

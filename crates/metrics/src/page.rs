@@ -147,7 +147,7 @@ mod tests {
             "pmacct_datagrams_received_bytes_total{worker=\"1\"} 0",
             "pmacct_records_filtered_total{plugin=\"a\\\"\\n\",type=\"print\",reason=\"tag\"} 5",
             "pmacct_exporter_datagrams_received_bytes_total{exporter=\"192.0.2.1\"} 2",
-            "pmacct_exporter_sequence_lost_units_total{exporter=\"2001:db8::1\"} 5",
+            "pmacct_exporter_sequence_lost_total{exporter=\"2001:db8::1\"} 5",
             "pmacct_interface_packets_dropped_total{interface=\"eth0\",direction=\"in\"} 9",
             "pmacct_build_info{program=\"nfacctd\",version=\"1\",features=\"http,sql\"} 1",
             "# UNIT pmacct_datagrams_received_bytes bytes",

@@ -21,9 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -84,7 +84,8 @@ impl Drop for SocketFile {
         if Self::identity(&self.path).is_ok_and(|is| is == self.is)
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            warn!("http_listen: {} cannot be removed: {error}", self.path.display());
+            // As when the user has changed: the next start replaces it.
+            debug!("http_listen: {} cannot be removed: {error}", self.path.display());
         }
     }
 }
@@ -186,6 +187,8 @@ where
                     connection.abort();
                 }
                 oldest.push_back(connections.spawn(serve(stream, Arc::clone(answers))));
+                // Before the next one is accepted: a request that has arrived is answered, however many are waiting behind it.
+                yield_now().await;
             }
             Err(error) => {
                 if let Some(pass) = limit.pass() {

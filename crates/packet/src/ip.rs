@@ -10,7 +10,7 @@ const MAX_EXTENSIONS: usize = 16;
 pub(crate) const V4_HEADER: usize = 20;
 /// Octets of the fixed IPv6 header.
 pub(crate) const V6_HEADER: u32 = 40;
-/// The option of hop-by-hop headers that tells the length of a jumbogram (RFC 2675), and its own length.
+/// The option of hop-by-hop headers with the length of a jumbogram (RFC 2675), and its own length.
 const JUMBO: [u8; 2] = [0xc2, 4];
 
 const HOP_BY_HOP: u8 = 0;
@@ -33,14 +33,14 @@ pub struct Fragment {
     pub more: bool,
 }
 
-/// What an IP header tells.
+/// The fields of an IP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ip {
     /// Source address.
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
-    /// Protocol: behind the extension headers in IPv6.
+    /// Protocol: after the extension headers in IPv6.
     pub protocol: u8,
     /// Type of service, or traffic class.
     pub tos: u8,
@@ -48,9 +48,9 @@ pub struct Ip {
     pub ttl: u8,
     /// Flow label of IPv6; 0 in IPv4.
     pub flow_label: u32,
-    /// Octets of the packet with its IP header, as the header tells.
+    /// Length of the packet with its IP header, from the header, in octets.
     pub length: u32,
-    /// The header tells no length: segmentation offload leaves it to the network card. See [`Packet::ip_length`].
+    /// The header contains no length: segmentation offload leaves it to the network card. See [`Packet::ip_length`].
     pub is_unsized: bool,
     /// It is a part of a packet.
     pub fragment: Option<Fragment>,
@@ -62,14 +62,14 @@ impl Ip {
         self.fragment.is_some_and(|fragment| fragment.offset > 0)
     }
 
-    /// True for an IPv6 packet with a payload length of 0 whose hop-by-hop options tell no other: a router drops it (RFC 2675
+    /// True for an IPv6 packet with a payload length of 0 whose hop-by-hop options give no other: a router drops it (RFC 2675
     /// section 3).
     pub fn ends_before_options(&self) -> bool {
         self.is_unsized && self.protocol == HOP_BY_HOP && self.source.is_ipv6()
     }
 }
 
-/// True where octets can be the start of an IP packet: what tells IP from Ethernet behind headers that do not say which of them
+/// True where octets can be the start of an IP packet: what distinguishes IP from Ethernet after headers that do not say which of them
 /// follows.
 pub(crate) fn is_plausible(octets: &[u8]) -> bool {
     match *octets {
@@ -98,7 +98,7 @@ pub(crate) fn is_certain(octets: &[u8]) -> bool {
     }
 }
 
-/// Reads IP of the version that its first half octet tells.
+/// Reads IP of the version in its first half octet.
 pub(crate) fn any<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match r.rest().first().map(|octet| octet >> 4) {
         Some(4) => packet.etype = Some(ethertype::IPV4),
@@ -176,7 +176,7 @@ fn v6<'a>(r: &mut Reader<'a>) -> Result<(Ip, Option<Reader<'a>>), Truncated> {
 }
 
 /// Reads an extension header, the number of which is the protocol so far. None where it is cut, or the packet ends before it: a
-/// payload length of 0 in front of hop-by-hop options is a jumbogram's, and without its option an error (RFC 2675 section 3).
+/// payload length of 0 before hop-by-hop options is a jumbogram's, and without its option an error (RFC 2675 section 3).
 fn extension<'a>(ip: &mut Ip, payload: u16, r: &mut Reader<'a>) -> Option<Reader<'a>> {
     let [next, length] = r.array().ok()?;
     let rest = match ip.protocol {

@@ -10,13 +10,13 @@
 //! | network | IPv4 with options, IPv6 with its extension headers, fragments, jumbograms |
 //! | transport | ports of TCP, UDP, UDP-Lite, SCTP, DCCP; type and code of ICMP |
 //! | tunnels | on demand: [`tunnel`] |
-//! | behind the packet | on demand: [`trailer`] |
+//! | after the packet | on demand: [`trailer`] |
 //!
 //! Most frames are of one shape, which [`plain`] reads faster.
 //!
-//! Lengths that headers tell are believed as they stand: they are what is accounted, also of frames that were cut when they were
+//! Lengths in headers are trusted: they are what is accounted, also for frames that were truncated when they were
 //! captured. What they do not bound is what is read: a transport header is read where it lies, even if the IP length ends before it.
-//! ARP has addresses, but no hosts that send to each other: of an ARP frame only MAC addresses, tags and EtherType are told.
+//! ARP has addresses, but no hosts that send to each other: an ARP frame has only MAC addresses, tags and an EtherType.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
@@ -115,7 +115,7 @@ pub struct Packet<'a> {
     pub src_mac: Option<[u8; 6]>,
     /// Destination MAC address.
     pub dst_mac: Option<[u8; 6]>,
-    /// EtherType behind all VLAN tags.
+    /// EtherType after all VLAN tags.
     pub etype: Option<u16>,
     /// Tag control information of the outermost VLAN tag.
     pub outer_tag: Option<u16>,

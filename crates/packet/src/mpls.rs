@@ -1,7 +1,7 @@
 //! MPLS label stacks, and what they carry.
 //!
-//! No label tells what is behind the last one, only routers know. IP shows its version in the first half octet (RFC 4928); a pseudowire with
-//! a control word has zero there (RFC 4385), and so is told from IP. Ethernet without a control word is only a guess: it is taken for
+//! No label says what follows the last one; only routers know. IP shows its version in the first half octet (RFC 4928); a pseudowire with
+//! a control word has zero there (RFC 4385), which distinguishes it from IP. Ethernet without a control word is only a guess: it is taken for
 //! Ethernet if it leads to IP.
 
 use crate::{MAX_TAGS, Packet, ip, link};
@@ -10,7 +10,7 @@ use wire::{Reader, Truncated};
 /// Octets of a pseudowire's control word.
 const CONTROL_WORD: usize = 4;
 
-/// A label stack and what is behind it.
+/// A label stack and what follows it.
 pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let start = *r;
     packet.offsets.mpls = packet.offsets.mpls.or(Some(r.at()));
@@ -26,7 +26,7 @@ pub(crate) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<
 
 fn contents<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let octets = r.rest();
-    // Addresses of stations may begin like IP. Where an EtherType stands behind two of them, the IP header must prove itself.
+    // Addresses of stations may begin like IP. If an EtherType follows two of them, the IP header must be validated.
     let looks_like_ethernet = matches!(octets.get(12..14), Some([8, 0] | [0x86, 0xdd] | [0x81, 0] | [0x88, 0xa8]));
     if ip::is_plausible(octets) && (!looks_like_ethernet || ip::is_certain(octets)) {
         return ip::any(r, packet);
@@ -38,11 +38,11 @@ fn contents<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Trunc
     ip::any(r, packet)
 }
 
-/// Reads an Ethernet frame that lies that far behind, if it leads to IP.
-fn ethernet<'a>(behind: usize, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> bool {
+/// Reads an Ethernet frame at that offset, if it leads to IP.
+fn ethernet<'a>(offset: usize, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> bool {
     let (mut inner, mut found) = (*r, *packet);
     let is_found =
-        inner.take(behind).is_ok() && link::ethernet(&mut inner, &mut found).is_ok() && found.ip.is_some();
+        inner.take(offset).is_ok() && link::ethernet(&mut inner, &mut found).is_ok() && found.ip.is_some();
     if is_found {
         (*r, *packet) = (inner, found);
     }

@@ -1,8 +1,8 @@
 //! The headers of most packets, which lie at fixed places.
 //!
 //! [`plain`] looks at a few octets and knows: Ethernet, at most one 802.1Q tag, IPv4 without options or IPv6 without extension
-//! headers, no fragment, and TCP or UDP as far as its ports and flags. Of such a frame it tells what [`decode`](crate::decode) tells,
-//! for a fraction of the price. Of any other frame it tells nothing.
+//! headers, no fragment, and TCP or UDP as far as its ports and flags. For such a frame it gives what [`decode`](crate::decode) gives,
+//! at a fraction of the cost. For any other frame it gives nothing.
 
 use crate::ethertype;
 use crate::ip::{TCP, UDP, V4_HEADER, V6_HEADER};
@@ -29,15 +29,15 @@ pub struct Plain<'a> {
     pub tos: u8,
     /// Flow label of IPv6; 0 in IPv4.
     pub flow_label: u32,
-    /// Octets of the packet with its IP header, as the header tells.
+    /// Length of the packet with its IP header, from the header, in octets.
     pub length: u32,
     /// TCP flags: the low octet.
     pub tcp_flags: u8,
-    /// The transport header and what is behind it, to the end of the frame.
+    /// The transport header and what follows it, to the end of the frame.
     pub transport: &'a [u8],
 }
 
-/// Source and destination address, one behind the other.
+/// Source and destination address, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Addresses<'a> {
     V4(&'a [u8; 8]),
@@ -59,7 +59,7 @@ impl Plain<'_> {
         [a, b, c, d, e, f]
     }
 
-    /// The EtherType behind the tag.
+    /// The EtherType after the tag.
     #[inline]
     pub fn etype(&self) -> u16 {
         match self.addresses {
@@ -99,7 +99,7 @@ impl Plain<'_> {
         (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
     }
 
-    /// Octets of the transport header and what is behind it, as the IP header tells; none if it tells less than its own.
+    /// Octets of the transport header and what follows it, by the length in the IP header; none if that is less than the IP header itself.
     #[inline]
     pub fn transport_length(&self) -> Option<u32> {
         self.length.checked_sub(if self.is_v4() { V4_HEADER as u32 } else { V6_HEADER })
@@ -118,7 +118,7 @@ fn v6_address(octets: Option<&[u8; 16]>) -> IpAddr {
     IpAddr::V6(octets.map_or(Ipv6Addr::UNSPECIFIED, |octets| Ipv6Addr::from(*octets)))
 }
 
-/// What an Ethernet frame tells, if its headers lie at fixed places and are there as far as they count.
+/// The fields of an Ethernet frame, if its headers are at fixed offsets and complete as far as they are needed.
 #[inline]
 pub fn plain(frame: &[u8]) -> Option<Plain<'_>> {
     let (link, mut network) = frame.split_first_chunk::<ETHERNET>()?;
@@ -126,8 +126,8 @@ pub fn plain(frame: &[u8]) -> Option<Plain<'_>> {
     let mut etype = u16::from_be_bytes(*etype.first_chunk()?);
     let mut tag = None;
     if etype == ethertype::VLAN {
-        let (&[t0, t1, e0, e1], behind) = network.split_first_chunk()?;
-        (tag, etype, network) = (Some(u16::from_be_bytes([t0, t1])), u16::from_be_bytes([e0, e1]), behind);
+        let (&[t0, t1, e0, e1], rest) = network.split_first_chunk()?;
+        (tag, etype, network) = (Some(u16::from_be_bytes([t0, t1])), u16::from_be_bytes([e0, e1]), rest);
     }
     match etype {
         ethertype::IPV4 => v4(macs, tag, network),

@@ -100,7 +100,7 @@ pub(crate) fn metadata(r: &mut Reader<'_>) -> Result<(), Truncated> {
     r.take(usize::from(words) * 4).map(drop)
 }
 
-/// LLC carries IP by an address of its own, or behind SNAP an EtherType (RFC 1042) or a whole frame (RFC 2427 section 4.2).
+/// LLC carries IP by an address of its own, or after SNAP an EtherType (RFC 1042) or a whole frame (RFC 2427 section 4.2).
 pub(crate) fn llc<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match *r.rest() {
         [0xaa, 0xaa, 3, ..] => {
@@ -133,7 +133,7 @@ pub(crate) fn snap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<()
     }
 }
 
-/// Behind a PPP protocol number of one or two octets (RFC 1661 section 6.5).
+/// After a PPP protocol number of one or two octets (RFC 1661 section 6.5).
 pub(crate) fn ppp<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let mut protocol = u16::from(r.u8()?);
     if protocol & 1 == 0 {
@@ -162,7 +162,7 @@ fn bridged<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Trunca
     if kind == ETHERNET { link::ethernet(r, packet) } else { Ok(()) }
 }
 
-/// The network service header (RFC 8300): its length in words, and what is behind it. One may be inside another.
+/// The network service header (RFC 8300): its length in words, and what follows it. One may be inside another.
 pub(crate) fn nsh<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     for _ in 0..MAX_TAGS {
         let [_, length, _, next] = r.array()?;

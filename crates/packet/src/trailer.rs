@@ -1,10 +1,10 @@
-//! What some switches put behind the frames that they mirror.
+//! Trailers that some switches append to the frames that they mirror.
 //!
 //! A trailer stands at a fixed distance from the end of the frame as it was on the wire: a flag of four octets, then the number of the
 //! interface that the frame left by, of four octets too. Both are little-endian. Arista's switches write it; which flag says that the
 //! number is there depends on the chip.
 
-/// Number of the output interface that a trailer tells. `offset` counts octets from the end of the frame to the start of the trailer,
+/// Number of the output interface in a trailer. `offset` counts octets from the end of the frame to the start of the trailer,
 /// `flag` is what must stand there. `None` without such a flag, and of frames that were cut when they were captured: `wire_length` is what
 /// they had.
 pub fn output_interface(frame: &[u8], wire_length: u32, offset: usize, flag: u32) -> Option<u32> {

@@ -22,7 +22,7 @@
 use aggregate::Table;
 use config::keys::sql::{PreprocessType, SQL_BACKUP_HOST, SQL_PREPROCESS, SQL_PREPROCESS_TYPE};
 use config::{Plugin, PluginKind, Problems};
-use flow::kind::Kind;
+use flow::column::Id;
 use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 
 /// Names of conditions, and what they look at.
@@ -147,7 +147,7 @@ pub struct Preprocess {
 impl Preprocess {
     /// Compiles the settings.
     pub fn new(settings: Settings, schema: &Schema) -> Self {
-        let flows = schema.columns.iter().find(|column| column.json == "flows" && column.kind == Kind::Counter);
+        let flows = schema.columns.iter().find(|column| column.id == Id::Flows);
         let flows = flows.and_then(|column| match column.at {
             At::Value(at) => Some(at),
             _ => None,

@@ -8,7 +8,7 @@
 //! | 4 | sequence number of the datagram | the same |
 //! | 4 | uptime, milliseconds | the same |
 //! | 4 | number of samples | the same |
-//! | | samples, each behind format and length | samples, each behind its type |
+//! | | samples, each after format and length | samples, each after its type |
 
 use crate::fault::{Malformed, What};
 use crate::sample::Sample;
@@ -16,7 +16,7 @@ use crate::xdr::Xdr;
 use std::net::IpAddr;
 use wire::Reader;
 
-/// What the header of a datagram tells.
+/// The header of a datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// 2, 4 or 5.
@@ -58,7 +58,7 @@ pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Malformed> {
 }
 
 impl<'a> Datagram<'a> {
-    /// The samples. Octets behind the last one that the header announces are not looked at.
+    /// The samples. Octets after the last one that the header announces are ignored.
     pub fn samples(&self) -> Samples<'a> {
         Samples { r: self.body, left: self.header.samples, version: self.header.version }
     }
@@ -80,12 +80,12 @@ impl<'a> Iterator for Samples<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (sample, behind) = match self.version {
+        let (sample, rest) = match self.version {
             5 => Sample::framed(self.r),
             version => Sample::unframed(self.r, version).unwrap_or_else(|fault| (Err(fault), None)),
         };
-        match behind {
-            Some(behind) => self.r = behind,
+        match rest {
+            Some(rest) => self.r = rest,
             None => self.left = 0,
         }
         Some(sample)

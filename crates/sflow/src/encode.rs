@@ -120,7 +120,7 @@ impl Datagram {
         Ok(self)
     }
 
-    /// Adds a sample of version 5, behind its format and length.
+    /// Adds a sample of version 5, after its format and length.
     fn framed(
         &mut self,
         format: DataFormat,

@@ -24,7 +24,7 @@ pub enum What {
     },
     /// A version other than 2, 4 and 5.
     Version(u32),
-    /// An address that is neither unknown (0), IPv4 (1) nor IPv6 (2), so its length cannot be told.
+    /// An address that is neither unknown (0), IPv4 (1) nor IPv6 (2), so its length is unknown.
     AddressType(u32),
     /// Versions 2 and 4: neither a flow (1) nor a counter sample (2).
     SampleType(u32),

@@ -2,7 +2,7 @@
 //!
 //! Reading a sample to a [`Sample`](crate::Sample) and its records to [`FlowRecord`](crate::FlowRecord)s moves values of many shapes
 //! from hand to hand. Who wants two or three records of millions of samples takes frames instead: [`Samples::next_flow_frame`], then
-//! [`Frames`], then [`Contents`]. Where anything is not as expected these give nothing, and the ordinary way tells what is wrong.
+//! [`Frames`], then [`Contents`]. If anything is not as expected they give nothing, and the general decoder finds the error.
 
 use crate::datagram::Samples;
 use crate::flow::{RawHeader, Router, Switch};
@@ -80,8 +80,8 @@ impl<'a> Frames<'a> {
     pub fn next_frame(&mut self) -> Option<(DataFormat, Contents<'a>)> {
         let left = self.left.checked_sub(1)?;
         let (format, octets) = framed(self.octets)?;
-        let behind = self.octets.get(FRAME..)?;
-        self.octets = behind.get(padded(octets.len(), behind.len())..)?;
+        let rest = self.octets.get(FRAME..)?;
+        self.octets = rest.get(padded(octets.len(), rest.len())..)?;
         self.left = left;
         Some((format, Contents(octets)))
     }
@@ -113,17 +113,17 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// The format, and the octets that it announces behind it, as [`xdr::contents`](crate::xdr::contents) gives them.
+/// The format, and the octets that it announces after it, as [`xdr::contents`](crate::xdr::contents) gives them.
 #[inline]
 fn framed(octets: &[u8]) -> Option<(DataFormat, &[u8])> {
-    let (head, behind) = octets.split_first_chunk::<FRAME>()?;
+    let (head, rest) = octets.split_first_chunk::<FRAME>()?;
     let [format, len] = words(head);
     let len = size(len);
-    let contents = behind.get(..len).or_else(|| (len - behind.len() < 4).then_some(behind))?;
+    let contents = rest.get(..len).or_else(|| (len - rest.len() < 4).then_some(rest))?;
     Some((DataFormat(format), contents))
 }
 
-/// Octets that `len` of them take with their padding, of which the end may be left out.
+/// Octets that `len` of them take with their padding, of which the end may be missing.
 #[inline]
 fn padded(len: usize, left: usize) -> usize {
     len.next_multiple_of(4).min(left)

@@ -95,12 +95,12 @@ pub struct AsPath<'a> {
 }
 
 impl<'a> AsPath<'a> {
-    /// A path as version 2 tells it: AS numbers alone, which are one sequence.
+    /// A path as in version 2: only AS numbers, which are one sequence.
     pub fn plain(ases: Words<'a>) -> Self {
         Self { octets: ases.octets(), plain: true }
     }
 
-    /// Reads a path of segments, as versions 4 and 5 tell it. Each of them is looked at, so that what
+    /// Reads a path of segments, as in versions 4 and 5. Each of them is read, so that what
     /// [`AsPath::segments`] gives is the whole path.
     pub(crate) fn read_segments(r: &mut Reader<'a>) -> Result<Self, Malformed> {
         let segments = r.u32()?;

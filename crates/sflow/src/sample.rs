@@ -182,7 +182,7 @@ pub struct FlowSample<'a> {
 }
 
 impl<'a> FlowSample<'a> {
-    /// What is told of the packet.
+    /// What is known about the packet.
     #[inline]
     pub fn records(&self) -> Records<'a> {
         self.records.clone()
@@ -243,7 +243,7 @@ pub struct DiscardedSample<'a> {
 }
 
 impl<'a> DiscardedSample<'a> {
-    /// What is told of the packet.
+    /// What is known about the packet.
     pub fn records(&self) -> Records<'a> {
         self.records.clone()
     }
@@ -283,7 +283,7 @@ fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u
     Ok(numbers)
 }
 
-/// A sample, and the reader behind it, if its end is found.
+/// A sample, and the reader after it, if its end is found.
 type Found<'a> = (Result<Sample<'a>, Malformed>, Option<Reader<'a>>);
 
 impl<'a> Sample<'a> {
@@ -395,8 +395,8 @@ impl<'a> Sample<'a> {
                     input: Interface::index(input),
                     output: Interface::output(output),
                 };
-                let (records, behind) = Records::unframed(r, version)?;
-                Ok((Ok(Self::Flow(FlowSample { head, records })), behind))
+                let (records, rest) = Records::unframed(r, version)?;
+                Ok((Ok(Self::Flow(FlowSample { head, records })), rest))
             }
             DataFormat::COUNTERS => {
                 let [sequence, source, interval] = numbers::<12, 3>(&mut r)?;

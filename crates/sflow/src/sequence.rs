@@ -15,7 +15,7 @@ const MAX_LATE: u32 = 256;
 /// An uptime that goes back by more than this is a restart: nothing is late by so many milliseconds.
 const MAX_LATE_MS: u32 = 10_000;
 
-/// What a sequence number tells.
+/// What a sequence number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// The first of its stream, or of one that was forgotten.
@@ -98,7 +98,7 @@ struct Last {
 impl Last {
     fn check(&mut self, sequence: u32, uptime_ms: u32) -> Seen {
         let ahead = sequence.wrapping_sub(self.expected);
-        let behind = self.expected.wrapping_sub(sequence);
+        let late_by = self.expected.wrapping_sub(sequence);
         let age = self.uptime_ms.wrapping_sub(uptime_ms);
         // The uptime wraps after 49 days, which looks like a step forward.
         let is_younger = age > MAX_LATE_MS && age <= u32::MAX / 2;
@@ -106,7 +106,7 @@ impl Last {
             0 => Seen::Good,
             _ if is_younger => Seen::Restart,
             1..=MAX_JUMP => Seen::Forward(ahead),
-            _ if behind <= MAX_LATE => Seen::Back,
+            _ if late_by <= MAX_LATE => Seen::Back,
             _ => Seen::Restart,
         };
         // One that was only late must not make the next one look like a jump.

@@ -23,7 +23,7 @@ pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The next `len` octets, and the padding behind them. Some agents leave out the padding at the end of a record or
+/// The next `len` octets, and the padding after them. Some agents omit the padding at the end of a record or
 /// sample, where it means nothing.
 #[inline]
 pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Malformed> {
@@ -42,7 +42,7 @@ pub(crate) fn contents<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, M
     padded(r, len - missing)
 }
 
-/// Zeros up to a multiple of four octets behind `len` octets.
+/// Zeros up to a multiple of four octets after `len` octets.
 pub(crate) fn pad(w: &mut Writer, len: usize) {
     let padding = len.wrapping_neg() & 3;
     w.put([0; 3].get(..padding).unwrap_or_default());
@@ -92,7 +92,7 @@ impl Xdr<'_> for Ipv6Addr {
     }
 }
 
-/// An address behind its type; none where the type says that it is unknown.
+/// An address after its type; none if the type says that it is unknown.
 impl Xdr<'_> for Option<IpAddr> {
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -127,7 +127,7 @@ impl Xdr<'_> for Mac {
     }
 }
 
-/// Octets behind their length: an opaque, a string.
+/// Octets after their length: an opaque, a string.
 impl<'a> Xdr<'a> for &'a [u8] {
     #[inline]
     fn read(r: &mut Reader<'a>) -> Result<Self, Malformed> {

@@ -1,187 +1,141 @@
-//! THE table of columns: how primitives are called and typed in tables, and which columns the known shapes of tables
-//! (versions) have.
+//! Columns of tables: their order in statements, and which of them the known shapes of tables (versions) have. Their names and
+//! types are in [`flow::column`].
 
 use crate::settings::{Dialect, Settings};
 use config::keys::sql::TableType;
+use flow::column::{Id, SqlType};
 use std::borrow::Cow;
-
-/// What a column stores, for the statements that create tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// Small number.
-    Tiny,
-    /// Number of two octets.
-    Short,
-    /// Flags.
-    Flags,
-    /// Number of four octets.
-    Int,
-    /// Number of four octets that may be large.
-    Long,
-    /// Number of an event.
-    Event,
-    /// IP address.
-    Address,
-    /// MAC address.
-    Mac,
-    /// IP protocol, by name or number.
-    Protocol,
-    /// Text of so many characters.
-    Char(u8),
-    /// Text of at most so many characters.
-    Varchar(u8),
-    /// Country.
-    Country,
-    /// Validity of a route's origin.
-    Roa,
-    /// Degrees.
-    Real,
-    /// Time.
-    Time,
-    /// Microseconds of a time.
-    Residual,
-    /// Packets and flows.
-    Packets,
-    /// Bytes.
-    Bytes,
-    /// Start of a bin.
-    Inserted,
-    /// Last change.
-    Updated,
-}
+use std::sync::LazyLock;
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
     /// Its name in tables of version 9.
     pub name: &'static str,
-    /// Member of JSON that holds the same value.
-    pub json: &'static str,
+    /// The column of the outputs that holds the same value.
+    pub id: Id,
     /// What it stores.
-    pub ty: Type,
+    pub ty: SqlType,
 }
 
-const fn spec(name: &'static str, json: &'static str, ty: Type) -> Spec {
-    Spec { name, json, ty }
-}
-
-/// All columns, in the order of statements.
-pub static COLUMNS: &[Spec] = &[
-    spec("stamp_updated", "stamp_updated", Type::Updated),
-    spec("stamp_inserted", "stamp_inserted", Type::Inserted),
-    spec("mac_src", "mac_src", Type::Mac),
-    spec("mac_dst", "mac_dst", Type::Mac),
-    spec("vlan", "vlan", Type::Short),
-    spec("vlan_in", "vlan_in", Type::Short),
-    spec("vlan_out", "vlan_out", Type::Short),
-    spec("cvlan_in", "cvlan_in", Type::Short),
-    spec("cvlan_out", "cvlan_out", Type::Short),
-    spec("cos", "cos", Type::Tiny),
-    spec("etype", "etype", Type::Char(5)),
-    spec("ip_src", "ip_src", Type::Address),
-    spec("net_src", "net_src", Type::Address),
-    spec("ip_dst", "ip_dst", Type::Address),
-    spec("net_dst", "net_dst", Type::Address),
-    spec("as_src", "as_src", Type::Long),
-    spec("iface_in", "iface_in", Type::Long),
-    spec("iface_out", "iface_out", Type::Long),
-    spec("mask_src", "mask_src", Type::Tiny),
-    spec("mask_dst", "mask_dst", Type::Tiny),
-    spec("as_dst", "as_dst", Type::Long),
-    spec("comms", "comms", Type::Char(24)),
-    spec("ecomms", "ecomms", Type::Char(24)),
-    spec("lcomms", "lcomms", Type::Char(24)),
-    spec("comms_src", "comms_src", Type::Char(24)),
-    spec("ecomms_src", "ecomms_src", Type::Char(24)),
-    spec("lcomms_src", "lcomms_src", Type::Char(24)),
-    spec("as_path", "as_path", Type::Char(21)),
-    spec("as_path_src", "as_path_src", Type::Char(21)),
-    spec("local_pref", "local_pref", Type::Long),
-    spec("local_pref_src", "local_pref_src", Type::Long),
-    spec("med", "med", Type::Long),
-    spec("med_src", "med_src", Type::Long),
-    spec("roa_src", "roa_src", Type::Roa),
-    spec("roa_dst", "roa_dst", Type::Roa),
-    spec("mpls_vpn_rd", "mpls_vpn_rd", Type::Char(18)),
-    spec("mpls_pw_id", "mpls_pw_id", Type::Int),
-    spec("vrf_name", "vrf_name", Type::Varchar(32)),
-    spec("vrf_name_ingress", "ingress_vrf_name", Type::Varchar(32)),
-    spec("vrf_name_egress", "egress_vrf_name", Type::Varchar(32)),
-    spec("iface_name_in", "iface_name_in", Type::Varchar(32)),
-    spec("iface_name_out", "iface_name_out", Type::Varchar(32)),
-    spec("peer_as_src", "peer_as_src", Type::Long),
-    spec("peer_as_dst", "peer_as_dst", Type::Long),
-    spec("peer_ip_src", "peer_ip_src", Type::Address),
-    spec("peer_ip_dst", "peer_ip_dst", Type::Address),
-    spec("port_src", "port_src", Type::Short),
-    spec("port_dst", "port_dst", Type::Short),
-    spec("tcp_flags", "tcp_flags", Type::Flags),
-    spec("tos", "tos", Type::Int),
-    spec("ip_proto", "ip_proto", Type::Protocol),
-    spec("country_ip_src", "country_ip_src", Type::Country),
-    spec("country_ip_dst", "country_ip_dst", Type::Country),
-    spec("pocode_ip_src", "pocode_ip_src", Type::Char(12)),
-    spec("pocode_ip_dst", "pocode_ip_dst", Type::Char(12)),
-    spec("lat_ip_src", "lat_ip_src", Type::Real),
-    spec("lon_ip_src", "lon_ip_src", Type::Real),
-    spec("lat_ip_dst", "lat_ip_dst", Type::Real),
-    spec("lon_ip_dst", "lon_ip_dst", Type::Real),
-    spec("sampling_rate", "sampling_rate", Type::Long),
-    spec("sampling_direction", "sampling_direction", Type::Char(1)),
-    spec("post_nat_ip_src", "post_nat_ip_src", Type::Address),
-    spec("post_nat_ip_dst", "post_nat_ip_dst", Type::Address),
-    spec("post_nat_port_src", "post_nat_port_src", Type::Short),
-    spec("post_nat_port_dst", "post_nat_port_dst", Type::Short),
-    spec("nat_event", "nat_event", Type::Event),
-    spec("fw_event", "fw_event", Type::Event),
-    spec("fwd_status", "fwd_status", Type::Event),
-    spec("flow_label", "flow_label", Type::Int),
-    spec("mpls_label_top", "mpls_label_top", Type::Int),
-    spec("mpls_label_bottom", "mpls_label_bottom", Type::Int),
-    spec("mpls_label_stack", "mpls_label_stack", Type::Varchar(255)),
-    spec("srv6_seg_ipv6_list", "srv6_seg_ipv6_list", Type::Varchar(255)),
-    spec("path_delay_avg_usec", "path_delay_avg_usec", Type::Int),
-    spec("path_delay_min_usec", "path_delay_min_usec", Type::Int),
-    spec("path_delay_max_usec", "path_delay_max_usec", Type::Int),
-    spec("tunnel_mac_src", "tunnel_mac_src", Type::Mac),
-    spec("tunnel_mac_dst", "tunnel_mac_dst", Type::Mac),
-    spec("tunnel_ip_src", "tunnel_ip_src", Type::Address),
-    spec("tunnel_ip_dst", "tunnel_ip_dst", Type::Address),
-    spec("tunnel_ip_proto", "tunnel_ip_proto", Type::Protocol),
-    spec("tunnel_tos", "tunnel_tos", Type::Int),
-    spec("tunnel_port_src", "tunnel_port_src", Type::Short),
-    spec("tunnel_port_dst", "tunnel_port_dst", Type::Short),
-    spec("tunnel_tcp_flags", "tunnel_tcp_flags", Type::Flags),
-    spec("tunnel_flow_label", "tunnel_flow_label", Type::Int),
-    spec("vxlan", "vxlan", Type::Int),
-    spec("nvgre", "nvgre", Type::Int),
-    spec("timestamp_start", "timestamp_start", Type::Time),
-    spec("timestamp_start_residual", "timestamp_start", Type::Residual),
-    spec("timestamp_end", "timestamp_end", Type::Time),
-    spec("timestamp_end_residual", "timestamp_end", Type::Residual),
-    spec("timestamp_arrival", "timestamp_arrival", Type::Time),
-    spec("timestamp_arrival_residual", "timestamp_arrival", Type::Residual),
-    spec("timestamp_export", "timestamp_export", Type::Time),
-    spec("timestamp_export_residual", "timestamp_export", Type::Residual),
-    spec("timestamp_min", "timestamp_min", Type::Time),
-    spec("timestamp_min_residual", "timestamp_min", Type::Residual),
-    spec("timestamp_max", "timestamp_max", Type::Time),
-    spec("timestamp_max_residual", "timestamp_max", Type::Residual),
-    spec("export_proto_seqno", "export_proto_seqno", Type::Int),
-    spec("export_proto_version", "export_proto_version", Type::Short),
-    spec("export_proto_sysid", "export_proto_sysid", Type::Int),
-    spec("tag", "tag", Type::Long),
-    spec("tag2", "tag2", Type::Long),
-    spec("label", "label", Type::Varchar(255)),
-    spec("class_id", "class", Type::Char(16)),
-    spec("packets", "packets", Type::Packets),
-    spec("bytes", "bytes", Type::Bytes),
-    spec("flows", "flows", Type::Packets),
+/// The order of statements. The microseconds of a time follow it.
+#[rustfmt::skip]
+const ORDER: &[Id] = &[
+    Id::StampUpdated,
+    Id::StampInserted,
+    Id::MacSrc,
+    Id::MacDst,
+    Id::Vlan,
+    Id::VlanIn,
+    Id::VlanOut,
+    Id::CvlanIn,
+    Id::CvlanOut,
+    Id::Cos,
+    Id::Etype,
+    Id::IpSrc,
+    Id::NetSrc,
+    Id::IpDst,
+    Id::NetDst,
+    Id::AsSrc,
+    Id::IfaceIn,
+    Id::IfaceOut,
+    Id::MaskSrc,
+    Id::MaskDst,
+    Id::AsDst,
+    Id::Comms,
+    Id::Ecomms,
+    Id::Lcomms,
+    Id::CommsSrc,
+    Id::EcommsSrc,
+    Id::LcommsSrc,
+    Id::AsPath,
+    Id::AsPathSrc,
+    Id::LocalPref,
+    Id::LocalPrefSrc,
+    Id::Med,
+    Id::MedSrc,
+    Id::RoaSrc,
+    Id::RoaDst,
+    Id::MplsVpnRd,
+    Id::MplsPwId,
+    Id::VrfName,
+    Id::IngressVrfName,
+    Id::EgressVrfName,
+    Id::IfaceNameIn,
+    Id::IfaceNameOut,
+    Id::PeerAsSrc,
+    Id::PeerAsDst,
+    Id::PeerIpSrc,
+    Id::PeerIpDst,
+    Id::PortSrc,
+    Id::PortDst,
+    Id::TcpFlags,
+    Id::Tos,
+    Id::IpProto,
+    Id::CountryIpSrc,
+    Id::CountryIpDst,
+    Id::PocodeIpSrc,
+    Id::PocodeIpDst,
+    Id::LatIpSrc,
+    Id::LonIpSrc,
+    Id::LatIpDst,
+    Id::LonIpDst,
+    Id::SamplingRate,
+    Id::SamplingDirection,
+    Id::PostNatIpSrc,
+    Id::PostNatIpDst,
+    Id::PostNatPortSrc,
+    Id::PostNatPortDst,
+    Id::NatEvent,
+    Id::FwEvent,
+    Id::FwdStatus,
+    Id::FlowLabel,
+    Id::MplsLabelTop,
+    Id::MplsLabelBottom,
+    Id::MplsLabelStack,
+    Id::Srv6SegIpv6List,
+    Id::PathDelayAvgUsec,
+    Id::PathDelayMinUsec,
+    Id::PathDelayMaxUsec,
+    Id::TunnelMacSrc,
+    Id::TunnelMacDst,
+    Id::TunnelIpSrc,
+    Id::TunnelIpDst,
+    Id::TunnelIpProto,
+    Id::TunnelTos,
+    Id::TunnelPortSrc,
+    Id::TunnelPortDst,
+    Id::TunnelTcpFlags,
+    Id::TunnelFlowLabel,
+    Id::Vxlan,
+    Id::Nvgre,
+    Id::TimestampStart,
+    Id::TimestampEnd,
+    Id::TimestampArrival,
+    Id::TimestampExport,
+    Id::TimestampMin,
+    Id::TimestampMax,
+    Id::ExportProtoSeqno,
+    Id::ExportProtoVersion,
+    Id::ExportProtoSysid,
+    Id::Tag,
+    Id::Tag2,
+    Id::Label,
+    Id::Class,
+    Id::Packets,
+    Id::Bytes,
+    Id::Flows,
 ];
 
-/// The column of a JSON member; residuals aside.
-pub fn of_json(json: &str) -> Option<(usize, &'static Spec)> {
-    COLUMNS.iter().enumerate().find(|(_, spec)| spec.json == json && spec.ty != Type::Residual)
+/// All columns, in the order of statements.
+pub static COLUMNS: LazyLock<Vec<Spec>> = LazyLock::new(|| ORDER.iter().copied().flat_map(specs).collect());
+
+/// A column, and that of its microseconds.
+fn specs(id: Id) -> impl Iterator<Item = Spec> {
+    let sql = id.spec().sql;
+    let value = sql.map(|sql| Spec { name: sql.name, id, ty: sql.ty });
+    let residual = sql.and_then(|sql| Some(Spec { name: sql.residual?, id, ty: SqlType::Residual }));
+    value.into_iter().chain(residual)
 }
 
 /// The column of that name.
@@ -189,59 +143,64 @@ pub fn named(name: &str) -> Option<&'static Spec> {
     COLUMNS.iter().find(|spec| spec.name == name)
 }
 
-/// Columns of the known shapes: name, first version that has it. A shape has those of its version and below.
-const VERSIONED: &[(&str, u32)] = &[
-    ("mac_src", 1),
-    ("mac_dst", 1),
-    ("vlan", 2),
-    ("ip_src", 1),
-    ("ip_dst", 1),
-    ("as_src", 6),
-    ("as_dst", 6),
-    ("port_src", 1),
-    ("port_dst", 1),
-    ("tcp_flags", 7),
-    ("tos", 3),
-    ("ip_proto", 1),
-    ("tag", 2),
-    ("class_id", 5),
-    ("packets", 1),
-    ("bytes", 1),
-    ("flows", 4),
+/// The column that holds the same value as that column of the outputs.
+pub fn of(id: Id) -> Option<&'static Spec> {
+    COLUMNS.iter().find(|spec| spec.id == id)
+}
+
+/// Columns of the known shapes, and the first version that has each. A shape has those of its version and below.
+const VERSIONED: &[(Id, u32)] = &[
+    (Id::MacSrc, 1),
+    (Id::MacDst, 1),
+    (Id::Vlan, 2),
+    (Id::IpSrc, 1),
+    (Id::IpDst, 1),
+    (Id::AsSrc, 6),
+    (Id::AsDst, 6),
+    (Id::PortSrc, 1),
+    (Id::PortDst, 1),
+    (Id::TcpFlags, 7),
+    (Id::Tos, 3),
+    (Id::IpProto, 1),
+    (Id::Tag, 2),
+    (Id::Class, 5),
+    (Id::Packets, 1),
+    (Id::Bytes, 1),
+    (Id::Flows, 4),
 ];
 
 /// Columns of the shape for BGP.
-const BGP: &[&str] = &[
-    "tag",
-    "as_src",
-    "as_dst",
-    "peer_as_src",
-    "peer_as_dst",
-    "peer_ip_src",
-    "peer_ip_dst",
-    "comms",
-    "as_path",
-    "local_pref",
-    "med",
-    "packets",
-    "bytes",
+const BGP: &[Id] = &[
+    Id::Tag,
+    Id::AsSrc,
+    Id::AsDst,
+    Id::PeerAsSrc,
+    Id::PeerAsDst,
+    Id::PeerIpSrc,
+    Id::PeerIpDst,
+    Id::Comms,
+    Id::AsPath,
+    Id::LocalPref,
+    Id::Med,
+    Id::Packets,
+    Id::Bytes,
 ];
 
 /// Columns that make a table one for BGP when `sql_table_type` does not say what it is. Tables have always been chosen by
 /// these alone: large communities or those of the source, for example, are columns that any shape may have besides.
-const MAKES_BGP: &[&str] = &[
-    "comms",
-    "ecomms",
-    "as_path",
-    "local_pref",
-    "local_pref_src",
-    "med",
-    "med_src",
-    "mpls_vpn_rd",
-    "peer_as_src",
-    "peer_as_dst",
-    "peer_ip_src",
-    "peer_ip_dst",
+const MAKES_BGP: &[Id] = &[
+    Id::Comms,
+    Id::Ecomms,
+    Id::AsPath,
+    Id::LocalPref,
+    Id::LocalPrefSrc,
+    Id::Med,
+    Id::MedSrc,
+    Id::MplsVpnRd,
+    Id::PeerAsSrc,
+    Id::PeerAsDst,
+    Id::PeerIpSrc,
+    Id::PeerIpDst,
 ];
 
 /// A shape of tables.
@@ -259,8 +218,8 @@ pub struct Shape {
 
 impl Shape {
     /// The shape that settings ask for. `columns` are those that are aggregated: some are for BGP.
-    pub fn of(settings: &Settings, columns: &[&str]) -> Self {
-        let makes_bgp = columns.iter().any(|name| MAKES_BGP.contains(name));
+    pub fn of(settings: &Settings, columns: &[Id]) -> Self {
+        let makes_bgp = columns.iter().any(|id| MAKES_BGP.contains(id));
         Self {
             dialect: settings.dialect,
             version: settings.version,
@@ -270,34 +229,34 @@ impl Shape {
     }
 
     /// True when the shape has the column.
-    pub fn has(&self, name: &str) -> bool {
+    pub fn has(&self, id: Id) -> bool {
         if self.bgp {
-            return BGP.contains(&name);
+            return BGP.contains(&id);
         }
-        VERSIONED.iter().any(|(known, since)| *known == name && *since <= self.version)
+        VERSIONED.iter().any(|(known, since)| *known == id && *since <= self.version)
     }
 
     /// The version that a column needs, if this one lacks it.
-    pub fn lacks(&self, name: &str) -> Option<u32> {
+    pub fn lacks(&self, id: Id) -> Option<u32> {
         // Below version 6, AS numbers are in the columns of addresses.
-        let shared = matches!(name, "as_src" | "as_dst");
-        let needs = VERSIONED.iter().find(|(known, _)| *known == name).map(|(_, since)| *since)?;
+        let shared = matches!(id, Id::AsSrc | Id::AsDst);
+        let needs = VERSIONED.iter().find(|(known, _)| *known == id).map(|(_, since)| *since)?;
         (!self.bgp && !shared && needs > self.version).then_some(needs)
     }
 
     /// The columns of the shape, in the order of statements, without times.
     pub fn columns(&self) -> impl Iterator<Item = &'static Spec> + '_ {
-        COLUMNS.iter().filter(|spec| self.has(spec.name))
+        COLUMNS.iter().filter(|spec| spec.ty != SqlType::Residual && self.has(spec.id))
     }
 
     /// The name of a column in this shape.
     pub fn name(&self, spec: &Spec) -> &'static str {
         let old_ports = self.version < 8 && self.dialect != Dialect::PgSql;
-        match spec.name {
-            "tag" if self.version < 9 => "agent_id",
-            "port_src" if old_ports => "src_port",
-            "port_dst" if old_ports => "dst_port",
-            name => name,
+        match spec.id {
+            Id::Tag if self.version < 9 => "agent_id",
+            Id::PortSrc if old_ports => "src_port",
+            Id::PortDst if old_ports => "dst_port",
+            _ => spec.name,
         }
     }
 
@@ -372,14 +331,17 @@ mod tests {
             ["mac_src", "mac_dst", "ip_src", "ip_dst", "src_port", "dst_port", "ip_proto", "packets", "bytes"]
         );
         assert_eq!(names(9).len(), VERSIONED.len());
-        assert_eq!(shape(Dialect::Sqlite, 3).lacks("flows"), Some(4));
-        assert_eq!(shape(Dialect::Sqlite, 3).lacks("tag2"), None);
+        assert_eq!(shape(Dialect::Sqlite, 3).lacks(Id::Flows), Some(4));
+        assert_eq!(shape(Dialect::Sqlite, 3).lacks(Id::Tag2), None);
     }
 
     #[test]
-    fn each_column_is_there_once() {
-        for (at, spec) in COLUMNS.iter().enumerate() {
-            assert!(COLUMNS[..at].iter().all(|other| other.name != spec.name), "{}", spec.name);
+    fn each_column_of_the_table_of_columns_is_there_once() {
+        for id in Id::ALL {
+            let times = ORDER.iter().filter(|listed| *listed == id).count();
+            assert_eq!(times, usize::from(id.spec().sql.is_some()), "{id:?}");
         }
+        let shapes = VERSIONED.iter().map(|(id, _)| id).chain(BGP).chain(MAKES_BGP);
+        shapes.for_each(|id| assert!(ORDER.contains(id), "{id:?}"));
     }
 }

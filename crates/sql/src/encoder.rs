@@ -1,6 +1,6 @@
 //! From tables of aggregates to rows of a database.
 
-use crate::columns::{self, COLUMNS, Shape, Spec, Type};
+use crate::columns::{self, COLUMNS, Shape, Spec};
 use crate::rows::{Builder, Column, Form, Head, Role, Value};
 use crate::settings::Settings;
 use aggregate::{Aggregate, Table};
@@ -9,6 +9,7 @@ use encode::names::{Name, Template};
 use encode::protocols;
 use encode::value::{self, Values};
 use flow::address;
+use flow::column::{Id, SqlType};
 use flow::kind::Kind;
 use flow::schema::{At, Combine, Schema, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
@@ -109,11 +110,11 @@ pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
     if settings.optimize {
         return Ok(());
     }
-    let names = aggregated(schema);
-    let shape = Shape::of(settings, &names);
-    let lacks = names.iter().find_map(|name| Some(((*name).to_owned(), shape.lacks(name)?)));
+    let ids = aggregated(schema);
+    let shape = Shape::of(settings, &ids);
+    let lacks = ids.iter().find_map(|id| Some((columns::of(*id)?.name.to_owned(), shape.lacks(*id)?)));
     let shares = || {
-        let side = shares(&names).filter(|_| shape.ases_in_addresses())?;
+        let side = shares(&ids).filter(|_| shape.ases_in_addresses())?;
         Some((format!("as_{side} beside ip_{side} or net_{side}"), 6))
     };
     match lacks.or_else(shares) {
@@ -127,31 +128,33 @@ pub fn check(settings: &Settings, schema: &Schema) -> Result<(), String> {
 }
 
 /// The side on which an AS number and an address want the same column, if there is one.
-fn shares(names: &[&str]) -> Option<&'static str> {
-    let has = |prefix: &str, side: &str| names.iter().any(|name| name.strip_prefix(prefix) == Some(side));
-    ["src", "dst"].into_iter().find(|side| has("as_", side) && (has("ip_", side) || has("net_", side)))
+fn shares(ids: &[Id]) -> Option<&'static str> {
+    let has = |id: Id| ids.contains(&id);
+    let source = has(Id::AsSrc) && (has(Id::IpSrc) || has(Id::NetSrc));
+    let destination = has(Id::AsDst) && (has(Id::IpDst) || has(Id::NetDst));
+    if source { Some("src") } else { destination.then_some("dst") }
 }
 
 /// True where AS numbers are written into the columns of addresses. Columns of the user's choice follow the version, too;
 /// only where both numbers and addresses are aggregated has each a column of its own.
-fn moves_ases(settings: &Settings, shape: &Shape, names: &[&str]) -> bool {
-    shape.ases_in_addresses() && !(settings.optimize && shares(names).is_some())
+fn moves_ases(settings: &Settings, shape: &Shape, ids: &[Id]) -> bool {
+    shape.ases_in_addresses() && !(settings.optimize && shares(ids).is_some())
 }
 
-/// Names of the columns that are aggregated.
-fn aggregated(schema: &Schema) -> Vec<&'static str> {
-    schema.columns.iter().filter_map(|column| Some(columns::of_json(&column.json)?.1.name)).collect()
+/// The columns that are aggregated.
+fn aggregated(schema: &Schema) -> Vec<Id> {
+    schema.columns.iter().map(|column| column.id).filter(|id| columns::of(*id).is_some()).collect()
 }
 
 impl Encoder {
     /// Compiles a writer.
     pub fn new(settings: &Settings, schema: &Schema) -> Self {
-        let names = aggregated(schema);
-        let shape = Shape::of(settings, &names);
-        let moves_ases = moves_ases(settings, &shape, &names);
+        let ids = aggregated(schema);
+        let shape = Shape::of(settings, &ids);
+        let moves_ases = moves_ases(settings, &shape, &ids);
         let ases = moves_ases
-            && names.iter().any(|name| matches!(*name, "as_src" | "as_dst"))
-            && !names.iter().any(|name| matches!(*name, "ip_src" | "ip_dst"));
+            && ids.iter().any(|id| matches!(id, Id::AsSrc | Id::AsDst))
+            && !ids.iter().any(|id| matches!(id, Id::IpSrc | Id::IpDst));
         let ases_are_numbers = ases && shape.ases_are_numbers();
         let default = shape.table(ases);
         let bind = |template: &Template| {
@@ -195,23 +198,23 @@ impl Encoder {
         moves_ases: bool,
         ases_are_numbers: bool,
     ) {
-        let moved = |name: &'static str| match name {
-            "as_src" if moves_ases => "ip_src",
-            "as_dst" if moves_ases => "ip_dst",
-            name => name,
+        let target = |spec: &'static Spec| match spec.id {
+            Id::AsSrc if moves_ases => columns::of(Id::IpSrc).unwrap_or(spec),
+            Id::AsDst if moves_ases => columns::of(Id::IpDst).unwrap_or(spec),
+            _ => spec,
         };
-        let mut there: Vec<&str> = Vec::new();
-        let is_counter = |spec: &Spec| matches!(spec.ty, Type::Packets | Type::Bytes);
+        let mut there: Vec<Id> = Vec::new();
+        let is_counter = |spec: &Spec| matches!(spec.ty, SqlType::Packets | SqlType::Bytes);
         // Where times are whole seconds, tables have no columns for what is left of them.
-        let is_left_out = |spec: &Spec| spec.ty == Type::Residual && settings.style.whole_seconds;
-        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec) && !is_left_out(spec)) {
-            let Some(column) = schema.columns.iter().find(|column| column.json == spec.json) else { continue };
+        let is_omitted = |spec: &Spec| spec.ty == SqlType::Residual && settings.style.whole_seconds;
+        for spec in COLUMNS.iter().filter(|spec| !is_counter(spec) && !is_omitted(spec)) {
+            let Some(column) = schema.columns.iter().find(|column| column.id == spec.id) else { continue };
             let combine = match column.at {
                 At::Value(at) => schema.values.get(at).map(|value| value.combine),
                 _ => None,
             };
             let role = match (spec.ty, combine) {
-                (Type::Updated, _) => Role::Updated,
+                (SqlType::Updated, _) => Role::Updated,
                 (_, Some(Combine::Or)) => Role::Or,
                 (_, Some(Combine::Min)) => Role::Least,
                 (_, Some(Combine::Max)) => Role::Greatest,
@@ -219,34 +222,33 @@ impl Encoder {
                 (_, None) => Role::Key,
             };
             let origin = match spec.ty {
-                Type::Updated => Origin::Now,
-                Type::Residual => Origin::Residual(column.at),
-                Type::Address if spec.name == "peer_ip_dst" => Origin::PeerDst(column.at),
+                SqlType::Updated => Origin::Now,
+                SqlType::Residual => Origin::Residual(column.at),
+                SqlType::Address if spec.id == Id::PeerIpDst => Origin::PeerDst(column.at),
                 _ => Origin::Row(column.kind, column.at),
             };
-            let target = columns::named(moved(spec.name)).unwrap_or(spec);
-            there.push(target.name);
+            let target = target(spec);
+            there.push(target.id);
             self.push(shape.name(target).into(), role, form(spec.ty, settings), origin);
         }
-        let is_known = |json: &str| columns::of_json(json).is_some() || json == "mpls_vpn_rd_origin";
-        for column in schema.columns.iter().filter(|column| !is_known(&column.json)) {
+        for column in schema.columns.iter().filter(|column| column.id == Id::Custom) {
             self.push(column.json.clone(), Role::Key, Form::Plain, Origin::Row(column.kind, column.at));
         }
         if !settings.optimize {
-            for spec in shape.columns().filter(|spec| !is_counter(spec) && !there.contains(&spec.name)) {
-                let role = if spec.ty == Type::Flags { Role::Or } else { Role::Key };
+            for spec in shape.columns().filter(|spec| !is_counter(spec) && !there.contains(&spec.id)) {
+                let role = if spec.ty == SqlType::Flags { Role::Or } else { Role::Key };
                 let origin = Origin::StandIn(match spec.ty {
-                    Type::Address if ases_are_numbers => StandIn::Zero,
+                    SqlType::Address if ases_are_numbers => StandIn::Zero,
                     _ => stand_in(spec),
                 });
                 self.push(shape.name(spec).into(), role, form(spec.ty, settings), origin);
             }
         }
         for spec in COLUMNS.iter().filter(|spec| is_counter(spec)) {
-            let column = schema.columns.iter().find(|column| column.json == spec.json);
+            let column = schema.columns.iter().find(|column| column.id == spec.id);
             let origin = match column {
                 Some(column) => Origin::Row(Kind::Counter, column.at),
-                None if !settings.optimize && shape.has(spec.name) => Origin::StandIn(StandIn::Zero),
+                None if !settings.optimize && shape.has(spec.id) => Origin::StandIn(StandIn::Zero),
                 None => continue,
             };
             self.push(shape.name(spec).into(), Role::Sum, Form::Plain, origin);
@@ -433,9 +435,9 @@ impl Look {
     fn plain(&self, kind: Kind, at: At, row: &Aggregate<'_>) -> Option<Value<'static>> {
         Some(match kind {
             Kind::Counter | Kind::TcpFlags | Kind::TunnelTcpFlags => Value::Number(value::value(row, at)),
-            Kind::U8 | Kind::FwdStatus => Value::Number(u64::from(value::octets::<1>(row, at)[0])),
+            Kind::U8 | Kind::Tos | Kind::FwdStatus => Value::Number(u64::from(value::octets::<1>(row, at)[0])),
             Kind::U16 => Value::Number(u64::from(u16::from_be_bytes(value::octets(row, at)))),
-            Kind::U32 => Value::Number(u64::from(u32::from_be_bytes(value::octets(row, at)))),
+            Kind::U32 | Kind::FlowLabel => Value::Number(u64::from(u32::from_be_bytes(value::octets(row, at)))),
             Kind::U64 | Kind::NumberText => Value::Number(u64::from_be_bytes(value::octets(row, at))),
             Kind::Real => Value::Real(f64::from_be_bytes(value::octets(row, at))),
             Kind::Mac => Value::Mac(value::octets(row, at)),
@@ -471,23 +473,23 @@ impl Look {
     }
 }
 
-fn form(ty: Type, settings: &Settings) -> Form {
+fn form(ty: SqlType, settings: &Settings) -> Form {
     match ty {
-        Type::Time | Type::Inserted | Type::Updated if !settings.since_epoch => Form::Time,
-        Type::Address => Form::Address,
-        Type::Mac => Form::Mac,
+        SqlType::Time | SqlType::Inserted | SqlType::Updated if !settings.since_epoch => Form::Time,
+        SqlType::Address => Form::Address,
+        SqlType::Mac => Form::Mac,
         _ => Form::Plain,
     }
 }
 
 fn stand_in(spec: &Spec) -> StandIn {
     match spec.ty {
-        Type::Address => StandIn::Address,
+        SqlType::Address => StandIn::Address,
         // As tables have had it ever since.
-        Type::Mac => StandIn::Text("0:0:0:0:0:0"),
-        Type::Protocol => StandIn::Protocol,
-        Type::Char(16) => StandIn::Text("unknown"),
-        Type::Char(_) | Type::Varchar(_) | Type::Country | Type::Roa => StandIn::Text(""),
+        SqlType::Mac => StandIn::Text("0:0:0:0:0:0"),
+        SqlType::Protocol => StandIn::Protocol,
+        _ if spec.id.spec().kind == Kind::Class => StandIn::Text("unknown"),
+        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Country | SqlType::Roa => StandIn::Text(""),
         _ => StandIn::Zero,
     }
 }

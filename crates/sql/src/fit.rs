@@ -2,11 +2,12 @@
 //!
 //! All that is wrong is named at once: an operator who adds one column at a time meets the next one at each start.
 
-use crate::columns::{self, COLUMNS, Shape, Spec, Type};
+use crate::columns::{self, COLUMNS, Shape, Spec};
 use crate::rows::{Column, Form, Head};
 use crate::schemas;
 use crate::settings::{Dialect, Settings};
 use delivery::Fault;
+use flow::column::SqlType;
 
 /// Versions of the known shapes.
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=9;
@@ -31,8 +32,8 @@ impl Fit<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let names = self.head.columns.iter().map(|column| column.name.as_str());
-        let shape = Shape::of(self.settings, &names.collect::<Vec<_>>());
+        let known = self.head.columns.iter().filter_map(|column| columns::named(&column.name));
+        let shape = Shape::of(self.settings, &known.map(|spec| spec.id).collect::<Vec<_>>());
         let (renamed, absent): (Vec<_>, Vec<_>) = missing
             .iter()
             .map(|column| (*column, renamed(column, shape, &has)))
@@ -135,15 +136,15 @@ fn spec(column: &Column, shape: Shape) -> Option<&'static Spec> {
 fn column_type(column: &Column, shape: Shape, settings: &Settings) -> String {
     let Some(spec) = spec(column, shape) else {
         // A primitive of the user's own: any value can be shown as text.
-        return schemas::type_of(Type::Varchar(255), shape.dialect);
+        return schemas::type_of(SqlType::Varchar(255), shape.dialect);
     };
     let number = match spec.ty {
         // AS numbers may be written there.
-        Type::Address => column.form != Form::Address,
-        Type::Time | Type::Inserted | Type::Updated => settings.since_epoch,
+        SqlType::Address => column.form != Form::Address,
+        SqlType::Time | SqlType::Inserted | SqlType::Updated => settings.since_epoch,
         _ => false,
     };
-    let ty = if number { Type::Long } else { spec.ty };
+    let ty = if number { SqlType::Long } else { spec.ty };
     let text = schemas::sql_type(&Spec { ty, ..*spec }, shape, false);
     let has_default = text.contains("DEFAULT") || !text.contains("NOT NULL") || shape.dialect == Dialect::MySql;
     if has_default { text } else { text + " DEFAULT 0" }
@@ -216,7 +217,7 @@ mod tests {
     fn each_column_of_each_dialect_has_a_type_that_can_be_added() {
         for plugin in ["sqlite3", "mysql", "pgsql", "clickhouse"] {
             for lines in [OPTIMIZED, "sql_optimize_clauses: true\ntimestamps_since_epoch: true"] {
-                for spec in COLUMNS {
+                for spec in COLUMNS.iter() {
                     let (_, what) = said(plugin, lines, &[spec.name], &[]).unwrap();
                     let (_, ty) = what.split_once(&format!("ADD COLUMN \"{}\" ", spec.name)).unwrap();
                     let ty = ty.split(';').next().unwrap();

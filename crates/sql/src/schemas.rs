@@ -2,9 +2,10 @@
 //!
 //! `etc/sql` and `docs/sql-columns.md` hold what is made here; `cargo run -p xtask -- documents` writes them.
 
-use crate::columns::{COLUMNS, Shape, Spec, Type, named};
+use crate::columns::{COLUMNS, Shape, Spec, of};
 use crate::settings::Dialect;
-use flow::primitive::PRIMITIVES;
+use flow::column::{Id, SqlType};
+use flow::primitive;
 use std::fmt::Write;
 
 /// The newest version of the shapes.
@@ -110,34 +111,33 @@ pub fn create(shape: Shape, ases: bool) -> String {
     let table = shape.table(ases);
     let quote = if shape.dialect == Dialect::MySql { "`" } else { "" };
     let mut text = format!("CREATE TABLE {quote}{table}{quote} (\n");
-    let times = [named("stamp_inserted"), named("stamp_updated")];
+    let times = [of(Id::StampInserted), of(Id::StampUpdated)];
     for spec in shape.columns().chain(times.into_iter().flatten()) {
         let _ = writeln!(text, "    {} {},", shape.name(spec), sql_type(spec, shape, ases));
     }
     // A row that is merged into another has its flags no more, unless they tell them apart.
     let is_key = |ty| match ty {
-        Type::Packets | Type::Bytes => false,
-        Type::Flags => shape.dialect == Dialect::ClickHouse,
+        SqlType::Packets | SqlType::Bytes => false,
+        SqlType::Flags => shape.dialect == Dialect::ClickHouse,
         _ => true,
     };
-    let keys: Vec<&str> = (shape.columns().chain(times.into_iter().flatten().take(1)))
-        .filter(|spec| is_key(spec.ty))
-        .map(|spec| shape.name(spec))
-        .collect();
+    let bin = of(Id::StampInserted).map_or("", |spec| shape.name(spec));
+    let keys = shape.columns().filter(|spec| is_key(spec.ty)).map(|spec| shape.name(spec));
+    let keys = keys.collect::<Vec<_>>().join(", ");
     if shape.dialect == Dialect::ClickHouse {
         text.truncate(text.trim_end_matches([',', '\n']).len());
-        let sums: Vec<&str> = (shape.columns().filter(|spec| matches!(spec.ty, Type::Packets | Type::Bytes)))
-            .map(|spec| shape.name(spec))
-            .collect();
+        let sums: Vec<&str> =
+            (shape.columns().filter(|spec| matches!(spec.ty, SqlType::Packets | SqlType::Bytes)))
+                .map(|spec| shape.name(spec))
+                .collect();
         let _ = write!(
             text,
-            "\n) ENGINE = SummingMergeTree(({}))\n    PARTITION BY toYYYYMM(stamp_inserted)\n    ORDER BY (stamp_inserted, {});\n",
-            sums.join(", "),
-            keys.iter().filter(|key| **key != "stamp_inserted").copied().collect::<Vec<_>>().join(", ")
+            "\n) ENGINE = SummingMergeTree(({}))\n    PARTITION BY toYYYYMM({bin})\n    ORDER BY ({bin}, {keys});\n",
+            sums.join(", ")
         );
         return text;
     }
-    let _ = write!(text, "    PRIMARY KEY ({})\n);\n", keys.join(", "));
+    let _ = write!(text, "    PRIMARY KEY ({keys}, {bin})\n);\n");
     if shape.dialect == Dialect::PgSql {
         let _ = writeln!(text, "GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO pmacct;");
     }
@@ -146,76 +146,78 @@ pub fn create(shape: Shape, ases: bool) -> String {
 
 /// The type of a column, with what it is when nothing is written.
 pub(crate) fn sql_type(spec: &Spec, shape: Shape, ases: bool) -> String {
-    let address = spec.ty == Type::Address;
+    let address = spec.ty == SqlType::Address;
     if address && ases {
         return "BIGINT NOT NULL DEFAULT 0".to_owned();
     }
     if shape.unified && address {
         return "CHAR(45) NOT NULL DEFAULT '0.0.0.0'".to_owned();
     }
-    if shape.unified && spec.ty == Type::Mac {
+    if shape.unified && spec.ty == SqlType::Mac {
         return "CHAR(17) NOT NULL DEFAULT '0:0:0:0:0:0'".to_owned();
     }
     type_of(spec.ty, shape.dialect)
 }
 
 /// The type of columns, by dialect. Those of ClickHouse are wide, as it wraps around what does not fit.
-pub(crate) fn type_of(ty: Type, dialect: Dialect) -> String {
+pub(crate) fn type_of(ty: SqlType, dialect: Dialect) -> String {
     let [mysql, pgsql, sqlite, clickhouse] = match ty {
-        Type::Tiny => {
+        SqlType::Tiny => {
             ["INT(1) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0", "UInt8"]
         }
-        Type::Short => {
+        SqlType::Short => {
             ["INT(2) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt16"]
         }
-        Type::Flags => {
+        SqlType::Flags => {
             ["INT(4) UNSIGNED NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt16"]
         }
-        Type::Int => ["INT(4) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt32"],
-        Type::Long => {
+        SqlType::Int => {
+            ["INT(4) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(4) NOT NULL DEFAULT 0", "UInt32"]
+        }
+        SqlType::Long => {
             ["INT(4) UNSIGNED NOT NULL", "BIGINT NOT NULL DEFAULT 0", "INT(8) NOT NULL DEFAULT 0", "UInt64"]
         }
-        Type::Event => {
+        SqlType::Event => {
             ["INT(1) UNSIGNED NOT NULL", "INT NOT NULL DEFAULT 0", "INT(2) NOT NULL DEFAULT 0", "UInt32"]
         }
-        Type::Address => [
+        SqlType::Address => [
             "CHAR(45) NOT NULL",
             "inet NOT NULL DEFAULT '0.0.0.0'",
             "CHAR(45) NOT NULL DEFAULT '0.0.0.0'",
             "String",
         ],
-        Type::Mac => [
+        SqlType::Mac => [
             "CHAR(17) NOT NULL",
             "macaddr NOT NULL DEFAULT '0:0:0:0:0:0'",
             "CHAR(17) NOT NULL DEFAULT '0:0:0:0:0:0'",
             "String",
         ],
-        Type::Protocol => {
+        SqlType::Protocol => {
             ["CHAR(6) NOT NULL", "SMALLINT NOT NULL DEFAULT 0", "CHAR(6) NOT NULL DEFAULT ' '", "String"]
         }
-        Type::Char(size) => return text("CHAR", size, dialect),
-        Type::Varchar(size) => return text("VARCHAR", size, dialect),
-        Type::Country => {
+        SqlType::Char(size) => return text("CHAR", size, dialect),
+        SqlType::Varchar(size) => return text("VARCHAR", size, dialect),
+        SqlType::Country => {
             ["CHAR(2) NOT NULL", "CHAR(2) NOT NULL DEFAULT '--'", "CHAR(2) NOT NULL DEFAULT '--'", "String"]
         }
-        Type::Roa => ["CHAR(1) NULL", "CHAR(1) NOT NULL DEFAULT ' '", "CHAR(1) NOT NULL DEFAULT ' '", "String"],
-        Type::Real => ["FLOAT NOT NULL", "REAL NOT NULL DEFAULT 0", "REAL NOT NULL DEFAULT 0", "Float64"],
-        Type::Time => [
+        SqlType::Roa => ["CHAR(1) NULL", "CHAR(1) NOT NULL DEFAULT ' '", "CHAR(1) NOT NULL DEFAULT ' '", "String"],
+        SqlType::Real => ["FLOAT NOT NULL", "REAL NOT NULL DEFAULT 0", "REAL NOT NULL DEFAULT 0", "Float64"],
+        SqlType::Time => [
             "DATETIME NOT NULL",
             "timestamp without time zone NOT NULL DEFAULT '0001-01-01 00:00:00'",
             "DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
             "DateTime",
         ],
-        Type::Residual => ["INT NOT NULL", "INT NOT NULL DEFAULT 0", "INT NOT NULL DEFAULT 0", "UInt32"],
-        Type::Packets => ["INT UNSIGNED NOT NULL", "INT NOT NULL", "INT NOT NULL", "UInt64"],
-        Type::Bytes => ["BIGINT UNSIGNED NOT NULL", "BIGINT NOT NULL", "BIGINT NOT NULL", "UInt64"],
-        Type::Inserted => [
+        SqlType::Residual => ["INT NOT NULL", "INT NOT NULL DEFAULT 0", "INT NOT NULL DEFAULT 0", "UInt32"],
+        SqlType::Packets => ["INT UNSIGNED NOT NULL", "INT NOT NULL", "INT NOT NULL", "UInt64"],
+        SqlType::Bytes => ["BIGINT UNSIGNED NOT NULL", "BIGINT NOT NULL", "BIGINT NOT NULL", "UInt64"],
+        SqlType::Inserted => [
             "DATETIME NOT NULL",
             "timestamp without time zone NOT NULL DEFAULT '0001-01-01 00:00:00'",
             "DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
             "DateTime",
         ],
-        Type::Updated => ["DATETIME", "timestamp without time zone", "DATETIME", "DateTime"],
+        SqlType::Updated => ["DATETIME", "timestamp without time zone", "DATETIME", "DateTime"],
     };
     let ty = match dialect {
         Dialect::MySql => mysql,
@@ -246,7 +248,7 @@ const SERVERS: [(Dialect, &str); 4] = [
 /// Lines about the columns that older versions call differently: name, former name, last version that uses it, servers.
 fn former_names() -> String {
     let mut text = String::new();
-    for spec in COLUMNS {
+    for spec in COLUMNS.iter() {
         let shape = |dialect, version| Shape { dialect, version, bgp: false, unified: false };
         let former = |dialect| {
             let last = (1..=VERSIONS).rev().find(|version| shape(dialect, *version).name(spec) != spec.name)?;
@@ -280,14 +282,11 @@ pub fn document() -> String {
          Types are those of existing installations. A counter that outgrows its type is refused by the server, and the row\n\
          counted: busy networks want `BIGINT` for `packets` and `flows`. Texts longer than their column are cut.\n\n\
          | column | primitive | MySQL | PostgreSQL | SQLite | ClickHouse |\n|---|---|---|---|---|---|\n";
-    for spec in COLUMNS {
-        let primitive = PRIMITIVES.iter().find(|primitive| {
-            primitive.json == spec.json || primitive.json.split(',').any(|json| json == spec.json)
-        });
-        let primitive = match (primitive, spec.json) {
+    for spec in COLUMNS.iter() {
+        let primitive = match (primitive::showing(spec.id), spec.id) {
             (Some(primitive), _) => format!("`{}`", primitive.name),
-            (None, "stamp_inserted" | "stamp_updated") => "`sql_history`".to_owned(),
-            (None, "timestamp_min" | "timestamp_max") => "`nfacctd_stitching`".to_owned(),
+            (None, Id::StampInserted | Id::StampUpdated) => "`sql_history`".to_owned(),
+            (None, Id::TimestampMin | Id::TimestampMax) => "`nfacctd_stitching`".to_owned(),
             (None, _) => String::new(),
         };
         let [mysql, pgsql, sqlite, clickhouse] = SERVERS.map(|(dialect, _)| type_of(spec.ty, dialect));

@@ -105,7 +105,7 @@ counters! {
     TrailingBytes = Worker Total "datagrams_trailing_bytes_total" "": "Bytes after the length that an IPFIX message states, which are not read";
     SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of withdrawn templates, which are not read";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Forward jumps in sequence numbers";
-    SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing according to sequence numbers";
+    SequenceLost = Worker Total "sequence_lost_total" "": "Datagrams or records (by version) missing according to sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Backward jumps in sequence numbers: restarts, or datagrams out of order";
     FlowTimesOutside = Worker Total "flow_times_outside_total" "": "Records counted in the time bin of their arrival or export, because their own time is outside the window of flow times";
 

@@ -1,10 +1,14 @@
 //! UDP sockets: free ports, and what the kernel tells about the sockets of others (`/proc/net/udp`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
-/// A loopback address that no other test of this process has, with a port that is free on it. So tests can run
-/// side by side, and nothing takes the port between asking for it and using it.
+/// First and number of the ports that tests use. They lie below those that the kernel gives to sockets without a port of
+/// their own (32,768 and above): nothing takes one between asking for it and using it, but another run of the tests.
+const PORTS: (u16, u16) = (12_000, 20_000);
+
+/// A loopback address that no other test of this process has, with a port that is free on it, so that tests can run side by
+/// side.
 pub fn own_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -19,9 +23,28 @@ pub fn own_address() -> SocketAddr {
 ///
 /// When the address is none of this machine's.
 pub fn free_port(address: IpAddr) -> SocketAddr {
-    UdpSocket::bind((address, 0))
-        .and_then(|socket| socket.local_addr())
-        .unwrap_or_else(|error| panic!("no port on {address}: {error}"))
+    free(address, UdpSocket::bind).0
+}
+
+/// An address with the first port that can be bound, and what binding it gives. Ports are tried in turn from a place that
+/// differs for each process, so that one that was just given is not given again soon.
+///
+/// # Panics
+///
+/// When none can be bound: the address is none of this machine's.
+pub(crate) fn free<S>(ip: IpAddr, bind: impl Fn(SocketAddr) -> std::io::Result<S>) -> (SocketAddr, S) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (first, number) = PORTS;
+    let mut failed = None;
+    for _ in 0..number {
+        let turn = std::process::id().wrapping_mul(7919).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = SocketAddr::new(ip, first + u16::try_from(turn % u32::from(number)).unwrap_or_default());
+        match bind(address) {
+            Ok(socket) => return (address, socket),
+            Err(error) => failed = Some(error),
+        }
+    }
+    panic!("no port on {ip}: {failed:?}")
 }
 
 /// True when this machine has the IPv6 loopback address.

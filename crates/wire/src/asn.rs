@@ -18,7 +18,7 @@ impl Asn {
     /// AS_TRANS, which stands for larger numbers where there is room for two octets only (RFC 6793 section 9).
     pub const TRANS: Self = Self(23_456);
 
-    /// The number in two octets, where it fits: not zero-extended AS_TRANS, which the caller chooses.
+    /// The number in two octets; `None` where it does not fit, and [`Asn::TRANS`] may stand for it.
     pub const fn to_u16(self) -> Option<u16> {
         if self.0 <= 0xffff { Some(self.0 as u16) } else { None }
     }

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use maps::by_exporter::{FlowToRdMap, SamplingMap};
 use maps::checked::Checked;
 use maps::load::{self, Context};
-use maps::matcher::{Frames, FramesOf, Lazy, Matcher, Rule, Sight, Sweep, View, first};
+use maps::matcher::{Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use maps::pre_tag::{PreTagMap, Scratch};
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
@@ -40,18 +40,18 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     row.octets().iter_mut().skip(32).zip(octets.iter().cycle()).for_each(|(to, octet)| *to = *octet);
     let mut strings = Strings::default();
     let exporter = (choice & 1 == 1).then(|| std::net::IpAddr::from([octets[0], octets[1], octets[2], octets[3]]));
-    let matcher = Matcher::compile(&rules, &layout, Sight::Rows);
+    let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
     let mut frames = filter::Synthetic::new(&layout);
     let view = View { row: row.as_row(), strings: &strings };
     let wanted = first(&rules, &layout, exporter, 0, &view, &mut Lazy::new(&mut frames));
     let scope = matcher.scope(exporter);
     assert_eq!(matcher.first(scope, 0, &view, &mut Lazy::new(&mut frames)), wanted);
-    let mut sweep = Sweep::default();
-    matcher.sweep(scope, (&rows, 0), &strings, &mut Made(filter::Synthetic::new(&layout)), &mut sweep);
+    let mut batch = MatchBatch::default();
+    matcher.match_batch(scope, (&rows, 0), &strings, &mut Made(filter::Synthetic::new(&layout)), &mut batch);
     let mut found = None;
-    sweep.found(|_, rule| found = Some(rule));
+    batch.found(|_, rule| found = Some(rule));
     assert_eq!(found, wanted);
-    let compiled = tags.compile(&layout, Sight::Rows);
+    let compiled = tags.compile(&layout, PacketSource::Rows);
     let mut scratch = Scratch::default();
     let scope = compiled.scope(exporter, &mut scratch);
     let Some(mut row) = rows.get_mut(0) else { return };

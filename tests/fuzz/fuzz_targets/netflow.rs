@@ -25,12 +25,12 @@ fn decoder() -> (Decoder, Rows) {
     PRIMITIVES
         .iter()
         .filter(|primitive| primitive.daemons.has(Daemons::NFACCTD))
-        .filter_map(|primitive| primitive.field)
-        .for_each(|field| fields.insert(field));
+        .flat_map(|primitive| primitive.fields)
+        .for_each(|field| fields.insert(*field));
     from_netflow::require(&mut fields, true);
     let layout = Arc::new(Layout::new(&fields, &[]));
     let rows = Rows::new(&layout);
-    let needs = Needs { layout, customs: Arc::from([]), stamps: true };
+    let needs = Needs { layout, customs: Arc::from([]), bin_times: true };
     let settings = Settings {
         renormalize: true,
         max_exporters: 2,

@@ -25,6 +25,7 @@ use crate::host::{Board, PluginCounters, Readers, describe};
 use config::Problems;
 use config::problem::Severity;
 use crossbeam_channel::Receiver;
+use flow::primitive::Supply;
 use input::{Input, InputKind};
 use losses::Losses;
 use netflow::template::Template;
@@ -180,7 +181,7 @@ impl Flows {
         // Frames without Ethernet addresses have none to be shown.
         if !self.input.has_addresses() && !links.iter().any(|link| ADDRESSED.contains(link)) {
             for plugin in &mut settings.plugins {
-                for name in plugin.aggregation.selection.without(&["src_mac", "dst_mac", "vlan"]) {
+                for name in plugin.aggregation.selection.without(Supply::Ethernet) {
                     warn!("aggregate[{}]: '{name}' is left out: these frames have no such thing.", plugin.name);
                 }
             }

@@ -116,7 +116,7 @@ impl Pipeline {
         Self {
             schemas: plugins.iter().map(schema).collect(),
             enrichment: Arc::new(files.compile(&layout)),
-            needs: Needs { layout, customs, stamps },
+            needs: Needs { layout, customs, bin_times: stamps },
             require,
             plugins,
             hash,

@@ -484,8 +484,8 @@ fn prepare_row(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, 
     if let Some(flows) = base.get_mut(row::FLOWS) {
         *flows = 1;
     }
-    if let Some(stamp) = base.get_mut(row::STAMP) {
-        *stamp = arrival;
+    if let Some(bin_time) = base.get_mut(row::BIN_TIME) {
+        *bin_time = arrival;
     }
     let octets: &mut [u8] = bytemuck::cast_slice_mut(base);
     let mut set = |field, value: &[u8]| {

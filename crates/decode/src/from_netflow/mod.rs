@@ -32,7 +32,7 @@ use recent::Map;
 use std::net::IpAddr;
 
 /// Adds to `fields` what others of them are worked out from.
-pub fn require(fields: &mut FieldSet, stamps: bool) {
+pub fn require(fields: &mut FieldSet, bin_times: bool) {
     let needed: &[(Field, &[Field])] = &[
         (Field::SrcNet, &[Field::SrcHost, Field::SrcMask]),
         (Field::DstNet, &[Field::DstHost, Field::DstMask]),
@@ -43,7 +43,7 @@ pub fn require(fields: &mut FieldSet, stamps: bool) {
             others.iter().for_each(|other| fields.insert(*other));
         }
     }
-    if stamps {
+    if bin_times {
         fields.insert(Field::TimeStart);
     }
     fields.insert(Field::Event);

@@ -65,7 +65,7 @@ pub(crate) enum Op {
     Sampling { sources: Box<SamplingSources>, to: Option<usize> },
     /// The time by which history bins, from the field at that offset; `raw`: the uptime that `nfacctd_time_secs` takes as
     /// seconds.
-    Stamp { from: usize, raw: Option<Src> },
+    BinTime { from: usize, raw: Option<Src> },
 }
 
 impl Op {
@@ -509,12 +509,12 @@ impl Compiler<'_> {
                 self.ops.push(Op::Time { sources: sources.into(), init, to });
             }
         }
-        if self.needs.stamps
+        if self.needs.bin_times
             && !self.settings.arrival_stamps
             && let Some(from) = self.offset(Field::TimeStart)
         {
             let raw = self.first(&[22]);
-            self.ops.push(Op::Stamp { from, raw });
+            self.ops.push(Op::BinTime { from, raw });
         }
     }
 

@@ -251,15 +251,15 @@ impl Run<'_> {
                     put(row.octets(), *to, &time.to_be_bytes());
                 }
             }
-            Op::Stamp { from, raw } => {
-                let mut stamp = u64::from_be_bytes(array_at(row.octets(), *from));
+            Op::BinTime { from, raw } => {
+                let mut time = u64::from_be_bytes(array_at(row.octets(), *from));
                 if let (Some(raw), true) = (raw, self.settings.time_secs && self.header.version == 5) {
-                    stamp = match record.number(*raw) {
+                    time = match record.number(*raw) {
                         0 => u64::from(self.header.export_secs),
                         seconds => seconds,
                     } * SECOND;
                 }
-                *row.head(row::STAMP) = stamp;
+                *row.head(row::BIN_TIME) = time;
             }
             Op::Vlan { direction, ways: [ingress, egress], to } => {
                 let out = record.find(*direction) == Some(1);

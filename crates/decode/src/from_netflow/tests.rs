@@ -39,13 +39,13 @@ impl Bench {
         let mut fields = FieldSet::default();
         for word in words {
             let primitive = flow::primitive::find(word).unwrap();
-            fields.insert(primitive.field.unwrap());
+            fields.insert(primitive.field().unwrap());
         }
         require(&mut fields, false);
         fields.insert(Field::Facts);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
-        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), stamps: false };
+        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), bin_times: false };
         Self {
             decoder: Decoder::new(needs, settings),
             strings: Strings::default(),
@@ -68,8 +68,8 @@ impl Bench {
     /// A primitive's value in each row, as text.
     fn column(&self, word: &str) -> Vec<String> {
         let primitive = flow::primitive::find(word).unwrap();
-        let at = self.layout.offset(primitive.field.unwrap()).unwrap();
-        let text = |octets: &[u8]| match primitive.kind {
+        let at = self.layout.offset(primitive.field().unwrap()).unwrap();
+        let text = |octets: &[u8]| match primitive.kind() {
             ValueKind::Ip => {
                 address::address(octets.try_into().unwrap()).map_or("-".to_owned(), |address| address.to_string())
             }
@@ -80,7 +80,7 @@ impl Bench {
             }
             _ => netflow::record::number(octets).to_string(),
         };
-        self.rows.iter().map(|r| text(&r.octets()[at..at + primitive.kind.size()])).collect()
+        self.rows.iter().map(|r| text(&r.octets()[at..at + primitive.kind().size()])).collect()
     }
 }
 

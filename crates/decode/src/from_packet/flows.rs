@@ -17,7 +17,7 @@ const FINISHED_US: u64 = 30_000_000;
 const FIN: u8 = 1;
 const RST: u8 = 4;
 
-/// Octets that a flow takes, with its share of free places of a table that is not full.
+/// Octets that a flow takes, with its share of free slots of a table that is not full.
 const ENTRY: usize = 2 * size_of::<(FlowKey, Flow)>();
 
 /// One direction of a conversation.

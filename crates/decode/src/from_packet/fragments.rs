@@ -14,7 +14,7 @@ use std::net::IpAddr;
 /// (RFC 8200 section 4.5).
 pub const LIFETIME_US: u64 = 60_000_000;
 
-/// Octets of memory that a packet takes beside the values that wait: its entry, a place in the queue and its share of free ones.
+/// Octets of memory that a packet takes beside the values that wait: its entry, a slot in the queue and its share of free ones.
 const ENTRY: usize = 2 * (size_of::<(Key, Packet<()>)>() + size_of::<(u64, Key)>());
 
 /// What the fragments of a packet have in common.

@@ -11,7 +11,7 @@ use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::needs::Needs;
 use flow::output::Output;
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use flow::row::{self, FieldSet, RowMut};
 use flows::{FlowKey, Flows};
 use fragments::{Fragments, Key, Transport, Verdict};
@@ -106,7 +106,7 @@ type Held = Box<[u64]>;
 pub struct Decoder {
     settings: Settings,
     headers: Headers,
-    places: Places,
+    offsets: Offsets,
     base: Box<[u64]>,
     /// The headers of Ethernet frames tell all that rows hold.
     takes_plain: bool,
@@ -117,7 +117,7 @@ pub struct Decoder {
 
 /// Where rows keep what packets do not tell by their headers, and what fragments learn.
 #[derive(Clone, Copy, Debug)]
-struct Places {
+struct Offsets {
     src_port: Option<usize>,
     dst_port: Option<usize>,
     time_start: Option<usize>,
@@ -134,7 +134,7 @@ struct Places {
 }
 
 /// Adds to `fields` what others of them are worked out from.
-pub fn require(fields: &mut FieldSet, _stamps: bool) {
+pub fn require(fields: &mut FieldSet, _bin_times: bool) {
     for (field, other) in [(Field::SrcNet, Field::SrcHost), (Field::DstNet, Field::DstHost)] {
         if fields.has(field) {
             fields.insert(other);
@@ -149,7 +149,7 @@ impl Decoder {
         Self {
             takes_plain: takes_plain(&headers, &settings),
             headers,
-            places: Places::new(needs),
+            offsets: Offsets::new(needs),
             base: vec![0; needs.layout.words()].into(),
             fragments: fragments(needs, &settings),
             flows: settings.flows.map(Flows::new),
@@ -162,7 +162,7 @@ impl Decoder {
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = headers(needs);
         self.takes_plain = takes_plain(&self.headers, &self.settings);
-        self.places = Places::new(needs);
+        self.offsets = Offsets::new(needs);
         self.base = vec![0; needs.layout.words()].into();
         self.fragments = fragments(needs, &self.settings);
     }
@@ -194,18 +194,18 @@ impl Decoder {
         self.read_layers(frame, output)
     }
 
-    /// A packet whose headers lie at their usual places. It is whole, and of no tunnel that counts.
+    /// A packet whose headers lie at their usual offsets. It is whole, and of no tunnel that counts.
     #[inline]
     fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Fate {
         let mut row = output.rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
         *row.head(row::OCTETS) = u64::from(packet.length);
-        self.places.frame(frame, &self.settings, &mut row);
+        self.offsets.frame(frame, &self.settings, &mut row);
         self.headers.fill_plain(packet, &mut row);
-        if let Some(at) = self.places.etype {
+        if let Some(at) = self.offsets.etype {
             put(row.octets(), at, &packet.etype().to_be_bytes());
         }
-        output.places.push(place(frame));
+        output.packets.push(whole(frame));
         self.counts.packets += 1;
         Fate::Row
     }
@@ -229,18 +229,18 @@ impl Decoder {
         let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
         // Where the header says nothing sensible of its length, there are no ports to be known.
         let is_cut = packet.offsets.l4.is_some() || (frame.octets.len() as u64) < u64::from(frame.length);
-        let wants_ports = self.places.transport && !later && headers::has_ports(ip.protocol);
+        let wants_ports = self.offsets.transport && !later && headers::has_ports(ip.protocol);
         if wants_ports && packet.ports.is_none() && is_cut {
             self.counts.short += 1;
             return Fate::Short;
         }
-        let Output { rows, strings, places } = output;
+        let Output { rows, strings, packets } = output;
         let mut row = rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
         *row.head(row::OCTETS) = packet.ip_length(frame.length);
-        self.places.frame(frame, &self.settings, &mut row);
+        self.offsets.frame(frame, &self.settings, &mut row);
         self.headers.fill(packet, strings, &mut row);
-        if let (Some(at), Some(family)) = (self.places.etype, headers::family(packet)) {
+        if let (Some(at), Some(family)) = (self.offsets.etype, headers::family(packet)) {
             put(row.octets(), at, &family);
         }
         if self.headers.wants_tunnels()
@@ -252,7 +252,7 @@ impl Decoder {
             let key = FlowKey { source: ip.source, destination: ip.destination, ports };
             *row.head(row::FLOWS) = u64::from(flows.opens(&key, packet.tcp_flags, frame.time_us));
         }
-        places.push(place(frame));
+        packets.push(whole(frame));
         if ip.fragment.is_some() {
             return self.fragment(frame, packet, output);
         }
@@ -269,21 +269,21 @@ impl Decoder {
         };
         let Some(fragment) = ip.fragment else { return Fate::Row };
         let key = Key { source: ip.source, destination: ip.destination, protocol: ip.protocol, id: fragment.id };
-        let (places, counts) = (self.places, &mut self.counts);
+        let (offsets, counts) = (self.offsets, &mut self.counts);
         if fragment.offset == 0 {
             let (source, destination) = headers::ports(packet).unwrap_or((0, 0));
             let transport = Transport { source, destination };
             fragments.first(key, transport, frame.time_us, |held, transport| {
-                places.give_back(&held, transport, counts, output);
+                offsets.give_back(&held, transport, counts, output);
             });
             counts.packets += 1;
             return Fate::Row;
         }
         let row = output.rows.last().map(|row| Held::from(row.words())).unwrap_or_default();
         output.rows.pop();
-        let place = output.places.pop().unwrap_or(Place::NOWHERE);
+        let reference = output.packets.pop().unwrap_or(PacketRef::NONE);
         let verdict = fragments.later(key, row, frame.time_us, |held, transport| {
-            places.give_back(&held, transport, counts, output);
+            offsets.give_back(&held, transport, counts, output);
         });
         let (row, transport) = match verdict {
             Verdict::Waits => return Fate::Waits,
@@ -295,9 +295,9 @@ impl Decoder {
         };
         let mut row = output.rows.push(&row);
         if let Some(transport) = transport {
-            places.ports(&mut row, transport);
+            offsets.ports(&mut row, transport);
         }
-        output.places.push(place);
+        output.packets.push(reference);
         counts.packets += 1;
         Fate::Row
     }
@@ -310,15 +310,15 @@ impl Decoder {
     /// Makes rows of fragments whose first one has not come in time at `now`.
     pub fn expire(&mut self, now_us: u64, output: &mut Output) {
         let Some(fragments) = &mut self.fragments else { return };
-        let (places, counts) = (self.places, &mut self.counts);
-        fragments.expire(now_us, |held, transport| places.give_back(&held, transport, counts, output));
+        let (offsets, counts) = (self.offsets, &mut self.counts);
+        fragments.expire(now_us, |held, transport| offsets.give_back(&held, transport, counts, output));
     }
 
     /// Makes rows of all fragments that wait.
     pub fn release(&mut self, output: &mut Output) {
         let Some(fragments) = &mut self.fragments else { return };
-        let (places, counts) = (self.places, &mut self.counts);
-        fragments.drain(|held, transport| places.give_back(&held, transport, counts, output));
+        let (offsets, counts) = (self.offsets, &mut self.counts);
+        fragments.drain(|held, transport| offsets.give_back(&held, transport, counts, output));
     }
 
     /// A frame without an IP header.
@@ -331,25 +331,25 @@ impl Decoder {
             self.counts.not_ip += 1;
             return Fate::NotIp;
         }
-        let Output { rows, strings, places } = output;
+        let Output { rows, strings, packets } = output;
         let mut row = rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
         *row.head(row::OCTETS) = u64::from(frame.length.saturating_sub(ETHERNET_HEADER));
-        self.places.frame(frame, &self.settings, &mut row);
+        self.offsets.frame(frame, &self.settings, &mut row);
         self.headers.fill(packet, strings, &mut row);
-        if let (Some(at), Some(etype)) = (self.places.etype, packet.etype) {
+        if let (Some(at), Some(etype)) = (self.offsets.etype, packet.etype) {
             put(row.octets(), at, &etype.to_be_bytes());
         }
-        places.push(Place::NOWHERE);
+        packets.push(PacketRef::NONE);
         self.counts.packets += 1;
         Fate::Row
     }
 }
 
 /// The whole frame.
-fn place(frame: &Frame<'_>) -> Place {
+fn whole(frame: &Frame<'_>) -> PacketRef {
     let (captured, link) = (frame.octets.len() as u32, frame.link.0 as i32);
-    Place { unit: frame.number, start: 0, captured, length: frame.length, link }
+    PacketRef { unit: frame.number, start: 0, captured, length: frame.length, link }
 }
 
 /// Rows hold nothing that takes more than a packet's own headers: of tunnels, of flows.
@@ -359,7 +359,7 @@ fn takes_plain(headers: &Headers, settings: &Settings) -> bool {
 
 /// Fragments need to wait where something is told of ports, or of flows.
 fn fragments(needs: &Needs, settings: &Settings) -> Option<Fragments<Held>> {
-    let wanted = Places::new(needs).transport || settings.flows.is_some() || settings.force_fragments;
+    let wanted = Offsets::new(needs).transport || settings.flows.is_some() || settings.force_fragments;
     wanted.then(|| Fragments::new(settings.fragments, needs.layout.words() * 8))
 }
 
@@ -368,7 +368,7 @@ fn headers(needs: &Needs) -> Headers {
     Headers::new(needs, &[Field::Etype, Field::InVlan])
 }
 
-impl Places {
+impl Offsets {
     fn new(needs: &Needs) -> Self {
         let at = |field| needs.layout.offset(field);
         let transport = [Field::SrcPort, Field::DstPort, Field::TcpFlags];
@@ -391,7 +391,7 @@ impl Places {
     /// Fills in what is told beside the frame.
     #[inline]
     fn frame(&self, frame: &Frame<'_>, settings: &Settings, row: &mut RowMut<'_>) {
-        *row.head(row::STAMP) = frame.time_us;
+        *row.head(row::BIN_TIME) = frame.time_us;
         let octets = row.octets();
         for (at, value) in [(self.time_start, frame.time_us), (self.time_arrival, frame.time_us)] {
             if let Some(at) = at {
@@ -446,7 +446,7 @@ impl Places {
             }
             None => counts.orphans += 1,
         }
-        output.places.push(Place::NOWHERE);
+        output.packets.push(PacketRef::NONE);
         counts.packets += 1;
     }
 }

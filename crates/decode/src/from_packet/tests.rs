@@ -54,7 +54,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-type Read = (Vec<Vec<u64>>, Vec<Place>, Counts, Fate);
+type Read = (Vec<Vec<u64>>, Vec<PacketRef>, Counts, Fate);
 
 fn read(needs: &Needs, settings: &Settings, takes_plain: bool, octets: &[u8], ingress: u32) -> Read {
     let mut decoder = Decoder::new(needs, settings.clone());
@@ -65,7 +65,7 @@ fn read(needs: &Needs, settings: &Settings, takes_plain: bool, octets: &[u8], in
     let frame = Frame { number: 3, link, time_us, length, octets, ingress, egress: 0, macs };
     let fate = decoder.frame(&frame, &mut output);
     decoder.release(&mut output);
-    (output.rows.iter().map(|row| row.words().to_vec()).collect(), output.places, decoder.take_counts(), fate)
+    (output.rows.iter().map(|row| row.words().to_vec()).collect(), output.packets, decoder.take_counts(), fate)
 }
 
 proptest! {
@@ -80,7 +80,7 @@ proptest! {
     ) {
         let mut set = FieldSet::default();
         fields.iter().for_each(|field| set.insert(*field));
-        let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
+        let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
         let settings = Settings { unknown_etypes, fragments: 10_000, ..Settings::default() };
         let mut frame = frame;
         for (at, octet) in wrong {

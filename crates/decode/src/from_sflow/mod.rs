@@ -153,7 +153,7 @@ impl Counters for NoCounters {
 pub struct Decoder {
     settings: Settings,
     headers: Headers,
-    places: sample::Places,
+    offsets: sample::Offsets,
     wanted: Vec<DataFormat>,
     asks: Option<quick::Asks>,
     /// What the rows of a datagram share; words of a row.
@@ -173,7 +173,7 @@ pub struct Decoder {
 }
 
 /// Adds to `fields` what others of them are worked out from.
-pub fn require(fields: &mut FieldSet, _stamps: bool) {
+pub fn require(fields: &mut FieldSet, _bin_times: bool) {
     for (field, others) in
         [(Field::SrcNet, [Field::SrcHost, Field::SrcMask]), (Field::DstNet, [Field::DstHost, Field::DstMask])]
     {
@@ -186,8 +186,8 @@ pub fn require(fields: &mut FieldSet, _stamps: bool) {
 impl Decoder {
     /// A decoder that knows no agent yet.
     pub fn new(needs: &Needs, settings: Settings) -> Self {
-        let (headers, places) = (Headers::new(needs, &[]), sample::Places::new(needs));
-        let wanted = places.wanted();
+        let (headers, offsets) = (Headers::new(needs, &[]), sample::Offsets::new(needs));
+        let wanted = offsets.wanted();
         let fitting = settings.max_memory / PER_AGENT;
         let bound = if fitting < settings.max_agents { Bound::Memory } else { Bound::Exporters };
         let most = settings.max_agents.min(fitting);
@@ -195,7 +195,7 @@ impl Decoder {
             asks: quick::Asks::new(&wanted, &headers, &settings),
             headers,
             wanted,
-            places,
+            offsets,
             base: vec![0; needs.layout.words()].into(),
             agents: Map::new(most),
             bound,
@@ -211,8 +211,8 @@ impl Decoder {
     /// Goes on with rows of another layout. Call it when no rows are left.
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = Headers::new(needs, &[]);
-        self.places = sample::Places::new(needs);
-        self.wanted = self.places.wanted();
+        self.offsets = sample::Offsets::new(needs);
+        self.wanted = self.offsets.wanted();
         self.asks = quick::Asks::new(&self.wanted, &self.headers, &self.settings);
         self.base = vec![0; needs.layout.words()].into();
     }
@@ -250,12 +250,12 @@ impl Decoder {
         if is_remembered {
             counters.agent(address, header.sub_agent.unwrap_or(0));
         }
-        self.places.datagram(&mut self.base, address, &header, arrival);
+        self.offsets.datagram(&mut self.base, address, &header, arrival);
         let before = self.counts;
         let mut reader = sample::Reader {
             settings: &self.settings,
             headers: &self.headers,
-            places: &self.places,
+            offsets: &self.offsets,
             base: &self.base,
             counts: &mut self.counts,
             agent: address,

@@ -7,7 +7,7 @@ use super::sample::{Reader, add_facts, set};
 use crate::headers;
 use flow::address;
 use flow::fact::Fact;
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use flow::row::{self, RowMut};
 use flow::strings::Strings;
 use packet::tunnel::{self, Ports};
@@ -72,7 +72,7 @@ impl Reader<'_> {
         seen: &Seen<'_>,
         row: &mut RowMut<'_>,
         strings: &mut Strings,
-    ) -> Option<Place> {
+    ) -> Option<PacketRef> {
         let copied = seen.header.as_ref().and_then(|header| Some((header, link(header.protocol)?)));
         let (link, octets) = copied.map_or((LinkType::RAW, &[][..]), |(header, link)| (link, header.octets));
         let packet = tunnel::decode_inside(link, octets, self.settings.inside.as_ref());
@@ -85,8 +85,8 @@ impl Reader<'_> {
             match packet.etype.or(frame_etype).and_then(family) {
                 // The family is known, the addresses were not copied.
                 Some(zero) => {
-                    set(row.octets(), self.places.src_host, &zero);
-                    set(row.octets(), self.places.dst_host, &zero);
+                    set(row.octets(), self.offsets.src_host, &zero);
+                    set(row.octets(), self.offsets.dst_host, &zero);
                 }
                 None if self.settings.unknown_etypes && (copied.is_some() || seen.frame.is_some()) => {}
                 None => return None,
@@ -109,7 +109,7 @@ impl Reader<'_> {
         }
         if link == LinkType::RAW {
             // No copied link layer says it.
-            set(row.octets(), self.places.etype, &frame_etype.unwrap_or(0).to_be_bytes());
+            set(row.octets(), self.offsets.etype, &frame_etype.unwrap_or(0).to_be_bytes());
         }
         if self.headers.wants_tunnels()
             && let Some(tunnel) = tunnel::inner(&packet, &Ports::default())
@@ -121,55 +121,55 @@ impl Reader<'_> {
         let lacks_transport = |ip: Ip| headers::has_ports(ip.protocol) && packet.ports.is_none();
         let lacks_ip = fields.is_some() && packet.ip.is_none_or(lacks_transport);
         let whole = copied.filter(|_| !lacks_link && !lacks_ip);
-        Some(whole.map_or(Place::NOWHERE, |(header, link)| place(unit, datagram, header, link)))
+        Some(whole.map_or(PacketRef::NONE, |(header, link)| packet_ref(unit, datagram, header, link)))
     }
 
     /// Fields that the agent read itself.
     fn fields(&self, fields: &Fields, row: &mut RowMut<'_>) {
         *row.head(row::OCTETS) = u64::from(fields.length);
-        let places = self.places;
+        let offsets = self.offsets;
         let row = row.octets();
-        set(row, places.src_host, &address::octets(fields.source));
-        set(row, places.dst_host, &address::octets(fields.destination));
-        set(row, places.tos, &[fields.tos as u8]);
+        set(row, offsets.src_host, &address::octets(fields.source));
+        set(row, offsets.dst_host, &address::octets(fields.destination));
+        set(row, offsets.tos, &[fields.tos as u8]);
         let v4 = fields.source.is_ipv4();
         let family = if v4 { Fact::FlowV4 } else { Fact::FlowV6 };
         add_facts(
             row,
-            places.facts,
+            offsets.facts,
             &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::SrcPort, Fact::DstPort, Fact::Flow, family],
         );
     }
 
     /// The transport header by the fields that the agent read, as far as the copied octets of the packet do not have it.
     fn transport(&self, fields: &Fields, packet: &Packet<'_>, row: &mut [u8]) {
-        let places = self.places;
+        let offsets = self.offsets;
         let protocol = fields.protocol as u8;
         match packet.ip.filter(|_| packet.offsets.l4.is_some()) {
             Some(ip) if ip.protocol != protocol => return,
             Some(_) => {}
-            None => set(row, places.proto, &[protocol]),
+            None => set(row, offsets.proto, &[protocol]),
         }
         if headers::has_ports(protocol) && packet.ports.is_none() {
-            set(row, places.src_port, &(fields.ports.0 as u16).to_be_bytes());
-            set(row, places.dst_port, &(fields.ports.1 as u16).to_be_bytes());
+            set(row, offsets.src_port, &(fields.ports.0 as u16).to_be_bytes());
+            set(row, offsets.dst_port, &(fields.ports.1 as u16).to_be_bytes());
         }
         // Flags that were not copied and none are the same.
         if protocol == headers::TCP && packet.tcp_flags == 0 {
-            set(row, places.tcp_flags, &[fields.tcp_flags as u8]);
-            add_facts(row, places.facts, &[Fact::TcpFlags]);
+            set(row, offsets.tcp_flags, &[fields.tcp_flags as u8]);
+            add_facts(row, offsets.facts, &[Fact::TcpFlags]);
         }
     }
 
     /// A frame of which the agent gives addresses and type.
     fn frame(&self, frame: &Ethernet, row: &mut RowMut<'_>) {
         *row.head(row::OCTETS) = u64::from(frame.length);
-        let places = self.places;
+        let offsets = self.offsets;
         let row = row.octets();
-        set(row, places.src_mac, &frame.src.0);
-        set(row, places.dst_mac, &frame.dst.0);
-        set(row, places.etype, &(frame.etype as u16).to_be_bytes());
-        add_facts(row, places.facts, &[Fact::SrcMac, Fact::DstMac]);
+        set(row, offsets.src_mac, &frame.src.0);
+        set(row, offsets.dst_mac, &frame.dst.0);
+        set(row, offsets.etype, &(frame.etype as u16).to_be_bytes());
+        add_facts(row, offsets.facts, &[Fact::SrcMac, Fact::DstMac]);
     }
 }
 
@@ -186,9 +186,9 @@ fn link(protocol: HeaderProtocol) -> Option<LinkType> {
 
 /// Where the copied octets lie in the datagram, which they are a part of.
 #[inline]
-pub(super) fn place(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> Place {
+pub(super) fn packet_ref(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> PacketRef {
     let start = (header.octets.as_ptr() as usize).saturating_sub(datagram.as_ptr() as usize);
-    Place {
+    PacketRef {
         unit,
         start: start as u32,
         captured: header.octets.len() as u32,

@@ -1,11 +1,11 @@
 //! The usual flow sample, in one pass.
 //!
-//! Most samples hold the start of an Ethernet frame, whose headers lie at fixed places ([`packet::plain`]), and beside it at most what a
+//! Most samples hold the start of an Ethernet frame, whose headers lie at fixed offsets ([`packet::plain`]), and beside it at most what a
 //! switch and a router say. They become rows here, and their records are not read to values first. All others are left
 //! to [`Reader::flow`], which says what a row is: a test compares.
 
 use super::Settings;
-use super::packet::place;
+use super::packet::packet_ref;
 use super::sample::{Head, Reader};
 use crate::headers::Headers;
 use flow::output::Output;
@@ -88,7 +88,7 @@ impl Reader<'_> {
             self.router(&router, row.octets());
         }
         self.networks(row.octets());
-        output.places.push(place(unit, datagram, &header, LinkType::ETHERNET));
+        output.packets.push(packet_ref(unit, datagram, &header, LinkType::ETHERNET));
         self.counts.samples += 1;
         self.counts.unknown_records += told.unknown;
         Some(())

@@ -164,7 +164,7 @@ impl Taken {
     }
 }
 
-/// What became of a datagram: rows, their places, and counts.
+/// What became of a datagram: rows, their offsets, and counts.
 fn read(needs: &Needs, settings: &Settings, quick: bool, octets: &[u8]) -> (Vec<Vec<u64>>, String) {
     let mut decoder = Decoder::new(needs, settings.clone());
     if !quick {
@@ -175,7 +175,7 @@ fn read(needs: &Needs, settings: &Settings, quick: bool, octets: &[u8]) -> (Vec<
     let records: Vec<_> = decoder.agents().map(|agent| (agent.address, agent.records)).collect();
     let rows = output.rows.iter().map(|row| row.words().to_vec()).collect();
     let fault = decoder.take_fault();
-    (rows, format!("{agent:?} {:?} {records:?} {:?} {fault:?}", output.places, decoder.take_counts()))
+    (rows, format!("{agent:?} {:?} {records:?} {:?} {fault:?}", output.packets, decoder.take_counts()))
 }
 
 proptest! {
@@ -191,7 +191,7 @@ proptest! {
         let mut set = FieldSet::default();
         fields.iter().for_each(|field| set.insert(*field));
         require(&mut set, false);
-        let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
+        let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
         let settings = Settings { renormalize, use_ip_next_hop, networks, unknown_etypes, ..Settings::default() };
         let mut datagram = Datagram::v5(Some([10, 99, 0, 1].into()), 7, 1, 1000);
         taken.iter().for_each(|taken| taken.write(&mut datagram));
@@ -213,7 +213,7 @@ fn a_record_that_is_there_twice_must_be_readable_twice() {
     let taken = Taken { expanded: false, numbers: [0, 0, 0, 0, 0, 1, 0, 0], frame, records: vec![0, 7, 1] };
     let mut set = FieldSet::default();
     set.insert(Field::Vlan);
-    let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
+    let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
     let mut datagram = Datagram::v5(None, 7, 1, 1000);
     taken.write(&mut datagram);
     let octets = datagram.finish();
@@ -227,7 +227,7 @@ fn usual_samples_are_taken_as_such() {
     let taken = Taken { expanded: true, numbers: [1, 2, 3, 4, 5, 1, 7, 8], frame, records: vec![0, 1, 2, 5] };
     let mut set = FieldSet::default();
     [Field::SrcHost, Field::Vlan, Field::NextHop].iter().for_each(|field| set.insert(*field));
-    let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false };
+    let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
     let mut datagram = Datagram::v5(None, 7, 1, 1000);
     taken.write(&mut datagram);
     let octets = datagram.finish();
@@ -238,7 +238,7 @@ fn usual_samples_are_taken_as_such() {
     let mut reader = sample::Reader {
         settings: &decoder.settings,
         headers: &decoder.headers,
-        places: &decoder.places,
+        offsets: &decoder.offsets,
         base: &decoder.base,
         counts: &mut decoder.counts,
         agent: IpAddr::from([192, 0, 2, 1]),

@@ -27,7 +27,7 @@ const TAG: u32 = 43_874 << 12 | 2;
 
 /// Where rows keep what samples tell beside their packets.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Places {
+pub(super) struct Offsets {
     peer_src_ip: Option<usize>,
     sequence: Option<usize>,
     version: Option<usize>,
@@ -77,7 +77,7 @@ pub(super) struct Places {
     head: bool,
 }
 
-impl Places {
+impl Offsets {
     pub(super) fn new(needs: &Needs) -> Self {
         let at = |field| needs.layout.offset(field);
         let head = [
@@ -140,7 +140,7 @@ impl Places {
 
     /// The records that tell something that rows hold.
     pub(super) fn wanted(&self) -> Vec<DataFormat> {
-        let any = |places: &[Option<usize>]| places.iter().any(Option::is_some);
+        let any = |offsets: &[Option<usize>]| offsets.iter().any(Option::is_some);
         let tags = [self.vlan, self.in_vlan, self.out_vlan, self.cos, self.facts];
         let routes = [self.src_mask, self.dst_mask, self.next_hop, self.peer_dst_ip, self.facts];
         let ases = [self.src_as, self.dst_as, self.peer_src_as, self.peer_dst_as, self.as_path, self.comms];
@@ -161,8 +161,8 @@ impl Places {
 
     /// What the rows of a datagram share.
     pub(super) fn datagram(&self, base: &mut [u64], agent: IpAddr, header: &Header, arrival: u64) {
-        if let Some(stamp) = base.get_mut(row::STAMP) {
-            *stamp = arrival;
+        if let Some(bin_time) = base.get_mut(row::BIN_TIME) {
+            *bin_time = arrival;
         }
         let row: &mut [u8] = bytemuck::cast_slice_mut(base);
         set(row, self.peer_src_ip, &address::octets(agent));
@@ -191,7 +191,7 @@ struct Extras<'a> {
 pub(super) struct Reader<'d> {
     pub(super) settings: &'d Settings,
     pub(super) headers: &'d Headers,
-    pub(super) places: &'d Places,
+    pub(super) offsets: &'d Offsets,
     pub(super) base: &'d [u64],
     pub(super) counts: &'d mut Counts,
     /// The agent that the datagram is of.
@@ -259,7 +259,7 @@ impl Reader<'_> {
         }
         let mut row = output.rows.push(self.base);
         (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
-        let Some(place) = self.packet(unit, datagram, &seen, &mut row, &mut output.strings) else {
+        let Some(reference) = self.packet(unit, datagram, &seen, &mut row, &mut output.strings) else {
             // Where a record cannot be read, that is why there is no packet.
             self.counts.without_packet += u64::from(is_sound);
             output.rows.pop();
@@ -270,7 +270,7 @@ impl Reader<'_> {
             self.extras(&extras, &mut row, &mut output.strings);
         }
         self.networks(row.octets());
-        output.places.push(place);
+        output.packets.push(reference);
         self.counts.samples += 1;
     }
 
@@ -284,36 +284,36 @@ impl Reader<'_> {
                 *count = count.saturating_mul(u64::from(head.sampling_rate.max(1)));
             }
         }
-        if self.places.head {
+        if self.offsets.head {
             self.head_fields(head, row.octets());
         }
     }
 
     fn head_fields(&self, head: &Head, row: &mut [u8]) {
-        let places = self.places;
+        let offsets = self.offsets;
         let shown = if self.settings.renormalize { head.sampling_rate.min(1) } else { head.sampling_rate };
-        set(row, places.sampling, &shown.to_be_bytes());
-        set(row, places.in_iface, &head.input.to_be_bytes());
-        set(row, places.out_iface, &head.output.to_be_bytes());
-        if places.direction.is_some() {
+        set(row, offsets.sampling, &shown.to_be_bytes());
+        set(row, offsets.in_iface, &head.input.to_be_bytes());
+        set(row, offsets.out_iface, &head.output.to_be_bytes());
+        if offsets.direction.is_some() {
             let direction = match head.source_index {
                 index if index == head.input => 0,
                 index if index == head.output => 1,
                 _ => 2,
             };
-            set(row, places.direction, &[direction]);
+            set(row, offsets.direction, &[direction]);
         }
-        set(row, places.template, &(head.format.0 as u16).to_be_bytes());
+        set(row, offsets.template, &(head.format.0 as u16).to_be_bytes());
         add_facts(
             row,
-            places.facts,
+            offsets.facts,
             &[Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template],
         );
     }
 
     #[inline(never)]
     fn extras(&self, extras: &Extras<'_>, row: &mut RowMut<'_>, strings: &mut Strings) {
-        let places = self.places;
+        let offsets = self.offsets;
         if let Some(switch) = &extras.switch {
             self.switch(switch, row.octets());
         }
@@ -328,73 +328,73 @@ impl Reader<'_> {
         }
         let row = row.octets();
         if let Some(circuit) = &extras.circuit {
-            set(row, places.pw_id, &circuit.id.to_be_bytes());
-            add_facts(row, places.facts, &[Fact::MplsPwId]);
+            set(row, offsets.pw_id, &circuit.id.to_be_bytes());
+            add_facts(row, offsets.facts, &[Fact::MplsPwId]);
         }
         if let Some(network) = extras.network {
-            set(row, places.vxlan, &network.to_be_bytes());
+            set(row, offsets.vxlan, &network.to_be_bytes());
         }
         if let Some(tag) = &extras.tag {
-            set(row, places.tag, &tag.tag.to_be_bytes());
-            set(row, places.tag2, &tag.tag2.to_be_bytes());
+            set(row, offsets.tag, &tag.tag.to_be_bytes());
+            set(row, offsets.tag2, &tag.tag2.to_be_bytes());
         }
     }
 
     /// Networks are addresses cut to their masks.
     #[inline]
     pub(super) fn networks(&self, row: &mut [u8]) {
-        let places = self.places;
+        let offsets = self.offsets;
         if !self.settings.networks {
             return;
         }
-        network(row, places.src_host, places.src_mask, places.src_net);
-        network(row, places.dst_host, places.dst_mask, places.dst_net);
+        network(row, offsets.src_host, offsets.src_mask, offsets.src_net);
+        network(row, offsets.dst_host, offsets.dst_mask, offsets.dst_net);
     }
 
     #[inline]
     pub(super) fn router(&self, router: &Router, row: &mut [u8]) {
-        let places = self.places;
-        set(row, places.src_mask, &[router.src_mask as u8]);
-        set(row, places.dst_mask, &[router.dst_mask as u8]);
-        set(row, places.next_hop, &octets(router.next_hop));
-        add_facts(row, places.facts, &[Fact::NextHop]);
+        let offsets = self.offsets;
+        set(row, offsets.src_mask, &[router.src_mask as u8]);
+        set(row, offsets.dst_mask, &[router.dst_mask as u8]);
+        set(row, offsets.next_hop, &octets(router.next_hop));
+        add_facts(row, offsets.facts, &[Fact::NextHop]);
         if self.settings.use_ip_next_hop {
-            set(row, places.peer_dst_ip, &octets(router.next_hop));
+            set(row, offsets.peer_dst_ip, &octets(router.next_hop));
         }
     }
 
     #[inline]
     pub(super) fn switch(&self, switch: &Switch, row: &mut [u8]) {
-        let places = self.places;
+        let offsets = self.offsets;
         let (inside, outside) = (switch.in_vlan as u16, switch.out_vlan as u16);
         // Agents of versions 2 and 4 that tell the VLAN on the way out alone mean it for the flow.
         let only_out = self.old && inside == 0;
         let vlan = if only_out { outside } else { inside };
-        set(row, places.vlan, &vlan.to_be_bytes());
-        set(row, places.in_vlan, &inside.to_be_bytes());
-        set(row, places.out_vlan, &outside.to_be_bytes());
+        set(row, offsets.vlan, &vlan.to_be_bytes());
+        set(row, offsets.in_vlan, &inside.to_be_bytes());
+        set(row, offsets.out_vlan, &outside.to_be_bytes());
         let cos = if inside == 0 { switch.out_priority } else { switch.in_priority };
-        set(row, places.cos, &[cos as u8]);
-        add_facts(row, places.facts, &[Fact::Vlan]);
+        set(row, offsets.cos, &[cos as u8]);
+        add_facts(row, offsets.facts, &[Fact::Vlan]);
     }
 
     fn gateway(&self, gateway: &Gateway<'_>, row: &mut [u8], strings: &mut Strings) {
-        let places = self.places;
+        let offsets = self.offsets;
         let (first, last) = (gateway.path.first().unwrap_or(0), gateway.path.last().unwrap_or(0));
-        set(row, places.src_as, &gateway.src_as.to_be_bytes());
-        set(row, places.dst_as, &last.to_be_bytes());
-        set(row, places.peer_src_as, &gateway.src_peer_as.to_be_bytes());
-        set(row, places.peer_dst_as, &first.to_be_bytes());
-        set(row, places.local_pref, &gateway.local_pref.unwrap_or(0).to_be_bytes());
+        set(row, offsets.src_as, &gateway.src_as.to_be_bytes());
+        set(row, offsets.dst_as, &last.to_be_bytes());
+        set(row, offsets.peer_src_as, &gateway.src_peer_as.to_be_bytes());
+        set(row, offsets.peer_dst_as, &first.to_be_bytes());
+        set(row, offsets.local_pref, &gateway.local_pref.unwrap_or(0).to_be_bytes());
         if gateway.next_hop.is_some() {
-            set(row, places.peer_dst_ip, &octets(gateway.next_hop));
+            set(row, offsets.peer_dst_ip, &octets(gateway.next_hop));
         }
-        add_facts(row, places.facts, &[Fact::SrcAs, Fact::DstAs, Fact::BgpNextHop]);
-        if let Some(at) = places.as_path {
+        add_facts(row, offsets.facts, &[Fact::SrcAs, Fact::DstAs, Fact::BgpNextHop]);
+        if let Some(at) = offsets.as_path {
             let id = text(gateway.path.ases().map(Asn), strings);
             put(row, at, &id.to_be_bytes());
         }
-        if let Some(at) = places.comms {
+        if let Some(at) = offsets.comms {
             let id = text(gateway.communities.iter().map(Community), strings);
             put(row, at, &id.to_be_bytes());
         }
@@ -402,7 +402,7 @@ impl Reader<'_> {
 
     /// The stack that the packet came with.
     fn labels(&self, mpls: &Mpls<'_>, row: &mut [u8], strings: &mut Strings) {
-        let places = self.places;
+        let offsets = self.offsets;
         // Agents may send more words than the stack has: it ends at its own mark.
         let count = mpls.in_stack.iter().position(|entry| entry >> 8 & 1 == 1).map_or(usize::MAX, |last| last + 1);
         let octets = mpls.in_stack.octets();
@@ -410,12 +410,12 @@ impl Reader<'_> {
         let entries = Words::new(octets);
         let label = |entry: u32| (entry >> 12).to_be_bytes();
         let (Some(top), Some(bottom)) = (entries.first(), entries.last()) else { return };
-        set(row, places.label_top, &label(top));
-        set(row, places.label_bottom, &label(bottom));
-        if let Some(at) = places.label_stack {
+        set(row, offsets.label_top, &label(top));
+        set(row, offsets.label_bottom, &label(bottom));
+        if let Some(at) = offsets.label_stack {
             put(row, at, &headers::stack(octets, strings).to_be_bytes());
         }
-        add_facts(row, places.facts, &[Fact::MplsLabelBottom]);
+        add_facts(row, offsets.facts, &[Fact::MplsLabelBottom]);
     }
 }
 
@@ -446,8 +446,8 @@ fn network(row: &mut [u8], host: Option<usize>, mask: Option<usize>, net: Option
 fn text(words: impl Iterator<Item = impl Display>, strings: &mut Strings) -> u32 {
     let mut text = [0; TEXT];
     let mut rest: &mut [u8] = &mut text;
-    for (number, word) in words.enumerate() {
-        let blank = if number == 0 { Ok(()) } else { rest.write_all(b" ") };
+    for (position, word) in words.enumerate() {
+        let blank = if position == 0 { Ok(()) } else { rest.write_all(b" ") };
         if blank.and_then(|()| write!(rest, "{word}")).is_err() {
             break;
         }

@@ -1,5 +1,5 @@
 use super::*;
-use flow::place::Place;
+use flow::packet_ref::PacketRef;
 use flow::row::{self, Layout, Row};
 use sflow::encode::{self, Datagram};
 use sflow::flow::{Ethernet, Gateway, HeaderProtocol, Ipv4, Ipv6, RawHeader, Router, Switch};
@@ -12,7 +12,7 @@ fn layout(fields: &[Field]) -> Needs {
     let mut set = FieldSet::default();
     fields.iter().for_each(|field| set.insert(*field));
     require(&mut set, false);
-    Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), stamps: false }
+    Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false }
 }
 
 /// Ethernet, tag 5, UDP from 10.0.0.1 port 1000 to 10.0.0.2 port 53.
@@ -69,13 +69,13 @@ fn a_copied_header_becomes_a_row_with_the_place_of_its_frame() {
     let frame = frame();
     let (output, counts) = rows(&needs, Settings::default(), &[raw(&frame)]);
     let row = output.rows.get(0).unwrap();
-    assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS), row.head(row::STAMP)), (1, 142, 55));
+    assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS), row.head(row::BIN_TIME)), (1, 142, 55));
     let told =
         [Field::DstPort, Field::Vlan, Field::InIface, Field::OutIface, Field::Direction, Field::SamplingRate];
     assert_eq!(told.map(|field| number(&needs, row, field)), [53, 5, 3, 4, 0, 100]);
     assert_eq!(counts, Counts { samples: 1, ..Counts::default() });
-    let place = output.places[0];
-    assert_eq!((place.unit, place.captured, place.length, place.link), (3, frame.len() as u32, 142, 1));
+    let packet = output.packets[0];
+    assert_eq!((packet.unit, packet.captured, packet.length, packet.link), (3, frame.len() as u32, 142, 1));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn fields_that_the_agent_read_are_as_good_and_others_make_no_row() {
     let arp = [&[2; 12][..], &[8, 6], &[1; 28]].concat();
     for records in [&[][..], &[raw(&arp)]] {
         let (output, counts) = rows(&needs, Settings::default(), records);
-        assert_eq!((output.rows.len(), output.places.len(), counts.without_packet), (0, 0, 1));
+        assert_eq!((output.rows.len(), output.packets.len(), counts.without_packet), (0, 0, 1));
     }
     let (output, counts) = rows(&needs, Settings { unknown_etypes: true, ..Settings::default() }, &[raw(&arp)]);
     assert_eq!((output.rows.len(), counts.samples), (1, 1));
@@ -295,13 +295,13 @@ fn a_frame_alone_counts_by_its_family_and_by_its_type_where_that_is_asked_for() 
 #[test]
 fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
     let needs = layout(&[Field::SrcHost]);
-    let places = |records: &[FlowRecord<'_>]| rows(&needs, Settings::default(), records).0.places;
+    let packets = |records: &[FlowRecord<'_>]| rows(&needs, Settings::default(), records).0.packets;
     let octets = frame();
     let (ip, ethernet) = (FlowRecord::Ipv4(fields(17)), ethernet(0x800));
-    let whole = places(&[raw(&octets)]);
-    assert_ne!(whole, [Place::NOWHERE]);
-    assert_eq!(places(&[ethernet, raw(&octets), ip]).len(), 1);
-    assert_ne!(places(&[ethernet, raw(&octets), ip]), [Place::NOWHERE]);
+    let whole = packets(&[raw(&octets)]);
+    assert_ne!(whole, [PacketRef::NONE]);
+    assert_eq!(packets(&[ethernet, raw(&octets), ip]).len(), 1);
+    assert_ne!(packets(&[ethernet, raw(&octets), ip]), [PacketRef::NONE]);
     for records in [
         &[ip][..],
         &[ethernet],
@@ -309,7 +309,7 @@ fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
         &[raw(&octets[..38]), ip],
         &[raw_of(HeaderProtocol::IPV4, &octets[18..]), ethernet],
     ] {
-        assert_eq!(places(records), [Place::NOWHERE], "{records:?}");
+        assert_eq!(packets(records), [PacketRef::NONE], "{records:?}");
     }
 }
 

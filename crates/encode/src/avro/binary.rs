@@ -149,7 +149,7 @@ impl Plan {
 impl Write {
     fn of(kind: Kind, shape: Shape) -> Self {
         match (shape, kind) {
-            (Shape::Long, Kind::U8) => Self::U8,
+            (Shape::Long, Kind::U8 | Kind::Tos) => Self::U8,
             (Shape::Long, Kind::U16) => Self::U16,
             (Shape::Long, Kind::U32) => Self::U32,
             (Shape::Long | Shape::Int, _) => Self::Signed,

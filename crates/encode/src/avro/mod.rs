@@ -40,9 +40,9 @@ pub use text::AvroJson;
 
 use crate::json::{self, Form};
 use crate::style::Style;
+use flow::column::Id;
 use flow::kind::Kind;
 use flow::schema::{At, Column, Schema};
-use std::borrow::Cow;
 
 /// What surrounds the columns.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,7 +83,7 @@ enum Shape {
 /// The fields of a plugin's rows.
 fn fields<'a>(schema: &'a Schema, style: &Style, frame: Frame<'a>) -> Vec<Field<'a>> {
     let columns = schema.columns.iter().filter(|column| column.kind != Kind::Counter);
-    let (customs, columns): (Vec<&Column>, Vec<&Column>) = columns.partition(|column| is_custom(column));
+    let (customs, columns): (Vec<&Column>, Vec<&Column>) = columns.partition(|column| column.id == Id::Custom);
     let (stamps, columns): (Vec<&Column>, Vec<&Column>) =
         columns.into_iter().partition(|column| matches!(column.kind, Kind::StampInserted | Kind::StampUpdated));
     let field =
@@ -93,23 +93,18 @@ fn fields<'a>(schema: &'a Schema, style: &Style, frame: Frame<'a>) -> Vec<Field<
         fields.push(Field { name: "custom_primitives", content: Content::Map(customs) });
     }
     fields.extend(stamps.into_iter().map(field));
-    fields.extend(["packets", "flows", "bytes"].map(|name| {
-        let counter = schema.columns.iter().find(|column| column.kind == Kind::Counter && column.json == name);
-        Field { name, content: Content::Counter(counter) }
+    fields.extend([Id::Packets, Id::Flows, Id::Bytes].map(|id| {
+        let counter = schema.columns.iter().find(|column| column.id == id);
+        Field { name: id.spec().json, content: Content::Counter(counter) }
     }));
     fields.extend(frame.writer_id.map(|id| Field { name: "writer_id", content: Content::Constant(id) }));
     fields
 }
 
-/// True for columns that the user has named: names of the built-in ones are constants.
-fn is_custom(column: &Column) -> bool {
-    matches!(column.json, Cow::Owned(_))
-}
-
 fn shape(column: &Column, style: &Style) -> Shape {
     match (column.kind, json::form(column.kind, style)) {
-        (Kind::U32, _) if column.json.ends_with("flow_label") => Shape::Int,
-        (Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 | Kind::Counter, _) => Shape::Long,
+        (Kind::FlowLabel, _) => Shape::Int,
+        (Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 | Kind::Tos | Kind::Counter, _) => Shape::Long,
         (Kind::Real, _) => Shape::Double,
         (Kind::StampInserted | Kind::StampUpdated, _) => Shape::Optional,
         (Kind::Time, _) if matches!(column.at, At::Value(_)) => Shape::Optional,

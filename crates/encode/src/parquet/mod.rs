@@ -271,9 +271,9 @@ impl File {
 impl Take {
     fn of(column: &Column, style: &Style) -> Self {
         match (column.kind, json::form(column.kind, style)) {
-            (Kind::U8, _) => Self::U8,
+            (Kind::U8 | Kind::Tos, _) => Self::U8,
             (Kind::U16, _) => Self::U16,
-            (Kind::U32, _) => Self::U32,
+            (Kind::U32 | Kind::FlowLabel, _) => Self::U32,
             (Kind::U64 | Kind::NumberText, _) => Self::U64,
             (Kind::Counter, _) => Self::Counter,
             (Kind::Real, _) => Self::Real,

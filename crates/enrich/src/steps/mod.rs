@@ -17,7 +17,7 @@ use crate::spec::{CoreSpec, PluginSpec};
 use crate::step::Step;
 use flow::row::{self, RowMut};
 
-/// A place in the order of the steps for all rows.
+/// An entry in the order of the steps for all rows.
 pub(crate) enum CommonStep {
     /// A snapshot: how it is read, where the configuration asks for it.
     Snapshot(fn(&CoreSpec, &mut Reader<'_>) -> Option<Box<dyn Step>>),
@@ -27,7 +27,7 @@ pub(crate) enum CommonStep {
 
 /// What is done to all rows, in order. A step sees what those before it have changed.
 pub(crate) const COMMON: &[CommonStep] = &[
-    // Nothing that others find decides about networks; and the next hops of the file count for flow_to_rd_map.
+    // Needs nothing that other steps find; and flow_to_rd_map may ask for next hops of the networks_file.
     CommonStep::Snapshot(networks::read),
     // Counters and intervals are right before anything may look at them.
     CommonStep::Snapshot(sampling::read),
@@ -35,7 +35,7 @@ pub(crate) const COMMON: &[CommonStep] = &[
     CommonStep::Snapshot(distinguishers::read),
     // Routes are looked up in the table of the flow's route distinguisher, and tags may ask for what they say.
     CommonStep::Live,
-    // Only addresses decide about places on earth.
+    // Only addresses decide about countries and coordinates.
     CommonStep::Snapshot(geo::read),
     // The rules of pre_tag_map may ask for all that is known of a record, so they come last.
     CommonStep::Snapshot(tags::read),
@@ -44,20 +44,21 @@ pub(crate) const COMMON: &[CommonStep] = &[
 /// How a step for one plugin is read, where the configuration asks for it.
 pub(crate) type PluginStep = fn(&PluginSpec, &mut Reader<'_>) -> Option<Box<dyn Step>>;
 
-/// What is done to the rows of one plugin, in order, which is that of pmacct: tags first, then filters on what the record told,
+/// What is done to the rows of one plugin, in order, which is that of pmacct: tags first, then filters on what the exporter sent,
 /// then what changes the values that are aggregated.
 pub(crate) const PLUGIN: &[PluginStep] = &[
     // Filters ask for the tags of the plugin's own map.
     tags::read_own,
-    // Filters look at records as the exporter told them, and what they drop need not be changed.
+    // Filters test records as the exporter sent them, and what they drop need not be changed.
     select::read,
+    // Networks are for aggregation alone here: maps and filters of the plugin see what exporters sent, or the steps for all rows found.
     networks::read_own,
     // What the networks_file does not cover becomes zero: networks and AS numbers were looked up by the true address before.
     outside::read,
     sampling::read_renormalization,
     // post_tag overrides what maps have set; filters of tags have seen that.
     constants::read,
-    // Lists merge values: whoever asks for the true ones has done so.
+    // Lists merge values that all steps before may need.
     values::read,
 ];
 

@@ -42,7 +42,7 @@ impl Sources {
         self.nets == NetSource::Protocol && self.ases == AsSource::Protocol && !self.keep_unmasked
     }
 
-    /// True when `networks_file` is looked at.
+    /// True when `networks_file` is used.
     pub fn need_file(&self) -> bool {
         matches!(self.nets, NetSource::File | NetSource::Longest)
             || matches!(self.ases, AsSource::File | AsSource::Longest)
@@ -213,7 +213,7 @@ impl Resolver {
 
     /// Fills in the networks of one end of rows.
     fn fill(&self, at: &Offsets, mut ends: Ends<'_>) {
-        // They look at the length that the exporter told, which networks overwrite.
+        // They use the exporter's length, which networks overwrite.
         self.fill_ases(at, &mut ends);
         self.fill_nets(at, &mut ends);
     }
@@ -232,8 +232,8 @@ impl Resolver {
                 }
             }
             AsSource::Longest => ends.each(|row, _, found| {
-                let told = at.told_len(row);
-                let network = found.filter(|network| sources.file_wins || network.length() >= told);
+                let exported = at.exported_len(row);
+                let network = found.filter(|network| sources.file_wins || network.length() >= exported);
                 for (at, asn) in
                     [(at.asn, network.map_or(0, |network| network.asn())), (at.peer, self.reach(network).peer_asn)]
                 {
@@ -273,20 +273,20 @@ impl Resolver {
                 }
             }
             NetSource::Longest => ends.each(|row, host, found| {
-                let told = at.told_len(row);
-                if let Some(network) = found.filter(|network| sources.file_wins || network.length() > told) {
+                let exported = at.exported_len(row);
+                if let Some(network) = found.filter(|network| sources.file_wins || network.length() > exported) {
                     at.set_net(row, &address::network(host, network.length()), network.length());
                     if let Some(next_hop) = self.reach(found).next_hop {
                         put(row, at.next_hop, &address::octets(next_hop));
                     }
-                } else if sources.keep_unmasked && told == 0 {
+                } else if sources.keep_unmasked && exported == 0 {
                     put(row, at.net, host);
                 }
             }),
             NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
                 if sources.keep_unmasked {
                     ends.each(|row, host, _| {
-                        if at.told_len(row) == 0 {
+                        if at.exported_len(row) == 0 {
                             put(row, at.net, host);
                         }
                     });
@@ -330,9 +330,9 @@ impl Offsets {
         put(row, self.mask, &[len]);
     }
 
-    /// The length that the exporter told.
+    /// The length that the exporter sent.
     #[inline]
-    fn told_len(&self, row: &[u8]) -> u8 {
+    fn exported_len(&self, row: &[u8]) -> u8 {
         self.mask.and_then(|at| row.get(at)).copied().unwrap_or(0)
     }
 }

@@ -1,14 +1,14 @@
 //! Which rows a plugin takes: `pre_tag_filter` and its like, `aggregate_filter`.
 
 use super::read_at;
+use crate::packets::RowPackets;
 use crate::read::Reader;
 use crate::spec::PluginSpec;
 use crate::step::{Batch, CompiledStep, Filtered, StatelessStep, Step, Target};
 use filter::Filter;
 use flow::field::Field;
-use flow::row::{FieldSet, Row};
-use flow::strings::Strings;
-use maps::matcher::{Frames, FramesOf, View};
+use flow::row::FieldSet;
+use maps::matcher::View;
 use maps::pre_tag::{LabelFilter, TagFilter};
 use std::sync::Arc;
 
@@ -81,7 +81,8 @@ impl Reason {
 
 impl Compiled {
     #[inline]
-    fn drops(&self, row: Row<'_>, strings: &Strings, frames: &mut dyn Frames) -> Option<Reason> {
+    fn drops(&self, view: &View<'_>, number: usize, packets: &mut RowPackets<'_>) -> Option<Reason> {
+        let View { row, strings } = view;
         let Filters { expression, tag, tag2, label } = &self.filters;
         for (filter, at) in [(tag, self.tag), (tag2, self.tag2)] {
             if let Some(filter) = filter
@@ -97,7 +98,7 @@ impl Compiled {
             }
         }
         match expression {
-            Some(filter) if !filter.sees(frames.frame(&View { row, strings })) => Some(Reason::Expression),
+            Some(filter) if !filter.sees(packets.packet(number, view)) => Some(Reason::Expression),
             _ => None,
         }
     }
@@ -109,7 +110,7 @@ impl StatelessStep for Compiled {
         let mut kept = *first;
         for number in *first..rows.len() {
             let Some(row) = rows.get(number) else { break };
-            if let Some(reason) = self.drops(row, strings, packets.frames(number)) {
+            if let Some(reason) = self.drops(&View { row, strings }, number, packets) {
                 reason.count(filtered);
                 continue;
             }

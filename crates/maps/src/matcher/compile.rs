@@ -1,25 +1,25 @@
-//! From rules to groups, shapes and the table.
+//! From rules to groups, tuples and the table.
 
-use super::index::{Group, Index, Nets, Shape, Table, fold, seed};
+use super::index::{Group, Index, Nets, Table, Tuple, fold, seed};
+use super::prefilter::{BloomFilter, KeyMask, Part};
 use super::rule::{Handles, Rules, octets_of};
-use super::sieve::{Look, Part, Sieve};
 use super::word::{Picture, Word};
-use super::{Matcher, Rule, Sight};
+use super::{Matcher, PacketSource, Rule};
 use crate::prefix::{NONE, Tree};
 use flow::field::Field;
 use flow::row::Layout;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::{Family, Prefix};
 
-/// Shapes of a group that are kept as the rules make them. The rules of rarer ones join coarser shapes.
-const SHAPES: usize = 10;
-/// Coarser shapes of one part each that are made for rules that fit no other.
+/// Tuples of a group that are kept as the rules make them. The rules of rarer ones join coarser tuples.
+const TUPLES: usize = 10;
+/// Coarser tuples of one part each that are made for rules that fit no other.
 const COARSE: usize = 4;
 /// Rules of the same octets that are checked one by one.
 const FEW: usize = 4;
-/// Lengths of networks, or pairs of lengths, that become shapes of their own.
+/// Lengths of networks, or pairs of lengths, that become tuples of their own.
 const LENGTHS: usize = 2;
-/// Pairs of networks around a row's addresses that may be looked up for one shape.
+/// Pairs of networks around a row's addresses that may be looked up for one tuple.
 const PAIRS: usize = 64;
 
 /// What the compiler knows of a rule that can match.
@@ -32,9 +32,12 @@ struct Known {
 }
 
 impl Known {
-    fn looks(&self, pairs: bool) -> Looks {
+    fn tuple_spec(&self, pairs: bool) -> TupleSpec {
         let parts = self.words.iter().map(|word| Part { number: word.number, mask: word.mask }).collect();
-        Looks { parts, nets: Nets::new(self.src.is_some(), self.dst.is_some() && (pairs || self.src.is_none())) }
+        TupleSpec {
+            parts,
+            nets: Nets::new(self.src.is_some(), self.dst.is_some() && (pairs || self.src.is_none())),
+        }
     }
 
     /// Networks become octets like others.
@@ -50,19 +53,19 @@ impl Known {
     }
 }
 
-/// What a shape looks at.
+/// Which bits and networks make the key of a tuple.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Looks {
+struct TupleSpec {
     parts: BTreeSet<Part>,
     nets: Nets,
 }
 
-impl Looks {
+impl TupleSpec {
     fn count(&self) -> usize {
         self.parts.len() + usize::from(self.nets.src()) + usize::from(self.nets.dst())
     }
 
-    /// True when all that `self` looks at is known of a rule that fits `other`.
+    /// True when all of the key of `self` is known of a rule that fits `other`.
     fn is_part_of(&self, other: &Self) -> bool {
         self.parts.is_subset(&other.parts)
             && (!self.nets.src() || other.nets.src())
@@ -78,13 +81,13 @@ impl Looks {
     }
 }
 
-pub(super) fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Matcher {
+pub(super) fn compile(rules: &[Rule], layout: &Layout, packets: PacketSource) -> Matcher {
     let exporters = Tree::new(rules.iter().filter_map(|rule| rule.exporter));
     let mut checked = Rules::new(layout);
     let mut groups: Vec<Vec<Known>> = Vec::new();
     groups.resize_with(exporters.len() + 1, Vec::new);
     for (number, rule) in (0..).zip(rules) {
-        let Some(handles) = checked.push(&rule.conditions, layout, sight) else {
+        let Some(handles) = checked.push(&rule.conditions, layout, packets) else {
             continue;
         };
         let group =
@@ -105,9 +108,9 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     let pairs = src.depth().saturating_mul(dst.depth()) <= PAIRS;
     let mut index = Index {
         groups: Vec::new(),
-        shapes: Vec::new(),
-        looks: Vec::new(),
-        bases: Sieve::default(),
+        tuples: Vec::new(),
+        key_masks: Vec::new(),
+        prefilter: BloomFilter::default(),
         table: Table::default(),
         src,
         dst,
@@ -122,47 +125,47 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
         if let (Some(first), Some(last)) = (rules.first(), rules.last()) {
             (group.first, group.last) = (first.rule, last.rule);
         }
-        let start = index.shapes.len() as u32;
-        for (looks, rules) in shapes(rules, pairs) {
-            shape(&mut index, &mut bases, &mut entries, &looks, &rules);
+        let start = index.tuples.len() as u32;
+        for (spec, rules) in tuples(rules, pairs) {
+            tuple(&mut index, &mut bases, &mut entries, &spec, &rules);
         }
-        group.shapes = start..index.shapes.len() as u32;
+        group.tuples = start..index.tuples.len() as u32;
         index.groups.push(group);
     }
     bases.sort_unstable();
     bases.dedup();
-    index.bases = Sieve::new(bases.into_iter());
+    index.prefilter = BloomFilter::new(bases.into_iter());
     index.table = Table::new(entries);
     index
 }
 
-/// Where the networks of rules that look alike are of few lengths, they become octets like others: then most rows are sifted out
-/// before any network is looked up.
+/// Where the networks of rules with keys alike are of few lengths, they become octets like others: then the prefilter rules out most
+/// rows before any network is looked up.
 fn spell_out_networks(rules: &mut [Known], layout: &Layout) {
     let kind = |prefix: Prefix| (prefix.family(), prefix.length());
     let kinds_of = |rule: &Known| (rule.src.map(kind), rule.dst.map(kind));
-    let mut kinds: BTreeMap<Looks, BTreeSet<_>> = BTreeMap::new();
+    let mut kinds: BTreeMap<TupleSpec, BTreeSet<_>> = BTreeMap::new();
     for rule in rules.iter() {
-        kinds.entry(rule.looks(true)).or_default().insert(kinds_of(rule));
+        kinds.entry(rule.tuple_spec(true)).or_default().insert(kinds_of(rule));
     }
     for rule in rules {
-        let few = kinds.get(&rule.looks(true)).is_some_and(|kinds| kinds.len() <= LENGTHS);
+        let few = kinds.get(&rule.tuple_spec(true)).is_some_and(|kinds| kinds.len() <= LENGTHS);
         if few && [rule.src, rule.dst].into_iter().flatten().all(|prefix| octets_of(&prefix).is_some()) {
             rule.spell_out_networks(layout);
         }
     }
 }
 
-/// The shapes of a group's rules, in the order of their first rules.
-fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
-    let mut by_looks: BTreeMap<Looks, Vec<&Known>> = BTreeMap::new();
+/// The tuples of a group's rules, in the order of their first rules.
+fn tuples(rules: &[Known], pairs: bool) -> Vec<(TupleSpec, Vec<&Known>)> {
+    let mut by_spec: BTreeMap<TupleSpec, Vec<&Known>> = BTreeMap::new();
     for rule in rules {
-        by_looks.entry(rule.looks(pairs)).or_default().push(rule);
+        by_spec.entry(rule.tuple_spec(pairs)).or_default().push(rule);
     }
-    let mut all: Vec<(Looks, Vec<&Known>)> = spare_networks(by_looks).into_iter().collect();
-    if all.len() > SHAPES {
+    let mut all: Vec<(TupleSpec, Vec<&Known>)> = spare_networks(by_spec).into_iter().collect();
+    if all.len() > TUPLES {
         all.sort_by_key(|(_, rules)| std::cmp::Reverse(rules.len()));
-        let rare = all.split_off(SHAPES);
+        let rare = all.split_off(TUPLES);
         coarsen(&mut all, rare);
     }
     for (_, rules) in &mut all {
@@ -173,82 +176,93 @@ fn shapes(rules: &[Known], pairs: bool) -> Vec<(Looks, Vec<&Known>)> {
 }
 
 /// Where few rules at most want the same octets, they are found by these alone: checking them costs less than looking up networks.
-fn spare_networks(shapes: BTreeMap<Looks, Vec<&Known>>) -> BTreeMap<Looks, Vec<&Known>> {
+fn spare_networks(tuples: BTreeMap<TupleSpec, Vec<&Known>>) -> BTreeMap<TupleSpec, Vec<&Known>> {
     let octets = |rule: &Known| rule.words.iter().map(|word| word.value).collect::<Vec<_>>();
-    let mut spared: BTreeMap<Looks, Vec<&Known>> = BTreeMap::new();
-    for (mut looks, rules) in shapes {
+    let mut spared: BTreeMap<TupleSpec, Vec<&Known>> = BTreeMap::new();
+    for (mut spec, rules) in tuples {
         let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
         rules.iter().for_each(|rule| *counts.entry(octets(rule)).or_default() += 1);
         if counts.values().all(|count| *count <= FEW) {
-            looks.nets = Nets::None;
+            spec.nets = Nets::None;
         }
-        spared.entry(looks).or_default().extend(rules);
+        spared.entry(spec).or_default().extend(rules);
     }
     spared
 }
 
-/// Puts the rules of rare shapes into the best of the others that they fit, or into new ones that look at one thing only.
-fn coarsen<'r>(kept: &mut Vec<(Looks, Vec<&'r Known>)>, rare: Vec<(Looks, Vec<&'r Known>)>) {
+/// Puts the rules of rare tuples into the best of the others that they fit, or into new ones whose key is one thing only.
+fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r Known>)>, rare: Vec<(TupleSpec, Vec<&'r Known>)>) {
     let mut left = Vec::new();
-    for (looks, rules) in rare {
-        let fitting = kept.iter_mut().filter(|(other, _)| other.count() > 0 && other.is_part_of(&looks));
+    for (spec, rules) in rare {
+        let fitting = kept.iter_mut().filter(|(other, _)| other.count() > 0 && other.is_part_of(&spec));
         match fitting.max_by_key(|(other, _)| other.count()) {
             Some((_, others)) => others.extend(rules),
-            None => left.push((looks, rules)),
+            None => left.push((spec, rules)),
         }
     }
     for _ in 0..COARSE {
-        let mut uses: HashMap<Looks, usize> = HashMap::new();
-        for (looks, rules) in &left {
-            looks.single().for_each(|single| *uses.entry(single).or_default() += rules.len());
+        let mut uses: HashMap<TupleSpec, usize> = HashMap::new();
+        for (spec, rules) in &left {
+            spec.single().for_each(|single| *uses.entry(single).or_default() += rules.len());
         }
         let Some((single, _)) = uses.into_iter().max_by(|(a, m), (b, n)| (m, a).cmp(&(n, b))) else {
             break;
         };
-        let (fitting, others): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|(looks, _)| single.is_part_of(looks));
+        let (fitting, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|(spec, _)| single.is_part_of(spec));
         kept.push((single, fitting.into_iter().flat_map(|(_, rules)| rules).collect()));
         left = others;
     }
     if !left.is_empty() {
         let rules = left.into_iter().flat_map(|(_, rules)| rules);
-        match kept.iter_mut().find(|(looks, _)| looks.count() == 0) {
+        match kept.iter_mut().find(|(spec, _)| spec.count() == 0) {
             Some((_, others)) => others.extend(rules),
-            None => kept.push((Looks::default(), rules.collect())),
+            None => kept.push((TupleSpec::default(), rules.collect())),
         }
     }
 }
 
-/// Adds a shape, the bases of its rules, and what leads to them.
-fn shape(index: &mut Index, bases: &mut Vec<u64>, entries: &mut Vec<(u64, u32)>, looks: &Looks, rules: &[&Known]) {
+/// Adds a tuple, the bases of its rules, and what leads to them.
+fn tuple(
+    index: &mut Index,
+    bases: &mut Vec<u64>,
+    entries: &mut Vec<(u64, u32)>,
+    spec: &TupleSpec,
+    rules: &[&Known],
+) {
     let (Some(first), Some(last)) = (rules.first(), rules.last()) else {
         return;
     };
-    let seed = seed(index.shapes.len() as u32);
-    let known = index.looks.iter().position(|known| known.parts().eq(looks.parts.iter().copied()));
-    let number = known.unwrap_or(index.looks.len());
+    let seed = seed(index.tuples.len() as u32);
+    let known = index.key_masks.iter().position(|known| known.parts().eq(spec.parts.iter().copied()));
+    let number = known.unwrap_or(index.key_masks.len());
     if known.is_none() {
-        index.looks.push(Look::new(number as u32, looks.parts.iter().copied()));
+        index.key_masks.push(KeyMask::new(number as u32, spec.parts.iter().copied()));
     }
-    let Some(look) = index.looks.get(number) else { return };
+    let Some(key_mask) = index.key_masks.get(number) else { return };
     for rule in rules {
         let value = |part: &Part| {
             let covers = |word: &&Word| word.number == part.number && word.mask & part.mask == part.mask;
             rule.words.iter().find(covers).map_or(0, |word| word.value & part.mask)
         };
-        let base = look.base(value);
+        let base = key_mask.base(value);
         bases.push(base);
         let mut hash = fold(seed, base);
         let node = |tree: &Tree, prefix: Option<Prefix>| {
             u64::from(prefix.and_then(|prefix| tree.node(&prefix)).unwrap_or(NONE))
         };
-        if looks.nets.src() {
+        if spec.nets.src() {
             hash = fold(hash, node(&index.src, rule.src));
         }
-        if looks.nets.dst() {
+        if spec.nets.dst() {
             hash = fold(hash, node(&index.dst, rule.dst));
         }
         entries.push((hash, rule.rule));
     }
-    index.shapes.push(Shape { looks: number as u32, seed, nets: looks.nets, first: first.rule, last: last.rule });
+    index.tuples.push(Tuple {
+        key_mask: number as u32,
+        seed,
+        nets: spec.nets,
+        first: first.rule,
+        last: last.rule,
+    });
 }

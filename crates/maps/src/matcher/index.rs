@@ -1,19 +1,19 @@
 //! From the octets of a row to the rules that want them.
 
-use super::sieve::{Look, Sieve};
+use super::prefilter::{BloomFilter, KeyMask};
 use crate::prefix::{NONE, Tree};
 use std::ops::Range;
 
-/// Groups, shapes and the one hash table of a matcher.
+/// Groups, tuples and the one hash table of a matcher.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     /// One for each prefix of the exporters' tree, by node, and one for rules without a prefix: the last.
     pub(super) groups: Vec<Group>,
-    pub(super) shapes: Vec<Shape>,
-    /// The octets that shapes look at, each list once.
-    pub(super) looks: Vec<Look>,
-    /// Lets the hashes of octets through that lead anywhere in any shape.
-    pub(super) bases: Sieve,
+    pub(super) tuples: Vec<Tuple>,
+    /// The masks of tuples' keys, each list once.
+    pub(super) key_masks: Vec<KeyMask>,
+    /// May contain the bases of keys that any tuple has.
+    pub(super) prefilter: BloomFilter,
     pub(super) table: Table,
     pub(super) src: Tree,
     pub(super) dst: Tree,
@@ -29,7 +29,7 @@ impl Index {
 /// Rules that name the same exporters.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    pub(super) shapes: Range<u32>,
+    pub(super) tuples: Range<u32>,
     /// The group of the prefix around, or [`NONE`].
     pub(super) parent: u32,
     pub(super) first: u32,
@@ -37,22 +37,22 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) const EMPTY: Self = Self { shapes: 0..0, parent: NONE, first: NONE, last: 0 };
+    pub(super) const EMPTY: Self = Self { tuples: 0..0, parent: NONE, first: NONE, last: 0 };
 }
 
 /// Rules of a group that are looked up by the same octets.
 #[derive(Clone, Debug)]
-pub(super) struct Shape {
-    /// Number of the octets that it looks at, which shapes of other groups look at, too.
-    pub(super) looks: u32,
-    /// What tells its hashes from those of other shapes.
+pub(super) struct Tuple {
+    /// Number of the mask of its keys, which tuples of other groups may share.
+    pub(super) key_mask: u32,
+    /// What tells its hashes from those of other tuples.
     pub(super) seed: u64,
     pub(super) nets: Nets,
     pub(super) first: u32,
     pub(super) last: u32,
 }
 
-/// Which networks are part of a shape.
+/// Which networks are part of a tuple.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Nets {
     #[default]
@@ -88,16 +88,16 @@ pub(super) fn fold(hash: u64, value: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// Where a shape's hash starts.
-pub(super) fn seed(shape: u32) -> u64 {
-    fold(0x2545_f491_4f6c_dd1d, u64::from(shape) + 1)
+/// Where a tuple's hash starts.
+pub(super) fn seed(tuple: u32) -> u64 {
+    fold(0x2545_f491_4f6c_dd1d, u64::from(tuple) + 1)
 }
 
 /// Hashes to lists of rules: open addressing, at most half full. A mark of 32 bits stands for the hash and also says where it
 /// would lie; lists whose marks are equal are one, which costs nothing but a check now and then.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
-    sieve: Sieve,
+    prefilter: BloomFilter,
     slots: Vec<Slot>,
     lists: Vec<u32>,
 }
@@ -118,8 +118,8 @@ impl Table {
         let mark = |hash: u64| (hash >> 32) as u32;
         entries.sort_unstable_by_key(|(hash, rule)| (mark(*hash), *rule));
         let size = (entries.len() * 2).next_power_of_two();
-        let sieve = Sieve::new(entries.iter().map(|(hash, _)| *hash));
-        let mut table = Self { sieve, slots: vec![Slot { mark: 0, rules: FREE }; size], lists: Vec::new() };
+        let prefilter = BloomFilter::new(entries.iter().map(|(hash, _)| *hash));
+        let mut table = Self { prefilter, slots: vec![Slot { mark: 0, rules: FREE }; size], lists: Vec::new() };
         for chunk in entries.chunk_by(|(a, _), (b, _)| mark(*a) == mark(*b)) {
             let Some((hash, rule)) = chunk.first() else { continue };
             let rules = if chunk.len() == 1 {
@@ -150,7 +150,7 @@ impl Table {
     /// The rules of a hash, ascending, and perhaps those of another one.
     #[inline]
     pub(super) fn find(&self, hash: u64) -> Found<'_> {
-        if !self.sieve.lets_through(hash) {
+        if !self.prefilter.may_contain(hash) {
             return Found::None;
         }
         let mark = (hash >> 32) as u32;
@@ -179,7 +179,7 @@ impl Table {
     }
 }
 
-/// What a look into the table gives.
+/// What a lookup in the table gives.
 pub(super) enum Found<'a> {
     None,
     One(u32),

@@ -4,30 +4,33 @@
 //! the target of a jump.
 //!
 //! [`first`] tries rule by rule: it is the definition, and tests compare with it. A [`Matcher`] gives the same answers and
-//! costs about the same for ten rules and for ten thousand:
+//! costs about the same for ten rules and for ten thousand, by *tuple-space search* (V. Srinivasan, S. Suri, G. Varghese, "Packet
+//! Classification Using Tuple Space Search", SIGCOMM 1999):
 //!
 //! * Rules lie in *groups* by the exporter prefix that they name. Which groups an exporter belongs to is found once for a
 //!   datagram ([`Matcher::scope`]): the longest prefix, and those around it.
-//! * In a group, rules that ask for the same fields make a *shape*. All of a shape's rules are asked at once: the row's octets
-//!   under the shape's masks are hashed, and the hash leads to the few rules that want these octets.
+//! * In a group, rules that ask for the same bits of the same fields make a *tuple*. One lookup finds all rules of a tuple that may
+//!   match: the row's bits under the tuple's masks are the key of a hash table.
+//! * A *Bloom filter* (B. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", CACM 1970) in front of the table
+//!   says of most keys that no rule has them. Rows of a batch are tested together, several at a time ([`Matcher::match_batch`]).
 //! * Networks of source and destination are found by longest match, at most once for a row; the node takes the place of octets
 //!   in the hash, and the nodes around it are tried too.
-//! * A filter tells conditions that every packet it matches fulfils ([`filter::Filter::hints`]). They put its rule in a shape.
+//! * A filter tells conditions that every packet it matches fulfils ([`filter::Filter::hints`]). Its rule is put in a tuple by them.
 //! * What is found are candidates: each is checked wholly, filters last. So an index never decides, it only leaves out.
 //!
-//! A row is looked at as words of 64 bits under masks, so a check reads each word once, whatever fields lie in it.
+//! A row is read as words of 64 bits under masks, so a check reads each word once, whatever fields lie in it.
 
+mod batch;
 mod compile;
 mod index;
+mod prefilter;
 mod rule;
 mod run;
-mod sieve;
-mod sweep;
 #[cfg(test)]
 mod tests;
 mod word;
 
-pub use sweep::{FramesOf, Sweep};
+pub use batch::{FramesOf, MatchBatch};
 
 use crate::condition::Condition;
 use crate::prefix::{Bits, Tree};
@@ -120,7 +123,7 @@ impl<'f> Lazy<'f> {
 
 /// Where the packets of filters come from, for the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum PacketSource {
     /// They are made from rows: what a filter needs can be looked up in the row before.
     Rows,
     /// They were captured, and may differ from what the row tells (tunnels, fragments).
@@ -170,8 +173,8 @@ pub struct Matcher {
 
 impl Matcher {
     /// Compiles the rules for rows of this layout.
-    pub fn compile(rules: &[Rule], layout: &Layout, sight: Sight) -> Self {
-        compile::compile(rules, layout, sight)
+    pub fn compile(rules: &[Rule], layout: &Layout, packets: PacketSource) -> Self {
+        compile::compile(rules, layout, packets)
     }
 
     /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.

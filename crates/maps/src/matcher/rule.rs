@@ -1,7 +1,7 @@
 //! Rules as they are checked once the index has named them.
 
 use super::word::{Picture, Word};
-use super::{Lazy, Sight, View};
+use super::{Lazy, PacketSource, View};
 use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
 use crate::prefix::{self, Bits, mask};
 use filter::Hint;
@@ -80,10 +80,15 @@ impl Rules {
     }
 
     /// Adds a rule; `None` when it can never match.
-    pub(super) fn push(&mut self, conditions: &[Condition], layout: &Layout, sight: Sight) -> Option<Handles> {
+    pub(super) fn push(
+        &mut self,
+        conditions: &[Condition],
+        layout: &Layout,
+        packets: PacketSource,
+    ) -> Option<Handles> {
         let mut adder = Adder {
             layout,
-            sight,
+            packets,
             handles: Handles { picture: Picture::new(layout), src: None, dst: None },
             rest: Picture::new(layout),
             tests: Vec::new(),
@@ -164,7 +169,7 @@ fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
 
 struct Adder<'a> {
     layout: &'a Layout,
-    sight: Sight,
+    packets: PacketSource,
     handles: Handles,
     /// Facts, and parts of octets.
     rest: Picture,
@@ -226,7 +231,7 @@ impl Adder<'_> {
             }
             Condition::Filter(filter) => {
                 self.tests.push(Test::Filter(filter.clone()));
-                if self.sight == Sight::Rows {
+                if self.packets == PacketSource::Rows {
                     filter.filter.hints().iter().for_each(|hint| self.hint(hint));
                 }
                 Some(())

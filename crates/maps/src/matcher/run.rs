@@ -1,7 +1,7 @@
 //! The question, for each row.
 
-use super::index::{Found, Nets, Shape, fold};
-use super::sieve::Look;
+use super::index::{Found, Nets, Tuple, fold};
+use super::prefilter::KeyMask;
 use super::{Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 
@@ -16,7 +16,7 @@ struct Search<'s, 'v, 'f> {
     from: u32,
     /// The lowest rule so far.
     best: u32,
-    /// Hashes of octets that several shapes look at, and which of them are known.
+    /// Bases of keys that several tuples share, and which of them are known.
     bases: [u64; BASES],
     known: u32,
     /// Nodes of the row's networks, once they were asked for.
@@ -42,14 +42,14 @@ impl Matcher {
         let mut number = scope.group;
         while let Some(group) = self.index.groups.get(number as usize) {
             if group.first < search.best && group.last >= from {
-                let shapes = group.shapes.start as usize..group.shapes.end as usize;
-                for shape in self.index.shapes.get(shapes).unwrap_or_default() {
-                    // Shapes are in the order of their first rules.
-                    if shape.first >= search.best {
+                let tuples = group.tuples.start as usize..group.tuples.end as usize;
+                for tuple in self.index.tuples.get(tuples).unwrap_or_default() {
+                    // Tuples are in the order of their first rules.
+                    if tuple.first >= search.best {
                         break;
                     }
-                    if shape.last >= from {
-                        search.shape(shape);
+                    if tuple.last >= from {
+                        search.tuple(tuple);
                     }
                 }
             }
@@ -61,30 +61,27 @@ impl Matcher {
 
 impl Search<'_, '_, '_> {
     #[inline]
-    fn shape(&mut self, shape: &Shape) {
-        let hash = fold(shape.seed, self.base(shape.looks));
-        match shape.nets {
+    fn tuple(&mut self, tuple: &Tuple) {
+        let hash = fold(tuple.seed, self.base(tuple.key_mask));
+        match tuple.nets {
             Nets::None => self.probe(hash),
             nets => self.networks(nets, hash),
         }
     }
 
-    /// The hash of the octets of that number, which is worked out once for a row.
+    /// The base of the row's keys under the mask of that number, which is worked out once for a row.
     #[inline]
-    fn base(&mut self, looks: u32) -> u64 {
-        let kept = self
-            .bases
-            .get(looks as usize)
-            .copied()
-            .filter(|_| looks < BASES as u32 && self.known >> looks & 1 == 1);
+    fn base(&mut self, number: u32) -> u64 {
+        let is_kept = number < BASES as u32 && self.known >> number & 1 == 1;
+        let kept = self.bases.get(number as usize).copied().filter(|_| is_kept);
         kept.unwrap_or_else(|| {
-            let look = self.matcher.index.looks.get(looks as usize);
-            let hash = look.map_or(0, |look: &Look| look.base_of(self.view.row.words()));
-            if let Some(place) = self.bases.get_mut(looks as usize) {
-                *place = hash;
-                self.known |= 1 << looks;
+            let key_mask = self.matcher.index.key_masks.get(number as usize);
+            let base = key_mask.map_or(0, |key_mask: &KeyMask| key_mask.base_of(self.view.row.words()));
+            if let Some(kept) = self.bases.get_mut(number as usize) {
+                *kept = base;
+                self.known |= 1 << number;
             }
-            hash
+            base
         })
     }
 

@@ -1,6 +1,6 @@
 //! The matcher gives the answers of its definition.
 
-use super::{Captured, Frames, FramesOf, Lazy, Matcher, Rule, Sight, Sweep, View, first};
+use super::{Captured, Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context};
 use config::Daemon;
@@ -139,7 +139,7 @@ proptest! {
     ) {
         let rules = rules(&text);
         let layout = layout(&rules);
-        let matcher = Matcher::compile(&rules, &layout, Sight::Rows);
+        let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
         let strings = Strings::default();
         let mut synthetic = Synthetic::new(&layout);
         for record in &records {
@@ -165,20 +165,20 @@ proptest! {
     ) {
         let rules = rules(&text);
         let layout = layout(&rules);
-        let matcher = Matcher::compile(&rules, &layout, Sight::Rows);
+        let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
         let strings = Strings::default();
         let mut all = Rows::new(&layout);
         for record in &records {
             all.push_row(rows(record, &layout).iter().next().unwrap());
         }
         let start = start.min(records.len());
-        let mut sweep = Sweep::default();
+        let mut batch = MatchBatch::default();
         for exporter in EXPORTERS {
             let scope = matcher.scope(exporter.map(|text| text.parse().unwrap()));
             let mut frames = Made(Synthetic::new(&layout));
-            matcher.sweep(scope, (&all, start), &strings, &mut frames, &mut sweep);
+            matcher.match_batch(scope, (&all, start), &strings, &mut frames, &mut batch);
             let mut found = vec![None; all.len() - start];
-            sweep.found(|number, rule| found[number] = Some(rule));
+            batch.found(|number, rule| found[number] = Some(rule));
             let one = |row| {
                 let mut synthetic = Synthetic::new(&layout);
                 matcher.first(scope, 0, &View { row, strings: &strings }, &mut Lazy::new(&mut synthetic))
@@ -191,7 +191,7 @@ proptest! {
     fn captured_packets_need_not_agree_with_their_rows(text in map(), record in record(), seen in record()) {
         let rules = rules(&text);
         let layout = layout(&rules);
-        let matcher = Matcher::compile(&rules, &layout, Sight::Packets);
+        let matcher = Matcher::compile(&rules, &layout, PacketSource::Packets);
         let strings = Strings::default();
         let mut synthetic = Synthetic::new(&layout);
         let seen = rows(&seen, &layout);
@@ -228,7 +228,7 @@ impl Frames for Counted {
 fn a_packet_is_made_once_for_a_row_and_only_when_a_filter_asks() {
     let rules = rules("set_tag=1 filter='not tcp' in=7\nset_tag=1 filter='not udp' in=7\nset_tag=2 in=1");
     let layout = layout(&rules);
-    let matcher = Matcher::compile(&rules, &layout, Sight::Rows);
+    let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
     let strings = Strings::default();
     let mut facts = Facts::default();
     facts.insert(Fact::InIface);

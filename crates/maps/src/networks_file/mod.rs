@@ -13,7 +13,7 @@
 //! are dropped, and of equal networks the first counts. Lines that begin with `!` or `#` are comments.
 //!
 //! Rows that differ in the address alone share a record, so that 10^6 networks take little more than the tries; and what few rows
-//! tell of, neighbours and next hops, lies apart, so that records are small and many of them stay in the processor's caches.
+//! have, neighbours and next hops, lies apart, so that records are small and many of them stay in the processor's caches.
 //!
 //! What the keys around the file ask for:
 //!
@@ -21,7 +21,7 @@
 //! |---|---|
 //! | `networks_mask` | a source of its own, beside the file: the file is asked for whole addresses |
 //! | `networks_file_filter` | [`Networks::lookup`] finds nothing: the address is outside |
-//! | `networks_file_no_lpm` | what is found counts whatever [`Network::length`] tells, else only where that is longer than another source's |
+//! | `networks_file_no_lpm` | what is found counts whatever its [`Network::length`], else only where that is longer than another source's |
 //! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
 
 mod read;
@@ -31,12 +31,12 @@ use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU64};
 
 /// What is known of a network, in one word, which is read and written as a whole: from the top 24 bits for what
-/// [`Networks::reach`] tells, 32 bits for the AS number, and 8 bits for the length and one more.
+/// [`Networks::reach`] finds, 32 bits for the AS number, and 8 bits for the length and one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(NonZeroU64);
 
 impl Network {
-    /// `reach` is below [`MOST_REACHES`].
+    /// `reach` is below [`MAX_REACHES`].
     fn new(asn: u32, len: u8, reach: u32) -> Self {
         let length = NonZeroU8::MIN.saturating_add(len);
         Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(reach) << 40)
@@ -54,7 +54,7 @@ impl Network {
         (self.0.get() as u8).wrapping_sub(1)
     }
 
-    /// Place of how it is reached.
+    /// Index of how it is reached.
     #[inline]
     fn reach(self) -> usize {
         (self.0.get() >> 40) as usize
@@ -81,8 +81,8 @@ pub struct Networks {
     len: usize,
 }
 
-/// Different neighbours and next hops that a file may have: their places have 24 bits.
-const MOST_REACHES: usize = 1 << 24;
+/// Different neighbours and next hops that a file may have: their indexes have 24 bits.
+const MAX_REACHES: usize = 1 << 24;
 
 impl Networks {
     /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
@@ -95,23 +95,23 @@ impl Networks {
         }
     }
 
-    /// The same for many addresses, each written to the place of `out` that its address has in `addresses`; what one of
-    /// the slices has more is left alone. It pays for random addresses among many
-    /// networks, which otherwise wait for memory one after another.
+    /// Looks up many addresses: writes to each element of `out` what is found for the element of `addresses` with the same
+    /// index. Where one slice is longer, the rest of it is ignored. It pays for random addresses among many networks, as
+    /// memory accesses overlap.
     pub fn lookup_many(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], families: &mut Families) {
         for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
             self.batch(addresses, out, families);
         }
     }
 
-    /// At most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
+    /// Looks up at most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
     fn batch(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], Families { v4, v6 }: &mut Families) {
         (v4.len, v6.len) = (0, 0);
-        for (place, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
+        for (index, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
             *out = None;
             match Key::of(address) {
-                Key::V4(key) => v4.push(key, place),
-                Key::V6(key) => v6.push(key, place),
+                Key::V4(key) => v4.push(key, index),
+                Key::V6(key) => v6.push(key, index),
                 Key::Absent => {}
             }
         }
@@ -140,7 +140,7 @@ impl Networks {
         self.len() == 0
     }
 
-    /// Octets of memory.
+    /// Bytes of memory.
     pub fn size(&self) -> usize {
         self.v4.size()
             + self.v6.size()
@@ -152,7 +152,7 @@ impl Networks {
 /// Addresses that are looked up together.
 const BATCH: usize = 64;
 
-/// What a trie is asked for, by the address's form in rows.
+/// What is looked up in which trie, by the address's form in rows.
 enum Key {
     V4(u32),
     V6(u128),
@@ -173,31 +173,31 @@ impl Key {
     }
 }
 
-/// Memory of [`Networks::lookup_many`], to be used again and again.
+/// Memory of [`Networks::lookup_many`], reused from call to call.
 #[derive(Clone, Debug, Default)]
 pub struct Families {
     v4: Picked<u32>,
     v6: Picked<u128>,
 }
 
-/// The addresses of one family in a batch, with their places there.
+/// The addresses of one family in a batch, with their indexes there.
 #[derive(Clone, Debug)]
 struct Picked<A> {
     keys: [A; BATCH],
-    places: [u8; BATCH],
+    indexes: [u8; BATCH],
     len: usize,
 }
 
 impl<A: lpm::Address> Default for Picked<A> {
     fn default() -> Self {
-        Self { keys: [A::default(); BATCH], places: [0; BATCH], len: 0 }
+        Self { keys: [A::default(); BATCH], indexes: [0; BATCH], len: 0 }
     }
 }
 
 impl<A: lpm::Address> Picked<A> {
-    fn push(&mut self, key: A, place: usize) {
-        if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.places.get_mut(self.len)) {
-            (*to, *at) = (key, place as u8);
+    fn push(&mut self, key: A, index: usize) {
+        if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.indexes.get_mut(self.len)) {
+            (*to, *at) = (key, index as u8);
             self.len += 1;
         }
     }
@@ -208,8 +208,8 @@ impl<A: lpm::Address> Picked<A> {
         }
         let mut found = [NONE; BATCH];
         trie.lookup_many(self.keys.get(..self.len).unwrap_or_default(), &mut found);
-        for (found, place) in found.iter().zip(self.places).take(self.len) {
-            if let Some(out) = out.get_mut(usize::from(place)) {
+        for (found, index) in found.iter().zip(self.indexes).take(self.len) {
+            if let Some(out) = out.get_mut(usize::from(index)) {
                 *out = records.get(*found as usize).copied();
             }
         }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_told_with_their_place_and_left_out() {
+    fn bad_rows_are_reported_with_their_position_and_ignored() {
         let (networks, problems) = read(
             "10.0.0.0\n10.0.0.0/33\n64500 10.0.0.0/8\nAS1,10.0.0.0/8\nhost,1,10.0.0.0/8\na,b,1.1.1.1,1,10.0.0.0/8\n::/129\n  ä, y,10.0.0.0/8\n",
         );
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_can_be_told() {
+    fn any_octets_can_be_reported() {
         let mut problems = Problems::new();
         Networks::parse("n.lst", b"\xff\x1b[2J,10.0.0.0/8\n/\n,\n_\n", &mut problems);
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();

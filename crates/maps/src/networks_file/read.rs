@@ -1,6 +1,6 @@
 //! From the rows of a file to networks.
 
-use super::{MOST_REACHES, Network, Networks, Reach};
+use super::{MAX_REACHES, Network, Networks, Reach};
 use config::{Origin, Problems};
 use foldhash::{HashMap, HashMapExt};
 use lpm::{Entry, Sorted, Trie};
@@ -8,16 +8,16 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Family, Prefix};
 
-/// Bad rows that are told one by one; of more there is only the number.
-const MOST_TOLD: usize = 100;
+/// Bad rows that are reported one by one; of more there is only the number.
+const MAX_REPORTED: usize = 100;
 
-/// Octets of a row that are shown with what is wrong with them.
-const MOST_SHOWN: usize = 48;
+/// Bytes of a row that are shown with what is wrong with them.
+const MAX_SHOWN: usize = 48;
 
 const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
 
 impl Networks {
-    /// Reads a file; bad rows are told and left out.
+    /// Reads a file; bad rows are reported and ignored.
     pub fn parse(file: &str, text: &[u8], problems: &mut Problems) -> Self {
         let origin = Origin::whole(file);
         let mut reader = Reader::default();
@@ -27,16 +27,16 @@ impl Networks {
             if matches!(line.first(), None | Some(b'!' | b'#')) {
                 continue;
             }
-            if let Err(fault) = reader.row(line) {
+            if let Err(error) = reader.row(line) {
                 bad += 1;
-                if bad <= MOST_TOLD {
-                    let at = origin.at(number).column(fault.column(whole, line));
-                    problems.error(&at, fault.text(line), Some(SHAPE.to_owned()));
+                if bad <= MAX_REPORTED {
+                    let at = origin.at(number).column(error.column(whole, line));
+                    problems.error(&at, error.text(line), Some(SHAPE.to_owned()));
                 }
             }
         }
-        if bad > MOST_TOLD {
-            problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MOST_TOLD), None);
+        if bad > MAX_REPORTED {
+            problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MAX_REPORTED), None);
         }
         let (networks, repeated) = reader.finish(&origin, problems);
         if repeated > 0 {
@@ -85,8 +85,8 @@ fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
     Ok(prefix.to_canonical())
 }
 
-/// What is wrong with a row, and how many octets before its end.
-struct Fault {
+/// What is wrong with a row, and how many bytes before its end.
+struct RowError {
     what: What,
     at: Option<usize>,
 }
@@ -101,7 +101,7 @@ enum What {
     Reaches,
 }
 
-impl Fault {
+impl RowError {
     /// Character of the whole line, from 1, where what is wrong begins; `line` is the whole one without the blanks around it.
     fn column(&self, whole: &[u8], line: &[u8]) -> u32 {
         let indent = whole.len() - whole.trim_ascii_start().len();
@@ -113,7 +113,7 @@ impl Fault {
         let from = line.len() - self.at.unwrap_or(line.len());
         let part = line.get(from..).unwrap_or_default();
         let end = part.iter().position(|octet| *octet == b',').unwrap_or(part.len());
-        let part = part.get(..end.min(MOST_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
+        let part = part.get(..end.min(MAX_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
         match self.what {
             What::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
             What::Length => format!("Invalid network mask '{part}'. Ignoring."),
@@ -121,7 +121,7 @@ impl Fault {
             What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
             What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
             What::Columns => "Too many columns. Ignoring.".to_owned(),
-            What::Reaches => format!("More than {MOST_REACHES} neighbours and next hops. Ignoring."),
+            What::Reaches => format!("More than {MAX_REACHES} neighbours and next hops. Ignoring."),
         }
     }
 }
@@ -161,14 +161,14 @@ impl<T: Copy + Eq + Hash> Interned<T> {
 }
 
 impl Reader {
-    fn row(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let fault = |what, part: &[u8]| {
-            // Columns are found from the right, so a part is told by its distance from the end.
+    fn row(&mut self, line: &[u8]) -> Result<(), RowError> {
+        let wrong = |what, part: &[u8]| {
+            // Columns are found from the right, so a part is located by its distance from the end.
             let start = part.as_ptr() as usize - line.as_ptr() as usize;
-            Fault { what, at: Some(line.len() - start) }
+            RowError { what, at: Some(line.len() - start) }
         };
         let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
-        let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| fault(what, part))?;
+        let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| wrong(what, part))?;
         let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
         if let Some(column) = columns.next() {
             let split = column.iter().position(|octet| *octet == b'_');
@@ -177,18 +177,18 @@ impl Reader {
                 None => (None, column),
             };
             let read = |text: &[u8]| if text.is_empty() { Some(0) } else { number(text) };
-            asn = read(own).ok_or_else(|| fault(What::Asn, column))?;
-            peer_asn = read(peer.unwrap_or_default()).ok_or_else(|| fault(What::Asn, column))?;
+            asn = read(own).ok_or_else(|| wrong(What::Asn, column))?;
+            peer_asn = read(peer.unwrap_or_default()).ok_or_else(|| wrong(What::Asn, column))?;
         }
         if let Some(column) = columns.next().filter(|column| !column.is_empty()) {
-            next_hop = Some(ip(column).ok_or_else(|| fault(What::NextHop, column))?);
+            next_hop = Some(ip(column).ok_or_else(|| wrong(What::NextHop, column))?);
         }
         if columns.nth(1).is_some() {
-            return Err(Fault { what: What::Columns, at: None });
+            return Err(RowError { what: What::Columns, at: None });
         }
         let reach = self.reaches.number(Reach { peer_asn, next_hop });
-        if reach as usize >= MOST_REACHES {
-            return Err(Fault { what: What::Reaches, at: None });
+        if reach as usize >= MAX_REACHES {
+            return Err(RowError { what: What::Reaches, at: None });
         }
         let value = self.records.number(Network::new(asn, prefix.length(), reach));
         match prefix.family() {

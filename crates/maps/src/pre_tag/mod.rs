@@ -16,7 +16,7 @@ pub use filters::{LabelFilter, TagFilter};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Frames, FramesOf, Lazy, Matcher, Rule, Scope, Sight, Sweep, View};
+use crate::matcher::{Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Origin, Problems};
@@ -107,9 +107,9 @@ impl PreTagMap {
     }
 
     /// Fits the map to rows of that layout.
-    pub fn compile(&self, layout: &Layout, sight: Sight) -> Compiled {
+    pub fn compile(&self, layout: &Layout, packets: PacketSource) -> Compiled {
         Compiled {
-            matcher: Matcher::compile(&self.rules, layout, sight),
+            matcher: Matcher::compile(&self.rules, layout, packets),
             actions: Arc::clone(&self.actions),
             usage: Usage::new(&self.file, &self.lines),
             places: Places {
@@ -180,7 +180,7 @@ struct Places {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     labels: Labels,
-    sweep: Sweep,
+    batch: MatchBatch,
     /// Exporters seen before, in places that their addresses tell.
     scopes: Vec<Option<(IpAddr, Scope)>>,
 }
@@ -290,9 +290,9 @@ impl Compiled {
         frames: &mut dyn FramesOf,
         scratch: &mut Scratch,
     ) {
-        let Scratch { sweep, labels, .. } = scratch;
-        self.matcher.sweep(scope, (rows, first), strings, frames, sweep);
-        sweep.found(|number, rule| {
+        let Scratch { batch, labels, .. } = scratch;
+        self.matcher.match_batch(scope, (rows, first), strings, frames, batch);
+        batch.found(|number, rule| {
             let number = first + number;
             if let Some(mut row) = rows.get_mut(number) {
                 self.act(rule, scope, &mut row, strings, frames.frames(number), labels);

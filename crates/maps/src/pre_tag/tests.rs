@@ -2,7 +2,7 @@
 
 use super::{PreTagMap, Scratch};
 use crate::load::Context;
-use crate::matcher::Sight;
+use crate::matcher::PacketSource;
 use config::Daemon;
 use config::problem::{Origin, Problems};
 use filter::Synthetic;
@@ -33,7 +33,7 @@ fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     }
     map.require(&mut fields);
     let layout = Layout::new(&fields, &[]);
-    let compiled = map.compile(&layout, Sight::Rows);
+    let compiled = map.compile(&layout, PacketSource::Rows);
     let (mut strings, mut rows) = (Strings::default(), Rows::new(&layout));
     let mut row = rows.push(&vec![0; layout.words()]);
     let mut facts = Facts::default();
@@ -179,7 +179,7 @@ fn labels_are_right_again_after_strings_were_forgotten() {
     fields.insert(Field::Label);
     map.require(&mut fields);
     let layout = Layout::new(&fields, &[]);
-    let compiled = map.compile(&layout, Sight::Rows);
+    let compiled = map.compile(&layout, PacketSource::Rows);
     let (mut strings, mut scratch) = (Strings::default(), Scratch::default());
     for round in 0..4 {
         let mut rows = Rows::new(&layout);

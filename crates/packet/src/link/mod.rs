@@ -54,7 +54,7 @@ links! {
     LOOP = 108 "OpenBSD loopback";
     /// Linux cooked.
     LINUX_SLL = 113 "Linux cooked";
-    /// IEEE 802.11 behind a radiotap header.
+    /// IEEE 802.11 after a radiotap header.
     RADIOTAP = 127 "802.11 with radiotap";
     /// MPLS.
     MPLS = 219 "MPLS";
@@ -70,13 +70,13 @@ links! {
     IPOIB = 242 "IP over InfiniBand";
     /// Linux cooked, version 2.
     LINUX_SLL2 = 276 "Linux cooked v2";
-    /// Ethernet with the tag of a Broadcom switch behind the addresses.
+    /// Ethernet with the tag of a Broadcom switch after the addresses.
     BROADCOM_TAG = 281 "Ethernet with Broadcom tag";
-    /// Ethernet behind the tag of a Broadcom switch.
-    BROADCOM_TAG_FIRST = 282 "Ethernet behind Broadcom tag";
-    /// Ethernet with the tag of a Marvell switch (distributed switch architecture) behind the addresses.
+    /// Ethernet after the tag of a Broadcom switch.
+    BROADCOM_TAG_FIRST = 282 "Ethernet after Broadcom tag";
+    /// Ethernet with the tag of a Marvell switch (distributed switch architecture) after the addresses.
     DSA = 284 "Ethernet with DSA tag";
-    /// Ethernet with such a tag behind an EtherType of its own.
+    /// Ethernet with such a tag after an EtherType of its own.
     EDSA = 285 "Ethernet with EtherType DSA tag";
 }
 
@@ -204,7 +204,7 @@ fn sender<'a>(length: usize, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Res
     Ok(())
 }
 
-/// Attributes behind family, version and group, in the byte order of the machine that captured. It shows in the number of the first
+/// Attributes after family, version and group, in the byte order of the machine that captured. It shows in the number of the first
 /// one: they are all below 256, and there is no 0.
 fn nflog<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     /// The sender's address: its length, two octets of padding, eight octets.

@@ -3,7 +3,7 @@
 use crate::{Packet, ip, tags};
 use wire::{Reader, Truncated};
 
-/// PPP behind the address and control octets of HDLC, which peers may agree to leave out (RFC 1661 section 6.6). Lines on which Cisco
+/// PPP after the address and control octets of HDLC, which peers may agree to omit (RFC 1661 section 6.6). Lines on which Cisco
 /// HDLC runs are captured as such, too; their addresses are 0x0f, and 0x8f for all stations.
 pub(super) fn ppp<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     match r.rest() {

@@ -1,4 +1,4 @@
-//! Tags between a switch and the machine that manages it: they tell the port, and stand where Ethernet has its EtherType.
+//! Tags between a switch and the machine that manages it: they contain the port, at the place of the EtherType in Ethernet.
 
 use super::macs;
 use crate::{Packet, tags};
@@ -28,7 +28,7 @@ pub(super) fn marvell_typed<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> 
     dsa(r, packet)
 }
 
-/// The tag takes the place of a frame's VLAN tag, and tells what was in it: priority and number of the VLAN in its second half, as
+/// The tag replaces a frame's VLAN tag, and contains its values: priority and number of the VLAN in its second half, as
 /// 802.1Q has them. Of frames without such a tag, those are only the port's.
 fn dsa<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     const WAS_TAGGED: u8 = 0x20;

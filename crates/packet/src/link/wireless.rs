@@ -9,7 +9,7 @@ const DATA: u8 = 0x08;
 /// Quality of service control: several frames are in this one.
 const AGGREGATE: u16 = 0x8000;
 
-/// A radiotap header, little-endian throughout: version, pad, length, words that tell which fields follow. Of these only the flags matter
+/// A radiotap header, little-endian throughout: version, pad, length, words that state which fields follow. Of these only the flags matter
 /// here, by which a card says that it has filled up the 802.11 header to whole words.
 pub(super) fn radiotap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     /// Bits of the word of fields: a time of eight octets, the flags, and another such word.
@@ -38,12 +38,12 @@ pub(super) fn radiotap<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Resul
     frame(is_padded, r, packet)
 }
 
-/// A frame without anything in front of it.
+/// A frame without any header before it.
 pub(super) fn decode<'a>(r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     frame(false, r, packet)
 }
 
-/// A data frame that is not encrypted leads to IP (IEEE 802.11-2020 section 9.3.2). Of others, the addresses are told.
+/// A data frame that is not encrypted leads to IP (IEEE 802.11-2020 section 9.3.2). Other frames have only their addresses.
 fn frame<'a>(is_padded: bool, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Result<(), Truncated> {
     let start = r.at();
     let [control, flags, _, _] = r.array()?;
@@ -75,7 +75,7 @@ fn frame<'a>(is_padded: bool, r: &mut Reader<'a>, packet: &mut Packet<'a>) -> Re
         let length = r.at() - start;
         r.take(length.next_multiple_of(4) - length)?;
     }
-    // Several frames in one (section 9.3.2.2): the first is read, addresses and length in front of it.
+    // Several frames in one (section 9.3.2.2): the first is read, after addresses and length.
     if is_aggregate {
         (packet.dst_mac, packet.src_mac) = (Some(r.array()?), Some(r.array()?));
         r.take(2)?;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What stands in front of IP in frames of all link types.
+/// What precedes IP in frames of all link types.
 pub(super) fn headers() -> Vec<(LinkType, Vec<u8>)> {
     let sll = [&[0, 0, 0, 1, 0, 6][..], &SOURCE, &[0, 0, 8, 0]];
     let sll2 = [&[8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, 6][..], &SOURCE, &[0, 0]];

@@ -9,7 +9,7 @@ mod tunnels;
 use crate::*;
 use std::net::IpAddr;
 
-/// The header of an IPv4 packet with that protocol, from 10.0.0.1 to 10.0.0.2, in front of its contents.
+/// The header of an IPv4 packet with that protocol, from 10.0.0.1 to 10.0.0.2, before its contents.
 fn ipv4(protocol: u8, contents: &[u8]) -> Vec<u8> {
     let [high, low] = (20 + contents.len() as u16).to_be_bytes();
     let mut packet = vec![0x45, 0, high, low, 0, 7, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
@@ -75,5 +75,5 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
-/// LLC and SNAP in front of IPv4.
+/// LLC and SNAP before IPv4.
 const SNAP: [u8; 8] = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];

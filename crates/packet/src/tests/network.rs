@@ -31,7 +31,7 @@ fn ipv6_extension_headers_are_skipped_to_the_transport() {
     plain[..4].copy_from_slice(&[0x60, 0x12, 0x34, 0x56]);
     let ip = decode_ip(&plain).ip.unwrap();
     assert_eq!((ip.protocol, ip.flow_label, ip.length, ip.tos, ip.ttl), (17, 0x23456, 56, 1, 64));
-    // HIP and Shim6 are protocols, also behind others.
+    // HIP and Shim6 are protocols, also after others.
     for kind in [139, 140] {
         let shim = join(&[&[17, 1], &[0; 14], &datagram]);
         for packet in [ipv6(kind, &shim), ipv6(60, &join(&[&[kind, 0], &[0; 6], &shim]))] {
@@ -43,7 +43,7 @@ fn ipv6_extension_headers_are_skipped_to_the_transport() {
     assert_eq!(decode_ip(&ipv6(59, &[0; 8])).ip.unwrap().protocol, 59);
 }
 
-/// IPv6 with a payload length of 0 and these options in front of TCP.
+/// IPv6 with a payload length of 0 and these options before TCP.
 fn without_length(options: &[u8]) -> Vec<u8> {
     let words = u8::try_from((options.len() + 2) / 8 - 1).unwrap();
     let mut packet = ipv6(0, &join(&[&[6, words], options, &tcp(1, 2, 5, 2, &[])]));
@@ -61,7 +61,7 @@ fn nothing_is_read_behind_a_payload_length_of_zero_unless_a_jumbogram_says_how_l
         assert_eq!((ip.protocol, p.ports, p.tcp_flags), (6, Some((1, 2)), 2), "{options:x?}");
         assert_eq!((ip.is_unsized, ip.ends_before_options(), p.ip_length(200)), (false, false, 80_048));
     }
-    // Padding only, an option of another sort, one that ends behind the header, an option of a wrong length.
+    // Padding only, an option of another kind, one that ends beyond the header, an option of a wrong length.
     for options in [[1, 4, 0, 0, 0, 0], [0; 6], [5, 2, 0, 0, 1, 0], [1, 40, 0xc2, 4, 0, 1], [0xc2, 3, 0, 1, 0, 0]]
     {
         let packet = without_length(&options);
@@ -141,7 +141,7 @@ fn lengths_are_those_that_were_on_the_wire() {
     assert_eq!(
         decode(LinkType::RAW, &segment[..30]).ip_length(1500),
         40,
-        "as the header tells, of a cut frame too"
+        "by the header, also for a truncated frame"
     );
     segment[2..4].copy_from_slice(&[0, 0]);
     let frame = ethernet(ethertype::IPV4, &segment);
@@ -149,7 +149,11 @@ fn lengths_are_those_that_were_on_the_wire() {
     let mut datagram = ipv4(17, &udp(1, 2, &[]));
     datagram[2..4].copy_from_slice(&[0, 0]);
     assert_eq!(decode(LinkType::RAW, &datagram).ip_length(1000), 0, "nothing of UDP is left to the card");
-    assert_eq!(decode(LinkType::RAW, &datagram).ip_length(70_000), 70_000, "but of what no header can tell");
+    assert_eq!(
+        decode(LinkType::RAW, &datagram).ip_length(70_000),
+        70_000,
+        "but for a length that no header can hold"
+    );
     let mut six = ipv6(6, &tcp(1, 2, 5, 0, &[]));
     six[4..6].copy_from_slice(&[0, 0]);
     assert_eq!(decode(LinkType::RAW, &six).ip_length(80_060), 80_060);

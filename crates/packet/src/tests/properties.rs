@@ -13,7 +13,7 @@ fn frames() -> Vec<(LinkType, Vec<u8>)> {
     links.chain(tagged).chain(tunnels).chain([segment]).collect()
 }
 
-/// What the part tells, the whole tells as well.
+/// What a part of the frame shows, the whole frame shows as well.
 fn tells_no_more(part: &Packet<'_>, whole: &Packet<'_>) {
     fn same<T: PartialEq + std::fmt::Debug>(part: Option<T>, whole: Option<T>) {
         assert!(part.is_none() || part == whole, "{part:?} {whole:?}");
@@ -33,7 +33,7 @@ fn tells_no_more(part: &Packet<'_>, whole: &Packet<'_>) {
     assert!(whole.payload().starts_with(part.payload()));
 }
 
-/// What a plain frame tells is what is told of frames of any sort.
+/// The plain decoder and the general one agree.
 fn plain_agrees(frame: &[u8]) -> bool {
     let Some(plain) = plain(frame) else { return false };
     let whole = decode(LinkType::ETHERNET, frame);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// EtherTypes, what follows them, and what is behind that.
+/// EtherTypes, what follows them, and what follows that.
 pub(super) fn tagged() -> Vec<(u16, Vec<u8>)> {
     let dns = dns();
     let inner = ethernet(ethertype::IPV4, &dns);

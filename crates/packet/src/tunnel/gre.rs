@@ -1,4 +1,4 @@
-//! GRE, and what is told by its EtherTypes.
+//! GRE, and the protocols that its EtherTypes identify.
 
 use super::{Found, Kind, inside as carried, typed};
 use crate::{LinkType, ethertype, tags};
@@ -32,7 +32,7 @@ pub(super) fn inside<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
         r.take(4)?;
     }
     Ok(match etype {
-        // RFC 7637 section 3.2: a subnet of 24 bits and an octet that tells flows apart.
+        // RFC 7637 section 3.2: a subnet of 24 bits and an octet that distinguishes flows.
         ethertype::TRANSPARENT_ETHERNET if flags & (CHECKSUM | SEQUENCE) == 0 && key.is_some() => {
             let subnet = key.map(|key| key >> 8);
             carried(Kind::Nvgre, subnet, LinkType::ETHERNET, r, frame)
@@ -73,7 +73,7 @@ fn session([_, _, high, low]: [u8; 4]) -> Option<u32> {
     Some(u32::from(u16::from_be_bytes([high, low]) & 0x03ff))
 }
 
-/// Session, time, group, and a word that tells the kind of frame and whether eight more octets follow.
+/// Session, time, group, and a word with the kind of frame and whether eight more octets follow.
 fn erspan_iii<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     const MORE: u16 = 1;
     let session = session(r.array()?);

@@ -36,8 +36,8 @@ pub(super) fn over_udp<'a>(r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     Ok(carried(Kind::L2tp, Some(id), LinkType::PPP, r, frame))
 }
 
-/// Behind the session's identifier, of which 0 is for control messages, come a cookie of 0, 4 or 8 octets, perhaps a sublayer of 4, and
-/// the frame of a link type that only the two ends know. It is taken for Ethernet, behind as many octets as make an IP header right.
+/// After the session's identifier, of which 0 is for control messages, come a cookie of 0, 4 or 8 octets, perhaps a sublayer of 4, and
+/// a frame whose link type only the two ends know. It is taken for Ethernet, after as many octets as make an IP header valid.
 pub(super) fn over_ip<'a>(mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     let id = r.u32()?;
     if id == 0 {

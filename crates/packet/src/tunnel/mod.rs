@@ -1,6 +1,6 @@
 //! Packets inside packets.
 //!
-//! A decoder reads the outer packet; who asks for the inner one gets it from [`inner`], decoded then and not before. Tunnels are told by
+//! A decoder reads the outer packet; the inner one is decoded on demand by [`inner`]. Tunnels are recognised by
 //! the IP protocol, or by a UDP port, for which [`Ports`] has the usual numbers. What a tunnel carries is announced by an EtherType, a protocol
 //! number or a first half octet; L2TP version 3 says nothing, so there is only a guess, which must be right by the checksum of IP.
 //!
@@ -95,7 +95,7 @@ impl Ports {
         Self { udp: Cow::Owned(udp), by_protocol: false }
     }
 
-    /// The source port tells a tunnel only where answers come from the port that is known. With others, it is there to tell flows
+    /// The source port identifies a tunnel only if answers come from the well-known port. For other tunnels it is there to distinguish flows
     /// apart.
     fn find(&self, (source, destination): (u16, u16)) -> Option<(u16, Kind)> {
         let of = |port| self.udp.iter().find(|(known, _)| *known == port).copied();

@@ -4,7 +4,7 @@ use super::{Found, Kind, VXLAN_GPE, inside as carried, l2tp, typed};
 use crate::{LinkType, ethertype};
 use wire::Reader;
 
-/// What is behind a UDP header to or from that port.
+/// The protocol after a UDP header to or from that port.
 pub(super) fn inside<'a>(kind: Kind, port: u16, mut r: Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     let r = &mut r;
     match kind {
@@ -23,7 +23,7 @@ pub(super) fn inside<'a>(kind: Kind, port: u16, mut r: Reader<'a>, frame: &'a [u
 fn vxlan<'a>(port: u16, r: &mut Reader<'a>, frame: &'a [u8]) -> Found<'a> {
     /// The identifier is valid.
     const VALID: u8 = 0x08;
-    /// The last octet of the first word tells the next protocol.
+    /// The last octet of the first word is the next protocol.
     const NEXT: u8 = 0x04;
     let [flags, _, _, next] = r.array()?;
     let [a, b, c, _] = r.array()?;

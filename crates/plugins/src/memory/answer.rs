@@ -8,6 +8,7 @@ use aggregate::{Aggregate, Table};
 use encode::Style;
 use encode::columns::Columns;
 use encode::json::{Frame as JsonFrame, Json};
+use flow::column::Id;
 use flow::schema::{Schema, Source, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
 use jiff::tz::TimeZone;
@@ -235,17 +236,12 @@ pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> 
         }
         Query::Customs => {
             out.line("NAME");
-            for column in table.schema().columns.iter().filter(|column| is_custom(&column.json)) {
+            for column in table.schema().columns.iter().filter(|column| column.id == Id::Custom) {
                 out.line(&column.json);
             }
         }
     }
     Ok(())
-}
-
-fn is_custom(name: &str) -> bool {
-    let known = ["packets", "bytes", "flows", "timestamp_min", "timestamp_max", "mpls_vpn_rd_origin"];
-    !known.contains(&name) && flow::primitive::PRIMITIVES.iter().all(|primitive| primitive.json != name)
 }
 
 /// Shows the aggregates that any of the lines means; without lines, all.

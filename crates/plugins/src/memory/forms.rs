@@ -4,34 +4,28 @@
 use aggregate::Aggregate;
 use encode::Style;
 use encode::columns::{Columns, Shape};
+use flow::column::Id;
 use flow::kind::Kind;
-use flow::primitive::PRIMITIVES;
 use flow::schema::{At, Column, Schema};
 use flow::strings::Strings;
 
 /// The client's form of one column.
 struct Form {
-    /// Title, which is the same in all outputs, and by which columns are found.
-    title: &'static str,
+    /// The column.
+    id: Id,
     /// Characters to fill in formatted output.
     width: usize,
     /// What stands for a value without text in formatted output.
     empty: &'static str,
-    /// Name in JSON, where it is not the one that the other plugins use.
-    json: Option<&'static str>,
     /// Shown by `-a` where the table does not have it, too.
     always: bool,
 }
 
-const fn form(title: &'static str, width: usize, empty: &'static str) -> Form {
-    Form { title, width, empty, json: None, always: true }
+const fn form(id: Id, width: usize, empty: &'static str) -> Form {
+    Form { id, width, empty, always: true }
 }
 
 impl Form {
-    const fn json(self, name: &'static str) -> Self {
-        Self { json: Some(name), ..self }
-    }
-
     /// Not shown by `-a` unless the table has it.
     const fn if_there(self) -> Self {
         Self { always: false, ..self }
@@ -41,112 +35,108 @@ impl Form {
 /// The columns before those of custom primitives, in their order.
 #[rustfmt::skip]
 const FORMS: &[Form] = &[
-    form("TAG", 12, ""),
-    form("TAG2", 12, ""),
-    form("LABEL", 25, "0").if_there(),
-    form("CLASS", 18, ""),
-    form("IN_IFACE", 12, ""),
-    form("OUT_IFACE", 12, ""),
-    form("IN_IFACE_NAME", 25, "0").if_there(),
-    form("OUT_IFACE_NAME", 25, "0").if_there(),
-    form("SRC_MAC", 19, ""),
-    form("DST_MAC", 19, ""),
-    form("VLAN", 7, ""),
-    form("IN_VLAN", 9, "").if_there(),
-    form("OUT_VLAN", 10, ""),
-    form("IN_CVLAN", 10, "").json("in_cvlan"),
-    form("OUT_CVLAN", 11, "").json("out_cvlan").if_there(),
-    form("COS", 4, ""),
-    form("ETYPE", 7, ""),
-    form("SRC_AS", 12, ""),
-    form("DST_AS", 12, ""),
-    form("COMMS", 25, "0"),
-    form("ECOMMS", 25, "0").if_there(),
-    form("SRC_COMMS", 25, "0").json("src_comms"),
-    form("SRC_ECOMMS", 25, "0").json("src_ecomms").if_there(),
-    form("LCOMMS", 25, "0").if_there(),
-    form("SRC_LCOMMS", 25, "0").json("src_lcomms").if_there(),
-    form("AS_PATH", 25, "^$"),
-    form("SRC_AS_PATH", 25, "^$").json("src_as_path"),
-    form("PREF", 9, ""),
-    form("SRC_PREF", 9, "").json("src_local_pref"),
-    form("MED", 8, ""),
-    form("SRC_MED", 8, "").json("src_med"),
-    form("SRC_ROA", 8, ""),
-    form("DST_ROA", 8, ""),
-    form("PEER_SRC_AS", 12, ""),
-    form("PEER_DST_AS", 12, ""),
-    form("PEER_SRC_IP", 47, "0"),
-    form("PEER_DST_IP", 47, "0"),
-    form("MPLS_VPN_RD", 20, "").if_there(),
-    form("MPLS_PW_ID", 12, "").if_there(),
-    form("VRF_NAME", 25, "0").if_there(),
-    form("INGRESS_VRF_NAME", 25, "0").if_there(),
-    form("EGRESS_VRF_NAME", 25, "0").if_there(),
-    form("SRC_IP", 47, "0"),
-    form("SRC_NET", 47, "0").if_there(),
-    form("DST_IP", 47, "0"),
-    form("DST_NET", 47, "0").if_there(),
-    form("SRC_MASK", 10, ""),
-    form("DST_MASK", 10, ""),
-    form("SRC_PORT", 10, ""),
-    form("DST_PORT", 10, ""),
-    form("TCP_FLAGS", 11, ""),
-    form("PROTOCOL", 12, ""),
-    form("TOS", 7, ""),
-    form("FLOW_LABEL", 11, "").if_there(),
-    form("SH_COUNTRY", 12, ""),
-    form("DH_COUNTRY", 12, ""),
-    form("SH_POCODE", 14, ""),
-    form("DH_POCODE", 14, ""),
-    form("SH_LAT", 14, ""),
-    form("SH_LON", 14, ""),
-    form("DH_LAT", 14, ""),
-    form("DH_LON", 14, ""),
-    form("SAMPLING_RATE", 14, ""),
-    form("SAMPLING_DIRECTION", 19, ""),
-    form("POST_NAT_SRC_IP", 47, "0"),
-    form("POST_NAT_DST_IP", 47, "0"),
-    form("POST_NAT_SRC_PORT", 19, ""),
-    form("POST_NAT_DST_PORT", 19, ""),
-    form("NAT_EVENT", 10, ""),
-    form("FW_EVENT", 9, ""),
-    form("FWD_STATUS", 11, ""),
-    form("MPLS_LABEL_TOP", 16, ""),
-    form("MPLS_LABEL_BOTTOM", 19, ""),
-    form("MPLS_LABEL_STACK", 25, "0").if_there(),
-    form("TUNNEL_SRC_MAC", 19, ""),
-    form("TUNNEL_DST_MAC", 19, ""),
-    form("TUNNEL_SRC_IP", 47, "0"),
-    form("TUNNEL_DST_IP", 47, "0"),
-    form("TUNNEL_PROTOCOL", 17, ""),
-    form("TUNNEL_TOS", 12, ""),
-    form("TUNNEL_FLOW_LABEL", 18, "").if_there(),
-    form("TUNNEL_SRC_PORT", 17, ""),
-    form("TUNNEL_DST_PORT", 17, ""),
-    form("TUNNEL_TCP_FLAGS", 18, "").if_there(),
-    form("VXLAN", 10, "").if_there(),
-    form("NVGRE", 10, "").if_there(),
-    form("TIMESTAMP_START", 31, ""),
-    form("TIMESTAMP_END", 31, ""),
-    form("TIMESTAMP_ARRIVAL", 31, ""),
-    form("TIMESTAMP_MIN", 31, "").if_there(),
-    form("TIMESTAMP_MAX", 31, "").if_there(),
-    form("TIMESTAMP_EXPORT", 31, ""),
-    form("EXPORT_PROTO_SEQNO", 20, ""),
-    form("EXPORT_PROTO_VERSION", 22, ""),
-    form("EXPORT_PROTO_SYSID", 20, ""),
-    form("PATH_DELAY_AVG_USEC", 21, ""),
-    form("PATH_DELAY_MIN_USEC", 21, ""),
-    form("PATH_DELAY_MAX_USEC", 21, ""),
+    form(Id::Tag, 12, ""),
+    form(Id::Tag2, 12, ""),
+    form(Id::Label, 25, "0").if_there(),
+    form(Id::Class, 18, ""),
+    form(Id::IfaceIn, 12, ""),
+    form(Id::IfaceOut, 12, ""),
+    form(Id::IfaceNameIn, 25, "0").if_there(),
+    form(Id::IfaceNameOut, 25, "0").if_there(),
+    form(Id::MacSrc, 19, ""),
+    form(Id::MacDst, 19, ""),
+    form(Id::Vlan, 7, ""),
+    form(Id::VlanIn, 9, "").if_there(),
+    form(Id::VlanOut, 10, ""),
+    form(Id::CvlanIn, 10, ""),
+    form(Id::CvlanOut, 11, "").if_there(),
+    form(Id::Cos, 4, ""),
+    form(Id::Etype, 7, ""),
+    form(Id::AsSrc, 12, ""),
+    form(Id::AsDst, 12, ""),
+    form(Id::Comms, 25, "0"),
+    form(Id::Ecomms, 25, "0").if_there(),
+    form(Id::CommsSrc, 25, "0"),
+    form(Id::EcommsSrc, 25, "0").if_there(),
+    form(Id::Lcomms, 25, "0").if_there(),
+    form(Id::LcommsSrc, 25, "0").if_there(),
+    form(Id::AsPath, 25, "^$"),
+    form(Id::AsPathSrc, 25, "^$"),
+    form(Id::LocalPref, 9, ""),
+    form(Id::LocalPrefSrc, 9, ""),
+    form(Id::Med, 8, ""),
+    form(Id::MedSrc, 8, ""),
+    form(Id::RoaSrc, 8, ""),
+    form(Id::RoaDst, 8, ""),
+    form(Id::PeerAsSrc, 12, ""),
+    form(Id::PeerAsDst, 12, ""),
+    form(Id::PeerIpSrc, 47, "0"),
+    form(Id::PeerIpDst, 47, "0"),
+    form(Id::MplsVpnRd, 20, "").if_there(),
+    form(Id::MplsPwId, 12, "").if_there(),
+    form(Id::VrfName, 25, "0").if_there(),
+    form(Id::IngressVrfName, 25, "0").if_there(),
+    form(Id::EgressVrfName, 25, "0").if_there(),
+    form(Id::IpSrc, 47, "0"),
+    form(Id::NetSrc, 47, "0").if_there(),
+    form(Id::IpDst, 47, "0"),
+    form(Id::NetDst, 47, "0").if_there(),
+    form(Id::MaskSrc, 10, ""),
+    form(Id::MaskDst, 10, ""),
+    form(Id::PortSrc, 10, ""),
+    form(Id::PortDst, 10, ""),
+    form(Id::TcpFlags, 11, ""),
+    form(Id::IpProto, 12, ""),
+    form(Id::Tos, 7, ""),
+    form(Id::FlowLabel, 11, "").if_there(),
+    form(Id::CountryIpSrc, 12, ""),
+    form(Id::CountryIpDst, 12, ""),
+    form(Id::PocodeIpSrc, 14, ""),
+    form(Id::PocodeIpDst, 14, ""),
+    form(Id::LatIpSrc, 14, ""),
+    form(Id::LonIpSrc, 14, ""),
+    form(Id::LatIpDst, 14, ""),
+    form(Id::LonIpDst, 14, ""),
+    form(Id::SamplingRate, 14, ""),
+    form(Id::SamplingDirection, 19, ""),
+    form(Id::PostNatIpSrc, 47, "0"),
+    form(Id::PostNatIpDst, 47, "0"),
+    form(Id::PostNatPortSrc, 19, ""),
+    form(Id::PostNatPortDst, 19, ""),
+    form(Id::NatEvent, 10, ""),
+    form(Id::FwEvent, 9, ""),
+    form(Id::FwdStatus, 11, ""),
+    form(Id::MplsLabelTop, 16, ""),
+    form(Id::MplsLabelBottom, 19, ""),
+    form(Id::MplsLabelStack, 25, "0").if_there(),
+    form(Id::TunnelMacSrc, 19, ""),
+    form(Id::TunnelMacDst, 19, ""),
+    form(Id::TunnelIpSrc, 47, "0"),
+    form(Id::TunnelIpDst, 47, "0"),
+    form(Id::TunnelIpProto, 17, ""),
+    form(Id::TunnelTos, 12, ""),
+    form(Id::TunnelFlowLabel, 18, "").if_there(),
+    form(Id::TunnelPortSrc, 17, ""),
+    form(Id::TunnelPortDst, 17, ""),
+    form(Id::TunnelTcpFlags, 18, "").if_there(),
+    form(Id::Vxlan, 10, "").if_there(),
+    form(Id::Nvgre, 10, "").if_there(),
+    form(Id::TimestampStart, 31, ""),
+    form(Id::TimestampEnd, 31, ""),
+    form(Id::TimestampArrival, 31, ""),
+    form(Id::TimestampMin, 31, "").if_there(),
+    form(Id::TimestampMax, 31, "").if_there(),
+    form(Id::TimestampExport, 31, ""),
+    form(Id::ExportProtoSeqno, 20, ""),
+    form(Id::ExportProtoVersion, 22, ""),
+    form(Id::ExportProtoSysid, 20, ""),
+    form(Id::PathDelayAvgUsec, 21, ""),
+    form(Id::PathDelayMinUsec, 21, ""),
+    form(Id::PathDelayMaxUsec, 21, ""),
 ];
 
 /// The columns behind those of custom primitives.
-const COUNTERS: &[Form] = &[form("PACKETS", 22, ""), form("FLOWS", 22, ""), form("BYTES", 22, "")];
-
-fn find(title: &str) -> Option<&'static Form> {
-    FORMS.iter().chain(COUNTERS).find(|form| form.title == title)
-}
+const COUNTERS: &[Form] = &[form(Id::Packets, 22, ""), form(Id::Flows, 22, ""), form(Id::Bytes, 22, "")];
 
 /// The columns of JSON, in their order.
 pub(super) fn json_columns(schema: &Schema) -> Vec<Column> {
@@ -156,9 +146,9 @@ pub(super) fn json_columns(schema: &Schema) -> Vec<Column> {
         .cloned()
         .collect();
     // Flows stand between packets and octets, as they do in the other formats.
-    columns.sort_by_key(|column| if column.kind == Kind::Counter { column.csv_order } else { 0 });
+    columns.sort_by_key(|column| column.id.csv_position().filter(|_| column.kind == Kind::Counter));
     for column in &mut columns {
-        if let Some(name) = find(&column.header).and_then(|form| form.json) {
+        if let Some(name) = column.id.spec().client {
             column.json = name.into();
         }
         column.kind = match column.kind {
@@ -176,15 +166,16 @@ pub(super) fn json_columns(schema: &Schema) -> Vec<Column> {
 pub(super) fn shapes(schema: &Schema, all: bool, counters: bool) -> Vec<Shape> {
     let columns = || schema.csv.iter().filter_map(|number| schema.columns.get(*number));
     let known = |form: &'static Form| {
-        let column = columns().find(|column| column.header == form.title);
+        let column = columns().find(|column| column.id == form.id);
+        let spec = form.id.spec();
         let (kind, at) = match column {
             Some(column) => (column.kind, column.at),
-            None if all && form.always => (kind(form.title), At::Flush),
+            None if all && form.always => (spec.kind, At::Flush),
             None => return None,
         };
-        Some(shape(form.title, form.width, form.empty, kind, at, all))
+        Some(shape(spec.title, form.width, form.empty, kind, at, all))
     };
-    let customs = (columns().filter(|column| find(&column.header).is_none()))
+    let customs = (columns().filter(|column| column.id == Id::Custom))
         .map(|column| shape(&column.header, usize::from(column.width), "", column.kind, column.at, all));
     (FORMS.iter().filter_map(known).chain(customs).chain(COUNTERS.iter().filter_map(known)))
         .filter(|shape| counters || shape.kind != Kind::Counter)
@@ -202,15 +193,6 @@ fn shape(title: &str, width: usize, empty: &'static str, kind: Kind, at: At, all
         title_width: width - usize::from(kind == Kind::Communities && !all),
         gap: if is_list { 3 } else { 2 },
         empty,
-    }
-}
-
-/// Kind of a column that the table does not have.
-fn kind(title: &str) -> Kind {
-    match PRIMITIVES.iter().find(|primitive| primitive.header == title).map(|primitive| primitive.kind) {
-        // Latitude and longitude are two columns of one primitive.
-        Some(Kind::Coordinates) | None => Kind::Real,
-        Some(kind) => kind,
     }
 }
 
@@ -241,6 +223,7 @@ mod tests {
     use aggregate::Table;
     use encode::json::{Frame, Json};
     use flow::custom::{self, Custom};
+    use flow::primitive::PRIMITIVES;
     use flow::row::{FieldSet, Layout};
     use flow::schema::{Options, Selection};
     use foldhash::fast::RandomState;
@@ -284,20 +267,19 @@ mod tests {
     fn every_column_has_one_form_and_every_form_a_column() {
         let names = PRIMITIVES.iter().map(|primitive| primitive.name);
         let schema = with_options(names, &[], Options { first_and_last: true, ..Options::default() });
-        let titles: Vec<&str> = schema.csv.iter().map(|number| schema.columns[*number].header.as_ref()).collect();
+        let listed: Vec<Id> = schema.csv.iter().map(|number| schema.columns[*number].id).collect();
         let mut seen = HashSet::new();
         for form in FORMS.iter().chain(COUNTERS) {
-            assert!(seen.insert(form.title), "{} twice", form.title);
-            assert!(titles.contains(&form.title), "{} is no column", form.title);
-            let column = schema.columns.iter().find(|column| column.header == form.title).unwrap();
-            let width = usize::from(column.width);
-            assert!(width == 0 || width == form.width, "{}: {width} and {}", form.title, form.width);
+            assert!(seen.insert(form.id), "{:?} twice", form.id);
+            assert!(listed.contains(&form.id), "{:?} is no column", form.id);
+            let width = usize::from(form.id.spec().width);
+            assert!(width == 0 || width == form.width, "{:?}: {width} and {}", form.id, form.width);
         }
-        for title in &titles {
-            assert!(seen.contains(title), "{title} has no form");
+        for id in &listed {
+            assert!(seen.contains(id), "{id:?} has no form");
         }
         let shown = shapes(&schema, false, true);
-        assert_eq!(shown.len(), titles.len());
+        assert_eq!(shown.len(), listed.len());
         for (column, wide) in shown.iter().zip(shapes(&schema, true, true)) {
             assert_eq!((&column.title, column.kind, column.at), (&wide.title, wide.kind, wide.at));
         }

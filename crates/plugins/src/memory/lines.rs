@@ -174,8 +174,8 @@ fn known<'a>(schema: &'a Schema, columns: &'a str) -> Result<Vec<Asked<'a>>, Str
     let find = |name| match primitive::find(name) {
         None => Err(format!("unknown primitive '{name}'")),
         Some(primitive) => {
-            let column = schema.columns.iter().find(|column| column.json == primitive.json);
-            Ok(Asked { name, kind: primitive.kind, column })
+            let column = schema.columns.iter().find(|column| Some(column.id) == primitive.column());
+            Ok(Asked { name, kind: primitive.kind(), column })
         }
     };
     names.map(find).collect()
@@ -205,7 +205,7 @@ impl Asked<'_> {
                     value.parse().map_err(|_| format!("{name}: Invalid IP address: '{value}'"))?;
                 address::octets(address).to_vec()
             }
-            Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => {
+            Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 | Kind::Tos | Kind::FlowLabel => {
                 let number = value.parse::<u64>().map_err(|_| format!("{name}: Invalid number: '{value}'"))?;
                 let number = number.to_be_bytes();
                 let (cut, kept) = number.split_at(8 - kind.size());

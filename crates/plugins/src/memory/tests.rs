@@ -8,8 +8,9 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-/// Time in which a plugin ends whatever its clients do: two seconds, and more on a machine that is busy with other tests.
-const END: Duration = Duration::from_secs(6);
+/// Time in which a plugin ends whatever its clients do: two seconds on an idle machine, and in any case less than the
+/// minute that a query may take.
+const END: Duration = Duration::from_secs(30);
 
 /// A plugin whose one worker is the test.
 struct Rig {
@@ -62,7 +63,7 @@ impl Rig {
     fn wait_for(&mut self, counter: Counter, count: u64) {
         let begun = Instant::now();
         while self.counted(counter) < count {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{counter:?}: {}", self.counted(counter));
+            assert!(begun.elapsed() < Duration::from_secs(120), "{counter:?}: {}", self.counted(counter));
             // A query that is refused at once wakes nobody; one that is answered publishes the counts.
             let _ = self.ask(&Request { query: Query::Status, ..Request::default() }, 0..0);
         }
@@ -140,7 +141,7 @@ fn clients_that_take_nothing_stop_neither_collection_nor_others_nor_the_end() {
         assert_eq!(rig.ask(&counters(99_999..100_000), 99_999..100_000).unwrap(), format!("{}\n", round + 1));
     }
     let taken = begun.elapsed();
-    assert!(taken < Duration::from_secs(10), "{taken:?}");
+    assert!(taken < END, "{taken:?}");
     let taken = rig.end();
     assert!(taken < END, "{taken:?}");
     // They can see that they have not got all.
@@ -153,11 +154,15 @@ fn clients_that_take_nothing_stop_neither_collection_nor_others_nor_the_end() {
 fn a_query_on_its_way_does_not_hold_up_the_end() {
     let mut rig = Rig::new(|_| ());
     rig.ask(&counters(0..1), 0..100_000).unwrap();
-    let mut clients: Vec<UnixStream> = (0..8).map(|_| rig.connect()).collect();
-    for stream in &mut clients {
-        counters(0..100_000).write(stream).unwrap();
-    }
-    // So does one that never ends its request.
+    let request = counters(0..100_000);
+    // A client has some seconds for its request, so it comes as soon as the connection is made.
+    let ask = |_| {
+        let mut stream = rig.connect();
+        request.write(&mut stream).unwrap();
+        stream
+    };
+    let mut clients: Vec<UnixStream> = (0..8).map(ask).collect();
+    // One of them never ends its request.
     clients.push(rig.connect());
     clients.last_mut().unwrap().write_all(b"pmq2").unwrap();
     let taken = rig.end();
@@ -178,7 +183,7 @@ fn clients_of_one_user_have_a_bound_and_know_why_they_are_refused() {
 
 #[test]
 fn a_query_has_a_time_limit() {
-    let mut rig = Rig::new(|settings| settings.timeout = Duration::from_secs(3));
+    let mut rig = Rig::new(|settings| settings.timeout = Duration::from_secs(6));
     rig.ask(&counters(0..1), 0..30_000).unwrap();
     let mut stalled = rig.connect();
     all().write(&mut stalled).unwrap();
@@ -209,7 +214,7 @@ fn answers_of_slow_clients_are_cut_when_older_states_take_too_much_memory() {
 
 #[test]
 fn what_a_client_did_not_take_is_not_removed() {
-    let mut rig = Rig::new(|settings| settings.timeout = Duration::from_secs(3));
+    let mut rig = Rig::new(|settings| settings.timeout = Duration::from_secs(6));
     rig.ask(&counters(0..1), 0..30_000).unwrap();
     for request in [
         Request { reset: true, ..all() },

@@ -34,7 +34,7 @@ pub enum Width {
     Mac,
     /// Sixteen octets.
     Uuid,
-    /// A string behind its length.
+    /// A string after its length.
     Text,
     /// The number of groups of these fields, which follow.
     List(&'static [CounterField]),
@@ -48,7 +48,7 @@ pub struct CounterKind {
     /// Its name.
     pub name: &'static str,
     /// Fields that come first, where they are those of another kind as well: in versions 2 and 4 the counters of a
-    /// medium stand behind the generic ones in one block.
+    /// medium follow the generic ones in one block.
     pub base: &'static [CounterField],
     /// Its fields.
     pub fields: &'static [CounterField],
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
         Self { r, frames: Frames::new(kind) }
     }
 
-    /// The reader behind the last value. Groups have octets, so a number of groups that is not true ends soon.
+    /// The reader after the last value. Groups are not empty, so a false number of groups ends soon.
     fn end(mut self) -> Result<Reader<'a>, Malformed> {
         for value in self.by_ref() {
             value?;
@@ -270,7 +270,7 @@ impl<'a> Blocks<'a> {
         Self { r, left: blocks, unframed: None }
     }
 
-    /// The one block of versions 2 and 4, which the reader is put behind.
+    /// The one block of versions 2 and 4, after which the reader is placed.
     pub(crate) fn unframed(r: &mut Reader<'a>) -> Result<Self, Malformed> {
         let at = r.at();
         let number = r.u32()?;

@@ -2,7 +2,7 @@
 //!
 //! In version 5 each record is format, length and contents. Versions 2 and 4 have exactly one description of the
 //! packet (its header, or its IPv4 or IPv6 fields), then a list of extended data; types and some layouts are
-//! others, but what they tell are the same records, so they are given as these.
+//! others, but their contents are the same records, so they are given as these.
 
 mod link;
 mod packet;
@@ -196,9 +196,9 @@ formats! {
     2100 SocketIpv4(SocketIpv4);
     /// The socket that it belongs to.
     2101 SocketIpv6(SocketIpv6);
-    /// The socket behind the proxy.
+    /// The socket beyond the proxy.
     2102 ProxySocketIpv4(SocketIpv4);
-    /// The socket behind the proxy.
+    /// The socket beyond the proxy.
     2103 ProxySocketIpv6(SocketIpv6);
     /// Tags that a probe of pmacct set: enterprise 43874, number 2.
     179_707_906 Tag(Tag);
@@ -272,14 +272,14 @@ pub struct Records<'a> {
     r: Reader<'a>,
     left: u32,
     layout: Layout,
-    /// What is wrong with the sample, which is given behind the records that are found.
+    /// What is wrong with the sample, which is given after the records that were found.
     cut: Option<Malformed>,
 }
 
 /// How records follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
-    /// Each behind its format and length.
+    /// Each after its format and length.
     Framed,
     /// Versions 2 and 4: packet data comes next, then the number of items of extended data.
     Packet { version: u32 },
@@ -316,8 +316,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The records of a sample of version 2 or 4, and the reader behind them: all of them are read once, since only so their end is
-    /// found. There is none behind a record that cannot be read; what stands before that record is as good as without it.
+    /// The records of a sample of version 2 or 4, and the reader after them: all of them are read once, since their end is only
+    /// found that way. There is none after a record that cannot be read; the records before it are valid.
     ///
     /// # Errors
     /// The packet data cannot be read.

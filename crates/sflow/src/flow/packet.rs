@@ -65,7 +65,7 @@ pub struct RawHeader<'a> {
     pub protocol: HeaderProtocol,
     /// Octets of the whole frame as it was on the wire, with FCS.
     pub frame_length: u32,
-    /// Octets that were taken off before the sample was taken, such as the FCS; versions 2 and 4 do not tell.
+    /// Octets that were taken off before the sample was taken, such as the FCS; not in versions 2 and 4.
     pub stripped: Option<u32>,
     /// The octets.
     pub octets: &'a [u8],
@@ -173,7 +173,7 @@ records! {
     Ipv6 {
         /// Octets of the IP packet.
         length: u32,
-        /// IP protocol: the next header behind extension headers.
+        /// IP protocol: the next header after extension headers.
         protocol: u32,
         /// Source.
         src: Ipv6Addr,

@@ -17,7 +17,7 @@ records! {
         dst_mask: u32,
     }
 
-    /// Users on both ends. Versions 2 and 4 do not tell character sets.
+    /// Users on both ends. Versions 2 and 4 have no character sets.
     User<'a> {
         /// Character set of the source's name, a MIBenum of IANA's; 0 if unknown.
         src_charset: u32,
@@ -29,7 +29,7 @@ records! {
         dst: &'a [u8],
     }
 
-    /// The URL that the packet belongs to. Versions 2 and 4 do not tell the host.
+    /// The URL that the packet belongs to. Versions 2 and 4 have no host.
     Url<'a> {
         /// 1: the source is asked, 2: the destination.
         direction: u32,

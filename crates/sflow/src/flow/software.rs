@@ -26,7 +26,7 @@ records! {
 
     /// How long the packet took through the switch.
     Transit {
-        /// Nanoseconds; all bits set if more than they can tell.
+        /// Nanoseconds; all bits set if the value does not fit.
         delay_ns: u32,
     }
 

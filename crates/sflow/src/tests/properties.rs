@@ -146,7 +146,7 @@ fn everything(entropy: &[u8]) -> (encode::Datagram, Vec<usize>) {
     (datagram, ends)
 }
 
-/// The records that versions 2 and 4 have, made so that these can tell all of them.
+/// The records that versions 2 and 4 have, made so that these versions can encode all of them.
 fn old_records<'a>(r: &mut Reader<'a>, version: u32) -> (FlowRecord<'a>, Vec<FlowRecord<'a>>) {
     let each = FlowRecord::each_made(r);
     let packet = match (each[u32::made(r) as usize % 3], version) {
@@ -221,7 +221,7 @@ fn cut_at(octets: &[u8], all: &[Sample<'_>], ends: &[usize], cut: usize) -> Resu
     frames_agree(&octets[..cut]);
     let (some, fault) = samples(&octets[..cut]);
     let whole = ends.iter().filter(|end| **end <= cut).count();
-    // Of the sample behind them there may be some records, and padding at the end of a datagram is not missed.
+    // The sample after them may have some records, and padding at the end of a datagram is not missed.
     prop_assert!((whole..=whole + 1).contains(&some.len()), "{} of {}", some.len(), whole);
     prop_assert!(fault.is_none_or(|fault| fault.at <= cut), "{:?}", fault);
     for (one, other) in all.iter().zip(&some).take(whole) {
@@ -258,7 +258,7 @@ fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
             one.head == other.head && starts(one.records(), other.records())
         }
         (Sample::Counters(one), Sample::Counters(other)) => {
-            // Values, as padding behind the last one may be missing.
+            // Values, because the padding after the last one may be missing.
             let values =
                 |block: CounterBlock<'_>| format!("{:?} {:?}", block.format, block.values().collect::<Vec<_>>());
             let blocks =
@@ -270,7 +270,7 @@ fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
     }
 }
 
-/// A flow sample taken as a frame tells what the sample tells, and leaves the reader where the sample does.
+/// The fast path for frames gives what the sample gives, and leaves the reader at the same offset.
 fn frames_agree(octets: &[u8]) {
     let Ok(datagram) = open(octets) else { return };
     let mut samples = datagram.samples();
@@ -406,7 +406,7 @@ proptest! {
         for (number, record) in records.iter().enumerate() {
             if number == which {
                 use FlowRecord::{Ethernet, L2TunnelEgress, L2TunnelIngress};
-                // A cut Ethernet header may be taken for one without padding; the padding behind text is not missed.
+                // A truncated Ethernet header may be taken for one without padding; missing padding after text is accepted.
                 let may_be_read = matches!(record, Ethernet(_) | L2TunnelEgress(_) | L2TunnelIngress(_));
                 prop_assert!(found[number].is_err() || found[number] == Ok(*record) || may_be_read);
             } else {

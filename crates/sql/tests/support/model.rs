@@ -158,7 +158,7 @@ pub(crate) fn insist(backend: &mut dyn Backend, parcel: &Parcel) -> usize {
     loop {
         match backend.open().and_then(|()| backend.deliver(parcel, &mut receipt)) {
             Ok(()) => break,
-            Err(Fault::Down(_)) if faults < 600 => faults += 1,
+            Err(Fault::Down(_)) if faults < 6000 => faults += 1,
             Err(fault) => panic!("{fault:?}"),
         }
         testkit::conditions::pause(std::time::Duration::from_millis(50));

@@ -168,9 +168,8 @@ fn own_address() -> SocketAddr {
 
 /// TCP ports that are free on those addresses now. All are held until the last is found, so that no two conflict.
 fn free_ports<const COUNT: usize>(ips: [IpAddr; COUNT]) -> [SocketAddr; COUNT] {
-    let failed = |ip, error: &dyn std::fmt::Display| -> ! { panic!("no port on {ip}: {error}") };
-    let held = ips.map(|ip| (ip, TcpListener::bind((ip, 0)).unwrap_or_else(|error| failed(ip, &error))));
-    held.each_ref().map(|(ip, listener)| listener.local_addr().unwrap_or_else(|error| failed(*ip, &error)))
+    let held = ips.map(|ip| sockets::free(ip, TcpListener::bind));
+    held.each_ref().map(|(address, _)| *address)
 }
 
 /// A temporary folder that servers may write to.

@@ -9,7 +9,7 @@ use config::{Plugin, Problems};
 use delivery::Fault;
 use encode::markers;
 use encode::names::{self, Lookup, Variable};
-use flow::primitive::PRIMITIVES;
+use flow::primitive;
 use plugins::kinds::{Owned, Owning};
 
 /// Checks the plugins that run, each with its settings.
@@ -76,13 +76,12 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Problems) 
                     let what = format!("{key}[{name}]: '${word}' is no variable here, and stays as it is.");
                     problems.warn(origin, what, Some(meant(word, lookup)));
                 }
-                Variable::Known(word, Some(json)) => {
-                    let selection = &plugin.aggregation.selection;
-                    if selection.primitives().any(|primitive| primitive.json == json) {
+                Variable::Known(word, Some(column)) => {
+                    if plugin.aggregation.selection.shows(column) {
                         continue;
                     }
-                    let primitive = PRIMITIVES.iter().find(|primitive| primitive.json == json);
-                    let primitive = primitive.map_or(json, |primitive| primitive.name);
+                    let primitive =
+                        primitive::showing(column).map_or(column.spec().json, |primitive| primitive.name);
                     let what = format!(
                         "{key}[{name}]: '${word}' is one and the same for all: aggregate[{name}] has no {primitive}."
                     );

@@ -7,6 +7,7 @@ use classify::{IS_BUILT_IN, Patience};
 use config::key::State;
 use config::keys::{aggregation, ndpi};
 use config::{Config, Plugin, Problems};
+use flow::primitive::{self, Supply};
 use packet::tunnel::Ports;
 
 /// Microseconds of a millisecond.
@@ -21,9 +22,10 @@ pub(super) fn without_unknown(
     problems: &mut Problems,
 ) -> Vec<String> {
     let is_collector = row.applications == Applications::Exported;
-    let (unknown, words): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| match word.as_str() {
-        "class" => !is_collector && !IS_BUILT_IN,
-        "class_frame" => is_collector,
+    let supply = |word: &String| primitive::find(word).map(|primitive| primitive.supply);
+    let (unknown, words): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| match supply(word) {
+        Some(Supply::Application) => !is_collector && !IS_BUILT_IN,
+        Some(Supply::FrameApplication) => is_collector,
         _ => false,
     });
     for word in unknown {
@@ -58,7 +60,8 @@ pub(super) fn recognition(
     } else if !IS_BUILT_IN {
         warn_of_keys(config, "nDPI is not built in", problems);
     }
-    let is_wanted = plugins.iter().any(|plugin| plugin.aggregation.selection.has("class"));
+    let is_wanted =
+        plugins.iter().any(|plugin| plugin.aggregation.selection.supplied_by(Supply::Application).is_some());
     if !is_wanted || is_collector {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use config::keys::{aggregation, maps, sampling};
 use config::{Config, Names, Plugin, Problems};
+use flow::primitive::Supply;
 use flow::schema::Selection;
 
 /// Packets are sampled before they come, or here, but not twice.
@@ -30,16 +31,12 @@ pub(super) fn refuse_without_source(
     let as_key = names.of(&aggregation::NFACCTD_AS);
     let net_key = names.of(&aggregation::NFACCTD_NET);
     let rules = [
-        (ases, ["src_as", "dst_as", "sum_as"], "AS numbers", format!("Set networks_file, or {as_key}.")),
-        (
-            nets,
-            ["src_net", "dst_net", "sum_net"],
-            "prefixes",
-            format!("Set networks_file, networks_mask, or {net_key}."),
-        ),
+        (ases, Supply::Ases, "AS numbers", format!("Set networks_file, or {as_key}.")),
+        (nets, Supply::Networks, "prefixes", format!("Set networks_file, networks_mask, or {net_key}.")),
     ];
-    for (has_source, words, what, hint) in rules {
-        if let Some(word) = words.into_iter().find(|word| !has_source && selection.has(word)) {
+    for (has_source, supply, what, hint) in rules {
+        if let Some(primitive) = selection.supplied_by(supply).filter(|_| !has_source) {
+            let word = primitive.name;
             let what = format!("aggregate[{}]: '{word}' has no source: packets tell no {what}.", plugin.name);
             problems.fatal(plugin.blame(&aggregation::AGGREGATE), what, Some(hint));
         }

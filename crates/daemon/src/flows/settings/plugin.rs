@@ -7,6 +7,7 @@ use crate::flows::worker::{Bound, Limits};
 use aggregate::time_bin::Roundoff;
 use config::keys::{aggregation, core, encoding, maps, print, time};
 use config::{Config, Plugin, Problems};
+use flow::column::Id;
 use flow::custom::Custom;
 use flow::primitive::PRIMITIVES;
 use flow::schema::{Options, Selection};
@@ -112,7 +113,7 @@ fn selection(
             let names = PRIMITIVES.iter().map(|p| p.name).chain(customs.iter().map(|c| c.name.as_str()));
             let names: Vec<&str> = names.collect();
             for word in unknown {
-                if ["packets", "bytes"].contains(&word.as_str()) {
+                if [Id::Packets, Id::Bytes].iter().any(|counter| counter.spec().json == word) {
                     let hint =
                         "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
                     problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));

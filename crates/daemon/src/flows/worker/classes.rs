@@ -61,7 +61,7 @@ impl Classes {
     ) {
         let Some(at) = self.at else { return };
         for (number, mut row) in (first..).zip(rows.iter_mut_from(first)) {
-            let time_us = *row.head(row::STAMP);
+            let time_us = *row.head(row::BIN_TIME);
             let application = self.recognise(packets, number, time_us).unwrap_or_default();
             let id = self
                 .ids

@@ -219,8 +219,8 @@ impl<P: Protocol> Worker<P> {
     fn enrich(&mut self, first: usize, exporter: Option<IpAddr>, units: &[&[u8]]) {
         let origin = Origin { first, exporter };
         self.origins.push(origin);
-        let Output { rows, strings, places } = &mut self.output;
-        let packets = BatchPackets { places, units };
+        let Output { rows, strings, packets } = &mut self.output;
+        let packets = BatchPackets { places: packets, units };
         if let Some(classes) = &mut self.classes {
             classes.apply(rows, first, strings, &packets);
         }
@@ -239,7 +239,7 @@ impl<P: Protocol> Worker<P> {
 
     fn add(&mut self, units: &[&[u8]]) {
         if !self.output.rows.is_empty() {
-            let Output { rows, strings, places } = &mut self.output;
+            let Output { rows, strings, packets: places } = &mut self.output;
             for share in &mut self.shares {
                 share.add(rows, &self.origins, strings, &BatchPackets { places, units });
             }

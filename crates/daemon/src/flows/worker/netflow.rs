@@ -38,7 +38,7 @@ impl NetFlow {
         quiet: bool,
         names: Names,
     ) -> Self {
-        let chosen = needs.stamps && !settings.arrival_stamps && limits != Limits::NONE;
+        let chosen = needs.bin_times && !settings.arrival_stamps && limits != Limits::NONE;
         let window = chosen.then(|| Window::new(limits));
         let mut decoder = Decoder::new(needs, settings);
         for (exporter, template) in known {

@@ -5,7 +5,7 @@
 //! long ago, is taken at its word: then the start must lie around the export time in the header. That may be on
 //! [`STRANGE_DAYS`] different days an hour, as a sender chooses its header, too.
 //!
-//! Only the time of the bin changes (`row::STAMP`), not the times that are shown.
+//! Only the time of the bin changes (`row::BIN_TIME`), not the times that are shown.
 
 use flow::row::{self, Rows};
 use runtime::log::Summed;
@@ -65,7 +65,7 @@ impl Window {
         let width = around.saturating_add(self.limits.ahead) - from;
         let outside = |stamp: u64| stamp.wrapping_sub(from) > width;
         let (words, size) = rows.words_from(first);
-        let stamps = words.get(row::STAMP..).unwrap_or_default().iter().step_by(size);
+        let stamps = words.get(row::BIN_TIME..).unwrap_or_default().iter().step_by(size);
         let count = stamps.fold(0, |count, stamp| count + u64::from(outside(*stamp)));
         if count > 0 {
             self.clamp(rows, first, outside, around);
@@ -77,7 +77,7 @@ impl Window {
     #[cold]
     fn clamp(&mut self, rows: &mut Rows, first: usize, outside: impl Fn(u64) -> bool, around: u64) {
         for mut row in rows.iter_mut_from(first) {
-            let stamp = row.head(row::STAMP);
+            let stamp = row.head(row::BIN_TIME);
             if outside(*stamp) {
                 *stamp = around;
             }
@@ -140,13 +140,13 @@ mod tests {
         let layout = Layout::new(&FieldSet::default(), &[]);
         let mut rows = Rows::new(&layout);
         // A row of an earlier datagram is none of this one's business.
-        *rows.push(&[]).head(row::STAMP) = 7;
+        *rows.push(&[]).head(row::BIN_TIME) = 7;
         for start in starts {
-            *rows.push(&[]).head(row::STAMP) = *start;
+            *rows.push(&[]).head(row::BIN_TIME) = *start;
         }
         window.apply(&mut rows, 1, EXPORTER, [export, NOW]);
-        assert_eq!(rows.get(0).map(|row| row.head(row::STAMP)), Some(7));
-        rows.iter_from(1).map(|row| row.head(row::STAMP)).collect()
+        assert_eq!(rows.get(0).map(|row| row.head(row::BIN_TIME)), Some(7));
+        rows.iter_from(1).map(|row| row.head(row::BIN_TIME)).collect()
     }
 
     #[test]

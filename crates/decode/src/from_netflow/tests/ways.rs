@@ -297,7 +297,7 @@ proptest! {
             }
         }
         let words: Vec<&str> = (PRIMITIVES.iter())
-            .filter(|primitive| primitive.daemons.has(Daemons::NFACCTD) && primitive.field.is_some())
+            .filter(|primitive| primitive.daemons.has(Daemons::NFACCTD) && primitive.field().is_some())
             .map(|primitive| primitive.name)
             .collect();
         let settings = Settings { renormalize, ..Settings::default() };

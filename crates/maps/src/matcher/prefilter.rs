@@ -1,4 +1,4 @@
-//! Which rows of a block have octets that any rule wants: nearly all others are left out here, several at a time.
+//! The prefilter: which rows of a block have a key that any rule has. Nearly all others are ruled out here, several at a time.
 
 use super::index::{fold, seed};
 #[cfg(target_arch = "x86_64")]
@@ -12,7 +12,7 @@ const LANES: usize = 4;
 
 type Lanes = [u64; LANES];
 
-/// Octets of a row that a shape looks at: a word under a mask.
+/// A part of a key: a word of a row under a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Part {
     pub(super) number: u32,
@@ -27,7 +27,7 @@ impl Part {
     }
 }
 
-/// The words of a block's rows, those of the same number side by side. A word is laid out when a look first asks for it.
+/// The words of a block's rows, those of the same number side by side. A word is laid out when a mask first asks for it.
 #[derive(Clone, Debug, Default)]
 struct Columns {
     /// By number of word.
@@ -53,9 +53,8 @@ impl Columns {
         let Some(filled) = self.filled.get_mut(number).filter(|filled| !**filled) else { return };
         let Some(column) = self.columns.get_mut(number) else { return };
         *filled = true;
-        let places = column.as_flattened_mut().iter_mut();
-        for (place, row) in places.zip(rows.chunks_exact(size)) {
-            *place = row.get(number).copied().unwrap_or(0);
+        for (to, row) in column.as_flattened_mut().iter_mut().zip(rows.chunks_exact(size)) {
+            *to = row.get(number).copied().unwrap_or(0);
         }
     }
 
@@ -66,30 +65,31 @@ impl Columns {
     }
 }
 
-/// What a block's rows ask of the sieve: where, and which bits.
+/// What a block's rows ask of the filter: which word, and which of its bits.
 #[derive(Clone, Debug, Default)]
-struct Questions {
-    places: Column,
+struct Probes {
+    indexes: Column,
     bits: Column,
 }
 
-/// Memory for [`Look::sift`].
+/// Memory for [`KeyMask::candidates`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sifting {
+pub(super) struct Memory {
     columns: Columns,
-    questions: Questions,
+    probes: Probes,
 }
 
-impl Sifting {
+impl Memory {
     /// Forgets the rows of the last block.
     pub(super) fn clear(&mut self) {
         self.columns.clear();
     }
 }
 
-/// Octets that shapes look at. Rows that are alike in them have one hash, the *base*, which shapes [`fold`] into hashes of their own.
+/// The bits of rows that make the keys of tuples. Rows that are alike in them have one hash, the *base*, which tuples [`fold`] into
+/// hashes of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct KeyMask {
     seed: u64,
     parts: Box<[Weighed]>,
 }
@@ -110,7 +110,7 @@ impl Weighed {
     }
 }
 
-impl Look {
+impl KeyMask {
     pub(super) fn new(number: u32, parts: impl IntoIterator<Item = Part>) -> Self {
         let factors = (1..).map(|n| fold(0x9fb2_1c65_1e98_df25, n) | 1);
         let weighed = |(part, factor)| Weighed { part, factor };
@@ -133,70 +133,70 @@ impl Look {
         self.base(|part| part.of(row))
     }
 
-    /// Which of these rows the sieve lets through: a bit for each. Given are the words of at most [`BLOCK`] rows of `size` words, one
+    /// Which of these rows the filter lets through: a bit for each. Given are the words of at most [`BLOCK`] rows of `size` words, one
     /// after the other.
     #[inline]
-    pub(super) fn sift(
+    pub(super) fn candidates(
         &self,
-        sieve: &Sieve,
-        sifting: &mut Sifting,
+        filter: &BloomFilter,
+        memory: &mut Memory,
         rows: &[u64],
         size: usize,
         count: usize,
     ) -> u64 {
         let count = count.min(BLOCK);
         for weighed in &self.parts {
-            sifting.columns.fill(weighed.part.number as usize, rows, size);
+            memory.columns.fill(weighed.part.number as usize, rows, size);
         }
-        self.ask(&sifting.columns, &mut sifting.questions, count.div_ceil(LANES));
-        sieve.answer(&sifting.questions, count)
+        self.hash(&memory.columns, &mut memory.probes, count.div_ceil(LANES));
+        filter.test(&memory.probes, count)
     }
 
-    /// Hashes the rows for the sieve, in as few instructions as this machine can.
+    /// Hashes the rows for the filter, in as few instructions as this machine can.
     #[inline]
-    fn ask(&self, columns: &Columns, questions: &mut Questions, used: usize) {
+    fn hash(&self, columns: &Columns, probes: &mut Probes, used: usize) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
-            #[expect(unsafe_code, reason = "only by asking the machine is it known what it can multiply")]
-            // SAFETY: the machine has just said that it has these instructions, and what they need.
-            return unsafe { self.ask_multiplying(columns, questions, used) };
+            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            // SAFETY: the processor has just reported these instructions, and what they need.
+            return unsafe { self.hash_avx512(columns, probes, used) };
         } else if is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "only by asking the machine is it known what it can shift")]
-            // SAFETY: the machine has just said that it has these instructions.
-            return unsafe { self.ask_shifting(columns, questions, used) };
+            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            // SAFETY: the processor has just reported these instructions.
+            return unsafe { self.hash_avx2(columns, probes, used) };
         }
-        self.ask_any(columns, questions, used);
+        self.hash_any(columns, probes, used);
     }
 
     /// The same, on machines that multiply four words at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512dq,avx512vl")]
-    fn ask_multiplying(&self, columns: &Columns, questions: &mut Questions, used: usize) {
-        self.ask_any(columns, questions, used);
+    fn hash_avx512(&self, columns: &Columns, probes: &mut Probes, used: usize) {
+        self.hash_any(columns, probes, used);
     }
 
     /// The same, on machines that shift four words at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn ask_shifting(&self, columns: &Columns, questions: &mut Questions, used: usize) {
-        self.ask_any(columns, questions, used);
+    fn hash_avx2(&self, columns: &Columns, probes: &mut Probes, used: usize) {
+        self.hash_any(columns, probes, used);
     }
 
     #[inline(always)]
-    fn ask_any(&self, columns: &Columns, questions: &mut Questions, used: usize) {
+    fn hash_any(&self, columns: &Columns, probes: &mut Probes, used: usize) {
         // The usual numbers of parts are known to the compiler.
         match &*self.parts {
-            [a] => ask(self.seed, &[*a], columns, questions, used),
-            [a, b] => ask(self.seed, &[*a, *b], columns, questions, used),
-            [a, b, c] => ask(self.seed, &[*a, *b, *c], columns, questions, used),
-            parts => ask(self.seed, parts, columns, questions, used),
+            [a] => hash(self.seed, &[*a], columns, probes, used),
+            [a, b] => hash(self.seed, &[*a, *b], columns, probes, used),
+            [a, b, c] => hash(self.seed, &[*a, *b, *c], columns, probes, used),
+            parts => hash(self.seed, parts, columns, probes, used),
         }
     }
 }
 
 /// Loops, not closures, which would not be compiled for the lanes that the function around has.
 #[inline(always)]
-fn ask(seed: u64, parts: &[Weighed], columns: &Columns, questions: &mut Questions, used: usize) {
+fn hash(seed: u64, parts: &[Weighed], columns: &Columns, probes: &mut Probes, used: usize) {
     for at in 0..used.min(BLOCK / LANES) {
         let mut bases = [seed; LANES];
         for weighed in parts {
@@ -204,83 +204,83 @@ fn ask(seed: u64, parts: &[Weighed], columns: &Columns, questions: &mut Question
                 *base = base.wrapping_add(weighed.weigh(word));
             }
         }
-        let (Some(places), Some(bits)) = (questions.places.get_mut(at), questions.bits.get_mut(at)) else {
+        let (Some(indexes), Some(bits)) = (probes.indexes.get_mut(at), probes.bits.get_mut(at)) else {
             return;
         };
-        for (place, base) in places.iter_mut().zip(bases) {
-            *place = Sieve::place(base);
+        for (index, base) in indexes.iter_mut().zip(bases) {
+            *index = BloomFilter::index(base);
         }
         for (bits, base) in bits.iter_mut().zip(bases) {
-            *bits = Sieve::bits(base);
+            *bits = BloomFilter::bits(base);
         }
     }
 }
 
-/// Bits of a [`Sieve`] for each entry.
-const SIEVE: usize = 16;
+/// Bits of a [`BloomFilter`] for each entry.
+const BITS_PER_HASH: usize = 16;
 
-/// Most words of a sieve: half of a first-level cache. A hash says by its first 11 bits which one is its own.
-const MOST_SIEVE: usize = 1 << 11;
+/// Most words of a filter: half of a first-level cache. A hash says by its first 11 bits which one is its own.
+const MAX_WORDS: usize = 1 << 11;
 
 /// Bits for each hash that leads anywhere, which some that do not share. It stays in the nearest cache, so that most of the hashes that
-/// lead nowhere cost no look into a table. Only the upper bits of hashes count.
+/// lead nowhere cost no lookup in a table. Only the upper bits of hashes count.
 #[derive(Clone, Debug)]
-pub(super) struct Sieve {
+pub(super) struct BloomFilter {
     /// A hash leads somewhere when its bits are 0.
-    words: Box<[u64; MOST_SIEVE]>,
+    words: Box<[u64; MAX_WORDS]>,
     /// How many of the words are in use, less one: a power of two less one.
     last: usize,
 }
 
-impl Default for Sieve {
+impl Default for BloomFilter {
     /// Lets nothing through.
     fn default() -> Self {
-        Self { words: Box::new([u64::MAX; MOST_SIEVE]), last: 0 }
+        Self { words: Box::new([u64::MAX; MAX_WORDS]), last: 0 }
     }
 }
 
-impl Sieve {
+impl BloomFilter {
     pub(super) fn new(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
-        let used = (hashes.len() * SIEVE / 64).next_power_of_two().min(MOST_SIEVE);
-        let mut sieve = Self { last: used - 1, ..Self::default() };
+        let used = (hashes.len() * BITS_PER_HASH / 64).next_power_of_two().min(MAX_WORDS);
+        let mut filter = Self { last: used - 1, ..Self::default() };
         for hash in hashes {
-            let place = Self::place(hash) as usize & sieve.last;
-            if let Some(word) = sieve.words.get_mut(place) {
+            let index = Self::index(hash) as usize & filter.last;
+            if let Some(word) = filter.words.get_mut(index) {
                 *word &= !Self::bits(hash);
             }
         }
-        sieve
+        filter
     }
 
-    /// Where the sieve answers for a hash, if all of it is in use.
+    /// Where the filter answers for a hash, if all of it is in use.
     #[inline(always)]
-    fn place(hash: u64) -> u64 {
+    fn index(hash: u64) -> u64 {
         hash >> 53
     }
 
-    /// Three bits of one word. One bit alone would let through six times as many in vain when the sieve is full.
+    /// Three bits of one word. One bit alone would give six times as many false positives when the filter is full.
     #[inline(always)]
     fn bits(hash: u64) -> u64 {
         1 << (hash >> 47 & 63) | 1 << (hash >> 41 & 63) | 1 << (hash >> 35 & 63)
     }
 
     #[inline(always)]
-    fn passes(&self, place: u64, bits: u64) -> bool {
-        self.words.get(place as usize & self.last & (MOST_SIEVE - 1)).is_some_and(|word| word & bits == 0)
+    fn passes(&self, index: u64, bits: u64) -> bool {
+        self.words.get(index as usize & self.last & (MAX_WORDS - 1)).is_some_and(|word| word & bits == 0)
     }
 
     /// For each row a bit: 0 for one whose hash leads nowhere, mostly. A function of its own, so that it is compiled for any machine:
     /// gathering words from memory by one instruction is slower on many than reading them one by one.
     #[inline(never)]
-    fn answer(&self, questions: &Questions, count: usize) -> u64 {
-        let Questions { places, bits } = questions;
+    fn test(&self, probes: &Probes, count: usize) -> u64 {
+        let Probes { indexes, bits } = probes;
         let mut passed = 0;
-        for (at, (places, bits)) in places.iter().zip(bits).enumerate().take(count.div_ceil(LANES)) {
+        for (at, (indexes, bits)) in indexes.iter().zip(bits).enumerate().take(count.div_ceil(LANES)) {
             // From the last row on, so that the bit of the first one comes to lie at the bottom. Doubled by addition, which takes the
             // bit along.
             let mut lanes = 0_u64;
-            for (place, bits) in places.iter().zip(bits).rev() {
-                lanes = lanes.wrapping_add(lanes).wrapping_add(u64::from(self.passes(*place, *bits)));
+            for (index, bits) in indexes.iter().zip(bits).rev() {
+                lanes = lanes.wrapping_add(lanes).wrapping_add(u64::from(self.passes(*index, *bits)));
             }
             passed |= lanes << (at * LANES);
         }
@@ -290,8 +290,8 @@ impl Sieve {
 
     /// False for a hash that leads nowhere, mostly.
     #[inline(always)]
-    pub(super) fn lets_through(&self, hash: u64) -> bool {
-        self.passes(Self::place(hash), Self::bits(hash))
+    pub(super) fn may_contain(&self, hash: u64) -> bool {
+        self.passes(Self::index(hash), Self::bits(hash))
     }
 }
 
@@ -305,27 +305,27 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_sifted_as_one_by_one() {
+    fn rows_are_tested_together_as_one_by_one() {
         let size = 9;
         for parts in 0..=5 {
             let parts = (0..parts).map(|n| Part { number: n * 2 % 9, mask: u64::MAX >> (n * 7) });
-            let look = Look::new(3, parts);
-            let mut sifting = Sifting::default();
+            let key_mask = KeyMask::new(3, parts);
+            let mut memory = Memory::default();
             for count in 0..=BLOCK {
                 let rows = rows(count, size);
-                let wanted = rows.chunks_exact(size).step_by(5).map(|row| look.base_of(row));
-                let sieve = Sieve::new(wanted.collect::<Vec<_>>().into_iter());
-                sifting.clear();
-                let passed = look.sift(&sieve, &mut sifting, &rows, size, count);
-                let passes = |(n, row)| u64::from(sieve.lets_through(look.base_of(row))) << n;
+                let wanted = rows.chunks_exact(size).step_by(5).map(|row| key_mask.base_of(row));
+                let filter = BloomFilter::new(wanted.collect::<Vec<_>>().into_iter());
+                memory.clear();
+                let passed = key_mask.candidates(&filter, &mut memory, &rows, size, count);
+                let passes = |(n, row)| u64::from(filter.may_contain(key_mask.base_of(row))) << n;
                 assert_eq!(passed, rows.chunks_exact(size).enumerate().map(passes).sum::<u64>());
                 assert!((0..count).step_by(5).all(|n| passed >> n & 1 == 1), "what is wanted passes");
 
-                let mut plain = Questions::default();
-                look.ask_any(&sifting.columns, &mut plain, count.div_ceil(LANES));
+                let mut plain = Probes::default();
+                key_mask.hash_any(&memory.columns, &mut plain, count.div_ceil(LANES));
                 let used = ..count;
                 for (plain, lanes) in
-                    [(&plain.places, &sifting.questions.places), (&plain.bits, &sifting.questions.bits)]
+                    [(&plain.indexes, &memory.probes.indexes), (&plain.bits, &memory.probes.bits)]
                 {
                     assert_eq!(plain.as_flattened().get(used), lanes.as_flattened().get(used));
                 }
@@ -334,12 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn few_pass_in_vain() {
+    fn false_positives_are_few() {
         let hash = |n| fold(seed(1), n);
-        let sieve = Sieve::new((0..8000).map(hash).collect::<Vec<_>>().into_iter());
-        assert!((0..8000).all(|n| sieve.lets_through(hash(n))));
-        let in_vain = (8000..108_000).filter(|n| sieve.lets_through(hash(*n))).count();
-        assert!(in_vain < 2000, "{in_vain} of 100,000");
-        assert!(!Sieve::default().lets_through(hash(1)));
+        let filter = BloomFilter::new((0..8000).map(hash).collect::<Vec<_>>().into_iter());
+        assert!((0..8000).all(|n| filter.may_contain(hash(n))));
+        let false_positives = (8000..108_000).filter(|n| filter.may_contain(hash(*n))).count();
+        assert!(false_positives < 2000, "{false_positives} of 100,000");
+        assert!(!BloomFilter::default().may_contain(hash(1)));
     }
 }

@@ -1,10 +1,10 @@
-//! The question for all rows of a datagram at once.
+//! Matching all rows of a datagram at once.
 //!
-//! For each list of octets that shapes look at, all rows are asked first whether any rule wants these octets: a few steps for a row,
-//! and most rows end there. What is left goes to the shapes one by one. The answers are those of [`Matcher::first`].
+//! For each mask of keys, the prefilter tests all rows first: a few instructions for a row, and most rows end there. What is left is
+//! looked up in the tuples, one by one. The answers are those of [`Matcher::first`].
 
-use super::index::{Nets, Shape, fold};
-use super::sieve::{BLOCK, Look, Sifting};
+use super::index::{Nets, Tuple, fold};
+use super::prefilter::{BLOCK, KeyMask, Memory};
 use super::{Frames, Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 use flow::row::{Row, Rows};
@@ -19,9 +19,9 @@ pub trait FramesOf {
     fn frames(&mut self, row: usize) -> &mut dyn Frames;
 }
 
-/// Memory for [`Matcher::sweep`], kept from batch to batch.
+/// Memory for [`Matcher::match_batch`], kept from batch to batch.
 #[derive(Clone, Debug, Default)]
-pub struct Sweep {
+pub struct MatchBatch {
     /// For each row the lowest rule so far.
     best: Vec<u32>,
     known: Known,
@@ -30,9 +30,9 @@ pub struct Sweep {
 /// What is known of the rows of a block.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// By number of looks: the rows whose octets any rule wants, a bit for each.
+    /// By number of key mask: the rows whose keys any rule may have, a bit for each.
     left: Vec<Option<u64>>,
-    sifting: Sifting,
+    memory: Memory,
     src: Nodes,
     dst: Nodes,
 }
@@ -64,16 +64,16 @@ impl Nodes {
 }
 
 impl Known {
-    fn clear(&mut self, looks: usize) {
+    fn clear(&mut self, key_mask: usize) {
         self.left.clear();
-        self.left.resize(looks, None);
-        self.sifting.clear();
+        self.left.resize(key_mask, None);
+        self.memory.clear();
         (self.src.known, self.dst.known) = (0, 0);
     }
 }
 
-impl Sweep {
-    /// The rows of the last sweep that a rule matches, counted from its first one, and the rules.
+impl MatchBatch {
+    /// The rows of the last batch that a rule matches, counted from its first one, and the rules.
     #[inline]
     pub fn found(&self, mut each: impl FnMut(usize, u32)) {
         for (first, rules) in (0..).step_by(FEW).zip(self.best.chunks(FEW)) {
@@ -95,23 +95,23 @@ struct Block<'a> {
 }
 
 impl Matcher {
-    /// Finds the lowest rule that matches the exporter for each row from number `first` on; `sweep` has the answers.
-    pub fn sweep(
+    /// Finds the lowest rule that matches the exporter for each row from number `first` on; `batch` has the answers.
+    pub fn match_batch(
         &self,
         scope: Scope,
         (rows, first): (&Rows, usize),
         strings: &Strings,
         frames: &mut dyn FramesOf,
-        sweep: &mut Sweep,
+        batch: &mut MatchBatch,
     ) {
-        sweep.best.clear();
-        sweep.best.resize(rows.len().saturating_sub(first), NONE);
-        for (first, best) in (first..).step_by(BLOCK).zip(sweep.best.chunks_mut(BLOCK)) {
-            self.sweep_block(scope, Block { rows, first, strings }, frames, &mut sweep.known, best);
+        batch.best.clear();
+        batch.best.resize(rows.len().saturating_sub(first), NONE);
+        for (first, best) in (first..).step_by(BLOCK).zip(batch.best.chunks_mut(BLOCK)) {
+            self.match_block(scope, Block { rows, first, strings }, frames, &mut batch.known, best);
         }
     }
 
-    fn sweep_block(
+    fn match_block(
         &self,
         scope: Scope,
         block: Block<'_>,
@@ -119,37 +119,37 @@ impl Matcher {
         known: &mut Known,
         best: &mut [u32],
     ) {
-        known.clear(self.index.looks.len());
+        known.clear(self.index.key_masks.len());
         let mut number = scope.group;
         while let Some(group) = self.index.groups.get(number as usize) {
-            let shapes = group.shapes.start as usize..group.shapes.end as usize;
-            for shape in self.index.shapes.get(shapes).unwrap_or_default() {
-                let Some(look) = self.index.looks.get(shape.looks as usize) else { continue };
-                let Known { left, sifting, .. } = &mut *known;
-                let Some(left) = left.get_mut(shape.looks as usize) else { continue };
+            let tuples = group.tuples.start as usize..group.tuples.end as usize;
+            for tuple in self.index.tuples.get(tuples).unwrap_or_default() {
+                let Some(key_mask) = self.index.key_masks.get(tuple.key_mask as usize) else { continue };
+                let Known { left, memory, .. } = &mut *known;
+                let Some(left) = left.get_mut(tuple.key_mask as usize) else { continue };
                 let left = *left.get_or_insert_with(|| {
                     let (words, size) = block.rows.words_from(block.first);
-                    look.sift(
-                        &self.index.bases,
-                        sifting,
+                    key_mask.candidates(
+                        &self.index.prefilter,
+                        memory,
                         words.get(..best.len() * size).unwrap_or_default(),
                         size,
                         best.len(),
                     )
                 });
                 if left != 0 {
-                    self.sweep_shape((shape, look), left, block, frames, known, best);
+                    self.match_tuple((tuple, key_mask), left, block, frames, known, best);
                 }
             }
             number = group.parent;
         }
     }
 
-    /// What was let through is looked for. (Few rows are: the loop around stays small.)
+    /// Looks up what the prefilter passed. (Few rows: the loop around stays small.)
     #[inline(never)]
-    fn sweep_shape(
+    fn match_tuple(
         &self,
-        (shape, look): (&Shape, &Look),
+        (tuple, key_mask): (&Tuple, &KeyMask),
         mut left: u64,
         block: Block<'_>,
         frames: &mut dyn FramesOf,
@@ -163,9 +163,9 @@ impl Matcher {
             let (Some(best), Some(row)) = (best.get_mut(number), block.rows.get(block.first + number)) else {
                 return;
             };
-            let hash = fold(shape.seed, look.base_of(row.words()));
+            let hash = fold(tuple.seed, key_mask.base_of(row.words()));
             let mut probe = |hash| self.probe(hash, block, (number, row), frames, best);
-            match shape.nets {
+            match tuple.nets {
                 Nets::None => probe(hash),
                 Nets::Src => {
                     for node in index.src.chain(src.node(&index.src, rules.src_at, number, row)) {
