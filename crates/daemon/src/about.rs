@@ -16,10 +16,10 @@ const FEATURES: &[(&str, bool)] = &[
     ("http", cfg!(feature = "http")),
 ];
 
-/// Plugins and features that were built in.
+/// Kinds of plugins and features that are built in.
 #[cfg(feature = "http")]
 pub(crate) fn built_in(kinds: &[Kind]) -> Vec<&'static str> {
-    let plugins = kinds.iter().filter(|kind| kind.read.is_some()).map(|kind| kind.title);
+    let plugins = kinds.iter().filter(|kind| kind.read.is_some()).map(|kind| kind.is.word());
     plugins.chain(FEATURES.iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| *name)).collect()
 }
 

@@ -20,8 +20,7 @@ mod worker;
 pub(crate) use settings::checks::meant;
 
 use crate::host::part::{self, Mailbox, Part, Prepare, Reading, Services};
-use crate::host::report::Report;
-use crate::host::{Board, PluginCounters, Readers, describe};
+use crate::host::{Activity, Board, ExporterActivity, InterfaceActivity, PluginCounters, Readers, describe};
 use config::Problems;
 use config::problem::Severity;
 use crossbeam_channel::Receiver;
@@ -38,7 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
-use worker::{Message, Requests};
+use worker::{Message, Report, Requests};
 
 /// Messages of workers that may wait for the main thread.
 const MESSAGES: usize = 4096;
@@ -106,6 +105,12 @@ struct Flows {
     /// The templates that workers knew at their end.
     templates: Vec<(IpAddr, Template)>,
     reports: Vec<Report>,
+    /// Reports that come now are waited for.
+    reporting: bool,
+    /// They are for the log.
+    is_logged: bool,
+    /// Where counters and reports are shown; there while workers run.
+    board: Option<Arc<Board>>,
     /// Workers that work with the snapshot of that number.
     applied: (u64, usize),
 }
@@ -126,6 +131,9 @@ impl Flows {
             failed: false,
             templates: Vec::new(),
             reports: Vec::new(),
+            reporting: false,
+            is_logged: false,
+            board: None,
             applied: (0, 0),
         }
     }
@@ -147,12 +155,44 @@ impl Flows {
         newest.or_else(|| self.pipeline.clone())
     }
 
+    /// Whether a report answers the request that is under way.
+    fn is_awaited(&self, report: &Report) -> bool {
+        self.reporting && report.request == self.requests.report.load(Ordering::Acquire)
+    }
+
+    fn ask_workers(&mut self) {
+        self.requests.report.fetch_add(1, Ordering::AcqRel);
+        self.reports.clear();
+        self.reporting = true;
+        self.wake();
+    }
+
+    /// Shows what all workers have reported; with the part of one missing, figures would go back.
+    fn show_activity(&self) {
+        let Some(board) = self.board.as_ref().filter(|_| self.reports.len() >= self.working()) else { return };
+        let exporters =
+            self.reports.iter().flat_map(|report| &report.exporters).map(|exporter| ExporterActivity {
+                address: exporter.address,
+                datagrams: exporter.datagrams,
+                bytes: exporter.octets,
+                records: exporter.records,
+                gaps: exporter.forward,
+                lost: exporter.lost,
+            });
+        let interfaces =
+            self.reports.iter().flat_map(|report| &report.interfaces).map(|interface| InterfaceActivity {
+                name: interface.name.clone(),
+                direction: interface.direction,
+                received: interface.received,
+                dropped: interface.dropped,
+            });
+        board.show_activity(Activity { exporters: exporters.collect(), interfaces: interfaces.collect() });
+    }
+
     fn message(&mut self, message: Message) {
         match message {
             // One that comes after its time belongs to no request.
-            Message::Report(report) if report.request == self.requests.report.load(Ordering::Acquire) => {
-                self.reports.push(report)
-            }
+            Message::Report(report) if self.is_awaited(&report) => self.reports.push(report),
             Message::Report(_) => {}
             Message::Template(exporter, template) => self.input.learn(exporter, template),
             Message::Applied(version) => {
@@ -243,6 +283,7 @@ impl Part for Flows {
     fn start(&mut self, services: &Services) -> io::Result<()> {
         self.start_threads(services)?;
         services.board.show(&self.readers);
+        self.board = Some(Arc::clone(&services.board));
         Ok(())
     }
 
@@ -258,10 +299,19 @@ impl Part for Flows {
         while let Some(message) = self.messages.as_ref().and_then(|messages| messages.try_recv().ok()) {
             self.message(message);
         }
+        if self.reporting && !self.is_logged && self.has_answered() {
+            self.show_activity();
+            self.reporting = false;
+            self.reports.clear();
+        }
     }
 
     fn tick(&mut self) {
         self.losses.look(&self.readers, false);
+        // A report for the log is shown, too.
+        if self.board.as_ref().is_some_and(|board| board.take_request()) && !self.is_logged {
+            self.ask_workers();
+        }
     }
 
     fn thread_ended(&mut self, name: &str, stopping: bool) {
@@ -291,20 +341,17 @@ impl Part for Flows {
     }
 
     fn ask_for_report(&mut self) {
-        self.requests.report.fetch_add(1, Ordering::AcqRel);
-        self.reports.clear();
-        self.wake();
+        self.is_logged = true;
+        self.ask_workers();
     }
 
     fn has_answered(&self) -> bool {
         self.reports.len() >= self.working()
     }
 
-    fn share_report(&mut self, board: &Board) {
-        board.report(self.reports.clone());
-    }
-
     fn report(&mut self, now: u64) {
+        self.show_activity();
+        (self.reporting, self.is_logged) = (false, false);
         let reports = std::mem::take(&mut self.reports);
         let Some(pipeline) = self.current() else { return };
         let listen = self.settings.listen.as_deref();

@@ -47,11 +47,12 @@ impl Flows {
             inlet.set_wakes(self.wakes.to_vec());
             outlets.iter_mut().zip(ends).for_each(|(outlets, end)| outlets.push(end));
             let (counters, kind) = (Counters::new(), plugin.kind.is.word());
+            let readers = vec![counters.reader()];
             self.readers.plugins.push(PluginCounters {
                 name: plugin.name.clone(),
                 kind,
-                readers: vec![counters.reader()],
                 spools: plugin.sink.spools(),
+                readers,
             });
             plugin.sink.start(Running {
                 identity: Identity::new(&plugin.name, kind).debug(plugin.debug),

@@ -1,7 +1,7 @@
 //! What SIGUSR1 prints of the pipeline: per exporter, per worker and per plugin, and whether the sums close.
 
+use super::worker::Report;
 use crate::host::Readers;
-use crate::host::report::Report;
 use runtime::notice;
 use stats::{Scope, Snapshot};
 

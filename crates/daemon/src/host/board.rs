@@ -1,20 +1,21 @@
-//! What parts show of themselves to others: counters, and what workers report.
+//! What other threads can see of the running daemon: its counters, and what exporters and interfaces have delivered.
 //!
 //! Parts put their readers here when they start; a part that shows them to others, such as an endpoint for metrics, takes copies. Reading
-//! a counter disturbs nobody ([`stats::Reader`]).
+//! a counter disturbs nobody ([`stats::Reader`]). What exporters have sent is known to workers only, which report it on request.
 
-use super::report::Report;
 use stats::Reader;
-use std::sync::{PoisonError, RwLock};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// The counters of one plugin: those of its slots in the workers, and its own.
 #[derive(Clone, Debug)]
 pub(crate) struct PluginCounters {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
-    pub(crate) readers: Vec<Reader>,
     /// What its store does not take waits on disk.
     pub(crate) spools: bool,
+    pub(crate) readers: Vec<Reader>,
 }
 
 /// The counters of the workers, by number, and of the plugins, in the order of the configuration.
@@ -24,12 +25,45 @@ pub(crate) struct Readers {
     pub(crate) plugins: Vec<PluginCounters>,
 }
 
+/// What one exporter has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExporterActivity {
+    pub(crate) address: IpAddr,
+    pub(crate) datagrams: u64,
+    /// Bytes of these datagrams.
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    /// Forward jumps of its sequence numbers.
+    pub(crate) gaps: u64,
+    /// Units missing in them.
+    pub(crate) lost: u64,
+}
+
+/// What one interface has delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InterfaceActivity {
+    pub(crate) name: String,
+    /// The one direction that is captured.
+    pub(crate) direction: Option<&'static str>,
+    /// Packets.
+    pub(crate) received: u64,
+    pub(crate) dropped: u64,
+}
+
+/// What all workers have reported.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activity {
+    pub(crate) exporters: Vec<ExporterActivity>,
+    pub(crate) interfaces: Vec<InterfaceActivity>,
+}
+
 /// Where they are shown.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     readers: RwLock<Readers>,
-    /// What workers have reported last.
-    reports: RwLock<Vec<Report>>,
+    /// Somebody wants a newer report.
+    is_requested: AtomicBool,
+    activity: Mutex<Option<Activity>>,
 }
 
 impl Board {
@@ -45,14 +79,24 @@ impl Board {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows what workers have reported.
-    pub(crate) fn report(&self, reports: Vec<Report>) {
-        *self.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
+    /// Requests a report of all workers.
+    pub(crate) fn request_activity(&self) {
+        self.is_requested.store(true, Ordering::Release);
     }
 
-    /// Takes what workers have reported since the last call.
-    pub(crate) fn take_reports(&self) -> Vec<Report> {
-        std::mem::take(&mut self.reports.write().unwrap_or_else(PoisonError::into_inner))
+    /// Whether a report was requested since the last call.
+    pub(crate) fn take_request(&self) -> bool {
+        self.is_requested.swap(false, Ordering::AcqRel)
+    }
+
+    /// Shows what all workers have reported.
+    pub(crate) fn show_activity(&self, activity: Activity) {
+        *self.activity.lock().unwrap_or_else(PoisonError::into_inner) = Some(activity);
+    }
+
+    /// The newest report, once.
+    pub(crate) fn take_activity(&self) -> Option<Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -68,5 +112,15 @@ mod tests {
         board.show(&readers);
         board.show(&readers);
         assert_eq!(board.readers().workers.len(), 2);
+    }
+
+    #[test]
+    fn a_request_and_its_answer_are_taken_once() {
+        let board = Board::default();
+        assert!(!board.take_request() && board.take_activity().is_none());
+        board.request_activity();
+        assert!(board.take_request() && !board.take_request());
+        board.show_activity(Activity::default());
+        assert!(board.take_activity().is_some() && board.take_activity().is_none());
     }
 }

@@ -8,10 +8,9 @@ mod confinement;
 mod locks;
 pub(crate) mod part;
 mod reload;
-pub(crate) mod report;
 mod settings;
 
-pub(crate) use board::{Board, PluginCounters, Readers};
+pub(crate) use board::{Activity, Board, ExporterActivity, InterfaceActivity, PluginCounters, Readers};
 pub(crate) use settings::{Settings, blame, files_of, log_settings};
 
 use crate::about;
@@ -157,7 +156,6 @@ impl Planned {
             failed: false,
             report_due: None,
             report_again: false,
-            report_to_log: false,
             notifier,
             can_reload: settings.reload,
             parts,
@@ -184,8 +182,6 @@ struct Host {
     report_due: Option<Instant>,
     /// They were asked for once more.
     report_again: bool,
-    /// What was asked for goes to the log, and not to other parts alone.
-    report_to_log: bool,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     /// The pid file, and those that keep a second daemon away from what one alone may write.
@@ -253,14 +249,7 @@ impl Host {
                 if self.reloads.has_changed() {
                     self.reload();
                 }
-                let mut wanted = false;
-                for part in &mut self.parts {
-                    part.tick();
-                    wanted |= part.wants_report();
-                }
-                if wanted && self.report_due.is_none() {
-                    self.ask_parts();
-                }
+                self.parts.iter_mut().for_each(|part| part.tick());
             }
         }
         true
@@ -286,11 +275,6 @@ impl Host {
             self.report_again = true;
             return;
         }
-        self.report_to_log = true;
-        self.ask_parts();
-    }
-
-    fn ask_parts(&mut self) {
         self.parts.iter_mut().for_each(|part| part.ask_for_report());
         self.report_due = Some(Instant::now() + REPORT_PATIENCE);
     }
@@ -298,19 +282,13 @@ impl Host {
     /// Prints the statistics when all parts have answered; what does not answer in time is not shown.
     fn report_if_complete(&mut self) {
         let Some(due) = self.report_due else { return };
-        let complete = self.parts.iter().all(|part| part.has_answered());
-        if Instant::now() < due && !complete {
+        if Instant::now() < due && !self.parts.iter().all(|part| part.has_answered()) {
             return;
         }
-        if complete {
-            self.parts.iter_mut().for_each(|part| part.share_report(&self.services.board));
-        }
-        if std::mem::take(&mut self.report_to_log) {
-            let now = clock::now() / 1_000_000;
-            notice!("+++");
-            self.parts.iter_mut().for_each(|part| part.report(now));
-            notice!("---");
-        }
+        let now = clock::now() / 1_000_000;
+        notice!("+++");
+        self.parts.iter_mut().for_each(|part| part.report(now));
+        notice!("---");
         self.report_due = None;
         if std::mem::take(&mut self.report_again) {
             self.ask_for_reports();

@@ -156,11 +156,6 @@ pub(crate) trait Part {
     /// Looks after what is due every second.
     fn tick(&mut self) {}
 
-    /// Whether the parts are to report to each other ([`Part::share_report`]); asked at each tick.
-    fn wants_report(&mut self) -> bool {
-        false
-    }
-
     /// A thread has returned; with `stopping`, the end was requested before.
     fn thread_ended(&mut self, _name: &str, _stopping: bool) {}
 
@@ -191,9 +186,6 @@ pub(crate) trait Part {
     fn has_answered(&self) -> bool {
         true
     }
-
-    /// All parts have answered: shows what others may want to know, or takes it.
-    fn share_report(&mut self, _board: &Board) {}
 
     /// Prints the statistics as far as they are known. `now`: seconds since 1970.
     fn report(&mut self, _now: u64) {}

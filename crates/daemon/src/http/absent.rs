@@ -3,10 +3,10 @@
 use crate::host::part::{Kind, Part, Reading};
 use config::keys::http::HTTP_LISTEN;
 
-/// The endpoint in the row of a daemon.
+/// The endpoint that is not there.
 pub(crate) static ROW: Absent = Absent;
 
-/// The endpoint that is not there.
+/// The kind of this part.
 pub(crate) struct Absent;
 
 impl Kind for Absent {

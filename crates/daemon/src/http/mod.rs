@@ -1,9 +1,7 @@
-//! The metrics endpoint as a part of a daemon, whether it was built in or not.
-//!
-//! It stands behind all parts whose counters and reports it shows.
+//! Metrics and health over HTTP, as a part of every daemon ([`metrics`]).
 
-#[cfg_attr(feature = "http", path = "present.rs")]
 #[cfg_attr(not(feature = "http"), path = "absent.rs")]
-mod part;
+#[cfg_attr(feature = "http", path = "present.rs")]
+mod endpoint;
 
-pub(crate) use part::ROW;
+pub(crate) use endpoint::ROW;

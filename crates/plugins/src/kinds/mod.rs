@@ -177,6 +177,11 @@ pub struct Running {
 /// A plugin between its settings and its thread. The methods are called in the order in which they stand here; `--check` ends with
 /// [`Sink::check_columns`].
 pub trait Sink {
+    /// Whether what its store does not take waits on disk.
+    fn spools(&self) -> bool {
+        false
+    }
+
     /// Whether its settings can be used, as far as that shows before anything is opened.
     ///
     /// # Errors
@@ -188,11 +193,6 @@ pub trait Sink {
     /// What it alone can write to.
     fn owns(&self) -> Vec<Owned> {
         Vec::new()
-    }
-
-    /// Whether what its store does not take waits on disk.
-    fn spools(&self) -> bool {
-        false
     }
 
     /// Nobody waits for the end of the input, which is a file: the end may take as long as something is written.

@@ -93,12 +93,12 @@ impl Store {
 }
 
 impl Sink for Store {
-    fn check(&self) -> Result<(), Fault> {
-        self.target.check_settings()
-    }
-
     fn spools(&self) -> bool {
         self.settings.spool.is_some()
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        self.target.check_settings()
     }
 
     fn be_patient(&mut self) {

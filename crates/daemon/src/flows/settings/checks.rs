@@ -27,7 +27,7 @@ pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems:
     }
 }
 
-/// Two plugins that would take each other's place: a socket has one owner, and a file that two write has what was written last.
+/// Two plugins that would overwrite each other's output: a socket has one owner, and a file that two write has what was written last.
 /// True if they do.
 fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, problems: &mut Problems) -> bool {
     let mut found = false;
@@ -37,6 +37,7 @@ fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, p
         let Owned { key, path, how } = &own;
         let Some(their) = theirs.iter().find(|their| (their.key, &their.path) == (*key, path)) else { continue };
         let origin = source.blame_named(key);
+        found |= (how, their.how) != (&Owning::Appends, Owning::Appends);
         match (how, their.how) {
             (Owning::Socket, _) => problems.fatal(
                 origin,
@@ -44,14 +45,13 @@ fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, p
                 Some(format!("Give each a socket of its own: {key}[{name}].")),
             ),
             // Appending loses nothing.
-            (Owning::Appends, Owning::Appends) => continue,
+            (Owning::Appends, Owning::Appends) => {}
             (Owning::Overwrites | Owning::Appends, _) => problems.error(
                 origin,
                 format!("{key}[{name}]: plugin '{first}' writes the same file, and each overwrites the other's."),
                 Some(format!("Give each a file of its own: {key}[{name}].")),
             ),
         }
-        found = true;
     }
     found
 }

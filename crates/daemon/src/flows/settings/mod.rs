@@ -20,7 +20,6 @@ use crate::host::part::Reading;
 use capture::allow::AllowList;
 use config::keys::{core, input, maps, time};
 use config::{Config, Names, Origin, Plugin, Problems};
-use flow::column::Id;
 use flow::custom::{self, Custom};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -101,7 +100,7 @@ impl Settings {
         let enrichment = enrichment::read(config, &names, &sources, reading.problems);
         let peer_state = PeerState::read(config);
         let wanted = Wanted {
-            flows: plugins.iter().any(|plugin| plugin.aggregation.selection.shows(Id::Flows)),
+            flows: plugins.iter().any(|plugin| plugin.aggregation.selection.shows(flow::column::Id::Flows)),
             networks: enrichment.uses_protocol_networks(),
             max_memory: peer_state.exporters,
         };

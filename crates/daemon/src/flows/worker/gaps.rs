@@ -2,7 +2,7 @@
 //!
 //! A few datagrams that are lost now and then are a notice; from [`MANY`] on it is a warning.
 
-use crate::host::report::ExporterReport;
+use super::report::ExporterReport;
 use config::Names;
 use config::keys::input;
 use foldhash::HashMap;

@@ -2,10 +2,10 @@
 
 use super::datagrams::{Datagrams, Read};
 use super::notices::Notices;
+use super::report::ExporterReport;
 use super::window::{Limits, Window};
 use super::{Message, Protocol, Report};
 use crate::host::part::Mailbox;
-use crate::host::report::ExporterReport;
 use capture::Datagram;
 use config::Names;
 use decode::from_netflow::{Decoder, Exporter, Settings};

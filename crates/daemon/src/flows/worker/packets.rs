@@ -1,8 +1,8 @@
 //! Workers of pmacctd and uacctd: packets from interfaces, from netfilter's log or from a capture file.
 
 use super::datagrams::LAST;
+use super::report::InterfaceReport;
 use super::{Protocol, ROWS, Report, Snapshot, WAIT, Worker};
-use crate::host::report::InterfaceReport;
 use capture::{Frames, nflog};
 use decode::from_packet::{Decoder, Frame, Settings};
 use filter::{Filter, Seen};

@@ -3,10 +3,10 @@
 use super::datagrams::{Datagrams, Read};
 use super::foreign::Foreign;
 use super::notices::key_of;
+use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
 use crate::host::part::Mailbox;
-use crate::host::report::ExporterReport;
 use ::sflow::{CounterSample, Header, Malformed, What};
 use capture::Datagram;
 use config::Names;

@@ -1,4 +1,4 @@
-//! What workers report when statistics are asked for, which other parts show as well.
+//! What workers report when statistics are asked for.
 
 use std::net::IpAddr;
 
