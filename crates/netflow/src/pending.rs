@@ -2,7 +2,7 @@
 
 use crate::datagram::{Header, IPFIX};
 use foldhash::fast::RandomState;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 /// A set that waits.
 #[derive(Clone, Debug)]
@@ -25,13 +25,27 @@ pub struct Held {
 #[derive(Debug)]
 pub struct Pending {
     /// By their number in order of arrival.
-    held: BTreeMap<u64, Held>,
-    /// Numbers of the sets that wait for each template, oldest first.
-    waiting: HashMap<Awaited, VecDeque<u64>, RandomState>,
+    held: BTreeMap<u64, Waiting>,
+    /// The sets that wait for each template.
+    queues: HashMap<Awaited, Queue, RandomState>,
     next: u64,
     octets: usize,
     max_octets: usize,
     max_age: u64,
+}
+
+/// A set, and the number of the next one that waits for the same template.
+#[derive(Debug)]
+struct Waiting {
+    held: Held,
+    next: Option<u64>,
+}
+
+/// Numbers of the oldest and newest set that wait for a template.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    first: u64,
+    last: u64,
 }
 
 /// A template that sets wait for: IPFIX or v9, domain, id.
@@ -60,8 +74,8 @@ impl Held {
 impl Pending {
     /// Keeps at most `max_octets` for at most `max_age` microseconds.
     pub fn new(max_octets: usize, max_age: u64) -> Self {
-        let (held, waiting) = (BTreeMap::new(), HashMap::default());
-        Self { held, waiting, next: 0, octets: 0, max_octets, max_age }
+        let (held, queues) = (BTreeMap::new(), HashMap::default());
+        Self { held, queues, next: 0, octets: 0, max_octets, max_age }
     }
 
     /// Keeps a set; older ones make room.
@@ -75,8 +89,15 @@ impl Pending {
             lost.crowded += 1;
         }
         self.octets += held.cost();
-        self.waiting.entry(held.awaited()).or_default().push_back(self.next);
-        self.held.insert(self.next, held);
+        let number = self.next;
+        let queue = self.queues.entry(held.awaited()).or_insert(Queue { first: number, last: number });
+        let before = std::mem::replace(&mut queue.last, number);
+        if before != number
+            && let Some(before) = self.held.get_mut(&before)
+        {
+            before.next = Some(number);
+        }
+        self.held.insert(number, Waiting { held, next: None });
         self.next += 1;
         lost
     }
@@ -84,8 +105,9 @@ impl Pending {
     /// Drops what is too old at `now`.
     pub fn expire(&mut self, now: u64) -> Lost {
         let mut lost = Lost::default();
-        while self.held.first_key_value().is_some_and(|(_, held)| now.saturating_sub(held.arrival) > self.max_age)
-        {
+        let max_age = self.max_age;
+        let is_old = |waiting: &Waiting| now.saturating_sub(waiting.held.arrival) > max_age;
+        while self.held.first_key_value().is_some_and(|(_, waiting)| is_old(waiting)) {
             self.drop_first();
             lost.expired += 1;
         }
@@ -93,36 +115,36 @@ impl Pending {
     }
 
     fn drop_first(&mut self) -> bool {
-        let Some((_, held)) = self.held.pop_first() else {
+        let Some((_, Waiting { held, next })) = self.held.pop_first() else {
             return false;
         };
         self.octets -= held.cost();
         let awaited = held.awaited();
-        if let Some(numbers) = self.waiting.get_mut(&awaited) {
-            // The oldest of all is the oldest of its template.
-            numbers.pop_front();
-            if numbers.is_empty() {
-                self.waiting.remove(&awaited);
-            }
+        // The oldest of all is the oldest of its template.
+        match (next, self.queues.get_mut(&awaited)) {
+            (Some(next), Some(queue)) => queue.first = next,
+            _ => _ = self.queues.remove(&awaited),
         }
         true
     }
 
     /// Takes the sets that wait for a template, oldest first.
     pub fn take(&mut self, ipfix: bool, domain: u32, id: u16) -> Vec<Held> {
-        let numbers = self.waiting.remove(&(ipfix, domain, id)).unwrap_or_default();
-        let taken: Vec<Held> = numbers.iter().filter_map(|number| self.held.remove(number)).collect();
-        self.octets -= taken.iter().map(Held::cost).sum::<usize>();
+        let mut number = self.queues.remove(&(ipfix, domain, id)).map(|queue| queue.first);
+        let mut taken = Vec::new();
+        while let Some(Waiting { held, next }) = number.and_then(|number| self.held.remove(&number)) {
+            self.octets -= held.cost();
+            taken.push(held);
+            number = next;
+        }
         taken
     }
 
-    /// Bytes that it keeps on the heap, roughly: nodes and queues are half full at worst.
+    /// Bytes that it keeps on the heap, roughly: nodes are half full at worst.
     pub fn memory(&self) -> usize {
-        let place = size_of::<(Awaited, VecDeque<u64>)>() + 1;
         self.octets
-            + self.held.len() * (size_of::<(u64, Held)>() + 2 * size_of::<u64>())
-            + self.waiting.capacity() * place
-            + self.waiting.len() * 4 * size_of::<u64>()
+            + self.held.len() * (size_of::<(u64, Waiting)>() + 2 * size_of::<u64>())
+            + self.queues.capacity() * (size_of::<(Awaited, Queue)>() + 1)
     }
 
     /// Number of sets that wait.
@@ -160,7 +182,7 @@ mod tests {
     #[test]
     fn what_waits_for_two_exporters_hashes_differently() {
         use std::hash::BuildHasher;
-        let hash = |pending: &Pending| pending.waiting.hasher().hash_one((true, 1_u32, 256_u16));
+        let hash = |pending: &Pending| pending.queues.hasher().hash_one((true, 1_u32, 256_u16));
         assert_ne!(hash(&Pending::new(0, 0)), hash(&Pending::new(0, 0)));
     }
 
@@ -199,7 +221,8 @@ mod tests {
                     prop_assert_eq!(lost.crowded, crowded);
                 }
                 prop_assert_eq!(pending.len(), list.len());
-                prop_assert_eq!(pending.waiting.values().map(VecDeque::len).sum::<usize>(), list.len());
+                let templates: std::collections::HashSet<_> = list.iter().map(Held::awaited).collect();
+                prop_assert_eq!(pending.queues.len(), templates.len());
                 prop_assert_eq!(pending.octets, list.iter().map(Held::cost).sum::<usize>());
             }
         }
