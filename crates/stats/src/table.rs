@@ -102,6 +102,7 @@ counters! {
     RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or hold no flow, and sets that are not read or end inside a record";
     OctetsBehind = Worker Total "octets_behind_message_total" "": "Octets behind the length that an IPFIX message gives, which are not read";
     SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of templates that were withdrawn, which are not read";
+    SetsOverBudget = Worker Total "sets_over_budget_total" "": "Data sets not read, or not to their end, as that costs more than the octets received allow: of ever new templates, and options records of very short fields";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Jumps forward in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_units_total" "": "Units (datagrams or records, by version) missing by sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Jumps backward in sequence numbers: restarts, or datagrams out of order";
