@@ -3,6 +3,7 @@
 use crate::datagram::{Header, IPFIX};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
 
 /// A set that waits.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct Pending {
 #[derive(Debug)]
 struct Waiting {
     held: Held,
-    next: Option<u64>,
+    next: Option<NonZero<u64>>,
 }
 
 /// Numbers of the oldest and newest set that wait for a template.
@@ -75,7 +76,7 @@ impl Pending {
     /// Keeps at most `max_octets` for at most `max_age` microseconds.
     pub fn new(max_octets: usize, max_age: u64) -> Self {
         let (held, queues) = (BTreeMap::new(), HashMap::default());
-        Self { held, queues, next: 0, octets: 0, max_octets, max_age }
+        Self { held, queues, next: 1, octets: 0, max_octets, max_age }
     }
 
     /// Keeps a set; older ones make room.
@@ -95,7 +96,7 @@ impl Pending {
         if before != number
             && let Some(before) = self.held.get_mut(&before)
         {
-            before.next = Some(number);
+            before.next = NonZero::new(number);
         }
         self.held.insert(number, Waiting { held, next: None });
         self.next += 1;
@@ -122,7 +123,7 @@ impl Pending {
         let awaited = held.awaited();
         // The oldest of all is the oldest of its template.
         match (next, self.queues.get_mut(&awaited)) {
-            (Some(next), Some(queue)) => queue.first = next,
+            (Some(next), Some(queue)) => queue.first = next.get(),
             _ => _ = self.queues.remove(&awaited),
         }
         true
@@ -135,7 +136,7 @@ impl Pending {
         while let Some(Waiting { held, next }) = number.and_then(|number| self.held.remove(&number)) {
             self.octets -= held.cost();
             taken.push(held);
-            number = next;
+            number = next.map(NonZero::get);
         }
         taken
     }

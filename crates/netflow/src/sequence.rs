@@ -65,6 +65,11 @@ impl Sequence {
         self.domains.as_ref().map_or(0, |domains| size_of_val(&**domains) + domains.memory())
     }
 
+    /// True when the number of the last datagram's domain is watched, so that the datagram held something.
+    pub fn is_begun(&self) -> bool {
+        self.last.key().is_some()
+    }
+
     /// Expects nothing of a domain, as after a datagram whose units could not be counted.
     pub fn forget(&mut self, version: u16, domain: u32) {
         if (self.last.version, self.last.domain) == (version, domain) {

@@ -168,7 +168,8 @@ impl Decoder {
         } else {
             let mut exporter = Exporter::new(source);
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
-            if datagram.holds_any() {
+            // The sequence begins with a datagram that holds something, which is looked for once then.
+            if exporter.sequence.is_begun() || datagram.holds_any() {
                 self.remember(exporter);
             } else {
                 exporter.forget(&mut self.counts);

@@ -24,10 +24,10 @@ const MAX_SHARED: usize = 4096;
 const MEMORY_PART: usize = 16;
 /// Octets received that pay for compiling, at most: what a decoder begins with. They are enough for the different templates of thousands of
 /// exporters that start at once.
-const MAX_CREDIT: u64 = 1_000_000;
+pub(super) const MAX_CREDIT: u64 = 1_000_000;
 /// Octets that a plan costs, and more for each field of the row or of the template: at 5 ns for each octet, a quarter of what octets may
 /// cost in all.
-const PLAN_COST: u64 = 120;
+pub(super) const PLAN_COST: u64 = 120;
 const FIELD_COST: u64 = 6;
 /// Octets that it costs to take in a field of an options record, but for those that the record has.
 const OPTION_COST: u64 = 8;
@@ -102,6 +102,12 @@ impl Plans {
     /// Bytes that it keeps on the heap.
     pub(crate) fn memory(&self) -> usize {
         self.memory + self.shared.memory()
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shared.len()
     }
 
     /// The plan of a template: that of its shape, which is compiled when there is none.

@@ -15,6 +15,7 @@ use netflow::template::{Field as Specifier, Kind, VARIABLE};
 use std::sync::Arc;
 
 mod records;
+mod sharing;
 mod ways;
 
 const NOW: u32 = 1_700_000_000;
@@ -33,15 +34,22 @@ impl Bench {
         Self::with_customs(words, "", settings)
     }
 
+    /// Rows that have the number of the template.
+    fn with_template_ids() -> Self {
+        Self::with_fields(&[Field::SrcPort, Field::Template], "", Settings::default())
+    }
+
     /// The same with custom primitives, as the lines of a file.
     fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
+        let field = |word: &&str| crate::primitive::find(word).unwrap().field.unwrap();
+        Self::with_fields(&words.iter().map(field).collect::<Vec<_>>(), lines, settings)
+    }
+
+    fn with_fields(wanted: &[Field], lines: &str, settings: Settings) -> Self {
         let (customs, problems) = crate::custom::parse(lines);
         assert_eq!(problems, []);
         let mut fields = FieldSet::default();
-        for word in words {
-            let primitive = crate::primitive::find(word).unwrap();
-            fields.insert(primitive.field.unwrap());
-        }
+        wanted.iter().for_each(|field| fields.insert(*field));
         require(&mut fields, false);
         fields.insert(Field::Facts);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
