@@ -8,11 +8,11 @@ use super::plan::{self, Plan};
 use super::plans::{Compiled, Planned, Plans};
 use super::run::{Base, Run, put};
 use super::{Settings, fixed_templates};
-use crate::address;
-use crate::field::Field;
-use crate::needs::Needs;
-use crate::row::{self, Rows};
-use crate::strings::Strings;
+use flow::address;
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::{self, Rows};
+use flow::strings::Strings;
 use netflow::cache::Cache;
 use netflow::datagram::{Body, Datagram, Fault, Header};
 use netflow::pending::Pending;
@@ -308,8 +308,8 @@ fn prepare_row(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, 
     if let Some(flows) = base.get_mut(row::FLOWS) {
         *flows = 1;
     }
-    if let Some(stamp) = base.get_mut(row::STAMP) {
-        *stamp = arrival;
+    if let Some(bin_time) = base.get_mut(row::BIN_TIME) {
+        *bin_time = arrival;
     }
     let octets: &mut [u8] = bytemuck::cast_slice_mut(base);
     let mut set = |field, value: &[u8]| {

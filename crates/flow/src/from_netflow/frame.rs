@@ -2,8 +2,8 @@
 
 use super::ways::Src;
 use crate::headers::Headers;
-use crate::row::{self, RowMut};
-use crate::strings::Strings;
+use flow::row::{self, RowMut};
+use flow::strings::Strings;
 use packet::LinkType;
 
 /// How a template's frames are read.

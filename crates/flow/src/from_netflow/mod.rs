@@ -20,19 +20,19 @@ mod ways;
 pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 
-use crate::address;
+use flow::address;
 use crate::bound::{Bound, VISITED};
-use crate::field::Field;
-use crate::needs::Needs;
-use crate::row::{FieldSet, Rows};
-use crate::strings::Strings;
+use flow::field::Field;
+use flow::needs::Needs;
+use flow::row::{FieldSet, Rows};
+use flow::strings::Strings;
 use netflow::datagram::{self, Reject};
 use netflow::template::Template;
 use recent::Map;
 use std::net::IpAddr;
 
 /// Adds to `fields` what others of them are worked out from.
-pub fn require(fields: &mut FieldSet, stamps: bool) {
+pub fn require(fields: &mut FieldSet, bin_times: bool) {
     let needed: &[(Field, &[Field])] = &[
         (Field::SrcNet, &[Field::SrcHost, Field::SrcMask]),
         (Field::DstNet, &[Field::DstHost, Field::DstMask]),
@@ -43,7 +43,7 @@ pub fn require(fields: &mut FieldSet, stamps: bool) {
             others.iter().for_each(|other| fields.insert(*other));
         }
     }
-    if stamps {
+    if bin_times {
         fields.insert(Field::TimeStart);
     }
     fields.insert(Field::Event);
@@ -94,7 +94,7 @@ impl Default for Settings {
             ignore_exporter_address: false,
             ignore_scope: false,
             time_secs: false,
-            arrival_stamps: false,
+            arrival_bin_times: false,
             uptime_fractions: false,
             check_padding: false,
             max_exporters: 10_000,

@@ -9,13 +9,13 @@ use super::copy::{self, Copy, Move};
 use super::frame::Frame;
 use super::sources::{self, Clock, Side};
 use super::ways::{Fields, Found, Index, Src, Way};
-use crate::address;
-use crate::custom::Semantics;
-use crate::fact::{Fact, Facts};
-use crate::field::Field;
+use flow::address;
+use flow::custom::Semantics;
+use flow::fact::{Fact, Facts};
+use flow::field::Field;
 use crate::headers::Headers;
-use crate::needs::Needs;
-use crate::row::HEAD;
+use flow::needs::Needs;
+use flow::row::HEAD;
 use netflow::elements as ie;
 use netflow::template::{self, Kind, Template};
 
@@ -66,7 +66,7 @@ pub(crate) enum Op {
     Sampling { sources: Box<SamplingSources>, to: Option<usize> },
     /// The time by which history bins, from the field at that offset; `raw`: the uptime that `nfacctd_time_secs` takes as
     /// seconds.
-    Stamp { from: usize, raw: Option<Src> },
+    BinTime { from: usize, raw: Option<Src> },
 }
 
 impl Op {
@@ -540,12 +540,12 @@ impl Compiler<'_> {
                 self.ops.push(Op::Time { sources, init, to });
             }
         }
-        if self.needs.stamps
+        if self.needs.bin_times
             && !self.settings.arrival_stamps
             && let Some(from) = self.offset(Field::TimeStart)
         {
             let raw = self.first(&[ie::FLOW_START_SYS_UP_TIME]);
-            self.ops.push(Op::Stamp { from, raw });
+            self.ops.push(Op::BinTime { from, raw });
         }
     }
 

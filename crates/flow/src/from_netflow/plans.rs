@@ -9,8 +9,8 @@
 
 use super::Settings;
 use super::plan::{self, Plan};
-use crate::field::Field;
-use crate::needs::Needs;
+use flow::field::Field;
+use flow::needs::Needs;
 use foldhash::fast::RandomState;
 use netflow::cache::Payload;
 use netflow::template::Template;

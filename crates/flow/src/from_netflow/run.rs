@@ -6,9 +6,9 @@ use super::rates::Sampled;
 use super::sources::Clock;
 use super::ways::Src;
 use super::{Settings, copy, frame};
-use crate::address;
-use crate::row::{self, RowMut, Rows};
-use crate::strings::Strings;
+use flow::address;
+use flow::row::{self, RowMut, Rows};
+use flow::strings::Strings;
 use netflow::datagram::Header;
 use netflow::record::{Spans, number};
 use wire::RouteDistinguisher;
@@ -251,7 +251,7 @@ impl Run<'_> {
                     put(row.octets(), *to, &time.to_be_bytes());
                 }
             }
-            Op::Stamp { from, raw } => {
+            Op::BinTime { from, raw } => {
                 let mut stamp = u64::from_be_bytes(array_at(row.octets(), *from));
                 if let (Some(raw), true) = (raw, self.settings.time_secs && self.header.version == 5) {
                     stamp = match record.number(*raw) {
@@ -259,7 +259,7 @@ impl Run<'_> {
                         seconds => seconds,
                     } * SECOND;
                 }
-                *row.head(row::STAMP) = stamp;
+                *row.head(row::BIN_TIME) = stamp;
             }
             Op::Vlan { direction, ways: [ingress, egress], to } => {
                 let out = record.find(*direction) == Some(1);
@@ -362,7 +362,7 @@ impl Run<'_> {
                 });
                 put(row.octets(), *to, &rd.unwrap_or_default());
                 if let (Some(origin), true) = (origin, rd.is_some() || inline.is_some()) {
-                    put(row.octets(), *origin, &[crate::kind::RdOrigin::FLOW.0]);
+                    put(row.octets(), *origin, &[flow::kind::RdOrigin::FLOW.0]);
                 }
             }
             Op::Network { host, mask, to } => {

@@ -2,8 +2,8 @@
 //!
 //! Numbers are those of the IANA registry "IPFIX Information Elements"; NetFlow v9 uses the same ones up to 127.
 
-use crate::fact::Fact;
-use crate::field::Field;
+use flow::fact::Fact;
+use flow::field::Field;
 use netflow::elements as ie;
 
 /// Elements that fill a field by their octets alone, in order of preference: numbers are aligned to the

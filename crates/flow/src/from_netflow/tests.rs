@@ -5,10 +5,10 @@ mod lengths;
 mod sampling;
 
 use super::*;
-use crate::address;
-use crate::kind::Kind as ValueKind;
-use crate::row::{self, FieldSet, Layout, Rows};
-use crate::strings::Strings;
+use flow::address;
+use flow::kind::Kind as ValueKind;
+use flow::row::{self, FieldSet, Layout, Rows};
+use flow::strings::Strings;
 use netflow::elements as ie;
 use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
 use netflow::template::{Field as Specifier, Kind, VARIABLE};
@@ -41,12 +41,12 @@ impl Bench {
 
     /// The same with custom primitives, as the lines of a file.
     fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
-        let field = |word: &&str| crate::primitive::find(word).unwrap().field.unwrap();
+        let field = |word: &&str| flow::primitive::find(word).unwrap().field.unwrap();
         Self::with_fields(&words.iter().map(field).collect::<Vec<_>>(), lines, settings)
     }
 
     fn with_fields(wanted: &[Field], lines: &str, settings: Settings) -> Self {
-        let (customs, problems) = crate::custom::parse(lines);
+        let (customs, problems) = flow::custom::parse(lines);
         assert_eq!(problems, []);
         let mut fields = FieldSet::default();
         wanted.iter().for_each(|field| fields.insert(*field));
@@ -54,7 +54,7 @@ impl Bench {
         fields.insert(Field::Facts);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
-        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), stamps: false };
+        let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), bin_times: false };
         Self {
             decoder: Decoder::new(needs, settings),
             strings: Strings::default(),
@@ -76,9 +76,9 @@ impl Bench {
 
     /// A primitive's value in each row, as text.
     fn column(&self, word: &str) -> Vec<String> {
-        let primitive = crate::primitive::find(word).unwrap();
-        let at = self.layout.offset(primitive.field.unwrap()).unwrap();
-        let text = |octets: &[u8]| match primitive.kind {
+        let primitive = flow::primitive::find(word).unwrap();
+        let at = self.layout.offset(primitive.field().unwrap()).unwrap();
+        let text = |octets: &[u8]| match primitive.kind() {
             ValueKind::Ip => {
                 address::address(octets.try_into().unwrap()).map_or("-".to_owned(), |address| address.to_string())
             }
@@ -89,7 +89,7 @@ impl Bench {
             }
             _ => netflow::record::number(octets).to_string(),
         };
-        self.rows.iter().map(|r| text(&r.octets()[at..at + primitive.kind.size()])).collect()
+        self.rows.iter().map(|r| text(&r.octets()[at..at + primitive.kind().size()])).collect()
     }
 }
 

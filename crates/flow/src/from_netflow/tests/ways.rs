@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::from_netflow::sources;
-use crate::primitive::{Daemons, PRIMITIVES};
+use flow::primitive::{Daemons, PRIMITIVES};
 use proptest::prelude::*;
 
 const PACKETS: [Specifier; 2] = [field(ie::PACKET_DELTA_COUNT, 1), enterprise(sources::REVERSE, 2, 1)];
