@@ -36,7 +36,7 @@ use std::time::Duration;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
-    &["hyper", "log", "mysql", "rustls", "tokio_postgres", "tokio_postgres_rustls", "ureq", "ureq_proto"];
+    &["hyper", "lapin", "log", "mysql", "rustls", "tokio_postgres", "tokio_postgres_rustls", "ureq", "ureq_proto"];
 
 /// What a plugin does with its tables.
 #[derive(Clone, Debug)]
