@@ -19,7 +19,7 @@ fn locks(front: &Front) -> Vec<(&'static str, PathBuf)> {
             file.map(|file| ("nfacctd_templates_file", beside(&file.path))).collect()
         }
         Front::Sflow(SflowSettings { counters: Some(counters), .. }) => {
-            counters.path.iter().map(|path| ("sfacctd_counter_file", beside(path))).collect()
+            counters.file.iter().map(|path| ("sfacctd_counter_file", beside(path))).collect()
         }
         Front::Sflow(_) | Front::Packets(_) => Vec::new(),
     }

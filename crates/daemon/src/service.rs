@@ -284,17 +284,12 @@ impl Service {
         let Front::Sflow(SflowSettings { counters: Some(settings), .. }) = &self.settings.front else {
             return Ok(Vec::new());
         };
-        #[cfg_attr(
-            not(all(feature = "amqp", feature = "kafka")),
-            expect(unused_mut, reason = "it has no brokers")
-        )]
-        let (lines, mut log) = counter_log::open(settings.clone(), workers, &self.reopenings, &self.unwritten);
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for (feed, courier) in log.open_feeds() {
+        let (lines, log, deliveries) = counter_log::open(settings, workers, &self.reopenings, &self.unwritten);
+        for delivery in deliveries {
             let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);
             let threads = self.threads.clone();
             self.threads.spawn_aside("counters/courier", identity, move || {
-                feed.run(courier, |what| threads.refuse(what));
+                delivery.run(|what| threads.refuse(what));
             })?;
         }
         let identity = Identity::new(&self.settings.core_name, "core").debug(self.settings.debug);

@@ -143,30 +143,25 @@ fn roundoff(source: &Plugin, plugin: &PluginSettings, problems: &mut Problems) {
     }
 }
 
-/// Checks what the daemon sends to brokers by itself.
-#[cfg(all(feature = "amqp", feature = "kafka"))]
-pub(super) fn feeds(
-    config: &Config,
-    place: config::Place,
-    feeds: &[brokers::feed::Settings],
-    problems: &mut Problems,
-) {
+/// Checks what the daemon writes by itself.
+pub(super) fn event_log(config: &Config, settings: &event_log::Settings, problems: &mut Problems) {
+    let prefix = settings.prefix.0;
     // Only the peer is known here.
     let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| *word == "peer_src_ip");
-    for feed in feeds {
-        if let Err(Fault::Configuration { key, what }) = feed.check() {
-            let key = format!("{}{key}", place.0);
+    for fault in settings.check() {
+        if let Fault::Configuration { key, what } = fault {
+            let key = format!("{prefix}{key}");
             let origin = config.core_origin_named(&key).unwrap_or(config.source());
             problems.fatal(origin, format!("{key}: {what}."), None);
         }
-        for (key, text) in feed.names() {
-            let key = format!("{}{key}", place.0);
-            let origin = config.core_origin_named(&key).unwrap_or(config.source());
-            for variable in names::variables(text, lookup) {
-                if let Variable::Unknown(word) = variable {
-                    let what = format!("{key}: '${word}' is no variable here, and stays as it is.");
-                    problems.warn(origin, what, Some(meant(word, lookup)));
-                }
+    }
+    for (key, text) in settings.names() {
+        let key = format!("{prefix}{key}");
+        let origin = config.core_origin_named(&key).unwrap_or(config.source());
+        for variable in names::variables(text, lookup) {
+            if let Variable::Unknown(word) = variable {
+                let what = format!("{key}: '${word}' is no variable here, and stays as it is.");
+                problems.warn(origin, what, Some(meant(word, lookup)));
             }
         }
     }

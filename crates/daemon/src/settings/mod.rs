@@ -85,7 +85,7 @@ pub(crate) enum Front {
 pub(crate) struct SflowSettings {
     pub(crate) decode: from_sflow::Settings,
     /// Where counter samples go.
-    pub(crate) counters: Option<counter_log::Settings>,
+    pub(crate) counters: Option<event_log::Settings>,
     /// `sfacctd_disable_sanity_checks`: no lines about versions.
     pub(crate) unchecked: bool,
 }
@@ -488,25 +488,14 @@ fn templates_file(config: &Config) -> Option<templates_file::Settings> {
 }
 
 /// Where counter samples go, if anywhere.
-fn counters(config: &Config, problems: &mut Problems) -> Option<counter_log::Settings> {
-    let settings = counter_log::Settings {
-        path: config.core(&output::SFACCTD_COUNTER_FILE),
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        feeds: brokers::feed::Settings::read(config, config::Place::SFACCTD_COUNTER),
-        files: files_of(config),
-        style: sink::core_style(config),
-    };
-    #[cfg(all(feature = "amqp", feature = "kafka"))]
-    let feeds = {
-        checks::feeds(config, config::Place::SFACCTD_COUNTER, &settings.feeds, problems);
-        !settings.feeds.is_empty()
-    };
-    #[cfg(not(all(feature = "amqp", feature = "kafka")))]
-    let feeds = {
-        let _ = problems;
-        false
-    };
-    (feeds || settings.path.is_some()).then_some(settings)
+fn counters(config: &Config, problems: &mut Problems) -> Option<event_log::Settings> {
+    let prefix = config::Place::SFACCTD_COUNTER;
+    let mut settings = event_log::Settings::read(config, prefix, counter_log::VARIABLES);
+    settings.file = config.core(&output::SFACCTD_COUNTER_FILE);
+    settings.files = files_of(config);
+    settings.style = sink::core_style(config);
+    checks::event_log(config, &settings, problems);
+    settings.is_used().then_some(settings)
 }
 
 /// Samples tell their intervals; with intervals from elsewhere, these are applied when they are known.
