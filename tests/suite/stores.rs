@@ -113,6 +113,26 @@ fn rabbitmq_gets_what_was_sent() {
 }
 
 #[test]
+fn an_idle_connection_to_rabbitmq_stays_open() {
+    let Some(server) = servers::rabbitmq() else { return };
+    let exchange = servers::name("exchange");
+    let queue = Queue::new(&server.address, &exchange, "acct");
+    let Address { host, port, .. } = &server.address;
+    let lines = format!(
+        "amqp_host: {host}\namqp_port: {port}\namqp_exchange: {exchange}\namqp_persistent_msg: true\n\
+         amqp_heartbeat_interval: 1"
+    );
+    let process = start(&collector("amqp", &lines));
+    // A broker hangs up on a client from which it has heard nothing for two intervals.
+    let began = std::time::Instant::now();
+    eventually("silence", || (began.elapsed().as_secs() >= 6).then_some(()));
+    send(&process, 1, |_| {});
+    let finished = process.stop();
+    assert!(!finished.log.contains("the connection to the broker is lost"), "{}", finished.log);
+    assert_eq!(added(json_of(&queue.messages())), expected(1), "{}", finished.log);
+}
+
+#[test]
 fn rabbitmq_gets_the_schema_again_and_again() {
     let Some(server) = servers::rabbitmq() else { return };
     let exchange = servers::name("exchange");

@@ -15,9 +15,9 @@ use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 use flow::strings::Strings;
 use foldhash::HashMap;
 
-/// Octets at which a parcel is closed.
+/// Octets at which a batch is closed.
 const PARCEL: usize = 1 << 20;
-/// Topics that are remembered at a time; with more, the parcel is closed and they are forgotten.
+/// Topics that are remembered at a time; with more, the batch is closed and they are forgotten.
 const TOPICS: usize = 4096;
 
 /// Writes one aggregate.
@@ -49,7 +49,7 @@ struct Open {
     sum: Sum,
 }
 
-/// Topics of the parcel at hand.
+/// Topics of the batch at hand.
 #[derive(Clone, Debug, Default)]
 struct Topics {
     /// Their numbers, by the octets of records that decide.
@@ -112,7 +112,7 @@ impl Encoder {
         (!self.topic.depends_on_record() && self.settings.round_robin == 0).then(|| self.topic.fill(0, None))
     }
 
-    /// Cuts a table into bodies of parcels. `now` is the time of the purge, seconds since 1970.
+    /// Cuts a table into bodies of batches. `now` is the time of the purge, seconds since 1970.
     pub fn encode(&mut self, table: &Table, now: u64, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let mut payload = Vec::new();
         for row in table.iter() {
@@ -170,7 +170,7 @@ impl Encoder {
         open.sum = open.sum.plus(sum);
     }
 
-    /// The number of the record's topic; `None` when the parcel has too many.
+    /// The number of the record's topic; `None` when the batch has too many.
     fn topic(&mut self, row: &Aggregate<'_>) -> Option<u16> {
         let Self { topic, topics, builder, settings, .. } = self;
         let Topics { numbers, turn, octets } = topics;
@@ -209,7 +209,7 @@ impl Encoder {
         }
     }
 
-    /// The schema by itself, in a parcel of its own.
+    /// The schema by itself, in a batch of its own.
     pub fn announce(&self, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         let (Some(key), Some(schema)) = (&self.settings.schema_key, self.schema()) else { return };
         let mut builder = Builder::new("application/json", None);
@@ -252,7 +252,7 @@ impl Encoder {
         self.marker(&payload, schema, emit);
     }
 
-    /// Markers go to the topic of records that know nothing of its variables, in a parcel of their own.
+    /// Markers go to the topic of records that know nothing of its variables, in a batch of their own.
     fn marker(&self, payload: &[u8], schema: Option<&str>, emit: &mut dyn FnMut(Vec<u8>, u32, Sum)) {
         if !self.settings.markers {
             return;

@@ -151,11 +151,11 @@ impl Backend for Kafka {
         Ok(())
     }
 
-    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         let Self { settings, producer, registry, attempt, id, .. } = self;
         let Some(producer) = producer else { return Err(Fault::Down("not connected".to_owned())) };
         let messages =
-            Messages::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
+            Messages::read(&batch.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
         let topics = &messages.head.topics;
         let schema_ids = match (registry, &messages.head.schema) {
             (Some(registry), Some(schema)) => {
@@ -188,7 +188,7 @@ impl Backend for Kafka {
             };
             id.clear();
             // Writing to a `String` cannot fail.
-            let _ = write!(id, "{}-{item}", parcel.id);
+            let _ = write!(id, "{}-{item}", batch.id);
             let headers = OwnedHeaders::new_with_capacity(1).insert(Header { key: ID, value: Some(id.as_str()) });
             let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, opaque(attempt, item))
                 .payload(payload)
@@ -472,7 +472,7 @@ mod tests {
         assert!(options("x, y, z").is_err());
     }
 
-    fn parcel(number: u64, count: u32) -> WriteBatch {
+    fn batch(number: u64, count: u32) -> WriteBatch {
         let mut builder = delivery::messages::Builder::new("application/json", None);
         for _ in 0..count {
             let topic = builder.topic("flows").unwrap();
@@ -497,7 +497,7 @@ mod tests {
         };
         let mut kafka = Kafka::new(settings, Some("flows".to_owned()));
         kafka.open().unwrap();
-        let (first, second) = (parcel(1, 1000), parcel(2, 1000));
+        let (first, second) = (batch(1, 1000), batch(2, 1000));
         let mut receipt = Receipt::new(1000);
         kafka.deliver(&first, &mut receipt).unwrap();
         assert!((0..1000).all(|item| receipt.has(item)));

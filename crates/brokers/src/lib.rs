@@ -6,14 +6,11 @@
 //! | [`encoder`] | from aggregates to messages |
 //! | [`kafka`] | Kafka |
 //! | [`amqp`] | AMQP 0.9.1 |
-//! | [`feed`] | what daemons send by themselves |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
 pub mod encoder;
-#[cfg(all(feature = "amqp", feature = "kafka"))]
-pub mod feed;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "kafka")]

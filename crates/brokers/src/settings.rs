@@ -15,7 +15,7 @@ use config::keys::kafka::{
 use config::keys::output::WRITER_ID_STRING;
 use config::keys::print::PRINT_MARKERS;
 use config::keys::sql::SQL_MULTI_VALUES;
-use config::{Plugin, PluginKind, Problems};
+use config::{Config, Place, Plugin, PluginKind, Problems};
 use encode::Style;
 use encode::names::Template;
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ const AMQPS: u16 = 5671;
 impl Tls {
     /// The host and the port to connect to, and whether over TLS: with `amqps://` before the host, or a file. `port` is
     /// that of the configuration, if it has one.
-    pub(crate) fn place(self, host: &str, port: Option<u16>, plain: u16) -> (String, u16, Option<Self>) {
+    fn place(self, host: &str, port: Option<u16>, plain: u16) -> (String, u16, Option<Self>) {
         let (scheme, host) = host.split_once("://").unwrap_or(("", host));
         let tls = (scheme == "amqps" || self != Self::default()).then_some(self);
         // An IPv6 address may stand in brackets.
@@ -217,6 +217,22 @@ impl Kafka {
             timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
         }
     }
+
+    /// The settings of what a daemon sends by itself: those of a key prefix.
+    pub fn read_at(config: &Config, prefix: Place) -> Self {
+        let partition = config.core_at(&KAFKA_PARTITION, prefix);
+        let has_registry = KAFKA_AVRO_SCHEMA_REGISTRY.row().places.contains(&prefix);
+        Self {
+            brokers: brokers(
+                &config.core_at(&KAFKA_BROKER_HOST, prefix),
+                config.core_at(&KAFKA_BROKER_PORT, prefix),
+            ),
+            partition: (partition >= 0).then_some(partition),
+            config_file: config.core_at(&KAFKA_CONFIG_FILE, prefix),
+            registry: has_registry.then(|| config.core_at(&KAFKA_AVRO_SCHEMA_REGISTRY, prefix)).flatten(),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        }
+    }
 }
 
 impl Amqp {
@@ -245,10 +261,37 @@ impl Amqp {
             timeout: plugin.get(&PLUGIN_WRITE_TIMEOUT),
         }
     }
+
+    /// The settings of what a daemon sends by itself: those of a key prefix.
+    pub fn read_at(config: &Config, prefix: Place) -> Self {
+        let files = Tls {
+            ca_file: config.core_at(&AMQP_CONN_CA_FILE, prefix),
+            cert_file: config.core_at(&AMQP_CONN_CERT_FILE, prefix),
+            key_file: config.core_at(&AMQP_CONN_KEY_FILE, prefix),
+        };
+        let port = config.core_at(&AMQP_PORT, prefix);
+        let set = config.core_origin_at(&AMQP_PORT, prefix).map(|_| port);
+        let (host, port, tls) = files.place(&config.core_at(&AMQP_HOST, prefix), set, port);
+        Self {
+            host,
+            port,
+            tls,
+            user: config.core_at(&AMQP_USER, prefix),
+            password: config.core_at(&AMQP_PASSWD, prefix),
+            vhost: config.core_at(&AMQP_VHOST, prefix),
+            exchange: config.core_at(&AMQP_EXCHANGE, prefix),
+            exchange_type: config.core_at(&AMQP_EXCHANGE_TYPE, prefix),
+            persistent: config.core_at(&AMQP_PERSISTENT_MSG, prefix),
+            frame_max: u32::try_from(config.core_at(&AMQP_FRAME_MAX, prefix)).unwrap_or(u32::MAX),
+            heartbeat: u16::try_from(config.core_at(&AMQP_HEARTBEAT_INTERVAL, prefix).as_secs())
+                .unwrap_or(u16::MAX),
+            timeout: config.core(&PLUGIN_WRITE_TIMEOUT),
+        }
+    }
 }
 
 /// The list of brokers, each with a port.
-pub(crate) fn brokers(hosts: &str, port: u16) -> String {
+fn brokers(hosts: &str, port: u16) -> String {
     let with_port = |host: &str| {
         let (_, address) = host.rsplit_once("://").unwrap_or(("", host));
         let has_port = match address.strip_prefix('[') {

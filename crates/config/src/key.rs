@@ -99,6 +99,33 @@ impl Place {
     /// Counter samples of sFlow.
     pub const SFACCTD_COUNTER: Self = Self("sfacctd_counter_");
 
+    /// What daemons write by themselves: logs of events as they come, and dumps of tables.
+    pub const EVENTS: &[Self] = &[
+        Self::TELEMETRY_DAEMON_MSGLOG,
+        Self::TELEMETRY_DUMP,
+        Self::SFACCTD_COUNTER,
+        Self::BGP_DAEMON_MSGLOG,
+        Self::BGP_TABLE_DUMP,
+        Self::BMP_DAEMON_MSGLOG,
+        Self::BMP_DUMP,
+    ];
+    /// Plugins, and [`Self::EVENTS`].
+    pub const PLUGIN_AND_EVENTS: &[Self] = &[
+        Self::PLUGIN,
+        Self::TELEMETRY_DAEMON_MSGLOG,
+        Self::TELEMETRY_DUMP,
+        Self::SFACCTD_COUNTER,
+        Self::BGP_DAEMON_MSGLOG,
+        Self::BGP_TABLE_DUMP,
+        Self::BMP_DAEMON_MSGLOG,
+        Self::BMP_DUMP,
+    ];
+    /// Logs of messages as they come from peers.
+    pub const MESSAGE_LOGS: &[Self] =
+        &[Self::BGP_DAEMON_MSGLOG, Self::BMP_DAEMON_MSGLOG, Self::TELEMETRY_DAEMON_MSGLOG];
+    /// Dumps of what peers said.
+    pub const DUMPS: &[Self] = &[Self::BGP_TABLE_DUMP, Self::BMP_DUMP, Self::TELEMETRY_DUMP];
+
     /// False for owners that this version lacks: their keys are known, and have no effect yet.
     #[must_use]
     pub fn is_there(self) -> bool {
@@ -213,6 +240,12 @@ impl Row {
     #[must_use]
     pub fn slot(&self) -> &'static str {
         self.shares.unwrap_or(self.name())
+    }
+
+    /// The name under which the value of a place is kept: only plugins share settings.
+    #[must_use]
+    pub fn slot_at(&self, place: Place) -> &'static str {
+        if place == Place::PLUGIN { self.slot() } else { self.name() }
     }
 
     /// The default in one daemon, as a file would write it.

@@ -70,12 +70,17 @@ fn row(out: &mut String, row: &Row) {
         Scope::PluginOnly(_) => "plugin",
     };
     line(out, format_args!("- Scope: {scope}"));
-    if row.daemons != ALL {
-        line(out, format_args!("- Daemons: {}", row.daemons));
+    let daemons = row.places.first().map_or(row.daemons, |place| row.daemons_at(*place));
+    if daemons != ALL {
+        line(out, format_args!("- Daemons: {daemons}"));
     }
     options(out, row);
     if names.len() > 1 {
-        let others: Vec<String> = names.iter().skip(1).map(|(_, name)| format!("`{name}`")).collect();
+        let other = |(place, name): &(Place, String)| match place.daemons() {
+            Some(daemons) => format!("`{name}` ({daemons})"),
+            None => format!("`{name}`"),
+        };
+        let others: Vec<String> = names.iter().skip(1).map(other).collect();
         let relation = if row.places.len() > 1 { "Also, each with a value of its own" } else { "Also written" };
         line(out, format_args!("- {relation}: {}", others.join(", ")));
     }

@@ -178,11 +178,11 @@ impl Plugin {
 }
 
 fn read<T>(record: &Record, key: &Key<T>, place: Place, daemon: Daemon) -> T {
-    key.value(record.get(&(key.row().slot(), place)).map(|s| s.text.as_str()), daemon)
+    key.value(record.get(&(key.row().slot_at(place), place)).map(|s| s.text.as_str()), daemon)
 }
 
 fn origin<'r>(record: &'r Record, row: &Row, place: Place) -> Option<&'r Origin> {
-    record.get(&(row.slot(), place)).map(|setting| &setting.origin)
+    record.get(&(row.slot_at(place), place)).map(|setting| &setting.origin)
 }
 
 /// Turns entries into settings. What cannot be used is reported and left out.
@@ -464,7 +464,7 @@ impl Resolver<'_> {
             // Times, limits and the like have always been written with the name of any plugin.
             Some(_) if !TARGETS.contains(&row.slot()) => return,
             Some(own) => {
-                let old = plugin.record.get(&(row.slot(), place)).filter(|old| old.text != entry.value);
+                let old = plugin.record.get(&(row.slot_at(place), place)).filter(|old| old.text != entry.value);
                 let place_of = old.map(|old| format!(" in place of {} ({})", old.key, old.origin));
                 let what = format!(
                     "{}[{name}] is a key of other plugins than {}, and sets {}{}: they are one setting.",
@@ -483,7 +483,7 @@ impl Resolver<'_> {
     }
 
     fn store(&mut self, row: &Row, place: Place, target: Option<usize>, setting: Setting) {
-        let slot = (row.slot(), place);
+        let slot = (row.slot_at(place), place);
         // A line without brackets reaches plugins of other types, too, and may write what it was not meant for.
         let mut write = |record: &mut Record, owner: Option<(&str, PluginKind)>| {
             let old = record.get(&slot);

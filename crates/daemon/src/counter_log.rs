@@ -1,62 +1,56 @@
-//! `sfacctd_counter_file` and its kin: counter samples of sFlow, one JSON object for each block of counters, as lines of a file and as
-//! messages to brokers.
+//! `sfacctd_counter_file` and its kin: counter samples of sFlow, an event for each block of counters.
 //!
-//! Workers make the lines ([`Lines`]) and hand them over batch by batch; one thread numbers and writes them ([`Log::run`]), into a
-//! file for each agent where the name asks for it. A thread that is behind costs lines, which are counted, never samples.
+//! Workers make the events ([`Lines`]) and hand them over batch by batch; one thread writes them ([`Log::run`]). A thread that is
+//! behind costs events, which are counted, never samples.
 
 mod part;
 
 pub(crate) use part::ROW;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use encode::Style;
-use encode::time::Clock;
+use event_log::{Delivery, Event, Head, Settings};
 use recent::Map;
-use runtime::files;
-use runtime::log::Limited;
 use sflow::{CounterBlock, CounterHead, CounterSample};
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use tracing::error;
 
-/// The variable of the name that stands for the agent.
-const AGENT: &str = "$peer_src_ip";
+/// The variable of names that stands for the agent.
+pub(crate) const VARIABLES: &[&str] = &["peer_src_ip"];
 /// Most lines that a worker keeps while the writer is behind.
 const MOST_LINES: usize = 16_384;
 /// Most agents and sub-agents that are known to have begun; of more, the one that was silent longest begins again.
 const MOST_AGENTS: usize = 65_536;
 /// Batches that may wait for the writer.
 const BATCHES: usize = 64;
-/// Most files that are open at once.
-const MOST_FILES: usize = 256;
-/// A line in the daemon's log about a file that cannot be written: one in so many seconds.
-const RATE: Duration = Duration::from_secs(10);
 
 /// Kinds of blocks whose counters are written. Of others the head alone is.
 const KINDS: &[&str] = &["generic", "ethernet", "vlan"];
 
-/// Where counters go.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// The file, with the agent's address for [`AGENT`].
-    pub(crate) path: Option<PathBuf>,
-    /// Brokers that get the same objects.
-    #[cfg(all(feature = "amqp", feature = "kafka"))]
-    pub(crate) feeds: Vec<brokers::feed::Settings>,
-    pub(crate) files: files::Settings,
-    pub(crate) style: Style,
-}
-
-/// A block, as JSON from its exporter on; without text, the agent itself.
+/// A block, as JSON from its exporter on; without text, the beginning of an agent's log.
 struct Line {
     agent: IpAddr,
     text: Option<String>,
+}
+
+impl Event for Line {
+    fn variable(&self, name: &str) -> Option<String> {
+        VARIABLES.contains(&name).then(|| self.agent.to_string())
+    }
+
+    fn json(&self, head: &Head<'_>, out: &mut Vec<u8>) {
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(out, "{{\"seq\": {}, \"timestamp\": \"{}\", ", head.sequence, head.timestamp);
+        let _ = match &self.text {
+            Some(text) => write!(out, "{text}"),
+            None => write!(out, "\"peer_src_ip\": \"{}\", \"event_type\": \"log_init\"}}", self.agent),
+        };
+    }
+
+    fn weight(&self) -> u64 {
+        u64::from(self.text.is_some())
+    }
 }
 
 /// Lines of one worker.
@@ -65,16 +59,14 @@ pub(crate) struct Lines {
     /// Agents and sub-agents whose logs have begun.
     begun: Map<(IpAddr, u32), ()>,
     lost: u64,
-    /// As in [`Log`].
+    /// Blocks that were not written, of all workers.
     unwritten: Arc<AtomicU64>,
     sender: Sender<Vec<Line>>,
 }
 
 /// The writer's end.
 pub(crate) struct Log {
-    settings: Settings,
-    #[cfg(all(feature = "amqp", feature = "kafka"))]
-    feeds: Vec<brokers::feed::Feed>,
+    log: event_log::Log,
     receiver: Receiver<Vec<Line>>,
     /// How often files were to be opened again.
     reopenings: Arc<AtomicU64>,
@@ -101,18 +93,17 @@ impl Ends {
     }
 }
 
-/// Both ends. A change of the number of `reopenings` makes the writer open its files again.
-pub(crate) fn open(settings: Settings, reopenings: &Arc<AtomicU64>, unwritten: &Arc<AtomicU64>) -> (Ends, Log) {
+/// Both ends, and the deliveries to brokers, which need a thread each. A change of the number of `reopenings` makes the writer open its
+/// files again.
+pub(crate) fn open(
+    settings: &Settings,
+    reopenings: &Arc<AtomicU64>,
+    unwritten: &Arc<AtomicU64>,
+) -> (Ends, Log, Vec<Delivery>) {
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
-    let log = Log {
-        settings,
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        feeds: Vec::new(),
-        receiver,
-        reopenings: Arc::clone(reopenings),
-        unwritten: Arc::clone(unwritten),
-    };
-    (Ends { unwritten: Arc::clone(unwritten), sender }, log)
+    let (log, deliveries) = event_log::Log::open(settings);
+    let log = Log { log, receiver, reopenings: Arc::clone(reopenings), unwritten: Arc::clone(unwritten) };
+    (Ends { unwritten: Arc::clone(unwritten), sender }, log, deliveries)
 }
 
 impl Lines {
@@ -185,134 +176,21 @@ fn text(agent: IpAddr, sequence: u32, head: &CounterHead, block: &CounterBlock<'
     text
 }
 
-/// The writer at work.
-struct Writer {
-    settings: Settings,
-    #[cfg(all(feature = "amqp", feature = "kafka"))]
-    feeds: Vec<brokers::feed::Feed>,
-    clock: Clock,
-    /// By agent; by nobody where one file has all.
-    files: HashMap<Option<IpAddr>, BufWriter<File>>,
-    sequence: u64,
-    unwritten: u64,
-    failing: Limited,
-}
-
 impl Log {
-    /// Prepares the ways to brokers. The delivery workers want a thread each.
-    #[cfg(all(feature = "amqp", feature = "kafka"))]
-    pub(crate) fn open_feeds(&mut self) -> Vec<(brokers::feed::Settings, delivery::worker::Worker)> {
-        let mut delivery_workers = Vec::new();
-        for settings in &self.settings.feeds {
-            let (feed, worker) = settings.open(runtime::clock::now());
-            self.feeds.push(feed);
-            delivery_workers.push((settings.clone(), worker));
-        }
-        delivery_workers
-    }
-
     /// Writes until all workers have ended.
     pub(crate) fn run(self) {
-        let clock = Clock::new(&self.settings.style);
-        let mut writer = Writer {
-            settings: self.settings,
-            #[cfg(all(feature = "amqp", feature = "kafka"))]
-            feeds: self.feeds,
-            clock,
-            files: HashMap::new(),
-            sequence: 0,
-            unwritten: 0,
-            failing: Limited::new(RATE),
-        };
-        let mut opened = self.reopenings.load(Ordering::Acquire);
-        while let Ok(lines) = self.receiver.recv() {
-            let asked = self.reopenings.load(Ordering::Acquire);
+        let Self { mut log, receiver, reopenings, unwritten } = self;
+        let mut opened = reopenings.load(Ordering::Acquire);
+        while let Ok(lines) = receiver.recv() {
+            let asked = reopenings.load(Ordering::Acquire);
             if asked != opened {
                 opened = asked;
-                writer.reopen();
+                log.reopen();
             }
-            writer.write(&lines);
+            lines.iter().for_each(|line| log.add(line));
+            log.flush();
         }
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for feed in writer.feeds {
-            writer.unwritten += feed.end();
-        }
-        self.unwritten.fetch_add(writer.unwritten, Ordering::Relaxed);
-    }
-}
-
-impl Writer {
-    fn write(&mut self, lines: &[Line]) {
-        let mut out = Vec::new();
-        for line in lines {
-            out.clear();
-            self.head(&mut out);
-            let _ = match &line.text {
-                Some(text) => write!(out, "{text}"),
-                None => write!(out, "\"peer_src_ip\": \"{}\", \"event_type\": \"log_init\"}}", line.agent),
-            };
-            #[cfg(all(feature = "amqp", feature = "kafka"))]
-            self.feeds.iter_mut().for_each(|feed| feed.push(line.agent, &out));
-            out.push(b'\n');
-            if let Err(fault) = self.append(line.agent, &out) {
-                self.unwritten += u64::from(line.text.is_some());
-                self.complain(&fault);
-            }
-        }
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        self.feeds.iter_mut().for_each(brokers::feed::Feed::flush);
-        let faults: Vec<_> = self.files.values_mut().filter_map(|file| file.flush().err()).collect();
-        // How many of the lines that wait together got lost is not known: one at least.
-        self.unwritten += faults.len() as u64;
-        faults.iter().for_each(|fault| self.complain(fault));
-    }
-
-    fn head(&mut self, out: &mut Vec<u8>) {
-        let _ = write!(out, "{{\"seq\": {}, \"timestamp\": \"", self.sequence);
-        self.clock.micros(out, runtime::clock::now());
-        let _ = write!(out, "\", ");
-        self.sequence += 1;
-    }
-
-    /// Opens files again, after a rotation. One that cannot be opened any more is written to as long as it is open.
-    fn reopen(&mut self) {
-        let agents: Vec<_> = self.files.keys().copied().collect();
-        for agent in agents {
-            match self.open(agent) {
-                Ok(file) => drop(self.files.insert(agent, file)),
-                Err(fault) => self.complain(&fault),
-            }
-        }
-    }
-
-    /// Opens the file of an agent, or the one of all.
-    fn open(&self, agent: Option<IpAddr>) -> std::io::Result<BufWriter<File>> {
-        let name = self.settings.path.as_deref().unwrap_or(Path::new("")).to_string_lossy();
-        let path = match agent {
-            Some(agent) => name.replace(AGENT, &agent.to_string().replace(['.', ':'], "_")),
-            None => name.into_owned(),
-        };
-        files::append(Path::new(&path), &self.settings.files).map(BufWriter::new)
-    }
-
-    fn append(&mut self, agent: IpAddr, line: &[u8]) -> std::io::Result<()> {
-        let Some(path) = &self.settings.path else { return Ok(()) };
-        let key = path.to_string_lossy().contains(AGENT).then_some(agent);
-        if !self.files.contains_key(&key) {
-            if self.files.len() >= MOST_FILES {
-                self.files.clear();
-            }
-            let file = self.open(key)?;
-            self.files.insert(key, file);
-        }
-        self.files.get_mut(&key).map_or(Ok(()), |file| file.write_all(line))
-    }
-
-    fn complain(&self, fault: &std::io::Error) {
-        if let Some(pass) = self.failing.pass() {
-            let path = self.settings.path.as_deref().unwrap_or(Path::new("")).display();
-            error!(held_back = pass.held_back, "sfacctd_counter_file: {path}: {fault}");
-        }
+        unwritten.fetch_add(log.end(), Ordering::Relaxed);
     }
 }
 
@@ -321,38 +199,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_cannot_be_opened_again_is_written_to_as_long_as_it_is_open() {
+    fn a_log_is_written_to_the_file_of_its_agent_and_opened_again_after_a_rotation() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("counters");
+        let path = |name: &str| folder.path().join(name);
+        let mut settings = Settings::without_brokers(config::Place::SFACCTD_COUNTER, VARIABLES);
+        settings.file = Some(path("$peer_src_ip.json"));
+        let (reopenings, unwritten) = (Arc::default(), Arc::default());
+        let (ends, log, _) = open(&settings, &reopenings, &unwritten);
+        let writer = std::thread::spawn(move || log.run());
         let agent = IpAddr::from([192, 0, 2, 1]);
-        let style = Style::default();
-        let mut writer = Writer {
-            clock: Clock::new(&style),
-            settings: Settings {
-                path: Some(path.clone()),
-                #[cfg(all(feature = "amqp", feature = "kafka"))]
-                feeds: Vec::new(),
-                files: files::Settings::default(),
-                style,
-            },
-            #[cfg(all(feature = "amqp", feature = "kafka"))]
-            feeds: Vec::new(),
-            files: HashMap::new(),
-            sequence: 0,
-            unwritten: 0,
-            failing: Limited::new(RATE),
-        };
-        let line = || Line { agent, text: None };
-        writer.write(&[line()]);
-        let rotated = folder.path().join("counters.1");
-        std::fs::rename(&path, &rotated).unwrap();
-        std::fs::create_dir(&path).unwrap();
-        writer.reopen();
-        writer.write(&[line()]);
-        assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 2);
-        std::fs::remove_dir(&path).unwrap();
-        writer.reopen();
-        writer.write(&[line()]);
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+        let mut lines = ends.lines();
+        drop(ends);
+        lines.begin(agent, 0);
+        lines.begin(agent, 0);
+        assert_eq!(lines.hand_over(), (1, 0));
+        let began = std::time::Instant::now();
+        while std::fs::metadata(path("192_0_2_1.json")).map_or(0, |file| file.len()) == 0 {
+            assert!(began.elapsed().as_secs() < 20);
+            std::thread::yield_now();
+        }
+        std::fs::rename(path("192_0_2_1.json"), path("old")).unwrap();
+        reopenings.fetch_add(1, Ordering::AcqRel);
+        lines.begin(agent, 1);
+        drop(lines);
+        writer.join().unwrap();
+        for (name, sequence) in [("old", 0), ("192_0_2_1.json", 1)] {
+            let text = std::fs::read_to_string(path(name)).unwrap();
+            let end = "\"peer_src_ip\": \"192.0.2.1\", \"event_type\": \"log_init\"}\n";
+            assert!(text.starts_with(&format!("{{\"seq\": {sequence}, \"timestamp\": \"")), "{text}");
+            assert!(text.ends_with(end) && text.lines().count() == 1, "{text}");
+        }
+        assert_eq!(unwritten.load(Ordering::Relaxed), 0);
     }
 }

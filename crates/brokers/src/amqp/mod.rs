@@ -2,30 +2,30 @@
 //!
 //! A message counts when the broker has confirmed it (publisher confirms). Messages that no queue takes come back
 //! (`mandatory`) and count as refused: else the broker would drop them without a word. Each message has a `message_id`,
-//! `RUN-NUMBER-ITEM`: what comes twice, since a confirmation was lost, has it twice.
+//! `RUN-NUMBER-ITEM`: a message that is sent twice, since its confirmation was lost, has the same id twice.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`link`] | frames over a socket, with or without TLS; heartbeats |
-//! | [`session`] | from the socket to a channel that confirms |
+//! | [`transport`] | the connection to the broker, with or without TLS |
+//! | [`session`] | from the connection to a channel that confirms |
 //! | [`publish`] | messages out, confirmations in |
-//! | [`tls`] | whom we trust, by what we are known, and what is wrong with that |
+//! | [`tls`] | trust, client certificates, and what TLS errors say of the configuration |
 //!
-//! The codec is the library's (`amq-protocol`). The rest of a client is here, since what accounting needs of one is
-//! narrow and hot: one thread that writes many messages at a time and then waits for what became of them.
+//! The client is `lapin`. It reads and writes on a thread of its own; its timers run in a tokio runtime that the delivery
+//! worker drives while it delivers, and once a second while it is idle. A connection has a runtime of its own: dropping both
+//! ends everything that belongs to the connection, whatever state it is in.
 
-mod link;
 mod publish;
 mod session;
 mod tls;
+mod transport;
 
 use crate::settings;
-use amq_protocol::protocol::AMQPClass;
-use amq_protocol::protocol::{channel, connection};
 use delivery::messages::Messages;
 use delivery::{Backend, Fault, Receipt, WriteBatch};
+use lapin::ErrorKind;
 use session::Session;
-use std::time::Instant;
+use std::io;
 use tracing::warn;
 
 /// An AMQP broker.
@@ -57,15 +57,15 @@ impl Backend for Amqp {
         Ok(())
     }
 
-    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         let Some(session) = &mut self.session else {
             return Err(Fault::Down("not connected".to_owned()));
         };
         let messages =
-            Messages::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
-        let delivered = publish::publish(&self.settings, session, parcel, &messages, receipt);
+            Messages::read(&batch.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
+        let delivered = publish::publish(&self.settings, session, batch, &messages, receipt);
         if delivered.is_err() {
-            // Late confirmations must not meet the numbers of the next attempt.
+            // What is on its way is settled with the connection: the next attempt begins with a new one.
             self.session = None;
         }
         delivered
@@ -83,13 +83,13 @@ impl Backend for Amqp {
 
     fn close(&mut self) {
         if let Some(session) = self.session.take() {
-            session.close(Instant::now() + self.settings.timeout);
+            session.close(self.settings.timeout);
         }
     }
 }
 
-/// The key that an exchange which is there differs in. Brokers name the argument of the declaration: `inequivalent arg
-/// 'durable' for exchange …`.
+/// The key of the property in which an existing exchange differs. Brokers name the argument of the declaration:
+/// `inequivalent arg 'durable' for exchange …`.
 fn differs(text: &str) -> &'static str {
     match text.split('\'').nth(1) {
         Some("durable") => "amqp_persistent_msg",
@@ -98,31 +98,52 @@ fn differs(text: &str) -> &'static str {
     }
 }
 
-/// What the broker means when it closes the channel or the connection; `key` is what it is about, if it says no.
-fn closed(class: &AMQPClass, key: &'static str) -> Option<Fault> {
-    let (code, text) = match class {
-        AMQPClass::Connection(connection::AMQPMethod::Close(close)) => (close.reply_code, &close.reply_text),
-        AMQPClass::Channel(channel::AMQPMethod::Close(close)) => (close.reply_code, &close.reply_text),
-        _ => return None,
-    };
-    let text = text.to_string();
+/// What an error of the client means; `key` is the key that the broker objects to, if it objects to what was asked.
+fn fault(error: &lapin::Error, key: &'static str) -> Fault {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => closed(error.get_id(), error.get_message().as_str(), key),
+        ErrorKind::IOError(error) => broken(error),
+        ErrorKind::InvalidProtocolVersion(_) => Fault::Down("it does not speak AMQP 0.9.1".to_owned()),
+        ErrorKind::ParsingError(_) => Fault::Down("what it sends is not AMQP 0.9.1".to_owned()),
+        ErrorKind::MissingHeartbeatError => Fault::Down("it has sent no heartbeat".to_owned()),
+        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => gone(),
+        _ => Fault::Down(error.to_string()),
+    }
+}
+
+/// What an error of the socket, or of TLS over it, means.
+fn broken(error: &io::Error) -> Fault {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof) {
+        return gone();
+    }
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.and_then(tls::refused).unwrap_or_else(|| Fault::Down(error.to_string()))
+}
+
+fn gone() -> Fault {
+    Fault::Down("it has closed the connection".to_owned())
+}
+
+/// What the broker means when it closes the channel or the connection.
+fn closed(code: u16, text: &str, key: &'static str) -> Fault {
     let what = format!("{text} ({code})");
     // Reply codes of AMQP 0.9.1, section 1.1 (constants): 403 access refused, 404 not found, 406 precondition failed,
-    // 530 not allowed.
+    // 503 command invalid (RabbitMQ, for a login mechanism that it does not have), 530 not allowed.
     let key = match (code, key) {
-        (403, "amqp_vhost") => "amqp_passwd",
         (403, key) => key,
         (404, _) => "amqp_exchange",
-        (406, _) => differs(&text),
+        (406, _) => differs(text),
+        (503, session::LOGIN) => "amqp_user",
         (530, _) => "amqp_vhost",
-        _ => return Some(Fault::Down(what)),
+        _ => return Fault::Down(what),
     };
-    Some(Fault::Configuration { key, what })
+    Fault::Configuration { key, what }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn the_key_is_that_of_the_argument_that_differs() {
@@ -135,5 +156,59 @@ mod tests {
         assert_eq!(key("type"), "amqp_exchange_type");
         assert_eq!(key("auto_delete"), "amqp_exchange");
         assert_eq!(differs("PRECONDITION_FAILED"), "amqp_exchange");
+    }
+
+    #[test]
+    fn a_broker_that_objects_names_a_key() {
+        let key = |code, asked| match closed(code, "NO", asked) {
+            Fault::Configuration { key, what } => (key, what),
+            fault => ("", fault.to_string()),
+        };
+        assert_eq!(key(403, session::LOGIN), ("amqp_passwd", "NO (403)".to_owned()));
+        assert_eq!(key(403, "amqp_exchange").0, "amqp_exchange");
+        assert_eq!(key(404, "amqp_host").0, "amqp_exchange");
+        assert_eq!(key(503, session::LOGIN).0, "amqp_user");
+        assert_eq!(key(503, "amqp_exchange"), ("", "NO (503)".to_owned()));
+        assert_eq!(key(530, session::LOGIN).0, "amqp_vhost");
+        assert_eq!(key(320, session::LOGIN).0, "");
+    }
+
+    /// Threads of the client in this process.
+    fn client_threads() -> usize {
+        let names = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = names.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("lapin")).count()
+    }
+
+    #[test]
+    fn a_broker_that_does_not_answer_takes_no_longer_than_the_limit_and_leaves_no_thread() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut amqp = Amqp::new(settings::Amqp {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: None,
+            user: "guest".to_owned(),
+            password: "guest".to_owned(),
+            vhost: "/".to_owned(),
+            exchange: "pmacct".to_owned(),
+            exchange_type: config::keys::amqp::ExchangeType::Direct,
+            persistent: false,
+            frame_max: 131_072,
+            heartbeat: 0,
+            timeout: Duration::from_millis(300),
+        });
+        for _ in 0..3 {
+            let began = Instant::now();
+            assert_eq!(amqp.open(), Err(Fault::Down("no answer in time".to_owned())));
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        }
+        let began = Instant::now();
+        while client_threads() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "{} threads", client_threads());
+            std::thread::yield_now();
+        }
+        // Who hangs up at once does not answer either.
+        drop(listener);
+        assert!(matches!(amqp.open(), Err(Fault::Down(_))));
     }
 }

@@ -1,214 +1,208 @@
-//! From a socket to a channel that confirms what it is given (AMQP 0.9.1, section 2.2.4).
+//! From a connection to a channel that confirms what is published on it (AMQP 0.9.1, section 2.2.4).
 
-use super::link::Link;
-use super::{closed, tls};
+use super::transport::{self, HangUp, Transport};
+use super::{fault, gone};
 use crate::settings;
-use amq_protocol::frame::{AMQPFrame, ProtocolVersion};
-use amq_protocol::protocol::{AMQPClass, channel, confirm, connection, exchange};
-use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 use config::keys::amqp::ExchangeType;
 use delivery::Fault;
-use std::time::Instant;
+use futures_util::future::{Either, select};
+use futures_util::{FutureExt, Stream, StreamExt};
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::tcp::AsyncTcpStream;
+use lapin::types::{FieldTable, ShortString};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{Channel, Connection, ConnectionProperties, Event, ExchangeKind};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 use tracing::debug;
 
-/// The only channel.
-pub(super) const CHANNEL: u16 = 1;
-/// Octets of the smallest frame that both sides must take (section 4.2.3).
+/// The key that a broker objects to when it refuses a login.
+pub(super) const LOGIN: &str = "amqp_passwd";
+/// Bytes of the smallest frame that both sides must take (section 4.2.3).
 const FRAME_MIN: u32 = 4096;
+/// Bytes of the largest frame that we ask for: the client keeps buffers of 64 frames.
+const FRAME_MAX: u32 = 1 << 20;
+/// The only channel.
+const CHANNELS: u16 = 1;
 /// The reply code of success.
 const SUCCESS: u16 = 200;
+/// How long the runtime is driven at a time while nothing is delivered: timers that are due, and what the socket has.
+const TURN: Duration = Duration::from_millis(2);
+/// How long the client may take to hand over the last confirmations of a connection that broke.
+const SETTLE: Duration = Duration::from_millis(100);
 
-/// An open channel.
+/// An open channel. The order of fields is that of their end.
 pub(super) struct Session {
-    pub(super) link: Link,
-    /// The number that the next message has at the broker.
-    pub(super) tag: u64,
+    pub(super) channel: Channel,
+    connection: Connection,
+    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
     /// Why the broker takes nothing at the moment, if so.
-    pub(super) blocked: Option<String>,
+    blocked: Option<String>,
+    _hang_up: HangUp,
+    runtime: Runtime,
 }
 
 impl Session {
     /// Connects, logs in, declares the exchange, and asks for confirmations.
     pub(super) fn open(settings: &settings::Amqp) -> Result<Self, Fault> {
         let deadline = Instant::now() + settings.timeout;
-        let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-        let link = Link::connect(&settings.host, settings.port, tls, deadline)?;
-        let mut session = Self { link, tag: 1, blocked: None };
-        session.log_in(settings, deadline)?;
-        session.ask(
-            CHANNEL,
-            AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})),
-            "amqp_host",
-            deadline,
-            |class| matches!(class, AMQPClass::Channel(channel::AMQPMethod::OpenOk(_))),
-        )?;
+        let uri = uri(settings)?;
+        let exchange = short(&settings.exchange, "amqp_exchange")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::Down(error.to_string()))?;
+        let (transport, hang_up) = runtime.block_on(transport::connect(settings, deadline))?;
+        let kit = transport::kit(runtime.handle());
+        let connect = hand_over(transport);
+        let connection = Connection::connector(
+            uri,
+            kit,
+            async move |_, _| {
+                connect().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected).into())
+            },
+            properties(),
+        );
+        let connection = ask(&runtime, deadline, LOGIN, connection)?;
+        let channel = ask(&runtime, deadline, "amqp_host", connection.create_channel())?;
         // Exchanges of these names are the broker's own.
         if !settings.exchange.is_empty() && !settings.exchange.starts_with("amq.") {
-            let declare = exchange::Declare {
-                exchange: short(&settings.exchange, "amqp_exchange")?,
-                kind: match settings.exchange_type {
-                    ExchangeType::Direct => "direct".into(),
-                    ExchangeType::Fanout => "fanout".into(),
-                    ExchangeType::Topic => "topic".into(),
-                },
-                durable: settings.persistent,
-                ..exchange::Declare::default()
+            let kind = match settings.exchange_type {
+                ExchangeType::Direct => ExchangeKind::Direct,
+                ExchangeType::Fanout => ExchangeKind::Fanout,
+                ExchangeType::Topic => ExchangeKind::Topic,
             };
-            let method = AMQPClass::Exchange(exchange::AMQPMethod::Declare(declare));
-            session.ask(CHANNEL, method, "amqp_exchange", deadline, |class| {
-                matches!(class, AMQPClass::Exchange(exchange::AMQPMethod::DeclareOk(_)))
-            })?;
+            let options =
+                ExchangeDeclareOptions { durable: settings.persistent, ..ExchangeDeclareOptions::default() };
+            let declared = channel.exchange_declare(exchange, kind, options, FieldTable::default());
+            ask(&runtime, deadline, "amqp_exchange", declared)?;
         }
-        let method = AMQPClass::Confirm(confirm::AMQPMethod::Select(confirm::Select { nowait: false }));
-        session.ask(CHANNEL, method, "amqp_host", deadline, |class| {
-            matches!(class, AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(_)))
-        })?;
-        Ok(session)
+        let confirming = channel.confirm_select(ConfirmSelectOptions::default());
+        ask(&runtime, deadline, "amqp_host", confirming)?;
+        let events = Box::pin(connection.events_listener());
+        Ok(Self { channel, connection, events, blocked: None, _hang_up: hang_up, runtime })
     }
 
-    fn log_in(&mut self, settings: &settings::Amqp, deadline: Instant) -> Result<(), Fault> {
-        self.link.push(&AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1()))?;
-        self.link.write(deadline)?;
-        let AMQPClass::Connection(connection::AMQPMethod::Start(start)) = self.method(0, "amqp_host", deadline)?
-        else {
-            return Err(unexpected());
-        };
-        let mechanisms = start.mechanisms.to_string();
-        if !mechanisms.split(' ').any(|mechanism| mechanism == "PLAIN") {
-            return Err(Fault::Configuration {
-                key: "amqp_user",
-                what: format!("the broker wants one of '{mechanisms}' to log in; PLAIN is what we have"),
-            });
-        }
-        let start_ok = connection::StartOk {
-            client_properties: properties(),
-            mechanism: "PLAIN".into(),
-            // RFC 4616: authorization identity, user, password.
-            response: LongString::from(format!("\0{}\0{}", settings.user, settings.password)),
-            locale: "en_US".into(),
-        };
-        let tune = self.ask(
-            0,
-            AMQPClass::Connection(connection::AMQPMethod::StartOk(start_ok)),
-            "amqp_passwd",
-            deadline,
-            |class| matches!(class, AMQPClass::Connection(connection::AMQPMethod::Tune(_))),
-        )?;
-        let AMQPClass::Connection(connection::AMQPMethod::Tune(tune)) = tune else { return Err(unexpected()) };
-        // Nought is no bound.
-        let frame_max = match tune.frame_max {
-            0 => settings.frame_max,
-            bound => bound.min(settings.frame_max),
-        };
-        let frame_max = frame_max.max(FRAME_MIN);
-        let tune_ok = connection::TuneOk { channel_max: CHANNEL, frame_max, heartbeat: settings.heartbeat };
-        let method = AMQPClass::Connection(connection::AMQPMethod::TuneOk(tune_ok));
-        self.link.push(&AMQPFrame::Method(0, method))?;
-        self.link.tune(frame_max, settings.heartbeat);
-        let open = connection::Open { virtual_host: short(&settings.vhost, "amqp_vhost")? };
-        self.ask(0, AMQPClass::Connection(connection::AMQPMethod::Open(open)), "amqp_vhost", deadline, |class| {
-            matches!(class, AMQPClass::Connection(connection::AMQPMethod::OpenOk(_)))
-        })?;
-        Ok(())
-    }
-
-    /// Sends a method and waits for its answer; `key` is what it is about, if the broker says no.
-    fn ask(
-        &mut self,
-        channel: u16,
-        method: AMQPClass,
-        key: &'static str,
-        deadline: Instant,
-        is_answer: impl Fn(&AMQPClass) -> bool,
-    ) -> Result<AMQPClass, Fault> {
-        self.link.push(&AMQPFrame::Method(channel, method))?;
-        self.link.write(deadline)?;
-        let answer = self.method(channel, key, deadline)?;
-        if is_answer(&answer) { Ok(answer) } else { Err(unexpected()) }
-    }
-
-    /// The next method of a channel.
-    fn method(&mut self, channel: u16, key: &'static str, deadline: Instant) -> Result<AMQPClass, Fault> {
-        loop {
-            match self.link.next(deadline)? {
-                AMQPFrame::Method(on, class) => {
-                    self.look(&class, key)?;
-                    if on == channel && !matters_at_any_time(&class) {
-                        return Ok(class);
+    /// Runs `publish` until it ends, the connection breaks, or the time is up.
+    ///
+    /// # Errors
+    /// The last two.
+    pub(super) fn run(&mut self, publish: impl Future<Output = ()>, timeout: Duration) -> Result<(), Fault> {
+        let Self { events, blocked, runtime, .. } = self;
+        let broken = async {
+            loop {
+                match events.next().await {
+                    Some(event) => {
+                        if let Some(fault) = note(blocked, event) {
+                            return fault;
+                        }
                     }
-                }
-                _ => return Err(unexpected()),
-            }
-        }
-    }
-
-    /// What the broker may say at any time: that it closes, or that it takes nothing for a while.
-    pub(super) fn look(&mut self, class: &AMQPClass, key: &'static str) -> Result<(), Fault> {
-        match class {
-            AMQPClass::Connection(connection::AMQPMethod::Blocked(blocked)) => {
-                self.blocked = Some(blocked.reason.to_string());
-            }
-            AMQPClass::Connection(connection::AMQPMethod::Unblocked(_)) => self.blocked = None,
-            class => {
-                if let Some(fault) = closed(class, key) {
-                    return Err(fault);
+                    None => return gone(),
                 }
             }
+        };
+        let result = runtime.block_on(async {
+            let (publish, broken) = (pin!(publish), pin!(broken));
+            match tokio::time::timeout(timeout, select(publish, broken)).await {
+                Ok(Either::Left(((), _))) => Ok(()),
+                Ok(Either::Right((fault, publish))) => {
+                    // What the broker had confirmed before is there, or will never be.
+                    let _ = tokio::time::timeout(SETTLE, publish).await;
+                    Err(fault)
+                }
+                Err(_) => Err(Fault::Down("no answer in time".to_owned())),
+            }
+        });
+        match (result, &self.blocked) {
+            (Err(Fault::Down(what)), Some(reason)) => {
+                Err(Fault::Down(format!("{what}: the broker takes nothing at the moment, it says: {reason}")))
+            }
+            (result, _) => result,
         }
-        Ok(())
     }
 
     /// Heartbeats, and what the broker says between deliveries.
     pub(super) fn idle(&mut self) -> Result<(), Fault> {
-        self.link.read_ready()?;
-        while let Some(frame) = self.link.taken()? {
-            if let AMQPFrame::Method(_, class) = frame {
-                self.look(&class, "amqp_exchange")?;
+        self.runtime.block_on(async { tokio::time::sleep(TURN).await });
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            if let Some(fault) = note(&mut self.blocked, event) {
+                return Err(fault);
             }
         }
-        self.link.beat(Instant::now())
+        if self.connection.status().connected() && self.channel.status().connected() {
+            Ok(())
+        } else {
+            Err(gone())
+        }
     }
 
     /// Says goodbye and waits for the answer, if it comes in time.
-    pub(super) fn close(mut self, deadline: Instant) {
-        let close = connection::Close { reply_code: SUCCESS, reply_text: "end".into(), class_id: 0, method_id: 0 };
-        let method = AMQPClass::Connection(connection::AMQPMethod::Close(close));
-        let closed = self.ask(0, method, "amqp_host", deadline, |class| {
-            matches!(class, AMQPClass::Connection(connection::AMQPMethod::CloseOk(_)))
-        });
-        if let Err(fault) = closed {
+    pub(super) fn close(self, timeout: Duration) {
+        let close = self.connection.close(SUCCESS, "end".into());
+        if let Err(fault) = ask(&self.runtime, Instant::now() + timeout, "amqp_host", close) {
             debug!("the connection to the broker did not end well: {fault:?}");
         }
     }
 }
 
-fn matters_at_any_time(class: &AMQPClass) -> bool {
-    matches!(
-        class,
-        AMQPClass::Connection(connection::AMQPMethod::Blocked(_) | connection::AMQPMethod::Unblocked(_))
-    )
+/// Gives the connection to the first who asks: without it, there is no second attempt.
+fn hand_over(transport: Transport) -> impl Fn() -> Option<AsyncTcpStream<Transport>> + Send + Sync {
+    let transport = Mutex::new(Some(AsyncTcpStream::Plain(transport)));
+    move || transport.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// What we are and can do, for the broker.
-fn properties() -> FieldTable {
-    let text = |text: &str| AMQPValue::LongString(LongString::from(text));
-    let mut capabilities = FieldTable::default();
-    for capability in ["publisher_confirms", "basic.nack", "connection.blocked", "authentication_failure_close"] {
-        capabilities.insert(capability.into(), AMQPValue::Boolean(true));
+/// Waits for an answer of the broker; `key` is what it is about, if the broker objects.
+fn ask<T>(
+    runtime: &Runtime,
+    deadline: Instant,
+    key: &'static str,
+    answer: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Fault> {
+    let answer = runtime.block_on(async { tokio::time::timeout_at(deadline.into(), answer).await });
+    let answer = answer.map_err(|_| Fault::Down("no answer in time".to_owned()))?;
+    answer.map_err(|error| fault(&error, key))
+}
+
+/// What an event says: that the broker takes nothing for a while, or what broke the connection.
+fn note(blocked: &mut Option<String>, event: Event) -> Option<Fault> {
+    match event {
+        Event::ConnectionBlocked(reason) => *blocked = Some(reason),
+        Event::ConnectionUnblocked => *blocked = None,
+        Event::Error(error) => return Some(fault(&error, "amqp_exchange")),
+        _ => {}
     }
-    let mut properties = FieldTable::default();
-    properties.insert("product".into(), text("pmacct"));
-    properties.insert("version".into(), text(env!("CARGO_PKG_VERSION")));
-    properties.insert("connection_name".into(), text("pmacct"));
-    properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
-    properties
+    None
+}
+
+fn uri(settings: &settings::Amqp) -> Result<AMQPUri, Fault> {
+    // The client makes this a short string, and panics if it is not.
+    short(&settings.vhost, "amqp_vhost")?;
+    let userinfo = AMQPUserInfo { username: settings.user.clone(), password: settings.password.clone() };
+    Ok(AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority { userinfo, host: settings.host.clone(), port: settings.port },
+        vhost: settings.vhost.clone(),
+        query: AMQPQueryString {
+            frame_max: Some(settings.frame_max.clamp(FRAME_MIN, FRAME_MAX)),
+            channel_max: Some(CHANNELS),
+            heartbeat: Some(settings.heartbeat),
+            ..AMQPQueryString::default()
+        },
+    })
+}
+
+/// What we are, for the broker.
+fn properties() -> ConnectionProperties {
+    ConnectionProperties::default()
+        .with_client_property("product".into(), "pmacct".into())
+        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into())
+        .with_connection_name("pmacct".into())
 }
 
 /// A name for the wire, where names have at most 255 octets.
 pub(super) fn short(name: &str, key: &'static str) -> Result<ShortString, Fault> {
     ShortString::try_new(name).map_err(|error| Fault::Configuration { key, what: error.to_string() })
-}
-
-fn unexpected() -> Fault {
-    Fault::Down("its answer is not what AMQP 0.9.1 provides for".to_owned())
 }

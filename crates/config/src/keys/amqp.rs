@@ -93,20 +93,25 @@ keys! {
     AMQP_TRIGGER_EXEC_ASYNC: bool = boolean(&["amqp_trigger_exec_async"]).default("false").both().daemons(FLOW)
         .shares("sql_trigger_exec_async").acts();
 
-    /// Broker of the plugin.
-    AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both().daemons(FLOW).shares("sql_host").acts();
+    /// Host of the broker.
+    AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1").both()
+        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_host").acts();
 
-    /// Port of the plugin's broker.
-    AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").both().daemons(FLOW).shares("sql_port").acts();
+    /// Port of the broker.
+    AMQP_PORT: u16 = port(&["amqp_port"]).default("5672").both()
+        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_port").acts();
 
-    /// User at the plugin's broker.
-    AMQP_USER: String = text(&["amqp_user"]).default("guest").both().daemons(FLOW).shares("sql_user").acts();
+    /// User at the broker.
+    AMQP_USER: String = text(&["amqp_user"]).default("guest").both()
+        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_user").acts();
 
-    /// Password at the plugin's broker.
-    AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").both().daemons(FLOW).shares("sql_passwd").acts();
+    /// Password at the broker.
+    AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest").both()
+        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_passwd").acts();
 
-    /// Exchange of the plugin.
-    AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both().daemons(FLOW).shares("sql_db").acts();
+    /// Exchange at the broker.
+    AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct").both()
+        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW).shares("sql_db").acts();
 
     /// Routing key of the plugin's messages, with variables of records in it.
     AMQP_ROUTING_KEY: String = text(&["amqp_routing_key"]).default("acct").both().daemons(FLOW)
@@ -114,68 +119,48 @@ keys! {
 
     /// Number of routing keys that take turns; 0 for one.
     AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0").both()
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
+            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ])
         .daemons(FLOW).acts();
 
     /// Type of the exchange.
     AMQP_EXCHANGE_TYPE: ExchangeType = words(&["amqp_exchange_type"]).default("direct").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Asks the broker to keep messages on disk.
     AMQP_PERSISTENT_MSG: bool = boolean(&["amqp_persistent_msg"]).default("false").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Octets of the largest frame.
     AMQP_FRAME_MAX: u64 = bytes(&["amqp_frame_max"], 1).default("131072").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
-    /// Seconds between heartbeats; 0 for none.
+    /// Seconds between heartbeats; 0 leaves them to the broker.
     AMQP_HEARTBEAT_INTERVAL: Duration = seconds(&["amqp_heartbeat_interval"], 0).default("0").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Virtual host at the broker.
     AMQP_VHOST: String = text(&["amqp_vhost"]).default("/").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Certificate authority of the broker, for TLS.
     ///
     /// A file of certificates in PEM. Setting it turns TLS on; then these authorities are trusted, and no others. With
     /// `amqps://` before the host and without this key, those of the system are.
     AMQP_CONN_CA_FILE: Option<PathBuf> = path(&["amqp_conn_ca_file"]).both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Certificate, with those between it and its authority, by which the broker knows the client.
     ///
     /// A file in PEM. It needs `amqp_conn_key_file`, and turns TLS on.
     AMQP_CONN_CERT_FILE: Option<PathBuf> = path(&["amqp_conn_cert_file"]).both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Private key of that certificate, in PEM and without a password.
     AMQP_CONN_KEY_FILE: Option<PathBuf> = path(&["amqp_conn_key_file"]).both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Routing key by which the Avro schema of the messages is sent to their exchange.
     ///
@@ -187,54 +172,9 @@ keys! {
     AMQP_AVRO_SCHEMA_REFRESH_TIME: Duration = seconds(&["amqp_avro_schema_refresh_time"], 1).default("60").both()
         .daemons(FLOW).acts();
 
-    /// Broker of what the daemon sends by itself.
-    DAEMON_AMQP_HOST: String = text(&["amqp_host"]).default("127.0.0.1")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Port of that broker.
-    DAEMON_AMQP_PORT: u16 = port(&["amqp_port"]).default("5672")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// User at that broker.
-    DAEMON_AMQP_USER: String = text(&["amqp_user"]).default("guest")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Password at that broker.
-    DAEMON_AMQP_PASSWD: String = text(&["amqp_passwd"]).default("guest")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Exchange at that broker.
-    DAEMON_AMQP_EXCHANGE: String = text(&["amqp_exchange"]).default("pmacct")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Routing key of those messages; setting it turns them on.
+    /// Routing key of what the daemon sends by itself; setting it turns that on.
     DAEMON_AMQP_ROUTING_KEY: Option<String> = text(&["amqp_routing_key"])
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Number of routing keys that take turns; 0 for one.
-    DAEMON_AMQP_ROUTING_KEY_RR: u32 = integer(&["amqp_routing_key_rr"], 0, u32::MAX as i128).default("0")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
-            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        .places(Place::EVENTS).acts();
 
     /// Seconds before a broken connection is tried again.
     DAEMON_AMQP_RETRY: Duration = seconds(&["amqp_retry"], 1).default("60")

@@ -97,18 +97,6 @@ keys! {
     BGP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bgp_daemon_batch_interval"], 0).default("0")
         .daemons(PMBGPD.and(FLOW));
 
-    /// Format of logged messages.
-    BGP_DAEMON_MSGLOG_OUTPUT: RouteOutput = words(&["bgp_daemon_msglog_output"]).default("json")
-        .daemons(PMBGPD.and(FLOW));
-
-    /// File in which messages are logged as they come; with variables of the peer in its name, one for each.
-    BGP_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["bgp_daemon_msglog_file"]).daemons(PMBGPD.and(FLOW)).hup()
-        .option('o', PMBGPD, "file");
-
-    /// File to which the Avro schemas of logged messages are written.
-    BGP_DAEMON_MSGLOG_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bgp_daemon_msglog_avro_schema_file"])
-        .daemons(PMBGPD.and(FLOW));
-
     /// Sized the table of routes over peers.
     BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13")
         .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
@@ -124,33 +112,6 @@ keys! {
     /// Chose what routes of a peer were hashed by.
     BGP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bgp_table_per_peer_hash"]).default("path_id")
         .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
-
-    /// Format of dumps.
-    BGP_TABLE_DUMP_OUTPUT: RouteOutput = words(&["bgp_table_dump_output"]).default("json")
-        .daemons(PMBGPD.and(FLOW));
-
-    /// File of dumps, with variables of the peer and of the time in its name.
-    BGP_TABLE_DUMP_FILE: Option<PathBuf> = path(&["bgp_table_dump_file"]).daemons(PMBGPD.and(FLOW))
-        .option('O', PMBGPD, "file");
-
-    /// Symbolic link to the newest dump.
-    BGP_TABLE_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bgp_table_dump_latest_file"]).daemons(PMBGPD.and(FLOW));
-
-    /// File to which the Avro schemas of dumps are written.
-    BGP_TABLE_DUMP_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bgp_table_dump_avro_schema_file"])
-        .daemons(PMBGPD.and(FLOW));
-
-    /// Seconds between dumps of routes, from 60 to 86400; 0 for none.
-    BGP_TABLE_DUMP_REFRESH_TIME: Duration = seconds(&["bgp_table_dump_refresh_time"], 0).default("0")
-        .daemons(PMBGPD.and(FLOW)).option('i', PMBGPD, "seconds");
-
-    /// Slots over which peers' dumps are spread within the refresh time, which must be a multiple of it.
-    BGP_TABLE_DUMP_TIME_SLOTS: u32 = integer(&["bgp_table_dump_time_slots"], 1, 86400).default("1")
-        .daemons(PMBGPD.and(FLOW));
-
-    /// Threads that write dumps.
-    BGP_TABLE_DUMP_WORKERS: u32 = integer(&["bgp_table_dump_workers"], 1, u32::MAX as i128).default("1")
-        .daemons(PMBGPD.and(FLOW));
 
     /// Router id; the listening address when it is not set.
     BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW));

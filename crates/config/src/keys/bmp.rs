@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::keys::bgp::{PerPeerHash, RouteOutput};
+use crate::keys::bgp::PerPeerHash;
 
 keys! {
     /// Listens for BMP routers and keeps what they tell.
@@ -45,18 +45,6 @@ keys! {
     BMP_DAEMON_BATCH_INTERVAL: Duration = seconds(&["bmp_daemon_batch_interval"], 0).default("0")
         .daemons(PMBMPD.and(COLLECTORS));
 
-    /// Format of logged messages.
-    BMP_DAEMON_MSGLOG_OUTPUT: RouteOutput = words(&["bmp_daemon_msglog_output"]).default("json")
-        .daemons(PMBMPD.and(COLLECTORS));
-
-    /// File in which messages are logged as they come; with variables of the peer in its name, one for each.
-    BMP_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["bmp_daemon_msglog_file"]).daemons(PMBMPD.and(COLLECTORS))
-        .hup().option('o', PMBMPD, "file");
-
-    /// File to which the Avro schemas of logged messages are written.
-    BMP_DAEMON_MSGLOG_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bmp_daemon_msglog_avro_schema_file"])
-        .daemons(PMBMPD.and(COLLECTORS));
-
     /// Sized the table of routes over peers.
     BMP_TABLE_PEER_BUCKETS: u32 = integer(&["bmp_table_peer_buckets"], 1, 1000).default("13")
         .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
@@ -72,32 +60,6 @@ keys! {
     /// Chose what routes of a peer were hashed by.
     BMP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bmp_table_per_peer_hash"]).default("path_id")
         .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
-
-    /// Format of dumps.
-    BMP_DUMP_OUTPUT: RouteOutput = words(&["bmp_dump_output"]).default("json").daemons(PMBMPD.and(COLLECTORS));
-
-    /// File of dumps, with variables of the peer and of the time in its name.
-    BMP_DUMP_FILE: Option<PathBuf> = path(&["bmp_dump_file"]).daemons(PMBMPD.and(COLLECTORS))
-        .option('O', PMBMPD, "file");
-
-    /// Symbolic link to the newest dump.
-    BMP_DUMP_LATEST_FILE: Option<PathBuf> = path(&["bmp_dump_latest_file"]).daemons(PMBMPD.and(COLLECTORS));
-
-    /// File to which the Avro schemas of dumps are written.
-    BMP_DUMP_AVRO_SCHEMA_FILE: Option<PathBuf> = path(&["bmp_dump_avro_schema_file"])
-        .daemons(PMBMPD.and(COLLECTORS));
-
-    /// Seconds between dumps of what routers told, from 60 to 86400; 0 for none.
-    BMP_DUMP_REFRESH_TIME: Duration = seconds(&["bmp_dump_refresh_time"], 0).default("0")
-        .daemons(PMBMPD.and(COLLECTORS)).option('i', PMBMPD, "seconds");
-
-    /// Slots over which peers' dumps are spread within the refresh time, which must be a multiple of it.
-    BMP_DUMP_TIME_SLOTS: u32 = integer(&["bmp_dump_time_slots"], 1, 86400).default("1")
-        .daemons(PMBMPD.and(COLLECTORS));
-
-    /// Threads that write dumps.
-    BMP_DUMP_WORKERS: u32 = integer(&["bmp_dump_workers"], 1, u32::MAX as i128).default("1")
-        .daemons(PMBMPD.and(COLLECTORS));
 
     /// TCP port to listen on.
     BMP_DAEMON_PORT: u16 = port(&["bmp_daemon_port"]).default("1790").daemons(PMBMPD.and(COLLECTORS))

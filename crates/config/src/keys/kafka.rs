@@ -69,8 +69,9 @@ keys! {
     KAFKA_TRIGGER_EXEC_ASYNC: bool = boolean(&["kafka_trigger_exec_async"]).default("false").both().daemons(FLOW)
         .shares("sql_trigger_exec_async").acts();
 
-    /// Broker of the plugin, or several between commas.
-    KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both().daemons(FLOW)
+    /// Broker, or several between commas.
+    KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1").both()
+        .places(Place::PLUGIN_AND_EVENTS).daemons(FLOW)
         .shares("sql_host").acts();
 
     /// Topic of the plugin's messages, with variables of records in it.
@@ -78,22 +79,20 @@ keys! {
         .shares("sql_table").acts();
 
     /// Number of topics that take turns; 0 for one.
-    KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both().daemons(FLOW)
+    KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0").both()
+        .places(&[
+            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
+            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
+        ]).daemons(FLOW)
         .shares("amqp_routing_key_rr").acts();
 
     /// Port of the broker.
     KAFKA_BROKER_PORT: u16 = port(&["kafka_broker_port"]).default("9092").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Partition that messages go to; -1 leaves the choice to the client library.
     KAFKA_PARTITION: i32 = integer(&["kafka_partition"], -1, 2147483647).default("-1").both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Lets the key of a message choose its partition.
     KAFKA_PARTITION_DYNAMIC: bool = boolean(&["kafka_partition_dynamic"]).default("false").both().daemons(FLOW)
@@ -101,17 +100,11 @@ keys! {
 
     /// Key of messages, with variables of records in it.
     KAFKA_PARTITION_KEY: Option<String> = text(&["kafka_partition_key"]).both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// File of options for librdkafka.
     KAFKA_CONFIG_FILE: Option<PathBuf> = path(&["kafka_config_file"]).both().daemons(FLOW)
-        .places(&[
-            Place::PLUGIN, Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
+        .places(Place::PLUGIN_AND_EVENTS).acts();
 
     /// Address of the schema registry for Avro messages.
     KAFKA_AVRO_SCHEMA_REGISTRY: Option<String> = text(&["kafka_avro_schema_registry"]).both().daemons(FLOW)
@@ -120,26 +113,9 @@ keys! {
             Place::BMP_DUMP,
         ]).acts();
 
-    /// Broker of what the daemon sends by itself.
-    DAEMON_KAFKA_BROKER_HOST: String = text(&["kafka_broker_host"]).default("127.0.0.1")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Topic of those messages; setting it turns them on.
+    /// Topic of what the daemon sends by itself; setting it turns that on.
     DAEMON_KAFKA_TOPIC: Option<String> = text(&["kafka_topic"])
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::SFACCTD_COUNTER,
-            Place::BGP_DAEMON_MSGLOG, Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]).acts();
-
-    /// Number of topics that take turns; 0 for one.
-    DAEMON_KAFKA_TOPIC_RR: u32 = integer(&["kafka_topic_rr"], 0, u32::MAX as i128).default("0")
-        .places(&[
-            Place::TELEMETRY_DAEMON_MSGLOG, Place::TELEMETRY_DUMP, Place::BGP_DAEMON_MSGLOG,
-            Place::BGP_TABLE_DUMP, Place::BMP_DAEMON_MSGLOG, Place::BMP_DUMP,
-        ]);
+        .places(Place::EVENTS).acts();
 
     /// Seconds before a broken connection is tried again.
     DAEMON_KAFKA_RETRY: Duration = seconds(&["kafka_retry"], 1).default("60")

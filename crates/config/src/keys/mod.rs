@@ -8,6 +8,7 @@ pub mod bgp;
 pub mod bmp;
 pub mod core;
 pub mod encoding;
+pub mod event_log;
 pub mod geoip;
 pub mod ha;
 pub mod http;
@@ -39,7 +40,7 @@ pub struct Group {
 
 /// Every group, in the order of the documentation.
 #[must_use]
-pub fn groups() -> [Group; 25] {
+pub fn groups() -> [Group; 26] {
     let group = |title, keys| Group { title, keys };
     [
         group("General", core::KEYS),
@@ -59,6 +60,7 @@ pub fn groups() -> [Group; 25] {
         group("BMP", bmp::KEYS),
         group("RPKI", rpki::KEYS),
         group("Streaming telemetry", telemetry::KEYS),
+        group("Event logs and dumps", event_log::KEYS),
         group("nfprobe plugin", nfprobe::KEYS),
         group("sfprobe plugin", sfprobe::KEYS),
         group("tee plugin", tee::KEYS),

@@ -106,38 +106,6 @@ keys! {
     TELEMETRY_DAEMON_IPPREC: u32 = integer(&["telemetry_daemon_ipprec"], 0, 7).default("0")
         .daemons(PMTELEMETRYD.and(FLOW));
 
-    /// Format of logged telemetry.
-    TELEMETRY_DAEMON_MSGLOG_OUTPUT: TelemetryOutput = words(&["telemetry_daemon_msglog_output"]).default("json")
-        .daemons(PMTELEMETRYD.and(FLOW));
-
-    /// File in which telemetry is logged as it comes, with variables of the exporter in its name.
-    TELEMETRY_DAEMON_MSGLOG_FILE: Option<PathBuf> = path(&["telemetry_daemon_msglog_file"])
-        .daemons(PMTELEMETRYD.and(FLOW)).hup().option('o', PMTELEMETRYD, "file");
-
-    /// Format of dumps.
-    TELEMETRY_DUMP_OUTPUT: TelemetryOutput = words(&["telemetry_dump_output"]).default("json")
-        .daemons(PMTELEMETRYD.and(FLOW));
-
-    /// File of dumps, with variables of the exporter and of the time in its name.
-    TELEMETRY_DUMP_FILE: Option<PathBuf> = path(&["telemetry_dump_file"]).daemons(PMTELEMETRYD.and(FLOW))
-        .option('O', PMTELEMETRYD, "file");
-
-    /// Symbolic link to the newest dump.
-    TELEMETRY_DUMP_LATEST_FILE: Option<PathBuf> = path(&["telemetry_dump_latest_file"])
-        .daemons(PMTELEMETRYD.and(FLOW));
-
-    /// Seconds between dumps, from 60 to 86400; 0 for none.
-    TELEMETRY_DUMP_REFRESH_TIME: Duration = seconds(&["telemetry_dump_refresh_time"], 0).default("0")
-        .daemons(PMTELEMETRYD.and(FLOW)).option('i', PMTELEMETRYD, "seconds");
-
-    /// Slots over which dumps are spread within the refresh time.
-    TELEMETRY_DUMP_TIME_SLOTS: u32 = integer(&["telemetry_dump_time_slots"], 1, 86400).default("1")
-        .daemons(PMTELEMETRYD.and(FLOW));
-
-    /// Threads that write dumps.
-    TELEMETRY_DUMP_WORKERS: u32 = integer(&["telemetry_dump_workers"], 1, u32::MAX as i128).default("1")
-        .daemons(PMTELEMETRYD.and(FLOW));
-
     /// Reads the older header of UDP-notif.
     TMP_TELEMETRY_DAEMON_UDP_NOTIF_LEGACY: bool = boolean(&["tmp_telemetry_daemon_udp_notif_legacy"])
         .default("false").daemons(PMTELEMETRYD.and(FLOW)).legacy();

@@ -1,20 +1,18 @@
 //! The log as a part of a daemon: it offers its ends ([`Ends`]) to the part whose workers read counter samples.
 
-use super::{Ends, Log, Settings, open};
+use super::{Ends, Log, VARIABLES, open};
 use crate::host::files_of;
 use crate::host::part::{Kind, Part, Reading, Services};
 use config::keys::output;
+use config::{Config, Place, Problems};
+use delivery::Fault;
+use encode::names::{self, Lookup, Variable};
+use event_log::{Delivery, Settings};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::error;
-#[cfg(all(feature = "amqp", feature = "kafka"))]
-use {
-    config::{Config, Problems},
-    delivery::Fault,
-    encode::names::{self, Lookup, Variable},
-};
 
 /// The log of counter samples.
 pub(crate) static ROW: CounterLogs = CounterLogs;
@@ -23,8 +21,9 @@ pub(crate) static ROW: CounterLogs = CounterLogs;
 pub(crate) struct CounterLogs;
 
 struct CounterLog {
-    /// Until it starts.
+    /// Until they start.
     log: Option<Log>,
+    deliveries: Vec<Delivery>,
     path: Option<PathBuf>,
     /// Blocks that a file or a broker did not take.
     unwritten: Arc<AtomicU64>,
@@ -33,27 +32,18 @@ struct CounterLog {
 impl Kind for CounterLogs {
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
         let config = reading.config;
-        let settings = Settings {
-            path: config.core(&output::SFACCTD_COUNTER_FILE),
-            #[cfg(all(feature = "amqp", feature = "kafka"))]
-            feeds: brokers::feed::Settings::read(config, config::Place::SFACCTD_COUNTER),
-            files: files_of(config),
-            style: plugins::sink::core_style(config),
-        };
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        let has_feeds = {
-            check(config, config::Place::SFACCTD_COUNTER, &settings.feeds, reading.problems);
-            !settings.feeds.is_empty()
-        };
-        #[cfg(not(all(feature = "amqp", feature = "kafka")))]
-        let has_feeds = false;
-        if settings.path.is_none() && !has_feeds {
+        let mut settings = Settings::read(config, Place::SFACCTD_COUNTER, VARIABLES);
+        settings.file = config.core(&output::SFACCTD_COUNTER_FILE);
+        settings.files = files_of(config);
+        settings.style = plugins::sink::core_style(config);
+        check(config, &settings, reading.problems);
+        if !settings.is_used() || reading.problems.is_fatal() {
             return None;
         }
-        let (path, unwritten) = (settings.path.clone(), Arc::default());
-        let (ends, log) = open(settings, &reading.reopenings, &unwritten);
+        let (path, unwritten) = (settings.file.clone(), Arc::default());
+        let (ends, log, deliveries) = open(&settings, &reading.reopenings, &unwritten);
         reading.offers.put::<Ends>(ends);
-        Some(Box::new(CounterLog { log: Some(log), path, unwritten }))
+        Some(Box::new(CounterLog { log: Some(log), deliveries, path, unwritten }))
     }
 }
 
@@ -63,16 +53,11 @@ impl Part for CounterLog {
     }
 
     fn start(&mut self, services: &Services) -> io::Result<()> {
-        #[cfg_attr(
-            not(all(feature = "amqp", feature = "kafka")),
-            expect(unused_mut, reason = "it has no brokers")
-        )]
-        let Some(mut log) = self.log.take() else { return Ok(()) };
-        #[cfg(all(feature = "amqp", feature = "kafka"))]
-        for (feed, courier) in log.open_feeds() {
+        let Some(log) = self.log.take() else { return Ok(()) };
+        for delivery in std::mem::take(&mut self.deliveries) {
             let threads = services.threads.clone();
             services.threads.spawn_aside("counters/delivery", services.identity.clone(), move || {
-                feed.run(courier, |what| threads.refuse(what));
+                delivery.run(|what| threads.refuse(what));
             })?;
         }
         services.threads.spawn("counters", services.identity.clone(), move || log.run())
@@ -87,25 +72,25 @@ impl Part for CounterLog {
     }
 }
 
-/// Checks what is sent to brokers.
-#[cfg(all(feature = "amqp", feature = "kafka"))]
-fn check(config: &Config, place: config::Place, feeds: &[brokers::feed::Settings], problems: &mut Problems) {
+/// Checks the settings of the log, and the variables in its names.
+fn check(config: &Config, settings: &Settings, problems: &mut Problems) {
     // Only the peer is known here.
-    let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| *word == "peer_src_ip");
-    for feed in feeds {
-        if let Err(Fault::Configuration { key, what }) = feed.check() {
-            let key = format!("{}{key}", place.0);
+    let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| VARIABLES.contains(word));
+    let prefix = settings.prefix.0;
+    for fault in settings.check() {
+        if let Fault::Configuration { key, what } = fault {
+            let key = format!("{prefix}{key}");
             let origin = config.core_origin_named(&key).unwrap_or(config.source());
             problems.fatal(origin, format!("{key}: {what}."), None);
         }
-        for (key, text) in feed.names() {
-            let key = format!("{}{key}", place.0);
-            let origin = config.core_origin_named(&key).unwrap_or(config.source());
-            for variable in names::variables(text, lookup) {
-                if let Variable::Unknown(word) = variable {
-                    let what = format!("{key}: '${word}' is no variable here, and stays as it is.");
-                    problems.warn(origin, what, Some(crate::flows::meant(word, lookup)));
-                }
+    }
+    for (key, text) in settings.names() {
+        let key = format!("{prefix}{key}");
+        let origin = config.core_origin_named(&key).unwrap_or(config.source());
+        for variable in names::variables(text, lookup) {
+            if let Variable::Unknown(word) = variable {
+                let what = format!("{key}: '${word}' is no variable here, and stays as it is.");
+                problems.warn(origin, what, Some(crate::flows::meant(word, lookup)));
             }
         }
     }

@@ -16,7 +16,6 @@ mod statistics;
 mod templates_file;
 mod worker;
 
-#[cfg(all(feature = "amqp", feature = "kafka"))]
 pub(crate) use settings::checks::meant;
 
 use crate::host::part::{self, Mailbox, Part, Prepare, Reading, Services};

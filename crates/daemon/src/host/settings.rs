@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Libraries that log by themselves.
 const LIBRARIES: &[&str] =
-    &["hyper", "log", "mysql", "rustls", "tokio_postgres", "tokio_postgres_rustls", "ureq", "ureq_proto"];
+    &["hyper", "lapin", "log", "mysql", "rustls", "tokio_postgres", "tokio_postgres_rustls", "ureq", "ureq_proto"];
 
 /// How the process runs, whatever its parts do.
 pub(crate) struct Settings {

@@ -1,0 +1,298 @@
+//! Events on their way to a broker.
+
+use crate::name::Name;
+use crate::settings::{Broker, Encoding, Settings};
+use crate::{Event, Head};
+use config::Place;
+use crossbeam_channel::Receiver;
+use delivery::messages::{Builder, Message};
+use delivery::queue::Queue;
+use delivery::worker::{self, Limits, Note, Outbox, Worker};
+use delivery::{Backend, BatchId, Fault, Sum, WriteBatch};
+use tracing::{error, info};
+
+/// Bytes at which a write batch is closed.
+const BATCH: usize = 1 << 20;
+
+/// The other end of a way to a broker, for a thread of its own.
+pub struct Delivery {
+    prefix: Place,
+    worker: Worker,
+}
+
+impl Delivery {
+    /// Opens the broker, as far as it can be reached, and delivers until the end. `refuse` gets the message when the broker
+    /// objects to something that the configuration decides.
+    pub fn run(self, refuse: impl FnOnce(String)) {
+        let prefix = self.prefix.0;
+        self.worker.open_and_run(|opened| match opened {
+            Err(Fault::Configuration { key, what }) => refuse(format!("{prefix}{key}: {what}")),
+            Err(Fault::Down(what) | Fault::Batch(what)) => {
+                tracing::warn!("{prefix}*: the broker cannot be reached yet, and is tried again: {what}");
+            }
+            Ok(()) => {}
+        });
+    }
+}
+
+/// A way to a broker. What is pushed goes on its way with [`Feed::flush`].
+pub(crate) struct Feed {
+    prefix: Place,
+    encoding: Encoding,
+    topic: Name,
+    key: Option<Name>,
+    exit: Limits,
+    outbox: Outbox,
+    notes: Receiver<Note>,
+    builder: Builder,
+    /// The schema of the messages in `builder`.
+    schema: Option<&'static str>,
+    next: BatchId,
+    /// The weight of what no broker has.
+    lost: u64,
+    /// Avro's form of an event.
+    record: Vec<u8>,
+}
+
+/// A way to each broker of the settings, and the other ends. `run`: microseconds since 1970.
+pub(crate) fn open(settings: &Settings, run: u64) -> (Vec<Feed>, Vec<Delivery>) {
+    let mut both = (Vec::new(), Vec::new());
+    for broker in &settings.brokers {
+        let topic = Name::parse(&broker.topic, settings.variables);
+        match backend(broker, topic.constant()) {
+            Ok(backend) => {
+                let (feed, delivery) = way(settings, broker, topic, backend, run);
+                both.0.push(feed);
+                both.1.push(delivery);
+            }
+            // Settings that were checked have no such brokers.
+            Err(fault) => error!("{}{fault}", settings.prefix.0),
+        }
+    }
+    both
+}
+
+fn backend(broker: &Broker, topic: Option<&str>) -> Result<Box<dyn Backend>, Fault> {
+    #[cfg(not(feature = "kafka"))]
+    let _ = topic;
+    match &broker.target {
+        #[cfg(feature = "kafka")]
+        crate::settings::Target::Kafka(settings) => {
+            Ok(Box::new(brokers::kafka::Kafka::new(settings.clone(), topic.map(str::to_owned))))
+        }
+        #[cfg(feature = "amqp")]
+        crate::settings::Target::Amqp(settings) => Ok(Box::new(brokers::amqp::Amqp::new(settings.clone()))),
+        #[cfg(not(all(feature = "amqp", feature = "kafka")))]
+        target => Err(target.not_built()),
+    }
+}
+
+fn way(
+    settings: &Settings,
+    broker: &Broker,
+    topic: Name,
+    backend: Box<dyn Backend>,
+    run: u64,
+) -> (Feed, Delivery) {
+    let (outbox, worker, notes) = worker::new(backend, Queue::in_memory(settings.max_bytes));
+    let feed = Feed {
+        prefix: settings.prefix,
+        encoding: settings.encoding,
+        topic,
+        key: broker.key.as_deref().map(|key| Name::parse(key, settings.variables)),
+        exit: settings.exit,
+        outbox,
+        notes,
+        builder: Builder::new("application/json", None),
+        schema: None,
+        next: BatchId { run, number: 1 },
+        lost: 0,
+        record: Vec::new(),
+    };
+    (feed, Delivery { prefix: settings.prefix, worker })
+}
+
+impl Feed {
+    /// Adds an event; `json` is what it reads as a JSON object.
+    pub(crate) fn push(&mut self, event: &impl Event, head: &Head<'_>, json: &[u8]) {
+        match self.encoding {
+            Encoding::Json => self.add(event, json),
+            Encoding::Avro => {
+                let mut record = std::mem::take(&mut self.record);
+                record.clear();
+                if let Some(schema) = event.avro(head, &mut record) {
+                    // What a write batch holds has one schema.
+                    if self.schema != Some(schema) {
+                        self.flush();
+                        self.builder = Builder::new("avro/binary", Some(schema));
+                        self.schema = Some(schema);
+                    }
+                    self.add(event, &record);
+                }
+                self.record = record;
+            }
+        }
+    }
+
+    fn add(&mut self, event: &impl Event, payload: &[u8]) {
+        let topic = self.topic.fill(event, None);
+        let key = self.key.as_ref().map(|key| key.fill(event, None));
+        let topic = match self.builder.topic(&topic) {
+            Some(topic) => topic,
+            None => {
+                self.flush();
+                self.builder.topic(&topic).unwrap_or_default()
+            }
+        };
+        let sum = Sum { aggregates: event.weight(), ..Sum::default() };
+        self.builder.push(Message { topic, key: key.as_deref().map(str::as_bytes), payload, sum });
+        if self.builder.size() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Sends what there is, and reports what happened to what was sent before.
+    pub(crate) fn flush(&mut self) {
+        if self.builder.count() > 0 {
+            let (items, sum) = (self.builder.count(), self.builder.sum());
+            let id = self.next;
+            self.next.number += 1;
+            let put = self.outbox.put(WriteBatch { id, purge: 0, items, sum, body: self.builder.take() });
+            let lost: u64 = put.lost.iter().map(|lost| lost.sum.aggregates).sum();
+            self.lost += lost;
+            if lost > 0 {
+                error!(
+                    messages = lost,
+                    "{}*: given up: more waits than plugin_queue_memory allows", self.prefix.0
+                );
+            }
+        }
+        while let Ok(note) = self.notes.try_recv() {
+            self.log(&note);
+        }
+    }
+
+    /// Sends what is left, and waits for that, but not longer than the end may take. The weight of all that was lost.
+    pub(crate) fn end(mut self) -> u64 {
+        self.flush();
+        let (outbox, notes, exit) = (self.outbox.clone(), self.notes.clone(), self.exit);
+        outbox.finish(&notes, exit, |note| self.log(&note));
+        self.lost
+    }
+
+    fn log(&mut self, note: &Note) {
+        let prefix = self.prefix.0;
+        match note {
+            Note::Delivered { refused: Some((sum, what)), .. } => {
+                self.lost += sum.aggregates;
+                error!(messages = sum.aggregates, "{prefix}*: refused by the broker: {what}");
+            }
+            Note::Dropped { lost, what } => {
+                self.lost += lost.sum.aggregates;
+                let what = if what.is_empty() { "not written before the end" } else { what };
+                error!(messages = lost.sum.aggregates, "{prefix}*: given up: {what}");
+            }
+            Note::Opened => {}
+            Note::Failed(_, again) if again.is_repeated => {}
+            Note::Failed(Fault::Configuration { key, what }, again) => {
+                error!("{prefix}{key}: cannot write, {again}: {what}");
+            }
+            Note::Failed(fault, again) => error!("{prefix}*: cannot write, {again}: {fault}"),
+            Note::Recovered(after) => info!("{prefix}*: writes again, after {} s", after.as_secs()),
+            Note::Delivered { .. } | Note::Ended { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::log::tests::{Note as Said, settings};
+    use delivery::Receipt;
+    use delivery::messages::Messages;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    /// Topic, key and payload of what a broker got.
+    pub(crate) type Got = Arc<Mutex<Vec<(String, Option<String>, String)>>>;
+
+    struct Store(Got);
+
+    impl Backend for Store {
+        fn open(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+            let messages = Messages::read(&batch.body).unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            for (item, message) in (0..).zip(messages.iter()) {
+                if message.payload.is_empty() {
+                    receipt.refuse(item, message.sum, || "empty".to_owned());
+                    continue;
+                }
+                let topic = messages.head.topics[usize::from(message.topic)].clone();
+                self.0.lock().unwrap().push((topic, message.key.map(text), text(message.payload)));
+                receipt.confirm(item);
+            }
+            Ok(())
+        }
+    }
+
+    /// A way to a broker that keeps what it gets.
+    pub(crate) fn feed(settings: &Settings, topic: &str) -> (Feed, Delivery, Got) {
+        let got = Got::default();
+        let broker = Broker {
+            target: crate::settings::Target::Kafka(brokers::settings::Kafka {
+                brokers: String::new(),
+                partition: None,
+                config_file: None,
+                registry: None,
+                timeout: std::time::Duration::ZERO,
+            }),
+            topic: topic.to_owned(),
+            key: Some("k-$peer_src_ip".to_owned()),
+        };
+        let name = Name::parse(topic, settings.variables);
+        let (feed, delivery) = way(settings, &broker, name, Box::new(Store(Arc::clone(&got))), 1);
+        (feed, delivery, got)
+    }
+
+    fn deliver(encoding: Encoding, events: &[Said]) -> (u64, Vec<(String, Option<String>, String)>) {
+        let mut settings = settings(Path::new(""));
+        settings.encoding = encoding;
+        settings.exit = Limits::new(std::time::Duration::from_secs(20), false);
+        let (mut feed, delivery, got) = feed(&settings, "t.$peer_src_ip");
+        let thread = std::thread::spawn(move || delivery.run(|what| panic!("{what}")));
+        for event in events {
+            feed.push(event, &Head { sequence: 0, timestamp: "" }, event.text.as_bytes());
+        }
+        let lost = feed.end();
+        thread.join().unwrap();
+        let got = got.lock().unwrap().clone();
+        (lost, got)
+    }
+
+    #[test]
+    fn topics_and_keys_have_the_values_of_their_events() {
+        let (lost, got) = deliver(Encoding::Json, &[Said::of("192.0.2.1", "a"), Said::of("::1", "b")]);
+        let expected = [("t.192_0_2_1", "k-192_0_2_1", "a"), ("t.__1", "k-__1", "b")];
+        let expected =
+            expected.map(|(topic, key, text)| (topic.to_owned(), Some(key.to_owned()), text.to_owned()));
+        assert_eq!((lost, got), (0, expected.to_vec()));
+    }
+
+    #[test]
+    fn what_a_broker_refuses_is_counted_by_its_weight() {
+        let (lost, got) = deliver(Encoding::Json, &[Said::of("", ""), Said::of("", "b"), Said::of("", "")]);
+        assert_eq!((lost, got.len()), (2, 1));
+    }
+
+    #[test]
+    fn avro_is_sent_in_batches_of_one_schema_and_what_has_none_is_not_sent() {
+        let events = [Said::of("", "a"), Said::of("", "B"), Said::of("", "-"), Said::of("", "c")];
+        let (lost, got) = deliver(Encoding::Avro, &events);
+        let texts: Vec<_> = got.iter().map(|(_, _, text)| text.as_str()).collect();
+        assert_eq!((lost, texts), (0, vec!["avro a", "avro B", "avro c"]));
+    }
+}

@@ -1,0 +1,313 @@
+//! Files of a log: a file for each value of a variable in its name.
+
+use crate::name::Name;
+use crate::{Event, Settings};
+use runtime::files;
+use runtime::log::Limited;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tracing::error;
+
+/// Most files that are open at once.
+const MOST_FILES: usize = 256;
+/// Bytes at which the lines of a file are written before the end of their batch.
+const BUFFER: usize = 64 * 1024;
+/// One line in the daemon's log about files that cannot be written in so many seconds.
+const RATE: Duration = Duration::from_secs(10);
+/// How long a file that cannot be written is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The files of a log.
+pub(crate) struct Files {
+    name: Name,
+    /// For messages: the key, and the name as the configuration has it.
+    about: String,
+    settings: files::Settings,
+    targets: HashMap<String, Target>,
+    /// Bytes that wait in all files, and how many may.
+    waiting: usize,
+    bound: usize,
+    /// The weight of what was dropped.
+    lost: u64,
+    failing: Limited,
+}
+
+/// One file.
+#[derive(Default)]
+struct Target {
+    file: Option<File>,
+    out: Vec<u8>,
+    /// The lines in `out`: bytes that are left of each, and its weight.
+    lines: VecDeque<(usize, u64)>,
+    /// The first line has begun in the file already.
+    is_cut: bool,
+    /// After a failure: when the file is tried again.
+    retry: Option<Instant>,
+}
+
+impl Files {
+    pub(crate) fn new(settings: &Settings) -> Option<Self> {
+        let name = settings.file_name()?;
+        let path = settings.file.as_deref().unwrap_or(Path::new("")).display();
+        Some(Self {
+            name,
+            about: format!("{}file: {path}", settings.prefix.0),
+            settings: settings.files,
+            targets: HashMap::new(),
+            waiting: 0,
+            bound: usize::try_from(settings.max_bytes).unwrap_or(usize::MAX),
+            lost: 0,
+            failing: Limited::new(RATE),
+        })
+    }
+
+    /// Adds a line, with its newline.
+    pub(crate) fn push(&mut self, event: &impl Event, line: &[u8]) {
+        let path = match self.name.constant() {
+            Some(path) => path.to_owned(),
+            None => self.name.fill(event, None),
+        };
+        let full = self.waiting.saturating_add(line.len()) > self.bound;
+        if full || !self.make_room(&path) {
+            self.lost += event.weight();
+            let what = if full {
+                "more waits than plugin_queue_memory allows"
+            } else {
+                "too many files cannot be written"
+            };
+            return self.complain(&what);
+        }
+        self.waiting += line.len();
+        let target = self.targets.entry(path.clone()).or_default();
+        target.out.extend_from_slice(line);
+        target.lines.push_back((line.len(), event.weight()));
+        if target.out.len() >= BUFFER {
+            self.write(&path, false);
+        }
+    }
+
+    /// Writes what there is.
+    pub(crate) fn flush(&mut self) {
+        self.write_all(false);
+    }
+
+    fn write_all(&mut self, at_once: bool) {
+        let paths: Vec<String> = self
+            .targets
+            .iter()
+            .filter(|(_, target)| !target.out.is_empty())
+            .map(|(path, _)| path.clone())
+            .collect();
+        paths.iter().for_each(|path| self.write(path, at_once));
+    }
+
+    fn write(&mut self, path: &str, at_once: bool) {
+        let Some(target) = self.targets.get_mut(path) else { return };
+        if !at_once && target.retry.is_some_and(|retry| Instant::now() < retry) {
+            return;
+        }
+        let before = target.out.len();
+        let written = target.write(path, &self.settings);
+        self.waiting = self.waiting.saturating_sub(before.saturating_sub(target.out.len()));
+        target.retry = written.is_err().then(|| Instant::now() + RETRY);
+        if let Err(error) = written {
+            self.complain(&error);
+        }
+    }
+
+    /// Closes files for which nothing waits, if that is needed for one more. False when there is no room.
+    fn make_room(&mut self, path: &str) -> bool {
+        if self.targets.len() >= MOST_FILES && !self.targets.contains_key(path) {
+            self.write_all(false);
+            self.targets.retain(|_, target| !target.out.is_empty());
+            return self.targets.len() < MOST_FILES;
+        }
+        true
+    }
+
+    /// Opens files again, after a rotation. One that cannot be opened any more is written to as long as it is open.
+    pub(crate) fn reopen(&mut self) {
+        let mut failed = Vec::new();
+        for (path, target) in self.targets.iter_mut().filter(|(_, target)| target.file.is_some()) {
+            match files::append(Path::new(path), &self.settings) {
+                Ok(file) => {
+                    target.file = Some(file);
+                    // The rest of a line whose beginning is in another file is of no use.
+                    if target.is_cut
+                        && let Some((length, weight)) = target.drop_first()
+                    {
+                        self.waiting = self.waiting.saturating_sub(length);
+                        self.lost += weight;
+                    }
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        failed.iter().for_each(|error| self.complain(error));
+    }
+
+    /// Writes what is left; the weight of all that was not written.
+    pub(crate) fn end(mut self) -> u64 {
+        self.write_all(true);
+        let left: u64 = self.targets.values().flat_map(|target| &target.lines).map(|(_, weight)| weight).sum();
+        self.lost + left
+    }
+
+    fn complain(&self, what: &dyn std::fmt::Display) {
+        if let Some(pass) = self.failing.pass() {
+            error!(held_back = pass.held_back, "{}: {what}", self.about);
+        }
+    }
+}
+
+impl Target {
+    fn write(&mut self, path: &str, settings: &files::Settings) -> io::Result<()> {
+        while !self.out.is_empty() {
+            let file = match &mut self.file {
+                Some(file) => file,
+                none => none.insert(files::append(Path::new(path), settings)?),
+            };
+            match file.write(&self.out) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.written(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, count: usize) {
+        self.out.drain(..count.min(self.out.len()));
+        let mut left = count;
+        while let Some((length, _)) = self.lines.front_mut() {
+            if *length > left {
+                *length -= left;
+                self.is_cut |= left > 0;
+                return;
+            }
+            left -= *length;
+            self.is_cut = false;
+            self.lines.pop_front();
+        }
+    }
+
+    /// Forgets the rest of the first line.
+    fn drop_first(&mut self) -> Option<(usize, u64)> {
+        let (length, weight) = self.lines.pop_front()?;
+        self.out.drain(..length.min(self.out.len()));
+        self.is_cut = false;
+        Some((length, weight))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::tests::{Note, settings};
+    use std::fs;
+
+    fn files(path: &Path) -> Files {
+        Files::new(&settings(path)).unwrap()
+    }
+
+    fn push(files: &mut Files, peer: &str, line: &str) {
+        files.push(&Note::of(peer, line), format!("{line}\n").as_bytes());
+        files.flush();
+    }
+
+    /// As if the time had passed.
+    fn retry_now(files: &mut Files) {
+        files.targets.values_mut().for_each(|target| target.retry = None);
+        files.flush();
+    }
+
+    #[test]
+    fn each_value_has_its_file_and_folders_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = files(&folder.path().join("new/$peer_src_ip/log"));
+        push(&mut files, "192.0.2.1", "a");
+        push(&mut files, "192.0.2.2", "b");
+        push(&mut files, "192.0.2.1", "c");
+        assert_eq!(files.end(), 0);
+        let read = |peer: &str| fs::read_to_string(folder.path().join("new").join(peer).join("log")).unwrap();
+        assert_eq!((read("192_0_2_1").as_str(), read("192_0_2_2").as_str()), ("a\nc\n", "b\n"));
+    }
+
+    #[test]
+    fn more_values_than_files_may_be_open_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = files(&folder.path().join("$peer_src_ip"));
+        for round in 0..2 {
+            for peer in 0..MOST_FILES + 10 {
+                push(&mut files, &peer.to_string(), &round.to_string());
+                assert!(files.targets.len() <= MOST_FILES);
+            }
+        }
+        assert_eq!(files.end(), 0);
+        for peer in 0..MOST_FILES + 10 {
+            assert_eq!(fs::read_to_string(folder.path().join(peer.to_string())).unwrap(), "0\n1\n", "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_again_is_written_to_as_long_as_it_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut files = files(&path);
+        push(&mut files, "", "a");
+        let rotated = folder.path().join("log.1");
+        fs::rename(&path, &rotated).unwrap();
+        fs::create_dir(&path).unwrap();
+        files.reopen();
+        push(&mut files, "", "b");
+        assert_eq!(fs::read_to_string(&rotated).unwrap(), "a\nb\n");
+        fs::remove_dir(&path).unwrap();
+        files.reopen();
+        push(&mut files, "", "c");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "c\n");
+    }
+
+    #[test]
+    fn what_waited_for_a_file_is_written_when_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::create_dir(&path).unwrap();
+        let mut files = files(&path);
+        push(&mut files, "", "a");
+        push(&mut files, "", "b");
+        fs::remove_dir(&path).unwrap();
+        // Not before its time.
+        files.flush();
+        assert!(!path.exists());
+        retry_now(&mut files);
+        assert_eq!((files.waiting, fs::read_to_string(&path).unwrap().as_str()), (0, "a\nb\n"));
+        assert_eq!(files.end(), 0);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_what_is_never_written_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::create_dir(&path).unwrap();
+        let mut files = files(&path);
+        files.bound = 4;
+        for line in ["a", "b", "c"] {
+            push(&mut files, "", line);
+        }
+        assert_eq!((files.waiting, files.lost), (4, 1));
+        assert_eq!(files.end(), 3);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_not_continued_in_another_file() {
+        let mut target = Target { out: b"ab\ncd\n".to_vec(), lines: [(3, 1), (3, 1)].into(), ..Target::default() };
+        target.written(4);
+        assert_eq!((target.out.as_slice(), target.is_cut), (b"d\n".as_slice(), true));
+        assert_eq!(target.drop_first(), Some((2, 1)));
+        assert!(target.out.is_empty() && target.lines.is_empty() && !target.is_cut);
+    }
+}

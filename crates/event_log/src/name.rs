@@ -1,0 +1,148 @@
+//! Names of files, topics, routing keys and message keys, with variables for values of events.
+//!
+//! `$peer_src_ip` and the like stand for values of the event. Whatever is no letter, digit, `-` or `_` in a value becomes `_`: values
+//! come from peers, and must not lead out of a folder. A value that an event does not have is `null`. In names of dumps, `%Y`, `%m`
+//! and the other letters of [`config::key::TIME_LETTERS`] stand for the time of the dump, `%%` for a percent sign.
+
+use crate::Event;
+use config::key::TIME_LETTERS;
+use jiff::Zoned;
+
+/// A name, read but not filled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(&'static str),
+    Time(char),
+}
+
+impl Name {
+    /// Reads a name in which these variables have a meaning. Other words behind a dollar sign stay as they are.
+    #[must_use]
+    pub fn parse(text: &str, variables: &[&'static str]) -> Self {
+        Self::parse_parts(text, variables, false)
+    }
+
+    /// As [`Name::parse`], with the time in it.
+    #[must_use]
+    pub fn parse_with_time(text: &str, variables: &[&'static str]) -> Self {
+        Self::parse_parts(text, variables, true)
+    }
+
+    fn parse_parts(text: &str, variables: &[&'static str], has_time: bool) -> Self {
+        let mut name = Self::default();
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            rest = rest.get(next.len_utf8()..).unwrap_or_default();
+            match next {
+                '$' => {
+                    // A longer variable may begin with the name of a shorter one.
+                    let known =
+                        variables.iter().filter(|word| rest.starts_with(**word)).max_by_key(|word| word.len());
+                    match known {
+                        Some(word) => {
+                            name.parts.push(Part::Variable(word));
+                            rest = rest.get(word.len()..).unwrap_or_default();
+                        }
+                        None => name.text('$'),
+                    }
+                }
+                '%' if has_time => match rest.chars().next() {
+                    Some('%') => {
+                        name.text('%');
+                        rest = rest.get(1..).unwrap_or_default();
+                    }
+                    Some(letter) if TIME_LETTERS.contains(letter) => {
+                        name.parts.push(Part::Time(letter));
+                        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+                    }
+                    _ => name.text('%'),
+                },
+                next => name.text(next),
+            }
+        }
+        name
+    }
+
+    fn text(&mut self, next: char) {
+        match self.parts.last_mut() {
+            Some(Part::Text(text)) => text.push(next),
+            _ => self.parts.push(Part::Text(next.to_string())),
+        }
+    }
+
+    /// The name, if it is the same for all events.
+    #[must_use]
+    pub fn constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The name for an event, at a time if it has the time in it.
+    #[must_use]
+    pub fn fill(&self, event: &impl Event, time: Option<&Zoned>) -> String {
+        let mut filled = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Variable(word) => match event.variable(word) {
+                    Some(value) => filled.extend(value.chars().map(|letter| match letter {
+                        letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
+                        _ => '_',
+                    })),
+                    None => filled.push_str("null"),
+                },
+                Part::Time(letter) => {
+                    if let Some(time) = time {
+                        filled.push_str(&time.strftime(&format!("%{letter}")).to_string());
+                    }
+                }
+            }
+        }
+        filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::tests::Note;
+    use proptest::prelude::*;
+
+    #[test]
+    fn variables_stand_for_values_and_other_words_for_themselves() {
+        let variables = &["peer_src_ip", "peer_src_ip_port"];
+        let note = Note::of("2001:db8::1", "up");
+        let fill = |text: &str| Name::parse(text, variables).fill(&note, None);
+        assert_eq!(fill("/log/$peer_src_ip.json"), "/log/2001_db8__1.json");
+        assert_eq!(fill("$peer_src_ip_port"), "null");
+        assert_eq!(fill("$tag-$-$$peer_src_ip"), "$tag-$-$2001_db8__1");
+        assert_eq!(fill("100%%Y"), "100%%Y");
+        assert_eq!(Name::parse("a$b", variables).constant(), Some("a$b"));
+        assert_eq!(Name::parse("a$peer_src_ip", variables).constant(), None);
+    }
+
+    #[test]
+    fn dumps_have_the_time_in_their_names() {
+        let time = jiff::Timestamp::from_second(1_700_000_000).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+        let name = Name::parse_with_time("$peer_src_ip/%Y%m%d-%H%M-%s%%%x", &["peer_src_ip"]);
+        assert_eq!(name.fill(&Note::of("192.0.2.1", ""), Some(&time)), "192_0_2_1/20231114-2213-1700000000%%x");
+    }
+
+    proptest! {
+        #[test]
+        fn values_never_lead_out_of_a_folder(value in ".*") {
+            let filled = Name::parse("/log/$peer_src_ip", &["peer_src_ip"]).fill(&Note::of(&value, ""), None);
+            prop_assert_eq!(filled.matches('/').count(), 2);
+            prop_assert!(!filled.contains(".."));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What the configuration says about one log or dump: the keys of one prefix.
+
+use crate::name::Name;
+use config::key::Key;
+use config::keys::amqp::DAEMON_AMQP_ROUTING_KEY;
+use config::keys::bgp::RouteOutput;
+use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY};
+use config::keys::event_log::{DUMP_FILE, DUMP_LATEST_FILE, MSGLOG_FILE, ROUTE_OUTPUT};
+use config::keys::input::PCAP_SAVEFILE;
+use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY};
+use config::{Config, Place};
+use delivery::Fault;
+use delivery::worker::Limits;
+use encode::Style;
+use runtime::files;
+use std::path::PathBuf;
+
+/// The form of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// JSON: a line each in files, a message each for brokers.
+    #[default]
+    Json,
+    /// Avro's binary form, for brokers.
+    Avro,
+}
+
+/// Where events go, and in which form.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The prefix of the keys.
+    pub prefix: Place,
+    /// Words behind a dollar sign that stand for values of events.
+    pub variables: &'static [&'static str],
+    /// The file, with variables in its name; a dump's also with the time.
+    pub file: Option<PathBuf>,
+    /// A symbolic link to the newest file of a dump.
+    pub latest: Option<PathBuf>,
+    /// The form of events.
+    pub encoding: Encoding,
+    /// Owner and mode of files.
+    pub files: files::Settings,
+    /// How times look.
+    pub style: Style,
+    pub(crate) brokers: Vec<Broker>,
+    /// Bytes that may wait: for the file, and for each broker.
+    pub(crate) max_bytes: u64,
+    pub(crate) exit: Limits,
+}
+
+/// A broker that gets the events.
+#[derive(Clone, Debug)]
+pub(crate) struct Broker {
+    pub(crate) target: Target,
+    /// Topic or routing key.
+    pub(crate) topic: String,
+    /// Key of messages.
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "a program without Kafka only says so"))]
+    Kafka(brokers::settings::Kafka),
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code, reason = "a program without AMQP only says so"))]
+    Amqp(brokers::settings::Amqp),
+}
+
+impl Settings {
+    /// The settings of a prefix. The words behind a dollar sign, owner and mode of files and the look of times are the caller's,
+    /// and so are the file and the form where the prefix has keys of its own for them.
+    #[must_use]
+    pub fn read(config: &Config, prefix: Place, variables: &'static [&'static str]) -> Self {
+        let exit = Limits::new(config.core(&PLUGIN_EXIT_TIMEOUT), false);
+        let kafka = config.core_at(&DAEMON_KAFKA_TOPIC, prefix).map(|topic| Broker {
+            target: Target::Kafka(brokers::settings::Kafka::read_at(config, prefix)),
+            topic,
+            key: config.core_at(&KAFKA_PARTITION_KEY, prefix),
+        });
+        let amqp = config.core_at(&DAEMON_AMQP_ROUTING_KEY, prefix).map(|topic| Broker {
+            target: Target::Amqp(brokers::settings::Amqp::read_at(config, prefix)),
+            topic,
+            key: None,
+        });
+        Self {
+            prefix,
+            variables,
+            file: at(config, &MSGLOG_FILE, prefix).or_else(|| at(config, &DUMP_FILE, prefix)).flatten(),
+            latest: at(config, &DUMP_LATEST_FILE, prefix).flatten(),
+            encoding: match at(config, &ROUTE_OUTPUT, prefix) {
+                Some(RouteOutput::Avro) => Encoding::Avro,
+                Some(RouteOutput::Json | RouteOutput::AvroJson) | None => Encoding::Json,
+            },
+            files: files::Settings::default(),
+            style: Style::default(),
+            brokers: kafka.into_iter().chain(amqp).collect(),
+            max_bytes: config.core(&PLUGIN_QUEUE_MEMORY),
+            exit: if config.core(&PCAP_SAVEFILE).is_some() { exit.patient() } else { exit },
+        }
+    }
+
+    /// Settings without any brokers.
+    #[must_use]
+    pub fn without_brokers(prefix: Place, variables: &'static [&'static str]) -> Self {
+        Self {
+            prefix,
+            variables,
+            file: None,
+            latest: None,
+            encoding: Encoding::default(),
+            files: files::Settings::default(),
+            style: Style::default(),
+            brokers: Vec::new(),
+            max_bytes: 1 << 20,
+            exit: Limits::new(std::time::Duration::ZERO, false),
+        }
+    }
+
+    /// True when events go somewhere.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.file.is_some() || !self.brokers.is_empty()
+    }
+
+    /// Whether options and files are such that can be used. Nothing is sent.
+    ///
+    /// # Errors
+    /// For each broker that cannot be used: the key without its prefix, and what is wrong.
+    pub fn check(&self) -> Vec<Fault> {
+        let file = (self.encoding == Encoding::Avro && self.file.is_some()).then(|| Fault::Configuration {
+            key: "file",
+            what: "files take json; avro is for brokers".to_owned(),
+        });
+        file.into_iter().chain(self.brokers.iter().filter_map(|broker| broker.check().err())).collect()
+    }
+
+    /// The texts that may hold variables, each with its key without the prefix.
+    #[must_use]
+    pub fn names(&self) -> Vec<(&'static str, &str)> {
+        let names = self.brokers.iter().flat_map(|broker| {
+            let key = broker.key.as_deref().map(|key| ("kafka_partition_key", key));
+            std::iter::once((broker.target.topic_key(), broker.topic.as_str())).chain(key)
+        });
+        names.collect()
+    }
+
+    /// The name of the file of a log.
+    pub(crate) fn file_name(&self) -> Option<Name> {
+        self.file.as_ref().map(|file| Name::parse(&file.to_string_lossy(), self.variables))
+    }
+
+    /// The name of the files of a dump.
+    pub(crate) fn dump_name(&self) -> Option<Name> {
+        self.file.as_ref().map(|file| Name::parse_with_time(&file.to_string_lossy(), self.variables))
+    }
+}
+
+/// The value of a key for a prefix, if it has the prefix.
+fn at<T>(config: &Config, key: &Key<T>, prefix: Place) -> Option<T> {
+    key.row().places.contains(&prefix).then(|| config.core_at(key, prefix))
+}
+
+impl Broker {
+    fn check(&self) -> Result<(), Fault> {
+        match &self.target {
+            #[cfg(feature = "kafka")]
+            Target::Kafka(settings) => brokers::kafka::check(settings),
+            #[cfg(feature = "amqp")]
+            Target::Amqp(settings) => brokers::amqp::check(settings),
+            #[cfg(not(all(feature = "amqp", feature = "kafka")))]
+            target => Err(target.not_built()),
+        }
+    }
+}
+
+impl Target {
+    /// The key that names the topic, which turns the broker on.
+    pub(crate) fn topic_key(&self) -> &'static str {
+        match self {
+            Self::Kafka(_) => "kafka_topic",
+            Self::Amqp(_) => "amqp_routing_key",
+        }
+    }
+
+    /// What is wrong with a broker that this program has no client for.
+    #[cfg(not(all(feature = "amqp", feature = "kafka")))]
+    pub(crate) fn not_built(&self) -> Fault {
+        let broker = match self {
+            Self::Kafka(_) => "Kafka",
+            Self::Amqp(_) => "AMQP",
+        };
+        Fault::Configuration { key: self.topic_key(), what: format!("this program was built without {broker}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Daemon;
+
+    fn read(daemon: Daemon, prefix: Place, lines: &str) -> Settings {
+        let (config, _) = config::parse_bytes(daemon, "f", lines.as_bytes());
+        Settings::read(&config, prefix, &["peer_src_ip"])
+    }
+
+    #[test]
+    fn each_prefix_has_values_of_its_own() {
+        for (daemon, prefix) in [
+            (Daemon::Sfacctd, Place::SFACCTD_COUNTER),
+            (Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG),
+            (Daemon::Pmbgpd, Place::BGP_TABLE_DUMP),
+            (Daemon::Pmbmpd, Place::BMP_DAEMON_MSGLOG),
+            (Daemon::Pmbmpd, Place::BMP_DUMP),
+            (Daemon::Pmtelemetryd, Place::TELEMETRY_DAEMON_MSGLOG),
+            (Daemon::Pmtelemetryd, Place::TELEMETRY_DUMP),
+        ] {
+            let name = prefix.0;
+            let lines = format!(
+                "kafka_topic: other\namqp_host: other\n{name}kafka_topic: t\n{name}kafka_broker_host: k\n\
+                 {name}amqp_routing_key: r\n{name}amqp_host: a\n{name}amqp_user: u\n"
+            );
+            let settings = read(daemon, prefix, &lines);
+            assert_eq!(settings.names(), [("kafka_topic", "t"), ("amqp_routing_key", "r")], "{name}");
+            let [Broker { target: Target::Kafka(kafka), .. }, Broker { target: Target::Amqp(amqp), .. }] =
+                settings.brokers.as_slice()
+            else {
+                panic!("{:?}", settings.brokers);
+            };
+            assert_eq!((kafka.brokers.as_str(), amqp.host.as_str(), amqp.user.as_str()), ("k:9092", "a", "u"));
+            assert!(!read(daemon, prefix, "kafka_topic: other\namqp_routing_key: other").is_used(), "{name}");
+        }
+    }
+
+    #[test]
+    fn files_and_forms_are_read_for_each_prefix() {
+        let lines = "bgp_daemon_msglog_file: log\nbgp_daemon_msglog_output: avro\n\
+                     bgp_table_dump_file: dump-%s\nbgp_table_dump_latest_file: latest";
+        let log = read(Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG, lines);
+        assert_eq!((log.file.as_deref(), log.latest.as_deref()), (Some("log".as_ref()), None));
+        assert!(matches!(log.check().as_slice(), [Fault::Configuration { key: "file", .. }]), "{:?}", log.check());
+        let dump = read(Daemon::Pmbgpd, Place::BGP_TABLE_DUMP, lines);
+        assert_eq!(
+            (dump.file.as_deref(), dump.latest.as_deref()),
+            (Some("dump-%s".as_ref()), Some("latest".as_ref()))
+        );
+        assert_eq!(dump.check(), []);
+    }
+}
