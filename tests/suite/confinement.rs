@@ -106,7 +106,7 @@ fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
     });
     eventually("the spool", || {
         let files = fs::read_dir(setup.path("spool/w-pgsql")).ok()?.filter_map(Result::ok);
-        files.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().ends_with(".parcel")).then_some(())
+        files.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().ends_with(".batch")).then_some(())
     });
     eventually("the templates", || process.text("state/templates").contains("127.0.1.1").then_some(()));
     assert!(setup.path("run/m.sock").exists());

@@ -299,7 +299,7 @@ fn what_is_given_up_is_in_the_log_to_the_last_aggregate() {
         eventually("a flush", || (handed() >= 4000 * (u64::from(round) + 1)).then_some(()));
     }
     let finished = process.stop();
-    let lines = finished.log.lines().filter(|line| line.starts_with("ERROR") && line.contains("given up"));
+    let lines = finished.log.lines().filter(|line| line.starts_with("ERROR") && line.contains("dropped: "));
     let sums = lines.filter_map(|line| line.split("aggregates=").nth(1)?.split(' ').next()?.parse::<u64>().ok());
     assert_eq!(sums.sum::<u64>(), 4000 * u64::from(ROUNDS), "{}", finished.log);
 }

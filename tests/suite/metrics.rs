@@ -1,6 +1,7 @@
 //! The metrics endpoint: `http_listen`.
 #![expect(clippy::unwrap_used, reason = "a test whose client fails has failed")]
 
+use crate::packets::in_namespace;
 use crate::support::{NOW, nfacctd, start, v5_of, web};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -70,6 +71,11 @@ fn get(process: &Process, path: &str) -> (u16, String) {
     let stream = TcpStream::connect(process.setup().address()).unwrap();
     let (status, _, body) = exchange(stream, path, "*/*");
     (status, body)
+}
+
+/// Plugins are ready when their threads run.
+fn wait_until_ready(process: &Process) {
+    eventually("readiness", || (get(process, "/readyz") == (200, "ready\n".to_owned())).then_some(()));
 }
 
 /// Samples by name and labels, as they stand in the page.
@@ -182,7 +188,7 @@ fn pages_are_read_by_the_parsers_of_prometheus() {
     let process = start(&printing());
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 2, 3, 4)]));
     process.wait_for_datagrams(1);
-    eventually("readiness", || (get(&process, "/readyz") == (200, "ready\n".to_owned())).then_some(()));
+    wait_until_ready(&process);
     let connect = || TcpStream::connect(process.setup().address()).unwrap();
     let (status, head, page) =
         exchange(connect(), "/metrics", "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1");
@@ -288,12 +294,14 @@ fn a_daemon_is_ready_when_its_store_is_there_or_a_spool_stands_in() {
     };
     let process = start(&store(""));
     assert_eq!(get(&process, "/healthz"), (200, "alive\n".to_owned()));
-    let (status, reasons) = get(&process, "/readyz");
-    assert_eq!(status, 503);
-    assert!(reasons.starts_with("plugin w/pgsql: ") && reasons.lines().count() == 1, "{reasons}");
+    eventually("readiness of all but the database", || {
+        let (status, reasons) = get(&process, "/readyz");
+        let is_alone = reasons.starts_with("plugin w/pgsql: ") && reasons.lines().count() == 1;
+        (status == 503 && is_alone).then_some(())
+    });
     process.stop();
     let process = start(&store("plugin_spool_dir[w]: {dir}/spool"));
-    assert_eq!(get(&process, "/readyz"), (200, "ready\n".to_owned()));
+    wait_until_ready(&process);
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 2, 3, 4)]));
     let name = |gauge: &str| format!("pmacct_{gauge}{{plugin=\"w\",type=\"pgsql\"}}");
     eventually("something in the spool", || {
@@ -406,7 +414,7 @@ fn the_configuration_of_the_document_runs() {
         .replace("127.0.0.1:9980", "{ip}:{port}")
         .replace("/tmp/", "{dir}/");
     let process = start(&Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(&config));
-    assert_eq!(get(&process, "/readyz"), (200, "ready\n".to_owned()));
+    wait_until_ready(&process);
     assert!(scrape(&process).contains_key("pmacct_datagrams_received_total{worker=\"0\"}"));
     let finished = process.stop();
     assert!(!finished.log.contains("WARN"), "{}", finished.log);
@@ -429,4 +437,50 @@ fn other_daemons_have_it_too() {
     });
     assert!(samples.keys().any(|name| name.starts_with("pmacct_build_info{program=\"sfacctd\"")), "{samples:?}");
     process.stop();
+}
+
+#[test]
+fn interfaces_have_the_packets_that_the_kernel_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "http_listen: 127.0.0.1:9980\npcap_interface: lo\npcap_direction: in\npcap_filter: udp dst port 9999\n\
+         plugins: print\naggregate: dst_port\nprint_output_file: {}\n",
+        path("out")
+    );
+    std::fs::write(path("conf"), config).unwrap();
+    let script = format!(
+        r#"ip link set lo up
+        {program} -f {config} 2> {log} & daemon=$!
+        pause() {{ read -t 0.1 < <(:) || true; }}
+        for n in $(seq 200); do grep -q 'capturing on interface=lo' {log} && break; pause; done
+        for n in $(seq 50); do echo 1234567 > /dev/udp/127.0.0.1/9999 || true; done
+        # Workers report interfaces every ten seconds at most.
+        for n in $(seq 300); do
+            exec 3<> /dev/tcp/127.0.0.1/9980
+            printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+            cat <&3 > {page}
+            exec 3>&-
+            grep -qE '^pmacct_interface_packets_received_total.* (50|100)$' {page} && break
+            sleep 0.1
+        done
+        kill -INT $daemon; wait $daemon"#,
+        program = env!("CARGO_BIN_EXE_pmacctd"),
+        config = path("conf"),
+        log = path("log"),
+        page = path("page"),
+    );
+    if in_namespace(&script).is_some() {
+        let page = std::fs::read_to_string(path("page")).unwrap();
+        for line in [
+            "pmacct_interface_packets_dropped_total{interface=\"lo\",direction=\"in\"} 0",
+            "pmacct_packets_received_total{worker=\"0\"} 50",
+        ] {
+            assert!(page.lines().any(|known| known == line), "{line}\n{page}");
+        }
+        // On the loopback kernels count each packet in both directions, or in the one that is captured.
+        let captured = "pmacct_interface_packets_received_total{interface=\"lo\",direction=\"in\"}";
+        let is_seen = |line: &str| line == format!("{captured} 50") || line == format!("{captured} 100");
+        assert!(page.lines().any(is_seen), "{page}");
+    }
 }

@@ -15,7 +15,7 @@ fn a_server_that_is_down_at_the_start_delays_nothing() {
     process.wait_for_datagrams(1);
     let finished = process.stop();
     assert!(finished.log.contains("cannot be reached yet"), "{}", finished.log);
-    assert!(finished.log.contains("given up: not written before the end"), "{}", finished.log);
+    assert!(finished.log.contains("dropped: not written before the end"), "{}", finished.log);
 }
 
 /// A daemon that says why it does not start.

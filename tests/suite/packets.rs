@@ -365,7 +365,7 @@ fn what_cannot_be_read_is_told_at_the_start() {
 }
 
 /// Runs a script in a network namespace of its own; none where that is not allowed.
-fn in_namespace(script: &str) -> Option<()> {
+pub(crate) fn in_namespace(script: &str) -> Option<()> {
     let allowed = Command::new("unshare").args(["-n", "true"]).status().is_ok_and(|status| status.success());
     if !allowed {
         eprintln!("left out: a network namespace takes privileges");

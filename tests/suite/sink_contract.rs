@@ -156,7 +156,7 @@ fn it_ends_in_bounded_time(sink: &mut dyn SinkUnderTest) {
     let finished = process.stop_with(Signal::SIGTERM);
     let took = began.elapsed();
     assert!(took < END, "{took:?}\n{}", finished.log);
-    let lines: Vec<&str> = finished.log.lines().filter(|line| line.contains("given up: ")).collect();
+    let lines: Vec<&str> = finished.log.lines().filter(|line| line.contains("dropped: ")).collect();
     if !fails {
         assert_eq!(lines, [""; 0]);
         return;
@@ -226,5 +226,5 @@ fn spooled(setup: &Setup) -> usize {
     let plugins = std::fs::read_dir(setup.path("spool")).into_iter().flatten().filter_map(Result::ok);
     let files =
         plugins.filter_map(|plugin| std::fs::read_dir(plugin.path()).ok()).flatten().filter_map(Result::ok);
-    files.filter(|file| file.path().extension().is_some_and(|extension| extension == "parcel")).count()
+    files.filter(|file| file.path().extension().is_some_and(|extension| extension == "batch")).count()
 }

@@ -73,20 +73,20 @@ fn stores_that_do_not_answer_delay_neither_start_nor_end() {
         let setup = nfacctd(&all_kinds(silent.address()));
         let finished = live_beside(&setup.clone().more_config("plugin_exit_timeout: 1"), START);
         // What was counted is lost, and that is said.
-        assert_eq!(count(&finished.log, "given up: not written before the end"), KINDS.len(), "{}", finished.log);
+        assert_eq!(count(&finished.log, "dropped: not written before the end"), KINDS.len(), "{}", finished.log);
         // With a spool nothing is, and the default for the end does not matter.
         let setup = setup.more_config("plugin_spool_dir: {dir}/spool");
         let finished = live_beside(&setup, START);
         assert_eq!(count(&finished.log, "left in the spool"), KINDS.len(), "{}", finished.log);
         for kind in KINDS {
             let files = std::fs::read_dir(setup.path(&format!("spool/{kind}-{kind}"))).unwrap();
-            assert_eq!(files.filter(|file| is_parcel(file.as_ref().unwrap())).count(), 1, "{kind}");
+            assert_eq!(files.filter(|file| is_batch(file.as_ref().unwrap())).count(), 1, "{kind}");
         }
     }
 }
 
-fn is_parcel(file: &std::fs::DirEntry) -> bool {
-    file.file_name().to_string_lossy().ends_with(".parcel")
+fn is_batch(file: &std::fs::DirEntry) -> bool {
+    file.file_name().to_string_lossy().ends_with(".batch")
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn brokers_of_counters_delay_neither_start_nor_end() {
         process.wait_for_datagrams(1);
         let finished = ends_within(process, START);
         for place in ["amqp", "kafka"] {
-            assert!(finished.log.contains("given up: not written before the end"), "{place}: {}", finished.log);
+            assert!(finished.log.contains("dropped: not written before the end"), "{place}: {}", finished.log);
         }
     }
 }

@@ -15,10 +15,10 @@ use config::keys::kafka::{
 };
 use config::{Config, Place};
 use crossbeam_channel::Receiver;
-use delivery::courier::{self, Courier, Desk, Limits, Note};
 use delivery::messages::{Builder, Message};
 use delivery::queue::Queue;
-use delivery::{Backend, Fault, Parcel, ParcelId, Sum};
+use delivery::worker::{self, Limits, Note, Outbox, Worker};
+use delivery::{Backend, BatchId, Fault, Sum, WriteBatch};
 use std::net::IpAddr;
 use tracing::{error, info};
 
@@ -118,9 +118,9 @@ impl Settings {
         std::iter::once((topic, self.topic.as_str())).chain(key).collect()
     }
 
-    /// A way to the broker, and the courier that goes it; [`Settings::run`] is for the courier's thread. `run`: microseconds
+    /// A way to the broker, and the delivery worker that goes it; [`Settings::run`] is for the delivery worker's thread. `run`: microseconds
     /// since 1970.
-    pub fn open(&self, run: u64) -> (Feed, Courier) {
+    pub fn open(&self, run: u64) -> (Feed, Worker) {
         let backend: Box<dyn Backend> = match &self.target {
             Target::Kafka(settings) => {
                 let topic = (!self.topic.contains(PEER)).then(|| self.topic.clone());
@@ -128,19 +128,19 @@ impl Settings {
             }
             Target::Amqp(settings) => Box::new(amqp::Amqp::new(settings.clone())),
         };
-        let (desk, courier, notes) = courier::new(backend, Queue::in_memory(self.max_octets));
+        let (outbox, worker, notes) = worker::new(backend, Queue::in_memory(self.max_octets));
         let builder = Builder::new("application/json", None);
-        let next = ParcelId { run, number: 1 };
-        (Feed { settings: self.clone(), desk, notes, builder, next, lost: 0 }, courier)
+        let next = BatchId { run, number: 1 };
+        (Feed { settings: self.clone(), outbox, notes, builder, next, lost: 0 }, worker)
     }
 
     /// Opens the broker, as far as it can be reached, and delivers until the end. `refuse` gets the message when the broker says
     /// no to something that the configuration decides.
-    pub fn run(&self, courier: Courier, refuse: impl FnOnce(String)) {
+    pub fn run(&self, worker: Worker, refuse: impl FnOnce(String)) {
         let place = self.place.0;
-        courier.open_and_run(|opened| match opened {
+        worker.open_and_run(|opened| match opened {
             Err(Fault::Configuration { key, what }) => refuse(format!("{place}{key}: {what}")),
-            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+            Err(Fault::Down(what) | Fault::Batch(what)) => {
                 tracing::warn!("{place}*: the broker cannot be reached yet, and is tried again: {what}");
             }
             Ok(()) => {}
@@ -151,10 +151,10 @@ impl Settings {
 /// A way to a broker. What is pushed goes on its way with [`Feed::flush`].
 pub struct Feed {
     settings: Settings,
-    desk: Desk,
+    outbox: Outbox,
     notes: Receiver<Note>,
     builder: Builder,
-    next: ParcelId,
+    next: BatchId,
     /// Messages that no broker has.
     lost: u64,
 }
@@ -186,13 +186,13 @@ impl Feed {
             let (items, sum) = (self.builder.count(), self.builder.sum());
             let id = self.next;
             self.next.number += 1;
-            let put = self.desk.put(Parcel { id, purge: 0, items, sum, body: self.builder.take() });
+            let put = self.outbox.put(WriteBatch { id, purge: 0, items, sum, body: self.builder.take() });
             let lost: u64 = put.lost.iter().map(|lost| lost.sum.aggregates).sum();
             self.lost += lost;
             if lost > 0 {
                 error!(
                     messages = lost,
-                    "{}*: given up: more waits than plugin_queue_memory allows", self.settings.place.0
+                    "{}*: dropped: more waits than plugin_queue_memory allows", self.settings.place.0
                 );
             }
         }
@@ -204,8 +204,8 @@ impl Feed {
     /// Sends what is left, and waits for that, but not longer than the end may take. How many messages were lost in all.
     pub fn end(mut self) -> u64 {
         self.flush();
-        let (desk, notes, exit) = (self.desk.clone(), self.notes.clone(), self.settings.exit);
-        desk.finish(&notes, exit, |note| self.log(&note));
+        let (outbox, notes, exit) = (self.outbox.clone(), self.notes.clone(), self.settings.exit);
+        outbox.finish(&notes, exit, |note| self.log(&note));
         self.lost
     }
 
@@ -216,16 +216,16 @@ impl Feed {
                 self.lost += sum.aggregates;
                 error!(messages = sum.aggregates, "{place}*: refused by the broker: {what}");
             }
-            Note::Lost { lost, what } => {
+            Note::Dropped { lost, what } => {
                 self.lost += lost.sum.aggregates;
                 let what = if what.is_empty() { "not written before the end" } else { what };
-                error!(messages = lost.sum.aggregates, "{place}*: given up: {what}");
+                error!(messages = lost.sum.aggregates, "{place}*: dropped: {what}");
             }
-            Note::Trouble(_, again) if again.is_known => {}
-            Note::Trouble(Fault::Configuration { key, what }, again) => {
+            Note::Failed(_, again) if again.is_repeated => {}
+            Note::Failed(Fault::Configuration { key, what }, again) => {
                 error!("{place}{key}: cannot write, {again}: {what}");
             }
-            Note::Trouble(fault, again) => error!("{place}*: cannot write, {again}: {fault}"),
+            Note::Failed(fault, again) => error!("{place}*: cannot write, {again}: {fault}"),
             Note::Recovered(after) => info!("{place}*: writes again, after {} s", after.as_secs()),
             Note::Opened | Note::Delivered { .. } | Note::Ended { .. } => {}
         }

@@ -6,7 +6,7 @@
 use crate::registry::Registry;
 use crate::settings;
 use delivery::messages::Messages;
-use delivery::{Backend, Fault, Parcel, Receipt, Sum};
+use delivery::{Backend, Fault, Receipt, Sum, WriteBatch};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -151,11 +151,11 @@ impl Backend for Kafka {
         Ok(())
     }
 
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         let Self { settings, producer, registry, attempt, id, .. } = self;
         let Some(producer) = producer else { return Err(Fault::Down("not connected".to_owned())) };
         let messages =
-            Messages::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
+            Messages::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
         let topics = &messages.head.topics;
         let schema_ids = match (registry, &messages.head.schema) {
             (Some(registry), Some(schema)) => {
@@ -174,7 +174,7 @@ impl Backend for Kafka {
                 continue;
             }
             let Some(topic) = topics.get(usize::from(message.topic)) else {
-                return Err(Fault::Parcel("a message has no topic".to_owned()));
+                return Err(Fault::Batch("a message has no topic".to_owned()));
             };
             let payload = match schema_ids.get(usize::from(message.topic)) {
                 Some(schema) => {
@@ -472,7 +472,7 @@ mod tests {
         assert!(options("x, y, z").is_err());
     }
 
-    fn parcel(number: u64, count: u32) -> Parcel {
+    fn parcel(number: u64, count: u32) -> WriteBatch {
         let mut builder = delivery::messages::Builder::new("application/json", None);
         for _ in 0..count {
             let topic = builder.topic("flows").unwrap();
@@ -480,8 +480,8 @@ mod tests {
             builder.push(message);
         }
         let (items, sum) = (builder.count(), builder.sum());
-        let id = delivery::ParcelId { run: 1, number };
-        Parcel { id, purge: 1, items, sum, body: builder.take() }
+        let id = delivery::BatchId { run: 1, number };
+        WriteBatch { id, purge: 1, items, sum, body: builder.take() }
     }
 
     #[test]

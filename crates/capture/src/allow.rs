@@ -1,7 +1,7 @@
-//! Who may send: the files of `nfacctd_allow_file` and its like.
+//! Addresses that may send: the files of `nfacctd_allow_file` and similar keys.
 //!
-//! One address or prefix in each line, IPv4 or IPv6. Empty lines and lines that begin with `!` say nothing. A line
-//! that is neither is left out and reported. A file without a good line lets nobody in.
+//! One address or prefix per line, IPv4 or IPv6. Empty lines and lines that begin with `!` are comments. Other lines are ignored and
+//! reported. With a file without a valid line, nobody may send.
 //!
 //! ```text
 //! ! the core routers
@@ -13,12 +13,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::Prefix;
 
-/// A line that is no address.
+/// A line that is not an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Its number, from 1.
     pub line: usize,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
@@ -28,8 +28,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A set of addresses: ranges in order that neither meet nor overlap, so that a question costs one binary search,
-/// about ten nanoseconds for a thousand lines. To reload, make a new one.
+/// A set of addresses: sorted ranges that neither touch nor overlap, so that a lookup is one binary search,
+/// about ten nanoseconds for a thousand lines. A reload creates a new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
     v4: Vec<(u32, u32)>,
@@ -37,7 +37,7 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Reads the text of a file: the good lines make the list, the bad ones are told.
+    /// Reads the text of a file: returns the list of the valid lines, and the invalid ones.
     pub fn parse(text: &str) -> (Self, Vec<Problem>) {
         let mut list = Self::default();
         let mut problems = Vec::new();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_are_told_and_cost_only_themselves() {
+    fn bad_lines_are_reported_and_cost_only_themselves() {
         let (list, problems) = AllowList::parse("#c2\n10.0.0.0/33\n10.0.0.0/8\n10.0.0.0/x\n::/129\n10.0.0\n");
         let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 2, 4, 5, 6]);

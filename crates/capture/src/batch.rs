@@ -1,16 +1,16 @@
-//! Datagrams in bulk, with where and when they came from.
+//! Batches of datagrams, with their sources and times of arrival.
 //!
-//! A batch has [`SLOTS`] slots, each with room for the longest datagram. That is 4 MiB of addresses but not of
-//! memory: the kernel gives a page when it is first written, so that a worker whose exporters stay below the usual
-//! 1500 octets holds 64 pages or little more, and one that once met 64 KiB datagrams holds what those touched.
+//! A batch has [`SLOTS`] slots, each with room for the longest datagram. That is 4 MiB of address space but not of memory: the
+//! kernel allocates a page when it is first written. A worker whose exporters send at most the usual 1500 bytes uses little more
+//! than 64 pages; after datagrams of 64 KiB, a worker keeps the pages that those touched.
 
 use std::iter::FusedIterator;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-/// Slots of a batch. 256 measured no faster.
+/// Slots of a batch. 256 slots were not faster when measured.
 pub const SLOTS: usize = 64;
 
-/// Octets of the longest datagram that fits: the length fields of IP and UDP allow no more.
+/// Bytes of the longest datagram that fits: the length fields of IP and UDP allow no more.
 pub const MAX_DATAGRAM: usize = 65_535;
 
 /// Distance between slots.
@@ -19,24 +19,24 @@ const STRIDE: usize = MAX_DATAGRAM + 1;
 /// One datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Who sent it; IPv4 as IPv4, even if it came through a socket for both.
+    /// The sender; IPv4 as IPv4, even if received by a socket for both.
     pub source: SocketAddr,
-    /// What UDP carried.
+    /// The payload of UDP.
     pub payload: &'a [u8],
-    /// True when it was longer than what is here.
+    /// True when the datagram was longer than `payload`.
     pub truncated: bool,
     /// When it was received: microseconds since 1970.
     pub arrival_us: u64,
 }
 
-/// What a slot holds.
+/// The content of a slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) source: SocketAddr,
-    /// Octets used of the slot.
+    /// Used bytes of the slot.
     pub(crate) len: usize,
-    /// Octets of each datagram in the slot, the last of which may be shorter. The kernel joins datagrams of one
-    /// sender and one length when asked to (`UDP_GRO`). Equal to `len` when there is one.
+    /// Bytes of each datagram in the slot, the last of which may be shorter. The kernel joins datagrams of the same
+    /// sender and length if requested (`UDP_GRO`). Equal to `len` when there is one.
     pub(crate) segment: usize,
     pub(crate) truncated: bool,
 }
@@ -50,14 +50,14 @@ impl Slot {
     };
 
     fn datagrams(&self) -> usize {
-        // A datagram without octets is a datagram.
+        // An empty datagram is a datagram, too.
         self.len
             .checked_div(self.segment)
             .map_or(1, |whole| whole + usize::from(!self.len.is_multiple_of(self.segment)))
     }
 }
 
-/// Received datagrams, and the memory they lie in; made once per worker and used again and again.
+/// Received datagrams and their memory; created once per worker and reused.
 pub struct Batch {
     octets: Vec<u8>,
     slots: Vec<Slot>,
@@ -82,7 +82,7 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
         Self {
-            // Zeroed memory in this size comes untouched from the kernel.
+            // Zeroed memory of this size comes from the kernel without being touched.
             octets: vec![0; SLOTS * STRIDE],
             slots: vec![Slot::EMPTY; SLOTS],
             used: 0,
@@ -91,7 +91,7 @@ impl Batch {
         }
     }
 
-    /// Datagrams in it.
+    /// Number of datagrams.
     pub fn len(&self) -> usize {
         self.datagrams
     }
@@ -111,7 +111,7 @@ impl Batch {
         self.arrival_us
     }
 
-    /// Forgets the datagrams and keeps the memory.
+    /// Removes the datagrams and keeps the memory.
     pub fn clear(&mut self) {
         self.used = 0;
         self.datagrams = 0;
@@ -131,7 +131,7 @@ impl Batch {
         self.arrival_us = arrival_us;
     }
 
-    /// Appends one datagram, of which at most [`MAX_DATAGRAM`] octets are kept. False when all slots are used.
+    /// Appends a datagram, of which at most [`MAX_DATAGRAM`] bytes are kept. False when all slots are used.
     pub fn push(&mut self, source: SocketAddr, payload: &[u8], truncated: bool) -> bool {
         let room = self.octets.get_mut(self.used * STRIDE..).and_then(|octets| octets.get_mut(..MAX_DATAGRAM));
         let (Some(slot), Some(room)) = (self.slots.get_mut(self.used), room) else {
@@ -147,8 +147,8 @@ impl Batch {
         true
     }
 
-    /// Lets `receive` fill the slots from the first on: it is given the memory in pieces of [`STRIDE`] octets and the
-    /// slots, and returns how many it filled.
+    /// Lets `receive` fill the slots from the first on: it gets the memory in pieces of [`STRIDE`] bytes and the
+    /// slots, and returns the number of filled slots.
     pub(crate) fn fill<E>(
         &mut self,
         receive: impl FnOnce(std::slice::ChunksExactMut<'_, u8>, &mut [Slot]) -> Result<usize, E>,
@@ -174,7 +174,7 @@ impl<'a> IntoIterator for &'a Batch {
 #[derive(Clone, Debug)]
 pub struct Datagrams<'a> {
     slots: std::iter::Zip<std::slice::Iter<'a, Slot>, std::slice::ChunksExact<'a, u8>>,
-    /// The slot whose datagrams are being given out, and its octets that are still to come.
+    /// The slot whose datagrams are being returned, and its remaining bytes.
     current: Option<(&'a Slot, &'a [u8])>,
     arrival_us: u64,
 }

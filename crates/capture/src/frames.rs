@@ -1,34 +1,34 @@
-//! Captured frames in bulk.
+//! Batches of captured frames.
 //!
-//! A batch has one piece of memory for the octets of all its frames, and keeps it. Frames are copied into it: what libpcap and the
-//! kernel hand out lives until the next one only. Reading a capture file of 98 octets a frame into batches takes 18 ns a frame in
-//! all (1,000,000 frames in the page cache), so files have no way of their own.
+//! A batch has one buffer for the bytes of all its frames, and reuses it. Frames are copied into it, because those of libpcap and
+//! the kernel are only valid until the next one. Reading a capture file of 98 bytes per frame into batches takes 18 ns per frame in
+//! all (1,000,000 frames in the page cache), so files are read in the same way.
 
 use packet::LinkType;
 
 /// Most frames of a batch.
 const MOST: usize = 256;
-/// Octets beyond which a batch takes no further frame.
+/// Bytes beyond which a batch takes no further frame.
 const FULL: usize = 256 * 1024;
-/// Octets of the longest frame, as in libpcap.
+/// Bytes of the longest frame, as in libpcap.
 const LONGEST: usize = 262_144;
 
-/// What is known of a frame beside its octets.
+/// Metadata of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// What it starts with.
+    /// Its link type.
     pub link: LinkType,
     /// When it was captured: microseconds since 1970.
     pub time_us: u64,
-    /// Octets that it had on the wire.
+    /// Bytes that it had on the wire.
     pub length: u32,
-    /// Interface that it came in by; 0: not known.
+    /// Input interface; 0: not known.
     pub ingress: u32,
-    /// Interface that it went out by; 0: not known.
+    /// Output interface; 0: not known.
     pub egress: u32,
-    /// Source MAC address, where it is told beside the frame.
+    /// Source MAC address, if the source of frames gives it separately.
     pub src_mac: Option<[u8; 6]>,
-    /// Destination MAC address, where it is told beside the frame.
+    /// Destination MAC address, if the source of frames gives it separately.
     pub dst_mac: Option<[u8; 6]>,
     /// The system's mark of the packet (netfilter's `mark`); 0: none.
     pub mark: u32,
@@ -52,9 +52,9 @@ impl Default for Meta {
 /// One frame of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What was captured of it.
+    /// The captured bytes.
     pub octets: &'a [u8],
-    /// What else is known.
+    /// Its metadata.
     pub meta: Meta,
 }
 
@@ -84,7 +84,7 @@ impl Frames {
         Self { octets: Vec::with_capacity(FULL + LONGEST), slots: Vec::with_capacity(MOST) }
     }
 
-    /// Forgets the frames and keeps the memory.
+    /// Removes the frames and keeps the memory.
     pub fn clear(&mut self) {
         self.octets.clear();
         self.slots.clear();
@@ -95,7 +95,7 @@ impl Frames {
         self.slots.len()
     }
 
-    /// True without frames.
+    /// True when there are no frames.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -105,7 +105,7 @@ impl Frames {
         self.slots.len() < MOST && self.octets.len() < FULL
     }
 
-    /// Adds a frame. What it has beyond the longest that is read is left out.
+    /// Adds a frame, cut to the longest length that is read.
     #[inline]
     pub fn push(&mut self, octets: &[u8], meta: Meta) {
         let start = self.octets.len();

@@ -1,14 +1,14 @@
-//! Where datagrams and packets come from.
+//! Sources of datagrams and packets.
 //!
 //! | module | source |
 //! |---|---|
-//! | [`udp`] | sockets: one for each worker, an exporter always at the same one; batches by `recvmmsg` |
-//! | [`pcap_file`] | capture files, played once, several times or for ever |
+//! | [`udp`] | sockets: one for each worker, with all datagrams of an exporter on the same one; batches by `recvmmsg` |
+//! | [`pcap_file`] | capture files, read once, several times or endlessly |
 //! | [`live`] | interfaces, by libpcap: packets |
 //! | [`nflog`] | netfilter's log: packets |
 //!
-//! Sources of datagrams fill the same [`Batch`], sources of packets the same [`Frames`], so that what follows does not know where
-//! its input came from. [`allow`] says who may send at all.
+//! Sources of datagrams fill the same [`Batch`], sources of packets the same [`Frames`], so that decoders do not depend on the
+//! source. [`allow`] lists the addresses that may send.
 //!
 //! This crate alone calls the kernel without a safe wrapper; all of that is in `udp/kernel.rs`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]

@@ -1,11 +1,11 @@
 //! Packets of interfaces, by libpcap.
 //!
-//! Several interfaces are one source. libpcap keeps a ring of packets that kernel and program share (`TPACKET_V3`), so a batch costs one
+//! Several interfaces are one source. libpcap has a ring of packets that kernel and program share (`TPACKET_V3`), so a batch costs one
 //! wait and no system call for each packet.
 //!
-//! Interfaces that are not there at first are an error, or are tried again where the settings say so. Those that go away later are tried
-//! again as long as the source is read; [`Live::is_alive`] says whether that is worth it. One that is only set down stays open, and
-//! delivers again when it is up. Nothing here sleeps.
+//! An interface that is missing at the start is an error, or is retried if the settings say so. One that disappears later is retried as
+//! long as the source is read; [`Live::is_alive`] returns whether any can be. One that is only set down stays open, and delivers again
+//! when it is up. Nothing here sleeps.
 
 use crate::waker::wait;
 use crate::{Frames, Meta, Waker};
@@ -18,22 +18,22 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// How long libpcap gathers packets before it hands them out, in milliseconds.
+/// How long libpcap collects packets before it returns them, in milliseconds.
 const GATHER_MS: i32 = 50;
-/// How long an interface that cannot be captured on is left alone.
+/// Time between two attempts to open an interface.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Which packets of an interface are captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Those that come in.
+    /// Incoming packets.
     In,
-    /// Those that go out.
+    /// Outgoing packets.
     Out,
 }
 
 impl Direction {
-    /// As configurations and logs call it.
+    /// The word for it in configurations and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::In => "in",
@@ -49,33 +49,33 @@ pub struct Interface {
     pub name: String,
     /// Its number in flows; 0: none.
     pub index: u32,
-    /// Which of its packets are captured, all without it; also which way a packet went that has the number.
+    /// The direction that is captured, or both; packets get the number as their interface in this direction.
     pub direction: Option<Direction>,
 }
 
-/// How packets are captured.
+/// Settings of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where.
+    /// The interfaces.
     pub interfaces: Vec<Interface>,
     /// Packets for other stations, too.
     pub promiscuous: bool,
-    /// Octets captured of each packet.
+    /// Bytes captured of each packet.
     pub snaplen: u32,
-    /// libpcap's buffer, in octets; its own choice if not set.
+    /// libpcap's buffer, in bytes; its default if not set.
     pub buffer: Option<u32>,
-    /// What the kernel lets through, in tcpdump's language.
+    /// The filter, in tcpdump's language.
     pub filter: Option<String>,
-    /// Interfaces that cannot be captured on are tried again.
+    /// Interfaces that cannot be opened are retried.
     pub wait: bool,
 }
 
-/// An interface that cannot be captured on.
+/// The error when an interface cannot be captured on.
 #[derive(Debug)]
 pub struct Error {
     /// Its name.
     pub interface: String,
-    /// What libpcap says, and what may help.
+    /// The message of libpcap, and what may help.
     pub reason: String,
 }
 
@@ -87,10 +87,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What an interface has delivered, over all times that it was opened.
+/// Counters of an interface, over all times that it was open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Which one.
+    /// The interface.
     pub interface: Interface,
     /// Packets that passed the filter, with those dropped and those that went the other way than the one that is captured.
     pub received: u64,
@@ -100,31 +100,31 @@ pub struct Statistics {
     pub interface_dropped: u64,
 }
 
-/// What [`Live::fill`] came back with.
+/// The result of [`Live::fill`].
 #[derive(Debug)]
 pub enum Filled {
     /// The batch has frames.
     Frames,
-    /// Nothing came in time, or somebody called [`Waker::wake`].
+    /// No packet in time, or somebody called [`Waker::wake`].
     Nothing,
     /// An interface is lost.
     Lost(Error),
 }
 
-/// An interface that is captured on, or waits until it can be.
+/// An interface that is open, or will be retried.
 struct Port {
     interface: Interface,
     capture: Option<Opened>,
     /// When it was found closed.
     closed: Option<Instant>,
-    /// What was counted before it was opened the last time.
+    /// Counters from before it was last opened.
     before: Statistics,
 }
 
 struct Opened {
     capture: Capture<Active>,
     link: LinkType,
-    /// The counters of libpcap, which wrap at 2 to the 32nd, and what they stood at last.
+    /// The last values of libpcap's counters, which wrap at 2 to the 32nd.
     counted: Statistics,
     last: [u32; 3],
 }
@@ -133,7 +133,7 @@ struct Opened {
 pub struct Live {
     settings: Settings,
     ports: Vec<Port>,
-    /// What interfaces have delivered that are not captured on any more.
+    /// Counters of interfaces that were removed.
     departed: Vec<Statistics>,
     waker: Waker,
     /// The interface that is read first next time.
@@ -150,7 +150,7 @@ impl Live {
     /// Opens all interfaces.
     ///
     /// # Errors
-    /// One cannot be opened, and the settings do not say that it is waited for.
+    /// One cannot be opened, and the settings do not say that it is retried.
     pub fn open(settings: Settings) -> Result<Self, Error> {
         let internal = |fault: io::Error| Error { interface: "eventfd".to_owned(), reason: fault.to_string() };
         let waker = Waker::new().map_err(internal)?;
@@ -175,27 +175,27 @@ impl Live {
         Ok(())
     }
 
-    /// What frames of the interfaces that are open start with.
+    /// The link types of the open interfaces.
     pub fn links(&self) -> Vec<LinkType> {
         self.ports.iter().filter_map(|port| port.capture.as_ref()).map(|opened| opened.link).collect()
     }
 
-    /// The interfaces that are open, each with what its frames start with.
+    /// The open interfaces, each with its link type.
     pub fn opened(&self) -> impl Iterator<Item = (&Interface, LinkType)> {
         self.ports.iter().filter_map(|port| Some((&port.interface, port.capture.as_ref()?.link)))
     }
 
-    /// Interfaces that are waited for.
+    /// Interfaces that will be retried.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.ports.iter().filter(|port| port.capture.is_none()).map(|port| port.interface.name.as_str())
     }
 
-    /// What ends a wait of [`Live::fill`].
+    /// A handle that ends the wait of [`Live::fill`].
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
-    /// Captures on these interfaces from now on: those that left are closed, new ones opened. Those that cannot be are given back.
+    /// Changes the list of interfaces: closes those that are no longer in it, and opens new ones. Returns those that cannot be opened.
     pub fn change(&mut self, interfaces: Vec<Interface>) -> Vec<Error> {
         let leaving = self.ports.extract_if(.., |port| !interfaces.contains(&port.interface));
         self.departed.extend(leaving.map(|mut port| port.statistics()));
@@ -212,7 +212,7 @@ impl Live {
         faults
     }
 
-    /// Fills a batch with what has come, after waiting for it up to `patience`.
+    /// Fills a batch with packets, after waiting for them up to `patience`.
     ///
     /// # Errors
     /// Those of `poll`.
@@ -260,7 +260,7 @@ impl Live {
         Ok(ready)
     }
 
-    /// Takes what is there, interface by interface, each once first.
+    /// Reads the queued packets, interface by interface, starting with each once.
     fn read(&mut self, frames: &mut Frames) -> Option<Error> {
         let count = self.ports.len();
         for step in 0..count {
@@ -288,7 +288,7 @@ impl Live {
                 }
             };
             if let Some(fault) = fault {
-                let error = Error { interface: port.interface.name.clone(), reason: told(&fault) };
+                let error = Error { interface: port.interface.name.clone(), reason: message(&fault) };
                 port.close();
                 self.turn = (self.turn + step + 1) % count.max(1);
                 return Some(error);
@@ -298,13 +298,13 @@ impl Live {
         None
     }
 
-    /// True while an interface is open, or is waited for.
+    /// True while an interface is open, or will be retried.
     pub fn is_alive(&self) -> bool {
         self.settings.wait || self.ports.iter().any(|port| port.capture.is_some())
     }
 
-    /// What each interface has delivered, those included that [`Live::change`] has closed: the sums only grow. A system call for each:
-    /// ask seldom.
+    /// The counters of each interface, including those that [`Live::change`] has closed: the sums only grow. This is a system call for
+    /// each: call it rarely.
     pub fn statistics(&mut self) -> Vec<Statistics> {
         self.ports.iter_mut().map(Port::statistics).chain(self.departed.iter().cloned()).collect()
     }
@@ -343,7 +343,7 @@ impl Opened {
     }
 }
 
-/// How much a counter of 32 bits has grown. What an interface tells of itself may start again, which is no growth.
+/// The growth of a counter of 32 bits. An interface's own counter may restart, which is not growth.
 fn growth(last: u32, now: u32) -> u64 {
     let grown = now.wrapping_sub(last);
     if grown > u32::MAX / 2 { 0 } else { grown.into() }
@@ -352,7 +352,7 @@ fn growth(last: u32, now: u32) -> u64 {
 fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
     let name = interface.name.as_str();
     let refused = |reason: String| Error { interface: name.to_owned(), reason };
-    let error = |fault: pcap::Error| refused(advice(name, &told(&fault)));
+    let error = |fault: pcap::Error| refused(advice(name, &message(&fault)));
     let number = |octets: u32| i32::try_from(octets).unwrap_or(i32::MAX);
     let mut inactive = Capture::from_device(name)
         .map_err(error)?
@@ -372,13 +372,13 @@ fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
     }
     let link = choose_link(&mut capture);
     if let Some(filter) = &settings.filter {
-        let fault = |fault| refused(format!("pcap_filter: '{filter}': {}", told(&fault)));
+        let fault = |fault| refused(format!("pcap_filter: '{filter}': {}", message(&fault)));
         capture.filter(filter, true).map_err(fault)?;
     }
     Ok(Opened { capture, link, counted: Statistics::default(), last: [0; 3] })
 }
 
-/// What frames start with: what the interface proposes, unless that cannot be read and it has something else that can.
+/// The link type to use: the interface's default, unless that cannot be decoded and another one can.
 fn choose_link(capture: &mut Capture<Active>) -> LinkType {
     let number = |link: pcap::Linktype| LinkType(u32::try_from(link.0).unwrap_or(u32::MAX));
     let proposed = number(capture.get_datalink());
@@ -393,14 +393,14 @@ fn choose_link(capture: &mut Capture<Active>) -> LinkType {
     proposed
 }
 
-fn told(fault: &pcap::Error) -> String {
+fn message(fault: &pcap::Error) -> String {
     match fault {
         pcap::Error::PcapError(text) => text.clone(),
         other => other.to_string(),
     }
 }
 
-/// What libpcap says of an interface, and what may help.
+/// The message of libpcap about an interface, and what may help.
 fn advice(name: &str, text: &str) -> String {
     let lower = text.to_lowercase();
     if lower.contains("permission") || lower.contains("permitted") {
@@ -408,7 +408,7 @@ fn advice(name: &str, text: &str) -> String {
     }
     if lower.contains("no such device") {
         let devices = pcap::Device::list().unwrap_or_default();
-        // libpcap lists other things to capture on as well.
+        // libpcap lists other devices as well.
         let names: Vec<String> =
             devices.into_iter().map(|device| device.name).filter(|name| system_index(name).is_some()).collect();
         return match names.is_empty() {
@@ -431,7 +431,7 @@ pub fn default_interface() -> Result<String, Error> {
     match pcap::Device::lookup() {
         Ok(Some(device)) => Ok(device.name),
         Ok(None) => Err(none("there is no interface to capture on".to_owned())),
-        Err(fault) => Err(none(told(&fault))),
+        Err(fault) => Err(none(message(&fault))),
     }
 }
 

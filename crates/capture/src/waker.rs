@@ -29,23 +29,23 @@ impl Waker {
         Ok(Self(Arc::new(Bell { event, rung: AtomicBool::new(false) })))
     }
 
-    /// Lets the source return `Woken` once, now or at its next call. Several calls before that count as one, and
-    /// only the first of them costs a system call.
+    /// Makes the source return `Woken` once, now or at its next call. Several calls before that count as one, and
+    /// only the first of them makes a system call.
     pub fn wake(&self) {
         if !self.0.rung.swap(true, Ordering::AcqRel) {
-            // The counter could only refuse when it is full, and then the receiver wakes anyway.
+            // The write can fail only when the counter is full, and then the receiver wakes anyway.
             let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
         }
     }
 
-    /// True when it was rung; cheap enough to ask for each batch.
+    /// True after a wake-up call; cheap enough to check for each batch.
     pub(crate) fn rung(&self) -> bool {
         self.0.rung.load(Ordering::Acquire)
     }
 
-    /// Takes the ring back.
+    /// Resets it.
     pub(crate) fn settle(&self) {
-        // First the flag: who rings after this writes again, and at worst one wake-up too many follows.
+        // The flag first: a caller after this writes again, which costs one unneeded wake-up at worst.
         self.0.rung.store(false, Ordering::Release);
         let _ = rustix::io::read(&self.0.event, &mut [0u8; 8]);
     }
@@ -55,7 +55,7 @@ impl Waker {
     }
 }
 
-/// Waits for one of these; false when the time is over or a signal came.
+/// Waits for one of these; false after a timeout or a signal.
 pub(crate) fn wait(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
     let timeout = timeout.map(|timeout| Timespec {
         tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),

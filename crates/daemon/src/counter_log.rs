@@ -199,16 +199,16 @@ struct Writer {
 }
 
 impl Log {
-    /// Prepares the ways to brokers. The couriers want a thread each.
+    /// Prepares the ways to brokers. The delivery workers want a thread each.
     #[cfg(all(feature = "amqp", feature = "kafka"))]
-    pub(crate) fn open_feeds(&mut self) -> Vec<(brokers::feed::Settings, delivery::courier::Courier)> {
-        let mut couriers = Vec::new();
+    pub(crate) fn open_feeds(&mut self) -> Vec<(brokers::feed::Settings, delivery::worker::Worker)> {
+        let mut delivery_workers = Vec::new();
         for settings in &self.settings.feeds {
-            let (feed, courier) = settings.open(runtime::clock::now());
+            let (feed, worker) = settings.open(runtime::clock::now());
             self.feeds.push(feed);
-            couriers.push((settings.clone(), courier));
+            delivery_workers.push((settings.clone(), worker));
         }
-        couriers
+        delivery_workers
     }
 
     /// Writes until all workers have ended.

@@ -1,73 +1,72 @@
-//! The contract between what delivers and a store.
+//! The contract between the delivery worker and a store.
 
-use crate::parcel::{Parcel, Sum};
+use crate::batch::{Sum, WriteBatch};
 use std::fmt;
 
-/// A store: a database, a broker. It lives on a thread of its own and may block there, but never without a bound in
-/// time.
+/// A store: a database or a broker. It runs on a thread of its own and may block there, but only for a bounded time.
 pub trait Backend: Send {
-    /// Connects unless connected, and checks what can be checked before there is data: that the user may log in, that
-    /// tables are there and fit. Called at start, and before each attempt after a fault.
+    /// Connects unless connected, and checks what can be checked before there is data: that the user may log in, and that
+    /// the tables exist and have the right columns. Called at the start, and before each attempt after a fault.
     fn open(&mut self) -> Result<(), Fault>;
 
-    /// Takes the items of a parcel that the receipt does not have yet, and returns when the store has them for good
-    /// or will not take them.
+    /// Sends the items of a batch that the receipt does not list yet, and returns when the store has committed or refused
+    /// each of them.
     ///
-    /// After `Ok` every item is confirmed or refused. After a fault the same parcel comes again, with the same
-    /// receipt; what the receipt has is not sent again.
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault>;
+    /// After `Ok` every item is confirmed or refused. After a fault the same batch is passed again, with the same
+    /// receipt; items that the receipt lists are not sent again.
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault>;
 
     /// Called about once a second while there is nothing to deliver: heartbeats, events of the client.
     fn idle(&mut self) {}
 
-    /// Ends the connection in an orderly way, within a few seconds.
+    /// Closes the connection in an orderly way, within a few seconds.
     fn close(&mut self) {}
 }
 
-/// Why nothing goes on for the moment.
+/// Why a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The store cannot be reached, does not answer in time or says to come back later. The text is what it, or the
-    /// system, said.
+    /// The store cannot be reached, does not answer in time, or asks to try again later. The text is the store's or the
+    /// system's message.
     Down(String),
-    /// The store answers, and says no to something that the configuration decides: a password, a table, a topic. At
-    /// start it ends the plugin; later it is tried again, since an operator may mend it.
+    /// The store rejects something that the configuration sets: a password, a table, a topic. At the start it ends
+    /// the daemon; later the delivery is retried, since an operator may fix it.
     Configuration {
-        /// The key whose value is wrong, as far as one can tell.
+        /// The key whose value is probably wrong.
         key: &'static str,
-        /// What is wrong, with the server's own words.
+        /// What is wrong, in the server's words.
         what: String,
     },
-    /// The parcel itself cannot be read or delivered, ever. What of it is not confirmed is given up.
-    Parcel(String),
+    /// The batch itself can never be read or delivered. Its unconfirmed items are dropped.
+    Batch(String),
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration { key, what } => write!(f, "{key}: {what}"),
-            Self::Down(what) | Self::Parcel(what) => f.write_str(what),
+            Self::Down(what) | Self::Batch(what) => f.write_str(what),
         }
     }
 }
 
-/// What became of the items of a parcel.
+/// Which items of a batch the store confirmed or refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// A bit for each item that is confirmed or refused.
     done: Vec<u64>,
     refused: Sum,
-    /// The first reason of a refusal.
+    /// The reason of the first refusal.
     reason: Option<String>,
 }
 
 impl Receipt {
-    /// A receipt without anything on it.
+    /// An empty receipt.
     pub fn new(items: u32) -> Self {
         Self { done: vec![0; (items as usize).div_ceil(64)], ..Self::default() }
     }
 
-    /// True when the item needs nothing more.
+    /// True when the item is confirmed or refused.
     pub fn has(&self, item: u32) -> bool {
         self.done.get(item as usize / 64).is_some_and(|word| word & 1 << (item % 64) != 0)
     }
@@ -84,7 +83,7 @@ impl Receipt {
         self.done.fill(u64::MAX);
     }
 
-    /// The store will never take the item, which holds that much.
+    /// The store will never take the item, which holds `sum`.
     pub fn refuse(&mut self, item: u32, sum: Sum, reason: impl FnOnce() -> String) {
         if !self.has(item) {
             self.confirm(item);

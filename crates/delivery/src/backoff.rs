@@ -1,4 +1,4 @@
-//! How long to wait before what failed is tried again.
+//! How long to wait before a retry.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Waits that double with each failure, each less a random part, so that many daemons do not come back at once.
+/// Waits that double with each failure, less random jitter, so that many daemons do not reconnect at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -21,14 +21,14 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait now, after one more failure.
+    /// Records a failure and returns how long to wait.
     pub(crate) fn fail(&mut self) -> Duration {
         let wait = self.next.mul_f64(1.0 - 0.25 * self.random.f64());
         self.next = (self.next * 2).min(LONGEST);
         wait
     }
 
-    /// It worked.
+    /// Records a success.
     pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }

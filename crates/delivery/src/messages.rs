@@ -1,4 +1,4 @@
-//! The inside of parcels for message brokers.
+//! The format of batches for message brokers.
 //!
 //! ```text
 //! head    u32 length, then JSON: { "topics": [...], "content_type": "...", "schema": "..." or absent }
@@ -6,16 +6,16 @@
 //!         u64 aggregates, u64 packets, u64 octets, key, payload
 //! ```
 //!
-//! Numbers are little-endian: parcels are read by the program that wrote them, or by its next version on the same
+//! Numbers are little-endian: batches are read by the program that wrote them, or by its next version on the same
 //! machine.
 
-use crate::parcel::Sum;
+use crate::batch::Sum;
 use serde::{Deserialize, Serialize};
 
-/// What all messages of a parcel have in common.
+/// What all messages of a batch have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Topics, or routing keys; messages name theirs by its place in this list.
+    /// Topics, or routing keys; messages refer to theirs by its index in this list.
     pub topics: Vec<String>,
     /// Media type of the payloads.
     pub content_type: String,
@@ -27,21 +27,21 @@ pub struct Head {
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Place of its topic in the head.
+    /// Index of its topic in the header.
     pub topic: u16,
     /// Its key, if it has one.
     pub key: Option<&'a [u8]>,
-    /// What it says.
+    /// Its payload.
     pub payload: &'a [u8],
-    /// What it accounts for; nothing, for a marker.
+    /// What it holds; nothing, for a marker.
     pub sum: Sum,
 }
 
 const NO_KEY: u32 = u32::MAX;
-/// Octets before the key of an item.
+/// Bytes before the key of an item.
 const FIXED: usize = 2 + 4 + 4 + 24;
 
-/// Puts messages together to the body of a parcel.
+/// Assembles messages into the body of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     head: Head,
@@ -83,7 +83,7 @@ impl Builder {
         self.sum = self.sum.plus(message.sum);
     }
 
-    /// Octets so far.
+    /// Bytes so far.
     pub fn size(&self) -> usize {
         self.items.len()
     }
@@ -93,7 +93,7 @@ impl Builder {
         self.count
     }
 
-    /// What they account for.
+    /// What they hold.
     pub fn sum(&self) -> Sum {
         self.sum
     }

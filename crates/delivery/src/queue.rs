@@ -1,51 +1,51 @@
-//! Parcels that wait, in the order of making: in memory, or on disk with a [`Spool`].
+//! Waiting batches, oldest first: in memory, or on disk with a [`Spool`].
 //!
-//! The queue is bounded in octets. At the bound the oldest parcels are given up, since the newest are worth most to
-//! who looks at traffic; the one that is being delivered stays.
+//! The queue is bounded in bytes. At the bound it drops the oldest batches, since recent traffic is worth most to its
+//! readers; the batch that is being delivered stays.
 
-use crate::parcel::{Parcel, ParcelId, Sum};
+use crate::batch::{BatchId, Sum, WriteBatch};
 use crate::spool::{Spool, Stored};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-/// Why a parcel was given up.
+/// Why a batch was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum DropCause {
     /// More waited than the bound allows.
     Bound,
-    /// Its file on disk could not be read, or did not check.
+    /// Its file on disk could not be read, or failed its checksum.
     Damaged,
     /// The daemon ended before it was delivered.
     End,
-    /// The store refuses it, and always will.
+    /// The store will never take it.
     Refused,
 }
 
-/// A parcel that was given up.
+/// A batch that was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// Its name.
-    pub id: ParcelId,
+pub struct Dropped {
+    /// Its id.
+    pub id: BatchId,
     /// The purge that it belonged to.
     pub purge: u64,
     /// What it held.
     pub sum: Sum,
     /// Why.
-    pub why: Loss,
+    pub why: DropCause,
 }
 
-/// A parcel that waits.
+/// A batch that waits.
 #[derive(Clone, Debug)]
 enum Waiting {
-    Here(Arc<Parcel>),
+    Here(Arc<WriteBatch>),
     OnDisk(Stored),
 }
 
 impl Waiting {
     fn size(&self) -> u64 {
         match self {
-            Self::Here(parcel) => parcel.body.len() as u64,
+            Self::Here(batch) => batch.body.len() as u64,
             Self::OnDisk(stored) => stored.size,
         }
     }
@@ -58,10 +58,10 @@ impl Waiting {
         }
     }
 
-    fn lost(&self, why: Loss) -> Lost {
+    fn lost(&self, why: DropCause) -> Dropped {
         match self {
-            Self::Here(parcel) => Lost { id: parcel.id, purge: parcel.purge, sum: parcel.sum, why },
-            Self::OnDisk(stored) => Lost { id: stored.id, purge: stored.purge, sum: stored.sum, why },
+            Self::Here(batch) => Dropped { id: batch.id, purge: batch.purge, sum: batch.sum, why },
+            Self::OnDisk(stored) => Dropped { id: stored.id, purge: stored.purge, sum: stored.sum, why },
         }
     }
 }
@@ -85,116 +85,112 @@ impl Backlog {
     }
 }
 
-/// Parcels in the order of making.
+/// Batches in the order of making.
 #[derive(Debug)]
 pub struct Queue {
     waiting: VecDeque<Waiting>,
-    octets: u64,
+    bytes: u64,
     /// Of those, on disk.
     spooled: u64,
-    max_octets: u64,
+    max_bytes: u64,
     spool: Option<Arc<Spool>>,
-    /// The first parcel is being delivered.
+    /// The first batch is being delivered.
     taken: bool,
 }
 
-/// What became of a parcel that was put into the queue.
+/// The outcome of adding a batch to the queue.
 #[derive(Debug, Default)]
 pub struct Put {
-    /// Parcels that were given up for it; or itself, when it is larger than the bound.
-    pub lost: Vec<Lost>,
-    /// It should be on disk and is not; it waits in memory.
+    /// Batches that were dropped to make room; or the batch itself, when it is larger than the bound.
+    pub lost: Vec<Dropped>,
+    /// Why it is not in the spool; it waits in memory.
     pub disk: Option<io::Error>,
 }
 
 impl Queue {
     /// An empty queue in memory.
-    pub fn in_memory(max_octets: u64) -> Self {
-        Self { waiting: VecDeque::new(), octets: 0, spooled: 0, max_octets, spool: None, taken: false }
+    pub fn in_memory(max_bytes: u64) -> Self {
+        Self { waiting: VecDeque::new(), bytes: 0, spooled: 0, max_bytes, spool: None, taken: false }
     }
 
-    /// A queue on disk, with what was found there.
-    pub fn on_disk(spool: Spool, found: Vec<Stored>, max_octets: u64) -> Self {
-        let octets = found.iter().map(|stored| stored.size).sum();
+    /// A queue on disk, with the batches that an earlier run left.
+    pub fn on_disk(spool: Spool, found: Vec<Stored>, max_bytes: u64) -> Self {
+        let bytes = found.iter().map(|stored| stored.size).sum();
         let waiting = found.into_iter().map(Waiting::OnDisk).collect();
-        Self { waiting, octets, spooled: octets, max_octets, spool: Some(Arc::new(spool)), taken: false }
+        Self { waiting, bytes, spooled: bytes, max_bytes, spool: Some(Arc::new(spool)), taken: false }
     }
 
-    /// Parcels in it.
+    /// Number of waiting batches.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// True without parcels.
+    /// True when no batch waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// How much waits.
     pub fn backlog(&self) -> Backlog {
-        Backlog {
-            batches: self.waiting.len(),
-            memory_bytes: self.octets - self.spooled,
-            spool_bytes: self.spooled,
-        }
+        Backlog { batches: self.waiting.len(), memory_bytes: self.bytes - self.spooled, spool_bytes: self.spooled }
     }
 
     fn charge(&mut self, waiting: &Waiting) {
-        self.octets += waiting.size();
+        self.bytes += waiting.size();
         self.spooled += waiting.spooled();
     }
 
     fn release(&mut self, waiting: &Waiting) {
-        self.octets -= waiting.size();
+        self.bytes -= waiting.size();
         self.spooled -= waiting.spooled();
     }
 
-    /// Adds a parcel behind the others.
-    pub fn put(&mut self, parcel: Parcel) -> Put {
+    /// Adds a batch at the end.
+    pub fn put(&mut self, batch: WriteBatch) -> Put {
         let mut put = Put::default();
-        let spooled = self.spool.as_ref().map(|spool| spool.put(&parcel));
+        let spooled = self.spool.as_ref().map(|spool| spool.put(&batch));
         let waiting = match spooled {
             Some(Ok(stored)) => Waiting::OnDisk(stored),
             Some(Err(error)) => {
                 put.disk = Some(error);
-                Waiting::Here(Arc::new(parcel))
+                Waiting::Here(Arc::new(batch))
             }
-            None => Waiting::Here(Arc::new(parcel)),
+            None => Waiting::Here(Arc::new(batch)),
         };
         self.charge(&waiting);
         self.waiting.push_back(waiting);
-        while self.octets > self.max_octets {
-            // The first one may be on its way at this moment.
+        while self.bytes > self.max_bytes {
+            // The first one may be in delivery.
             let Some(oldest) = self.waiting.remove(usize::from(self.taken)) else { break };
             self.release(&oldest);
-            put.lost.push(oldest.lost(Loss::Bound));
+            put.lost.push(oldest.lost(DropCause::Bound));
             self.forget(&oldest);
         }
         put
     }
 
-    /// The first parcel, to be delivered: it stays in the queue until [`Self::done`]. What cannot be read is taken
-    /// out.
-    pub fn take(&mut self) -> Option<Result<Arc<Parcel>, Lost>> {
+    /// The first batch, to be delivered; it stays in the queue until [`Self::done`]. A batch that cannot be read is removed
+    /// and returned as dropped.
+    pub fn take(&mut self) -> Option<Result<Arc<WriteBatch>, Dropped>> {
         let first = self.waiting.front()?.clone();
-        let parcel = match &first {
-            Waiting::Here(parcel) => Some(Arc::clone(parcel)),
+        let batch = match &first {
+            Waiting::Here(batch) => Some(Arc::clone(batch)),
             Waiting::OnDisk(stored) => self.read(stored.id).map(Arc::new),
         };
-        match parcel {
-            Some(parcel) => {
+        match batch {
+            Some(batch) => {
                 self.taken = true;
-                Some(Ok(parcel))
+                Some(Ok(batch))
             }
             None => {
                 self.waiting.pop_front();
                 self.release(&first);
-                Some(Err(first.lost(Loss::Damaged)))
+                Some(Err(first.lost(DropCause::Damaged)))
             }
         }
     }
 
-    /// The first parcel needs nothing more.
+    /// Removes the first batch: it is delivered, or dropped.
     pub fn done(&mut self) {
         self.taken = false;
         if let Some(first) = self.waiting.pop_front() {
@@ -203,25 +199,25 @@ impl Queue {
         }
     }
 
-    /// Ends the queue: what is in memory is given up, what is on disk stays there. Returns both.
-    pub fn end(&mut self) -> (Vec<Lost>, Sum) {
+    /// Ends the queue: batches in memory are dropped, those on disk stay there. Returns both.
+    pub fn end(&mut self) -> (Vec<Dropped>, Sum) {
         let mut lost = Vec::new();
         let mut stays = Sum::default();
         for waiting in self.waiting.drain(..) {
             match waiting {
-                Waiting::Here(_) => lost.push(waiting.lost(Loss::End)),
+                Waiting::Here(_) => lost.push(waiting.lost(DropCause::End)),
                 Waiting::OnDisk(stored) => stays = stays.plus(stored.sum),
             }
         }
         (lost, stays)
     }
 
-    fn read(&self, id: ParcelId) -> Option<Parcel> {
-        let parcel = self.spool.as_ref()?.get(id);
-        parcel
+    fn read(&self, id: BatchId) -> Option<WriteBatch> {
+        let batch = self.spool.as_ref()?.get(id);
+        batch
             .inspect_err(|error| {
-                // Its file stays: what the next start can read of it is delivered then.
-                tracing::error!(parcel = %id, "cannot read a parcel from the spool: {error}");
+                // Its file stays: the next start delivers it if it can be read then.
+                tracing::error!(batch = %id, "cannot read a batch from the spool: {error}");
             })
             .ok()
             .flatten()
@@ -231,8 +227,8 @@ impl Queue {
         if let (Waiting::OnDisk(stored), Some(spool)) = (waiting, &self.spool)
             && let Err(error) = spool.remove(stored.id)
         {
-            // It will be delivered again at the next start; its id tells.
-            tracing::warn!(parcel = %stored.id, "cannot remove a delivered parcel from the spool: {error}");
+            // The next start delivers it again, under the same id.
+            tracing::warn!(batch = %stored.id, "cannot remove a delivered batch from the spool: {error}");
         }
     }
 }
@@ -243,20 +239,20 @@ mod tests {
     use proptest::prelude::*;
     use std::path::Path;
 
-    fn parcel(number: u64, size: usize) -> Parcel {
-        let id = ParcelId { run: 1, number };
-        Parcel { id, purge: 1, items: 1, sum: Sum::one(number, 1), body: vec![0; size] }
+    fn batch(number: u64, size: usize) -> WriteBatch {
+        let id = BatchId { run: 1, number };
+        WriteBatch { id, purge: 1, items: 1, sum: Sum::one(number, 1), body: vec![0; size] }
     }
 
-    fn numbers(lost: &[Lost]) -> Vec<u64> {
+    fn numbers(lost: &[Dropped]) -> Vec<u64> {
         lost.iter().map(|lost| lost.id.number).collect()
     }
 
     #[test]
-    fn parcels_leave_in_order() {
+    fn batchs_leave_in_order() {
         let mut queue = Queue::in_memory(1000);
         for number in 1..=3 {
-            assert!(queue.put(parcel(number, 100)).lost.is_empty());
+            assert!(queue.put(batch(number, 100)).lost.is_empty());
         }
         for number in 1..=3 {
             assert_eq!(queue.take().unwrap().unwrap().id.number, number);
@@ -267,15 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_the_oldest_are_given_up_but_not_the_one_on_its_way() {
+    fn at_the_bound_the_oldest_are_dropped_but_not_the_one_in_delivery() {
         let mut queue = Queue::in_memory(250);
-        queue.put(parcel(1, 100));
-        queue.put(parcel(2, 100));
-        assert_eq!(numbers(&queue.put(parcel(3, 100)).lost), [1]);
+        queue.put(batch(1, 100));
+        queue.put(batch(2, 100));
+        assert_eq!(numbers(&queue.put(batch(3, 100)).lost), [1]);
         queue.take().unwrap().unwrap();
-        assert_eq!(numbers(&queue.put(parcel(4, 100)).lost), [3]);
+        assert_eq!(numbers(&queue.put(batch(4, 100)).lost), [3]);
         // One that is larger than the bound takes everything with it, but for what is on its way.
-        assert_eq!(numbers(&queue.put(parcel(5, 1000)).lost), [4, 5]);
+        assert_eq!(numbers(&queue.put(batch(5, 1000)).lost), [4, 5]);
         queue.done();
         assert!(queue.is_empty());
     }
@@ -284,9 +280,9 @@ mod tests {
     fn what_is_on_disk_stays_for_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
         let (spool, found) = Spool::open(folder.path()).unwrap();
-        let mut queue = Queue::on_disk(spool, found.parcels, 1000);
+        let mut queue = Queue::on_disk(spool, found.batches, 1000);
         for number in 1..=3 {
-            assert!(queue.put(parcel(number, 100)).disk.is_none());
+            assert!(queue.put(batch(number, 100)).disk.is_none());
         }
         queue.take().unwrap().unwrap();
         queue.done();
@@ -295,12 +291,12 @@ mod tests {
         drop(queue);
 
         let (spool, found) = Spool::open(folder.path()).unwrap();
-        let mut queue = Queue::on_disk(spool, found.parcels, 400);
+        let mut queue = Queue::on_disk(spool, found.batches, 400);
         assert_eq!(queue.len(), 2);
-        assert_eq!(numbers(&queue.put(parcel(4, 100)).lost), [2]);
-        // A file that is gone or damaged costs its parcel alone.
-        std::fs::write(folder.path().join(format!("{:020}-{:010}.parcel", 1, 3)), b"x").unwrap();
-        assert_eq!(queue.take().unwrap().unwrap_err().why, Loss::Damaged);
+        assert_eq!(numbers(&queue.put(batch(4, 100)).lost), [2]);
+        // A file that is gone or damaged costs its batch alone.
+        std::fs::write(folder.path().join(format!("{:020}-{:010}.batch", 1, 3)), b"x").unwrap();
+        assert_eq!(queue.take().unwrap().unwrap_err().why, DropCause::Damaged);
         assert_eq!(queue.take().unwrap().unwrap().id.number, 4);
     }
     #[derive(Clone, Debug)]
@@ -309,7 +305,7 @@ mod tests {
         Take,
         Done,
         /// The daemon ends, and starts again.
-        Again,
+        Retry,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -317,7 +313,7 @@ mod tests {
             4 => (0_usize..300).prop_map(Step::Put),
             2 => Just(Step::Take),
             2 => Just(Step::Done),
-            1 => Just(Step::Again),
+            1 => Just(Step::Retry),
         ];
         proptest::collection::vec(step, 0..40)
     }
@@ -326,7 +322,7 @@ mod tests {
 
     fn on_disk(folder: &Path) -> Queue {
         let (spool, found) = Spool::open(folder).unwrap();
-        Queue::on_disk(spool, found.parcels, BOUND)
+        Queue::on_disk(spool, found.batches, BOUND)
     }
 
     /// Takes the steps with a queue and with a list of numbers and sizes, and compares what both say.
@@ -339,7 +335,7 @@ mod tests {
             match step {
                 Step::Put(size) => {
                     number += 1;
-                    let put = queue.put(parcel(number, *size));
+                    let put = queue.put(batch(number, *size));
                     assert!(put.disk.is_none());
                     model.push_back((number, (*size + if folder.is_some() { 76 } else { 0 }) as u64));
                     let mut lost = Vec::new();
@@ -349,7 +345,7 @@ mod tests {
                     assert_eq!(numbers(&put.lost), lost);
                 }
                 Step::Take => {
-                    let first = queue.take().map(|parcel| parcel.unwrap().id.number);
+                    let first = queue.take().map(|batch| batch.unwrap().id.number);
                     assert_eq!(first, model.front().map(|(number, _)| *number));
                     taken = first.is_some();
                 }
@@ -359,7 +355,7 @@ mod tests {
                     taken = false;
                 }
                 Step::Done => {}
-                Step::Again => {
+                Step::Retry => {
                     let (lost, stays) = queue.end();
                     let waiting: Vec<u64> = model.iter().map(|(number, _)| *number).collect();
                     let packets = waiting.iter().sum::<u64>();
@@ -380,7 +376,7 @@ mod tests {
             assert!(octets <= BOUND);
             if let Some(folder) = folder {
                 let files = std::fs::read_dir(folder).unwrap();
-                // Beside the parcels there is the lock.
+                // Beside the batches there is the lock.
                 assert_eq!(files.count() - 1, model.len());
             }
         }
@@ -394,7 +390,7 @@ mod tests {
     }
 
     proptest! {
-        // Each parcel is synchronised to the disk.
+        // Each batch is synchronised to the disk.
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_queue_on_disk_is_one_that_outlives_the_daemon(steps in steps()) {

@@ -1,8 +1,8 @@
-//! Parcels on disk: they outlive the daemon and the machine.
+//! Batches on disk: they outlive the daemon and the machine.
 //!
-//! A folder holds a file for each parcel, named `RUN-NUMBER.parcel`, so that names sort in the order of making. A file
-//! is written aside, synchronised, renamed, and the folder synchronised: when [`Spool::put`] returns, the parcel
-//! survives a loss of power. It is removed when its store has it.
+//! A folder holds a file for each batch, named `RUN-NUMBER.batch`, so that names sort by age. A file is written under a
+//! temporary name, synchronised, renamed, and the folder synchronised: when [`Spool::put`] returns, the batch survives a
+//! loss of power. It is removed when the store has confirmed it.
 //!
 //! ```text
 //! octets 0..4    "PMSP"
@@ -12,10 +12,10 @@
 //!       76..     body
 //! ```
 //!
-//! A file that does not check is renamed to `*.bad` and left for the operator. One process owns the folder: it holds a
+//! A file that fails its checksum is renamed to `*.bad` and left for the operator. One process owns the folder: it holds a
 //! lock on the file `lock`.
 
-use crate::parcel::{Parcel, ParcelId, Sum};
+use crate::batch::{BatchId, Sum, WriteBatch};
 use runtime::files::{self, Lock};
 use runtime::privileges::Umask;
 use std::ffi::OsStr;
@@ -26,19 +26,19 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 4] = b"PMSP";
 const VERSION: u32 = 1;
-/// Octets before the body.
+/// Bytes before the body.
 const HEAD: usize = 76;
 
-/// A parcel's file, as far as its head tells.
+/// A batch's file, by its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The parcel's name, which is the file's.
-    pub id: ParcelId,
+    /// The batch's id, which is the file's name.
+    pub id: BatchId,
     /// The purge that it belongs to.
     pub purge: u64,
     /// What it holds.
     pub sum: Sum,
-    /// Octets of the file.
+    /// Bytes of the file.
     pub size: u64,
 }
 
@@ -49,21 +49,21 @@ pub struct Spool {
     _lock: Lock,
 }
 
-/// What was in the folder at the start.
+/// The content of the folder at the start.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Parcels of earlier runs, in the order of making.
-    pub parcels: Vec<Stored>,
-    /// Files that did not check, under their new names.
+    /// Batches of earlier runs, oldest first.
+    pub batches: Vec<Stored>,
+    /// Files that failed their checks, under their new names.
     pub bad: Vec<PathBuf>,
 }
 
 impl Spool {
-    /// Takes the folder, which is made if it is not there, and looks what an earlier run left in it.
+    /// Takes the folder, which is created if necessary, and lists what an earlier run left in it.
     ///
     /// # Errors
-    /// What the system said; [`io::ErrorKind::WouldBlock`] when another process owns the folder. A folder into which others may
-    /// put files is refused: what they say would go to the store.
+    /// The system's error; [`io::ErrorKind::WouldBlock`] when another process owns the folder. A folder into which others may
+    /// put files is rejected: their content would go to the store.
     pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
         let folder = files::own_directory(folder)?;
         let settings = files::Settings { umask: Some(Umask::DEFAULT), ..files::Settings::default() };
@@ -80,54 +80,54 @@ impl Spool {
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             match path.extension().and_then(OsStr::to_str) {
-                // The machine went down while it was written: its parcel was never promised to anybody.
+                // The machine went down while it was written: nobody was told that the batch is safe.
                 Some("new") => fs::remove_file(&path)?,
-                Some("parcel") => match head_of(&path)? {
-                    Some(stored) if path == self.path(stored.id) => found.parcels.push(stored),
+                Some("batch") => match head_of(&path)? {
+                    Some(stored) if path == self.path(stored.id) => found.batches.push(stored),
                     _ => found.bad.push(set_aside(&path)?),
                 },
                 _ => {}
             }
         }
-        found.parcels.sort_by_key(|stored| stored.id);
+        found.batches.sort_by_key(|stored| stored.id);
         Ok(found)
     }
 
-    fn path(&self, id: ParcelId) -> PathBuf {
-        self.folder.join(format!("{:020}-{:010}.parcel", id.run, id.number))
+    fn path(&self, id: BatchId) -> PathBuf {
+        self.folder.join(format!("{:020}-{:010}.batch", id.run, id.number))
     }
 
-    /// Writes a parcel; when this returns, it is on disk for good.
-    pub fn put(&self, parcel: &Parcel) -> io::Result<Stored> {
-        let path = self.path(parcel.id);
+    /// Writes a batch; when this returns, it is safe on disk.
+    pub fn put(&self, batch: &WriteBatch) -> io::Result<Stored> {
+        let path = self.path(batch.id);
         let aside = path.with_extension("new");
-        let result = self.write(parcel, &aside, &path);
+        let result = self.write(batch, &aside, &path);
         if result.is_err() {
-            // Half a file helps nobody, and may be what fills the disk.
+            // Half a file is of no use, and may be what fills the disk.
             let _ = fs::remove_file(&aside);
         }
         result?;
-        let size = (HEAD + parcel.body.len()) as u64;
-        Ok(Stored { id: parcel.id, purge: parcel.purge, sum: parcel.sum, size })
+        let size = (HEAD + batch.body.len()) as u64;
+        Ok(Stored { id: batch.id, purge: batch.purge, sum: batch.sum, size })
     }
 
-    fn write(&self, parcel: &Parcel, aside: &Path, path: &Path) -> io::Result<()> {
-        // A new file in every case, so that nothing that stands there, such as a link, is written through.
+    fn write(&self, batch: &WriteBatch, aside: &Path, path: &Path) -> io::Result<()> {
+        // Always a new file, so that a link of that name is not written through.
         let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(aside)?;
-        file.write_all(&head(parcel))?;
-        file.write_all(&parcel.body)?;
+        file.write_all(&head(batch))?;
+        file.write_all(&batch.body)?;
         file.sync_data()?;
         fs::rename(aside, path)?;
         File::open(&self.folder)?.sync_data()
     }
 
-    /// Reads a parcel; `None` when its file does not check, which is set aside then.
-    pub fn get(&self, id: ParcelId) -> io::Result<Option<Parcel>> {
+    /// Reads a batch; `None` when its file fails its checks, and is renamed.
+    pub fn get(&self, id: BatchId) -> io::Result<Option<WriteBatch>> {
         let path = self.path(id);
-        let mut octets = Vec::new();
-        File::open(&path)?.read_to_end(&mut octets)?;
-        match parse(octets).filter(|parcel| parcel.id == id) {
-            Some(parcel) => Ok(Some(parcel)),
+        let mut bytes = Vec::new();
+        File::open(&path)?.read_to_end(&mut bytes)?;
+        match parse(bytes).filter(|batch| batch.id == id) {
+            Some(batch) => Ok(Some(batch)),
             None => {
                 set_aside(&path)?;
                 Ok(None)
@@ -135,8 +135,8 @@ impl Spool {
         }
     }
 
-    /// Removes a parcel.
-    pub fn remove(&self, id: ParcelId) -> io::Result<()> {
+    /// Removes a batch.
+    pub fn remove(&self, id: BatchId) -> io::Result<()> {
         match fs::remove_file(self.path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -150,16 +150,16 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(bad)
 }
 
-fn head(parcel: &Parcel) -> [u8; HEAD] {
+fn head(batch: &WriteBatch) -> [u8; HEAD] {
     let numbers = [
-        parcel.id.run,
-        parcel.id.number,
-        parcel.purge,
-        u64::from(parcel.items),
-        parcel.sum.aggregates,
-        parcel.sum.packets,
-        parcel.sum.octets,
-        parcel.body.len() as u64,
+        batch.id.run,
+        batch.id.number,
+        batch.purge,
+        u64::from(batch.items),
+        batch.sum.aggregates,
+        batch.sum.packets,
+        batch.sum.octets,
+        batch.body.len() as u64,
     ];
     let mut fields = [0; 64];
     for (place, number) in fields.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
@@ -167,7 +167,7 @@ fn head(parcel: &Parcel) -> [u8; HEAD] {
     }
     let mut crc = crc32fast::Hasher::new();
     crc.update(&fields);
-    crc.update(&parcel.body);
+    crc.update(&batch.body);
     let mut head = [0; HEAD];
     head[..4].copy_from_slice(MAGIC);
     head[4..8].copy_from_slice(&VERSION.to_le_bytes());
@@ -176,7 +176,7 @@ fn head(parcel: &Parcel) -> [u8; HEAD] {
     head
 }
 
-/// The eight numbers of a head.
+/// The eight numbers of a header.
 fn fields(head: &[u8; HEAD]) -> Option<[u64; 8]> {
     if head[..4] != *MAGIC || head[4..8] != VERSION.to_le_bytes() {
         return None;
@@ -188,7 +188,7 @@ fn fields(head: &[u8; HEAD]) -> Option<[u64; 8]> {
     Some(numbers)
 }
 
-/// What the head of a file says, if the file is as long as it should be. Its body is checked when it is read.
+/// The header of a file, if the file is as long as it says. The body is checked when it is read.
 fn head_of(path: &Path) -> io::Result<Option<Stored>> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
@@ -198,15 +198,15 @@ fn head_of(path: &Path) -> io::Result<Option<Stored>> {
     }
     let stored = fields(&head).map(|[run, number, purge, _, aggregates, packets, octets, length]| {
         let sum = Sum { aggregates, packets, octets };
-        (Stored { id: ParcelId { run, number }, purge, sum, size }, length)
+        (Stored { id: BatchId { run, number }, purge, sum, size }, length)
     });
     Ok(stored.filter(|(_, length)| Some(size) == length.checked_add(HEAD as u64)).map(|(stored, _)| stored))
 }
 
-fn parse(mut octets: Vec<u8>) -> Option<Parcel> {
-    let head: [u8; HEAD] = *octets.first_chunk()?;
+fn parse(mut bytes: Vec<u8>) -> Option<WriteBatch> {
+    let head: [u8; HEAD] = *bytes.first_chunk()?;
     let [run, number, purge, items, aggregates, packets, sum_octets, length] = fields(&head)?;
-    let body = octets.split_off(HEAD);
+    let body = bytes.split_off(HEAD);
     let mut crc = crc32fast::Hasher::new();
     crc.update(&head[8..72]);
     crc.update(&body);
@@ -214,36 +214,36 @@ fn parse(mut octets: Vec<u8>) -> Option<Parcel> {
         return None;
     }
     let sum = Sum { aggregates, packets, octets: sum_octets };
-    Some(Parcel { id: ParcelId { run, number }, purge, items: u32::try_from(items).ok()?, sum, body })
+    Some(WriteBatch { id: BatchId { run, number }, purge, items: u32::try_from(items).ok()?, sum, body })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parcel(run: u64, number: u64) -> Parcel {
+    fn batch(run: u64, number: u64) -> WriteBatch {
         let sum = Sum { aggregates: 3, packets: number, octets: 9 };
-        Parcel { id: ParcelId { run, number }, purge: 7, items: 3, sum, body: vec![number as u8; 100] }
+        WriteBatch { id: BatchId { run, number }, purge: 7, items: 3, sum, body: vec![number as u8; 100] }
     }
 
     #[test]
-    fn parcels_come_back_in_order() {
+    fn batchs_come_back_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er");
         let (spool, found) = Spool::open(&path).unwrap();
-        assert!(found.parcels.is_empty());
+        assert!(found.batches.is_empty());
         for (run, number) in [(2, 1), (1, 10), (1, 9)] {
-            assert_eq!(spool.put(&parcel(run, number)).unwrap().size, 176);
+            assert_eq!(spool.put(&batch(run, number)).unwrap().size, 176);
         }
         assert_eq!(Spool::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(spool);
         let (spool, found) = Spool::open(&path).unwrap();
-        let ids: Vec<_> = found.parcels.iter().map(|stored| (stored.id.run, stored.id.number)).collect();
+        let ids: Vec<_> = found.batches.iter().map(|stored| (stored.id.run, stored.id.number)).collect();
         assert_eq!(ids, [(1, 9), (1, 10), (2, 1)]);
-        assert_eq!(spool.get(found.parcels[0].id).unwrap(), Some(parcel(1, 9)));
-        spool.remove(found.parcels[0].id).unwrap();
-        spool.remove(found.parcels[0].id).unwrap();
-        assert_eq!(spool.look().unwrap().parcels.len(), 2);
+        assert_eq!(spool.get(found.batches[0].id).unwrap(), Some(batch(1, 9)));
+        spool.remove(found.batches[0].id).unwrap();
+        spool.remove(found.batches[0].id).unwrap();
+        assert_eq!(spool.look().unwrap().batches.len(), 2);
     }
 
     #[test]
@@ -251,8 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (spool, _) = Spool::open(folder.path()).unwrap();
         let whole = {
-            spool.put(&parcel(1, 1)).unwrap();
-            fs::read(spool.path(parcel(1, 1).id)).unwrap()
+            spool.put(&batch(1, 1)).unwrap();
+            fs::read(spool.path(batch(1, 1).id)).unwrap()
         };
         let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|cut| whole[..cut].to_vec()).collect();
         damaged.extend((0..whole.len()).map(|at| {
@@ -261,12 +261,12 @@ mod tests {
             changed
         }));
         for octets in damaged {
-            fs::write(spool.path(parcel(1, 1).id), &octets).unwrap();
+            fs::write(spool.path(batch(1, 1).id), &octets).unwrap();
             let found = spool.look().unwrap();
-            // What the head does not tell, reading does.
-            let read = found.parcels.iter().filter_map(|stored| spool.get(stored.id).unwrap()).count();
+            // Damage that the header does not show is found when the file is read.
+            let read = found.batches.iter().filter_map(|stored| spool.get(stored.id).unwrap()).count();
             assert_eq!(read, 0);
-            assert!(fs::remove_file(spool.path(parcel(1, 1).id).with_extension("bad")).is_ok());
+            assert!(fs::remove_file(spool.path(batch(1, 1).id).with_extension("bad")).is_ok());
         }
     }
 
@@ -277,10 +277,10 @@ mod tests {
         let (path, victim) = (folder.path().join("spool"), folder.path().join("victim"));
         fs::write(&victim, "secret").unwrap();
         let (spool, _) = Spool::open(&path).unwrap();
-        symlink(&victim, spool.path(parcel(1, 1).id).with_extension("new")).unwrap();
-        assert!(spool.put(&parcel(1, 1)).is_err());
+        symlink(&victim, spool.path(batch(1, 1).id).with_extension("new")).unwrap();
+        assert!(spool.put(&batch(1, 1)).is_err());
         // The link is gone with the failed attempt.
-        spool.put(&parcel(1, 1)).unwrap();
+        spool.put(&batch(1, 1)).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "secret");
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
@@ -294,7 +294,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("1-1.new"), b"PMSP").unwrap();
         let (_, found) = Spool::open(folder.path()).unwrap();
-        assert!(found.parcels.is_empty() && found.bad.is_empty());
+        assert!(found.batches.is_empty() && found.bad.is_empty());
         assert!(!folder.path().join("1-1.new").exists());
     }
 }

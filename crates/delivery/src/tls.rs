@@ -1,4 +1,4 @@
-//! Whom encrypted connections trust.
+//! Certificate authorities that encrypted connections trust.
 
 use crate::backend::Fault;
 use rustls::RootCertStore;
@@ -36,7 +36,7 @@ pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer
     if found.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(found) }
 }
 
-/// What an error of an HTTP client says of the configuration, if anything: the server is not trusted, or speaks no TLS.
+/// What is wrong with the configuration, if an error of an HTTP client shows it: the server is not trusted, or does not speak TLS.
 pub fn refused(key: &'static str, error: &(dyn Error + 'static)) -> Option<Fault> {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -70,7 +70,10 @@ pub(crate) const EXPORTERS: [Family<'static>; 5] = [
 
 /// Of each interface, in the order of the values of [`crate::Interface`].
 pub(crate) const INTERFACES: [Family<'static>; 2] = [
-    counter("pmacct_interface_packets_received", "Packets captured on the interface."),
+    counter(
+        "pmacct_interface_packets_received",
+        "Packets that the capture on the interface has seen, as the kernel counts them: those of the other direction may be among them.",
+    ),
     counter("pmacct_interface_packets_dropped", "Packets that the kernel dropped before they were read."),
 ];
 

@@ -188,7 +188,7 @@ impl Monitor {
             if sum(Counter::SinkUp) == 0 {
                 let waiting = sum(Counter::AggregatesWaiting);
                 reasons.push(format!(
-                    "plugin {}/{}: its store cannot be written to; {waiting} aggregates are waiting in memory",
+                    "plugin {}/{}: its store or files cannot be reached; {waiting} aggregates are waiting in memory",
                     plugin.name, plugin.kind
                 ));
             }
@@ -226,7 +226,7 @@ mod tests {
         let reasons = monitor.unready();
         assert_eq!(
             reasons,
-            ["plugin p/pgsql: its store cannot be written to; 7 aggregates are waiting in memory"]
+            ["plugin p/pgsql: its store or files cannot be reached; 7 aggregates are waiting in memory"]
         );
         down.set(Counter::SinkUp, 1);
         assert_eq!(monitor.unready(), Vec::<String>::new());

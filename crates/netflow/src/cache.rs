@@ -36,16 +36,18 @@ impl Payload for () {
 /// stays.
 ///
 /// Each template costs its exporter one announcement, and is visited once when it is withdrawn or dropped: no datagram
-/// does work for templates that it does not name, except for those of the domain that it withdraws.
+/// does work for templates that it does not name, except for those of the domain that it withdraws; the first withdrawal of a domain
+/// visits all templates, once.
 #[derive(Debug)]
 pub struct Cache<P> {
     young: Map<P>,
     old: Map<P>,
-    groups: Groups,
+    /// Since the first withdrawal of all templates of a domain: most exporters send none.
+    groups: Option<Box<Groups>>,
     /// Ids that were withdrawn and not announced since.
     withdrawn: HashSet<u64, RandomState>,
-    /// Announced since the last [`Cache::begin_round`].
-    announced: HashSet<u64, RandomState>,
+    /// The number of the round that [`Cache::begin_round`] began.
+    round: u32,
     max: usize,
     /// What the younger generation weighs: a template of many fields weighs as several.
     weight: usize,
@@ -58,7 +60,31 @@ pub struct Cache<P> {
 const FIELDS_PER_TEMPLATE: usize = 128;
 
 // Exporters choose the keys: a seed that they do not know keeps them from choosing keys that collide.
-type Map<P> = HashMap<u64, (Template, P), RandomState>;
+type Map<P> = HashMap<u64, Entry<P>, RandomState>;
+
+/// A template and what belongs to it.
+#[derive(Debug)]
+struct Entry<P> {
+    template: Template,
+    payload: P,
+    /// In which it was announced.
+    round: u32,
+}
+
+impl<P> Entry<P> {
+    /// Notes an announcement of what is known.
+    fn announced_in(&mut self, round: u32) -> Announced {
+        let before = std::mem::replace(&mut self.round, round);
+        if before == round { Announced::Same } else { Announced::Again }
+    }
+}
+
+impl<P: Payload> Entry<P> {
+    /// Bytes that it keeps on the heap.
+    fn memory(&self) -> usize {
+        memory_of(&self.template, &self.payload)
+    }
+}
 
 fn key(ipfix: bool, domain: u32, id: u16) -> u64 {
     u64::from(ipfix) << 48 | u64::from(domain) << 16 | u64::from(id)
@@ -101,6 +127,14 @@ impl Groups {
         }
     }
 
+    /// Takes a template of the same domain and id for another.
+    fn replace(&mut self, old: &Template, new: &Template) {
+        if Self::of(old) != Self::of(new) {
+            self.remove(old);
+            self.add(new);
+        }
+    }
+
     /// Bytes taken, when there are so many ids in all.
     fn memory(&self, ids: usize) -> usize {
         self.0.capacity() * (size_of::<((u32, bool), Group)>() + 1) + (self.0.len() * SPARE_IDS + ids * 8) * 4
@@ -113,9 +147,9 @@ impl<P: Payload> Cache<P> {
         Self {
             young: Map::default(),
             old: Map::default(),
-            groups: Groups::default(),
+            groups: None,
             withdrawn: HashSet::default(),
-            announced: HashSet::default(),
+            round: 0,
             max: max.max(1),
             weight: 0,
             evicted: 0,
@@ -126,43 +160,56 @@ impl<P: Payload> Cache<P> {
     /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
     pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
         let key = key(template.ipfix, template.domain, template.id);
-        self.withdrawn.remove(&key);
-        let same = match self.announced.len() < 2 * self.max && self.announced.insert(key) {
-            true => Announced::Again,
-            false => Announced::Same,
-        };
+        if !self.withdrawn.is_empty() {
+            self.withdrawn.remove(&key);
+        }
+        let round = self.round;
         if let Some(entry) = self.young.get_mut(&key) {
-            if entry.0 == template {
-                return same;
+            if entry.template == template {
+                return entry.announced_in(round);
             }
             let payload = compile(&template);
-            self.kept += memory_of(&template, &payload);
-            self.kept -= memory_of(&entry.0, &entry.1);
-            self.groups.remove(&entry.0);
-            self.groups.add(&template);
-            *entry = (template, payload);
+            self.kept -= entry.memory();
+            if let Some(groups) = &mut self.groups {
+                groups.replace(&entry.template, &template);
+            }
+            *entry = Entry { template, payload, round };
+            self.kept += entry.memory();
             return Announced::Changed;
         }
         // Long templates fill a generation as many short ones do.
-        let cost = |fields: usize| fields.div_ceil(FIELDS_PER_TEMPLATE).max(1);
-        self.weight += cost(template.fields.len());
+        let cost = template.fields.len().div_ceil(FIELDS_PER_TEMPLATE).max(1);
+        self.weight += cost;
         if self.weight > self.max {
-            self.weight = cost(template.fields.len());
+            self.weight = cost;
             self.turn();
         }
-        let known = self.old.remove(&key);
-        if let Some((known, payload)) = &known {
-            self.groups.remove(known);
-            self.kept -= memory_of(known, payload);
-        }
-        let (announced, payload) = match known {
-            Some((known, payload)) if known == template => (same, payload),
-            Some(_) => (Announced::Changed, compile(&template)),
-            None => (Announced::New, compile(&template)),
+        let known = if self.old.is_empty() { None } else { self.old.remove(&key) };
+        let (announced, entry) = match known {
+            Some(mut entry) if entry.template == template => (entry.announced_in(round), entry),
+            known => {
+                let payload = compile(&template);
+                let announced = match known {
+                    Some(known) => {
+                        self.kept -= known.memory();
+                        if let Some(groups) = &mut self.groups {
+                            groups.replace(&known.template, &template);
+                        }
+                        Announced::Changed
+                    }
+                    None => {
+                        if let Some(groups) = &mut self.groups {
+                            groups.add(&template);
+                        }
+                        Announced::New
+                    }
+                };
+                let entry = Entry { template, payload, round };
+                self.kept += entry.memory();
+                (announced, entry)
+            }
         };
-        self.groups.add(&template);
-        self.kept += memory_of(&template, &payload);
-        self.young.insert(key, (template, payload));
+        self.young.insert(key, entry);
         announced
     }
 
@@ -174,33 +221,57 @@ impl<P: Payload> Cache<P> {
 
     /// From now on the next announcement of each template is its first one.
     pub fn begin_round(&mut self) {
-        self.announced.clear();
+        self.round = self.round.wrapping_add(1);
     }
 
     /// Drops the older generation; the younger one takes its place.
     fn turn(&mut self) {
         let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         self.evicted += dropped.len() as u64;
-        for (template, payload) in dropped.values() {
-            self.groups.remove(template);
-            self.kept -= memory_of(template, payload);
+        for entry in dropped.values() {
+            if let Some(groups) = &mut self.groups {
+                groups.remove(&entry.template);
+            }
+            self.kept -= entry.memory();
         }
     }
 
     /// The template of that id, and its payload.
     pub fn find(&self, ipfix: bool, domain: u32, id: u16) -> Option<(&Template, &P)> {
         let key = key(ipfix, domain, id);
-        self.young.get(&key).or_else(|| self.old.get(&key)).map(|(template, payload)| (template, payload))
+        let entry = self.young.get(&key).or_else(|| self.old.get(&key))?;
+        Some((&entry.template, &entry.payload))
+    }
+
+    /// Reads or changes the payload of a template, with its template.
+    pub fn with_payload<T>(
+        &mut self,
+        ipfix: bool,
+        domain: u32,
+        id: u16,
+        change: impl FnOnce(&Template, &mut P) -> T,
+    ) -> Option<T> {
+        let key = key(ipfix, domain, id);
+        let entry = match self.young.get_mut(&key) {
+            Some(entry) => entry,
+            None => self.old.get_mut(&key)?,
+        };
+        let before = entry.payload.memory();
+        let result = change(&entry.template, &mut entry.payload);
+        self.kept = self.kept - before + entry.payload.memory();
+        Some(result)
     }
 
     /// Forgets a template of IPFIX (v9 withdraws none); true when it was known.
     pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
         let key = key(true, domain, id);
-        let Some((template, payload)) = self.young.remove(&key).or_else(|| self.old.remove(&key)) else {
+        let Some(entry) = self.young.remove(&key).or_else(|| self.old.remove(&key)) else {
             return false;
         };
-        self.groups.remove(&template);
-        self.kept -= memory_of(&template, &payload);
+        if let Some(groups) = &mut self.groups {
+            groups.remove(&entry.template);
+        }
+        self.kept -= entry.memory();
         if self.withdrawn.len() < self.max {
             self.withdrawn.insert(key);
         }
@@ -214,16 +285,25 @@ impl<P: Payload> Cache<P> {
 
     /// Forgets all templates of a domain, of options or of data; returns how many.
     pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
-        let ids = self.groups.0.get_mut(&(domain, options)).map(std::mem::take).unwrap_or_default();
+        if self.is_empty() {
+            return 0;
+        }
+        if self.groups.is_none() {
+            let mut groups = Groups::default();
+            self.iter().for_each(|template| groups.add(template));
+            self.groups = Some(Box::new(groups));
+        }
+        let group = self.groups.as_mut().and_then(|groups| groups.0.get_mut(&(domain, options)));
+        let ids = group.map(std::mem::take).unwrap_or_default();
         ids.into_iter().filter(|id| self.withdraw(domain, *id)).count()
     }
 
     /// Compiles all templates again, after what they are compiled for has changed.
     pub fn recompile(&mut self, mut compile: impl FnMut(&Template) -> P) {
-        for (template, payload) in self.old.values_mut().chain(self.young.values_mut()) {
-            self.kept -= payload.memory();
-            *payload = compile(template);
-            self.kept += payload.memory();
+        for entry in self.old.values_mut().chain(self.young.values_mut()) {
+            self.kept -= entry.payload.memory();
+            entry.payload = compile(&entry.template);
+            self.kept += entry.payload.memory();
         }
     }
 
@@ -231,9 +311,9 @@ impl<P: Payload> Cache<P> {
     pub fn memory(&self) -> usize {
         let places = self.young.capacity() + self.old.capacity();
         self.kept
-            + places * (size_of::<(u64, (Template, P))>() + 1)
-            + (self.withdrawn.capacity() + self.announced.capacity()) * (size_of::<u64>() + 1)
-            + self.groups.memory(self.len())
+            + places * (size_of::<(u64, Entry<P>)>() + 1)
+            + self.withdrawn.capacity() * (size_of::<u64>() + 1)
+            + self.groups.as_ref().map_or(0, |groups| size_of::<Groups>() + groups.memory(self.len()))
     }
 
     /// Number of templates.
@@ -253,7 +333,7 @@ impl<P: Payload> Cache<P> {
 
     /// All templates.
     pub fn iter(&self) -> impl Iterator<Item = &Template> {
-        self.old.values().chain(self.young.values()).map(|(template, _)| template)
+        self.old.values().chain(self.young.values()).map(|entry| &entry.template)
     }
 }
 
@@ -282,7 +362,7 @@ mod tests {
         cache.announce(template(256), |_| ());
         assert!(!cache.is_withdrawn(true, 1, 256));
         assert!(cache.withdraw_all(1, true) == 0 && cache.withdraw_all(1, false) > 0 && cache.is_empty());
-        assert!(cache.groups.0.is_empty());
+        assert!(cache.groups.is_some_and(|groups| groups.0.is_empty()));
     }
 
     #[test]
@@ -295,9 +375,8 @@ mod tests {
         assert_eq!(announced, [Announced::Again, Announced::Same, Announced::Same]);
         cache.begin_round();
         assert_eq!([257, 257].map(|id| cache.announce(template(id), |_| ())), [Announced::Again, Announced::Same]);
-        // What is kept about a round is bounded, too.
-        (300..400).for_each(|id| _ = cache.announce(template(id), |_| ()));
-        assert_eq!(cache.announced.len(), 6);
+        // A template keeps its round when the generations turn.
+        assert_eq!([258, 259, 257].map(|id| cache.announce(template(id), |_| ()))[2], Announced::Same);
     }
 
     /// Exporters choose ids: who knew the hash could choose ids that collide.
@@ -312,14 +391,19 @@ mod tests {
     #[test]
     fn domains_of_many_ids_of_which_few_are_left_keep_little() {
         let mut cache = Cache::new(100_000);
+        let ids = |cache: &Cache<()>| -> usize {
+            cache.groups.iter().flat_map(|groups| groups.0.values()).map(HashSet::capacity).sum()
+        };
+        cache.announce(template(99, 256, Kind::Data, 1), |_| ());
+        cache.withdraw_all(99, true);
         let mut full = 0;
         for domain in 0..20 {
             (256..4256).for_each(|id| _ = cache.announce(template(domain, id, Kind::Data, 1), |_| ()));
-            full = full.max(cache.groups.0.values().map(HashSet::capacity).sum());
+            full = full.max(ids(&cache));
             (257..4256).for_each(|id| assert!(cache.withdraw(domain, id)));
         }
-        let spare: usize = cache.groups.0.values().map(HashSet::capacity).sum();
-        assert!(spare <= 20 * SPARE_IDS && full >= 4000, "{spare} of {full}");
+        let spare = ids(&cache);
+        assert!(spare <= 21 * SPARE_IDS && full >= 4000, "{spare} of {full}");
     }
 
     proptest! {
@@ -347,7 +431,9 @@ mod tests {
                         cache.announce(template(domain, id, kind, element), |_| ());
                     }
                 }
-                prop_assert_eq!(cache.groups.0.values().map(HashSet::len).sum::<usize>(), cache.len());
+                if let Some(groups) = &cache.groups {
+                    prop_assert_eq!(groups.0.values().map(HashSet::len).sum::<usize>(), cache.len());
+                }
                 let kept: usize = cache.iter().map(|template| memory_of(template, &())).sum();
                 prop_assert_eq!(cache.kept, kept);
             }

@@ -71,490 +71,508 @@ pub fn by_name(name: &str) -> Option<&'static Element> {
     ELEMENTS.iter().find(|element| element.name == name)
 }
 
-/// All elements, by number.
+/// Lists the elements: a constant for each number, and [`ELEMENTS`].
+macro_rules! elements {
+    ($($constant:ident = $number:literal $name:literal $kind:expr, $unit:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: u16 = $number;
+        )*
+
+        /// All elements, by number.
+        pub static ELEMENTS: &[Element] = {
+            use Type::*;
+            &[$(Element::new($number, $name, $kind, $unit)),*]
+        };
+
+        #[cfg(test)]
+        static CONSTANTS: &[&str] = &[$(stringify!($constant)),*];
+    };
+}
+
 #[rustfmt::skip]
-pub static ELEMENTS: &[Element] = &[
-    Element::new(1, "octetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(2, "packetDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(3, "deltaFlowCount", Type::Unsigned(8), ""),
-    Element::new(4, "protocolIdentifier", Type::Unsigned(1), ""),
-    Element::new(5, "ipClassOfService", Type::Unsigned(1), ""),
-    Element::new(6, "tcpControlBits", Type::Unsigned(2), ""),
-    Element::new(7, "sourceTransportPort", Type::Unsigned(2), ""),
-    Element::new(8, "sourceIPv4Address", Type::Ipv4, ""),
-    Element::new(9, "sourceIPv4PrefixLength", Type::Unsigned(1), ""),
-    Element::new(10, "ingressInterface", Type::Unsigned(4), ""),
-    Element::new(11, "destinationTransportPort", Type::Unsigned(2), ""),
-    Element::new(12, "destinationIPv4Address", Type::Ipv4, ""),
-    Element::new(13, "destinationIPv4PrefixLength", Type::Unsigned(1), ""),
-    Element::new(14, "egressInterface", Type::Unsigned(4), ""),
-    Element::new(15, "ipNextHopIPv4Address", Type::Ipv4, ""),
-    Element::new(16, "bgpSourceAsNumber", Type::Unsigned(4), ""),
-    Element::new(17, "bgpDestinationAsNumber", Type::Unsigned(4), ""),
-    Element::new(18, "bgpNextHopIPv4Address", Type::Ipv4, ""),
-    Element::new(19, "postMCastPacketDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(20, "postMCastOctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(21, "flowEndSysUpTime", Type::Unsigned(4), "milliseconds"),
-    Element::new(22, "flowStartSysUpTime", Type::Unsigned(4), "milliseconds"),
-    Element::new(23, "postOctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(24, "postPacketDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(25, "minimumIpTotalLength", Type::Unsigned(8), "octets"),
-    Element::new(26, "maximumIpTotalLength", Type::Unsigned(8), "octets"),
-    Element::new(27, "sourceIPv6Address", Type::Ipv6, ""),
-    Element::new(28, "destinationIPv6Address", Type::Ipv6, ""),
-    Element::new(29, "sourceIPv6PrefixLength", Type::Unsigned(1), ""),
-    Element::new(30, "destinationIPv6PrefixLength", Type::Unsigned(1), ""),
-    Element::new(31, "flowLabelIPv6", Type::Unsigned(4), ""),
-    Element::new(32, "icmpTypeCodeIPv4", Type::Unsigned(2), ""),
-    Element::new(33, "igmpType", Type::Unsigned(1), ""),
-    Element::new(34, "samplingInterval", Type::Unsigned(4), "packets"),
-    Element::new(35, "samplingAlgorithm", Type::Unsigned(1), ""),
-    Element::new(36, "flowActiveTimeout", Type::Unsigned(2), "seconds"),
-    Element::new(37, "flowIdleTimeout", Type::Unsigned(2), "seconds"),
-    Element::new(38, "engineType", Type::Unsigned(1), ""),
-    Element::new(39, "engineId", Type::Unsigned(1), ""),
-    Element::new(40, "exportedOctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(41, "exportedMessageTotalCount", Type::Unsigned(8), ""),
-    Element::new(42, "exportedFlowRecordTotalCount", Type::Unsigned(8), "flows"),
-    Element::new(43, "ipv4RouterSc", Type::Ipv4, ""),
-    Element::new(44, "sourceIPv4Prefix", Type::Ipv4, ""),
-    Element::new(45, "destinationIPv4Prefix", Type::Ipv4, ""),
-    Element::new(46, "mplsTopLabelType", Type::Unsigned(1), ""),
-    Element::new(47, "mplsTopLabelIPv4Address", Type::Ipv4, ""),
-    Element::new(48, "samplerId", Type::Unsigned(1), ""),
-    Element::new(49, "samplerMode", Type::Unsigned(1), ""),
-    Element::new(50, "samplerRandomInterval", Type::Unsigned(4), "packets"),
-    Element::new(51, "classId", Type::Unsigned(1), ""),
-    Element::new(52, "minimumTTL", Type::Unsigned(1), "hops"),
-    Element::new(53, "maximumTTL", Type::Unsigned(1), "hops"),
-    Element::new(54, "fragmentIdentification", Type::Unsigned(4), ""),
-    Element::new(55, "postIpClassOfService", Type::Unsigned(1), ""),
-    Element::new(56, "sourceMacAddress", Type::Mac, ""),
-    Element::new(57, "postDestinationMacAddress", Type::Mac, ""),
-    Element::new(58, "vlanId", Type::Unsigned(2), ""),
-    Element::new(59, "postVlanId", Type::Unsigned(2), ""),
-    Element::new(60, "ipVersion", Type::Unsigned(1), ""),
-    Element::new(61, "flowDirection", Type::Unsigned(1), ""),
-    Element::new(62, "ipNextHopIPv6Address", Type::Ipv6, ""),
-    Element::new(63, "bgpNextHopIPv6Address", Type::Ipv6, ""),
-    Element::new(64, "ipv6ExtensionHeaders", Type::Unsigned(4), ""),
-    Element::new(70, "mplsTopLabelStackSection", Type::Octets, ""),
-    Element::new(71, "mplsLabelStackSection2", Type::Octets, ""),
-    Element::new(72, "mplsLabelStackSection3", Type::Octets, ""),
-    Element::new(73, "mplsLabelStackSection4", Type::Octets, ""),
-    Element::new(74, "mplsLabelStackSection5", Type::Octets, ""),
-    Element::new(75, "mplsLabelStackSection6", Type::Octets, ""),
-    Element::new(76, "mplsLabelStackSection7", Type::Octets, ""),
-    Element::new(77, "mplsLabelStackSection8", Type::Octets, ""),
-    Element::new(78, "mplsLabelStackSection9", Type::Octets, ""),
-    Element::new(79, "mplsLabelStackSection10", Type::Octets, ""),
-    Element::new(80, "destinationMacAddress", Type::Mac, ""),
-    Element::new(81, "postSourceMacAddress", Type::Mac, ""),
-    Element::new(82, "interfaceName", Type::Text, ""),
-    Element::new(83, "interfaceDescription", Type::Text, ""),
-    Element::new(84, "samplerName", Type::Text, ""),
-    Element::new(85, "octetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(86, "packetTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(87, "flagsAndSamplerId", Type::Unsigned(4), ""),
-    Element::new(88, "fragmentOffset", Type::Unsigned(2), ""),
-    Element::new(89, "forwardingStatus", Type::Unsigned(4), ""),
-    Element::new(90, "mplsVpnRouteDistinguisher", Type::Octets, ""),
-    Element::new(91, "mplsTopLabelPrefixLength", Type::Unsigned(1), ""),
-    Element::new(92, "srcTrafficIndex", Type::Unsigned(4), ""),
-    Element::new(93, "dstTrafficIndex", Type::Unsigned(4), ""),
-    Element::new(94, "applicationDescription", Type::Text, ""),
-    Element::new(95, "applicationId", Type::Octets, ""),
-    Element::new(96, "applicationName", Type::Text, ""),
-    Element::new(98, "postIpDiffServCodePoint", Type::Unsigned(1), ""),
-    Element::new(99, "multicastReplicationFactor", Type::Unsigned(4), ""),
-    Element::new(100, "className", Type::Text, ""),
-    Element::new(101, "classificationEngineId", Type::Unsigned(1), ""),
-    Element::new(102, "layer2packetSectionOffset", Type::Unsigned(2), ""),
-    Element::new(103, "layer2packetSectionSize", Type::Unsigned(2), ""),
-    Element::new(104, "layer2packetSectionData", Type::Octets, ""),
-    Element::new(128, "bgpNextAdjacentAsNumber", Type::Unsigned(4), ""),
-    Element::new(129, "bgpPrevAdjacentAsNumber", Type::Unsigned(4), ""),
-    Element::new(130, "exporterIPv4Address", Type::Ipv4, ""),
-    Element::new(131, "exporterIPv6Address", Type::Ipv6, ""),
-    Element::new(132, "droppedOctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(133, "droppedPacketDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(134, "droppedOctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(135, "droppedPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(136, "flowEndReason", Type::Unsigned(1), ""),
-    Element::new(137, "commonPropertiesId", Type::Unsigned(8), ""),
-    Element::new(138, "observationPointId", Type::Unsigned(8), ""),
-    Element::new(139, "icmpTypeCodeIPv6", Type::Unsigned(2), ""),
-    Element::new(140, "mplsTopLabelIPv6Address", Type::Ipv6, ""),
-    Element::new(141, "lineCardId", Type::Unsigned(4), ""),
-    Element::new(142, "portId", Type::Unsigned(4), ""),
-    Element::new(143, "meteringProcessId", Type::Unsigned(4), ""),
-    Element::new(144, "exportingProcessId", Type::Unsigned(4), ""),
-    Element::new(145, "templateId", Type::Unsigned(2), ""),
-    Element::new(146, "wlanChannelId", Type::Unsigned(1), ""),
-    Element::new(147, "wlanSSID", Type::Text, ""),
-    Element::new(148, "flowId", Type::Unsigned(8), ""),
-    Element::new(149, "observationDomainId", Type::Unsigned(4), ""),
-    Element::new(150, "flowStartSeconds", Type::Seconds, "seconds"),
-    Element::new(151, "flowEndSeconds", Type::Seconds, "seconds"),
-    Element::new(152, "flowStartMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(153, "flowEndMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(154, "flowStartMicroseconds", Type::Microseconds, "microseconds"),
-    Element::new(155, "flowEndMicroseconds", Type::Microseconds, "microseconds"),
-    Element::new(156, "flowStartNanoseconds", Type::Nanoseconds, "nanoseconds"),
-    Element::new(157, "flowEndNanoseconds", Type::Nanoseconds, "nanoseconds"),
-    Element::new(158, "flowStartDeltaMicroseconds", Type::Unsigned(4), "microseconds"),
-    Element::new(159, "flowEndDeltaMicroseconds", Type::Unsigned(4), "microseconds"),
-    Element::new(160, "systemInitTimeMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(161, "flowDurationMilliseconds", Type::Unsigned(4), "milliseconds"),
-    Element::new(162, "flowDurationMicroseconds", Type::Unsigned(4), "microseconds"),
-    Element::new(163, "observedFlowTotalCount", Type::Unsigned(8), "flows"),
-    Element::new(164, "ignoredPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(165, "ignoredOctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(166, "notSentFlowTotalCount", Type::Unsigned(8), "flows"),
-    Element::new(167, "notSentPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(168, "notSentOctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(169, "destinationIPv6Prefix", Type::Ipv6, ""),
-    Element::new(170, "sourceIPv6Prefix", Type::Ipv6, ""),
-    Element::new(171, "postOctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(172, "postPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(173, "flowKeyIndicator", Type::Unsigned(8), ""),
-    Element::new(174, "postMCastPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(175, "postMCastOctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(176, "icmpTypeIPv4", Type::Unsigned(1), ""),
-    Element::new(177, "icmpCodeIPv4", Type::Unsigned(1), ""),
-    Element::new(178, "icmpTypeIPv6", Type::Unsigned(1), ""),
-    Element::new(179, "icmpCodeIPv6", Type::Unsigned(1), ""),
-    Element::new(180, "udpSourcePort", Type::Unsigned(2), ""),
-    Element::new(181, "udpDestinationPort", Type::Unsigned(2), ""),
-    Element::new(182, "tcpSourcePort", Type::Unsigned(2), ""),
-    Element::new(183, "tcpDestinationPort", Type::Unsigned(2), ""),
-    Element::new(184, "tcpSequenceNumber", Type::Unsigned(4), ""),
-    Element::new(185, "tcpAcknowledgementNumber", Type::Unsigned(4), ""),
-    Element::new(186, "tcpWindowSize", Type::Unsigned(2), ""),
-    Element::new(187, "tcpUrgentPointer", Type::Unsigned(2), ""),
-    Element::new(188, "tcpHeaderLength", Type::Unsigned(1), "octets"),
-    Element::new(189, "ipHeaderLength", Type::Unsigned(1), "octets"),
-    Element::new(190, "totalLengthIPv4", Type::Unsigned(2), "octets"),
-    Element::new(191, "payloadLengthIPv6", Type::Unsigned(2), ""),
-    Element::new(192, "ipTTL", Type::Unsigned(1), "hops"),
-    Element::new(193, "nextHeaderIPv6", Type::Unsigned(1), ""),
-    Element::new(194, "mplsPayloadLength", Type::Unsigned(4), ""),
-    Element::new(195, "ipDiffServCodePoint", Type::Unsigned(1), ""),
-    Element::new(196, "ipPrecedence", Type::Unsigned(1), ""),
-    Element::new(197, "fragmentFlags", Type::Unsigned(1), ""),
-    Element::new(198, "octetDeltaSumOfSquares", Type::Unsigned(8), ""),
-    Element::new(199, "octetTotalSumOfSquares", Type::Unsigned(8), ""),
-    Element::new(200, "mplsTopLabelTTL", Type::Unsigned(1), ""),
-    Element::new(201, "mplsLabelStackLength", Type::Unsigned(4), ""),
-    Element::new(202, "mplsLabelStackDepth", Type::Unsigned(4), ""),
-    Element::new(203, "mplsTopLabelExp", Type::Unsigned(1), ""),
-    Element::new(204, "ipPayloadLength", Type::Unsigned(4), ""),
-    Element::new(205, "udpMessageLength", Type::Unsigned(2), ""),
-    Element::new(206, "isMulticast", Type::Unsigned(1), ""),
-    Element::new(207, "ipv4IHL", Type::Unsigned(1), ""),
-    Element::new(208, "ipv4Options", Type::Unsigned(4), ""),
-    Element::new(209, "tcpOptions", Type::Unsigned(8), ""),
-    Element::new(210, "paddingOctets", Type::Octets, ""),
-    Element::new(211, "collectorIPv4Address", Type::Ipv4, ""),
-    Element::new(212, "collectorIPv6Address", Type::Ipv6, ""),
-    Element::new(213, "exportInterface", Type::Unsigned(4), ""),
-    Element::new(214, "exportProtocolVersion", Type::Unsigned(1), ""),
-    Element::new(215, "exportTransportProtocol", Type::Unsigned(1), ""),
-    Element::new(216, "collectorTransportPort", Type::Unsigned(2), ""),
-    Element::new(217, "exporterTransportPort", Type::Unsigned(2), ""),
-    Element::new(218, "tcpSynTotalCount", Type::Unsigned(8), ""),
-    Element::new(219, "tcpFinTotalCount", Type::Unsigned(8), ""),
-    Element::new(220, "tcpRstTotalCount", Type::Unsigned(8), ""),
-    Element::new(221, "tcpPshTotalCount", Type::Unsigned(8), ""),
-    Element::new(222, "tcpAckTotalCount", Type::Unsigned(8), ""),
-    Element::new(223, "tcpUrgTotalCount", Type::Unsigned(8), ""),
-    Element::new(224, "ipTotalLength", Type::Unsigned(8), "octets"),
-    Element::new(225, "postNATSourceIPv4Address", Type::Ipv4, ""),
-    Element::new(226, "postNATDestinationIPv4Address", Type::Ipv4, ""),
-    Element::new(227, "postNAPTSourceTransportPort", Type::Unsigned(2), ""),
-    Element::new(228, "postNAPTDestinationTransportPort", Type::Unsigned(2), ""),
-    Element::new(229, "natOriginatingAddressRealm", Type::Unsigned(1), ""),
-    Element::new(230, "natEvent", Type::Unsigned(1), ""),
-    Element::new(231, "initiatorOctets", Type::Unsigned(8), ""),
-    Element::new(232, "responderOctets", Type::Unsigned(8), ""),
-    Element::new(233, "firewallEvent", Type::Unsigned(1), ""),
-    Element::new(234, "ingressVRFID", Type::Unsigned(4), ""),
-    Element::new(235, "egressVRFID", Type::Unsigned(4), ""),
-    Element::new(236, "VRFname", Type::Text, ""),
-    Element::new(237, "postMplsTopLabelExp", Type::Unsigned(1), ""),
-    Element::new(238, "tcpWindowScale", Type::Unsigned(2), ""),
-    Element::new(239, "biflowDirection", Type::Unsigned(1), ""),
-    Element::new(240, "ethernetHeaderLength", Type::Unsigned(1), "octets"),
-    Element::new(241, "ethernetPayloadLength", Type::Unsigned(2), ""),
-    Element::new(242, "ethernetTotalLength", Type::Unsigned(2), "octets"),
-    Element::new(243, "dot1qVlanId", Type::Unsigned(2), ""),
-    Element::new(244, "dot1qPriority", Type::Unsigned(1), ""),
-    Element::new(245, "dot1qCustomerVlanId", Type::Unsigned(2), ""),
-    Element::new(246, "dot1qCustomerPriority", Type::Unsigned(1), ""),
-    Element::new(247, "metroEvcId", Type::Text, ""),
-    Element::new(248, "metroEvcType", Type::Unsigned(1), ""),
-    Element::new(249, "pseudoWireId", Type::Unsigned(4), ""),
-    Element::new(250, "pseudoWireType", Type::Unsigned(2), ""),
-    Element::new(251, "pseudoWireControlWord", Type::Unsigned(4), ""),
-    Element::new(252, "ingressPhysicalInterface", Type::Unsigned(4), ""),
-    Element::new(253, "egressPhysicalInterface", Type::Unsigned(4), ""),
-    Element::new(254, "postDot1qVlanId", Type::Unsigned(2), ""),
-    Element::new(255, "postDot1qCustomerVlanId", Type::Unsigned(2), ""),
-    Element::new(256, "ethernetType", Type::Unsigned(2), ""),
-    Element::new(257, "postIpPrecedence", Type::Unsigned(1), ""),
-    Element::new(258, "collectionTimeMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(259, "exportSctpStreamId", Type::Unsigned(2), ""),
-    Element::new(260, "maxExportSeconds", Type::Seconds, "seconds"),
-    Element::new(261, "maxFlowEndSeconds", Type::Seconds, "seconds"),
-    Element::new(262, "messageMD5Checksum", Type::Octets, ""),
-    Element::new(263, "messageScope", Type::Unsigned(1), ""),
-    Element::new(264, "minExportSeconds", Type::Seconds, "seconds"),
-    Element::new(265, "minFlowStartSeconds", Type::Seconds, "seconds"),
-    Element::new(266, "opaqueOctets", Type::Octets, ""),
-    Element::new(267, "sessionScope", Type::Unsigned(1), ""),
-    Element::new(268, "maxFlowEndMicroseconds", Type::Microseconds, "microseconds"),
-    Element::new(269, "maxFlowEndMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(270, "maxFlowEndNanoseconds", Type::Nanoseconds, "nanoseconds"),
-    Element::new(271, "minFlowStartMicroseconds", Type::Microseconds, "microseconds"),
-    Element::new(272, "minFlowStartMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(273, "minFlowStartNanoseconds", Type::Nanoseconds, "nanoseconds"),
-    Element::new(274, "collectorCertificate", Type::Octets, ""),
-    Element::new(275, "exporterCertificate", Type::Octets, ""),
-    Element::new(276, "dataRecordsReliability", Type::Boolean, ""),
-    Element::new(277, "observationPointType", Type::Unsigned(1), ""),
-    Element::new(278, "connectionCountNew", Type::Unsigned(4), ""),
-    Element::new(279, "connectionSumDurationSeconds", Type::Unsigned(8), ""),
-    Element::new(280, "connectionTransactionId", Type::Unsigned(8), ""),
-    Element::new(281, "postNATSourceIPv6Address", Type::Ipv6, ""),
-    Element::new(282, "postNATDestinationIPv6Address", Type::Ipv6, ""),
-    Element::new(283, "natPoolId", Type::Unsigned(4), ""),
-    Element::new(284, "natPoolName", Type::Text, ""),
-    Element::new(285, "anonymizationFlags", Type::Unsigned(2), ""),
-    Element::new(286, "anonymizationTechnique", Type::Unsigned(2), ""),
-    Element::new(287, "informationElementIndex", Type::Unsigned(2), ""),
-    Element::new(288, "p2pTechnology", Type::Text, ""),
-    Element::new(289, "tunnelTechnology", Type::Text, ""),
-    Element::new(290, "encryptedTechnology", Type::Text, ""),
-    Element::new(294, "bgpValidityState", Type::Unsigned(1), ""),
-    Element::new(295, "IPSecSPI", Type::Unsigned(4), ""),
-    Element::new(296, "greKey", Type::Unsigned(4), ""),
-    Element::new(297, "natType", Type::Unsigned(1), ""),
-    Element::new(298, "initiatorPackets", Type::Unsigned(8), ""),
-    Element::new(299, "responderPackets", Type::Unsigned(8), ""),
-    Element::new(300, "observationDomainName", Type::Text, ""),
-    Element::new(301, "selectionSequenceId", Type::Unsigned(8), ""),
-    Element::new(302, "selectorId", Type::Unsigned(8), ""),
-    Element::new(303, "informationElementId", Type::Unsigned(2), ""),
-    Element::new(304, "selectorAlgorithm", Type::Unsigned(2), ""),
-    Element::new(305, "samplingPacketInterval", Type::Unsigned(4), "packets"),
-    Element::new(306, "samplingPacketSpace", Type::Unsigned(4), "packets"),
-    Element::new(307, "samplingTimeInterval", Type::Unsigned(4), ""),
-    Element::new(308, "samplingTimeSpace", Type::Unsigned(4), ""),
-    Element::new(309, "samplingSize", Type::Unsigned(4), "packets"),
-    Element::new(310, "samplingPopulation", Type::Unsigned(4), "packets"),
-    Element::new(311, "samplingProbability", Type::Float(8), ""),
-    Element::new(312, "dataLinkFrameSize", Type::Unsigned(2), ""),
-    Element::new(313, "ipHeaderPacketSection", Type::Octets, ""),
-    Element::new(314, "ipPayloadPacketSection", Type::Octets, ""),
-    Element::new(315, "dataLinkFrameSection", Type::Octets, ""),
-    Element::new(316, "mplsLabelStackSection", Type::Octets, ""),
-    Element::new(317, "mplsPayloadPacketSection", Type::Octets, ""),
-    Element::new(318, "selectorIdTotalPktsObserved", Type::Unsigned(8), ""),
-    Element::new(319, "selectorIdTotalPktsSelected", Type::Unsigned(8), ""),
-    Element::new(320, "absoluteError", Type::Float(8), ""),
-    Element::new(321, "relativeError", Type::Float(8), ""),
-    Element::new(322, "observationTimeSeconds", Type::Seconds, "seconds"),
-    Element::new(323, "observationTimeMilliseconds", Type::Milliseconds, "milliseconds"),
-    Element::new(324, "observationTimeMicroseconds", Type::Microseconds, "microseconds"),
-    Element::new(325, "observationTimeNanoseconds", Type::Nanoseconds, "nanoseconds"),
-    Element::new(326, "digestHashValue", Type::Unsigned(8), ""),
-    Element::new(327, "hashIPPayloadOffset", Type::Unsigned(8), ""),
-    Element::new(328, "hashIPPayloadSize", Type::Unsigned(8), ""),
-    Element::new(329, "hashOutputRangeMin", Type::Unsigned(8), ""),
-    Element::new(330, "hashOutputRangeMax", Type::Unsigned(8), ""),
-    Element::new(331, "hashSelectedRangeMin", Type::Unsigned(8), ""),
-    Element::new(332, "hashSelectedRangeMax", Type::Unsigned(8), ""),
-    Element::new(333, "hashDigestOutput", Type::Boolean, ""),
-    Element::new(334, "hashInitialiserValue", Type::Unsigned(8), ""),
-    Element::new(335, "selectorName", Type::Text, ""),
-    Element::new(336, "upperCILimit", Type::Float(8), ""),
-    Element::new(337, "lowerCILimit", Type::Float(8), ""),
-    Element::new(338, "confidenceLevel", Type::Float(8), ""),
-    Element::new(339, "informationElementDataType", Type::Unsigned(1), ""),
-    Element::new(340, "informationElementDescription", Type::Text, ""),
-    Element::new(341, "informationElementName", Type::Text, ""),
-    Element::new(342, "informationElementRangeBegin", Type::Unsigned(8), ""),
-    Element::new(343, "informationElementRangeEnd", Type::Unsigned(8), ""),
-    Element::new(344, "informationElementSemantics", Type::Unsigned(1), ""),
-    Element::new(345, "informationElementUnits", Type::Unsigned(2), ""),
-    Element::new(346, "privateEnterpriseNumber", Type::Unsigned(4), ""),
-    Element::new(347, "virtualStationInterfaceId", Type::Octets, ""),
-    Element::new(348, "virtualStationInterfaceName", Type::Text, ""),
-    Element::new(349, "virtualStationUUID", Type::Octets, ""),
-    Element::new(350, "virtualStationName", Type::Text, ""),
-    Element::new(351, "layer2SegmentId", Type::Unsigned(8), ""),
-    Element::new(352, "layer2OctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(353, "layer2OctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(354, "ingressUnicastPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(355, "ingressMulticastPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(356, "ingressBroadcastPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(357, "egressUnicastPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(358, "egressBroadcastPacketTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(359, "monitoringIntervalStartMilliSeconds", Type::Milliseconds, ""),
-    Element::new(360, "monitoringIntervalEndMilliSeconds", Type::Milliseconds, ""),
-    Element::new(361, "portRangeStart", Type::Unsigned(2), ""),
-    Element::new(362, "portRangeEnd", Type::Unsigned(2), ""),
-    Element::new(363, "portRangeStepSize", Type::Unsigned(2), ""),
-    Element::new(364, "portRangeNumPorts", Type::Unsigned(2), ""),
-    Element::new(365, "staMacAddress", Type::Mac, ""),
-    Element::new(366, "staIPv4Address", Type::Ipv4, ""),
-    Element::new(367, "wtpMacAddress", Type::Mac, ""),
-    Element::new(368, "ingressInterfaceType", Type::Unsigned(4), ""),
-    Element::new(369, "egressInterfaceType", Type::Unsigned(4), ""),
-    Element::new(370, "rtpSequenceNumber", Type::Unsigned(2), ""),
-    Element::new(371, "userName", Type::Text, ""),
-    Element::new(372, "applicationCategoryName", Type::Text, ""),
-    Element::new(373, "applicationSubCategoryName", Type::Text, ""),
-    Element::new(374, "applicationGroupName", Type::Text, ""),
-    Element::new(375, "originalFlowsPresent", Type::Unsigned(8), ""),
-    Element::new(376, "originalFlowsInitiated", Type::Unsigned(8), ""),
-    Element::new(377, "originalFlowsCompleted", Type::Unsigned(8), ""),
-    Element::new(378, "distinctCountOfSourceIPAddress", Type::Unsigned(8), ""),
-    Element::new(379, "distinctCountOfDestinationIPAddress", Type::Unsigned(8), ""),
-    Element::new(380, "distinctCountOfSourceIPv4Address", Type::Unsigned(4), ""),
-    Element::new(381, "distinctCountOfDestinationIPv4Address", Type::Unsigned(4), ""),
-    Element::new(382, "distinctCountOfSourceIPv6Address", Type::Unsigned(8), ""),
-    Element::new(383, "distinctCountOfDestinationIPv6Address", Type::Unsigned(8), ""),
-    Element::new(384, "valueDistributionMethod", Type::Unsigned(1), ""),
-    Element::new(385, "rfc3550JitterMilliseconds", Type::Unsigned(4), "milliseconds"),
-    Element::new(386, "rfc3550JitterMicroseconds", Type::Unsigned(4), "microseconds"),
-    Element::new(387, "rfc3550JitterNanoseconds", Type::Unsigned(4), "nanoseconds"),
-    Element::new(388, "dot1qDEI", Type::Boolean, ""),
-    Element::new(389, "dot1qCustomerDEI", Type::Boolean, ""),
-    Element::new(390, "flowSelectorAlgorithm", Type::Unsigned(2), ""),
-    Element::new(391, "flowSelectedOctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(392, "flowSelectedPacketDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(393, "flowSelectedFlowDeltaCount", Type::Unsigned(8), "flows"),
-    Element::new(394, "selectorIDTotalFlowsObserved", Type::Unsigned(8), "flows"),
-    Element::new(395, "selectorIDTotalFlowsSelected", Type::Unsigned(8), "flows"),
-    Element::new(396, "samplingFlowInterval", Type::Unsigned(8), ""),
-    Element::new(397, "samplingFlowSpacing", Type::Unsigned(8), ""),
-    Element::new(398, "flowSamplingTimeInterval", Type::Unsigned(8), ""),
-    Element::new(399, "flowSamplingTimeSpacing", Type::Unsigned(8), ""),
-    Element::new(400, "hashFlowDomain", Type::Unsigned(2), ""),
-    Element::new(401, "transportOctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(402, "transportPacketDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(403, "originalExporterIPv4Address", Type::Ipv4, ""),
-    Element::new(404, "originalExporterIPv6Address", Type::Ipv6, ""),
-    Element::new(405, "originalObservationDomainId", Type::Unsigned(4), ""),
-    Element::new(406, "intermediateProcessId", Type::Unsigned(4), ""),
-    Element::new(407, "ignoredDataRecordTotalCount", Type::Unsigned(8), ""),
-    Element::new(408, "dataLinkFrameType", Type::Unsigned(2), ""),
-    Element::new(409, "sectionOffset", Type::Unsigned(2), ""),
-    Element::new(410, "sectionExportedOctets", Type::Unsigned(2), "octets"),
-    Element::new(411, "dot1qServiceInstanceTag", Type::Octets, ""),
-    Element::new(412, "dot1qServiceInstanceId", Type::Unsigned(4), ""),
-    Element::new(413, "dot1qServiceInstancePriority", Type::Unsigned(1), ""),
-    Element::new(414, "dot1qCustomerSourceMacAddress", Type::Mac, ""),
-    Element::new(415, "dot1qCustomerDestinationMacAddress", Type::Mac, ""),
-    Element::new(416, "layer2OctetDeltaCountDeprecated", Type::Unsigned(8), "octets"),
-    Element::new(417, "postLayer2OctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(418, "postMCastLayer2OctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(419, "layer2OctetTotalCountDeprecated", Type::Unsigned(8), "octets"),
-    Element::new(420, "postLayer2OctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(421, "postMCastLayer2OctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(422, "minimumLayer2TotalLength", Type::Unsigned(8), "octets"),
-    Element::new(423, "maximumLayer2TotalLength", Type::Unsigned(8), "octets"),
-    Element::new(424, "droppedLayer2OctetDeltaCount", Type::Unsigned(8), "octets"),
-    Element::new(425, "droppedLayer2OctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(426, "ignoredLayer2OctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(427, "notSentLayer2OctetTotalCount", Type::Unsigned(8), "octets"),
-    Element::new(428, "layer2OctetDeltaSumOfSquares", Type::Unsigned(8), ""),
-    Element::new(429, "layer2OctetTotalSumOfSquares", Type::Unsigned(8), ""),
-    Element::new(430, "layer2FrameDeltaCount", Type::Unsigned(8), "packets"),
-    Element::new(431, "layer2FrameTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(432, "pseudoWireDestinationIPv4Address", Type::Ipv4, ""),
-    Element::new(433, "ignoredLayer2FrameTotalCount", Type::Unsigned(8), "packets"),
-    Element::new(434, "mibObjectValueInteger", Type::Signed(4), ""),
-    Element::new(435, "mibObjectValueOctetString", Type::Octets, ""),
-    Element::new(436, "mibObjectValueOID", Type::Octets, ""),
-    Element::new(437, "mibObjectValueBits", Type::Octets, ""),
-    Element::new(438, "mibObjectValueIPAddress", Type::Ipv4, ""),
-    Element::new(439, "mibObjectValueCounter", Type::Unsigned(8), ""),
-    Element::new(440, "mibObjectValueGauge", Type::Unsigned(4), ""),
-    Element::new(441, "mibObjectValueTimeTicks", Type::Unsigned(4), ""),
-    Element::new(442, "mibObjectValueUnsigned", Type::Unsigned(4), ""),
-    Element::new(443, "mibObjectValueTable", Type::SubTemplateList, ""),
-    Element::new(444, "mibObjectValueRow", Type::SubTemplateList, ""),
-    Element::new(445, "mibObjectIdentifier", Type::Octets, ""),
-    Element::new(446, "mibSubIdentifier", Type::Unsigned(4), ""),
-    Element::new(447, "mibIndexIndicator", Type::Unsigned(8), ""),
-    Element::new(448, "mibCaptureTimeSemantics", Type::Unsigned(1), ""),
-    Element::new(449, "mibContextEngineID", Type::Octets, ""),
-    Element::new(450, "mibContextName", Type::Text, ""),
-    Element::new(451, "mibObjectName", Type::Text, ""),
-    Element::new(452, "mibObjectDescription", Type::Text, ""),
-    Element::new(453, "mibObjectSyntax", Type::Text, ""),
-    Element::new(454, "mibModuleName", Type::Text, ""),
-    Element::new(455, "mobileIMSI", Type::Text, ""),
-    Element::new(456, "mobileMSISDN", Type::Text, ""),
-    Element::new(457, "httpStatusCode", Type::Unsigned(2), ""),
-    Element::new(458, "sourceTransportPortsLimit", Type::Unsigned(2), ""),
-    Element::new(459, "httpRequestMethod", Type::Text, ""),
-    Element::new(460, "httpRequestHost", Type::Text, ""),
-    Element::new(461, "httpRequestTarget", Type::Text, ""),
-    Element::new(462, "httpMessageVersion", Type::Text, ""),
-    Element::new(463, "natInstanceID", Type::Unsigned(4), ""),
-    Element::new(464, "internalAddressRealm", Type::Octets, ""),
-    Element::new(465, "externalAddressRealm", Type::Octets, ""),
-    Element::new(466, "natQuotaExceededEvent", Type::Unsigned(4), ""),
-    Element::new(467, "natThresholdEvent", Type::Unsigned(4), ""),
-    Element::new(468, "httpUserAgent", Type::Text, ""),
-    Element::new(469, "httpContentType", Type::Text, ""),
-    Element::new(470, "httpReasonPhrase", Type::Text, ""),
-    Element::new(471, "maxSessionEntries", Type::Unsigned(4), ""),
-    Element::new(472, "maxBIBEntries", Type::Unsigned(4), ""),
-    Element::new(473, "maxEntriesPerUser", Type::Unsigned(4), ""),
-    Element::new(474, "maxSubscribers", Type::Unsigned(4), ""),
-    Element::new(475, "maxFragmentsPendingReassembly", Type::Unsigned(4), ""),
-    Element::new(476, "addressPoolHighThreshold", Type::Unsigned(4), ""),
-    Element::new(477, "addressPoolLowThreshold", Type::Unsigned(4), ""),
-    Element::new(478, "addressPortMappingHighThreshold", Type::Unsigned(4), ""),
-    Element::new(479, "addressPortMappingLowThreshold", Type::Unsigned(4), ""),
-    Element::new(480, "addressPortMappingPerUserHighThreshold", Type::Unsigned(4), ""),
-    Element::new(481, "globalAddressMappingHighThreshold", Type::Unsigned(4), ""),
-    Element::new(482, "vpnIdentifier", Type::Octets, ""),
-    Element::new(483, "bgpCommunity", Type::Unsigned(4), ""),
-    Element::new(484, "bgpSourceCommunityList", Type::BasicList, ""),
-    Element::new(485, "bgpDestinationCommunityList", Type::BasicList, ""),
-    Element::new(486, "bgpExtendedCommunity", Type::Octets, ""),
-    Element::new(487, "bgpSourceExtendedCommunityList", Type::BasicList, ""),
-    Element::new(488, "bgpDestinationExtendedCommunityList", Type::BasicList, ""),
-    Element::new(489, "bgpLargeCommunity", Type::Octets, ""),
-    Element::new(490, "bgpSourceLargeCommunityList", Type::BasicList, ""),
-    Element::new(491, "bgpDestinationLargeCommunityList", Type::BasicList, ""),
-    Element::new(492, "srhFlagsIPv6", Type::Unsigned(1), ""),
-    Element::new(493, "srhTagIPv6", Type::Unsigned(2), ""),
-    Element::new(494, "srhSegmentIPv6", Type::Ipv6, ""),
-    Element::new(495, "srhActiveSegmentIPv6", Type::Ipv6, ""),
-    Element::new(496, "srhSegmentIPv6BasicList", Type::BasicList, ""),
-    Element::new(497, "srhSegmentIPv6ListSection", Type::Octets, ""),
-    Element::new(498, "srhSegmentsIPv6Left", Type::Unsigned(1), ""),
-    Element::new(499, "srhIPv6Section", Type::Octets, ""),
-    Element::new(500, "srhIPv6ActiveSegmentType", Type::Unsigned(1), ""),
-    Element::new(501, "srhSegmentIPv6LocatorLength", Type::Unsigned(1), ""),
-    Element::new(502, "srhSegmentIPv6EndpointBehavior", Type::Unsigned(2), ""),
-    Element::new(503, "transportChecksum", Type::Unsigned(2), ""),
-    Element::new(504, "icmpHeaderPacketSection", Type::Octets, ""),
-    Element::new(505, "gtpuFlags", Type::Unsigned(1), ""),
-    Element::new(506, "gtpuMsgType", Type::Unsigned(1), ""),
-    Element::new(507, "gtpuTEid", Type::Unsigned(4), ""),
-    Element::new(508, "gtpuSequenceNum", Type::Unsigned(2), ""),
-    Element::new(509, "gtpuQFI", Type::Unsigned(1), ""),
-    Element::new(510, "gtpuPduType", Type::Unsigned(1), ""),
-    Element::new(511, "bgpSourceAsPathList", Type::BasicList, ""),
-    Element::new(512, "bgpDestinationAsPathList", Type::BasicList, ""),
-];
+elements! {
+    OCTET_DELTA_COUNT = 1 "octetDeltaCount" Unsigned(8), "octets";
+    PACKET_DELTA_COUNT = 2 "packetDeltaCount" Unsigned(8), "packets";
+    DELTA_FLOW_COUNT = 3 "deltaFlowCount" Unsigned(8), "";
+    PROTOCOL_IDENTIFIER = 4 "protocolIdentifier" Unsigned(1), "";
+    IP_CLASS_OF_SERVICE = 5 "ipClassOfService" Unsigned(1), "";
+    TCP_CONTROL_BITS = 6 "tcpControlBits" Unsigned(2), "";
+    SOURCE_TRANSPORT_PORT = 7 "sourceTransportPort" Unsigned(2), "";
+    SOURCE_IPV4_ADDRESS = 8 "sourceIPv4Address" Ipv4, "";
+    SOURCE_IPV4_PREFIX_LENGTH = 9 "sourceIPv4PrefixLength" Unsigned(1), "";
+    INGRESS_INTERFACE = 10 "ingressInterface" Unsigned(4), "";
+    DESTINATION_TRANSPORT_PORT = 11 "destinationTransportPort" Unsigned(2), "";
+    DESTINATION_IPV4_ADDRESS = 12 "destinationIPv4Address" Ipv4, "";
+    DESTINATION_IPV4_PREFIX_LENGTH = 13 "destinationIPv4PrefixLength" Unsigned(1), "";
+    EGRESS_INTERFACE = 14 "egressInterface" Unsigned(4), "";
+    IP_NEXT_HOP_IPV4_ADDRESS = 15 "ipNextHopIPv4Address" Ipv4, "";
+    BGP_SOURCE_AS_NUMBER = 16 "bgpSourceAsNumber" Unsigned(4), "";
+    BGP_DESTINATION_AS_NUMBER = 17 "bgpDestinationAsNumber" Unsigned(4), "";
+    BGP_NEXT_HOP_IPV4_ADDRESS = 18 "bgpNextHopIPv4Address" Ipv4, "";
+    POST_MCAST_PACKET_DELTA_COUNT = 19 "postMCastPacketDeltaCount" Unsigned(8), "packets";
+    POST_MCAST_OCTET_DELTA_COUNT = 20 "postMCastOctetDeltaCount" Unsigned(8), "octets";
+    FLOW_END_SYS_UP_TIME = 21 "flowEndSysUpTime" Unsigned(4), "milliseconds";
+    FLOW_START_SYS_UP_TIME = 22 "flowStartSysUpTime" Unsigned(4), "milliseconds";
+    POST_OCTET_DELTA_COUNT = 23 "postOctetDeltaCount" Unsigned(8), "octets";
+    POST_PACKET_DELTA_COUNT = 24 "postPacketDeltaCount" Unsigned(8), "packets";
+    MINIMUM_IP_TOTAL_LENGTH = 25 "minimumIpTotalLength" Unsigned(8), "octets";
+    MAXIMUM_IP_TOTAL_LENGTH = 26 "maximumIpTotalLength" Unsigned(8), "octets";
+    SOURCE_IPV6_ADDRESS = 27 "sourceIPv6Address" Ipv6, "";
+    DESTINATION_IPV6_ADDRESS = 28 "destinationIPv6Address" Ipv6, "";
+    SOURCE_IPV6_PREFIX_LENGTH = 29 "sourceIPv6PrefixLength" Unsigned(1), "";
+    DESTINATION_IPV6_PREFIX_LENGTH = 30 "destinationIPv6PrefixLength" Unsigned(1), "";
+    FLOW_LABEL_IPV6 = 31 "flowLabelIPv6" Unsigned(4), "";
+    ICMP_TYPE_CODE_IPV4 = 32 "icmpTypeCodeIPv4" Unsigned(2), "";
+    IGMP_TYPE = 33 "igmpType" Unsigned(1), "";
+    SAMPLING_INTERVAL = 34 "samplingInterval" Unsigned(4), "packets";
+    SAMPLING_ALGORITHM = 35 "samplingAlgorithm" Unsigned(1), "";
+    FLOW_ACTIVE_TIMEOUT = 36 "flowActiveTimeout" Unsigned(2), "seconds";
+    FLOW_IDLE_TIMEOUT = 37 "flowIdleTimeout" Unsigned(2), "seconds";
+    ENGINE_TYPE = 38 "engineType" Unsigned(1), "";
+    ENGINE_ID = 39 "engineId" Unsigned(1), "";
+    EXPORTED_OCTET_TOTAL_COUNT = 40 "exportedOctetTotalCount" Unsigned(8), "octets";
+    EXPORTED_MESSAGE_TOTAL_COUNT = 41 "exportedMessageTotalCount" Unsigned(8), "";
+    EXPORTED_FLOW_RECORD_TOTAL_COUNT = 42 "exportedFlowRecordTotalCount" Unsigned(8), "flows";
+    IPV4_ROUTER_SC = 43 "ipv4RouterSc" Ipv4, "";
+    SOURCE_IPV4_PREFIX = 44 "sourceIPv4Prefix" Ipv4, "";
+    DESTINATION_IPV4_PREFIX = 45 "destinationIPv4Prefix" Ipv4, "";
+    MPLS_TOP_LABEL_TYPE = 46 "mplsTopLabelType" Unsigned(1), "";
+    MPLS_TOP_LABEL_IPV4_ADDRESS = 47 "mplsTopLabelIPv4Address" Ipv4, "";
+    SAMPLER_ID = 48 "samplerId" Unsigned(1), "";
+    SAMPLER_MODE = 49 "samplerMode" Unsigned(1), "";
+    SAMPLER_RANDOM_INTERVAL = 50 "samplerRandomInterval" Unsigned(4), "packets";
+    CLASS_ID = 51 "classId" Unsigned(1), "";
+    MINIMUM_TTL = 52 "minimumTTL" Unsigned(1), "hops";
+    MAXIMUM_TTL = 53 "maximumTTL" Unsigned(1), "hops";
+    FRAGMENT_IDENTIFICATION = 54 "fragmentIdentification" Unsigned(4), "";
+    POST_IP_CLASS_OF_SERVICE = 55 "postIpClassOfService" Unsigned(1), "";
+    SOURCE_MAC_ADDRESS = 56 "sourceMacAddress" Mac, "";
+    POST_DESTINATION_MAC_ADDRESS = 57 "postDestinationMacAddress" Mac, "";
+    VLAN_ID = 58 "vlanId" Unsigned(2), "";
+    POST_VLAN_ID = 59 "postVlanId" Unsigned(2), "";
+    IP_VERSION = 60 "ipVersion" Unsigned(1), "";
+    FLOW_DIRECTION = 61 "flowDirection" Unsigned(1), "";
+    IP_NEXT_HOP_IPV6_ADDRESS = 62 "ipNextHopIPv6Address" Ipv6, "";
+    BGP_NEXT_HOP_IPV6_ADDRESS = 63 "bgpNextHopIPv6Address" Ipv6, "";
+    IPV6_EXTENSION_HEADERS = 64 "ipv6ExtensionHeaders" Unsigned(4), "";
+    MPLS_TOP_LABEL_STACK_SECTION = 70 "mplsTopLabelStackSection" Octets, "";
+    MPLS_LABEL_STACK_SECTION2 = 71 "mplsLabelStackSection2" Octets, "";
+    MPLS_LABEL_STACK_SECTION3 = 72 "mplsLabelStackSection3" Octets, "";
+    MPLS_LABEL_STACK_SECTION4 = 73 "mplsLabelStackSection4" Octets, "";
+    MPLS_LABEL_STACK_SECTION5 = 74 "mplsLabelStackSection5" Octets, "";
+    MPLS_LABEL_STACK_SECTION6 = 75 "mplsLabelStackSection6" Octets, "";
+    MPLS_LABEL_STACK_SECTION7 = 76 "mplsLabelStackSection7" Octets, "";
+    MPLS_LABEL_STACK_SECTION8 = 77 "mplsLabelStackSection8" Octets, "";
+    MPLS_LABEL_STACK_SECTION9 = 78 "mplsLabelStackSection9" Octets, "";
+    MPLS_LABEL_STACK_SECTION10 = 79 "mplsLabelStackSection10" Octets, "";
+    DESTINATION_MAC_ADDRESS = 80 "destinationMacAddress" Mac, "";
+    POST_SOURCE_MAC_ADDRESS = 81 "postSourceMacAddress" Mac, "";
+    INTERFACE_NAME = 82 "interfaceName" Text, "";
+    INTERFACE_DESCRIPTION = 83 "interfaceDescription" Text, "";
+    SAMPLER_NAME = 84 "samplerName" Text, "";
+    OCTET_TOTAL_COUNT = 85 "octetTotalCount" Unsigned(8), "octets";
+    PACKET_TOTAL_COUNT = 86 "packetTotalCount" Unsigned(8), "packets";
+    FLAGS_AND_SAMPLER_ID = 87 "flagsAndSamplerId" Unsigned(4), "";
+    FRAGMENT_OFFSET = 88 "fragmentOffset" Unsigned(2), "";
+    FORWARDING_STATUS = 89 "forwardingStatus" Unsigned(4), "";
+    MPLS_VPN_ROUTE_DISTINGUISHER = 90 "mplsVpnRouteDistinguisher" Octets, "";
+    MPLS_TOP_LABEL_PREFIX_LENGTH = 91 "mplsTopLabelPrefixLength" Unsigned(1), "";
+    SRC_TRAFFIC_INDEX = 92 "srcTrafficIndex" Unsigned(4), "";
+    DST_TRAFFIC_INDEX = 93 "dstTrafficIndex" Unsigned(4), "";
+    APPLICATION_DESCRIPTION = 94 "applicationDescription" Text, "";
+    APPLICATION_ID = 95 "applicationId" Octets, "";
+    APPLICATION_NAME = 96 "applicationName" Text, "";
+    POST_IP_DIFF_SERV_CODE_POINT = 98 "postIpDiffServCodePoint" Unsigned(1), "";
+    MULTICAST_REPLICATION_FACTOR = 99 "multicastReplicationFactor" Unsigned(4), "";
+    CLASS_NAME = 100 "className" Text, "";
+    CLASSIFICATION_ENGINE_ID = 101 "classificationEngineId" Unsigned(1), "";
+    LAYER2PACKET_SECTION_OFFSET = 102 "layer2packetSectionOffset" Unsigned(2), "";
+    LAYER2PACKET_SECTION_SIZE = 103 "layer2packetSectionSize" Unsigned(2), "";
+    LAYER2_PACKET_SECTION_DATA = 104 "layer2packetSectionData" Octets, "";
+    BGP_NEXT_ADJACENT_AS_NUMBER = 128 "bgpNextAdjacentAsNumber" Unsigned(4), "";
+    BGP_PREV_ADJACENT_AS_NUMBER = 129 "bgpPrevAdjacentAsNumber" Unsigned(4), "";
+    EXPORTER_IPV4_ADDRESS = 130 "exporterIPv4Address" Ipv4, "";
+    EXPORTER_IPV6_ADDRESS = 131 "exporterIPv6Address" Ipv6, "";
+    DROPPED_OCTET_DELTA_COUNT = 132 "droppedOctetDeltaCount" Unsigned(8), "octets";
+    DROPPED_PACKET_DELTA_COUNT = 133 "droppedPacketDeltaCount" Unsigned(8), "packets";
+    DROPPED_OCTET_TOTAL_COUNT = 134 "droppedOctetTotalCount" Unsigned(8), "octets";
+    DROPPED_PACKET_TOTAL_COUNT = 135 "droppedPacketTotalCount" Unsigned(8), "packets";
+    FLOW_END_REASON = 136 "flowEndReason" Unsigned(1), "";
+    COMMON_PROPERTIES_ID = 137 "commonPropertiesId" Unsigned(8), "";
+    OBSERVATION_POINT_ID = 138 "observationPointId" Unsigned(8), "";
+    ICMP_TYPE_CODE_IPV6 = 139 "icmpTypeCodeIPv6" Unsigned(2), "";
+    MPLS_TOP_LABEL_IPV6_ADDRESS = 140 "mplsTopLabelIPv6Address" Ipv6, "";
+    LINE_CARD_ID = 141 "lineCardId" Unsigned(4), "";
+    PORT_ID = 142 "portId" Unsigned(4), "";
+    METERING_PROCESS_ID = 143 "meteringProcessId" Unsigned(4), "";
+    EXPORTING_PROCESS_ID = 144 "exportingProcessId" Unsigned(4), "";
+    TEMPLATE_ID = 145 "templateId" Unsigned(2), "";
+    WLAN_CHANNEL_ID = 146 "wlanChannelId" Unsigned(1), "";
+    WLAN_SSID = 147 "wlanSSID" Text, "";
+    FLOW_ID = 148 "flowId" Unsigned(8), "";
+    OBSERVATION_DOMAIN_ID = 149 "observationDomainId" Unsigned(4), "";
+    FLOW_START_SECONDS = 150 "flowStartSeconds" Seconds, "seconds";
+    FLOW_END_SECONDS = 151 "flowEndSeconds" Seconds, "seconds";
+    FLOW_START_MILLISECONDS = 152 "flowStartMilliseconds" Milliseconds, "milliseconds";
+    FLOW_END_MILLISECONDS = 153 "flowEndMilliseconds" Milliseconds, "milliseconds";
+    FLOW_START_MICROSECONDS = 154 "flowStartMicroseconds" Microseconds, "microseconds";
+    FLOW_END_MICROSECONDS = 155 "flowEndMicroseconds" Microseconds, "microseconds";
+    FLOW_START_NANOSECONDS = 156 "flowStartNanoseconds" Nanoseconds, "nanoseconds";
+    FLOW_END_NANOSECONDS = 157 "flowEndNanoseconds" Nanoseconds, "nanoseconds";
+    FLOW_START_DELTA_MICROSECONDS = 158 "flowStartDeltaMicroseconds" Unsigned(4), "microseconds";
+    FLOW_END_DELTA_MICROSECONDS = 159 "flowEndDeltaMicroseconds" Unsigned(4), "microseconds";
+    SYSTEM_INIT_TIME_MILLISECONDS = 160 "systemInitTimeMilliseconds" Milliseconds, "milliseconds";
+    FLOW_DURATION_MILLISECONDS = 161 "flowDurationMilliseconds" Unsigned(4), "milliseconds";
+    FLOW_DURATION_MICROSECONDS = 162 "flowDurationMicroseconds" Unsigned(4), "microseconds";
+    OBSERVED_FLOW_TOTAL_COUNT = 163 "observedFlowTotalCount" Unsigned(8), "flows";
+    IGNORED_PACKET_TOTAL_COUNT = 164 "ignoredPacketTotalCount" Unsigned(8), "packets";
+    IGNORED_OCTET_TOTAL_COUNT = 165 "ignoredOctetTotalCount" Unsigned(8), "octets";
+    NOT_SENT_FLOW_TOTAL_COUNT = 166 "notSentFlowTotalCount" Unsigned(8), "flows";
+    NOT_SENT_PACKET_TOTAL_COUNT = 167 "notSentPacketTotalCount" Unsigned(8), "packets";
+    NOT_SENT_OCTET_TOTAL_COUNT = 168 "notSentOctetTotalCount" Unsigned(8), "octets";
+    DESTINATION_IPV6_PREFIX = 169 "destinationIPv6Prefix" Ipv6, "";
+    SOURCE_IPV6_PREFIX = 170 "sourceIPv6Prefix" Ipv6, "";
+    POST_OCTET_TOTAL_COUNT = 171 "postOctetTotalCount" Unsigned(8), "octets";
+    POST_PACKET_TOTAL_COUNT = 172 "postPacketTotalCount" Unsigned(8), "packets";
+    FLOW_KEY_INDICATOR = 173 "flowKeyIndicator" Unsigned(8), "";
+    POST_MCAST_PACKET_TOTAL_COUNT = 174 "postMCastPacketTotalCount" Unsigned(8), "packets";
+    POST_MCAST_OCTET_TOTAL_COUNT = 175 "postMCastOctetTotalCount" Unsigned(8), "octets";
+    ICMP_TYPE_IPV4 = 176 "icmpTypeIPv4" Unsigned(1), "";
+    ICMP_CODE_IPV4 = 177 "icmpCodeIPv4" Unsigned(1), "";
+    ICMP_TYPE_IPV6 = 178 "icmpTypeIPv6" Unsigned(1), "";
+    ICMP_CODE_IPV6 = 179 "icmpCodeIPv6" Unsigned(1), "";
+    UDP_SOURCE_PORT = 180 "udpSourcePort" Unsigned(2), "";
+    UDP_DESTINATION_PORT = 181 "udpDestinationPort" Unsigned(2), "";
+    TCP_SOURCE_PORT = 182 "tcpSourcePort" Unsigned(2), "";
+    TCP_DESTINATION_PORT = 183 "tcpDestinationPort" Unsigned(2), "";
+    TCP_SEQUENCE_NUMBER = 184 "tcpSequenceNumber" Unsigned(4), "";
+    TCP_ACKNOWLEDGEMENT_NUMBER = 185 "tcpAcknowledgementNumber" Unsigned(4), "";
+    TCP_WINDOW_SIZE = 186 "tcpWindowSize" Unsigned(2), "";
+    TCP_URGENT_POINTER = 187 "tcpUrgentPointer" Unsigned(2), "";
+    TCP_HEADER_LENGTH = 188 "tcpHeaderLength" Unsigned(1), "octets";
+    IP_HEADER_LENGTH = 189 "ipHeaderLength" Unsigned(1), "octets";
+    TOTAL_LENGTH_IPV4 = 190 "totalLengthIPv4" Unsigned(2), "octets";
+    PAYLOAD_LENGTH_IPV6 = 191 "payloadLengthIPv6" Unsigned(2), "";
+    IP_TTL = 192 "ipTTL" Unsigned(1), "hops";
+    NEXT_HEADER_IPV6 = 193 "nextHeaderIPv6" Unsigned(1), "";
+    MPLS_PAYLOAD_LENGTH = 194 "mplsPayloadLength" Unsigned(4), "";
+    IP_DIFF_SERV_CODE_POINT = 195 "ipDiffServCodePoint" Unsigned(1), "";
+    IP_PRECEDENCE = 196 "ipPrecedence" Unsigned(1), "";
+    FRAGMENT_FLAGS = 197 "fragmentFlags" Unsigned(1), "";
+    OCTET_DELTA_SUM_OF_SQUARES = 198 "octetDeltaSumOfSquares" Unsigned(8), "";
+    OCTET_TOTAL_SUM_OF_SQUARES = 199 "octetTotalSumOfSquares" Unsigned(8), "";
+    MPLS_TOP_LABEL_TTL = 200 "mplsTopLabelTTL" Unsigned(1), "";
+    MPLS_LABEL_STACK_LENGTH = 201 "mplsLabelStackLength" Unsigned(4), "";
+    MPLS_LABEL_STACK_DEPTH = 202 "mplsLabelStackDepth" Unsigned(4), "";
+    MPLS_TOP_LABEL_EXP = 203 "mplsTopLabelExp" Unsigned(1), "";
+    IP_PAYLOAD_LENGTH = 204 "ipPayloadLength" Unsigned(4), "";
+    UDP_MESSAGE_LENGTH = 205 "udpMessageLength" Unsigned(2), "";
+    IS_MULTICAST = 206 "isMulticast" Unsigned(1), "";
+    IPV4_IHL = 207 "ipv4IHL" Unsigned(1), "";
+    IPV4_OPTIONS = 208 "ipv4Options" Unsigned(4), "";
+    TCP_OPTIONS = 209 "tcpOptions" Unsigned(8), "";
+    PADDING_OCTETS = 210 "paddingOctets" Octets, "";
+    COLLECTOR_IPV4_ADDRESS = 211 "collectorIPv4Address" Ipv4, "";
+    COLLECTOR_IPV6_ADDRESS = 212 "collectorIPv6Address" Ipv6, "";
+    EXPORT_INTERFACE = 213 "exportInterface" Unsigned(4), "";
+    EXPORT_PROTOCOL_VERSION = 214 "exportProtocolVersion" Unsigned(1), "";
+    EXPORT_TRANSPORT_PROTOCOL = 215 "exportTransportProtocol" Unsigned(1), "";
+    COLLECTOR_TRANSPORT_PORT = 216 "collectorTransportPort" Unsigned(2), "";
+    EXPORTER_TRANSPORT_PORT = 217 "exporterTransportPort" Unsigned(2), "";
+    TCP_SYN_TOTAL_COUNT = 218 "tcpSynTotalCount" Unsigned(8), "";
+    TCP_FIN_TOTAL_COUNT = 219 "tcpFinTotalCount" Unsigned(8), "";
+    TCP_RST_TOTAL_COUNT = 220 "tcpRstTotalCount" Unsigned(8), "";
+    TCP_PSH_TOTAL_COUNT = 221 "tcpPshTotalCount" Unsigned(8), "";
+    TCP_ACK_TOTAL_COUNT = 222 "tcpAckTotalCount" Unsigned(8), "";
+    TCP_URG_TOTAL_COUNT = 223 "tcpUrgTotalCount" Unsigned(8), "";
+    IP_TOTAL_LENGTH = 224 "ipTotalLength" Unsigned(8), "octets";
+    POST_NAT_SOURCE_IPV4_ADDRESS = 225 "postNATSourceIPv4Address" Ipv4, "";
+    POST_NAT_DESTINATION_IPV4_ADDRESS = 226 "postNATDestinationIPv4Address" Ipv4, "";
+    POST_NAPT_SOURCE_TRANSPORT_PORT = 227 "postNAPTSourceTransportPort" Unsigned(2), "";
+    POST_NAPT_DESTINATION_TRANSPORT_PORT = 228 "postNAPTDestinationTransportPort" Unsigned(2), "";
+    NAT_ORIGINATING_ADDRESS_REALM = 229 "natOriginatingAddressRealm" Unsigned(1), "";
+    NAT_EVENT = 230 "natEvent" Unsigned(1), "";
+    INITIATOR_OCTETS = 231 "initiatorOctets" Unsigned(8), "";
+    RESPONDER_OCTETS = 232 "responderOctets" Unsigned(8), "";
+    FIREWALL_EVENT = 233 "firewallEvent" Unsigned(1), "";
+    INGRESS_VRF_ID = 234 "ingressVRFID" Unsigned(4), "";
+    EGRESS_VRF_ID = 235 "egressVRFID" Unsigned(4), "";
+    VRF_NAME = 236 "VRFname" Text, "";
+    POST_MPLS_TOP_LABEL_EXP = 237 "postMplsTopLabelExp" Unsigned(1), "";
+    TCP_WINDOW_SCALE = 238 "tcpWindowScale" Unsigned(2), "";
+    BIFLOW_DIRECTION = 239 "biflowDirection" Unsigned(1), "";
+    ETHERNET_HEADER_LENGTH = 240 "ethernetHeaderLength" Unsigned(1), "octets";
+    ETHERNET_PAYLOAD_LENGTH = 241 "ethernetPayloadLength" Unsigned(2), "";
+    ETHERNET_TOTAL_LENGTH = 242 "ethernetTotalLength" Unsigned(2), "octets";
+    DOT1Q_VLAN_ID = 243 "dot1qVlanId" Unsigned(2), "";
+    DOT1Q_PRIORITY = 244 "dot1qPriority" Unsigned(1), "";
+    DOT1Q_CUSTOMER_VLAN_ID = 245 "dot1qCustomerVlanId" Unsigned(2), "";
+    DOT1Q_CUSTOMER_PRIORITY = 246 "dot1qCustomerPriority" Unsigned(1), "";
+    METRO_EVC_ID = 247 "metroEvcId" Text, "";
+    METRO_EVC_TYPE = 248 "metroEvcType" Unsigned(1), "";
+    PSEUDO_WIRE_ID = 249 "pseudoWireId" Unsigned(4), "";
+    PSEUDO_WIRE_TYPE = 250 "pseudoWireType" Unsigned(2), "";
+    PSEUDO_WIRE_CONTROL_WORD = 251 "pseudoWireControlWord" Unsigned(4), "";
+    INGRESS_PHYSICAL_INTERFACE = 252 "ingressPhysicalInterface" Unsigned(4), "";
+    EGRESS_PHYSICAL_INTERFACE = 253 "egressPhysicalInterface" Unsigned(4), "";
+    POST_DOT1Q_VLAN_ID = 254 "postDot1qVlanId" Unsigned(2), "";
+    POST_DOT1Q_CUSTOMER_VLAN_ID = 255 "postDot1qCustomerVlanId" Unsigned(2), "";
+    ETHERNET_TYPE = 256 "ethernetType" Unsigned(2), "";
+    POST_IP_PRECEDENCE = 257 "postIpPrecedence" Unsigned(1), "";
+    COLLECTION_TIME_MILLISECONDS = 258 "collectionTimeMilliseconds" Milliseconds, "milliseconds";
+    EXPORT_SCTP_STREAM_ID = 259 "exportSctpStreamId" Unsigned(2), "";
+    MAX_EXPORT_SECONDS = 260 "maxExportSeconds" Seconds, "seconds";
+    MAX_FLOW_END_SECONDS = 261 "maxFlowEndSeconds" Seconds, "seconds";
+    MESSAGE_MD5_CHECKSUM = 262 "messageMD5Checksum" Octets, "";
+    MESSAGE_SCOPE = 263 "messageScope" Unsigned(1), "";
+    MIN_EXPORT_SECONDS = 264 "minExportSeconds" Seconds, "seconds";
+    MIN_FLOW_START_SECONDS = 265 "minFlowStartSeconds" Seconds, "seconds";
+    OPAQUE_OCTETS = 266 "opaqueOctets" Octets, "";
+    SESSION_SCOPE = 267 "sessionScope" Unsigned(1), "";
+    MAX_FLOW_END_MICROSECONDS = 268 "maxFlowEndMicroseconds" Microseconds, "microseconds";
+    MAX_FLOW_END_MILLISECONDS = 269 "maxFlowEndMilliseconds" Milliseconds, "milliseconds";
+    MAX_FLOW_END_NANOSECONDS = 270 "maxFlowEndNanoseconds" Nanoseconds, "nanoseconds";
+    MIN_FLOW_START_MICROSECONDS = 271 "minFlowStartMicroseconds" Microseconds, "microseconds";
+    MIN_FLOW_START_MILLISECONDS = 272 "minFlowStartMilliseconds" Milliseconds, "milliseconds";
+    MIN_FLOW_START_NANOSECONDS = 273 "minFlowStartNanoseconds" Nanoseconds, "nanoseconds";
+    COLLECTOR_CERTIFICATE = 274 "collectorCertificate" Octets, "";
+    EXPORTER_CERTIFICATE = 275 "exporterCertificate" Octets, "";
+    DATA_RECORDS_RELIABILITY = 276 "dataRecordsReliability" Boolean, "";
+    OBSERVATION_POINT_TYPE = 277 "observationPointType" Unsigned(1), "";
+    CONNECTION_COUNT_NEW = 278 "connectionCountNew" Unsigned(4), "";
+    CONNECTION_SUM_DURATION_SECONDS = 279 "connectionSumDurationSeconds" Unsigned(8), "";
+    CONNECTION_TRANSACTION_ID = 280 "connectionTransactionId" Unsigned(8), "";
+    POST_NAT_SOURCE_IPV6_ADDRESS = 281 "postNATSourceIPv6Address" Ipv6, "";
+    POST_NAT_DESTINATION_IPV6_ADDRESS = 282 "postNATDestinationIPv6Address" Ipv6, "";
+    NAT_POOL_ID = 283 "natPoolId" Unsigned(4), "";
+    NAT_POOL_NAME = 284 "natPoolName" Text, "";
+    ANONYMIZATION_FLAGS = 285 "anonymizationFlags" Unsigned(2), "";
+    ANONYMIZATION_TECHNIQUE = 286 "anonymizationTechnique" Unsigned(2), "";
+    INFORMATION_ELEMENT_INDEX = 287 "informationElementIndex" Unsigned(2), "";
+    P2P_TECHNOLOGY = 288 "p2pTechnology" Text, "";
+    TUNNEL_TECHNOLOGY = 289 "tunnelTechnology" Text, "";
+    ENCRYPTED_TECHNOLOGY = 290 "encryptedTechnology" Text, "";
+    BGP_VALIDITY_STATE = 294 "bgpValidityState" Unsigned(1), "";
+    IPSEC_SPI = 295 "IPSecSPI" Unsigned(4), "";
+    GRE_KEY = 296 "greKey" Unsigned(4), "";
+    NAT_TYPE = 297 "natType" Unsigned(1), "";
+    INITIATOR_PACKETS = 298 "initiatorPackets" Unsigned(8), "";
+    RESPONDER_PACKETS = 299 "responderPackets" Unsigned(8), "";
+    OBSERVATION_DOMAIN_NAME = 300 "observationDomainName" Text, "";
+    SELECTION_SEQUENCE_ID = 301 "selectionSequenceId" Unsigned(8), "";
+    SELECTOR_ID = 302 "selectorId" Unsigned(8), "";
+    INFORMATION_ELEMENT_ID = 303 "informationElementId" Unsigned(2), "";
+    SELECTOR_ALGORITHM = 304 "selectorAlgorithm" Unsigned(2), "";
+    SAMPLING_PACKET_INTERVAL = 305 "samplingPacketInterval" Unsigned(4), "packets";
+    SAMPLING_PACKET_SPACE = 306 "samplingPacketSpace" Unsigned(4), "packets";
+    SAMPLING_TIME_INTERVAL = 307 "samplingTimeInterval" Unsigned(4), "";
+    SAMPLING_TIME_SPACE = 308 "samplingTimeSpace" Unsigned(4), "";
+    SAMPLING_SIZE = 309 "samplingSize" Unsigned(4), "packets";
+    SAMPLING_POPULATION = 310 "samplingPopulation" Unsigned(4), "packets";
+    SAMPLING_PROBABILITY = 311 "samplingProbability" Float(8), "";
+    DATA_LINK_FRAME_SIZE = 312 "dataLinkFrameSize" Unsigned(2), "";
+    IP_HEADER_PACKET_SECTION = 313 "ipHeaderPacketSection" Octets, "";
+    IP_PAYLOAD_PACKET_SECTION = 314 "ipPayloadPacketSection" Octets, "";
+    DATA_LINK_FRAME_SECTION = 315 "dataLinkFrameSection" Octets, "";
+    MPLS_LABEL_STACK_SECTION = 316 "mplsLabelStackSection" Octets, "";
+    MPLS_PAYLOAD_PACKET_SECTION = 317 "mplsPayloadPacketSection" Octets, "";
+    SELECTOR_ID_TOTAL_PKTS_OBSERVED = 318 "selectorIdTotalPktsObserved" Unsigned(8), "";
+    SELECTOR_ID_TOTAL_PKTS_SELECTED = 319 "selectorIdTotalPktsSelected" Unsigned(8), "";
+    ABSOLUTE_ERROR = 320 "absoluteError" Float(8), "";
+    RELATIVE_ERROR = 321 "relativeError" Float(8), "";
+    OBSERVATION_TIME_SECONDS = 322 "observationTimeSeconds" Seconds, "seconds";
+    OBSERVATION_TIME_MILLISECONDS = 323 "observationTimeMilliseconds" Milliseconds, "milliseconds";
+    OBSERVATION_TIME_MICROSECONDS = 324 "observationTimeMicroseconds" Microseconds, "microseconds";
+    OBSERVATION_TIME_NANOSECONDS = 325 "observationTimeNanoseconds" Nanoseconds, "nanoseconds";
+    DIGEST_HASH_VALUE = 326 "digestHashValue" Unsigned(8), "";
+    HASH_IP_PAYLOAD_OFFSET = 327 "hashIPPayloadOffset" Unsigned(8), "";
+    HASH_IP_PAYLOAD_SIZE = 328 "hashIPPayloadSize" Unsigned(8), "";
+    HASH_OUTPUT_RANGE_MIN = 329 "hashOutputRangeMin" Unsigned(8), "";
+    HASH_OUTPUT_RANGE_MAX = 330 "hashOutputRangeMax" Unsigned(8), "";
+    HASH_SELECTED_RANGE_MIN = 331 "hashSelectedRangeMin" Unsigned(8), "";
+    HASH_SELECTED_RANGE_MAX = 332 "hashSelectedRangeMax" Unsigned(8), "";
+    HASH_DIGEST_OUTPUT = 333 "hashDigestOutput" Boolean, "";
+    HASH_INITIALISER_VALUE = 334 "hashInitialiserValue" Unsigned(8), "";
+    SELECTOR_NAME = 335 "selectorName" Text, "";
+    UPPER_CI_LIMIT = 336 "upperCILimit" Float(8), "";
+    LOWER_CI_LIMIT = 337 "lowerCILimit" Float(8), "";
+    CONFIDENCE_LEVEL = 338 "confidenceLevel" Float(8), "";
+    INFORMATION_ELEMENT_DATA_TYPE = 339 "informationElementDataType" Unsigned(1), "";
+    INFORMATION_ELEMENT_DESCRIPTION = 340 "informationElementDescription" Text, "";
+    INFORMATION_ELEMENT_NAME = 341 "informationElementName" Text, "";
+    INFORMATION_ELEMENT_RANGE_BEGIN = 342 "informationElementRangeBegin" Unsigned(8), "";
+    INFORMATION_ELEMENT_RANGE_END = 343 "informationElementRangeEnd" Unsigned(8), "";
+    INFORMATION_ELEMENT_SEMANTICS = 344 "informationElementSemantics" Unsigned(1), "";
+    INFORMATION_ELEMENT_UNITS = 345 "informationElementUnits" Unsigned(2), "";
+    PRIVATE_ENTERPRISE_NUMBER = 346 "privateEnterpriseNumber" Unsigned(4), "";
+    VIRTUAL_STATION_INTERFACE_ID = 347 "virtualStationInterfaceId" Octets, "";
+    VIRTUAL_STATION_INTERFACE_NAME = 348 "virtualStationInterfaceName" Text, "";
+    VIRTUAL_STATION_UUID = 349 "virtualStationUUID" Octets, "";
+    VIRTUAL_STATION_NAME = 350 "virtualStationName" Text, "";
+    LAYER2_SEGMENT_ID = 351 "layer2SegmentId" Unsigned(8), "";
+    LAYER2_OCTET_DELTA_COUNT = 352 "layer2OctetDeltaCount" Unsigned(8), "octets";
+    LAYER2_OCTET_TOTAL_COUNT = 353 "layer2OctetTotalCount" Unsigned(8), "octets";
+    INGRESS_UNICAST_PACKET_TOTAL_COUNT = 354 "ingressUnicastPacketTotalCount" Unsigned(8), "packets";
+    INGRESS_MULTICAST_PACKET_TOTAL_COUNT = 355 "ingressMulticastPacketTotalCount" Unsigned(8), "packets";
+    INGRESS_BROADCAST_PACKET_TOTAL_COUNT = 356 "ingressBroadcastPacketTotalCount" Unsigned(8), "packets";
+    EGRESS_UNICAST_PACKET_TOTAL_COUNT = 357 "egressUnicastPacketTotalCount" Unsigned(8), "packets";
+    EGRESS_BROADCAST_PACKET_TOTAL_COUNT = 358 "egressBroadcastPacketTotalCount" Unsigned(8), "packets";
+    MONITORING_INTERVAL_START_MILLI_SECONDS = 359 "monitoringIntervalStartMilliSeconds" Milliseconds, "";
+    MONITORING_INTERVAL_END_MILLI_SECONDS = 360 "monitoringIntervalEndMilliSeconds" Milliseconds, "";
+    PORT_RANGE_START = 361 "portRangeStart" Unsigned(2), "";
+    PORT_RANGE_END = 362 "portRangeEnd" Unsigned(2), "";
+    PORT_RANGE_STEP_SIZE = 363 "portRangeStepSize" Unsigned(2), "";
+    PORT_RANGE_NUM_PORTS = 364 "portRangeNumPorts" Unsigned(2), "";
+    STA_MAC_ADDRESS = 365 "staMacAddress" Mac, "";
+    STA_IPV4_ADDRESS = 366 "staIPv4Address" Ipv4, "";
+    WTP_MAC_ADDRESS = 367 "wtpMacAddress" Mac, "";
+    INGRESS_INTERFACE_TYPE = 368 "ingressInterfaceType" Unsigned(4), "";
+    EGRESS_INTERFACE_TYPE = 369 "egressInterfaceType" Unsigned(4), "";
+    RTP_SEQUENCE_NUMBER = 370 "rtpSequenceNumber" Unsigned(2), "";
+    USER_NAME = 371 "userName" Text, "";
+    APPLICATION_CATEGORY_NAME = 372 "applicationCategoryName" Text, "";
+    APPLICATION_SUB_CATEGORY_NAME = 373 "applicationSubCategoryName" Text, "";
+    APPLICATION_GROUP_NAME = 374 "applicationGroupName" Text, "";
+    ORIGINAL_FLOWS_PRESENT = 375 "originalFlowsPresent" Unsigned(8), "";
+    ORIGINAL_FLOWS_INITIATED = 376 "originalFlowsInitiated" Unsigned(8), "";
+    ORIGINAL_FLOWS_COMPLETED = 377 "originalFlowsCompleted" Unsigned(8), "";
+    DISTINCT_COUNT_OF_SOURCE_IP_ADDRESS = 378 "distinctCountOfSourceIPAddress" Unsigned(8), "";
+    DISTINCT_COUNT_OF_DESTINATION_IP_ADDRESS = 379 "distinctCountOfDestinationIPAddress" Unsigned(8), "";
+    DISTINCT_COUNT_OF_SOURCE_IPV4_ADDRESS = 380 "distinctCountOfSourceIPv4Address" Unsigned(4), "";
+    DISTINCT_COUNT_OF_DESTINATION_IPV4_ADDRESS = 381 "distinctCountOfDestinationIPv4Address" Unsigned(4), "";
+    DISTINCT_COUNT_OF_SOURCE_IPV6_ADDRESS = 382 "distinctCountOfSourceIPv6Address" Unsigned(8), "";
+    DISTINCT_COUNT_OF_DESTINATION_IPV6_ADDRESS = 383 "distinctCountOfDestinationIPv6Address" Unsigned(8), "";
+    VALUE_DISTRIBUTION_METHOD = 384 "valueDistributionMethod" Unsigned(1), "";
+    RFC3550_JITTER_MILLISECONDS = 385 "rfc3550JitterMilliseconds" Unsigned(4), "milliseconds";
+    RFC3550_JITTER_MICROSECONDS = 386 "rfc3550JitterMicroseconds" Unsigned(4), "microseconds";
+    RFC3550_JITTER_NANOSECONDS = 387 "rfc3550JitterNanoseconds" Unsigned(4), "nanoseconds";
+    DOT1Q_DEI = 388 "dot1qDEI" Boolean, "";
+    DOT1Q_CUSTOMER_DEI = 389 "dot1qCustomerDEI" Boolean, "";
+    FLOW_SELECTOR_ALGORITHM = 390 "flowSelectorAlgorithm" Unsigned(2), "";
+    FLOW_SELECTED_OCTET_DELTA_COUNT = 391 "flowSelectedOctetDeltaCount" Unsigned(8), "octets";
+    FLOW_SELECTED_PACKET_DELTA_COUNT = 392 "flowSelectedPacketDeltaCount" Unsigned(8), "packets";
+    FLOW_SELECTED_FLOW_DELTA_COUNT = 393 "flowSelectedFlowDeltaCount" Unsigned(8), "flows";
+    SELECTOR_ID_TOTAL_FLOWS_OBSERVED = 394 "selectorIDTotalFlowsObserved" Unsigned(8), "flows";
+    SELECTOR_ID_TOTAL_FLOWS_SELECTED = 395 "selectorIDTotalFlowsSelected" Unsigned(8), "flows";
+    SAMPLING_FLOW_INTERVAL = 396 "samplingFlowInterval" Unsigned(8), "";
+    SAMPLING_FLOW_SPACING = 397 "samplingFlowSpacing" Unsigned(8), "";
+    FLOW_SAMPLING_TIME_INTERVAL = 398 "flowSamplingTimeInterval" Unsigned(8), "";
+    FLOW_SAMPLING_TIME_SPACING = 399 "flowSamplingTimeSpacing" Unsigned(8), "";
+    HASH_FLOW_DOMAIN = 400 "hashFlowDomain" Unsigned(2), "";
+    TRANSPORT_OCTET_DELTA_COUNT = 401 "transportOctetDeltaCount" Unsigned(8), "octets";
+    TRANSPORT_PACKET_DELTA_COUNT = 402 "transportPacketDeltaCount" Unsigned(8), "packets";
+    ORIGINAL_EXPORTER_IPV4_ADDRESS = 403 "originalExporterIPv4Address" Ipv4, "";
+    ORIGINAL_EXPORTER_IPV6_ADDRESS = 404 "originalExporterIPv6Address" Ipv6, "";
+    ORIGINAL_OBSERVATION_DOMAIN_ID = 405 "originalObservationDomainId" Unsigned(4), "";
+    INTERMEDIATE_PROCESS_ID = 406 "intermediateProcessId" Unsigned(4), "";
+    IGNORED_DATA_RECORD_TOTAL_COUNT = 407 "ignoredDataRecordTotalCount" Unsigned(8), "";
+    DATA_LINK_FRAME_TYPE = 408 "dataLinkFrameType" Unsigned(2), "";
+    SECTION_OFFSET = 409 "sectionOffset" Unsigned(2), "";
+    SECTION_EXPORTED_OCTETS = 410 "sectionExportedOctets" Unsigned(2), "octets";
+    DOT1Q_SERVICE_INSTANCE_TAG = 411 "dot1qServiceInstanceTag" Octets, "";
+    DOT1Q_SERVICE_INSTANCE_ID = 412 "dot1qServiceInstanceId" Unsigned(4), "";
+    DOT1Q_SERVICE_INSTANCE_PRIORITY = 413 "dot1qServiceInstancePriority" Unsigned(1), "";
+    DOT1Q_CUSTOMER_SOURCE_MAC_ADDRESS = 414 "dot1qCustomerSourceMacAddress" Mac, "";
+    DOT1Q_CUSTOMER_DESTINATION_MAC_ADDRESS = 415 "dot1qCustomerDestinationMacAddress" Mac, "";
+    LAYER2_OCTET_DELTA_COUNT_DEPRECATED = 416 "layer2OctetDeltaCountDeprecated" Unsigned(8), "octets";
+    POST_LAYER2_OCTET_DELTA_COUNT = 417 "postLayer2OctetDeltaCount" Unsigned(8), "octets";
+    POST_MCAST_LAYER2_OCTET_DELTA_COUNT = 418 "postMCastLayer2OctetDeltaCount" Unsigned(8), "octets";
+    LAYER2_OCTET_TOTAL_COUNT_DEPRECATED = 419 "layer2OctetTotalCountDeprecated" Unsigned(8), "octets";
+    POST_LAYER2_OCTET_TOTAL_COUNT = 420 "postLayer2OctetTotalCount" Unsigned(8), "octets";
+    POST_MCAST_LAYER2_OCTET_TOTAL_COUNT = 421 "postMCastLayer2OctetTotalCount" Unsigned(8), "octets";
+    MINIMUM_LAYER2_TOTAL_LENGTH = 422 "minimumLayer2TotalLength" Unsigned(8), "octets";
+    MAXIMUM_LAYER2_TOTAL_LENGTH = 423 "maximumLayer2TotalLength" Unsigned(8), "octets";
+    DROPPED_LAYER2_OCTET_DELTA_COUNT = 424 "droppedLayer2OctetDeltaCount" Unsigned(8), "octets";
+    DROPPED_LAYER2_OCTET_TOTAL_COUNT = 425 "droppedLayer2OctetTotalCount" Unsigned(8), "octets";
+    IGNORED_LAYER2_OCTET_TOTAL_COUNT = 426 "ignoredLayer2OctetTotalCount" Unsigned(8), "octets";
+    NOT_SENT_LAYER2_OCTET_TOTAL_COUNT = 427 "notSentLayer2OctetTotalCount" Unsigned(8), "octets";
+    LAYER2_OCTET_DELTA_SUM_OF_SQUARES = 428 "layer2OctetDeltaSumOfSquares" Unsigned(8), "";
+    LAYER2_OCTET_TOTAL_SUM_OF_SQUARES = 429 "layer2OctetTotalSumOfSquares" Unsigned(8), "";
+    LAYER2_FRAME_DELTA_COUNT = 430 "layer2FrameDeltaCount" Unsigned(8), "packets";
+    LAYER2_FRAME_TOTAL_COUNT = 431 "layer2FrameTotalCount" Unsigned(8), "packets";
+    PSEUDO_WIRE_DESTINATION_IPV4_ADDRESS = 432 "pseudoWireDestinationIPv4Address" Ipv4, "";
+    IGNORED_LAYER2_FRAME_TOTAL_COUNT = 433 "ignoredLayer2FrameTotalCount" Unsigned(8), "packets";
+    MIB_OBJECT_VALUE_INTEGER = 434 "mibObjectValueInteger" Signed(4), "";
+    MIB_OBJECT_VALUE_OCTET_STRING = 435 "mibObjectValueOctetString" Octets, "";
+    MIB_OBJECT_VALUE_OID = 436 "mibObjectValueOID" Octets, "";
+    MIB_OBJECT_VALUE_BITS = 437 "mibObjectValueBits" Octets, "";
+    MIB_OBJECT_VALUE_IP_ADDRESS = 438 "mibObjectValueIPAddress" Ipv4, "";
+    MIB_OBJECT_VALUE_COUNTER = 439 "mibObjectValueCounter" Unsigned(8), "";
+    MIB_OBJECT_VALUE_GAUGE = 440 "mibObjectValueGauge" Unsigned(4), "";
+    MIB_OBJECT_VALUE_TIME_TICKS = 441 "mibObjectValueTimeTicks" Unsigned(4), "";
+    MIB_OBJECT_VALUE_UNSIGNED = 442 "mibObjectValueUnsigned" Unsigned(4), "";
+    MIB_OBJECT_VALUE_TABLE = 443 "mibObjectValueTable" SubTemplateList, "";
+    MIB_OBJECT_VALUE_ROW = 444 "mibObjectValueRow" SubTemplateList, "";
+    MIB_OBJECT_IDENTIFIER = 445 "mibObjectIdentifier" Octets, "";
+    MIB_SUB_IDENTIFIER = 446 "mibSubIdentifier" Unsigned(4), "";
+    MIB_INDEX_INDICATOR = 447 "mibIndexIndicator" Unsigned(8), "";
+    MIB_CAPTURE_TIME_SEMANTICS = 448 "mibCaptureTimeSemantics" Unsigned(1), "";
+    MIB_CONTEXT_ENGINE_ID = 449 "mibContextEngineID" Octets, "";
+    MIB_CONTEXT_NAME = 450 "mibContextName" Text, "";
+    MIB_OBJECT_NAME = 451 "mibObjectName" Text, "";
+    MIB_OBJECT_DESCRIPTION = 452 "mibObjectDescription" Text, "";
+    MIB_OBJECT_SYNTAX = 453 "mibObjectSyntax" Text, "";
+    MIB_MODULE_NAME = 454 "mibModuleName" Text, "";
+    MOBILE_IMSI = 455 "mobileIMSI" Text, "";
+    MOBILE_MSISDN = 456 "mobileMSISDN" Text, "";
+    HTTP_STATUS_CODE = 457 "httpStatusCode" Unsigned(2), "";
+    SOURCE_TRANSPORT_PORTS_LIMIT = 458 "sourceTransportPortsLimit" Unsigned(2), "";
+    HTTP_REQUEST_METHOD = 459 "httpRequestMethod" Text, "";
+    HTTP_REQUEST_HOST = 460 "httpRequestHost" Text, "";
+    HTTP_REQUEST_TARGET = 461 "httpRequestTarget" Text, "";
+    HTTP_MESSAGE_VERSION = 462 "httpMessageVersion" Text, "";
+    NAT_INSTANCE_ID = 463 "natInstanceID" Unsigned(4), "";
+    INTERNAL_ADDRESS_REALM = 464 "internalAddressRealm" Octets, "";
+    EXTERNAL_ADDRESS_REALM = 465 "externalAddressRealm" Octets, "";
+    NAT_QUOTA_EXCEEDED_EVENT = 466 "natQuotaExceededEvent" Unsigned(4), "";
+    NAT_THRESHOLD_EVENT = 467 "natThresholdEvent" Unsigned(4), "";
+    HTTP_USER_AGENT = 468 "httpUserAgent" Text, "";
+    HTTP_CONTENT_TYPE = 469 "httpContentType" Text, "";
+    HTTP_REASON_PHRASE = 470 "httpReasonPhrase" Text, "";
+    MAX_SESSION_ENTRIES = 471 "maxSessionEntries" Unsigned(4), "";
+    MAX_BIB_ENTRIES = 472 "maxBIBEntries" Unsigned(4), "";
+    MAX_ENTRIES_PER_USER = 473 "maxEntriesPerUser" Unsigned(4), "";
+    MAX_SUBSCRIBERS = 474 "maxSubscribers" Unsigned(4), "";
+    MAX_FRAGMENTS_PENDING_REASSEMBLY = 475 "maxFragmentsPendingReassembly" Unsigned(4), "";
+    ADDRESS_POOL_HIGH_THRESHOLD = 476 "addressPoolHighThreshold" Unsigned(4), "";
+    ADDRESS_POOL_LOW_THRESHOLD = 477 "addressPoolLowThreshold" Unsigned(4), "";
+    ADDRESS_PORT_MAPPING_HIGH_THRESHOLD = 478 "addressPortMappingHighThreshold" Unsigned(4), "";
+    ADDRESS_PORT_MAPPING_LOW_THRESHOLD = 479 "addressPortMappingLowThreshold" Unsigned(4), "";
+    ADDRESS_PORT_MAPPING_PER_USER_HIGH_THRESHOLD = 480 "addressPortMappingPerUserHighThreshold" Unsigned(4), "";
+    GLOBAL_ADDRESS_MAPPING_HIGH_THRESHOLD = 481 "globalAddressMappingHighThreshold" Unsigned(4), "";
+    VPN_IDENTIFIER = 482 "vpnIdentifier" Octets, "";
+    BGP_COMMUNITY = 483 "bgpCommunity" Unsigned(4), "";
+    BGP_SOURCE_COMMUNITY_LIST = 484 "bgpSourceCommunityList" BasicList, "";
+    BGP_DESTINATION_COMMUNITY_LIST = 485 "bgpDestinationCommunityList" BasicList, "";
+    BGP_EXTENDED_COMMUNITY = 486 "bgpExtendedCommunity" Octets, "";
+    BGP_SOURCE_EXTENDED_COMMUNITY_LIST = 487 "bgpSourceExtendedCommunityList" BasicList, "";
+    BGP_DESTINATION_EXTENDED_COMMUNITY_LIST = 488 "bgpDestinationExtendedCommunityList" BasicList, "";
+    BGP_LARGE_COMMUNITY = 489 "bgpLargeCommunity" Octets, "";
+    BGP_SOURCE_LARGE_COMMUNITY_LIST = 490 "bgpSourceLargeCommunityList" BasicList, "";
+    BGP_DESTINATION_LARGE_COMMUNITY_LIST = 491 "bgpDestinationLargeCommunityList" BasicList, "";
+    SRH_FLAGS_IPV6 = 492 "srhFlagsIPv6" Unsigned(1), "";
+    SRH_TAG_IPV6 = 493 "srhTagIPv6" Unsigned(2), "";
+    SRH_SEGMENT_IPV6 = 494 "srhSegmentIPv6" Ipv6, "";
+    SRH_ACTIVE_SEGMENT_IPV6 = 495 "srhActiveSegmentIPv6" Ipv6, "";
+    SRH_SEGMENT_IPV6_BASIC_LIST = 496 "srhSegmentIPv6BasicList" BasicList, "";
+    SRH_SEGMENT_IPV6_LIST_SECTION = 497 "srhSegmentIPv6ListSection" Octets, "";
+    SRH_SEGMENTS_IPV6_LEFT = 498 "srhSegmentsIPv6Left" Unsigned(1), "";
+    SRH_IPV6_SECTION = 499 "srhIPv6Section" Octets, "";
+    SRH_IPV6_ACTIVE_SEGMENT_TYPE = 500 "srhIPv6ActiveSegmentType" Unsigned(1), "";
+    SRH_SEGMENT_IPV6_LOCATOR_LENGTH = 501 "srhSegmentIPv6LocatorLength" Unsigned(1), "";
+    SRH_SEGMENT_IPV6_ENDPOINT_BEHAVIOR = 502 "srhSegmentIPv6EndpointBehavior" Unsigned(2), "";
+    TRANSPORT_CHECKSUM = 503 "transportChecksum" Unsigned(2), "";
+    ICMP_HEADER_PACKET_SECTION = 504 "icmpHeaderPacketSection" Octets, "";
+    GTPU_FLAGS = 505 "gtpuFlags" Unsigned(1), "";
+    GTPU_MSG_TYPE = 506 "gtpuMsgType" Unsigned(1), "";
+    GTPU_TEID = 507 "gtpuTEid" Unsigned(4), "";
+    GTPU_SEQUENCE_NUM = 508 "gtpuSequenceNum" Unsigned(2), "";
+    GTPU_QFI = 509 "gtpuQFI" Unsigned(1), "";
+    GTPU_PDU_TYPE = 510 "gtpuPduType" Unsigned(1), "";
+    BGP_SOURCE_AS_PATH_LIST = 511 "bgpSourceAsPathList" BasicList, "";
+    BGP_DESTINATION_AS_PATH_LIST = 512 "bgpDestinationAsPathList" BasicList, "";
+}
 
 #[cfg(test)]
 mod tests {
@@ -569,5 +587,8 @@ mod tests {
         assert_eq!(find(8).map(|element| element.name), Some("sourceIPv4Address"));
         assert_eq!(by_name("flowEndSysUpTime").map(|element| element.number), Some(21));
         assert_eq!(find(0), None);
+        for (element, constant) in ELEMENTS.iter().zip(CONSTANTS) {
+            assert!(constant.replace('_', "").eq_ignore_ascii_case(element.name), "{constant}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! as scopes or as options. What follows from their combination (a sampler's rate, an interface's name) is told by
 //! the methods.
 
+use crate::elements as ie;
 use crate::record;
 use crate::template::Template;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -135,10 +136,12 @@ impl<'a> Facts<'a> {
             v9_scope::SYSTEM => scope.exporter = true,
             v9_scope::INTERFACE => self.interface = number,
             v9_scope::TEMPLATE if is_v9 => scope.template = number,
-            130 | 131 | 144 => scope.exporter = true,
-            145 => scope.template = number,
+            ie::EXPORTER_IPV4_ADDRESS | ie::EXPORTER_IPV6_ADDRESS | ie::EXPORTING_PROCESS_ID => {
+                scope.exporter = true
+            }
+            ie::TEMPLATE_ID => scope.template = number,
             // Exporters that put no domain there mean their own.
-            149 => {
+            ie::OBSERVATION_DOMAIN_ID => {
                 scope.domain = number.and_then(|domain| u32::try_from(domain).ok()).filter(|domain| *domain > 0)
             }
             _ => {}
@@ -147,45 +150,51 @@ impl<'a> Facts<'a> {
 
     fn element(&mut self, element: u16, octets: &'a [u8], number: Option<u64>) {
         match element {
-            48 => self.sampler = number,
-            302 | 390 => self.selector = number,
-            34 | 50 => self.interval = self.interval.max(number),
-            35 | 49 | 304 => self.algorithm = self.algorithm.max(number),
-            305 => self.taken_and_left.0 = number,
-            306 => self.taken_and_left.1 = number,
-            309 => self.size_and_population.0 = number,
-            310 => self.size_and_population.1 = number,
-            311 => self.by_probability = Some(interval_of(octets).unwrap_or(0)),
-            307 | 308 => self.times = self.times.max(number),
-            10 | 252 => (self.interface, self.way) = (number, Way::In),
-            14 | 253 => (self.interface, self.way) = (number, Way::Out),
-            82 => self.interface_name = Some(text(octets)),
-            83 => self.interface_description = Some(text(octets)),
-            94 => self.application_description = Some(text(octets)),
-            95 => self.application = Some(octets),
-            96 => self.application_name = Some(text(octets)),
-            234 | 235 => self.vrf = number,
-            236 => self.vrf_name = Some(text(octets)),
-            90 => self.route_distinguisher = octets.try_into().ok(),
-            130 => {
+            ie::SAMPLER_ID => self.sampler = number,
+            ie::SELECTOR_ID | ie::FLOW_SELECTOR_ALGORITHM => self.selector = number,
+            ie::SAMPLING_INTERVAL | ie::SAMPLER_RANDOM_INTERVAL => self.interval = self.interval.max(number),
+            ie::SAMPLING_ALGORITHM | ie::SAMPLER_MODE | ie::SELECTOR_ALGORITHM => {
+                self.algorithm = self.algorithm.max(number)
+            }
+            ie::SAMPLING_PACKET_INTERVAL => self.taken_and_left.0 = number,
+            ie::SAMPLING_PACKET_SPACE => self.taken_and_left.1 = number,
+            ie::SAMPLING_SIZE => self.size_and_population.0 = number,
+            ie::SAMPLING_POPULATION => self.size_and_population.1 = number,
+            ie::SAMPLING_PROBABILITY => self.by_probability = Some(interval_of(octets).unwrap_or(0)),
+            ie::SAMPLING_TIME_INTERVAL | ie::SAMPLING_TIME_SPACE => self.times = self.times.max(number),
+            ie::INGRESS_INTERFACE | ie::INGRESS_PHYSICAL_INTERFACE => {
+                (self.interface, self.way) = (number, Way::In)
+            }
+            ie::EGRESS_INTERFACE | ie::EGRESS_PHYSICAL_INTERFACE => {
+                (self.interface, self.way) = (number, Way::Out)
+            }
+            ie::INTERFACE_NAME => self.interface_name = Some(text(octets)),
+            ie::INTERFACE_DESCRIPTION => self.interface_description = Some(text(octets)),
+            ie::APPLICATION_DESCRIPTION => self.application_description = Some(text(octets)),
+            ie::APPLICATION_ID => self.application = Some(octets),
+            ie::APPLICATION_NAME => self.application_name = Some(text(octets)),
+            ie::INGRESS_VRF_ID | ie::EGRESS_VRF_ID => self.vrf = number,
+            ie::VRF_NAME => self.vrf_name = Some(text(octets)),
+            ie::MPLS_VPN_ROUTE_DISTINGUISHER => self.route_distinguisher = octets.try_into().ok(),
+            ie::EXPORTER_IPV4_ADDRESS => {
                 if let Ok(octets) = <[u8; 4]>::try_from(octets) {
                     self.set_exporter(IpAddr::V4(Ipv4Addr::from(octets)));
                 }
             }
-            131 => {
+            ie::EXPORTER_IPV6_ADDRESS => {
                 if let Ok(octets) = <[u8; 16]>::try_from(octets) {
                     self.set_exporter(IpAddr::V6(Ipv6Addr::from(octets)));
                 }
             }
-            160 => self.system_init_ms = number,
-            40 => self.exported.0 = number,
-            41 => self.exported.1 = number,
-            42 => self.exported.2 = number,
-            164 => self.ignored.0 = number,
-            165 => self.ignored.1 = number,
-            166 => self.not_sent.0 = number,
-            167 => self.not_sent.1 = number,
-            168 => self.not_sent.2 = number,
+            ie::SYSTEM_INIT_TIME_MILLISECONDS => self.system_init_ms = number,
+            ie::EXPORTED_OCTET_TOTAL_COUNT => self.exported.0 = number,
+            ie::EXPORTED_MESSAGE_TOTAL_COUNT => self.exported.1 = number,
+            ie::EXPORTED_FLOW_RECORD_TOTAL_COUNT => self.exported.2 = number,
+            ie::IGNORED_PACKET_TOTAL_COUNT => self.ignored.0 = number,
+            ie::IGNORED_OCTET_TOTAL_COUNT => self.ignored.1 = number,
+            ie::NOT_SENT_FLOW_TOTAL_COUNT => self.not_sent.0 = number,
+            ie::NOT_SENT_PACKET_TOTAL_COUNT => self.not_sent.1 = number,
+            ie::NOT_SENT_OCTET_TOTAL_COUNT => self.not_sent.2 = number,
             _ => {}
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::datagram::{Header, IPFIX};
 use foldhash::fast::RandomState;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
 
 /// A set that waits.
 #[derive(Clone, Debug)]
@@ -25,13 +26,27 @@ pub struct Held {
 #[derive(Debug)]
 pub struct Pending {
     /// By their number in order of arrival.
-    held: BTreeMap<u64, Held>,
-    /// Numbers of the sets that wait for each template, oldest first.
-    waiting: HashMap<Awaited, VecDeque<u64>, RandomState>,
+    held: BTreeMap<u64, Waiting>,
+    /// The sets that wait for each template.
+    queues: HashMap<Awaited, Queue, RandomState>,
     next: u64,
     octets: usize,
     max_octets: usize,
     max_age: u64,
+}
+
+/// A set, and the number of the next one that waits for the same template.
+#[derive(Debug)]
+struct Waiting {
+    held: Held,
+    next: Option<NonZero<u64>>,
+}
+
+/// Numbers of the oldest and newest set that wait for a template.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    first: u64,
+    last: u64,
 }
 
 /// A template that sets wait for: IPFIX or v9, domain, id.
@@ -62,8 +77,8 @@ impl Held {
 impl Pending {
     /// Keeps at most `max_octets` for at most `max_age` microseconds.
     pub fn new(max_octets: usize, max_age: u64) -> Self {
-        let (held, waiting) = (BTreeMap::new(), HashMap::default());
-        Self { held, waiting, next: 0, octets: 0, max_octets, max_age }
+        let (held, queues) = (BTreeMap::new(), HashMap::default());
+        Self { held, queues, next: 1, octets: 0, max_octets, max_age }
     }
 
     /// Keeps a set; older ones make room.
@@ -80,8 +95,15 @@ impl Pending {
             lost.octets += octets;
         }
         self.octets += held.cost();
-        self.waiting.entry(held.awaited()).or_default().push_back(self.next);
-        self.held.insert(self.next, held);
+        let number = self.next;
+        let queue = self.queues.entry(held.awaited()).or_insert(Queue { first: number, last: number });
+        let before = std::mem::replace(&mut queue.last, number);
+        if before != number
+            && let Some(before) = self.held.get_mut(&before)
+        {
+            before.next = NonZero::new(number);
+        }
+        self.held.insert(number, Waiting { held, next: None });
         self.next += 1;
         lost
     }
@@ -89,44 +111,45 @@ impl Pending {
     /// Drops what is too old at `now`.
     pub fn expire(&mut self, now: u64) -> Lost {
         let mut lost = Lost::default();
-        while self.held.first_key_value().is_some_and(|(_, held)| now.saturating_sub(held.arrival) > self.max_age)
-        {
+        let max_age = self.max_age;
+        let is_old = |waiting: &Waiting| now.saturating_sub(waiting.held.arrival) > max_age;
+        while self.held.first_key_value().is_some_and(|(_, waiting)| is_old(waiting)) {
             lost.octets += self.drop_first().unwrap_or_default();
             lost.expired += 1;
         }
         lost
     }
 
-    /// Drops the oldest set, and says how many octets its records had.
+    /// Drops the oldest set, and gives the octets of its records.
     fn drop_first(&mut self) -> Option<u64> {
-        let (_, held) = self.held.pop_first()?;
+        let (_, Waiting { held, next }) = self.held.pop_first()?;
         self.octets -= held.cost();
         let awaited = held.awaited();
-        if let Some(numbers) = self.waiting.get_mut(&awaited) {
-            // The oldest of all is the oldest of its template.
-            numbers.pop_front();
-            if numbers.is_empty() {
-                self.waiting.remove(&awaited);
-            }
+        // The oldest of all is the oldest of its template.
+        match (next, self.queues.get_mut(&awaited)) {
+            (Some(next), Some(queue)) => queue.first = next.get(),
+            _ => _ = self.queues.remove(&awaited),
         }
         Some(held.body.len() as u64)
     }
 
     /// Takes the sets that wait for a template, oldest first.
     pub fn take(&mut self, ipfix: bool, domain: u32, id: u16) -> Vec<Held> {
-        let numbers = self.waiting.remove(&(ipfix, domain, id)).unwrap_or_default();
-        let taken: Vec<Held> = numbers.iter().filter_map(|number| self.held.remove(number)).collect();
-        self.octets -= taken.iter().map(Held::cost).sum::<usize>();
+        let mut number = self.queues.remove(&(ipfix, domain, id)).map(|queue| queue.first);
+        let mut taken = Vec::new();
+        while let Some(Waiting { held, next }) = number.and_then(|number| self.held.remove(&number)) {
+            self.octets -= held.cost();
+            taken.push(held);
+            number = next.map(NonZero::get);
+        }
         taken
     }
 
-    /// Bytes that it keeps on the heap, roughly: nodes and queues are half full at worst.
+    /// Bytes that it keeps on the heap, roughly: nodes are half full at worst.
     pub fn memory(&self) -> usize {
-        let place = size_of::<(Awaited, VecDeque<u64>)>() + 1;
         self.octets
-            + self.held.len() * (size_of::<(u64, Held)>() + 2 * size_of::<u64>())
-            + self.waiting.capacity() * place
-            + self.waiting.len() * 4 * size_of::<u64>()
+            + self.held.len() * (size_of::<(u64, Waiting)>() + 2 * size_of::<u64>())
+            + self.queues.capacity() * (size_of::<(Awaited, Queue)>() + 1)
     }
 
     /// Octets of the records of all sets that wait.
@@ -170,7 +193,7 @@ mod tests {
     #[test]
     fn what_waits_for_two_exporters_hashes_differently() {
         use std::hash::BuildHasher;
-        let hash = |pending: &Pending| pending.waiting.hasher().hash_one((true, 1_u32, 256_u16));
+        let hash = |pending: &Pending| pending.queues.hasher().hash_one((true, 1_u32, 256_u16));
         assert_ne!(hash(&Pending::new(0, 0)), hash(&Pending::new(0, 0)));
     }
 
@@ -212,7 +235,8 @@ mod tests {
                     prop_assert_eq!(pending.octets(), octets(&list));
                 }
                 prop_assert_eq!(pending.len(), list.len());
-                prop_assert_eq!(pending.waiting.values().map(VecDeque::len).sum::<usize>(), list.len());
+                let templates: std::collections::HashSet<_> = list.iter().map(Held::awaited).collect();
+                prop_assert_eq!(pending.queues.len(), templates.len());
                 prop_assert_eq!(pending.octets, list.iter().map(Held::cost).sum::<usize>());
             }
         }

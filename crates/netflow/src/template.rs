@@ -188,7 +188,12 @@ impl<'a> Records<'a> {
         if fields > MAX_FIELDS || fields * 4 > self.r.left() {
             return Err(self.give_up(Fault::Fields(id)));
         }
-        let fields = (0..fields).map(|_| self.field()).collect::<Result<Vec<_>, _>>()?;
+        // They fit the octets that are left, so that their count sizes what holds them.
+        let count = fields;
+        let mut fields = Vec::with_capacity(count);
+        for _ in 0..count {
+            fields.push(self.field()?);
+        }
         if usize::from(scopes) > fields.len() {
             return Err(Fault::Fields(id));
         }

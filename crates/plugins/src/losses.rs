@@ -1,13 +1,13 @@
-//! Lines in the log about aggregates that are lost: rare, and each with all that was lost since the line before.
+//! Log lines about dropped aggregates: limited in rate, and each with the sum since the line before.
 
 use delivery::Sum;
 use runtime::log::Summed;
 use std::time::Duration;
 use tracing::error;
 
-/// What a plugin has lost and not logged yet, by the reason in words.
+/// What a plugin has dropped and not logged yet, by reason.
 pub(crate) struct Losses {
-    /// Between two lines of one reason.
+    /// Time between two lines of one reason.
     per: Duration,
     of: Vec<(&'static str, Summed<Sum>)>,
 }
@@ -18,7 +18,7 @@ impl Losses {
         Self { per, of: Vec::new() }
     }
 
-    /// Aggregates are lost, for the reason `why`; `what` is the last error, if there is one.
+    /// Adds dropped aggregates; `why` is the reason, and `what` the last error, if there is one.
     pub(crate) fn add(&mut self, lost: Sum, why: &'static str, what: &str) {
         if lost.aggregates == 0 {
             return;
@@ -38,7 +38,7 @@ impl Losses {
         }
     }
 
-    /// Logs what was held back long enough: to be called now and then.
+    /// Logs what was held back long enough. To be called regularly.
     pub(crate) fn due(&mut self) {
         for (why, summed) in &mut self.of {
             if let Some(sum) = summed.due() {
@@ -49,7 +49,7 @@ impl Losses {
 }
 
 impl Drop for Losses {
-    /// However a plugin ends, what it has lost is said.
+    /// However a plugin ends, what it has dropped is logged.
     fn drop(&mut self) {
         for (why, summed) in &mut self.of {
             if let Some(sum) = summed.rest() {

@@ -1,11 +1,11 @@
-//! How tables change hands between workers and one plugin.
+//! Passing tables from workers to a plugin.
 //!
 //! Each worker has an [`Outlet`] to each plugin, and the plugin's thread has the [`Inlet`]. The plugin decides when
-//! tables move: [`Inlet::collect`] raises a request number and wakes the workers; each answers once with its
-//! table (an empty one included) and goes on with a new one. Between requests, a worker whose table reaches its bound
-//! offers it unasked; when the plugin is behind, the table comes back and the worker goes on filling it. A
-//! worker that ends sends what it has left. Nothing here blocks a worker: there is always room for the one answer that was
-//! asked for and for the last table.
+//! tables move: [`Inlet::collect`] increments a request number and wakes the workers; each answers once with its
+//! table, even an empty one, and continues with a new one. Between requests, a worker whose table reaches its bound
+//! offers it; when the plugin is too slow, the table is returned and the worker continues to fill it. A
+//! worker that ends sends what it has left. Nothing here blocks a worker: there is always room for the answer to a
+//! request and for the last table.
 
 use aggregate::Table;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
@@ -13,21 +13,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a worker that waits for room takes to see that it is asked for its table.
+/// How often a worker that waits for room checks whether its table is requested.
 const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 /// Wakes a worker that waits for input.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// A worker's answer.
+/// A table from a worker.
 enum Answer {
-    /// To the request of that number.
+    /// The answer to the request of that number.
     Asked(u64, Table),
     /// The worker's last table.
     Last(Table),
 }
 
-/// A worker's end.
+/// The worker's end.
 pub struct Outlet {
     requests: Arc<AtomicU64>,
     answered: u64,
@@ -36,7 +36,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// True when the plugin waits for this worker's table. One load; ask once per batch.
+    /// True when the plugin waits for this worker's table. One atomic load; call it once per batch.
     #[inline]
     pub fn is_asked(&self) -> bool {
         self.requests.load(Ordering::Acquire) != self.answered
@@ -45,16 +45,16 @@ impl Outlet {
     /// Answers the request.
     pub fn answer(&mut self, table: Table) {
         self.answered = self.requests.load(Ordering::Acquire);
-        // The plugin's thread may have ended after an error; then the table has nowhere to go.
+        // The plugin's thread may have ended after an error.
         let _ = self.answers.try_send(Answer::Asked(self.answered, table));
     }
 
-    /// True when an offer can be taken now.
+    /// True when an offer would be accepted now.
     pub fn has_room(&self) -> bool {
         !self.early.is_full()
     }
 
-    /// Offers a full table, or gets it back when the plugin is behind.
+    /// Offers a full table; returns it when the plugin is too slow.
     #[expect(clippy::result_large_err, reason = "a table that comes back is moved, not boxed: it is rare")]
     pub fn offer(&self, table: Table) -> Result<(), Table> {
         self.early.try_send(table).map_err(|refused| match refused {
@@ -62,8 +62,8 @@ impl Outlet {
         })
     }
 
-    /// Offers a full table and waits for room; for workers that can let their input wait. The table comes back when
-    /// there is still none, and before that when the plugin asks for the worker's table.
+    /// Offers a full table and waits for room; for workers that can let their input wait. The table is returned when
+    /// there is still no room, or as soon as the plugin requests the worker's table.
     #[expect(clippy::result_large_err, reason = "as above")]
     pub fn offer_patiently(&self, mut table: Table, patience: Duration) -> Result<(), Table> {
         let deadline = Instant::now() + patience;
@@ -74,7 +74,7 @@ impl Outlet {
                 Err(SendTimeoutError::Disconnected(table)) => return Err(table),
                 Err(SendTimeoutError::Timeout(table)) => table,
             };
-            // A plugin that waits for this worker takes no early tables meanwhile.
+            // A plugin that waits for this worker does not take early tables in the meantime.
             if self.is_asked() || Instant::now() >= deadline {
                 return Err(table);
             }
@@ -99,26 +99,26 @@ pub struct Inlet {
     last: Vec<Table>,
 }
 
-/// What an inlet was woken by.
+/// Why an inlet woke up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<T> {
     /// A worker's table was full.
     Early(T),
-    /// The time that was waited for has come.
+    /// The time is due.
     Due,
     /// All workers have ended; [`Inlet::collect`] gives what they left.
     Ended,
 }
 
-/// What an inlet that also waits for questions was woken by.
+/// Why an inlet that also waits for questions woke up.
 pub enum Woken<Q> {
-    /// By its workers, or by time.
+    /// A table, or the time.
     Event(Event<Table>),
-    /// By a question.
+    /// A question.
     Asked(Q),
 }
 
-/// The ends of one plugin: an outlet for each worker, and the inlet. `tables` is how many full tables may wait.
+/// Creates the ends of one plugin: an outlet for each worker, and the inlet. `tables` is how many full tables may wait.
 pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
     let requests = Arc::new(AtomicU64::new(0));
     // For each worker one answer that was asked for, and its last table.
@@ -138,13 +138,13 @@ pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
 }
 
 impl Inlet {
-    /// Tells how to wake the workers.
+    /// Sets how to wake the workers.
     pub fn set_wakes(&mut self, wakes: Vec<Wake>) {
         self.wakes = wakes;
     }
 
-    /// Asks each worker for its table, and waits for all of them but at most `patience`. The tables are merged,
-    /// in no order, with those that waited already. What comes later than that is in the next collection.
+    /// Requests the table of each worker, and waits for all of them, but at most `patience`. The tables are merged,
+    /// in no order, with those that waited already. Tables that come later are in the next collection.
     pub fn collect(&mut self, patience: Duration) -> Option<Table> {
         let request = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         for wake in &self.wakes {
@@ -161,7 +161,7 @@ impl Inlet {
         while answered < self.running {
             match self.answers.recv_deadline(deadline) {
                 Ok(Answer::Asked(number, table)) => {
-                    // A late answer to an earlier request counts, but its sender still owes this one.
+                    // A late answer to an earlier request is merged, but its sender still owes this one.
                     answered += usize::from(number == request);
                     add(table);
                 }
@@ -177,7 +177,7 @@ impl Inlet {
         whole
     }
 
-    /// Waits until something is to be done, at most until `due`.
+    /// Waits for an event, at most until `due`.
     pub fn wait(&mut self, due: Instant) -> Event<Table> {
         loop {
             match self.wait_or_asked(due, &crossbeam_channel::never::<()>()) {
@@ -187,7 +187,7 @@ impl Inlet {
         }
     }
 
-    /// As [`Self::wait`], and wakes for what others ask over a channel, too.
+    /// As [`Self::wait`], and also wakes for questions from a channel.
     pub fn wait_or_asked<Q>(&mut self, due: Instant, questions: &Receiver<Q>) -> Woken<Q> {
         loop {
             if let Ok(table) = self.early.try_recv() {
@@ -213,7 +213,7 @@ impl Inlet {
                 },
                 recv(questions) -> question => match question {
                     Ok(question) => return Woken::Asked(question),
-                    // Nobody can ask any more; the tables still come.
+                    // Nobody can ask any more; tables still come.
                     Err(_) => return Woken::Event(self.wait(due)),
                 },
                 recv(tick) -> _ => return Woken::Event(Event::Due),

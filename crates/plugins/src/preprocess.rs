@@ -1,22 +1,22 @@
-//! Conditions on aggregates, and changes to them, before they are written: `sql_preprocess` and its kin.
+//! Conditions on aggregates, and changes to them, before they are written: `sql_preprocess`, `print_preprocess` and so on.
 //!
 //! The list is one of `name=number`:
 //!
-//! | name | what it does |
+//! | name | meaning |
 //! |---|---|
-//! | `qnum` | the rest applies only when at least so many aggregates are to be written |
-//! | `minp` `minb` `minf` | condition: at least so many packets, bytes, flows |
+//! | `qnum` | the other entries apply only to flushes of at least this many aggregates |
+//! | `minp` `minb` `minf` | condition: at least this many packets, bytes, flows |
 //! | `maxp` `maxb` `maxf` | condition: fewer packets, bytes, flows |
-//! | `minbpp` `maxbpp` | condition: at least so many, or fewer, bytes a packet |
-//! | `minppf` `maxppf` | condition: at least so many, or fewer, packets a flow |
-//! | `fss` | samples: aggregates below so many bytes stay by a chance of their size, and then count as so many bytes |
-//! | `fsrc` | samples: so many aggregates stay, large ones by preference, their bytes scaled so that sums hold on average |
-//! | `usrf` | multiplies packets and octets: the exporters sampled at that rate |
-//! | `adjb` | adds so many bytes a packet, such as those of headers below IP |
-//! | `recover` | what the conditions keep out goes to the backup server of a database |
+//! | `minbpp` `maxbpp` | condition: at least this many, or fewer, bytes per packet |
+//! | `minppf` `maxppf` | condition: at least this many, or fewer, packets per flow |
+//! | `fss` | samples: an aggregate of fewer bytes is kept with a probability in proportion to its bytes, and then counts as this many bytes |
+//! | `fsrc` | samples: keeps this many aggregates, preferably large ones, with bytes scaled so that sums are right on average |
+//! | `usrf` | multiplies packets and bytes: the exporters sampled at this rate |
+//! | `adjb` | adds this many bytes per packet, such as those of headers below IP |
+//! | `recover` | aggregates that the conditions filter out go to the backup server of a database |
 //!
-//! An aggregate stays when one condition is met, or all (`sql_preprocess_type`); without conditions, all stay. Then come
-//! the samplings, then the changes. Sampling with a threshold: Duffield, Lund, Thorup, "Learn more, sample less" (2005);
+//! An aggregate is kept when one condition is met, or all (`sql_preprocess_type`); without conditions, all are kept. Sampling
+//! follows, then the changes. Sampling with a threshold: Duffield, Lund, Thorup, "Learn more, sample less" (2005);
 //! with a fixed number: the same, "Priority sampling" (2007).
 
 use aggregate::Table;
@@ -25,7 +25,7 @@ use config::{Plugin, PluginKind, Problems};
 use flow::column::Id;
 use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 
-/// Names of conditions, and what they look at.
+/// Names of conditions, and what they measure.
 const CONDITIONS: &[(&str, Condition)] = &[
     ("minp", Condition::AtLeast(Measure::Packets)),
     ("minb", Condition::AtLeast(Measure::Octets)),
@@ -62,20 +62,20 @@ pub struct Settings {
     conditions: Vec<(Condition, u64)>,
     /// All conditions must be met.
     all: bool,
-    /// `fss`: the threshold in octets.
+    /// `fss`: the threshold in bytes.
     threshold: Option<u64>,
-    /// `fsrc`: how many aggregates stay.
+    /// `fsrc`: how many aggregates are kept.
     count: Option<usize>,
     /// `usrf`.
     factor: Option<u64>,
     /// `adjb`.
     header: Option<u64>,
-    /// `recover`: what the conditions keep out goes to the backup server.
+    /// `recover`: aggregates that the conditions filter out go to the backup server.
     recover: bool,
 }
 
 impl Settings {
-    /// Reads a plugin's settings. What makes no sense is told and left out.
+    /// Reads a plugin's settings. Invalid entries are reported and ignored.
     pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
         let mut settings =
             Self { all: plugin.get(&SQL_PREPROCESS_TYPE) == PreprocessType::All, ..Self::default() };
@@ -92,13 +92,15 @@ impl Settings {
         if settings.recover && !(is_database && plugin.get(&SQL_BACKUP_HOST).is_some()) {
             settings.recover = false;
             let what = format!("preprocess[{}]: recover has no server to send to. Ignored.", plugin.name);
-            let hint = "Set sql_backup_host; what conditions keep out is counted as left out.".to_owned();
+            let hint =
+                "Set sql_backup_host; without it, aggregates that the conditions filter out are only counted."
+                    .to_owned();
             problems.warn(plugin.blame(&SQL_PREPROCESS), what, Some(hint));
         }
         settings
     }
 
-    /// Adds one `name=number`; what is wrong, and what would be right, when that cannot be.
+    /// Adds one `name=number`; the error says what is wrong, and what would be right.
     fn add(&mut self, word: &str) -> Result<(), (String, String)> {
         let (name, number) = word.split_once('=').unwrap_or((word, ""));
         let (name, number) = (name.trim().to_ascii_lowercase(), number.trim());
@@ -129,7 +131,7 @@ impl Settings {
         Ok(())
     }
 
-    /// True when nothing is to be done.
+    /// True when there is nothing to do.
     pub fn is_idle(&self) -> bool {
         *self == Self { gate: self.gate, all: self.all, recover: self.recover, ..Self::default() }
     }
@@ -139,7 +141,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Preprocess {
     settings: Settings,
-    /// Where the values of an aggregate have its flows.
+    /// Index of the flow counter among an aggregate's values.
     flows: Option<usize>,
     random: fastrand::Rng,
 }
@@ -155,7 +157,8 @@ impl Preprocess {
         Self { settings, flows, random: fastrand::Rng::new() }
     }
 
-    /// Tells by its values whether the conditions keep an aggregate of that table out, where such go to the backup.
+    /// A function that returns, by its values, whether the conditions filter out an aggregate of the table; `None` unless such
+    /// aggregates go to the backup server.
     pub fn rejects(&self, table: &Table) -> Option<impl Fn(&[u64]) -> bool + use<>> {
         let Self { settings, flows, .. } = self;
         let has_any = settings.recover && !settings.conditions.is_empty() && table.len() >= settings.gate;
@@ -163,7 +166,7 @@ impl Preprocess {
         has_any.then_some(move |values: &[u64]| !settings.keeps(values, flows))
     }
 
-    /// Applies them, and returns how many aggregates were left out.
+    /// Applies them, and returns the number of filtered aggregates.
     pub fn apply(&mut self, table: &mut Table) -> u64 {
         let before = table.len();
         if self.settings.is_idle() || before < self.settings.gate {
@@ -181,7 +184,7 @@ impl Preprocess {
         if self.settings.factor.is_some() || self.settings.header.is_some() {
             let (factor, header) = (self.settings.factor.unwrap_or(1), self.settings.header.unwrap_or(0));
             table.retain(|_, values, _| {
-                // Flows stay: who samples packets sees all of these that it sees.
+                // Flows are not multiplied: sampling of packets does not sample the flows that are seen.
                 for at in [VALUE_PACKETS, VALUE_OCTETS] {
                     if let Some(value) = values.get_mut(at) {
                         *value = value.saturating_mul(factor);
@@ -221,7 +224,7 @@ fn value(values: &[u64], at: Option<usize>) -> u64 {
     at.and_then(|at| values.get(at)).copied().unwrap_or(0)
 }
 
-/// Keeps what is larger than the threshold, and the rest by chance: then it stands for that many octets.
+/// Keeps aggregates above the threshold, and the others at random; those then count as the threshold's bytes.
 fn sample(values: &mut [u64], threshold: u64, random: &mut fastrand::Rng) -> bool {
     let octets = value(values, Some(VALUE_OCTETS));
     if octets >= threshold {
@@ -234,7 +237,7 @@ fn sample(values: &mut [u64], threshold: u64, random: &mut fastrand::Rng) -> boo
     stays
 }
 
-/// Keeps that many aggregates: those whose octets, divided by a random number between 0 and 1, are largest.
+/// Keeps `count` aggregates: those whose bytes, divided by a random number between 0 and 1, are largest.
 fn sample_count(table: &mut Table, count: usize, random: &mut fastrand::Rng) {
     if table.len() <= count {
         return;

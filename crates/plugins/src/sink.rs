@@ -6,7 +6,7 @@
 //!   single ones before their time, when a worker's table reached its bound. The latter belong to the same period.
 //! * It may block as long as its store does. The workers go on meanwhile: what they collect waits in their tables.
 //! * An aggregate that it takes is counted as handed, and from then on as one of written, filtered, dropped (by
-//!   reason, with its packets and bytes), or waiting; see [`Account`]. The sums agree at any time.
+//!   reason, with its packets and bytes), or waiting; see [`Accounting`]. The sums agree at any time.
 //! * What could not be written waits for the next flush, up to the plugin's bound of aggregates; beyond it, the
 //!   oldest are dropped.
 //! * What it has written is not written again, unless the store failed before it confirmed; then the key of the rows or
@@ -33,11 +33,11 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Longest wait in one go: when the wall clock is set, it takes no longer until the schedule notices.
+/// Longest wait: when the wall clock is set, the schedule notices within this time.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// How long workers may take to hand over their tables. One that takes longer is busy, not lost: its table comes
-/// in the next period.
+/// How long workers may take to hand over their tables. The table of one that takes longer is part of the next
+/// period.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The times of a plugin's flushes.
@@ -78,7 +78,7 @@ impl Schedule {
         Instant::now() + left.min(LOOK_AGAIN)
     }
 
-    /// Sets the flush after `now`. Times that were missed are left out.
+    /// Sets the flush after `now`. Missed flushes are skipped.
     pub fn advance(&mut self, now: u64) {
         self.next = self.after(now.saturating_sub(self.delay)) + self.delay;
     }
@@ -89,7 +89,7 @@ impl Schedule {
     }
 }
 
-/// The look of values, as the plugin's settings have it.
+/// The format of values, as the plugin's settings define it.
 pub fn style(plugin: &Plugin) -> Style {
     let zone = if plugin.get(&time::TIMESTAMPS_UTC) { TimeZone::UTC } else { TimeZone::system() };
     Style {
@@ -109,7 +109,7 @@ pub fn style(plugin: &Plugin) -> Style {
     }
 }
 
-/// How the core writes times.
+/// The format of values that the core writes.
 pub fn core_style(config: &config::Config) -> Style {
     let zone = if config.core(&time::TIMESTAMPS_UTC) { TimeZone::UTC } else { TimeZone::system() };
     Style {
@@ -121,7 +121,7 @@ pub fn core_style(config: &config::Config) -> Style {
     }
 }
 
-/// Mask and owners of the files that the plugin makes. A name that nobody has is a warning.
+/// Mask and owners of the files that the plugin creates. An unknown name is a warning.
 pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settings {
     let uid = plugin.get(&output::FILES_UID);
     let gid = plugin.get(&output::FILES_GID);
@@ -155,50 +155,50 @@ pub fn width(span: Option<Span>) -> Option<Width> {
     })
 }
 
-/// Why aggregates were given up.
+/// Why aggregates were dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The sink refused them, or part of its store is broken: trying again cannot help.
+pub enum DropReason {
+    /// The sink refused them, or part of its store is broken: a retry cannot help.
     Refused,
     /// They are for more files or tables than one flush may write.
     Names,
     /// They waited until the bound was reached.
     Retries,
-    /// The daemon ends.
+    /// The daemon ended.
     Shutdown,
 }
 
-/// What one aggregate has counted.
+/// The counters of one aggregate.
 pub fn sum_of_one(values: &[u64]) -> Sum {
     let value = |at: usize| values.get(at).copied().unwrap_or(0);
     Sum::one(value(VALUE_PACKETS), value(VALUE_OCTETS))
 }
 
-/// What a table has counted.
+/// The counters of a table.
 pub fn sum_of(table: &Table) -> Sum {
     table.iter().fold(Sum::default(), |sum, row| sum.plus(sum_of_one(row.values)))
 }
 
-/// What became of the aggregates that a sink was handed.
+/// Accounts for the aggregates that a sink was handed.
 #[derive(Debug)]
-pub struct Account {
+pub struct Accounting {
     counters: Counters,
     tally: Tally,
     waiting: u64,
 }
 
-impl Account {
-    /// An account over those counters.
+impl Accounting {
+    /// Accounting in `counters`.
     pub fn new(counters: Counters) -> Self {
         Self { counters, tally: Tally::default(), waiting: 0 }
     }
 
-    /// Aggregates that are neither written nor given up.
+    /// Aggregates that are neither written nor dropped.
     pub fn waiting(&self) -> u64 {
         self.waiting
     }
 
-    /// The sink took so many aggregates. Those that met one of the same key, which still waits, are not counted
+    /// The sink took this many aggregates. Those that were merged into a waiting one of the same key are not counted
     /// again.
     pub fn handed(&mut self, aggregates: u64) {
         self.tally.add(Counter::AggregatesHanded, aggregates);
@@ -230,16 +230,16 @@ impl Account {
     }
 
     /// So many aggregates are kept out by the configuration.
-    pub fn left_out(&mut self, aggregates: u64) {
+    pub fn filtered(&mut self, aggregates: u64) {
         self.leave(Counter::AggregatesFiltered, aggregates);
     }
 
-    /// So many aggregates go to the file or table of the time of the flush.
+    /// This many aggregates go to the file or table of the time of the flush.
     pub fn redirected(&mut self, aggregates: u64) {
         self.tally.add(Counter::AggregatesRedirected, aggregates);
     }
 
-    /// So many triggers were ended because their time was over.
+    /// This many triggers were ended because they ran too long.
     pub fn triggers_ended(&mut self, count: u64) {
         if count > 0 {
             self.tally.add(Counter::TriggersEnded, count);
@@ -248,14 +248,14 @@ impl Account {
     }
 
     /// Aggregates are lost.
-    pub fn given_up(&mut self, sum: Sum, reason: Reason) {
+    pub fn dropped(&mut self, sum: Sum, reason: DropReason) {
         self.tally.add(Counter::AggregatesDroppedPackets, sum.packets);
         self.tally.add(Counter::AggregatesDroppedBytes, sum.octets);
         let counter = match reason {
-            Reason::Refused => Counter::AggregatesDroppedRefused,
-            Reason::Names => Counter::AggregatesDroppedNames,
-            Reason::Retries => Counter::AggregatesDroppedRetries,
-            Reason::Shutdown => Counter::AggregatesDroppedShutdown,
+            DropReason::Refused => Counter::AggregatesDroppedRefused,
+            DropReason::Names => Counter::AggregatesDroppedNames,
+            DropReason::Retries => Counter::AggregatesDroppedRetries,
+            DropReason::Shutdown => Counter::AggregatesDroppedShutdown,
         };
         self.leave(counter, sum.aggregates);
     }
@@ -267,13 +267,13 @@ impl Account {
         self.publish();
     }
 
-    /// A file without aggregates could not be written, and is not tried again.
+    /// A file without aggregates could not be written; it is not retried.
     pub fn failed_for_good(&mut self) {
         self.tally.add(Counter::FilesUnwritten, 1);
         self.failed();
     }
 
-    /// What failed before is tried again.
+    /// A failed attempt is repeated.
     pub fn retried(&mut self) {
         self.tally.add(Counter::WriteRetries, 1);
         self.publish();
@@ -328,15 +328,15 @@ mod tests {
     }
 
     #[test]
-    fn the_account_always_closes() {
+    fn the_sums_always_agree() {
         let counters = Counters::new();
         let reader = counters.reader();
-        let mut account = Account::new(counters);
-        account.handed(10);
-        account.written(4);
-        account.given_up(Sum { aggregates: 2, packets: 5, octets: 500 }, Reason::Refused);
+        let mut accounting = Accounting::new(counters);
+        accounting.handed(10);
+        accounting.written(4);
+        accounting.dropped(Sum { aggregates: 2, packets: 5, octets: 500 }, DropReason::Refused);
         let snapshot = reader.snapshot();
-        assert_eq!((account.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
+        assert_eq!((accounting.waiting(), snapshot[Counter::AggregatesWaiting]), (4, 4));
         assert_eq!(
             (snapshot[Counter::AggregatesDroppedPackets], snapshot[Counter::AggregatesDroppedBytes]),
             (5, 500)

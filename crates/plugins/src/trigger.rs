@@ -1,10 +1,9 @@
 //! Programs that run after a purge.
 //!
-//! They run beside the plugin, which does not wait for them: it looks after those that have ended when it wakes up.
-//! Unless they are concurrent, only one runs at a time; at the end of the plugin, the last one waits a while for the one before.
+//! The plugin does not wait for them: it reaps those that have ended when it wakes up. Unless they are concurrent, only one
+//! runs at a time; at the end of the plugin, the last one waits for a while for the one before it.
 //!
-//! Each runs in a process group of its own. When its time is over the group gets SIGTERM, and SIGKILL if that does not help, by a
-//! thread that waits for nothing else.
+//! Each runs in a process group of its own. When its time is up, a dedicated thread sends the group SIGTERM, and later SIGKILL.
 
 use crate::sink::PATIENCE;
 use config::Plugin;
@@ -20,12 +19,12 @@ use std::thread::{Builder, Thread};
 use std::time::{Duration, Instant};
 use tracing::{debug, error, warn};
 
-/// A program that runs after each purge: `print_trigger_exec` and its kin.
+/// A program that runs after each purge: `print_trigger_exec`, `sql_trigger_exec` and so on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// The program.
     pub program: PathBuf,
-    /// What it is called with.
+    /// Its arguments.
     pub arguments: Vec<String>,
     /// `print_trigger_exec_async`: it may still run when the next one starts.
     pub concurrent: bool,
@@ -50,15 +49,15 @@ impl Trigger {
 
 /// Programs that may run at once.
 const MAX_RUNNING: usize = 10;
-/// How often a program is looked after that another one waits for.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// How often to check a program that another one waits for.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What a trigger can read from its environment.
+/// The variables in a trigger's environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Purged {
-    /// What the purge did; nothing where the trigger follows the clock.
+    /// The purge's figures; `None` where the trigger runs by the clock.
     pub(crate) figures: Option<Figures>,
     pub(crate) refresh: u64,
     /// Length of the time bins in seconds, where there are any.
@@ -67,16 +66,16 @@ pub(crate) struct Purged {
     pub(crate) bin: Option<u64>,
     /// The file that was written, where there is only one.
     pub(crate) file: Option<String>,
-    /// Settings of the plugin, and what else its kind of store tells.
+    /// Settings of the plugin, and variables of its kind of store.
     pub(crate) more: Vec<(&'static str, String)>,
 }
 
-/// What a purge did.
+/// The figures of a purge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     /// Aggregates that were to be written.
     pub(crate) total: u64,
-    /// Aggregates that the store has.
+    /// Aggregates that were written.
     pub(crate) written: u64,
     pub(crate) seconds: u64,
     /// True where each of them became a new row of a database.
@@ -103,7 +102,7 @@ impl Purged {
     }
 }
 
-/// A program that runs.
+/// A running program.
 struct Running {
     child: Child,
     /// When the next signal is due.
@@ -112,19 +111,19 @@ struct Running {
     asked: bool,
 }
 
-/// Those of one plugin.
+/// The programs of one plugin.
 #[derive(Default)]
 struct Programs {
     running: Vec<Running>,
-    /// Programs whose time was over, not counted yet.
+    /// Programs that ran too long, and are not counted yet.
     killed: u64,
 }
 
 impl Programs {
-    /// Takes note of those that have ended.
+    /// Removes those that have ended.
     fn reap(&mut self) {
         self.running.retain_mut(|program| {
-            // Until it is reaped its number is its own, and what it started may outlive it.
+            // Its process id stays valid until it is reaped, and its children may outlive it.
             if program.asked && program.due.is_some() {
                 return true;
             }
@@ -139,7 +138,7 @@ impl Programs {
         });
     }
 
-    /// Sends the signals that are due, to programs that are not reaped, so that their numbers are still theirs.
+    /// Sends the signals that are due. The programs are not reaped yet, so their process ids are still theirs.
     fn signal(&mut self, now: Instant) {
         self.reap();
         for program in &mut self.running {
@@ -149,7 +148,7 @@ impl Programs {
             let group = i32::try_from(program.child.id()).ok().and_then(Pid::from_raw);
             let signal = if program.asked { Signal::KILL } else { Signal::TERM };
             if let Some(group) = group {
-                // The group is gone when the program has ended meanwhile.
+                // Fails if the group has ended in the meantime.
                 let _ = kill_process_group(group, signal);
             }
             if program.asked {
@@ -160,7 +159,7 @@ impl Programs {
                 self.killed += 1;
                 error!(
                     pid = program.child.id(),
-                    "the trigger is ended, as it runs longer than plugin_trigger_timeout"
+                    "the trigger ran longer than plugin_trigger_timeout and is terminated"
                 );
             }
         }
@@ -175,7 +174,7 @@ fn lock(programs: &Mutex<Programs>) -> MutexGuard<'_, Programs> {
     programs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the thread that ends programs whose time is over. It ends with the plugin.
+/// Starts the thread that ends programs that run too long. It ends with the plugin.
 fn watch(programs: &Arc<Mutex<Programs>>) -> std::io::Result<Thread> {
     let (programs, identity) = (Arc::downgrade(programs), log::current());
     let started = Builder::new().name("trigger watch".to_owned()).spawn(move || {
@@ -197,7 +196,7 @@ fn watch(programs: &Arc<Mutex<Programs>>) -> std::io::Result<Thread> {
     Ok(started?.thread().clone())
 }
 
-/// The programs of one plugin that still run.
+/// The running programs of one plugin.
 pub(crate) struct Triggers {
     trigger: Option<Trigger>,
     programs: Arc<Mutex<Programs>>,
@@ -218,7 +217,7 @@ impl Triggers {
         }
     }
 
-    /// Starts the program, if there is one and it may.
+    /// Starts the program, if there is one and it may run now.
     pub(crate) fn start(&mut self, purged: &Purged) {
         let Some(trigger) = self.trigger.clone() else { return };
         let most = if trigger.concurrent { MAX_RUNNING } else { 1 };
@@ -242,7 +241,7 @@ impl Triggers {
     }
 
     fn run(&mut self, trigger: &Trigger, purged: &Purged) -> std::io::Result<()> {
-        // Before the program, which nobody would end otherwise.
+        // Before the program, which nothing would end otherwise.
         let watcher = match &self.watcher {
             Some(watcher) => watcher,
             None => self.watcher.insert(watch(&self.programs)?),
@@ -277,7 +276,7 @@ impl Triggers {
         self.running() == 0
     }
 
-    /// Takes note of the programs that have ended. How many had to be ended since the last call.
+    /// Removes the programs that have ended. Returns how many had to be ended since the last call.
     pub(crate) fn reap(&mut self) -> u64 {
         let mut programs = lock(&self.programs);
         programs.reap();
@@ -297,7 +296,7 @@ impl Drop for Triggers {
 
 #[expect(clippy::disallowed_methods, reason = "a process can only be asked whether it has ended")]
 fn pause() {
-    std::thread::sleep(BETWEEN_LOOKS);
+    std::thread::sleep(POLL_INTERVAL);
 }
 
 #[cfg(test)]
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_has_what_is_known() {
+    fn the_environment_has_the_variables_that_apply() {
         let figures = Figures { total: 3, written: 2, seconds: 0, inserts: false };
         let mut purged = Purged { figures: Some(figures), bin: Some(1_699_999_800), ..Purged::default() };
         let variables = purged.environment();
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_by_the_clock_is_told_of_no_purge() {
+    fn a_trigger_by_the_clock_gets_no_figures_of_a_purge() {
         let variables = Purged { refresh: 60, ..Purged::default() }.environment();
         assert_eq!(variables, [("SQL_REFRESH_TIME", "60".to_owned())]);
     }

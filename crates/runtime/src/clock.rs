@@ -1,20 +1,20 @@
-//! The only place that reads clocks.
+//! The only module that reads clocks.
 //!
-//! A datagram is stamped once, when it arrives; what happens to it later uses that stamp. So the wall clock is read once
-//! per batch and at flushes, and tests of the rest pass in the time that they like.
+//! A datagram gets its time of arrival once; all later steps use that time. So the wall clock is read once per batch and at
+//! flushes, and tests of other code choose their own times.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Wall clock: microseconds since 1970-01-01 00:00 UTC. A clock set to before that gives 0.
+/// Wall clock: microseconds since 1970-01-01 00:00 UTC; 0 for a clock that is set to an earlier time.
 #[must_use]
 pub fn now() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+    #[expect(clippy::disallowed_methods, reason = "the one module that reads the clock")]
     let now = SystemTime::now();
     now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Microseconds since some moment in this process that does not change; never goes back, whatever the wall clock does.
+/// Monotonic clock: microseconds since a fixed moment of this process.
 #[must_use]
 pub fn monotonic() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();

@@ -1,10 +1,10 @@
-//! The process keeps to the files that it needs: Landlock.
+//! Confines the process to the files that it needs, by Landlock.
 //!
-//! What is not allowed here is refused by the kernel, whoever the process runs as, for good, for all threads that start afterwards and
-//! for their children. Files and sockets that are open already are not affected, nor is connecting to sockets.
+//! The kernel denies all other access for good, whichever user the process runs as, to all threads that start afterwards and to
+//! their children. Files and sockets that are already open are not affected, nor are connections to sockets.
 //!
-//! A kernel allows a file by what it is, not by its name: one that is replaced by a rename is another. So folders are allowed,
-//! by their path and, where that has links, by the path without them.
+//! The kernel allows a file by its inode, not by its name: a file that is replaced by a rename is another one. So folders are
+//! allowed, by their path and, where that has links, also by the path without them.
 
 use crate::files;
 use landlock::{
@@ -14,10 +14,10 @@ use landlock::{
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The newest set of rights that is known here; a kernel that knows fewer enforces those.
+/// The newest set of rights that this module knows; an older kernel enforces those that it knows.
 const KNOWN: ABI = ABI::V5;
 
-/// What libraries read: names and services, certificates, time zones, the C library's modules, the machine's figures.
+/// Files that libraries read: names and services, certificates, time zones, the C library's modules, the machine's figures.
 const SYSTEM: &[&str] = &[
     "/etc",
     "/usr",
@@ -34,23 +34,23 @@ const SYSTEM: &[&str] = &[
 ];
 /// Files of the system that are replaced while processes run, and that are links on many systems.
 const LINKED: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/localtime"];
-/// Variables of the environment that name what libraries read.
+/// Environment variables that name files that libraries read.
 const VARIABLES: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR", "TZDIR"];
 /// Devices.
 const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
-/// What is allowed beside the system's own files.
+/// Files that are allowed in addition to the system's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// Files that are read: they and all of their folders.
     pub read: Vec<PathBuf>,
-    /// Files that are written: they and all of their folders, which are made.
+    /// Files that are written: they and all of their folders, which are created.
     pub written: Vec<PathBuf>,
-    /// The same, of those whose folders are not made, such as databases.
+    /// The same, but folders are not created, as for databases.
     pub placed: Vec<PathBuf>,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All rights are enforced.
@@ -61,8 +61,8 @@ pub enum Outcome {
     Absent,
 }
 
-/// Confines the process, which has one thread yet, to what is allowed. A folder must be there to be allowed; for one that is not and
-/// cannot be made, the nearest folder above it that is there is allowed.
+/// Confines the process, which must have a single thread, to these files. A folder must exist to be allowed; for one that does not
+/// and cannot be created, its nearest existing parent is allowed.
 ///
 /// # Errors
 /// When the kernel has Landlock and refuses to enforce it, or other threads run already, which would not be confined.
@@ -118,7 +118,7 @@ fn enforce(access: &Access, settings: &files::Settings) -> Result<Outcome, landl
     })
 }
 
-/// Allows the folder of a path, and that of the file which it leads to.
+/// Allows the folder of a path, and that of the file to which its links lead.
 fn allow_folders(
     rules: RulesetCreated,
     path: &Path,
@@ -134,13 +134,13 @@ fn allow_folders(
     Ok(rules)
 }
 
-/// Allows what is below a folder, or the nearest one above that is there; or a file.
+/// Allows a file, or everything below a folder or its nearest existing parent.
 fn allow(
     rules: RulesetCreated,
     path: &Path,
     rights: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, landlock::RulesetError> {
-    // What is missing of the system's is not looked for above, and nothing as far as the root.
+    // No parent of a missing system folder is allowed, and never the root folder.
     let above = if SYSTEM.iter().any(|system| Path::new(system) == path) { 0 } else { usize::MAX };
     let above = path.ancestors().skip(1).take(above).filter(|path| path.parent().is_some());
     let there = std::iter::once(path).chain(above).find(|path| path.exists());

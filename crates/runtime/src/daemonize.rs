@@ -1,8 +1,8 @@
-//! Leaving the terminal.
+//! Detaching from the terminal.
 //!
-//! The program starts itself again, in a session of its own. The process that was started first waits until the second one
-//! is [`ready`], and ends with status 0 then; when that ends instead, with its status. So whoever starts a daemon knows
-//! whether it runs, and reads on the terminal why it does not.
+//! The program starts itself again, in a session of its own. The first process waits until the second one is [`ready`], and then
+//! exits with status 0; if the second one exits instead, with its status. So whoever starts a daemon knows whether it runs, and
+//! reads on the terminal why it does not.
 
 use rustix::process::{getppid, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
@@ -12,27 +12,26 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// The variable that names, to the second process, the first one. To children of the second it means nothing.
+/// The variable that gives the second process the id of the first one. Children of the second one ignore it.
 const STARTED_BY: &str = "PMACCT_STARTED_BY";
 
 /// Which of the two processes this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one that was started. It has nothing to do but to end with that status.
+    /// The first one. It has to exit with this status.
     Parent(u8),
-    /// The one that stays.
+    /// The second one, which stays.
     Child,
 }
 
-/// True in the process that the first one has started, until it is ready: what is wrong with the configuration is on the
-/// terminal already.
+/// True in the second process, until it is ready: the first one has already printed the problems of the configuration.
 #[must_use]
 pub fn is_child() -> bool {
     let parent = std::env::var(STARTED_BY).ok().and_then(|pid| pid.parse().ok());
     parent.is_some() && parent == getppid().map(|pid| pid.as_raw_nonzero().get())
 }
 
-/// Goes on in the background. The working directory stays, because paths in the configuration may be relative to it.
+/// Continues in the background. The working directory stays, because paths in the configuration may be relative to it.
 ///
 /// # Errors
 /// When the program cannot be started again.
@@ -49,16 +48,16 @@ pub fn daemonize() -> io::Result<Side> {
     command.args(arguments).env(STARTED_BY, std::process::id().to_string());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut word = [0];
-    let said = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read(&mut word))?;
-    if said > 0 {
+    let read = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read(&mut word))?;
+    if read > 0 {
         return Ok(Side::Parent(0));
     }
     let status = child.wait()?.code();
     Ok(Side::Parent(status.and_then(|status| u8::try_from(status).ok()).unwrap_or(1)))
 }
 
-/// The daemon has begun its work: the process that started it ends, and the standard streams go to `/dev/null`. Without
-/// [`daemonize`] nothing happens.
+/// The daemon works: the first process exits, and the standard streams are redirected to `/dev/null`. Does nothing without
+/// [`daemonize`].
 ///
 /// # Errors
 /// When there is no `/dev/null`.
@@ -72,7 +71,7 @@ pub fn ready() -> io::Result<()> {
     let mut parent = File::from(stdout.as_fd().try_clone_to_owned()?);
     dup2_stdout(&nowhere)?;
     dup2_stderr(&nowhere)?;
-    // A parent that was killed meanwhile reads no more.
+    // Fails if the parent was killed in the meantime.
     let _ = parent.write_all(b"\n");
     Ok(())
 }

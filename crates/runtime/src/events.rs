@@ -1,7 +1,7 @@
-//! What the main loop waits for, and how the rest is told to end.
+//! Events for the main loop, and the request to stop for the other threads.
 //!
-//! The main loop reads one channel: signals, ends of threads, and a regular tick in between. Sending never blocks. The
-//! other threads are told to end by a [`Stop`], which they look at, or wait on, or pause with.
+//! The main loop reads one channel: signals, ends of threads, and a regular tick. Sending never blocks. The other threads are
+//! asked to end by a [`Stop`], which they poll, wait on, or pause with.
 
 use crate::threads::End;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Events that may wait. The main loop does nothing that takes long, so more than a few never do.
+/// Events that may be queued. The main loop does nothing that takes long, so there are never more than a few.
 const WAITING: usize = 1024;
 
 /// A signal that a daemon acts on.
@@ -28,7 +28,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// True for the signals that ask for the end.
+    /// True for the signals that end the daemon.
     #[must_use]
     pub fn is_stop(self) -> bool {
         matches!(self, Self::Interrupt | Self::Terminate)
@@ -47,23 +47,23 @@ impl Signal {
     }
 }
 
-/// What the main loop is told.
+/// An event for the main loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A signal came. Several of one kind may come as one, as with the kernel itself.
+    /// A signal. Several of one kind may be merged, as in the kernel.
     Signal(Signal),
-    /// SIGINT or SIGTERM came again while the daemon was ending: give up what is still under way.
+    /// SIGINT or SIGTERM again while the daemon was ending: abandon all work in progress.
     Force,
     /// A thread ended.
     ThreadEnded {
         /// Its name.
         name: String,
-        /// As planned, or by a panic.
+        /// Whether it returned or panicked.
         how: End,
     },
-    /// Something turned out that keeps the daemon from going on, such as a database that does not know the table.
+    /// The daemon cannot continue, for example because a database does not have the table.
     Refused(String),
-    /// The time of a tick has come: a moment to look after the other threads, and to feed the watchdog.
+    /// A tick is due: time for regular work and for the watchdog.
     Tick,
 }
 
@@ -72,11 +72,11 @@ pub enum Event {
 pub enum Woken<T> {
     /// An event.
     Event(Event),
-    /// Something of another channel.
+    /// A message of another channel.
     Message(T),
 }
 
-/// Where events are sent.
+/// The sending end.
 #[derive(Clone, Debug)]
 pub struct Sender(crossbeam_channel::Sender<Event>);
 
@@ -87,7 +87,7 @@ impl Sender {
     }
 }
 
-/// Where the main loop reads them.
+/// The main loop's end.
 #[derive(Debug)]
 pub struct Events {
     receiver: Receiver<Event>,
@@ -119,8 +119,8 @@ impl Events {
         self.receive(Some(until))
     }
 
-    /// Waits for the next event or message, but not after `deadline`. Events go first. Somebody must hold the sender of
-    /// `messages`: nothing waits on a channel that nobody can send to.
+    /// Waits for the next event or message, but not after `deadline`. Events go first. The sender of `messages`
+    /// must exist: a wait on a disconnected channel would return at once.
     pub fn wait_with<T>(&mut self, messages: &Receiver<T>, deadline: Option<Instant>) -> Option<Woken<T>> {
         if let Some(tick) = self.tick() {
             return Some(Woken::Event(tick));
@@ -146,7 +146,7 @@ impl Events {
     }
 
     fn receive(&mut self, until: Option<Instant>) -> Option<Event> {
-        // The tick goes first, or a flood of events would let the watchdog starve.
+        // The tick goes first, or a flood of events would starve the watchdog.
         if let Some(tick) = self.tick() {
             return Some(tick);
         }
@@ -157,13 +157,13 @@ impl Events {
         match received {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
-            // Nobody is left who could send anything but the end.
+            // All senders are gone: only the end can follow.
             Err(RecvTimeoutError::Disconnected) => Some(Event::Force),
         }
     }
 }
 
-/// A door that opens once, and stays open.
+/// A gate that opens once, and stays open.
 #[derive(Debug)]
 struct Gate {
     open: AtomicBool,
@@ -208,18 +208,18 @@ impl Stop {
         Self { requested: Arc::new(Gate::new()), forced: Arc::new(Gate::new()) }
     }
 
-    /// Asks all who look to end in good order.
+    /// Asks all threads to end in good order.
     pub fn request(&self) {
         self.requested.open();
     }
 
-    /// Asks all who look to end now, whatever is lost by it.
+    /// Asks all threads to end now, whatever is lost by that.
     pub fn force(&self) {
         self.forced.open();
         self.requested.open();
     }
 
-    /// True from [`Stop::request`] on. One load.
+    /// True from [`Stop::request`] on. One atomic load.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.requested.is_open()
@@ -231,19 +231,19 @@ impl Stop {
         self.forced.is_open()
     }
 
-    /// Waits, as before another attempt, but no longer than until the end is requested; then returns true.
+    /// Waits, as before a retry, but at most until the stop is requested; returns true then.
     #[must_use]
     pub fn pause(&self, time: Duration) -> bool {
         self.requested.receiver.recv_timeout(time) == Err(RecvTimeoutError::Disconnected)
     }
 
-    /// As [`Stop::pause`], for work that goes on after the request: only force ends the wait early.
+    /// As [`Stop::pause`], for work that continues after the request: only force ends the wait early.
     #[must_use]
     pub fn pause_until_forced(&self, time: Duration) -> bool {
         self.forced.receiver.recv_timeout(time) == Err(RecvTimeoutError::Disconnected)
     }
 
-    /// Never gives anything and is disconnected at the request: an arm for `select!`.
+    /// Never receives anything, and is disconnected by the request: an arm for `select!`.
     #[must_use]
     pub fn receiver(&self) -> &Receiver<()> {
         &self.requested.receiver

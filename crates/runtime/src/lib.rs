@@ -3,7 +3,7 @@
 //! In the order in which a daemon meets them: [`log::init`], the configuration, [`log::configure`],
 //! [`daemonize`] (no thread may run yet), [`events::channel`] and [`threads::Threads`], [`signals::start`], sockets,
 //! [`privileges`], [`pid::PidFile`], [`confine`], [`notify::Notifier::ready`], then the main loop over [`events::Events::wait`]
-//! until it is told to end; at last [`threads::Threads::join_all`].
+//! until a signal ends it; at last [`threads::Threads::join_all`].
 //!
 //! Nothing here knows configuration keys: callers pass plain settings.
 #![forbid(unsafe_code)]

@@ -1,10 +1,9 @@
-//! How much memory there is for this process.
+//! The memory that is available to this process.
 
 use std::fs;
 use std::path::Path;
 
-/// Bytes that this process may use: those of the machine, or of its control group if that may use less. `None` where the system
-/// does not say.
+/// Bytes that this process may use: the machine's memory, or the limit of its control group if that is lower. `None` if unknown.
 #[must_use]
 pub fn available() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
@@ -13,7 +12,7 @@ pub fn available() -> Option<u64> {
     machine.into_iter().chain(limit).min()
 }
 
-/// The total of `/proc/meminfo`, which is in kibibytes.
+/// The total in `/proc/meminfo`, which is in kibibytes.
 fn total(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1024)
@@ -24,7 +23,7 @@ fn group(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("0::/"))
 }
 
-/// The least limit of a control group and those that it is in. A group without a limit says `max`.
+/// The lowest limit of a control group and its parents. A group without a limit has `max`.
 fn limit(root: &Path, group: &str) -> Option<u64> {
     let group = root.join(group);
     let groups = group.ancestors().take_while(|folder| folder.starts_with(root));

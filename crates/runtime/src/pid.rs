@@ -4,8 +4,8 @@ use crate::files::{Held, Settings, Taken};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A pid file, locked (`flock`) so that no second process takes it. Removed when this is dropped; where the process may not do that
-/// any more, because it has given up root, it is emptied.
+/// A pid file, locked (`flock`) so that no second process takes it. It is removed when this is dropped; if the process no longer has
+/// the right to, because it dropped privileges, the file is truncated.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
@@ -13,8 +13,8 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Writes this process's number; directories are made, a file that no process holds is used again. To be called after
-    /// [`daemonize`](crate::daemonize::daemonize), which changes the number.
+    /// Writes this process's id; directories are created, a file that no process holds is reused. To be called after
+    /// [`daemonize`](crate::daemonize::daemonize), which changes the id.
     ///
     /// # Errors
     /// When the file cannot be written, or another process holds it.
@@ -30,7 +30,7 @@ impl PidFile {
     }
 }
 
-/// The process of that number, with its name.
+/// A process, with its name.
 fn describe(content: &str) -> String {
     let Ok(pid) = content.trim().parse::<u32>() else {
         return "another process".to_owned();

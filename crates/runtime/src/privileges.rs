@@ -1,4 +1,4 @@
-//! What the process may do, and for whom it writes: mask, owner, user, priority.
+//! Privileges: file mask, owner, user and group, priority.
 
 use nix::unistd::{Gid, Group, Uid, User};
 use std::ffi::CString;
@@ -9,11 +9,11 @@ use std::{fmt, io};
 pub struct Umask(u32);
 
 impl Umask {
-    /// Nothing for others than the owner.
+    /// No rights for anybody but the owner.
     pub const DEFAULT: Self = Self(0o077);
 
-    /// A mask that the user set: files that all may write (less than 002) are refused. Execute bits are taken out, so
-    /// that directories made under it can be entered.
+    /// A mask from the configuration. `None` for one that would make files writable for everybody (less than 002). Execute bits
+    /// are cleared, so that directories can be entered.
     #[must_use]
     pub fn new(mask: u32) -> Option<Self> {
         (0o002..=0o777).contains(&mask).then_some(Self(mask & 0o666))
@@ -37,20 +37,20 @@ impl Umask {
     }
 }
 
-/// Number of a user, given by name or number.
+/// Id of a user, given by name or number.
 #[must_use]
 pub fn uid(text: &str) -> Option<u32> {
     user(text).map(|user| user.uid.as_raw())
 }
 
-/// Number of a group, given by name or number.
+/// Id of a group, given by name or number.
 #[must_use]
 pub fn gid(text: &str) -> Option<u32> {
     group(text).map(Gid::as_raw)
 }
 
 struct Account {
-    /// Only of a user that the system knows: then with the groups that it is in.
+    /// The name, if the system knows the user: its supplementary groups are set, too.
     name: Option<CString>,
     uid: Uid,
     gid: Option<Gid>,
@@ -80,74 +80,73 @@ fn group(text: &str) -> Option<Gid> {
 
 /// Why privileges were not dropped.
 #[derive(Debug)]
-pub enum Problem {
+pub enum Error {
     /// No such user.
     User(String),
     /// No such group, or a user by number without a group of its own and none given.
     Group(String),
-    /// The kernel refused this step.
-    Refused(&'static str, io::Error),
+    /// The kernel denied this step.
+    Kernel(&'static str, io::Error),
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(name) => write!(f, "no such user: {name}"),
             Self::Group(name) => write!(f, "no such group: {name}"),
-            Self::Refused(step, error) => write!(f, "{step}: {error}"),
+            Self::Kernel(step, error) => write!(f, "{step}: {error}"),
         }
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for Error {}
 
-/// The account of a user, and the group that goes with it: the user's own unless one is given. No group: nothing is to
-/// change.
-fn accounts(user_text: Option<&str>, group_text: Option<&str>) -> Result<(Option<Account>, Option<Gid>), Problem> {
+/// The account of a user, and its group: the user's own unless one is given. `None`: nothing changes.
+fn accounts(user_text: Option<&str>, group_text: Option<&str>) -> Result<(Option<Account>, Option<Gid>), Error> {
     let account = match user_text {
-        Some(text) => Some(user(text).ok_or_else(|| Problem::User(text.to_owned()))?),
+        Some(text) => Some(user(text).ok_or_else(|| Error::User(text.to_owned()))?),
         None => None,
     };
     let own = account.as_ref().and_then(|account| account.gid);
     let gid = match (group_text, own, &account) {
-        (Some(text), _, _) => Some(group(text).ok_or_else(|| Problem::Group(text.to_owned()))?),
+        (Some(text), _, _) => Some(group(text).ok_or_else(|| Error::Group(text.to_owned()))?),
         (None, None, Some(account)) => {
-            return Err(Problem::Group(format!("none known for user {}", account.uid)));
+            return Err(Error::Group(format!("none known for user {}", account.uid)));
         }
         (None, own, _) => own,
     };
     Ok((account, gid))
 }
 
-/// Whether there are such a user and such a group for [`drop_to`].
+/// Checks that the user and the group for [`drop_to`] exist.
 ///
 /// # Errors
-/// Which of them there is not.
-pub fn check(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), Problem> {
+/// The one that does not.
+pub fn check(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), Error> {
     accounts(user_text, group_text).map(drop)
 }
 
-/// Goes on as another user and group, for all threads, without a way back; after sockets and devices are open. The group
-/// is the user's own unless one is given; the further groups are the user's.
+/// Drops privileges: changes user and group of all threads, for good; to be called after sockets and devices are open. The group
+/// is the user's own unless one is given; the supplementary groups are the user's.
 ///
 /// # Errors
-/// After an error the process may be half way: it should end.
-pub fn drop_to(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), Problem> {
-    let refused = |step| move |errno: nix::Error| Problem::Refused(step, errno.into());
+/// After an error the change may be incomplete: the process should end.
+pub fn drop_to(user_text: Option<&str>, group_text: Option<&str>) -> Result<(), Error> {
+    let denied = |step| move |errno: nix::Error| Error::Kernel(step, errno.into());
     let (account, gid) = accounts(user_text, group_text)?;
     let Some(gid) = gid else { return Ok(()) };
-    // The user goes last: without root nothing of the rest is allowed.
+    // The user goes last: all other steps need root.
     match account.as_ref().and_then(|account| account.name.as_ref()) {
-        Some(name) => nix::unistd::initgroups(name, gid).map_err(refused("initgroups"))?,
-        None => nix::unistd::setgroups(&[gid]).map_err(refused("setgroups"))?,
+        Some(name) => nix::unistd::initgroups(name, gid).map_err(denied("initgroups"))?,
+        None => nix::unistd::setgroups(&[gid]).map_err(denied("setgroups"))?,
     }
-    nix::unistd::setgid(gid).map_err(refused("setgid"))?;
+    nix::unistd::setgid(gid).map_err(denied("setgid"))?;
     let Some(account) = account else {
         return Ok(());
     };
-    nix::unistd::setuid(account.uid).map_err(refused("setuid"))?;
+    nix::unistd::setuid(account.uid).map_err(denied("setuid"))?;
     if !account.uid.is_root() && nix::unistd::setuid(Uid::from_raw(0)).is_ok() {
-        return Err(Problem::Refused("setuid", io::Error::other("root could be had back")));
+        return Err(Error::Kernel("setuid", io::Error::other("root can be regained")));
     }
     Ok(())
 }
@@ -158,10 +157,10 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Scheduling priority, -20 (first) to 19 (last), of this thread and of those that it starts afterwards.
+/// Sets the scheduling priority, -20 (highest) to 19 (lowest), of this thread and of those that it starts afterwards.
 ///
 /// # Errors
-/// Less than now needs root.
+/// Only root may raise the priority.
 pub fn set_priority(nice: i32) -> io::Result<()> {
     rustix::process::setpriority_process(None, nice).map_err(io::Error::from)
 }
@@ -195,9 +194,9 @@ mod tests {
 
     #[test]
     fn unknown_accounts_are_problems_before_anything_is_changed() {
-        assert!(matches!(drop_to(Some("no-such-user"), None), Err(Problem::User(_))));
-        assert!(matches!(drop_to(Some("root"), Some("no-such-group")), Err(Problem::Group(_))));
-        assert!(matches!(drop_to(Some("123456789"), None), Err(Problem::Group(_))));
+        assert!(matches!(drop_to(Some("no-such-user"), None), Err(Error::User(_))));
+        assert!(matches!(drop_to(Some("root"), Some("no-such-group")), Err(Error::Group(_))));
+        assert!(matches!(drop_to(Some("123456789"), None), Err(Error::Group(_))));
         assert!(drop_to(None, None).is_ok());
         assert!(check(Some("root"), Some("42424242")).is_ok() && check(None, None).is_ok());
         for (user, group) in

@@ -1,7 +1,7 @@
 //! Signals as events.
 //!
-//! A thread of its own waits for them, so they act at once, also when the daemon is idle. SIGPIPE is ignored: the standard
-//! library arranges that before `main`, and writes to a closed pipe or connection give an error instead.
+//! A thread of its own waits for them, so they act at once, also when the daemon is idle. SIGPIPE is ignored, as the standard
+//! library arranges before `main`: writes to a closed pipe or connection return an error instead.
 
 use crate::events::{Event, Sender, Signal, Stop};
 use crate::threads;
@@ -12,7 +12,7 @@ use std::io;
 use std::thread::JoinHandle;
 
 /// The signals' thread; it ends when this is dropped. Keep it until the threads are joined, so that a second SIGINT
-/// is still seen.
+/// still acts.
 #[derive(Debug)]
 pub struct Listener {
     handle: Handle,
@@ -22,8 +22,7 @@ pub struct Listener {
 /// Starts to turn signals into events. The first SIGINT or SIGTERM is an event like others; any further one forces `stop`
 /// and sends [`Event::Force`].
 pub fn start(sender: Sender, stop: Stop) -> io::Result<Listener> {
-    // One that comes while its handler is being registered would be lost: neither the handler has it nor the kernel. Blocked,
-    // it waits.
+    // A signal that arrives while its handler is being registered would be lost. A blocked one stays pending.
     let before = ours().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let registered = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2]);
     before.thread_set_mask()?;
@@ -61,7 +60,7 @@ fn known(number: i32) -> Option<Signal> {
     })
 }
 
-/// A parent may have started us with signals blocked; one thread that takes them is enough.
+/// Unblocks the signals, which a parent may have blocked; one thread that takes them is enough.
 fn unblock() {
     let _ = ours().thread_unblock();
 }

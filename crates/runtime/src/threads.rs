@@ -1,7 +1,7 @@
-//! The one place where threads start and end.
+//! Starts and joins all threads.
 //!
-//! A panic in a thread is caught, logged with its message and place, and told to the main loop, which can then let
-//! the others write what they hold, and end with a failure. The kernel shows the first 15 octets of a thread's name.
+//! A panic in a thread is caught, logged with its message and location, and reported to the main loop, which can then let the
+//! other threads write what they hold, and end with a failure. The kernel shows the first 15 bytes of a thread's name.
 
 use crate::events::{Event, Sender, Stop};
 use crate::log::{self, Identity};
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 /// How a thread ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It came to its end.
+    /// It returned.
     Returned,
     /// It panicked.
     Panicked {
-        /// What it said.
+        /// The message.
         message: String,
         /// `file:line:column`, when known.
         location: String,
@@ -43,7 +43,7 @@ struct Running {
 #[derive(Clone, Debug)]
 pub struct Threads {
     running: Arc<Mutex<Vec<Running>>>,
-    /// How many run that nobody waits for.
+    /// Number of running detached threads.
     aside: Arc<AtomicUsize>,
     panicked: Arc<AtomicBool>,
     events: Sender,
@@ -51,7 +51,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// No threads yet. Their ends go to `events`; a forced `stop` cuts [`Threads::join_all`] short.
+    /// An empty list. Ends of threads are sent to `events`; a forced `stop` cuts [`Threads::join_all`] short.
     #[must_use]
     pub fn new(events: Sender, stop: Stop) -> Self {
         Self { running: Arc::default(), aside: Arc::default(), panicked: Arc::default(), events, stop }
@@ -68,7 +68,7 @@ impl Threads {
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         let name = name.into();
-        // The sender is dropped with the closure, when nothing of the thread is left but its very end.
+        // The sender is dropped with the closure, as the last action of the thread.
         let (alive, ended) = crossbeam_channel::bounded::<()>(0);
         let panicked = Arc::clone(&self.panicked);
         let handle = start_then(&name, identity, body, self.events.clone(), move |how| {
@@ -83,8 +83,8 @@ impl Threads {
         Ok(())
     }
 
-    /// Starts a thread that nobody waits for: one that may be held by a server that does not answer, and whose work is
-    /// accounted for elsewhere.
+    /// Starts a detached thread: one that a server that does not answer may block, and whose work is accounted for
+    /// elsewhere.
     ///
     /// # Errors
     /// As [`Threads::spawn`].
@@ -106,8 +106,8 @@ impl Threads {
         started.map(drop)
     }
 
-    /// What the process ends with, when nothing else is left to do. While a thread is still held by a server, it ends here: what
-    /// libraries tear down at the usual end (OpenSSL, say) may be in use there.
+    /// Returns the exit status, as the last action of the process. While a server still blocks a detached thread, it exits here: the
+    /// thread may be using what libraries such as OpenSSL tear down at a normal exit.
     #[must_use]
     pub fn leave(&self, status: ExitCode) -> ExitCode {
         if self.aside.load(Ordering::Acquire) > 0 {
@@ -122,11 +122,11 @@ impl Threads {
         self.events.send(Event::Refused(what));
     }
 
-    /// Waits for all threads to end, but at most `patience`, and not after force. The names of those that still run.
+    /// Waits for all threads to end, but at most `patience`, and not after force. Returns the names of those that still run.
     #[must_use]
     pub fn join_all(&self, patience: Duration) -> Vec<String> {
         let deadline = Instant::now().checked_add(patience);
-        // Threads may start others while they end, so the list is looked at again until it is empty.
+        // Threads may start others while they end, so the list is read until it is empty.
         while let Some(thread) = { self.list().pop() } {
             let timeout = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             let ended = crossbeam_channel::select_biased! {
@@ -145,7 +145,7 @@ impl Threads {
         Vec::new()
     }
 
-    /// Names of the threads that run now.
+    /// Names of the running threads.
     #[must_use]
     pub fn running(&self) -> Vec<String> {
         let list = self.list();
@@ -153,7 +153,7 @@ impl Threads {
         running.map(|thread| thread.name.clone()).collect()
     }
 
-    /// True when some thread has panicked: the process should end with a failure.
+    /// True when a thread has panicked: the process should end with a failure.
     #[must_use]
     pub fn has_panicked(&self) -> bool {
         self.panicked.load(Ordering::Acquire)
@@ -174,7 +174,7 @@ pub(crate) fn start(
     start_then(name, identity, body, events, |_| ())
 }
 
-/// Starts a thread; `then` sees how it ended before the main loop is told, and what it returns is dropped after that.
+/// Starts a thread; `then` gets its end before it is reported to the main loop, and what `then` returns is dropped after that.
 fn start_then<T>(
     name: &str,
     identity: Identity,
@@ -200,13 +200,13 @@ fn start_then<T>(
 thread_local! {
     /// True while the body of one of our threads runs: its panics are caught and logged there.
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
-    /// Where the last panic of this thread was.
+    /// The location of this thread's last panic.
     static LOCATION: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 fn run(body: impl FnOnce()) -> End {
     CAUGHT.set(true);
-    // What the body shared with others is behind locks or atomics, and the daemon ends after a panic.
+    // What the body shares with others is protected by locks or atomics, and the daemon ends after a panic.
     let result = panic::catch_unwind(AssertUnwindSafe(body));
     CAUGHT.set(false);
     match result {
@@ -223,14 +223,14 @@ fn message(payload: &dyn Any) -> String {
     }
 }
 
-/// Installs the panic hook, once: the place of a panic is known only there.
+/// Installs the panic hook, once: only the hook knows the location of a panic.
 fn hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if CAUGHT.try_with(Cell::get).unwrap_or(false) {
-                let _ = LOCATION.try_with(|place| *place.borrow_mut() = location(info));
+                let _ = LOCATION.try_with(|slot| *slot.borrow_mut() = location(info));
                 let backtrace = Backtrace::capture();
                 if backtrace.status() == BacktraceStatus::Captured {
                     for line in backtrace.to_string().lines() {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_has_its_name_and_identity_and_its_end_is_told() {
+    fn a_thread_has_its_name_and_identity_and_its_end_is_reported() {
         let (threads, mut events, _stop) = threads();
         let (sender, seen) = crossbeam_channel::bounded(1);
         threads
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_caught_and_told_with_its_place() {
+    fn a_panic_is_caught_and_reported_with_its_location() {
         let (threads, mut events, _stop) = threads();
         threads.spawn("bad", Identity::new("p", "print"), || panic!("number {}", 7)).unwrap();
         let Event::ThreadEnded { name, how: End::Panicked { message, location } } = events.wait() else {

@@ -84,7 +84,7 @@ pub struct Head {
 
 /// What [`Head::for_backup`] comes to where no backup is set any more.
 pub fn no_backup() -> Fault {
-    Fault::Parcel("it is for sql_backup_host, which is not set any more".to_owned())
+    Fault::Batch("it is for sql_backup_host, which is not set any more".to_owned())
 }
 
 /// A value.

@@ -5,7 +5,7 @@
 //! the server that it was sent to knows what became of it, so it waits there.
 
 use crate::rows::{Rows, no_backup};
-use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
 use tracing::warn;
 
 /// One server.
@@ -17,10 +17,10 @@ pub(crate) trait Server: Send {
     fn open(&mut self) -> Result<(), Fault>;
 
     /// Writes what the receipt does not have yet; connects if need be.
-    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault>;
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault>;
 
     /// The parcel that may or may not have been committed.
-    fn in_doubt(&self) -> Option<ParcelId>;
+    fn in_doubt(&self) -> Option<BatchId>;
 
     /// Ends the connection.
     fn close(&mut self);
@@ -53,8 +53,8 @@ impl<S: Server> Backend for Servers<S> {
         }
     }
 
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
-        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of rows".to_owned()))?;
+    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of rows".to_owned()))?;
         if self.away.is_some_and(|purge| purge != parcel.purge) {
             self.away = None;
         }
@@ -115,7 +115,7 @@ mod tests {
     struct Told {
         name: &'static str,
         answers: VecDeque<Result<(), Fault>>,
-        doubt: Option<ParcelId>,
+        doubt: Option<BatchId>,
         asked: Arc<Mutex<Vec<String>>>,
     }
 
@@ -126,29 +126,29 @@ mod tests {
         fn open(&mut self) -> Result<(), Fault> {
             Ok(())
         }
-        fn write(&mut self, parcel: &Parcel, _: &Rows<'_>, _: &mut Receipt) -> Result<(), Fault> {
+        fn write(&mut self, parcel: &WriteBatch, _: &Rows<'_>, _: &mut Receipt) -> Result<(), Fault> {
             self.asked.lock().unwrap().push(format!("{}{}", self.name, parcel.id.number));
             self.answers.pop_front().unwrap_or(Ok(()))
         }
-        fn in_doubt(&self) -> Option<ParcelId> {
+        fn in_doubt(&self) -> Option<BatchId> {
             self.doubt
         }
         fn close(&mut self) {}
     }
 
-    fn parcel(number: u64, purge: u64) -> Parcel {
+    fn parcel(number: u64, purge: u64) -> WriteBatch {
         parcel_for(number, purge, false)
     }
 
-    fn parcel_for(number: u64, purge: u64, for_backup: bool) -> Parcel {
+    fn parcel_for(number: u64, purge: u64, for_backup: bool) -> WriteBatch {
         let head = Head { table: "t".to_owned(), create: None, columns: Vec::new(), for_backup };
         let body = Builder::new(&head).take();
-        Parcel { id: ParcelId { run: 1, number }, purge, items: 0, sum: delivery::Sum::default(), body }
+        WriteBatch { id: BatchId { run: 1, number }, purge, items: 0, sum: delivery::Sum::default(), body }
     }
 
     fn servers(
         answers: Vec<Result<(), Fault>>,
-        doubt: Option<ParcelId>,
+        doubt: Option<BatchId>,
     ) -> (Servers<Told>, Arc<Mutex<Vec<String>>>) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let told = |name, answers, doubt| Told { name, answers, doubt, asked: Arc::clone(&asked) };
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(*asked.lock().unwrap(), ["b1", "p2"]);
         servers.backup = None;
         let answer = servers.deliver(&parcel_for(3, 1, true), &mut Receipt::new(0));
-        assert!(matches!(answer, Err(Fault::Parcel(_))), "{answer:?}");
+        assert!(matches!(answer, Err(Fault::Batch(_))), "{answer:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod support;
 
 use aggregate::Table as Aggregates;
 use config::{Daemon, Problems};
-use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
 use flow::row::{FieldSet, Layout};
 use flow::schema::{Options, Schema, Selection};
 use foldhash::fast::RandomState;
@@ -170,13 +170,13 @@ fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
 }
 
 /// Parcels of that aggregate.
-fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<Parcel>) {
+fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<WriteBatch>) {
     let (schema, table) = aggregates(aggregate, database.settings.history > 0);
     let mut encoder = Encoder::new(&database.settings, &schema);
     let mut parcels = Vec::new();
     encoder.encode(&table, 1_700_000_400, &mut |body, items, sum| {
-        let id = ParcelId { run: 1, number: parcels.len() as u64 };
-        parcels.push(Parcel { id, purge: 1, items, sum, body });
+        let id = BatchId { run: 1, number: parcels.len() as u64 };
+        parcels.push(WriteBatch { id, purge: 1, items, sum, body });
     });
     (encoder, parcels)
 }

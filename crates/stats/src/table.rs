@@ -104,6 +104,7 @@ counters! {
     RecordsFaulty = Worker Total "records_faulty_total" "": "Records that could not be decoded or contain no flow, and sets that are not read or end inside a record";
     TrailingBytes = Worker Total "datagrams_trailing_bytes_total" "": "Bytes after the length that an IPFIX message states, which are not read";
     SetsWithdrawn = Worker Total "sets_withdrawn_total" "": "Data sets of withdrawn templates, which are not read";
+    SetsOverBudget = Worker Total "sets_over_budget_total" "": "Data sets not read, or not to their end, as that costs more than the octets received allow: of ever new templates, and options records of very short fields";
     SequenceGaps = Worker Total "sequence_gaps_total" "": "Forward jumps in sequence numbers";
     SequenceLost = Worker Total "sequence_lost_total" "": "Datagrams or records (by version) missing according to sequence numbers";
     SequenceRestarts = Worker Total "sequence_restarts_total" "": "Backward jumps in sequence numbers: restarts, or datagrams out of order";

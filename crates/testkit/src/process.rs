@@ -270,14 +270,27 @@ impl Process {
         assert!(found.is_some(), "no more {part:?} in the log:\n{}", self.log());
     }
 
-    /// Sends a signal.
+    /// Sends a signal, as soon as the program has a handler for it: a daemon logs its first lines before that, and a signal
+    /// would end it there.
     ///
     /// # Panics
     ///
     /// When the process is gone.
     pub fn signal(&self, signal: Signal) {
+        if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCONT) {
+            conditions::within(PATIENCE, || self.handles(signal).then_some(()));
+        }
         let id = i32::try_from(self.child.id()).expect("the kernel's process ids are positive");
         kill(Pid::from_raw(id), signal).unwrap_or_else(|error| panic!("{signal}: {error}"));
+    }
+
+    /// True when the kernel says that it has a handler for that signal, or that it has ended.
+    fn handles(&self, signal: Signal) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let handled = field("SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+        let has_ended = field("State:").is_none_or(|state| state.starts_with('Z'));
+        has_ended || handled.is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 1)
     }
 
     /// Sends SIGUSR1 and waits for the report.

@@ -300,7 +300,7 @@ fn whole(octets: &[u8], frame_max: usize) -> Result<Option<&[u8]>, Fault> {
 /// Appends a frame to octets.
 pub(super) fn append(octets: &mut Vec<u8>, frame: &AMQPFrame) -> Result<(), Fault> {
     let written = gen_frame(frame)(WriteContext::from(std::mem::take(octets)));
-    let (written, _) = written.map_err(|error: GenError| Fault::Parcel(error.to_string()))?.into_inner();
+    let (written, _) = written.map_err(|error: GenError| Fault::Batch(error.to_string()))?.into_inner();
     *octets = written;
     Ok(())
 }

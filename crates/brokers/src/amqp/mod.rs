@@ -23,7 +23,7 @@ use crate::settings;
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::{channel, connection};
 use delivery::messages::Messages;
-use delivery::{Backend, Fault, Parcel, Receipt};
+use delivery::{Backend, Fault, Receipt, WriteBatch};
 use session::Session;
 use std::time::Instant;
 use tracing::warn;
@@ -57,12 +57,12 @@ impl Backend for Amqp {
         Ok(())
     }
 
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         let Some(session) = &mut self.session else {
             return Err(Fault::Down("not connected".to_owned()));
         };
         let messages =
-            Messages::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of messages".to_owned()))?;
+            Messages::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
         let delivered = publish::publish(&self.settings, session, parcel, &messages, receipt);
         if delivered.is_err() {
             // Late confirmations must not meet the numbers of the next attempt.
@@ -73,7 +73,7 @@ impl Backend for Amqp {
 
     fn idle(&mut self) {
         // A connection that broke is opened again when it is needed.
-        if let Some(Err(Fault::Down(what) | Fault::Parcel(what) | Fault::Configuration { what, .. })) =
+        if let Some(Err(Fault::Down(what) | Fault::Batch(what) | Fault::Configuration { what, .. })) =
             self.session.as_mut().map(Session::idle)
         {
             warn!("the connection to the broker is lost: {what}");

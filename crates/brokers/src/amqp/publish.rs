@@ -8,7 +8,7 @@ use amq_protocol::protocol::basic::{self, AMQPProperties};
 use amq_protocol::protocol::{AMQPClass, channel};
 use amq_protocol::types::ShortString;
 use delivery::messages::Messages;
-use delivery::{Fault, Parcel, Receipt, Sum};
+use delivery::{Fault, Receipt, Sum, WriteBatch};
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Instant;
@@ -26,7 +26,7 @@ const PERSISTENT: u8 = 2;
 pub(super) fn publish(
     settings: &settings::Amqp,
     session: &mut Session,
-    parcel: &Parcel,
+    parcel: &WriteBatch,
     messages: &Messages<'_>,
     receipt: &mut Receipt,
 ) -> Result<(), Fault> {
@@ -44,7 +44,7 @@ pub(super) fn publish(
             continue;
         }
         let Some(method) = methods.get(usize::from(message.topic)) else {
-            return Err(Fault::Parcel("a message has no routing key".to_owned()));
+            return Err(Fault::Batch("a message has no routing key".to_owned()));
         };
         let mut id = String::with_capacity(prefix.len() + 10);
         // Writing to a `String` cannot fail.
@@ -91,7 +91,7 @@ fn methods(settings: &settings::Amqp, keys: &[String]) -> Result<Vec<Vec<u8>>, F
         let publish = basic::Publish {
             exchange: exchange.clone(),
             // Trying again would not make it shorter.
-            routing_key: ShortString::try_new(key).map_err(|error| Fault::Parcel(error.to_string()))?,
+            routing_key: ShortString::try_new(key).map_err(|error| Fault::Batch(error.to_string()))?,
             mandatory: true,
             immediate: false,
         };

@@ -17,7 +17,7 @@
 //! Messages and attributes stand at multiples of four octets. Their headers are in the machine's byte order, a group and the values of
 //! attributes in that of the network.
 
-/// Octets of a netlink header, and of what netfilter puts behind it.
+/// Octets of a netlink header, and of netfilter's header after it.
 pub(super) const HEADER: usize = 16;
 const FAMILY: usize = 4;
 
@@ -28,7 +28,7 @@ pub const PACKET: u16 = SUBSYSTEM;
 const CONFIG: u16 = SUBSYSTEM | 1;
 /// The type of an answer to a request.
 pub(super) const ERROR: u16 = 2;
-/// The message is a request that is to be answered.
+/// The message is a request that requires an answer.
 const REQUEST_ACK: u16 = 1 | 4;
 
 /// Hardware types of `linux/if_arp.h` whose link-layer header is Ethernet's.
@@ -51,46 +51,46 @@ mod attribute {
     pub(super) const HARDWARE_HEADER: u16 = 16;
 }
 
-/// What one message tells.
+/// The content of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Logged<'a> {
     /// The packet, from its IP header on, or as much of it as was copied.
     pub payload: &'a [u8],
     /// Its EtherType.
     pub protocol: Option<u16>,
-    /// When it was seen: microseconds since 1970; not all rules tell.
+    /// When it was seen: microseconds since 1970; not all rules give it.
     pub time_us: Option<u64>,
-    /// Interface that it came in by; 0: none.
+    /// Input interface; 0: none.
     pub ingress: u32,
-    /// Interface that it goes out by; 0: none.
+    /// Output interface; 0: none.
     pub egress: u32,
     /// Its mark; 0: none.
     pub mark: u32,
-    /// What the rule puts before its lines; without the final zero.
+    /// The rule's prefix; without the final zero.
     pub prefix: &'a [u8],
     /// Number among the packets of this log.
     pub sequence: Option<u32>,
     /// Number among the packets of all logs of the system.
     pub sequence_of_all: Option<u32>,
-    /// Where it came from.
+    /// Its source MAC address.
     pub src_mac: Option<[u8; 6]>,
-    /// Where it was sent to, if its Ethernet header was there.
+    /// Its destination MAC address, if its Ethernet header is present.
     pub dst_mac: Option<[u8; 6]>,
 }
 
 impl Logged<'_> {
-    /// Octets that the packet had, from its IP header on. Of a packet that was cut only that header tells.
+    /// Length of the packet in octets, from its IP header on. For a packet that was cut, only that header gives it.
     pub fn length(&self) -> u32 {
         let here = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
-        let told = match self.payload {
+        let length = match self.payload {
             [first, _, high, low, ..] if first >> 4 == 4 => u32::from(u16::from_be_bytes([*high, *low])),
             [first, _, _, _, high, low, ..] if first >> 4 == 6 => {
                 40 + u32::from(u16::from_be_bytes([*high, *low]))
             }
             _ => 0,
         };
-        // Packets that the network card shall cut into segments may tell 0 or less than they are.
-        told.max(here)
+        // Packets that the network card will cut into segments may have a length of 0, or one that is too small.
+        length.max(here)
     }
 }
 
@@ -124,7 +124,7 @@ pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Reads a packet's message behind its netlink header; `None` if it has no packet.
+/// Reads a packet's message after its netlink header; `None` if it has no packet.
 pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
     let mut rest = body.get(FAMILY..)?;
     let mut logged = Logged::default();
@@ -150,7 +150,7 @@ pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
             attribute::SEQUENCE => logged.sequence = Some(number()?),
             attribute::SEQUENCE_OF_ALL => logged.sequence_of_all = Some(number()?),
             attribute::PREFIX => logged.prefix = value.strip_suffix(&[0]).unwrap_or(value),
-            // Its length, two octets of nothing, and up to eight octets of address.
+            // The length of the address, two unused octets, and up to eight octets of address.
             attribute::HARDWARE_ADDRESS if value.starts_with(&[0, 6]) => {
                 logged.src_mac = value.get(4..)?.first_chunk().copied();
             }
@@ -164,7 +164,7 @@ pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    // Before the packet of a tunnel may be what it came in, as long as an Ethernet header or longer.
+    // A packet from a tunnel may be preceded by its outer headers, as long as an Ethernet header or longer.
     if matches!(hardware, Some(ETHERNET | LOOPBACK)) && header.len() >= 14 {
         logged.dst_mac = header.first_chunk().copied();
     }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_read_with_all_that_is_told_of_it() {
+    fn a_packet_is_read_with_all_its_attributes() {
         let expected = Logged {
             payload: &[0x45, 0, 0],
             protocol: Some(0x0800),

@@ -1,7 +1,7 @@
 //! Packets that netfilter's rules log (`NFLOG`), by netlink.
 //!
-//! The kernel gathers packets of a group and sends them as [netlink messages](message), many in one read. Packets carry numbers, so what
-//! the kernel could not hand over is counted exactly, once a later packet arrives.
+//! The kernel collects packets of a group and sends them as [netlink messages](message), many in one read. Packets are numbered, so
+//! those that the kernel could not deliver are counted exactly, once a later packet arrives.
 
 pub mod message;
 
@@ -18,22 +18,22 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// Octets of one read: more than the kernel gathers.
+/// Bytes of one read: more than the kernel collects.
 const BUFFER: usize = 256 * 1024;
-/// How long the kernel has for an answer; it gives it at once.
+/// How long to wait for the kernel's answer, which is immediate.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long the kernel gathers packets at most, in hundredths of a second.
+/// Longest time for which the kernel collects packets, in hundredths of a second.
 const GATHER: u32 = 10;
-/// How packets are taken.
+/// Settings of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The group of the rules.
     pub group: u16,
-    /// Octets copied of each packet.
+    /// Bytes copied of each packet.
     pub snaplen: u32,
-    /// Octets that the kernel gathers at most, and a quarter of the socket's buffer.
+    /// Bytes that the kernel collects at most; a quarter of the socket's buffer.
     pub buffer: u32,
-    /// Packets that the kernel gathers before it sends them.
+    /// Packets that the kernel collects before it sends them.
     pub threshold: u32,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.what, self.fault)?;
         match self.fault.raw_os_error() {
-            // The kernel answers alike when another program has the group.
+            // The kernel gives the same answer when another program has the group.
             Some(libc::EPERM) => f.write_str(
                 "; it takes CAP_NET_ADMIN, or root, and a group (uacctd_group) that no other program reads",
             ),
@@ -63,14 +63,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What was counted since the log was opened.
+/// Counters since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Packets.
     pub received: u64,
-    /// Packets that the kernel could not hand over, by their numbers.
+    /// Packets that the kernel could not deliver, by their numbers.
     pub lost: u64,
-    /// Messages that could not be read, each for a packet that is counted nowhere else.
+    /// Messages that could not be read; their packets are not counted elsewhere.
     pub faulty: u64,
 }
 
@@ -82,14 +82,14 @@ pub struct Nflog {
     reading: Reading,
 }
 
-/// What was read, and how far it has been taken.
+/// The last read, and the position in it.
 #[derive(Debug)]
 struct Reading {
     buffer: Vec<u8>,
-    /// What is left of the last read.
+    /// The rest of the last read.
     at: usize,
     end: usize,
-    /// The number that the next packet has if none is lost.
+    /// The number of the next packet if none is lost.
     expected: u32,
     statistics: Statistics,
 }
@@ -98,7 +98,7 @@ impl Nflog {
     /// Binds the group.
     ///
     /// # Errors
-    /// The kernel does not allow it, has no such log, or another program has the group.
+    /// The kernel denies it, has no such log, or another program has the group.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let failed = |what| move |fault: Errno| Error { what, fault: fault.into() };
         let flags = SocketFlags::CLOEXEC;
@@ -107,7 +107,7 @@ impl Nflog {
             .map_err(failed("netlink socket"))?;
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed("netlink socket"))?;
         let wanted = usize::try_from(settings.buffer).unwrap_or(usize::MAX).saturating_mul(4);
-        // Beyond the system's limit only with privileges.
+        // Exceeds the system's limit only with privileges.
         let _ = sockopt::set_socket_recv_buffer_size_force(&socket, wanted)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, wanted));
         let waker = Waker::new().map_err(|fault| Error { what: "eventfd", fault })?;
@@ -156,21 +156,21 @@ impl Nflog {
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    /// What ends a wait of [`Nflog::fill`].
+    /// A handle that ends the wait of [`Nflog::fill`].
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
-    /// What was counted.
+    /// The counters.
     pub fn statistics(&self) -> Statistics {
         self.reading.statistics
     }
 
-    /// Fills a batch with what has come, after waiting for it up to `patience`; it stays empty when nothing does. Packets whose
-    /// rule tells no time were seen at `now_us`.
+    /// Fills a batch with packets, after waiting for them up to `patience`; it stays empty when none arrive. Packets without a
+    /// time were seen at `now_us`.
     ///
     /// # Errors
-    /// Those of `poll` and `recv`, but for a full buffer, which shows as lost packets.
+    /// Those of `poll` and `recv`, except for a full buffer, which counts as lost packets.
     pub fn fill(&mut self, frames: &mut Frames, now_us: impl Fn() -> u64, patience: Duration) -> io::Result<()> {
         frames.clear();
         if self.waker.rung() {
@@ -202,14 +202,14 @@ impl Nflog {
         Ok(())
     }
 
-    /// Reads on; false when nothing is there.
+    /// Reads more; false when there is nothing to read.
     fn receive(&mut self) -> io::Result<bool> {
         match rustix::net::recv(&self.socket, self.reading.buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
             Ok((received, _)) => {
                 (self.reading.at, self.reading.end) = (0, received);
                 Ok(received > 0)
             }
-            // The kernel had no room for packets. Their numbers will be missing.
+            // The kernel had no room for packets; their numbers will be missing.
             Err(Errno::NOBUFS | Errno::INTR | Errno::AGAIN) => Ok(false),
             Err(fault) => Err(fault.into()),
         }
@@ -225,7 +225,7 @@ impl Reading {
         self.at >= self.end
     }
 
-    /// Takes messages of the last read, while there is room.
+    /// Reads messages of the last read, while there is room.
     fn take(&mut self, frames: &mut Frames, now_us: u64) {
         let Self { buffer, at, end, expected, statistics } = self;
         let octets = buffer.get(*at..*end).unwrap_or_default();
@@ -253,7 +253,7 @@ impl Reading {
             }
         }
         if *at < *end {
-            // What is left is no message.
+            // The rest is not a message.
             statistics.faulty += 1;
             *expected = expected.wrapping_add(1);
             *at = *end;
@@ -261,7 +261,7 @@ impl Reading {
     }
 }
 
-/// How many packets are missing before this one. A number from before the expected one is that of a log that began anew.
+/// How many packets are missing before this one. A number lower than expected means that the log was restarted.
 fn gap(expected: u32, number: u32) -> u64 {
     let gap = number.wrapping_sub(expected);
     if gap > u32::MAX / 2 { 0 } else { gap.into() }

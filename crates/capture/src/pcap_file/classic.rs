@@ -10,8 +10,8 @@
 //!
 //! Then for each frame: seconds, fraction, octets kept, octets on the wire (4 each), and the octets kept.
 //!
-//! libpcap reads this too, but through a buffer of 4 KiB. For frames of 1442 octets that is a system call for three of
-//! them: 290 ns a frame against 70 ns here, and for frames of 114 octets 58 ns against 14 ns (medians of three runs on
+//! libpcap reads this too, but through a buffer of 4 KiB. For frames of 1442 octets that is a system call for every
+//! three of them: 290 ns per frame against 70 ns here, and for frames of 114 octets 58 ns against 14 ns (medians of three runs on
 //! files of 300,000 and 2,000,000 frames in the page cache). Formats that are neither this nor pcapng are left to libpcap.
 
 use super::input::{Input, LONGEST};
@@ -24,11 +24,11 @@ const NANOSECONDS: u32 = 0xa1b2_3c4d;
 const FILE_HEADER: usize = 24;
 const FRAME_HEADER: usize = 16;
 
-/// A classic capture file that is being read.
+/// A reader of a classic capture file.
 pub(super) struct Classic {
     pub(super) input: Input,
     pub(super) link: LinkType,
-    /// Whether numbers are in the other byte order than this machine's.
+    /// Whether the byte order is not this machine's.
     swapped: bool,
     nanoseconds: bool,
 }

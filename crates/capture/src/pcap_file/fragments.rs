@@ -1,7 +1,7 @@
-//! Datagrams from fragments (RFC 791 section 3.2, RFC 8200 section 4.5).
+//! Reassembly of fragments (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! A socket never meets fragments, the kernel joins them; a capture file has them as they came. Memory is bounded:
-//! [`MOST`] datagrams wait for the rest of theirs, the one that waits longest gives way to a new one.
+//! A socket never receives fragments, because the kernel reassembles them; a capture file has them as captured. Memory is bounded:
+//! at most [`MOST`] datagrams are incomplete, and a new one replaces the oldest.
 
 use packet::Packet;
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// Datagrams that may be incomplete at a time: with the longest ones 16 MiB.
 const MOST: usize = 256;
-/// Microseconds of the file's time after which the rest is not waited for any more.
+/// Microseconds of the file's time after which an incomplete datagram is dropped.
 const PATIENCE_US: u64 = 30_000_000;
 /// Octets of the longest datagram, and so the end of the last fragment at most.
 const LONGEST: usize = 65_535;
@@ -18,12 +18,12 @@ const LONGEST: usize = 65_535;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fragment<'a> {
     key: Key,
-    /// Where in the datagram it belongs, in octets.
+    /// Offset in the datagram, in octets.
     offset: usize,
-    /// False in the last one.
+    /// False in the last fragment.
     more: bool,
     octets: &'a [u8],
-    /// The capture has less of it than there was.
+    /// The capture has only a part of it.
     cut: bool,
 }
 
@@ -36,7 +36,7 @@ struct Key {
 }
 
 impl<'a> Fragment<'a> {
-    /// The fragment in a packet; `None` when the packet is whole, or too little of it is there to tell.
+    /// The fragment in a packet; `None` when the packet is whole, or captured too short.
     pub(super) fn of(packet: &Packet<'a>) -> Option<Self> {
         let ip = packet.ip?;
         let octets = packet.frame.get(packet.offsets.l3?..)?;
@@ -63,7 +63,7 @@ impl<'a> Fragment<'a> {
 fn v6(octets: &[u8]) -> Option<(u32, usize, bool, usize)> {
     let mut next = *octets.get(6)?;
     let mut at = 40;
-    // Only these may stand before a fragment header; each is at least 8 octets long, so this ends.
+    // Only these may precede a fragment header; each is at least 8 octets long, so the loop ends.
     while let 0 | 43 | 60 = next {
         let [following, length] = *octets.get(at..)?.first_chunk()?;
         next = following;
@@ -77,15 +77,15 @@ fn v6(octets: &[u8]) -> Option<(u32, usize, bool, usize)> {
     Some((u32::from_be_bytes(id), usize::from(word & 0xfff8), word & 1 != 0, at + 8))
 }
 
-/// A datagram of which parts are here.
+/// An incomplete datagram.
 #[derive(Debug)]
 struct Partial {
     key: Key,
     since_us: u64,
     octets: Vec<u8>,
-    /// Parts that are here, in order: offset and end.
+    /// Its parts, in order: offset and end.
     parts: Vec<(usize, usize)>,
-    /// End of the last part, once it is here.
+    /// End of the last part, once it is known.
     end: Option<usize>,
 }
 
@@ -119,21 +119,21 @@ impl Partial {
     }
 
     fn is_complete(&self) -> bool {
-        // The parts do not overlap, so their lengths tell whether there are holes.
+        // The parts do not overlap, so the sum of their lengths shows whether there are holes.
         self.end == Some(self.parts.iter().map(|(start, end)| end - start).sum())
     }
 }
 
-/// The datagrams of which parts are here, the oldest first.
+/// Incomplete datagrams, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     waiting: VecDeque<Partial>,
-    /// Datagrams given up.
+    /// Dropped datagrams.
     pub(super) lost: u64,
 }
 
 impl Fragments {
-    /// Takes a fragment, captured at that time; returns what IP carried when it was the last that was missing.
+    /// Adds a fragment, captured at that time; returns the payload of IP if this completes the datagram.
     pub(super) fn add(&mut self, fragment: &Fragment<'_>, time_us: u64) -> Option<Vec<u8>> {
         while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(PATIENCE_US) < time_us) {
             self.give_up(0);
@@ -166,7 +166,7 @@ impl Fragments {
         self.waiting.remove(at).map(|partial| partial.octets)
     }
 
-    /// Forgets all, as at the end of a round.
+    /// Drops all, as at the end of a round.
     pub(super) fn clear(&mut self) {
         self.lost += self.waiting.len() as u64;
         self.waiting.clear();

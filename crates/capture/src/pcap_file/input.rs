@@ -1,4 +1,4 @@
-//! The octets of a file, a large read at a time.
+//! Buffered reading of a file.
 
 use super::Unreadable;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -10,23 +10,23 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Most octets of a frame, as in libpcap; a length beyond that is damage.
+/// Most bytes of a frame, as in libpcap; a larger length is damage.
 pub(super) const LONGEST: usize = 262_144;
-/// Most octets that can be looked at as a whole: the longest frame with all that is around it. More makes nothing faster.
+/// Bytes that can be read at once: the longest frame with its headers. A larger buffer is not faster.
 pub(super) const BUFFER: usize = 2 * LONGEST;
 
-/// A file and what of it is buffered.
+/// A file and its buffer.
 pub(super) struct Input {
     file: File,
     buffer: Vec<u8>,
-    /// What of the buffer is still to be read.
+    /// The unread part of the buffer.
     at: usize,
     end: usize,
-    /// When it is true, the file ends where nothing more has come.
+    /// When it returns true, the file ends where no more input arrives.
     over: Option<Over>,
 }
 
-/// Asked while nothing comes, as from a pipe: whether nobody waits any more.
+/// Called while no input arrives, as from a pipe: whether to stop waiting.
 pub(super) type Over = Arc<dyn Fn() -> bool + Send + Sync>;
 /// How often.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -49,7 +49,7 @@ impl Input {
         self.over = Some(over);
     }
 
-    /// Waits until there is something to read; false when nobody waits any more.
+    /// Waits until there is something to read; false when the wait is over.
     fn wait(&self) -> io::Result<bool> {
         let Some(over) = &self.over else { return Ok(true) };
         loop {
@@ -62,8 +62,8 @@ impl Input {
         }
     }
 
-    /// What is buffered, after reading on if that is less than `wanted` octets, of which there may be [`BUFFER`]; shorter than
-    /// that only at the end of the file.
+    /// The buffer, after reading more if it has less than `wanted` bytes, which may be up to [`BUFFER`]; shorter than
+    /// `wanted` only at the end of the file.
     #[inline]
     pub(super) fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         if self.end - self.at < wanted {
@@ -72,8 +72,8 @@ impl Input {
         Ok(self.buffer.get(self.at..self.end).unwrap_or_default())
     }
 
-    /// Steps over octets, and tells where they lie until the next call of another method but [`Input::octets`]; an error when
-    /// the file ends within them.
+    /// Consumes octets, and returns their range in the buffer, which is valid until the next call of a method other than
+    /// [`Input::octets`]; an error when the file ends within them.
     #[inline]
     pub(super) fn take(&mut self, count: usize) -> Result<Range<usize>, Unreadable> {
         if self.peek(count)?.len() < count {
@@ -84,13 +84,13 @@ impl Input {
         Ok(start..self.at)
     }
 
-    /// Octets that were taken.
+    /// Consumed octets.
     #[inline]
     pub(super) fn octets(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// Steps over octets, however many.
+    /// Skips any number of octets.
     pub(super) fn skip(&mut self, mut count: usize) -> Result<(), Unreadable> {
         while count > 0 {
             let step = count.min(BUFFER);

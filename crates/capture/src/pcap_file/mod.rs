@@ -1,8 +1,8 @@
-//! Capture files as a source: pcap and pcapng, and with the feature `pcap`, by way of libpcap, older formats.
+//! Capture files: pcap and pcapng, and with the feature `pcap`, through libpcap, older formats.
 //!
-//! [`Source`] gives frames; [`Payloads`] gives what the datagrams in them carry and fills the same
-//! [`Batch`](crate::Batch) as a socket does. As with the programs that this suite replaces, every datagram of the file
-//! counts, whatever port it went to, and it counts as received now, not when it was captured.
+//! [`Source`] returns frames; [`Payloads`] returns the payloads of their datagrams and fills the same [`Batch`](crate::Batch)
+//! as a socket. As with the programs that this suite replaces, every datagram of the file counts, whatever its port, and its time
+//! of arrival is when it is read, not when it was captured.
 
 mod classic;
 mod fragments;
@@ -33,14 +33,14 @@ pub use payloads::{Counters, Filled, Payload, Payloads};
 pub struct Settings {
     /// The file; `-` is the standard input.
     pub path: PathBuf,
-    /// Whether the daemon stays when the file has been read for the last time. The daemon acts on it.
+    /// Whether the daemon goes on running after the last reading. The daemon acts on it.
     pub wait: bool,
-    /// Time before the first reading and between readings. The daemon waits; nothing here does.
+    /// Time before the first reading and between readings, for which the daemon waits.
     pub delay: Duration,
-    /// How many times the file is read; 0 is for ever.
+    /// How many times the file is read; 0: endlessly.
     pub replay: u32,
-    /// Whether the payloads of TCP segments are taken for datagrams as well: right for IPFIX over TCP where each
-    /// segment holds whole messages.
+    /// Whether the payloads of TCP segments count as datagrams, too: right for IPFIX over TCP if each segment has whole
+    /// messages.
     pub segments: bool,
 }
 
@@ -50,7 +50,7 @@ impl Default for Settings {
     }
 }
 
-/// Why a file cannot be read, or not to its end.
+/// The error when a file cannot be read, or not to its end.
 #[derive(Debug)]
 pub struct Error {
     /// The file.
@@ -74,13 +74,13 @@ pub enum Unreadable {
     Io(io::Error),
     /// It ends in the middle of a frame.
     EndsWithinFrame,
-    /// A frame has a length, in octets, that no capture has.
+    /// A frame has an impossible length, in octets.
     FrameLength(usize),
-    /// A pcapng file says what cannot be.
+    /// A pcapng file is invalid.
     Damaged(Damage),
-    /// It is no capture, or of a format that this build cannot read.
+    /// It is not a capture, or has a format that this build cannot read.
     Format,
-    /// What libpcap says.
+    /// The message of libpcap.
     Library(String),
 }
 
@@ -106,18 +106,18 @@ impl From<io::Error> for Unreadable {
 /// One captured frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What it starts with.
+    /// Its link type.
     pub link: LinkType,
     /// When it was captured: microseconds since 1970.
     pub time_us: u64,
-    /// Octets that it had on the wire.
+    /// Bytes that it had on the wire.
     pub wire_len: u32,
-    /// Octets that were captured.
+    /// The captured bytes.
     pub octets: &'a [u8],
 }
 
-/// What frames start with, by the number that a file has for it, as libpcap tells it of interfaces and as filters are compiled for it.
-/// Of what can be decoded, only raw IP has two numbers.
+/// A link type, by its number in files, which libpcap also uses for interfaces and filters. Of the types that can be decoded, only
+/// raw IP has two numbers.
 fn link_of(number: u32) -> LinkType {
     match LinkType(number) {
         LinkType::RAW => LinkType::RAW_BSD,
@@ -125,7 +125,7 @@ fn link_of(number: u32) -> LinkType {
     }
 }
 
-/// What reads a file.
+/// The reader of a file's format.
 enum Reading {
     Classic(Classic),
     Ng(Ng),
@@ -137,11 +137,11 @@ enum Reading {
 pub struct Source {
     path: PathBuf,
     reading: Reading,
-    /// Rounds after this one; `None` is for ever.
+    /// Rounds after this one; `None`: endlessly.
     rounds: Option<u32>,
-    /// True after the last frame, or after a fault, beyond which nothing can be found.
+    /// True after the last frame, or after an error, beyond which nothing can be read.
     ended: bool,
-    /// Nobody waits any more for what does not come.
+    /// Ends the wait for more input.
     over: Option<Over>,
 }
 
@@ -155,7 +155,7 @@ impl Source {
     /// Opens the file for its first round.
     ///
     /// # Errors
-    /// The file cannot be opened, or is no capture.
+    /// The file cannot be opened, or is not a capture.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let path = settings.path.clone();
         let rounds = settings.replay.checked_sub(1);
@@ -165,7 +165,7 @@ impl Source {
         }
     }
 
-    /// A pipe from which nothing comes ends when `over` is true; it is asked now and then.
+    /// The wait for a pipe ends when `over` returns true; it is called regularly.
     pub fn end_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
         self.over = Some(Arc::new(over));
         self.pass_on();
@@ -186,7 +186,7 @@ impl Source {
     /// The next frame of this round; `None` at the end.
     ///
     /// # Errors
-    /// The file is damaged. The round is over then; frames before the damage were given out.
+    /// The file is damaged. The round ends; frames before the damage were returned.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         if self.ended {
             return Ok(None);
@@ -219,7 +219,7 @@ impl Source {
         Ok(())
     }
 
-    /// What frames of the file start with: the first of [`Source::links`].
+    /// The link type of the file: the first of [`Source::links`].
     pub fn link(&self) -> LinkType {
         match &self.reading {
             Reading::Classic(classic) => classic.link,
@@ -229,8 +229,8 @@ impl Source {
         }
     }
 
-    /// All that frames of the file start with, as far as is told before the first frame, and later of what was read; each once.
-    /// Only pcapng knows more than one.
+    /// The link types of the file, each once: those that precede the first frame, and those that were read later. Only pcapng has more
+    /// than one.
     pub fn links(&self) -> Vec<LinkType> {
         match &self.reading {
             Reading::Ng(ng) => ng.links().to_vec(),
@@ -241,7 +241,7 @@ impl Source {
     /// Opens the file for its next round; false when there is none.
     ///
     /// # Errors
-    /// The file cannot be opened any more.
+    /// The file can no longer be opened.
     pub fn again(&mut self) -> Result<bool, Error> {
         if let Some(rounds) = &mut self.rounds {
             let Some(left) = rounds.checked_sub(1) else {
@@ -264,7 +264,7 @@ fn open(path: &Path) -> Result<Reading, Unreadable> {
     if let Some(classic) = Classic::open(input)? {
         return Ok(Reading::Classic(classic));
     }
-    // What is no regular file cannot be opened a second time.
+    // Only a regular file can be opened a second time.
     #[cfg(feature = "pcap")]
     if path.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return library::Library::open(path).map(Reading::Library);

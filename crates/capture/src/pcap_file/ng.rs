@@ -10,10 +10,10 @@
 //! | 4 | octets of the whole block again |
 //!
 //! The section header settles the byte order; interface descriptions, numbered from 0 in each section, tell link type, most octets
-//! kept, and unit of time; packets name their interface. All else (names, statistics, keys, a writer's own) is stepped over.
+//! kept, and unit of time; packets name their interface. All other blocks (names, statistics, keys, private ones) are skipped.
 //! Simple packets have no time: theirs is 0.
 //!
-//! libpcap reads this format as well, if all interfaces have the same link type, at 82 ns a frame of 98 octets against 22 ns here
+//! libpcap reads this format as well, if all interfaces have the same link type, at 82 ns per frame of 98 octets against 22 ns here
 //! (medians of seven runs on a file of 1,000,000 frames in the page cache, into batches).
 
 use super::input::{BUFFER, Input, LONGEST};
@@ -22,7 +22,7 @@ use packet::LinkType;
 use std::fmt;
 use std::ops::Range;
 
-/// The type of a section's header, which reads the same in both byte orders: what such files start with.
+/// The type of a section header, with which files start; it is the same in both byte orders.
 pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const SECTION: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
@@ -32,7 +32,7 @@ const OLD_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const PACKET: u32 = 6;
 
-/// Octets before and behind a block's body.
+/// Octets before and after a block's body.
 const HEAD: usize = 8;
 const TAIL: usize = 4;
 /// Octets of a packet block before the packet.
@@ -43,26 +43,26 @@ const INTERFACES: usize = 65_536;
 const TIME_UNIT: u16 = 9;
 const TIME_OFFSET: u16 = 14;
 
-/// What cannot be in a pcapng file.
+/// Errors in a pcapng file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// A block's length is no multiple of four, below the least, or not the same at its end; its type and length.
+    /// A block's length is not a multiple of four, too small, or different at its end; its type and length.
     Block(u32, u32),
-    /// A section's header has no mark of its byte order.
+    /// A section header has no byte-order magic.
     ByteOrder,
     /// A section of a major version other than 1.
     Version(u16),
     /// No interface is described before the first packet.
     NoInterface,
-    /// A section describes more interfaces than anybody has.
+    /// A section describes too many interfaces.
     Interfaces,
     /// A packet of an interface that is not described.
     UnknownInterface(u32),
     /// An interface's option is longer than the block.
     Options,
-    /// An interface's unit of time is finer than can be counted: the octet that tells it.
+    /// An interface's unit of time is too fine to be counted; the octet of the option.
     TimeUnit(u8),
-    /// A packet is longer than its block: octets that it should have.
+    /// A packet is longer than its block; its length in octets.
     Packet(u32),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Damage {
         match self {
             Self::Block(kind, length) => write!(f, "a block of type {kind} with a length of {length} octets"),
             Self::ByteOrder => f.write_str("a section without a byte order"),
-            Self::Version(major) => write!(f, "a section of version {major}, where 1 is known"),
+            Self::Version(major) => write!(f, "a section of version {major}, and only version 1 is supported"),
             Self::NoInterface => f.write_str("no interface is described"),
             Self::Interfaces => write!(f, "more than {INTERFACES} interfaces"),
             Self::UnknownInterface(number) => write!(f, "a frame of interface {number}, which is not described"),
@@ -131,10 +131,10 @@ struct Interface {
     offset_us: i64,
 }
 
-/// A pcapng file that is being read.
+/// A reader of a pcapng file.
 pub(super) struct Ng {
     pub(super) input: Input,
-    /// Whether numbers are in the other byte order than this machine's.
+    /// Whether the byte order is not this machine's.
     swapped: bool,
     /// The interfaces of this section.
     interfaces: Vec<Interface>,
@@ -143,7 +143,7 @@ pub(super) struct Ng {
 }
 
 impl Ng {
-    /// Reads what is before the first packet.
+    /// Reads up to the first packet.
     pub(super) fn open(input: Input) -> Result<Self, Unreadable> {
         let mut ng = Self { input, swapped: false, interfaces: Vec::new(), links: Vec::new() };
         ng.find_packet()?;
@@ -173,7 +173,7 @@ impl Ng {
             let wire_len = number(*wire_len);
             let interface = self.interfaces.first().ok_or(Damage::UnknownInterface(0))?;
             let snaplen = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
-            // What is behind the packet fills the block.
+            // The rest of the block is padding and options.
             let kept = wire_len.min(snaplen) as usize;
             let octets = data.get(..kept).unwrap_or(data);
             return match octets.len() {
@@ -184,7 +184,7 @@ impl Ng {
         let (head, data) = body.split_first_chunk::<PACKET_HEAD>().ok_or_else(short)?;
         let [first, high, low, kept, wire_len] = words(head).map(number);
         let interface = if kind == OLD_PACKET {
-            // Behind it, in the same four octets, how many were dropped.
+            // The same four octets also hold the number of drops.
             let [interface, ..] = halves::<10, PACKET_HEAD>(head, swapped);
             u32::from(interface)
         } else {
@@ -200,7 +200,7 @@ impl Ng {
         Ok(Some(Frame { link: described.link, time_us, wire_len, octets }))
     }
 
-    /// Steps over all blocks before the next packet, and acts on them; that packet's type and length, or `None` at the end.
+    /// Processes all blocks before the next packet; returns that packet's type and length, or `None` at the end.
     #[inline]
     fn find_packet(&mut self) -> Result<Option<(u32, u32)>, Unreadable> {
         loop {
@@ -229,7 +229,7 @@ impl Ng {
         }
     }
 
-    /// Takes a block that is looked at.
+    /// Reads a block.
     #[inline]
     fn block(&mut self, kind: u32, length: u32) -> Result<Range<usize>, Unreadable> {
         if length as usize > BUFFER {
@@ -242,7 +242,7 @@ impl Ng {
         }
     }
 
-    /// Takes a block that is not looked at, however long.
+    /// Skips a block of any length.
     fn step_over(&mut self, kind: u32, length: u32) -> Result<(), Unreadable> {
         self.input.skip(length as usize - TAIL)?;
         let tail = self.input.take(TAIL)?;
@@ -404,12 +404,14 @@ mod tests {
             Ok(ng) => ng,
             Err(fault) => return (Vec::new(), Some(fault.to_string())),
         };
-        let mut told = Vec::new();
+        let mut frames = Vec::new();
         loop {
             match ng.next_frame() {
-                Ok(Some(frame)) => told.push((frame.link.0, frame.time_us, frame.wire_len, frame.octets.to_vec())),
-                Ok(None) => return (told, None),
-                Err(fault) => return (told, Some(fault.to_string())),
+                Ok(Some(frame)) => {
+                    frames.push((frame.link.0, frame.time_us, frame.wire_len, frame.octets.to_vec()))
+                }
+                Ok(None) => return (frames, None),
+                Err(fault) => return (frames, Some(fault.to_string())),
             }
         }
     }
@@ -472,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_after_the_frames_before_it() {
+    fn damage_is_reported_after_the_frames_before_it() {
         type Break = fn(&mut Writer);
         let cases: [(Break, &str); 9] = [
             (|file| file.packet(3, 0, 1, b"a"), "damaged: a frame of interface 3, which is not described"),
@@ -506,12 +508,12 @@ mod tests {
                 "damaged: a frame of 262145 octets",
             ),
         ];
-        for (damage, told) in cases {
+        for (damage, message) in cases {
             let mut file = Writer::new(false);
             file.interface(1, 0, &[]);
             file.packet(0, 5, 1, b"a");
             damage(&mut file);
-            assert_eq!(read(&file.octets), (vec![(1, 5, 1, b"a".to_vec())], Some(told.to_owned())));
+            assert_eq!(read(&file.octets), (vec![(1, 5, 1, b"a".to_vec())], Some(message.to_owned())));
         }
     }
 
@@ -525,7 +527,10 @@ mod tests {
         assert_eq!(read(&file.octets).1.unwrap(), "damaged: a frame of 5 octets is longer than its block");
         let mut other = Writer::new(false);
         other.octets[12] = 2;
-        assert_eq!(read(&other.octets).1.unwrap(), "damaged: a section of version 2, where 1 is known");
+        assert_eq!(
+            read(&other.octets).1.unwrap(),
+            "damaged: a section of version 2, and only version 1 is supported"
+        );
     }
 
     proptest! {

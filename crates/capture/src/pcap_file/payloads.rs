@@ -1,4 +1,4 @@
-//! What the datagrams of a capture file carry.
+//! The payloads of the datagrams in a capture file.
 
 use super::fragments::{Fragment, Fragments};
 use super::{Error, Frame, Settings, Source};
@@ -10,22 +10,22 @@ use std::net::{IpAddr, SocketAddr};
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// What one datagram (or segment) carries.
+/// The payload of one datagram (or segment).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload<'a> {
-    /// Who sent it.
+    /// The sender.
     pub source: SocketAddr,
-    /// To whom.
+    /// The receiver.
     pub destination: SocketAddr,
     /// The payload.
     pub octets: &'a [u8],
-    /// True when the capture has less of it than there was.
+    /// True when the capture has only a part of it.
     pub truncated: bool,
     /// When it was captured, its last fragment if there were several: microseconds since 1970.
     pub time_us: u64,
 }
 
-/// What [`Payloads::fill`] came back with.
+/// The result of [`Payloads::fill`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
     /// The batch holds datagrams.
@@ -34,7 +34,7 @@ pub enum Filled {
     Ended,
 }
 
-/// What was read, over all rounds.
+/// Counters over all rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames.
@@ -43,7 +43,7 @@ pub struct Counters {
     pub payloads: u64,
     /// Payloads of which the capture has a part only.
     pub truncated: u64,
-    /// Fragmented datagrams that were given up: parts missing, contradicting or cut, or too many at a time.
+    /// Fragmented datagrams that were dropped: parts missing, contradicting or cut, or too many at a time.
     pub fragments_lost: u64,
 }
 
@@ -54,7 +54,7 @@ pub struct Payloads {
     fragments: Fragments,
     segments: bool,
     counters: Counters,
-    /// A fault that was met when the batch held datagrams already.
+    /// An error that occurred when the batch already had datagrams.
     fault: Option<Error>,
 }
 
@@ -62,7 +62,7 @@ impl Payloads {
     /// Opens the file for its first round.
     ///
     /// # Errors
-    /// The file cannot be opened, or is no capture.
+    /// The file cannot be opened, or is not a capture.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             source: Source::open(settings)?,
@@ -73,7 +73,7 @@ impl Payloads {
         })
     }
 
-    /// Gives the next payload to `take` and returns what that returns; `None` at the end of the round.
+    /// Passes the next payload to `take` and returns its result; `None` at the end of the round.
     ///
     /// # Errors
     /// Those of [`Source::next_frame`].
@@ -100,7 +100,7 @@ impl Payloads {
                 (ip.protocol, ip.source, ip.destination, found)
             };
             let Some(found) = found else { continue };
-            // Segments that only acknowledge are no messages. Datagrams without octets are left to the decoder.
+            // Segments that only acknowledge are not messages. Empty datagrams are left to the decoder.
             if protocol == TCP && found.octets.is_empty() {
                 continue;
             }
@@ -121,7 +121,7 @@ impl Payloads {
     /// Fills the batch with the next datagrams of this round. They count as received now.
     ///
     /// # Errors
-    /// Those of [`Source::next_frame`], after all that lies before the damage. The round is over then.
+    /// Those of [`Source::next_frame`], after all datagrams before the damage. The round ends then.
     pub fn fill(&mut self, batch: &mut Batch) -> Result<Filled, Error> {
         batch.clear();
         if let Some(fault) = self.fault.take() {
@@ -148,7 +148,7 @@ impl Payloads {
     /// Opens the file for its next round; false when there is none.
     ///
     /// # Errors
-    /// The file cannot be opened any more.
+    /// The file can no longer be opened.
     pub fn again(&mut self) -> Result<bool, Error> {
         self.fragments.clear();
         self.source.again()
@@ -159,7 +159,7 @@ impl Payloads {
         self.source.end_when(over);
     }
 
-    /// What was read so far.
+    /// The counters.
     pub fn counters(&self) -> Counters {
         Counters { fragments_lost: self.fragments.lost, ..self.counters }
     }
@@ -172,26 +172,26 @@ struct Found<'a> {
     truncated: bool,
 }
 
-/// The packet of an Ethernet frame, where that is no more than headers at their usual places.
+/// The packet of an Ethernet frame, if it has only the usual headers.
 #[inline]
 fn whole<'a>(frame: &Frame<'a>) -> Option<Plain<'a>> {
     if frame.link == LinkType::ETHERNET { plain(frame.octets) } else { None }
 }
 
-/// What lies in such a packet.
+/// The payload of such a packet.
 #[inline]
 fn in_plain<'a>(packet: &Plain<'a>) -> Option<Found<'a>> {
     transport(packet.protocol, packet.transport, usize::try_from(packet.transport_length()?).ok()?)
 }
 
-/// The payload of a packet that is whole. Frames may have padding behind the packet, so its length decides.
+/// The payload of a whole packet. Frames may have padding after the packet, so the packet's length decides.
 fn in_packet<'a>(packet: &Packet<'a>) -> Option<Found<'a>> {
     let (ip, l3, l4) = (packet.ip?, packet.offsets.l3?, packet.offsets.l4?);
     let length = usize::try_from(ip.length).ok()?.checked_sub(l4.checked_sub(l3)?)?;
     transport(ip.protocol, packet.frame.get(l4..)?, length)
 }
 
-/// The payload behind a UDP or TCP header; `length` octets should be there from the header on.
+/// The payload after a UDP or TCP header; `length` octets are expected from the header on.
 fn transport(protocol: u8, octets: &[u8], length: usize) -> Option<Found<'_>> {
     let [s0, s1, d0, d1, l0, l1, _, _] = *octets.first_chunk()?;
     let (header, length) = match protocol {

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// Room for the one control message that is asked for: a header of 16 octets and an `int`, with padding.
+/// Room for the one control message that is requested: a header of 16 bytes and an `int`, with padding.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; 32]);
@@ -21,10 +21,10 @@ const NO_NAME: libc::sockaddr_in6 = libc::sockaddr_in6 {
     sin6_scope_id: 0,
 };
 
-/// Receives what is there, without waiting, into the pieces of memory, one datagram each; returns how many slots were
-/// filled, from the first on. Fewer than there are means that the queue was empty at the end.
+/// Receives queued datagrams, without blocking, into the pieces of memory, one datagram each; returns the number of filled
+/// slots, from the first on. Fewer than all means that the queue was empty at the end.
 ///
-/// Errors are those of `recvmmsg(2)`; `WouldBlock` when nothing is there.
+/// Errors are those of `recvmmsg(2)`; `WouldBlock` when the queue is empty.
 pub(super) fn receive<'a>(
     socket: BorrowedFd<'_>,
     memory: impl Iterator<Item = &'a mut [u8]>,
@@ -133,9 +133,9 @@ fn set_option<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> 
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Datagrams that the kernel threw away because the socket's buffer was full, since the socket was opened. Wraps.
+/// Datagrams that the kernel dropped because the socket's buffer was full, since the socket was opened. Wraps.
 pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    // The option gives an array of figures; that of the drops is the ninth since Linux 4.12.
+    // The option returns an array of numbers; the ninth, since Linux 4.12, is that of the drops.
     let mut figures = [0u32; 16];
     let mut len = size_u32::<[u32; 16]>();
     // SAFETY: `figures` has room for `len` octets, and both outlive the call; the kernel writes at most `len`.

@@ -17,34 +17,33 @@
 //! # }
 //! ```
 //!
-//! All workers' sockets are bound to the same port; the kernel gives what one source address sends to one of
+//! All workers' sockets are bound to the same port; the kernel delivers all datagrams of one source address to one of
 //! them (see `spread.rs`).
 //!
-//! # Whose port it is
+//! # Ownership of the port
 //!
 //! `SO_REUSEPORT` lets several sockets of a user share a port, those of another process included. A second collector that
 //! joined by mistake would get nothing, or take exporters away from the first, and neither would notice. So the first socket is bound
-//! without that option: the kernel refuses it when anybody has the port, in one step that nothing can come between. Only then the option
-//! is set, and the other workers join. With a single worker it is never set. [`Settings::shared`] binds all sockets with it,
-//! for daemons that are to share the port; then the kernel chooses by the sender's address and port among all of them.
+//! without that option: the kernel rejects it, atomically, if any other socket has the port. Then the option is set, and the other
+//! workers join. With a single worker it is never set. [`Settings::shared`] binds all sockets with it, for daemons that share the
+//! port; the kernel then chooses among all of them by the sender's address and port.
 //!
-//! # What a datagram costs
+//! # The cost of a datagram
 //!
 //! Measured over loopback, in CPU time of the receiving thread: taking a datagram from a queue 0.45 µs, with `recvmmsg`
-//! or without, of which copying 1400 octets is the smaller part; looking into an empty queue as much; falling asleep and
-//! being woken for a single one 6 to 11 µs. So it is not the call that must be saved but the wake-up. A receiver whose
-//! datagrams come densely therefore does not wait for the next one but for a *pause*, and then takes all that came
-//! meanwhile. The pause is so short that the socket's buffer, empty at its start, holds what can come in that time: at
-//! most [`LONGEST_PAUSE`], and less with a small buffer.
+//! or without, of which copying 1400 octets is the smaller part; reading an empty queue as much; sleeping and
+//! waking up for a single one 6 to 11 µs. So wake-ups must be avoided, not calls. A receiver of dense traffic therefore does not
+//! wait for the next datagram but *pauses*, and then takes all datagrams that arrived. The pause is so short that the socket's
+//! buffer, empty at its start, holds what can arrive in that time: at most [`LONGEST_PAUSE`], and less with a small buffer.
 //!
-//! | datagrams a second | woken for each | with pauses, buffer of 4 MiB | with pauses, 208 KiB (Linux' default) |
+//! | datagrams per second | woken for each | with pauses, buffer of 4 MiB | with pauses, 208 KiB (Linux' default) |
 //! |---|---|---|---|
 //! | 50,000 | 3.5 to 5.8 µs | 0.8 to 1.1 µs | 2.7 to 2.9 µs |
 //! | 150,000 | 2.2 to 2.4 µs | 0.5 to 0.6 µs | 1.1 to 1.3 µs |
 //!
-//! (CPU time for a datagram of 1400 octets; three runs each. With the small buffer some were dropped, with pauses fewer
-//! than without.) Where a network card's driver hands up several datagrams of one sender and one length at once, the
-//! kernel joins them for us (`UDP_GRO`): 16 joined ones cost 0.09 µs each.
+//! (CPU time for a datagram of 1400 octets; three runs each. With the small buffer some were dropped, fewer with pauses than
+//! without.) Where a network card's driver delivers several datagrams of the same sender and length at once, the kernel joins
+//! them (`UDP_GRO`): 16 joined ones cost 0.09 µs each.
 
 #[expect(unsafe_code, reason = "recvmmsg and socket options that no safe wrapper has")]
 mod kernel;
@@ -71,9 +70,9 @@ pub struct Settings {
     pub address: Option<IpAddr>,
     /// Port to bind to; 0 lets the kernel choose one, the same for all workers.
     pub port: u16,
-    /// Octets of the kernel's buffer for each socket; `None` for the system's default.
+    /// Bytes of the kernel's buffer for each socket; `None` for the system's default.
     pub receive_buffer: Option<usize>,
-    /// Name of the device (network card, VRF) from which alone datagrams are taken.
+    /// Name of the only device (network card, VRF) from which datagrams are received.
     pub interface: Option<String>,
     /// With `address` not set, or an IPv6 address: no IPv4.
     pub ipv6_only: bool,
@@ -81,7 +80,7 @@ pub struct Settings {
     pub groups: Vec<IpAddr>,
     /// Number of sockets; 0 counts as 1.
     pub workers: usize,
-    /// Other processes of this user that say so, too, may listen on the same port.
+    /// Other processes of this user with the same setting may listen on the same port.
     pub shared: bool,
 }
 
@@ -100,23 +99,23 @@ impl Default for Settings {
     }
 }
 
-/// What of the settings a socket was refused for.
+/// The setting that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The interface.
     Interface,
     /// A multicast group.
     Group(IpAddr),
-    /// The address, the port, or none in particular.
+    /// The address, the port, or no setting in particular.
     Address,
 }
 
-/// Why a port cannot be listened on.
+/// The error when a port cannot be opened.
 #[derive(Debug)]
 pub struct Refused {
-    /// What it is about.
+    /// The setting.
     pub part: Part,
-    /// The system's words.
+    /// The system's message.
     pub fault: io::Error,
 }
 
@@ -135,15 +134,15 @@ impl From<io::Error> for Refused {
 /// Opens a socket for each worker.
 ///
 /// # Errors
-/// Those of the kernel: the port is taken, the address is not ours, the device does not exist, a right is missing. A
-/// receive buffer smaller than asked for is no error; ask [`Receiver::receive_buffer`].
+/// Those of the kernel: the port is in use, the address is not local, the device does not exist, a right is missing. A
+/// receive buffer smaller than requested is not an error; see [`Receiver::receive_buffer`].
 pub fn open(settings: &Settings) -> Result<Vec<Receiver>, Refused> {
     let workers = settings.workers.max(1);
     let mut port = settings.port;
     let mut receivers = Vec::with_capacity(workers);
     for worker in 0..workers {
         let (socket, address) = unbound(settings)?;
-        // The program has to be there before the socket is bound, and asks for the option.
+        // The program must be attached before the socket is bound, and requires the option.
         let claims = worker == 0 && !settings.shared;
         socket.set_reuse_port(!claims || workers > 1)?;
         if claims && workers > 1 {
@@ -195,15 +194,15 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), Refused> {
             socket.set_recv_buffer_size(octets)?;
         }
     }
-    // By default a socket also gets what was sent to groups that others on this machine joined, each worker a copy.
+    // By default each worker's socket would get a copy of what is sent to groups that other processes joined.
     if address.is_ipv6() {
-        // Linux knows this one since 4.20.
+        // Linux has it since 4.20.
         let _ = socket.set_multicast_all_v6(false);
     }
     if address.is_ipv4() || !settings.ipv6_only {
         socket.set_multicast_all_v4(false)?;
     }
-    // Older kernels do not know it, and nothing but speed depends on it.
+    // Older kernels do not have it, and only speed depends on it.
     let _ = kernel::join_datagrams(socket.as_fd());
     Ok((socket, address))
 }
@@ -227,14 +226,14 @@ fn join(socket: &Socket, settings: &Settings) -> Result<(), Refused> {
     Ok(())
 }
 
-/// What [`Receiver::receive`] came back with.
+/// The result of [`Receiver::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// The batch holds datagrams.
     Datagrams,
     /// Somebody called [`Waker::wake`].
     Woken,
-    /// Neither: the time is over, or a signal came. It may have come early; look at the clock.
+    /// Neither: the timeout or a signal. It may be early; check the clock.
     Idle,
 }
 
@@ -253,24 +252,24 @@ fn pause_for(buffer: usize) -> Duration {
 pub struct Receiver {
     socket: Socket,
     waker: Waker,
-    /// How long to let datagrams gather when they come densely.
+    /// How long to let datagrams accumulate under dense traffic.
     pause: Duration,
-    /// True when datagrams come so densely that a pause will gather several.
+    /// True when traffic is so dense that several datagrams arrive in a pause.
     dense: bool,
-    /// True when the last look into the queue left it empty.
+    /// True when the last call left the queue empty.
     drained: bool,
-    /// When something was received last.
+    /// When a datagram was last received.
     last_us: u64,
 }
 
 impl Receiver {
-    /// Receives what is there, up to [`SLOTS`] datagrams (more when the kernel joined some); waits up to `timeout` for
-    /// the first one, or without end if that is `None`. The batch is emptied first.
+    /// Receives the queued datagrams, up to [`SLOTS`] (more when the kernel joined some); waits up to `timeout` for
+    /// the first one, or without limit if it is `None`. The batch is cleared first.
     ///
     /// A wake-up is reported before datagrams are, so that heavy traffic cannot hide it.
     ///
     /// # Errors
-    /// Those of `recvmmsg` and `poll`, of which none is to be expected in normal operation.
+    /// Those of `recvmmsg` and `poll`, none of which is expected in normal operation.
     pub fn receive(&mut self, batch: &mut Batch, timeout: Option<Duration>) -> io::Result<Received> {
         batch.clear();
         if self.waker.rung() {
@@ -314,13 +313,13 @@ impl Receiver {
         Ok(Received::Datagrams)
     }
 
-    /// Fills the batch with what is there; false when nothing is.
+    /// Fills the batch with the queued datagrams; false when there are none.
     fn read(&mut self, batch: &mut Batch) -> io::Result<bool> {
         let mut filled = 0;
         batch.fill(|memory, slots| {
             filled = match kernel::receive(self.socket.as_fd(), memory, slots) {
                 Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => 0,
-                // The call does not wait, so a signal can hardly end it; then the caller comes again.
+                // The call does not block, so a signal hardly ever interrupts it; the caller repeats it then.
                 Err(fault) if fault.kind() == io::ErrorKind::Interrupted => 0,
                 other => other?,
             };
@@ -348,8 +347,8 @@ impl Receiver {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// Octets of the kernel's buffer as the kernel counts them: twice what was asked for, as it counts its own
-    /// bookkeeping in, or twice the limit `net.core.rmem_max`.
+    /// Bytes of the kernel's buffer as the kernel counts them, with its own overhead: twice the requested size, or twice
+    /// the limit `net.core.rmem_max`.
     ///
     /// # Errors
     /// Those of `getsockopt`.
@@ -358,7 +357,7 @@ impl Receiver {
     }
 
     /// Datagrams that the kernel dropped at this socket because its buffer was full, since it was opened. Wraps at 2
-    /// to the 32nd. A system call: ask seldom.
+    /// to the 32nd. This is a system call: call it rarely.
     ///
     /// # Errors
     /// Those of `getsockopt`; `Unsupported` before Linux 4.12.

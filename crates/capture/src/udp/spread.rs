@@ -1,9 +1,9 @@
-//! The program by which the kernel chooses a worker for a datagram.
+//! The classic BPF program by which the kernel chooses a worker for a datagram.
 //!
-//! Templates and sequence numbers belong to an exporter. If all that an exporter sends reaches one worker, no worker
-//! has to share what it learnt. The kernel's own choice among sockets that share a port looks at the ports too, and
-//! some exporters send from several (or from a new one after each restart), so this classic BPF program replaces it:
-//! the source address alone decides.
+//! Templates and sequence numbers belong to an exporter. If all datagrams of an exporter reach the same worker, workers
+//! need not share this state. By default the kernel chooses among sockets that share a port by the ports, too, and
+//! some exporters send from several ports (or from a new one after each restart). So this program replaces the default:
+//! it uses the source address alone.
 //!
 //! ```text
 //!         version of the IP header

@@ -71,7 +71,7 @@ impl Part for CounterLog {
         #[cfg(all(feature = "amqp", feature = "kafka"))]
         for (feed, courier) in log.open_feeds() {
             let threads = services.threads.clone();
-            services.threads.spawn_aside("counters/courier", services.identity.clone(), move || {
+            services.threads.spawn_aside("counters/delivery", services.identity.clone(), move || {
                 feed.run(courier, |what| threads.refuse(what));
             })?;
         }

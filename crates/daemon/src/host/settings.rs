@@ -95,7 +95,7 @@ fn check_accounts(config: &Config, problems: &mut Problems) {
     let (user, group) = (config.core(&core::RUN_AS_USER), config.core(&core::RUN_AS_GROUP));
     if let Err(problem) = privileges::check(user.as_deref(), group.as_deref()) {
         let (key, origin) = match (&problem, group.is_some()) {
-            (privileges::Problem::Group(_), true) => ("run_as_group", blame(config, &core::RUN_AS_GROUP)),
+            (privileges::Error::Group(_), true) => ("run_as_group", blame(config, &core::RUN_AS_GROUP)),
             _ => ("run_as_user", blame(config, &core::RUN_AS_USER)),
         };
         problems.fatal(origin, format!("{key}: {problem}."), None);

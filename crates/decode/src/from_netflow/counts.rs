@@ -20,6 +20,9 @@ pub struct Counts {
     pub octets_behind: u64,
     /// Data sets of templates that were withdrawn.
     pub sets_withdrawn: u64,
+    /// Data sets that are not read, or not to their end, as that costs more than the octets received allow: sets of ever new templates, and
+    /// options records of very short fields.
+    pub sets_over_budget: u64,
     /// Data sets kept until their template comes.
     pub sets_kept: u64,
     /// Kept sets decoded when their template came.
@@ -156,8 +159,13 @@ pub enum Notice {
 /// Most notices between two collections.
 const MAX_NOTICES: usize = 64;
 
+/// False when there is no room for a further notice: then it need not be made.
+pub(super) fn has_room(notices: &[Notice]) -> bool {
+    notices.len() < MAX_NOTICES
+}
+
 pub(super) fn note(notices: &mut Vec<Notice>, notice: Notice) {
-    if notices.len() < MAX_NOTICES {
+    if has_room(notices) {
         notices.push(notice);
     }
 }

@@ -11,6 +11,7 @@ mod exporter;
 mod frame;
 mod known;
 mod plan;
+mod plans;
 mod rates;
 mod run;
 mod sources;
@@ -18,7 +19,6 @@ mod ways;
 
 pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
-pub use plan::Plan;
 
 use crate::bound::{Bound, VISITED};
 use flow::address;
@@ -111,7 +111,7 @@ pub struct Decoder {
     needs: Needs,
     settings: Settings,
     /// By the numbers that their addresses are in a row.
-    exporters: Map<u128, Box<Exporter>>,
+    exporters: Map<u128, Exporter>,
     charges: Charges,
     /// Where [`Self::expire`] goes on.
     next: usize,
@@ -172,6 +172,7 @@ impl Decoder {
         strings: &mut Strings,
     ) -> Result<u64, Reject> {
         let datagram = datagram::open(octets)?;
+        self.scratch.plans.earn(octets.len());
         let mut context = exporter::Context {
             needs: &self.needs,
             settings: &self.settings,
@@ -187,15 +188,16 @@ impl Decoder {
                 self.charges.renew(exporter);
             }
         } else {
-            let mut exporter = Box::new(Exporter::new(source, &self.settings));
+            let mut exporter = Exporter::new(source);
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
-            if datagram.holds_any() {
+            // The sequence begins with a datagram that holds something, which is looked for once then.
+            if exporter.sequence.is_begun() || datagram.holds_any() {
                 self.remember(exporter);
             } else {
                 exporter.forget(&mut self.counts);
             }
         }
-        if self.charges.memory > self.settings.max_memory {
+        if self.memory() > self.settings.max_memory {
             self.make_room(source);
         }
         Ok(u64::from(datagram.header.export_secs) * 1_000_000)
@@ -203,10 +205,10 @@ impl Decoder {
 
     /// Gives an exporter that is not known a place.
     #[cold]
-    fn remember(&mut self, mut exporter: Box<Exporter>) {
+    fn remember(&mut self, mut exporter: Exporter) {
         self.charges.renew(&mut exporter);
         if let Some((_, oldest)) = self.exporters.insert(address::number(exporter.address), exporter) {
-            self.forget(*oldest, Bound::Exporters);
+            self.forget(oldest, Bound::Exporters);
         }
     }
 
@@ -218,12 +220,12 @@ impl Decoder {
         if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > self.settings.max_memory / 2)
             && let Some(exporter) = self.exporters.remove(&last)
         {
-            self.forget(*exporter, Bound::Memory);
+            self.forget(exporter, Bound::Memory);
         }
-        while self.charges.memory > self.settings.max_memory
+        while self.memory() > self.settings.max_memory
             && let Some((_, oldest)) = self.exporters.pop_oldest()
         {
-            self.forget(*oldest, Bound::Memory);
+            self.forget(oldest, Bound::Memory);
         }
     }
 
@@ -238,9 +240,9 @@ impl Decoder {
         exporter.forget(&mut self.counts);
     }
 
-    /// Bytes that the state of all exporters takes, roughly.
+    /// Bytes that the state of all exporters takes, roughly, with the plans that are kept for others of the same shape.
     pub fn memory(&self) -> usize {
-        self.charges.memory
+        self.charges.memory + self.scratch.plans.memory()
     }
 
     /// Templates of all exporters.
@@ -265,7 +267,7 @@ impl Decoder {
 
     /// The exporters, with what was counted of each.
     pub fn exporters(&self) -> impl Iterator<Item = &Exporter> {
-        self.exporters.values().map(|exporter| &**exporter)
+        self.exporters.values()
     }
 
     /// How many exporters are known.
@@ -282,22 +284,22 @@ impl Decoder {
     pub fn restore_template(&mut self, address: IpAddr, template: Template) {
         let key = address::number(address);
         if self.exporters.get_mut(&key).is_none() {
-            self.remember(Box::new(Exporter::new(address, &self.settings)));
+            self.remember(Exporter::new(address));
         }
         if let Some(exporter) = self.exporters.get_mut(&key) {
-            exporter.restore(template, &self.needs, &self.settings);
+            exporter.restore(template, &self.settings);
             self.charges.renew(exporter);
         }
-        if self.charges.memory > self.settings.max_memory {
+        if self.memory() > self.settings.max_memory {
             self.make_room(address);
         }
     }
 
-    /// Goes on with rows of another layout: all plans are compiled again. Call it when no rows are left.
+    /// Goes on with rows of another layout: plans are compiled again, with the next data for each. Call it when no rows are left.
     pub fn change_needs(&mut self, needs: Needs) {
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
         for exporter in self.exporters.values_mut() {
-            exporter.recompile(&needs, &self.settings);
+            exporter.drop_plans();
             self.charges.renew(exporter);
         }
         self.needs = needs;
@@ -324,18 +326,56 @@ impl Decoder {
 
 /// The records of v1, v5 and v7, as templates.
 pub(crate) fn fixed_templates() -> [Template; 3] {
+    use netflow::elements as ie;
     use netflow::encode::field as f;
     use netflow::template::Kind;
-    // Element 210 is padding (paddingOctets).
-    let head = [(8, 4), (12, 4), (15, 4), (10, 2), (14, 2), (2, 4), (1, 4), (22, 4), (21, 4), (7, 2), (11, 2)];
+    let head = [
+        (ie::SOURCE_IPV4_ADDRESS, 4),
+        (ie::DESTINATION_IPV4_ADDRESS, 4),
+        (ie::IP_NEXT_HOP_IPV4_ADDRESS, 4),
+        (ie::INGRESS_INTERFACE, 2),
+        (ie::EGRESS_INTERFACE, 2),
+        (ie::PACKET_DELTA_COUNT, 4),
+        (ie::OCTET_DELTA_COUNT, 4),
+        (ie::FLOW_START_SYS_UP_TIME, 4),
+        (ie::FLOW_END_SYS_UP_TIME, 4),
+        (ie::SOURCE_TRANSPORT_PORT, 2),
+        (ie::DESTINATION_TRANSPORT_PORT, 2),
+    ];
     let template = |tail: &[(u16, u16)]| {
         let fields = head.iter().chain(tail).map(|(element, length)| f(*element, *length)).collect();
         Template::new(0, 0, Kind::Data, fields)
     };
     [
-        template(&[(210, 2), (4, 1), (5, 1), (6, 1), (210, 11)]),
-        template(&[(210, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1), (210, 2)]),
-        template(&[(210, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1), (210, 6)]),
+        template(&[
+            (ie::PADDING_OCTETS, 2),
+            (ie::PROTOCOL_IDENTIFIER, 1),
+            (ie::IP_CLASS_OF_SERVICE, 1),
+            (ie::TCP_CONTROL_BITS, 1),
+            (ie::PADDING_OCTETS, 11),
+        ]),
+        template(&[
+            (ie::PADDING_OCTETS, 1),
+            (ie::TCP_CONTROL_BITS, 1),
+            (ie::PROTOCOL_IDENTIFIER, 1),
+            (ie::IP_CLASS_OF_SERVICE, 1),
+            (ie::BGP_SOURCE_AS_NUMBER, 2),
+            (ie::BGP_DESTINATION_AS_NUMBER, 2),
+            (ie::SOURCE_IPV4_PREFIX_LENGTH, 1),
+            (ie::DESTINATION_IPV4_PREFIX_LENGTH, 1),
+            (ie::PADDING_OCTETS, 2),
+        ]),
+        template(&[
+            (ie::PADDING_OCTETS, 1),
+            (ie::TCP_CONTROL_BITS, 1),
+            (ie::PROTOCOL_IDENTIFIER, 1),
+            (ie::IP_CLASS_OF_SERVICE, 1),
+            (ie::BGP_SOURCE_AS_NUMBER, 2),
+            (ie::BGP_DESTINATION_AS_NUMBER, 2),
+            (ie::SOURCE_IPV4_PREFIX_LENGTH, 1),
+            (ie::DESTINATION_IPV4_PREFIX_LENGTH, 1),
+            (ie::PADDING_OCTETS, 6),
+        ]),
     ]
 }
 

@@ -8,7 +8,7 @@ use super::Settings;
 use super::copy::{self, Copy, Move};
 use super::frame::Frame;
 use super::sources::{self, Clock, Side};
-use super::ways::{Fields, Src, Way};
+use super::ways::{Fields, Found, Index, Src, Way};
 use crate::headers::Headers;
 use flow::address;
 use flow::custom::Semantics;
@@ -16,6 +16,7 @@ use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::needs::Needs;
 use flow::row::HEAD;
+use netflow::elements as ie;
 use netflow::template::{self, Kind, Template};
 
 /// A step of a plan that is more than a copy. `to` is an offset in the row.
@@ -111,7 +112,7 @@ impl Counters {
 
 /// A compiled template.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What every row of the template starts as.
     pub(crate) base: Box<[u64]>,
     pub(crate) copies: Box<[Copy]>,
@@ -130,15 +131,20 @@ pub struct Plan {
     memory: usize,
 }
 
-impl netflow::cache::Payload for Plan {
-    fn memory(&self) -> usize {
+impl Plan {
+    /// Bytes that it keeps on the heap.
+    pub(crate) fn memory(&self) -> usize {
         self.memory
     }
 }
 
 /// Compiles a template for one way.
-pub(crate) struct Compiler<'a> {
+struct Compiler<'a> {
     fields: Fields<'a>,
+    /// Of the way there, and of the way back.
+    counters: [Counters; 2],
+    /// The template tells of a packet inside another.
+    two_protocols: bool,
     needs: &'a Needs,
     settings: &'a Settings,
     base: Vec<u64>,
@@ -146,19 +152,29 @@ pub(crate) struct Compiler<'a> {
     ops: Vec<Op>,
 }
 
+/// Octets of the addresses of both families.
+const FAMILIES: [u16; 2] = [4, 16];
+
 /// The plan of a template for rows of that layout.
 pub(crate) fn compile(template: &Template, needs: &Needs, settings: &Settings) -> Plan {
+    let index = Index::new(template);
+    let there = Fields { template, index: &index, way: Way::There };
+    let counters = [Way::There, Way::Back]
+        .map(|way| Fields { way, ..there })
+        .map(|fields| Counters { packets: fields.first(sources::PACKETS), octets: fields.first(sources::OCTETS) });
     let compiler = |way| Compiler {
-        fields: Fields::new(template, way),
+        fields: Fields { way, ..there },
+        counters,
+        two_protocols: Fields { way, ..there }.all(0, sources::PROTOCOL).len() > 1,
         needs,
         settings,
         base: vec![0; needs.layout.words().max(HEAD)],
         moves: Vec::new(),
         ops: Vec::new(),
     };
-    let there = compiler(Way::There);
-    let back = there.counts(Way::Back).then(|| Box::new(compiler(Way::Back).plan(None)));
-    there.plan(back)
+    let [_, counted_back] = counters;
+    let back = counted_back.any().then(|| Box::new(compiler(Way::Back).plan(None)));
+    compiler(Way::There).plan(back)
 }
 
 impl Compiler<'_> {
@@ -183,7 +199,7 @@ impl Compiler<'_> {
             if let (Some(to), Some(src), true) =
                 (self.offset(*field), sources.first(), self.has_two_protocols() || sources.len() > 1)
             {
-                self.number(*src, to, field.size(), by_op);
+                self.number(src, to, field.size(), by_op);
             }
         }
         for addresses in sources::ADDRESSES {
@@ -252,8 +268,10 @@ impl Compiler<'_> {
 
     /// The counters of a way.
     fn counters(&self, way: Way) -> Counters {
-        let first = |elements| self.fields.first_on(way, elements);
-        Counters { packets: first(sources::PACKETS), octets: first(sources::OCTETS) }
+        match way {
+            Way::There => self.counters[0],
+            Way::Back => self.counters[1],
+        }
     }
 
     /// The template counts packets or octets of that way.
@@ -263,7 +281,7 @@ impl Compiler<'_> {
 
     /// The template tells of a packet inside another, of whichever family either is.
     fn has_two_protocols(&self) -> bool {
-        self.fields.all(0, sources::PROTOCOL).len() > 1
+        self.two_protocols
     }
 
     fn set(&mut self, to: usize, octets: &[u8]) {
@@ -286,33 +304,38 @@ impl Compiler<'_> {
 
     /// The last occurrence of an element of each family.
     fn addresses(&self, v4: &[u16], v6: &[u16]) -> Vec<Src> {
-        self.occurrences(v4, v6).into_iter().filter_map(|mut sources| sources.pop()).collect()
+        FAMILIES
+            .into_iter()
+            .zip([v4, v6])
+            .filter_map(|(len, elements)| self.fitting(elements, len).next_back())
+            .collect()
     }
 
-    /// The occurrences of an IPv4 and an IPv6 element, of those that have an address's length.
-    fn occurrences(&self, v4: &[u16], v6: &[u16]) -> [Vec<Src>; 2] {
-        [(v4, 4), (v6, 16)].map(|(elements, len)| {
-            let all = elements.iter().map(|element| self.fields.all(0, *element));
-            let fitting = all.map(|sources| sources.into_iter().filter(|src| src.len == len).collect::<Vec<_>>());
-            fitting.into_iter().find(|sources| !sources.is_empty()).unwrap_or_default()
-        })
+    /// The occurrences of the first of the elements that has an address of so many octets.
+    fn fitting(&self, elements: &[u16], len: u16) -> impl DoubleEndedIterator<Item = Src> {
+        let all = elements.iter().map(|element| self.fields.all(0, *element));
+        let mut fitting = all.filter(|found| found.iter().any(|src| src.len == len));
+        fitting.next().unwrap_or(Found::NONE).iter().filter(move |src| src.len == len)
     }
 
     /// Where a field's address stands: of the inner packet and of the outer one, where the template tells of two. With two
     /// protocols these may be of different families; else an element that occurs twice tells of both.
     fn addresses_of(&self, addresses: &sources::Addresses) -> Vec<Src> {
-        let mut occurrences = self.occurrences(addresses.v4, addresses.v6);
+        let families = || FAMILIES.into_iter().zip([addresses.v4, addresses.v6]);
+        let occurrences = || families().map(|(len, elements)| self.fitting(elements, len));
         if addresses.side != Side::Only && self.has_two_protocols() {
-            let mut all = occurrences.concat();
-            all.sort_by_key(|src| src.field);
-            let end = if addresses.side == Side::Inner { all.last() } else { all.first() };
-            return end.copied().into_iter().collect();
+            let all = occurrences().flatten();
+            let end = match addresses.side {
+                Side::Outer => all.min_by_key(|src| src.field),
+                Side::Inner | Side::Only => all.max_by_key(|src| src.field),
+            };
+            return end.into_iter().collect();
         }
-        if addresses.side == Side::Outer {
-            occurrences.iter_mut().filter(|sources| sources.len() < 2).for_each(Vec::clear);
-            return occurrences.iter().filter_map(|sources| sources.first().copied()).collect();
-        }
-        occurrences.iter().filter_map(|sources| sources.last().copied()).collect()
+        let one = |sources: &mut dyn DoubleEndedIterator<Item = Src>| match addresses.side {
+            Side::Outer => sources.next().filter(|_| sources.next().is_some()),
+            Side::Inner | Side::Only => sources.next_back(),
+        };
+        occurrences().filter_map(|mut sources| one(&mut sources)).collect()
     }
 
     fn address(&mut self, sources: Vec<Src>, to: usize, variable: bool) {
@@ -354,12 +377,12 @@ impl Compiler<'_> {
     /// Without an element for it, the EtherType is that of the addresses' family. A frame's own one wins.
     fn etype(&mut self) {
         let Some(to) = self.offset(Field::Etype) else { return };
-        if self.first(&[256]).is_some() {
+        if self.first(&[ie::ETHERNET_TYPE]).is_some() {
             return;
         }
         let ends = sources::ADDRESSES.iter().filter(|a| [Field::SrcHost, Field::DstHost].contains(&a.field));
-        let has = ends.map(|a| self.occurrences(a.v4, a.v6).map(|sources| !sources.is_empty()));
-        let [v4, v6] = has.fold([false; 2], |[v4, v6], has| [v4 | has[0], v6 | has[1]]);
+        let has = |elements, len| self.fitting(elements, len).next().is_some();
+        let [v4, v6] = ends.fold([false; 2], |[v4, v6], ends| [v4 || has(ends.v4, 4), v6 || has(ends.v6, 16)]);
         match (v4, v6, self.offset(Field::SrcHost)) {
             // A template of one family tells the family of all its records.
             (true, false, _) => self.set(to, &[0x08, 0x00]),
@@ -372,20 +395,26 @@ impl Compiler<'_> {
     /// The VLAN of the way that the record went; of the only one that the template has, whatever the way.
     fn vlan(&mut self, variable: bool) {
         let Some(to) = self.offset(Field::Vlan) else { return };
-        match [self.first(&[58, 243]), self.first(&[59, 254])] {
+        match [
+            self.first(&[ie::VLAN_ID, ie::DOT1Q_VLAN_ID]),
+            self.first(&[ie::POST_VLAN_ID, ie::POST_DOT1Q_VLAN_ID]),
+        ] {
             [None, None] => {}
             [Some(src), None] | [None, Some(src)] => self.number(src, to, 2, variable),
-            ways => self.ops.push(Op::Vlan { direction: self.first(&[61]), ways, to }),
+            ways => self.ops.push(Op::Vlan { direction: self.first(&[ie::FLOW_DIRECTION]), ways, to }),
         }
     }
 
     fn ports(&mut self) {
         let (udp, tcp) = (sources::UDP_PORTS, sources::TCP_PORTS);
-        for (field, plain, udp, tcp) in [(Field::SrcPort, 7, udp.0, tcp.0), (Field::DstPort, 11, udp.1, tcp.1)] {
+        for (field, plain, udp, tcp) in [
+            (Field::SrcPort, ie::SOURCE_TRANSPORT_PORT, udp.0, tcp.0),
+            (Field::DstPort, ie::DESTINATION_TRANSPORT_PORT, udp.1, tcp.1),
+        ] {
             let Some(to) = self.offset(field) else { continue };
             let (udp, tcp) = (self.first(&[udp]), self.first(&[tcp]));
             if self.first(&[plain]).is_none() && (udp.is_some() || tcp.is_some()) {
-                self.ops.push(Op::Port { udp, tcp, proto: self.first(&[4]), to });
+                self.ops.push(Op::Port { udp, tcp, proto: self.first(&[sources::PROTOCOL]), to });
             }
         }
     }
@@ -426,7 +455,7 @@ impl Compiler<'_> {
 
     fn path_delay(&mut self) {
         let Some(to) = self.offset(Field::PathDelayAvg) else { return };
-        if self.first(&[600]).is_none()
+        if self.first(&[sources::PATH_DELAY_MEAN]).is_none()
             && let Some(sum) = self.first(&[sources::PATH_DELAY_SUM])
         {
             self.ops.push(Op::PathDelay { sum, to });
@@ -468,12 +497,14 @@ impl Compiler<'_> {
 
     /// Tags and label that nfprobe put into its records.
     fn tags(&mut self, variable: bool) {
-        for (field, element) in [(Field::Tag, 1), (Field::Tag2, 2)] {
-            if let (Some(to), Some(src)) = (self.offset(field), self.fields.all(sources::PMACCT, element).pop()) {
+        for (field, element) in [(Field::Tag, sources::PMACCT_TAG), (Field::Tag2, sources::PMACCT_TAG2)] {
+            if let (Some(to), Some(src)) = (self.offset(field), self.fields.all(sources::PMACCT, element).last()) {
                 self.number(src, to, 8, variable);
             }
         }
-        if let (Some(to), Some(src)) = (self.offset(Field::Label), self.fields.all(sources::PMACCT, 3).pop()) {
+        if let (Some(to), Some(src)) =
+            (self.offset(Field::Label), self.fields.all(sources::PMACCT, sources::PMACCT_LABEL).last())
+        {
             self.ops.push(Op::Text { src, to, raw: false });
         }
     }
@@ -504,16 +535,16 @@ impl Compiler<'_> {
         let init = self.first(&[sources::SYSTEM_INIT]);
         for (field, elements) in [(Field::TimeStart, sources::STARTS), (Field::TimeEnd, sources::ENDS)] {
             let Some(to) = self.offset(field) else { continue };
-            let sources = self.fields.choices(elements);
+            let sources: Box<[(Src, Clock)]> = self.fields.choices(elements).collect();
             if !sources.is_empty() {
-                self.ops.push(Op::Time { sources: sources.into(), init, to });
+                self.ops.push(Op::Time { sources, init, to });
             }
         }
         if self.needs.bin_times
             && !self.settings.arrival_stamps
             && let Some(from) = self.offset(Field::TimeStart)
         {
-            let raw = self.first(&[22]);
+            let raw = self.first(&[ie::FLOW_START_SYS_UP_TIME]);
             self.ops.push(Op::BinTime { from, raw });
         }
     }
@@ -561,7 +592,7 @@ impl Compiler<'_> {
             let Some(to) = self.needs.layout.custom(number) else { continue };
             let Some(element) = custom.element else { continue };
             let occurrences = self.fields.all(element.enterprise, element.element);
-            let Some(src) = occurrences.get(usize::from(element.occurrence)).copied() else { continue };
+            let Some(src) = occurrences.get(usize::from(element.occurrence)) else { continue };
             match custom.semantics {
                 Semantics::UnsignedInt | Semantics::Hex => self.number(src, to, 8, variable),
                 Semantics::Mac => self.number(src, to, 6, variable),
@@ -593,10 +624,10 @@ impl Compiler<'_> {
             facts.insert(Fact::Event);
         } else {
             facts.insert(Fact::Flow);
-            if has(&[8, 12]) && !fixed {
+            if has(&[ie::SOURCE_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS]) && !fixed {
                 facts.insert(Fact::FlowV4);
             }
-            if has(&[27, 28]) {
+            if has(&[ie::SOURCE_IPV6_ADDRESS, ie::DESTINATION_IPV6_ADDRESS]) {
                 facts.insert(Fact::FlowV6);
             }
         }
@@ -611,7 +642,7 @@ impl Compiler<'_> {
             wanted.into_iter().any(|e| (e.enterprise, e.element) == (f.enterprise, f.element))
         };
         let known = |f: &template::Field| match f.enterprise {
-            0 => netflow::elements::find(f.element).is_some() || private(f.element),
+            0 => ie::find(f.element).is_some() || private(f.element),
             enterprise => [sources::PMACCT, sources::REVERSE].contains(&enterprise),
         };
         !self.fields.template.fields.iter().any(|field| known(field) || custom(field))

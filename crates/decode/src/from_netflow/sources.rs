@@ -4,42 +4,43 @@
 
 use flow::fact::Fact;
 use flow::field::Field;
+use netflow::elements as ie;
 
 /// Elements that fill a field by their octets alone, in order of preference: numbers are aligned to the
 /// right, so any reduced size (RFC 7011 section 6.2) fits.
 pub(crate) const PLAIN: &[(Field, &[u16])] = &[
-    (Field::SrcMac, &[56, 81, 365]),
-    (Field::DstMac, &[80, 57]),
-    (Field::InVlan, &[58, 243]),
-    (Field::OutVlan, &[59, 254]),
-    (Field::InCvlan, &[245]),
-    (Field::OutCvlan, &[255]),
-    (Field::Cos, &[244]),
-    (Field::Etype, &[256]),
-    (Field::Proto, &[4]),
-    (Field::Tos, &[5]),
-    (Field::FlowLabel, &[31]),
-    (Field::DstPort, &[11]),
-    (Field::SrcPort, &[7]),
-    (Field::TcpFlags, &[6]),
-    (Field::SrcAs, &[16]),
-    (Field::DstAs, &[17]),
-    (Field::PeerSrcAs, &[129]),
-    (Field::PeerDstAs, &[128]),
-    (Field::InIface, &[10, 252]),
-    (Field::OutIface, &[14, 253]),
-    (Field::FwEvent, &[233, NSEL_EVENT]),
-    (Field::NatEvent, &[230, NSEL_EVENT]),
-    (Field::PostNatSrcPort, &[227, NSEL_SRC_PORT]),
-    (Field::PostNatDstPort, &[228, NSEL_DST_PORT]),
-    (Field::MplsPwId, &[249]),
+    (Field::SrcMac, &[ie::SOURCE_MAC_ADDRESS, ie::POST_SOURCE_MAC_ADDRESS, ie::STA_MAC_ADDRESS]),
+    (Field::DstMac, &[ie::DESTINATION_MAC_ADDRESS, ie::POST_DESTINATION_MAC_ADDRESS]),
+    (Field::InVlan, &[ie::VLAN_ID, ie::DOT1Q_VLAN_ID]),
+    (Field::OutVlan, &[ie::POST_VLAN_ID, ie::POST_DOT1Q_VLAN_ID]),
+    (Field::InCvlan, &[ie::DOT1Q_CUSTOMER_VLAN_ID]),
+    (Field::OutCvlan, &[ie::POST_DOT1Q_CUSTOMER_VLAN_ID]),
+    (Field::Cos, &[ie::DOT1Q_PRIORITY]),
+    (Field::Etype, &[ie::ETHERNET_TYPE]),
+    (Field::Proto, &[ie::PROTOCOL_IDENTIFIER]),
+    (Field::Tos, &[ie::IP_CLASS_OF_SERVICE]),
+    (Field::FlowLabel, &[ie::FLOW_LABEL_IPV6]),
+    (Field::DstPort, &[ie::DESTINATION_TRANSPORT_PORT]),
+    (Field::SrcPort, &[ie::SOURCE_TRANSPORT_PORT]),
+    (Field::TcpFlags, &[ie::TCP_CONTROL_BITS]),
+    (Field::SrcAs, &[ie::BGP_SOURCE_AS_NUMBER]),
+    (Field::DstAs, &[ie::BGP_DESTINATION_AS_NUMBER]),
+    (Field::PeerSrcAs, &[ie::BGP_PREV_ADJACENT_AS_NUMBER]),
+    (Field::PeerDstAs, &[ie::BGP_NEXT_ADJACENT_AS_NUMBER]),
+    (Field::InIface, &[ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE]),
+    (Field::OutIface, &[ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE]),
+    (Field::FwEvent, &[ie::FIREWALL_EVENT, NSEL_EVENT]),
+    (Field::NatEvent, &[ie::NAT_EVENT, NSEL_EVENT]),
+    (Field::PostNatSrcPort, &[ie::POST_NAPT_SOURCE_TRANSPORT_PORT, NSEL_SRC_PORT]),
+    (Field::PostNatDstPort, &[ie::POST_NAPT_DESTINATION_TRANSPORT_PORT, NSEL_DST_PORT]),
+    (Field::MplsPwId, &[ie::PSEUDO_WIRE_ID]),
     (Field::IngressVrf, &[VRF.0]),
     (Field::EgressVrf, &[VRF.1]),
-    (Field::Direction, &[61]),
-    (Field::FwdStatus, &[89]),
-    (Field::PathDelayAvg, &[600]),
-    (Field::PathDelayMin, &[601]),
-    (Field::PathDelayMax, &[602]),
+    (Field::Direction, &[ie::FLOW_DIRECTION]),
+    (Field::FwdStatus, &[ie::FORWARDING_STATUS]),
+    (Field::PathDelayAvg, &[PATH_DELAY_MEAN]),
+    (Field::PathDelayMin, &[PATH_DELAY_MIN]),
+    (Field::PathDelayMax, &[PATH_DELAY_MAX]),
 ];
 
 // Numbers above the registry that Cisco's ASA uses in NetFlow v9 (NSEL) before 8.4(5).
@@ -52,16 +53,16 @@ const NSEL_EVENT: u16 = 40005;
 pub(crate) const PRIVATE: std::ops::RangeInclusive<u16> = NSEL_SRC_ADDRESS..=NSEL_EVENT;
 
 /// IP protocol. A template that has it twice tells of a packet inside another, the outer one first.
-pub(crate) const PROTOCOL: u16 = 4;
+pub(crate) const PROTOCOL: u16 = ie::PROTOCOL_IDENTIFIER;
 
 /// Elements that tell of the outer packet in their first occurrence, where the template tells of a packet inside another.
 pub(crate) const OUTER: &[(Field, u16)] = &[
     (Field::TunnelProto, PROTOCOL),
-    (Field::TunnelTos, 5),
-    (Field::TunnelTcpFlags, 6),
-    (Field::TunnelSrcPort, 7),
-    (Field::TunnelDstPort, 11),
-    (Field::TunnelFlowLabel, 31),
+    (Field::TunnelTos, ie::IP_CLASS_OF_SERVICE),
+    (Field::TunnelTcpFlags, ie::TCP_CONTROL_BITS),
+    (Field::TunnelSrcPort, ie::SOURCE_TRANSPORT_PORT),
+    (Field::TunnelDstPort, ie::DESTINATION_TRANSPORT_PORT),
+    (Field::TunnelFlowLabel, ie::FLOW_LABEL_IPV6),
 ];
 
 /// Which packet an address belongs to, in templates that tell of two.
@@ -86,53 +87,89 @@ pub(crate) struct Addresses {
 }
 
 pub(crate) const ADDRESSES: &[Addresses] = &[
-    Addresses { field: Field::SrcHost, v4: &[8, 44, 366], v6: &[27, 170], side: Side::Inner },
-    Addresses { field: Field::DstHost, v4: &[12, 45], v6: &[28, 169], side: Side::Inner },
+    Addresses {
+        field: Field::SrcHost,
+        v4: &[ie::SOURCE_IPV4_ADDRESS, ie::SOURCE_IPV4_PREFIX, ie::STA_IPV4_ADDRESS],
+        v6: &[ie::SOURCE_IPV6_ADDRESS, ie::SOURCE_IPV6_PREFIX],
+        side: Side::Inner,
+    },
+    Addresses {
+        field: Field::DstHost,
+        v4: &[ie::DESTINATION_IPV4_ADDRESS, ie::DESTINATION_IPV4_PREFIX],
+        v6: &[ie::DESTINATION_IPV6_ADDRESS, ie::DESTINATION_IPV6_PREFIX],
+        side: Side::Inner,
+    },
     Addresses { field: Field::NextHop, v4: &IP_NEXT_HOP.0, v6: &IP_NEXT_HOP.1, side: Side::Only },
-    Addresses { field: Field::PostNatSrcHost, v4: &[225, NSEL_SRC_ADDRESS], v6: &[281], side: Side::Only },
-    Addresses { field: Field::PostNatDstHost, v4: &[226, NSEL_DST_ADDRESS], v6: &[282], side: Side::Only },
-    Addresses { field: Field::TunnelSrcHost, v4: &[8], v6: &[27], side: Side::Outer },
-    Addresses { field: Field::TunnelDstHost, v4: &[12], v6: &[28], side: Side::Outer },
+    Addresses {
+        field: Field::PostNatSrcHost,
+        v4: &[ie::POST_NAT_SOURCE_IPV4_ADDRESS, NSEL_SRC_ADDRESS],
+        v6: &[ie::POST_NAT_SOURCE_IPV6_ADDRESS],
+        side: Side::Only,
+    },
+    Addresses {
+        field: Field::PostNatDstHost,
+        v4: &[ie::POST_NAT_DESTINATION_IPV4_ADDRESS, NSEL_DST_ADDRESS],
+        v6: &[ie::POST_NAT_DESTINATION_IPV6_ADDRESS],
+        side: Side::Only,
+    },
+    Addresses {
+        field: Field::TunnelSrcHost,
+        v4: &[ie::SOURCE_IPV4_ADDRESS],
+        v6: &[ie::SOURCE_IPV6_ADDRESS],
+        side: Side::Outer,
+    },
+    Addresses {
+        field: Field::TunnelDstHost,
+        v4: &[ie::DESTINATION_IPV4_ADDRESS],
+        v6: &[ie::DESTINATION_IPV6_ADDRESS],
+        side: Side::Outer,
+    },
 ];
 
 /// BGP next hop, and the IP next hop that stands in for it under `use_ip_next_hop`.
-pub(crate) const BGP_NEXT_HOP: ([u16; 1], [u16; 1]) = ([18], [63]);
+pub(crate) const BGP_NEXT_HOP: ([u16; 1], [u16; 1]) =
+    ([ie::BGP_NEXT_HOP_IPV4_ADDRESS], [ie::BGP_NEXT_HOP_IPV6_ADDRESS]);
 /// IP next hop; 140 is the top label's IPv6 address.
-pub(crate) const IP_NEXT_HOP: ([u16; 1], [u16; 1]) = ([15], [62]);
+pub(crate) const IP_NEXT_HOP: ([u16; 1], [u16; 1]) =
+    ([ie::IP_NEXT_HOP_IPV4_ADDRESS], [ie::IP_NEXT_HOP_IPV6_ADDRESS]);
 /// Address of the MPLS top label, which is the egress router's.
-pub(crate) const TOP_LABEL: ([u16; 1], [u16; 1]) = ([47], [140]);
+pub(crate) const TOP_LABEL: ([u16; 1], [u16; 1]) =
+    ([ie::MPLS_TOP_LABEL_IPV4_ADDRESS], [ie::MPLS_TOP_LABEL_IPV6_ADDRESS]);
 /// The exporter's own address.
-pub(crate) const EXPORTER: ([u16; 1], [u16; 1]) = ([130], [131]);
+pub(crate) const EXPORTER: ([u16; 1], [u16; 1]) = ([ie::EXPORTER_IPV4_ADDRESS], [ie::EXPORTER_IPV6_ADDRESS]);
 
 /// Masks of a network, IPv4 and IPv6.
-pub(crate) const MASKS: &[(Field, u16, u16)] = &[(Field::SrcMask, 9, 29), (Field::DstMask, 13, 30)];
+pub(crate) const MASKS: &[(Field, u16, u16)] = &[
+    (Field::SrcMask, ie::SOURCE_IPV4_PREFIX_LENGTH, ie::SOURCE_IPV6_PREFIX_LENGTH),
+    (Field::DstMask, ie::DESTINATION_IPV4_PREFIX_LENGTH, ie::DESTINATION_IPV6_PREFIX_LENGTH),
+];
 
 /// Elements that tell a fact: one of them is enough.
 pub(crate) const FACTS: &[(Fact, &[u16])] = &[
-    (Fact::InIface, &[10, 252]),
-    (Fact::OutIface, &[14, 253]),
-    (Fact::NextHop, &[15, 62]),
-    (Fact::BgpNextHop, &[18, 63]),
-    (Fact::Direction, &[61]),
-    (Fact::SrcAs, &[16]),
-    (Fact::DstAs, &[17]),
+    (Fact::InIface, &[ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE]),
+    (Fact::OutIface, &[ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE]),
+    (Fact::NextHop, &[ie::IP_NEXT_HOP_IPV4_ADDRESS, ie::IP_NEXT_HOP_IPV6_ADDRESS]),
+    (Fact::BgpNextHop, &[ie::BGP_NEXT_HOP_IPV4_ADDRESS, ie::BGP_NEXT_HOP_IPV6_ADDRESS]),
+    (Fact::Direction, &[ie::FLOW_DIRECTION]),
+    (Fact::SrcAs, &[ie::BGP_SOURCE_AS_NUMBER]),
+    (Fact::DstAs, &[ie::BGP_DESTINATION_AS_NUMBER]),
     (Fact::IngressVrf, &[VRF.0]),
     (Fact::EgressVrf, &[VRF.1]),
-    (Fact::MplsPwId, &[249]),
-    (Fact::SrcMac, &[56, 81, 365]),
-    (Fact::DstMac, &[80, 57]),
-    (Fact::Vlan, &[58, 243, 59, 254]),
-    (Fact::Cvlan, &[245, 255]),
-    (Fact::SrcHost, &[8, 27]),
-    (Fact::DstHost, &[12, 28]),
+    (Fact::MplsPwId, &[ie::PSEUDO_WIRE_ID]),
+    (Fact::SrcMac, &[ie::SOURCE_MAC_ADDRESS, ie::POST_SOURCE_MAC_ADDRESS, ie::STA_MAC_ADDRESS]),
+    (Fact::DstMac, &[ie::DESTINATION_MAC_ADDRESS, ie::POST_DESTINATION_MAC_ADDRESS]),
+    (Fact::Vlan, &[ie::VLAN_ID, ie::DOT1Q_VLAN_ID, ie::POST_VLAN_ID, ie::POST_DOT1Q_VLAN_ID]),
+    (Fact::Cvlan, &[ie::DOT1Q_CUSTOMER_VLAN_ID, ie::POST_DOT1Q_CUSTOMER_VLAN_ID]),
+    (Fact::SrcHost, &[ie::SOURCE_IPV4_ADDRESS, ie::SOURCE_IPV6_ADDRESS]),
+    (Fact::DstHost, &[ie::DESTINATION_IPV4_ADDRESS, ie::DESTINATION_IPV6_ADDRESS]),
     (Fact::Proto, &[PROTOCOL]),
-    (Fact::SrcPort, &[7, UDP_PORTS.0, TCP_PORTS.0]),
-    (Fact::DstPort, &[11, UDP_PORTS.1, TCP_PORTS.1]),
-    (Fact::TcpFlags, &[6]),
-    (Fact::FwdStatus, &[89]),
+    (Fact::SrcPort, &[ie::SOURCE_TRANSPORT_PORT, UDP_PORTS.0, TCP_PORTS.0]),
+    (Fact::DstPort, &[ie::DESTINATION_TRANSPORT_PORT, UDP_PORTS.1, TCP_PORTS.1]),
+    (Fact::TcpFlags, &[ie::TCP_CONTROL_BITS]),
+    (Fact::FwdStatus, &[ie::FORWARDING_STATUS]),
     (Fact::MplsLabelBottom, &[*LABELS.start()]),
-    (Fact::FwEvent, &[233, NSEL_EVENT]),
-    (Fact::NatEvent, &[230]),
+    (Fact::FwEvent, &[ie::FIREWALL_EVENT, NSEL_EVENT]),
+    (Fact::NatEvent, &[ie::NAT_EVENT]),
 ];
 
 /// Facts that a sampled frame may tell.
@@ -149,12 +186,32 @@ pub(crate) const FRAME_FACTS: &[Fact] = &[
 ];
 
 /// Packet counters, in order of preference: delta, total, post delta, post total, frames of layer 2, initiator's.
-pub(crate) const PACKETS: &[u16] = &[2, 86, 24, 172, 430, 431, 298];
+pub(crate) const PACKETS: &[u16] = &[
+    ie::PACKET_DELTA_COUNT,
+    ie::PACKET_TOTAL_COUNT,
+    ie::POST_PACKET_DELTA_COUNT,
+    ie::POST_PACKET_TOTAL_COUNT,
+    ie::LAYER2_FRAME_DELTA_COUNT,
+    ie::LAYER2_FRAME_TOTAL_COUNT,
+    ie::INITIATOR_PACKETS,
+];
 /// Octet counters, in order of preference: delta, total, post delta, post total, layer 2 (416 and 419 are older numbers of 352 and 353),
 /// layer 2 post, initiator's.
-pub(crate) const OCTETS: &[u16] = &[1, 85, 23, 171, 352, 353, 416, 419, 417, 420, 231];
+pub(crate) const OCTETS: &[u16] = &[
+    ie::OCTET_DELTA_COUNT,
+    ie::OCTET_TOTAL_COUNT,
+    ie::POST_OCTET_DELTA_COUNT,
+    ie::POST_OCTET_TOTAL_COUNT,
+    ie::LAYER2_OCTET_DELTA_COUNT,
+    ie::LAYER2_OCTET_TOTAL_COUNT,
+    ie::LAYER2_OCTET_DELTA_COUNT_DEPRECATED,
+    ie::LAYER2_OCTET_TOTAL_COUNT_DEPRECATED,
+    ie::POST_LAYER2_OCTET_DELTA_COUNT,
+    ie::POST_LAYER2_OCTET_TOTAL_COUNT,
+    ie::INITIATOR_OCTETS,
+];
 /// Flow counter.
-pub(crate) const FLOWS: u16 = 3;
+pub(crate) const FLOWS: u16 = ie::DELTA_FLOW_COUNT;
 
 /// How the octets of a time element are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,133 +231,190 @@ pub(crate) enum Clock {
 /// Elements that tell a flow's start, in order of preference. The observation times come last: records of
 /// events have nothing else.
 pub(crate) const STARTS: &[(u16, Clock)] = &[
-    (152, Clock::Milliseconds),
-    (154, Clock::Ntp),
-    (156, Clock::Ntp),
-    (150, Clock::Seconds),
-    (22, Clock::Uptime),
-    (158, Clock::Before),
-    (323, Clock::Milliseconds),
-    (324, Clock::Ntp),
-    (325, Clock::Ntp),
-    (322, Clock::Seconds),
+    (ie::FLOW_START_MILLISECONDS, Clock::Milliseconds),
+    (ie::FLOW_START_MICROSECONDS, Clock::Ntp),
+    (ie::FLOW_START_NANOSECONDS, Clock::Ntp),
+    (ie::FLOW_START_SECONDS, Clock::Seconds),
+    (ie::FLOW_START_SYS_UP_TIME, Clock::Uptime),
+    (ie::FLOW_START_DELTA_MICROSECONDS, Clock::Before),
+    (ie::OBSERVATION_TIME_MILLISECONDS, Clock::Milliseconds),
+    (ie::OBSERVATION_TIME_MICROSECONDS, Clock::Ntp),
+    (ie::OBSERVATION_TIME_NANOSECONDS, Clock::Ntp),
+    (ie::OBSERVATION_TIME_SECONDS, Clock::Seconds),
 ];
 
 /// Elements that tell a flow's end, in order of preference.
 pub(crate) const ENDS: &[(u16, Clock)] = &[
-    (153, Clock::Milliseconds),
-    (155, Clock::Ntp),
-    (157, Clock::Ntp),
-    (151, Clock::Seconds),
-    (21, Clock::Uptime),
-    (159, Clock::Before),
+    (ie::FLOW_END_MILLISECONDS, Clock::Milliseconds),
+    (ie::FLOW_END_MICROSECONDS, Clock::Ntp),
+    (ie::FLOW_END_NANOSECONDS, Clock::Ntp),
+    (ie::FLOW_END_SECONDS, Clock::Seconds),
+    (ie::FLOW_END_SYS_UP_TIME, Clock::Uptime),
+    (ie::FLOW_END_DELTA_MICROSECONDS, Clock::Before),
 ];
 
 /// When the exporter started, milliseconds since 1970.
-pub(crate) const SYSTEM_INIT: u16 = 160;
+pub(crate) const SYSTEM_INIT: u16 = ie::SYSTEM_INIT_TIME_MILLISECONDS;
 /// Sampler and selector that a record names.
-pub(crate) const SAMPLER_ID: u16 = 48;
+pub(crate) const SAMPLER_ID: u16 = ie::SAMPLER_ID;
 /// Selector that a record names (RFC 5477).
-pub(crate) const SELECTOR_ID: u16 = 302;
+pub(crate) const SELECTOR_ID: u16 = ie::SELECTOR_ID;
 /// Sampling intervals inside a record.
-pub(crate) const INTERVALS: [u16; 2] = [34, 50];
+pub(crate) const INTERVALS: [u16; 2] = [ie::SAMPLING_INTERVAL, ie::SAMPLER_RANDOM_INTERVAL];
 /// Interfaces in and out, in order of preference.
-pub(crate) const INTERFACES: [[u16; 2]; 2] = [[10, 252], [14, 253]];
+pub(crate) const INTERFACES: [[u16; 2]; 2] = [
+    [ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE],
+    [ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE],
+];
 /// Probability that a packet is chosen, a real number.
-pub(crate) const PROBABILITY: u16 = 311;
+pub(crate) const PROBABILITY: u16 = ie::SAMPLING_PROBABILITY;
 /// VRF on the way in and out.
-pub(crate) const VRF: (u16, u16) = (234, 235);
+pub(crate) const VRF: (u16, u16) = (ie::INGRESS_VRF_ID, ie::EGRESS_VRF_ID);
 /// Route distinguisher.
-pub(crate) const ROUTE_DISTINGUISHER: u16 = 90;
+pub(crate) const ROUTE_DISTINGUISHER: u16 = ie::MPLS_VPN_ROUTE_DISTINGUISHER;
 /// Application id.
-pub(crate) const APPLICATION_ID: u16 = 95;
+pub(crate) const APPLICATION_ID: u16 = ie::APPLICATION_ID;
 /// Label stack entries, top first.
-pub(crate) const LABELS: std::ops::RangeInclusive<u16> = 70..=79;
+pub(crate) const LABELS: std::ops::RangeInclusive<u16> =
+    ie::MPLS_TOP_LABEL_STACK_SECTION..=ie::MPLS_LABEL_STACK_SECTION10;
 /// Segment list as octets, and as a basic list (RFC 6313 section 4.5.1).
-pub(crate) const SEGMENT_SECTION: u16 = 497;
+pub(crate) const SEGMENT_SECTION: u16 = ie::SRH_SEGMENT_IPV6_LIST_SECTION;
 /// As above.
-pub(crate) const SEGMENT_LIST: u16 = 496;
+pub(crate) const SEGMENT_LIST: u16 = ie::SRH_SEGMENT_IPV6_BASIC_LIST;
 /// Layer 2 segment id: the kind in the first octet, the number in the last ones.
-pub(crate) const LAYER2_SEGMENT: u16 = 351;
+pub(crate) const LAYER2_SEGMENT: u16 = ie::LAYER2_SEGMENT_ID;
 /// UDP and TCP ports by protocol: source, destination.
-pub(crate) const UDP_PORTS: (u16, u16) = (180, 181);
+pub(crate) const UDP_PORTS: (u16, u16) = (ie::UDP_SOURCE_PORT, ie::UDP_DESTINATION_PORT);
 /// As above.
-pub(crate) const TCP_PORTS: (u16, u16) = (182, 183);
+pub(crate) const TCP_PORTS: (u16, u16) = (ie::TCP_SOURCE_PORT, ie::TCP_DESTINATION_PORT);
 /// Octets of a frame.
-pub(crate) const FRAMES: &[u16] = &[315, 104];
+pub(crate) const FRAMES: &[u16] = &[ie::DATA_LINK_FRAME_SECTION, ie::LAYER2_PACKET_SECTION_DATA];
 /// Octets of what starts with an IP header.
-pub(crate) const PACKET_SECTION: u16 = 313;
+pub(crate) const PACKET_SECTION: u16 = ie::IP_HEADER_PACKET_SECTION;
+/// On-path delays, which the registry does not have yet: mean, least, greatest.
+pub(crate) const PATH_DELAY_MEAN: u16 = 600;
+/// As above.
+pub(crate) const PATH_DELAY_MIN: u16 = 601;
+/// As above.
+pub(crate) const PATH_DELAY_MAX: u16 = 602;
 /// Sum of on-path delays.
 pub(crate) const PATH_DELAY_SUM: u16 = 603;
-/// Private elements of nfprobe: tags and label.
+/// Enterprise number of nfprobe's own elements.
 pub(crate) const PMACCT: u32 = 43874;
+/// Tags and label among them.
+pub(crate) const PMACCT_TAG: u16 = 1;
+/// As above.
+pub(crate) const PMACCT_TAG2: u16 = 2;
+/// As above.
+pub(crate) const PMACCT_LABEL: u16 = 3;
 /// Enterprise number that marks reverse elements (RFC 5103).
 pub(crate) const REVERSE: u32 = 29305;
 
 /// Elements of the two ends of a flow, which change places on the way back.
 const ENDS_OF_FLOWS: &[(u16, u16)] = &[
-    (7, 11),
-    (8, 12),
-    (9, 13),
-    (10, 14),
-    (16, 17),
-    (27, 28),
-    (29, 30),
-    (44, 45),
-    (56, 80),
-    (58, 59),
-    (81, 57),
-    (92, 93),
-    (129, 128),
-    (170, 169),
-    (180, 181),
-    (182, 183),
-    (225, 226),
-    (227, 228),
-    (231, 232),
-    (234, 235),
-    (243, 254),
-    (245, 255),
-    (252, 253),
-    (281, 282),
-    (298, 299),
+    (ie::SOURCE_TRANSPORT_PORT, ie::DESTINATION_TRANSPORT_PORT),
+    (ie::SOURCE_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS),
+    (ie::SOURCE_IPV4_PREFIX_LENGTH, ie::DESTINATION_IPV4_PREFIX_LENGTH),
+    (ie::INGRESS_INTERFACE, ie::EGRESS_INTERFACE),
+    (ie::BGP_SOURCE_AS_NUMBER, ie::BGP_DESTINATION_AS_NUMBER),
+    (ie::SOURCE_IPV6_ADDRESS, ie::DESTINATION_IPV6_ADDRESS),
+    (ie::SOURCE_IPV6_PREFIX_LENGTH, ie::DESTINATION_IPV6_PREFIX_LENGTH),
+    (ie::SOURCE_IPV4_PREFIX, ie::DESTINATION_IPV4_PREFIX),
+    (ie::SOURCE_MAC_ADDRESS, ie::DESTINATION_MAC_ADDRESS),
+    (ie::VLAN_ID, ie::POST_VLAN_ID),
+    (ie::POST_SOURCE_MAC_ADDRESS, ie::POST_DESTINATION_MAC_ADDRESS),
+    (ie::SRC_TRAFFIC_INDEX, ie::DST_TRAFFIC_INDEX),
+    (ie::BGP_PREV_ADJACENT_AS_NUMBER, ie::BGP_NEXT_ADJACENT_AS_NUMBER),
+    (ie::SOURCE_IPV6_PREFIX, ie::DESTINATION_IPV6_PREFIX),
+    (ie::UDP_SOURCE_PORT, ie::UDP_DESTINATION_PORT),
+    (ie::TCP_SOURCE_PORT, ie::TCP_DESTINATION_PORT),
+    (ie::POST_NAT_SOURCE_IPV4_ADDRESS, ie::POST_NAT_DESTINATION_IPV4_ADDRESS),
+    (ie::POST_NAPT_SOURCE_TRANSPORT_PORT, ie::POST_NAPT_DESTINATION_TRANSPORT_PORT),
+    (ie::INITIATOR_OCTETS, ie::RESPONDER_OCTETS),
+    (ie::INGRESS_VRF_ID, ie::EGRESS_VRF_ID),
+    (ie::DOT1Q_VLAN_ID, ie::POST_DOT1Q_VLAN_ID),
+    (ie::DOT1Q_CUSTOMER_VLAN_ID, ie::POST_DOT1Q_CUSTOMER_VLAN_ID),
+    (ie::INGRESS_PHYSICAL_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE),
+    (ie::POST_NAT_SOURCE_IPV6_ADDRESS, ie::POST_NAT_DESTINATION_IPV6_ADDRESS),
+    (ie::INITIATOR_PACKETS, ie::RESPONDER_PACKETS),
     // A station's addresses stand for those of the source.
-    (365, 80),
-    (366, 12),
-    (368, 369),
-    (414, 415),
-    (484, 485),
-    (487, 488),
-    (490, 491),
-    (511, 512),
+    (ie::STA_MAC_ADDRESS, ie::DESTINATION_MAC_ADDRESS),
+    (ie::STA_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS),
+    (ie::INGRESS_INTERFACE_TYPE, ie::EGRESS_INTERFACE_TYPE),
+    (ie::DOT1Q_CUSTOMER_SOURCE_MAC_ADDRESS, ie::DOT1Q_CUSTOMER_DESTINATION_MAC_ADDRESS),
+    (ie::BGP_SOURCE_COMMUNITY_LIST, ie::BGP_DESTINATION_COMMUNITY_LIST),
+    (ie::BGP_SOURCE_EXTENDED_COMMUNITY_LIST, ie::BGP_DESTINATION_EXTENDED_COMMUNITY_LIST),
+    (ie::BGP_SOURCE_LARGE_COMMUNITY_LIST, ie::BGP_DESTINATION_LARGE_COMMUNITY_LIST),
+    (ie::BGP_SOURCE_AS_PATH_LIST, ie::BGP_DESTINATION_AS_PATH_LIST),
     (NSEL_SRC_ADDRESS, NSEL_DST_ADDRESS),
     (NSEL_SRC_PORT, NSEL_DST_PORT),
 ];
 
 /// True for elements that say nothing about the way back: what was counted and measured on the way there, and the path that was
 /// taken.
-fn is_of_one_way(element: u16) -> bool {
+const fn is_of_one_way(element: u16) -> bool {
     let next_hops = [BGP_NEXT_HOP, IP_NEXT_HOP, TOP_LABEL];
-    PACKETS.contains(&element)
-        || OCTETS.contains(&element)
-        || next_hops.iter().any(|(v4, v6)| v4.contains(&element) || v6.contains(&element))
-        || LABELS.contains(&element)
-        || [SEGMENT_SECTION, SEGMENT_LIST].contains(&element)
-        || (600..=PATH_DELAY_SUM).contains(&element)
+    let mut at = 0;
+    while at < next_hops.len() {
+        if contains(&next_hops[at].0, element) || contains(&next_hops[at].1, element) {
+            return true;
+        }
+        at += 1;
+    }
+    contains(PACKETS, element)
+        || contains(OCTETS, element)
+        || *LABELS.start() <= element && element <= *LABELS.end()
+        || element == SEGMENT_SECTION
+        || element == SEGMENT_LIST
+        || PATH_DELAY_MEAN <= element && element <= PATH_DELAY_SUM
 }
 
-/// The elements of a record that hold an element's value on the way back, the best first.
-pub(crate) fn exchanged(element: u16) -> Vec<u16> {
-    let other_end = |(a, b): &(u16, u16)| match element {
-        _ if element == *a => Some(*b),
-        _ if element == *b => Some(*a),
-        _ => None,
-    };
-    let mut found: Vec<u16> = ENDS_OF_FLOWS.iter().filter_map(other_end).collect();
-    if found.is_empty() && !is_of_one_way(element) {
-        found.push(element);
+const fn contains(elements: &[u16], element: u16) -> bool {
+    let mut at = 0;
+    while at < elements.len() {
+        if elements[at] == element {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The elements that hold an element's value on the way back, as [`ENDS_OF_FLOWS`] says.
+const fn work_out(element: u16) -> [u16; 2] {
+    let mut found = [0; 2];
+    let mut count = 0;
+    let mut at = 0;
+    while at < ENDS_OF_FLOWS.len() {
+        let (a, b) = ENDS_OF_FLOWS[at];
+        if element == a || element == b {
+            found[count] = if element == a { b } else { a };
+            count += 1;
+        }
+        at += 1;
+    }
+    if count == 0 && !is_of_one_way(element) {
+        found[0] = element;
     }
     found
+}
+
+/// Elements whose exchange is worked out beforehand: all that a row is filled from, but for those of NSEL.
+const WORKED_OUT: usize = 1024;
+
+static EXCHANGED: [[u16; 2]; WORKED_OUT] = {
+    let mut table = [[0; 2]; WORKED_OUT];
+    let mut element = 0;
+    while element < WORKED_OUT {
+        table[element] = work_out(element as u16);
+        element += 1;
+    }
+    table
+};
+
+/// The elements of a record that hold an element's value on the way back, the best first; 0 stands for none.
+pub(crate) fn exchanged(element: u16) -> [u16; 2] {
+    EXCHANGED.get(usize::from(element)).copied().unwrap_or_else(|| work_out(element))
 }
 
 #[cfg(test)]
@@ -334,8 +448,8 @@ mod tests {
     #[test]
     fn what_was_measured_on_one_way_is_not_that_of_the_other() {
         for element in [1, 2, 85, 86, 353, 15, 18, 63, 70, 79, 497, 603] {
-            assert_eq!(exchanged(element), [], "element {element}");
+            assert_eq!(exchanged(element), [0; 2], "element {element}");
         }
-        assert_eq!((exchanged(4), exchanged(8), exchanged(298)), (vec![4], vec![12], vec![299]));
+        assert_eq!([4, 8, 298, 12].map(exchanged), [[4, 0], [12, 0], [299, 0], [8, 366]]);
     }
 }

@@ -9,11 +9,13 @@ use flow::address;
 use flow::kind::Kind as ValueKind;
 use flow::row::{self, FieldSet, Layout, Rows};
 use flow::strings::Strings;
+use netflow::elements as ie;
 use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
 use netflow::template::{Field as Specifier, Kind, VARIABLE};
 use std::sync::Arc;
 
 mod records;
+mod sharing;
 mod ways;
 
 const NOW: u32 = 1_700_000_000;
@@ -32,15 +34,22 @@ impl Bench {
         Self::with_customs(words, "", settings)
     }
 
+    /// Rows that have the number of the template.
+    fn with_template_ids() -> Self {
+        Self::with_fields(&[Field::SrcPort, Field::Template], "", Settings::default())
+    }
+
     /// The same with custom primitives, as the lines of a file.
     fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
+        let field = |word: &&str| flow::primitive::find(word).unwrap().field().unwrap();
+        Self::with_fields(&words.iter().map(field).collect::<Vec<_>>(), lines, settings)
+    }
+
+    fn with_fields(wanted: &[Field], lines: &str, settings: Settings) -> Self {
         let (customs, problems) = flow::custom::parse(lines);
         assert_eq!(problems, []);
         let mut fields = FieldSet::default();
-        for word in words {
-            let primitive = flow::primitive::find(word).unwrap();
-            fields.insert(primitive.field().unwrap());
-        }
+        wanted.iter().for_each(|field| fields.insert(*field));
         require(&mut fields, false);
         fields.insert(Field::Facts);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
@@ -93,7 +102,13 @@ fn one(fields: &[Specifier], record: &[u8]) -> Vec<u8> {
 #[test]
 fn numbers_of_any_size_are_aligned_to_the_right() {
     let mut bench = Bench::new(&["src_as", "dst_as", "in_iface"], Settings::default());
-    let fields = [field(16, 2), field(17, 4), field(10, 8), field(2, 1), field(1, 3)];
+    let fields = [
+        field(ie::BGP_SOURCE_AS_NUMBER, 2),
+        field(ie::BGP_DESTINATION_AS_NUMBER, 4),
+        field(ie::INGRESS_INTERFACE, 8),
+        field(ie::PACKET_DELTA_COUNT, 1),
+        field(ie::OCTET_DELTA_COUNT, 3),
+    ];
     bench.send(&one(&fields, &[0xfd, 0xe8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 7, 1, 0, 0]));
     assert_eq!(bench.counters(), [(7, 65536)]);
     assert_eq!(bench.column("src_as"), ["65000"]);
@@ -104,7 +119,8 @@ fn numbers_of_any_size_are_aligned_to_the_right() {
 #[test]
 fn of_two_families_the_one_that_is_not_zero_counts() {
     let mut bench = Bench::new(&["src_host"], Settings::default());
-    let fields = [field(8, 4), field(27, 16), field(2, 4)];
+    let fields =
+        [field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::SOURCE_IPV6_ADDRESS, 16), field(ie::PACKET_DELTA_COUNT, 4)];
     let v6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     bench.send(&one(&fields, &[&[10, 0, 0, 1][..], &[0; 16], &[0, 0, 0, 1]].concat()));
     bench.send(&one(&fields, &[&[0; 4][..], &v6, &[0, 0, 0, 1]].concat()));
@@ -125,7 +141,10 @@ fn times_of_every_form_become_microseconds() {
     ];
     for (element, octets, time) in cases {
         let mut bench = Bench::new(&["timestamp_start"], Settings::default());
-        bench.send(&one(&[field(*element, octets.len() as u16), field(2, 1)], &[octets, &[1][..]].concat()));
+        bench.send(&one(
+            &[field(*element, octets.len() as u16), field(ie::PACKET_DELTA_COUNT, 1)],
+            &[octets, &[1][..]].concat(),
+        ));
         assert_eq!(bench.column("timestamp_start"), [time.to_string()], "element {element}");
     }
 }
@@ -150,12 +169,12 @@ fn uptime_is_whole_seconds_unless_fractions_are_asked_for() {
 fn a_record_of_both_ways_gives_two_rows() {
     let mut bench = Bench::new(&["src_host", "dst_host", "src_port", "dst_port"], Settings::default());
     let fields = [
-        field(8, 4),
-        field(12, 4),
-        field(7, 2),
-        field(11, 2),
-        field(2, 4),
-        field(1, 4),
+        field(ie::SOURCE_IPV4_ADDRESS, 4),
+        field(ie::DESTINATION_IPV4_ADDRESS, 4),
+        field(ie::SOURCE_TRANSPORT_PORT, 2),
+        field(ie::DESTINATION_TRANSPORT_PORT, 2),
+        field(ie::PACKET_DELTA_COUNT, 4),
+        field(ie::OCTET_DELTA_COUNT, 4),
         enterprise(29305, 2, 4),
         enterprise(29305, 1, 4),
     ];
@@ -169,7 +188,12 @@ fn a_record_of_both_ways_gives_two_rows() {
 #[test]
 fn data_wait_for_their_template() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
-    let template = Template::new(1, 300, Kind::Data, vec![field(7, 2), field(2, 4)]);
+    let template = Template::new(
+        1,
+        300,
+        Kind::Data,
+        vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 4)],
+    );
     bench.send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u16(7).u32(9)).finish());
     assert!(bench.rows.is_empty());
     bench.send(&Message::ipfix(1, 1, NOW).templates(&[&template]).finish());
@@ -183,7 +207,12 @@ fn data_wait_for_their_template() {
 #[test]
 fn a_template_is_noted_once_a_day() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
-    let template = Template::new(1, 300, Kind::Data, vec![field(7, 2), field(2, 4)]);
+    let template = Template::new(
+        1,
+        300,
+        Kind::Data,
+        vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 4)],
+    );
     bench.decoder.restore_template("192.0.2.1".parse().unwrap(), template.clone());
     let mut noted = |days: u64| {
         bench.decoder.expire((20_000 + days) * 86_400_000_000);
@@ -203,11 +232,25 @@ fn options_name_interfaces_samplers_and_vrfs() {
     let words = ["in_iface_name", "sampling_rate", "vrf_name", "mpls_vpn_rd", "class"];
     let mut bench = Bench::new(&words, settings);
     let options = |id, fields| Template::new(1, id, Kind::Options { scopes: 1 }, fields);
-    let interfaces = options(400, vec![field(10, 4), field(82, VARIABLE)]);
-    let samplers = options(401, vec![field(302, 2), field(305, 4), field(306, 4)]);
-    let vrfs = options(402, vec![field(234, 4), field(236, 8)]);
-    let applications = options(403, vec![field(95, 4), field(96, 8)]);
-    let data = vec![field(10, 4), field(302, 2), field(234, 4), field(95, 4), field(2, 4), field(1, 4)];
+    let interfaces = options(400, vec![field(ie::INGRESS_INTERFACE, 4), field(ie::INTERFACE_NAME, VARIABLE)]);
+    let samplers = options(
+        401,
+        vec![
+            field(ie::SELECTOR_ID, 2),
+            field(ie::SAMPLING_PACKET_INTERVAL, 4),
+            field(ie::SAMPLING_PACKET_SPACE, 4),
+        ],
+    );
+    let vrfs = options(402, vec![field(ie::INGRESS_VRF_ID, 4), field(ie::VRF_NAME, 8)]);
+    let applications = options(403, vec![field(ie::APPLICATION_ID, 4), field(ie::APPLICATION_NAME, 8)]);
+    let data = vec![
+        field(ie::INGRESS_INTERFACE, 4),
+        field(ie::SELECTOR_ID, 2),
+        field(ie::INGRESS_VRF_ID, 4),
+        field(ie::APPLICATION_ID, 4),
+        field(ie::PACKET_DELTA_COUNT, 4),
+        field(ie::OCTET_DELTA_COUNT, 4),
+    ];
     let data = Template::new(1, 256, Kind::Data, data);
     bench.send(
         &Message::ipfix(1, 0, NOW)
@@ -232,15 +275,18 @@ fn options_name_interfaces_samplers_and_vrfs() {
 fn an_interval_of_zero_is_unknown_and_multiplies_nothing() {
     let settings = Settings { renormalize: true, ..Settings::default() };
     let mut bench = Bench::new(&["sampling_rate"], settings);
-    bench.send(&one(&[field(34, 4), field(2, 4), field(1, 4)], &[0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 50]));
+    bench.send(&one(
+        &[field(ie::SAMPLING_INTERVAL, 4), field(ie::PACKET_DELTA_COUNT, 4), field(ie::OCTET_DELTA_COUNT, 4)],
+        &[0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 50],
+    ));
     assert_eq!((bench.counters(), bench.column("sampling_rate")), (vec![(5, 50)], vec!["0".into()]));
 }
 
 #[test]
 fn records_without_counters_are_events() {
     let mut bench = Bench::new(&["nat_event"], Settings::default());
-    bench.send(&one(&[field(230, 1)], &[4]));
-    bench.send(&one(&[field(230, 1), field(1, 4)], &[4, 0, 0, 0, 9]));
+    bench.send(&one(&[field(ie::NAT_EVENT, 1)], &[4]));
+    bench.send(&one(&[field(ie::NAT_EVENT, 1), field(ie::OCTET_DELTA_COUNT, 4)], &[4, 0, 0, 0, 9]));
     let event = bench.layout.offset(Field::Event).unwrap();
     assert_eq!(bench.rows.iter().map(|r| r.octets()[event]).collect::<Vec<_>>(), [1, 0]);
     assert_eq!(bench.counters(), [(0, 0), (0, 9)]);
@@ -255,7 +301,7 @@ fn a_frame_that_is_cut_makes_no_row() {
     for cut in 0..=frame.len() {
         let mut octets = wire::Writer::new();
         variable(&mut octets, &frame[..cut]);
-        bench.send(&one(&[field(315, VARIABLE)], &octets.finish()));
+        bench.send(&one(&[field(ie::DATA_LINK_FRAME_SECTION, VARIABLE)], &octets.finish()));
     }
     // The IP header ends at octet 34, the ports at octet 38.
     assert_eq!(bench.rows.len(), frame.len() - 33);
@@ -268,7 +314,12 @@ fn a_frame_that_is_cut_makes_no_row() {
 fn label_stacks_end_at_the_bottom_bit() {
     let words = ["mpls_label_top", "mpls_label_bottom", "mpls_label_stack"];
     let mut bench = Bench::new(&words, Settings::default());
-    let fields = [field(70, 3), field(71, 3), field(72, 3), field(2, 1)];
+    let fields = [
+        field(ie::MPLS_TOP_LABEL_STACK_SECTION, 3),
+        field(ie::MPLS_LABEL_STACK_SECTION2, 3),
+        field(ie::MPLS_LABEL_STACK_SECTION3, 3),
+        field(ie::PACKET_DELTA_COUNT, 1),
+    ];
     bench.send(&one(&fields, &[0x03, 0xe8, 0x10, 0, 1, 0x81, 0, 0, 0xff, 1]));
     assert_eq!(bench.column("mpls_label_top"), ["16001"]);
     assert_eq!(bench.column("mpls_label_bottom"), ["24"]);

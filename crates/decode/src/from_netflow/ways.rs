@@ -5,7 +5,7 @@
 //! primitives) holds for both ways, and a field of one end needs no field of the other.
 
 use super::sources;
-use netflow::template::{self, Field, Template};
+use netflow::template::{self, Template};
 
 /// Where an element lies in a record: by its number in the template, and in fixed records by its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,41 +46,140 @@ enum Reading {
 }
 
 impl Reading {
-    /// The elements that hold the value, as enterprise and number, the best first.
-    fn stand_ins(self, enterprise: u32, element: u16) -> Vec<(u32, u16)> {
+    /// The elements that hold the value, as enterprise and number, the best first. Number 0 stands for none.
+    fn stand_ins(self, enterprise: u32, element: u16) -> [(u32, u16); 2] {
+        const NONE: (u32, u16) = (0, 0);
         match (self, enterprise) {
-            (Self::Reverse, 0) => vec![(sources::REVERSE, element)],
-            (Self::Reverse, sources::REVERSE) => vec![(0, element)],
-            (Self::Exchanged, 0) => sources::exchanged(element).into_iter().map(|element| (0, element)).collect(),
-            (Self::Exchanged, sources::REVERSE) | (Self::Reverse, _) => Vec::new(),
-            (Self::Plain | Self::Exchanged, _) => vec![(enterprise, element)],
+            (Self::Reverse, 0) => [(sources::REVERSE, element), NONE],
+            (Self::Reverse, sources::REVERSE) => [(0, element), NONE],
+            (Self::Exchanged, 0) => sources::exchanged(element).map(|element| (0, element)),
+            (Self::Exchanged, sources::REVERSE) | (Self::Reverse, _) => [NONE; 2],
+            (Self::Plain | Self::Exchanged, _) => [(enterprise, element), NONE],
         }
     }
 }
 
+/// Where each element of a template lies: sorted, so that a plan is compiled without a walk over all fields for each element that it looks
+/// for.
+pub(crate) struct Index {
+    /// By element, then in the order of the record.
+    entries: Vec<Entry>,
+    /// Elements that may be there, by the low bits of their numbers: of those that a plan looks for most are not.
+    prefilter: [u64; PREFILTER / 64],
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Enterprise and number.
+    element: u64,
+    src: Src,
+}
+
+/// Bits of the prefilter. The registry's numbers are less.
+const PREFILTER: usize = 1024;
+
+fn key(enterprise: u32, element: u16) -> u64 {
+    u64::from(enterprise) << 16 | u64::from(element)
+}
+
+/// Word and bit of an element in the prefilter.
+fn bit(element: u16) -> (usize, u64) {
+    let bit = usize::from(element) % PREFILTER;
+    (bit / 64, 1 << (bit % 64))
+}
+
+impl Index {
+    pub(crate) fn new(template: &Template) -> Self {
+        let scopes = template.scope_fields();
+        let mut end = 0u16;
+        let mut index =
+            Self { entries: Vec::with_capacity(template.fields.len()), prefilter: [0; PREFILTER / 64] };
+        for (number, field) in template.fields.iter().enumerate() {
+            let at = end;
+            // No datagram holds a record in which a fixed field ends beyond 65,535 octets.
+            let fits = match field.length {
+                template::VARIABLE => true,
+                length => {
+                    end = at.saturating_add(length);
+                    at.checked_add(length).is_some()
+                }
+            };
+            // The scopes of NetFlow v9 options have numbers of their own.
+            let scope = template.has_v9_scopes() && number < scopes;
+            if let (true, false, 1.., Ok(number)) = (fits, scope, field.length, u16::try_from(number)) {
+                let element = key(field.enterprise, field.element);
+                index.entries.push(Entry { element, src: Src { field: number, at, len: field.length } });
+                let (word, bit) = bit(field.element);
+                if let Some(word) = index.prefilter.get_mut(word) {
+                    *word |= bit;
+                }
+            }
+        }
+        index.entries.sort_unstable_by_key(|entry| (entry.element, entry.src.field));
+        index
+    }
+
+    /// Where that very element lies, each time.
+    #[inline]
+    fn find(&self, enterprise: u32, element: u16) -> Found<'_> {
+        let (word, bit) = bit(element);
+        if self.prefilter.get(word).is_some_and(|word| word & bit == 0) {
+            return Found(&[]);
+        }
+        let key = key(enterprise, element);
+        let first = self.entries.partition_point(|entry| entry.element < key);
+        let found = self.entries.get(first..).unwrap_or_default();
+        // Few elements occur twice, and the occurrences that a template has are read once for each of them at most.
+        let count = found.partition_point(|entry| entry.element == key);
+        Found(found.get(..count).unwrap_or_default())
+    }
+}
+
+/// Occurrences of an element, in the order of the record.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a>(&'a [Entry]);
+
+impl<'a> Found<'a> {
+    pub(crate) const NONE: Found<'static> = Found(&[]);
+
+    pub(crate) fn iter(self) -> impl DoubleEndedIterator<Item = Src> + 'a {
+        self.0.iter().map(|entry| entry.src)
+    }
+
+    pub(crate) fn first(self) -> Option<Src> {
+        self.0.first().map(|entry| entry.src)
+    }
+
+    pub(crate) fn last(self) -> Option<Src> {
+        self.0.last().map(|entry| entry.src)
+    }
+
+    pub(crate) fn get(self, number: usize) -> Option<Src> {
+        self.0.get(number).map(|entry| entry.src)
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The fields of a template, looked at for one way.
+#[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
     pub(crate) template: &'a Template,
+    pub(crate) index: &'a Index,
     pub(crate) way: Way,
-    /// Place of each field in a fixed record.
-    places: Vec<u16>,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn new(template: &'a Template, way: Way) -> Self {
-        let mut end = 0u16;
-        let places = template.fields.iter().map(|field| {
-            let at = end;
-            end = end.saturating_add(if field.length == template::VARIABLE { 0 } else { field.length });
-            at
-        });
-        Self { places: places.collect(), template, way }
-    }
-
-    /// Every occurrence of an element, in the order of the record.
-    pub(crate) fn all(&self, enterprise: u32, element: u16) -> Vec<Src> {
+    /// Every occurrence of an element.
+    pub(crate) fn all(&self, enterprise: u32, element: u16) -> Found<'a> {
         let found = |reading: &Reading| self.by(*reading, enterprise, element);
-        self.way.readings().iter().map(found).find(|found| !found.is_empty()).unwrap_or_default()
+        self.way.readings().iter().map(found).find(|found| !found.is_empty()).unwrap_or(Found::NONE)
     }
 
     /// The first of the elements that the template has.
@@ -91,41 +190,27 @@ impl<'a> Fields<'a> {
     /// The same for a way of choice. Of several occurrences the last one counts: headers are listed as packets nest them, the outermost first
     /// (RFC 7011 section 8).
     pub(crate) fn first_on(&self, way: Way, elements: &[u16]) -> Option<Src> {
-        let last = |reading, element: &u16| self.by(reading, 0, *element).pop();
+        let last = |reading, element: &u16| self.by(reading, 0, *element).last();
         way.readings().iter().find_map(|reading| elements.iter().find_map(|element| last(*reading, element)))
     }
 
     /// All of the elements that the template has, the best first, each with what belongs to it.
-    pub(crate) fn choices<T: Copy>(&self, elements: &[(u16, T)]) -> Vec<(Src, T)> {
-        let last = |reading, (element, with): &(u16, T)| Some((self.by(reading, 0, *element).pop()?, *with));
-        let by =
-            |reading: &Reading| elements.iter().filter_map(|choice| last(*reading, choice)).collect::<Vec<_>>();
-        self.way.readings().iter().flat_map(by).collect()
+    pub(crate) fn choices<T: Copy>(&self, elements: &[(u16, T)]) -> impl Iterator<Item = (Src, T)> {
+        let last = |reading, (element, with): &(u16, T)| Some((self.by(reading, 0, *element).last()?, *with));
+        let by = move |reading: &Reading| {
+            let reading = *reading;
+            elements.iter().filter_map(move |choice| last(reading, choice))
+        };
+        self.way.readings().iter().flat_map(by)
     }
 
-    fn by(&self, reading: Reading, enterprise: u32, element: u16) -> Vec<Src> {
-        let stand_ins = reading.stand_ins(enterprise, element).into_iter();
-        stand_ins
-            .map(|(enterprise, element)| self.told(enterprise, element))
-            .find(|found| !found.is_empty())
-            .unwrap_or_default()
-    }
-
-    /// Where that very element lies, each time.
-    fn told(&self, enterprise: u32, element: u16) -> Vec<Src> {
-        let scopes = self.template.scope_fields();
-        let fields = self.template.fields.iter().zip(&self.places).enumerate();
-        let is_it = |number: usize, field: &Field| {
-            // The scopes of NetFlow v9 options have numbers of their own.
-            let scope = self.template.has_v9_scopes() && number < scopes;
-            field.enterprise == enterprise && field.element == element && field.length > 0 && !scope
-        };
-        let place = |(number, (field, at)): (usize, (&Field, &u16))| {
-            // No datagram holds a record in which a fixed field ends beyond 65,535 octets.
-            let fixed = field.length != template::VARIABLE;
-            at.checked_add(if fixed { field.length } else { 0 })?;
-            Some(Src { field: u16::try_from(number).ok()?, at: *at, len: field.length })
-        };
-        fields.filter(|(number, (field, _))| is_it(*number, field)).filter_map(place).collect()
+    #[inline]
+    fn by(&self, reading: Reading, enterprise: u32, element: u16) -> Found<'a> {
+        if reading == Reading::Plain {
+            return self.index.find(enterprise, element);
+        }
+        let stand_ins = reading.stand_ins(enterprise, element).into_iter().filter(|(_, element)| *element > 0);
+        let mut found = stand_ins.map(|(enterprise, element)| self.index.find(enterprise, element));
+        found.find(|found| !found.is_empty()).unwrap_or(Found::NONE)
     }
 }

@@ -509,3 +509,78 @@ fn what_a_datagram_costs_does_not_depend_on_how_many_agents_there_are() {
     assert!((0..5).any(|_| cost(&mut few) * 5 > cost(&mut many)));
     assert_eq!(many.decoder.len(), 20_000);
 }
+
+/// A layout of every field that samples can fill, as the dearest configuration has it.
+fn whole() -> Needs {
+    layout(&[
+        Field::SrcMac,
+        Field::DstMac,
+        Field::Vlan,
+        Field::SrcHost,
+        Field::DstHost,
+        Field::SrcPort,
+        Field::DstPort,
+        Field::Proto,
+        Field::SrcAs,
+        Field::DstAs,
+        Field::AsPath,
+        Field::Comms,
+        Field::PeerDstIp,
+        Field::PeerSrcAs,
+        Field::MplsLabelStack,
+    ])
+}
+
+/// The absolute cost is asserted in a release build, and printed (`--nocapture`).
+#[test]
+fn no_samples_cost_more_than_their_octets_allow() {
+    let frame = frame();
+    let tagged: Vec<u8> = [2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa]
+        .into_iter()
+        .chain([0x81, 0, 0, 5].repeat(8))
+        .chain([0x88, 0x47])
+        .chain([0, 1, 0, 64].repeat(14))
+        .chain([0, 1, 1, 64])
+        .chain(frame[18..].iter().copied())
+        .collect();
+    let ases: Vec<u32> = (0..300).collect();
+    let path = encode::segments(&[(sflow::SegmentType::SEQUENCE, &ases)]);
+    let communities = encode::words(&ases);
+    let gateway = FlowRecord::Gateway(Gateway {
+        path: encode::as_path(&path).unwrap(),
+        communities: Words::new(&communities),
+        ..Gateway::default()
+    });
+    let one = |n: u32| Gateway {
+        router_as: n,
+        src_as: n,
+        communities: Words::new(&communities[..16]),
+        ..Gateway::default()
+    };
+    let unknown = FlowRecord::Unknown(sflow::Unknown { format: sflow::DataFormat(4000), octets: &[] });
+    let kinds: [(&str, Vec<FlowRecord<'_>>); 7] = [
+        ("samples without records", vec![]),
+        ("empty records", vec![unknown; 100]),
+        ("short headers", vec![raw(&frame[..14])]),
+        ("headers", vec![raw(&frame)]),
+        ("tags and labels", vec![raw(&tagged)]),
+        ("long paths", vec![gateway]),
+        ("gateways", (0..20).map(|n| FlowRecord::Gateway(one(n))).collect()),
+    ];
+    let needs = whole();
+    for (what, records) in kinds {
+        let mut datagram = Datagram::v5(Some(AGENT.into()), 7, 1, 1000);
+        while datagram.len() < 1300 && datagram.flow(&head(), &records).is_ok() {}
+        let octets = datagram.finish();
+        let mut bench =
+            Bench { decoder: Decoder::new(&needs, Settings::default()), output: Output::new(&needs.layout) };
+        let mut round = || {
+            let begun = std::time::Instant::now();
+            (0..200).for_each(|_| bench.send(&octets));
+            begun.elapsed().mul_f64(1000.0 / (200 * octets.len()) as f64)
+        };
+        let least = (0..20).map(|_| round()).min().unwrap_or_default();
+        println!("{what}: {:.1} us for 1,000 octets", least.as_secs_f64() * 1e6);
+        assert!(cfg!(debug_assertions) || least.as_micros() < 20, "{what}: {least:?} for 1,000 octets");
+    }
+}

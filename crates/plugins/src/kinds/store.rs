@@ -125,7 +125,7 @@ impl Sink for Store {
         let Self { settings, opened: Some(opened), .. } = *self else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        let (worker, as_plugin) = (format!("{name}/courier"), identity.clone());
+        let (worker, as_plugin) = (format!("{name}/delivery"), identity.clone());
         let starter = threads.clone();
         threads.spawn(format!("{}[{name}]", settings.kind), identity, move || {
             let refusing = starter.clone();

@@ -1,4 +1,4 @@
-//! Answers, made and sent by the thread of their client.
+//! Answers, built and sent by the thread of their client.
 
 use super::forms;
 use super::ledger::Outcome;
@@ -19,25 +19,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Bytes of a piece of an answer.
+/// Bytes of a chunk of an answer.
 const PIECE: usize = 256 << 10;
-/// How long a client that takes nothing is left alone before it is asked whether the answer is to be cut.
+/// How long to wait for a client that does not read before checking whether the answer must be cut.
 pub(super) const TICK: Duration = Duration::from_millis(100);
-/// Aggregates that are looked at before that is asked.
+/// Aggregates that are processed between such checks.
 const ROWS: u32 = 1024;
 
-/// An answer on its way. Once it is cut, the rest is not made.
+/// An answer that is being sent. Once it is cut, the rest is not built.
 pub(super) struct Out<'a> {
     to: &'a UnixStream,
     piece: Vec<u8>,
-    /// When the client must have taken the whole answer.
+    /// When the client must have received the whole answer.
     until: Instant,
     /// The daemon ends.
     ended: &'a AtomicBool,
-    /// What the answer is made from.
+    /// The version that the answer is built from.
     version: Option<Arc<Version>>,
     rows: u32,
-    /// A piece was sent in part.
+    /// A chunk was sent in part.
     broken: bool,
 }
 
@@ -46,12 +46,12 @@ impl<'a> Out<'a> {
         Self { to, piece: vec![0; FRAME_HEAD], until, ended, version: None, rows: 0, broken: false }
     }
 
-    /// The answer is made from that version.
+    /// Sets the version that the answer is built from.
     pub(super) fn of(&mut self, version: Arc<Version>) {
         self.version = Some(version);
     }
 
-    /// The answer is made.
+    /// The answer is built.
     pub(super) fn forget(&mut self) {
         self.version = None;
     }
@@ -61,7 +61,7 @@ impl<'a> Out<'a> {
         self.piece.push(b'\n');
     }
 
-    /// One more aggregate was looked at.
+    /// Counts a processed aggregate.
     fn row(&mut self) -> Result<(), Outcome> {
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS) {
@@ -70,7 +70,7 @@ impl<'a> Out<'a> {
         if self.piece.len() >= PIECE { self.send(Frame::Piece) } else { Ok(()) }
     }
 
-    /// Says why not, if the answer is cut.
+    /// Returns an error if the answer is cut.
     fn go_on(&self) -> Result<(), Outcome> {
         if self.ended.load(Ordering::Acquire) {
             return Err(Outcome::Ended);
@@ -81,7 +81,7 @@ impl<'a> Out<'a> {
         if Instant::now() >= self.until { Err(Outcome::Late) } else { Ok(()) }
     }
 
-    /// Sends what has come together.
+    /// Sends the buffered output.
     fn send(&mut self, kind: Frame) -> Result<(), Outcome> {
         let head = kind.head(self.piece.len() - FRAME_HEAD);
         self.piece.iter_mut().zip(head).for_each(|(to, from)| *to = from);
@@ -104,14 +104,14 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
-    /// Says why the rest is missing, unless that would be taken for a part of the answer: then the client sees that it has no end.
+    /// Sends the reason why the rest is missing, unless it would be mistaken for a part of the answer: then only the end is missing.
     pub(super) fn refuse(&self, text: &str) {
         if !self.broken {
             refuse(self.to, text);
         }
     }
 
-    /// Sends the last piece, and the end.
+    /// Sends the last chunk, and the end.
     pub(super) fn end(&mut self) -> Result<(), Outcome> {
         if self.piece.len() > FRAME_HEAD {
             self.send(Frame::Piece)?;
@@ -120,13 +120,13 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Says why there is no answer, or not the rest of it, to a client that takes it at once.
+/// Sends the reason why there is no answer, or no more of it, if the client reads it at once.
 pub(super) fn refuse(mut to: &UnixStream, text: &str) {
-    // Whoever does not take it sees that the answer has no end.
+    // A client that does not read it sees that the answer has no end.
     let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
 }
 
-/// Writes aggregates in the form that was asked for.
+/// Writes aggregates in the requested format.
 enum Rows {
     Columns(Columns),
     Json(Json),
@@ -164,7 +164,7 @@ impl Rows {
     }
 }
 
-/// Number of a counter among the values of a table, if it has it.
+/// Index of a counter among the values of a table, if it has it.
 fn value_of(schema: &Schema, counter: Counter) -> Option<usize> {
     match counter {
         Counter::Bytes => Some(VALUE_OCTETS),
@@ -173,7 +173,7 @@ fn value_of(schema: &Schema, counter: Counter) -> Option<usize> {
     }
 }
 
-/// The look of values, which is the client's, whatever the configuration says of the other plugins.
+/// The client's format of values, which does not depend on the configuration of other plugins.
 pub(super) fn style(request: &Request, whole_seconds: bool) -> Style {
     Style {
         whole_seconds,
@@ -186,10 +186,10 @@ pub(super) fn style(request: &Request, whole_seconds: bool) -> Style {
     }
 }
 
-/// What an answer is made of, beside the request.
+/// What an answer needs in addition to the request.
 pub(super) struct Matter<'a> {
     pub(super) table: &'a Table,
-    /// The lines that say which aggregates are meant; nothing when all of the table are.
+    /// The lines that select aggregates; `None` selects all of the table.
     pub(super) lines: Option<&'a mut Lines>,
     pub(super) style: &'a Style,
     /// Seconds since 1970.
@@ -198,7 +198,7 @@ pub(super) struct Matter<'a> {
     pub(super) erased: Option<u64>,
 }
 
-/// The aggregates that the lines mean.
+/// The aggregates that the lines match.
 pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) -> Result<Selection, Outcome> {
     let table = &version.table;
     let mut selection = version.selection();
@@ -211,7 +211,7 @@ pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) ->
     Ok(selection)
 }
 
-/// Answers one request, without the end.
+/// Answers a request, without the end marker.
 pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> Result<(), Outcome> {
     let Matter { table, lines, style, now, erased } = matter;
     match request.query {
@@ -280,7 +280,7 @@ fn show(
                 let row = table.get(number as usize);
                 value.zip(row).and_then(|(value, row)| row.values.get(value)).copied().unwrap_or(0)
             };
-            // Numbers, not aggregates: there may be as many as the table has.
+            // Indexes, not aggregates: there may be as many as the table has.
             let mut sorted: Vec<u32> = Vec::new();
             for (number, row) in (0..).zip(table.iter()) {
                 if meant(&row) {

@@ -1,4 +1,4 @@
-//! The clients at the socket. Each has a thread, which reads its query, and makes and sends the answer.
+//! The clients of the socket. Each has a thread, which reads its query, and builds and sends the answer.
 
 use super::answer::{self, Matter, Out, TICK};
 use super::ledger::{Ledger, Outcome};
@@ -18,42 +18,42 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time until the next attempt when a client cannot be taken.
+/// Time until the next attempt when a client cannot be accepted.
 const REST: Duration = Duration::from_millis(100);
-/// How long answers may take to come to their end when the daemon ends.
+/// How long answers may take to finish when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// What a client's thread sends to the plugin's.
+/// A message from a client's thread to the plugin's.
 pub(super) enum Call {
     /// A query.
     Ask(Question),
-    /// What was taken out for a client, so many bytes, was shown, or comes back as the client did not take it.
+    /// A table that was taken out for a client, and its bytes: it was shown, or is returned because the client did not receive it.
     Returned(usize, Option<Arc<Version>>),
 }
 
-/// What a client asks of the table.
+/// A client's question to the plugin.
 pub(super) struct Question {
     pub(super) what: What,
     pub(super) answer: Sender<Given>,
 }
 
-/// What becomes of the table.
+/// What to do with the table.
 pub(super) enum What {
     /// Nothing.
     Stays,
-    /// It is emptied.
+    /// Clear it.
     Cleared,
-    /// The client gets all of it, and then it is gone.
+    /// Show all of it to the client, and remove it.
     Taken,
-    /// So it is with what was selected from a version. When the numbers of aggregates have changed since, it stays.
+    /// Show and remove a selection from a version. If the indexes of aggregates have changed since, nothing is removed.
     Removed(Selection),
 }
 
-/// What a client's thread gets to answer with.
+/// The table that a client's thread answers from.
 pub(super) struct Given {
     version: Option<Arc<Version>>,
     erased: Option<u64>,
-    /// Where it comes back to, if it was taken out of the table, and how large it is.
+    /// Where to return it, if it was taken out of the plugin's table, and its size.
     back: Option<(Sender<Call>, usize)>,
 }
 
@@ -63,13 +63,13 @@ impl Given {
         Self { version: Some(version), erased, back: None }
     }
 
-    /// A table of its own, which comes back unless the client takes it.
+    /// A table that was taken out, and is returned unless the client receives it.
     pub(super) fn taken_out(version: Arc<Version>, back: &Sender<Call>) -> Self {
         let bytes = version.table.size();
         Self { version: Some(version), erased: None, back: Some((back.clone(), bytes)) }
     }
 
-    /// The client has it.
+    /// The client has received it.
     fn delivered(&mut self) {
         if let Some((back, bytes)) = self.back.take() {
             let _ = back.send(Call::Returned(bytes, None));
@@ -79,30 +79,30 @@ impl Given {
 
 impl Drop for Given {
     fn drop(&mut self) {
-        // Nobody takes it back when the daemon ends.
+        // Fails when the daemon ends.
         if let Some((back, bytes)) = self.back.take() {
             let _ = back.send(Call::Returned(bytes, self.version.take()));
         }
     }
 }
 
-/// What all threads of clients know.
-struct Desk {
+/// The state that all threads of clients share.
+struct Server {
     settings: Settings,
     schema: Arc<Schema>,
     calls: Sender<Call>,
     ledger: Arc<Ledger>,
-    /// Clients now, by user.
+    /// Number of clients, by user.
     users: Mutex<HashMap<u32, usize>>,
-    /// No more clients are taken.
+    /// No more clients are accepted.
     closed: AtomicBool,
     /// Answers are cut.
     ended: AtomicBool,
 }
 
-/// The thread that takes clients.
+/// The thread that accepts clients.
 pub(super) struct Clients {
-    desk: Arc<Desk>,
+    server: Arc<Server>,
     listener: UnixListener,
     thread: thread::JoinHandle<()>,
     /// Is disconnected when the last client's thread has ended.
@@ -111,8 +111,8 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Takes clients from now on; what they ask comes through the channel. It has no bound of its own: each client sends a
-    /// query and at most one answer to it.
+    /// Starts to accept clients; their questions arrive on the channel. It is unbounded, but each client sends only a question and at
+    /// most one reply.
     pub(super) fn start(
         listener: UnixListener,
         settings: Settings,
@@ -121,7 +121,7 @@ impl Clients {
     ) -> io::Result<(Self, Sender<Call>, Receiver<Call>)> {
         let (calls, questions) = unbounded();
         let path = settings.path.clone();
-        let desk = Arc::new(Desk {
+        let server = Arc::new(Server {
             settings,
             schema,
             calls: calls.clone(),
@@ -131,7 +131,7 @@ impl Clients {
             ended: AtomicBool::new(false),
         });
         let (alive, running) = bounded(0);
-        let (accepted, at) = (listener.try_clone()?, Arc::clone(&desk));
+        let (accepted, at) = (listener.try_clone()?, Arc::clone(&server));
         let thread = thread::Builder::new().name("imt clients".to_owned()).spawn(move || {
             for stream in accepted.incoming() {
                 if at.closed.load(Ordering::Acquire) {
@@ -139,45 +139,45 @@ impl Clients {
                 }
                 match stream {
                     Ok(stream) => take(stream, &at, &alive),
-                    // Without file descriptors the client stays in the queue, and asking at once would spin.
+                    // Without a free file descriptor the client stays in the backlog, and retrying at once would spin.
                     Err(_) => thread::park_timeout(REST),
                 }
             }
         })?;
-        Ok((Self { desk, listener, thread, running, path }, calls, questions))
+        Ok((Self { server, listener, thread, running, path }, calls, questions))
     }
 
-    /// Takes no more clients, lets answers come to their end for a moment, and removes the socket.
+    /// Stops accepting clients, gives answers a moment to finish, and removes the socket.
     pub(super) fn end(self) {
-        self.desk.closed.store(true, Ordering::Release);
-        // The thread waits for a client: this wakes it.
+        self.server.closed.store(true, Ordering::Release);
+        // Wakes the thread, which waits for a client.
         if rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).is_ok() {
             self.thread.thread().unpark();
             let _ = self.thread.join();
         }
         let _ = std::fs::remove_file(&self.path);
         let _ = self.running.recv_timeout(LAST_ANSWERS);
-        self.desk.ended.store(true, Ordering::Release);
+        self.server.ended.store(true, Ordering::Release);
         let _ = self.running.recv_timeout(TICK * 3);
     }
 }
 
-/// A client's place among those of its user.
-struct Place {
-    desk: Arc<Desk>,
+/// A client's slot among those of its user.
+struct Slot {
+    server: Arc<Server>,
     user: u32,
 }
 
-impl Desk {
+impl Server {
     fn users(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a client of that user, or why there is none.
-    fn admit(self: &Arc<Self>, user: u32) -> Result<Place, String> {
+    /// A slot for a client of that user, or why there is none.
+    fn admit(self: &Arc<Self>, user: u32) -> Result<Slot, String> {
         let mut users = self.users();
         let (most, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
-        // Whoever runs the daemon gets in, however many others there are.
+        // The daemon's own user is always admitted, however many other clients there are.
         let is_operator = user == 0 || user == rustix::process::geteuid().as_raw();
         if !is_operator && users.values().sum::<usize>() >= most {
             return Err(format!("too many clients at a time: imt_clients_max is {most}. Try again"));
@@ -189,13 +189,13 @@ impl Desk {
             ));
         }
         *count += 1;
-        Ok(Place { desk: Arc::clone(self), user })
+        Ok(Slot { server: Arc::clone(self), user })
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut users = self.desk.users();
+        let mut users = self.server.users();
         if let Some(count) = users.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
@@ -205,7 +205,7 @@ impl Drop for Place {
     }
 }
 
-fn take(stream: UnixStream, desk: &Arc<Desk>, alive: &Sender<()>) {
+fn take(stream: UnixStream, server: &Arc<Server>, alive: &Sender<()>) {
     let user = match rustix::net::sockopt::socket_peercred(&stream) {
         Ok(peer) => peer.uid.as_raw(),
         Err(_) => return,
@@ -213,32 +213,32 @@ fn take(stream: UnixStream, desk: &Arc<Desk>, alive: &Sender<()>) {
     if stream.set_write_timeout(Some(TICK)).is_err() {
         return;
     }
-    let place = match desk.admit(user) {
-        Ok(place) => place,
+    let slot = match server.admit(user) {
+        Ok(slot) => slot,
         Err(problem) => {
-            desk.ledger.count(Outcome::Crowded, user);
+            server.ledger.count(Outcome::Crowded, user);
             return answer::refuse(&stream, &problem);
         }
     };
     let alive = alive.clone();
     let started = thread::Builder::new().name("imt client".to_owned()).spawn(move || {
-        let outcome = serve(&stream, &place.desk);
-        place.desk.ledger.count(outcome, user);
-        // The place is free before the client sees the end of the connection.
-        drop(place);
+        let outcome = serve(&stream, &slot.server);
+        slot.server.ledger.count(outcome, user);
+        // The slot is free before the client sees the end of the connection.
+        drop(slot);
         drop(stream);
         drop(alive);
     });
     if started.is_err() {
-        desk.ledger.count(Outcome::Crowded, user);
+        server.ledger.count(Outcome::Crowded, user);
     }
 }
 
 /// Answers one client.
-fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
+fn serve(stream: &UnixStream, server: &Server) -> Outcome {
     let begun = Instant::now();
-    let until = begun + desk.settings.timeout;
-    let mut from = Patient { stream, until: until.min(begun + REQUEST_PATIENCE), ended: &desk.ended };
+    let until = begun + server.settings.timeout;
+    let mut from = Patient { stream, until: until.min(begun + REQUEST_PATIENCE), ended: &server.ended };
     let request = match Request::read(&mut from) {
         Ok(request) => request,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -250,8 +250,8 @@ fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
             return if error.kind() == io::ErrorKind::InvalidData { Outcome::Wrong } else { Outcome::Left };
         }
     };
-    let mut out = Out::new(stream, until, &desk.ended);
-    match desk.answer(&request, until, &mut out) {
+    let mut out = Out::new(stream, until, &server.ended);
+    match server.answer(&request, until, &mut out) {
         Ok(()) => Outcome::Answered,
         Err((outcome, problem)) => {
             out.refuse(&problem);
@@ -260,7 +260,7 @@ fn serve(stream: &UnixStream, desk: &Desk) -> Outcome {
     }
 }
 
-impl Desk {
+impl Server {
     /// Answers a request.
     fn answer(&self, request: &Request, until: Instant, out: &mut Out) -> Result<(), (Outcome, String)> {
         let settings = &self.settings;
@@ -297,7 +297,7 @@ impl Desk {
             erased: given.erased,
         };
         let made = answer::make(request, matter, out).and_then(|()| out.end());
-        // What comes back to the table must not be looked at any more.
+        // A table that is returned must no longer be in use.
         out.forget();
         made.map_err(cut)?;
         given.delivered();
@@ -315,8 +315,8 @@ impl Desk {
         })
     }
 
-    /// Takes what the lines mean out of the table. Which aggregates these are is found out here, so that the plugin's
-    /// thread only has to move them.
+    /// Takes the aggregates that the lines match out of the table. They are found in this thread, so that the plugin's thread
+    /// only has to move them.
     fn remove(&self, lines: &mut Lines, until: Instant, out: &mut Out<'_>) -> Result<Given, (Outcome, String)> {
         let mut given = self.ask(What::Stays, until)?;
         loop {
@@ -333,7 +333,7 @@ impl Desk {
         }
     }
 
-    /// What a client reads about an answer that was cut.
+    /// The message to a client whose answer was cut.
     fn reason(&self, outcome: Outcome) -> String {
         match outcome {
             Outcome::Late => {
@@ -350,7 +350,7 @@ impl Desk {
     }
 }
 
-/// Reads until a time, however slowly the octets come, or until the daemon ends.
+/// Reads until a deadline, however slowly the bytes arrive, or until the daemon ends.
 struct Patient<'a> {
     stream: &'a UnixStream,
     until: Instant,
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn no_user_takes_the_places_of_others() {
         let settings = Settings { max_clients: 6, max_clients_user: 4, ..Settings::default() };
-        let desk = Arc::new(Desk {
+        let server = Arc::new(Server {
             settings,
             schema: testing::schema("tag"),
             calls: unbounded().0,
@@ -396,13 +396,13 @@ mod tests {
         });
         // Neither is the user who runs the tests.
         let [one, other] = [4_000_000_001, 4_000_000_002];
-        let mut places: Vec<Place> = (0..4).map(|_| desk.admit(one).unwrap()).collect();
-        let refused = |user| desk.admit(user).err().unwrap_or_default();
+        let mut slots: Vec<Slot> = (0..4).map(|_| server.admit(one).unwrap()).collect();
+        let refused = |user| server.admit(user).err().unwrap_or_default();
         assert!(refused(one).contains("user id 4000000001 at a time: imt_clients_user_max is 4"));
-        places.extend((0..2).map(|_| desk.admit(other).unwrap()));
+        slots.extend((0..2).map(|_| server.admit(other).unwrap()));
         assert!(refused(other).contains("imt_clients_max is 6"));
-        assert!(desk.admit(0).is_ok(), "root has a place");
-        drop(places);
-        assert!(desk.admit(one).is_ok() && desk.users().is_empty());
+        assert!(server.admit(0).is_ok(), "root has a slot");
+        drop(slots);
+        assert!(server.admit(one).is_ok() && server.users().is_empty());
     }
 }

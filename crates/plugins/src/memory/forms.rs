@@ -1,5 +1,5 @@
-//! How the client shows columns, which is not in all ways how the print plugin shows them: their order, their names in
-//! JSON, and what stands for nothing.
+//! The client's format of columns, which differs from the print plugin's in their order, their names in JSON, and in
+//! placeholders for missing values.
 
 use aggregate::Aggregate;
 use encode::Style;
@@ -9,13 +9,13 @@ use flow::kind::Kind;
 use flow::schema::{At, Column, Schema};
 use flow::strings::Strings;
 
-/// The client's form of one column.
+/// The client's format of a column.
 struct Form {
     /// The column.
     id: Id,
     /// Characters to fill in formatted output.
     width: usize,
-    /// What stands for a value without text in formatted output.
+    /// Placeholder for an empty value in formatted output.
     empty: &'static str,
     /// Shown by `-a` where the table does not have it, too.
     always: bool,
@@ -145,7 +145,7 @@ pub(super) fn json_columns(schema: &Schema) -> Vec<Column> {
         .filter(|column| column.kind != Kind::RdOrigin)
         .cloned()
         .collect();
-    // Flows stand between packets and octets, as they do in the other formats.
+    // Flows stand between packets and bytes, as they do in the other formats.
     columns.sort_by_key(|column| column.id.csv_position().filter(|_| column.kind == Kind::Counter));
     for column in &mut columns {
         if let Some(name) = column.id.spec().client {
@@ -189,7 +189,7 @@ fn shape(title: &str, width: usize, empty: &'static str, kind: Kind, at: At, all
         kind,
         at,
         width,
-        // pmacct's titles of communities are a blank short, but for those of `-a`.
+        // pmacct's titles of communities are one blank shorter, except with `-a`.
         title_width: width - usize::from(kind == Kind::Communities && !all),
         gap: if is_list { 3 } else { 2 },
         empty,
@@ -203,13 +203,13 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// A column in that look, which should have a separator that no value has.
+    /// A column in that style, whose separator should not occur in values.
     pub(super) fn new(column: &Column, style: &Style) -> Self {
         let shape = shape(&column.header, 0, "", column.kind, column.at, true);
         Self { columns: Columns::csv_of(vec![shape], style), out: Vec::new() }
     }
 
-    /// What the column shows of an aggregate.
+    /// The column's text for an aggregate.
     pub(super) fn text(&mut self, key: &[u8], values: &[u64], strings: &Strings) -> &[u8] {
         self.out.clear();
         self.columns.row(&mut self.out, &Aggregate { key, values }, strings, 0);

@@ -1,11 +1,11 @@
-//! What became of queries, counted by the threads of clients and published by the plugin's.
+//! Outcomes of queries, counted by the clients' threads and published by the plugin's.
 
 use runtime::log::Summed;
 use stats::{Counter, Tally};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What became of a query.
+/// The outcome of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It was answered.
@@ -14,7 +14,7 @@ pub(super) enum Outcome {
     Crowded,
     /// More lines than are allowed.
     TooLong,
-    /// It cannot be answered: no request, a wrong password, values that cannot be.
+    /// It is invalid: not a request, a wrong password, impossible values.
     Wrong,
     /// It took too long.
     Late,
@@ -22,11 +22,11 @@ pub(super) enum Outcome {
     Old,
     /// The daemon ended.
     Ended,
-    /// The client broke off.
+    /// The client disconnected.
     Left,
 }
 
-/// The counter of each outcome, and the line that the log has for it.
+/// The counter of each outcome, and its log line.
 #[rustfmt::skip]
 const OUTCOMES: &[(Outcome, Counter, Option<&str>)] = &[
     (Outcome::Answered, Counter::QueriesAnswered, None),
@@ -47,7 +47,7 @@ const OUTCOMES: &[(Outcome, Counter, Option<&str>)] = &[
 #[derive(Default)]
 pub(super) struct Ledger {
     counts: [AtomicU64; OUTCOMES.len()],
-    /// The user who was refused or cut last.
+    /// The user who was last refused or cut off.
     user: AtomicU32,
 }
 
@@ -64,9 +64,9 @@ impl Ledger {
     }
 }
 
-/// Brings counts into the plugin's counters and into the log.
+/// Adds counts to the plugin's counters and to the log.
 pub(super) struct Reporter {
-    /// What no line in the log has had yet.
+    /// Counts that were not logged yet.
     sums: [Summed<u64>; OUTCOMES.len()],
 }
 
@@ -77,7 +77,7 @@ impl Default for Reporter {
 }
 
 impl Reporter {
-    /// Counts, and logs what may be logged; at the end of the plugin, all.
+    /// Counts, and logs within the rate limit; at the end of the plugin, logs all.
     pub(super) fn report(&mut self, ledger: &Ledger, tally: &mut Tally, is_end: bool) {
         for ((count, (_, counter, line)), sum) in ledger.counts.iter().zip(OUTCOMES).zip(&mut self.sums) {
             let count = count.swap(0, Ordering::Acquire);

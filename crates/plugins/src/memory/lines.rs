@@ -1,8 +1,8 @@
-//! Which aggregates a query's lines of values mean.
+//! Matching aggregates against a query's lines of values.
 //!
-//! Lines are not compared with each aggregate one by one: lines that have values for the same columns are a group, and a hash
-//! table finds the line of a group by the values that an aggregate has there. So a query takes a time that grows with the
-//! number of lines plus the number of aggregates, not with their product.
+//! Lines with values for the same columns are a group, with a hash table from the values to the line. So an aggregate needs one
+//! lookup per group, and the time of a query grows with the number of lines plus the number of aggregates, not with their
+//! product.
 
 use super::forms::Cell;
 use encode::Style;
@@ -14,19 +14,19 @@ use flow::strings::Strings;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Most groups of lines: each is a look-up for each aggregate.
+/// Most groups of lines: each costs a lookup per aggregate.
 const MAX_GROUPS: usize = 64;
 
-/// Where the value of one column is found in an aggregate.
+/// Location of a column's value in an aggregate.
 enum Part {
-    /// So many octets at that offset of the key.
+    /// Bytes at an offset of the key.
     Octets(usize, usize),
     /// The text that the column shows.
     Text(Box<Cell>),
 }
 
 impl Part {
-    /// Appends what an aggregate has, in the form of [`Value`].
+    /// Appends the value of an aggregate, as encoded by [`Value`].
     fn read(&mut self, key: &[u8], values: &[u64], strings: &Strings, out: &mut Vec<u8>) {
         match self {
             Self::Octets(at, len) => out.extend_from_slice(key.get(*at..*at + *len).unwrap_or_default()),
@@ -35,19 +35,19 @@ impl Part {
     }
 }
 
-/// A text with its length, so that two texts in a row are not mistaken for two others.
+/// Appends a text with its length, so that two consecutive texts are unambiguous.
 fn append(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(&(text.len() as u64).to_be_bytes());
     out.extend_from_slice(text);
 }
 
-/// What one value of a line asks for.
+/// A value of a line.
 enum Value {
     /// Anything.
     Any,
-    /// These octets, of the key.
+    /// These bytes of the key.
     Octets(Vec<u8>),
-    /// That text.
+    /// This text.
     Text(String),
     /// The table has no such column.
     Never,
@@ -70,7 +70,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Compiles the lines of a request. The error says which value cannot be.
+    /// Compiles the lines of a request. The error names the invalid value.
     pub(super) fn new(schema: &Schema, style: &Style, columns: &str, lines: &str) -> Result<Self, String> {
         let columns = known(schema, columns)?;
         let mut these = Self { groups: Vec::new(), lines: Vec::new(), count: 0, found: Vec::new() };
@@ -127,7 +127,7 @@ impl Lines {
         Ok(Some(slot))
     }
 
-    /// Gives the slot of each different line that means an aggregate.
+    /// Finds the slot of each different line that matches an aggregate.
     pub(super) fn matches(&mut self, key: &[u8], values: &[u64], strings: &Strings, mut matched: impl FnMut(u32)) {
         for group in &mut self.groups {
             self.found.clear();
@@ -140,7 +140,7 @@ impl Lines {
         }
     }
 
-    /// True when a line means the aggregate.
+    /// True when a line matches the aggregate.
     pub(super) fn mean(&mut self, key: &[u8], values: &[u64], strings: &Strings) -> bool {
         let mut meant = false;
         self.matches(key, values, strings, |_| meant = true);
@@ -158,11 +158,11 @@ impl Lines {
     }
 }
 
-/// A column that values stand for.
+/// A column with values in lines.
 struct Asked<'a> {
     name: &'a str,
     kind: Kind,
-    /// Where the table has it, if it does.
+    /// Its location in the table, if the table has it.
     column: Option<&'a Column>,
 }
 
@@ -196,7 +196,7 @@ impl Asked<'_> {
         })
     }
 
-    /// The octets of a value; none where it is compared as a text.
+    /// The bytes of a value; `None` if it is compared as a text.
     fn octets(&self, value: &str) -> Result<Vec<u8>, String> {
         let (name, kind) = (self.name, self.kind);
         Ok(match kind {
@@ -218,7 +218,7 @@ impl Asked<'_> {
                 let number = u16::from_str_radix(value.trim_start_matches("0x"), 16);
                 number.map_err(|_| format!("{name}: Invalid EtherType: '{value}'"))?.to_be_bytes().to_vec()
             }
-            // Numbers are taken for protocols, too.
+            // Protocols may also be numbers.
             Kind::Proto => value.parse::<u8>().map_or_else(|_| Vec::new(), |number| vec![number]),
             _ => Vec::new(),
         })

@@ -1,9 +1,9 @@
 //! The memory plugin: aggregates stay in memory, and clients ask for them.
 //!
-//! The table grows by itself up to `imt_memory`. For queries the workers are asked for what they hold, so an answer has everything
-//! that was received before. Each client has a thread of its own, which makes the answer from one [version](state) of the table
-//! and sends it. So the plugin's thread, which takes in what workers hand over, never waits for a client, and neither does the
-//! end of the daemon.
+//! The table grows up to `imt_memory`. A query first collects what the workers hold, so an answer has everything that was
+//! received before. Each client has a thread of its own, which builds the answer from one [version](state) of the table and
+//! sends it. So neither the plugin's thread, which merges the tables of the workers, nor the end of the daemon ever waits for a
+//! client.
 
 mod answer;
 mod clients;

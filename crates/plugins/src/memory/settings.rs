@@ -23,7 +23,7 @@ pub struct Settings {
     pub gid: Option<u32>,
     /// `imt_passwd`.
     pub password: Option<String>,
-    /// `imt_memory`, octets.
+    /// `imt_memory`, bytes.
     pub max_octets: usize,
     /// `imt_query_timeout`.
     pub timeout: Duration,

@@ -1,24 +1,24 @@
-//! The table, which answers look at while more comes in.
+//! The table, which answers read while aggregates are added.
 //!
-//! An answer is made by its client's thread from a [`Version`] of the table, which does not change. When more comes in while
-//! answers look at the newest version, it is copied, and the copy goes on; the older one is freed with its last answer. Older
-//! versions may take as much memory in all as the table may; beyond that, answers of the oldest that have had their time are cut,
-//! and what comes in is kept aside until there is room.
+//! A client's thread builds its answer from a [`Version`] of the table, which does not change. When aggregates are added while
+//! answers use the newest version, it is copied, and they are added to the copy; the older version is freed with its last answer.
+//! All older versions together may take as much memory as the table; beyond that, answers from the oldest versions are cut
+//! once they have had their time, and new aggregates are kept aside until there is room.
 
 use aggregate::Table;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// Time that an answer has, from the moment when its version became an old one, whatever else waits.
+/// Time that an answer always has after its version was replaced.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What the table was at one moment.
+/// The table at one moment.
 pub(super) struct Version {
     pub(super) table: Table,
-    /// Aggregates have the same numbers in all versions of one order.
+    /// Aggregates have the same indexes in all versions of one order.
     order: u64,
-    /// Answers must let go of it.
+    /// Answers must release it.
     cut: AtomicBool,
 }
 
@@ -27,18 +27,18 @@ impl Version {
         Arc::new(Self { table, order, cut: AtomicBool::new(false) })
     }
 
-    /// Nothing of this version, yet.
+    /// An empty selection from this version.
     pub(super) fn selection(&self) -> Selection {
         Selection { order: self.order, bits: vec![0; self.table.len().div_ceil(64)] }
     }
 
-    /// True when answers must let go of it.
+    /// True when answers must release it.
     pub(super) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
     }
 }
 
-/// Some of the aggregates of a version, by number: a bit for each.
+/// Some of the aggregates of a version: a bit for each index.
 pub(super) struct Selection {
     order: u64,
     bits: Vec<u64>,
@@ -56,19 +56,19 @@ impl Selection {
     }
 }
 
-/// A version that is not the newest, but that answers look at.
+/// An older version that answers still use.
 struct Old {
     version: Weak<Version>,
     bytes: usize,
     since: Instant,
 }
 
-/// What became of the aggregates that came in.
+/// The outcome of adding aggregates.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// Came in.
+    /// Aggregates that were added.
     pub(super) handed: u64,
-    /// Were left out, as the table is at its bound.
+    /// Aggregates that were dropped, as the table is at its bound.
     pub(super) lost: u64,
     /// Their packets.
     pub(super) packets: u64,
@@ -80,14 +80,14 @@ pub(super) struct Taken {
 pub(super) struct State {
     newest: Arc<Version>,
     old: Vec<Old>,
-    /// What came in and found no room for another version.
+    /// Aggregates that were received while there was no room for another version.
     aside: Option<Table>,
     /// `imt_memory`.
     max_octets: usize,
     grace: Duration,
-    /// How often aggregates were removed: those behind them have other numbers since.
+    /// How often aggregates were removed, which changes the indexes of those after them.
     order: u64,
-    /// Bytes of the tables that were taken out for clients that are to remove what they show, and may come back.
+    /// Bytes of the tables that were taken out for clients that show and remove them, and may return them.
     out: usize,
 }
 
@@ -102,7 +102,7 @@ impl State {
         &self.newest
     }
 
-    /// Brings everything into the newest version. False when that must wait for answers.
+    /// Merges everything into the newest version. False when that must wait for answers.
     pub(super) fn settle(&mut self, taken: &mut Taken) -> bool {
         if let Some(aside) = self.aside.take() {
             self.absorb(aside, taken);
@@ -110,7 +110,7 @@ impl State {
         self.aside.is_none()
     }
 
-    /// Adds what came in.
+    /// Adds the aggregates of a table.
     pub(super) fn absorb(&mut self, table: Table, taken: &mut Taken) {
         let bound = self.bound();
         let handed = table.len() as u64;
@@ -124,7 +124,7 @@ impl State {
             taken.handed += handed;
             return;
         }
-        // What is kept aside is handed when it leaves, as it comes together to fewer aggregates there.
+        // Aggregates that are kept aside are counted as handed when they are merged, as they may become fewer.
         let left = bound.saturating_sub(self.newest.table.size());
         let aside = self.aside.get_or_insert_with(|| table.empty());
         let given_up = aside.absorb_bounded(table, left, &mut lost) as u64;
@@ -132,7 +132,7 @@ impl State {
         taken.handed += given_up;
     }
 
-    /// The newest version, to change. Nothing when answers look at it and there is no room for a copy.
+    /// The newest version, to change. `None` when answers use it and there is no room for a copy.
     pub(super) fn change(&mut self) -> Option<&mut Table> {
         if Arc::get_mut(&mut self.newest).is_none() {
             let bytes = self.newest.table.size();
@@ -147,7 +147,7 @@ impl State {
         Arc::get_mut(&mut self.newest).map(|version| &mut version.table)
     }
 
-    /// Goes on with another version; answers keep theirs.
+    /// Replaces the newest version; answers keep theirs.
     fn replace(&mut self, version: Arc<Version>) {
         let old = std::mem::replace(&mut self.newest, version);
         let bytes = old.table.size();
@@ -161,7 +161,7 @@ impl State {
         self.replace(Version::new(empty, self.order));
     }
 
-    /// Takes everything out, for a client that removes what it shows. Nothing when that must wait.
+    /// Takes everything out, for a client that removes what it shows. `None` when that must wait.
     pub(super) fn take_all(&mut self) -> Option<Arc<Version>> {
         let table = self.change()?;
         let empty = table.empty();
@@ -178,19 +178,19 @@ impl State {
         Version::new(table, self.order)
     }
 
-    /// True when aggregates have the numbers that they had when the selection was made.
+    /// True when aggregates have the same indexes as when the selection was made.
     pub(super) fn knows(&self, selection: &Selection) -> bool {
         selection.order == self.order
     }
 
-    /// Takes out what was selected. Nothing when that must wait.
+    /// Takes out the selection. `None` when that must wait.
     pub(super) fn take_some(&mut self, selection: &Selection) -> Option<Arc<Version>> {
         let mut numbers = 0..;
         let some = self.change()?.split_off(|_, _, _| numbers.next().is_some_and(|number| selection.has(number)));
         Some(self.taken_out(some))
     }
 
-    /// What was taken out was shown, or comes back.
+    /// A table that was taken out was shown, or is returned.
     pub(super) fn returned(&mut self, bytes: usize, table: Option<Table>) -> Taken {
         self.out = self.out.saturating_sub(bytes);
         let mut taken = Taken::default();

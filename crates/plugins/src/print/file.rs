@@ -1,4 +1,4 @@
-//! One file being written, by the way that suits where it goes.
+//! A file that is being written, in the way that suits its target.
 
 use super::settings::Settings;
 use delivery::Sum;
@@ -8,41 +8,41 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Octets that are put together before they are written.
+/// Bytes that are buffered before they are written.
 const CHUNK: usize = 64 << 10;
 
-/// A file that is not in place yet.
+/// A file that is not complete yet.
 pub(super) struct OpenFile {
     target: Target,
-    /// What is to be written next; see [`Self::write`].
+    /// Bytes to be written next; see [`Self::write`].
     pub(super) buffer: Vec<u8>,
-    /// There is nothing in the file yet.
+    /// The file is still empty.
     pub(super) fresh: bool,
-    /// What the form of its rows has to know.
+    /// State of the file's format.
     pub(super) body: Body,
-    /// The link that is to point to it.
+    /// The link that will point to it.
     pub(super) latest: Option<String>,
-    /// What the file holds of this period.
+    /// The sum of this period's rows in the file.
     pub(super) sum: Sum,
 }
 
-/// What is to be known of a file to go on with it.
+/// What is needed to continue a file.
 pub(super) enum Body {
     /// Rows are lines.
     Lines,
-    /// The marker between Avro's blocks.
+    /// The sync marker between Avro's blocks.
     Avro(Sync),
-    /// A Parquet file, which knows where its row groups are.
+    /// A Parquet file, with the offsets of its row groups.
     #[cfg(feature = "parquet")]
     Parquet(Box<encode::parquet::File>),
 }
 
 enum Target {
-    /// Written aside and renamed: the file appears whole or not at all.
+    /// Written under a temporary name and renamed: the file appears whole or not at all.
     Aside(Aside),
-    /// Added to a file, which was that long before.
+    /// Appended to a file, which had this length before.
     Append(File, u64),
-    /// Standard output, with the lock that keeps other writers away.
+    /// Standard output, with the lock that excludes other writers.
     Stdout(Option<Lock>),
 }
 
@@ -65,7 +65,7 @@ impl OpenFile {
         Ok(Self::new(target, fresh))
     }
 
-    /// Opens a file that is in place already but whose period goes on: rows are added to it.
+    /// Opens a file that was renamed into place before the end of its period, to append rows.
     pub(super) fn reopen(path: &str, settings: &Settings) -> io::Result<Self> {
         let file = files::append(Path::new(path), &settings.files)?;
         let length = file.metadata()?.len();
@@ -76,7 +76,7 @@ impl OpenFile {
         Self { target, buffer: Vec::new(), fresh, body: Body::Lines, latest: None, sum: Sum::default() }
     }
 
-    /// Cuts off what stands behind `length` in a file that is added to.
+    /// Truncates a file that is appended to.
     pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
         if let Target::Append(file, before) = &mut self.target {
             file.set_len(length)?;
@@ -102,7 +102,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes what is left and puts the file in place.
+    /// Writes what is left and completes the file.
     pub(super) fn commit(mut self) -> io::Result<()> {
         if let Err(error) = self.end_body().and_then(|()| self.write()) {
             self.abandon();
@@ -115,7 +115,7 @@ impl OpenFile {
         }
     }
 
-    /// Writes what ends a file of its form.
+    /// Writes the end of a file of its format.
     fn end_body(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.body, Body::Lines) {
             Body::Lines | Body::Avro(_) => Ok(()),
@@ -124,11 +124,11 @@ impl OpenFile {
         }
     }
 
-    /// Takes back what was written, where that can be done: a file written aside is removed, one that was added to
-    /// gets its old length, so that the next attempt does not follow half a row.
+    /// Undoes what was written, where possible: a temporary file is removed, a file that was appended to is truncated to its
+    /// old length, so that the next attempt does not follow half a row.
     pub(super) fn abandon(self) {
         if let Target::Append(file, length) = self.target {
-            // It fails for pipes, which keep nothing.
+            // Fails for pipes, which keep nothing.
             let _ = file.set_len(length);
         }
     }

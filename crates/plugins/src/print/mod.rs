@@ -1,14 +1,14 @@
 //! The print plugin: aggregates as text, Avro or Parquet, in files or on standard output.
 //!
-//! At each refresh the tables of all workers become one, and its rows go to their files: one file, or one for each
-//! time bin, tag or exporter that the name tells apart ([`encode::names`]). A file is written aside and renamed, so that
-//! who reads it sees it whole; unless rows are appended, or the file is a pipe.
+//! At each refresh the tables of all workers are merged, and the rows go to their files: one file, or one for each
+//! time bin, tag or exporter that the file's name shows ([`encode::names`]). A file is written under a temporary name and
+//! renamed, so that readers see it whole; unless rows are appended, or the file is a pipe.
 //!
-//! A table that comes early (a worker's table reached its bound) belongs to the period under way: its rows wait in
-//! the file written aside, until the period's own tables follow. Where rows are appended, or go to standard output, an
+//! A table that comes early (a worker's table reached its bound) belongs to the current period: its rows wait in
+//! the temporary file until the period's other tables follow. Where rows are appended, or go to standard output, an
 //! early table is a purge of its own. The reference overwrites the period's file then.
 //!
-//! What cannot be written waits in memory and is tried again at the next refresh.
+//! Rows that cannot be written wait in memory until the next refresh.
 
 mod file;
 mod plan;
@@ -23,7 +23,7 @@ pub use settings::{DEFAULT_CACHE_ENTRIES, Output, PER_CACHE_ENTRY, Settings};
 
 use crate::outlet::{Event, Inlet};
 use crate::preprocess::Preprocess;
-use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
+use crate::sink::{self, Accounting, DropReason, PATIENCE, Schedule};
 use crate::trigger::{Figures, Purged, Triggers};
 use aggregate::Table;
 use delivery::Sum;
@@ -48,16 +48,16 @@ pub fn run(settings: &Settings, schema: &Schema, mut inlet: Inlet, counters: Cou
     let mut plugin = match Plugin::new(settings, schema, counters) {
         Ok(plugin) => plugin,
         Err(error) => {
-            error!("the rows have no form in print_output: {error}");
+            error!("rows cannot be written in the format of print_output: {error}");
             return;
         }
     };
-    plugin.writer.write_schema(&mut plugin.account);
+    plugin.writer.write_schema(&mut plugin.accounting);
     loop {
         match inlet.wait(schedule.wait_until(clock::now())) {
             Event::Early(table) => plugin.early(table, clock::now() / SECOND, schedule.next()),
             Event::Due => {
-                plugin.account.triggers_ended(plugin.triggers.reap());
+                plugin.accounting.triggers_ended(plugin.triggers.reap());
                 plugin.writer.log_losses();
                 let now = clock::now() / SECOND;
                 if schedule.is_due(now) {
@@ -78,8 +78,8 @@ struct Plugin<'a> {
     writer: Writer<'a>,
     preprocess: Preprocess,
     triggers: Triggers,
-    account: Account,
-    /// What could not be written yet.
+    accounting: Accounting,
+    /// Rows that could not be written yet.
     waiting: Option<Table>,
     /// The time in the names of this period's files, once one is open.
     named: Option<u64>,
@@ -87,21 +87,21 @@ struct Plugin<'a> {
 
 impl<'a> Plugin<'a> {
     fn new(settings: &'a Settings, schema: &Schema, counters: Counters) -> std::io::Result<Self> {
-        let mut account = Account::new(counters);
+        let mut accounting = Accounting::new(counters);
         // Files are opened when there is something to write.
-        account.reached(true);
+        accounting.reached(true);
         Ok(Self {
             settings,
             writer: Writer::new(settings, schema)?,
             preprocess: Preprocess::new(settings.preprocess.clone(), schema),
             triggers: Triggers::new(settings.trigger.clone()),
-            account,
+            accounting,
             waiting: None,
             named: None,
         })
     }
 
-    /// Takes a table before its time. `ends` is when its period ends, which is what names show.
+    /// Takes an early table. `ends` is the end of its period, which names show.
     fn early(&mut self, table: Table, now: u64, ends: u64) {
         debug!(aggregates = table.len(), "a table came early");
         if self.settings.file.is_none() || self.settings.append {
@@ -113,11 +113,11 @@ impl<'a> Plugin<'a> {
         };
         let named = *self.named.get_or_insert(if self.writer.names_show_period() { ends } else { now });
         let moment = self.moment(named, now, false);
-        let outcome = self.writer.write(Some(table), moment, &mut self.account);
+        let outcome = self.writer.write(Some(table), moment, &mut self.accounting);
         self.keep(outcome.left);
     }
 
-    /// Writes what there is and puts the files in place. `last`: nothing comes after it.
+    /// Writes all rows and renames the files. `last`: the daemon ends.
     fn purge(&mut self, table: Option<Table>, now: u64, last: bool) {
         let pid = std::process::id();
         info!("*** Purging cache - START (PID: {pid}) ***");
@@ -127,12 +127,12 @@ impl<'a> Plugin<'a> {
         let mut outcome = Outcome::default();
         let mut elapsed = "X".to_owned();
         if table.is_some() || self.writer.has_begun() {
-            outcome = self.writer.write(table, moment, &mut self.account);
+            outcome = self.writer.write(table, moment, &mut self.accounting);
             self.keep(outcome.left.take());
             elapsed = moment.began.elapsed().as_secs().to_string();
         } else if self.settings.write_empty_file {
             if let Err(error) = self.writer.write_empty(moment) {
-                self.account.failed_for_good();
+                self.accounting.failed_for_good();
                 error!("unable to write an empty file: {error}");
             }
             elapsed = moment.began.elapsed().as_secs().to_string();
@@ -140,53 +140,53 @@ impl<'a> Plugin<'a> {
         let (written, total) = (outcome.written, moment.total);
         info!("*** Purging cache - END (PID: {pid}, QN: {written}/{total}, ET: {elapsed}) ***");
         if last {
-            self.give_up_rest();
+            self.drop_rest();
             self.triggers.end();
         }
         self.run_trigger(&outcome, moment);
     }
 
     fn moment(&self, named: u64, now: u64, closing: bool) -> Moment {
-        Moment { named, now, began: Instant::now(), total: self.account.waiting(), closing }
+        Moment { named, now, began: Instant::now(), total: self.accounting.waiting(), closing }
     }
 
-    fn give_up_rest(&mut self) {
+    fn drop_rest(&mut self) {
         let Some(waiting) = self.waiting.take() else {
             return;
         };
         let sum = sink::sum_of(&waiting);
-        self.account.given_up(sum, Reason::Shutdown);
+        self.accounting.dropped(sum, DropReason::Shutdown);
         error!(
             aggregates = sum.aggregates,
             packets = sum.packets,
             bytes = sum.octets,
-            "given up: not written before the end"
+            "dropped: not written before the end"
         );
     }
 
-    /// The table, less what the configuration keeps out, together with what waited; `None` when there is nothing.
+    /// The table, without what the configuration filters out, merged with what waited; `None` when there is nothing.
     fn take(&mut self, table: Option<Table>) -> Option<Table> {
         let table = table.filter(|table| !table.is_empty()).and_then(|mut table| {
             let left_out = self.preprocess.apply(&mut table);
-            self.account.handed(left_out);
-            self.account.left_out(left_out);
+            self.accounting.handed(left_out);
+            self.accounting.filtered(left_out);
             Some(table).filter(|table| !table.is_empty())
         });
         let Some(mut waiting) = self.waiting.take() else {
             let table = table?;
-            self.account.handed(table.len() as u64);
+            self.accounting.handed(table.len() as u64);
             return Some(table);
         };
-        self.account.retried();
+        self.accounting.retried();
         if let Some(table) = table {
             let before = waiting.len();
             waiting.absorb(table);
-            self.account.handed((waiting.len() - before) as u64);
+            self.accounting.handed((waiting.len() - before) as u64);
         }
         Some(waiting)
     }
 
-    /// Keeps rows for the next attempt, the newest if they are too many.
+    /// Keeps rows for the next attempt; drops the oldest if they are too many.
     fn keep(&mut self, table: Option<Table>) {
         let Some(mut table) = table else { return };
         let mut lost = Sum::default();
@@ -205,18 +205,18 @@ impl<'a> Plugin<'a> {
             });
         }
         if lost.aggregates > 0 {
-            self.account.given_up(lost, Reason::Retries);
+            self.accounting.dropped(lost, DropReason::Retries);
             error!(
                 aggregates = lost.aggregates,
                 packets = lost.packets,
                 bytes = lost.octets,
-                "given up: more wait to be written than print_cache_entries and plugin_queue_memory allow"
+                "dropped: more aggregates wait than print_cache_entries and plugin_queue_memory allow"
             );
         }
         self.waiting = Some(table);
     }
 
-    /// How many aggregates are too many to wait: by their number, or about how many by the memory that they take with their texts.
+    /// By how many the waiting aggregates exceed the bounds: of their number, or roughly of the memory that they take with their texts.
     fn excess(&self, table: &Table) -> usize {
         let (len, bytes, most) = (table.len(), table.size(), self.settings.max_octets);
         let by_number = len.saturating_sub(self.settings.max_aggregates);

@@ -1,4 +1,4 @@
-//! Which row of a table belongs in which file.
+//! Assigns the rows of a table to files.
 
 use super::settings::Settings;
 use aggregate::{Aggregate, Table};
@@ -14,7 +14,7 @@ pub(super) struct Names {
     latest: Option<Name>,
 }
 
-/// A file, and the link that is to point to it.
+/// A file, and the link that will point to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
     /// `None` for standard output.
@@ -22,20 +22,20 @@ pub(super) struct Planned {
     pub(super) latest: Option<String>,
 }
 
-/// The number of no file: there are too many.
+/// The number of no file, for rows beyond the bound.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// How many files there may be.
 pub(super) struct Room<'a> {
     /// `print_max_files`.
     pub(super) max: usize,
-    /// Files that this period has already.
+    /// Number of files that this period has already.
     pub(super) used: usize,
-    /// Says of a name whether it is one of these.
+    /// Whether a name is one of these.
     pub(super) is_used: &'a dyn Fn(&str) -> bool,
 }
 
-/// Which row goes where.
+/// The assignment of rows to files.
 pub(super) struct Plan {
     pub(super) files: Vec<Planned>,
     /// By row: the number of its file, or [`NOWHERE`]. Empty when there is one file only.
@@ -71,10 +71,10 @@ impl Names {
         Some(Planned { name: Some(name.fill(named, None)), latest })
     }
 
-    /// Finds the files of a table. `named` is the time that names show, unless a bin decides.
+    /// Finds the files of a table. `named` is the time in names, unless a bin determines it.
     ///
-    /// Records choose their bins, so their files are bounded: at the bound, rows go to the file of `named`. Twice as many
-    /// are the end, for what else of a record is in names.
+    /// Records determine their bins, so the number of files is bounded: at the bound, rows go to the file of `named`. If names
+    /// also show other fields of records, rows beyond twice the bound are dropped.
     pub(super) fn plan(&self, table: &Table, named: u64, room: &Room<'_>) -> Plan {
         let bin_of = |row: &Aggregate<'_>| self.bin.map(|at| bin_at(row, at));
         let mut plan = Plan { files: Vec::new(), of: Vec::new(), redirected: 0, bin: None };
@@ -112,7 +112,7 @@ impl Names {
                     filled = other;
                 }
                 let is_new = is_new(&filled);
-                // Different keys can have one name: two days' bins under `%H`.
+                // Different keys can have the same name, such as the bins of two days under `%H`.
                 let file = match by_name.get(&filled) {
                     Some(file) => *file,
                     None if is_new && room.used + added >= room.max.saturating_mul(2) => NOWHERE,

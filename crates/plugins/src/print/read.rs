@@ -1,4 +1,4 @@
-//! From configuration to [`Settings`].
+//! Reads [`Settings`] from the configuration.
 
 use super::settings::{Output, PER_CACHE_ENTRY, Settings};
 use crate::preprocess;
@@ -23,7 +23,7 @@ use std::time::Duration;
 const MONTH: u64 = 30 * 86_400;
 
 impl Settings {
-    /// The settings of a print plugin. What keeps it from starting is a fatal problem.
+    /// Reads the settings of a print plugin. Problems that prevent its start are fatal.
     pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
         let output = output(plugin, problems);
         let markers = plugin.get(&PRINT_MARKERS);
@@ -64,7 +64,7 @@ impl Settings {
     }
 }
 
-/// The form of the output, if it can be had where it is to go.
+/// The format of the output, if it is possible for its target.
 fn output(plugin: &Plugin, problems: &mut Problems) -> Output {
     let to_file = plugin.get(&PRINT_OUTPUT_FILE).is_some();
     match plugin.get(&PRINT_OUTPUT) {
@@ -75,7 +75,7 @@ fn output(plugin: &Plugin, problems: &mut Problems) -> Output {
         PrintOutput::Json => Output::Json,
         PrintOutput::Avro if to_file => Output::Avro,
         PrintOutput::Avro => {
-            // As the C implementation does: binary files one after the other are of no use to a terminal or a pipe.
+            // As in the C implementation: a series of binary files is of no use to a terminal or a pipe.
             let what = "print_output: avro needs print_output_file. Using avro_json.".to_owned();
             problems.warn(plugin.blame(&PRINT_OUTPUT), what, None);
             Output::AvroJson
@@ -132,8 +132,8 @@ fn file(plugin: &Plugin, problems: &mut Problems) -> Option<Template> {
     }
 }
 
-/// A link cannot have the time in its name: then it would be one of many, and not the latest. Such a name does not
-/// get through the key's own check.
+/// The name of a link cannot show the time: it would be one of many, and not the latest. The key's own check rejects such a
+/// name.
 fn latest(plugin: &Plugin) -> Option<Template> {
     let path = plugin.get(&PRINT_LATEST_FILE)?;
     Template::parse(&path.to_string_lossy()).ok().filter(|template| !template.has_time())

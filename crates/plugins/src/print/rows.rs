@@ -1,4 +1,4 @@
-//! The rows of a file, and what stands around them.
+//! The rows of a file, and what surrounds them.
 
 use super::file::{Body, OpenFile};
 use super::settings::{Output, Settings};
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use tracing::warn;
 
-/// Writes what a file holds, in one of the forms.
+/// Writes the content of a file in one of the formats.
 pub(super) struct Rows {
     form: Form,
     markers: bool,
@@ -33,11 +33,11 @@ enum Form {
     Parquet(Box<Parquet>),
 }
 
-/// Avro records, and the block that they are put together in.
+/// Avro records, and the block that collects them.
 struct Records {
     avro: Avro,
     block: Block,
-    /// Octets with which a block ends.
+    /// Size in bytes at which a block is written.
     full: usize,
 }
 
@@ -79,7 +79,7 @@ impl Rows {
         }
     }
 
-    /// True when rows can be added to a file that was ended.
+    /// True when rows can be appended to a complete file.
     pub(super) fn can_append(&self) -> bool {
         #[cfg(feature = "parquet")]
         return !matches!(self.form, Form::Parquet(_));
@@ -87,7 +87,7 @@ impl Rows {
         true
     }
 
-    /// What comes before the rows of a purge.
+    /// Writes what precedes the rows of a purge.
     pub(super) fn start(&mut self, file: &mut OpenFile, path: Option<&str>) -> io::Result<()> {
         match &mut self.form {
             Form::Json(_) | Form::AvroJson(_) if self.markers => {
@@ -115,7 +115,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Goes on in a file that is in place: what it needs beyond its own rows is read from it.
+    /// Continues a file: reads from it what appending needs.
     pub(super) fn resume(&mut self, file: &mut OpenFile, path: &str) -> io::Result<()> {
         match &mut self.form {
             Form::Json(_) | Form::AvroJson(_) | Form::Columns(_) => {}
@@ -131,7 +131,7 @@ impl Rows {
                 let whole = container::whole(&mut before, &head)?;
                 let length = before.metadata()?.len();
                 if whole < length {
-                    warn!(octets = length - whole, "{path} ends in half a block, which is cut off");
+                    warn!(bytes = length - whole, "{path} ends in an incomplete block, which is removed");
                     file.cut(whole)?;
                 }
                 file.body = Body::Avro(head.sync);
@@ -187,7 +187,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Writes the rows that wait; another file may come next.
+    /// Writes the waiting rows; another file may follow.
     pub(super) fn pause(&mut self, file: &mut OpenFile) -> io::Result<()> {
         match (&mut self.form, &mut file.body) {
             (Form::Avro(records), Body::Avro(sync)) => records.block.end(&mut file.buffer, sync),
@@ -198,7 +198,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Forgets the rows that wait: their file failed.
+    /// Discards the waiting rows: their file failed.
     pub(super) fn discard(&mut self) {
         match &mut self.form {
             Form::Avro(records) => records.block.discard(),
@@ -208,7 +208,7 @@ impl Rows {
         }
     }
 
-    /// What comes behind the rows of a purge.
+    /// Writes what follows the rows of a purge.
     pub(super) fn end(&self, out: &mut Vec<u8>, purge: Purge) {
         match &self.form {
             _ if !self.markers => {}
@@ -223,7 +223,7 @@ impl Rows {
     }
 }
 
-/// A file that other rows are in already.
+/// A file that already has rows.
 fn elsewhere(what: impl std::fmt::Display) -> io::Error {
     io::Error::other(format!("rows cannot be added to it: {what}. Move it away; until then the rows wait"))
 }

@@ -10,7 +10,7 @@ use flow::schema::Schema;
 use runtime::files;
 use std::path::PathBuf;
 
-/// The form of the output: `print_output`.
+/// The format of the output: `print_output`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
     /// Columns filled with blanks.
@@ -22,11 +22,11 @@ pub enum Output {
     Csv,
     /// The same without counters.
     EventCsv,
-    /// One JSON object a row.
+    /// One JSON object per row.
     Json,
     /// Avro object container files.
     Avro,
-    /// One object a row, in Avro's JSON encoding.
+    /// One object per row, in Avro's JSON encoding.
     AvroJson,
     /// Parquet files.
     #[cfg(feature = "parquet")]
@@ -34,7 +34,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// True when markers can stand among the rows.
+    /// True when the format allows markers between rows.
     pub fn has_markers(self) -> bool {
         match self {
             Self::Formatted | Self::EventFormatted | Self::Csv | Self::EventCsv => true,
@@ -69,9 +69,9 @@ pub struct Settings {
     pub write_empty_file: bool,
     /// `avro_schema_file`: where the schema of Avro's rows is written at the start.
     pub schema_file: Option<PathBuf>,
-    /// `avro_buffer_size`: octets of records with which a block of an Avro file ends.
+    /// `avro_buffer_size`: bytes of records at which a block of an Avro file is written.
     pub avro_block: usize,
-    /// The look of values.
+    /// The format of values.
     pub style: Style,
     /// Mask and owners of the files.
     pub files: files::Settings,
@@ -81,7 +81,7 @@ pub struct Settings {
     pub startup_delay: u32,
     /// `print_history_roundoff`.
     pub roundoff: Roundoff,
-    /// `print_history` in seconds; 0 without. What `$hst` stands for.
+    /// `print_history` in seconds; 0 without. The value of `$hst`.
     pub history: u64,
     /// `print_preprocess`, `print_preprocess_type`.
     pub preprocess: preprocess::Settings,
@@ -90,7 +90,7 @@ pub struct Settings {
     /// Aggregates that a worker's table may hold, and that may wait after a failure: ten for each of
     /// `print_cache_entries`, as in a cache of the C implementation.
     pub max_aggregates: usize,
-    /// `plugin_queue_memory`: octets that may wait after a failure.
+    /// `plugin_queue_memory`: bytes that may wait after a failure.
     pub max_octets: usize,
     /// `print_max_files`: files of a flush, where names depend on time bins or records.
     pub max_files: usize,

@@ -1,14 +1,14 @@
-//! From tables to files.
+//! Writes tables to files.
 //!
-//! A table's rows are sorted by the file in which each belongs, and files are written one after the other. What does
-//! not get into its file stays in the table.
+//! A table's rows are sorted by their files, and files are written one after the other. Rows that cannot be written stay in
+//! the table.
 
 use super::file::OpenFile;
 use super::plan::{NOWHERE, Names, Plan, Planned, Room};
 use super::rows::Rows;
 use super::settings::Settings;
 use crate::losses::Losses;
-use crate::sink::{self, Account, Reason};
+use crate::sink::{self, Accounting, DropReason};
 use aggregate::{Aggregate, Table};
 use delivery::Sum;
 use encode::markers::Purge;
@@ -20,8 +20,8 @@ use std::io;
 use std::time::{Duration, Instant};
 use tracing::{error, warn};
 
-/// Files that may be open from early tables to the end of their period. Beyond them, one is put in place before
-/// the end, and added to when more comes for it.
+/// Files that may be open from early tables to the end of their period. Beyond this number, one is renamed into place
+/// early, and appended to when more rows come for it.
 const MAX_OPEN: usize = 64;
 
 /// Writes the tables of one plugin.
@@ -31,7 +31,7 @@ pub(super) struct Writer<'a> {
     rows: Rows,
     /// Files with rows of early tables, by name.
     open: HashMap<String, OpenFile>,
-    /// Files that are in place before the end of their period: how many aggregates they hold, by name.
+    /// Files that were renamed into place before the end of their period: their number of aggregates, by name.
     begun: HashMap<String, u64>,
     limit: Limited,
     losses: Losses,
@@ -40,19 +40,19 @@ pub(super) struct Writer<'a> {
 /// When and how a table is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
-    /// The time that names show, unless a bin decides: seconds since 1970.
+    /// The time in names, unless a bin determines it: seconds since 1970.
     pub(super) named: u64,
-    /// The time that rows show as that of their last change.
+    /// The time of the last change in rows.
     pub(super) now: u64,
     /// When the purge began.
     pub(super) began: Instant,
-    /// Aggregates that are to be written, those of early tables included.
+    /// Aggregates to be written, including those of early tables.
     pub(super) total: u64,
-    /// The period ends: files are put in place. Else they stay open for more.
+    /// The period ends: files are renamed into place. Otherwise they stay open.
     pub(super) closing: bool,
 }
 
-/// What came of writing a table.
+/// The outcome of writing a table.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// Aggregates in files that were put in place.
@@ -61,11 +61,11 @@ pub(super) struct Outcome {
     pub(super) files: Vec<String>,
     /// The newest bin.
     pub(super) bin: Option<u64>,
-    /// The rows that did not get into their files, if any.
+    /// The rows that could not be written, if any.
     pub(super) left: Option<Table>,
 }
 
-/// Rows did not get into their file; that is counted and logged already.
+/// Rows could not be written; this is counted and logged already.
 struct Failed;
 
 impl<'a> Writer<'a> {
@@ -82,12 +82,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the schema of the rows to the file that is configured for it.
-    pub(super) fn write_schema(&self, account: &mut Account) {
+    pub(super) fn write_schema(&self, accounting: &mut Accounting) {
         let (Some(path), Some(schema)) = (&self.settings.schema_file, self.rows.avro_schema()) else {
             return;
         };
         if let Err(error) = sink::write_schema(path, schema, &self.settings.files) {
-            account.failed_for_good();
+            accounting.failed_for_good();
             error!("unable to write avro_schema_file {}: {error}", path.display());
         }
     }
@@ -107,8 +107,8 @@ impl<'a> Writer<'a> {
         self.names.show_period()
     }
 
-    /// Writes a table, or only ends the period. `account` learns what is written, and what is lost for good.
-    pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, account: &mut Account) -> Outcome {
+    /// Writes a table, or only ends the period. `accounting` counts what was written, and what was dropped.
+    pub(super) fn write(&mut self, table: Option<Table>, moment: Moment, accounting: &mut Accounting) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(mut table) = table {
             let is_used = |name: &str| self.open.contains_key(name) || self.begun.contains_key(name);
@@ -116,19 +116,19 @@ impl<'a> Writer<'a> {
             let room = Room { max: self.settings.max_files, used, is_used: &is_used };
             let plan = self.names.plan(&table, moment.named, &room);
             outcome.bin = plan.bin;
-            account.redirected(plan.redirected);
-            self.give_up_nameless(&table, &plan, account);
+            accounting.redirected(plan.redirected);
+            self.drop_nameless(&table, &plan, accounting);
             let mut rows: Vec<(u32, Aggregate<'_>)> = plan.of.iter().copied().zip(table.iter()).collect();
             rows.sort_by_key(|(file, _)| *file);
             let mut rows = rows.as_slice();
             let mut failed = vec![false; plan.files.len()];
             for (planned, (number, failed)) in plan.files.iter().zip((0..).zip(&mut failed)) {
                 let result = if plan.of.is_empty() {
-                    self.file(planned, table.iter(), &table, moment, account)
+                    self.file(planned, table.iter(), &table, moment, accounting)
                 } else {
                     let (group, rest) = rows.split_at(rows.partition_point(|(file, _)| *file <= number));
                     rows = rest;
-                    self.file(planned, group.iter().map(|(_, row)| *row), &table, moment, account)
+                    self.file(planned, group.iter().map(|(_, row)| *row), &table, moment, accounting)
                 };
                 match result {
                     Ok(written) => outcome.add(planned.name.as_deref(), written),
@@ -142,12 +142,12 @@ impl<'a> Writer<'a> {
             }
         }
         if moment.closing {
-            self.end_period(moment, account, &mut outcome);
+            self.end_period(moment, accounting, &mut outcome);
         }
         outcome
     }
 
-    /// Makes the file of a purge without rows, if it has a name.
+    /// Creates the file of a purge without rows, if it has a name.
     pub(super) fn write_empty(&mut self, moment: Moment) -> io::Result<()> {
         let Some(planned) = self.names.empty(moment.named) else {
             return Ok(());
@@ -160,20 +160,20 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes rows to their file. Returns how many aggregates came in place.
+    /// Writes rows to their file. Returns the number of aggregates in files that were renamed into place.
     fn file<'r>(
         &mut self,
         planned: &Planned,
         rows: impl Iterator<Item = Aggregate<'r>>,
         table: &Table,
         moment: Moment,
-        account: &mut Account,
+        accounting: &mut Accounting,
     ) -> Result<u64, Failed> {
         let mut file = match self.opened(planned) {
             Ok(file) => file,
-            Err(error) => return Err(self.failed(planned, &error, account)),
+            Err(error) => return Err(self.failed(planned, &error, accounting)),
         };
-        // What the file holds of early tables is lost if it fails now; the rows at hand are not.
+        // If this fails, the rows of early tables in the file are lost; the rows at hand are not.
         let earlier = file.sum;
         let result = self.add(&mut file, rows, table, moment);
         let result = match (result, &planned.name) {
@@ -184,17 +184,17 @@ impl<'a> Writer<'a> {
             (Ok(()), Some(name)) if !moment.closing => {
                 file.latest.clone_from(&planned.latest);
                 self.open.insert(name.clone(), file);
-                return Ok(self.close_one_of_many(account));
+                return Ok(self.close_one_of_many(accounting));
             }
-            (Ok(()), _) => self.close(planned, file, Some(moment), account),
+            (Ok(()), _) => self.close(planned, file, Some(moment), accounting),
         };
         result.map_err(|error| {
-            self.lose(earlier, account);
-            self.failed(planned, &error, account)
+            self.lose(earlier, accounting);
+            self.failed(planned, &error, accounting)
         })
     }
 
-    /// The file as an earlier table left it, or a new one.
+    /// The file that an earlier table left open, or a new one.
     fn opened(&mut self, planned: &Planned) -> io::Result<OpenFile> {
         if let Some(name) = &planned.name {
             if let Some(file) = self.open.remove(name) {
@@ -209,7 +209,7 @@ impl<'a> Writer<'a> {
         Ok(file)
     }
 
-    /// A file that is in place before the end of its period, to go on with.
+    /// Opens a file that was renamed into place before the end of its period.
     fn reopened(&mut self, name: &str) -> io::Result<OpenFile> {
         let mut file = match self.rows.can_append() {
             true => OpenFile::reopen(name, self.settings)?,
@@ -236,13 +236,13 @@ impl<'a> Writer<'a> {
         file.write()
     }
 
-    /// Puts a file in place; with a moment, behind the marker that ends it. Returns its aggregates.
+    /// Renames a file into place; with a moment, after writing its end marker. Returns its number of aggregates.
     fn close(
         &mut self,
         planned: &Planned,
         mut file: OpenFile,
         ends: Option<Moment>,
-        account: &mut Account,
+        accounting: &mut Accounting,
     ) -> io::Result<u64> {
         let written = file.sum.aggregates;
         if let Some(moment) = ends {
@@ -253,13 +253,13 @@ impl<'a> Writer<'a> {
         if let (Some(name), Some(_)) = (&planned.name, ends) {
             self.begun.remove(name);
         }
-        account.written(written);
+        accounting.written(written);
         self.advance(planned);
         Ok(written)
     }
 
-    /// Puts some file in place when too many are open.
-    fn close_one_of_many(&mut self, account: &mut Account) -> u64 {
+    /// Renames a file into place when too many are open.
+    fn close_one_of_many(&mut self, accounting: &mut Accounting) -> u64 {
         if self.open.len() <= MAX_OPEN {
             return 0;
         }
@@ -271,21 +271,21 @@ impl<'a> Writer<'a> {
         };
         let sum = file.sum;
         let planned = Planned { name: Some(name.clone()), latest: file.latest.clone() };
-        match self.close(&planned, file, None, account) {
+        match self.close(&planned, file, None, accounting) {
             Ok(written) => {
                 *self.begun.entry(name).or_default() += written;
                 written
             }
             Err(error) => {
-                self.lose(sum, account);
-                self.failed(&planned, &error, account);
+                self.lose(sum, accounting);
+                self.failed(&planned, &error, accounting);
                 0
             }
         }
     }
 
     /// Ends the files for which the last table had nothing.
-    fn end_period(&mut self, moment: Moment, account: &mut Account, outcome: &mut Outcome) {
+    fn end_period(&mut self, moment: Moment, accounting: &mut Accounting, outcome: &mut Outcome) {
         let mut rest: Vec<(String, OpenFile)> = self.open.drain().collect();
         if self.settings.markers {
             let names = self.begun.keys().filter(|name| !rest.iter().any(|(open, _)| open == *name));
@@ -297,33 +297,33 @@ impl<'a> Writer<'a> {
         for (name, file) in rest {
             let sum = file.sum;
             let planned = Planned { name: Some(name), latest: file.latest.clone() };
-            match self.close(&planned, file, Some(moment), account) {
+            match self.close(&planned, file, Some(moment), accounting) {
                 Ok(written) => outcome.add(planned.name.as_deref(), written),
                 Err(error) => {
-                    self.lose(sum, account);
-                    self.failed(&planned, &error, account);
+                    self.lose(sum, accounting);
+                    self.failed(&planned, &error, accounting);
                 }
             }
         }
         self.begun.clear();
     }
 
-    /// Gives up the rows for which there is no file.
-    fn give_up_nameless(&mut self, table: &Table, plan: &Plan, account: &mut Account) {
+    /// Drops the rows for which there is no file.
+    fn drop_nameless(&mut self, table: &Table, plan: &Plan, accounting: &mut Accounting) {
         let nowhere = table.iter().zip(&plan.of).filter(|(_, file)| **file == NOWHERE);
         let sum = nowhere.fold(Sum::default(), |sum, (row, _)| sum.plus(sink::sum_of_one(row.values)));
-        account.given_up(sum, Reason::Names);
-        self.losses.add(sum, "given up: for more files than twice print_max_files", "");
+        accounting.dropped(sum, DropReason::Names);
+        self.losses.add(sum, "dropped: for more files than twice print_max_files", "");
     }
 
-    /// What a file held of early tables is lost with it.
-    fn lose(&mut self, sum: Sum, account: &mut Account) {
-        account.given_up(sum, Reason::Refused);
-        self.losses.add(sum, "given up: rows of a file that could not be finished", "");
+    /// Counts the rows of early tables that are lost with their file.
+    fn lose(&mut self, sum: Sum, accounting: &mut Accounting) {
+        accounting.dropped(sum, DropReason::Refused);
+        self.losses.add(sum, "dropped: rows of a file that could not be finished", "");
     }
 
-    fn failed(&self, planned: &Planned, error: &io::Error, account: &mut Account) -> Failed {
-        account.failed();
+    fn failed(&self, planned: &Planned, error: &io::Error, accounting: &mut Accounting) -> Failed {
+        accounting.failed();
         if let Some(pass) = self.limit.pass() {
             let name = planned.name.as_deref().unwrap_or("standard output");
             error!(held_back = pass.held_back, "unable to write to {name}: {error}");
@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
         Failed
     }
 
-    /// Moves the link to the newest file, if that sorts behind the one it points to.
+    /// Points the link to the newest file, if that sorts after its current target.
     fn advance(&self, planned: &Planned) {
         let (Some(name), Some(latest)) = (&planned.name, &planned.latest) else {
             return;

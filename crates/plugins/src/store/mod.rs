@@ -1,13 +1,12 @@
 //! Plugins whose aggregates go to a server or a database: the common part of sqlite3, pgsql, mysql, clickhouse, kafka and
 //! amqp.
 //!
-//! At each refresh the tables of all workers become one, an [`Encoder`] cuts it into parcels, and a courier takes
-//! these to the [`Backend`] on a thread of its own ([`delivery::courier`]). So a store that is slow or down delays
-//! nobody: its parcels wait in a queue that is bounded in octets, in memory or on disk, and what is given up at the bound
-//! is counted and told.
+//! At each refresh the tables of all workers are merged, an [`Encoder`] cuts the result into batches, and a delivery worker
+//! delivers these to the [`Backend`] on a thread of its own ([`delivery::worker`]). So a store that is slow or down delays
+//! nothing else: its batches wait in a queue that is bounded in bytes, in memory or on disk, and what is dropped at the bound
+//! is counted and logged.
 //!
-//! A purge has ended when each of its parcels was delivered or given up; then come its line in the log and the
-//! trigger.
+//! A purge ends when each of its batches was delivered or dropped; then its line is logged and the trigger runs.
 
 mod purges;
 mod settings;
@@ -21,15 +20,15 @@ pub use target::Target;
 use crate::losses::Losses;
 use crate::outlet::{Event, Inlet, Woken};
 use crate::preprocess::Preprocess;
-use crate::sink::{self, Account, PATIENCE, Reason, Schedule};
+use crate::sink::{self, Accounting, DropReason, PATIENCE, Schedule};
 use crate::trigger::{Figures, Purged, Triggers};
 use aggregate::Table;
 use aggregate::time_bin::Roundoff;
 use crossbeam_channel::Receiver;
-use delivery::courier::{self, Desk, Note};
-use delivery::queue::{Loss, Lost, Queue};
+use delivery::queue::{DropCause, Dropped, Queue};
 use delivery::spool::Spool;
-use delivery::{Backend, Fault, Parcel, ParcelId, Sum};
+use delivery::worker::{self, Note, Outbox};
+use delivery::{Backend, BatchId, Fault, Sum, WriteBatch};
 use encode::markers;
 use flow::kind::Kind;
 use flow::schema::{At, Schema};
@@ -43,15 +42,15 @@ use tracing::{debug, error, info, warn};
 /// Microseconds of a second.
 const SECOND: u64 = 1_000_000;
 
-/// Takes the body of a parcel, the number of its items and what they hold.
+/// Takes the body of a batch, the number of its items, and their sum.
 pub type Emit<'a> = &'a mut dyn FnMut(Vec<u8>, u32, Sum);
 
-/// Turns tables into the bodies of parcels.
+/// Turns tables into the bodies of batches.
 pub trait Encoder: Send {
-    /// Cuts a table into parcels. `now` is the time of the purge, seconds since 1970.
+    /// Cuts a table into batches. `now` is the time of the purge, seconds since 1970.
     fn encode(&mut self, table: &Table, now: u64, emit: Emit<'_>);
 
-    /// Cuts the aggregates of such values into parcels for the backup server alone. Only databases have one.
+    /// Cuts the aggregates whose values are rejected into batches for the backup server alone. Only databases have one.
     fn encode_for_backup(
         &mut self,
         _table: &Table,
@@ -61,19 +60,19 @@ pub trait Encoder: Send {
     ) {
     }
 
-    /// Aggregates for more tables than a purge may write to, since the last call: how many went to the table of the time of
-    /// the purge, and those that are given up.
+    /// Aggregates for more tables than a purge may write to, since the last call: the number that went to the table of the time of
+    /// the purge, and those that were dropped.
     fn take_bounded(&mut self) -> (u64, Sum) {
         (0, Sum::default())
     }
 
-    /// What is told at the start and every `amqp_avro_schema_refresh_time`.
+    /// Emits what is sent at the start and every `amqp_avro_schema_refresh_time`: the schema.
     fn announce(&mut self, _emit: Emit<'_>) {}
 
-    /// What stands before the parcels of a purge.
+    /// Emits what precedes the batches of a purge.
     fn begin(&mut self, _emit: Emit<'_>) {}
 
-    /// What stands behind them.
+    /// Emits what follows them.
     fn end(&mut self, _purge: markers::Purge, _emit: Emit<'_>) {}
 
     /// The Avro schema of what is written, if there is one.
@@ -81,11 +80,11 @@ pub trait Encoder: Send {
         None
     }
 
-    /// What a trigger may want to know of the last purge.
+    /// Adds variables about the last purge for the trigger.
     fn tell(&self, _variables: &mut Vec<(&'static str, String)>) {}
 }
 
-/// A store that is open, as far as it can be reached: ready for its threads.
+/// A plugin whose spool is open: ready to start its threads.
 pub struct Opened {
     encoder: Box<dyn Encoder>,
     backend: Box<dyn Backend>,
@@ -106,10 +105,10 @@ impl Opened {
                 let (opened, found) = Spool::open(&spool.folder)
                     .map_err(|error| format!("plugin_spool_dir: {}: {error}", spool.folder.display()))?;
                 for bad in &found.bad {
-                    warn!("spool: '{}' is damaged: left as it is, and not delivered", bad.display());
+                    warn!("spool: '{}' is damaged: kept, but not delivered", bad.display());
                 }
-                let sum = found.parcels.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
-                (Queue::on_disk(opened, found.parcels, spool.max_octets), sum)
+                let sum = found.batches.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
+                (Queue::on_disk(opened, found.batches, spool.max_octets), sum)
             }
         };
         if let (Some(path), Some(schema)) = (&settings.schema_file, encoder.schema()) {
@@ -119,15 +118,15 @@ impl Opened {
         Ok(Self { encoder, backend, queue, found })
     }
 
-    /// Opens the store here and now, for a dry run. A store that cannot be reached is no error, as it is none at a start.
+    /// Opens the store at once, for a dry run. A store that cannot be reached is not an error, as at a start.
     ///
     /// # Errors
-    /// The store says no to something that the configuration decides.
+    /// The store rejects the configuration.
     pub fn try_store(&mut self, name: &str) -> Result<(), String> {
         match self.backend.open() {
             Ok(()) => Ok(()),
             Err(Fault::Configuration { key, what }) => Err(format!("{key}[{name}]: {what}")),
-            Err(Fault::Down(what) | Fault::Parcel(what)) => {
+            Err(Fault::Down(what) | Fault::Batch(what)) => {
                 warn!("{name}: cannot be reached: {what}");
                 Ok(())
             }
@@ -135,8 +134,8 @@ impl Opened {
     }
 }
 
-/// The plugin's thread: takes tables until all workers have ended. Starts the courier's thread by `spawn`. A store that says
-/// no to something that the configuration decides, when it is opened first, ends the daemon by `refuse`.
+/// The plugin's thread: takes tables until all workers have ended. Starts the delivery worker's thread by `spawn`. If the store
+/// rejects the configuration when it is first opened, `refuse` ends the daemon.
 pub fn run(
     settings: &Settings,
     schema: &Schema,
@@ -147,14 +146,14 @@ pub fn run(
     refuse: impl FnOnce(String) + Send + 'static,
 ) {
     let Opened { encoder, backend, queue, found } = opened;
-    let (desk, courier, notes) = courier::new(backend, queue);
+    let (outbox, worker, notes) = worker::new(backend, queue);
     let name = settings.name.clone();
     spawn(Box::new(move || {
-        courier.open_and_run(|opened| match opened {
+        worker.open_and_run(|opened| match opened {
             Ok(()) => {}
             Err(Fault::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
-            Err(Fault::Down(what) | Fault::Parcel(what)) => {
-                warn!("cannot be reached yet, and is tried again: {what}");
+            Err(Fault::Down(what) | Fault::Batch(what)) => {
+                warn!("cannot be reached yet, will be retried: {what}");
             }
         });
     }));
@@ -167,7 +166,7 @@ pub fn run(
     let mut triggers = settings.trigger_every.map(schedule);
     let every = |seconds: u32| Schedule::new(seconds, 0, Roundoff::default(), started / SECOND, zone.clone());
     let mut announcements = settings.announce_every.map(every);
-    let mut plugin = Plugin::new(settings, schema, encoder, desk, started, counters);
+    let mut plugin = Plugin::new(settings, schema, encoder, outbox, started, counters);
     plugin.found(found);
     plugin.announce();
     loop {
@@ -182,7 +181,7 @@ pub fn run(
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
-                plugin.account.triggers_ended(plugin.triggers.reap());
+                plugin.accounting.triggers_ended(plugin.triggers.reap());
                 plugin.losses.due();
                 let now = clock::now() / SECOND;
                 if flushes.is_due(now) {
@@ -209,14 +208,14 @@ pub fn run(
 struct Plugin<'a> {
     settings: &'a Settings,
     encoder: Box<dyn Encoder>,
-    desk: Desk,
+    outbox: Outbox,
     preprocess: Preprocess,
     triggers: Triggers,
-    account: Account,
+    accounting: Accounting,
     purges: Purges,
-    /// The name of the next parcel.
-    next: ParcelId,
-    /// Where keys have the start of their bin, if they have one.
+    /// The id of the next batch.
+    next: BatchId,
+    /// Offset of the bin's start in keys, if they have one.
     bin: Option<usize>,
     limit: Limited,
     full: Limited,
@@ -228,7 +227,7 @@ impl<'a> Plugin<'a> {
         settings: &'a Settings,
         schema: &Schema,
         encoder: Box<dyn Encoder>,
-        desk: Desk,
+        outbox: Outbox,
         run: u64,
         counters: Counters,
     ) -> Self {
@@ -240,12 +239,12 @@ impl<'a> Plugin<'a> {
         Self {
             settings,
             encoder,
-            desk,
+            outbox,
             preprocess: Preprocess::new(settings.preprocess.clone(), schema),
             triggers: Triggers::new(settings.trigger.clone()),
-            account: Account::new(counters),
+            accounting: Accounting::new(counters),
             purges: Purges::default(),
-            next: ParcelId { run, number: 1 },
+            next: BatchId { run, number: 1 },
             bin,
             limit: Limited::new(Duration::from_secs(10)),
             full: Limited::new(Duration::from_secs(60)),
@@ -253,22 +252,22 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// An earlier run has left so much on disk.
+    /// Counts what an earlier run left on disk.
     fn found(&mut self, found: Sum) {
         if found.aggregates > 0 {
-            self.account.handed(found.aggregates);
+            self.accounting.handed(found.aggregates);
             info!(aggregates = found.aggregates, "found in the spool, from an earlier run: delivered first");
         }
     }
 
-    /// Puts the aggregates of a table on their way.
+    /// Queues the aggregates of a table for delivery.
     fn add(&mut self, mut table: Table) {
         let total = table.len() as u64;
         let now = clock::now() / SECOND;
-        self.account.handed(total);
+        self.accounting.handed(total);
         let recovered = self.recover(&table, now);
         let left_out = self.preprocess.apply(&mut table);
-        self.account.left_out(left_out - recovered);
+        self.accounting.filtered(left_out - recovered);
         if table.is_empty() {
             return;
         }
@@ -281,7 +280,7 @@ impl<'a> Plugin<'a> {
         self.emit(|encoder, emit| encoder.encode(&table, now, emit));
     }
 
-    /// Puts what the conditions keep out on its way to the backup, where that is wanted; gives how much that is.
+    /// Queues what the conditions filter out for the backup server, where that is configured; returns the number of aggregates.
     fn recover(&mut self, table: &Table, now: u64) -> u64 {
         let Some(rejects) = self.preprocess.rejects(table) else { return 0 };
         let count = table.iter().filter(|row| rejects(row.values)).count() as u64;
@@ -299,37 +298,37 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// Hands what the encoder makes to the courier.
+    /// Passes the batches that the encoder creates to the delivery worker.
     fn emit(&mut self, make: impl FnOnce(&mut dyn Encoder, Emit<'_>)) {
-        let Self { encoder, desk, account, purges, next, full, losses, .. } = self;
+        let Self { encoder, outbox, accounting, purges, next, full, losses, .. } = self;
         make(encoder.as_mut(), &mut |body, items, sum| {
             let purge = purges.current();
             let id = take(next);
-            purge.parcels += 1;
-            let parcel = Parcel { id, purge: purge.number, items, sum, body };
-            put(parcel, desk, account, purges, full, losses);
+            purge.batches += 1;
+            let batch = WriteBatch { id, purge: purge.number, items, sum, body };
+            put(batch, outbox, accounting, purges, full, losses);
         });
         let (redirected, given_up) = encoder.take_bounded();
-        account.queued(&desk.backlog());
-        account.redirected(redirected);
-        account.given_up(given_up, Reason::Names);
-        losses.add(given_up, "given up: for more tables than twice sql_max_tables", "");
+        accounting.queued(&outbox.backlog());
+        accounting.redirected(redirected);
+        accounting.dropped(given_up, DropReason::Names);
+        losses.add(given_up, "dropped: for more tables than twice sql_max_tables", "");
     }
 
-    /// Hands over what belongs to no purge.
+    /// Queues the batches that belong to no purge.
     fn announce(&mut self) {
-        let Self { encoder, desk, account, purges, next, full, losses, .. } = self;
+        let Self { encoder, outbox, accounting, purges, next, full, losses, .. } = self;
         if purges.announcing() {
             return;
         }
         encoder.announce(&mut |body, items, sum| {
             let id = take(next);
             purges.announce(id);
-            put(Parcel { id, purge: 0, items, sum, body }, desk, account, purges, full, losses);
+            put(WriteBatch { id, purge: 0, items, sum, body }, outbox, accounting, purges, full, losses);
         });
     }
 
-    /// Puts everything on its way and ends the period.
+    /// Queues everything for delivery and ends the period.
     fn purge(&mut self, table: Option<Table>) {
         info!("*** Purging cache - START (PID: {}) ***", std::process::id());
         if let Some(table) = table {
@@ -362,7 +361,7 @@ impl<'a> Plugin<'a> {
             return;
         }
         let mut more = self.settings.variables.clone();
-        // Of a purge without anything there is nothing to tell; the encoder remembers the one before.
+        // The encoder still has the variables of an earlier purge, which an empty one must not report.
         if purge.is_some() {
             self.encoder.tell(&mut more);
         }
@@ -392,9 +391,9 @@ impl<'a> Plugin<'a> {
         match note {
             Note::Delivered { id, purge, sum, refused } => {
                 let (lost, what) = refused.unwrap_or_default();
-                self.account.written(sum.aggregates - lost.aggregates.min(sum.aggregates));
+                self.accounting.written(sum.aggregates - lost.aggregates.min(sum.aggregates));
                 if lost.aggregates > 0 {
-                    self.account.given_up(lost, Reason::Refused);
+                    self.accounting.dropped(lost, DropReason::Refused);
                     self.losses.add(lost, "refused by the store", &what);
                 } else if !what.is_empty()
                     && let Some(pass) = self.limit.pass()
@@ -409,87 +408,87 @@ impl<'a> Plugin<'a> {
                     self.purges.delivered(purge, sum.aggregates - lost.aggregates.min(sum.aggregates));
                 }
             }
-            Note::Lost { lost, what } => {
-                if lost.why == Loss::Refused {
-                    self.account.reached(true);
+            Note::Dropped { lost, what } => {
+                if lost.why == DropCause::Refused {
+                    self.accounting.reached(true);
                 }
-                lose(&mut self.account, &mut self.purges, self.next.run, &lost);
+                lose(&mut self.accounting, &mut self.purges, self.next.run, &lost);
                 let why = match lost.why {
-                    Loss::End => "given up: not written before the end",
-                    Loss::Damaged => "given up: the spool's file of it is damaged",
-                    Loss::Bound | Loss::Refused => "given up: refused by the store",
+                    DropCause::End => "dropped: not written before the end",
+                    DropCause::Damaged => "dropped: the spool's file of it is damaged",
+                    DropCause::Bound | DropCause::Refused => "dropped: refused by the store",
                 };
                 self.losses.add(lost.sum, why, &what);
             }
-            Note::Trouble(fault, again) => {
-                self.account.failed();
-                self.account.retried();
-                if !again.is_known {
-                    let (parcels, octets) = self.desk.backlog().total();
-                    error!(parcels, octets, "cannot write, {again}: {fault}");
+            Note::Failed(fault, again) => {
+                self.accounting.failed();
+                self.accounting.retried();
+                if !again.is_repeated {
+                    let (batches, bytes) = self.outbox.backlog().total();
+                    error!(batches, bytes, "cannot write, {again}: {fault}");
                 }
             }
-            Note::Opened => self.account.reached(true),
+            Note::Opened => self.accounting.reached(true),
             Note::Recovered(after) => {
-                self.account.reached(true);
-                let (parcels, octets) = self.desk.backlog().total();
-                info!(parcels, octets, "writes again, after {} s", after.as_secs());
+                self.accounting.reached(true);
+                let (batches, bytes) = self.outbox.backlog().total();
+                info!(batches, bytes, "writes again, after {} s", after.as_secs());
             }
             Note::Ended { stays } if stays.aggregates > 0 => {
                 info!(aggregates = stays.aggregates, "left in the spool for the next start");
             }
             Note::Ended { .. } => {}
         }
-        self.account.queued(&self.desk.backlog());
+        self.accounting.queued(&self.outbox.backlog());
         self.finish_purges();
     }
 
-    /// Delivers what can be delivered in time.
+    /// Delivers what it can within the limits of the end.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
-        let desk = self.desk.clone();
-        desk.finish(notes, self.settings.exit, |note| self.note(note));
+        let outbox = self.outbox.clone();
+        outbox.finish(notes, self.settings.exit, |note| self.note(note));
     }
 }
 
-/// The name of the next parcel.
-fn take(next: &mut ParcelId) -> ParcelId {
+/// Returns the next id.
+fn take(next: &mut BatchId) -> BatchId {
     let id = *next;
     next.number += 1;
     id
 }
 
-/// Hands a parcel to the courier, and logs what is given up for it.
+/// Passes a batch to the delivery worker, and logs what is dropped to make room.
 fn put(
-    parcel: Parcel,
-    desk: &mut Desk,
-    account: &mut Account,
+    batch: WriteBatch,
+    outbox: &mut Outbox,
+    accounting: &mut Accounting,
     purges: &mut Purges,
     full: &Limited,
     losses: &mut Losses,
 ) {
-    let run = parcel.id.run;
-    let put = desk.put(parcel);
+    let run = batch.id.run;
+    let put = outbox.put(batch);
     if let Some(error) = put.disk
         && let Some(pass) = full.pass()
     {
-        error!(held_back = pass.held_back, "the spool cannot be written, parcels wait in memory: {error}");
+        error!(held_back = pass.held_back, "the spool cannot be written, batches wait in memory: {error}");
     }
     for lost in put.lost {
-        lose(account, purges, run, &lost);
-        let why = "given up: more waits for the store than plugin_queue_memory or plugin_spool_size allow";
+        lose(accounting, purges, run, &lost);
+        let why = "dropped: more waits for the store than plugin_queue_memory or plugin_spool_size allow";
         losses.add(lost.sum, why, "");
     }
 }
 
-/// Counts a parcel that will not be delivered.
-fn lose(account: &mut Account, purges: &mut Purges, run: u64, lost: &Lost) {
+/// Counts a dropped batch.
+fn lose(accounting: &mut Accounting, purges: &mut Purges, run: u64, lost: &Dropped) {
     let reason = match lost.why {
-        Loss::Bound => Reason::Retries,
-        Loss::End => Reason::Shutdown,
-        Loss::Damaged | Loss::Refused => Reason::Refused,
+        DropCause::Bound => DropReason::Retries,
+        DropCause::End => DropReason::Shutdown,
+        DropCause::Damaged | DropCause::Refused => DropReason::Refused,
     };
-    account.given_up(lost.sum, reason);
+    accounting.dropped(lost.sum, reason);
     purges.settled(lost.id);
     if lost.id.run == run {
         purges.delivered(lost.purge, 0);

@@ -1,6 +1,6 @@
-//! Purges that are under way: what they hold, and what of it has arrived.
+//! Purges in progress: what they hold, and what of it was delivered.
 
-use delivery::ParcelId;
+use delivery::BatchId;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use std::time::Instant;
 pub(super) struct Purge {
     /// Counted from 1.
     pub(super) number: u64,
-    /// Parcels on their way.
-    pub(super) parcels: u64,
+    /// Batches that are not delivered yet.
+    pub(super) batches: u64,
     /// Aggregates in it.
     pub(super) total: u64,
-    /// Those that arrived.
+    /// Those that were written.
     pub(super) written: u64,
     /// The newest time bin; seconds since 1970.
     pub(super) bin: Option<u64>,
@@ -24,10 +24,10 @@ pub(super) struct Purge {
 
 impl Purge {
     fn new(number: u64) -> Self {
-        Self { number, parcels: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
+        Self { number, batches: 0, total: 0, written: 0, bin: None, began: Instant::now(), closed: false }
     }
 
-    /// So many aggregates belong to it.
+    /// Adds aggregates to it.
     pub(super) fn add(&mut self, aggregates: u64, newest: Option<u64>) {
         self.total += aggregates;
         self.bin = self.bin.max(newest);
@@ -39,8 +39,8 @@ impl Purge {
 pub(super) struct Purges {
     queue: VecDeque<Purge>,
     last: u64,
-    /// An announcement that has not arrived yet. It belongs to no purge.
-    announced: Option<ParcelId>,
+    /// An announcement that is not delivered yet. It belongs to no purge.
+    announced: Option<BatchId>,
 }
 
 impl Purges {
@@ -66,7 +66,7 @@ impl Purges {
         self.queue.back().filter(|purge| !purge.closed).map(|purge| purge.total)
     }
 
-    /// Nothing more comes to the open purge. False when there is none.
+    /// Closes the open purge. False when there is none.
     pub(super) fn close(&mut self) -> bool {
         match self.queue.back_mut().filter(|purge| !purge.closed) {
             Some(purge) => {
@@ -77,33 +77,33 @@ impl Purges {
         }
     }
 
-    /// A parcel needs nothing more; so many of its aggregates arrived.
+    /// A batch is delivered or dropped; `written` of its aggregates were written.
     pub(super) fn delivered(&mut self, number: u64, written: u64) {
         if let Some(purge) = self.queue.iter_mut().find(|purge| purge.number == number) {
-            purge.parcels = purge.parcels.saturating_sub(1);
+            purge.batches = purge.batches.saturating_sub(1);
             purge.written += written;
         }
     }
 
-    /// True while an announcement is on its way: another one would say nothing new.
+    /// True while an announcement is not delivered: another one would say nothing new.
     pub(super) fn announcing(&self) -> bool {
         self.announced.is_some()
     }
 
-    /// An announcement is on its way.
-    pub(super) fn announce(&mut self, id: ParcelId) {
+    /// Records an announcement.
+    pub(super) fn announce(&mut self, id: BatchId) {
         self.announced = Some(id);
     }
 
-    /// A parcel has arrived or is lost.
-    pub(super) fn settled(&mut self, id: ParcelId) {
+    /// A batch is delivered or dropped.
+    pub(super) fn settled(&mut self, id: BatchId) {
         self.announced = self.announced.filter(|announced| *announced != id);
     }
 
-    /// Takes out the oldest purge if all its parcels have arrived or are lost.
+    /// Removes the oldest purge if all its batches are delivered or dropped.
     pub(super) fn next_finished(&mut self) -> Option<Purge> {
         let first = self.queue.front()?;
-        (first.closed && first.parcels == 0).then(|| self.queue.pop_front()).flatten()
+        (first.closed && first.batches == 0).then(|| self.queue.pop_front()).flatten()
     }
 }
 
@@ -115,10 +115,10 @@ mod tests {
     fn purges_end_in_order() {
         let mut purges = Purges::default();
         assert!(!purges.close());
-        purges.current().parcels = 2;
+        purges.current().batches = 2;
         purges.current().add(10, Some(5));
         assert!(!purges.open_one() && purges.close());
-        purges.current().parcels = 1;
+        purges.current().batches = 1;
         assert!(purges.close());
         purges.delivered(2, 0);
         purges.delivered(1, 6);
@@ -131,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_is_on_its_way_until_its_parcel_is_settled() {
+    fn an_announcement_is_pending_until_its_batch_is_settled() {
         let mut purges = Purges::default();
-        let id = |number| ParcelId { run: 1, number };
+        let id = |number| BatchId { run: 1, number };
         purges.announce(id(2));
         purges.settled(id(1));
         assert!(purges.announcing());

@@ -10,7 +10,7 @@ use config::keys::encoding::AVRO_SCHEMA_FILE;
 use config::keys::print::{PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY};
 use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
 use config::{Plugin, PluginKind, Problems};
-use delivery::courier::Limits;
+use delivery::worker::Limits;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Settings {
     pub preprocess: preprocess::Settings,
     /// What runs after each purge.
     pub trigger: Option<Trigger>,
-    /// `sql_trigger_time`: the trigger runs every so many seconds instead.
+    /// `sql_trigger_time`: the trigger runs at this interval in seconds instead.
     pub trigger_every: Option<u32>,
     /// Each aggregate becomes a new row of a database: `sql_dont_try_update`, and stores that know no updates.
     pub inserts_only: bool,
@@ -47,7 +47,7 @@ pub struct Settings {
     pub variables: Vec<(&'static str, String)>,
     /// `avro_schema_file`.
     pub schema_file: Option<PathBuf>,
-    /// `amqp_avro_schema_refresh_time`, when the schema is sent by itself: every so many seconds.
+    /// `amqp_avro_schema_refresh_time`, when the schema is sent separately: the interval in seconds.
     pub announce_every: Option<u32>,
     /// Mask and owners of the files.
     pub files: runtime::files::Settings,
@@ -59,12 +59,12 @@ pub struct Settings {
     pub exit: Limits,
 }
 
-/// Where parcels wait on disk.
+/// Where batches wait on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpoolSettings {
     /// The plugin's own folder.
     pub folder: PathBuf,
-    /// Most octets in it.
+    /// Most bytes in it.
     pub max_octets: u64,
 }
 
@@ -78,7 +78,7 @@ impl Settings {
         };
         let kind = plugin.kind.word();
         let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
-            // Plugins must not meet in one folder, even when the key is set once for all.
+            // Each plugin needs a folder of its own, even when the key is set once for all.
             folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
             max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
         });

@@ -24,11 +24,14 @@ pub enum Target {
 }
 
 impl Target {
-    /// What of the aggregates the store cannot take.
+    /// Checks that the store can take the aggregates.
     ///
     /// # Errors
     /// The message, which says what would be right.
-    #[cfg_attr(not(feature = "sql"), expect(unused_variables, reason = "only databases look at the columns"))]
+    #[cfg_attr(
+        all(not(feature = "sql"), any(feature = "amqp", feature = "kafka")),
+        expect(unused_variables, reason = "only databases look at the columns")
+    )]
     pub fn check(&self, schema: &Schema) -> Result<(), String> {
         match *self {
             #[cfg(feature = "sql")]
@@ -40,7 +43,7 @@ impl Target {
         }
     }
 
-    /// Whether its options and files are such that can be used, as far as that shows before anything is connected to.
+    /// Checks its options and files, as far as possible without a connection.
     ///
     /// # Errors
     /// The key, and what is wrong.
@@ -56,7 +59,10 @@ impl Target {
     }
 
     /// What writes aggregates, and where to. `now` is in seconds since 1970.
-    #[cfg_attr(not(feature = "sql"), expect(unused_variables, reason = "only databases look at the time"))]
+    #[cfg_attr(
+        all(not(feature = "sql"), any(feature = "amqp", feature = "kafka")),
+        expect(unused_variables, reason = "only databases look at the time")
+    )]
     pub fn make(&self, schema: &Schema, now: u64) -> (Box<dyn Encoder>, Box<dyn Backend>) {
         match *self {
             #[cfg(feature = "sql")]

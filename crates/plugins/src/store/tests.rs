@@ -1,6 +1,6 @@
 use super::*;
 use crate::outlet;
-use delivery::courier::Limits;
+use delivery::worker::Limits;
 use delivery::{Receipt, messages};
 use flow::row::{FieldSet, Layout};
 use flow::schema::{Options, Selection};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 /// An end that waits for nobody.
 const SHORT: Limits = Limits { total: Some(Duration::from_millis(50)), stalled: Duration::from_millis(50) };
 
-/// Makes a message of each aggregate, three in a parcel.
+/// Makes a message of each aggregate, three in a batch.
 struct Numbers;
 
 impl Encoder for Numbers {
@@ -36,7 +36,7 @@ fn flush(builder: &mut messages::Builder, emit: Emit<'_>) {
     }
 }
 
-/// A store that does as it is told.
+/// A scripted store.
 #[derive(Clone, Default)]
 struct Fake {
     state: Arc<Mutex<FakeState>>,
@@ -57,9 +57,9 @@ impl Backend for Fake {
         self.state.lock().unwrap().opens.clone().map_or(Ok(()), Err)
     }
 
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         let mut state = self.state.lock().unwrap();
-        let messages = messages::Messages::read(&parcel.body).unwrap();
+        let messages = messages::Messages::read(&batch.body).unwrap();
         for (number, message) in (0..).zip(messages.iter()) {
             if receipt.has(number) {
                 continue;
@@ -119,11 +119,11 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
     outlets.pop().unwrap().finish(table);
     let counters = Counters::new();
     let reader = counters.reader();
-    let mut courier = None;
+    let mut worker = None;
     let (sender, refused) = std::sync::mpsc::channel();
     let refuse = move |what| sender.send(what).unwrap();
-    run(settings, &schema, opened, inlet, counters, |work| courier = Some(std::thread::spawn(work)), refuse);
-    courier.unwrap().join().unwrap();
+    run(settings, &schema, opened, inlet, counters, |work| worker = Some(std::thread::spawn(work)), refuse);
+    worker.unwrap().join().unwrap();
     let snapshot = reader.snapshot();
     let broken: Vec<_> = stats::check(&snapshot, stats::Scope::Plugin)
         .into_iter()
@@ -162,7 +162,7 @@ fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
     fake.state.lock().unwrap().down = u32::MAX;
     let mut settings = Settings { exit: SHORT, ..settings() };
     let counted = run_over(&settings, 10, &fake).unwrap();
-    // The first aggregate of the first parcel was confirmed, but its parcel was not.
+    // The first aggregate of the first batch was confirmed, but its batch was not.
     assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (10, 0));
 
     let folder = tempfile::tempdir().unwrap();

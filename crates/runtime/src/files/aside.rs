@@ -1,38 +1,38 @@
-//! A file that appears whole.
+//! Files that appear whole.
 //!
-//! It is written under another name in the same directory and renamed at the end, so a reader sees the old file or the new
-//! one, never a part. What already exists and is no regular file (a named pipe, a device) is written directly.
+//! A file is written under a temporary name in the same directory and renamed at the end, so a reader sees the old file or the new
+//! one, never a part. An existing named pipe or device is written directly.
 
-use super::place::{LastLink, Occupant, Place};
+use super::location::{LastLink, Location, Occupant};
 use super::{LINKS, Settings, beside, complain};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Octets that are gathered before the kernel gets them.
+/// Bytes that are buffered before they are written.
 const BUFFER: usize = 64 * 1024;
 
-/// A file in the making. Dropped without [`Aside::commit`] it leaves nothing behind.
+/// A file that is being written. If it is dropped without [`Aside::commit`], nothing remains.
 #[derive(Debug)]
 pub struct Aside {
     file: BufWriter<File>,
-    /// Where it shall be, and its name until then; nothing when it is written directly.
-    place: Option<(Place, OsString)>,
+    /// Its final location, and its temporary name; `None` when it is written directly.
+    location: Option<(Location, OsString)>,
 }
 
 impl Aside {
-    /// Begins a file; directories are made. Symbolic links are followed where nobody else could have put them; in a
-    /// directory that others may write to, the file takes the place of a link.
+    /// Creates a file; directories are created. Symbolic links are followed where nobody else could have put them; in a
+    /// directory that others may write to, the file replaces a link.
     ///
     /// # Errors
-    /// When the file beside it or a directory above cannot be made. Mode and owner that cannot be set are logged only.
+    /// When the temporary file or a directory above it cannot be created. A failure to set mode or owner is only logged.
     pub fn create(path: &Path, settings: &Settings) -> io::Result<Self> {
-        let place = Place::find(path, settings, LastLink::ByRules, Some(complain))?;
-        match place.occupant {
+        let location = Location::find(path, settings, LastLink::ByRules, Some(complain))?;
+        match location.occupant {
             Occupant::Special | Occupant::OpenFile => {
-                let (file, _) = place.append(true)?;
-                return Ok(Self { file: BufWriter::with_capacity(BUFFER, file), place: None });
+                let (file, _) = location.append(true)?;
+                return Ok(Self { file: BufWriter::with_capacity(BUFFER, file), location: None });
             }
             Occupant::Link => {
                 if let Some(pass) = LINKS.pass() {
@@ -46,22 +46,22 @@ impl Aside {
             }
             Occupant::Nothing | Occupant::Other => {}
         }
-        let part = beside(place.name());
-        let file = place.create_beside(&part)?;
-        let aside = Self { file: BufWriter::with_capacity(BUFFER, file), place: Some((place, part)) };
+        let part = beside(location.name());
+        let file = location.create_beside(&part)?;
+        let aside = Self { file: BufWriter::with_capacity(BUFFER, file), location: Some((location, part)) };
         complain(path, settings.apply(aside.file.get_ref()));
         Ok(aside)
     }
 
-    /// Puts the file in its place.
+    /// Renames the file to its final name.
     ///
     /// # Errors
-    /// When the rest cannot be written or the file not be renamed; then it is removed.
+    /// When the rest cannot be written or the file cannot be renamed; it is removed then.
     pub fn commit(self) -> io::Result<()> {
         self.finish(false)
     }
 
-    /// As [`Aside::commit`], and returns only when the file would outlast a power failure.
+    /// As [`Aside::commit`], and returns only when the file would survive a power failure.
     ///
     /// # Errors
     /// As [`Aside::commit`]; also when the disk fails.
@@ -71,23 +71,23 @@ impl Aside {
 
     fn finish(mut self, synced: bool) -> io::Result<()> {
         self.file.flush()?;
-        let Some((place, part)) = &self.place else {
+        let Some((location, part)) = &self.location else {
             return Ok(());
         };
         if synced {
             self.file.get_ref().sync_all()?;
         }
-        place.replace_by(part)?;
-        match self.place.take() {
-            Some((place, _)) if synced => place.sync_directory(),
+        location.replace_by(part)?;
+        match self.location.take() {
+            Some((location, _)) if synced => location.sync_directory(),
             _ => Ok(()),
         }
     }
 }
 
 impl Write for Aside {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.file.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -97,8 +97,8 @@ impl Write for Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        if let Some((place, part)) = self.place.take() {
-            let _ = place.remove(&part);
+        if let Some((location, part)) = self.location.take() {
+            let _ = location.remove(&part);
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_leaves_nothing_behind() {
+    fn a_file_without_commit_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let mut file = Aside::create(&path, &Settings::default()).unwrap();
@@ -144,7 +144,7 @@ mod tests {
         drop(file);
         assert!(names(folder.path()).is_empty());
 
-        // The place is taken by a directory: the rename fails.
+        // A directory has the name: the rename fails.
         let file = Aside::create(&path, &Settings::default()).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(file.commit().is_err());
@@ -187,9 +187,9 @@ mod tests {
             // Reading and writing opens a pipe without waiting for the other side.
             let mut pipe = OpenOptions::new().read(true).write(true).open(other).unwrap();
             opened.send(()).unwrap();
-            let mut octets = [0; 4];
-            pipe.read_exact(&mut octets).unwrap();
-            octets
+            let mut bytes = [0; 4];
+            pipe.read_exact(&mut bytes).unwrap();
+            bytes
         });
         is_open.recv().unwrap();
         let mut file = Aside::create(&path, &Settings::default()).unwrap();

@@ -1,6 +1,6 @@
 //! A small file that one process holds for as long as it lives, under a lock.
 
-use super::place::{LastLink, Occupant, Place, is_trusted};
+use super::location::{LastLink, Location, Occupant, is_trusted};
 use super::{Settings, complain};
 use rustix::fs::{FileType, OFlags};
 use std::fs::{File, TryLockError};
@@ -15,7 +15,7 @@ const TRIES: usize = 8;
 /// The file, open and locked.
 #[derive(Debug)]
 pub(crate) struct Held {
-    place: Place,
+    location: Location,
     file: File,
 }
 
@@ -36,16 +36,16 @@ impl Held {
     /// When it cannot be opened, made, locked or written.
     pub(crate) fn take(path: &Path, content: &str, settings: &Settings) -> io::Result<Taken> {
         for _ in 0..TRIES {
-            let place = Place::find(path, settings, LastLink::ByRules, Some(complain))?;
-            if place.occupant == Occupant::Link {
-                place.remove(place.name())?;
+            let location = Location::find(path, settings, LastLink::ByRules, Some(complain))?;
+            if location.occupant == Occupant::Link {
+                location.remove(location.name())?;
                 continue;
             }
             let flags = OFlags::RDWR | OFlags::NONBLOCK;
-            let (mut file, is_new) = match place.open(flags) {
+            let (mut file, is_new) = match location.open(flags) {
                 Ok(file) => (file, false),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    match place.open(flags | OFlags::CREATE | OFlags::EXCL) {
+                    match location.open(flags | OFlags::CREATE | OFlags::EXCL) {
                         Ok(file) => (file, true),
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                         Err(error) => return Err(error),
@@ -66,13 +66,13 @@ impl Held {
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            if !place.holds(&file) {
+            if !location.holds(&file) {
                 // Its holder has removed it at its end.
                 continue;
             }
             let is_strange = !is_trusted(stat.st_uid) && Some(stat.st_uid) != settings.uid;
             if is_strange || stat.st_nlink > 1 {
-                place.remove(place.name())?;
+                location.remove(location.name())?;
                 continue;
             }
             if is_new {
@@ -81,7 +81,7 @@ impl Held {
             // In this order nobody reads an empty file.
             file.write_all(content.as_bytes())?;
             file.set_len(content.len() as u64)?;
-            return Ok(Taken::Ours(Self { place, file }));
+            return Ok(Taken::Ours(Self { location, file }));
         }
         Err(io::Error::other("the file is replaced again and again"))
     }
@@ -91,10 +91,10 @@ impl Held {
     /// # Errors
     /// When neither can be done.
     pub(crate) fn end(&self) -> io::Result<bool> {
-        if !self.place.holds(&self.file) {
+        if !self.location.holds(&self.file) {
             return Ok(true);
         }
-        match self.place.remove(self.place.name()) {
+        match self.location.remove(self.location.name()) {
             Ok(()) => Ok(true),
             Err(_) => self.file.set_len(0).map(|()| false),
         }

@@ -1,45 +1,45 @@
 //! Symbolic links to the newest file.
 
-use super::place::{LastLink, Place};
+use super::location::{LastLink, Location};
 use super::{Settings, beside, complain};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Makes `link` lead to `target`, in one step: there is no moment without a link. What was there is replaced.
+/// Points `link` to `target`, atomically. Whatever had the name is replaced.
 ///
 /// # Errors
-/// When the link or a directory above it cannot be made, or a directory has its name.
+/// When the link or a directory above it cannot be created, or a directory has its name.
 pub fn swap_link(link: &Path, target: &Path, settings: &Settings) -> io::Result<()> {
     swap(&place_of(link, settings)?, target, settings)
 }
 
-/// As [`swap_link`], but only forward: when `link` leads already to a target that sorts after this one, or to this one,
-/// nothing is done. Targets are compared as octets, so names by time sort by time. True when the link was moved.
+/// As [`swap_link`], but only forward: does nothing when `link` already points to this target, or to one that sorts after it.
+/// Targets are compared as bytes, so names by time sort by time. Returns true when the link was changed.
 ///
 /// # Errors
 /// As [`swap_link`].
 pub fn advance_link(link: &Path, target: &Path, settings: &Settings) -> io::Result<bool> {
-    let place = place_of(link, settings)?;
-    let is_newer = match place.read_link() {
+    let location = place_of(link, settings)?;
+    let is_newer = match location.read_link() {
         Ok(old) => target.as_os_str().as_bytes() > old.as_os_str().as_bytes(),
         Err(_) => true,
     };
     if is_newer {
-        swap(&place, target, settings)?;
+        swap(&location, target, settings)?;
     }
     Ok(is_newer)
 }
 
-fn place_of(link: &Path, settings: &Settings) -> io::Result<Place> {
-    Place::find(link, settings, LastLink::Kept, Some(complain))
+fn place_of(link: &Path, settings: &Settings) -> io::Result<Location> {
+    Location::find(link, settings, LastLink::Kept, Some(complain))
 }
 
-fn swap(place: &Place, target: &Path, settings: &Settings) -> io::Result<()> {
-    let part = beside(place.name());
-    place.link_beside(&part, target, settings)?;
-    place.replace_by(&part).inspect_err(|_| {
-        let _ = place.remove(&part);
+fn swap(location: &Location, target: &Path, settings: &Settings) -> io::Result<()> {
+    let part = beside(location.name());
+    location.link_beside(&part, target, settings)?;
+    location.replace_by(&part).inspect_err(|_| {
+        let _ = location.remove(&part);
     })
 }
 

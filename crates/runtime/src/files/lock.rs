@@ -1,4 +1,4 @@
-//! Lock files: who holds the lock may write what others write too, such as standard output.
+//! Lock files: the holder of the lock may write to something that others write to, too, such as standard output.
 
 use super::{Settings, append};
 use std::fs::{File, TryLockError};
@@ -12,17 +12,17 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits until the lock is ours; the file is made when missing.
+    /// Waits for the lock; the file is created if missing.
     ///
     /// # Errors
-    /// When the file cannot be made or opened, or its file system has no locks.
+    /// When the file cannot be created or opened, or its file system has no locks.
     pub fn wait(path: &Path, settings: &Settings) -> io::Result<Self> {
         let file = append(path, settings)?;
         file.lock()?;
         Ok(Self { _file: file })
     }
 
-    /// Takes the lock if nobody has it.
+    /// Takes the lock if nobody holds it.
     ///
     /// # Errors
     /// As [`Lock::wait`].

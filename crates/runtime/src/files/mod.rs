@@ -1,10 +1,10 @@
-//! Files as the daemons write them: with directories made, mask and owner applied, whole or not at all.
+//! Files that the daemons write: directories are created, mask and owner applied, files appear whole or not at all.
 
 mod aside;
 mod held;
 mod link;
+mod location;
 mod lock;
-mod place;
 
 pub use aside::Aside;
 pub(crate) use held::{Held, Taken};
@@ -13,7 +13,7 @@ pub use lock::Lock;
 
 use crate::log::Limited;
 use crate::privileges::Umask;
-use place::{LastLink, Place};
+use location::{LastLink, Location};
 use rustix::fs::{FileType, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Longest name that file systems take.
 const NAME_MAX: usize = 255;
 
-/// Mode and owner of what is written, and where.
+/// Mode and owner of written files, and which links are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The mask; without one, the process's.
@@ -40,12 +40,12 @@ pub struct Settings {
     pub follow_links: bool,
 }
 
-/// Says what came of mode and owner.
+/// Reports a failure to set mode or owner.
 type Tell = fn(&Path, io::Result<()>);
 
-/// Only root may give files away. A file that has the wrong owner is better than none.
+/// Only root may change owners. A file that has the wrong owner is better than none.
 static OWNER: Limited = Limited::new(Duration::from_secs(60));
-/// Links that were replaced: whoever plants them could do it again and again.
+/// Reports of replaced links: whoever plants them could repeat it.
 static LINKS: Limited = Limited::new(Duration::from_secs(60));
 
 impl Settings {
@@ -53,12 +53,12 @@ impl Settings {
         self.uid.is_some() || self.gid.is_some()
     }
 
-    /// Owner for a file or directory just made.
+    /// Sets the owner of a new file or directory.
     fn give(&self, file: &File) -> io::Result<()> {
         if self.has_owner() { std::os::unix::fs::fchown(file, self.uid, self.gid) } else { Ok(()) }
     }
 
-    /// Mode and owner for a file just made.
+    /// Sets mode and owner of a new file.
     fn apply(&self, file: &File) -> io::Result<()> {
         if let Some(umask) = self.umask {
             file.set_permissions(Permissions::from_mode(umask.file_mode()))?;
@@ -67,7 +67,7 @@ impl Settings {
     }
 }
 
-/// Says that mode or owner could not be set.
+/// Logs that mode or owner could not be set.
 fn complain(path: &Path, outcome: io::Result<()>) {
     if let Err(error) = outcome
         && let Some(pass) = OWNER.pass()
@@ -76,76 +76,75 @@ fn complain(path: &Path, outcome: io::Result<()>) {
     }
 }
 
-/// Opens a file to append to; it and its directories are made when missing. A named pipe must have a reader already. Symbolic
+/// Opens a file to append to; it and its directories are created if missing. A named pipe must have a reader already. Symbolic
 /// links are followed where nobody else could have put them.
 ///
 /// # Errors
-/// When the file or a directory above it cannot be made or opened.
+/// When the file or a directory above it cannot be created or opened.
 pub fn append(path: &Path, settings: &Settings) -> io::Result<File> {
     append_telling(path, settings, true, complain)
 }
 
-/// As [`append`], for the log: a pipe that is full gives an error, and nothing is logged from here.
+/// As [`append`], for the log: a write to a full pipe returns an error, and nothing is logged from here.
 pub(crate) fn append_without_waiting(path: &Path, settings: &Settings) -> io::Result<File> {
     append_telling(path, settings, false, |_, _| ())
 }
 
 fn append_telling(path: &Path, settings: &Settings, waits: bool, tell: Tell) -> io::Result<File> {
-    let place = Place::find(path, settings, LastLink::ByRules, Some(tell))?;
-    let (file, is_new) = place.append(waits)?;
+    let location = Location::find(path, settings, LastLink::ByRules, Some(tell))?;
+    let (file, is_new) = location.append(waits)?;
     if is_new {
         tell(path, settings.apply(&file));
     }
     Ok(file)
 }
 
-/// The path of a file without links, by the rules that hold for all that is written: for libraries and sockets, which
-/// open by name. Directories are not made.
+/// The path of a file without links, by the rules for written files: for libraries and sockets, which open by name.
+/// Directories are not created.
 ///
 /// # Errors
-/// When a directory is missing, or a link on the way is not to be followed.
+/// When a directory is missing, or a link in the path must not be followed.
 pub fn resolve(path: &Path, settings: &Settings) -> io::Result<PathBuf> {
-    let place = Place::find(path, settings, LastLink::ByRules, None)?;
-    match place.occupant {
-        place::Occupant::Link => Err(place.refusal()),
-        _ => place.path(),
+    let location = Location::find(path, settings, LastLink::ByRules, None)?;
+    match location.occupant {
+        location::Occupant::Link => Err(location.refusal()),
+        _ => location.path(),
     }
 }
 
-/// A directory whose files are worth trusting: made, for the daemon's user alone, when missing. The path that is returned has no
-/// links.
+/// A directory whose files can be trusted; it is created for the daemon's user alone if missing. The returned path has no links.
 ///
 /// # Errors
-/// When it cannot be made, a link on the way is not to be followed, or others could put files into it.
+/// When it cannot be created, a link in the path must not be followed, or others could put files into it.
 pub fn own_directory(path: &Path) -> io::Result<PathBuf> {
     let settings = Settings { umask: Some(Umask::DEFAULT), ..Settings::default() };
-    let within = Place::find(&path.join("any"), &settings, LastLink::Kept, Some(complain))?;
+    let within = Location::find(&path.join("any"), &settings, LastLink::Kept, Some(complain))?;
     within.refuse_strangers()?;
     within.directory_path()
 }
 
-/// Makes the directories above a path that are missing.
+/// Creates the missing directories above a path.
 ///
 /// # Errors
-/// When one cannot be made. Mode and owner that cannot be set are logged only.
+/// When one cannot be created. A failure to set mode or owner is only logged.
 pub fn make_parents(path: &Path, settings: &Settings) -> io::Result<()> {
-    Place::find(path, settings, LastLink::Kept, Some(complain)).map(drop)
+    Location::find(path, settings, LastLink::Kept, Some(complain)).map(drop)
 }
 
-/// Sets the mode of a socket that was just bound, and of nothing else that has come to its place.
+/// Sets the mode of a socket that was just bound, and of nothing that has replaced it.
 ///
 /// # Errors
 /// When there is no socket, or the mode cannot be set.
 pub fn set_socket_mode(path: &Path, mode: u32) -> io::Result<()> {
-    Place::find(path, &Settings::default(), LastLink::Kept, None)?.set_socket_mode(mode)
+    Location::find(path, &Settings::default(), LastLink::Kept, None)?.set_socket_mode(mode)
 }
 
-/// Pipes, devices and sockets: things that a rename would replace rather than fill.
+/// True for pipes, devices and sockets: a rename would replace rather than fill them.
 fn is_special(kind: FileType) -> bool {
     matches!(kind, FileType::Fifo | FileType::CharacterDevice | FileType::BlockDevice | FileType::Socket)
 }
 
-/// Whether reading and writing wait.
+/// Sets whether reading and writing block.
 fn set_nonblocking(file: &File, is_on: bool) -> io::Result<()> {
     let mut flags = rustix::fs::fcntl_getfl(file)?;
     flags.set(OFlags::NONBLOCK, is_on);

@@ -1,4 +1,4 @@
-//! Which part of the daemon speaks.
+//! The part of the daemon that a log line is from.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -19,7 +19,7 @@ impl Identity {
         Self { shown: format!("{name}/{kind}").into(), debug: false }
     }
 
-    /// Shows lines of level DEBUG of this part, also when others do not.
+    /// Shows this part's lines of level DEBUG, even if those of others are not shown.
     #[must_use]
     pub fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
@@ -33,7 +33,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Of threads that have not entered any: the main thread, and threads that libraries start.
+/// The identity of threads without one of their own: the main thread, and threads that libraries start.
 static DEFAULT: Mutex<Option<Identity>> = Mutex::new(None);
 
 thread_local! {
@@ -52,7 +52,7 @@ pub fn set_default(identity: Identity) {
 /// This thread's identity from now on.
 pub fn enter(identity: Identity) {
     let debug = identity.debug;
-    // A thread that is being torn down speaks with the default identity.
+    // A thread that is being torn down has the default identity.
     let _ = ENTERED.try_with(|entered| *entered.borrow_mut() = Some(identity));
     if debug {
         super::expect_debug();

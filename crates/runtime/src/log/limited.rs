@@ -1,9 +1,9 @@
-//! Messages that a peer can cause, at a bounded rate.
+//! Limits the rate of messages that a peer can cause.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Lets one message pass per span of time, and counts the others.
+/// Lets one message per interval pass, and counts the others.
 ///
 /// ```
 /// use runtime::log::Limited;
@@ -22,10 +22,10 @@ pub struct Limited {
     held_back: AtomicU64,
 }
 
-/// The leave to log one message.
+/// Permission to log one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
-    /// How many were held back since the last one that passed; nothing when none was, so that the field is not shown.
+    /// How many were held back since the last one that passed; `None` when none was, so that the field is not shown.
     pub held_back: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ impl Limited {
         Self { per, next: AtomicU64::new(0), held_back: AtomicU64::new(0) }
     }
 
-    /// Asks for leave; without it the message is counted as held back.
+    /// Asks for permission; without it, the message is counted as held back.
     pub fn pass(&self) -> Option<Pass> {
         self.pass_at(crate::clock::monotonic())
     }
@@ -47,7 +47,7 @@ impl Limited {
     fn pass_at(&self, now: u64) -> Option<Pass> {
         let next = self.next.load(Ordering::Relaxed);
         let then = now.saturating_add(self.per);
-        // Of several threads that come at once, one wins.
+        // Of several concurrent threads, one wins.
         if now < next || self.next.compare_exchange(next, then, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.held_back.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -56,14 +56,14 @@ impl Limited {
         Some(Pass { held_back: (held_back > 0).then_some(held_back) })
     }
 
-    /// How many are held back and not told yet.
+    /// How many were held back and not reported yet.
     #[must_use]
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Ordering::Relaxed)
     }
 }
 
-/// A sum of which one line per span of time is logged: each line has all that came since the line before.
+/// A sum that is logged once per interval: each line has all that was added since the line before.
 ///
 /// ```
 /// use runtime::log::Summed;
@@ -79,7 +79,7 @@ pub struct Summed<T> {
     per: u64,
     /// When the next line may be logged, on the monotonic clock.
     next: u64,
-    /// What no line has had yet.
+    /// What was not logged yet.
     held: Option<T>,
 }
 
@@ -90,7 +90,7 @@ impl<T: std::ops::Add<Output = T>> Summed<T> {
         Self { per: u64::try_from(per.as_micros()).unwrap_or(u64::MAX), next: 0, held: None }
     }
 
-    /// Adds to the sum. Gives it back, to be logged, if a line may be.
+    /// Adds to the sum. Returns the sum if it may be logged now.
     pub fn add(&mut self, more: T) -> Option<T> {
         self.held = Some(match self.held.take() {
             Some(held) => held + more,
@@ -99,7 +99,7 @@ impl<T: std::ops::Add<Output = T>> Summed<T> {
         self.due()
     }
 
-    /// What was held back, when a line may be logged: to be asked now and then, so that no sum waits for the next loss.
+    /// Returns what was held back, if it may be logged now. To be called regularly, so that no sum waits for the next loss.
     pub fn due(&mut self) -> Option<T> {
         self.due_at(crate::clock::monotonic())
     }
@@ -113,7 +113,7 @@ impl<T: std::ops::Add<Output = T>> Summed<T> {
         Some(held)
     }
 
-    /// What was held back, whenever the last line was: for the end.
+    /// Returns what was held back, regardless of the time: for the end.
     pub fn rest(&mut self) -> Option<T> {
         self.held.take()
     }

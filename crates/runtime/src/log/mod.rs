@@ -274,10 +274,10 @@ mod tests {
             ..settings.clone()
         });
         crate::notice!(peer = "a b", "this-test to syslog");
-        let mut octets = [0; 1024];
+        let mut buffer = [0; 1024];
         let message = loop {
-            let len = server.recv(&mut octets).unwrap();
-            let message = String::from_utf8_lossy(&octets[..len]).into_owned();
+            let len = server.recv(&mut buffer).unwrap();
+            let message = String::from_utf8_lossy(&buffer[..len]).into_owned();
             if message.contains("this-test") {
                 break message;
             }
@@ -296,8 +296,8 @@ mod tests {
         server.set_nonblocking(true).unwrap();
         tracing::info!("this-test again");
         let mut found = false;
-        while let Ok(len) = server.recv(&mut octets) {
-            found |= octets[..len].ends_with(b"this-test again");
+        while let Ok(len) = server.recv(&mut buffer) {
+            found |= buffer[..len].ends_with(b"this-test again");
         }
         assert!(found);
 

@@ -1,12 +1,12 @@
-//! Logins in addresses, which no line may show.
+//! Hides logins in addresses, which no log line may show.
 
 /// Ends a word.
 fn is_end(c: char) -> bool {
     c.is_whitespace() || ['"', '\'', '<', '>'].contains(&c)
 }
 
-/// Puts `***` in the place of a login: `http://user:password@host` becomes `http://***@host`, and `user:password@host`
-/// `***@host`. What is hidden with it (a path with an `@`) is no loss.
+/// Replaces a login by `***`: `http://user:password@host` becomes `http://***@host`, and `user:password@host`
+/// `***@host`. Hiding too much (a path with an `@`) does no harm.
 pub(super) fn hide(text: &mut String) {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find('@')).map(|at| from + at) {
@@ -28,7 +28,7 @@ pub(super) fn hide(text: &mut String) {
     }
 }
 
-/// Octets of the first character.
+/// Bytes of the first character.
 fn first(text: &str) -> usize {
     text.chars().next().map_or(1, char::len_utf8)
 }

@@ -1,7 +1,7 @@
-//! Where lines go: a file, syslog, or stderr.
+//! Outputs for log lines: a file, syslog, or stderr.
 //!
-//! Nothing here may wait for others: stderr and a named pipe as log file are written only when they have room,
-//! syslog's socket does not block. A line that a sink cannot take is counted, and goes to stderr when no other
+//! Nothing here blocks: stderr and a named pipe as log file are written only when they have room, and syslog's socket is
+//! non-blocking. A line that a sink cannot take is counted, and goes to stderr when no other
 //! sink has it; one that syslog is too busy for is only counted, and the count is logged when syslog has room again.
 
 use super::Settings;
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What a pipe takes without waiting once it says that it has room (POSIX: at least 512; Linux: a page).
+/// What a pipe takes without blocking once it has room (POSIX: at least 512 bytes; Linux: a page).
 const CHUNK: usize = 4096;
 
 pub(super) struct Sinks {
@@ -41,7 +41,7 @@ struct LogFile {
 }
 
 impl Sinks {
-    /// Before the settings are known.
+    /// The sinks before the configuration is known.
     pub(super) const fn stderr() -> Self {
         Self {
             settings: None,
@@ -100,10 +100,10 @@ impl Sinks {
         }
     }
 
-    /// Writes one line to all that should have it.
+    /// Writes one line to all sinks that should have it.
     pub(super) fn write(&mut self, severity: Severity, text: &str) {
         let time = self.time();
-        // By some sink, or at least counted by one that is there.
+        // By a sink, or at least counted by one that is reachable.
         let mut written = false;
         if let Some(syslog) = &mut self.syslog {
             match syslog.send(severity, &time, text) {

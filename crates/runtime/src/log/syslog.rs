@@ -10,12 +10,12 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-/// A part of the system, as syslog sorts by (RFC 3164 section 4.1.1).
+/// A facility of syslog (RFC 3164 section 4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facility(u8);
 
 impl Facility {
-    /// By the names that the configuration knows.
+    /// The facility of a name, as in the configuration.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Some(Self(match name {

@@ -25,7 +25,7 @@ use crate::server::{Server, Servers};
 use crate::settings::Settings;
 use crate::text::{Place, Text};
 use crate::width::Logged;
-use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
 use http::Http;
 use std::time::Instant;
 use table::Table;
@@ -84,7 +84,7 @@ impl ClickHouse {
     /// Inserts the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
     fn insert(
         &mut self,
-        parcel: &Parcel,
+        parcel: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
         is_known: bool,
@@ -93,7 +93,7 @@ impl ClickHouse {
         self.prepare(&rows.head)?;
         let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
         let text = Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt)
-            .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
+            .ok_or_else(|| Trouble::Fault(Fault::Batch("it ends in the middle of a row".to_owned())))?;
         let deadline = Instant::now() + self.settings.timeout;
         store(http, table, &text, (parcel.id, deadline, is_known), receipt)
     }
@@ -118,7 +118,7 @@ impl Server for ClickHouse {
         self.connect().map_err(|trouble| self.failed(trouble))
     }
 
-    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
         let written = match self.insert(parcel, rows, receipt, false) {
             Err(Trouble::Row { .. }) => {
                 self.tables.clear();
@@ -129,7 +129,7 @@ impl Server for ClickHouse {
         written.map_err(|trouble| self.failed(trouble))
     }
 
-    fn in_doubt(&self) -> Option<ParcelId> {
+    fn in_doubt(&self) -> Option<BatchId> {
         None
     }
 
@@ -144,7 +144,7 @@ fn store(
     http: &Http,
     table: &Table,
     text: &Text,
-    (id, deadline, may_refuse): (ParcelId, Instant, bool),
+    (id, deadline, may_refuse): (BatchId, Instant, bool),
     receipt: &mut Receipt,
 ) -> Result<(), Trouble> {
     let Text { octets, places, .. } = text;
@@ -182,7 +182,7 @@ fn store(
 
 /// The token of an INSERT of rows; none for no rows. It has their numbers in the parcel: places in the text are others when
 /// the parcel comes again without what is done.
-fn token(id: ParcelId, rows: &[Place]) -> Option<String> {
+fn token(id: BatchId, rows: &[Place]) -> Option<String> {
     Some(format!("{id}-{}-{}", rows.first()?.number, rows.last()?.number))
 }
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_has_another_token_than_what_is_done() {
-        let id = ParcelId { run: 7, number: 1 };
+        let id = BatchId { run: 7, number: 1 };
         let rows = |numbers: std::ops::Range<u32>| -> Vec<Place> {
             numbers.map(|number| Place { end: 0, number, sum: Sum::default() }).collect()
         };

@@ -47,7 +47,7 @@ impl Table {
                 // Another one may have made it meanwhile: the server's refusal matters if it is not there.
                 let said = match http.ask(create).map_err(Trouble::fault) {
                     Ok(_) => None,
-                    Err(Fault::Configuration { what, .. } | Fault::Parcel(what)) => Some(what),
+                    Err(Fault::Configuration { what, .. } | Fault::Batch(what)) => Some(what),
                     // A statement that cannot be read is none of the codes that are known.
                     Err(Fault::Down(what)) if what.contains("yntax error") => Some(what),
                     Err(fault) => return Err(Trouble::Fault(fault)),

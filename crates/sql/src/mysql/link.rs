@@ -56,7 +56,7 @@ impl Link {
         let named = |fault| match fault {
             Fault::Down(what) => Fault::Down(format!("{host}: {what}")),
             Fault::Configuration { key, what } => Fault::Configuration { key, what: format!("{host}: {what}") },
-            fault @ Fault::Parcel(_) => fault,
+            fault @ Fault::Batch(_) => fault,
         };
         let connection = Conn::new(options).map_err(|error| named(Trouble::from(error).fault()))?;
         let mut link = Self { connection, packet: PACKET };

@@ -35,7 +35,7 @@ use crate::server::{Server, Servers};
 use crate::settings::Settings;
 use crate::width::Logged;
 use config::keys::sql::LockingStyle;
-use delivery::{Backend, Fault, Parcel, ParcelId, Receipt, Sum};
+use delivery::{Backend, BatchId, Fault, Receipt, Sum, WriteBatch};
 use link::Link;
 use mysql::Value as Bound;
 use table::{Table, Way};
@@ -69,7 +69,7 @@ struct MySql {
 
 /// A transaction of which nobody said whether it was committed.
 struct Doubt {
-    parcel: ParcelId,
+    parcel: BatchId,
     probe: Probe,
     refused: Vec<Refused>,
 }
@@ -149,7 +149,7 @@ impl MySql {
     }
 
     /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Trouble> {
+    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Trouble> {
         let Some(doubt) = self.doubt.take().filter(|doubt| doubt.parcel == parcel.id) else { return Ok(()) };
         let link = self.link.as_mut().ok_or_else(|| Trouble::Lost("not connected".to_owned()));
         match link.and_then(|link| doubt.probe.read(link).and_then(|has| link.run("ROLLBACK").map(|()| has))) {
@@ -202,7 +202,7 @@ impl MySql {
     /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
     fn transact(
         &mut self,
-        parcel: &Parcel,
+        parcel: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
         is_known: bool,
@@ -212,7 +212,7 @@ impl MySql {
         let limit = usize::try_from(self.settings.multi_values).unwrap_or(usize::MAX);
         let (link, table) = self.ready()?;
         let batch = Batch::new(rows, receipt)
-            .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
+            .ok_or_else(|| Trouble::Fault(Fault::Batch("it ends in the middle of a row".to_owned())))?;
         let limit = if limit == 0 { link.packet / 2 } else { limit.min(link.packet / 2) };
         // Without transactions nothing can be taken back, and what is written is written.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
@@ -249,7 +249,7 @@ impl Server for MySql {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
         self.connect()?;
         self.resolve(parcel, receipt).map_err(|trouble| self.failed(trouble))?;
         let mut is_known = false;
@@ -274,7 +274,7 @@ impl Server for MySql {
         Ok(())
     }
 
-    fn in_doubt(&self) -> Option<ParcelId> {
+    fn in_doubt(&self) -> Option<BatchId> {
         self.doubt.as_ref().map(|doubt| doubt.parcel)
     }
 

@@ -32,7 +32,7 @@ use crate::text::Text;
 use crate::width::Logged;
 use bytes::Bytes;
 use config::keys::sql::LockingStyle;
-use delivery::{Backend, Fault, Parcel, ParcelId, Receipt, Sum};
+use delivery::{Backend, BatchId, Fault, Receipt, Sum, WriteBatch};
 use link::Link;
 use table::Table;
 use tracing::warn;
@@ -63,7 +63,7 @@ struct PgSql {
 
 /// A transaction of which nobody said whether it was committed.
 struct Doubt {
-    parcel: ParcelId,
+    parcel: BatchId,
     /// As `pg_current_xact_id` gives it.
     transaction: String,
     refused: Vec<Refused>,
@@ -149,7 +149,7 @@ impl PgSql {
     }
 
     /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Trouble> {
+    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Trouble> {
         let (Some(link), Some(doubt)) = (&self.link, self.doubt.take_if(|doubt| doubt.parcel == parcel.id)) else {
             self.doubt = None;
             return Ok(());
@@ -226,7 +226,7 @@ impl PgSql {
     /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
     fn transact(
         &mut self,
-        parcel: &Parcel,
+        parcel: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
         is_known: bool,
@@ -237,7 +237,7 @@ impl PgSql {
         let (link, table) = self.link.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
         let delimiter = table::delimiter(&self.settings);
         let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt)
-            .ok_or_else(|| Trouble::Fault(Fault::Parcel("it ends in the middle of a row".to_owned())))?;
+            .ok_or_else(|| Trouble::Fault(Fault::Batch("it ends in the middle of a row".to_owned())))?;
         let refused = store(link, table, text, is_known)?;
         match link.run("COMMIT") {
             Ok(()) => {
@@ -263,7 +263,7 @@ impl Server for PgSql {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &Parcel, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
         if (0..parcel.items).all(|item| receipt.has(item)) {
             return Ok(());
         }
@@ -278,7 +278,7 @@ impl Server for PgSql {
         written.map_err(|trouble| self.failed(trouble))
     }
 
-    fn in_doubt(&self) -> Option<ParcelId> {
+    fn in_doubt(&self) -> Option<BatchId> {
         self.doubt.as_ref().map(|doubt| doubt.parcel)
     }
 

@@ -22,7 +22,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// As the courier is told.
+    /// As the delivery worker is told.
     pub(super) fn fault(self) -> Fault {
         match self {
             Self::Lost(what) => Fault::Down(what),

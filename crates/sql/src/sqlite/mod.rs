@@ -11,7 +11,7 @@ mod write;
 
 use crate::rows::{Head, Rows, no_backup};
 use crate::settings::Settings;
-use delivery::{Backend, Fault, Parcel, Receipt};
+use delivery::{Backend, Fault, Receipt, WriteBatch};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, functions};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -70,8 +70,8 @@ impl Backend for Sqlite {
         }
     }
 
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
-        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Parcel("it is not one of rows".to_owned()))?;
+    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of rows".to_owned()))?;
         if self.away.is_some_and(|purge| purge != parcel.purge) {
             self.away = None;
         }
@@ -232,7 +232,7 @@ fn misfit(what: &str) -> Fault {
 fn fault(error: &rusqlite::Error) -> Fault {
     let what = error.to_string();
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Fault::Parcel(what),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Fault::Batch(what),
         Some(ErrorCode::NotADatabase | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Fault::Configuration { key: "sql_db", what }
         }
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use crate::rows::{Builder, Column, Form, Role, Value};
     use config::{Daemon, Problems};
-    use delivery::ParcelId;
+    use delivery::BatchId;
 
     fn settings(lines: &str) -> Settings {
         let text = format!("plugins: sqlite3[s]\naggregate[s]: src_host\n{lines}\n");
@@ -272,8 +272,8 @@ mod tests {
             builder.value(Value::Number(*packets));
         }
         let (items, sum) = (builder.count(), builder.sum());
-        let id = ParcelId { run: 1, number: 1 };
-        let parcel = Parcel { id, purge: 1, items, sum, body: builder.take() };
+        let id = BatchId { run: 1, number: 1 };
+        let parcel = WriteBatch { id, purge: 1, items, sum, body: builder.take() };
         let mut receipt = Receipt::new(items);
         backend.open().and_then(|()| backend.deliver(&parcel, &mut receipt)).unwrap();
         backend.close();
@@ -312,7 +312,7 @@ mod tests {
             builder.value(Value::Text("a"));
             builder.value(Value::Number(1));
             let (items, sum) = (builder.count(), builder.sum());
-            Parcel { id: ParcelId { run: 1, number }, purge: number, items, sum, body: builder.take() }
+            WriteBatch { id: BatchId { run: 1, number }, purge: number, items, sum, body: builder.take() }
         };
         let mut deliver = |number| {
             let mut receipt = Receipt::new(1);

@@ -168,7 +168,7 @@ fn execute(
 ) -> Result<usize, Trouble> {
     let bound = (1..).zip(values).try_for_each(|(at, value)| binder.bind(statement, at, *value));
     bound.and_then(|()| statement.raw_execute()).map_err(|error| match fault(&error) {
-        Fault::Parcel(reason) => Trouble::Refused(reason),
+        Fault::Batch(reason) => Trouble::Refused(reason),
         fault => Trouble::Fault(fault),
     })
 }
@@ -198,7 +198,7 @@ pub(super) fn write(
         receipt.refuse(number, sum, || reason);
     }
     receipt.confirm_all();
-    if whole { Ok(true) } else { Err(Fault::Parcel("its last row is not whole".to_owned())) }
+    if whole { Ok(true) } else { Err(Fault::Batch("its last row is not whole".to_owned())) }
 }
 
 /// What a failed begin or end of a transaction means: unless the file is at fault, it may work the next time.

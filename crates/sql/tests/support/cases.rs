@@ -190,8 +190,8 @@ pub(crate) fn misfits(dialect: Dialect) {
         builder.value(Value::Number(1));
         builder.value(Value::Number(2));
         let (items, sum) = (builder.count(), builder.sum());
-        let id = delivery::ParcelId { run: 1, number };
-        delivery::Parcel { id, purge: number, items, sum, body: builder.take() }
+        let id = delivery::BatchId { run: 1, number };
+        delivery::WriteBatch { id, purge: number, items, sum, body: builder.take() }
     };
     deliver(&mut *backend, &row(1));
     // Those that come while the daemon runs are no fault of rows: these wait until the table fits again.
@@ -282,7 +282,7 @@ pub(crate) fn crashes(dialect: Dialect, end: &str) {
         add(&mut expected, rows);
     }
     let faults = std::thread::scope(|scope| {
-        let courier = scope.spawn(|| {
+        let worker = scope.spawn(|| {
             let mut backend = backend(&settings);
             let mut faults = 0;
             for (number, rows) in (1..).zip(&parcels) {
@@ -295,7 +295,7 @@ pub(crate) fn crashes(dialect: Dialect, end: &str) {
             server.kill();
             server.restart();
         }
-        courier.join().unwrap()
+        worker.join().unwrap()
     });
     assert!(faults > 0, "no kill came while parcels were on their way");
     assert!(read(&server, &database, "acct") == expected);

@@ -1,6 +1,6 @@
 //! Rows, parcels of them, and a table as a map: what adding them up must give.
 
-use delivery::{Backend, Fault, Parcel, ParcelId, Receipt};
+use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
 use proptest::prelude::*;
 use sql::Dialect;
 use sql::rows::{Builder, Column, Form, Head, Role, Value};
@@ -75,7 +75,7 @@ pub(crate) fn create(dialect: Dialect, table: &str, key: &str) -> String {
 
 pub(crate) const KEY: &str = ", PRIMARY KEY (stamp_inserted, ip_src, port_src, label))";
 
-pub(crate) fn parcel(number: u64, head: &Head, rows: &[Row]) -> Parcel {
+pub(crate) fn parcel(number: u64, head: &Head, rows: &[Row]) -> WriteBatch {
     let mut builder = Builder::new(head);
     for row in rows {
         builder.row(row.packets, row.bytes);
@@ -97,9 +97,9 @@ pub(crate) fn parcel(number: u64, head: &Head, rows: &[Row]) -> Parcel {
     finish(number, &mut builder)
 }
 
-pub(crate) fn finish(number: u64, builder: &mut Builder) -> Parcel {
+pub(crate) fn finish(number: u64, builder: &mut Builder) -> WriteBatch {
     let (items, sum) = (builder.count(), builder.sum());
-    Parcel { id: ParcelId { run: 7, number }, purge: number, items, sum, body: builder.take() }
+    WriteBatch { id: BatchId { run: 7, number }, purge: number, items, sum, body: builder.take() }
 }
 
 pub(crate) fn add(table: &mut Table, rows: &[Row]) {
@@ -143,7 +143,7 @@ pub(crate) fn read(server: &super::Server, database: &str, table: &str) -> Table
 }
 
 /// Delivers a parcel at the first attempt, without refusals.
-pub(crate) fn deliver(backend: &mut dyn Backend, parcel: &Parcel) {
+pub(crate) fn deliver(backend: &mut dyn Backend, parcel: &WriteBatch) {
     let mut receipt = Receipt::new(parcel.items);
     backend.open().unwrap();
     backend.deliver(parcel, &mut receipt).unwrap();
@@ -151,8 +151,8 @@ pub(crate) fn deliver(backend: &mut dyn Backend, parcel: &Parcel) {
     assert!((0..parcel.items).all(|item| receipt.has(item)));
 }
 
-/// Delivers as the courier does, as often as it takes; gives the number of faults.
-pub(crate) fn insist(backend: &mut dyn Backend, parcel: &Parcel) -> usize {
+/// Delivers as the delivery worker does, as often as it takes; gives the number of faults.
+pub(crate) fn insist(backend: &mut dyn Backend, parcel: &WriteBatch) -> usize {
     let mut receipt = Receipt::new(parcel.items);
     let mut faults = 0;
     loop {

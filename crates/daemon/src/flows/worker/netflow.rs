@@ -83,6 +83,7 @@ impl Protocol for NetFlow {
             (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
             (Counter::TrailingBytes, counts.octets_behind),
             (Counter::SetsWithdrawn, counts.sets_withdrawn),
+            (Counter::SetsOverBudget, counts.sets_over_budget),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),
             (Counter::SetsExpired, counts.sets_expired),

@@ -9,7 +9,7 @@ fn bench() -> Bench {
 
 /// Ports of the records of a set: templates have a port and packets, ten octets in all.
 fn template() -> Template {
-    Template::new(1, 256, Kind::Data, vec![field(7, 2), field(2, 8)])
+    Template::new(1, 256, Kind::Data, vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 8)])
 }
 
 fn message(ipfix: bool, sequence: u32, ports: &[u16]) -> Vec<u8> {
@@ -115,7 +115,12 @@ fn a_set_that_ends_behind_the_datagram_by_padding_keeps_its_records() {
 fn records_of_variable_length_that_are_cut_are_named() {
     for kind in [Kind::Data, Kind::Options { scopes: 1 }] {
         let mut bench = bench();
-        let template = Template::new(1, 256, kind, vec![field(7, 2), field(82, VARIABLE)]);
+        let template = Template::new(
+            1,
+            256,
+            kind,
+            vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::INTERFACE_NAME, VARIABLE)],
+        );
         let message = Message::ipfix(1, 0, NOW).templates(&[&template]);
         bench.send(&message.data(256, |w| _ = w.u16(1).u8(1).put(b"a").u16(2).u8(9).put(b"b")).finish());
         let counts = bench.decoder.take_counts();
@@ -138,7 +143,7 @@ fn sets_that_the_checks_keep_out_are_named() {
 #[test]
 fn rejected_templates_are_counted_apart_from_sets() {
     let mut bench = bench();
-    let no_length = Template::new(1, 300, Kind::Data, vec![field(7, 0)]);
+    let no_length = Template::new(1, 300, Kind::Data, vec![field(ie::SOURCE_TRANSPORT_PORT, 0)]);
     bench.send(&Message::ipfix(1, 0, NOW).templates(&[&no_length]).finish());
     let counts = bench.decoder.take_counts();
     assert_eq!((counts.templates_faulty, counts.faulty_sets), (1, 0));

@@ -22,7 +22,13 @@ fn counters_and_addresses_stay_where_a_frame_tells_nothing() {
         for (octets, [etype, mac]) in frames {
             let mut bench =
                 Bench::new(&["src_host", "src_port", "tcpflags", "etype", "src_mac"], Settings::default());
-            let mut fields = vec![field(8, 4), field(7, 2), field(6, 1), field(2, 4), field(1, 4)];
+            let mut fields = vec![
+                field(ie::SOURCE_IPV4_ADDRESS, 4),
+                field(ie::SOURCE_TRANSPORT_PORT, 2),
+                field(ie::TCP_CONTROL_BITS, 1),
+                field(ie::PACKET_DELTA_COUNT, 4),
+                field(ie::OCTET_DELTA_COUNT, 4),
+            ];
             let mut variable_fields = fields.clone();
             variable_fields.push(field(section, VARIABLE));
             let mut w = wire::Writer::new();
@@ -56,7 +62,10 @@ fn a_frame_counts_for_the_counter_that_the_record_lacks() {
     for frame in [&arp[..], &[]] {
         let mut w = wire::Writer::new();
         variable(w.u8(60), frame);
-        bench.send(&one(&[field(1, 1), field(315, VARIABLE)], &w.finish()));
+        bench.send(&one(
+            &[field(ie::OCTET_DELTA_COUNT, 1), field(ie::DATA_LINK_FRAME_SECTION, VARIABLE)],
+            &w.finish(),
+        ));
     }
     assert_eq!(bench.counters(), [(1, 60), (0, 60)]);
 }
@@ -64,7 +73,12 @@ fn a_frame_counts_for_the_counter_that_the_record_lacks() {
 #[test]
 fn records_without_a_flow_are_counted_once_and_reported() {
     let mut bench = Bench::new(&["src_host"], Settings::default());
-    let template = Template::new(1, 256, Kind::Data, vec![field(8, 4), field(315, VARIABLE)]);
+    let template = Template::new(
+        1,
+        256,
+        Kind::Data,
+        vec![field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::DATA_LINK_FRAME_SECTION, VARIABLE)],
+    );
     let unknown = Template::new(1, 257, Kind::Data, vec![enterprise(99_999, 1, 4)]);
     bench.send(
         &Message::ipfix(1, 0, NOW)
@@ -95,26 +109,36 @@ fn of_an_element_that_occurs_twice_the_last_one_counts() {
     /// Primitive, element, its octets twice, and what is shown.
     type Case<'a> = (&'a str, Specifier, &'a [u8], &'a [u8], &'a str);
     let cases: &[Case<'_>] = &[
-        ("src_host", field(8, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
-        ("dst_host", field(12, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
-        ("src_port", field(7, 2), &[0, 1], &[0, 2], "2"),
-        ("dst_port", field(183, 2), &[0, 1], &[0, 2], "2"),
-        ("tos", field(5, 1), &[1], &[2], "2"),
-        ("tcpflags", field(6, 1), &[1], &[2], "2"),
-        ("proto", field(4, 1), &[4], &[6], "6"),
-        ("src_as", field(16, 2), &[0, 1], &[0, 2], "2"),
-        ("in_iface", field(10, 2), &[0, 1], &[0, 2], "2"),
-        ("src_mask", field(9, 1), &[8], &[24], "24"),
-        ("peer_dst_ip", field(18, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
-        ("src_mac", field(56, 6), &[0, 0, 0, 0, 0, 1], &[0, 0, 0, 0, 0, 2], "2"),
-        ("vlan", field(58, 2), &[0, 1], &[0, 2], "2"),
-        ("timestamp_start", field(150, 4), &[0, 0, 0, 1], &[0, 0, 0, 2], "2000000"),
-        ("post_nat_src_host", field(225, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("src_host", field(ie::SOURCE_IPV4_ADDRESS, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("dst_host", field(ie::DESTINATION_IPV4_ADDRESS, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("src_port", field(ie::SOURCE_TRANSPORT_PORT, 2), &[0, 1], &[0, 2], "2"),
+        ("dst_port", field(ie::TCP_DESTINATION_PORT, 2), &[0, 1], &[0, 2], "2"),
+        ("tos", field(ie::IP_CLASS_OF_SERVICE, 1), &[1], &[2], "2"),
+        ("tcpflags", field(ie::TCP_CONTROL_BITS, 1), &[1], &[2], "2"),
+        ("proto", field(ie::PROTOCOL_IDENTIFIER, 1), &[4], &[6], "6"),
+        ("src_as", field(ie::BGP_SOURCE_AS_NUMBER, 2), &[0, 1], &[0, 2], "2"),
+        ("in_iface", field(ie::INGRESS_INTERFACE, 2), &[0, 1], &[0, 2], "2"),
+        ("src_mask", field(ie::SOURCE_IPV4_PREFIX_LENGTH, 1), &[8], &[24], "24"),
+        ("peer_dst_ip", field(ie::BGP_NEXT_HOP_IPV4_ADDRESS, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
+        ("src_mac", field(ie::SOURCE_MAC_ADDRESS, 6), &[0, 0, 0, 0, 0, 1], &[0, 0, 0, 0, 0, 2], "2"),
+        ("vlan", field(ie::VLAN_ID, 2), &[0, 1], &[0, 2], "2"),
+        ("timestamp_start", field(ie::FLOW_START_SECONDS, 4), &[0, 0, 0, 1], &[0, 0, 0, 2], "2000000"),
+        (
+            "post_nat_src_host",
+            field(ie::POST_NAT_SOURCE_IPV4_ADDRESS, 4),
+            &[192, 0, 2, 1],
+            &[10, 0, 0, 1],
+            "10.0.0.1",
+        ),
     ];
     for (word, specifier, first, last, expected) in cases {
-        for (more, octets) in [(vec![], vec![]), (vec![field(82, VARIABLE)], vec![0])] {
+        for (more, octets) in [(vec![], vec![]), (vec![field(ie::INTERFACE_NAME, VARIABLE)], vec![0])] {
             let mut bench = Bench::new(&[word], Settings::default());
-            let fields = [&[field(2, 1), *specifier, *specifier, field(2, 1)][..], &more].concat();
+            let fields = [
+                &[field(ie::PACKET_DELTA_COUNT, 1), *specifier, *specifier, field(ie::PACKET_DELTA_COUNT, 1)][..],
+                &more,
+            ]
+            .concat();
             bench.send(&one(&fields, &[&[1], *first, last, &[7], &octets].concat()));
             assert_eq!(
                 (bench.column(word), bench.counters()),
@@ -131,12 +155,42 @@ fn of_a_tunnel_both_packets_are_shown() {
     let v6 = |last: u8| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
     let v4 = |last: u8| [10, 0, 0, last];
     // Addresses that occur twice, with the protocol once; of both families, with the protocol twice; and once.
-    let twice = [field(8, 4), field(12, 4), field(8, 4), field(12, 4), field(4, 1), field(7, 2), field(2, 1)];
-    let twice_v6 =
-        [field(27, 16), field(28, 16), field(27, 16), field(28, 16), field(4, 1), field(7, 2), field(2, 1)];
-    let families =
-        [field(8, 4), field(12, 4), field(4, 1), field(27, 16), field(28, 16), field(4, 1), field(2, 1)];
-    let once = [field(8, 4), field(12, 4), field(27, 16), field(28, 16), field(4, 1), field(7, 2), field(2, 1)];
+    let twice = [
+        field(ie::SOURCE_IPV4_ADDRESS, 4),
+        field(ie::DESTINATION_IPV4_ADDRESS, 4),
+        field(ie::SOURCE_IPV4_ADDRESS, 4),
+        field(ie::DESTINATION_IPV4_ADDRESS, 4),
+        field(ie::PROTOCOL_IDENTIFIER, 1),
+        field(ie::SOURCE_TRANSPORT_PORT, 2),
+        field(ie::PACKET_DELTA_COUNT, 1),
+    ];
+    let twice_v6 = [
+        field(ie::SOURCE_IPV6_ADDRESS, 16),
+        field(ie::DESTINATION_IPV6_ADDRESS, 16),
+        field(ie::SOURCE_IPV6_ADDRESS, 16),
+        field(ie::DESTINATION_IPV6_ADDRESS, 16),
+        field(ie::PROTOCOL_IDENTIFIER, 1),
+        field(ie::SOURCE_TRANSPORT_PORT, 2),
+        field(ie::PACKET_DELTA_COUNT, 1),
+    ];
+    let families = [
+        field(ie::SOURCE_IPV4_ADDRESS, 4),
+        field(ie::DESTINATION_IPV4_ADDRESS, 4),
+        field(ie::PROTOCOL_IDENTIFIER, 1),
+        field(ie::SOURCE_IPV6_ADDRESS, 16),
+        field(ie::DESTINATION_IPV6_ADDRESS, 16),
+        field(ie::PROTOCOL_IDENTIFIER, 1),
+        field(ie::PACKET_DELTA_COUNT, 1),
+    ];
+    let once = [
+        field(ie::SOURCE_IPV4_ADDRESS, 4),
+        field(ie::DESTINATION_IPV4_ADDRESS, 4),
+        field(ie::SOURCE_IPV6_ADDRESS, 16),
+        field(ie::DESTINATION_IPV6_ADDRESS, 16),
+        field(ie::PROTOCOL_IDENTIFIER, 1),
+        field(ie::SOURCE_TRANSPORT_PORT, 2),
+        field(ie::PACKET_DELTA_COUNT, 1),
+    ];
     let tail = [6, 0, 80, 1];
     let cases: [(&[Specifier], Vec<u8>, [&str; 6]); 4] = [
         (
@@ -167,8 +221,15 @@ fn of_a_tunnel_both_packets_are_shown() {
 #[test]
 fn octets_of_layer_2_in_total_count_where_there_are_no_others() {
     let mut bench = Bench::new(&["src_host"], Settings::default());
-    bench.send(&one(&[field(353, 2), field(86, 1)], &[5, 0xee, 1]));
-    bench.send(&one(&[field(353, 2), field(85, 2), field(86, 1)], &[5, 0xee, 5, 0xdc, 1]));
+    bench.send(&one(&[field(ie::LAYER2_OCTET_TOTAL_COUNT, 2), field(ie::PACKET_TOTAL_COUNT, 1)], &[5, 0xee, 1]));
+    bench.send(&one(
+        &[
+            field(ie::LAYER2_OCTET_TOTAL_COUNT, 2),
+            field(ie::OCTET_TOTAL_COUNT, 2),
+            field(ie::PACKET_TOTAL_COUNT, 1),
+        ],
+        &[5, 0xee, 5, 0xdc, 1],
+    ));
     assert_eq!(bench.counters(), [(1, 1518), (1, 1500)]);
 }
 
@@ -183,7 +244,10 @@ fn a_probability_is_an_interval() {
     ] {
         let settings = Settings { renormalize: true, ..Settings::default() };
         let mut bench = Bench::new(&["sampling_rate"], settings);
-        bench.send(&one(&[field(311, probability.len() as u16), field(2, 1)], &[&probability[..], &[5]].concat()));
+        bench.send(&one(
+            &[field(311, probability.len() as u16), field(ie::PACKET_DELTA_COUNT, 1)],
+            &[&probability[..], &[5]].concat(),
+        ));
         assert_eq!((bench.counters(), bench.column("sampling_rate")), (vec![(packets, 0)], vec![rate.to_owned()]));
     }
 }
@@ -201,10 +265,10 @@ fn an_absolute_time_of_zero_is_none() {
     for ((element, length), word, none, other) in elements {
         let zero = &[0; 8][..usize::from(*length)];
         for variable in [false, true] {
-            let mut fields = vec![field(*element, *length), field(2, 1)];
+            let mut fields = vec![field(*element, *length), field(ie::PACKET_DELTA_COUNT, 1)];
             let mut record = [zero, &[1]].concat();
             if variable {
-                fields.push(field(82, VARIABLE));
+                fields.push(field(ie::INTERFACE_NAME, VARIABLE));
                 record.push(0);
             }
             let mut bench = Bench::new(&[word], Settings::default());
@@ -219,7 +283,8 @@ fn an_absolute_time_of_zero_is_none() {
             _ => (vec![0, 0, 0, 0], export),
         };
         let mut bench = Bench::new(&[word], Settings::default());
-        let fields = [field(*element, *length), field(other, octets.len() as u16), field(2, 1)];
+        let fields =
+            [field(*element, *length), field(other, octets.len() as u16), field(ie::PACKET_DELTA_COUNT, 1)];
         bench.send(&one(&fields, &[zero, &octets, &[1]].concat()));
         assert_eq!(bench.column(word), [time.to_string()], "element {element}");
     }
@@ -227,7 +292,12 @@ fn an_absolute_time_of_zero_is_none() {
 
 #[test]
 fn a_start_of_the_exporter_of_zero_is_none() {
-    let fields = [field(22, 4), field(21, 4), field(160, 8), field(2, 1)];
+    let fields = [
+        field(ie::FLOW_START_SYS_UP_TIME, 4),
+        field(ie::FLOW_END_SYS_UP_TIME, 4),
+        field(ie::SYSTEM_INIT_TIME_MILLISECONDS, 8),
+        field(ie::PACKET_DELTA_COUNT, 1),
+    ];
     let record = |start: u64| [&[0, 0, 0, 0, 0, 0, 0x27, 0x10][..], &start.to_be_bytes(), &[1]].concat();
     let mut bench = Bench::new(&["timestamp_start", "timestamp_end"], Settings::default());
     bench.send(&one(&fields, &record(0)));

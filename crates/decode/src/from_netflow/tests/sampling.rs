@@ -45,7 +45,9 @@ impl Sampling {
 
     /// By what a flow of template 256 is multiplied.
     fn factor(&mut self, elements: &[(u16, u16)], record: &[u8]) -> u64 {
-        let fields = [specifiers(elements), vec![field(2, 1), field(1, 1)]].concat();
+        let fields =
+            [specifiers(elements), vec![field(ie::PACKET_DELTA_COUNT, 1), field(ie::OCTET_DELTA_COUNT, 1)]]
+                .concat();
         self.send(&Template::new(DOMAIN, 256, Kind::Data, fields), &[record, &[1, 1]].concat());
         let (packets, octets) = *self.bench.counters().last().unwrap();
         assert_eq!(packets, octets);
@@ -144,9 +146,16 @@ fn the_scope_system_holds_for_all_domains_of_the_exporter() {
 fn names_of_the_scope_system_hold_for_all_domains_too() {
     let mut bench = Bench::new(&["class", "in_iface_name"], Settings::default());
     let options = |id, fields| Template::new(0, id, Kind::Options { scopes: 1 }, fields);
-    let applications = options(400, vec![field(SYSTEM, 4), field(95, 4), field(96, 4)]);
-    let interfaces = options(401, vec![field(SYSTEM, 4), field(10, 1), field(82, 4)]);
-    let flows = Template::new(5, 256, Kind::Data, vec![field(95, 4), field(10, 4), field(2, 1)]);
+    let applications =
+        options(400, vec![field(SYSTEM, 4), field(ie::APPLICATION_ID, 4), field(ie::APPLICATION_NAME, 4)]);
+    let interfaces =
+        options(401, vec![field(SYSTEM, 4), field(ie::INGRESS_INTERFACE, 1), field(ie::INTERFACE_NAME, 4)]);
+    let flows = Template::new(
+        5,
+        256,
+        Kind::Data,
+        vec![field(ie::APPLICATION_ID, 4), field(ie::INGRESS_INTERFACE, 4), field(ie::PACKET_DELTA_COUNT, 1)],
+    );
     let message = Message::v9(0, 0, NOW, 1000).templates(&[&applications, &interfaces]);
     let message = message.data(400, |w| _ = w.u32(0).u32(0x0d00_0050).put(b"http"));
     bench.send(&message.data(401, |w| _ = w.u32(0).u8(7).put(b"eth7")).finish());
@@ -250,11 +259,11 @@ fn an_exporter_address_of_zeros_is_that_of_the_sender() {
     for zeros in [4, 16] {
         let mut bench = Bench::new(&["peer_src_ip"], Settings::default());
         let element = if zeros == 4 { 130 } else { 131 };
-        let fields = vec![field(149, 4), field(element, zeros)];
+        let fields = vec![field(ie::OBSERVATION_DOMAIN_ID, 4), field(element, zeros)];
         let options = Template::new(1, 300, Kind::Options { scopes: 1 }, fields);
         let message = Message::ipfix(1, 0, NOW).templates(&[&options]);
         bench.send(&message.data(300, |w| _ = w.u32(1).put(&vec![0; usize::from(zeros)])).finish());
-        bench.send(&one(&[field(2, 1)], &[1]));
+        bench.send(&one(&[field(ie::PACKET_DELTA_COUNT, 1)], &[1]));
         assert_eq!(bench.column("peer_src_ip"), ["192.0.2.1"]);
     }
 }

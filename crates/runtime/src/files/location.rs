@@ -1,15 +1,15 @@
-//! The place of a file that is written: its directory, open, and its name in there.
+//! The location of a file to be written: its open directory, and its name in there.
 //!
-//! A path is walked component by component, and what is done afterwards is done relative to the open directory. So nobody
-//! can exchange a directory above the file between the check and the use.
+//! A path is resolved component by component, and all later operations are relative to the open directory. So nobody can replace
+//! a directory above the file between check and use.
 //!
-//! Who may write to a directory may plant a symbolic link in it, and a daemon that follows it writes where that user could not. So
-//! links are followed by these rules, which are stricter than the kernel's `fs.protected_symlinks` and do not depend on it:
+//! A user who may write to a directory may plant a symbolic link in it, and a daemon that follows it writes where that user could
+//! not. So links are followed by these rules, which are stricter than the kernel's `fs.protected_symlinks` and do not depend on it:
 //!
 //! * In a private directory, which root or the daemon's user owns and nobody else may write to, links are followed: /var/log
 //!   may lead elsewhere, and /dev/stdout is a link. So are the kernel's own in /proc.
-//! * In any other directory, a link above the file is followed if root or the daemon's user made it. A link in the
-//!   place of the file itself is not followed: [`Aside`](super::Aside) replaces it, and [`append`](super::append) refuses it.
+//! * In any other directory, a link above the file is followed if root or the daemon's user made it. A link
+//!   with the name of the file itself is not followed: [`Aside`](super::Aside) replaces it, and [`append`](super::append) fails.
 //! * [`Settings::follow_links`] lifts both restrictions.
 
 use super::{Settings, Tell, is_special, set_nonblocking};
@@ -23,14 +23,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Links in one path, as for the kernel.
+/// Links in one path at most, as in the kernel.
 const MOST_LINKS: usize = 40;
-/// The file system that the kernel fills by itself, where no user can make a link.
+/// procfs, in which no user can create a link.
 const PROC: u64 = 0x9fa0;
-/// An open file that stands for a path only.
+/// A descriptor that only stands for a path (`O_PATH`).
 const NODE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What stands in a place.
+/// What a location holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Occupant {
     Nothing,
@@ -38,24 +38,24 @@ pub(super) enum Occupant {
     Link,
     /// A link of the kernel to an open file, such as /proc/self/fd/1.
     OpenFile,
-    /// A pipe, device or socket: what a rename would replace rather than fill.
+    /// A pipe, device or socket, which a rename would replace rather than fill.
     Special,
     /// A file or directory.
     Other,
 }
 
-/// What becomes of the last component of a path when it is a link.
+/// What to do with the last component of a path if it is a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastLink {
     /// Followed by the rules.
     ByRules,
-    /// Kept: it is the link itself that is wanted.
+    /// Kept: the link itself is wanted.
     Kept,
 }
 
-/// A directory, and a name in it that is no link to be followed.
+/// A directory, and a name in it that is not a link to follow.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Location {
     directory: OwnedFd,
     name: OsString,
     pub(super) occupant: Occupant,
@@ -67,8 +67,8 @@ enum Step {
     Down(OsString),
 }
 
-impl Place {
-    /// Finds the place of a path. With `make`, directories above that are missing are made.
+impl Location {
+    /// Resolves a path. With `make`, missing directories above are created.
     pub(super) fn find(path: &Path, settings: &Settings, last: LastLink, make: Option<Tell>) -> io::Result<Self> {
         let follows_links = settings.follow_links;
         let found = |directory, name, occupant| Self { directory, name, occupant, follows_links };
@@ -159,8 +159,8 @@ impl Place {
         open_at(&self.directory, &self.name, flags | nofollow)
     }
 
-    /// Opens to append, without waiting for the reader of a pipe: without one it is an error. True with it when the
-    /// file was made.
+    /// Opens to append, without waiting for the reader of a pipe: it is an error if there is none. Also returns true when the
+    /// file was created.
     pub(super) fn append(&self, waits: bool) -> io::Result<(File, bool)> {
         if self.occupant == Occupant::Link {
             return Err(self.refusal());
@@ -176,7 +176,7 @@ impl Place {
                     return Ok((file, false));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                // A link that was put there since the look.
+                // A link that was created since the check.
                 Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
                     return Err(self.refusal());
                 }
@@ -184,20 +184,20 @@ impl Place {
             }
             match self.open(flags | OFlags::CREATE | OFlags::EXCL) {
                 Ok(file) => return Ok((file, true)),
-                // Another process was faster: it is there now.
+                // Another process has just created it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// A new file beside it, which nobody else has.
+    /// Creates a temporary file in the same directory.
     pub(super) fn create_beside(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         open_at(&self.directory, name, flags)
     }
 
-    /// A new link beside it.
+    /// Creates a temporary link in the same directory.
     pub(super) fn link_beside(&self, name: &OsStr, target: &Path, settings: &Settings) -> io::Result<()> {
         rustix::fs::symlinkat(target, &self.directory, name)?;
         if let (None, None) = (settings.uid, settings.gid) {
@@ -210,7 +210,7 @@ impl Place {
         Ok(())
     }
 
-    /// Puts what is beside it in its place. A link there is replaced, not followed.
+    /// Renames a temporary file to the name. A link is replaced, not followed.
     pub(super) fn replace_by(&self, name: &OsStr) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.directory, name, &self.directory, &self.name)?)
     }
@@ -220,7 +220,7 @@ impl Place {
         Ok(rustix::fs::unlinkat(&self.directory, name, AtFlags::empty())?)
     }
 
-    /// Where the link that stands here leads.
+    /// The target of the link.
     pub(super) fn read_link(&self) -> io::Result<PathBuf> {
         let target = rustix::fs::readlinkat(&self.directory, &self.name, Vec::new())?;
         Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
@@ -233,7 +233,7 @@ impl Place {
         matches!((here, rustix::fs::fstat(file)), (Ok(here), Ok(file)) if is_same(here, file))
     }
 
-    /// Changes to the directory outlast a power failure.
+    /// Synchronises the directory, so that changes survive a power failure.
     pub(super) fn sync_directory(&self) -> io::Result<()> {
         open_at(&self.directory, OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()
     }
@@ -267,18 +267,18 @@ impl Place {
     pub(super) fn set_socket_mode(&self, mode: u32) -> io::Result<()> {
         let node = rustix::fs::openat(&self.directory, &self.name, NODE, Mode::empty())?;
         if FileType::from_raw_mode(rustix::fs::fstat(&node)?.st_mode) != FileType::Socket {
-            return Err(io::Error::other("something else took the place of the socket"));
+            return Err(io::Error::other("something else took the location of the socket"));
         }
         // The mode of a path cannot be set without following links, that of the link in /proc is the node's.
         std::fs::set_permissions(own_fd(&node), Permissions::from_mode(mode))
     }
 
-    /// The error of a link in this place that is not followed.
+    /// The error for a link that is not followed.
     pub(super) fn refusal(&self) -> io::Error {
         not_followed(Path::new(&self.name), None)
     }
 
-    /// A second name of somebody else's file is as good as a symbolic link to it.
+    /// Rejects hard links to other users' files, which are as dangerous as symbolic links.
     fn refuse_hard_link(&self, file: &File) -> io::Result<()> {
         let stat = rustix::fs::fstat(file)?;
         let is_linked = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1;
@@ -293,12 +293,12 @@ impl Place {
     }
 }
 
-/// True for users that links are accepted from, and files: root, and the one that the daemon runs as.
+/// True for users whose links and files are trusted: root, and the daemon's own.
 pub(super) fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
-/// True when nobody but root and the daemon's user can put something into the directory.
+/// True when only root and the daemon's user can create files in the directory.
 fn is_private(directory: &Stat) -> bool {
     is_trusted(directory.st_uid) && directory.st_mode & 0o022 == 0
 }
@@ -308,7 +308,7 @@ fn start(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(CWD, start, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Puts the components of a path in front of the steps that are left.
+/// Prepends the components of a path to the remaining ones.
 fn push(steps: &mut Vec<Step>, path: &Path) {
     steps.extend(path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(Step::Down(name.to_owned())),
@@ -326,7 +326,7 @@ fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Opti
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
     match made {
         Ok(()) => {}
-        // Another thread or process was faster.
+        // Another thread or process has just created it.
         Err(Errno::EXIST) => return Ok(open_at(above, name, flags | OFlags::PATH)?.into()),
         Err(error) => return Err(error.into()),
     }
@@ -352,7 +352,7 @@ fn about(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// The error of a link that is not followed; with its owner for one above the file.
+/// The error for a link that is not followed; with its owner for one above the file.
 fn not_followed(path: &Path, owner: Option<u32>) -> io::Error {
     let path = path.display();
     let who = owner.map(|uid| format!(" of user {uid}")).unwrap_or_default();

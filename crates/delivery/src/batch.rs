@@ -1,4 +1,4 @@
-//! Parcels: what is delivered as a whole.
+//! Write batches: the unit of delivery.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub struct Sum {
     pub aggregates: u64,
     /// Their packets.
     pub packets: u64,
-    /// Their octets.
+    /// Their bytes.
     pub octets: u64,
 }
 
@@ -38,33 +38,33 @@ impl Sum {
     }
 }
 
-/// Names a parcel for ever: what was delivered twice, because its confirmation was lost, has the same id twice.
+/// Identifies a batch for ever: a batch that was delivered twice, because its confirmation was lost, has the same id both times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParcelId {
-    /// The run of the plugin that made it: microseconds since 1970 at its start.
+pub struct BatchId {
+    /// The run of the plugin that created it: the start of the run in microseconds since 1970.
     pub run: u64,
     /// Its number in that run, from 1.
     pub number: u64,
 }
 
-impl fmt::Display for ParcelId {
+impl fmt::Display for BatchId {
     /// `RUN-NUMBER`, in decimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.run, self.number)
     }
 }
 
-/// What is delivered as a whole: rows for a database, messages for a broker.
+/// A unit of delivery: rows for a database, or messages for a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
-    /// Its name.
-    pub id: ParcelId,
+pub struct WriteBatch {
+    /// Identifies it.
+    pub id: BatchId,
     /// The purge that it belongs to, counted from 1 in its run.
     pub purge: u64,
     /// Items (rows, messages) in it.
     pub items: u32,
-    /// What they hold together. Markers hold nothing.
+    /// The sum of what they hold. Markers hold nothing.
     pub sum: Sum,
-    /// The items, in the form that the backend knows.
+    /// The items, in the backend's format.
     pub body: Vec<u8>,
 }

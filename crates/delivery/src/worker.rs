@@ -1,70 +1,70 @@
-//! The thread that takes parcels to their store.
+//! The delivery worker: the thread that delivers batches to their store.
 //!
-//! Between the plugin, which makes parcels, and the store, which may be slow, down or wrong, lies a queue. The plugin
-//! never waits for the store; the courier waits for nothing but the store. What happens on the way comes back to the
-//! plugin as [`Note`]s. Their channel has no bound of its own: there are a few for each parcel, and one for each failed
-//! attempt, which a back-off keeps rare; the plugin reads them whenever it wakes.
+//! A queue lies between the plugin, which creates batches, and the store, which may be slow or down. The plugin never waits
+//! for the store; the delivery worker waits for nothing else. It reports to the plugin by [`Note`]s. Their channel is
+//! unbounded: there are a few for each batch, and one for each failed attempt, which a back-off keeps rare; the plugin reads
+//! them whenever it wakes.
 
 use crate::backend::{Backend, Fault, Receipt};
 use crate::backoff::Backoff;
-use crate::parcel::{Parcel, ParcelId, Sum};
-use crate::queue::{Backlog, Loss, Lost, Put, Queue};
+use crate::batch::{BatchId, Sum, WriteBatch};
+use crate::queue::{Backlog, DropCause, Dropped, Put, Queue};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often an idle store is looked after.
+/// How often [`Backend::idle`] is called.
 const IDLE: Duration = Duration::from_secs(1);
-/// Longest wait between two attempts once nothing more comes: there is no time for more.
+/// Longest wait between two attempts while the daemon ends.
 const AT_END: Duration = Duration::from_secs(1);
-/// How long the courier may take to notice that its time is up, unless its store holds it.
+/// How long the delivery worker may take to notice that its time is up, unless its store blocks it.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// What happened on the way.
+/// What the delivery worker reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// The store has a parcel, but for what it refused.
+    /// The store has taken a batch, except for what it refused.
     Delivered {
-        /// The parcel.
-        id: ParcelId,
+        /// The batch.
+        id: BatchId,
         /// Its purge.
         purge: u64,
-        /// All that it held.
+        /// The sum of what it held.
         sum: Sum,
-        /// What the store refused of that, and the first reason.
+        /// What the store refused of it, and the reason of the first refusal.
         refused: Option<(Sum, String)>,
     },
-    /// A parcel is lost.
-    Lost {
-        /// The parcel.
-        lost: Lost,
-        /// Why, in more words; empty at the end.
+    /// A batch was dropped.
+    Dropped {
+        /// The batch.
+        lost: Dropped,
+        /// Details of the reason; empty at the end.
         what: String,
     },
     /// An attempt failed.
-    Trouble(Fault, Again),
+    Failed(Fault, Retry),
     /// The store was opened at the start.
     Opened,
     /// The store works again, after so long.
     Recovered(Duration),
-    /// The courier has ended; so much stays on disk for the next start.
+    /// The delivery worker has ended.
     Ended {
-        /// What stays.
+        /// What stays on disk for the next start.
         stays: Sum,
     },
 }
 
-/// What follows a failed attempt.
+/// When a failed attempt is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
-    /// After how long the next one is made; `None` when the time is up.
+pub struct Retry {
+    /// The time until then; `None` when no time is left.
     pub after: Option<Duration>,
-    /// The same was reported before, and the end is near: attempts follow each other too closely to log each.
-    pub is_known: bool,
+    /// The same failure was reported before, and the daemon ends: attempts follow each other too closely to log each.
+    pub is_repeated: bool,
 }
 
-impl fmt::Display for Again {
+impl fmt::Display for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.after {
             Some(after) => write!(f, "trying again in {} s", after.as_secs_f64().ceil()),
@@ -73,7 +73,7 @@ impl fmt::Display for Again {
     }
 }
 
-/// What plugin and courier share.
+/// The state that plugin and delivery worker share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -81,38 +81,38 @@ struct Shared {
 
 struct State {
     queue: Queue,
-    /// Until when to go on, once nothing more comes.
+    /// Until when to go on, once the daemon ends.
     end: Option<End>,
-    /// What was left in the queue is accounted for: what the store still answers comes too late.
+    /// What was left in the queue is accounted for: later answers of the store do not count.
     closed: bool,
 }
 
 /// How long the end may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// In all; `None` as long as the store takes one parcel after the other.
+    /// In all; `None`: as long as the store takes one batch after the other.
     pub total: Option<Duration>,
-    /// Without a parcel that the store has taken.
+    /// Without progress, that is, a batch that the store has taken.
     pub stalled: Duration,
 }
 
-/// How long a store that takes nothing may hold the end, when nothing is lost by not waiting for it.
+/// How long a store that takes nothing may delay the end, when the waiting batches are on disk.
 const ON_DISK: Duration = Duration::from_secs(2);
 
 impl Limits {
-    /// So long for a store whose parcels wait in memory; hardly any time where they stay on disk.
+    /// `total` for a store whose batches wait in memory; a moment where they stay on disk.
     #[must_use]
     pub fn new(total: Duration, on_disk: bool) -> Self {
         Self { total: Some(total), stalled: if on_disk { total.min(ON_DISK) } else { total } }
     }
 
-    /// As long as the store takes one parcel after the other: nobody waits for the end.
+    /// No limit in all, as long as the store takes one batch after the other.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { total: None, ..self }
     }
 
-    /// So long in all, whatever the store does.
+    /// `total`, whatever the store does.
     #[must_use]
     pub fn within(total: Duration) -> Self {
         Self { total: Some(total), stalled: total }
@@ -123,7 +123,7 @@ impl Limits {
 struct End {
     deadline: Option<Instant>,
     stalled: Duration,
-    /// When the store took the last parcel.
+    /// When the store took the last batch.
     progress: Instant,
 }
 
@@ -143,32 +143,32 @@ impl End {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic of the other side leaves a whole queue: nothing is half done when it may occur.
+        // The queue is consistent wherever the other thread may panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accounts for what is left in the queue. Either end may do it, the first one does.
+    /// Accounts for what is left in the queue. The first of the two threads that calls it does so.
     fn close(&self) -> Option<Vec<Note>> {
         let mut state = self.lock();
         if std::mem::replace(&mut state.closed, true) {
             return None;
         }
         let (lost, stays) = state.queue.end();
-        let lost = lost.into_iter().map(|lost| Note::Lost { lost, what: String::new() });
+        let lost = lost.into_iter().map(|lost| Note::Dropped { lost, what: String::new() });
         Some(lost.chain([Note::Ended { stays }]).collect())
     }
 }
 
-/// The plugin's end: gives parcels, and says when to end.
+/// The plugin's end: adds batches, and ends the delivery.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Outbox {
     shared: Arc<Shared>,
 }
 
-impl Desk {
-    /// Puts a parcel into the queue.
-    pub fn put(&self, parcel: Parcel) -> Put {
-        let put = self.shared.lock().queue.put(parcel);
+impl Outbox {
+    /// Adds a batch to the queue.
+    pub fn put(&self, batch: WriteBatch) -> Put {
+        let put = self.shared.lock().queue.put(batch);
         self.shared.changed.notify_all();
         put
     }
@@ -178,14 +178,14 @@ impl Desk {
         self.shared.lock().queue.backlog()
     }
 
-    /// Nothing more comes: the courier delivers what there is, tries within the limits, and ends.
+    /// Ends the delivery: the delivery worker delivers what is queued, within the limits, and ends.
     pub fn end(&self, limits: Limits) {
         self.shared.lock().end = Some(End::new(limits));
         self.shared.changed.notify_all();
     }
 
-    /// As [`Self::end`], and hands on all notes up to [`Note::Ended`]. A courier that its store still holds when the time is
-    /// up is left behind: what it was about to deliver is lost, or stays on disk, like all that waits behind it.
+    /// As [`Self::end`], and passes on all notes up to [`Note::Ended`]. A delivery worker that its store still blocks when the time
+    /// is up is abandoned: the batch in delivery and all that wait after it are dropped, or stay on disk.
     pub fn finish(&self, notes: &Receiver<Note>, limits: Limits, mut each: impl FnMut(Note)) {
         self.end(limits);
         loop {
@@ -198,9 +198,9 @@ impl Desk {
                         return;
                     }
                 }
-                // A parcel was delivered meanwhile.
+                // A batch was delivered in the meantime.
                 Err(RecvTimeoutError::Timeout) if self.is_in_time() => {}
-                Err(_) => return self.leave_behind(notes, each),
+                Err(_) => return self.abandon(notes, each),
             }
         }
     }
@@ -209,68 +209,68 @@ impl Desk {
         self.shared.lock().end.is_some_and(|end| Instant::now() < end.due())
     }
 
-    fn leave_behind(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
+    fn abandon(&self, notes: &Receiver<Note>, mut each: impl FnMut(Note)) {
         match self.shared.close() {
-            // What the courier had to say before is here: it speaks under the lock.
+            // Its earlier notes are in the channel: it sends them under the lock.
             Some(left) => notes.try_iter().chain(left).for_each(each),
-            // It has come to its end just now.
+            // It has ended just now.
             None => notes.iter().for_each(&mut each),
         }
     }
 }
 
-/// The courier's end.
-pub struct Courier {
+/// The delivery worker's end.
+pub struct Worker {
     shared: Arc<Shared>,
     backend: Box<dyn Backend>,
     notes: Sender<Note>,
     backoff: Backoff,
-    /// Since when nothing works.
+    /// When deliveries began to fail.
     failing: Option<Instant>,
-    receipt: Option<(ParcelId, Receipt)>,
-    /// What went wrong last.
-    trouble: Option<Fault>,
+    receipt: Option<(BatchId, Receipt)>,
+    /// The last failure.
+    failure: Option<Fault>,
 }
 
-/// A courier over that queue; the plugin's end; and the courier's notes.
-pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Desk, Courier, Receiver<Note>) {
+/// Creates a delivery worker over a queue: the plugin's end, the worker, and its notes.
+pub fn new(backend: Box<dyn Backend>, queue: Queue) -> (Outbox, Worker, Receiver<Note>) {
     let shared =
         Arc::new(Shared { state: Mutex::new(State { queue, end: None, closed: false }), changed: Condvar::new() });
     let (notes, receiver) = crossbeam_channel::unbounded();
-    let courier = Courier {
+    let worker = Worker {
         shared: Arc::clone(&shared),
         backend,
         notes,
         backoff: Backoff::default(),
         failing: None,
         receipt: None,
-        trouble: None,
+        failure: None,
     };
-    (Desk { shared }, courier, receiver)
+    (Outbox { shared }, worker, receiver)
 }
 
 /// What to do next.
 enum Next {
-    Deliver(Arc<Parcel>),
+    Deliver(Arc<WriteBatch>),
     Idle,
     End,
 }
 
-impl Courier {
-    /// Opens the store and hands on what it says to that; then delivers as [`Self::run`]. A store that says no to the
-    /// configuration gets nothing: the daemon ends.
-    pub fn open_and_run(mut self, said: impl FnOnce(Result<(), Fault>)) {
+impl Worker {
+    /// Opens the store, passes on the result, and then delivers as [`Self::run`]. Nothing is delivered to a store that rejects the
+    /// configuration: the daemon ends.
+    pub fn open_and_run(mut self, report: impl FnOnce(Result<(), Fault>)) {
         let opened = self.backend.open();
-        let refused = matches!(opened, Err(Fault::Configuration { .. }));
+        let is_rejected = matches!(opened, Err(Fault::Configuration { .. }));
         if opened.is_err() {
             self.failing = Some(Instant::now());
         }
         let is_open = opened.is_ok();
-        said(opened);
+        report(opened);
         if is_open {
             self.note(Note::Opened);
         }
-        if refused {
+        if is_rejected {
             self.wait_for_the_end();
             self.close();
         } else {
@@ -278,11 +278,11 @@ impl Courier {
         }
     }
 
-    /// Delivers until the plugin says that nothing more comes and the queue is empty or the time is up.
+    /// Delivers until the plugin has ended the delivery and the queue is empty or the time is up.
     pub fn run(mut self) {
         loop {
             match self.next() {
-                Next::Deliver(parcel) => self.deliver(&parcel),
+                Next::Deliver(batch) => self.deliver(&batch),
                 Next::Idle => self.backend.idle(),
                 Next::End => break,
             }
@@ -309,15 +309,15 @@ impl Courier {
                 return Next::End;
             }
             match state.queue.take() {
-                Some(Ok(parcel)) => {
+                Some(Ok(batch)) => {
                     return if state.end.is_some_and(|end| Instant::now() >= end.due()) {
                         Next::End
                     } else {
-                        Next::Deliver(parcel)
+                        Next::Deliver(batch)
                     };
                 }
                 Some(Err(lost)) => {
-                    self.note(Note::Lost { lost, what: "its file cannot be read".to_owned() });
+                    self.note(Note::Dropped { lost, what: "its file cannot be read".to_owned() });
                     continue;
                 }
                 None if state.end.is_some() => return Next::End,
@@ -332,34 +332,35 @@ impl Courier {
         }
     }
 
-    fn deliver(&mut self, parcel: &Arc<Parcel>) {
+    fn deliver(&mut self, batch: &Arc<WriteBatch>) {
         let mut receipt = match self.receipt.take() {
-            Some((id, receipt)) if id == parcel.id => receipt,
-            _ => Receipt::new(parcel.items),
+            Some((id, receipt)) if id == batch.id => receipt,
+            _ => Receipt::new(batch.items),
         };
-        let result = self.backend.open().and_then(|()| self.backend.deliver(parcel, &mut receipt));
-        let Parcel { id, purge, sum, .. } = **parcel;
+        let result = self.backend.open().and_then(|()| self.backend.deliver(batch, &mut receipt));
+        let WriteBatch { id, purge, sum, .. } = **batch;
         match result {
             Ok(()) => {
                 self.works();
                 let refused = receipt.refused().map(|(sum, reason)| (sum, reason.to_owned()));
                 self.done(Note::Delivered { id, purge, sum, refused });
             }
-            Err(Fault::Parcel(what)) => {
-                self.done(Note::Lost { lost: Lost { id, purge, sum, why: Loss::Refused }, what });
+            Err(Fault::Batch(what)) => {
+                self.done(Note::Dropped { lost: Dropped { id, purge, sum, why: DropCause::Refused }, what });
             }
             Err(fault) => {
-                self.receipt = Some((parcel.id, receipt));
+                self.receipt = Some((batch.id, receipt));
                 self.failing.get_or_insert_with(Instant::now);
-                let again = self.again(&fault);
-                self.trouble = Some(fault.clone());
-                self.note(Note::Trouble(fault, again));
-                self.wait(again.after.unwrap_or_default());
+                let retry = self.retry(&fault);
+                self.failure = Some(fault.clone());
+                self.note(Note::Failed(fault, retry));
+                self.wait(retry.after.unwrap_or_default());
             }
         }
     }
 
-    /// Takes the parcel out of the queue and says why, in one step: it is in the queue or noted when the plugin closes that.
+    /// Removes the batch from the queue and reports it, in one step: when the plugin closes the queue, a batch is either in it or
+    /// reported.
     fn done(&self, note: Note) {
         let mut state = self.shared.lock();
         if state.closed {
@@ -372,33 +373,33 @@ impl Courier {
         self.note(note);
     }
 
-    /// What follows this fault.
-    fn again(&mut self, fault: &Fault) -> Again {
+    /// When to try again after this fault.
+    fn retry(&mut self, fault: &Fault) -> Retry {
         let wait = self.backoff.fail();
         match self.shared.lock().end {
-            None => Again { after: Some(wait), is_known: false },
+            None => Retry { after: Some(wait), is_repeated: false },
             Some(end) => {
                 let left = end.due().saturating_duration_since(Instant::now());
                 let after = Some(wait.min(AT_END)).filter(|after| *after < left);
-                Again { after, is_known: self.trouble.as_ref() == Some(fault) }
+                Retry { after, is_repeated: self.failure.as_ref() == Some(fault) }
             }
         }
     }
 
     fn works(&mut self) {
         self.backoff.reset();
-        self.trouble = None;
+        self.failure = None;
         if let Some(since) = self.failing.take() {
             self.note(Note::Recovered(since.elapsed()));
         }
     }
 
-    /// Waits before the next attempt. New parcels do not cut it short; the end does at its deadline.
+    /// Waits before the next attempt. New batches do not cut it short; the end does at its deadline.
     fn wait(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
         loop {
-            // At the end there is no time for long waits.
+            // Waits are short while the daemon ends.
             let until = state.end.map_or(until, |end| until.min(end.due()).min(Instant::now() + AT_END));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -414,7 +415,7 @@ impl Courier {
     }
 
     fn note(&self, note: Note) {
-        // The plugin's thread may have ended after an error; then nobody counts any more.
+        // The plugin's thread may have ended after an error.
         let _ = self.notes.send(note);
     }
 }

@@ -1,4 +1,4 @@
-//! A courier with a store that does as it is told.
+//! A delivery worker with a scripted store.
 
 use super::*;
 use crate::spool::Spool;
@@ -8,7 +8,7 @@ use std::thread::{JoinHandle, spawn};
 
 /// Longest that a test waits for what takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Time enough at the end for anything that works at all.
+/// Enough time at the end for all that works.
 const LONG: Duration = Duration::from_secs(60);
 
 /// What the store does with one attempt; without a plan it takes everything.
@@ -19,28 +19,28 @@ enum Plan {
     Cut(usize),
     /// Refuses the items with these numbers and takes the others.
     Refuse(&'static [u32]),
-    /// Takes so many items, and says that the parcel is not for it.
+    /// Takes so many items, and rejects the batch.
     NotThis(usize),
-    /// Says no to what the configuration decides.
+    /// Rejects the configuration.
     Configuration,
 }
 
-/// What the store saw.
+/// A call of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Saw {
-    /// Items of a parcel, in one attempt.
+    /// Items of a batch, in one attempt.
     Items(u64, Vec<u32>),
     Idle,
     Close,
 }
 
-/// A store that does what was planned for it, and tells what it sees.
+/// A store that follows a plan, and reports its calls.
 struct Fake {
     plans: VecDeque<Plan>,
     /// When the plans are used up: down for ever.
     dead: bool,
     saw: Sender<Saw>,
-    /// Each delivery waits for a word from here.
+    /// Each delivery waits for a message from here.
     gate: Option<Receiver<()>>,
 }
 
@@ -60,12 +60,12 @@ impl Backend for Fake {
         }
     }
 
-    fn deliver(&mut self, parcel: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         let plan = self.plans.pop_front();
-        let items: Vec<u32> = (0..parcel.items).filter(|item| !receipt.has(*item)).collect();
+        let items: Vec<u32> = (0..batch.items).filter(|item| !receipt.has(*item)).collect();
         let (take, result) = match plan {
             Some(Plan::Cut(take)) => (take, Err(Fault::Down("gone".to_owned()))),
-            Some(Plan::NotThis(take)) => (take, Err(Fault::Parcel("not for this store".to_owned()))),
+            Some(Plan::NotThis(take)) => (take, Err(Fault::Batch("not for this store".to_owned()))),
             _ => (items.len(), Ok(())),
         };
         for item in &items[..take] {
@@ -76,7 +76,7 @@ impl Backend for Fake {
                 _ => receipt.confirm(*item),
             }
         }
-        self.saw.send(Saw::Items(parcel.id.number, items[..take].to_vec())).unwrap();
+        self.saw.send(Saw::Items(batch.id.number, items[..take].to_vec())).unwrap();
         if let Some(gate) = &self.gate {
             gate.recv_timeout(PATIENCE).unwrap();
         }
@@ -92,9 +92,9 @@ impl Backend for Fake {
     }
 }
 
-/// A courier that runs, and all ends of it.
+/// A running delivery worker, with all its channels.
 struct Running {
-    desk: Desk,
+    outbox: Outbox,
     notes: Receiver<Note>,
     saw: Receiver<Saw>,
     thread: JoinHandle<()>,
@@ -109,18 +109,18 @@ impl Running {
         let (sender, saw) = crossbeam_channel::unbounded();
         let mut fake = Fake { plans: plans.into_iter().collect(), dead: false, saw: sender, gate: None };
         change(&mut fake);
-        let (desk, courier, notes) = new(Box::new(fake), queue);
-        Self { desk, notes, saw, thread: spawn(|| courier.run()) }
+        let (outbox, worker, notes) = new(Box::new(fake), queue);
+        Self { outbox, notes, saw, thread: spawn(|| worker.run()) }
     }
 
     fn note(&self) -> Note {
         self.notes.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Ends the courier so long from now, and returns all notes that are left, and what the store saw but for idle
+    /// Ends the delivery worker so long from now, and returns all notes that are left, and what the store saw but for idle
     /// times.
     fn end(self, limit: Duration) -> (Vec<Note>, Vec<Saw>) {
-        self.desk.end(Limits::within(limit));
+        self.outbox.end(Limits::within(limit));
         self.thread.join().unwrap();
         (self.notes.iter().collect(), self.saw.iter().filter(|saw| *saw != Saw::Idle).collect())
     }
@@ -132,13 +132,13 @@ fn memory() -> Queue {
 
 fn disk(folder: &Path) -> Queue {
     let (spool, found) = Spool::open(folder).unwrap();
-    Queue::on_disk(spool, found.parcels, 1 << 20)
+    Queue::on_disk(spool, found.batches, 1 << 20)
 }
 
-/// A parcel of so many items of one packet and 100 octets each.
-fn parcel(number: u64, items: u32) -> Parcel {
-    let id = ParcelId { run: 1, number };
-    Parcel { id, purge: 7, items, sum: sum(items), body: vec![0; 100] }
+/// A batch of so many items of one packet and 100 octets each.
+fn batch(number: u64, items: u32) -> WriteBatch {
+    let id = BatchId { run: 1, number };
+    WriteBatch { id, purge: 7, items, sum: sum(items), body: vec![0; 100] }
 }
 
 fn sum(items: u32) -> Sum {
@@ -147,37 +147,37 @@ fn sum(items: u32) -> Sum {
 }
 
 fn delivered(number: u64, items: u32) -> Note {
-    Note::Delivered { id: ParcelId { run: 1, number }, purge: 7, sum: sum(items), refused: None }
+    Note::Delivered { id: BatchId { run: 1, number }, purge: 7, sum: sum(items), refused: None }
 }
 
-fn lost(number: u64, items: u32, why: Loss, what: &str) -> Note {
-    let lost = Lost { id: ParcelId { run: 1, number }, purge: 7, sum: sum(items), why };
-    Note::Lost { lost, what: what.to_owned() }
+fn lost(number: u64, items: u32, why: DropCause, what: &str) -> Note {
+    let lost = Dropped { id: BatchId { run: 1, number }, purge: 7, sum: sum(items), why };
+    Note::Dropped { lost, what: what.to_owned() }
 }
 
 fn ended(items: u32) -> Note {
     Note::Ended { stays: sum(items) }
 }
 
-/// What became of parcels, without what happened on the way.
+/// What became of batches, without what happened on the way.
 fn outcomes(mut notes: Vec<Note>) -> Vec<Note> {
-    notes.retain(|note| !matches!(note, Note::Trouble(..) | Note::Recovered(_)));
+    notes.retain(|note| !matches!(note, Note::Failed(..) | Note::Recovered(_)));
     notes
 }
 
 /// The fault, if the note is of one.
-fn trouble(note: Note) -> Option<Fault> {
+fn failure(note: Note) -> Option<Fault> {
     match note {
-        Note::Trouble(fault, _) => Some(fault),
+        Note::Failed(fault, _) => Some(fault),
         _ => None,
     }
 }
 
 #[test]
-fn parcels_arrive_in_the_order_of_making_and_the_store_is_closed() {
+fn batchs_arrive_in_the_order_of_making_and_the_store_is_closed() {
     let running = Running::new(memory(), []);
     for number in 1..=20 {
-        running.desk.put(parcel(number, 2));
+        running.outbox.put(batch(number, 2));
     }
     let (notes, saw) = running.end(LONG);
     assert_eq!(notes, (1..=20).map(|number| delivered(number, 2)).chain([ended(0)]).collect::<Vec<_>>());
@@ -188,28 +188,28 @@ fn parcels_arrive_in_the_order_of_making_and_the_store_is_closed() {
 #[test]
 fn what_was_confirmed_is_not_sent_again() {
     let running = Running::new(memory(), [Plan::Cut(2), Plan::Cut(1)]);
-    running.desk.put(parcel(1, 5));
+    running.outbox.put(batch(1, 5));
     let (notes, saw) = running.end(LONG);
     let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(1, vec![3, 4]), Saw::Close];
     assert_eq!(saw, seen);
     let [first, second, Note::Recovered(after), last @ ..] = &notes[..] else { panic!("{notes:?}") };
     for note in [first, second] {
-        assert_eq!(trouble(note.clone()), Some(Fault::Down("gone".to_owned())));
+        assert_eq!(failure(note.clone()), Some(Fault::Down("gone".to_owned())));
     }
     assert!(*after < PATIENCE);
     assert_eq!(last, [delivered(1, 5), ended(0)]);
 }
 
 #[test]
-fn the_next_parcel_does_not_get_the_receipt_of_the_last() {
+fn the_next_batch_does_not_get_the_receipt_of_the_last() {
     let running = Running::new(memory(), [Plan::Cut(2), Plan::NotThis(1)]);
-    running.desk.put(parcel(1, 3));
-    running.desk.put(parcel(2, 3));
+    running.outbox.put(batch(1, 3));
+    running.outbox.put(batch(2, 3));
     let (notes, saw) = running.end(LONG);
     let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(2, vec![0, 1, 2]), Saw::Close];
     assert_eq!(saw, seen);
-    // A parcel is lost as a whole: the sums of its items are known to its backend alone.
-    let gone = lost(1, 3, Loss::Refused, "not for this store");
+    // A batch is lost as a whole: the sums of its items are known to its backend alone.
+    let gone = lost(1, 3, DropCause::Refused, "not for this store");
     assert_eq!(outcomes(notes), [gone, delivered(2, 3), ended(0)]);
 }
 
@@ -220,7 +220,7 @@ fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
         fn open(&mut self) -> Result<(), Fault> {
             Ok(())
         }
-        fn deliver(&mut self, _: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+        fn deliver(&mut self, _: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
             if !receipt.has(0) {
                 receipt.refuse(0, Sum::one(1, 100), || "first".to_owned());
                 return Err(Fault::Down("gone".to_owned()));
@@ -231,10 +231,10 @@ fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
             Ok(())
         }
     }
-    let (desk, courier, notes) = new(Box::new(Twice), memory());
-    desk.put(parcel(1, 3));
-    desk.end(Limits::within(LONG));
-    courier.run();
+    let (outbox, worker, notes) = new(Box::new(Twice), memory());
+    outbox.put(batch(1, 3));
+    outbox.end(Limits::within(LONG));
+    worker.run();
     let refused = notes.iter().find_map(|note| match note {
         Note::Delivered { refused, sum, .. } => Some((sum, refused)),
         _ => None,
@@ -242,20 +242,20 @@ fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
     assert_eq!(refused, Some((sum(3), Some((sum(2), "first".to_owned())))));
 
     let running = Running::new(memory(), [Plan::Refuse(&[1])]);
-    running.desk.put(parcel(1, 3));
+    running.outbox.put(batch(1, 3));
     let (notes, _) = running.end(LONG);
     let refused = Some((sum(1), "item 1 is too long".to_owned()));
-    assert_eq!(notes[0], Note::Delivered { id: ParcelId { run: 1, number: 1 }, purge: 7, sum: sum(3), refused });
+    assert_eq!(notes[0], Note::Delivered { id: BatchId { run: 1, number: 1 }, purge: 7, sum: sum(3), refused });
 }
 
 #[test]
 fn a_store_that_says_no_later_is_tried_again() {
     let running = Running::new(memory(), [Plan::Configuration, Plan::Down]);
-    running.desk.put(parcel(1, 1));
-    let fault = trouble(running.note());
+    running.outbox.put(batch(1, 1));
+    let fault = failure(running.note());
     assert_eq!(fault, Some(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
     let (notes, saw) = running.end(LONG);
-    assert!(matches!(&notes[..], [Note::Trouble(..), Note::Recovered(_), Note::Delivered { .. }, _]), "{notes:?}");
+    assert!(matches!(&notes[..], [Note::Failed(..), Note::Recovered(_), Note::Delivered { .. }, _]), "{notes:?}");
     assert_eq!(saw, [Saw::Items(1, vec![0]), Saw::Close]);
 }
 
@@ -263,49 +263,49 @@ fn a_store_that_says_no_later_is_tried_again() {
 fn the_end_waits_for_a_store_that_is_down_until_its_deadline() {
     let running = Running::with(memory(), [], |fake| fake.dead = true);
     for number in 1..=3 {
-        running.desk.put(parcel(number, 1));
+        running.outbox.put(batch(number, 1));
     }
     // The wait after the first failure is about a second; the deadline comes before that.
-    assert!(trouble(running.note()).is_some());
-    assert_eq!(running.desk.backlog().total(), (3, 300));
+    assert!(failure(running.note()).is_some());
+    assert_eq!(running.outbox.backlog().total(), (3, 300));
     let (notes, saw) = running.end(Duration::from_millis(50));
-    let gone = (1..=3).map(|number| lost(number, 1, Loss::End, ""));
+    let gone = (1..=3).map(|number| lost(number, 1, DropCause::End, ""));
     assert_eq!(outcomes(notes), gone.chain([ended(0)]).collect::<Vec<_>>());
     assert_eq!(saw, [Saw::Close]);
 }
 
 #[test]
-fn at_the_end_waits_are_short_and_the_same_trouble_is_marked_as_known() {
+fn at_the_end_waits_are_short_and_a_repeated_failure_is_marked() {
     let running = Running::with(memory(), [], |fake| fake.dead = true);
-    running.desk.put(parcel(1, 1));
-    assert!(trouble(running.note()).is_some());
+    running.outbox.put(batch(1, 1));
+    assert!(failure(running.note()).is_some());
     let (notes, _) = running.end(Duration::from_millis(2500));
-    let again: Vec<Again> = notes
+    let again: Vec<Retry> = notes
         .iter()
         .filter_map(|note| match note {
-            Note::Trouble(_, again) => Some(*again),
+            Note::Failed(_, again) => Some(*again),
             _ => None,
         })
         .collect();
-    assert!(!again.is_empty() && again.iter().all(|again| again.is_known), "{again:?}");
+    assert!(!again.is_empty() && again.iter().all(|again| again.is_repeated), "{again:?}");
     assert!(again.iter().all(|again| again.after.is_none_or(|after| after <= AT_END)), "{again:?}");
     assert_eq!(again.last().unwrap().to_string(), "no time is left to try again");
     assert_eq!(
-        Again { after: Some(Duration::from_millis(1100)), is_known: false }.to_string(),
+        Retry { after: Some(Duration::from_millis(1100)), is_repeated: false }.to_string(),
         "trying again in 2 s"
     );
 }
 
 #[test]
-fn at_the_end_a_new_trouble_is_not_known() {
+fn at_the_end_a_new_failure_is_not_repeated() {
     let running = Running::new(memory(), [Plan::Down, Plan::Configuration, Plan::Configuration]);
-    running.desk.put(parcel(1, 1));
-    assert!(trouble(running.note()).is_some());
+    running.outbox.put(batch(1, 1));
+    assert!(failure(running.note()).is_some());
     let (notes, _) = running.end(LONG);
     let known: Vec<bool> = notes
         .iter()
         .filter_map(|note| match note {
-            Note::Trouble(_, again) => Some(again.is_known),
+            Note::Failed(_, again) => Some(again.is_repeated),
             _ => None,
         })
         .collect();
@@ -316,9 +316,9 @@ fn at_the_end_a_new_trouble_is_not_known() {
 #[test]
 fn a_store_that_comes_back_before_the_deadline_gets_what_waits() {
     let running = Running::new(memory(), [Plan::Down, Plan::Down]);
-    running.desk.put(parcel(1, 1));
-    assert!(trouble(running.note()).is_some());
-    running.desk.put(parcel(2, 1));
+    running.outbox.put(batch(1, 1));
+    assert!(failure(running.note()).is_some());
+    running.outbox.put(batch(2, 1));
     let (notes, _) = running.end(LONG);
     assert_eq!(outcomes(notes), [delivered(1, 1), delivered(2, 1), ended(0)]);
 }
@@ -327,44 +327,47 @@ fn a_store_that_comes_back_before_the_deadline_gets_what_waits() {
 fn what_stays_on_disk_is_delivered_at_the_next_start_before_what_is_new() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::with(disk(folder.path()), [Plan::Cut(1)], |fake| fake.dead = true);
-    running.desk.put(parcel(1, 2));
-    running.desk.put(parcel(2, 3));
-    assert!(trouble(running.note()).is_some());
+    running.outbox.put(batch(1, 2));
+    running.outbox.put(batch(2, 3));
+    assert!(failure(running.note()).is_some());
     let (notes, _) = running.end(Duration::ZERO);
     assert_eq!(outcomes(notes), [ended(5)]);
 
     let running = Running::new(disk(folder.path()), []);
-    running.desk.put(parcel(3, 1));
+    running.outbox.put(batch(3, 1));
     let (notes, saw) = running.end(LONG);
     assert_eq!(notes, [delivered(1, 2), delivered(2, 3), delivered(3, 1), ended(0)]);
-    // The receipt of a parcel does not outlive the daemon: what a store got before comes again, under the same id.
+    // The receipt of a batch does not outlive the daemon: what a store got before comes again, under the same id.
     assert_eq!(saw[0], Saw::Items(1, vec![0, 1]));
     assert_eq!(disk(folder.path()).len(), 0);
 }
 
 #[test]
-fn a_damaged_file_costs_its_parcel_alone() {
+fn a_damaged_file_costs_its_batch_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut queue = disk(folder.path());
     for number in 1..=3 {
-        queue.put(parcel(number, 1));
+        queue.put(batch(number, 1));
     }
-    std::fs::write(folder.path().join(format!("{:020}-{:010}.parcel", 1, 2)), b"PMSP").unwrap();
+    std::fs::write(folder.path().join(format!("{:020}-{:010}.batch", 1, 2)), b"PMSP").unwrap();
     let (notes, _) = Running::new(queue, []).end(LONG);
-    let damaged = lost(2, 1, Loss::Damaged, "its file cannot be read");
+    let damaged = lost(2, 1, DropCause::Damaged, "its file cannot be read");
     assert_eq!(notes, [delivered(1, 1), damaged, delivered(3, 1), ended(0)]);
 }
 
 #[test]
-fn at_the_bound_the_parcel_on_its_way_stays() {
+fn at_the_bound_the_batch_on_its_way_stays() {
     let (open, gate) = crossbeam_channel::bounded(10);
     let running = Running::with(Queue::in_memory(250), [], |fake| fake.gate = Some(gate));
-    running.desk.put(parcel(1, 1));
+    running.outbox.put(batch(1, 1));
     let items = Saw::Items(1, vec![0]);
     while running.saw.recv_timeout(PATIENCE).unwrap() != items {}
-    assert!(running.desk.put(parcel(2, 1)).lost.is_empty());
-    let given_up = running.desk.put(parcel(3, 1)).lost;
-    assert_eq!(given_up.iter().map(|lost| (lost.id.number, lost.why)).collect::<Vec<_>>(), [(2, Loss::Bound)]);
+    assert!(running.outbox.put(batch(2, 1)).lost.is_empty());
+    let given_up = running.outbox.put(batch(3, 1)).lost;
+    assert_eq!(
+        given_up.iter().map(|lost| (lost.id.number, lost.why)).collect::<Vec<_>>(),
+        [(2, DropCause::Bound)]
+    );
     for _ in 0..2 {
         open.send(()).unwrap();
     }
@@ -376,38 +379,40 @@ fn at_the_bound_the_parcel_on_its_way_stays() {
 fn an_idle_store_is_looked_after() {
     let running = Running::new(memory(), []);
     assert_eq!(running.saw.recv_timeout(PATIENCE), Ok(Saw::Idle));
-    running.desk.put(parcel(1, 1));
+    running.outbox.put(batch(1, 1));
     assert_eq!(running.note(), delivered(1, 1));
     let (notes, saw) = running.end(LONG);
     assert_eq!((notes, saw), (vec![ended(0)], vec![Saw::Items(1, vec![0]), Saw::Close]));
 }
 
 /// All notes of an end within these limits.
-fn finish(desk: &Desk, notes: &Receiver<Note>, limits: Limits) -> Vec<Note> {
+fn finish(outbox: &Outbox, notes: &Receiver<Note>, limits: Limits) -> Vec<Note> {
     let mut all = Vec::new();
-    desk.finish(notes, limits, |note| all.push(note));
+    outbox.finish(notes, limits, |note| all.push(note));
     all
 }
 
 #[test]
-fn a_courier_that_its_store_holds_is_left_behind() {
+fn a_worker_that_its_store_blocks_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     for is_on_disk in [false, true] {
         let (open, gate) = crossbeam_channel::bounded(10);
         let queue = if is_on_disk { disk(folder.path()) } else { memory() };
-        let Running { desk, notes, saw, thread } = Running::with(queue, [], |fake| fake.gate = Some(gate));
+        let Running { outbox, notes, saw, thread } = Running::with(queue, [], |fake| fake.gate = Some(gate));
         for number in 1..=3 {
-            desk.put(parcel(number, 2));
+            outbox.put(batch(number, 2));
         }
-        // The first is delivered; the second holds the courier.
+        // The first is delivered; the second blocks the delivery worker.
         open.send(()).unwrap();
         while saw.recv_timeout(PATIENCE).unwrap() != Saw::Items(2, vec![0, 1]) {}
         let began = Instant::now();
-        let left = finish(&desk, &notes, Limits::within(Duration::from_millis(50)));
+        let left = finish(&outbox, &notes, Limits::within(Duration::from_millis(50)));
         assert!(began.elapsed() < PATIENCE);
         let expected = match is_on_disk {
             true => vec![delivered(1, 2), ended(4)],
-            false => vec![delivered(1, 2), lost(2, 2, Loss::End, ""), lost(3, 2, Loss::End, ""), ended(0)],
+            false => {
+                vec![delivered(1, 2), lost(2, 2, DropCause::End, ""), lost(3, 2, DropCause::End, ""), ended(0)]
+            }
         };
         assert_eq!(left, expected);
         // What the store says after that changes nothing any more.
@@ -419,14 +424,14 @@ fn a_courier_that_its_store_holds_is_left_behind() {
     assert_eq!(disk(folder.path()).len(), 2);
 }
 
-/// A store that takes a tenth of a second for each parcel.
+/// A store that takes a tenth of a second for each batch.
 struct Slow;
 
 impl Backend for Slow {
     fn open(&mut self) -> Result<(), Fault> {
         Ok(())
     }
-    fn deliver(&mut self, _: &Parcel, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, _: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
         std::thread::park_timeout(Duration::from_millis(100));
         receipt.confirm_all();
         Ok(())
@@ -434,12 +439,12 @@ impl Backend for Slow {
 }
 
 #[test]
-fn an_end_without_a_total_lasts_as_long_as_the_store_takes_parcels() {
+fn an_end_without_a_total_lasts_as_long_as_the_store_takes_batchs() {
     let ends = |limits| {
-        let (desk, courier, notes) = new(Box::new(Slow), memory());
-        (1..=25).for_each(|number| _ = desk.put(parcel(number, 1)));
-        let thread = spawn(|| courier.run());
-        let left = finish(&desk, &notes, limits);
+        let (outbox, worker, notes) = new(Box::new(Slow), memory());
+        (1..=25).for_each(|number| _ = outbox.put(batch(number, 1)));
+        let thread = spawn(|| worker.run());
+        let left = finish(&outbox, &notes, limits);
         thread.join().unwrap();
         left.iter().filter(|note| matches!(note, Note::Delivered { .. })).count()
     };
@@ -457,12 +462,12 @@ fn a_store_that_says_no_at_the_start_gets_nothing() {
     let (said, heard) = crossbeam_channel::unbounded();
     let plans = [Plan::Configuration].into();
     let fake = Fake { plans, dead: false, saw: sender, gate: None };
-    let (desk, courier, notes) = new(Box::new(fake), memory());
-    desk.put(parcel(1, 1));
-    let thread = spawn(|| courier.open_and_run(move |opened| said.send(opened).unwrap()));
+    let (outbox, worker, notes) = new(Box::new(fake), memory());
+    outbox.put(batch(1, 1));
+    let thread = spawn(|| worker.open_and_run(move |opened| said.send(opened).unwrap()));
     let opened = heard.recv_timeout(PATIENCE).unwrap();
     assert_eq!(opened, Err(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
-    let left = finish(&desk, &notes, Limits::within(LONG));
+    let left = finish(&outbox, &notes, Limits::within(LONG));
     thread.join().unwrap();
-    assert_eq!((left, saw.iter().count()), (vec![lost(1, 1, Loss::End, ""), ended(0)], 0));
+    assert_eq!((left, saw.iter().count()), (vec![lost(1, 1, DropCause::End, ""), ended(0)], 0));
 }

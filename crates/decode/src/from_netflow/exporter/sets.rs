@@ -1,0 +1,301 @@
+//! Sets of NetFlow v9 and IPFIX: templates, options data, and records that become rows.
+
+use super::{Context, Exporter, Scratch, SetState, counts, prepare};
+use crate::from_netflow::counts::{NoFlow, Notice};
+use crate::from_netflow::plans::{Compiled, NoCredit, Planned};
+use crate::from_netflow::run::{Record, Run};
+use netflow::cache::Announced;
+use netflow::datagram::{Fault, Header, IPFIX, Set};
+use netflow::options::Facts;
+use netflow::pending::Held;
+use netflow::record;
+use netflow::template::{Kind, Record as TemplateRecord, Records, Template};
+use std::sync::Arc;
+use wire::{Reader, Truncated};
+
+/// A data set, with the header of its datagram.
+#[derive(Clone, Copy)]
+struct DataSet<'a> {
+    header: &'a Header,
+    /// Id of its template.
+    id: u16,
+    body: &'a [u8],
+    /// Octets by which it ends behind its datagram.
+    missing: usize,
+    arrival: u64,
+}
+
+/// What came of the records of a set.
+#[derive(Clone, Copy, Default)]
+struct Decoded {
+    records: u64,
+    /// All of them could be told apart, so that they can be counted.
+    whole: bool,
+}
+
+impl Exporter {
+    /// Sets of v9 or IPFIX. Returns the number of data records, unless some could not be told apart.
+    pub(super) fn sets(
+        &mut self,
+        header: &Header,
+        sets: netflow::datagram::Sets<'_>,
+        arrival: u64,
+        context: &mut Context<'_>,
+    ) -> Option<u64> {
+        let mut units = Some(0);
+        for set in sets {
+            match set {
+                Ok(Set::Templates(records)) => self.announcements(header, records, context),
+                Ok(Set::Data { id, body, missing }) => {
+                    let decoded = self.data(header, id, body, missing, arrival, context);
+                    match decoded {
+                        Some(Decoded { records, whole: true }) => units = units.map(|units| units + records),
+                        Some(_) => units = None,
+                        None if self.is_withdrawn(header, id) => {
+                            units = None;
+                            context.counts.sets_withdrawn += 1;
+                        }
+                        None => {
+                            units = None;
+                            let held = Held { header: *header, id, body: body.into(), missing, arrival };
+                            self.hold(held, context);
+                        }
+                    }
+                }
+                Err(fault) => {
+                    units = None;
+                    context.fault(self.address, header.domain, fault);
+                }
+            }
+        }
+        units
+    }
+
+    fn is_withdrawn(&self, header: &Header, id: u16) -> bool {
+        let sets = self.sets.as_ref();
+        sets.is_some_and(|sets| sets.templates.is_withdrawn(header.version == IPFIX, header.domain, id))
+    }
+
+    #[cold]
+    fn hold(&mut self, held: Held, context: &mut Context<'_>) {
+        self.is_changed = true;
+        let notice = Notice::NoTemplate { exporter: self.address, domain: held.header.domain, id: held.id };
+        let lost = self.sets_mut(context.settings).pending.keep(held);
+        context.counts.sets_kept += 1;
+        context.counts.sets_expired += lost.expired;
+        context.counts.sets_crowded += lost.crowded;
+        context.counts.octets_without_template += lost.octets;
+        context.notice(notice);
+    }
+
+    fn announcements(&mut self, header: &Header, records: Records<'_>, context: &mut Context<'_>) {
+        self.is_changed = true;
+        for record in records {
+            self.last = None;
+            let sets = self.sets.get_or_insert_with(|| SetState::new(context.settings));
+            match record {
+                Ok(TemplateRecord::Define(template)) => self.announce(template, context),
+                Ok(TemplateRecord::Withdraw(id)) => {
+                    context.counts.templates_withdrawn += u64::from(sets.templates.withdraw(header.domain, id));
+                }
+                Ok(TemplateRecord::WithdrawAll { options }) => {
+                    let count = sets.templates.withdraw_all(header.domain, options);
+                    context.counts.templates_withdrawn += count as u64;
+                }
+                Err(fault) => context.fault(self.address, header.domain, Fault::Template(fault)),
+            }
+        }
+    }
+
+    fn announce(&mut self, template: Template, context: &mut Context<'_>) {
+        let sets = self.sets.get_or_insert_with(|| SetState::new(context.settings));
+        let evicted = sets.templates.evicted();
+        let (ipfix, domain, id) = (template.ipfix, template.domain, template.id);
+        let announced = sets.templates.announce(template, |_| Planned::default());
+        context.counts.templates_evicted += sets.templates.evicted() - evicted;
+        match announced {
+            Announced::Same | Announced::Again => {}
+            Announced::New => context.counts.templates_new += 1,
+            Announced::Changed => context.counts.templates_changed += 1,
+        }
+        if announced != Announced::Same
+            && counts::has_room(context.notices)
+            && let Some((template, _)) = sets.templates.find(ipfix, domain, id)
+        {
+            let template = template.clone();
+            context.notice(Notice::Template { exporter: self.address, template });
+        }
+        // Nothing can wait for a template that was known.
+        if matches!(announced, Announced::Same | Announced::Again) || sets.pending.is_empty() {
+            return;
+        }
+        for held in sets.pending.take(ipfix, domain, id) {
+            context.counts.sets_recovered += 1;
+            self.data(&held.header, id, &held.body, held.missing, held.arrival, context);
+        }
+    }
+
+    /// Decodes a data set; `None` without its template.
+    fn data(
+        &mut self,
+        header: &Header,
+        id: u16,
+        body: &[u8],
+        missing: usize,
+        arrival: u64,
+        context: &mut Context<'_>,
+    ) -> Option<Decoded> {
+        let key = (header.version, id, header.domain);
+        let compiled = match self.last.take() {
+            Some((last, compiled)) if last == key => compiled,
+            _ => match self.plan(header, id, context)? {
+                Ok(compiled) => compiled,
+                Err(NoCredit) => {
+                    context.counts.sets_over_budget += 1;
+                    return Some(Decoded::default());
+                }
+            },
+        };
+        let set = DataSet { header, id, body, missing, arrival };
+        let decoded = self.decode(&set, &compiled, context);
+        self.last = Some((key, compiled));
+        Some(decoded)
+    }
+
+    /// The plan of a template, which is compiled if need be; `None` without the template.
+    #[inline(never)]
+    fn plan(
+        &mut self,
+        header: &Header,
+        id: u16,
+        context: &mut Context<'_>,
+    ) -> Option<Result<Arc<Compiled>, NoCredit>> {
+        let templates = &mut self.sets.as_mut()?.templates;
+        templates.with_payload(header.version == IPFIX, header.domain, id, |template, planned| {
+            if let Some(compiled) = &planned.0 {
+                return Ok(Arc::clone(compiled));
+            }
+            let compiled = context.scratch.plans.plan(template, context.needs, context.settings)?;
+            planned.0 = Some(Arc::clone(&compiled));
+            self.is_changed = true;
+            Ok(compiled)
+        })
+    }
+
+    /// Decodes a data set by its plan.
+    fn decode(&mut self, set: &DataSet<'_>, compiled: &Compiled, context: &mut Context<'_>) -> Decoded {
+        let DataSet { header, id, body, missing, arrival } = *set;
+        let Compiled { template, plan, .. } = compiled;
+        if missing > 0 || context.settings.check_padding {
+            let left = left_of(template, body);
+            // What is missing is padding, unless it makes a record of what is left.
+            let fault = if missing > 0 && left.len() + missing >= template.min_length {
+                let wanted = left.len() + missing;
+                Some(Fault::Truncated(Truncated { at: body.len() - left.len(), wanted, left: left.len() }))
+            } else if context.settings.check_padding && left.iter().any(|octet| *octet != 0) {
+                Some(Fault::Padding(id))
+            } else {
+                None
+            };
+            if let Some(fault) = fault {
+                context.fault(self.address, header.domain, fault);
+                return Decoded::default();
+            }
+        }
+        let options = template.kind != Kind::Data;
+        let mut decoded = Decoded { records: 0, whole: true };
+        if options {
+            decoded = self.options(set, template, context);
+            context.counts.options_records += decoded.records;
+            if !context.settings.account_options {
+                return decoded;
+            }
+        }
+        if plan.unknown {
+            let records = record::records(template, body).filter(Result::is_ok).count() as u64;
+            context.without_flow(self.address, header.domain, id, records, NoFlow::Elements);
+            return Decoded { records, ..decoded };
+        }
+        let Scratch { base, spans, nothing, .. } = &mut *context.scratch;
+        prepare(base, plan, header, arrival, self.peer, context.needs);
+        let before = context.rows.len();
+        let known = self.known.as_deref().unwrap_or(nothing);
+        let mut run = Run { settings: context.settings, header, template: id, known, strings: context.strings };
+        let mut records = 0;
+        let mut without_flow = 0;
+        let mut fault = None;
+        if plan.variable {
+            let mut r = Reader::new(body);
+            loop {
+                match record::spans(template, &mut r, spans) {
+                    Ok(true) => {
+                        let record = Record { octets: body, spans: Some(spans) };
+                        without_flow += u64::from(!run.record(plan, base, record, context.rows));
+                        records += 1;
+                    }
+                    Ok(false) => break,
+                    Err(truncated) => {
+                        fault = Some(truncated);
+                        break;
+                    }
+                }
+            }
+        } else {
+            (records, without_flow) = run.records(plan, base, body, template.min_length, context.rows);
+        }
+        decoded.records = records;
+        if !options {
+            context.counts.records += records - without_flow;
+            self.records += records - without_flow;
+        }
+        context.without_flow(self.address, header.domain, id, without_flow, NoFlow::Frame);
+        context.counts.rows += (context.rows.len() - before) as u64;
+        // Of options data it is known by now.
+        if let (Some(truncated), false) = (fault, options) {
+            decoded.whole = false;
+            context.fault(self.address, header.domain, truncated.into());
+        }
+        decoded
+    }
+
+    /// Takes in what the options records of a set tell.
+    fn options(&mut self, set: &DataSet<'_>, template: &Template, context: &mut Context<'_>) -> Decoded {
+        let (exporter, domain, id) = (self.address, set.header.domain, set.id);
+        let known = self.known.get_or_insert_default();
+        let mut decoded = Decoded { records: 0, whole: true };
+        self.is_changed = true;
+        for record in record::records(template, set.body) {
+            match record {
+                Ok(octets) => {
+                    if context.scratch.plans.pay_options(template.fields.len(), octets.len()).is_err() {
+                        decoded.whole = false;
+                        context.counts.sets_over_budget += 1;
+                        break;
+                    }
+                    let facts = Facts::read(template, octets);
+                    let learned = known.learn(domain, &facts, context.settings.ignore_scope);
+                    if learned.unusable_rate {
+                        context.notice(Notice::Rate { exporter, domain, id });
+                    }
+                    if learned.dropped > 0 {
+                        context.counts.facts_dropped += learned.dropped;
+                        context.notice(Notice::Facts { exporter, domain, id });
+                    }
+                    decoded.records += 1;
+                }
+                Err(truncated) => {
+                    decoded.whole = false;
+                    context.fault(exporter, domain, truncated.into());
+                }
+            }
+        }
+        self.peer = known.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(exporter);
+        decoded
+    }
+}
+
+/// What a set holds behind its whole records.
+fn left_of<'a>(template: &Template, body: &'a [u8]) -> &'a [u8] {
+    let used: usize = record::records(template, body).map_while(Result::ok).map(<[u8]>::len).sum();
+    body.get(used..).unwrap_or_default()
+}
