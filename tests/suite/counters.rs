@@ -55,7 +55,7 @@ fn blocks_of_counters_that_end_early_are_counted() {
     let process = sfacctd("in_iface", "sfacctd_counter_file: {dir}/counters.json").start();
     process.wait_for_log("waiting for sFlow data");
     process.exporter("127.0.1.1").send(&octets);
-    assert_eq!(process.wait_for_datagrams(1).value("counter_blocks_lost"), 1);
+    assert_eq!(process.wait_for_datagrams(1).value("counter_blocks_dropped"), 1);
     process.stop();
 }
 
@@ -69,10 +69,10 @@ fn aggregates_below_the_limits_of_preprocess_are_counted() {
     send(&process, 2, |_| {});
     let report = eventually("both rounds to be done", || {
         let report = process.statistics();
-        let done = report.value_of("s", "aggregates_left_out") + report.value_of("s", "aggregates_written");
+        let done = report.value_of("s", "aggregates_filtered") + report.value_of("s", "aggregates_written");
         (done == 60).then_some(report)
     });
-    assert_eq!(report.value_of("s", "aggregates_left_out"), 30);
+    assert_eq!(report.value_of("s", "aggregates_filtered"), 30);
     process.stop();
     assert_eq!(sqlite_rows(&setup.path("acct.db"), "acct").len(), 30);
 }

@@ -1,7 +1,8 @@
 //! pmbgpd, a daemon without any worker of flows: it starts, reloads, reports and ends as the others do.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use testkit::eventually;
 use testkit::process::{Process, Setup, Signal};
@@ -79,4 +80,21 @@ fn what_is_wrong_is_found_before_anything_is_opened() {
     let good = pmbgpd("").arguments(["--check"]).run();
     assert_eq!(good.code(), Some(0), "{}", good.log);
     taken.stop();
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn metrics_and_health_are_served_without_any_worker() {
+    let setup = pmbgpd("http_listen: {dir}/http");
+    let process = start(&setup);
+    for (path, expected) in
+        [("/metrics", "pmacct_build_info"), ("/healthz", "HTTP/1.1 200"), ("/readyz", "HTTP/1.1 200")]
+    {
+        let mut stream = UnixStream::connect(setup.path("http")).expect("the socket is there");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it is read");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it is text");
+        assert!(answer.contains(expected), "{path}: {answer}");
+    }
+    assert_eq!(process.stop().code(), Some(0));
 }
