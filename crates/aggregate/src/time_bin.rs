@@ -36,7 +36,7 @@ pub struct Roundoff {
 impl Roundoff {
     /// What of the letters has no effect, if anything does not: letters that mean nothing, and a week beside a day or a
     /// month, of which one alone can be rounded to.
-    pub fn doubt(letters: &str) -> Option<String> {
+    pub fn warning(letters: &str) -> Option<String> {
         let unknown: String = letters.chars().filter(|letter| !"mhdwM".contains(*letter)).collect();
         let read = Self::parse(letters);
         match (unknown.is_empty(), read) {
@@ -160,12 +160,12 @@ mod tests {
     #[test]
     fn letters_without_effect_are_named() {
         for good in ["", "m", "mh", "mhd", "dM", "mhM", "w", "mhw"] {
-            assert_eq!(Roundoff::doubt(good), None, "{good}");
+            assert_eq!(Roundoff::warning(good), None, "{good}");
         }
         for (letters, part) in
             [("x", "'x' means"), ("hx D", "'x D' means"), ("dw", "'d'"), ("wd", "'d'"), ("Mw", "'w'")]
         {
-            assert!(Roundoff::doubt(letters).is_some_and(|doubt| doubt.starts_with(part)), "{letters}");
+            assert!(Roundoff::warning(letters).is_some_and(|warning| warning.starts_with(part)), "{letters}");
         }
     }
 

@@ -6,7 +6,7 @@
 use crate::registry::Registry;
 use crate::settings;
 use delivery::messages::Messages;
-use delivery::{Backend, Fault, Receipt, Sum, WriteBatch};
+use delivery::{Backend, Receipt, StoreError, Sum, WriteBatch};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -98,13 +98,13 @@ impl Kafka {
         Self { settings, topic, producer: None, registry, attempt: 0, id: String::new() }
     }
 
-    fn connect(&self) -> Result<BaseProducer<Reports>, Fault> {
+    fn connect(&self) -> Result<BaseProducer<Reports>, StoreError> {
         let config = client_config(&self.settings)?;
         config.create_with_context(Reports::default()).map_err(|error| refused(&self.settings, error))
     }
 
     /// Looks whether the cluster answers and has the topic.
-    fn look(&self, producer: &BaseProducer<Reports>) -> Result<(), Fault> {
+    fn look(&self, producer: &BaseProducer<Reports>) -> Result<(), StoreError> {
         let deadline = Instant::now() + NEW_TOPIC;
         loop {
             let metadata =
@@ -141,7 +141,7 @@ impl Kafka {
 }
 
 impl Backend for Kafka {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         if self.producer.is_some() {
             return Ok(());
         }
@@ -151,11 +151,11 @@ impl Backend for Kafka {
         Ok(())
     }
 
-    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
         let Self { settings, producer, registry, attempt, id, .. } = self;
-        let Some(producer) = producer else { return Err(Fault::Down("not connected".to_owned())) };
-        let messages =
-            Messages::read(&batch.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
+        let Some(producer) = producer else { return Err(StoreError::Down("not connected".to_owned())) };
+        let messages = Messages::read(&batch.body)
+            .ok_or_else(|| StoreError::Batch("it is not one of messages".to_owned()))?;
         let topics = &messages.head.topics;
         let schema_ids = match (registry, &messages.head.schema) {
             (Some(registry), Some(schema)) => {
@@ -174,7 +174,7 @@ impl Backend for Kafka {
                 continue;
             }
             let Some(topic) = topics.get(usize::from(message.topic)) else {
-                return Err(Fault::Batch("a message has no topic".to_owned()));
+                return Err(StoreError::Batch("a message has no topic".to_owned()));
             };
             let payload = match schema_ids.get(usize::from(message.topic)) {
                 Some(schema) => {
@@ -233,7 +233,7 @@ impl Backend for Kafka {
                 producer.context().forget();
                 Ok(())
             }
-            Some(Fault::Down(what)) => Err(trouble(producer.context(), &what)),
+            Some(StoreError::Down(what)) => Err(trouble(producer.context(), &what)),
             Some(fault) => Err(fault),
         }
     }
@@ -259,7 +259,7 @@ struct Progress {
     /// The one that all messages go to, if it is fixed.
     partition: Option<i32>,
     on_the_way: usize,
-    fault: Option<Fault>,
+    fault: Option<StoreError>,
 }
 
 impl Progress {
@@ -304,14 +304,14 @@ impl Progress {
                 self.fault.get_or_insert_with(|| no_topic(topic, error));
             }
             error => {
-                self.fault.get_or_insert_with(|| Fault::Down(error.to_string()));
+                self.fault.get_or_insert_with(|| StoreError::Down(error.to_string()));
             }
         }
     }
 }
 
 /// What the client library is to be asked for.
-fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, Fault> {
+fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, StoreError> {
     let mut config = ClientConfig::new();
     let timeout = settings.timeout.as_millis().clamp(1000, 900_000).to_string();
     config.set("bootstrap.servers", &settings.brokers);
@@ -323,7 +323,7 @@ fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, Fault> {
     config.set("batch.num.messages", "100000");
     config.set("queue.buffering.max.messages", "1000000");
     if let Some(path) = &settings.config_file {
-        let wrong = |what: String| Fault::Configuration {
+        let wrong = |what: String| StoreError::Configuration {
             key: "kafka_config_file",
             what: format!("'{}': {what}", path.display()),
         };
@@ -336,8 +336,8 @@ fn client_config(settings: &settings::Kafka) -> Result<ClientConfig, Fault> {
 }
 
 /// What the client library says no to.
-fn refused(settings: &settings::Kafka, error: KafkaError) -> Fault {
-    Fault::Configuration {
+fn refused(settings: &settings::Kafka, error: KafkaError) -> StoreError {
+    StoreError::Configuration {
         key: if settings.config_file.is_some() { "kafka_config_file" } else { "kafka_broker_host" },
         what: match error {
             KafkaError::ClientConfig(_, what, option, value) if is_secret(&option) && !value.is_empty() => {
@@ -358,7 +358,7 @@ fn is_secret(option: &str) -> bool {
 ///
 /// # Errors
 /// The key, and what is wrong.
-pub fn check(settings: &settings::Kafka) -> Result<(), Fault> {
+pub fn check(settings: &settings::Kafka) -> Result<(), StoreError> {
     let config = client_config(settings)?;
     config.create_native_config().map(drop).map_err(|error| refused(settings, error))
 }
@@ -368,26 +368,26 @@ fn opaque(attempt: u32, item: u32) -> usize {
     (attempt as usize) << 32 | item as usize
 }
 
-fn no_topic(topic: &str, error: RDKafkaErrorCode) -> Fault {
+fn no_topic(topic: &str, error: RDKafkaErrorCode) -> StoreError {
     let what = format!("'{topic}': {error}. Create it, or let the brokers create topics by themselves.");
-    Fault::Configuration { key: "kafka_topic", what }
+    StoreError::Configuration { key: "kafka_topic", what }
 }
 
-fn no_partition(partition: i32, topic: &str, what: &str) -> Fault {
+fn no_partition(partition: i32, topic: &str, what: &str) -> StoreError {
     let what =
         format!("topic '{topic}' has no partition {partition}: {what}. -1 leaves the choice to the client.");
-    Fault::Configuration { key: "kafka_partition", what }
+    StoreError::Configuration { key: "kafka_partition", what }
 }
 
 /// A fault in the words of what went wrong last, if anything is known.
-fn trouble(reports: &Reports, what: &str) -> Fault {
+fn trouble(reports: &Reports, what: &str) -> StoreError {
     let trouble = reports.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
     match trouble {
         Some((code, reason)) if is_refusal(code, &reason) => {
-            Fault::Configuration { key: "kafka_config_file", what: reason }
+            StoreError::Configuration { key: "kafka_config_file", what: reason }
         }
-        Some((_, reason)) => Fault::Down(format!("{what}: {reason}")),
-        None => Fault::Down(what.to_owned()),
+        Some((_, reason)) => StoreError::Down(format!("{what}: {reason}")),
+        None => StoreError::Down(what.to_owned()),
     }
 }
 
@@ -427,8 +427,8 @@ mod tests {
         }
         let fault = trouble(&reports, "no answer");
         let what = "untrusted".to_owned();
-        assert_eq!(fault, Fault::Configuration { key: "kafka_config_file", what });
-        assert_eq!(trouble(&reports, "no answer"), Fault::Down("no answer".to_owned()));
+        assert_eq!(fault, StoreError::Configuration { key: "kafka_config_file", what });
+        assert_eq!(trouble(&reports, "no answer"), StoreError::Down("no answer".to_owned()));
     }
 
     #[test]
@@ -453,7 +453,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             match check(&settings) {
                 Ok(()) => assert_eq!(part, "", "{text}"),
-                Err(Fault::Configuration { key: "kafka_config_file", what }) => {
+                Err(StoreError::Configuration { key: "kafka_config_file", what }) => {
                     assert!(!part.is_empty() && what.contains(part), "{text}: {what}");
                     assert!(!what.contains("geheim"), "{what}");
                 }
@@ -505,12 +505,12 @@ mod tests {
         cluster.broker_down(1).unwrap();
         let mut receipt = Receipt::new(1000);
         let fault = kafka.deliver(&second, &mut receipt).unwrap_err();
-        assert!(matches!(fault, Fault::Down(_)), "{fault:?}");
+        assert!(matches!(fault, StoreError::Down(_)), "{fault:?}");
         assert!(!receipt.has(0));
         cluster.broker_up(1).unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         while let Err(fault) = kafka.open().and_then(|()| kafka.deliver(&second, &mut receipt)) {
-            assert!(matches!(fault, Fault::Down(_)) && Instant::now() < deadline, "{fault:?}");
+            assert!(matches!(fault, StoreError::Down(_)) && Instant::now() < deadline, "{fault:?}");
         }
         assert!((0..1000).all(|item| receipt.has(item)));
         assert_eq!(receipt.refused(), None);

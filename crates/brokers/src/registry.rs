@@ -3,7 +3,7 @@
 //! A schema is registered under the subject `TOPIC-value` (the registry's usual naming) and its number kept; messages
 //! carry the number before the datum.
 
-use delivery::Fault;
+use delivery::StoreError;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Registry {
     }
 
     /// The number of a schema for messages of that topic.
-    pub(crate) fn id(&mut self, topic: &str, schema: &str) -> Result<u32, Fault> {
+    pub(crate) fn id(&mut self, topic: &str, schema: &str) -> Result<u32, StoreError> {
         let key = (topic.to_owned(), schema.to_owned());
         if let Some(id) = self.ids.get(&key) {
             return Ok(*id);
@@ -40,13 +40,13 @@ impl Registry {
         Ok(id)
     }
 
-    fn register(&self, topic: &str, schema: &str) -> Result<u32, Fault> {
+    fn register(&self, topic: &str, schema: &str) -> Result<u32, StoreError> {
         let url = format!("{}/subjects/{topic}-value/versions", self.url);
         let mut request = self.agent.post(&url).header(CONTENT_TYPE, MEDIA).header(ACCEPT, MEDIA);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let down = |what: String| Fault::Down(format!("schema registry {}: {what}", self.url));
+        let down = |what: String| StoreError::Down(format!("schema registry {}: {what}", self.url));
         let body = json!({ "schema": schema }).to_string();
         let failed = |error: ureq::Error| tls_refused(&error).unwrap_or_else(|| down(error.to_string()));
         let mut response = request.send(body.as_bytes()).map_err(failed)?;
@@ -62,14 +62,14 @@ impl Registry {
             _ => {
                 let said = answer.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
                 let what = format!("subject '{topic}-value': {status} {}", said.unwrap_or(&text));
-                Err(Fault::Configuration { key: "kafka_avro_schema_registry", what })
+                Err(StoreError::Configuration { key: "kafka_avro_schema_registry", what })
             }
         }
     }
 }
 
 /// An error of TLS that the configuration is to blame for.
-fn tls_refused(error: &ureq::Error) -> Option<Fault> {
+fn tls_refused(error: &ureq::Error) -> Option<StoreError> {
     let error: &(dyn std::error::Error + 'static) = match error {
         ureq::Error::Io(error) => error,
         ureq::Error::Rustls(error) => error,
@@ -161,15 +161,15 @@ mod tests {
         let (url, _questions) = registry(vec![(409, refusal), (503, "later"), (200, "{}")]);
         let mut registry = Registry::new(&url, Duration::from_secs(10));
         match registry.id("flows", "{}") {
-            Err(Fault::Configuration { key: "kafka_avro_schema_registry", what }) => {
+            Err(StoreError::Configuration { key: "kafka_avro_schema_registry", what }) => {
                 assert!(what.contains("flows-value") && what.contains("incompatible"), "{what}");
             }
             other => panic!("{other:?}"),
         }
-        assert!(matches!(registry.id("flows", "{}"), Err(Fault::Down(what)) if what.contains("503")));
-        assert!(matches!(registry.id("flows", "{}"), Err(Fault::Configuration { .. })));
+        assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Down(what)) if what.contains("503")));
+        assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Configuration { .. })));
         // Nobody listens any more.
-        assert!(matches!(registry.id("flows", "{}"), Err(Fault::Down(_))));
+        assert!(matches!(registry.id("flows", "{}"), Err(StoreError::Down(_))));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use config::keys::kafka::{
 use config::keys::output::WRITER_ID_STRING;
 use config::keys::print::PRINT_MARKERS;
 use config::keys::sql::SQL_MULTI_VALUES;
-use config::{Config, Place, Plugin, PluginKind, Problems};
+use config::{Config, Diagnostics, Place, Plugin, PluginKind};
 use encode::Style;
 use encode::names::Template;
 use std::path::PathBuf;
@@ -135,7 +135,7 @@ impl Tls {
 
 impl Messages {
     /// The settings of a plugin, with its look of values. What keeps it from starting is a fatal problem.
-    pub fn read(plugin: &Plugin, style: Style, problems: &mut Problems) -> Self {
+    pub fn read(plugin: &Plugin, style: Style, problems: &mut Diagnostics) -> Self {
         let is_kafka = plugin.kind == PluginKind::Kafka;
         let output = match plugin.get(&AMQP_OUTPUT) {
             MessageOutput::Json => Output::Json,
@@ -187,7 +187,7 @@ impl Messages {
 }
 
 /// The routing key for schemas, if there are any.
-fn schema_key(plugin: &Plugin, output: Output, problems: &mut Problems) -> Option<String> {
+fn schema_key(plugin: &Plugin, output: Output, problems: &mut Diagnostics) -> Option<String> {
     let key = plugin.get(&AMQP_AVRO_SCHEMA_ROUTING_KEY).filter(|_| plugin.kind == PluginKind::Amqp)?;
     if output == Output::Json {
         let what = format!("amqp_avro_schema_routing_key[{}]: json has no schema. Ignored.", plugin.name);
@@ -200,7 +200,7 @@ fn schema_key(plugin: &Plugin, output: Output, problems: &mut Problems) -> Optio
 
 impl Kafka {
     /// The settings of a plugin.
-    pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
+    pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
         let registry = plugin.get(&KAFKA_AVRO_SCHEMA_REGISTRY);
         let output = plugin.get(&AMQP_OUTPUT);
         if registry.is_some() && output != MessageOutput::Avro {

@@ -15,14 +15,14 @@ use wire::Prefix;
 
 /// A line that is not an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct LineError {
     /// Its number, from 1.
     pub line: usize,
     /// Its text.
     pub text: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: \"{}\" is neither an address nor a prefix, such as 192.0.2.0/24", self.line, self.text)
     }
@@ -38,7 +38,7 @@ pub struct AllowList {
 
 impl AllowList {
     /// Reads the text of a file: returns the list of the valid lines, and the invalid ones.
-    pub fn parse(text: &str) -> (Self, Vec<Problem>) {
+    pub fn parse(text: &str) -> (Self, Vec<LineError>) {
         let mut list = Self::default();
         let mut problems = Vec::new();
         for (line, entry) in (1..).zip(text.lines()) {
@@ -47,7 +47,7 @@ impl AllowList {
                 continue;
             }
             if list.insert(entry).is_none() {
-                problems.push(Problem { line, text: entry.to_owned() });
+                problems.push(LineError { line, text: entry.to_owned() });
             }
         }
         list.v4 = merged(list.v4, |end| end.checked_add(1));

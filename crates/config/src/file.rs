@@ -12,7 +12,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::problem::{Origin, Problems};
+use crate::problem::{Diagnostics, Origin};
 use crate::text;
 
 /// A setting as it was written.
@@ -29,7 +29,7 @@ pub struct Entry {
 }
 
 /// Reads a file into entries. Every line that is none is a fatal problem, and the next line is read all the same.
-pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
+pub fn read(path: &Path, problems: &mut Diagnostics) -> Vec<Entry> {
     let origin = Origin::whole(&path.to_string_lossy());
     match text::read(path) {
         Ok(bytes) => return parse(&origin, &bytes, problems),
@@ -44,7 +44,7 @@ pub fn read(path: &Path, problems: &mut Problems) -> Vec<Entry> {
 }
 
 /// Reads the bytes of a file into entries.
-pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Problems) -> Vec<Entry> {
+pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Diagnostics) -> Vec<Entry> {
     let bytes = text::clean(bytes);
     let mut entries = Vec::new();
     for (line, number) in bytes.split(|&b| b == b'\n').zip(1u32..) {
@@ -68,11 +68,11 @@ pub fn parse(file: &Origin, bytes: &[u8], problems: &mut Problems) -> Vec<Entry>
 }
 
 /// What is wrong with a line, and what would be right.
-type Fault = (String, &'static str);
+type SyntaxError = (String, &'static str);
 
 const FORM: &str = "A setting is written KEY: VALUE or KEY[PLUGIN]: VALUE.";
 
-fn entry(origin: &Origin, line: &str) -> Result<Option<Entry>, Fault> {
+fn entry(origin: &Origin, line: &str) -> Result<Option<Entry>, SyntaxError> {
     let line = line.trim_matches(is_blank);
     if line.is_empty() || line.starts_with(['!', '#']) {
         return Ok(None);
@@ -106,7 +106,7 @@ fn entry(origin: &Origin, line: &str) -> Result<Option<Entry>, Fault> {
 }
 
 /// The first bracket that opens in a value must close, and hold no other; one that closes first ends the check.
-fn balanced(value: &str) -> Result<(), Fault> {
+fn balanced(value: &str) -> Result<(), SyntaxError> {
     let Some((before, inside)) = value.split_once('[') else { return Ok(()) };
     if before.contains(']') {
         return Ok(());
@@ -130,7 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> (Vec<Entry>, Vec<String>) {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let entries = parse(&Origin::whole("f"), text.as_bytes(), &mut problems);
         (entries, problems.iter().map(|p| format!("{}|{}", p.origin, p.what)).collect())
     }
@@ -194,7 +194,7 @@ mod tests {
     fn a_file_that_is_missing_or_odd_is_fatal() {
         for (path, what) in [("/nowhere/c.conf", "file not found."), ("/dev/null", "path is not a regular file.")]
         {
-            let mut problems = Problems::new();
+            let mut problems = Diagnostics::new();
             assert!(read(Path::new(path), &mut problems).is_empty());
             assert!(problems.is_fatal());
             assert_eq!(problems.iter().next().unwrap().to_string(), format!("ERROR: [{path}] {what}"));
@@ -207,7 +207,7 @@ mod tests {
             let mut text = junk.clone();
             text.extend_from_slice(b"\nlast_key[p]: value");
             let expected = 2 + u32::try_from(junk.iter().filter(|&&b| b == b'\n').count()).unwrap();
-            let mut problems = Problems::new();
+            let mut problems = Diagnostics::new();
             let entries = parse(&Origin::whole("f"), &text, &mut problems);
             let last = entries.last().unwrap();
             prop_assert_eq!((last.origin.line, last.key.as_str()), (Some(expected), "last_key"));

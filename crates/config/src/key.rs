@@ -40,7 +40,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::daemons::{ALL, COLLECTORS, Daemon, Daemons, FLOW, PMBGPD, PMBMPD, PMTELEMETRYD, SFACCTD};
-use crate::value::{Refusal, Span, Syntax, Value, Word};
+use crate::value::{Span, Syntax, Value, ValueError, Word};
 
 /// Where a key may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub enum State {
     /// It is known, checked, and has no effect yet: whoever sets it is warned.
     NotYet,
     /// Nothing here needs it; the text says why.
-    Needless(&'static str),
+    NoOp(&'static str),
     /// It belonged to an older version; the text says what to do instead.
     Removed(&'static str),
 }
@@ -275,7 +275,7 @@ impl Row {
 /// `Key<Option<T>>` is a key without default; `Key<T>` always has a value.
 pub struct Key<T: 'static> {
     row: Row,
-    resolve: fn(&Syntax, Option<&str>) -> Result<T, Refusal>,
+    resolve: fn(&Syntax, Option<&str>) -> Result<T, ValueError>,
 }
 
 impl<T> Clone for Key<T> {
@@ -299,23 +299,23 @@ pub trait AnyKey: Sync {
     ///
     /// # Errors
     /// It is not; the refusal says why and what would be right.
-    fn check(&self, text: &str) -> Result<(), Refusal>;
+    fn check(&self, text: &str) -> Result<(), ValueError>;
 }
 
 impl<T> AnyKey for Key<T> {
     fn row(&self) -> &Row {
         &self.row
     }
-    fn check(&self, text: &str) -> Result<(), Refusal> {
+    fn check(&self, text: &str) -> Result<(), ValueError> {
         (self.resolve)(&self.row.syntax, Some(text)).map(drop)
     }
 }
 
-fn optional<T: Value>(syntax: &Syntax, text: Option<&str>) -> Result<Option<T>, Refusal> {
+fn optional<T: Value>(syntax: &Syntax, text: Option<&str>) -> Result<Option<T>, ValueError> {
     text.map(|text| T::read(syntax, text)).transpose()
 }
 
-fn required<T: Value>(syntax: &Syntax, text: Option<&str>) -> Result<T, Refusal> {
+fn required<T: Value>(syntax: &Syntax, text: Option<&str>) -> Result<T, ValueError> {
     T::read(syntax, text.unwrap_or_default())
 }
 
@@ -482,8 +482,8 @@ impl<T> Key<T> {
     }
 
     /// Nothing here needs it, because …
-    pub const fn needless(mut self, why: &'static str) -> Self {
-        self.row.state = State::Needless(why);
+    pub const fn no_op(mut self, why: &'static str) -> Self {
+        self.row.state = State::NoOp(why);
         self
     }
 

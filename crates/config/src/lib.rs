@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Keys are declared in [`keys`]; `key.rs` explains the form. What this crate cannot judge – whether a primitive exists,
-//! whether a file can be opened – is checked where it is known, and reported through the same [`Problems`], with the
+//! whether a file can be opened – is checked where it is known, and reported through the same [`Diagnostics`], with the
 //! [`Origin`] that each setting carries.
 
 #![forbid(unsafe_code)]
@@ -40,7 +40,7 @@ pub use command_line::{Arguments, CommandLine};
 pub use daemons::{Daemon, Daemons};
 pub use key::{AnyKey, Key, Place};
 pub use plugin_list::PluginKind;
-pub use problem::{Origin, Problem, Problems, Severity};
+pub use problem::{Diagnostic, Diagnostics, Origin, Severity};
 pub use settings::{Config, Names, Plugin};
 pub use suggest::nearest;
 pub use value::Span;
@@ -48,10 +48,10 @@ pub use value::Span;
 /// Reads the file that the arguments name, puts the options behind it, and checks all of it.
 ///
 /// There is always a configuration, made of what could be used; whether it may be run with is what
-/// [`Problems::is_fatal`] says.
+/// [`Diagnostics::is_fatal`] says.
 #[must_use]
-pub fn load(daemon: Daemon, arguments: &Arguments) -> (Config, Problems) {
-    let mut problems = Problems::new();
+pub fn load(daemon: Daemon, arguments: &Arguments) -> (Config, Diagnostics) {
+    let mut problems = Diagnostics::new();
     let (source, mut entries) = match &arguments.file {
         Some(path) => (Origin::whole(&path.to_string_lossy()), file::read(path, &mut problems)),
         None => (Origin::whole(command_line::CMDLINE), Vec::new()),
@@ -62,8 +62,8 @@ pub fn load(daemon: Daemon, arguments: &Arguments) -> (Config, Problems) {
 
 /// Reads and checks the bytes of a file; `name` stands for it in problems.
 #[must_use]
-pub fn parse_bytes(daemon: Daemon, name: &str, bytes: &[u8]) -> (Config, Problems) {
-    let mut problems = Problems::new();
+pub fn parse_bytes(daemon: Daemon, name: &str, bytes: &[u8]) -> (Config, Diagnostics) {
+    let mut problems = Diagnostics::new();
     let source = Origin::whole(name);
     let entries = file::parse(&source, bytes, &mut problems);
     (settings::resolve(daemon, source, &entries, &mut problems), problems)

@@ -1,6 +1,6 @@
 //! The line that names the plugins: `plugins: TYPE[NAME], TYPE, …`.
 
-use crate::problem::{Origin, Problems};
+use crate::problem::{Diagnostics, Origin};
 use crate::suggest::nearest;
 use crate::value::words;
 
@@ -83,7 +83,7 @@ pub(crate) struct Named {
 /// Reads the value of a plugins line. Whatever is wrong with one item leaves the others as they are.
 ///
 /// Unlike the original, an anonymous plugin does not take the names of those behind it away.
-pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Problems) -> Vec<Named> {
+pub(crate) fn parse(origin: &Origin, value: &str, problems: &mut Diagnostics) -> Vec<Named> {
     let mut plugins: Vec<Named> = Vec::new();
     for item in items(value) {
         let (kind, name, behind) = parts(item);
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn parsed(value: &str) -> (Vec<String>, Vec<String>) {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let plugins = parse(&Origin::whole("f").at(2), value, &mut problems);
         let plugins = plugins.into_iter().map(|p| format!("{}/{}", p.name, p.kind.word())).collect();
         (plugins, problems.iter().map(ToString::to_string).collect())

@@ -67,7 +67,7 @@ pub enum Severity {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Diagnostic {
     /// How much it matters.
     pub severity: Severity,
     /// Where it was written.
@@ -78,7 +78,7 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.severity {
             Severity::Debug => "DEBUG",
@@ -99,17 +99,17 @@ const MOST_ALIKE: usize = 5;
 /// Lines that are named of those that are not shown.
 const LINES_SHOWN: usize = 10;
 
-/// Problems in the order in which they were found.
+/// Diagnostics in the order in which they were found.
 ///
 /// A line without brackets is read once for each plugin. What is wrong with it is one problem all the same, which names the plugins.
 #[derive(Clone, Debug, Default)]
-pub struct Problems {
-    list: Vec<Problem>,
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
     /// Names of the plugins, as far as they are known.
     plugins: Option<HashSet<String>>,
     /// By the hash of what problems of one cause have in common: the first of them.
     causes: BTreeMap<u64, usize>,
-    /// Problems that stand for several plugins.
+    /// Diagnostics that stand for several plugins.
     shared: BTreeMap<usize, Shared>,
 }
 
@@ -122,7 +122,7 @@ struct Shared {
     others: Vec<String>,
 }
 
-impl Problems {
+impl Diagnostics {
     /// None so far.
     #[must_use]
     pub const fn new() -> Self {
@@ -135,7 +135,7 @@ impl Problems {
     }
 
     /// Adds one, unless it is there already, perhaps for another plugin, which is then named along with the first.
-    pub fn push(&mut self, problem: Problem) {
+    pub fn push(&mut self, problem: Diagnostic) {
         if problem.severity == Severity::Debug {
             // Traces, not problems.
             self.list.push(problem);
@@ -228,11 +228,11 @@ impl Problems {
     }
 
     fn add(&mut self, severity: Severity, origin: &Origin, what: String, hint: Option<String>) {
-        self.push(Problem { severity, origin: origin.clone(), what, hint });
+        self.push(Diagnostic { severity, origin: origin.clone(), what, hint });
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }
 
@@ -258,9 +258,9 @@ impl Problems {
     ///
     /// Of one kind are problems whose texts differ in what is quoted and in numbers alone.
     #[must_use]
-    pub fn joined(&self) -> Vec<Problem> {
+    pub fn joined(&self) -> Vec<Diagnostic> {
         let kinds: Vec<_> = self.list.iter().map(|p| (p.severity, &*p.origin.file, kind(&p.what))).collect();
-        let mut by_kind: HashMap<_, Vec<&Problem>> = HashMap::new();
+        let mut by_kind: HashMap<_, Vec<&Diagnostic>> = HashMap::new();
         for (kind, problem) in kinds.iter().zip(&self.list) {
             by_kind.entry(kind).or_default().push(problem);
         }
@@ -271,7 +271,7 @@ impl Problems {
                 joined.push(problem.clone());
             } else if alike.first().is_some_and(|first| std::ptr::eq(*first, problem)) {
                 let mut one = problem.clone();
-                let others: Vec<&Problem> = alike.iter().skip(1).copied().collect();
+                let others: Vec<&Diagnostic> = alike.iter().skip(1).copied().collect();
                 let mut lines: Vec<String> = Vec::new();
                 for line in others.iter().filter_map(|other| other.origin.line) {
                     let line = line.to_string();
@@ -290,7 +290,7 @@ impl Problems {
         joined
     }
 
-    /// Prints one line each, many of one kind as one (see [`Problems::joined`]), those of level debug only when asked to,
+    /// Prints one line each, many of one kind as one (see [`Diagnostics::joined`]), those of level debug only when asked to,
     /// and a summary when there was more than one.
     ///
     /// # Errors
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn many_of_one_kind_are_one_with_the_first_lines() {
         let file = Origin::whole("p.map");
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         for line in 1..=199 {
             problems.warn(
                 &file.at(line).column(3),
@@ -370,7 +370,7 @@ mod tests {
              10, 11 and so on.\nWARN: [p.map:200] bad 'out' clause.\nERROR: [q.map:1] bad 'in' value: 'y'.\n\
              ERROR: configuration: 1 error, 200 warnings\n"
         );
-        let mut few = Problems::new();
+        let mut few = Diagnostics::new();
         (1..=5).for_each(|line| few.warn(&file.at(line), format!("bad '{line}'."), None));
         assert_eq!(few.joined().len(), 5);
         few.warn(&file, "bad '6'.", None);
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn one_line_that_is_wrong_for_many_plugins_is_one_problem() {
         let line = Origin::whole("c.conf").at(4);
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         problems.set_plugins(["a", "b", "c", "d"].map(str::to_owned));
         for name in ["b", "c", "b", "d"] {
             problems.warn(
@@ -407,7 +407,7 @@ mod tests {
         );
     }
 
-    fn printed(problems: &Problems, debug: bool) -> String {
+    fn printed(problems: &Diagnostics, debug: bool) -> String {
         let mut out = Vec::new();
         problems.print(&mut out, debug).unwrap();
         String::from_utf8(out).unwrap()
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn several_problems_get_a_summary_and_a_single_one_none() {
         let origin = Origin::whole("c.conf");
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         problems.debug(&origin, "seen");
         problems.warn(&origin.at(2), "Unknown key: foo. Ignored.", None);
         assert_eq!(printed(&problems, false), "WARN: [c.conf:2] Unknown key: foo. Ignored.\n");

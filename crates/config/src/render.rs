@@ -112,7 +112,7 @@ fn row(out: &mut String, row: &Row) {
         }
         State::Acts => {}
         State::NotYet => line(out, format_args!("- **No effect yet**: accepted and checked, with a warning.")),
-        State::Needless(why) => line(out, format_args!("- **No effect**: {why}.")),
+        State::NoOp(why) => line(out, format_args!("- **No effect**: {why}.")),
         State::Removed(instead) => line(out, format_args!("- **Removed**: {instead}.")),
     }
     if row.legacy {

@@ -17,9 +17,9 @@ use crate::file::Entry;
 use crate::key::{AnyKey, Key, Place, Row, Scope, State};
 use crate::keys;
 use crate::plugin_list::{self, PluginKind};
-use crate::problem::{Origin, Problems};
+use crate::problem::{Diagnostics, Origin};
 use crate::suggest::nearest;
-use crate::value::{Syntax, Wrong};
+use crate::value::{Syntax, ValueErrorKind};
 
 /// A value, and the line that gave it.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ fn origin<'r>(record: &'r Record, row: &Row, place: Place) -> Option<&'r Origin>
 }
 
 /// Turns entries into settings. What cannot be used is reported and left out.
-pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problems: &mut Problems) -> Config {
+pub(crate) fn resolve(daemon: Daemon, source: Origin, entries: &[Entry], problems: &mut Diagnostics) -> Config {
     let mut resolver = Resolver {
         config: Config { daemon, source, core: Record::new(), plugins: Vec::new() },
         reported: HashSet::new(),
@@ -226,7 +226,7 @@ struct Resolver<'p> {
     replaced: HashSet<(Origin, String)>,
     /// What was written so far: key, place and plugin, with the value and its line.
     written: HashMap<(&'static str, Place, Option<usize>), (String, Origin)>,
-    problems: &'p mut Problems,
+    problems: &'p mut Diagnostics,
 }
 
 impl Resolver<'_> {
@@ -360,16 +360,18 @@ impl Resolver<'_> {
         let other_half = other_half(name, &row.syntax, value);
         let fatal = row.or_exit || other_half.is_some();
         let (what, hint) = match refusal.wrong {
-            Wrong::Value(_) if row.or_exit => (format!("invalid '{name}' value."), format!("Expected {right}.")),
-            Wrong::Value(value) => {
+            ValueErrorKind::Value(_) if row.or_exit => {
+                (format!("invalid '{name}' value."), format!("Expected {right}."))
+            }
+            ValueErrorKind::Value(value) => {
                 let near = nearest(&value.to_ascii_lowercase(), row.syntax.words());
                 let near = near.map(|near| format!("Did you mean '{near}'?"));
                 let near = near.or(other_half).map(|near| format!(" {near}"));
                 let hint = format!("{name}{brackets}: '{value}' is not {right}.{}", near.unwrap_or_default());
                 ("Invalid value. Ignored.".to_owned(), hint)
             }
-            Wrong::Key(rest) => (format!("{name}{rest}"), format!("Expected {right}.")),
-            Wrong::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {right}.")),
+            ValueErrorKind::Key(rest) => (format!("{name}{rest}"), format!("Expected {right}.")),
+            ValueErrorKind::Sentence(sentence) => (sentence, format!("{name}{brackets} expects {right}.")),
         };
         let hint = Some(hint);
         if fatal {
@@ -420,7 +422,7 @@ impl Resolver<'_> {
                 let what = format!("{key} is known, but has no effect in this version yet.");
                 self.problems.warn(origin, what, None);
             }
-            State::Needless(why) => self.problems.debug(origin, format!("{key} has no effect: {why}.")),
+            State::NoOp(why) => self.problems.debug(origin, format!("{key} has no effect: {why}.")),
             State::Acts | State::Removed(_) => {}
         }
         if row.legacy {

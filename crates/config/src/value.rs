@@ -77,16 +77,16 @@ pub enum Syntax {
 
 /// Why a text is not a value of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ValueError {
     /// What is wrong.
-    pub wrong: Wrong,
+    pub wrong: ValueErrorKind,
     /// What would be right: the end of a sentence that begins with "expected".
     pub right: String,
 }
 
 /// What is wrong with a value, in the form in which operators know it from logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub enum ValueErrorKind {
     /// The usual case; the text is the value.
     Value(String),
     /// A part of a sentence that begins with the name of the key.
@@ -96,8 +96,8 @@ pub enum Wrong {
 }
 
 impl Syntax {
-    fn refuse(&self, text: &str) -> Refusal {
-        Refusal { wrong: Wrong::Value(text.to_owned()), right: self.to_string() }
+    fn refuse(&self, text: &str) -> ValueError {
+        ValueError { wrong: ValueErrorKind::Value(text.to_owned()), right: self.to_string() }
     }
 
     /// The words that are values; none where values are no words.
@@ -111,7 +111,7 @@ impl Syntax {
     }
 
     /// Refuses variables behind `%` that are not filled, and names that are too long.
-    fn check_pattern(&self, text: &str) -> Result<(), Refusal> {
+    fn check_pattern(&self, text: &str) -> Result<(), ValueError> {
         let Self::Pattern { letters, max } = *self else {
             return Ok(());
         };
@@ -121,7 +121,7 @@ impl Syntax {
             None if text.len() > max => format!(", exceeded the maximum SQL table name length ({max})."),
             None => return Ok(()),
         };
-        Err(Refusal { wrong: Wrong::Key(wrong), right: self.to_string() })
+        Err(ValueError { wrong: ValueErrorKind::Key(wrong), right: self.to_string() })
     }
 
     /// The part at the front of `text` that the reference would have read: it stops at the first character that does
@@ -138,7 +138,7 @@ impl Syntax {
         (digits > 0 && rest.starts_with(ends)).then_some(number)
     }
 
-    fn number(&self, text: &str) -> Result<i128, Refusal> {
+    fn number(&self, text: &str) -> Result<i128, ValueError> {
         text.parse().map_err(|_| self.refuse(text))
     }
 }
@@ -201,11 +201,11 @@ pub trait Value: Sized {
     ///
     /// # Errors
     /// The text is not a value of this syntax.
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal>;
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError>;
 }
 
 impl Value for bool {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         match text {
             _ if text.eq_ignore_ascii_case("true") => Ok(true),
             _ if text.eq_ignore_ascii_case("false") => Ok(false),
@@ -218,7 +218,7 @@ impl Value for bool {
 macro_rules! integers {
     ($($int:ty),*) => {$(
         impl Value for $int {
-            fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+            fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
                 let number = match *syntax {
                     Syntax::Octal { min, max } => {
                         let number = u32::from_str_radix(text, 8).map_err(|_| syntax.refuse(text))?;
@@ -259,10 +259,10 @@ macro_rules! integers {
 integers!(u8, u16, u32, u64, usize, i32, i64);
 
 impl Value for Duration {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         if let Some(odd) = text.chars().find(|c| !c.is_ascii_digit()) {
             let wrong = format!(" is expected in secs but contains non-digit chars: '{odd}'.");
-            return Err(Refusal { wrong: Wrong::Key(wrong), right: syntax.to_string() });
+            return Err(ValueError { wrong: ValueErrorKind::Key(wrong), right: syntax.to_string() });
         }
         let seconds: u64 = text.parse().map_err(|_| syntax.refuse(text))?;
         match *syntax {
@@ -274,28 +274,28 @@ impl Value for Duration {
 }
 
 impl Value for IpAddr {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
         bare.parse().map_err(|_| syntax.refuse(text))
     }
 }
 
 impl Value for PathBuf {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         syntax.check_pattern(text)?;
         Ok(Self::from(text))
     }
 }
 
 impl Value for String {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         syntax.check_pattern(text)?;
         Ok(text.to_owned())
     }
 }
 
 impl Value for Vec<String> {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         match syntax {
             Syntax::List { lower: true } => Ok(items.map(str::to_ascii_lowercase).collect()),
@@ -305,7 +305,7 @@ impl Value for Vec<String> {
 }
 
 impl Value for char {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         let mut characters = text.chars();
         match (characters.next(), characters.next(), text) {
             (_, _, "\\t") => Ok('\t'),
@@ -328,7 +328,7 @@ pub enum Span {
 }
 
 impl Value for Span {
-    fn read(syntax: &Syntax, text: &str) -> Result<Self, Refusal> {
+    fn read(syntax: &Syntax, text: &str) -> Result<Self, ValueError> {
         let right = syntax.to_string();
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
@@ -339,7 +339,7 @@ impl Value for Span {
         };
         if count == 0 {
             let wrong = "Ignoring invalid time value: 0 (not greater than zero)".to_owned();
-            return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
+            return Err(ValueError { wrong: ValueErrorKind::Sentence(wrong), right });
         }
         let scale: u64 = match unit.trim() {
             "" | "s" => 1,
@@ -350,14 +350,14 @@ impl Value for Span {
             "M" => return Ok(Self::Months(count)),
             other => {
                 let wrong = format!("Ignoring unknown time measuring unit: '{other}'.");
-                return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
+                return Err(ValueError { wrong: ValueErrorKind::Sentence(wrong), right });
             }
         };
         let seconds = u64::from(count) * scale;
         if seconds > 60 && !seconds.is_multiple_of(60) {
             let wrong =
                 format!("Ignoring invalid time value: {seconds} (residual secs afters conversion in mins)");
-            return Err(Refusal { wrong: Wrong::Sentence(wrong), right });
+            return Err(ValueError { wrong: ValueErrorKind::Sentence(wrong), right });
         }
         Ok(Self::Seconds(seconds))
     }
@@ -372,7 +372,7 @@ pub trait Word: Copy + 'static {
 }
 
 /// The meaning of `text` in a list of words.
-pub(crate) fn read_word<W: Word>(syntax: &Syntax, text: &str) -> Result<W, Refusal> {
+pub(crate) fn read_word<W: Word>(syntax: &Syntax, text: &str) -> Result<W, ValueError> {
     let lower = text.to_ascii_lowercase();
     let exact = W::WORDS.iter().position(|row| row.contains(&lower.as_str()));
     let begun = || match syntax {
@@ -419,7 +419,7 @@ macro_rules! words {
         }
 
         impl $crate::value::Value for $name {
-            fn read(syntax: &$crate::value::Syntax, text: &str) -> Result<Self, $crate::value::Refusal> {
+            fn read(syntax: &$crate::value::Syntax, text: &str) -> Result<Self, $crate::value::ValueError> {
                 $crate::value::read_word(syntax, text)
             }
         }
@@ -513,10 +513,10 @@ mod tests {
         let name = Syntax::Pattern { letters: "HM", max: 8 };
         let refused = |text: &str| String::read(&name, text).unwrap_err().wrong;
         assert_eq!(read(name, "x-%H-%M"), Some("x-%H-%M".to_owned()));
-        assert_eq!(refused("x%j"), Wrong::Key(", %j not supported.".to_owned()));
-        assert_eq!(refused("x%%"), Wrong::Key(", %% not supported.".to_owned()));
-        assert_eq!(refused("x%"), Wrong::Key(", % not supported.".to_owned()));
+        assert_eq!(refused("x%j"), ValueErrorKind::Key(", %j not supported.".to_owned()));
+        assert_eq!(refused("x%%"), ValueErrorKind::Key(", %% not supported.".to_owned()));
+        assert_eq!(refused("x%"), ValueErrorKind::Key(", % not supported.".to_owned()));
         let long = ", exceeded the maximum SQL table name length (8).".to_owned();
-        assert_eq!(refused("x-%H-%M-y"), Wrong::Key(long));
+        assert_eq!(refused("x-%H-%M-y"), ValueErrorKind::Key(long));
     }
 }

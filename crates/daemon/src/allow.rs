@@ -1,12 +1,12 @@
 //! Lists of those who may send or connect, one address or prefix in each line.
 
 use capture::allow::AllowList;
-use config::{Origin, Problems};
+use config::{Diagnostics, Origin};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Reads an allow list. A bad line is fatal: what it was meant to say is not known. `origin`: the line that names the file by `key`.
-pub(crate) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Problems) -> Option<Arc<AllowList>> {
+pub(crate) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Diagnostics) -> Option<Arc<AllowList>> {
     let shown = path.display();
     let text = match config::text::read_lossy(path) {
         Ok(text) => text,

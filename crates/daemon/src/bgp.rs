@@ -10,7 +10,7 @@ use crate::host::{blame, describe};
 use capture::allow::AllowList;
 use config::keys::{bgp, maps};
 use config::problem::Severity;
-use config::{Names, Origin, Problems};
+use config::{Diagnostics, Names, Origin};
 use runtime::events::Stop;
 use runtime::log::Limited;
 use runtime::notice;
@@ -134,7 +134,7 @@ impl Part for Listener {
         let path = self.settings.allow_file.clone()?;
         let (names, shared) = (self.settings.names.clone(), Arc::clone(&self.shared));
         Some(Box::new(move || {
-            let mut problems = Problems::new();
+            let mut problems = Diagnostics::new();
             let origin = Origin::whole(&path.display().to_string());
             let list = allow::read(names.of(&maps::BGP_DAEMON_ALLOW_FILE), &path, &origin, &mut problems);
             if problems.is_fatal() {

@@ -21,7 +21,7 @@ mod rows;
 pub use rows::{NFACCTD, PMACCTD, PMBGPD, SFACCTD, UACCTD};
 
 use config::keys::core::{self, DryRun};
-use config::{Arguments, CommandLine, Origin, Problems, Severity};
+use config::{Arguments, CommandLine, Diagnostics, Origin, Severity};
 use host::Planned;
 use host::part::{self, Offers, Reading};
 use runtime::daemonize::Side;
@@ -68,7 +68,7 @@ fn plan(
     daemon: &Daemon,
     config: &config::Config,
     arguments: &Arguments,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<Planned> {
     let reopenings = Arc::default();
     let names = config.names();
@@ -87,7 +87,7 @@ fn plan(
 
 /// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
 /// the daemon from starting; rules that nothing reaches are reported and do no harm.
-fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Problems, debug: bool) -> ExitCode {
+fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Diagnostics, debug: bool) -> ExitCode {
     let mut faults = problems.count(Severity::Remark);
     if let Some(mut planned) = planned
         && let Err(refused) = planned.check(problems)

@@ -6,9 +6,9 @@
 use crate::pointer;
 use flow::address;
 use flow::custom::{Custom, Semantics};
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::needs::Needs;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::RowMut;
 use flow::strings::Strings;
 use packet::Packet;
@@ -80,7 +80,7 @@ impl Headers {
         Self {
             outer: offsets(OUTER),
             inner: offsets(INNER),
-            facts: needs.layout.offset(Field::Facts),
+            facts: needs.layout.offset(Field::Presence),
             customs: Arc::clone(&needs.customs),
             custom_offsets: customs.collect(),
         }
@@ -209,20 +209,22 @@ fn plain(field: Field, at: usize, packet: &Plain<'_>, row: &mut [u8]) {
 }
 
 /// What [`facts`] tells of the same packet.
-fn plain_facts(packet: &Plain<'_>) -> Facts {
-    let mut facts = Facts::default();
-    for fact in [Fact::SrcMac, Fact::DstMac, Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::Flow] {
+fn plain_facts(packet: &Plain<'_>) -> PresenceSet {
+    let mut facts = PresenceSet::default();
+    for fact in
+        [Presence::SrcMac, Presence::DstMac, Presence::SrcHost, Presence::DstHost, Presence::Proto, Presence::Flow]
+    {
         facts.insert(fact);
     }
-    facts.insert(Fact::SrcPort);
-    facts.insert(Fact::DstPort);
+    facts.insert(Presence::SrcPort);
+    facts.insert(Presence::DstPort);
     if packet.tag.is_some() {
-        facts.insert(Fact::Vlan);
+        facts.insert(Presence::Vlan);
     }
     if packet.is_tcp() {
-        facts.insert(Fact::TcpFlags);
+        facts.insert(Presence::TcpFlags);
     }
-    facts.insert(if packet.is_v4() { Fact::FlowV4 } else { Fact::FlowV6 });
+    facts.insert(if packet.is_v4() { Presence::FlowV4 } else { Presence::FlowV6 });
     facts
 }
 
@@ -247,24 +249,24 @@ fn inner(field: Field, at: usize, tunnel: &Tunnel<'_>, row: &mut [u8]) {
 }
 
 /// What the packet tells, for maps that ask.
-fn facts(packet: &Packet<'_>) -> Facts {
-    let mut facts = Facts::default();
+fn facts(packet: &Packet<'_>) -> PresenceSet {
+    let mut facts = PresenceSet::default();
     for (told, all) in [
-        (packet.src_mac.is_some(), &[Fact::SrcMac, Fact::DstMac] as &[Fact]),
-        (packet.outer_tag.is_some(), &[Fact::Vlan]),
-        (packet.inner_tag.is_some(), &[Fact::Cvlan]),
-        (packet.ip.is_some(), &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::Flow]),
-        (ports(packet).is_some(), &[Fact::SrcPort, Fact::DstPort]),
-        (packet.ip.is_some_and(|ip| ip.protocol == TCP), &[Fact::TcpFlags]),
-        (!packet.labels.is_empty(), &[Fact::MplsLabelBottom]),
+        (packet.src_mac.is_some(), &[Presence::SrcMac, Presence::DstMac] as &[Presence]),
+        (packet.outer_tag.is_some(), &[Presence::Vlan]),
+        (packet.inner_tag.is_some(), &[Presence::Cvlan]),
+        (packet.ip.is_some(), &[Presence::SrcHost, Presence::DstHost, Presence::Proto, Presence::Flow]),
+        (ports(packet).is_some(), &[Presence::SrcPort, Presence::DstPort]),
+        (packet.ip.is_some_and(|ip| ip.protocol == TCP), &[Presence::TcpFlags]),
+        (!packet.labels.is_empty(), &[Presence::MplsLabelBottom]),
     ] {
         if told {
             all.iter().for_each(|fact| facts.insert(*fact));
         }
     }
     match packet.ip.map(|ip| ip.source) {
-        Some(IpAddr::V4(_)) => facts.insert(Fact::FlowV4),
-        Some(IpAddr::V6(_)) => facts.insert(Fact::FlowV6),
+        Some(IpAddr::V4(_)) => facts.insert(Presence::FlowV4),
+        Some(IpAddr::V6(_)) => facts.insert(Presence::FlowV6),
         None => {}
     }
     facts
@@ -343,7 +345,7 @@ fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, 
 }
 
 /// Adds presence bits to those at that offset of the row.
-pub(crate) fn add_facts(row: &mut [u8], at: usize, facts: Facts) {
+pub(crate) fn add_facts(row: &mut [u8], at: usize, facts: PresenceSet) {
     let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
     put(row, at, &(before | facts.0).to_be_bytes());
 }

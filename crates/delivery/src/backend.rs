@@ -7,14 +7,14 @@ use std::fmt;
 pub trait Backend: Send {
     /// Connects unless connected, and checks what can be checked before there is data: that the user may log in, and that
     /// the tables exist and have the right columns. Called at the start, and before each attempt after a fault.
-    fn open(&mut self) -> Result<(), Fault>;
+    fn open(&mut self) -> Result<(), StoreError>;
 
     /// Sends the items of a batch that the receipt does not list yet, and returns when the store has committed or refused
     /// each of them.
     ///
     /// After `Ok` every item is confirmed or refused. After a fault the same batch is passed again, with the same
     /// receipt; items that the receipt lists are not sent again.
-    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault>;
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError>;
 
     /// Called about once a second while there is nothing to deliver: heartbeats, events of the client.
     fn idle(&mut self) {}
@@ -25,7 +25,7 @@ pub trait Backend: Send {
 
 /// Why a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum StoreError {
     /// The store cannot be reached, does not answer in time, or asks to try again later. The text is the store's or the
     /// system's message.
     Down(String),
@@ -41,7 +41,7 @@ pub enum Fault {
     Batch(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration { key, what } => write!(f, "{key}: {what}"),

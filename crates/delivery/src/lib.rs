@@ -25,5 +25,5 @@ pub mod spool;
 pub mod tls;
 pub mod worker;
 
-pub use backend::{Backend, Fault, Receipt};
+pub use backend::{Backend, Receipt, StoreError};
 pub use batch::{BatchId, Sum, WriteBatch};

@@ -1,6 +1,6 @@
 //! Certificate authorities that encrypted connections trust.
 
-use crate::backend::Fault;
+use crate::backend::StoreError;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -9,14 +9,14 @@ use std::io;
 use std::path::Path;
 
 /// The authorities that a file of certificates (PEM) holds; without a file, those of the system. `key` names the file.
-pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertStore, Fault> {
+pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertStore, StoreError> {
     let mut roots = RootCertStore::empty();
     let Some(path) = path else {
         let system = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(system.certs);
         if roots.is_empty() {
             let what = "it is not set, and the system has no certificate authorities".to_owned();
-            return Err(Fault::Configuration { key, what });
+            return Err(StoreError::Configuration { key, what });
         }
         return Ok(roots);
     };
@@ -27,7 +27,7 @@ pub fn authorities(key: &'static str, path: Option<&Path>) -> Result<RootCertSto
 }
 
 /// The certificates in a file: one at least. `key` names the file.
-pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
     let wrong = |what: &str| wrong(key, path, what);
     let text =
         config::text::read_bytes(path, config::text::MOST_TEXT).map_err(|error| wrong(&error.to_string()))?;
@@ -37,7 +37,7 @@ pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer
 }
 
 /// What is wrong with the configuration, if an error of an HTTP client shows it: the server is not trusted, or does not speak TLS.
-pub fn refused(key: &'static str, error: &(dyn Error + 'static)) -> Option<Fault> {
+pub fn refused(key: &'static str, error: &(dyn Error + 'static)) -> Option<StoreError> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let what = match error.downcast_ref() {
@@ -50,14 +50,14 @@ pub fn refused(key: &'static str, error: &(dyn Error + 'static)) -> Option<Fault
                 continue;
             }
         };
-        return Some(Fault::Configuration { key, what: format!("{what}: {error}") });
+        return Some(StoreError::Configuration { key, what: format!("{what}: {error}") });
     }
     None
 }
 
-fn wrong(key: &'static str, path: &Path, what: &str) -> Fault {
+fn wrong(key: &'static str, path: &Path, what: &str) -> StoreError {
     let what = format!("'{}': {what}; a file of certificates in PEM would be right", path.display());
-    Fault::Configuration { key, what }
+    StoreError::Configuration { key, what }
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
             (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), "no TLS is spoken there: "),
         ] {
             for fault in [refused("k", &error), refused("k", &within(error.clone()))] {
-                let Some(Fault::Configuration { key: "k", what }) = fault else { panic!("{fault:?}") };
+                let Some(StoreError::Configuration { key: "k", what }) = fault else { panic!("{fault:?}") };
                 assert!(what.starts_with(part), "{what}");
             }
         }

@@ -5,7 +5,7 @@
 //! unbounded: there are a few for each batch, and one for each failed attempt, which a back-off keeps rare; the plugin reads
 //! them whenever it wakes.
 
-use crate::backend::{Backend, Fault, Receipt};
+use crate::backend::{Backend, Receipt, StoreError};
 use crate::backoff::Backoff;
 use crate::batch::{BatchId, Sum, WriteBatch};
 use crate::queue::{Backlog, DropCause, Dropped, Put, Queue};
@@ -43,7 +43,7 @@ pub enum Note {
         what: String,
     },
     /// An attempt failed.
-    Failed(Fault, Retry),
+    Failed(StoreError, Retry),
     /// The store was opened at the start.
     Opened,
     /// The store works again, after so long.
@@ -229,7 +229,7 @@ pub struct Worker {
     failing: Option<Instant>,
     receipt: Option<(BatchId, Receipt)>,
     /// The last failure.
-    failure: Option<Fault>,
+    failure: Option<StoreError>,
 }
 
 /// Creates a delivery worker over a queue: the plugin's end, the worker, and its notes.
@@ -259,9 +259,9 @@ enum Next {
 impl Worker {
     /// Opens the store, passes on the result, and then delivers as [`Self::run`]. Nothing is delivered to a store that rejects the
     /// configuration: the daemon ends.
-    pub fn open_and_run(mut self, report: impl FnOnce(Result<(), Fault>)) {
+    pub fn open_and_run(mut self, report: impl FnOnce(Result<(), StoreError>)) {
         let opened = self.backend.open();
-        let is_rejected = matches!(opened, Err(Fault::Configuration { .. }));
+        let is_rejected = matches!(opened, Err(StoreError::Configuration { .. }));
         if opened.is_err() {
             self.failing = Some(Instant::now());
         }
@@ -345,7 +345,7 @@ impl Worker {
                 let refused = receipt.refused().map(|(sum, reason)| (sum, reason.to_owned()));
                 self.done(Note::Delivered { id, purge, sum, refused });
             }
-            Err(Fault::Batch(what)) => {
+            Err(StoreError::Batch(what)) => {
                 self.done(Note::Dropped { lost: Dropped { id, purge, sum, why: DropCause::Refused }, what });
             }
             Err(fault) => {
@@ -374,7 +374,7 @@ impl Worker {
     }
 
     /// When to try again after this fault.
-    fn retry(&mut self, fault: &Fault) -> Retry {
+    fn retry(&mut self, fault: &StoreError) -> Retry {
         let wait = self.backoff.fail();
         match self.shared.lock().end {
             None => Retry { after: Some(wait), is_repeated: false },

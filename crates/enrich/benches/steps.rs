@@ -5,7 +5,7 @@
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use config::keys::aggregation::{AsSource, NetSource};
-use config::{Daemon, Problems};
+use config::{Daemon, Diagnostics};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use enrich::networks::Sources;
 use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
@@ -91,7 +91,7 @@ fn rows(layout: &Layout) -> Rows {
             (Field::SrcPort, ((n * 7) as u16).to_be_bytes().as_slice()),
             (Field::DstPort, if n % 2 == 0 { &[0, 80] } else { &[4, 0] }),
             (Field::InIface, (n % 4).to_be_bytes().as_slice()),
-            (Field::Facts, &[0xff; 8]),
+            (Field::Presence, &[0xff; 8]),
         ] {
             if let Some(at) = layout.offset(field) {
                 row.octets()[at..at + octets.len()].copy_from_slice(octets);
@@ -103,7 +103,7 @@ fn rows(layout: &Layout) -> Rows {
 
 fn benches(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let loaded = Loaded::read(&spec(folder.path()), &Context::new(Daemon::Nfacctd), &mut problems);
     assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
     let mut fields = FieldSet::default();

@@ -2,7 +2,7 @@
 //!
 //! One value a line, protocols also by name; `!` begins a comment. What is not in the list is aggregated as 255.
 
-use config::{Origin, Problems};
+use config::{Diagnostics, Origin};
 
 /// What stands for all values outside a list.
 pub const OTHERS: u8 = 255;
@@ -18,7 +18,7 @@ impl Octets {
         text: &str,
         key: &str,
         value: impl Fn(&str) -> Option<u8>,
-        problems: &mut Problems,
+        problems: &mut Diagnostics,
     ) -> Self {
         let mut list = Self([false; 256]);
         let origin = Origin::whole(file);
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn values_outside_the_list_become_one() {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let text = "! kept\n6\n 17\n\n300\nudp\n";
         let number = |word: &str| word.parse().ok();
         let list = Octets::parse("p.lst", text, "protos_file", number, &mut problems);

@@ -8,7 +8,7 @@ use crate::spec::{PluginSpec, Spec};
 use crate::stage;
 use crate::step::{CompiledStep, Step, Target};
 use crate::steps::{COMMON, CommonStep, PLUGIN};
-use config::Problems;
+use config::Diagnostics;
 use flow::row::{FieldSet, Layout};
 use maps::load::Context;
 use maps::matcher::PacketSource;
@@ -38,7 +38,7 @@ struct Plugin {
 
 impl Loaded {
     /// Reads all files that the configuration names. A file that cannot be read is fatal, a bad line in it is not.
-    pub fn read(spec: &Spec, context: &Context, problems: &mut Problems) -> Self {
+    pub fn read(spec: &Spec, context: &Context, problems: &mut Diagnostics) -> Self {
         let mut reader = Reader::new(spec, context, problems);
         // What is wrong with it is reported first, as it always was.
         if let Some(path) = &spec.core.tags {
@@ -83,7 +83,7 @@ impl Loaded {
     }
 
     /// Warns of rules that no record can reach.
-    pub fn review(&self, problems: &mut Problems) {
+    pub fn review(&self, problems: &mut Diagnostics) {
         let of_plugins = self.plugins.iter().flat_map(|plugin| &plugin.steps).map(Box::as_ref);
         self.common().chain(of_plugins).for_each(|step| step.review(problems));
     }

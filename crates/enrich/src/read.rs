@@ -2,7 +2,7 @@
 
 use crate::lists::Octets;
 use crate::spec::{NetworksSpec, PluginSpec, Spec};
-use config::{Origin, Problems};
+use config::{Diagnostics, Origin};
 use filter::Filter;
 use geoip::Database;
 use maps::checked::Checked;
@@ -41,7 +41,7 @@ impl std::fmt::Display for Size {
 /// Reads files, each of them once however many settings name it.
 pub(crate) struct Reader<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) problems: &'a mut Problems,
+    pub(crate) problems: &'a mut Diagnostics,
     /// Networks for plugins that have no settings of their own.
     pub(crate) common_networks: &'a NetworksSpec,
     /// Each plugin resolves the networks of its rows.
@@ -52,7 +52,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(spec: &'a Spec, context: &'a Context, problems: &'a mut Problems) -> Self {
+    pub(crate) fn new(spec: &'a Spec, context: &'a Context, problems: &'a mut Diagnostics) -> Self {
         let own = spec.plugins.iter().any(|plugin| plugin.networks.is_some());
         Self {
             context,
@@ -98,7 +98,7 @@ impl Reader<'_> {
         &mut self,
         key: &'static str,
         path: &Path,
-        parse: impl FnOnce(&Origin, &[u8], &Context, &mut Problems) -> T,
+        parse: impl FnOnce(&Origin, &[u8], &Context, &mut Diagnostics) -> T,
         len: impl FnOnce(&T) -> usize,
     ) -> Option<T> {
         let octets = self.octets(key, path)?;
@@ -131,7 +131,7 @@ impl Reader<'_> {
         if let Some(read) = self.tags.get(path) {
             return read.clone();
         }
-        let parse = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems| {
+        let parse = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics| {
             Arc::new(PreTagMap::parse(origin, text, context, problems))
         };
         let map = self.map("pre_tag_map", path, parse, |map| map.len());
@@ -182,7 +182,7 @@ impl Reader<'_> {
             ("bgp_src_med_map", &routes.src_med, Checked::BgpSource),
         ] {
             if let Some(path) = path {
-                let check = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems| {
+                let check = |origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics| {
                     kind.check(origin, text, context, problems)
                 };
                 self.map(key, path, check, |count| *count);

@@ -18,7 +18,7 @@
 //! Calls through `dyn` happen once per batch and step. Per row there are none, and nothing is allocated.
 
 use crate::packets::RowPackets;
-use config::Problems;
+use config::Diagnostics;
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use maps::matcher::PacketSource;
@@ -46,7 +46,7 @@ pub trait Step: Debug + Send + Sync {
     fn compile(&self, target: &Target<'_>) -> Option<Arc<dyn CompiledStep>>;
 
     /// Warns of rules that no record can reach.
-    fn review(&self, _problems: &mut Problems) {}
+    fn review(&self, _problems: &mut Diagnostics) {}
 }
 
 /// A step for rows of one layout.

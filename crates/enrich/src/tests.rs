@@ -6,7 +6,7 @@ use crate::step::Batch;
 use crate::steps::Sources;
 use crate::{BatchPackets, Compiled, Context, Enricher, Loaded, Origin};
 use config::keys::aggregation::{AsSource, NetSource};
-use config::{Daemon, Problems};
+use config::{Daemon, Diagnostics};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Rows};
@@ -147,7 +147,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
     std::fs::write(&map, "set_tag=7 src_as=64501\n").unwrap();
     let mut context = Context::new(Daemon::Nfacctd);
     context.asn.bgp = true;
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let mut loaded = Loaded::read(&spec(Some(&map), Vec::new()), &context, &mut problems);
     let routes = Arc::new(Routes::default());
     loaded.add_live(LiveStep::new(Arc::clone(&routes), OriginAs(Arc::clone(&routes))));
@@ -193,7 +193,8 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
 
 #[test]
 fn nothing_is_done_where_nothing_is_asked_for() {
-    let loaded = Loaded::read(&spec(None, vec![plugin()]), &Context::new(Daemon::Nfacctd), &mut Problems::new());
+    let loaded =
+        Loaded::read(&spec(None, vec![plugin()]), &Context::new(Daemon::Nfacctd), &mut Diagnostics::new());
     let compiled: Arc<Compiled> = Arc::new(loaded.compile(&layout(&loaded, &[Field::SrcHost, Field::SrcAs])));
     assert!(compiled.common().is_empty() && Enricher::new(&compiled).1[0].is_none());
 }
@@ -211,7 +212,7 @@ fn a_plugin_takes_what_its_filters_pass_with_the_tags_of_its_own_map() {
         post_tag: Some(9),
         ..plugin()
     };
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let loaded = Loaded::read(&spec(None, vec![plugin(), own]), &Context::new(Daemon::Nfacctd), &mut problems);
     let layout = layout(&loaded, &[Field::Tag, Field::SrcPort]);
     let compiled = Arc::new(loaded.compile(&layout));

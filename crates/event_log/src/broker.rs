@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 use delivery::messages::{Builder, Message};
 use delivery::queue::Queue;
 use delivery::worker::{self, Limits, Note, Outbox, Worker};
-use delivery::{Backend, BatchId, Fault, Sum, WriteBatch};
+use delivery::{Backend, BatchId, StoreError, Sum, WriteBatch};
 use tracing::{error, info};
 
 /// Bytes at which a write batch is closed.
@@ -26,8 +26,8 @@ impl Delivery {
     pub fn run(self, refuse: impl FnOnce(String)) {
         let prefix = self.prefix.0;
         self.worker.open_and_run(|opened| match opened {
-            Err(Fault::Configuration { key, what }) => refuse(format!("{prefix}{key}: {what}")),
-            Err(Fault::Down(what) | Fault::Batch(what)) => {
+            Err(StoreError::Configuration { key, what }) => refuse(format!("{prefix}{key}: {what}")),
+            Err(StoreError::Down(what) | StoreError::Batch(what)) => {
                 tracing::warn!("{prefix}*: the broker cannot be reached yet, and is tried again: {what}");
             }
             Ok(()) => {}
@@ -72,7 +72,7 @@ pub(crate) fn open(settings: &Settings, run: u64) -> (Vec<Feed>, Vec<Delivery>) 
     both
 }
 
-fn backend(broker: &Broker, topic: Option<&str>) -> Result<Box<dyn Backend>, Fault> {
+fn backend(broker: &Broker, topic: Option<&str>) -> Result<Box<dyn Backend>, StoreError> {
     #[cfg(not(feature = "kafka"))]
     let _ = topic;
     match &broker.target {
@@ -194,7 +194,7 @@ impl Feed {
             }
             Note::Opened => {}
             Note::Failed(_, again) if again.is_repeated => {}
-            Note::Failed(Fault::Configuration { key, what }, again) => {
+            Note::Failed(StoreError::Configuration { key, what }, again) => {
                 error!("{prefix}{key}: cannot write, {again}: {what}");
             }
             Note::Failed(fault, again) => error!("{prefix}*: cannot write, {again}: {fault}"),
@@ -219,11 +219,11 @@ pub(crate) mod tests {
     struct Store(Got);
 
     impl Backend for Store {
-        fn open(&mut self) -> Result<(), Fault> {
+        fn open(&mut self) -> Result<(), StoreError> {
             Ok(())
         }
 
-        fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+        fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
             let messages = Messages::read(&batch.body).unwrap();
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             for (item, message) in (0..).zip(messages.iter()) {

@@ -9,7 +9,7 @@ use config::keys::event_log::{DUMP_FILE, DUMP_LATEST_FILE, MSGLOG_FILE, ROUTE_OU
 use config::keys::input::PCAP_SAVEFILE;
 use config::keys::kafka::{DAEMON_KAFKA_TOPIC, KAFKA_PARTITION_KEY};
 use config::{Config, Place};
-use delivery::Fault;
+use delivery::StoreError;
 use delivery::worker::Limits;
 use encode::Style;
 use runtime::files;
@@ -126,8 +126,8 @@ impl Settings {
     ///
     /// # Errors
     /// For each broker that cannot be used: the key without its prefix, and what is wrong.
-    pub fn check(&self) -> Vec<Fault> {
-        let file = (self.encoding == Encoding::Avro && self.file.is_some()).then(|| Fault::Configuration {
+    pub fn check(&self) -> Vec<StoreError> {
+        let file = (self.encoding == Encoding::Avro && self.file.is_some()).then(|| StoreError::Configuration {
             key: "file",
             what: "files take json; avro is for brokers".to_owned(),
         });
@@ -161,7 +161,7 @@ fn at<T>(config: &Config, key: &Key<T>, prefix: Place) -> Option<T> {
 }
 
 impl Broker {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), StoreError> {
         match &self.target {
             #[cfg(feature = "kafka")]
             Target::Kafka(settings) => brokers::kafka::check(settings),
@@ -184,12 +184,15 @@ impl Target {
 
     /// What is wrong with a broker that this program has no client for.
     #[cfg(not(all(feature = "amqp", feature = "kafka")))]
-    pub(crate) fn not_built(&self) -> Fault {
+    pub(crate) fn not_built(&self) -> StoreError {
         let broker = match self {
             Self::Kafka(_) => "Kafka",
             Self::Amqp(_) => "AMQP",
         };
-        Fault::Configuration { key: self.topic_key(), what: format!("this program was built without {broker}") }
+        StoreError::Configuration {
+            key: self.topic_key(),
+            what: format!("this program was built without {broker}"),
+        }
     }
 }
 
@@ -237,7 +240,11 @@ mod tests {
                      bgp_table_dump_file: dump-%s\nbgp_table_dump_latest_file: latest";
         let log = read(Daemon::Pmbgpd, Place::BGP_DAEMON_MSGLOG, lines);
         assert_eq!((log.file.as_deref(), log.latest.as_deref()), (Some("log".as_ref()), None));
-        assert!(matches!(log.check().as_slice(), [Fault::Configuration { key: "file", .. }]), "{:?}", log.check());
+        assert!(
+            matches!(log.check().as_slice(), [StoreError::Configuration { key: "file", .. }]),
+            "{:?}",
+            log.check()
+        );
         let dump = read(Daemon::Pmbgpd, Place::BGP_TABLE_DUMP, lines);
         assert_eq!(
             (dump.file.as_deref(), dump.latest.as_deref()),

@@ -87,7 +87,7 @@ pub struct Custom {
 
 /// What is wrong with a line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct LineError {
     /// Line, from 1.
     pub line: usize,
     /// What is wrong, and what would be right.
@@ -99,7 +99,7 @@ const MAX_NAME: usize = 63;
 
 /// Reads the file of custom primitives: a line for each, of `key=value` pairs; lines that start with `!` or `#` are
 /// comments. Lines with problems define nothing.
-pub fn parse(text: &str) -> (Vec<Custom>, Vec<Problem>) {
+pub fn parse(text: &str) -> (Vec<Custom>, Vec<LineError>) {
     let mut customs: Vec<Custom> = Vec::new();
     let mut problems = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -109,7 +109,7 @@ pub fn parse(text: &str) -> (Vec<Custom>, Vec<Problem>) {
         }
         match entry(line, &customs) {
             Ok(custom) => customs.push(custom),
-            Err(text) => problems.push(Problem { line: number + 1, text }),
+            Err(text) => problems.push(LineError { line: number + 1, text }),
         }
     }
     (customs, problems)

@@ -228,6 +228,6 @@ fields! {
     Template = 2,
     /// Type of the engine that exported it (NetFlow v5).
     EngineType = 1,
-    /// What the record told, known or not: a set of [`crate::fact::Fact`]s.
-    Facts = 8,
+    /// What the record told, known or not: a set of [`crate::presence::Presence`]s.
+    Presence = 8,
 }

@@ -12,13 +12,13 @@
 pub mod address;
 pub mod column;
 pub mod custom;
-pub mod fact;
 pub mod field;
 pub mod kind;
 pub mod needs;
 pub mod output;
 pub mod packet_ref;
 pub mod pointer;
+pub mod presence;
 pub mod primitive;
 pub mod row;
 pub mod schema;

@@ -36,7 +36,7 @@ pub struct Pointer {
 
 /// What is wrong with the text of a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum PointerError {
     /// No such layer.
     Layer(String),
     /// A protocol that is no number, or with a layer that takes none.
@@ -45,7 +45,7 @@ pub enum Problem {
     Offset(String),
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for PointerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Layer(text) => {
@@ -60,10 +60,10 @@ impl fmt::Display for Problem {
 }
 
 impl std::str::FromStr for Pointer {
-    type Err = Problem;
+    type Err = PointerError;
 
     /// Reads `layer[:protocol][+offset]`.
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, PointerError> {
         let (head, offset) = text.split_once('+').unwrap_or((text, "0"));
         let (layer, protocol) = match head.split_once(':') {
             Some((layer, protocol)) => (layer, Some(protocol)),
@@ -77,18 +77,18 @@ impl std::str::FromStr for Pointer {
             "l3" => Layer::L3,
             "l4" => Layer::L4,
             "payload" => Layer::Payload,
-            _ => return Err(Problem::Layer(layer.to_owned())),
+            _ => return Err(PointerError::Layer(layer.to_owned())),
         };
         let protocol = match protocol {
             None => None,
             Some(text) if matches!(layer, Layer::L3 | Layer::L4) => {
                 let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix('x'));
                 let number = hex.map_or_else(|| text.parse(), |hex| u16::from_str_radix(hex, 16));
-                Some(number.map_err(|_| Problem::Protocol(text.to_owned()))?)
+                Some(number.map_err(|_| PointerError::Protocol(text.to_owned()))?)
             }
-            Some(text) => return Err(Problem::Protocol(text.to_owned())),
+            Some(text) => return Err(PointerError::Protocol(text.to_owned())),
         };
-        let offset = offset.parse::<u16>().map_err(|_| Problem::Offset(offset.to_owned()))?;
+        let offset = offset.parse::<u16>().map_err(|_| PointerError::Offset(offset.to_owned()))?;
         Ok(Self { layer, protocol, offset: usize::from(offset) })
     }
 }
@@ -101,8 +101,8 @@ mod tests {
     fn pointers_are_read() {
         let pointer: Pointer = "l3:0x800+8".parse().unwrap();
         assert_eq!(pointer, Pointer { layer: Layer::L3, protocol: Some(0x800), offset: 8 });
-        assert_eq!("mac:6".parse::<Pointer>(), Err(Problem::Protocol("6".into())));
-        assert_eq!("l5".parse::<Pointer>(), Err(Problem::Layer("l5".into())));
-        assert_eq!("l4:6+x".parse::<Pointer>(), Err(Problem::Offset("x".into())));
+        assert_eq!("mac:6".parse::<Pointer>(), Err(PointerError::Protocol("6".into())));
+        assert_eq!("l5".parse::<Pointer>(), Err(PointerError::Layer("l5".into())));
+        assert_eq!("l4:6+x".parse::<Pointer>(), Err(PointerError::Offset("x".into())));
     }
 }

@@ -2,7 +2,7 @@
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
-use config::Problems;
+use config::Diagnostics;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use maps::networks_file::{Families, Networks};
 use std::hint::black_box;
@@ -34,12 +34,12 @@ fn text() -> Vec<u8> {
 
 fn benches(c: &mut Criterion) {
     let text = text();
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let networks = Networks::parse("networks", &text, &mut problems);
     println!("{} networks, {} bytes each", networks.len(), networks.size() / networks.len().max(1));
     let mut group = c.benchmark_group("networks");
     group.sample_size(10);
-    group.bench_function("load", |b| b.iter(|| Networks::parse("networks", &text, &mut Problems::new())));
+    group.bench_function("load", |b| b.iter(|| Networks::parse("networks", &text, &mut Diagnostics::new())));
     group.throughput(Throughput::Elements(ADDRESSES));
     let random = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32;
     let v4 = |address: u32| std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets();

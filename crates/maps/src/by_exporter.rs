@@ -5,7 +5,7 @@ use crate::load::{self, Context, Entry};
 use crate::matcher::{Captured, Lazy, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 use filter::Seen;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
@@ -30,7 +30,7 @@ pub type FlowToRdMap = ValueMap<[u8; 8]>;
 
 impl SamplingMap {
     /// Reads a sampling_map. Rules with faults are reported and left out.
-    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
+    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         Self::read(others::SAMPLING, origin, text, context, problems, |entry, problems| {
             let rate = entry.setting("id")?.decimal(problems)?;
             u32::try_from(rate).ok()
@@ -40,12 +40,12 @@ impl SamplingMap {
 
 impl FlowToRdMap {
     /// Reads a flow_to_rd_map. Rules with faults are reported and left out.
-    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
+    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         Self::read(others::FLOW_TO_RD, origin, text, context, problems, |entry, problems| {
             let id = entry.setting("id")?;
             match id.value.parse::<RouteDistinguisher>() {
                 Ok(distinguisher) => Some(distinguisher.0),
-                Err(_) => id.refuse(crate::value::Wrong::value(id.key, &id.value), problems),
+                Err(_) => id.refuse(crate::value::ValueError::value(id.key, &id.value), problems),
             }
         })
     }
@@ -57,8 +57,8 @@ impl<T: Copy> ValueMap<T> {
         origin: &Origin,
         text: &[u8],
         context: &Context,
-        problems: &mut Problems,
-        value: impl Fn(&Entry, &mut Problems) -> Option<T>,
+        problems: &mut Diagnostics,
+        value: impl Fn(&Entry, &mut Diagnostics) -> Option<T>,
     ) -> Self {
         let rules = load::load(keys, context, origin, text, problems, |entry, problems| {
             if entry.setting("id").is_none() || entry.rule.exporter.is_none() {
@@ -89,7 +89,7 @@ impl<T: Copy> ValueMap<T> {
     }
 
     /// Warns of rules that no record can reach.
-    pub fn review(&self, problems: &mut Problems) {
+    pub fn review(&self, problems: &mut Diagnostics) {
         review::review(&self.reviewed, problems);
     }
 
@@ -139,15 +139,15 @@ impl<T: Copy> Values<T> {
 mod tests {
     use super::*;
     use config::Daemon;
-    use flow::fact::{Fact, Facts};
     use flow::field::Field;
+    use flow::presence::{Presence, PresenceSet};
     use flow::row::Rows;
 
     #[test]
     fn the_first_rule_of_the_exporter_gives_the_rate() {
         let text =
             "id=1000 ip=192.0.2.1 in=1\nid=10 ip=192.0.2.0/24\nid=0 ip=10.0.0.1\nid=5\nip=10.0.0.1\nid=7 ip=::/0";
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let context = Context::new(Daemon::Nfacctd);
         let map = SamplingMap::parse(&Origin::whole("s.map"), text.as_bytes(), &context, &mut problems);
         assert_eq!((map.len(), problems.iter().count()), (3, 3));
@@ -158,10 +158,10 @@ mod tests {
         let rate = |exporter: &str, interface: u32| {
             let mut rows = Rows::new(&layout);
             let mut row = rows.push(&vec![0; layout.words()]);
-            let mut facts = Facts::default();
-            facts.insert(Fact::InIface);
+            let mut facts = PresenceSet::default();
+            facts.insert(Presence::InIface);
             for (field, octets) in
-                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Facts, &facts.0.to_be_bytes())]
+                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Presence, &facts.0.to_be_bytes())]
             {
                 let at = layout.offset(field).unwrap();
                 row.octets()[at..at + octets.len()].copy_from_slice(octets);
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn route_distinguishers_have_three_forms() {
         let text = "id=0:65000:100 ip=10.0.0.1\nid=1:192.0.2.1:7 ip=10.0.0.2\nid=nonsense ip=10.0.0.3\nid=2:70000:1 ip=::1";
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let context = Context::new(Daemon::Nfacctd);
         let map = FlowToRdMap::parse(&Origin::whole("r.map"), text.as_bytes(), &context, &mut problems);
         assert_eq!((map.len(), problems.iter().count()), (3, 1));

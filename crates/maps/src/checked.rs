@@ -3,8 +3,8 @@
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
 use crate::prefix;
-use crate::value::Wrong;
-use config::problem::{Origin, Problems};
+use crate::value::ValueError;
+use config::problem::{Diagnostics, Origin};
 use std::net::{IpAddr, SocketAddr};
 
 /// A map that is checked.
@@ -53,14 +53,14 @@ impl Checked {
     }
 
     /// Reads a map and tells what is wrong. Returns the number of good rules.
-    pub fn check(self, origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> usize {
+    pub fn check(self, origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> usize {
         let rules = load::load(self.keys(), context, origin, text, problems, |entry, problems| {
             self.entry(&entry, problems)
         });
         rules.len()
     }
 
-    fn entry(self, entry: &Entry, problems: &mut Problems) -> Option<()> {
+    fn entry(self, entry: &Entry, problems: &mut Diagnostics) -> Option<()> {
         let is_there = |name: &&str| {
             entry.setting(name).is_some() || *name == "ip" && self != Self::Tee && entry.rule.exporter.is_some()
         };
@@ -93,7 +93,7 @@ impl Checked {
                 _ => true,
             };
             if !good {
-                return setting.refuse(Wrong::value(setting.key, value), problems);
+                return setting.refuse(ValueError::value(setting.key, value), problems);
             }
         }
         Some(())
@@ -106,7 +106,7 @@ mod tests {
     use config::Daemon;
 
     fn good(map: Checked, daemon: Daemon, text: &str) -> (usize, usize) {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let good = map.check(&Origin::whole("m"), text.as_bytes(), &Context::new(daemon), &mut problems);
         (good, problems.iter().count())
     }

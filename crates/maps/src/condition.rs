@@ -8,8 +8,8 @@ use crate::matcher::{Lazy, View};
 use crate::prefix::Bits;
 use filter::Filter;
 use flow::address;
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::{FieldSet, Layout};
 use std::sync::Arc;
 use wire::{Community, Prefix};
@@ -24,7 +24,7 @@ pub enum Condition {
         /// Its octets as a row keeps them; `None` for a number that the field is too small for.
         value: Option<Octets>,
         /// Without this fact the condition fails, negated or not.
-        fact: Option<Fact>,
+        fact: Option<Presence>,
         /// The field has any other value.
         negated: bool,
     },
@@ -35,14 +35,14 @@ pub enum Condition {
         /// The prefix.
         prefix: Prefix,
         /// Without this fact the condition fails, negated or not.
-        fact: Option<Fact>,
+        fact: Option<Presence>,
         /// The address lies outside.
         negated: bool,
     },
     /// The record tells, or does not tell, this.
     Told {
         /// What.
-        fact: Fact,
+        fact: Presence,
         /// Whether it must tell it.
         told: bool,
     },
@@ -146,7 +146,7 @@ impl Condition {
             fields.insert(field);
         }
         if fact {
-            fields.insert(Field::Facts);
+            fields.insert(Field::Presence);
         }
     }
 
@@ -156,11 +156,11 @@ impl Condition {
             let start = layout.offset(field)?;
             view.row.octets().get(start..start + field.size())
         };
-        let told = |fact: Option<Fact>| match fact {
+        let told = |fact: Option<Presence>| match fact {
             None => true,
             Some(fact) => {
-                let facts = octets(Field::Facts).and_then(|octets| octets.try_into().ok());
-                facts.is_some_and(|octets| Facts(u64::from_be_bytes(octets)).has(fact))
+                let facts = octets(Field::Presence).and_then(|octets| octets.try_into().ok());
+                facts.is_some_and(|octets| PresenceSet(u64::from_be_bytes(octets)).has(fact))
             }
         };
         match self {
@@ -174,11 +174,11 @@ impl Condition {
                 told(*fact) && address.is_some_and(|address| address.is_in(prefix) != *negated)
             }
             Self::Told { fact, told: wanted } => {
-                layout.offset(Field::Facts).is_some() && told(Some(*fact)) == *wanted
+                layout.offset(Field::Presence).is_some() && told(Some(*fact)) == *wanted
             }
             Self::Multicast { group } => {
                 let first = octets(Field::DstMac).and_then(<[u8]>::first);
-                told(Some(Fact::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
+                told(Some(Presence::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
             }
             Self::Filter(filter) => filter.filter.sees(frame.seen(view)),
             Self::Communities { field, patterns } => {

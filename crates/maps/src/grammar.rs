@@ -11,7 +11,7 @@
 //!
 //! What a pair *means* is another matter: see [`crate::key`].
 
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 
 /// One `key=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Line {
 const SHAPE: &str = "A rule is KEY=VALUE pairs with blanks between them and none around '='.";
 
 /// The rules of a file. A line that is no rule is reported and left out; octets that are not UTF-8 are replaced.
-pub fn parse(origin: &Origin, text: &[u8], problems: &mut Problems) -> Vec<Line> {
+pub fn parse(origin: &Origin, text: &[u8], problems: &mut Diagnostics) -> Vec<Line> {
     let mut lines = Vec::new();
     for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
         let line = String::from_utf8_lossy(line);
@@ -58,7 +58,7 @@ pub fn parse(origin: &Origin, text: &[u8], problems: &mut Problems) -> Vec<Line>
     lines
 }
 
-struct Fault {
+struct ParseError {
     column: u32,
     hint: &'static str,
     symbol: bool,
@@ -86,8 +86,8 @@ impl Cursor<'_> {
         }
     }
 
-    fn fault<T>(&self, hint: &'static str) -> Result<T, Fault> {
-        Err(Fault { column: self.column, hint, symbol: self.peek() == Some('|') })
+    fn fault<T>(&self, hint: &'static str) -> Result<T, ParseError> {
+        Err(ParseError { column: self.column, hint, symbol: self.peek() == Some('|') })
     }
 }
 
@@ -95,7 +95,7 @@ fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t')
 }
 
-fn pairs(line: &str) -> Result<Vec<Pair>, Fault> {
+fn pairs(line: &str) -> Result<Vec<Pair>, ParseError> {
     let mut cursor = Cursor { left: line.chars(), column: 1 };
     cursor.skip_blanks();
     let mut pairs = Vec::new();
@@ -109,7 +109,7 @@ fn pairs(line: &str) -> Result<Vec<Pair>, Fault> {
     Ok(pairs)
 }
 
-fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, Fault> {
+fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, ParseError> {
     let key_column = cursor.column;
     let mut key = String::new();
     loop {
@@ -146,14 +146,14 @@ fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, Fault> {
 }
 
 /// Reads from the opening quote to behind the closing one.
-fn quotation(cursor: &mut Cursor<'_>, value: &mut String) -> Result<(), Fault> {
+fn quotation(cursor: &mut Cursor<'_>, value: &mut String) -> Result<(), ParseError> {
     let column = cursor.column;
     cursor.next();
     loop {
         match cursor.next() {
             Some('\'') => return Ok(()),
             Some(c) => value.push(c),
-            None => return Err(Fault { column, hint: "This quote is not closed.", symbol: false }),
+            None => return Err(ParseError { column, hint: "This quote is not closed.", symbol: false }),
         }
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     type Read = (u32, Vec<(String, String)>);
 
     fn read(text: &str) -> (Vec<Read>, Vec<String>) {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let lines = parse(&Origin::whole("p.map"), text.as_bytes(), &mut problems);
         let lines = lines.into_iter().map(|l| (l.number, l.pairs.into_iter().map(|p| (p.key, p.value)).collect()));
         (lines.collect(), problems.iter().map(ToString::to_string).collect())
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let lines = parse(&Origin::whole("p.map"), "set_label=ä in='1'".as_bytes(), &mut problems);
         let columns: Vec<_> = lines[0].pairs.iter().map(|p| (p.key_column, p.value_column)).collect();
         assert_eq!(columns, [(1, 11), (13, 16)]);

@@ -2,7 +2,7 @@
 
 use crate::key::others;
 use crate::load::{self, Context, Entry};
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 
 /// Packets that are captured on an interface, as the interface sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn parse(
     text: &[u8],
     context: &Context,
     numbered: bool,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Vec<Interface> {
     let mut known: Vec<Interface> = Vec::new();
     load::load(others::PCAP_INTERFACES, context, origin, text, problems, |entry, problems| {
@@ -58,7 +58,7 @@ pub fn parse(
     known
 }
 
-fn interface(entry: &Entry, numbered: bool, problems: &mut Problems) -> Option<Interface> {
+fn interface(entry: &Entry, numbered: bool, problems: &mut Diagnostics) -> Option<Interface> {
     let Some(name) = entry.setting("ifname") else {
         return entry.refuse("required key missing. Required keys are: 'ifname'.", problems);
     };
@@ -87,7 +87,7 @@ mod tests {
         let text =
             b"ifname=eth0 ifindex=100 direction=in\nifindex=1\nifname=eth1 ifindex=0\nifname=eth2\nifname=eth0";
         let read = |numbered| {
-            let mut problems = Problems::new();
+            let mut problems = Diagnostics::new();
             let context = Context::new(Daemon::Pmacctd);
             let found = parse(&Origin::whole("i.map"), text, &context, numbered, &mut problems);
             (found, problems.iter().count())
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn an_interface_has_one_line_or_one_for_each_direction() {
         let read = |text: &str| {
-            let mut problems = Problems::new();
+            let mut problems = Diagnostics::new();
             let found = parse(
                 &Origin::whole("i.map"),
                 text.as_bytes(),

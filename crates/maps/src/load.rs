@@ -4,9 +4,9 @@
 use crate::grammar::{self, Line, Pair};
 use crate::key::{self, Key, Need, Target};
 use crate::matcher::{PacketSource, Rule};
-use crate::value::{self, Wrong};
+use crate::value::{self, ValueError};
 use config::Daemon;
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 
 /// Where something is taken from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,17 +81,17 @@ pub struct Setting {
 
 impl Setting {
     /// Reports that the value is wrong, and gives the rule up.
-    pub fn refuse<T>(&self, wrong: Wrong, problems: &mut Problems) -> Option<T> {
+    pub fn refuse<T>(&self, wrong: ValueError, problems: &mut Diagnostics) -> Option<T> {
         refuse(&self.origin, wrong, problems)
     }
 
     /// A number within the bounds of the key.
-    pub fn decimal(&self, problems: &mut Problems) -> Option<u64> {
+    pub fn decimal(&self, problems: &mut Diagnostics) -> Option<u64> {
         let number = match self.key.value {
             key::Value::Decimal { min, max } => value::decimal(&self.value, min, max),
             _ => None,
         };
-        number.or_else(|| self.refuse(Wrong::value(self.key, &self.value), problems))
+        number.or_else(|| self.refuse(ValueError::value(self.key, &self.value), problems))
     }
 }
 
@@ -113,12 +113,12 @@ impl Entry {
     }
 
     /// Reports what is wrong with the rule as a whole, and gives it up.
-    pub fn refuse<T>(&self, what: impl Into<String>, problems: &mut Problems) -> Option<T> {
-        refuse(&self.origin, Wrong { what: what.into(), hint: None }, problems)
+    pub fn refuse<T>(&self, what: impl Into<String>, problems: &mut Diagnostics) -> Option<T> {
+        refuse(&self.origin, ValueError { what: what.into(), hint: None }, problems)
     }
 }
 
-fn refuse<T>(origin: &Origin, wrong: Wrong, problems: &mut Problems) -> Option<T> {
+fn refuse<T>(origin: &Origin, wrong: ValueError, problems: &mut Diagnostics) -> Option<T> {
     problems.warn(origin, format!("{} Line ignored.", wrong.what), wrong.hint);
     None
 }
@@ -129,8 +129,8 @@ pub fn load<T>(
     context: &Context,
     origin: &Origin,
     text: &[u8],
-    problems: &mut Problems,
-    mut take: impl FnMut(Entry, &mut Problems) -> Option<T>,
+    problems: &mut Diagnostics,
+    mut take: impl FnMut(Entry, &mut Diagnostics) -> Option<T>,
 ) -> Vec<T> {
     let mut kept = Vec::new();
     for line in grammar::parse(origin, text, problems) {
@@ -147,7 +147,7 @@ fn entry(
     context: &Context,
     origin: &Origin,
     line: &Line,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<Entry> {
     let origin = origin.at(line.number);
     let mut entry = Entry { origin: origin.clone(), rule: Rule::default(), settings: Vec::new() };
@@ -160,7 +160,8 @@ fn entry(
         };
         if seen.contains(&key.name) {
             let what = format!("Multiple '{}' clauses part of the same statement.", key.name);
-            good = refuse::<()>(&origin.column(pair.key_column), Wrong { what, hint: None }, problems).is_some();
+            good =
+                refuse::<()>(&origin.column(pair.key_column), ValueError { what, hint: None }, problems).is_some();
             continue;
         }
         seen.push(key.name);
@@ -175,7 +176,7 @@ fn pair_of(
     origin: &Origin,
     pair: &Pair,
     entry: &mut Entry,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<()> {
     let at = origin.column(pair.value_column);
     if let Some(wrong) = needed(key, context) {
@@ -201,14 +202,14 @@ fn known(
     context: &Context,
     at: &Origin,
     pair: &Pair,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<&'static Key> {
     let serves = |key: &Key| key.daemons.contains(context.daemon) && (key.tee || !context.tee);
     let hint = match key::find(keys, &pair.key) {
         Some(key) if serves(key) => return Some(key),
         Some(key) if key.target == Target::Exporter => {
             let what = format!("key '{}' not applicable.", pair.key);
-            return refuse(at, Wrong { what, hint: Some(format!("It serves {}.", key.daemons)) }, problems);
+            return refuse(at, ValueError { what, hint: Some(format!("It serves {}.", key.daemons)) }, problems);
         }
         Some(key) if key.daemons.contains(context.daemon) => Some("It does not serve replication.".to_owned()),
         Some(key) => Some(format!("It serves {}.", key.daemons)),
@@ -230,9 +231,9 @@ fn shown(name: &str) -> String {
 }
 
 /// What must be configured before the key may be used.
-fn needed(key: &Key, context: &Context) -> Option<Wrong> {
+fn needed(key: &Key, context: &Context) -> Option<ValueError> {
     let (name, daemon) = (key.name, context.daemon.name());
-    let wrong = |what| Some(Wrong { what, hint: None });
+    let wrong = |what| Some(ValueError { what, hint: None });
     let Sources { flow, file, bgp } = context.asn;
     match key.need {
         Need::As if !(flow || file || bgp) => {
@@ -254,7 +255,7 @@ mod tests {
     use crate::key::pre_tag;
 
     fn told(context: &Context, text: &str) -> (Vec<u32>, Vec<String>) {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let origin = Origin::whole("p.map");
         let kept =
             load(pre_tag::KEYS, context, &origin, text.as_bytes(), &mut problems, |entry, _| entry.origin.line);

@@ -3,7 +3,7 @@
 //! One port a line; `!` begins a comment. pmacct reads what begins with digits by these alone (`443 80` as 443); here such a
 //! line is reported and its first number used, as it is there.
 
-use config::{Origin, Problems};
+use config::{Diagnostics, Origin};
 
 /// A set of ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const MAX_SHOWN: usize = 48;
 
 impl Ports {
     /// Reads a list; bad lines are reported.
-    pub fn parse(file: &str, text: &str, problems: &mut Problems) -> Self {
+    pub fn parse(file: &str, text: &str, problems: &mut Diagnostics) -> Self {
         let mut ports = Self::default();
         let origin = Origin::whole(file);
         let mut bad = 0;
@@ -76,7 +76,7 @@ impl Ports {
 }
 
 /// Reports a line that begins with a port, or that is none.
-fn report(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Problems) {
+fn report(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Diagnostics) {
     let shown: String = line.chars().take(MAX_SHOWN).flat_map(char::escape_default).collect();
     let what = match port {
         Some(port) => format!("ports_file: '{shown}' is read as {port} alone."),
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn good_ports_are_kept_and_bad_lines_reported_with_their_number() {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let ports = Ports::parse("po.lst", "80\n! no\n\n 65535 \n70000\n443 80\nhttp\n", &mut problems);
         let kept: Vec<u16> = (0..=u16::MAX).filter(|port| ports.has(*port)).collect();
         assert_eq!(kept, [80, 443, 65_535]);
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_reported_has_a_limit() {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         Ports::parse("po.lst", &"\u{1b}x\n".repeat(300), &mut problems);
         let reported: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(reported.len(), 101);

@@ -1,7 +1,7 @@
 //! Rules that no record can reach: an earlier one takes all that they match.
 
 use crate::load::Entry;
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 use std::collections::HashMap;
 use wire::Prefix;
 
@@ -43,7 +43,7 @@ const MOST_CONDITIONS: usize = 8;
 /// Warns of each rule whose records an earlier one takes all: the same conditions or fewer, for the same exporters or more.
 ///
 /// A rule that a jump may lead past takes nothing for sure, and is not held against later ones.
-pub fn review(rules: &[Reviewed], problems: &mut Problems) {
+pub fn review(rules: &[Reviewed], problems: &mut Diagnostics) {
     let skipped = skipped(rules);
     let mut taken: HashMap<(Vec<&str>, Option<Prefix>), u32> = HashMap::new();
     // Few lengths occur, and only those need be looked up.

@@ -7,8 +7,8 @@ use crate::prefix;
 use config::Daemon;
 use filter::Filter;
 use flow::address;
-use flow::fact::Fact;
 use flow::field::Field;
+use flow::presence::Presence;
 use std::net::IpAddr;
 use std::sync::Arc;
 use wire::{Family, Mac, Prefix, RouteDistinguisher};
@@ -18,14 +18,14 @@ const PATTERNS: usize = 16;
 
 /// What is wrong with a value, as a sentence, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct ValueError {
     /// What is wrong.
     pub what: String,
     /// What would be right.
     pub hint: Option<String>,
 }
 
-impl Wrong {
+impl ValueError {
     /// The usual words.
     pub fn value(key: &Key, text: &str) -> Self {
         Self {
@@ -39,17 +39,17 @@ impl Wrong {
 ///
 /// # Errors
 /// What is wrong with the value.
-pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, Wrong> {
+pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, ValueError> {
     let (negated, value) = match text.strip_prefix('-') {
         Some(rest) if key.negatable => (true, rest),
         _ => (false, text),
     };
-    let wrong = || Wrong::value(key, text);
+    let wrong = || ValueError::value(key, text);
     let flag = || flag(value).map(|wanted| wanted != negated).ok_or_else(wrong);
     match key.target {
         Target::Field(field, fact) => {
             let octets = octets(key, field, value).ok_or_else(wrong)?;
-            let fact = fact.filter(|fact| *fact != Fact::BgpNextHop || !context.net.bgp);
+            let fact = fact.filter(|fact| *fact != Presence::BgpNextHop || !context.net.bgp);
             Ok(Condition::Equal { field, value: octets, fact, negated })
         }
         Target::Direction => {
@@ -74,7 +74,7 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
         }
         Target::Told(fact) => Ok(Condition::Told { fact, told: flag()? }),
         Target::Multicast => Ok(Condition::Multicast { group: flag()? }),
-        Target::SampleType => sample_type(context.daemon, value, negated).ok_or_else(|| Wrong {
+        Target::SampleType => sample_type(context.daemon, value, negated).ok_or_else(|| ValueError {
             what: if context.daemon == Daemon::Sfacctd {
                 "Invalid sFlow 'sample_type' value.".to_owned()
             } else {
@@ -147,8 +147,8 @@ pub fn mac(text: &str) -> Option<Mac> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn network(text: &str) -> Result<Prefix, Wrong> {
-    prefix::parse(text).map_err(|why| Wrong {
+pub fn network(text: &str) -> Result<Prefix, ValueError> {
+    prefix::parse(text).map_err(|why| ValueError {
         what: format!("Bad IP address or prefix '{text}'."),
         hint: Some(format!("{why}.")),
     })
@@ -166,11 +166,11 @@ pub fn family_filter(text: &str) -> Option<Condition> {
     Some(Condition::Within { field: Field::SrcHost, prefix, fact: None, negated: false })
 }
 
-fn filter(text: &str, context: &Context) -> Result<PacketFilter, Wrong> {
+fn filter(text: &str, context: &Context) -> Result<PacketFilter, ValueError> {
     match Filter::compile_for_all(&context.links, text) {
         Ok(filter) => Ok(PacketFilter { text: text.into(), filter: Arc::new(filter) }),
         Err(error) => {
-            Err(Wrong { what: format!("malformed filter: {}", one_line(&error.to_string())), hint: None })
+            Err(ValueError { what: format!("malformed filter: {}", one_line(&error.to_string())), hint: None })
         }
     }
 }
@@ -195,11 +195,11 @@ fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
     }
     let fact = match text {
         // The reference compares the first letters only, so these act as `flow`.
-        "flow" | "flow-mpls-ipv4" | "flow-mpls-ipv6" => Fact::Flow,
-        "flow-ipv4" => Fact::FlowV4,
-        "flow-ipv6" => Fact::FlowV6,
-        "event" => Fact::Event,
-        "option" => Fact::Options,
+        "flow" | "flow-mpls-ipv4" | "flow-mpls-ipv6" => Presence::Flow,
+        "flow-ipv4" => Presence::FlowV4,
+        "flow-ipv6" => Presence::FlowV6,
+        "event" => Presence::Event,
+        "option" => Presence::Options,
         _ => return None,
     };
     Some(Condition::Told { fact, told: !negated })

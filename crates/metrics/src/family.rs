@@ -7,7 +7,7 @@ pub(crate) enum Kind {
     Counter,
     /// What there is now.
     Gauge,
-    /// Facts, in its labels.
+    /// PresenceSet, in its labels.
     Info,
 }
 

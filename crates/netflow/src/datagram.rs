@@ -50,7 +50,7 @@ pub struct Header {
 
 /// Why a datagram is rejected whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reject {
+pub enum HeaderError {
     /// Too short for the header of its version.
     TooShort(Truncated),
     /// A version that does not exist, or is not supported.
@@ -66,13 +66,13 @@ pub enum Reject {
     Length(u16),
 }
 
-impl From<Truncated> for Reject {
+impl From<Truncated> for HeaderError {
     fn from(truncated: Truncated) -> Self {
         Self::TooShort(truncated)
     }
 }
 
-impl fmt::Display for Reject {
+impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooShort(truncated) => write!(f, "header: {truncated}"),
@@ -85,7 +85,7 @@ impl fmt::Display for Reject {
 
 /// What ends a datagram or a set early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum SetError {
     /// Octets are missing.
     Truncated(Truncated),
     /// A set length below that of its header; offset of the set.
@@ -93,20 +93,20 @@ pub enum Fault {
     /// A set id that neither version defines.
     SetId(u16),
     /// A template that cannot be used.
-    Template(template::Fault),
+    Template(template::TemplateError),
     /// Octets behind the length that an IPFIX message gives: so many.
     Behind(usize),
     /// A data set whose padding is not zero, where that is checked; its id.
     Padding(u16),
 }
 
-impl From<Truncated> for Fault {
+impl From<Truncated> for SetError {
     fn from(truncated: Truncated) -> Self {
         Self::Truncated(truncated)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated(truncated) => write!(f, "{truncated}"),
@@ -164,7 +164,7 @@ pub struct FixedRecords<'a> {
 }
 
 /// Opens a datagram.
-pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Reject> {
+pub fn open(octets: &[u8]) -> Result<Datagram<'_>, HeaderError> {
     let mut r = Reader::new(octets);
     let version = r.u16()?;
     match version {
@@ -194,19 +194,19 @@ pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Reject> {
                 ..Header::default()
             };
             let Some(len) = usize::from(header.count).checked_sub(IPFIX_HEADER) else {
-                return Err(Reject::Length(header.count));
+                return Err(HeaderError::Length(header.count));
             };
             // A message that claims more than came is read as far as it goes: its last set says what is missing.
             let message = r.within(len.min(r.left()))?;
             let sets = Sets { r: message, ipfix: true, domain: header.domain, behind: r.rest() };
             Ok(Datagram { header, body: Body::Sets(sets) })
         }
-        other => Err(Reject::Version(other)),
+        other => Err(HeaderError::Version(other)),
     }
 }
 
 /// Header and records of v1 (`tail` 0), v5 and v7 (`tail` 8).
-fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Datagram<'_>, Reject> {
+fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Datagram<'_>, HeaderError> {
     let mut header = Header {
         version,
         count: r.u16()?,
@@ -231,7 +231,7 @@ fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Da
     let announced = header.count;
     let count = usize::from(announced);
     if count > present || (version == 1 && r.left() != count * size) {
-        return Err(Reject::Count { announced, present });
+        return Err(HeaderError::Count { announced, present });
     }
     let octets = r.take(count * size)?;
     Ok(Datagram { header, body: Body::Records(FixedRecords { octets, size }) })
@@ -266,17 +266,18 @@ pub enum Set<'a> {
 }
 
 impl<'a> Iterator for Sets<'a> {
-    type Item = Result<Set<'a>, Fault>;
+    type Item = Result<Set<'a>, SetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // Up to three octets of padding may end a datagram.
         if self.r.left() < SET_HEADER || self.is_padding() {
             self.r = Reader::new(&[]);
             let behind = std::mem::take(&mut self.behind);
-            return (behind.len() >= SET_HEADER && !is_zero(behind)).then_some(Err(Fault::Behind(behind.len())));
+            return (behind.len() >= SET_HEADER && !is_zero(behind))
+                .then_some(Err(SetError::Behind(behind.len())));
         }
         let set = self.set();
-        if matches!(set, Err(Fault::Truncated(_) | Fault::SetLength(..))) {
+        if matches!(set, Err(SetError::Truncated(_) | SetError::SetLength(..))) {
             self.r = Reader::new(&[]);
         }
         Some(set)
@@ -290,11 +291,11 @@ impl<'a> Sets<'a> {
         left.starts_with(&[0; SET_HEADER]) && is_zero(left)
     }
 
-    fn set(&mut self) -> Result<Set<'a>, Fault> {
+    fn set(&mut self) -> Result<Set<'a>, SetError> {
         let at = self.r.at();
         let (id, length) = (self.r.u16()?, self.r.u16()?);
         let Some(len) = usize::from(length).checked_sub(SET_HEADER) else {
-            return Err(Fault::SetLength(length, at));
+            return Err(SetError::SetLength(length, at));
         };
         // Some exporters count the padding of the last set in the length of the set alone.
         let missing = len.saturating_sub(self.r.left());
@@ -305,7 +306,7 @@ impl<'a> Sets<'a> {
             (true, 2) => template::Format::IpfixData,
             (true, 3) => template::Format::IpfixOptions,
             (_, MIN_TEMPLATE_ID..) => return Ok(Set::Data { id, body: body.rest(), missing }),
-            _ => return Err(Fault::SetId(id)),
+            _ => return Err(SetError::SetId(id)),
         };
         Ok(Set::Templates(TemplateRecords::new(body, kind, self.domain)))
     }
@@ -331,15 +332,15 @@ mod tests {
         let Body::Records(records) = datagram.body else { panic!("records") };
         assert_eq!(records.octets.len(), 96);
         let short = open(&octets[..24 + 95]).unwrap_err();
-        assert_eq!(short, Reject::Count { announced: 2, present: 1 });
+        assert_eq!(short, HeaderError::Count { announced: 2, present: 1 });
     }
 
     #[test]
     fn headers_that_lie_are_rejected() {
-        assert_eq!(open(&[0]).unwrap_err(), Reject::TooShort(Truncated { at: 0, wanted: 2, left: 1 }));
-        assert_eq!(open(&[0, 8, 0, 0]).unwrap_err(), Reject::Version(8));
+        assert_eq!(open(&[0]).unwrap_err(), HeaderError::TooShort(Truncated { at: 0, wanted: 2, left: 1 }));
+        assert_eq!(open(&[0, 8, 0, 0]).unwrap_err(), HeaderError::Version(8));
         let ipfix = [0, 10, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(open(&ipfix).unwrap_err(), Reject::Length(15));
+        assert_eq!(open(&ipfix).unwrap_err(), HeaderError::Length(15));
     }
 
     #[test]
@@ -351,13 +352,16 @@ mod tests {
             sets.map(|set| set.map(|_| ())).collect::<Vec<_>>()
         };
         let good = [1, 0, 0, 4];
-        assert_eq!(sets(&[&good[..], &[1, 0, 0, 3, 0, 0, 0, 0]].concat()), [Ok(()), Err(Fault::SetLength(3, 20))]);
-        let beyond = Fault::Truncated(Truncated { at: 24, wanted: 96, left: 4 });
+        assert_eq!(
+            sets(&[&good[..], &[1, 0, 0, 3, 0, 0, 0, 0]].concat()),
+            [Ok(()), Err(SetError::SetLength(3, 20))]
+        );
+        let beyond = SetError::Truncated(Truncated { at: 24, wanted: 96, left: 4 });
         assert_eq!(sets(&[&good[..], &[1, 0, 0, 100, 0, 0, 0, 0]].concat()), [Ok(()), Err(beyond)]);
     }
 
     /// What comes of the sets of a datagram: for each data set octets present and missing.
-    fn sets_of(octets: &[u8]) -> Vec<Result<(usize, usize), Fault>> {
+    fn sets_of(octets: &[u8]) -> Vec<Result<(usize, usize), SetError>> {
         let Body::Sets(sets) = open(octets).unwrap().body else { panic!("sets") };
         sets.map(|set| match set? {
             Set::Data { body, missing, .. } => Ok((body.len(), missing)),
@@ -384,15 +388,15 @@ mod tests {
             assert_eq!(sets_of(&v9), [Ok((2, 0))], "{zeros} zeros");
         }
         let other = [&set[..], &[0; 8], &[1]].concat();
-        assert_eq!(sets_of(&ipfix(31, &other)), [Ok((2, 0)), Err(Fault::SetLength(0, 22))]);
+        assert_eq!(sets_of(&ipfix(31, &other)), [Ok((2, 0)), Err(SetError::SetLength(0, 22))]);
     }
 
     #[test]
     fn octets_behind_an_ipfix_message_are_named() {
         let sets = [1, 0, 0, 6, 7, 7, 1, 0, 0, 6, 8, 8];
         assert_eq!(sets_of(&ipfix(28, &sets)), [Ok((2, 0)), Ok((2, 0))]);
-        assert_eq!(sets_of(&ipfix(22, &sets)), [Ok((2, 0)), Err(Fault::Behind(6))]);
-        assert_eq!(sets_of(&ipfix(16, &sets)), [Err(Fault::Behind(12))]);
+        assert_eq!(sets_of(&ipfix(22, &sets)), [Ok((2, 0)), Err(SetError::Behind(6))]);
+        assert_eq!(sets_of(&ipfix(16, &sets)), [Err(SetError::Behind(12))]);
     }
 
     #[test]
@@ -401,7 +405,7 @@ mod tests {
         assert_eq!(sets_of(&ipfix(22, &set(8))), [Ok((2, 2))]);
         assert_eq!(sets_of(&ipfix(22, &[&set(8)[..], &[0; 2]].concat())), [Ok((2, 2))]);
         assert_eq!(sets_of(&ipfix(22, &set(13))), [Ok((2, 7))]);
-        let beyond = Fault::Truncated(Truncated { at: 20, wanted: 10, left: 2 });
+        let beyond = SetError::Truncated(Truncated { at: 20, wanted: 10, left: 2 });
         assert_eq!(sets_of(&ipfix(22, &set(14))), [Err(beyond)]);
     }
 

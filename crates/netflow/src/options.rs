@@ -1,6 +1,6 @@
 //! Options data: what exporters tell about themselves.
 //!
-//! A record is read into [`Facts`]: the values of the elements that mean something here, whether they stand
+//! A record is read into [`OptionsEntries`]: the values of the elements that mean something here, whether they stand
 //! as scopes or as options. What follows from their combination (a sampler's rate, an interface's name) is told by
 //! the methods.
 
@@ -59,7 +59,7 @@ pub enum Way {
 
 /// What one options record tells. Numbers are `None` where the record lacks the element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts<'a> {
+pub struct OptionsEntries<'a> {
     /// What they hold for.
     pub scope: Scope,
     /// Sampler (48).
@@ -108,7 +108,7 @@ pub struct Facts<'a> {
     pub ignored: (Option<u64>, Option<u64>),
 }
 
-impl<'a> Facts<'a> {
+impl<'a> OptionsEntries<'a> {
     /// Reads a record of an options template.
     pub fn read(template: &Template, record: &'a [u8]) -> Self {
         let mut facts = Self::default();
@@ -274,13 +274,14 @@ mod tests {
     #[test]
     fn an_interface_is_named() {
         let template = template(&[(10, 4), (82, 8)]);
-        let facts = Facts::read(&template, b"\0\0\0\x07Eth1\0\0\0\0");
+        let facts = OptionsEntries::read(&template, b"\0\0\0\x07Eth1\0\0\0\0");
         assert_eq!((facts.interface, facts.interface_label()), (Some(7), Some(&b"Eth1"[..])));
     }
 
     #[test]
     fn sampling_is_told_in_several_forms() {
-        let rate = |elements: &[(u16, u16)], record: &[u8]| Facts::read(&template(elements), record).rate();
+        let rate =
+            |elements: &[(u16, u16)], record: &[u8]| OptionsEntries::read(&template(elements), record).rate();
         assert_eq!(rate(&[(48, 1), (50, 2)], &[1, 0, 100]), Some(Rate::OneIn(100)));
         assert_eq!(rate(&[(302, 1), (305, 1), (306, 2)], &[1, 1, 0, 99]), Some(Rate::OneIn(100)));
         assert_eq!(rate(&[(302, 1), (309, 1), (310, 2)], &[1, 1, 2, 0]), Some(Rate::OneIn(512)));
@@ -298,7 +299,8 @@ mod tests {
 
     #[test]
     fn zeros_end_sampling_and_what_gives_no_rate_is_unusable() {
-        let rate = |elements: &[(u16, u16)], record: &[u8]| Facts::read(&template(elements), record).rate();
+        let rate =
+            |elements: &[(u16, u16)], record: &[u8]| OptionsEntries::read(&template(elements), record).rate();
         for off in [
             rate(&[(48, 1), (34, 2)], &[1, 0, 0]),
             rate(&[(48, 1), (49, 1), (50, 2)], &[1, 0, 0, 0]),
@@ -331,7 +333,7 @@ mod tests {
         let scope = |ipfix, element| {
             let mut template = template(&[(element, 2), (34, 1)]);
             template.ipfix = ipfix;
-            let facts = Facts::read(&template, &[0, 7, 10]);
+            let facts = OptionsEntries::read(&template, &[0, 7, 10]);
             (facts.scope.is_whole_exporter(), facts.scope.domain, facts.scope.template, facts.interface)
         };
         assert_eq!(scope(false, v9_scope::SYSTEM), (true, None, None, None));
@@ -351,7 +353,8 @@ mod tests {
     #[test]
     fn an_exporter_address_of_zeros_is_none() {
         let exporter = |element, octets: &[u8]| {
-            Facts::read(&template(&[(144, 1), (element, octets.len() as u16)]), &[&[0], octets].concat()).exporter
+            OptionsEntries::read(&template(&[(144, 1), (element, octets.len() as u16)]), &[&[0], octets].concat())
+                .exporter
         };
         assert_eq!((exporter(130, &[0; 4]), exporter(131, &[0; 16])), (None, None));
         assert_eq!(exporter(130, &[192, 0, 2, 7]), Some([192, 0, 2, 7].into()));

@@ -28,7 +28,7 @@ pub struct Field {
 pub enum Kind {
     /// Flows.
     Data,
-    /// Facts about the exporter; the first fields are their scope.
+    /// OptionsEntries about the exporter; the first fields are their scope.
     Options {
         /// Number of scope fields.
         scopes: u16,
@@ -85,7 +85,7 @@ impl Template {
 
 /// Why a template cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum TemplateError {
     /// The set ends within it.
     Truncated(Truncated),
     /// An id below 256.
@@ -98,13 +98,13 @@ pub enum Fault {
     Specifiers(u16),
 }
 
-impl From<Truncated> for Fault {
+impl From<Truncated> for TemplateError {
     fn from(truncated: Truncated) -> Self {
         Self::Truncated(truncated)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated(truncated) => write!(f, "template: {truncated}"),
@@ -152,7 +152,7 @@ impl<'a> Records<'a> {
         Self { r, format, domain }
     }
 
-    fn record(&mut self) -> Result<Option<Record>, Fault> {
+    fn record(&mut self) -> Result<Option<Record>, TemplateError> {
         let id = self.r.u16()?;
         let count = self.r.u16()?;
         if id == 0 && count == 0 {
@@ -168,8 +168,8 @@ impl<'a> Records<'a> {
                     // The lengths say where the next template starts, all the same.
                     let skipped = self.r.take(usize::from(scopes) + usize::from(options));
                     return Err(match skipped {
-                        Ok(_) => Fault::Specifiers(id),
-                        Err(_) => self.give_up(Fault::Specifiers(id)),
+                        Ok(_) => TemplateError::Specifiers(id),
+                        Err(_) => self.give_up(TemplateError::Specifiers(id)),
                     });
                 }
                 (usize::from(scopes / 4) + usize::from(options / 4), scopes / 4, true)
@@ -186,7 +186,7 @@ impl<'a> Records<'a> {
         };
         // No count sizes anything beyond what the octets left can hold.
         if fields > MAX_FIELDS || fields * 4 > self.r.left() {
-            return Err(self.give_up(Fault::Fields(id)));
+            return Err(self.give_up(TemplateError::Fields(id)));
         }
         // They fit the octets that are left, so that their count sizes what holds them.
         let count = fields;
@@ -195,16 +195,16 @@ impl<'a> Records<'a> {
             fields.push(self.field()?);
         }
         if usize::from(scopes) > fields.len() {
-            return Err(Fault::Fields(id));
+            return Err(TemplateError::Fields(id));
         }
         if id < crate::datagram::MIN_TEMPLATE_ID {
-            return Err(Fault::Id(id));
+            return Err(TemplateError::Id(id));
         }
         let kind = if options { Kind::Options { scopes } } else { Kind::Data };
         let mut template = Template::new(self.domain, id, kind, fields);
         template.ipfix = matches!(self.format, Format::IpfixData | Format::IpfixOptions);
         if template.min_length == 0 {
-            return Err(Fault::NoLength(id));
+            return Err(TemplateError::NoLength(id));
         }
         Ok(Some(Record::Define(template)))
     }
@@ -219,14 +219,14 @@ impl<'a> Records<'a> {
     }
 
     /// Nothing behind a fault of lengths can be trusted.
-    fn give_up(&mut self, fault: Fault) -> Fault {
+    fn give_up(&mut self, fault: TemplateError) -> TemplateError {
         self.r = Reader::new(&[]);
         fault
     }
 }
 
 impl Iterator for Records<'_> {
-    type Item = Result<Record, Fault>;
+    type Item = Result<Record, TemplateError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.r.left() < 4 {
@@ -235,7 +235,7 @@ impl Iterator for Records<'_> {
         match self.record() {
             Ok(record) => record.map(Ok),
             Err(fault) => {
-                if let Fault::Truncated(_) = fault {
+                if let TemplateError::Truncated(_) = fault {
                     self.r = Reader::new(&[]);
                 }
                 Some(Err(fault))
@@ -248,7 +248,7 @@ impl Iterator for Records<'_> {
 mod tests {
     use super::*;
 
-    fn records(octets: &[u8], format: Format) -> Vec<Result<Record, Fault>> {
+    fn records(octets: &[u8], format: Format) -> Vec<Result<Record, TemplateError>> {
         Records::new(Reader::new(octets), format, 7).collect()
     }
 
@@ -281,9 +281,9 @@ mod tests {
             1, 2, 0xff, 0xff, 0, 8, 0, 4, // absurd count
         ];
         let found = records(&octets, Format::V9Data);
-        assert_eq!(found[..2], [Err(Fault::Id(200)), Err(Fault::NoLength(256))]);
+        assert_eq!(found[..2], [Err(TemplateError::Id(200)), Err(TemplateError::NoLength(256))]);
         assert!(matches!(found[2], Ok(Record::Define(_))));
-        assert_eq!(found[3..], [Err(Fault::Fields(258))]);
+        assert_eq!(found[3..], [Err(TemplateError::Fields(258))]);
     }
 
     #[test]
@@ -292,7 +292,10 @@ mod tests {
         let found = records(&octets, Format::V9Options);
         let Ok(Record::Define(template)) = &found[0] else { panic!("{found:?}") };
         assert_eq!(template.kind, Kind::Options { scopes: 1 });
-        assert_eq!(records(&[1, 0, 0, 3, 0, 4, 0, 2, 0, 4], Format::V9Options), [Err(Fault::Specifiers(256))]);
+        assert_eq!(
+            records(&[1, 0, 0, 3, 0, 4, 0, 2, 0, 4], Format::V9Options),
+            [Err(TemplateError::Specifiers(256))]
+        );
     }
 
     #[test]
@@ -301,17 +304,17 @@ mod tests {
         for (scopes, options) in [(4, 5), (3, 4), (1, 2), (6, 6), (0, 1)] {
             let bad = [&[1, 0, 0, scopes, 0, options], &vec![0xaa; usize::from(scopes + options)][..]].concat();
             let found = records(&[&bad[..], &good].concat(), Format::V9Options);
-            assert_eq!(found[0], Err(Fault::Specifiers(256)), "{scopes} and {options}");
+            assert_eq!(found[0], Err(TemplateError::Specifiers(256)), "{scopes} and {options}");
             assert!(matches!(&found[1..], [Ok(Record::Define(Template { id: 257, .. }))]), "{found:?}");
         }
         // IPFIX: more scopes than fields.
         let bad = [1, 0, 0, 1, 0, 2, 0, 34, 0, 4];
         let good = [1, 1, 0, 2, 0, 1, 0, 149, 0, 4, 0, 34, 0, 4];
         let found = records(&[&bad[..], &good].concat(), Format::IpfixOptions);
-        assert_eq!(found[0], Err(Fault::Fields(256)));
+        assert_eq!(found[0], Err(TemplateError::Fields(256)));
         assert!(matches!(&found[1..], [Ok(Record::Define(Template { id: 257, .. }))]), "{found:?}");
         // Lengths that lead out of the set end it.
         let beyond = records(&[1, 0, 0, 5, 0, 200, 0, 1, 0, 4], Format::V9Options);
-        assert_eq!(beyond, [Err(Fault::Specifiers(256))]);
+        assert_eq!(beyond, [Err(TemplateError::Specifiers(256))]);
     }
 }

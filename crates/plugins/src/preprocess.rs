@@ -21,7 +21,7 @@
 
 use aggregate::Table;
 use config::keys::sql::{PreprocessType, SQL_BACKUP_HOST, SQL_PREPROCESS, SQL_PREPROCESS_TYPE};
-use config::{Plugin, PluginKind, Problems};
+use config::{Diagnostics, Plugin, PluginKind};
 use flow::column::Id;
 use flow::schema::{At, Schema, VALUE_OCTETS, VALUE_PACKETS};
 
@@ -76,7 +76,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads a plugin's settings. Invalid entries are reported and ignored.
-    pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
+    pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
         let mut settings =
             Self { all: plugin.get(&SQL_PREPROCESS_TYPE) == PreprocessType::All, ..Self::default() };
         for word in plugin.get(&SQL_PREPROCESS).unwrap_or_default() {

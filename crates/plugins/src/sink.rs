@@ -21,7 +21,7 @@
 use aggregate::Table;
 use aggregate::time_bin::{Bins, Roundoff, Width};
 use config::keys::{encoding, output, print, time};
-use config::{Plugin, Problems, Span};
+use config::{Diagnostics, Plugin, Span};
 use delivery::Sum;
 use delivery::queue::Backlog;
 use encode::Style;
@@ -122,7 +122,7 @@ pub fn core_style(config: &config::Config) -> Style {
 }
 
 /// Mask and owners of the files that the plugin creates. An unknown name is a warning.
-pub fn files(plugin: &Plugin, problems: &mut Problems) -> runtime::files::Settings {
+pub fn files(plugin: &Plugin, problems: &mut Diagnostics) -> runtime::files::Settings {
     let uid = plugin.get(&output::FILES_UID);
     let gid = plugin.get(&output::FILES_GID);
     let settings = runtime::files::Settings {

@@ -10,7 +10,7 @@
 //! | 4 | number of samples | the same |
 //! | | samples, each after format and length | samples, each after its type |
 
-use crate::fault::{Malformed, What};
+use crate::fault::{DecodeError, What};
 use crate::sample::Sample;
 use crate::xdr::Xdr;
 use std::net::IpAddr;
@@ -45,11 +45,11 @@ pub struct Datagram<'a> {
 ///
 /// # Errors
 /// The header is cut short, of another version, or has an address of another family.
-pub fn open(octets: &[u8]) -> Result<Datagram<'_>, Malformed> {
+pub fn open(octets: &[u8]) -> Result<Datagram<'_>, DecodeError> {
     let mut r = Reader::new(octets);
     let version = r.u32()?;
     if !matches!(version, 2 | 4 | 5) {
-        return Err(Malformed::new(0, What::Version(version)));
+        return Err(DecodeError::new(0, What::Version(version)));
     }
     let agent = Xdr::read(&mut r)?;
     let sub_agent = if version == 5 { Some(r.u32()?) } else { None };
@@ -75,7 +75,7 @@ pub struct Samples<'a> {
 impl<'a> Iterator for Samples<'a> {
     /// A fault is given once. It is the last item if the next sample cannot be found, as always in versions 2 and 4. So is a flow
     /// sample whose end cannot be found: its records say so.
-    type Item = Result<Sample<'a>, Malformed>;
+    type Item = Result<Sample<'a>, DecodeError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

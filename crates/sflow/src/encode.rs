@@ -15,7 +15,7 @@
 //! let raw = RawHeader { protocol: HeaderProtocol::ETHERNET, frame_length: 64, stripped: Some(4), octets };
 //! datagram.flow(&head, &[FlowRecord::RawHeader(raw)])?;
 //! assert_eq!(datagram.finish().len(), 28 + 8 + 32 + 8 + 16 + 60);
-//! # Ok::<(), sflow::encode::Refused>(())
+//! # Ok::<(), sflow::encode::EncodeError>(())
 //! ```
 
 use crate::counters::{self, CounterBlock};
@@ -32,7 +32,7 @@ pub const MAX_DATAGRAM: usize = 65_507;
 
 /// Why a sample is not written. The datagram is as it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum EncodeError {
     /// The datagram would be longer than UDP carries.
     TooLong,
     /// An index, value or format has more bits than a compact sample, or one of versions 2 and 4, has for it.
@@ -43,7 +43,7 @@ pub enum Refused {
     Shape,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "a datagram has at most {MAX_DATAGRAM} octets"),
@@ -54,7 +54,7 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for EncodeError {}
 
 /// A datagram being put together.
 #[derive(Clone, Debug)]
@@ -109,11 +109,14 @@ impl Datagram {
     }
 
     /// Adds what `body` writes as one sample, or nothing.
-    fn sample(&mut self, body: impl FnOnce(&mut Writer) -> Result<(), Refused>) -> Result<&mut Self, Refused> {
+    fn sample(
+        &mut self,
+        body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+    ) -> Result<&mut Self, EncodeError> {
         let mut sample = Writer::new();
         body(&mut sample)?;
         if self.w.len() + sample.len() > MAX_DATAGRAM {
-            return Err(Refused::TooLong);
+            return Err(EncodeError::TooLong);
         }
         self.w.put(&sample.finish());
         self.samples += 1;
@@ -124,10 +127,10 @@ impl Datagram {
     fn framed(
         &mut self,
         format: DataFormat,
-        body: impl FnOnce(&mut Writer) -> Result<(), Refused>,
-    ) -> Result<&mut Self, Refused> {
+        body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+    ) -> Result<&mut Self, EncodeError> {
         if self.version != 5 {
-            return Err(Refused::NoSuch(format));
+            return Err(EncodeError::NoSuch(format));
         }
         self.sample(|w| {
             w.u32(format.0).u32(0);
@@ -142,8 +145,8 @@ impl Datagram {
     /// Adds a flow sample, compact or expanded as its format says.
     ///
     /// # Errors
-    /// See [`Refused`].
-    pub fn flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, Refused> {
+    /// See [`EncodeError`].
+    pub fn flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, EncodeError> {
         if self.version != 5 {
             return self.old_flow(head, records);
         }
@@ -154,37 +157,37 @@ impl Datagram {
                 w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
                 w.u32(head.input.format).u32(head.input.value).u32(head.output.format).u32(head.output.value);
             } else if head.format == DataFormat::FLOW {
-                w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+                w.u32(head.source.to_compact().ok_or(EncodeError::TooGreat)?);
                 w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
                 w.u32(compact(head.input)?).u32(compact(head.output)?);
             } else {
-                return Err(Refused::NoSuch(head.format));
+                return Err(EncodeError::NoSuch(head.format));
             }
             framed_records(w, records);
             Ok(())
         })
     }
 
-    fn old_flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, Refused> {
+    fn old_flow(&mut self, head: &FlowHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, EncodeError> {
         let version = self.version;
         if head.format != DataFormat::FLOW {
-            return Err(Refused::NoSuch(head.format));
+            return Err(EncodeError::NoSuch(head.format));
         }
-        let (packet, extended) = records.split_first().ok_or(Refused::Shape)?;
+        let (packet, extended) = records.split_first().ok_or(EncodeError::Shape)?;
         self.sample(|w| {
             w.u32(head.format.0).u32(head.sequence);
-            w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+            w.u32(head.source.to_compact().ok_or(EncodeError::TooGreat)?);
             w.u32(head.sampling_rate).u32(head.pool).u32(head.drops);
             if head.input.format != 0 || !matches!(head.output.format, 0 | 2) || head.output.value >> 31 != 0 {
-                return Err(Refused::TooGreat);
+                return Err(EncodeError::TooGreat);
             }
             w.u32(head.input.value).u32(head.output.bits());
             if !packet.write_packet_data(w) {
-                return Err(Refused::Shape);
+                return Err(EncodeError::Shape);
             }
             w.u32(count(extended.len()));
             match extended.iter().find(|record| !record.write_extended_data(w, version)) {
-                Some(record) => Err(Refused::NoSuch(record.format())),
+                Some(record) => Err(EncodeError::NoSuch(record.format())),
                 None => Ok(()),
             }
         })
@@ -194,8 +197,8 @@ impl Datagram {
     /// [`counters::contents`].
     ///
     /// # Errors
-    /// See [`Refused`].
-    pub fn counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, Refused> {
+    /// See [`EncodeError`].
+    pub fn counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, EncodeError> {
         if self.version != 5 {
             return self.old_counters(head, blocks);
         }
@@ -204,9 +207,9 @@ impl Datagram {
             if head.format == DataFormat::COUNTERS_EXPANDED {
                 w.u32(head.source.class).u32(head.source.index);
             } else if head.format == DataFormat::COUNTERS {
-                w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+                w.u32(head.source.to_compact().ok_or(EncodeError::TooGreat)?);
             } else {
-                return Err(Refused::NoSuch(head.format));
+                return Err(EncodeError::NoSuch(head.format));
             }
             w.u32(count(blocks.len()));
             for block in blocks {
@@ -216,17 +219,17 @@ impl Datagram {
         })
     }
 
-    fn old_counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, Refused> {
+    fn old_counters(&mut self, head: &CounterHead, blocks: &[CounterBlock<'_>]) -> Result<&mut Self, EncodeError> {
         if head.format != DataFormat::COUNTERS {
-            return Err(Refused::NoSuch(head.format));
+            return Err(EncodeError::NoSuch(head.format));
         }
-        let [block] = blocks else { return Err(Refused::Shape) };
+        let [block] = blocks else { return Err(EncodeError::Shape) };
         if !counters::OLD_KINDS.iter().any(|kind| kind.format == block.format) {
-            return Err(Refused::NoSuch(block.format));
+            return Err(EncodeError::NoSuch(block.format));
         }
         self.sample(|w| {
             w.u32(head.format.0).u32(head.sequence);
-            w.u32(head.source.to_compact().ok_or(Refused::TooGreat)?);
+            w.u32(head.source.to_compact().ok_or(EncodeError::TooGreat)?);
             w.u32(head.interval_secs.unwrap_or(0)).u32(block.format.0).put(block.octets);
             Ok(())
         })
@@ -235,8 +238,8 @@ impl Datagram {
     /// Adds a discarded packet.
     ///
     /// # Errors
-    /// See [`Refused`].
-    pub fn discarded(&mut self, head: &DiscardHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, Refused> {
+    /// See [`EncodeError`].
+    pub fn discarded(&mut self, head: &DiscardHead, records: &[FlowRecord<'_>]) -> Result<&mut Self, EncodeError> {
         self.framed(DataFormat::DISCARDED, |w| {
             w.u32(head.sequence).u32(head.source.class).u32(head.source.index).u32(head.drops);
             w.u32(head.input).u32(head.output).u32(head.reason.0);
@@ -248,8 +251,8 @@ impl Datagram {
     /// Adds a sample of any format, which this crate need not know.
     ///
     /// # Errors
-    /// See [`Refused`].
-    pub fn other(&mut self, format: DataFormat, octets: &[u8]) -> Result<&mut Self, Refused> {
+    /// See [`EncodeError`].
+    pub fn other(&mut self, format: DataFormat, octets: &[u8]) -> Result<&mut Self, EncodeError> {
         self.framed(format, |w| {
             w.put(octets);
             Ok(())
@@ -263,9 +266,9 @@ impl Datagram {
     }
 }
 
-fn compact(interface: Interface) -> Result<u32, Refused> {
+fn compact(interface: Interface) -> Result<u32, EncodeError> {
     if interface.format >= 1 << 2 || interface.value >= 1 << 30 {
-        return Err(Refused::TooGreat);
+        return Err(EncodeError::TooGreat);
     }
     Ok(interface.bits())
 }

@@ -5,7 +5,7 @@ use wire::Truncated;
 
 /// Something that is not as its version of sFlow says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed {
+pub struct DecodeError {
     /// Offset of the fault, in octets from the start of the datagram.
     pub at: usize,
     /// The fault.
@@ -36,27 +36,27 @@ pub enum What {
     CounterBlock(u32),
 }
 
-impl Malformed {
+impl DecodeError {
     #[cold]
     pub(crate) fn new(at: usize, what: What) -> Self {
         Self { at, what }
     }
 }
 
-impl From<Truncated> for Malformed {
+impl From<Truncated> for DecodeError {
     #[cold]
     fn from(Truncated { at, wanted, left }: Truncated) -> Self {
         Self { at, what: What::Truncated { wanted, left } }
     }
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at octet {}", self.what, self.at)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for DecodeError {}
 
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

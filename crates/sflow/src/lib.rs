@@ -39,7 +39,7 @@ mod xdr;
 
 pub use counters::{CounterBlock, Value};
 pub use datagram::{Datagram, Header, Samples, open};
-pub use fault::{Malformed, What};
+pub use fault::{DecodeError, What};
 pub use flow::{FlowRecord, Records, Wanted};
 pub use list::{AsPath, Segment, SegmentType, Words};
 pub use reason::Reason;

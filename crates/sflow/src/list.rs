@@ -1,6 +1,6 @@
 //! Lists of numbers and AS paths, as views over the octets that hold them.
 
-use crate::Malformed;
+use crate::DecodeError;
 use crate::xdr::{Xdr, count, size};
 use std::fmt;
 use wire::{Reader, Writer};
@@ -57,7 +57,7 @@ impl fmt::Debug for Words<'_> {
 
 impl<'a> Xdr<'a> for Words<'a> {
     #[inline]
-    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let len = r.u32()?;
         Ok(Self { octets: r.take(size(len).saturating_mul(4))? })
     }
@@ -102,7 +102,7 @@ impl<'a> AsPath<'a> {
 
     /// Reads a path of segments, as in versions 4 and 5. Each of them is read, so that what
     /// [`AsPath::segments`] gives is the whole path.
-    pub(crate) fn read_segments(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(crate) fn read_segments(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let segments = r.u32()?;
         let start = *r;
         for _ in 0..segments {

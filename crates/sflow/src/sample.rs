@@ -5,7 +5,7 @@
 //! each.
 
 use crate::counters::Blocks;
-use crate::fault::{Malformed, What};
+use crate::fault::{DecodeError, What};
 use crate::flow::Records;
 use crate::reason::Reason;
 use crate::xdr::contents;
@@ -273,7 +273,7 @@ pub enum Sample<'a> {
 
 /// The next numbers, looked for at once.
 #[inline]
-fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u32; N], Malformed> {
+fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u32; N], DecodeError> {
     const { assert!(OCTETS == 4 * N) };
     let octets = r.array::<OCTETS>()?;
     let mut numbers = [0; N];
@@ -284,7 +284,7 @@ fn numbers<const OCTETS: usize, const N: usize>(r: &mut Reader<'_>) -> Result<[u
 }
 
 /// A sample, and the reader after it, if its end is found.
-type Found<'a> = (Result<Sample<'a>, Malformed>, Option<Reader<'a>>);
+type Found<'a> = (Result<Sample<'a>, DecodeError>, Option<Reader<'a>>);
 
 impl<'a> Sample<'a> {
     /// A sample of version 5.
@@ -302,7 +302,7 @@ impl<'a> Sample<'a> {
 
     /// A sample that is longer than what is left. The records of a flow sample that are whole are as good as without the others.
     #[cold]
-    fn cut(format: DataFormat, left: Reader<'a>, fault: Malformed) -> Result<Self, Malformed> {
+    fn cut(format: DataFormat, left: Reader<'a>, fault: DecodeError) -> Result<Self, DecodeError> {
         match Self::of(format, left) {
             Ok(Self::Flow(FlowSample { head, records })) => {
                 Ok(Self::Flow(FlowSample { head, records: records.cut(fault) }))
@@ -312,7 +312,7 @@ impl<'a> Sample<'a> {
     }
 
     #[inline]
-    fn of(format: DataFormat, mut r: Reader<'a>) -> Result<Self, Malformed> {
+    fn of(format: DataFormat, mut r: Reader<'a>) -> Result<Self, DecodeError> {
         Ok(match format {
             DataFormat::FLOW => {
                 let [sequence, source, sampling_rate, pool, drops, input, output, records] =
@@ -379,7 +379,7 @@ impl<'a> Sample<'a> {
 
     /// A sample of versions 2 and 4. It does not say its length, so its end is looked for here; it is not found if a record of the
     /// sample cannot be read.
-    pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<Found<'a>, Malformed> {
+    pub(crate) fn unframed(mut r: Reader<'a>, version: u32) -> Result<Found<'a>, DecodeError> {
         let at = r.at();
         let format = DataFormat(r.u32()?);
         match format {
@@ -405,7 +405,7 @@ impl<'a> Sample<'a> {
                 let blocks = Blocks::unframed(&mut r)?;
                 Ok((Ok(Self::Counters(CounterSample { head, blocks })), Some(r)))
             }
-            DataFormat(number) => Err(Malformed::new(at, What::SampleType(number))),
+            DataFormat(number) => Err(DecodeError::new(at, What::SampleType(number))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! XDR (RFC 4506) as far as sFlow uses it: big-endian, everything in units of four octets.
 
-use crate::Malformed;
+use crate::DecodeError;
 use crate::fault::What;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Mac, Reader, Writer};
@@ -8,7 +8,7 @@ use wire::{Mac, Reader, Writer};
 /// A value that is read and written.
 pub(crate) trait Xdr<'a>: Sized {
     /// Reads it.
-    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed>;
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
     /// Writes what is read back as the same value.
     fn write(&self, w: &mut Writer);
 }
@@ -26,7 +26,7 @@ pub(crate) fn count(number: usize) -> u32 {
 /// The next `len` octets, and the padding after them. Some agents omit the padding at the end of a record or
 /// sample, where it means nothing.
 #[inline]
-pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Malformed> {
+pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, DecodeError> {
     let body = r.within(size(len))?;
     let padding = size(len.wrapping_neg() & 3).min(r.left());
     r.take(padding)?;
@@ -36,7 +36,7 @@ pub(crate) fn padded<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Mal
 /// The contents of a sample, record or block of `len` octets. Lengths count the padding of what lies last in them, which some agents
 /// leave out at the end of a datagram: up to three octets may be missing. If they are not padding, reading the contents finds that.
 #[inline]
-pub(crate) fn contents<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, Malformed> {
+pub(crate) fn contents<'a>(r: &mut Reader<'a>, len: u32) -> Result<Reader<'a>, DecodeError> {
     let missing = size(len).saturating_sub(r.left());
     let missing = if missing < 4 { missing as u32 } else { 0 };
     padded(r, len - missing)
@@ -50,7 +50,7 @@ pub(crate) fn pad(w: &mut Writer, len: usize) {
 
 impl Xdr<'_> for u32 {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(r.u32()?)
     }
 
@@ -61,7 +61,7 @@ impl Xdr<'_> for u32 {
 
 impl Xdr<'_> for u64 {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(r.u64()?)
     }
 
@@ -72,7 +72,7 @@ impl Xdr<'_> for u64 {
 
 impl Xdr<'_> for Ipv4Addr {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(r.array::<4>()?.into())
     }
 
@@ -83,7 +83,7 @@ impl Xdr<'_> for Ipv4Addr {
 
 impl Xdr<'_> for Ipv6Addr {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(r.array::<16>()?.into())
     }
 
@@ -95,13 +95,13 @@ impl Xdr<'_> for Ipv6Addr {
 /// An address after its type; none if the type says that it is unknown.
 impl Xdr<'_> for Option<IpAddr> {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = r.at();
         match r.u32()? {
             0 => Ok(None),
             1 => Ok(Some(Ipv4Addr::read(r)?.into())),
             2 => Ok(Some(Ipv6Addr::read(r)?.into())),
-            number => Err(Malformed::new(at, What::AddressType(number))),
+            number => Err(DecodeError::new(at, What::AddressType(number))),
         }
     }
 
@@ -117,7 +117,7 @@ impl Xdr<'_> for Option<IpAddr> {
 /// Six octets in eight.
 impl Xdr<'_> for Mac {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let [a, b, c, d, e, f, _, _] = r.array::<8>()?;
         Ok(Mac([a, b, c, d, e, f]))
     }
@@ -130,7 +130,7 @@ impl Xdr<'_> for Mac {
 /// Octets after their length: an opaque, a string.
 impl<'a> Xdr<'a> for &'a [u8] {
     #[inline]
-    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let len = r.u32()?;
         padded(r, len).map(|octets| octets.rest())
     }

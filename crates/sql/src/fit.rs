@@ -6,7 +6,7 @@ use crate::columns::{self, COLUMNS, Shape, Spec};
 use crate::rows::{Column, Form, Head};
 use crate::schemas;
 use crate::settings::{Dialect, Settings};
-use delivery::Fault;
+use delivery::StoreError;
 use flow::column::SqlType;
 
 /// Versions of the known shapes.
@@ -27,7 +27,7 @@ impl Fit<'_> {
     ///
     /// # Errors
     /// All columns that are missing, and the statement that adds them.
-    pub(crate) fn has_all(&self, has: impl Fn(&str) -> bool) -> Result<(), Fault> {
+    pub(crate) fn has_all(&self, has: impl Fn(&str) -> bool) -> Result<(), StoreError> {
         let missing: Vec<&Column> = self.head.columns.iter().filter(|column| !has(&column.name)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -66,7 +66,7 @@ impl Fit<'_> {
                 "sql_table_version"
             }
         };
-        Err(Fault::Configuration { key, what })
+        Err(StoreError::Configuration { key, what })
     }
 
     /// Checks that nothing else has to be written. `unfilled`: columns that are not written, must have a value and have no
@@ -74,7 +74,7 @@ impl Fit<'_> {
     ///
     /// # Errors
     /// All these columns, and what to do about them.
-    pub(crate) fn fills_all(&self, unfilled: &[String]) -> Result<(), Fault> {
+    pub(crate) fn fills_all(&self, unfilled: &[String]) -> Result<(), StoreError> {
         if unfilled.is_empty() {
             return Ok(());
         }
@@ -84,18 +84,18 @@ impl Fit<'_> {
             self.table,
             self.list(unfilled.iter())
         );
-        Err(Fault::Configuration { key: "sql_table", what })
+        Err(StoreError::Configuration { key: "sql_table", what })
     }
 
     /// `sql_table_schema` has run, and the table is not there. `said`: the server's words, if it refused.
-    pub(crate) fn not_made(&self, said: Option<String>) -> Fault {
+    pub(crate) fn not_made(&self, said: Option<String>) -> StoreError {
         let said = said.map_or_else(String::new, |said| format!("{said}; "));
         let what = format!(
             "{said}its statement does not make table {}, which sql_table names: both have to use the same name, with the \
              same variables",
             self.table
         );
-        Fault::Configuration { key: "sql_table_schema", what }
+        StoreError::Configuration { key: "sql_table_schema", what }
     }
 
     fn list<'n>(&self, names: impl Iterator<Item = &'n String>) -> String {
@@ -175,7 +175,7 @@ mod tests {
         let fit = Fit { settings: &settings, head: &head, table: "\"t\"", quoted };
         match fit.has_all(|name| there.contains(&name)) {
             Ok(()) => None,
-            Err(Fault::Configuration { key, what }) => Some((key, what)),
+            Err(StoreError::Configuration { key, what }) => Some((key, what)),
             Err(fault) => panic!("{fault:?}"),
         }
     }

@@ -11,7 +11,7 @@
 //! Numbers are little-endian: parcels are read by the program that wrote them, or by its next version on the same
 //! machine.
 
-use delivery::{Fault, Sum};
+use delivery::{StoreError, Sum};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -83,8 +83,8 @@ pub struct Head {
 }
 
 /// What [`Head::for_backup`] comes to where no backup is set any more.
-pub fn no_backup() -> Fault {
-    Fault::Batch("it is for sql_backup_host, which is not set any more".to_owned())
+pub fn no_backup() -> StoreError {
+    StoreError::Batch("it is for sql_backup_host, which is not set any more".to_owned())
 }
 
 /// A value.

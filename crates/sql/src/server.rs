@@ -5,7 +5,7 @@
 //! the server that it was sent to knows what became of it, so it waits there.
 
 use crate::rows::{Rows, no_backup};
-use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
+use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use tracing::warn;
 
 /// One server.
@@ -14,10 +14,10 @@ pub(crate) trait Server: Send {
     fn address(&self) -> &str;
 
     /// Connects unless connected, and checks the table that is known from the start.
-    fn open(&mut self) -> Result<(), Fault>;
+    fn open(&mut self) -> Result<(), StoreError>;
 
     /// Writes what the receipt does not have yet; connects if need be.
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault>;
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError>;
 
     /// The parcel that may or may not have been committed.
     fn in_doubt(&self) -> Option<BatchId>;
@@ -41,20 +41,21 @@ impl<S: Server> Servers<S> {
 }
 
 impl<S: Server> Backend for Servers<S> {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         match (self.away, &mut self.backup) {
             // The primary is asked again when a new purge comes, not before each parcel of this one.
             (Some(_), Some(backup)) => backup.open(),
             (None, Some(backup)) => match self.primary.open() {
-                Err(Fault::Down(what)) => backup.open().map_err(|fault| both(what, fault)),
+                Err(StoreError::Down(what)) => backup.open().map_err(|fault| both(what, fault)),
                 opened => opened,
             },
             (_, None) => self.primary.open(),
         }
     }
 
-    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
-        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of rows".to_owned()))?;
+    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
+        let rows =
+            Rows::read(&parcel.body).ok_or_else(|| StoreError::Batch("it is not one of rows".to_owned()))?;
         if self.away.is_some_and(|purge| purge != parcel.purge) {
             self.away = None;
         }
@@ -71,7 +72,7 @@ impl<S: Server> Backend for Servers<S> {
             return backup.write(parcel, &rows, receipt);
         }
         match self.primary.write(parcel, &rows, receipt) {
-            Err(Fault::Down(what)) if self.primary.in_doubt() != Some(parcel.id) => {
+            Err(StoreError::Down(what)) if self.primary.in_doubt() != Some(parcel.id) => {
                 warn!(
                     "{} does not take parcel {}, {} takes this purge: {what}",
                     self.primary.address(),
@@ -94,11 +95,11 @@ impl<S: Server> Backend for Servers<S> {
 }
 
 /// The fault of the backup, after one of the primary.
-fn both(what: String, backup: Fault) -> Fault {
+fn both(what: String, backup: StoreError) -> StoreError {
     match backup {
-        Fault::Down(backup) => Fault::Down(format!("{what}; sql_backup_host: {backup}")),
-        Fault::Configuration { what: backup, .. } => {
-            Fault::Configuration { key: "sql_backup_host", what: format!("{backup}; before: {what}") }
+        StoreError::Down(backup) => StoreError::Down(format!("{what}; sql_backup_host: {backup}")),
+        StoreError::Configuration { what: backup, .. } => {
+            StoreError::Configuration { key: "sql_backup_host", what: format!("{backup}; before: {what}") }
         }
         other => other,
     }
@@ -114,8 +115,8 @@ mod tests {
     /// A server that answers as told, and writes down what it was asked.
     struct Told {
         name: &'static str,
-        answers: VecDeque<Result<(), Fault>>,
-        doubt: Option<BatchId>,
+        answers: VecDeque<Result<(), StoreError>>,
+        in_doubt: Option<BatchId>,
         asked: Arc<Mutex<Vec<String>>>,
     }
 
@@ -123,15 +124,15 @@ mod tests {
         fn address(&self) -> &str {
             self.name
         }
-        fn open(&mut self) -> Result<(), Fault> {
+        fn open(&mut self) -> Result<(), StoreError> {
             Ok(())
         }
-        fn write(&mut self, parcel: &WriteBatch, _: &Rows<'_>, _: &mut Receipt) -> Result<(), Fault> {
+        fn write(&mut self, parcel: &WriteBatch, _: &Rows<'_>, _: &mut Receipt) -> Result<(), StoreError> {
             self.asked.lock().unwrap().push(format!("{}{}", self.name, parcel.id.number));
             self.answers.pop_front().unwrap_or(Ok(()))
         }
         fn in_doubt(&self) -> Option<BatchId> {
-            self.doubt
+            self.in_doubt
         }
         fn close(&mut self) {}
     }
@@ -147,18 +148,18 @@ mod tests {
     }
 
     fn servers(
-        answers: Vec<Result<(), Fault>>,
-        doubt: Option<BatchId>,
+        answers: Vec<Result<(), StoreError>>,
+        in_doubt: Option<BatchId>,
     ) -> (Servers<Told>, Arc<Mutex<Vec<String>>>) {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let told = |name, answers, doubt| Told { name, answers, doubt, asked: Arc::clone(&asked) };
-        let servers = Servers::new(told("p", answers.into(), doubt), Some(told("b", VecDeque::new(), None)));
+        let told = |name, answers, in_doubt| Told { name, answers, in_doubt, asked: Arc::clone(&asked) };
+        let servers = Servers::new(told("p", answers.into(), in_doubt), Some(told("b", VecDeque::new(), None)));
         (servers, asked)
     }
 
     #[test]
     fn the_rest_of_a_purge_goes_to_the_backup() {
-        let (mut servers, asked) = servers(vec![Ok(()), Err(Fault::Down("gone".to_owned()))], None);
+        let (mut servers, asked) = servers(vec![Ok(()), Err(StoreError::Down("gone".to_owned()))], None);
         for (number, purge) in [(1, 1), (2, 2), (3, 2), (4, 3)] {
             servers.deliver(&parcel(number, purge), &mut Receipt::new(0)).unwrap();
         }
@@ -174,14 +175,14 @@ mod tests {
         assert_eq!(*asked.lock().unwrap(), ["b1", "p2"]);
         servers.backup = None;
         let answer = servers.deliver(&parcel_for(3, 1, true), &mut Receipt::new(0));
-        assert!(matches!(answer, Err(Fault::Batch(_))), "{answer:?}");
+        assert!(matches!(answer, Err(StoreError::Batch(_))), "{answer:?}");
     }
 
     #[test]
     fn what_may_be_committed_does_not_move() {
-        let down = Fault::Down("gone".to_owned());
-        let doubt = parcel(1, 1).id;
-        let (mut servers, asked) = servers(vec![Err(down.clone()), Err(down.clone())], Some(doubt));
+        let down = StoreError::Down("gone".to_owned());
+        let in_doubt = parcel(1, 1).id;
+        let (mut servers, asked) = servers(vec![Err(down.clone()), Err(down.clone())], Some(in_doubt));
         assert_eq!(servers.deliver(&parcel(1, 1), &mut Receipt::new(0)), Err(down));
         assert_eq!(servers.deliver(&parcel(2, 1), &mut Receipt::new(0)), Ok(()));
         assert_eq!(*asked.lock().unwrap(), ["p1", "p2", "b2"]);
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_wrong_configuration_is_told_rather_than_avoided() {
-        let wrong = Fault::Configuration { key: "sql_table", what: "no".to_owned() };
+        let wrong = StoreError::Configuration { key: "sql_table", what: "no".to_owned() };
         let (mut servers, asked) = servers(vec![Err(wrong.clone())], None);
         assert_eq!(servers.deliver(&parcel(1, 1), &mut Receipt::new(0)), Err(wrong));
         assert_eq!(*asked.lock().unwrap(), ["p1"]);

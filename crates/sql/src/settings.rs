@@ -10,8 +10,8 @@ use config::keys::sql::{
     SQL_USE_COPY, SQL_USER, SqlData, TableType,
 };
 use config::keys::time::{TIMESTAMPS_SECS, TIMESTAMPS_SINCE_EPOCH, TIMESTAMPS_UTC};
-use config::{Plugin, PluginKind, Problems, Span};
-use delivery::Fault;
+use config::{Diagnostics, Plugin, PluginKind, Span};
+use delivery::StoreError;
 use encode::Style;
 use encode::names::Template;
 use jiff::tz::TimeZone;
@@ -105,7 +105,7 @@ pub struct Settings {
 
 impl Settings {
     /// The settings of a plugin. What keeps it from starting is a fatal problem.
-    pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
+    pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
         let dialect = match plugin.kind {
             PluginKind::Pgsql => Dialect::PgSql,
             PluginKind::Mysql => Dialect::MySql,
@@ -199,13 +199,13 @@ const LATEST_VERSION: u32 = 9;
 ///
 /// # Errors
 /// The key, and what is wrong.
-pub fn check(settings: &Settings) -> Result<(), Fault> {
+pub fn check(settings: &Settings) -> Result<(), StoreError> {
     if settings.version > LATEST_VERSION && settings.table.is_none() && settings.create.is_none() {
         let what = format!(
             "no table is known for version {}: the latest version is {LATEST_VERSION}. A table of your own needs sql_table",
             settings.version
         );
-        return Err(Fault::Configuration { key: "sql_table_version", what });
+        return Err(StoreError::Configuration { key: "sql_table_version", what });
     }
     #[cfg(any(feature = "clickhouse", feature = "mysql", feature = "pgsql"))]
     if let (Some(path), true) = (&settings.ca_file, settings.dialect != Dialect::Sqlite) {
@@ -214,7 +214,7 @@ pub fn check(settings: &Settings) -> Result<(), Fault> {
     Ok(())
 }
 
-fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Problems) -> Option<Template> {
+fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Diagnostics) -> Option<Template> {
     Template::parse(text)
         .map_err(|error| {
             let hint = Some("Letters that are: d H m M s S w W Y z.".to_owned());
@@ -224,7 +224,7 @@ fn template(plugin: &Plugin, key: &str, text: &str, problems: &mut Problems) -> 
 }
 
 /// The statement that makes tables.
-fn create(plugin: &Plugin, problems: &mut Problems) -> Option<Template> {
+fn create(plugin: &Plugin, problems: &mut Diagnostics) -> Option<Template> {
     let path = plugin.get(&SQL_TABLE_SCHEMA)?;
     match config::text::read_lossy(&path) {
         Ok(text) => template(plugin, "sql_table_schema", text.trim().trim_end_matches(';'), problems),

@@ -4,8 +4,8 @@
 
 mod support;
 
-use config::{Daemon, Problems};
-use delivery::{Fault, Receipt};
+use config::{Daemon, Diagnostics};
+use delivery::{Receipt, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sql::Settings;
@@ -20,7 +20,7 @@ fn settings(address: &Address, lines: &str) -> Settings {
         "plugins: clickhouse[s]\naggregate[s]: src_host\nsql_host: {host}\nsql_port: {port}\nsql_user: {user}\n\
          sql_passwd: {password}\nsql_db: {database}\ntimestamps_utc: true\n{lines}\n"
     );
-    let (config, mut problems): (_, Problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+    let (config, mut problems): (_, Diagnostics) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
     Settings::read(&config.plugins()[0], &mut problems)
 }
 
@@ -125,7 +125,7 @@ fn what_is_wrong_is_named() {
     let Some(server) = servers::clickhouse() else { return };
     let name = servers::name("acct");
     let opened = |settings: &Settings, head: Head| match sql::backend(settings, Some(head)).open() {
-        Err(Fault::Configuration { key, what }) => (key, what),
+        Err(StoreError::Configuration { key, what }) => (key, what),
         other => panic!("{other:?}"),
     };
     let good = settings(&server.address, "");
@@ -144,7 +144,7 @@ fn what_is_wrong_is_named() {
     }
     assert_eq!(opened(&settings(&server.address, "sql_user: nobody"), head(&name)).0, "sql_passwd");
     let closed = settings(&Address { port: 1, ..server.address.clone() }, "");
-    assert!(matches!(sql::backend(&closed, None).open(), Err(Fault::Down(_))));
+    assert!(matches!(sql::backend(&closed, None).open(), Err(StoreError::Down(_))));
     let clear = settings(&server.address, "sql_host: http://127.0.0.1\nsql_conn_ca_file: /etc/hostname");
     assert_eq!(opened(&clear, head(&name)).0, "sql_conn_ca_file");
     // The server speaks no TLS there: nothing goes out in the clear. It answers in the clear, or waits for the end of a line.
@@ -152,7 +152,7 @@ fn what_is_wrong_is_named() {
     std::fs::write(file.path(), testkit::certificates::Authority::new().pem()).unwrap();
     let lines = format!("sql_conn_ca_file: {}", file.path().display());
     match sql::backend(&settings(&server.address, &lines), None).open() {
-        Err(Fault::Down(_) | Fault::Configuration { key: "sql_conn_ca_file", .. }) => {}
+        Err(StoreError::Down(_) | StoreError::Configuration { key: "sql_conn_ca_file", .. }) => {}
         other => panic!("{other:?}"),
     }
     let missing = settings(&server.address, "sql_host: https://127.0.0.1\nsql_conn_ca_file: /nonexistent");

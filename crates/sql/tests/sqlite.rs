@@ -5,8 +5,8 @@
 mod support;
 
 use aggregate::Table as Aggregates;
-use config::{Daemon, Problems};
-use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
+use config::{Daemon, Diagnostics};
+use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use flow::row::{FieldSet, Layout};
 use flow::schema::{Options, Schema, Selection};
 use foldhash::fast::RandomState;
@@ -36,7 +36,7 @@ impl Database {
             "plugins: sqlite3[s]\naggregate[s]: src_host\nsql_db: {}\ntimestamps_utc: true\n{lines}\n",
             path.display()
         );
-        let (config, mut problems): (_, Problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+        let (config, mut problems): (_, Diagnostics) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
         let settings = Settings::read(&config.plugins()[0], &mut problems);
         Self { folder, settings }
     }
@@ -295,8 +295,8 @@ fn whole_seconds_need_no_columns_for_the_rest() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let configuration = |fault: Result<(), Fault>| match fault {
-        Err(Fault::Configuration { key, what }) => (key, what),
+    let configuration = |fault: Result<(), StoreError>| match fault {
+        Err(StoreError::Configuration { key, what }) => (key, what),
         other => panic!("{other:?}"),
     };
     let database = Database::new("");
@@ -341,7 +341,7 @@ fn a_locked_file_is_tried_again_or_left_to_the_backup() {
     backend.open().unwrap();
     let first = parcel(1, &head("acct"), &rows);
     let mut receipt = Receipt::new(first.items);
-    assert!(matches!(backend.deliver(&first, &mut receipt), Err(Fault::Down(_))));
+    assert!(matches!(backend.deliver(&first, &mut receipt), Err(StoreError::Down(_))));
     locked.execute_batch("ROLLBACK").unwrap();
     deliver(&mut *backend, &first);
     assert_eq!(read(&database.path()).len(), 10);

@@ -4,7 +4,7 @@
 use config::Daemon;
 use libfuzzer_sys::fuzz_target;
 
-/// Problems that one line can have.
+/// Diagnostics that one line can have.
 const PER_LINE: usize = 16;
 /// Octets that a file of a few octets may still be told about: missing plugins and the like.
 const GENERAL: usize = 64;

@@ -1,7 +1,7 @@
 //! Any text as each of the keyed maps: no panic, and the compiled form finds the rule that trying all finds.
 #![no_main]
 
-use config::{Daemon, Origin, Problems};
+use config::{Daemon, Origin, Diagnostics};
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use libfuzzer_sys::fuzz_target;
@@ -22,7 +22,7 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let mut context = Context::new(daemons[usize::from(choice) % daemons.len()]);
     context.asn.bgp = choice & 0x40 != 0;
     context.tee = choice & 0x80 != 0;
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     for map in Checked::ALL {
         map.check(&origin, text, &context, &mut problems);
     }

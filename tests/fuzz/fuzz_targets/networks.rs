@@ -1,7 +1,7 @@
 //! `networks_file` and `ports_file`: a file of many rows answers as its rows would one by one, the longest network first.
 #![no_main]
 
-use config::Problems;
+use config::Diagnostics;
 use libfuzzer_sys::fuzz_target;
 use maps::networks_file::{Network, Networks, Reach};
 use maps::ports_file::Ports;
@@ -41,7 +41,7 @@ fn addresses(input: &[u8], text: &str) -> Vec<[u8; 16]> {
     all
 }
 
-fn check(problems: &Problems, lines: usize) {
+fn check(problems: &Diagnostics, lines: usize) {
     assert!(problems.iter().count() <= lines + GENERAL);
     for problem in problems.iter() {
         assert!(problem.origin.line.is_none_or(|line| line as usize <= lines), "{problem}");
@@ -54,11 +54,11 @@ fuzz_target!(|input: &[u8]| {
     let input = lines.join(&b'\n');
     let text = String::from_utf8_lossy(&input);
 
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let networks = Networks::parse("fuzz.lst", &input, &mut problems);
     check(&problems, lines.len());
     let rows: Vec<Networks> =
-        lines.iter().map(|line| Networks::parse("row", line, &mut Problems::new())).collect();
+        lines.iter().map(|line| Networks::parse("row", line, &mut Diagnostics::new())).collect();
     assert!(networks.len() <= rows.iter().map(Networks::len).sum());
     let addresses = addresses(&input, &text);
     let mut together = vec![None; addresses.len()];
@@ -75,10 +75,10 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(together, networks.lookup(address), "{address:?}");
     }
 
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let ports = Ports::parse("fuzz.lst", &text, &mut problems);
     check(&problems, text.lines().count());
-    let lines: Vec<Ports> = text.lines().map(|line| Ports::parse("line", line, &mut Problems::new())).collect();
+    let lines: Vec<Ports> = text.lines().map(|line| Ports::parse("line", line, &mut Diagnostics::new())).collect();
     for port in (0..=u16::MAX).step_by(257).chain(text.split('\n').filter_map(|line| line.trim().parse().ok())) {
         assert_eq!(ports.has(port), lines.iter().any(|line| line.has(port)), "{port}");
     }

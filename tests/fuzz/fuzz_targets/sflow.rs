@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use sflow::encode::{self, Refused};
 use sflow::sequence::{Seen, Sequence};
-use sflow::{CounterBlock, Datagram, FlowRecord, Malformed, Records, Sample, Value};
+use sflow::{CounterBlock, Datagram, FlowRecord, DecodeError, Records, Sample, Value};
 
 /// The records, and how many items there were, faults included.
 fn records(all: Records<'_>) -> (Vec<FlowRecord<'_>>, usize) {
@@ -67,7 +67,7 @@ fn told(sample: &Sample<'_>) -> String {
     }
 }
 
-fn all<'a>(datagram: &Datagram<'a>) -> Vec<Result<Sample<'a>, Malformed>> {
+fn all<'a>(datagram: &Datagram<'a>) -> Vec<Result<Sample<'a>, DecodeError>> {
     datagram.samples().collect()
 }
 

@@ -22,7 +22,7 @@ mod transport;
 
 use crate::settings;
 use delivery::messages::Messages;
-use delivery::{Backend, Fault, Receipt, WriteBatch};
+use delivery::{Backend, Receipt, StoreError, WriteBatch};
 use lapin::ErrorKind;
 use session::Session;
 use std::io;
@@ -45,24 +45,24 @@ impl Amqp {
 ///
 /// # Errors
 /// The key, and what is wrong.
-pub fn check(settings: &settings::Amqp) -> Result<(), Fault> {
+pub fn check(settings: &settings::Amqp) -> Result<(), StoreError> {
     settings.tls.as_ref().map_or(Ok(()), |tls| tls::config(tls).map(drop))
 }
 
 impl Backend for Amqp {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         if self.session.is_none() {
             self.session = Some(Session::open(&self.settings)?);
         }
         Ok(())
     }
 
-    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
         let Some(session) = &mut self.session else {
-            return Err(Fault::Down("not connected".to_owned()));
+            return Err(StoreError::Down("not connected".to_owned()));
         };
-        let messages =
-            Messages::read(&batch.body).ok_or_else(|| Fault::Batch("it is not one of messages".to_owned()))?;
+        let messages = Messages::read(&batch.body)
+            .ok_or_else(|| StoreError::Batch("it is not one of messages".to_owned()))?;
         let delivered = publish::publish(&self.settings, session, batch, &messages, receipt);
         if delivered.is_err() {
             // What is on its way is settled with the connection: the next attempt begins with a new one.
@@ -73,8 +73,9 @@ impl Backend for Amqp {
 
     fn idle(&mut self) {
         // A connection that broke is opened again when it is needed.
-        if let Some(Err(Fault::Down(what) | Fault::Batch(what) | Fault::Configuration { what, .. })) =
-            self.session.as_mut().map(Session::idle)
+        if let Some(Err(
+            StoreError::Down(what) | StoreError::Batch(what) | StoreError::Configuration { what, .. },
+        )) = self.session.as_mut().map(Session::idle)
         {
             warn!("the connection to the broker is lost: {what}");
             self.session = None;
@@ -99,33 +100,33 @@ fn differs(text: &str) -> &'static str {
 }
 
 /// What an error of the client means; `key` is the key that the broker objects to, if it objects to what was asked.
-fn fault(error: &lapin::Error, key: &'static str) -> Fault {
+fn fault(error: &lapin::Error, key: &'static str) -> StoreError {
     match error.kind() {
         ErrorKind::ProtocolError(error) => closed(error.get_id(), error.get_message().as_str(), key),
         ErrorKind::IOError(error) => broken(error),
-        ErrorKind::InvalidProtocolVersion(_) => Fault::Down("it does not speak AMQP 0.9.1".to_owned()),
-        ErrorKind::ParsingError(_) => Fault::Down("what it sends is not AMQP 0.9.1".to_owned()),
-        ErrorKind::MissingHeartbeatError => Fault::Down("it has sent no heartbeat".to_owned()),
+        ErrorKind::InvalidProtocolVersion(_) => StoreError::Down("it does not speak AMQP 0.9.1".to_owned()),
+        ErrorKind::ParsingError(_) => StoreError::Down("what it sends is not AMQP 0.9.1".to_owned()),
+        ErrorKind::MissingHeartbeatError => StoreError::Down("it has sent no heartbeat".to_owned()),
         ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => gone(),
-        _ => Fault::Down(error.to_string()),
+        _ => StoreError::Down(error.to_string()),
     }
 }
 
 /// What an error of the socket, or of TLS over it, means.
-fn broken(error: &io::Error) -> Fault {
+fn broken(error: &io::Error) -> StoreError {
     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof) {
         return gone();
     }
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    inner.and_then(tls::refused).unwrap_or_else(|| Fault::Down(error.to_string()))
+    inner.and_then(tls::refused).unwrap_or_else(|| StoreError::Down(error.to_string()))
 }
 
-fn gone() -> Fault {
-    Fault::Down("it has closed the connection".to_owned())
+fn gone() -> StoreError {
+    StoreError::Down("it has closed the connection".to_owned())
 }
 
 /// What the broker means when it closes the channel or the connection.
-fn closed(code: u16, text: &str, key: &'static str) -> Fault {
+fn closed(code: u16, text: &str, key: &'static str) -> StoreError {
     let what = format!("{text} ({code})");
     // Reply codes of AMQP 0.9.1, section 1.1 (constants): 403 access refused, 404 not found, 406 precondition failed,
     // 503 command invalid (RabbitMQ, for a login mechanism that it does not have), 530 not allowed.
@@ -135,9 +136,9 @@ fn closed(code: u16, text: &str, key: &'static str) -> Fault {
         (406, _) => differs(text),
         (503, session::LOGIN) => "amqp_user",
         (530, _) => "amqp_vhost",
-        _ => return Fault::Down(what),
+        _ => return StoreError::Down(what),
     };
-    Fault::Configuration { key, what }
+    StoreError::Configuration { key, what }
 }
 
 #[cfg(test)]
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn a_broker_that_objects_names_a_key() {
         let key = |code, asked| match closed(code, "NO", asked) {
-            Fault::Configuration { key, what } => (key, what),
+            StoreError::Configuration { key, what } => (key, what),
             fault => ("", fault.to_string()),
         };
         assert_eq!(key(403, session::LOGIN), ("amqp_passwd", "NO (403)".to_owned()));
@@ -199,7 +200,7 @@ mod tests {
         });
         for _ in 0..3 {
             let began = Instant::now();
-            assert_eq!(amqp.open(), Err(Fault::Down("no answer in time".to_owned())));
+            assert_eq!(amqp.open(), Err(StoreError::Down("no answer in time".to_owned())));
             assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         }
         let began = Instant::now();
@@ -209,6 +210,6 @@ mod tests {
         }
         // Who hangs up at once does not answer either.
         drop(listener);
-        assert!(matches!(amqp.open(), Err(Fault::Down(_))));
+        assert!(matches!(amqp.open(), Err(StoreError::Down(_))));
     }
 }

@@ -4,7 +4,7 @@ use super::fault;
 use super::session::{Session, short};
 use crate::settings;
 use delivery::messages::{Message, Messages};
-use delivery::{Fault, Receipt, Sum, WriteBatch};
+use delivery::{Receipt, StoreError, Sum, WriteBatch};
 use futures_util::FutureExt;
 use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
@@ -27,7 +27,7 @@ pub(super) fn publish(
     batch: &WriteBatch,
     messages: &Messages<'_>,
     receipt: &mut Receipt,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let publisher = Publisher::new(settings, session.channel.clone(), batch, messages)?;
     let mut settled = Settled::default();
     let missing = (0u32..).zip(messages.iter()).filter(|(item, _)| !receipt.has(*item));
@@ -94,12 +94,12 @@ impl Publisher {
         channel: Channel,
         batch: &WriteBatch,
         messages: &Messages<'_>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, StoreError> {
         let routing_key =
-            |key: &String| ShortString::try_new(key).map_err(|error| Fault::Batch(error.to_string()));
+            |key: &String| ShortString::try_new(key).map_err(|error| StoreError::Batch(error.to_string()));
         let routing_keys: Vec<_> = messages.head.topics.iter().map(routing_key).collect::<Result<_, _>>()?;
         if messages.iter().any(|message| usize::from(message.topic) >= routing_keys.len()) {
-            return Err(Fault::Batch("a message has no routing key".to_owned()));
+            return Err(StoreError::Batch("a message has no routing key".to_owned()));
         }
         let content_type = ShortString::try_new(&*messages.head.content_type).unwrap_or_default();
         let properties = BasicProperties::default().with_content_type(content_type);
@@ -134,7 +134,7 @@ struct Settled {
     /// Messages that no queue takes. The client hands one over with the next confirmation, which need not be its own, and its
     /// own confirmation looks like that of any other message: so all of these come onto the receipt before any confirmation.
     returned: Vec<BasicReturnMessage>,
-    fault: Option<Fault>,
+    fault: Option<StoreError>,
 }
 
 impl Settled {
@@ -149,13 +149,13 @@ impl Settled {
                 returned
             }
             Ok(Confirmation::NotRequested) => {
-                self.fault.get_or_insert_with(|| Fault::Down("the channel does not confirm".to_owned()));
+                self.fault.get_or_insert_with(|| StoreError::Down("the channel does not confirm".to_owned()));
                 None
             }
             Err(error) => {
                 let fault = fault(&error, "amqp_exchange");
                 // After the first error, the client says of all others only that the channel is not open.
-                if self.fault.is_none() || matches!(fault, Fault::Configuration { .. }) {
+                if self.fault.is_none() || matches!(fault, StoreError::Configuration { .. }) {
                     self.fault = Some(fault);
                 }
                 None
@@ -165,7 +165,7 @@ impl Settled {
     }
 
     /// Puts down what the broker said; `sums` are those of the messages, `prefix` the beginning of their ids.
-    fn onto(self, receipt: &mut Receipt, prefix: &str, sums: &[Sum]) -> Result<(), Fault> {
+    fn onto(self, receipt: &mut Receipt, prefix: &str, sums: &[Sum]) -> Result<(), StoreError> {
         for returned in &self.returned {
             let id = returned.properties.message_id().as_ref().map_or("", ShortString::as_str);
             let item = id.strip_prefix(prefix).and_then(|item| item.parse::<u32>().ok());
@@ -181,7 +181,7 @@ impl Settled {
         match (self.fault, self.nacked) {
             (Some(fault), _) => Err(fault),
             (None, 0) => Ok(()),
-            (None, count) => Err(Fault::Down(format!("the broker could not take {count} messages"))),
+            (None, count) => Err(StoreError::Down(format!("the broker could not take {count} messages"))),
         }
     }
 }
@@ -230,11 +230,11 @@ mod tests {
         let mut settled = Settled::default();
         settled.add(0, Ok(Confirmation::Ack(None)));
         settled.add(1, Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()));
-        settled.fault = Some(Fault::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
+        settled.fault = Some(StoreError::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
         settled.add(2, Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()));
         let mut receipt = Receipt::new(3);
         let fault = settled.onto(&mut receipt, "7-1-", &sums(3)).unwrap_err();
-        assert_eq!(fault, Fault::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
+        assert_eq!(fault, StoreError::Configuration { key: "amqp_exchange", what: "gone".to_owned() });
         assert_eq!((receipt.has(0), receipt.has(1), receipt.has(2)), (true, false, false));
     }
 

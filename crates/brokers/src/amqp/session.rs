@@ -4,7 +4,7 @@ use super::transport::{self, HangUp, Transport};
 use super::{fault, gone};
 use crate::settings;
 use config::keys::amqp::ExchangeType;
-use delivery::Fault;
+use delivery::StoreError;
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, Stream, StreamExt};
 use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
@@ -47,14 +47,14 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects, logs in, declares the exchange, and asks for confirmations.
-    pub(super) fn open(settings: &settings::Amqp) -> Result<Self, Fault> {
+    pub(super) fn open(settings: &settings::Amqp) -> Result<Self, StoreError> {
         let deadline = Instant::now() + settings.timeout;
         let uri = uri(settings)?;
         let exchange = short(&settings.exchange, "amqp_exchange")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Fault::Down(error.to_string()))?;
+            .map_err(|error| StoreError::Down(error.to_string()))?;
         let (transport, hang_up) = runtime.block_on(transport::connect(settings, deadline))?;
         let kit = transport::kit(runtime.handle());
         let connect = hand_over(transport);
@@ -90,7 +90,7 @@ impl Session {
     ///
     /// # Errors
     /// The last two.
-    pub(super) fn run(&mut self, publish: impl Future<Output = ()>, timeout: Duration) -> Result<(), Fault> {
+    pub(super) fn run(&mut self, publish: impl Future<Output = ()>, timeout: Duration) -> Result<(), StoreError> {
         let Self { events, blocked, runtime, .. } = self;
         let broken = async {
             loop {
@@ -113,19 +113,19 @@ impl Session {
                     let _ = tokio::time::timeout(SETTLE, publish).await;
                     Err(fault)
                 }
-                Err(_) => Err(Fault::Down("no answer in time".to_owned())),
+                Err(_) => Err(StoreError::Down("no answer in time".to_owned())),
             }
         });
         match (result, &self.blocked) {
-            (Err(Fault::Down(what)), Some(reason)) => {
-                Err(Fault::Down(format!("{what}: the broker takes nothing at the moment, it says: {reason}")))
+            (Err(StoreError::Down(what)), Some(reason)) => {
+                Err(StoreError::Down(format!("{what}: the broker takes nothing at the moment, it says: {reason}")))
             }
             (result, _) => result,
         }
     }
 
     /// Heartbeats, and what the broker says between deliveries.
-    pub(super) fn idle(&mut self) -> Result<(), Fault> {
+    pub(super) fn idle(&mut self) -> Result<(), StoreError> {
         self.runtime.block_on(async { tokio::time::sleep(TURN).await });
         while let Some(Some(event)) = self.events.next().now_or_never() {
             if let Some(fault) = note(&mut self.blocked, event) {
@@ -160,14 +160,14 @@ fn ask<T>(
     deadline: Instant,
     key: &'static str,
     answer: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, Fault> {
+) -> Result<T, StoreError> {
     let answer = runtime.block_on(async { tokio::time::timeout_at(deadline.into(), answer).await });
-    let answer = answer.map_err(|_| Fault::Down("no answer in time".to_owned()))?;
+    let answer = answer.map_err(|_| StoreError::Down("no answer in time".to_owned()))?;
     answer.map_err(|error| fault(&error, key))
 }
 
 /// What an event says: that the broker takes nothing for a while, or what broke the connection.
-fn note(blocked: &mut Option<String>, event: Event) -> Option<Fault> {
+fn note(blocked: &mut Option<String>, event: Event) -> Option<StoreError> {
     match event {
         Event::ConnectionBlocked(reason) => *blocked = Some(reason),
         Event::ConnectionUnblocked => *blocked = None,
@@ -177,7 +177,7 @@ fn note(blocked: &mut Option<String>, event: Event) -> Option<Fault> {
     None
 }
 
-fn uri(settings: &settings::Amqp) -> Result<AMQPUri, Fault> {
+fn uri(settings: &settings::Amqp) -> Result<AMQPUri, StoreError> {
     // The client makes this a short string, and panics if it is not.
     short(&settings.vhost, "amqp_vhost")?;
     let userinfo = AMQPUserInfo { username: settings.user.clone(), password: settings.password.clone() };
@@ -203,6 +203,6 @@ fn properties() -> ConnectionProperties {
 }
 
 /// A name for the wire, where names have at most 255 octets.
-pub(super) fn short(name: &str, key: &'static str) -> Result<ShortString, Fault> {
-    ShortString::try_new(name).map_err(|error| Fault::Configuration { key, what: error.to_string() })
+pub(super) fn short(name: &str, key: &'static str) -> Result<ShortString, StoreError> {
+    ShortString::try_new(name).map_err(|error| StoreError::Configuration { key, what: error.to_string() })
 }

@@ -1,7 +1,7 @@
 //! TLS to AMQP brokers: whom we trust, by what the broker knows us, and what a refusal means.
 
 use crate::settings::Tls;
-use delivery::Fault;
+use delivery::StoreError;
 use delivery::tls::{authorities, certificates};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +16,7 @@ const KEY_FILE: &str = "amqp_conn_key_file";
 ///
 /// # Errors
 /// A file that cannot be read, or does not hold what it should.
-pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
+pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, StoreError> {
     let roots = authorities(CA_FILE, settings.ca_file.as_deref())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -45,12 +45,12 @@ pub(super) fn config(settings: &Tls) -> Result<Arc<ClientConfig>, Fault> {
     Ok(Arc::new(config))
 }
 
-fn wrong(key: &'static str, what: String) -> Fault {
-    Fault::Configuration { key, what }
+fn wrong(key: &'static str, what: String) -> StoreError {
+    StoreError::Configuration { key, what }
 }
 
 /// What an error of TLS says of the configuration, if anything.
-pub(super) fn refused(error: &Error) -> Option<Fault> {
+pub(super) fn refused(error: &Error) -> Option<StoreError> {
     match error {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

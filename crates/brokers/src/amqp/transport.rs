@@ -8,7 +8,7 @@ use crate::settings;
 use async_rs::traits::Reactor;
 use async_rs::util::{DummyIO, RuntimeParts};
 use async_rs::{Runtime, Tokio};
-use delivery::Fault;
+use delivery::StoreError;
 use futures_util::Stream;
 use futures_util::io::{AsyncRead, AsyncWrite};
 use rustls::pki_types::ServerName;
@@ -44,7 +44,10 @@ impl Drop for HangUp {
 }
 
 /// Connects to the broker. To be called in the runtime of the connection.
-pub(super) async fn connect(settings: &settings::Amqp, deadline: Instant) -> Result<(Transport, HangUp), Fault> {
+pub(super) async fn connect(
+    settings: &settings::Amqp,
+    deadline: Instant,
+) -> Result<(Transport, HangUp), StoreError> {
     let config = settings.tls.as_ref().map(tls::config).transpose()?;
     let socket = dial(&settings.host, settings.port, deadline)?;
     let hang_up = HangUp(socket.try_clone().map_err(|error| broken(&error))?);
@@ -53,14 +56,14 @@ pub(super) async fn connect(settings: &settings::Amqp, deadline: Instant) -> Res
         let plain: Box<dyn Duplex> = Box::new(socket);
         return Ok((plain.compat(), hang_up));
     };
-    let name = ServerName::try_from(settings.host.clone()).map_err(|error| Fault::Configuration {
+    let name = ServerName::try_from(settings.host.clone()).map_err(|error| StoreError::Configuration {
         key: "amqp_host",
         what: format!("'{}': {error}", settings.host),
     })?;
     let handshake = TlsConnector::from(config).connect(name, socket);
     let mut stream = tokio::time::timeout_at(deadline.into(), handshake)
         .await
-        .map_err(|_| Fault::Down("no answer in time".to_owned()))?
+        .map_err(|_| StoreError::Down("no answer in time".to_owned()))?
         .map_err(|error| broken(&error))?;
     // In TLS 1.3 the handshake ends here before the broker has looked at our certificate. If it rejects that while we write
     // already, the connection is reset, and the reason is lost. Brokers of AMQP never speak first: silence means acceptance.
@@ -68,7 +71,7 @@ pub(super) async fn connect(settings: &settings::Amqp, deadline: Instant) -> Res
     match tokio::time::timeout_at(deadline.min(Instant::now() + SETTLE).into(), stream.read(&mut first)).await {
         Err(_) => {}
         Ok(Ok(0)) => return Err(gone()),
-        Ok(Ok(_)) => return Err(Fault::Down("it does not speak AMQP 0.9.1".to_owned())),
+        Ok(Ok(_)) => return Err(StoreError::Down("it does not speak AMQP 0.9.1".to_owned())),
         Ok(Err(error)) => return Err(broken(&error)),
     }
     let encrypted: Box<dyn Duplex> = Box::new(stream);
@@ -76,8 +79,8 @@ pub(super) async fn connect(settings: &settings::Amqp, deadline: Instant) -> Res
 }
 
 /// Connects to the first address of a name that answers. Blocks: there is nothing else to do meanwhile.
-fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Fault> {
-    let down = |error: io::Error| Fault::Down(format!("{host}:{port}: {error}"));
+fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, StoreError> {
+    let down = |error: io::Error| StoreError::Down(format!("{host}:{port}: {error}"));
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for address in (host, port).to_socket_addrs().map_err(down)? {
         // A timeout of zero would be an error.

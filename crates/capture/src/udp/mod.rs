@@ -112,20 +112,20 @@ pub enum Part {
 
 /// The error when a port cannot be opened.
 #[derive(Debug)]
-pub struct Refused {
+pub struct BindError {
     /// The setting.
     pub part: Part,
     /// The system's message.
     pub fault: io::Error,
 }
 
-impl Refused {
+impl BindError {
     fn interface(fault: io::Error) -> Self {
         Self { part: Part::Interface, fault }
     }
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for BindError {
     fn from(fault: io::Error) -> Self {
         Self { part: Part::Address, fault }
     }
@@ -136,7 +136,7 @@ impl From<io::Error> for Refused {
 /// # Errors
 /// Those of the kernel: the port is in use, the address is not local, the device does not exist, a right is missing. A
 /// receive buffer smaller than requested is not an error; see [`Receiver::receive_buffer`].
-pub fn open(settings: &Settings) -> Result<Vec<Receiver>, Refused> {
+pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
     let workers = settings.workers.max(1);
     let mut port = settings.port;
     let mut receivers = Vec::with_capacity(workers);
@@ -166,7 +166,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, Refused> {
 }
 
 /// A socket with all options, and the address that it is for.
-fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), Refused> {
+fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
     let opened = match settings.address {
         Some(address) => Socket::new(Domain::for_address((address, 0).into()), Type::DGRAM, Some(Protocol::UDP))
             .map(|socket| (socket, address)),
@@ -186,7 +186,7 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), Refused> {
         socket.set_only_v6(settings.ipv6_only)?;
     }
     if let Some(interface) = &settings.interface {
-        socket.bind_device(Some(interface.as_bytes())).map_err(Refused::interface)?;
+        socket.bind_device(Some(interface.as_bytes())).map_err(BindError::interface)?;
     }
     if let Some(octets) = settings.receive_buffer {
         // The first goes beyond the system's limit and needs a right; the second stops at the limit.
@@ -208,10 +208,10 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), Refused> {
 }
 
 /// Joins the multicast groups.
-fn join(socket: &Socket, settings: &Settings) -> Result<(), Refused> {
+fn join(socket: &Socket, settings: &Settings) -> Result<(), BindError> {
     let index = match &settings.interface {
         Some(name) if !settings.groups.is_empty() => rustix::net::netdevice::name_to_index(socket, name)
-            .map_err(|fault| Refused::interface(fault.into()))?,
+            .map_err(|fault| BindError::interface(fault.into()))?,
         _ => 0,
     };
     for group in &settings.groups {
@@ -221,7 +221,7 @@ fn join(socket: &Socket, settings: &Settings) -> Result<(), Refused> {
             }
             IpAddr::V6(group) => socket.join_multicast_v6(group, index),
         }
-        .map_err(|fault| Refused { part: Part::Group(*group), fault })?;
+        .map_err(|fault| BindError { part: Part::Group(*group), fault })?;
     }
     Ok(())
 }

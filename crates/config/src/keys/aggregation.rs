@@ -104,7 +104,7 @@ keys! {
 
     /// Number of buckets of a cache for `networks_file`.
     NETWORKS_CACHE_ENTRIES: Option<u32> = integer(&["networks_cache_entries"], 1, i32::MAX as i128).both()
-        .daemons(FLOW).needless("lookups need no cache in front of them");
+        .daemons(FLOW).no_op("lookups need no cache in front of them");
 
     /// Accounts records of options data like flows.
     NFACCTD_ACCOUNT_OPTIONS: bool = boolean(&["nfacctd_account_options"]).default("false").daemons(NFACCTD).acts();

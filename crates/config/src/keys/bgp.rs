@@ -99,19 +99,19 @@ keys! {
 
     /// Sized the table of routes over peers.
     BGP_TABLE_PEER_BUCKETS: u32 = integer(&["bgp_table_peer_buckets"], 1, 1000).default("13")
-        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
 
     /// Sized the table of routes within a peer.
     BGP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bgp_table_per_peer_buckets"], 1, 128).default("1")
-        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
 
     /// Sized the table of attributes.
     BGP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bgp_table_attr_hash_buckets"], 1, 1000000).default("65535")
-        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
 
     /// Chose what routes of a peer were hashed by.
     BGP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bgp_table_per_peer_hash"]).default("path_id")
-        .daemons(PMBGPD.and(FLOW)).needless("tables of routes grow by themselves");
+        .daemons(PMBGPD.and(FLOW)).no_op("tables of routes grow by themselves");
 
     /// Router id; the listening address when it is not set.
     BGP_DAEMON_ID: Option<IpAddr> = address(&["bgp_daemon_id"]).daemons(PMBGPD.and(FLOW));

@@ -47,19 +47,19 @@ keys! {
 
     /// Sized the table of routes over peers.
     BMP_TABLE_PEER_BUCKETS: u32 = integer(&["bmp_table_peer_buckets"], 1, 1000).default("13")
-        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
 
     /// Sized the table of routes within a peer.
     BMP_TABLE_PER_PEER_BUCKETS: u32 = integer(&["bmp_table_per_peer_buckets"], 1, 128).default("1")
-        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
 
     /// Sized the table of attributes.
     BMP_TABLE_ATTR_HASH_BUCKETS: u32 = integer(&["bmp_table_attr_hash_buckets"], 1, 1000000).default("65535")
-        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
 
     /// Chose what routes of a peer were hashed by.
     BMP_TABLE_PER_PEER_HASH: PerPeerHash = words(&["bmp_table_per_peer_hash"]).default("path_id")
-        .daemons(PMBMPD.and(COLLECTORS)).needless("tables of routes grow by themselves");
+        .daemons(PMBMPD.and(COLLECTORS)).no_op("tables of routes grow by themselves");
 
     /// TCP port to listen on.
     BMP_DAEMON_PORT: u16 = port(&["bmp_daemon_port"]).default("1790").daemons(PMBMPD.and(COLLECTORS))

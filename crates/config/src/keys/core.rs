@@ -93,7 +93,7 @@ keys! {
 
     /// File to which log lines are appended, each with a timestamp.
     ///
-    /// Missing directories are created. SIGHUP reopens the file. Problems in the configuration are always printed to standard error.
+    /// Missing directories are created. SIGHUP reopens the file. Diagnostics in the configuration are always printed to standard error.
     LOGFILE: Option<PathBuf> = path(&["logfile"]).hup().acts();
 
     /// Also writes the timestamp in front of lines on standard error.
@@ -121,16 +121,16 @@ keys! {
 
     /// Forwards signals from the core to its plugins.
     PROPAGATE_SIGNALS: bool = boolean(&["propagate_signals"]).default("false")
-        .needless("plugins are threads of the daemon, and each signal reaches all of them");
+        .no_op("plugins are threads of the daemon, and each signal reaches all of them");
 
     /// Stack size of threads, in bytes.
     THREAD_STACK: Option<u64> = bytes(&["thread_stack"], 1)
-        .needless("no thread needs a deep stack: nothing recurses over what peers send");
+        .no_op("no thread needs a deep stack: nothing recurses over what peers send");
 
     /// Lets the daemon start when it is not run by root.
     NFACCTD_NONROOT: bool = boolean(&["nfacctd_nonroot", "sfacctd_nonroot", "pmacctd_nonroot"])
         .default("false").daemons(COLLECTORS.and(PMACCTD)).flag('z', PMACCTD, "true")
-        .needless("no daemon insists on root; what needs a right says so when it is missing");
+        .no_op("no daemon insists on root; what needs a right says so when it is missing");
 
     /// User to which the daemon switches after its sockets and files are open: a name or a number.
     RUN_AS_USER: Option<String> = text(&["run_as_user"]).acts();
@@ -160,7 +160,7 @@ keys! {
 
     /// Ends the daemon as soon as one plugin has ended, instead of after the last one.
     PLUGIN_EXIT_ANY: bool = boolean(&["plugin_exit_any"]).default("false").daemons(FLOW)
-        .needless("a plugin that fails always ends the daemon, after the others have written what they hold");
+        .no_op("a plugin that fails always ends the daemon, after the others have written what they hold");
 
     /// Bytes that the table of a plugin may take in each worker before it is flushed early.
     ///
@@ -211,25 +211,25 @@ keys! {
 
     /// Size of the queue between core and plugin, in bytes.
     PLUGIN_PIPE_SIZE: u64 = bytes(&["plugin_pipe_size"], 1).default("4096000").both().daemons(FLOW)
-        .needless(NO_QUEUE);
+        .no_op(NO_QUEUE);
 
     /// Size of a batch of records between core and plugin, in bytes.
-    PLUGIN_BUFFER_SIZE: Option<u64> = bytes(&["plugin_buffer_size"], 1).both().daemons(FLOW).needless(NO_QUEUE);
+    PLUGIN_BUFFER_SIZE: Option<u64> = bytes(&["plugin_buffer_size"], 1).both().daemons(FLOW).no_op(NO_QUEUE);
 
     /// Passes records to plugins over ZeroMQ.
-    PLUGIN_PIPE_ZMQ: bool = boolean(&["plugin_pipe_zmq"]).default("false").both().daemons(FLOW).needless(NO_QUEUE);
+    PLUGIN_PIPE_ZMQ: bool = boolean(&["plugin_pipe_zmq"]).default("false").both().daemons(FLOW).no_op(NO_QUEUE);
 
     /// Pause before a plugin reconnects to its ZeroMQ queue.
     PLUGIN_PIPE_ZMQ_RETRY: Duration = seconds(&["plugin_pipe_zmq_retry"], 1).default("60").both().daemons(FLOW)
-        .needless(NO_QUEUE);
+        .no_op(NO_QUEUE);
 
     /// Batch size of the ZeroMQ queue, as a word.
     PLUGIN_PIPE_ZMQ_PROFILE: QueueProfile = words(&["plugin_pipe_zmq_profile"]).default("micro").both()
-        .daemons(FLOW).needless(NO_QUEUE);
+        .daemons(FLOW).no_op(NO_QUEUE);
 
     /// Maximum number of messages in the ZeroMQ queue.
     PLUGIN_PIPE_ZMQ_HWM: u32 = integer(&["plugin_pipe_zmq_hwm"], 0, i32::MAX as i128).default("0").both()
-        .daemons(FLOW).needless(NO_QUEUE);
+        .daemons(FLOW).no_op(NO_QUEUE);
 
     /// Reads bytes from element 231 and packets from element 232, as the firewalls of one vendor export them.
     TMP_ASA_BI_FLOW: bool = boolean(&["tmp_asa_bi_flow"]).default("false").both().daemons(NFACCTD);

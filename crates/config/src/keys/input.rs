@@ -265,17 +265,17 @@ keys! {
     /// Buckets of the flow table.
     PMACCTD_FLOW_BUFFER_BUCKETS: u32 = integer(
         &["pmacctd_flow_buffer_buckets", "uacctd_flow_buffer_buckets"], 1, i32::MAX as i128,
-    ).default("256").daemons(PACKETS).needless("the flow table grows by itself, up to its size in octets");
+    ).default("256").daemons(PACKETS).no_op("the flow table grows by itself, up to its size in octets");
 
     /// Bytes that tracked connections may take, for IPv4 and IPv6 each.
     PMACCTD_CONNTRACK_BUFFER_SIZE: u64 = bytes(&["pmacctd_conntrack_buffer_size", "uacctd_conntrack_buffer_size"], 1)
         .default("8192000").daemons(PACKETS)
-        .needless("what is known of a connection is kept with its flows");
+        .no_op("what is known of a connection is kept with its flows");
 
     /// Silence after which a flow of a protocol other than TCP ends.
     PMACCTD_FLOW_LIFETIME: Duration = seconds(&["pmacctd_flow_lifetime", "uacctd_flow_lifetime"], 1).default("60")
         .daemons(PACKETS)
-        .needless("only TCP opens flows that are counted");
+        .no_op("only TCP opens flows that are counted");
 
     /// Silence after which a TCP flow ends; 60 seconds by default, five days with classification.
     PMACCTD_FLOW_TCP_LIFETIME: Option<Duration> = seconds(

@@ -35,7 +35,7 @@ keys! {
 
     /// Bounded the processes that send at a time.
     KAFKA_MAX_WRITERS: u32 = integer(&["kafka_max_writers"], 1, 99).default("10").both().daemons(FLOW)
-        .shares("sql_max_writers").needless("one writer per plugin takes table after table");
+        .shares("sql_max_writers").no_op("one writer per plugin takes table after table");
 
     /// Conditions, as `name=number`, that aggregates must meet to be sent.
     KAFKA_PREPROCESS: Option<Vec<String>> = list(&["kafka_preprocess"]).both().daemons(FLOW)
@@ -123,5 +123,5 @@ keys! {
             Place::TELEMETRY_DAEMON_MSGLOG, Place::SFACCTD_COUNTER, Place::BGP_DAEMON_MSGLOG,
             Place::BMP_DAEMON_MSGLOG,
         ])
-        .needless("what fails is tried again after pauses that grow from a second to a minute");
+        .no_op("what fails is tried again after pauses that grow from a second to a minute");
 }

@@ -92,13 +92,13 @@ keys! {
 
     /// Enabled indexes on maps.
     MAPS_INDEX: bool = boolean(&["maps_index"]).default("false")
-        .needless("maps are compiled, of any size, and found without an index");
+        .no_op("maps are compiled, of any size, and found without an index");
 
     /// Limited the number of rows of a map.
     MAPS_ENTRIES: u32 = integer(&["maps_entries"], 1, u32::MAX as i128).default("384").both()
-        .needless("maps are compiled, of any size, and found without an index");
+        .no_op("maps are compiled, of any size, and found without an index");
 
     /// Limited the length of a map's lines.
     MAPS_ROW_LEN: u64 = bytes(&["maps_row_len"], 1).default("256").both()
-        .needless("maps are compiled, of any size, and found without an index");
+        .no_op("maps are compiled, of any size, and found without an index");
 }

@@ -50,13 +50,13 @@ keys! {
 
     /// Buckets of the table.
     IMT_BUCKETS: u32 = integer(&["imt_buckets"], 1, i32::MAX as i128).default("32771").both().daemons(FLOW)
-        .option('b', FLOW, "count").needless(GROWS);
+        .option('b', FLOW, "count").no_op(GROWS);
 
     /// Number of memory pools of the table; when they were full, new aggregates were lost.
     IMT_MEM_POOLS_NUMBER: u32 = integer(&["imt_mem_pools_number"], 0, i32::MAX as i128).default("16").both()
-        .daemons(FLOW).option('m', FLOW, "count").needless(GROWS);
+        .daemons(FLOW).option('m', FLOW, "count").no_op(GROWS);
 
     /// Size of such a pool, in bytes.
     IMT_MEM_POOLS_SIZE: u64 = bytes(&["imt_mem_pools_size"], 1).default("8192").both().daemons(FLOW)
-        .option('s', FLOW, "octets").needless(GROWS);
+        .option('s', FLOW, "octets").no_op(GROWS);
 }

@@ -91,7 +91,7 @@ keys! {
 
     /// Number of writers of one plugin that may run at the same time.
     PRINT_MAX_WRITERS: u32 = integer(&["print_max_writers"], 1, 99).default("10").shares("sql_max_writers").both()
-        .daemons(FLOW).needless("each plugin has one writer; `plugin_tables_max` bounds what waits for it");
+        .daemons(FLOW).no_op("each plugin has one writer; `plugin_tables_max` bounds what waits for it");
 
     /// Writes protocols as numbers instead of names.
     PRINT_NUM_PROTOS: bool = boolean(&["print_num_protos"]).default("false").shares("sql_num_protos").both()

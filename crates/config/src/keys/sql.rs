@@ -124,7 +124,7 @@ keys! {
 
     /// Limited the number of processes that write at the same time.
     SQL_MAX_WRITERS: u32 = integer(&["sql_max_writers"], 1, 99).default("10").both().daemons(FLOW)
-        .needless("one writer per plugin takes table after table");
+        .no_op("one writer per plugin takes table after table");
 
     /// Program that runs after each write.
     SQL_TRIGGER_EXEC: Option<String> = text(&["sql_trigger_exec"]).both().daemons(FLOW).acts();

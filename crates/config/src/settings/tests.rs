@@ -240,7 +240,7 @@ fn a_key_that_is_set_twice_to_different_values_names_both_lines() {
     else {
         panic!()
     };
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let mut entries = crate::file::parse(&Origin::whole("f"), b"print_refresh_time: 5", &mut problems);
     entries.extend(arguments.entries);
     resolve(Daemon::Nfacctd, Origin::whole("f"), &entries, &mut problems);

@@ -4,8 +4,8 @@ use super::{Ends, Log, VARIABLES, open};
 use crate::host::files_of;
 use crate::host::part::{Kind, Part, Reading, Services};
 use config::keys::output;
-use config::{Config, Place, Problems};
-use delivery::Fault;
+use config::{Config, Diagnostics, Place};
+use delivery::StoreError;
 use encode::names::{self, Lookup, Variable};
 use event_log::{Delivery, Settings};
 use std::io;
@@ -73,12 +73,12 @@ impl Part for CounterLog {
 }
 
 /// Checks the settings of the log, and the variables in its names.
-fn check(config: &Config, settings: &Settings, problems: &mut Problems) {
+fn check(config: &Config, settings: &Settings, problems: &mut Diagnostics) {
     // Only the peer is known here.
     let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| VARIABLES.contains(word));
     let prefix = settings.prefix.0;
     for fault in settings.check() {
-        if let Fault::Configuration { key, what } = fault {
+        if let StoreError::Configuration { key, what } = fault {
             let key = format!("{prefix}{key}");
             let origin = config.core_origin_named(&key).unwrap_or(config.source());
             problems.fatal(origin, format!("{key}: {what}."), None);

@@ -5,9 +5,9 @@
 //! is not part of its program.
 
 use super::pipeline::Require;
-use super::worker::{Equipment, Protocol, Worker};
+use super::worker::{Protocol, Worker, WorkerContext};
 use crate::host::part::{Reading, Services};
-use config::{AnyKey, Names, Problems};
+use config::{AnyKey, Diagnostics, Names};
 use enrich::Context;
 use flow::needs::Needs;
 use netflow::template::Template;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Reads the interfaces that a map names, as the map stands now.
 #[cfg(feature = "pcap")]
 pub(crate) type ReadInterfaces =
-    Arc<dyn Fn(&Context, &mut Problems) -> Vec<capture::live::Interface> + Send + Sync>;
+    Arc<dyn Fn(&Context, &mut Diagnostics) -> Vec<capture::live::Interface> + Send + Sync>;
 
 /// What the thread of a worker does.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
@@ -221,7 +221,7 @@ pub(crate) trait Input {
     fn prepare(&mut self) -> Result<(), String>;
     fn start(&mut self, services: &Services) -> io::Result<()>;
     /// The work of each worker.
-    fn work(&mut self, needs: &Needs, equipment: Vec<Equipment>) -> Vec<Work>;
+    fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work>;
     fn announce(&self);
     fn learn(&mut self, exporter: IpAddr, template: Template);
     fn end(&mut self, templates: Vec<(IpAddr, Template)>);
@@ -291,13 +291,13 @@ impl<D: Decoder> Input for Combined<D> {
         self.decoder.start(services)
     }
 
-    fn work(&mut self, needs: &Needs, equipment: Vec<Equipment>) -> Vec<Work> {
+    fn work(&mut self, needs: &Needs, context: Vec<WorkerContext>) -> Vec<Work> {
         let sources = std::mem::take(&mut self.sources);
-        let protocols = self.decoder.protocols(needs, equipment.len());
-        let workers = sources.into_iter().zip(protocols).zip(equipment);
-        let work = |((mut source, mut protocol), equipment): ((Box<dyn Source<_>>, _), _)| -> Work {
+        let protocols = self.decoder.protocols(needs, context.len());
+        let workers = sources.into_iter().zip(protocols).zip(context);
+        let work = |((mut source, mut protocol), context): ((Box<dyn Source<_>>, _), _)| -> Work {
             source.introduce(&mut protocol);
-            let worker = Worker::new(protocol, equipment);
+            let worker = Worker::new(protocol, context);
             Box::new(move || source.run(worker))
         };
         workers.map(work).collect()

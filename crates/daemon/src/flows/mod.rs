@@ -20,7 +20,7 @@ pub(crate) use settings::checks::meant;
 
 use crate::host::part::{self, Mailbox, Part, Prepare, Reading, Services};
 use crate::host::{Activity, Board, ExporterActivity, InterfaceActivity, PluginCounters, Readers, describe};
-use config::Problems;
+use config::Diagnostics;
 use config::problem::Severity;
 use crossbeam_channel::Receiver;
 use flow::primitive::Supply;
@@ -229,7 +229,7 @@ impl Flows {
             return Ok(());
         }
         settings.context.links = links;
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
         // Rules that frames of this type cannot fulfil are left out, which must be known.
         for problem in problems.joined().iter().filter(|problem| problem.severity == Severity::Warning) {
@@ -243,7 +243,7 @@ impl Flows {
 }
 
 impl Part for Flows {
-    fn review(&self, problems: &mut Problems) {
+    fn review(&self, problems: &mut Diagnostics) {
         self.settings.files_read.review(problems);
     }
 

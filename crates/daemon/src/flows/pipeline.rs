@@ -1,6 +1,6 @@
 //! From the plugins' settings to rows, schemas, and one set of aggregators for each worker.
 
-use super::worker::{Bound, Limits, Share};
+use super::worker::{Bound, Limits, PluginSlot};
 use aggregate::aggregator::Span;
 use aggregate::time_bin::{Roundoff, Width};
 use aggregate::{Aggregator, Bins};
@@ -135,7 +135,7 @@ impl Pipeline {
     }
 
     /// Brings the share of the plugin of that number to this pipeline.
-    pub(crate) fn change(&self, plugin: usize, share: &mut Share, stage: Option<Stage>) {
+    pub(crate) fn change(&self, plugin: usize, share: &mut PluginSlot, stage: Option<Stage>) {
         if let (Some(schema), Some(settings)) = (self.schemas.get(plugin), self.plugins.get(plugin)) {
             share.change(Arc::clone(schema), self.span(settings), stage);
         }

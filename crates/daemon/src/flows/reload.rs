@@ -6,7 +6,7 @@ use crate::allow;
 use crate::host::describe;
 use crate::host::part::{Commit, Prepare};
 use config::problem::Severity;
-use config::{Origin, Problems};
+use config::{Diagnostics, Origin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
@@ -20,7 +20,7 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
     #[cfg(feature = "pcap")]
     let interfaces = flows.input.interfaces();
     Box::new(move || {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         #[cfg(feature = "pcap")]
         let interfaces = interfaces.map(|read| read(&context, &mut problems));
         let files = enrich::Loaded::read(&enrichment, &context, &mut problems);

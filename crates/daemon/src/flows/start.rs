@@ -2,7 +2,7 @@
 
 use super::pipeline::{Pipeline, Require};
 use super::settings::Settings;
-use super::worker::{Classes, Equipment, Share};
+use super::worker::{Classes, PluginSlot, WorkerContext};
 use super::{Flows, MESSAGES, Mailbox};
 use crate::host::PluginCounters;
 use crate::host::part::Services;
@@ -28,10 +28,10 @@ impl Flows {
         self.messages = Some(messages);
         self.input.start(services)?;
         let outlets = self.start_plugins(&pipeline, services)?;
-        let equipment = outlets.into_iter().map(|outlets| self.equip(&pipeline, outlets, &mailbox, services));
-        let equipment = equipment.collect::<io::Result<Vec<_>>>()?;
+        let context = outlets.into_iter().map(|outlets| self.context_of(&pipeline, outlets, &mailbox, services));
+        let context = context.collect::<io::Result<Vec<_>>>()?;
         let name = services.daemon;
-        for (number, work) in self.input.work(pipeline.needs(), equipment).into_iter().enumerate() {
+        for (number, work) in self.input.work(pipeline.needs(), context).into_iter().enumerate() {
             services.threads.spawn(format!("{name}/w{number}"), services.identity.clone(), work)?;
         }
         Ok(())
@@ -68,18 +68,18 @@ impl Flows {
     }
 
     /// What one more worker works with.
-    fn equip(
+    fn context_of(
         &mut self,
         pipeline: &Pipeline,
         outlets: Vec<Outlet>,
         mailbox: &Mailbox<super::Message>,
         services: &Services,
-    ) -> io::Result<Equipment> {
+    ) -> io::Result<WorkerContext> {
         let parts = pipeline.worker();
-        let shares: Vec<Share> = (parts.aggregators.into_iter().zip(outlets))
-            .map(|((aggregator, stage, bound), outlet)| Share::new(aggregator, stage, outlet, bound))
+        let slots: Vec<PluginSlot> = (parts.aggregators.into_iter().zip(outlets))
+            .map(|((aggregator, stage, bound), outlet)| PluginSlot::new(aggregator, stage, outlet, bound))
             .collect();
-        for (plugin, share) in self.readers.plugins.iter_mut().zip(&shares) {
+        for (plugin, share) in self.readers.plugins.iter_mut().zip(&slots) {
             plugin.readers.push(share.reader());
         }
         let counters = Counters::new();
@@ -88,12 +88,12 @@ impl Flows {
         let recognition = self.settings.recognition.as_ref();
         let classes =
             recognition.map(|recognition| Classes::new(recognition, layout).ok_or(ErrorKind::OutOfMemory));
-        Ok(Equipment {
+        Ok(WorkerContext {
             classes: classes.transpose()?,
             enricher: parts.enricher,
             output: parts.output,
             max_strings: self.settings.peer_state.strings,
-            shares,
+            slots,
             allow: self.settings.allow.clone(),
             requests: Arc::clone(&self.requests),
             messages: mailbox.clone(),

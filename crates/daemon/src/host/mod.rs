@@ -14,8 +14,8 @@ pub(crate) use board::{Activity, Board, ExporterActivity, InterfaceActivity, Plu
 pub(crate) use settings::{Settings, blame, files_of, log_settings};
 
 use crate::about;
-use config::problem::{Problem, Severity};
-use config::{Daemon, Problems};
+use config::problem::{Diagnostic, Severity};
+use config::{Daemon, Diagnostics};
 use confinement::Confinement;
 use crossbeam_channel::Receiver;
 use part::{Bell, Part, Services};
@@ -39,13 +39,13 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A problem as a line of the log, which says the level itself.
-pub(crate) fn describe(problem: &Problem) -> String {
+pub(crate) fn describe(problem: &Diagnostic) -> String {
     let hint = problem.hint.as_deref().unwrap_or_default();
     format!("[{}] {} {hint}", problem.origin, problem.what).trim_end().to_owned()
 }
 
 /// Writes problems to the log.
-pub(crate) fn log_problems(problems: &Problems) {
+pub(crate) fn log_problems(problems: &Diagnostics) {
     for problem in &problems.joined() {
         match problem.severity {
             Severity::Debug => {}
@@ -69,7 +69,7 @@ impl Planned {
     ///
     /// # Errors
     /// What would keep the daemon from starting.
-    pub(crate) fn check(&mut self, problems: &mut Problems) -> Result<(), String> {
+    pub(crate) fn check(&mut self, problems: &mut Diagnostics) -> Result<(), String> {
         self.parts.iter().for_each(|part| part.review(problems));
         self.parts.iter_mut().try_for_each(|part| part.prepare())
     }

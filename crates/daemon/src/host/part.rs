@@ -6,7 +6,7 @@
 //! thread, and none waits for anything that others decide.
 
 use super::board::Board;
-use config::{Config, Daemon, Names, Problems};
+use config::{Config, Daemon, Diagnostics, Names};
 use crossbeam_channel::Sender;
 use runtime::events::Stop;
 use runtime::log::Identity;
@@ -37,7 +37,7 @@ pub(crate) struct Reading<'a> {
     /// The kinds of plugins that the daemon has.
     pub(crate) plugins: &'static [plugins::kinds::Kind],
     /// What is wrong with it.
-    pub(crate) problems: &'a mut Problems,
+    pub(crate) problems: &'a mut Diagnostics,
     /// What the parts before this one offer to those behind it.
     pub(crate) offers: Offers,
     /// How often files that are written to were to be opened again.
@@ -97,7 +97,7 @@ pub(crate) type Prepare = Box<dyn FnOnce() -> Option<Commit> + Send>;
 /// A part of a daemon, from its settings to its end.
 pub(crate) trait Part {
     /// Says what `--check` is to say beside what is wrong.
-    fn review(&self, _problems: &mut Problems) {}
+    fn review(&self, _problems: &mut Diagnostics) {}
 
     /// Files that one daemon alone may write, each with its key.
     fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {

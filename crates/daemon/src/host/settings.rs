@@ -2,7 +2,7 @@
 
 use super::confinement::{self, Confinement};
 use config::keys::{core, maps, output, time};
-use config::{Config, Key, Origin, Problems};
+use config::{Config, Diagnostics, Key, Origin};
 use plugins::kinds::Kind;
 use runtime::{files, log, privileges};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Settings {
         config: &Config,
         file: Option<PathBuf>,
         plugins: &'static [Kind],
-        problems: &mut Problems,
+        problems: &mut Diagnostics,
     ) -> Self {
         check_accounts(config, problems);
         let dry_run = config.core(&core::DRY_RUN).is_some();
@@ -91,7 +91,7 @@ pub(crate) fn log_settings(config: &Config) -> log::Settings {
 }
 
 /// The user and the group that the daemon is to become.
-fn check_accounts(config: &Config, problems: &mut Problems) {
+fn check_accounts(config: &Config, problems: &mut Diagnostics) {
     let (user, group) = (config.core(&core::RUN_AS_USER), config.core(&core::RUN_AS_GROUP));
     if let Err(problem) = privileges::check(user.as_deref(), group.as_deref()) {
         let (key, origin) = match (&problem, group.is_some()) {

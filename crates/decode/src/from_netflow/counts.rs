@@ -47,7 +47,7 @@ pub struct Counts {
     pub templates_evicted: u64,
     /// Kept sets that went with their exporter, which was forgotten.
     pub sets_forgotten: u64,
-    /// Facts of options data beyond their bound.
+    /// Entries of options data beyond their bound.
     pub facts_dropped: u64,
     /// Exporters forgotten at the bound of exporters.
     pub exporters_evicted_number: u64,
@@ -91,7 +91,7 @@ pub enum Notice {
         /// Source id or observation domain.
         domain: u32,
         /// What is wrong.
-        fault: netflow::datagram::Fault,
+        fault: netflow::datagram::SetError,
     },
     /// Options data announce a sampling rate that cannot be used.
     Rate {
@@ -132,7 +132,7 @@ pub enum Notice {
         memory: usize,
     },
     /// Options data hold more facts than are kept.
-    Facts {
+    OptionsFull {
         /// Who sent it.
         exporter: IpAddr,
         /// Source id or observation domain.

@@ -3,7 +3,7 @@
 mod sets;
 
 use super::counts::{self, Counts, NoFlow, Notice};
-use super::known::Known;
+use super::options_cache::OptionsCache;
 use super::plan::{self, Plan};
 use super::plans::{Compiled, Planned, Plans};
 use super::run::{Base, Run, put};
@@ -14,7 +14,7 @@ use flow::needs::Needs;
 use flow::row::{self, Rows};
 use flow::strings::Strings;
 use netflow::cache::Cache;
-use netflow::datagram::{Body, Datagram, Fault, Header};
+use netflow::datagram::{Body, Datagram, Header, SetError};
 use netflow::pending::Pending;
 use netflow::record::Spans;
 use netflow::sequence::{Seen, Sequence};
@@ -30,14 +30,14 @@ pub(crate) struct Scratch {
     fixed: [Plan; 3],
     pub(super) plans: Plans,
     /// What is known of an exporter that told nothing.
-    nothing: Known,
+    nothing: OptionsCache,
 }
 
 impl Scratch {
     pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
         let fixed = fixed_templates().map(|template| plan::compile(&template, needs, settings));
         let plans = Plans::new(needs, settings);
-        Self { base: Base::default(), spans: Spans::new(), fixed, plans, nothing: Known::default() }
+        Self { base: Base::default(), spans: Spans::new(), fixed, plans, nothing: OptionsCache::default() }
     }
 }
 
@@ -59,11 +59,11 @@ impl Context<'_> {
 
     /// Counts a fault by its reason, and notes it down for the log.
     #[cold]
-    fn fault(&mut self, exporter: IpAddr, domain: u32, fault: Fault) {
+    fn fault(&mut self, exporter: IpAddr, domain: u32, fault: SetError) {
         match fault {
-            Fault::Template(_) => self.counts.templates_faulty += 1,
-            Fault::Behind(octets) => self.counts.octets_behind += octets as u64,
-            Fault::Truncated(_) | Fault::SetLength(..) | Fault::SetId(_) | Fault::Padding(_) => {
+            SetError::Template(_) => self.counts.templates_faulty += 1,
+            SetError::Behind(octets) => self.counts.octets_behind += octets as u64,
+            SetError::Truncated(_) | SetError::SetLength(..) | SetError::SetId(_) | SetError::Padding(_) => {
                 self.counts.faulty_sets += 1;
             }
         }
@@ -100,7 +100,7 @@ pub struct Exporter {
     pub records: u64,
     /// The template of the last data set, and its plan; none after any change of its templates.
     last: Option<(TemplateKey, Arc<Compiled>)>,
-    known: Option<Box<Known>>,
+    options: Option<Box<OptionsCache>>,
     /// Its sequence numbers.
     pub sequence: Sequence,
     sets: Option<Box<SetState>>,
@@ -147,7 +147,7 @@ impl Exporter {
             octets: 0,
             records: 0,
             last: None,
-            known: None,
+            options: None,
             sequence: Sequence::default(),
             sets: None,
             charged: 0,
@@ -159,10 +159,10 @@ impl Exporter {
     /// Bytes that it takes, roughly: what it keeps on the heap, and its place among the exporters, of which half may be empty.
     pub(super) fn memory(&self) -> usize {
         let of_sets = |sets: &SetState| size_of_val(sets) + sets.templates.memory() + sets.pending.memory();
-        let of_known = |known: &Known| size_of_val(known) + known.memory();
+        let of_options = |options: &OptionsCache| size_of_val(options) + options.memory();
         2 * size_of::<(u128, Self)>()
             + self.sets.as_deref().map_or(0, of_sets)
-            + self.known.as_deref().map_or(0, of_known)
+            + self.options.as_deref().map_or(0, of_options)
             + self.sequence.memory()
     }
 
@@ -292,8 +292,8 @@ impl Exporter {
         };
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
-        let known = self.known.as_deref().unwrap_or(nothing);
-        let mut run = Run { settings: context.settings, header, template: 0, known, strings: context.strings };
+        let options = self.options.as_deref().unwrap_or(nothing);
+        let mut run = Run { settings: context.settings, header, template: 0, options, strings: context.strings };
         let (count, _) = run.records(plan, base, octets, size, context.rows);
         context.counts.records += count;
         context.counts.rows += (context.rows.len() - before) as u64;

@@ -9,7 +9,7 @@ mod copy;
 mod counts;
 mod exporter;
 mod frame;
-mod known;
+mod options_cache;
 mod plan;
 mod plans;
 mod rates;
@@ -26,7 +26,7 @@ use flow::field::Field;
 use flow::needs::Needs;
 use flow::row::{FieldSet, Rows};
 use flow::strings::Strings;
-use netflow::datagram::{self, Reject};
+use netflow::datagram::{self, HeaderError};
 use netflow::template::Template;
 use recent::Map;
 use std::net::IpAddr;
@@ -170,7 +170,7 @@ impl Decoder {
         arrival: u64,
         rows: &mut Rows,
         strings: &mut Strings,
-    ) -> Result<u64, Reject> {
+    ) -> Result<u64, HeaderError> {
         let datagram = datagram::open(octets)?;
         self.scratch.plans.earn(octets.len());
         let mut context = exporter::Context {

@@ -12,9 +12,9 @@ use super::ways::{Fields, Found, Index, Src, Way};
 use crate::headers::Headers;
 use flow::address;
 use flow::custom::Semantics;
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::needs::Needs;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::HEAD;
 use netflow::elements as ie;
 use netflow::template::{self, Kind, Template};
@@ -234,7 +234,7 @@ impl Compiler<'_> {
         if let Some(to) = self.offset(Field::Template) {
             self.set(to, &self.fields.template.id.to_be_bytes());
         }
-        if let Some(to) = self.offset(Field::Facts) {
+        if let Some(to) = self.offset(Field::Presence) {
             self.set(to, &self.facts(event, frames).0.to_be_bytes());
         }
         let unknown = self.is_unknown();
@@ -604,31 +604,31 @@ impl Compiler<'_> {
     }
 
     /// What records of the template tell.
-    fn facts(&self, event: bool, frames: bool) -> Facts {
-        let mut facts = Facts::default();
+    fn facts(&self, event: bool, frames: bool) -> PresenceSet {
+        let mut facts = PresenceSet::default();
         let has = |elements: &[u16]| self.first(elements).is_some();
-        sources::FACTS.iter().filter(|(_, elements)| has(elements)).for_each(|(fact, _)| facts.insert(*fact));
+        sources::PRESENCE.iter().filter(|(_, elements)| has(elements)).for_each(|(fact, _)| facts.insert(*fact));
         if frames {
-            sources::FRAME_FACTS.iter().for_each(|fact| facts.insert(*fact));
+            sources::FRAME_PRESENCE.iter().for_each(|fact| facts.insert(*fact));
         }
         // Those of v5 and its like have no number.
         let fixed = self.fields.template.id == 0;
-        facts.insert(if fixed { Fact::EngineType } else { Fact::Template });
-        facts.insert(Fact::SourceId);
+        facts.insert(if fixed { Presence::EngineType } else { Presence::Template });
+        facts.insert(Presence::SourceId);
         if self.counts(Way::Back) {
-            facts.insert(Fact::BothWays);
+            facts.insert(Presence::BothWays);
         }
         if self.fields.template.kind != Kind::Data {
-            facts.insert(Fact::Options);
-        } else if event || facts.has(Fact::NatEvent) {
-            facts.insert(Fact::Event);
+            facts.insert(Presence::Options);
+        } else if event || facts.has(Presence::NatEvent) {
+            facts.insert(Presence::Event);
         } else {
-            facts.insert(Fact::Flow);
+            facts.insert(Presence::Flow);
             if has(&[ie::SOURCE_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS]) && !fixed {
-                facts.insert(Fact::FlowV4);
+                facts.insert(Presence::FlowV4);
             }
             if has(&[ie::SOURCE_IPV6_ADDRESS, ie::DESTINATION_IPV6_ADDRESS]) {
-                facts.insert(Fact::FlowV6);
+                facts.insert(Presence::FlowV6);
             }
         }
         facts

@@ -3,8 +3,8 @@
 //! A rate is announced for a sampler or selector, for an interface, for a template, for a domain, or for several of these at
 //! once. The nearest one to a flow counts.
 
-use super::known::{Domain, Kept, Learned, Map, find, keep, places};
-use netflow::options::{Facts, Rate, Way};
+use super::options_cache::{Domain, Kept, Learned, Map, find, keep, places};
+use netflow::options::{OptionsEntries, Rate, Way};
 
 /// The rates of one exporter.
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ fn interval(rate: Rate) -> Option<u64> {
 impl Rates {
     /// Takes in the rate that an options record announces. It is an unusable one when the last one of its kind was usable, or there
     /// was none.
-    pub(crate) fn learn(&mut self, domain: Domain, facts: &Facts<'_>) -> Learned {
+    pub(crate) fn learn(&mut self, domain: Domain, facts: &OptionsEntries<'_>) -> Learned {
         let Some(rate) = facts.rate() else { return Learned::default() };
         let mut learned = Learned::default();
         let mut note = |kept: Kept<Rate>| {

@@ -1,6 +1,6 @@
 //! Plans at work: one record becomes one row, or two when it tells of both ways.
 
-use super::known::{self, Known};
+use super::options_cache::{self, OptionsCache};
 use super::plan::{Op, Plan, SamplingSources};
 use super::rates::Sampled;
 use super::sources::Clock;
@@ -24,7 +24,7 @@ pub(crate) struct Run<'a> {
     pub(crate) header: &'a Header,
     /// Id of the template; 0 of versions without.
     pub(crate) template: u16,
-    pub(crate) known: &'a Known,
+    pub(crate) options: &'a OptionsCache,
     pub(crate) strings: &'a mut Strings,
 }
 
@@ -340,23 +340,23 @@ impl Run<'_> {
             }
             Op::Frame(frame) => return frame::fill(record.field(frame.src), frame, self.strings, row),
             Op::Interface { src, to } => {
-                let name = self.known.interface(self.header.domain, record.number(*src));
+                let name = self.options.interface(self.header.domain, record.number(*src));
                 put(row.octets(), *to, &self.strings.intern(name).to_be_bytes());
             }
             Op::Application { src, to } => {
-                let id = known::application_id(record.field(*src));
-                let id = self.strings.intern(self.known.application(self.header.domain, id));
+                let id = options_cache::application_id(record.field(*src));
+                let id = self.strings.intern(self.options.application(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Vrf { ids, to } => {
                 let id = ids.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let id = self.strings.intern(self.known.vrf(self.header.domain, id));
+                let id = self.strings.intern(self.options.vrf(self.header.domain, id));
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Rd { inline, vrfs, to, origin } => {
                 let told = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
                 let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let rd = told.or_else(|| self.known.distinguisher(self.header.domain, id)).or_else(|| {
+                let rd = told.or_else(|| self.options.distinguisher(self.header.domain, id)).or_else(|| {
                     let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
                     Some(RouteDistinguisher::of_vrf(id).0)
                 });
@@ -401,7 +401,7 @@ impl Run<'_> {
             interval: interval.or_else(by_probability),
             interfaces: sources.interfaces.map(|src| record.find(src)),
         };
-        (self.known.rates().of_flow(self.header.domain, &flow))
+        (self.options.rates().of_flow(self.header.domain, &flow))
             .and_then(|interval| u32::try_from(interval).ok())
             .or(Some(u32::from(self.header.sampling_interval)))
             .filter(|interval| *interval > 0)
@@ -459,7 +459,7 @@ impl Run<'_> {
                 Some(uptime) => self.since_boot(uptime, value as u32),
                 None => {
                     let is_set = |start: &u64| *start > 0;
-                    let known = || self.known.start_ms(self.header.domain).filter(is_set);
+                    let known = || self.options.start_ms(self.header.domain).filter(is_set);
                     let start = init_ms.filter(is_set).or_else(known)?;
                     start.saturating_add(value).saturating_mul(1000)
                 }

@@ -2,8 +2,8 @@
 //!
 //! Numbers are those of the IANA registry "IPFIX Information Elements"; NetFlow v9 uses the same ones up to 127.
 
-use flow::fact::Fact;
 use flow::field::Field;
+use flow::presence::Presence;
 use netflow::elements as ie;
 
 /// Elements that fill a field by their octets alone, in order of preference: numbers are aligned to the
@@ -145,44 +145,44 @@ pub(crate) const MASKS: &[(Field, u16, u16)] = &[
 ];
 
 /// Elements that tell a fact: one of them is enough.
-pub(crate) const FACTS: &[(Fact, &[u16])] = &[
-    (Fact::InIface, &[ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE]),
-    (Fact::OutIface, &[ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE]),
-    (Fact::NextHop, &[ie::IP_NEXT_HOP_IPV4_ADDRESS, ie::IP_NEXT_HOP_IPV6_ADDRESS]),
-    (Fact::BgpNextHop, &[ie::BGP_NEXT_HOP_IPV4_ADDRESS, ie::BGP_NEXT_HOP_IPV6_ADDRESS]),
-    (Fact::Direction, &[ie::FLOW_DIRECTION]),
-    (Fact::SrcAs, &[ie::BGP_SOURCE_AS_NUMBER]),
-    (Fact::DstAs, &[ie::BGP_DESTINATION_AS_NUMBER]),
-    (Fact::IngressVrf, &[VRF.0]),
-    (Fact::EgressVrf, &[VRF.1]),
-    (Fact::MplsPwId, &[ie::PSEUDO_WIRE_ID]),
-    (Fact::SrcMac, &[ie::SOURCE_MAC_ADDRESS, ie::POST_SOURCE_MAC_ADDRESS, ie::STA_MAC_ADDRESS]),
-    (Fact::DstMac, &[ie::DESTINATION_MAC_ADDRESS, ie::POST_DESTINATION_MAC_ADDRESS]),
-    (Fact::Vlan, &[ie::VLAN_ID, ie::DOT1Q_VLAN_ID, ie::POST_VLAN_ID, ie::POST_DOT1Q_VLAN_ID]),
-    (Fact::Cvlan, &[ie::DOT1Q_CUSTOMER_VLAN_ID, ie::POST_DOT1Q_CUSTOMER_VLAN_ID]),
-    (Fact::SrcHost, &[ie::SOURCE_IPV4_ADDRESS, ie::SOURCE_IPV6_ADDRESS]),
-    (Fact::DstHost, &[ie::DESTINATION_IPV4_ADDRESS, ie::DESTINATION_IPV6_ADDRESS]),
-    (Fact::Proto, &[PROTOCOL]),
-    (Fact::SrcPort, &[ie::SOURCE_TRANSPORT_PORT, UDP_PORTS.0, TCP_PORTS.0]),
-    (Fact::DstPort, &[ie::DESTINATION_TRANSPORT_PORT, UDP_PORTS.1, TCP_PORTS.1]),
-    (Fact::TcpFlags, &[ie::TCP_CONTROL_BITS]),
-    (Fact::FwdStatus, &[ie::FORWARDING_STATUS]),
-    (Fact::MplsLabelBottom, &[*LABELS.start()]),
-    (Fact::FwEvent, &[ie::FIREWALL_EVENT, NSEL_EVENT]),
-    (Fact::NatEvent, &[ie::NAT_EVENT]),
+pub(crate) const PRESENCE: &[(Presence, &[u16])] = &[
+    (Presence::InIface, &[ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE]),
+    (Presence::OutIface, &[ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE]),
+    (Presence::NextHop, &[ie::IP_NEXT_HOP_IPV4_ADDRESS, ie::IP_NEXT_HOP_IPV6_ADDRESS]),
+    (Presence::BgpNextHop, &[ie::BGP_NEXT_HOP_IPV4_ADDRESS, ie::BGP_NEXT_HOP_IPV6_ADDRESS]),
+    (Presence::Direction, &[ie::FLOW_DIRECTION]),
+    (Presence::SrcAs, &[ie::BGP_SOURCE_AS_NUMBER]),
+    (Presence::DstAs, &[ie::BGP_DESTINATION_AS_NUMBER]),
+    (Presence::IngressVrf, &[VRF.0]),
+    (Presence::EgressVrf, &[VRF.1]),
+    (Presence::MplsPwId, &[ie::PSEUDO_WIRE_ID]),
+    (Presence::SrcMac, &[ie::SOURCE_MAC_ADDRESS, ie::POST_SOURCE_MAC_ADDRESS, ie::STA_MAC_ADDRESS]),
+    (Presence::DstMac, &[ie::DESTINATION_MAC_ADDRESS, ie::POST_DESTINATION_MAC_ADDRESS]),
+    (Presence::Vlan, &[ie::VLAN_ID, ie::DOT1Q_VLAN_ID, ie::POST_VLAN_ID, ie::POST_DOT1Q_VLAN_ID]),
+    (Presence::Cvlan, &[ie::DOT1Q_CUSTOMER_VLAN_ID, ie::POST_DOT1Q_CUSTOMER_VLAN_ID]),
+    (Presence::SrcHost, &[ie::SOURCE_IPV4_ADDRESS, ie::SOURCE_IPV6_ADDRESS]),
+    (Presence::DstHost, &[ie::DESTINATION_IPV4_ADDRESS, ie::DESTINATION_IPV6_ADDRESS]),
+    (Presence::Proto, &[PROTOCOL]),
+    (Presence::SrcPort, &[ie::SOURCE_TRANSPORT_PORT, UDP_PORTS.0, TCP_PORTS.0]),
+    (Presence::DstPort, &[ie::DESTINATION_TRANSPORT_PORT, UDP_PORTS.1, TCP_PORTS.1]),
+    (Presence::TcpFlags, &[ie::TCP_CONTROL_BITS]),
+    (Presence::FwdStatus, &[ie::FORWARDING_STATUS]),
+    (Presence::MplsLabelBottom, &[*LABELS.start()]),
+    (Presence::FwEvent, &[ie::FIREWALL_EVENT, NSEL_EVENT]),
+    (Presence::NatEvent, &[ie::NAT_EVENT]),
 ];
 
-/// Facts that a sampled frame may tell.
-pub(crate) const FRAME_FACTS: &[Fact] = &[
-    Fact::SrcMac,
-    Fact::DstMac,
-    Fact::Vlan,
-    Fact::SrcHost,
-    Fact::DstHost,
-    Fact::Proto,
-    Fact::SrcPort,
-    Fact::DstPort,
-    Fact::TcpFlags,
+/// PresenceSet that a sampled frame may tell.
+pub(crate) const FRAME_PRESENCE: &[Presence] = &[
+    Presence::SrcMac,
+    Presence::DstMac,
+    Presence::Vlan,
+    Presence::SrcHost,
+    Presence::DstHost,
+    Presence::Proto,
+    Presence::SrcPort,
+    Presence::DstPort,
+    Presence::TcpFlags,
 ];
 
 /// Packet counters, in order of preference: delta, total, post delta, post total, frames of layer 2, initiator's.

@@ -51,7 +51,7 @@ impl Bench {
         let mut fields = FieldSet::default();
         wanted.iter().for_each(|field| fields.insert(*field));
         require(&mut fields, false);
-        fields.insert(Field::Facts);
+        fields.insert(Field::Presence);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::new(&fields, &sizes));
         let needs = Needs { layout: Arc::clone(&layout), customs: customs.into(), bin_times: false };

@@ -7,11 +7,11 @@ pub mod flows;
 pub mod fragments;
 
 use crate::headers::{self, Headers, put};
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::needs::Needs;
 use flow::output::Output;
 use flow::packet_ref::PacketRef;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::{self, FieldSet, RowMut};
 use flows::{FlowKey, Flows};
 use fragments::{Fragments, Key, Transport, Verdict};
@@ -382,7 +382,7 @@ impl Offsets {
             src_mac: at(Field::SrcMac),
             dst_mac: at(Field::DstMac),
             etype: at(Field::Etype),
-            facts: at(Field::Facts),
+            facts: at(Field::Presence),
             direction: at(Field::Direction),
             transport: transport.iter().any(|field| at(*field).is_some()),
         }
@@ -417,12 +417,12 @@ impl Offsets {
             put(octets, at, &[told.unwrap_or(2)]);
         }
         if let Some(at) = self.facts {
-            let mut facts = Facts::default();
+            let mut facts = PresenceSet::default();
             if frame.ingress != 0 {
-                facts.insert(Fact::InIface);
+                facts.insert(Presence::InIface);
             }
             if frame.egress != 0 {
-                facts.insert(Fact::OutIface);
+                facts.insert(Presence::OutIface);
             }
             put(octets, at, &facts.0.to_be_bytes());
         }

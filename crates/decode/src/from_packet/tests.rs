@@ -26,7 +26,7 @@ const FIELDS: &[Field] = &[
     Field::TimeStart,
     Field::MplsLabelStack,
     Field::Vxlan,
-    Field::Facts,
+    Field::Presence,
 ];
 
 /// A frame: addresses, perhaps a tag, and IP with TCP, UDP or what claims to be so.

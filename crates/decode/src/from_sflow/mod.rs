@@ -18,7 +18,7 @@ use flow::output::Output;
 use flow::row::FieldSet;
 use recent::Map;
 use sflow::sequence::{Seen, Sequence};
-use sflow::{CounterSample, DataFormat, Header, Malformed, Sample};
+use sflow::{CounterSample, DataFormat, DecodeError, Header, Sample};
 use std::net::IpAddr;
 
 /// How samples are read, and what bounds the state of agents.
@@ -169,7 +169,7 @@ pub struct Decoder {
     /// An agent that was forgotten.
     forgotten: Option<IpAddr>,
     /// A fault of the last datagram that is worth a line in the log.
-    fault: Option<(IpAddr, Malformed)>,
+    fault: Option<(IpAddr, DecodeError)>,
 }
 
 /// Adds to `fields` what others of them are worked out from.
@@ -229,7 +229,7 @@ impl Decoder {
         arrival: u64,
         output: &mut Output,
         counters: &mut dyn Counters,
-    ) -> Result<IpAddr, Malformed> {
+    ) -> Result<IpAddr, DecodeError> {
         let datagram = sflow::open(octets)?;
         let header = datagram.header;
         let told = header.agent.filter(|_| !self.settings.ignore_agent_address);
@@ -319,7 +319,7 @@ impl Decoder {
     }
 
     /// A fault since the last call.
-    pub fn take_fault(&mut self) -> Option<(IpAddr, Malformed)> {
+    pub fn take_fault(&mut self) -> Option<(IpAddr, DecodeError)> {
         self.fault.take()
     }
 

@@ -6,8 +6,8 @@
 use super::sample::{Reader, add_facts, set};
 use crate::headers;
 use flow::address;
-use flow::fact::Fact;
 use flow::packet_ref::PacketRef;
+use flow::presence::Presence;
 use flow::row::{self, RowMut};
 use flow::strings::Strings;
 use packet::tunnel::{self, Ports};
@@ -133,11 +133,19 @@ impl Reader<'_> {
         set(row, offsets.dst_host, &address::octets(fields.destination));
         set(row, offsets.tos, &[fields.tos as u8]);
         let v4 = fields.source.is_ipv4();
-        let family = if v4 { Fact::FlowV4 } else { Fact::FlowV6 };
+        let family = if v4 { Presence::FlowV4 } else { Presence::FlowV6 };
         add_facts(
             row,
             offsets.facts,
-            &[Fact::SrcHost, Fact::DstHost, Fact::Proto, Fact::SrcPort, Fact::DstPort, Fact::Flow, family],
+            &[
+                Presence::SrcHost,
+                Presence::DstHost,
+                Presence::Proto,
+                Presence::SrcPort,
+                Presence::DstPort,
+                Presence::Flow,
+                family,
+            ],
         );
     }
 
@@ -157,7 +165,7 @@ impl Reader<'_> {
         // Flags that were not copied and none are the same.
         if protocol == headers::TCP && packet.tcp_flags == 0 {
             set(row, offsets.tcp_flags, &[fields.tcp_flags as u8]);
-            add_facts(row, offsets.facts, &[Fact::TcpFlags]);
+            add_facts(row, offsets.facts, &[Presence::TcpFlags]);
         }
     }
 
@@ -169,7 +177,7 @@ impl Reader<'_> {
         set(row, offsets.src_mac, &frame.src.0);
         set(row, offsets.dst_mac, &frame.dst.0);
         set(row, offsets.etype, &(frame.etype as u16).to_be_bytes());
-        add_facts(row, offsets.facts, &[Fact::SrcMac, Fact::DstMac]);
+        add_facts(row, offsets.facts, &[Presence::SrcMac, Presence::DstMac]);
     }
 }
 

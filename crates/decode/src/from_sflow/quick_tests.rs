@@ -40,7 +40,7 @@ const FIELDS: &[Field] = &[
     Field::InCvlan,
     Field::Vxlan,
     Field::TunnelSrcHost,
-    Field::Facts,
+    Field::Presence,
 ];
 
 /// The frame of a sample, by parts.

@@ -5,15 +5,15 @@ use super::quick::{Asks, ROUTER, SWITCH};
 use super::{Counts, Settings, octets};
 use crate::headers::{self, Headers, put};
 use flow::address;
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
 use flow::needs::Needs;
 use flow::output::Output;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::{self, RowMut};
 use flow::strings::Strings;
 use sflow::flow::{Gateway, Mpls, MplsVc, Router, Switch, Tag};
 use sflow::frame::FlowFrame;
-use sflow::{DataFormat, FlowHead, FlowRecord, FlowSample, Header, Malformed, Wanted, Words};
+use sflow::{DataFormat, DecodeError, FlowHead, FlowRecord, FlowSample, Header, Wanted, Words};
 use std::fmt::Display;
 use std::io::Write;
 use std::net::IpAddr;
@@ -86,7 +86,7 @@ impl Offsets {
             Field::OutIface,
             Field::Direction,
             Field::Template,
-            Field::Facts,
+            Field::Presence,
         ];
         Self {
             head: head.iter().any(|field| at(*field).is_some()),
@@ -100,7 +100,7 @@ impl Offsets {
             in_iface: at(Field::InIface),
             out_iface: at(Field::OutIface),
             template: at(Field::Template),
-            facts: at(Field::Facts),
+            facts: at(Field::Presence),
             src_host: at(Field::SrcHost),
             dst_host: at(Field::DstHost),
             src_port: at(Field::SrcPort),
@@ -197,7 +197,7 @@ pub(super) struct Reader<'d> {
     /// The agent that the datagram is of.
     pub(super) agent: IpAddr,
     /// The first fault that is worth a line in the log.
-    pub(super) fault: &'d mut Option<(IpAddr, Malformed)>,
+    pub(super) fault: &'d mut Option<(IpAddr, DecodeError)>,
     /// The datagram is of version 2 or 4.
     pub(super) old: bool,
     /// Records that tell something that rows hold.
@@ -307,7 +307,7 @@ impl Reader<'_> {
         add_facts(
             row,
             offsets.facts,
-            &[Fact::InIface, Fact::OutIface, Fact::SourceId, Fact::Direction, Fact::Template],
+            &[Presence::InIface, Presence::OutIface, Presence::SourceId, Presence::Direction, Presence::Template],
         );
     }
 
@@ -329,7 +329,7 @@ impl Reader<'_> {
         let row = row.octets();
         if let Some(circuit) = &extras.circuit {
             set(row, offsets.pw_id, &circuit.id.to_be_bytes());
-            add_facts(row, offsets.facts, &[Fact::MplsPwId]);
+            add_facts(row, offsets.facts, &[Presence::MplsPwId]);
         }
         if let Some(network) = extras.network {
             set(row, offsets.vxlan, &network.to_be_bytes());
@@ -357,7 +357,7 @@ impl Reader<'_> {
         set(row, offsets.src_mask, &[router.src_mask as u8]);
         set(row, offsets.dst_mask, &[router.dst_mask as u8]);
         set(row, offsets.next_hop, &octets(router.next_hop));
-        add_facts(row, offsets.facts, &[Fact::NextHop]);
+        add_facts(row, offsets.facts, &[Presence::NextHop]);
         if self.settings.use_ip_next_hop {
             set(row, offsets.peer_dst_ip, &octets(router.next_hop));
         }
@@ -375,7 +375,7 @@ impl Reader<'_> {
         set(row, offsets.out_vlan, &outside.to_be_bytes());
         let cos = if inside == 0 { switch.out_priority } else { switch.in_priority };
         set(row, offsets.cos, &[cos as u8]);
-        add_facts(row, offsets.facts, &[Fact::Vlan]);
+        add_facts(row, offsets.facts, &[Presence::Vlan]);
     }
 
     fn gateway(&self, gateway: &Gateway<'_>, row: &mut [u8], strings: &mut Strings) {
@@ -389,7 +389,7 @@ impl Reader<'_> {
         if gateway.next_hop.is_some() {
             set(row, offsets.peer_dst_ip, &octets(gateway.next_hop));
         }
-        add_facts(row, offsets.facts, &[Fact::SrcAs, Fact::DstAs, Fact::BgpNextHop]);
+        add_facts(row, offsets.facts, &[Presence::SrcAs, Presence::DstAs, Presence::BgpNextHop]);
         if let Some(at) = offsets.as_path {
             let id = text(gateway.path.ases().map(Asn), strings);
             put(row, at, &id.to_be_bytes());
@@ -415,7 +415,7 @@ impl Reader<'_> {
         if let Some(at) = offsets.label_stack {
             put(row, at, &headers::stack(octets, strings).to_be_bytes());
         }
-        add_facts(row, offsets.facts, &[Fact::MplsLabelBottom]);
+        add_facts(row, offsets.facts, &[Presence::MplsLabelBottom]);
     }
 }
 
@@ -457,9 +457,9 @@ fn text(words: impl Iterator<Item = impl Display>, strings: &mut Strings) -> u32
 }
 
 #[inline]
-pub(super) fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Fact]) {
+pub(super) fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Presence]) {
     if let Some(at) = at {
-        let mut facts = Facts::default();
+        let mut facts = PresenceSet::default();
         all.iter().for_each(|fact| facts.insert(*fact));
         headers::add_facts(row, at, facts);
     }

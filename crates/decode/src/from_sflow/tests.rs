@@ -190,7 +190,7 @@ fn told(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Told> {
         Field::DstPort,
         Field::TcpFlags,
         Field::Vlan,
-        Field::Facts,
+        Field::Presence,
     ]);
     let told = |records: &[FlowRecord<'_>]| {
         let (output, counts) = rows(&needs, settings.clone(), records);

@@ -45,27 +45,27 @@ struct Fake {
 }
 
 impl Backend for Fake {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         match self.plans.front() {
-            None if self.dead => Err(Fault::Down("refused".to_owned())),
+            None if self.dead => Err(StoreError::Down("refused".to_owned())),
             Some(Plan::Down) => {
                 self.plans.pop_front();
-                Err(Fault::Down("refused".to_owned()))
+                Err(StoreError::Down("refused".to_owned()))
             }
             Some(Plan::Configuration) => {
                 self.plans.pop_front();
-                Err(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() })
+                Err(StoreError::Configuration { key: "sql_passwd", what: "wrong".to_owned() })
             }
             _ => Ok(()),
         }
     }
 
-    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
         let plan = self.plans.pop_front();
         let items: Vec<u32> = (0..batch.items).filter(|item| !receipt.has(*item)).collect();
         let (take, result) = match plan {
-            Some(Plan::Cut(take)) => (take, Err(Fault::Down("gone".to_owned()))),
-            Some(Plan::NotThis(take)) => (take, Err(Fault::Batch("not for this store".to_owned()))),
+            Some(Plan::Cut(take)) => (take, Err(StoreError::Down("gone".to_owned()))),
+            Some(Plan::NotThis(take)) => (take, Err(StoreError::Batch("not for this store".to_owned()))),
             _ => (items.len(), Ok(())),
         };
         for item in &items[..take] {
@@ -166,7 +166,7 @@ fn outcomes(mut notes: Vec<Note>) -> Vec<Note> {
 }
 
 /// The fault, if the note is of one.
-fn failure(note: Note) -> Option<Fault> {
+fn failure(note: Note) -> Option<StoreError> {
     match note {
         Note::Failed(fault, _) => Some(fault),
         _ => None,
@@ -194,7 +194,7 @@ fn what_was_confirmed_is_not_sent_again() {
     assert_eq!(saw, seen);
     let [first, second, Note::Recovered(after), last @ ..] = &notes[..] else { panic!("{notes:?}") };
     for note in [first, second] {
-        assert_eq!(failure(note.clone()), Some(Fault::Down("gone".to_owned())));
+        assert_eq!(failure(note.clone()), Some(StoreError::Down("gone".to_owned())));
     }
     assert!(*after < PATIENCE);
     assert_eq!(last, [delivered(1, 5), ended(0)]);
@@ -217,13 +217,13 @@ fn the_next_batch_does_not_get_the_receipt_of_the_last() {
 fn refusals_are_told_with_the_delivery_those_before_a_fault_too() {
     struct Twice;
     impl Backend for Twice {
-        fn open(&mut self) -> Result<(), Fault> {
+        fn open(&mut self) -> Result<(), StoreError> {
             Ok(())
         }
-        fn deliver(&mut self, _: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+        fn deliver(&mut self, _: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
             if !receipt.has(0) {
                 receipt.refuse(0, Sum::one(1, 100), || "first".to_owned());
-                return Err(Fault::Down("gone".to_owned()));
+                return Err(StoreError::Down("gone".to_owned()));
             }
             receipt.refuse(0, Sum::one(1, 100), || "again".to_owned());
             receipt.refuse(2, Sum::one(1, 100), || "second".to_owned());
@@ -253,7 +253,7 @@ fn a_store_that_says_no_later_is_tried_again() {
     let running = Running::new(memory(), [Plan::Configuration, Plan::Down]);
     running.outbox.put(batch(1, 1));
     let fault = failure(running.note());
-    assert_eq!(fault, Some(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
+    assert_eq!(fault, Some(StoreError::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
     let (notes, saw) = running.end(LONG);
     assert!(matches!(&notes[..], [Note::Failed(..), Note::Recovered(_), Note::Delivered { .. }, _]), "{notes:?}");
     assert_eq!(saw, [Saw::Items(1, vec![0]), Saw::Close]);
@@ -428,10 +428,10 @@ fn a_worker_that_its_store_blocks_is_left_behind() {
 struct Slow;
 
 impl Backend for Slow {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
-    fn deliver(&mut self, _: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, _: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
         std::thread::park_timeout(Duration::from_millis(100));
         receipt.confirm_all();
         Ok(())
@@ -466,7 +466,7 @@ fn a_store_that_says_no_at_the_start_gets_nothing() {
     outbox.put(batch(1, 1));
     let thread = spawn(|| worker.open_and_run(move |opened| said.send(opened).unwrap()));
     let opened = heard.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(opened, Err(Fault::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
+    assert_eq!(opened, Err(StoreError::Configuration { key: "sql_passwd", what: "wrong".to_owned() }));
     let left = finish(&outbox, &notes, Limits::within(LONG));
     thread.join().unwrap();
     assert_eq!((left, saw.iter().count()), (vec![lost(1, 1, DropCause::End, ""), ended(0)], 0));

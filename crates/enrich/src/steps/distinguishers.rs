@@ -4,7 +4,7 @@ use super::put;
 use crate::read::Reader;
 use crate::spec::CoreSpec;
 use crate::step::{Batch, CompiledStep, Step, Target, WorkerStep};
-use config::Problems;
+use config::Diagnostics;
 use flow::field::Field;
 use flow::kind::RdOrigin;
 use flow::row::FieldSet;
@@ -34,7 +34,7 @@ impl Step for Distinguishers {
         Some(Arc::new(Compiled { map: self.0.compile(target.layout), at, origin_at }))
     }
 
-    fn review(&self, problems: &mut Problems) {
+    fn review(&self, problems: &mut Diagnostics) {
         self.0.review(problems);
     }
 }

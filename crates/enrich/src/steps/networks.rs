@@ -18,7 +18,7 @@ use config::keys::aggregation::{AsSource, NetSource};
 use flow::address::{self, Octets};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row, Rows};
-use maps::networks_file::{Families, Network, Networks, Reach};
+use maps::networks_file::{Families, Network, Networks, RouteAttributes};
 use std::sync::Arc;
 
 /// Where networks and AS numbers come from.
@@ -228,15 +228,16 @@ impl Resolver {
                     });
                 }
                 if at.peer.is_some() {
-                    ends.each(|row, _, found| put(row, at.peer, &self.reach(found).peer_asn.to_be_bytes()));
+                    ends.each(|row, _, found| put(row, at.peer, &self.attributes(found).peer_asn.to_be_bytes()));
                 }
             }
             AsSource::Longest => ends.each(|row, _, found| {
                 let exported = at.exported_len(row);
                 let network = found.filter(|network| sources.file_wins || network.length() >= exported);
-                for (at, asn) in
-                    [(at.asn, network.map_or(0, |network| network.asn())), (at.peer, self.reach(network).peer_asn)]
-                {
+                for (at, asn) in [
+                    (at.asn, network.map_or(0, |network| network.asn())),
+                    (at.peer, self.attributes(network).peer_asn),
+                ] {
                     // A prefix without AS number says nothing about it.
                     if asn > 0 {
                         put(row, at, &asn.to_be_bytes());
@@ -267,7 +268,7 @@ impl Resolver {
                 });
                 if at.next_hop.is_some() {
                     ends.each(|row, _, found| {
-                        let next_hop = self.reach(found).next_hop;
+                        let next_hop = self.attributes(found).next_hop;
                         put(row, at.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
                     });
                 }
@@ -276,7 +277,7 @@ impl Resolver {
                 let exported = at.exported_len(row);
                 if let Some(network) = found.filter(|network| sources.file_wins || network.length() > exported) {
                     at.set_net(row, &address::network(host, network.length()), network.length());
-                    if let Some(next_hop) = self.reach(found).next_hop {
+                    if let Some(next_hop) = self.attributes(found).next_hop {
                         put(row, at.next_hop, &address::octets(next_hop));
                     }
                 } else if sources.keep_unmasked && exported == 0 {
@@ -296,10 +297,10 @@ impl Resolver {
     }
 
     #[inline]
-    fn reach(&self, found: Option<Network>) -> Reach {
+    fn attributes(&self, found: Option<Network>) -> RouteAttributes {
         match (&self.file, found) {
-            (Some(file), Some(network)) => file.reach(network),
-            _ => Reach::default(),
+            (Some(file), Some(network)) => file.attributes(network),
+            _ => RouteAttributes::default(),
         }
     }
 }
@@ -352,7 +353,7 @@ pub(super) fn octets_at(row: &[u8], at: usize) -> Option<Octets> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::Problems;
+    use config::Diagnostics;
     use std::net::IpAddr;
 
     const FILE: &str = "65001,10.0.0.0/8\n192.0.2.9,65010_65002,10.1.0.0/16\n10.2.0.0/24\n65006,2001:db8::/32\n";
@@ -374,7 +375,7 @@ mod tests {
         }
         sources.require(&mut fields);
         let layout = Layout::new(&fields, &[]);
-        let file = Networks::parse("n", FILE.as_bytes(), &mut Problems::new());
+        let file = Networks::parse("n", FILE.as_bytes(), &mut Diagnostics::new());
         let resolver = Resolver::new(sources, Some(Arc::new(file)), &layout);
         let host = address::octets(host.parse().unwrap());
         let mut rows = Rows::new(&layout);

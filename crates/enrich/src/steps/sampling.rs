@@ -4,7 +4,7 @@ use super::{multiply, put, read_at};
 use crate::read::Reader;
 use crate::spec::{CoreSpec, PluginSpec};
 use crate::step::{Batch, CompiledStep, StatelessStep, Step, Target};
-use config::Problems;
+use config::Diagnostics;
 use flow::field::Field;
 use flow::row::{FieldSet, RowMut};
 use maps::by_exporter::{SamplingMap, Values};
@@ -47,7 +47,7 @@ impl Step for Sampling {
         }))
     }
 
-    fn review(&self, problems: &mut Problems) {
+    fn review(&self, problems: &mut Diagnostics) {
         if let Some(map) = &self.map {
             map.review(problems);
         }

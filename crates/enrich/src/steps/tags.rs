@@ -3,7 +3,7 @@
 use crate::read::Reader;
 use crate::spec::{CoreSpec, PluginSpec};
 use crate::step::{Batch, CompiledStep, Step, Target, WorkerStep};
-use config::Problems;
+use config::Diagnostics;
 use flow::row::FieldSet;
 use maps::pre_tag::{self, PreTagMap, Scratch};
 use maps::usage::Usage;
@@ -34,7 +34,7 @@ impl Step for Tags {
         Some(Arc::new(Compiled(self.0.compile(target.layout, target.packets))))
     }
 
-    fn review(&self, problems: &mut Problems) {
+    fn review(&self, problems: &mut Diagnostics) {
         self.0.review(problems);
     }
 }

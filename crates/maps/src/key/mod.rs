@@ -7,8 +7,8 @@ pub mod others;
 pub mod pre_tag;
 
 use config::daemons::Daemons;
-use flow::fact::Fact;
 use flow::field::Field;
+use flow::presence::Presence;
 use std::fmt::{self, Write};
 
 /// One key of a map.
@@ -113,13 +113,13 @@ pub enum Target {
     /// The exporter.
     Exporter,
     /// A field of the row, equal to the value. The fact must be told.
-    Field(Field, Option<Fact>),
+    Field(Field, Option<Presence>),
     /// The source or destination AS: a field whose fact matters only when records are its one source.
-    As(Field, Fact),
+    As(Field, Presence),
     /// An address of the row, within the value. The fact must be told.
-    Within(Field, Fact),
+    Within(Field, Presence),
     /// Whether the fact is told.
-    Told(Fact),
+    Told(Presence),
     /// The kind of the record.
     SampleType,
     /// The direction, of which the way in is taken for granted.

@@ -2,8 +2,8 @@
 
 use super::{Key, Need, Target, Value};
 use config::daemons::{COLLECTORS, FLOW, NFACCTD, PMACCTD, PMBGPD, PMBMPD, PMTELEMETRYD};
-use flow::fact::Fact;
 use flow::field::Field;
+use flow::presence::Presence;
 
 const U32: u64 = u32::MAX as u64;
 const NUMBER: Value = Value::Decimal { min: 0, max: U32 };
@@ -27,8 +27,8 @@ pub static TABLES: &[(&str, &[Key])] = &[
 pub static SAMPLING: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: COLLECTORS, tee: true, value: POSITIVE, negatable: false, target: Target::Own, need: Need::None, doc: "The rate: one packet in so many" },
     Key { name: "ip", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Exporter or agent; required" },
-    Key { name: "in", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Fact::InIface)), need: Need::None, doc: "Input interface" },
-    Key { name: "out", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Fact::OutIface)), need: Need::None, doc: "Output interface" },
+    Key { name: "in", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Presence::InIface)), need: Need::None, doc: "Input interface" },
+    Key { name: "out", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Presence::OutIface)), need: Need::None, doc: "Output interface" },
 ];
 
 /// flow_to_rd_map: the route distinguisher of flows.
@@ -36,11 +36,11 @@ pub static SAMPLING: &[Key] = &[
 pub static FLOW_TO_RD: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Rd, negatable: false, target: Target::Own, need: Need::None, doc: "The route distinguisher; `0:0:0` is the global table; required" },
     Key { name: "ip", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Exporter or agent; required" },
-    Key { name: "in", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Fact::InIface)), need: Need::None, doc: "Input interface" },
-    Key { name: "out", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Fact::OutIface)), need: Need::None, doc: "Output interface" },
-    Key { name: "bgp_nexthop", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::PeerDstIp, Some(Fact::BgpNextHop)), need: Need::Net, doc: "BGP next hop" },
-    Key { name: "mpls_vpn_id", aliases: &[], daemons: NFACCTD, tee: true, value: POSITIVE, negatable: true, target: Target::Field(Field::IngressVrf, Some(Fact::IngressVrf)), need: Need::None, doc: "VRF on the way in" },
-    Key { name: "mpls_label_bottom", aliases: &[], daemons: NFACCTD, tee: true, value: Value::Decimal { min: 0, max: 0xf_ffff }, negatable: true, target: Target::Field(Field::MplsLabelBottom, Some(Fact::MplsLabelBottom)), need: Need::None, doc: "MPLS label at the bottom of the stack" },
+    Key { name: "in", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Presence::InIface)), need: Need::None, doc: "Input interface" },
+    Key { name: "out", aliases: &[], daemons: COLLECTORS, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Presence::OutIface)), need: Need::None, doc: "Output interface" },
+    Key { name: "bgp_nexthop", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::PeerDstIp, Some(Presence::BgpNextHop)), need: Need::Net, doc: "BGP next hop" },
+    Key { name: "mpls_vpn_id", aliases: &[], daemons: NFACCTD, tee: true, value: POSITIVE, negatable: true, target: Target::Field(Field::IngressVrf, Some(Presence::IngressVrf)), need: Need::None, doc: "VRF on the way in" },
+    Key { name: "mpls_label_bottom", aliases: &[], daemons: NFACCTD, tee: true, value: Value::Decimal { min: 0, max: 0xf_ffff }, negatable: true, target: Target::Field(Field::MplsLabelBottom, Some(Presence::MplsLabelBottom)), need: Need::None, doc: "MPLS label at the bottom of the stack" },
 ];
 
 /// bgp_agent_map: which peer's routes serve an exporter.
@@ -49,8 +49,8 @@ pub static BGP_AGENT: &[Key] = &[
     Key { name: "bgp_ip", aliases: &["bmp_ip", "id"], daemons: FLOW, tee: true, value: Value::Address, negatable: false, target: Target::Own, need: Need::None, doc: "Address of the session, or router id, of the peer; required" },
     Key { name: "bgp_port", aliases: &[], daemons: FLOW, tee: true, value: Value::Decimal { min: 1, max: 65_535 }, negatable: false, target: Target::Own, need: Need::None, doc: "Source port of the session, where peers share an address" },
     Key { name: "ip", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Exporter; required" },
-    Key { name: "in", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Fact::InIface)), need: Need::None, doc: "Input interface" },
-    Key { name: "out", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Fact::OutIface)), need: Need::None, doc: "Output interface" },
+    Key { name: "in", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Presence::InIface)), need: Need::None, doc: "Input interface" },
+    Key { name: "out", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Presence::OutIface)), need: Need::None, doc: "Output interface" },
     Key { name: "filter", aliases: &[], daemons: FLOW, tee: true, value: Value::FamilyFilter, negatable: false, target: Target::Own, need: Need::None, doc: "Family of the flow" },
 ];
 
@@ -59,14 +59,14 @@ pub static BGP_AGENT: &[Key] = &[
 pub static BGP_SOURCE: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: FLOW, tee: true, value: Value::Special("number that is not 0, or `bgp`"), negatable: false, target: Target::Own, need: Need::None, doc: "The value; `bgp` looks it up in BGP; required" },
     Key { name: "ip", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: false, target: Target::Exporter, need: Need::None, doc: "Exporter; required" },
-    Key { name: "in", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Fact::InIface)), need: Need::None, doc: "Input interface" },
-    Key { name: "out", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Fact::OutIface)), need: Need::None, doc: "Output interface" },
+    Key { name: "in", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::InIface, Some(Presence::InIface)), need: Need::None, doc: "Input interface" },
+    Key { name: "out", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::OutIface, Some(Presence::OutIface)), need: Need::None, doc: "Output interface" },
     Key { name: "bgp_nexthop", aliases: &[], daemons: FLOW, tee: true, value: Value::Address, negatable: true, target: Target::Field(Field::PeerDstIp, None), need: Need::Bgp, doc: "BGP next hop of the route back to the source" },
     Key { name: "peer_dst_as", aliases: &[], daemons: FLOW, tee: true, value: NUMBER, negatable: true, target: Target::Field(Field::PeerDstAs, None), need: Need::Bgp, doc: "Neighbour AS of the route back to the source" },
-    Key { name: "src_mac", aliases: &[], daemons: FLOW, tee: true, value: Value::Mac, negatable: true, target: Target::Field(Field::SrcMac, Some(Fact::SrcMac)), need: Need::None, doc: "Source MAC address" },
-    Key { name: "vlan", aliases: &[], daemons: FLOW, tee: true, value: Value::Decimal { min: 0, max: 4096 }, negatable: true, target: Target::Field(Field::Vlan, Some(Fact::Vlan)), need: Need::None, doc: "VLAN id" },
-    Key { name: "src_net", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: true, target: Target::Within(Field::SrcHost, Fact::SrcHost), need: Need::None, doc: "Network of the source" },
-    Key { name: "dst_net", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: true, target: Target::Within(Field::DstHost, Fact::DstHost), need: Need::None, doc: "Network of the destination" },
+    Key { name: "src_mac", aliases: &[], daemons: FLOW, tee: true, value: Value::Mac, negatable: true, target: Target::Field(Field::SrcMac, Some(Presence::SrcMac)), need: Need::None, doc: "Source MAC address" },
+    Key { name: "vlan", aliases: &[], daemons: FLOW, tee: true, value: Value::Decimal { min: 0, max: 4096 }, negatable: true, target: Target::Field(Field::Vlan, Some(Presence::Vlan)), need: Need::None, doc: "VLAN id" },
+    Key { name: "src_net", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: true, target: Target::Within(Field::SrcHost, Presence::SrcHost), need: Need::None, doc: "Network of the source" },
+    Key { name: "dst_net", aliases: &[], daemons: FLOW, tee: true, value: Value::Network, negatable: true, target: Target::Within(Field::DstHost, Presence::DstHost), need: Need::None, doc: "Network of the destination" },
     Key { name: "filter", aliases: &[], daemons: FLOW, tee: true, value: Value::Filter, negatable: false, target: Target::Packet, need: Need::None, doc: "The packet, or one that is made up from the flow" },
 ];
 

@@ -6,8 +6,8 @@ use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
 use crate::prefix::{self, Bits, mask};
 use filter::Hint;
 use flow::address;
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::Layout;
 use std::ops::Range;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ struct Adder<'a> {
     layout: &'a Layout,
     packets: PacketSource,
     handles: Handles,
-    /// Facts, and parts of octets.
+    /// PresenceSet, and parts of octets.
     rest: Picture,
     tests: Vec<Test>,
     words: &'a mut Vec<Word>,
@@ -225,7 +225,7 @@ impl Adder<'_> {
             }
             Condition::Told { fact, told } => self.told(*fact, *told),
             Condition::Multicast { group } => {
-                self.told(Fact::DstMac, true)?;
+                self.told(Presence::DstMac, true)?;
                 let value = [u8::from(*group)];
                 self.rest.add(self.layout, Field::DstMac, &[1], &value).then_some(())
             }
@@ -268,16 +268,16 @@ impl Adder<'_> {
         }
     }
 
-    fn fact(&mut self, fact: Option<Fact>) -> Option<()> {
+    fn fact(&mut self, fact: Option<Presence>) -> Option<()> {
         fact.map_or(Some(()), |fact| self.told(fact, true))
     }
 
-    fn told(&mut self, fact: Fact, told: bool) -> Option<()> {
-        let mut mask = Facts::default();
+    fn told(&mut self, fact: Presence, told: bool) -> Option<()> {
+        let mut mask = PresenceSet::default();
         mask.insert(fact);
         let masks = mask.0.to_be_bytes();
         let values = if told { masks } else { [0; 8] };
-        self.rest.add(self.layout, Field::Facts, &masks, &values).then_some(())
+        self.rest.add(self.layout, Field::Presence, &masks, &values).then_some(())
     }
 }
 

@@ -4,11 +4,11 @@ use super::{Captured, Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource,
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context};
 use config::Daemon;
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 use filter::Synthetic;
 use flow::address;
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn record() -> impl Strategy<Value = Record> {
 }
 
 fn rules(text: &str) -> Vec<Rule> {
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let context = Context::new(Daemon::Nfacctd);
     let origin = Origin::whole("p.map");
     load::load(KEYS, &context, &origin, text.as_bytes(), &mut problems, |entry, _| Some(entry.rule))
@@ -116,7 +116,7 @@ fn rows(record: &Record, layout: &Layout) -> Rows {
         (Field::DstPort, &[0, port]),
         (Field::Direction, &[direction]),
         (Field::DstMac, &[port, 0, 0, 0, 0, 1]),
-        (Field::Facts, &record.facts.to_be_bytes()),
+        (Field::Presence, &record.facts.to_be_bytes()),
     ] {
         if let Some(at) = layout.offset(field) {
             row.octets()[at..at + octets.len()].copy_from_slice(octets);
@@ -230,8 +230,8 @@ fn a_packet_is_made_once_for_a_row_and_only_when_a_filter_asks() {
     let layout = layout(&rules);
     let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
     let strings = Strings::default();
-    let mut facts = Facts::default();
-    facts.insert(Fact::InIface);
+    let mut facts = PresenceSet::default();
+    facts.insert(Presence::InIface);
     for (interface, wanted) in [(1, 0), (7, 1)] {
         let record =
             Record { hosts: ["10.0.0.1"; 2], numbers: [interface, 0, 0, 0], small: [0; 4], facts: facts.0 };

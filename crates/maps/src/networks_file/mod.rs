@@ -36,10 +36,10 @@ use std::num::{NonZeroU8, NonZeroU64};
 pub struct Network(NonZeroU64);
 
 impl Network {
-    /// `reach` is below [`MAX_REACHES`].
-    fn new(asn: u32, len: u8, reach: u32) -> Self {
+    /// `reach` is below [`MAX_ROUTE_ATTRIBUTES`].
+    fn new(asn: u32, len: u8, attributes: u32) -> Self {
         let length = NonZeroU8::MIN.saturating_add(len);
-        Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(reach) << 40)
+        Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(attributes) << 40)
     }
 
     /// Its AS number; 0 when the row has none.
@@ -56,14 +56,14 @@ impl Network {
 
     /// Index of how it is reached.
     #[inline]
-    fn reach(self) -> usize {
+    fn attributes(self) -> usize {
         (self.0.get() >> 40) as usize
     }
 }
 
 /// How a network is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Reach {
+pub struct RouteAttributes {
     /// The neighbour AS; 0 when the row has none.
     pub peer_asn: u32,
     /// BGP next hop.
@@ -77,12 +77,12 @@ pub struct Networks {
     v6: Trie<u128>,
     /// By the value of the tries.
     records: Vec<Network>,
-    reaches: Vec<Reach>,
+    attributes: Vec<RouteAttributes>,
     len: usize,
 }
 
 /// Different neighbours and next hops that a file may have: their indexes have 24 bits.
-const MAX_REACHES: usize = 1 << 24;
+const MAX_ROUTE_ATTRIBUTES: usize = 1 << 24;
 
 impl Networks {
     /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
@@ -126,8 +126,8 @@ impl Networks {
 
     /// How a network of this file is reached.
     #[inline]
-    pub fn reach(&self, network: Network) -> Reach {
-        self.reaches.get(network.reach()).copied().unwrap_or_default()
+    pub fn attributes(&self, network: Network) -> RouteAttributes {
+        self.attributes.get(network.attributes()).copied().unwrap_or_default()
     }
 
     /// Networks in the file, each counted once.
@@ -145,7 +145,7 @@ impl Networks {
         self.v4.size()
             + self.v6.size()
             + self.records.capacity() * size_of::<Network>()
-            + self.reaches.capacity() * size_of::<Reach>()
+            + self.attributes.capacity() * size_of::<RouteAttributes>()
     }
 }
 
@@ -219,10 +219,10 @@ impl<A: lpm::Address> Picked<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::Problems;
+    use config::Diagnostics;
 
     fn read(text: &str) -> (Networks, Vec<String>) {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let networks = Networks::parse("n.lst", text.as_bytes(), &mut problems);
         (networks, problems.iter().map(ToString::to_string).collect())
     }
@@ -236,7 +236,7 @@ mod tests {
             IpAddr::V6(v6) => v6.octets(),
         };
         let network = networks.lookup(&octets)?;
-        let Reach { peer_asn, next_hop } = networks.reach(network);
+        let RouteAttributes { peer_asn, next_hop } = networks.attributes(network);
         Some((network.length(), network.asn(), peer_asn, next_hop))
     }
 
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn any_octets_can_be_reported() {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         Networks::parse("n.lst", b"\xff\x1b[2J,10.0.0.0/8\n/\n,\n_\n", &mut problems);
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 4);
@@ -357,7 +357,7 @@ mod tests {
     fn rows_that_say_the_same_share_a_record() {
         let text: String = (0..1000).map(|n| format!("64500,10.{}.{}.0/24\n", n / 250, n % 250)).collect();
         let (networks, _) = read(&text);
-        assert_eq!((networks.len(), networks.records.len(), networks.reaches.len()), (1000, 1, 1));
+        assert_eq!((networks.len(), networks.records.len(), networks.attributes.len()), (1000, 1, 1));
         assert_eq!(size_of::<Option<Network>>(), 8);
     }
 }

@@ -1,7 +1,7 @@
 //! From the rows of a file to networks.
 
-use super::{MAX_REACHES, Network, Networks, Reach};
-use config::{Origin, Problems};
+use super::{MAX_ROUTE_ATTRIBUTES, Network, Networks, RouteAttributes};
+use config::{Diagnostics, Origin};
 use foldhash::{HashMap, HashMapExt};
 use lpm::{Entry, Sorted, Trie};
 use std::hash::Hash;
@@ -18,7 +18,7 @@ const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 
 
 impl Networks {
     /// Reads a file; bad rows are reported and ignored.
-    pub fn parse(file: &str, text: &[u8], problems: &mut Problems) -> Self {
+    pub fn parse(file: &str, text: &[u8], problems: &mut Diagnostics) -> Self {
         let origin = Origin::whole(file);
         let mut reader = Reader::default();
         let mut bad = 0;
@@ -98,7 +98,7 @@ enum What {
     Asn,
     NextHop,
     Columns,
-    Reaches,
+    RouteAttributes,
 }
 
 impl RowError {
@@ -121,7 +121,9 @@ impl RowError {
             What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
             What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
             What::Columns => "Too many columns. Ignoring.".to_owned(),
-            What::Reaches => format!("More than {MAX_REACHES} neighbours and next hops. Ignoring."),
+            What::RouteAttributes => {
+                format!("More than {MAX_ROUTE_ATTRIBUTES} neighbours and next hops. Ignoring.")
+            }
         }
     }
 }
@@ -131,7 +133,7 @@ struct Reader {
     v4: Vec<Entry<u32, u32>>,
     v6: Vec<Entry<u128, u32>>,
     records: Interned<Network>,
-    reaches: Interned<Reach>,
+    attributes: Interned<RouteAttributes>,
 }
 
 /// Different values, each with a number.
@@ -186,9 +188,9 @@ impl Reader {
         if columns.nth(1).is_some() {
             return Err(RowError { what: What::Columns, at: None });
         }
-        let reach = self.reaches.number(Reach { peer_asn, next_hop });
-        if reach as usize >= MAX_REACHES {
-            return Err(RowError { what: What::Reaches, at: None });
+        let reach = self.attributes.number(RouteAttributes { peer_asn, next_hop });
+        if reach as usize >= MAX_ROUTE_ATTRIBUTES {
+            return Err(RowError { what: What::RouteAttributes, at: None });
         }
         let value = self.records.number(Network::new(asn, prefix.length(), reach));
         match prefix.family() {
@@ -199,12 +201,12 @@ impl Reader {
     }
 
     /// The networks, and how many rows repeat one.
-    fn finish(self, origin: &Origin, problems: &mut Problems) -> (Networks, usize) {
+    fn finish(self, origin: &Origin, problems: &mut Diagnostics) -> (Networks, usize) {
         // The tries are built with the least memory that is not theirs.
-        let (records, reaches) = (self.records.finish(), self.reaches.finish());
+        let (records, attributes) = (self.records.finish(), self.attributes.finish());
         let (v4, len4, repeated4) = build(self.v4, origin, problems);
         let (v6, len6, repeated6) = build(self.v6, origin, problems);
-        (Networks { v4, v6, records, reaches, len: len4 + len6 }, repeated4 + repeated6)
+        (Networks { v4, v6, records, attributes, len: len4 + len6 }, repeated4 + repeated6)
     }
 }
 
@@ -212,7 +214,7 @@ impl Reader {
 fn build<A: lpm::Address>(
     entries: Vec<Entry<A, u32>>,
     origin: &Origin,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> (Trie<A>, usize, usize) {
     let sorted = Sorted::new(entries);
     match Trie::new(&sorted) {

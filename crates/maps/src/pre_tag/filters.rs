@@ -4,7 +4,7 @@
 //! not. One with `-` that does not cover it lets the record pass at once, so `-1,2` means no more than `-1`. When no entry is
 //! left, the record does not pass.
 
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 use std::ops::RangeInclusive;
 
 /// A filter on tags. A record without a tag has tag 0.
@@ -15,7 +15,7 @@ pub struct TagFilter {
 
 impl TagFilter {
     /// Reads `N`, `N-M` and `-N` with commas between them. What is wrong is reported and left out.
-    pub fn parse(text: &str, origin: &Origin, problems: &mut Problems) -> Self {
+    pub fn parse(text: &str, origin: &Origin, problems: &mut Diagnostics) -> Self {
         let mut entries = Vec::new();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match entry(word) {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn passing(text: &str) -> Vec<u64> {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         let filter = TagFilter::parse(text, &Origin::whole("c"), &mut problems);
         (0..12).filter(|tag| filter.matches(*tag)).collect()
     }

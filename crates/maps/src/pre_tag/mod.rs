@@ -19,7 +19,7 @@ use crate::load::{self, Context, Entry};
 use crate::matcher::{Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut, Rows};
 use flow::strings::Strings;
@@ -58,7 +58,7 @@ struct Read {
 
 impl PreTagMap {
     /// Reads a map. Rules with faults are reported and left out.
-    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Problems) -> Self {
+    pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         let rules =
             load::load(KEYS, context, origin, text, problems, |entry, problems| read(entry, context, problems));
         let mut actions = Vec::with_capacity(rules.len());
@@ -97,7 +97,7 @@ impl PreTagMap {
     }
 
     /// Warns of rules that no record can reach.
-    pub fn review(&self, problems: &mut Problems) {
+    pub fn review(&self, problems: &mut Diagnostics) {
         review::review(&self.reviewed, problems);
     }
 
@@ -155,7 +155,7 @@ impl<'a> Targets<'a> {
     }
 }
 
-fn read(entry: Entry, context: &Context, problems: &mut Problems) -> Option<Read> {
+fn read(entry: Entry, context: &Context, problems: &mut Diagnostics) -> Option<Read> {
     let text = |name| entry.setting(name).map(|setting| setting.value.clone());
     let (label, jump) = (text("label"), text("jeq"));
     let setters = setters::read(&entry, context, problems)?;

@@ -1,8 +1,8 @@
 //! What a rule sets.
 
 use crate::load::{Context, Entry, Setting};
-use crate::value::Wrong;
-use config::problem::Problems;
+use crate::value::ValueError;
+use config::problem::Diagnostics;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The values of a rule.
@@ -47,7 +47,7 @@ impl TagSetter {
 }
 
 /// Reads what an entry sets; `None` when it is wrong, which is reported.
-pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Problems) -> Option<Setters> {
+pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Diagnostics) -> Option<Setters> {
     let mut setters = Setters::default();
     for setting in &entry.settings {
         match setting.key.name {
@@ -69,7 +69,7 @@ pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Problems) ->
     Some(setters)
 }
 
-fn tag(setting: &Setting, problems: &mut Problems) -> Option<TagSetter> {
+fn tag(setting: &Setting, problems: &mut Diagnostics) -> Option<TagSetter> {
     let (digits, counts) = match setting.value.strip_suffix("++") {
         Some(digits) => (digits, true),
         None => (setting.value.as_str(), false),
@@ -77,7 +77,7 @@ fn tag(setting: &Setting, problems: &mut Problems) -> Option<TagSetter> {
     if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         let name = if setting.key.name == "set_tag" { "set_tag/id" } else { "set_tag2/id2" };
         let what = format!("Invalid {name} specified (non-digit chars).");
-        return setting.refuse(Wrong { what, hint: Some("Such as 100, or 1++.".to_owned()) }, problems);
+        return setting.refuse(ValueError { what, hint: Some("Such as 100, or 1++.".to_owned()) }, problems);
     }
     let tag = digits.parse().unwrap_or_else(|_| {
         let what = format!("{} is limited to {}.", setting.key.name, u64::MAX);
@@ -87,16 +87,16 @@ fn tag(setting: &Setting, problems: &mut Problems) -> Option<TagSetter> {
     Some(if counts { TagSetter::Counting(AtomicU64::new(tag)) } else { TagSetter::Constant(tag) })
 }
 
-fn label(setting: &Setting, context: &Context, problems: &mut Problems) -> Option<Box<[u8]>> {
+fn label(setting: &Setting, context: &Context, problems: &mut Diagnostics) -> Option<Box<[u8]>> {
     if context.label_as_map && !setting.value.split(',').all(|part| part.contains('%')) {
         let hint = Some("Such as color%red,size%big.".to_owned());
         let what = "Missing pretag_label_encode_as_map separator.".to_owned();
-        return setting.refuse(Wrong { what, hint }, problems);
+        return setting.refuse(ValueError { what, hint }, problems);
     }
     Some(setting.value.as_bytes().into())
 }
 
-fn stack(setting: &Setting, problems: &mut Problems) -> Stack {
+fn stack(setting: &Setting, problems: &mut Diagnostics) -> Stack {
     match setting.value.as_str() {
         "sum" | "+" => Stack::Sum,
         "or" => Stack::Or,

@@ -4,15 +4,15 @@ use super::{PreTagMap, Scratch};
 use crate::load::Context;
 use crate::matcher::PacketSource;
 use config::Daemon;
-use config::problem::{Origin, Problems};
+use config::problem::{Diagnostics, Origin};
 use filter::Synthetic;
-use flow::fact::{Fact, Facts};
 use flow::field::Field;
+use flow::presence::{Presence, PresenceSet};
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 
 fn parse_in(context: &Context, text: &str) -> (PreTagMap, Vec<String>) {
-    let mut problems = Problems::new();
+    let mut problems = Diagnostics::new();
     let map = PreTagMap::parse(&Origin::whole("p.map"), text.as_bytes(), context, &mut problems);
     (map, problems.iter().map(ToString::to_string).collect())
 }
@@ -27,7 +27,8 @@ type Set = (u64, u64, String, u8);
 /// What a map makes of a record with these interfaces, of that exporter, that brings tag 9 along.
 fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     let mut fields = FieldSet::default();
-    for field in [Field::Tag, Field::Tag2, Field::Label, Field::Tos, Field::InIface, Field::OutIface, Field::Facts]
+    for field in
+        [Field::Tag, Field::Tag2, Field::Label, Field::Tos, Field::InIface, Field::OutIface, Field::Presence]
     {
         fields.insert(field);
     }
@@ -36,14 +37,14 @@ fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     let compiled = map.compile(&layout, PacketSource::Rows);
     let (mut strings, mut rows) = (Strings::default(), Rows::new(&layout));
     let mut row = rows.push(&vec![0; layout.words()]);
-    let mut facts = Facts::default();
-    [Fact::InIface, Fact::OutIface].into_iter().for_each(|fact| facts.insert(fact));
+    let mut facts = PresenceSet::default();
+    [Presence::InIface, Presence::OutIface].into_iter().for_each(|fact| facts.insert(fact));
     let at = |field| layout.offset(field).unwrap();
     for (field, octets) in [
         (Field::Tag, &9u64.to_be_bytes()[..]),
         (Field::InIface, &input.to_be_bytes()),
         (Field::OutIface, &output.to_be_bytes()),
-        (Field::Facts, &facts.0.to_be_bytes()),
+        (Field::Presence, &facts.0.to_be_bytes()),
     ] {
         row.octets()[at(field)..at(field) + octets.len()].copy_from_slice(octets);
     }
@@ -159,7 +160,7 @@ fn wrong_setters_are_told() {
 #[test]
 fn rules_that_nothing_reaches_are_told_apart_from_those_that_a_jump_reaches() {
     let review = |text: &str| {
-        let mut problems = Problems::new();
+        let mut problems = Diagnostics::new();
         parse(text).0.review(&mut problems);
         problems.iter().filter_map(|problem| problem.origin.line).collect::<Vec<_>>()
     };

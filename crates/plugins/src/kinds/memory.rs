@@ -3,8 +3,8 @@
 use super::{Owned, Owning, Running, Sink};
 use crate::memory::{self, Opened, Settings};
 use config::keys::memory::IMT_PATH;
-use config::{Plugin, Problems};
-use delivery::Fault;
+use config::{Diagnostics, Plugin};
+use delivery::StoreError;
 use runtime::confine::Access;
 use std::io;
 
@@ -16,7 +16,7 @@ struct Memory {
     opened: Option<Opened>,
 }
 
-pub(super) fn read(plugin: &Plugin, problems: &mut Problems) -> Box<dyn Sink> {
+pub(super) fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink> {
     Box::new(Memory { settings: Settings::read(plugin, problems), opened: None })
 }
 
@@ -25,12 +25,12 @@ pub(super) fn access(plugin: &Plugin, access: &mut Access) {
 }
 
 impl Sink for Memory {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), StoreError> {
         if self.settings.path.as_os_str().len() <= LONGEST_SOCKET {
             return Ok(());
         }
         let what = format!("names of sockets have up to {LONGEST_SOCKET} bytes");
-        Err(Fault::Configuration { key: "imt_path", what })
+        Err(StoreError::Configuration { key: "imt_path", what })
     }
 
     fn owns(&self) -> Vec<Owned> {

@@ -9,9 +9,9 @@ mod store;
 
 use crate::outlet::Inlet;
 use config::keys::print::PRINT_CACHE_ENTRIES;
-use config::{Plugin, PluginKind, Problems};
+use config::{Diagnostics, Plugin, PluginKind};
 use daemons::Daemons;
-use delivery::Fault;
+use delivery::StoreError;
 use encode::names::Lookup;
 use flow::schema::Schema;
 use foldhash::fast::RandomState;
@@ -35,7 +35,7 @@ pub enum Takes {
 }
 
 /// Reads the settings of a plugin. What keeps it from starting is a fatal problem.
-pub type Read = fn(&Plugin, &mut Problems) -> Box<dyn Sink>;
+pub type Read = fn(&Plugin, &mut Diagnostics) -> Box<dyn Sink>;
 
 /// A kind of plugins.
 pub struct Kind {
@@ -186,7 +186,7 @@ pub trait Sink {
     ///
     /// # Errors
     /// The key, and what is wrong.
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 

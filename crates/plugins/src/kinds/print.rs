@@ -3,7 +3,7 @@
 use super::{Named, Owned, Owning, Running, Sink, max_aggregates};
 use crate::print::{self, Settings};
 use config::keys::output::{PRINT_LATEST_FILE, PRINT_OUTPUT_FILE};
-use config::{Plugin, Problems};
+use config::{Diagnostics, Plugin};
 use encode::names;
 use flow::schema::Schema;
 use runtime::confine::Access;
@@ -15,7 +15,7 @@ struct Print {
     owned: Vec<Owned>,
 }
 
-pub(super) fn read(plugin: &Plugin, problems: &mut Problems) -> Box<dyn Sink> {
+pub(super) fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink> {
     let settings = Settings { max_aggregates: max_aggregates(plugin), ..Settings::read(plugin, problems) };
     let how = if settings.append { Owning::Appends } else { Owning::Overwrites };
     // Files whose names come from records differ where the plugins' records do.

@@ -9,8 +9,8 @@ use crate::store::{self, Opened, Settings, Target};
 use config::keys::amqp::AMQP_ROUTING_KEY;
 use config::keys::kafka::{KAFKA_PARTITION_KEY, KAFKA_TOPIC};
 use config::keys::sql::{SQL_BACKUP_HOST, SQL_DB, SQL_TABLE};
-use config::{Plugin, Problems};
-use delivery::Fault;
+use config::{Diagnostics, Plugin};
+use delivery::StoreError;
 use encode::names;
 use flow::schema::Schema;
 use runtime::clock;
@@ -86,7 +86,7 @@ impl Store {
         plugin: &Plugin,
         target: Target,
         variables: Vec<(&'static str, String)>,
-        problems: &mut Problems,
+        problems: &mut Diagnostics,
     ) -> Box<dyn Sink> {
         Box::new(Self { settings: Settings::read(plugin, variables, problems), target, opened: None })
     }
@@ -97,7 +97,7 @@ impl Sink for Store {
         self.settings.spool.is_some()
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), StoreError> {
         self.target.check_settings()
     }
 

@@ -5,7 +5,7 @@ use config::keys::memory::{
     IMT_CLIENTS_MAX, IMT_CLIENTS_USER_MAX, IMT_MEMORY, IMT_PASSWD, IMT_PATH, IMT_PATH_GROUP, IMT_PATH_MODE,
     IMT_QUERY_LINES, IMT_QUERY_TIMEOUT,
 };
-use config::{Plugin, Problems};
+use config::{Diagnostics, Plugin};
 use runtime::{files, privileges};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the settings of a plugin.
-    pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
+    pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         Self {
             name: plugin.name.clone(),
@@ -61,7 +61,7 @@ impl Settings {
 }
 
 /// The group of the socket. Without it, the socket keeps the daemon's, which lets in no more users.
-fn group(plugin: &Plugin, problems: &mut Problems) -> Option<u32> {
+fn group(plugin: &Plugin, problems: &mut Diagnostics) -> Option<u32> {
     let name = plugin.get(&IMT_PATH_GROUP)?;
     let gid = privileges::gid(&name);
     if gid.is_none() {

@@ -15,7 +15,7 @@ use config::keys::print::{
     PRINT_CACHE_ENTRIES, PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_MARKERS, PRINT_MAX_FILES, PRINT_OUTPUT,
     PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY, PrintOutput,
 };
-use config::{Plugin, Problems};
+use config::{Diagnostics, Plugin};
 use encode::names::Template;
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use std::time::Duration;
 const MONTH: u64 = 30 * 86_400;
 
 impl Settings {
-    /// Reads the settings of a print plugin. Problems that prevent its start are fatal.
-    pub fn read(plugin: &Plugin, problems: &mut Problems) -> Self {
+    /// Reads the settings of a print plugin. Diagnostics that prevent its start are fatal.
+    pub fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Self {
         let output = output(plugin, problems);
         let markers = plugin.get(&PRINT_MARKERS);
         if markers && !output.has_markers() {
@@ -65,7 +65,7 @@ impl Settings {
 }
 
 /// The format of the output, if it is possible for its target.
-fn output(plugin: &Plugin, problems: &mut Problems) -> Output {
+fn output(plugin: &Plugin, problems: &mut Diagnostics) -> Output {
     let to_file = plugin.get(&PRINT_OUTPUT_FILE).is_some();
     match plugin.get(&PRINT_OUTPUT) {
         PrintOutput::Formatted => Output::Formatted,
@@ -93,7 +93,7 @@ fn output(plugin: &Plugin, problems: &mut Problems) -> Output {
 }
 
 #[cfg(feature = "parquet")]
-fn parquet(plugin: &Plugin, problems: &mut Problems, to_file: bool) -> Output {
+fn parquet(plugin: &Plugin, problems: &mut Diagnostics, to_file: bool) -> Output {
     if !to_file {
         let what = "print_output: parquet needs print_output_file: its files end with what they hold.".to_owned();
         let hint = "Set print_output_file, or use json.".to_owned();
@@ -108,7 +108,7 @@ fn parquet(plugin: &Plugin, problems: &mut Problems, to_file: bool) -> Output {
 }
 
 #[cfg(not(feature = "parquet"))]
-fn parquet(plugin: &Plugin, problems: &mut Problems, _: bool) -> Output {
+fn parquet(plugin: &Plugin, problems: &mut Diagnostics, _: bool) -> Output {
     let what = "print_output: this build has no parquet.".to_owned();
     let hint = "Build with the feature parquet, or use avro.".to_owned();
     problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint));
@@ -119,7 +119,7 @@ fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn file(plugin: &Plugin, problems: &mut Problems) -> Option<Template> {
+fn file(plugin: &Plugin, problems: &mut Diagnostics) -> Option<Template> {
     let path = plugin.get(&PRINT_OUTPUT_FILE)?;
     match Template::parse(&path.to_string_lossy()) {
         Ok(template) => Some(template),

@@ -28,7 +28,7 @@ use crossbeam_channel::Receiver;
 use delivery::queue::{DropCause, Dropped, Queue};
 use delivery::spool::Spool;
 use delivery::worker::{self, Note, Outbox};
-use delivery::{Backend, BatchId, Fault, Sum, WriteBatch};
+use delivery::{Backend, BatchId, StoreError, Sum, WriteBatch};
 use encode::markers;
 use flow::kind::Kind;
 use flow::schema::{At, Schema};
@@ -125,8 +125,8 @@ impl Opened {
     pub fn try_store(&mut self, name: &str) -> Result<(), String> {
         match self.backend.open() {
             Ok(()) => Ok(()),
-            Err(Fault::Configuration { key, what }) => Err(format!("{key}[{name}]: {what}")),
-            Err(Fault::Down(what) | Fault::Batch(what)) => {
+            Err(StoreError::Configuration { key, what }) => Err(format!("{key}[{name}]: {what}")),
+            Err(StoreError::Down(what) | StoreError::Batch(what)) => {
                 warn!("{name}: cannot be reached: {what}");
                 Ok(())
             }
@@ -151,8 +151,8 @@ pub fn run(
     spawn(Box::new(move || {
         worker.open_and_run(|opened| match opened {
             Ok(()) => {}
-            Err(Fault::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
-            Err(Fault::Down(what) | Fault::Batch(what)) => {
+            Err(StoreError::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
+            Err(StoreError::Down(what) | StoreError::Batch(what)) => {
                 warn!("cannot be reached yet, will be retried: {what}");
             }
         });

@@ -9,7 +9,7 @@ use config::keys::core::{PLUGIN_EXIT_TIMEOUT, PLUGIN_QUEUE_MEMORY, PLUGIN_SPOOL_
 use config::keys::encoding::AVRO_SCHEMA_FILE;
 use config::keys::print::{PRINT_HISTORY, PRINT_HISTORY_ROUNDOFF, PRINT_REFRESH_TIME, PRINT_STARTUP_DELAY};
 use config::keys::sql::{SQL_DONT_TRY_UPDATE, SQL_TRIGGER_TIME};
-use config::{Plugin, PluginKind, Problems};
+use config::{Diagnostics, Plugin, PluginKind};
 use delivery::worker::Limits;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub struct SpoolSettings {
 
 impl Settings {
     /// The settings of a plugin; `variables` are those of its kind.
-    pub fn read(plugin: &Plugin, variables: Vec<(&'static str, String)>, problems: &mut Problems) -> Self {
+    pub fn read(plugin: &Plugin, variables: Vec<(&'static str, String)>, problems: &mut Diagnostics) -> Self {
         let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
         let length = |width: Width| match width {
             Width::Seconds(seconds) => u64::from(seconds),

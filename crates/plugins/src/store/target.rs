@@ -6,7 +6,7 @@
 
 use super::{Emit, Encoder};
 use aggregate::Table;
-use delivery::{Backend, Fault};
+use delivery::{Backend, StoreError};
 use flow::schema::Schema;
 
 /// A store, as the configuration describes it.
@@ -47,7 +47,7 @@ impl Target {
     ///
     /// # Errors
     /// The key, and what is wrong.
-    pub fn check_settings(&self) -> Result<(), Fault> {
+    pub fn check_settings(&self) -> Result<(), StoreError> {
         match *self {
             #[cfg(feature = "sql")]
             Self::Sql(ref settings) => sql::settings::check(settings),

@@ -48,16 +48,16 @@ struct FakeState {
     down: u32,
     /// It refuses what accounts for so many packets.
     refuses: Option<u64>,
-    opens: Option<Fault>,
+    opens: Option<StoreError>,
     got: Vec<u64>,
 }
 
 impl Backend for Fake {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         self.state.lock().unwrap().opens.clone().map_or(Ok(()), Err)
     }
 
-    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
         let mut state = self.state.lock().unwrap();
         let messages = messages::Messages::read(&batch.body).unwrap();
         for (number, message) in (0..).zip(messages.iter()) {
@@ -66,7 +66,7 @@ impl Backend for Fake {
             }
             if number == 1 && state.down > 0 {
                 state.down -= 1;
-                return Err(Fault::Down("gone".to_owned()));
+                return Err(StoreError::Down("gone".to_owned()));
             }
             if state.refuses == Some(message.sum.packets) {
                 receipt.refuse(number, message.sum, || "too many".to_owned());
@@ -191,11 +191,11 @@ fn at_the_bound_the_oldest_are_given_up() {
 #[test]
 fn a_store_that_says_no_keeps_the_daemon_from_starting() {
     let fake = Fake::default();
-    let no = Fault::Configuration { key: "sql_passwd", what: "access denied".to_owned() };
+    let no = StoreError::Configuration { key: "sql_passwd", what: "access denied".to_owned() };
     fake.state.lock().unwrap().opens = Some(no);
     assert_eq!(run_over(&settings(), 1, &fake).unwrap_err(), "sql_passwd[a]: access denied");
     // One that is only down does not.
-    fake.state.lock().unwrap().opens = Some(Fault::Down("refused".to_owned()));
+    fake.state.lock().unwrap().opens = Some(StoreError::Down("refused".to_owned()));
     let settings = Settings { exit: SHORT, ..settings() };
     assert!(run_over(&settings, 1, &fake).is_ok());
 }

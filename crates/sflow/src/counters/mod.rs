@@ -5,7 +5,7 @@
 
 mod table;
 
-use crate::fault::{Malformed, What};
+use crate::fault::{DecodeError, What};
 use crate::sample::DataFormat;
 use crate::xdr::{self, Xdr, count};
 use wire::{Mac, Reader, Writer};
@@ -94,7 +94,7 @@ impl<'a> CounterBlock<'a> {
 
     /// The contents of a block of that format. All values of a kind that is known must be there; what is there beyond
     /// them is not looked at.
-    fn read(format: DataFormat, r: Reader<'a>) -> Result<Self, Malformed> {
+    fn read(format: DataFormat, r: Reader<'a>) -> Result<Self, DecodeError> {
         let block = Self::new(format, r.rest());
         if let Some(kind) = block.kind {
             Walk::new(kind, r).end()?;
@@ -223,14 +223,14 @@ impl<'a> Walk<'a> {
     }
 
     /// The reader after the last value. Groups are not empty, so a false number of groups ends soon.
-    fn end(mut self) -> Result<Reader<'a>, Malformed> {
+    fn end(mut self) -> Result<Reader<'a>, DecodeError> {
         for value in self.by_ref() {
             value?;
         }
         Ok(self.r)
     }
 
-    fn value(&mut self, width: Width) -> Result<Value<'a>, Malformed> {
+    fn value(&mut self, width: Width) -> Result<Value<'a>, DecodeError> {
         let r = &mut self.r;
         Ok(match width {
             Width::Four => Value::Number(r.u32()?.into()),
@@ -249,7 +249,7 @@ impl<'a> Walk<'a> {
 }
 
 impl<'a> Iterator for Walk<'a> {
-    type Item = Result<(&'static str, Value<'a>), Malformed>;
+    type Item = Result<(&'static str, Value<'a>), DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let field = self.frames.next()?;
@@ -271,17 +271,17 @@ impl<'a> Blocks<'a> {
     }
 
     /// The one block of versions 2 and 4, after which the reader is placed.
-    pub(crate) fn unframed(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(crate) fn unframed(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let at = r.at();
         let number = r.u32()?;
         let kind = OLD_KINDS.iter().find(|kind| kind.format.0 == number);
-        let kind = kind.ok_or_else(|| Malformed::new(at, What::CounterBlock(number)))?;
+        let kind = kind.ok_or_else(|| DecodeError::new(at, What::CounterBlock(number)))?;
         let end = Walk::new(kind, *r).end()?;
         let body = r.within(end.at() - r.at())?;
         Ok(Self { r: body, left: 1, unframed: Some(kind) })
     }
 
-    fn framed_block(&mut self) -> Result<Result<CounterBlock<'a>, Malformed>, Malformed> {
+    fn framed_block(&mut self) -> Result<Result<CounterBlock<'a>, DecodeError>, DecodeError> {
         let format = DataFormat(self.r.u32()?);
         let len = self.r.u32()?;
         let body = xdr::contents(&mut self.r, len)?;
@@ -291,7 +291,7 @@ impl<'a> Blocks<'a> {
 
 impl<'a> Iterator for Blocks<'a> {
     /// A fault is given once. It is the last item if the next block cannot be found.
-    type Item = Result<CounterBlock<'a>, Malformed>;
+    type Item = Result<CounterBlock<'a>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;

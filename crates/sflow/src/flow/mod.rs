@@ -10,7 +10,7 @@ mod routing;
 mod software;
 mod tunnel;
 
-use crate::fault::{Malformed, What};
+use crate::fault::{DecodeError, What};
 use crate::sample::{DataFormat, Unknown};
 use crate::xdr::{Xdr, contents, count};
 use wire::{Reader, Writer};
@@ -38,7 +38,7 @@ macro_rules! records {
         where $( $type: crate::xdr::Xdr<'r>, )*
         {
             #[inline]
-            fn read(r: &mut wire::Reader<'r>) -> Result<Self, crate::Malformed> {
+            fn read(r: &mut wire::Reader<'r>) -> Result<Self, crate::DecodeError> {
                 Ok(Self { $( $field: crate::xdr::Xdr::read(r)?, )* })
             }
 
@@ -78,7 +78,7 @@ macro_rules! formats {
         impl<'a> FlowRecord<'a> {
             /// Reads the contents of a record of that format. What they have beyond what is known is not looked at.
             #[inline]
-            fn read(format: DataFormat, mut r: Reader<'a>) -> Result<Self, Malformed> {
+            fn read(format: DataFormat, mut r: Reader<'a>) -> Result<Self, DecodeError> {
                 Ok(match format.0 {
                     $( $code => Self::$name(Xdr::read(&mut r)?), )*
                     _ => Self::Unknown(Unknown { format, octets: r.rest() }),
@@ -216,18 +216,18 @@ impl<'a> FlowRecord<'a> {
     }
 
     /// Reads the packet data of versions 2 and 4.
-    fn packet_data(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn packet_data(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let at = r.at();
         match r.u32()? {
             1 => RawHeader::read_old(r).map(Self::RawHeader),
             2 => Ipv4::read(r).map(Self::Ipv4),
             3 => Ipv6::read(r).map(Self::Ipv6),
-            number => Err(Malformed::new(at, What::PacketData(number))),
+            number => Err(DecodeError::new(at, What::PacketData(number))),
         }
     }
 
     /// Reads an item of extended data of versions 2 and 4.
-    fn extended_data(r: &mut Reader<'a>, version: u32) -> Result<Self, Malformed> {
+    fn extended_data(r: &mut Reader<'a>, version: u32) -> Result<Self, DecodeError> {
         let at = r.at();
         match (r.u32()?, version) {
             (1, _) => Switch::read(r).map(Self::Switch),
@@ -236,7 +236,7 @@ impl<'a> FlowRecord<'a> {
             (3, _) => Gateway::read_v4(r).map(Self::Gateway),
             (4, _) => User::read_old(r).map(Self::User),
             (5, _) => Url::read_old(r).map(Self::Url),
-            (number, _) => Err(Malformed::new(at, What::ExtendedData(number))),
+            (number, _) => Err(DecodeError::new(at, What::ExtendedData(number))),
         }
     }
 
@@ -273,7 +273,7 @@ pub struct Records<'a> {
     left: u32,
     layout: Layout,
     /// What is wrong with the sample, which is given after the records that were found.
-    cut: Option<Malformed>,
+    cut: Option<DecodeError>,
 }
 
 /// How records follow each other.
@@ -293,20 +293,20 @@ impl<'a> Records<'a> {
     }
 
     /// The same of a sample whose end is missing.
-    pub(crate) fn cut(self, fault: Malformed) -> Self {
+    pub(crate) fn cut(self, fault: DecodeError) -> Self {
         Self { cut: Some(fault), ..self }
     }
 
     /// The next record is not found: the fault of the sample, if it has one, else this one. Nothing follows.
     #[cold]
-    fn end(&mut self, fault: Malformed) -> Malformed {
+    fn end(&mut self, fault: DecodeError) -> DecodeError {
         self.left = 0;
         self.cut.take().unwrap_or(fault)
     }
 
     /// One record less is left. None at the end.
     #[inline]
-    fn count(&mut self) -> Option<Result<(), Malformed>> {
+    fn count(&mut self) -> Option<Result<(), DecodeError>> {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
@@ -321,7 +321,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// The packet data cannot be read.
-    pub(crate) fn unframed(r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), Malformed> {
+    pub(crate) fn unframed(r: Reader<'a>, version: u32) -> Result<(Self, Option<Reader<'a>>), DecodeError> {
         let records = Self { r, left: 1, layout: Layout::Packet { version }, cut: None };
         let mut all = records.clone();
         if let Some(packet) = all.next() {
@@ -332,14 +332,14 @@ impl<'a> Records<'a> {
     }
 
     #[inline]
-    fn framed_record(&mut self) -> Result<Result<FlowRecord<'a>, Malformed>, Malformed> {
+    fn framed_record(&mut self) -> Result<Result<FlowRecord<'a>, DecodeError>, DecodeError> {
         let format = DataFormat(self.r.u32()?);
         let len = self.r.u32()?;
         let body = contents(&mut self.r, len)?;
         Ok(FlowRecord::read(format, body))
     }
 
-    fn packet_record(&mut self, version: u32) -> Result<FlowRecord<'a>, Malformed> {
+    fn packet_record(&mut self, version: u32) -> Result<FlowRecord<'a>, DecodeError> {
         let record = FlowRecord::packet_data(&mut self.r)?;
         self.left = self.r.u32()?;
         self.layout = Layout::Extended { version };
@@ -358,7 +358,7 @@ impl<'a> Records<'a> {
     /// The next record that is wanted, or is of an unknown format; what is passed over is not looked at, so its contents may be
     /// wrong. Versions 2 and 4 say no lengths: there all records are given.
     #[inline]
-    pub fn next_wanted(&mut self, wanted: Wanted<'_>) -> Option<Result<FlowRecord<'a>, Malformed>> {
+    pub fn next_wanted(&mut self, wanted: Wanted<'_>) -> Option<Result<FlowRecord<'a>, DecodeError>> {
         if self.layout != Layout::Framed {
             return self.next();
         }
@@ -366,7 +366,7 @@ impl<'a> Records<'a> {
             if let Err(fault) = self.count()? {
                 return Some(Err(fault));
             }
-            let mut framed = || -> Result<_, Malformed> {
+            let mut framed = || -> Result<_, DecodeError> {
                 let format = DataFormat(self.r.u32()?);
                 let len = self.r.u32()?;
                 Ok((format, contents(&mut self.r, len)?))
@@ -384,7 +384,7 @@ impl<'a> Records<'a> {
 
 impl<'a> Iterator for Records<'a> {
     /// A fault is given once. It is the last item if the next record cannot be found, as always in versions 2 and 4.
-    type Item = Result<FlowRecord<'a>, Malformed>;
+    type Item = Result<FlowRecord<'a>, DecodeError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,7 +1,7 @@
 //! The packet itself: its first octets, or fields of its headers.
 
 use super::records;
-use crate::Malformed;
+use crate::DecodeError;
 use crate::xdr::Xdr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::{Mac, Reader, Writer};
@@ -49,7 +49,7 @@ impl HeaderProtocol {
 
 impl Xdr<'_> for HeaderProtocol {
     #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self(r.u32()?))
     }
 
@@ -73,7 +73,7 @@ pub struct RawHeader<'a> {
 
 impl<'a> Xdr<'a> for RawHeader<'a> {
     #[inline]
-    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let protocol = Xdr::read(r)?;
         Ok(Self { protocol, frame_length: r.u32()?, stripped: Some(r.u32()?), octets: Xdr::read(r)? })
     }
@@ -85,7 +85,7 @@ impl<'a> Xdr<'a> for RawHeader<'a> {
 }
 
 impl<'a> RawHeader<'a> {
-    pub(super) fn read_old(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(super) fn read_old(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let protocol = Xdr::read(r)?;
         Ok(Self { protocol, frame_length: r.u32()?, stripped: None, octets: Xdr::read(r)? })
     }
@@ -122,7 +122,7 @@ pub struct Ethernet {
 }
 
 impl Xdr<'_> for Ethernet {
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         // XDR pads six octets to eight, which some agents do not do; the record's length says so. Lengths between the two are
         // those of a padded header that is cut.
         let is_padded = r.left() != UNPADDED_ETHERNET;

@@ -2,7 +2,7 @@
 
 use super::records;
 use crate::xdr::{Xdr, count};
-use crate::{AsPath, Malformed, Words};
+use crate::{AsPath, DecodeError, Words};
 use std::net::IpAddr;
 use wire::{Reader, Writer};
 
@@ -93,7 +93,7 @@ records! {
 }
 
 impl<'a> User<'a> {
-    pub(super) fn read_old(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(super) fn read_old(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self { src_charset: 0, src: Xdr::read(r)?, dst_charset: 0, dst: Xdr::read(r)? })
     }
 
@@ -104,7 +104,7 @@ impl<'a> User<'a> {
 }
 
 impl<'a> Url<'a> {
-    pub(super) fn read_old(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(super) fn read_old(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self { direction: r.u32()?, url: Xdr::read(r)?, host: &[] })
     }
 
@@ -134,7 +134,7 @@ pub struct Gateway<'a> {
 
 impl<'a> Gateway<'a> {
     /// What all versions have.
-    fn read_ases(r: &mut Reader<'a>, next_hop: Option<IpAddr>) -> Result<Self, Malformed> {
+    fn read_ases(r: &mut Reader<'a>, next_hop: Option<IpAddr>) -> Result<Self, DecodeError> {
         let (router_as, src_as, src_peer_as) = (r.u32()?, r.u32()?, r.u32()?);
         Ok(Self { next_hop, router_as, src_as, src_peer_as, ..Self::default() })
     }
@@ -143,14 +143,14 @@ impl<'a> Gateway<'a> {
         w.u32(self.router_as).u32(self.src_as).u32(self.src_peer_as);
     }
 
-    fn read_route(mut self, r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn read_route(mut self, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         self.path = AsPath::read_segments(r)?;
         self.communities = Xdr::read(r)?;
         self.local_pref = Some(r.u32()?);
         Ok(self)
     }
 
-    pub(super) fn read_v4(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(super) fn read_v4(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Self::read_ases(r, None)?.read_route(r)
     }
 
@@ -161,7 +161,7 @@ impl<'a> Gateway<'a> {
         w.u32(self.local_pref.unwrap_or(0));
     }
 
-    pub(super) fn read_v2(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(super) fn read_v2(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let ases = Self::read_ases(r, None)?;
         Ok(Self { path: AsPath::plain(Xdr::read(r)?), ..ases })
     }
@@ -176,7 +176,7 @@ impl<'a> Gateway<'a> {
 }
 
 impl<'a> Xdr<'a> for Gateway<'a> {
-    fn read(r: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let next_hop = Xdr::read(r)?;
         Self::read_ases(r, next_hop)?.read_route(r)
     }

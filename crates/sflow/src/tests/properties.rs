@@ -1,7 +1,7 @@
 //! What is written is read back; what is cut is given whole or not at all; any octets end.
 
 use crate::counters::{self, CounterBlock, CounterField, CounterKind, KINDS, OLD_KINDS, Value, Width};
-use crate::encode::{self, Refused};
+use crate::encode::{self, EncodeError};
 use crate::flow::{FlowRecord, Gateway, Url, User};
 use crate::tests::Made;
 use crate::*;
@@ -100,7 +100,7 @@ fn flat<'a>(sample: &Sample<'a>) -> Flat<'a> {
     }
 }
 
-fn samples(octets: &[u8]) -> (Vec<Sample<'_>>, Option<Malformed>) {
+fn samples(octets: &[u8]) -> (Vec<Sample<'_>>, Option<DecodeError>) {
     let mut whole = Vec::new();
     let mut fault = None;
     for sample in open(octets).unwrap().samples() {
@@ -238,8 +238,8 @@ fn cut_at(octets: &[u8], all: &[Sample<'_>], ends: &[usize], cut: usize) -> Resu
 /// True when `other` has the first records of `one`, and says so if it does not have all.
 fn is_start(one: &Sample<'_>, other: &Sample<'_>) -> bool {
     fn starts<T: PartialEq + std::fmt::Debug>(
-        mut all: impl Iterator<Item = Result<T, Malformed>>,
-        some: impl Iterator<Item = Result<T, Malformed>>,
+        mut all: impl Iterator<Item = Result<T, DecodeError>>,
+        some: impl Iterator<Item = Result<T, DecodeError>>,
     ) -> bool {
         for item in some {
             let whole = all.next();
@@ -447,12 +447,12 @@ fn what_a_version_cannot_tell_is_refused_and_leaves_the_datagram_as_it_was() {
         source: SourceId { class: 0, index: 1 << 24 },
         ..FlowHead::default()
     };
-    assert_eq!(datagram.flow(&great, &[]).unwrap_err(), Refused::TooGreat);
+    assert_eq!(datagram.flow(&great, &[]).unwrap_err(), EncodeError::TooGreat);
     let great = FlowHead { format: DataFormat::FLOW, input: Interface::index(1 << 30), ..FlowHead::default() };
-    assert_eq!(datagram.flow(&great, &[]).unwrap_err(), Refused::TooGreat);
+    assert_eq!(datagram.flow(&great, &[]).unwrap_err(), EncodeError::TooGreat);
     let odd = FlowHead { format: DataFormat::COUNTERS, ..FlowHead::default() };
-    assert_eq!(datagram.flow(&odd, &[]).unwrap_err(), Refused::NoSuch(DataFormat::COUNTERS));
-    assert_eq!(datagram.other(DataFormat(9), &[0; 70_000]).unwrap_err(), Refused::TooLong);
+    assert_eq!(datagram.flow(&odd, &[]).unwrap_err(), EncodeError::NoSuch(DataFormat::COUNTERS));
+    assert_eq!(datagram.other(DataFormat(9), &[0; 70_000]).unwrap_err(), EncodeError::TooLong);
     assert_eq!((datagram.len(), datagram.is_empty()), (empty, true));
 
     let mut datagram = encode::Datagram::v4(None, 0, 0);
@@ -461,12 +461,12 @@ fn what_a_version_cannot_tell_is_refused_and_leaves_the_datagram_as_it_was() {
     let switch = FlowRecord::Switch(flow::Switch { in_vlan: 1, in_priority: 0, out_vlan: 0, out_priority: 0 });
     let raw =
         flow::RawHeader { protocol: flow::HeaderProtocol::IPV4, frame_length: 9, stripped: None, octets: &[] };
-    assert_eq!(datagram.flow(&head, &[]).unwrap_err(), Refused::Shape);
-    assert_eq!(datagram.flow(&head, &[switch]).unwrap_err(), Refused::Shape);
+    assert_eq!(datagram.flow(&head, &[]).unwrap_err(), EncodeError::Shape);
+    assert_eq!(datagram.flow(&head, &[switch]).unwrap_err(), EncodeError::Shape);
     let refused = datagram.flow(&head, &[FlowRecord::RawHeader(raw), vni]).unwrap_err();
-    assert_eq!(refused, Refused::NoSuch(DataFormat(1030)));
+    assert_eq!(refused, EncodeError::NoSuch(DataFormat(1030)));
     let refused = datagram.discarded(&DiscardHead::default(), &[]).unwrap_err();
-    assert_eq!(refused, Refused::NoSuch(DataFormat::DISCARDED));
+    assert_eq!(refused, EncodeError::NoSuch(DataFormat::DISCARDED));
     assert!(datagram.is_empty());
     datagram.flow(&head, &[FlowRecord::RawHeader(raw), switch]).unwrap();
     assert_eq!(datagram.samples(), 1);

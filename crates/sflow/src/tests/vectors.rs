@@ -58,7 +58,7 @@ fn v5(samples: u32, body: &str) -> Vec<u8> {
 }
 
 /// The samples and the faults.
-fn read(octets: &[u8]) -> (Vec<Sample<'_>>, Vec<Malformed>) {
+fn read(octets: &[u8]) -> (Vec<Sample<'_>>, Vec<DecodeError>) {
     let mut found = (Vec::new(), Vec::new());
     for sample in open(octets).unwrap().samples() {
         match sample {
@@ -69,8 +69,8 @@ fn read(octets: &[u8]) -> (Vec<Sample<'_>>, Vec<Malformed>) {
     found
 }
 
-fn truncated(at: usize, wanted: usize, left: usize) -> Malformed {
-    Malformed { at, what: What::Truncated { wanted, left } }
+fn truncated(at: usize, wanted: usize, left: usize) -> DecodeError {
+    DecodeError { at, what: What::Truncated { wanted, left } }
 }
 
 #[test]
@@ -294,9 +294,9 @@ fn ethernet_addresses_with_and_without_padding() {
 fn headers_that_are_bad() {
     assert_eq!(open(&[]).unwrap_err(), truncated(0, 4, 0));
     assert_eq!(open(&hex("00000005")).unwrap_err(), truncated(4, 4, 0));
-    assert_eq!(open(&hex("00000003 00000001")).unwrap_err(), Malformed { at: 0, what: What::Version(3) });
+    assert_eq!(open(&hex("00000003 00000001")).unwrap_err(), DecodeError { at: 0, what: What::Version(3) });
     let other_family = hex("00000005 00000003 00000000 00000000 00000000");
-    assert_eq!(open(&other_family).unwrap_err(), Malformed { at: 4, what: What::AddressType(3) });
+    assert_eq!(open(&other_family).unwrap_err(), DecodeError { at: 4, what: What::AddressType(3) });
     assert_eq!(open(&hex("00000005 00000002 20010db8")).unwrap_err(), truncated(8, 16, 4));
     let nameless = hex("00000005 00000000 00000000 00000001 00000002 00000000");
     assert_eq!(open(&nameless).unwrap().header.agent, None);
@@ -375,7 +375,7 @@ fn a_record_whose_contents_are_bad_costs_itself_and_one_whose_length_is_bad_thos
     let mpls = "000003ee 00000008 00000000 40000000";
     assert_eq!(records(&[mpls, vni, vni].concat()), [Err(truncated(16, 1 << 32, 0)), Ok(1029), Ok(1029)]);
     let family = "000003ea 0000000c 00000009 00000000 00000000";
-    let fault = Malformed { at: 8, what: What::AddressType(9) };
+    let fault = DecodeError { at: 8, what: What::AddressType(9) };
     assert_eq!(records(&[family, vni, vni].concat()), [Err(fault), Ok(1029), Ok(1029)]);
     let long = "00000405 00000040 00000001";
     assert_eq!(records(&[vni, long, vni].concat()), [Ok(1029), Err(truncated(20, 64, 16))]);
@@ -409,7 +409,7 @@ fn what_nobody_knows_ends_a_datagram_of_version_4() {
         let [Ok(FlowRecord::Ipv4(_)), Ok(FlowRecord::Router(_)), Err(fault)] = records[..] else {
             panic!("{records:?}")
         };
-        assert_eq!((fault, faults), (Malformed { at, what }, vec![]));
+        assert_eq!((fault, faults), (DecodeError { at, what }, vec![]));
     }
     assert_eq!(fault(&["00000002 00000001 00000003 0000001e 00000008"]), (40, What::CounterBlock(8)));
 }

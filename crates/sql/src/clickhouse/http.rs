@@ -1,8 +1,8 @@
 //! Questions to a server (ClickHouse manual, "HTTP Interface"). Each has a limit in time.
 
-use super::trouble::Trouble;
+use super::error::WriteError;
 use crate::settings::Settings;
-use delivery::Fault;
+use delivery::StoreError;
 use std::path::Path;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -25,7 +25,7 @@ pub(super) struct Http {
 
 impl Http {
     /// Asks the server whether it is there and lets us in.
-    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Trouble> {
+    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, WriteError> {
         let wants_tls = settings.ca_file.is_some();
         let (scheme, host) = host.split_once("://").unwrap_or((if wants_tls { "https" } else { "http" }, host));
         let (login, host) = host.rsplit_once('@').map_or((None, host), |(login, host)| (Some(login), host));
@@ -35,7 +35,7 @@ impl Http {
         };
         if wants_tls && scheme != "https" {
             let what = format!("{scheme}:// before sql_host is no TLS; https:// is, and needs not be written");
-            return Err(Trouble::Fault(Fault::Configuration { key: "sql_conn_ca_file", what }));
+            return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_conn_ca_file", what }));
         }
         let [plain, encrypted] = PORTS;
         let port = settings.port.unwrap_or(if scheme == "https" { encrypted } else { plain });
@@ -65,12 +65,12 @@ impl Http {
     }
 
     /// Sends a statement and reads the answer.
-    pub(super) fn ask(&self, statement: &str) -> Result<String, Trouble> {
+    pub(super) fn ask(&self, statement: &str) -> Result<String, WriteError> {
         self.post(&[("database", &self.database)], statement.as_bytes())
     }
 
     /// Inserts rows.
-    pub(super) fn insert(&self, statement: &str, token: &str, rows: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn insert(&self, statement: &str, token: &str, rows: &[u8]) -> Result<(), WriteError> {
         let mut parameters = vec![("database", self.database.as_str()), ("query", statement)];
         if self.tokens {
             parameters.push(("insert_deduplication_token", token));
@@ -78,10 +78,10 @@ impl Http {
         self.post(&parameters, rows).map(drop)
     }
 
-    fn post(&self, parameters: &[(&str, &str)], body: &[u8]) -> Result<String, Trouble> {
+    fn post(&self, parameters: &[(&str, &str)], body: &[u8]) -> Result<String, WriteError> {
         let down = |error: ureq::Error| {
             let refused = delivery::tls::refused("sql_conn_ca_file", cause(&error));
-            Trouble::Fault(refused.unwrap_or_else(|| Fault::Down(error.to_string())))
+            WriteError::StoreError(refused.unwrap_or_else(|| StoreError::Down(error.to_string())))
         };
         let request = (self.agent.post(&self.url))
             .header("X-ClickHouse-User", &self.user)
@@ -96,8 +96,8 @@ impl Http {
             return Ok(answer);
         }
         match answer.trim() {
-            "" => Err(Trouble::Fault(Fault::Down(status.to_string()))),
-            said => Err(Trouble::from_server(said)),
+            "" => Err(WriteError::StoreError(StoreError::Down(status.to_string()))),
+            said => Err(WriteError::from_server(said)),
         }
     }
 }
@@ -132,8 +132,8 @@ fn cause(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
 }
 
 /// The authorities that a file holds (`sql_conn_ca_file`).
-fn authorities(path: &Path) -> Result<RootCerts, Trouble> {
-    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(Trouble::Fault)?;
+fn authorities(path: &Path) -> Result<RootCerts, WriteError> {
+    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(WriteError::StoreError)?;
     let certificates: Vec<Certificate<'static>> =
         certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     Ok(RootCerts::new_with_certs(&certificates))

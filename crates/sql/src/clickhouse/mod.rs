@@ -16,20 +16,20 @@
 //! token (`insert_deduplication_token`, `RUN-NUMBER-FIRST-LAST`) where the server knows that setting; tables that keep such
 //! tokens take an INSERT once.
 
+mod error;
 mod http;
 mod table;
-mod trouble;
 
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
 use crate::text::{Place, Text};
 use crate::width::Logged;
-use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
+use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
+use error::WriteError;
 use http::Http;
 use std::time::Instant;
 use table::Table;
-use trouble::Trouble;
 
 /// Tables that are remembered. Names with times in them would else pile up.
 const TABLES: usize = 8;
@@ -56,7 +56,7 @@ impl ClickHouse {
         Self { host, settings, expected, http: None, tables: Vec::new(), cut: Logged::default() }
     }
 
-    fn connect(&mut self) -> Result<(), Trouble> {
+    fn connect(&mut self) -> Result<(), WriteError> {
         if self.http.is_none() {
             self.http = Some(Http::new(&self.host, &self.settings)?);
             if let Some(head) = self.expected.clone() {
@@ -67,7 +67,7 @@ impl ClickHouse {
     }
 
     /// Brings the table to the end of the list.
-    fn prepare(&mut self, head: &Head) -> Result<(), Trouble> {
+    fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
         let Some(http) = &self.http else { return Ok(()) };
         if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
             let last = self.tables.len() - 1;
@@ -81,29 +81,31 @@ impl ClickHouse {
         Ok(())
     }
 
-    /// Inserts the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
+    /// Inserts the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
     fn insert(
         &mut self,
         parcel: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
         is_known: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), WriteError> {
         self.connect()?;
         self.prepare(&rows.head)?;
         let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
-        let text = Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt)
-            .ok_or_else(|| Trouble::Fault(Fault::Batch("it ends in the middle of a row".to_owned())))?;
+        let text =
+            Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt).ok_or_else(|| {
+                WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
+            })?;
         let deadline = Instant::now() + self.settings.timeout;
         store(http, table, &text, (parcel.id, deadline, is_known), receipt)
     }
 
-    /// What is left to do after trouble: everything is looked at anew.
-    fn failed(&mut self, trouble: Trouble) -> Fault {
+    /// What is left to do after error: everything is looked at anew.
+    fn failed(&mut self, error: WriteError) -> StoreError {
         self.tables.clear();
         self.http = None;
-        match trouble.fault() {
-            Fault::Down(what) => Fault::Down(format!("{}: {what}", self.host)),
+        match error.fault() {
+            StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
             fault => fault,
         }
     }
@@ -114,19 +116,19 @@ impl Server for ClickHouse {
         &self.host
     }
 
-    fn open(&mut self) -> Result<(), Fault> {
-        self.connect().map_err(|trouble| self.failed(trouble))
+    fn open(&mut self) -> Result<(), StoreError> {
+        self.connect().map_err(|error| self.failed(error))
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
         let written = match self.insert(parcel, rows, receipt, false) {
-            Err(Trouble::Row { .. }) => {
+            Err(WriteError::Row { .. }) => {
                 self.tables.clear();
                 self.insert(parcel, rows, receipt, true)
             }
             written => written,
         };
-        written.map_err(|trouble| self.failed(trouble))
+        written.map_err(|error| self.failed(error))
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
@@ -146,7 +148,7 @@ fn store(
     text: &Text,
     (id, deadline, may_refuse): (BatchId, Instant, bool),
     receipt: &mut Receipt,
-) -> Result<(), Trouble> {
+) -> Result<(), WriteError> {
     let Text { octets, places, .. } = text;
     let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
     let mut left = vec![(0, places.len())];
@@ -154,12 +156,14 @@ fn store(
         let rows = places.get(first..end).unwrap_or_default();
         let Some(token) = token(id, rows) else { continue };
         if Instant::now() >= deadline {
-            return Err(Trouble::Fault(Fault::Down("many rows are refused, the rest comes later".to_owned())));
+            return Err(WriteError::StoreError(StoreError::Down(
+                "many rows are refused, the rest comes later".to_owned(),
+            )));
         }
         let lines = octets.get(start(first)..start(end)).unwrap_or_default();
         match http.insert(&table.insert, &token, lines) {
             Ok(()) => rows.iter().for_each(|place| receipt.confirm(place.number)),
-            Err(Trouble::Row { line, what }) if may_refuse => {
+            Err(WriteError::Row { line, what }) if may_refuse => {
                 let known = line.map(|line| first + line - 1).filter(|row| *row < end);
                 let row = if end - first == 1 { Some(first) } else { known };
                 match row {
@@ -174,7 +178,7 @@ fn store(
                     }
                 }
             }
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! A table, as the server describes it, and the statement that inserts into it.
 
+use super::error::WriteError;
 use super::http::Http;
-use super::trouble::Trouble;
 use crate::fit::Fit;
 use crate::rows::{Column, Head};
 use crate::settings::Settings;
 use crate::text::{Look, Time};
 use crate::width::{Logged, Width};
-use delivery::Fault;
+use delivery::StoreError;
 use tracing::info;
 
 /// Between values of a row.
@@ -38,34 +38,34 @@ fn quoted_table(name: &str) -> String {
 impl Table {
     /// Asks the server about a table, and makes it if it is not there and that is known how. `cut` has the columns of which
     /// it is known that texts are cut.
-    pub(super) fn new(http: &Http, head: &Head, settings: &Settings, cut: &Logged) -> Result<Self, Trouble> {
+    pub(super) fn new(http: &Http, head: &Head, settings: &Settings, cut: &Logged) -> Result<Self, WriteError> {
         let name = quoted_table(&head.table);
         let fit = Fit { settings, head, table: &name, quoted };
         let describe = || http.ask(&format!("DESCRIBE TABLE {name} FORMAT TabSeparated"));
         let described = match (describe(), &head.create) {
-            (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", .. })), Some(create)) => {
+            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
                 // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-                let said = match http.ask(create).map_err(Trouble::fault) {
+                let said = match http.ask(create).map_err(WriteError::fault) {
                     Ok(_) => None,
-                    Err(Fault::Configuration { what, .. } | Fault::Batch(what)) => Some(what),
+                    Err(StoreError::Configuration { what, .. } | StoreError::Batch(what)) => Some(what),
                     // A statement that cannot be read is none of the codes that are known.
-                    Err(Fault::Down(what)) if what.contains("yntax error") => Some(what),
-                    Err(fault) => return Err(Trouble::Fault(fault)),
+                    Err(StoreError::Down(what)) if what.contains("yntax error") => Some(what),
+                    Err(fault) => return Err(WriteError::StoreError(fault)),
                 };
-                let described = describe().map_err(|trouble| match trouble {
-                    Trouble::Fault(Fault::Configuration { key: "sql_table", .. }) => {
-                        Trouble::Fault(fit.not_made(said))
+                let described = describe().map_err(|error| match error {
+                    WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. }) => {
+                        WriteError::StoreError(fit.not_made(said))
                     }
                     other => other,
                 })?;
                 info!("table {name} made");
                 described
             }
-            (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what })), None) => {
+            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what })), None) => {
                 let what = format!(
                     "{what}; make it with a statement in etc/sql/clickhouse, or let sql_table_schema name a file with one"
                 );
-                return Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what }));
+                return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }));
             }
             (described, _) => described?,
         };
@@ -75,7 +75,7 @@ impl Table {
                 Some((fields.next()?, fields.next()?))
             })
             .collect();
-        fit.has_all(|name| types.iter().any(|(known, _)| *known == name)).map_err(Trouble::Fault)?;
+        fit.has_all(|name| types.iter().any(|(known, _)| *known == name)).map_err(WriteError::StoreError)?;
         let mut looks = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let Some((_, sql_type)) = types.iter().find(|(name, _)| *name == column.name) else { continue };

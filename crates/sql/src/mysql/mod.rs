@@ -25,9 +25,9 @@
 //! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
 //! one, what is like zero in its type.
 
-mod link;
+mod connection;
+mod error;
 mod table;
-mod trouble;
 mod values;
 
 use crate::rows::{Head, Rows};
@@ -35,11 +35,11 @@ use crate::server::{Server, Servers};
 use crate::settings::Settings;
 use crate::width::Logged;
 use config::keys::sql::LockingStyle;
-use delivery::{Backend, BatchId, Fault, Receipt, Sum, WriteBatch};
-use link::Link;
+use connection::Connection;
+use delivery::{Backend, BatchId, Receipt, StoreError, Sum, WriteBatch};
+use error::WriteError;
 use mysql::Value as Bound;
 use table::{Table, Way};
-use trouble::Trouble;
 use values::{Batch, bind};
 
 /// Tables that a connection keeps ready. Names with times in them would else pile up.
@@ -57,21 +57,21 @@ struct MySql {
     host: String,
     settings: Settings,
     expected: Option<Head>,
-    link: Option<Link>,
+    connection: Option<Connection>,
     /// The tables of this connection, the last one used at the end.
     tables: Vec<Table>,
     /// Stages made in this connection.
     stages: u64,
-    doubt: Option<Doubt>,
+    in_doubt: Option<InDoubt>,
     /// Columns whose texts were cut.
     cut: Logged,
 }
 
 /// A transaction of which nobody said whether it was committed.
-struct Doubt {
+struct InDoubt {
     parcel: BatchId,
     probe: Probe,
-    refused: Vec<Refused>,
+    refused: Vec<Rejected>,
 }
 
 /// A row, and what the server had of it before COMMIT.
@@ -82,7 +82,7 @@ struct Probe {
 }
 
 /// A row that the server does not take.
-struct Refused {
+struct Rejected {
     number: u32,
     sum: Sum,
     what: String,
@@ -94,148 +94,153 @@ impl MySql {
             host,
             settings,
             expected,
-            link: None,
+            connection: None,
             tables: Vec::new(),
             stages: 0,
-            doubt: None,
+            in_doubt: None,
             cut: Logged::default(),
         }
     }
 
     fn drop_link(&mut self) {
         self.tables.clear();
-        self.link = None;
+        self.connection = None;
     }
 
-    /// What is left to do after trouble: the connection is given up, and with it transaction, locks and stages.
-    fn failed(&mut self, trouble: Trouble) -> Fault {
+    /// What is left to do after error: the connection is given up, and with it transaction, locks and stages.
+    fn failed(&mut self, error: WriteError) -> StoreError {
         self.drop_link();
-        match trouble.fault() {
-            Fault::Down(what) => Fault::Down(format!("{}: {what}", self.host)),
+        match error.fault() {
+            StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
             fault => fault,
         }
     }
 
-    fn connect(&mut self) -> Result<(), Fault> {
-        if self.link.is_none() {
-            self.link = Some(Link::new(&self.host, &self.settings)?);
+    fn connect(&mut self) -> Result<(), StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(Connection::new(&self.host, &self.settings)?);
             if let Some(head) = self.expected.clone() {
-                self.prepare(&head).map_err(|trouble| self.failed(trouble))?;
+                self.prepare(&head).map_err(|error| self.failed(error))?;
             }
         }
         Ok(())
     }
 
-    fn ready(&mut self) -> Result<(&mut Link, &mut Table), Trouble> {
-        let lost = || Trouble::Lost("not connected".to_owned());
-        self.link.as_mut().zip(self.tables.last_mut()).ok_or_else(lost)
+    fn ready(&mut self) -> Result<(&mut Connection, &mut Table), WriteError> {
+        let lost = || WriteError::Lost("not connected".to_owned());
+        self.connection.as_mut().zip(self.tables.last_mut()).ok_or_else(lost)
     }
 
     /// Brings the table to the end of the list.
-    fn prepare(&mut self, head: &Head) -> Result<(), Trouble> {
-        let link = self.link.as_mut().ok_or_else(|| Trouble::Lost("not connected".to_owned()))?;
+    fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
+        let connection = self.connection.as_mut().ok_or_else(|| WriteError::Lost("not connected".to_owned()))?;
         if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
             let last = self.tables.len() - 1;
             self.tables.swap(at, last);
             return Ok(());
         }
         if self.tables.len() >= TABLES {
-            self.tables.remove(0).close(link)?;
+            self.tables.remove(0).close(connection)?;
         }
         self.stages += 1;
-        self.tables.push(Table::new(link, head, &self.settings, self.stages, &self.cut)?);
+        self.tables.push(Table::new(connection, head, &self.settings, self.stages, &self.cut)?);
         // What was read about the table began a transaction.
-        link.run("ROLLBACK")
+        connection.run("ROLLBACK")
     }
 
     /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Trouble> {
-        let Some(doubt) = self.doubt.take().filter(|doubt| doubt.parcel == parcel.id) else { return Ok(()) };
-        let link = self.link.as_mut().ok_or_else(|| Trouble::Lost("not connected".to_owned()));
-        match link.and_then(|link| doubt.probe.read(link).and_then(|has| link.run("ROLLBACK").map(|()| has))) {
+    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
+        let Some(in_doubt) = self.in_doubt.take().filter(|in_doubt| in_doubt.parcel == parcel.id) else {
+            return Ok(());
+        };
+        let connection = self.connection.as_mut().ok_or_else(|| WriteError::Lost("not connected".to_owned()));
+        match connection.and_then(|connection| {
+            in_doubt.probe.read(connection).and_then(|has| connection.run("ROLLBACK").map(|()| has))
+        }) {
             Ok(has) => {
                 // Counters grow; others may have added to them.
-                let whole = has.len() == doubt.probe.had.len();
-                if whole && has.iter().zip(&doubt.probe.had).all(|(has, had)| has >= had) {
-                    settle(receipt, &doubt.refused);
+                let whole = has.len() == in_doubt.probe.had.len();
+                if whole && has.iter().zip(&in_doubt.probe.had).all(|(has, had)| has >= had) {
+                    settle(receipt, &in_doubt.refused);
                     receipt.confirm_all();
                 }
                 Ok(())
             }
-            Err(trouble) => {
-                self.doubt = Some(doubt);
-                Err(trouble)
+            Err(error) => {
+                self.in_doubt = Some(in_doubt);
+                Err(error)
             }
         }
     }
 
     /// Begins; connects anew when the connection has broken since the last parcel.
-    fn begin(&mut self, head: &Head) -> Result<(), Trouble> {
+    fn begin(&mut self, head: &Head) -> Result<(), WriteError> {
         match self.try_begin(head) {
-            Err(Trouble::Lost(_)) => {
+            Err(WriteError::Lost(_)) => {
                 self.drop_link();
-                self.connect().map_err(Trouble::Fault)?;
+                self.connect().map_err(WriteError::StoreError)?;
                 self.try_begin(head)
             }
             begun => begun,
         }
     }
 
-    fn try_begin(&mut self, head: &Head) -> Result<(), Trouble> {
+    fn try_begin(&mut self, head: &Head) -> Result<(), WriteError> {
         self.prepare(head)?;
         let locking = self.settings.locking;
-        let (link, table) = self.ready()?;
+        let (connection, table) = self.ready()?;
         match locking {
             // It ends what was before. A transaction begins with the next statement, as there is no autocommit: START
             // TRANSACTION would unlock.
-            LockingStyle::Table => link.run(&table.lock()).map_err(|trouble| match trouble {
-                Trouble::Fault(Fault::Configuration { key: "sql_db" | "sql_user", what }) => {
+            LockingStyle::Table => connection.run(&table.lock()).map_err(|error| match error {
+                WriteError::StoreError(StoreError::Configuration { key: "sql_db" | "sql_user", what }) => {
                     let what = format!("{what}; sql_locking_style: none needs no right to lock");
-                    Trouble::Fault(Fault::Configuration { key: "sql_locking_style", what })
+                    WriteError::StoreError(StoreError::Configuration { key: "sql_locking_style", what })
                 }
                 other => other,
             }),
-            LockingStyle::Row | LockingStyle::None => link.run("START TRANSACTION"),
+            LockingStyle::Row | LockingStyle::None => connection.run("START TRANSACTION"),
         }
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
+    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
     fn transact(
         &mut self,
         parcel: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
         is_known: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), WriteError> {
         self.begin(&rows.head)?;
         let locked = self.settings.locking == LockingStyle::Table;
         let limit = usize::try_from(self.settings.multi_values).unwrap_or(usize::MAX);
-        let (link, table) = self.ready()?;
-        let batch = Batch::new(rows, receipt)
-            .ok_or_else(|| Trouble::Fault(Fault::Batch("it ends in the middle of a row".to_owned())))?;
-        let limit = if limit == 0 { link.packet / 2 } else { limit.min(link.packet / 2) };
+        let (connection, table) = self.ready()?;
+        let batch = Batch::new(rows, receipt).ok_or_else(|| {
+            WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
+        })?;
+        let limit = if limit == 0 { connection.packet / 2 } else { limit.min(connection.packet / 2) };
         // Without transactions nothing can be taken back, and what is written is written.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
         let mut writer =
-            Writer { link, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
+            Writer { connection, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
         writer.write()?;
         let refused = writer.refused;
-        let probe = Probe::new(link, table, &batch, &refused)?;
-        match (link.run("COMMIT"), probe) {
+        let probe = Probe::new(connection, table, &batch, &refused)?;
+        match (connection.run("COMMIT"), probe) {
             (Ok(()), _) => {
                 settle(receipt, &refused);
                 receipt.confirm_all();
                 // It is locked no longer than this connection lasts: an error has no consequence for the parcel.
-                if locked && link.run("UNLOCK TABLES").is_err() {
+                if locked && connection.run("UNLOCK TABLES").is_err() {
                     self.drop_link();
                 }
                 Ok(())
             }
-            (Err(Trouble::Lost(what)), Some(probe)) => {
-                self.doubt = Some(Doubt { parcel: parcel.id, probe, refused });
-                Err(Trouble::Lost(what))
+            (Err(WriteError::Lost(what)), Some(probe)) => {
+                self.in_doubt = Some(InDoubt { parcel: parcel.id, probe, refused });
+                Err(WriteError::Lost(what))
             }
-            (Err(trouble), _) => Err(trouble),
+            (Err(error), _) => Err(error),
         }
     }
 }
@@ -245,29 +250,29 @@ impl Server for MySql {
         &self.host
     }
 
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
         self.connect()?;
-        self.resolve(parcel, receipt).map_err(|trouble| self.failed(trouble))?;
+        self.resolve(parcel, receipt).map_err(|error| self.failed(error))?;
         let mut is_known = false;
         for attempt in 1.. {
             if (0..parcel.items).all(|item| receipt.has(item)) {
                 break;
             }
             match self.transact(parcel, rows, receipt, is_known) {
-                Err(Trouble::Row(_)) if !is_known => {
+                Err(WriteError::Row(_)) if !is_known => {
                     is_known = true;
                     self.drop_link();
                     self.connect()?;
                 }
-                Err(Trouble::Again(_)) if attempt < ATTEMPTS => {
+                Err(WriteError::Again(_)) if attempt < ATTEMPTS => {
                     self.drop_link();
                     self.connect()?;
                 }
-                Err(trouble) => return Err(self.failed(trouble)),
+                Err(error) => return Err(self.failed(error)),
                 Ok(()) => break,
             }
         }
@@ -275,7 +280,7 @@ impl Server for MySql {
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
-        self.doubt.as_ref().map(|doubt| doubt.parcel)
+        self.in_doubt.as_ref().map(|in_doubt| in_doubt.parcel)
     }
 
     fn close(&mut self) {
@@ -284,7 +289,7 @@ impl Server for MySql {
 }
 
 /// Writes refused rows on the receipt.
-fn settle(receipt: &mut Receipt, refused: &[Refused]) {
+fn settle(receipt: &mut Receipt, refused: &[Rejected]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
     }
@@ -293,11 +298,11 @@ fn settle(receipt: &mut Receipt, refused: &[Refused]) {
 impl Probe {
     /// Reads back a row that was written: one that counts something, as only that can be seen.
     fn new(
-        link: &mut Link,
+        connection: &mut Connection,
         table: &Table,
         batch: &Batch<'_>,
-        refused: &[Refused],
-    ) -> Result<Option<Self>, Trouble> {
+        refused: &[Rejected],
+    ) -> Result<Option<Self>, WriteError> {
         let is_refused = |number: u32| refused.iter().any(|row| row.number == number);
         let written = || batch.places.iter().enumerate().filter(|(_, place)| !is_refused(place.number));
         let counting = written().find(|(_, place)| place.sum.packets > 0 && place.sum.octets > 0);
@@ -305,12 +310,12 @@ impl Probe {
         let values = bind(batch.values(row, row + 1), &table.looks);
         let key = table.keys().filter_map(|at| values.get(at).cloned()).collect();
         let mut probe = Self { query: table.probe(), key, had: Vec::new() };
-        probe.had = probe.read(link)?;
+        probe.had = probe.read(connection)?;
         Ok(Some(probe))
     }
 
-    fn read(&self, link: &mut Link) -> Result<Vec<f64>, Trouble> {
-        let row = link.ask(&self.query, self.key.clone())?;
+    fn read(&self, connection: &mut Connection) -> Result<Vec<f64>, WriteError> {
+        let row = connection.ask(&self.query, self.key.clone())?;
         Ok(row.map_or_else(Vec::new, |row| {
             (0..row.len()).map(|at| row.get_opt(at).and_then(Result::ok).unwrap_or(0.0)).collect()
         }))
@@ -319,20 +324,20 @@ impl Probe {
 
 /// Writes the rows of a parcel, within its transaction.
 struct Writer<'a> {
-    link: &'a mut Link,
+    connection: &'a mut Connection,
     table: &'a mut Table,
     batch: &'a Batch<'a>,
     /// Octets of a statement.
     limit: usize,
-    /// What the server does not take is refused; else that is trouble.
+    /// What the server does not take is refused; else that is error.
     may_refuse: bool,
-    refused: Vec<Refused>,
+    refused: Vec<Rejected>,
     /// Where each row is confirmed as it is written.
     written: Option<&'a mut Receipt>,
 }
 
 impl Writer<'_> {
-    fn write(&mut self) -> Result<(), Trouble> {
+    fn write(&mut self) -> Result<(), WriteError> {
         let rows = self.batch.places.len();
         match self.table.way {
             Way::Direct => self.insert(0, rows),
@@ -346,15 +351,18 @@ impl Writer<'_> {
         if let Some(receipt) = &mut self.written {
             receipt.refuse(place.number, place.sum, || what.clone());
         }
-        self.refused.push(Refused { number: place.number, sum: place.sum, what });
+        self.refused.push(Rejected { number: place.number, sum: place.sum, what });
     }
 
     /// Refuses a row that no packet can carry: sending it would cost the connection, again and again.
     fn is_too_large(&mut self, row: usize) -> bool {
         let octets = self.batch.size(row, row + 1);
-        let large = octets > self.link.packet;
+        let large = octets > self.connection.packet;
         if large {
-            self.refuse(row, format!("it needs {octets} octets, max_allowed_packet is {}", self.link.packet));
+            self.refuse(
+                row,
+                format!("it needs {octets} octets, max_allowed_packet is {}", self.connection.packet),
+            );
         }
         large
     }
@@ -366,11 +374,11 @@ impl Writer<'_> {
     }
 
     /// Inserts rows, in statements as large as possible. What fails is tried in smaller ones.
-    fn insert(&mut self, first: usize, end: usize) -> Result<(), Trouble> {
+    fn insert(&mut self, first: usize, end: usize) -> Result<(), WriteError> {
         self.insert_by(first, end, 0)
     }
 
-    fn insert_by(&mut self, mut first: usize, end: usize, largest: usize) -> Result<(), Trouble> {
+    fn insert_by(&mut self, mut first: usize, end: usize, largest: usize) -> Result<(), WriteError> {
         while first < end {
             let fits = |rows: usize| {
                 rows <= end - first && (rows == 1 || self.batch.size(first, first + rows) <= self.limit)
@@ -381,13 +389,13 @@ impl Writer<'_> {
                 first += 1;
                 continue;
             }
-            let statement = self.table.insert(self.link, place)?;
+            let statement = self.table.insert(self.connection, place)?;
             let values = bind(self.batch.values(first, first + rows), &self.table.looks);
-            match self.link.execute(&statement, values) {
+            match self.connection.execute(&statement, values) {
                 Ok(_) => (first..first + rows).for_each(|row| self.confirm(row)),
-                Err(Trouble::Row(what)) if rows == 1 && self.may_refuse => self.refuse(first, what),
-                Err(Trouble::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, place + 1)?,
-                Err(trouble) => return Err(trouble),
+                Err(WriteError::Row(what)) if rows == 1 && self.may_refuse => self.refuse(first, what),
+                Err(WriteError::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, place + 1)?,
+                Err(error) => return Err(error),
             }
             first += rows;
         }
@@ -395,19 +403,20 @@ impl Writer<'_> {
     }
 
     /// Brings rows into the table by way of the stage. What fails is tried in halves.
-    fn stage(&mut self, first: usize, end: usize) -> Result<(), Trouble> {
+    fn stage(&mut self, first: usize, end: usize) -> Result<(), WriteError> {
         if first >= end {
             return Ok(());
         }
         let known = self.refused.len();
-        self.link.run("SAVEPOINT pmacct")?;
+        self.connection.run("SAVEPOINT pmacct")?;
         let cleared = format!("DELETE FROM {}", self.table.stage);
-        self.link.run(&cleared)?;
+        self.connection.run(&cleared)?;
         self.insert(first, end)?;
-        let merged = self.table.merge().into_iter().flatten().try_for_each(|statement| self.link.run(&statement));
+        let merged =
+            self.table.merge().into_iter().flatten().try_for_each(|statement| self.connection.run(&statement));
         match merged {
-            Err(Trouble::Row(what)) if self.may_refuse => {
-                self.link.run("ROLLBACK TO SAVEPOINT pmacct")?;
+            Err(WriteError::Row(what)) if self.may_refuse => {
+                self.connection.run("ROLLBACK TO SAVEPOINT pmacct")?;
                 self.refused.truncate(known);
                 if end - first == 1 {
                     self.refuse(first, what);
@@ -422,25 +431,25 @@ impl Writer<'_> {
     }
 
     /// Changes a row, or inserts it.
-    fn single(&mut self, row: usize) -> Result<(), Trouble> {
+    fn single(&mut self, row: usize) -> Result<(), WriteError> {
         if self.is_too_large(row) {
             return Ok(());
         }
         let values = bind(self.batch.values(row, row + 1), &self.table.looks);
-        let statement = self.table.update(self.link)?;
+        let statement = self.table.update(self.connection)?;
         let places = self.table.updated();
         let updated = places.iter().filter_map(|at| values.get(*at).cloned()).collect();
-        match self.link.execute(&statement, updated) {
+        match self.connection.execute(&statement, updated) {
             Ok(0) => self.insert(row, row + 1),
             Ok(_) => {
                 self.confirm(row);
                 Ok(())
             }
-            Err(Trouble::Row(what)) if self.may_refuse => {
+            Err(WriteError::Row(what)) if self.may_refuse => {
                 self.refuse(row, what);
                 Ok(())
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 }

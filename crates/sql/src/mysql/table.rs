@@ -1,13 +1,13 @@
 //! A table, as the server describes it, and the statements that write to it.
 
-use super::link::Link;
-use super::trouble::Trouble;
+use super::connection::Connection;
+use super::error::WriteError;
 use super::values::Look;
 use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
 use crate::width::{Logged, Width};
-use delivery::Fault;
+use delivery::StoreError;
 use mysql::{Statement, Value as Bound};
 
 /// Rows of statements, largest first: what is left over takes a few of the smaller ones, and a row that is refused is found
@@ -65,26 +65,26 @@ impl Table {
     /// Asks the server about a table, and makes it if it is not there and that is known how. `number` tells stages of a
     /// connection apart; `cut` has the columns of which it is known that texts are cut.
     pub(super) fn new(
-        link: &mut Link,
+        connection: &mut Connection,
         head: &Head,
         settings: &Settings,
         number: u64,
         cut: &Logged,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, WriteError> {
         let name = quoted(&head.table);
         let fit = Fit { settings, head, table: &name, quoted };
         let show = format!("SHOW COLUMNS FROM {name}");
-        let described = match (link.query(&show), &head.create) {
-            (Err(Trouble::Fault(Fault::Configuration { key: "sql_table", .. })), Some(create)) => {
+        let described = match (connection.query(&show), &head.create) {
+            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
                 // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-                let said = match link.run(create).map_err(Trouble::fault) {
+                let said = match connection.run(create).map_err(WriteError::fault) {
                     Ok(()) => None,
-                    Err(Fault::Configuration { what, .. }) => Some(what),
-                    Err(fault) => return Err(Trouble::Fault(fault)),
+                    Err(StoreError::Configuration { what, .. }) => Some(what),
+                    Err(fault) => return Err(WriteError::StoreError(fault)),
                 };
-                link.query(&show).map_err(|trouble| match trouble {
-                    Trouble::Fault(Fault::Configuration { key: "sql_table", .. }) => {
-                        Trouble::Fault(fit.not_made(said))
+                connection.query(&show).map_err(|error| match error {
+                    WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. }) => {
+                        WriteError::StoreError(fit.not_made(said))
                     }
                     other => other,
                 })
@@ -96,7 +96,7 @@ impl Table {
                 .iter()
                 .any(|row| row.get("Field").is_some_and(|field: String| field.eq_ignore_ascii_case(name)))
         };
-        fit.has_all(has).map_err(Trouble::Fault)?;
+        fit.has_all(has).map_err(WriteError::StoreError)?;
         let (mut columns, mut looks) = (Vec::new(), Vec::new());
         for column in &head.columns {
             let found = described.iter().find_map(|row| {
@@ -125,8 +125,8 @@ impl Table {
             let width = Width::of(&column.name, &sql_type, cut);
             looks.push(Look { null, empty_is_null: !is_text, octets, width });
         }
-        takes_rows(link, &fit, &columns, &described)?;
-        let transactional = transactional(link, &head.table)?;
+        takes_rows(connection, &fit, &columns, &described)?;
+        let transactional = transactional(connection, &head.table)?;
         let stage = quoted(&format!("pmacct_stage_{number}"));
         let mut table = Self {
             head: head.clone(),
@@ -140,23 +140,23 @@ impl Table {
             inserts: [const { None }; SIZES.len()],
             update: None,
         };
-        if !table.insert_only && !table.is_indexed(link)? {
+        if !table.insert_only && !table.is_indexed(connection)? {
             // Who may not make temporary tables writes row by row.
-            let staged = transactional && link.run(&table.make_stage()).is_ok();
+            let staged = transactional && connection.run(&table.make_stage()).is_ok();
             table.way = if staged { Way::Staged } else { Way::Single };
         }
         Ok(table)
     }
 
     /// True when an index makes rows with the same key one, and no index does so with others.
-    fn is_indexed(&self, link: &mut Link) -> Result<bool, Trouble> {
+    fn is_indexed(&self, connection: &mut Connection) -> Result<bool, WriteError> {
         let keys = || self.columns.iter().filter(|column| column.role == Role::Key);
         // Two rows with nothing in a column are never the same for an index.
         if keys().any(|column| column.nullable) {
             return Ok(false);
         }
         let mut indexes: Vec<(String, Vec<String>, bool)> = Vec::new();
-        for row in link.query(&format!("SHOW INDEX FROM {}", self.name))? {
+        for row in connection.query(&format!("SHOW INDEX FROM {}", self.name))? {
             let unique = row.get("Non_unique") == Some(0u8);
             let (Some(index), true) = (row.get::<String, _>("Key_name"), unique) else { continue };
             let column = row.get_opt::<Option<String>, _>("Column_name").and_then(Result::ok).flatten();
@@ -210,11 +210,11 @@ impl Table {
     }
 
     /// The statement that inserts as many rows as the size in that place says; into the stage, where there is one.
-    pub(super) fn insert(&mut self, link: &mut Link, size: usize) -> Result<Statement, Trouble> {
+    pub(super) fn insert(&mut self, connection: &mut Connection, size: usize) -> Result<Statement, WriteError> {
         if let Some(Some(statement)) = self.inserts.get(size) {
             return Ok(statement.clone());
         }
-        let statement = link.prepare(&self.insert_statement(SIZES.get(size).copied().unwrap_or(1)))?;
+        let statement = connection.prepare(&self.insert_statement(SIZES.get(size).copied().unwrap_or(1)))?;
         if let Some(place) = self.inserts.get_mut(size) {
             *place = Some(statement.clone());
         }
@@ -241,13 +241,13 @@ impl Table {
     }
 
     /// The statement that changes a row. Its values: those of the columns that change, then of the key.
-    pub(super) fn update(&mut self, link: &mut Link) -> Result<Statement, Trouble> {
+    pub(super) fn update(&mut self, connection: &mut Connection) -> Result<Statement, WriteError> {
         if let Some(statement) = &self.update {
             return Ok(statement.clone());
         }
         let set = self.list(|column| column.set("", |_| column.placeholder.to_owned()));
         let set = if set.is_empty() { self.columns.first().map_or(set, Described::same) } else { set };
-        let statement = link.prepare(&format!("UPDATE {} SET {set} WHERE {}", self.name, self.same()))?;
+        let statement = connection.prepare(&format!("UPDATE {} SET {set} WHERE {}", self.name, self.same()))?;
         self.update = Some(statement.clone());
         Ok(statement)
     }
@@ -311,12 +311,12 @@ impl Table {
     }
 
     /// Lets the server forget what belongs to the table.
-    pub(super) fn close(self, link: &mut Link) -> Result<(), Trouble> {
+    pub(super) fn close(self, connection: &mut Connection) -> Result<(), WriteError> {
         for statement in self.inserts.into_iter().flatten().chain(self.update) {
-            link.forget(statement)?;
+            connection.forget(statement)?;
         }
         match self.way {
-            Way::Staged => link.run(&format!("DROP TEMPORARY TABLE IF EXISTS {}", self.stage)),
+            Way::Staged => connection.run(&format!("DROP TEMPORARY TABLE IF EXISTS {}", self.stage)),
             Way::Direct | Way::Single => Ok(()),
         }
     }
@@ -325,17 +325,17 @@ impl Table {
 /// Checks that a row can be inserted, by an INSERT of none: the server knows what triggers, modes and views make of a column
 /// that gets no value.
 fn takes_rows(
-    link: &mut Link,
+    connection: &mut Connection,
     fit: &Fit<'_>,
     columns: &[Described],
     described: &[mysql::Row],
-) -> Result<(), Trouble> {
+) -> Result<(), WriteError> {
     let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
     let nothing = vec!["NULL"; names.len()].join(", ");
     let insert =
         format!("INSERT INTO {} ({}) SELECT {nothing} FROM DUAL WHERE FALSE", fit.table, names.join(", "));
-    match link.run(&insert) {
-        Err(Trouble::Row(what)) => {
+    match connection.run(&insert) {
+        Err(WriteError::Row(what)) => {
             let text = |row: &mysql::Row, name: &str| row.get_opt::<Option<String>, _>(name)?.ok()?;
             let unfilled = described.iter().filter_map(|row| {
                 let field =
@@ -344,8 +344,8 @@ fn takes_rows(
                 (must && text(row, "Extra").is_none_or(|extra| extra.is_empty())).then_some(field)
             });
             let unfilled: Vec<String> = unfilled.collect();
-            fit.fills_all(&unfilled).map_err(Trouble::Fault)?;
-            Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what }))
+            fit.fills_all(&unfilled).map_err(WriteError::StoreError)?;
+            Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }))
         }
         result => result,
     }
@@ -392,8 +392,8 @@ fn stand_in(sql_type: &str, time: bool, default: Option<&str>) -> Bound {
 }
 
 /// Whether the table's engine has transactions. A view has no engine; it is treated with the same care as one without.
-fn transactional(link: &mut Link, table: &str) -> Result<bool, Trouble> {
-    let row = link.ask(
+fn transactional(connection: &mut Connection, table: &str) -> Result<bool, WriteError> {
+    let row = connection.ask(
         "SELECT COUNT(*) > 0 AND SUM(e.TRANSACTIONS = 'YES') = COUNT(*) FROM information_schema.TABLES t \
          LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
          WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_NAME = ?",

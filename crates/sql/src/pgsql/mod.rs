@@ -20,10 +20,10 @@
 //! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
 //! one, what is like zero in its type.
 
+mod connection;
+mod error;
 mod guard;
-mod link;
 mod table;
-mod trouble;
 
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
@@ -32,11 +32,11 @@ use crate::text::Text;
 use crate::width::Logged;
 use bytes::Bytes;
 use config::keys::sql::LockingStyle;
-use delivery::{Backend, BatchId, Fault, Receipt, Sum, WriteBatch};
-use link::Link;
+use connection::Connection;
+use delivery::{Backend, BatchId, Receipt, StoreError, Sum, WriteBatch};
+use error::WriteError;
 use table::Table;
 use tracing::warn;
-use trouble::Trouble;
 
 /// Tables that a connection keeps ready. Names with times in them would else pile up.
 const TABLES: usize = 8;
@@ -51,26 +51,26 @@ struct PgSql {
     host: String,
     settings: Settings,
     expected: Option<Head>,
-    link: Option<Link>,
+    connection: Option<Connection>,
     /// The tables of this connection, the last one used at the end.
     tables: Vec<Table>,
     /// Stages made in this connection.
     stages: u64,
-    doubt: Option<Doubt>,
+    in_doubt: Option<InDoubt>,
     /// Columns whose texts were cut.
     cut: Logged,
 }
 
 /// A transaction of which nobody said whether it was committed.
-struct Doubt {
+struct InDoubt {
     parcel: BatchId,
     /// As `pg_current_xact_id` gives it.
     transaction: String,
-    refused: Vec<Refused>,
+    refused: Vec<Rejected>,
 }
 
 /// A row that the server does not take.
-struct Refused {
+struct Rejected {
     number: u32,
     sum: Sum,
     what: String,
@@ -82,10 +82,10 @@ impl PgSql {
             host,
             settings,
             expected,
-            link: None,
+            connection: None,
             tables: Vec::new(),
             stages: 0,
-            doubt: None,
+            in_doubt: None,
             cut: Logged::default(),
         }
     }
@@ -93,45 +93,45 @@ impl PgSql {
     /// Gives the connection up.
     fn drop_link(&mut self) {
         self.tables.clear();
-        self.link = None;
+        self.connection = None;
     }
 
-    /// What is left to do after trouble.
-    fn failed(&mut self, trouble: Trouble) -> Fault {
-        match &trouble {
-            Trouble::Lost(_) => self.drop_link(),
+    /// What is left to do after error.
+    fn failed(&mut self, error: WriteError) -> StoreError {
+        match &error {
+            WriteError::Lost(_) => self.drop_link(),
             // Perhaps the table has changed: it is looked at again. A new connection ends the transaction at once.
-            Trouble::Fault(_) | Trouble::Row { .. } => {
-                let ended = self.link.as_ref().is_some_and(|link| link.run("ROLLBACK").is_ok());
+            WriteError::StoreError(_) | WriteError::Row { .. } => {
+                let ended = self.connection.as_ref().is_some_and(|connection| connection.run("ROLLBACK").is_ok());
                 if !ended {
                     self.drop_link();
                 }
                 self.tables.clear();
             }
         }
-        match trouble.fault() {
-            Fault::Down(what) => Fault::Down(format!("{}: {what}", self.host)),
+        match error.fault() {
+            StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
             fault => fault,
         }
     }
 
-    fn connect(&mut self) -> Result<(), Fault> {
-        if self.link.as_ref().is_some_and(Link::is_closed) {
+    fn connect(&mut self) -> Result<(), StoreError> {
+        if self.connection.as_ref().is_some_and(Connection::is_closed) {
             self.drop_link();
         }
-        if self.link.is_none() {
-            self.link = Some(Link::new(&self.host, &self.settings)?);
+        if self.connection.is_none() {
+            self.connection = Some(Connection::new(&self.host, &self.settings)?);
             if let Some(head) = self.expected.clone() {
-                self.prepare(&head).map_err(|trouble| self.failed(trouble))?;
+                self.prepare(&head).map_err(|error| self.failed(error))?;
             }
         }
         Ok(())
     }
 
     /// Brings the table to the end of the list.
-    fn prepare(&mut self, head: &Head) -> Result<(), Trouble> {
-        let lost = || Trouble::Lost("not connected".to_owned());
-        let link = self.link.as_ref().ok_or_else(lost)?;
+    fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
+        let lost = || WriteError::Lost("not connected".to_owned());
+        let connection = self.connection.as_ref().ok_or_else(lost)?;
         if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
             let last = self.tables.len() - 1;
             self.tables.swap(at, last);
@@ -140,25 +140,27 @@ impl PgSql {
         if self.tables.len() >= TABLES {
             let old = self.tables.remove(0);
             if let Some(stage) = old.stage {
-                link.run(&format!("DROP TABLE IF EXISTS {stage}"))?;
+                connection.run(&format!("DROP TABLE IF EXISTS {stage}"))?;
             }
         }
         self.stages += 1;
-        self.tables.push(Table::new(link, head, &self.settings, self.stages, &self.cut)?);
+        self.tables.push(Table::new(connection, head, &self.settings, self.stages, &self.cut)?);
         Ok(())
     }
 
     /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Trouble> {
-        let (Some(link), Some(doubt)) = (&self.link, self.doubt.take_if(|doubt| doubt.parcel == parcel.id)) else {
-            self.doubt = None;
+    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
+        let (Some(connection), Some(in_doubt)) =
+            (&self.connection, self.in_doubt.take_if(|in_doubt| in_doubt.parcel == parcel.id))
+        else {
+            self.in_doubt = None;
             return Ok(());
         };
         // A server that still works at it needs a moment; asking is done by the second connection.
         let ask = |wait| {
-            let transaction = &doubt.transaction;
+            let transaction = &in_doubt.transaction;
             // `txid_status` is the name that all versions know.
-            link.ask(&format!("SELECT pg_sleep({wait}); SELECT txid_status({transaction})"))
+            connection.ask(&format!("SELECT pg_sleep({wait}); SELECT txid_status({transaction})"))
         };
         let mut status = ask("0");
         for _ in 0..20 {
@@ -169,87 +171,90 @@ impl PgSql {
         }
         match status {
             Ok(Some(word)) if word == "committed" => {
-                settle(receipt, &doubt.refused);
+                settle(receipt, &in_doubt.refused);
                 receipt.confirm_all();
                 Ok(())
             }
             Ok(Some(word)) if word == "in progress" => {
-                self.doubt = Some(doubt);
-                Err(Trouble::Fault(Fault::Down("the server is still busy with the last COMMIT".to_owned())))
+                self.in_doubt = Some(in_doubt);
+                Err(WriteError::StoreError(StoreError::Down(
+                    "the server is still busy with the last COMMIT".to_owned(),
+                )))
             }
             Ok(status) => {
                 if status.is_none() {
-                    warn!("{}: the server does not know transaction {}", self.host, doubt.transaction);
+                    warn!("{}: the server does not know transaction {}", self.host, in_doubt.transaction);
                 }
                 Ok(())
             }
-            Err(trouble) => {
-                self.doubt = Some(doubt);
-                Err(trouble)
+            Err(error) => {
+                self.in_doubt = Some(in_doubt);
+                Err(error)
             }
         }
     }
 
     /// Begins; connects anew when the connection has broken since the last parcel.
-    fn begin(&mut self, head: &Head) -> Result<String, Trouble> {
+    fn begin(&mut self, head: &Head) -> Result<String, WriteError> {
         match self.try_begin(head) {
-            Err(Trouble::Lost(_)) => {
+            Err(WriteError::Lost(_)) => {
                 self.drop_link();
-                self.connect().map_err(Trouble::Fault)?;
+                self.connect().map_err(WriteError::StoreError)?;
                 self.try_begin(head)
             }
             begun => begun,
         }
     }
 
-    fn try_begin(&mut self, head: &Head) -> Result<String, Trouble> {
+    fn try_begin(&mut self, head: &Head) -> Result<String, WriteError> {
         self.prepare(head)?;
-        let lost = || Trouble::Lost("not connected".to_owned());
-        let (link, table) = self.link.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
+        let lost = || WriteError::Lost("not connected".to_owned());
+        let (connection, table) = self.connection.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
         let lock = match self.settings.locking {
             LockingStyle::Table => format!("LOCK {} IN EXCLUSIVE MODE; ", table.name),
             LockingStyle::Row => format!("LOCK {} IN ROW EXCLUSIVE MODE; ", table.name),
             LockingStyle::None => String::new(),
         };
         let begin = format!("BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {lock}SAVEPOINT pmacct; SELECT txid_current()");
-        link.ask(&begin)?.ok_or_else(|| Trouble::Lost("the transaction has no id".to_owned()))
+        connection.ask(&begin)?.ok_or_else(|| WriteError::Lost("the transaction has no id".to_owned()))
     }
 
     /// Looks at the tables again, in a new transaction.
-    fn look_again(&mut self) -> Result<(), Fault> {
+    fn look_again(&mut self) -> Result<(), StoreError> {
         let stages: Vec<String> = self.tables.drain(..).filter_map(|table| table.stage).collect();
-        let Some(link) = &self.link else { return Ok(()) };
+        let Some(connection) = &self.connection else { return Ok(()) };
         let dropped = stages.iter().map(|stage| format!("; DROP TABLE IF EXISTS {stage}")).collect::<String>();
-        link.run(&format!("ROLLBACK{dropped}")).map_err(|trouble| self.failed(trouble))
+        connection.run(&format!("ROLLBACK{dropped}")).map_err(|error| self.failed(error))
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is trouble.
+    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
     fn transact(
         &mut self,
         parcel: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
         is_known: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), WriteError> {
         self.resolve(parcel, receipt)?;
         let transaction = self.begin(&rows.head)?;
-        let lost = || Trouble::Lost("not connected".to_owned());
-        let (link, table) = self.link.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
+        let lost = || WriteError::Lost("not connected".to_owned());
+        let (connection, table) = self.connection.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
         let delimiter = table::delimiter(&self.settings);
-        let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt)
-            .ok_or_else(|| Trouble::Fault(Fault::Batch("it ends in the middle of a row".to_owned())))?;
-        let refused = store(link, table, text, is_known)?;
-        match link.run("COMMIT") {
+        let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt).ok_or_else(|| {
+            WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
+        })?;
+        let refused = store(connection, table, text, is_known)?;
+        match connection.run("COMMIT") {
             Ok(()) => {
                 settle(receipt, &refused);
                 receipt.confirm_all();
                 Ok(())
             }
-            Err(Trouble::Lost(what)) => {
-                self.doubt = Some(Doubt { parcel: parcel.id, transaction, refused });
-                Err(Trouble::Lost(what))
+            Err(WriteError::Lost(what)) => {
+                self.in_doubt = Some(InDoubt { parcel: parcel.id, transaction, refused });
+                Err(WriteError::Lost(what))
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 }
@@ -259,39 +264,39 @@ impl Server for PgSql {
         &self.host
     }
 
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), Fault> {
+    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
         if (0..parcel.items).all(|item| receipt.has(item)) {
             return Ok(());
         }
         self.connect()?;
         let written = match self.transact(parcel, rows, receipt, false) {
-            Err(Trouble::Row { .. }) => {
+            Err(WriteError::Row { .. }) => {
                 self.look_again()?;
                 self.transact(parcel, rows, receipt, true)
             }
             written => written,
         };
-        written.map_err(|trouble| self.failed(trouble))
+        written.map_err(|error| self.failed(error))
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
-        self.doubt.as_ref().map(|doubt| doubt.parcel)
+        self.in_doubt.as_ref().map(|in_doubt| in_doubt.parcel)
     }
 
     fn close(&mut self) {
         self.tables.clear();
-        if let Some(link) = self.link.take() {
-            link.close();
+        if let Some(connection) = self.connection.take() {
+            connection.close();
         }
     }
 }
 
 /// Writes refused rows on the receipt.
-fn settle(receipt: &mut Receipt, refused: &[Refused]) {
+fn settle(receipt: &mut Receipt, refused: &[Rejected]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
     }
@@ -299,14 +304,19 @@ fn settle(receipt: &mut Receipt, refused: &[Refused]) {
 
 /// Writes all rows that the server takes, within the transaction, and gives back the others; ends at the first one that it
 /// does not take unless they may be refused.
-fn store(link: &Link, table: &Table, text: Text, may_refuse: bool) -> Result<Vec<Refused>, Trouble> {
+fn store(
+    connection: &Connection,
+    table: &Table,
+    text: Text,
+    may_refuse: bool,
+) -> Result<Vec<Rejected>, WriteError> {
     let Text { octets, places, nulls } = text;
     let octets = Bytes::from(octets);
     let merge = table.merge(&nulls);
     let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
     let put = |first: usize, end: usize| {
-        link.copy(&table.copy, octets.slice(start(first)..start(end)))?;
-        merge.as_ref().map_or(Ok(()), |merge| link.run(merge))
+        connection.copy(&table.copy, octets.slice(start(first)..start(end)))?;
+        merge.as_ref().map_or(Ok(()), |merge| connection.run(merge))
     };
     let mut refused = Vec::new();
     let mut left = vec![(0, places.len())];
@@ -318,17 +328,17 @@ fn store(link: &Link, table: &Table, text: Text, may_refuse: bool) -> Result<Vec
             Ok(()) if left.is_empty() => {}
             Ok(()) => {
                 let clear = table.stage.as_ref().map_or_else(String::new, |stage| format!("TRUNCATE {stage}; "));
-                link.run(&format!("{clear}RELEASE SAVEPOINT pmacct; SAVEPOINT pmacct"))?;
+                connection.run(&format!("{clear}RELEASE SAVEPOINT pmacct; SAVEPOINT pmacct"))?;
             }
-            Err(Trouble::Row { line, what }) if may_refuse => {
-                link.run("ROLLBACK TO SAVEPOINT pmacct")?;
+            Err(WriteError::Row { line, what }) if may_refuse => {
+                connection.run("ROLLBACK TO SAVEPOINT pmacct")?;
                 let known =
                     line.map(|line| first + line - 1).filter(|row| *row < end && !table.name.contains(','));
                 let row = if end - first == 1 { Some(first) } else { known };
                 match row {
                     Some(row) => {
                         let Some(place) = places.get(row) else { continue };
-                        refused.push(Refused { number: place.number, sum: place.sum, what });
+                        refused.push(Rejected { number: place.number, sum: place.sum, what });
                         left.extend([(row + 1, end), (first, row)]);
                     }
                     None => {
@@ -337,7 +347,7 @@ fn store(link: &Link, table: &Table, text: Text, may_refuse: bool) -> Result<Vec
                     }
                 }
             }
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         }
     }
     Ok(refused)

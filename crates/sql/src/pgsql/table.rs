@@ -10,14 +10,14 @@
 //! Rows with the same key are summed before. When rows are only inserted (`sql_dont_try_update`), they are copied into the
 //! table itself; unless it has times without a zone, which COPY would not turn into the server's.
 
-use super::link::Link;
-use super::trouble::Trouble;
+use super::connection::Connection;
+use super::error::WriteError;
 use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
 use crate::text::{Look, Time};
 use crate::width::{Logged, Width};
-use delivery::Fault;
+use delivery::StoreError;
 use std::fmt::Write as _;
 use tokio_postgres::Statement;
 
@@ -152,25 +152,27 @@ impl Table {
     /// Asks the server about a table, makes it if it is not there and that is known how, and prepares its stage.
     /// `number` tells stages of a connection apart; `cut` has the columns of which it is known that texts are cut.
     pub(super) fn new(
-        link: &Link,
+        connection: &Connection,
         head: &Head,
         settings: &Settings,
         number: u64,
         cut: &Logged,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, WriteError> {
         let name = quoted_table(&head.table);
         let fit = Fit { settings, head, table: &name, quoted };
-        let mut described = link.query(DESCRIBE, &[&name])?;
+        let mut described = connection.query(DESCRIBE, &[&name])?;
         if let (true, Some(create)) = (described.is_empty(), &head.create) {
             // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-            let said = match link.run(create) {
+            let said = match connection.run(create) {
                 Ok(()) => None,
-                Err(Trouble::Fault(Fault::Configuration { what, .. }) | Trouble::Row { what, .. }) => Some(what),
-                Err(trouble) => return Err(trouble),
+                Err(
+                    WriteError::StoreError(StoreError::Configuration { what, .. }) | WriteError::Row { what, .. },
+                ) => Some(what),
+                Err(error) => return Err(error),
             };
-            described = link.query(DESCRIBE, &[&name])?;
+            described = connection.query(DESCRIBE, &[&name])?;
             if described.is_empty() {
-                return Err(Trouble::Fault(fit.not_made(said)));
+                return Err(WriteError::StoreError(fit.not_made(said)));
             }
         }
         if described.is_empty() {
@@ -179,14 +181,14 @@ impl Table {
                  statement that does",
                 settings.db
             );
-            return Err(Trouble::Fault(Fault::Configuration { key: "sql_table", what }));
+            return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }));
         }
         let found = |name: &str| described.iter().find(|row| quoted_as_is(row.get(0)) == quoted(name));
-        fit.has_all(|name| found(name).is_some()).map_err(Trouble::Fault)?;
-        let unfilled: Vec<String> = link.query(UNFILLED, &[&name])?.iter().map(|row| row.get(0)).collect();
+        fit.has_all(|name| found(name).is_some()).map_err(WriteError::StoreError)?;
+        let unfilled: Vec<String> = connection.query(UNFILLED, &[&name])?.iter().map(|row| row.get(0)).collect();
         let written = |name: &String| head.columns.iter().any(|column| quoted(&column.name) == quoted_as_is(name));
         let unfilled: Vec<String> = unfilled.into_iter().filter(|name| !written(name)).collect();
-        fit.fills_all(&unfilled).map_err(Trouble::Fault)?;
+        fit.fills_all(&unfilled).map_err(WriteError::StoreError)?;
         let mut columns = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let quoted = quoted(&column.name);
@@ -201,20 +203,20 @@ impl Table {
                 default: row.get(5),
             });
         }
-        let indexed = exactly_indexed(link, &name, &columns)?;
+        let indexed = exactly_indexed(connection, &name, &columns)?;
         let direct = settings.insert_only
-            && (link.utc || !columns.iter().any(|column| column.kind == Kind::Timestamp { zoned: false }));
+            && (connection.utc || !columns.iter().any(|column| column.kind == Kind::Timestamp { zoned: false }));
         let stage = (!direct).then(|| format!("pg_temp.pmacct_stage_{number}"));
         if let Some(stage) = &stage {
-            link.run(&make_stage(stage, &name, &columns))?;
+            connection.run(&make_stage(stage, &name, &columns))?;
         }
         let delimiter = delimiter(settings);
         let mut looks = Vec::with_capacity(columns.len());
         for column in &columns {
-            looks.push(column.look(link, settings, delimiter, cut)?);
+            looks.push(column.look(connection, settings, delimiter, cut)?);
         }
         let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
-        let copy = link.prepare(&format!(
+        let copy = connection.prepare(&format!(
             "COPY {} ({}) FROM STDIN (FORMAT text, DELIMITER E'\\x{delimiter:02x}')",
             stage.as_deref().unwrap_or(&name),
             names.join(", ")
@@ -287,13 +289,13 @@ fn list(columns: &[Described], show: impl Fn(&Described) -> Option<String>) -> S
 }
 
 /// True when rows with the same key cannot be twice in the table.
-fn exactly_indexed(link: &Link, name: &str, columns: &[Described]) -> Result<bool, Trouble> {
+fn exactly_indexed(connection: &Connection, name: &str, columns: &[Described]) -> Result<bool, WriteError> {
     let mut keys = columns.iter().filter(|column| column.role == Role::Key);
     // Two rows with nothing in a column are never the same for an index.
     if keys.clone().any(|column| !column.not_null) {
         return Ok(false);
     }
-    let indexes = link.query(INDEXES, &[&name])?;
+    let indexes = connection.query(INDEXES, &[&name])?;
     Ok(indexes.iter().any(|row| {
         let names: Vec<String> =
             row.get::<_, Vec<String>>(0).iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
@@ -353,7 +355,13 @@ impl Described {
         })
     }
 
-    fn look(&self, link: &Link, settings: &Settings, delimiter: u8, cut: &Logged) -> Result<Look, Trouble> {
+    fn look(
+        &self,
+        connection: &Connection,
+        settings: &Settings,
+        delimiter: u8,
+        cut: &Logged,
+    ) -> Result<Look, WriteError> {
         let time = match (self.kind, self.form) {
             (Kind::Integer | Kind::Number, _) => Time::Number,
             (Kind::Text, _) => Time::Shown(settings.style.zone.clone()),
@@ -366,7 +374,9 @@ impl Described {
         }
         let default = match &self.default {
             // It comes from the table's definition, and is asked for once.
-            Some(default) if !default.contains("nextval") => link.ask(&format!("SELECT ({default})::text"))?,
+            Some(default) if !default.contains("nextval") => {
+                connection.ask(&format!("SELECT ({default})::text"))?
+            }
             _ => None,
         };
         let stand_in = default.or_else(|| self.kind.stand_in().map(str::to_owned));

@@ -11,7 +11,7 @@ mod write;
 
 use crate::rows::{Head, Rows, no_backup};
 use crate::settings::Settings;
-use delivery::{Backend, Fault, Receipt, WriteBatch};
+use delivery::{Backend, Receipt, StoreError, WriteBatch};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, functions};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -58,20 +58,21 @@ impl Sqlite {
 }
 
 impl Backend for Sqlite {
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), StoreError> {
         let opened = self.primary.open(&self.settings).and_then(|()| match &self.expected {
             Some(head) => self.primary.prepare(head, &self.settings),
             None => Ok(()),
         });
         match (opened, &mut self.backup) {
             // The backup stands in; what is wrong is told when it does.
-            (Err(Fault::Down(_)), Some(backup)) => backup.open(&self.settings),
+            (Err(StoreError::Down(_)), Some(backup)) => backup.open(&self.settings),
             (opened, _) => opened,
         }
     }
 
-    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), Fault> {
-        let rows = Rows::read(&parcel.body).ok_or_else(|| Fault::Batch("it is not one of rows".to_owned()))?;
+    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
+        let rows =
+            Rows::read(&parcel.body).ok_or_else(|| StoreError::Batch("it is not one of rows".to_owned()))?;
         if self.away.is_some_and(|purge| purge != parcel.purge) {
             self.away = None;
         }
@@ -83,7 +84,7 @@ impl Backend for Sqlite {
         }
         if self.away.is_none() {
             match self.primary.write(&rows, &self.settings, &mut self.binder, receipt) {
-                Err(Fault::Down(what)) if self.backup.is_some() => {
+                Err(StoreError::Down(what)) if self.backup.is_some() => {
                     warn!(
                         "'{}' cannot be written, the backup takes this purge: {what}",
                         self.primary.path.display()
@@ -110,16 +111,16 @@ impl Backend for Sqlite {
 }
 
 impl File {
-    fn open(&mut self, settings: &Settings) -> Result<(), Fault> {
+    fn open(&mut self, settings: &Settings) -> Result<(), StoreError> {
         if self.connection.is_some() {
             return Ok(());
         }
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let path = self.path.display();
-        let wrong = |what: String| Fault::Configuration { key: "sql_db", what: format!("'{path}': {what}") };
+        let wrong = |what: String| StoreError::Configuration { key: "sql_db", what: format!("'{path}': {what}") };
         let cannot = |error: rusqlite::Error| wrong(error.to_string());
-        // SQLite follows links by itself, also in directories where others may make them. The path that is resolved has none,
+        // SQLite follows connections by itself, also in directories where others may make them. The path that is resolved has none,
         // and the flag refuses those that come afterwards.
         let files = runtime::files::Settings { follow_links: settings.follow_links, ..Default::default() };
         let resolved = match self.path == Path::new(IN_MEMORY) {
@@ -138,7 +139,7 @@ impl File {
         connection.busy_timeout(Duration::ZERO).map_err(cannot)?;
         match try_to_write(&mut connection).map_err(|error| (fault(&error), error.to_string())) {
             // Whoever holds the lock can write.
-            Ok(()) | Err((Fault::Down(_), _)) => {}
+            Ok(()) | Err((StoreError::Down(_), _)) => {}
             Err((_, what)) => return Err(wrong(what)),
         }
         connection.busy_timeout(settings.timeout).map_err(cannot)?;
@@ -147,7 +148,7 @@ impl File {
     }
 
     /// Makes statements for a head, unless they are those at hand.
-    fn prepare(&mut self, head: &Head, settings: &Settings) -> Result<(), Fault> {
+    fn prepare(&mut self, head: &Head, settings: &Settings) -> Result<(), StoreError> {
         if self.table.as_ref().is_some_and(|table| table.head == *head) {
             return Ok(());
         }
@@ -172,7 +173,7 @@ impl File {
         settings: &Settings,
         binder: &mut Binder,
         receipt: &mut Receipt,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), StoreError> {
         self.open(settings)?;
         let mut written = self.try_to_write(rows, settings, binder, (receipt, false));
         if let Ok(false) = written {
@@ -180,7 +181,7 @@ impl File {
             self.table = None;
             written = self.try_to_write(rows, settings, binder, (receipt, true));
         }
-        if let Err(Fault::Down(_)) = &written {
+        if let Err(StoreError::Down(_)) = &written {
             // The file may have been moved away: look at it anew.
             self.table = None;
             self.connection = None;
@@ -195,7 +196,7 @@ impl File {
         settings: &Settings,
         binder: &mut Binder,
         (receipt, may_refuse): (&mut Receipt, bool),
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, StoreError> {
         self.prepare(&rows.head, settings)?;
         let (Some(connection), Some(table)) = (&mut self.connection, &self.table) else { return Ok(true) };
         write::write(connection, table, binder, rows, (receipt, may_refuse))
@@ -219,26 +220,28 @@ fn inet6_aton(context: &functions::Context<'_>) -> rusqlite::Result<Option<Vec<u
     }))
 }
 
-fn misfit(what: &str) -> Fault {
+fn misfit(what: &str) -> StoreError {
     let key = if what.contains("no such table") { "sql_table" } else { "sql_table_version" };
     let hint = match key {
         "sql_table" => "make it with the statements in etc/sql, or set sql_table_schema",
         _ => "the table does not fit what sql_table_version and sql_optimize_clauses write",
     };
-    Fault::Configuration { key, what: format!("{what} ({hint})") }
+    StoreError::Configuration { key, what: format!("{what} ({hint})") }
 }
 
 /// What an error means for the parcel.
-fn fault(error: &rusqlite::Error) -> Fault {
+fn fault(error: &rusqlite::Error) -> StoreError {
     let what = error.to_string();
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Fault::Batch(what),
-        Some(ErrorCode::NotADatabase | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            Fault::Configuration { key: "sql_db", what }
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+            StoreError::Batch(what)
         }
-        Some(ErrorCode::CannotOpen) => Fault::Configuration { key: "sql_db", what },
+        Some(ErrorCode::NotADatabase | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            StoreError::Configuration { key: "sql_db", what }
+        }
+        Some(ErrorCode::CannotOpen) => StoreError::Configuration { key: "sql_db", what },
         Some(ErrorCode::Unknown) | None => misfit(&what),
-        _ => Fault::Down(what),
+        _ => StoreError::Down(what),
     }
 }
 
@@ -246,12 +249,12 @@ fn fault(error: &rusqlite::Error) -> Fault {
 mod tests {
     use super::*;
     use crate::rows::{Builder, Column, Form, Role, Value};
-    use config::{Daemon, Problems};
+    use config::{Daemon, Diagnostics};
     use delivery::BatchId;
 
     fn settings(lines: &str) -> Settings {
         let text = format!("plugins: sqlite3[s]\naggregate[s]: src_host\n{lines}\n");
-        let (config, mut problems): (_, Problems) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
+        let (config, mut problems): (_, Diagnostics) = config::parse_bytes(Daemon::Nfacctd, "c", text.as_bytes());
         Settings::read(&config.plugins()[0], &mut problems)
     }
 
@@ -326,7 +329,7 @@ mod tests {
         database.execute_batch(&format!("DROP TABLE t; {other}")).unwrap();
         for _ in 0..2 {
             let fault = deliver(2).unwrap_err();
-            let Fault::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            let StoreError::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
             assert!(what.contains("more") && what.contains("without a default"), "{what}");
         }
         database.execute_batch(&format!("DROP TABLE t; {KEYED}")).unwrap();

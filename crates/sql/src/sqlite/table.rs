@@ -5,7 +5,7 @@ use super::{fault, misfit};
 use crate::fit::Fit;
 use crate::rows::{Head, Role};
 use crate::settings::Settings;
-use delivery::Fault;
+use delivery::StoreError;
 use rusqlite::{Connection, Result};
 use tracing::info;
 
@@ -32,7 +32,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Makes the table if it is not there and the head says how, and checks that it has the columns.
-    pub(super) fn prepare(connection: &Connection, head: &Head, settings: &Settings) -> Result<Self, Fault> {
+    pub(super) fn prepare(connection: &Connection, head: &Head, settings: &Settings) -> Result<Self, StoreError> {
         let shown = shown(head);
         let fit = Fit { settings, head, table: &shown, quoted: name };
         let is_there = || exists(connection, &head.table).map_err(|error| fault(&error));
@@ -42,7 +42,7 @@ impl Table {
             // Another one may have made it meanwhile: the refusal matters if it is not there.
             let said = match connection.execute_batch(create).map_err(|error| (fault(&error), error)) {
                 Ok(()) => None,
-                Err((Fault::Down(what), _)) => return Err(Fault::Down(what)),
+                Err((StoreError::Down(what), _)) => return Err(StoreError::Down(what)),
                 Err((_, error)) => Some(error.to_string()),
             };
             if !is_there()? {
@@ -62,7 +62,7 @@ impl Table {
         let statements = Statements { head, num_hosts: settings.num_hosts };
         let check = |text: &str| match connection.prepare_cached(text).map_err(|error| (fault(&error), error)) {
             Ok(_) => Ok(()),
-            Err((Fault::Down(what), _)) => Err(Fault::Down(what)),
+            Err((StoreError::Down(what), _)) => Err(StoreError::Down(what)),
             Err((_, error)) => Err(misfit(&error.to_string())),
         };
         let mut table =

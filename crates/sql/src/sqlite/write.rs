@@ -4,7 +4,7 @@ use super::table::Table;
 use super::{fault, misfit};
 use crate::rows::{Rows, Value};
 use crate::settings::Settings;
-use delivery::{Fault, Receipt, Sum};
+use delivery::{Receipt, StoreError, Sum};
 use encode::Style;
 use encode::address;
 use encode::time::Clock;
@@ -65,11 +65,11 @@ impl Binder {
 }
 
 /// Why a statement did not do its work.
-enum Trouble {
+enum WriteError {
     /// The rows do not fit the table, others may.
-    Refused(String),
+    Rejected(String),
     /// Nothing goes on.
-    Fault(Fault),
+    StoreError(StoreError),
 }
 
 /// Statements at work.
@@ -82,10 +82,10 @@ struct Writing<'c, 'b> {
 }
 
 impl<'c, 'b> Writing<'c, 'b> {
-    fn new(connection: &'c Connection, table: &Table, binder: &'b mut Binder) -> Result<Self, Fault> {
+    fn new(connection: &'c Connection, table: &Table, binder: &'b mut Binder) -> Result<Self, StoreError> {
         let prepare = |text: &str| {
             connection.prepare_cached(text).map_err(|error| match fault(&error) {
-                Fault::Down(what) => Fault::Down(what),
+                StoreError::Down(what) => StoreError::Down(what),
                 _ => misfit(&error.to_string()),
             })
         };
@@ -102,7 +102,7 @@ impl<'c, 'b> Writing<'c, 'b> {
     }
 
     /// Writes a row; one that is refused is put aside.
-    fn row(&mut self, number: u32, sum: Sum, values: &[Value<'_>]) -> Result<(), Fault> {
+    fn row(&mut self, number: u32, sum: Sum, values: &[Value<'_>]) -> Result<(), StoreError> {
         let updated = match &mut self.update {
             Some(update) => execute(update, self.binder, values),
             None => Ok(0),
@@ -113,8 +113,8 @@ impl<'c, 'b> Writing<'c, 'b> {
         };
         match written {
             Ok(_) => Ok(()),
-            Err(Trouble::Fault(fault)) => Err(fault),
-            Err(Trouble::Refused(reason)) => {
+            Err(WriteError::StoreError(fault)) => Err(fault),
+            Err(WriteError::Rejected(reason)) => {
                 self.refused.push((number, sum, reason));
                 Ok(())
             }
@@ -122,7 +122,7 @@ impl<'c, 'b> Writing<'c, 'b> {
     }
 
     /// Writes rows, as many in a statement as it takes.
-    fn all(&mut self, rows: &Rows<'_>) -> Result<bool, Fault> {
+    fn all(&mut self, rows: &Rows<'_>) -> Result<bool, StoreError> {
         let Some((most, _)) = self.many else {
             return rows.each(|number, sum, values| self.row(number, sum, values));
         };
@@ -140,9 +140,9 @@ impl<'c, 'b> Writing<'c, 'b> {
             };
             match written {
                 Ok(_) => waiting.clear(),
-                Err(Trouble::Fault(fault)) => return Err(fault),
+                Err(WriteError::StoreError(fault)) => return Err(fault),
                 // The others of the statement are written one by one.
-                Err(Trouble::Refused(_)) => self.each(&mut waiting, &gathered)?,
+                Err(WriteError::Rejected(_)) => self.each(&mut waiting, &gathered)?,
             }
             gathered.clear();
             Ok(())
@@ -151,7 +151,7 @@ impl<'c, 'b> Writing<'c, 'b> {
         Ok(whole)
     }
 
-    fn each(&mut self, rows: &mut Vec<(u32, Sum)>, values: &[Value<'_>]) -> Result<(), Fault> {
+    fn each(&mut self, rows: &mut Vec<(u32, Sum)>, values: &[Value<'_>]) -> Result<(), StoreError> {
         let columns = (values.len() / rows.len().max(1)).max(1);
         for ((number, sum), values) in rows.drain(..).zip(values.chunks(columns)) {
             self.row(number, sum, values)?;
@@ -165,11 +165,11 @@ fn execute(
     statement: &mut CachedStatement<'_>,
     binder: &mut Binder,
     values: &[Value<'_>],
-) -> Result<usize, Trouble> {
+) -> Result<usize, WriteError> {
     let bound = (1..).zip(values).try_for_each(|(at, value)| binder.bind(statement, at, *value));
     bound.and_then(|()| statement.raw_execute()).map_err(|error| match fault(&error) {
-        Fault::Batch(reason) => Trouble::Refused(reason),
-        fault => Trouble::Fault(fault),
+        StoreError::Batch(reason) => WriteError::Rejected(reason),
+        fault => WriteError::StoreError(fault),
     })
 }
 
@@ -181,7 +181,7 @@ pub(super) fn write(
     binder: &mut Binder,
     rows: &Rows<'_>,
     (receipt, may_refuse): (&mut Receipt, bool),
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     // The lock is taken before the first row, so that nobody comes between an UPDATE and its INSERT.
     let transaction = (connection.transaction_with_behavior(TransactionBehavior::Immediate))
         .map_err(|error| unless_known(&error))?;
@@ -198,13 +198,13 @@ pub(super) fn write(
         receipt.refuse(number, sum, || reason);
     }
     receipt.confirm_all();
-    if whole { Ok(true) } else { Err(Fault::Batch("its last row is not whole".to_owned())) }
+    if whole { Ok(true) } else { Err(StoreError::Batch("its last row is not whole".to_owned())) }
 }
 
 /// What a failed begin or end of a transaction means: unless the file is at fault, it may work the next time.
-fn unless_known(error: &rusqlite::Error) -> Fault {
+fn unless_known(error: &rusqlite::Error) -> StoreError {
     match fault(error) {
-        known @ Fault::Configuration { key: "sql_db", .. } => known,
-        _ => Fault::Down(error.to_string()),
+        known @ StoreError::Configuration { key: "sql_db", .. } => known,
+        _ => StoreError::Down(error.to_string()),
     }
 }

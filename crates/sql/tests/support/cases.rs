@@ -4,7 +4,7 @@ use super::model::{self, KEY, Row, Table, add, create, deliver, head, insist, ma
 use super::proxy::{Cut, Proxy};
 use super::{Server, shared};
 use config::keys::sql::LockingStyle;
-use delivery::{Backend, Fault, Receipt, Sum};
+use delivery::{Backend, Receipt, StoreError, Sum};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sql::rows::{Builder, Head, Value};
@@ -121,7 +121,7 @@ pub(crate) fn wrong_configurations(dialect: Dialect) {
         fault
     };
     let key = |fault| match fault {
-        Fault::Configuration { key, .. } => key,
+        StoreError::Configuration { key, .. } => key,
         other => panic!("{other:?}"),
     };
     sql::backend(&right, Some(head("acct"))).open().unwrap();
@@ -138,7 +138,7 @@ pub(crate) fn wrong_configurations(dialect: Dialect) {
     let create = Some("CREATE TABLE nonsense (".to_owned());
     assert_eq!(key(fault(&right, Some(Head { create, ..head("other") }))), "sql_table_schema");
     let settings = Settings { port: Some(1), ..right.clone() };
-    assert!(matches!(fault(&settings, None), Fault::Down(_)));
+    assert!(matches!(fault(&settings, None), StoreError::Down(_)));
     let settings = Settings { ca_file: Some("/nonexistent".into()), ..right };
     assert_eq!(key(fault(&settings, None)), "sql_conn_ca_file");
 }
@@ -149,7 +149,7 @@ pub(crate) fn misfits(dialect: Dialect) {
     let database = server.database();
     let settings = server.settings(&database);
     let said = |head: &Head| match sql::backend(&settings, Some(head.clone())).open() {
-        Err(Fault::Configuration { key, what }) => (key, what),
+        Err(StoreError::Configuration { key, what }) => (key, what),
         other => panic!("{other:?}"),
     };
     server.sql(&database, "CREATE TABLE acct (port_src INT NOT NULL, bytes INT NOT NULL)");
@@ -204,7 +204,7 @@ pub(crate) fn misfits(dialect: Dialect) {
         let mut receipt = Receipt::new(1);
         for _ in 0..2 {
             let fault = backend.open().and_then(|()| backend.deliver(&row(number), &mut receipt)).unwrap_err();
-            let Fault::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            let StoreError::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
             assert!(what.contains("without a default"), "{what}");
             assert_eq!((receipt.has(0), receipt.refused()), (false, None));
         }
@@ -240,7 +240,7 @@ pub(crate) fn tables_are_made(dialect: Dialect) {
     let parcel = parcel(20, &head, &many(20, 1));
     let mut receipt = Receipt::new(20);
     let first = backend.deliver(&parcel, &mut receipt);
-    assert!(matches!(first, Err(Fault::Configuration { key: "sql_table", .. })), "{first:?}");
+    assert!(matches!(first, Err(StoreError::Configuration { key: "sql_table", .. })), "{first:?}");
     deliver(&mut *backend, &parcel);
     assert_eq!(read(server, &database, table).len(), 20);
 }
@@ -408,11 +408,11 @@ pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], afte
     let wary = Settings { ca_file: Some(path("other.pem", stranger.pem())), ..plain.clone() };
     for settings in [wary, Settings { ca_file: Some(path("empty.pem", "")), ..plain.clone() }] {
         let fault = backend(&settings).open().unwrap_err();
-        assert!(matches!(fault, Fault::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
+        assert!(matches!(fault, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
     }
     // A server that does not encrypt.
     let other = shared(dialect);
     let settings = Settings { ca_file: trusting.ca_file.clone(), ..other.settings(&other.database()) };
     let fault = backend(&settings).open().unwrap_err();
-    assert!(matches!(fault, Fault::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
+    assert!(matches!(fault, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{fault:?}");
 }

@@ -1,6 +1,6 @@
 //! Rows, parcels of them, and a table as a map: what adding them up must give.
 
-use delivery::{Backend, BatchId, Fault, Receipt, WriteBatch};
+use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use proptest::prelude::*;
 use sql::Dialect;
 use sql::rows::{Builder, Column, Form, Head, Role, Value};
@@ -158,7 +158,7 @@ pub(crate) fn insist(backend: &mut dyn Backend, parcel: &WriteBatch) -> usize {
     loop {
         match backend.open().and_then(|()| backend.deliver(parcel, &mut receipt)) {
             Ok(()) => break,
-            Err(Fault::Down(_)) if faults < 6000 => faults += 1,
+            Err(StoreError::Down(_)) if faults < 6000 => faults += 1,
             Err(fault) => panic!("{fault:?}"),
         }
         testkit::conditions::pause(std::time::Duration::from_millis(50));

@@ -30,7 +30,7 @@ mod live {
     use capture::live::{self, Direction, Interface, Live, Settings};
     use config::keys::input::{self, InterfaceIndex};
     use config::keys::maps;
-    use config::{AnyKey, Config, Origin, Problems};
+    use config::{AnyKey, Config, Diagnostics, Origin};
     use enrich::Context;
     use filter::Filter;
     use packet::LinkType;
@@ -53,7 +53,7 @@ mod live {
 
     impl Map {
         /// Reads the file. One that cannot be read is fatal, a bad line in it is not.
-        fn read(&self, context: &Context, problems: &mut Problems) -> Vec<Interface> {
+        fn read(&self, context: &Context, problems: &mut Diagnostics) -> Vec<Interface> {
             let origin = Origin::whole(&self.path.display().to_string());
             let text = match config::text::read(&self.path) {
                 Ok(text) => text,
@@ -226,7 +226,7 @@ mod live {
 
         fn interfaces(&self) -> Option<ReadInterfaces> {
             let map = self.map.clone()?;
-            Some(Arc::new(move |context: &Context, problems: &mut Problems| map.read(context, problems)))
+            Some(Arc::new(move |context: &Context, problems: &mut Diagnostics| map.read(context, problems)))
         }
     }
 

@@ -5,7 +5,7 @@ use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Datagrams, Worker};
 use crate::host::blame;
 use crate::host::part::Reading;
-use capture::udp::{Part, Receiver, Refused, Settings};
+use capture::udp::{BindError, Part, Receiver, Settings};
 use config::keys::{ha, input};
 use config::{AnyKey, Names};
 use enrich::Context;
@@ -60,9 +60,9 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
 
 impl Udp {
     /// Why a socket cannot be had, with the key that it is about.
-    fn refused(&self, refused: &Refused) -> String {
+    fn refused(&self, refused: &BindError) -> String {
         let (settings, names) = (&self.settings, &self.names);
-        let Refused { part, fault } = refused;
+        let BindError { part, fault } = refused;
         match part {
             Part::Interface => {
                 let interface = settings.interface.as_deref().unwrap_or_default();

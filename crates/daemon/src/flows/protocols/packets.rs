@@ -7,7 +7,7 @@ use crate::host::blame;
 use crate::host::part::Reading;
 use config::keys::aggregation;
 use config::keys::input::{self, Direction};
-use config::{Config, Problems};
+use config::{Config, Diagnostics};
 use decode::from_packet::{self, flows};
 use flow::needs::Needs;
 use packet::tunnel::{Kind, Ports};
@@ -57,7 +57,7 @@ impl Decoder for Packets {
 }
 
 /// `tunnel_0`: the packet inside these tunnels is the one that counts.
-pub(super) fn tunnels(config: &Config, problems: &mut Problems) -> Option<Ports> {
+pub(super) fn tunnels(config: &Config, problems: &mut Diagnostics) -> Option<Ports> {
     let text = config.core(&input::TUNNEL_0)?;
     let layer = |layer: &str| {
         let (word, port) = layer.split_once(',')?;

@@ -5,19 +5,19 @@
 use super::PluginSettings;
 use aggregate::time_bin::Roundoff;
 use config::keys::{output, print};
-use config::{Plugin, Problems};
-use delivery::Fault;
+use config::{Diagnostics, Plugin};
+use delivery::StoreError;
 use encode::markers;
 use encode::names::{self, Lookup, Variable};
 use flow::primitive;
 use plugins::kinds::{Owned, Owning};
 
 /// Checks the plugins that run, each with its settings.
-pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems: &mut Problems) {
+pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems: &mut Diagnostics) {
     for (source, plugin) in sources.iter().zip(plugins) {
         variables(source, plugin, problems);
         roundoff(source, plugin, problems);
-        if let Err(Fault::Configuration { key, what }) = plugin.sink.check() {
+        if let Err(StoreError::Configuration { key, what }) = plugin.sink.check() {
             problems.fatal(source.blame_named(key), format!("{key}[{}]: {what}.", plugin.name), None);
         }
     }
@@ -29,7 +29,12 @@ pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems:
 
 /// Two plugins that would overwrite each other's output: a socket has one owner, and a file that two write has what was written last.
 /// True if they do.
-fn one_owner(source: &Plugin, plugin: &PluginSettings, other: &PluginSettings, problems: &mut Problems) -> bool {
+fn one_owner(
+    source: &Plugin,
+    plugin: &PluginSettings,
+    other: &PluginSettings,
+    problems: &mut Diagnostics,
+) -> bool {
     let mut found = false;
     let (name, first) = (&plugin.name, &other.name);
     let theirs = other.sink.owns();
@@ -66,7 +71,7 @@ fn names_of(source: &Plugin, plugin: &PluginSettings) -> Vec<(&'static str, Stri
 }
 
 /// Variables that are not known, and those that nothing fills.
-fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Problems) {
+fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostics) {
     let name = &plugin.name;
     for (key, text, lookup) in names_of(source, plugin) {
         let origin = source.blame_named(key);
@@ -105,11 +110,11 @@ pub(crate) fn meant(word: &str, lookup: Lookup) -> String {
     }
 }
 
-fn roundoff(source: &Plugin, plugin: &PluginSettings, problems: &mut Problems) {
+fn roundoff(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostics) {
     let key = &print::PRINT_HISTORY_ROUNDOFF;
     let letters = source.get(key).filter(|_| plugin.kind.bins);
-    if let Some(doubt) = letters.and_then(|letters| Roundoff::doubt(&letters)) {
+    if let Some(warning) = letters.and_then(|letters| Roundoff::warning(&letters)) {
         let (written, name) = (source.written_as(key).unwrap_or("print_history_roundoff"), &plugin.name);
-        problems.warn(source.blame(key), format!("{written}[{name}]: {doubt}."), None);
+        problems.warn(source.blame(key), format!("{written}[{name}]: {warning}."), None);
     }
 }

@@ -6,7 +6,7 @@ use crate::flows::{Applications, Row};
 use classify::{IS_BUILT_IN, Patience};
 use config::key::State;
 use config::keys::{aggregation, ndpi};
-use config::{Config, Plugin, Problems};
+use config::{Config, Diagnostics, Plugin};
 use flow::primitive::{self, Supply};
 use packet::tunnel::Ports;
 
@@ -19,7 +19,7 @@ pub(super) fn without_unknown(
     plugin: &Plugin,
     row: &Row,
     words: Vec<String>,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Vec<String> {
     let is_collector = row.applications == Applications::Exported;
     let supply = |word: &String| primitive::find(word).map(|primitive| primitive.supply);
@@ -52,7 +52,7 @@ pub(super) fn recognition(
     row: &Row,
     plugins: &[PluginSettings],
     inside: Option<&Ports>,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<Recognition> {
     let is_collector = row.applications == Applications::Exported;
     if is_collector {
@@ -84,7 +84,7 @@ pub(super) fn recognition(
 }
 
 /// Tells that keys which are set do nothing.
-fn warn_of_keys(config: &Config, why: &str, problems: &mut Problems) {
+fn warn_of_keys(config: &Config, why: &str, problems: &mut Diagnostics) {
     for key in ndpi::KEYS.iter().filter(|key| key.row().state == State::Acts) {
         if let Some(origin) = config.core_origin_of(*key) {
             problems.warn(origin, format!("{}: {why}. Ignored.", key.row().name()), None);

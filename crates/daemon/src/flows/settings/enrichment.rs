@@ -3,14 +3,14 @@
 use crate::host::blame;
 use config::keys::aggregation::{AsSource, NetSource};
 use config::keys::{aggregation, encoding, geoip, maps, sampling};
-use config::{Config, Key, Names, Origin, Plugin, Problems};
+use config::{Config, Diagnostics, Key, Names, Origin, Plugin};
 use enrich::Context;
 use enrich::networks::Sources;
 use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
 use std::num::NonZeroU32;
 
 /// What files and filters the configuration names. `plugins` are those that run, in their order.
-pub(super) fn read(config: &Config, names: &Names, plugins: &[&Plugin], problems: &mut Problems) -> Spec {
+pub(super) fn read(config: &Config, names: &Names, plugins: &[&Plugin], problems: &mut Diagnostics) -> Spec {
     let core = CoreSpec {
         tags: config.core(&maps::PRE_TAG_MAP),
         networks: core_networks(config, names, plugins, problems),
@@ -30,7 +30,7 @@ pub(super) fn read(config: &Config, names: &Names, plugins: &[&Plugin], problems
     Spec { core, plugins }
 }
 
-fn core_networks(config: &Config, names: &Names, plugins: &[&Plugin], problems: &mut Problems) -> NetworksSpec {
+fn core_networks(config: &Config, names: &Names, plugins: &[&Plugin], problems: &mut Diagnostics) -> NetworksSpec {
     let file = config.core(&maps::NETWORKS_FILE);
     let mask = config.core(&aggregation::NETWORKS_MASK);
     let nets = config.core(&aggregation::NFACCTD_NET).unwrap_or_else(|| default_nets(file.is_some(), mask));
@@ -66,7 +66,13 @@ fn core_networks(config: &Config, names: &Names, plugins: &[&Plugin], problems: 
 }
 
 /// Says which plugins have no file or mask that their networks or AS numbers are to come from: each may have its own.
-fn report_missing(names: &Names, plugins: &[&Plugin], nets: NetSource, ases: AsSource, problems: &mut Problems) {
+fn report_missing(
+    names: &Names,
+    plugins: &[&Plugin],
+    nets: NetSource,
+    ases: AsSource,
+    problems: &mut Diagnostics,
+) {
     let source = |plugin: &Plugin| plugin.get(&aggregation::NFACCTD_NET).unwrap_or(nets);
     let without = |missing: &dyn Fn(&Plugin) -> bool| -> Option<(&Plugin, String)> {
         let found: Vec<&Plugin> = plugins.iter().copied().filter(|plugin| missing(plugin)).collect();

@@ -19,7 +19,7 @@ use crate::host::blame;
 use crate::host::part::Reading;
 use capture::allow::AllowList;
 use config::keys::{core, input, maps, time};
-use config::{Config, Names, Origin, Plugin, Problems};
+use config::{Config, Diagnostics, Names, Origin, Plugin};
 use flow::custom::{self, Custom};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ impl Settings {
         let customs = customs(config, reading.problems);
         let times = time_limits(config);
         let names = reading.names.clone();
-        let read = |plugin: &'_ Plugin, problems: &mut Problems| {
+        let read = |plugin: &'_ Plugin, problems: &mut Diagnostics| {
             plugin::read(plugin, config, row, &customs, times, problems)
         };
         let (mut sources, mut plugins) = (Vec::new(), Vec::new());
@@ -144,7 +144,7 @@ fn listen(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// A daemon whose plugins are all left out would count nothing.
-fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Problems) {
+fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Diagnostics) {
     if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
         && !problems.is_fatal()
     {
@@ -157,7 +157,7 @@ fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: 
 }
 
 /// Who may send, if that is restricted.
-fn allow_list(config: &Config, names: &Names, problems: &mut Problems) -> Option<Arc<AllowList>> {
+fn allow_list(config: &Config, names: &Names, problems: &mut Diagnostics) -> Option<Arc<AllowList>> {
     let key = &maps::NFACCTD_ALLOW_FILE;
     allow::read(names.of(key), &config.core(key)?, blame(config, key), problems)
 }
@@ -174,7 +174,7 @@ pub(super) fn time_limits(config: &Config) -> Limits {
     }
 }
 
-fn customs(config: &Config, problems: &mut Problems) -> Vec<Custom> {
+fn customs(config: &Config, problems: &mut Diagnostics) -> Vec<Custom> {
     let Some(path) = config.core(&maps::AGGREGATE_PRIMITIVES) else { return Vec::new() };
     let origin = blame(config, &maps::AGGREGATE_PRIMITIVES);
     let text = match config::text::read_lossy(&path) {

@@ -1,12 +1,12 @@
 //! What must hold of the configuration of daemons that see packets.
 
 use config::keys::{aggregation, maps, sampling};
-use config::{Config, Names, Plugin, Problems};
+use config::{Config, Diagnostics, Names, Plugin};
 use flow::primitive::Supply;
 use flow::schema::Selection;
 
 /// Packets are sampled before they come, or here, but not twice.
-pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mut Problems) {
+pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mut Diagnostics) {
     if let Some(origin) = config.core_origin(&sampling::NFACCTD_EXT_SAMPLING_RATE)
         && config.core(&sampling::SAMPLING_RATE).is_some()
     {
@@ -22,7 +22,7 @@ pub(super) fn refuse_without_source(
     plugin: &Plugin,
     names: &Names,
     selection: &Selection,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) {
     let file = plugin.get(&maps::NETWORKS_FILE).is_some();
     let ases = file || plugin.get(&aggregation::NFACCTD_AS).is_some();

@@ -6,7 +6,7 @@ use crate::flows::pipeline::{Aggregation, History, Spread};
 use crate::flows::worker::{Bound, Limits};
 use aggregate::time_bin::Roundoff;
 use config::keys::{aggregation, core, encoding, maps, print, time};
-use config::{Config, Plugin, Problems};
+use config::{Config, Diagnostics, Plugin};
 use flow::column::Id;
 use flow::custom::Custom;
 use flow::primitive::PRIMITIVES;
@@ -31,7 +31,7 @@ pub(super) fn read(
     row: &Row,
     customs: &[Custom],
     times: Limits,
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<PluginSettings> {
     let kind = kinds::find(row.sinks, plugin.kind)?;
     let history = kind.bins.then(|| history(plugin)).flatten();
@@ -87,7 +87,7 @@ fn selection(
     daemon: config::Daemon,
     row: &Row,
     customs: &[Custom],
-    problems: &mut Problems,
+    problems: &mut Diagnostics,
 ) -> Option<Selection> {
     let words = plugin.get(&aggregation::AGGREGATE).unwrap_or_else(|| {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Fair shares of a worker's time.
+//! Fair slots of a worker's time.
 //!
 //! What an exporter sends may cost more time to decode than the worker has, and then it is the others' datagrams, too, that the
 //! kernel has no room for. So each exporter has a bucket of decode time, which fills at its share of the clock
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(Worker::new(75).work(&batch, false, 20, 0), [0, 0]);
         // Bursts that fill batches, and then pauses.
         assert_eq!(Worker::new(75).work(&[batch; 32].concat(), true, 60, 500_000), [0, 0]);
-        // Equal shares.
+        // Equal slots.
         let equal = [(BAD, 1400, 30), (GOOD, 1400, 30)];
         assert_eq!(Worker::new(75).work(&[equal; 32].concat(), true, 20, 0), [0, 0]);
         // No limit.

@@ -1,6 +1,6 @@
 //! Datagrams of the protocol of another collector, sent to the wrong port.
 
-use netflow::datagram::Reject;
+use netflow::datagram::HeaderError;
 use std::fmt;
 
 /// A protocol that is not the port's.
@@ -17,8 +17,8 @@ impl Foreign {
     pub(super) fn to_sflow(octets: &[u8]) -> Option<Self> {
         let version = octets.first_chunk().map(|version| u16::from_be_bytes(*version))?;
         match netflow::datagram::open(octets) {
-            Ok(_) | Err(Reject::Count { .. } | Reject::Length(_)) => Some(Self::NetFlow(version)),
-            Err(Reject::TooShort(_) | Reject::Version(_)) => None,
+            Ok(_) | Err(HeaderError::Count { .. } | HeaderError::Length(_)) => Some(Self::NetFlow(version)),
+            Err(HeaderError::TooShort(_) | HeaderError::Version(_)) => None,
         }
     }
 

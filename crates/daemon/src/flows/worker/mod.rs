@@ -16,7 +16,7 @@ mod notices;
 mod packets;
 mod report;
 mod sflow;
-mod share;
+mod slot;
 mod window;
 
 pub(crate) use classes::{Classes, Recognition};
@@ -25,7 +25,7 @@ pub(crate) use netflow::NetFlow;
 pub(crate) use packets::Packets;
 pub(crate) use report::Report;
 pub(crate) use sflow::Sflow;
-pub(crate) use share::{Bound, Share};
+pub(crate) use slot::{Bound, PluginSlot};
 pub(crate) use window::Limits;
 
 use super::pipeline::Pipeline;
@@ -99,7 +99,7 @@ pub(crate) trait Protocol: Send + 'static {
     fn change_needs(&mut self, needs: Needs);
 
     /// Takes up what was read anew, beside what rows must hold.
-    fn adopt(&mut self, _snapshot: &Snapshot) {}
+    fn apply_snapshot(&mut self, _snapshot: &Snapshot) {}
 
     /// Brings what was counted since the last call into the worker's counters.
     fn count(&mut self, tally: &mut Tally);
@@ -141,7 +141,7 @@ pub(crate) struct Worker<P> {
     max_strings: usize,
     /// Whose rows they are.
     origins: Vec<Origin>,
-    shares: Vec<Share>,
+    slots: Vec<PluginSlot>,
     counters: Counters,
     tally: Tally,
     requests: Arc<Requests>,
@@ -158,14 +158,14 @@ pub(crate) struct Worker<P> {
 }
 
 /// What a worker works with, whatever the protocol.
-pub(crate) struct Equipment {
+pub(crate) struct WorkerContext {
     pub(crate) classes: Option<Classes>,
     pub(crate) enricher: Enricher,
     pub(crate) output: Output,
     /// Bytes that the rows' strings may take.
     pub(crate) max_strings: usize,
     /// In the order of the plugins.
-    pub(crate) shares: Vec<Share>,
+    pub(crate) slots: Vec<PluginSlot>,
     pub(crate) allow: Option<Arc<AllowList>>,
     pub(crate) requests: Arc<Requests>,
     pub(crate) messages: Mailbox<Message>,
@@ -176,22 +176,22 @@ pub(crate) struct Equipment {
 }
 
 impl<P: Protocol> Worker<P> {
-    pub(crate) fn new(protocol: P, equipment: Equipment) -> Self {
-        let Equipment {
+    pub(crate) fn new(protocol: P, context: WorkerContext) -> Self {
+        let WorkerContext {
             classes,
             enricher,
             output,
             max_strings,
-            shares,
+            slots,
             allow,
             requests,
             messages,
             stop,
             counters,
             names,
-        } = equipment;
+        } = context;
         // A plugin's bound covers the strings of its rows, too.
-        let max_strings = shares.iter().map(Share::max_octets).fold(max_strings, usize::min);
+        let max_strings = slots.iter().map(PluginSlot::max_octets).fold(max_strings, usize::min);
         Self {
             protocol,
             classes,
@@ -199,7 +199,7 @@ impl<P: Protocol> Worker<P> {
             output,
             max_strings,
             origins: Vec::new(),
-            shares,
+            slots,
             counters,
             tally: Tally::default(),
             version: requests.version.load(Ordering::Acquire),
@@ -235,13 +235,13 @@ impl<P: Protocol> Worker<P> {
             self.forget_strings();
         }
         self.count();
-        self.shares.iter_mut().for_each(Share::publish);
+        self.slots.iter_mut().for_each(PluginSlot::publish);
     }
 
     fn add(&mut self, units: &[&[u8]]) {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, packets: places } = &mut self.output;
-            for share in &mut self.shares {
+            for share in &mut self.slots {
                 share.add(rows, &self.origins, strings, &BatchPackets { places, units });
             }
             self.output.clear();
@@ -262,7 +262,7 @@ impl<P: Protocol> Worker<P> {
         self.protocol.release(&mut self.output);
         self.add_late();
         self.output.strings.clear();
-        self.shares.iter_mut().for_each(Share::forget_strings);
+        self.slots.iter_mut().for_each(PluginSlot::forget_strings);
         self.enricher.forget_strings();
         if let Some(classes) = &mut self.classes {
             classes.forget_strings();
@@ -280,7 +280,7 @@ impl<P: Protocol> Worker<P> {
 
     /// What is to be done between batches. True when it is time for housekeeping.
     fn between(&mut self) -> bool {
-        for share in &mut self.shares {
+        for share in &mut self.slots {
             share.answer();
         }
         let report = self.requests.report.load(Ordering::Acquire);
@@ -291,7 +291,7 @@ impl<P: Protocol> Worker<P> {
         let version = self.requests.version.load(Ordering::Acquire);
         if version != self.version {
             self.version = version;
-            self.adopt();
+            self.apply_snapshot();
         }
         let now = runtime::clock::now();
         if now.abs_diff(self.housekept) < HOUSEKEEPING {
@@ -315,10 +315,10 @@ impl<P: Protocol> Worker<P> {
 
     /// Takes up what was read anew. No rows are left from before, so none sees both.
     #[cold]
-    fn adopt(&mut self) {
+    fn apply_snapshot(&mut self) {
         let snapshot = self.requests.snapshot.read().map(|snapshot| snapshot.clone()).unwrap_or_default();
         let Some(snapshot) = snapshot else { return };
-        self.protocol.adopt(&snapshot);
+        self.protocol.apply_snapshot(&snapshot);
         let Snapshot { allow, pipeline, .. } = snapshot;
         self.allow = allow;
         self.protocol.release(&mut self.output);
@@ -331,7 +331,7 @@ impl<P: Protocol> Worker<P> {
         self.output = Output { strings, ..Output::new(&pipeline.needs().layout) };
         let (enricher, stages) = Enricher::new(pipeline.enrichment());
         self.enricher = enricher;
-        for (number, (share, stage)) in self.shares.iter_mut().zip(stages).enumerate() {
+        for (number, (share, stage)) in self.slots.iter_mut().zip(stages).enumerate() {
             pipeline.change(number, share, stage);
         }
         self.messages.offer(Message::Applied(self.version));
@@ -339,7 +339,7 @@ impl<P: Protocol> Worker<P> {
 
     /// The input can wait, as a file can: plugins that are behind are waited for.
     fn be_patient(&mut self) {
-        self.shares.iter_mut().for_each(|share| share.be_patient(PATIENCE));
+        self.slots.iter_mut().for_each(|share| share.be_patient(PATIENCE));
     }
 
     /// Waits, and answers meanwhile.
@@ -373,7 +373,7 @@ impl<P: Protocol> Worker<P> {
         // A plugin ends when all workers have handed out their last table. The message goes before it, so that whoever sees the end of
         // a plugin knows whether its workers had ended.
         self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });
-        for share in self.shares {
+        for share in self.slots {
             share.finish();
         }
     }

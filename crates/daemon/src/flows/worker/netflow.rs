@@ -11,7 +11,7 @@ use config::Names;
 use decode::from_netflow::{Decoder, Exporter, Settings};
 use flow::needs::Needs;
 use flow::output::Output;
-use netflow::datagram::Reject;
+use netflow::datagram::HeaderError;
 use netflow::template::Template;
 use stats::{Counter, Tally};
 use std::net::IpAddr;
@@ -167,12 +167,12 @@ impl Protocol for NetFlow {
 }
 
 /// The counter of what became of a datagram.
-fn outcome(decoded: Result<u64, Reject>) -> Counter {
+fn outcome(decoded: Result<u64, HeaderError>) -> Counter {
     match decoded {
         Ok(_) => Counter::DatagramsDecoded,
-        Err(Reject::TooShort(_)) => Counter::DatagramsTooShort,
-        Err(Reject::Version(_)) => Counter::DatagramsBadVersion,
-        Err(Reject::Count { .. }) => Counter::DatagramsBadCount,
-        Err(Reject::Length(_)) => Counter::DatagramsBadLength,
+        Err(HeaderError::TooShort(_)) => Counter::DatagramsTooShort,
+        Err(HeaderError::Version(_)) => Counter::DatagramsBadVersion,
+        Err(HeaderError::Count { .. }) => Counter::DatagramsBadCount,
+        Err(HeaderError::Length(_)) => Counter::DatagramsBadLength,
     }
 }

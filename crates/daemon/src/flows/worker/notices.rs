@@ -5,7 +5,7 @@ use config::Names;
 use config::keys::input;
 use decode::bound::Bound;
 use decode::from_netflow::{NoFlow, Notice};
-use netflow::datagram::Reject;
+use netflow::datagram::HeaderError;
 use netflow::template::Template;
 use runtime::log::{Limited, Summed};
 use std::net::IpAddr;
@@ -53,8 +53,8 @@ impl Notices {
         !self.unchecked
     }
 
-    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: Reject) {
-        if matches!(reject, Reject::Version(_)) {
+    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: HeaderError) {
+        if matches!(reject, HeaderError::Version(_)) {
             if self.unchecked {
                 return;
             }
@@ -105,7 +105,7 @@ impl Notices {
                     warn!(%exporter, bytes = memory, held_back, "forgetting an exporter and its templates: {key} is reached");
                 }
             }
-            Notice::Facts { exporter, domain, id } => {
+            Notice::OptionsFull { exporter, domain, id } => {
                 if let Some(pass) = self.facts.pass() {
                     let held_back = pass.held_back;
                     warn!(%exporter, domain, template = id, held_back, "options data hold more names or rates than are kept of an exporter: further ones are ignored");

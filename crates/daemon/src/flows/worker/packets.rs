@@ -83,7 +83,7 @@ impl Protocol for Packets {
         self.decoder.release(output);
     }
 
-    fn adopt(&mut self, snapshot: &Snapshot) {
+    fn apply_snapshot(&mut self, snapshot: &Snapshot) {
         #[cfg(feature = "pcap")]
         {
             self.wanted = snapshot.interfaces.clone();

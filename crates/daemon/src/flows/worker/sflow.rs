@@ -7,7 +7,7 @@ use super::report::ExporterReport;
 use super::{Message, Protocol, Report};
 use crate::counter_log::Lines;
 use crate::host::part::Mailbox;
-use ::sflow::{CounterSample, Header, Malformed, What};
+use ::sflow::{CounterSample, DecodeError, Header, What};
 use capture::Datagram;
 use config::Names;
 use decode::bound::Bound;
@@ -70,7 +70,7 @@ impl Sflow {
         }
     }
 
-    fn rejected(&self, datagram: &Datagram<'_>, malformed: &Malformed) {
+    fn rejected(&self, datagram: &Datagram<'_>, malformed: &DecodeError) {
         let source = datagram.source.ip();
         if matches!(malformed.what, What::Version(_)) {
             if self.quiet {
@@ -231,7 +231,7 @@ impl Protocol for Sflow {
 }
 
 /// The counter of what became of a datagram.
-fn outcome(malformed: Malformed) -> Counter {
+fn outcome(malformed: DecodeError) -> Counter {
     match malformed.what {
         What::Version(_) => Counter::DatagramsBadVersion,
         What::Truncated { .. } => Counter::DatagramsTooShort,

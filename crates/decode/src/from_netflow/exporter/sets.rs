@@ -5,8 +5,8 @@ use crate::from_netflow::counts::{NoFlow, Notice};
 use crate::from_netflow::plans::{Compiled, NoCredit, Planned};
 use crate::from_netflow::run::{Record, Run};
 use netflow::cache::Announced;
-use netflow::datagram::{Fault, Header, IPFIX, Set};
-use netflow::options::Facts;
+use netflow::datagram::{Header, IPFIX, Set, SetError};
+use netflow::options::OptionsEntries;
 use netflow::pending::Held;
 use netflow::record;
 use netflow::template::{Kind, Record as TemplateRecord, Records, Template};
@@ -102,7 +102,7 @@ impl Exporter {
                     let count = sets.templates.withdraw_all(header.domain, options);
                     context.counts.templates_withdrawn += count as u64;
                 }
-                Err(fault) => context.fault(self.address, header.domain, Fault::Template(fault)),
+                Err(fault) => context.fault(self.address, header.domain, SetError::Template(fault)),
             }
         }
     }
@@ -191,9 +191,9 @@ impl Exporter {
             // What is missing is padding, unless it makes a record of what is left.
             let fault = if missing > 0 && left.len() + missing >= template.min_length {
                 let wanted = left.len() + missing;
-                Some(Fault::Truncated(Truncated { at: body.len() - left.len(), wanted, left: left.len() }))
+                Some(SetError::Truncated(Truncated { at: body.len() - left.len(), wanted, left: left.len() }))
             } else if context.settings.check_padding && left.iter().any(|octet| *octet != 0) {
-                Some(Fault::Padding(id))
+                Some(SetError::Padding(id))
             } else {
                 None
             };
@@ -202,9 +202,9 @@ impl Exporter {
                 return Decoded::default();
             }
         }
-        let options = template.kind != Kind::Data;
+        let is_options = template.kind != Kind::Data;
         let mut decoded = Decoded { records: 0, whole: true };
-        if options {
+        if is_options {
             decoded = self.options(set, template, context);
             context.counts.options_records += decoded.records;
             if !context.settings.account_options {
@@ -219,8 +219,8 @@ impl Exporter {
         let Scratch { base, spans, nothing, .. } = &mut *context.scratch;
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
-        let known = self.known.as_deref().unwrap_or(nothing);
-        let mut run = Run { settings: context.settings, header, template: id, known, strings: context.strings };
+        let options = self.options.as_deref().unwrap_or(nothing);
+        let mut run = Run { settings: context.settings, header, template: id, options, strings: context.strings };
         let mut records = 0;
         let mut without_flow = 0;
         let mut fault = None;
@@ -244,24 +244,24 @@ impl Exporter {
             (records, without_flow) = run.records(plan, base, body, template.min_length, context.rows);
         }
         decoded.records = records;
-        if !options {
+        if !is_options {
             context.counts.records += records - without_flow;
             self.records += records - without_flow;
         }
         context.without_flow(self.address, header.domain, id, without_flow, NoFlow::Frame);
         context.counts.rows += (context.rows.len() - before) as u64;
-        // Of options data it is known by now.
-        if let (Some(truncated), false) = (fault, options) {
+        // Of options data it was reported above.
+        if let (Some(truncated), false) = (fault, is_options) {
             decoded.whole = false;
             context.fault(self.address, header.domain, truncated.into());
         }
         decoded
     }
 
-    /// Takes in what the options records of a set tell.
+    /// Reads the options records of a set.
     fn options(&mut self, set: &DataSet<'_>, template: &Template, context: &mut Context<'_>) -> Decoded {
         let (exporter, domain, id) = (self.address, set.header.domain, set.id);
-        let known = self.known.get_or_insert_default();
+        let options = self.options.get_or_insert_default();
         let mut decoded = Decoded { records: 0, whole: true };
         self.is_changed = true;
         for record in record::records(template, set.body) {
@@ -272,14 +272,14 @@ impl Exporter {
                         context.counts.sets_over_budget += 1;
                         break;
                     }
-                    let facts = Facts::read(template, octets);
-                    let learned = known.learn(domain, &facts, context.settings.ignore_scope);
+                    let facts = OptionsEntries::read(template, octets);
+                    let learned = options.learn(domain, &facts, context.settings.ignore_scope);
                     if learned.unusable_rate {
                         context.notice(Notice::Rate { exporter, domain, id });
                     }
                     if learned.dropped > 0 {
                         context.counts.facts_dropped += learned.dropped;
-                        context.notice(Notice::Facts { exporter, domain, id });
+                        context.notice(Notice::OptionsFull { exporter, domain, id });
                     }
                     decoded.records += 1;
                 }
@@ -289,7 +289,7 @@ impl Exporter {
                 }
             }
         }
-        self.peer = known.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(exporter);
+        self.peer = options.address.filter(|_| !context.settings.ignore_exporter_address).unwrap_or(exporter);
         decoded
     }
 }

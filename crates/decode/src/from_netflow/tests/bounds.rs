@@ -179,13 +179,13 @@ fn an_exporter_that_takes_most_of_the_memory_puts_out_no_other() {
 #[test]
 fn facts_beyond_their_bound_are_counted_and_reported() {
     let mut bench = bench(Settings::default());
-    let most = known::MAX_FACTS as u32;
+    let most = options_cache::MAX_ENTRIES as u32;
     name_interfaces(&mut bench, address(1), most + 1000 - most % 100, 8);
     let counts = bench.decoder.take_counts();
     assert_eq!(counts.facts_dropped, u64::from(1000 - most % 100));
     let notices = bench.decoder.take_notices();
-    assert!(notices.iter().any(|notice| matches!(notice, Notice::Facts { domain: 3, id: 256, .. })));
-    // Known ones are renewed, and take no further memory.
+    assert!(notices.iter().any(|notice| matches!(notice, Notice::OptionsFull { domain: 3, id: 256, .. })));
+    // OptionsCache ones are renewed, and take no further memory.
     let memory = bench.decoder.memory();
     bench.send_from(address(1), &names(0, 100, 8));
     assert_eq!((bench.decoder.take_counts().facts_dropped, bench.decoder.memory()), (0, memory));

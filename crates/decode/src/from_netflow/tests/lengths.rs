@@ -1,7 +1,7 @@
 //! Datagrams whose lengths disagree: what is whole counts, and what does not is counted by its reason.
 
 use super::*;
-use netflow::datagram::Fault;
+use netflow::datagram::SetError;
 
 fn bench() -> Bench {
     Bench::new(&["src_port"], Settings::default())
@@ -23,7 +23,7 @@ fn set_message_length(octets: &mut [u8], length: usize) {
 }
 
 impl Bench {
-    fn faults(&mut self) -> Vec<Fault> {
+    fn faults(&mut self) -> Vec<SetError> {
         let notices = self.decoder.take_notices().into_iter();
         notices
             .filter_map(|notice| match notice {
@@ -72,7 +72,7 @@ fn what_lies_behind_an_ipfix_message_is_counted_and_named() {
         let behind = whole.len() - length;
         let counts = bench.decoder.take_counts();
         assert_eq!((counts.octets_behind, counts.templates_new, counts.records), (behind as u64, templates, 0));
-        assert_eq!(bench.faults(), [Fault::Behind(behind)]);
+        assert_eq!(bench.faults(), [SetError::Behind(behind)]);
         // Nobody knows how many records there were: the next message shows no gap.
         bench.send(&message(true, 2, &[3]));
         assert_eq!((bench.decoder.take_counts().sequence_gaps, bench.column("src_port")), (0, vec!["3".into()]));
@@ -107,7 +107,7 @@ fn a_set_that_ends_behind_the_datagram_by_padding_keeps_its_records() {
         let mut bench = bench();
         bench.send(&octets);
         assert_eq!((bench.rows.len(), bench.decoder.take_counts().faulty_sets), (0, 1));
-        assert!(matches!(bench.faults()[..], [Fault::Truncated(_)]));
+        assert!(matches!(bench.faults()[..], [SetError::Truncated(_)]));
     }
 }
 
@@ -125,7 +125,7 @@ fn records_of_variable_length_that_are_cut_are_named() {
         bench.send(&message.data(256, |w| _ = w.u16(1).u8(1).put(b"a").u16(2).u8(9).put(b"b")).finish());
         let counts = bench.decoder.take_counts();
         assert_eq!((counts.records + counts.options_records, counts.faulty_sets), (1, 1), "{kind:?}");
-        assert!(matches!(bench.faults()[..], [Fault::Truncated(_)]), "{kind:?}");
+        assert!(matches!(bench.faults()[..], [SetError::Truncated(_)]), "{kind:?}");
     }
 }
 
@@ -137,7 +137,7 @@ fn sets_that_the_checks_keep_out_are_named() {
         bench.send(&message.data(256, |w| _ = w.u16(1).u64(1).put(padding)).finish());
     }
     assert_eq!((bench.rows.len(), bench.decoder.take_counts().faulty_sets), (1, 1));
-    assert_eq!(bench.faults(), [Fault::Padding(256)]);
+    assert_eq!(bench.faults(), [SetError::Padding(256)]);
 }
 
 #[test]
@@ -147,5 +147,5 @@ fn rejected_templates_are_counted_apart_from_sets() {
     bench.send(&Message::ipfix(1, 0, NOW).templates(&[&no_length]).finish());
     let counts = bench.decoder.take_counts();
     assert_eq!((counts.templates_faulty, counts.faulty_sets), (1, 0));
-    assert!(matches!(bench.faults()[..], [Fault::Template(_)]));
+    assert!(matches!(bench.faults()[..], [SetError::Template(_)]));
 }

@@ -33,7 +33,7 @@ impl Bound {
 }
 
 /// The share.
-pub(crate) struct Share {
+pub(crate) struct PluginSlot {
     aggregator: Aggregator,
     /// What is done to the plugin's rows first, if anything is.
     stage: Option<Stage>,
@@ -45,7 +45,7 @@ pub(crate) struct Share {
     tally: Tally,
 }
 
-impl Share {
+impl PluginSlot {
     pub(crate) fn new(aggregator: Aggregator, stage: Option<Stage>, outlet: Outlet, bound: Bound) -> Self {
         let patience = Duration::ZERO;
         Self { aggregator, stage, outlet, bound, patience, counters: Counters::new(), tally: Tally::default() }

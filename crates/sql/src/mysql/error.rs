@@ -1,29 +1,29 @@
 //! What went wrong, by what can be done about it.
 
-use delivery::Fault;
+use delivery::StoreError;
 use mysql::{DriverError, Error, MySqlError};
 
 /// What went wrong.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum WriteError {
     /// The connection is of no more use. What was sent last may have been done.
     Lost(String),
     /// The server cannot, or the configuration is wrong.
-    Fault(Fault),
+    StoreError(StoreError),
     /// The server has undone the transaction, and it may work at once.
     Again(String),
     /// The server does not take a row.
     Row(String),
 }
 
-impl Trouble {
+impl WriteError {
     /// As the delivery worker is told.
-    pub(super) fn fault(self) -> Fault {
+    pub(super) fn fault(self) -> StoreError {
         match self {
-            Self::Lost(what) | Self::Again(what) => Fault::Down(what),
-            Self::Fault(fault) => fault,
+            Self::Lost(what) | Self::Again(what) => StoreError::Down(what),
+            Self::StoreError(fault) => fault,
             // Statements about no row in particular: the table is not as it should be.
-            Self::Row(what) => Fault::Configuration { key: "sql_table", what },
+            Self::Row(what) => StoreError::Configuration { key: "sql_table", what },
         }
     }
 
@@ -32,8 +32,8 @@ impl Trouble {
     fn from_server(error: MySqlError) -> Self {
         let MySqlError { state, message, code } = error;
         let what = format!("{message} (error {code})");
-        let configuration = |key| Fault::Configuration { key, what: what.clone() };
-        Self::Fault(match code {
+        let configuration = |key| StoreError::Configuration { key, what: what.clone() };
+        Self::StoreError(match code {
             1045 => configuration("sql_passwd"),
             1044 | 1049 => configuration("sql_db"),
             1130 | 1142 | 1143 | 1227 | 1251 | 1275 | 1370 | 1524 | 1698 => configuration("sql_user"),
@@ -65,27 +65,27 @@ impl Trouble {
             }
             _ if ["22", "23", "45"].iter().any(|class| state.starts_with(class)) => return Self::Row(what),
             // Too many connections, locks that last, full disks, servers that only read, and what nobody foresaw.
-            _ => Fault::Down(what),
+            _ => StoreError::Down(what),
         })
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         match error {
             Error::MySqlError(error) => Self::from_server(error),
-            Error::TlsError(error) => Self::Fault(untrusted(error.to_string())),
+            Error::TlsError(error) => Self::StoreError(untrusted(error.to_string())),
             Error::DriverError(DriverError::TlsNotSupported) => {
-                Self::Fault(untrusted("the server does not encrypt".to_owned()))
+                Self::StoreError(untrusted("the server does not encrypt".to_owned()))
             }
             Error::DriverError(DriverError::CleartextPluginDisabled) => {
                 let what = "the server asks for the password in the clear: sql_cleartext_passwd: true sends it"
                     .to_owned();
-                Self::Fault(Fault::Configuration { key: "sql_passwd", what })
+                Self::StoreError(StoreError::Configuration { key: "sql_passwd", what })
             }
             Error::DriverError(error) => Self::Lost(error.to_string()),
             Error::IoError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Self::Fault(untrusted(error.to_string()))
+                Self::StoreError(untrusted(error.to_string()))
             }
             Error::IoError(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 Self::Lost("no answer in time".to_owned())
@@ -94,14 +94,14 @@ impl From<Error> for Trouble {
             other => {
                 // A certificate that is not trusted shows when the first packet is written.
                 let what = other.to_string();
-                if what.contains("certificate") { Self::Fault(untrusted(what)) } else { Self::Lost(what) }
+                if what.contains("certificate") { Self::StoreError(untrusted(what)) } else { Self::Lost(what) }
             }
         }
     }
 }
 
-fn untrusted(what: String) -> Fault {
-    Fault::Configuration { key: "sql_conn_ca_file", what }
+fn untrusted(what: String) -> StoreError {
+    StoreError::Configuration { key: "sql_conn_ca_file", what }
 }
 
 #[cfg(test)]
@@ -111,19 +111,29 @@ mod tests {
     #[test]
     fn errors_are_told_apart() {
         let of = |code, state: &str| {
-            Trouble::from(Error::MySqlError(MySqlError { state: state.to_owned(), message: "m".to_owned(), code }))
+            WriteError::from(Error::MySqlError(MySqlError {
+                state: state.to_owned(),
+                message: "m".to_owned(),
+                code,
+            }))
         };
-        assert!(matches!(of(1045, "28000"), Trouble::Fault(Fault::Configuration { key: "sql_passwd", .. })));
-        assert!(matches!(of(1062, "23000"), Trouble::Row(_)));
-        assert!(matches!(of(1264, "22003"), Trouble::Row(_)));
-        assert!(matches!(of(1366, "HY000"), Trouble::Row(_)));
-        assert!(matches!(of(1644, "45000"), Trouble::Row(_)));
+        assert!(matches!(
+            of(1045, "28000"),
+            WriteError::StoreError(StoreError::Configuration { key: "sql_passwd", .. })
+        ));
+        assert!(matches!(of(1062, "23000"), WriteError::Row(_)));
+        assert!(matches!(of(1264, "22003"), WriteError::Row(_)));
+        assert!(matches!(of(1366, "HY000"), WriteError::Row(_)));
+        assert!(matches!(of(1644, "45000"), WriteError::Row(_)));
         for code in [1048, 1364, 1423, 1906, 3105] {
-            assert!(matches!(of(code, "HY000"), Trouble::Row(_)), "{code}");
+            assert!(matches!(of(code, "HY000"), WriteError::Row(_)), "{code}");
         }
-        assert!(matches!(of(1050, "42S01"), Trouble::Fault(Fault::Configuration { key: "sql_table_schema", .. })));
-        assert!(matches!(of(1213, "40001"), Trouble::Again(_)));
-        assert!(matches!(of(1205, "HY000"), Trouble::Fault(Fault::Down(_))));
-        assert!(matches!(of(1053, "08S01"), Trouble::Lost(_)));
+        assert!(matches!(
+            of(1050, "42S01"),
+            WriteError::StoreError(StoreError::Configuration { key: "sql_table_schema", .. })
+        ));
+        assert!(matches!(of(1213, "40001"), WriteError::Again(_)));
+        assert!(matches!(of(1205, "HY000"), WriteError::StoreError(StoreError::Down(_))));
+        assert!(matches!(of(1053, "08S01"), WriteError::Lost(_)));
     }
 }

@@ -1,8 +1,8 @@
 //! A connection, every read and write of which has a limit in time.
 
-use super::trouble::Trouble;
+use super::error::WriteError;
 use crate::settings::Settings;
-use delivery::Fault;
+use delivery::StoreError;
 use delivery::tls::authorities;
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
@@ -15,15 +15,15 @@ const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.soc
 const PACKET: usize = 16 << 10;
 
 /// A connection.
-pub(super) struct Link {
+pub(super) struct Connection {
     connection: Conn,
     /// Octets that a statement with its values may have.
     pub(super) packet: usize,
 }
 
-impl Link {
+impl Connection {
     /// Connects and logs in.
-    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Fault> {
+    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, StoreError> {
         let timeout = Some(settings.timeout);
         let mut options = OptsBuilder::new()
             .user(Some(settings.user.clone()))
@@ -54,18 +54,20 @@ impl Link {
             }
         };
         let named = |fault| match fault {
-            Fault::Down(what) => Fault::Down(format!("{host}: {what}")),
-            Fault::Configuration { key, what } => Fault::Configuration { key, what: format!("{host}: {what}") },
-            fault @ Fault::Batch(_) => fault,
+            StoreError::Down(what) => StoreError::Down(format!("{host}: {what}")),
+            StoreError::Configuration { key, what } => {
+                StoreError::Configuration { key, what: format!("{host}: {what}") }
+            }
+            fault @ StoreError::Batch(_) => fault,
         };
-        let connection = Conn::new(options).map_err(|error| named(Trouble::from(error).fault()))?;
-        let mut link = Self { connection, packet: PACKET };
-        link.session(settings).map_err(|trouble| named(trouble.fault()))?;
-        Ok(link)
+        let connection = Conn::new(options).map_err(|error| named(WriteError::from(error).fault()))?;
+        let mut connection = Self { connection, packet: PACKET };
+        connection.session(settings).map_err(|error| named(error.fault()))?;
+        Ok(connection)
     }
 
     /// What holds for the whole session.
-    fn session(&mut self, settings: &Settings) -> Result<(), Trouble> {
+    fn session(&mut self, settings: &Settings) -> Result<(), WriteError> {
         let seconds = settings.timeout.as_secs().max(1);
         // Locks are given up a little before this side gives the connection up.
         let wait = seconds.saturating_sub(1).max(1);
@@ -79,33 +81,33 @@ impl Link {
     }
 
     /// Runs a statement.
-    pub(super) fn run(&mut self, statement: &str) -> Result<(), Trouble> {
+    pub(super) fn run(&mut self, statement: &str) -> Result<(), WriteError> {
         Ok(self.connection.query_drop(statement)?)
     }
 
     /// Runs a query.
-    pub(super) fn query(&mut self, query: &str) -> Result<Vec<Row>, Trouble> {
+    pub(super) fn query(&mut self, query: &str) -> Result<Vec<Row>, WriteError> {
         Ok(self.connection.query(query)?)
     }
 
     /// Prepares a statement.
-    pub(super) fn prepare(&mut self, statement: &str) -> Result<Statement, Trouble> {
+    pub(super) fn prepare(&mut self, statement: &str) -> Result<Statement, WriteError> {
         Ok(self.connection.prep(statement)?)
     }
 
     /// Lets the server forget a statement.
-    pub(super) fn forget(&mut self, statement: Statement) -> Result<(), Trouble> {
+    pub(super) fn forget(&mut self, statement: Statement) -> Result<(), WriteError> {
         Ok(self.connection.close(statement)?)
     }
 
     /// Runs a prepared statement; gives the number of rows that it found.
-    pub(super) fn execute(&mut self, statement: &Statement, values: Vec<Value>) -> Result<u64, Trouble> {
+    pub(super) fn execute(&mut self, statement: &Statement, values: Vec<Value>) -> Result<u64, WriteError> {
         self.connection.exec_drop(statement, parameters(values))?;
         Ok(self.connection.affected_rows())
     }
 
     /// Runs a query with values.
-    pub(super) fn ask(&mut self, query: &str, values: Vec<Value>) -> Result<Option<Row>, Trouble> {
+    pub(super) fn ask(&mut self, query: &str, values: Vec<Value>) -> Result<Option<Row>, WriteError> {
         Ok(self.connection.exec_first(query, parameters(values))?)
     }
 }

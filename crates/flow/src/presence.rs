@@ -1,22 +1,22 @@
-//! What a record told, apart from the values: maps ask whether there was a VLAN id at all before they compare it.
+//! Which elements a record contained, apart from their values: maps test whether there was a VLAN ID at all before they compare it.
 //!
-//! A row keeps the facts of its record as one number of 64 bits in [`Field::Facts`](crate::field::Field::Facts), in network
-//! byte order. They hang on the template or the kind of sample rather than on the record, so a row costs one copy.
+//! A row keeps the presence bits of its record as one number of 64 bits in [`Field::Presence`](crate::field::Field::Presence), in network
+//! byte order. They depend on the template or the kind of sample rather than on the record, so a row costs one copy.
 
-macro_rules! facts {
+macro_rules! presence {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One thing that a record told.
+        /// An element, or a property of a record.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Fact { $($(#[$doc])* $name),* }
+        pub enum Presence { $($(#[$doc])* $name),* }
 
-        impl Fact {
+        impl Presence {
             /// All of them.
-            pub const ALL: &'static [Fact] = &[$(Fact::$name),*];
+            pub const ALL: &'static [Presence] = &[$(Presence::$name),*];
         }
     };
 }
 
-facts! {
+presence! {
     /// Input interface.
     InIface,
     /// Output interface.
@@ -87,18 +87,18 @@ facts! {
 
 /// A set of facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts(pub u64);
+pub struct PresenceSet(pub u64);
 
-impl Facts {
+impl PresenceSet {
     /// Adds one.
     #[inline]
-    pub const fn insert(&mut self, fact: Fact) {
+    pub const fn insert(&mut self, fact: Presence) {
         self.0 |= 1 << fact as u32;
     }
 
     /// True when it is in.
     #[inline]
-    pub const fn has(self, fact: Fact) -> bool {
+    pub const fn has(self, fact: Presence) -> bool {
         self.0 >> fact as u32 & 1 == 1
     }
 }

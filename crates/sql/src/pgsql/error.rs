@@ -1,17 +1,17 @@
 //! What went wrong, by what can be done about it.
 
-use delivery::Fault;
+use delivery::StoreError;
 use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
 /// What went wrong.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum WriteError {
     /// The connection is of no more use. What was sent last may have been done.
     Lost(String),
     /// The server cannot, or the configuration is wrong.
-    Fault(Fault),
+    StoreError(StoreError),
     /// The server does not take a row.
     Row {
         /// The place of the row, counted from 1, in the data of a COPY; if the server told.
@@ -21,14 +21,14 @@ pub(super) enum Trouble {
     },
 }
 
-impl Trouble {
+impl WriteError {
     /// As the delivery worker is told.
-    pub(super) fn fault(self) -> Fault {
+    pub(super) fn fault(self) -> StoreError {
         match self {
-            Self::Lost(what) => Fault::Down(what),
-            Self::Fault(fault) => fault,
+            Self::Lost(what) => StoreError::Down(what),
+            Self::StoreError(fault) => fault,
             // Statements about no row in particular: the table is not as it should be.
-            Self::Row { what, .. } => Fault::Configuration { key: "sql_table", what },
+            Self::Row { what, .. } => StoreError::Configuration { key: "sql_table", what },
         }
     }
 
@@ -36,7 +36,7 @@ impl Trouble {
     pub(super) fn from_server(said: &DbError) -> Self {
         let code = said.code().code();
         let what = words(said);
-        let configuration = |key| Self::Fault(Fault::Configuration { key, what: what.clone() });
+        let configuration = |key| Self::StoreError(StoreError::Configuration { key, what: what.clone() });
         match code {
             "28P01" => configuration("sql_passwd"),
             "28000" | "42501" => configuration("sql_user"),
@@ -44,20 +44,20 @@ impl Trouble {
             "42P01" | "3F000" | "42809" => configuration("sql_table"),
             "42703" | "42804" | "42883" | "42846" => configuration("sql_table_version"),
             // Another client holds the lock for too long, or the server is told to hold still.
-            "57014" | "55P03" | "25006" => Self::Fault(Fault::Down(what)),
+            "57014" | "55P03" | "25006" => Self::StoreError(StoreError::Down(what)),
             _ => match code.get(..2) {
                 Some("08" | "57") => Self::Lost(what),
                 // The value, a constraint, a trigger, the check of a view, the size of a row.
                 Some("22" | "23" | "P0" | "44" | "54") => Self::Row { line: copied(said), what },
                 Some("42" | "0A") => configuration("sql_table"),
                 // Deadlocks, want of memory and of disk, the system, and what nobody foresaw.
-                _ => Self::Fault(Fault::Down(what)),
+                _ => Self::StoreError(StoreError::Down(what)),
             },
         }
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         match error.as_db_error() {
             Some(said) => Self::from_server(said),

@@ -1,11 +1,11 @@
 //! A connection. Every step has a limit in time; after one that took longer the connection is given up, since nobody
 //! knows what it would say next.
 
+use super::error::{WriteError, whole};
 use super::guard::{ASKED, Guard};
-use super::trouble::{Trouble, whole};
 use crate::settings::Settings;
 use bytes::Bytes;
-use delivery::Fault;
+use delivery::StoreError;
 use delivery::tls::authorities;
 use futures_util::SinkExt;
 use rustls::ClientConfig;
@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Octets that are handed to the socket at a time.
@@ -34,7 +34,7 @@ const KEEPALIVES: u32 = 3;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A connection.
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
     /// Reads and writes the socket, while something waits for an answer.
     task: JoinHandle<()>,
@@ -44,10 +44,10 @@ pub(super) struct Link {
     pub(super) utc: bool,
 }
 
-impl Link {
+impl Connection {
     /// Connects and logs in.
-    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, Fault> {
-        let down = |what: String| Fault::Down(format!("{host}: {what}"));
+    pub(super) fn new(host: &str, settings: &Settings) -> Result<Self, StoreError> {
+        let down = |what: String| StoreError::Down(format!("{host}: {what}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -101,13 +101,13 @@ impl Link {
             Ok(Err(Failed::Login(error))) => return Err(refused(host, &error, settings)),
             Err(_) => return Err(down(format!("no answer within {} s", settings.timeout.as_secs()))),
         };
-        let mut link = Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc };
-        link.session(settings).map_err(Trouble::fault)?;
-        Ok(link)
+        let mut connection = Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc };
+        connection.session(settings).map_err(WriteError::fault)?;
+        Ok(connection)
     }
 
     /// What holds for the whole session.
-    fn session(&mut self, settings: &Settings) -> Result<(), Trouble> {
+    fn session(&mut self, settings: &Settings) -> Result<(), WriteError> {
         let milliseconds = settings.timeout.as_millis();
         let zone = if settings.utc { "SET TIME ZONE 'UTC';" } else { "" };
         self.run(&format!(
@@ -124,20 +124,20 @@ impl Link {
         self.client.is_closed()
     }
 
-    fn wait<T>(&self, step: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Trouble> {
+    fn wait<T>(&self, step: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, WriteError> {
         match self.runtime.block_on(async { tokio::time::timeout(self.limit, step).await }) {
             Ok(done) => Ok(done?),
-            Err(_) => Err(Trouble::Lost(format!("no answer within {} s", self.limit.as_secs()))),
+            Err(_) => Err(WriteError::Lost(format!("no answer within {} s", self.limit.as_secs()))),
         }
     }
 
     /// Runs statements.
-    pub(super) fn run(&self, statements: &str) -> Result<(), Trouble> {
+    pub(super) fn run(&self, statements: &str) -> Result<(), WriteError> {
         self.wait(self.client.batch_execute(statements))
     }
 
     /// Runs statements of which the last gives a value.
-    pub(super) fn ask(&self, statements: &str) -> Result<Option<String>, Trouble> {
+    pub(super) fn ask(&self, statements: &str) -> Result<Option<String>, WriteError> {
         let messages = self.wait(self.client.simple_query(statements))?;
         Ok(messages.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
@@ -146,17 +146,17 @@ impl Link {
     }
 
     /// Runs a query with parameters.
-    pub(super) fn query(&self, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
+    pub(super) fn query(&self, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, WriteError> {
         self.wait(self.client.query(query, parameters))
     }
 
     /// Prepares a statement.
-    pub(super) fn prepare(&self, statement: &str) -> Result<Statement, Trouble> {
+    pub(super) fn prepare(&self, statement: &str) -> Result<Statement, WriteError> {
         self.wait(self.client.prepare(statement))
     }
 
     /// Sends the data of a prepared COPY.
-    pub(super) fn copy(&self, statement: &Statement, mut rows: Bytes) -> Result<(), Trouble> {
+    pub(super) fn copy(&self, statement: &Statement, mut rows: Bytes) -> Result<(), WriteError> {
         self.wait(async {
             let mut sink = pin!(self.client.copy_in(statement).await?);
             while !rows.is_empty() {
@@ -200,7 +200,7 @@ async fn connect(host: &str, settings: &Settings) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn spawn<S, T>(connection: Connection<S, T>) -> JoinHandle<()>
+fn spawn<S, T>(connection: tokio_postgres::Connection<S, T>) -> JoinHandle<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -212,8 +212,8 @@ where
 }
 
 /// TLS that trusts the authorities in a file, and nobody else.
-fn tls(path: &Path) -> Result<MakeRustlsConnect, Fault> {
-    let wrong = |what: String| Fault::Configuration {
+fn tls(path: &Path) -> Result<MakeRustlsConnect, StoreError> {
+    let wrong = |what: String| StoreError::Configuration {
         key: "sql_conn_ca_file",
         what: format!("'{}': {what}", path.display()),
     };
@@ -228,18 +228,18 @@ fn tls(path: &Path) -> Result<MakeRustlsConnect, Fault> {
 }
 
 /// Why there is no connection.
-fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> Fault {
+fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> StoreError {
     let what = format!("{host}: {}", whole(error));
     if let Some(said) = error.as_db_error() {
         let hint = match said.code().code() {
             "28000" if settings.ca_file.is_none() => " (with sql_conn_ca_file the connection is encrypted)",
             _ => "",
         };
-        return match Trouble::from_server(said).fault() {
-            Fault::Configuration { key, what } => {
-                Fault::Configuration { key, what: format!("{host}: {what}{hint}") }
+        return match WriteError::from_server(said).fault() {
+            StoreError::Configuration { key, what } => {
+                StoreError::Configuration { key, what: format!("{host}: {what}{hint}") }
             }
-            _ => Fault::Down(what),
+            _ => StoreError::Down(what),
         };
     }
     if what.contains(ASKED) {
@@ -247,13 +247,13 @@ fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> Fa
             "{host}: {ASKED}, and the connection is not encrypted: sql_conn_ca_file encrypts it, scram-sha-256 in the \
              server's pg_hba.conf hides the password, sql_cleartext_passwd: true sends it all the same"
         );
-        return Fault::Configuration { key: "sql_passwd", what };
+        return StoreError::Configuration { key: "sql_passwd", what };
     }
     // A certificate that is not trusted, or a server without TLS.
     if settings.ca_file.is_some()
         && (what.contains("certificate") || what.contains("TLS handshake: server does not"))
     {
-        return Fault::Configuration { key: "sql_conn_ca_file", what };
+        return StoreError::Configuration { key: "sql_conn_ca_file", what };
     }
-    Fault::Down(what)
+    StoreError::Down(what)
 }

@@ -2,12 +2,12 @@
 
 use super::rates::Rates;
 use foldhash::fast::RandomState;
-use netflow::options::Facts;
+use netflow::options::OptionsEntries;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Most facts of one kind that are kept of one exporter.
-pub(super) const MAX_FACTS: usize = 16_384;
+pub(super) const MAX_ENTRIES: usize = 16_384;
 
 /// A source id or observation domain; `None` is the whole exporter.
 pub(super) type Domain = Option<u32>;
@@ -16,7 +16,7 @@ pub(super) type Map<T> = HashMap<(Domain, u64), T, RandomState>;
 
 /// The facts of one exporter, by domain and id.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct OptionsCache {
     rates: Rates,
     interfaces: Map<Box<[u8]>>,
     applications: Map<Box<[u8]>>,
@@ -36,7 +36,7 @@ pub(crate) struct Known {
 pub(crate) struct Learned {
     /// Its sampling rate cannot be used, which was not known before.
     pub(crate) unusable_rate: bool,
-    /// Facts beyond the bound, which are not kept.
+    /// PresenceSet beyond the bound, which are not kept.
     pub(crate) dropped: u64,
 }
 
@@ -94,7 +94,7 @@ impl Names {
 
 /// Keeps a fact; at the bound only known ids are renewed.
 pub(super) fn keep<T>(map: &mut Map<T>, domain: Domain, id: u64, fact: T) -> Kept<T> {
-    if map.len() >= MAX_FACTS && !map.contains_key(&(domain, id)) {
+    if map.len() >= MAX_ENTRIES && !map.contains_key(&(domain, id)) {
         return Kept::Dropped;
     }
     map.insert((domain, id), fact).map_or(Kept::New, Kept::Instead)
@@ -110,10 +110,10 @@ pub(crate) fn application_id(octets: &[u8]) -> u64 {
     netflow::record::number(octets)
 }
 
-impl Known {
+impl OptionsCache {
     /// Takes in what an options record of that domain says. `ignore_scope`: it holds for the whole exporter, whatever
     /// its scope.
-    pub(crate) fn learn(&mut self, domain: u32, facts: &Facts<'_>, ignore_scope: bool) -> Learned {
+    pub(crate) fn learn(&mut self, domain: u32, facts: &OptionsEntries<'_>, ignore_scope: bool) -> Learned {
         let domain = facts.scope.domain.unwrap_or(domain);
         let learned = match (ignore_scope, facts.scope.is_whole_exporter()) {
             (true, _) => self.learn_for(None, facts),
@@ -131,7 +131,7 @@ impl Known {
         learned
     }
 
-    fn learn_for(&mut self, domain: Domain, facts: &Facts<'_>) -> Learned {
+    fn learn_for(&mut self, domain: Domain, facts: &OptionsEntries<'_>) -> Learned {
         let mut dropped = 0;
         let names = &mut self.names;
         if let (Some(id), Some(name)) = (facts.interface, facts.interface_label()) {
@@ -197,10 +197,10 @@ mod tests {
     /// Exporters choose ids: who knew the hash could choose ids that collide.
     #[test]
     fn facts_of_two_exporters_hash_differently() {
-        let hashes = |known: &Known| {
-            [known.interfaces.hasher(), known.applications.hasher(), known.vrfs.hasher()]
+        let hashes = |options: &OptionsCache| {
+            [options.interfaces.hasher(), options.applications.hasher(), options.vrfs.hasher()]
                 .map(|hasher| hasher.hash_one((Some(1_u32), 2_u64)))
         };
-        assert_ne!(hashes(&Known::default()), hashes(&Known::default()));
+        assert_ne!(hashes(&OptionsCache::default()), hashes(&OptionsCache::default()));
     }
 }

@@ -1,12 +1,12 @@
 //! What went wrong, by what can be done about it.
 
-use delivery::Fault;
+use delivery::StoreError;
 
 /// What went wrong.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum WriteError {
     /// The server cannot, or the configuration is wrong.
-    Fault(Fault),
+    StoreError(StoreError),
     /// The server does not take a row.
     Row {
         /// The place of the row, counted from 1, in the rows of the INSERT; if the server told.
@@ -16,12 +16,12 @@ pub(super) enum Trouble {
     },
 }
 
-impl Trouble {
+impl WriteError {
     /// As the delivery worker is told.
-    pub(super) fn fault(self) -> Fault {
+    pub(super) fn fault(self) -> StoreError {
         match self {
-            Self::Fault(fault) => fault,
-            Self::Row { what, .. } => Fault::Configuration { key: "sql_table", what },
+            Self::StoreError(fault) => fault,
+            Self::Row { what, .. } => StoreError::Configuration { key: "sql_table", what },
         }
     }
 
@@ -31,7 +31,7 @@ impl Trouble {
         let code = number_behind(said, "Code: ").unwrap_or(0);
         let what = words(said);
         let line = number_behind(said, "(at row ").filter(|line| *line > 0);
-        let configuration = |key| Self::Fault(Fault::Configuration { key, what: what.clone() });
+        let configuration = |key| Self::StoreError(StoreError::Configuration { key, what: what.clone() });
         match code {
             // No such table, no such database.
             60 => configuration("sql_table"),
@@ -49,7 +49,7 @@ impl Trouble {
             _ if line.is_some() => Self::Row { line, what },
             // What cannot be read, in its different words.
             6 | 26 | 27 | 38 | 41 | 53 | 70 | 72 | 675 | 676 => Self::Row { line, what },
-            _ => Self::Fault(Fault::Down(what)),
+            _ => Self::StoreError(StoreError::Down(what)),
         }
     }
 }
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn the_words_of_servers_old_and_new() {
-        let key = |said: &str| match Trouble::from_server(said).fault() {
-            Fault::Configuration { key, what } => (key, what),
+        let key = |said: &str| match WriteError::from_server(said).fault() {
+            StoreError::Configuration { key, what } => (key, what),
             fault => panic!("{fault:?}"),
         };
         let old = "Code: 60, e.displayText() = DB::Exception: Table default.nix doesn't exist., e.what() = DB::Exception";
@@ -85,11 +85,14 @@ mod tests {
         assert_eq!(key(new).0, "sql_passwd");
         let row =
             "Code: 27, e.displayText() = DB::Exception: Cannot parse input: expected \\t: (at row 12)\n\nRow 11:";
-        assert!(matches!(Trouble::from_server(row), Trouble::Row { line: Some(12), .. }));
+        assert!(matches!(WriteError::from_server(row), WriteError::Row { line: Some(12), .. }));
         let row = "Code: 349, e.displayText() = DB::Exception: Cannot convert NULL value";
-        assert!(matches!(Trouble::from_server(row), Trouble::Row { line: None, .. }));
+        assert!(matches!(WriteError::from_server(row), WriteError::Row { line: None, .. }));
         for down in ["", "Code: 241. DB::Exception: Memory limit", "502 Bad Gateway"] {
-            assert!(matches!(Trouble::from_server(down), Trouble::Fault(Fault::Down(_))), "{down}");
+            assert!(
+                matches!(WriteError::from_server(down), WriteError::StoreError(StoreError::Down(_))),
+                "{down}"
+            );
         }
     }
 }
