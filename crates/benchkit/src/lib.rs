@@ -1,7 +1,7 @@
-//! What the benchmarks of the core measure: datagrams to rows, and rows to aggregates.
+//! Benchmark cases of the core: datagrams to rows, and rows to aggregates.
 //!
-//! `benches/core.rs` takes the time of a [`Case`]; the program `run-case` makes a number of passes of one, so that valgrind
-//! can count its instructions (`cargo run -p xtask -- instructions`).
+//! `benches/core.rs` measures the time of a [`Case`]. The program `run-case` runs passes of a case, so that valgrind can
+//! count its instructions (`cargo run -p xtask -- instructions`).
 #![forbid(unsafe_code)]
 
 use aggregate::Aggregator;
@@ -17,26 +17,26 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Records of a datagram.
+/// Records per datagram.
 pub const RECORDS: u64 = 20;
-/// Datagrams of one pass.
+/// Datagrams per pass.
 pub const DATAGRAMS: u64 = 5000;
 
-/// What is decoded and, perhaps, aggregated.
+/// A benchmark case.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// Its name.
     pub name: &'static str,
     /// The primitives, as in `aggregate`.
     pub primitives: &'static str,
-    /// False when rows are decoded only.
+    /// Rows are aggregated, not only decoded.
     pub aggregates: bool,
 }
 
 const FIVE_TUPLE: &str = "src_host,dst_host,src_port,dst_port,proto";
 const LOW: &str = "proto,src_as,dst_as";
 
-/// All cases: many aggregates and few.
+/// All cases: many aggregates, and few.
 pub const CASES: &[Case] = &[
     Case { name: "decode/five_tuple", primitives: FIVE_TUPLE, aggregates: false },
     Case { name: "aggregate/five_tuple", primitives: FIVE_TUPLE, aggregates: true },
@@ -44,7 +44,7 @@ pub const CASES: &[Case] = &[
     Case { name: "aggregate/low", primitives: LOW, aggregates: true },
 ];
 
-/// IPFIX datagrams of 100,000 flows, the first with the template.
+/// Encodes 100,000 flows as IPFIX datagrams. The first datagram has the template.
 #[must_use]
 pub fn datagrams() -> Vec<Vec<u8>> {
     let lengths = [
@@ -85,7 +85,7 @@ pub fn datagrams() -> Vec<Vec<u8>> {
     all
 }
 
-/// Decoder and table of a case.
+/// The decoder and the aggregator of a case.
 pub struct Core {
     aggregates: bool,
     decoder: Decoder,
@@ -95,15 +95,15 @@ pub struct Core {
 }
 
 impl Core {
-    /// With nothing decoded yet.
+    /// Creates the initial state of a case.
     ///
     /// # Panics
     ///
-    /// When the case names what is no primitive.
+    /// If the case names an unknown primitive.
     #[must_use]
     pub fn new(case: &Case) -> Self {
         let options = Options::default();
-        let selection = Selection::parse(case.primitives.split(','), &[]).expect("these are primitives");
+        let selection = Selection::parse(case.primitives.split(','), &[]).expect("cases name existing primitives");
         let mut fields = FieldSet::default();
         selection.require(&options, &mut fields);
         from_netflow::require(&mut fields, false);
@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    /// Takes in all datagrams once.
+    /// Processes all datagrams once.
     pub fn pass(&mut self, datagrams: &[Vec<u8>]) {
         let exporter = IpAddr::from([192, 0, 2, 1]);
         for datagram in datagrams {
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_can_be_run_and_only_some_aggregate() {
+    fn every_case_runs_and_aggregates_only_if_it_says_so() {
         let datagrams = datagrams();
         for case in CASES {
             let mut core = Core::new(case);

@@ -10,4 +10,4 @@ pub enum Bound {
 }
 
 /// Exporters or agents that one round of housekeeping visits; of more, the next round visits others.
-pub(crate) const VISITED: usize = 10_000;
+pub(crate) const MAX_VISITED: usize = 10_000;

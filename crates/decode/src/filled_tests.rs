@@ -140,7 +140,7 @@ fn by_packets(link: LinkType, start: usize, macs: [Option<[u8; 6]>; 2]) -> Fille
             egress: 2,
             macs,
         };
-        assert_eq!(decoder.frame(&frame, &mut output), from_packet::Fate::Row);
+        assert_eq!(decoder.frame(&frame, &mut output), from_packet::Outcome::Row);
     }
     Filled::of(&needs, &output.rows)
 }

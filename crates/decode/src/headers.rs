@@ -64,7 +64,7 @@ const INNER: &[Field] = &[
 pub struct Headers {
     outer: Box<[(Field, usize)]>,
     inner: Box<[(Field, usize)]>,
-    facts: Option<usize>,
+    presence: Option<usize>,
     customs: Arc<[Custom]>,
     custom_offsets: Box<[(usize, usize)]>,
 }
@@ -80,14 +80,14 @@ impl Headers {
         Self {
             outer: offsets(OUTER),
             inner: offsets(INNER),
-            facts: needs.layout.offset(Field::Presence),
+            presence: needs.layout.offset(Field::Presence),
             customs: Arc::clone(&needs.customs),
             custom_offsets: customs.collect(),
         }
     }
 
     /// The same for the way back: what a packet tells of one end fills the fields of the other.
-    pub(crate) fn exchanged(mut self) -> Self {
+    pub(crate) fn swapped(mut self) -> Self {
         for (field, _) in &mut self.outer {
             *field = match *field {
                 Field::SrcHost => Field::DstHost,
@@ -103,7 +103,7 @@ impl Headers {
     }
 
     /// True when rows hold something of the packets inside tunnels.
-    pub fn wants_tunnels(&self) -> bool {
+    pub fn needs_tunnels(&self) -> bool {
         !self.inner.is_empty()
     }
 
@@ -117,25 +117,25 @@ impl Headers {
         if !self.custom_offsets.is_empty() {
             self.customs(packet, strings, octets);
         }
-        if let Some(at) = self.facts {
-            add_facts(octets, at, facts(packet));
+        if let Some(at) = self.presence {
+            add_presence(octets, at, presence(packet));
         }
     }
 
     /// True when a packet's own headers, at their usual offsets, tell all that rows hold of it.
-    pub(crate) fn takes_plain(&self) -> bool {
-        !self.wants_tunnels() && self.custom_offsets.is_empty()
+    pub(crate) fn supports_plain(&self) -> bool {
+        !self.needs_tunnels() && self.custom_offsets.is_empty()
     }
 
-    /// Fills in what [`Headers::fill`] would, if [`Headers::takes_plain`].
+    /// Fills in what [`Headers::fill`] would, if [`Headers::supports_plain`].
     #[inline]
     pub(crate) fn fill_plain(&self, packet: &Plain<'_>, row: &mut RowMut<'_>) {
         let octets = row.octets();
         for (field, at) in &self.outer {
             plain(*field, *at, packet, octets);
         }
-        if let Some(at) = self.facts {
-            add_facts(octets, at, plain_facts(packet));
+        if let Some(at) = self.presence {
+            add_presence(octets, at, plain_presence(packet));
         }
     }
 
@@ -208,24 +208,24 @@ fn plain(field: Field, at: usize, packet: &Plain<'_>, row: &mut [u8]) {
     }
 }
 
-/// What [`facts`] tells of the same packet.
-fn plain_facts(packet: &Plain<'_>) -> PresenceSet {
-    let mut facts = PresenceSet::default();
-    for fact in
+/// What [`presence`] tells of the same packet.
+fn plain_presence(packet: &Plain<'_>) -> PresenceSet {
+    let mut presence = PresenceSet::default();
+    for bit in
         [Presence::SrcMac, Presence::DstMac, Presence::SrcHost, Presence::DstHost, Presence::Proto, Presence::Flow]
     {
-        facts.insert(fact);
+        presence.insert(bit);
     }
-    facts.insert(Presence::SrcPort);
-    facts.insert(Presence::DstPort);
+    presence.insert(Presence::SrcPort);
+    presence.insert(Presence::DstPort);
     if packet.tag.is_some() {
-        facts.insert(Presence::Vlan);
+        presence.insert(Presence::Vlan);
     }
     if packet.is_tcp() {
-        facts.insert(Presence::TcpFlags);
+        presence.insert(Presence::TcpFlags);
     }
-    facts.insert(if packet.is_v4() { Presence::FlowV4 } else { Presence::FlowV6 });
-    facts
+    presence.insert(if packet.is_v4() { Presence::FlowV4 } else { Presence::FlowV6 });
+    presence
 }
 
 #[inline]
@@ -249,9 +249,9 @@ fn inner(field: Field, at: usize, tunnel: &Tunnel<'_>, row: &mut [u8]) {
 }
 
 /// What the packet tells, for maps that ask.
-fn facts(packet: &Packet<'_>) -> PresenceSet {
-    let mut facts = PresenceSet::default();
-    for (told, all) in [
+fn presence(packet: &Packet<'_>) -> PresenceSet {
+    let mut presence = PresenceSet::default();
+    for (is_present, bits) in [
         (packet.src_mac.is_some(), &[Presence::SrcMac, Presence::DstMac] as &[Presence]),
         (packet.outer_tag.is_some(), &[Presence::Vlan]),
         (packet.inner_tag.is_some(), &[Presence::Cvlan]),
@@ -260,16 +260,16 @@ fn facts(packet: &Packet<'_>) -> PresenceSet {
         (packet.ip.is_some_and(|ip| ip.protocol == TCP), &[Presence::TcpFlags]),
         (!packet.labels.is_empty(), &[Presence::MplsLabelBottom]),
     ] {
-        if told {
-            all.iter().for_each(|fact| facts.insert(*fact));
+        if is_present {
+            bits.iter().for_each(|bit| presence.insert(*bit));
         }
     }
     match packet.ip.map(|ip| ip.source) {
-        Some(IpAddr::V4(_)) => facts.insert(Presence::FlowV4),
-        Some(IpAddr::V6(_)) => facts.insert(Presence::FlowV6),
+        Some(IpAddr::V4(_)) => presence.insert(Presence::FlowV4),
+        Some(IpAddr::V6(_)) => presence.insert(Presence::FlowV6),
         None => {}
     }
-    facts
+    presence
 }
 
 pub(crate) const TCP: u8 = 6;
@@ -309,8 +309,8 @@ fn label(entry: Option<&[u8; 4]>) -> Option<[u8; 4]> {
 /// The id of a stack of labels: entries of three octets, top first.
 pub(crate) fn stack(entries: &[u8], strings: &mut Strings) -> u32 {
     /// Most entries that are kept.
-    const MOST: usize = 16;
-    let mut stack = [0; MOST * 3];
+    const MAX: usize = 16;
+    let mut stack = [0; MAX * 3];
     let mut end = 0;
     for (to, entry) in stack.chunks_exact_mut(3).zip(entries.chunks_exact(4)) {
         to.iter_mut().zip(entry).for_each(|(to, octet)| *to = *octet);
@@ -345,9 +345,9 @@ fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, 
 }
 
 /// Adds presence bits to those at that offset of the row.
-pub(crate) fn add_facts(row: &mut [u8], at: usize, facts: PresenceSet) {
-    let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |facts| u64::from_be_bytes(*facts));
-    put(row, at, &(before | facts.0).to_be_bytes());
+pub(crate) fn add_presence(row: &mut [u8], at: usize, presence: PresenceSet) {
+    let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |presence| u64::from_be_bytes(*presence));
+    put(row, at, &(before | presence.0).to_be_bytes());
 }
 
 #[inline]

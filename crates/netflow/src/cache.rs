@@ -1,25 +1,25 @@
-//! The templates that one exporter has announced.
+//! A bounded cache of the templates that one exporter announces.
 
 use crate::template::{Field, Kind, Template};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 
-/// What an announcement did.
+/// The effect of an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announced {
-    /// The template was not known.
+    /// The template is new.
     New,
-    /// It is known, and the same.
+    /// The template is unchanged.
     Same,
-    /// The same, announced for the first time since the last [`Cache::begin_round`].
-    Again,
-    /// It took the place of one of another shape.
+    /// The template is unchanged, and this is its first announcement since the last [`Cache::begin_round`].
+    Refreshed,
+    /// The template replaces one of another shape.
     Changed,
 }
 
-/// What templates are compiled to.
+/// What a template is compiled to.
 pub trait Payload {
-    /// Bytes that it keeps on the heap.
+    /// Heap memory in bytes.
     fn memory(&self) -> usize;
 }
 
@@ -29,58 +29,57 @@ impl Payload for () {
     }
 }
 
-/// The templates of one exporter, each with a payload `P` (what it was compiled to).
+/// The templates of one exporter, each with a payload `P` (what it is compiled to).
 ///
-/// Bounded: there are two generations of at most `max` templates. Announcements go to the younger one; when that is
-/// full, the older one is dropped and the younger one takes its place, so what is announced again and again
-/// stays.
+/// Bounded: there are two generations of at most `max` templates. Announcements go to the younger one. When it is full,
+/// the older generation is dropped and the younger one takes its place, so templates that are announced regularly stay.
 ///
-/// Each template costs its exporter one announcement, and is visited once when it is withdrawn or dropped: no datagram
-/// does work for templates that it does not name, except for those of the domain that it withdraws; the first withdrawal of a domain
-/// visits all templates, once.
+/// Each template costs its exporter one announcement, and is visited once when it is withdrawn or dropped. A datagram
+/// causes no work for templates that it does not name, unless it withdraws all templates of a domain. Only the first
+/// such withdrawal visits every template.
 #[derive(Debug)]
 pub struct Cache<P> {
     young: Map<P>,
     old: Map<P>,
-    /// Since the first withdrawal of all templates of a domain: most exporters send none.
+    /// Built by the first withdrawal of all templates of a domain. Most exporters never send one.
     groups: Option<Box<Groups>>,
-    /// Ids that were withdrawn and not announced since.
+    /// Templates that were withdrawn and not announced since.
     withdrawn: HashSet<u64, RandomState>,
-    /// The number of the round that [`Cache::begin_round`] began.
+    /// The number of the current round; see [`Cache::begin_round`].
     round: u32,
     max: usize,
-    /// What the younger generation weighs: a template of many fields weighs as several.
+    /// The weight of the younger generation: a template with many fields counts as several.
     weight: usize,
     evicted: u64,
-    /// Bytes that templates and payloads keep on the heap.
-    kept: usize,
+    /// Heap memory of templates and payloads, in bytes.
+    heap_bytes: usize,
 }
 
-/// Fields for which a template counts as one.
+/// Fields per unit of weight.
 const FIELDS_PER_TEMPLATE: usize = 128;
 
-// Exporters choose the keys: a seed that they do not know keeps them from choosing keys that collide.
+// Exporters choose the keys. A random seed keeps them from choosing keys that collide.
 type Map<P> = HashMap<u64, Entry<P>, RandomState>;
 
-/// A template and what belongs to it.
+/// A template and its payload.
 #[derive(Debug)]
 struct Entry<P> {
     template: Template,
     payload: P,
-    /// In which it was announced.
+    /// The round of its last announcement.
     round: u32,
 }
 
 impl<P> Entry<P> {
-    /// Notes an announcement of what is known.
+    /// Records an announcement of an unchanged template.
     fn announced_in(&mut self, round: u32) -> Announced {
         let before = std::mem::replace(&mut self.round, round);
-        if before == round { Announced::Same } else { Announced::Again }
+        if before == round { Announced::Same } else { Announced::Refreshed }
     }
 }
 
 impl<P: Payload> Entry<P> {
-    /// Bytes that it keeps on the heap.
+    /// Heap memory in bytes.
     fn memory(&self) -> usize {
         memory_of(&self.template, &self.payload)
     }
@@ -94,13 +93,13 @@ fn memory_of(template: &Template, payload: &impl Payload) -> usize {
     template.fields.len() * size_of::<Field>() + payload.memory()
 }
 
-/// The templates that one withdrawal can name: those of IPFIX, of one domain, of data or of options.
+/// IPFIX templates by what one withdrawal can name: all data or all options templates of a domain.
 #[derive(Debug, Default)]
 struct Groups(HashMap<(u32, bool), Group, RandomState>);
 
 type Group = HashSet<u16, RandomState>;
 
-/// Ids for which a group may have room without having them.
+/// Spare capacity, in ids, that a group may keep.
 const SPARE_IDS: usize = 64;
 
 impl Groups {
@@ -127,7 +126,7 @@ impl Groups {
         }
     }
 
-    /// Takes a template of the same domain and id for another.
+    /// Replaces a template by another one with the same domain and id.
     fn replace(&mut self, old: &Template, new: &Template) {
         if Self::of(old) != Self::of(new) {
             self.remove(old);
@@ -135,14 +134,14 @@ impl Groups {
         }
     }
 
-    /// Bytes taken, when there are so many ids in all.
+    /// Memory in bytes, for `ids` ids in all groups together.
     fn memory(&self, ids: usize) -> usize {
         self.0.capacity() * (size_of::<((u32, bool), Group)>() + 1) + (self.0.len() * SPARE_IDS + ids * 8) * 4
     }
 }
 
 impl<P: Payload> Cache<P> {
-    /// A cache whose generations hold `max` templates each.
+    /// Creates a cache whose generations hold `max` templates each.
     pub fn new(max: usize) -> Self {
         Self {
             young: Map::default(),
@@ -153,11 +152,11 @@ impl<P: Payload> Cache<P> {
             max: max.max(1),
             weight: 0,
             evicted: 0,
-            kept: 0,
+            heap_bytes: 0,
         }
     }
 
-    /// Takes an announcement in; `compile` is called only for a template that is new or has changed.
+    /// Processes an announcement. Calls `compile` only for a template that is new or has changed.
     pub fn announce(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) -> Announced {
         let key = key(template.ipfix, template.domain, template.id);
         if !self.withdrawn.is_empty() {
@@ -169,31 +168,31 @@ impl<P: Payload> Cache<P> {
                 return entry.announced_in(round);
             }
             let payload = compile(&template);
-            self.kept -= entry.memory();
+            self.heap_bytes -= entry.memory();
             if let Some(groups) = &mut self.groups {
                 groups.replace(&entry.template, &template);
             }
             *entry = Entry { template, payload, round };
-            self.kept += entry.memory();
+            self.heap_bytes += entry.memory();
             return Announced::Changed;
         }
-        // Long templates fill a generation as many short ones do.
+        // A long template fills a generation like several short ones.
         let cost = template.fields.len().div_ceil(FIELDS_PER_TEMPLATE).max(1);
         self.weight += cost;
         if self.weight > self.max {
             self.weight = cost;
-            self.turn();
+            self.rotate();
         }
-        let known = if self.old.is_empty() { None } else { self.old.remove(&key) };
-        let (announced, entry) = match known {
+        let previous = if self.old.is_empty() { None } else { self.old.remove(&key) };
+        let (announced, entry) = match previous {
             Some(mut entry) if entry.template == template => (entry.announced_in(round), entry),
-            known => {
+            previous => {
                 let payload = compile(&template);
-                let announced = match known {
-                    Some(known) => {
-                        self.kept -= known.memory();
+                let announced = match previous {
+                    Some(previous) => {
+                        self.heap_bytes -= previous.memory();
                         if let Some(groups) = &mut self.groups {
-                            groups.replace(&known.template, &template);
+                            groups.replace(&previous.template, &template);
                         }
                         Announced::Changed
                     }
@@ -205,7 +204,7 @@ impl<P: Payload> Cache<P> {
                     }
                 };
                 let entry = Entry { template, payload, round };
-                self.kept += entry.memory();
+                self.heap_bytes += entry.memory();
                 (announced, entry)
             }
         };
@@ -213,37 +212,37 @@ impl<P: Payload> Cache<P> {
         announced
     }
 
-    /// Takes in a template that was known before, and that nobody has announced yet.
+    /// Adds a template from an earlier run, which has not been announced in this one.
     pub fn restore(&mut self, template: Template, compile: impl FnOnce(&Template) -> P) {
         self.announce(template, compile);
         self.begin_round();
     }
 
-    /// From now on the next announcement of each template is its first one.
+    /// Begins a round: the next announcement of each template counts as its first one.
     pub fn begin_round(&mut self) {
         self.round = self.round.wrapping_add(1);
     }
 
-    /// Drops the older generation; the younger one takes its place.
-    fn turn(&mut self) {
+    /// Drops the older generation, and starts a new younger one.
+    fn rotate(&mut self) {
         let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         self.evicted += dropped.len() as u64;
         for entry in dropped.values() {
             if let Some(groups) = &mut self.groups {
                 groups.remove(&entry.template);
             }
-            self.kept -= entry.memory();
+            self.heap_bytes -= entry.memory();
         }
     }
 
-    /// The template of that id, and its payload.
+    /// Returns a template and its payload.
     pub fn find(&self, ipfix: bool, domain: u32, id: u16) -> Option<(&Template, &P)> {
         let key = key(ipfix, domain, id);
         let entry = self.young.get(&key).or_else(|| self.old.get(&key))?;
         Some((&entry.template, &entry.payload))
     }
 
-    /// Reads or changes the payload of a template, with its template.
+    /// Calls `change` with a template and its payload.
     pub fn with_payload<T>(
         &mut self,
         ipfix: bool,
@@ -258,11 +257,11 @@ impl<P: Payload> Cache<P> {
         };
         let before = entry.payload.memory();
         let result = change(&entry.template, &mut entry.payload);
-        self.kept = self.kept - before + entry.payload.memory();
+        self.heap_bytes = self.heap_bytes - before + entry.payload.memory();
         Some(result)
     }
 
-    /// Forgets a template of IPFIX (v9 withdraws none); true when it was known.
+    /// Removes an IPFIX template (NetFlow v9 has no withdrawals). Returns false if there is none.
     pub fn withdraw(&mut self, domain: u32, id: u16) -> bool {
         let key = key(true, domain, id);
         let Some(entry) = self.young.remove(&key).or_else(|| self.old.remove(&key)) else {
@@ -271,19 +270,19 @@ impl<P: Payload> Cache<P> {
         if let Some(groups) = &mut self.groups {
             groups.remove(&entry.template);
         }
-        self.kept -= entry.memory();
+        self.heap_bytes -= entry.memory();
         if self.withdrawn.len() < self.max {
             self.withdrawn.insert(key);
         }
         true
     }
 
-    /// True for a template that was withdrawn: data that come for it now are meant for nobody.
+    /// Returns true for a template that was withdrawn: its data cannot be decoded, and are not worth keeping.
     pub fn is_withdrawn(&self, ipfix: bool, domain: u32, id: u16) -> bool {
         self.withdrawn.contains(&key(ipfix, domain, id))
     }
 
-    /// Forgets all templates of a domain, of options or of data; returns how many.
+    /// Removes all options or data templates of a domain, and returns their number.
     pub fn withdraw_all(&mut self, domain: u32, options: bool) -> usize {
         if self.is_empty() {
             return 0;
@@ -298,40 +297,40 @@ impl<P: Payload> Cache<P> {
         ids.into_iter().filter(|id| self.withdraw(domain, *id)).count()
     }
 
-    /// Compiles all templates again, after what they are compiled for has changed.
+    /// Compiles all templates again.
     pub fn recompile(&mut self, mut compile: impl FnMut(&Template) -> P) {
         for entry in self.old.values_mut().chain(self.young.values_mut()) {
-            self.kept -= entry.payload.memory();
+            self.heap_bytes -= entry.payload.memory();
             entry.payload = compile(&entry.template);
-            self.kept += entry.payload.memory();
+            self.heap_bytes += entry.payload.memory();
         }
     }
 
-    /// Bytes that it keeps on the heap, roughly.
+    /// Heap memory in bytes, approximately.
     pub fn memory(&self) -> usize {
-        let places = self.young.capacity() + self.old.capacity();
-        self.kept
-            + places * (size_of::<(u64, Entry<P>)>() + 1)
+        let slots = self.young.capacity() + self.old.capacity();
+        self.heap_bytes
+            + slots * (size_of::<(u64, Entry<P>)>() + 1)
             + self.withdrawn.capacity() * (size_of::<u64>() + 1)
             + self.groups.as_ref().map_or(0, |groups| size_of::<Groups>() + groups.memory(self.len()))
     }
 
-    /// Number of templates.
+    /// Returns the number of templates.
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    /// True without templates.
+    /// Returns true if there are no templates.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Templates dropped at the bound so far.
+    /// Returns the number of templates dropped at the bound so far.
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// All templates.
+    /// Iterates over all templates.
     pub fn iter(&self) -> impl Iterator<Item = &Template> {
         self.old.values().chain(self.young.values()).map(|entry| &entry.template)
     }
@@ -347,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded_and_keeps_what_is_announced_again() {
+    fn the_cache_is_bounded_and_keeps_templates_that_are_announced_regularly() {
         let template = |id| template(1, id, Kind::Data, 1);
         let mut cache = Cache::new(10);
         assert_eq!(cache.announce(template(256), |_| ()), Announced::New);
@@ -357,7 +356,7 @@ mod tests {
             assert!(cache.len() <= 20);
         }
         assert!(cache.evicted() > 100);
-        assert!(cache.find(false, 1, 256).is_none(), "v9 numbers its templates apart");
+        assert!(cache.find(false, 1, 256).is_none(), "v9 and IPFIX number their templates independently");
         assert!(cache.withdraw(1, 256) && cache.find(true, 1, 256).is_none() && cache.is_withdrawn(true, 1, 256));
         cache.announce(template(256), |_| ());
         assert!(!cache.is_withdrawn(true, 1, 256));
@@ -366,20 +365,23 @@ mod tests {
     }
 
     #[test]
-    fn the_first_announcement_of_a_round_is_another_than_those_that_follow() {
+    fn only_the_first_announcement_of_a_round_is_a_refresh() {
         let template = |id| template(1, id, Kind::Data, 1);
         let mut cache = Cache::new(3);
         cache.restore(template(256), |_| ());
         cache.announce(template(257), |_| ());
         let announced = [256, 256, 257].map(|id| cache.announce(template(id), |_| ()));
-        assert_eq!(announced, [Announced::Again, Announced::Same, Announced::Same]);
+        assert_eq!(announced, [Announced::Refreshed, Announced::Same, Announced::Same]);
         cache.begin_round();
-        assert_eq!([257, 257].map(|id| cache.announce(template(id), |_| ())), [Announced::Again, Announced::Same]);
-        // A template keeps its round when the generations turn.
+        assert_eq!(
+            [257, 257].map(|id| cache.announce(template(id), |_| ())),
+            [Announced::Refreshed, Announced::Same]
+        );
+        // A template keeps its round when the generations rotate.
         assert_eq!([258, 259, 257].map(|id| cache.announce(template(id), |_| ()))[2], Announced::Same);
     }
 
-    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    /// Exporters choose the ids. With a known hash function they could choose ids that collide.
     #[test]
     fn two_caches_hash_differently() {
         use std::hash::BuildHasher;
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn domains_of_many_ids_of_which_few_are_left_keep_little() {
+    fn groups_shrink_when_most_of_their_templates_are_withdrawn() {
         let mut cache = Cache::new(100_000);
         let ids = |cache: &Cache<()>| -> usize {
             cache.groups.iter().flat_map(|groups| groups.0.values()).map(HashSet::capacity).sum()
@@ -407,9 +409,9 @@ mod tests {
     }
 
     proptest! {
-        /// Withdrawing all of a group forgets what a walk over all templates finds, and nothing else.
+        /// Withdrawing a group removes the templates that a scan of the whole cache finds, and no others.
         #[test]
-        fn groups_hold_what_the_generations_hold(
+        fn groups_match_the_generations(
             steps in prop::collection::vec((0..6_u32, 256..270_u16, any::<bool>(), 1..3_u16, 0..12_u8), 1..300),
         ) {
             let mut cache = Cache::new(8);
@@ -424,8 +426,8 @@ mod tests {
                         prop_assert_eq!(cache.len(), others);
                     }
                     1 => {
-                        let known = cache.find(true, domain, id).is_some();
-                        prop_assert_eq!(cache.withdraw(domain, id), known);
+                        let exists = cache.find(true, domain, id).is_some();
+                        prop_assert_eq!(cache.withdraw(domain, id), exists);
                     }
                     _ => {
                         cache.announce(template(domain, id, kind, element), |_| ());
@@ -434,8 +436,8 @@ mod tests {
                 if let Some(groups) = &cache.groups {
                     prop_assert_eq!(groups.0.values().map(HashSet::len).sum::<usize>(), cache.len());
                 }
-                let kept: usize = cache.iter().map(|template| memory_of(template, &())).sum();
-                prop_assert_eq!(cache.kept, kept);
+                let heap_bytes: usize = cache.iter().map(|template| memory_of(template, &())).sum();
+                prop_assert_eq!(cache.heap_bytes, heap_bytes);
             }
         }
     }

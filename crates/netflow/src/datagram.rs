@@ -5,7 +5,7 @@
 //! | 1 | 16 octets | records of 52 octets |
 //! | 5 | 24 octets | records of 48 octets |
 //! | 7 | 24 octets | records of 52 octets |
-//! | 9 | 20 octets | sets; the header counts their records, which nobody relies upon |
+//! | 9 | 20 octets | sets; the header has a count of their records, which is not used |
 //! | 10 (IPFIX) | 16 octets | sets; the header has the length of the message |
 
 use crate::template::{self, Records as TemplateRecords};
@@ -14,55 +14,55 @@ use wire::{Reader, Truncated};
 
 /// Version number of IPFIX.
 pub const IPFIX: u16 = 10;
-/// Octets of a v9 header.
+/// Length of a v9 header in octets.
 pub const V9_HEADER: usize = 20;
-/// Octets of an IPFIX header.
+/// Length of an IPFIX header in octets.
 pub const IPFIX_HEADER: usize = 16;
-/// Octets of a set header.
+/// Length of a set header in octets.
 pub const SET_HEADER: usize = 4;
-/// Least id of a data set, and so of a template.
+/// The smallest id of a data set, and so of a template.
 pub const MIN_TEMPLATE_ID: u16 = 256;
-/// Most octets of padding that a set may have: sets are aligned to 4 or 8 octets (RFC 7011 section 3.3.1).
+/// Maximum padding of a set in octets: sets are aligned to 4 or 8 octets (RFC 7011 section 3.3.1).
 const MAX_PADDING: usize = 7;
 
-/// What a header tells, whatever its version.
+/// The header fields of all versions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// 1, 5, 7, 9 or 10.
     pub version: u16,
-    /// v1 to v9: records announced. IPFIX: octets of the message.
+    /// v1 to v9: number of records. IPFIX: length of the message in octets.
     pub count: u16,
-    /// v5 and v7: flows before this datagram. v9: datagrams. IPFIX: data records of the domain. v1: 0.
+    /// What was sent before this datagram. v5 and v7: flows. v9: datagrams. IPFIX: data records of the domain. v1: 0.
     pub sequence: u32,
-    /// v9: source id. IPFIX: observation domain id. v5: engine id. Else 0.
+    /// v9: source id. IPFIX: observation domain id. v5: engine id. Otherwise 0.
     pub domain: u32,
     /// v5: engine type.
     pub engine_type: u8,
-    /// When it was sent: seconds since 1970.
+    /// Export time: seconds since 1970.
     pub export_secs: u32,
-    /// v1 to v7: nanoseconds beyond the second.
+    /// v1 to v7: nanoseconds of the export time.
     pub export_nanos: u32,
-    /// Milliseconds since the exporter started; IPFIX does not tell.
+    /// Milliseconds since the exporter started. Not in IPFIX.
     pub uptime_ms: Option<u32>,
-    /// v5: sampling interval (the low 14 bits of the field), 0 when it does not tell.
+    /// v5: sampling interval (the low 14 bits of the field); 0 if unknown.
     pub sampling_interval: u16,
 }
 
-/// Why a datagram is rejected whole.
+/// Why a whole datagram is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// Too short for the header of its version.
+    /// The datagram is too short for the header of its version.
     TooShort(Truncated),
-    /// A version that does not exist, or is not supported.
+    /// The version does not exist or is not supported.
     Version(u16),
-    /// v1, v5, v7: records that the header announces are not there.
+    /// v1, v5, v7: the datagram has fewer records than its header announces.
     Count {
         /// Announced.
         announced: u16,
         /// Present.
         present: usize,
     },
-    /// An IPFIX message whose length is less than its header's.
+    /// The length of an IPFIX message is less than that of its header.
     Length(u16),
 }
 
@@ -83,20 +83,20 @@ impl fmt::Display for HeaderError {
     }
 }
 
-/// What ends a datagram or a set early.
+/// Why a set or the rest of a datagram cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetError {
-    /// Octets are missing.
+    /// The set is truncated.
     Truncated(Truncated),
-    /// A set length below that of its header; offset of the set.
+    /// The length of the set is less than that of its header. The second value is the offset of the set.
     SetLength(u16, usize),
-    /// A set id that neither version defines.
+    /// No version defines this set id.
     SetId(u16),
-    /// A template that cannot be used.
+    /// A template is invalid.
     Template(template::TemplateError),
-    /// Octets behind the length that an IPFIX message gives: so many.
-    Behind(usize),
-    /// A data set whose padding is not zero, where that is checked; its id.
+    /// This many octets follow the end of the IPFIX message, by the length in its header.
+    TrailingOctets(usize),
+    /// The padding of the data set with this id is not zero, where that is checked.
     Padding(u16),
 }
 
@@ -110,27 +110,29 @@ impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated(truncated) => write!(f, "{truncated}"),
-            Self::SetLength(length, at) => write!(f, "set at octet {at}: length {length}"),
-            Self::SetId(id) => write!(f, "set id {id} is reserved"),
-            Self::Template(fault) => write!(f, "{fault}"),
-            Self::Behind(octets) => {
-                write!(f, "{octets} octets lie behind the length of the IPFIX message, and are not read")
+            Self::SetLength(length, at) => {
+                write!(f, "set at octet {at}: length {length} is less than its header's 4")
             }
-            Self::Padding(id) => write!(f, "data set {id}: its padding is not zero, and the set is not read"),
+            Self::SetId(id) => write!(f, "set id {id} is reserved"),
+            Self::Template(error) => write!(f, "{error}"),
+            Self::TrailingOctets(octets) => {
+                write!(f, "ignoring {octets} octets after the end of the IPFIX message")
+            }
+            Self::Padding(id) => write!(f, "ignoring data set {id}: its padding is not zero"),
         }
     }
 }
 
-/// A datagram, opened.
+/// A datagram with its header decoded.
 #[derive(Clone, Debug)]
 pub struct Datagram<'a> {
-    /// Its header.
+    /// The header.
     pub header: Header,
-    /// What follows.
+    /// What follows the header.
     pub body: Body<'a>,
 }
 
-/// What follows a header.
+/// The contents of a datagram.
 #[derive(Clone, Debug)]
 pub enum Body<'a> {
     /// Records of v1, v5 or v7.
@@ -140,8 +142,8 @@ pub enum Body<'a> {
 }
 
 impl Datagram<'_> {
-    /// True when there is a record or a template in it, as far as can be known without templates.
-    pub fn holds_any(&self) -> bool {
+    /// Returns true if the datagram contains a record or a template, as far as that can be seen without knowing templates.
+    pub fn has_content(&self) -> bool {
         let defines = |record| matches!(record, Ok(template::Record::Define(_)));
         match &self.body {
             Body::Records(records) => !records.octets.is_empty(),
@@ -154,16 +156,16 @@ impl Datagram<'_> {
     }
 }
 
-/// Whole records of a fixed layout.
+/// Complete records of a fixed layout.
 #[derive(Clone, Debug)]
 pub struct FixedRecords<'a> {
-    /// The records' octets, one record after the other.
+    /// The records, one after the other.
     pub octets: &'a [u8],
-    /// Octets of one record.
+    /// Length of one record in octets.
     pub size: usize,
 }
 
-/// Opens a datagram.
+/// Decodes the header of a datagram.
 pub fn open(octets: &[u8]) -> Result<Datagram<'_>, HeaderError> {
     let mut r = Reader::new(octets);
     let version = r.u16()?;
@@ -181,7 +183,7 @@ pub fn open(octets: &[u8]) -> Result<Datagram<'_>, HeaderError> {
                 domain: r.u32()?,
                 ..Header::default()
             };
-            let sets = Sets { r, ipfix: false, domain: header.domain, behind: &[] };
+            let sets = Sets { r, ipfix: false, domain: header.domain, trailing: &[] };
             Ok(Datagram { header, body: Body::Sets(sets) })
         }
         IPFIX => {
@@ -196,16 +198,16 @@ pub fn open(octets: &[u8]) -> Result<Datagram<'_>, HeaderError> {
             let Some(len) = usize::from(header.count).checked_sub(IPFIX_HEADER) else {
                 return Err(HeaderError::Length(header.count));
             };
-            // A message that claims more than came is read as far as it goes: its last set says what is missing.
+            // A truncated message is read as far as it goes: its last set reports what is missing.
             let message = r.within(len.min(r.left()))?;
-            let sets = Sets { r: message, ipfix: true, domain: header.domain, behind: r.rest() };
+            let sets = Sets { r: message, ipfix: true, domain: header.domain, trailing: r.rest() };
             Ok(Datagram { header, body: Body::Sets(sets) })
         }
         other => Err(HeaderError::Version(other)),
     }
 }
 
-/// Header and records of v1 (`tail` 0), v5 and v7 (`tail` 8).
+/// Decodes header and records of v1 (`tail` 0), v5 and v7 (`tail` 8).
 fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Datagram<'_>, HeaderError> {
     let mut header = Header {
         version,
@@ -225,8 +227,8 @@ fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Da
             header.sampling_interval = u16::from_be_bytes([high & 0x3f, low]);
         }
     }
-    // A header that announces more than there is cannot be trusted in anything. Octets behind the records do no
-    // harm, except in v1, whose datagrams nothing else tells from noise.
+    // A header that announces more records than the datagram holds is not to be trusted. Octets after the records do no
+    // harm, except in v1, where nothing else distinguishes a datagram from noise.
     let present = r.left() / size;
     let announced = header.count;
     let count = usize::from(announced);
@@ -237,30 +239,30 @@ fn fixed(mut r: Reader<'_>, version: u16, tail: usize, size: usize) -> Result<Da
     Ok(Datagram { header, body: Body::Records(FixedRecords { octets, size }) })
 }
 
-/// The sets of a datagram. A fault ends it. Zeros behind the last set are padding: some exporters send datagrams of
-/// one size only.
+/// Iterates over the sets of a datagram. An error in the structure ends the iteration. Zeros after the last set are
+/// padding: some exporters send only datagrams of one size.
 #[derive(Clone, Debug)]
 pub struct Sets<'a> {
     r: Reader<'a>,
     ipfix: bool,
     domain: u32,
-    /// What the datagram holds behind its message.
-    behind: &'a [u8],
+    /// What follows the message in its datagram.
+    trailing: &'a [u8],
 }
 
 /// One set.
 #[derive(Clone, Debug)]
 pub enum Set<'a> {
-    /// Templates, of data or of options.
+    /// Data or options templates.
     Templates(TemplateRecords<'a>),
-    /// Records of the template with that id.
+    /// Records of a template.
     Data {
         /// Template id.
         id: u16,
-        /// The records, and padding.
+        /// The records and the padding.
         body: &'a [u8],
-        /// Octets by which the set ends behind the datagram or message: few enough for padding. They are padding when
-        /// no record lacks them.
+        /// Octets by which the set exceeds the datagram or message, at most as many as padding may have. They are padding
+        /// unless a record is incomplete without them.
         missing: usize,
     },
 }
@@ -269,12 +271,12 @@ impl<'a> Iterator for Sets<'a> {
     type Item = Result<Set<'a>, SetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Up to three octets of padding may end a datagram.
+        // A datagram may end with up to three octets of padding.
         if self.r.left() < SET_HEADER || self.is_padding() {
             self.r = Reader::new(&[]);
-            let behind = std::mem::take(&mut self.behind);
-            return (behind.len() >= SET_HEADER && !is_zero(behind))
-                .then_some(Err(SetError::Behind(behind.len())));
+            let trailing = std::mem::take(&mut self.trailing);
+            return (trailing.len() >= SET_HEADER && !is_zero(trailing))
+                .then_some(Err(SetError::TrailingOctets(trailing.len())));
         }
         let set = self.set();
         if matches!(set, Err(SetError::Truncated(_) | SetError::SetLength(..))) {
@@ -285,7 +287,7 @@ impl<'a> Iterator for Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
-    /// Nothing but zeros is left. A set with that id does not exist in IPFIX, and in v9 has a length.
+    /// Returns true if only zeros are left. Set id 0 is not used in IPFIX, and in v9 a set 0 has a length.
     fn is_padding(&self) -> bool {
         let left = self.r.rest();
         left.starts_with(&[0; SET_HEADER]) && is_zero(left)
@@ -297,7 +299,7 @@ impl<'a> Sets<'a> {
         let Some(len) = usize::from(length).checked_sub(SET_HEADER) else {
             return Err(SetError::SetLength(length, at));
         };
-        // Some exporters count the padding of the last set in the length of the set alone.
+        // Some exporters count the padding of the last set in the length of the set, but do not send it.
         let missing = len.saturating_sub(self.r.left());
         let body = self.r.within(if missing <= MAX_PADDING { len - missing } else { len })?;
         let kind = match (self.ipfix, id) {
@@ -322,7 +324,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_v5_datagram_gives_its_whole_records() {
+    fn a_v5_datagram_has_its_complete_records() {
         let mut octets = vec![0, 5, 0, 2]; // version, count
         octets.extend([0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7]); // uptime, seconds, nanoseconds
         octets.extend([0, 0, 0, 6, 1, 2, 0x40, 100]); // sequence, engine type and id, sampling
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_lie_are_rejected() {
+    fn inconsistent_headers_are_rejected() {
         assert_eq!(open(&[0]).unwrap_err(), HeaderError::TooShort(Truncated { at: 0, wanted: 2, left: 1 }));
         assert_eq!(open(&[0, 8, 0, 0]).unwrap_err(), HeaderError::Version(8));
         let ipfix = [0, 10, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -344,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_length_that_lies_ends_the_datagram_with_one_error() {
+    fn a_wrong_set_length_ends_the_datagram_with_one_error() {
         let header = [0, 10, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let sets = |tail: &[u8]| {
             let octets = [&header[..], tail].concat();
@@ -360,7 +362,7 @@ mod tests {
         assert_eq!(sets(&[&good[..], &[1, 0, 0, 100, 0, 0, 0, 0]].concat()), [Ok(()), Err(beyond)]);
     }
 
-    /// What comes of the sets of a datagram: for each data set octets present and missing.
+    /// Returns the present and the missing octets of each data set.
     fn sets_of(octets: &[u8]) -> Vec<Result<(usize, usize), SetError>> {
         let Body::Sets(sets) = open(octets).unwrap().body else { panic!("sets") };
         sets.map(|set| match set? {
@@ -376,11 +378,11 @@ mod tests {
     }
 
     #[test]
-    fn zeros_behind_the_sets_are_padding() {
+    fn zeros_after_the_sets_are_padding() {
         let set = [1, 0, 0, 6, 7, 7];
         for zeros in [0, 1, 3, 4, 5, 400] {
             let sets = [&set[..], &vec![0; zeros]].concat();
-            // Within the message, behind it, and both.
+            // Within the message, after it, and both.
             for length in [22, 22 + zeros as u16, 22 + zeros as u16 / 2] {
                 assert_eq!(sets_of(&ipfix(length, &sets)), [Ok((2, 0))], "{zeros} zeros, length {length}");
             }
@@ -392,15 +394,15 @@ mod tests {
     }
 
     #[test]
-    fn octets_behind_an_ipfix_message_are_named() {
+    fn octets_after_an_ipfix_message_are_reported() {
         let sets = [1, 0, 0, 6, 7, 7, 1, 0, 0, 6, 8, 8];
         assert_eq!(sets_of(&ipfix(28, &sets)), [Ok((2, 0)), Ok((2, 0))]);
-        assert_eq!(sets_of(&ipfix(22, &sets)), [Ok((2, 0)), Err(SetError::Behind(6))]);
-        assert_eq!(sets_of(&ipfix(16, &sets)), [Err(SetError::Behind(12))]);
+        assert_eq!(sets_of(&ipfix(22, &sets)), [Ok((2, 0)), Err(SetError::TrailingOctets(6))]);
+        assert_eq!(sets_of(&ipfix(16, &sets)), [Err(SetError::TrailingOctets(12))]);
     }
 
     #[test]
-    fn a_set_may_end_behind_its_message_by_padding() {
+    fn a_set_may_exceed_its_message_by_its_padding() {
         let set = |length| [1, 0, 0, length, 7, 7];
         assert_eq!(sets_of(&ipfix(22, &set(8))), [Ok((2, 2))]);
         assert_eq!(sets_of(&ipfix(22, &[&set(8)[..], &[0; 2]].concat())), [Ok((2, 2))]);
@@ -411,7 +413,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_end(octets in prop::collection::vec(any::<u8>(), 0..200), version in 0u16..11) {
+        fn reading_any_octets_terminates(octets in prop::collection::vec(any::<u8>(), 0..200), version in 0u16..11) {
             let octets = [&version.to_be_bytes()[..], &octets].concat();
             if let Ok(Datagram { body: Body::Sets(sets), .. }) = open(&octets) {
                 for set in sets {

@@ -1,21 +1,20 @@
 //! The information elements: number, name, type and unit.
 //!
 //! Numbers and names are those of the IANA registry "IPFIX Information Elements"
-//! (<https://www.iana.org/assignments/ipfix/>); NetFlow v9 shares 1 to 127. Numbers that are missing
-//! are reserved or assigned to no one.
+//! (<https://www.iana.org/assignments/ipfix/>); NetFlow v9 shares 1 to 127. Missing numbers are reserved or unassigned.
 
 /// Abstract data type of an element (RFC 7011 section 6.1, RFC 6313).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Unsigned number of so many octets, or fewer (reduced size).
+    /// Unsigned number of this many octets, or fewer (reduced-size encoding).
     Unsigned(u8),
-    /// Signed number of so many octets, or fewer.
+    /// Signed number of this many octets, or fewer.
     Signed(u8),
-    /// Real number of so many octets, or fewer.
+    /// Floating-point number of this many octets, or fewer.
     Float(u8),
-    /// 1 true, 2 false.
+    /// 1 is true, 2 is false.
     Boolean,
-    /// Octets without a meaning to the protocol.
+    /// Opaque octets.
     Octets,
     /// MAC address.
     Mac,
@@ -25,23 +24,23 @@ pub enum Type {
     Seconds,
     /// Milliseconds since 1970, eight octets.
     Milliseconds,
-    /// NTP time stamp, eight octets, precise to microseconds.
+    /// NTP timestamp with a precision of microseconds, eight octets.
     Microseconds,
-    /// NTP time stamp, eight octets, precise to nanoseconds.
+    /// NTP timestamp with a precision of nanoseconds, eight octets.
     Nanoseconds,
     /// IPv4 address.
     Ipv4,
     /// IPv6 address.
     Ipv6,
-    /// List of one element's values.
+    /// Values of one element.
     BasicList,
-    /// List of one template's records.
+    /// Records of one template.
     SubTemplateList,
-    /// Lists of several templates' records.
+    /// Records of several templates.
     SubTemplateMultiList,
 }
 
-/// One information element of IANA's.
+/// An information element of the IANA registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element {
     /// Its number.
@@ -50,7 +49,7 @@ pub struct Element {
     pub name: &'static str,
     /// Its type.
     pub kind: Type,
-    /// Its unit; empty where it has none.
+    /// Its unit; empty if it has none.
     pub unit: &'static str,
 }
 
@@ -60,18 +59,18 @@ impl Element {
     }
 }
 
-/// The element of that number.
+/// Returns the element with this number.
 pub fn find(number: u16) -> Option<&'static Element> {
     let at = ELEMENTS.binary_search_by_key(&number, |element| element.number).ok()?;
     ELEMENTS.get(at)
 }
 
-/// The element of that name.
+/// Returns the element with this name.
 pub fn by_name(name: &str) -> Option<&'static Element> {
     ELEMENTS.iter().find(|element| element.name == name)
 }
 
-/// Lists the elements: a constant for each number, and [`ELEMENTS`].
+/// Defines a constant for the number of each element, and [`ELEMENTS`].
 macro_rules! elements {
     ($($constant:ident = $number:literal $name:literal $kind:expr, $unit:literal;)*) => {
         $(
@@ -580,7 +579,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn the_table_is_sorted_and_names_nothing_twice() {
+    fn the_table_is_sorted_and_has_no_duplicates() {
         assert!(ELEMENTS.windows(2).all(|pair| pair[0].number < pair[1].number));
         let names: HashSet<_> = ELEMENTS.iter().map(|element| element.name).collect();
         assert_eq!(names.len(), ELEMENTS.len());

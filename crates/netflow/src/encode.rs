@@ -1,4 +1,4 @@
-//! The writer of datagrams, for generators of traffic, tests and probes.
+//! Encoding of datagrams, for traffic generators, tests and probes.
 //!
 //! ```
 //! use netflow::encode::{field, Message};
@@ -18,17 +18,17 @@ use crate::datagram::IPFIX;
 use crate::template::{Field, Kind, Template};
 use wire::Writer;
 
-/// An element of IANA's.
+/// A field with an IANA element.
 pub const fn field(element: u16, length: u16) -> Field {
     Field { enterprise: 0, element, length }
 }
 
-/// An element of an enterprise's.
+/// A field with an enterprise-specific element.
 pub const fn enterprise(enterprise: u32, element: u16, length: u16) -> Field {
     Field { enterprise, element, length }
 }
 
-/// A datagram of v9 or IPFIX being put together. What would not fit the 65,535 octets of a datagram is left out.
+/// A builder of v9 datagrams and IPFIX messages. Sets beyond 65,535 octets are ignored.
 #[derive(Clone, Debug)]
 pub struct Message {
     w: Writer,
@@ -37,14 +37,14 @@ pub struct Message {
 }
 
 impl Message {
-    /// An IPFIX message. `sequence` counts the data records of the domain before it.
+    /// Starts an IPFIX message. `sequence` is the number of data records sent before in the domain.
     pub fn ipfix(domain: u32, sequence: u32, export_secs: u32) -> Self {
         let mut w = Writer::new();
         w.u16(IPFIX).u16(0).u32(export_secs).u32(sequence).u32(domain);
         Self { w, version: IPFIX, records: 0 }
     }
 
-    /// A v9 datagram. `sequence` counts the datagrams of the source id before it.
+    /// Starts a v9 datagram. `sequence` is the number of datagrams sent before with this source id.
     pub fn v9(source_id: u32, sequence: u32, export_secs: u32, uptime_ms: u32) -> Self {
         let mut w = Writer::new();
         w.u16(9).u16(0).u32(uptime_ms).u32(export_secs).u32(sequence).u32(source_id);
@@ -66,7 +66,7 @@ impl Message {
         self
     }
 
-    /// A set of templates, of data or of options as the first one is.
+    /// Adds a template set, or an options template set if the first one is an options template.
     pub fn templates(self, templates: &[&Template]) -> Self {
         let ipfix = self.is_ipfix();
         let options = templates.first().is_some_and(|template| template.kind != Kind::Data);
@@ -81,22 +81,22 @@ impl Message {
         })
     }
 
-    /// Withdraws a template; 2 or 3 withdraw all of data or options.
+    /// Adds a withdrawal of a template. Ids 2 and 3 withdraw all data or options templates.
     pub fn withdraw(self, id: u16, options: bool) -> Self {
         self.set(if options { 3 } else { 2 }, 0, |w| _ = w.u16(id).u16(0))
     }
 
-    /// A set with one record.
+    /// Adds a data set with one record.
     pub fn data(self, id: u16, record: impl FnOnce(&mut Writer)) -> Self {
         self.records(id, 1, record)
     }
 
-    /// A set of several records, which `body` writes one after the other.
+    /// Adds a data set with several records, which `body` writes one after the other.
     pub fn records(self, id: u16, records: usize, body: impl FnOnce(&mut Writer)) -> Self {
         self.set(id, records, body)
     }
 
-    /// The datagram.
+    /// Returns the finished datagram.
     pub fn finish(mut self) -> Vec<u8> {
         let count = if self.is_ipfix() { u16::try_from(self.w.len()).unwrap_or(u16::MAX) } else { self.records };
         self.w.overwrite(2, &count.to_be_bytes());
@@ -128,7 +128,7 @@ fn pad(w: &mut Writer) {
     }
 }
 
-/// Octets of a variable field, behind their length.
+/// Writes a variable-length field: its length, then its octets.
 pub fn variable(w: &mut Writer, octets: &[u8]) {
     match u8::try_from(octets.len()) {
         Ok(len @ ..=254) => w.u8(len),
@@ -156,11 +156,11 @@ pub struct V5Record {
     pub flags_protocol_tos: [u8; 3],
     /// AS numbers: source, destination.
     pub ases: [u16; 2],
-    /// Masks: source, destination.
+    /// Prefix lengths: source, destination.
     pub masks: [u8; 2],
 }
 
-/// A v5 datagram. `sequence` counts the flows before it; `sampling` is mode and interval.
+/// Encodes a v5 datagram. `sequence` is the number of flows sent before; `sampling` is mode and interval.
 pub fn v5(sequence: u32, export_secs: u32, uptime_ms: u32, sampling: u16, records: &[V5Record]) -> Vec<u8> {
     let mut w = Writer::new();
     w.u16(5).u16(u16::try_from(records.len()).unwrap_or(u16::MAX)).u32(uptime_ms).u32(export_secs).u32(0);
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_template_is_read_as_written((ipfix, template) in any_template()) {
+        fn an_encoded_template_is_decoded_unchanged((ipfix, template) in any_template()) {
             let octets = message(ipfix).templates(&[&template]).finish();
             let Body::Sets(mut sets) = datagram::open(&octets).unwrap().body else { panic!("sets") };
             let Some(Ok(Set::Templates(mut records))) = sets.next() else { panic!("templates") };
@@ -229,7 +229,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_gives_exactly_the_whole_records_before_it(
+        fn a_truncated_set_yields_exactly_its_complete_records(
             (ipfix, template) in any_template(), count in 1usize..6, cut in 0usize..600,
         ) {
             let records: Vec<_> = (0..count).map(|n| record_of(&template, n as u8 + 1)).collect();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_v5_datagram_is_read_as_written() {
+    fn an_encoded_v5_datagram_is_decoded_unchanged() {
         let record = V5Record { packets: 7, ports: [1, 2], ..V5Record::default() };
         let octets = v5(5, 6, 7, 100, &[record, record]);
         let datagram = datagram::open(&octets).unwrap();

@@ -1,10 +1,10 @@
-//! NetFlow v1, v5, v7, v9 (RFC 3954) and IPFIX (RFC 7011): octets to sets, templates and records, and back.
+//! NetFlow v1, v5, v7, v9 (RFC 3954) and IPFIX (RFC 7011): decodes sets, templates and records, and encodes them.
 //!
-//! This crate knows octets: no sockets, clocks, logs or configuration. What a peer can make it hold (templates, data that
-//! waits for its template, sequence numbers by domain) is bounded.
+//! This crate has no sockets, clocks, logs or configuration. All state that a peer can build up (templates, data sets
+//! without a template, sequence numbers of domains) is bounded.
 //!
-//! A datagram is opened ([`datagram::open`]) to its header and either records of a fixed layout (v1, v5, v7) or
-//! sets (v9, IPFIX). A fault ends a set or the datagram with one error; what was good before it stays good.
+//! [`datagram::open`] splits a datagram into its header and either records of a fixed layout (v1, v5, v7) or sets (v9,
+//! IPFIX). An error ends a set or the datagram. What was decoded before it stays valid.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 

@@ -1,8 +1,7 @@
-//! Options data: what exporters tell about themselves.
+//! Options data: what exporters report about themselves.
 //!
-//! A record is read into [`OptionsEntries`]: the values of the elements that mean something here, whether they stand
-//! as scopes or as options. What follows from their combination (a sampler's rate, an interface's name) is told by
-//! the methods.
+//! [`OptionsRecord`] has the values of all elements that are used here, whether they occur as scopes or as options. Its
+//! methods combine them, such as to a sampling rate or the name of an interface.
 
 use crate::elements as ie;
 use crate::record;
@@ -19,15 +18,15 @@ mod v9_scope {
 /// The sampling that an options record announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// One packet in so many, at least 1.
+    /// One packet in this many, at least 1.
     OneIn(u32),
-    /// Nothing is sampled any more.
+    /// Sampling has ended.
     Off,
-    /// No rate follows from what the record says.
+    /// The record contains no usable rate.
     Unusable,
 }
 
-/// What a record holds for, as far as its scope says so.
+/// What a record applies to, according to its scope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The whole exporter: the scope System of v9, or the exporting process (144) or its address (130, 131).
@@ -39,53 +38,53 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The record holds for all domains of the exporter.
+    /// Returns true if the record applies to all domains of the exporter.
     pub fn is_whole_exporter(&self) -> bool {
         self.exporter && self.domain.is_none() && self.template.is_none()
     }
 }
 
-/// The way of packets through an interface.
+/// The direction of packets through an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    /// Either one: the record does not say.
+pub enum Direction {
+    /// Either one: the record does not specify it.
     #[default]
     Either,
-    /// Into the exporter.
+    /// Ingress.
     In,
-    /// Out of it.
+    /// Egress.
     Out,
 }
 
-/// What one options record tells. Numbers are `None` where the record lacks the element.
+/// One decoded options record. Values are `None` if the record lacks the element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OptionsEntries<'a> {
-    /// What they hold for.
+pub struct OptionsRecord<'a> {
+    /// What the record applies to.
     pub scope: Scope,
     /// Sampler (48).
     pub sampler: Option<u64>,
     /// Selector (302, or 390 for flow selection).
     pub selector: Option<u64>,
-    /// Interval of sampling: one packet in so many (34, 50).
+    /// Sampling interval: one packet in this many (34, 50).
     interval: Option<u64>,
-    /// Algorithm or mode of sampling (35, 49, 304); 0 is none.
+    /// Sampling algorithm or mode (35, 49, 304); 0 is none.
     algorithm: Option<u64>,
-    /// Packets taken in a row (305), and left out after them (306).
-    taken_and_left: (Option<u64>, Option<u64>),
-    /// Packets chosen (309) out of so many (310).
+    /// Consecutive packets that are sampled (305), and that are then skipped (306).
+    interval_and_space: (Option<u64>, Option<u64>),
+    /// Packets sampled (309) out of this many (310).
     size_and_population: (Option<u64>, Option<u64>),
-    /// Interval by the probability of a packet to be chosen (311); 0 for what is no probability.
-    by_probability: Option<u64>,
-    /// Microseconds of which all packets are taken (307), or none (308).
+    /// Interval that corresponds to the sampling probability (311); 0 if that is invalid.
+    interval_from_probability: Option<u64>,
+    /// Time-based sampling: microseconds in which all packets are sampled (307), or none (308).
     times: Option<u64>,
     /// Interface (10, 14, 252, 253, or the scope of v9).
     pub interface: Option<u64>,
-    /// The way that the interface is named for.
-    pub way: Way,
+    /// The direction that the interface is given for.
+    pub direction: Direction,
     /// Name of the interface (82), or its description (83).
     pub interface_name: Option<&'a [u8]>,
     interface_description: Option<&'a [u8]>,
-    /// Application id (95), as its octets.
+    /// Application id (95), undecoded.
     pub application: Option<&'a [u8]>,
     /// Name of the application (96), or its description (94).
     pub application_name: Option<&'a [u8]>,
@@ -98,20 +97,20 @@ pub struct OptionsEntries<'a> {
     pub route_distinguisher: Option<[u8; 8]>,
     /// The exporter's own address (130, 131).
     pub exporter: Option<IpAddr>,
-    /// When the exporter started: milliseconds since 1970 (160).
+    /// Start time of the exporter: milliseconds since 1970 (160).
     pub system_init_ms: Option<u64>,
-    /// Octets, messages and flows that the exporter has sent (40, 41, 42).
+    /// Octets, messages and flow records that the exporter has sent (40, 41, 42).
     pub exported: (Option<u64>, Option<u64>, Option<u64>),
     /// Flows, packets and octets that it could not send (166, 167, 168).
     pub not_sent: (Option<u64>, Option<u64>, Option<u64>),
-    /// Packets and octets that it did not meter (164, 165).
+    /// Packets and octets that it did not process (164, 165).
     pub ignored: (Option<u64>, Option<u64>),
 }
 
-impl<'a> OptionsEntries<'a> {
-    /// Reads a record of an options template.
+impl<'a> OptionsRecord<'a> {
+    /// Decodes a record of an options template.
     pub fn read(template: &Template, record: &'a [u8]) -> Self {
-        let mut facts = Self::default();
+        let mut options = Self::default();
         let (scopes, has_v9_scopes) = (template.scope_fields(), template.has_v9_scopes());
         for (at, (field, octets)) in record::fields(template, record).enumerate() {
             if octets.is_empty() || field.enterprise != 0 {
@@ -119,20 +118,20 @@ impl<'a> OptionsEntries<'a> {
             }
             let number = Some(record::number(octets));
             if at < scopes {
-                facts.scope(field.element, number, has_v9_scopes);
+                options.scope(field.element, number, has_v9_scopes);
             }
-            // Scopes of v9 may also be numbered as elements are, by exporters that mix the two up.
+            // Some exporters also use element numbers for v9 scopes.
             if !(at < scopes && has_v9_scopes && field.element <= v9_scope::TEMPLATE) {
-                facts.element(field.element, octets, number);
+                options.element(field.element, octets, number);
             }
         }
-        facts
+        options
     }
 
     fn scope(&mut self, element: u16, number: Option<u64>, is_v9: bool) {
         let scope = &mut self.scope;
         match element {
-            // In IPFIX these are counters, which nothing is scoped by: who writes them means v9's scopes.
+            // In IPFIX these numbers are counters, which cannot be scopes: such exporters mean the v9 scopes.
             v9_scope::SYSTEM => scope.exporter = true,
             v9_scope::INTERFACE => self.interface = number,
             v9_scope::TEMPLATE if is_v9 => scope.template = number,
@@ -140,7 +139,7 @@ impl<'a> OptionsEntries<'a> {
                 scope.exporter = true
             }
             ie::TEMPLATE_ID => scope.template = number,
-            // Exporters that put no domain there mean their own.
+            // Exporters that send 0 mean the domain of the message.
             ie::OBSERVATION_DOMAIN_ID => {
                 scope.domain = number.and_then(|domain| u32::try_from(domain).ok()).filter(|domain| *domain > 0)
             }
@@ -156,17 +155,19 @@ impl<'a> OptionsEntries<'a> {
             ie::SAMPLING_ALGORITHM | ie::SAMPLER_MODE | ie::SELECTOR_ALGORITHM => {
                 self.algorithm = self.algorithm.max(number)
             }
-            ie::SAMPLING_PACKET_INTERVAL => self.taken_and_left.0 = number,
-            ie::SAMPLING_PACKET_SPACE => self.taken_and_left.1 = number,
+            ie::SAMPLING_PACKET_INTERVAL => self.interval_and_space.0 = number,
+            ie::SAMPLING_PACKET_SPACE => self.interval_and_space.1 = number,
             ie::SAMPLING_SIZE => self.size_and_population.0 = number,
             ie::SAMPLING_POPULATION => self.size_and_population.1 = number,
-            ie::SAMPLING_PROBABILITY => self.by_probability = Some(interval_of(octets).unwrap_or(0)),
+            ie::SAMPLING_PROBABILITY => {
+                self.interval_from_probability = Some(interval_of_probability(octets).unwrap_or(0))
+            }
             ie::SAMPLING_TIME_INTERVAL | ie::SAMPLING_TIME_SPACE => self.times = self.times.max(number),
             ie::INGRESS_INTERFACE | ie::INGRESS_PHYSICAL_INTERFACE => {
-                (self.interface, self.way) = (number, Way::In)
+                (self.interface, self.direction) = (number, Direction::In)
             }
             ie::EGRESS_INTERFACE | ie::EGRESS_PHYSICAL_INTERFACE => {
-                (self.interface, self.way) = (number, Way::Out)
+                (self.interface, self.direction) = (number, Direction::Out)
             }
             ie::INTERFACE_NAME => self.interface_name = Some(text(octets)),
             ie::INTERFACE_DESCRIPTION => self.interface_description = Some(text(octets)),
@@ -200,54 +201,56 @@ impl<'a> OptionsEntries<'a> {
     }
 
     fn set_exporter(&mut self, address: IpAddr) {
-        // Zeros are no address: the exporter has left the field empty.
+        // A zero address is an empty field.
         if !address.to_canonical().is_unspecified() {
             self.exporter = Some(address);
         }
     }
 
-    /// The rate that the record announces, in whatever form; `None` when it is not about sampling. Reals are rounded.
+    /// Returns the sampling rate that the record announces in any of the known forms, rounded; `None` if it has none of them.
     pub fn rate(&self) -> Option<Rate> {
-        let (taken, left) = self.taken_and_left;
+        let (sampled, skipped) = self.interval_and_space;
         let (size, population) = self.size_and_population;
-        let said = [self.interval, taken, left, size, population, self.by_probability, self.times];
-        if said.iter().all(Option::is_none) {
+        let values =
+            [self.interval, sampled, skipped, size, population, self.interval_from_probability, self.times];
+        if values.iter().all(Option::is_none) {
             return None;
         }
         let ratio = |all: u64, chosen: u64| match chosen {
             0 => 0,
             chosen => (all as f64 / chosen as f64).round() as u64,
         };
-        let interval = match (self.interval, taken.zip(left), size.zip(population), self.by_probability) {
-            (Some(interval @ 1..), ..) => interval,
-            (_, Some((taken, left)), ..) => ratio(taken.saturating_add(left), taken),
-            (_, _, Some((size, population)), _) if size <= population => ratio(population, size),
-            (.., by_probability) => by_probability.unwrap_or(0),
-        };
+        let interval =
+            match (self.interval, sampled.zip(skipped), size.zip(population), self.interval_from_probability) {
+                (Some(interval @ 1..), ..) => interval,
+                (_, Some((sampled, skipped)), ..) => ratio(sampled.saturating_add(skipped), sampled),
+                (_, _, Some((size, population)), _) if size <= population => ratio(population, size),
+                (.., interval_from_probability) => interval_from_probability.unwrap_or(0),
+            };
         if let (1.., Ok(interval)) = (interval, u32::try_from(interval)) {
             return Some(Rate::OneIn(interval));
         }
-        // Zeros alone say that nothing is sampled, unless an algorithm is named beside them. In the forms of two
-        // numbers the algorithm has to be there: taking nothing at all is no end of sampling.
-        let is_off = said.iter().flatten().all(|number| *number == 0)
+        // All zeros mean that sampling has ended, unless an algorithm is given. The forms with two numbers need the
+        // algorithm (0): a ratio of zeros alone does not mean the end of sampling.
+        let is_off = values.iter().flatten().all(|number| *number == 0)
             && self.algorithm.map_or(self.interval.is_some(), |algorithm| algorithm == 0);
         Some(if is_off { Rate::Off } else { Rate::Unusable })
     }
 
-    /// The name of the interface, else its description.
+    /// Returns the name of the interface, or else its description.
     pub fn interface_label(&self) -> Option<&'a [u8]> {
         self.interface_name.or(self.interface_description)
     }
 
-    /// The name of the application, else its description.
+    /// Returns the name of the application, or else its description.
     pub fn application_label(&self) -> Option<&'a [u8]> {
         self.application_name.or(self.application_description)
     }
 }
 
-/// The interval that a probability (element 311) stands for: a real number of eight octets, or four (RFC 7011 section 6.2). It is
-/// rounded; `None` for what is no probability above 0.
-pub fn interval_of(probability: &[u8]) -> Option<u64> {
+/// Converts a sampling probability (element 311) to an interval, rounded. The probability is a floating-point number of
+/// eight octets, or four (RFC 7011 section 6.2). Returns `None` unless it is above 0 and at most 1.
+pub fn interval_of_probability(probability: &[u8]) -> Option<u64> {
     let probability = match probability.len() {
         4 => f64::from(f32::from_bits(u32::try_from(record::number(probability)).ok()?)),
         8 => f64::from_bits(record::number(probability)),
@@ -256,7 +259,7 @@ pub fn interval_of(probability: &[u8]) -> Option<u64> {
     (probability > 0.0 && probability <= 1.0).then(|| (1.0 / probability).round() as u64)
 }
 
-/// Text up to the NULs that pad it.
+/// Strips the NUL padding of a text.
 fn text(octets: &[u8]) -> &[u8] {
     octets.split(|octet| *octet == 0).next().unwrap_or(octets)
 }
@@ -272,16 +275,16 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_is_named() {
+    fn an_interface_has_a_name() {
         let template = template(&[(10, 4), (82, 8)]);
-        let facts = OptionsEntries::read(&template, b"\0\0\0\x07Eth1\0\0\0\0");
-        assert_eq!((facts.interface, facts.interface_label()), (Some(7), Some(&b"Eth1"[..])));
+        let options = OptionsRecord::read(&template, b"\0\0\0\x07Eth1\0\0\0\0");
+        assert_eq!((options.interface, options.interface_label()), (Some(7), Some(&b"Eth1"[..])));
     }
 
     #[test]
-    fn sampling_is_told_in_several_forms() {
+    fn a_rate_is_decoded_from_several_forms() {
         let rate =
-            |elements: &[(u16, u16)], record: &[u8]| OptionsEntries::read(&template(elements), record).rate();
+            |elements: &[(u16, u16)], record: &[u8]| OptionsRecord::read(&template(elements), record).rate();
         assert_eq!(rate(&[(48, 1), (50, 2)], &[1, 0, 100]), Some(Rate::OneIn(100)));
         assert_eq!(rate(&[(302, 1), (305, 1), (306, 2)], &[1, 1, 0, 99]), Some(Rate::OneIn(100)));
         assert_eq!(rate(&[(302, 1), (309, 1), (310, 2)], &[1, 1, 2, 0]), Some(Rate::OneIn(512)));
@@ -298,9 +301,9 @@ mod tests {
     }
 
     #[test]
-    fn zeros_end_sampling_and_what_gives_no_rate_is_unusable() {
+    fn zeros_end_sampling_and_invalid_rates_are_unusable() {
         let rate =
-            |elements: &[(u16, u16)], record: &[u8]| OptionsEntries::read(&template(elements), record).rate();
+            |elements: &[(u16, u16)], record: &[u8]| OptionsRecord::read(&template(elements), record).rate();
         for off in [
             rate(&[(48, 1), (34, 2)], &[1, 0, 0]),
             rate(&[(48, 1), (49, 1), (50, 2)], &[1, 0, 0, 0]),
@@ -329,12 +332,12 @@ mod tests {
     }
 
     #[test]
-    fn the_scope_says_what_a_record_holds_for() {
+    fn the_scope_says_what_a_record_applies_to() {
         let scope = |ipfix, element| {
             let mut template = template(&[(element, 2), (34, 1)]);
             template.ipfix = ipfix;
-            let facts = OptionsEntries::read(&template, &[0, 7, 10]);
-            (facts.scope.is_whole_exporter(), facts.scope.domain, facts.scope.template, facts.interface)
+            let options = OptionsRecord::read(&template, &[0, 7, 10]);
+            (options.scope.is_whole_exporter(), options.scope.domain, options.scope.template, options.interface)
         };
         assert_eq!(scope(false, v9_scope::SYSTEM), (true, None, None, None));
         assert_eq!(scope(false, v9_scope::INTERFACE), (false, None, None, Some(7)));
@@ -344,16 +347,16 @@ mod tests {
         assert_eq!(scope(true, 149), (false, Some(7), None, None));
         assert_eq!(scope(true, 10), (false, None, None, Some(7)));
         assert_eq!(scope(true, 143), (false, None, None, None));
-        // Numbers of v9 in IPFIX, as far as they can mean nothing else.
+        // v9 scope numbers in IPFIX, if they cannot mean anything else.
         assert_eq!(scope(true, v9_scope::SYSTEM), (true, None, None, None));
         assert_eq!(scope(true, v9_scope::INTERFACE), (false, None, None, Some(7)));
         assert_eq!(scope(true, v9_scope::TEMPLATE), (false, None, None, None));
     }
 
     #[test]
-    fn an_exporter_address_of_zeros_is_none() {
+    fn a_zero_exporter_address_is_absent() {
         let exporter = |element, octets: &[u8]| {
-            OptionsEntries::read(&template(&[(144, 1), (element, octets.len() as u16)]), &[&[0], octets].concat())
+            OptionsRecord::read(&template(&[(144, 1), (element, octets.len() as u16)]), &[&[0], octets].concat())
                 .exporter
         };
         assert_eq!((exporter(130, &[0; 4]), exporter(131, &[0; 16])), (None, None));

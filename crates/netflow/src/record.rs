@@ -1,11 +1,11 @@
-//! Data sets to records, records to fields.
+//! Splits data sets into records, and records into fields.
 //!
 //! A field of variable length starts with its length: one octet, or 255 and two octets (RFC 7011 section 7).
 
 use crate::template::{Field, Template, VARIABLE};
 use wire::{Reader, Truncated};
 
-/// Octets of a variable field, from its record.
+/// Reads a variable-length field.
 fn variable<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Truncated> {
     let len = match r.u8()? {
         255 => usize::from(r.u16()?),
@@ -14,17 +14,17 @@ fn variable<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Truncated> {
     r.take(len)
 }
 
-/// The next field's octets.
+/// Reads the next field.
 #[inline]
 pub fn field<'a>(r: &mut Reader<'a>, field: &Field) -> Result<&'a [u8], Truncated> {
     if field.length == VARIABLE { variable(r) } else { r.take(usize::from(field.length)) }
 }
 
-/// Places of the fields of one record: start and length in octets, from the start of the set's body.
+/// Offset and length of each field of a record, in octets, from the start of the set's body.
 pub type Spans = Vec<(u32, u32)>;
 
-/// Reads one record of a template with variable fields: fills `spans` with the places of its fields. What is left is padding when
-/// it is shorter than the least record; then there is no record.
+/// Reads one record of a template with variable-length fields, and fills `spans`. Returns false if only padding is left:
+/// less than the shortest possible record.
 pub fn spans(template: &Template, r: &mut Reader<'_>, spans: &mut Spans) -> Result<bool, Truncated> {
     spans.clear();
     if r.left() < template.min_length {
@@ -32,20 +32,20 @@ pub fn spans(template: &Template, r: &mut Reader<'_>, spans: &mut Spans) -> Resu
     }
     for specifier in &template.fields {
         let octets = field(r, specifier)?;
-        // A datagram has at most 65,535 octets, so these never cut.
+        // A datagram has at most 65,535 octets, so these casts never truncate.
         spans.push(((r.at() - octets.len()) as u32, octets.len() as u32));
     }
     Ok(true)
 }
 
-/// The records of a set, as octets. Ends at padding; a record that is cut ends it with an error.
+/// Iterates over the records of a set. It ends at padding, or with an error at a truncated record.
 #[derive(Clone, Debug)]
 pub struct Records<'a, 't> {
     template: &'t Template,
     r: Reader<'a>,
 }
 
-/// The records of a set's body.
+/// Returns the records of a set's body.
 pub fn records<'a, 't>(template: &'t Template, body: &'a [u8]) -> Records<'a, 't> {
     Records { template, r: Reader::new(body) }
 }
@@ -71,13 +71,13 @@ impl<'a> Iterator for Records<'a, '_> {
     }
 }
 
-/// The fields of one record, with their specifiers.
+/// Returns the fields of one record, with their specifiers.
 pub fn fields<'a, 't>(template: &'t Template, record: &'a [u8]) -> impl Iterator<Item = (&'t Field, &'a [u8])> {
     let mut r = Reader::new(record);
     template.fields.iter().map_while(move |specifier| Some((specifier, field(&mut r, specifier).ok()?)))
 }
 
-/// A number of one to eight octets, big-endian; of longer ones the last eight count.
+/// Decodes a big-endian number of up to eight octets. Of longer ones the last eight count.
 #[inline]
 pub fn number(octets: &[u8]) -> u64 {
     match *octets {
@@ -96,7 +96,7 @@ mod tests {
     use crate::template::Kind;
 
     #[test]
-    fn variable_fields_and_padding() {
+    fn variable_fields_and_padding_are_recognized() {
         let fields = vec![
             Field { enterprise: 0, element: 82, length: VARIABLE },
             Field { enterprise: 0, element: 10, length: 2 },
@@ -107,13 +107,13 @@ mod tests {
         assert_eq!(found, [Ok(&body[..5]), Ok(&body[5..11])]);
         let second: Vec<_> = super::fields(&template, &body[5..11]).map(|(_, octets)| octets).collect();
         assert_eq!(second, [&b"x"[..], &[0, 2]]);
-        let lies = [200, b'e', 0, 1];
-        assert!(records(&template, &lies).next().unwrap().is_err());
-        assert_eq!(records(&template, &lies).count(), 1);
+        let overlong = [200, b'e', 0, 1];
+        assert!(records(&template, &overlong).next().unwrap().is_err());
+        assert_eq!(records(&template, &overlong).count(), 1);
     }
 
     #[test]
-    fn numbers_of_any_size() {
+    fn numbers_of_any_size_are_decoded() {
         assert_eq!(number(&[]), 0);
         assert_eq!(number(&[1, 2, 3]), 0x01_0203);
         assert_eq!(number(&[9, 0, 0, 0, 0, 0, 0, 0, 1]), 1);

@@ -1,15 +1,15 @@
 //! Template records.
 //!
-//! A template record is an id, a count of fields and the fields; options templates tell in addition how many of
-//! the fields are scopes (IPFIX), or how many octets the specifiers of scopes and options take (v9).
+//! A template record consists of an id, a field count and the fields. Options templates also have the number of scope
+//! fields (IPFIX), or the lengths in octets of the scope and option specifiers (v9).
 
 use std::fmt;
 use wire::{Reader, Truncated};
 
-/// A field length that says: the record tells (RFC 7011 section 7).
+/// The field length of variable-length fields: each record has the length (RFC 7011 section 7).
 pub const VARIABLE: u16 = 65535;
-/// Most fields of one template. A record of a UDP datagram could hold as many fields of one octet, but
-/// nobody sends such, and each field costs memory.
+/// Maximum number of fields of a template. A UDP datagram could hold records with more fields of one octet, but no
+/// exporter sends them, and each field costs memory.
 pub const MAX_FIELDS: usize = 4096;
 
 /// One field of a template.
@@ -19,16 +19,16 @@ pub struct Field {
     pub enterprise: u32,
     /// Element number, without the enterprise bit.
     pub element: u16,
-    /// Octets, or [`VARIABLE`].
+    /// Length in octets, or [`VARIABLE`].
     pub length: u16,
 }
 
-/// What the records of a template are.
+/// What the records of a template describe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Flows.
     Data,
-    /// OptionsEntries about the exporter; the first fields are their scope.
+    /// The exporter (options data). The first fields are the scope.
     Options {
         /// Number of scope fields.
         scopes: u16,
@@ -42,39 +42,39 @@ pub struct Template {
     pub domain: u32,
     /// Template id, 256 or more.
     pub id: u16,
-    /// Flows or options.
+    /// Data or options template.
     pub kind: Kind,
-    /// It is of IPFIX; else of v9. The two protocols number their templates apart.
+    /// Announced by IPFIX, else by v9. The two number their templates independently.
     pub ipfix: bool,
     /// Fields in the order of the record.
     pub fields: Box<[Field]>,
-    /// Octets of a record; with variable fields the least.
+    /// Length of a record in octets; with variable-length fields the minimum.
     pub min_length: usize,
-    /// Some field has a variable length.
+    /// At least one field has a variable length.
     pub is_variable: bool,
 }
 
 impl Template {
-    /// A template of those fields; the least length of a record is worked out.
+    /// Creates an IPFIX template.
     pub fn new(domain: u32, id: u16, kind: Kind, fields: Vec<Field>) -> Self {
-        let least = |field: &Field| if field.length == VARIABLE { 1 } else { usize::from(field.length) };
+        let min = |field: &Field| if field.length == VARIABLE { 1 } else { usize::from(field.length) };
         Self {
             domain,
             id,
             kind,
             ipfix: true,
-            min_length: fields.iter().map(least).sum(),
+            min_length: fields.iter().map(min).sum(),
             is_variable: fields.iter().any(|field| field.length == VARIABLE),
             fields: fields.into_boxed_slice(),
         }
     }
 
-    /// Scope fields are numbered as v9 does: 1 system, 2 interface, 3 line card, 4 cache, 5 template.
+    /// Returns true if scope fields have v9 numbers: 1 system, 2 interface, 3 line card, 4 cache, 5 template.
     pub fn has_v9_scopes(&self) -> bool {
         !self.ipfix && self.kind != Kind::Data
     }
 
-    /// Number of scope fields.
+    /// Returns the number of scope fields.
     pub fn scope_fields(&self) -> usize {
         match self.kind {
             Kind::Data => 0,
@@ -83,18 +83,18 @@ impl Template {
     }
 }
 
-/// Why a template cannot be used.
+/// Why a template is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateError {
-    /// The set ends within it.
+    /// The set ends within the template.
     Truncated(Truncated),
-    /// An id below 256.
+    /// The id is below 256.
     Id(u16),
-    /// All its fields have no length: its records could never end.
+    /// All fields have length 0, so its records would be empty.
     NoLength(u16),
-    /// More fields than [`MAX_FIELDS`], or more scopes than fields.
+    /// The template has more fields than [`MAX_FIELDS`] or than its set can hold, or more scopes than fields.
     Fields(u16),
-    /// v9: lengths of scopes or options that are no multiples of a specifier's four octets.
+    /// v9: the length of the scopes or options is not a multiple of a specifier's four octets.
     Specifiers(u16),
 }
 
@@ -109,9 +109,9 @@ impl fmt::Display for TemplateError {
         match self {
             Self::Truncated(truncated) => write!(f, "template: {truncated}"),
             Self::Id(id) => write!(f, "template id {id} is below 256"),
-            Self::NoLength(id) => write!(f, "template {id}: no field has a length"),
-            Self::Fields(id) => write!(f, "template {id}: count of fields or scopes"),
-            Self::Specifiers(id) => write!(f, "template {id}: length of scopes or options"),
+            Self::NoLength(id) => write!(f, "template {id}: all its fields have length 0"),
+            Self::Fields(id) => write!(f, "template {id}: invalid number of fields or scopes"),
+            Self::Specifiers(id) => write!(f, "template {id}: invalid length of scopes or options"),
         }
     }
 }
@@ -121,11 +121,11 @@ impl fmt::Display for TemplateError {
 pub enum Record {
     /// A template.
     Define(Template),
-    /// That id is withdrawn.
+    /// The template with this id is withdrawn.
     Withdraw(u16),
-    /// All templates of the domain are withdrawn; `options`: those of options, else those of data.
+    /// All data or options templates of the domain are withdrawn.
     WithdrawAll {
-        /// Options templates.
+        /// Options templates, else data templates.
         options: bool,
     },
 }
@@ -139,7 +139,8 @@ pub(crate) enum Format {
     IpfixOptions,
 }
 
-/// The records of a template set. A record that cannot be used is an error; where its end is known, the next ones follow.
+/// Iterates over the records of a template set. Invalid records are errors. The iteration goes on after them if their
+/// end is known.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     r: Reader<'a>,
@@ -156,7 +157,7 @@ impl<'a> Records<'a> {
         let id = self.r.u16()?;
         let count = self.r.u16()?;
         if id == 0 && count == 0 {
-            // Padding that is longer than it should be.
+            // Overlong padding.
             self.r = Reader::new(&[]);
             return Ok(None);
         }
@@ -165,11 +166,11 @@ impl<'a> Records<'a> {
             Format::V9Options => {
                 let (scopes, options) = (count, self.r.u16()?);
                 if scopes % 4 != 0 || options % 4 != 0 {
-                    // The lengths say where the next template starts, all the same.
+                    // The lengths still tell where the next template starts.
                     let skipped = self.r.take(usize::from(scopes) + usize::from(options));
                     return Err(match skipped {
                         Ok(_) => TemplateError::Specifiers(id),
-                        Err(_) => self.give_up(TemplateError::Specifiers(id)),
+                        Err(_) => self.abort(TemplateError::Specifiers(id)),
                     });
                 }
                 (usize::from(scopes / 4) + usize::from(options / 4), scopes / 4, true)
@@ -184,11 +185,11 @@ impl<'a> Records<'a> {
             Format::IpfixData => (usize::from(count), 0, false),
             Format::IpfixOptions => (usize::from(count), self.r.u16()?, true),
         };
-        // No count sizes anything beyond what the octets left can hold.
+        // A count never sizes an allocation beyond what the remaining octets can hold.
         if fields > MAX_FIELDS || fields * 4 > self.r.left() {
-            return Err(self.give_up(TemplateError::Fields(id)));
+            return Err(self.abort(TemplateError::Fields(id)));
         }
-        // They fit the octets that are left, so that their count sizes what holds them.
+        // The fields fit into the remaining octets, so their count may size the allocation.
         let count = fields;
         let mut fields = Vec::with_capacity(count);
         for _ in 0..count {
@@ -218,10 +219,10 @@ impl<'a> Records<'a> {
         Ok(Field { enterprise: 0, element, length })
     }
 
-    /// Nothing behind a fault of lengths can be trusted.
-    fn give_up(&mut self, fault: TemplateError) -> TemplateError {
+    /// Ends the iteration: after a wrong length the position of the next record is unknown.
+    fn abort(&mut self, error: TemplateError) -> TemplateError {
         self.r = Reader::new(&[]);
-        fault
+        error
     }
 }
 
@@ -234,11 +235,11 @@ impl Iterator for Records<'_> {
         }
         match self.record() {
             Ok(record) => record.map(Ok),
-            Err(fault) => {
-                if let TemplateError::Truncated(_) = fault {
+            Err(error) => {
+                if let TemplateError::Truncated(_) = error {
                     self.r = Reader::new(&[]);
                 }
-                Some(Err(fault))
+                Some(Err(error))
             }
         }
     }
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_template_costs_itself_where_its_end_is_known() {
+    fn templates_after_an_invalid_one_are_read_if_its_end_is_known() {
         let octets = [
             0, 200, 0, 1, 0, 8, 0, 4, // id below 256
             1, 0, 0, 1, 0, 8, 0, 0, // no length
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn v9_options_tell_octets_of_specifiers() {
+    fn v9_options_templates_have_lengths_in_octets() {
         let octets = [1, 0, 0, 4, 0, 4, 0, 2, 0, 4, 0, 82, 0, 16];
         let found = records(&octets, Format::V9Options);
         let Ok(Record::Define(template)) = &found[0] else { panic!("{found:?}") };
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn options_templates_behind_a_bad_one_are_used() {
+    fn options_templates_after_an_invalid_one_are_used() {
         let good = [1, 1, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
         for (scopes, options) in [(4, 5), (3, 4), (1, 2), (6, 6), (0, 1)] {
             let bad = [&[1, 0, 0, scopes, 0, options], &vec![0xaa; usize::from(scopes + options)][..]].concat();
@@ -313,7 +314,7 @@ mod tests {
         let found = records(&[&bad[..], &good].concat(), Format::IpfixOptions);
         assert_eq!(found[0], Err(TemplateError::Fields(256)));
         assert!(matches!(&found[1..], [Ok(Record::Define(Template { id: 257, .. }))]), "{found:?}");
-        // Lengths that lead out of the set end it.
+        // Lengths beyond the end of the set end the iteration.
         let beyond = records(&[1, 0, 0, 5, 0, 200, 0, 1, 0, 4], Format::V9Options);
         assert_eq!(beyond, [Err(TemplateError::Specifiers(256))]);
     }

@@ -1,7 +1,7 @@
-//! A bounded map that knows which of its entries was used longest ago.
+//! A bounded least-recently-used (LRU) map.
 //!
-//! What peers make a collector remember (exporters, agents, sequences of numbers) is kept in such maps: at the bound the entry that
-//! was silent longest makes room. Every operation visits a fixed number of entries, however many there are.
+//! State that peers create in a collector (exporters, agents, sequence numbers) is kept in such maps: at the bound, the
+//! least recently used entry is evicted. Every operation takes constant time.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
@@ -9,35 +9,36 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hash};
 
-/// No entry: the end of a list.
+/// The end of a list.
 const NONE: u32 = u32::MAX;
 
-/// Neighbours of an entry in the order of use. Links lie apart from the entries, so that changing the order stays in the cache.
+/// Neighbours of an entry in the order of use. Links are stored apart from the entries, so that reordering stays in the
+/// CPU cache.
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    /// Used before it; of a free place the next free one.
+    /// The entry used before it; in a free slot, the next free slot.
     older: u32,
-    /// Used after it.
+    /// The entry used after it.
     newer: u32,
 }
 
-/// A map of at most `max` entries, in the order of their use.
+/// A map of at most `max` entries that tracks the order of their use.
 #[derive(Clone, Debug)]
 pub struct Map<K, V> {
     index: HashTable<u32>,
-    /// Removed entries leave a free place.
+    /// Removed entries leave free slots.
     entries: Vec<Option<(K, V)>>,
     links: Vec<Link>,
     free: u32,
     oldest: u32,
     newest: u32,
     max: usize,
-    // Peers choose the keys: a seed that they do not know keeps them from choosing keys that collide.
+    // Peers choose the keys. A random seed keeps them from choosing keys that collide.
     hash: RandomState,
 }
 
 impl<K: Hash + Eq, V> Map<K, V> {
-    /// An empty map of at most `max` entries, at least one.
+    /// Creates an empty map of at most `max` entries, and at least one.
     pub fn new(max: usize) -> Self {
         Self {
             index: HashTable::new(),
@@ -51,96 +52,97 @@ impl<K: Hash + Eq, V> Map<K, V> {
         }
     }
 
-    /// The value of a key, which becomes the one used last.
+    /// Returns the value of a key, which becomes the most recently used one.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        // Who comes again is found without the index.
+        // The most recently used key is found without the index.
         if !matches!(self.entries.get(self.newest as usize), Some(Some((newest, _))) if newest == key) {
-            let place = self.find(key)?;
-            self.unlink(place);
-            self.link(place);
+            let slot = self.find(key)?;
+            self.unlink(slot);
+            self.link(slot);
         }
         self.value_mut(self.newest)
     }
 
-    /// The value of a key. The order stays.
+    /// Returns the value of a key, and does not count as use.
     pub fn peek(&self, key: &K) -> Option<&V> {
         let entry = self.entries.get(self.find(key)? as usize)?;
         entry.as_ref().map(|(_, value)| value)
     }
 
-    /// Puts in a key that is not in the map, as the one used last. Gives back the entry that made room.
+    /// Inserts a key that is not in the map, as the most recently used one. Returns the entry that was evicted for it.
     pub fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
         debug_assert!(self.find(&key).is_none(), "the key is in the map");
         let evicted = if self.len() >= self.max { self.pop_oldest() } else { None };
         let hash = self.hash.hash_one(&key);
-        let place = self.free;
-        let place = match self.links.get(place as usize) {
+        let slot = self.free;
+        let slot = match self.links.get(slot as usize) {
             Some(link) => {
                 self.free = link.older;
-                place
+                slot
             }
             None => {
                 self.links.push(Link { older: NONE, newer: NONE });
                 self.entries.push(None);
-                // At most `max` places, which fit.
+                // There are at most `max` slots, so this fits.
                 (self.entries.len() - 1) as u32
             }
         };
-        if let Some(entry) = self.entries.get_mut(place as usize) {
+        if let Some(entry) = self.entries.get_mut(slot as usize) {
             *entry = Some((key, value));
         }
         let (entries, state) = (&self.entries, &self.hash);
-        self.index.insert_unique(hash, place, |place| hash_of(state, entries, *place));
-        self.link(place);
+        self.index.insert_unique(hash, slot, |slot| hash_of(state, entries, *slot));
+        self.link(slot);
         evicted
     }
 
     /// Removes a key.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let place = self.find(key)?;
-        self.take(place).map(|(_, value)| value)
+        let slot = self.find(key)?;
+        self.take(slot).map(|(_, value)| value)
     }
 
-    /// Removes the entry that was used longest ago.
+    /// Removes the least recently used entry.
     pub fn pop_oldest(&mut self) -> Option<(K, V)> {
         self.take(self.oldest)
     }
 
-    /// The key that was used longest ago.
+    /// Returns the least recently used key.
     pub fn oldest(&self) -> Option<&K> {
         self.entries.get(self.oldest as usize)?.as_ref().map(|(key, _)| key)
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// True without entries.
+    /// Returns true if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
-    /// All values, in no order.
+    /// Iterates over all values, in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.iter().flatten().map(|(_, value)| value)
     }
 
-    /// All values, to be changed; the order of use stays.
+    /// Iterates over all values, and does not count as use.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.iter_mut().flatten().map(|(_, value)| value)
     }
 
-    /// The values in up to `count` places from `first` on, for work that is done a part at a time. Gives the place to go on from, too.
-    pub fn part_mut(&mut self, first: usize, count: usize) -> (impl Iterator<Item = &mut V>, usize) {
+    /// Returns the values in up to `count` slots from `first` on, and the slot to continue from: for work that is done in
+    /// chunks.
+    pub fn chunk_mut(&mut self, first: usize, count: usize) -> (impl Iterator<Item = &mut V>, usize) {
         let first = if first < self.entries.len() { first } else { 0 };
         let next = first.saturating_add(count);
-        let part = self.entries.iter_mut().skip(first).take(count).flatten().map(|(_, value)| value);
-        (part, next)
+        let chunk = self.entries.iter_mut().skip(first).take(count).flatten().map(|(_, value)| value);
+        (chunk, next)
     }
 
-    /// Bytes that the map takes, without what its values hold elsewhere.
+    /// Memory of the map in bytes, without the heap memory of its values.
     pub fn memory(&self) -> usize {
         self.entries.capacity() * size_of::<Option<(K, V)>>()
             + self.links.capacity() * size_of::<Link>()
@@ -150,32 +152,32 @@ impl<K: Hash + Eq, V> Map<K, V> {
     #[inline]
     fn find(&self, key: &K) -> Option<u32> {
         let entries = &self.entries;
-        let is_key = |place: &u32| {
-            entries.get(*place as usize).and_then(Option::as_ref).is_some_and(|(known, _)| known == key)
+        let is_key = |slot: &u32| {
+            entries.get(*slot as usize).and_then(Option::as_ref).is_some_and(|(other, _)| other == key)
         };
         self.index.find(self.hash.hash_one(key), is_key).copied()
     }
 
-    fn value_mut(&mut self, place: u32) -> Option<&mut V> {
-        self.entries.get_mut(place as usize)?.as_mut().map(|(_, value)| value)
+    fn value_mut(&mut self, slot: u32) -> Option<&mut V> {
+        self.entries.get_mut(slot as usize)?.as_mut().map(|(_, value)| value)
     }
 
-    fn take(&mut self, place: u32) -> Option<(K, V)> {
-        let entry = self.entries.get_mut(place as usize)?.take()?;
+    fn take(&mut self, slot: u32) -> Option<(K, V)> {
+        let entry = self.entries.get_mut(slot as usize)?.take()?;
         let hash = self.hash.hash_one(&entry.0);
-        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
+        if let Ok(found) = self.index.find_entry(hash, |other| *other == slot) {
             found.remove();
         }
-        self.unlink(place);
-        if let Some(link) = self.links.get_mut(place as usize) {
+        self.unlink(slot);
+        if let Some(link) = self.links.get_mut(slot as usize) {
             link.older = self.free;
-            self.free = place;
+            self.free = slot;
         }
         Some(entry)
     }
 
-    fn unlink(&mut self, place: u32) {
-        let Some(Link { older, newer }) = self.links.get(place as usize).copied() else { return };
+    fn unlink(&mut self, slot: u32) {
+        let Some(Link { older, newer }) = self.links.get(slot as usize).copied() else { return };
         match self.links.get_mut(older as usize) {
             Some(link) => link.newer = newer,
             None => self.oldest = newer,
@@ -186,21 +188,21 @@ impl<K: Hash + Eq, V> Map<K, V> {
         }
     }
 
-    fn link(&mut self, place: u32) {
+    fn link(&mut self, slot: u32) {
         let older = self.newest;
-        if let Some(link) = self.links.get_mut(place as usize) {
+        if let Some(link) = self.links.get_mut(slot as usize) {
             *link = Link { older, newer: NONE };
         }
         match self.links.get_mut(older as usize) {
-            Some(link) => link.newer = place,
-            None => self.oldest = place,
+            Some(link) => link.newer = slot,
+            None => self.oldest = slot,
         }
-        self.newest = place;
+        self.newest = slot;
     }
 }
 
-fn hash_of<K: Hash, V>(state: &RandomState, entries: &[Option<(K, V)>], place: u32) -> u64 {
-    entries.get(place as usize).and_then(Option::as_ref).map_or(0, |(key, _)| state.hash_one(key))
+fn hash_of<K: Hash, V>(state: &RandomState, entries: &[Option<(K, V)>], slot: u32) -> u64 {
+    entries.get(slot as usize).and_then(Option::as_ref).map_or(0, |(key, _)| state.hash_one(key))
 }
 
 #[cfg(test)]
@@ -209,7 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_entry_that_was_silent_longest_makes_room() {
+    fn the_least_recently_used_entry_is_evicted() {
         let mut map = Map::new(3);
         assert!((1..=3).all(|key| map.insert(key, key * 10).is_none()));
         assert_eq!((map.get_mut(&1).copied(), map.peek(&2)), (Some(10), Some(&20)));
@@ -226,28 +228,28 @@ mod tests {
     }
 
     #[test]
-    fn parts_visit_every_value_once_in_a_round() {
+    fn chunks_visit_every_value_once_per_round() {
         let mut map = Map::new(100);
         (0..10).for_each(|key| _ = map.insert(key, 0));
         map.remove(&4);
         let mut next = 0;
         for _ in 0..4 {
-            let (part, then) = map.part_mut(next, 3);
-            part.for_each(|visits| *visits += 1);
+            let (chunk, then) = map.chunk_mut(next, 3);
+            chunk.for_each(|visits| *visits += 1);
             next = then;
         }
         assert!(map.values().all(|visits| *visits == 1));
-        assert_eq!(map.part_mut(next, 3).0.count(), 3);
+        assert_eq!(map.chunk_mut(next, 3).0.count(), 3);
     }
 
     proptest! {
-        /// A plain list, oldest first, says what is in the map and what goes.
+        /// Behaves like a plain list with the oldest entry first.
         #[test]
-        fn it_does_what_a_list_does(steps in prop::collection::vec((0..20_u8, 0..6_u8), 1..400), max in 1..12_usize) {
+        fn it_behaves_like_a_list(steps in prop::collection::vec((0..20_u8, 0..6_u8), 1..400), max in 1..12_usize) {
             let mut map = Map::new(max);
             let mut list: Vec<(u8, usize)> = Vec::new();
             for (number, (key, step)) in steps.into_iter().enumerate() {
-                let at = list.iter().position(|(known, _)| *known == key);
+                let at = list.iter().position(|(other, _)| *other == key);
                 match step {
                     0 => {
                         prop_assert_eq!(map.remove(&key), at.map(|at| list.remove(at).1));

@@ -36,7 +36,7 @@ fn decoder() -> (Decoder, Rows) {
         max_exporters: 2,
         max_memory: MEMORY,
         max_templates: TEMPLATES,
-        pending_octets: PENDING_OCTETS,
+        pending_bytes: PENDING_OCTETS,
         pending_age: 10_000_000,
         ..Settings::default()
     };
@@ -53,7 +53,7 @@ fn datagram<'a>(r: &mut Reader<'a>) -> Option<(IpAddr, &'a [u8])> {
 
 /// Sets that wait, by what has become of those that came.
 fn waiting(counts: &Counts) -> u64 {
-    let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
+    let dropped = counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
     counts.sets_kept - counts.sets_recovered - dropped
 }
 
@@ -61,8 +61,8 @@ fn add(all: &mut Counts, some: &Counts) {
     all.sets_kept += some.sets_kept;
     all.sets_recovered += some.sets_recovered;
     all.sets_expired += some.sets_expired;
-    all.sets_crowded += some.sets_crowded;
-    all.sets_abandoned += some.sets_abandoned;
+    all.sets_evicted += some.sets_evicted;
+    all.sets_dropped_at_exit += some.sets_dropped_at_exit;
     all.sets_forgotten += some.sets_forgotten;
 }
 

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use netflow::cache::{Cache, Payload};
 use netflow::datagram::{self, Body, Set};
 use netflow::encode::Message;
-use netflow::options::PresenceSet;
+use netflow::options::OptionsRecord;
 use netflow::record;
 use netflow::template::{Kind, MAX_FIELDS, Record, Template};
 
@@ -42,7 +42,7 @@ fn read_records(template: &Template, body: &[u8]) {
         assert!(fields <= octets.len(), "fields lie in their record");
         assert!(octets.len() >= template.min_length);
         if template.kind != Kind::Data {
-            let _ = PresenceSet::read(template, octets).rate();
+            let _ = OptionsRecord::read(template, octets).rate();
         }
     }
     assert!(read <= body.len(), "records lie in their set, and none twice");

@@ -1,10 +1,10 @@
-//! run-case: makes passes of one of the core's benchmarks, with five cores in turn; without arguments, lists them.
+//! run-case: runs passes of one benchmark case, with five instances in turn. Without arguments it lists the cases.
 
 use benchkit::{CASES, Core, datagrams};
 use std::process::ExitCode;
 
-/// Cores that make the passes, one after the other.
-const CORES: u32 = 5;
+/// Instances that run the passes, one after the other.
+const INSTANCES: u32 = 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,12 +13,14 @@ fn main() -> ExitCode {
         [name, passes] => {
             let case = CASES.iter().find(|case| case.name == name);
             let (Some(case), Ok(passes)) = (case, passes.parse()) else {
-                eprintln!("run-case: no case {name}, or {passes} is not a number");
+                eprintln!(
+                    "run-case: there is no case \"{name}\", or the number of passes \"{passes}\" is invalid"
+                );
                 return ExitCode::FAILURE;
             };
             let datagrams = datagrams();
-            // Seeds of hashes differ from run to run, and collisions with them: the sum over several tables varies less.
-            for mut core in (0..CORES).map(|_| Core::new(case)) {
+            // Hash seeds, and thus collisions, differ from run to run. The sum over several tables varies less.
+            for mut core in (0..INSTANCES).map(|_| Core::new(case)) {
                 (0u32..passes).for_each(|_| core.pass(&datagrams));
             }
         }

@@ -15,9 +15,9 @@ pub struct Counts {
     /// Rows made: a record of both ways gives two.
     pub rows: u64,
     /// Sets with something wrong.
-    pub faulty_sets: u64,
+    pub sets_invalid: u64,
     /// Octets behind the length that an IPFIX message gives.
-    pub octets_behind: u64,
+    pub trailing_bytes: u64,
     /// Data sets of templates that were withdrawn.
     pub sets_withdrawn: u64,
     /// Data sets that are not read, or not to their end, as that costs more than the octets received allow: sets of ever new templates, and
@@ -30,11 +30,11 @@ pub struct Counts {
     /// Kept sets whose template did not come in time.
     pub sets_expired: u64,
     /// Sets dropped because too many were kept.
-    pub sets_crowded: u64,
+    pub sets_evicted: u64,
     /// Kept sets given up at the end.
-    pub sets_abandoned: u64,
+    pub sets_dropped_at_exit: u64,
     /// Octets of the records of all sets that were kept and dropped.
-    pub octets_without_template: u64,
+    pub bytes_without_template: u64,
     /// Templates that were new.
     pub templates_new: u64,
     /// Templates that changed their shape.
@@ -42,13 +42,13 @@ pub struct Counts {
     /// Templates withdrawn.
     pub templates_withdrawn: u64,
     /// Templates that cannot be used.
-    pub templates_faulty: u64,
+    pub templates_invalid: u64,
     /// Templates dropped at the bound.
     pub templates_evicted: u64,
     /// Kept sets that went with their exporter, which was forgotten.
     pub sets_forgotten: u64,
     /// Entries of options data beyond their bound.
-    pub facts_dropped: u64,
+    pub options_entries_dropped: u64,
     /// Exporters forgotten at the bound of exporters.
     pub exporters_evicted_number: u64,
     /// Exporters forgotten at the bound of memory.

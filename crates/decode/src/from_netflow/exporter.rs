@@ -17,7 +17,7 @@ use netflow::cache::Cache;
 use netflow::datagram::{Body, Datagram, Header, SetError};
 use netflow::pending::Pending;
 use netflow::record::Spans;
-use netflow::sequence::{Seen, Sequence};
+use netflow::sequence::{Outcome, Sequence};
 use netflow::template::Template;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,14 +30,14 @@ pub(crate) struct Scratch {
     fixed: [Plan; 3],
     pub(super) plans: Plans,
     /// What is known of an exporter that told nothing.
-    nothing: OptionsCache,
+    no_options: OptionsCache,
 }
 
 impl Scratch {
     pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
         let fixed = fixed_templates().map(|template| plan::compile(&template, needs, settings));
         let plans = Plans::new(needs, settings);
-        Self { base: Base::default(), spans: Spans::new(), fixed, plans, nothing: OptionsCache::default() }
+        Self { base: Base::default(), spans: Spans::new(), fixed, plans, no_options: OptionsCache::default() }
     }
 }
 
@@ -59,15 +59,15 @@ impl Context<'_> {
 
     /// Counts a fault by its reason, and notes it down for the log.
     #[cold]
-    fn fault(&mut self, exporter: IpAddr, domain: u32, fault: SetError) {
-        match fault {
-            SetError::Template(_) => self.counts.templates_faulty += 1,
-            SetError::Behind(octets) => self.counts.octets_behind += octets as u64,
+    fn report_error(&mut self, exporter: IpAddr, domain: u32, error: SetError) {
+        match error {
+            SetError::Template(_) => self.counts.templates_invalid += 1,
+            SetError::TrailingOctets(octets) => self.counts.trailing_bytes += octets as u64,
             SetError::Truncated(_) | SetError::SetLength(..) | SetError::SetId(_) | SetError::Padding(_) => {
-                self.counts.faulty_sets += 1;
+                self.counts.sets_invalid += 1;
             }
         }
-        self.notice(Notice::Faulty { exporter, domain, fault });
+        self.notice(Notice::Faulty { exporter, domain, fault: error });
     }
 
     /// Counts records that tell no flow.
@@ -104,10 +104,10 @@ pub struct Exporter {
     /// Its sequence numbers.
     pub sequence: Sequence,
     sets: Option<Box<SetState>>,
-    /// Bytes that are charged for it.
-    pub(super) charged: usize,
-    /// Templates that are counted for it.
-    pub(super) counted: usize,
+    /// Bytes that are accounted_memory for it.
+    pub(super) accounted_memory: usize,
+    /// Templates that are accounted_templates for it.
+    pub(super) accounted_templates: usize,
     /// The address that its datagrams come from.
     pub address: IpAddr,
 }
@@ -128,14 +128,14 @@ impl SetState {
     fn new(settings: &Settings) -> Box<Self> {
         Box::new(Self {
             templates: Cache::new(settings.max_templates),
-            pending: Pending::new(settings.pending_octets, settings.pending_age),
+            pending: Pending::new(settings.pending_bytes, settings.pending_age),
             round: 0,
         })
     }
 }
 
 /// Microseconds in which the first announcement of each template is noted, be it new or not.
-const ROUND: u64 = 86_400 * 1_000_000;
+const ANNOUNCEMENT_PERIOD: u64 = 86_400 * 1_000_000;
 
 impl Exporter {
     pub(crate) fn new(address: IpAddr) -> Self {
@@ -150,8 +150,8 @@ impl Exporter {
             options: None,
             sequence: Sequence::default(),
             sets: None,
-            charged: 0,
-            counted: 0,
+            accounted_memory: 0,
+            accounted_templates: 0,
             address,
         }
     }
@@ -166,18 +166,18 @@ impl Exporter {
             + self.sequence.memory()
     }
 
-    /// Charges what it takes now.
-    pub(super) fn charge(&mut self) {
+    /// Totals what it takes now.
+    pub(super) fn update_accounting(&mut self) {
         self.is_changed = false;
-        self.charged = self.memory();
-        self.counted = self.sets.as_deref().map_or(0, |sets| sets.templates.len());
+        self.accounted_memory = self.memory();
+        self.accounted_templates = self.sets.as_deref().map_or(0, |sets| sets.templates.len());
     }
 
     /// Counts what goes with it when it is forgotten.
     pub(super) fn forget(self, counts: &mut Counts) {
         if let Some(sets) = self.sets {
             counts.sets_forgotten += sets.pending.len() as u64;
-            counts.octets_without_template += sets.pending.octets();
+            counts.bytes_without_template += sets.pending.record_bytes();
         }
     }
 
@@ -201,19 +201,19 @@ impl Exporter {
 
     pub(crate) fn expire(&mut self, now: u64, counts: &mut Counts) {
         let Some(sets) = &mut self.sets else { return };
-        let lost = sets.pending.expire(now);
-        counts.sets_expired += lost.expired;
-        counts.octets_without_template += lost.octets;
-        if now.saturating_sub(sets.round) >= ROUND {
+        let dropped = sets.pending.expire(now);
+        counts.sets_expired += dropped.expired;
+        counts.bytes_without_template += dropped.bytes;
+        if now.saturating_sub(sets.round) >= ANNOUNCEMENT_PERIOD {
             sets.round = now;
             sets.templates.begin_round();
         }
     }
 
-    pub(crate) fn abandon(&mut self, counts: &mut Counts) {
+    pub(crate) fn drop_pending(&mut self, counts: &mut Counts) {
         if let Some(sets) = &mut self.sets {
-            counts.sets_abandoned += sets.pending.len() as u64;
-            counts.octets_without_template += sets.pending.octets();
+            counts.sets_dropped_at_exit += sets.pending.len() as u64;
+            counts.bytes_without_template += sets.pending.record_bytes();
             sets.pending = Pending::new(0, 0);
         }
     }
@@ -251,23 +251,23 @@ impl Exporter {
     fn check_sequence(&mut self, datagram: &Datagram<'_>, units: Option<u64>, context: &mut Context<'_>) {
         let header = &datagram.header;
         let Some(units) = units else {
-            // What could not be counted is no gap.
+            // What could not be accounted_templates is no gap.
             self.sequence.forget(header.version, header.domain);
             return;
         };
         let units = u32::try_from(units).unwrap_or(0);
         let evicted = self.sequence.evicted;
         let domain = (header.version, header.domain);
-        match self.sequence.check(domain, header.sequence, units, || datagram.holds_any()) {
-            Seen::Good => {}
-            Seen::First if self.sequence.evicted == evicted => self.is_changed = true,
-            Seen::First => {
+        match self.sequence.check(domain, header.sequence, units, || datagram.has_content()) {
+            Outcome::InOrder => {}
+            Outcome::First if self.sequence.evicted == evicted => self.is_changed = true,
+            Outcome::First => {
                 self.is_changed = true;
                 context.counts.sequences_evicted += 1;
                 context.notice(Notice::Domains { exporter: self.address });
             }
-            Seen::Back => context.counts.sequence_back += 1,
-            Seen::Forward(lost) => {
+            Outcome::OutOfOrder => context.counts.sequence_back += 1,
+            Outcome::Gap(lost) => {
                 context.counts.sequence_gaps += 1;
                 context.counts.sequence_lost += u64::from(lost);
                 context.notice(Notice::Gap { exporter: self.address, domain: header.domain, lost });
@@ -284,7 +284,7 @@ impl Exporter {
         arrival: u64,
         context: &mut Context<'_>,
     ) -> u64 {
-        let Scratch { base, fixed: [v1, v5, v7], nothing, .. } = &mut *context.scratch;
+        let Scratch { base, fixed: [v1, v5, v7], no_options, .. } = &mut *context.scratch;
         let plan = match header.version {
             1 => v1,
             5 => v5,
@@ -292,7 +292,7 @@ impl Exporter {
         };
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
-        let options = self.options.as_deref().unwrap_or(nothing);
+        let options = self.options.as_deref().unwrap_or(no_options);
         let mut run = Run { settings: context.settings, header, template: 0, options, strings: context.strings };
         let (count, _) = run.records(plan, base, octets, size, context.rows);
         context.counts.records += count;
@@ -304,9 +304,9 @@ impl Exporter {
 
 /// Makes the rows that all records of a set start from: the plan's, with what the header tells.
 fn prepare(base: &mut Base, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
-    prepare_row(&mut base.there, plan, header, arrival, peer, needs);
-    if let Some(back) = &plan.back {
-        prepare_row(&mut base.back, back, header, arrival, peer, needs);
+    prepare_row(&mut base.forward, plan, header, arrival, peer, needs);
+    if let Some(reverse) = &plan.reverse {
+        prepare_row(&mut base.reverse, reverse, header, arrival, peer, needs);
     }
 }
 

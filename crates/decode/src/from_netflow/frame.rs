@@ -1,6 +1,6 @@
 //! Sampled frames and packets inside records (elements 104, 313, 315).
 
-use super::ways::Src;
+use super::biflow::Src;
 use crate::headers::Headers;
 use flow::row::{self, RowMut};
 use flow::strings::Strings;

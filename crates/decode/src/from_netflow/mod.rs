@@ -5,6 +5,7 @@
 //! clock and writes no log: arrival times come with the datagrams, and what is worth a line goes out as
 //! [`Notice`]s.
 
+mod biflow;
 mod copy;
 mod counts;
 mod exporter;
@@ -15,12 +16,11 @@ mod plans;
 mod rates;
 mod run;
 mod sources;
-mod ways;
 
 pub use counts::{Counts, NoFlow, Notice};
 pub use exporter::Exporter;
 
-use crate::bound::{Bound, VISITED};
+use crate::bound::{Bound, MAX_VISITED};
 use flow::address;
 use flow::field::Field;
 use flow::needs::Needs;
@@ -67,7 +67,7 @@ pub struct Settings {
     /// `nfacctd_time_secs`.
     pub time_secs: bool,
     /// `nfacctd_time_new`: bins go by arrival.
-    pub arrival_stamps: bool,
+    pub bin_by_arrival: bool,
     /// `nfacctd_time_fractions`: times of v5 and v9 keep their milliseconds.
     pub uptime_fractions: bool,
     /// `nfacctd_pre_processing_checks`: data sets whose padding is not zero are not read.
@@ -79,7 +79,7 @@ pub struct Settings {
     /// Most templates of one exporter (each of two generations, see [`netflow::cache::Cache`]).
     pub max_templates: usize,
     /// Most octets of one exporter's sets that wait for their template.
-    pub pending_octets: usize,
+    pub pending_bytes: usize,
     /// How long they wait, microseconds.
     pub pending_age: u64,
 }
@@ -94,13 +94,13 @@ impl Default for Settings {
             ignore_exporter_address: false,
             ignore_scope: false,
             time_secs: false,
-            arrival_stamps: false,
+            bin_by_arrival: false,
             uptime_fractions: false,
             check_padding: false,
             max_exporters: 10_000,
             max_memory: 1 << 30,
             max_templates: 4096,
-            pending_octets: 1_000_000,
+            pending_bytes: 1_000_000,
             pending_age: 300_000_000,
         }
     }
@@ -112,7 +112,7 @@ pub struct Decoder {
     settings: Settings,
     /// By the numbers that their addresses are in a row.
     exporters: Map<u128, Exporter>,
-    charges: Charges,
+    totals: Totals,
     /// Where [`Self::expire`] goes on.
     next: usize,
     counts: Counts,
@@ -120,26 +120,26 @@ pub struct Decoder {
     scratch: exporter::Scratch,
 }
 
-/// What is charged for all exporters.
+/// What is accounted_memory for all exporters.
 #[derive(Clone, Copy, Debug, Default)]
-struct Charges {
+struct Totals {
     /// Bytes.
     memory: usize,
     templates: usize,
 }
 
-impl Charges {
-    /// Charges what an exporter takes now, instead of what was charged for it before.
-    fn renew(&mut self, exporter: &mut Exporter) {
+impl Totals {
+    /// Totals what an exporter takes now, instead of what was accounted_memory for it before.
+    fn update(&mut self, exporter: &mut Exporter) {
         self.remove(exporter);
-        exporter.charge();
-        self.memory += exporter.charged;
-        self.templates += exporter.counted;
+        exporter.update_accounting();
+        self.memory += exporter.accounted_memory;
+        self.templates += exporter.accounted_templates;
     }
 
     fn remove(&mut self, exporter: &Exporter) {
-        self.memory -= exporter.charged;
-        self.templates -= exporter.counted;
+        self.memory -= exporter.accounted_memory;
+        self.templates -= exporter.accounted_templates;
     }
 }
 
@@ -150,7 +150,7 @@ impl Decoder {
             scratch: exporter::Scratch::new(&needs, &settings),
             needs,
             exporters: Map::new(settings.max_exporters),
-            charges: Charges::default(),
+            totals: Totals::default(),
             next: 0,
             settings,
             counts: Counts::default(),
@@ -172,7 +172,7 @@ impl Decoder {
         strings: &mut Strings,
     ) -> Result<u64, HeaderError> {
         let datagram = datagram::open(octets)?;
-        self.scratch.plans.earn(octets.len());
+        self.scratch.plans.add_credit(octets.len());
         let mut context = exporter::Context {
             needs: &self.needs,
             settings: &self.settings,
@@ -185,13 +185,13 @@ impl Decoder {
         if let Some(exporter) = self.exporters.get_mut(&address::number(source)) {
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
             if exporter.is_changed {
-                self.charges.renew(exporter);
+                self.totals.update(exporter);
             }
         } else {
             let mut exporter = Exporter::new(source);
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
             // The sequence begins with a datagram that holds something, which is looked for once then.
-            if exporter.sequence.is_begun() || datagram.holds_any() {
+            if exporter.sequence.is_tracking() || datagram.has_content() {
                 self.remember(exporter);
             } else {
                 exporter.forget(&mut self.counts);
@@ -206,7 +206,7 @@ impl Decoder {
     /// Gives an exporter that is not known a place.
     #[cold]
     fn remember(&mut self, mut exporter: Exporter) {
-        self.charges.renew(&mut exporter);
+        self.totals.update(&mut exporter);
         if let Some((_, oldest)) = self.exporters.insert(address::number(exporter.address), exporter) {
             self.forget(oldest, Bound::Exporters);
         }
@@ -217,7 +217,10 @@ impl Decoder {
     #[cold]
     fn make_room(&mut self, last: IpAddr) {
         let last = address::number(last);
-        if self.exporters.peek(&last).is_some_and(|exporter| exporter.charged > self.settings.max_memory / 2)
+        if self
+            .exporters
+            .peek(&last)
+            .is_some_and(|exporter| exporter.accounted_memory > self.settings.max_memory / 2)
             && let Some(exporter) = self.exporters.remove(&last)
         {
             self.forget(exporter, Bound::Memory);
@@ -230,24 +233,24 @@ impl Decoder {
     }
 
     fn forget(&mut self, exporter: Exporter, bound: Bound) {
-        self.charges.remove(&exporter);
+        self.totals.remove(&exporter);
         match bound {
             Bound::Exporters => self.counts.exporters_evicted_number += 1,
             Bound::Memory => self.counts.exporters_evicted_memory += 1,
         }
-        let notice = Notice::Forgotten { exporter: exporter.address, bound, memory: exporter.charged };
+        let notice = Notice::Forgotten { exporter: exporter.address, bound, memory: exporter.accounted_memory };
         counts::note(&mut self.notices, notice);
         exporter.forget(&mut self.counts);
     }
 
     /// Bytes that the state of all exporters takes, roughly, with the plans that are kept for others of the same shape.
     pub fn memory(&self) -> usize {
-        self.charges.memory + self.scratch.plans.memory()
+        self.totals.memory + self.scratch.plans.memory()
     }
 
     /// Templates of all exporters.
     pub fn templates(&self) -> usize {
-        self.charges.templates
+        self.totals.templates
     }
 
     /// What its rows hold.
@@ -255,7 +258,7 @@ impl Decoder {
         &self.needs
     }
 
-    /// What was counted since the last call.
+    /// What was accounted_templates since the last call.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
@@ -265,7 +268,7 @@ impl Decoder {
         std::mem::take(&mut self.notices)
     }
 
-    /// The exporters, with what was counted of each.
+    /// The exporters, with what was accounted_templates of each.
     pub fn exporters(&self) -> impl Iterator<Item = &Exporter> {
         self.exporters.values()
     }
@@ -288,7 +291,7 @@ impl Decoder {
         }
         if let Some(exporter) = self.exporters.get_mut(&key) {
             exporter.restore(template, &self.settings);
-            self.charges.renew(exporter);
+            self.totals.update(exporter);
         }
         if self.memory() > self.settings.max_memory {
             self.make_room(address);
@@ -300,7 +303,7 @@ impl Decoder {
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
         for exporter in self.exporters.values_mut() {
             exporter.drop_plans();
-            self.charges.renew(exporter);
+            self.totals.update(exporter);
         }
         self.needs = needs;
     }
@@ -308,18 +311,18 @@ impl Decoder {
     /// Drops sets that have waited too long for their template at `now`. Of very many exporters one call visits a part, and the next
     /// call goes on from there.
     pub fn expire(&mut self, now: u64) {
-        let (part, next) = self.exporters.part_mut(self.next, VISITED);
-        for exporter in part {
+        let (chunk, next) = self.exporters.chunk_mut(self.next, MAX_VISITED);
+        for exporter in chunk {
             exporter.expire(now, &mut self.counts);
-            self.charges.renew(exporter);
+            self.totals.update(exporter);
         }
         self.next = next;
     }
 
     /// Gives up the sets that still wait, at the end.
-    pub fn abandon(&mut self) {
+    pub fn drop_pending(&mut self) {
         for exporter in self.exporters.values_mut() {
-            exporter.abandon(&mut self.counts);
+            exporter.drop_pending(&mut self.counts);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::rates::Rates;
 use foldhash::fast::RandomState;
-use netflow::options::OptionsEntries;
+use netflow::options::OptionsRecord;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Most facts of one kind that are kept of one exporter.
+/// Most facts of one kind that are inserted of one exporter.
 pub(super) const MAX_ENTRIES: usize = 16_384;
 
 /// A source id or observation domain; `None` is the whole exporter.
@@ -36,39 +36,39 @@ pub(crate) struct OptionsCache {
 pub(crate) struct Learned {
     /// Its sampling rate cannot be used, which was not known before.
     pub(crate) unusable_rate: bool,
-    /// PresenceSet beyond the bound, which are not kept.
+    /// PresenceSet beyond the bound, which are not inserted.
     pub(crate) dropped: u64,
 }
 
 impl Learned {
-    fn and(self, other: Self) -> Self {
+    fn merge(self, other: Self) -> Self {
         let unusable_rate = self.unusable_rate || other.unusable_rate;
         Self { unusable_rate, dropped: self.dropped + other.dropped }
     }
 }
 
 /// What became of a fact.
-pub(super) enum Kept<T> {
+pub(super) enum Inserted<T> {
     /// It was not known.
     New,
     /// It took the place of another one.
-    Instead(T),
+    Replaced(T),
     /// There is no room for it.
     Dropped,
 }
 
-impl<T> Kept<T> {
+impl<T> Inserted<T> {
     pub(super) fn is_dropped(&self) -> bool {
         matches!(self, Self::Dropped)
     }
 }
 
 /// Bytes that a map of facts takes, without what facts keep elsewhere.
-pub(super) fn places<T>(map: &Map<T>) -> usize {
+pub(super) fn map_memory<T>(map: &Map<T>) -> usize {
     map.capacity() * (size_of::<((Domain, u64), T)>() + 1)
 }
 
-/// Octets of a name that are kept; the widest columns that show names hold 255.
+/// Octets of a name that are inserted; the widest columns that show names hold 255.
 const MAX_NAME: usize = 255;
 /// Bytes that the allocator adds to a name.
 const ALLOCATION: usize = 16;
@@ -76,28 +76,28 @@ const ALLOCATION: usize = 16;
 /// Memory of the names of all kinds.
 #[derive(Debug, Default)]
 struct Names {
-    octets: usize,
+    bytes: usize,
 }
 
 impl Names {
     /// Keeps a name, cut where nobody could have meant it. Returns how many there was no room for.
-    fn keep(&mut self, map: &mut Map<Box<[u8]>>, domain: Domain, id: u64, name: &[u8]) -> u64 {
+    fn insert(&mut self, map: &mut Map<Box<[u8]>>, domain: Domain, id: u64, name: &[u8]) -> u64 {
         let name = name.get(..MAX_NAME).unwrap_or(name);
-        match keep(map, domain, id, name.into()) {
-            Kept::New => self.octets += name.len() + ALLOCATION,
-            Kept::Instead(old) => self.octets = self.octets - old.len() + name.len(),
-            Kept::Dropped => return 1,
+        match insert(map, domain, id, name.into()) {
+            Inserted::New => self.bytes += name.len() + ALLOCATION,
+            Inserted::Replaced(old) => self.bytes = self.bytes - old.len() + name.len(),
+            Inserted::Dropped => return 1,
         }
         0
     }
 }
 
 /// Keeps a fact; at the bound only known ids are renewed.
-pub(super) fn keep<T>(map: &mut Map<T>, domain: Domain, id: u64, fact: T) -> Kept<T> {
+pub(super) fn insert<T>(map: &mut Map<T>, domain: Domain, id: u64, value: T) -> Inserted<T> {
     if map.len() >= MAX_ENTRIES && !map.contains_key(&(domain, id)) {
-        return Kept::Dropped;
+        return Inserted::Dropped;
     }
-    map.insert((domain, id), fact).map_or(Kept::New, Kept::Instead)
+    map.insert((domain, id), value).map_or(Inserted::New, Inserted::Replaced)
 }
 
 /// The fact of a domain; else that of the whole exporter.
@@ -113,49 +113,49 @@ pub(crate) fn application_id(octets: &[u8]) -> u64 {
 impl OptionsCache {
     /// Takes in what an options record of that domain says. `ignore_scope`: it holds for the whole exporter, whatever
     /// its scope.
-    pub(crate) fn learn(&mut self, domain: u32, facts: &OptionsEntries<'_>, ignore_scope: bool) -> Learned {
-        let domain = facts.scope.domain.unwrap_or(domain);
-        let learned = match (ignore_scope, facts.scope.is_whole_exporter()) {
-            (true, _) => self.learn_for(None, facts),
-            (false, false) => self.learn_for(Some(domain), facts),
+    pub(crate) fn learn(&mut self, domain: u32, record: &OptionsRecord<'_>, ignore_scope: bool) -> Learned {
+        let domain = record.scope.domain.unwrap_or(domain);
+        let learned = match (ignore_scope, record.scope.is_whole_exporter()) {
+            (true, _) => self.learn_for(None, record),
+            (false, false) => self.learn_for(Some(domain), record),
             // Line cards may each speak of the system: what a domain says counts for itself first.
-            (false, true) => self.learn_for(Some(domain), facts).and(self.learn_for(None, facts)),
+            (false, true) => self.learn_for(Some(domain), record).merge(self.learn_for(None, record)),
         };
-        self.memory = self.names.octets
-            + places(&self.interfaces)
-            + places(&self.applications)
-            + places(&self.vrfs)
-            + places(&self.distinguishers)
-            + places(&self.starts)
+        self.memory = self.names.bytes
+            + map_memory(&self.interfaces)
+            + map_memory(&self.applications)
+            + map_memory(&self.vrfs)
+            + map_memory(&self.distinguishers)
+            + map_memory(&self.starts)
             + self.rates.memory();
         learned
     }
 
-    fn learn_for(&mut self, domain: Domain, facts: &OptionsEntries<'_>) -> Learned {
+    fn learn_for(&mut self, domain: Domain, record: &OptionsRecord<'_>) -> Learned {
         let mut dropped = 0;
         let names = &mut self.names;
-        if let (Some(id), Some(name)) = (facts.interface, facts.interface_label()) {
-            dropped += names.keep(&mut self.interfaces, domain, id, name);
+        if let (Some(id), Some(name)) = (record.interface, record.interface_label()) {
+            dropped += names.insert(&mut self.interfaces, domain, id, name);
         }
-        if let (Some(id), Some(name)) = (facts.application, facts.application_label()) {
-            dropped += names.keep(&mut self.applications, domain, application_id(id), name);
+        if let (Some(id), Some(name)) = (record.application, record.application_label()) {
+            dropped += names.insert(&mut self.applications, domain, application_id(id), name);
         }
-        if let Some(id) = facts.vrf {
-            if let Some(name) = facts.vrf_name {
-                dropped += names.keep(&mut self.vrfs, domain, id, name);
+        if let Some(id) = record.vrf {
+            if let Some(name) = record.vrf_name {
+                dropped += names.insert(&mut self.vrfs, domain, id, name);
             }
-            if let Some(distinguisher) = facts.route_distinguisher {
-                let kept = keep(&mut self.distinguishers, domain, id, distinguisher);
-                dropped += u64::from(kept.is_dropped());
+            if let Some(distinguisher) = record.route_distinguisher {
+                let inserted = insert(&mut self.distinguishers, domain, id, distinguisher);
+                dropped += u64::from(inserted.is_dropped());
             }
         }
-        if let Some(start) = facts.system_init_ms {
-            dropped += u64::from(keep(&mut self.starts, domain, 0, start).is_dropped());
+        if let Some(start) = record.system_init_ms {
+            dropped += u64::from(insert(&mut self.starts, domain, 0, start).is_dropped());
         }
-        if facts.exporter.is_some() {
-            self.address = facts.exporter;
+        if record.exporter.is_some() {
+            self.address = record.exporter;
         }
-        self.rates.learn(domain, facts).and(Learned { dropped, ..Learned::default() })
+        self.rates.learn(domain, record).merge(Learned { dropped, ..Learned::default() })
     }
 
     /// Bytes that it keeps on the heap, roughly.

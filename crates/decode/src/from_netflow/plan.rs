@@ -5,10 +5,10 @@
 //! variable length places are known per record only; there every field is an op.
 
 use super::Settings;
+use super::biflow::{Direction, Fields, Found, Index, Src};
 use super::copy::{self, Copy, Move};
 use super::frame::Frame;
 use super::sources::{self, Clock, Side};
-use super::ways::{Fields, Found, Index, Src, Way};
 use crate::headers::Headers;
 use flow::address;
 use flow::custom::Semantics;
@@ -33,7 +33,7 @@ pub(crate) enum Op {
     /// The first of the times that is not zero; `init` is the element that holds the exporter's start.
     Time { sources: Box<[(Src, Clock)]>, init: Option<Src>, to: usize },
     /// VLAN id by direction.
-    Vlan { direction: Option<Src>, ways: [Option<Src>; 2], to: usize },
+    Vlan { direction: Option<Src>, vlans: [Option<Src>; 2], to: usize },
     /// Port of the protocol's own element.
     Port { udp: Option<Src>, tcp: Option<Src>, proto: Option<Src>, to: usize },
     /// VXLAN and NVGRE ids.
@@ -119,8 +119,8 @@ pub(crate) struct Plan {
     pub(crate) counters: Counters,
     pub(crate) flows: Option<Src>,
     pub(crate) ops: Box<[Op]>,
-    /// How records of both ways are read for the way back.
-    pub(crate) back: Option<Box<Plan>>,
+    /// How records of both ways are read for the way reverse.
+    pub(crate) reverse: Option<Box<Plan>>,
     /// Some element has a variable length.
     pub(crate) variable: bool,
     /// Each record makes one row, so that a step may be taken for many records before the next one.
@@ -141,7 +141,7 @@ impl Plan {
 /// Compiles a template for one way.
 struct Compiler<'a> {
     fields: Fields<'a>,
-    /// Of the way there, and of the way back.
+    /// Of the way there, and of the way reverse.
     counters: [Counters; 2],
     /// The template tells of a packet inside another.
     two_protocols: bool,
@@ -158,29 +158,29 @@ const FAMILIES: [u16; 2] = [4, 16];
 /// The plan of a template for rows of that layout.
 pub(crate) fn compile(template: &Template, needs: &Needs, settings: &Settings) -> Plan {
     let index = Index::new(template);
-    let there = Fields { template, index: &index, way: Way::There };
-    let counters = [Way::There, Way::Back]
-        .map(|way| Fields { way, ..there })
+    let forward = Fields { template, index: &index, direction: Direction::Forward };
+    let counters = [Direction::Forward, Direction::Reverse]
+        .map(|direction| Fields { direction, ..forward })
         .map(|fields| Counters { packets: fields.first(sources::PACKETS), octets: fields.first(sources::OCTETS) });
-    let compiler = |way| Compiler {
-        fields: Fields { way, ..there },
+    let compiler = |direction| Compiler {
+        fields: Fields { direction, ..forward },
         counters,
-        two_protocols: Fields { way, ..there }.all(0, sources::PROTOCOL).len() > 1,
+        two_protocols: Fields { direction, ..forward }.all(0, sources::PROTOCOL).len() > 1,
         needs,
         settings,
         base: vec![0; needs.layout.words().max(HEAD)],
         moves: Vec::new(),
         ops: Vec::new(),
     };
-    let [_, counted_back] = counters;
-    let back = counted_back.any().then(|| Box::new(compiler(Way::Back).plan(None)));
-    compiler(Way::There).plan(back)
+    let [_, reverse_counters] = counters;
+    let reverse = reverse_counters.any().then(|| Box::new(compiler(Direction::Reverse).plan(None)));
+    compiler(Direction::Forward).plan(reverse)
 }
 
 impl Compiler<'_> {
-    fn plan(mut self, back: Option<Box<Plan>>) -> Plan {
+    fn plan(mut self, reverse: Option<Box<Plan>>) -> Plan {
         let variable = self.fields.template.is_variable;
-        let counters = self.counters(self.fields.way);
+        let counters = self.counters(self.fields.direction);
         let frames = self.frames();
         // Copies come before ops. Where a frame fills the row first, all that the record says is an op.
         let by_op = variable || frames;
@@ -227,7 +227,7 @@ impl Compiler<'_> {
         self.customs(by_op);
         let flows = self.first(&[sources::FLOWS]);
         // Records that have neither packets nor octets tell of events.
-        let event = !self.counts(Way::There) && !self.counts(Way::Back) && !frames;
+        let event = !self.counts(Direction::Forward) && !self.counts(Direction::Reverse) && !frames;
         if let Some(to) = self.offset(Field::Event) {
             self.set(to, &[u8::from(event)]);
         }
@@ -235,20 +235,20 @@ impl Compiler<'_> {
             self.set(to, &self.fields.template.id.to_be_bytes());
         }
         if let Some(to) = self.offset(Field::Presence) {
-            self.set(to, &self.facts(event, frames).0.to_be_bytes());
+            self.set(to, &self.presence(event, frames).0.to_be_bytes());
         }
         let unknown = self.is_unknown();
         let copies = copy::compile(self.moves);
         let memory = size_of_val(&*self.base)
             + size_of_val(&*copies)
             + self.ops.iter().map(|op| size_of::<Op>() + op.memory()).sum::<usize>()
-            + back.as_ref().map_or(0, |back| size_of::<Plan>() + back.memory);
+            + reverse.as_ref().map_or(0, |reverse| size_of::<Plan>() + reverse.memory);
         Plan {
             memory,
             counters,
             flows,
-            by_step: !variable && !frames && back.is_none(),
-            back,
+            by_step: !variable && !frames && reverse.is_none(),
+            reverse,
             variable,
             unknown,
             base: self.base.into_boxed_slice(),
@@ -267,16 +267,16 @@ impl Compiler<'_> {
     }
 
     /// The counters of a way.
-    fn counters(&self, way: Way) -> Counters {
-        match way {
-            Way::There => self.counters[0],
-            Way::Back => self.counters[1],
+    fn counters(&self, direction: Direction) -> Counters {
+        match direction {
+            Direction::Forward => self.counters[0],
+            Direction::Reverse => self.counters[1],
         }
     }
 
     /// The template counts packets or octets of that way.
-    fn counts(&self, way: Way) -> bool {
-        self.counters(way).any()
+    fn counts(&self, direction: Direction) -> bool {
+        self.counters(direction).any()
     }
 
     /// The template tells of a packet inside another, of whichever family either is.
@@ -401,7 +401,7 @@ impl Compiler<'_> {
         ] {
             [None, None] => {}
             [Some(src), None] | [None, Some(src)] => self.number(src, to, 2, variable),
-            ways => self.ops.push(Op::Vlan { direction: self.first(&[ie::FLOW_DIRECTION]), ways, to }),
+            vlans => self.ops.push(Op::Vlan { direction: self.first(&[ie::FLOW_DIRECTION]), vlans, to }),
         }
     }
 
@@ -533,7 +533,7 @@ impl Compiler<'_> {
 
     fn times(&mut self) {
         let init = self.first(&[sources::SYSTEM_INIT]);
-        for (field, elements) in [(Field::TimeStart, sources::STARTS), (Field::TimeEnd, sources::ENDS)] {
+        for (field, elements) in [(Field::TimeStart, sources::START_TIMES), (Field::TimeEnd, sources::END_TIMES)] {
             let Some(to) = self.offset(field) else { continue };
             let sources: Box<[(Src, Clock)]> = self.fields.choices(elements).collect();
             if !sources.is_empty() {
@@ -541,7 +541,7 @@ impl Compiler<'_> {
             }
         }
         if self.needs.bin_times
-            && !self.settings.arrival_stamps
+            && !self.settings.bin_by_arrival
             && let Some(from) = self.offset(Field::TimeStart)
         {
             let raw = self.first(&[ie::FLOW_START_SYS_UP_TIME]);
@@ -570,19 +570,19 @@ impl Compiler<'_> {
         let packet = || self.first(&[sources::PACKET_SECTION]).map(|src| (src, true));
         let Some((src, is_ip)) = frame.or_else(packet) else { return false };
         let mut headers = Headers::new(self.needs, &[]);
-        let back = self.fields.way == Way::Back;
-        if back {
-            headers = headers.exchanged();
+        let reverse = self.fields.direction == Direction::Reverse;
+        if reverse {
+            headers = headers.swapped();
         }
-        let missing = |counter: Option<Src>| counter.is_none() && !back;
-        let Counters { packets, octets } = self.counters(self.fields.way);
+        let missing = |counter: Option<Src>| counter.is_none() && !reverse;
+        let Counters { packets, octets } = self.counters(self.fields.direction);
         self.ops.push(Op::Frame(Box::new(Frame {
             src,
             is_ip,
             headers,
             counts_packets: missing(packets),
             counts_octets: missing(octets),
-            needed: !self.counts(Way::There) && !self.counts(Way::Back),
+            needed: !self.counts(Direction::Forward) && !self.counts(Direction::Reverse),
         })));
         true
     }
@@ -604,34 +604,34 @@ impl Compiler<'_> {
     }
 
     /// What records of the template tell.
-    fn facts(&self, event: bool, frames: bool) -> PresenceSet {
-        let mut facts = PresenceSet::default();
+    fn presence(&self, event: bool, frames: bool) -> PresenceSet {
+        let mut presence = PresenceSet::default();
         let has = |elements: &[u16]| self.first(elements).is_some();
-        sources::PRESENCE.iter().filter(|(_, elements)| has(elements)).for_each(|(fact, _)| facts.insert(*fact));
+        sources::PRESENCE.iter().filter(|(_, elements)| has(elements)).for_each(|(bit, _)| presence.insert(*bit));
         if frames {
-            sources::FRAME_PRESENCE.iter().for_each(|fact| facts.insert(*fact));
+            sources::FRAME_PRESENCE.iter().for_each(|bit| presence.insert(*bit));
         }
         // Those of v5 and its like have no number.
         let fixed = self.fields.template.id == 0;
-        facts.insert(if fixed { Presence::EngineType } else { Presence::Template });
-        facts.insert(Presence::SourceId);
-        if self.counts(Way::Back) {
-            facts.insert(Presence::BothWays);
+        presence.insert(if fixed { Presence::EngineType } else { Presence::Template });
+        presence.insert(Presence::SourceId);
+        if self.counts(Direction::Reverse) {
+            presence.insert(Presence::BothWays);
         }
         if self.fields.template.kind != Kind::Data {
-            facts.insert(Presence::Options);
-        } else if event || facts.has(Presence::NatEvent) {
-            facts.insert(Presence::Event);
+            presence.insert(Presence::Options);
+        } else if event || presence.has(Presence::NatEvent) {
+            presence.insert(Presence::Event);
         } else {
-            facts.insert(Presence::Flow);
+            presence.insert(Presence::Flow);
             if has(&[ie::SOURCE_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS]) && !fixed {
-                facts.insert(Presence::FlowV4);
+                presence.insert(Presence::FlowV4);
             }
             if has(&[ie::SOURCE_IPV6_ADDRESS, ie::DESTINATION_IPV6_ADDRESS]) {
-                facts.insert(Presence::FlowV6);
+                presence.insert(Presence::FlowV6);
             }
         }
-        facts
+        presence
     }
 
     /// None of the elements is IANA's, a known private one, or asked for by a custom primitive.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Most plans that are shared with those who announce the same shape later. Exporters keep those that they use beyond that.
 const MAX_SHARED: usize = 4096;
 /// The part of the memory for the state of exporters that the plans take which are shared.
-const MEMORY_PART: usize = 16;
+const MEMORY_DIVISOR: usize = 16;
 /// Octets received that pay for compiling, at most: what a decoder begins with. They are enough for the different templates of thousands of
 /// exporters that start at once.
 pub(super) const MAX_CREDIT: u64 = 1_000_000;
@@ -54,7 +54,7 @@ impl Payload for Planned {
 
 /// What is to be done costs more than was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoCredit;
+pub(crate) struct OverBudget;
 
 /// The plans that are shared.
 pub(crate) struct Plans {
@@ -79,7 +79,7 @@ impl Plans {
             hash: RandomState::default(),
             by_id: needs.layout.offset(Field::Template).is_some(),
             memory: 0,
-            max_memory: settings.max_memory / MEMORY_PART,
+            max_memory: settings.max_memory / MEMORY_DIVISOR,
             credit: MAX_CREDIT,
             cost: PLAN_COST + FIELD_COST * (fields + needs.customs.len()) as u64,
         }
@@ -87,15 +87,15 @@ impl Plans {
 
     /// Octets were received.
     #[inline]
-    pub(crate) fn earn(&mut self, octets: usize) {
+    pub(crate) fn add_credit(&mut self, octets: usize) {
         self.credit = (self.credit + octets as u64).min(MAX_CREDIT);
     }
 
     /// Pays for an options record of so many fields and octets: short fields cost as much as long ones.
     #[inline]
-    pub(crate) fn pay_options(&mut self, fields: usize, octets: usize) -> Result<(), NoCredit> {
+    pub(crate) fn charge_options(&mut self, fields: usize, octets: usize) -> Result<(), OverBudget> {
         let cost = (OPTION_COST * fields as u64).saturating_sub(octets as u64);
-        self.credit = self.credit.checked_sub(cost).ok_or(NoCredit)?;
+        self.credit = self.credit.checked_sub(cost).ok_or(OverBudget)?;
         Ok(())
     }
 
@@ -119,14 +119,14 @@ impl Plans {
         template: &Template,
         needs: &Needs,
         settings: &Settings,
-    ) -> Result<Arc<Compiled>, NoCredit> {
+    ) -> Result<Arc<Compiled>, OverBudget> {
         let id = if self.by_id { template.id } else { 0 };
         let hash = self.hash.hash_one((id, template.ipfix, template.kind, &template.fields));
-        let is_it = |known: &Template| {
-            (known.id, known.ipfix, known.kind) == (id, template.ipfix, template.kind)
-                && known.fields == template.fields
+        let is_same = |cached: &Template| {
+            (cached.id, cached.ipfix, cached.kind) == (id, template.ipfix, template.kind)
+                && cached.fields == template.fields
         };
-        if let Some(compiled) = self.shared.get_mut(&hash).filter(|compiled| is_it(&compiled.template)) {
+        if let Some(compiled) = self.shared.get_mut(&hash).filter(|compiled| is_same(&compiled.template)) {
             return Ok(Arc::clone(compiled));
         }
         self.compile(hash, id, template, needs, settings)
@@ -140,9 +140,9 @@ impl Plans {
         template: &Template,
         needs: &Needs,
         settings: &Settings,
-    ) -> Result<Arc<Compiled>, NoCredit> {
+    ) -> Result<Arc<Compiled>, OverBudget> {
         let cost = self.cost + FIELD_COST * template.fields.len() as u64;
-        self.credit = self.credit.checked_sub(cost).ok_or(NoCredit)?;
+        self.credit = self.credit.checked_sub(cost).ok_or(OverBudget)?;
         let plan = plan::compile(template, needs, settings);
         let template = Template { domain: 0, id, ..template.clone() };
         let memory = size_of::<Compiled>() + size_of_val(&*template.fields) + plan.memory();

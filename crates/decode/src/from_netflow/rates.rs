@@ -3,8 +3,8 @@
 //! A rate is announced for a sampler or selector, for an interface, for a template, for a domain, or for several of these at
 //! once. The nearest one to a flow counts.
 
-use super::options_cache::{Domain, Kept, Learned, Map, find, keep, places};
-use netflow::options::{OptionsEntries, Rate, Way};
+use super::options_cache::{Domain, Inserted, Learned, Map, find, insert, map_memory};
+use netflow::options::{Direction, OptionsRecord, Rate};
 
 /// The rates of one exporter.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(crate) struct Rates {
     selectors: Map<Sampler>,
     /// What the samplers and selectors of a domain add up to.
     totals: Map<Totals>,
-    /// By [`way_and_interface`].
+    /// By [`direction_and_interface`].
     interfaces: Map<Rate>,
     templates: Map<Rate>,
     /// Rates of whole domains.
@@ -59,7 +59,7 @@ impl Totals {
 
 /// What a flow says about its sampling.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sampled {
+pub(crate) struct FlowSampling {
     pub(crate) template: u16,
     pub(crate) sampler: Option<u64>,
     pub(crate) selector: Option<u64>,
@@ -69,7 +69,7 @@ pub(crate) struct Sampled {
     pub(crate) interfaces: [Option<u64>; 2],
 }
 
-impl Sampled {
+impl FlowSampling {
     fn names_a_sampler(&self) -> bool {
         [self.sampler, self.selector].into_iter().flatten().any(|id| id > 0)
     }
@@ -79,13 +79,13 @@ impl Sampled {
     }
 }
 
-fn way_and_interface(way: Way, interface: u64) -> u64 {
-    let way = match way {
-        Way::Either => 0,
-        Way::In => 1,
-        Way::Out => 2,
+fn direction_and_interface(direction: Direction, interface: u64) -> u64 {
+    let direction = match direction {
+        Direction::Either => 0,
+        Direction::In => 1,
+        Direction::Out => 2,
     };
-    way << 32 | interface & 0xffff_ffff
+    direction << 32 | interface & 0xffff_ffff
 }
 
 /// The interval that a rate stands for: 0 when nothing is sampled.
@@ -100,18 +100,18 @@ fn interval(rate: Rate) -> Option<u64> {
 impl Rates {
     /// Takes in the rate that an options record announces. It is an unusable one when the last one of its kind was usable, or there
     /// was none.
-    pub(crate) fn learn(&mut self, domain: Domain, facts: &OptionsEntries<'_>) -> Learned {
-        let Some(rate) = facts.rate() else { return Learned::default() };
+    pub(crate) fn learn(&mut self, domain: Domain, record: &OptionsRecord<'_>) -> Learned {
+        let Some(rate) = record.rate() else { return Learned::default() };
         let mut learned = Learned::default();
-        let mut note = |kept: Kept<Rate>| {
-            learned.dropped += u64::from(kept.is_dropped());
-            let was_unusable = matches!(kept, Kept::Instead(Rate::Unusable));
+        let mut note = |inserted: Inserted<Rate>| {
+            learned.dropped += u64::from(inserted.is_dropped());
+            let was_unusable = matches!(inserted, Inserted::Replaced(Rate::Unusable));
             learned.unusable_rate |= rate == Rate::Unusable && !was_unusable;
         };
         // Interface 0 stands for all of them.
-        let interface = facts.interface.filter(|interface| *interface > 0);
-        let is_scoped = interface.is_some() || facts.scope.template.is_some();
-        let sampler = match (facts.sampler, facts.selector) {
+        let interface = record.interface.filter(|interface| *interface > 0);
+        let is_scoped = interface.is_some() || record.scope.template.is_some();
+        let sampler = match (record.sampler, record.selector) {
             (Some(id), _) => Some((&mut self.samplers, id)),
             (None, Some(id)) => Some((&mut self.selectors, id)),
             (None, None) => None,
@@ -119,72 +119,76 @@ impl Rates {
         let has_sampler = sampler.is_some();
         if let Some((map, id)) = sampler {
             let new = Sampler { rate, is_scoped };
-            let kept = keep(map, domain, id, new);
-            let old = if let Kept::Instead(old) = kept { Some(old) } else { None };
-            if !kept.is_dropped() {
+            let inserted = insert(map, domain, id, new);
+            let old = if let Inserted::Replaced(old) = inserted { Some(old) } else { None };
+            if !inserted.is_dropped() {
                 self.totals.entry((domain, 0)).or_default().replace(old, new);
             }
             note(match old {
-                Some(old) => Kept::Instead(old.rate),
-                None if kept.is_dropped() => Kept::Dropped,
-                None => Kept::New,
+                Some(old) => Inserted::Replaced(old.rate),
+                None if inserted.is_dropped() => Inserted::Dropped,
+                None => Inserted::New,
             });
         }
-        if let Some(template) = facts.scope.template {
-            note(keep(&mut self.templates, domain, template, rate));
+        if let Some(template) = record.scope.template {
+            note(insert(&mut self.templates, domain, template, rate));
         } else if let Some(interface) = interface {
-            let id = way_and_interface(facts.way, interface);
-            note(keep(&mut self.interfaces, domain, id, rate));
+            let id = direction_and_interface(record.direction, interface);
+            note(insert(&mut self.interfaces, domain, id, rate));
         } else if !has_sampler {
-            note(keep(&mut self.domains, domain, 0, rate));
+            note(insert(&mut self.domains, domain, 0, rate));
         }
         learned
     }
 
     /// Bytes that it keeps on the heap.
     pub(crate) fn memory(&self) -> usize {
-        places(&self.samplers)
-            + places(&self.selectors)
-            + places(&self.totals)
-            + places(&self.interfaces)
-            + places(&self.templates)
-            + places(&self.domains)
+        map_memory(&self.samplers)
+            + map_memory(&self.selectors)
+            + map_memory(&self.totals)
+            + map_memory(&self.interfaces)
+            + map_memory(&self.templates)
+            + map_memory(&self.domains)
     }
 
     /// The interval that counts for a flow of that domain, 0 when it is known not to be sampled. In order: what is known of
     /// its sampler or selector, its own record, its template, its interfaces, its domain, the whole exporter.
-    pub(crate) fn of_flow(&self, domain: u32, flow: &Sampled) -> Option<u64> {
-        let by_sampler = (flow.sampler.and_then(|id| self.sampler(domain, id)))
+    pub(crate) fn of_flow(&self, domain: u32, flow: &FlowSampling) -> Option<u64> {
+        let sampler_rate = (flow.sampler.and_then(|id| self.sampler(domain, id)))
             .or_else(|| flow.selector.and_then(|id| self.selector(domain, id)));
-        match (by_sampler.and_then(interval), flow.interval) {
+        match (sampler_rate.and_then(interval), flow.interval) {
             (Some(interval @ 1..), _) | (_, Some(interval @ 1..)) => Some(interval),
             (Some(interval), _) => Some(interval),
             (None, _) => self.by_scope(domain, flow),
         }
     }
 
-    fn by_scope(&self, domain: u32, flow: &Sampled) -> Option<u64> {
+    fn by_scope(&self, domain: u32, flow: &FlowSampling) -> Option<u64> {
         (find(&self.templates, domain, u64::from(flow.template)).copied().and_then(interval))
             .or_else(|| self.by_interface(domain, flow))
             .or_else(|| self.by_domain(Some(domain), flow))
             .or_else(|| self.by_domain(None, flow))
     }
 
-    fn by_interface(&self, domain: u32, flow: &Sampled) -> Option<u64> {
+    fn by_interface(&self, domain: u32, flow: &FlowSampling) -> Option<u64> {
         if self.interfaces.is_empty() {
             return None;
         }
-        let ways = [Way::In, Way::Out].into_iter().zip(flow.interfaces);
-        ways.filter_map(|(way, interface)| Some((way, interface?))).find_map(|(way, interface)| {
-            let rate = |way| find(&self.interfaces, domain, way_and_interface(way, interface)).copied();
-            rate(way).or_else(|| rate(Way::Either)).and_then(interval)
-        })
+        let directions = [Direction::In, Direction::Out].into_iter().zip(flow.interfaces);
+        directions.filter_map(|(direction, interface)| Some((direction, interface?))).find_map(
+            |(direction, interface)| {
+                let rate = |direction| {
+                    find(&self.interfaces, domain, direction_and_interface(direction, interface)).copied()
+                };
+                rate(direction).or_else(|| rate(Direction::Either)).and_then(interval)
+            },
+        )
     }
 
     /// The rate of a whole domain; else that of its only sampler, for flows that name none and go through no other interface.
-    fn by_domain(&self, domain: Domain, flow: &Sampled) -> Option<u64> {
-        let of_domain = self.domains.get(&(domain, 0)).copied().and_then(interval);
-        of_domain.or_else(|| {
+    fn by_domain(&self, domain: Domain, flow: &FlowSampling) -> Option<u64> {
+        let domain_rate = self.domains.get(&(domain, 0)).copied().and_then(interval);
+        domain_rate.or_else(|| {
             let totals = self.totals.get(&(domain, 0)).filter(|totals| totals.samplers == 1)?;
             let is_other = flow.names_a_sampler() || totals.scoped > 0 && flow.names_an_interface();
             (!is_other).then_some(totals.intervals)

@@ -1,10 +1,10 @@
 //! Plans at work: one record becomes one row, or two when it tells of both ways.
 
+use super::biflow::Src;
 use super::options_cache::{self, OptionsCache};
 use super::plan::{Op, Plan, SamplingSources};
-use super::rates::Sampled;
+use super::rates::FlowSampling;
 use super::sources::Clock;
-use super::ways::Src;
 use super::{Settings, copy, frame};
 use flow::address;
 use flow::row::{self, RowMut, Rows};
@@ -61,9 +61,9 @@ impl<'a> Record<'a> {
 /// What the rows of a set start from.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
-    pub(crate) there: Vec<u64>,
+    pub(crate) forward: Vec<u64>,
     /// Only for templates that count both ways.
-    pub(crate) back: Vec<u64>,
+    pub(crate) reverse: Vec<u64>,
 }
 
 /// Records whose rows are made together: they and their rows stay in the nearest cache.
@@ -108,7 +108,7 @@ impl Run<'_> {
     ) -> (u64, u64) {
         let mut without_row = 0;
         if plan.by_step {
-            octets.chunks(size * BLOCK).for_each(|block| self.block(plan, &base.there, block, size, rows));
+            octets.chunks(size * BLOCK).for_each(|block| self.block(plan, &base.forward, block, size, rows));
         } else {
             for octets in octets.chunks_exact(size) {
                 without_row += u64::from(!self.record(plan, base, Record { octets, spans: None }, rows));
@@ -169,10 +169,10 @@ impl Run<'_> {
     /// Makes the rows of one record. False: it tells no flow, and made none.
     #[inline]
     pub(crate) fn record(&mut self, plan: &Plan, base: &Base, record: Record<'_>, rows: &mut Rows) -> bool {
-        let there = self.row(plan, &base.there, record, rows);
-        match &plan.back {
-            Some(back) => self.way_back(back, &base.back, record, there, rows) || there,
-            None => there,
+        let has_forward = self.row(plan, &base.forward, record, rows);
+        match &plan.reverse {
+            Some(reverse) => self.reverse_row(reverse, &base.reverse, record, has_forward, rows) || has_forward,
+            None => has_forward,
         }
     }
 
@@ -202,13 +202,20 @@ impl Run<'_> {
 
     /// Makes the row of the way back, behind that of the way there. A way without packets and octets has no row, unless neither has any:
     /// then the record is one of the way there.
-    fn way_back(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, there: bool, rows: &mut Rows) -> bool {
+    fn reverse_row(
+        &mut self,
+        plan: &Plan,
+        base: &[u64],
+        record: Record<'_>,
+        has_forward: bool,
+        rows: &mut Rows,
+    ) -> bool {
         let counters = [plan.counters.packets, plan.counters.octets];
         if counters.iter().all(|counter| record.find(*counter).unwrap_or(0) == 0) {
             return false;
         }
         let is_empty = |mut row: RowMut<'_>| *row.head(row::PACKETS) == 0 && *row.head(row::OCTETS) == 0;
-        if there && rows.last_mut().is_some_and(is_empty) {
+        if has_forward && rows.last_mut().is_some_and(is_empty) {
             rows.pop();
         }
         self.row(plan, base, record, rows)
@@ -261,7 +268,7 @@ impl Run<'_> {
                 }
                 *row.head(row::BIN_TIME) = time;
             }
-            Op::Vlan { direction, ways: [ingress, egress], to } => {
+            Op::Vlan { direction, vlans: [ingress, egress], to } => {
                 let out = record.find(*direction) == Some(1);
                 let vlan = if out { egress.or(*ingress) } else { ingress.or(*egress) };
                 put(row.octets(), *to, &(record.find(vlan).unwrap_or(0) as u16).to_be_bytes());
@@ -354,9 +361,9 @@ impl Run<'_> {
                 put(row.octets(), *to, &id.to_be_bytes());
             }
             Op::Rd { inline, vrfs, to, origin } => {
-                let told = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
+                let inline = inline.map(|src| array_at::<8>(record.field(src), 0)).filter(|rd| *rd != [0; 8]);
                 let id = vrfs.iter().map(|src| record.number(*src)).find(|id| *id > 0).unwrap_or(0);
-                let rd = told.or_else(|| self.options.distinguisher(self.header.domain, id)).or_else(|| {
+                let rd = inline.or_else(|| self.options.distinguisher(self.header.domain, id)).or_else(|| {
                     let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
                     Some(RouteDistinguisher::of_vrf(id).0)
                 });
@@ -391,10 +398,10 @@ impl Run<'_> {
     /// One packet in so many, if it is known; 0 means that it is not.
     fn interval(&self, record: Record<'_>, sources: &SamplingSources) -> Option<u32> {
         let by_probability =
-            || sources.probability.and_then(|src| netflow::options::interval_of(record.field(src)));
+            || sources.probability.and_then(|src| netflow::options::interval_of_probability(record.field(src)));
         let intervals = sources.intervals.iter();
         let interval = intervals.filter_map(|src| record.find(*src)).find(|interval| *interval > 0);
-        let flow = Sampled {
+        let flow = FlowSampling {
             template: self.template,
             sampler: record.find(sources.sampler),
             selector: record.find(sources.selector),
@@ -454,13 +461,13 @@ impl Run<'_> {
                 let seconds = if seconds < NTP_OFFSET { seconds + (1 << 32) } else { seconds } - NTP_OFFSET;
                 seconds * SECOND + fraction
             }
-            Clock::Before => (u64::from(self.header.export_secs) * SECOND).saturating_sub(value),
+            Clock::BeforeExport => (u64::from(self.header.export_secs) * SECOND).saturating_sub(value),
             Clock::Uptime => match self.header.uptime_ms {
                 Some(uptime) => self.since_boot(uptime, value as u32),
                 None => {
                     let is_set = |start: &u64| *start > 0;
-                    let known = || self.options.start_ms(self.header.domain).filter(is_set);
-                    let start = init_ms.filter(is_set).or_else(known)?;
+                    let learned = || self.options.start_ms(self.header.domain).filter(is_set);
+                    let start = init_ms.filter(is_set).or_else(learned)?;
                     start.saturating_add(value).saturating_mul(1000)
                 }
             },
@@ -483,9 +490,9 @@ impl Run<'_> {
 
 /// The label of a stack's only entry: top and bottom are one.
 #[inline]
-fn put_label(entry: u64, places: [Option<usize>; 2], row: &mut [u8]) {
+fn put_label(entry: u64, offsets: [Option<usize>; 2], row: &mut [u8]) {
     let label = ((entry >> 4) as u32).to_be_bytes();
-    places.into_iter().flatten().for_each(|to| put(row, to, &label));
+    offsets.into_iter().flatten().for_each(|to| put(row, to, &label));
 }
 
 #[inline]

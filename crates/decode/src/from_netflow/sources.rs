@@ -225,18 +225,18 @@ pub(crate) enum Clock {
     /// Milliseconds of the exporter's uptime.
     Uptime,
     /// Microseconds before the export time (RFC 7011 section 6.1, elements 158 and 159).
-    Before,
+    BeforeExport,
 }
 
 /// Elements that tell a flow's start, in order of preference. The observation times come last: records of
 /// events have nothing else.
-pub(crate) const STARTS: &[(u16, Clock)] = &[
+pub(crate) const START_TIMES: &[(u16, Clock)] = &[
     (ie::FLOW_START_MILLISECONDS, Clock::Milliseconds),
     (ie::FLOW_START_MICROSECONDS, Clock::Ntp),
     (ie::FLOW_START_NANOSECONDS, Clock::Ntp),
     (ie::FLOW_START_SECONDS, Clock::Seconds),
     (ie::FLOW_START_SYS_UP_TIME, Clock::Uptime),
-    (ie::FLOW_START_DELTA_MICROSECONDS, Clock::Before),
+    (ie::FLOW_START_DELTA_MICROSECONDS, Clock::BeforeExport),
     (ie::OBSERVATION_TIME_MILLISECONDS, Clock::Milliseconds),
     (ie::OBSERVATION_TIME_MICROSECONDS, Clock::Ntp),
     (ie::OBSERVATION_TIME_NANOSECONDS, Clock::Ntp),
@@ -244,13 +244,13 @@ pub(crate) const STARTS: &[(u16, Clock)] = &[
 ];
 
 /// Elements that tell a flow's end, in order of preference.
-pub(crate) const ENDS: &[(u16, Clock)] = &[
+pub(crate) const END_TIMES: &[(u16, Clock)] = &[
     (ie::FLOW_END_MILLISECONDS, Clock::Milliseconds),
     (ie::FLOW_END_MICROSECONDS, Clock::Ntp),
     (ie::FLOW_END_NANOSECONDS, Clock::Ntp),
     (ie::FLOW_END_SECONDS, Clock::Seconds),
     (ie::FLOW_END_SYS_UP_TIME, Clock::Uptime),
-    (ie::FLOW_END_DELTA_MICROSECONDS, Clock::Before),
+    (ie::FLOW_END_DELTA_MICROSECONDS, Clock::BeforeExport),
 ];
 
 /// When the exporter started, milliseconds since 1970.
@@ -311,7 +311,7 @@ pub(crate) const PMACCT_LABEL: u16 = 3;
 pub(crate) const REVERSE: u32 = 29305;
 
 /// Elements of the two ends of a flow, which change places on the way back.
-const ENDS_OF_FLOWS: &[(u16, u16)] = &[
+const ENDPOINT_PAIRS: &[(u16, u16)] = &[
     (ie::SOURCE_TRANSPORT_PORT, ie::DESTINATION_TRANSPORT_PORT),
     (ie::SOURCE_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS),
     (ie::SOURCE_IPV4_PREFIX_LENGTH, ie::DESTINATION_IPV4_PREFIX_LENGTH),
@@ -352,7 +352,7 @@ const ENDS_OF_FLOWS: &[(u16, u16)] = &[
 
 /// True for elements that say nothing about the way back: what was counted and measured on the way there, and the path that was
 /// taken.
-const fn is_of_one_way(element: u16) -> bool {
+const fn is_directional(element: u16) -> bool {
     let next_hops = [BGP_NEXT_HOP, IP_NEXT_HOP, TOP_LABEL];
     let mut at = 0;
     while at < next_hops.len() {
@@ -380,41 +380,41 @@ const fn contains(elements: &[u16], element: u16) -> bool {
     false
 }
 
-/// The elements that hold an element's value on the way back, as [`ENDS_OF_FLOWS`] says.
-const fn work_out(element: u16) -> [u16; 2] {
+/// The elements that hold an element's value on the way back, as [`ENDPOINT_PAIRS`] says.
+const fn find_counterparts(element: u16) -> [u16; 2] {
     let mut found = [0; 2];
     let mut count = 0;
     let mut at = 0;
-    while at < ENDS_OF_FLOWS.len() {
-        let (a, b) = ENDS_OF_FLOWS[at];
+    while at < ENDPOINT_PAIRS.len() {
+        let (a, b) = ENDPOINT_PAIRS[at];
         if element == a || element == b {
             found[count] = if element == a { b } else { a };
             count += 1;
         }
         at += 1;
     }
-    if count == 0 && !is_of_one_way(element) {
+    if count == 0 && !is_directional(element) {
         found[0] = element;
     }
     found
 }
 
 /// Elements whose exchange is worked out beforehand: all that a row is filled from, but for those of NSEL.
-const WORKED_OUT: usize = 1024;
+const PRECOMPUTED: usize = 1024;
 
-static EXCHANGED: [[u16; 2]; WORKED_OUT] = {
-    let mut table = [[0; 2]; WORKED_OUT];
+static COUNTERPARTS: [[u16; 2]; PRECOMPUTED] = {
+    let mut table = [[0; 2]; PRECOMPUTED];
     let mut element = 0;
-    while element < WORKED_OUT {
-        table[element] = work_out(element as u16);
+    while element < PRECOMPUTED {
+        table[element] = find_counterparts(element as u16);
         element += 1;
     }
     table
 };
 
 /// The elements of a record that hold an element's value on the way back, the best first; 0 stands for none.
-pub(crate) fn exchanged(element: u16) -> [u16; 2] {
-    EXCHANGED.get(usize::from(element)).copied().unwrap_or_else(|| work_out(element))
+pub(crate) fn counterparts(element: u16) -> [u16; 2] {
+    COUNTERPARTS.get(usize::from(element)).copied().unwrap_or_else(|| find_counterparts(element))
 }
 
 #[cfg(test)]
@@ -440,16 +440,16 @@ mod tests {
             if element.name.contains("TotalCount") || element.name.contains("distinct") {
                 continue;
             }
-            assert!(exchanged(element.number).contains(&other.number), "{}", element.name);
-            assert!(exchanged(other.number).contains(&element.number), "{}", other.name);
+            assert!(counterparts(element.number).contains(&other.number), "{}", element.name);
+            assert!(counterparts(other.number).contains(&element.number), "{}", other.name);
         }
     }
 
     #[test]
     fn what_was_measured_on_one_way_is_not_that_of_the_other() {
         for element in [1, 2, 85, 86, 353, 15, 18, 63, 70, 79, 497, 603] {
-            assert_eq!(exchanged(element), [0; 2], "element {element}");
+            assert_eq!(counterparts(element), [0; 2], "element {element}");
         }
-        assert_eq!([4, 8, 298, 12].map(exchanged), [[4, 0], [12, 0], [299, 0], [8, 366]]);
+        assert_eq!([4, 8, 298, 12].map(counterparts), [[4, 0], [12, 0], [299, 0], [8, 366]]);
     }
 }

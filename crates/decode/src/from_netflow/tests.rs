@@ -14,9 +14,9 @@ use netflow::encode::{Message, V5Record, enterprise, field, v5, variable};
 use netflow::template::{Field as Specifier, Kind, VARIABLE};
 use std::sync::Arc;
 
+mod biflow;
 mod records;
 mod sharing;
-mod ways;
 
 const NOW: u32 = 1_700_000_000;
 const ARRIVAL: u64 = 1_700_000_005_000_000;

@@ -52,7 +52,7 @@ pub struct Settings {
 pub struct Flows {
     young: HashMap<FlowKey, Flow, RandomState>,
     old: HashMap<FlowKey, Flow, RandomState>,
-    most: usize,
+    max_flows: usize,
     lifetime_us: u64,
     evicted: u64,
 }
@@ -63,7 +63,7 @@ impl Flows {
         Self {
             young: HashMap::default(),
             old: HashMap::default(),
-            most: (settings.bound / 2 / ENTRY).max(1),
+            max_flows: (settings.bound / 2 / ENTRY).max(1),
             lifetime_us: u64::try_from(settings.lifetime.as_micros()).unwrap_or(u64::MAX),
             evicted: 0,
         }
@@ -100,7 +100,7 @@ impl Flows {
     }
 
     fn make_room(&mut self) {
-        if self.young.len() >= self.most {
+        if self.young.len() >= self.max_flows {
             self.evicted += self.old.len() as u64;
             self.old.clear();
             std::mem::swap(&mut self.young, &mut self.old);

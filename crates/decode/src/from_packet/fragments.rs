@@ -2,7 +2,7 @@
 //! section 4.5).
 //!
 //! Fragments may come in any order. What comes before the first one waits for it here, up to [`LIFETIME_US`]; what is known of a packet is
-//! forgotten after that time, too. At the bound the oldest packets go first. Nothing that waits is ever lost: it is given back, with
+//! forgotten after that time, too. At the bound the oldest packets go first. Nothing that waits is ever lost: it is emitted back, with
 //! ports or without.
 
 use foldhash::fast::RandomState;
@@ -50,11 +50,11 @@ struct Packet<T> {
 /// What became of a later fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict<T> {
-    /// The first fragment was seen; the value is given back.
-    Known(Transport, T),
+    /// The first fragment was seen; the value is emitted back.
+    Ports(Transport, T),
     /// It waits.
-    Waits,
-    /// There is no room even for one; the value is given back.
+    Buffered,
+    /// There is no room even for one; the value is emitted back.
     NoRoom(T),
 }
 
@@ -87,21 +87,21 @@ impl<T> Fragments<T> {
         self.waiting
     }
 
-    /// The first fragment of a packet: those that waited for it are given back with its ports. `give` gets the others, too, that
+    /// The first fragment of a packet: those that waited for it are emitted back with its ports. `give` gets the others, too, that
     /// had to make room, without ports.
     pub fn first(
         &mut self,
         key: Key,
         transport: Transport,
         now_us: u64,
-        mut give: impl FnMut(T, Option<Transport>),
+        mut emit: impl FnMut(T, Option<Transport>),
     ) {
-        self.expire(now_us, &mut give);
+        self.expire(now_us, &mut emit);
         if let Some(packet) = self.packets.get_mut(&key) {
             packet.transport = Some(transport);
             self.waiting -= packet.waiting.len();
-            packet.waiting.drain(..).for_each(|value| give(value, Some(transport)));
-        } else if self.make_room(ENTRY, &mut give) {
+            packet.waiting.drain(..).for_each(|value| emit(value, Some(transport)));
+        } else if self.make_room(ENTRY, &mut emit) {
             self.insert(key, Some(transport), now_us);
         }
     }
@@ -112,13 +112,13 @@ impl<T> Fragments<T> {
         key: Key,
         value: T,
         now_us: u64,
-        mut give: impl FnMut(T, Option<Transport>),
+        mut emit: impl FnMut(T, Option<Transport>),
     ) -> Verdict<T> {
-        self.expire(now_us, &mut give);
+        self.expire(now_us, &mut emit);
         if let Some(transport) = self.packets.get(&key).and_then(|packet| packet.transport) {
-            return Verdict::Known(transport, value);
+            return Verdict::Ports(transport, value);
         }
-        if !self.make_room(ENTRY + self.value, &mut give) {
+        if !self.make_room(ENTRY + self.value, &mut emit) {
             return Verdict::NoRoom(value);
         }
         // Making room may have put the packet itself out.
@@ -129,7 +129,7 @@ impl<T> Fragments<T> {
             packet.waiting.push(value);
             self.waiting += 1;
         }
-        Verdict::Waits
+        Verdict::Buffered
     }
 
     fn insert(&mut self, key: Key, transport: Option<Transport>, now_us: u64) {
@@ -138,39 +138,39 @@ impl<T> Fragments<T> {
     }
 
     /// Puts the oldest packets out until so many octets are free. False if there are not as many at all.
-    fn make_room(&mut self, octets: usize, give: &mut impl FnMut(T, Option<Transport>)) -> bool {
+    fn make_room(&mut self, octets: usize, emit: &mut impl FnMut(T, Option<Transport>)) -> bool {
         while self.size() + octets > self.bound {
             let Some((since_us, key)) = self.order.pop_front() else { return false };
-            self.forget(since_us, &key, give);
+            self.forget(since_us, &key, emit);
         }
         true
     }
 
-    fn forget(&mut self, since_us: u64, key: &Key, give: &mut impl FnMut(T, Option<Transport>)) {
+    fn forget(&mut self, since_us: u64, key: &Key, emit: &mut impl FnMut(T, Option<Transport>)) {
         if self.packets.get(key).is_some_and(|packet| packet.since_us == since_us)
             && let Some(packet) = self.packets.remove(key)
         {
             self.waiting -= packet.waiting.len();
-            packet.waiting.into_iter().for_each(|value| give(value, None));
+            packet.waiting.into_iter().for_each(|value| emit(value, None));
         }
     }
 
     /// Gives back what has waited too long at `now_us`. Where times jump, back or far ahead, what is here is of another time.
     #[inline]
-    pub fn expire(&mut self, now_us: u64, mut give: impl FnMut(T, Option<Transport>)) {
+    pub fn expire(&mut self, now_us: u64, mut emit: impl FnMut(T, Option<Transport>)) {
         while let Some((since_us, key)) = self.order.front().copied() {
             if now_us.abs_diff(since_us) <= LIFETIME_US {
                 break;
             }
             self.order.pop_front();
-            self.forget(since_us, &key, &mut give);
+            self.forget(since_us, &key, &mut emit);
         }
     }
 
     /// Gives back all that waits.
-    pub fn drain(&mut self, mut give: impl FnMut(T, Option<Transport>)) {
+    pub fn drain(&mut self, mut emit: impl FnMut(T, Option<Transport>)) {
         while let Some((since_us, key)) = self.order.pop_front() {
-            self.forget(since_us, &key, &mut give);
+            self.forget(since_us, &key, &mut emit);
         }
     }
 }
@@ -190,25 +190,25 @@ mod tests {
     #[test]
     fn early_fragments_get_the_ports_of_the_first_one() {
         let mut fragments = Fragments::new(10_000, 0);
-        let mut given = Vec::new();
-        assert_eq!(fragments.later(key(1), 'a', 0, |_, _| unreachable!()), Verdict::Waits);
-        assert_eq!(fragments.later(key(1), 'b', 1, |_, _| unreachable!()), Verdict::Waits);
-        fragments.first(key(1), DNS, 2, |value, transport| given.push((value, transport)));
-        assert_eq!((given, fragments.waiting()), (vec![('a', Some(DNS)), ('b', Some(DNS))], 0));
-        assert_eq!(fragments.later(key(1), 'c', 3, |_, _| unreachable!()), Verdict::Known(DNS, 'c'));
-        assert_eq!(fragments.later(key(2), 'd', 3, |_, _| unreachable!()), Verdict::Waits);
+        let mut emitted = Vec::new();
+        assert_eq!(fragments.later(key(1), 'a', 0, |_, _| unreachable!()), Verdict::Buffered);
+        assert_eq!(fragments.later(key(1), 'b', 1, |_, _| unreachable!()), Verdict::Buffered);
+        fragments.first(key(1), DNS, 2, |value, transport| emitted.push((value, transport)));
+        assert_eq!((emitted, fragments.waiting()), (vec![('a', Some(DNS)), ('b', Some(DNS))], 0));
+        assert_eq!(fragments.later(key(1), 'c', 3, |_, _| unreachable!()), Verdict::Ports(DNS, 'c'));
+        assert_eq!(fragments.later(key(2), 'd', 3, |_, _| unreachable!()), Verdict::Buffered);
     }
 
     #[test]
     fn what_waits_in_vain_is_given_back_without_ports() {
         let mut fragments = Fragments::new(10_000, 0);
-        let mut given = Vec::new();
+        let mut emitted = Vec::new();
         fragments.later(key(1), 1, 0, |_, _| unreachable!());
         fragments.later(key(2), 2, 10, |_, _| unreachable!());
         fragments.expire(LIFETIME_US, |_, _| unreachable!());
-        fragments.expire(LIFETIME_US + 1, |value, transport| given.push((value, transport)));
-        fragments.drain(|value, transport| given.push((value, transport)));
-        assert_eq!((given, fragments.size()), (vec![(1, None), (2, None)], 0));
+        fragments.expire(LIFETIME_US + 1, |value, transport| emitted.push((value, transport)));
+        fragments.drain(|value, transport| emitted.push((value, transport)));
+        assert_eq!((emitted, fragments.size()), (vec![(1, None), (2, None)], 0));
         let mut none: Fragments<u8> = Fragments::new(10, 0);
         assert_eq!(none.later(key(1), 7, 0, |_, _| unreachable!()), Verdict::NoRoom(7));
         none.first(key(1), DNS, 0, |_, _| unreachable!());
@@ -251,12 +251,12 @@ mod tests {
                 if *first {
                     fragments.first(key(*id), DNS, *time, |value: usize, _| back[value] += 1);
                 } else {
-                    let mut given = Vec::new();
-                    match fragments.later(key(*id), number, *time, |value, _| given.push(value)) {
-                        Verdict::Known(_, value) | Verdict::NoRoom(value) => back[value] += 1,
-                        Verdict::Waits => {}
+                    let mut emitted = Vec::new();
+                    match fragments.later(key(*id), number, *time, |value, _| emitted.push(value)) {
+                        Verdict::Ports(_, value) | Verdict::NoRoom(value) => back[value] += 1,
+                        Verdict::Buffered => {}
                     }
-                    given.into_iter().for_each(|value| back[value] += 1);
+                    emitted.into_iter().for_each(|value| back[value] += 1);
                 }
                 prop_assert!(fragments.size() <= bound);
                 prop_assert!(fragments.packets.capacity() <= 64 && fragments.order.len() <= steps.len());

@@ -66,15 +66,15 @@ pub struct Settings {
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// It made a row.
     Row,
     /// It is a fragment whose row waits for its first one.
-    Waits,
+    Buffered,
     /// It carries no IP.
     NotIp,
     /// It was cut before its addresses.
-    Short,
+    Truncated,
     /// Its IPv6 header says that it ends before the options that it announces.
     BadLength,
 }
@@ -87,13 +87,13 @@ pub struct Counts {
     /// Frames without IP.
     pub not_ip: u64,
     /// Frames that were cut before their addresses, or before their ports where ports count.
-    pub short: u64,
+    pub truncated: u64,
     /// Packets whose IPv6 header contradicts itself about their length.
     pub bad_length: u64,
     /// Fragments whose first one came after them.
-    pub joined: u64,
+    pub fragments_joined: u64,
     /// Fragments that are counted without ports: their first one did not come, or there was no room to wait.
-    pub orphans: u64,
+    pub fragments_orphaned: u64,
     /// Flows that were forgotten at the bound of flows.
     pub flows_evicted: u64,
 }
@@ -109,7 +109,7 @@ pub struct Decoder {
     offsets: Offsets,
     base: Box<[u64]>,
     /// The headers of Ethernet frames tell all that rows hold.
-    takes_plain: bool,
+    supports_plain: bool,
     fragments: Option<Fragments<Held>>,
     flows: Option<Flows>,
     counts: Counts,
@@ -127,7 +127,7 @@ struct Offsets {
     src_mac: Option<usize>,
     dst_mac: Option<usize>,
     etype: Option<usize>,
-    facts: Option<usize>,
+    presence: Option<usize>,
     direction: Option<usize>,
     /// Rows hold something of transport headers.
     transport: bool,
@@ -147,7 +147,7 @@ impl Decoder {
     pub fn new(needs: &Needs, settings: Settings) -> Self {
         let headers = headers(needs);
         Self {
-            takes_plain: takes_plain(&headers, &settings),
+            supports_plain: supports_plain(&headers, &settings),
             headers,
             offsets: Offsets::new(needs),
             base: vec![0; needs.layout.words()].into(),
@@ -161,7 +161,7 @@ impl Decoder {
     /// Goes on with rows of another layout. Call it when no rows are left, and after [`Decoder::release`].
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = headers(needs);
-        self.takes_plain = takes_plain(&self.headers, &self.settings);
+        self.supports_plain = supports_plain(&self.headers, &self.settings);
         self.offsets = Offsets::new(needs);
         self.base = vec![0; needs.layout.words()].into();
         self.fragments = fragments(needs, &self.settings);
@@ -177,15 +177,15 @@ impl Decoder {
 
     /// Reads a frame, and adds its row and those that have waited for it.
     #[inline]
-    pub fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+    pub fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> Outcome {
         let Some((offset, flag)) = self.settings.trailer else { return self.read(frame, output) };
-        let told = packet::trailer::output_interface(frame.octets, frame.length, offset, flag);
-        self.read(&Frame { egress: told.unwrap_or(frame.egress), ..*frame }, output)
+        let egress = packet::trailer::output_interface(frame.octets, frame.length, offset, flag);
+        self.read(&Frame { egress: egress.unwrap_or(frame.egress), ..*frame }, output)
     }
 
     #[inline]
-    fn read(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
-        if self.takes_plain
+    fn read(&mut self, frame: &Frame<'_>, output: &mut Output) -> Outcome {
+        if self.supports_plain
             && frame.link == LinkType::ETHERNET
             && let Some(packet) = plain(frame.octets)
         {
@@ -196,7 +196,7 @@ impl Decoder {
 
     /// A packet whose headers lie at their usual offsets. It is whole, and of no tunnel that counts.
     #[inline]
-    fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Fate {
+    fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Outcome {
         let mut row = output.rows.push(&self.base);
         *row.head(row::PACKETS) = 1;
         *row.head(row::OCTETS) = u64::from(packet.length);
@@ -207,12 +207,12 @@ impl Decoder {
         }
         output.packets.push(whole(frame));
         self.counts.packets += 1;
-        Fate::Row
+        Outcome::Row
     }
 
     /// A frame of any sort.
     #[inline(never)]
-    fn read_layers(&mut self, frame: &Frame<'_>, output: &mut Output) -> Fate {
+    fn read_layers(&mut self, frame: &Frame<'_>, output: &mut Output) -> Outcome {
         let packet = tunnel::decode_inside(frame.link, frame.octets, self.settings.inside.as_ref());
         if packet.ip.is_none() {
             return self.without_ip(frame, &packet, output);
@@ -220,19 +220,19 @@ impl Decoder {
         self.packet(frame, &packet, output)
     }
 
-    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
-        let Some(ip) = packet.ip else { return Fate::NotIp };
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Outcome {
+        let Some(ip) = packet.ip else { return Outcome::NotIp };
         if ip.ends_before_options() {
             self.counts.bad_length += 1;
-            return Fate::BadLength;
+            return Outcome::BadLength;
         }
         let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
         // Where the header says nothing sensible of its length, there are no ports to be known.
         let is_cut = packet.offsets.l4.is_some() || (frame.octets.len() as u64) < u64::from(frame.length);
-        let wants_ports = self.offsets.transport && !later && headers::has_ports(ip.protocol);
-        if wants_ports && packet.ports.is_none() && is_cut {
-            self.counts.short += 1;
-            return Fate::Short;
+        let needs_ports = self.offsets.transport && !later && headers::has_ports(ip.protocol);
+        if needs_ports && packet.ports.is_none() && is_cut {
+            self.counts.truncated += 1;
+            return Outcome::Truncated;
         }
         let Output { rows, strings, packets } = output;
         let mut row = rows.push(&self.base);
@@ -243,7 +243,7 @@ impl Decoder {
         if let (Some(at), Some(family)) = (self.offsets.etype, headers::family(packet)) {
             put(row.octets(), at, &family);
         }
-        if self.headers.wants_tunnels()
+        if self.headers.needs_tunnels()
             && let Some(tunnel) = tunnel::inner(packet, &Ports::default())
         {
             self.headers.fill_tunnel(&tunnel, &mut row);
@@ -257,39 +257,39 @@ impl Decoder {
             return self.fragment(frame, packet, output);
         }
         self.counts.packets += 1;
-        Fate::Row
+        Outcome::Row
     }
 
     /// The last row is that of a fragment.
     #[cold]
-    fn fragment(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
+    fn fragment(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Outcome {
         let (Some(fragments), Some(ip)) = (&mut self.fragments, packet.ip) else {
             self.counts.packets += 1;
-            return Fate::Row;
+            return Outcome::Row;
         };
-        let Some(fragment) = ip.fragment else { return Fate::Row };
+        let Some(fragment) = ip.fragment else { return Outcome::Row };
         let key = Key { source: ip.source, destination: ip.destination, protocol: ip.protocol, id: fragment.id };
         let (offsets, counts) = (self.offsets, &mut self.counts);
         if fragment.offset == 0 {
             let (source, destination) = headers::ports(packet).unwrap_or((0, 0));
             let transport = Transport { source, destination };
             fragments.first(key, transport, frame.time_us, |held, transport| {
-                offsets.give_back(&held, transport, counts, output);
+                offsets.add_held(&held, transport, counts, output);
             });
             counts.packets += 1;
-            return Fate::Row;
+            return Outcome::Row;
         }
         let row = output.rows.last().map(|row| Held::from(row.words())).unwrap_or_default();
         output.rows.pop();
         let reference = output.packets.pop().unwrap_or(PacketRef::NONE);
         let verdict = fragments.later(key, row, frame.time_us, |held, transport| {
-            offsets.give_back(&held, transport, counts, output);
+            offsets.add_held(&held, transport, counts, output);
         });
         let (row, transport) = match verdict {
-            Verdict::Waits => return Fate::Waits,
-            Verdict::Known(transport, row) => (row, Some(transport)),
+            Verdict::Buffered => return Outcome::Buffered,
+            Verdict::Ports(transport, row) => (row, Some(transport)),
             Verdict::NoRoom(row) => {
-                counts.orphans += 1;
+                counts.fragments_orphaned += 1;
                 (row, None)
             }
         };
@@ -299,7 +299,7 @@ impl Decoder {
         }
         output.packets.push(reference);
         counts.packets += 1;
-        Fate::Row
+        Outcome::Row
     }
 
     /// Fragments that wait for their first one.
@@ -311,25 +311,25 @@ impl Decoder {
     pub fn expire(&mut self, now_us: u64, output: &mut Output) {
         let Some(fragments) = &mut self.fragments else { return };
         let (offsets, counts) = (self.offsets, &mut self.counts);
-        fragments.expire(now_us, |held, transport| offsets.give_back(&held, transport, counts, output));
+        fragments.expire(now_us, |held, transport| offsets.add_held(&held, transport, counts, output));
     }
 
     /// Makes rows of all fragments that wait.
     pub fn release(&mut self, output: &mut Output) {
         let Some(fragments) = &mut self.fragments else { return };
         let (offsets, counts) = (self.offsets, &mut self.counts);
-        fragments.drain(|held, transport| offsets.give_back(&held, transport, counts, output));
+        fragments.drain(|held, transport| offsets.add_held(&held, transport, counts, output));
     }
 
     /// A frame without an IP header.
-    fn without_ip(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Fate {
+    fn without_ip(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Outcome {
         if packet.etype.is_some_and(|etype| etype == packet::ethertype::IPV4 || etype == packet::ethertype::IPV6) {
-            self.counts.short += 1;
-            return Fate::Short;
+            self.counts.truncated += 1;
+            return Outcome::Truncated;
         }
         if !self.settings.unknown_etypes || packet.etype.is_none() {
             self.counts.not_ip += 1;
-            return Fate::NotIp;
+            return Outcome::NotIp;
         }
         let Output { rows, strings, packets } = output;
         let mut row = rows.push(&self.base);
@@ -342,7 +342,7 @@ impl Decoder {
         }
         packets.push(PacketRef::NONE);
         self.counts.packets += 1;
-        Fate::Row
+        Outcome::Row
     }
 }
 
@@ -353,8 +353,8 @@ fn whole(frame: &Frame<'_>) -> PacketRef {
 }
 
 /// Rows hold nothing that takes more than a packet's own headers: of tunnels, of flows.
-fn takes_plain(headers: &Headers, settings: &Settings) -> bool {
-    headers.takes_plain() && settings.inside.is_none() && settings.flows.is_none()
+fn supports_plain(headers: &Headers, settings: &Settings) -> bool {
+    headers.supports_plain() && settings.inside.is_none() && settings.flows.is_none()
 }
 
 /// Fragments need to wait where something is told of ports, or of flows.
@@ -382,7 +382,7 @@ impl Offsets {
             src_mac: at(Field::SrcMac),
             dst_mac: at(Field::DstMac),
             etype: at(Field::Etype),
-            facts: at(Field::Presence),
+            presence: at(Field::Presence),
             direction: at(Field::Direction),
             transport: transport.iter().any(|field| at(*field).is_some()),
         }
@@ -409,22 +409,22 @@ impl Offsets {
             }
         }
         if let Some(at) = self.direction {
-            let told = match (frame.ingress, frame.egress) {
+            let direction = match (frame.ingress, frame.egress) {
                 (1.., 0) => Some(0),
                 (0, 1..) => Some(1),
                 _ => settings.direction,
             };
-            put(octets, at, &[told.unwrap_or(2)]);
+            put(octets, at, &[direction.unwrap_or(2)]);
         }
-        if let Some(at) = self.facts {
-            let mut facts = PresenceSet::default();
+        if let Some(at) = self.presence {
+            let mut presence = PresenceSet::default();
             if frame.ingress != 0 {
-                facts.insert(Presence::InIface);
+                presence.insert(Presence::InIface);
             }
             if frame.egress != 0 {
-                facts.insert(Presence::OutIface);
+                presence.insert(Presence::OutIface);
             }
-            put(octets, at, &facts.0.to_be_bytes());
+            put(octets, at, &presence.0.to_be_bytes());
         }
     }
 
@@ -437,14 +437,14 @@ impl Offsets {
     }
 
     /// Adds a row that has waited.
-    fn give_back(&self, held: &Held, transport: Option<Transport>, counts: &mut Counts, output: &mut Output) {
+    fn add_held(&self, held: &Held, transport: Option<Transport>, counts: &mut Counts, output: &mut Output) {
         let mut row = output.rows.push(held);
         match transport {
             Some(transport) => {
                 self.ports(&mut row, transport);
-                counts.joined += 1;
+                counts.fragments_joined += 1;
             }
-            None => counts.orphans += 1,
+            None => counts.fragments_orphaned += 1,
         }
         output.packets.push(PacketRef::NONE);
         counts.packets += 1;

@@ -54,18 +54,18 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-type Read = (Vec<Vec<u64>>, Vec<PacketRef>, Counts, Fate);
+type Read = (Vec<Vec<u64>>, Vec<PacketRef>, Counts, Outcome);
 
-fn read(needs: &Needs, settings: &Settings, takes_plain: bool, octets: &[u8], ingress: u32) -> Read {
+fn read(needs: &Needs, settings: &Settings, supports_plain: bool, octets: &[u8], ingress: u32) -> Read {
     let mut decoder = Decoder::new(needs, settings.clone());
-    decoder.takes_plain &= takes_plain;
+    decoder.supports_plain &= supports_plain;
     let mut output = Output::new(&needs.layout);
     let (length, link, time_us) = (octets.len() as u32 + 7, LinkType::ETHERNET, 99);
     let macs = [Some([ingress as u8; 6]).filter(|_| ingress == 1), None];
     let frame = Frame { number: 3, link, time_us, length, octets, ingress, egress: 0, macs };
-    let fate = decoder.frame(&frame, &mut output);
+    let outcome = decoder.frame(&frame, &mut output);
     decoder.release(&mut output);
-    (output.rows.iter().map(|row| row.words().to_vec()).collect(), output.packets, decoder.take_counts(), fate)
+    (output.rows.iter().map(|row| row.words().to_vec()).collect(), output.packets, decoder.take_counts(), outcome)
 }
 
 proptest! {

@@ -4,11 +4,11 @@
 //! sent. A flow sample is one row: its packet, by the header that the agent copied and by the fields that it read itself; then what
 //! the agent adds, which wins over the packet.
 
+mod fast_path;
 mod packet;
-mod quick;
 mod sample;
 
-use crate::bound::{Bound, VISITED};
+use crate::bound::{Bound, MAX_VISITED};
 use crate::headers::Headers;
 use ::packet::tunnel::Ports;
 use flow::address;
@@ -79,7 +79,7 @@ pub struct Agent {
     /// Datagrams missing in the jumps forward.
     pub lost: u64,
     /// When its first datagram came and its last one, microseconds since 1970.
-    came: (u64, u64),
+    first_and_last: (u64, u64),
     /// What its samples are.
     samples: AgentSamples,
 }
@@ -111,7 +111,7 @@ pub struct Counts {
     /// Records of unknown formats inside samples.
     pub unknown_records: u64,
     /// Samples and records that contradict their format.
-    pub faulty: u64,
+    pub invalid: u64,
     /// Jumps forward in sequence numbers of datagrams.
     pub gaps: u64,
     /// Datagrams missing in them.
@@ -138,7 +138,7 @@ pub trait Counters {
     fn sample(&mut self, agent: IpAddr, header: &Header, sample: &CounterSample<'_>);
 }
 
-/// Nobody asks for counters.
+/// Nobody wanted_records for counters.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCounters;
 
@@ -155,7 +155,7 @@ pub struct Decoder {
     headers: Headers,
     offsets: sample::Offsets,
     wanted: Vec<DataFormat>,
-    asks: Option<quick::Asks>,
+    wanted_records: Option<fast_path::WantedRecords>,
     /// What the rows of a datagram share; words of a row.
     base: Box<[u64]>,
     /// By the number that their address is in a row.
@@ -168,8 +168,8 @@ pub struct Decoder {
     counts: Counts,
     /// An agent that was forgotten.
     forgotten: Option<IpAddr>,
-    /// A fault of the last datagram that is worth a line in the log.
-    fault: Option<(IpAddr, DecodeError)>,
+    /// A error of the last datagram that is worth a line in the log.
+    error: Option<(IpAddr, DecodeError)>,
 }
 
 /// Adds to `fields` what others of them are worked out from.
@@ -188,22 +188,22 @@ impl Decoder {
     pub fn new(needs: &Needs, settings: Settings) -> Self {
         let (headers, offsets) = (Headers::new(needs, &[]), sample::Offsets::new(needs));
         let wanted = offsets.wanted();
-        let fitting = settings.max_memory / PER_AGENT;
-        let bound = if fitting < settings.max_agents { Bound::Memory } else { Bound::Exporters };
-        let most = settings.max_agents.min(fitting);
+        let affordable = settings.max_memory / PER_AGENT;
+        let bound = if affordable < settings.max_agents { Bound::Memory } else { Bound::Exporters };
+        let max_agents = settings.max_agents.min(affordable);
         Self {
-            asks: quick::Asks::new(&wanted, &headers, &settings),
+            wanted_records: fast_path::WantedRecords::new(&wanted, &headers, &settings),
             headers,
             wanted,
             offsets,
             base: vec![0; needs.layout.words()].into(),
-            agents: Map::new(most),
+            agents: Map::new(max_agents),
             bound,
             next: 0,
-            sequence: Sequence::new(most * SUB_AGENTS),
+            sequence: Sequence::new(max_agents * SUB_AGENTS),
             counts: Counts::default(),
             forgotten: None,
-            fault: None,
+            error: None,
             settings,
         }
     }
@@ -213,7 +213,7 @@ impl Decoder {
         self.headers = Headers::new(needs, &[]);
         self.offsets = sample::Offsets::new(needs);
         self.wanted = self.offsets.wanted();
-        self.asks = quick::Asks::new(&self.wanted, &self.headers, &self.settings);
+        self.wanted_records = fast_path::WantedRecords::new(&self.wanted, &self.headers, &self.settings);
         self.base = vec![0; needs.layout.words()].into();
     }
 
@@ -232,21 +232,21 @@ impl Decoder {
     ) -> Result<IpAddr, DecodeError> {
         let datagram = sflow::open(octets)?;
         let header = datagram.header;
-        let told = header.agent.filter(|_| !self.settings.ignore_agent_address);
-        let address = told.unwrap_or(source);
-        let holds_any = || datagram.samples().any(|sample| sample.is_ok());
+        let claimed = header.agent.filter(|_| !self.settings.ignore_agent_address);
+        let address = claimed.unwrap_or(source);
+        let has_content = || datagram.samples().any(|sample| sample.is_ok());
         let evicted = self.sequence.evicted;
-        let seen = self.sequence.datagram(&header, holds_any);
+        let seen = self.sequence.datagram(&header, has_content);
         self.counts.sequences_evicted += self.sequence.evicted - evicted;
         let key = address::number(address);
-        let mut stranger = None;
+        let mut new_agent = None;
         let (agent, is_known) = match self.agents.get_mut(&key) {
             Some(agent) => (agent, true),
-            None => (stranger.insert(Agent::new(address)), false),
+            None => (new_agent.insert(Agent::new(address)), false),
         };
         agent.count(&header, (octets.len(), arrival), seen, &mut self.counts);
         // Whoever sends an empty datagram is not remembered for it.
-        let is_remembered = is_known || holds_any();
+        let is_remembered = is_known || has_content();
         if is_remembered {
             counters.agent(address, header.sub_agent.unwrap_or(0));
         }
@@ -259,16 +259,16 @@ impl Decoder {
             base: &self.base,
             counts: &mut self.counts,
             agent: address,
-            fault: &mut self.fault,
-            old: header.version < 5,
+            error: &mut self.error,
+            is_legacy: header.version < 5,
             wanted: &self.wanted,
-            asks: self.asks,
+            wanted_records: self.wanted_records,
         };
         let mut samples = datagram.samples();
         loop {
             let mut ahead = samples.clone();
             if let Some(frame) = ahead.next_flow_frame()
-                && reader.quick(unit, octets, &frame, output)
+                && reader.fast_path(unit, octets, &frame, output)
             {
                 samples = ahead;
                 continue;
@@ -281,16 +281,16 @@ impl Decoder {
                 }
                 Some(Ok(Sample::Discarded(_))) => reader.counts.discarded += 1,
                 Some(Ok(Sample::Unknown(_))) => reader.counts.unknown += 1,
-                Some(Err(fault)) => {
-                    reader.counts.faulty += 1;
-                    reader.fault.get_or_insert((address, fault));
+                Some(Err(error)) => {
+                    reader.counts.invalid += 1;
+                    reader.error.get_or_insert((address, error));
                 }
                 None => break,
             }
         }
         agent.add(&before, &self.counts);
-        if let Some(stranger) = stranger.filter(|_| is_remembered)
-            && let Some((_, oldest)) = self.agents.insert(key, stranger)
+        if let Some(new_agent) = new_agent.filter(|_| is_remembered)
+            && let Some((_, oldest)) = self.agents.insert(key, new_agent)
         {
             self.counts.agents_evicted += 1;
             self.forgotten = Some(oldest.address);
@@ -299,18 +299,18 @@ impl Decoder {
     }
 
     /// The agents that have sent counter samples for `span` microseconds or longer, and no flow sample. Each is given once. Of very
-    /// many agents one call visits a part, and the next call goes on from there; a `span` of 0 asks for all.
+    /// many agents one call visits a part, and the next call goes on from there; a `span` of 0 wanted_records for all.
     pub fn take_agents_without_flows(&mut self, span: u64) -> Vec<IpAddr> {
-        let is_old = |agent: &Agent| agent.came.1.saturating_sub(agent.came.0) >= span;
+        let is_old = |agent: &Agent| agent.first_and_last.1.saturating_sub(agent.first_and_last.0) >= span;
         let without = |agent: &&mut Agent| agent.samples == AgentSamples::Counters && is_old(agent);
         let take = |agent: &mut Agent| {
             agent.samples = AgentSamples::Flows;
             agent.address
         };
-        let (first, count) = if span == 0 { (0, usize::MAX) } else { (self.next, VISITED) };
-        let (part, next) = self.agents.part_mut(first, count);
+        let (first, count) = if span == 0 { (0, usize::MAX) } else { (self.next, MAX_VISITED) };
+        let (chunk, next) = self.agents.chunk_mut(first, count);
         self.next = next;
-        part.filter(without).map(take).collect()
+        chunk.filter(without).map(take).collect()
     }
 
     /// What was counted since the last call.
@@ -318,9 +318,9 @@ impl Decoder {
         std::mem::take(&mut self.counts)
     }
 
-    /// A fault since the last call.
-    pub fn take_fault(&mut self) -> Option<(IpAddr, DecodeError)> {
-        self.fault.take()
+    /// A error since the last call.
+    pub fn take_error(&mut self) -> Option<(IpAddr, DecodeError)> {
+        self.error.take()
     }
 
     /// An agent that was forgotten since the last call, and why.
@@ -366,14 +366,15 @@ impl Agent {
             forward: 0,
             back: 0,
             lost: 0,
-            came: (0, 0),
+            first_and_last: (0, 0),
             samples: AgentSamples::None,
         }
     }
 
     fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), seen: Seen, counts: &mut Counts) {
         self.sub_agent = header.sub_agent.unwrap_or(0);
-        self.came = if self.datagrams == 0 { (arrival, arrival) } else { (self.came.0, arrival) };
+        self.first_and_last =
+            if self.datagrams == 0 { (arrival, arrival) } else { (self.first_and_last.0, arrival) };
         self.datagrams += 1;
         self.octets += octets as u64;
         match seen {
@@ -395,7 +396,7 @@ impl Agent {
     #[inline]
     fn add(&mut self, before: &Counts, now: &Counts) {
         self.records += now.samples - before.samples;
-        let flows = |counts: &Counts| counts.samples + counts.without_packet + counts.faulty;
+        let flows = |counts: &Counts| counts.samples + counts.without_packet + counts.invalid;
         if flows(now) > flows(before) {
             self.samples = AgentSamples::Flows;
         } else if now.counters > before.counters && self.samples == AgentSamples::None {
@@ -410,6 +411,6 @@ fn octets(address: Option<IpAddr>) -> address::Octets {
 }
 
 #[cfg(test)]
-mod quick_tests;
+mod fast_path_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //! An agent copies the start of the packet, or reads fields of its headers itself, or both. A copied header wins where it has a
 //! value; where it is cut, of a protocol that is not read, or without a link layer, the fields of the other records take its place.
 
-use super::sample::{Reader, add_facts, set};
+use super::sample::{Reader, add_presence, set};
 use crate::headers;
 use flow::address;
 use flow::packet_ref::PacketRef;
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 /// What records say of a sample's packet. They complement each other, in whichever order they come.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Seen<'a> {
+pub(super) struct PacketRecords<'a> {
     pub(super) header: Option<RawHeader<'a>>,
     pub(super) fields: Option<Fields>,
     pub(super) frame: Option<Ethernet>,
@@ -69,18 +69,18 @@ impl Reader<'_> {
         &self,
         unit: u32,
         datagram: &[u8],
-        seen: &Seen<'_>,
+        packet_records: &PacketRecords<'_>,
         row: &mut RowMut<'_>,
         strings: &mut Strings,
     ) -> Option<PacketRef> {
-        let copied = seen.header.as_ref().and_then(|header| Some((header, link(header.protocol)?)));
+        let copied = packet_records.header.as_ref().and_then(|header| Some((header, link(header.protocol)?)));
         let (link, octets) = copied.map_or((LinkType::RAW, &[][..]), |(header, link)| (link, header.octets));
         let packet = tunnel::decode_inside(link, octets, self.settings.inside.as_ref());
         // Fields of other addresses are those of a packet around this one, or inside of it.
         let of_packet =
             |ip: Ip, fields: &Fields| (ip.source, ip.destination) == (fields.source, fields.destination);
-        let fields = seen.fields.filter(|fields| packet.ip.is_none_or(|ip| of_packet(ip, fields)));
-        let frame_etype = seen.frame.map(|frame| frame.etype as u16);
+        let fields = packet_records.fields.filter(|fields| packet.ip.is_none_or(|ip| of_packet(ip, fields)));
+        let frame_etype = packet_records.frame.map(|frame| frame.etype as u16);
         if packet.ip.is_none() && fields.is_none() {
             match packet.etype.or(frame_etype).and_then(family) {
                 // The family is known, the addresses were not copied.
@@ -88,11 +88,11 @@ impl Reader<'_> {
                     set(row.octets(), self.offsets.src_host, &zero);
                     set(row.octets(), self.offsets.dst_host, &zero);
                 }
-                None if self.settings.unknown_etypes && (copied.is_some() || seen.frame.is_some()) => {}
+                None if self.settings.unknown_etypes && (copied.is_some() || packet_records.frame.is_some()) => {}
                 None => return None,
             }
         }
-        if let Some(frame) = &seen.frame {
+        if let Some(frame) = &packet_records.frame {
             self.frame(frame, row);
         }
         if let Some(fields) = &fields {
@@ -111,13 +111,13 @@ impl Reader<'_> {
             // No copied link layer says it.
             set(row.octets(), self.offsets.etype, &frame_etype.unwrap_or(0).to_be_bytes());
         }
-        if self.headers.wants_tunnels()
+        if self.headers.needs_tunnels()
             && let Some(tunnel) = tunnel::inner(&packet, &Ports::default())
         {
             self.headers.fill_tunnel(&tunnel, row);
         }
         // Filters look at the header alone, if it says all that the row does.
-        let lacks_link = seen.frame.is_some() && packet.src_mac.is_none();
+        let lacks_link = packet_records.frame.is_some() && packet.src_mac.is_none();
         let lacks_transport = |ip: Ip| headers::has_ports(ip.protocol) && packet.ports.is_none();
         let lacks_ip = fields.is_some() && packet.ip.is_none_or(lacks_transport);
         let whole = copied.filter(|_| !lacks_link && !lacks_ip);
@@ -134,9 +134,9 @@ impl Reader<'_> {
         set(row, offsets.tos, &[fields.tos as u8]);
         let v4 = fields.source.is_ipv4();
         let family = if v4 { Presence::FlowV4 } else { Presence::FlowV6 };
-        add_facts(
+        add_presence(
             row,
-            offsets.facts,
+            offsets.presence,
             &[
                 Presence::SrcHost,
                 Presence::DstHost,
@@ -165,7 +165,7 @@ impl Reader<'_> {
         // Flags that were not copied and none are the same.
         if protocol == headers::TCP && packet.tcp_flags == 0 {
             set(row, offsets.tcp_flags, &[fields.tcp_flags as u8]);
-            add_facts(row, offsets.facts, &[Presence::TcpFlags]);
+            add_presence(row, offsets.presence, &[Presence::TcpFlags]);
         }
     }
 
@@ -177,7 +177,7 @@ impl Reader<'_> {
         set(row, offsets.src_mac, &frame.src.0);
         set(row, offsets.dst_mac, &frame.dst.0);
         set(row, offsets.etype, &(frame.etype as u16).to_be_bytes());
-        add_facts(row, offsets.facts, &[Presence::SrcMac, Presence::DstMac]);
+        add_presence(row, offsets.presence, &[Presence::SrcMac, Presence::DstMac]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One flow sample becomes one row.
 
-use super::packet::{Fields, Seen};
-use super::quick::{Asks, ROUTER, SWITCH};
+use super::fast_path::{ROUTER, SWITCH, WantedRecords};
+use super::packet::{Fields, PacketRecords};
 use super::{Counts, Settings, octets};
 use crate::headers::{self, Headers, put};
 use flow::address;
@@ -38,7 +38,7 @@ pub(super) struct Offsets {
     in_iface: Option<usize>,
     out_iface: Option<usize>,
     template: Option<usize>,
-    pub(super) facts: Option<usize>,
+    pub(super) presence: Option<usize>,
     pub(super) src_host: Option<usize>,
     pub(super) dst_host: Option<usize>,
     pub(super) src_port: Option<usize>,
@@ -100,7 +100,7 @@ impl Offsets {
             in_iface: at(Field::InIface),
             out_iface: at(Field::OutIface),
             template: at(Field::Template),
-            facts: at(Field::Presence),
+            presence: at(Field::Presence),
             src_host: at(Field::SrcHost),
             dst_host: at(Field::DstHost),
             src_port: at(Field::SrcPort),
@@ -141,17 +141,17 @@ impl Offsets {
     /// The records that tell something that rows hold.
     pub(super) fn wanted(&self) -> Vec<DataFormat> {
         let any = |offsets: &[Option<usize>]| offsets.iter().any(Option::is_some);
-        let tags = [self.vlan, self.in_vlan, self.out_vlan, self.cos, self.facts];
-        let routes = [self.src_mask, self.dst_mask, self.next_hop, self.peer_dst_ip, self.facts];
+        let tags = [self.vlan, self.in_vlan, self.out_vlan, self.cos, self.presence];
+        let routes = [self.src_mask, self.dst_mask, self.next_hop, self.peer_dst_ip, self.presence];
         let ases = [self.src_as, self.dst_as, self.peer_src_as, self.peer_dst_as, self.as_path, self.comms];
-        let labels = [self.label_top, self.label_bottom, self.label_stack, self.facts];
+        let labels = [self.label_top, self.label_bottom, self.label_stack, self.presence];
         let formats: &[(bool, &[u32])] = &[
             (true, &[1, 2, 3, 4]),
             (any(&tags), &[SWITCH]),
             (any(&routes), &[ROUTER]),
-            (any(&ases) || any(&[self.local_pref, self.peer_dst_ip, self.facts]), &[1003]),
+            (any(&ases) || any(&[self.local_pref, self.peer_dst_ip, self.presence]), &[1003]),
             (any(&labels), &[1006]),
-            (any(&[self.pw_id, self.facts]), &[1009]),
+            (any(&[self.pw_id, self.presence]), &[1009]),
             (any(&[self.vxlan]), &[1029, 1030]),
             (any(&[self.tag, self.tag2]), &[TAG]),
         ];
@@ -196,14 +196,14 @@ pub(super) struct Reader<'d> {
     pub(super) counts: &'d mut Counts,
     /// The agent that the datagram is of.
     pub(super) agent: IpAddr,
-    /// The first fault that is worth a line in the log.
-    pub(super) fault: &'d mut Option<(IpAddr, DecodeError)>,
+    /// The first error that is worth a line in the log.
+    pub(super) error: &'d mut Option<(IpAddr, DecodeError)>,
     /// The datagram is of version 2 or 4.
-    pub(super) old: bool,
+    pub(super) is_legacy: bool,
     /// Records that tell something that rows hold.
     pub(super) wanted: &'d [DataFormat],
     /// Which of them the usual samples are read for; none: no sample is usual.
-    pub(super) asks: Option<Asks>,
+    pub(super) wanted_records: Option<WantedRecords>,
 }
 
 /// What stands before the records of a sample and goes into rows.
@@ -240,26 +240,26 @@ impl Reader<'_> {
     /// Adds the row of a sample of the datagram `unit`.
     #[inline(never)]
     pub(super) fn flow(&mut self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
-        let (mut seen, mut extras, mut is_sound) = (Seen::default(), Extras::default(), true);
+        let (mut packet_records, mut extras, mut is_sound) = (PacketRecords::default(), Extras::default(), true);
         let mut records = sample.records();
         while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
             match record {
-                Ok(FlowRecord::RawHeader(header)) => seen.header = Some(header),
-                Ok(FlowRecord::Ipv4(ip)) => _ = seen.fields.get_or_insert(Fields::v4(&ip)),
-                Ok(FlowRecord::Ipv6(ip)) => _ = seen.fields.get_or_insert(Fields::v6(&ip)),
-                Ok(FlowRecord::Ethernet(frame)) => _ = seen.frame.get_or_insert(frame),
+                Ok(FlowRecord::RawHeader(header)) => packet_records.header = Some(header),
+                Ok(FlowRecord::Ipv4(ip)) => _ = packet_records.fields.get_or_insert(Fields::v4(&ip)),
+                Ok(FlowRecord::Ipv6(ip)) => _ = packet_records.fields.get_or_insert(Fields::v6(&ip)),
+                Ok(FlowRecord::Ethernet(frame)) => _ = packet_records.frame.get_or_insert(frame),
                 Ok(FlowRecord::Unknown(_)) => self.counts.unknown_records += 1,
                 Ok(record) => extras.take(record),
-                Err(fault) => {
-                    self.counts.faulty += 1;
-                    self.fault.get_or_insert((self.agent, fault));
+                Err(error) => {
+                    self.counts.invalid += 1;
+                    self.error.get_or_insert((self.agent, error));
                     is_sound = false;
                 }
             }
         }
         let mut row = output.rows.push(self.base);
         (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
-        let Some(reference) = self.packet(unit, datagram, &seen, &mut row, &mut output.strings) else {
+        let Some(reference) = self.packet(unit, datagram, &packet_records, &mut row, &mut output.strings) else {
             // Where a record cannot be read, that is why there is no packet.
             self.counts.without_packet += u64::from(is_sound);
             output.rows.pop();
@@ -304,9 +304,9 @@ impl Reader<'_> {
             set(row, offsets.direction, &[direction]);
         }
         set(row, offsets.template, &(head.format.0 as u16).to_be_bytes());
-        add_facts(
+        add_presence(
             row,
-            offsets.facts,
+            offsets.presence,
             &[Presence::InIface, Presence::OutIface, Presence::SourceId, Presence::Direction, Presence::Template],
         );
     }
@@ -329,7 +329,7 @@ impl Reader<'_> {
         let row = row.octets();
         if let Some(circuit) = &extras.circuit {
             set(row, offsets.pw_id, &circuit.id.to_be_bytes());
-            add_facts(row, offsets.facts, &[Presence::MplsPwId]);
+            add_presence(row, offsets.presence, &[Presence::MplsPwId]);
         }
         if let Some(network) = extras.network {
             set(row, offsets.vxlan, &network.to_be_bytes());
@@ -357,7 +357,7 @@ impl Reader<'_> {
         set(row, offsets.src_mask, &[router.src_mask as u8]);
         set(row, offsets.dst_mask, &[router.dst_mask as u8]);
         set(row, offsets.next_hop, &octets(router.next_hop));
-        add_facts(row, offsets.facts, &[Presence::NextHop]);
+        add_presence(row, offsets.presence, &[Presence::NextHop]);
         if self.settings.use_ip_next_hop {
             set(row, offsets.peer_dst_ip, &octets(router.next_hop));
         }
@@ -368,14 +368,14 @@ impl Reader<'_> {
         let offsets = self.offsets;
         let (inside, outside) = (switch.in_vlan as u16, switch.out_vlan as u16);
         // Agents of versions 2 and 4 that tell the VLAN on the way out alone mean it for the flow.
-        let only_out = self.old && inside == 0;
+        let only_out = self.is_legacy && inside == 0;
         let vlan = if only_out { outside } else { inside };
         set(row, offsets.vlan, &vlan.to_be_bytes());
         set(row, offsets.in_vlan, &inside.to_be_bytes());
         set(row, offsets.out_vlan, &outside.to_be_bytes());
         let cos = if inside == 0 { switch.out_priority } else { switch.in_priority };
         set(row, offsets.cos, &[cos as u8]);
-        add_facts(row, offsets.facts, &[Presence::Vlan]);
+        add_presence(row, offsets.presence, &[Presence::Vlan]);
     }
 
     fn gateway(&self, gateway: &Gateway<'_>, row: &mut [u8], strings: &mut Strings) {
@@ -389,7 +389,7 @@ impl Reader<'_> {
         if gateway.next_hop.is_some() {
             set(row, offsets.peer_dst_ip, &octets(gateway.next_hop));
         }
-        add_facts(row, offsets.facts, &[Presence::SrcAs, Presence::DstAs, Presence::BgpNextHop]);
+        add_presence(row, offsets.presence, &[Presence::SrcAs, Presence::DstAs, Presence::BgpNextHop]);
         if let Some(at) = offsets.as_path {
             let id = text(gateway.path.ases().map(Asn), strings);
             put(row, at, &id.to_be_bytes());
@@ -415,7 +415,7 @@ impl Reader<'_> {
         if let Some(at) = offsets.label_stack {
             put(row, at, &headers::stack(octets, strings).to_be_bytes());
         }
-        add_facts(row, offsets.facts, &[Presence::MplsLabelBottom]);
+        add_presence(row, offsets.presence, &[Presence::MplsLabelBottom]);
     }
 }
 
@@ -457,11 +457,11 @@ fn text(words: impl Iterator<Item = impl Display>, strings: &mut Strings) -> u32
 }
 
 #[inline]
-pub(super) fn add_facts(row: &mut [u8], at: Option<usize>, all: &[Presence]) {
+pub(super) fn add_presence(row: &mut [u8], at: Option<usize>, all: &[Presence]) {
     if let Some(at) = at {
-        let mut facts = PresenceSet::default();
-        all.iter().for_each(|fact| facts.insert(*fact));
-        headers::add_facts(row, at, facts);
+        let mut presence = PresenceSet::default();
+        all.iter().for_each(|bit| presence.insert(*bit));
+        headers::add_presence(row, at, presence);
     }
 }
 

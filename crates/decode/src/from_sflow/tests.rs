@@ -70,9 +70,9 @@ fn a_copied_header_becomes_a_row_with_the_place_of_its_frame() {
     let (output, counts) = rows(&needs, Settings::default(), &[raw(&frame)]);
     let row = output.rows.get(0).unwrap();
     assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS), row.head(row::BIN_TIME)), (1, 142, 55));
-    let told =
+    let shown =
         [Field::DstPort, Field::Vlan, Field::InIface, Field::OutIface, Field::Direction, Field::SamplingRate];
-    assert_eq!(told.map(|field| number(&needs, row, field)), [53, 5, 3, 4, 0, 100]);
+    assert_eq!(shown.map(|field| number(&needs, row, field)), [53, 5, 3, 4, 0, 100]);
     assert_eq!(counts, Counts { samples: 1, ..Counts::default() });
     let packet = output.packets[0];
     assert_eq!((packet.unit, packet.captured, packet.length, packet.link), (3, frame.len() as u32, 142, 1));
@@ -108,8 +108,8 @@ fn what_the_agent_adds_wins_and_counters_are_multiplied() {
     let (output, _) = rows(&needs, settings, &records);
     let row = output.rows.get(0).unwrap();
     assert_eq!((row.head(row::PACKETS), row.head(row::OCTETS)), (100, 14_200));
-    let told = [Field::Vlan, Field::OutVlan, Field::SrcAs, Field::DstAs];
-    assert_eq!(told.map(|field| number(&needs, row, field)), [10, 20, 65_001, 65_021]);
+    let shown = [Field::Vlan, Field::OutVlan, Field::SrcAs, Field::DstAs];
+    assert_eq!(shown.map(|field| number(&needs, row, field)), [10, 20, 65_001, 65_021]);
     let text = |field| {
         let id = number(&needs, row, field) as u32;
         String::from_utf8_lossy(output.strings.get(id)).into_owned()
@@ -178,10 +178,10 @@ fn raw_of(protocol: HeaderProtocol, octets: &[u8]) -> FlowRecord<'_> {
 }
 
 /// What the one row of a sample holds: octets, MAC address, EtherType, source, protocol, port, flags.
-type Told = (u64, u64, u64, Option<IpAddr>, u64, u64, u64);
+type Shown = (u64, u64, u64, Option<IpAddr>, u64, u64, u64);
 
 /// The row that a sample of these records makes, in whichever order they are.
-fn told(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Told> {
+fn shown(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Shown> {
     let needs = layout(&[
         Field::SrcMac,
         Field::Etype,
@@ -192,7 +192,7 @@ fn told(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Told> {
         Field::Vlan,
         Field::Presence,
     ]);
-    let told = |records: &[FlowRecord<'_>]| {
+    let shown = |records: &[FlowRecord<'_>]| {
         let (output, counts) = rows(&needs, settings.clone(), records);
         assert_eq!(counts.samples + counts.without_packet, 1);
         let row = output.rows.get(0)?;
@@ -203,14 +203,14 @@ fn told(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Told> {
             [Field::SrcMac, Field::Etype, Field::Proto, Field::DstPort, Field::TcpFlags].map(number);
         Some((row.head(row::OCTETS), mac, etype, address, proto, port, flags))
     };
-    let first = told(records);
+    let first = shown(records);
     let mut others = records.to_vec();
     for _ in 1..records.len() {
         others.rotate_left(1);
-        assert_eq!(told(&others), first, "{others:?}");
+        assert_eq!(shown(&others), first, "{others:?}");
     }
     others.reverse();
-    assert_eq!(told(&others), first, "{others:?}");
+    assert_eq!(shown(&others), first, "{others:?}");
     first
 }
 
@@ -219,15 +219,15 @@ const MAC: u64 = 0x0200_0000_000a;
 #[test]
 fn records_of_one_packet_complement_each_other_in_any_order() {
     let (settings, v4) = (Settings::default(), Some(IpAddr::from([10, 0, 0, 1])));
-    let told = |records: &[FlowRecord<'_>]| told(&settings, records);
+    let shown = |records: &[FlowRecord<'_>]| shown(&settings, records);
     let tcp = FlowRecord::Ipv4(fields(6));
     let tagged = frame();
     let packet = &tagged[18..];
     let arp = [&tagged[..12], &[8, 6], &[1; 28]].concat();
     let by_fields = Some((124, 0, 0, v4, 6, 53, 0x12));
     let by_both = Some((124, MAC, 0x800, v4, 6, 53, 0x12));
-    assert_eq!(told(&[tcp]), by_fields);
-    assert_eq!(told(&[tcp, ethernet(0x800)]), by_both);
+    assert_eq!(shown(&[tcp]), by_fields);
+    assert_eq!(shown(&[tcp, ethernet(0x800)]), by_both);
     // Headers without addresses: empty, cut in the tag, in the type, in the addresses; then of something else.
     for (header, expected) in [
         (raw(&[]), by_fields),
@@ -240,22 +240,22 @@ fn records_of_one_packet_complement_each_other_in_any_order() {
         (raw_of(HeaderProtocol(99), packet), by_fields),
         (raw_of(HeaderProtocol::IPV4, &packet[..9]), by_fields),
     ] {
-        assert_eq!(told(&[header, tcp]), expected, "{header:?}");
+        assert_eq!(shown(&[header, tcp]), expected, "{header:?}");
         let (octets, _, etype, ..) = expected.unwrap();
-        let with_frame = told(&[header, tcp, ethernet(0x800)]).unwrap();
+        let with_frame = shown(&[header, tcp, ethernet(0x800)]).unwrap();
         assert_eq!((with_frame.0, with_frame.1), (octets, MAC));
         assert_eq!(with_frame.2, if etype == 0 { 0x800 } else { etype });
     }
     // The header has addresses: it wins, and fields of the same packet say what was not copied.
-    assert_eq!(told(&[raw(&tagged), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
-    assert_eq!(told(&[raw(&tagged[..38]), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
-    assert_eq!(told(&[raw(&tagged[..38])]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
+    assert_eq!(shown(&[raw(&tagged), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
+    assert_eq!(shown(&[raw(&tagged[..38]), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
+    assert_eq!(shown(&[raw(&tagged[..38])]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
     let other = FlowRecord::Ipv4(Ipv4 { src: [192, 0, 2, 1].into(), ..fields(17) });
-    assert_eq!(told(&[raw(&tagged[..38]), other]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
+    assert_eq!(shown(&[raw(&tagged[..38]), other]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
     // A header of IP has no link layer: the Ethernet record has.
     let ip = raw_of(HeaderProtocol::IPV4, packet);
-    assert_eq!(told(&[ip]), Some((142, 0, 0, v4, 17, 53, 0)));
-    assert_eq!(told(&[ip, ethernet(0x800)]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
+    assert_eq!(shown(&[ip]), Some((142, 0, 0, v4, 17, 53, 0)));
+    assert_eq!(shown(&[ip, ethernet(0x800)]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
     let v6 = Ipv6 {
         length: 164,
         protocol: 6,
@@ -267,14 +267,17 @@ fn records_of_one_packet_complement_each_other_in_any_order() {
         priority: 0,
     };
     let expected = Some((164, MAC, 0x86dd, Some(IpAddr::from([7; 16])), 6, 80, 0x11));
-    assert_eq!(told(&[FlowRecord::Ipv6(v6), ethernet(0x86dd)]), expected);
+    assert_eq!(shown(&[FlowRecord::Ipv6(v6), ethernet(0x86dd)]), expected);
     // IPv6 that is cut before its transport: the record knows what is behind the extension headers.
     let mut octets = [&[0x60, 0, 0, 0, 0, 40, 0, 64][..], &[7; 16], &[8; 16]].concat();
-    assert_eq!(told(&[raw_of(HeaderProtocol::IPV6, &octets), FlowRecord::Ipv6(v6)]).unwrap().4, 6);
+    assert_eq!(shown(&[raw_of(HeaderProtocol::IPV6, &octets), FlowRecord::Ipv6(v6)]).unwrap().4, 6);
     octets[6] = 6;
     octets.extend([0, 1, 0, 81, 0, 0]);
     let cut = raw_of(HeaderProtocol::IPV6, &octets);
-    assert_eq!(told(&[cut, FlowRecord::Ipv6(v6)]).map(|told| (told.0, told.5, told.6)), Some((142, 81, 0x11)));
+    assert_eq!(
+        shown(&[cut, FlowRecord::Ipv6(v6)]).map(|shown| (shown.0, shown.5, shown.6)),
+        Some((142, 81, 0x11))
+    );
 }
 
 #[test]
@@ -282,14 +285,14 @@ fn a_frame_alone_counts_by_its_family_and_by_its_type_where_that_is_asked_for() 
     let unknown = Settings { unknown_etypes: true, ..Settings::default() };
     let zero = |address: [u8; 4]| Some(IpAddr::from(address));
     for settings in [&Settings::default(), &unknown] {
-        assert_eq!(told(settings, &[ethernet(0x800)]), Some((142, MAC, 0x800, zero([0; 4]), 0, 0, 0)));
-        let v6 = told(settings, &[ethernet(0x86dd), raw_of(HeaderProtocol::WIFI, &[1; 30])]);
+        assert_eq!(shown(settings, &[ethernet(0x800)]), Some((142, MAC, 0x800, zero([0; 4]), 0, 0, 0)));
+        let v6 = shown(settings, &[ethernet(0x86dd), raw_of(HeaderProtocol::WIFI, &[1; 30])]);
         assert_eq!(v6, Some((142, MAC, 0x86dd, Some([0; 16].into()), 0, 0, 0)));
     }
-    assert_eq!(told(&Settings::default(), &[ethernet(0x806)]), None);
-    assert_eq!(told(&unknown, &[ethernet(0x806)]), Some((142, MAC, 0x806, None, 0, 0, 0)));
-    assert_eq!(told(&unknown, &[raw_of(HeaderProtocol::WIFI, &[1; 30])]), None);
-    assert_eq!(told(&unknown, &[]), None);
+    assert_eq!(shown(&Settings::default(), &[ethernet(0x806)]), None);
+    assert_eq!(shown(&unknown, &[ethernet(0x806)]), Some((142, MAC, 0x806, None, 0, 0, 0)));
+    assert_eq!(shown(&unknown, &[raw_of(HeaderProtocol::WIFI, &[1; 30])]), None);
+    assert_eq!(shown(&unknown, &[]), None);
 }
 
 #[test]
@@ -332,8 +335,8 @@ fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing(
         decoder.datagram(from, &octets, 55, &mut output, &mut NoCounters).unwrap();
         let counts = decoder.take_counts();
         let vlan = output.rows.get(0).map(|row| (row.head(row::PACKETS), number(&needs, row, Field::Vlan)));
-        let fault = decoder.take_fault().map(|(agent, _)| agent);
-        (vlan, [counts.samples, counts.faulty, counts.without_packet], fault)
+        let error = decoder.take_error().map(|(agent, _)| agent);
+        (vlan, [counts.samples, counts.invalid, counts.without_packet], error)
     };
     let keep = |_: &mut Vec<u8>| {};
     // The number of records of the sample lies behind its head.
@@ -377,7 +380,7 @@ fn samples_of_versions_2_and_4_keep_what_stands_before_a_fault() {
         decoder.datagram((0, AGENT.into()), &octets, 55, &mut output, &mut NoCounters).unwrap();
         assert_eq!(number(&needs, output.rows.get(0).unwrap(), Field::Vlan), 7);
         let counts = decoder.take_counts();
-        assert_eq!((counts.samples, counts.faulty, decoder.take_fault().is_some()), (1, 1, true));
+        assert_eq!((counts.samples, counts.invalid, decoder.take_error().is_some()), (1, 1, true));
     }
 }
 

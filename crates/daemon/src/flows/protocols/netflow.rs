@@ -113,12 +113,12 @@ fn decode(config: &Config, wanted: Wanted) -> from_netflow::Settings {
         ignore_exporter_address: config.core(&input::NFACCTD_IGNORE_EXPORTER_ADDRESS),
         ignore_scope: config.core(&input::NFACCTD_DISABLE_OPT_SCOPE_CHECK),
         time_secs: config.core(&time::NFACCTD_TIME_SECS),
-        arrival_stamps: config.core(&time::NFACCTD_TIME_NEW),
+        bin_by_arrival: config.core(&time::NFACCTD_TIME_NEW),
         uptime_fractions: config.core(&time::NFACCTD_TIME_FRACTIONS),
         check_padding: config.core(&input::NFACCTD_PRE_PROCESSING_CHECKS),
         max_exporters: config.core(&input::NFACCTD_EXPORTERS_MAX),
         max_templates: config.core(&input::NFACCTD_TEMPLATES_MAX),
-        pending_octets: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
+        pending_bytes: usize::try_from(config.core(&input::NFACCTD_PENDING_BYTES)).unwrap_or(usize::MAX),
         pending_age: config.core(&input::NFACCTD_PENDING_TIME).as_micros() as u64,
     }
 }

@@ -38,7 +38,7 @@ impl NetFlow {
         quiet: bool,
         names: Names,
     ) -> Self {
-        let chosen = needs.bin_times && !settings.arrival_stamps && limits != Limits::NONE;
+        let chosen = needs.bin_times && !settings.bin_by_arrival && limits != Limits::NONE;
         let window = chosen.then(|| Window::new(limits));
         let mut decoder = Decoder::new(needs, settings);
         for (exporter, template) in known {
@@ -80,25 +80,25 @@ impl Protocol for NetFlow {
         for (counter, count) in [
             (Counter::RecordsDecoded, counts.records),
             (Counter::OptionsRecords, counts.options_records),
-            (Counter::RecordsFaulty, counts.faulty_sets + counts.records_without_flow),
-            (Counter::TrailingBytes, counts.octets_behind),
+            (Counter::RecordsFaulty, counts.sets_invalid + counts.records_without_flow),
+            (Counter::TrailingBytes, counts.trailing_bytes),
             (Counter::SetsWithdrawn, counts.sets_withdrawn),
             (Counter::SetsOverBudget, counts.sets_over_budget),
             (Counter::SetsHeld, counts.sets_kept),
             (Counter::SetsRecovered, counts.sets_recovered),
             (Counter::SetsExpired, counts.sets_expired),
-            (Counter::SetsCrowded, counts.sets_crowded),
-            (Counter::SetsAtShutdown, counts.sets_abandoned),
+            (Counter::SetsCrowded, counts.sets_evicted),
+            (Counter::SetsAtShutdown, counts.sets_dropped_at_exit),
             (Counter::SetsForgotten, counts.sets_forgotten),
-            (Counter::OptionsEntriesDropped, counts.facts_dropped),
-            (Counter::SetsDroppedBytes, counts.octets_without_template),
+            (Counter::OptionsEntriesDropped, counts.options_entries_dropped),
+            (Counter::SetsDroppedBytes, counts.bytes_without_template),
             (Counter::ExportersEvictedNumber, counts.exporters_evicted_number),
             (Counter::ExportersEvictedMemory, counts.exporters_evicted_memory),
             (Counter::SequencesEvicted, counts.sequences_evicted),
             (Counter::TemplatesLearned, counts.templates_new),
             (Counter::TemplatesChanged, counts.templates_changed),
             (Counter::TemplatesWithdrawn, counts.templates_withdrawn),
-            (Counter::TemplatesRejected, counts.templates_faulty),
+            (Counter::TemplatesRejected, counts.templates_invalid),
             (Counter::TemplatesEvicted, counts.templates_evicted),
             (Counter::SequenceGaps, counts.sequence_gaps),
             (Counter::SequenceLost, counts.sequence_lost),
@@ -109,7 +109,7 @@ impl Protocol for NetFlow {
         if let Some(window) = &mut self.window {
             tally.add(Counter::FlowTimesOutside, window.take_outside());
         }
-        let dropped = counts.sets_expired + counts.sets_crowded + counts.sets_abandoned + counts.sets_forgotten;
+        let dropped = counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
         let gone = counts.sets_recovered + dropped;
         self.sets_pending = (self.sets_pending + counts.sets_kept).saturating_sub(gone);
         tally.set(Counter::SetsPending, self.sets_pending);
@@ -133,7 +133,7 @@ impl Protocol for NetFlow {
     }
 
     fn end(&mut self) {
-        self.decoder.abandon();
+        self.decoder.drop_pending();
     }
 
     fn report(&self) -> Report {
@@ -143,9 +143,9 @@ impl Protocol for NetFlow {
             datagrams: exporter.datagrams,
             octets: exporter.octets,
             records: exporter.records,
-            good: exporter.sequence.good,
-            forward: exporter.sequence.forward,
-            back: exporter.sequence.back,
+            good: exporter.sequence.in_order,
+            forward: exporter.sequence.gaps,
+            back: exporter.sequence.out_of_order,
             lost: exporter.sequence.lost,
         };
         // Exporters that are known by the templates file alone have sent nothing here.

@@ -62,10 +62,10 @@ impl Protocol for Packets {
             (Counter::PacketsDecoded, counts.packets),
             (Counter::RecordsDecoded, counts.packets),
             (Counter::PacketsNotIp, counts.not_ip),
-            (Counter::PacketsShort, counts.short),
+            (Counter::PacketsShort, counts.truncated),
             (Counter::PacketsBadLength, counts.bad_length),
-            (Counter::FragmentsJoined, counts.joined),
-            (Counter::FragmentsOrphaned, counts.orphans),
+            (Counter::FragmentsJoined, counts.fragments_joined),
+            (Counter::FragmentsOrphaned, counts.fragments_orphaned),
             (Counter::FlowsEvicted, counts.flows_evicted),
         ] {
             tally.add(counter, count);

@@ -157,7 +157,7 @@ impl Protocol for Sflow {
         let counts = self.decoder.take_counts();
         for (counter, count) in [
             (Counter::RecordsDecoded, counts.samples),
-            (Counter::RecordsFaulty, counts.faulty),
+            (Counter::RecordsFaulty, counts.invalid),
             (Counter::CounterSamples, counts.counters),
             (Counter::SamplesWithoutPacket, counts.without_packet),
             (Counter::SamplesDiscarded, counts.discarded),
@@ -182,7 +182,7 @@ impl Protocol for Sflow {
     }
 
     fn tell(&mut self, _messages: &Mailbox<Message>) {
-        if let Some((agent, fault)) = self.decoder.take_fault()
+        if let Some((agent, fault)) = self.decoder.take_error()
             && let Some(pass) = self.fault.pass()
         {
             warn!(%agent, held_back = pass.held_back, "a sample is faulty, what can be read of it counts: {fault}");

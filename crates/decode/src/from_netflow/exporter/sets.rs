@@ -2,12 +2,12 @@
 
 use super::{Context, Exporter, Scratch, SetState, counts, prepare};
 use crate::from_netflow::counts::{NoFlow, Notice};
-use crate::from_netflow::plans::{Compiled, NoCredit, Planned};
+use crate::from_netflow::plans::{Compiled, OverBudget, Planned};
 use crate::from_netflow::run::{Record, Run};
 use netflow::cache::Announced;
 use netflow::datagram::{Header, IPFIX, Set, SetError};
-use netflow::options::OptionsEntries;
-use netflow::pending::Held;
+use netflow::options::OptionsRecord;
+use netflow::pending::PendingSet;
 use netflow::record;
 use netflow::template::{Kind, Record as TemplateRecord, Records, Template};
 use std::sync::Arc;
@@ -29,8 +29,8 @@ struct DataSet<'a> {
 #[derive(Clone, Copy, Default)]
 struct Decoded {
     records: u64,
-    /// All of them could be told apart, so that they can be counted.
-    whole: bool,
+    /// All of them could be told apart, so that they can be accounted_templates.
+    complete: bool,
 }
 
 impl Exporter {
@@ -49,7 +49,7 @@ impl Exporter {
                 Ok(Set::Data { id, body, missing }) => {
                     let decoded = self.data(header, id, body, missing, arrival, context);
                     match decoded {
-                        Some(Decoded { records, whole: true }) => units = units.map(|units| units + records),
+                        Some(Decoded { records, complete: true }) => units = units.map(|units| units + records),
                         Some(_) => units = None,
                         None if self.is_withdrawn(header, id) => {
                             units = None;
@@ -57,14 +57,14 @@ impl Exporter {
                         }
                         None => {
                             units = None;
-                            let held = Held { header: *header, id, body: body.into(), missing, arrival };
-                            self.hold(held, context);
+                            let set = PendingSet { header: *header, id, body: body.into(), missing, arrival };
+                            self.keep(set, context);
                         }
                     }
                 }
-                Err(fault) => {
+                Err(error) => {
                     units = None;
-                    context.fault(self.address, header.domain, fault);
+                    context.report_error(self.address, header.domain, error);
                 }
             }
         }
@@ -77,14 +77,14 @@ impl Exporter {
     }
 
     #[cold]
-    fn hold(&mut self, held: Held, context: &mut Context<'_>) {
+    fn keep(&mut self, set: PendingSet, context: &mut Context<'_>) {
         self.is_changed = true;
-        let notice = Notice::NoTemplate { exporter: self.address, domain: held.header.domain, id: held.id };
-        let lost = self.sets_mut(context.settings).pending.keep(held);
+        let notice = Notice::NoTemplate { exporter: self.address, domain: set.header.domain, id: set.id };
+        let dropped = self.sets_mut(context.settings).pending.insert(set);
         context.counts.sets_kept += 1;
-        context.counts.sets_expired += lost.expired;
-        context.counts.sets_crowded += lost.crowded;
-        context.counts.octets_without_template += lost.octets;
+        context.counts.sets_expired += dropped.expired;
+        context.counts.sets_evicted += dropped.evicted;
+        context.counts.bytes_without_template += dropped.bytes;
         context.notice(notice);
     }
 
@@ -102,7 +102,7 @@ impl Exporter {
                     let count = sets.templates.withdraw_all(header.domain, options);
                     context.counts.templates_withdrawn += count as u64;
                 }
-                Err(fault) => context.fault(self.address, header.domain, SetError::Template(fault)),
+                Err(error) => context.report_error(self.address, header.domain, SetError::Template(error)),
             }
         }
     }
@@ -114,7 +114,7 @@ impl Exporter {
         let announced = sets.templates.announce(template, |_| Planned::default());
         context.counts.templates_evicted += sets.templates.evicted() - evicted;
         match announced {
-            Announced::Same | Announced::Again => {}
+            Announced::Same | Announced::Refreshed => {}
             Announced::New => context.counts.templates_new += 1,
             Announced::Changed => context.counts.templates_changed += 1,
         }
@@ -126,12 +126,12 @@ impl Exporter {
             context.notice(Notice::Template { exporter: self.address, template });
         }
         // Nothing can wait for a template that was known.
-        if matches!(announced, Announced::Same | Announced::Again) || sets.pending.is_empty() {
+        if matches!(announced, Announced::Same | Announced::Refreshed) || sets.pending.is_empty() {
             return;
         }
-        for held in sets.pending.take(ipfix, domain, id) {
+        for set in sets.pending.take(ipfix, domain, id) {
             context.counts.sets_recovered += 1;
-            self.data(&held.header, id, &held.body, held.missing, held.arrival, context);
+            self.data(&set.header, id, &set.body, set.missing, set.arrival, context);
         }
     }
 
@@ -150,7 +150,7 @@ impl Exporter {
             Some((last, compiled)) if last == key => compiled,
             _ => match self.plan(header, id, context)? {
                 Ok(compiled) => compiled,
-                Err(NoCredit) => {
+                Err(OverBudget) => {
                     context.counts.sets_over_budget += 1;
                     return Some(Decoded::default());
                 }
@@ -169,7 +169,7 @@ impl Exporter {
         header: &Header,
         id: u16,
         context: &mut Context<'_>,
-    ) -> Option<Result<Arc<Compiled>, NoCredit>> {
+    ) -> Option<Result<Arc<Compiled>, OverBudget>> {
         let templates = &mut self.sets.as_mut()?.templates;
         templates.with_payload(header.version == IPFIX, header.domain, id, |template, planned| {
             if let Some(compiled) = &planned.0 {
@@ -187,23 +187,27 @@ impl Exporter {
         let DataSet { header, id, body, missing, arrival } = *set;
         let Compiled { template, plan, .. } = compiled;
         if missing > 0 || context.settings.check_padding {
-            let left = left_of(template, body);
+            let padding = padding_of(template, body);
             // What is missing is padding, unless it makes a record of what is left.
-            let fault = if missing > 0 && left.len() + missing >= template.min_length {
-                let wanted = left.len() + missing;
-                Some(SetError::Truncated(Truncated { at: body.len() - left.len(), wanted, left: left.len() }))
-            } else if context.settings.check_padding && left.iter().any(|octet| *octet != 0) {
+            let error = if missing > 0 && padding.len() + missing >= template.min_length {
+                let wanted = padding.len() + missing;
+                Some(SetError::Truncated(Truncated {
+                    at: body.len() - padding.len(),
+                    wanted,
+                    left: padding.len(),
+                }))
+            } else if context.settings.check_padding && padding.iter().any(|octet| *octet != 0) {
                 Some(SetError::Padding(id))
             } else {
                 None
             };
-            if let Some(fault) = fault {
-                context.fault(self.address, header.domain, fault);
+            if let Some(error) = error {
+                context.report_error(self.address, header.domain, error);
                 return Decoded::default();
             }
         }
         let is_options = template.kind != Kind::Data;
-        let mut decoded = Decoded { records: 0, whole: true };
+        let mut decoded = Decoded { records: 0, complete: true };
         if is_options {
             decoded = self.options(set, template, context);
             context.counts.options_records += decoded.records;
@@ -216,14 +220,14 @@ impl Exporter {
             context.without_flow(self.address, header.domain, id, records, NoFlow::Elements);
             return Decoded { records, ..decoded };
         }
-        let Scratch { base, spans, nothing, .. } = &mut *context.scratch;
+        let Scratch { base, spans, no_options, .. } = &mut *context.scratch;
         prepare(base, plan, header, arrival, self.peer, context.needs);
         let before = context.rows.len();
-        let options = self.options.as_deref().unwrap_or(nothing);
+        let options = self.options.as_deref().unwrap_or(no_options);
         let mut run = Run { settings: context.settings, header, template: id, options, strings: context.strings };
         let mut records = 0;
         let mut without_flow = 0;
-        let mut fault = None;
+        let mut error = None;
         if plan.variable {
             let mut r = Reader::new(body);
             loop {
@@ -235,7 +239,7 @@ impl Exporter {
                     }
                     Ok(false) => break,
                     Err(truncated) => {
-                        fault = Some(truncated);
+                        error = Some(truncated);
                         break;
                     }
                 }
@@ -251,9 +255,9 @@ impl Exporter {
         context.without_flow(self.address, header.domain, id, without_flow, NoFlow::Frame);
         context.counts.rows += (context.rows.len() - before) as u64;
         // Of options data it was reported above.
-        if let (Some(truncated), false) = (fault, is_options) {
-            decoded.whole = false;
-            context.fault(self.address, header.domain, truncated.into());
+        if let (Some(truncated), false) = (error, is_options) {
+            decoded.complete = false;
+            context.report_error(self.address, header.domain, truncated.into());
         }
         decoded
     }
@@ -262,30 +266,30 @@ impl Exporter {
     fn options(&mut self, set: &DataSet<'_>, template: &Template, context: &mut Context<'_>) -> Decoded {
         let (exporter, domain, id) = (self.address, set.header.domain, set.id);
         let options = self.options.get_or_insert_default();
-        let mut decoded = Decoded { records: 0, whole: true };
+        let mut decoded = Decoded { records: 0, complete: true };
         self.is_changed = true;
         for record in record::records(template, set.body) {
             match record {
                 Ok(octets) => {
-                    if context.scratch.plans.pay_options(template.fields.len(), octets.len()).is_err() {
-                        decoded.whole = false;
+                    if context.scratch.plans.charge_options(template.fields.len(), octets.len()).is_err() {
+                        decoded.complete = false;
                         context.counts.sets_over_budget += 1;
                         break;
                     }
-                    let facts = OptionsEntries::read(template, octets);
-                    let learned = options.learn(domain, &facts, context.settings.ignore_scope);
+                    let entries = OptionsRecord::read(template, octets);
+                    let learned = options.learn(domain, &entries, context.settings.ignore_scope);
                     if learned.unusable_rate {
                         context.notice(Notice::Rate { exporter, domain, id });
                     }
                     if learned.dropped > 0 {
-                        context.counts.facts_dropped += learned.dropped;
+                        context.counts.options_entries_dropped += learned.dropped;
                         context.notice(Notice::OptionsFull { exporter, domain, id });
                     }
                     decoded.records += 1;
                 }
                 Err(truncated) => {
-                    decoded.whole = false;
-                    context.fault(exporter, domain, truncated.into());
+                    decoded.complete = false;
+                    context.report_error(exporter, domain, truncated.into());
                 }
             }
         }
@@ -295,7 +299,7 @@ impl Exporter {
 }
 
 /// What a set holds behind its whole records.
-fn left_of<'a>(template: &Template, body: &'a [u8]) -> &'a [u8] {
+fn padding_of<'a>(template: &Template, body: &'a [u8]) -> &'a [u8] {
     let used: usize = record::records(template, body).map_while(Result::ok).map(<[u8]>::len).sum();
     body.get(used..).unwrap_or_default()
 }

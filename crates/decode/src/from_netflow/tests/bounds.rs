@@ -117,7 +117,7 @@ fn datagrams_that_hold_nothing_are_remembered_of_nobody() {
     }
     assert!(bench.knows(address(1)) && bench.knows(address(2)));
     let counts = bench.decoder.take_counts();
-    assert_eq!((counts.exporters_evicted_number, counts.templates_faulty), (0, 1));
+    assert_eq!((counts.exporters_evicted_number, counts.templates_invalid), (0, 1));
     assert_eq!((counts.sets_kept, counts.sets_forgotten), (1, 1), "every set comes to an end");
     assert_eq!(bench.decoder.memory(), memory);
     // Neither do they begin domains of those who are known.
@@ -157,12 +157,14 @@ fn all_state_of_exporters_together_stays_below_the_bound() {
     assert!(counts.exporters_evicted_memory > 20 && counts.sets_forgotten > 1000, "{counts:?}");
     let waiting: u64 = counts.sets_kept - counts.sets_forgotten;
     // Hash tables give their capacity up to places that were freed.
-    let is_charged = |exporter: &Exporter| exporter.charged.abs_diff(exporter.memory()) <= exporter.charged / 50;
+    let is_charged = |exporter: &Exporter| {
+        exporter.accounted_memory.abs_diff(exporter.memory()) <= exporter.accounted_memory / 50
+    };
     assert!(bench.decoder.exporters().all(is_charged));
-    bench.decoder.abandon();
-    assert_eq!(bench.decoder.take_counts().sets_abandoned, waiting);
-    let charged: usize = bench.decoder.exporters().map(|exporter| exporter.charged).sum();
-    assert_eq!(charged + bench.decoder.scratch.plans.memory(), bench.decoder.memory());
+    bench.decoder.drop_pending();
+    assert_eq!(bench.decoder.take_counts().sets_dropped_at_exit, waiting);
+    let accounted: usize = bench.decoder.exporters().map(|exporter| exporter.accounted_memory).sum();
+    assert_eq!(accounted + bench.decoder.scratch.plans.memory(), bench.decoder.memory());
 }
 
 #[test]
@@ -182,13 +184,13 @@ fn facts_beyond_their_bound_are_counted_and_reported() {
     let most = options_cache::MAX_ENTRIES as u32;
     name_interfaces(&mut bench, address(1), most + 1000 - most % 100, 8);
     let counts = bench.decoder.take_counts();
-    assert_eq!(counts.facts_dropped, u64::from(1000 - most % 100));
+    assert_eq!(counts.options_entries_dropped, u64::from(1000 - most % 100));
     let notices = bench.decoder.take_notices();
     assert!(notices.iter().any(|notice| matches!(notice, Notice::OptionsFull { domain: 3, id: 256, .. })));
     // OptionsCache ones are renewed, and take no further memory.
     let memory = bench.decoder.memory();
     bench.send_from(address(1), &names(0, 100, 8));
-    assert_eq!((bench.decoder.take_counts().facts_dropped, bench.decoder.memory()), (0, memory));
+    assert_eq!((bench.decoder.take_counts().options_entries_dropped, bench.decoder.memory()), (0, memory));
 }
 
 #[test]
@@ -222,7 +224,7 @@ fn cost(bench: &mut Bench, source: IpAddr, datagrams: &[Vec<u8>]) -> Duration {
 }
 
 fn roomy() -> Bench {
-    bench(Settings { max_templates: 8192, pending_octets: 8_000_000, ..Settings::default() })
+    bench(Settings { max_templates: 8192, pending_bytes: 8_000_000, ..Settings::default() })
 }
 
 /// What 1,000 octets of a datagram may cost in a release build, whatever came before.

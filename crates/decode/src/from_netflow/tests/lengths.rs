@@ -53,7 +53,7 @@ fn datagrams_filled_with_zeros_are_whole_and_hide_no_loss() {
             }
             assert_eq!(bench.column("src_port"), ["1", "2", "1", "2"]);
             let counts = bench.decoder.take_counts();
-            assert_eq!((counts.faulty_sets, counts.octets_behind, bench.faults()), (0, 0, vec![]));
+            assert_eq!((counts.sets_invalid, counts.trailing_bytes, bench.faults()), (0, 0, vec![]));
             // v9 counts datagrams, IPFIX records.
             assert_eq!(bench.lost(), if ipfix { 4 } else { 2 });
         }
@@ -71,8 +71,8 @@ fn what_lies_behind_an_ipfix_message_is_counted_and_named() {
         bench.send(&octets);
         let behind = whole.len() - length;
         let counts = bench.decoder.take_counts();
-        assert_eq!((counts.octets_behind, counts.templates_new, counts.records), (behind as u64, templates, 0));
-        assert_eq!(bench.faults(), [SetError::Behind(behind)]);
+        assert_eq!((counts.trailing_bytes, counts.templates_new, counts.records), (behind as u64, templates, 0));
+        assert_eq!(bench.faults(), [SetError::TrailingOctets(behind)]);
         // Nobody knows how many records there were: the next message shows no gap.
         bench.send(&message(true, 2, &[3]));
         assert_eq!((bench.decoder.take_counts().sequence_gaps, bench.column("src_port")), (0, vec!["3".into()]));
@@ -106,7 +106,7 @@ fn a_set_that_ends_behind_the_datagram_by_padding_keeps_its_records() {
         octets.truncate(octets.len() - 5);
         let mut bench = bench();
         bench.send(&octets);
-        assert_eq!((bench.rows.len(), bench.decoder.take_counts().faulty_sets), (0, 1));
+        assert_eq!((bench.rows.len(), bench.decoder.take_counts().sets_invalid), (0, 1));
         assert!(matches!(bench.faults()[..], [SetError::Truncated(_)]));
     }
 }
@@ -124,7 +124,7 @@ fn records_of_variable_length_that_are_cut_are_named() {
         let message = Message::ipfix(1, 0, NOW).templates(&[&template]);
         bench.send(&message.data(256, |w| _ = w.u16(1).u8(1).put(b"a").u16(2).u8(9).put(b"b")).finish());
         let counts = bench.decoder.take_counts();
-        assert_eq!((counts.records + counts.options_records, counts.faulty_sets), (1, 1), "{kind:?}");
+        assert_eq!((counts.records + counts.options_records, counts.sets_invalid), (1, 1), "{kind:?}");
         assert!(matches!(bench.faults()[..], [SetError::Truncated(_)]), "{kind:?}");
     }
 }
@@ -136,7 +136,7 @@ fn sets_that_the_checks_keep_out_are_named() {
         let message = Message::ipfix(1, 0, NOW).templates(&[&template()]);
         bench.send(&message.data(256, |w| _ = w.u16(1).u64(1).put(padding)).finish());
     }
-    assert_eq!((bench.rows.len(), bench.decoder.take_counts().faulty_sets), (1, 1));
+    assert_eq!((bench.rows.len(), bench.decoder.take_counts().sets_invalid), (1, 1));
     assert_eq!(bench.faults(), [SetError::Padding(256)]);
 }
 
@@ -146,6 +146,6 @@ fn rejected_templates_are_counted_apart_from_sets() {
     let no_length = Template::new(1, 300, Kind::Data, vec![field(ie::SOURCE_TRANSPORT_PORT, 0)]);
     bench.send(&Message::ipfix(1, 0, NOW).templates(&[&no_length]).finish());
     let counts = bench.decoder.take_counts();
-    assert_eq!((counts.templates_faulty, counts.faulty_sets), (1, 0));
+    assert_eq!((counts.templates_invalid, counts.sets_invalid), (1, 0));
     assert!(matches!(bench.faults()[..], [SetError::Template(_)]));
 }

@@ -165,17 +165,17 @@ impl Taken {
 }
 
 /// What became of a datagram: rows, their offsets, and counts.
-fn read(needs: &Needs, settings: &Settings, quick: bool, octets: &[u8]) -> (Vec<Vec<u64>>, String) {
+fn read(needs: &Needs, settings: &Settings, fast_path: bool, octets: &[u8]) -> (Vec<Vec<u64>>, String) {
     let mut decoder = Decoder::new(needs, settings.clone());
-    if !quick {
-        decoder.asks = None;
+    if !fast_path {
+        decoder.wanted_records = None;
     }
     let mut output = Output::new(&needs.layout);
     let agent = decoder.datagram((3, [192, 0, 2, 1].into()), octets, 55, &mut output, &mut NoCounters);
     let records: Vec<_> = decoder.agents().map(|agent| (agent.address, agent.records)).collect();
     let rows = output.rows.iter().map(|row| row.words().to_vec()).collect();
-    let fault = decoder.take_fault();
-    (rows, format!("{agent:?} {:?} {records:?} {:?} {fault:?}", output.packets, decoder.take_counts()))
+    let error = decoder.take_error();
+    (rows, format!("{agent:?} {:?} {records:?} {:?} {error:?}", output.packets, decoder.take_counts()))
 }
 
 proptest! {
@@ -242,11 +242,11 @@ fn usual_samples_are_taken_as_such() {
         base: &decoder.base,
         counts: &mut decoder.counts,
         agent: IpAddr::from([192, 0, 2, 1]),
-        fault: &mut decoder.fault,
-        old: false,
+        error: &mut decoder.error,
+        is_legacy: false,
         wanted: &decoder.wanted,
-        asks: decoder.asks,
+        wanted_records: decoder.wanted_records,
     };
-    assert!(reader.quick(0, &octets, &frame, &mut output));
+    assert!(reader.fast_path(0, &octets, &frame, &mut output));
     assert_eq!((output.rows.len(), decoder.counts.unknown_records), (1, 1));
 }

@@ -27,22 +27,22 @@ pub(super) const ROUTER: u32 = 1002;
 
 /// Which of the records beside the packet rows hold something of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asks {
+pub(super) struct WantedRecords {
     switch: bool,
     router: bool,
 }
 
-impl Asks {
+impl WantedRecords {
     /// None where rows hold more of packets than their own headers tell.
     pub(super) fn new(wanted: &[DataFormat], headers: &Headers, settings: &Settings) -> Option<Self> {
         let has = |format| wanted.contains(&DataFormat(format));
-        let is_usual = settings.inside.is_none() && headers.takes_plain();
+        let is_usual = settings.inside.is_none() && headers.supports_plain();
         is_usual.then(|| Self { switch: has(SWITCH), router: has(ROUTER) })
     }
 }
 
 /// The records of a sample that make its row.
-struct Told<'a> {
+struct Records<'a> {
     header: Contents<'a>,
     switch: Option<Contents<'a>>,
     router: Option<Contents<'a>>,
@@ -52,7 +52,7 @@ struct Told<'a> {
 impl Reader<'_> {
     /// Adds the row of a sample of the datagram `unit`, if it is a usual one. Else nothing is added or counted.
     #[inline]
-    pub(super) fn quick(
+    pub(super) fn fast_path(
         &mut self,
         unit: u32,
         datagram: &[u8],
@@ -64,15 +64,15 @@ impl Reader<'_> {
 
     #[inline]
     fn row(&mut self, unit: u32, datagram: &[u8], sample: &FlowFrame<'_>, output: &mut Output) -> Option<()> {
-        let told = self.told(sample)?;
-        let header = told.header.raw_header().filter(|header| header.protocol == HeaderProtocol::ETHERNET)?;
+        let records = self.find_records(sample)?;
+        let header = records.header.raw_header().filter(|header| header.protocol == HeaderProtocol::ETHERNET)?;
         let packet = plain(header.octets)?;
-        // What cannot be read is a fault, which is not reported here: so all is read before there is a row.
-        let switch = match told.switch {
+        // What cannot be read is a error, which is not reported here: so all is read before there is a row.
+        let switch = match records.switch {
             Some(contents) => Some(contents.switch()?),
             None => None,
         };
-        let router = match told.router {
+        let router = match records.router {
             Some(contents) => Some(contents.router()?),
             None => None,
         };
@@ -90,23 +90,23 @@ impl Reader<'_> {
         self.networks(row.octets());
         output.packets.push(packet_ref(unit, datagram, &header, LinkType::ETHERNET));
         self.counts.samples += 1;
-        self.counts.unknown_records += told.unknown;
+        self.counts.unknown_records += records.unknown;
         Some(())
     }
 
     /// One pass over the records. None: there are others than the usual ones, or they are not whole.
     #[inline]
-    fn told<'a>(&self, sample: &FlowFrame<'a>) -> Option<Told<'a>> {
-        let asks = self.asks?;
+    fn find_records<'a>(&self, sample: &FlowFrame<'a>) -> Option<Records<'a>> {
+        let wanted_records = self.wanted_records?;
         let (mut header, mut switch, mut router, mut unknown) = (None, None, None, 0);
         let mut records = sample.records;
         while let Some((format, contents)) = records.next_frame() {
             match format.0 {
                 RAW_HEADER if header.is_none() => header = Some(contents),
-                SWITCH if asks.switch && switch.is_none() => switch = Some(contents),
-                ROUTER if asks.router && router.is_none() => router = Some(contents),
-                SWITCH if !asks.switch => {}
-                ROUTER if !asks.router => {}
+                SWITCH if wanted_records.switch && switch.is_none() => switch = Some(contents),
+                ROUTER if wanted_records.router && router.is_none() => router = Some(contents),
+                SWITCH if !wanted_records.switch => {}
+                ROUTER if !wanted_records.router => {}
                 // One of them twice: each must be readable, and the last one counts.
                 RAW_HEADER | SWITCH | ROUTER => return None,
                 number if FIELDS.contains(&number) => return None,
@@ -118,6 +118,6 @@ impl Reader<'_> {
         if !records.is_at_end() {
             return None;
         }
-        Some(Told { header: header?, switch, router, unknown })
+        Some(Records { header: header?, switch, router, unknown })
     }
 }

@@ -314,7 +314,7 @@ fn a_frame_is_one_of_the_way_there() {
 
 /// The element that has the other end's place; those of no end stay.
 fn other_end(specifier: Specifier) -> Specifier {
-    match (specifier.enterprise, sources::exchanged(specifier.element).as_slice()) {
+    match (specifier.enterprise, sources::counterparts(specifier.element).as_slice()) {
         (0, [0, ..]) => Specifier { enterprise: sources::REVERSE, ..specifier },
         (0, [other, ..]) => Specifier { element: *other, ..specifier },
         _ => Specifier { enterprise: 0, ..specifier },

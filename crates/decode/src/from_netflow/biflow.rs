@@ -17,44 +17,44 @@ pub(crate) struct Src {
 
 /// A way of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     /// From the source to the destination that the record names.
-    There,
+    Forward,
     /// From that destination to that source.
-    Back,
+    Reverse,
 }
 
-impl Way {
+impl Direction {
     /// How its elements are looked for, the best first.
-    const fn readings(self) -> &'static [Reading] {
+    const fn lookups(self) -> &'static [Lookup] {
         match self {
-            Self::There => &[Reading::Plain],
-            Self::Back => &[Reading::Reverse, Reading::Exchanged],
+            Self::Forward => &[Lookup::Plain],
+            Self::Reverse => &[Lookup::Reverse, Lookup::Swapped],
         }
     }
 }
 
 /// One way to look for an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
+enum Lookup {
     /// By its number.
     Plain,
     /// By its reverse element; a reverse one by the plain element.
     Reverse,
     /// By the element of the other end, where it has one.
-    Exchanged,
+    Swapped,
 }
 
-impl Reading {
+impl Lookup {
     /// The elements that hold the value, as enterprise and number, the best first. Number 0 stands for none.
-    fn stand_ins(self, enterprise: u32, element: u16) -> [(u32, u16); 2] {
+    fn substitutes(self, enterprise: u32, element: u16) -> [(u32, u16); 2] {
         const NONE: (u32, u16) = (0, 0);
         match (self, enterprise) {
             (Self::Reverse, 0) => [(sources::REVERSE, element), NONE],
             (Self::Reverse, sources::REVERSE) => [(0, element), NONE],
-            (Self::Exchanged, 0) => sources::exchanged(element).map(|element| (0, element)),
-            (Self::Exchanged, sources::REVERSE) | (Self::Reverse, _) => [NONE; 2],
-            (Self::Plain | Self::Exchanged, _) => [(enterprise, element), NONE],
+            (Self::Swapped, 0) => sources::counterparts(element).map(|element| (0, element)),
+            (Self::Swapped, sources::REVERSE) | (Self::Reverse, _) => [NONE; 2],
+            (Self::Plain | Self::Swapped, _) => [(enterprise, element), NONE],
         }
     }
 }
@@ -172,45 +172,45 @@ impl<'a> Found<'a> {
 pub(crate) struct Fields<'a> {
     pub(crate) template: &'a Template,
     pub(crate) index: &'a Index,
-    pub(crate) way: Way,
+    pub(crate) direction: Direction,
 }
 
 impl<'a> Fields<'a> {
     /// Every occurrence of an element.
     pub(crate) fn all(&self, enterprise: u32, element: u16) -> Found<'a> {
-        let found = |reading: &Reading| self.by(*reading, enterprise, element);
-        self.way.readings().iter().map(found).find(|found| !found.is_empty()).unwrap_or(Found::NONE)
+        let found = |lookup: &Lookup| self.by(*lookup, enterprise, element);
+        self.direction.lookups().iter().map(found).find(|found| !found.is_empty()).unwrap_or(Found::NONE)
     }
 
     /// The first of the elements that the template has.
     pub(crate) fn first(&self, elements: &[u16]) -> Option<Src> {
-        self.first_on(self.way, elements)
+        self.first_on(self.direction, elements)
     }
 
     /// The same for a way of choice. Of several occurrences the last one counts: headers are listed as packets nest them, the outermost first
     /// (RFC 7011 section 8).
-    pub(crate) fn first_on(&self, way: Way, elements: &[u16]) -> Option<Src> {
-        let last = |reading, element: &u16| self.by(reading, 0, *element).last();
-        way.readings().iter().find_map(|reading| elements.iter().find_map(|element| last(*reading, element)))
+    pub(crate) fn first_on(&self, direction: Direction, elements: &[u16]) -> Option<Src> {
+        let last = |lookup, element: &u16| self.by(lookup, 0, *element).last();
+        direction.lookups().iter().find_map(|lookup| elements.iter().find_map(|element| last(*lookup, element)))
     }
 
     /// All of the elements that the template has, the best first, each with what belongs to it.
     pub(crate) fn choices<T: Copy>(&self, elements: &[(u16, T)]) -> impl Iterator<Item = (Src, T)> {
-        let last = |reading, (element, with): &(u16, T)| Some((self.by(reading, 0, *element).last()?, *with));
-        let by = move |reading: &Reading| {
-            let reading = *reading;
-            elements.iter().filter_map(move |choice| last(reading, choice))
+        let last = |lookup, (element, with): &(u16, T)| Some((self.by(lookup, 0, *element).last()?, *with));
+        let by = move |lookup: &Lookup| {
+            let lookup = *lookup;
+            elements.iter().filter_map(move |choice| last(lookup, choice))
         };
-        self.way.readings().iter().flat_map(by)
+        self.direction.lookups().iter().flat_map(by)
     }
 
     #[inline]
-    fn by(&self, reading: Reading, enterprise: u32, element: u16) -> Found<'a> {
-        if reading == Reading::Plain {
+    fn by(&self, lookup: Lookup, enterprise: u32, element: u16) -> Found<'a> {
+        if lookup == Lookup::Plain {
             return self.index.find(enterprise, element);
         }
-        let stand_ins = reading.stand_ins(enterprise, element).into_iter().filter(|(_, element)| *element > 0);
-        let mut found = stand_ins.map(|(enterprise, element)| self.index.find(enterprise, element));
+        let substitutes = lookup.substitutes(enterprise, element).into_iter().filter(|(_, element)| *element > 0);
+        let mut found = substitutes.map(|(enterprise, element)| self.index.find(enterprise, element));
         found.find(|found| !found.is_empty()).unwrap_or(Found::NONE)
     }
 }
