@@ -2,9 +2,10 @@
 
 mod sets;
 
+use super::compile;
 use super::counts::{self, Counts, NoFlow, Notice};
 use super::options_cache::OptionsCache;
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::plans::{Compiled, Planned, Plans};
 use super::run::{Base, Run, put};
 use super::{Settings, fixed_templates};
@@ -35,7 +36,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(needs: &Needs, settings: &Settings) -> Self {
-        let fixed = fixed_templates().map(|template| plan::compile(&template, needs, settings));
+        let fixed = fixed_templates().map(|template| compile::compile(&template, needs, settings));
         let plans = Plans::new(needs, settings);
         Self { base: Base::default(), spans: Spans::new(), fixed, plans, no_options: OptionsCache::default() }
     }

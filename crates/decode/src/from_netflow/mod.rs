@@ -6,6 +6,7 @@
 //! [`Notice`]s.
 
 mod biflow;
+mod compile;
 mod copy;
 mod counts;
 mod exporter;

@@ -8,7 +8,8 @@
 //! templates, compiling is paid for with the octets received, see [`Plans::plan`].
 
 use super::Settings;
-use super::plan::{self, Plan};
+use super::compile;
+use super::plan::Plan;
 use flow::field::Field;
 use flow::needs::Needs;
 use foldhash::fast::RandomState;
@@ -143,7 +144,7 @@ impl Plans {
     ) -> Result<Arc<Compiled>, OverBudget> {
         let cost = self.cost + FIELD_COST * template.fields.len() as u64;
         self.credit = self.credit.checked_sub(cost).ok_or(OverBudget)?;
-        let plan = plan::compile(template, needs, settings);
+        let plan = compile::compile(template, needs, settings);
         let template = Template { domain: 0, id, ..template.clone() };
         let memory = size_of::<Compiled>() + size_of_val(&*template.fields) + plan.memory();
         let compiled = Arc::new(Compiled { template, plan, memory });
