@@ -1,13 +1,13 @@
-//! Bounds of what is remembered of those who send.
+//! Bounds of the state of exporters and agents.
 
-/// Why an exporter or agent was forgotten.
+/// Why the state of an exporter or agent was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// There are too many.
+    /// The number of exporters or agents.
     Exporters,
-    /// Their state takes too much memory.
+    /// The memory of their state.
     Memory,
 }
 
-/// Exporters or agents that one round of housekeeping visits; of more, the next round visits others.
+/// Maximum number of exporters or agents that one housekeeping call visits. The next call continues after them.
 pub(crate) const MAX_VISITED: usize = 10_000;

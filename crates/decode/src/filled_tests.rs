@@ -1,4 +1,4 @@
-//! The table of primitives says which daemons fill them. Here each decoder reads input that has everything, and shows what it fills.
+//! Checks the daemons of each primitive in the table of primitives, by decoders that get input with all fields.
 
 use crate::{from_netflow, from_packet, from_sflow};
 use flow::field::Field;
@@ -16,8 +16,8 @@ use sflow::{FlowHead, FlowRecord, Interface, SourceId, Words};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Fields that all daemons fill after decoding: by maps, networks_file, the GeoIP database, classification, and the rate that
-/// sampling_rate sets; the rest by routes.
+/// Fields that all daemons fill after decoding: by maps, networks_file, the GeoIP database, classification, sampling_rate
+/// and routes.
 const LATER: &[Field] = &[
     Field::Tag,
     Field::Tag2,
@@ -55,7 +55,7 @@ const LATER: &[Field] = &[
     Field::DstRoa,
 ];
 
-/// The same for collectors alone: `flow_to_rd_map`.
+/// Fields that only collectors fill after decoding: `flow_to_rd_map`.
 const LATER_IN_COLLECTORS: &[Field] = &[Field::MplsVpnRd];
 
 fn needs() -> Needs {
@@ -64,7 +64,7 @@ fn needs() -> Needs {
     Needs { layout: Arc::new(Layout::new(&fields, &[])), customs: [].into(), bin_times: false }
 }
 
-/// What a decoder has filled in some row.
+/// Fields that a decoder has filled in at least one row.
 struct Filled {
     fields: HashSet<Field>,
     flows: bool,
@@ -82,7 +82,7 @@ impl Filled {
         }
     }
 
-    /// True where the decoder, or `later` steps, fill the primitive.
+    /// Returns true if the decoder or `later` steps fill the primitive.
     fn has(&self, primitive: &Primitive, later: &[Field]) -> bool {
         match primitive.kind() {
             Kind::None => true,
@@ -117,14 +117,14 @@ fn frames() -> [Vec<u8>; 3] {
     [ethernet([0x81, 0], &labelled), ethernet([8, 0], &ipv4(17, &vxlan)), ethernet([8, 0], &ipv4(47, &nvgre))]
 }
 
-/// What is filled from packets that start as that link type says, some octets into the frames above.
+/// Decodes packets of a link type, which start at an offset of the frames above.
 fn by_packets(link: LinkType, start: usize, macs: [Option<[u8; 6]>; 2]) -> Filled {
     let needs = needs();
     let flows = from_packet::flows::Settings { bound: 1 << 20, lifetime: std::time::Duration::from_secs(60) };
     let settings = from_packet::Settings { flows: Some(flows), ..from_packet::Settings::default() };
     let mut decoder = from_packet::Decoder::new(&needs, settings);
     let mut output = Output::new(&needs.layout);
-    // An IPv6 packet of its own, as netfilter logs what bridges and MPLS carry without their headers.
+    // A plain IPv6 packet too, as netfilter logs bridged and MPLS traffic without its headers.
     let frames = frames().into_iter().chain([ethernet([0x86, 0xdd], &ipv6())]);
     for (number, octets) in
         (0..).zip(frames.filter(|frame| start == 0 || matches!(frame[12..14], [8, 0] | [0x86, 0xdd])))
@@ -194,7 +194,7 @@ fn by_samples() -> Filled {
 }
 
 fn by_netflow() -> Filled {
-    // Elements and their lengths; those of a packet inside another twice. All their octets are 1.
+    // Elements and their lengths. Those of the inner packet occur twice. All octets of the record are 1.
     const ELEMENTS: &[(u16, u16)] = &[
         (1, 4),
         (2, 4),
@@ -292,22 +292,22 @@ fn the_table_names_the_daemons_that_fill_a_primitive() {
     let collectors: Vec<Field> = LATER.iter().chain(LATER_IN_COLLECTORS).copied().collect();
     let daemons = [
         (Daemons::PMACCTD, by_packets(LinkType::ETHERNET, 0, [None; 2]), LATER),
-        // Netfilter logs packets from their IP header on, and MAC addresses beside them.
+        // Netfilter logs packets from the IP header on, and MAC addresses separately.
         (Daemons::UACCTD, by_packets(LinkType::RAW_BSD, ETHERNET_HEADER, [Some([2; 6]); 2]), LATER),
         (Daemons::SFACCTD, by_samples(), &collectors),
         (Daemons::NFACCTD, by_netflow(), &collectors),
     ];
-    let mut wrong = Vec::new();
-    // A second word for a column (`sum_host`, `class_frame`) says no more than the first does.
+    let mut mismatches = Vec::new();
+    // Aliases of a column (`sum_host`, `class_frame`) are the same as the first name.
     let first = |primitive: &Primitive| {
         primitive.column().and_then(showing).is_none_or(|first| first.name == primitive.name)
     };
     for primitive in PRIMITIVES.iter().filter(|primitive| first(primitive)) {
         for (daemon, filled, later) in &daemons {
             if primitive.daemons.has(*daemon) != filled.has(primitive, later) {
-                wrong.push((primitive.name, *daemon));
+                mismatches.push((primitive.name, *daemon));
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(mismatches.is_empty(), "{mismatches:?}");
 }

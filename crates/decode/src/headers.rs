@@ -1,7 +1,7 @@
-//! From the headers of a packet to the fields of a row.
+//! Fills the fields of a row from the headers of a packet.
 //!
-//! Frames reach rows by three ways: captured, sampled by sFlow, and inside NetFlow records. All of them fill rows here. Which fields
-//! a row holds is known before, so that a packet costs one step for each of them and no look-up.
+//! Captured frames, sFlow samples and frames inside NetFlow records all fill rows here. The fields of a row are known
+//! beforehand, so a packet costs one step per field and no lookup.
 
 use crate::pointer;
 use flow::address;
@@ -17,7 +17,7 @@ use packet::tunnel::{Kind, Tunnel};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// EtherTypes of IP, most significant octet first.
+/// EtherTypes of IPv4 and IPv6, big-endian.
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 
@@ -59,7 +59,7 @@ const INNER: &[Field] = &[
     Field::TunnelFlowLabel,
 ];
 
-/// What rows of one layout take from packets.
+/// The fields that rows of one layout take from packets.
 #[derive(Clone, Debug)]
 pub struct Headers {
     outer: Box<[(Field, usize)]>,
@@ -70,7 +70,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// For rows that must hold that. Fields of `without` are filled by others.
+    /// Compiles `needs`. The fields in `without` are filled elsewhere.
     pub fn new(needs: &Needs, without: &[Field]) -> Self {
         let offsets = |fields: &[Field]| {
             let offset = |field: &Field| Some((*field, needs.layout.offset(*field)?));
@@ -86,7 +86,7 @@ impl Headers {
         }
     }
 
-    /// The same for the way back: what a packet tells of one end fills the fields of the other.
+    /// Returns the same for the reverse direction: source and destination are swapped.
     pub(crate) fn swapped(mut self) -> Self {
         for (field, _) in &mut self.outer {
             *field = match *field {
@@ -102,12 +102,12 @@ impl Headers {
         self
     }
 
-    /// True when rows hold something of the packets inside tunnels.
+    /// Returns true if rows have fields of packets inside tunnels.
     pub fn needs_tunnels(&self) -> bool {
         !self.inner.is_empty()
     }
 
-    /// Fills in what the packet tells. What it does not tell stays as it is.
+    /// Fills a row from a packet. Fields that the packet lacks stay unchanged.
     #[inline]
     pub fn fill(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut RowMut<'_>) {
         let octets = row.octets();
@@ -122,12 +122,12 @@ impl Headers {
         }
     }
 
-    /// True when a packet's own headers, at their usual offsets, tell all that rows hold of it.
+    /// Returns true if headers at fixed offsets suffice to fill the rows.
     pub(crate) fn supports_plain(&self) -> bool {
         !self.needs_tunnels() && self.custom_offsets.is_empty()
     }
 
-    /// Fills in what [`Headers::fill`] would, if [`Headers::supports_plain`].
+    /// Fills a row as [`Headers::fill`] does. Requires [`Headers::supports_plain`].
     #[inline]
     pub(crate) fn fill_plain(&self, packet: &Plain<'_>, row: &mut RowMut<'_>) {
         let octets = row.octets();
@@ -139,7 +139,7 @@ impl Headers {
         }
     }
 
-    /// Fills in what the packet inside a tunnel tells.
+    /// Fills a row from the packet inside a tunnel.
     #[inline]
     pub fn fill_tunnel(&self, tunnel: &Tunnel<'_>, row: &mut RowMut<'_>) {
         for (field, at) in &self.inner {
@@ -147,7 +147,7 @@ impl Headers {
         }
     }
 
-    /// Custom primitives that point into the packet.
+    /// Fills custom primitives with packet pointers.
     #[cold]
     fn customs(&self, packet: &Packet<'_>, strings: &mut Strings, row: &mut [u8]) {
         for (number, to) in &self.custom_offsets {
@@ -208,7 +208,7 @@ fn plain(field: Field, at: usize, packet: &Plain<'_>, row: &mut [u8]) {
     }
 }
 
-/// What [`presence`] tells of the same packet.
+/// The result of [`presence`] for a plain packet.
 fn plain_presence(packet: &Plain<'_>) -> PresenceSet {
     let mut presence = PresenceSet::default();
     for bit in
@@ -248,7 +248,7 @@ fn inner(field: Field, at: usize, tunnel: &Tunnel<'_>, row: &mut [u8]) {
     }
 }
 
-/// What the packet tells, for maps that ask.
+/// Which fields the packet has; maps use it.
 fn presence(packet: &Packet<'_>) -> PresenceSet {
     let mut presence = PresenceSet::default();
     for (is_present, bits) in [
@@ -275,18 +275,18 @@ fn presence(packet: &Packet<'_>) -> PresenceSet {
 pub(crate) const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// The EtherType of the family of a packet's addresses.
+/// Returns the EtherType of the family of a packet's addresses.
 pub(crate) fn family(packet: &Packet<'_>) -> Option<[u8; 2]> {
     packet.ip.map(|ip| if ip.source.is_ipv4() { IPV4 } else { IPV6 })
 }
 
-/// Ports of TCP and UDP; the reference shows none of other protocols.
+/// Returns the ports of TCP and UDP. The reference ignores those of other protocols.
 #[inline]
 pub(crate) fn ports(packet: &Packet<'_>) -> Option<(u16, u16)> {
     packet.ports.filter(|_| packet.ip.is_some_and(|ip| has_ports(ip.protocol)))
 }
 
-/// True for protocols whose ports are shown.
+/// Returns true for protocols whose ports are used.
 pub(crate) fn has_ports(protocol: u8) -> bool {
     matches!(protocol, TCP | UDP)
 }
@@ -306,9 +306,9 @@ fn label(entry: Option<&[u8; 4]>) -> Option<[u8; 4]> {
     entry.map(|entry| (u32::from_be_bytes(*entry) >> 12).to_be_bytes())
 }
 
-/// The id of a stack of labels: entries of three octets, top first.
+/// Interns a label stack: entries of three octets, top first.
 pub(crate) fn stack(entries: &[u8], strings: &mut Strings) -> u32 {
-    /// Most entries that are kept.
+    /// Maximum number of entries.
     const MAX: usize = 16;
     let mut stack = [0; MAX * 3];
     let mut end = 0;
@@ -344,7 +344,7 @@ fn put_custom(custom: &Custom, octets: &[u8], to: usize, strings: &mut Strings, 
     }
 }
 
-/// Adds presence bits to those at that offset of the row.
+/// Adds presence bits to those at an offset of the row.
 pub(crate) fn add_presence(row: &mut [u8], at: usize, presence: PresenceSet) {
     let before = row.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |presence| u64::from_be_bytes(*presence));
     put(row, at, &(before | presence.0).to_be_bytes());

@@ -1,8 +1,7 @@
-//! From protocols to rows: what NetFlow and IPFIX records, sFlow samples and captured frames say, written into the fields of
-//! [`flow`] rows.
+//! Decodes NetFlow and IPFIX records, sFlow samples and captured frames to [`flow`] rows.
 //!
-//! Each decoder is compiled for the fields that the configuration uses ([`flow::needs`]), so a record costs one step for each of
-//! them and no look-up. Decoders read no clock and open nothing: a batch carries its time of arrival.
+//! Each decoder is compiled for the fields that the configuration uses ([`flow::needs`]), so a record costs one step per
+//! field and no lookup. Decoders do no I/O and read no clock: each batch comes with its arrival time.
 #![forbid(unsafe_code)]
 
 pub mod bound;

@@ -1,9 +1,9 @@
-//! The octets of a packet that a packet pointer names.
+//! Packet pointers: octets at an offset in a layer of a packet.
 
 use flow::pointer::{Layer, Pointer};
 use packet::{Packet, ethertype};
 
-/// The `length` octets that `pointer` names; `None` where the packet has no such layer or ends before them.
+/// Returns the `length` octets that `pointer` refers to; `None` if the packet lacks the layer or ends before them.
 pub fn follow<'a>(packet: &Packet<'a>, pointer: &Pointer, length: usize) -> Option<&'a [u8]> {
     let offsets = packet.offsets;
     let (start, protocol) = match pointer.layer {
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pointers_name_octets_of_the_layer_and_protocol() {
+    fn pointers_refer_to_octets_of_the_layer_and_protocol() {
         let ip = [0x45, 0, 0, 28, 0, 1, 0, 0, 77, 17, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0, 2, 0, 8, 0, 0];
         let packet = packet::decode_ip(&ip);
         let octets = |text: &str, length| follow(&packet, &text.parse().unwrap(), length);

@@ -95,8 +95,8 @@ pub struct Exporter {
     pub domain: u32,
     /// Datagrams received.
     pub datagrams: u64,
-    /// Octets received.
-    pub octets: u64,
+    /// Bytes received.
+    pub bytes: u64,
     /// Flow records decoded.
     pub records: u64,
     /// The template of the last data set, and its plan; none after any change of its templates.
@@ -145,7 +145,7 @@ impl Exporter {
             is_changed: false,
             domain: 0,
             datagrams: 0,
-            octets: 0,
+            bytes: 0,
             records: 0,
             last: None,
             options: None,
@@ -231,7 +231,7 @@ impl Exporter {
         context: &mut Context<'_>,
     ) {
         self.datagrams += 1;
-        self.octets += octets as u64;
+        self.bytes += octets as u64;
         let header = &datagram.header;
         self.domain = header.domain;
         let units = match &datagram.body {

@@ -1,26 +1,26 @@
-//! How many flows packets open: the primitive `flows`.
+//! Flow counting for the primitive `flows`.
 //!
-//! As ever in this suite, each direction of a TCP conversation counts as one flow, when its first packet is seen, and again after it
-//! was silent for its lifetime; other protocols open none. The time is that of the packets, so that reading a capture
-//! counts what capturing would have counted.
+//! As in the reference, each direction of a TCP connection counts as one flow at its first packet, and as another one
+//! after it was idle for its lifetime. Other protocols have no flows. Time is that of the packets, so reading a capture
+//! file gives the same counts as the live capture.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How long a flow is remembered after a reset.
+/// Lifetime of a flow after a reset.
 const RESET_US: u64 = 10_000_000;
-/// How long it is after its end was announced.
+/// Lifetime of a flow after a FIN.
 const FINISHED_US: u64 = 30_000_000;
 
 const FIN: u8 = 1;
 const RST: u8 = 4;
 
-/// Octets that a flow takes, with its share of free slots of a table that is not full.
+/// Memory of a flow in bytes, with its part of the free slots of a table.
 const ENTRY: usize = 2 * size_of::<(FlowKey, Flow)>();
 
-/// One direction of a conversation.
+/// One direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// Source address.
@@ -34,20 +34,20 @@ pub struct FlowKey {
 #[derive(Clone, Copy, Debug)]
 struct Flow {
     last_us: u64,
-    /// It has ended: flags [`FIN`], [`RST`].
+    /// The flags that ended it: [`FIN`], [`RST`].
     ended: u8,
 }
 
-/// How flows are remembered.
+/// Bounds of the flow table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Octets that they may take.
+    /// Maximum memory in bytes.
     pub bound: usize,
-    /// Silence after which a flow is another one.
+    /// Idle time after which a packet opens a new flow.
     pub lifetime: Duration,
 }
 
-/// The flows that are open, in two generations: when the younger one is full the older one goes.
+/// The open flows, in two generations. When the younger one is full, the older one is dropped.
 #[derive(Debug)]
 pub struct Flows {
     young: HashMap<FlowKey, Flow, RandomState>,
@@ -58,7 +58,7 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// No flows yet.
+    /// Creates an empty table.
     pub fn new(settings: Settings) -> Self {
         Self {
             young: HashMap::default(),
@@ -69,10 +69,10 @@ impl Flows {
         }
     }
 
-    /// A TCP segment with these flags: true if it opens a flow.
+    /// Processes a TCP segment. Returns true if it opens a flow.
     #[inline]
     pub fn opens(&mut self, key: &FlowKey, flags: u8, now_us: u64) -> bool {
-        let known = match self.young.get_mut(key) {
+        let flow = match self.young.get_mut(key) {
             Some(flow) => Some(flow),
             None => match self.old.remove(key) {
                 Some(flow) => {
@@ -82,7 +82,7 @@ impl Flows {
                 None => None,
             },
         };
-        let Some(flow) = known else {
+        let Some(flow) = flow else {
             self.make_room();
             self.young.insert(*key, Flow { last_us: now_us, ended: flags & (FIN | RST) });
             return true;
@@ -92,7 +92,7 @@ impl Flows {
             ended if ended & RST != 0 => RESET_US,
             _ => FINISHED_US,
         };
-        // A packet from before the last one is late, or read again.
+        // A packet with an earlier time than the last one is late, or read again.
         let opens = now_us.saturating_sub(flow.last_us) > lifetime;
         let ended = if opens { 0 } else { flow.ended };
         *flow = Flow { last_us: now_us, ended: ended | flags & (FIN | RST) };
@@ -107,12 +107,12 @@ impl Flows {
         }
     }
 
-    /// Octets taken.
+    /// Memory in bytes.
     pub fn size(&self) -> usize {
         (self.young.capacity() + self.old.capacity()) * size_of::<(FlowKey, Flow)>()
     }
 
-    /// Flows that were forgotten at the bound since the last call.
+    /// Returns and resets the number of flows evicted at the bound.
     pub fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_opens_once_until_it_is_silent_or_has_ended_for_long() {
+    fn a_flow_opens_once_until_its_lifetime_has_passed() {
         let mut flows = flows(1 << 20);
         assert!(flows.opens(&key(1), SYN, SECOND));
         assert!(!flows.opens(&key(1), 0, 61 * SECOND));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_flows_stays_below_the_bound_and_is_counted() {
+    fn many_flows_stay_below_the_memory_bound_and_evictions_are_counted() {
         const BOUND: usize = 1 << 20;
         let mut flows = flows(BOUND);
         for number in 0..200_000u32 {
@@ -162,7 +162,7 @@ mod tests {
         assert!(flows.take_evicted() > 190_000);
     }
 
-    /// The least time of several rounds, in each of which `packet` is called for so many packets that were not seen before.
+    /// Returns the shortest time of several rounds. Each calls `packet` for 500 new packets.
     fn cost(mut packet: impl FnMut(u32), next: &mut u32) -> Duration {
         let mut round = || {
             let begun = std::time::Instant::now();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_flows_costs_no_more_when_the_table_is_full() {
+    fn the_cost_of_a_new_flow_does_not_depend_on_the_size_of_the_table() {
         let key = |n: u32| FlowKey { source: std::net::Ipv4Addr::from_bits(n).into(), ..key(1) };
         let (mut few, mut many, mut next) = (flows(1 << 14), flows(1 << 24), 1 << 24);
         (0..200_000).for_each(|n| _ = many.opens(&key(n), SYN, 0));
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn flows_open_as_a_plain_list_says(
+        fn flows_open_as_in_a_plain_list(
             steps in prop::collection::vec((0u16..20, 0u8..8, 0u64..90), 1..300),
         ) {
             let mut flows = flows(1 << 20);

@@ -1,36 +1,36 @@
-//! Fragments learn the ports of their packet from its first fragment, which alone has them (RFC 791 section 3.2, RFC 8200
-//! section 4.5).
+//! Gives fragments the ports of their packet, which only the first fragment has (RFC 791 section 3.2, RFC 8200 section
+//! 4.5).
 //!
-//! Fragments may come in any order. What comes before the first one waits for it here, up to [`LIFETIME_US`]; what is known of a packet is
-//! forgotten after that time, too. At the bound the oldest packets go first. Nothing that waits is ever lost: it is emitted back, with
-//! ports or without.
+//! Fragments may arrive in any order. Those that arrive before the first fragment wait for it up to [`LIFETIME_US`].
+//! The state of a packet expires after that time, too. At the memory bound the oldest packets are evicted. No waiting
+//! fragment is ever lost: it is returned with or without ports.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// How long a packet is known after its first fragment was seen, in microseconds: as long as a host waits for the rest of a packet
-/// (RFC 8200 section 4.5).
+/// Lifetime of a packet's state in microseconds: the reassembly timeout of hosts (RFC 8200 section 4.5).
 pub const LIFETIME_US: u64 = 60_000_000;
 
-/// Octets of memory that a packet takes beside the values that wait: its entry, a slot in the queue and its share of free ones.
+/// Memory in bytes of a packet without its waiting values: its entry and its slot in the queue, with their part of the
+/// free ones.
 const ENTRY: usize = 2 * (size_of::<(Key, Packet<()>)>() + size_of::<(u64, Key)>());
 
-/// What the fragments of a packet have in common.
+/// Identifies the fragments of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Source address.
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
-    /// IP protocol; in IPv6 that behind the fragment header.
+    /// IP protocol; in IPv6 the one after the fragment header.
     pub protocol: u8,
     /// Identification: 16 bits in IPv4, 32 in IPv6.
     pub id: u32,
 }
 
-/// What the first fragment tells.
+/// The ports of the first fragment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// Source port.
@@ -39,7 +39,7 @@ pub struct Transport {
     pub destination: u16,
 }
 
-/// What is known of a packet.
+/// The state of a packet.
 #[derive(Debug)]
 struct Packet<T> {
     transport: Option<Transport>,
@@ -47,48 +47,48 @@ struct Packet<T> {
     since_us: u64,
 }
 
-/// What became of a later fragment.
+/// What happened to a later fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict<T> {
-    /// The first fragment was seen; the value is emitted back.
+    /// The ports are known; the value is returned.
     Ports(Transport, T),
-    /// It waits.
+    /// It waits for the first fragment.
     Buffered,
-    /// There is no room even for one; the value is emitted back.
+    /// The bound is too small for it; the value is returned.
     NoRoom(T),
 }
 
-/// Packets whose fragments are coming in, with a value for each fragment that waits.
+/// Fragmented packets, with a value for each waiting fragment.
 #[derive(Debug)]
 pub struct Fragments<T> {
     packets: HashMap<Key, Packet<T>, RandomState>,
-    /// When packets were first seen, oldest first. Packets that were seen anew since have another time.
+    /// Packets in order of creation, oldest first. An entry with another time than its packet is out of date.
     order: VecDeque<(u64, Key)>,
     waiting: usize,
-    /// Octets that may be taken, and octets that one value takes.
+    /// Memory bound, and memory of one value, in bytes.
     bound: usize,
     value: usize,
 }
 
 impl<T> Fragments<T> {
-    /// Takes at most `bound` octets, when each value that waits takes `value` of them.
+    /// Creates a table of at most `bound` bytes, if each waiting value has `value` bytes on the heap.
     pub fn new(bound: usize, value: usize) -> Self {
         let value = value + size_of::<T>();
         Self { packets: HashMap::default(), order: VecDeque::new(), waiting: 0, bound, value }
     }
 
-    /// Octets taken.
+    /// Memory in bytes.
     pub fn size(&self) -> usize {
         self.packets.len() * ENTRY + self.waiting * self.value
     }
 
-    /// Fragments that wait.
+    /// Returns the number of waiting fragments.
     pub fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// The first fragment of a packet: those that waited for it are emitted back with its ports. `give` gets the others, too, that
-    /// had to make room, without ports.
+    /// Processes the first fragment of a packet. `emit` gets the fragments that waited for it, with its ports, and those that
+    /// are evicted, without ports.
     pub fn first(
         &mut self,
         key: Key,
@@ -106,7 +106,7 @@ impl<T> Fragments<T> {
         }
     }
 
-    /// A later fragment of a packet. `give` gets those that had to make room.
+    /// Processes a later fragment of a packet. `emit` gets those that are evicted.
     pub fn later(
         &mut self,
         key: Key,
@@ -121,7 +121,7 @@ impl<T> Fragments<T> {
         if !self.make_room(ENTRY + self.value, &mut emit) {
             return Verdict::NoRoom(value);
         }
-        // Making room may have put the packet itself out.
+        // The packet itself may have been evicted.
         if !self.packets.contains_key(&key) {
             self.insert(key, None, now_us);
         }
@@ -137,9 +137,9 @@ impl<T> Fragments<T> {
         self.order.push_back((now_us, key));
     }
 
-    /// Puts the oldest packets out until so many octets are free. False if there are not as many at all.
-    fn make_room(&mut self, octets: usize, emit: &mut impl FnMut(T, Option<Transport>)) -> bool {
-        while self.size() + octets > self.bound {
+    /// Evicts the oldest packets until `bytes` bytes are free. Returns false if the bound is too small.
+    fn make_room(&mut self, bytes: usize, emit: &mut impl FnMut(T, Option<Transport>)) -> bool {
+        while self.size() + bytes > self.bound {
             let Some((since_us, key)) = self.order.pop_front() else { return false };
             self.forget(since_us, &key, emit);
         }
@@ -155,7 +155,7 @@ impl<T> Fragments<T> {
         }
     }
 
-    /// Gives back what has waited too long at `now_us`. Where times jump, back or far ahead, what is here is of another time.
+    /// Emits the fragments that have expired at `now_us`. Times that jump backward or far forward expire everything, too.
     #[inline]
     pub fn expire(&mut self, now_us: u64, mut emit: impl FnMut(T, Option<Transport>)) {
         while let Some((since_us, key)) = self.order.front().copied() {
@@ -167,7 +167,7 @@ impl<T> Fragments<T> {
         }
     }
 
-    /// Gives back all that waits.
+    /// Emits all waiting fragments.
     pub fn drain(&mut self, mut emit: impl FnMut(T, Option<Transport>)) {
         while let Some((since_us, key)) = self.order.pop_front() {
             self.forget(since_us, &key, &mut emit);
@@ -188,7 +188,7 @@ mod tests {
     const DNS: Transport = Transport { source: 53, destination: 40_000 };
 
     #[test]
-    fn early_fragments_get_the_ports_of_the_first_one() {
+    fn waiting_fragments_get_the_ports_of_the_first_one() {
         let mut fragments = Fragments::new(10_000, 0);
         let mut emitted = Vec::new();
         assert_eq!(fragments.later(key(1), 'a', 0, |_, _| unreachable!()), Verdict::Buffered);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_vain_is_given_back_without_ports() {
+    fn expired_fragments_are_returned_without_ports() {
         let mut fragments = Fragments::new(10_000, 0);
         let mut emitted = Vec::new();
         fragments.later(key(1), 1, 0, |_, _| unreachable!());
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(none.size(), 0);
     }
 
-    /// The least time of several rounds, in each of which `packet` is called for so many packets that were not seen before.
+    /// Returns the shortest time of several rounds. Each calls `packet` for 500 new packets.
     fn cost(mut packet: impl FnMut(u32), next: &mut u32) -> Duration {
         let mut round = || {
             let begun = std::time::Instant::now();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_fragments_costs_no_more_when_others_have_to_make_room() {
+    fn the_cost_of_a_fragment_does_not_depend_on_the_size_of_the_table() {
         let (mut few, mut many) = (Fragments::new(10_000, 0), Fragments::new(4_000_000, 0));
         let mut next = 1 << 24;
         (0..50_000).for_each(|n| _ = many.later(key(n), n, 0, |_, _| ()));
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back_once_and_memory_stays_below_the_bound(
+        fn every_value_is_returned_once_and_memory_stays_below_the_bound(
             steps in prop::collection::vec((0u32..40, any::<bool>(), 0u64..200_000_000), 1..400),
             bound in 0usize..4000,
         ) {

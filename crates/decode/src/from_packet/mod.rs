@@ -1,7 +1,7 @@
-//! From captured packets to rows.
+//! Decodes captured packets to rows.
 //!
-//! A [`Decoder`] belongs to one worker. It keeps what packets must know of each other: the ports of a fragmented packet, which only
-//! its first fragment has, and which flows are open. It reads no clock: packets bring their time.
+//! A [`Decoder`] belongs to one worker. Its state spans packets: the ports of fragmented packets, which only the first
+//! fragment has, and the open flows. It reads no clock: packets come with their time.
 
 pub mod flows;
 pub mod fragments;
@@ -19,7 +19,7 @@ use packet::plain::{Plain, plain};
 use packet::tunnel::{self, Ports};
 use packet::{LinkType, Packet};
 
-/// Octets of the link-layer header that frames other than IP are counted without.
+/// Length in octets of the link-layer header, which the length of non-IP frames excludes.
 const ETHERNET_HEADER: u32 = 14;
 const TCP: u8 = 6;
 
@@ -28,94 +28,94 @@ const TCP: u8 = 6;
 pub struct Frame<'a> {
     /// Its number in the batch.
     pub number: u32,
-    /// What it starts with.
+    /// The link type.
     pub link: LinkType,
-    /// When it was captured: microseconds since 1970.
+    /// Capture time: microseconds since 1970.
     pub time_us: u64,
-    /// Octets that it had on the wire.
+    /// Length on the wire in octets.
     pub length: u32,
-    /// What was captured of it.
+    /// The captured octets.
     pub octets: &'a [u8],
-    /// Interface that it came in by; 0: not known.
+    /// Ingress interface; 0 if unknown.
     pub ingress: u32,
-    /// Interface that it went out by; 0: not known.
+    /// Egress interface; 0 if unknown.
     pub egress: u32,
-    /// MAC addresses that are told beside the frame: source, destination.
+    /// MAC addresses that the capture provides apart from the frame: source, destination.
     pub macs: [Option<[u8; 6]>; 2],
 }
 
-/// How packets are read.
+/// How packets are decoded.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// `aggregate_unknown_etype`: frames that carry no IP count by their MAC addresses and EtherType.
+    /// `aggregate_unknown_etype`: non-IP frames become rows with MAC addresses and EtherType.
     pub unknown_etypes: bool,
-    /// Frames end in the trailer of a mirroring switch, which tells the output interface: octets from the end of the frame to its start,
-    /// and the flag that must stand there.
+    /// Frames end with the trailer of a mirroring switch, which has the output interface: its offset from the end of the
+    /// frame in octets, and its expected flag.
     pub trailer: Option<(usize, u32)>,
-    /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
+    /// `tunnel_0`: for tunnels on these ports, the packet inside is counted.
     pub inside: Option<Ports>,
-    /// The way that packets go, where none is told: 0 in, 1 out.
+    /// Default direction of packets: 0 in, 1 out.
     pub direction: Option<u8>,
-    /// Octets that fragments may take that wait for the ports of their first one.
+    /// Memory in bytes for fragments that wait for their first fragment.
     pub fragments: usize,
-    /// Fragments wait although rows hold no ports.
+    /// Track fragments even if rows have no ports.
     pub force_fragments: bool,
-    /// Flows are counted.
+    /// Settings of flow counting, if flows are counted.
     pub flows: Option<flows::Settings>,
 }
 
-/// What became of a frame.
+/// What happened to a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It made a row.
+    /// It became a row.
     Row,
-    /// It is a fragment whose row waits for its first one.
+    /// It is a fragment whose row waits for the first fragment.
     Buffered,
-    /// It carries no IP.
+    /// It is not IP.
     NotIp,
-    /// It was cut before its addresses.
+    /// It was truncated before its addresses or needed ports.
     Truncated,
-    /// Its IPv6 header says that it ends before the options that it announces.
+    /// By the length in its IPv6 header, it ends before its options.
     BadLength,
 }
 
-/// What decoders count.
+/// Counters of a decoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Frames that made a row, now or when their first fragment came.
+    /// Frames that became rows, at once or when their first fragment arrived.
     pub packets: u64,
-    /// Frames without IP.
+    /// Non-IP frames.
     pub not_ip: u64,
-    /// Frames that were cut before their addresses, or before their ports where ports count.
+    /// Frames that were truncated before their addresses or needed ports.
     pub truncated: u64,
-    /// Packets whose IPv6 header contradicts itself about their length.
+    /// Packets whose IPv6 header has an inconsistent length.
     pub bad_length: u64,
-    /// Fragments whose first one came after them.
+    /// Fragments that arrived before their first fragment, and got its ports.
     pub fragments_joined: u64,
-    /// Fragments that are counted without ports: their first one did not come, or there was no room to wait.
+    /// Fragments that became rows without ports: their first fragment did not arrive, or there was no memory to wait.
     pub fragments_orphaned: u64,
-    /// Flows that were forgotten at the bound of flows.
+    /// Flows evicted at the memory bound.
     pub flows_evicted: u64,
 }
 
-/// A row that waits for the ports of its first fragment.
+/// A row that waits for the ports of the first fragment.
 type Held = Box<[u64]>;
 
-/// Reads the packets of one worker.
+/// Decodes the packets of one worker.
 #[derive(Debug)]
 pub struct Decoder {
     settings: Settings,
     headers: Headers,
     offsets: Offsets,
     base: Box<[u64]>,
-    /// The headers of Ethernet frames tell all that rows hold.
+    /// Plain Ethernet frames can take the fast path.
     supports_plain: bool,
     fragments: Option<Fragments<Held>>,
     flows: Option<Flows>,
     counts: Counts,
 }
 
-/// Where rows keep what packets do not tell by their headers, and what fragments learn.
+/// Offsets of the fields that do not come from packet headers, and of those that fragments get later.
 #[derive(Clone, Copy, Debug)]
 struct Offsets {
     src_port: Option<usize>,
@@ -129,11 +129,11 @@ struct Offsets {
     etype: Option<usize>,
     presence: Option<usize>,
     direction: Option<usize>,
-    /// Rows hold something of transport headers.
+    /// Rows have fields of transport headers.
     transport: bool,
 }
 
-/// Adds to `fields` what others of them are worked out from.
+/// Adds the fields that others in `fields` are computed from.
 pub fn require(fields: &mut FieldSet, _bin_times: bool) {
     for (field, other) in [(Field::SrcNet, Field::SrcHost), (Field::DstNet, Field::DstHost)] {
         if fields.has(field) {
@@ -143,7 +143,7 @@ pub fn require(fields: &mut FieldSet, _bin_times: bool) {
 }
 
 impl Decoder {
-    /// A decoder that has seen no packet yet.
+    /// Creates a decoder.
     pub fn new(needs: &Needs, settings: Settings) -> Self {
         let headers = headers(needs);
         Self {
@@ -158,7 +158,7 @@ impl Decoder {
         }
     }
 
-    /// Goes on with rows of another layout. Call it when no rows are left, and after [`Decoder::release`].
+    /// Switches to another row layout. Call it when no rows are left, and after [`Decoder::release`].
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = headers(needs);
         self.supports_plain = supports_plain(&self.headers, &self.settings);
@@ -167,7 +167,7 @@ impl Decoder {
         self.fragments = fragments(needs, &self.settings);
     }
 
-    /// What was counted since the last call.
+    /// Returns and resets the counters.
     pub fn take_counts(&mut self) -> Counts {
         if let Some(flows) = &mut self.flows {
             self.counts.flows_evicted += flows.take_evicted();
@@ -175,7 +175,7 @@ impl Decoder {
         std::mem::take(&mut self.counts)
     }
 
-    /// Reads a frame, and adds its row and those that have waited for it.
+    /// Decodes a frame. Adds its row and those of fragments that waited for it.
     #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> Outcome {
         let Some((offset, flag)) = self.settings.trailer else { return self.read(frame, output) };
@@ -194,7 +194,7 @@ impl Decoder {
         self.read_layers(frame, output)
     }
 
-    /// A packet whose headers lie at their usual offsets. It is whole, and of no tunnel that counts.
+    /// Adds the row of a packet whose headers are complete and at their usual offsets. It is not in a tunnel that matters.
     #[inline]
     fn plain(&mut self, frame: &Frame<'_>, packet: &Plain<'_>, output: &mut Output) -> Outcome {
         let mut row = output.rows.push(&self.base);
@@ -210,7 +210,7 @@ impl Decoder {
         Outcome::Row
     }
 
-    /// A frame of any sort.
+    /// Decodes any frame.
     #[inline(never)]
     fn read_layers(&mut self, frame: &Frame<'_>, output: &mut Output) -> Outcome {
         let packet = tunnel::decode_inside(frame.link, frame.octets, self.settings.inside.as_ref());
@@ -227,7 +227,7 @@ impl Decoder {
             return Outcome::BadLength;
         }
         let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
-        // Where the header says nothing sensible of its length, there are no ports to be known.
+        // If the header has no plausible length, there are no ports.
         let is_cut = packet.offsets.l4.is_some() || (frame.octets.len() as u64) < u64::from(frame.length);
         let needs_ports = self.offsets.transport && !later && headers::has_ports(ip.protocol);
         if needs_ports && packet.ports.is_none() && is_cut {
@@ -260,7 +260,7 @@ impl Decoder {
         Outcome::Row
     }
 
-    /// The last row is that of a fragment.
+    /// Handles a fragment, whose row is the last one.
     #[cold]
     fn fragment(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Outcome {
         let (Some(fragments), Some(ip)) = (&mut self.fragments, packet.ip) else {
@@ -302,26 +302,26 @@ impl Decoder {
         Outcome::Row
     }
 
-    /// Fragments that wait for their first one.
+    /// Returns the number of fragments that wait for their first fragment.
     pub fn waiting(&self) -> u64 {
         self.fragments.as_ref().map_or(0, |fragments| fragments.waiting() as u64)
     }
 
-    /// Makes rows of fragments whose first one has not come in time at `now`.
+    /// Adds the rows of fragments whose first fragment did not arrive in time.
     pub fn expire(&mut self, now_us: u64, output: &mut Output) {
         let Some(fragments) = &mut self.fragments else { return };
         let (offsets, counts) = (self.offsets, &mut self.counts);
         fragments.expire(now_us, |held, transport| offsets.add_held(&held, transport, counts, output));
     }
 
-    /// Makes rows of all fragments that wait.
+    /// Adds the rows of all waiting fragments.
     pub fn release(&mut self, output: &mut Output) {
         let Some(fragments) = &mut self.fragments else { return };
         let (offsets, counts) = (self.offsets, &mut self.counts);
         fragments.drain(|held, transport| offsets.add_held(&held, transport, counts, output));
     }
 
-    /// A frame without an IP header.
+    /// Handles a frame without an IP header.
     fn without_ip(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, output: &mut Output) -> Outcome {
         if packet.etype.is_some_and(|etype| etype == packet::ethertype::IPV4 || etype == packet::ethertype::IPV6) {
             self.counts.truncated += 1;
@@ -346,24 +346,24 @@ impl Decoder {
     }
 }
 
-/// The whole frame.
+/// Returns a reference to the whole frame.
 fn whole(frame: &Frame<'_>) -> PacketRef {
     let (captured, link) = (frame.octets.len() as u32, frame.link.0 as i32);
     PacketRef { unit: frame.number, start: 0, captured, length: frame.length, link }
 }
 
-/// Rows hold nothing that takes more than a packet's own headers: of tunnels, of flows.
+/// Returns true if rows need only the headers of plain packets, and nothing of tunnels or flows.
 fn supports_plain(headers: &Headers, settings: &Settings) -> bool {
     headers.supports_plain() && settings.inside.is_none() && settings.flows.is_none()
 }
 
-/// Fragments need to wait where something is told of ports, or of flows.
+/// Fragments have to wait only if ports or flows are needed.
 fn fragments(needs: &Needs, settings: &Settings) -> Option<Fragments<Held>> {
     let wanted = Offsets::new(needs).transport || settings.flows.is_some() || settings.force_fragments;
     wanted.then(|| Fragments::new(settings.fragments, needs.layout.words() * 8))
 }
 
-/// The EtherType is that of the packet, whatever the link layer says of it. VLAN ids have no direction here.
+/// The EtherType is that of the packet's IP version, whatever the link layer says. VLAN ids have no direction here.
 fn headers(needs: &Needs) -> Headers {
     Headers::new(needs, &[Field::Etype, Field::InVlan])
 }
@@ -388,7 +388,7 @@ impl Offsets {
         }
     }
 
-    /// Fills in what is told beside the frame.
+    /// Fills the fields that the capture provides.
     #[inline]
     fn frame(&self, frame: &Frame<'_>, settings: &Settings, row: &mut RowMut<'_>) {
         *row.head(row::BIN_TIME) = frame.time_us;
@@ -436,7 +436,7 @@ impl Offsets {
         }
     }
 
-    /// Adds a row that has waited.
+    /// Adds the row of a fragment that waited.
     fn add_held(&self, held: &Held, transport: Option<Transport>, counts: &mut Counts, output: &mut Output) {
         let mut row = output.rows.push(held);
         match transport {

@@ -1,4 +1,4 @@
-//! Plain packets become the rows that they are among packets of any sort.
+//! The fast path for plain packets gives the same rows as the general decoder.
 
 use super::*;
 use flow::row::Layout;
@@ -29,7 +29,7 @@ const FIELDS: &[Field] = &[
     Field::Presence,
 ];
 
-/// A frame: addresses, perhaps a tag, and IP with TCP, UDP or what claims to be so.
+/// Frames with MAC addresses, up to two tags, and IP with TCP, UDP or random octets.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let tags = prop::collection::vec(any::<[u8; 2]>(), 0..3);
     let parts = (any::<[u8; 12]>(), any::<[u8; 32]>(), any::<[u8; 24]>(), any::<[u8; 4]>());
@@ -42,7 +42,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
                 frame.extend([0x86, 0xdd, 0x60 | a & 15, b, c, d, 0, 24, protocol, 9]);
                 frame.extend(addresses);
             } else {
-                // Fragments now and then.
+                // Some of them are fragments.
                 let part = if a < 30 { a } else { 0x40 };
                 frame.extend([8, 0, 0x45, b, 0, 44, c, d, part, 0, 64, protocol, 0, 0]);
                 frame.extend(&addresses[..8]);
@@ -71,7 +71,7 @@ fn read(needs: &Needs, settings: &Settings, supports_plain: bool, octets: &[u8],
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
     #[test]
-    fn a_plain_packet_becomes_the_row_of_any_packet(
+    fn the_fast_path_gives_the_same_row(
         frame in frames(),
         fields in prop::collection::vec(prop::sample::select(FIELDS), 1..8),
         unknown_etypes in any::<bool>(),

@@ -1,8 +1,8 @@
-//! The usual flow sample, in one pass.
+//! The fast path for common flow samples, in one pass.
 //!
-//! Most samples hold the start of an Ethernet frame, whose headers lie at fixed offsets ([`packet::plain`]), and beside it at most what a
-//! switch and a router say. They become rows here, and their records are not read to values first. All others are left
-//! to [`Reader::flow`], which says what a row is: a test compares.
+//! Most samples consist of the start of an Ethernet frame with headers at fixed offsets ([`packet::plain`]), and at most
+//! the extended switch and router data. They are decoded to rows directly here. [`Reader::flow`] decodes all others. A
+//! test checks that both give the same rows.
 
 use super::Settings;
 use super::packet::packet_ref;
@@ -16,16 +16,16 @@ use sflow::DataFormat;
 use sflow::flow::{HeaderProtocol, is_known};
 use sflow::frame::{Contents, FlowFrame};
 
-/// The start of a packet.
+/// Raw packet header.
 const RAW_HEADER: u32 = 1;
-/// Fields of packets: Ethernet, IPv4, IPv6.
+/// Decoded packet fields: Ethernet, IPv4, IPv6.
 const FIELDS: std::ops::RangeInclusive<u32> = 2..=4;
-/// VLANs and priorities of a switch.
+/// Extended switch data: VLANs and priorities.
 pub(super) const SWITCH: u32 = 1001;
-/// Next hop and prefix lengths of a router.
+/// Extended router data: next hop and prefix lengths.
 pub(super) const ROUTER: u32 = 1002;
 
-/// Which of the records beside the packet rows hold something of.
+/// The extended data that rows need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WantedRecords {
     switch: bool,
@@ -33,15 +33,15 @@ pub(super) struct WantedRecords {
 }
 
 impl WantedRecords {
-    /// None where rows hold more of packets than their own headers tell.
+    /// Returns `None` if the rows need more than headers at fixed offsets.
     pub(super) fn new(wanted: &[DataFormat], headers: &Headers, settings: &Settings) -> Option<Self> {
         let has = |format| wanted.contains(&DataFormat(format));
-        let is_usual = settings.inside.is_none() && headers.supports_plain();
-        is_usual.then(|| Self { switch: has(SWITCH), router: has(ROUTER) })
+        let is_supported = settings.inside.is_none() && headers.supports_plain();
+        is_supported.then(|| Self { switch: has(SWITCH), router: has(ROUTER) })
     }
 }
 
-/// The records of a sample that make its row.
+/// The records of a sample that fill its row.
 struct Records<'a> {
     header: Contents<'a>,
     switch: Option<Contents<'a>>,
@@ -50,7 +50,8 @@ struct Records<'a> {
 }
 
 impl Reader<'_> {
-    /// Adds the row of a sample of the datagram `unit`, if it is a usual one. Else nothing is added or counted.
+    /// Adds the row of a sample of datagram `unit`. Returns false, and adds and counts nothing, if the fast path does not
+    /// support the sample.
     #[inline]
     pub(super) fn fast_path(
         &mut self,
@@ -67,7 +68,7 @@ impl Reader<'_> {
         let records = self.find_records(sample)?;
         let header = records.header.raw_header().filter(|header| header.protocol == HeaderProtocol::ETHERNET)?;
         let packet = plain(header.octets)?;
-        // What cannot be read is a error, which is not reported here: so all is read before there is a row.
+        // Errors are not reported here, so all records are decoded before a row is added.
         let switch = match records.switch {
             Some(contents) => Some(contents.switch()?),
             None => None,
@@ -94,7 +95,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// One pass over the records. None: there are others than the usual ones, or they are not whole.
+    /// Collects the records in one pass. Returns `None` if there are others than the supported ones, or truncated ones.
     #[inline]
     fn find_records<'a>(&self, sample: &FlowFrame<'a>) -> Option<Records<'a>> {
         let wanted_records = self.wanted_records?;
@@ -107,7 +108,7 @@ impl Reader<'_> {
                 ROUTER if wanted_records.router && router.is_none() => router = Some(contents),
                 SWITCH if !wanted_records.switch => {}
                 ROUTER if !wanted_records.router => {}
-                // One of them twice: each must be readable, and the last one counts.
+                // Duplicates: each has to be valid, and the last one counts.
                 RAW_HEADER | SWITCH | ROUTER => return None,
                 number if FIELDS.contains(&number) => return None,
                 _ if !is_known(format) => unknown += 1,

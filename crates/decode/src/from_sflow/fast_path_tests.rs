@@ -1,4 +1,4 @@
-//! Usual samples become the rows that they are as samples of any sort.
+//! The fast path gives the same rows as the general decoder.
 
 use super::*;
 use flow::row::Layout;
@@ -9,7 +9,7 @@ use sflow::flow::{Ethernet, HeaderProtocol, Ipv4, RawHeader, Router, Switch, Vni
 use sflow::{FlowHead, FlowRecord, Interface, SourceId, Unknown};
 use std::sync::Arc;
 
-/// All that samples can fill, and a bit more.
+/// All fields that samples can fill, and some others.
 const FIELDS: &[Field] = &[
     Field::SrcHost,
     Field::DstHost,
@@ -43,9 +43,9 @@ const FIELDS: &[Field] = &[
     Field::Presence,
 ];
 
-/// The frame of a sample, by parts.
+/// The parts of a sample's frame.
 #[derive(Clone, Debug)]
-struct Made {
+struct FrameParts {
     tags: Vec<u16>,
     v6: bool,
     tcp: bool,
@@ -53,7 +53,7 @@ struct Made {
     numbers: [u8; 16],
 }
 
-impl Made {
+impl FrameParts {
     fn any() -> impl Strategy<Value = Self> {
         (prop::collection::vec(any::<u16>(), 0..3), any::<(bool, bool, [u8; 32], [u8; 16])>())
             .prop_map(|(tags, (v6, tcp, addresses, numbers))| Self { tags, v6, tcp, addresses, numbers })
@@ -78,18 +78,18 @@ impl Made {
     }
 }
 
-/// One sample: its head, its frame, which records it has and in which order.
+/// One sample: its header, its frame, and its records in order.
 #[derive(Clone, Debug)]
-struct Taken {
+struct SampleParts {
     expanded: bool,
     numbers: [u32; 8],
-    frame: Made,
+    frame: FrameParts,
     records: Vec<u8>,
 }
 
-impl Taken {
+impl SampleParts {
     fn any() -> impl Strategy<Value = Self> {
-        // Mostly what agents send: the packet first, then what they know of it.
+        // Mostly as agents send it: the packet first, then extended data.
         let records = prop_oneof![
             Just(vec![0]),
             Just(vec![0, 1]),
@@ -97,12 +97,8 @@ impl Taken {
             Just(vec![1, 0, 2]),
             prop::collection::vec(0u8..8, 0..5),
         ];
-        (any::<(bool, [u32; 8])>(), Made::any(), records).prop_map(|((expanded, numbers), frame, records)| Self {
-            expanded,
-            numbers,
-            frame,
-            records,
-        })
+        (any::<(bool, [u32; 8])>(), FrameParts::any(), records)
+            .prop_map(|((expanded, numbers), frame, records)| Self { expanded, numbers, frame, records })
     }
 
     fn write(&self, datagram: &mut Datagram) {
@@ -164,7 +160,7 @@ impl Taken {
     }
 }
 
-/// What became of a datagram: rows, their offsets, and counts.
+/// Decodes a datagram. Returns its rows, and its packet references and counters as text.
 fn read(needs: &Needs, settings: &Settings, fast_path: bool, octets: &[u8]) -> (Vec<Vec<u64>>, String) {
     let mut decoder = Decoder::new(needs, settings.clone());
     if !fast_path {
@@ -181,8 +177,8 @@ fn read(needs: &Needs, settings: &Settings, fast_path: bool, octets: &[u8]) -> (
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
     #[test]
-    fn a_usual_sample_becomes_the_row_of_any_sample(
-        taken in prop::collection::vec(Taken::any(), 1..4),
+    fn the_fast_path_gives_the_same_row(
+        samples in prop::collection::vec(SampleParts::any(), 1..4),
         fields in prop::collection::vec(prop::sample::select(FIELDS), 1..10),
         (renormalize, use_ip_next_hop, networks, unknown_etypes) in any::<(bool, bool, bool, bool)>(),
         wrong in prop::collection::vec((any::<Index>(), prop_oneof![0u8..8, any::<u8>()]), 0..3),
@@ -194,7 +190,7 @@ proptest! {
         let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
         let settings = Settings { renormalize, use_ip_next_hop, networks, unknown_etypes, ..Settings::default() };
         let mut datagram = Datagram::v5(Some([10, 99, 0, 1].into()), 7, 1, 1000);
-        taken.iter().for_each(|taken| taken.write(&mut datagram));
+        samples.iter().for_each(|sample| sample.write(&mut datagram));
         let mut octets = datagram.finish();
         for (at, octet) in wrong {
             let at = at.index(octets.len());
@@ -208,28 +204,29 @@ proptest! {
 }
 
 #[test]
-fn a_record_that_is_there_twice_must_be_readable_twice() {
-    let frame = Made { tags: vec![], v6: false, tcp: false, addresses: [0; 32], numbers: [0; 16] };
-    let taken = Taken { expanded: false, numbers: [0, 0, 0, 0, 0, 1, 0, 0], frame, records: vec![0, 7, 1] };
+fn duplicate_records_must_all_be_valid() {
+    let frame = FrameParts { tags: vec![], v6: false, tcp: false, addresses: [0; 32], numbers: [0; 16] };
+    let sample = SampleParts { expanded: false, numbers: [0, 0, 0, 0, 0, 1, 0, 0], frame, records: vec![0, 7, 1] };
     let mut set = FieldSet::default();
     set.insert(Field::Vlan);
     let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
     let mut datagram = Datagram::v5(None, 7, 1, 1000);
-    taken.write(&mut datagram);
+    sample.write(&mut datagram);
     let octets = datagram.finish();
     let settings = Settings::default();
     assert_eq!(read(&needs, &settings, true, &octets), read(&needs, &settings, false, &octets));
 }
 
 #[test]
-fn usual_samples_are_taken_as_such() {
-    let frame = Made { tags: vec![5], v6: true, tcp: true, addresses: [7; 32], numbers: [1; 16] };
-    let taken = Taken { expanded: true, numbers: [1, 2, 3, 4, 5, 1, 7, 8], frame, records: vec![0, 1, 2, 5] };
+fn common_samples_take_the_fast_path() {
+    let frame = FrameParts { tags: vec![5], v6: true, tcp: true, addresses: [7; 32], numbers: [1; 16] };
+    let sample =
+        SampleParts { expanded: true, numbers: [1, 2, 3, 4, 5, 1, 7, 8], frame, records: vec![0, 1, 2, 5] };
     let mut set = FieldSet::default();
     [Field::SrcHost, Field::Vlan, Field::NextHop].iter().for_each(|field| set.insert(*field));
     let needs = Needs { layout: Arc::new(Layout::new(&set, &[])), customs: [].into(), bin_times: false };
     let mut datagram = Datagram::v5(None, 7, 1, 1000);
-    taken.write(&mut datagram);
+    sample.write(&mut datagram);
     let octets = datagram.finish();
     let mut decoder = Decoder::new(&needs, Settings::default());
     let mut output = Output::new(&needs.layout);

@@ -1,8 +1,8 @@
-//! From sFlow samples to rows.
+//! Decodes sFlow samples to rows.
 //!
-//! A [`Decoder`] belongs to one worker. sFlow has no templates, so all that it keeps is sequence numbers and what each agent has
-//! sent. A flow sample is one row: its packet, by the header that the agent copied and by the fields that it read itself; then what
-//! the agent adds, which wins over the packet.
+//! A [`Decoder`] belongs to one worker. sFlow has no templates, so its state consists of sequence numbers and counters of
+//! each agent. A flow sample becomes one row: its packet, by the copied header and by the fields that the agent decoded,
+//! then the agent's extended data, which takes precedence.
 
 mod fast_path;
 mod packet;
@@ -21,24 +21,24 @@ use sflow::sequence::{Seen, Sequence};
 use sflow::{CounterSample, DataFormat, DecodeError, Header, Sample};
 use std::net::IpAddr;
 
-/// How samples are read, and what bounds the state of agents.
+/// How samples are decoded, and the bounds of the state of agents.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `sfacctd_renormalize`.
     pub renormalize: bool,
-    /// `use_ip_next_hop`: a router's next hop stands in for that of BGP.
+    /// `use_ip_next_hop`: the router's next hop is used if there is no BGP next hop.
     pub use_ip_next_hop: bool,
-    /// Networks come from addresses and masks of the sample; else somebody else fills them in.
+    /// Networks are computed from addresses and masks of the sample, rather than elsewhere.
     pub networks: bool,
-    /// `sfacctd_ignore_exporter_address`: the agent is who sends, whatever the datagram says.
+    /// `sfacctd_ignore_exporter_address`: the source address of the datagram is the agent's, whatever its header says.
     pub ignore_agent_address: bool,
-    /// `aggregate_unknown_etype`: frames that carry no IP count by their MAC addresses and EtherType.
+    /// `aggregate_unknown_etype`: non-IP frames become rows with MAC addresses and EtherType.
     pub unknown_etypes: bool,
-    /// `tunnel_0`: what is counted is the packet inside tunnels of these ports.
+    /// `tunnel_0`: for tunnels on these ports, the packet inside is counted.
     pub inside: Option<Ports>,
-    /// Most agents; of more, the one that was silent longest is forgotten.
+    /// Maximum number of agents. Beyond it the least recently active one is evicted.
     pub max_agents: usize,
-    /// Most bytes that the state of all agents takes: fewer agents are remembered if so many would take more.
+    /// Maximum memory in bytes of the state of all agents. It may limit their number further.
     pub max_memory: usize,
 }
 
@@ -57,30 +57,30 @@ impl Default for Settings {
     }
 }
 
-/// What one agent has sent.
+/// Counters of one agent.
 #[derive(Clone, Copy, Debug)]
 pub struct Agent {
     /// Its address.
     pub address: IpAddr,
     /// Its last sub-agent.
     pub sub_agent: u32,
-    /// Datagrams.
+    /// Datagrams received.
     pub datagrams: u64,
-    /// Their octets.
-    pub octets: u64,
+    /// Bytes received.
+    pub bytes: u64,
     /// Flow samples that became rows.
     pub records: u64,
-    /// Sequence numbers as expected.
-    pub good: u64,
-    /// Jumps forward.
-    pub forward: u64,
-    /// Older numbers, and agents that count anew.
-    pub back: u64,
-    /// Datagrams missing in the jumps forward.
+    /// Datagrams with the expected sequence number.
+    pub in_order: u64,
+    /// Forward jumps.
+    pub gaps: u64,
+    /// Backward jumps, and restarts of the agent.
+    pub out_of_order: u64,
+    /// Datagrams missing by the forward jumps.
     pub lost: u64,
-    /// When its first datagram came and its last one, microseconds since 1970.
+    /// Arrival of its first and last datagram, microseconds since 1970.
     first_and_last: (u64, u64),
-    /// What its samples are.
+    /// Which samples it sends.
     samples: AgentSamples,
 }
 
@@ -89,18 +89,18 @@ pub struct Agent {
 enum AgentSamples {
     /// None yet.
     None,
-    /// Counter samples.
+    /// Only counter samples.
     Counters,
-    /// Flow samples, or something that is wrong and may be one; or it was reported that there are none.
+    /// Flow samples, or invalid samples that may be some; or their absence was already reported.
     Flows,
 }
 
-/// What decoders count.
+/// Counters of a decoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Flow samples that became rows.
     pub samples: u64,
-    /// Flow samples that tell of no packet that is counted.
+    /// Flow samples without a packet that can be counted.
     pub without_packet: u64,
     /// Counter samples.
     pub counters: u64,
@@ -108,37 +108,37 @@ pub struct Counts {
     pub discarded: u64,
     /// Samples of unknown formats.
     pub unknown: u64,
-    /// Records of unknown formats inside samples.
+    /// Records of unknown formats in samples.
     pub unknown_records: u64,
-    /// Samples and records that contradict their format.
+    /// Invalid samples and records.
     pub invalid: u64,
-    /// Jumps forward in sequence numbers of datagrams.
+    /// Forward jumps of sequence numbers of datagrams.
     pub gaps: u64,
-    /// Datagrams missing in them.
+    /// Datagrams missing by them.
     pub lost: u64,
-    /// Older numbers, and agents that count anew.
+    /// Backward jumps, and restarts of the agent.
     pub restarts: u64,
-    /// Sub-agents whose sequence numbers were forgotten at their bound.
+    /// Sub-agents whose sequence numbers were evicted at their bound.
     pub sequences_evicted: u64,
-    /// Agents forgotten at their bound.
+    /// Agents evicted at their bound.
     pub agents_evicted: u64,
 }
 
-/// Sub-agents whose sequence numbers are watched, for each agent that may be remembered.
+/// Sub-agents whose sequence numbers are tracked, per agent.
 const SUB_AGENTS: usize = 4;
-/// Bytes that an agent takes at most, with those sub-agents: tables are half full at worst.
+/// Maximum memory in bytes of an agent with these sub-agents: tables are at least half full.
 const PER_AGENT: usize = 2 * (size_of::<(u128, Agent)>() + SUB_AGENTS * 64 + 32);
 
-/// Takes in what samples tell beside flows.
+/// Receives counter samples.
 pub trait Counters {
-    /// A datagram of that agent and sub-agent.
+    /// Called for each datagram with contents, or from a known agent.
     fn agent(&mut self, agent: IpAddr, sub_agent: u32);
 
-    /// A counter sample of a datagram.
+    /// Called for each counter sample.
     fn sample(&mut self, agent: IpAddr, header: &Header, sample: &CounterSample<'_>);
 }
 
-/// Nobody wanted_records for counters.
+/// Ignores counter samples.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCounters;
 
@@ -148,7 +148,7 @@ impl Counters for NoCounters {
     fn sample(&mut self, _: IpAddr, _: &Header, _: &CounterSample<'_>) {}
 }
 
-/// Reads the datagrams of one worker.
+/// Decodes the datagrams of one worker.
 #[derive(Debug)]
 pub struct Decoder {
     settings: Settings,
@@ -156,23 +156,23 @@ pub struct Decoder {
     offsets: sample::Offsets,
     wanted: Vec<DataFormat>,
     wanted_records: Option<fast_path::WantedRecords>,
-    /// What the rows of a datagram share; words of a row.
+    /// The common part of the rows of a datagram.
     base: Box<[u64]>,
-    /// By the number that their address is in a row.
+    /// Keyed by their address, as a number.
     agents: Map<u128, Agent>,
-    /// What bounds their number.
+    /// Which bound limits their number.
     bound: Bound,
-    /// Where [`Self::take_agents_without_flows`] goes on.
+    /// Where [`Self::take_agents_without_flows`] continues.
     next: usize,
     sequence: Sequence,
     counts: Counts,
-    /// An agent that was forgotten.
+    /// The last evicted agent.
     forgotten: Option<IpAddr>,
-    /// A error of the last datagram that is worth a line in the log.
+    /// The first error since the last [`Self::take_error`].
     error: Option<(IpAddr, DecodeError)>,
 }
 
-/// Adds to `fields` what others of them are worked out from.
+/// Adds the fields that others in `fields` are computed from.
 pub fn require(fields: &mut FieldSet, _bin_times: bool) {
     for (field, others) in
         [(Field::SrcNet, [Field::SrcHost, Field::SrcMask]), (Field::DstNet, [Field::DstHost, Field::DstMask])]
@@ -184,7 +184,7 @@ pub fn require(fields: &mut FieldSet, _bin_times: bool) {
 }
 
 impl Decoder {
-    /// A decoder that knows no agent yet.
+    /// Creates a decoder.
     pub fn new(needs: &Needs, settings: Settings) -> Self {
         let (headers, offsets) = (Headers::new(needs, &[]), sample::Offsets::new(needs));
         let wanted = offsets.wanted();
@@ -208,7 +208,7 @@ impl Decoder {
         }
     }
 
-    /// Goes on with rows of another layout. Call it when no rows are left.
+    /// Switches to another row layout. Call it when no rows are left.
     pub fn change_needs(&mut self, needs: &Needs) {
         self.headers = Headers::new(needs, &[]);
         self.offsets = sample::Offsets::new(needs);
@@ -217,11 +217,11 @@ impl Decoder {
         self.base = vec![0; needs.layout.words()].into();
     }
 
-    /// Reads the datagram of number `unit` in its batch, which arrived from `source` at `arrival` (microseconds since 1970), and
-    /// adds its rows. Gives the agent's address.
+    /// Decodes datagram number `unit` of a batch, which arrived from `source` at `arrival` (microseconds since 1970). Adds
+    /// its rows, and returns the agent's address.
     ///
     /// # Errors
-    /// The header is not one of sFlow.
+    /// If the header is not one of sFlow.
     pub fn datagram(
         &mut self,
         (unit, source): (u32, IpAddr),
@@ -236,7 +236,7 @@ impl Decoder {
         let address = claimed.unwrap_or(source);
         let has_content = || datagram.samples().any(|sample| sample.is_ok());
         let evicted = self.sequence.evicted;
-        let seen = self.sequence.datagram(&header, has_content);
+        let checked = self.sequence.datagram(&header, has_content);
         self.counts.sequences_evicted += self.sequence.evicted - evicted;
         let key = address::number(address);
         let mut new_agent = None;
@@ -244,10 +244,10 @@ impl Decoder {
             Some(agent) => (agent, true),
             None => (new_agent.insert(Agent::new(address)), false),
         };
-        agent.count(&header, (octets.len(), arrival), seen, &mut self.counts);
-        // Whoever sends an empty datagram is not remembered for it.
-        let is_remembered = is_known || has_content();
-        if is_remembered {
+        agent.count(&header, (octets.len(), arrival), checked, &mut self.counts);
+        // Empty datagrams create no state.
+        let is_tracked = is_known || has_content();
+        if is_tracked {
             counters.agent(address, header.sub_agent.unwrap_or(0));
         }
         self.offsets.datagram(&mut self.base, address, &header, arrival);
@@ -289,7 +289,7 @@ impl Decoder {
             }
         }
         agent.add(&before, &self.counts);
-        if let Some(new_agent) = new_agent.filter(|_| is_remembered)
+        if let Some(new_agent) = new_agent.filter(|_| is_tracked)
             && let Some((_, oldest)) = self.agents.insert(key, new_agent)
         {
             self.counts.agents_evicted += 1;
@@ -298,8 +298,9 @@ impl Decoder {
         Ok(address)
     }
 
-    /// The agents that have sent counter samples for `span` microseconds or longer, and no flow sample. Each is given once. Of very
-    /// many agents one call visits a part, and the next call goes on from there; a `span` of 0 wanted_records for all.
+    /// Returns the agents that have sent counter samples for at least `span` microseconds, but no flow samples. Each is
+    /// returned once. If there are very many agents, each call visits only some of them, and the next one continues. A `span`
+    /// of 0 visits all.
     pub fn take_agents_without_flows(&mut self, span: u64) -> Vec<IpAddr> {
         let is_old = |agent: &Agent| agent.first_and_last.1.saturating_sub(agent.first_and_last.0) >= span;
         let without = |agent: &&mut Agent| agent.samples == AgentSamples::Counters && is_old(agent);
@@ -313,42 +314,42 @@ impl Decoder {
         chunk.filter(without).map(take).collect()
     }
 
-    /// What was counted since the last call.
+    /// Returns and resets the counters.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
 
-    /// A error since the last call.
+    /// Returns the first error since the last call.
     pub fn take_error(&mut self) -> Option<(IpAddr, DecodeError)> {
         self.error.take()
     }
 
-    /// An agent that was forgotten since the last call, and why.
+    /// Returns the last agent that was evicted since the last call, and why.
     pub fn take_forgotten(&mut self) -> Option<(IpAddr, Bound)> {
         Some((self.forgotten.take()?, self.bound))
     }
 
-    /// The agents, with what was counted of each.
+    /// Iterates over the agents.
     pub fn agents(&self) -> impl Iterator<Item = &Agent> {
         self.agents.values()
     }
 
-    /// How many agents are known.
+    /// Returns the number of agents.
     pub fn len(&self) -> usize {
         self.agents.len()
     }
 
-    /// True when none is.
+    /// Returns true if there are no agents.
     pub fn is_empty(&self) -> bool {
         self.agents.is_empty()
     }
 
-    /// Bytes that the state of all agents takes.
+    /// Memory in bytes of the state of all agents.
     pub fn memory(&self) -> usize {
         self.agents.memory() + self.sequence.memory()
     }
 
-    /// What bounds the number of agents.
+    /// Returns which bound limits the number of agents.
     pub fn bound(&self) -> Bound {
         self.bound
     }
@@ -360,39 +361,39 @@ impl Agent {
             address,
             sub_agent: 0,
             datagrams: 0,
-            octets: 0,
+            bytes: 0,
             records: 0,
-            good: 0,
-            forward: 0,
-            back: 0,
+            in_order: 0,
+            gaps: 0,
+            out_of_order: 0,
             lost: 0,
             first_and_last: (0, 0),
             samples: AgentSamples::None,
         }
     }
 
-    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), seen: Seen, counts: &mut Counts) {
+    fn count(&mut self, header: &Header, (octets, arrival): (usize, u64), checked: Seen, counts: &mut Counts) {
         self.sub_agent = header.sub_agent.unwrap_or(0);
         self.first_and_last =
             if self.datagrams == 0 { (arrival, arrival) } else { (self.first_and_last.0, arrival) };
         self.datagrams += 1;
-        self.octets += octets as u64;
-        match seen {
-            Seen::First | Seen::Good => self.good += 1,
+        self.bytes += octets as u64;
+        match checked {
+            Seen::First | Seen::Good => self.in_order += 1,
             Seen::Forward(lost) => {
-                self.forward += 1;
+                self.gaps += 1;
                 self.lost += u64::from(lost);
                 counts.gaps += 1;
                 counts.lost += u64::from(lost);
             }
             Seen::Back | Seen::Restart => {
-                self.back += 1;
+                self.out_of_order += 1;
                 counts.restarts += 1;
             }
         }
     }
 
-    /// Adds what a datagram added to the counts.
+    /// Adds the changes of the counters by one datagram.
     #[inline]
     fn add(&mut self, before: &Counts, now: &Counts) {
         self.records += now.samples - before.samples;
@@ -405,7 +406,7 @@ impl Agent {
     }
 }
 
-/// The octets of an address that may be absent.
+/// Encodes an optional address for a row.
 fn octets(address: Option<IpAddr>) -> address::Octets {
     address.map_or(address::ABSENT, address::octets)
 }

@@ -1,7 +1,8 @@
-//! The packet of a sample, by all records that say something of it.
+//! The packet of a sample, combined from all records that describe it.
 //!
-//! An agent copies the start of the packet, or reads fields of its headers itself, or both. A copied header wins where it has a
-//! value; where it is cut, of a protocol that is not read, or without a link layer, the fields of the other records take its place.
+//! An agent copies the start of the packet, or decodes fields of its headers, or both. The copied header takes
+//! precedence. Where it is truncated, of an unsupported protocol or without a link layer, the fields of the other records
+//! are used.
 
 use super::sample::{Reader, add_presence, set};
 use crate::headers;
@@ -15,7 +16,7 @@ use packet::{Ip, LinkType, Packet};
 use sflow::flow::{Ethernet, HeaderProtocol, RawHeader};
 use std::net::IpAddr;
 
-/// What records say of a sample's packet. They complement each other, in whichever order they come.
+/// The records that describe a sample's packet. They complement each other in any order.
 #[derive(Clone, Copy, Default)]
 pub(super) struct PacketRecords<'a> {
     pub(super) header: Option<RawHeader<'a>>,
@@ -23,7 +24,7 @@ pub(super) struct PacketRecords<'a> {
     pub(super) frame: Option<Ethernet>,
 }
 
-/// Fields of an IP packet, as the agent read them.
+/// Fields of an IP packet, as decoded by the agent.
 #[derive(Clone, Copy)]
 pub(super) struct Fields {
     length: u32,
@@ -62,9 +63,10 @@ impl Fields {
 }
 
 impl Reader<'_> {
-    /// The packet: the fields that the agent read, then what the copied header says, which wins. `None`: it is not counted.
+    /// Fills the packet's fields: those that the agent decoded, then those of the copied header, which takes precedence.
+    /// Returns `None` if the packet is not counted.
     ///
-    /// The record that has the IP addresses gives the octets, too: a header those of the frame, fields those of the IP packet.
+    /// The length is that of the record with the IP addresses: of the frame for a copied header, else of the IP packet.
     pub(super) fn packet(
         &self,
         unit: u32,
@@ -76,14 +78,14 @@ impl Reader<'_> {
         let copied = packet_records.header.as_ref().and_then(|header| Some((header, link(header.protocol)?)));
         let (link, octets) = copied.map_or((LinkType::RAW, &[][..]), |(header, link)| (link, header.octets));
         let packet = tunnel::decode_inside(link, octets, self.settings.inside.as_ref());
-        // Fields of other addresses are those of a packet around this one, or inside of it.
+        // Fields with other addresses describe an outer or inner packet.
         let of_packet =
             |ip: Ip, fields: &Fields| (ip.source, ip.destination) == (fields.source, fields.destination);
         let fields = packet_records.fields.filter(|fields| packet.ip.is_none_or(|ip| of_packet(ip, fields)));
         let frame_etype = packet_records.frame.map(|frame| frame.etype as u16);
         if packet.ip.is_none() && fields.is_none() {
             match packet.etype.or(frame_etype).and_then(family) {
-                // The family is known, the addresses were not copied.
+                // The address family is known, but the addresses were not copied.
                 Some(zero) => {
                     set(row.octets(), self.offsets.src_host, &zero);
                     set(row.octets(), self.offsets.dst_host, &zero);
@@ -108,7 +110,7 @@ impl Reader<'_> {
             self.transport(fields, &packet, row.octets());
         }
         if link == LinkType::RAW {
-            // No copied link layer says it.
+            // There is no copied link layer that has it.
             set(row.octets(), self.offsets.etype, &frame_etype.unwrap_or(0).to_be_bytes());
         }
         if self.headers.needs_tunnels()
@@ -116,7 +118,7 @@ impl Reader<'_> {
         {
             self.headers.fill_tunnel(&tunnel, row);
         }
-        // Filters look at the header alone, if it says all that the row does.
+        // Filters use the copied header only if it has all that the row has.
         let lacks_link = packet_records.frame.is_some() && packet.src_mac.is_none();
         let lacks_transport = |ip: Ip| headers::has_ports(ip.protocol) && packet.ports.is_none();
         let lacks_ip = fields.is_some() && packet.ip.is_none_or(lacks_transport);
@@ -124,7 +126,7 @@ impl Reader<'_> {
         Some(whole.map_or(PacketRef::NONE, |(header, link)| packet_ref(unit, datagram, header, link)))
     }
 
-    /// Fields that the agent read itself.
+    /// Fills the fields that the agent decoded.
     fn fields(&self, fields: &Fields, row: &mut RowMut<'_>) {
         *row.head(row::OCTETS) = u64::from(fields.length);
         let offsets = self.offsets;
@@ -149,7 +151,7 @@ impl Reader<'_> {
         );
     }
 
-    /// The transport header by the fields that the agent read, as far as the copied octets of the packet do not have it.
+    /// Fills the transport fields that the agent decoded, unless the copied header has them.
     fn transport(&self, fields: &Fields, packet: &Packet<'_>, row: &mut [u8]) {
         let offsets = self.offsets;
         let protocol = fields.protocol as u8;
@@ -162,14 +164,14 @@ impl Reader<'_> {
             set(row, offsets.src_port, &(fields.ports.0 as u16).to_be_bytes());
             set(row, offsets.dst_port, &(fields.ports.1 as u16).to_be_bytes());
         }
-        // Flags that were not copied and none are the same.
+        // Flags that were not copied are the same as no flags.
         if protocol == headers::TCP && packet.tcp_flags == 0 {
             set(row, offsets.tcp_flags, &[fields.tcp_flags as u8]);
             add_presence(row, offsets.presence, &[Presence::TcpFlags]);
         }
     }
 
-    /// A frame of which the agent gives addresses and type.
+    /// Fills the fields of the frame that the agent decoded.
     fn frame(&self, frame: &Ethernet, row: &mut RowMut<'_>) {
         *row.head(row::OCTETS) = u64::from(frame.length);
         let offsets = self.offsets;
@@ -181,7 +183,7 @@ impl Reader<'_> {
     }
 }
 
-/// How headers of that protocol are read; none of others.
+/// Returns the link type of a header protocol, if it is supported.
 fn link(protocol: HeaderProtocol) -> Option<LinkType> {
     match protocol {
         HeaderProtocol::ETHERNET => Some(LinkType::ETHERNET),
@@ -192,7 +194,7 @@ fn link(protocol: HeaderProtocol) -> Option<LinkType> {
     }
 }
 
-/// Where the copied octets lie in the datagram, which they are a part of.
+/// Returns the position of the copied header in the datagram.
 #[inline]
 pub(super) fn packet_ref(unit: u32, datagram: &[u8], header: &RawHeader<'_>, link: LinkType) -> PacketRef {
     let start = (header.octets.as_ptr() as usize).saturating_sub(datagram.as_ptr() as usize);
@@ -205,7 +207,7 @@ pub(super) fn packet_ref(unit: u32, datagram: &[u8], header: &RawHeader<'_>, lin
     }
 }
 
-/// The zero address of the family that an EtherType stands for.
+/// Returns the zero address of an EtherType's address family.
 fn family(etype: u16) -> Option<address::Octets> {
     match etype {
         packet::ethertype::IPV4 => Some(address::V4_ZERO),

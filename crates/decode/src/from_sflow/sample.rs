@@ -1,4 +1,4 @@
-//! One flow sample becomes one row.
+//! Decodes one flow sample to one row.
 
 use super::fast_path::{ROUTER, SWITCH, WantedRecords};
 use super::packet::{Fields, PacketRecords};
@@ -19,13 +19,13 @@ use std::io::Write;
 use std::net::IpAddr;
 use wire::{Asn, Community};
 
-/// Most octets of the text of an AS path or of communities.
+/// Maximum length in bytes of the text of an AS path or of communities.
 const TEXT: usize = 4096;
 
-/// Tags that a probe of this suite set: enterprise 43874, number 2.
+/// Tags set by sfprobe: enterprise 43874, number 2.
 const TAG: u32 = 43_874 << 12 | 2;
 
-/// Where rows keep what samples tell beside their packets.
+/// Offsets of the fields that do not come from packet headers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offsets {
     peer_src_ip: Option<usize>,
@@ -73,7 +73,7 @@ pub(super) struct Offsets {
     vxlan: Option<usize>,
     tag: Option<usize>,
     tag2: Option<usize>,
-    /// Rows hold something of what stands before the records of a sample.
+    /// Rows have fields of the sample header.
     head: bool,
 }
 
@@ -138,7 +138,7 @@ impl Offsets {
         }
     }
 
-    /// The records that tell something that rows hold.
+    /// Returns the formats of records that fill fields of the rows.
     pub(super) fn wanted(&self) -> Vec<DataFormat> {
         let any = |offsets: &[Option<usize>]| offsets.iter().any(Option::is_some);
         let tags = [self.vlan, self.in_vlan, self.out_vlan, self.cos, self.presence];
@@ -159,7 +159,7 @@ impl Offsets {
         wanted.flat_map(|(_, formats)| *formats).map(|format| DataFormat(*format)).collect()
     }
 
-    /// What the rows of a datagram share.
+    /// Fills the common part of the rows of a datagram.
     pub(super) fn datagram(&self, base: &mut [u64], agent: IpAddr, header: &Header, arrival: u64) {
         if let Some(bin_time) = base.get_mut(row::BIN_TIME) {
             *bin_time = arrival;
@@ -173,10 +173,10 @@ impl Offsets {
     }
 }
 
-/// What the agent adds.
+/// Extended data of the agent.
 #[derive(Clone, Copy, Default)]
 struct Extras<'a> {
-    /// There is something of it.
+    /// At least one of them is present.
     any: bool,
     switch: Option<Switch>,
     router: Option<Router>,
@@ -187,26 +187,26 @@ struct Extras<'a> {
     tag: Option<Tag>,
 }
 
-/// Reads the flow samples of a datagram.
+/// Decodes the flow samples of a datagram.
 pub(super) struct Reader<'d> {
     pub(super) settings: &'d Settings,
     pub(super) headers: &'d Headers,
     pub(super) offsets: &'d Offsets,
     pub(super) base: &'d [u64],
     pub(super) counts: &'d mut Counts,
-    /// The agent that the datagram is of.
+    /// The agent of the datagram.
     pub(super) agent: IpAddr,
-    /// The first error that is worth a line in the log.
+    /// The first error, for the log.
     pub(super) error: &'d mut Option<(IpAddr, DecodeError)>,
-    /// The datagram is of version 2 or 4.
+    /// The datagram has version 2 or 4.
     pub(super) is_legacy: bool,
-    /// Records that tell something that rows hold.
+    /// Formats of records that fill fields of the rows.
     pub(super) wanted: &'d [DataFormat],
-    /// Which of them the usual samples are read for; none: no sample is usual.
+    /// The records that the fast path decodes; `None` disables it.
     pub(super) wanted_records: Option<WantedRecords>,
 }
 
-/// What stands before the records of a sample and goes into rows.
+/// The fields of a sample header that rows need.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     format: DataFormat,
@@ -237,10 +237,10 @@ impl From<&FlowFrame<'_>> for Head {
 }
 
 impl Reader<'_> {
-    /// Adds the row of a sample of the datagram `unit`.
+    /// Adds the row of a sample of datagram `unit`.
     #[inline(never)]
     pub(super) fn flow(&mut self, unit: u32, datagram: &[u8], sample: &FlowSample<'_>, output: &mut Output) {
-        let (mut packet_records, mut extras, mut is_sound) = (PacketRecords::default(), Extras::default(), true);
+        let (mut packet_records, mut extras, mut is_valid) = (PacketRecords::default(), Extras::default(), true);
         let mut records = sample.records();
         while let Some(record) = records.next_wanted(Wanted(self.wanted)) {
             match record {
@@ -253,15 +253,15 @@ impl Reader<'_> {
                 Err(error) => {
                     self.counts.invalid += 1;
                     self.error.get_or_insert((self.agent, error));
-                    is_sound = false;
+                    is_valid = false;
                 }
             }
         }
         let mut row = output.rows.push(self.base);
         (*row.head(row::PACKETS), *row.head(row::FLOWS)) = (1, 1);
         let Some(reference) = self.packet(unit, datagram, &packet_records, &mut row, &mut output.strings) else {
-            // Where a record cannot be read, that is why there is no packet.
-            self.counts.without_packet += u64::from(is_sound);
+            // An invalid record explains why there is no packet.
+            self.counts.without_packet += u64::from(is_valid);
             output.rows.pop();
             return;
         };
@@ -274,13 +274,13 @@ impl Reader<'_> {
         self.counts.samples += 1;
     }
 
-    /// What stands before the records of a sample.
+    /// Fills the fields of the sample header.
     #[inline]
     pub(super) fn head(&self, head: &Head, row: &mut RowMut<'_>) {
         if self.settings.renormalize {
             for word in [row::PACKETS, row::OCTETS] {
                 let count = row.head(word);
-                // 0: the agent does not know.
+                // 0 means that the rate is unknown.
                 *count = count.saturating_mul(u64::from(head.sampling_rate.max(1)));
             }
         }
@@ -340,7 +340,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Networks are addresses cut to their masks.
+    /// Fills the networks: addresses masked by their prefix lengths.
     #[inline]
     pub(super) fn networks(&self, row: &mut [u8]) {
         let offsets = self.offsets;
@@ -367,7 +367,7 @@ impl Reader<'_> {
     pub(super) fn switch(&self, switch: &Switch, row: &mut [u8]) {
         let offsets = self.offsets;
         let (inside, outside) = (switch.in_vlan as u16, switch.out_vlan as u16);
-        // Agents of versions 2 and 4 that tell the VLAN on the way out alone mean it for the flow.
+        // In versions 2 and 4, an egress VLAN without an ingress VLAN is that of the flow.
         let only_out = self.is_legacy && inside == 0;
         let vlan = if only_out { outside } else { inside };
         set(row, offsets.vlan, &vlan.to_be_bytes());
@@ -400,10 +400,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The stack that the packet came with.
+    /// Fills the labels of the ingress stack.
     fn labels(&self, mpls: &Mpls<'_>, row: &mut [u8], strings: &mut Strings) {
         let offsets = self.offsets;
-        // Agents may send more words than the stack has: it ends at its own mark.
+        // Agents may send words after the stack, which ends at the bottom-of-stack bit.
         let count = mpls.in_stack.iter().position(|entry| entry >> 8 & 1 == 1).map_or(usize::MAX, |last| last + 1);
         let octets = mpls.in_stack.octets();
         let octets = octets.get(..count.saturating_mul(4)).unwrap_or(octets);
@@ -442,7 +442,7 @@ fn network(row: &mut [u8], host: Option<usize>, mask: Option<usize>, net: Option
     put(row, net, &address::network(&address, mask));
 }
 
-/// Words with blanks between them, as text.
+/// Interns a text of words, separated by blanks.
 fn text(words: impl Iterator<Item = impl Display>, strings: &mut Strings) -> u32 {
     let mut text = [0; TEXT];
     let mut rest: &mut [u8] = &mut text;

@@ -38,7 +38,7 @@ fn raw(octets: &[u8]) -> FlowRecord<'_> {
     FlowRecord::RawHeader(RawHeader { protocol, frame_length, stripped: Some(4), octets })
 }
 
-/// The rows of a sample with these records.
+/// Decodes a sample with these records.
 fn rows(needs: &Needs, settings: Settings, records: &[FlowRecord<'_>]) -> (Output, Counts) {
     let mut datagram = Datagram::v5(Some(AGENT.into()), 7, 1, 1000);
     datagram.flow(&head(), records).unwrap();
@@ -56,7 +56,7 @@ fn number(needs: &Needs, row: Row<'_>, field: Field) -> u64 {
 }
 
 #[test]
-fn a_copied_header_becomes_a_row_with_the_place_of_its_frame() {
+fn a_copied_header_becomes_a_row_with_a_reference_to_its_frame() {
     let needs = layout(&[
         Field::SrcHost,
         Field::DstPort,
@@ -79,7 +79,7 @@ fn a_copied_header_becomes_a_row_with_the_place_of_its_frame() {
 }
 
 #[test]
-fn what_the_agent_adds_wins_and_counters_are_multiplied() {
+fn extended_data_takes_precedence_and_counters_are_renormalized() {
     let needs = layout(&[
         Field::Vlan,
         Field::OutVlan,
@@ -124,7 +124,7 @@ fn what_the_agent_adds_wins_and_counters_are_multiplied() {
 }
 
 #[test]
-fn fields_that_the_agent_read_are_as_good_and_others_make_no_row() {
+fn fields_decoded_by_the_agent_make_a_row_and_non_ip_frames_do_not() {
     let needs = layout(&[Field::SrcHost, Field::SrcPort, Field::Proto]);
     let ip = Ipv4 {
         length: 500,
@@ -146,7 +146,7 @@ fn fields_that_the_agent_read_are_as_good_and_others_make_no_row() {
     }
     let (output, counts) = rows(&needs, Settings { unknown_etypes: true, ..Settings::default() }, &[raw(&arp)]);
     assert_eq!((output.rows.len(), counts.samples), (1, 1));
-    // A header that ends within the addresses: the family is known.
+    // A header that ends within the addresses: only the address family is known.
     let frame = frame();
     let (output, _) = rows(&needs, Settings::default(), &[raw(&frame[..30])]);
     let row = output.rows.get(0).unwrap();
@@ -154,7 +154,7 @@ fn fields_that_the_agent_read_are_as_good_and_others_make_no_row() {
     assert_eq!(row.octets()[at..at + 16], address::V4_ZERO);
 }
 
-/// Fields of the packet of [`frame`], but of TCP and as long as the records of agents say it is.
+/// Fields of the packet of [`frame`], with another length and TCP flags.
 fn fields(protocol: u32) -> Ipv4 {
     Ipv4 {
         length: 124,
@@ -177,10 +177,10 @@ fn raw_of(protocol: HeaderProtocol, octets: &[u8]) -> FlowRecord<'_> {
     FlowRecord::RawHeader(RawHeader { protocol, frame_length: 142, stripped: Some(4), octets })
 }
 
-/// What the one row of a sample holds: octets, MAC address, EtherType, source, protocol, port, flags.
+/// Values of a row: octets, MAC address, EtherType, source, protocol, port, flags.
 type Shown = (u64, u64, u64, Option<IpAddr>, u64, u64, u64);
 
-/// The row that a sample of these records makes, in whichever order they are.
+/// Returns the row of a sample with these records, which does not depend on their order.
 fn shown(settings: &Settings, records: &[FlowRecord<'_>]) -> Option<Shown> {
     let needs = layout(&[
         Field::SrcMac,
@@ -228,7 +228,7 @@ fn records_of_one_packet_complement_each_other_in_any_order() {
     let by_both = Some((124, MAC, 0x800, v4, 6, 53, 0x12));
     assert_eq!(shown(&[tcp]), by_fields);
     assert_eq!(shown(&[tcp, ethernet(0x800)]), by_both);
-    // Headers without addresses: empty, cut in the tag, in the type, in the addresses; then of something else.
+    // Headers without addresses: empty; truncated in the tag, type, or addresses; of other protocols.
     for (header, expected) in [
         (raw(&[]), by_fields),
         (raw(&tagged[..14]), Some((124, MAC, 0, v4, 6, 53, 0x12))),
@@ -246,13 +246,13 @@ fn records_of_one_packet_complement_each_other_in_any_order() {
         assert_eq!((with_frame.0, with_frame.1), (octets, MAC));
         assert_eq!(with_frame.2, if etype == 0 { 0x800 } else { etype });
     }
-    // The header has addresses: it wins, and fields of the same packet say what was not copied.
+    // A header with addresses takes precedence, and fields of the same packet supply what was not copied.
     assert_eq!(shown(&[raw(&tagged), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
     assert_eq!(shown(&[raw(&tagged[..38]), FlowRecord::Ipv4(fields(17))]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
     assert_eq!(shown(&[raw(&tagged[..38])]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
     let other = FlowRecord::Ipv4(Ipv4 { src: [192, 0, 2, 1].into(), ..fields(17) });
     assert_eq!(shown(&[raw(&tagged[..38]), other]), Some((142, MAC, 0x800, v4, 17, 0, 0)));
-    // A header of IP has no link layer: the Ethernet record has.
+    // A copied IP header has no link layer, but the Ethernet record has.
     let ip = raw_of(HeaderProtocol::IPV4, packet);
     assert_eq!(shown(&[ip]), Some((142, 0, 0, v4, 17, 53, 0)));
     assert_eq!(shown(&[ip, ethernet(0x800)]), Some((142, MAC, 0x800, v4, 17, 53, 0)));
@@ -268,7 +268,7 @@ fn records_of_one_packet_complement_each_other_in_any_order() {
     };
     let expected = Some((164, MAC, 0x86dd, Some(IpAddr::from([7; 16])), 6, 80, 0x11));
     assert_eq!(shown(&[FlowRecord::Ipv6(v6), ethernet(0x86dd)]), expected);
-    // IPv6 that is cut before its transport: the record knows what is behind the extension headers.
+    // IPv6 truncated before its transport header: the record has the protocol after the extension headers.
     let mut octets = [&[0x60, 0, 0, 0, 0, 40, 0, 64][..], &[7; 16], &[8; 16]].concat();
     assert_eq!(shown(&[raw_of(HeaderProtocol::IPV6, &octets), FlowRecord::Ipv6(v6)]).unwrap().4, 6);
     octets[6] = 6;
@@ -281,7 +281,7 @@ fn records_of_one_packet_complement_each_other_in_any_order() {
 }
 
 #[test]
-fn a_frame_alone_counts_by_its_family_and_by_its_type_where_that_is_asked_for() {
+fn a_frame_without_addresses_is_counted_if_its_type_is_ip_or_unknown_types_are_enabled() {
     let unknown = Settings { unknown_etypes: true, ..Settings::default() };
     let zero = |address: [u8; 4]| Some(IpAddr::from(address));
     for settings in [&Settings::default(), &unknown] {
@@ -296,7 +296,7 @@ fn a_frame_alone_counts_by_its_family_and_by_its_type_where_that_is_asked_for() 
 }
 
 #[test]
-fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
+fn filters_use_the_copied_header_only_if_it_has_all_that_the_row_has() {
     let needs = layout(&[Field::SrcHost]);
     let packets = |records: &[FlowRecord<'_>]| rows(&needs, Settings::default(), records).0.packets;
     let octets = frame();
@@ -317,7 +317,7 @@ fn filters_look_at_the_header_where_it_says_all_that_the_row_does() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing() {
+fn an_invalid_record_is_skipped_and_a_rate_of_0_multiplies_nothing() {
     let needs = layout(&[Field::SrcHost, Field::Tag, Field::Vlan]);
     let octets = frame();
     let switch = FlowRecord::Switch(Switch { in_vlan: 7, in_priority: 0, out_vlan: 0, out_priority: 0 });
@@ -339,7 +339,7 @@ fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing(
         (vlan, [counts.samples, counts.invalid, counts.without_packet], error)
     };
     let keep = |_: &mut Vec<u8>| {};
-    // The number of records of the sample lies behind its head.
+    // The number of records follows the header of the sample.
     let announce = |octets: &mut Vec<u8>| octets[28 + 8 + 31] += 3;
     let agent = Some(IpAddr::from(AGENT));
     let counted = |packets| Some((packets, 7));
@@ -351,11 +351,11 @@ fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing(
     ] {
         assert_eq!(read(&head(), records, change), (counted(100), [1, 1, 0], agent), "{records:?}");
     }
-    // The datagram ends within the second record: the packet is there, its VLAN is that of its tag.
+    // The datagram ends within the second record: the packet is complete, and its VLAN is that of its tag.
     let cut = |octets: &mut Vec<u8>| octets.truncate(octets.len() - 6);
     assert_eq!(read(&head(), &[raw(&octets), switch], cut), (Some((100, 5)), [1, 1, 0], agent));
     assert_eq!(read(&head(), &[switch, raw(&octets)], cut), (None, [0, 1, 0], agent));
-    // What is faulty is not counted twice.
+    // Invalid records are not counted twice.
     assert_eq!(read(&head(), &[short, switch], keep), (None, [0, 1, 0], agent));
     let unknown = FlowHead { sampling_rate: 0, ..head() };
     assert_eq!(read(&unknown, &[raw(&octets), switch], keep), (counted(1), [1, 0, 0], None));
@@ -366,13 +366,13 @@ fn a_record_that_cannot_be_read_costs_itself_and_a_rate_of_0_multiplies_nothing(
 }
 
 #[test]
-fn samples_of_versions_2_and_4_keep_what_stands_before_a_fault() {
+fn samples_of_versions_2_and_4_keep_what_precedes_an_error() {
     let needs = layout(&[Field::SrcHost, Field::Vlan]);
     let switch = FlowRecord::Switch(Switch { in_vlan: 7, in_priority: 0, out_vlan: 0, out_priority: 0 });
     for mut datagram in [Datagram::v2(Some(AGENT.into()), 1, 1000), Datagram::v4(Some(AGENT.into()), 1, 1000)] {
         datagram.flow(&head(), &[FlowRecord::Ipv4(fields(6)), switch]).unwrap();
         let mut octets = datagram.finish();
-        // One item of extended data is announced more than there is.
+        // The sample announces one more item of extended data than it has.
         let count = octets.len() - 5 * 4 - 1;
         octets[count] += 1;
         let mut decoder = Decoder::new(&needs, Settings::default());
@@ -385,7 +385,7 @@ fn samples_of_versions_2_and_4_keep_what_stands_before_a_fault() {
 }
 
 #[test]
-fn agents_that_send_counters_only_are_given_once() {
+fn agents_that_send_only_counters_are_reported_once() {
     let needs = layout(&[Field::SrcHost]);
     let mut decoder = Decoder::new(&needs, Settings::default());
     let mut output = Output::new(&needs.layout);
@@ -411,7 +411,7 @@ fn agents_that_send_counters_only_are_given_once() {
     assert_eq!(decoder.take_agents_without_flows(0), [] as [IpAddr; 0]);
 }
 
-/// A datagram of one flow sample, or of none.
+/// A datagram with one flow sample or none.
 fn datagram(agent: u32, sub_agent: u32, number: u32, samples: bool) -> Vec<u8> {
     let mut datagram = Datagram::v5(Some(std::net::Ipv4Addr::from_bits(agent).into()), sub_agent, number, 1000);
     if samples {
@@ -440,7 +440,7 @@ impl Bench {
 }
 
 #[test]
-fn the_agent_that_was_silent_longest_is_forgotten_and_counted() {
+fn the_least_recently_active_agent_is_evicted_and_counted() {
     let mut bench = Bench::new(Settings { max_agents: 100, ..Settings::default() });
     for n in 1..1000 {
         bench.send(&datagram(n, 0, 1, true));
@@ -451,11 +451,11 @@ fn the_agent_that_was_silent_longest_is_forgotten_and_counted() {
     let forgotten = bench.decoder.take_forgotten();
     assert!(matches!(forgotten, Some((_, Bound::Exporters))));
     let counts = bench.decoder.take_counts();
-    assert_eq!((counts.samples, counts.agents_evicted), (2 * 999, 900), "no datagram is lost for it");
+    assert_eq!((counts.samples, counts.agents_evicted), (2 * 999, 900), "evictions lose no datagrams");
 }
 
 #[test]
-fn datagrams_without_samples_are_remembered_of_nobody() {
+fn datagrams_without_samples_create_no_state() {
     let mut bench = Bench::new(Settings { max_agents: 2, ..Settings::default() });
     bench.send(&datagram(1, 0, 1, true));
     bench.send(&datagram(2, 0, 1, true));
@@ -465,11 +465,11 @@ fn datagrams_without_samples_are_remembered_of_nobody() {
     bench.send(&datagram(2, 0, 4, false));
     let counts = bench.decoder.take_counts();
     assert_eq!((bench.decoder.len(), counts.agents_evicted, counts.sequences_evicted), (2, 0, 0));
-    assert_eq!(counts.lost, 4, "the numbers of the agents are known");
+    assert_eq!(counts.lost, 4, "the sequence numbers of known agents are tracked");
 }
 
 #[test]
-fn losses_of_many_sub_agents_are_seen_and_at_the_bound_it_is_counted_that_they_are_not() {
+fn losses_of_many_sub_agents_are_detected_and_evictions_are_counted() {
     let mut bench = Bench::new(Settings { max_agents: 2000, ..Settings::default() });
     for number in [1, 5] {
         (0..8000).for_each(|sub_agent| bench.send(&datagram(1, sub_agent, number, true)));
@@ -492,13 +492,13 @@ fn state_of_agents_stays_below_the_bound() {
 }
 
 #[test]
-fn what_a_datagram_costs_does_not_depend_on_how_many_agents_there_are() {
+fn the_cost_of_a_datagram_does_not_depend_on_the_number_of_agents() {
     let settings = |max_agents| Settings { max_agents, ..Settings::default() };
     let (mut few, mut many) = (Bench::new(settings(50)), Bench::new(settings(20_000)));
     (0..20_000).for_each(|n| many.send(&datagram(n, 0, 1, true)));
     (0..80_000).for_each(|n| many.send(&datagram(1, n, 1, true)));
     let mut next = 1 << 20;
-    // New agents and sub-agents put others out.
+    // New agents and sub-agents evict others.
     let mut cost = |bench: &mut Bench| {
         let mut round = || {
             let datagrams: Vec<_> = (next..next + 300).map(|n| datagram(n, n, 1, true)).collect();
@@ -513,7 +513,7 @@ fn what_a_datagram_costs_does_not_depend_on_how_many_agents_there_are() {
     assert_eq!(many.decoder.len(), 20_000);
 }
 
-/// A layout of every field that samples can fill, as the dearest configuration has it.
+/// A layout of the fields that are the most expensive to fill.
 fn whole() -> Needs {
     layout(&[
         Field::SrcMac,
@@ -534,9 +534,9 @@ fn whole() -> Needs {
     ])
 }
 
-/// The absolute cost is asserted in a release build, and printed (`--nocapture`).
+/// Prints the absolute cost (`--nocapture`), and asserts it in a release build.
 #[test]
-fn no_samples_cost_more_than_their_octets_allow() {
+fn the_cost_of_samples_is_proportional_to_their_length() {
     let frame = frame();
     let tagged: Vec<u8> = [2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa]
         .into_iter()

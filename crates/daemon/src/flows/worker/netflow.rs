@@ -141,7 +141,7 @@ impl Protocol for NetFlow {
             address: exporter.address,
             domain: exporter.domain,
             datagrams: exporter.datagrams,
-            octets: exporter.octets,
+            octets: exporter.bytes,
             records: exporter.records,
             good: exporter.sequence.in_order,
             forward: exporter.sequence.gaps,

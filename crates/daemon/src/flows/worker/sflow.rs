@@ -215,11 +215,11 @@ impl Protocol for Sflow {
             address: agent.address,
             domain: agent.sub_agent,
             datagrams: agent.datagrams,
-            octets: agent.octets,
+            octets: agent.bytes,
             records: agent.records,
-            good: agent.good,
-            forward: agent.forward,
-            back: agent.back,
+            good: agent.in_order,
+            forward: agent.gaps,
+            back: agent.out_of_order,
             lost: agent.lost,
         };
         Report { exporters: self.decoder.agents().map(report).collect(), ..Report::default() }
