@@ -1,13 +1,13 @@
-//! Where the records of a template keep an element, for either way of a connection.
+//! Locates the elements of a template, for both directions of bidirectional flows (RFC 5103).
 //!
-//! A record that counts both ways is read twice. On the way back the elements of the two ends stand for each other, and reverse
-//! elements (RFC 5103) stand for the plain ones. So whatever is compiled from a template (fields, names, sampling, facts, custom
-//! primitives) holds for both ways, and a field of one end needs no field of the other.
+//! A bidirectional record is decoded twice. In the reverse direction, elements of source and destination are swapped, and
+//! reverse elements replace the forward ones. So everything that is compiled from a template (fields, names, sampling,
+//! presence bits, custom primitives) works for both directions, and a source field needs no destination field.
 
 use super::sources;
 use netflow::template::{self, Template};
 
-/// Where an element lies in a record: by its number in the template, and in fixed records by its octets.
+/// The location of an element in a record: its position in the template, and in fixed-length records its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Src {
     pub(crate) field: u16,
@@ -15,17 +15,17 @@ pub(crate) struct Src {
     pub(crate) len: u16,
 }
 
-/// A way of a connection.
+/// A direction of a flow (RFC 5103).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// From the source to the destination that the record names.
+    /// From the source of the record to its destination.
     Forward,
-    /// From that destination to that source.
+    /// From its destination to its source.
     Reverse,
 }
 
 impl Direction {
-    /// How its elements are looked for, the best first.
+    /// How its elements are located, in order of preference.
     const fn lookups(self) -> &'static [Lookup] {
         match self {
             Self::Forward => &[Lookup::Plain],
@@ -34,19 +34,19 @@ impl Direction {
     }
 }
 
-/// One way to look for an element.
+/// How an element is located.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lookup {
-    /// By its number.
+    /// The element itself.
     Plain,
-    /// By its reverse element; a reverse one by the plain element.
+    /// Its reverse element; for a reverse element the forward one.
     Reverse,
-    /// By the element of the other end, where it has one.
+    /// Its counterpart of the other endpoint, if it has one.
     Swapped,
 }
 
 impl Lookup {
-    /// The elements that hold the value, as enterprise and number, the best first. Number 0 stands for none.
+    /// Returns the elements that have the value, as enterprise and number, in order of preference. Number 0 is none.
     fn substitutes(self, enterprise: u32, element: u16) -> [(u32, u16); 2] {
         const NONE: (u32, u16) = (0, 0);
         match (self, enterprise) {
@@ -59,12 +59,11 @@ impl Lookup {
     }
 }
 
-/// Where each element of a template lies: sorted, so that a plan is compiled without a walk over all fields for each element that it looks
-/// for.
+/// A sorted index of a template's elements, so that compiling a plan does not scan all fields for each element.
 pub(crate) struct Index {
-    /// By element, then in the order of the record.
+    /// Sorted by element, then in the order of the record.
     entries: Vec<Entry>,
-    /// Elements that may be there, by the low bits of their numbers: of those that a plan looks for most are not.
+    /// A bitmap by the low bits of element numbers. It rules out most elements that a plan looks up.
     prefilter: [u64; PREFILTER / 64],
 }
 
@@ -75,14 +74,14 @@ struct Entry {
     src: Src,
 }
 
-/// Bits of the prefilter. The registry's numbers are less.
+/// Bits of the prefilter: more than the largest number of the registry.
 const PREFILTER: usize = 1024;
 
 fn key(enterprise: u32, element: u16) -> u64 {
     u64::from(enterprise) << 16 | u64::from(element)
 }
 
-/// Word and bit of an element in the prefilter.
+/// Returns the word and bit of an element in the prefilter.
 fn bit(element: u16) -> (usize, u64) {
     let bit = usize::from(element) % PREFILTER;
     (bit / 64, 1 << (bit % 64))
@@ -96,7 +95,7 @@ impl Index {
             Self { entries: Vec::with_capacity(template.fields.len()), prefilter: [0; PREFILTER / 64] };
         for (number, field) in template.fields.iter().enumerate() {
             let at = end;
-            // No datagram holds a record in which a fixed field ends beyond 65,535 octets.
+            // No datagram can contain a record in which a fixed-length field ends beyond 65,535 octets.
             let fits = match field.length {
                 template::VARIABLE => true,
                 length => {
@@ -104,7 +103,7 @@ impl Index {
                     at.checked_add(length).is_some()
                 }
             };
-            // The scopes of NetFlow v9 options have numbers of their own.
+            // Scopes of NetFlow v9 options templates are not element numbers.
             let scope = template.has_v9_scopes() && number < scopes;
             if let (true, false, 1.., Ok(number)) = (fits, scope, field.length, u16::try_from(number)) {
                 let element = key(field.enterprise, field.element);
@@ -119,7 +118,7 @@ impl Index {
         index
     }
 
-    /// Where that very element lies, each time.
+    /// Returns the occurrences of exactly this element.
     #[inline]
     fn find(&self, enterprise: u32, element: u16) -> Found<'_> {
         let (word, bit) = bit(element);
@@ -129,13 +128,13 @@ impl Index {
         let key = key(enterprise, element);
         let first = self.entries.partition_point(|entry| entry.element < key);
         let found = self.entries.get(first..).unwrap_or_default();
-        // Few elements occur twice, and the occurrences that a template has are read once for each of them at most.
+        // Few elements occur more than once.
         let count = found.partition_point(|entry| entry.element == key);
         Found(found.get(..count).unwrap_or_default())
     }
 }
 
-/// Occurrences of an element, in the order of the record.
+/// The occurrences of an element, in the order of the record.
 #[derive(Clone, Copy)]
 pub(crate) struct Found<'a>(&'a [Entry]);
 
@@ -167,7 +166,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The fields of a template, looked at for one way.
+/// The fields of a template, seen in one direction.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
     pub(crate) template: &'a Template,
@@ -176,25 +175,25 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Every occurrence of an element.
+    /// Returns all occurrences of an element.
     pub(crate) fn all(&self, enterprise: u32, element: u16) -> Found<'a> {
         let found = |lookup: &Lookup| self.by(*lookup, enterprise, element);
         self.direction.lookups().iter().map(found).find(|found| !found.is_empty()).unwrap_or(Found::NONE)
     }
 
-    /// The first of the elements that the template has.
+    /// Returns the first of `elements` that the template has.
     pub(crate) fn first(&self, elements: &[u16]) -> Option<Src> {
         self.first_on(self.direction, elements)
     }
 
-    /// The same for a way of choice. Of several occurrences the last one counts: headers are listed as packets nest them, the outermost first
-    /// (RFC 7011 section 8).
+    /// Returns the same for a given direction. Of several occurrences the last one counts: headers are listed in order of
+    /// encapsulation, the outermost first (RFC 7011 section 8).
     pub(crate) fn first_on(&self, direction: Direction, elements: &[u16]) -> Option<Src> {
         let last = |lookup, element: &u16| self.by(lookup, 0, *element).last();
         direction.lookups().iter().find_map(|lookup| elements.iter().find_map(|element| last(*lookup, element)))
     }
 
-    /// All of the elements that the template has, the best first, each with what belongs to it.
+    /// Returns all of `elements` that the template has, in order of preference, with their associated values.
     pub(crate) fn choices<T: Copy>(&self, elements: &[(u16, T)]) -> impl Iterator<Item = (Src, T)> {
         let last = |lookup, (element, with): &(u16, T)| Some((self.by(lookup, 0, *element).last()?, *with));
         let by = move |lookup: &Lookup| {

@@ -17,12 +17,12 @@ use flow::row::HEAD;
 use netflow::elements as ie;
 use netflow::template::{self, Kind, Template};
 
-/// Compiles a template for one way.
+/// Compiles a template for one direction.
 struct Compiler<'a> {
     fields: Fields<'a>,
     /// Of the way there, and of the way reverse.
     counters: [Counters; 2],
-    /// The template tells of a packet inside another.
+    /// The template describes an encapsulated packet.
     two_protocols: bool,
     needs: &'a Needs,
     settings: &'a Settings,
@@ -31,7 +31,7 @@ struct Compiler<'a> {
     ops: Vec<Op>,
 }
 
-/// The plan of a template for rows of that layout.
+/// Compiles a template for rows with the layout of `needs`.
 pub(crate) fn compile(template: &Template, needs: &Needs, settings: &Settings) -> Plan {
     let index = Index::new(template);
     let forward = Fields { template, index: &index, direction: Direction::Forward };
@@ -58,7 +58,7 @@ impl Compiler<'_> {
         let variable = self.fields.template.is_variable;
         let counters = self.counters(self.fields.direction);
         let frames = self.frames();
-        // Copies come before ops. Where a frame fills the row first, all that the record says is an op.
+        // Copies run before ops. Where a frame fills the row first, all fields of the record are ops.
         let by_op = variable || frames;
         for (field, elements) in sources::PLAIN {
             if let Some(to) = self.offset(*field) {
@@ -102,7 +102,7 @@ impl Compiler<'_> {
         self.sampling();
         self.customs(by_op);
         let flows = self.first(&[sources::FLOWS]);
-        // Records that have neither packets nor octets tell of events.
+        // Records without packets and octets are events.
         let event = !self.counts(Direction::Forward) && !self.counts(Direction::Reverse) && !frames;
         if let Some(to) = self.offset(Field::Event) {
             self.set(to, &[u8::from(event)]);
@@ -137,12 +137,12 @@ impl Compiler<'_> {
         self.needs.layout.offset(field)
     }
 
-    /// The first of the elements that the template has.
+    /// Returns the first of `elements` that the template has.
     fn first(&self, elements: &[u16]) -> Option<Src> {
         self.fields.first(elements)
     }
 
-    /// The counters of a way.
+    /// Returns the counters of a direction.
     fn counters(&self, direction: Direction) -> Counters {
         match direction {
             Direction::Forward => self.counters[0],
@@ -150,12 +150,12 @@ impl Compiler<'_> {
         }
     }
 
-    /// The template counts packets or octets of that way.
+    /// Returns true if the template counts packets or octets of a direction.
     fn counts(&self, direction: Direction) -> bool {
         self.counters(direction).any()
     }
 
-    /// The template tells of a packet inside another, of whichever family either is.
+    /// Returns true if the template describes an encapsulated packet, of any families.
     fn has_two_protocols(&self) -> bool {
         self.two_protocols
     }
@@ -167,7 +167,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// A number of any length into a field of `size` octets.
+    /// Copies a number of any length to a field of `size` bytes.
     fn number(&mut self, src: Src, to: usize, size: usize, variable: bool) {
         if variable {
             self.ops.push(Op::Number { src, to, size });
@@ -178,7 +178,7 @@ impl Compiler<'_> {
         self.moves.push(Move { from: src.at + skip as u16, to: (to + size - take) as u16, len: take as u16 });
     }
 
-    /// The VLAN of the way that the record went; of the only one that the template has, whatever the way.
+    /// The VLAN of the record's direction, or the only one that the template has.
     fn vlan(&mut self, variable: bool) {
         let Some(to) = self.offset(Field::Vlan) else { return };
         match [
@@ -281,7 +281,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Tags and label that nfprobe put into its records.
+    /// Tags and label of nfprobe.
     fn tags(&mut self, variable: bool) {
         for (field, element) in [(Field::Tag, sources::PMACCT_TAG), (Field::Tag2, sources::PMACCT_TAG2)] {
             if let (Some(to), Some(src)) = (self.offset(field), self.fields.all(sources::PMACCT, element).last()) {
@@ -328,7 +328,7 @@ impl Compiler<'_> {
         self.ops.push(Op::Sampling { sources: Box::new(sources), to });
     }
 
-    /// True when records carry octets of packets. They fill the row first, so that what the record itself says wins.
+    /// Returns true if records contain packet sections. They fill the row first, so that the other elements take precedence.
     fn frames(&mut self) -> bool {
         let frame = self.first(sources::FRAMES).map(|src| (src, false));
         let packet = || self.first(&[sources::PACKET_SECTION]).map(|src| (src, true));
@@ -367,7 +367,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// What records of the template tell.
+    /// Returns the presence bits of the template's records.
     fn presence(&self, event: bool, frames: bool) -> PresenceSet {
         let mut presence = PresenceSet::default();
         let has = |elements: &[u16]| self.first(elements).is_some();
@@ -375,7 +375,7 @@ impl Compiler<'_> {
         if frames {
             sources::FRAME_PRESENCE.iter().for_each(|bit| presence.insert(*bit));
         }
-        // Those of v5 and its like have no number.
+        // v1, v5 and v7 have no template id.
         let fixed = self.fields.template.id == 0;
         presence.insert(if fixed { Presence::EngineType } else { Presence::Template });
         presence.insert(Presence::SourceId);
@@ -398,7 +398,7 @@ impl Compiler<'_> {
         presence
     }
 
-    /// None of the elements is IANA's, a known private one, or asked for by a custom primitive.
+    /// Returns true if no element is in the IANA registry, a supported private one, or used by a custom primitive.
     fn is_unknown(&self) -> bool {
         let private = |element| sources::PRIVATE.contains(&element);
         let custom = |f: &template::Field| {

@@ -1,6 +1,6 @@
-//! Copies of octets from a record to its row, merged and specialised when a plan is compiled.
+//! Copies from a record to its row, merged and specialised when a plan is compiled.
 
-/// One copy, from an offset of the record to an offset of the row.
+/// A copy from an offset in the record to an offset in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Copy {
     /// One octet.
@@ -21,7 +21,7 @@ pub(crate) enum Copy {
     Many(u16, u16, u16),
 }
 
-/// A copy before it is specialised: source, destination, octets.
+/// A copy before it is specialised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Move {
     pub(crate) from: u16,
@@ -29,7 +29,7 @@ pub(crate) struct Move {
     pub(crate) len: u16,
 }
 
-/// Merges neighbours and picks the copy for each size.
+/// Merges adjacent copies and specialises them by size.
 pub(crate) fn compile(mut moves: Vec<Move>) -> Box<[Copy]> {
     moves.sort_unstable();
     let mut merged: Vec<Move> = Vec::with_capacity(moves.len());
@@ -54,7 +54,7 @@ pub(crate) fn compile(mut moves: Vec<Move>) -> Box<[Copy]> {
     merged.into_iter().map(specialise).collect()
 }
 
-/// Runs the copies. What lies outside record or row is left out; compiled plans have nothing such.
+/// Runs the copies. Copies outside the record or row, which compiled plans never contain, are ignored.
 #[inline]
 pub(crate) fn run(copies: &[Copy], record: &[u8], row: &mut [u8]) {
     for copy in copies {
@@ -71,7 +71,7 @@ pub(crate) fn run(copies: &[Copy], record: &[u8], row: &mut [u8]) {
     }
 }
 
-/// Runs the copies for records of one size and their rows, copy by copy.
+/// Runs each copy for all records of a block before the next copy. The records have one size.
 pub(crate) fn run_all(copies: &[Copy], records: &[u8], size: usize, rows: &mut [u8], stride: usize) {
     for copy in copies {
         let rows = rows.chunks_exact_mut(stride);
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_become_one_copy() {
+    fn adjacent_copies_are_merged() {
         let moves = vec![
             Move { from: 2, to: 34, len: 2 },
             Move { from: 0, to: 32, len: 2 },

@@ -1,153 +1,153 @@
-//! What a decoder counts, and what it has to say.
+//! Counters and log events of a decoder.
 
 use crate::bound::Bound;
 use std::net::IpAddr;
 
-/// Counters of a decoder. Sets are counted where their records cannot be.
+/// Counters of a decoder. If the records of a set cannot be counted, the set is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Flow records decoded.
     pub records: u64,
     /// Options records decoded.
     pub options_records: u64,
-    /// Records that tell no flow, which are not in `records`.
+    /// Records without a flow, which are not in `records`.
     pub records_without_flow: u64,
-    /// Rows made: a record of both ways gives two.
+    /// Rows added: a bidirectional record becomes two.
     pub rows: u64,
-    /// Sets with something wrong.
+    /// Invalid sets.
     pub sets_invalid: u64,
-    /// Octets behind the length that an IPFIX message gives.
+    /// Bytes after the end of an IPFIX message, by the length in its header.
     pub trailing_bytes: u64,
-    /// Data sets of templates that were withdrawn.
+    /// Data sets of withdrawn templates.
     pub sets_withdrawn: u64,
-    /// Data sets that are not read, or not to their end, as that costs more than the octets received allow: sets of ever new templates, and
-    /// options records of very short fields.
+    /// Data sets that were not decoded, or not completely, because their cost exceeds the budget that received bytes allow:
+    /// sets of ever new templates, and options records with very short fields.
     pub sets_over_budget: u64,
-    /// Data sets kept until their template comes.
+    /// Data sets that arrived before their template and were kept.
     pub sets_kept: u64,
-    /// Kept sets decoded when their template came.
+    /// Kept sets that were decoded when their template arrived.
     pub sets_recovered: u64,
-    /// Kept sets whose template did not come in time.
+    /// Kept sets whose template did not arrive in time.
     pub sets_expired: u64,
-    /// Sets dropped because too many were kept.
+    /// Kept sets that were dropped at the memory bound.
     pub sets_evicted: u64,
-    /// Kept sets given up at the end.
+    /// Kept sets that were dropped at exit.
     pub sets_dropped_at_exit: u64,
-    /// Octets of the records of all sets that were kept and dropped.
+    /// Bytes of all kept sets that were dropped.
     pub bytes_without_template: u64,
-    /// Templates that were new.
+    /// New templates.
     pub templates_new: u64,
-    /// Templates that changed their shape.
+    /// Templates that replaced one of another shape.
     pub templates_changed: u64,
     /// Templates withdrawn.
     pub templates_withdrawn: u64,
-    /// Templates that cannot be used.
+    /// Invalid templates.
     pub templates_invalid: u64,
     /// Templates dropped at the bound.
     pub templates_evicted: u64,
-    /// Kept sets that went with their exporter, which was forgotten.
+    /// Kept sets that were dropped because their exporter was evicted.
     pub sets_forgotten: u64,
-    /// Entries of options data beyond their bound.
+    /// Entries of options data that were dropped at their bound.
     pub options_entries_dropped: u64,
-    /// Exporters forgotten at the bound of exporters.
+    /// Exporters evicted at the bound of their number.
     pub exporters_evicted_number: u64,
-    /// Exporters forgotten at the bound of memory.
+    /// Exporters evicted at the memory bound.
     pub exporters_evicted_memory: u64,
-    /// Domains whose sequence numbers were forgotten at their bound.
+    /// Domains whose sequence numbers were evicted at their bound.
     pub sequences_evicted: u64,
-    /// Jumps of sequence numbers.
+    /// Forward jumps of sequence numbers.
     pub sequence_gaps: u64,
-    /// Older sequence numbers than expected: restarts, or datagrams out of order.
-    pub sequence_back: u64,
+    /// Backward jumps of sequence numbers: restarts, or datagrams out of order.
+    pub sequence_out_of_order: u64,
     /// Units (flows, datagrams, records) missing by sequence numbers.
     pub sequence_lost: u64,
 }
 
-/// Why records tell no flow.
+/// Why records contain no flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoFlow {
-    /// They have no counters, and their frames no whole IP header.
+    /// They have no counters, and no complete IP header in their frames.
     Frame,
-    /// No element means anything here.
+    /// None of their elements is known.
     Elements,
 }
 
-/// Something worth a line in the log.
+/// An event for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Data came before their template.
+    /// A data set arrived before its template.
     NoTemplate {
-        /// Who sent it.
+        /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
         domain: u32,
         /// Template id.
         id: u16,
     },
-    /// A template or set is wrong.
+    /// A template or set is invalid.
     Faulty {
-        /// Who sent it.
+        /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
         domain: u32,
-        /// What is wrong.
+        /// The error.
         fault: netflow::datagram::SetError,
     },
-    /// Options data announce a sampling rate that cannot be used.
+    /// Options data announce an unusable sampling rate.
     Rate {
-        /// Who sent it.
+        /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
         domain: u32,
         /// Template id.
         id: u16,
     },
-    /// Records of a set tell no flow.
+    /// Records of a set contain no flow.
     NoFlow {
-        /// Who sent them.
+        /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
         domain: u32,
         /// Template id.
         id: u16,
-        /// How many.
+        /// Their number.
         records: u64,
-        /// Why.
+        /// The reason.
         reason: NoFlow,
     },
-    /// A template is new, has changed, or is announced for the first time in a day; for the templates file.
+    /// A template is new, has changed, or is announced for the first time in a day. The templates file needs it.
     Template {
-        /// Who sent it.
+        /// The exporter.
         exporter: IpAddr,
         /// The template.
         template: netflow::template::Template,
     },
-    /// An exporter was forgotten, with all that it had announced.
+    /// An exporter was evicted, with its templates and options data.
     Forgotten {
         /// The exporter.
         exporter: IpAddr,
-        /// What was reached.
+        /// The bound that was reached.
         bound: Bound,
-        /// Bytes that its state took.
+        /// Memory of its state in bytes.
         memory: usize,
     },
-    /// Options data hold more facts than are kept.
+    /// Options data have more entries than are kept.
     OptionsFull {
-        /// Who sent it.
+        /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
         domain: u32,
         /// Template id.
         id: u16,
     },
-    /// The sequence numbers of a domain were forgotten: there are too many domains.
+    /// The sequence number of a domain was evicted, because there are too many domains.
     Domains {
-        /// Who sent them.
+        /// The exporter.
         exporter: IpAddr,
     },
-    /// A sequence number jumped.
+    /// A sequence number jumped forward.
     Gap {
-        /// Who sent it.
+        /// The exporter.
         exporter: IpAddr,
         /// Source id or observation domain.
         domain: u32,
@@ -156,10 +156,10 @@ pub enum Notice {
     },
 }
 
-/// Most notices between two collections.
+/// Maximum number of notices between two calls of `take_notices`.
 const MAX_NOTICES: usize = 64;
 
-/// False when there is no room for a further notice: then it need not be made.
+/// Returns false if a further notice would be dropped.
 pub(super) fn has_room(notices: &[Notice]) -> bool {
     notices.len() < MAX_NOTICES
 }

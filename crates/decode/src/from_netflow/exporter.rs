@@ -1,4 +1,4 @@
-//! One exporter: what is remembered of it, and how its datagrams become rows.
+//! One exporter: its state, and the decoding of its datagrams.
 
 mod sets;
 
@@ -23,14 +23,14 @@ use netflow::template::Template;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Memory that the decoding of sets uses again and again, and what all exporters share.
+/// Reused buffers, and what all exporters share.
 pub(crate) struct Scratch {
     base: Base,
     spans: Spans,
     /// v1, v5, v7.
     fixed: [Plan; 3],
     pub(super) plans: Plans,
-    /// What is known of an exporter that told nothing.
+    /// The options data of exporters that sent none.
     no_options: OptionsCache,
 }
 
@@ -42,7 +42,7 @@ impl Scratch {
     }
 }
 
-/// What a datagram is decoded with.
+/// The context in which a datagram is decoded.
 pub(crate) struct Context<'a> {
     pub(crate) needs: &'a Needs,
     pub(crate) settings: &'a Settings,
@@ -58,7 +58,7 @@ impl Context<'_> {
         counts::note(self.notices, notice);
     }
 
-    /// Counts a fault by its reason, and notes it down for the log.
+    /// Counts an error by its kind, and records it for the log.
     #[cold]
     fn report_error(&mut self, exporter: IpAddr, domain: u32, error: SetError) {
         match error {
@@ -71,7 +71,7 @@ impl Context<'_> {
         self.notice(Notice::Faulty { exporter, domain, fault: error });
     }
 
-    /// Counts records that tell no flow.
+    /// Counts records without a flow, and records them for the log.
     fn without_flow(&mut self, exporter: IpAddr, domain: u32, id: u16, records: u64, reason: NoFlow) {
         if records > 0 {
             self.counts.records_without_flow += records;
@@ -80,18 +80,19 @@ impl Context<'_> {
     }
 }
 
-/// An exporter.
+/// The state of an exporter.
 ///
-/// With thousands of exporters each datagram finds its exporter outside of the nearest caches, and waits for each line of memory. What every
-/// datagram needs is in the first fields, which stay in this order; what few exporters need is apart.
+/// With thousands of exporters, their state does not fit the CPU caches, and each cache line costs a datagram time.
+/// Therefore the first fields, in this order, are those that every datagram needs. State that few exporters need is
+/// stored separately.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Exporter {
-    /// The address that rows have: the exporter's own, unless it gives another one.
+    /// The exporter address in rows: the source address, unless options data give another one.
     peer: IpAddr,
-    /// What it takes may have changed since.
+    /// Its memory or templates may have changed since they were last accounted.
     pub(super) is_changed: bool,
-    /// Domain of the last datagram.
+    /// The domain of the last datagram.
     pub domain: u32,
     /// Datagrams received.
     pub datagrams: u64,
@@ -99,7 +100,7 @@ pub struct Exporter {
     pub bytes: u64,
     /// Flow records decoded.
     pub records: u64,
-    /// The template of the last data set, and its plan; none after any change of its templates.
+    /// The template of the last data set, and its plan. `None` after any announcement or withdrawal.
     last: Option<(TemplateKey, Arc<Compiled>)>,
     options: Option<Box<OptionsCache>>,
     /// Its sequence numbers.
@@ -109,19 +110,19 @@ pub struct Exporter {
     pub(super) accounted_memory: usize,
     /// Templates that are accounted_templates for it.
     pub(super) accounted_templates: usize,
-    /// The address that its datagrams come from.
+    /// The source address of its datagrams.
     pub address: IpAddr,
 }
 
-/// Version, domain and id of a template.
+/// Version, id and domain of a template.
 type TemplateKey = (u16, u16, u32);
 
-/// What exporters of versions with templates need.
+/// The state of exporters that send templates.
 #[derive(Debug)]
 struct SetState {
     templates: Cache<Planned>,
     pending: Pending,
-    /// Since when announcements of templates are noted.
+    /// Start of the current announcement period, in microseconds since 1970.
     round: u64,
 }
 
@@ -135,7 +136,7 @@ impl SetState {
     }
 }
 
-/// Microseconds in which the first announcement of each template is noted, be it new or not.
+/// Period in microseconds in which the first announcement of each template is reported, even if it is unchanged.
 const ANNOUNCEMENT_PERIOD: u64 = 86_400 * 1_000_000;
 
 impl Exporter {
@@ -157,7 +158,7 @@ impl Exporter {
         }
     }
 
-    /// Bytes that it takes, roughly: what it keeps on the heap, and its place among the exporters, of which half may be empty.
+    /// Memory in bytes, approximately: on the heap, and in the map of exporters, which may be half empty.
     pub(super) fn memory(&self) -> usize {
         let of_sets = |sets: &SetState| size_of_val(sets) + sets.templates.memory() + sets.pending.memory();
         let of_options = |options: &OptionsCache| size_of_val(options) + options.memory();
@@ -174,7 +175,7 @@ impl Exporter {
         self.accounted_templates = self.sets.as_deref().map_or(0, |sets| sets.templates.len());
     }
 
-    /// Counts what goes with it when it is forgotten.
+    /// Drops it, and counts its pending sets.
     pub(super) fn forget(self, counts: &mut Counts) {
         if let Some(sets) = self.sets {
             counts.sets_forgotten += sets.pending.len() as u64;
@@ -182,7 +183,7 @@ impl Exporter {
         }
     }
 
-    /// Templates known.
+    /// Iterates over its templates.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         self.sets.iter().flat_map(|sets| sets.templates.iter())
     }
@@ -192,7 +193,7 @@ impl Exporter {
         self.sets_mut(settings).templates.restore(template, |_| Planned::default());
     }
 
-    /// Forgets what its templates were compiled to.
+    /// Drops the plans of its templates.
     pub(crate) fn drop_plans(&mut self) {
         self.last = None;
         if let Some(sets) = &mut self.sets {
@@ -267,7 +268,7 @@ impl Exporter {
                 context.counts.sequences_evicted += 1;
                 context.notice(Notice::Domains { exporter: self.address });
             }
-            Outcome::OutOfOrder => context.counts.sequence_back += 1,
+            Outcome::OutOfOrder => context.counts.sequence_out_of_order += 1,
             Outcome::Gap(lost) => {
                 context.counts.sequence_gaps += 1;
                 context.counts.sequence_lost += u64::from(lost);
@@ -276,7 +277,7 @@ impl Exporter {
         }
     }
 
-    /// Records of v1, v5, v7.
+    /// Decodes records of v1, v5 or v7, and returns their number.
     fn fixed(
         &mut self,
         header: &Header,
@@ -303,7 +304,7 @@ impl Exporter {
     }
 }
 
-/// Makes the rows that all records of a set start from: the plan's, with what the header tells.
+/// Prepares the initial rows of a set: those of the plan, with the fields of the header.
 fn prepare(base: &mut Base, plan: &Plan, header: &Header, arrival: u64, peer: IpAddr, needs: &Needs) {
     prepare_row(&mut base.forward, plan, header, arrival, peer, needs);
     if let Some(reverse) = &plan.reverse {
@@ -334,6 +335,6 @@ fn prepare_row(base: &mut Vec<u64>, plan: &Plan, header: &Header, arrival: u64, 
     set(Field::ExportSysid, &header.domain.to_be_bytes());
     set(Field::TimeExport, &export.to_be_bytes());
     set(Field::TimeArrival, &arrival.to_be_bytes());
-    // Records that tell no start are taken to start when they were exported.
+    // For records without a start time, the export time is used.
     set(Field::TimeStart, &export.to_be_bytes());
 }

@@ -1,4 +1,4 @@
-//! Sampled frames and packets inside records (elements 104, 313, 315).
+//! Sampled frames and packets in records (elements 104, 313, 315).
 
 use super::biflow::Src;
 use crate::headers::Headers;
@@ -6,23 +6,23 @@ use flow::row::{self, RowMut};
 use flow::strings::Strings;
 use packet::LinkType;
 
-/// How a template's frames are read.
+/// How the frames of a template are decoded.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) src: Src,
-    /// It starts with the IP header.
+    /// The section starts with the IP header.
     pub(crate) is_ip: bool,
     pub(crate) headers: Headers,
-    /// The record has no counter of packets, so that a frame counts as one.
+    /// The record has no packet counter, so a frame counts as one packet.
     pub(crate) counts_packets: bool,
-    /// The record has no counter of octets, so that the length in the IP header counts.
+    /// The record has no octet counter, so the length in the IP header is used.
     pub(crate) counts_octets: bool,
-    /// The record has no counters at all: without a packet in its frame it tells no flow.
+    /// The record has no counters at all, so it contains no flow unless its frame has a packet.
     pub(crate) needed: bool,
 }
 
-/// Fills a row with what a frame tells: all headers that are whole. False when the record tells no flow, as it has no counters and its
-/// frame no whole IP header.
+/// Fills a row from the complete headers of a frame. Returns false if the record contains no flow: it has no counters, and
+/// its frame no complete IP header.
 pub(crate) fn fill(octets: &[u8], frame: &Frame, strings: &mut Strings, row: &mut RowMut<'_>) -> bool {
     if octets.is_empty() {
         return !frame.needed;

@@ -1,9 +1,8 @@
-//! From NetFlow and IPFIX to rows.
+//! Decodes NetFlow and IPFIX to rows.
 //!
-//! A [`Decoder`] belongs to one worker. It keeps the state of each exporter (templates compiled to plans, options
-//! data, sequence numbers, sets that wait for their template), takes datagrams in and adds rows. It reads no
-//! clock and writes no log: arrival times come with the datagrams, and what is worth a line goes out as
-//! [`Notice`]s.
+//! A [`Decoder`] belongs to one worker. It keeps the state of each exporter (templates compiled to plans, options data,
+//! sequence numbers, data sets without a template), and decodes datagrams to rows. It reads no clock and writes no log:
+//! datagrams come with their arrival time, and events for the log are returned as [`Notice`]s.
 
 mod biflow;
 mod compile;
@@ -32,7 +31,7 @@ use netflow::template::Template;
 use recent::Map;
 use std::net::IpAddr;
 
-/// Adds to `fields` what others of them are worked out from.
+/// Adds the fields that others in `fields` are computed from.
 pub fn require(fields: &mut FieldSet, bin_times: bool) {
     let needed: &[(Field, &[Field])] = &[
         (Field::SrcNet, &[Field::SrcHost, Field::SrcMask]),
@@ -50,38 +49,38 @@ pub fn require(fields: &mut FieldSet, bin_times: bool) {
     fields.insert(Field::Event);
 }
 
-/// How records are read, and what bounds the state of exporters.
+/// How records are decoded, and the bounds of the state of exporters.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `nfacctd_renormalize`.
     pub renormalize: bool,
     /// `use_ip_next_hop`.
     pub use_ip_next_hop: bool,
-    /// Networks come from addresses and masks of the record; else somebody else fills them in.
+    /// Networks are computed from addresses and masks of the record, rather than elsewhere.
     pub networks: bool,
-    /// `nfacctd_account_options`: options data become rows, too.
+    /// `nfacctd_account_options`: options records become rows, too.
     pub account_options: bool,
     /// `nfacctd_ignore_exporter_address`.
     pub ignore_exporter_address: bool,
-    /// `nfacctd_disable_opt_scope_check`: options data count for all domains of the exporter.
+    /// `nfacctd_disable_opt_scope_check`: options data apply to all domains of the exporter.
     pub ignore_scope: bool,
     /// `nfacctd_time_secs`.
     pub time_secs: bool,
-    /// `nfacctd_time_new`: bins go by arrival.
+    /// `nfacctd_time_new`: time bins are chosen by arrival time.
     pub bin_by_arrival: bool,
     /// `nfacctd_time_fractions`: times of v5 and v9 keep their milliseconds.
     pub uptime_fractions: bool,
-    /// `nfacctd_pre_processing_checks`: data sets whose padding is not zero are not read.
+    /// `nfacctd_pre_processing_checks`: data sets with non-zero padding are ignored.
     pub check_padding: bool,
-    /// Most exporters; of more, the one that was silent longest is forgotten.
+    /// Maximum number of exporters. Beyond it the least recently active one is evicted.
     pub max_exporters: usize,
-    /// Most bytes that the state of all exporters takes; beyond, those that were silent longest are forgotten.
+    /// Maximum memory in bytes of the state of all exporters. Beyond it the least recently active ones are evicted.
     pub max_memory: usize,
-    /// Most templates of one exporter (each of two generations, see [`netflow::cache::Cache`]).
+    /// Maximum number of templates of one exporter, in each of two generations; see [`netflow::cache::Cache`].
     pub max_templates: usize,
-    /// Most octets of one exporter's sets that wait for their template.
+    /// Maximum memory in bytes of one exporter's data sets without a template.
     pub pending_bytes: usize,
-    /// How long they wait, microseconds.
+    /// Time after which these sets expire, in microseconds.
     pub pending_age: u64,
 }
 
@@ -107,14 +106,14 @@ impl Default for Settings {
     }
 }
 
-/// Reads the datagrams of one worker.
+/// Decodes the datagrams of one worker.
 pub struct Decoder {
     needs: Needs,
     settings: Settings,
-    /// By the numbers that their addresses are in a row.
+    /// Keyed by their address, as a number.
     exporters: Map<u128, Exporter>,
     totals: Totals,
-    /// Where [`Self::expire`] goes on.
+    /// Where [`Self::expire`] continues.
     next: usize,
     counts: Counts,
     notices: Vec<Notice>,
@@ -145,7 +144,7 @@ impl Totals {
 }
 
 impl Decoder {
-    /// A decoder that knows no exporter yet.
+    /// Creates a decoder.
     pub fn new(needs: Needs, settings: Settings) -> Self {
         Self {
             scratch: exporter::Scratch::new(&needs, &settings),
@@ -159,11 +158,11 @@ impl Decoder {
         }
     }
 
-    /// Reads a datagram that arrived from `source` at `arrival` (microseconds since 1970), and adds its rows, whose texts and
-    /// lists go to `strings`. Returns its export time, in microseconds since 1970.
+    /// Decodes a datagram that arrived from `source` at `arrival` (microseconds since 1970). Adds its rows, and interns their
+    /// texts and lists in `strings`. Returns its export time in microseconds since 1970.
     ///
     /// # Errors
-    /// Its header cannot be read.
+    /// If its header is invalid.
     pub fn datagram(
         &mut self,
         source: IpAddr,
@@ -191,7 +190,7 @@ impl Decoder {
         } else {
             let mut exporter = Exporter::new(source);
             exporter.datagram(&datagram, octets.len(), arrival, &mut context);
-            // The sequence begins with a datagram that holds something, which is looked for once then.
+            // An exporter is remembered from its first datagram with contents. A tracked sequence number implies contents.
             if exporter.sequence.is_tracking() || datagram.has_content() {
                 self.remember(exporter);
             } else {
@@ -204,7 +203,7 @@ impl Decoder {
         Ok(u64::from(datagram.header.export_secs) * 1_000_000)
     }
 
-    /// Gives an exporter that is not known a place.
+    /// Adds an exporter.
     #[cold]
     fn remember(&mut self, mut exporter: Exporter) {
         self.totals.update(&mut exporter);
@@ -213,8 +212,8 @@ impl Decoder {
         }
     }
 
-    /// Forgets exporters until the bound of memory is kept: the one that sent last if it is the one that takes most of it; else
-    /// those that were silent longest.
+    /// Evicts exporters until memory is below its bound: the one that sent last if it takes more than half of it, else the
+    /// least recently active ones.
     #[cold]
     fn make_room(&mut self, last: IpAddr) {
         let last = address::number(last);
@@ -244,17 +243,17 @@ impl Decoder {
         exporter.forget(&mut self.counts);
     }
 
-    /// Bytes that the state of all exporters takes, roughly, with the plans that are kept for others of the same shape.
+    /// Memory in bytes of the state of all exporters, approximately, including shared plans.
     pub fn memory(&self) -> usize {
         self.totals.memory + self.scratch.plans.memory()
     }
 
-    /// Templates of all exporters.
+    /// Returns the number of templates of all exporters.
     pub fn templates(&self) -> usize {
         self.totals.templates
     }
 
-    /// What its rows hold.
+    /// Returns the needs that its rows are compiled for.
     pub fn needs(&self) -> &Needs {
         &self.needs
     }
@@ -264,7 +263,7 @@ impl Decoder {
         std::mem::take(&mut self.counts)
     }
 
-    /// What happened since the last call and is worth a line in the log; a bounded number.
+    /// Returns the events for the log since the last call. Their number is bounded.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
@@ -274,17 +273,17 @@ impl Decoder {
         self.exporters.values()
     }
 
-    /// How many exporters are known.
+    /// Returns the number of exporters.
     pub fn len(&self) -> usize {
         self.exporters.len()
     }
 
-    /// True when none is.
+    /// Returns true if there are no exporters.
     pub fn is_empty(&self) -> bool {
         self.exporters.is_empty()
     }
 
-    /// Takes in a template that was known before the daemon started.
+    /// Adds a template from an earlier run of the daemon.
     pub fn restore_template(&mut self, address: IpAddr, template: Template) {
         let key = address::number(address);
         if self.exporters.get_mut(&key).is_none() {
@@ -299,7 +298,8 @@ impl Decoder {
         }
     }
 
-    /// Goes on with rows of another layout: plans are compiled again, with the next data for each. Call it when no rows are left.
+    /// Switches to another row layout. Each plan is compiled again with the next data of its template. Call it when no rows
+    /// are left.
     pub fn change_needs(&mut self, needs: Needs) {
         self.scratch = exporter::Scratch::new(&needs, &self.settings);
         for exporter in self.exporters.values_mut() {
@@ -309,8 +309,8 @@ impl Decoder {
         self.needs = needs;
     }
 
-    /// Drops sets that have waited too long for their template at `now`. Of very many exporters one call visits a part, and the next
-    /// call goes on from there.
+    /// Drops data sets whose template did not arrive in time. If there are very many exporters, each call visits only some of
+    /// them, and the next one continues.
     pub fn expire(&mut self, now: u64) {
         let (chunk, next) = self.exporters.chunk_mut(self.next, MAX_VISITED);
         for exporter in chunk {
@@ -320,7 +320,7 @@ impl Decoder {
         self.next = next;
     }
 
-    /// Gives up the sets that still wait, at the end.
+    /// Drops and counts all data sets without a template, at exit.
     pub fn drop_pending(&mut self) {
         for exporter in self.exporters.values_mut() {
             exporter.drop_pending(&mut self.counts);
@@ -328,7 +328,7 @@ impl Decoder {
     }
 }
 
-/// The records of v1, v5 and v7, as templates.
+/// Returns templates that describe the records of v1, v5 and v7.
 pub(crate) fn fixed_templates() -> [Template; 3] {
     use netflow::elements as ie;
     use netflow::encode::field as f;

@@ -1,4 +1,4 @@
-//! What an exporter told about itself in options data.
+//! Options data of an exporter.
 
 use super::rates::Rates;
 use foldhash::fast::RandomState;
@@ -9,12 +9,12 @@ use std::net::IpAddr;
 /// Most facts of one kind that are inserted of one exporter.
 pub(super) const MAX_ENTRIES: usize = 16_384;
 
-/// A source id or observation domain; `None` is the whole exporter.
+/// A source id or observation domain. `None` is the whole exporter.
 pub(super) type Domain = Option<u32>;
 
 pub(super) type Map<T> = HashMap<(Domain, u64), T, RandomState>;
 
-/// The facts of one exporter, by domain and id.
+/// The options data of one exporter, by domain and id.
 #[derive(Debug, Default)]
 pub(crate) struct OptionsCache {
     rates: Rates,
@@ -22,19 +22,19 @@ pub(crate) struct OptionsCache {
     applications: Map<Box<[u8]>>,
     vrfs: Map<Box<[u8]>>,
     distinguishers: Map<[u8; 8]>,
-    /// When a domain's exporter started, milliseconds since 1970.
+    /// Start time of the exporter by domain, milliseconds since 1970.
     starts: Map<u64>,
-    /// The address that the exporter gives as its own.
+    /// The exporter's own address.
     pub(crate) address: Option<IpAddr>,
-    /// Bytes that all of them keep on the heap.
+    /// Heap memory in bytes.
     memory: usize,
     names: Names,
 }
 
-/// What an options record brought that is worth a note.
+/// Events of an options record for counters and log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Learned {
-    /// Its sampling rate cannot be used, which was not known before.
+    /// Its sampling rate is unusable, and the last one was not.
     pub(crate) unusable_rate: bool,
     /// PresenceSet beyond the bound, which are not inserted.
     pub(crate) dropped: u64,
@@ -47,13 +47,13 @@ impl Learned {
     }
 }
 
-/// What became of a fact.
+/// The result of inserting an entry.
 pub(super) enum Inserted<T> {
-    /// It was not known.
+    /// The entry is new.
     New,
-    /// It took the place of another one.
+    /// It replaced this one.
     Replaced(T),
-    /// There is no room for it.
+    /// It was dropped at the bound.
     Dropped,
 }
 
@@ -63,14 +63,14 @@ impl<T> Inserted<T> {
     }
 }
 
-/// Bytes that a map of facts takes, without what facts keep elsewhere.
+/// Memory in bytes of a map, without the heap memory of its values.
 pub(super) fn map_memory<T>(map: &Map<T>) -> usize {
     map.capacity() * (size_of::<((Domain, u64), T)>() + 1)
 }
 
 /// Octets of a name that are inserted; the widest columns that show names hold 255.
 const MAX_NAME: usize = 255;
-/// Bytes that the allocator adds to a name.
+/// Overhead of the allocator for a name, in bytes.
 const ALLOCATION: usize = 16;
 
 /// Memory of the names of all kinds.
@@ -80,7 +80,7 @@ struct Names {
 }
 
 impl Names {
-    /// Keeps a name, cut where nobody could have meant it. Returns how many there was no room for.
+    /// Inserts a name, truncated to the maximum length. Returns the number of names dropped at the bound.
     fn insert(&mut self, map: &mut Map<Box<[u8]>>, domain: Domain, id: u64, name: &[u8]) -> u64 {
         let name = name.get(..MAX_NAME).unwrap_or(name);
         match insert(map, domain, id, name.into()) {
@@ -92,7 +92,7 @@ impl Names {
     }
 }
 
-/// Keeps a fact; at the bound only known ids are renewed.
+/// Inserts an entry. At the bound, only existing entries are replaced.
 pub(super) fn insert<T>(map: &mut Map<T>, domain: Domain, id: u64, value: T) -> Inserted<T> {
     if map.len() >= MAX_ENTRIES && !map.contains_key(&(domain, id)) {
         return Inserted::Dropped;
@@ -100,25 +100,24 @@ pub(super) fn insert<T>(map: &mut Map<T>, domain: Domain, id: u64, value: T) -> 
     map.insert((domain, id), value).map_or(Inserted::New, Inserted::Replaced)
 }
 
-/// The fact of a domain; else that of the whole exporter.
+/// Returns the entry of a domain, or else that of the whole exporter.
 pub(super) fn find<T>(map: &Map<T>, domain: u32, id: u64) -> Option<&T> {
     map.get(&(Some(domain), id)).or_else(|| map.get(&(None, id)))
 }
 
-/// Ids of applications are octets; eight of them tell apart what exporters use.
+/// Converts an application id to a number. Eight octets suffice for the ids that exporters use.
 pub(crate) fn application_id(octets: &[u8]) -> u64 {
     netflow::record::number(octets)
 }
 
 impl OptionsCache {
-    /// Takes in what an options record of that domain says. `ignore_scope`: it holds for the whole exporter, whatever
-    /// its scope.
+    /// Learns from an options record. With `ignore_scope`, it applies to the whole exporter regardless of its scope.
     pub(crate) fn learn(&mut self, domain: u32, record: &OptionsRecord<'_>, ignore_scope: bool) -> Learned {
         let domain = record.scope.domain.unwrap_or(domain);
         let learned = match (ignore_scope, record.scope.is_whole_exporter()) {
             (true, _) => self.learn_for(None, record),
             (false, false) => self.learn_for(Some(domain), record),
-            // Line cards may each speak of the system: what a domain says counts for itself first.
+            // Several line cards may each send records with the scope System. Those of a flow's own domain take precedence.
             (false, true) => self.learn_for(Some(domain), record).merge(self.learn_for(None, record)),
         };
         self.memory = self.names.bytes
@@ -158,12 +157,12 @@ impl OptionsCache {
         self.rates.learn(domain, record).merge(Learned { dropped, ..Learned::default() })
     }
 
-    /// Bytes that it keeps on the heap, roughly.
+    /// Heap memory in bytes, approximately.
     pub(crate) fn memory(&self) -> usize {
         self.memory
     }
 
-    /// The sampling rates that it announces.
+    /// Returns the sampling rates.
     pub(crate) fn rates(&self) -> &Rates {
         &self.rates
     }
@@ -194,9 +193,9 @@ mod tests {
     use super::*;
     use std::hash::BuildHasher;
 
-    /// Exporters choose ids: who knew the hash could choose ids that collide.
+    /// Exporters choose the ids. With a known hash function they could choose ids that collide.
     #[test]
-    fn facts_of_two_exporters_hash_differently() {
+    fn the_entries_of_two_exporters_hash_differently() {
         let hashes = |options: &OptionsCache| {
             [options.interfaces.hasher(), options.applications.hasher(), options.vrfs.hasher()]
                 .map(|hasher| hasher.hash_one((Some(1_u32), 2_u64)))

@@ -9,34 +9,34 @@ use super::copy::Copy;
 use super::frame::Frame;
 use super::sources::Clock;
 
-/// A step of a plan that is more than a copy. `to` is an offset in the row.
+/// A step that is not a plain copy. `to` is an offset in the row.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    /// A number, aligned to the right of `size` octets.
+    /// A number, right-aligned in `size` bytes.
     Number { src: Src, to: usize, size: usize },
-    /// The first of the addresses that is not zero.
+    /// The first non-zero address.
     Address { sources: Box<[Src]>, to: usize },
-    /// A mask: the first that is not zero.
+    /// The first non-zero mask.
     Mask { sources: [Src; 2], to: usize },
-    /// EtherType by the family of an address, unless the row has one.
+    /// EtherType by the family of the address at `host`, unless the row has one.
     Etype { host: usize, to: usize },
-    /// The first of the times that is not zero; `init` is the element that holds the exporter's start.
+    /// The first non-zero time. `init` is the start time of the exporter.
     Time { sources: Box<[(Src, Clock)]>, init: Option<Src>, to: usize },
     /// VLAN id by direction.
     Vlan { direction: Option<Src>, vlans: [Option<Src>; 2], to: usize },
-    /// Port of the protocol's own element.
+    /// Port from the protocol-specific elements.
     Port { udp: Option<Src>, tcp: Option<Src>, proto: Option<Src>, to: usize },
-    /// VXLAN and NVGRE ids.
+    /// VXLAN or NVGRE id.
     Segment { src: Src, vxlan: Option<usize>, nvgre: Option<usize> },
-    /// The only entry of an MPLS label stack: top and bottom are one.
+    /// The single entry of an MPLS label stack, both top and bottom.
     Label { src: Src, top: Option<usize>, bottom: Option<usize> },
     /// MPLS label stack.
     Labels { entries: Box<[Src]>, top: Option<usize>, bottom: Option<usize>, stack: Option<usize> },
-    /// SRv6 segments; `list`: a basic list, whose head is skipped.
+    /// SRv6 segments. `list`: a basic list, whose header is skipped.
     Segments { src: Src, list: bool, to: usize },
-    /// Mean of the on-path delay.
+    /// Mean on-path delay.
     PathDelay { sum: Src, to: usize },
-    /// Text of the record.
+    /// Text in the record. `raw`: with all octets, not only up to the first NUL.
     Text { src: Src, to: usize, raw: bool },
     /// A sampled frame or packet.
     Frame(Box<Frame>),
@@ -46,21 +46,20 @@ pub(crate) enum Op {
     Interface { src: Src, to: usize },
     /// Name of an application.
     Application { src: Src, to: usize },
-    /// Name of a VRF: the first id that is not zero.
+    /// Name of a VRF, by the first non-zero id.
     Vrf { ids: Box<[Src]>, to: usize },
-    /// Route distinguisher: in the record, or by the first VRF id that is not zero.
+    /// Route distinguisher: in the record, or by the first non-zero VRF id.
     Rd { inline: Option<Src>, vrfs: Box<[Src]>, to: usize, origin: Option<usize> },
-    /// Network of an address; offsets in the row.
+    /// Network of an address. `host` and `mask` are offsets in the row.
     Network { host: usize, mask: usize, to: usize },
     /// Sampling interval.
     Sampling { sources: Box<SamplingSources>, to: Option<usize> },
-    /// The time by which history bins, from the field at that offset; `raw`: the uptime that `nfacctd_time_secs` takes as
-    /// seconds.
+    /// Bin time, from the time at offset `from` in the row. `raw`: the uptime that `nfacctd_time_secs` interprets as seconds.
     BinTime { from: usize, raw: Option<Src> },
 }
 
 impl Op {
-    /// Bytes that it keeps on the heap, roughly.
+    /// Heap memory in bytes, approximately.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::Address { sources, .. } | Self::Exporter { sources, .. } => size_of_val(&**sources),
@@ -75,15 +74,15 @@ impl Op {
     }
 }
 
-/// What a record says about its sampling.
+/// Elements with sampling information in a record.
 #[derive(Clone, Debug)]
 pub(crate) struct SamplingSources {
     pub(crate) sampler: Option<Src>,
     pub(crate) selector: Option<Src>,
     pub(crate) intervals: [Option<Src>; 2],
-    /// Probability of a packet to be chosen.
+    /// Probability that a packet is sampled.
     pub(crate) probability: Option<Src>,
-    /// Interfaces in and out, for rates that are announced for one.
+    /// Ingress and egress interface, for rates that are announced for one.
     pub(crate) interfaces: [Option<Src>; 2],
 }
 
@@ -103,7 +102,7 @@ impl Counters {
 /// A compiled template.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// What every row of the template starts as.
+    /// The initial row.
     pub(crate) base: Box<[u64]>,
     pub(crate) copies: Box<[Copy]>,
     pub(crate) counters: Counters,
@@ -111,18 +110,18 @@ pub(crate) struct Plan {
     pub(crate) ops: Box<[Op]>,
     /// How records of both ways are read for the way reverse.
     pub(crate) reverse: Option<Box<Plan>>,
-    /// Some element has a variable length.
+    /// At least one element has a variable length.
     pub(crate) variable: bool,
-    /// Each record makes one row, so that a step may be taken for many records before the next one.
+    /// Each record becomes one row, so that a step can be run for many records before the next one.
     pub(crate) by_step: bool,
-    /// No element means anything here: records tell nothing that could be accounted.
+    /// None of the elements is known, so records contain nothing to account for.
     pub(crate) unknown: bool,
-    /// Bytes that all of it keeps on the heap.
+    /// Heap memory in bytes.
     pub(crate) memory: usize,
 }
 
 impl Plan {
-    /// Bytes that it keeps on the heap.
+    /// Heap memory in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.memory
     }

@@ -1,11 +1,12 @@
-//! The plans of all exporters of a decoder.
+//! A cache of plans, shared by all exporters of a decoder.
 //!
-//! Routers of one model announce the same templates: templates of one shape share one plan, whoever announced them, which is compiled when
-//! the first data set needs it. So a template that no data follow costs no plan, and the plan of thousands of routers stays in the nearest
-//! cache of the machine.
+//! Routers of one model announce the same templates, so all templates of one shape share a plan. It is compiled when the
+//! first data set needs it. A template without data costs no plan, and the plan of thousands of routers stays in the CPU
+//! cache.
 //!
-//! Compiling takes longer than reading the few octets that a template may have. So that nobody can keep a decoder busy with ever new
-//! templates, compiling is paid for with the octets received, see [`Plans::plan`].
+//! Compiling a short template takes longer than receiving it. To keep peers from overloading a decoder with ever new
+//! templates, compiling is limited by a budget that grows with the octets received, as in a token bucket; see
+//! [`Plans::plan`].
 
 use super::Settings;
 use super::compile;
@@ -19,56 +20,56 @@ use recent::Map;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// Most plans that are shared with those who announce the same shape later. Exporters keep those that they use beyond that.
+/// Maximum number of shared plans. Exporters keep the plans in use beyond it.
 const MAX_SHARED: usize = 4096;
-/// The part of the memory for the state of exporters that the plans take which are shared.
+/// Shared plans may take this fraction of the memory for the state of exporters.
 const MEMORY_DIVISOR: usize = 16;
-/// Octets received that pay for compiling, at most: what a decoder begins with. They are enough for the different templates of thousands of
-/// exporters that start at once.
+/// Maximum budget in octets, and the budget of a new decoder. It suffices for the different templates of thousands of
+/// exporters that start at the same time.
 pub(super) const MAX_CREDIT: u64 = 1_000_000;
-/// Octets that a plan costs, and more for each field of the row or of the template: at 5 ns for each octet, a quarter of what octets may
-/// cost in all.
+/// Cost of a plan in octets, plus that of each field of the row and of the template: at 5 ns per octet, a quarter of what
+/// an octet may cost.
 pub(super) const PLAN_COST: u64 = 120;
 const FIELD_COST: u64 = 6;
-/// Octets that it costs to take in a field of an options record, but for those that the record has.
+/// Cost in octets of a field of an options record, minus its actual length.
 const OPTION_COST: u64 = 8;
 
-/// A template's shape and plan. Domain and id are no part of the shape, unless the row has the id.
+/// A template's shape and plan. The shape does not include the domain, and includes the id only if rows have it.
 #[derive(Debug)]
 pub(crate) struct Compiled {
-    /// Without its domain, and without its id unless rows have that.
+    /// The shape: domain 0, and id 0 unless rows have it.
     pub(crate) template: Template,
     pub(crate) plan: Plan,
     memory: usize,
 }
 
-/// The plan of an exporter's template, once data have come for it.
+/// The plan of an exporter's template, once data have arrived for it.
 #[derive(Debug, Default)]
 pub(crate) struct Planned(pub(super) Option<Arc<Compiled>>);
 
 impl Payload for Planned {
-    /// Each exporter is charged for the whole plan, as it keeps the plan alive. What the plans take together is no more than that.
+    /// Each exporter accounts for the whole plan, since it keeps the plan alive. This is an upper bound of the actual memory.
     fn memory(&self) -> usize {
         self.0.as_ref().map_or(0, |compiled| compiled.memory)
     }
 }
 
-/// What is to be done costs more than was received.
+/// The cost exceeds the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OverBudget;
 
-/// The plans that are shared.
+/// The shared plans.
 pub(crate) struct Plans {
-    /// By the hash of their shapes.
+    /// Keyed by the hash of the shape.
     shared: Map<u64, Arc<Compiled>>,
     hash: RandomState,
-    /// Rows have the id of the template, so that templates of different ids have different plans.
+    /// Rows have the template id, so it is part of the shape.
     by_id: bool,
     memory: usize,
     max_memory: usize,
-    /// Octets received that have paid for nothing yet.
+    /// The current budget in octets.
     credit: u64,
-    /// Octets that each plan costs, but for the fields of its template.
+    /// Cost of a plan in octets, without the fields of its template.
     cost: u64,
 }
 
@@ -86,13 +87,13 @@ impl Plans {
         }
     }
 
-    /// Octets were received.
+    /// Adds received octets to the budget.
     #[inline]
     pub(crate) fn add_credit(&mut self, octets: usize) {
         self.credit = (self.credit + octets as u64).min(MAX_CREDIT);
     }
 
-    /// Pays for an options record of so many fields and octets: short fields cost as much as long ones.
+    /// Charges an options record to the budget: short fields cost as much as long ones.
     #[inline]
     pub(crate) fn charge_options(&mut self, fields: usize, octets: usize) -> Result<(), OverBudget> {
         let cost = (OPTION_COST * fields as u64).saturating_sub(octets as u64);
@@ -100,21 +101,21 @@ impl Plans {
         Ok(())
     }
 
-    /// Bytes that it keeps on the heap.
+    /// Heap memory in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.memory + self.shared.memory()
     }
 
-    /// How many there are.
+    /// Returns the number of shared plans.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shared.len()
     }
 
-    /// The plan of a template: that of its shape, which is compiled when there is none.
+    /// Returns the plan for the shape of a template, compiled if necessary.
     ///
     /// # Errors
-    /// Too few octets were received since the last plans were compiled. The template can be tried again with its next data.
+    /// If the budget is exceeded. The next data of the template can try again.
     pub(crate) fn plan(
         &mut self,
         template: &Template,
@@ -148,7 +149,7 @@ impl Plans {
         let template = Template { domain: 0, id, ..template.clone() };
         let memory = size_of::<Compiled>() + size_of_val(&*template.fields) + plan.memory();
         let compiled = Arc::new(Compiled { template, plan, memory });
-        // Of two shapes with one hash the newer one is shared.
+        // If the hashes of two shapes collide, the newer one is shared.
         if let Some(other) = self.shared.remove(&hash) {
             self.memory -= other.memory;
         }

@@ -1,7 +1,7 @@
-//! Sampling rates that an exporter announces in options data, and which of them counts for a flow.
+//! Sampling rates that an exporter announces in options data, and the choice of the one that applies to a flow.
 //!
-//! A rate is announced for a sampler or selector, for an interface, for a template, for a domain, or for several of these at
-//! once. The nearest one to a flow counts.
+//! A rate is announced for a sampler or selector, an interface, a template, a domain, or several of these at once. The
+//! most specific one applies.
 
 use super::options_cache::{Domain, Inserted, Learned, Map, find, insert, map_memory};
 use netflow::options::{Direction, OptionsRecord, Rate};
@@ -11,9 +11,9 @@ use netflow::options::{Direction, OptionsRecord, Rate};
 pub(crate) struct Rates {
     samplers: Map<Sampler>,
     selectors: Map<Sampler>,
-    /// What the samplers and selectors of a domain add up to.
+    /// Totals of the samplers and selectors of a domain.
     totals: Map<Totals>,
-    /// By [`direction_and_interface`].
+    /// Keyed by [`direction_and_interface`].
     interfaces: Map<Rate>,
     templates: Map<Rate>,
     /// Rates of whole domains.
@@ -24,22 +24,22 @@ pub(crate) struct Rates {
 #[derive(Clone, Copy, Debug)]
 struct Sampler {
     rate: Rate,
-    /// It works on an interface, or for a template.
+    /// It is limited to an interface or a template.
     is_scoped: bool,
 }
 
-/// Samplers and selectors that sample.
+/// Active samplers and selectors.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     samplers: u64,
-    /// How many of them are scoped.
+    /// The number of scoped ones.
     scoped: u64,
-    /// The sum of their intervals: where there is one, its interval.
+    /// The sum of their intervals: with only one sampler, its interval.
     intervals: u64,
 }
 
 impl Totals {
-    /// The changes that a sampler makes; none where it does not sample.
+    /// Returns the contribution of a sampler, which is zero if it is inactive.
     fn of(sampler: Sampler) -> Self {
         match sampler.rate {
             Rate::OneIn(interval) => {
@@ -57,15 +57,15 @@ impl Totals {
     }
 }
 
-/// What a flow says about its sampling.
+/// The sampling information in a flow record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FlowSampling {
     pub(crate) template: u16,
     pub(crate) sampler: Option<u64>,
     pub(crate) selector: Option<u64>,
-    /// An interval in the flow's record; 0 says nothing.
+    /// Interval in the record; 0 if unknown.
     pub(crate) interval: Option<u64>,
-    /// Interfaces in and out.
+    /// Ingress and egress interface.
     pub(crate) interfaces: [Option<u64>; 2],
 }
 
@@ -88,7 +88,7 @@ fn direction_and_interface(direction: Direction, interface: u64) -> u64 {
     direction << 32 | interface & 0xffff_ffff
 }
 
-/// The interval that a rate stands for: 0 when nothing is sampled.
+/// Returns the interval of a rate: 0 if sampling is off.
 fn interval(rate: Rate) -> Option<u64> {
     match rate {
         Rate::OneIn(interval) => Some(u64::from(interval)),
@@ -98,8 +98,7 @@ fn interval(rate: Rate) -> Option<u64> {
 }
 
 impl Rates {
-    /// Takes in the rate that an options record announces. It is an unusable one when the last one of its kind was usable, or there
-    /// was none.
+    /// Learns the rate of an options record. An unusable rate is reported unless the previous one was unusable, too.
     pub(crate) fn learn(&mut self, domain: Domain, record: &OptionsRecord<'_>) -> Learned {
         let Some(rate) = record.rate() else { return Learned::default() };
         let mut learned = Learned::default();
@@ -108,7 +107,7 @@ impl Rates {
             let was_unusable = matches!(inserted, Inserted::Replaced(Rate::Unusable));
             learned.unusable_rate |= rate == Rate::Unusable && !was_unusable;
         };
-        // Interface 0 stands for all of them.
+        // Interface 0 means all interfaces.
         let interface = record.interface.filter(|interface| *interface > 0);
         let is_scoped = interface.is_some() || record.scope.template.is_some();
         let sampler = match (record.sampler, record.selector) {
@@ -141,7 +140,7 @@ impl Rates {
         learned
     }
 
-    /// Bytes that it keeps on the heap.
+    /// Heap memory in bytes.
     pub(crate) fn memory(&self) -> usize {
         map_memory(&self.samplers)
             + map_memory(&self.selectors)
@@ -151,8 +150,8 @@ impl Rates {
             + map_memory(&self.domains)
     }
 
-    /// The interval that counts for a flow of that domain, 0 when it is known not to be sampled. In order: what is known of
-    /// its sampler or selector, its own record, its template, its interfaces, its domain, the whole exporter.
+    /// Returns the interval that applies to a flow of a domain; 0 if sampling is off. In order of precedence: its sampler or
+    /// selector, its own record, its template, its interfaces, its domain, the whole exporter.
     pub(crate) fn of_flow(&self, domain: u32, flow: &FlowSampling) -> Option<u64> {
         let sampler_rate = (flow.sampler.and_then(|id| self.sampler(domain, id)))
             .or_else(|| flow.selector.and_then(|id| self.selector(domain, id)));
@@ -185,7 +184,8 @@ impl Rates {
         )
     }
 
-    /// The rate of a whole domain; else that of its only sampler, for flows that name none and go through no other interface.
+    /// Returns the interval of a whole domain, or else that of its only sampler. The latter does not apply to flows with a
+    /// sampler id, nor, if it is scoped, to flows with an interface.
     fn by_domain(&self, domain: Domain, flow: &FlowSampling) -> Option<u64> {
         let domain_rate = self.domains.get(&(domain, 0)).copied().and_then(interval);
         domain_rate.or_else(|| {
@@ -199,7 +199,7 @@ impl Rates {
         find(&self.samplers, domain, id).or_else(|| find(&self.selectors, domain, id)).map(|sampler| sampler.rate)
     }
 
-    /// Exporters also list selectors as samplers.
+    /// Some exporters also announce selectors as samplers.
     fn selector(&self, domain: u32, id: u64) -> Option<Rate> {
         find(&self.selectors, domain, id).or_else(|| find(&self.samplers, domain, id)).map(|sampler| sampler.rate)
     }

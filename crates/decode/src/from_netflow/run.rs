@@ -1,4 +1,4 @@
-//! Plans at work: one record becomes one row, or two when it tells of both ways.
+//! Runs plans: a record becomes one row, or two if it is bidirectional.
 
 use super::biflow::Src;
 use super::options_cache::{self, OptionsCache};
@@ -13,22 +13,22 @@ use netflow::datagram::Header;
 use netflow::record::{Spans, number};
 use wire::RouteDistinguisher;
 
-/// Microseconds of a second.
+/// Microseconds per second.
 const SECOND: u64 = 1_000_000;
-/// Seconds between the epochs of NTP and Unix.
+/// Seconds from the NTP epoch (1900) to the Unix epoch (1970).
 const NTP_OFFSET: u64 = 2_208_988_800;
 
-/// What the records of a set share.
+/// The context of the records of a set.
 pub(crate) struct Run<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) header: &'a Header,
-    /// Id of the template; 0 of versions without.
+    /// Template id; 0 in versions without templates.
     pub(crate) template: u16,
     pub(crate) options: &'a OptionsCache,
     pub(crate) strings: &'a mut Strings,
 }
 
-/// A record and, where its template has variable fields, their places.
+/// A record, and its field offsets if the template has variable-length fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {
     pub(crate) octets: &'a [u8],
@@ -58,18 +58,18 @@ impl<'a> Record<'a> {
     }
 }
 
-/// What the rows of a set start from.
+/// The initial rows of a set.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
     pub(crate) forward: Vec<u64>,
-    /// Only for templates that count both ways.
+    /// Only for bidirectional templates.
     pub(crate) reverse: Vec<u64>,
 }
 
-/// Records whose rows are made together: they and their rows stay in the nearest cache.
+/// Number of records that are decoded together, so that they and their rows stay in the L1 cache.
 const BLOCK: usize = 64;
 
-/// Records of one size, one after the other.
+/// Consecutive records of one size.
 #[derive(Clone, Copy)]
 struct Set<'a> {
     octets: &'a [u8],
@@ -77,13 +77,13 @@ struct Set<'a> {
 }
 
 impl Set<'_> {
-    /// Takes a number of each record to its row. The usual sizes are known to the compiler.
+    /// Decodes a number of each record and passes it on with the row. Common sizes are specialised.
     #[inline]
     fn numbers<'r>(self, src: Src, rows: impl Iterator<Item = RowMut<'r>>, put: impl Fn(&mut RowMut<'r>, u64)) {
         let at = usize::from(src.at);
         let pairs = self.octets.chunks_exact(self.size).zip(rows);
         match src.len {
-            // One octet before them makes it one load.
+            // With the preceding octet, this is a single 32-bit load.
             3 if at > 0 => pairs.for_each(|(record, mut row)| {
                 put(&mut row, number(&array_at::<4>(record, at - 1)) & 0xff_ffff);
             }),
@@ -97,7 +97,7 @@ impl Set<'_> {
 }
 
 impl Run<'_> {
-    /// Makes the rows of records of one size, one after the other. Returns their number, and of how many there is none.
+    /// Adds the rows of consecutive records of one size. Returns the number of records, and of those without a row.
     pub(crate) fn records(
         &mut self,
         plan: &Plan,
@@ -117,7 +117,7 @@ impl Run<'_> {
         ((octets.len() / size) as u64, without_row)
     }
 
-    /// A step for all records, then the next: the steps are the same, and are decided upon once.
+    /// Runs each step for all records of a block before the next step, so each step is dispatched only once.
     fn block(&mut self, plan: &Plan, base: &[u64], block: &[u8], size: usize, rows: &mut Rows) {
         let first = rows.len();
         rows.push_many(base, block.len() / size);
@@ -131,7 +131,7 @@ impl Run<'_> {
             set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::OCTETS) = number);
         }
         if let Some(src) = plan.flows {
-            // A record that says 0 is a flow all the same.
+            // A record with flow count 0 is still a flow.
             set.numbers(src, rows.iter_mut_from(first), |row, number| *row.head(row::FLOWS) = number.max(1));
         }
         for op in &plan.ops {
@@ -139,7 +139,7 @@ impl Run<'_> {
                 Op::Label { src, top, bottom } => {
                     let rows = rows.iter_mut_from(first);
                     match (*top, *bottom) {
-                        // Where both are kept they lie side by side.
+                        // If rows have both, they are adjacent.
                         (Some(to), Some(other)) if to.abs_diff(other) == 4 => {
                             set.numbers(*src, rows, |row, entry| {
                                 let label = u64::from((entry >> 4) as u32);
@@ -166,7 +166,7 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the rows of one record. False: it tells no flow, and made none.
+    /// Adds the rows of one record. Returns false if it contains no flow.
     #[inline]
     pub(crate) fn record(&mut self, plan: &Plan, base: &Base, record: Record<'_>, rows: &mut Rows) -> bool {
         let has_forward = self.row(plan, &base.forward, record, rows);
@@ -176,7 +176,7 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the row of one way of a record. False: there is none.
+    /// Adds the row of one direction of a record. Returns false if it contains no flow.
     #[inline]
     fn row(&mut self, plan: &Plan, base: &[u64], record: Record<'_>, rows: &mut Rows) -> bool {
         let mut row = rows.push(base);
@@ -188,7 +188,7 @@ impl Run<'_> {
         *row.head(row::PACKETS) = packets;
         *row.head(row::OCTETS) = octets;
         if let Some(src) = plan.flows {
-            // A record that says 0 is a flow all the same.
+            // A record with flow count 0 is still a flow.
             *row.head(row::FLOWS) = record.number(src).max(1);
         }
         for op in &plan.ops {
@@ -200,8 +200,8 @@ impl Run<'_> {
         true
     }
 
-    /// Makes the row of the way back, behind that of the way there. A way without packets and octets has no row, unless neither has any:
-    /// then the record is one of the way there.
+    /// Adds the row of the reverse direction after that of the forward one. A direction without packets and octets has no row,
+    /// unless both are empty: then the forward one has.
     fn reverse_row(
         &mut self,
         plan: &Plan,
@@ -227,7 +227,7 @@ impl Run<'_> {
             Op::Number { src, to, size } => {
                 let number = record.number(*src).to_be_bytes();
                 let octets = record.field(*src);
-                // A field of six octets is a MAC address, whose octets fit into the number as well.
+                // MAC addresses fit into the number, too.
                 if !octets.is_empty() {
                     put(row.octets(), *to, &number[8 - size..]);
                 }
@@ -395,7 +395,7 @@ impl Run<'_> {
         true
     }
 
-    /// One packet in so many, if it is known; 0 means that it is not.
+    /// Returns the sampling interval (one packet in this many), if it is known.
     fn interval(&self, record: Record<'_>, sources: &SamplingSources) -> Option<u32> {
         let by_probability =
             || sources.probability.and_then(|src| netflow::options::interval_of_probability(record.field(src)));
@@ -414,7 +414,7 @@ impl Run<'_> {
             .filter(|interval| *interval > 0)
     }
 
-    /// The first address that is not zero; when all are, the first one's zero.
+    /// Sets the first non-zero address. If all are zero, sets the zero address of the first one's family.
     fn address(&self, sources: &[Src], to: usize, record: Record<'_>, row: &mut [u8]) {
         let mut zero = address::ABSENT;
         for src in sources {
@@ -438,13 +438,13 @@ impl Run<'_> {
                 zero = full;
             }
         }
-        // A frame may have filled it.
+        // A frame may have set it.
         if octets_at(row, to) == address::ABSENT {
             put(row, to, &zero);
         }
     }
 
-    /// Microseconds since 1970, if the octets tell. An absolute time of 0 is none; uptimes and offsets may be 0.
+    /// Decodes a time to microseconds since 1970. An absolute time of 0 is absent; uptimes and offsets may be 0.
     fn time(&self, octets: &[u8], clock: Clock, init_ms: Option<u64>) -> Option<u64> {
         let value = number(octets);
         if octets.is_empty() {
@@ -474,8 +474,8 @@ impl Run<'_> {
         })
     }
 
-    /// A time of the exporter's uptime. The clock wraps after 49 days, so the nearer side counts. Parts of a second
-    /// between it and the export are dropped, as the reference does, unless they are asked for.
+    /// Converts an uptime to a time. The uptime wraps around after 49 days, so the nearest match is used. Fractions of a
+    /// second of the difference to the export time are dropped, as in the reference, unless `uptime_fractions` is set.
     fn since_boot(&self, uptime: u32, value: u32) -> u64 {
         let before = i64::from(uptime.wrapping_sub(value) as i32);
         let export = i64::from(self.header.export_secs) * SECOND as i64;
@@ -488,7 +488,7 @@ impl Run<'_> {
     }
 }
 
-/// The label of a stack's only entry: top and bottom are one.
+/// Sets the label of a stack with a single entry, which is both top and bottom.
 #[inline]
 fn put_label(entry: u64, offsets: [Option<usize>; 2], row: &mut [u8]) {
     let label = ((entry >> 4) as u32).to_be_bytes();

@@ -1,13 +1,13 @@
-//! Which elements fill which fields of a row.
+//! The elements that fill the fields of a row.
 //!
-//! Numbers are those of the IANA registry "IPFIX Information Elements"; NetFlow v9 uses the same ones up to 127.
+//! Numbers are those of the IANA registry "IPFIX Information Elements". NetFlow v9 shares those up to 127.
 
 use flow::field::Field;
 use flow::presence::Presence;
 use netflow::elements as ie;
 
-/// Elements that fill a field by their octets alone, in order of preference: numbers are aligned to the
-/// right, so any reduced size (RFC 7011 section 6.2) fits.
+/// Elements that are copied to a field, in order of preference. Numbers are right-aligned, so any reduced-size encoding
+/// (RFC 7011 section 6.2) fits.
 pub(crate) const PLAIN: &[(Field, &[u16])] = &[
     (Field::SrcMac, &[ie::SOURCE_MAC_ADDRESS, ie::POST_SOURCE_MAC_ADDRESS, ie::STA_MAC_ADDRESS]),
     (Field::DstMac, &[ie::DESTINATION_MAC_ADDRESS, ie::POST_DESTINATION_MAC_ADDRESS]),
@@ -43,19 +43,19 @@ pub(crate) const PLAIN: &[(Field, &[u16])] = &[
     (Field::PathDelayMax, &[PATH_DELAY_MAX]),
 ];
 
-// Numbers above the registry that Cisco's ASA uses in NetFlow v9 (NSEL) before 8.4(5).
+// Private numbers that Cisco ASA uses in NetFlow v9 (NSEL) before version 8.4(5).
 pub(crate) const NSEL_SRC_ADDRESS: u16 = 40001;
 pub(crate) const NSEL_DST_ADDRESS: u16 = 40002;
 const NSEL_SRC_PORT: u16 = 40003;
 const NSEL_DST_PORT: u16 = 40004;
 const NSEL_EVENT: u16 = 40005;
-/// Numbers in use that the registry does not have.
+/// Supported numbers that are not in the registry.
 pub(crate) const PRIVATE: std::ops::RangeInclusive<u16> = NSEL_SRC_ADDRESS..=NSEL_EVENT;
 
-/// IP protocol. A template that has it twice tells of a packet inside another, the outer one first.
+/// IP protocol. A template that has it twice describes an encapsulated packet, the outer one first.
 pub(crate) const PROTOCOL: u16 = ie::PROTOCOL_IDENTIFIER;
 
-/// Elements that tell of the outer packet in their first occurrence, where the template tells of a packet inside another.
+/// Elements whose first occurrence belongs to the outer packet, if the template describes an encapsulated packet.
 pub(crate) const OUTER: &[(Field, u16)] = &[
     (Field::TunnelProto, PROTOCOL),
     (Field::TunnelTos, ie::IP_CLASS_OF_SERVICE),
@@ -65,14 +65,14 @@ pub(crate) const OUTER: &[(Field, u16)] = &[
     (Field::TunnelFlowLabel, ie::FLOW_LABEL_IPV6),
 ];
 
-/// Which packet an address belongs to, in templates that tell of two.
+/// Which packet an address belongs to, in templates that describe two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// There is one of them only.
+    /// There is only one.
     Only,
-    /// The last one of the template.
+    /// The inner packet: the last occurrence.
     Inner,
-    /// The first one of the template.
+    /// The outer packet: the first occurrence.
     Outer,
 }
 
@@ -126,13 +126,13 @@ pub(crate) const ADDRESSES: &[Addresses] = &[
     },
 ];
 
-/// BGP next hop, and the IP next hop that stands in for it under `use_ip_next_hop`.
+/// BGP next hop.
 pub(crate) const BGP_NEXT_HOP: ([u16; 1], [u16; 1]) =
     ([ie::BGP_NEXT_HOP_IPV4_ADDRESS], [ie::BGP_NEXT_HOP_IPV6_ADDRESS]);
-/// IP next hop; 140 is the top label's IPv6 address.
+/// IP next hop.
 pub(crate) const IP_NEXT_HOP: ([u16; 1], [u16; 1]) =
     ([ie::IP_NEXT_HOP_IPV4_ADDRESS], [ie::IP_NEXT_HOP_IPV6_ADDRESS]);
-/// Address of the MPLS top label, which is the egress router's.
+/// Address of the MPLS top label, which is that of the egress router.
 pub(crate) const TOP_LABEL: ([u16; 1], [u16; 1]) =
     ([ie::MPLS_TOP_LABEL_IPV4_ADDRESS], [ie::MPLS_TOP_LABEL_IPV6_ADDRESS]);
 /// The exporter's own address.
@@ -144,7 +144,7 @@ pub(crate) const MASKS: &[(Field, u16, u16)] = &[
     (Field::DstMask, ie::DESTINATION_IPV4_PREFIX_LENGTH, ie::DESTINATION_IPV6_PREFIX_LENGTH),
 ];
 
-/// Elements that tell a fact: one of them is enough.
+/// Presence bits, each set by any of the elements.
 pub(crate) const PRESENCE: &[(Presence, &[u16])] = &[
     (Presence::InIface, &[ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE]),
     (Presence::OutIface, &[ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE]),
@@ -172,7 +172,7 @@ pub(crate) const PRESENCE: &[(Presence, &[u16])] = &[
     (Presence::NatEvent, &[ie::NAT_EVENT]),
 ];
 
-/// PresenceSet that a sampled frame may tell.
+/// Presence bits of sampled frames.
 pub(crate) const FRAME_PRESENCE: &[Presence] = &[
     Presence::SrcMac,
     Presence::DstMac,
@@ -185,7 +185,7 @@ pub(crate) const FRAME_PRESENCE: &[Presence] = &[
     Presence::TcpFlags,
 ];
 
-/// Packet counters, in order of preference: delta, total, post delta, post total, frames of layer 2, initiator's.
+/// Packet counters, in order of preference: delta, total, post delta, post total, layer 2 frames, initiator.
 pub(crate) const PACKETS: &[u16] = &[
     ie::PACKET_DELTA_COUNT,
     ie::PACKET_TOTAL_COUNT,
@@ -195,8 +195,8 @@ pub(crate) const PACKETS: &[u16] = &[
     ie::LAYER2_FRAME_TOTAL_COUNT,
     ie::INITIATOR_PACKETS,
 ];
-/// Octet counters, in order of preference: delta, total, post delta, post total, layer 2 (416 and 419 are older numbers of 352 and 353),
-/// layer 2 post, initiator's.
+/// Octet counters, in order of preference: delta, total, post delta, post total, layer 2 (416 and 419 are deprecated
+/// numbers of 352 and 353), layer 2 post, initiator.
 pub(crate) const OCTETS: &[u16] = &[
     ie::OCTET_DELTA_COUNT,
     ie::OCTET_TOTAL_COUNT,
@@ -213,14 +213,14 @@ pub(crate) const OCTETS: &[u16] = &[
 /// Flow counter.
 pub(crate) const FLOWS: u16 = ie::DELTA_FLOW_COUNT;
 
-/// How the octets of a time element are read.
+/// The encoding of a time element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
     /// Seconds since 1970.
     Seconds,
     /// Milliseconds since 1970.
     Milliseconds,
-    /// NTP time stamp (RFC 7011 section 6.1.9), of which the two units differ in precision only.
+    /// NTP timestamp (RFC 7011 section 6.1.9). Microseconds and nanoseconds differ only in precision.
     Ntp,
     /// Milliseconds of the exporter's uptime.
     Uptime,
@@ -228,8 +228,7 @@ pub(crate) enum Clock {
     BeforeExport,
 }
 
-/// Elements that tell a flow's start, in order of preference. The observation times come last: records of
-/// events have nothing else.
+/// Start time of a flow, in order of preference. The observation times are last: records of events have only these.
 pub(crate) const START_TIMES: &[(u16, Clock)] = &[
     (ie::FLOW_START_MILLISECONDS, Clock::Milliseconds),
     (ie::FLOW_START_MICROSECONDS, Clock::Ntp),
@@ -243,7 +242,7 @@ pub(crate) const START_TIMES: &[(u16, Clock)] = &[
     (ie::OBSERVATION_TIME_SECONDS, Clock::Seconds),
 ];
 
-/// Elements that tell a flow's end, in order of preference.
+/// End time of a flow, in order of preference.
 pub(crate) const END_TIMES: &[(u16, Clock)] = &[
     (ie::FLOW_END_MILLISECONDS, Clock::Milliseconds),
     (ie::FLOW_END_MICROSECONDS, Clock::Ntp),
@@ -253,22 +252,22 @@ pub(crate) const END_TIMES: &[(u16, Clock)] = &[
     (ie::FLOW_END_DELTA_MICROSECONDS, Clock::BeforeExport),
 ];
 
-/// When the exporter started, milliseconds since 1970.
+/// Start time of the exporter, milliseconds since 1970.
 pub(crate) const SYSTEM_INIT: u16 = ie::SYSTEM_INIT_TIME_MILLISECONDS;
-/// Sampler and selector that a record names.
+/// Sampler of a flow.
 pub(crate) const SAMPLER_ID: u16 = ie::SAMPLER_ID;
-/// Selector that a record names (RFC 5477).
+/// Selector of a flow (RFC 5477).
 pub(crate) const SELECTOR_ID: u16 = ie::SELECTOR_ID;
-/// Sampling intervals inside a record.
+/// Sampling interval of a flow.
 pub(crate) const INTERVALS: [u16; 2] = [ie::SAMPLING_INTERVAL, ie::SAMPLER_RANDOM_INTERVAL];
-/// Interfaces in and out, in order of preference.
+/// Ingress and egress interface, in order of preference.
 pub(crate) const INTERFACES: [[u16; 2]; 2] = [
     [ie::INGRESS_INTERFACE, ie::INGRESS_PHYSICAL_INTERFACE],
     [ie::EGRESS_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE],
 ];
-/// Probability that a packet is chosen, a real number.
+/// Probability that a packet is sampled, a floating-point number.
 pub(crate) const PROBABILITY: u16 = ie::SAMPLING_PROBABILITY;
-/// VRF on the way in and out.
+/// Ingress and egress VRF.
 pub(crate) const VRF: (u16, u16) = (ie::INGRESS_VRF_ID, ie::EGRESS_VRF_ID);
 /// Route distinguisher.
 pub(crate) const ROUTE_DISTINGUISHER: u16 = ie::MPLS_VPN_ROUTE_DISTINGUISHER;
@@ -281,17 +280,17 @@ pub(crate) const LABELS: std::ops::RangeInclusive<u16> =
 pub(crate) const SEGMENT_SECTION: u16 = ie::SRH_SEGMENT_IPV6_LIST_SECTION;
 /// As above.
 pub(crate) const SEGMENT_LIST: u16 = ie::SRH_SEGMENT_IPV6_BASIC_LIST;
-/// Layer 2 segment id: the kind in the first octet, the number in the last ones.
+/// Layer 2 segment id: the type in the first octet, the id in the remaining ones.
 pub(crate) const LAYER2_SEGMENT: u16 = ie::LAYER2_SEGMENT_ID;
 /// UDP and TCP ports by protocol: source, destination.
 pub(crate) const UDP_PORTS: (u16, u16) = (ie::UDP_SOURCE_PORT, ie::UDP_DESTINATION_PORT);
 /// As above.
 pub(crate) const TCP_PORTS: (u16, u16) = (ie::TCP_SOURCE_PORT, ie::TCP_DESTINATION_PORT);
-/// Octets of a frame.
+/// Start of a frame.
 pub(crate) const FRAMES: &[u16] = &[ie::DATA_LINK_FRAME_SECTION, ie::LAYER2_PACKET_SECTION_DATA];
-/// Octets of what starts with an IP header.
+/// Start of an IP packet.
 pub(crate) const PACKET_SECTION: u16 = ie::IP_HEADER_PACKET_SECTION;
-/// On-path delays, which the registry does not have yet: mean, least, greatest.
+/// On-path delays, which are not in the registry yet: mean, minimum, maximum.
 pub(crate) const PATH_DELAY_MEAN: u16 = 600;
 /// As above.
 pub(crate) const PATH_DELAY_MIN: u16 = 601;
@@ -299,18 +298,18 @@ pub(crate) const PATH_DELAY_MIN: u16 = 601;
 pub(crate) const PATH_DELAY_MAX: u16 = 602;
 /// Sum of on-path delays.
 pub(crate) const PATH_DELAY_SUM: u16 = 603;
-/// Enterprise number of nfprobe's own elements.
+/// Enterprise number of nfprobe's elements.
 pub(crate) const PMACCT: u32 = 43874;
-/// Tags and label among them.
+/// Tags and label in it.
 pub(crate) const PMACCT_TAG: u16 = 1;
 /// As above.
 pub(crate) const PMACCT_TAG2: u16 = 2;
 /// As above.
 pub(crate) const PMACCT_LABEL: u16 = 3;
-/// Enterprise number that marks reverse elements (RFC 5103).
+/// Enterprise number of reverse elements (RFC 5103).
 pub(crate) const REVERSE: u32 = 29305;
 
-/// Elements of the two ends of a flow, which change places on the way back.
+/// Elements of the two endpoints of a flow, which are swapped in the reverse direction.
 const ENDPOINT_PAIRS: &[(u16, u16)] = &[
     (ie::SOURCE_TRANSPORT_PORT, ie::DESTINATION_TRANSPORT_PORT),
     (ie::SOURCE_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS),
@@ -337,7 +336,7 @@ const ENDPOINT_PAIRS: &[(u16, u16)] = &[
     (ie::INGRESS_PHYSICAL_INTERFACE, ie::EGRESS_PHYSICAL_INTERFACE),
     (ie::POST_NAT_SOURCE_IPV6_ADDRESS, ie::POST_NAT_DESTINATION_IPV6_ADDRESS),
     (ie::INITIATOR_PACKETS, ie::RESPONDER_PACKETS),
-    // A station's addresses stand for those of the source.
+    // The addresses of a station are those of the source.
     (ie::STA_MAC_ADDRESS, ie::DESTINATION_MAC_ADDRESS),
     (ie::STA_IPV4_ADDRESS, ie::DESTINATION_IPV4_ADDRESS),
     (ie::INGRESS_INTERFACE_TYPE, ie::EGRESS_INTERFACE_TYPE),
@@ -350,8 +349,7 @@ const ENDPOINT_PAIRS: &[(u16, u16)] = &[
     (NSEL_SRC_PORT, NSEL_DST_PORT),
 ];
 
-/// True for elements that say nothing about the way back: what was counted and measured on the way there, and the path that was
-/// taken.
+/// Returns true for elements that describe only the forward direction: counters, measurements and the path.
 const fn is_directional(element: u16) -> bool {
     let next_hops = [BGP_NEXT_HOP, IP_NEXT_HOP, TOP_LABEL];
     let mut at = 0;
@@ -380,7 +378,7 @@ const fn contains(elements: &[u16], element: u16) -> bool {
     false
 }
 
-/// The elements that hold an element's value on the way back, as [`ENDPOINT_PAIRS`] says.
+/// Finds the elements that have an element's value in the reverse direction, by [`ENDPOINT_PAIRS`].
 const fn find_counterparts(element: u16) -> [u16; 2] {
     let mut found = [0; 2];
     let mut count = 0;
@@ -399,7 +397,7 @@ const fn find_counterparts(element: u16) -> [u16; 2] {
     found
 }
 
-/// Elements whose exchange is worked out beforehand: all that a row is filled from, but for those of NSEL.
+/// Number of elements whose counterparts are precomputed: all that fill rows, except those of NSEL.
 const PRECOMPUTED: usize = 1024;
 
 static COUNTERPARTS: [[u16; 2]; PRECOMPUTED] = {
@@ -412,7 +410,7 @@ static COUNTERPARTS: [[u16; 2]; PRECOMPUTED] = {
     table
 };
 
-/// The elements of a record that hold an element's value on the way back, the best first; 0 stands for none.
+/// Returns the elements that have an element's value in the reverse direction, in order of preference; 0 is none.
 pub(crate) fn counterparts(element: u16) -> [u16; 2] {
     COUNTERPARTS.get(usize::from(element)).copied().unwrap_or_else(|| find_counterparts(element))
 }
@@ -422,9 +420,9 @@ mod tests {
     use super::*;
     use netflow::elements;
 
-    /// The names of the registry say which elements belong to the two ends.
+    /// Finds the elements of the two endpoints by their names in the registry.
     #[test]
-    fn every_element_of_one_end_has_its_other_end() {
+    fn every_element_of_an_endpoint_has_its_counterpart() {
         let swap = |name: &str| {
             let pairs = [
                 ("source", "destination"),
@@ -436,7 +434,7 @@ mod tests {
         };
         for element in elements::ELEMENTS {
             let Some(other) = swap(element.name).and_then(|name| elements::by_name(&name)) else { continue };
-            // Counters of interfaces and of distinct addresses are of no single flow.
+            // Counters of interfaces and of distinct addresses do not belong to a single flow.
             if element.name.contains("TotalCount") || element.name.contains("distinct") {
                 continue;
             }
@@ -446,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured_on_one_way_is_not_that_of_the_other() {
+    fn measurements_of_the_forward_direction_have_no_counterpart() {
         for element in [1, 2, 85, 86, 353, 15, 18, 63, 70, 79, 497, 603] {
             assert_eq!(counterparts(element), [0; 2], "element {element}");
         }

@@ -102,7 +102,7 @@ impl Protocol for NetFlow {
             (Counter::TemplatesEvicted, counts.templates_evicted),
             (Counter::SequenceGaps, counts.sequence_gaps),
             (Counter::SequenceLost, counts.sequence_lost),
-            (Counter::SequenceRestarts, counts.sequence_back),
+            (Counter::SequenceRestarts, counts.sequence_out_of_order),
         ] {
             tally.add(counter, count);
         }

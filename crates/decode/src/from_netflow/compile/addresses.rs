@@ -13,7 +13,7 @@ use netflow::elements as ie;
 const FAMILIES: [u16; 2] = [4, 16];
 
 impl Compiler<'_> {
-    /// The last occurrence of an element of each family.
+    /// Returns the last occurrence of an element of each family.
     fn addresses(&self, v4: &[u16], v6: &[u16]) -> Vec<Src> {
         FAMILIES
             .into_iter()
@@ -22,15 +22,15 @@ impl Compiler<'_> {
             .collect()
     }
 
-    /// The occurrences of the first of the elements that has an address of so many octets.
+    /// Returns the occurrences of the first element that has an address of `len` octets.
     fn fitting(&self, elements: &[u16], len: u16) -> impl DoubleEndedIterator<Item = Src> {
         let all = elements.iter().map(|element| self.fields.all(0, *element));
         let mut fitting = all.filter(|found| found.iter().any(|src| src.len == len));
         fitting.next().unwrap_or(Found::NONE).iter().filter(move |src| src.len == len)
     }
 
-    /// Where a field's address stands: of the inner packet and of the outer one, where the template tells of two. With two
-    /// protocols these may be of different families; else an element that occurs twice tells of both.
+    /// Returns the elements of an address field: of the inner or the outer packet, if the template describes both. With two
+    /// protocol elements these may be of different families, else an element that occurs twice belongs to both packets.
     pub(super) fn addresses_of(&self, addresses: &sources::Addresses) -> Vec<Src> {
         let families = || FAMILIES.into_iter().zip([addresses.v4, addresses.v6]);
         let occurrences = || families().map(|(len, elements)| self.fitting(elements, len));
@@ -60,12 +60,12 @@ impl Compiler<'_> {
         }
     }
 
-    /// BGP next hop; then, under `use_ip_next_hop`, the IP next hop and that of the top label.
+    /// BGP next hop; else, with `use_ip_next_hop`, the IP next hop or the address of the top label.
     pub(super) fn next_hop(&mut self, variable: bool) {
         let Some(to) = self.offset(Field::PeerDstIp) else { return };
         let (v4, v6) = sources::BGP_NEXT_HOP;
         let mut sources = self.addresses(&v4, &v6);
-        // A template that has room for a BGP next hop means it, even where it is zero.
+        // If the template has a BGP next hop, it is used even if it is zero.
         if self.settings.use_ip_next_hop && sources.is_empty() {
             for (v4, v6) in [sources::TOP_LABEL, sources::IP_NEXT_HOP] {
                 sources.extend(self.addresses(&v4, &v6));
@@ -85,7 +85,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Without an element for it, the EtherType is that of the addresses' family. A frame's own one wins.
+    /// Without its element, the EtherType is that of the address family. That of a frame takes precedence.
     pub(super) fn etype(&mut self) {
         let Some(to) = self.offset(Field::Etype) else { return };
         if self.first(&[ie::ETHERNET_TYPE]).is_some() {
@@ -95,7 +95,7 @@ impl Compiler<'_> {
         let has = |elements, len| self.fitting(elements, len).next().is_some();
         let [v4, v6] = ends.fold([false; 2], |[v4, v6], ends| [v4 || has(ends.v4, 4), v6 || has(ends.v6, 16)]);
         match (v4, v6, self.offset(Field::SrcHost)) {
-            // A template of one family tells the family of all its records.
+            // All records have the only family of the template.
             (true, false, _) => self.set(to, &[0x08, 0x00]),
             (false, true, _) => self.set(to, &[0x86, 0xdd]),
             (true, true, Some(host)) => self.ops.push(Op::Etype { host, to }),

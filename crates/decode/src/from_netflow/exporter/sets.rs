@@ -1,4 +1,4 @@
-//! Sets of NetFlow v9 and IPFIX: templates, options data, and records that become rows.
+//! Decodes the sets of NetFlow v9 and IPFIX: templates, options data and data records.
 
 use super::{Context, Exporter, Scratch, SetState, counts, prepare};
 use crate::from_netflow::counts::{NoFlow, Notice};
@@ -20,12 +20,12 @@ struct DataSet<'a> {
     /// Id of its template.
     id: u16,
     body: &'a [u8],
-    /// Octets by which it ends behind its datagram.
+    /// Octets by which it exceeds its datagram.
     missing: usize,
     arrival: u64,
 }
 
-/// What came of the records of a set.
+/// The result of decoding a set.
 #[derive(Clone, Copy, Default)]
 struct Decoded {
     records: u64,
@@ -34,7 +34,7 @@ struct Decoded {
 }
 
 impl Exporter {
-    /// Sets of v9 or IPFIX. Returns the number of data records, unless some could not be told apart.
+    /// Decodes sets of v9 or IPFIX. Returns the number of data records, or `None` if some could not be delimited.
     pub(super) fn sets(
         &mut self,
         header: &Header,
@@ -125,7 +125,7 @@ impl Exporter {
             let template = template.clone();
             context.notice(Notice::Template { exporter: self.address, template });
         }
-        // Nothing can wait for a template that was known.
+        // No sets are pending for a template that was known before.
         if matches!(announced, Announced::Same | Announced::Refreshed) || sets.pending.is_empty() {
             return;
         }
@@ -135,7 +135,7 @@ impl Exporter {
         }
     }
 
-    /// Decodes a data set; `None` without its template.
+    /// Decodes a data set. Returns `None` if its template is unknown.
     fn data(
         &mut self,
         header: &Header,
@@ -162,7 +162,7 @@ impl Exporter {
         Some(decoded)
     }
 
-    /// The plan of a template, which is compiled if need be; `None` without the template.
+    /// Returns the plan of a template, compiled if necessary, or `None` if the template is unknown.
     #[inline(never)]
     fn plan(
         &mut self,
@@ -182,13 +182,13 @@ impl Exporter {
         })
     }
 
-    /// Decodes a data set by its plan.
+    /// Decodes a data set with its plan.
     fn decode(&mut self, set: &DataSet<'_>, compiled: &Compiled, context: &mut Context<'_>) -> Decoded {
         let DataSet { header, id, body, missing, arrival } = *set;
         let Compiled { template, plan, .. } = compiled;
         if missing > 0 || context.settings.check_padding {
             let padding = padding_of(template, body);
-            // What is missing is padding, unless it makes a record of what is left.
+            // The missing octets are padding, unless they would complete another record.
             let error = if missing > 0 && padding.len() + missing >= template.min_length {
                 let wanted = padding.len() + missing;
                 Some(SetError::Truncated(Truncated {
@@ -254,7 +254,7 @@ impl Exporter {
         }
         context.without_flow(self.address, header.domain, id, without_flow, NoFlow::Frame);
         context.counts.rows += (context.rows.len() - before) as u64;
-        // Of options data it was reported above.
+        // For options data the error was already reported.
         if let (Some(truncated), false) = (error, is_options) {
             decoded.complete = false;
             context.report_error(self.address, header.domain, truncated.into());
@@ -262,7 +262,7 @@ impl Exporter {
         decoded
     }
 
-    /// Reads the options records of a set.
+    /// Learns from the options records of a set.
     fn options(&mut self, set: &DataSet<'_>, template: &Template, context: &mut Context<'_>) -> Decoded {
         let (exporter, domain, id) = (self.address, set.header.domain, set.id);
         let options = self.options.get_or_insert_default();
@@ -298,7 +298,7 @@ impl Exporter {
     }
 }
 
-/// What a set holds behind its whole records.
+/// Returns what follows the complete records of a set.
 fn padding_of<'a>(template: &Template, body: &'a [u8]) -> &'a [u8] {
     let used: usize = record::records(template, body).map_while(Result::ok).map(<[u8]>::len).sum();
     body.get(used..).unwrap_or_default()
