@@ -20,7 +20,7 @@ use netflow::template::{self, Kind, Template};
 /// Compiles a template for one direction.
 struct Compiler<'a> {
     fields: Fields<'a>,
-    /// Of the way there, and of the way reverse.
+    /// Of the forward and the reverse direction.
     counters: [Counters; 2],
     /// The template describes an encapsulated packet.
     two_protocols: bool,

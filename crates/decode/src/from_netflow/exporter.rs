@@ -106,9 +106,9 @@ pub struct Exporter {
     /// Its sequence numbers.
     pub sequence: Sequence,
     sets: Option<Box<SetState>>,
-    /// Bytes that are accounted_memory for it.
+    /// Its memory in bytes, as last accounted.
     pub(super) accounted_memory: usize,
-    /// Templates that are accounted_templates for it.
+    /// Its number of templates, as last accounted.
     pub(super) accounted_templates: usize,
     /// The source address of its datagrams.
     pub address: IpAddr,
@@ -168,7 +168,7 @@ impl Exporter {
             + self.sequence.memory()
     }
 
-    /// Totals what it takes now.
+    /// Accounts its current memory and templates.
     pub(super) fn update_accounting(&mut self) {
         self.is_changed = false;
         self.accounted_memory = self.memory();
@@ -253,7 +253,7 @@ impl Exporter {
     fn check_sequence(&mut self, datagram: &Datagram<'_>, units: Option<u64>, context: &mut Context<'_>) {
         let header = &datagram.header;
         let Some(units) = units else {
-            // What could not be accounted_templates is no gap.
+            // Without the number of records, the next number cannot be checked.
             self.sequence.forget(header.version, header.domain);
             return;
         };

@@ -120,7 +120,7 @@ pub struct Decoder {
     scratch: exporter::Scratch,
 }
 
-/// What is accounted_memory for all exporters.
+/// Memory and templates of all exporters.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     /// Bytes.
@@ -129,7 +129,7 @@ struct Totals {
 }
 
 impl Totals {
-    /// Totals what an exporter takes now, instead of what was accounted_memory for it before.
+    /// Replaces an exporter's part by its current state.
     fn update(&mut self, exporter: &mut Exporter) {
         self.remove(exporter);
         exporter.update_accounting();
@@ -258,7 +258,7 @@ impl Decoder {
         &self.needs
     }
 
-    /// What was accounted_templates since the last call.
+    /// Returns and resets the counters.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
@@ -268,7 +268,7 @@ impl Decoder {
         std::mem::take(&mut self.notices)
     }
 
-    /// The exporters, with what was accounted_templates of each.
+    /// Iterates over the exporters.
     pub fn exporters(&self) -> impl Iterator<Item = &Exporter> {
         self.exporters.values()
     }

@@ -6,7 +6,7 @@ use netflow::options::OptionsRecord;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Most facts of one kind that are inserted of one exporter.
+/// Maximum number of entries of each kind for one exporter.
 pub(super) const MAX_ENTRIES: usize = 16_384;
 
 /// A source id or observation domain. `None` is the whole exporter.
@@ -36,7 +36,7 @@ pub(crate) struct OptionsCache {
 pub(crate) struct Learned {
     /// Its sampling rate is unusable, and the last one was not.
     pub(crate) unusable_rate: bool,
-    /// PresenceSet beyond the bound, which are not inserted.
+    /// Entries dropped at the bound.
     pub(crate) dropped: u64,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn map_memory<T>(map: &Map<T>) -> usize {
     map.capacity() * (size_of::<((Domain, u64), T)>() + 1)
 }
 
-/// Octets of a name that are inserted; the widest columns that show names hold 255.
+/// Maximum length of a name in bytes, which is that of the widest column for names.
 const MAX_NAME: usize = 255;
 /// Overhead of the allocator for a name, in bytes.
 const ALLOCATION: usize = 16;

@@ -108,7 +108,7 @@ pub(crate) struct Plan {
     pub(crate) counters: Counters,
     pub(crate) flows: Option<Src>,
     pub(crate) ops: Box<[Op]>,
-    /// How records of both ways are read for the way reverse.
+    /// The plan of the reverse direction, for bidirectional records.
     pub(crate) reverse: Option<Box<Plan>>,
     /// At least one element has a variable length.
     pub(crate) variable: bool,

@@ -1,4 +1,4 @@
-//! Datagrams in, rows out: each test sends what an exporter would, and looks at the aggregates' columns by name.
+//! Each test sends datagrams as an exporter would, and checks columns of the rows by their primitive.
 
 mod bounds;
 mod lengths;
@@ -21,7 +21,7 @@ mod sharing;
 const NOW: u32 = 1_700_000_000;
 const ARRIVAL: u64 = 1_700_000_005_000_000;
 
-/// A decoder for the fields of these primitives.
+/// A decoder with its output.
 struct Bench {
     decoder: Decoder,
     strings: Strings,
@@ -34,12 +34,12 @@ impl Bench {
         Self::with_customs(words, "", settings)
     }
 
-    /// Rows that have the number of the template.
+    /// Creates a decoder for rows with the template id.
     fn with_template_ids() -> Self {
         Self::with_fields(&[Field::SrcPort, Field::Template], "", Settings::default())
     }
 
-    /// The same with custom primitives, as the lines of a file.
+    /// Creates a decoder with custom primitives, given as lines of a file.
     fn with_customs(words: &[&str], lines: &str, settings: Settings) -> Self {
         let field = |word: &&str| flow::primitive::find(word).unwrap().field().unwrap();
         Self::with_fields(&words.iter().map(field).collect::<Vec<_>>(), lines, settings)
@@ -69,12 +69,12 @@ impl Bench {
             .unwrap();
     }
 
-    /// Packets and octets of each row.
+    /// Returns packets and octets of each row.
     fn counters(&self) -> Vec<(u64, u64)> {
         self.rows.iter().map(|r| (r.head(row::PACKETS), r.head(row::OCTETS))).collect()
     }
 
-    /// A primitive's value in each row, as text.
+    /// Returns a primitive's value in each row, as text.
     fn column(&self, word: &str) -> Vec<String> {
         let primitive = flow::primitive::find(word).unwrap();
         let at = self.layout.offset(primitive.field().unwrap()).unwrap();
@@ -93,14 +93,14 @@ impl Bench {
     }
 }
 
-/// An IPFIX message with a template of these fields and one record of these octets.
+/// Encodes an IPFIX message with a template of these fields and one record.
 fn one(fields: &[Specifier], record: &[u8]) -> Vec<u8> {
     let template = Template::new(1, 256, Kind::Data, fields.to_vec());
     Message::ipfix(1, 0, NOW).templates(&[&template]).data(256, |w| _ = w.put(record)).finish()
 }
 
 #[test]
-fn numbers_of_any_size_are_aligned_to_the_right() {
+fn numbers_of_any_size_are_right_aligned() {
     let mut bench = Bench::new(&["src_as", "dst_as", "in_iface"], Settings::default());
     let fields = [
         field(ie::BGP_SOURCE_AS_NUMBER, 2),
@@ -117,7 +117,7 @@ fn numbers_of_any_size_are_aligned_to_the_right() {
 }
 
 #[test]
-fn of_two_families_the_one_that_is_not_zero_counts() {
+fn of_two_families_the_non_zero_address_counts() {
     let mut bench = Bench::new(&["src_host"], Settings::default());
     let fields =
         [field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::SOURCE_IPV6_ADDRESS, 16), field(ie::PACKET_DELTA_COUNT, 4)];
@@ -129,11 +129,11 @@ fn of_two_families_the_one_that_is_not_zero_counts() {
 }
 
 #[test]
-fn times_of_every_form_become_microseconds() {
+fn times_of_all_encodings_become_microseconds() {
     let cases: &[(u16, &[u8], u64)] = &[
         (150, &NOW.to_be_bytes(), 1_700_000_000_000_000),
         (152, &1_700_000_000_123u64.to_be_bytes(), 1_700_000_000_123_000),
-        // NTP: 2,208,988,800 seconds more, half a second.
+        // NTP: 2,208,988,800 seconds more, and half a second.
         (154, &[0xe8, 0xfe, 0x6f, 0x80, 0x80, 0, 0, 0], 1_700_000_000_500_000),
         (156, &[0xe8, 0xfe, 0x6f, 0x80, 0x40, 0, 0, 0], 1_700_000_000_250_000),
         (158, &5_000u32.to_be_bytes(), 1_699_999_999_995_000),
@@ -150,7 +150,7 @@ fn times_of_every_form_become_microseconds() {
 }
 
 #[test]
-fn uptime_is_whole_seconds_unless_fractions_are_asked_for() {
+fn uptimes_have_whole_seconds_unless_fractions_are_enabled() {
     let record = V5Record { packets: 1, switched: [9_998_766, 9_999_999], ..V5Record::default() };
     for (fractions, start) in [(false, 1_699_999_999_000_000u64), (true, 1_699_999_998_766_000)] {
         let settings = Settings { uptime_fractions: fractions, ..Settings::default() };
@@ -158,7 +158,7 @@ fn uptime_is_whole_seconds_unless_fractions_are_asked_for() {
         bench.send(&v5(0, NOW, 10_000_000, 0, &[record]));
         assert_eq!(bench.column("timestamp_start"), [start.to_string()]);
     }
-    // The uptime wrapped between the flow's start and the export.
+    // The uptime wrapped around between the flow's start and the export.
     let record = V5Record { switched: [u32::MAX - 4095, 500], ..record };
     let mut bench = Bench::new(&["timestamp_start"], Settings::default());
     bench.send(&v5(0, NOW, 1000, 0, &[record]));
@@ -166,7 +166,7 @@ fn uptime_is_whole_seconds_unless_fractions_are_asked_for() {
 }
 
 #[test]
-fn a_record_of_both_ways_gives_two_rows() {
+fn a_bidirectional_record_becomes_two_rows() {
     let mut bench = Bench::new(&["src_host", "dst_host", "src_port", "dst_port"], Settings::default());
     let fields = [
         field(ie::SOURCE_IPV4_ADDRESS, 4),
@@ -186,7 +186,7 @@ fn a_record_of_both_ways_gives_two_rows() {
 }
 
 #[test]
-fn data_wait_for_their_template() {
+fn data_are_kept_until_their_template_arrives() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
     let template = Template::new(
         1,
@@ -203,9 +203,9 @@ fn data_wait_for_their_template() {
     assert!(matches!(bench.decoder.take_notices()[0], Notice::NoTemplate { id: 300, .. }));
 }
 
-/// The templates file learns by this what is still in use.
+/// The templates file needs it to learn which templates are still in use.
 #[test]
-fn a_template_is_noted_once_a_day() {
+fn a_template_is_reported_once_a_day() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
     let template = Template::new(
         1,
@@ -214,7 +214,7 @@ fn a_template_is_noted_once_a_day() {
         vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 4)],
     );
     bench.decoder.restore_template("192.0.2.1".parse().unwrap(), template.clone());
-    let mut noted = |days: u64| {
+    let mut reported = |days: u64| {
         bench.decoder.expire((20_000 + days) * 86_400_000_000);
         for _ in 0..3 {
             bench.send(&Message::ipfix(1, 0, NOW).templates(&[&template]).finish());
@@ -223,11 +223,11 @@ fn a_template_is_noted_once_a_day() {
         assert_eq!((counts.templates_new, counts.templates_changed), (0, 0));
         bench.decoder.take_notices().iter().filter(|notice| matches!(notice, Notice::Template { .. })).count()
     };
-    assert_eq!([0, 0, 1, 1, 2].map(&mut noted), [1, 0, 1, 0, 1]);
+    assert_eq!([0, 0, 1, 1, 2].map(&mut reported), [1, 0, 1, 0, 1]);
 }
 
 #[test]
-fn options_name_interfaces_samplers_and_vrfs() {
+fn options_data_supply_names_and_sampling_rates() {
     let settings = Settings { renormalize: true, ..Settings::default() };
     let words = ["in_iface_name", "sampling_rate", "vrf_name", "mpls_vpn_rd", "class"];
     let mut bench = Bench::new(&words, settings);
@@ -293,7 +293,7 @@ fn records_without_counters_are_events() {
 }
 
 #[test]
-fn a_frame_that_is_cut_makes_no_row() {
+fn a_truncated_frame_needs_a_complete_ip_header() {
     let mut bench = Bench::new(&["src_host", "src_port"], Settings::default());
     let mut frame = vec![2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa, 8, 0];
     frame

@@ -29,7 +29,7 @@ struct DataSet<'a> {
 #[derive(Clone, Copy, Default)]
 struct Decoded {
     records: u64,
-    /// All of them could be told apart, so that they can be accounted_templates.
+    /// All records could be delimited, so `records` is their exact number.
     complete: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Records that count both ways of a connection.
+//! Bidirectional records (RFC 5103).
 
 use super::*;
 use crate::from_netflow::sources;
@@ -7,14 +7,14 @@ use proptest::prelude::*;
 
 const PACKETS: [Specifier; 2] = [field(ie::PACKET_DELTA_COUNT, 1), enterprise(sources::REVERSE, 2, 1)];
 
-/// A record of 3 packets and 5 on the way back.
-fn both(fields: &[Specifier], octets: &[u8]) -> Vec<u8> {
+/// Encodes a record with 3 packets, and 5 in the reverse direction.
+fn bidirectional(fields: &[Specifier], octets: &[u8]) -> Vec<u8> {
     one(&[&PACKETS[..], fields].concat(), &[&[3, 5], octets].concat())
 }
 
 #[test]
-fn a_field_of_one_end_needs_no_field_of_the_other() {
-    /// Primitive, elements, their octets, and what is shown of each way.
+fn a_source_field_needs_no_destination_field() {
+    /// Primitive, elements, their octets, and the expected value of each direction.
     type Case<'a> = (&'a str, &'a [Specifier], &'a [u8], [&'a str; 2]);
     let cases: &[Case<'_>] = &[
         (
@@ -114,16 +114,16 @@ fn a_field_of_one_end_needs_no_field_of_the_other() {
             &[10, 0, 0, 1, 10, 0, 0, 2],
             ["10.0.0.2", "10.0.0.1"],
         ),
-        // Only one end is there.
+        // Only one endpoint is present.
         ("src_host", &[field(ie::SOURCE_IPV4_ADDRESS, 4)], &[10, 0, 0, 1], ["10.0.0.1", "-"]),
         ("dst_host", &[field(ie::SOURCE_IPV4_ADDRESS, 4)], &[10, 0, 0, 1], ["-", "10.0.0.1"]),
         ("etype", &[field(ie::SOURCE_IPV4_ADDRESS, 4)], &[10, 0, 0, 1], ["2048", "2048"]),
         ("etype", &[field(ie::DESTINATION_IPV6_ADDRESS, 16)], &[1; 16], ["34525", "34525"]),
-        // Of both ends.
+        // Elements of both endpoints.
         ("proto", &[field(ie::PROTOCOL_IDENTIFIER, 1)], &[6], ["6", "6"]),
         ("tos", &[field(ie::IP_CLASS_OF_SERVICE, 1)], &[8], ["8", "8"]),
         ("tcpflags", &[field(ie::TCP_CONTROL_BITS, 1)], &[2], ["2", "2"]),
-        // The reverse element says what there is on the way back.
+        // The reverse element has the value of the reverse direction.
         ("tcpflags", &[field(ie::TCP_CONTROL_BITS, 1), enterprise(29305, 6, 1)], &[2, 18], ["2", "18"]),
         ("tos", &[enterprise(29305, 5, 1), field(ie::IP_CLASS_OF_SERVICE, 1)], &[8, 0], ["0", "8"]),
         (
@@ -144,7 +144,7 @@ fn a_field_of_one_end_needs_no_field_of_the_other() {
             &[0, 0, 0, 1, 0, 0, 0, 0],
             ["1000000", "1000000"],
         ),
-        // The path of the way there is not that of the way back.
+        // The path of the forward direction is not that of the reverse direction.
         ("peer_dst_ip", &[field(ie::BGP_NEXT_HOP_IPV4_ADDRESS, 4)], &[10, 0, 0, 1], ["10.0.0.1", "-"]),
         ("mpls_label_top", &[field(ie::MPLS_TOP_LABEL_STACK_SECTION, 3)], &[0, 0, 0x11], ["1", "0"]),
         ("path_delay_avg_usec", &[field(603, 2)], &[0, 30], ["10", "0"]),
@@ -158,7 +158,7 @@ fn a_field_of_one_end_needs_no_field_of_the_other() {
                 fields.push(field(ie::INTERFACE_NAME, VARIABLE));
                 octets.push(0);
             }
-            bench.send(&both(&fields, &octets));
+            bench.send(&bidirectional(&fields, &octets));
             assert_eq!(bench.column(word), *expected, "{word} {fields:?}");
             assert_eq!(bench.counters(), [(3, 0), (5, 0)]);
         }
@@ -166,7 +166,7 @@ fn a_field_of_one_end_needs_no_field_of_the_other() {
 }
 
 #[test]
-fn names_of_options_data_are_those_of_the_way() {
+fn names_of_options_data_depend_on_the_direction() {
     let mut bench = Bench::new(&["in_iface_name", "egress_vrf_name"], Settings::default());
     let options = |id, fields| Template::new(1, id, Kind::Options { scopes: 1 }, fields);
     let interfaces = options(400, vec![field(ie::INGRESS_INTERFACE, 1), field(ie::INTERFACE_NAME, VARIABLE)]);
@@ -202,7 +202,7 @@ fn names_of_options_data_are_those_of_the_way() {
 }
 
 #[test]
-fn custom_primitives_are_those_of_the_way() {
+fn custom_primitives_depend_on_the_direction() {
     let lines = "name=from field_type=7 len=2 semantics=u_int
         name=reverse_flags field_type=29305:6 len=1 semantics=u_int
         name=app field_type=9:1 len=1 semantics=u_int
@@ -216,7 +216,7 @@ fn custom_primitives_are_those_of_the_way() {
         enterprise(9, 1, 1),
         field(ie::OCTET_DELTA_COUNT, 1),
     ];
-    bench.send(&both(&fields, &[0, 1, 0, 2, 3, 4, 5, 6]));
+    bench.send(&bidirectional(&fields, &[0, 1, 0, 2, 3, 4, 5, 6]));
     let found: Vec<Vec<u64>> = (0..4)
         .map(|n| {
             let at = bench.layout.custom(n).unwrap();
@@ -227,7 +227,7 @@ fn custom_primitives_are_those_of_the_way() {
 }
 
 #[test]
-fn both_ways_are_renormalized() {
+fn both_directions_are_renormalized() {
     let settings = || Settings { renormalize: true, ..Settings::default() };
     for (fields, octets) in [
         (&[field(ie::SAMPLING_INTERVAL, 1)] as &[Specifier], vec![100]),
@@ -243,14 +243,14 @@ fn both_ways_are_renormalized() {
         let selectors = Template::new(1, 400, Kind::Options { scopes: 1 }, selectors);
         let message = Message::ipfix(1, 0, NOW).templates(&[&selectors]);
         bench.send(&message.data(400, |w| _ = w.put(&[7, 1, 99])).finish());
-        bench.send(&both(fields, &octets));
+        bench.send(&bidirectional(fields, &octets));
         assert_eq!(bench.counters(), [(300, 0), (500, 0)]);
         assert_eq!(bench.column("sampling_rate"), ["1", "1"]);
     }
 }
 
 #[test]
-fn a_way_without_packets_and_octets_has_no_row() {
+fn an_empty_direction_has_no_row() {
     let (initiator, responder) = (
         [field(ie::INITIATOR_PACKETS, 1), field(ie::INITIATOR_OCTETS, 1)],
         [field(ie::RESPONDER_PACKETS, 1), field(ie::RESPONDER_OCTETS, 1)],
@@ -258,7 +258,7 @@ fn a_way_without_packets_and_octets_has_no_row() {
     let reverse = [enterprise(29305, 2, 1), enterprise(29305, 1, 1)];
     let reverse_total = [enterprise(29305, 86, 1), enterprise(29305, 85, 1)];
     let delta = [field(ie::PACKET_DELTA_COUNT, 1), field(ie::OCTET_DELTA_COUNT, 1)];
-    for (there, back) in [
+    for (forward, reverse_counters) in [
         (initiator, responder),
         (delta, responder),
         (delta, reverse),
@@ -270,23 +270,27 @@ fn a_way_without_packets_and_octets_has_no_row() {
             ([0, 0, 5, 50], vec![(5, 50)]),
             ([0, 0, 0, 50], vec![(0, 50)]),
             ([3, 30, 0, 0], vec![(3, 30)]),
-            // A record is not lost for saying nothing.
+            // An empty record is not lost.
             ([0, 0, 0, 0], vec![(0, 0)]),
         ] {
             let mut bench = Bench::new(&["src_host"], Settings::default());
-            let fields =
-                [&[field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::DESTINATION_IPV4_ADDRESS, 4)][..], &there, &back]
-                    .concat();
+            let fields = [
+                &[field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::DESTINATION_IPV4_ADDRESS, 4)][..],
+                &forward,
+                &reverse_counters,
+            ]
+            .concat();
             bench.send(&one(&fields, &[&[10, 0, 0, 1, 10, 0, 0, 2][..], &counters].concat()));
             assert_eq!(bench.counters(), rows);
             let hosts = if rows[0] == (5, 50) || rows[0] == (0, 50) { vec!["10.0.0.2"] } else { vec!["10.0.0.1"] };
             assert_eq!(bench.column("src_host")[..1], hosts);
             assert_eq!(bench.decoder.take_counts().rows, rows.len() as u64);
         }
-        // The template counts one way only.
+        // The template counts only one direction.
         let mut bench = Bench::new(&["src_host"], Settings::default());
         let fields =
-            [&[field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::DESTINATION_IPV4_ADDRESS, 4)][..], &back].concat();
+            [&[field(ie::SOURCE_IPV4_ADDRESS, 4), field(ie::DESTINATION_IPV4_ADDRESS, 4)][..], &reverse_counters]
+                .concat();
         bench.send(&one(&fields, &[10, 0, 0, 1, 10, 0, 0, 2, 5, 50]));
         bench.send(&one(&fields, &[10, 0, 0, 1, 10, 0, 0, 2, 6, 60]));
         assert_eq!(bench.counters(), [(5, 50), (6, 60)]);
@@ -295,7 +299,7 @@ fn a_way_without_packets_and_octets_has_no_row() {
 }
 
 #[test]
-fn a_frame_is_one_of_the_way_there() {
+fn a_frame_belongs_to_the_forward_direction() {
     let ip = [0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0];
     for octets in [&ip[..], &[], &ip[..9]] {
         let mut bench = Bench::new(&["src_host", "dst_port"], Settings::default());
@@ -312,7 +316,7 @@ fn a_frame_is_one_of_the_way_there() {
     }
 }
 
-/// The element that has the other end's place; those of no end stay.
+/// Returns the element of the other endpoint. Elements of no endpoint stay the same.
 fn other_end(specifier: Specifier) -> Specifier {
     match (specifier.enterprise, sources::counterparts(specifier.element).as_slice()) {
         (0, [0, ..]) => Specifier { enterprise: sources::REVERSE, ..specifier },
@@ -383,9 +387,9 @@ fn any_fields() -> impl Strategy<Value = Vec<Specifier>> {
 }
 
 proptest! {
-    /// The way back is what the way there of the same record would be if the template named the ends the other way round.
+    /// The reverse direction of a record equals the forward direction of the mirrored one.
     #[test]
-    fn the_ways_mirror_each_other(fields in any_fields(), seed in any::<u64>(), renormalize in any::<bool>()) {
+    fn the_directions_mirror_each_other(fields in any_fields(), seed in any::<u64>(), renormalize in any::<bool>()) {
         let mut octets = Vec::new();
         let mut random = seed;
         for specifier in &fields {

@@ -1,4 +1,4 @@
-//! Datagrams whose lengths disagree: what is whole counts, and what does not is counted by its reason.
+//! Datagrams with inconsistent lengths: complete records are decoded, and the rest is counted by reason.
 
 use super::*;
 use netflow::datagram::SetError;
@@ -7,7 +7,7 @@ fn bench() -> Bench {
     Bench::new(&["src_port"], Settings::default())
 }
 
-/// Ports of the records of a set: templates have a port and packets, ten octets in all.
+/// A template with a port and packets, ten octets.
 fn template() -> Template {
     Template::new(1, 256, Kind::Data, vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(ie::PACKET_DELTA_COUNT, 8)])
 }
@@ -23,11 +23,11 @@ fn set_message_length(octets: &mut [u8], length: usize) {
 }
 
 impl Bench {
-    fn faults(&mut self) -> Vec<SetError> {
+    fn errors(&mut self) -> Vec<SetError> {
         let notices = self.decoder.take_notices().into_iter();
         notices
             .filter_map(|notice| match notice {
-                Notice::Faulty { fault, .. } => Some(fault),
+                Notice::Faulty { fault: error, .. } => Some(error),
                 _ => None,
             })
             .collect()
@@ -39,7 +39,7 @@ impl Bench {
 }
 
 #[test]
-fn datagrams_filled_with_zeros_are_whole_and_hide_no_loss() {
+fn datagrams_padded_with_zeros_are_complete_and_losses_are_detected() {
     for (ipfix, next) in [(false, 3), (true, 6)] {
         for within in [false, true] {
             let mut bench = bench();
@@ -53,7 +53,7 @@ fn datagrams_filled_with_zeros_are_whole_and_hide_no_loss() {
             }
             assert_eq!(bench.column("src_port"), ["1", "2", "1", "2"]);
             let counts = bench.decoder.take_counts();
-            assert_eq!((counts.sets_invalid, counts.trailing_bytes, bench.faults()), (0, 0, vec![]));
+            assert_eq!((counts.sets_invalid, counts.trailing_bytes, bench.errors()), (0, 0, vec![]));
             // v9 counts datagrams, IPFIX records.
             assert_eq!(bench.lost(), if ipfix { 4 } else { 2 });
         }
@@ -61,26 +61,26 @@ fn datagrams_filled_with_zeros_are_whole_and_hide_no_loss() {
 }
 
 #[test]
-fn what_lies_behind_an_ipfix_message_is_counted_and_named() {
+fn octets_after_an_ipfix_message_are_counted_and_reported() {
     let whole = message(true, 0, &[1, 2]);
-    // Up to the data set, and nothing at all.
+    // The message ends before the data set, or is empty.
     for (length, templates) in [(16 + 16, 1), (16, 0)] {
         let mut octets = whole.clone();
         set_message_length(&mut octets, length);
         let mut bench = bench();
         bench.send(&octets);
-        let behind = whole.len() - length;
+        let trailing = whole.len() - length;
         let counts = bench.decoder.take_counts();
-        assert_eq!((counts.trailing_bytes, counts.templates_new, counts.records), (behind as u64, templates, 0));
-        assert_eq!(bench.faults(), [SetError::TrailingOctets(behind)]);
-        // Nobody knows how many records there were: the next message shows no gap.
+        assert_eq!((counts.trailing_bytes, counts.templates_new, counts.records), (trailing as u64, templates, 0));
+        assert_eq!(bench.errors(), [SetError::TrailingOctets(trailing)]);
+        // The number of records is unknown, so the next message shows no gap.
         bench.send(&message(true, 2, &[3]));
         assert_eq!((bench.decoder.take_counts().sequence_gaps, bench.column("src_port")), (0, vec!["3".into()]));
     }
 }
 
 #[test]
-fn a_set_that_ends_behind_the_datagram_by_padding_keeps_its_records() {
+fn a_set_that_exceeds_the_datagram_by_its_padding_keeps_its_records() {
     for ipfix in [false, true] {
         for (missing, present) in [(1, 0), (3, 0), (7, 0), (2, 2), (1, 8)] {
             let mut octets = message(ipfix, 0, &[1, 2]);
@@ -94,25 +94,25 @@ fn a_set_that_ends_behind_the_datagram_by_padding_keeps_its_records() {
             let mut bench = bench();
             bench.send(&octets);
             assert_eq!(bench.column("src_port"), ["1", "2"], "{missing} missing, {present} present");
-            assert_eq!(bench.faults(), [], "{missing} missing, {present} present");
-            // The same before the template.
+            assert_eq!(bench.errors(), [], "{missing} missing, {present} present");
+            // The same, if the set arrives before its template.
             let mut late = self::bench();
             late.send(&[&octets[..if ipfix { 16 } else { 20 }], &octets[at - 2..]].concat());
             late.send(&message(ipfix, 2, &[3]));
             assert_eq!(late.column("src_port"), ["1", "2", "3"]);
         }
-        // Part of a record is missing: the set is lost, and counted.
+        // A record is incomplete: the set is ignored and counted.
         let mut octets = message(ipfix, 0, &[1, 2]);
         octets.truncate(octets.len() - 5);
         let mut bench = bench();
         bench.send(&octets);
         assert_eq!((bench.rows.len(), bench.decoder.take_counts().sets_invalid), (0, 1));
-        assert!(matches!(bench.faults()[..], [SetError::Truncated(_)]));
+        assert!(matches!(bench.errors()[..], [SetError::Truncated(_)]));
     }
 }
 
 #[test]
-fn records_of_variable_length_that_are_cut_are_named() {
+fn truncated_records_of_variable_length_are_reported() {
     for kind in [Kind::Data, Kind::Options { scopes: 1 }] {
         let mut bench = bench();
         let template = Template::new(
@@ -125,27 +125,27 @@ fn records_of_variable_length_that_are_cut_are_named() {
         bench.send(&message.data(256, |w| _ = w.u16(1).u8(1).put(b"a").u16(2).u8(9).put(b"b")).finish());
         let counts = bench.decoder.take_counts();
         assert_eq!((counts.records + counts.options_records, counts.sets_invalid), (1, 1), "{kind:?}");
-        assert!(matches!(bench.faults()[..], [SetError::Truncated(_)]), "{kind:?}");
+        assert!(matches!(bench.errors()[..], [SetError::Truncated(_)]), "{kind:?}");
     }
 }
 
 #[test]
-fn sets_that_the_checks_keep_out_are_named() {
+fn sets_with_non_zero_padding_are_reported() {
     let mut bench = Bench::new(&["src_port"], Settings { check_padding: true, ..Settings::default() });
     for padding in [&[0, 0][..], &[0, 1]] {
         let message = Message::ipfix(1, 0, NOW).templates(&[&template()]);
         bench.send(&message.data(256, |w| _ = w.u16(1).u64(1).put(padding)).finish());
     }
     assert_eq!((bench.rows.len(), bench.decoder.take_counts().sets_invalid), (1, 1));
-    assert_eq!(bench.faults(), [SetError::Padding(256)]);
+    assert_eq!(bench.errors(), [SetError::Padding(256)]);
 }
 
 #[test]
-fn rejected_templates_are_counted_apart_from_sets() {
+fn invalid_templates_are_counted_separately_from_sets() {
     let mut bench = bench();
     let no_length = Template::new(1, 300, Kind::Data, vec![field(ie::SOURCE_TRANSPORT_PORT, 0)]);
     bench.send(&Message::ipfix(1, 0, NOW).templates(&[&no_length]).finish());
     let counts = bench.decoder.take_counts();
     assert_eq!((counts.templates_invalid, counts.sets_invalid), (1, 0));
-    assert!(matches!(bench.faults()[..], [SetError::Template(_)]));
+    assert!(matches!(bench.errors()[..], [SetError::Template(_)]));
 }

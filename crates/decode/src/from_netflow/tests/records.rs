@@ -1,15 +1,15 @@
-//! What counts of a record: times, frames, elements that occur several times, counters of layer 2.
+//! Times, frames, repeated elements and layer 2 counters of records.
 
 use super::*;
 
 #[test]
-fn counters_and_addresses_stay_where_a_frame_tells_nothing() {
+fn elements_of_the_record_take_precedence_over_those_of_a_frame() {
     let ip = [0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 54, 0, 40, 0, 0];
     let link = [2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa];
     let frame = |etype: [u8; 2], payload: &[u8]| [&link[..], &etype, payload].concat();
     let arp = frame([8, 6], &[0; 28]);
     let whole = frame([8, 0], &ip);
-    // The frame, and the EtherType and the MAC address that it tells.
+    // The frame, and the resulting EtherType and MAC address.
     let frames: [(&[u8], [&str; 2]); 5] = [
         (&[], ["2048", "0"]),
         (&whole[..9], ["2048", "0"]),
@@ -56,7 +56,7 @@ fn counters_and_addresses_stay_where_a_frame_tells_nothing() {
 }
 
 #[test]
-fn a_frame_counts_for_the_counter_that_the_record_lacks() {
+fn a_frame_replaces_a_missing_counter() {
     let arp = [&[0; 12][..], &[8, 6], &[0; 28]].concat();
     let mut bench = Bench::new(&["src_host"], Settings::default());
     for frame in [&arp[..], &[]] {
@@ -90,7 +90,7 @@ fn records_without_a_flow_are_counted_once_and_reported() {
             .data(257, |w| _ = w.u32(1))
             .finish(),
     );
-    // The exporter's sequence numbers count them all the same.
+    // The exporter's sequence numbers still count them.
     bench.send(&Message::ipfix(1, 3, NOW).finish());
     assert!(bench.rows.is_empty());
     let counts = bench.decoder.take_counts();
@@ -105,8 +105,8 @@ fn records_without_a_flow_are_counted_once_and_reported() {
 }
 
 #[test]
-fn of_an_element_that_occurs_twice_the_last_one_counts() {
-    /// Primitive, element, its octets twice, and what is shown.
+fn the_last_occurrence_of_an_element_counts() {
+    /// Primitive, element, the octets of both occurrences, and the expected value.
     type Case<'a> = (&'a str, Specifier, &'a [u8], &'a [u8], &'a str);
     let cases: &[Case<'_>] = &[
         ("src_host", field(ie::SOURCE_IPV4_ADDRESS, 4), &[192, 0, 2, 1], &[10, 0, 0, 1], "10.0.0.1"),
@@ -150,11 +150,11 @@ fn of_an_element_that_occurs_twice_the_last_one_counts() {
 }
 
 #[test]
-fn of_a_tunnel_both_packets_are_shown() {
+fn both_packets_of_a_tunnel_are_decoded() {
     let words = ["src_host", "dst_host", "tunnel_src_host", "tunnel_dst_host", "tunnel_src_port", "tunnel_proto"];
     let v6 = |last: u8| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
     let v4 = |last: u8| [10, 0, 0, last];
-    // Addresses that occur twice, with the protocol once; of both families, with the protocol twice; and once.
+    // Addresses that occur twice, with one protocol; of both families, with two protocols; and once.
     let twice = [
         field(ie::SOURCE_IPV4_ADDRESS, 4),
         field(ie::DESTINATION_IPV4_ADDRESS, 4),
@@ -219,7 +219,7 @@ fn of_a_tunnel_both_packets_are_shown() {
 }
 
 #[test]
-fn octets_of_layer_2_in_total_count_where_there_are_no_others() {
+fn layer_2_octets_count_if_there_are_no_others() {
     let mut bench = Bench::new(&["src_host"], Settings::default());
     bench.send(&one(&[field(ie::LAYER2_OCTET_TOTAL_COUNT, 2), field(ie::PACKET_TOTAL_COUNT, 1)], &[5, 0xee, 1]));
     bench.send(&one(
@@ -234,7 +234,7 @@ fn octets_of_layer_2_in_total_count_where_there_are_no_others() {
 }
 
 #[test]
-fn a_probability_is_an_interval() {
+fn a_sampling_probability_becomes_an_interval() {
     for (probability, rate, packets) in [
         (0.01f64.to_be_bytes().to_vec(), "1", 500),
         (0.01f32.to_be_bytes().to_vec(), "1", 500),
@@ -253,13 +253,13 @@ fn a_probability_is_an_interval() {
 }
 
 #[test]
-fn an_absolute_time_of_zero_is_none() {
+fn an_absolute_time_of_zero_is_absent() {
     let export = u64::from(NOW) * 1_000_000;
     let later = 1_700_000_100_000u64;
     let starts = [(150, 4), (152, 8), (154, 8), (156, 8), (322, 4), (323, 8), (324, 8), (325, 8)];
     let ends = [(151, 4), (153, 8), (155, 8), (157, 8)];
     let elements = starts.iter().map(|e| (e, "timestamp_start", export, 323)).chain(
-        // There is no end, where the start is that of the export.
+        // Without an end time there is none, whereas the start time is then the export time.
         ends.iter().map(|e| (e, "timestamp_end", 0, 159)),
     );
     for ((element, length), word, none, other) in elements {
@@ -275,7 +275,7 @@ fn an_absolute_time_of_zero_is_none() {
             bench.send(&one(&fields, &record));
             assert_eq!(bench.column(word), [none.to_string()], "element {element}");
         }
-        // What else the record tells counts.
+        // Another time element of the record is used.
         let (octets, time) = match other {
             323 if *element == 323 => continue,
             323 if [322, 324, 325].contains(element) => continue,
@@ -291,7 +291,7 @@ fn an_absolute_time_of_zero_is_none() {
 }
 
 #[test]
-fn a_start_of_the_exporter_of_zero_is_none() {
+fn an_exporter_start_time_of_zero_is_absent() {
     let fields = [
         field(ie::FLOW_START_SYS_UP_TIME, 4),
         field(ie::FLOW_END_SYS_UP_TIME, 4),
@@ -302,7 +302,7 @@ fn a_start_of_the_exporter_of_zero_is_none() {
     let mut bench = Bench::new(&["timestamp_start", "timestamp_end"], Settings::default());
     bench.send(&one(&fields, &record(0)));
     bench.send(&one(&fields, &record(1_699_999_000_000)));
-    // An uptime of 0 is the moment of that start.
+    // An uptime of 0 is the start time itself.
     assert_eq!(bench.column("timestamp_start"), ["1700000000000000", "1699999000000000"]);
     assert_eq!(bench.column("timestamp_end"), ["0", "1699999010000000"]);
 }

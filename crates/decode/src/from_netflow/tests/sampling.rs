@@ -1,8 +1,8 @@
-//! Rates from options data: which one counts for a flow.
+//! Sampling rates of options data, and the choice of the one that applies to a flow.
 
 use super::*;
 
-/// Elements with their lengths.
+/// Elements and their lengths.
 type Elements<'a> = &'a [(u16, u16)];
 /// Options data: domain, elements (the first one is the scope), and a record.
 type Announced<'a> = (u32, Elements<'a>, &'a [u8]);
@@ -43,7 +43,7 @@ impl Sampling {
         self.send(&Template::new(domain, id, Kind::Options { scopes: 1 }, specifiers(elements)), record);
     }
 
-    /// By what a flow of template 256 is multiplied.
+    /// Returns the factor by which a flow of template 256 is multiplied.
     fn factor(&mut self, elements: &[(u16, u16)], record: &[u8]) -> u64 {
         let fields =
             [specifiers(elements), vec![field(ie::PACKET_DELTA_COUNT, 1), field(ie::OCTET_DELTA_COUNT, 1)]]
@@ -54,7 +54,7 @@ impl Sampling {
         packets
     }
 
-    /// Lines about rates that cannot be used.
+    /// Returns the number of notices about unusable rates.
     fn unusable(&mut self) -> usize {
         let notices = self.bench.decoder.take_notices();
         notices.iter().filter(|notice| matches!(notice, Notice::Rate { .. })).count()
@@ -76,7 +76,7 @@ const SELECTOR_7: Announced<'_> = (DOMAIN, &[(302, 8), (305, 1), (306, 1)], &[0,
 const SELECTOR_8: Announced<'_> = (DOMAIN, &[(302, 2), (309, 1), (310, 1)], &[0, 8, 2, 60]);
 
 #[test]
-fn the_rate_of_the_domain_counts_where_nothing_nearer_is_known() {
+fn the_rate_of_the_domain_applies_if_there_is_none_more_specific() {
     for (ipfix, of_domain, known, id) in
         [(false, OF_SYSTEM, SAMPLER_7, 48), (true, OF_DOMAIN, SELECTOR_7, 302), (true, OF_DOMAIN, SELECTOR_7, 48)]
     {
@@ -87,10 +87,10 @@ fn the_rate_of_the_domain_counts_where_nothing_nearer_is_known() {
         }
         assert_eq!(factor(ipfix, &all, &[(id, 1)], &[7]), 20, "the sampler's own");
         assert_eq!(factor(ipfix, &all, &[], &[]), 100);
-        // Both are in the template, and one of them says something.
+        // The template has both, and one of them is not zero.
         assert_eq!(factor(ipfix, &all, &[(48, 1), (302, 1)], &[7, 0]), 20);
         assert_eq!(factor(ipfix, &all, &[(48, 1), (302, 1)], &[0, 7]), 20);
-        // An interval in the record, of which 0 says nothing.
+        // An interval in the record; 0 means unknown.
         assert_eq!(factor(ipfix, &all, &[(34, 1)], &[50]), 50);
         assert_eq!(factor(ipfix, &all, &[(34, 1)], &[0]), 100);
         assert_eq!(factor(ipfix, &all, &[(34, 1), (50, 1)], &[0, 50]), 50);
@@ -100,7 +100,7 @@ fn the_rate_of_the_domain_counts_where_nothing_nearer_is_known() {
 }
 
 #[test]
-fn the_only_sampler_counts_for_flows_that_name_none() {
+fn the_only_sampler_applies_to_flows_without_a_sampler_id() {
     for (ipfix, all, id) in [
         (false, [SAMPLER_7, SAMPLER_8], 48),
         (true, [SAMPLER_7, SAMPLER_8], 48),
@@ -117,7 +117,7 @@ fn the_only_sampler_counts_for_flows_that_name_none() {
 }
 
 #[test]
-fn the_scope_system_holds_for_all_domains_of_the_exporter() {
+fn the_scope_system_applies_to_all_domains_of_the_exporter() {
     let system: [Announced<'_>; 2] = [(0, OF_SYSTEM.1, OF_SYSTEM.2), (0, SAMPLER_7.1, SAMPLER_7.2)];
     let process: [Announced<'_>; 2] =
         [(0, &[(144, 1), (34, 1)], &[0, 100]), (0, &[(144, 1), (48, 1), (50, 1)], &[0, 7, 20])];
@@ -127,11 +127,11 @@ fn the_scope_system_holds_for_all_domains_of_the_exporter() {
         assert_eq!(factor(ipfix, &all[..1], &[], &[]), 100);
         assert_eq!(factor(ipfix, &all[1..], &[(48, 1)], &[7]), 20);
         assert_eq!(factor(ipfix, &all[1..], &[], &[]), 20, "the only one");
-        // What a domain says of itself is nearer.
+        // The rate of the domain itself is more specific.
         let own = (DOMAIN, all[0].1, &[&all[0].2[..all[0].2.len() - 1], &[30]].concat()[..]);
         assert_eq!(factor(ipfix, &[own, all[0]], &[], &[]), 30);
     }
-    // Other scopes are those of their domain, or of the one that they name.
+    // Other scopes apply to their domain, or to the domain in the scope.
     let other: Announced<'_> = (2, &[(149, 4), (34, 1)], &[0, 0, 0, 2, 100]);
     assert_eq!(factor(true, &[other], &[], &[]), 1);
     assert_eq!(factor(false, &[(2, &[(CACHE, 1), (34, 1)], &[0, 100])], &[], &[]), 1);
@@ -143,7 +143,7 @@ fn the_scope_system_holds_for_all_domains_of_the_exporter() {
 }
 
 #[test]
-fn names_of_the_scope_system_hold_for_all_domains_too() {
+fn names_with_the_scope_system_apply_to_all_domains_too() {
     let mut bench = Bench::new(&["class", "in_iface_name"], Settings::default());
     let options = |id, fields| Template::new(0, id, Kind::Options { scopes: 1 }, fields);
     let applications =
@@ -165,7 +165,7 @@ fn names_of_the_scope_system_hold_for_all_domains_too() {
 }
 
 #[test]
-fn rates_of_an_interface_or_template_count_for_it_alone() {
+fn rates_of_an_interface_or_template_apply_only_to_it() {
     let v9: [Announced<'_>; 2] =
         [(DOMAIN, &[(INTERFACE, 2), (34, 1)], &[0, 5, 20]), (DOMAIN, &[(INTERFACE, 2), (34, 1)], &[0, 6, 30])];
     let ipfix: [Announced<'_>; 2] = [
@@ -173,14 +173,14 @@ fn rates_of_an_interface_or_template_count_for_it_alone() {
         (DOMAIN, &[(14, 4), (305, 1), (306, 1)], &[0, 0, 0, 6, 1, 29]),
     ];
     for (is_ipfix, all, of_domain) in [(false, v9, OF_SYSTEM), (true, ipfix, OF_DOMAIN)] {
-        let through = |ways: [u8; 2]| factor(is_ipfix, &all, &[(10, 1), (14, 1)], &ways);
+        let through = |interfaces: [u8; 2]| factor(is_ipfix, &all, &[(10, 1), (14, 1)], &interfaces);
         assert_eq!([through([5, 9]), through([9, 6]), through([5, 6]), through([9, 9])], [20, 30, 20, 1]);
         assert_eq!(factor(is_ipfix, &all, &[], &[]), 1, "which interface is not known");
         let all = [all[0], of_domain];
         assert_eq!(factor(is_ipfix, &all, &[(10, 1)], &[5]), 20);
         assert_eq!(factor(is_ipfix, &all, &[(10, 1)], &[9]), 100);
     }
-    // One way of it, in IPFIX.
+    // In IPFIX, only to one direction of the interface.
     assert_eq!(factor(true, &ipfix, &[(10, 1), (14, 1)], &[6, 5]), 1);
     assert_eq!(factor(false, &v9, &[(10, 1), (14, 1)], &[9, 5]), 20);
     for (is_ipfix, scope) in [(false, TEMPLATE), (true, 145)] {
@@ -191,7 +191,7 @@ fn rates_of_an_interface_or_template_count_for_it_alone() {
 }
 
 #[test]
-fn the_sampler_of_an_interface_counts_for_it_and_where_it_is_named() {
+fn the_sampler_of_an_interface_applies_to_it_and_to_flows_with_its_id() {
     let of_5: Announced<'_> = (DOMAIN, &[(INTERFACE, 2), (48, 1), (50, 1)], &[0, 5, 7, 20]);
     let of_6: Announced<'_> = (DOMAIN, &[(INTERFACE, 2), (48, 1), (50, 1)], &[0, 6, 8, 30]);
     assert_eq!(factor(false, &[of_5, of_6], &[(10, 1)], &[5]), 20);
@@ -199,13 +199,13 @@ fn the_sampler_of_an_interface_counts_for_it_and_where_it_is_named() {
     assert_eq!(factor(false, &[of_5, of_6], &[(10, 1), (48, 1)], &[9, 8]), 30);
     assert_eq!(factor(false, &[of_5], &[(10, 1)], &[9]), 1, "of another interface");
     assert_eq!(factor(false, &[of_5], &[], &[]), 20, "the only one, as far as the flow says");
-    // Interface 0 is all of them.
+    // Interface 0 means all interfaces.
     let of_all: Announced<'_> = (DOMAIN, &[(INTERFACE, 4), (48, 1), (50, 1)], &[0, 0, 0, 0, 7, 20]);
     assert_eq!(factor(false, &[of_all], &[(10, 1)], &[9]), 20);
 }
 
 #[test]
-fn sampling_that_ends_multiplies_nothing_any_more() {
+fn sampling_that_has_ended_multiplies_nothing() {
     let ends: [(bool, Announced<'_>, &[u8], Elements<'_>); 6] = [
         (false, SAMPLER_7, &[0, 7, 0, 0], &[(48, 1)]),
         (true, SAMPLER_7, &[0, 7, 0, 0], &[(48, 1)]),
@@ -221,21 +221,21 @@ fn sampling_that_ends_multiplies_nothing_any_more() {
         assert!(before > 1, "{announced:?}");
         sampling.announce((announced.0, announced.1, end));
         assert_eq!(sampling.factor(flow, &[7]), 1, "{announced:?}");
-        // Not by the only one either, when that has ended.
+        // Nor does the only sampler, if it has ended.
         assert_eq!(sampling.factor(&[], &[]), 1, "{announced:?}");
         assert_eq!(sampling.unusable(), 0);
         sampling.announce(announced);
         assert_eq!(sampling.factor(flow, &[7]), before, "it begins again");
     }
-    // The rate of the domain is none of a sampler's that has ended.
+    // The rate of the domain does not apply to a sampler that has ended.
     let end = (DOMAIN, SAMPLER_7.1, &[0u8, 7, 0, 0][..]);
     assert_eq!(factor(false, &[OF_SYSTEM, end], &[(48, 1)], &[7]), 1);
-    // Of two that are known one is left.
+    // Of two samplers one is left.
     assert_eq!(factor(false, &[SAMPLER_7, SAMPLER_8, end], &[], &[]), 30);
 }
 
 #[test]
-fn a_rate_that_cannot_be_used_is_reported_once() {
+fn an_unusable_rate_is_reported_once() {
     let unusable: [(bool, Announced<'_>); 4] = [
         (true, (DOMAIN, &[(302, 1), (305, 1), (306, 1)], &[7, 0, 19])),
         (true, (DOMAIN, &[(302, 1), (309, 1), (310, 1)], &[7, 0, 19])),
@@ -248,14 +248,14 @@ fn a_rate_that_cannot_be_used_is_reported_once() {
         assert_eq!(sampling.factor(&[(48, 1)], &[7]), 1);
         sampling.announce(announced);
         assert_eq!(sampling.unusable(), 1, "{announced:?}");
-        // The rate of the domain counts, as where nothing is known.
+        // The rate of the domain applies, as if there were no other.
         sampling.announce((DOMAIN, &[(149, 4), (34, 4)], &[0, 0, 0, 1, 0, 0, 0, 50]));
         assert_eq!((sampling.factor(&[(48, 1)], &[7]), sampling.unusable()), (50, 0));
     }
 }
 
 #[test]
-fn an_exporter_address_of_zeros_is_that_of_the_sender() {
+fn for_a_zero_exporter_address_the_source_address_is_used() {
     for zeros in [4, 16] {
         let mut bench = Bench::new(&["peer_src_ip"], Settings::default());
         let element = if zeros == 4 { 130 } else { 131 };

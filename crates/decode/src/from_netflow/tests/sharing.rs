@@ -1,4 +1,4 @@
-//! What exporters share of their templates, and how compiling is paid for.
+//! Plans that exporters share, and the budget for compiling them.
 
 use super::*;
 use std::net::Ipv4Addr;
@@ -22,19 +22,19 @@ fn data(domain: u32, id: u16) -> Vec<u8> {
 }
 
 #[test]
-fn exporters_share_the_plan_of_one_shape_which_the_first_data_compile() {
+fn exporters_share_the_plan_of_a_shape_which_is_compiled_for_the_first_data() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
     for n in 0..5 {
         let template = ports(n, 256 + n as u16);
         send(&mut bench, n, &Message::ipfix(n, 0, NOW).templates(&[&template]).finish());
     }
-    assert_eq!(bench.decoder.scratch.plans.len(), 0, "nobody has sent data");
+    assert_eq!(bench.decoder.scratch.plans.len(), 0, "no exporter has sent data");
     let announced = bench.decoder.memory();
     (0..5).for_each(|n| send(&mut bench, n, &data(n, 256 + n as u16)));
     assert_eq!(bench.decoder.scratch.plans.len(), 1);
-    assert!(bench.decoder.memory() > announced, "each exporter keeps it alive, and is charged");
+    assert!(bench.decoder.memory() > announced, "each exporter keeps the plan alive, and accounts for it");
     assert_eq!(bench.column("src_port"), ["256", "257", "258", "259", "260"]);
-    // Another shape of the same number.
+    // Another shape with the same id.
     let other = Template::new(
         1,
         257,
@@ -50,7 +50,7 @@ fn exporters_share_the_plan_of_one_shape_which_the_first_data_compile() {
 }
 
 #[test]
-fn a_template_that_is_withdrawn_or_changed_is_not_used_any_more() {
+fn a_withdrawn_template_is_no_longer_used() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
     send(&mut bench, 1, &Message::ipfix(1, 0, NOW).templates(&[&ports(1, 256)]).finish());
     send(&mut bench, 1, &data(1, 256));
@@ -61,7 +61,7 @@ fn a_template_that_is_withdrawn_or_changed_is_not_used_any_more() {
 }
 
 #[test]
-fn rows_with_the_number_of_their_template_have_their_own() {
+fn templates_with_different_ids_share_no_plan_if_rows_have_the_id() {
     let mut bench = Bench::with_template_ids();
     for id in [300, 301] {
         send(&mut bench, 1, &Message::ipfix(1, 0, NOW).templates(&[&ports(1, id)]).finish());
@@ -73,7 +73,7 @@ fn rows_with_the_number_of_their_template_have_their_own() {
 }
 
 #[test]
-fn ever_new_templates_with_data_are_read_as_far_as_octets_pay_for_them() {
+fn ever_new_templates_are_decoded_within_the_budget() {
     let mut bench = Bench::new(&["src_port"], Settings::default());
     let shape = |n: u32| {
         let fields = vec![field(ie::SOURCE_TRANSPORT_PORT, 2), field(600 + n as u16, 1)];
@@ -96,7 +96,7 @@ fn ever_new_templates_with_data_are_read_as_far_as_octets_pay_for_them() {
     assert_eq!(counts.records + counts.sets_over_budget, u64::from(sent), "every set is counted");
     let paid = plans::MAX_CREDIT + octets;
     assert!(counts.records * plans::PLAN_COST < paid && counts.records * 2 * plans::PLAN_COST > paid);
-    // Who sends as routers do is read at once, for what there is to read pays.
+    // Regular data are decoded at once: their length pays for the plan.
     let fields: Vec<_> =
         (0..20).map(|n| field(if n == 0 { ie::SOURCE_TRANSPORT_PORT } else { 700 + n }, 4)).collect();
     let template = Template::new(1, 256, Kind::Data, fields);
