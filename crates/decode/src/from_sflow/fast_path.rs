@@ -42,7 +42,7 @@ impl WantedRecords {
 }
 
 /// The records of a sample that fill its row.
-struct Records<'a> {
+struct SampleRecords<'a> {
     header: Contents<'a>,
     switch: Option<Contents<'a>>,
     router: Option<Contents<'a>>,
@@ -97,7 +97,7 @@ impl Reader<'_> {
 
     /// Collects the records in one pass. Returns `None` if there are others than the supported ones, or truncated ones.
     #[inline]
-    fn find_records<'a>(&self, sample: &FlowFrame<'a>) -> Option<Records<'a>> {
+    fn find_records<'a>(&self, sample: &FlowFrame<'a>) -> Option<SampleRecords<'a>> {
         let wanted_records = self.wanted_records?;
         let (mut header, mut switch, mut router, mut unknown) = (None, None, None, 0);
         let mut records = sample.records;
@@ -119,6 +119,6 @@ impl Reader<'_> {
         if !records.is_at_end() {
             return None;
         }
-        Some(Records { header: header?, switch, router, unknown })
+        Some(SampleRecords { header: header?, switch, router, unknown })
     }
 }
