@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// Maximum number of shared plans. Exporters keep the plans in use beyond it.
 const MAX_SHARED: usize = 4096;
-/// Shared plans may take this fraction of the memory for the state of exporters.
+/// Shared plans may take one part in this many of the memory for the state of exporters.
 const MEMORY_DIVISOR: usize = 16;
 /// Maximum budget in octets, and the budget of a new decoder. It suffices for the different templates of thousands of
 /// exporters that start at the same time.
