@@ -1,11 +1,11 @@
-//! Finds libndpi and compiles the C in front of it.
+//! Finds libndpi and compiles the C wrapper around it.
 
 fn main() {
     #[cfg(feature = "ndpi")]
     ndpi();
 }
 
-/// Its calls change between releases, so only those that were tried are taken.
+/// The API of libndpi changes between releases, so only tested ones are accepted.
 #[cfg(feature = "ndpi")]
 fn ndpi() {
     let mut found = pkg_config::Config::new();
@@ -13,7 +13,7 @@ fn ndpi() {
     let library = match found.cargo_metadata(false).probe("libndpi") {
         Ok(library) => library,
         Err(fault) => {
-            // A message of cargo is one line.
+            // A message to cargo is one line.
             let fault = fault.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             let needed = "the feature ndpi needs the headers of libndpi 4.2 (Debian: libndpi-dev)";
             println!("cargo::error={needed}: {fault}");
@@ -22,7 +22,7 @@ fn ndpi() {
     };
     cc::Build::new().file("src/ndpi.c").includes(library.include_paths).compile("classify");
     println!("cargo::rerun-if-changed=src/ndpi.c");
-    // After the C, which refers to it.
+    // After the wrapper, which refers to the library.
     if let Err(fault) = found.cargo_metadata(true).probe("libndpi") {
         println!("cargo::error={fault}");
     }

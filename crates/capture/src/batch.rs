@@ -50,7 +50,7 @@ impl Slot {
     };
 
     fn datagrams(&self) -> usize {
-        // An empty datagram is a datagram, too.
+        // An empty datagram counts as well.
         self.len
             .checked_div(self.segment)
             .map_or(1, |whole| whole + usize::from(!self.len.is_multiple_of(self.segment)))
@@ -82,7 +82,7 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
         Self {
-            // Zeroed memory of this size comes from the kernel without being touched.
+            // The kernel provides zeroed memory of this size without touching it.
             octets: vec![0; SLOTS * STRIDE],
             slots: vec![Slot::EMPTY; SLOTS],
             used: 0,
@@ -96,12 +96,12 @@ impl Batch {
         self.datagrams
     }
 
-    /// True when it has no datagram.
+    /// True if it has no datagram.
     pub fn is_empty(&self) -> bool {
         self.datagrams == 0
     }
 
-    /// True when all slots are used: there may be more to receive.
+    /// True if all slots are used: there may be more to receive.
     pub fn is_full(&self) -> bool {
         self.used == self.slots.len()
     }
@@ -131,7 +131,7 @@ impl Batch {
         self.arrival_us = arrival_us;
     }
 
-    /// Appends a datagram, of which at most [`MAX_DATAGRAM`] bytes are kept. False when all slots are used.
+    /// Appends a datagram, of which at most [`MAX_DATAGRAM`] bytes are kept. Returns false if all slots are used.
     pub fn push(&mut self, source: SocketAddr, payload: &[u8], truncated: bool) -> bool {
         let room = self.octets.get_mut(self.used * STRIDE..).and_then(|octets| octets.get_mut(..MAX_DATAGRAM));
         let (Some(slot), Some(room)) = (self.slots.get_mut(self.used), room) else {

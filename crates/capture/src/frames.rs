@@ -1,16 +1,16 @@
 //! Batches of captured frames.
 //!
 //! A batch has one buffer for the bytes of all its frames, and reuses it. Frames are copied into it, because those of libpcap and
-//! the kernel are only valid until the next one. Reading a capture file of 98 bytes per frame into batches takes 18 ns per frame in
-//! all (1,000,000 frames in the page cache), so files are read in the same way.
+//! the kernel are valid only until the next one. Reading a capture file of 98 bytes per frame into batches takes 18 ns per frame in
+//! total (1,000,000 frames in the page cache), so files are read in the same way.
 
 use packet::LinkType;
 
-/// Most frames of a batch.
+/// Limit on the frames of a batch.
 const MOST: usize = 256;
-/// Bytes beyond which a batch takes no further frame.
+/// A batch that exceeds this many bytes accepts no further frame.
 const FULL: usize = 256 * 1024;
-/// Bytes of the longest frame, as in libpcap.
+/// Limit on the bytes of a frame, as in libpcap.
 const LONGEST: usize = 262_144;
 
 /// Metadata of a frame.
@@ -95,17 +95,17 @@ impl Frames {
         self.slots.len()
     }
 
-    /// True when there are no frames.
+    /// True if there are no frames.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// True when it takes a further frame, however long.
+    /// True if it accepts a further frame, of any length.
     pub fn has_room(&self) -> bool {
         self.slots.len() < MOST && self.octets.len() < FULL
     }
 
-    /// Adds a frame, cut to the longest length that is read.
+    /// Adds a frame, truncated to [`MAX_FRAME`].
     #[inline]
     pub fn push(&mut self, octets: &[u8], meta: Meta) {
         let start = self.octets.len();

@@ -1,11 +1,11 @@
-//! Packets of interfaces, by libpcap.
+//! Captures packets on interfaces, by libpcap.
 //!
-//! Several interfaces are one source. libpcap has a ring of packets that kernel and program share (`TPACKET_V3`), so a batch costs one
-//! wait and no system call for each packet.
+//! Several interfaces are one source. libpcap shares a ring of packets with the kernel (`TPACKET_V3`), so a batch costs one
+//! wait and no system call per packet.
 //!
-//! An interface that is missing at the start is an error, or is retried if the settings say so. One that disappears later is retried as
-//! long as the source is read; [`Live::is_alive`] returns whether any can be. One that is only set down stays open, and delivers again
-//! when it is up. Nothing here sleeps.
+//! An interface that is missing at startup is an error, or is retried if the settings say so. One that disappears later is retried as
+//! long as the source is read; [`Live::is_alive`] returns whether any can return. One that goes down stays open, and delivers again
+//! when it is up. This module never sleeps.
 
 use crate::waker::wait;
 use crate::{Frames, Meta, Waker};
@@ -49,7 +49,7 @@ pub struct Interface {
     pub name: String,
     /// Its number in flows; 0: none.
     pub index: u32,
-    /// The direction that is captured, or both; packets get the number as their interface in this direction.
+    /// The captured direction, or both; packets get the number as their interface in this direction.
     pub direction: Option<Direction>,
 }
 
@@ -92,9 +92,9 @@ impl std::error::Error for Error {}
 pub struct Statistics {
     /// The interface.
     pub interface: Interface,
-    /// Packets that passed the filter, with those dropped and those that went the other way than the one that is captured.
+    /// Packets that passed the filter, including those dropped and those of the direction that is not captured.
     pub received: u64,
-    /// Packets that the kernel dropped as the buffer was full.
+    /// Packets that the kernel dropped because the buffer was full.
     pub dropped: u64,
     /// Packets that the interface or its driver dropped.
     pub interface_dropped: u64,
@@ -105,13 +105,13 @@ pub struct Statistics {
 pub enum Filled {
     /// The batch has frames.
     Frames,
-    /// No packet in time, or somebody called [`Waker::wake`].
+    /// No packet before the timeout, or [`Waker::wake`] was called.
     Nothing,
     /// An interface is lost.
     Lost(Error),
 }
 
-/// An interface that is open, or will be retried.
+/// An interface that is open or retried.
 struct Port {
     interface: Interface,
     capture: Option<Opened>,
@@ -150,7 +150,7 @@ impl Live {
     /// Opens all interfaces.
     ///
     /// # Errors
-    /// One cannot be opened, and the settings do not say that it is retried.
+    /// If one cannot be opened, unless the settings say that it is retried.
     pub fn open(settings: Settings) -> Result<Self, Error> {
         let internal = |fault: io::Error| Error { interface: "eventfd".to_owned(), reason: fault.to_string() };
         let waker = Waker::new().map_err(internal)?;
@@ -185,7 +185,7 @@ impl Live {
         self.ports.iter().filter_map(|port| Some((&port.interface, port.capture.as_ref()?.link)))
     }
 
-    /// Interfaces that will be retried.
+    /// Interfaces that are retried.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.ports.iter().filter(|port| port.capture.is_none()).map(|port| port.interface.name.as_str())
     }
@@ -212,10 +212,10 @@ impl Live {
         faults
     }
 
-    /// Fills a batch with packets, after waiting for them up to `patience`.
+    /// Fills a batch with packets, after waiting for them up to `timeout`.
     ///
     /// # Errors
-    /// Those of `poll`.
+    /// The errors of `poll`.
     pub fn fill(&mut self, frames: &mut Frames, patience: Duration) -> io::Result<Filled> {
         frames.clear();
         if self.waker.rung() {
@@ -247,7 +247,7 @@ impl Live {
         }
     }
 
-    /// Waits until an interface has packets, or somebody wakes.
+    /// Waits until an interface has packets, or the waker is called.
     fn wait(&mut self, patience: Duration) -> io::Result<bool> {
         let mut watched = vec![PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN)];
         let captures = self.ports.iter().filter_map(|port| port.capture.as_ref());
@@ -298,13 +298,13 @@ impl Live {
         None
     }
 
-    /// True while an interface is open, or will be retried.
+    /// True while an interface is open or retried.
     pub fn is_alive(&self) -> bool {
         self.settings.wait || self.ports.iter().any(|port| port.capture.is_some())
     }
 
-    /// The counters of each interface, including those that [`Live::change`] has closed: the sums only grow. This is a system call for
-    /// each: call it rarely.
+    /// The counters of each interface, including those that [`Live::change`] has closed: the sums only grow. This takes a system call
+    /// per interface: call it rarely.
     pub fn statistics(&mut self) -> Vec<Statistics> {
         self.ports.iter_mut().map(Port::statistics).chain(self.departed.iter().cloned()).collect()
     }
@@ -343,7 +343,7 @@ impl Opened {
     }
 }
 
-/// The growth of a counter of 32 bits. An interface's own counter may restart, which is not growth.
+/// The growth of a 32-bit counter. An interface's own counter may restart, which is not growth.
 fn growth(last: u32, now: u32) -> u64 {
     let grown = now.wrapping_sub(last);
     if grown > u32::MAX / 2 { 0 } else { grown.into() }
@@ -378,7 +378,7 @@ fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
     Ok(Opened { capture, link, counted: Statistics::default(), last: [0; 3] })
 }
 
-/// The link type to use: the interface's default, unless that cannot be decoded and another one can.
+/// The link type to use: the interface's default, or another if only that can be decoded.
 fn choose_link(capture: &mut Capture<Active>) -> LinkType {
     let number = |link: pcap::Linktype| LinkType(u32::try_from(link.0).unwrap_or(u32::MAX));
     let proposed = number(capture.get_datalink());
@@ -400,7 +400,7 @@ fn message(fault: &pcap::Error) -> String {
     }
 }
 
-/// The message of libpcap about an interface, and what may help.
+/// The message of libpcap about an interface, with advice.
 fn advice(name: &str, text: &str) -> String {
     let lower = text.to_lowercase();
     if lower.contains("permission") || lower.contains("permitted") {
@@ -425,7 +425,7 @@ fn advice(name: &str, text: &str) -> String {
 /// The interface that libpcap would choose.
 ///
 /// # Errors
-/// There is none, or they cannot be listed.
+/// If there is none, or interfaces cannot be listed.
 pub fn default_interface() -> Result<String, Error> {
     let none = |reason: String| Error { interface: "pcap_interface".to_owned(), reason };
     match pcap::Device::lookup() {
@@ -435,7 +435,7 @@ pub fn default_interface() -> Result<String, Error> {
     }
 }
 
-/// The system's number of an interface of this network namespace, which `/sys` need not show.
+/// The system's index of an interface of this network namespace, which `/sys` need not show.
 pub fn system_index(name: &str) -> Option<u32> {
     let socket =
         rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;

@@ -1,4 +1,4 @@
-//! Waking a worker that waits for input.
+//! Wakes a worker that waits for input.
 
 use rustix::event::{EventfdFlags, PollFd, Timespec, eventfd, poll};
 use std::fmt;
@@ -13,7 +13,7 @@ struct Bell {
     rung: AtomicBool,
 }
 
-/// Ends the wait of one source, from any thread. Clones wake the same one.
+/// Ends the wait of one source, from any thread. Clones wake the same source.
 #[derive(Clone)]
 pub struct Waker(Arc<Bell>);
 
@@ -30,22 +30,22 @@ impl Waker {
     }
 
     /// Makes the source return `Woken` once, now or at its next call. Several calls before that count as one, and
-    /// only the first of them makes a system call.
+    /// only the first of them takes a system call.
     pub fn wake(&self) {
         if !self.0.rung.swap(true, Ordering::AcqRel) {
-            // The write can fail only when the counter is full, and then the receiver wakes anyway.
+            // The write can fail only if the counter is full, and then the receiver wakes anyway.
             let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
         }
     }
 
-    /// True after a wake-up call; cheap enough to check for each batch.
+    /// True after [`Waker::wake`]; cheap enough to check for each batch.
     pub(crate) fn rung(&self) -> bool {
         self.0.rung.load(Ordering::Acquire)
     }
 
     /// Resets it.
     pub(crate) fn settle(&self) {
-        // The flag first: a caller after this writes again, which costs one unneeded wake-up at worst.
+        // The flag first: a later caller writes again, which costs one unneeded wake-up at worst.
         self.0.rung.store(false, Ordering::Release);
         let _ = rustix::io::read(&self.0.event, &mut [0u8; 8]);
     }

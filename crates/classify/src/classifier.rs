@@ -9,10 +9,10 @@ use std::net::IpAddr;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Conversations of which the one that was silent longest makes room for another, when the table is full.
+/// If the table is full, the one of so many conversations that has been silent longest is evicted.
 const CANDIDATES: usize = 8;
 
-/// Two ends that talk to each other, whichever of them sends.
+/// Two endpoints and their traffic in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conversation {
     ends: [(IpAddr, u16); 2],
@@ -21,7 +21,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// That of a packet: address and port of both ends, VLAN id (0: none), IP protocol.
+    /// The conversation of a packet: address and port of both endpoints, VLAN id (0: none), IP protocol.
     pub fn new(source: (IpAddr, u16), destination: (IpAddr, u16), vlan: u16, protocol: u8) -> Self {
         let mut ends = [source, destination];
         ends.sort_unstable();
@@ -29,7 +29,7 @@ impl Conversation {
     }
 }
 
-/// How many packets of a conversation are looked at, at most.
+/// How many packets of a conversation are inspected, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// Of TCP.
@@ -40,29 +40,29 @@ pub struct Patience {
     pub other: u32,
 }
 
-/// How conversations are kept.
+/// Settings of a classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Most conversations.
+    /// Limit on tracked conversations.
     pub most: usize,
-    /// What is not recognised is guessed.
+    /// Whether to guess the application of unrecognised conversations.
     pub guess: bool,
-    /// Packets that are looked at.
+    /// Limits on inspected packets.
     pub patience: Patience,
-    /// Silence after which a conversation is over, in microseconds.
+    /// A conversation expires after this much silence, in microseconds.
     pub idle_us: u64,
-    /// Time between two searches for such, in microseconds.
+    /// Interval between searches for expired conversations, in microseconds.
     pub search_us: u64,
-    /// Most that one search forgets.
+    /// Limit on the conversations that one search removes.
     pub search_most: usize,
 }
 
-/// A conversation under observation, or recognised.
+/// A tracked conversation, recognised or not.
 struct Known<F> {
     application: Application,
     packets: u32,
     seen_us: u64,
-    /// Until it is recognised or given up.
+    /// Set while packets are inspected.
     open: Option<F>,
 }
 
@@ -71,20 +71,20 @@ pub struct Classifier<E: Engine> {
     engine: E,
     settings: Settings,
     known: IndexMap<Conversation, Known<E::Flow>, RandomState>,
-    /// Where searches go on.
+    /// Where the next search continues.
     next: usize,
     searched_us: u64,
     evicted: u64,
 }
 
 impl<E: Engine> Classifier<E> {
-    /// Knows no conversation yet.
+    /// Starts without conversations.
     pub fn new(engine: E, mut settings: Settings) -> Self {
         settings.most = settings.most.max(1);
         Self { engine, settings, known: IndexMap::default(), next: 0, searched_us: 0, evicted: 0 }
     }
 
-    /// The application of a packet, which is given from its IP header on, as far as its conversation has told by now. `now_us`: when it
+    /// Returns the application of a packet, which starts at its IP header, as far as it is known by now. `now_us`: when it
     /// was captured, microseconds since 1970.
     pub fn packet(&mut self, conversation: Conversation, ip: &[u8], now_us: u64) -> Application {
         if now_us.saturating_sub(self.searched_us) >= self.settings.search_us {
@@ -117,28 +117,28 @@ impl<E: Engine> Classifier<E> {
         known.application
     }
 
-    /// The application as it is shown: the protocol that carries it, and itself.
+    /// The application as displayed: the protocol that carries it, and itself.
     pub fn name(&self, application: Application) -> String {
         let Application { master, protocol } = application;
         format!("{}/{}", self.engine.name(master), self.engine.name(protocol))
     }
 
-    /// Conversations that were forgotten for want of room since the last call.
+    /// Conversations that were evicted from a full table since the last call.
     pub fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
     }
 
-    /// Conversations that are known.
+    /// Number of tracked conversations.
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// True when none is.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// Goes once around, from where the last search ended.
+    /// Searches the table once around, from where the last search ended.
     fn forget_idle(&mut self, now_us: u64) {
         let mut forgotten = 0;
         for _ in 0..self.known.len() {
@@ -150,7 +150,7 @@ impl<E: Engine> Classifier<E> {
             }
             let Some((_, known)) = self.known.get_index(self.next) else { return };
             if now_us.saturating_sub(known.seen_us) > self.settings.idle_us {
-                // The last one takes its place, and is looked at next.
+                // The last conversation takes this position, and is checked next.
                 self.known.swap_remove_index(self.next);
                 forgotten += 1;
             } else {
@@ -159,7 +159,7 @@ impl<E: Engine> Classifier<E> {
         }
     }
 
-    /// Forgets the one of a few that was silent longest.
+    /// Evicts the one of a few conversations that has been silent longest.
     fn make_room(&mut self) {
         let count = self.known.len();
         let candidates = (0..CANDIDATES.min(count)).map(|n| (self.next + n) % count);
@@ -188,7 +188,7 @@ mod tests {
     use proptest::prelude::*;
     use std::net::Ipv4Addr;
 
-    /// Knows a conversation by an octet that is 7, and guesses 9.
+    /// Recognises a conversation by an octet that is 7, and guesses 9.
     #[derive(Default)]
     struct Sevens {
         opened: usize,
@@ -262,7 +262,7 @@ mod tests {
             classifier.packet(between(0, 9, UDP), &[], now);
             lengths.push(classifier.len());
         }
-        // At 151 they are silent for longer than 100, but the next search comes after 10.
+        // At 151 they have been silent for longer than 100, but the next search is due after 10.
         assert_eq!(lengths, [6, 6, 6, 4, 2]);
         assert_eq!(classifier.take_evicted(), 0);
     }

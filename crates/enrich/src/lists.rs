@@ -1,18 +1,18 @@
 //! Lists of protocols and types of service: `protos_file`, `tos_file`.
 //!
-//! One value a line, protocols also by name; `!` begins a comment. What is not in the list is aggregated as 255.
+//! One value per line, protocols also by name; `!` begins a comment. Values outside the list are aggregated as 255.
 
 use config::{Diagnostics, Origin};
 
-/// What stands for all values outside a list.
+/// Replaces all values outside a list.
 pub const OTHERS: u8 = 255;
 
-/// A set of octets.
+/// A set of values of one octet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Octets([bool; 256]);
 
 impl Octets {
-    /// Reads a list; bad lines are reported and ignored.
+    /// Reads a list; invalid lines are reported and ignored.
     pub fn parse(
         file: &str,
         text: &str,
@@ -39,17 +39,17 @@ impl Octets {
         list
     }
 
-    /// How many values are in it.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.0.iter().filter(|is_in| **is_in).count()
     }
 
-    /// True without values.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value, or what stands for those outside.
+    /// Returns the value, or its replacement if it is outside the list.
     #[inline]
     pub fn keep(&self, value: u8) -> u8 {
         if self.0.get(usize::from(value)).copied().unwrap_or(false) { value } else { OTHERS }

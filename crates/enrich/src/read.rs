@@ -14,19 +14,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most bytes of a `geoipv2_file`. Those for all the world with every detail have some hundred million.
+/// Size limit of a `geoipv2_file`, in bytes. Files for the whole world with all details have a few hundred million.
 const MAX_GEOIP_BYTES: u64 = 1 << 30;
 
-/// A file that was read, and how much is in it.
+/// A file that was read, and its number of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Size {
     /// The key that names it.
     pub key: &'static str,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// How many there are.
+    /// Number of entries.
     pub count: usize,
-    /// Of what.
+    /// What the entries are.
     pub of: &'static str,
 }
 
@@ -38,11 +38,11 @@ impl std::fmt::Display for Size {
     }
 }
 
-/// Reads files, each of them once however many settings name it.
+/// Reads files, each only once even if several settings name it.
 pub(crate) struct Reader<'a> {
     pub(crate) context: &'a Context,
     pub(crate) problems: &'a mut Diagnostics,
-    /// Networks for plugins that have no settings of their own.
+    /// Networks for plugins without settings of their own.
     pub(crate) common_networks: &'a NetworksSpec,
     /// Each plugin resolves the networks of its rows.
     pub(crate) networks_by_plugin: bool,
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What was read, each file once.
+    /// The files that were read, each once.
     pub(crate) fn into_sizes(self) -> Vec<Size> {
         self.sizes
     }
@@ -76,7 +76,7 @@ impl Reader<'_> {
         self.or_report(key, path, config::text::read(path))
     }
 
-    /// What was read, or a problem.
+    /// Returns the contents, or reports an error.
     fn or_report(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
         match read {
             Ok(octets) => Some(octets),
@@ -93,7 +93,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a map of rules, of which there are `len`.
+    /// Reads a map with `len` rules.
     pub(crate) fn map<T>(
         &mut self,
         key: &'static str,
@@ -108,7 +108,7 @@ impl Reader<'_> {
         Some(map)
     }
 
-    /// Notes how much is in a file; several plugins may name one.
+    /// Records the number of entries of a file; several plugins may name one file.
     fn size(&mut self, key: &'static str, path: &Path, count: usize, of: &'static str) {
         let size = Size { key, path: path.to_owned(), count, of };
         if !self.sizes.contains(&size) {
@@ -116,7 +116,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes how much is in a list, and reports what becomes of values when it is empty.
+    /// Records the number of entries of a list, and reports the effect of an empty one.
     fn list_size(&mut self, size: (&'static str, &Path, usize, &'static str), without: &str) {
         let (key, path, count, of) = size;
         if count == 0 {
@@ -172,7 +172,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the maps of the correlation with routes, so that their errors are known.
+    /// Reads the maps for the correlation with routes, so that errors in them are reported.
     pub(crate) fn route_maps(&mut self, spec: &Spec) {
         let routes = &spec.core.routes;
         for (key, path, kind) in [
@@ -205,7 +205,7 @@ impl Reader<'_> {
         Some(list)
     }
 
-    /// The `networks_file` of a plugin: its own, or that for all rows.
+    /// The `networks_file` of a plugin: its own, or the global one.
     pub(crate) fn networks_of(&mut self, spec: &PluginSpec) -> Option<Arc<Networks>> {
         self.networks(spec.networks.as_ref().unwrap_or(self.common_networks))
     }

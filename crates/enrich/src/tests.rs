@@ -1,4 +1,4 @@
-//! Steps in their order, and live tables among them.
+//! The order of steps, and live tables among them.
 
 use crate::live::{LiveLookup, LiveStep, LiveTable};
 use crate::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 #[derive(Debug, Default)]
 struct Routes {
     origins: RwLock<BTreeMap<IpAddr, u32>>,
-    /// How often it was entered, and steps over it were compiled.
+    /// How often it was entered, and how often steps over it were compiled.
     reads: AtomicU32,
     compilations: AtomicU32,
 }
@@ -153,7 +153,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
     loaded.add_live(LiveStep::new(Arc::clone(&routes), OriginAs(Arc::clone(&routes))));
     assert_eq!(problems.iter().count(), 0);
 
-    // The map needs AS numbers, and the live step therefore addresses.
+    // The map needs AS numbers, so the live step needs addresses.
     let layout = layout(&loaded, &[Field::Tag]);
     let compiled = Arc::new(loaded.compile(&layout));
     let (mut enricher, _) = Enricher::new(&compiled);
@@ -180,7 +180,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
     assert_eq!(routes.reads.load(Ordering::Relaxed), 3, "once per batch");
     assert_eq!(routes.compilations.load(Ordering::Relaxed), 1);
 
-    // A reload compiles anew and finds the table as it is.
+    // A reload compiles everything again and keeps the table.
     let mut reloaded = Loaded::read(&spec(Some(&map), Vec::new()), &context, &mut problems);
     reloaded.add_live(LiveStep::new(Arc::clone(&routes), OriginAs(Arc::clone(&routes))));
     enricher = Enricher::new(&Arc::new(reloaded.compile(&layout))).0;

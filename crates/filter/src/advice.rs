@@ -1,9 +1,9 @@
-//! What would be right, where the fault of an expression is a common one.
+//! Advice for common errors in expressions.
 
 use std::net::IpAddr;
 use wire::Prefix;
 
-/// Settings of other keys that are written into expressions by mistake, and what they are called there.
+/// Names of map keys that are written into expressions by mistake, and their equivalents there.
 const FOREIGN: &[(&str, &str)] = &[
     ("src_net", "src net"),
     ("dst_net", "dst net"),
@@ -16,10 +16,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("dst_mac", "ether dst"),
 ];
 
-/// Words of protocols, which after `proto` are names only with a backslash.
+/// Names of protocols, which need a backslash after `proto`.
 const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "igmp", "sctp", "pim", "vrrp", "ah", "esp"];
 
-/// What would be right; `message` is what libpcap reported.
+/// Returns advice; `message` is the error of libpcap.
 pub(crate) fn of(text: &str, message: &str) -> Option<String> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     if message.starts_with("non-network bits") {
@@ -58,11 +58,11 @@ pub(crate) fn of(text: &str, message: &str) -> Option<String> {
     upper.map(|word| format!("'{}' in small letters", word.to_ascii_lowercase()))
 }
 
-/// Words that are often written large.
+/// Keywords that are often written in upper case.
 const KEYWORDS: &[&str] =
     &["and", "or", "not", "src", "dst", "host", "net", "port", "ip", "ip6", "vlan", "mpls", "proto"];
 
-/// The network that an address with a prefix length lies in, when the address is not its first.
+/// The network of an address with a prefix length, if the address is not its first.
 fn cut(word: &str) -> Option<String> {
     let word = word.trim_matches(['(', ')', '!']);
     let (address, _) = word.split_once('/')?;

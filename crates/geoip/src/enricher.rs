@@ -1,4 +1,4 @@
-//! Places of both ends of a row.
+//! Locations of both ends of a row.
 
 use crate::{Database, Place};
 use flow::address::{self, Octets};
@@ -9,13 +9,13 @@ use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-/// Addresses that are remembered.
+/// Addresses that are cached.
 const ADDRESSES: usize = 8192;
-/// Records that are remembered, some three megabytes. Databases of cities have a few hundred thousand, of which a worker's traffic
-/// meets few at a time.
+/// Records that are cached, some three megabytes. Databases of cities have a few hundred thousand, of which a worker's traffic
+/// needs few at a time.
 const RECORDS: usize = 1 << 16;
 
-/// A place as rows keep it.
+/// A location as stored in rows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept {
     country: u32,
@@ -30,7 +30,7 @@ const ENDS: [[Field; 4]; 2] = [
     [Field::DstHost, Field::DstCountry, Field::DstPocode, Field::DstCoords],
 ];
 
-/// Where they lie.
+/// Their offsets.
 #[derive(Clone, Copy, Debug)]
 struct End {
     host: usize,
@@ -39,21 +39,21 @@ struct End {
     coordinates: Option<usize>,
 }
 
-/// Fills in the places of a worker's rows.
+/// Fills in the locations of a worker's rows.
 #[derive(Debug)]
 pub struct Enricher {
     database: Database,
     ends: Vec<End>,
-    /// By a hash of the address: the address and its place. An address takes the place of another one.
+    /// By a hash of the address: the address and its location. An address replaces another one in its slot.
     addresses: Vec<(Octets, Kept)>,
     /// By the number of a record.
     records: HashMap<usize, Kept>,
-    // Senders choose addresses: a seed that they do not know keeps them from choosing some that take each other's place.
+    // Senders choose addresses: a secret seed keeps them from choosing addresses that evict each other.
     hash: RandomState,
 }
 
 impl Enricher {
-    /// Fields that rows of places are worked out from.
+    /// Adds the fields that locations are derived from.
     pub fn require(fields: &mut FieldSet) {
         for [host, wanted @ ..] in ENDS {
             if wanted.iter().any(|field| fields.has(*field)) {
@@ -62,7 +62,7 @@ impl Enricher {
         }
     }
 
-    /// For rows of that layout.
+    /// Compiles it for rows of this layout.
     pub fn new(database: &Database, layout: &Layout) -> Self {
         let end = |[host, country, pocode, coordinates]: [Field; 4]| {
             let at = |field| layout.offset(field);
@@ -75,12 +75,12 @@ impl Enricher {
         Self { database: database.clone(), ends, addresses, records, hash: RandomState::default() }
     }
 
-    /// True when rows have no fields for places.
+    /// True if rows have no fields for locations.
     pub fn is_idle(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Fills in the places of a row.
+    /// Fills in the locations of a row.
     pub fn apply(&mut self, row: &mut RowMut<'_>, strings: &mut Strings) {
         for number in 0..self.ends.len() {
             let Some(end) = self.ends.get(number).copied() else { continue };
@@ -132,7 +132,7 @@ impl Enricher {
         kept
     }
 
-    /// The rows' strings were cleared: known ids mean nothing any more.
+    /// Call this after the rows' strings are cleared: cached ids are void.
     pub fn forget_strings(&mut self) {
         self.records.clear();
         self.addresses.clear();

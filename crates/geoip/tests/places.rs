@@ -1,4 +1,4 @@
-//! Databases that the test makes, read back.
+//! Reads back databases that the tests write.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use flow::address;
@@ -66,7 +66,7 @@ fn trees_of_any_branch_size_and_family_are_read() {
             for (network, code) in [(("10.0.0.0", 8), "AA"), (("10.1.0.0", 16), "BB"), (("10.1.2.3", 32), "CC")] {
                 writer.add(network, &country(code));
             }
-            // Records far enough into the file for their pointers to use the bits between 24 and 28 of no branch.
+            // Records far enough into the file that their pointers use the bits between 24 and 28 of neither branch.
             for third in 0..=255u8 {
                 let network = format!("172.16.{third}.0");
                 writer.add((&network, 24), &country(&format!("{third:0>40}")));
@@ -144,7 +144,7 @@ fn broken_databases_tell_nothing_and_harm_nothing() {
     }
 }
 
-/// A row of these hosts, and what the fields of places say of it.
+/// Enriches a row of these hosts, and returns its locations.
 fn enriched(enricher: &mut Enricher, layout: &Layout, strings: &mut Strings, hosts: [&str; 2]) -> [Place; 2] {
     let mut rows = Rows::new(layout);
     let mut row = rows.push(&vec![0; layout.words()]);
@@ -217,7 +217,7 @@ fn what_is_remembered_is_what_the_database_says() {
     let database = database();
     let mut enricher = Enricher::new(&database, &layout);
     let mut strings = Strings::default();
-    // More addresses than are remembered, each met twice, in an order that lets them drive each other out.
+    // More addresses than are cached, each looked up twice, in an order in which they evict each other.
     for round in 0..40_000u32 {
         let n = round.wrapping_mul(7919) % 20_000;
         let host = match n % 3 {

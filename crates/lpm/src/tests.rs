@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// The longest by looking at all; of equal ones the first.
+/// The longest, by a linear search; of equal ones the first.
 fn linear<A: Address>(entries: &[Entry<A, u32>], address: A) -> Option<u32> {
     let mut found: Option<&Entry<A, u32>> = None;
     for entry in entries.iter().filter(|entry| entry.covers(address)) {
@@ -12,7 +12,7 @@ fn linear<A: Address>(entries: &[Entry<A, u32>], address: A) -> Option<u32> {
     found.map(|entry| *entry.value())
 }
 
-/// All that cover, from the longest on; of equal ones the first.
+/// All that cover the address, from the longest on; of equal ones the first.
 fn linear_all<A: Address>(entries: &[Entry<A, u32>], address: A) -> Vec<u32> {
     let mut all: Vec<_> = entries.iter().filter(|entry| entry.covers(address)).collect();
     all.sort_by_key(|entry| std::cmp::Reverse(entry.len()));
@@ -57,7 +57,7 @@ fn neighbours6(first: u128, len: u8) -> [u128; 4] {
     [first, first.wrapping_sub(1), last, last.wrapping_add(1)]
 }
 
-/// Few different bits, so that prefixes lie in one another, are neighbours and come twice.
+/// Few different bits, so that prefixes cover each other, are adjacent, and repeat.
 fn near(bits: u32) -> impl Strategy<Value = u128> {
     let few = prop::collection::vec((0..bits, any::<bool>()), 0..5);
     (few, prop::sample::select(vec![0, 0x0a00_0000, 0x2001_0db8, u128::MAX])).prop_map(move |(few, base)| {

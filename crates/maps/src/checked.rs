@@ -1,4 +1,4 @@
-//! Maps whose readers are still to come: their text is read and what is wrong is told, now.
+//! Maps that are only checked: nothing uses them yet, but errors in them are reported.
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
@@ -7,7 +7,7 @@ use crate::value::ValueError;
 use config::problem::{Diagnostics, Origin};
 use std::net::{IpAddr, SocketAddr};
 
-/// A map that is checked.
+/// A map that is only checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// bgp_agent_map.
@@ -41,7 +41,7 @@ impl Checked {
         }
     }
 
-    /// Keys that each rule must have; `ip` stands for the exporter.
+    /// Keys that each rule must have; `ip` means the exporter.
     fn required(self) -> &'static [&'static str] {
         match self {
             Self::BgpAgent => &["bgp_ip", "ip"],
@@ -52,7 +52,7 @@ impl Checked {
         }
     }
 
-    /// Reads a map and tells what is wrong. Returns the number of good rules.
+    /// Checks a map and reports its errors. Returns the number of valid rules.
     pub fn check(self, origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> usize {
         let rules = load::load(self.keys(), context, origin, text, problems, |entry, problems| {
             self.entry(&entry, problems)

@@ -1,8 +1,8 @@
-//! What a rule asks of a record, typed.
+//! Typed conditions of a rule.
 //!
-//! A condition knows fields and facts of rows ([`flow::field`], [`flow::fact`]), not where a row keeps them: that comes
-//! with a layout. [`Condition::holds`] is its definition; [`crate::matcher`] answers the same question for thousands of
-//! rules at once.
+//! A condition names fields and presence bits of rows ([`flow::field`], [`flow::presence`]), not their offsets: these come
+//! with a layout. [`Condition::holds`] defines what it means; [`crate::matcher`] evaluates thousands of rules at
+//! once with the same results.
 
 use crate::matcher::{Lazy, View};
 use crate::prefix::Bits;
@@ -14,46 +14,46 @@ use flow::row::{FieldSet, Layout};
 use std::sync::Arc;
 use wire::{Community, Prefix};
 
-/// One condition of a rule. All must hold.
+/// One condition of a rule. A rule matches if all of its conditions hold.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// A field has this value.
     Equal {
         /// The field.
         field: Field,
-        /// Its octets as a row keeps them; `None` for a number that the field is too small for.
+        /// Its octets as stored in a row; `None` for a number that does not fit the field.
         value: Option<Octets>,
-        /// Without this fact the condition fails, negated or not.
+        /// The condition fails without this presence bit, whether negated or not.
         fact: Option<Presence>,
         /// The field has any other value.
         negated: bool,
     },
-    /// An address lies in a prefix. Fails, negated or not, when there is no address.
+    /// An address is in a prefix. Fails, whether negated or not, if there is no address.
     Within {
         /// The field of the address.
         field: Field,
         /// The prefix.
         prefix: Prefix,
-        /// Without this fact the condition fails, negated or not.
+        /// The condition fails without this presence bit, whether negated or not.
         fact: Option<Presence>,
-        /// The address lies outside.
+        /// The address must not be in the prefix.
         negated: bool,
     },
-    /// The record tells, or does not tell, this.
+    /// The record has, or lacks, a presence bit.
     Told {
-        /// What.
+        /// The bit.
         fact: Presence,
-        /// Whether it must tell it.
+        /// Whether it must be set.
         told: bool,
     },
-    /// The group bit of the destination MAC address. Fails when there is no such address.
+    /// The group bit of the destination MAC address. Fails if there is no such address.
     Multicast {
         /// Whether it must be set.
         group: bool,
     },
     /// The packet matches a filter.
     Filter(PacketFilter),
-    /// One of a route's communities fits one of the patterns.
+    /// One of the route's communities matches one of the patterns.
     Communities {
         /// Field of the communities.
         field: Field,
@@ -62,7 +62,7 @@ pub enum Condition {
     },
 }
 
-/// Octets of a field, up to 16.
+/// The octets of a field, up to 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Octets {
     octets: [u8; 16],
@@ -70,7 +70,7 @@ pub struct Octets {
 }
 
 impl Octets {
-    /// A number in network byte order; `None` when the field is too small for it.
+    /// A number in network byte order; `None` if it does not fit the field.
     pub fn number(number: u64, field: Field) -> Option<Self> {
         let all = number.to_be_bytes();
         let cut = 8usize.saturating_sub(field.size());
@@ -78,7 +78,7 @@ impl Octets {
         if head.iter().any(|octet| *octet != 0) { None } else { Self::new(tail) }
     }
 
-    /// These octets; `None` for more than 16.
+    /// These octets; `None` if there are more than 16.
     pub fn new(octets: &[u8]) -> Option<Self> {
         let mut all = [0; 16];
         all.get_mut(..octets.len())?.copy_from_slice(octets);
@@ -94,18 +94,18 @@ impl Octets {
 /// A libpcap filter with its text.
 #[derive(Clone, Debug)]
 pub struct PacketFilter {
-    /// As it was written.
+    /// Its text.
     pub text: Arc<str>,
     /// Compiled.
     pub filter: Arc<Filter>,
 }
 
-/// A pattern for standard communities: text, where `.` stands for any character.
+/// A pattern for standard communities, in which `.` matches any character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CommunityPattern(Box<[u8]>);
 
 impl CommunityPattern {
-    /// Reads `a:b`, made of digits, dots and one colon.
+    /// Parses `a:b`, which consists of digits, dots and one colon.
     pub fn parse(text: &str) -> Option<Self> {
         let part =
             |part: &str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b == b'.' || b.is_ascii_digit());
@@ -113,17 +113,17 @@ impl CommunityPattern {
         (part(left) && part(right)).then(|| Self(text.as_bytes().into()))
     }
 
-    /// Whether the text of a community fits.
+    /// True if the text of a community matches.
     pub fn fits(&self, community: &[u8]) -> bool {
         self.0.len() == community.len() && self.0.iter().zip(community).all(|(p, c)| *p == b'.' || p == c)
     }
 
-    /// Whether the number of a community fits, not its name.
+    /// True if the number of a community, not its name, matches.
     pub fn fits_number(&self, community: Community) -> bool {
         self.fits(format!("{community:#}").as_bytes())
     }
 
-    /// Whether one community of a list fits: texts with blanks, commas or underscores between them.
+    /// True if one community of a list matches; the list is separated by blanks, commas or underscores.
     pub fn fits_one_of(&self, list: &[u8]) -> bool {
         list.split(|octet| matches!(octet, b' ' | b',' | b'_')).any(|community| self.fits(community))
     }
@@ -150,7 +150,7 @@ impl Condition {
         }
     }
 
-    /// The definition: whether the condition holds for a row of that layout. A field that the layout lacks makes it fail.
+    /// Defines the condition: returns whether it holds for a row of this layout. It fails if the layout lacks the field.
     pub fn holds(&self, layout: &Layout, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         let octets = |field: Field| {
             let start = layout.offset(field)?;
@@ -188,7 +188,7 @@ impl Condition {
         }
     }
 
-    /// Text that two conditions share only when they are the same.
+    /// Text that is equal for equal conditions only.
     pub fn identity(&self) -> String {
         match self {
             Self::Filter(filter) => {
@@ -200,7 +200,7 @@ impl Condition {
     }
 }
 
-/// Whether a community of the list fits one of the patterns.
+/// True if a community of the list matches one of the patterns.
 pub(crate) fn fits(patterns: &[CommunityPattern], list: &[u8]) -> bool {
     patterns.iter().any(|pattern| pattern.fits_one_of(list))
 }

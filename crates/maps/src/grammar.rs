@@ -1,35 +1,35 @@
-//! The text of keyed maps: one rule on each line, made of `key=value` pairs.
+//! The syntax of keyed maps: one rule per line, made of `key=value` pairs.
 //!
 //! ```text
 //! ! a comment, as is a line that begins with #
 //! set_tag=10  ip=192.0.2.0/24  filter='tcp and dst port 443'
 //! ```
 //!
-//! Blanks (spaces and tabs) part the pairs; none may stand around `=`. Single quotes protect blanks and are taken away; double
-//! quotes are characters like others. `|` is refused outside of quotes, as it always was. Lines may be of any length and files
-//! of any number of lines.
+//! Blanks (spaces and tabs) separate the pairs; none are allowed around `=`. Single quotes protect blanks and are removed; double
+//! quotes are ordinary characters. `|` is rejected outside quotes, as in pmacct. Lines may be of any length and files may have
+//! any number of lines.
 //!
-//! What a pair *means* is another matter: see [`crate::key`].
+//! [`crate::key`] defines what the pairs *mean*.
 
 use config::problem::{Diagnostics, Origin};
 
 /// One `key=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// What is before `=`.
+    /// The text before `=`.
     pub key: String,
-    /// What is behind `=`, without the quotes.
+    /// The text after `=`, without quotes.
     pub value: String,
-    /// Character of the line where the key begins, from 1.
+    /// Character of the line at which the key begins, from 1.
     pub key_column: u32,
-    /// Character of the line where the value begins, its quote included, from 1.
+    /// Character of the line at which the value begins, including its quote, from 1.
     pub value_column: u32,
 }
 
 /// One rule: the pairs of a line, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Physical line of the file, from 1.
+    /// Line of the file, from 1.
     pub number: u32,
     /// The pairs in the order of the line.
     pub pairs: Vec<Pair>,
@@ -37,7 +37,7 @@ pub struct Line {
 
 const SHAPE: &str = "A rule is KEY=VALUE pairs with blanks between them and none around '='.";
 
-/// The rules of a file. A line that is no rule is reported and left out; octets that are not UTF-8 are replaced.
+/// Returns the rules of a file. Malformed lines are reported and ignored; bytes that are not UTF-8 are replaced.
 pub fn parse(origin: &Origin, text: &[u8], problems: &mut Diagnostics) -> Vec<Line> {
     let mut lines = Vec::new();
     for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
@@ -145,7 +145,7 @@ fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, ParseError> {
     Ok(Pair { key, value, key_column, value_column })
 }
 
-/// Reads from the opening quote to behind the closing one.
+/// Reads from the opening quote up to and including the closing one.
 fn quotation(cursor: &mut Cursor<'_>, value: &mut String) -> Result<(), ParseError> {
     let column = cursor.column;
     cursor.next();
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Number and pairs of a line.
+    /// Line number and pairs.
     type Read = (u32, Vec<(String, String)>);
 
     fn read(text: &str) -> (Vec<Read>, Vec<String>) {

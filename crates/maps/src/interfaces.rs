@@ -4,12 +4,12 @@ use crate::key::others;
 use crate::load::{self, Context, Entry};
 use config::problem::{Diagnostics, Origin};
 
-/// Packets that are captured on an interface, as the interface sees them.
+/// Which packets of an interface are captured, as seen by the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Those that come in.
+    /// Incoming packets.
     In,
-    /// Those that go out.
+    /// Outgoing packets.
     Out,
 }
 
@@ -20,20 +20,20 @@ pub struct Interface {
     pub name: String,
     /// Its number in flows.
     pub index: Option<u32>,
-    /// Which of its packets are captured; all without it.
+    /// Captured direction; both if `None`.
     pub direction: Option<Direction>,
 }
 
 impl Interface {
-    /// True if a packet could be captured by both.
+    /// True if both could capture the same packet.
     fn shares_packets(&self, other: &Self) -> bool {
         let has_opposite = matches!((self.direction, other.direction), (Some(one), Some(other)) if one != other);
         self.name == other.name && !has_opposite
     }
 }
 
-/// Reads a pcap_interfaces_map. Lines with faults, and those whose packets another line captures already, are reported and left out: an
-/// interface has one line, or one for each direction. `numbered`: each must have a number (`pcap_ifindex: map`).
+/// Reads a pcap_interfaces_map. Invalid lines are reported and ignored, as are lines whose packets an earlier line already captures:
+/// an interface has one line, or one for each direction. `numbered`: each interface must have a number (`pcap_ifindex: map`).
 pub fn parse(
     origin: &Origin,
     text: &[u8],

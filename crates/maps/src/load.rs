@@ -1,5 +1,5 @@
-//! From the text of a map to its rules, whatever the map: keys are looked up, values become conditions, and what is wrong is
-//! reported. What a map does with a rule is its own affair.
+//! Turns the text of any keyed map into rules: looks up keys, parses values into conditions, and reports errors. What a rule
+//! means is up to the map.
 
 use crate::grammar::{self, Line, Pair};
 use crate::key::{self, Key, Need, Target};
@@ -8,38 +8,38 @@ use crate::value::{self, ValueError};
 use config::Daemon;
 use config::problem::{Diagnostics, Origin};
 
-/// Where something is taken from.
+/// Where a value is taken from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     /// The records themselves.
     pub flow: bool,
     /// The networks file.
     pub file: bool,
-    /// Routes.
+    /// BGP routes.
     pub bgp: bool,
 }
 
-/// What a map needs to know about the rest of the configuration.
+/// The parts of the configuration that a map depends on.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The program.
+    /// The daemon.
     pub daemon: Daemon,
-    /// It replicates datagrams (the tee plugin).
+    /// Whether it replicates datagrams (the tee plugin).
     pub tee: bool,
     /// Sources of AS numbers (`nfacctd_as` and the like).
     pub asn: Sources,
     /// Sources of networks and next hops (`nfacctd_net` and the like).
     pub net: Sources,
-    /// Labels are written as maps (`pre_tag_label_encode_as_map`).
+    /// Labels are encoded as maps (`pre_tag_label_encode_as_map`).
     pub label_as_map: bool,
-    /// Rules of pre_tag_map without an exporter match those with IPv4 addresses alone (`pre_tag_map_dont_recirculate`).
+    /// Rules of pre_tag_map without an exporter match IPv4 exporters only (`pre_tag_map_dont_recirculate`).
     pub exporters_v4: bool,
-    /// Link types of the frames that filters look at, by libpcap's numbers; none: Ethernet.
+    /// Link types of the frames that filters are applied to, by libpcap's numbers; Ethernet if empty.
     pub links: Vec<i32>,
 }
 
 impl Context {
-    /// What a daemon does unless it is told otherwise: the collectors take AS numbers and next hops from flows.
+    /// The daemon's defaults: collectors take AS numbers and next hops from flows.
     pub fn new(daemon: Daemon) -> Self {
         let flow = matches!(daemon, Daemon::Nfacctd | Daemon::Sfacctd);
         let sources = Sources { flow, ..Sources::default() };
@@ -54,7 +54,7 @@ impl Context {
         }
     }
 
-    /// Where the packets come from that filters look at.
+    /// Where the packets for filters come from.
     pub fn packets(&self) -> PacketSource {
         match self.daemon {
             Daemon::Pmacctd | Daemon::Uacctd | Daemon::Sfacctd => PacketSource::Packets,
@@ -62,7 +62,7 @@ impl Context {
         }
     }
 
-    /// True where routes are known.
+    /// True if routes are available.
     pub fn has_routes(&self) -> bool {
         self.asn.bgp || self.net.bgp
     }
@@ -80,12 +80,12 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Reports that the value is wrong, and gives the rule up.
+    /// Reports that the value is invalid, and rejects the rule.
     pub fn refuse<T>(&self, wrong: ValueError, problems: &mut Diagnostics) -> Option<T> {
         refuse(&self.origin, wrong, problems)
     }
 
-    /// A number within the bounds of the key.
+    /// A number within the limits of the key.
     pub fn decimal(&self, problems: &mut Diagnostics) -> Option<u64> {
         let number = match self.key.value {
             key::Value::Decimal { min, max } => value::decimal(&self.value, min, max),
@@ -95,24 +95,24 @@ impl Setting {
     }
 }
 
-/// A rule whose keys are known and whose conditions are typed.
+/// A rule with its conditions parsed.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The line.
+    /// Location of the line.
     pub origin: Origin,
-    /// What is compared.
+    /// The exporters and conditions.
     pub rule: Rule,
-    /// What the map reads itself, in the order of the line.
+    /// Settings that the map reads itself, in the order of the line.
     pub settings: Vec<Setting>,
 }
 
 impl Entry {
-    /// The setting of that name.
+    /// Returns the setting with this name.
     pub fn setting(&self, name: &str) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.key.name == name)
     }
 
-    /// Reports what is wrong with the rule as a whole, and gives it up.
+    /// Reports that the rule is invalid, and rejects it.
     pub fn refuse<T>(&self, what: impl Into<String>, problems: &mut Diagnostics) -> Option<T> {
         refuse(&self.origin, ValueError { what: what.into(), hint: None }, problems)
     }
@@ -123,7 +123,7 @@ fn refuse<T>(origin: &Origin, wrong: ValueError, problems: &mut Diagnostics) -> 
     None
 }
 
-/// Reads a map. Each rule without a fault is handed to `take`, which may give it up too; what it keeps is the map.
+/// Reads a map. Passes each valid rule to `take`, which may reject it too; returns what `take` keeps.
 pub fn load<T>(
     keys: &'static [Key],
     context: &Context,
@@ -141,7 +141,7 @@ pub fn load<T>(
     kept
 }
 
-/// Types a line; all its faults are reported.
+/// Parses the keys and values of a line; reports all of its errors.
 fn entry(
     keys: &'static [Key],
     context: &Context,
@@ -196,7 +196,7 @@ fn pair_of(
     Some(())
 }
 
-/// The key of a pair, if this daemon knows it in this map.
+/// Returns the key of a pair if this daemon accepts it in this map.
 fn known(
     keys: &'static [Key],
     context: &Context,
@@ -222,7 +222,7 @@ fn known(
     None
 }
 
-/// A name in a message: what has no end is cut.
+/// A name for a message, cut to a limited length.
 fn shown(name: &str) -> String {
     match name.char_indices().nth(64) {
         Some((end, _)) => format!("{}...", name.get(..end).unwrap_or_default()),
@@ -230,7 +230,7 @@ fn shown(name: &str) -> String {
     }
 }
 
-/// What must be configured before the key may be used.
+/// Returns an error if the key needs something that is not configured.
 fn needed(key: &Key, context: &Context) -> Option<ValueError> {
     let (name, daemon) = (key.name, context.daemon.name());
     let wrong = |what| Some(ValueError { what, hint: None });
@@ -268,7 +268,7 @@ mod tests {
                     set_tag=4 ip=300.1.2.3\nset_tag=5 in=5\nset_tag=6 in=1 in=2\nset_tag=7 id=7\nset_tag=8 src_prot=1";
         let (kept, problems) = told(&Context::new(Daemon::Nfacctd), text);
         assert_eq!(kept, [5, 8]);
-        // Lines that are no rules at all are found first.
+        // Malformed lines are reported first.
         let wanted = [
             "WARN: [p.map:6:5] malformed line. Ignored. ",
             "WARN: [p.map:1:11] Line ignored because of unknown key 'nonsense'.",

@@ -1,23 +1,23 @@
-//! Rules that no record can reach: an earlier one takes all that they match.
+//! Finds rules that can never match, because an earlier rule matches all of their records.
 
 use crate::load::Entry;
 use config::problem::{Diagnostics, Origin};
 use std::collections::HashMap;
 use wire::Prefix;
 
-/// What the review knows of a rule.
+/// What the review needs of a rule.
 #[derive(Clone, Debug)]
 pub struct Reviewed {
     origin: Origin,
     exporter: Option<Prefix>,
-    /// What its conditions are, in order, none twice.
+    /// Its conditions, sorted, without repetitions.
     conditions: Vec<String>,
-    /// Rules to which it may jump; without any the search ends at it.
+    /// Rules to which it may jump; if empty, the search ends at it.
     jumps: Vec<u32>,
 }
 
 impl Reviewed {
-    /// A rule at which the search ends.
+    /// A rule that ends the search.
     pub fn new(entry: &Entry) -> Self {
         let mut conditions: Vec<String> = entry.rule.conditions.iter().map(|c| c.identity()).collect();
         conditions.sort();
@@ -37,16 +37,16 @@ impl Reviewed {
     }
 }
 
-/// Most conditions of a rule whose subsets are all looked up; with more, only some are.
+/// Up to this many conditions of a rule, all subsets are looked up; beyond it, only some.
 const MOST_CONDITIONS: usize = 8;
 
-/// Warns of each rule whose records an earlier one takes all: the same conditions or fewer, for the same exporters or more.
+/// Warns about each rule whose records all match an earlier one: one with the same or fewer conditions, for the same or more exporters.
 ///
-/// A rule that a jump may lead past takes nothing for sure, and is not held against later ones.
+/// A rule that a jump may skip is not certain to match first, so it does not count against later ones.
 pub fn review(rules: &[Reviewed], problems: &mut Diagnostics) {
     let skipped = skipped(rules);
     let mut taken: HashMap<(Vec<&str>, Option<Prefix>), u32> = HashMap::new();
-    // Few lengths occur, and only those need be looked up.
+    // Few lengths occur, and only these are looked up.
     let mut lengths: Vec<u8> =
         rules.iter().filter_map(|rule| rule.exporter).map(|prefix| prefix.length()).collect();
     lengths.sort_unstable();
@@ -71,7 +71,7 @@ pub fn review(rules: &[Reviewed], problems: &mut Diagnostics) {
     }
 }
 
-/// Rules that some jump leads past.
+/// Rules that a jump may skip.
 fn skipped(rules: &[Reviewed]) -> std::collections::HashSet<u32> {
     // The furthest target of the jumps so far.
     let mut reach = 0;
@@ -85,7 +85,7 @@ fn skipped(rules: &[Reviewed]) -> std::collections::HashSet<u32> {
     skipped
 }
 
-/// All subsets of a few conditions; of many, the empty one, the single ones and the whole.
+/// All subsets of a few conditions; for many, the empty one, the single conditions and the whole.
 fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
     let count = conditions.len();
     let masks: Vec<u64> = if count <= MOST_CONDITIONS {
@@ -101,7 +101,7 @@ fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
     })
 }
 
-/// The prefixes of these lengths that contain one, itself included, and "all exporters".
+/// The prefixes of these lengths that cover `exporter`, including itself, and "all exporters".
 fn around(exporter: Option<Prefix>, lengths: &[u8]) -> impl Iterator<Item = Option<Prefix>> {
     let shorter = exporter.map(|prefix| {
         let fits = lengths.iter().copied().take_while(move |length| *length <= prefix.length());

@@ -1,4 +1,4 @@
-//! Values of keys: from text to conditions.
+//! Parses the values of keys into conditions.
 
 use crate::condition::{CommunityPattern, Condition, Octets, PacketFilter};
 use crate::key::{Key, Target, Value};
@@ -13,20 +13,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use wire::{Family, Mac, Prefix, RouteDistinguisher};
 
-/// Patterns of communities that a rule may have.
+/// Limit on the community patterns of a rule.
 const PATTERNS: usize = 16;
 
-/// What is wrong with a value, as a sentence, and what would be right.
+/// An invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
-    /// What is wrong.
+    /// What is wrong, as a sentence.
     pub what: String,
-    /// What would be right.
+    /// What is expected.
     pub hint: Option<String>,
 }
 
 impl ValueError {
-    /// The usual words.
+    /// The usual message.
     pub fn value(key: &Key, text: &str) -> Self {
         Self {
             what: format!("bad '{}' value: '{text}'.", key.name),
@@ -35,10 +35,10 @@ impl ValueError {
     }
 }
 
-/// The condition that a key with this value makes.
+/// Returns the condition for a key with this value.
 ///
 /// # Errors
-/// What is wrong with the value.
+/// If the value is invalid.
 pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, ValueError> {
     let (negated, value) = match text.strip_prefix('-') {
         Some(rest) if key.negatable => (true, rest),
@@ -57,14 +57,14 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
                 let value = octets(key, Field::Direction, value).flatten();
                 return Ok(Condition::Equal { field: Field::Direction, value, fact: None, negated });
             }
-            // Rows have a third value for "not told", and in flow records the way in is whatever is not the way out.
+            // Rows have a third value for "not reported". In flow records, everything that is not egress counts as ingress.
             let out = octets(key, Field::Direction, "1").flatten();
             let inward = decimal(value, 0, 1).ok_or_else(wrong)? == 0;
             Ok(Condition::Equal { field: Field::Direction, value: out, fact: None, negated: inward != negated })
         }
         Target::As(field, fact) => {
             let octets = octets(key, field, value).ok_or_else(wrong)?;
-            // A file or a route may know the AS of a record that does not tell it.
+            // The AS may also come from a file or a route if the record does not have it.
             let told = context.asn.flow && !context.asn.file && !context.asn.bgp;
             Ok(Condition::Equal { field, value: octets, fact: told.then_some(fact), negated })
         }
@@ -91,7 +91,7 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
     }
 }
 
-/// The octets of a field; the inner `None` is a number that the field is too small for.
+/// The octets of a field; the inner `None` is a number that does not fit the field.
 #[expect(clippy::option_option, reason = "no value, and a value that nothing equals, are different")]
 fn octets(key: &Key, field: Field, text: &str) -> Option<Option<Octets>> {
     Some(match key.value {
@@ -108,7 +108,7 @@ fn octets(key: &Key, field: Field, text: &str) -> Option<Option<Octets>> {
     })
 }
 
-/// A decimal number without sign, within bounds.
+/// A decimal number without a sign, within limits.
 pub fn decimal(text: &str, min: u64, max: u64) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|number| digits && (min..=max).contains(number))
@@ -122,7 +122,7 @@ fn hexadecimal(text: &str, max: u64) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok().filter(|number| *number <= max)
 }
 
-/// `true` or `false`, in any case.
+/// `true` or `false`, in upper or lower case.
 pub fn flag(text: &str) -> Option<bool> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Some(true),
@@ -131,7 +131,7 @@ pub fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// Six octets in hexadecimal with colons or dashes between them.
+/// Six octets in hexadecimal, separated by colons or dashes.
 pub fn mac(text: &str) -> Option<Mac> {
     let mut octets = [0; 6];
     let mut parts = text.split([':', '-']);
@@ -146,7 +146,7 @@ pub fn mac(text: &str) -> Option<Mac> {
 /// An address or prefix.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If it is invalid.
 pub fn network(text: &str) -> Result<Prefix, ValueError> {
     prefix::parse(text).map_err(|why| ValueError {
         what: format!("Bad IP address or prefix '{text}'."),
@@ -154,7 +154,7 @@ pub fn network(text: &str) -> Result<Prefix, ValueError> {
     })
 }
 
-/// The condition of a filter that only tells families apart; the text may go on behind those words.
+/// The condition of a filter that only distinguishes families; other text may follow these words.
 pub fn family_filter(text: &str) -> Option<Condition> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let family = match words.as_slice() {
@@ -175,7 +175,7 @@ fn filter(text: &str, context: &Context) -> Result<PacketFilter, ValueError> {
     }
 }
 
-/// Text of others, fit for one line of a log.
+/// External text, reduced to one line for a log.
 fn one_line(text: &str) -> String {
     text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -187,14 +187,14 @@ fn communities(text: &str) -> Option<Arc<[CommunityPattern]>> {
 
 fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
     if daemon == Daemon::Sfacctd {
-        // The data format of sFlow: 20 bits of enterprise, 12 of format. Rows keep the lower 16 bits.
+        // The sFlow data format: 20 bits of enterprise, 12 of format. Rows store the lower 16 bits.
         let (enterprise, format) = text.split_once(':')?;
         let number = decimal(enterprise, 0, 0xf)? << 12 | decimal(format, 0, 0xfff)?;
         let value = Octets::number(number, Field::Template);
         return Some(Condition::Equal { field: Field::Template, value, fact: None, negated });
     }
     let fact = match text {
-        // The reference compares the first letters only, so these act as `flow`.
+        // pmacct compares only the first letters, so these are equivalent to `flow`.
         "flow" | "flow-mpls-ipv4" | "flow-mpls-ipv6" => Presence::Flow,
         "flow-ipv4" => Presence::FlowV4,
         "flow-ipv6" => Presence::FlowV6,

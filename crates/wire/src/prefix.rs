@@ -6,31 +6,31 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A prefix of IPv4 or IPv6 addresses; the bits behind its length are zero.
+/// A prefix of IPv4 or IPv6 addresses; the bits after its length are zero.
 ///
-/// Families are apart: `0.0.0.0/0` contains no IPv6 address, and `::ffff:0:0/96` is a prefix of IPv6 (see
-/// [`Prefix::to_canonical`]). In order, a prefix comes before all others that it covers, and those follow one another.
+/// The families are separate: `0.0.0.0/0` contains no IPv6 address, and `::ffff:0:0/96` is an IPv6 prefix (see
+/// [`Prefix::to_canonical`]). The order places a prefix before all others that it covers, and keeps these together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prefix {
     family: Family,
-    /// The first address; one of IPv4 takes the first four octets.
+    /// The first address; an IPv4 address takes the first four octets.
     octets: [u8; 16],
     length: u8,
 }
 
-/// Why there is no prefix.
+/// Why a prefix is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefixError {
-    /// What comes before the slash is not an address.
+    /// The text before the slash is not an address.
     Address,
-    /// The length is not a number of at most three digits, or is more than the bits of an address, which are given.
+    /// The length is not a number of at most three digits, or exceeds the bits of an address, which are given.
     Length(u8),
     /// Octets of NLRI are missing.
     Truncated(Truncated),
 }
 
 impl Prefix {
-    /// The first `length` bits of an address; `None` where an address has less.
+    /// The first `length` bits of an address; `None` if the address has fewer.
     pub fn new(address: IpAddr, length: u8) -> Option<Self> {
         let (family, octets) = match address {
             IpAddr::V4(v4) => (Family::V4, widened(v4.octets())),
@@ -39,7 +39,7 @@ impl Prefix {
         (length <= family.width()).then(|| Self::cut(family, octets, length))
     }
 
-    /// The prefix of one address.
+    /// The prefix of a single address.
     pub fn host(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => Self { family: Family::V4, octets: widened(v4.octets()), length: 32 },
@@ -62,12 +62,12 @@ impl Prefix {
         self.family
     }
 
-    /// Bits of the prefix, at most those of an address of its family.
+    /// Prefix length in bits, at most that of an address of its family.
     pub const fn length(&self) -> u8 {
         self.length
     }
 
-    /// The first address, its first bit on top of 128; the bits behind an IPv4 address are zero.
+    /// The first address, left-aligned in 128 bits; the bits after an IPv4 address are zero.
     #[inline]
     pub const fn bits(&self) -> u128 {
         u128::from_be_bytes(self.octets)
@@ -83,12 +83,12 @@ impl Prefix {
         address(self.family, self.bits() | !mask(self.length))
     }
 
-    /// True when the address is in the prefix.
+    /// True if the prefix contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.covers(&Self::host(address))
     }
 
-    /// True when all addresses of `other` are in the prefix.
+    /// True if the prefix contains all addresses of `other`.
     #[inline]
     pub fn covers(&self, other: &Self) -> bool {
         self.family == other.family
@@ -107,11 +107,11 @@ impl Prefix {
         }
     }
 
-    /// Reads NLRI: an octet with the length in bits, and as many octets as that takes. What lies behind the prefix in
-    /// the last of them is ignored, as RFC 4271 says.
+    /// Reads NLRI: an octet with the length in bits, and as many octets as that requires. Bits after the prefix in
+    /// the last octet are ignored, as RFC 4271 requires.
     ///
     /// # Errors
-    /// When octets are missing, or a length is too large; nothing can then be read behind it.
+    /// If octets are missing, or a length is too large; nothing after it can be read then.
     pub fn read(r: &mut Reader<'_>, family: Family) -> Result<Self, PrefixError> {
         let length = r.u8()?;
         if length > family.width() {
@@ -175,14 +175,14 @@ impl fmt::Display for Prefix {
 impl FromStr for Prefix {
     type Err = PrefixError;
 
-    /// Reads `address/length`, or an address, which is a prefix of its whole length. Bits behind the length are dropped.
+    /// Parses `address/length`, or an address, which is a prefix of its full length. Bits after the length are ignored.
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         let is_v6 = text.contains(':');
         let width = if is_v6 { 128 } else { 32 };
         if let Some((address, length)) = text.split_once('/')
             && !is_length(length)
         {
-            // The library would take signs, any number of zeros, and masks of IPv4.
+            // The library would accept signs, any number of zeros, and IPv4 masks.
             let is_address = address.parse::<IpAddr>().is_ok();
             return Err(if is_address { PrefixError::Length(width) } else { PrefixError::Address });
         }

@@ -2,7 +2,7 @@
 //!
 //! | octets | netlink message |
 //! |---|---|
-//! | 4 | octets of the message with this header |
+//! | 4 | length of the message, including this header |
 //! | 2 | type: subsystem and kind |
 //! | 10 | flags, sequence number, port |
 //! | 1, 1, 2 | netfilter's: family, version, group |
@@ -10,14 +10,14 @@
 //!
 //! | octets | attribute |
 //! |---|---|
-//! | 2 | octets of the attribute with this header |
+//! | 2 | length of the attribute, including this header |
 //! | 2 | kind, below two bits of flags |
 //! | … | value |
 //!
-//! Messages and attributes stand at multiples of four octets. Their headers are in the machine's byte order, a group and the values of
-//! attributes in that of the network.
+//! Messages and attributes are aligned to four octets. Their headers are in native byte order, the group and the values of
+//! attributes in network byte order.
 
-/// Octets of a netlink header, and of netfilter's header after it.
+/// Octets of a netlink header, and of the netfilter header after it.
 pub(super) const HEADER: usize = 16;
 const FAMILY: usize = 4;
 
@@ -51,14 +51,14 @@ mod attribute {
     pub(super) const HARDWARE_HEADER: u16 = 16;
 }
 
-/// The content of a message.
+/// A logged packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Logged<'a> {
-    /// The packet, from its IP header on, or as much of it as was copied.
+    /// The packet from its IP header on, or the part of it that was copied.
     pub payload: &'a [u8],
     /// Its EtherType.
     pub protocol: Option<u16>,
-    /// When it was seen: microseconds since 1970; not all rules give it.
+    /// When it was logged: microseconds since 1970; not all rules provide it.
     pub time_us: Option<u64>,
     /// Input interface; 0: none.
     pub ingress: u32,
@@ -68,18 +68,18 @@ pub struct Logged<'a> {
     pub mark: u32,
     /// The rule's prefix; without the final zero.
     pub prefix: &'a [u8],
-    /// Number among the packets of this log.
+    /// Its sequence number in this log.
     pub sequence: Option<u32>,
-    /// Number among the packets of all logs of the system.
+    /// Its sequence number in all logs of the system.
     pub sequence_of_all: Option<u32>,
     /// Its source MAC address.
     pub src_mac: Option<[u8; 6]>,
-    /// Its destination MAC address, if its Ethernet header is present.
+    /// Its destination MAC address, if it has an Ethernet header.
     pub dst_mac: Option<[u8; 6]>,
 }
 
 impl Logged<'_> {
-    /// Length of the packet in octets, from its IP header on. For a packet that was cut, only that header gives it.
+    /// Length of the packet in octets, from its IP header on. For a truncated packet, only that header has it.
     pub fn length(&self) -> u32 {
         let here = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
         let length = match self.payload {
@@ -89,7 +89,7 @@ impl Logged<'_> {
             }
             _ => 0,
         };
-        // Packets that the network card will cut into segments may have a length of 0, or one that is too small.
+        // Packets that the network card will segment may have a length of 0, or one that is too small.
         length.max(here)
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn request(group: u16, kind: u16, value: &[u8]) -> Vec<u8> {
     message
 }
 
-/// The messages of a read: their types and bodies. A message whose length is wrong ends them.
+/// The messages of a read: their types and bodies. A message with an invalid length ends the iteration.
 pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = octets;
     std::iter::from_fn(move || {
@@ -124,7 +124,7 @@ pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Reads a packet's message after its netlink header; `None` if it has no packet.
+/// Parses the message of a packet, after its netlink header; `None` if it has no packet.
 pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
     let mut rest = body.get(FAMILY..)?;
     let mut logged = Logged::default();
@@ -164,7 +164,7 @@ pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    // A packet from a tunnel may be preceded by its outer headers, as long as an Ethernet header or longer.
+    // A packet from a tunnel may be preceded by its outer headers, which are as long as an Ethernet header or longer.
     if matches!(hardware, Some(ETHERNET | LOOPBACK)) && header.len() >= 14 {
         logged.dst_mac = header.first_chunk().copied();
     }

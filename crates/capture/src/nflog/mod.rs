@@ -1,7 +1,7 @@
 //! Packets that netfilter's rules log (`NFLOG`), by netlink.
 //!
 //! The kernel collects packets of a group and sends them as [netlink messages](message), many in one read. Packets are numbered, so
-//! those that the kernel could not deliver are counted exactly, once a later packet arrives.
+//! those that the kernel could not deliver are counted exactly, when a later packet arrives.
 
 pub mod message;
 
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const BUFFER: usize = 256 * 1024;
 /// How long to wait for the kernel's answer, which is immediate.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Longest time for which the kernel collects packets, in hundredths of a second.
+/// How long the kernel collects packets at most, in hundredths of a second.
 const GATHER: u32 = 10;
 /// Settings of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Settings {
     pub group: u16,
     /// Bytes copied of each packet.
     pub snaplen: u32,
-    /// Bytes that the kernel collects at most; a quarter of the socket's buffer.
+    /// Limit on the bytes that the kernel collects; a quarter of the socket's buffer.
     pub buffer: u32,
     /// Packets that the kernel collects before it sends them.
     pub threshold: u32,
@@ -48,7 +48,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.what, self.fault)?;
         match self.fault.raw_os_error() {
-            // The kernel gives the same answer when another program has the group.
+            // The kernel returns the same error if another program has the group.
             Some(libc::EPERM) => f.write_str(
                 "; it takes CAP_NET_ADMIN, or root, and a group (uacctd_group) that no other program reads",
             ),
@@ -68,7 +68,7 @@ impl std::error::Error for Error {}
 pub struct Statistics {
     /// Packets.
     pub received: u64,
-    /// Packets that the kernel could not deliver, by their numbers.
+    /// Packets that the kernel could not deliver, by gaps in their sequence numbers.
     pub lost: u64,
     /// Messages that could not be read; their packets are not counted elsewhere.
     pub faulty: u64,
@@ -89,7 +89,7 @@ struct Reading {
     /// The rest of the last read.
     at: usize,
     end: usize,
-    /// The number of the next packet if none is lost.
+    /// The sequence number of the next packet if none is lost.
     expected: u32,
     statistics: Statistics,
 }
@@ -98,7 +98,7 @@ impl Nflog {
     /// Binds the group.
     ///
     /// # Errors
-    /// The kernel denies it, has no such log, or another program has the group.
+    /// If the kernel denies it, has no such log, or another program has the group.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let failed = |what| move |fault: Errno| Error { what, fault: fault.into() };
         let flags = SocketFlags::CLOEXEC;
@@ -107,7 +107,7 @@ impl Nflog {
             .map_err(failed("netlink socket"))?;
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed("netlink socket"))?;
         let wanted = usize::try_from(settings.buffer).unwrap_or(usize::MAX).saturating_mul(4);
-        // Exceeds the system's limit only with privileges.
+        // Only privileges allow more than the system's limit.
         let _ = sockopt::set_socket_recv_buffer_size_force(&socket, wanted)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, wanted));
         let waker = Waker::new().map_err(|fault| Error { what: "eventfd", fault })?;
@@ -130,7 +130,7 @@ impl Nflog {
         Ok(log)
     }
 
-    /// The kernel's answer to a request. Packets that come before it are lost; their numbers will be missing.
+    /// The kernel's response to a request. Packets that arrive before it are lost and leave gaps in the sequence numbers.
     fn answer(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + ANSWER;
         while Instant::now() < deadline {
@@ -166,8 +166,8 @@ impl Nflog {
         self.reading.statistics
     }
 
-    /// Fills a batch with packets, after waiting for them up to `patience`; it stays empty when none arrive. Packets without a
-    /// time were seen at `now_us`.
+    /// Fills a batch with packets, after waiting for them up to `timeout`; it stays empty if none arrive. Packets without a
+    /// time get `now_us`.
     ///
     /// # Errors
     /// Those of `poll` and `recv`, except for a full buffer, which counts as lost packets.
@@ -202,14 +202,14 @@ impl Nflog {
         Ok(())
     }
 
-    /// Reads more; false when there is nothing to read.
+    /// Reads more; false if there is nothing to read.
     fn receive(&mut self) -> io::Result<bool> {
         match rustix::net::recv(&self.socket, self.reading.buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
             Ok((received, _)) => {
                 (self.reading.at, self.reading.end) = (0, received);
                 Ok(received > 0)
             }
-            // The kernel had no room for packets; their numbers will be missing.
+            // The kernel had no room for packets, which leaves gaps in the sequence numbers.
             Err(Errno::NOBUFS | Errno::INTR | Errno::AGAIN) => Ok(false),
             Err(fault) => Err(fault.into()),
         }
@@ -225,12 +225,12 @@ impl Reading {
         self.at >= self.end
     }
 
-    /// Reads messages of the last read, while there is room.
+    /// Parses messages of the last read, while there is room.
     fn take(&mut self, frames: &mut Frames, now_us: u64) {
         let Self { buffer, at, end, expected, statistics } = self;
         let octets = buffer.get(*at..*end).unwrap_or_default();
         for (kind, body) in messages(octets) {
-            // Messages stand at multiples of four octets.
+            // Messages are aligned to four octets.
             *at += (HEADER + body.len()).next_multiple_of(4);
             if kind == PACKET {
                 match logged(body) {
@@ -284,7 +284,7 @@ fn meta(logged: &Logged<'_>, now_us: u64) -> Meta {
 mod tests {
     use super::*;
 
-    /// A packet of one octet with this number, as the kernel sends it; without octets it is none.
+    /// A packet of one octet with this number, as the kernel sends it; without octets, a message without a packet.
     fn packet(number: u32, octets: &[u8]) -> Vec<u8> {
         let mut message = Vec::new();
         message.extend((HEADER as u32 + 4 + 8 + 8 * u32::from(!octets.is_empty())).to_ne_bytes());
@@ -310,12 +310,12 @@ mod tests {
         let (mut reading, mut frames) = (Reading::new(), Frames::new());
         read(&mut reading, &[packet(1, &[0x45]), packet(2, &[0x45]), packet(5, &[0x45])].concat());
         reading.take(&mut frames, 77);
-        // The first one is missing already.
+        // The first one is already missing.
         assert_eq!(reading.statistics, Statistics { received: 3, lost: 3, faulty: 0 });
         assert!(
             reading.is_empty() && frames.iter().all(|frame| frame.meta.time_us == 77 && frame.octets == [0x45])
         );
-        // The log began anew.
+        // The log was restarted.
         read(&mut reading, &packet(0, &[0x45]));
         reading.take(&mut frames, 77);
         assert_eq!(reading.statistics, Statistics { received: 4, lost: 3, faulty: 0 });

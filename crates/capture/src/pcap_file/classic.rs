@@ -1,18 +1,18 @@
-//! The classic capture format, which nearly all files have.
+//! The classic capture format, which most files have.
 //!
 //! | octets | meaning |
 //! |---|---|
 //! | 4 | magic number: byte order, and whether times are in microseconds or nanoseconds |
 //! | 2, 2 | version 2, 4 |
 //! | 8 | time zone and accuracy, never used |
-//! | 4 | most octets kept of a frame |
+//! | 4 | limit on the octets captured of a frame |
 //! | 4 | link type in the lower half; the upper half has other information |
 //!
-//! Then for each frame: seconds, fraction, octets kept, octets on the wire (4 each), and the octets kept.
+//! Then, for each frame: seconds, fraction, captured octets, octets on the wire (4 each), and the captured octets.
 //!
-//! libpcap reads this too, but through a buffer of 4 KiB. For frames of 1442 octets that is a system call for every
+//! libpcap reads this format too, but through a buffer of 4 KiB. For frames of 1442 octets, that is a system call for every
 //! three of them: 290 ns per frame against 70 ns here, and for frames of 114 octets 58 ns against 14 ns (medians of three runs on
-//! files of 300,000 and 2,000,000 frames in the page cache). Formats that are neither this nor pcapng are left to libpcap.
+//! files of 300,000 and 2,000,000 frames in the page cache). Formats other than this and pcapng are left to libpcap.
 
 use super::input::{Input, LONGEST};
 use super::{Frame, Unreadable, link_of};
@@ -34,7 +34,7 @@ pub(super) struct Classic {
 }
 
 impl Classic {
-    /// Reads the header of a file; `None` when it has another format.
+    /// Reads the header of a file; `None` if it has another format.
     pub(super) fn open(input: Input) -> io::Result<Option<Self>> {
         let mut classic = Self { input, link: LinkType::NULL, swapped: false, nanoseconds: false };
         let Some((header, _)) = classic.input.peek(FILE_HEADER)?.split_first_chunk::<FILE_HEADER>() else {
@@ -82,7 +82,7 @@ impl Classic {
     }
 }
 
-/// Octets as words in this machine's byte order.
+/// Octets as words in native byte order.
 fn words<const N: usize, const OCTETS: usize>(octets: &[u8; OCTETS]) -> [u32; N] {
     let mut words = [0; N];
     for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
@@ -104,7 +104,7 @@ mod tests {
 
     fn header(magic: u32, order: fn(u32) -> [u8; 4]) -> Vec<u8> {
         let mut octets = order(magic).to_vec();
-        // Version 2.4, each half in the order.
+        // Version 2.4, each half in this byte order.
         let [a, b, c, d] = order(2 << 16 | 4);
         octets.extend(if order(1) == [0, 0, 0, 1] { [a, b, c, d] } else { [c, d, a, b] });
         for word in [0, 0, 65_535, 0xf000_0001] {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn other_formats_are_left_alone() {
-        // pcapng; the modified format with longer frame headers; version 2.3; nothing; less than a header.
+        // pcapng; the modified format with longer frame headers; version 2.3; an empty file; less than a header.
         assert!(
             open(&[
                 0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0

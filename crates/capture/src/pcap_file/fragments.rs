@@ -1,17 +1,17 @@
 //! Reassembly of fragments (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! A socket never receives fragments, because the kernel reassembles them; a capture file has them as captured. Memory is bounded:
-//! at most [`MOST`] datagrams are incomplete, and a new one replaces the oldest.
+//! A socket never receives fragments, because the kernel reassembles them; a capture file contains them. Memory is bounded:
+//! at most [`MAX_INCOMPLETE`] datagrams are incomplete, and a new one replaces the oldest.
 
 use packet::Packet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// Datagrams that may be incomplete at a time: with the longest ones 16 MiB.
+/// Limit on incomplete datagrams: with the longest ones, 16 MiB.
 const MOST: usize = 256;
-/// Microseconds of the file's time after which an incomplete datagram is dropped.
+/// An incomplete datagram is dropped after this many microseconds of the file's time.
 const PATIENCE_US: u64 = 30_000_000;
-/// Octets of the longest datagram, and so the end of the last fragment at most.
+/// Octets of the longest datagram, and so the largest end of a last fragment.
 const LONGEST: usize = 65_535;
 
 /// One fragment.
@@ -23,7 +23,7 @@ pub(super) struct Fragment<'a> {
     /// False in the last fragment.
     more: bool,
     octets: &'a [u8],
-    /// The capture has only a part of it.
+    /// The frame is truncated.
     cut: bool,
 }
 
@@ -36,7 +36,7 @@ struct Key {
 }
 
 impl<'a> Fragment<'a> {
-    /// The fragment in a packet; `None` when the packet is whole, or captured too short.
+    /// Returns the fragment in a packet; `None` if the packet is not a fragment, or is captured too short.
     pub(super) fn of(packet: &Packet<'a>) -> Option<Self> {
         let ip = packet.ip?;
         let octets = packet.frame.get(packet.offsets.l3?..)?;
@@ -59,7 +59,7 @@ impl<'a> Fragment<'a> {
     }
 }
 
-/// Identification, offset, "more", and where the fragment's octets start, by the fragment header.
+/// Identification, offset, "more", and the start of the fragment's octets, from the fragment header.
 fn v6(octets: &[u8]) -> Option<(u32, usize, bool, usize)> {
     let mut next = *octets.get(6)?;
     let mut at = 40;
@@ -85,17 +85,17 @@ struct Partial {
     octets: Vec<u8>,
     /// Its parts, in order: offset and end.
     parts: Vec<(usize, usize)>,
-    /// End of the last part, once it is known.
+    /// End of the last part, if received.
     end: Option<usize>,
 }
 
 impl Partial {
-    /// Adds a part. `None` when it contradicts the others: overlaps (RFC 5722), or ends elsewhere.
+    /// Adds a part. `None` if it contradicts the others: overlaps (RFC 5722), or ends elsewhere.
     fn add(&mut self, fragment: &Fragment<'_>) -> Option<()> {
         let (start, end) = (fragment.offset, fragment.offset.checked_add(fragment.octets.len())?);
         let at = self.parts.partition_point(|part| *part < (start, end));
         if self.parts.get(at) == Some(&(start, end)) {
-            return Some(()); // The same again.
+            return Some(()); // A duplicate.
         }
         let before = at.checked_sub(1).and_then(|before| self.parts.get(before));
         let after = self.parts.get(at);
@@ -133,7 +133,7 @@ pub(super) struct Fragments {
 }
 
 impl Fragments {
-    /// Adds a fragment, captured at that time; returns the payload of IP if this completes the datagram.
+    /// Adds a fragment with its capture time; returns the payload of IP if this completes the datagram.
     pub(super) fn add(&mut self, fragment: &Fragment<'_>, time_us: u64) -> Option<Vec<u8>> {
         while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(PATIENCE_US) < time_us) {
             self.give_up(0);
@@ -215,7 +215,7 @@ mod tests {
             fragments.add(&part(id, 0, &[1; 8], true), 0);
         }
         assert_eq!((fragments.waiting.len(), fragments.lost), (MOST, 744));
-        // The latest ones are those that stayed.
+        // The latest ones remain.
         assert_eq!(fragments.add(&part(999, 8, &[2; 2], false), 1).unwrap().len(), 10);
         fragments.add(&part(1, 0, &[1; 8], true), PATIENCE_US + 1);
         assert_eq!(fragments.waiting.len(), 1);

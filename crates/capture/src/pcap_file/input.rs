@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Most bytes of a frame, as in libpcap; a larger length is damage.
+/// Limit on the bytes of a frame, as in libpcap; a larger length is an error.
 pub(super) const LONGEST: usize = 262_144;
 /// Bytes that can be read at once: the longest frame with its headers. A larger buffer is not faster.
 pub(super) const BUFFER: usize = 2 * LONGEST;
@@ -22,13 +22,13 @@ pub(super) struct Input {
     /// The unread part of the buffer.
     at: usize,
     end: usize,
-    /// When it returns true, the file ends where no more input arrives.
+    /// Once it returns true, the file ends where no more input arrives.
     over: Option<Over>,
 }
 
-/// Called while no input arrives, as from a pipe: whether to stop waiting.
+/// Called while no input arrives, for example from a pipe: whether to stop waiting.
 pub(super) type Over = Arc<dyn Fn() -> bool + Send + Sync>;
-/// How often.
+/// Interval between these calls.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 impl Input {
@@ -49,7 +49,7 @@ impl Input {
         self.over = Some(over);
     }
 
-    /// Waits until there is something to read; false when the wait is over.
+    /// Waits until there is something to read; false if the wait was stopped.
     fn wait(&self) -> io::Result<bool> {
         let Some(over) = &self.over else { return Ok(true) };
         loop {
@@ -62,7 +62,7 @@ impl Input {
         }
     }
 
-    /// The buffer, after reading more if it has less than `wanted` bytes, which may be up to [`BUFFER`]; shorter than
+    /// Returns the buffer, after reading more if it has less than `wanted` bytes, which may be up to [`BUFFER`]; it is shorter than
     /// `wanted` only at the end of the file.
     #[inline]
     pub(super) fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
@@ -72,8 +72,8 @@ impl Input {
         Ok(self.buffer.get(self.at..self.end).unwrap_or_default())
     }
 
-    /// Consumes octets, and returns their range in the buffer, which is valid until the next call of a method other than
-    /// [`Input::octets`]; an error when the file ends within them.
+    /// Consumes bytes, and returns their range in the buffer, which is valid until the next call of a method other than
+    /// [`Input::bytes`]; an error if the file ends within them.
     #[inline]
     pub(super) fn take(&mut self, count: usize) -> Result<Range<usize>, Unreadable> {
         if self.peek(count)?.len() < count {
@@ -84,13 +84,13 @@ impl Input {
         Ok(start..self.at)
     }
 
-    /// Consumed octets.
+    /// Consumed bytes.
     #[inline]
     pub(super) fn octets(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// Skips any number of octets.
+    /// Skips any number of bytes.
     pub(super) fn skip(&mut self, mut count: usize) -> Result<(), Unreadable> {
         while count > 0 {
             let step = count.min(BUFFER);

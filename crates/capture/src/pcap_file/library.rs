@@ -1,10 +1,10 @@
-//! Formats that libpcap knows.
+//! Formats that libpcap reads.
 
 use super::{Frame, Unreadable};
 use packet::LinkType;
 use std::path::Path;
 
-/// A file that libpcap reads.
+/// A file read by libpcap.
 pub(super) struct Library {
     file: pcap::Capture<pcap::Offline>,
     pub(super) link: LinkType,

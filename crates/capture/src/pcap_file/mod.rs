@@ -1,7 +1,7 @@
-//! Capture files: pcap and pcapng, and with the feature `pcap`, through libpcap, older formats.
+//! Capture files: pcap and pcapng, and with the feature `pcap`, older formats through libpcap.
 //!
 //! [`Source`] returns frames; [`Payloads`] returns the payloads of their datagrams and fills the same [`Batch`](crate::Batch)
-//! as a socket. As with the programs that this suite replaces, every datagram of the file counts, whatever its port, and its time
+//! as a socket. As in pmacct, every datagram of the file counts, whatever its port, and its time
 //! of arrival is when it is read, not when it was captured.
 
 mod classic;
@@ -33,13 +33,13 @@ pub use payloads::{Counters, Filled, Payload, Payloads};
 pub struct Settings {
     /// The file; `-` is the standard input.
     pub path: PathBuf,
-    /// Whether the daemon goes on running after the last reading. The daemon acts on it.
+    /// Whether the daemon continues to run after the last round. This is up to the daemon.
     pub wait: bool,
-    /// Time before the first reading and between readings, for which the daemon waits.
+    /// Delay before the first round and between rounds, which the daemon waits.
     pub delay: Duration,
     /// How many times the file is read; 0: endlessly.
     pub replay: u32,
-    /// Whether the payloads of TCP segments count as datagrams, too: right for IPFIX over TCP if each segment has whole
+    /// Whether the payloads of TCP segments count as datagrams, too: correct for IPFIX over TCP if each segment has whole
     /// messages.
     pub segments: bool,
 }
@@ -50,12 +50,12 @@ impl Default for Settings {
     }
 }
 
-/// The error when a file cannot be read, or not to its end.
+/// The error when a file cannot be read, or not completely.
 #[derive(Debug)]
 pub struct Error {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong.
+    /// Why.
     pub reason: Unreadable,
 }
 
@@ -67,18 +67,18 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What is wrong with a file.
+/// Why a file cannot be read.
 #[derive(Debug)]
 pub enum Unreadable {
     /// The system cannot open or read it.
     Io(io::Error),
-    /// It ends in the middle of a frame.
+    /// It ends within a frame.
     EndsWithinFrame,
     /// A frame has an impossible length, in octets.
     FrameLength(usize),
     /// A pcapng file is invalid.
     Damaged(Damage),
-    /// It is not a capture, or has a format that this build cannot read.
+    /// It is not a capture file, or has a format that this build does not support.
     Format,
     /// The message of libpcap.
     Library(String),
@@ -125,7 +125,7 @@ fn link_of(number: u32) -> LinkType {
     }
 }
 
-/// The reader of a file's format.
+/// The reader for a file's format.
 enum Reading {
     Classic(Classic),
     Ng(Ng),
@@ -139,7 +139,7 @@ pub struct Source {
     reading: Reading,
     /// Rounds after this one; `None`: endlessly.
     rounds: Option<u32>,
-    /// True after the last frame, or after an error, beyond which nothing can be read.
+    /// True after the last frame, or after an error, after which nothing can be read.
     ended: bool,
     /// Ends the wait for more input.
     over: Option<Over>,
@@ -155,7 +155,7 @@ impl Source {
     /// Opens the file for its first round.
     ///
     /// # Errors
-    /// The file cannot be opened, or is not a capture.
+    /// If the file cannot be opened, or is not a capture file.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let path = settings.path.clone();
         let rounds = settings.replay.checked_sub(1);
@@ -165,7 +165,7 @@ impl Source {
         }
     }
 
-    /// The wait for a pipe ends when `over` returns true; it is called regularly.
+    /// Waiting for a pipe ends when `over` returns true; it is called regularly.
     pub fn end_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
         self.over = Some(Arc::new(over));
         self.pass_on();
@@ -186,7 +186,7 @@ impl Source {
     /// The next frame of this round; `None` at the end.
     ///
     /// # Errors
-    /// The file is damaged. The round ends; frames before the damage were returned.
+    /// If the file is damaged. The round ends; the frames before the damage were returned.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         if self.ended {
             return Ok(None);
@@ -204,7 +204,7 @@ impl Source {
     /// Fills a batch with frames of this round; it stays empty at the end.
     ///
     /// # Errors
-    /// The file is damaged. The batch has the frames before the damage.
+    /// If the file is damaged. The batch has the frames before the damage.
     pub fn fill(&mut self, frames: &mut Frames) -> Result<(), Error> {
         frames.clear();
         while frames.has_room() {
@@ -229,7 +229,7 @@ impl Source {
         }
     }
 
-    /// The link types of the file, each once: those that precede the first frame, and those that were read later. Only pcapng has more
+    /// The link types of the file, each once: those before the first frame, and those read later. Only pcapng has more
     /// than one.
     pub fn links(&self) -> Vec<LinkType> {
         match &self.reading {
@@ -238,10 +238,10 @@ impl Source {
         }
     }
 
-    /// Opens the file for its next round; false when there is none.
+    /// Opens the file for its next round; false if there is none.
     ///
     /// # Errors
-    /// The file can no longer be opened.
+    /// If the file can no longer be opened.
     pub fn again(&mut self) -> Result<bool, Error> {
         if let Some(rounds) = &mut self.rounds {
             let Some(left) = rounds.checked_sub(1) else {

@@ -1,16 +1,16 @@
-//! The pcapng format, which captures of several interfaces have, and most that recent programs write.
+//! The pcapng format, used by captures on several interfaces and by most recent programs.
 //!
-//! A file is sections, a section is blocks:
+//! A file consists of sections, a section of blocks:
 //!
 //! | octets | meaning |
 //! |---|---|
 //! | 4 | type of block |
-//! | 4 | octets of the whole block, a multiple of 4 |
+//! | 4 | length of the whole block, a multiple of 4 |
 //! | … | body |
-//! | 4 | octets of the whole block again |
+//! | 4 | length of the whole block again |
 //!
-//! The section header settles the byte order; interface descriptions, numbered from 0 in each section, tell link type, most octets
-//! kept, and unit of time; packets name their interface. All other blocks (names, statistics, keys, private ones) are skipped.
+//! The section header determines the byte order; interface descriptions, numbered from 0 in each section, contain link type, limit on
+//! captured octets, and time unit; packets refer to their interface. All other blocks (names, statistics, keys, private ones) are skipped.
 //! Simple packets have no time: theirs is 0.
 //!
 //! libpcap reads this format as well, if all interfaces have the same link type, at 82 ns per frame of 98 octets against 22 ns here
@@ -22,7 +22,7 @@ use packet::LinkType;
 use std::fmt;
 use std::ops::Range;
 
-/// The type of a section header, with which files start; it is the same in both byte orders.
+/// The type of a section header, which begins every file; it is the same in both byte orders.
 pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const SECTION: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
@@ -37,7 +37,7 @@ const HEAD: usize = 8;
 const TAIL: usize = 4;
 /// Octets of a packet block before the packet.
 const PACKET_HEAD: usize = 20;
-/// Interfaces of a section; more are damage.
+/// Limit on the interfaces of a section; more are an error.
 const INTERFACES: usize = 65_536;
 
 const TIME_UNIT: u16 = 9;
@@ -46,21 +46,21 @@ const TIME_OFFSET: u16 = 14;
 /// Errors in a pcapng file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// A block's length is not a multiple of four, too small, or different at its end; its type and length.
+    /// A block's length is not a multiple of four, is too small, or differs at its end; its type and length.
     Block(u32, u32),
     /// A section header has no byte-order magic.
     ByteOrder,
-    /// A section of a major version other than 1.
+    /// The major version of a section is not 1.
     Version(u16),
     /// No interface is described before the first packet.
     NoInterface,
     /// A section describes too many interfaces.
     Interfaces,
-    /// A packet of an interface that is not described.
+    /// A packet refers to an interface that is not described.
     UnknownInterface(u32),
     /// An interface's option is longer than the block.
     Options,
-    /// An interface's unit of time is too fine to be counted; the octet of the option.
+    /// The time unit of an interface is too fine; the octet of the option.
     TimeUnit(u8),
     /// A packet is longer than its block; its length in octets.
     Packet(u32),
@@ -88,11 +88,11 @@ impl From<Damage> for Unreadable {
     }
 }
 
-/// How an interface counts time.
+/// The time unit of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Microseconds,
-    /// Units of a second.
+    /// Units per second.
     Of(u64),
 }
 
@@ -124,7 +124,7 @@ impl Unit {
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link: LinkType,
-    /// Most octets kept of a packet; 0: no limit.
+    /// Limit on the octets captured of a packet; 0: none.
     snaplen: u32,
     unit: Unit,
     /// Microseconds to add to all times.
@@ -398,7 +398,7 @@ mod tests {
     /// Link type, time, octets on the wire, octets.
     type Told = (u32, u64, u32, Vec<u8>);
 
-    /// All frames, and what ended them.
+    /// All frames, and the error that ended them.
     fn read(octets: &[u8]) -> (Vec<Told>, Option<String>) {
         let mut ng = match open(octets) {
             Ok(ng) => ng,
@@ -572,7 +572,7 @@ mod tests {
                 let place = place.index(file.octets.len());
                 file.octets[place] = octet;
             }
-            // The least packet block has 16 octets.
+            // The smallest packet block has 16 octets.
             prop_assert!(read(&file.octets).0.len() <= file.octets.len() / 16);
         }
 

@@ -39,7 +39,7 @@ fn ipv4(protocol: u8, id: u16, offset: u16, carried: &[u8]) -> Vec<u8> {
     ethernet(0x0800, &packet)
 }
 
-/// IPv6 from 2001:db8::1, with whatever headers `carried` starts with.
+/// IPv6 from 2001:db8::1, with whatever headers `carried` begins with.
 fn ipv6(next: u8, carried: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend(u16::try_from(carried.len()).unwrap().to_be_bytes());
@@ -200,7 +200,7 @@ fn what_is_no_capture_is_refused_with_its_name() {
     assert!(Source::open(&Settings { path: "/no/such/file".into(), ..Settings::default() }).is_err());
 }
 
-/// Blocks of a pcapng file in this machine's order of octets: a section, interfaces of these link types, and for each frame its
+/// Blocks of a pcapng file in native byte order: a section, interfaces of these link types, and for each frame its
 /// interface.
 fn pcapng(links: &[u16], frames: &[(u32, Vec<u8>)]) -> tempfile::NamedTempFile {
     fn block(octets: &mut Vec<u8>, kind: u32, body: &[u8]) {
@@ -248,7 +248,7 @@ fn one_file_may_have_several_link_types() {
     assert_eq!(all(&mut Payloads::open(&settings(&file)).unwrap()), [four(b"one"), four(b"one")]);
 }
 
-/// Filters are compiled for libpcap's number, which is not that in the file.
+/// Filters are compiled for libpcap's number, which differs from that in the file.
 #[test]
 fn raw_packets_have_one_number_whatever_the_format() {
     let classic = file(&[vec![0x45; 20]]);

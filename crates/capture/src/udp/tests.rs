@@ -12,7 +12,7 @@ fn one(settings: &Settings) -> Receiver {
     open(settings).unwrap().pop().unwrap()
 }
 
-/// Receives until `count` datagrams are there.
+/// Receives until `count` datagrams have arrived.
 fn collect(receiver: &mut Receiver, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut batch = Batch::new();
     let mut got = Vec::new();
@@ -62,7 +62,7 @@ fn what_is_sent_to_a_group_reaches_one_worker_once() {
     sender.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
     let sender = UdpSocket::from(sender);
     sender.send_to(b"all", (group, port)).unwrap();
-    // What is sent to the host alone still reaches it; it comes behind the other, wherever that went.
+    // A datagram to the host alone still arrives; it follows the other one, whichever worker got that.
     sender.send_to(b"one", (Ipv4Addr::LOCALHOST, port)).unwrap();
     let mut batch = Batch::new();
     let mut got = Vec::new();
@@ -81,7 +81,7 @@ fn what_is_sent_to_a_group_reaches_one_worker_once() {
 fn ipv6_only_lets_no_ipv4_in() {
     let receiver = one(&Settings { ipv6_only: true, ..Settings::default() });
     let port = receiver.local_address().unwrap().port();
-    // The port is free for IPv4 then.
+    // Then the port is free for IPv4.
     assert!(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok());
 }
 
@@ -132,7 +132,7 @@ fn one_source_address_reaches_one_worker_whatever_its_port() {
     let mut seen = 0;
     let mut batch = Batch::new();
     for (worker, receiver) in receivers.iter_mut().enumerate() {
-        // Loopback delivers before the sender's call returns: what is not there will not come.
+        // Loopback delivers before the sender's call returns: no more datagrams will arrive.
         while receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap() == Received::Datagrams {
             for datagram in &batch {
                 workers.entry(datagram.source.ip()).or_default().insert(worker);
@@ -210,7 +210,7 @@ fn dense_traffic_arrives_whole_and_in_order() {
     const COUNT: u32 = 5000;
     let mut receiver = one(&Settings { receive_buffer: Some(16 << 20), ..Settings::default() });
     if receiver.receive_buffer().unwrap() < 16 << 20 {
-        return; // Without the right to a large buffer some may be dropped.
+        return; // Without the privilege for a large buffer, some may be dropped.
     }
     let to = target(&receiver, Ipv4Addr::LOCALHOST);
     let sender = std::thread::spawn(move || {
@@ -244,7 +244,7 @@ fn drops_are_counted_by_the_kernel() {
 #[test]
 fn the_buffer_is_what_the_kernel_says() {
     let receiver = one(&Settings { receive_buffer: Some(100_000), ..Settings::default() });
-    // Twice as much, for the kernel's bookkeeping; and this size every system grants.
+    // Twice as much, for the kernel's bookkeeping; every system grants this size.
     assert_eq!(receiver.receive_buffer().unwrap(), 200_000);
 }
 
@@ -254,7 +254,7 @@ fn an_unknown_device_is_an_error() {
     assert!(open(&settings).is_err());
 }
 
-/// What a sender joins with `UDP_SEGMENT` travels over loopback in one piece, and must come out as many.
+/// What a sender joins with `UDP_SEGMENT` travels over loopback in one piece, and must be received as separate datagrams.
 #[test]
 fn datagrams_that_the_kernel_joined_are_single_again() {
     let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
@@ -278,7 +278,7 @@ fn a_port_that_somebody_has_is_refused_unless_all_share_it() {
         let port = opened[0].local_address().unwrap().port();
         let fault = open(&settings(second, port, false)).unwrap_err();
         assert_eq!(fault.fault.kind(), io::ErrorKind::AddrInUse, "{first} {second}");
-        // One that would share finds out, too, where the first has a single socket.
+        // A second process that would share the port fails too if the first has a single socket.
         assert_eq!(open(&settings(second, port, true)).is_err(), first == 1, "{first} {second}");
         drop(opened);
         let opened = open(&settings(first, port, true)).unwrap();

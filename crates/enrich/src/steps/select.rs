@@ -1,4 +1,4 @@
-//! Which rows a plugin takes: `pre_tag_filter` and its like, `aggregate_filter`.
+//! Selects the rows of a plugin: `pre_tag_filter` and similar keys, `aggregate_filter`.
 
 use super::read_at;
 use crate::packets::RowPackets;
@@ -63,7 +63,7 @@ struct Compiled {
     label: Option<usize>,
 }
 
-/// Why a row is dropped.
+/// Why a row is filtered.
 #[derive(Clone, Copy)]
 enum Reason {
     Tag,

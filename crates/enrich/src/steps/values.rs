@@ -1,4 +1,4 @@
-//! `ports_file`, `protos_file`, `tos_file`: values outside a list become one.
+//! `ports_file`, `protos_file`, `tos_file`: values outside a list are replaced by one.
 
 use super::{put, read_at};
 use crate::lists::Octets;
@@ -15,7 +15,7 @@ struct Lists {
     ports: Option<Arc<Ports>>,
     protos: Option<Octets>,
     tos: Option<Octets>,
-    /// `tos_file` lists code points.
+    /// `tos_file` contains code points.
     dscp: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Expressions over packets and rows.
+//! Expressions applied to packets and rows.
 #![cfg(feature = "pcap")]
 
 mod properties;

@@ -9,7 +9,7 @@ const U32: u64 = u32::MAX as u64;
 const NUMBER: Value = Value::Decimal { min: 0, max: U32 };
 const POSITIVE: Value = Value::Decimal { min: 1, max: U32 };
 
-/// Every map of this module, by the configuration keys that name its file.
+/// All maps of this module, by the configuration keys that name their files.
 pub static TABLES: &[(&str, &[Key])] = &[
     ("sampling_map", SAMPLING),
     ("flow_to_rd_map", FLOW_TO_RD),
@@ -22,7 +22,7 @@ pub static TABLES: &[(&str, &[Key])] = &[
     ("telemetry_daemon_tag_map", TELEMETRY_TAG),
 ];
 
-/// sampling_map: the sampling rate of exporters that do not tell it.
+/// sampling_map: the sampling rate of exporters that do not report it.
 #[rustfmt::skip]
 pub static SAMPLING: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: COLLECTORS, tee: true, value: POSITIVE, negatable: false, target: Target::Own, need: Need::None, doc: "The rate: one packet in so many" },
@@ -43,7 +43,7 @@ pub static FLOW_TO_RD: &[Key] = &[
     Key { name: "mpls_label_bottom", aliases: &[], daemons: NFACCTD, tee: true, value: Value::Decimal { min: 0, max: 0xf_ffff }, negatable: true, target: Target::Field(Field::MplsLabelBottom, Some(Presence::MplsLabelBottom)), need: Need::None, doc: "MPLS label at the bottom of the stack" },
 ];
 
-/// bgp_agent_map: which peer's routes serve an exporter.
+/// bgp_agent_map: the BGP peer whose routes apply to an exporter.
 #[rustfmt::skip]
 pub static BGP_AGENT: &[Key] = &[
     Key { name: "bgp_ip", aliases: &["bmp_ip", "id"], daemons: FLOW, tee: true, value: Value::Address, negatable: false, target: Target::Own, need: Need::None, doc: "Address of the session, or router id, of the peer; required" },
@@ -54,7 +54,7 @@ pub static BGP_AGENT: &[Key] = &[
     Key { name: "filter", aliases: &[], daemons: FLOW, tee: true, value: Value::FamilyFilter, negatable: false, target: Target::Own, need: Need::None, doc: "Family of the flow" },
 ];
 
-/// The three maps that tell what BGP cannot know about where traffic came from.
+/// The three maps that add what BGP does not know about the source of traffic.
 #[rustfmt::skip]
 pub static BGP_SOURCE: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: FLOW, tee: true, value: Value::Special("number that is not 0, or `bgp`"), negatable: false, target: Target::Own, need: Need::None, doc: "The value; `bgp` looks it up in BGP; required" },
@@ -70,14 +70,14 @@ pub static BGP_SOURCE: &[Key] = &[
     Key { name: "filter", aliases: &[], daemons: FLOW, tee: true, value: Value::Filter, negatable: false, target: Target::Packet, need: Need::None, doc: "The packet, or one that is made up from the flow" },
 ];
 
-/// bgp_daemon_xconnect_map: BGP sessions that are passed on.
+/// bgp_daemon_xconnect_map: BGP sessions that are forwarded.
 #[rustfmt::skip]
 pub static XCONNECT: &[Key] = &[
     Key { name: "bgp_src", aliases: &[], daemons: PMBGPD, tee: true, value: Value::Special("address, address:port or prefix"), negatable: false, target: Target::Own, need: Need::None, doc: "Where the session comes from; required" },
     Key { name: "bgp_dst", aliases: &[], daemons: PMBGPD, tee: true, value: Value::Special("address:port, [IPv6 address]:port"), negatable: false, target: Target::Own, need: Need::None, doc: "Where it is passed on to; required" },
 ];
 
-/// tee_receivers: where datagrams are replicated to. Each rule is a pool.
+/// tee_receivers: the receivers of replicated datagrams. Each rule is a pool.
 #[rustfmt::skip]
 pub static TEE: &[Key] = &[
     Key { name: "id", aliases: &[], daemons: COLLECTORS, tee: true, value: POSITIVE, negatable: false, target: Target::Own, need: Need::None, doc: "Number of the pool; required" },
@@ -90,7 +90,7 @@ pub static TEE: &[Key] = &[
     Key { name: "zmq_address", aliases: &[], daemons: COLLECTORS, tee: true, value: Value::Text, negatable: false, target: Target::Own, need: Need::None, doc: "Address of a ZeroMQ socket" },
 ];
 
-/// pcap_interfaces_map: the interfaces that pmacctd listens on.
+/// pcap_interfaces_map: the interfaces on which pmacctd captures.
 #[rustfmt::skip]
 pub static PCAP_INTERFACES: &[Key] = &[
     Key { name: "ifname", aliases: &[], daemons: PMACCTD, tee: true, value: Value::Text, negatable: false, target: Target::Own, need: Need::None, doc: "Name of the interface; required" },

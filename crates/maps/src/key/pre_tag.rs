@@ -8,7 +8,7 @@ use flow::presence::Presence;
 const U32: u64 = u32::MAX as u64;
 const NUMBER: Value = Value::Decimal { min: 0, max: U32 };
 
-/// All of them: first those that set, then those that match.
+/// All keys: those that set values, then those that match.
 #[rustfmt::skip]
 pub static KEYS: &[Key] = &[
     Key { name: "set_tag", aliases: &["id"], daemons: FLOW, tee: true, value: Value::Tag, negatable: false, target: Target::Own, need: Need::None, doc: "Sets the tag; with `++` the value grows by one at each match" },

@@ -1,7 +1,7 @@
-//! Matching all rows of a datagram at once.
+//! Matches all rows of a datagram at once.
 //!
-//! For each mask of keys, the prefilter tests all rows first: a few instructions for a row, and most rows end there. What is left is
-//! looked up in the tuples, one by one. The answers are those of [`Matcher::first`].
+//! For each key mask, the prefilter first tests all rows: this takes a few instructions per row and rules out most of them. The remaining
+//! rows are looked up in the tuples one by one. The results are those of [`Matcher::first`].
 
 use super::index::{Nets, Tuple, fold};
 use super::prefilter::{BLOCK, KeyMask, Memory};
@@ -10,34 +10,34 @@ use crate::prefix::{Bits, NONE, Tree};
 use flow::row::{Row, Rows};
 use flow::strings::Strings;
 
-/// Rows that are passed over together when no rule matches any of them.
+/// Rows that are skipped together if no rule matches any of them.
 const FEW: usize = 8;
 
 /// The packets of the rows of a batch.
 pub trait FramesOf {
-    /// Where the packet of the row of that number comes from.
+    /// Returns the source of the packet of row `row`.
     fn frames(&mut self, row: usize) -> &mut dyn Frames;
 }
 
-/// Memory for [`Matcher::match_batch`], kept from batch to batch.
+/// Memory of [`Matcher::match_batch`], reused from batch to batch.
 #[derive(Clone, Debug, Default)]
 pub struct MatchBatch {
-    /// For each row the lowest rule so far.
+    /// The lowest matching rule so far, by row.
     best: Vec<u32>,
     known: Known,
 }
 
-/// What is known of the rows of a block.
+/// Intermediate results for the rows of a block.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// By number of key mask: the rows whose keys any rule may have, a bit for each.
+    /// By number of the key mask: a bit for each row whose key may be that of a rule.
     left: Vec<Option<u64>>,
     memory: Memory,
     src: Nodes,
     dst: Nodes,
 }
 
-/// The nodes of the networks of rows, which are looked up once.
+/// The network nodes of rows, each looked up once.
 #[derive(Clone, Debug)]
 struct Nodes {
     known: u64,
@@ -51,7 +51,7 @@ impl Default for Nodes {
 }
 
 impl Nodes {
-    /// The longest network of the address at that offset of a row.
+    /// The node of the longest network that covers the address at this offset of a row.
     fn node(&mut self, tree: &Tree, at: Option<usize>, number: usize, row: Row<'_>) -> u32 {
         let Some(node) = self.nodes.get_mut(number) else { return NONE };
         if self.known >> number & 1 == 0 {
@@ -73,7 +73,7 @@ impl Known {
 }
 
 impl MatchBatch {
-    /// The rows of the last batch that a rule matches, counted from its first one, and the rules.
+    /// The rows of the last batch that a rule matches, counted from its first row, with these rules.
     #[inline]
     pub fn found(&self, mut each: impl FnMut(usize, u32)) {
         for (first, rules) in (0..).step_by(FEW).zip(self.best.chunks(FEW)) {
@@ -95,7 +95,7 @@ struct Block<'a> {
 }
 
 impl Matcher {
-    /// Finds the lowest rule that matches the exporter for each row from number `first` on; `batch` has the answers.
+    /// Finds the lowest rule that matches the exporter, for each row from `first` on; `batch` holds the results.
     pub fn match_batch(
         &self,
         scope: Scope,
@@ -145,7 +145,7 @@ impl Matcher {
         }
     }
 
-    /// Looks up what the prefilter passed. (Few rows: the loop around stays small.)
+    /// Looks up the rows that passed the prefilter. (A function of its own, since these are few: the caller's loop stays small.)
     #[inline(never)]
     fn match_tuple(
         &self,
@@ -190,7 +190,7 @@ impl Matcher {
         }
     }
 
-    /// Checks the rules to which a hash leads.
+    /// Checks the rules that a hash leads to.
     #[inline]
     fn probe(
         &self,

@@ -1,4 +1,4 @@
-//! From rules to groups, tuples and the table.
+//! Compiles rules to groups, tuples and the hash table.
 
 use super::index::{Group, Index, Nets, Table, Tuple, fold, seed};
 use super::prefilter::{BloomFilter, KeyMask, Part};
@@ -11,18 +11,18 @@ use flow::row::Layout;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::{Family, Prefix};
 
-/// Tuples of a group that are kept as the rules make them. The rules of rarer ones join coarser tuples.
+/// Tuples of a group that are kept exactly as their rules define them. The rules of rarer tuples join coarser ones.
 const TUPLES: usize = 10;
-/// Coarser tuples of one part each that are made for rules that fit no other.
+/// Coarser tuples, of one part each, that are created for rules that fit no other.
 const COARSE: usize = 4;
-/// Rules of the same octets that are checked one by one.
+/// Rules with the same octets that are checked one by one.
 const FEW: usize = 4;
-/// Lengths of networks, or pairs of lengths, that become tuples of their own.
+/// Network lengths, or pairs of lengths, that become tuples of their own.
 const LENGTHS: usize = 2;
-/// Pairs of networks around a row's addresses that may be looked up for one tuple.
+/// Pairs of networks covering a row's addresses that may be looked up for one tuple.
 const PAIRS: usize = 64;
 
-/// What the compiler knows of a rule that can match.
+/// A rule that can match, with its index keys.
 struct Known {
     rule: u32,
     picture: Picture,
@@ -40,11 +40,11 @@ impl Known {
         }
     }
 
-    /// Networks become octets like others.
+    /// Turns networks into octets like those of other fields.
     fn spell_out_networks(&mut self, layout: &Layout) {
         for (field, prefix) in [(Field::SrcHost, self.src.take()), (Field::DstHost, self.dst.take())] {
             let Some((masks, values)) = prefix.and_then(|prefix| octets_of(&prefix)) else { continue };
-            // What else tells an IPv4 address from others is left to the check.
+            // The check tests the other octets that distinguish IPv4 addresses.
             let from = if prefix.is_some_and(|prefix| prefix.family() == Family::V4) { 12 } else { 0 };
             let (masks, values) = (masks.get(from..).unwrap_or_default(), values.get(from..).unwrap_or_default());
             self.picture.add_at(layout, (field, from), masks, values);
@@ -53,7 +53,7 @@ impl Known {
     }
 }
 
-/// Which bits and networks make the key of a tuple.
+/// The bits and networks that form the key of a tuple.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct TupleSpec {
     parts: BTreeSet<Part>,
@@ -65,14 +65,14 @@ impl TupleSpec {
         self.parts.len() + usize::from(self.nets.src()) + usize::from(self.nets.dst())
     }
 
-    /// True when all of the key of `self` is known of a rule that fits `other`.
+    /// True if a rule that fits `other` has all parts of the key of `self`.
     fn is_part_of(&self, other: &Self) -> bool {
         self.parts.is_subset(&other.parts)
             && (!self.nets.src() || other.nets.src())
             && (!self.nets.dst() || other.nets.dst())
     }
 
-    /// Each thing by itself.
+    /// Each part alone.
     fn single(&self) -> impl Iterator<Item = Self> + '_ {
         let part = |part: &Part| Self { parts: BTreeSet::from([*part]), nets: Nets::None };
         let net = |nets| Self { parts: BTreeSet::new(), nets };
@@ -119,7 +119,7 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     for (number, rules) in (0..).zip(groups) {
         let mut group = Group::EMPTY;
         if number < exporters.len() as u32 {
-            // Around the outermost prefixes there are the rules without one.
+            // The outermost prefixes are followed by the group without a prefix.
             group.parent = exporters.parent(number).min(exporters.len() as u32);
         }
         if let (Some(first), Some(last)) = (rules.first(), rules.last()) {
@@ -139,8 +139,8 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     index
 }
 
-/// Where the networks of rules with keys alike are of few lengths, they become octets like others: then the prefilter rules out most
-/// rows before any network is looked up.
+/// Where rules with similar keys have networks of only a few lengths, their networks become octets: then the prefilter rules out most
+/// rows without a network lookup.
 fn spell_out_networks(rules: &mut [Known], layout: &Layout) {
     let kind = |prefix: Prefix| (prefix.family(), prefix.length());
     let kinds_of = |rule: &Known| (rule.src.map(kind), rule.dst.map(kind));
@@ -175,7 +175,7 @@ fn tuples(rules: &[Known], pairs: bool) -> Vec<(TupleSpec, Vec<&Known>)> {
     all
 }
 
-/// Where few rules at most want the same octets, they are found by these alone: checking them costs less than looking up networks.
+/// Where only a few rules share the same octets, they are found by these octets alone: checking them is cheaper than looking up networks.
 fn spare_networks(tuples: BTreeMap<TupleSpec, Vec<&Known>>) -> BTreeMap<TupleSpec, Vec<&Known>> {
     let octets = |rule: &Known| rule.words.iter().map(|word| word.value).collect::<Vec<_>>();
     let mut spared: BTreeMap<TupleSpec, Vec<&Known>> = BTreeMap::new();
@@ -190,7 +190,7 @@ fn spare_networks(tuples: BTreeMap<TupleSpec, Vec<&Known>>) -> BTreeMap<TupleSpe
     spared
 }
 
-/// Puts the rules of rare tuples into the best of the others that they fit, or into new ones whose key is one thing only.
+/// Moves the rules of rare tuples to the best of the other tuples that they fit, or to new tuples whose key has one part.
 fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r Known>)>, rare: Vec<(TupleSpec, Vec<&'r Known>)>) {
     let mut left = Vec::new();
     for (spec, rules) in rare {
@@ -221,7 +221,7 @@ fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r Known>)>, rare: Vec<(TupleSpec
     }
 }
 
-/// Adds a tuple, the bases of its rules, and what leads to them.
+/// Adds a tuple, the base hashes of its rules, and their table entries.
 fn tuple(
     index: &mut Index,
     bases: &mut Vec<u64>,

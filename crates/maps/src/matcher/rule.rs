@@ -1,4 +1,4 @@
-//! Rules as they are checked once the index has named them.
+//! Checks candidate rules from the index.
 
 use super::word::{Picture, Word};
 use super::{Lazy, PacketSource, View};
@@ -32,28 +32,28 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Octets say it all.
+    /// The octets cover all conditions.
     #[inline]
     pub(super) fn is_octets(&self) -> bool {
         self.tests.is_empty()
     }
 }
 
-/// What cannot be said by words that must all hold.
+/// A condition that masked words which must all be equal cannot express.
 #[derive(Clone, Debug)]
 enum Test {
-    /// Not all of these words hold.
+    /// Not all of these words are equal.
     Differs(Range<u32>),
-    /// The address at this offset lies in the prefix, or outside.
+    /// The address at this offset is in the prefix, or outside it.
     Within { start: usize, prefix: Prefix, negated: bool },
-    /// A community of the list with the id at this offset fits.
+    /// A community of the list with the id at this offset matches.
     Communities { start: usize, patterns: Arc<[CommunityPattern]> },
     /// The packet matches.
     Filter(PacketFilter),
 }
 
 impl Test {
-    /// Cheap ones are tried first.
+    /// Cheap tests come first.
     fn cost(&self) -> u8 {
         match self {
             Self::Differs(_) => 0,
@@ -64,22 +64,22 @@ impl Test {
     }
 }
 
-/// What of a rule may be looked up in an index.
+/// The parts of a rule that an index may use.
 pub(super) struct Handles {
-    /// Octets of fields that must have these values; facts apart.
+    /// Octets of fields that must have these values, without presence bits.
     pub(super) picture: Picture,
     pub(super) src: Option<Prefix>,
     pub(super) dst: Option<Prefix>,
 }
 
 impl Rules {
-    /// None yet, for rows of this layout.
+    /// No rules yet, for rows of this layout.
     pub(super) fn new(layout: &Layout) -> Self {
         let (src_at, dst_at) = (layout.offset(Field::SrcHost), layout.offset(Field::DstHost));
         Self { src_at, dst_at, ..Self::default() }
     }
 
-    /// Adds a rule; `None` when it can never match.
+    /// Adds a rule; `None` if it can never match.
     pub(super) fn push(
         &mut self,
         conditions: &[Condition],
@@ -108,20 +108,20 @@ impl Rules {
         possible.then_some(handles)
     }
 
-    /// Whether all conditions of a rule hold.
+    /// True if all conditions of a rule hold.
     #[inline]
     pub(super) fn check(&self, rule: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         self.octets_hold(rule, view.row.words()).is_some_and(|rule| self.rest_holds(rule, view, frame))
     }
 
-    /// The rule, when the octets are those that it wants.
+    /// Returns the rule if the octets match.
     #[inline]
     pub(super) fn octets_hold(&self, rule: u32, row: &[u64]) -> Option<&Checked> {
         let rule = self.rules.get(rule as usize)?;
         range(&self.words, &rule.words).iter().all(|word| word.holds(row)).then_some(rule)
     }
 
-    /// Whether the conditions hold that are not said by octets.
+    /// True if the conditions hold that octets cannot express.
     pub(super) fn rest_holds(&self, rule: &Checked, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         range(&self.tests, &rule.tests).iter().all(|test| self.test(test, view, frame))
     }
@@ -148,7 +148,7 @@ fn range<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
     all.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
-/// The words of two pictures, those of the same number as one; `None` when they contradict each other or themselves.
+/// The words of both, merged by number; `None` if they contradict each other or themselves.
 fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
     if a.is_contradictory() || b.is_contradictory() {
         return None;
@@ -171,14 +171,14 @@ struct Adder<'a> {
     layout: &'a Layout,
     packets: PacketSource,
     handles: Handles,
-    /// PresenceSet, and parts of octets.
+    /// Presence bits, and parts of octets.
     rest: Picture,
     tests: Vec<Test>,
     words: &'a mut Vec<Word>,
 }
 
 impl Adder<'_> {
-    /// Adds a condition; `None` when it can never hold.
+    /// Adds a condition; `None` if it can never hold.
     fn condition(&mut self, condition: &Condition) -> Option<()> {
         match condition {
             Condition::Equal { field, value, fact, negated } => {
@@ -244,7 +244,7 @@ impl Adder<'_> {
         }
     }
 
-    /// Adds what a row fulfils whose packet the filter matches.
+    /// Adds what holds for every row whose packet matches the filter.
     fn hint(&mut self, hint: &Hint) {
         let layout = self.layout;
         let mut octets = |field, value: &[u8]| _ = self.handles.picture.add(layout, field, &[0xff; 2], value);
@@ -281,21 +281,21 @@ impl Adder<'_> {
     }
 }
 
-/// Of two prefixes that must both cover an address, the longer says more.
+/// Of two prefixes that must both cover an address, the longer is the stricter.
 fn longest(slot: &mut Option<Prefix>, prefix: Prefix) {
     if slot.is_none_or(|old| old.length() < prefix.length()) {
         *slot = Some(prefix);
     }
 }
 
-/// Mask and value of the 16 octets in which rows keep the addresses of a prefix, where it can be said so.
+/// Mask and value of the 16 octets in which rows store the addresses of a prefix, if these can express it.
 pub(super) fn octets_of(prefix: &Prefix) -> Option<([u8; 16], [u8; 16])> {
     match prefix.family() {
         Family::V4 => {
             let mask = mask(96) | mask(prefix.length()) >> 96;
             Some((mask.to_be_bytes(), (0xffff << 32 | prefix.bits() >> 96).to_be_bytes()))
         }
-        // One whose first half is zero would cover the octets of IPv4 addresses and of absent ones.
+        // A prefix with a zero first half would cover the octets of IPv4 addresses and of absent addresses.
         Family::V6 if prefix.bits() >> 64 == 0 => None,
         Family::V6 => Some((mask(prefix.length()).to_be_bytes(), prefix.bits().to_be_bytes())),
     }

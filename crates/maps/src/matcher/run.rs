@@ -1,31 +1,31 @@
-//! The question, for each row.
+//! The search for a single row.
 
 use super::index::{Found, Nets, Tuple, fold};
 use super::prefilter::KeyMask;
 use super::{Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 
-/// Hashes that a search keeps.
+/// Base hashes that a search caches.
 const BASES: usize = 8;
 
-/// A search under way.
+/// A search in progress.
 struct Search<'s, 'v, 'f> {
     matcher: &'s Matcher,
     view: &'s View<'v>,
     frame: &'s mut Lazy<'f>,
     from: u32,
-    /// The lowest rule so far.
+    /// The lowest matching rule so far.
     best: u32,
-    /// Bases of keys that several tuples share, and which of them are known.
+    /// Base hashes that several tuples share, and which of them are cached.
     bases: [u64; BASES],
     known: u32,
-    /// Nodes of the row's networks, once they were asked for.
+    /// Nodes of the row's networks, once they are looked up.
     src: Option<u32>,
     dst: Option<u32>,
 }
 
 impl Matcher {
-    /// The lowest rule from number `from` on that matches the exporter and the row.
+    /// Returns the lowest rule from `from` on that matches the exporter and the row.
     #[inline]
     pub fn first(&self, scope: Scope, from: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> Option<u32> {
         let mut search = Search {
@@ -69,7 +69,7 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// The base of the row's keys under the mask of that number, which is worked out once for a row.
+    /// The base hash of the row under this key mask, computed once per row.
     #[inline]
     fn base(&mut self, number: u32) -> u64 {
         let is_kept = number < BASES as u32 && self.known >> number & 1 == 1;
@@ -137,7 +137,7 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// True when no later candidate can be better.
+    /// True if no later candidate can be lower.
     #[inline]
     fn candidate(&mut self, rule: u32) -> bool {
         if rule >= self.best {
@@ -151,7 +151,7 @@ impl Search<'_, '_, '_> {
     }
 }
 
-/// The longest network of the address at that offset.
+/// The node of the longest network that covers the address at this offset.
 fn node(tree: &Tree, at: Option<usize>, view: &View<'_>) -> u32 {
     let octets = at.and_then(|at| view.row.octets().get(at..)).and_then(<[u8]>::first_chunk);
     octets.and_then(Bits::of_row).map_or(NONE, |address| tree.longest(address))

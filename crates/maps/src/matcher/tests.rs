@@ -1,4 +1,4 @@
-//! The matcher gives the answers of its definition.
+//! The matcher returns the results of its definition.
 
 use super::{Captured, Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use crate::key::pre_tag::KEYS;
@@ -14,7 +14,7 @@ use flow::strings::Strings;
 use proptest::prelude::*;
 use std::net::IpAddr;
 
-/// Pairs of rules, from few values, so that rules and records meet.
+/// Pairs of rules from few values, so that rules match records.
 fn pair() -> impl Strategy<Value = String> {
     let words = |words: &'static [&'static str]| prop::sample::select(words.to_vec()).prop_map(str::to_owned);
     let number = |key: &'static str, last: u32| {
@@ -80,7 +80,7 @@ struct Record {
 fn record() -> impl Strategy<Value = Record> {
     let host =
         || prop::sample::select(vec!["10.1.2.3", "10.2.0.1", "192.0.2.7", "2001:db8::1", "::1", "0.0.0.0", "::"]);
-    // Most facts hold, any may lack.
+    // Most presence bits are set, any may be missing.
     let facts = (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a | b);
     ([host(), host()], prop::array::uniform4(0u32..4), prop::array::uniform4(0u8..3), facts)
         .prop_map(|(hosts, numbers, small, facts)| Record { hosts, numbers, small, facts })
@@ -205,7 +205,7 @@ proptest! {
     }
 }
 
-/// Packets made of rows, whatever their number.
+/// Packets synthesized from rows.
 struct Made(Synthetic);
 
 impl FramesOf for Made {
@@ -214,7 +214,7 @@ impl FramesOf for Made {
     }
 }
 
-/// Counts how often a packet is asked for.
+/// Counts how often a packet is requested.
 struct Counted(u32);
 
 impl Frames for Counted {

@@ -7,22 +7,22 @@
 //! 192.0.2.9,64510_64500,2001:db8::/32
 //! ```
 //!
-//! Columns are counted from the right: the network; its AS number, with that of the neighbour before it; the BGP next hop; a
-//! fourth one is skipped. Blanks around columns do not matter, and a column may be empty. Both families stand in one file; an
-//! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses that it stands for, as in rows. Bits beyond a network's length
-//! are dropped, and of equal networks the first counts. Lines that begin with `!` or `#` are comments.
+//! Columns are counted from the right: the network; its AS number, optionally after that of the peer AS; the BGP next hop; a
+//! fourth column is ignored. Blanks around columns are allowed, and a column may be empty. A file may contain both families; an
+//! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses it maps, as in rows. Bits after a network's length
+//! are ignored, and of equal networks the first is used. Lines that begin with `!` or `#` are comments.
 //!
-//! Rows that differ in the address alone share a record, so that 10^6 networks take little more than the tries; and what few rows
-//! have, neighbours and next hops, lies apart, so that records are small and many of them stay in the processor's caches.
+//! Rows that differ only in the address share a record, so 10^6 networks take little more memory than the tries. The columns
+//! that few rows have, peer AS and next hop, are stored separately, so records are small and many of them fit the processor's caches.
 //!
-//! What the keys around the file ask for:
+//! Related keys:
 //!
-//! | key | how |
+//! | key | implementation |
 //! |---|---|
-//! | `networks_mask` | a source of its own, beside the file: the file is asked for whole addresses |
-//! | `networks_file_filter` | [`Networks::lookup`] finds nothing: the address is outside |
-//! | `networks_file_no_lpm` | what is found counts whatever its [`Network::length`], else only where that is longer than another source's |
-//! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
+//! | `networks_mask` | a separate source: the file is searched for whole addresses |
+//! | `networks_file_filter` | [`Networks::lookup`] returns `None`: the address is outside |
+//! | `networks_file_no_lpm` | a match is used whatever its [`Network::length`], otherwise only if longer than that of another source |
+//! | `networks_no_mask_if_zero` | [`Networks::lookup`] returns `None`: the length is unknown |
 
 mod read;
 
@@ -30,41 +30,41 @@ use lpm::{NONE, Trie};
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU64};
 
-/// What is known of a network, in one word, which is read and written as a whole: from the top 24 bits for what
-/// [`Networks::reach`] finds, 32 bits for the AS number, and 8 bits for the length and one more.
+/// The properties of a network in one word, which is read and written as a whole: from the top, 24 bits for the index of its
+/// [`RouteAttributes`], 32 bits for the AS number, and 8 bits for the length and one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(NonZeroU64);
 
 impl Network {
-    /// `reach` is below [`MAX_ROUTE_ATTRIBUTES`].
+    /// `attributes` is below [`MAX_ROUTE_ATTRIBUTES`].
     fn new(asn: u32, len: u8, attributes: u32) -> Self {
         let length = NonZeroU8::MIN.saturating_add(len);
         Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(attributes) << 40)
     }
 
-    /// Its AS number; 0 when the row has none.
+    /// Its AS number; 0 if the row has none.
     #[inline]
     pub fn asn(self) -> u32 {
         (self.0.get() >> 8) as u32
     }
 
-    /// Bits of the prefix.
+    /// Prefix length in bits.
     #[inline]
     pub fn length(self) -> u8 {
         (self.0.get() as u8).wrapping_sub(1)
     }
 
-    /// Index of how it is reached.
+    /// Index of its route attributes.
     #[inline]
     fn attributes(self) -> usize {
         (self.0.get() >> 40) as usize
     }
 }
 
-/// How a network is reached.
+/// The route attributes of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RouteAttributes {
-    /// The neighbour AS; 0 when the row has none.
+    /// The peer AS; 0 if the row has none.
     pub peer_asn: u32,
     /// BGP next hop.
     pub next_hop: Option<IpAddr>,
@@ -75,17 +75,17 @@ pub struct RouteAttributes {
 pub struct Networks {
     v4: Trie<u32>,
     v6: Trie<u128>,
-    /// By the value of the tries.
+    /// By the values of the tries.
     records: Vec<Network>,
     attributes: Vec<RouteAttributes>,
     len: usize,
 }
 
-/// Different neighbours and next hops that a file may have: their indexes have 24 bits.
+/// Limit on the different route attributes of a file: their indexes have 24 bits.
 const MAX_ROUTE_ATTRIBUTES: usize = 1 << 24;
 
 impl Networks {
-    /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
+    /// Returns the longest network that covers an address as stored in rows: IPv4 as `::ffff:a.b.c.d`.
     #[inline]
     pub fn lookup(&self, address: &[u8; 16]) -> Option<Network> {
         match Key::of(address) {
@@ -95,8 +95,8 @@ impl Networks {
         }
     }
 
-    /// Looks up many addresses: writes to each element of `out` what is found for the element of `addresses` with the same
-    /// index. Where one slice is longer, the rest of it is ignored. It pays for random addresses among many networks, as
+    /// Looks up many addresses: writes the result for each element of `addresses` to the element of `out` with the same
+    /// index. If one slice is longer, its rest is ignored. This is faster for random addresses among many networks, because
     /// memory accesses overlap.
     pub fn lookup_many(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], families: &mut Families) {
         for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
@@ -104,7 +104,7 @@ impl Networks {
         }
     }
 
-    /// Looks up at most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
+    /// Looks up at most [`BATCH`] addresses, family by family, since each has its own trie.
     fn batch(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], Families { v4, v6 }: &mut Families) {
         (v4.len, v6.len) = (0, 0);
         for (index, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
@@ -124,18 +124,18 @@ impl Networks {
         self.records.get(number as usize).copied()
     }
 
-    /// How a network of this file is reached.
+    /// The route attributes of a network of this file.
     #[inline]
     pub fn attributes(&self, network: Network) -> RouteAttributes {
         self.attributes.get(network.attributes()).copied().unwrap_or_default()
     }
 
-    /// Networks in the file, each counted once.
+    /// Number of networks in the file, without repetitions.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True without networks.
+    /// True if there are no networks.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -152,7 +152,7 @@ impl Networks {
 /// Addresses that are looked up together.
 const BATCH: usize = 64;
 
-/// What is looked up in which trie, by the address's form in rows.
+/// Which trie an address is looked up in, and its key there, by its form in rows.
 enum Key {
     V4(u32),
     V6(u128),
@@ -166,7 +166,7 @@ impl Key {
         match bits >> 32 {
             0xffff => Self::V4(bits as u32),
             0 if bits == 0 => Self::Absent,
-            // Rows keep the address :: so, as all zero is no address.
+            // Rows store the address :: this way, since all zeros means no address.
             0xfffe if bits as u32 == 0 => Self::V6(0),
             _ => Self::V6(bits),
         }
@@ -227,7 +227,7 @@ mod tests {
         (networks, problems.iter().map(ToString::to_string).collect())
     }
 
-    /// Length, AS number, neighbour and next hop.
+    /// Length, AS number, peer AS and next hop.
     type Found = (u8, u32, u32, Option<IpAddr>);
 
     fn find(networks: &Networks, address: &str) -> Option<Found> {

@@ -1,4 +1,4 @@
-//! From the rows of a file to networks.
+//! Reads the rows of a file.
 
 use super::{MAX_ROUTE_ATTRIBUTES, Network, Networks, RouteAttributes};
 use config::{Diagnostics, Origin};
@@ -8,16 +8,16 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Family, Prefix};
 
-/// Bad rows that are reported one by one; of more there is only the number.
+/// Invalid rows that are reported individually; the others are only counted.
 const MAX_REPORTED: usize = 100;
 
-/// Bytes of a row that are shown with what is wrong with them.
+/// Bytes of a row that an error message shows.
 const MAX_SHOWN: usize = 48;
 
 const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
 
 impl Networks {
-    /// Reads a file; bad rows are reported and ignored.
+    /// Reads a file; invalid rows are reported and ignored.
     pub fn parse(file: &str, text: &[u8], problems: &mut Diagnostics) -> Self {
         let origin = Origin::whole(file);
         let mut reader = Reader::default();
@@ -52,10 +52,10 @@ impl Networks {
     }
 }
 
-/// Rows that repeat a network and are named.
+/// Repeated networks that are listed.
 const REPETITIONS_SHOWN: usize = 10;
 
-/// The lines that have the network of an earlier line, and which that is. Only asked for when there are some.
+/// The lines that repeat the network of an earlier line, and the number of that line. Only called if there are any.
 fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
     let mut seen: HashMap<Prefix, u32> = HashMap::new();
     (1..).zip(text.split(|octet| *octet == b'\n')).filter_map(move |(number, line)| {
@@ -63,7 +63,7 @@ fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
         if matches!(line.first(), None | Some(b'!' | b'#')) {
             return None;
         }
-        // A row that is wrong in other columns has no network.
+        // A row with an error in another column has no network.
         Reader::default().row(line).ok()?;
         let prefix = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
         let earlier = *seen.entry(prefix).or_insert(number);
@@ -71,10 +71,10 @@ fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
     })
 }
 
-/// The prefix of a network; that of mapped addresses is the prefix of the IPv4 addresses.
+/// The prefix of a network; for mapped addresses, that of the IPv4 addresses.
 ///
-/// Blanks may stand around the slash, so both parts are read apart. (For a file of a million rows, that also saves a sixth of the
-/// instructions that reading whole prefixes takes.)
+/// Blanks are allowed around the slash, so both parts are parsed separately. (For a file of a million rows, this also saves a sixth
+/// of the instructions of parsing whole prefixes.)
 fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
     let slash = text.iter().position(|octet| *octet == b'/').ok_or((What::NoSlash, text))?;
     let (address, length) = text.split_at(slash);
@@ -85,7 +85,7 @@ fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
     Ok(prefix.to_canonical())
 }
 
-/// What is wrong with a row, and how many bytes before its end.
+/// The error in a row, and its distance in bytes from the end of the row.
 struct RowError {
     what: What,
     at: Option<usize>,
@@ -102,7 +102,7 @@ enum What {
 }
 
 impl RowError {
-    /// Character of the whole line, from 1, where what is wrong begins; `line` is the whole one without the blanks around it.
+    /// Character of the line, from 1, at which the error begins; `line` is the line without the blanks around it.
     fn column(&self, whole: &[u8], line: &[u8]) -> u32 {
         let indent = whole.len() - whole.trim_ascii_start().len();
         let before = whole.get(..indent + line.len() - self.at.unwrap_or(line.len())).unwrap_or_default();
@@ -136,7 +136,7 @@ struct Reader {
     attributes: Interned<RouteAttributes>,
 }
 
-/// Different values, each with a number.
+/// Distinct values, each with a number.
 struct Interned<T> {
     values: Vec<T>,
     numbers: HashMap<T, u32>,
@@ -200,9 +200,9 @@ impl Reader {
         Ok(())
     }
 
-    /// The networks, and how many rows repeat one.
+    /// Builds the networks, and counts the rows that repeat one.
     fn finish(self, origin: &Origin, problems: &mut Diagnostics) -> (Networks, usize) {
-        // The tries are built with the least memory that is not theirs.
+        // The tries are built after other memory is freed.
         let (records, attributes) = (self.records.finish(), self.attributes.finish());
         let (v4, len4, repeated4) = build(self.v4, origin, problems);
         let (v6, len6, repeated6) = build(self.v6, origin, problems);
@@ -210,7 +210,7 @@ impl Reader {
     }
 }
 
-/// The trie of a family, how many networks are in it, and how many were repeated.
+/// The trie of a family, its number of networks, and the number of repetitions.
 fn build<A: lpm::Address>(
     entries: Vec<Entry<A, u32>>,
     origin: &Origin,

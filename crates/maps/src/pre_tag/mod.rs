@@ -1,11 +1,11 @@
 //! `pre_tag_map`: tags, labels and types of service for records.
 //!
-//! Rules are tried in their order. The first that matches sets its values and ends the search, unless it jumps (`jeq`): then the
-//! search goes on at the first later rule of that label, or with `next` at the next rule. What was set stays when no later rule
-//! matches. Where a rule with `stack` sets a tag, it is added to the one so far, or ORed with it; a second label is appended
-//! behind a comma.
+//! Rules are tried in order. The first match sets its values and ends the search, unless it jumps (`jeq`): then the
+//! search continues at the first later rule with that label, or for `next` at the next rule. Values that are set remain if no later rule
+//! matches. If a rule with `stack` sets a tag, it is added to, or ORed with, the current one; a second label is appended
+//! after a comma.
 //!
-//! A match overrides the tag that a record brought along; without a match, that tag stays.
+//! A match overrides the tag that a record arrived with; without a match, that tag remains.
 
 mod filters;
 mod setters;
@@ -28,7 +28,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use wire::{Family, Prefix};
 
-/// A map, read and not yet fitted to rows.
+/// A parsed map that is not yet compiled for a layout.
 #[derive(Debug)]
 pub struct PreTagMap {
     rules: Vec<Rule>,
@@ -38,15 +38,15 @@ pub struct PreTagMap {
     lines: Arc<[u32]>,
 }
 
-/// What a rule does when it matches.
+/// The effect of a rule that matches.
 #[derive(Debug)]
 struct Action {
     setters: Setters,
-    /// Where the search goes on, for exporters of each family.
+    /// The rule at which the search continues, for exporters of each family.
     jumps: [Option<u32>; 2],
 }
 
-/// A rule while its jumps are not resolved.
+/// A rule whose jumps are not resolved yet.
 struct Read {
     origin: Origin,
     rule: Rule,
@@ -57,7 +57,7 @@ struct Read {
 }
 
 impl PreTagMap {
-    /// Reads a map. Rules with faults are reported and left out.
+    /// Reads a map. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         let rules =
             load::load(KEYS, context, origin, text, problems, |entry, problems| read(entry, context, problems));
@@ -91,22 +91,22 @@ impl PreTagMap {
         self.rules.len()
     }
 
-    /// True without rules.
+    /// True if there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Warns of rules that no record can reach.
+    /// Warns about rules that can never match.
     pub fn review(&self, problems: &mut Diagnostics) {
         review::review(&self.reviewed, problems);
     }
 
-    /// Adds the fields that the rules read. What they set is kept where rows have a place for it.
+    /// Adds the fields that the rules read. Values that they set are stored only if rows have the field.
     pub fn require(&self, fields: &mut FieldSet) {
         self.rules.iter().for_each(|rule| rule.require(fields));
     }
 
-    /// Fits the map to rows of that layout.
+    /// Compiles the map for rows of this layout.
     pub fn compile(&self, layout: &Layout, packets: PacketSource) -> Compiled {
         Compiled {
             matcher: Matcher::compile(&self.rules, layout, packets),
@@ -122,12 +122,12 @@ impl PreTagMap {
     }
 }
 
-/// True when the rule may match exporters of that family.
+/// True if the rule may match exporters of this family.
 fn serves(rule: &Rule, family: Family) -> bool {
     rule.exporter.is_none_or(|prefix: Prefix| prefix.family() == family)
 }
 
-/// The rules of each label, in their order.
+/// The rules of each label, in order.
 struct Targets<'a> {
     rules: &'a [Read],
     labels: std::collections::HashMap<&'a str, Vec<u32>>,
@@ -144,7 +144,7 @@ impl<'a> Targets<'a> {
         Self { rules, labels }
     }
 
-    /// Where a jump of rule `from` leads for exporters of that family.
+    /// The target of a jump from rule `from`, for exporters of this family.
     fn find(&self, word: &str, from: u32, family: Family) -> Option<u32> {
         if word == "next" {
             return Some(from + 1);
@@ -167,7 +167,7 @@ fn read(entry: Entry, context: &Context, problems: &mut Diagnostics) -> Option<R
     Some(Read { origin, rule, setters, label, jump, reviewed })
 }
 
-/// Where rows keep what rules set.
+/// Offsets of the fields that rules set.
 #[derive(Clone, Copy, Debug)]
 struct Places {
     tag: Option<usize>,
@@ -181,24 +181,24 @@ struct Places {
 pub struct Scratch {
     labels: Labels,
     batch: MatchBatch,
-    /// Exporters seen before, in places that their addresses tell.
+    /// Cache of exporters, indexed by a hash of their addresses.
     scopes: Vec<Option<(IpAddr, Scope)>>,
 }
 
-/// The labels of rules among the strings of rows.
+/// The labels of rules, interned in the strings of rows.
 #[derive(Clone, Debug, Default)]
 struct Labels {
-    /// By rule: the id of its label plus one; 0: not known yet.
+    /// By rule: the id of its label plus one; 0 if not interned yet.
     known: Vec<u32>,
-    /// Labels that are put together.
+    /// Labels that are concatenated.
     text: Vec<u8>,
 }
 
-/// Exporters that a worker remembers.
+/// Exporters that a worker caches.
 const EXPORTERS: usize = 256;
 
 impl Scratch {
-    /// What the map knows of an exporter.
+    /// Resolves the exporter.
     #[inline]
     fn scope(&mut self, matcher: &Matcher, exporter: IpAddr) -> Scope {
         let place = match exporter {
@@ -215,14 +215,14 @@ impl Scratch {
         }
     }
 
-    /// The rows' strings were cleared: known ids mean nothing any more.
+    /// Call this after the rows' strings are cleared: all interned ids are void.
     pub fn forget_strings(&mut self) {
         self.labels.known.clear();
     }
 }
 
 impl Labels {
-    /// The id of a rule's label, which is hashed only when it is not known yet.
+    /// The id of a rule's label, which is hashed only if it is not interned yet.
     #[inline]
     fn id(&mut self, rule: u32, label: &[u8], strings: &mut Strings) -> u32 {
         match self.known.get(rule as usize) {
@@ -244,7 +244,7 @@ impl Labels {
     }
 }
 
-/// A map for rows of one layout; workers share it.
+/// A map compiled for one layout; workers share it.
 #[derive(Debug)]
 pub struct Compiled {
     matcher: Matcher,
@@ -259,7 +259,7 @@ impl Compiled {
         &self.usage
     }
 
-    /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
+    /// Resolves the exporter; call this once per datagram. Daemons without exporters pass `None`.
     #[inline]
     pub fn scope(&self, exporter: Option<IpAddr>, scratch: &mut Scratch) -> Scope {
         exporter.map_or_else(|| self.matcher.scope(None), |exporter| scratch.scope(&self.matcher, exporter))
@@ -281,7 +281,7 @@ impl Compiled {
         }
     }
 
-    /// Applies the map to the rows from number `first` on.
+    /// Applies the map to the rows from `first` on.
     pub fn apply_all(
         &self,
         scope: Scope,
@@ -300,7 +300,7 @@ impl Compiled {
         });
     }
 
-    /// Does what a rule says, and those to which it leads.
+    /// Applies a rule, and those that it jumps to.
     fn act(
         &self,
         mut number: u32,

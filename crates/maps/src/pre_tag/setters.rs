@@ -1,4 +1,4 @@
-//! What a rule sets.
+//! The values that a rule sets.
 
 use crate::load::{Context, Entry, Setting};
 use crate::value::ValueError;
@@ -15,24 +15,24 @@ pub(super) struct Setters {
     pub(super) stack: Stack,
 }
 
-/// How a tag meets the one that was set before.
+/// How a tag is combined with the one that was set before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stack {
-    /// It takes its place.
+    /// It replaces the earlier tag.
     #[default]
     Replace,
-    /// It is added.
+    /// It is added to the earlier tag.
     Sum,
-    /// It is ORed.
+    /// It is ORed with the earlier tag.
     Or,
 }
 
 /// The value of a tag.
 #[derive(Debug)]
 pub(super) enum TagSetter {
-    /// The same at each match.
+    /// The same for each match.
     Constant(u64),
-    /// One more at each match; all workers count together.
+    /// Incremented by each match; all workers share the counter.
     Counting(AtomicU64),
 }
 
@@ -46,7 +46,7 @@ impl TagSetter {
     }
 }
 
-/// Reads what an entry sets; `None` when it is wrong, which is reported.
+/// Reads what an entry sets; `None` if it is invalid, which is reported.
 pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Diagnostics) -> Option<Setters> {
     let mut setters = Setters::default();
     for setting in &entry.settings {

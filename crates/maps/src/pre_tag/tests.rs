@@ -1,4 +1,4 @@
-//! Maps over records: what is set, in which order, and what is told.
+//! Maps applied to records: what they set, in which order, and what they report.
 
 use super::{PreTagMap, Scratch};
 use crate::load::Context;
@@ -24,7 +24,7 @@ fn parse(text: &str) -> (PreTagMap, Vec<String>) {
 /// Tag, second tag, label and type of service of a record.
 type Set = (u64, u64, String, u8);
 
-/// What a map makes of a record with these interfaces, of that exporter, that brings tag 9 along.
+/// The result of a map for a record with these interfaces, from this exporter, that arrives with tag 9.
 fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     let mut fields = FieldSet::default();
     for field in
