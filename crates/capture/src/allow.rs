@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_lets_nobody_in() {
+    fn an_empty_file_allows_no_address() {
         let list = list("\n! nobody\n");
         assert!(list.is_empty());
         assert!(!allows(&list, "127.0.0.1"));
     }
 
     #[test]
-    fn bad_lines_are_reported_and_cost_only_themselves() {
+    fn invalid_lines_are_reported_and_do_not_affect_others() {
         let (list, problems) = AllowList::parse("#c2\n10.0.0.0/33\n10.0.0.0/8\n10.0.0.0/x\n::/129\n10.0.0\n");
         let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 2, 4, 5, 6]);
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_list_answers_as_its_lines_do(
+        fn the_list_agrees_with_its_lines(
             prefixes in prop::collection::vec((any::<u8>(), 24u32..=32), 0..20),
             address in any::<u8>(),
         ) {

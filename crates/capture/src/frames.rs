@@ -7,11 +7,11 @@
 use packet::LinkType;
 
 /// Limit on the frames of a batch.
-const MOST: usize = 256;
+const MAX_FRAMES: usize = 256;
 /// A batch that exceeds this many bytes accepts no further frame.
-const FULL: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 /// Limit on the bytes of a frame, as in libpcap.
-const LONGEST: usize = 262_144;
+const MAX_FRAME: usize = 262_144;
 
 /// Metadata of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Default for Frames {
 impl Frames {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { octets: Vec::with_capacity(FULL + LONGEST), slots: Vec::with_capacity(MOST) }
+        Self { octets: Vec::with_capacity(MAX_BYTES + MAX_FRAME), slots: Vec::with_capacity(MAX_FRAMES) }
     }
 
     /// Removes the frames and keeps the memory.
@@ -102,14 +102,14 @@ impl Frames {
 
     /// True if it accepts a further frame, of any length.
     pub fn has_room(&self) -> bool {
-        self.slots.len() < MOST && self.octets.len() < FULL
+        self.slots.len() < MAX_FRAMES && self.octets.len() < MAX_BYTES
     }
 
     /// Adds a frame, truncated to [`MAX_FRAME`].
     #[inline]
     pub fn push(&mut self, octets: &[u8], meta: Meta) {
         let start = self.octets.len();
-        self.octets.extend_from_slice(octets.get(..LONGEST).unwrap_or(octets));
+        self.octets.extend_from_slice(octets.get(..MAX_FRAME).unwrap_or(octets));
         self.slots.push(Slot { start, end: self.octets.len(), meta });
     }
 
@@ -128,20 +128,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_gives_back_what_was_put_in_and_ends_in_time() {
+    fn returns_pushed_frames_and_limits_their_number() {
         let mut frames = Frames::new();
         let meta = |time_us| Meta { time_us, ..Meta::default() };
         frames.push(&[1, 2], meta(1));
         frames.push(&[], meta(2));
-        frames.push(&[7; LONGEST + 5], meta(3));
+        frames.push(&[7; MAX_FRAME + 5], meta(3));
         let got: Vec<_> = frames.iter().map(|frame| (frame.octets.len(), frame.meta.time_us)).collect();
-        assert_eq!(got, [(2, 1), (0, 2), (LONGEST, 3)]);
+        assert_eq!(got, [(2, 1), (0, 2), (MAX_FRAME, 3)]);
         assert!(!frames.has_room());
         frames.clear();
-        for _ in 0..MOST {
+        for _ in 0..MAX_FRAMES {
             assert!(frames.has_room());
             frames.push(&[0], meta(0));
         }
-        assert!(!frames.has_room() && frames.len() == MOST);
+        assert!(!frames.has_room() && frames.len() == MAX_FRAMES);
     }
 }

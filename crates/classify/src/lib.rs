@@ -8,7 +8,7 @@ mod classifier;
 #[cfg(feature = "ndpi")]
 mod ndpi;
 
-pub use classifier::{Classifier, Conversation, Patience, Settings};
+pub use classifier::{Classifier, Conversation, PacketLimits, Settings};
 
 /// The library that recognises applications in this build.
 #[cfg(feature = "ndpi")]

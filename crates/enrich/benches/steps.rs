@@ -121,7 +121,7 @@ fn benches(c: &mut Criterion) {
     let origins: Vec<Origin> = (0..DATAGRAMS)
         .map(|n| Origin { first: n * ROWS, exporter: Some(IpAddr::from([192, 0, 2, n as u8])) })
         .collect();
-    let packets = BatchPackets { places: &[], units: &[] };
+    let packets = BatchPackets { references: &[], units: &[] };
     let mut group = c.benchmark_group("steps");
     group.sample_size(10);
     group.throughput(Throughput::Elements(ROWS as u64));

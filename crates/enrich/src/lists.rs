@@ -9,9 +9,9 @@ pub const OTHERS: u8 = 255;
 
 /// A set of values of one octet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Octets([bool; 256]);
+pub struct ValueSet([bool; 256]);
 
-impl Octets {
+impl ValueSet {
     /// Reads a list; invalid lines are reported and ignored.
     pub fn parse(
         file: &str,
@@ -31,8 +31,8 @@ impl Octets {
                 Some(is_listed) => *is_listed = true,
                 None => problems.warn(
                     &origin.at(number),
-                    format!("{key}: '{line}' is no value of it. Ignored."),
-                    Some("One number from 0 to 255 a line.".to_owned()),
+                    format!("{key}: invalid value '{line}'. Ignored."),
+                    Some("Write one number from 0 to 255 per line.".to_owned()),
                 ),
             }
         }
@@ -61,14 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_outside_the_list_become_one() {
+    fn values_outside_the_list_are_replaced() {
         let mut problems = Diagnostics::new();
         let text = "! kept\n6\n 17\n\n300\nudp\n";
         let number = |word: &str| word.parse().ok();
-        let list = Octets::parse("p.lst", text, "protos_file", number, &mut problems);
+        let list = ValueSet::parse("p.lst", text, "protos_file", number, &mut problems);
         assert_eq!([6, 17, 1, 255].map(|value| list.keep(value)), [6, 17, 255, 255]);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 2);
-        assert!(told[0].starts_with("WARN: [p.lst:5] protos_file: '300'"), "{told:?}");
+        let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(messages.len(), 2);
+        assert!(messages[0].starts_with("WARN: [p.lst:5] protos_file: invalid value '300'"), "{messages:?}");
     }
 }

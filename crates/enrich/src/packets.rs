@@ -3,32 +3,32 @@
 //! Rows of captured packets and of sampled headers have a packet, which is in the batch that they were decoded from. Rows of flow
 //! records have none: their packet is synthesized from the row.
 
-use filter::{Seen, Synthetic};
+use filter::{PacketView, Synthetic};
 use flow::packet_ref::PacketRef;
-use maps::matcher::{Frames, FramesOf, View};
+use maps::matcher::{BatchFrames, Frames, View};
 
 /// The packets of a worker's rows.
 pub trait PacketViews {
     /// Returns the packet that this row was decoded from, if it had one.
-    fn view(&self, row: usize) -> Option<Seen<'_>>;
+    fn view(&self, row: usize) -> Option<PacketView<'_>>;
 }
 
 /// The packets of rows that were decoded from the datagrams or frames of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPackets<'a> {
     /// By row, the location of its packet in a unit.
-    pub places: &'a [PacketRef],
+    pub references: &'a [PacketRef],
     /// The datagrams or frames of the batch.
     pub units: &'a [&'a [u8]],
 }
 
 impl PacketViews for BatchPackets<'_> {
-    fn view(&self, row: usize) -> Option<Seen<'_>> {
-        let reference = self.places.get(row)?;
+    fn view(&self, row: usize) -> Option<PacketView<'_>> {
+        let reference = self.references.get(row)?;
         let unit = self.units.get(reference.unit as usize)?;
         let octets = unit.get(reference.start as usize..)?;
         let octets = octets.get(..reference.captured as usize).unwrap_or(octets);
-        Some(Seen { link: reference.link, octets, length: reference.length, untagged: None })
+        Some(PacketView { link: reference.link, octets, length: reference.length, untagged: None })
     }
 }
 
@@ -57,7 +57,7 @@ impl<'a> RowPackets<'a> {
 
     /// Returns the packet of a row.
     #[inline]
-    pub fn packet(&mut self, row: usize, view: &View<'_>) -> Seen<'_> {
+    pub fn packet(&mut self, row: usize, view: &View<'_>) -> PacketView<'_> {
         self.row = row;
         self.frame(view)
     }
@@ -82,16 +82,16 @@ impl std::fmt::Debug for RowPackets<'_> {
 }
 
 impl Frames for RowPackets<'_> {
-    fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
+    fn frame(&mut self, view: &View<'_>) -> PacketView<'_> {
         let number = self.numbers.get(self.row).map_or(self.row, |number| *number as usize);
         match self.views.view(number).filter(|packet| self.links.contains(&packet.link)) {
             Some(packet) => packet,
-            None => self.synthetic.seen(view.row, view.strings),
+            None => self.synthetic.view(view.row, view.strings),
         }
     }
 }
 
-impl FramesOf for RowPackets<'_> {
+impl BatchFrames for RowPackets<'_> {
     fn frames(&mut self, row: usize) -> &mut dyn Frames {
         self.row = row;
         self

@@ -1,6 +1,6 @@
 //! Reads the files that the configuration names.
 
-use crate::lists::Octets;
+use crate::lists::ValueSet;
 use crate::spec::{NetworksSpec, PluginSpec, Spec};
 use config::{Diagnostics, Origin};
 use filter::Filter;
@@ -72,14 +72,14 @@ impl<'a> Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn octets(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
+    fn bytes(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
         self.or_report(key, path, config::text::read(path))
     }
 
     /// Returns the contents, or reports an error.
     fn or_report(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
         match read {
-            Ok(octets) => Some(octets),
+            Ok(bytes) => Some(bytes),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
                 let what = if error.kind() == std::io::ErrorKind::NotFound {
@@ -101,9 +101,9 @@ impl Reader<'_> {
         parse: impl FnOnce(&Origin, &[u8], &Context, &mut Diagnostics) -> T,
         len: impl FnOnce(&T) -> usize,
     ) -> Option<T> {
-        let octets = self.octets(key, path)?;
+        let bytes = self.bytes(key, path)?;
         let origin = Origin::whole(&path.display().to_string());
-        let map = parse(&origin, &octets, self.context, self.problems);
+        let map = parse(&origin, &bytes, self.context, self.problems);
         self.size(key, path, len(&map), "rule");
         Some(map)
     }
@@ -121,7 +121,7 @@ impl Reader<'_> {
         let (key, path, count, of) = size;
         if count == 0 {
             let origin = Origin::whole(&path.display().to_string());
-            self.problems.remark(&origin, format!("{key}: there is no {of} in it: {without}."), None);
+            self.problems.remark(&origin, format!("{key}: the file has no {of}: {without}."), None);
         }
         self.size(key, path, count, of);
     }
@@ -145,9 +145,9 @@ impl Reader<'_> {
         if let Some(read) = self.networks.get(path) {
             return read.clone();
         }
-        let octets = self.octets("networks_file", path);
+        let bytes = self.bytes("networks_file", path);
         let name = path.display().to_string();
-        let file = octets.map(|octets| Arc::new(Networks::parse(&name, &octets, self.problems)));
+        let file = bytes.map(|bytes| Arc::new(Networks::parse(&name, &bytes, self.problems)));
         if let Some(networks) = &file {
             let size = ("networks_file", path.as_path(), networks.len(), "network");
             match spec.zero_outside {
@@ -161,8 +161,8 @@ impl Reader<'_> {
 
     /// `geoipv2_file`.
     pub(crate) fn geoip(&mut self, path: &Path) -> Option<Database> {
-        let octets = self.or_report("geoipv2_file", path, config::text::read_bytes(path, MAX_GEOIP_BYTES))?;
-        match Database::from_octets(octets) {
+        let bytes = self.or_report("geoipv2_file", path, config::text::read_bytes(path, MAX_GEOIP_BYTES))?;
+        match Database::from_bytes(bytes) {
             Ok(database) => Some(database),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
@@ -196,12 +196,12 @@ impl Reader<'_> {
         key: &'static str,
         path: Option<&Path>,
         value: impl Fn(&str) -> Option<u8>,
-    ) -> Option<Octets> {
+    ) -> Option<ValueSet> {
         let path = path?;
-        let octets = self.octets(key, path)?;
-        let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
-        let list = Octets::parse(&name, &text, key, value, self.problems);
-        self.list_size((key, path, list.len(), "value"), "all become 255");
+        let bytes = self.bytes(key, path)?;
+        let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
+        let list = ValueSet::parse(&name, &text, key, value, self.problems);
+        self.list_size((key, path, list.len(), "value"), "all values become 255");
         Some(list)
     }
 
@@ -213,10 +213,10 @@ impl Reader<'_> {
     /// `ports_file`.
     pub(crate) fn ports(&mut self, path: Option<&Path>) -> Option<Arc<Ports>> {
         let path = path?;
-        let octets = self.octets("ports_file", path)?;
-        let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
+        let bytes = self.bytes("ports_file", path)?;
+        let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
         let ports = Ports::parse(&file, &text, self.problems);
-        self.list_size(("ports_file", path, ports.len(), "port"), "all become 0");
+        self.list_size(("ports_file", path, ports.len(), "port"), "all ports become 0");
         Some(Arc::new(ports))
     }
 
@@ -227,7 +227,7 @@ impl Reader<'_> {
             Ok(filter) => Some(filter),
             Err(error) => {
                 let what = format!("aggregate_filter[{}]: '{text}': {error}.", spec.name);
-                let hint = "A libpcap expression, such as src net 192.0.2.0/24 and tcp.";
+                let hint = "Use a libpcap expression, such as src net 192.0.2.0/24 and tcp.";
                 self.problems.fatal(origin, what, Some(hint.to_owned()));
                 None
             }

@@ -138,10 +138,10 @@ fn number(rows: &Rows, layout: &Layout, row: usize, field: Field) -> u64 {
         .fold(0, |all, octet| all << 8 | u64::from(*octet))
 }
 
-const NO_PACKETS: BatchPackets<'_> = BatchPackets { places: &[], units: &[] };
+const NO_PACKETS: BatchPackets<'_> = BatchPackets { references: &[], units: &[] };
 
 #[test]
-fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
+fn a_live_table_changes_between_batches_without_recompilation() {
     let folder = tempfile::tempdir().unwrap();
     let map = folder.path().join("pretag.map");
     std::fs::write(&map, "set_tag=7 src_as=64501\n").unwrap();
@@ -192,7 +192,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
 }
 
 #[test]
-fn nothing_is_done_where_nothing_is_asked_for() {
+fn no_steps_without_configuration() {
     let loaded =
         Loaded::read(&spec(None, vec![plugin()]), &Context::new(Daemon::Nfacctd), &mut Diagnostics::new());
     let compiled: Arc<Compiled> = Arc::new(loaded.compile(&layout(&loaded, &[Field::SrcHost, Field::SrcAs])));
@@ -200,7 +200,7 @@ fn nothing_is_done_where_nothing_is_asked_for() {
 }
 
 #[test]
-fn a_plugin_takes_what_its_filters_pass_with_the_tags_of_its_own_map() {
+fn plugin_filters_match_the_tags_of_its_own_map() {
     let folder = tempfile::tempdir().unwrap();
     let map = folder.path().join("pretag.map");
     std::fs::write(&map, "set_tag=1 ip=192.0.2.1\nset_tag=2 ip=192.0.2.2\n").unwrap();

@@ -6,7 +6,7 @@
 
 /// Limit on the steps of a run in addition to the length of the program, for backward jumps. libpcap's loops follow the extension
 /// headers of a packet, some twenty steps each, so this is enough for any packet in a network.
-const LOOPS: usize = 20_000;
+const MAX_EXTRA_STEPS: usize = 20_000;
 /// Words of memory.
 const MEMORY: usize = 16;
 
@@ -113,7 +113,7 @@ impl Program {
         let (mut a, mut x) = (0u32, 0u32);
         let mut memory = [0u32; MEMORY];
         let mut at = 0usize;
-        for _ in 0..self.steps.len() + LOOPS {
+        for _ in 0..self.steps.len() + MAX_EXTRA_STEPS {
             let Some(step) = self.steps.get(at) else { return false };
             at += 1;
             match *step {
@@ -136,13 +136,13 @@ impl Program {
                     None => return false,
                 },
                 Step::Store(word) => {
-                    if let Some(place) = memory.get_mut(usize::from(word)) {
-                        *place = a;
+                    if let Some(cell) = memory.get_mut(usize::from(word)) {
+                        *cell = a;
                     }
                 }
                 Step::StoreX(word) => {
-                    if let Some(place) = memory.get_mut(usize::from(word)) {
-                        *place = x;
+                    if let Some(cell) = memory.get_mut(usize::from(word)) {
+                        *cell = x;
                     }
                 }
                 Step::Compute(alu, operand) => match compute(alu, a, value(operand, x)) {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_filter_does_not_have_is_refused() {
+    fn rejects_unknown_instructions() {
         assert_eq!(Program::new(&[raw(0xffff, 0, 0, 0)]), Err(Unknown { number: 0, code: 0xffff }));
         assert_eq!(Program::new(&[raw(0x60, 0, 0, 16)]), Err(Unknown { number: 0, code: 0x60 }));
     }

@@ -32,7 +32,7 @@ pub struct Filter {
 
 /// A packet to which a filter is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen<'a> {
+pub struct PacketView<'a> {
     /// The type of its first header, by libpcap's number.
     pub link: i32,
     /// The captured octets.
@@ -43,7 +43,7 @@ pub struct Seen<'a> {
     pub untagged: Option<&'a [u8]>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> PacketView<'a> {
     /// A complete Ethernet frame.
     pub fn whole(octets: &'a [u8]) -> Self {
         Self { link: ETHERNET, octets, length: u32::try_from(octets.len()).unwrap_or(u32::MAX), untagged: None }
@@ -90,7 +90,7 @@ impl Filter {
     /// # Errors
     /// As [`Filter::compile`].
     pub fn compile_for(link: i32, text: &str) -> Result<Self, Error> {
-        let program = advised(link, text)?;
+        let program = compile_with_advice(link, text)?;
         let mut fields = FieldSet::default();
         let certain = hints::read(text);
         synthetic::require(text, &certain, &mut fields);
@@ -133,15 +133,15 @@ impl Filter {
 
     /// True if the packet matches. Packets of a link type for which the expression was not compiled do not match.
     #[inline]
-    pub fn sees(&self, seen: Seen<'_>) -> bool {
-        if let (Some(untagged), false) = (seen.untagged, self.names_vlan) {
-            return self.sees(Seen::whole(untagged));
+    pub fn matches_view(&self, view: PacketView<'_>) -> bool {
+        if let (Some(untagged), false) = (view.untagged, self.names_vlan) {
+            return self.matches_view(PacketView::whole(untagged));
         }
-        let program = match seen.link == self.link {
+        let program = match view.link == self.link {
             true => Some(&*self.program),
-            false => self.others.iter().find(|(link, _)| *link == seen.link).map(|(_, program)| program),
+            false => self.others.iter().find(|(link, _)| *link == view.link).map(|(_, program)| program),
         };
-        program.is_some_and(|program| program.matches(seen.octets, seen.length))
+        program.is_some_and(|program| program.matches(view.octets, view.length))
     }
 
     /// Adds the fields of rows that the packets of [`crate::Synthetic`] need for this expression.
@@ -157,7 +157,7 @@ impl Filter {
     }
 }
 
-fn advised(link: i32, text: &str) -> Result<Program, Error> {
+fn compile_with_advice(link: i32, text: &str) -> Result<Program, Error> {
     program(link, text)
         .map_err(|error| Error { advice: error.advice.or_else(|| advice::of(text, &error.what)), ..error })
 }
@@ -170,37 +170,38 @@ fn program(link: i32, text: &str) -> Result<Program, Error> {
     const STACK: usize = 32 * 1024 * 1024;
 
     if text.len() > MAX_LEN {
-        return Err(Error::new(format!("it has {} octets, of which {MAX_LEN} are allowed", text.len())));
+        return Err(Error::new(format!("it has {} bytes, but only {MAX_LEN} are allowed", text.len())));
     }
     if text.len() <= OPTIMIZED {
-        return by_libpcap(link, text, true);
+        return compile_with_libpcap(link, text, true);
     }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("filter".to_owned()).stack_size(STACK);
-        let compiling = thread.spawn_scoped(scope, || by_libpcap(link, text, false));
-        let compiling = compiling.map_err(|error| Error::new(format!("no thread to compile it in: {error}")))?;
+        let compiling = thread.spawn_scoped(scope, || compile_with_libpcap(link, text, false));
+        let compiling =
+            compiling.map_err(|error| Error::new(format!("cannot start a thread to compile it: {error}")))?;
         compiling.join().unwrap_or_else(|_| Err(Error::new("it cannot be compiled")))
     })
 }
 
 #[cfg(feature = "pcap")]
-fn by_libpcap(link: i32, text: &str, optimize: bool) -> Result<Program, Error> {
+fn compile_with_libpcap(link: i32, text: &str, optimize: bool) -> Result<Program, Error> {
     use std::sync::{Mutex, PoisonError};
 
     static COMPILER: Mutex<()> = Mutex::new(());
     let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
     let message = |error: pcap::Error| match error {
         pcap::Error::PcapError(text) => Error::new(text),
-        pcap::Error::InvalidInputString => Error::new("it has an octet of zero"),
+        pcap::Error::InvalidInputString => Error::new("it contains a zero byte"),
         other => Error::new(other.to_string()),
     };
     let capture = pcap::Capture::dead(pcap::Linktype(link)).map_err(message)?;
     let program = capture.compile(text, optimize).map_err(message)?;
     let raw: Option<Vec<_>> =
         program.get_instructions().iter().map(|instruction| shown(&instruction.to_string())).collect();
-    let raw = raw.ok_or_else(|| Error::new("libpcap gave a program that cannot be read"))?;
+    let raw = raw.ok_or_else(|| Error::new("libpcap returned an unreadable program"))?;
     Program::new(&raw)
-        .map_err(|unknown| Error::new(format!("libpcap gave the unknown instruction {:#x}", unknown.code)))
+        .map_err(|unknown| Error::new(format!("libpcap returned the unknown instruction {:#x}", unknown.code)))
 }
 
 /// Converts an instruction by its four displayed numbers, since its fields are private.

@@ -50,12 +50,12 @@ const PROTOCOLS: &[(&str, u8)] =
 pub(crate) struct Certain {
     pub(crate) hints: Vec<Hint>,
     /// If set, every term is understood: the expression depends only on tags, labels, the protocol and these.
-    pub(crate) looks: Option<Looks>,
+    pub(crate) inspected: Option<Inspected>,
 }
 
 /// The parts of a flow that an expression depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Looks {
+pub(crate) struct Inspected {
     pub(crate) src_host: bool,
     pub(crate) dst_host: bool,
     pub(crate) src_port: bool,
@@ -71,7 +71,7 @@ pub(crate) fn read(text: &str) -> Certain {
     if tags > 1 || !words.iter().all(known) {
         return Certain::default();
     }
-    let mut certain = Certain { hints: Vec::new(), looks: Some(Looks::default()) };
+    let mut certain = Certain { hints: Vec::new(), inspected: Some(Inspected::default()) };
     words.split(|word| ["and", "&&"].contains(word)).for_each(|words| certain.term(words));
     certain
 }
@@ -112,7 +112,7 @@ impl Certain {
                     self.hints.extend(protocol(word).map(Hint::Proto));
                     // Ports of either end are no hint, and the term is left to the program.
                     if rest.len() < 3 {
-                        self.looks = None;
+                        self.inspected = None;
                     }
                     self.end(rest);
                 }
@@ -120,20 +120,20 @@ impl Certain {
             ref rest => self.end(rest),
         }
         if self.hints.len() == before {
-            self.looks = None;
+            self.inspected = None;
         }
     }
 
     /// `src net A/L` and similar terms.
     fn end(&mut self, words: &[&str]) {
         let hint = end(words);
-        if let Some(looks) = &mut self.looks {
+        if let Some(inspected) = &mut self.inspected {
             match hint {
-                Some(Hint::SrcNet { .. }) => looks.src_host = true,
-                Some(Hint::DstNet { .. }) => looks.dst_host = true,
-                Some(Hint::SrcPort(_)) => looks.src_port = true,
-                Some(Hint::DstPort(_)) => looks.dst_port = true,
-                _ => self.looks = None,
+                Some(Hint::SrcNet { .. }) => inspected.src_host = true,
+                Some(Hint::DstNet { .. }) => inspected.dst_host = true,
+                Some(Hint::SrcPort(_)) => inspected.src_port = true,
+                Some(Hint::DstPort(_)) => inspected.dst_port = true,
+                _ => self.inspected = None,
             }
         }
         self.hints.extend(hint);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_are_beyond_doubt_tell_something() {
+    fn certain_terms_yield_hints() {
         assert_eq!(
             hints("src net 10.0.0.0/8 and tcp dst port 80"),
             [Hint::SrcNet { octets: v4([10, 0, 0, 0]), len: 104 }, Hint::Proto(6), Hint::DstPort(80)]
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_doubt_tells_nothing() {
+    fn uncertain_expressions_yield_no_hints() {
         for text in [
             "",
             "ip",

@@ -13,6 +13,6 @@ mod compile;
 mod hints;
 mod synthetic;
 
-pub use compile::{ETHERNET, Error, Filter, MAX_LEN, Seen};
+pub use compile::{ETHERNET, Error, Filter, MAX_LEN, PacketView};
 pub use hints::Hint;
 pub use synthetic::Synthetic;

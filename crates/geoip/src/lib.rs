@@ -50,7 +50,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broken(why) => write!(f, "not a MaxMind DB that can be read (.mmdb): {why}"),
+            Self::Broken(why) => write!(f, "not a valid MaxMind DB (.mmdb): {why}"),
             Self::Other(what) => write!(f, "not a MaxMind DB (.mmdb): {what}"),
             Self::Kind(name) => write!(
                 f,
@@ -65,7 +65,7 @@ impl std::error::Error for Error {}
 
 /// The location of an address in the database. Unknown fields are empty, unknown coordinates zero.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Place {
+pub struct Location {
     /// ISO 3166-1 code of two letters.
     pub country: String,
     /// Postal code.
@@ -86,14 +86,14 @@ impl Database {
     ///
     /// # Errors
     /// If they are not such a database, or one without locations.
-    pub fn from_octets(octets: Vec<u8>) -> Result<Self, Error> {
+    pub fn from_bytes(octets: Vec<u8>) -> Result<Self, Error> {
         let other = other(&octets);
         let reader = Reader::from_source(octets).map_err(|error| match other {
             Some(other) => Error::Other(other),
             None => Error::Broken(error.to_string()),
         })?;
         let database = Self { reader: Arc::new(reader) };
-        if database.has_no_places() {
+        if database.has_no_locations() {
             return Err(Error::Kind(database.kind().to_owned()));
         }
         Ok(database)
@@ -106,7 +106,7 @@ impl Database {
 
     /// True if many addresses from the whole address space have records, and none of these has a location. The type does not help: each
     /// vendor uses other names.
-    fn has_no_places(&self) -> bool {
+    fn has_no_locations(&self) -> bool {
         const SAMPLES: u32 = 1024;
         /// The first records of a small database may well have no locations.
         const ENOUGH: usize = 64;
@@ -124,7 +124,7 @@ impl Database {
             if !result.has_data() {
                 continue;
             }
-            if place(&result) != Place::default() {
+            if location(&result) != Location::default() {
                 return false;
             }
             found += 1;
@@ -134,19 +134,19 @@ impl Database {
 
     /// The location of an address, and a number shared by all addresses of the same record; `None` if the database has
     /// no record for it.
-    fn find(&self, address: IpAddr) -> Option<(usize, impl FnOnce() -> Place)> {
+    fn find(&self, address: IpAddr) -> Option<(usize, impl FnOnce() -> Location)> {
         let found = self.reader.lookup(address).ok()?;
         let record = found.offset()?;
-        Some((record, move || place(&found)))
+        Some((record, move || location(&found)))
     }
 
     /// Returns the location of an address.
-    pub fn place(&self, address: IpAddr) -> Place {
+    pub fn location(&self, address: IpAddr) -> Location {
         self.find(address).map(|(_, read)| read()).unwrap_or_default()
     }
 }
 
-fn place(found: &LookupResult<'_, Vec<u8>>) -> Place {
+fn location(found: &LookupResult<'_, Vec<u8>>) -> Location {
     let text = |path: [&'static str; 2]| {
         let text: Option<&str> = found.decode_path(&path.map(PathElement::Key)).ok().flatten();
         text.unwrap_or_default().to_owned()
@@ -158,7 +158,7 @@ fn place(found: &LookupResult<'_, Vec<u8>>) -> Place {
         let degrees: Option<f64> = found.decode_path(&path).ok().flatten().or_else(single);
         degrees.filter(|degrees| degrees.is_finite()).unwrap_or_default()
     };
-    Place {
+    Location {
         country: text(COUNTRY),
         pocode: text(POCODE),
         latitude: degrees(LATITUDE),
@@ -169,10 +169,12 @@ fn place(found: &LookupResult<'_, Vec<u8>>) -> Place {
 /// The format of a file that is not a MaxMind DB, if it is one that users often configure by mistake.
 fn other(octets: &[u8]) -> Option<&'static str> {
     if octets.starts_with(&[0x1f, 0x8b]) {
-        return Some("it is compressed with gzip; the file that is in it would be right");
+        return Some("it is compressed with gzip; decompress it first");
     }
     // GeoIP.dat identifies itself near its end.
     let end = octets.get(octets.len().saturating_sub(256)..).unwrap_or_default();
     let is_old = end.windows(4).any(|octets| octets == b"GEO-");
-    is_old.then_some("it is in the old format of GeoIP.dat, which is not read; GeoLite2-City.mmdb would be right")
+    is_old.then_some(
+        "it has the old format of GeoIP.dat, which is not supported; use a file such as GeoLite2-City.mmdb",
+    )
 }

@@ -31,7 +31,7 @@ pub(crate) mod sealed {
         fn window(self, from: u32) -> u64;
 
         /// This address with all but its first `len` bits zero.
-        fn cut(self, len: u8) -> Self;
+        fn truncated(self, len: u8) -> Self;
 
         /// Length of the common prefix of two addresses.
         fn common(self, other: Self) -> u32;
@@ -51,7 +51,7 @@ pub(crate) mod sealed {
         }
 
         #[inline]
-        fn cut(self, len: u8) -> Self {
+        fn truncated(self, len: u8) -> Self {
             self & Self::MAX.checked_shl(32 - u32::from(len.min(32))).unwrap_or(0)
         }
 
@@ -75,7 +75,7 @@ pub(crate) mod sealed {
         }
 
         #[inline]
-        fn cut(self, len: u8) -> Self {
+        fn truncated(self, len: u8) -> Self {
             self & Self::MAX.checked_shl(128 - u32::from(len.min(128))).unwrap_or(0)
         }
 

@@ -150,7 +150,7 @@ impl<A: Address> Trie<A> {
     pub fn lookup_many(&self, addresses: &[A], out: &mut [u32]) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("popcnt") && std::arch::is_x86_feature_detected!("bmi2") {
-            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            #[expect(unsafe_code, reason = "the processor has just reported these instructions")]
             // SAFETY: the processor has just reported these instructions.
             return unsafe { self.lookup_many_counting(addresses, out) };
         }

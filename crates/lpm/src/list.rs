@@ -14,7 +14,7 @@ impl<A: Address, V> Entry<A, V> {
     /// The first `len` bits of `address`; its other bits are ignored. The length is limited to the family's width.
     pub fn new(address: A, len: u8, value: V) -> Self {
         let len = len.min(A::WIDTH);
-        Self { bits: address.cut(len), value, len }
+        Self { bits: address.truncated(len), value, len }
     }
 
     /// The first address of the prefix.
@@ -39,7 +39,7 @@ impl<A: Address, V> Entry<A, V> {
 
     /// True if the prefix covers the address.
     pub fn covers(&self, address: A) -> bool {
-        address.cut(self.len) == self.bits
+        address.truncated(self.len) == self.bits
     }
 
     pub(crate) fn key(&self) -> (A, u8) {

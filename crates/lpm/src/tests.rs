@@ -103,7 +103,7 @@ fn the_longest_of_nested_prefixes_is_found() {
 }
 
 #[test]
-fn what_one_slice_has_more_is_left_alone() {
+fn the_rest_of_a_longer_slice_is_ignored() {
     let trie = Trie::new(&Sorted::new(vec![Entry::new(0_u32, 0, 3)])).unwrap();
     let mut out = [9; 20];
     trie.lookup_many(&[1; 18], &mut out);
@@ -120,7 +120,7 @@ fn values_have_a_limit() {
 }
 
 #[test]
-fn many_prefixes_take_all_sizes_of_the_root_table() {
+fn all_sizes_of_the_root_table_work() {
     // Multiplied by odd numbers, counters spread over all addresses without repeating.
     let entries: Vec<_> =
         (0_u32..20_000).map(|n| Entry::new(n.wrapping_mul(0x9e37_79b1), (n % 33) as u8, n)).collect();
@@ -138,7 +138,7 @@ fn many_prefixes_take_all_sizes_of_the_root_table() {
 
 proptest! {
     #[test]
-    fn an_ipv4_trie_finds_what_a_search_of_all_finds(
+    fn an_ipv4_trie_agrees_with_a_linear_search(
         list in prop::collection::vec((near(32), 0_u8..=32), 0..40),
         more in prop::collection::vec(near(32), 0..20),
     ) {
@@ -150,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn an_ipv6_trie_finds_what_a_search_of_all_finds(
+    fn an_ipv6_trie_agrees_with_a_linear_search(
         list in prop::collection::vec((near(128), 0_u8..=128), 0..40),
         more in prop::collection::vec(near(128), 0..20),
     ) {

@@ -6,7 +6,7 @@ use crate::matcher::{Captured, Lazy, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Diagnostics, Origin};
-use filter::Seen;
+use filter::PacketView;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ impl FlowToRdMap {
             let id = entry.setting("id")?;
             match id.value.parse::<RouteDistinguisher>() {
                 Ok(distinguisher) => Some(distinguisher.0),
-                Err(_) => id.refuse(crate::value::ValueError::value(id.key, &id.value), problems),
+                Err(_) => id.reject(crate::value::ValueError::value(id.key, &id.value), problems),
             }
         })
     }
@@ -62,7 +62,7 @@ impl<T: Copy> ValueMap<T> {
     ) -> Self {
         let rules = load::load(keys, context, origin, text, problems, |entry, problems| {
             if entry.setting("id").is_none() || entry.rule.exporter.is_none() {
-                return entry.refuse("required key missing. Required keys are: 'id', 'ip'.", problems);
+                return entry.reject("required key missing. Required keys are: 'id', 'ip'.", problems);
             }
             let value = value(&entry, problems)?;
             Some((Reviewed::new(&entry), entry.rule, value))
@@ -129,7 +129,7 @@ impl<T: Copy> Values<T> {
     pub fn find(&self, scope: Scope, row: Row<'_>, strings: &Strings) -> Option<T> {
         let view = View { row, strings };
         // These maps have no filters, so no packet is needed.
-        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(Seen::whole(&[]))))?;
+        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(PacketView::whole(&[]))))?;
         self.usage.mark(number);
         self.values.get(number as usize).copied()
     }
@@ -158,10 +158,10 @@ mod tests {
         let rate = |exporter: &str, interface: u32| {
             let mut rows = Rows::new(&layout);
             let mut row = rows.push(&vec![0; layout.words()]);
-            let mut facts = PresenceSet::default();
-            facts.insert(Presence::InIface);
+            let mut bits = PresenceSet::default();
+            bits.insert(Presence::InIface);
             for (field, octets) in
-                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Presence, &facts.0.to_be_bytes())]
+                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Presence, &bits.0.to_be_bytes())]
             {
                 let at = layout.offset(field).unwrap();
                 row.octets()[at..at + octets.len()].copy_from_slice(octets);

@@ -67,12 +67,12 @@ impl Checked {
         if !self.required().iter().all(is_there) {
             let names: Vec<String> = self.required().iter().map(|name| format!("'{name}'")).collect();
             return entry
-                .refuse(format!("required key missing. Required keys are: {}.", names.join(", ")), problems);
+                .reject(format!("required key missing. Required keys are: {}.", names.join(", ")), problems);
         }
         if self == Self::Tee {
             let targets = ["ip", "kafka_broker", "zmq_address"];
             if targets.iter().filter(|name| entry.setting(name).is_some()).count() != 1 {
-                return entry.refuse("'ip' or 'kafka_broker' or 'zmq_address' must be specified.", problems);
+                return entry.reject("'ip' or 'kafka_broker' or 'zmq_address' must be specified.", problems);
             }
         }
         for setting in &entry.settings {
@@ -93,7 +93,7 @@ impl Checked {
                 _ => true,
             };
             if !good {
-                return setting.refuse(ValueError::value(setting.key, value), problems);
+                return setting.reject(ValueError::value(setting.key, value), problems);
             }
         }
         Some(())
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn good_rules_are_counted_and_bad_ones_told() {
+    fn counts_valid_rules_and_reports_invalid_ones() {
         let text = "bgp_ip=192.0.2.1 ip=198.51.100.1 filter='ip'\nid=fd00::1 ip=::/0 in=3\nbgp_ip=x ip=10.0.0.1\nbgp_ip=10.0.0.1\n\
                     bgp_ip=10.0.0.1 ip=10.0.0.1 filter='tcp'";
         assert_eq!(good(Checked::BgpAgent, Daemon::Nfacctd, text), (2, 3));

@@ -24,7 +24,7 @@ pub enum Condition {
         /// Its octets as stored in a row; `None` for a number that does not fit the field.
         value: Option<Octets>,
         /// The condition fails without this presence bit, whether negated or not.
-        fact: Option<Presence>,
+        presence: Option<Presence>,
         /// The field has any other value.
         negated: bool,
     },
@@ -35,16 +35,16 @@ pub enum Condition {
         /// The prefix.
         prefix: Prefix,
         /// The condition fails without this presence bit, whether negated or not.
-        fact: Option<Presence>,
+        presence: Option<Presence>,
         /// The address must not be in the prefix.
         negated: bool,
     },
     /// The record has, or lacks, a presence bit.
-    Told {
+    Present {
         /// The bit.
-        fact: Presence,
+        presence: Presence,
         /// Whether it must be set.
-        told: bool,
+        wanted: bool,
     },
     /// The group bit of the destination MAC address. Fails if there is no such address.
     Multicast {
@@ -132,9 +132,11 @@ impl CommunityPattern {
 impl Condition {
     /// Adds the fields that the condition reads.
     pub fn require(&self, fields: &mut FieldSet) {
-        let (field, fact) = match self {
-            Self::Equal { field, fact, .. } | Self::Within { field, fact, .. } => (Some(*field), fact.is_some()),
-            Self::Told { .. } => (None, true),
+        let (field, presence) = match self {
+            Self::Equal { field, presence, .. } | Self::Within { field, presence, .. } => {
+                (Some(*field), presence.is_some())
+            }
+            Self::Present { .. } => (None, true),
             Self::Multicast { .. } => (Some(Field::DstMac), true),
             Self::Filter(filter) => {
                 filter.filter.require(fields);
@@ -145,7 +147,7 @@ impl Condition {
         if let Some(field) = field {
             fields.insert(field);
         }
-        if fact {
+        if presence {
             fields.insert(Field::Presence);
         }
     }
@@ -156,31 +158,31 @@ impl Condition {
             let start = layout.offset(field)?;
             view.row.octets().get(start..start + field.size())
         };
-        let told = |fact: Option<Presence>| match fact {
+        let is_present = |presence: Option<Presence>| match presence {
             None => true,
-            Some(fact) => {
-                let facts = octets(Field::Presence).and_then(|octets| octets.try_into().ok());
-                facts.is_some_and(|octets| PresenceSet(u64::from_be_bytes(octets)).has(fact))
+            Some(presence) => {
+                let bits = octets(Field::Presence).and_then(|octets| octets.try_into().ok());
+                bits.is_some_and(|octets| PresenceSet(u64::from_be_bytes(octets)).has(presence))
             }
         };
         match self {
-            Self::Equal { field, value, fact, negated } => {
+            Self::Equal { field, value, presence, negated } => {
                 let equal = |octets| value.is_some_and(|value| value.as_slice() == octets);
-                told(*fact) && octets(*field).is_some_and(|octets| equal(octets) != *negated)
+                is_present(*presence) && octets(*field).is_some_and(|octets| equal(octets) != *negated)
             }
-            Self::Within { field, prefix, fact, negated } => {
+            Self::Within { field, prefix, presence, negated } => {
                 let address: Option<&address::Octets> = octets(*field).and_then(|octets| octets.try_into().ok());
                 let address = address.and_then(Bits::of_row);
-                told(*fact) && address.is_some_and(|address| address.is_in(prefix) != *negated)
+                is_present(*presence) && address.is_some_and(|address| address.is_in(prefix) != *negated)
             }
-            Self::Told { fact, told: wanted } => {
-                layout.offset(Field::Presence).is_some() && told(Some(*fact)) == *wanted
+            Self::Present { presence, wanted } => {
+                layout.offset(Field::Presence).is_some() && is_present(Some(*presence)) == *wanted
             }
             Self::Multicast { group } => {
                 let first = octets(Field::DstMac).and_then(<[u8]>::first);
-                told(Some(Presence::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
+                is_present(Some(Presence::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
             }
-            Self::Filter(filter) => filter.filter.sees(frame.seen(view)),
+            Self::Filter(filter) => filter.filter.matches_view(frame.packet(view)),
             Self::Communities { field, patterns } => {
                 let id = octets(*field).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
                 id.is_some_and(|id| fits(patterns, view.strings.get(id)))
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_take_the_octets_of_their_field() {
+    fn numbers_have_the_size_of_their_field() {
         let octets = |number, field| Octets::number(number, field).map(|o| o.as_slice().to_vec());
         assert_eq!(octets(258, Field::SrcPort), Some(vec![1, 2]));
         assert_eq!(octets(65_536, Field::SrcPort), None);
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_of_a_community_pattern_stand_for_any_character() {
+    fn dots_in_a_community_pattern_match_any_character() {
         let fits = |pattern, list: &str| CommunityPattern::parse(pattern).unwrap().fits_one_of(list.as_bytes());
         assert!(fits("65000:10.", "65000:99 65000:101"));
         assert!(!fits("65000:10.", "65000:10 65000:1011"));

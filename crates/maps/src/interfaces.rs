@@ -41,31 +41,31 @@ pub fn parse(
     numbered: bool,
     problems: &mut Diagnostics,
 ) -> Vec<Interface> {
-    let mut known: Vec<Interface> = Vec::new();
+    let mut accepted: Vec<Interface> = Vec::new();
     load::load(others::PCAP_INTERFACES, context, origin, text, problems, |entry, problems| {
         let interface = interface(&entry, numbered, problems)?;
-        if known.iter().any(|other| other.shares_packets(&interface)) {
+        if accepted.iter().any(|other| other.shares_packets(&interface)) {
             let what = format!(
-                "the packets of interface {} are captured by an earlier line; it may have one line, or one with 'direction=in' and \
+                "an earlier line already captures these packets of interface {}; use one line, or one with 'direction=in' and \
                  one with 'direction=out'.",
                 interface.name
             );
-            return entry.refuse(what, problems);
+            return entry.reject(what, problems);
         }
-        known.push(interface);
+        accepted.push(interface);
         Some(())
     });
-    known
+    accepted
 }
 
 fn interface(entry: &Entry, numbered: bool, problems: &mut Diagnostics) -> Option<Interface> {
     let Some(name) = entry.setting("ifname") else {
-        return entry.refuse("required key missing. Required keys are: 'ifname'.", problems);
+        return entry.reject("required key missing. Required keys are: 'ifname'.", problems);
     };
     let index = match entry.setting("ifindex") {
         Some(index) => Some(u32::try_from(index.decimal(problems)?).unwrap_or(u32::MAX)),
         None if numbered => {
-            return entry.refuse("required key missing. With 'pcap_ifindex: map' each needs 'ifindex'.", problems);
+            return entry.reject("required key missing. With 'pcap_ifindex: map' each needs 'ifindex'.", problems);
         }
         None => None,
     };
@@ -83,7 +83,7 @@ mod tests {
     use config::Daemon;
 
     #[test]
-    fn interfaces_have_a_name_and_may_have_a_number_and_a_direction() {
+    fn an_interface_needs_a_name_and_may_have_a_number_and_a_direction() {
         let text =
             b"ifname=eth0 ifindex=100 direction=in\nifindex=1\nifname=eth1 ifindex=0\nifname=eth2\nifname=eth0";
         let read = |numbered| {

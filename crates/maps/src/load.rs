@@ -81,8 +81,8 @@ pub struct Setting {
 
 impl Setting {
     /// Reports that the value is invalid, and rejects the rule.
-    pub fn refuse<T>(&self, wrong: ValueError, problems: &mut Diagnostics) -> Option<T> {
-        refuse(&self.origin, wrong, problems)
+    pub fn reject<T>(&self, error: ValueError, problems: &mut Diagnostics) -> Option<T> {
+        reject(&self.origin, error, problems)
     }
 
     /// A number within the limits of the key.
@@ -91,7 +91,7 @@ impl Setting {
             key::Value::Decimal { min, max } => value::decimal(&self.value, min, max),
             _ => None,
         };
-        number.or_else(|| self.refuse(ValueError::value(self.key, &self.value), problems))
+        number.or_else(|| self.reject(ValueError::value(self.key, &self.value), problems))
     }
 }
 
@@ -113,13 +113,13 @@ impl Entry {
     }
 
     /// Reports that the rule is invalid, and rejects it.
-    pub fn refuse<T>(&self, what: impl Into<String>, problems: &mut Diagnostics) -> Option<T> {
-        refuse(&self.origin, ValueError { what: what.into(), hint: None }, problems)
+    pub fn reject<T>(&self, what: impl Into<String>, problems: &mut Diagnostics) -> Option<T> {
+        reject(&self.origin, ValueError { what: what.into(), hint: None }, problems)
     }
 }
 
-fn refuse<T>(origin: &Origin, wrong: ValueError, problems: &mut Diagnostics) -> Option<T> {
-    problems.warn(origin, format!("{} Line ignored.", wrong.what), wrong.hint);
+fn reject<T>(origin: &Origin, error: ValueError, problems: &mut Diagnostics) -> Option<T> {
+    problems.warn(origin, format!("{} Line ignored.", error.what), error.hint);
     None
 }
 
@@ -151,20 +151,20 @@ fn entry(
 ) -> Option<Entry> {
     let origin = origin.at(line.number);
     let mut entry = Entry { origin: origin.clone(), rule: Rule::default(), settings: Vec::new() };
-    let mut seen: Vec<&'static str> = Vec::new();
+    let mut used: Vec<&'static str> = Vec::new();
     let mut good = true;
     for pair in &line.pairs {
-        let Some(key) = known(keys, context, &origin.column(pair.key_column), pair, problems) else {
+        let Some(key) = find_key(keys, context, &origin.column(pair.key_column), pair, problems) else {
             good = false;
             continue;
         };
-        if seen.contains(&key.name) {
+        if used.contains(&key.name) {
             let what = format!("Multiple '{}' clauses part of the same statement.", key.name);
             good =
-                refuse::<()>(&origin.column(pair.key_column), ValueError { what, hint: None }, problems).is_some();
+                reject::<()>(&origin.column(pair.key_column), ValueError { what, hint: None }, problems).is_some();
             continue;
         }
-        seen.push(key.name);
+        used.push(key.name);
         good &= pair_of(key, context, &origin, pair, &mut entry, problems).is_some();
     }
     good.then_some(entry)
@@ -179,25 +179,25 @@ fn pair_of(
     problems: &mut Diagnostics,
 ) -> Option<()> {
     let at = origin.column(pair.value_column);
-    if let Some(wrong) = needed(key, context) {
-        return refuse(&origin.column(pair.key_column), wrong, problems);
+    if let Some(error) = unmet_need(key, context) {
+        return reject(&origin.column(pair.key_column), error, problems);
     }
     match key.target {
-        Target::Own => entry.settings.push(Setting { key, value: pair.value.clone(), origin: at }),
+        Target::Setting => entry.settings.push(Setting { key, value: pair.value.clone(), origin: at }),
         Target::Exporter => match value::network(&pair.value) {
             Ok(prefix) => entry.rule.exporter = Some(prefix),
-            Err(wrong) => return refuse(&at, wrong, problems),
+            Err(error) => return reject(&at, error, problems),
         },
         _ => match value::condition(key, &pair.value, context) {
             Ok(condition) => entry.rule.conditions.push(condition),
-            Err(wrong) => return refuse(&at, wrong, problems),
+            Err(error) => return reject(&at, error, problems),
         },
     }
     Some(())
 }
 
 /// Returns the key of a pair if this daemon accepts it in this map.
-fn known(
+fn find_key(
     keys: &'static [Key],
     context: &Context,
     at: &Origin,
@@ -209,10 +209,16 @@ fn known(
         Some(key) if serves(key) => return Some(key),
         Some(key) if key.target == Target::Exporter => {
             let what = format!("key '{}' not applicable.", pair.key);
-            return refuse(at, ValueError { what, hint: Some(format!("It serves {}.", key.daemons)) }, problems);
+            return reject(
+                at,
+                ValueError { what, hint: Some(format!("It is valid for {}.", key.daemons)) },
+                problems,
+            );
         }
-        Some(key) if key.daemons.contains(context.daemon) => Some("It does not serve replication.".to_owned()),
-        Some(key) => Some(format!("It serves {}.", key.daemons)),
+        Some(key) if key.daemons.contains(context.daemon) => {
+            Some("It is not valid with the tee plugin.".to_owned())
+        }
+        Some(key) => Some(format!("It is valid for {}.", key.daemons)),
         None => {
             let names = keys.iter().filter(|key| serves(key)).flat_map(Key::names);
             config::nearest(&pair.key, names).map(|name| format!("Did you mean '{name}'?"))
@@ -231,19 +237,19 @@ fn shown(name: &str) -> String {
 }
 
 /// Returns an error if the key needs something that is not configured.
-fn needed(key: &Key, context: &Context) -> Option<ValueError> {
+fn unmet_need(key: &Key, context: &Context) -> Option<ValueError> {
     let (name, daemon) = (key.name, context.daemon.name());
-    let wrong = |what| Some(ValueError { what, hint: None });
+    let error = |what| Some(ValueError { what, hint: None });
     let Sources { flow, file, bgp } = context.asn;
     match key.need {
         Need::As if !(flow || file || bgp) => {
-            wrong(format!("'{name}' requires either 'networks_file' or '{daemon}_as: false' to be specified."))
+            error(format!("'{name}' requires either 'networks_file' or '{daemon}_as: false' to be specified."))
         }
         Need::Net if !(context.net.flow || context.net.bgp) => {
-            wrong(format!("'{name}' requires '{daemon}_net: [ flow | bgp | longest ]' to be specified."))
+            error(format!("'{name}' requires '{daemon}_net: [ flow | bgp | longest ]' to be specified."))
         }
         Need::Bgp if !context.has_routes() => {
-            wrong(format!("'{name}' requires '{daemon}_as: [ bgp | longest ]' to be specified."))
+            error(format!("'{name}' requires '{daemon}_as: [ bgp | longest ]' to be specified."))
         }
         _ => None,
     }
@@ -254,7 +260,7 @@ mod tests {
     use super::*;
     use crate::key::pre_tag;
 
-    fn told(context: &Context, text: &str) -> (Vec<u32>, Vec<String>) {
+    fn loaded(context: &Context, text: &str) -> (Vec<u32>, Vec<String>) {
         let mut problems = Diagnostics::new();
         let origin = Origin::whole("p.map");
         let kept =
@@ -263,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn wrong_rules_are_told_and_left_out() {
+    fn reports_invalid_rules_and_ignores_them() {
         let text = "set_tag=1 nonsense=3\n! c\n\nset_tag=2 in=abc\nset_tag=3 in=4\nthis is no rule\n\
                     set_tag=4 ip=300.1.2.3\nset_tag=5 in=5\nset_tag=6 in=1 in=2\nset_tag=7 id=7\nset_tag=8 src_prot=1";
-        let (kept, problems) = told(&Context::new(Daemon::Nfacctd), text);
+        let (kept, problems) = loaded(&Context::new(Daemon::Nfacctd), text);
         assert_eq!(kept, [5, 8]);
         // Malformed lines are reported first.
         let wanted = [
             "WARN: [p.map:6:5] malformed line. Ignored. ",
             "WARN: [p.map:1:11] Line ignored because of unknown key 'nonsense'.",
-            "WARN: [p.map:4:14] bad 'in' value: 'abc'. Line ignored. It takes: decimal number.",
+            "WARN: [p.map:4:14] bad 'in' value: 'abc'. Line ignored. Expected: decimal number.",
             "WARN: [p.map:7:14] Bad IP address or prefix '300.1.2.3'. Line ignored. '300.1.2.3' is not an IP address.",
             "WARN: [p.map:9:16] Multiple 'in' clauses part of the same statement. Line ignored.",
             "WARN: [p.map:10:11] Multiple 'set_tag' clauses part of the same statement. Line ignored.",
@@ -285,51 +291,51 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_all_its_faults() {
-        let (kept, problems) = told(&Context::new(Daemon::Nfacctd), "set_tag=1 in=x src_mac=y foo=1");
+    fn reports_all_errors_of_a_line() {
+        let (kept, problems) = loaded(&Context::new(Daemon::Nfacctd), "set_tag=1 in=x src_mac=y foo=1");
         assert!(kept.is_empty());
         assert_eq!(problems.len(), 3, "{problems:?}");
     }
 
     #[test]
-    fn keys_of_other_daemons_and_modes_are_refused() {
+    fn rejects_keys_of_other_daemons_and_modes() {
         let (kept, problems) =
-            told(&Context::new(Daemon::Pmacctd), "set_tag=1 ip=10.0.0.1\nset_tag=1 flowset_id=1");
+            loaded(&Context::new(Daemon::Pmacctd), "set_tag=1 ip=10.0.0.1\nset_tag=1 flowset_id=1");
         assert!(kept.is_empty());
-        assert!(problems[0].contains("key 'ip' not applicable. Line ignored. It serves nfacctd, sfacctd."));
-        assert!(problems[1].contains("unknown key 'flowset_id'. It serves nfacctd."), "{}", problems[1]);
+        assert!(problems[0].contains("key 'ip' not applicable. Line ignored. It is valid for nfacctd, sfacctd."));
+        assert!(problems[1].contains("unknown key 'flowset_id'. It is valid for nfacctd."), "{}", problems[1]);
         let tee = Context { tee: true, ..Context::new(Daemon::Nfacctd) };
-        assert_eq!(told(&tee, "set_tag=1 in=3\nset_tag=1 cvlan=3").0, [1]);
+        assert_eq!(loaded(&tee, "set_tag=1 in=3\nset_tag=1 cvlan=3").0, [1]);
     }
 
     #[test]
-    fn keys_of_routes_need_routes() {
+    fn route_keys_require_routes() {
         let context = Context::new(Daemon::Nfacctd);
-        let (kept, problems) = told(&context, "set_tag=1 local_pref=3");
+        let (kept, problems) = loaded(&context, "set_tag=1 local_pref=3");
         assert!(kept.is_empty());
         assert!(problems[0].contains("'local_pref' requires 'nfacctd_as: [ bgp | longest ]' to be specified."));
         let bgp = Context { asn: Sources { bgp: true, ..context.asn }, ..context.clone() };
         let text = "set_tag=1 local_pref=3\nset_tag=1 comms=65000:1.,65000:2\nset_tag=1 dst_roa=-valid\n\
                     set_tag=1 mpls_vpn_rd=0:1:1";
-        assert_eq!(told(&bgp, text), (vec![1, 2, 3, 4], vec![]));
+        assert_eq!(loaded(&bgp, text), (vec![1, 2, 3, 4], vec![]));
         let none = Context { asn: Sources::default(), net: Sources::default(), ..context };
-        let (_, problems) = told(&none, "set_tag=1 src_as=1\nset_tag=1 bgp_nexthop=10.0.0.1");
+        let (_, problems) = loaded(&none, "set_tag=1 src_as=1\nset_tag=1 bgp_nexthop=10.0.0.1");
         assert!(problems[0].contains("requires either 'networks_file' or 'nfacctd_as: false' to be specified."));
         assert!(problems[1].contains("'bgp_nexthop' requires"));
     }
 
     #[test]
-    fn every_matching_key_takes_a_value() {
+    fn every_matching_key_accepts_a_value() {
         let text = "in=1\nout=-2\nengine_type=0\nengine_id=3\nflowset_id=256\nnexthop=10.0.0.1\nnexthop=-2001:db8::1\n\
             bgp_nexthop=10.0.0.1\nsample_type=flow\nsample_type=-event\nis_bi_flow=true\nis_nsel=false\nis_nel=-true\n\
             direction=1\nsrc_as=65000\ndst_as=-1\nmpls_vpn_id_in=1\nmpls_vpn_id_out=-1\nmpls_pw_id=0\n\
             src_mac=02:00:00:00:00:01\ndst_mac=-02:00:00:00:00:01\nvlan=4096\ncvlan=7\nsrc_net=10.0.0.0/8\n\
             dst_net=-2001:db8::/32\nip_proto=6\nsrc_port=0\ndst_port=-80\ntcp_flags=0x12\nis_multicast=true\nfwd_status=256";
-        let (kept, problems) = told(&Context::new(Daemon::Nfacctd), text);
+        let (kept, problems) = loaded(&Context::new(Daemon::Nfacctd), text);
         assert_eq!(problems, [""; 0]);
         assert_eq!(kept.len(), text.lines().count());
         let (kept, problems) =
-            told(&Context::new(Daemon::Sfacctd), "agent_id=1\nsample_type=0:1\nsample_type=-0:3");
+            loaded(&Context::new(Daemon::Sfacctd), "agent_id=1\nsample_type=0:1\nsample_type=-0:3");
         assert_eq!((kept.len(), problems.len()), (3, 0), "{problems:?}");
     }
 }

@@ -47,7 +47,7 @@ impl Ports {
             }
         }
         if bad > MAX_REPORTED {
-            problems.warn(&origin, format!("{} more lines are not one port each.", bad - MAX_REPORTED), None);
+            problems.warn(&origin, format!("{} more lines do not consist of one port.", bad - MAX_REPORTED), None);
         }
         ports
     }
@@ -79,10 +79,10 @@ impl Ports {
 fn report(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Diagnostics) {
     let shown: String = line.chars().take(MAX_SHOWN).flat_map(char::escape_default).collect();
     let what = match port {
-        Some(port) => format!("ports_file: '{shown}' is read as {port} alone."),
+        Some(port) => format!("ports_file: '{shown}' is read as port {port}."),
         None => format!("invalid port specified: '{shown}'. Ignored."),
     };
-    problems.warn(origin, what, Some("One port from 0 to 65535 a line.".to_owned()));
+    problems.warn(origin, what, Some("Write one port from 0 to 65535 per line.".to_owned()));
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_ports_are_kept_and_bad_lines_reported_with_their_number() {
+    fn keeps_valid_ports_and_reports_invalid_lines_with_their_number() {
         let mut problems = Diagnostics::new();
         let ports = Ports::parse("po.lst", "80\n! no\n\n 65535 \n70000\n443 80\nhttp\n", &mut problems);
         let kept: Vec<u16> = (0..=u16::MAX).filter(|port| ports.has(*port)).collect();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reported_has_a_limit() {
+    fn limits_the_number_of_reports() {
         let mut problems = Diagnostics::new();
         Ports::parse("po.lst", &"\u{1b}x\n".repeat(300), &mut problems);
         let reported: Vec<String> = problems.iter().map(ToString::to_string).collect();

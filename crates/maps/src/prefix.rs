@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn mapped_prefixes_are_of_ipv4_and_errors_say_what_is_wrong() {
+    fn mapped_prefixes_become_ipv4_and_errors_name_the_invalid_part() {
         for (text, shown) in [
             ("10.1.2.3/8", "10.0.0.0/8"),
             ("2001:db8::1/32", "2001:db8::/32"),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_apart() {
+    fn families_are_separate() {
         assert!(!bits("10.0.0.1").is_in(&prefix("::/0")) && !bits("2001:db8::1").is_in(&prefix("0.0.0.0/0")));
         let tree = Tree::new(["::/0", "0.0.0.0/0"].map(prefix));
         let found = |text| tree.prefix(tree.longest(bits(text))).unwrap().to_string();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_of_rows_are_addresses_of_their_family() {
+    fn row_octets_convert_to_addresses_of_their_family() {
         let row = |text: &str| Bits::of_row(&address::octets(text.parse().unwrap()));
         for text in ["0.0.0.0", "10.0.0.1", "::", "::1", "2001:db8::1"] {
             assert_eq!(row(text), Some(bits(text)), "{text}");
@@ -231,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_longest_is_what_a_search_of_all_finds(
+        fn finds_the_same_longest_prefix_as_a_linear_search(
             all in proptest::collection::vec(prefixes(), 0..60),
             more in proptest::collection::vec(prefixes(), 0..20),
         ) {

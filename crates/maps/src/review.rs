@@ -38,7 +38,7 @@ impl Reviewed {
 }
 
 /// Up to this many conditions of a rule, all subsets are looked up; beyond it, only some.
-const MOST_CONDITIONS: usize = 8;
+const MAX_CONDITIONS: usize = 8;
 
 /// Warns about each rule whose records all match an earlier one: one with the same or fewer conditions, for the same or more exporters.
 ///
@@ -54,17 +54,17 @@ pub fn review(rules: &[Reviewed], problems: &mut Diagnostics) {
     for (number, rule) in (0..).zip(rules) {
         let conditions: Vec<&str> = rule.conditions.iter().map(String::as_str).collect();
         let earlier = subsets(&conditions)
-            .flat_map(|subset| around(rule.exporter, &lengths).map(move |exporter| (subset.clone(), exporter)))
+            .flat_map(|subset| covering(rule.exporter, &lengths).map(move |exporter| (subset.clone(), exporter)))
             .filter_map(|key| taken.get(&key).copied())
             .min();
         if let Some(earlier) = earlier.and_then(|earlier| rules.get(earlier as usize)) {
             let line = earlier.origin.line.unwrap_or(0);
             let what = if earlier.conditions == rule.conditions && earlier.exporter == rule.exporter {
-                format!("The rule asks for the same as that in line {line}, which comes first.")
+                format!("The rule never matches: the rule in line {line} has the same conditions.")
             } else {
-                format!("No record reaches the rule: that in line {line} takes them all.")
+                format!("The rule never matches: the rule in line {line} matches all of its records.")
             };
-            problems.warn(&rule.origin, what, Some("Take one of them out, or change their order.".to_owned()));
+            problems.warn(&rule.origin, what, Some("Remove one of them, or change their order.".to_owned()));
         } else if rule.jumps.is_empty() && !skipped.contains(&number) {
             taken.entry((conditions, rule.exporter)).or_insert(number);
         }
@@ -74,13 +74,13 @@ pub fn review(rules: &[Reviewed], problems: &mut Diagnostics) {
 /// Rules that a jump may skip.
 fn skipped(rules: &[Reviewed]) -> std::collections::HashSet<u32> {
     // The furthest target of the jumps so far.
-    let mut reach = 0;
+    let mut furthest = 0;
     let mut skipped = std::collections::HashSet::new();
     for (number, rule) in (0..).zip(rules) {
-        if number < reach {
+        if number < furthest {
             skipped.insert(number);
         }
-        reach = rule.jumps.iter().copied().fold(reach, u32::max);
+        furthest = rule.jumps.iter().copied().fold(furthest, u32::max);
     }
     skipped
 }
@@ -88,7 +88,7 @@ fn skipped(rules: &[Reviewed]) -> std::collections::HashSet<u32> {
 /// All subsets of a few conditions; for many, the empty one, the single conditions and the whole.
 fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
     let count = conditions.len();
-    let masks: Vec<u64> = if count <= MOST_CONDITIONS {
+    let masks: Vec<u64> = if count <= MAX_CONDITIONS {
         (0..1 << count).collect()
     } else {
         let whole = u64::MAX >> 64usize.saturating_sub(count).min(63);
@@ -102,7 +102,7 @@ fn subsets<'a>(conditions: &[&'a str]) -> impl Iterator<Item = Vec<&'a str>> {
 }
 
 /// The prefixes of these lengths that cover `exporter`, including itself, and "all exporters".
-fn around(exporter: Option<Prefix>, lengths: &[u8]) -> impl Iterator<Item = Option<Prefix>> {
+fn covering(exporter: Option<Prefix>, lengths: &[u8]) -> impl Iterator<Item = Option<Prefix>> {
     let shorter = exporter.map(|prefix| {
         let fits = lengths.iter().copied().take_while(move |length| *length <= prefix.length());
         fits.map(move |length| Prefix::new(prefix.address(), length))

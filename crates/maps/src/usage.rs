@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Limit on the lines that a report lists.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 /// The usage of the rules of a loaded map.
 #[derive(Debug)]
@@ -48,10 +48,10 @@ impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unmatched = self.unmatched().count();
         write!(f, "map={} rules={} unmatched={unmatched}", self.file, self.lines.len())?;
-        for (number, line) in self.unmatched().take(MOST_SHOWN).enumerate() {
+        for (number, line) in self.unmatched().take(MAX_SHOWN).enumerate() {
             write!(f, "{}{line}", if number == 0 { " lines=" } else { "," })?;
         }
-        if unmatched > MOST_SHOWN { f.write_str(",...") } else { Ok(()) }
+        if unmatched > MAX_SHOWN { f.write_str(",...") } else { Ok(()) }
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_without_a_match_are_named_up_to_a_bound() {
+    fn lists_a_limited_number_of_unmatched_rules() {
         let usage = |count: u32| Usage::new(&"m".into(), &(1..=count).map(|rule| rule * 2).collect());
         let few = usage(3);
         assert_eq!(few.to_string(), "map=m rules=3 unmatched=3 lines=2,4,6");

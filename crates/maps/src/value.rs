@@ -14,7 +14,7 @@ use std::sync::Arc;
 use wire::{Family, Mac, Prefix, RouteDistinguisher};
 
 /// Limit on the community patterns of a rule.
-const PATTERNS: usize = 16;
+const MAX_PATTERNS: usize = 16;
 
 /// An invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl ValueError {
     pub fn value(key: &Key, text: &str) -> Self {
         Self {
             what: format!("bad '{}' value: '{text}'.", key.name),
-            hint: Some(format!("It takes: {}.", key.value)),
+            hint: Some(format!("Expected: {}.", key.value)),
         }
     }
 }
@@ -44,35 +44,40 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
         Some(rest) if key.negatable => (true, rest),
         _ => (false, text),
     };
-    let wrong = || ValueError::value(key, text);
-    let flag = || flag(value).map(|wanted| wanted != negated).ok_or_else(wrong);
+    let invalid = || ValueError::value(key, text);
+    let flag = || flag(value).map(|wanted| wanted != negated).ok_or_else(invalid);
     match key.target {
-        Target::Field(field, fact) => {
-            let octets = octets(key, field, value).ok_or_else(wrong)?;
-            let fact = fact.filter(|fact| *fact != Presence::BgpNextHop || !context.net.bgp);
-            Ok(Condition::Equal { field, value: octets, fact, negated })
+        Target::Field(field, presence) => {
+            let octets = octets(key, field, value).ok_or_else(invalid)?;
+            let presence = presence.filter(|presence| *presence != Presence::BgpNextHop || !context.net.bgp);
+            Ok(Condition::Equal { field, value: octets, presence, negated })
         }
         Target::Direction => {
             if context.daemon != Daemon::Nfacctd {
                 let value = octets(key, Field::Direction, value).flatten();
-                return Ok(Condition::Equal { field: Field::Direction, value, fact: None, negated });
+                return Ok(Condition::Equal { field: Field::Direction, value, presence: None, negated });
             }
             // Rows have a third value for "not reported". In flow records, everything that is not egress counts as ingress.
             let out = octets(key, Field::Direction, "1").flatten();
-            let inward = decimal(value, 0, 1).ok_or_else(wrong)? == 0;
-            Ok(Condition::Equal { field: Field::Direction, value: out, fact: None, negated: inward != negated })
+            let inward = decimal(value, 0, 1).ok_or_else(invalid)? == 0;
+            Ok(Condition::Equal {
+                field: Field::Direction,
+                value: out,
+                presence: None,
+                negated: inward != negated,
+            })
         }
-        Target::As(field, fact) => {
-            let octets = octets(key, field, value).ok_or_else(wrong)?;
+        Target::As(field, presence) => {
+            let octets = octets(key, field, value).ok_or_else(invalid)?;
             // The AS may also come from a file or a route if the record does not have it.
-            let told = context.asn.flow && !context.asn.file && !context.asn.bgp;
-            Ok(Condition::Equal { field, value: octets, fact: told.then_some(fact), negated })
+            let flow_only = context.asn.flow && !context.asn.file && !context.asn.bgp;
+            Ok(Condition::Equal { field, value: octets, presence: flow_only.then_some(presence), negated })
         }
-        Target::Within(field, fact) => {
+        Target::Within(field, presence) => {
             let prefix = network(value)?;
-            Ok(Condition::Within { field, prefix, fact: Some(fact), negated })
+            Ok(Condition::Within { field, prefix, presence: Some(presence), negated })
         }
-        Target::Told(fact) => Ok(Condition::Told { fact, told: flag()? }),
+        Target::Present(presence) => Ok(Condition::Present { presence, wanted: flag()? }),
         Target::Multicast => Ok(Condition::Multicast { group: flag()? }),
         Target::SampleType => sample_type(context.daemon, value, negated).ok_or_else(|| ValueError {
             what: if context.daemon == Daemon::Sfacctd {
@@ -80,14 +85,14 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
             } else {
                 "Invalid NetFlow/IPFIX 'sample_type' value.".to_owned()
             },
-            hint: Some(format!("It takes: {}.", key.value)),
+            hint: Some(format!("Expected: {}.", key.value)),
         }),
         Target::Packet => filter(value, context).map(Condition::Filter),
         Target::Communities(field) => {
-            Ok(Condition::Communities { field, patterns: communities(value).ok_or_else(wrong)? })
+            Ok(Condition::Communities { field, patterns: communities(value).ok_or_else(invalid)? })
         }
         // The map reads these itself.
-        Target::Own | Target::Exporter => Err(wrong()),
+        Target::Setting | Target::Exporter => Err(invalid()),
     }
 }
 
@@ -163,7 +168,7 @@ pub fn family_filter(text: &str) -> Option<Condition> {
         _ => return None,
     };
     let prefix = Prefix::default_route(family);
-    Some(Condition::Within { field: Field::SrcHost, prefix, fact: None, negated: false })
+    Some(Condition::Within { field: Field::SrcHost, prefix, presence: None, negated: false })
 }
 
 fn filter(text: &str, context: &Context) -> Result<PacketFilter, ValueError> {
@@ -182,7 +187,7 @@ fn one_line(text: &str) -> String {
 
 fn communities(text: &str) -> Option<Arc<[CommunityPattern]>> {
     let patterns: Arc<[_]> = text.split(',').map(CommunityPattern::parse).collect::<Option<_>>()?;
-    (patterns.len() <= PATTERNS).then_some(patterns)
+    (patterns.len() <= MAX_PATTERNS).then_some(patterns)
 }
 
 fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
@@ -191,9 +196,9 @@ fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
         let (enterprise, format) = text.split_once(':')?;
         let number = decimal(enterprise, 0, 0xf)? << 12 | decimal(format, 0, 0xfff)?;
         let value = Octets::number(number, Field::Template);
-        return Some(Condition::Equal { field: Field::Template, value, fact: None, negated });
+        return Some(Condition::Equal { field: Field::Template, value, presence: None, negated });
     }
-    let fact = match text {
+    let presence = match text {
         // pmacct compares only the first letters, so these are equivalent to `flow`.
         "flow" | "flow-mpls-ipv4" | "flow-mpls-ipv6" => Presence::Flow,
         "flow-ipv4" => Presence::FlowV4,
@@ -202,7 +207,7 @@ fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
         "option" => Presence::Options,
         _ => return None,
     };
-    Some(Condition::Told { fact, told: !negated })
+    Some(Condition::Present { presence, wanted: !negated })
 }
 
 #[cfg(test)]
@@ -210,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_no_signs_letters_or_excess() {
+    fn rejects_numbers_with_signs_letters_or_beyond_the_limit() {
         assert_eq!(decimal("42", 0, 255), Some(42));
         for text in ["", "-1", "+1", "256", "0x1", "1 ", "99999999999999999999999"] {
             assert_eq!(decimal(text, 0, 255), None, "{text}");
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_told_by_the_first_words() {
+    fn the_first_words_determine_the_family() {
         for text in ["ip", "ip6", "vlan and ip", "vlan  and ip6", "ip and tcp"] {
             assert!(family_filter(text).is_some(), "{text}");
         }

@@ -85,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn both_notations_are_read_and_nothing_else() {
+    fn parses_both_notations_and_nothing_else() {
         for (text, number) in
             [("0", 0), ("65546", 65_546), ("1.10", 65_546), ("0.7", 7), ("65535.65535", u32::MAX)]
         {
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(number in prop_oneof![0u32..70_000, any::<u32>()]) {
+        fn round_trips_through_text(number in prop_oneof![0u32..70_000, any::<u32>()]) {
             prop_assert_eq!(Asn(number).to_string().parse(), Ok(Asn(number)));
             prop_assert_eq!(Asn(number).asdot().to_string().parse(), Ok(Asn(number)));
         }

@@ -318,7 +318,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn standard_communities_are_shown_as_pmacct_shows_them() {
+    fn standard_communities_display_as_in_pmacct() {
         for (community, shown) in [
             (Community::new(65_000, 100), "65000:100"),
             (Community::INTERNET, "internet"),
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn extended_communities_are_shown_as_pmacct_shows_them() {
+    fn extended_communities_display_as_in_pmacct() {
         for (octets, shown, whole) in [
             ([0, 2, 0xfd, 0xe9, 0, 0, 0, 5], "RT:65001:5", "RT:65001:5"),
             ([1, 3, 10, 0, 0, 1, 0, 7], "SoO:10.0.0.1:7", "SoO:10.0.0.1:7"),
@@ -384,7 +384,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(
+        fn round_trips_through_text(
             number in prop_oneof![any::<u32>(), 0xffff_ff00u32..=u32::MAX, Just(0)],
             octets in any::<[u8; 8]>(),
             (kind, subtype) in (0u8..5, 0u8..5),

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_families_have_names_and_others_keep_their_numbers() {
+    fn registered_families_have_names_and_others_display_numbers() {
         assert_eq!((Afi::IPV6.to_string(), Afi(99).to_string()), ("IPv6".into(), "99".into()));
         assert_eq!((Safi::MPLS_VPN.to_string(), Safi(9).to_string()), ("mpls-vpn".into(), "9".into()));
         for family in Family::ALL {

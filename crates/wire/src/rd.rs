@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_types_are_read() {
+    fn parses_only_the_three_types() {
         for text in
             ["100", "65000:100", "0:65536:1", "1:10:1", "2:1:65536", "3:1:1", "0:1:1:1", "00:1:1", "0:+1:1"]
         {
@@ -90,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(kind in 0u8..3, value in any::<[u8; 6]>()) {
+        fn round_trips_through_text(kind in 0u8..3, value in any::<[u8; 6]>()) {
             let [a, b, c, d, e, g] = value;
             let distinguisher = RouteDistinguisher([0, kind, a, b, c, d, e, g]);
             prop_assert_eq!(distinguisher.to_string().parse(), Ok(distinguisher));

@@ -15,7 +15,7 @@ pub struct Truncated {
 
 impl fmt::Display for Truncated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets wanted at octet {}, {} left", self.wanted, self.at, self.left)
+        write!(f, "{} octets needed at offset {}, {} left", self.wanted, self.at, self.left)
     }
 }
 

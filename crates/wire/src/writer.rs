@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_written_behind_the_body_and_refuse_to_overflow() {
+    fn lengths_are_written_after_the_body_and_must_fit() {
         let mut w = Writer::new();
         w.sized_u16(2, |w| {
             w.u32(7);

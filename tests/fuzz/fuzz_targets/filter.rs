@@ -135,7 +135,7 @@ fn row_of(input: &[u8], filter: &Filter) {
     let len = synthetic.frame(row).len();
     assert!((14..=162).contains(&len));
     filter.matches(synthetic.frame(row));
-    let seen = synthetic.seen(row, &strings);
+    let seen = synthetic.view(row, &strings);
     assert!((14..=162).contains(&seen.octets.len()));
     assert!(seen.untagged.is_none_or(|untagged| untagged.len() + 4 == seen.octets.len()));
 }

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use maps::by_exporter::{FlowToRdMap, SamplingMap};
 use maps::checked::Checked;
 use maps::load::{self, Context};
-use maps::matcher::{Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
+use maps::matcher::{Frames, BatchFrames, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use maps::pre_tag::{PreTagMap, Scratch};
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
@@ -61,7 +61,7 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
 /// Packets made of rows, whatever their number.
 struct Made(filter::Synthetic);
 
-impl FramesOf for Made {
+impl BatchFrames for Made {
     fn frames(&mut self, _row: usize) -> &mut dyn Frames {
         &mut self.0
     }

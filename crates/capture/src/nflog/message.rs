@@ -53,7 +53,7 @@ mod attribute {
 
 /// A logged packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Logged<'a> {
+pub struct LoggedPacket<'a> {
     /// The packet from its IP header on, or the part of it that was copied.
     pub payload: &'a [u8],
     /// Its EtherType.
@@ -78,7 +78,7 @@ pub struct Logged<'a> {
     pub dst_mac: Option<[u8; 6]>,
 }
 
-impl Logged<'_> {
+impl LoggedPacket<'_> {
     /// Length of the packet in octets, from its IP header on. For a truncated packet, only that header has it.
     pub fn length(&self) -> u32 {
         let here = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
@@ -125,9 +125,9 @@ pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// Parses the message of a packet, after its netlink header; `None` if it has no packet.
-pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
+pub fn parse_packet(body: &[u8]) -> Option<LoggedPacket<'_>> {
     let mut rest = body.get(FAMILY..)?;
-    let mut logged = Logged::default();
+    let mut logged = LoggedPacket::default();
     let mut has_payload = false;
     let (mut header, mut hardware): (&[u8], _) = (&[], None);
     while let Some(head) = rest.first_chunk::<4>() {
@@ -214,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_read_with_all_its_attributes() {
-        let expected = Logged {
+    fn parses_all_attributes_of_a_packet() {
+        let expected = LoggedPacket {
             payload: &[0x45, 0, 0],
             protocol: Some(0x0800),
             time_us: Some(1_700_000_000_000_250),
@@ -228,15 +228,15 @@ mod tests {
             src_mac: Some([2, 0, 0, 0, 0, 0xa]),
             dst_mac: Some([2, 0, 0, 0, 0, 0xb]),
         };
-        assert_eq!(logged(&packet()), Some(expected));
-        assert_eq!(logged(&[2, 0, 0, 7]), None);
+        assert_eq!(parse_packet(&packet()), Some(expected));
+        assert_eq!(parse_packet(&[2, 0, 0, 7]), None);
         let octets = [message(PACKET, &packet()), message(3, &[0; 4])].concat();
         let kinds: Vec<u16> = messages(&octets).map(|(kind, _)| kind).collect();
         assert_eq!(kinds, [PACKET, 3]);
     }
 
     #[test]
-    fn a_request_has_the_shape_that_the_kernel_wants() {
+    fn requests_have_the_format_the_kernel_expects() {
         let octets = request(5, 2, &[0, 0, 0, 128, 2, 0]);
         assert_eq!(octets.len(), 32);
         let read: Vec<_> = messages(&octets).collect();
@@ -245,20 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_other_hardware_are_no_addresses() {
+    fn ignores_link_layer_headers_other_than_ethernet() {
         let with = |hardware: u16| {
             let parts = [vec![2, 0, 0, 7], attribute(15, &hardware.to_be_bytes()), attribute(16, &[0x45; 20])];
             [parts.concat(), attribute(9, &[0x45])].concat()
         };
         // Ethernet, loopback, a tunnel of IPv4 in IPv4.
-        assert_eq!(logged(&with(1)).unwrap().dst_mac, Some([0x45; 6]));
-        assert_eq!(logged(&with(772)).unwrap().dst_mac, Some([0x45; 6]));
-        assert_eq!(logged(&with(768)).unwrap().dst_mac, None);
+        assert_eq!(parse_packet(&with(1)).unwrap().dst_mac, Some([0x45; 6]));
+        assert_eq!(parse_packet(&with(772)).unwrap().dst_mac, Some([0x45; 6]));
+        assert_eq!(parse_packet(&with(768)).unwrap().dst_mac, None);
     }
 
     #[test]
-    fn a_cut_packet_has_the_length_that_its_header_tells() {
-        let length = |payload| Logged { payload, ..Logged::default() }.length();
+    fn a_truncated_packet_has_the_length_of_its_ip_header() {
+        let length = |payload| LoggedPacket { payload, ..LoggedPacket::default() }.length();
         assert_eq!(length(&[0x45, 0, 5, 220, 0]), 1500);
         assert_eq!(length(&[0x60, 0, 0, 0, 5, 180]), 1500);
         assert_eq!(length(&[0x60, 0, 0, 0, 5]), 5);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_ends_the_read() {
+    fn a_truncated_message_ends_the_read() {
         let whole = message(PACKET, &packet());
         let octets = [whole.as_slice(), &whole[..whole.len() - 1]].concat();
         assert_eq!(messages(&octets).count(), 1);
@@ -277,18 +277,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_end(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn terminates_on_arbitrary_octets(octets in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(messages(&octets).count() <= octets.len() / HEADER + 1);
-            if let Some(logged) = logged(&octets) {
+            if let Some(logged) = parse_packet(&octets) {
                 prop_assert!(logged.payload.len() < octets.len());
             }
         }
 
         #[test]
-        fn a_cut_packet_tells_nothing_that_the_whole_does_not(cut in 0usize..200) {
+        fn a_truncated_message_yields_no_other_attributes(cut in 0usize..200) {
             let whole = packet();
-            let part = whole.get(..cut).and_then(logged);
-            prop_assert!(part.is_none_or(|part| Some(part) == logged(&whole) || cut < whole.len()));
+            let part = whole.get(..cut).and_then(parse_packet);
+            prop_assert!(part.is_none_or(|part| Some(part) == parse_packet(&whole) || cut < whole.len()));
         }
     }
 }

@@ -14,8 +14,8 @@
 //! three of them: 290 ns per frame against 70 ns here, and for frames of 114 octets 58 ns against 14 ns (medians of three runs on
 //! files of 300,000 and 2,000,000 frames in the page cache). Formats other than this and pcapng are left to libpcap.
 
-use super::input::{Input, LONGEST};
-use super::{Frame, Unreadable, link_of};
+use super::input::{Input, MAX_FRAME};
+use super::{Frame, ReadError, link_of};
 use packet::LinkType;
 use std::io;
 
@@ -61,19 +61,19 @@ impl Classic {
     }
 
     /// The next frame; `None` at the end.
-    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Unreadable> {
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
         let available = self.input.peek(FRAME_HEADER)?;
         let Some((header, _)) = available.split_first_chunk::<FRAME_HEADER>() else {
-            return if available.is_empty() { Ok(None) } else { Err(Unreadable::EndsWithinFrame) };
+            return if available.is_empty() { Ok(None) } else { Err(ReadError::EndsWithinFrame) };
         };
         let [seconds, fraction, len, wire_len] = words::<4, FRAME_HEADER>(header).map(|word| self.number(word));
         let len = len as usize;
-        if len > LONGEST {
-            return Err(Unreadable::FrameLength(len));
+        if len > MAX_FRAME {
+            return Err(ReadError::FrameLength(len));
         }
         let micros = u64::from(if self.nanoseconds { fraction / 1000 } else { fraction });
         let whole = self.input.take(FRAME_HEADER + len)?;
-        let octets = self.input.octets(whole.start + FRAME_HEADER..whole.end);
+        let octets = self.input.bytes(whole.start + FRAME_HEADER..whole.end);
         Ok(Some(Frame { link: self.link, time_us: u64::from(seconds) * 1_000_000 + micros, wire_len, octets }))
     }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_are_left_alone() {
+    fn other_formats_are_not_opened() {
         // pcapng; the modified format with longer frame headers; version 2.3; an empty file; less than a header.
         assert!(
             open(&[
@@ -149,18 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_is_damage() {
+    fn rejects_an_impossible_frame_length() {
         let mut octets = header(MICROSECONDS, u32::to_le_bytes);
         for word in [0u32, 0, 262_145, 262_145] {
             octets.extend(word.to_le_bytes());
         }
-        assert!(matches!(open(&octets).unwrap().next_frame(), Err(Unreadable::FrameLength(262_145))));
+        assert!(matches!(open(&octets).unwrap().next_frame(), Err(ReadError::FrameLength(262_145))));
     }
 
     proptest! {
         #[test]
-        fn frames_across_the_buffer_come_whole_and_a_cut_costs_the_last(
-            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(LONGEST)], 1..8),
+        fn frames_across_buffers_are_complete_and_truncation_loses_only_the_last(
+            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(MAX_FRAME)], 1..8),
             cut in 1usize..2000,
         ) {
             let mut octets = header(MICROSECONDS, u32::to_le_bytes);
@@ -184,7 +184,7 @@ mod tests {
                 for _ in 1..lengths.len() {
                     prop_assert!(matches!(file.next_frame(), Ok(Some(_))));
                 }
-                prop_assert!(matches!(file.next_frame(), Err(Unreadable::EndsWithinFrame)));
+                prop_assert!(matches!(file.next_frame(), Err(ReadError::EndsWithinFrame)));
             }
         }
     }

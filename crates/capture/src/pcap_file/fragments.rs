@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 /// Limit on incomplete datagrams: with the longest ones, 16 MiB.
-const MOST: usize = 256;
+const MAX_INCOMPLETE: usize = 256;
 /// An incomplete datagram is dropped after this many microseconds of the file's time.
-const PATIENCE_US: u64 = 30_000_000;
+const TIMEOUT_US: u64 = 30_000_000;
 /// Octets of the longest datagram, and so the largest end of a last fragment.
-const LONGEST: usize = 65_535;
+const MAX_DATAGRAM: usize = 65_535;
 
 /// One fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Partial {
         let after = self.parts.get(at);
         let apart = before.is_none_or(|part| part.1 <= start) && after.is_none_or(|part| end <= part.0);
         let last = self.parts.last().map_or(0, |part| part.1).max(end);
-        if !apart || start == end || end > LONGEST || self.end.is_some_and(|known| last > known) {
+        if !apart || start == end || end > MAX_DATAGRAM || self.end.is_some_and(|known| last > known) {
             return None;
         }
         if !fragment.more {
@@ -135,13 +135,13 @@ pub(super) struct Fragments {
 impl Fragments {
     /// Adds a fragment with its capture time; returns the payload of IP if this completes the datagram.
     pub(super) fn add(&mut self, fragment: &Fragment<'_>, time_us: u64) -> Option<Vec<u8>> {
-        while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(PATIENCE_US) < time_us) {
+        while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(TIMEOUT_US) < time_us) {
             self.give_up(0);
         }
         let at = match self.waiting.iter().position(|partial| partial.key == fragment.key) {
             Some(at) => at,
             None => {
-                if self.waiting.len() == MOST {
+                if self.waiting.len() == MAX_INCOMPLETE {
                     self.give_up(0);
                 }
                 let (key, since_us) = (fragment.key, time_us);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_overlap_or_go_beyond_the_end_cost_their_datagram() {
+    fn overlapping_or_excess_fragments_drop_their_datagram() {
         for bad in [part(1, 4, &[0; 8], true), part(1, 0, &[0; 16], true), part(1, 65_528, &[0; 16], false)] {
             let mut fragments = Fragments::default();
             assert_eq!(fragments.add(&part(1, 0, &[1; 8], true), 0), None);
@@ -209,34 +209,34 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_in_number_and_time() {
+    fn incomplete_datagrams_are_bounded_in_number_and_time() {
         let mut fragments = Fragments::default();
         for id in 0..1000 {
             fragments.add(&part(id, 0, &[1; 8], true), 0);
         }
-        assert_eq!((fragments.waiting.len(), fragments.lost), (MOST, 744));
+        assert_eq!((fragments.waiting.len(), fragments.lost), (MAX_INCOMPLETE, 744));
         // The latest ones remain.
         assert_eq!(fragments.add(&part(999, 8, &[2; 2], false), 1).unwrap().len(), 10);
-        fragments.add(&part(1, 0, &[1; 8], true), PATIENCE_US + 1);
+        fragments.add(&part(1, 0, &[1; 8], true), TIMEOUT_US + 1);
         assert_eq!(fragments.waiting.len(), 1);
     }
 
     proptest! {
         #[test]
-        fn any_order_with_repetitions_gives_the_datagram_once(
+        fn reassembles_once_in_any_order_with_repetitions(
             payload in prop::collection::vec(any::<u8>(), 9..400),
             order in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
         ) {
             let count = payload.len().div_ceil(8);
             let mut fragments = Fragments::default();
             let mut whole = Vec::new();
-            let mut seen = vec![false; count];
+            let mut pushed = vec![false; count];
             let all = order.iter().map(|index| index.index(count)).chain(0..count);
             for n in all {
-                if seen.iter().all(|seen| *seen) {
+                if pushed.iter().all(|pushed| *pushed) {
                     break;
                 }
-                seen[n] = true;
+                pushed[n] = true;
                 let octets = &payload[n * 8..payload.len().min(n * 8 + 8)];
                 whole.extend(fragments.add(&part(7, n * 8, octets, n + 1 < count), 0));
             }
@@ -245,12 +245,12 @@ mod tests {
         }
 
         #[test]
-        fn any_fragments_are_borne(parts in prop::collection::vec((0u32..4, 0usize..70_000, 0usize..3000, any::<bool>()), 0..50)) {
+        fn accepts_arbitrary_fragments(parts in prop::collection::vec((0u32..4, 0usize..70_000, 0usize..3000, any::<bool>()), 0..50)) {
             let octets = vec![0; 3000];
             let mut fragments = Fragments::default();
             for (id, offset, len, more) in parts {
                 let whole = fragments.add(&part(id, offset, &octets[..len], more), 0);
-                prop_assert!(whole.is_none_or(|whole| whole.len() <= LONGEST));
+                prop_assert!(whole.is_none_or(|whole| whole.len() <= MAX_DATAGRAM));
             }
         }
     }

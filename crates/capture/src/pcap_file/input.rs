@@ -1,6 +1,6 @@
 //! Buffered reading of a file.
 
-use super::Unreadable;
+use super::ReadError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::fs::File;
@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Limit on the bytes of a frame, as in libpcap; a larger length is an error.
-pub(super) const LONGEST: usize = 262_144;
+pub(super) const MAX_FRAME: usize = 262_144;
 /// Bytes that can be read at once: the longest frame with its headers. A larger buffer is not faster.
-pub(super) const BUFFER: usize = 2 * LONGEST;
+pub(super) const BUFFER: usize = 2 * MAX_FRAME;
 
 /// A file and its buffer.
 pub(super) struct Input {
@@ -57,7 +57,7 @@ impl Input {
                 Ok(0) | Err(Errno::INTR) if over() => return Ok(false),
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
-                Err(fault) => return Err(fault.into()),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -75,9 +75,9 @@ impl Input {
     /// Consumes bytes, and returns their range in the buffer, which is valid until the next call of a method other than
     /// [`Input::bytes`]; an error if the file ends within them.
     #[inline]
-    pub(super) fn take(&mut self, count: usize) -> Result<Range<usize>, Unreadable> {
+    pub(super) fn take(&mut self, count: usize) -> Result<Range<usize>, ReadError> {
         if self.peek(count)?.len() < count {
-            return Err(Unreadable::EndsWithinFrame);
+            return Err(ReadError::EndsWithinFrame);
         }
         let start = self.at;
         self.at += count;
@@ -86,12 +86,12 @@ impl Input {
 
     /// Consumed bytes.
     #[inline]
-    pub(super) fn octets(&self, range: Range<usize>) -> &[u8] {
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
     }
 
     /// Skips any number of bytes.
-    pub(super) fn skip(&mut self, mut count: usize) -> Result<(), Unreadable> {
+    pub(super) fn skip(&mut self, mut count: usize) -> Result<(), ReadError> {
         while count > 0 {
             let step = count.min(BUFFER);
             self.take(step)?;
@@ -109,8 +109,8 @@ impl Input {
             match self.file.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(read) => self.end += read,
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-                Err(fault) => return Err(fault),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use ng::Damage;
+pub use ng::NgError;
 pub use payloads::{Counters, Filled, Payload, Payloads};
 
 /// Which file to read, and how often.
@@ -56,7 +56,7 @@ pub struct Error {
     /// The file.
     pub path: PathBuf,
     /// Why.
-    pub reason: Unreadable,
+    pub reason: ReadError,
 }
 
 impl fmt::Display for Error {
@@ -69,7 +69,7 @@ impl std::error::Error for Error {}
 
 /// Why a file cannot be read.
 #[derive(Debug)]
-pub enum Unreadable {
+pub enum ReadError {
     /// The system cannot open or read it.
     Io(io::Error),
     /// It ends within a frame.
@@ -77,29 +77,29 @@ pub enum Unreadable {
     /// A frame has an impossible length, in octets.
     FrameLength(usize),
     /// A pcapng file is invalid.
-    Damaged(Damage),
+    Damaged(NgError),
     /// It is not a capture file, or has a format that this build does not support.
     Format,
     /// The message of libpcap.
     Library(String),
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(fault) => write!(f, "{fault}"),
+            Self::Io(error) => write!(f, "{error}"),
             Self::EndsWithinFrame => f.write_str("the file ends within a frame"),
             Self::FrameLength(octets) => write!(f, "damaged: a frame of {octets} octets"),
-            Self::Damaged(damage) => write!(f, "damaged: {damage}"),
+            Self::Damaged(error) => write!(f, "damaged: {error}"),
             Self::Format => f.write_str("not a capture file in pcap or pcapng format"),
             Self::Library(text) => f.write_str(text),
         }
     }
 }
 
-impl From<io::Error> for Unreadable {
-    fn from(fault: io::Error) -> Self {
-        Self::Io(fault)
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
@@ -126,7 +126,7 @@ fn link_of(number: u32) -> LinkType {
 }
 
 /// The reader for a file's format.
-enum Reading {
+enum FileReader {
     Classic(Classic),
     Ng(Ng),
     #[cfg(feature = "pcap")]
@@ -136,7 +136,7 @@ enum Reading {
 /// The frames of a file, round by round.
 pub struct Source {
     path: PathBuf,
-    reading: Reading,
+    reader: FileReader,
     /// Rounds after this one; `None`: endlessly.
     rounds: Option<u32>,
     /// True after the last frame, or after an error, after which nothing can be read.
@@ -160,7 +160,7 @@ impl Source {
         let path = settings.path.clone();
         let rounds = settings.replay.checked_sub(1);
         match open(&path) {
-            Ok(reading) => Ok(Self { path, reading, rounds, ended: false, over: None }),
+            Ok(reader) => Ok(Self { path, reader, rounds, ended: false, over: None }),
             Err(reason) => Err(Error { path, reason }),
         }
     }
@@ -168,17 +168,17 @@ impl Source {
     /// Waiting for a pipe ends when `over` returns true; it is called regularly.
     pub fn end_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
         self.over = Some(Arc::new(over));
-        self.pass_on();
+        self.apply_end_condition();
     }
 
-    fn pass_on(&mut self) {
+    fn apply_end_condition(&mut self) {
         if let Some(over) = &self.over {
-            match &mut self.reading {
-                Reading::Classic(classic) => classic.input.end_when(Arc::clone(over)),
-                Reading::Ng(ng) => ng.input.end_when(Arc::clone(over)),
+            match &mut self.reader {
+                FileReader::Classic(classic) => classic.input.end_when(Arc::clone(over)),
+                FileReader::Ng(ng) => ng.input.end_when(Arc::clone(over)),
                 // It reads regular files only.
                 #[cfg(feature = "pcap")]
-                Reading::Library(_) => {}
+                FileReader::Library(_) => {}
             }
         }
     }
@@ -191,11 +191,11 @@ impl Source {
         if self.ended {
             return Ok(None);
         }
-        let next = match &mut self.reading {
-            Reading::Classic(classic) => classic.next_frame(),
-            Reading::Ng(ng) => ng.next_frame(),
+        let next = match &mut self.reader {
+            FileReader::Classic(classic) => classic.next_frame(),
+            FileReader::Ng(ng) => ng.next_frame(),
             #[cfg(feature = "pcap")]
-            Reading::Library(library) => library.next_frame(),
+            FileReader::Library(library) => library.next_frame(),
         };
         self.ended = !matches!(next, Ok(Some(_)));
         next.map_err(|reason| Error { path: self.path.clone(), reason })
@@ -221,19 +221,19 @@ impl Source {
 
     /// The link type of the file: the first of [`Source::links`].
     pub fn link(&self) -> LinkType {
-        match &self.reading {
-            Reading::Classic(classic) => classic.link,
-            Reading::Ng(ng) => ng.link(),
+        match &self.reader {
+            FileReader::Classic(classic) => classic.link,
+            FileReader::Ng(ng) => ng.link(),
             #[cfg(feature = "pcap")]
-            Reading::Library(library) => library.link,
+            FileReader::Library(library) => library.link,
         }
     }
 
     /// The link types of the file, each once: those before the first frame, and those read later. Only pcapng has more
     /// than one.
     pub fn links(&self) -> Vec<LinkType> {
-        match &self.reading {
-            Reading::Ng(ng) => ng.links().to_vec(),
+        match &self.reader {
+            FileReader::Ng(ng) => ng.links().to_vec(),
             _ => vec![self.link()],
         }
     }
@@ -242,32 +242,32 @@ impl Source {
     ///
     /// # Errors
     /// If the file can no longer be opened.
-    pub fn again(&mut self) -> Result<bool, Error> {
+    pub fn next_round(&mut self) -> Result<bool, Error> {
         if let Some(rounds) = &mut self.rounds {
             let Some(left) = rounds.checked_sub(1) else {
                 return Ok(false);
             };
             *rounds = left;
         }
-        self.reading = open(&self.path).map_err(|reason| Error { path: self.path.clone(), reason })?;
+        self.reader = open(&self.path).map_err(|reason| Error { path: self.path.clone(), reason })?;
         self.ended = false;
-        self.pass_on();
+        self.apply_end_condition();
         Ok(true)
     }
 }
 
-fn open(path: &Path) -> Result<Reading, Unreadable> {
+fn open(path: &Path) -> Result<FileReader, ReadError> {
     let mut input = Input::open(path)?;
     if input.peek(ng::MAGIC.len())?.starts_with(&ng::MAGIC) {
-        return Ng::open(input).map(Reading::Ng);
+        return Ng::open(input).map(FileReader::Ng);
     }
     if let Some(classic) = Classic::open(input)? {
-        return Ok(Reading::Classic(classic));
+        return Ok(FileReader::Classic(classic));
     }
     // Only a regular file can be opened a second time.
     #[cfg(feature = "pcap")]
     if path.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return library::Library::open(path).map(Reading::Library);
+        return library::Library::open(path).map(FileReader::Library);
     }
-    Err(Unreadable::Format)
+    Err(ReadError::Format)
 }

@@ -55,7 +55,7 @@ pub struct Payloads {
     segments: bool,
     counters: Counters,
     /// An error that occurred when the batch already had datagrams.
-    fault: Option<Error>,
+    error: Option<Error>,
 }
 
 impl Payloads {
@@ -69,7 +69,7 @@ impl Payloads {
             fragments: Fragments::default(),
             segments: settings.segments,
             counters: Counters::default(),
-            fault: None,
+            error: None,
         })
     }
 
@@ -124,16 +124,16 @@ impl Payloads {
     /// The errors of [`Source::next_frame`], after all datagrams before the damage. The round ends then.
     pub fn fill(&mut self, batch: &mut Batch) -> Result<Filled, Error> {
         batch.clear();
-        if let Some(fault) = self.fault.take() {
-            return Err(fault);
+        if let Some(error) = self.error.take() {
+            return Err(error);
         }
         while batch.len() < SLOTS {
             match self.next_with(|payload| batch.push(payload.source, payload.octets, payload.truncated)) {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(fault) if batch.is_empty() => return Err(fault),
-                Err(fault) => {
-                    self.fault = Some(fault);
+                Err(error) if batch.is_empty() => return Err(error),
+                Err(error) => {
+                    self.error = Some(error);
                     break;
                 }
             }
@@ -149,9 +149,9 @@ impl Payloads {
     ///
     /// # Errors
     /// If the file can no longer be opened.
-    pub fn again(&mut self) -> Result<bool, Error> {
+    pub fn next_round(&mut self) -> Result<bool, Error> {
         self.fragments.clear();
-        self.source.again()
+        self.source.next_round()
     }
 
     /// As [`Source::end_when`].

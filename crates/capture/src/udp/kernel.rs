@@ -79,7 +79,7 @@ const fn size_u32<T>() -> u32 {
     mem::size_of::<T>() as u32
 }
 
-/// The sender. An IPv4 socket writes a `sockaddr_in`: family and port lie where IPv6 has them, the address lies where
+/// The sender. An IPv4 socket writes a `sockaddr_in`: family and port are where IPv6 has them, the address is where
 /// IPv6 has the flow information.
 fn source(name: &libc::sockaddr_in6) -> SocketAddr {
     let port = u16::from_be(name.sin6_port);
@@ -112,7 +112,7 @@ pub(super) fn join_datagrams(socket: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Lets `program` choose among the sockets that share the port.
-pub(super) fn choose_by(socket: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
+pub(super) fn attach_program(socket: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
     let mut filter: Vec<libc::sock_filter> = program
         .iter()
         .map(|i| libc::sock_filter { code: i.code, jt: i.if_true, jf: i.if_false, k: i.operand })
@@ -126,7 +126,7 @@ pub(super) fn choose_by(socket: BorrowedFd<'_>, program: &[Instruction]) -> io::
 /// Sets an option whose value in C has the layout of `T`; callers are the functions above.
 fn set_option<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
     // SAFETY: the pointer leads to a T that outlives the call, and its size is given; the kernel only reads it, and
-    // refuses a size that is not the option's. What a T points to itself (the program) outlives the call as well.
+    // rejects a size that is not the option's. What a T points to itself (the program) outlives the call as well.
     let done = unsafe {
         libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(value).cast(), size_u32::<T>())
     };

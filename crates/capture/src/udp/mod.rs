@@ -116,18 +116,18 @@ pub struct BindError {
     /// The setting.
     pub part: Part,
     /// The system's message.
-    pub fault: io::Error,
+    pub error: io::Error,
 }
 
 impl BindError {
-    fn interface(fault: io::Error) -> Self {
-        Self { part: Part::Interface, fault }
+    fn interface(error: io::Error) -> Self {
+        Self { part: Part::Interface, error }
     }
 }
 
 impl From<io::Error> for BindError {
-    fn from(fault: io::Error) -> Self {
-        Self { part: Part::Address, fault }
+    fn from(error: io::Error) -> Self {
+        Self { part: Part::Address, error }
     }
 }
 
@@ -147,7 +147,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
         socket.set_reuse_port(!claims || workers > 1)?;
         if claims && workers > 1 {
             let workers = u32::try_from(workers).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-            kernel::choose_by(socket.as_fd(), &spread::program(workers))?;
+            kernel::attach_program(socket.as_fd(), &spread::program(workers))?;
             socket.set_reuse_port(false)?;
         }
         socket.bind(&SocketAddr::from((address, port)).into())?;
@@ -173,9 +173,9 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
         // A kernel without IPv6 still serves IPv4.
         None => Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))
             .map(|socket| (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
-            .or_else(|fault| {
-                if settings.ipv6_only || fault.raw_os_error() != Some(libc::EAFNOSUPPORT) {
-                    return Err(fault);
+            .or_else(|error| {
+                if settings.ipv6_only || error.raw_os_error() != Some(libc::EAFNOSUPPORT) {
+                    return Err(error);
                 }
                 Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))
                     .map(|socket| (socket, IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
@@ -211,7 +211,7 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
 fn join(socket: &Socket, settings: &Settings) -> Result<(), BindError> {
     let index = match &settings.interface {
         Some(name) if !settings.groups.is_empty() => rustix::net::netdevice::name_to_index(socket, name)
-            .map_err(|fault| BindError::interface(fault.into()))?,
+            .map_err(|error| BindError::interface(error.into()))?,
         _ => 0,
     };
     for group in &settings.groups {
@@ -221,7 +221,7 @@ fn join(socket: &Socket, settings: &Settings) -> Result<(), BindError> {
             }
             IpAddr::V6(group) => socket.join_multicast_v6(group, index),
         }
-        .map_err(|fault| BindError { part: Part::Group(*group), fault })?;
+        .map_err(|error| BindError { part: Part::Group(*group), error })?;
     }
     Ok(())
 }
@@ -238,13 +238,13 @@ pub enum Received {
 }
 
 /// The longest pause of a receiver, which is the longest time that it delays a datagram.
-pub const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+pub const MAX_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a buffer of this size lasts if a datagram of 1500 octets arrives each microsecond, faster than 10 Gbit/s
 /// allows. The kernel counts 2304 octets for one.
 fn pause_for(buffer: usize) -> Duration {
     let datagrams = u64::try_from(buffer / 2304).unwrap_or(u64::MAX);
-    Duration::from_micros(datagrams).min(LONGEST_PAUSE)
+    Duration::from_micros(datagrams).min(MAX_PAUSE)
 }
 
 /// The receiving end of one worker.
@@ -272,8 +272,8 @@ impl Receiver {
     /// The errors of `recvmmsg` and `poll`, none of which is expected in normal operation.
     pub fn receive(&mut self, batch: &mut Batch, timeout: Option<Duration>) -> io::Result<Received> {
         batch.clear();
-        if self.waker.rung() {
-            self.waker.settle();
+        if self.waker.is_pending() {
+            self.waker.reset();
             return Ok(Received::Woken);
         }
         if !self.drained && self.read(batch)? {
@@ -284,7 +284,7 @@ impl Receiver {
             let pause = timeout.map_or(self.pause, |timeout| timeout.min(self.pause));
             let event = PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN);
             if wait(&mut [event], Some(pause))? {
-                self.waker.settle();
+                self.waker.reset();
                 return Ok(Received::Woken);
             }
             let some = self.read(batch)?;
@@ -302,7 +302,7 @@ impl Receiver {
         }
         let [_, event] = &watched;
         if !event.revents().is_empty() {
-            self.waker.settle();
+            self.waker.reset();
             return Ok(Received::Woken);
         }
         let before_us = self.last_us;
@@ -318,9 +318,9 @@ impl Receiver {
         let mut filled = 0;
         batch.fill(|memory, slots| {
             filled = match kernel::receive(self.socket.as_fd(), memory, slots) {
-                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 // The call does not block, so a signal hardly ever interrupts it; the caller repeats it then.
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
                 other => other?,
             };
             Ok::<_, io::Error>(filled)

@@ -223,15 +223,17 @@ impl Resolver {
         match sources.ases {
             AsSource::File => {
                 if at.asn.is_some() {
-                    ends.each(|row, _, found| {
+                    ends.for_each_row(|row, _, found| {
                         put(row, at.asn, &found.map_or(0, |network| network.asn()).to_be_bytes());
                     });
                 }
                 if at.peer.is_some() {
-                    ends.each(|row, _, found| put(row, at.peer, &self.attributes(found).peer_asn.to_be_bytes()));
+                    ends.for_each_row(|row, _, found| {
+                        put(row, at.peer, &self.attributes(found).peer_asn.to_be_bytes())
+                    });
                 }
             }
-            AsSource::Longest => ends.each(|row, _, found| {
+            AsSource::Longest => ends.for_each_row(|row, _, found| {
                 let exported = at.exported_len(row);
                 let network = found.filter(|network| sources.file_wins || network.length() >= exported);
                 for (at, asn) in [
@@ -253,27 +255,27 @@ impl Resolver {
         match sources.nets {
             NetSource::Mask => {
                 if let Some(mask) = sources.mask {
-                    ends.each(|row, host, _| {
+                    ends.for_each_row(|row, host, _| {
                         let width = if address::is_v4(host) { 32 } else { 128 };
                         at.set_net(row, &address::network(host, mask), mask.min(width));
                     });
                 }
             }
             NetSource::File => {
-                ends.each(|row, host, found| {
+                ends.for_each_row(|row, host, found| {
                     let len = found.map_or(0, |network| network.length());
                     let is_kept = sources.keep_unmasked && found.is_none();
                     let net = if is_kept { *host } else { address::network(host, len) };
                     at.set_net(row, &net, len);
                 });
                 if at.next_hop.is_some() {
-                    ends.each(|row, _, found| {
+                    ends.for_each_row(|row, _, found| {
                         let next_hop = self.attributes(found).next_hop;
                         put(row, at.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
                     });
                 }
             }
-            NetSource::Longest => ends.each(|row, host, found| {
+            NetSource::Longest => ends.for_each_row(|row, host, found| {
                 let exported = at.exported_len(row);
                 if let Some(network) = found.filter(|network| sources.file_wins || network.length() > exported) {
                     at.set_net(row, &address::network(host, network.length()), network.length());
@@ -286,7 +288,7 @@ impl Resolver {
             }),
             NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
                 if sources.keep_unmasked {
-                    ends.each(|row, host, _| {
+                    ends.for_each_row(|row, host, _| {
                         if at.exported_len(row) == 0 {
                             put(row, at.net, host);
                         }
@@ -316,7 +318,7 @@ struct Ends<'a> {
 impl Ends<'_> {
     /// Goes through the rows: each step for all rows before the next step.
     #[inline(always)]
-    fn each(&mut self, mut step: impl FnMut(&mut [u8], &Octets, Option<Network>)) {
+    fn for_each_row(&mut self, mut step: impl FnMut(&mut [u8], &Octets, Option<Network>)) {
         let ends = self.hosts.iter().zip(self.found);
         for (row, (host, found)) in self.rows.chunks_exact_mut(self.size).zip(ends) {
             step(row, host, *found);
@@ -413,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_gives_networks_as_numbers_and_next_hops() {
+    fn the_file_provides_networks_as_numbers_and_next_hops() {
         let file = sources(NetSource::File, AsSource::File);
         let next_hop = Some(IpAddr::from([192, 0, 2, 9]));
         assert_eq!(resolve(file, "10.1.2.3"), ("10.1.0.0".to_owned(), 16, 65_002, 65_010, next_hop));
@@ -426,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wins_and_the_files_as_number_where_both_are_as_long() {
+    fn the_longest_network_wins_and_the_file_on_equal_length() {
         let longest = sources(NetSource::Longest, AsSource::Longest);
         assert_eq!(resolve(longest, "10.1.2.3"), ("10.1.2.0".to_owned(), 24, 64_500, 0, None));
         // As long as the exporter's, but without an AS number in the file.
@@ -439,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_cuts_addresses_of_both_families() {
+    fn a_mask_applies_to_both_families() {
         let mask = sources(NetSource::Mask, AsSource::Protocol);
         assert_eq!(resolve(mask, "10.31.2.3"), ("10.16.0.0".to_owned(), 12, 64_500, 0, None));
         let long = Sources { mask: Some(64), ..mask };

@@ -98,7 +98,7 @@ impl Compiled {
             }
         }
         match expression {
-            Some(filter) if !filter.sees(packets.packet(number, view)) => Some(Reason::Expression),
+            Some(filter) if !filter.matches_view(packets.packet(number, view)) => Some(Reason::Expression),
             _ => None,
         }
     }

@@ -169,7 +169,7 @@ fn holds(hint: Hint, record: &Record) -> bool {
 
 proptest! {
     #[test]
-    fn the_program_decides_as_libpcap_does(
+    fn the_program_agrees_with_libpcap(
         octets in proptest::collection::vec(any::<u8>(), 0..120),
         record in record(),
         changed in any::<(prop::sample::Index, u8)>(),
@@ -190,14 +190,14 @@ proptest! {
     }
 
     #[test]
-    fn what_an_expression_requires_is_all_that_it_needs(record in record(), text in expression()) {
+    fn an_expression_depends_only_on_the_fields_it_requires(record in record(), text in expression()) {
         let all = layout(&filters());
-        let sees = |filter: &Filter| record.look(&all, |seen| filter.sees(seen));
+        let accepts = |filter: &Filter| record.look(&all, |view| filter.matches_view(view));
         for (text, filter) in filters() {
-            prop_assert_eq!(matches(text, &record), sees(&filter), "{}", text);
+            prop_assert_eq!(matches(text, &record), accepts(&filter), "{}", text);
         }
         if let Ok(filter) = Filter::compile(&text) {
-            prop_assert_eq!(matches(&text, &record), sees(&filter), "{}", text);
+            prop_assert_eq!(matches(&text, &record), accepts(&filter), "{}", text);
         }
     }
 
@@ -211,8 +211,8 @@ proptest! {
         for record in records {
             for (text, filter) in &compiled {
                 let broken = || filter.hints().iter().find(|hint| !holds(**hint, &record));
-                let sees = record.look(&all, |seen| filter.sees(seen));
-                prop_assert!(!sees || broken().is_none(), "{}: {:?}, {:?}", text, broken(), record);
+                let accepts = record.look(&all, |view| filter.matches_view(view));
+                prop_assert!(!accepts || broken().is_none(), "{}: {:?}, {:?}", text, broken(), record);
             }
         }
     }

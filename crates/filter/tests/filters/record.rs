@@ -1,6 +1,6 @@
 //! Rows from few values, so that expressions match some of them.
 
-use filter::{Filter, Seen, Synthetic};
+use filter::{Filter, PacketView, Synthetic};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Rows};
@@ -82,11 +82,11 @@ impl Record {
 
     /// The synthetic frame of its row.
     pub(crate) fn frame(&self, layout: &Layout) -> Vec<u8> {
-        self.look(layout, |seen| seen.octets.to_vec())
+        self.look(layout, |view| view.octets.to_vec())
     }
 
     /// Passes the view of the synthetic frame of its row to `look`.
-    pub(crate) fn look<T>(&self, layout: &Layout, look: impl FnOnce(Seen<'_>) -> T) -> T {
+    pub(crate) fn look<T>(&self, layout: &Layout, look: impl FnOnce(PacketView<'_>) -> T) -> T {
         let mut strings = Strings::default();
         let mut rows = Rows::new(layout);
         let mut row = rows.push(&vec![0; layout.words()]);
@@ -117,7 +117,7 @@ impl Record {
             }
         }
         let row = rows.iter().next().expect("the row");
-        look(Synthetic::new(layout).seen(row, &strings))
+        look(Synthetic::new(layout).view(row, &strings))
     }
 }
 
@@ -131,5 +131,5 @@ pub(crate) fn layout(filters: &[(&str, Filter)]) -> Layout {
 /// True if the expression matches a row that has only the fields it requires.
 pub(crate) fn matches(text: &str, record: &Record) -> bool {
     let filter = Filter::compile(text).expect(text);
-    record.look(&layout(&[(text, filter.clone())]), |seen| filter.sees(seen))
+    record.look(&layout(&[(text, filter.clone())]), |view| filter.matches_view(view))
 }

@@ -82,7 +82,7 @@ pub enum Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tag => f.write_str("decimal number of 64 bits, or `N++`"),
+            Self::Tag => f.write_str("64-bit decimal number, or `N++`"),
             Self::Decimal { min: 0, max } if *max == u64::from(u32::MAX) => f.write_str("decimal number"),
             Self::Decimal { min, max } => write!(f, "decimal number from {min} to {max}"),
             Self::Hex { max } => write!(f, "hexadecimal number up to {max:x}"),
@@ -94,7 +94,7 @@ impl fmt::Display for Value {
                 f.write_str("flow, flow-ipv4, flow-ipv6, event or option (nfacctd); ENTERPRISE:FORMAT (sfacctd)")
             }
             Self::Roa => f.write_str("valid, invalid or unknown"),
-            Self::Communities => f.write_str("up to 16 patterns such as 65000:1.., with commas between them"),
+            Self::Communities => f.write_str("up to 16 patterns such as 65000:1.., separated by commas"),
             Self::Rd => f.write_str("route distinguisher: 0:ASN:VALUE, 1:IPV4:VALUE or 2:ASN:VALUE"),
             Self::Filter => f.write_str("libpcap filter in single quotes"),
             Self::FamilyFilter => f.write_str("'ip', 'ip6', 'vlan and ip' or 'vlan and ip6'"),
@@ -109,7 +109,7 @@ impl fmt::Display for Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Not compared: a setting that the map reads itself.
-    Own,
+    Setting,
     /// The exporter.
     Exporter,
     /// A field of the row, which must equal the value. The presence bit must be set.
@@ -119,7 +119,7 @@ pub enum Target {
     /// An address of the row, which must be in the prefix. The presence bit must be set.
     Within(Field, Presence),
     /// Whether the presence bit is set.
-    Told(Presence),
+    Present(Presence),
     /// The type of the record.
     SampleType,
     /// The direction; records without one count as ingress.
@@ -166,9 +166,9 @@ pub fn markdown(keys: &[Key]) -> String {
         let tee = if key.tee { ", tee" } else { "" };
         let need = match key.need {
             Need::None => "",
-            Need::As => "; needs a source of AS numbers",
-            Need::Net => "; needs next hops from flows or BGP",
-            Need::Bgp => "; needs BGP",
+            Need::As => "; requires a source of AS numbers",
+            Need::Net => "; requires next hops from flows or BGP",
+            Need::Bgp => "; requires BGP",
         };
         let value = key.value.to_string().replace('|', "\\|");
         // Writing to a string cannot fail.
@@ -193,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_used_twice_in_a_map() {
+    fn names_are_unique_in_a_map() {
         for keys in tables() {
-            let mut seen = HashSet::new();
+            let mut names = HashSet::new();
             for name in keys.iter().flat_map(Key::names) {
-                assert!(seen.insert(name), "{name}");
+                assert!(names.insert(name), "{name}");
             }
         }
     }

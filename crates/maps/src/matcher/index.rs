@@ -125,10 +125,10 @@ impl Table {
             let rules = if chunk.len() == 1 {
                 *rule
             } else {
-                let place = table.lists.len() as u32;
+                let offset = table.lists.len() as u32;
                 table.lists.push(chunk.len() as u32);
                 table.lists.extend(chunk.iter().map(|(_, rule)| rule));
-                place | LIST
+                offset | LIST
             };
             table.put(mark(*hash), rules);
         }
@@ -171,8 +171,8 @@ impl Table {
         Found::None
     }
 
-    fn list(&self, place: u32) -> &[u32] {
-        let Some((count, rest)) = self.lists.get(place as usize..).and_then(<[u32]>::split_first) else {
+    fn list(&self, offset: u32) -> &[u32] {
+        let Some((count, rest)) = self.lists.get(offset as usize..).and_then(<[u32]>::split_first) else {
             return &[];
         };
         rest.get(..*count as usize).unwrap_or_default()

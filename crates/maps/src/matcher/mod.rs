@@ -30,11 +30,11 @@ mod run;
 mod tests;
 mod word;
 
-pub use batch::{FramesOf, MatchBatch};
+pub use batch::{BatchFrames, MatchBatch};
 
 use crate::condition::Condition;
 use crate::prefix::{Bits, Tree};
-use filter::Seen;
+use filter::PacketView;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
@@ -74,21 +74,21 @@ impl std::fmt::Debug for Lazy<'_> {
 /// Where the packets for filters come from.
 pub trait Frames {
     /// Returns the packet of a row, from its link-layer header on.
-    fn frame(&mut self, view: &View<'_>) -> Seen<'_>;
+    fn frame(&mut self, view: &View<'_>) -> PacketView<'_>;
 }
 
 impl Frames for filter::Synthetic {
-    fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
-        self.seen(view.row, view.strings)
+    fn frame(&mut self, view: &View<'_>) -> PacketView<'_> {
+        self.view(view.row, view.strings)
     }
 }
 
 /// The captured packet of a row.
 #[derive(Clone, Copy, Debug)]
-pub struct Captured<'a>(pub Seen<'a>);
+pub struct Captured<'a>(pub PacketView<'a>);
 
 impl Frames for Captured<'_> {
-    fn frame(&mut self, _view: &View<'_>) -> Seen<'_> {
+    fn frame(&mut self, _view: &View<'_>) -> PacketView<'_> {
         self.0
     }
 }
@@ -99,25 +99,25 @@ pub struct Lazy<'f> {
 }
 
 enum State<'f> {
-    Unmade(&'f mut dyn Frames),
-    Made(Seen<'f>),
+    Pending(&'f mut dyn Frames),
+    Ready(PacketView<'f>),
 }
 
 impl<'f> Lazy<'f> {
     /// Not created yet.
     #[inline]
     pub fn new(frames: &'f mut dyn Frames) -> Self {
-        Self { state: State::Unmade(frames) }
+        Self { state: State::Pending(frames) }
     }
 
     /// Returns the packet.
-    pub fn seen(&mut self, view: &View<'_>) -> Seen<'f> {
-        let seen = match std::mem::replace(&mut self.state, State::Made(Seen::whole(&[]))) {
-            State::Unmade(frames) => frames.frame(view),
-            State::Made(seen) => seen,
+    pub fn packet(&mut self, view: &View<'_>) -> PacketView<'f> {
+        let packet = match std::mem::replace(&mut self.state, State::Ready(PacketView::whole(&[]))) {
+            State::Pending(frames) => frames.frame(view),
+            State::Ready(packet) => packet,
         };
-        self.state = State::Made(seen);
-        seen
+        self.state = State::Ready(packet);
+        packet
     }
 }
 

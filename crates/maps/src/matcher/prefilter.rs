@@ -91,20 +91,20 @@ impl Memory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyMask {
     seed: u64,
-    parts: Box<[Weighed]>,
+    parts: Box<[WeightedPart]>,
 }
 
 /// A part of a row, and its factor in the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Weighed {
+struct WeightedPart {
     part: Part,
     factor: u64,
 }
 
-impl Weighed {
+impl WeightedPart {
     /// The part's contribution to the base. The upper bits of the sum of such products depend on all octets.
     #[inline(always)]
-    fn weigh(&self, word: u64) -> u64 {
+    fn weighted(&self, word: u64) -> u64 {
         let value = word & self.part.mask;
         (value ^ value >> 32).wrapping_mul(self.factor)
     }
@@ -113,7 +113,7 @@ impl Weighed {
 impl KeyMask {
     pub(super) fn new(number: u32, parts: impl IntoIterator<Item = Part>) -> Self {
         let factors = (1..).map(|n| fold(0x9fb2_1c65_1e98_df25, n) | 1);
-        let weighed = |(part, factor)| Weighed { part, factor };
+        let weighed = |(part, factor)| WeightedPart { part, factor };
         Self { seed: seed(!number), parts: parts.into_iter().zip(factors).map(weighed).collect() }
     }
 
@@ -123,7 +123,7 @@ impl KeyMask {
 
     /// The base of a rule, whose octets `value` returns.
     pub(super) fn base(&self, value: impl Fn(&Part) -> u64) -> u64 {
-        let add = |sum: u64, weighed: &Weighed| sum.wrapping_add(weighed.weigh(value(&weighed.part)));
+        let add = |sum: u64, weighed: &WeightedPart| sum.wrapping_add(weighed.weighted(value(&weighed.part)));
         self.parts.iter().fold(self.seed, add)
     }
 
@@ -157,11 +157,11 @@ impl KeyMask {
     fn hash(&self, columns: &Columns, probes: &mut Probes, used: usize) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
-            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            #[expect(unsafe_code, reason = "the processor has just reported these instructions")]
             // SAFETY: the processor has just reported these instructions and their prerequisites.
             return unsafe { self.hash_avx512(columns, probes, used) };
         } else if is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            #[expect(unsafe_code, reason = "the processor has just reported these instructions")]
             // SAFETY: the processor has just reported these instructions.
             return unsafe { self.hash_avx2(columns, probes, used) };
         }
@@ -196,12 +196,12 @@ impl KeyMask {
 
 /// Loops, not closures: closures would not be compiled for the vector instructions of the enclosing function.
 #[inline(always)]
-fn hash(seed: u64, parts: &[Weighed], columns: &Columns, probes: &mut Probes, used: usize) {
+fn hash(seed: u64, parts: &[WeightedPart], columns: &Columns, probes: &mut Probes, used: usize) {
     for at in 0..used.min(BLOCK / LANES) {
         let mut bases = [seed; LANES];
         for weighed in parts {
             for (base, word) in bases.iter_mut().zip(columns.lanes(weighed.part.number, at)) {
-                *base = base.wrapping_add(weighed.weigh(word));
+                *base = base.wrapping_add(weighed.weighted(word));
             }
         }
         let (Some(indexes), Some(bits)) = (probes.indexes.get_mut(at), probes.bits.get_mut(at)) else {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_tested_together_as_one_by_one() {
+    fn testing_a_block_agrees_with_testing_single_rows() {
         let size = 9;
         for parts in 0..=5 {
             let parts = (0..parts).map(|n| Part { number: n * 2 % 9, mask: u64::MAX >> (n * 7) });

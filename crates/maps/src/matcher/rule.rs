@@ -1,6 +1,6 @@
 //! Checks candidate rules from the index.
 
-use super::word::{Picture, Word};
+use super::word::{MaskedRow, Word};
 use super::{Lazy, PacketSource, View};
 use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
 use crate::prefix::{self, Bits, mask};
@@ -65,9 +65,9 @@ impl Test {
 }
 
 /// The parts of a rule that an index may use.
-pub(super) struct Handles {
+pub(super) struct IndexKeys {
     /// Octets of fields that must have these values, without presence bits.
-    pub(super) picture: Picture,
+    pub(super) masked: MaskedRow,
     pub(super) src: Option<Prefix>,
     pub(super) dst: Option<Prefix>,
 }
@@ -85,19 +85,19 @@ impl Rules {
         conditions: &[Condition],
         layout: &Layout,
         packets: PacketSource,
-    ) -> Option<Handles> {
+    ) -> Option<IndexKeys> {
         let mut adder = Adder {
             layout,
             packets,
-            handles: Handles { picture: Picture::new(layout), src: None, dst: None },
-            rest: Picture::new(layout),
+            index_keys: IndexKeys { masked: MaskedRow::new(layout), src: None, dst: None },
+            rest: MaskedRow::new(layout),
             tests: Vec::new(),
             words: &mut self.words,
         };
         let possible = conditions.iter().all(|condition| adder.condition(condition).is_some());
-        let Adder { handles, rest, mut tests, .. } = adder;
+        let Adder { index_keys, rest, mut tests, .. } = adder;
         tests.sort_by_key(Test::cost);
-        let merged = merged(&handles.picture, &rest);
+        let merged = merged(&index_keys.masked, &rest);
         let possible = possible && merged.is_some();
         let first = self.words.len() as u32;
         self.words.extend(merged.unwrap_or_default());
@@ -105,7 +105,7 @@ impl Rules {
         self.tests.extend(tests);
         self.rules
             .push(Checked { words: first..self.words.len() as u32, tests: first_test..self.tests.len() as u32 });
-        possible.then_some(handles)
+        possible.then_some(index_keys)
     }
 
     /// True if all conditions of a rule hold.
@@ -138,7 +138,7 @@ impl Rules {
                 let id = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
                 id.is_some_and(|id| condition::fits(patterns, view.strings.get(u32::from_be_bytes(*id))))
             }
-            Test::Filter(filter) => filter.filter.sees(frame.seen(view)),
+            Test::Filter(filter) => filter.filter.matches_view(frame.packet(view)),
         }
     }
 }
@@ -149,7 +149,7 @@ fn range<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
 }
 
 /// The words of both, merged by number; `None` if they contradict each other or themselves.
-fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
+fn merged(a: &MaskedRow, b: &MaskedRow) -> Option<Vec<Word>> {
     if a.is_contradictory() || b.is_contradictory() {
         return None;
     }
@@ -170,9 +170,9 @@ fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
 struct Adder<'a> {
     layout: &'a Layout,
     packets: PacketSource,
-    handles: Handles,
+    index_keys: IndexKeys,
     /// Presence bits, and parts of octets.
-    rest: Picture,
+    rest: MaskedRow,
     tests: Vec<Test>,
     words: &'a mut Vec<Word>,
 }
@@ -181,35 +181,35 @@ impl Adder<'_> {
     /// Adds a condition; `None` if it can never hold.
     fn condition(&mut self, condition: &Condition) -> Option<()> {
         match condition {
-            Condition::Equal { field, value, fact, negated } => {
-                self.fact(*fact)?;
+            Condition::Equal { field, value, presence, negated } => {
+                self.needed_presence(*presence)?;
                 let masks = [0xff; 16];
                 let masks = masks.get(..field.size())?;
                 match (value, negated) {
                     (Some(value), false) => {
-                        self.handles.picture.add(self.layout, *field, masks, value.as_slice()).then_some(())
+                        self.index_keys.masked.add(self.layout, *field, masks, value.as_slice()).then_some(())
                     }
                     (None, false) => None,
                     (None, true) => self.layout.offset(*field).map(|_| ()),
                     (Some(value), true) => {
-                        let mut picture = Picture::new(self.layout);
-                        if !picture.add(self.layout, *field, masks, value.as_slice()) {
+                        let mut masked = MaskedRow::new(self.layout);
+                        if !masked.add(self.layout, *field, masks, value.as_slice()) {
                             return None;
                         }
                         let start = self.words.len() as u32;
-                        self.words.extend(picture.words());
+                        self.words.extend(masked.words());
                         self.tests.push(Test::Differs(start..self.words.len() as u32));
                         Some(())
                     }
                 }
             }
-            Condition::Within { field, prefix, fact, negated } => {
-                self.fact(*fact)?;
+            Condition::Within { field, prefix, presence, negated } => {
+                self.needed_presence(*presence)?;
                 let start = self.layout.offset(*field)?;
                 let slot = match field {
                     _ if *negated => None,
-                    Field::SrcHost => Some(&mut self.handles.src),
-                    Field::DstHost => Some(&mut self.handles.dst),
+                    Field::SrcHost => Some(&mut self.index_keys.src),
+                    Field::DstHost => Some(&mut self.index_keys.dst),
                     _ => None,
                 };
                 if let Some(slot) = slot {
@@ -223,9 +223,9 @@ impl Adder<'_> {
                 }
                 Some(())
             }
-            Condition::Told { fact, told } => self.told(*fact, *told),
+            Condition::Present { presence, wanted } => self.presence(*presence, *wanted),
             Condition::Multicast { group } => {
-                self.told(Presence::DstMac, true)?;
+                self.presence(Presence::DstMac, true)?;
                 let value = [u8::from(*group)];
                 self.rest.add(self.layout, Field::DstMac, &[1], &value).then_some(())
             }
@@ -247,7 +247,7 @@ impl Adder<'_> {
     /// Adds what holds for every row whose packet matches the filter.
     fn hint(&mut self, hint: &Hint) {
         let layout = self.layout;
-        let mut octets = |field, value: &[u8]| _ = self.handles.picture.add(layout, field, &[0xff; 2], value);
+        let mut octets = |field, value: &[u8]| _ = self.index_keys.masked.add(layout, field, &[0xff; 2], value);
         match hint {
             Hint::Proto(number) => octets(Field::Proto, &[*number]),
             Hint::SrcPort(number) => octets(Field::SrcPort, &number.to_be_bytes()),
@@ -259,24 +259,24 @@ impl Adder<'_> {
     }
 
     fn net(&mut self, field: Field, octets: &address::Octets, length: u8) {
-        let known = self.layout.offset(field).and(prefix::of_row(octets, length));
-        let Some(prefix) = known else { return };
-        let slot = if field == Field::SrcHost { &mut self.handles.src } else { &mut self.handles.dst };
+        let prefix = self.layout.offset(field).and(prefix::of_row(octets, length));
+        let Some(prefix) = prefix else { return };
+        let slot = if field == Field::SrcHost { &mut self.index_keys.src } else { &mut self.index_keys.dst };
         longest(slot, prefix);
         if let Some((masks, values)) = octets_of(&prefix) {
             self.rest.add(self.layout, field, &masks, &values);
         }
     }
 
-    fn fact(&mut self, fact: Option<Presence>) -> Option<()> {
-        fact.map_or(Some(()), |fact| self.told(fact, true))
+    fn needed_presence(&mut self, presence: Option<Presence>) -> Option<()> {
+        presence.map_or(Some(()), |presence| self.presence(presence, true))
     }
 
-    fn told(&mut self, fact: Presence, told: bool) -> Option<()> {
+    fn presence(&mut self, presence: Presence, wanted: bool) -> Option<()> {
         let mut mask = PresenceSet::default();
-        mask.insert(fact);
+        mask.insert(presence);
         let masks = mask.0.to_be_bytes();
-        let values = if told { masks } else { [0; 8] };
+        let values = if wanted { masks } else { [0; 8] };
         self.rest.add(self.layout, Field::Presence, &masks, &values).then_some(())
     }
 }

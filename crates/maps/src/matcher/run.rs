@@ -6,7 +6,7 @@ use super::{Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 
 /// Base hashes that a search caches.
-const BASES: usize = 8;
+const CACHED_BASES: usize = 8;
 
 /// A search in progress.
 struct Search<'s, 'v, 'f> {
@@ -17,8 +17,8 @@ struct Search<'s, 'v, 'f> {
     /// The lowest matching rule so far.
     best: u32,
     /// Base hashes that several tuples share, and which of them are cached.
-    bases: [u64; BASES],
-    known: u32,
+    bases: [u64; CACHED_BASES],
+    cached: u32,
     /// Nodes of the row's networks, once they are looked up.
     src: Option<u32>,
     dst: Option<u32>,
@@ -34,8 +34,8 @@ impl Matcher {
             frame,
             from,
             best: NONE,
-            bases: [0; BASES],
-            known: 0,
+            bases: [0; CACHED_BASES],
+            cached: 0,
             src: None,
             dst: None,
         };
@@ -72,14 +72,14 @@ impl Search<'_, '_, '_> {
     /// The base hash of the row under this key mask, computed once per row.
     #[inline]
     fn base(&mut self, number: u32) -> u64 {
-        let is_kept = number < BASES as u32 && self.known >> number & 1 == 1;
+        let is_kept = number < CACHED_BASES as u32 && self.cached >> number & 1 == 1;
         let kept = self.bases.get(number as usize).copied().filter(|_| is_kept);
         kept.unwrap_or_else(|| {
             let key_mask = self.matcher.index.key_masks.get(number as usize);
             let base = key_mask.map_or(0, |key_mask: &KeyMask| key_mask.base_of(self.view.row.words()));
             if let Some(kept) = self.bases.get_mut(number as usize) {
                 *kept = base;
-                self.known |= 1 << number;
+                self.cached |= 1 << number;
             }
             base
         })

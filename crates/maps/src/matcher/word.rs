@@ -20,14 +20,14 @@ impl Word {
 
 /// The octets of a row that must have certain values, collected before they are read as words.
 #[derive(Clone, Debug)]
-pub(super) struct Picture {
+pub(super) struct MaskedRow {
     masks: Vec<u8>,
     values: Vec<u8>,
     /// Two conditions require different values of one octet.
     contradictory: bool,
 }
 
-impl Picture {
+impl MaskedRow {
     pub(super) fn new(layout: &Layout) -> Self {
         let size = layout.words() * 8;
         Self { masks: vec![0; size], values: vec![0; size], contradictory: false }

@@ -176,25 +176,25 @@ impl Key {
 /// Memory of [`Networks::lookup_many`], reused from call to call.
 #[derive(Clone, Debug, Default)]
 pub struct Families {
-    v4: Picked<u32>,
-    v6: Picked<u128>,
+    v4: FamilyBatch<u32>,
+    v6: FamilyBatch<u128>,
 }
 
 /// The addresses of one family in a batch, with their indexes there.
 #[derive(Clone, Debug)]
-struct Picked<A> {
+struct FamilyBatch<A> {
     keys: [A; BATCH],
     indexes: [u8; BATCH],
     len: usize,
 }
 
-impl<A: lpm::Address> Default for Picked<A> {
+impl<A: lpm::Address> Default for FamilyBatch<A> {
     fn default() -> Self {
         Self { keys: [A::default(); BATCH], indexes: [0; BATCH], len: 0 }
     }
 }
 
-impl<A: lpm::Address> Picked<A> {
+impl<A: lpm::Address> FamilyBatch<A> {
     fn push(&mut self, key: A, index: usize) {
         if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.indexes.get_mut(self.len)) {
             (*to, *at) = (key, index as u8);
@@ -260,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_reported_with_their_position_and_ignored() {
+    fn reports_invalid_rows_with_their_position_and_ignores_them() {
         let (networks, problems) = read(
             "10.0.0.0\n10.0.0.0/33\n64500 10.0.0.0/8\nAS1,10.0.0.0/8\nhost,1,10.0.0.0/8\na,b,1.1.1.1,1,10.0.0.0/8\n::/129\n  ä, y,10.0.0.0/8\n",
         );
         assert!(networks.is_empty());
         let begins = [
-            "ERROR: [n.lst:1:1] Missing '/' separator in '10.0.0.0'. Ignoring. A row is ",
+            "ERROR: [n.lst:1:1] Missing '/' separator in '10.0.0.0'. Ignoring. Expected: ",
             "ERROR: [n.lst:2:10] Invalid network mask '33'.",
             "ERROR: [n.lst:3:1] Invalid network '64500 10.0.0.0/8'.",
             "ERROR: [n.lst:4:1] Invalid AS number 'AS1'.",
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_networks_the_first_counts() {
+    fn the_first_of_equal_networks_is_used() {
         let (networks, problems) = read("1,10.0.0.0/8\n2,10.9.9.9/8\n3,10.0.0.0/9\n4,::/0\n5,::1/0");
         assert_eq!(networks.len(), 3);
         assert_eq!(
             problems,
             [
-                "WARN: [n.lst] networks_file: 2 rows have the network of an earlier one, which counts: line 2 (as in 1), \
+                "WARN: [n.lst] networks_file: 2 rows repeat the network of an earlier row and are ignored: line 2 (as in 1), \
               line 5 (as in 4)."
             ]
         );
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn families_and_absence_are_told_apart() {
+    fn distinguishes_families_and_absent_addresses() {
         let (networks, _) = read("4,0.0.0.0/0\n6,::/0\n7,::/128\n8,::ffff:10.1.2.3/104\n9,::ffff:0:0/90");
         let asn = |octets: [u8; 16]| networks.lookup(&octets).map(|network| (network.asn(), network.length()));
         assert_eq!(asn([0; 16]), None);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_empty_columns_are_fine_and_line_ends_of_other_systems_too() {
+    fn accepts_blanks_empty_columns_and_foreign_line_ends() {
         let (networks, problems) =
             read("  64500 , 10.0.0.0 / 8\t\r\n,10.1.0.0/16\r\n,,,10.2.0.0/016\r\n64501_,10.3.0.0/16");
         assert_eq!(problems, [""; 0]);
@@ -324,16 +324,16 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_can_be_reported() {
+    fn reports_arbitrary_bytes() {
         let mut problems = Diagnostics::new();
         Networks::parse("n.lst", b"\xff\x1b[2J,10.0.0.0/8\n/\n,\n_\n", &mut problems);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 4);
-        assert!(told[0].contains("Invalid AS number '\\xff\\x1b[2J'"), "{told:?}");
+        let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(messages.len(), 4);
+        assert!(messages[0].contains("Invalid AS number '\\xff\\x1b[2J'"), "{messages:?}");
     }
 
     #[test]
-    fn many_lookups_at_once_find_what_single_ones_do() {
+    fn lookup_many_agrees_with_single_lookups() {
         let (networks, _) = read("1,10.0.0.0/8\n2,10.1.0.0/16\n3,2001:db8::/32\n4,2001:db8:1::/48\n5,0.0.0.0/1");
         let addresses: Vec<[u8; 16]> = (0..200_u32)
             .map(|n| match n % 4 {
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_say_the_same_share_a_record() {
+    fn equal_rows_share_a_record() {
         let text: String = (0..1000).map(|n| format!("64500,10.{}.{}.0/24\n", n / 250, n % 250)).collect();
         let (networks, _) = read(&text);
         assert_eq!((networks.len(), networks.records.len(), networks.attributes.len()), (1000, 1, 1));

@@ -23,7 +23,7 @@ impl TagFilter {
                 None => problems.warn(
                     origin,
                     format!("bad tag or range '{word}' in a filter. Ignored."),
-                    Some("Such as 10, 10-19 or -10.".to_owned()),
+                    Some("Use a value such as 10, 10-19 or -10.".to_owned()),
                 ),
             }
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_entry_that_decides_does() {
+    fn the_first_entry_that_covers_the_value_decides() {
         assert_eq!(passing("1"), [1]);
         assert_eq!(passing("2-4, 7"), [2, 3, 4, 7]);
         assert_eq!(passing("0"), [0]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_labels_are_whole_and_null_is_none() {
+    fn labels_match_by_whole_parts_and_null_means_no_label() {
         let passes = |text, label: &str| LabelFilter::parse(text).matches(label.as_bytes());
         assert!(passes("web,dns", "dns") && !passes("web,dns", "") && passes("web,dns", "web,dns"));
         // Each part of a label is compared, at any position, but only as a whole.

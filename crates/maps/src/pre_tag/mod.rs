@@ -16,7 +16,7 @@ pub use filters::{LabelFilter, TagFilter};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
+use crate::matcher::{BatchFrames, Frames, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Diagnostics, Origin};
@@ -66,11 +66,11 @@ impl PreTagMap {
         let targets = Targets::new(&rules);
         for (number, rule) in (0..).zip(&rules) {
             let jumps = Family::ALL.map(|family| {
-                let word = rule.jump.as_deref().filter(|_| serves(&rule.rule, family))?;
+                let word = rule.jump.as_deref().filter(|_| may_match(&rule.rule, family))?;
                 let target = targets.find(word, number, family);
                 if target.is_none() {
                     let what = format!("Unresolved label '{word}' in {family} namespace. Ignoring it.");
-                    let hint = "Jumps lead to a later rule that has label=NAME, or to the next one.";
+                    let hint = "A jump needs a later rule with label=NAME, or 'next'.";
                     problems.warn(&rule.origin, what, Some(hint.to_owned()));
                 }
                 target
@@ -112,7 +112,7 @@ impl PreTagMap {
             matcher: Matcher::compile(&self.rules, layout, packets),
             actions: Arc::clone(&self.actions),
             usage: Usage::new(&self.file, &self.lines),
-            places: Places {
+            offsets: Offsets {
                 tag: layout.offset(Field::Tag),
                 tag2: layout.offset(Field::Tag2),
                 label: layout.offset(Field::Label),
@@ -123,7 +123,7 @@ impl PreTagMap {
 }
 
 /// True if the rule may match exporters of this family.
-fn serves(rule: &Rule, family: Family) -> bool {
+fn may_match(rule: &Rule, family: Family) -> bool {
     rule.exporter.is_none_or(|prefix: Prefix| prefix.family() == family)
 }
 
@@ -151,7 +151,10 @@ impl<'a> Targets<'a> {
         }
         let rules = self.labels.get(word)?;
         let later = rules.get(rules.partition_point(|rule| *rule <= from)..)?;
-        later.iter().copied().find(|rule| self.rules.get(*rule as usize).is_some_and(|r| serves(&r.rule, family)))
+        later
+            .iter()
+            .copied()
+            .find(|rule| self.rules.get(*rule as usize).is_some_and(|r| may_match(&r.rule, family)))
     }
 }
 
@@ -169,7 +172,7 @@ fn read(entry: Entry, context: &Context, problems: &mut Diagnostics) -> Option<R
 
 /// Offsets of the fields that rules set.
 #[derive(Clone, Copy, Debug)]
-struct Places {
+struct Offsets {
     tag: Option<usize>,
     tag2: Option<usize>,
     label: Option<usize>,
@@ -189,27 +192,27 @@ pub struct Scratch {
 #[derive(Clone, Debug, Default)]
 struct Labels {
     /// By rule: the id of its label plus one; 0 if not interned yet.
-    known: Vec<u32>,
+    ids: Vec<u32>,
     /// Labels that are concatenated.
     text: Vec<u8>,
 }
 
 /// Exporters that a worker caches.
-const EXPORTERS: usize = 256;
+const CACHED_EXPORTERS: usize = 256;
 
 impl Scratch {
     /// Resolves the exporter.
     #[inline]
     fn scope(&mut self, matcher: &Matcher, exporter: IpAddr) -> Scope {
-        let place = match exporter {
+        let hash = match exporter {
             IpAddr::V4(address) => address.to_bits(),
             IpAddr::V6(address) => {
                 address.segments().iter().fold(0u32, |sum, part| sum.rotate_left(7) ^ u32::from(*part))
             }
         };
-        self.scopes.resize(EXPORTERS, None);
-        match self.scopes.get_mut((place ^ place >> 8) as usize % EXPORTERS) {
-            Some(Some((known, scope))) if *known == exporter => *scope,
+        self.scopes.resize(CACHED_EXPORTERS, None);
+        match self.scopes.get_mut((hash ^ hash >> 8) as usize % CACHED_EXPORTERS) {
+            Some(Some((cached, scope))) if *cached == exporter => *scope,
             Some(unknown) => unknown.insert((exporter, matcher.scope(Some(exporter)))).1,
             None => matcher.scope(Some(exporter)),
         }
@@ -217,7 +220,7 @@ impl Scratch {
 
     /// Call this after the rows' strings are cleared: all interned ids are void.
     pub fn forget_strings(&mut self) {
-        self.labels.known.clear();
+        self.labels.ids.clear();
     }
 }
 
@@ -225,20 +228,20 @@ impl Labels {
     /// The id of a rule's label, which is hashed only if it is not interned yet.
     #[inline]
     fn id(&mut self, rule: u32, label: &[u8], strings: &mut Strings) -> u32 {
-        match self.known.get(rule as usize) {
-            Some(known) if *known > 0 => *known - 1,
-            _ => self.learn(rule as usize, label, strings),
+        match self.ids.get(rule as usize) {
+            Some(id) if *id > 0 => *id - 1,
+            _ => self.intern(rule as usize, label, strings),
         }
     }
 
     #[cold]
-    fn learn(&mut self, rule: usize, label: &[u8], strings: &mut Strings) -> u32 {
+    fn intern(&mut self, rule: usize, label: &[u8], strings: &mut Strings) -> u32 {
         let id = strings.intern(label);
-        if self.known.len() <= rule {
-            self.known.resize(rule + 1, 0);
+        if self.ids.len() <= rule {
+            self.ids.resize(rule + 1, 0);
         }
-        if let Some(place) = self.known.get_mut(rule) {
-            *place = id.saturating_add(1);
+        if let Some(slot) = self.ids.get_mut(rule) {
+            *slot = id.saturating_add(1);
         }
         id
     }
@@ -250,7 +253,7 @@ pub struct Compiled {
     matcher: Matcher,
     actions: Arc<[Action]>,
     usage: Usage,
-    places: Places,
+    offsets: Offsets,
 }
 
 impl Compiled {
@@ -277,7 +280,7 @@ impl Compiled {
     ) {
         let view = View { row: row.as_row(), strings };
         if let Some(number) = self.matcher.first(scope, 0, &view, &mut Lazy::new(frames)) {
-            self.act(number, scope, row, strings, frames, &mut scratch.labels);
+            self.apply_rule(number, scope, row, strings, frames, &mut scratch.labels);
         }
     }
 
@@ -287,7 +290,7 @@ impl Compiled {
         scope: Scope,
         (rows, first): (&mut Rows, usize),
         strings: &mut Strings,
-        frames: &mut dyn FramesOf,
+        frames: &mut dyn BatchFrames,
         scratch: &mut Scratch,
     ) {
         let Scratch { batch, labels, .. } = scratch;
@@ -295,13 +298,13 @@ impl Compiled {
         batch.found(|number, rule| {
             let number = first + number;
             if let Some(mut row) = rows.get_mut(number) {
-                self.act(rule, scope, &mut row, strings, frames.frames(number), labels);
+                self.apply_rule(rule, scope, &mut row, strings, frames.frames(number), labels);
             }
         });
     }
 
     /// Applies a rule, and those that it jumps to.
-    fn act(
+    fn apply_rule(
         &self,
         mut number: u32,
         scope: Scope,
@@ -322,13 +325,13 @@ impl Compiled {
             let Some(next) = self.matcher.first(scope, from, &view, &mut Lazy::new(frames)) else { break };
             number = next;
         }
-        for (tag, at) in tags.into_iter().zip([self.places.tag, self.places.tag2]) {
+        for (tag, at) in tags.into_iter().zip([self.offsets.tag, self.offsets.tag2]) {
             if let Some(tag) = tag {
                 put(row, at, &tag.to_be_bytes());
             }
         }
         if let Some(label) = label {
-            put(row, self.places.label, &u32::to_be_bytes(label));
+            put(row, self.offsets.label, &u32::to_be_bytes(label));
         }
     }
 
@@ -353,7 +356,7 @@ impl Compiled {
                 Stack::Or => before | value,
             });
         }
-        if let (Some(new), true) = (&setters.label, self.places.label.is_some()) {
+        if let (Some(new), true) = (&setters.label, self.offsets.label.is_some()) {
             *label = Some(match *label {
                 None => labels.id(number, new, strings),
                 Some(before) => {
@@ -367,7 +370,7 @@ impl Compiled {
             });
         }
         if let Some(tos) = setters.tos {
-            put(row, self.places.tos, &[tos]);
+            put(row, self.offsets.tos, &[tos]);
         }
     }
 }
