@@ -54,8 +54,8 @@ impl fmt::Display for Error {
             Self::Other(what) => write!(f, "not a MaxMind DB (.mmdb): {what}"),
             Self::Kind(name) => write!(
                 f,
-                "a database of the kind '{name}' has no countries, postal codes and coordinates, as \
-                 GeoLite2-City or GeoLite2-Country have"
+                "a database of type '{name}' has no countries, postal codes or coordinates; \
+                 use one such as GeoLite2-City or GeoLite2-Country"
             ),
         }
     }

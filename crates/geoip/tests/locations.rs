@@ -125,7 +125,7 @@ fn names_formats_configured_by_mistake() {
         writer.add((&format!("{first}.0.0.0"), 8), &record);
     }
     let kind = error_of(&writer.finish());
-    assert!(kind.starts_with("a database of the kind 'GeoLite2-ASN' has no countries"), "{kind}");
+    assert!(kind.starts_with("a database of type 'GeoLite2-ASN' has no countries"), "{kind}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn compiles_long_expressions_and_rejects_excessive_ones() {
     }
     let long = networks(MAX_LEN / 20);
     let error = Filter::compile(&long).unwrap_err().to_string();
-    assert_eq!(error, format!("it has {} octets, of which {MAX_LEN} are allowed", long.len()));
+    assert_eq!(error, format!("it has {} bytes, but only {MAX_LEN} are allowed", long.len()));
 }
 
 #[test]
