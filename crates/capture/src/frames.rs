@@ -68,7 +68,7 @@ struct Slot {
 /// A batch of frames.
 #[derive(Debug)]
 pub struct Frames {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     slots: Vec<Slot>,
 }
 
@@ -81,12 +81,12 @@ impl Default for Frames {
 impl Frames {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { octets: Vec::with_capacity(MAX_BYTES + MAX_FRAME), slots: Vec::with_capacity(MAX_FRAMES) }
+        Self { bytes: Vec::with_capacity(MAX_BYTES + MAX_FRAME), slots: Vec::with_capacity(MAX_FRAMES) }
     }
 
     /// Removes the frames and keeps the memory.
     pub fn clear(&mut self) {
-        self.octets.clear();
+        self.bytes.clear();
         self.slots.clear();
     }
 
@@ -102,22 +102,22 @@ impl Frames {
 
     /// True if it accepts a further frame, of any length.
     pub fn has_room(&self) -> bool {
-        self.slots.len() < MAX_FRAMES && self.octets.len() < MAX_BYTES
+        self.slots.len() < MAX_FRAMES && self.bytes.len() < MAX_BYTES
     }
 
     /// Adds a frame, truncated to [`MAX_FRAME`].
     #[inline]
     pub fn push(&mut self, octets: &[u8], meta: Meta) {
-        let start = self.octets.len();
-        self.octets.extend_from_slice(octets.get(..MAX_FRAME).unwrap_or(octets));
-        self.slots.push(Slot { start, end: self.octets.len(), meta });
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(octets.get(..MAX_FRAME).unwrap_or(octets));
+        self.slots.push(Slot { start, end: self.bytes.len(), meta });
     }
 
     /// The frames, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
         self.slots.iter().map(|slot| Frame {
-            octets: self.octets.get(slot.start..slot.end).unwrap_or_default(),
+            octets: self.bytes.get(slot.start..slot.end).unwrap_or_default(),
             meta: slot.meta,
         })
     }

@@ -353,14 +353,14 @@ fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
     let name = interface.name.as_str();
     let failed = |reason: String| Error { interface: name.to_owned(), reason };
     let error = |error: pcap::Error| failed(advice(name, &message(&error)));
-    let number = |octets: u32| i32::try_from(octets).unwrap_or(i32::MAX);
+    let number = |bytes: u32| i32::try_from(bytes).unwrap_or(i32::MAX);
     let mut inactive = Capture::from_device(name)
         .map_err(error)?
         .promisc(settings.promiscuous)
         .snaplen(number(settings.snaplen))
         .timeout(COLLECT_MS);
-    if let Some(octets) = settings.buffer {
-        inactive = inactive.buffer_size(number(octets));
+    if let Some(bytes) = settings.buffer {
+        inactive = inactive.buffer_size(number(bytes));
     }
     let mut capture = inactive.open().and_then(Capture::setnonblock).map_err(error)?;
     if let Some(direction) = interface.direction {

@@ -89,12 +89,12 @@ impl<E: Engine> Classifier<E> {
     pub fn packet(&mut self, conversation: Conversation, ip: &[u8], now_us: u64) -> Application {
         if now_us.saturating_sub(self.searched_us) >= self.settings.search_interval_us {
             self.searched_us = now_us;
-            self.forget_idle(now_us);
+            self.expire_idle(now_us);
         }
         if self.conversations.len() >= self.settings.max_conversations
             && !self.conversations.contains_key(&conversation)
         {
-            self.make_room();
+            self.evict_one();
         }
         let Self { engine, settings, conversations, .. } = self;
         let tracked = match conversations.entry(conversation) {
@@ -141,10 +141,10 @@ impl<E: Engine> Classifier<E> {
     }
 
     /// Searches the table once around, from where the last search ended.
-    fn forget_idle(&mut self, now_us: u64) {
-        let mut forgotten = 0;
+    fn expire_idle(&mut self, now_us: u64) {
+        let mut expired = 0;
         for _ in 0..self.conversations.len() {
-            if forgotten >= self.settings.max_expired {
+            if expired >= self.settings.max_expired {
                 return;
             }
             if self.next >= self.conversations.len() {
@@ -154,7 +154,7 @@ impl<E: Engine> Classifier<E> {
             if now_us.saturating_sub(tracked.last_packet_us) > self.settings.idle_us {
                 // The last conversation takes this position, and is checked next.
                 self.conversations.swap_remove_index(self.next);
-                forgotten += 1;
+                expired += 1;
             } else {
                 self.next += 1;
             }
@@ -162,7 +162,7 @@ impl<E: Engine> Classifier<E> {
     }
 
     /// Evicts the one of a few conversations that has been silent longest.
-    fn make_room(&mut self) {
+    fn evict_one(&mut self) {
         let count = self.conversations.len();
         let candidates = (0..CANDIDATES.min(count)).map(|n| (self.next + n) % count);
         let silent = candidates

@@ -86,9 +86,9 @@ impl Database {
     ///
     /// # Errors
     /// If they are not such a database, or one without locations.
-    pub fn from_bytes(octets: Vec<u8>) -> Result<Self, Error> {
-        let other = other(&octets);
-        let reader = Reader::from_source(octets).map_err(|error| match other {
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        let other = other(&bytes);
+        let reader = Reader::from_source(bytes).map_err(|error| match other {
             Some(other) => Error::Other(other),
             None => Error::Broken(error.to_string()),
         })?;
@@ -151,7 +151,7 @@ fn location(found: &LookupResult<'_, Vec<u8>>) -> Location {
         let text: Option<&str> = found.decode_path(&path.map(PathElement::Key)).ok().flatten();
         text.unwrap_or_default().to_owned()
     };
-    // Some vendors store it in four octets.
+    // Some vendors store it in four bytes.
     let degrees = |path: [&'static str; 2]| {
         let path = path.map(PathElement::Key);
         let single = || found.decode_path(&path).ok().flatten().map(|degrees: f32| f64::from(degrees));
@@ -167,13 +167,13 @@ fn location(found: &LookupResult<'_, Vec<u8>>) -> Location {
 }
 
 /// The format of a file that is not a MaxMind DB, if it is one that users often configure by mistake.
-fn other(octets: &[u8]) -> Option<&'static str> {
-    if octets.starts_with(&[0x1f, 0x8b]) {
+fn other(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(&[0x1f, 0x8b]) {
         return Some("it is compressed with gzip; decompress it first");
     }
     // GeoIP.dat identifies itself near its end.
-    let end = octets.get(octets.len().saturating_sub(256)..).unwrap_or_default();
-    let is_old = end.windows(4).any(|octets| octets == b"GEO-");
+    let end = bytes.get(bytes.len().saturating_sub(256)..).unwrap_or_default();
+    let is_old = end.windows(4).any(|bytes| bytes == b"GEO-");
     is_old.then_some(
         "it has the old format of GeoIP.dat, which is not supported; use a file such as GeoLite2-City.mmdb",
     )

@@ -183,9 +183,9 @@ impl Nflog {
                 PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN),
             ];
             wait(&mut watched, Some(timeout))?;
-            let [data, bell] = &watched;
-            let (data, bell) = (data.revents(), bell.revents());
-            if bell.contains(PollFlags::IN) {
+            let [data, wake] = &watched;
+            let (data, wake) = (data.revents(), wake.revents());
+            if wake.contains(PollFlags::IN) {
                 self.waker.reset();
             }
             if data.is_empty() {

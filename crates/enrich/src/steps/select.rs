@@ -81,7 +81,7 @@ impl Reason {
 
 impl Compiled {
     #[inline]
-    fn drops(&self, view: &View<'_>, number: usize, packets: &mut RowPackets<'_>) -> Option<Reason> {
+    fn filter_reason(&self, view: &View<'_>, number: usize, packets: &mut RowPackets<'_>) -> Option<Reason> {
         let View { row, strings } = view;
         let Filters { expression, tag, tag2, label } = &self.filters;
         for (filter, at) in [(tag, self.tag), (tag2, self.tag2)] {
@@ -110,7 +110,7 @@ impl StatelessStep for Compiled {
         let mut kept = *first;
         for number in *first..rows.len() {
             let Some(row) = rows.get(number) else { break };
-            if let Some(reason) = self.drops(&View { row, strings }, number, packets) {
+            if let Some(reason) = self.filter_reason(&View { row, strings }, number, packets) {
                 reason.count(filtered);
                 continue;
             }

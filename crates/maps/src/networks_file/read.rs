@@ -22,7 +22,7 @@ impl Networks {
         let origin = Origin::whole(file);
         let mut reader = Reader::default();
         let mut bad = 0;
-        for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
+        for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
             let (whole, line) = (line, line.trim_ascii());
             if matches!(line.first(), None | Some(b'!' | b'#')) {
                 continue;
@@ -58,14 +58,14 @@ const MAX_REPETITIONS_SHOWN: usize = 10;
 /// The lines that repeat the network of an earlier line, and the number of that line. Only called if there are any.
 fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
     let mut first_lines: HashMap<Prefix, u32> = HashMap::new();
-    (1..).zip(text.split(|octet| *octet == b'\n')).filter_map(move |(number, line)| {
+    (1..).zip(text.split(|byte| *byte == b'\n')).filter_map(move |(number, line)| {
         let line = line.trim_ascii();
         if matches!(line.first(), None | Some(b'!' | b'#')) {
             return None;
         }
         // A row with an error in another column has no network.
         Reader::default().row(line).ok()?;
-        let prefix = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
+        let prefix = network(line.rsplit(|byte| *byte == b',').next()?.trim_ascii()).ok()?;
         let earlier = *first_lines.entry(prefix).or_insert(number);
         (earlier != number).then(|| format!("line {number} (as in {earlier})"))
     })
@@ -76,7 +76,7 @@ fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
 /// Blanks are allowed around the slash, so both parts are parsed separately. (For a file of a million rows, this also saves a sixth
 /// of the instructions of parsing whole prefixes.)
 fn network(text: &[u8]) -> Result<Prefix, (RowErrorKind, &[u8])> {
-    let slash = text.iter().position(|octet| *octet == b'/').ok_or((RowErrorKind::NoSlash, text))?;
+    let slash = text.iter().position(|byte| *byte == b'/').ok_or((RowErrorKind::NoSlash, text))?;
     let (address, length) = text.split_at(slash);
     let length = length.get(1..).unwrap_or_default();
     let address = ip(address.trim_ascii()).ok_or((RowErrorKind::Address, text))?;
@@ -112,7 +112,7 @@ impl RowError {
     fn text(&self, line: &[u8]) -> String {
         let from = line.len() - self.at.unwrap_or(line.len());
         let part = line.get(from..).unwrap_or_default();
-        let end = part.iter().position(|octet| *octet == b',').unwrap_or(part.len());
+        let end = part.iter().position(|byte| *byte == b',').unwrap_or(part.len());
         let part = part.get(..end.min(MAX_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
         match self.what {
             RowErrorKind::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
@@ -169,11 +169,11 @@ impl Reader {
             let start = part.as_ptr() as usize - line.as_ptr() as usize;
             RowError { what, at: Some(line.len() - start) }
         };
-        let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+        let mut columns = line.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| error(what, part))?;
         let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
         if let Some(column) = columns.next() {
-            let split = column.iter().position(|octet| *octet == b'_');
+            let split = column.iter().position(|byte| *byte == b'_');
             let (peer, own) = match split {
                 Some(at) => (column.get(..at), column.get(at + 1..).unwrap_or_default()),
                 None => (None, column),
@@ -231,8 +231,8 @@ fn number(text: &[u8]) -> Option<u32> {
         return None;
     }
     let mut number = 0u64;
-    for octet in text {
-        number = number * 10 + u64::from(octet.checked_sub(b'0').filter(|digit| *digit < 10)?);
+    for byte in text {
+        number = number * 10 + u64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?);
     }
     u32::try_from(number).ok()
 }

@@ -74,7 +74,7 @@ fn tag(setting: &Setting, problems: &mut Diagnostics) -> Option<TagSetter> {
         Some(digits) => (digits, true),
         None => (setting.value.as_str(), false),
     };
-    if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let name = if setting.key.name == "set_tag" { "set_tag/id" } else { "set_tag2/id2" };
         let what = format!("Invalid {name} specified (non-digit chars).");
         return setting
