@@ -201,7 +201,7 @@ fn lists_that_are_empty_are_remarked_and_used() {
         .file("allow", "! nobody\n")
         .file("ports", "");
     let process = start(&setup);
-    for part in ["nobody may send", "there is no port in it"] {
+    for part in ["nobody may send", "the file has no port"] {
         assert!(
             process.log().lines().any(|line| line.starts_with("WARN") && line.contains(part)),
             "{}",

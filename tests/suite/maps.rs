@@ -128,7 +128,7 @@ fn check_tells_everything_that_is_wrong_and_starts_nothing() {
     let path = good.config_path().display().to_string();
     let checked = good.clone().arguments(["-f", &path, "--check"]).run();
     assert_eq!(checked.code(), Some(0), "{}", checked.log);
-    assert!(checked.log.contains("tags:2] No record reaches the rule: that in line 1"), "{}", checked.log);
+    assert!(checked.log.contains("tags:2] The rule never matches: the rule in line 1"), "{}", checked.log);
     assert!(!good.files().contains(&"pid".to_owned()));
     let bad =
         good.more_config("networks_file: {dir}/networks\nnonsense_key: 1\naggregate_filter[p]: not an expression");

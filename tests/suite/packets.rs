@@ -361,7 +361,11 @@ fn what_cannot_be_read_is_told_at_the_start() {
     let finished =
         Setup::new(env!("CARGO_BIN_EXE_pmacctd")).config("pcap_interface: nosuch0\nplugins: print").run();
     assert_eq!(finished.code(), Some(1));
-    assert!(finished.log.contains("nosuch0") && finished.log.contains("there are:"), "{}", finished.log);
+    assert!(
+        finished.log.contains("nosuch0") && finished.log.contains("available interfaces:"),
+        "{}",
+        finished.log
+    );
 }
 
 /// Runs a script in a network namespace of its own; none where that is not allowed.

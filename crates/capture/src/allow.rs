@@ -1,7 +1,7 @@
-//! Addresses that may send: the files of `nfacctd_allow_file` and similar keys.
+//! The allow list: the files of `nfacctd_allow_file` and similar keys.
 //!
 //! One address or prefix per line, IPv4 or IPv6. Empty lines and lines that begin with `!` are comments. Other lines are ignored and
-//! reported. With a file without a valid line, nobody may send.
+//! reported. If a file has no valid line, no address may send.
 //!
 //! ```text
 //! ! the core routers
@@ -28,7 +28,7 @@ impl fmt::Display for LineError {
     }
 }
 
-/// A set of addresses: sorted ranges that neither touch nor overlap, so that a lookup is one binary search,
+/// A set of addresses: sorted ranges that neither touch nor overlap. A lookup is one binary search,
 /// about ten nanoseconds for a thousand lines. A reload creates a new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
@@ -37,7 +37,7 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Reads the text of a file: returns the list of the valid lines, and the invalid ones.
+    /// Parses the text of a file: returns the list of the valid lines, and the invalid ones.
     pub fn parse(text: &str) -> (Self, Vec<LineError>) {
         let mut list = Self::default();
         let mut problems = Vec::new();
@@ -66,7 +66,7 @@ impl AllowList {
         Some(())
     }
 
-    /// True when this address may send. IPv4 within IPv6 counts as IPv4.
+    /// True if this address may send. IPv4-mapped IPv6 addresses count as IPv4.
     #[inline]
     pub fn allows(&self, address: IpAddr) -> bool {
         match address.to_canonical() {
@@ -75,7 +75,7 @@ impl AllowList {
         }
     }
 
-    /// True when nobody may send.
+    /// True if no address may send.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_lets_nobody_in() {
+    fn an_empty_file_allows_no_address() {
         let list = list("\n! nobody\n");
         assert!(list.is_empty());
         assert!(!allows(&list, "127.0.0.1"));
     }
 
     #[test]
-    fn bad_lines_are_reported_and_cost_only_themselves() {
+    fn invalid_lines_are_reported_and_do_not_affect_others() {
         let (list, problems) = AllowList::parse("#c2\n10.0.0.0/33\n10.0.0.0/8\n10.0.0.0/x\n::/129\n10.0.0\n");
         let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 2, 4, 5, 6]);
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_list_answers_as_its_lines_do(
+        fn the_list_agrees_with_its_lines(
             prefixes in prop::collection::vec((any::<u8>(), 24u32..=32), 0..20),
             address in any::<u8>(),
         ) {

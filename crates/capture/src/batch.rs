@@ -50,7 +50,7 @@ impl Slot {
     };
 
     fn datagrams(&self) -> usize {
-        // An empty datagram is a datagram, too.
+        // An empty datagram counts as well.
         self.len
             .checked_div(self.segment)
             .map_or(1, |whole| whole + usize::from(!self.len.is_multiple_of(self.segment)))
@@ -59,7 +59,7 @@ impl Slot {
 
 /// Received datagrams and their memory; created once per worker and reused.
 pub struct Batch {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     slots: Vec<Slot>,
     used: usize,
     datagrams: usize,
@@ -82,8 +82,8 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
         Self {
-            // Zeroed memory of this size comes from the kernel without being touched.
-            octets: vec![0; SLOTS * STRIDE],
+            // The kernel provides zeroed memory of this size without touching it.
+            bytes: vec![0; SLOTS * STRIDE],
             slots: vec![Slot::EMPTY; SLOTS],
             used: 0,
             datagrams: 0,
@@ -96,12 +96,12 @@ impl Batch {
         self.datagrams
     }
 
-    /// True when it has no datagram.
+    /// True if it has no datagram.
     pub fn is_empty(&self) -> bool {
         self.datagrams == 0
     }
 
-    /// True when all slots are used: there may be more to receive.
+    /// True if all slots are used: there may be more to receive.
     pub fn is_full(&self) -> bool {
         self.used == self.slots.len()
     }
@@ -120,7 +120,7 @@ impl Batch {
     /// The datagrams in the order they were received.
     pub fn iter(&self) -> Datagrams<'_> {
         Datagrams {
-            slots: self.slots.get(..self.used).unwrap_or_default().iter().zip(self.octets.chunks_exact(STRIDE)),
+            slots: self.slots.get(..self.used).unwrap_or_default().iter().zip(self.bytes.chunks_exact(STRIDE)),
             current: None,
             arrival_us: self.arrival_us,
         }
@@ -131,9 +131,9 @@ impl Batch {
         self.arrival_us = arrival_us;
     }
 
-    /// Appends a datagram, of which at most [`MAX_DATAGRAM`] bytes are kept. False when all slots are used.
+    /// Appends a datagram, of which at most [`MAX_DATAGRAM`] bytes are kept. Returns false if all slots are used.
     pub fn push(&mut self, source: SocketAddr, payload: &[u8], truncated: bool) -> bool {
-        let room = self.octets.get_mut(self.used * STRIDE..).and_then(|octets| octets.get_mut(..MAX_DATAGRAM));
+        let room = self.bytes.get_mut(self.used * STRIDE..).and_then(|bytes| bytes.get_mut(..MAX_DATAGRAM));
         let (Some(slot), Some(room)) = (self.slots.get_mut(self.used), room) else {
             return false;
         };
@@ -154,7 +154,7 @@ impl Batch {
         receive: impl FnOnce(std::slice::ChunksExactMut<'_, u8>, &mut [Slot]) -> Result<usize, E>,
     ) -> Result<usize, E> {
         self.clear();
-        let filled = receive(self.octets.chunks_exact_mut(STRIDE), &mut self.slots)?;
+        let filled = receive(self.bytes.chunks_exact_mut(STRIDE), &mut self.slots)?;
         self.used = filled.min(self.slots.len());
         self.datagrams = self.slots.get(..self.used).unwrap_or_default().iter().map(Slot::datagrams).sum();
         Ok(self.datagrams)
@@ -183,14 +183,14 @@ impl<'a> Iterator for Datagrams<'a> {
     type Item = Datagram<'a>;
 
     fn next(&mut self) -> Option<Datagram<'a>> {
-        let (slot, octets) = match self.current.take() {
+        let (slot, bytes) = match self.current.take() {
             Some(current) => current,
             None => {
-                let (slot, octets) = self.slots.next()?;
-                (slot, octets.get(..slot.len)?)
+                let (slot, bytes) = self.slots.next()?;
+                (slot, bytes.get(..slot.len)?)
             }
         };
-        let (payload, rest) = octets.split_at_checked(slot.segment).unwrap_or((octets, &[]));
+        let (payload, rest) = bytes.split_at_checked(slot.segment).unwrap_or((bytes, &[]));
         if !rest.is_empty() && !payload.is_empty() {
             self.current = Some((slot, rest));
         }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn pushed_datagrams_come_back_in_order() {
+    fn returns_pushed_datagrams_in_order() {
         let mut batch = Batch::new();
         for n in 0..u8::try_from(SLOTS).unwrap() {
             assert!(batch.push(source(n), &[n; 3], false));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_datagram_counts_and_an_overlong_one_is_marked() {
+    fn keeps_empty_datagrams_and_marks_overlong_ones_as_truncated() {
         let mut batch = Batch::new();
         batch.push(source(1), &[], false);
         batch.push(source(2), &vec![7; MAX_DATAGRAM + 1], false);
@@ -239,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn joined_datagrams_are_taken_apart() {
+    fn joined_datagrams_are_split() {
         let mut batch = Batch::new();
         let datagrams = batch
-            .fill(|mut octets, slots| {
-                octets.next().unwrap()[..10].copy_from_slice(b"aaaabbbbcc");
-                octets.next().unwrap()[..4].copy_from_slice(b"dddd");
+            .fill(|mut bytes, slots| {
+                bytes.next().unwrap()[..10].copy_from_slice(b"aaaabbbbcc");
+                bytes.next().unwrap()[..4].copy_from_slice(b"dddd");
                 slots[0] = Slot { source: source(1), len: 10, segment: 4, truncated: false };
                 slots[1] = Slot { source: source(2), len: 4, segment: 4, truncated: false };
                 Ok::<_, ()>(2)

@@ -1,17 +1,17 @@
 //! Batches of captured frames.
 //!
 //! A batch has one buffer for the bytes of all its frames, and reuses it. Frames are copied into it, because those of libpcap and
-//! the kernel are only valid until the next one. Reading a capture file of 98 bytes per frame into batches takes 18 ns per frame in
-//! all (1,000,000 frames in the page cache), so files are read in the same way.
+//! the kernel are valid only until the next one. Reading a capture file of 98 bytes per frame into batches takes 18 ns per frame in
+//! total (1,000,000 frames in the page cache), so files are read in the same way.
 
 use packet::LinkType;
 
-/// Most frames of a batch.
-const MOST: usize = 256;
-/// Bytes beyond which a batch takes no further frame.
-const FULL: usize = 256 * 1024;
-/// Bytes of the longest frame, as in libpcap.
-const LONGEST: usize = 262_144;
+/// Limit on the frames of a batch.
+const MAX_FRAMES: usize = 256;
+/// A batch that exceeds this many bytes accepts no further frame.
+const MAX_BYTES: usize = 256 * 1024;
+/// Limit on the bytes of a frame, as in libpcap.
+const MAX_FRAME: usize = 262_144;
 
 /// Metadata of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ struct Slot {
 /// A batch of frames.
 #[derive(Debug)]
 pub struct Frames {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     slots: Vec<Slot>,
 }
 
@@ -81,12 +81,12 @@ impl Default for Frames {
 impl Frames {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { octets: Vec::with_capacity(FULL + LONGEST), slots: Vec::with_capacity(MOST) }
+        Self { bytes: Vec::with_capacity(MAX_BYTES + MAX_FRAME), slots: Vec::with_capacity(MAX_FRAMES) }
     }
 
     /// Removes the frames and keeps the memory.
     pub fn clear(&mut self) {
-        self.octets.clear();
+        self.bytes.clear();
         self.slots.clear();
     }
 
@@ -95,29 +95,29 @@ impl Frames {
         self.slots.len()
     }
 
-    /// True when there are no frames.
+    /// True if there are no frames.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// True when it takes a further frame, however long.
+    /// True if it accepts a further frame, of any length.
     pub fn has_room(&self) -> bool {
-        self.slots.len() < MOST && self.octets.len() < FULL
+        self.slots.len() < MAX_FRAMES && self.bytes.len() < MAX_BYTES
     }
 
-    /// Adds a frame, cut to the longest length that is read.
+    /// Adds a frame, truncated to [`MAX_FRAME`].
     #[inline]
     pub fn push(&mut self, octets: &[u8], meta: Meta) {
-        let start = self.octets.len();
-        self.octets.extend_from_slice(octets.get(..LONGEST).unwrap_or(octets));
-        self.slots.push(Slot { start, end: self.octets.len(), meta });
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(octets.get(..MAX_FRAME).unwrap_or(octets));
+        self.slots.push(Slot { start, end: self.bytes.len(), meta });
     }
 
     /// The frames, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
         self.slots.iter().map(|slot| Frame {
-            octets: self.octets.get(slot.start..slot.end).unwrap_or_default(),
+            octets: self.bytes.get(slot.start..slot.end).unwrap_or_default(),
             meta: slot.meta,
         })
     }
@@ -128,20 +128,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_gives_back_what_was_put_in_and_ends_in_time() {
+    fn returns_pushed_frames_and_limits_their_number() {
         let mut frames = Frames::new();
         let meta = |time_us| Meta { time_us, ..Meta::default() };
         frames.push(&[1, 2], meta(1));
         frames.push(&[], meta(2));
-        frames.push(&[7; LONGEST + 5], meta(3));
+        frames.push(&[7; MAX_FRAME + 5], meta(3));
         let got: Vec<_> = frames.iter().map(|frame| (frame.octets.len(), frame.meta.time_us)).collect();
-        assert_eq!(got, [(2, 1), (0, 2), (LONGEST, 3)]);
+        assert_eq!(got, [(2, 1), (0, 2), (MAX_FRAME, 3)]);
         assert!(!frames.has_room());
         frames.clear();
-        for _ in 0..MOST {
+        for _ in 0..MAX_FRAMES {
             assert!(frames.has_room());
             frames.push(&[0], meta(0));
         }
-        assert!(!frames.has_room() && frames.len() == MOST);
+        assert!(!frames.has_room() && frames.len() == MAX_FRAMES);
     }
 }

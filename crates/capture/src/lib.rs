@@ -2,7 +2,7 @@
 //!
 //! | module | source |
 //! |---|---|
-//! | [`udp`] | sockets: one for each worker, with all datagrams of an exporter on the same one; batches by `recvmmsg` |
+//! | [`udp`] | sockets, one per worker; all datagrams of an exporter arrive at the same one; batches by `recvmmsg` |
 //! | [`pcap_file`] | capture files, read once, several times or endlessly |
 //! | [`live`] | interfaces, by libpcap: packets |
 //! | [`nflog`] | netfilter's log: packets |
@@ -10,7 +10,7 @@
 //! Sources of datagrams fill the same [`Batch`], sources of packets the same [`Frames`], so that decoders do not depend on the
 //! source. [`allow`] lists the addresses that may send.
 //!
-//! This crate alone calls the kernel without a safe wrapper; all of that is in `udp/kernel.rs`.
+//! Only this crate calls the kernel without a safe wrapper, in `udp/kernel.rs`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 
 pub mod allow;

@@ -1,11 +1,11 @@
-//! Packets of interfaces, by libpcap.
+//! Captures packets on interfaces, by libpcap.
 //!
-//! Several interfaces are one source. libpcap has a ring of packets that kernel and program share (`TPACKET_V3`), so a batch costs one
-//! wait and no system call for each packet.
+//! Several interfaces are one source. libpcap shares a ring of packets with the kernel (`TPACKET_V3`), so a batch costs one
+//! wait and no system call per packet.
 //!
-//! An interface that is missing at the start is an error, or is retried if the settings say so. One that disappears later is retried as
-//! long as the source is read; [`Live::is_alive`] returns whether any can be. One that is only set down stays open, and delivers again
-//! when it is up. Nothing here sleeps.
+//! An interface that is missing at startup is an error, or is retried if the settings say so. One that disappears later is retried as
+//! long as the source is read; [`Live::is_alive`] returns whether any can return. One that goes down stays open, and delivers again
+//! when it is up. This module never sleeps.
 
 use crate::waker::wait;
 use crate::{Frames, Meta, Waker};
@@ -19,7 +19,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// How long libpcap collects packets before it returns them, in milliseconds.
-const GATHER_MS: i32 = 50;
+const COLLECT_MS: i32 = 50;
 /// Time between two attempts to open an interface.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -49,7 +49,7 @@ pub struct Interface {
     pub name: String,
     /// Its number in flows; 0: none.
     pub index: u32,
-    /// The direction that is captured, or both; packets get the number as their interface in this direction.
+    /// The captured direction, or both; packets get the number as their interface in this direction.
     pub direction: Option<Direction>,
 }
 
@@ -92,9 +92,9 @@ impl std::error::Error for Error {}
 pub struct Statistics {
     /// The interface.
     pub interface: Interface,
-    /// Packets that passed the filter, with those dropped and those that went the other way than the one that is captured.
+    /// Packets that passed the filter, including those dropped and those of the direction that is not captured.
     pub received: u64,
-    /// Packets that the kernel dropped as the buffer was full.
+    /// Packets that the kernel dropped because the buffer was full.
     pub dropped: u64,
     /// Packets that the interface or its driver dropped.
     pub interface_dropped: u64,
@@ -105,13 +105,13 @@ pub struct Statistics {
 pub enum Filled {
     /// The batch has frames.
     Frames,
-    /// No packet in time, or somebody called [`Waker::wake`].
+    /// No packet before the timeout, or [`Waker::wake`] was called.
     Nothing,
     /// An interface is lost.
     Lost(Error),
 }
 
-/// An interface that is open, or will be retried.
+/// An interface that is open or retried.
 struct Port {
     interface: Interface,
     capture: Option<Opened>,
@@ -134,7 +134,7 @@ pub struct Live {
     settings: Settings,
     ports: Vec<Port>,
     /// Counters of interfaces that were removed.
-    departed: Vec<Statistics>,
+    removed: Vec<Statistics>,
     waker: Waker,
     /// The interface that is read first next time.
     turn: usize,
@@ -150,11 +150,11 @@ impl Live {
     /// Opens all interfaces.
     ///
     /// # Errors
-    /// One cannot be opened, and the settings do not say that it is retried.
+    /// If one cannot be opened, unless the settings say that it is retried.
     pub fn open(settings: Settings) -> Result<Self, Error> {
-        let internal = |fault: io::Error| Error { interface: "eventfd".to_owned(), reason: fault.to_string() };
+        let internal = |error: io::Error| Error { interface: "eventfd".to_owned(), reason: error.to_string() };
         let waker = Waker::new().map_err(internal)?;
-        let mut live = Self { ports: Vec::new(), departed: Vec::new(), waker, turn: 0, settings };
+        let mut live = Self { ports: Vec::new(), removed: Vec::new(), waker, turn: 0, settings };
         for interface in live.settings.interfaces.clone() {
             live.add(interface)?;
         }
@@ -167,8 +167,8 @@ impl Live {
             Err(_) if self.settings.wait => (None, Some(Instant::now())),
             Err(error) => return Err(error),
         };
-        let before = match self.departed.iter().position(|departed| departed.interface == interface) {
-            Some(place) => self.departed.swap_remove(place),
+        let before = match self.removed.iter().position(|removed| removed.interface == interface) {
+            Some(index) => self.removed.swap_remove(index),
             None => Statistics { interface: interface.clone(), ..Statistics::default() },
         };
         self.ports.push(Port { interface, capture, closed, before });
@@ -185,7 +185,7 @@ impl Live {
         self.ports.iter().filter_map(|port| Some((&port.interface, port.capture.as_ref()?.link)))
     }
 
-    /// Interfaces that will be retried.
+    /// Interfaces that are retried.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.ports.iter().filter(|port| port.capture.is_none()).map(|port| port.interface.name.as_str())
     }
@@ -198,28 +198,28 @@ impl Live {
     /// Changes the list of interfaces: closes those that are no longer in it, and opens new ones. Returns those that cannot be opened.
     pub fn change(&mut self, interfaces: Vec<Interface>) -> Vec<Error> {
         let leaving = self.ports.extract_if(.., |port| !interfaces.contains(&port.interface));
-        self.departed.extend(leaving.map(|mut port| port.statistics()));
-        let mut faults = Vec::new();
+        self.removed.extend(leaving.map(|mut port| port.statistics()));
+        let mut errors = Vec::new();
         for interface in &interfaces {
             if !self.ports.iter().any(|port| port.interface == *interface)
                 && let Err(error) = self.add(interface.clone())
             {
-                faults.push(error);
+                errors.push(error);
             }
         }
         self.settings.interfaces = interfaces;
         self.turn = 0;
-        faults
+        errors
     }
 
-    /// Fills a batch with packets, after waiting for them up to `patience`.
+    /// Fills a batch with packets, after waiting for them up to `timeout`.
     ///
     /// # Errors
-    /// Those of `poll`.
-    pub fn fill(&mut self, frames: &mut Frames, patience: Duration) -> io::Result<Filled> {
+    /// The errors of `poll`.
+    pub fn fill(&mut self, frames: &mut Frames, timeout: Duration) -> io::Result<Filled> {
         frames.clear();
-        if self.waker.rung() {
-            self.waker.settle();
+        if self.waker.is_pending() {
+            self.waker.reset();
             return Ok(Filled::Nothing);
         }
         self.reopen();
@@ -227,7 +227,7 @@ impl Live {
             return Ok(Filled::Lost(lost));
         }
         if frames.is_empty()
-            && self.wait(patience)?
+            && self.wait(timeout)?
             && let Some(lost) = self.read(frames)
         {
             return Ok(Filled::Lost(lost));
@@ -247,15 +247,15 @@ impl Live {
         }
     }
 
-    /// Waits until an interface has packets, or somebody wakes.
-    fn wait(&mut self, patience: Duration) -> io::Result<bool> {
+    /// Waits until an interface has packets, or the waker is called.
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
         let mut watched = vec![PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN)];
         let captures = self.ports.iter().filter_map(|port| port.capture.as_ref());
         watched.extend(captures.map(|opened| PollFd::from_borrowed_fd(opened.capture.as_fd(), PollFlags::IN)));
-        let ready = wait(&mut watched, Some(patience))?;
+        let ready = wait(&mut watched, Some(timeout))?;
         let woken = watched.first().is_some_and(|event| event.revents().contains(PollFlags::IN));
         if woken {
-            self.waker.settle();
+            self.waker.reset();
         }
         Ok(ready)
     }
@@ -272,7 +272,7 @@ impl Live {
             };
             let Some(opened) = &mut port.capture else { continue };
             let link = opened.link;
-            let fault = loop {
+            let error = loop {
                 if !frames.has_room() {
                     break None;
                 }
@@ -284,11 +284,11 @@ impl Live {
                             .push(packet.data, Meta { link, time_us, length, ingress, egress, ..Meta::default() });
                     }
                     Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => break None,
-                    Err(fault) => break Some(fault),
+                    Err(error) => break Some(error),
                 }
             };
-            if let Some(fault) = fault {
-                let error = Error { interface: port.interface.name.clone(), reason: message(&fault) };
+            if let Some(error) = error {
+                let error = Error { interface: port.interface.name.clone(), reason: message(&error) };
                 port.close();
                 self.turn = (self.turn + step + 1) % count.max(1);
                 return Some(error);
@@ -298,15 +298,15 @@ impl Live {
         None
     }
 
-    /// True while an interface is open, or will be retried.
+    /// True while an interface is open or retried.
     pub fn is_alive(&self) -> bool {
         self.settings.wait || self.ports.iter().any(|port| port.capture.is_some())
     }
 
-    /// The counters of each interface, including those that [`Live::change`] has closed: the sums only grow. This is a system call for
-    /// each: call it rarely.
+    /// The counters of each interface, including those that [`Live::change`] has closed: the sums only grow. This takes a system call
+    /// per interface: call it rarely.
     pub fn statistics(&mut self) -> Vec<Statistics> {
-        self.ports.iter_mut().map(Port::statistics).chain(self.departed.iter().cloned()).collect()
+        self.ports.iter_mut().map(Port::statistics).chain(self.removed.iter().cloned()).collect()
     }
 }
 
@@ -332,8 +332,8 @@ impl Opened {
     fn count(&mut self) {
         let Ok(stat) = self.capture.stats() else { return };
         let now = [stat.received, stat.dropped, stat.if_dropped];
-        let grown = |place: usize| {
-            let (now, last) = (now.get(place), self.last.get(place));
+        let grown = |index: usize| {
+            let (now, last) = (now.get(index), self.last.get(index));
             growth(last.copied().unwrap_or(0), now.copied().unwrap_or(0))
         };
         self.counted.received += grown(0);
@@ -343,7 +343,7 @@ impl Opened {
     }
 }
 
-/// The growth of a counter of 32 bits. An interface's own counter may restart, which is not growth.
+/// The growth of a 32-bit counter. An interface's own counter may restart, which is not growth.
 fn growth(last: u32, now: u32) -> u64 {
     let grown = now.wrapping_sub(last);
     if grown > u32::MAX / 2 { 0 } else { grown.into() }
@@ -351,16 +351,16 @@ fn growth(last: u32, now: u32) -> u64 {
 
 fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
     let name = interface.name.as_str();
-    let refused = |reason: String| Error { interface: name.to_owned(), reason };
-    let error = |fault: pcap::Error| refused(advice(name, &message(&fault)));
-    let number = |octets: u32| i32::try_from(octets).unwrap_or(i32::MAX);
+    let failed = |reason: String| Error { interface: name.to_owned(), reason };
+    let error = |error: pcap::Error| failed(advice(name, &message(&error)));
+    let number = |bytes: u32| i32::try_from(bytes).unwrap_or(i32::MAX);
     let mut inactive = Capture::from_device(name)
         .map_err(error)?
         .promisc(settings.promiscuous)
         .snaplen(number(settings.snaplen))
-        .timeout(GATHER_MS);
-    if let Some(octets) = settings.buffer {
-        inactive = inactive.buffer_size(number(octets));
+        .timeout(COLLECT_MS);
+    if let Some(bytes) = settings.buffer {
+        inactive = inactive.buffer_size(number(bytes));
     }
     let mut capture = inactive.open().and_then(Capture::setnonblock).map_err(error)?;
     if let Some(direction) = interface.direction {
@@ -372,13 +372,13 @@ fn open(interface: &Interface, settings: &Settings) -> Result<Opened, Error> {
     }
     let link = choose_link(&mut capture);
     if let Some(filter) = &settings.filter {
-        let fault = |fault| refused(format!("pcap_filter: '{filter}': {}", message(&fault)));
-        capture.filter(filter, true).map_err(fault)?;
+        let error = |error| failed(format!("pcap_filter: '{filter}': {}", message(&error)));
+        capture.filter(filter, true).map_err(error)?;
     }
     Ok(Opened { capture, link, counted: Statistics::default(), last: [0; 3] })
 }
 
-/// The link type to use: the interface's default, unless that cannot be decoded and another one can.
+/// The link type to use: the interface's default, or another if only that can be decoded.
 fn choose_link(capture: &mut Capture<Active>) -> LinkType {
     let number = |link: pcap::Linktype| LinkType(u32::try_from(link.0).unwrap_or(u32::MAX));
     let proposed = number(capture.get_datalink());
@@ -393,18 +393,18 @@ fn choose_link(capture: &mut Capture<Active>) -> LinkType {
     proposed
 }
 
-fn message(fault: &pcap::Error) -> String {
-    match fault {
+fn message(error: &pcap::Error) -> String {
+    match error {
         pcap::Error::PcapError(text) => text.clone(),
         other => other.to_string(),
     }
 }
 
-/// The message of libpcap about an interface, and what may help.
+/// The message of libpcap about an interface, with advice.
 fn advice(name: &str, text: &str) -> String {
     let lower = text.to_lowercase();
     if lower.contains("permission") || lower.contains("permitted") {
-        return format!("{text}; capturing takes CAP_NET_RAW, or root");
+        return format!("{text}; capturing requires CAP_NET_RAW or root");
     }
     if lower.contains("no such device") {
         let devices = pcap::Device::list().unwrap_or_default();
@@ -412,12 +412,12 @@ fn advice(name: &str, text: &str) -> String {
         let names: Vec<String> =
             devices.into_iter().map(|device| device.name).filter(|name| system_index(name).is_some()).collect();
         return match names.is_empty() {
-            true => format!("{text}; there is no interface at all"),
-            false => format!("{text}; there are: {}", names.join(", ")),
+            true => format!("{text}; no interfaces exist"),
+            false => format!("{text}; available interfaces: {}", names.join(", ")),
         };
     }
     if lower.contains("not up") {
-        return format!("{text}; 'ip link set {name} up' sets it up, and pcap_interface_wait waits for that");
+        return format!("{text}; use 'ip link set {name} up', or set pcap_interface_wait to wait for it");
     }
     text.to_owned()
 }
@@ -425,17 +425,17 @@ fn advice(name: &str, text: &str) -> String {
 /// The interface that libpcap would choose.
 ///
 /// # Errors
-/// There is none, or they cannot be listed.
+/// If there is none, or interfaces cannot be listed.
 pub fn default_interface() -> Result<String, Error> {
     let none = |reason: String| Error { interface: "pcap_interface".to_owned(), reason };
     match pcap::Device::lookup() {
         Ok(Some(device)) => Ok(device.name),
         Ok(None) => Err(none("there is no interface to capture on".to_owned())),
-        Err(fault) => Err(none(message(&fault))),
+        Err(error) => Err(none(message(&error))),
     }
 }
 
-/// The system's number of an interface of this network namespace, which `/sys` need not show.
+/// The system's index of an interface of this network namespace, which `/sys` need not show.
 pub fn system_index(name: &str) -> Option<u32> {
     let socket =
         rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
@@ -466,17 +466,18 @@ mod tests {
     }
 
     #[test]
-    fn faults_come_with_what_may_help() {
+    fn errors_come_with_advice() {
         assert!(
-            advice("eth7", "socket: Operation not permitted").ends_with("; capturing takes CAP_NET_RAW, or root")
+            advice("eth7", "socket: Operation not permitted")
+                .ends_with("; capturing requires CAP_NET_RAW or root")
         );
         assert!(advice("eth7", "That device is not up").contains("'ip link set eth7 up'"));
-        assert!(advice("eth7", "No such device exists").contains("; there "));
+        assert!(advice("eth7", "No such device exists").contains("interfaces"));
         assert_eq!(advice("eth7", "something else"), "something else");
     }
 
     #[test]
-    fn an_interface_that_is_not_there_is_refused_or_waited_for() {
+    fn a_missing_interface_is_an_error_or_is_retried() {
         let interface = Interface { name: "none-such".to_owned(), index: 1, direction: None };
         let settings = Settings {
             interfaces: vec![interface.clone()],

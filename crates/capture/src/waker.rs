@@ -1,4 +1,4 @@
-//! Waking a worker that waits for input.
+//! Wakes a worker that waits for input.
 
 use rustix::event::{EventfdFlags, PollFd, Timespec, eventfd, poll};
 use std::fmt;
@@ -8,45 +8,45 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-struct Bell {
+struct Shared {
     event: OwnedFd,
-    rung: AtomicBool,
+    is_pending: AtomicBool,
 }
 
-/// Ends the wait of one source, from any thread. Clones wake the same one.
+/// Ends the wait of one source, from any thread. Clones wake the same source.
 #[derive(Clone)]
-pub struct Waker(Arc<Bell>);
+pub struct Waker(Arc<Shared>);
 
 impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waker").field("rung", &self.0.rung).finish()
+        f.debug_struct("Waker").field("is_pending", &self.0.is_pending).finish()
     }
 }
 
 impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self(Arc::new(Bell { event, rung: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Shared { event, is_pending: AtomicBool::new(false) })))
     }
 
     /// Makes the source return `Woken` once, now or at its next call. Several calls before that count as one, and
-    /// only the first of them makes a system call.
+    /// only the first of them takes a system call.
     pub fn wake(&self) {
-        if !self.0.rung.swap(true, Ordering::AcqRel) {
-            // The write can fail only when the counter is full, and then the receiver wakes anyway.
+        if !self.0.is_pending.swap(true, Ordering::AcqRel) {
+            // The write can fail only if the counter is full, and then the receiver wakes anyway.
             let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
         }
     }
 
-    /// True after a wake-up call; cheap enough to check for each batch.
-    pub(crate) fn rung(&self) -> bool {
-        self.0.rung.load(Ordering::Acquire)
+    /// True after [`Waker::wake`]; cheap enough to check for each batch.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.0.is_pending.load(Ordering::Acquire)
     }
 
     /// Resets it.
-    pub(crate) fn settle(&self) {
-        // The flag first: a caller after this writes again, which costs one unneeded wake-up at worst.
-        self.0.rung.store(false, Ordering::Release);
+    pub(crate) fn reset(&self) {
+        // The flag first: a later caller writes again, which costs one unneeded wake-up at worst.
+        self.0.is_pending.store(false, Ordering::Release);
         let _ = rustix::io::read(&self.0.event, &mut [0u8; 8]);
     }
 
@@ -64,6 +64,6 @@ pub(crate) fn wait(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> io:
     match poll(watched, timeout.as_ref()) {
         Ok(ready) => Ok(ready > 0),
         Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(fault) => Err(fault.into()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -9,10 +9,10 @@ use std::net::IpAddr;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Conversations of which the one that was silent longest makes room for another, when the table is full.
+/// If the table is full, the one of this many conversations that has been silent longest is evicted.
 const CANDIDATES: usize = 8;
 
-/// Two ends that talk to each other, whichever of them sends.
+/// Two endpoints and their traffic in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conversation {
     ends: [(IpAddr, u16); 2],
@@ -21,7 +21,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// That of a packet: address and port of both ends, VLAN id (0: none), IP protocol.
+    /// The conversation of a packet: address and port of both endpoints, VLAN id (0: none), IP protocol.
     pub fn new(source: (IpAddr, u16), destination: (IpAddr, u16), vlan: u16, protocol: u8) -> Self {
         let mut ends = [source, destination];
         ends.sort_unstable();
@@ -29,9 +29,9 @@ impl Conversation {
     }
 }
 
-/// How many packets of a conversation are looked at, at most.
+/// How many packets of a conversation are inspected, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct PacketLimits {
     /// Of TCP.
     pub tcp: u32,
     /// Of UDP.
@@ -40,29 +40,29 @@ pub struct Patience {
     pub other: u32,
 }
 
-/// How conversations are kept.
+/// Settings of a classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Most conversations.
-    pub most: usize,
-    /// What is not recognised is guessed.
+    /// Limit on tracked conversations.
+    pub max_conversations: usize,
+    /// Whether to guess the application of unrecognised conversations.
     pub guess: bool,
-    /// Packets that are looked at.
-    pub patience: Patience,
-    /// Silence after which a conversation is over, in microseconds.
+    /// Limits on inspected packets.
+    pub packet_limits: PacketLimits,
+    /// A conversation expires after this much silence, in microseconds.
     pub idle_us: u64,
-    /// Time between two searches for such, in microseconds.
-    pub search_us: u64,
-    /// Most that one search forgets.
-    pub search_most: usize,
+    /// Interval between searches for expired conversations, in microseconds.
+    pub search_interval_us: u64,
+    /// Limit on the conversations that one search removes.
+    pub max_expired: usize,
 }
 
-/// A conversation under observation, or recognised.
-struct Known<F> {
+/// A tracked conversation, recognised or not.
+struct Tracked<F> {
     application: Application,
     packets: u32,
-    seen_us: u64,
-    /// Until it is recognised or given up.
+    last_packet_us: u64,
+    /// Set while packets are inspected.
     open: Option<F>,
 }
 
@@ -70,109 +70,112 @@ struct Known<F> {
 pub struct Classifier<E: Engine> {
     engine: E,
     settings: Settings,
-    known: IndexMap<Conversation, Known<E::Flow>, RandomState>,
-    /// Where searches go on.
+    conversations: IndexMap<Conversation, Tracked<E::Flow>, RandomState>,
+    /// Where the next search continues.
     next: usize,
     searched_us: u64,
     evicted: u64,
 }
 
 impl<E: Engine> Classifier<E> {
-    /// Knows no conversation yet.
+    /// Starts without conversations.
     pub fn new(engine: E, mut settings: Settings) -> Self {
-        settings.most = settings.most.max(1);
-        Self { engine, settings, known: IndexMap::default(), next: 0, searched_us: 0, evicted: 0 }
+        settings.max_conversations = settings.max_conversations.max(1);
+        Self { engine, settings, conversations: IndexMap::default(), next: 0, searched_us: 0, evicted: 0 }
     }
 
-    /// The application of a packet, which is given from its IP header on, as far as its conversation has told by now. `now_us`: when it
+    /// Returns the application of a packet, which starts at its IP header, as far as it is known by now. `now_us`: when it
     /// was captured, microseconds since 1970.
     pub fn packet(&mut self, conversation: Conversation, ip: &[u8], now_us: u64) -> Application {
-        if now_us.saturating_sub(self.searched_us) >= self.settings.search_us {
+        if now_us.saturating_sub(self.searched_us) >= self.settings.search_interval_us {
             self.searched_us = now_us;
-            self.forget_idle(now_us);
+            self.expire_idle(now_us);
         }
-        if self.known.len() >= self.settings.most && !self.known.contains_key(&conversation) {
-            self.make_room();
+        if self.conversations.len() >= self.settings.max_conversations
+            && !self.conversations.contains_key(&conversation)
+        {
+            self.evict_one();
         }
-        let Self { engine, settings, known, .. } = self;
-        let known = match known.entry(conversation) {
+        let Self { engine, settings, conversations, .. } = self;
+        let tracked = match conversations.entry(conversation) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let application = Application::UNKNOWN;
-                entry.insert(Known { application, packets: 0, seen_us: now_us, open: engine.open() })
+                entry.insert(Tracked { application, packets: 0, last_packet_us: now_us, open: engine.open() })
             }
         };
-        known.seen_us = known.seen_us.max(now_us);
-        if let Some(open) = &mut known.open {
-            known.packets += 1;
-            known.application = engine.packet(open, ip, now_us / 1000);
-            let is_recognised = known.application.protocol != 0;
-            if is_recognised || known.packets >= settings.patience.of(conversation.protocol) {
+        tracked.last_packet_us = tracked.last_packet_us.max(now_us);
+        if let Some(open) = &mut tracked.open {
+            tracked.packets += 1;
+            tracked.application = engine.packet(open, ip, now_us / 1000);
+            let is_recognised = tracked.application.protocol != 0;
+            if is_recognised || tracked.packets >= settings.packet_limits.of(conversation.protocol) {
                 if !is_recognised && settings.guess {
-                    known.application = engine.guess(open);
+                    tracked.application = engine.guess(open);
                 }
-                known.open = None;
+                tracked.open = None;
             }
         }
-        known.application
+        tracked.application
     }
 
-    /// The application as it is shown: the protocol that carries it, and itself.
+    /// The application as displayed: the protocol that carries it, and itself.
     pub fn name(&self, application: Application) -> String {
         let Application { master, protocol } = application;
         format!("{}/{}", self.engine.name(master), self.engine.name(protocol))
     }
 
-    /// Conversations that were forgotten for want of room since the last call.
+    /// Conversations that were evicted from a full table since the last call.
     pub fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
     }
 
-    /// Conversations that are known.
+    /// Number of tracked conversations.
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.conversations.len()
     }
 
-    /// True when none is.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.conversations.is_empty()
     }
 
-    /// Goes once around, from where the last search ended.
-    fn forget_idle(&mut self, now_us: u64) {
-        let mut forgotten = 0;
-        for _ in 0..self.known.len() {
-            if forgotten >= self.settings.search_most {
+    /// Searches the table once around, from where the last search ended.
+    fn expire_idle(&mut self, now_us: u64) {
+        let mut expired = 0;
+        for _ in 0..self.conversations.len() {
+            if expired >= self.settings.max_expired {
                 return;
             }
-            if self.next >= self.known.len() {
+            if self.next >= self.conversations.len() {
                 self.next = 0;
             }
-            let Some((_, known)) = self.known.get_index(self.next) else { return };
-            if now_us.saturating_sub(known.seen_us) > self.settings.idle_us {
-                // The last one takes its place, and is looked at next.
-                self.known.swap_remove_index(self.next);
-                forgotten += 1;
+            let Some((_, tracked)) = self.conversations.get_index(self.next) else { return };
+            if now_us.saturating_sub(tracked.last_packet_us) > self.settings.idle_us {
+                // The last conversation takes this position, and is checked next.
+                self.conversations.swap_remove_index(self.next);
+                expired += 1;
             } else {
                 self.next += 1;
             }
         }
     }
 
-    /// Forgets the one of a few that was silent longest.
-    fn make_room(&mut self) {
-        let count = self.known.len();
+    /// Evicts the one of a few conversations that has been silent longest.
+    fn evict_one(&mut self) {
+        let count = self.conversations.len();
         let candidates = (0..CANDIDATES.min(count)).map(|n| (self.next + n) % count);
-        let silent = candidates.min_by_key(|at| self.known.get_index(*at).map(|(_, known)| known.seen_us));
+        let silent = candidates
+            .min_by_key(|at| self.conversations.get_index(*at).map(|(_, tracked)| tracked.last_packet_us));
         if let Some(at) = silent {
-            self.known.swap_remove_index(at);
+            self.conversations.swap_remove_index(at);
             self.evicted += 1;
             self.next = (self.next + CANDIDATES) % count;
         }
     }
 }
 
-impl Patience {
+impl PacketLimits {
     fn of(&self, protocol: u8) -> u32 {
         match protocol {
             TCP => self.tcp,
@@ -188,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
     use std::net::Ipv4Addr;
 
-    /// Knows a conversation by an octet that is 7, and guesses 9.
+    /// Recognises a conversation by an octet that is 7, and guesses 9.
     #[derive(Default)]
     struct Sevens {
         opened: usize,
@@ -202,8 +205,8 @@ mod tests {
             Some(0)
         }
 
-        fn packet(&mut self, seen: &mut u32, ip: &[u8], _: u64) -> Application {
-            *seen += 1;
+        fn packet(&mut self, packets: &mut u32, ip: &[u8], _: u64) -> Application {
+            *packets += 1;
             Application { master: 1, protocol: if ip.contains(&7) { 7 } else { 0 } }
         }
 
@@ -217,12 +220,12 @@ mod tests {
     }
 
     const SETTINGS: Settings = Settings {
-        most: 4,
+        max_conversations: 4,
         guess: false,
-        patience: Patience { tcp: 3, udp: 2, other: 1 },
+        packet_limits: PacketLimits { tcp: 3, udp: 2, other: 1 },
         idle_us: 100,
-        search_us: 10,
-        search_most: 2,
+        search_interval_us: 10,
+        max_expired: 2,
     };
 
     fn between(a: u8, b: u8, protocol: u8) -> Conversation {
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_are_one_conversation_and_what_is_known_is_not_looked_at_again() {
+    fn both_directions_are_one_conversation_and_recognised_ones_are_not_inspected() {
         let mut classifier = Classifier::new(Sevens::default(), SETTINGS);
         let protocols: Vec<u16> = [(1, 2, 0), (2, 1, 7), (1, 2, 0), (1, 3, 0)]
             .map(|(a, b, octet)| classifier.packet(between(a, b, TCP), &[octet], 1).protocol)
@@ -242,34 +245,34 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends_by_protocol_with_or_without_a_guess() {
+    fn inspection_ends_at_the_limit_of_the_protocol_with_or_without_a_guess() {
         for (guess, last) in [(false, 0), (true, 9)] {
-            for (protocol, patience) in [(TCP, 3), (UDP, 2), (1, 1)] {
+            for (protocol, limit) in [(TCP, 3), (UDP, 2), (1, 1)] {
                 let mut classifier = Classifier::new(Sevens::default(), Settings { guess, ..SETTINGS });
                 let mut ask = |octet| classifier.packet(between(1, 2, protocol), &[octet], 1).protocol;
-                assert!((1..patience).all(|_| ask(0) == 0));
+                assert!((1..limit).all(|_| ask(0) == 0));
                 assert_eq!((ask(0), ask(7)), (last, last), "protocol {protocol}");
             }
         }
     }
 
     #[test]
-    fn silent_conversations_are_forgotten_a_few_at_a_time() {
-        let mut classifier = Classifier::new(Sevens::default(), Settings { most: 9, ..SETTINGS });
+    fn silent_conversations_expire_a_few_at_a_time() {
+        let mut classifier = Classifier::new(Sevens::default(), Settings { max_conversations: 9, ..SETTINGS });
         (1..6).for_each(|n| _ = classifier.packet(between(0, n, UDP), &[], 50));
         let mut lengths = Vec::new();
         for now in [150, 151, 155, 165, 175] {
             classifier.packet(between(0, 9, UDP), &[], now);
             lengths.push(classifier.len());
         }
-        // At 151 they are silent for longer than 100, but the next search comes after 10.
+        // At 151 they have been silent for longer than 100, but the next search is due after 10.
         assert_eq!(lengths, [6, 6, 6, 4, 2]);
         assert_eq!(classifier.take_evicted(), 0);
     }
 
     proptest! {
         #[test]
-        fn there_are_never_too_many_and_each_that_goes_is_counted(
+        fn the_table_is_bounded_and_evictions_are_counted(
             packets in proptest::collection::vec((0_u8..20, 0_u8..20, 0_u64..50), 1..300),
         ) {
             let settings = Settings { idle_us: u64::MAX, ..SETTINGS };
@@ -278,11 +281,11 @@ mod tests {
             for (a, b, step) in packets {
                 now += step;
                 classifier.packet(between(a, b, TCP), &[a], now);
-                prop_assert!(classifier.len() <= settings.most);
-                prop_assert!(classifier.known.contains_key(&between(a, b, TCP)), "the newest stays");
+                prop_assert!(classifier.len() <= settings.max_conversations);
+                prop_assert!(classifier.conversations.contains_key(&between(a, b, TCP)), "the newest stays");
             }
-            let (opened, known) = (classifier.engine.opened as u64, classifier.len() as u64);
-            prop_assert_eq!(classifier.take_evicted(), opened - known);
+            let (opened, tracked) = (classifier.engine.opened as u64, classifier.len() as u64);
+            prop_assert_eq!(classifier.take_evicted(), opened - tracked);
         }
     }
 }

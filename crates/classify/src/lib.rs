@@ -1,14 +1,14 @@
-//! Applications of packets: which protocol a conversation uses, recognised by the contents of its first packets.
+//! Classifies packets by application: recognises the protocol of a conversation by its first packets.
 //!
-//! A [`Classifier`] keeps the conversations that are open and shows their first packets to an [`Engine`], until it knows the
-//! application or gives up; from then on a packet costs a look into a table. The engine is libndpi, where the feature `ndpi` builds
-//! it in ([`BuiltIn`], [`IS_BUILT_IN`]); the table knows nothing of it.
+//! A [`Classifier`] tracks conversations and passes their first packets to an [`Engine`], until the application is recognised
+//! or a limit is reached; from then on, a packet costs a table lookup. The engine is libndpi, if the feature `ndpi` builds
+//! it in ([`BuiltIn`], [`IS_BUILT_IN`]); the table does not depend on it.
 
 mod classifier;
 #[cfg(feature = "ndpi")]
 mod ndpi;
 
-pub use classifier::{Classifier, Conversation, Patience, Settings};
+pub use classifier::{Classifier, Conversation, PacketLimits, Settings};
 
 /// The library that recognises applications in this build.
 #[cfg(feature = "ndpi")]
@@ -18,47 +18,47 @@ pub type BuiltIn = ndpi::Ndpi;
 #[cfg(not(feature = "ndpi"))]
 pub type BuiltIn = Nothing;
 
-/// This build recognises applications.
+/// Whether this build recognises applications.
 pub const IS_BUILT_IN: bool = cfg!(feature = "ndpi");
 
 /// An application, by the engine's numbers; 0 is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Application {
-    /// The protocol that carries it, where that is another.
+    /// The protocol that carries it, if that is another.
     pub master: u16,
     /// The application.
     pub protocol: u16,
 }
 
 impl Application {
-    /// Not known, or not yet.
+    /// Unknown, or not yet recognised.
     pub const UNKNOWN: Self = Self { master: 0, protocol: 0 };
 }
 
 /// Recognises applications.
 pub trait Engine: Send {
-    /// What it remembers of a conversation while it does not know its application.
+    /// Its state for a conversation whose application is not recognised yet.
     type Flow: Send;
 
-    /// A conversation of which it has seen nothing; `None` when there is no memory.
+    /// Starts a conversation; `None` if memory is exhausted.
     fn open(&mut self) -> Option<Self::Flow>;
 
-    /// What the conversation is after one more packet, given from its IP header on. `time_ms`: milliseconds since 1970.
+    /// Returns the application after one more packet, which starts at its IP header. `time_ms`: milliseconds since 1970.
     fn packet(&mut self, flow: &mut Self::Flow, ip: &[u8], time_ms: u64) -> Application;
 
-    /// What it is most probably, by its ports and addresses.
+    /// The most probable application, by ports and addresses.
     fn guess(&mut self, flow: &mut Self::Flow) -> Application;
 
     /// The name of a protocol.
     fn name(&self, protocol: u16) -> String;
 }
 
-/// The engine of a program without one: there is none of it.
+/// The engine of a build without one; it has no values.
 #[derive(Clone, Copy, Debug)]
 pub enum Nothing {}
 
 impl Nothing {
-    /// None.
+    /// Always `None`.
     pub fn new() -> Option<Self> {
         None
     }

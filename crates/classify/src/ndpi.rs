@@ -1,6 +1,6 @@
 //! libndpi as an [`Engine`].
 //!
-//! It is C, reads what strangers send, and runs inside the daemon: that is why it is not built in unless it is asked for.
+//! It is written in C, parses untrusted input, and runs inside the daemon: so it is built in on request only.
 #![expect(unsafe_code, reason = "the library is called through C")]
 
 use crate::{Application, Engine};
@@ -24,14 +24,14 @@ unsafe extern "C" {
     fn classify_name(module: *mut c_void, protocol: u16) -> *const c_char;
 }
 
-/// A detection module, of one thread at a time.
+/// A detection module, used by one thread at a time.
 #[derive(Debug)]
 pub struct Ndpi(NonNull<c_void>);
 
-// SAFETY: the module is not bound to the thread that made it, and is not shared.
+// SAFETY: the module is not bound to the thread that created it, and is not shared.
 unsafe impl Send for Ndpi {}
 
-/// What the library remembers of a flow.
+/// The library's state for a flow.
 #[derive(Debug)]
 pub struct Flow(NonNull<c_void>);
 
@@ -39,26 +39,26 @@ pub struct Flow(NonNull<c_void>);
 unsafe impl Send for Flow {}
 
 impl Ndpi {
-    /// A module that knows all protocols; `None` when there is no memory for it.
+    /// A module for all protocols; `None` if memory is exhausted.
     pub fn new() -> Option<Self> {
-        /// The library makes one module at a time.
+        /// The library can create only one module at a time.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock();
-        // SAFETY: no other call makes a module meanwhile.
+        // SAFETY: no other call creates a module concurrently.
         NonNull::new(unsafe { classify_new() }).map(Self)
     }
 }
 
 impl Drop for Ndpi {
     fn drop(&mut self) {
-        // SAFETY: the module was made by its own call and is used nowhere else.
+        // SAFETY: the module was created by `classify_new` and is used nowhere else.
         unsafe { classify_free(self.0.as_ptr()) }
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        // SAFETY: the flow was made by its own call and is used nowhere else.
+        // SAFETY: the flow was created by `classify_flow_new` and is used nowhere else.
         unsafe { classify_flow_free(self.0.as_ptr()) }
     }
 }
@@ -71,28 +71,28 @@ impl Engine for Ndpi {
     type Flow = Flow;
 
     fn open(&mut self) -> Option<Flow> {
-        // SAFETY: it takes nothing and returns memory of its own.
+        // SAFETY: it takes no arguments and returns memory of its own.
         NonNull::new(unsafe { classify_flow_new() }).map(Flow)
     }
 
     fn packet(&mut self, flow: &mut Flow, ip: &[u8], time_ms: u64) -> Application {
         let length = u16::try_from(ip.len()).unwrap_or(u16::MAX);
-        // SAFETY: module and flow live, and so many octets are there.
+        // SAFETY: module and flow are alive, and the packet has this many bytes.
         application(unsafe { classify_packet(self.0.as_ptr(), flow.0.as_ptr(), ip.as_ptr(), length, time_ms) })
     }
 
     fn guess(&mut self, flow: &mut Flow) -> Application {
-        // SAFETY: module and flow live.
+        // SAFETY: module and flow are alive.
         application(unsafe { classify_guess(self.0.as_ptr(), flow.0.as_ptr()) })
     }
 
     fn name(&self, protocol: u16) -> String {
-        // SAFETY: the module lives; it has a name for any number, which ends in zero.
+        // SAFETY: the module is alive; it has a zero-terminated name for any number.
         let name = unsafe { classify_name(self.0.as_ptr(), protocol) };
         if name.is_null() {
             return protocol.to_string();
         }
-        // SAFETY: as above, and the name is copied before the module can go.
+        // SAFETY: as above, and the name is copied while the module is alive.
         unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn no_packet_is_too_short_or_too_odd() {
+    fn accepts_arbitrary_packets() {
         let mut engine = Ndpi::new().unwrap();
         let mut flow = engine.open().unwrap();
         let odd: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();

@@ -1,6 +1,6 @@
-//! Steps over the rows of datagrams: `cargo bench -p enrich`.
+//! Enriches the rows of datagrams: `cargo bench -p enrich`.
 //!
-//! Batches are as small as those of datagrams, so what a step costs per batch shows beside what it costs per row.
+//! Batches are as small as those of datagrams, so the cost of a step per batch shows besides its cost per row.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows of a datagram, and datagrams of a batch.
+/// Rows per datagram, and datagrams per batch.
 const ROWS: usize = 24;
 const DATAGRAMS: usize = 5;
 
@@ -121,7 +121,7 @@ fn benches(c: &mut Criterion) {
     let origins: Vec<Origin> = (0..DATAGRAMS)
         .map(|n| Origin { first: n * ROWS, exporter: Some(IpAddr::from([192, 0, 2, n as u8])) })
         .collect();
-    let packets = BatchPackets { places: &[], units: &[] };
+    let packets = BatchPackets { references: &[], units: &[] };
     let mut group = c.benchmark_group("steps");
     group.sample_size(10);
     group.throughput(Throughput::Elements(ROWS as u64));

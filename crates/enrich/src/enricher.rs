@@ -1,4 +1,4 @@
-//! What is done to all rows, in one worker.
+//! Enriches all rows, in one worker.
 
 use crate::load::Compiled;
 use crate::packets::{PacketViews, RowPackets};
@@ -15,12 +15,12 @@ pub struct Enricher {
     shared: Arc<Compiled>,
     steps: Box<[Box<dyn WorkerStep>]>,
     synthetic: Synthetic,
-    /// None: the rows are the worker's own.
+    /// Empty: the rows are the worker's own.
     numbers: Vec<u32>,
 }
 
 impl Enricher {
-    /// The steps of that snapshot, and each plugin's own.
+    /// Starts the steps of this snapshot, and the stage of each plugin.
     pub fn new(shared: &Arc<Compiled>) -> (Self, Vec<Option<Stage>>) {
         let stages = (0..shared.plugins()).map(|plugin| Stage::new(shared, plugin)).collect();
         let enricher = Self {
@@ -32,7 +32,7 @@ impl Enricher {
         (enricher, stages)
     }
 
-    /// Enriches the rows of one origin: those from its first on.
+    /// Enriches the rows of one origin, from its first row on.
     #[inline]
     pub fn apply(&mut self, origin: Origin, rows: &mut Rows, strings: &mut Strings, packets: &dyn PacketViews) {
         if !self.steps.is_empty() {
@@ -43,7 +43,7 @@ impl Enricher {
     fn enrich(&mut self, origin: Origin, rows: &mut Rows, strings: &mut Strings, packets: &dyn PacketViews) {
         let Origin { first, exporter } = origin;
         let packets = RowPackets::new(packets, &mut self.numbers, &mut self.synthetic, self.shared.links());
-        // Rows of the core go to all plugins: none of its steps filters.
+        // The rows of the core go to all plugins: none of its steps filters.
         let filtered = &mut Filtered::default();
         let mut batch = Batch { rows, first, exporter, strings, packets, filtered };
         for step in &mut self.steps {
@@ -51,7 +51,7 @@ impl Enricher {
         }
     }
 
-    /// The strings of rows were cleared: remembered ids are void.
+    /// Call this after the strings of rows are cleared: cached ids are void.
     pub fn forget_strings(&mut self) {
         self.steps.iter_mut().for_each(|step| step.forget_strings());
     }

@@ -1,11 +1,11 @@
-//! What operators know of their network, brought to the rows: tags, labels, networks, sampling, places, filters.
+//! Adds to the rows what operators know of their network: tags, labels, networks, sampling, locations, filters.
 //!
-//! From the configuration ([`spec`]) files are read as a whole ([`Loaded`]). They become an ordered list of steps ([`step`]),
-//! compiled for the layout of rows and handed to workers as one snapshot ([`Compiled`]), so that no row sees half of a change. A
-//! worker runs the steps over the rows of each datagram ([`Enricher`]), and then those of each plugin ([`Stage`]). The order of
-//! steps is declared in one place, `steps/mod.rs`.
+//! The files that the configuration names ([`spec`]) are read completely ([`Loaded`]). They become an ordered list of steps ([`step`]),
+//! which is compiled for the layout of rows and passed to workers as one snapshot ([`Compiled`]), so that no row sees half of a change. A
+//! worker applies the steps to the rows of each datagram ([`Enricher`]), and then those of each plugin ([`Stage`]). The order of
+//! steps is declared in `steps/mod.rs` alone.
 //!
-//! Tables that change while rows are enriched, such as routes, are no snapshots: see [`live`].
+//! Tables that change while rows are enriched, such as routes, are not snapshots: see [`live`].
 #![forbid(unsafe_code)]
 
 mod enricher;

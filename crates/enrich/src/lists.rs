@@ -1,18 +1,18 @@
 //! Lists of protocols and types of service: `protos_file`, `tos_file`.
 //!
-//! One value a line, protocols also by name; `!` begins a comment. What is not in the list is aggregated as 255.
+//! One value per line, protocols also by name; `!` begins a comment. Values outside the list are aggregated as 255.
 
 use config::{Diagnostics, Origin};
 
-/// What stands for all values outside a list.
+/// Replaces all values outside a list.
 pub const OTHERS: u8 = 255;
 
-/// A set of octets.
+/// A set of values of one octet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Octets([bool; 256]);
+pub struct ValueSet([bool; 256]);
 
-impl Octets {
-    /// Reads a list; bad lines are reported and ignored.
+impl ValueSet {
+    /// Reads a list; invalid lines are reported and ignored.
     pub fn parse(
         file: &str,
         text: &str,
@@ -31,25 +31,25 @@ impl Octets {
                 Some(is_listed) => *is_listed = true,
                 None => problems.warn(
                     &origin.at(number),
-                    format!("{key}: '{line}' is no value of it. Ignored."),
-                    Some("One number from 0 to 255 a line.".to_owned()),
+                    format!("{key}: invalid value '{line}'. Ignored."),
+                    Some("Write one number from 0 to 255 per line.".to_owned()),
                 ),
             }
         }
         list
     }
 
-    /// How many values are in it.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.0.iter().filter(|is_in| **is_in).count()
     }
 
-    /// True without values.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value, or what stands for those outside.
+    /// Returns the value, or its replacement if it is outside the list.
     #[inline]
     pub fn keep(&self, value: u8) -> u8 {
         if self.0.get(usize::from(value)).copied().unwrap_or(false) { value } else { OTHERS }
@@ -61,14 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_outside_the_list_become_one() {
+    fn values_outside_the_list_are_replaced() {
         let mut problems = Diagnostics::new();
         let text = "! kept\n6\n 17\n\n300\nudp\n";
         let number = |word: &str| word.parse().ok();
-        let list = Octets::parse("p.lst", text, "protos_file", number, &mut problems);
+        let list = ValueSet::parse("p.lst", text, "protos_file", number, &mut problems);
         assert_eq!([6, 17, 1, 255].map(|value| list.keep(value)), [6, 17, 255, 255]);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 2);
-        assert!(told[0].starts_with("WARN: [p.lst:5] protos_file: '300'"), "{told:?}");
+        let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(messages.len(), 2);
+        assert!(messages[0].starts_with("WARN: [p.lst:5] protos_file: invalid value '300'"), "{messages:?}");
     }
 }

@@ -1,8 +1,8 @@
-//! Steps that look rows up in a table that changes all the time, such as a RIB.
+//! Steps that look rows up in a table that changes continuously, such as a RIB.
 //!
-//! The step holds a handle to the table, which survives reloads and is never compiled: only the offsets of fields are. It
-//! enters the table once for each batch ([`LiveTable::read`]) and sees one state of it until the batch is done. What reading costs, a
-//! lock or the pin of an epoch, is paid per batch and never per row; and who changes the table waits for a batch at most, some
+//! The step holds a handle to the table. The handle survives reloads; only the offsets of fields are compiled. The step
+//! enters the table once per batch ([`LiveTable::read`]) and sees one state of it until the batch is done. The cost of entering, a
+//! lock or the pin of an epoch, is paid per batch and never per row; a writer waits for a batch at most, some
 //! microseconds.
 
 use crate::step::{Batch, CompiledStep, Step, Target, WorkerStep};
@@ -12,34 +12,34 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// A table that others change while rows are looked up in it.
 pub trait LiveTable: Debug + Send + Sync + 'static {
-    /// One state of the table, for as long as it is held: a read guard, a pinned epoch, a reference to a version.
+    /// One state of the table, as long as it is held: a read guard, a pinned epoch, a reference to a version.
     type State<'a>;
 
-    /// Enters the table. Called once per batch; it must neither allocate nor wait for longer than a change of the table takes.
+    /// Enters the table. Called once per batch; it must not allocate, nor wait longer than a change of the table takes.
     fn read(&self) -> Self::State<'_>;
 }
 
 impl<T: Debug + Send + Sync + 'static> LiveTable for RwLock<T> {
     type State<'a> = RwLockReadGuard<'a, T>;
 
-    /// A table is used on after a panic of the thread that changed it: a route too few does less harm than none.
+    /// A table stays in use after a writer's panic: a missing route does less harm than no routes.
     fn read(&self) -> Self::State<'_> {
         RwLock::read(self).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How rows are looked up in a live table.
+/// Looks rows up in a live table.
 pub trait LiveLookup<T: LiveTable>: Debug + Send + Sync + 'static {
     /// Offsets of the fields that are read and written.
     type Compiled: Debug + Send + Sync + 'static;
 
-    /// What a worker remembers from batch to batch, such as ids of strings. Nothing of the table: it may have changed.
+    /// What a worker caches between batches, such as ids of strings. Nothing from the table, which may have changed.
     type Memory: Debug + Default + Send + 'static;
 
     /// As [`Step::require`].
     fn require(&self, fields: &mut FieldSet);
 
-    /// Fits the lookup to rows; `None` where rows have no field for what is found.
+    /// Compiles the lookup for a layout; `None` if rows have no field for its results.
     fn compile(&self, layout: &Layout) -> Option<Self::Compiled>;
 
     /// Looks up the rows of a batch in one state of the table.
@@ -49,7 +49,7 @@ pub trait LiveLookup<T: LiveTable>: Debug + Send + Sync + 'static {
     fn forget_strings(_memory: &mut Self::Memory) {}
 }
 
-/// A step that looks rows up in a live table.
+/// A step over a live table.
 #[derive(Debug)]
 pub struct LiveStep<T, L> {
     table: Arc<T>,
@@ -57,7 +57,7 @@ pub struct LiveStep<T, L> {
 }
 
 impl<T: LiveTable, L: LiveLookup<T>> LiveStep<T, L> {
-    /// A step over a table that its owner goes on changing.
+    /// Creates a step over a table that its owner continues to change.
     pub fn new(table: Arc<T>, lookup: L) -> Self {
         Self { table, lookup }
     }

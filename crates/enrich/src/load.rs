@@ -1,7 +1,7 @@
-//! From the files that the configuration names to one snapshot for all workers.
+//! Loads the files that the configuration names into one snapshot for all workers.
 //!
-//! [`Loaded::read`] reads all of them and collects what is wrong. [`Loaded::compile`] fits them to the rows of one layout,
-//! which the caller makes from what [`Loaded::require`] asks for.
+//! [`Loaded::read`] reads all files and collects errors. [`Loaded::compile`] compiles them for one layout of rows,
+//! which the caller builds from the fields that [`Loaded::require`] adds.
 
 use crate::read::{Reader, Size};
 use crate::spec::{PluginSpec, Spec};
@@ -16,7 +16,7 @@ use maps::usage::Usage;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// All files, read: the steps that they make, in order.
+/// The contents of all files, as an ordered list of steps.
 #[derive(Debug)]
 pub struct Loaded {
     /// Before the live tables.
@@ -37,10 +37,10 @@ struct Plugin {
 }
 
 impl Loaded {
-    /// Reads all files that the configuration names. A file that cannot be read is fatal, a bad line in it is not.
+    /// Reads all files that the configuration names. A file that cannot be read is a fatal error, an invalid line is not.
     pub fn read(spec: &Spec, context: &Context, problems: &mut Diagnostics) -> Self {
         let mut reader = Reader::new(spec, context, problems);
-        // What is wrong with it is reported first, as it always was.
+        // Errors in these maps are reported first, as in earlier releases.
         if let Some(path) = &spec.core.tags {
             reader.tags(path);
         }
@@ -66,13 +66,13 @@ impl Loaded {
         Self { early, live: Vec::new(), late, plugins, packets: context.packets(), links, sizes }
     }
 
-    /// Adds a step over a live table ([`crate::live`]), after those that were added before. What is read anew by a reload
-    /// gets a step over the same table again.
+    /// Adds a step over a live table ([`crate::live`]), after those that were added before. After a reload, the step over the same
+    /// table must be added again.
     pub fn add_live(&mut self, step: impl Step + 'static) {
         self.live.push(Box::new(step));
     }
 
-    /// What was read, each file once, with how much is in it.
+    /// The files that were read, each once, with their number of entries.
     pub fn sizes(&self) -> &[Size] {
         &self.sizes
     }
@@ -82,7 +82,7 @@ impl Loaded {
         self.early.iter().chain(&self.live).chain(&self.late).map(Box::as_ref)
     }
 
-    /// Warns of rules that no record can reach.
+    /// Warns about rules that can never match.
     pub fn review(&self, problems: &mut Diagnostics) {
         let of_plugins = self.plugins.iter().flat_map(|plugin| &plugin.steps).map(Box::as_ref);
         self.common().chain(of_plugins).for_each(|step| step.review(problems));
@@ -90,14 +90,14 @@ impl Loaded {
 
     /// Adds the fields that the steps read and write. `fields` has those that plugins aggregate.
     pub fn require(&self, fields: &mut FieldSet) {
-        // Backwards: a step asks for the sources of what later ones want.
+        // In reverse: a step requires the sources of fields that later ones need.
         for plugin in &self.plugins {
             plugin.steps.iter().rev().for_each(|step| step.require(fields));
         }
         self.common().rev().for_each(|step| step.require(fields));
     }
 
-    /// Fits everything to rows of `layout`.
+    /// Compiles all steps for rows of `layout`.
     pub fn compile(&self, layout: &Layout) -> Compiled {
         let target = Target { layout, packets: self.packets };
         let plugin = |plugin: &Plugin| {
@@ -114,7 +114,7 @@ impl Loaded {
     }
 }
 
-/// What workers run: the same for all of them, and whole.
+/// What workers run: an immutable snapshot that they share.
 #[derive(Debug)]
 pub struct Compiled {
     common: Vec<Arc<dyn CompiledStep>>,
@@ -124,7 +124,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Which rules have matched since the files were read: of the core's maps, then of each plugin that has one, by number.
+    /// Which rules have matched since the files were read: those of the core's maps, then of each plugin with a map, by its number.
     pub fn usages(&self) -> impl Iterator<Item = (Option<usize>, &Usage)> {
         let common = self.common.iter().filter_map(|step| Some((None, step.usage()?)));
         let plugins = self.plugins.iter().enumerate().flat_map(|(number, plugin)| {
@@ -139,7 +139,7 @@ impl Compiled {
         &self.common
     }
 
-    /// Plugins, with a stage or without.
+    /// Number of plugins, with or without a stage.
     pub(crate) fn plugins(&self) -> usize {
         self.plugins.len()
     }

@@ -1,51 +1,51 @@
-//! The packets that filters look at.
+//! The packets that filters are applied to.
 //!
-//! Rows of captured packets and of sampled headers have a packet, which lies in the batch that they were read from. Rows of flow
-//! records have none: a packet is made up from the row.
+//! Rows of captured packets and of sampled headers have a packet, which is in the batch that they were decoded from. Rows of flow
+//! records have none: their packet is synthesized from the row.
 
-use filter::{Seen, Synthetic};
+use filter::{PacketView, Synthetic};
 use flow::packet_ref::PacketRef;
-use maps::matcher::{Frames, FramesOf, View};
+use maps::matcher::{BatchFrames, Frames, View};
 
 /// The packets of a worker's rows.
 pub trait PacketViews {
-    /// The packet that the row of that number was made of, if it had one.
-    fn view(&self, row: usize) -> Option<Seen<'_>>;
+    /// Returns the packet that this row was decoded from, if it had one.
+    fn view(&self, row: usize) -> Option<PacketView<'_>>;
 }
 
 /// The packets of rows that were decoded from the datagrams or frames of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPackets<'a> {
-    /// By row, which part of which unit its packet is.
-    pub places: &'a [PacketRef],
+    /// By row, the location of its packet in a unit.
+    pub references: &'a [PacketRef],
     /// The datagrams or frames of the batch.
     pub units: &'a [&'a [u8]],
 }
 
 impl PacketViews for BatchPackets<'_> {
-    fn view(&self, row: usize) -> Option<Seen<'_>> {
-        let reference = self.places.get(row)?;
+    fn view(&self, row: usize) -> Option<PacketView<'_>> {
+        let reference = self.references.get(row)?;
         let unit = self.units.get(reference.unit as usize)?;
         let octets = unit.get(reference.start as usize..)?;
         let octets = octets.get(..reference.captured as usize).unwrap_or(octets);
-        Some(Seen { link: reference.link, octets, length: reference.length, untagged: None })
+        Some(PacketView { link: reference.link, octets, length: reference.length, untagged: None })
     }
 }
 
-/// The packet of each row of a [`Batch`](crate::step::Batch): as it was captured, else made up from the row.
+/// The packet of each row of a [`Batch`](crate::step::Batch): captured, or synthesized from the row.
 pub struct RowPackets<'a> {
     views: &'a dyn PacketViews,
-    /// By row, its number among the worker's rows; empty where the rows are the worker's own.
+    /// By row, its number among the worker's rows; empty if the rows are the worker's own.
     numbers: &'a mut Vec<u32>,
     synthetic: &'a mut Synthetic,
     /// Link types that filters were compiled for.
     links: &'a [i32],
-    /// The row whose packet is asked for next.
+    /// The row whose packet is requested next.
     row: usize,
 }
 
 impl<'a> RowPackets<'a> {
-    /// `numbers` tells which of the worker's rows each row is a copy of; without any, they are the worker's rows.
+    /// `numbers` gives for each row the worker's row that it is a copy of; if empty, they are the worker's rows.
     pub(crate) fn new(
         views: &'a dyn PacketViews,
         numbers: &'a mut Vec<u32>,
@@ -55,21 +55,21 @@ impl<'a> RowPackets<'a> {
         Self { views, numbers, synthetic, links, row: 0 }
     }
 
-    /// The packet of a row.
+    /// Returns the packet of a row.
     #[inline]
-    pub fn packet(&mut self, row: usize, view: &View<'_>) -> Seen<'_> {
+    pub fn packet(&mut self, row: usize, view: &View<'_>) -> PacketView<'_> {
         self.row = row;
         self.frame(view)
     }
 
-    /// Row `to` is a copy of row `from` now.
+    /// Row `to` is now a copy of row `from`.
     pub(crate) fn copy(&mut self, from: usize, to: usize) {
         if from < self.numbers.len() && to < self.numbers.len() {
             self.numbers.copy_within(from..=from, to);
         }
     }
 
-    /// There are `count` rows now.
+    /// There are now `count` rows.
     pub(crate) fn truncate(&mut self, count: usize) {
         self.numbers.truncate(count);
     }
@@ -82,16 +82,16 @@ impl std::fmt::Debug for RowPackets<'_> {
 }
 
 impl Frames for RowPackets<'_> {
-    fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
+    fn frame(&mut self, view: &View<'_>) -> PacketView<'_> {
         let number = self.numbers.get(self.row).map_or(self.row, |number| *number as usize);
         match self.views.view(number).filter(|packet| self.links.contains(&packet.link)) {
             Some(packet) => packet,
-            None => self.synthetic.seen(view.row, view.strings),
+            None => self.synthetic.view(view.row, view.strings),
         }
     }
 }
 
-impl FramesOf for RowPackets<'_> {
+impl BatchFrames for RowPackets<'_> {
     fn frames(&mut self, row: usize) -> &mut dyn Frames {
         self.row = row;
         self

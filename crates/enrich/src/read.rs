@@ -1,6 +1,6 @@
 //! Reads the files that the configuration names.
 
-use crate::lists::Octets;
+use crate::lists::ValueSet;
 use crate::spec::{NetworksSpec, PluginSpec, Spec};
 use config::{Diagnostics, Origin};
 use filter::Filter;
@@ -14,19 +14,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most bytes of a `geoipv2_file`. Those for all the world with every detail have some hundred million.
+/// Size limit of a `geoipv2_file`, in bytes. Files for the whole world with all details have a few hundred million.
 const MAX_GEOIP_BYTES: u64 = 1 << 30;
 
-/// A file that was read, and how much is in it.
+/// A file that was read, and its number of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Size {
     /// The key that names it.
     pub key: &'static str,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// How many there are.
+    /// Number of entries.
     pub count: usize,
-    /// Of what.
+    /// What the entries are.
     pub of: &'static str,
 }
 
@@ -38,11 +38,11 @@ impl std::fmt::Display for Size {
     }
 }
 
-/// Reads files, each of them once however many settings name it.
+/// Reads files, each only once even if several settings name it.
 pub(crate) struct Reader<'a> {
     pub(crate) context: &'a Context,
     pub(crate) problems: &'a mut Diagnostics,
-    /// Networks for plugins that have no settings of their own.
+    /// Networks for plugins without settings of their own.
     pub(crate) common_networks: &'a NetworksSpec,
     /// Each plugin resolves the networks of its rows.
     pub(crate) networks_by_plugin: bool,
@@ -65,21 +65,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What was read, each file once.
+    /// The files that were read, each once.
     pub(crate) fn into_sizes(self) -> Vec<Size> {
         self.sizes
     }
 }
 
 impl Reader<'_> {
-    fn octets(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
+    fn bytes(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
         self.or_report(key, path, config::text::read(path))
     }
 
-    /// What was read, or a problem.
+    /// Returns the contents, or reports an error.
     fn or_report(&mut self, key: &str, path: &Path, read: std::io::Result<Vec<u8>>) -> Option<Vec<u8>> {
         match read {
-            Ok(octets) => Some(octets),
+            Ok(bytes) => Some(bytes),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
                 let what = if error.kind() == std::io::ErrorKind::NotFound {
@@ -93,7 +93,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a map of rules, of which there are `len`.
+    /// Reads a map with `len` rules.
     pub(crate) fn map<T>(
         &mut self,
         key: &'static str,
@@ -101,14 +101,14 @@ impl Reader<'_> {
         parse: impl FnOnce(&Origin, &[u8], &Context, &mut Diagnostics) -> T,
         len: impl FnOnce(&T) -> usize,
     ) -> Option<T> {
-        let octets = self.octets(key, path)?;
+        let bytes = self.bytes(key, path)?;
         let origin = Origin::whole(&path.display().to_string());
-        let map = parse(&origin, &octets, self.context, self.problems);
+        let map = parse(&origin, &bytes, self.context, self.problems);
         self.size(key, path, len(&map), "rule");
         Some(map)
     }
 
-    /// Notes how much is in a file; several plugins may name one.
+    /// Records the number of entries of a file; several plugins may name one file.
     fn size(&mut self, key: &'static str, path: &Path, count: usize, of: &'static str) {
         let size = Size { key, path: path.to_owned(), count, of };
         if !self.sizes.contains(&size) {
@@ -116,12 +116,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes how much is in a list, and reports what becomes of values when it is empty.
+    /// Records the number of entries of a list, and reports the effect of an empty one.
     fn list_size(&mut self, size: (&'static str, &Path, usize, &'static str), without: &str) {
         let (key, path, count, of) = size;
         if count == 0 {
             let origin = Origin::whole(&path.display().to_string());
-            self.problems.remark(&origin, format!("{key}: there is no {of} in it: {without}."), None);
+            self.problems.remark(&origin, format!("{key}: the file has no {of}: {without}."), None);
         }
         self.size(key, path, count, of);
     }
@@ -145,9 +145,9 @@ impl Reader<'_> {
         if let Some(read) = self.networks.get(path) {
             return read.clone();
         }
-        let octets = self.octets("networks_file", path);
+        let bytes = self.bytes("networks_file", path);
         let name = path.display().to_string();
-        let file = octets.map(|octets| Arc::new(Networks::parse(&name, &octets, self.problems)));
+        let file = bytes.map(|bytes| Arc::new(Networks::parse(&name, &bytes, self.problems)));
         if let Some(networks) = &file {
             let size = ("networks_file", path.as_path(), networks.len(), "network");
             match spec.zero_outside {
@@ -161,8 +161,8 @@ impl Reader<'_> {
 
     /// `geoipv2_file`.
     pub(crate) fn geoip(&mut self, path: &Path) -> Option<Database> {
-        let octets = self.or_report("geoipv2_file", path, config::text::read_bytes(path, MAX_GEOIP_BYTES))?;
-        match Database::from_octets(octets) {
+        let bytes = self.or_report("geoipv2_file", path, config::text::read_bytes(path, MAX_GEOIP_BYTES))?;
+        match Database::from_bytes(bytes) {
             Ok(database) => Some(database),
             Err(error) => {
                 let origin = Origin::whole(&path.display().to_string());
@@ -172,7 +172,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the maps of the correlation with routes, so that their errors are known.
+    /// Reads the maps for the correlation with routes, so that errors in them are reported.
     pub(crate) fn route_maps(&mut self, spec: &Spec) {
         let routes = &spec.core.routes;
         for (key, path, kind) in [
@@ -196,16 +196,16 @@ impl Reader<'_> {
         key: &'static str,
         path: Option<&Path>,
         value: impl Fn(&str) -> Option<u8>,
-    ) -> Option<Octets> {
+    ) -> Option<ValueSet> {
         let path = path?;
-        let octets = self.octets(key, path)?;
-        let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
-        let list = Octets::parse(&name, &text, key, value, self.problems);
-        self.list_size((key, path, list.len(), "value"), "all become 255");
+        let bytes = self.bytes(key, path)?;
+        let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
+        let list = ValueSet::parse(&name, &text, key, value, self.problems);
+        self.list_size((key, path, list.len(), "value"), "all values become 255");
         Some(list)
     }
 
-    /// The `networks_file` of a plugin: its own, or that for all rows.
+    /// The `networks_file` of a plugin: its own, or the global one.
     pub(crate) fn networks_of(&mut self, spec: &PluginSpec) -> Option<Arc<Networks>> {
         self.networks(spec.networks.as_ref().unwrap_or(self.common_networks))
     }
@@ -213,10 +213,10 @@ impl Reader<'_> {
     /// `ports_file`.
     pub(crate) fn ports(&mut self, path: Option<&Path>) -> Option<Arc<Ports>> {
         let path = path?;
-        let octets = self.octets("ports_file", path)?;
-        let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&octets));
+        let bytes = self.bytes("ports_file", path)?;
+        let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
         let ports = Ports::parse(&file, &text, self.problems);
-        self.list_size(("ports_file", path, ports.len(), "port"), "all become 0");
+        self.list_size(("ports_file", path, ports.len(), "port"), "all ports become 0");
         Some(Arc::new(ports))
     }
 
@@ -227,7 +227,7 @@ impl Reader<'_> {
             Ok(filter) => Some(filter),
             Err(error) => {
                 let what = format!("aggregate_filter[{}]: '{text}': {error}.", spec.name);
-                let hint = "A libpcap expression, such as src net 192.0.2.0/24 and tcp.";
+                let hint = "Use a libpcap expression, such as src net 192.0.2.0/24 and tcp.";
                 self.problems.fatal(origin, what, Some(hint.to_owned()));
                 None
             }

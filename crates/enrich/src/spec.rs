@@ -1,4 +1,4 @@
-//! What the configuration asks for: which files, for which plugin.
+//! What the configuration requests: which files, for which plugin.
 
 use crate::networks::Sources;
 use config::Origin;
@@ -6,7 +6,7 @@ use config::keys::aggregation::NetSource;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-/// What is done to all rows, before plugins see them.
+/// The steps for all rows, before plugins see them.
 #[derive(Clone, Debug)]
 pub struct CoreSpec {
     /// `pre_tag_map` without a plugin's name.
@@ -19,15 +19,15 @@ pub struct CoreSpec {
     pub distinguishers: Option<PathBuf>,
     /// `geoipv2_file`.
     pub geoip: Option<PathBuf>,
-    /// `nfacctd_ext_sampling_rate`: the interval of all records, whatever they say themselves.
+    /// `nfacctd_ext_sampling_rate`: the sampling interval of all records, overriding their own.
     pub interval: Option<u32>,
     /// `nfacctd_renormalize`.
     pub renormalize: bool,
-    /// Maps of the correlation with routes: they are read and checked.
+    /// Maps for the correlation with routes: they are only checked.
     pub routes: RouteMaps,
 }
 
-/// Maps of the correlation with routes.
+/// Maps for the correlation with routes.
 #[derive(Clone, Debug, Default)]
 pub struct RouteMaps {
     /// `bgp_agent_map`.
@@ -40,7 +40,7 @@ pub struct RouteMaps {
     pub src_med: Option<PathBuf>,
 }
 
-/// Where networks come from, and the file of them.
+/// The sources of networks, and the networks file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworksSpec {
     /// The sources.
@@ -51,24 +51,24 @@ pub struct NetworksSpec {
     pub zero_outside: bool,
 }
 
-/// What is done to the rows of one plugin.
+/// The steps for the rows of one plugin.
 #[derive(Clone, Debug)]
 pub struct PluginSpec {
     /// The plugin's name.
     pub name: String,
     /// `pre_tag_map` of the plugin alone.
     pub tags: Option<PathBuf>,
-    /// Networks and AS numbers, where the plugin has its own settings.
+    /// Networks and AS numbers, if the plugin has settings of its own.
     pub networks: Option<NetworksSpec>,
-    /// `networks_file_filter`, by the file that the plugin's networks come from.
+    /// `networks_file_filter`, applied to the networks file that the plugin uses.
     pub zero_outside: bool,
-    /// `aggregate_filter`, and where it was written.
+    /// `aggregate_filter`, and its location in the configuration.
     pub expression: Option<(String, Origin)>,
-    /// `pre_tag_filter`, and where it was written.
+    /// `pre_tag_filter`, and its location in the configuration.
     pub tag_filter: Option<(String, Origin)>,
-    /// `pre_tag2_filter`, and where it was written.
+    /// `pre_tag2_filter`, and its location in the configuration.
     pub tag2_filter: Option<(String, Origin)>,
-    /// `pre_tag_label_filter`, and where it was written.
+    /// `pre_tag_label_filter`, and its location in the configuration.
     pub label_filter: Option<(String, Origin)>,
     /// `post_tag`.
     pub post_tag: Option<u64>,
@@ -78,29 +78,29 @@ pub struct PluginSpec {
     pub ports: Option<PathBuf>,
     /// `protos_file`.
     pub protos: Option<PathBuf>,
-    /// The number of an IP protocol by the name that it may use.
+    /// Resolves the name of an IP protocol to its number.
     pub protocol: fn(&str) -> Option<u8>,
     /// `tos_file`.
     pub tos: Option<PathBuf>,
-    /// `tos_encode_as_dscp`: `tos_file` lists code points.
+    /// `tos_encode_as_dscp`: `tos_file` contains code points.
     pub dscp: bool,
-    /// `sampling_rate`: one row in so many is taken, at random.
+    /// `sampling_rate`: N, if one row in N is selected, at random.
     pub sampling: Option<NonZeroU32>,
-    /// What is taken is multiplied by that.
+    /// The counters of selected rows are multiplied by N.
     pub renormalize: bool,
 }
 
-/// All of it.
+/// The whole specification.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// For all rows.
     pub core: CoreSpec,
-    /// For each plugin, in their order.
+    /// For each plugin, in order.
     pub plugins: Vec<PluginSpec>,
 }
 
 impl Spec {
-    /// All files, each as often as it is named.
+    /// All files, as often as they are named.
     pub fn files(&self) -> Vec<&Path> {
         let core = &self.core;
         let routes = &core.routes;
@@ -123,7 +123,7 @@ impl Spec {
         of_core.into_iter().filter_map(|file| file.as_deref()).chain(of_plugins).collect()
     }
 
-    /// True when the networks that exporters tell are used.
+    /// True if the networks reported by exporters are used.
     pub fn uses_protocol_networks(&self) -> bool {
         let own = self.plugins.iter().filter_map(|plugin| plugin.networks.as_ref());
         std::iter::once(&self.core.networks)

@@ -1,6 +1,6 @@
-//! What is done to the rows of one plugin, in one worker.
+//! Enriches and filters the rows of one plugin, in one worker.
 //!
-//! A plugin for which nothing is to be done has no stage, and its rows are not copied.
+//! A plugin without steps has no stage, and its rows are not copied.
 
 use crate::packets::{PacketViews, RowPackets};
 use crate::step::{self, Batch, CompiledStep, Filtered, WorkerStep};
@@ -11,12 +11,12 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// The rows of one exporter in a batch: from row `first` to the next origin's.
+/// The rows of one exporter in a batch: from `first` up to that of the next origin.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     /// Number of its first row.
     pub first: usize,
-    /// The exporter; packets that were captured have none.
+    /// The exporter; captured packets have none.
     pub exporter: Option<IpAddr>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// True when rows go through unchanged and all of them.
+    /// True if all rows pass unchanged.
     pub(crate) fn is_no_op(&self) -> bool {
         self.sampling.is_none() && self.steps.is_empty()
     }
@@ -42,16 +42,16 @@ pub struct Stage {
     sampler: Sampler,
     steps: Box<[Box<dyn WorkerStep>]>,
     synthetic: Synthetic,
-    /// The plugin's copies of rows, and the number of the row that each is a copy of.
+    /// The plugin's copies of rows, and for each the number of the original row.
     rows: Rows,
     numbers: Vec<u32>,
 }
 
-/// Takes one row in so many, at random, so that traffic with a period is not always met at the same point of it. Rows are
-/// sampled before they are copied: no step would change that, and with a high rate few are copied.
+/// Selects one row in N, at random, so that it does not resonate with periodic traffic. Rows are sampled before they
+/// are copied: no step would change the selection, and at a high rate few rows are copied.
 #[derive(Clone, Debug)]
 struct Sampler {
-    /// None: all are taken.
+    /// If `None`, all rows are selected.
     interval: Option<NonZeroU32>,
     random: fastrand::Rng,
 }
@@ -81,12 +81,12 @@ impl Stage {
         })
     }
 
-    /// The strings of rows were cleared: remembered ids are void.
+    /// Call this after the strings of rows are cleared: cached ids are void.
     pub fn forget_strings(&mut self) {
         self.steps.iter_mut().for_each(|step| step.forget_strings());
     }
 
-    /// The rows that go to the plugin, as it sees them.
+    /// Returns the rows for the plugin, after its steps.
     pub fn apply(
         &mut self,
         rows: &Rows,

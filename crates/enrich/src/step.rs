@@ -2,20 +2,20 @@
 //!
 //! A step exists in three forms:
 //!
-//! | form | made | shared by | what it has |
+//! | form | created | shared by | content |
 //! |---|---|---|---|
-//! | [`Step`] | when the operator's files are read | nobody | what the files say |
+//! | [`Step`] | when the operator's files are read | nobody | contents of files |
 //! | [`CompiledStep`] | when rows get a layout | all workers | offsets of fields, compiled rules |
-//! | [`WorkerStep`] | when a worker starts, or takes up a new snapshot | nobody | memory that it reuses from batch to batch |
+//! | [`WorkerStep`] | when a worker starts, or applies a new snapshot | nobody | memory that it reuses from batch to batch |
 //!
-//! There are two kinds of steps, by what they look up:
+//! There are two kinds of steps, by the data they look up:
 //!
-//! * *Snapshots* come from files and never change. A reload reads all files anew, compiles all steps anew, and workers swap the whole
+//! * *Snapshots* come from files and never change. A reload reads all files again and compiles all steps again, and workers swap the whole
 //!   pipeline between two batches.
-//! * *Live tables* change while rows are enriched, thousands of times a second, and must not cause any of that: see
+//! * *Live tables* change while rows are enriched, thousands of times a second, without reading or compiling anything: see
 //!   [`crate::live`].
 //!
-//! Calls through `dyn` happen once per batch and step. Per row there are none, and nothing is allocated.
+//! Dynamic calls happen once per batch and step. Per row, there are none, and nothing is allocated.
 
 use crate::packets::RowPackets;
 use config::Diagnostics;
@@ -32,29 +32,29 @@ use std::sync::Arc;
 pub struct Target<'a> {
     /// The layout of rows.
     pub layout: &'a Layout,
-    /// Where the packets of filters come from.
+    /// Where the packets for filters come from.
     pub packets: PacketSource,
 }
 
-/// A step before it is fitted to rows.
+/// A step that is not yet compiled for a layout.
 pub trait Step: Debug + Send + Sync {
-    /// Adds the fields that the step reads and must be able to write. `fields` has those that plugins aggregate and those of
-    /// all later steps, so that a step can ask for the sources of what they want of it.
+    /// Adds the fields that the step reads and writes. `fields` contains those that plugins aggregate and those of
+    /// all later steps, so that a step can require the sources of the fields that they need from it.
     fn require(&self, fields: &mut FieldSet);
 
-    /// Fits the step to rows; `None` where it would not change any.
+    /// Compiles the step for a layout; `None` if it would change no rows.
     fn compile(&self, target: &Target<'_>) -> Option<Arc<dyn CompiledStep>>;
 
-    /// Warns of rules that no record can reach.
+    /// Warns about rules that can never match.
     fn review(&self, _problems: &mut Diagnostics) {}
 }
 
-/// A step for rows of one layout.
+/// A step compiled for one layout.
 pub trait CompiledStep: Debug + Send + Sync {
-    /// The step in one more worker.
+    /// Starts the step in a worker.
     fn start(self: Arc<Self>) -> Box<dyn WorkerStep>;
 
-    /// Which of its rules have matched, if it has rules.
+    /// Which of its rules have matched; `None` if it has no rules.
     fn usage(&self) -> Option<&Usage> {
         None
     }
@@ -62,14 +62,14 @@ pub trait CompiledStep: Debug + Send + Sync {
 
 /// A step in one worker.
 pub trait WorkerStep: Debug + Send {
-    /// Changes the rows of a batch, or drops some.
+    /// Changes the rows of a batch, or filters some.
     fn apply(&mut self, batch: &mut Batch<'_>);
 
-    /// The strings of rows were cleared: remembered ids are void.
+    /// Call this after the strings of rows are cleared: cached ids are void.
     fn forget_strings(&mut self) {}
 }
 
-/// A compiled step that needs no memory in workers.
+/// A compiled step without state in workers.
 pub trait StatelessStep: Debug + Send + Sync + 'static {
     /// As [`WorkerStep::apply`].
     fn apply(&self, batch: &mut Batch<'_>);
@@ -90,24 +90,24 @@ impl<S: StatelessStep> WorkerStep for Stateless<S> {
     }
 }
 
-/// Rows of one exporter, which steps change together: those from number `first` on.
+/// Rows of one exporter, to which steps are applied together: those from `first` on.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    /// The rows, and before them perhaps those of other batches.
+    /// The rows, possibly preceded by those of other batches.
     pub rows: &'a mut Rows,
     /// Number of the first row of the batch.
     pub first: usize,
-    /// The exporter; packets that were captured have none.
+    /// The exporter; captured packets have none.
     pub exporter: Option<IpAddr>,
     /// The strings of the rows' ids.
     pub strings: &'a mut Strings,
     /// The packets of the rows.
     pub packets: RowPackets<'a>,
-    /// Where rows that are dropped are counted.
+    /// Counts the rows that are filtered.
     pub filtered: &'a mut Filtered,
 }
 
-/// Rows that a plugin does not want.
+/// Filtered rows, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filtered {
     /// By a filter of tags or labels.

@@ -1,4 +1,4 @@
-//! Steps in their order, and live tables among them.
+//! The order of steps, and live tables among them.
 
 use crate::live::{LiveLookup, LiveStep, LiveTable};
 use crate::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 #[derive(Debug, Default)]
 struct Routes {
     origins: RwLock<BTreeMap<IpAddr, u32>>,
-    /// How often it was entered, and steps over it were compiled.
+    /// How often it was entered, and how often steps over it were compiled.
     reads: AtomicU32,
     compilations: AtomicU32,
 }
@@ -138,10 +138,10 @@ fn number(rows: &Rows, layout: &Layout, row: usize, field: Field) -> u64 {
         .fold(0, |all, octet| all << 8 | u64::from(*octet))
 }
 
-const NO_PACKETS: BatchPackets<'_> = BatchPackets { places: &[], units: &[] };
+const NO_PACKETS: BatchPackets<'_> = BatchPackets { references: &[], units: &[] };
 
 #[test]
-fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
+fn a_live_table_changes_between_batches_without_recompilation() {
     let folder = tempfile::tempdir().unwrap();
     let map = folder.path().join("pretag.map");
     std::fs::write(&map, "set_tag=7 src_as=64501\n").unwrap();
@@ -153,7 +153,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
     loaded.add_live(LiveStep::new(Arc::clone(&routes), OriginAs(Arc::clone(&routes))));
     assert_eq!(problems.iter().count(), 0);
 
-    // The map needs AS numbers, and the live step therefore addresses.
+    // The map needs AS numbers, so the live step needs addresses.
     let layout = layout(&loaded, &[Field::Tag]);
     let compiled = Arc::new(loaded.compile(&layout));
     let (mut enricher, _) = Enricher::new(&compiled);
@@ -180,7 +180,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
     assert_eq!(routes.reads.load(Ordering::Relaxed), 3, "once per batch");
     assert_eq!(routes.compilations.load(Ordering::Relaxed), 1);
 
-    // A reload compiles anew and finds the table as it is.
+    // A reload compiles everything again and keeps the table.
     let mut reloaded = Loaded::read(&spec(Some(&map), Vec::new()), &context, &mut problems);
     reloaded.add_live(LiveStep::new(Arc::clone(&routes), OriginAs(Arc::clone(&routes))));
     enricher = Enricher::new(&Arc::new(reloaded.compile(&layout))).0;
@@ -192,7 +192,7 @@ fn a_live_table_changes_between_batches_and_nothing_is_compiled_anew() {
 }
 
 #[test]
-fn nothing_is_done_where_nothing_is_asked_for() {
+fn no_steps_without_configuration() {
     let loaded =
         Loaded::read(&spec(None, vec![plugin()]), &Context::new(Daemon::Nfacctd), &mut Diagnostics::new());
     let compiled: Arc<Compiled> = Arc::new(loaded.compile(&layout(&loaded, &[Field::SrcHost, Field::SrcAs])));
@@ -200,7 +200,7 @@ fn nothing_is_done_where_nothing_is_asked_for() {
 }
 
 #[test]
-fn a_plugin_takes_what_its_filters_pass_with_the_tags_of_its_own_map() {
+fn plugin_filters_match_the_tags_of_its_own_map() {
     let folder = tempfile::tempdir().unwrap();
     let map = folder.path().join("pretag.map");
     std::fs::write(&map, "set_tag=1 ip=192.0.2.1\nset_tag=2 ip=192.0.2.2\n").unwrap();

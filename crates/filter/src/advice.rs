@@ -1,10 +1,10 @@
-//! What would be right, where the fault of an expression is a common one.
+//! Advice for common errors in expressions.
 
 use std::net::IpAddr;
 use wire::Prefix;
 
-/// Settings of other keys that are written into expressions by mistake, and what they are called there.
-const FOREIGN: &[(&str, &str)] = &[
+/// Names of map keys that are written into expressions by mistake, and their equivalents there.
+const MAP_KEYS: &[(&str, &str)] = &[
     ("src_net", "src net"),
     ("dst_net", "dst net"),
     ("src_host", "src host"),
@@ -16,54 +16,54 @@ const FOREIGN: &[(&str, &str)] = &[
     ("dst_mac", "ether dst"),
 ];
 
-/// Words of protocols, which after `proto` are names only with a backslash.
+/// Names of protocols, which need a backslash after `proto`.
 const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "igmp", "sctp", "pim", "vrrp", "ah", "esp"];
 
-/// What would be right; `message` is what libpcap reported.
+/// Returns advice; `message` is the error of libpcap.
 pub(crate) fn of(text: &str, message: &str) -> Option<String> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     if message.starts_with("non-network bits") {
-        let network = words.iter().find_map(|word| cut(word))?;
+        let network = words.iter().find_map(|word| network_of(word))?;
         return Some(format!("the network is {network}"));
     }
     if message.starts_with("Mask syntax") {
         let network = words.iter().find(|word| word.contains('/'))?;
-        return Some(format!("'net' comes before a network: net {network}"));
+        return Some(format!("write 'net' before a network: net {network}"));
     }
     if !message.contains("syntax error") {
         return None;
     }
     if text.starts_with(['\'', '"']) {
-        return Some("it stands without these quotes".to_owned());
+        return Some("remove the quotes around it".to_owned());
     }
     let (open, close) = (text.matches('(').count(), text.matches(')').count());
     if open != close {
-        return Some(format!("{open} parentheses are opened and {close} closed"));
+        return Some(format!("{open} parentheses are opened, but {close} closed"));
     }
     let starts = |name: &str| words.iter().any(|word| word.split(['=', '(', '!']).any(|part| part == name));
-    if let Some((_, right)) = FOREIGN.iter().find(|(name, _)| starts(name)) {
-        return Some(format!("'{right}' is how filters say that, without '='"));
+    if let Some((_, right)) = MAP_KEYS.iter().find(|(name, _)| starts(name)) {
+        return Some(format!("use '{right}', without '='"));
     }
     let pairs = || words.iter().zip(words.get(1..).unwrap_or_default());
     if let Some((_, name)) = pairs().find(|(word, name)| **word == "proto" && PROTOCOLS.contains(name)) {
-        return Some(format!("'{name}' alone, or 'proto \\{name}'"));
+        return Some(format!("use '{name}' alone, or 'proto \\{name}'"));
     }
     if text.contains(',') {
-        return Some("between conditions stands 'and' or 'or', no comma".to_owned());
+        return Some("use 'and' or 'or' between conditions, not a comma".to_owned());
     }
     let upper = words.iter().find(|word| {
         let lower = word.to_ascii_lowercase();
         **word != lower && (PROTOCOLS.contains(&lower.as_str()) || KEYWORDS.contains(&lower.as_str()))
     });
-    upper.map(|word| format!("'{}' in small letters", word.to_ascii_lowercase()))
+    upper.map(|word| format!("write '{}' in lower case", word.to_ascii_lowercase()))
 }
 
-/// Words that are often written large.
+/// Keywords that are often written in upper case.
 const KEYWORDS: &[&str] =
     &["and", "or", "not", "src", "dst", "host", "net", "port", "ip", "ip6", "vlan", "mpls", "proto"];
 
-/// The network that an address with a prefix length lies in, when the address is not its first.
-fn cut(word: &str) -> Option<String> {
+/// The network of an address with a prefix length, if the address is not its first.
+fn network_of(word: &str) -> Option<String> {
     let word = word.trim_matches(['(', ')', '!']);
     let (address, _) = word.split_once('/')?;
     let (address, network): (IpAddr, Prefix) = (address.parse().ok()?, word.parse().ok()?);
@@ -75,18 +75,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_faults_are_told_how_to_be_right() {
+    fn common_errors_yield_advice() {
         let syntax = "can't parse filter expression: syntax error";
         for (text, message, right) in [
             ("tcp and (src net 10.0.0.1/8)", "non-network bits set in", "the network is 10.0.0.0/8"),
             ("net 10.0.0.0/8 or net 2001:db8::1/32", "non-network bits set in", "the network is 2001:db8::/32"),
-            ("src 10.0.0.0/8", "Mask syntax for networks only", "'net' comes before a network: net 10.0.0.0/8"),
-            ("'tcp'", syntax, "it stands without these quotes"),
-            ("tcp and (udp", syntax, "1 parentheses are opened and 0 closed"),
-            ("src_net=10.0.0.0/8", syntax, "'src net' is how filters say that, without '='"),
-            ("ip proto tcp", syntax, "'tcp' alone, or 'proto \\tcp'"),
-            ("tcp, udp", syntax, "between conditions stands 'and' or 'or', no comma"),
-            ("TCP", syntax, "'tcp' in small letters"),
+            ("src 10.0.0.0/8", "Mask syntax for networks only", "write 'net' before a network: net 10.0.0.0/8"),
+            ("'tcp'", syntax, "remove the quotes around it"),
+            ("tcp and (udp", syntax, "1 parentheses are opened, but 0 closed"),
+            ("src_net=10.0.0.0/8", syntax, "use 'src net', without '='"),
+            ("ip proto tcp", syntax, "use 'tcp' alone, or 'proto \\tcp'"),
+            ("tcp, udp", syntax, "use 'and' or 'or' between conditions, not a comma"),
+            ("TCP", syntax, "write 'tcp' in lower case"),
         ] {
             assert_eq!(of(text, message).as_deref(), Some(right), "{text}");
         }

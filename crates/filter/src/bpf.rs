@@ -1,23 +1,23 @@
-//! Programs of the Berkeley Packet Filter, and what runs them.
+//! Berkeley Packet Filter programs and their interpreter.
 //!
-//! An accumulator, an index register and 16 words of memory; loads from the packet in network byte order. A load from beyond
-//! the packet ends the program with "no match", as does a division by zero. A program may jump back (`protochain` does), so the
+//! The machine has an accumulator, an index register and 16 words of memory, and loads from the packet in network byte order. A load
+//! beyond the packet ends the program with "no match", as does a division by zero. A program may jump back (`protochain` does), so the
 //! number of its steps is bounded.
 
-/// Steps of one run beyond those of the program itself, for what jumps back. libpcap's loops follow the extension headers of a
-/// packet, some twenty steps for each, so this is enough for any that a network carries.
-const LOOPS: usize = 20_000;
+/// Limit on the steps of a run in addition to the length of the program, for backward jumps. libpcap's loops follow the extension
+/// headers of a packet, some twenty steps each, so this is enough for any packet in a network.
+const MAX_EXTRA_STEPS: usize = 20_000;
 /// Words of memory.
 const MEMORY: usize = 16;
 
-/// An instruction as the kernel and libpcap write it.
+/// An instruction in the format of the kernel and libpcap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raw {
     /// Class, size and mode.
     pub code: u16,
-    /// Steps to skip when true.
+    /// Steps to skip if true.
     pub jt: u8,
-    /// Steps to skip when false.
+    /// Steps to skip if false.
     pub jf: u8,
     /// Operand.
     pub k: u32,
@@ -70,7 +70,7 @@ enum Step {
     LoadX(u32),
     LoadXMemory(u8),
     LoadXLength,
-    /// The length of the IPv4 header that starts there.
+    /// The length of the IPv4 header at this offset.
     LoadXHeader(u32),
     Store(u8),
     StoreX(u8),
@@ -83,13 +83,13 @@ enum Step {
     FromX,
 }
 
-/// A checked program.
+/// A validated program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     steps: Box<[Step]>,
 }
 
-/// An instruction that does not exist.
+/// An unknown instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown {
     /// Its number in the program.
@@ -99,21 +99,21 @@ pub struct Unknown {
 }
 
 impl Program {
-    /// Reads a program.
+    /// Validates a program.
     ///
     /// # Errors
-    /// An instruction that the filter does not have.
+    /// If an instruction is not supported.
     pub fn new(raw: &[Raw]) -> Result<Self, Unknown> {
         let read = |(number, raw): (usize, &Raw)| step(raw).ok_or(Unknown { number, code: raw.code });
         Ok(Self { steps: raw.iter().enumerate().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// True when the packet matches. `length` is that on the wire, of which `packet` may be a part.
+    /// True if the packet matches. `length` is that on the wire, of which `packet` may be a part.
     pub fn matches(&self, packet: &[u8], length: u32) -> bool {
         let (mut a, mut x) = (0u32, 0u32);
         let mut memory = [0u32; MEMORY];
         let mut at = 0usize;
-        for _ in 0..self.steps.len() + LOOPS {
+        for _ in 0..self.steps.len() + MAX_EXTRA_STEPS {
             let Some(step) = self.steps.get(at) else { return false };
             at += 1;
             match *step {
@@ -136,20 +136,20 @@ impl Program {
                     None => return false,
                 },
                 Step::Store(word) => {
-                    if let Some(place) = memory.get_mut(usize::from(word)) {
-                        *place = a;
+                    if let Some(cell) = memory.get_mut(usize::from(word)) {
+                        *cell = a;
                     }
                 }
                 Step::StoreX(word) => {
-                    if let Some(place) = memory.get_mut(usize::from(word)) {
-                        *place = x;
+                    if let Some(cell) = memory.get_mut(usize::from(word)) {
+                        *cell = x;
                     }
                 }
                 Step::Compute(alu, operand) => match compute(alu, a, value(operand, x)) {
                     Some(result) => a = result,
                     None => return false,
                 },
-                // A distance is signed: it may lead back.
+                // A distance is signed: jumps may go back.
                 Step::Jump(k) => at = at.wrapping_add_signed(k as i32 as isize),
                 Step::Branch(test, operand, jt, jf) => {
                     let operand = value(operand, x);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_filter_does_not_have_is_refused() {
+    fn rejects_unknown_instructions() {
         assert_eq!(Program::new(&[raw(0xffff, 0, 0, 0)]), Err(Unknown { number: 0, code: 0xffff }));
         assert_eq!(Program::new(&[raw(0x60, 0, 0, 16)]), Err(Unknown { number: 0, code: 0x60 }));
     }

@@ -1,4 +1,4 @@
-//! From the text of an expression to a program.
+//! Compiles an expression to a program.
 
 use crate::advice;
 use crate::bpf::Program;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 /// Link type of Ethernet (LINKTYPE_ETHERNET of libpcap).
 pub const ETHERNET: i32 = 1;
 
-/// Most octets of an expression, some three seconds of libpcap's work at worst: with the length of the text the time that it
-/// takes grows with the square at least, and its recursion as well. Long lists of networks belong into a networks_file,
-/// or as the rules of a map.
+/// Limit on the bytes of an expression, some three seconds of libpcap's work at worst: the time grows at least with the square of the
+/// length, and so does libpcap's recursion depth. Long lists of networks belong in a networks_file,
+/// or in the rules of a map.
 pub const MAX_LEN: usize = 16 * 1024;
 
-/// An expression, compiled. Copies share it.
+/// A compiled expression. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Filter {
     program: Arc<Program>,
@@ -26,31 +26,31 @@ pub struct Filter {
     others: Arc<[(i32, Program)]>,
     hints: Arc<[Hint]>,
     fields: FieldSet,
-    /// The word `vlan` stands in it.
+    /// The expression contains the keyword `vlan`.
     names_vlan: bool,
 }
 
-/// A frame to be looked at.
+/// A packet to which a filter is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen<'a> {
-    /// What it starts with, by libpcap's number.
+pub struct PacketView<'a> {
+    /// The type of its first header, by libpcap's number.
     pub link: i32,
-    /// What was captured of it.
+    /// The captured octets.
     pub octets: &'a [u8],
     /// Octets that it had on the wire.
     pub length: u32,
-    /// The frame for expressions that do not name VLANs, where it is another one: see [`crate::Synthetic`].
+    /// The frame for expressions that do not name VLANs, if it differs: see [`crate::Synthetic`].
     pub untagged: Option<&'a [u8]>,
 }
 
-impl<'a> Seen<'a> {
-    /// An Ethernet frame that is whole.
+impl<'a> PacketView<'a> {
+    /// A complete Ethernet frame.
     pub fn whole(octets: &'a [u8]) -> Self {
         Self { link: ETHERNET, octets, length: u32::try_from(octets.len()).unwrap_or(u32::MAX), untagged: None }
     }
 }
 
-/// Why an expression cannot be used: what libpcap says, and where the fault is a common one, what would be right.
+/// Why an expression is invalid: the message of libpcap, and advice for common errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     what: String,
@@ -76,11 +76,11 @@ impl std::error::Error for Error {}
 impl Filter {
     /// Compiles an expression for Ethernet frames.
     ///
-    /// One expression is compiled at a time, whoever asks: libpcap could do no more before 1.8. Names of hosts and networks are
-    /// asked of the system's resolver, which may take its time; addresses are not.
+    /// Only one expression is compiled at a time: libpcap before 1.8 is not reentrant. Names of hosts and networks are
+    /// resolved by the system, which may take some time; addresses are not.
     ///
     /// # Errors
-    /// What libpcap has to say about it; or it is longer than [`MAX_LEN`].
+    /// The error of libpcap; or the expression is longer than [`MAX_LEN`].
     pub fn compile(text: &str) -> Result<Self, Error> {
         Self::compile_for(ETHERNET, text)
     }
@@ -90,7 +90,7 @@ impl Filter {
     /// # Errors
     /// As [`Filter::compile`].
     pub fn compile_for(link: i32, text: &str) -> Result<Self, Error> {
-        let program = advised(link, text)?;
+        let program = compile_with_advice(link, text)?;
         let mut fields = FieldSet::default();
         let certain = hints::read(text);
         synthetic::require(text, &certain, &mut fields);
@@ -104,11 +104,11 @@ impl Filter {
         })
     }
 
-    /// Compiles an expression for frames of several link types: of the first one, which must be able to express it, and of all
-    /// others that can, Ethernet among them.
+    /// Compiles an expression for frames of several link types: for the first, which must be able to express it, and for all
+    /// others that can, including Ethernet.
     ///
     /// # Errors
-    /// As [`Filter::compile`], for the first link type. Without one it is compiled for Ethernet.
+    /// As [`Filter::compile`], for the first link type. Without any, it is compiled for Ethernet.
     pub fn compile_for_all(links: &[i32], text: &str) -> Result<Self, Error> {
         let (first, rest) = links.split_first().unwrap_or((&ETHERNET, &[]));
         let mut filter = Self::compile_for(*first, text)?;
@@ -125,23 +125,23 @@ impl Filter {
         Ok(filter)
     }
 
-    /// True when the frame matches, which is whole and of the first link type.
+    /// True if the frame, which is complete and of the first link type, matches.
     #[inline]
     pub fn matches(&self, frame: &[u8]) -> bool {
         self.program.matches(frame, u32::try_from(frame.len()).unwrap_or(u32::MAX))
     }
 
-    /// True when the frame matches. One of a link type that the expression was not compiled for does not.
+    /// True if the packet matches. Packets of a link type for which the expression was not compiled do not match.
     #[inline]
-    pub fn sees(&self, seen: Seen<'_>) -> bool {
-        if let (Some(untagged), false) = (seen.untagged, self.names_vlan) {
-            return self.sees(Seen::whole(untagged));
+    pub fn matches_view(&self, view: PacketView<'_>) -> bool {
+        if let (Some(untagged), false) = (view.untagged, self.names_vlan) {
+            return self.matches_view(PacketView::whole(untagged));
         }
-        let program = match seen.link == self.link {
+        let program = match view.link == self.link {
             true => Some(&*self.program),
-            false => self.others.iter().find(|(link, _)| *link == seen.link).map(|(_, program)| program),
+            false => self.others.iter().find(|(link, _)| *link == view.link).map(|(_, program)| program),
         };
-        program.is_some_and(|program| program.matches(seen.octets, seen.length))
+        program.is_some_and(|program| program.matches(view.octets, view.length))
     }
 
     /// Adds the fields of rows that the packets of [`crate::Synthetic`] need for this expression.
@@ -149,61 +149,62 @@ impl Filter {
         self.fields.iter().for_each(|field| fields.insert(field));
     }
 
-    /// What holds for each row whose packet, made by [`crate::Synthetic`], matches.
+    /// What holds for each row whose packet, synthesized by [`crate::Synthetic`], matches.
     ///
-    /// Not of captured packets: `src net 192.0.2.0/24` matches ARP too, and what is inside a tunnel may be what their row contains.
+    /// Not for captured packets: `src net 192.0.2.0/24` matches ARP too, and the row may contain the inner packet of a tunnel.
     pub fn hints(&self) -> &[Hint] {
         &self.hints
     }
 }
 
-fn advised(link: i32, text: &str) -> Result<Program, Error> {
+fn compile_with_advice(link: i32, text: &str) -> Result<Program, Error> {
     program(link, text)
         .map_err(|error| Error { advice: error.advice.or_else(|| advice::of(text, &error.what)), ..error })
 }
 
 #[cfg(feature = "pcap")]
 fn program(link: i32, text: &str) -> Result<Program, Error> {
-    /// Octets up to which libpcap optimizes, which takes 0.04 s for a hundred hosts, 38 s for a thousand; without, those take 2.
+    /// libpcap optimizes expressions up to this many bytes: this takes 0.04 s for a hundred hosts but 38 s for a thousand; without, 2 s.
     const OPTIMIZED: usize = 2 * 1024;
-    /// Stack for long expressions, several times what the longest were seen to take.
+    /// Stack for long expressions, several times the observed maximum.
     const STACK: usize = 32 * 1024 * 1024;
 
     if text.len() > MAX_LEN {
-        return Err(Error::new(format!("it has {} octets, of which {MAX_LEN} are allowed", text.len())));
+        return Err(Error::new(format!("it has {} bytes, but only {MAX_LEN} are allowed", text.len())));
     }
     if text.len() <= OPTIMIZED {
-        return by_libpcap(link, text, true);
+        return compile_with_libpcap(link, text, true);
     }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("filter".to_owned()).stack_size(STACK);
-        let compiling = thread.spawn_scoped(scope, || by_libpcap(link, text, false));
-        let compiling = compiling.map_err(|error| Error::new(format!("no thread to compile it in: {error}")))?;
+        let compiling = thread.spawn_scoped(scope, || compile_with_libpcap(link, text, false));
+        let compiling =
+            compiling.map_err(|error| Error::new(format!("cannot start a thread to compile it: {error}")))?;
         compiling.join().unwrap_or_else(|_| Err(Error::new("it cannot be compiled")))
     })
 }
 
 #[cfg(feature = "pcap")]
-fn by_libpcap(link: i32, text: &str, optimize: bool) -> Result<Program, Error> {
+fn compile_with_libpcap(link: i32, text: &str, optimize: bool) -> Result<Program, Error> {
     use std::sync::{Mutex, PoisonError};
 
     static COMPILER: Mutex<()> = Mutex::new(());
     let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
     let message = |error: pcap::Error| match error {
         pcap::Error::PcapError(text) => Error::new(text),
-        pcap::Error::InvalidInputString => Error::new("it has an octet of zero"),
+        pcap::Error::InvalidInputString => Error::new("it contains a zero byte"),
         other => Error::new(other.to_string()),
     };
     let capture = pcap::Capture::dead(pcap::Linktype(link)).map_err(message)?;
     let program = capture.compile(text, optimize).map_err(message)?;
     let raw: Option<Vec<_>> =
         program.get_instructions().iter().map(|instruction| shown(&instruction.to_string())).collect();
-    let raw = raw.ok_or_else(|| Error::new("libpcap gave a program that cannot be read"))?;
+    let raw = raw.ok_or_else(|| Error::new("libpcap returned an unreadable program"))?;
     Program::new(&raw)
-        .map_err(|unknown| Error::new(format!("libpcap gave the unknown instruction {:#x}", unknown.code)))
+        .map_err(|unknown| Error::new(format!("libpcap returned the unknown instruction {:#x}", unknown.code)))
 }
 
-/// An instruction from the four numbers as which it shows itself; its parts are private.
+/// Converts an instruction by its four displayed numbers, since its fields are private.
 #[cfg(feature = "pcap")]
 fn shown(text: &str) -> Option<crate::bpf::Raw> {
     let mut numbers = text.split(' ').map(str::parse::<u32>);

@@ -1,30 +1,30 @@
-//! Conditions that each matching flow fulfils, read from the text of an expression.
+//! Conditions that each matching flow fulfils, derived from the text of an expression.
 //!
-//! Only what is certain is read. The expression must be terms with `and` between them, made of words and values that are
-//! known here: any other word may negate a term (`not`), introduce an alternative (`or`), or move the layers of the terms after it
-//! (`mpls`, `pppoes`, what libpcap may learn yet), and then nothing is read at all. Of the terms those such as `src net
-//! 10.0.0.0/8`, `dst host 192.0.2.1`, `tcp`, `ip proto 47`, `udp dst port 53`, `vlan 10` give hints. The rest is left to the
+//! Only certain conditions are derived. The expression must be terms joined by `and`, made of words and values that are
+//! known here: any other word may negate a term (`not`), introduce an alternative (`or`), or change the layers of the following terms
+//! (`mpls`, `pppoes`, future keywords of libpcap), and then nothing is derived. Terms such as `src net
+//! 10.0.0.0/8`, `dst host 192.0.2.1`, `tcp`, `ip proto 47`, `udp dst port 53`, `vlan 10` yield hints. Other terms are left to the
 //! program, which decides in any case.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 use wire::Prefix;
 
-/// A condition. Addresses are as rows keep them (see [`flow::address`]).
+/// A condition. Addresses are in the form of rows (see [`flow::address`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// The first `len` of the source address's 128 bits are these.
+    /// The first `len` of the source address's 128 bits equal these.
     SrcNet {
         /// The bits.
         octets: [u8; 16],
-        /// How many.
+        /// Their number.
         len: u8,
     },
-    /// The first `len` of the destination address's 128 bits are these.
+    /// The first `len` of the destination address's 128 bits equal these.
     DstNet {
         /// The bits.
         octets: [u8; 16],
-        /// How many.
+        /// Their number.
         len: u8,
     },
     /// IP protocol.
@@ -37,52 +37,52 @@ pub enum Hint {
     Vlan(u16),
 }
 
-/// Words that leave layers where they are and terms as they stand.
+/// Keywords that do not change layers or negate terms.
 const WORDS: &[&str] =
     &["and", "&&", "src", "dst", "host", "net", "port", "portrange", "proto", "ip", "ip6", "vlan"];
 
-/// Protocols that have words of their own.
+/// Protocols with keywords.
 const PROTOCOLS: &[(&str, u8)] =
     &[("tcp", 6), ("udp", 17), ("icmp", 1), ("icmp6", 58), ("sctp", 132), ("igmp", 2)];
 
-/// What is certain.
+/// The conditions that are certain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Certain {
     pub(crate) hints: Vec<Hint>,
-    /// Every term is understood, so that the expression looks at nothing but tags, labels, the protocol and these.
-    pub(crate) looks: Option<Looks>,
+    /// If set, every term is understood: the expression depends only on tags, labels, the protocol and these.
+    pub(crate) inspected: Option<Inspected>,
 }
 
-/// Which ends of a flow an expression looks at.
+/// The parts of a flow that an expression depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Looks {
+pub(crate) struct Inspected {
     pub(crate) src_host: bool,
     pub(crate) dst_host: bool,
     pub(crate) src_port: bool,
     pub(crate) dst_port: bool,
 }
 
-/// Reads an expression.
+/// Derives the conditions of an expression.
 pub(crate) fn read(text: &str) -> Certain {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let known = |word: &&str| WORDS.contains(word) || protocol(word).is_some() || is_value(word);
-    // After a second tag, IDs are no longer those of the flow.
+    // After a second tag, ids are no longer those of the flow.
     let tags = words.iter().filter(|word| **word == "vlan").count();
     if tags > 1 || !words.iter().all(known) {
         return Certain::default();
     }
-    let mut certain = Certain { hints: Vec::new(), looks: Some(Looks::default()) };
+    let mut certain = Certain { hints: Vec::new(), inspected: Some(Inspected::default()) };
     words.split(|word| ["and", "&&"].contains(word)).for_each(|words| certain.term(words));
     certain
 }
 
-/// The number of a protocol that has a word of its own; as a value it follows a backslash.
+/// The number of a protocol with a keyword; as a value, the keyword follows a backslash.
 fn protocol(word: &str) -> Option<u8> {
     let name = word.strip_prefix('\\').unwrap_or(word);
     PROTOCOLS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
-/// A number as libpcap and Rust read it alike: with a leading zero libpcap reads octal.
+/// A number that libpcap and Rust read alike: with a leading zero, libpcap reads octal.
 fn number<T: FromStr>(word: &str) -> Option<T> {
     let decimal = word == "0" || !word.starts_with('0') && word.bytes().all(|octet| octet.is_ascii_digit());
     word.parse().ok().filter(|_| decimal)
@@ -112,7 +112,7 @@ impl Certain {
                     self.hints.extend(protocol(word).map(Hint::Proto));
                     // Ports of either end are no hint, and the term is left to the program.
                     if rest.len() < 3 {
-                        self.looks = None;
+                        self.inspected = None;
                     }
                     self.end(rest);
                 }
@@ -120,20 +120,20 @@ impl Certain {
             ref rest => self.end(rest),
         }
         if self.hints.len() == before {
-            self.looks = None;
+            self.inspected = None;
         }
     }
 
-    /// `src net A/L` and its like.
+    /// `src net A/L` and similar terms.
     fn end(&mut self, words: &[&str]) {
         let hint = end(words);
-        if let Some(looks) = &mut self.looks {
+        if let Some(inspected) = &mut self.inspected {
             match hint {
-                Some(Hint::SrcNet { .. }) => looks.src_host = true,
-                Some(Hint::DstNet { .. }) => looks.dst_host = true,
-                Some(Hint::SrcPort(_)) => looks.src_port = true,
-                Some(Hint::DstPort(_)) => looks.dst_port = true,
-                _ => self.looks = None,
+                Some(Hint::SrcNet { .. }) => inspected.src_host = true,
+                Some(Hint::DstNet { .. }) => inspected.dst_host = true,
+                Some(Hint::SrcPort(_)) => inspected.src_port = true,
+                Some(Hint::DstPort(_)) => inspected.dst_port = true,
+                _ => self.inspected = None,
             }
         }
         self.hints.extend(hint);
@@ -166,7 +166,7 @@ fn end(words: &[&str]) -> Option<Hint> {
 }
 
 fn net(is_source: bool, address: IpAddr, len: Option<u8>) -> Option<Hint> {
-    // A flow without this address has the one of zeros in its packet, and rows keep `::` in another form.
+    // The packet of a flow without this address has the zero address, and rows store `::` in another form.
     if address.is_unspecified() {
         return None;
     }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_are_beyond_doubt_tell_something() {
+    fn certain_terms_yield_hints() {
         assert_eq!(
             hints("src net 10.0.0.0/8 and tcp dst port 80"),
             [Hint::SrcNet { octets: v4([10, 0, 0, 0]), len: 104 }, Hint::Proto(6), Hint::DstPort(80)]
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_doubt_tells_nothing() {
+    fn uncertain_expressions_yield_no_hints() {
         for text in [
             "",
             "ip",

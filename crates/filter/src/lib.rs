@@ -1,9 +1,9 @@
-//! libpcap's expressions: `filter` in maps, `aggregate_filter`, `pcap_filter`.
+//! libpcap expressions: `filter` in maps, `aggregate_filter`, `pcap_filter`.
 //!
-//! libpcap compiles the text to a program for the Berkeley Packet Filter (McCanne and Jacobson, 1993). The program is run here,
-//! in safe code ([`bpf`]), over packets as they are or over the packet that a flow record stands for ([`Synthetic`]).
+//! libpcap compiles the text to a program for the Berkeley Packet Filter (McCanne and Jacobson, 1993). The program is interpreted here,
+//! in safe code ([`bpf`]), on captured packets or on packets synthesized from flow records ([`Synthetic`]).
 //!
-//! A few conditions that each matching packet fulfils are read from the text ([`Hint`]), so that who has thousands of filters
+//! Conditions that each matching packet fulfils are derived from the text ([`Hint`]), so that a caller with thousands of filters
 //! need not run them all.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,6 @@ mod compile;
 mod hints;
 mod synthetic;
 
-pub use compile::{ETHERNET, Error, Filter, MAX_LEN, Seen};
+pub use compile::{ETHERNET, Error, Filter, MAX_LEN, PacketView};
 pub use hints::Hint;
 pub use synthetic::Synthetic;

@@ -1,33 +1,33 @@
-//! The packet that a flow record stands for, so that filters can look at it.
+//! Synthesizes a packet from a flow record, so that filters can be applied to it.
 //!
 //! An Ethernet frame with the record's MAC addresses; a VLAN tag if it has a VLAN id; its MPLS labels; an IP header with its
 //! addresses, protocol and type of service; ports and flags as TCP, UDP and SCTP have them, and the type and code of ICMP from
-//! where NetFlow puts them, the destination port. Lengths, checksums and the rest are of no packet that was seen: expressions
-//! that ask for them get the frame's own length, and zeros.
+//! where NetFlow puts them, the destination port. Lengths, checksums and other fields are unknown: expressions
+//! that test them see the synthetic frame's length, and zeros.
 //!
-//! pmacct gives a tag only to records with a VLAN id from 256 on, so that `net 10.0.0.0/8` matches those with smaller ids, and not the
-//! others. Expressions that were written for it go on as they did; those that name VLANs see all tags.
+//! pmacct adds a tag only to records with a VLAN id from 256 on, so that `net 10.0.0.0/8` matches those with smaller ids, and not the
+//! others. Expressions that were written for it keep their meaning; those that name VLANs see all tags.
 //!
-//! The header is of the family of the source, or of the destination where the source is absent or unspecified. A record without
-//! addresses has the header that its EtherType asks for, or that of IPv4 if it has only a protocol.
+//! The header has the family of the source, or of the destination if the source is absent or unspecified. A record without
+//! addresses has the header of its EtherType, or an IPv4 header if it has only a protocol.
 
-use crate::compile::Seen;
+use crate::compile::PacketView;
 use crate::hints::{Certain, Hint};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 
-/// Most labels of a frame: as many as a decoder puts on a stack.
-const LABELS: usize = 16;
-/// Most octets of a frame: Ethernet, one tag, labels, IPv6, TCP.
-const MOST: usize = 14 + 4 + LABELS * 4 + 40 + 20;
+/// Limit on the labels of a frame: as many as a decoder puts on a stack.
+const MAX_LABELS: usize = 16;
+/// Limit on the octets of a frame: Ethernet, one tag, labels, IPv6, TCP.
+const MAX_FRAME: usize = 14 + 4 + MAX_LABELS * 4 + 40 + 20;
 
 /// Octets of two MAC addresses, and of a tag.
 const MACS: usize = 12;
 const TAG: usize = 4;
-/// The largest VLAN id whose tag only expressions see that name VLANs.
-const MOST_UNTAGGED: u16 = 255;
+/// The largest VLAN id whose tag is visible only to expressions that name VLANs.
+const MAX_UNTAGGED_VLAN: u16 = 255;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -39,15 +39,15 @@ const IPV4: [u8; 2] = [8, 0];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const MPLS: [u8; 2] = [0x88, 0x47];
 
-/// Words of expressions that look no deeper than addresses and protocol.
+/// Keywords of expressions that depend only on addresses and protocol.
 const SHALLOW: &[&str] = &[
     "ip", "ip6", "tcp", "udp", "icmp", "icmp6", "sctp", "igmp", "src", "dst", "host", "net", "mask", "proto",
     "and", "or", "not", "vlan", "mpls",
 ];
-/// Words of those that look no deeper than ports.
+/// Keywords of expressions that depend on ports at most.
 const PORTS: &[&str] = &["port", "portrange"];
 
-/// Fields that every frame needs: which headers there are.
+/// Fields that every frame needs: they determine which headers it has.
 const SHAPE: &[Field] = &[
     Field::SrcHost,
     Field::DstHost,
@@ -57,7 +57,7 @@ const SHAPE: &[Field] = &[
     Field::MplsLabelTop,
     Field::MplsLabelBottom,
 ];
-/// Of these, what every frame needs whose source determines the family.
+/// The subset that every frame needs if the source determines the family.
 const LAYERS: &[Field] = &[Field::SrcHost, Field::Proto, Field::Vlan, Field::MplsLabelTop, Field::MplsLabelBottom];
 const REST: &[Field] = &[
     Field::SrcPort,
@@ -71,20 +71,20 @@ const REST: &[Field] = &[
     Field::MplsLabelStack,
 ];
 
-/// Adds the fields that frames need for an expression, of which `certain` holds what is certain.
+/// Adds the fields that frames need for an expression; `certain` has its certain conditions.
 pub(crate) fn require(text: &str, certain: &Certain, fields: &mut FieldSet) {
-    if let Some(looks) = certain.looks.filter(|_| certain.hints.iter().any(names_source)) {
-        // The source determines the family then, and a frame without that source does not match, whatever its header.
-        let ports = [(Field::SrcPort, looks.src_port), (Field::DstPort, looks.dst_port)];
-        let looked_at = ports.into_iter().chain([(Field::DstHost, looks.dst_host)]);
-        let needed = looked_at.filter(|(_, looked_at)| *looked_at).map(|(field, _)| field);
+    if let Some(inspected) = certain.inspected.filter(|_| certain.hints.iter().any(names_source)) {
+        // Then the source determines the family, and a frame without that source does not match, whatever its header.
+        let ports = [(Field::SrcPort, inspected.src_port), (Field::DstPort, inspected.dst_port)];
+        let is_inspected = ports.into_iter().chain([(Field::DstHost, inspected.dst_host)]);
+        let needed = is_inspected.filter(|(_, is_inspected)| *is_inspected).map(|(field, _)| field);
         LAYERS.iter().copied().chain(needed).for_each(|field| fields.insert(field));
         return;
     }
     let words = || words(text);
     let shallow = |word: &str| SHALLOW.contains(&word) || PORTS.contains(&word) || is_value(word);
     SHAPE.iter().for_each(|field| fields.insert(*field));
-    // What stands in brackets looks anywhere, and unknown words may.
+    // Expressions in brackets may depend on anything, as may unknown keywords.
     if !words().all(shallow) {
         REST.iter().for_each(|field| fields.insert(*field));
     }
@@ -103,14 +103,14 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_ascii_whitespace() || "()!&|".contains(c)).filter(|word| !word.is_empty())
 }
 
-/// Only flows with a source match, one that is not unspecified.
+/// Only flows with a specified source match.
 fn names_source(hint: &Hint) -> bool {
     let Hint::SrcNet { octets, len } = hint else { return false };
     let first = |octets: [u8; 16]| u128::from_be_bytes(octets).checked_shr(128 - u32::from(*len)).unwrap_or(0);
     [[0; 16], address::V4_ZERO].iter().all(|unspecified| first(*unspecified) != first(*octets))
 }
 
-/// An address, a network, a number, a range: nothing that could be a name, an offset or a MAC address.
+/// An address, a network, a number, a range: not a name, an offset or a MAC address.
 fn is_value(word: &str) -> bool {
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|octet| octet.is_ascii_digit());
     let (first, last) = word.split_once(['/', '-']).unwrap_or((word, "0"));
@@ -118,19 +118,19 @@ fn is_value(word: &str) -> bool {
     is_number(last) && (is_v4() || first.parse::<std::net::IpAddr>().is_ok())
 }
 
-/// Makes frames of rows, one after the other, in the same memory.
+/// Synthesizes frames from rows, one at a time, in the same memory.
 #[derive(Clone, Debug)]
 pub struct Synthetic {
-    places: Places,
-    frame: [u8; MOST],
-    /// Octets of the frame that are used.
+    offsets: Offsets,
+    frame: [u8; MAX_FRAME],
+    /// Octets of the frame in use.
     end: usize,
     /// The frame without its tag.
-    untagged: [u8; MOST],
+    untagged: [u8; MAX_FRAME],
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Places {
+struct Offsets {
     src_host: Option<usize>,
     dst_host: Option<usize>,
     proto: Option<usize>,
@@ -150,10 +150,10 @@ struct Places {
 }
 
 impl Synthetic {
-    /// For rows of that layout. What they lack is zero in the frames.
+    /// Compiles it for rows of this layout. Fields that these lack are zero in the frames.
     pub fn new(layout: &Layout) -> Self {
         let at = |field| layout.offset(field);
-        let places = Places {
+        let offsets = Offsets {
             src_host: at(Field::SrcHost),
             dst_host: at(Field::DstHost),
             proto: at(Field::Proto),
@@ -171,30 +171,34 @@ impl Synthetic {
             tcp_flags: at(Field::TcpFlags),
             flow_label: at(Field::FlowLabel),
         };
-        Self { places, frame: [0; MOST], end: 0, untagged: [0; MOST] }
+        Self { offsets, frame: [0; MAX_FRAME], end: 0, untagged: [0; MAX_FRAME] }
     }
 
-    /// The frame of a row, from its destination MAC address on. Of its label stack it has the top and the bottom.
+    /// The frame of a row, from its destination MAC address on. Of its label stack, it has the top and the bottom.
     #[inline]
     pub fn frame(&mut self, row: Row<'_>) -> &[u8] {
         self.make(row.octets(), &[])
     }
 
-    /// The frame of a row, whose strings these are, with the whole label stack, of which rows hold the id.
+    /// The frame of a row with the whole label stack, which is in `strings` under the row's id.
     #[inline]
-    pub fn seen(&mut self, row: Row<'_>, strings: &Strings) -> Seen<'_> {
+    pub fn view(&mut self, row: Row<'_>, strings: &Strings) -> PacketView<'_> {
         let octets = row.octets();
-        let stack = match u32::from_be_bytes(field(octets, self.places.label_stack)) {
+        let stack = match u32::from_be_bytes(field(octets, self.offsets.label_stack)) {
             0 => &[],
             id => strings.get(id),
         };
         self.make(octets, stack);
-        let has_two_forms = (1..=MOST_UNTAGGED).contains(&u16::from_be_bytes(field(octets, self.places.vlan)));
+        let has_two_forms =
+            (1..=MAX_UNTAGGED_VLAN).contains(&u16::from_be_bytes(field(octets, self.offsets.vlan)));
         if has_two_forms {
             self.copy_without_tag();
         }
-        let seen = Seen::whole(self.frame.get(..self.end).unwrap_or_default());
-        Seen { untagged: self.untagged.get(..self.end.saturating_sub(TAG)).filter(|_| has_two_forms), ..seen }
+        let view = PacketView::whole(self.frame.get(..self.end).unwrap_or_default());
+        PacketView {
+            untagged: self.untagged.get(..self.end.saturating_sub(TAG)).filter(|_| has_two_forms),
+            ..view
+        }
     }
 
     fn copy_without_tag(&mut self) {
@@ -209,10 +213,10 @@ impl Synthetic {
 
     /// `stack` has label stack entries of three octets, top first.
     fn make(&mut self, octets: &[u8], stack: &[u8]) -> &[u8] {
-        let places = self.places;
-        let (src, dst) = (field::<16>(octets, places.src_host), field::<16>(octets, places.dst_host));
-        let [proto] = field::<1>(octets, places.proto);
-        let stated = field::<2>(octets, places.etype);
+        let offsets = self.offsets;
+        let (src, dst) = (field::<16>(octets, offsets.src_host), field::<16>(octets, offsets.dst_host));
+        let [proto] = field::<1>(octets, offsets.proto);
+        let stated = field::<2>(octets, offsets.etype);
         let is_present = |host: &&[u8; 16]| ![address::ABSENT, address::V4_ZERO, address::V6_ZERO].contains(*host);
         let etype = match ([&src, &dst].into_iter().find(is_present), stated) {
             (Some(host), _) => {
@@ -228,8 +232,8 @@ impl Synthetic {
             (None, _) => IPV6,
         };
         self.end = 0;
-        self.put(&field::<6>(octets, places.dst_mac));
-        self.put(&field::<6>(octets, places.src_mac));
+        self.put(&field::<6>(octets, offsets.dst_mac));
+        self.put(&field::<6>(octets, offsets.src_mac));
         self.tag(octets);
         if !self.labels(octets, stack) {
             self.put(&etype);
@@ -241,21 +245,21 @@ impl Synthetic {
     }
 
     fn tag(&mut self, octets: &[u8]) {
-        let [high, low] = match u16::from_be_bytes(field(octets, self.places.vlan)) {
+        let [high, low] = match u16::from_be_bytes(field(octets, self.offsets.vlan)) {
             0 => return,
             // No id has more than 12 bits; such a frame is tagged, but in no VLAN.
             4096.. => [0, 0],
             id => id.to_be_bytes(),
         };
-        let [cos] = field::<1>(octets, self.places.cos);
+        let [cos] = field::<1>(octets, self.offsets.cos);
         self.put(&[0x81, 0, cos << 5 | high, low]);
     }
 
-    /// True when there are labels; they have an EtherType of their own.
+    /// True if there are labels; they have an EtherType of their own.
     fn labels(&mut self, octets: &[u8], stack: &[u8]) -> bool {
-        let [top, bottom] = [self.places.label_top, self.places.label_bottom]
-            .map(|place| u32::from_be_bytes(field(octets, place)));
-        // A lone label of 0, the explicit null, looks like no label where the stack is not at hand; so it is none anywhere.
+        let [top, bottom] =
+            [self.offsets.label_top, self.offsets.label_bottom].map(|at| u32::from_be_bytes(field(octets, at)));
+        // Without the stack, a lone label of 0, the explicit null, cannot be distinguished from no label; so it is never added.
         if (top, bottom) == (0, 0) {
             return false;
         }
@@ -267,7 +271,7 @@ impl Synthetic {
                 self.label(bottom, true);
             }
         }
-        let mut entries = stack.chunks_exact(3).take(LABELS).peekable();
+        let mut entries = stack.chunks_exact(3).take(MAX_LABELS).peekable();
         while let Some(entry) = entries.next() {
             let label = entry.iter().fold(0, |label, octet| label << 8 | u32::from(*octet)) >> 4;
             self.label(label, entries.peek().is_none());
@@ -280,20 +284,20 @@ impl Synthetic {
         self.put(&(label << 12 | u32::from(last) << 8 | 64).to_be_bytes());
     }
 
-    /// An IP header; false when there is none.
+    /// Adds an IP header; false if there is none.
     fn network(&mut self, etype: [u8; 2], octets: &[u8], proto: u8, src: &[u8; 16], dst: &[u8; 16]) -> bool {
-        let [tos] = field::<1>(octets, self.places.tos);
+        let [tos] = field::<1>(octets, self.offsets.tos);
         let transport: u8 = if proto == TCP { 20 } else { 8 };
         match etype {
             IPV4 => {
                 self.put(&[0x45, tos, 0, 20 + transport, 0, 0, 0, 0, 64, proto, 0, 0]);
-                // An address of the other family has no place here.
+                // An address of the other family does not fit.
                 for host in [src, dst] {
                     self.put(if is_v4(host) { &host[12..] } else { &[0; 4] });
                 }
             }
             IPV6 => {
-                let [_, high, mid, low] = field::<4>(octets, self.places.flow_label);
+                let [_, high, mid, low] = field::<4>(octets, self.offsets.flow_label);
                 self.put(&[0x60 | tos >> 4, tos << 4 | high & 0x0f, mid, low, 0, transport, proto, 64]);
                 self.put(&plain(src));
                 self.put(&plain(dst));
@@ -305,13 +309,13 @@ impl Synthetic {
 
     fn transport(&mut self, octets: &[u8], proto: u8) {
         let (src_port, dst_port) =
-            (field::<2>(octets, self.places.src_port), field::<2>(octets, self.places.dst_port));
+            (field::<2>(octets, self.offsets.src_port), field::<2>(octets, self.offsets.dst_port));
         match proto {
             ICMP | ICMP6 => self.put(&[dst_port[0], dst_port[1], 0, 0, 0, 0, 0, 0]),
-            // The protocol after a fragment header is not known. libpcap looks there, and must not find a port.
+            // The protocol after a fragment header is not known. libpcap inspected there, and must not find a port.
             FRAGMENT => self.put(&[FRAGMENT, 0, 0, 0, 0, 0, 0, 0]),
             TCP => {
-                let [flags] = field::<1>(octets, self.places.tcp_flags);
+                let [flags] = field::<1>(octets, self.offsets.tcp_flags);
                 self.put(&src_port);
                 self.put(&dst_port);
                 self.put(&[0, 0, 0, 0, 0, 0, 0, 0, 0x50, flags, 0, 0, 0, 0, 0, 0]);
@@ -334,12 +338,12 @@ impl Synthetic {
     }
 }
 
-/// True for what fits an IPv4 header.
+/// True if it fits an IPv4 header.
 fn is_v4(host: &[u8; 16]) -> bool {
     address::is_v4(host) || *host == address::ABSENT
 }
 
-/// The IPv6 address of a row, as packets have it. One that stands for IPv4 is in mapped form already.
+/// The IPv6 address of a row, as in packets. IPv4 addresses are already in mapped form.
 fn plain(host: &[u8; 16]) -> [u8; 16] {
     if *host == address::V6_ZERO { [0; 16] } else { *host }
 }

@@ -1,6 +1,6 @@
-//! Places of both ends of a row.
+//! Locations of both ends of a row.
 
-use crate::{Database, Place};
+use crate::{Database, Location};
 use flow::address::{self, Octets};
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, RowMut};
@@ -9,15 +9,15 @@ use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-/// Addresses that are remembered.
-const ADDRESSES: usize = 8192;
-/// Records that are remembered, some three megabytes. Databases of cities have a few hundred thousand, of which a worker's traffic
-/// meets few at a time.
-const RECORDS: usize = 1 << 16;
+/// Addresses that are cached.
+const CACHED_ADDRESSES: usize = 8192;
+/// Records that are cached, some three megabytes. Databases of cities have a few hundred thousand, of which a worker's traffic
+/// needs few at a time.
+const CACHED_RECORDS: usize = 1 << 16;
 
-/// A place as rows keep it.
+/// A location as stored in rows.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kept {
+struct RowLocation {
     country: u32,
     pocode: u32,
     latitude: f64,
@@ -30,7 +30,7 @@ const ENDS: [[Field; 4]; 2] = [
     [Field::DstHost, Field::DstCountry, Field::DstPocode, Field::DstCoords],
 ];
 
-/// Where they lie.
+/// Their offsets.
 #[derive(Clone, Copy, Debug)]
 struct End {
     host: usize,
@@ -39,21 +39,21 @@ struct End {
     coordinates: Option<usize>,
 }
 
-/// Fills in the places of a worker's rows.
+/// Fills in the locations of a worker's rows.
 #[derive(Debug)]
 pub struct Enricher {
     database: Database,
     ends: Vec<End>,
-    /// By a hash of the address: the address and its place. An address takes the place of another one.
-    addresses: Vec<(Octets, Kept)>,
+    /// By a hash of the address: the address and its location. An address replaces another one in its slot.
+    addresses: Vec<(Octets, RowLocation)>,
     /// By the number of a record.
-    records: HashMap<usize, Kept>,
-    // Senders choose addresses: a seed that they do not know keeps them from choosing some that take each other's place.
+    records: HashMap<usize, RowLocation>,
+    // Senders choose addresses: a secret seed keeps them from choosing addresses that evict each other.
     hash: RandomState,
 }
 
 impl Enricher {
-    /// Fields that rows of places are worked out from.
+    /// Adds the fields that locations are derived from.
     pub fn require(fields: &mut FieldSet) {
         for [host, wanted @ ..] in ENDS {
             if wanted.iter().any(|field| fields.has(*field)) {
@@ -62,7 +62,7 @@ impl Enricher {
         }
     }
 
-    /// For rows of that layout.
+    /// Compiles it for rows of this layout.
     pub fn new(database: &Database, layout: &Layout) -> Self {
         let end = |[host, country, pocode, coordinates]: [Field; 4]| {
             let at = |field| layout.offset(field);
@@ -75,12 +75,12 @@ impl Enricher {
         Self { database: database.clone(), ends, addresses, records, hash: RandomState::default() }
     }
 
-    /// True when rows have no fields for places.
+    /// True if rows have no fields for locations.
     pub fn is_idle(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Fills in the places of a row.
+    /// Fills in the locations of a row.
     pub fn apply(&mut self, row: &mut RowMut<'_>, strings: &mut Strings) {
         for number in 0..self.ends.len() {
             let Some(end) = self.ends.get(number).copied() else { continue };
@@ -88,51 +88,51 @@ impl Enricher {
             let Some(host) = octets.get(end.host..).and_then(|octets| octets.first_chunk::<16>()) else {
                 continue;
             };
-            let kept = self.kept(*host, strings);
-            put(octets, end.country, &kept.country.to_be_bytes());
-            put(octets, end.pocode, &kept.pocode.to_be_bytes());
-            put(octets, end.coordinates, &kept.latitude.to_be_bytes());
-            put(octets, end.coordinates.map(|at| at + 8), &kept.longitude.to_be_bytes());
+            let location = self.location(*host, strings);
+            put(octets, end.country, &location.country.to_be_bytes());
+            put(octets, end.pocode, &location.pocode.to_be_bytes());
+            put(octets, end.coordinates, &location.latitude.to_be_bytes());
+            put(octets, end.coordinates.map(|at| at + 8), &location.longitude.to_be_bytes());
         }
     }
 
-    fn kept(&mut self, host: Octets, strings: &mut Strings) -> Kept {
+    fn location(&mut self, host: Octets, strings: &mut Strings) -> RowLocation {
         if self.addresses.is_empty() {
-            self.addresses = vec![(address::ABSENT, Kept::default()); ADDRESSES];
+            self.addresses = vec![(address::ABSENT, RowLocation::default()); CACHED_ADDRESSES];
         }
         let [high, low] =
             [0, 8].map(|at| host.get(at..).and_then(|o| o.first_chunk()).map_or(0, |o| u64::from_ne_bytes(*o)));
-        let slot = self.hash.hash_one((high, low)) as usize % ADDRESSES;
-        if let Some((known, kept)) = self.addresses.get(slot)
-            && *known == host
+        let slot = self.hash.hash_one((high, low)) as usize % CACHED_ADDRESSES;
+        if let Some((cached, location)) = self.addresses.get(slot)
+            && *cached == host
         {
-            return *kept;
+            return *location;
         }
-        let kept = self.find(&host, strings);
-        if let Some(place) = self.addresses.get_mut(slot) {
-            *place = (host, kept);
+        let location = self.find(&host, strings);
+        if let Some(entry) = self.addresses.get_mut(slot) {
+            *entry = (host, location);
         }
-        kept
+        location
     }
 
     #[cold]
-    fn find(&mut self, host: &Octets, strings: &mut Strings) -> Kept {
-        let Some(address) = address::address(host) else { return Kept::default() };
-        let Some((record, read)) = self.database.find(address) else { return Kept::default() };
-        if let Some(kept) = self.records.get(&record) {
-            return *kept;
+    fn find(&mut self, host: &Octets, strings: &mut Strings) -> RowLocation {
+        let Some(address) = address::address(host) else { return RowLocation::default() };
+        let Some((record, read)) = self.database.find(address) else { return RowLocation::default() };
+        if let Some(location) = self.records.get(&record) {
+            return *location;
         }
-        let Place { country, pocode, latitude, longitude } = read();
+        let Location { country, pocode, latitude, longitude } = read();
         let mut intern = |text: String| strings.intern(text.as_bytes());
-        let kept = Kept { country: intern(country), pocode: intern(pocode), latitude, longitude };
-        if self.records.len() >= RECORDS {
+        let location = RowLocation { country: intern(country), pocode: intern(pocode), latitude, longitude };
+        if self.records.len() >= CACHED_RECORDS {
             self.records.clear();
         }
-        self.records.insert(record, kept);
-        kept
+        self.records.insert(record, location);
+        location
     }
 
-    /// The rows' strings were cleared: known ids mean nothing any more.
+    /// Call this after the rows' strings are cleared: cached ids are void.
     pub fn forget_strings(&mut self) {
         self.records.clear();
         self.addresses.clear();

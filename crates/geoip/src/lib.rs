@@ -1,9 +1,9 @@
-//! Where an address is: countries, postal codes and coordinates, from a MaxMind DB file.
+//! Locations of addresses: countries, postal codes and coordinates, from a MaxMind DB file.
 //!
-//! The database is read into memory as a whole and shared by all workers. Each worker remembers the places that it met
-//! ([`Enricher`]), so that a row costs a look into a small cache, and only a new address a walk down the database's tree.
+//! The database is read into memory as a whole and shared by all workers. Each worker caches locations
+//! ([`Enricher`]), so a row usually costs a cache lookup, and only a new address a walk through the database's tree.
 //!
-//! Of a record these are read, as the databases named `City`, `Country` and `Enterprise` have them, whoever made the file:
+//! The following fields of a record are read, as in databases named `City`, `Country` and `Enterprise`, whatever their vendor:
 //!
 //! | path | type |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `postal.code` | text |
 //! | `location.latitude`, `location.longitude` | real number, degrees |
 //!
-//! One that is missing, or of another type, is empty or zero; the others are read all the same. The format of before 2014
-//! (`GeoIP.dat`) is not read; its makers gave it up in 2022.
+//! A field that is missing, or of another type, is empty or zero; the others are still read. The format used before 2014
+//! (`GeoIP.dat`) is not supported; its vendor discontinued it in 2022.
 #![forbid(unsafe_code)]
 
 mod enricher;
@@ -24,7 +24,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-/// A database. Copies share it.
+/// A database. Clones share it.
 #[derive(Clone)]
 pub struct Database {
     reader: Arc<Reader<Vec<u8>>>,
@@ -39,23 +39,23 @@ impl fmt::Debug for Database {
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub enum Error {
-    /// It is no MaxMind DB, or broken: what the reader says.
+    /// It is not a valid MaxMind DB: the message of the reader.
     Broken(String),
-    /// It is something else, which is named here with what to do about it.
+    /// It is another known format: which one, and what to do about it.
     Other(&'static str),
-    /// It is a database of another kind, which has no places. It gives itself this name.
+    /// It is a database of another type, without locations. This is the type in its metadata.
     Kind(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broken(why) => write!(f, "not a MaxMind DB that can be read (.mmdb): {why}"),
+            Self::Broken(why) => write!(f, "not a valid MaxMind DB (.mmdb): {why}"),
             Self::Other(what) => write!(f, "not a MaxMind DB (.mmdb): {what}"),
             Self::Kind(name) => write!(
                 f,
-                "a database of the kind '{name}' has no countries, postal codes and coordinates, as \
-                 GeoLite2-City or GeoLite2-Country have"
+                "a database of type '{name}' has no countries, postal codes or coordinates; \
+                 use one such as GeoLite2-City or GeoLite2-Country"
             ),
         }
     }
@@ -63,9 +63,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What the database says of an address. What it does not know is empty, coordinates zero.
+/// The location of an address in the database. Unknown fields are empty, unknown coordinates zero.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Place {
+pub struct Location {
     /// ISO 3166-1 code of two letters.
     pub country: String,
     /// Postal code.
@@ -82,38 +82,38 @@ const LATITUDE: [&str; 2] = ["location", "latitude"];
 const LONGITUDE: [&str; 2] = ["location", "longitude"];
 
 impl Database {
-    /// A database from the octets of its file.
+    /// Creates a database from the bytes of its file.
     ///
     /// # Errors
-    /// They are no such database, or one without places.
-    pub fn from_octets(octets: Vec<u8>) -> Result<Self, Error> {
-        let other = other(&octets);
-        let reader = Reader::from_source(octets).map_err(|error| match other {
+    /// If they are not such a database, or one without locations.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        let other = other(&bytes);
+        let reader = Reader::from_source(bytes).map_err(|error| match other {
             Some(other) => Error::Other(other),
             None => Error::Broken(error.to_string()),
         })?;
         let database = Self { reader: Arc::new(reader) };
-        if database.has_no_places() {
+        if database.has_no_locations() {
             return Err(Error::Kind(database.kind().to_owned()));
         }
         Ok(database)
     }
 
-    /// The kind that the database gives itself, such as `GeoLite2-City`.
+    /// The type in the database's metadata, such as `GeoLite2-City`.
     pub fn kind(&self) -> &str {
         &self.reader.metadata().database_type
     }
 
-    /// True when many addresses all over have records, and none of these has a location. Names of kinds are no help: everyone who
-    /// makes such files has others.
-    fn has_no_places(&self) -> bool {
+    /// True if many addresses from the whole address space have records, and none of these has a location. The type does not help: each
+    /// vendor uses other names.
+    fn has_no_locations(&self) -> bool {
         const SAMPLES: u32 = 1024;
-        /// A small database may well say nothing of places in its first records.
+        /// The first records of a small database may well have no locations.
         const ENOUGH: usize = 64;
 
         let spread = |n: u32| n.wrapping_mul(0x9e37_79b9);
         let v4 = (0..SAMPLES).map(|n| IpAddr::V4(Ipv4Addr::from_bits(spread(n))));
-        // 2000::/3 is what is given out of IPv6, from 2001:: to 2c0f:: for now.
+        // 2000::/3 is the allocated part of IPv6, at present from 2001:: to 2c0f::.
         let v6 = (0..SAMPLES).map(|n| {
             let high = 0x2000_0000 | spread(n) >> 4;
             IpAddr::V6(Ipv6Addr::from_bits(u128::from(high) << 96 | u128::from(spread(n)) << 64))
@@ -124,7 +124,7 @@ impl Database {
             if !result.has_data() {
                 continue;
             }
-            if place(&result) != Place::default() {
+            if location(&result) != Location::default() {
                 return false;
             }
             found += 1;
@@ -132,33 +132,33 @@ impl Database {
         found >= ENOUGH
     }
 
-    /// The place of an address, and a number that all addresses of the same record share; `None` when the database has
-    /// nothing about it.
-    fn find(&self, address: IpAddr) -> Option<(usize, impl FnOnce() -> Place)> {
+    /// The location of an address, and a number shared by all addresses of the same record; `None` if the database has
+    /// no record for it.
+    fn find(&self, address: IpAddr) -> Option<(usize, impl FnOnce() -> Location)> {
         let found = self.reader.lookup(address).ok()?;
         let record = found.offset()?;
-        Some((record, move || place(&found)))
+        Some((record, move || location(&found)))
     }
 
-    /// The place of an address.
-    pub fn place(&self, address: IpAddr) -> Place {
+    /// Returns the location of an address.
+    pub fn location(&self, address: IpAddr) -> Location {
         self.find(address).map(|(_, read)| read()).unwrap_or_default()
     }
 }
 
-fn place(found: &LookupResult<'_, Vec<u8>>) -> Place {
+fn location(found: &LookupResult<'_, Vec<u8>>) -> Location {
     let text = |path: [&'static str; 2]| {
         let text: Option<&str> = found.decode_path(&path.map(PathElement::Key)).ok().flatten();
         text.unwrap_or_default().to_owned()
     };
-    // Some makers of databases have four octets for it.
+    // Some vendors store it in four bytes.
     let degrees = |path: [&'static str; 2]| {
         let path = path.map(PathElement::Key);
         let single = || found.decode_path(&path).ok().flatten().map(|degrees: f32| f64::from(degrees));
         let degrees: Option<f64> = found.decode_path(&path).ok().flatten().or_else(single);
         degrees.filter(|degrees| degrees.is_finite()).unwrap_or_default()
     };
-    Place {
+    Location {
         country: text(COUNTRY),
         pocode: text(POCODE),
         latitude: degrees(LATITUDE),
@@ -166,13 +166,15 @@ fn place(found: &LookupResult<'_, Vec<u8>>) -> Place {
     }
 }
 
-/// What a file is that cannot be read as a database, and is often taken for one.
-fn other(octets: &[u8]) -> Option<&'static str> {
-    if octets.starts_with(&[0x1f, 0x8b]) {
-        return Some("it is compressed with gzip; the file that is in it would be right");
+/// The format of a file that is not a MaxMind DB, if it is one that users often configure by mistake.
+fn other(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return Some("it is compressed with gzip; decompress it first");
     }
-    // GeoIP.dat names itself close to its end.
-    let end = octets.get(octets.len().saturating_sub(256)..).unwrap_or_default();
-    let is_old = end.windows(4).any(|octets| octets == b"GEO-");
-    is_old.then_some("it is in the old format of GeoIP.dat, which is not read; GeoLite2-City.mmdb would be right")
+    // GeoIP.dat identifies itself near its end.
+    let end = bytes.get(bytes.len().saturating_sub(256)..).unwrap_or_default();
+    let is_old = end.windows(4).any(|bytes| bytes == b"GEO-");
+    is_old.then_some(
+        "it has the old format of GeoIP.dat, which is not supported; use a file such as GeoLite2-City.mmdb",
+    )
 }

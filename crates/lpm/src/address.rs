@@ -1,9 +1,9 @@
-//! The addresses of both families as unsigned numbers, first bit on top.
+//! The addresses of both families as unsigned numbers, left-aligned.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// An address: `u32` is IPv4, `u128` IPv6. Nothing else can be one.
+/// An address: `u32` for IPv4, `u128` for IPv6. The trait is sealed.
 pub trait Address: Copy + Ord + Hash + Debug + Default + sealed::Bits + 'static {
     /// Bits of an address.
     const WIDTH: u8;
@@ -18,22 +18,22 @@ impl Address for u128 {
 }
 
 pub(crate) mod sealed {
-    /// What a trie does with the bits of an address.
+    /// The bit operations of a trie.
     pub trait Bits: Sized {
-        /// Whether paths without branches are shortened. In an IPv4 trie there are none worth the test for them.
+        /// Whether paths without branches are compressed. An IPv4 trie has too few of them to justify the test.
         const SKIPS: bool;
 
-        /// The `count` bits from bit `from` on, as a number; bits behind the last are zero.
+        /// The `count` bits from bit `from` on, as a number; bits after the last are zero.
         /// `from` is below the width, and `count` is from 1 to 18.
         fn slice(self, from: u32, count: u32) -> usize;
 
-        /// The 64 bits from bit `from` on, the first on top; bits behind the last are zero. `from` is below the width.
+        /// The 64 bits from bit `from` on, left-aligned; bits after the last are zero. `from` is below the width.
         fn window(self, from: u32) -> u64;
 
         /// This address with all but its first `len` bits zero.
-        fn cut(self, len: u8) -> Self;
+        fn truncated(self, len: u8) -> Self;
 
-        /// How many bits two addresses have in common before they first differ.
+        /// Length of the common prefix of two addresses.
         fn common(self, other: Self) -> u32;
     }
 
@@ -51,7 +51,7 @@ pub(crate) mod sealed {
         }
 
         #[inline]
-        fn cut(self, len: u8) -> Self {
+        fn truncated(self, len: u8) -> Self {
             self & Self::MAX.checked_shl(32 - u32::from(len.min(32))).unwrap_or(0)
         }
 
@@ -75,7 +75,7 @@ pub(crate) mod sealed {
         }
 
         #[inline]
-        fn cut(self, len: u8) -> Self {
+        fn truncated(self, len: u8) -> Self {
             self & Self::MAX.checked_shl(128 - u32::from(len.min(128))).unwrap_or(0)
         }
 

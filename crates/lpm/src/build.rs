@@ -1,4 +1,4 @@
-//! From a sorted list to a trie: part by part, each part the prefixes below one slot.
+//! Builds a trie from a sorted list: one part at a time, each the prefixes below one slot.
 
 use crate::address::Address;
 use crate::{ANSWER, COMPARES, ENDS, Entry, LIMIT, NONE, Node, STRIDE, TooLarge, Trie};
@@ -17,7 +17,7 @@ fn root_bits(prefixes: usize) -> u32 {
     }
 }
 
-/// The trie of prefixes in the order of a sorted list.
+/// Builds the trie of prefixes in the order of a sorted list.
 pub(super) fn trie<A: Address>(entries: &[Entry<A, u32>]) -> Result<Trie<A>, TooLarge> {
     if entries.is_empty() {
         return Ok(Trie::default());
@@ -45,18 +45,18 @@ pub(super) fn trie<A: Address>(entries: &[Entry<A, u32>]) -> Result<Trie<A>, Too
     })
 }
 
-/// The slots that have prefixes longer than `from + count`, each with the part of `entries` that those are.
+/// The slots with prefixes longer than `from + count`, each with its part of `entries`.
 type Parts = Vec<(usize, Range<usize>)>;
 
-/// Distributes prefixes that have their first `from` bits in common over the slots of the next `count` bits: short ones give
-/// their slots' answers, longer ones come to `parts`.
+/// Distributes prefixes that share their first `from` bits over the slots of the next `count` bits: short ones set
+/// the answers of their slots, longer ones are collected in `parts`.
 fn split<A: Address>(entries: &[Entry<A, u32>], from: u32, count: u32, answers: &mut [u32], parts: &mut Parts) {
     let end = from + count;
     for (number, entry) in entries.iter().enumerate() {
         let slot = entry.bits().slice(from, count);
         let len = u32::from(entry.len());
         if len <= end {
-            // In the list's order those that lie in this one, and take their slots from it, come later.
+            // In the list's order, prefixes inside this one follow it, and overwrite its slots.
             let slots = slot..slot + (1 << (end - len));
             answers.get_mut(slots).into_iter().flatten().for_each(|answer| *answer = *entry.value() | ANSWER);
         } else {
@@ -74,7 +74,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// The number of the first of `count` new nodes in a row.
+    /// Allocates `count` consecutive nodes; returns the number of the first.
     fn reserve(&mut self, count: usize) -> Result<u32, TooLarge> {
         let first = self.nodes.len();
         let end = first + count;
@@ -91,8 +91,8 @@ impl Builder {
         }
     }
 
-    /// Makes node `number` for prefixes, at least one, that have their first `from` bits in common and are longer.
-    /// `around` is the answer of the prefix around them.
+    /// Builds node `number` for at least one prefix; all share their first `from` bits and are longer.
+    /// `covering` is the answer of the prefix that covers them.
     fn fill<A: Address>(
         &mut self,
         number: u32,
@@ -101,7 +101,7 @@ impl Builder {
         around: u32,
     ) -> Result<(), TooLarge> {
         if let (true, Some((first, rest)), Some(last)) = (A::SKIPS, entries.split_first(), entries.last()) {
-            // None is shorter than the first: one that were, and has its bits in common with both ends, would stand before it.
+            // None is shorter than the first: a shorter one with bits shared by both ends would precede it.
             let common = first.bits().common(last.bits()).min(first.len().into()) - from;
             if common > STRIDE || rest.is_empty() {
                 return self.compare(number, entries, from, common.min(u64::BITS), around);
@@ -132,7 +132,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Makes node `number` compare `count` bits, and what is behind them.
+    /// Builds node `number`, which compares `count` bits, and the nodes after them.
     fn compare<A: Address>(
         &mut self,
         number: u32,

@@ -1,12 +1,12 @@
-//! Longest-prefix match: of all prefixes that cover an address, the longest, as routers choose routes.
+//! Longest-prefix match: finds the longest of all prefixes that cover an address, as routers do.
 //!
-//! * [`Trie`] finds a number for an address: 3 to 30 ns each in a table of a million prefixes, less when many addresses are
+//! * [`Trie`] maps an address to a number: in 3 to 30 ns with a million prefixes, less if many addresses are
 //!   looked up at once ([`Trie::lookup_many`]).
-//! * [`PrefixMap`] finds values of any type, also by the exact prefix, and the shorter prefixes around the longest one.
+//! * [`PrefixMap`] maps an address or an exact prefix to a value of any type, and finds the shorter prefixes that cover the longest one.
 //!
-//! Both are built once, from a [`Sorted`] list, and never change, so threads share them without locks. To follow changes, build
-//! another one and swap. An address is a number with its first bit on top: `u32` for IPv4, `u128` for IPv6; families are
-//! apart.
+//! Both are built once, from a [`Sorted`] list, and never change, so threads share them without locks. To apply changes, build
+//! a new one and swap. An address is a left-aligned number: `u32` for IPv4, `u128` for IPv6; the families are
+//! separate.
 //!
 //! ```
 //! use lpm::{Entry, PrefixMap, Sorted};
@@ -31,15 +31,15 @@
 //!                                    └ leaves
 //! ```
 //!
-//! The first bits of an address index a table (18 of them in a large trie: then most IPv4 prefixes of the Internet, the
-//! /24, end with the first node). An entry of the table is either an answer or a node. A node looks at 6 bits more: of its 64
-//! slots some lead to further nodes and the others to answers, and since neighbours mostly have the same answer, only the first of
-//! each run of equal answers is stored. Two words of 64 bits say which slots are which; counting their ones below a slot gives
+//! The first bits of an address index a table (18 of them in a large trie: then most IPv4 prefixes of the Internet, which are
+//! /24, end in the first node). An entry of the table is either an answer or a node. A node covers 6 further bits: of its 64
+//! slots, some lead to further nodes and the others to answers. Neighbours mostly have the same answer, so only the first of
+//! each run of equal answers is stored. Two 64-bit words mark these slots; counting their ones below a slot gives
 //! the index of its node or answer.
 //!
-//! Prefixes of IPv6 are few for so many bits, and most paths through its trie would have long stretches without a branch. There
-//! a node of another kind compares up to 64 bits at once, as in a path-compressed (Patricia) trie: addresses that match go on
-//! behind them, all others have one answer.
+//! IPv6 prefixes are sparse, and most paths through the trie would have long stretches without a branch. There,
+//! a node of another kind compares up to 64 bits at once, as in a path-compressed (Patricia) trie: addresses that match continue
+//! after these bits, all others have one answer.
 //!
 //! Answers are numbers below [`LIMIT`], such as the index of a record. The trie does not store how long the prefix was.
 #![deny(unsafe_code)]
@@ -59,28 +59,28 @@ pub use map::PrefixMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What [`Trie::lookup_many`] writes where no prefix covers the address.
+/// Written by [`Trie::lookup_many`] if no prefix covers the address.
 pub const NONE: u32 = u32::MAX;
 
 /// Values are below this number, and so are the nodes of a trie.
 pub const LIMIT: u32 = 1 << 30;
 
-/// Bits that a node looks at.
+/// Bits covered by a node.
 const STRIDE: u32 = 6;
 
-/// Mark of an answer in the root table and among the leaves; [`NONE`] has it too.
+/// Marks an answer in the root table and among the leaves; [`NONE`] has this bit too.
 const ANSWER: u32 = 1 << 31;
 
-/// Mark in [`Node::nodes`] of a node that compares bits.
+/// Marks in [`Node::nodes`] a node that compares bits.
 const COMPARES: u32 = 1 << 31;
 
-/// Mark in [`Node::nodes`] of a node that compares bits, and then is at an answer.
+/// Marks in [`Node::nodes`] a node that compares bits and then leads to an answer.
 const ENDS: u32 = 1 << 30;
 
-/// How many lookups run side by side.
+/// How many lookups are interleaved.
 const LANES: usize = 16;
 
-/// A value was not below [`LIMIT`], or there are more prefixes than nodes can be numbered for.
+/// A value was not below [`LIMIT`], or there are more prefixes than node numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
@@ -92,20 +92,20 @@ impl fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-/// A step of the way from the root table to an answer.
+/// A node on the path from the root table to an answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
-    /// The slots that lead to nodes; or the bits to compare, from the top on.
+    /// The slots that lead to nodes; or the bits to compare, left-aligned.
     inner: u64,
     /// The slots where a run of equal answers starts; or a one for each bit to compare.
     starts: u64,
-    /// Number of the node of the first slot that leads to one; or, marked, of the one behind equal bits.
+    /// Number of the node of the first slot that leads to one; or, marked, of the node after equal bits.
     nodes: u32,
     /// Index of the first run's answer; or the answer where bits differ.
     leaves: u32,
 }
 
-/// Prefixes of one family, each with a number.
+/// Prefixes of one family, each mapped to a number.
 #[derive(Clone, Debug)]
 pub struct Trie<A> {
     root: Box<[u32]>,
@@ -116,25 +116,25 @@ pub struct Trie<A> {
     family: PhantomData<A>,
 }
 
-/// How far a lookup has come: to a node, or to the answer.
+/// The state of a lookup: at a node, or at the answer.
 #[derive(Clone, Copy, Default)]
 struct Cursor {
-    /// Marked with [`ANSWER`], or a node.
+    /// An answer, if marked with [`ANSWER`]; otherwise a node.
     at: u32,
-    /// Bits of the address that led there.
+    /// Bits of the address consumed so far.
     depth: u32,
 }
 
 impl<A: Address> Trie<A> {
-    /// The trie of these prefixes.
+    /// Builds the trie of these prefixes.
     ///
     /// # Errors
-    /// When a number exceeds what a trie can hold.
+    /// If a number exceeds the limits of a trie.
     pub fn new(prefixes: &Sorted<A, u32>) -> Result<Self, TooLarge> {
         build::trie(prefixes.entries())
     }
 
-    /// The number of the longest prefix that covers the address.
+    /// Returns the number of the longest prefix that covers the address.
     #[inline]
     pub fn lookup(&self, address: A) -> Option<u32> {
         let mut cursor = self.start(address);
@@ -144,13 +144,13 @@ impl<A: Address> Trie<A> {
         (cursor.at != NONE).then_some(cursor.at & !ANSWER)
     }
 
-    /// Looks up many addresses: writes to each element of `out` the number for the element of `addresses` with the same
-    /// index, or [`NONE`]. Where one slice is longer, the rest of it is ignored. Lookups run side by side, so that their
+    /// Looks up many addresses: writes the number for each element of `addresses` to the element of `out` with the same
+    /// index, or [`NONE`]. If one slice is longer, its rest is ignored. Lookups are interleaved, so that their
     /// memory accesses overlap.
     pub fn lookup_many(&self, addresses: &[A], out: &mut [u32]) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("popcnt") && std::arch::is_x86_feature_detected!("bmi2") {
-            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            #[expect(unsafe_code, reason = "the processor has just reported these instructions")]
             // SAFETY: the processor has just reported these instructions.
             return unsafe { self.lookup_many_counting(addresses, out) };
         }
@@ -212,7 +212,7 @@ impl<A: Address> Trie<A> {
         let below = u64::MAX >> (63 - slot);
         let depth = cursor.depth + STRIDE;
         if node.inner >> slot & 1 == 1 {
-            // One too many is counted: the slot itself.
+            // The count includes the slot itself.
             return Cursor { at: (node.nodes + (node.inner & below).count_ones()).wrapping_sub(1), depth };
         }
         let leaf = (node.leaves + (node.starts & below).count_ones()).wrapping_sub(1);

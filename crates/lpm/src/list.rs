@@ -1,4 +1,4 @@
-//! Prefixes in the order in which a trie is built from them.
+//! Prefixes in the order from which a trie is built.
 
 use crate::address::Address;
 
@@ -11,10 +11,10 @@ pub struct Entry<A, V> {
 }
 
 impl<A: Address, V> Entry<A, V> {
-    /// The first `len` bits of `address`; its other bits do not matter. A length beyond the family's width is that width.
+    /// The first `len` bits of `address`; its other bits are ignored. The length is limited to the family's width.
     pub fn new(address: A, len: u8, value: V) -> Self {
         let len = len.min(A::WIDTH);
-        Self { bits: address.cut(len), value, len }
+        Self { bits: address.truncated(len), value, len }
     }
 
     /// The first address of the prefix.
@@ -37,9 +37,9 @@ impl<A: Address, V> Entry<A, V> {
         &self.value
     }
 
-    /// True when the address lies in the prefix.
+    /// True if the prefix covers the address.
     pub fn covers(&self, address: A) -> bool {
-        address.cut(self.len) == self.bits
+        address.truncated(self.len) == self.bits
     }
 
     pub(crate) fn key(&self) -> (A, u8) {
@@ -47,8 +47,8 @@ impl<A: Address, V> Entry<A, V> {
     }
 }
 
-/// Prefixes by address, and at the same address the short before the long, each once: so a prefix comes before all that
-/// lie in it, and those follow one another.
+/// Prefixes ordered by address, then by length, each once: so a prefix precedes all prefixes
+/// that it covers, and these are consecutive.
 #[derive(Clone, Debug)]
 pub struct Sorted<A, V> {
     entries: Vec<Entry<A, V>>,
@@ -56,7 +56,7 @@ pub struct Sorted<A, V> {
 }
 
 impl<A: Address, V> Sorted<A, V> {
-    /// Sorts. Of equal prefixes the first is kept.
+    /// Sorts the prefixes. Of equal prefixes, the first is kept.
     pub fn new(mut entries: Vec<Entry<A, V>>) -> Self {
         entries.sort_by_key(Entry::key);
         let given = entries.len();
@@ -69,7 +69,7 @@ impl<A: Address, V> Sorted<A, V> {
         &self.entries
     }
 
-    /// How many entries were dropped because an earlier one has the same prefix.
+    /// Number of entries that were dropped because an earlier one has the same prefix.
     pub fn repeated(&self) -> usize {
         self.repeated
     }

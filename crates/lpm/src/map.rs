@@ -1,26 +1,26 @@
-//! Values by prefix, and all prefixes that cover an address.
+//! Maps prefixes to values, and finds all prefixes that cover an address.
 
 use crate::{Address, Entry, LIMIT, NONE, Sorted, TooLarge, Trie};
 
-/// Prefixes of one family, each with a value.
+/// Prefixes of one family, each mapped to a value.
 ///
-/// Entries have indexes, in the order of a [`Sorted`] list. Each knows the longest prefix around its own, so that all prefixes
+/// Entries are numbered in the order of a [`Sorted`] list. Each knows the longest prefix that covers its own, so all prefixes
 /// that cover an address are found by one lookup in the trie and a walk from there.
 #[derive(Clone, Debug)]
 pub struct PrefixMap<A, V> {
     /// Finds the index of an entry.
     trie: Trie<A>,
     entries: Box<[Entry<A, V>]>,
-    /// By entry, the index of the longest prefix around it, or [`NONE`].
+    /// By entry, the index of the longest other prefix that covers it, or [`NONE`].
     parents: Box<[u32]>,
     depth: usize,
 }
 
 impl<A: Address, V> PrefixMap<A, V> {
-    /// The map of these prefixes.
+    /// Builds the map of these prefixes.
     ///
     /// # Errors
-    /// When there are more than a trie can hold.
+    /// If there are more prefixes than a trie can hold.
     pub fn new(prefixes: Sorted<A, V>) -> Result<Self, TooLarge> {
         let entries = prefixes.into_entries();
         if entries.len() >= LIMIT as usize {
@@ -28,7 +28,7 @@ impl<A: Address, V> PrefixMap<A, V> {
         }
         let mut parents = Vec::with_capacity(entries.len());
         let mut numbered = Vec::with_capacity(entries.len());
-        // The entry at hand lies in these, the innermost last.
+        // The prefixes that cover the current entry, from the shortest to the longest.
         let mut open: Vec<(u32, &Entry<A, V>)> = Vec::new();
         let mut depth = 0;
         for (index, entry) in (0..).zip(&entries) {
@@ -72,13 +72,13 @@ impl<A: Address, V> PrefixMap<A, V> {
         self.entries.get(index as usize)
     }
 
-    /// The index of the longest prefix around that of an entry.
+    /// The index of the longest other prefix that covers that of an entry.
     #[inline]
     pub fn parent(&self, index: u32) -> Option<u32> {
         self.parents.get(index as usize).copied().filter(|parent| *parent != NONE)
     }
 
-    /// How many prefixes lie in each other, at most.
+    /// Maximum nesting depth of the prefixes.
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -88,7 +88,7 @@ impl<A: Address, V> PrefixMap<A, V> {
         self.entries.len()
     }
 
-    /// True without entries.
+    /// True if there are no prefixes.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

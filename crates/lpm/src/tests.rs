@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// The longest by looking at all; of equal ones the first.
+/// The longest, by a linear search; of equal ones the first.
 fn linear<A: Address>(entries: &[Entry<A, u32>], address: A) -> Option<u32> {
     let mut found: Option<&Entry<A, u32>> = None;
     for entry in entries.iter().filter(|entry| entry.covers(address)) {
@@ -12,7 +12,7 @@ fn linear<A: Address>(entries: &[Entry<A, u32>], address: A) -> Option<u32> {
     found.map(|entry| *entry.value())
 }
 
-/// All that cover, from the longest on; of equal ones the first.
+/// All that cover the address, from the longest on; of equal ones the first.
 fn linear_all<A: Address>(entries: &[Entry<A, u32>], address: A) -> Vec<u32> {
     let mut all: Vec<_> = entries.iter().filter(|entry| entry.covers(address)).collect();
     all.sort_by_key(|entry| std::cmp::Reverse(entry.len()));
@@ -57,7 +57,7 @@ fn neighbours6(first: u128, len: u8) -> [u128; 4] {
     [first, first.wrapping_sub(1), last, last.wrapping_add(1)]
 }
 
-/// Few different bits, so that prefixes lie in one another, are neighbours and come twice.
+/// Few different bits, so that prefixes cover each other, are adjacent, and repeat.
 fn near(bits: u32) -> impl Strategy<Value = u128> {
     let few = prop::collection::vec((0..bits, any::<bool>()), 0..5);
     (few, prop::sample::select(vec![0, 0x0a00_0000, 0x2001_0db8, u128::MAX])).prop_map(move |(few, base)| {
@@ -103,7 +103,7 @@ fn the_longest_of_nested_prefixes_is_found() {
 }
 
 #[test]
-fn what_one_slice_has_more_is_left_alone() {
+fn the_rest_of_a_longer_slice_is_ignored() {
     let trie = Trie::new(&Sorted::new(vec![Entry::new(0_u32, 0, 3)])).unwrap();
     let mut out = [9; 20];
     trie.lookup_many(&[1; 18], &mut out);
@@ -120,7 +120,7 @@ fn values_have_a_limit() {
 }
 
 #[test]
-fn many_prefixes_take_all_sizes_of_the_root_table() {
+fn all_sizes_of_the_root_table_work() {
     // Multiplied by odd numbers, counters spread over all addresses without repeating.
     let entries: Vec<_> =
         (0_u32..20_000).map(|n| Entry::new(n.wrapping_mul(0x9e37_79b1), (n % 33) as u8, n)).collect();
@@ -138,7 +138,7 @@ fn many_prefixes_take_all_sizes_of_the_root_table() {
 
 proptest! {
     #[test]
-    fn an_ipv4_trie_finds_what_a_search_of_all_finds(
+    fn an_ipv4_trie_agrees_with_a_linear_search(
         list in prop::collection::vec((near(32), 0_u8..=32), 0..40),
         more in prop::collection::vec(near(32), 0..20),
     ) {
@@ -150,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn an_ipv6_trie_finds_what_a_search_of_all_finds(
+    fn an_ipv6_trie_agrees_with_a_linear_search(
         list in prop::collection::vec((near(128), 0_u8..=128), 0..40),
         more in prop::collection::vec(near(128), 0..20),
     ) {

@@ -1,4 +1,4 @@
-//! Loading and asking a `networks_file`: `cargo bench -p maps`; `NETWORKS_FILE=PATH cargo bench -p maps` for one's own.
+//! Loads a `networks_file` and looks addresses up in it: `cargo bench -p maps`. `NETWORKS_FILE=PATH cargo bench -p maps` uses that file.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
@@ -9,10 +9,10 @@ use std::hint::black_box;
 
 /// Networks of the generated file.
 const NETWORKS: u32 = 1_000_000;
-/// Addresses that are asked for.
+/// Addresses that are looked up.
 const ADDRESSES: u64 = 65_536;
 
-/// Networks of 16 to 24 bits, spread evenly, with 60,000 AS numbers; one in six is of IPv6, 24 bits longer.
+/// Networks of 16 to 24 bits, evenly distributed, with 60,000 AS numbers; one in six is IPv6 and 24 bits longer.
 fn text() -> Vec<u8> {
     if let Ok(path) = std::env::var("NETWORKS_FILE") {
         return std::fs::read(path).expect("NETWORKS_FILE can be read");
@@ -43,7 +43,7 @@ fn benches(c: &mut Criterion) {
     group.throughput(Throughput::Elements(ADDRESSES));
     let random = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32;
     let v4 = |address: u32| std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets();
-    // The generated networks of IPv6 begin with 32 spread bits, so half of these addresses are inside one.
+    // The generated IPv6 networks begin with 32 random bits, so half of these addresses are inside one.
     let v6 = |address: u32| (u128::from(address >> 1 | 1 << 29) << 96 | 1).to_be_bytes();
     for (name, addresses) in [
         ("anywhere", (0..ADDRESSES).map(|n| v4(random(n))).collect::<Vec<_>>()),
@@ -51,7 +51,7 @@ fn benches(c: &mut Criterion) {
         ("ipv6", (0..ADDRESSES).map(|n| v6(random(n))).collect()),
     ] {
         group.bench_function(format!("one by one/{name}"), |b| {
-            // Each waits for the one before, as lookups do that have other work between them.
+            // Each lookup depends on the one before, as for lookups with other work between them.
             let nothing = black_box(0);
             b.iter(|| {
                 addresses.iter().fold(0, |before, address| {

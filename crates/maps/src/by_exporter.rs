@@ -1,4 +1,4 @@
-//! Maps that give each flow a value by its exporter: `sampling_map`, `flow_to_rd_map`.
+//! Maps that assign a value to each flow by its exporter: `sampling_map`, `flow_to_rd_map`.
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
@@ -6,14 +6,14 @@ use crate::matcher::{Captured, Lazy, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Diagnostics, Origin};
-use filter::Seen;
+use filter::PacketView;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
 use std::sync::Arc;
 use wire::RouteDistinguisher;
 
-/// A map of rules that each give a value.
+/// A map whose rules each yield one value.
 #[derive(Debug)]
 pub struct ValueMap<T> {
     rules: Vec<Rule>,
@@ -23,13 +23,13 @@ pub struct ValueMap<T> {
     lines: Arc<[u32]>,
 }
 
-/// `sampling_map`: the rate at which an exporter samples, one packet in so many.
+/// `sampling_map`: the sampling rate N of an exporter, which samples one packet in N.
 pub type SamplingMap = ValueMap<u32>;
 /// `flow_to_rd_map`: the route distinguisher of an exporter's flows (RFC 4364 section 4.2).
 pub type FlowToRdMap = ValueMap<[u8; 8]>;
 
 impl SamplingMap {
-    /// Reads a sampling_map. Rules with faults are reported and left out.
+    /// Reads a sampling_map. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         Self::read(others::SAMPLING, origin, text, context, problems, |entry, problems| {
             let rate = entry.setting("id")?.decimal(problems)?;
@@ -39,13 +39,13 @@ impl SamplingMap {
 }
 
 impl FlowToRdMap {
-    /// Reads a flow_to_rd_map. Rules with faults are reported and left out.
+    /// Reads a flow_to_rd_map. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         Self::read(others::FLOW_TO_RD, origin, text, context, problems, |entry, problems| {
             let id = entry.setting("id")?;
             match id.value.parse::<RouteDistinguisher>() {
                 Ok(distinguisher) => Some(distinguisher.0),
-                Err(_) => id.refuse(crate::value::ValueError::value(id.key, &id.value), problems),
+                Err(_) => id.reject(crate::value::ValueError::value(id.key, &id.value), problems),
             }
         })
     }
@@ -62,7 +62,7 @@ impl<T: Copy> ValueMap<T> {
     ) -> Self {
         let rules = load::load(keys, context, origin, text, problems, |entry, problems| {
             if entry.setting("id").is_none() || entry.rule.exporter.is_none() {
-                return entry.refuse("required key missing. Required keys are: 'id', 'ip'.", problems);
+                return entry.reject("required key missing. Required keys are: 'id', 'ip'.", problems);
             }
             let value = value(&entry, problems)?;
             Some((Reviewed::new(&entry), entry.rule, value))
@@ -83,12 +83,12 @@ impl<T: Copy> ValueMap<T> {
         self.rules.len()
     }
 
-    /// True without rules.
+    /// True if there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Warns of rules that no record can reach.
+    /// Warns about rules that can never match.
     pub fn review(&self, problems: &mut Diagnostics) {
         review::review(&self.reviewed, problems);
     }
@@ -98,14 +98,14 @@ impl<T: Copy> ValueMap<T> {
         self.rules.iter().for_each(|rule| rule.require(fields));
     }
 
-    /// Fits the map to rows of that layout.
+    /// Compiles the map for rows of this layout.
     pub fn compile(&self, layout: &Layout) -> Values<T> {
         let matcher = Matcher::compile(&self.rules, layout, PacketSource::Rows);
         Values { matcher, values: Arc::clone(&self.values), usage: Usage::new(&self.file, &self.lines) }
     }
 }
 
-/// A map for rows of one layout; workers share it.
+/// A map compiled for one layout; workers share it.
 #[derive(Debug)]
 pub struct Values<T> {
     matcher: Matcher,
@@ -119,17 +119,17 @@ impl<T: Copy> Values<T> {
         &self.usage
     }
 
-    /// The exporter, to be asked for once for a datagram.
+    /// Resolves the exporter; call this once per datagram.
     pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
         self.matcher.scope(exporter)
     }
 
-    /// The value of a row of that exporter, if a rule gives one.
+    /// Returns the value for a row of that exporter, if a rule matches.
     #[inline]
     pub fn find(&self, scope: Scope, row: Row<'_>, strings: &Strings) -> Option<T> {
         let view = View { row, strings };
-        // These maps have no filters, so no packet is ever looked at.
-        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(Seen::whole(&[]))))?;
+        // These maps have no filters, so no packet is needed.
+        let number = self.matcher.first(scope, 0, &view, &mut Lazy::new(&mut Captured(PacketView::whole(&[]))))?;
         self.usage.mark(number);
         self.values.get(number as usize).copied()
     }
@@ -158,10 +158,10 @@ mod tests {
         let rate = |exporter: &str, interface: u32| {
             let mut rows = Rows::new(&layout);
             let mut row = rows.push(&vec![0; layout.words()]);
-            let mut facts = PresenceSet::default();
-            facts.insert(Presence::InIface);
+            let mut bits = PresenceSet::default();
+            bits.insert(Presence::InIface);
             for (field, octets) in
-                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Presence, &facts.0.to_be_bytes())]
+                [(Field::InIface, &interface.to_be_bytes()[..]), (Field::Presence, &bits.0.to_be_bytes())]
             {
                 let at = layout.offset(field).unwrap();
                 row.octets()[at..at + octets.len()].copy_from_slice(octets);

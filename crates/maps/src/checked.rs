@@ -1,4 +1,4 @@
-//! Maps whose readers are still to come: their text is read and what is wrong is told, now.
+//! Maps that are only checked: nothing uses them yet, but errors in them are reported.
 
 use crate::key::{Key, others};
 use crate::load::{self, Context, Entry};
@@ -7,7 +7,7 @@ use crate::value::ValueError;
 use config::problem::{Diagnostics, Origin};
 use std::net::{IpAddr, SocketAddr};
 
-/// A map that is checked.
+/// A map that is only checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// bgp_agent_map.
@@ -41,7 +41,7 @@ impl Checked {
         }
     }
 
-    /// Keys that each rule must have; `ip` stands for the exporter.
+    /// Keys that each rule must have; `ip` means the exporter.
     fn required(self) -> &'static [&'static str] {
         match self {
             Self::BgpAgent => &["bgp_ip", "ip"],
@@ -52,7 +52,7 @@ impl Checked {
         }
     }
 
-    /// Reads a map and tells what is wrong. Returns the number of good rules.
+    /// Checks a map and reports its errors. Returns the number of valid rules.
     pub fn check(self, origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> usize {
         let rules = load::load(self.keys(), context, origin, text, problems, |entry, problems| {
             self.entry(&entry, problems)
@@ -67,12 +67,12 @@ impl Checked {
         if !self.required().iter().all(is_there) {
             let names: Vec<String> = self.required().iter().map(|name| format!("'{name}'")).collect();
             return entry
-                .refuse(format!("required key missing. Required keys are: {}.", names.join(", ")), problems);
+                .reject(format!("required key missing. Required keys are: {}.", names.join(", ")), problems);
         }
         if self == Self::Tee {
             let targets = ["ip", "kafka_broker", "zmq_address"];
             if targets.iter().filter(|name| entry.setting(name).is_some()).count() != 1 {
-                return entry.refuse("'ip' or 'kafka_broker' or 'zmq_address' must be specified.", problems);
+                return entry.reject("'ip' or 'kafka_broker' or 'zmq_address' must be specified.", problems);
             }
         }
         for setting in &entry.settings {
@@ -93,7 +93,7 @@ impl Checked {
                 _ => true,
             };
             if !good {
-                return setting.refuse(ValueError::value(setting.key, value), problems);
+                return setting.reject(ValueError::value(setting.key, value), problems);
             }
         }
         Some(())
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn good_rules_are_counted_and_bad_ones_told() {
+    fn counts_valid_rules_and_reports_invalid_ones() {
         let text = "bgp_ip=192.0.2.1 ip=198.51.100.1 filter='ip'\nid=fd00::1 ip=::/0 in=3\nbgp_ip=x ip=10.0.0.1\nbgp_ip=10.0.0.1\n\
                     bgp_ip=10.0.0.1 ip=10.0.0.1 filter='tcp'";
         assert_eq!(good(Checked::BgpAgent, Daemon::Nfacctd, text), (2, 3));

@@ -1,8 +1,8 @@
-//! What a rule asks of a record, typed.
+//! Typed conditions of a rule.
 //!
-//! A condition knows fields and facts of rows ([`flow::field`], [`flow::fact`]), not where a row keeps them: that comes
-//! with a layout. [`Condition::holds`] is its definition; [`crate::matcher`] answers the same question for thousands of
-//! rules at once.
+//! A condition names fields and presence bits of rows ([`flow::field`], [`flow::presence`]), not their offsets: these come
+//! with a layout. [`Condition::holds`] defines what it means; [`crate::matcher`] evaluates thousands of rules at
+//! once with the same results.
 
 use crate::matcher::{Lazy, View};
 use crate::prefix::Bits;
@@ -14,46 +14,46 @@ use flow::row::{FieldSet, Layout};
 use std::sync::Arc;
 use wire::{Community, Prefix};
 
-/// One condition of a rule. All must hold.
+/// One condition of a rule. A rule matches if all of its conditions hold.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// A field has this value.
     Equal {
         /// The field.
         field: Field,
-        /// Its octets as a row keeps them; `None` for a number that the field is too small for.
+        /// Its octets as stored in a row; `None` for a number that does not fit the field.
         value: Option<Octets>,
-        /// Without this fact the condition fails, negated or not.
-        fact: Option<Presence>,
+        /// The condition fails without this presence bit, whether negated or not.
+        presence: Option<Presence>,
         /// The field has any other value.
         negated: bool,
     },
-    /// An address lies in a prefix. Fails, negated or not, when there is no address.
+    /// An address is in a prefix. Fails, whether negated or not, if there is no address.
     Within {
         /// The field of the address.
         field: Field,
         /// The prefix.
         prefix: Prefix,
-        /// Without this fact the condition fails, negated or not.
-        fact: Option<Presence>,
-        /// The address lies outside.
+        /// The condition fails without this presence bit, whether negated or not.
+        presence: Option<Presence>,
+        /// The address must not be in the prefix.
         negated: bool,
     },
-    /// The record tells, or does not tell, this.
-    Told {
-        /// What.
-        fact: Presence,
-        /// Whether it must tell it.
-        told: bool,
+    /// The record has, or lacks, a presence bit.
+    Present {
+        /// The bit.
+        presence: Presence,
+        /// Whether it must be set.
+        wanted: bool,
     },
-    /// The group bit of the destination MAC address. Fails when there is no such address.
+    /// The group bit of the destination MAC address. Fails if there is no such address.
     Multicast {
         /// Whether it must be set.
         group: bool,
     },
     /// The packet matches a filter.
     Filter(PacketFilter),
-    /// One of a route's communities fits one of the patterns.
+    /// One of the route's communities matches one of the patterns.
     Communities {
         /// Field of the communities.
         field: Field,
@@ -62,7 +62,7 @@ pub enum Condition {
     },
 }
 
-/// Octets of a field, up to 16.
+/// The octets of a field, up to 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Octets {
     octets: [u8; 16],
@@ -70,7 +70,7 @@ pub struct Octets {
 }
 
 impl Octets {
-    /// A number in network byte order; `None` when the field is too small for it.
+    /// A number in network byte order; `None` if it does not fit the field.
     pub fn number(number: u64, field: Field) -> Option<Self> {
         let all = number.to_be_bytes();
         let cut = 8usize.saturating_sub(field.size());
@@ -78,7 +78,7 @@ impl Octets {
         if head.iter().any(|octet| *octet != 0) { None } else { Self::new(tail) }
     }
 
-    /// These octets; `None` for more than 16.
+    /// These octets; `None` if there are more than 16.
     pub fn new(octets: &[u8]) -> Option<Self> {
         let mut all = [0; 16];
         all.get_mut(..octets.len())?.copy_from_slice(octets);
@@ -94,18 +94,18 @@ impl Octets {
 /// A libpcap filter with its text.
 #[derive(Clone, Debug)]
 pub struct PacketFilter {
-    /// As it was written.
+    /// Its text.
     pub text: Arc<str>,
     /// Compiled.
     pub filter: Arc<Filter>,
 }
 
-/// A pattern for standard communities: text, where `.` stands for any character.
+/// A pattern for standard communities, in which `.` matches any character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CommunityPattern(Box<[u8]>);
 
 impl CommunityPattern {
-    /// Reads `a:b`, made of digits, dots and one colon.
+    /// Parses `a:b`, which consists of digits, dots and one colon.
     pub fn parse(text: &str) -> Option<Self> {
         let part =
             |part: &str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b == b'.' || b.is_ascii_digit());
@@ -113,17 +113,17 @@ impl CommunityPattern {
         (part(left) && part(right)).then(|| Self(text.as_bytes().into()))
     }
 
-    /// Whether the text of a community fits.
+    /// True if the text of a community matches.
     pub fn fits(&self, community: &[u8]) -> bool {
         self.0.len() == community.len() && self.0.iter().zip(community).all(|(p, c)| *p == b'.' || p == c)
     }
 
-    /// Whether the number of a community fits, not its name.
+    /// True if the number of a community, not its name, matches.
     pub fn fits_number(&self, community: Community) -> bool {
         self.fits(format!("{community:#}").as_bytes())
     }
 
-    /// Whether one community of a list fits: texts with blanks, commas or underscores between them.
+    /// True if one community of a list matches; the list is separated by blanks, commas or underscores.
     pub fn fits_one_of(&self, list: &[u8]) -> bool {
         list.split(|octet| matches!(octet, b' ' | b',' | b'_')).any(|community| self.fits(community))
     }
@@ -132,9 +132,11 @@ impl CommunityPattern {
 impl Condition {
     /// Adds the fields that the condition reads.
     pub fn require(&self, fields: &mut FieldSet) {
-        let (field, fact) = match self {
-            Self::Equal { field, fact, .. } | Self::Within { field, fact, .. } => (Some(*field), fact.is_some()),
-            Self::Told { .. } => (None, true),
+        let (field, presence) = match self {
+            Self::Equal { field, presence, .. } | Self::Within { field, presence, .. } => {
+                (Some(*field), presence.is_some())
+            }
+            Self::Present { .. } => (None, true),
             Self::Multicast { .. } => (Some(Field::DstMac), true),
             Self::Filter(filter) => {
                 filter.filter.require(fields);
@@ -145,42 +147,42 @@ impl Condition {
         if let Some(field) = field {
             fields.insert(field);
         }
-        if fact {
+        if presence {
             fields.insert(Field::Presence);
         }
     }
 
-    /// The definition: whether the condition holds for a row of that layout. A field that the layout lacks makes it fail.
+    /// Defines the condition: returns whether it holds for a row of this layout. It fails if the layout lacks the field.
     pub fn holds(&self, layout: &Layout, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         let octets = |field: Field| {
             let start = layout.offset(field)?;
             view.row.octets().get(start..start + field.size())
         };
-        let told = |fact: Option<Presence>| match fact {
+        let is_present = |presence: Option<Presence>| match presence {
             None => true,
-            Some(fact) => {
-                let facts = octets(Field::Presence).and_then(|octets| octets.try_into().ok());
-                facts.is_some_and(|octets| PresenceSet(u64::from_be_bytes(octets)).has(fact))
+            Some(presence) => {
+                let bits = octets(Field::Presence).and_then(|octets| octets.try_into().ok());
+                bits.is_some_and(|octets| PresenceSet(u64::from_be_bytes(octets)).has(presence))
             }
         };
         match self {
-            Self::Equal { field, value, fact, negated } => {
+            Self::Equal { field, value, presence, negated } => {
                 let equal = |octets| value.is_some_and(|value| value.as_slice() == octets);
-                told(*fact) && octets(*field).is_some_and(|octets| equal(octets) != *negated)
+                is_present(*presence) && octets(*field).is_some_and(|octets| equal(octets) != *negated)
             }
-            Self::Within { field, prefix, fact, negated } => {
+            Self::Within { field, prefix, presence, negated } => {
                 let address: Option<&address::Octets> = octets(*field).and_then(|octets| octets.try_into().ok());
                 let address = address.and_then(Bits::of_row);
-                told(*fact) && address.is_some_and(|address| address.is_in(prefix) != *negated)
+                is_present(*presence) && address.is_some_and(|address| address.is_in(prefix) != *negated)
             }
-            Self::Told { fact, told: wanted } => {
-                layout.offset(Field::Presence).is_some() && told(Some(*fact)) == *wanted
+            Self::Present { presence, wanted } => {
+                layout.offset(Field::Presence).is_some() && is_present(Some(*presence)) == *wanted
             }
             Self::Multicast { group } => {
                 let first = octets(Field::DstMac).and_then(<[u8]>::first);
-                told(Some(Presence::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
+                is_present(Some(Presence::DstMac)) && first.is_some_and(|octet| (octet & 1 == 1) == *group)
             }
-            Self::Filter(filter) => filter.filter.sees(frame.seen(view)),
+            Self::Filter(filter) => filter.filter.matches_view(frame.packet(view)),
             Self::Communities { field, patterns } => {
                 let id = octets(*field).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
                 id.is_some_and(|id| fits(patterns, view.strings.get(id)))
@@ -188,7 +190,7 @@ impl Condition {
         }
     }
 
-    /// Text that two conditions share only when they are the same.
+    /// Text that is equal for equal conditions only.
     pub fn identity(&self) -> String {
         match self {
             Self::Filter(filter) => {
@@ -200,7 +202,7 @@ impl Condition {
     }
 }
 
-/// Whether a community of the list fits one of the patterns.
+/// True if a community of the list matches one of the patterns.
 pub(crate) fn fits(patterns: &[CommunityPattern], list: &[u8]) -> bool {
     patterns.iter().any(|pattern| pattern.fits_one_of(list))
 }
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_take_the_octets_of_their_field() {
+    fn numbers_have_the_size_of_their_field() {
         let octets = |number, field| Octets::number(number, field).map(|o| o.as_slice().to_vec());
         assert_eq!(octets(258, Field::SrcPort), Some(vec![1, 2]));
         assert_eq!(octets(65_536, Field::SrcPort), None);
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_of_a_community_pattern_stand_for_any_character() {
+    fn dots_in_a_community_pattern_match_any_character() {
         let fits = |pattern, list: &str| CommunityPattern::parse(pattern).unwrap().fits_one_of(list.as_bytes());
         assert!(fits("65000:10.", "65000:99 65000:101"));
         assert!(!fits("65000:10.", "65000:10 65000:1011"));

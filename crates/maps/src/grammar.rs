@@ -1,43 +1,43 @@
-//! The text of keyed maps: one rule on each line, made of `key=value` pairs.
+//! The syntax of keyed maps: one rule per line, made of `key=value` pairs.
 //!
 //! ```text
 //! ! a comment, as is a line that begins with #
 //! set_tag=10  ip=192.0.2.0/24  filter='tcp and dst port 443'
 //! ```
 //!
-//! Blanks (spaces and tabs) part the pairs; none may stand around `=`. Single quotes protect blanks and are taken away; double
-//! quotes are characters like others. `|` is refused outside of quotes, as it always was. Lines may be of any length and files
-//! of any number of lines.
+//! Blanks (spaces and tabs) separate the pairs; none are allowed around `=`. Single quotes protect blanks and are removed; double
+//! quotes are ordinary characters. `|` is rejected outside quotes, as in pmacct. Lines may be of any length and files may have
+//! any number of lines.
 //!
-//! What a pair *means* is another matter: see [`crate::key`].
+//! [`crate::key`] defines what the pairs *mean*.
 
 use config::problem::{Diagnostics, Origin};
 
 /// One `key=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// What is before `=`.
+    /// The text before `=`.
     pub key: String,
-    /// What is behind `=`, without the quotes.
+    /// The text after `=`, without quotes.
     pub value: String,
-    /// Character of the line where the key begins, from 1.
+    /// Character of the line at which the key begins, from 1.
     pub key_column: u32,
-    /// Character of the line where the value begins, its quote included, from 1.
+    /// Character of the line at which the value begins, including its quote, from 1.
     pub value_column: u32,
 }
 
 /// One rule: the pairs of a line, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Physical line of the file, from 1.
+    /// Line of the file, from 1.
     pub number: u32,
     /// The pairs in the order of the line.
     pub pairs: Vec<Pair>,
 }
 
-const SHAPE: &str = "A rule is KEY=VALUE pairs with blanks between them and none around '='.";
+const SHAPE: &str = "A rule consists of KEY=VALUE pairs separated by blanks, without blanks around '='.";
 
-/// The rules of a file. A line that is no rule is reported and left out; octets that are not UTF-8 are replaced.
+/// Returns the rules of a file. Malformed lines are reported and ignored; bytes that are not UTF-8 are replaced.
 pub fn parse(origin: &Origin, text: &[u8], problems: &mut Diagnostics) -> Vec<Line> {
     let mut lines = Vec::new();
     for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
@@ -46,12 +46,12 @@ pub fn parse(origin: &Origin, text: &[u8], problems: &mut Diagnostics) -> Vec<Li
         match pairs(line) {
             Ok(pairs) if pairs.is_empty() => {}
             Ok(pairs) => lines.push(Line { number, pairs }),
-            Err(fault) => {
-                let at = origin.at(number).column(fault.column);
-                if fault.symbol {
+            Err(error) => {
+                let at = origin.at(number).column(error.column);
+                if error.symbol {
                     problems.error(&at, "Invalid symbol '|' detected.", None);
                 }
-                problems.warn(&at, "malformed line. Ignored.", Some(fault.hint.to_owned()));
+                problems.warn(&at, "malformed line. Ignored.", Some(error.hint.to_owned()));
             }
         }
     }
@@ -86,7 +86,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn fault<T>(&self, hint: &'static str) -> Result<T, ParseError> {
+    fn error<T>(&self, hint: &'static str) -> Result<T, ParseError> {
         Err(ParseError { column: self.column, hint, symbol: self.peek() == Some('|') })
     }
 }
@@ -116,7 +116,7 @@ fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, ParseError> {
         match cursor.peek() {
             Some('=') if !key.is_empty() => break,
             Some(c) if !is_blank(c) && !matches!(c, '=' | '|' | '\'' | '"') => key.push(c),
-            _ => return cursor.fault(SHAPE),
+            _ => return cursor.error(SHAPE),
         }
         cursor.next();
     }
@@ -128,7 +128,7 @@ fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, ParseError> {
         match cursor.peek() {
             None => break,
             Some(c) if is_blank(c) => break,
-            Some('|') => return cursor.fault("Only single quotes protect it."),
+            Some('|') => return cursor.error("Put a value that contains it in single quotes."),
             Some('\'') => {
                 quoted = true;
                 quotation(cursor, &mut value)?;
@@ -140,12 +140,12 @@ fn pair(cursor: &mut Cursor<'_>) -> Result<Pair, ParseError> {
         }
     }
     if value.is_empty() && !quoted {
-        return cursor.fault(SHAPE);
+        return cursor.error(SHAPE);
     }
     Ok(Pair { key, value, key_column, value_column })
 }
 
-/// Reads from the opening quote to behind the closing one.
+/// Reads from the opening quote up to and including the closing one.
 fn quotation(cursor: &mut Cursor<'_>, value: &mut String) -> Result<(), ParseError> {
     let column = cursor.column;
     cursor.next();
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Number and pairs of a line.
+    /// Line number and pairs.
     type Read = (u32, Vec<(String, String)>);
 
     fn read(text: &str) -> (Vec<Read>, Vec<String>) {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_comments_and_quotes_are_read() {
+    fn parses_rules_comments_and_quotes() {
         let (lines, problems) = read(
             "! first\n  # second\n\n\tset_tag=1  in=2\t\r\nset_label='a b' filter='tcp[13] | 2 = 2'\nset_label=''\nx=a'b c'd",
         );
@@ -195,16 +195,16 @@ mod tests {
     }
 
     #[test]
-    fn a_value_keeps_its_equal_signs() {
+    fn values_may_contain_equal_signs() {
         assert_eq!(read("a=b=c").0, [rule(1, &[("a", "b=c")])]);
     }
 
     #[test]
-    fn malformed_lines_are_told_with_their_place_and_the_others_kept() {
+    fn reports_malformed_lines_with_their_position_and_keeps_the_others() {
         let (lines, problems) =
             read("set_tag = 1 in = 1\nin=1\nset_label=\"q r\"\nin=\nset_tag=1|2\nset_label='a\n=3\nlonely");
         assert_eq!(lines, [rule(2, &[("in", "1")])]);
-        let places = [
+        let positions = [
             "[p.map:1:8] malformed line. Ignored.",
             "[p.map:3:15] malformed line. Ignored.",
             "[p.map:4:4] malformed line. Ignored.",
@@ -214,9 +214,9 @@ mod tests {
             "[p.map:7:1] malformed line. Ignored.",
             "[p.map:8:7] malformed line. Ignored.",
         ];
-        assert_eq!(problems.len(), places.len(), "{problems:?}");
-        for (problem, place) in problems.iter().zip(places) {
-            assert!(problem.contains(place), "{problem} has no {place}");
+        assert_eq!(problems.len(), positions.len(), "{problems:?}");
+        for (problem, position) in problems.iter().zip(positions) {
+            assert!(problem.contains(position), "{problem} has no {position}");
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn round_trips_through_text(
             pairs in proptest::collection::vec(("[a-z_]{1,9}", "[a-z0-9:/ |\"-]{0,12}"), 1..6)
         ) {
             let text: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}='{value}'")).collect();

@@ -4,12 +4,12 @@ use crate::key::others;
 use crate::load::{self, Context, Entry};
 use config::problem::{Diagnostics, Origin};
 
-/// Packets that are captured on an interface, as the interface sees them.
+/// Which packets of an interface are captured, as seen by the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Those that come in.
+    /// Incoming packets.
     In,
-    /// Those that go out.
+    /// Outgoing packets.
     Out,
 }
 
@@ -20,20 +20,20 @@ pub struct Interface {
     pub name: String,
     /// Its number in flows.
     pub index: Option<u32>,
-    /// Which of its packets are captured; all without it.
+    /// Captured direction; both if `None`.
     pub direction: Option<Direction>,
 }
 
 impl Interface {
-    /// True if a packet could be captured by both.
+    /// True if both could capture the same packet.
     fn shares_packets(&self, other: &Self) -> bool {
         let has_opposite = matches!((self.direction, other.direction), (Some(one), Some(other)) if one != other);
         self.name == other.name && !has_opposite
     }
 }
 
-/// Reads a pcap_interfaces_map. Lines with faults, and those whose packets another line captures already, are reported and left out: an
-/// interface has one line, or one for each direction. `numbered`: each must have a number (`pcap_ifindex: map`).
+/// Reads a pcap_interfaces_map. Invalid lines are reported and ignored, as are lines whose packets an earlier line already captures:
+/// an interface has one line, or one for each direction. `numbered`: each interface must have a number (`pcap_ifindex: map`).
 pub fn parse(
     origin: &Origin,
     text: &[u8],
@@ -41,31 +41,31 @@ pub fn parse(
     numbered: bool,
     problems: &mut Diagnostics,
 ) -> Vec<Interface> {
-    let mut known: Vec<Interface> = Vec::new();
+    let mut accepted: Vec<Interface> = Vec::new();
     load::load(others::PCAP_INTERFACES, context, origin, text, problems, |entry, problems| {
         let interface = interface(&entry, numbered, problems)?;
-        if known.iter().any(|other| other.shares_packets(&interface)) {
+        if accepted.iter().any(|other| other.shares_packets(&interface)) {
             let what = format!(
-                "the packets of interface {} are captured by an earlier line; it may have one line, or one with 'direction=in' and \
+                "an earlier line already captures these packets of interface {}; use one line, or one with 'direction=in' and \
                  one with 'direction=out'.",
                 interface.name
             );
-            return entry.refuse(what, problems);
+            return entry.reject(what, problems);
         }
-        known.push(interface);
+        accepted.push(interface);
         Some(())
     });
-    known
+    accepted
 }
 
 fn interface(entry: &Entry, numbered: bool, problems: &mut Diagnostics) -> Option<Interface> {
     let Some(name) = entry.setting("ifname") else {
-        return entry.refuse("required key missing. Required keys are: 'ifname'.", problems);
+        return entry.reject("required key missing. Required keys are: 'ifname'.", problems);
     };
     let index = match entry.setting("ifindex") {
         Some(index) => Some(u32::try_from(index.decimal(problems)?).unwrap_or(u32::MAX)),
         None if numbered => {
-            return entry.refuse("required key missing. With 'pcap_ifindex: map' each needs 'ifindex'.", problems);
+            return entry.reject("required key missing. With 'pcap_ifindex: map' each needs 'ifindex'.", problems);
         }
         None => None,
     };
@@ -83,7 +83,7 @@ mod tests {
     use config::Daemon;
 
     #[test]
-    fn interfaces_have_a_name_and_may_have_a_number_and_a_direction() {
+    fn an_interface_needs_a_name_and_may_have_a_number_and_a_direction() {
         let text =
             b"ifname=eth0 ifindex=100 direction=in\nifindex=1\nifname=eth1 ifindex=0\nifname=eth2\nifname=eth0";
         let read = |numbered| {

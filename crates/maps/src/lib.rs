@@ -1,17 +1,17 @@
-//! The operator's files: keyed maps, which become matchers over rows, and lists of networks and ports.
+//! The operator's files: keyed maps, which are compiled to matchers over rows, and lists of networks and ports.
 //!
 //! | map | module |
 //! |---|---|
-//! | `pre_tag_map`, and filters on what it sets | [`pre_tag`] |
+//! | `pre_tag_map`, and filters on the tags and labels it sets | [`pre_tag`] |
 //! | `sampling_map`, `flow_to_rd_map` | [`by_exporter`] |
 //! | `pcap_interfaces_map` | [`interfaces`] |
 //! | `networks_file` | [`networks_file`] |
 //! | `ports_file` | [`ports_file`] |
-//! | which rules have matched anything | [`usage`] |
-//! | maps of the correlation with routes, `tee_receivers`, tag maps of other daemons | [`checked`] |
+//! | rules that have matched | [`usage`] |
+//! | maps for the correlation with routes, `tee_receivers`, tag maps of other daemons | [`checked`] |
 //!
-//! Keyed maps share one grammar ([`grammar`]), tables of keys ([`key`]), the reading of rules ([`load`]) and the search for the first
-//! rule that matches ([`matcher`]).
+//! Keyed maps share a syntax ([`grammar`]), tables of keys ([`key`]), the loader of rules ([`load`]) and the search for the first
+//! matching rule ([`matcher`]).
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::panic, clippy::expect_used, clippy::unwrap_used))]
 

@@ -1,7 +1,7 @@
-//! `ports_file`: the ports that are kept; all others become 0.
+//! `ports_file`: ports that are kept; all others become 0.
 //!
-//! One port a line; `!` begins a comment. pmacct reads what begins with digits by these alone (`443 80` as 443); here such a
-//! line is reported and its first number used, as it is there.
+//! One port per line; `!` begins a comment. pmacct reads only the leading digits of a line (`443 80` as 443). Here, the same port
+//! is used, and the line is reported.
 
 use config::{Diagnostics, Origin};
 
@@ -17,14 +17,14 @@ impl Default for Ports {
     }
 }
 
-/// Bad lines that are reported one by one; of more there is only the number.
+/// Invalid lines that are reported individually; the others are only counted.
 const MAX_REPORTED: usize = 100;
 
-/// Characters of a line that are shown.
+/// Characters of a line that an error message shows.
 const MAX_SHOWN: usize = 48;
 
 impl Ports {
-    /// Reads a list; bad lines are reported.
+    /// Reads a list; invalid lines are reported.
     pub fn parse(file: &str, text: &str, problems: &mut Diagnostics) -> Self {
         let mut ports = Self::default();
         let origin = Origin::whole(file);
@@ -47,7 +47,7 @@ impl Ports {
             }
         }
         if bad > MAX_REPORTED {
-            problems.warn(&origin, format!("{} more lines are not one port each.", bad - MAX_REPORTED), None);
+            problems.warn(&origin, format!("{} more lines do not consist of one port.", bad - MAX_REPORTED), None);
         }
         ports
     }
@@ -58,31 +58,31 @@ impl Ports {
         }
     }
 
-    /// How many ports are in it.
+    /// Number of ports.
     pub fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// True without ports.
+    /// True if there are no ports.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// True when the port is kept.
+    /// True if the port is kept.
     #[inline]
     pub fn has(&self, port: u16) -> bool {
         self.words.get(usize::from(port >> 6)).is_some_and(|word| word >> (port & 63) & 1 == 1)
     }
 }
 
-/// Reports a line that begins with a port, or that is none.
+/// Reports a line that is not exactly one port.
 fn report(origin: &Origin, line: &str, port: Option<u16>, problems: &mut Diagnostics) {
     let shown: String = line.chars().take(MAX_SHOWN).flat_map(char::escape_default).collect();
     let what = match port {
-        Some(port) => format!("ports_file: '{shown}' is read as {port} alone."),
+        Some(port) => format!("ports_file: '{shown}' is read as port {port}."),
         None => format!("invalid port specified: '{shown}'. Ignored."),
     };
-    problems.warn(origin, what, Some("One port from 0 to 65535 a line.".to_owned()));
+    problems.warn(origin, what, Some("Write one port from 0 to 65535 per line.".to_owned()));
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_ports_are_kept_and_bad_lines_reported_with_their_number() {
+    fn keeps_valid_ports_and_reports_invalid_lines_with_their_number() {
         let mut problems = Diagnostics::new();
         let ports = Ports::parse("po.lst", "80\n! no\n\n 65535 \n70000\n443 80\nhttp\n", &mut problems);
         let kept: Vec<u16> = (0..=u16::MAX).filter(|port| ports.has(*port)).collect();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reported_has_a_limit() {
+    fn limits_the_number_of_reports() {
         let mut problems = Diagnostics::new();
         Ports::parse("po.lst", &"\u{1b}x\n".repeat(300), &mut problems);
         let reported: Vec<String> = problems.iter().map(ToString::to_string).collect();

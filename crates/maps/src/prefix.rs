@@ -1,23 +1,23 @@
-//! Prefixes of both families under one numbering, and addresses as rows keep them.
+//! Prefixes of both families in one numbering, and addresses as rows store them.
 //!
-//! IPv4 and IPv6 are apart: `0.0.0.0/0` covers no IPv6 address and `::/0` no IPv4 address.
+//! The families are separate: `0.0.0.0/0` covers no IPv6 address and `::/0` no IPv4 address.
 
 use flow::address;
 use lpm::{Entry, PrefixMap, Sorted};
 use std::net::IpAddr;
 use wire::{Family, Prefix, PrefixError};
 
-/// An address as prefixes are compared with: its family, and its bits from the top of 128 on.
+/// An address to compare with prefixes: its family, and its bits, left-aligned in 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bits {
     /// The family.
     pub family: Family,
-    /// The address, its first bit on top; the bits behind an IPv4 address are zero.
+    /// The address, left-aligned; the bits after an IPv4 address are zero.
     pub bits: u128,
 }
 
 impl Bits {
-    /// The address that a row keeps in these octets (see [`flow::address`]), if any.
+    /// The address that a row stores in these octets (see [`flow::address`]), if any.
     pub fn of_row(octets: &address::Octets) -> Option<Self> {
         let bits = u128::from_be_bytes(*octets);
         match bits >> 32 {
@@ -28,7 +28,7 @@ impl Bits {
         }
     }
 
-    /// True when the address is in the prefix.
+    /// True if the address is in the prefix.
     #[inline]
     pub fn is_in(self, prefix: &Prefix) -> bool {
         self.family == prefix.family() && self.bits & mask(prefix.length()) == prefix.bits()
@@ -36,17 +36,17 @@ impl Bits {
 }
 
 impl From<IpAddr> for Bits {
-    /// An IPv6 address that maps an IPv4 one is that IPv4 address.
+    /// An IPv4-mapped IPv6 address counts as the IPv4 address.
     fn from(address: IpAddr) -> Self {
         let prefix = Prefix::host(address.to_canonical());
         Self { family: prefix.family(), bits: prefix.bits() }
     }
 }
 
-/// Reads a prefix or an address. Prefixes of mapped addresses (`::ffff:192.0.2.0/120`) are those of the IPv4 addresses.
+/// Parses a prefix or an address. Prefixes of mapped addresses (`::ffff:192.0.2.0/120`) become those of the IPv4 addresses.
 ///
 /// # Errors
-/// What is wrong, a part of a sentence.
+/// Part of a sentence that says what is invalid.
 pub fn parse(text: &str) -> Result<Prefix, String> {
     let (address, length) = text.split_once('/').unwrap_or((text, ""));
     text.parse().map(Prefix::to_canonical).map_err(|error| match error {
@@ -55,12 +55,12 @@ pub fn parse(text: &str) -> Result<Prefix, String> {
     })
 }
 
-/// The prefix of a row's octets with a length over all 128 of their bits; `None` where that is no prefix of one family.
+/// The prefix of a row's octets with a length over all of their 128 bits; `None` if that is not a prefix of one family.
 pub fn of_row(octets: &address::Octets, length: u8) -> Option<Prefix> {
     let address = address::address(octets)?;
     match address {
         IpAddr::V4(_) => Prefix::new(address, length.checked_sub(96)?.min(32)),
-        // One whose first half is zero may cover the octets of IPv4 addresses and of absent ones too.
+        // A prefix with a zero first half may also cover the octets of IPv4 addresses and of absent addresses.
         IpAddr::V6(_) => Prefix::new(address, length).filter(|prefix| prefix.bits() >> 64 != 0),
     }
 }
@@ -77,12 +77,12 @@ pub const NONE: u32 = u32::MAX;
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     v4: PrefixMap<u32, Prefix>,
-    /// Their numbers come after those of IPv4.
+    /// Their numbers follow those of IPv4.
     v6: PrefixMap<u128, Prefix>,
 }
 
 impl Tree {
-    /// The tree of these prefixes, in any order, some perhaps twice.
+    /// Builds the tree of these prefixes, which may be in any order and repeated.
     pub fn new(prefixes: impl IntoIterator<Item = Prefix>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for prefix in prefixes {
@@ -91,18 +91,18 @@ impl Tree {
                 Family::V6 => v6.push(Entry::new(prefix.bits(), prefix.length(), prefix)),
             }
         }
-        // Maps with more rules than a trie holds prefixes, 2^30, are never read: their text has a bound.
+        // The size limit of map files keeps the number of rules below that of prefixes in a trie, 2^30.
         let (v4, v6) = (PrefixMap::new(Sorted::new(v4)), PrefixMap::new(Sorted::new(v6)));
         Self { v4: v4.unwrap_or_default(), v6: v6.unwrap_or_default() }
     }
 
-    /// The number of a node of IPv6.
+    /// The number of an IPv6 node.
     #[inline]
     fn v6_node(&self, index: u32) -> u32 {
         self.v4.len() as u32 + index
     }
 
-    /// The longest prefix that covers the address, or [`NONE`].
+    /// Returns the longest prefix that covers the address, or [`NONE`].
     #[inline]
     pub fn longest(&self, address: Bits) -> u32 {
         let node = match address.family {
@@ -112,7 +112,7 @@ impl Tree {
         node.unwrap_or(NONE)
     }
 
-    /// The longest prefix around that of a node, or [`NONE`].
+    /// Returns the longest other prefix that covers that of a node, or [`NONE`].
     #[inline]
     pub fn parent(&self, node: u32) -> u32 {
         let parent = match node.checked_sub(self.v4.len() as u32) {
@@ -122,14 +122,14 @@ impl Tree {
         parent.unwrap_or(NONE)
     }
 
-    /// A node and those around it, from the longest to the shortest.
+    /// A node and those whose prefixes cover it, from the longest to the shortest.
     #[inline]
     pub fn chain(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
         let some = |node| (node != NONE).then_some(node);
         std::iter::successors(some(node), move |node| some(self.parent(*node)))
     }
 
-    /// The node of exactly this prefix.
+    /// Returns the node of exactly this prefix.
     pub fn node(&self, prefix: &Prefix) -> Option<u32> {
         match prefix.family() {
             Family::V4 => self.v4.index_of((prefix.bits() >> 96) as u32, prefix.length()),
@@ -145,7 +145,7 @@ impl Tree {
         }
     }
 
-    /// How many prefixes lie in each other, at most.
+    /// Maximum nesting depth of the prefixes.
     pub fn depth(&self) -> usize {
         self.v4.depth().max(self.v6.depth())
     }
@@ -155,7 +155,7 @@ impl Tree {
         self.v4.len() + self.v6.len()
     }
 
-    /// True without prefixes.
+    /// True if there are no prefixes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn mapped_prefixes_are_of_ipv4_and_errors_say_what_is_wrong() {
+    fn mapped_prefixes_become_ipv4_and_errors_name_the_invalid_part() {
         for (text, shown) in [
             ("10.1.2.3/8", "10.0.0.0/8"),
             ("2001:db8::1/32", "2001:db8::/32"),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_apart() {
+    fn families_are_separate() {
         assert!(!bits("10.0.0.1").is_in(&prefix("::/0")) && !bits("2001:db8::1").is_in(&prefix("0.0.0.0/0")));
         let tree = Tree::new(["::/0", "0.0.0.0/0"].map(prefix));
         let found = |text| tree.prefix(tree.longest(bits(text))).unwrap().to_string();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_of_rows_are_addresses_of_their_family() {
+    fn row_octets_convert_to_addresses_of_their_family() {
         let row = |text: &str| Bits::of_row(&address::octets(text.parse().unwrap()));
         for text in ["0.0.0.0", "10.0.0.1", "::", "::1", "2001:db8::1"] {
             assert_eq!(row(text), Some(bits(text)), "{text}");
@@ -231,14 +231,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_longest_is_what_a_search_of_all_finds(
+        fn finds_the_same_longest_prefix_as_a_linear_search(
             all in proptest::collection::vec(prefixes(), 0..60),
             more in proptest::collection::vec(prefixes(), 0..20),
         ) {
             let tree = Tree::new(all.iter().copied());
             for probe in all.iter().chain(&more) {
                 for address in [probe.address(), probe.last_address()] {
-                    // Not canonical: a mapped address is one of IPv6 here.
+                    // Not canonical: a mapped address counts as IPv6 here.
                     let host = Prefix::host(address);
                     let address = Bits { family: host.family(), bits: host.bits() };
                     let covering = all.iter().filter(|prefix| address.is_in(prefix));

@@ -1,4 +1,4 @@
-//! Values of keys: from text to conditions.
+//! Parses the values of keys into conditions.
 
 use crate::condition::{CommunityPattern, Condition, Octets, PacketFilter};
 use crate::key::{Key, Target, Value};
@@ -13,66 +13,71 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use wire::{Family, Mac, Prefix, RouteDistinguisher};
 
-/// Patterns of communities that a rule may have.
-const PATTERNS: usize = 16;
+/// Limit on the community patterns of a rule.
+const MAX_PATTERNS: usize = 16;
 
-/// What is wrong with a value, as a sentence, and what would be right.
+/// An invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
-    /// What is wrong.
+    /// What is wrong, as a sentence.
     pub what: String,
-    /// What would be right.
+    /// What is expected.
     pub hint: Option<String>,
 }
 
 impl ValueError {
-    /// The usual words.
+    /// The usual message.
     pub fn value(key: &Key, text: &str) -> Self {
         Self {
             what: format!("bad '{}' value: '{text}'.", key.name),
-            hint: Some(format!("It takes: {}.", key.value)),
+            hint: Some(format!("Expected: {}.", key.value)),
         }
     }
 }
 
-/// The condition that a key with this value makes.
+/// Returns the condition for a key with this value.
 ///
 /// # Errors
-/// What is wrong with the value.
+/// If the value is invalid.
 pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, ValueError> {
     let (negated, value) = match text.strip_prefix('-') {
         Some(rest) if key.negatable => (true, rest),
         _ => (false, text),
     };
-    let wrong = || ValueError::value(key, text);
-    let flag = || flag(value).map(|wanted| wanted != negated).ok_or_else(wrong);
+    let invalid = || ValueError::value(key, text);
+    let flag = || flag(value).map(|wanted| wanted != negated).ok_or_else(invalid);
     match key.target {
-        Target::Field(field, fact) => {
-            let octets = octets(key, field, value).ok_or_else(wrong)?;
-            let fact = fact.filter(|fact| *fact != Presence::BgpNextHop || !context.net.bgp);
-            Ok(Condition::Equal { field, value: octets, fact, negated })
+        Target::Field(field, presence) => {
+            let octets = octets(key, field, value).ok_or_else(invalid)?;
+            let presence = presence.filter(|presence| *presence != Presence::BgpNextHop || !context.net.bgp);
+            Ok(Condition::Equal { field, value: octets, presence, negated })
         }
         Target::Direction => {
             if context.daemon != Daemon::Nfacctd {
                 let value = octets(key, Field::Direction, value).flatten();
-                return Ok(Condition::Equal { field: Field::Direction, value, fact: None, negated });
+                return Ok(Condition::Equal { field: Field::Direction, value, presence: None, negated });
             }
-            // Rows have a third value for "not told", and in flow records the way in is whatever is not the way out.
+            // Rows have a third value for "not reported". In flow records, everything that is not egress counts as ingress.
             let out = octets(key, Field::Direction, "1").flatten();
-            let inward = decimal(value, 0, 1).ok_or_else(wrong)? == 0;
-            Ok(Condition::Equal { field: Field::Direction, value: out, fact: None, negated: inward != negated })
+            let inward = decimal(value, 0, 1).ok_or_else(invalid)? == 0;
+            Ok(Condition::Equal {
+                field: Field::Direction,
+                value: out,
+                presence: None,
+                negated: inward != negated,
+            })
         }
-        Target::As(field, fact) => {
-            let octets = octets(key, field, value).ok_or_else(wrong)?;
-            // A file or a route may know the AS of a record that does not tell it.
-            let told = context.asn.flow && !context.asn.file && !context.asn.bgp;
-            Ok(Condition::Equal { field, value: octets, fact: told.then_some(fact), negated })
+        Target::As(field, presence) => {
+            let octets = octets(key, field, value).ok_or_else(invalid)?;
+            // The AS may also come from a file or a route if the record does not have it.
+            let flow_only = context.asn.flow && !context.asn.file && !context.asn.bgp;
+            Ok(Condition::Equal { field, value: octets, presence: flow_only.then_some(presence), negated })
         }
-        Target::Within(field, fact) => {
+        Target::Within(field, presence) => {
             let prefix = network(value)?;
-            Ok(Condition::Within { field, prefix, fact: Some(fact), negated })
+            Ok(Condition::Within { field, prefix, presence: Some(presence), negated })
         }
-        Target::Told(fact) => Ok(Condition::Told { fact, told: flag()? }),
+        Target::Present(presence) => Ok(Condition::Present { presence, wanted: flag()? }),
         Target::Multicast => Ok(Condition::Multicast { group: flag()? }),
         Target::SampleType => sample_type(context.daemon, value, negated).ok_or_else(|| ValueError {
             what: if context.daemon == Daemon::Sfacctd {
@@ -80,18 +85,18 @@ pub fn condition(key: &Key, text: &str, context: &Context) -> Result<Condition, 
             } else {
                 "Invalid NetFlow/IPFIX 'sample_type' value.".to_owned()
             },
-            hint: Some(format!("It takes: {}.", key.value)),
+            hint: Some(format!("Expected: {}.", key.value)),
         }),
         Target::Packet => filter(value, context).map(Condition::Filter),
         Target::Communities(field) => {
-            Ok(Condition::Communities { field, patterns: communities(value).ok_or_else(wrong)? })
+            Ok(Condition::Communities { field, patterns: communities(value).ok_or_else(invalid)? })
         }
         // The map reads these itself.
-        Target::Own | Target::Exporter => Err(wrong()),
+        Target::Setting | Target::Exporter => Err(invalid()),
     }
 }
 
-/// The octets of a field; the inner `None` is a number that the field is too small for.
+/// The octets of a field; the inner `None` is a number that does not fit the field.
 #[expect(clippy::option_option, reason = "no value, and a value that nothing equals, are different")]
 fn octets(key: &Key, field: Field, text: &str) -> Option<Option<Octets>> {
     Some(match key.value {
@@ -108,7 +113,7 @@ fn octets(key: &Key, field: Field, text: &str) -> Option<Option<Octets>> {
     })
 }
 
-/// A decimal number without sign, within bounds.
+/// A decimal number without a sign, within limits.
 pub fn decimal(text: &str, min: u64, max: u64) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|number| digits && (min..=max).contains(number))
@@ -122,7 +127,7 @@ fn hexadecimal(text: &str, max: u64) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok().filter(|number| *number <= max)
 }
 
-/// `true` or `false`, in any case.
+/// `true` or `false`, in upper or lower case.
 pub fn flag(text: &str) -> Option<bool> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Some(true),
@@ -131,7 +136,7 @@ pub fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// Six octets in hexadecimal with colons or dashes between them.
+/// Six octets in hexadecimal, separated by colons or dashes.
 pub fn mac(text: &str) -> Option<Mac> {
     let mut octets = [0; 6];
     let mut parts = text.split([':', '-']);
@@ -146,7 +151,7 @@ pub fn mac(text: &str) -> Option<Mac> {
 /// An address or prefix.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If it is invalid.
 pub fn network(text: &str) -> Result<Prefix, ValueError> {
     prefix::parse(text).map_err(|why| ValueError {
         what: format!("Bad IP address or prefix '{text}'."),
@@ -154,7 +159,7 @@ pub fn network(text: &str) -> Result<Prefix, ValueError> {
     })
 }
 
-/// The condition of a filter that only tells families apart; the text may go on behind those words.
+/// The condition of a filter that only distinguishes families; other text may follow these words.
 pub fn family_filter(text: &str) -> Option<Condition> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let family = match words.as_slice() {
@@ -163,7 +168,7 @@ pub fn family_filter(text: &str) -> Option<Condition> {
         _ => return None,
     };
     let prefix = Prefix::default_route(family);
-    Some(Condition::Within { field: Field::SrcHost, prefix, fact: None, negated: false })
+    Some(Condition::Within { field: Field::SrcHost, prefix, presence: None, negated: false })
 }
 
 fn filter(text: &str, context: &Context) -> Result<PacketFilter, ValueError> {
@@ -175,26 +180,26 @@ fn filter(text: &str, context: &Context) -> Result<PacketFilter, ValueError> {
     }
 }
 
-/// Text of others, fit for one line of a log.
+/// External text, reduced to one line for a log.
 fn one_line(text: &str) -> String {
     text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn communities(text: &str) -> Option<Arc<[CommunityPattern]>> {
     let patterns: Arc<[_]> = text.split(',').map(CommunityPattern::parse).collect::<Option<_>>()?;
-    (patterns.len() <= PATTERNS).then_some(patterns)
+    (patterns.len() <= MAX_PATTERNS).then_some(patterns)
 }
 
 fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
     if daemon == Daemon::Sfacctd {
-        // The data format of sFlow: 20 bits of enterprise, 12 of format. Rows keep the lower 16 bits.
+        // The sFlow data format: 20 bits of enterprise, 12 of format. Rows store the lower 16 bits.
         let (enterprise, format) = text.split_once(':')?;
         let number = decimal(enterprise, 0, 0xf)? << 12 | decimal(format, 0, 0xfff)?;
         let value = Octets::number(number, Field::Template);
-        return Some(Condition::Equal { field: Field::Template, value, fact: None, negated });
+        return Some(Condition::Equal { field: Field::Template, value, presence: None, negated });
     }
-    let fact = match text {
-        // The reference compares the first letters only, so these act as `flow`.
+    let presence = match text {
+        // pmacct compares only the first letters, so these are equivalent to `flow`.
         "flow" | "flow-mpls-ipv4" | "flow-mpls-ipv6" => Presence::Flow,
         "flow-ipv4" => Presence::FlowV4,
         "flow-ipv6" => Presence::FlowV6,
@@ -202,7 +207,7 @@ fn sample_type(daemon: Daemon, text: &str, negated: bool) -> Option<Condition> {
         "option" => Presence::Options,
         _ => return None,
     };
-    Some(Condition::Told { fact, told: !negated })
+    Some(Condition::Present { presence, wanted: !negated })
 }
 
 #[cfg(test)]
@@ -210,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_no_signs_letters_or_excess() {
+    fn rejects_numbers_with_signs_letters_or_beyond_the_limit() {
         assert_eq!(decimal("42", 0, 255), Some(42));
         for text in ["", "-1", "+1", "256", "0x1", "1 ", "99999999999999999999999"] {
             assert_eq!(decimal(text, 0, 255), None, "{text}");
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_told_by_the_first_words() {
+    fn the_first_words_determine_the_family() {
         for text in ["ip", "ip6", "vlan and ip", "vlan  and ip6", "ip and tcp"] {
             assert!(family_filter(text).is_some(), "{text}");
         }

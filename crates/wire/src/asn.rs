@@ -4,37 +4,37 @@ use crate::text;
 use std::fmt;
 use std::str::FromStr;
 
-/// An autonomous system number. Shown in *asplain*, as one decimal number.
+/// An autonomous system number. Displayed in *asplain*, as one decimal number.
 ///
-/// Reads asplain and *asdot* (`1.10` is 65546), without a prefix such as `AS`.
+/// Parses asplain and *asdot* (`1.10` is 65546), without a prefix such as `AS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Asn(pub u32);
 
-/// The text is not an AS number: a decimal number below 2^32, or two below 2^16 with a dot between them.
+/// The text is not an AS number: a decimal number below 2^32, or two below 2^16 separated by a dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsnError;
 
 impl Asn {
-    /// AS_TRANS, which stands for larger numbers where there is room for two octets only (RFC 6793 section 9).
+    /// AS_TRANS, which replaces larger numbers in fields of two octets (RFC 6793 section 9).
     pub const TRANS: Self = Self(23_456);
 
-    /// The number in two octets; `None` where it does not fit, and [`Asn::TRANS`] may stand for it.
+    /// The number in two octets; `None` if it does not fit, and [`Asn::TRANS`] may replace it.
     pub const fn to_u16(self) -> Option<u16> {
         if self.0 <= 0xffff { Some(self.0 as u16) } else { None }
     }
 
-    /// True for numbers of private use (RFC 6996).
+    /// True for private-use numbers (RFC 6996).
     pub const fn is_private(self) -> bool {
         matches!(self.0, 64_512..=65_534 | 4_200_000_000..=4_294_967_294)
     }
 
-    /// Shows the number in *asdot*: numbers beyond 65535 as two with a dot between them.
+    /// Displays the number in *asdot*: numbers above 65535 as two, separated by a dot.
     pub const fn asdot(self) -> AsDot {
         AsDot(self)
     }
 }
 
-/// An AS number in asdot (RFC 5396); made by [`Asn::asdot`].
+/// An AS number in asdot (RFC 5396); created by [`Asn::asdot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AsDot(Asn);
 
@@ -85,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn both_notations_are_read_and_nothing_else() {
+    fn parses_both_notations_and_nothing_else() {
         for (text, number) in
             [("0", 0), ("65546", 65_546), ("1.10", 65_546), ("0.7", 7), ("65535.65535", u32::MAX)]
         {
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(number in prop_oneof![0u32..70_000, any::<u32>()]) {
+        fn round_trips_through_text(number in prop_oneof![0u32..70_000, any::<u32>()]) {
             prop_assert_eq!(Asn(number).to_string().parse(), Ok(Asn(number)));
             prop_assert_eq!(Asn(number).asdot().to_string().parse(), Ok(Asn(number)));
         }

@@ -1,7 +1,7 @@
 //! BGP communities: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092).
 //!
-//! They are shown as pmacct shows them; where that form loses something, `{:#}` shows all of it, and what it shows is
-//! read back as the same community.
+//! They are displayed as in pmacct; if that form loses information, `{:#}` displays all of it, in a form that
+//! parses to the same community.
 
 use crate::text::number;
 use crate::{Asn, Reader, Truncated};
@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// The text is not a community of the type that was asked for.
+/// The text is not a community of the expected type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommunityError;
 
@@ -21,15 +21,15 @@ impl fmt::Display for CommunityError {
 
 impl std::error::Error for CommunityError {}
 
-/// A standard community (RFC 1997): by custom an AS number in its upper two octets and a value in the lower two.
+/// A standard community (RFC 1997): by convention, an AS number in its upper two octets and a value in the lower two.
 ///
-/// Shown as `65000:100`, and `internet`, `no-export`, `no-advertise` and `local-AS` by these names; `{:#}` shows
-/// numbers only (`bgp_comms_num`). Read are numbers and all [well-known names](Self::well_known_name).
+/// Displayed as `65000:100`, or `internet`, `no-export`, `no-advertise` and `local-AS`; `{:#}` displays
+/// numbers only (`bgp_comms_num`). Parses numbers and all [well-known names](Self::well_known_name).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Community(pub u32);
 
 /// Names of well-known communities (IANA "BGP Well-known Communities"), of `internet`, and of NO_EXPORT_SUBCONFED as
-/// routers call it.
+/// routers name it.
 const WELL_KNOWN: &[(Community, &str)] = &[
     (Community::INTERNET, "internet"),
     (Community::GRACEFUL_SHUTDOWN, "graceful-shutdown"),
@@ -44,7 +44,7 @@ const WELL_KNOWN: &[(Community, &str)] = &[
 ];
 
 impl Community {
-    /// The whole Internet: not registered, but zero is known by that name.
+    /// The whole Internet: not registered, but a common name of zero.
     pub const INTERNET: Self = Self(0);
     /// GRACEFUL_SHUTDOWN (RFC 8326).
     pub const GRACEFUL_SHUTDOWN: Self = Self(0xffff_0000);
@@ -60,7 +60,7 @@ impl Community {
     pub const NO_EXPORT: Self = Self(0xffff_ff01);
     /// NO_ADVERTISE (RFC 1997).
     pub const NO_ADVERTISE: Self = Self(0xffff_ff02);
-    /// NO_EXPORT_SUBCONFED (RFC 1997), shown as `local-AS`.
+    /// NO_EXPORT_SUBCONFED (RFC 1997), displayed as `local-AS`.
     pub const NO_EXPORT_SUBCONFED: Self = Self(0xffff_ff03);
     /// NOPEER (RFC 3765).
     pub const NO_PEER: Self = Self(0xffff_ff04);
@@ -70,7 +70,7 @@ impl Community {
         Self((asn as u32) << 16 | value as u32)
     }
 
-    /// The upper two octets: by custom the AS that defines the community.
+    /// The upper two octets: by convention, the AS that defines the community.
     pub const fn asn(self) -> u16 {
         (self.0 >> 16) as u16
     }
@@ -80,7 +80,7 @@ impl Community {
         self.0 as u16
     }
 
-    /// The name of a well-known community. Not all of them are shown by their names, as pmacct knows few.
+    /// The name of a well-known community. Not all names are displayed, since pmacct knows few.
     pub fn well_known_name(self) -> Option<&'static str> {
         WELL_KNOWN.iter().find(|(community, _)| *community == self).map(|(_, name)| *name)
     }
@@ -115,13 +115,13 @@ impl FromStr for Community {
 
 /// An extended community (RFC 4360): a type of one or two octets, and a value.
 ///
-/// Route targets and sites of origin are shown as `RT:65000:100` and `SoO:192.0.2.1:7`, all others as `?`. `{:#}` tells
-/// those with an AS number of four octets (RFC 5668) from those with one of two by an `L` behind a number that would fit
-/// two (`RT:65000L:100`), and shows others as `0x` and sixteen hexadecimal digits.
+/// Route targets and sites of origin are displayed as `RT:65000:100` and `SoO:192.0.2.1:7`, all others as `?`. `{:#}` distinguishes
+/// those with an AS number of four octets (RFC 5668) from those of two octets by an `L` after a number that would fit
+/// two (`RT:65000L:100`), and displays others as `0x` and sixteen hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExtendedCommunity(pub [u8; 8]);
 
-/// Who administers the value of an extended community, in the types that have that shape.
+/// The administrator and the value of an extended community, for types with this structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Administrator {
     /// An AS number of two octets, and a value of four (RFC 4360 section 3.1).
@@ -158,12 +158,12 @@ impl ExtendedCommunity {
         self.0[0]
     }
 
-    /// The second octet of the type, in the types that have one.
+    /// The second octet of the type, for types that have one.
     pub const fn subtype(self) -> u8 {
         self.0[1]
     }
 
-    /// True when it may be passed on to another AS.
+    /// True if it may be passed on to another AS.
     pub const fn is_transitive(self) -> bool {
         self.kind() & Self::NON_TRANSITIVE == 0
     }
@@ -179,7 +179,7 @@ impl ExtendedCommunity {
         })
     }
 
-    /// What is shown before the administrator.
+    /// The text before the administrator.
     fn label(self) -> Option<&'static str> {
         match self.subtype() {
             Self::ROUTE_TARGET => Some("RT"),
@@ -188,7 +188,7 @@ impl ExtendedCommunity {
         }
     }
 
-    /// Shows the administrator and its value without `RT:` and `SoO:` (`bgp_comms_num`).
+    /// Displays the administrator and its value without `RT:` and `SoO:` (`bgp_comms_num`).
     pub const fn numeric(self) -> NumericExtendedCommunity {
         NumericExtendedCommunity(self)
     }
@@ -208,7 +208,7 @@ impl fmt::Display for Administrator {
 impl FromStr for Administrator {
     type Err = CommunityError;
 
-    /// An AS number that fits two octets takes two, unless an `L` follows it.
+    /// An AS number that fits two octets is encoded in two, unless an `L` follows it.
     fn from_str(text: &str) -> Result<Self, CommunityError> {
         let (administrator, value) = text.split_once(':').ok_or(CommunityError)?;
         let value = |max| number(value, max).ok_or(CommunityError);
@@ -241,7 +241,7 @@ impl fmt::Display for ExtendedCommunity {
     }
 }
 
-/// An extended community without the name of its type; made by [`ExtendedCommunity::numeric`].
+/// An extended community without the name of its type; created by [`ExtendedCommunity::numeric`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NumericExtendedCommunity(ExtendedCommunity);
 
@@ -273,7 +273,7 @@ impl FromStr for ExtendedCommunity {
     }
 }
 
-/// A large community (RFC 8092): an AS number and two values that it defines. Shown as `65536:1:2`, the canonical form of
+/// A large community (RFC 8092): an AS number and two values that it defines. Displayed as `65536:1:2`, the canonical form of
 /// RFC 8092 section 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LargeCommunity {
@@ -289,7 +289,7 @@ impl LargeCommunity {
     /// Reads the twelve octets of a large community.
     ///
     /// # Errors
-    /// When there are fewer.
+    /// If there are fewer.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, Truncated> {
         Ok(Self { global: Asn(r.u32()?), local1: r.u32()?, local2: r.u32()? })
     }
@@ -318,7 +318,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn standard_communities_are_shown_as_pmacct_shows_them() {
+    fn standard_communities_display_as_in_pmacct() {
         for (community, shown) in [
             (Community::new(65_000, 100), "65000:100"),
             (Community::INTERNET, "internet"),
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn extended_communities_are_shown_as_pmacct_shows_them() {
+    fn extended_communities_display_as_in_pmacct() {
         for (octets, shown, whole) in [
             ([0, 2, 0xfd, 0xe9, 0, 0, 0, 5], "RT:65001:5", "RT:65001:5"),
             ([1, 3, 10, 0, 0, 1, 0, 7], "SoO:10.0.0.1:7", "SoO:10.0.0.1:7"),
@@ -384,7 +384,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(
+        fn round_trips_through_text(
             number in prop_oneof![any::<u32>(), 0xffff_ff00u32..=u32::MAX, Just(0)],
             octets in any::<[u8; 8]>(),
             (kind, subtype) in (0u8..5, 0u8..5),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An address family (IANA "Address Family Numbers"), as BGP's multiprotocol attributes carry it (RFC 4760).
+/// An address family (IANA "Address Family Numbers"), as in BGP's multiprotocol attributes (RFC 4760).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Afi(pub u16);
 
@@ -20,7 +20,7 @@ impl Afi {
     /// BGP-LS (RFC 9552).
     pub const BGP_LS: Self = Self(16_388);
 
-    /// The name, where this crate knows one.
+    /// The name, if this crate has one.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::IPV4 => "IPv4",
@@ -62,7 +62,7 @@ impl Safi {
     /// Flow specifications in a VPN (RFC 8955).
     pub const FLOWSPEC_VPN: Self = Self(134);
 
-    /// The name, where this crate knows one.
+    /// The name, if this crate has one.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::UNICAST => "unicast",
@@ -85,7 +85,7 @@ impl Safi {
 }
 
 impl fmt::Display for Afi {
-    /// The name, or the number of one without a name.
+    /// The name, or the number if there is no name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
@@ -95,7 +95,7 @@ impl fmt::Display for Afi {
 }
 
 impl fmt::Display for Safi {
-    /// The name, or the number of one without a name.
+    /// The name, or the number if there is no name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
@@ -134,7 +134,7 @@ impl Family {
         }
     }
 
-    /// The version of IP that an address family number stands for, if it does.
+    /// The version of IP of an address family number, if any.
     pub const fn of_afi(afi: Afi) -> Option<Self> {
         match afi {
             Afi::IPV4 => Some(Self::V4),
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_families_have_names_and_others_keep_their_numbers() {
+    fn registered_families_have_names_and_others_display_numbers() {
         assert_eq!((Afi::IPV6.to_string(), Afi(99).to_string()), ("IPv6".into(), "99".into()));
         assert_eq!((Safi::MPLS_VPN.to_string(), Safi(9).to_string()), ("mpls-vpn".into(), "9".into()));
         for family in Family::ALL {

@@ -1,7 +1,7 @@
 //! Checked readers and writers over octets, and small types that several protocols share.
 //!
-//! Octets from outside are met only through [`Reader`], which cannot panic: it borrows, moves forward only, and
-//! knows its offset for errors. It is `Copy`, so a copy is a bookmark.
+//! Input from outside is parsed only by [`Reader`], which cannot panic: it borrows, moves forward only, and
+//! keeps its offset for errors. It is `Copy`, so a copy is a bookmark.
 //!
 //! | type | defined by |
 //! |---|---|

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An IEEE 802 MAC address; shown with colons in lower-case hexadecimal.
+/// An IEEE 802 MAC address; displayed with colons in lower-case hexadecimal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mac(pub [u8; 6]);
 

@@ -6,43 +6,43 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A prefix of IPv4 or IPv6 addresses; the bits behind its length are zero.
+/// A prefix of IPv4 or IPv6 addresses; the bits after its length are zero.
 ///
-/// Families are apart: `0.0.0.0/0` contains no IPv6 address, and `::ffff:0:0/96` is a prefix of IPv6 (see
-/// [`Prefix::to_canonical`]). In order, a prefix comes before all others that it covers, and those follow one another.
+/// The families are separate: `0.0.0.0/0` contains no IPv6 address, and `::ffff:0:0/96` is an IPv6 prefix (see
+/// [`Prefix::to_canonical`]). The order places a prefix before all others that it covers, and keeps these together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prefix {
     family: Family,
-    /// The first address; one of IPv4 takes the first four octets.
+    /// The first address; an IPv4 address takes the first four octets.
     octets: [u8; 16],
     length: u8,
 }
 
-/// Why there is no prefix.
+/// Why a prefix is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefixError {
-    /// What comes before the slash is not an address.
+    /// The text before the slash is not an address.
     Address,
-    /// The length is not a number of at most three digits, or is more than the bits of an address, which are given.
+    /// The length is not a number of at most three digits, or exceeds the bits of an address, which are given.
     Length(u8),
     /// Octets of NLRI are missing.
     Truncated(Truncated),
 }
 
 impl Prefix {
-    /// The first `length` bits of an address; `None` where an address has less.
+    /// The first `length` bits of an address; `None` if the address has fewer.
     pub fn new(address: IpAddr, length: u8) -> Option<Self> {
         let (family, octets) = match address {
-            IpAddr::V4(v4) => (Family::V4, widened(v4.octets())),
+            IpAddr::V4(v4) => (Family::V4, left_aligned(v4.octets())),
             IpAddr::V6(v6) => (Family::V6, v6.octets()),
         };
-        (length <= family.width()).then(|| Self::cut(family, octets, length))
+        (length <= family.width()).then(|| Self::masked(family, octets, length))
     }
 
-    /// The prefix of one address.
+    /// The prefix of a single address.
     pub fn host(address: IpAddr) -> Self {
         match address {
-            IpAddr::V4(v4) => Self { family: Family::V4, octets: widened(v4.octets()), length: 32 },
+            IpAddr::V4(v4) => Self { family: Family::V4, octets: left_aligned(v4.octets()), length: 32 },
             IpAddr::V6(v6) => Self { family: Family::V6, octets: v6.octets(), length: 128 },
         }
     }
@@ -52,7 +52,7 @@ impl Prefix {
         Self { family, octets: [0; 16], length: 0 }
     }
 
-    fn cut(family: Family, octets: [u8; 16], length: u8) -> Self {
+    fn masked(family: Family, octets: [u8; 16], length: u8) -> Self {
         let bits = u128::from_be_bytes(octets) & mask(length);
         Self { family, octets: bits.to_be_bytes(), length }
     }
@@ -62,12 +62,12 @@ impl Prefix {
         self.family
     }
 
-    /// Bits of the prefix, at most those of an address of its family.
+    /// Prefix length in bits, at most that of an address of its family.
     pub const fn length(&self) -> u8 {
         self.length
     }
 
-    /// The first address, its first bit on top of 128; the bits behind an IPv4 address are zero.
+    /// The first address, left-aligned in 128 bits; the bits after an IPv4 address are zero.
     #[inline]
     pub const fn bits(&self) -> u128 {
         u128::from_be_bytes(self.octets)
@@ -83,12 +83,12 @@ impl Prefix {
         address(self.family, self.bits() | !mask(self.length))
     }
 
-    /// True when the address is in the prefix.
+    /// True if the prefix contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.covers(&Self::host(address))
     }
 
-    /// True when all addresses of `other` are in the prefix.
+    /// True if the prefix contains all addresses of `other`.
     #[inline]
     pub fn covers(&self, other: &Self) -> bool {
         self.family == other.family
@@ -100,18 +100,18 @@ impl Prefix {
     pub fn to_canonical(self) -> Self {
         match (self.address(), self.length.checked_sub(96)) {
             (IpAddr::V6(v6), Some(length)) => match v6.to_ipv4_mapped() {
-                Some(v4) => Self::cut(Family::V4, widened(v4.octets()), length),
+                Some(v4) => Self::masked(Family::V4, left_aligned(v4.octets()), length),
                 None => self,
             },
             _ => self,
         }
     }
 
-    /// Reads NLRI: an octet with the length in bits, and as many octets as that takes. What lies behind the prefix in
-    /// the last of them is ignored, as RFC 4271 says.
+    /// Reads NLRI: an octet with the length in bits, and as many octets as that requires. Bits after the prefix in
+    /// the last octet are ignored, as RFC 4271 requires.
     ///
     /// # Errors
-    /// When octets are missing, or a length is too large; nothing can then be read behind it.
+    /// If octets are missing, or a length is too large; nothing after it can be read then.
     pub fn read(r: &mut Reader<'_>, family: Family) -> Result<Self, PrefixError> {
         let length = r.u8()?;
         if length > family.width() {
@@ -121,7 +121,7 @@ impl Prefix {
         for (to, octet) in octets.iter_mut().zip(r.take(usize::from(length.div_ceil(8)))?) {
             *to = *octet;
         }
-        Ok(Self::cut(family, octets, length))
+        Ok(Self::masked(family, octets, length))
     }
 
     /// Writes NLRI.
@@ -144,7 +144,7 @@ fn is_length(text: &str) -> bool {
     (1..=3).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-fn widened([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+fn left_aligned([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
@@ -158,7 +158,7 @@ fn address(family: Family, bits: u128) -> IpAddr {
 impl From<IpNetwork> for Prefix {
     fn from(network: IpNetwork) -> Self {
         let Self { family, octets, .. } = Self::host(network.ip());
-        Self::cut(family, octets, network.prefix())
+        Self::masked(family, octets, network.prefix())
     }
 }
 
@@ -175,14 +175,14 @@ impl fmt::Display for Prefix {
 impl FromStr for Prefix {
     type Err = PrefixError;
 
-    /// Reads `address/length`, or an address, which is a prefix of its whole length. Bits behind the length are dropped.
+    /// Parses `address/length`, or an address, which is a prefix of its full length. Bits after the length are ignored.
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         let is_v6 = text.contains(':');
         let width = if is_v6 { 128 } else { 32 };
         if let Some((address, length)) = text.split_once('/')
             && !is_length(length)
         {
-            // The library would take signs, any number of zeros, and masks of IPv4.
+            // The library would accept signs, any number of zeros, and IPv4 masks.
             let is_address = address.parse::<IpAddr>().is_ok();
             return Err(if is_address { PrefixError::Length(width) } else { PrefixError::Address });
         }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_are_read_and_shown() {
+    fn parses_and_displays_prefixes() {
         for (text, shown) in [
             ("10.1.2.3", "10.1.2.3/32"),
             ("10.1.2.3/8", "10.0.0.0/8"),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn mapped_prefixes_are_of_ipv6_until_they_are_made_canonical() {
+    fn mapped_prefixes_are_ipv6_until_made_canonical() {
         assert_eq!(prefix("::ffff:10.1.2.3/104").family(), Family::V6);
         assert_eq!(prefix("::ffff:10.1.2.3/104").to_canonical(), prefix("10.0.0.0/8"));
         assert_eq!(prefix("::ffff:0.0.0.0/96").to_canonical(), prefix("0.0.0.0/0"));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_apart() {
+    fn families_are_separate() {
         assert!(!prefix("::/0").contains([10, 0, 0, 1].into()));
         assert!(!prefix("0.0.0.0/0").covers(&prefix("::/0")));
         assert!(
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn nlri_takes_the_octets_of_its_length() {
+    fn nlri_has_the_octets_of_its_length() {
         let read = |octets: &[u8], family| Prefix::read(&mut Reader::new(octets), family);
         assert_eq!(read(&[0], Family::V4), Ok(Prefix::default_route(Family::V4)));
         assert_eq!(read(&[9, 10, 0xff], Family::V4), Ok(prefix("10.128.0.0/9")));
@@ -296,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_or_written_is_read_back(prefix in any_prefix(), behind in any::<u8>()) {
+        fn round_trips_through_text_and_nlri(prefix in any_prefix(), behind in any::<u8>()) {
             prop_assert_eq!(prefix.to_string().parse(), Ok(prefix));
             let mut w = Writer::new();
             prefix.write(&mut w);
@@ -308,7 +308,7 @@ mod tests {
         }
 
         #[test]
-        fn a_prefix_comes_before_those_that_it_covers(a in any_prefix(), len in 0u8..=32) {
+        fn a_prefix_precedes_those_that_it_covers(a in any_prefix(), len in 0u8..=32) {
             let outer = Prefix::new(a.address(), len.min(a.length())).unwrap();
             prop_assert!(outer.covers(&a) && outer <= a);
             prop_assert!(outer.contains(a.address()) && outer.contains(a.last_address()));

@@ -7,12 +7,12 @@ use std::str::FromStr;
 
 /// A route distinguisher: a type of two octets and a value of six.
 ///
-/// The type 65535, which IANA reserves, marks a VRF id that stands in where an exporter tells no distinguisher.
+/// The type 65535, which IANA reserves, marks a VRF id that replaces the distinguisher if an exporter does not report one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RouteDistinguisher(pub [u8; 8]);
 
 impl RouteDistinguisher {
-    /// The stand-in for a VRF id.
+    /// The replacement for a VRF id.
     pub fn of_vrf(id: u32) -> Self {
         let [a, b, c, d] = id.to_be_bytes();
         Self([0xff, 0xff, 0, 0, a, b, c, d])
@@ -26,7 +26,7 @@ impl fmt::Display for RouteDistinguisher {
             1 => write!(f, "1:{}:{}", Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g])),
             2 => write!(f, "2:{}:{}", u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, g])),
             0xffff => write!(f, "vrfid:{}", u32::from_be_bytes([c, d, e, g])),
-            // Type 0; later types are shown in its shape, with their number.
+            // Type 0; later types are displayed in the same form, with their number.
             kind => write!(f, "{kind}:{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g])),
         }
     }
@@ -47,7 +47,7 @@ impl std::error::Error for RouteDistinguisherError {}
 impl FromStr for RouteDistinguisher {
     type Err = RouteDistinguisherError;
 
-    /// Reads `0:ASN:VALUE`, `1:IPV4:VALUE` and `2:ASN:VALUE`.
+    /// Parses `0:ASN:VALUE`, `1:IPV4:VALUE` and `2:ASN:VALUE`.
     fn from_str(text: &str) -> Result<Self, RouteDistinguisherError> {
         let read = || {
             let (kind, rest) = text.split_once(':')?;
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_types_are_read() {
+    fn parses_only_the_three_types() {
         for text in
             ["100", "65000:100", "0:65536:1", "1:10:1", "2:1:65536", "3:1:1", "0:1:1:1", "00:1:1", "0:+1:1"]
         {
@@ -90,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(kind in 0u8..3, value in any::<[u8; 6]>()) {
+        fn round_trips_through_text(kind in 0u8..3, value in any::<[u8; 6]>()) {
             let [a, b, c, d, e, g] = value;
             let distinguisher = RouteDistinguisher([0, kind, a, b, c, d, e, g]);
             prop_assert_eq!(distinguisher.to_string().parse(), Ok(distinguisher));

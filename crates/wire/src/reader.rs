@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// The octets end too early.
+/// The input ends too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated {
-    /// Offset at which octets were wanted.
+    /// Offset of the read.
     pub at: usize,
-    /// Octets wanted.
+    /// Octets needed.
     pub wanted: usize,
     /// Octets left.
     pub left: usize,
@@ -15,7 +15,7 @@ pub struct Truncated {
 
 impl fmt::Display for Truncated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets wanted at octet {}, {} left", self.wanted, self.at, self.left)
+        write!(f, "{} octets needed at offset {}, {} left", self.wanted, self.at, self.left)
     }
 }
 
@@ -44,12 +44,12 @@ impl<'a> Reader<'a> {
         self.octets.len()
     }
 
-    /// True when nothing is left.
+    /// True if no octets are left.
     pub fn is_empty(&self) -> bool {
         self.octets.is_empty()
     }
 
-    /// All that is left, without moving.
+    /// The octets left, without moving.
     pub fn rest(&self) -> &'a [u8] {
         self.octets
     }
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    /// A reader of the next `len` octets, which it cannot leave: a set, a TLV, an attribute.
+    /// A reader limited to the next `len` octets: a set, a TLV, an attribute.
     #[inline]
     pub fn within(&mut self, len: usize) -> Result<Reader<'a>, Truncated> {
         let at = self.at;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What was written does not fit its length field.
+/// The data does not fit its length field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
     /// Octets written.
@@ -17,7 +17,7 @@ impl fmt::Display for TooLong {
 
 impl std::error::Error for TooLong {}
 
-/// Octets being put together, big-endian.
+/// Octets being written, big-endian.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
     octets: Vec<u8>,
@@ -60,12 +60,12 @@ impl Writer {
         self.octets.len()
     }
 
-    /// True before anything was written.
+    /// True if nothing was written.
     pub fn is_empty(&self) -> bool {
         self.octets.is_empty()
     }
 
-    /// What `body` writes, behind a length of two octets that counts `extra` octets more than the body.
+    /// Writes a length of two octets, which counts the octets of `body` and `extra` more, and then `body`.
     pub fn sized_u16(&mut self, extra: usize, body: impl FnOnce(&mut Self)) -> Result<&mut Self, TooLong> {
         let at = self.octets.len();
         self.u16(0);
@@ -78,14 +78,14 @@ impl Writer {
         Ok(self)
     }
 
-    /// Writes over what was written before, where it fits.
+    /// Overwrites octets that were written before, if they are in range.
     pub fn overwrite(&mut self, at: usize, octets: &[u8]) {
         if let Some(field) = self.octets.get_mut(at..at + octets.len()) {
             field.copy_from_slice(octets);
         }
     }
 
-    /// The octets.
+    /// Returns the octets.
     pub fn finish(self) -> Vec<u8> {
         self.octets
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_written_behind_the_body_and_refuse_to_overflow() {
+    fn lengths_are_written_after_the_body_and_must_fit() {
         let mut w = Writer::new();
         w.sized_u16(2, |w| {
             w.u32(7);

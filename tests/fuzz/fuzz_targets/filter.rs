@@ -135,9 +135,9 @@ fn row_of(input: &[u8], filter: &Filter) {
     let len = synthetic.frame(row).len();
     assert!((14..=162).contains(&len));
     filter.matches(synthetic.frame(row));
-    let seen = synthetic.seen(row, &strings);
-    assert!((14..=162).contains(&seen.octets.len()));
-    assert!(seen.untagged.is_none_or(|untagged| untagged.len() + 4 == seen.octets.len()));
+    let view = synthetic.view(row, &strings);
+    assert!((14..=162).contains(&view.octets.len()));
+    assert!(view.untagged.is_none_or(|untagged| untagged.len() + 4 == view.octets.len()));
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -32,7 +32,7 @@ fn file(input: &[u8]) -> Vec<u8> {
 fuzz_target!(|input: &[u8]| {
     let file = file(input);
     let size = file.len();
-    let database = match Database::from_octets(file) {
+    let database = match Database::from_bytes(file) {
         Ok(database) => database,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };

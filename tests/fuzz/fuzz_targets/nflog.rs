@@ -3,7 +3,7 @@
 //! What is told lies in the octets, a message is taken once, and the length of a packet is no less than what is here of it.
 #![no_main]
 
-use capture::nflog::message::{logged, messages};
+use capture::nflog::message::{parse_packet, messages};
 use libfuzzer_sys::fuzz_target;
 
 fn is_within(octets: &[u8], all: &[u8]) -> bool {
@@ -16,7 +16,7 @@ fuzz_target!(|octets: &[u8]| {
     for (_, body) in messages(octets) {
         assert!(is_within(body, octets));
         taken += 16 + body.len();
-        if let Some(logged) = logged(body) {
+        if let Some(logged) = parse_packet(body) {
             assert!(is_within(logged.payload, body) && is_within(logged.prefix, body));
             assert!(logged.length() as usize >= logged.payload.len());
             assert!(logged.length() as usize <= logged.payload.len().max(40 + 65_535));
@@ -24,7 +24,7 @@ fuzz_target!(|octets: &[u8]| {
     }
     assert!(taken <= octets.len());
     // A body alone, so that it need not be found behind a header.
-    if let Some(logged) = logged(octets) {
+    if let Some(logged) = parse_packet(octets) {
         assert!(is_within(logged.payload, octets) && is_within(logged.prefix, octets));
     }
 });

@@ -2,7 +2,7 @@
 //!
 //! | octets | netlink message |
 //! |---|---|
-//! | 4 | octets of the message with this header |
+//! | 4 | length of the message, including this header |
 //! | 2 | type: subsystem and kind |
 //! | 10 | flags, sequence number, port |
 //! | 1, 1, 2 | netfilter's: family, version, group |
@@ -10,14 +10,14 @@
 //!
 //! | octets | attribute |
 //! |---|---|
-//! | 2 | octets of the attribute with this header |
+//! | 2 | length of the attribute, including this header |
 //! | 2 | kind, below two bits of flags |
 //! | … | value |
 //!
-//! Messages and attributes stand at multiples of four octets. Their headers are in the machine's byte order, a group and the values of
-//! attributes in that of the network.
+//! Messages and attributes are aligned to four octets. Their headers are in native byte order, the group and the values of
+//! attributes in network byte order.
 
-/// Octets of a netlink header, and of netfilter's header after it.
+/// Octets of a netlink header, and of the netfilter header after it.
 pub(super) const HEADER: usize = 16;
 const FAMILY: usize = 4;
 
@@ -51,14 +51,14 @@ mod attribute {
     pub(super) const HARDWARE_HEADER: u16 = 16;
 }
 
-/// The content of a message.
+/// A logged packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Logged<'a> {
-    /// The packet, from its IP header on, or as much of it as was copied.
+pub struct LoggedPacket<'a> {
+    /// The packet from its IP header on, or the part of it that was copied.
     pub payload: &'a [u8],
     /// Its EtherType.
     pub protocol: Option<u16>,
-    /// When it was seen: microseconds since 1970; not all rules give it.
+    /// When it was logged: microseconds since 1970; not all rules provide it.
     pub time_us: Option<u64>,
     /// Input interface; 0: none.
     pub ingress: u32,
@@ -68,18 +68,18 @@ pub struct Logged<'a> {
     pub mark: u32,
     /// The rule's prefix; without the final zero.
     pub prefix: &'a [u8],
-    /// Number among the packets of this log.
+    /// Its sequence number in this log.
     pub sequence: Option<u32>,
-    /// Number among the packets of all logs of the system.
+    /// Its sequence number in all logs of the system.
     pub sequence_of_all: Option<u32>,
     /// Its source MAC address.
     pub src_mac: Option<[u8; 6]>,
-    /// Its destination MAC address, if its Ethernet header is present.
+    /// Its destination MAC address, if it has an Ethernet header.
     pub dst_mac: Option<[u8; 6]>,
 }
 
-impl Logged<'_> {
-    /// Length of the packet in octets, from its IP header on. For a packet that was cut, only that header gives it.
+impl LoggedPacket<'_> {
+    /// Length of the packet in octets, from its IP header on. For a truncated packet, only that header has it.
     pub fn length(&self) -> u32 {
         let here = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
         let length = match self.payload {
@@ -89,7 +89,7 @@ impl Logged<'_> {
             }
             _ => 0,
         };
-        // Packets that the network card will cut into segments may have a length of 0, or one that is too small.
+        // Packets that the network card will segment may have a length of 0, or one that is too small.
         length.max(here)
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn request(group: u16, kind: u16, value: &[u8]) -> Vec<u8> {
     message
 }
 
-/// The messages of a read: their types and bodies. A message whose length is wrong ends them.
+/// The messages of a read: their types and bodies. A message with an invalid length ends the iteration.
 pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = octets;
     std::iter::from_fn(move || {
@@ -124,10 +124,10 @@ pub fn messages(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Reads a packet's message after its netlink header; `None` if it has no packet.
-pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
+/// Parses the message of a packet, after its netlink header; `None` if it has no packet.
+pub fn parse_packet(body: &[u8]) -> Option<LoggedPacket<'_>> {
     let mut rest = body.get(FAMILY..)?;
-    let mut logged = Logged::default();
+    let mut logged = LoggedPacket::default();
     let mut has_payload = false;
     let (mut header, mut hardware): (&[u8], _) = (&[], None);
     while let Some(head) = rest.first_chunk::<4>() {
@@ -164,7 +164,7 @@ pub fn logged(body: &[u8]) -> Option<Logged<'_>> {
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    // A packet from a tunnel may be preceded by its outer headers, as long as an Ethernet header or longer.
+    // A packet from a tunnel may be preceded by its outer headers, which are as long as an Ethernet header or longer.
     if matches!(hardware, Some(ETHERNET | LOOPBACK)) && header.len() >= 14 {
         logged.dst_mac = header.first_chunk().copied();
     }
@@ -214,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_read_with_all_its_attributes() {
-        let expected = Logged {
+    fn parses_all_attributes_of_a_packet() {
+        let expected = LoggedPacket {
             payload: &[0x45, 0, 0],
             protocol: Some(0x0800),
             time_us: Some(1_700_000_000_000_250),
@@ -228,15 +228,15 @@ mod tests {
             src_mac: Some([2, 0, 0, 0, 0, 0xa]),
             dst_mac: Some([2, 0, 0, 0, 0, 0xb]),
         };
-        assert_eq!(logged(&packet()), Some(expected));
-        assert_eq!(logged(&[2, 0, 0, 7]), None);
+        assert_eq!(parse_packet(&packet()), Some(expected));
+        assert_eq!(parse_packet(&[2, 0, 0, 7]), None);
         let octets = [message(PACKET, &packet()), message(3, &[0; 4])].concat();
         let kinds: Vec<u16> = messages(&octets).map(|(kind, _)| kind).collect();
         assert_eq!(kinds, [PACKET, 3]);
     }
 
     #[test]
-    fn a_request_has_the_shape_that_the_kernel_wants() {
+    fn requests_have_the_format_the_kernel_expects() {
         let octets = request(5, 2, &[0, 0, 0, 128, 2, 0]);
         assert_eq!(octets.len(), 32);
         let read: Vec<_> = messages(&octets).collect();
@@ -245,20 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_other_hardware_are_no_addresses() {
+    fn ignores_link_layer_headers_other_than_ethernet() {
         let with = |hardware: u16| {
             let parts = [vec![2, 0, 0, 7], attribute(15, &hardware.to_be_bytes()), attribute(16, &[0x45; 20])];
             [parts.concat(), attribute(9, &[0x45])].concat()
         };
         // Ethernet, loopback, a tunnel of IPv4 in IPv4.
-        assert_eq!(logged(&with(1)).unwrap().dst_mac, Some([0x45; 6]));
-        assert_eq!(logged(&with(772)).unwrap().dst_mac, Some([0x45; 6]));
-        assert_eq!(logged(&with(768)).unwrap().dst_mac, None);
+        assert_eq!(parse_packet(&with(1)).unwrap().dst_mac, Some([0x45; 6]));
+        assert_eq!(parse_packet(&with(772)).unwrap().dst_mac, Some([0x45; 6]));
+        assert_eq!(parse_packet(&with(768)).unwrap().dst_mac, None);
     }
 
     #[test]
-    fn a_cut_packet_has_the_length_that_its_header_tells() {
-        let length = |payload| Logged { payload, ..Logged::default() }.length();
+    fn a_truncated_packet_has_the_length_of_its_ip_header() {
+        let length = |payload| LoggedPacket { payload, ..LoggedPacket::default() }.length();
         assert_eq!(length(&[0x45, 0, 5, 220, 0]), 1500);
         assert_eq!(length(&[0x60, 0, 0, 0, 5, 180]), 1500);
         assert_eq!(length(&[0x60, 0, 0, 0, 5]), 5);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_ends_the_read() {
+    fn a_truncated_message_ends_the_read() {
         let whole = message(PACKET, &packet());
         let octets = [whole.as_slice(), &whole[..whole.len() - 1]].concat();
         assert_eq!(messages(&octets).count(), 1);
@@ -277,18 +277,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_end(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn terminates_on_arbitrary_octets(octets in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(messages(&octets).count() <= octets.len() / HEADER + 1);
-            if let Some(logged) = logged(&octets) {
+            if let Some(logged) = parse_packet(&octets) {
                 prop_assert!(logged.payload.len() < octets.len());
             }
         }
 
         #[test]
-        fn a_cut_packet_tells_nothing_that_the_whole_does_not(cut in 0usize..200) {
+        fn a_truncated_message_yields_no_other_attributes(cut in 0usize..200) {
             let whole = packet();
-            let part = whole.get(..cut).and_then(logged);
-            prop_assert!(part.is_none_or(|part| Some(part) == logged(&whole) || cut < whole.len()));
+            let part = whole.get(..cut).and_then(parse_packet);
+            prop_assert!(part.is_none_or(|part| Some(part) == parse_packet(&whole) || cut < whole.len()));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Packets that netfilter's rules log (`NFLOG`), by netlink.
 //!
 //! The kernel collects packets of a group and sends them as [netlink messages](message), many in one read. Packets are numbered, so
-//! those that the kernel could not deliver are counted exactly, once a later packet arrives.
+//! those that the kernel could not deliver are counted exactly, when a later packet arrives.
 
 pub mod message;
 
 use crate::waker::wait;
 use crate::{Frames, Meta, Waker};
-use message::{ERROR, HEADER, Logged, PACKET, logged, messages, request};
+use message::{ERROR, HEADER, LoggedPacket, PACKET, messages, parse_packet, request};
 use packet::LinkType;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 const BUFFER: usize = 256 * 1024;
 /// How long to wait for the kernel's answer, which is immediate.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Longest time for which the kernel collects packets, in hundredths of a second.
-const GATHER: u32 = 10;
+/// How long the kernel collects packets at most, in hundredths of a second.
+const COLLECT: u32 = 10;
 /// Settings of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -31,7 +31,7 @@ pub struct Settings {
     pub group: u16,
     /// Bytes copied of each packet.
     pub snaplen: u32,
-    /// Bytes that the kernel collects at most; a quarter of the socket's buffer.
+    /// Limit on the bytes that the kernel collects; a quarter of the socket's buffer.
     pub buffer: u32,
     /// Packets that the kernel collects before it sends them.
     pub threshold: u32,
@@ -41,19 +41,19 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Error {
     what: &'static str,
-    fault: io::Error,
+    error: io::Error,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.fault)?;
-        match self.fault.raw_os_error() {
-            // The kernel gives the same answer when another program has the group.
+        write!(f, "{}: {}", self.what, self.error)?;
+        match self.error.raw_os_error() {
+            // The kernel returns the same error if another program has the group.
             Some(libc::EPERM) => f.write_str(
-                "; it takes CAP_NET_ADMIN, or root, and a group (uacctd_group) that no other program reads",
+                "; this requires CAP_NET_ADMIN or root, and a group (uacctd_group) that no other program reads",
             ),
             Some(libc::EINVAL | libc::EPROTONOSUPPORT) => {
-                f.write_str("; is the kernel's module nfnetlink_log loaded?")
+                f.write_str("; is the kernel module nfnetlink_log loaded?")
             }
             Some(libc::EBUSY | libc::EEXIST) => f.write_str("; another program reads this group"),
             _ => Ok(()),
@@ -68,10 +68,10 @@ impl std::error::Error for Error {}
 pub struct Statistics {
     /// Packets.
     pub received: u64,
-    /// Packets that the kernel could not deliver, by their numbers.
+    /// Packets that the kernel could not deliver, by gaps in their sequence numbers.
     pub lost: u64,
     /// Messages that could not be read; their packets are not counted elsewhere.
-    pub faulty: u64,
+    pub unreadable: u64,
 }
 
 /// The packets of a group.
@@ -79,17 +79,17 @@ pub struct Statistics {
 pub struct Nflog {
     socket: OwnedFd,
     waker: Waker,
-    reading: Reading,
+    last_read: LastRead,
 }
 
 /// The last read, and the position in it.
 #[derive(Debug)]
-struct Reading {
+struct LastRead {
     buffer: Vec<u8>,
     /// The rest of the last read.
     at: usize,
     end: usize,
-    /// The number of the next packet if none is lost.
+    /// The sequence number of the next packet if none is lost.
     expected: u32,
     statistics: Statistics,
 }
@@ -98,50 +98,50 @@ impl Nflog {
     /// Binds the group.
     ///
     /// # Errors
-    /// The kernel denies it, has no such log, or another program has the group.
+    /// If the kernel denies it, has no such log, or another program has the group.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        let failed = |what| move |fault: Errno| Error { what, fault: fault.into() };
+        let failed = |what| move |error: Errno| Error { what, error: error.into() };
         let flags = SocketFlags::CLOEXEC;
         let protocol = Some(netlink::NETFILTER);
         let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)
             .map_err(failed("netlink socket"))?;
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed("netlink socket"))?;
         let wanted = usize::try_from(settings.buffer).unwrap_or(usize::MAX).saturating_mul(4);
-        // Exceeds the system's limit only with privileges.
+        // Only privileges allow more than the system's limit.
         let _ = sockopt::set_socket_recv_buffer_size_force(&socket, wanted)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, wanted));
-        let waker = Waker::new().map_err(|fault| Error { what: "eventfd", fault })?;
+        let waker = Waker::new().map_err(|error| Error { what: "eventfd", error })?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(ANSWER))
             .map_err(failed("netlink socket"))?;
-        let mut log = Self { socket, waker, reading: Reading::new() };
+        let mut log = Self { socket, waker, last_read: LastRead::new() };
         let copy = [settings.snaplen.to_be_bytes().as_slice(), &[2, 0]].concat();
         for (what, kind, value) in [
             ("binding the group", 1, vec![1]),
-            ("numbers of packets", 6, vec![0, 1]),
+            ("enabling sequence numbers", 6, vec![0, 1]),
             ("copying packets", 2, copy),
-            ("the buffer (uacctd_nl_size)", 3, settings.buffer.to_be_bytes().to_vec()),
-            ("the time to gather", 4, GATHER.to_be_bytes().to_vec()),
-            ("the threshold (uacctd_threshold)", 5, settings.threshold.to_be_bytes().to_vec()),
+            ("setting the buffer size (uacctd_nl_size)", 3, settings.buffer.to_be_bytes().to_vec()),
+            ("setting the collection time", 4, COLLECT.to_be_bytes().to_vec()),
+            ("setting the threshold (uacctd_threshold)", 5, settings.threshold.to_be_bytes().to_vec()),
         ] {
             let message = request(settings.group, kind, &value);
             rustix::net::send(&log.socket, &message, SendFlags::empty()).map_err(failed(what))?;
-            log.answer().map_err(|fault| Error { what, fault })?;
+            log.answer().map_err(|error| Error { what, error })?;
         }
         Ok(log)
     }
 
-    /// The kernel's answer to a request. Packets that come before it are lost; their numbers will be missing.
+    /// The kernel's response to a request. Packets that arrive before it are lost and leave gaps in the sequence numbers.
     fn answer(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + ANSWER;
         while Instant::now() < deadline {
             let received =
-                match rustix::net::recv(&self.socket, self.reading.buffer.as_mut_slice(), RecvFlags::empty()) {
+                match rustix::net::recv(&self.socket, self.last_read.buffer.as_mut_slice(), RecvFlags::empty()) {
                     Ok((received, _)) => received,
                     Err(Errno::NOBUFS | Errno::INTR) => continue,
                     Err(Errno::AGAIN) => break,
-                    Err(fault) => return Err(fault.into()),
+                    Err(error) => return Err(error.into()),
                 };
-            let octets = self.reading.buffer.get(..received).unwrap_or_default();
+            let octets = self.last_read.buffer.get(..received).unwrap_or_default();
             for (kind, body) in messages(octets) {
                 if kind == ERROR {
                     let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
@@ -163,30 +163,30 @@ impl Nflog {
 
     /// The counters.
     pub fn statistics(&self) -> Statistics {
-        self.reading.statistics
+        self.last_read.statistics
     }
 
-    /// Fills a batch with packets, after waiting for them up to `patience`; it stays empty when none arrive. Packets without a
-    /// time were seen at `now_us`.
+    /// Fills a batch with packets, after waiting for them up to `timeout`; it stays empty if none arrive. Packets without a
+    /// time get `now_us`.
     ///
     /// # Errors
     /// Those of `poll` and `recv`, except for a full buffer, which counts as lost packets.
-    pub fn fill(&mut self, frames: &mut Frames, now_us: impl Fn() -> u64, patience: Duration) -> io::Result<()> {
+    pub fn fill(&mut self, frames: &mut Frames, now_us: impl Fn() -> u64, timeout: Duration) -> io::Result<()> {
         frames.clear();
-        if self.waker.rung() {
-            self.waker.settle();
+        if self.waker.is_pending() {
+            self.waker.reset();
             return Ok(());
         }
-        if self.reading.is_empty() {
+        if self.last_read.is_empty() {
             let mut watched = [
                 PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN),
             ];
-            wait(&mut watched, Some(patience))?;
-            let [data, bell] = &watched;
-            let (data, bell) = (data.revents(), bell.revents());
-            if bell.contains(PollFlags::IN) {
-                self.waker.settle();
+            wait(&mut watched, Some(timeout))?;
+            let [data, wake] = &watched;
+            let (data, wake) = (data.revents(), wake.revents());
+            if wake.contains(PollFlags::IN) {
+                self.waker.reset();
             }
             if data.is_empty() {
                 return Ok(());
@@ -194,29 +194,29 @@ impl Nflog {
         }
         let now_us = now_us();
         while frames.has_room() {
-            if self.reading.is_empty() && !self.receive()? {
+            if self.last_read.is_empty() && !self.receive()? {
                 break;
             }
-            self.reading.take(frames, now_us);
+            self.last_read.take(frames, now_us);
         }
         Ok(())
     }
 
-    /// Reads more; false when there is nothing to read.
+    /// Reads more; false if there is nothing to read.
     fn receive(&mut self) -> io::Result<bool> {
-        match rustix::net::recv(&self.socket, self.reading.buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
+        match rustix::net::recv(&self.socket, self.last_read.buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
             Ok((received, _)) => {
-                (self.reading.at, self.reading.end) = (0, received);
+                (self.last_read.at, self.last_read.end) = (0, received);
                 Ok(received > 0)
             }
-            // The kernel had no room for packets; their numbers will be missing.
+            // The kernel had no room for packets, which leaves gaps in the sequence numbers.
             Err(Errno::NOBUFS | Errno::INTR | Errno::AGAIN) => Ok(false),
-            Err(fault) => Err(fault.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
-impl Reading {
+impl LastRead {
     fn new() -> Self {
         Self { buffer: vec![0; BUFFER], at: 0, end: 0, expected: 0, statistics: Statistics::default() }
     }
@@ -225,15 +225,15 @@ impl Reading {
         self.at >= self.end
     }
 
-    /// Reads messages of the last read, while there is room.
+    /// Parses messages of the last read, while there is room.
     fn take(&mut self, frames: &mut Frames, now_us: u64) {
         let Self { buffer, at, end, expected, statistics } = self;
         let octets = buffer.get(*at..*end).unwrap_or_default();
         for (kind, body) in messages(octets) {
-            // Messages stand at multiples of four octets.
+            // Messages are aligned to four octets.
             *at += (HEADER + body.len()).next_multiple_of(4);
             if kind == PACKET {
-                match logged(body) {
+                match parse_packet(body) {
                     Some(logged) => {
                         statistics.received += 1;
                         if let Some(number) = logged.sequence {
@@ -243,7 +243,7 @@ impl Reading {
                         frames.push(logged.payload, meta(&logged, now_us));
                     }
                     None => {
-                        statistics.faulty += 1;
+                        statistics.unreadable += 1;
                         *expected = expected.wrapping_add(1);
                     }
                 }
@@ -254,7 +254,7 @@ impl Reading {
         }
         if *at < *end {
             // The rest is not a message.
-            statistics.faulty += 1;
+            statistics.unreadable += 1;
             *expected = expected.wrapping_add(1);
             *at = *end;
         }
@@ -267,7 +267,7 @@ fn gap(expected: u32, number: u32) -> u64 {
     if gap > u32::MAX / 2 { 0 } else { gap.into() }
 }
 
-fn meta(logged: &Logged<'_>, now_us: u64) -> Meta {
+fn meta(logged: &LoggedPacket<'_>, now_us: u64) -> Meta {
     Meta {
         link: LinkType::RAW_BSD,
         time_us: logged.time_us.unwrap_or(now_us),
@@ -284,7 +284,7 @@ fn meta(logged: &Logged<'_>, now_us: u64) -> Meta {
 mod tests {
     use super::*;
 
-    /// A packet of one octet with this number, as the kernel sends it; without octets it is none.
+    /// A packet of one octet with this number, as the kernel sends it; without octets, a message without a packet.
     fn packet(number: u32, octets: &[u8]) -> Vec<u8> {
         let mut message = Vec::new();
         message.extend((HEADER as u32 + 4 + 8 + 8 * u32::from(!octets.is_empty())).to_ne_bytes());
@@ -300,61 +300,61 @@ mod tests {
         message
     }
 
-    fn read(reading: &mut Reading, octets: &[u8]) {
-        reading.buffer[..octets.len()].copy_from_slice(octets);
-        (reading.at, reading.end) = (0, octets.len());
+    fn read(last_read: &mut LastRead, octets: &[u8]) {
+        last_read.buffer[..octets.len()].copy_from_slice(octets);
+        (last_read.at, last_read.end) = (0, octets.len());
     }
 
     #[test]
-    fn missing_numbers_are_lost_packets() {
-        let (mut reading, mut frames) = (Reading::new(), Frames::new());
-        read(&mut reading, &[packet(1, &[0x45]), packet(2, &[0x45]), packet(5, &[0x45])].concat());
-        reading.take(&mut frames, 77);
-        // The first one is missing already.
-        assert_eq!(reading.statistics, Statistics { received: 3, lost: 3, faulty: 0 });
+    fn gaps_in_sequence_numbers_count_as_lost_packets() {
+        let (mut last_read, mut frames) = (LastRead::new(), Frames::new());
+        read(&mut last_read, &[packet(1, &[0x45]), packet(2, &[0x45]), packet(5, &[0x45])].concat());
+        last_read.take(&mut frames, 77);
+        // The first one is already missing.
+        assert_eq!(last_read.statistics, Statistics { received: 3, lost: 3, unreadable: 0 });
         assert!(
-            reading.is_empty() && frames.iter().all(|frame| frame.meta.time_us == 77 && frame.octets == [0x45])
+            last_read.is_empty() && frames.iter().all(|frame| frame.meta.time_us == 77 && frame.octets == [0x45])
         );
-        // The log began anew.
-        read(&mut reading, &packet(0, &[0x45]));
-        reading.take(&mut frames, 77);
-        assert_eq!(reading.statistics, Statistics { received: 4, lost: 3, faulty: 0 });
+        // The log was restarted.
+        read(&mut last_read, &packet(0, &[0x45]));
+        last_read.take(&mut frames, 77);
+        assert_eq!(last_read.statistics, Statistics { received: 4, lost: 3, unreadable: 0 });
         assert_eq!((gap(u32::MAX, 1), gap(7, 7)), (2, 0));
     }
 
     #[test]
-    fn what_cannot_be_read_counts_once() {
-        let (mut reading, mut frames) = (Reading::new(), Frames::new());
+    fn unreadable_messages_count_once() {
+        let (mut last_read, mut frames) = (LastRead::new(), Frames::new());
         let whole = packet(2, &[0x45]);
-        read(&mut reading, &[packet(0, &[0x45]), packet(1, &[]), whole.clone(), whole[..30].to_vec()].concat());
-        reading.take(&mut frames, 0);
-        assert!(reading.is_empty());
-        read(&mut reading, &packet(4, &[0x45]));
-        reading.take(&mut frames, 0);
-        assert_eq!(reading.statistics, Statistics { received: 3, lost: 0, faulty: 2 });
+        read(&mut last_read, &[packet(0, &[0x45]), packet(1, &[]), whole.clone(), whole[..30].to_vec()].concat());
+        last_read.take(&mut frames, 0);
+        assert!(last_read.is_empty());
+        read(&mut last_read, &packet(4, &[0x45]));
+        last_read.take(&mut frames, 0);
+        assert_eq!(last_read.statistics, Statistics { received: 3, lost: 0, unreadable: 2 });
     }
 
     #[test]
-    fn a_read_may_be_more_than_a_batch() {
-        let (mut reading, mut frames) = (Reading::new(), Frames::new());
+    fn a_read_may_exceed_a_batch() {
+        let (mut last_read, mut frames) = (LastRead::new(), Frames::new());
         let octets: Vec<u8> = (0..1000).flat_map(|number| packet(number, &[0x45, 1])).collect();
-        read(&mut reading, &octets);
+        read(&mut last_read, &octets);
         let mut count = 0;
-        while !reading.is_empty() {
+        while !last_read.is_empty() {
             frames.clear();
-            reading.take(&mut frames, 0);
+            last_read.take(&mut frames, 0);
             count += frames.len();
         }
-        assert_eq!((count, reading.statistics), (1000, Statistics { received: 1000, lost: 0, faulty: 0 }));
+        assert_eq!((count, last_read.statistics), (1000, Statistics { received: 1000, lost: 0, unreadable: 0 }));
     }
 
     #[test]
-    fn a_refusal_says_what_it_takes() {
-        let told =
-            |code| Error { what: "binding the group", fault: io::Error::from_raw_os_error(code) }.to_string();
-        assert!(told(libc::EPERM).contains("CAP_NET_ADMIN"));
-        assert!(told(libc::EINVAL).contains("nfnetlink_log"));
-        assert!(told(libc::EPROTONOSUPPORT).contains("nfnetlink_log"));
-        assert!(told(libc::EBUSY).contains("another program"));
+    fn errors_say_what_is_required() {
+        let text =
+            |code| Error { what: "binding the group", error: io::Error::from_raw_os_error(code) }.to_string();
+        assert!(text(libc::EPERM).contains("CAP_NET_ADMIN"));
+        assert!(text(libc::EINVAL).contains("nfnetlink_log"));
+        assert!(text(libc::EPROTONOSUPPORT).contains("nfnetlink_log"));
+        assert!(text(libc::EBUSY).contains("another program"));
     }
 }

@@ -1,21 +1,21 @@
-//! The classic capture format, which nearly all files have.
+//! The classic capture format, which most files have.
 //!
 //! | octets | meaning |
 //! |---|---|
 //! | 4 | magic number: byte order, and whether times are in microseconds or nanoseconds |
 //! | 2, 2 | version 2, 4 |
 //! | 8 | time zone and accuracy, never used |
-//! | 4 | most octets kept of a frame |
+//! | 4 | limit on the octets captured of a frame |
 //! | 4 | link type in the lower half; the upper half has other information |
 //!
-//! Then for each frame: seconds, fraction, octets kept, octets on the wire (4 each), and the octets kept.
+//! Then, for each frame: seconds, fraction, captured octets, octets on the wire (4 each), and the captured octets.
 //!
-//! libpcap reads this too, but through a buffer of 4 KiB. For frames of 1442 octets that is a system call for every
+//! libpcap reads this format too, but through a buffer of 4 KiB. For frames of 1442 octets, that is a system call for every
 //! three of them: 290 ns per frame against 70 ns here, and for frames of 114 octets 58 ns against 14 ns (medians of three runs on
-//! files of 300,000 and 2,000,000 frames in the page cache). Formats that are neither this nor pcapng are left to libpcap.
+//! files of 300,000 and 2,000,000 frames in the page cache). Formats other than this and pcapng are left to libpcap.
 
-use super::input::{Input, LONGEST};
-use super::{Frame, Unreadable, link_of};
+use super::input::{Input, MAX_FRAME};
+use super::{Frame, ReadError, link_of};
 use packet::LinkType;
 use std::io;
 
@@ -34,7 +34,7 @@ pub(super) struct Classic {
 }
 
 impl Classic {
-    /// Reads the header of a file; `None` when it has another format.
+    /// Reads the header of a file; `None` if it has another format.
     pub(super) fn open(input: Input) -> io::Result<Option<Self>> {
         let mut classic = Self { input, link: LinkType::NULL, swapped: false, nanoseconds: false };
         let Some((header, _)) = classic.input.peek(FILE_HEADER)?.split_first_chunk::<FILE_HEADER>() else {
@@ -61,19 +61,19 @@ impl Classic {
     }
 
     /// The next frame; `None` at the end.
-    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Unreadable> {
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
         let available = self.input.peek(FRAME_HEADER)?;
         let Some((header, _)) = available.split_first_chunk::<FRAME_HEADER>() else {
-            return if available.is_empty() { Ok(None) } else { Err(Unreadable::EndsWithinFrame) };
+            return if available.is_empty() { Ok(None) } else { Err(ReadError::EndsWithinFrame) };
         };
         let [seconds, fraction, len, wire_len] = words::<4, FRAME_HEADER>(header).map(|word| self.number(word));
         let len = len as usize;
-        if len > LONGEST {
-            return Err(Unreadable::FrameLength(len));
+        if len > MAX_FRAME {
+            return Err(ReadError::FrameLength(len));
         }
         let micros = u64::from(if self.nanoseconds { fraction / 1000 } else { fraction });
         let whole = self.input.take(FRAME_HEADER + len)?;
-        let octets = self.input.octets(whole.start + FRAME_HEADER..whole.end);
+        let octets = self.input.bytes(whole.start + FRAME_HEADER..whole.end);
         Ok(Some(Frame { link: self.link, time_us: u64::from(seconds) * 1_000_000 + micros, wire_len, octets }))
     }
 
@@ -82,7 +82,7 @@ impl Classic {
     }
 }
 
-/// Octets as words in this machine's byte order.
+/// Octets as words in native byte order.
 fn words<const N: usize, const OCTETS: usize>(octets: &[u8; OCTETS]) -> [u32; N] {
     let mut words = [0; N];
     for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
@@ -104,7 +104,7 @@ mod tests {
 
     fn header(magic: u32, order: fn(u32) -> [u8; 4]) -> Vec<u8> {
         let mut octets = order(magic).to_vec();
-        // Version 2.4, each half in the order.
+        // Version 2.4, each half in this byte order.
         let [a, b, c, d] = order(2 << 16 | 4);
         octets.extend(if order(1) == [0, 0, 0, 1] { [a, b, c, d] } else { [c, d, a, b] });
         for word in [0, 0, 65_535, 0xf000_0001] {
@@ -132,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_are_left_alone() {
-        // pcapng; the modified format with longer frame headers; version 2.3; nothing; less than a header.
+    fn other_formats_are_not_opened() {
+        // pcapng; the modified format with longer frame headers; version 2.3; an empty file; less than a header.
         assert!(
             open(&[
                 0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
@@ -149,18 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_is_damage() {
+    fn rejects_an_impossible_frame_length() {
         let mut octets = header(MICROSECONDS, u32::to_le_bytes);
         for word in [0u32, 0, 262_145, 262_145] {
             octets.extend(word.to_le_bytes());
         }
-        assert!(matches!(open(&octets).unwrap().next_frame(), Err(Unreadable::FrameLength(262_145))));
+        assert!(matches!(open(&octets).unwrap().next_frame(), Err(ReadError::FrameLength(262_145))));
     }
 
     proptest! {
         #[test]
-        fn frames_across_the_buffer_come_whole_and_a_cut_costs_the_last(
-            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(LONGEST)], 1..8),
+        fn frames_across_buffers_are_complete_and_truncation_loses_only_the_last(
+            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(MAX_FRAME)], 1..8),
             cut in 1usize..2000,
         ) {
             let mut octets = header(MICROSECONDS, u32::to_le_bytes);
@@ -184,7 +184,7 @@ mod tests {
                 for _ in 1..lengths.len() {
                     prop_assert!(matches!(file.next_frame(), Ok(Some(_))));
                 }
-                prop_assert!(matches!(file.next_frame(), Err(Unreadable::EndsWithinFrame)));
+                prop_assert!(matches!(file.next_frame(), Err(ReadError::EndsWithinFrame)));
             }
         }
     }

@@ -1,18 +1,18 @@
 //! Reassembly of fragments (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! A socket never receives fragments, because the kernel reassembles them; a capture file has them as captured. Memory is bounded:
-//! at most [`MOST`] datagrams are incomplete, and a new one replaces the oldest.
+//! A socket never receives fragments, because the kernel reassembles them; a capture file contains them. Memory is bounded:
+//! at most [`MAX_INCOMPLETE`] datagrams are incomplete, and a new one replaces the oldest.
 
 use packet::Packet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// Datagrams that may be incomplete at a time: with the longest ones 16 MiB.
-const MOST: usize = 256;
-/// Microseconds of the file's time after which an incomplete datagram is dropped.
-const PATIENCE_US: u64 = 30_000_000;
-/// Octets of the longest datagram, and so the end of the last fragment at most.
-const LONGEST: usize = 65_535;
+/// Limit on incomplete datagrams: with the longest ones, 16 MiB.
+const MAX_INCOMPLETE: usize = 256;
+/// An incomplete datagram is dropped after this many microseconds of the file's time.
+const TIMEOUT_US: u64 = 30_000_000;
+/// Octets of the longest datagram, and so the largest end of a last fragment.
+const MAX_DATAGRAM: usize = 65_535;
 
 /// One fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Fragment<'a> {
     /// False in the last fragment.
     more: bool,
     octets: &'a [u8],
-    /// The capture has only a part of it.
+    /// The frame is truncated.
     cut: bool,
 }
 
@@ -36,7 +36,7 @@ struct Key {
 }
 
 impl<'a> Fragment<'a> {
-    /// The fragment in a packet; `None` when the packet is whole, or captured too short.
+    /// Returns the fragment in a packet; `None` if the packet is not a fragment, or is captured too short.
     pub(super) fn of(packet: &Packet<'a>) -> Option<Self> {
         let ip = packet.ip?;
         let octets = packet.frame.get(packet.offsets.l3?..)?;
@@ -59,7 +59,7 @@ impl<'a> Fragment<'a> {
     }
 }
 
-/// Identification, offset, "more", and where the fragment's octets start, by the fragment header.
+/// Identification, offset, "more", and the start of the fragment's octets, from the fragment header.
 fn v6(octets: &[u8]) -> Option<(u32, usize, bool, usize)> {
     let mut next = *octets.get(6)?;
     let mut at = 40;
@@ -85,23 +85,23 @@ struct Partial {
     octets: Vec<u8>,
     /// Its parts, in order: offset and end.
     parts: Vec<(usize, usize)>,
-    /// End of the last part, once it is known.
+    /// End of the last part, if received.
     end: Option<usize>,
 }
 
 impl Partial {
-    /// Adds a part. `None` when it contradicts the others: overlaps (RFC 5722), or ends elsewhere.
+    /// Adds a part. `None` if it contradicts the others: overlaps (RFC 5722), or ends elsewhere.
     fn add(&mut self, fragment: &Fragment<'_>) -> Option<()> {
         let (start, end) = (fragment.offset, fragment.offset.checked_add(fragment.octets.len())?);
         let at = self.parts.partition_point(|part| *part < (start, end));
         if self.parts.get(at) == Some(&(start, end)) {
-            return Some(()); // The same again.
+            return Some(()); // A duplicate.
         }
         let before = at.checked_sub(1).and_then(|before| self.parts.get(before));
         let after = self.parts.get(at);
         let apart = before.is_none_or(|part| part.1 <= start) && after.is_none_or(|part| end <= part.0);
         let last = self.parts.last().map_or(0, |part| part.1).max(end);
-        if !apart || start == end || end > LONGEST || self.end.is_some_and(|known| last > known) {
+        if !apart || start == end || end > MAX_DATAGRAM || self.end.is_some_and(|known| last > known) {
             return None;
         }
         if !fragment.more {
@@ -133,15 +133,15 @@ pub(super) struct Fragments {
 }
 
 impl Fragments {
-    /// Adds a fragment, captured at that time; returns the payload of IP if this completes the datagram.
+    /// Adds a fragment with its capture time; returns the payload of IP if this completes the datagram.
     pub(super) fn add(&mut self, fragment: &Fragment<'_>, time_us: u64) -> Option<Vec<u8>> {
-        while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(PATIENCE_US) < time_us) {
+        while self.waiting.front().is_some_and(|oldest| oldest.since_us.saturating_add(TIMEOUT_US) < time_us) {
             self.give_up(0);
         }
         let at = match self.waiting.iter().position(|partial| partial.key == fragment.key) {
             Some(at) => at,
             None => {
-                if self.waiting.len() == MOST {
+                if self.waiting.len() == MAX_INCOMPLETE {
                     self.give_up(0);
                 }
                 let (key, since_us) = (fragment.key, time_us);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_overlap_or_go_beyond_the_end_cost_their_datagram() {
+    fn overlapping_or_excess_fragments_drop_their_datagram() {
         for bad in [part(1, 4, &[0; 8], true), part(1, 0, &[0; 16], true), part(1, 65_528, &[0; 16], false)] {
             let mut fragments = Fragments::default();
             assert_eq!(fragments.add(&part(1, 0, &[1; 8], true), 0), None);
@@ -209,34 +209,34 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_in_number_and_time() {
+    fn incomplete_datagrams_are_bounded_in_number_and_time() {
         let mut fragments = Fragments::default();
         for id in 0..1000 {
             fragments.add(&part(id, 0, &[1; 8], true), 0);
         }
-        assert_eq!((fragments.waiting.len(), fragments.lost), (MOST, 744));
-        // The latest ones are those that stayed.
+        assert_eq!((fragments.waiting.len(), fragments.lost), (MAX_INCOMPLETE, 744));
+        // The latest ones remain.
         assert_eq!(fragments.add(&part(999, 8, &[2; 2], false), 1).unwrap().len(), 10);
-        fragments.add(&part(1, 0, &[1; 8], true), PATIENCE_US + 1);
+        fragments.add(&part(1, 0, &[1; 8], true), TIMEOUT_US + 1);
         assert_eq!(fragments.waiting.len(), 1);
     }
 
     proptest! {
         #[test]
-        fn any_order_with_repetitions_gives_the_datagram_once(
+        fn reassembles_once_in_any_order_with_repetitions(
             payload in prop::collection::vec(any::<u8>(), 9..400),
             order in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
         ) {
             let count = payload.len().div_ceil(8);
             let mut fragments = Fragments::default();
             let mut whole = Vec::new();
-            let mut seen = vec![false; count];
+            let mut pushed = vec![false; count];
             let all = order.iter().map(|index| index.index(count)).chain(0..count);
             for n in all {
-                if seen.iter().all(|seen| *seen) {
+                if pushed.iter().all(|pushed| *pushed) {
                     break;
                 }
-                seen[n] = true;
+                pushed[n] = true;
                 let octets = &payload[n * 8..payload.len().min(n * 8 + 8)];
                 whole.extend(fragments.add(&part(7, n * 8, octets, n + 1 < count), 0));
             }
@@ -245,12 +245,12 @@ mod tests {
         }
 
         #[test]
-        fn any_fragments_are_borne(parts in prop::collection::vec((0u32..4, 0usize..70_000, 0usize..3000, any::<bool>()), 0..50)) {
+        fn accepts_arbitrary_fragments(parts in prop::collection::vec((0u32..4, 0usize..70_000, 0usize..3000, any::<bool>()), 0..50)) {
             let octets = vec![0; 3000];
             let mut fragments = Fragments::default();
             for (id, offset, len, more) in parts {
                 let whole = fragments.add(&part(id, offset, &octets[..len], more), 0);
-                prop_assert!(whole.is_none_or(|whole| whole.len() <= LONGEST));
+                prop_assert!(whole.is_none_or(|whole| whole.len() <= MAX_DATAGRAM));
             }
         }
     }

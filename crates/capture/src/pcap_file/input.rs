@@ -1,6 +1,6 @@
 //! Buffered reading of a file.
 
-use super::Unreadable;
+use super::ReadError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::fs::File;
@@ -10,10 +10,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Most bytes of a frame, as in libpcap; a larger length is damage.
-pub(super) const LONGEST: usize = 262_144;
+/// Limit on the bytes of a frame, as in libpcap; a larger length is an error.
+pub(super) const MAX_FRAME: usize = 262_144;
 /// Bytes that can be read at once: the longest frame with its headers. A larger buffer is not faster.
-pub(super) const BUFFER: usize = 2 * LONGEST;
+pub(super) const BUFFER: usize = 2 * MAX_FRAME;
 
 /// A file and its buffer.
 pub(super) struct Input {
@@ -22,13 +22,13 @@ pub(super) struct Input {
     /// The unread part of the buffer.
     at: usize,
     end: usize,
-    /// When it returns true, the file ends where no more input arrives.
+    /// Once it returns true, the file ends where no more input arrives.
     over: Option<Over>,
 }
 
-/// Called while no input arrives, as from a pipe: whether to stop waiting.
+/// Called while no input arrives, for example from a pipe: whether to stop waiting.
 pub(super) type Over = Arc<dyn Fn() -> bool + Send + Sync>;
-/// How often.
+/// Interval between these calls.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 impl Input {
@@ -49,7 +49,7 @@ impl Input {
         self.over = Some(over);
     }
 
-    /// Waits until there is something to read; false when the wait is over.
+    /// Waits until there is something to read; false if the wait was stopped.
     fn wait(&self) -> io::Result<bool> {
         let Some(over) = &self.over else { return Ok(true) };
         loop {
@@ -57,12 +57,12 @@ impl Input {
                 Ok(0) | Err(Errno::INTR) if over() => return Ok(false),
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
-                Err(fault) => return Err(fault.into()),
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// The buffer, after reading more if it has less than `wanted` bytes, which may be up to [`BUFFER`]; shorter than
+    /// Returns the buffer, after reading more if it has less than `wanted` bytes, which may be up to [`BUFFER`]; it is shorter than
     /// `wanted` only at the end of the file.
     #[inline]
     pub(super) fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
@@ -72,26 +72,26 @@ impl Input {
         Ok(self.buffer.get(self.at..self.end).unwrap_or_default())
     }
 
-    /// Consumes octets, and returns their range in the buffer, which is valid until the next call of a method other than
-    /// [`Input::octets`]; an error when the file ends within them.
+    /// Consumes bytes, and returns their range in the buffer, which is valid until the next call of a method other than
+    /// [`Input::bytes`]; an error if the file ends within them.
     #[inline]
-    pub(super) fn take(&mut self, count: usize) -> Result<Range<usize>, Unreadable> {
+    pub(super) fn take(&mut self, count: usize) -> Result<Range<usize>, ReadError> {
         if self.peek(count)?.len() < count {
-            return Err(Unreadable::EndsWithinFrame);
+            return Err(ReadError::EndsWithinFrame);
         }
         let start = self.at;
         self.at += count;
         Ok(start..self.at)
     }
 
-    /// Consumed octets.
+    /// Consumed bytes.
     #[inline]
-    pub(super) fn octets(&self, range: Range<usize>) -> &[u8] {
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// Skips any number of octets.
-    pub(super) fn skip(&mut self, mut count: usize) -> Result<(), Unreadable> {
+    /// Skips any number of bytes.
+    pub(super) fn skip(&mut self, mut count: usize) -> Result<(), ReadError> {
         while count > 0 {
             let step = count.min(BUFFER);
             self.take(step)?;
@@ -109,8 +109,8 @@ impl Input {
             match self.file.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(read) => self.end += read,
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-                Err(fault) => return Err(fault),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -1,24 +1,24 @@
-//! Formats that libpcap knows.
+//! Formats that libpcap reads.
 
-use super::{Frame, Unreadable};
+use super::{Frame, ReadError};
 use packet::LinkType;
 use std::path::Path;
 
-/// A file that libpcap reads.
+/// A file read by libpcap.
 pub(super) struct Library {
     file: pcap::Capture<pcap::Offline>,
     pub(super) link: LinkType,
 }
 
 impl Library {
-    pub(super) fn open(path: &Path) -> Result<Self, Unreadable> {
-        let file = pcap::Capture::from_file(path).map_err(|fault| unreadable(&fault))?;
+    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = pcap::Capture::from_file(path).map_err(|error| read_error(&error))?;
         let link = LinkType(u32::try_from(file.get_datalink().0).unwrap_or(u32::MAX));
         Ok(Self { file, link })
     }
 
     /// The next frame; `None` at the end.
-    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Unreadable> {
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
         match self.file.next_packet() {
             Ok(packet) => Ok(Some(Frame {
                 link: self.link,
@@ -27,13 +27,13 @@ impl Library {
                 octets: packet.data,
             })),
             Err(pcap::Error::NoMorePackets) => Ok(None),
-            Err(fault) => Err(unreadable(&fault)),
+            Err(error) => Err(read_error(&error)),
         }
     }
 }
 
-fn unreadable(fault: &pcap::Error) -> Unreadable {
-    Unreadable::Library(match fault {
+fn read_error(error: &pcap::Error) -> ReadError {
+    ReadError::Library(match error {
         pcap::Error::PcapError(text) => text.clone(),
         other => other.to_string(),
     })

@@ -1,7 +1,7 @@
-//! Capture files: pcap and pcapng, and with the feature `pcap`, through libpcap, older formats.
+//! Capture files: pcap and pcapng, and with the feature `pcap`, older formats through libpcap.
 //!
 //! [`Source`] returns frames; [`Payloads`] returns the payloads of their datagrams and fills the same [`Batch`](crate::Batch)
-//! as a socket. As with the programs that this suite replaces, every datagram of the file counts, whatever its port, and its time
+//! as a socket. As in pmacct, every datagram of the file counts, whatever its port, and its time
 //! of arrival is when it is read, not when it was captured.
 
 mod classic;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use ng::Damage;
+pub use ng::NgError;
 pub use payloads::{Counters, Filled, Payload, Payloads};
 
 /// Which file to read, and how often.
@@ -33,13 +33,13 @@ pub use payloads::{Counters, Filled, Payload, Payloads};
 pub struct Settings {
     /// The file; `-` is the standard input.
     pub path: PathBuf,
-    /// Whether the daemon goes on running after the last reading. The daemon acts on it.
+    /// Whether the daemon continues to run after the last round. This is up to the daemon.
     pub wait: bool,
-    /// Time before the first reading and between readings, for which the daemon waits.
+    /// Delay before the first round and between rounds, which the daemon waits.
     pub delay: Duration,
     /// How many times the file is read; 0: endlessly.
     pub replay: u32,
-    /// Whether the payloads of TCP segments count as datagrams, too: right for IPFIX over TCP if each segment has whole
+    /// Whether the payloads of TCP segments count as datagrams, too: correct for IPFIX over TCP if each segment has whole
     /// messages.
     pub segments: bool,
 }
@@ -50,13 +50,13 @@ impl Default for Settings {
     }
 }
 
-/// The error when a file cannot be read, or not to its end.
+/// The error when a file cannot be read, or not completely.
 #[derive(Debug)]
 pub struct Error {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong.
-    pub reason: Unreadable,
+    /// Why.
+    pub reason: ReadError,
 }
 
 impl fmt::Display for Error {
@@ -67,39 +67,39 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What is wrong with a file.
+/// Why a file cannot be read.
 #[derive(Debug)]
-pub enum Unreadable {
+pub enum ReadError {
     /// The system cannot open or read it.
     Io(io::Error),
-    /// It ends in the middle of a frame.
+    /// It ends within a frame.
     EndsWithinFrame,
     /// A frame has an impossible length, in octets.
     FrameLength(usize),
     /// A pcapng file is invalid.
-    Damaged(Damage),
-    /// It is not a capture, or has a format that this build cannot read.
+    Damaged(NgError),
+    /// It is not a capture file, or has a format that this build does not support.
     Format,
     /// The message of libpcap.
     Library(String),
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(fault) => write!(f, "{fault}"),
+            Self::Io(error) => write!(f, "{error}"),
             Self::EndsWithinFrame => f.write_str("the file ends within a frame"),
             Self::FrameLength(octets) => write!(f, "damaged: a frame of {octets} octets"),
-            Self::Damaged(damage) => write!(f, "damaged: {damage}"),
+            Self::Damaged(error) => write!(f, "damaged: {error}"),
             Self::Format => f.write_str("not a capture file in pcap or pcapng format"),
             Self::Library(text) => f.write_str(text),
         }
     }
 }
 
-impl From<io::Error> for Unreadable {
-    fn from(fault: io::Error) -> Self {
-        Self::Io(fault)
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
@@ -125,8 +125,8 @@ fn link_of(number: u32) -> LinkType {
     }
 }
 
-/// The reader of a file's format.
-enum Reading {
+/// The reader for a file's format.
+enum FileReader {
     Classic(Classic),
     Ng(Ng),
     #[cfg(feature = "pcap")]
@@ -136,10 +136,10 @@ enum Reading {
 /// The frames of a file, round by round.
 pub struct Source {
     path: PathBuf,
-    reading: Reading,
+    reader: FileReader,
     /// Rounds after this one; `None`: endlessly.
     rounds: Option<u32>,
-    /// True after the last frame, or after an error, beyond which nothing can be read.
+    /// True after the last frame, or after an error, after which nothing can be read.
     ended: bool,
     /// Ends the wait for more input.
     over: Option<Over>,
@@ -155,30 +155,30 @@ impl Source {
     /// Opens the file for its first round.
     ///
     /// # Errors
-    /// The file cannot be opened, or is not a capture.
+    /// If the file cannot be opened, or is not a capture file.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let path = settings.path.clone();
         let rounds = settings.replay.checked_sub(1);
         match open(&path) {
-            Ok(reading) => Ok(Self { path, reading, rounds, ended: false, over: None }),
+            Ok(reader) => Ok(Self { path, reader, rounds, ended: false, over: None }),
             Err(reason) => Err(Error { path, reason }),
         }
     }
 
-    /// The wait for a pipe ends when `over` returns true; it is called regularly.
+    /// Waiting for a pipe ends when `over` returns true; it is called regularly.
     pub fn end_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
         self.over = Some(Arc::new(over));
-        self.pass_on();
+        self.apply_end_condition();
     }
 
-    fn pass_on(&mut self) {
+    fn apply_end_condition(&mut self) {
         if let Some(over) = &self.over {
-            match &mut self.reading {
-                Reading::Classic(classic) => classic.input.end_when(Arc::clone(over)),
-                Reading::Ng(ng) => ng.input.end_when(Arc::clone(over)),
+            match &mut self.reader {
+                FileReader::Classic(classic) => classic.input.end_when(Arc::clone(over)),
+                FileReader::Ng(ng) => ng.input.end_when(Arc::clone(over)),
                 // It reads regular files only.
                 #[cfg(feature = "pcap")]
-                Reading::Library(_) => {}
+                FileReader::Library(_) => {}
             }
         }
     }
@@ -186,16 +186,16 @@ impl Source {
     /// The next frame of this round; `None` at the end.
     ///
     /// # Errors
-    /// The file is damaged. The round ends; frames before the damage were returned.
+    /// If the file is damaged. The round ends; the frames before the damage were returned.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         if self.ended {
             return Ok(None);
         }
-        let next = match &mut self.reading {
-            Reading::Classic(classic) => classic.next_frame(),
-            Reading::Ng(ng) => ng.next_frame(),
+        let next = match &mut self.reader {
+            FileReader::Classic(classic) => classic.next_frame(),
+            FileReader::Ng(ng) => ng.next_frame(),
             #[cfg(feature = "pcap")]
-            Reading::Library(library) => library.next_frame(),
+            FileReader::Library(library) => library.next_frame(),
         };
         self.ended = !matches!(next, Ok(Some(_)));
         next.map_err(|reason| Error { path: self.path.clone(), reason })
@@ -204,7 +204,7 @@ impl Source {
     /// Fills a batch with frames of this round; it stays empty at the end.
     ///
     /// # Errors
-    /// The file is damaged. The batch has the frames before the damage.
+    /// If the file is damaged. The batch has the frames before the damage.
     pub fn fill(&mut self, frames: &mut Frames) -> Result<(), Error> {
         frames.clear();
         while frames.has_room() {
@@ -221,53 +221,53 @@ impl Source {
 
     /// The link type of the file: the first of [`Source::links`].
     pub fn link(&self) -> LinkType {
-        match &self.reading {
-            Reading::Classic(classic) => classic.link,
-            Reading::Ng(ng) => ng.link(),
+        match &self.reader {
+            FileReader::Classic(classic) => classic.link,
+            FileReader::Ng(ng) => ng.link(),
             #[cfg(feature = "pcap")]
-            Reading::Library(library) => library.link,
+            FileReader::Library(library) => library.link,
         }
     }
 
-    /// The link types of the file, each once: those that precede the first frame, and those that were read later. Only pcapng has more
+    /// The link types of the file, each once: those before the first frame, and those read later. Only pcapng has more
     /// than one.
     pub fn links(&self) -> Vec<LinkType> {
-        match &self.reading {
-            Reading::Ng(ng) => ng.links().to_vec(),
+        match &self.reader {
+            FileReader::Ng(ng) => ng.links().to_vec(),
             _ => vec![self.link()],
         }
     }
 
-    /// Opens the file for its next round; false when there is none.
+    /// Opens the file for its next round; false if there is none.
     ///
     /// # Errors
-    /// The file can no longer be opened.
-    pub fn again(&mut self) -> Result<bool, Error> {
+    /// If the file can no longer be opened.
+    pub fn next_round(&mut self) -> Result<bool, Error> {
         if let Some(rounds) = &mut self.rounds {
             let Some(left) = rounds.checked_sub(1) else {
                 return Ok(false);
             };
             *rounds = left;
         }
-        self.reading = open(&self.path).map_err(|reason| Error { path: self.path.clone(), reason })?;
+        self.reader = open(&self.path).map_err(|reason| Error { path: self.path.clone(), reason })?;
         self.ended = false;
-        self.pass_on();
+        self.apply_end_condition();
         Ok(true)
     }
 }
 
-fn open(path: &Path) -> Result<Reading, Unreadable> {
+fn open(path: &Path) -> Result<FileReader, ReadError> {
     let mut input = Input::open(path)?;
     if input.peek(ng::MAGIC.len())?.starts_with(&ng::MAGIC) {
-        return Ng::open(input).map(Reading::Ng);
+        return Ng::open(input).map(FileReader::Ng);
     }
     if let Some(classic) = Classic::open(input)? {
-        return Ok(Reading::Classic(classic));
+        return Ok(FileReader::Classic(classic));
     }
     // Only a regular file can be opened a second time.
     #[cfg(feature = "pcap")]
     if path.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return library::Library::open(path).map(Reading::Library);
+        return library::Library::open(path).map(FileReader::Library);
     }
-    Err(Unreadable::Format)
+    Err(ReadError::Format)
 }

@@ -1,28 +1,28 @@
-//! The pcapng format, which captures of several interfaces have, and most that recent programs write.
+//! The pcapng format, used by captures on several interfaces and by most recent programs.
 //!
-//! A file is sections, a section is blocks:
+//! A file consists of sections, a section of blocks:
 //!
 //! | octets | meaning |
 //! |---|---|
 //! | 4 | type of block |
-//! | 4 | octets of the whole block, a multiple of 4 |
+//! | 4 | length of the whole block, a multiple of 4 |
 //! | … | body |
-//! | 4 | octets of the whole block again |
+//! | 4 | length of the whole block again |
 //!
-//! The section header settles the byte order; interface descriptions, numbered from 0 in each section, tell link type, most octets
-//! kept, and unit of time; packets name their interface. All other blocks (names, statistics, keys, private ones) are skipped.
+//! The section header determines the byte order; interface descriptions, numbered from 0 in each section, contain link type, limit on
+//! captured octets, and time unit; packets refer to their interface. All other blocks (names, statistics, keys, private ones) are skipped.
 //! Simple packets have no time: theirs is 0.
 //!
 //! libpcap reads this format as well, if all interfaces have the same link type, at 82 ns per frame of 98 octets against 22 ns here
 //! (medians of seven runs on a file of 1,000,000 frames in the page cache, into batches).
 
-use super::input::{BUFFER, Input, LONGEST};
-use super::{Frame, Unreadable, link_of};
+use super::input::{BUFFER, Input, MAX_FRAME};
+use super::{Frame, ReadError, link_of};
 use packet::LinkType;
 use std::fmt;
 use std::ops::Range;
 
-/// The type of a section header, with which files start; it is the same in both byte orders.
+/// The type of a section header, which begins every file; it is the same in both byte orders.
 pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const SECTION: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
@@ -37,69 +37,69 @@ const HEAD: usize = 8;
 const TAIL: usize = 4;
 /// Octets of a packet block before the packet.
 const PACKET_HEAD: usize = 20;
-/// Interfaces of a section; more are damage.
-const INTERFACES: usize = 65_536;
+/// Limit on the interfaces of a section; more are an error.
+const MAX_INTERFACES: usize = 65_536;
 
 const TIME_UNIT: u16 = 9;
 const TIME_OFFSET: u16 = 14;
 
 /// Errors in a pcapng file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// A block's length is not a multiple of four, too small, or different at its end; its type and length.
+pub enum NgError {
+    /// A block's length is not a multiple of four, is too small, or differs at its end; its type and length.
     Block(u32, u32),
     /// A section header has no byte-order magic.
     ByteOrder,
-    /// A section of a major version other than 1.
+    /// The major version of a section is not 1.
     Version(u16),
     /// No interface is described before the first packet.
     NoInterface,
     /// A section describes too many interfaces.
     Interfaces,
-    /// A packet of an interface that is not described.
+    /// A packet refers to an interface that is not described.
     UnknownInterface(u32),
     /// An interface's option is longer than the block.
     Options,
-    /// An interface's unit of time is too fine to be counted; the octet of the option.
+    /// The time unit of an interface is too fine; the octet of the option.
     TimeUnit(u8),
     /// A packet is longer than its block; its length in octets.
     Packet(u32),
 }
 
-impl fmt::Display for Damage {
+impl fmt::Display for NgError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Block(kind, length) => write!(f, "a block of type {kind} with a length of {length} octets"),
             Self::ByteOrder => f.write_str("a section without a byte order"),
-            Self::Version(major) => write!(f, "a section of version {major}, and only version 1 is supported"),
+            Self::Version(major) => write!(f, "a section of version {major}; only version 1 is supported"),
             Self::NoInterface => f.write_str("no interface is described"),
-            Self::Interfaces => write!(f, "more than {INTERFACES} interfaces"),
+            Self::Interfaces => write!(f, "more than {MAX_INTERFACES} interfaces"),
             Self::UnknownInterface(number) => write!(f, "a frame of interface {number}, which is not described"),
             Self::Options => f.write_str("an interface's options are longer than their block"),
-            Self::TimeUnit(octet) => write!(f, "an interface's unit of time is too fine ({octet:#04x})"),
+            Self::TimeUnit(octet) => write!(f, "the time unit of an interface is too fine ({octet:#04x})"),
             Self::Packet(octets) => write!(f, "a frame of {octets} octets is longer than its block"),
         }
     }
 }
 
-impl From<Damage> for Unreadable {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
+impl From<NgError> for ReadError {
+    fn from(error: NgError) -> Self {
+        Self::Damaged(error)
     }
 }
 
-/// How an interface counts time.
+/// The time unit of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Microseconds,
-    /// Units of a second.
+    /// Units per second.
     Of(u64),
 }
 
 impl Unit {
     /// The octet of the option: a power of ten, or with the highest bit, of two.
-    fn of(octet: u8) -> Result<Self, Damage> {
-        let too_fine = Damage::TimeUnit(octet);
+    fn of(octet: u8) -> Result<Self, NgError> {
+        let too_fine = NgError::TimeUnit(octet);
         Ok(match (octet & 0x80, u32::from(octet & 0x7f)) {
             (0, 6) => Self::Microseconds,
             (0, power) => Self::Of(10u64.checked_pow(power).ok_or(too_fine)?),
@@ -124,7 +124,7 @@ impl Unit {
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link: LinkType,
-    /// Most octets kept of a packet; 0: no limit.
+    /// Limit on the octets captured of a packet; 0: none.
     snaplen: u32,
     unit: Unit,
     /// Microseconds to add to all times.
@@ -144,10 +144,10 @@ pub(super) struct Ng {
 
 impl Ng {
     /// Reads up to the first packet.
-    pub(super) fn open(input: Input) -> Result<Self, Unreadable> {
+    pub(super) fn open(input: Input) -> Result<Self, ReadError> {
         let mut ng = Self { input, swapped: false, interfaces: Vec::new(), links: Vec::new() };
         ng.find_packet()?;
-        if ng.links.is_empty() { Err(Damage::NoInterface.into()) } else { Ok(ng) }
+        if ng.links.is_empty() { Err(NgError::NoInterface.into()) } else { Ok(ng) }
     }
 
     /// Link types of the interfaces that have been described, each once.
@@ -161,23 +161,23 @@ impl Ng {
     }
 
     /// The next frame; `None` at the end.
-    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Unreadable> {
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
         let Some((kind, length)) = self.find_packet()? else { return Ok(None) };
         let block = self.block(kind, length)?;
         let swapped = self.swapped;
         let number = |word: [u8; 4]| number(word, swapped);
-        let body = self.input.octets(block.start + HEAD..block.end - TAIL);
-        let short = || Damage::Block(kind, length);
+        let body = self.input.bytes(block.start + HEAD..block.end - TAIL);
+        let short = || NgError::Block(kind, length);
         if kind == SIMPLE_PACKET {
             let (wire_len, data) = body.split_first_chunk().ok_or_else(short)?;
             let wire_len = number(*wire_len);
-            let interface = self.interfaces.first().ok_or(Damage::UnknownInterface(0))?;
+            let interface = self.interfaces.first().ok_or(NgError::UnknownInterface(0))?;
             let snaplen = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
             // The rest of the block is padding and options.
             let kept = wire_len.min(snaplen) as usize;
             let octets = data.get(..kept).unwrap_or(data);
             return match octets.len() {
-                len if len > LONGEST => Err(Unreadable::FrameLength(len)),
+                len if len > MAX_FRAME => Err(ReadError::FrameLength(len)),
                 _ => Ok(Some(Frame { link: interface.link, time_us: 0, wire_len, octets })),
             };
         }
@@ -185,16 +185,16 @@ impl Ng {
         let [first, high, low, kept, wire_len] = words(head).map(number);
         let interface = if kind == OLD_PACKET {
             // The same four octets also hold the number of drops.
-            let [interface, ..] = halves::<10, PACKET_HEAD>(head, swapped);
+            let [interface, ..] = u16s::<10, PACKET_HEAD>(head, swapped);
             u32::from(interface)
         } else {
             first
         };
-        let described = self.interfaces.get(interface as usize).ok_or(Damage::UnknownInterface(interface))?;
-        if kept as usize > LONGEST {
-            return Err(Unreadable::FrameLength(kept as usize));
+        let described = self.interfaces.get(interface as usize).ok_or(NgError::UnknownInterface(interface))?;
+        if kept as usize > MAX_FRAME {
+            return Err(ReadError::FrameLength(kept as usize));
         }
-        let octets = data.get(..kept as usize).ok_or(Damage::Packet(kept))?;
+        let octets = data.get(..kept as usize).ok_or(NgError::Packet(kept))?;
         let time = u64::from(high) << 32 | u64::from(low);
         let time_us = described.unit.microseconds(time).saturating_add_signed(described.offset_us);
         Ok(Some(Frame { link: described.link, time_us, wire_len, octets }))
@@ -202,83 +202,83 @@ impl Ng {
 
     /// Processes all blocks before the next packet; returns that packet's type and length, or `None` at the end.
     #[inline]
-    fn find_packet(&mut self) -> Result<Option<(u32, u32)>, Unreadable> {
+    fn find_packet(&mut self) -> Result<Option<(u32, u32)>, ReadError> {
         loop {
             let available = self.input.peek(HEAD + TAIL)?;
             let Some((head, _)) = available.split_first_chunk::<{ HEAD + TAIL }>() else {
-                return if available.is_empty() { Ok(None) } else { Err(Unreadable::EndsWithinFrame) };
+                return if available.is_empty() { Ok(None) } else { Err(ReadError::EndsWithinFrame) };
             };
             let [kind, length, third] = words(head);
             if kind == MAGIC {
                 self.swapped = match number(third, false) {
                     BYTE_ORDER => false,
                     other if other.swap_bytes() == BYTE_ORDER => true,
-                    _ => return Err(Damage::ByteOrder.into()),
+                    _ => return Err(NgError::ByteOrder.into()),
                 };
             }
             let (kind, length) = (number(kind, self.swapped), number(length, self.swapped));
             if !length.is_multiple_of(4) || (length as usize) < HEAD + TAIL {
-                return Err(Damage::Block(kind, length).into());
+                return Err(NgError::Block(kind, length).into());
             }
             match kind {
                 PACKET | OLD_PACKET | SIMPLE_PACKET => return Ok(Some((kind, length))),
                 SECTION => self.section(length)?,
                 INTERFACE => self.interface(length)?,
-                _ => self.step_over(kind, length)?,
+                _ => self.skip_block(kind, length)?,
             }
         }
     }
 
     /// Reads a block.
     #[inline]
-    fn block(&mut self, kind: u32, length: u32) -> Result<Range<usize>, Unreadable> {
+    fn block(&mut self, kind: u32, length: u32) -> Result<Range<usize>, ReadError> {
         if length as usize > BUFFER {
-            return Err(Damage::Block(kind, length).into());
+            return Err(NgError::Block(kind, length).into());
         }
         let block = self.input.take(length as usize)?;
-        match self.input.octets(block.clone()).last_chunk() {
-            Some(again) if number(*again, self.swapped) == length => Ok(block),
-            _ => Err(Damage::Block(kind, length).into()),
+        match self.input.bytes(block.clone()).last_chunk() {
+            Some(length_again) if number(*length_again, self.swapped) == length => Ok(block),
+            _ => Err(NgError::Block(kind, length).into()),
         }
     }
 
     /// Skips a block of any length.
-    fn step_over(&mut self, kind: u32, length: u32) -> Result<(), Unreadable> {
+    fn skip_block(&mut self, kind: u32, length: u32) -> Result<(), ReadError> {
         self.input.skip(length as usize - TAIL)?;
         let tail = self.input.take(TAIL)?;
-        match self.input.octets(tail).first_chunk() {
-            Some(again) if number(*again, self.swapped) == length => Ok(()),
-            _ => Err(Damage::Block(kind, length).into()),
+        match self.input.bytes(tail).first_chunk() {
+            Some(length_again) if number(*length_again, self.swapped) == length => Ok(()),
+            _ => Err(NgError::Block(kind, length).into()),
         }
     }
 
-    fn section(&mut self, length: u32) -> Result<(), Unreadable> {
+    fn section(&mut self, length: u32) -> Result<(), ReadError> {
         let block = self.block(SECTION, length)?;
         // Byte order, versions, and the octets of the section, which need not be known.
-        let Some(head) = self.input.octets(block).get(HEAD..).and_then(<[u8]>::first_chunk::<16>) else {
-            return Err(Damage::Block(SECTION, length).into());
+        let Some(head) = self.input.bytes(block).get(HEAD..).and_then(<[u8]>::first_chunk::<16>) else {
+            return Err(NgError::Block(SECTION, length).into());
         };
-        let [_, _, major, ..] = halves::<8, 16>(head, self.swapped);
+        let [_, _, major, ..] = u16s::<8, 16>(head, self.swapped);
         if major != 1 {
-            return Err(Damage::Version(major).into());
+            return Err(NgError::Version(major).into());
         }
         self.interfaces.clear();
         Ok(())
     }
 
-    fn interface(&mut self, length: u32) -> Result<(), Unreadable> {
+    fn interface(&mut self, length: u32) -> Result<(), ReadError> {
         let block = self.block(INTERFACE, length)?;
         let swapped = self.swapped;
-        let body = self.input.octets(block.start + HEAD..block.end - TAIL);
-        let (head, mut options) = body.split_first_chunk::<8>().ok_or(Damage::Block(INTERFACE, length))?;
-        let [link, ..] = halves::<4, 8>(head, swapped);
+        let body = self.input.bytes(block.start + HEAD..block.end - TAIL);
+        let (head, mut options) = body.split_first_chunk::<8>().ok_or(NgError::Block(INTERFACE, length))?;
+        let [link, ..] = u16s::<4, 8>(head, swapped);
         let [_, snaplen] = words(head).map(|word| number(word, swapped));
         let link = link_of(link.into());
         let mut interface = Interface { link, snaplen, unit: Unit::Microseconds, offset_us: 0 };
         while let Some((head, rest)) = options.split_first_chunk::<4>() {
-            let [code, length] = halves(head, swapped);
+            let [code, length] = u16s(head, swapped);
             let length = usize::from(length);
-            let value = rest.get(..length).ok_or(Damage::Options)?;
+            let value = rest.get(..length).ok_or(NgError::Options)?;
             match (code, value) {
                 (0, _) => break,
                 (TIME_UNIT, [unit]) => interface.unit = Unit::of(*unit)?,
@@ -293,8 +293,8 @@ impl Ng {
             }
             options = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
-        if self.interfaces.len() >= INTERFACES {
-            return Err(Damage::Interfaces.into());
+        if self.interfaces.len() >= MAX_INTERFACES {
+            return Err(NgError::Interfaces.into());
         }
         self.interfaces.push(interface);
         if !self.links.contains(&link) {
@@ -321,13 +321,13 @@ fn number(word: [u8; 4], swapped: bool) -> u32 {
 }
 
 /// Octets as numbers of 16 bits.
-fn halves<const N: usize, const OCTETS: usize>(octets: &[u8; OCTETS], swapped: bool) -> [u16; N] {
-    let mut halves = [0; N];
-    for (half, octets) in halves.iter_mut().zip(octets.as_chunks::<2>().0) {
+fn u16s<const N: usize, const OCTETS: usize>(octets: &[u8; OCTETS], swapped: bool) -> [u16; N] {
+    let mut u16s = [0; N];
+    for (half, octets) in u16s.iter_mut().zip(octets.as_chunks::<2>().0) {
         let number = u16::from_ne_bytes(*octets);
         *half = if swapped { number.swap_bytes() } else { number };
     }
-    halves
+    u16s
 }
 
 #[cfg(test)]
@@ -389,20 +389,20 @@ mod tests {
         }
     }
 
-    fn open(octets: &[u8]) -> Result<Ng, Unreadable> {
+    fn open(octets: &[u8]) -> Result<Ng, ReadError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), octets).unwrap();
         Ng::open(Input::of(file.reopen().unwrap()))
     }
 
     /// Link type, time, octets on the wire, octets.
-    type Told = (u32, u64, u32, Vec<u8>);
+    type FrameFields = (u32, u64, u32, Vec<u8>);
 
-    /// All frames, and what ended them.
-    fn read(octets: &[u8]) -> (Vec<Told>, Option<String>) {
+    /// All frames, and the error that ended them.
+    fn read(octets: &[u8]) -> (Vec<FrameFields>, Option<String>) {
         let mut ng = match open(octets) {
             Ok(ng) => ng,
-            Err(fault) => return (Vec::new(), Some(fault.to_string())),
+            Err(error) => return (Vec::new(), Some(error.to_string())),
         };
         let mut frames = Vec::new();
         loop {
@@ -411,7 +411,7 @@ mod tests {
                     frames.push((frame.link.0, frame.time_us, frame.wire_len, frame.octets.to_vec()))
                 }
                 Ok(None) => return (frames, None),
-                Err(fault) => return (frames, Some(fault.to_string())),
+                Err(error) => return (frames, Some(error.to_string())),
             }
         }
     }
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_that_nobody_knows_may_be_longer_than_the_buffer() {
+    fn unknown_blocks_may_exceed_the_buffer() {
         let mut file = Writer::new(false);
         file.block(0x8000_0001, &vec![3; 2 * BUFFER + 5]);
         file.interface(1, 0, &[]);
@@ -492,7 +492,7 @@ mod tests {
             ),
             (
                 |file| file.interface(1, 0, &[(TIME_UNIT, &[20])]),
-                "damaged: an interface's unit of time is too fine (0x14)",
+                "damaged: the time unit of an interface is too fine (0x14)",
             ),
             (
                 |file| file.block(INTERFACE, &[1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 5, 0]),
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_longer_than_their_block_and_files_without_interfaces_are_damaged() {
+    fn rejects_packets_longer_than_their_block_and_files_without_interfaces() {
         let mut file = Writer::new(false);
         assert_eq!(read(&file.octets), (vec![], Some("damaged: no interface is described".to_owned())));
         file.interface(1, 0, &[]);
@@ -527,16 +527,13 @@ mod tests {
         assert_eq!(read(&file.octets).1.unwrap(), "damaged: a frame of 5 octets is longer than its block");
         let mut other = Writer::new(false);
         other.octets[12] = 2;
-        assert_eq!(
-            read(&other.octets).1.unwrap(),
-            "damaged: a section of version 2, and only version 1 is supported"
-        );
+        assert_eq!(read(&other.octets).1.unwrap(), "damaged: a section of version 2; only version 1 is supported");
     }
 
     proptest! {
         #[test]
-        fn any_cut_gives_the_whole_frames_before_it(
-            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(LONGEST)], 1..6),
+        fn truncation_anywhere_keeps_the_complete_frames_before_it(
+            lengths in prop::collection::vec(prop_oneof![0usize..2000, Just(MAX_FRAME)], 1..6),
             big in any::<bool>(),
             cut in any::<prop::sample::Index>(),
         ) {
@@ -549,9 +546,9 @@ mod tests {
             }
             let start = ends[0] - 32 - lengths[0].next_multiple_of(4);
             let cut = start + cut.index(file.octets.len() - start + 1);
-            let (frames, fault) = read(&file.octets[..cut]);
+            let (frames, error) = read(&file.octets[..cut]);
             prop_assert_eq!(frames.len(), ends.iter().filter(|end| **end <= cut).count());
-            prop_assert_eq!(fault.is_none(), cut == start || ends.contains(&cut));
+            prop_assert_eq!(error.is_none(), cut == start || ends.contains(&cut));
             for (n, frame) in (0u8..).zip(&frames) {
                 let length = lengths[usize::from(n)];
                 prop_assert!(frame.1 == u64::from(n) && frame.3.len() == length && frame.3.iter().all(|o| *o == n));
@@ -559,7 +556,7 @@ mod tests {
         }
 
         #[test]
-        fn changed_octets_end(
+        fn terminates_on_changed_octets(
             big in any::<bool>(),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         ) {
@@ -568,16 +565,16 @@ mod tests {
             for n in 0..4 {
                 file.packet(0, n << 40, 9, b"ninechars");
             }
-            for (place, octet) in changes {
-                let place = place.index(file.octets.len());
-                file.octets[place] = octet;
+            for (position, octet) in changes {
+                let position = position.index(file.octets.len());
+                file.octets[position] = octet;
             }
-            // The least packet block has 16 octets.
+            // The smallest packet block has 16 octets.
             prop_assert!(read(&file.octets).0.len() <= file.octets.len() / 16);
         }
 
         #[test]
-        fn times_are_those_that_were_written(time in any::<u64>(), power in 0u8..20, second in 0u8..64) {
+        fn times_survive_a_round_trip(time in any::<u64>(), power in 0u8..20, second in 0u8..64) {
             let ten = Unit::of(power).unwrap().microseconds(time);
             let expected = u128::from(time) * 1_000_000 / 10u128.pow(power.into());
             prop_assert_eq!(u128::from(ten), expected.min(u64::MAX.into()));

@@ -19,7 +19,7 @@ pub struct Payload<'a> {
     pub destination: SocketAddr,
     /// The payload.
     pub octets: &'a [u8],
-    /// True when the capture has only a part of it.
+    /// True if the packet is truncated.
     pub truncated: bool,
     /// When it was captured, its last fragment if there were several: microseconds since 1970.
     pub time_us: u64,
@@ -30,7 +30,7 @@ pub struct Payload<'a> {
 pub enum Filled {
     /// The batch holds datagrams.
     Datagrams,
-    /// This round is over, the batch is empty.
+    /// The round is over, the batch is empty.
     Ended,
 }
 
@@ -41,9 +41,9 @@ pub struct Counters {
     pub frames: u64,
     /// Payloads found in them.
     pub payloads: u64,
-    /// Payloads of which the capture has a part only.
+    /// Payloads that are truncated.
     pub truncated: u64,
-    /// Fragmented datagrams that were dropped: parts missing, contradicting or cut, or too many at a time.
+    /// Fragmented datagrams that were dropped: parts missing, contradicting or truncated, or too many at a time.
     pub fragments_lost: u64,
 }
 
@@ -55,28 +55,28 @@ pub struct Payloads {
     segments: bool,
     counters: Counters,
     /// An error that occurred when the batch already had datagrams.
-    fault: Option<Error>,
+    error: Option<Error>,
 }
 
 impl Payloads {
     /// Opens the file for its first round.
     ///
     /// # Errors
-    /// The file cannot be opened, or is not a capture.
+    /// If the file cannot be opened, or is not a capture file.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             source: Source::open(settings)?,
             fragments: Fragments::default(),
             segments: settings.segments,
             counters: Counters::default(),
-            fault: None,
+            error: None,
         })
     }
 
     /// Passes the next payload to `take` and returns its result; `None` at the end of the round.
     ///
     /// # Errors
-    /// Those of [`Source::next_frame`].
+    /// The errors of [`Source::next_frame`].
     pub fn next_with<R>(&mut self, take: impl FnOnce(Payload<'_>) -> R) -> Result<Option<R>, Error> {
         while let Some(frame) = self.source.next_frame()? {
             self.counters.frames += 1;
@@ -121,19 +121,19 @@ impl Payloads {
     /// Fills the batch with the next datagrams of this round. They count as received now.
     ///
     /// # Errors
-    /// Those of [`Source::next_frame`], after all datagrams before the damage. The round ends then.
+    /// The errors of [`Source::next_frame`], after all datagrams before the damage. The round ends then.
     pub fn fill(&mut self, batch: &mut Batch) -> Result<Filled, Error> {
         batch.clear();
-        if let Some(fault) = self.fault.take() {
-            return Err(fault);
+        if let Some(error) = self.error.take() {
+            return Err(error);
         }
         while batch.len() < SLOTS {
             match self.next_with(|payload| batch.push(payload.source, payload.octets, payload.truncated)) {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(fault) if batch.is_empty() => return Err(fault),
-                Err(fault) => {
-                    self.fault = Some(fault);
+                Err(error) if batch.is_empty() => return Err(error),
+                Err(error) => {
+                    self.error = Some(error);
                     break;
                 }
             }
@@ -145,13 +145,13 @@ impl Payloads {
         Ok(Filled::Datagrams)
     }
 
-    /// Opens the file for its next round; false when there is none.
+    /// Opens the file for its next round; false if there is none.
     ///
     /// # Errors
-    /// The file can no longer be opened.
-    pub fn again(&mut self) -> Result<bool, Error> {
+    /// If the file can no longer be opened.
+    pub fn next_round(&mut self) -> Result<bool, Error> {
         self.fragments.clear();
-        self.source.again()
+        self.source.next_round()
     }
 
     /// As [`Source::end_when`].
@@ -184,7 +184,7 @@ fn in_plain<'a>(packet: &Plain<'a>) -> Option<Found<'a>> {
     transport(packet.protocol, packet.transport, usize::try_from(packet.transport_length()?).ok()?)
 }
 
-/// The payload of a whole packet. Frames may have padding after the packet, so the packet's length decides.
+/// The payload of a complete packet. Frames may have padding after the packet, so the packet's length decides.
 fn in_packet<'a>(packet: &Packet<'a>) -> Option<Found<'a>> {
     let (ip, l3, l4) = (packet.ip?, packet.offsets.l3?, packet.offsets.l4?);
     let length = usize::try_from(ip.length).ok()?.checked_sub(l4.checked_sub(l3)?)?;
@@ -195,7 +195,7 @@ fn in_packet<'a>(packet: &Packet<'a>) -> Option<Found<'a>> {
 fn transport(protocol: u8, octets: &[u8], length: usize) -> Option<Found<'_>> {
     let [s0, s1, d0, d1, l0, l1, _, _] = *octets.first_chunk()?;
     let (header, length) = match protocol {
-        // UDP's own length; 0 in jumbograms (RFC 2675 section 4), where that of IP decides.
+        // UDP's own length; 0 in jumbograms (RFC 2675 section 4), for which that of IP is used.
         UDP => match usize::from(u16::from_be_bytes([l0, l1])) {
             0 => (8, length),
             own => (8, own),
@@ -212,7 +212,7 @@ fn transport(protocol: u8, octets: &[u8], length: usize) -> Option<Found<'_>> {
     })
 }
 
-/// IPv4 as IPv4, as from a socket.
+/// IPv4-mapped addresses as IPv4, as from a socket.
 fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }

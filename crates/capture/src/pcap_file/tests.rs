@@ -39,7 +39,7 @@ fn ipv4(protocol: u8, id: u16, offset: u16, carried: &[u8]) -> Vec<u8> {
     ethernet(0x0800, &packet)
 }
 
-/// IPv6 from 2001:db8::1, with whatever headers `carried` starts with.
+/// IPv6 from 2001:db8::1, with whatever headers `carried` begins with.
 fn ipv6(next: u8, carried: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend(u16::try_from(carried.len()).unwrap().to_be_bytes());
@@ -83,7 +83,7 @@ fn four(payload: &[u8]) -> (String, Vec<u8>, bool) {
 }
 
 #[test]
-fn frames_come_with_their_time_and_length() {
+fn frames_have_their_time_and_length() {
     let frame = ipv4(17, 1, 0, &udp(b"x"));
     let file = file(std::slice::from_ref(&frame));
     let mut source = Source::open(&settings(&file)).unwrap();
@@ -95,7 +95,7 @@ fn frames_come_with_their_time_and_length() {
 }
 
 #[test]
-fn datagrams_of_both_families_lose_their_padding() {
+fn padding_is_removed_for_both_families() {
     let frames = [
         ipv4(17, 1, 0, &udp(b"one")),
         ipv6(17, &udp(b"two")),
@@ -110,7 +110,7 @@ fn datagrams_of_both_families_lose_their_padding() {
 }
 
 #[test]
-fn the_destination_and_the_time_can_be_had_one_by_one() {
+fn single_payloads_have_destination_and_time() {
     let file = file(&[ipv4(17, 1, 0, &udp(b"one"))]);
     let mut payloads = Payloads::open(&settings(&file)).unwrap();
     let got = payloads.next_with(|p| (p.destination, p.time_us)).unwrap();
@@ -119,7 +119,7 @@ fn the_destination_and_the_time_can_be_had_one_by_one() {
 }
 
 #[test]
-fn segments_with_octets_count_when_they_are_wanted() {
+fn nonempty_tcp_segments_count_if_requested() {
     let file = file(&[ipv4(6, 1, 0, &tcp(b"")), ipv4(6, 1, 0, &tcp(b"message"))]);
     let wanted = settings(&file);
     assert_eq!(all(&mut Payloads::open(&wanted).unwrap()), [four(b"message")]);
@@ -153,7 +153,7 @@ fn fragments_are_joined_in_any_order() {
 }
 
 #[test]
-fn a_cut_datagram_is_marked() {
+fn truncated_datagrams_are_marked() {
     let mut frame = ipv4(17, 1, 0, &udp(&[9; 100]));
     frame.truncate(14 + 20 + 8 + 60);
     let file = file(&[frame]);
@@ -163,21 +163,21 @@ fn a_cut_datagram_is_marked() {
 }
 
 #[test]
-fn a_file_is_read_as_often_as_it_should() {
+fn a_file_is_read_as_often_as_configured() {
     let file = file(&vec![ipv4(17, 1, 0, &udp(b"x")); 70]);
     let mut payloads = Payloads::open(&Settings { replay: 3, ..settings(&file) }).unwrap();
     for _ in 0..2 {
         assert_eq!(all(&mut payloads).len(), 70);
-        assert!(payloads.again().unwrap());
+        assert!(payloads.next_round().unwrap());
     }
     assert_eq!(all(&mut payloads).len(), 70);
-    assert!(!payloads.again().unwrap());
+    assert!(!payloads.next_round().unwrap());
     let mut for_ever = Payloads::open(&Settings { replay: 0, ..settings(&file) }).unwrap();
-    assert!((0..20).all(|_| for_ever.again().unwrap()));
+    assert!((0..20).all(|_| for_ever.next_round().unwrap()));
 }
 
 #[test]
-fn a_damaged_file_gives_what_is_before_the_damage() {
+fn a_damaged_file_yields_the_datagrams_before_the_damage() {
     let file = file(&vec![ipv4(17, 1, 0, &udp(b"x")); 3]);
     let mut octets = std::fs::read(file.path()).unwrap();
     octets.truncate(octets.len() - 1);
@@ -192,7 +192,7 @@ fn a_damaged_file_gives_what_is_before_the_damage() {
 }
 
 #[test]
-fn what_is_no_capture_is_refused_with_its_name() {
+fn rejects_other_files_with_their_name() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), b"aggregate: src_host\nplugins: print\n").unwrap();
     let error = Source::open(&settings(&file)).unwrap_err();
@@ -200,7 +200,7 @@ fn what_is_no_capture_is_refused_with_its_name() {
     assert!(Source::open(&Settings { path: "/no/such/file".into(), ..Settings::default() }).is_err());
 }
 
-/// Blocks of a pcapng file in this machine's order of octets: a section, interfaces of these link types, and for each frame its
+/// Blocks of a pcapng file in native byte order: a section, interfaces of these link types, and for each frame its
 /// interface.
 fn pcapng(links: &[u16], frames: &[(u32, Vec<u8>)]) -> tempfile::NamedTempFile {
     fn block(octets: &mut Vec<u8>, kind: u32, body: &[u8]) {
@@ -248,9 +248,9 @@ fn one_file_may_have_several_link_types() {
     assert_eq!(all(&mut Payloads::open(&settings(&file)).unwrap()), [four(b"one"), four(b"one")]);
 }
 
-/// Filters are compiled for libpcap's number, which is not that in the file.
+/// Filters are compiled for libpcap's number, which differs from that in the file.
 #[test]
-fn raw_packets_have_one_number_whatever_the_format() {
+fn raw_ip_has_one_link_type_in_all_formats() {
     let classic = file(&[vec![0x45; 20]]);
     let mut octets = std::fs::read(classic.path()).unwrap();
     octets[20..24].copy_from_slice(&101u32.to_ne_bytes());

@@ -1,4 +1,4 @@
-//! The calls that neither `rustix` nor `socket2` offer: receiving many datagrams at once, and three socket options.
+//! The calls that neither `rustix` nor `socket2` offer: receiving many datagrams at once, and some socket options.
 
 use super::spread::Instruction;
 use crate::batch::{MAX_DATAGRAM, SLOTS, Slot};
@@ -21,10 +21,10 @@ const NO_NAME: libc::sockaddr_in6 = libc::sockaddr_in6 {
     sin6_scope_id: 0,
 };
 
-/// Receives queued datagrams, without blocking, into the pieces of memory, one datagram each; returns the number of filled
+/// Receives queued datagrams without blocking into the pieces of memory, one datagram each; returns the number of filled
 /// slots, from the first on. Fewer than all means that the queue was empty at the end.
 ///
-/// Errors are those of `recvmmsg(2)`; `WouldBlock` when the queue is empty.
+/// Errors are those of `recvmmsg(2)`; `WouldBlock` if the queue is empty.
 pub(super) fn receive<'a>(
     socket: BorrowedFd<'_>,
     memory: impl Iterator<Item = &'a mut [u8]>,
@@ -79,7 +79,7 @@ const fn size_u32<T>() -> u32 {
     mem::size_of::<T>() as u32
 }
 
-/// The sender. An IPv4 socket writes a `sockaddr_in`: family and port lie where IPv6 has them, the address lies where
+/// The sender. An IPv4 socket writes a `sockaddr_in`: family and port are where IPv6 has them, the address is where
 /// IPv6 has the flow information.
 fn source(name: &libc::sockaddr_in6) -> SocketAddr {
     let port = u16::from_be(name.sin6_port);
@@ -94,7 +94,7 @@ fn source(name: &libc::sockaddr_in6) -> SocketAddr {
     }
 }
 
-/// The length of the datagrams that the kernel joined, if it did. A control message is its length (a machine word),
+/// The length of the datagrams that the kernel joined, if it did. A control message consists of its length (a machine word),
 /// level, type and content.
 fn segment(control: &Control, len: usize) -> Option<usize> {
     const WORD: usize = mem::size_of::<usize>();
@@ -105,14 +105,14 @@ fn segment(control: &Control, len: usize) -> Option<usize> {
     usize::try_from(int(WORD + 8)?).ok().filter(|&segment| segment > 0)
 }
 
-/// Asks the kernel to join datagrams of one sender and one length on their way up, where the network card's driver
-/// hands over several at once. They are taken apart again by [`Batch::iter`](crate::Batch::iter).
+/// Asks the kernel to join received datagrams of one sender and one length, if the network card's driver
+/// delivers several at once. [`Batch::iter`](crate::Batch::iter) splits them again.
 pub(super) fn join_datagrams(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_UDP, libc::UDP_GRO, &1i32)
 }
 
 /// Lets `program` choose among the sockets that share the port.
-pub(super) fn choose_by(socket: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
+pub(super) fn attach_program(socket: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
     let mut filter: Vec<libc::sock_filter> = program
         .iter()
         .map(|i| libc::sock_filter { code: i.code, jt: i.if_true, jf: i.if_false, k: i.operand })
@@ -126,7 +126,7 @@ pub(super) fn choose_by(socket: BorrowedFd<'_>, program: &[Instruction]) -> io::
 /// Sets an option whose value in C has the layout of `T`; callers are the functions above.
 fn set_option<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
     // SAFETY: the pointer leads to a T that outlives the call, and its size is given; the kernel only reads it, and
-    // refuses a size that is not the option's. What a T points to itself (the program) outlives the call as well.
+    // rejects a size that is not the option's. What a T points to itself (the program) outlives the call as well.
     let done = unsafe {
         libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(value).cast(), size_u32::<T>())
     };
@@ -138,7 +138,7 @@ pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     // The option returns an array of numbers; the ninth, since Linux 4.12, is that of the drops.
     let mut figures = [0u32; 16];
     let mut len = size_u32::<[u32; 16]>();
-    // SAFETY: `figures` has room for `len` octets, and both outlive the call; the kernel writes at most `len`.
+    // SAFETY: `values` has room for `len` bytes, and both outlive the call; the kernel writes at most `len`.
     let done = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
@@ -155,7 +155,7 @@ pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     }
 }
 
-/// Lets a socket cut what it sends into datagrams of `octets`.
+/// Lets a socket split what it sends into datagrams of `octets`.
 #[cfg(test)]
 pub(super) fn send_in_segments(socket: BorrowedFd<'_>, octets: i32) -> io::Result<()> {
     set_option(socket, libc::SOL_UDP, libc::UDP_SEGMENT, &octets)

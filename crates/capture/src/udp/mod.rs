@@ -5,7 +5,7 @@
 //! use capture::{Batch, udp};
 //!
 //! let settings = udp::Settings { port: 2100, workers: 2, ..udp::Settings::default() };
-//! for mut receiver in udp::open(&settings).map_err(|refused| refused.fault)? {
+//! for mut receiver in udp::open(&settings).map_err(|failed| failed.error)? {
 //!     std::thread::spawn(move || {
 //!         let mut batch = Batch::new();
 //!         while let Ok(udp::Received::Datagrams) = receiver.receive(&mut batch, None) {
@@ -22,19 +22,19 @@
 //!
 //! # Ownership of the port
 //!
-//! `SO_REUSEPORT` lets several sockets of a user share a port, those of another process included. A second collector that
+//! `SO_REUSEPORT` lets several sockets of a user share a port, including those of other processes. A second collector that
 //! joined by mistake would get nothing, or take exporters away from the first, and neither would notice. So the first socket is bound
-//! without that option: the kernel rejects it, atomically, if any other socket has the port. Then the option is set, and the other
+//! without that option: the kernel atomically rejects it if any other socket has the port. Then the option is set, and the other
 //! workers join. With a single worker it is never set. [`Settings::shared`] binds all sockets with it, for daemons that share the
 //! port; the kernel then chooses among all of them by the sender's address and port.
 //!
 //! # The cost of a datagram
 //!
-//! Measured over loopback, in CPU time of the receiving thread: taking a datagram from a queue 0.45 µs, with `recvmmsg`
-//! or without, of which copying 1400 octets is the smaller part; reading an empty queue as much; sleeping and
-//! waking up for a single one 6 to 11 µs. So wake-ups must be avoided, not calls. A receiver of dense traffic therefore does not
+//! Measured over loopback, in CPU time of the receiving thread: taking a datagram from a queue takes 0.45 µs, with `recvmmsg`
+//! or without, of which copying 1400 octets is the smaller part; reading an empty queue takes as much; sleeping and
+//! waking up for a single one takes 6 to 11 µs. So wake-ups must be avoided, not calls. A receiver of dense traffic therefore does not
 //! wait for the next datagram but *pauses*, and then takes all datagrams that arrived. The pause is so short that the socket's
-//! buffer, empty at its start, holds what can arrive in that time: at most [`LONGEST_PAUSE`], and less with a small buffer.
+//! buffer, empty at its start, holds what can arrive in that time: at most [`MAX_PAUSE`], and less with a small buffer.
 //!
 //! | datagrams per second | woken for each | with pauses, buffer of 4 MiB | with pauses, 208 KiB (Linux' default) |
 //! |---|---|---|---|
@@ -99,7 +99,7 @@ impl Default for Settings {
     }
 }
 
-/// The setting that an error is about.
+/// The setting that an error refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The interface.
@@ -116,25 +116,25 @@ pub struct BindError {
     /// The setting.
     pub part: Part,
     /// The system's message.
-    pub fault: io::Error,
+    pub error: io::Error,
 }
 
 impl BindError {
-    fn interface(fault: io::Error) -> Self {
-        Self { part: Part::Interface, fault }
+    fn interface(error: io::Error) -> Self {
+        Self { part: Part::Interface, error }
     }
 }
 
 impl From<io::Error> for BindError {
-    fn from(fault: io::Error) -> Self {
-        Self { part: Part::Address, fault }
+    fn from(error: io::Error) -> Self {
+        Self { part: Part::Address, error }
     }
 }
 
 /// Opens a socket for each worker.
 ///
 /// # Errors
-/// Those of the kernel: the port is in use, the address is not local, the device does not exist, a right is missing. A
+/// The errors of the kernel: the port is in use, the address is not local, the device does not exist, a privilege is missing. A
 /// receive buffer smaller than requested is not an error; see [`Receiver::receive_buffer`].
 pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
     let workers = settings.workers.max(1);
@@ -147,7 +147,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
         socket.set_reuse_port(!claims || workers > 1)?;
         if claims && workers > 1 {
             let workers = u32::try_from(workers).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-            kernel::choose_by(socket.as_fd(), &spread::program(workers))?;
+            kernel::attach_program(socket.as_fd(), &spread::program(workers))?;
             socket.set_reuse_port(false)?;
         }
         socket.bind(&SocketAddr::from((address, port)).into())?;
@@ -156,7 +156,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
         }
         if worker == 0 {
             port = socket.local_addr()?.as_socket().map_or(port, |address| address.port());
-            // Each socket of a group would get a copy of its own.
+            // Each socket of a group would get its own copy.
             join(&socket, settings)?;
         }
         let pause = pause_for(socket.recv_buffer_size()?);
@@ -165,7 +165,7 @@ pub fn open(settings: &Settings) -> Result<Vec<Receiver>, BindError> {
     Ok(receivers)
 }
 
-/// A socket with all options, and the address that it is for.
+/// A socket with all options set, and the address to bind it to.
 fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
     let opened = match settings.address {
         Some(address) => Socket::new(Domain::for_address((address, 0).into()), Type::DGRAM, Some(Protocol::UDP))
@@ -173,9 +173,9 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
         // A kernel without IPv6 still serves IPv4.
         None => Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))
             .map(|socket| (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
-            .or_else(|fault| {
-                if settings.ipv6_only || fault.raw_os_error() != Some(libc::EAFNOSUPPORT) {
-                    return Err(fault);
+            .or_else(|error| {
+                if settings.ipv6_only || error.raw_os_error() != Some(libc::EAFNOSUPPORT) {
+                    return Err(error);
                 }
                 Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))
                     .map(|socket| (socket, IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
@@ -189,12 +189,12 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
         socket.bind_device(Some(interface.as_bytes())).map_err(BindError::interface)?;
     }
     if let Some(octets) = settings.receive_buffer {
-        // The first goes beyond the system's limit and needs a right; the second stops at the limit.
+        // The first call exceeds the system's limit but requires a privilege; the second stops at the limit.
         if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, octets).is_err() {
             socket.set_recv_buffer_size(octets)?;
         }
     }
-    // By default each worker's socket would get a copy of what is sent to groups that other processes joined.
+    // By default, each worker's socket would get a copy of datagrams to groups that other processes joined.
     if address.is_ipv6() {
         // Linux has it since 4.20.
         let _ = socket.set_multicast_all_v6(false);
@@ -202,7 +202,7 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
     if address.is_ipv4() || !settings.ipv6_only {
         socket.set_multicast_all_v4(false)?;
     }
-    // Older kernels do not have it, and only speed depends on it.
+    // Older kernels lack it, and only speed depends on it.
     let _ = kernel::join_datagrams(socket.as_fd());
     Ok((socket, address))
 }
@@ -211,7 +211,7 @@ fn unbound(settings: &Settings) -> Result<(Socket, IpAddr), BindError> {
 fn join(socket: &Socket, settings: &Settings) -> Result<(), BindError> {
     let index = match &settings.interface {
         Some(name) if !settings.groups.is_empty() => rustix::net::netdevice::name_to_index(socket, name)
-            .map_err(|fault| BindError::interface(fault.into()))?,
+            .map_err(|error| BindError::interface(error.into()))?,
         _ => 0,
     };
     for group in &settings.groups {
@@ -221,7 +221,7 @@ fn join(socket: &Socket, settings: &Settings) -> Result<(), BindError> {
             }
             IpAddr::V6(group) => socket.join_multicast_v6(group, index),
         }
-        .map_err(|fault| BindError { part: Part::Group(*group), fault })?;
+        .map_err(|error| BindError { part: Part::Group(*group), error })?;
     }
     Ok(())
 }
@@ -231,20 +231,20 @@ fn join(socket: &Socket, settings: &Settings) -> Result<(), BindError> {
 pub enum Received {
     /// The batch holds datagrams.
     Datagrams,
-    /// Somebody called [`Waker::wake`].
+    /// [`Waker::wake`] was called.
     Woken,
     /// Neither: the timeout or a signal. It may be early; check the clock.
     Idle,
 }
 
-/// The longest pause of a receiver, and so the longest time that it delays a datagram.
-pub const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+/// The longest pause of a receiver, which is the longest time that it delays a datagram.
+pub const MAX_PAUSE: Duration = Duration::from_millis(1);
 
-/// How long a buffer of this size lasts if a datagram of 1500 octets comes each microsecond, faster than 10 Gbit/s
+/// How long a buffer of this size lasts if a datagram of 1500 octets arrives each microsecond, faster than 10 Gbit/s
 /// allows. The kernel counts 2304 octets for one.
 fn pause_for(buffer: usize) -> Duration {
     let datagrams = u64::try_from(buffer / 2304).unwrap_or(u64::MAX);
-    Duration::from_micros(datagrams).min(LONGEST_PAUSE)
+    Duration::from_micros(datagrams).min(MAX_PAUSE)
 }
 
 /// The receiving end of one worker.
@@ -254,9 +254,9 @@ pub struct Receiver {
     waker: Waker,
     /// How long to let datagrams accumulate under dense traffic.
     pause: Duration,
-    /// True when traffic is so dense that several datagrams arrive in a pause.
+    /// True if traffic is so dense that several datagrams arrive during a pause.
     dense: bool,
-    /// True when the last call left the queue empty.
+    /// True if the last call left the queue empty.
     drained: bool,
     /// When a datagram was last received.
     last_us: u64,
@@ -269,11 +269,11 @@ impl Receiver {
     /// A wake-up is reported before datagrams are, so that heavy traffic cannot hide it.
     ///
     /// # Errors
-    /// Those of `recvmmsg` and `poll`, none of which is expected in normal operation.
+    /// The errors of `recvmmsg` and `poll`, none of which is expected in normal operation.
     pub fn receive(&mut self, batch: &mut Batch, timeout: Option<Duration>) -> io::Result<Received> {
         batch.clear();
-        if self.waker.rung() {
-            self.waker.settle();
+        if self.waker.is_pending() {
+            self.waker.reset();
             return Ok(Received::Woken);
         }
         if !self.drained && self.read(batch)? {
@@ -284,11 +284,11 @@ impl Receiver {
             let pause = timeout.map_or(self.pause, |timeout| timeout.min(self.pause));
             let event = PollFd::from_borrowed_fd(self.waker.event(), PollFlags::IN);
             if wait(&mut [event], Some(pause))? {
-                self.waker.settle();
+                self.waker.reset();
                 return Ok(Received::Woken);
             }
             let some = self.read(batch)?;
-            // For one datagram a pause is no cheaper than a wake-up.
+            // For a single datagram, a pause is no cheaper than a wake-up.
             self.dense = batch.len() > 1;
             if some {
                 return Ok(Received::Datagrams);
@@ -302,7 +302,7 @@ impl Receiver {
         }
         let [_, event] = &watched;
         if !event.revents().is_empty() {
-            self.waker.settle();
+            self.waker.reset();
             return Ok(Received::Woken);
         }
         let before_us = self.last_us;
@@ -313,14 +313,14 @@ impl Receiver {
         Ok(Received::Datagrams)
     }
 
-    /// Fills the batch with the queued datagrams; false when there are none.
+    /// Fills the batch with the queued datagrams; false if there are none.
     fn read(&mut self, batch: &mut Batch) -> io::Result<bool> {
         let mut filled = 0;
         batch.fill(|memory, slots| {
             filled = match kernel::receive(self.socket.as_fd(), memory, slots) {
-                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 // The call does not block, so a signal hardly ever interrupts it; the caller repeats it then.
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
                 other => other?,
             };
             Ok::<_, io::Error>(filled)
@@ -339,10 +339,10 @@ impl Receiver {
         self.waker.clone()
     }
 
-    /// The address and port it is bound to.
+    /// The address and port to which it is bound.
     ///
     /// # Errors
-    /// Those of `getsockname`.
+    /// The errors of `getsockname`.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
@@ -351,7 +351,7 @@ impl Receiver {
     /// the limit `net.core.rmem_max`.
     ///
     /// # Errors
-    /// Those of `getsockopt`.
+    /// The errors of `getsockopt`.
     pub fn receive_buffer(&self) -> io::Result<usize> {
         self.socket.recv_buffer_size()
     }
@@ -360,7 +360,7 @@ impl Receiver {
     /// to the 32nd. This is a system call: call it rarely.
     ///
     /// # Errors
-    /// Those of `getsockopt`; `Unsupported` before Linux 4.12.
+    /// The errors of `getsockopt`; `Unsupported` before Linux 4.12.
     pub fn drops(&self) -> io::Result<u32> {
         kernel::drops(self.socket.as_fd())
     }

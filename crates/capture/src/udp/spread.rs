@@ -1,7 +1,7 @@
 //! The classic BPF program by which the kernel chooses a worker for a datagram.
 //!
 //! Templates and sequence numbers belong to an exporter. If all datagrams of an exporter reach the same worker, workers
-//! need not share this state. By default the kernel chooses among sockets that share a port by the ports, too, and
+//! need not share this state. By default, the kernel chooses among sockets that share a port by the source port, too, and
 //! some exporters send from several ports (or from a new one after each restart). So this program replaces the default:
 //! it uses the source address alone.
 //!
@@ -12,7 +12,7 @@
 //!         times a large odd number, upper half, modulo the number of workers
 //! ```
 //!
-//! A datagram over IPv4 has an IPv4 header also when the socket is for both, so mapped addresses need no case.
+//! A datagram over IPv4 has an IPv4 header even if the socket is for both families, so mapped addresses need no special case.
 
 /// One instruction: `code`, the jumps if true and if false, and the operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +40,10 @@ const RETURN: u16 = 0x16; // RET | A
 
 /// Offsets from here count from the IP header (`SKF_NET_OFF`, -0x100000).
 const NETWORK: u32 = 0xfff0_0000;
-/// 2 to the 32nd over the golden ratio: neighbouring addresses end up far apart in the upper half of the product.
+/// 2 to the 32nd divided by the golden ratio: neighbouring addresses end up far apart in the upper half of the product.
 const MULTIPLIER: u32 = 0x9e37_79b1;
 
-/// The program for this many workers.
+/// The program for this number of workers.
 pub(super) fn program(workers: u32) -> [Instruction; LENGTH] {
     let step = |code, operand| Instruction { code, if_true: 0, if_false: 0, operand };
     [

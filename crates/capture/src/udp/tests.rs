@@ -12,7 +12,7 @@ fn one(settings: &Settings) -> Receiver {
     open(settings).unwrap().pop().unwrap()
 }
 
-/// Receives until `count` datagrams are there.
+/// Receives until `count` datagrams have arrived.
 fn collect(receiver: &mut Receiver, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut batch = Batch::new();
     let mut got = Vec::new();
@@ -31,7 +31,7 @@ fn eventually(mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
-fn ipv4_through_the_socket_for_both_is_seen_as_ipv4() {
+fn ipv4_senders_on_a_dual_stack_socket_are_ipv4() {
     let mut receiver = one(&Settings::default());
     let v4 = UdpSocket::bind("127.0.0.1:0").unwrap();
     v4.send_to(b"four", target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
@@ -42,7 +42,7 @@ fn ipv4_through_the_socket_for_both_is_seen_as_ipv4() {
 }
 
 #[test]
-fn an_ipv4_socket_tells_its_senders() {
+fn an_ipv4_socket_reports_its_senders() {
     let mut receiver = one(&Settings { address: Some(Ipv4Addr::LOCALHOST.into()), ..Settings::default() });
     let sender = UdpSocket::bind("127.0.0.3:0").unwrap();
     sender.send_to(b"", target(&receiver, Ipv4Addr::LOCALHOST)).unwrap();
@@ -52,7 +52,7 @@ fn an_ipv4_socket_tells_its_senders() {
 }
 
 #[test]
-fn what_is_sent_to_a_group_reaches_one_worker_once() {
+fn multicast_datagrams_reach_one_worker_once() {
     let group = Ipv4Addr::new(239, 255, 19, 7);
     let lo = Some("lo".to_owned());
     let settings = Settings { groups: vec![group.into()], interface: lo, workers: 2, ..Settings::default() };
@@ -62,7 +62,7 @@ fn what_is_sent_to_a_group_reaches_one_worker_once() {
     sender.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
     let sender = UdpSocket::from(sender);
     sender.send_to(b"all", (group, port)).unwrap();
-    // What is sent to the host alone still reaches it; it comes behind the other, wherever that went.
+    // A datagram to the host alone still arrives; it follows the other one, whichever worker got that.
     sender.send_to(b"one", (Ipv4Addr::LOCALHOST, port)).unwrap();
     let mut batch = Batch::new();
     let mut got = Vec::new();
@@ -78,15 +78,15 @@ fn what_is_sent_to_a_group_reaches_one_worker_once() {
 }
 
 #[test]
-fn ipv6_only_lets_no_ipv4_in() {
+fn ipv6_only_rejects_ipv4() {
     let receiver = one(&Settings { ipv6_only: true, ..Settings::default() });
     let port = receiver.local_address().unwrap().port();
-    // The port is free for IPv4 then.
+    // Then the port is free for IPv4.
     assert!(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok());
 }
 
 #[test]
-fn the_longest_datagram_arrives_whole() {
+fn receives_the_longest_datagram_completely() {
     let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     let payload: Vec<u8> = (0..65_507u32).map(|n| (n % 251) as u8).collect();
@@ -100,7 +100,7 @@ fn the_longest_datagram_arrives_whole() {
 }
 
 #[test]
-fn more_than_a_batch_comes_in_order() {
+fn more_datagrams_than_a_batch_arrive_in_order() {
     let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     let count = 2 * crate::SLOTS + 7;
@@ -113,7 +113,7 @@ fn more_than_a_batch_comes_in_order() {
 }
 
 #[test]
-fn one_source_address_reaches_one_worker_whatever_its_port() {
+fn one_source_address_reaches_one_worker_from_any_port() {
     const SOURCES: u8 = 40;
     const PORTS: usize = 5;
     let mut receivers = open(&Settings { workers: 4, ..Settings::default() }).unwrap();
@@ -129,25 +129,25 @@ fn one_source_address_reaches_one_worker_whatever_its_port() {
     }
 
     let mut workers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
-    let mut seen = 0;
+    let mut received = 0;
     let mut batch = Batch::new();
     for (worker, receiver) in receivers.iter_mut().enumerate() {
-        // Loopback delivers before the sender's call returns: what is not there will not come.
+        // Loopback delivers before the sender's call returns: no more datagrams will arrive.
         while receiver.receive(&mut batch, Some(Duration::ZERO)).unwrap() == Received::Datagrams {
             for datagram in &batch {
                 workers.entry(datagram.source.ip()).or_default().insert(worker);
-                seen += 1;
+                received += 1;
             }
         }
     }
-    assert_eq!(seen, (usize::from(SOURCES) + 1) * PORTS);
+    assert_eq!(received, (usize::from(SOURCES) + 1) * PORTS);
     assert!(workers.values().all(|of_one| of_one.len() == 1), "{workers:?}");
     let used: BTreeSet<_> = workers.values().flatten().collect();
     assert_eq!(used.len(), 4, "neighbouring addresses should not all end up together: {workers:?}");
 }
 
 #[test]
-fn a_waiting_receiver_can_be_woken_and_a_busy_one_too() {
+fn wakes_a_waiting_and_a_busy_receiver() {
     let mut receiver = one(&Settings::default());
     let waker = receiver.waker();
     let to = target(&receiver, Ipv4Addr::LOCALHOST);
@@ -170,7 +170,7 @@ fn a_waiting_receiver_can_be_woken_and_a_busy_one_too() {
 }
 
 #[test]
-fn a_pause_ends_with_what_came_meanwhile_or_a_wake_up() {
+fn a_pause_ends_with_the_datagrams_that_arrived_or_a_wake_up() {
     let mut receiver = one(&Settings::default());
     let to = target(&receiver, Ipv4Addr::LOCALHOST);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -190,7 +190,7 @@ fn a_pause_ends_with_what_came_meanwhile_or_a_wake_up() {
 }
 
 #[test]
-fn a_pause_without_datagrams_is_the_last_one() {
+fn a_pause_without_datagrams_ends_pausing() {
     let mut receiver = one(&Settings::default());
     receiver.dense = true;
     let mut batch = Batch::new();
@@ -199,18 +199,18 @@ fn a_pause_without_datagrams_is_the_last_one() {
 }
 
 #[test]
-fn the_pause_suits_the_buffer() {
+fn the_pause_depends_on_the_buffer() {
     assert_eq!(pause_for(0), Duration::ZERO);
     assert_eq!(pause_for(212_992), Duration::from_micros(92));
-    assert_eq!(pause_for(usize::MAX), LONGEST_PAUSE);
+    assert_eq!(pause_for(usize::MAX), MAX_PAUSE);
 }
 
 #[test]
-fn dense_traffic_arrives_whole_and_in_order() {
+fn dense_traffic_arrives_completely_and_in_order() {
     const COUNT: u32 = 5000;
     let mut receiver = one(&Settings { receive_buffer: Some(16 << 20), ..Settings::default() });
     if receiver.receive_buffer().unwrap() < 16 << 20 {
-        return; // Without the right to a large buffer some may be dropped.
+        return; // Without the privilege for a large buffer, some may be dropped.
     }
     let to = target(&receiver, Ipv4Addr::LOCALHOST);
     let sender = std::thread::spawn(move || {
@@ -242,9 +242,9 @@ fn drops_are_counted_by_the_kernel() {
 }
 
 #[test]
-fn the_buffer_is_what_the_kernel_says() {
+fn reports_the_buffer_size_of_the_kernel() {
     let receiver = one(&Settings { receive_buffer: Some(100_000), ..Settings::default() });
-    // Twice as much, for the kernel's bookkeeping; and this size every system grants.
+    // Twice as much, for the kernel's bookkeeping; every system grants this size.
     assert_eq!(receiver.receive_buffer().unwrap(), 200_000);
 }
 
@@ -254,9 +254,9 @@ fn an_unknown_device_is_an_error() {
     assert!(open(&settings).is_err());
 }
 
-/// What a sender joins with `UDP_SEGMENT` travels over loopback in one piece, and must come out as many.
+/// What a sender joins with `UDP_SEGMENT` travels over loopback in one piece, and must be received as separate datagrams.
 #[test]
-fn datagrams_that_the_kernel_joined_are_single_again() {
+fn datagrams_joined_by_the_kernel_are_split() {
     let mut receiver = one(&Settings { receive_buffer: Some(1 << 20), ..Settings::default() });
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     if kernel::send_in_segments(sender.as_fd(), 100).is_err() {
@@ -269,16 +269,16 @@ fn datagrams_that_the_kernel_joined_are_single_again() {
 }
 
 #[test]
-fn a_port_that_somebody_has_is_refused_unless_all_share_it() {
+fn rejects_a_port_in_use_unless_all_share_it() {
     let here = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
     for (first, second) in [(1, 1), (1, 2), (2, 1), (3, 2)] {
         let settings =
             |workers, port, shared| Settings { address: here, port, workers, shared, ..Settings::default() };
         let opened = open(&settings(first, 0, false)).unwrap();
         let port = opened[0].local_address().unwrap().port();
-        let fault = open(&settings(second, port, false)).unwrap_err();
-        assert_eq!(fault.fault.kind(), io::ErrorKind::AddrInUse, "{first} {second}");
-        // One that would share finds out, too, where the first has a single socket.
+        let error = open(&settings(second, port, false)).unwrap_err();
+        assert_eq!(error.error.kind(), io::ErrorKind::AddrInUse, "{first} {second}");
+        // A second process that would share the port fails too if the first has a single socket.
         assert_eq!(open(&settings(second, port, true)).is_err(), first == 1, "{first} {second}");
         drop(opened);
         let opened = open(&settings(first, port, true)).unwrap();
@@ -293,7 +293,7 @@ fn a_port_that_somebody_has_is_refused_unless_all_share_it() {
 }
 
 #[test]
-fn daemons_that_share_a_port_all_get_their_part() {
+fn daemons_that_share_a_port_all_receive_datagrams() {
     let settings = Settings { address: Some(Ipv4Addr::LOCALHOST.into()), shared: true, ..Settings::default() };
     let first = one(&settings);
     let port = first.local_address().unwrap().port();

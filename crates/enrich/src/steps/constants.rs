@@ -26,7 +26,7 @@ impl Step for PostTags {
     }
 }
 
-/// Offsets, and what is written there.
+/// Offsets, and the values to write there.
 #[derive(Debug)]
 struct Compiled(Vec<(usize, u64)>);
 

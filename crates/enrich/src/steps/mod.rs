@@ -19,50 +19,50 @@ use flow::row::{self, RowMut};
 
 /// An entry in the order of the steps for all rows.
 pub(crate) enum CommonStep {
-    /// A snapshot: how it is read, where the configuration asks for it.
+    /// A snapshot: reads its files, if it is configured.
     Snapshot(fn(&CoreSpec, &mut Reader<'_>) -> Option<Box<dyn Step>>),
     /// The steps over live tables, in the order in which they were added.
     Live,
 }
 
-/// What is done to all rows, in order. A step sees what those before it have changed.
+/// The steps for all rows, in order. A step sees the changes of those before it.
 pub(crate) const COMMON: &[CommonStep] = &[
-    // Needs nothing that other steps find; and flow_to_rd_map may ask for next hops of the networks_file.
+    // Needs no results of other steps; and flow_to_rd_map may match next hops from the networks_file.
     CommonStep::Snapshot(networks::read),
-    // Counters and intervals are right before anything may look at them.
+    // Counters and intervals must be correct before anything reads them.
     CommonStep::Snapshot(sampling::read),
-    // The route distinguisher says in which table a flow's routes are.
+    // The route distinguisher selects the routing table of a flow.
     CommonStep::Snapshot(distinguishers::read),
-    // Routes are looked up in the table of the flow's route distinguisher, and tags may ask for what they say.
+    // Routes are looked up in the table of the flow's route distinguisher, and tags may depend on the routes.
     CommonStep::Live,
-    // Only addresses decide about countries and coordinates.
+    // Countries and coordinates depend on addresses only.
     CommonStep::Snapshot(geo::read),
-    // The rules of pre_tag_map may ask for all that is known of a record, so they come last.
+    // Rules of pre_tag_map may match all other properties of a record, so they come last.
     CommonStep::Snapshot(tags::read),
 ];
 
-/// How a step for one plugin is read, where the configuration asks for it.
+/// Reads a step for one plugin, if it is configured.
 pub(crate) type PluginStep = fn(&PluginSpec, &mut Reader<'_>) -> Option<Box<dyn Step>>;
 
-/// What is done to the rows of one plugin, in order, which is that of pmacct: tags first, then filters on what the exporter sent,
-/// then what changes the values that are aggregated.
+/// The steps for the rows of one plugin, in the order of pmacct: tags first, then filters on what the exporter sent,
+/// then changes to the values that are aggregated.
 pub(crate) const PLUGIN: &[PluginStep] = &[
-    // Filters ask for the tags of the plugin's own map.
+    // Filters match the tags of the plugin's own map.
     tags::read_own,
-    // Filters test records as the exporter sent them, and what they drop need not be changed.
+    // Filters test records as the exporter sent them, and filtered rows need no changes.
     select::read,
-    // Networks are for aggregation alone here: maps and filters of the plugin see what exporters sent, or the steps for all rows found.
+    // These networks are for aggregation only: maps and filters of the plugin see those of the exporter or of the steps for all rows.
     networks::read_own,
-    // What the networks_file does not cover becomes zero: networks and AS numbers were looked up by the true address before.
+    // Whatever the networks_file does not cover becomes zero, after networks and AS numbers were looked up by the true address.
     outside::read,
     sampling::read_renormalization,
-    // post_tag overrides what maps have set; filters of tags have seen that.
+    // post_tag overrides the tags of maps; filters on tags have already seen these.
     constants::read,
     // Lists merge values that all steps before may need.
     values::read,
 ];
 
-/// Writes to a field that rows may not have.
+/// Writes to a field, if rows have it.
 #[inline]
 fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
     if let Some(at) = at
@@ -72,7 +72,7 @@ fn put(row: &mut [u8], at: Option<usize>, octets: &[u8]) {
     }
 }
 
-/// Reads a field that rows may not have.
+/// Reads a field, if rows have it.
 #[inline]
 fn read_at<const N: usize>(row: &[u8], at: Option<usize>) -> Option<[u8; N]> {
     row.get(at?..)?.first_chunk().copied()

@@ -1,14 +1,14 @@
-//! Networks, AS numbers and next hops of a row's addresses, by the sources that `nfacctd_net` and `nfacctd_as` name.
+//! Networks, AS numbers and next hops for a row's addresses, from the sources that `nfacctd_net` and `nfacctd_as` select.
 //!
 //! | source | network and length | AS numbers |
 //! |---|---|---|
-//! | protocol | the address cut at the exporter's mask | the exporter's |
-//! | mask | the address cut at `networks_mask` | - |
-//! | file | the prefix of `networks_file` that covers the address, else zero | those of that prefix, else 0 |
-//! | longest | that of the file if it is longer than the exporter's | that of the file unless the exporter's prefix is longer |
+//! | protocol | the address under the exporter's mask | the exporter's |
+//! | mask | the address under `networks_mask` | - |
+//! | file | the prefix of `networks_file` that covers the address, or zero | those of that prefix, or 0 |
+//! | longest | that of the file if longer than the exporter's | that of the file unless the exporter's prefix is longer |
 //!
-//! Under `networks_file_no_lpm` a prefix of the file wins over any other. Where lengths are equal both sources mean the same
-//! network, and the file's AS number is taken: it is what the operator wrote.
+//! Under `networks_file_no_lpm`, a prefix of the file overrides any other. If lengths are equal, both sources mean the same
+//! network, and the AS number of the file is used, since the operator configured it.
 
 use super::put;
 use crate::read::Reader;
@@ -21,7 +21,7 @@ use flow::row::{FieldSet, Layout, Row, Rows};
 use maps::networks_file::{Families, Network, Networks, RouteAttributes};
 use std::sync::Arc;
 
-/// Where networks and AS numbers come from.
+/// The sources of networks and AS numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sources {
     /// `nfacctd_net`.
@@ -37,18 +37,18 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// True when everything comes from the export protocol, as it stands.
+    /// True if everything comes from the export protocol, unchanged.
     pub fn is_plain(&self) -> bool {
         self.nets == NetSource::Protocol && self.ases == AsSource::Protocol && !self.keep_unmasked
     }
 
-    /// True when `networks_file` is used.
+    /// True if `networks_file` is used.
     pub fn need_file(&self) -> bool {
         matches!(self.nets, NetSource::File | NetSource::Longest)
             || matches!(self.ases, AsSource::File | AsSource::Longest)
     }
 
-    /// Adds what the fields of `fields` are worked out from.
+    /// Adds the fields that those in `fields` are derived from.
     pub fn require(&self, fields: &mut FieldSet) {
         for side in SIDES {
             let wants = |field| fields.has(field);
@@ -117,22 +117,22 @@ impl Offsets {
     }
 }
 
-/// The sources, and the file where they need it.
+/// The sources, with the file if they need it.
 #[derive(Debug)]
 struct Resolution {
     sources: Sources,
     file: Option<Arc<Networks>>,
 }
 
-/// For all rows. Where a plugin has networks of its own, those would stand in their way, and every plugin resolves its rows
-/// itself; but a map for all rows needs networks, whatever plugins have.
+/// For all rows. If a plugin has network settings of its own, global ones would interfere, and every plugin resolves its rows
+/// itself; but a map for all rows needs networks in any case.
 pub(super) fn read(spec: &CoreSpec, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
     let file = reader.networks(&spec.networks);
     let is_needed = !reader.networks_by_plugin;
     is_needed.then(|| Box::new(Resolution { sources: spec.networks.sources, file }) as _)
 }
 
-/// For the rows of a plugin, where it has settings of its own or those for all rows are left to plugins.
+/// For the rows of a plugin, if it has settings of its own or if the global ones are left to plugins.
 pub(super) fn read_own(spec: &PluginSpec, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
     let common = reader.networks_by_plugin.then_some(reader.common_networks);
     let NetworksSpec { sources, .. } = spec.networks.as_ref().or(common)?;
@@ -153,7 +153,7 @@ impl Step for Resolution {
     }
 }
 
-/// The sources, compiled for rows of one layout.
+/// The sources, compiled for one layout.
 #[derive(Debug)]
 struct Resolver {
     sources: Sources,
@@ -185,12 +185,12 @@ impl Resolver {
         Self { sources, sides, file: file.filter(|_| sources.need_file()) }
     }
 
-    /// True when rows stay as they are.
+    /// True if rows stay unchanged.
     fn is_no_op(&self) -> bool {
         self.sides.is_empty() || self.sources.is_plain()
     }
 
-    /// Fills in the networks of both ends of the rows from number `first` on.
+    /// Fills in the networks of both ends of the rows from `first` on.
     fn apply(&self, rows: &mut Rows, first: usize, scratch: &mut Scratch) {
         scratch.hosts.clear();
         for at in &self.sides {
@@ -200,7 +200,7 @@ impl Resolver {
         scratch.found.clear();
         scratch.found.resize(scratch.hosts.len(), None);
         if let Some(file) = &self.file {
-            // Memory accesses of lookups that are made together overlap.
+            // Memory accesses of combined lookups overlap.
             file.lookup_many(&scratch.hosts, &mut scratch.found, &mut scratch.families);
         }
         let count = rows.len().saturating_sub(first).max(1);
@@ -213,7 +213,7 @@ impl Resolver {
 
     /// Fills in the networks of one end of rows.
     fn fill(&self, at: &Offsets, mut ends: Ends<'_>) {
-        // They use the exporter's length, which networks overwrite.
+        // Before networks, which overwrite the exporter's length.
         self.fill_ases(at, &mut ends);
         self.fill_nets(at, &mut ends);
     }
@@ -223,22 +223,24 @@ impl Resolver {
         match sources.ases {
             AsSource::File => {
                 if at.asn.is_some() {
-                    ends.each(|row, _, found| {
+                    ends.for_each_row(|row, _, found| {
                         put(row, at.asn, &found.map_or(0, |network| network.asn()).to_be_bytes());
                     });
                 }
                 if at.peer.is_some() {
-                    ends.each(|row, _, found| put(row, at.peer, &self.attributes(found).peer_asn.to_be_bytes()));
+                    ends.for_each_row(|row, _, found| {
+                        put(row, at.peer, &self.attributes(found).peer_asn.to_be_bytes())
+                    });
                 }
             }
-            AsSource::Longest => ends.each(|row, _, found| {
+            AsSource::Longest => ends.for_each_row(|row, _, found| {
                 let exported = at.exported_len(row);
                 let network = found.filter(|network| sources.file_wins || network.length() >= exported);
                 for (at, asn) in [
                     (at.asn, network.map_or(0, |network| network.asn())),
                     (at.peer, self.attributes(network).peer_asn),
                 ] {
-                    // A prefix without AS number says nothing about it.
+                    // A prefix without an AS number says nothing about it.
                     if asn > 0 {
                         put(row, at, &asn.to_be_bytes());
                     }
@@ -253,27 +255,27 @@ impl Resolver {
         match sources.nets {
             NetSource::Mask => {
                 if let Some(mask) = sources.mask {
-                    ends.each(|row, host, _| {
+                    ends.for_each_row(|row, host, _| {
                         let width = if address::is_v4(host) { 32 } else { 128 };
                         at.set_net(row, &address::network(host, mask), mask.min(width));
                     });
                 }
             }
             NetSource::File => {
-                ends.each(|row, host, found| {
+                ends.for_each_row(|row, host, found| {
                     let len = found.map_or(0, |network| network.length());
                     let is_kept = sources.keep_unmasked && found.is_none();
                     let net = if is_kept { *host } else { address::network(host, len) };
                     at.set_net(row, &net, len);
                 });
                 if at.next_hop.is_some() {
-                    ends.each(|row, _, found| {
+                    ends.for_each_row(|row, _, found| {
                         let next_hop = self.attributes(found).next_hop;
                         put(row, at.next_hop, &next_hop.map_or(address::ABSENT, address::octets));
                     });
                 }
             }
-            NetSource::Longest => ends.each(|row, host, found| {
+            NetSource::Longest => ends.for_each_row(|row, host, found| {
                 let exported = at.exported_len(row);
                 if let Some(network) = found.filter(|network| sources.file_wins || network.length() > exported) {
                     at.set_net(row, &address::network(host, network.length()), network.length());
@@ -286,7 +288,7 @@ impl Resolver {
             }),
             NetSource::Protocol | NetSource::Routes | NetSource::LinkState => {
                 if sources.keep_unmasked {
-                    ends.each(|row, host, _| {
+                    ends.for_each_row(|row, host, _| {
                         if at.exported_len(row) == 0 {
                             put(row, at.net, host);
                         }
@@ -305,7 +307,7 @@ impl Resolver {
     }
 }
 
-/// One end of rows: their octets, how many octets a row has, the address of each row's end, and what the file has for it.
+/// One end of rows: their octets, the size of a row, the address at each row's end, and its network in the file.
 struct Ends<'a> {
     rows: &'a mut [u8],
     size: usize,
@@ -314,9 +316,9 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// Goes through the rows: each step for all rows before the next one.
+    /// Goes through the rows: each step for all rows before the next step.
     #[inline(always)]
-    fn each(&mut self, mut step: impl FnMut(&mut [u8], &Octets, Option<Network>)) {
+    fn for_each_row(&mut self, mut step: impl FnMut(&mut [u8], &Octets, Option<Network>)) {
         let ends = self.hosts.iter().zip(self.found);
         for (row, (host, found)) in self.rows.chunks_exact_mut(self.size).zip(ends) {
             step(row, host, *found);
@@ -331,7 +333,7 @@ impl Offsets {
         put(row, self.mask, &[len]);
     }
 
-    /// The length that the exporter sent.
+    /// The length reported by the exporter.
     #[inline]
     fn exported_len(&self, row: &[u8]) -> u8 {
         self.mask.and_then(|at| row.get(at)).copied().unwrap_or(0)
@@ -358,7 +360,7 @@ mod tests {
 
     const FILE: &str = "65001,10.0.0.0/8\n192.0.2.9,65010_65002,10.1.0.0/16\n10.2.0.0/24\n65006,2001:db8::/32\n";
 
-    /// Source network, length, AS and neighbour of an address whose exporter tells length 24 and AS 64500, and the next hop where
+    /// Source network, length, AS and peer AS of an address whose exporter reports length 24 and AS 64500, and the next hop if
     /// it is the destination.
     fn resolve(sources: Sources, host: &str) -> (String, u8, u32, u32, Option<IpAddr>) {
         let mut fields = FieldSet::default();
@@ -379,7 +381,7 @@ mod tests {
         let resolver = Resolver::new(sources, Some(Arc::new(file)), &layout);
         let host = address::octets(host.parse().unwrap());
         let mut rows = Rows::new(&layout);
-        // The first row belongs to a batch before.
+        // The first row belongs to an earlier batch.
         rows.push(&vec![0; layout.words()]);
         for _ in 0..2 {
             let mut row = rows.push(&vec![0; layout.words()]);
@@ -413,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_gives_networks_as_numbers_and_next_hops() {
+    fn the_file_provides_networks_as_numbers_and_next_hops() {
         let file = sources(NetSource::File, AsSource::File);
         let next_hop = Some(IpAddr::from([192, 0, 2, 9]));
         assert_eq!(resolve(file, "10.1.2.3"), ("10.1.0.0".to_owned(), 16, 65_002, 65_010, next_hop));
@@ -426,10 +428,10 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wins_and_the_files_as_number_where_both_are_as_long() {
+    fn the_longest_network_wins_and_the_file_on_equal_length() {
         let longest = sources(NetSource::Longest, AsSource::Longest);
         assert_eq!(resolve(longest, "10.1.2.3"), ("10.1.2.0".to_owned(), 24, 64_500, 0, None));
-        // As long as the exporter's, but the file has no AS number for it.
+        // As long as the exporter's, but without an AS number in the file.
         assert_eq!(resolve(longest, "10.2.0.3").2, 64_500);
         assert_eq!(resolve(longest, "2001:db8::1"), ("2001:db8::".to_owned(), 32, 65_006, 0, None));
         assert_eq!(resolve(longest, "192.0.2.1"), ("192.0.2.0".to_owned(), 24, 64_500, 0, None));
@@ -439,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_cuts_addresses_of_both_families() {
+    fn a_mask_applies_to_both_families() {
         let mask = sources(NetSource::Mask, AsSource::Protocol);
         assert_eq!(resolve(mask, "10.31.2.3"), ("10.16.0.0".to_owned(), 12, 64_500, 0, None));
         let long = Sources { mask: Some(64), ..mask };

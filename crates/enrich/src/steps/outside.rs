@@ -1,4 +1,4 @@
-//! `networks_file_filter`: addresses and networks that the file does not cover become zero.
+//! `networks_file_filter`: addresses and networks outside the file become zero.
 
 use super::networks::{SIDES, octets_at};
 use super::put;

@@ -1,4 +1,4 @@
-//! Sampling intervals, and counters multiplied by them.
+//! Sampling intervals, and the multiplication of counters by them.
 
 use super::{multiply, put, read_at};
 use crate::read::Reader;
@@ -12,7 +12,7 @@ use maps::usage::Usage;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// Sampling intervals that are worked out here and not by the decoder: by `sampling_map`, or one for all.
+/// Sampling intervals that override those of the decoder: from `sampling_map`, or one for all records.
 #[derive(Debug)]
 struct Sampling {
     map: Option<SamplingMap>,
@@ -63,7 +63,7 @@ struct Compiled {
 }
 
 impl Compiled {
-    /// The interval is that of the map, else that of the operator for all, else that of the record.
+    /// The interval from the map, otherwise the configured one for all, otherwise that of the record.
     fn sample(&self, row: &mut RowMut<'_>, by_map: Option<u32>) {
         let by_record = || read_at(row.octets(), self.at).map(u32::from_be_bytes).filter(|interval| *interval > 0);
         let Some(interval) = by_map.or(self.interval).or_else(by_record) else { return };
@@ -99,7 +99,7 @@ impl crate::step::WorkerStep for Worker {
     }
 }
 
-/// `sampling_rate` of a plugin: the rows that it takes stand for those that it does not.
+/// `sampling_rate` of a plugin: the selected rows represent the others.
 #[derive(Debug)]
 struct Renormalization {
     interval: NonZeroU32,

@@ -1,4 +1,4 @@
-//! Which rows a plugin takes: `pre_tag_filter` and its like, `aggregate_filter`.
+//! Selects the rows of a plugin: `pre_tag_filter` and similar keys, `aggregate_filter`.
 
 use super::read_at;
 use crate::packets::RowPackets;
@@ -63,7 +63,7 @@ struct Compiled {
     label: Option<usize>,
 }
 
-/// Why a row is dropped.
+/// Why a row is filtered.
 #[derive(Clone, Copy)]
 enum Reason {
     Tag,
@@ -81,7 +81,7 @@ impl Reason {
 
 impl Compiled {
     #[inline]
-    fn drops(&self, view: &View<'_>, number: usize, packets: &mut RowPackets<'_>) -> Option<Reason> {
+    fn filter_reason(&self, view: &View<'_>, number: usize, packets: &mut RowPackets<'_>) -> Option<Reason> {
         let View { row, strings } = view;
         let Filters { expression, tag, tag2, label } = &self.filters;
         for (filter, at) in [(tag, self.tag), (tag2, self.tag2)] {
@@ -98,7 +98,7 @@ impl Compiled {
             }
         }
         match expression {
-            Some(filter) if !filter.sees(packets.packet(number, view)) => Some(Reason::Expression),
+            Some(filter) if !filter.matches_view(packets.packet(number, view)) => Some(Reason::Expression),
             _ => None,
         }
     }
@@ -110,7 +110,7 @@ impl StatelessStep for Compiled {
         let mut kept = *first;
         for number in *first..rows.len() {
             let Some(row) = rows.get(number) else { break };
-            if let Some(reason) = self.drops(&View { row, strings }, number, packets) {
+            if let Some(reason) = self.filter_reason(&View { row, strings }, number, packets) {
                 reason.count(filtered);
                 continue;
             }

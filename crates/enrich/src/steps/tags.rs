@@ -9,7 +9,7 @@ use maps::pre_tag::{self, PreTagMap, Scratch};
 use maps::usage::Usage;
 use std::sync::Arc;
 
-/// Several plugins may have one map.
+/// Several plugins may share a map.
 #[derive(Debug)]
 struct Tags(Arc<PreTagMap>);
 

@@ -1,7 +1,7 @@
-//! `ports_file`, `protos_file`, `tos_file`: values outside a list become one.
+//! `ports_file`, `protos_file`, `tos_file`: values outside a list are replaced by one.
 
 use super::{put, read_at};
-use crate::lists::Octets;
+use crate::lists::ValueSet;
 use crate::read::Reader;
 use crate::spec::PluginSpec;
 use crate::step::{Batch, CompiledStep, StatelessStep, Step, Target};
@@ -13,9 +13,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 struct Lists {
     ports: Option<Arc<Ports>>,
-    protos: Option<Octets>,
-    tos: Option<Octets>,
-    /// `tos_file` lists code points.
+    protos: Option<ValueSet>,
+    tos: Option<ValueSet>,
+    /// `tos_file` contains code points.
     dscp: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Expressions over packets and rows.
+//! Expressions applied to packets and rows.
 #![cfg(feature = "pcap")]
 
 mod properties;
@@ -51,7 +51,7 @@ fn flows_of_ipv6_match() {
 }
 
 #[test]
-fn tags_and_labels_are_layers_as_in_a_packet() {
+fn tags_and_labels_are_layers_of_the_packet() {
     let tagged = Record { vlan: 1000, ..WEB };
     let labelled = Record { labels: &[100, 200], ..WEB };
     let both = Record { vlan: 1000, ..labelled.clone() };
@@ -71,7 +71,7 @@ fn tags_and_labels_are_layers_as_in_a_packet() {
 }
 
 #[test]
-fn the_tag_of_a_small_vlan_id_is_seen_by_expressions_that_name_vlans() {
+fn only_expressions_that_name_vlans_match_the_tag_of_a_small_vlan_id() {
     for (vlan, plain) in [(0, true), (1, true), (10, true), (255, true), (256, false), (4095, false)] {
         let web = Record { vlan, ..WEB };
         let labelled = Record { labels: &[100], ..web.clone() };
@@ -94,7 +94,7 @@ fn the_tag_of_a_small_vlan_id_is_seen_by_expressions_that_name_vlans() {
 }
 
 #[test]
-fn a_label_stack_is_there_from_top_to_bottom() {
+fn the_label_stack_is_complete() {
     let stack = Record { labels: &[100, 0, 300, 300], ..WEB };
     check(&[
         ("mpls 100 and mpls 0 and mpls 300 and mpls 300 and dst port 80", &stack, true),
@@ -105,7 +105,7 @@ fn a_label_stack_is_there_from_top_to_bottom() {
 }
 
 #[test]
-fn a_vlan_id_of_more_than_12_bits_is_none() {
+fn a_vlan_id_of_more_than_12_bits_is_ignored() {
     let odd = Record { vlan: 4106, ..WEB };
     check(&[("vlan", &odd, true), ("vlan 10", &odd, false), ("vlan and tcp", &odd, true)]);
 }
@@ -120,7 +120,7 @@ fn types_and_codes_of_icmp_are_the_destination_port_of_netflow() {
 }
 
 #[test]
-fn flows_without_addresses_match_by_what_they_tell() {
+fn flows_without_addresses_match_by_their_other_fields() {
     let bare = Record { hosts: ["", ""], ..WEB };
     check(&[
         ("tcp dst port 80", &bare, true),
@@ -133,21 +133,24 @@ fn flows_without_addresses_match_by_what_they_tell() {
 }
 
 #[test]
-fn a_bad_expression_is_refused_with_what_would_be_right() {
-    let told = |text: &str| Filter::compile(text).unwrap_err().to_string();
-    assert_eq!(told("src net 10.0.0.1/8"), "non-network bits set in \"10.0.0.1/8\"; the network is 10.0.0.0/8");
+fn rejects_invalid_expressions_with_advice() {
+    let error_of = |text: &str| Filter::compile(text).unwrap_err().to_string();
     assert_eq!(
-        told("src 10.0.0.0/8"),
-        "Mask syntax for networks only; 'net' comes before a network: net 10.0.0.0/8"
+        error_of("src net 10.0.0.1/8"),
+        "non-network bits set in \"10.0.0.1/8\"; the network is 10.0.0.0/8"
     );
-    assert!(told("(tcp").ends_with("; 1 parentheses are opened and 0 closed"));
-    assert!(told("src_net=10.0.0.0/8").ends_with("; 'src net' is how filters say that, without '='"));
-    assert_eq!(told("port 70000"), "illegal port number 70000 > 65535");
-    assert_eq!(told("tcp\0"), "it has an octet of zero");
+    assert_eq!(
+        error_of("src 10.0.0.0/8"),
+        "Mask syntax for networks only; write 'net' before a network: net 10.0.0.0/8"
+    );
+    assert!(error_of("(tcp").ends_with("; 1 parentheses are opened, but 0 closed"));
+    assert!(error_of("src_net=10.0.0.0/8").ends_with("; use 'src net', without '='"));
+    assert_eq!(error_of("port 70000"), "illegal port number 70000 > 65535");
+    assert_eq!(error_of("tcp\0"), "it contains a zero byte");
 }
 
 #[test]
-fn long_expressions_are_compiled_and_endless_ones_refused() {
+fn compiles_long_expressions_and_rejects_excessive_ones() {
     let networks = |count: usize| {
         let networks: Vec<_> = (0..count).map(|n| format!("src net 10.{}.{}.0/24", n / 256, n % 256)).collect();
         networks.join(" or ")
@@ -160,11 +163,11 @@ fn long_expressions_are_compiled_and_endless_ones_refused() {
     }
     let long = networks(MAX_LEN / 20);
     let error = Filter::compile(&long).unwrap_err().to_string();
-    assert_eq!(error, format!("it has {} octets, of which {MAX_LEN} are allowed", long.len()));
+    assert_eq!(error, format!("it has {} bytes, but only {MAX_LEN} are allowed", long.len()));
 }
 
 #[test]
-fn expressions_are_compiled_by_many_threads_at_once() {
+fn expressions_compile_in_many_threads_at_once() {
     std::thread::scope(|scope| {
         for thread in 0..8 {
             scope.spawn(move || {

@@ -1,4 +1,4 @@
-//! What holds for any expression and any packet or row.
+//! Properties of any expression and any packet or row.
 
 use crate::record::{Record, layout, matches, record};
 use filter::{Filter, Hint};
@@ -55,18 +55,18 @@ const EXPRESSIONS: &[&str] = &[
 fn filters() -> Vec<(&'static str, Filter)> {
     let compile = |text: &&'static str| Filter::compile(text).ok().map(|filter| (*text, filter));
     let filters: Vec<_> = EXPRESSIONS.iter().filter_map(compile).collect();
-    // What a build of libpcap does not have (gateway) may be missing.
+    // Keywords that a build of libpcap lacks (gateway) may be missing.
     assert!(filters.len() + 2 > EXPRESSIONS.len());
     filters
 }
 
-/// libpcap's own run of its program.
+/// The result of libpcap's own interpreter.
 fn by_libpcap(text: &str, frame: &[u8]) -> bool {
     let capture = pcap::Capture::dead(pcap::Linktype::ETHERNET).expect("a handle");
     capture.compile(text, true).expect(text).filter(frame)
 }
 
-/// One term of a conjunction, in all that hints are read from, and some that they must not be.
+/// One term of a conjunction, of all forms that yield hints, and some that must not.
 fn term() -> impl Strategy<Value = String> {
     let side = prop::sample::select(vec!["src", "dst", "", "src or dst", "src and dst"]);
     let family = prop::sample::select(vec!["", "", "ip", "ip6"]);
@@ -144,7 +144,7 @@ fn term() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Terms with something between them, mostly `and`.
+/// Terms with connectives, mostly `and`.
 fn expression() -> impl Strategy<Value = String> {
     let between = prop::sample::select(vec![" and ", " and ", " && ", "&&", " or ", "||", " and not "]);
     (term(), proptest::collection::vec((between, term()), 0..3)).prop_map(|(first, more)| {
@@ -169,7 +169,7 @@ fn holds(hint: Hint, record: &Record) -> bool {
 
 proptest! {
     #[test]
-    fn the_program_decides_as_libpcap_does(
+    fn the_program_agrees_with_libpcap(
         octets in proptest::collection::vec(any::<u8>(), 0..120),
         record in record(),
         changed in any::<(prop::sample::Index, u8)>(),
@@ -190,14 +190,14 @@ proptest! {
     }
 
     #[test]
-    fn what_an_expression_requires_is_all_that_it_needs(record in record(), text in expression()) {
+    fn an_expression_depends_only_on_the_fields_it_requires(record in record(), text in expression()) {
         let all = layout(&filters());
-        let sees = |filter: &Filter| record.look(&all, |seen| filter.sees(seen));
+        let accepts = |filter: &Filter| record.look(&all, |view| filter.matches_view(view));
         for (text, filter) in filters() {
-            prop_assert_eq!(matches(text, &record), sees(&filter), "{}", text);
+            prop_assert_eq!(matches(text, &record), accepts(&filter), "{}", text);
         }
         if let Ok(filter) = Filter::compile(&text) {
-            prop_assert_eq!(matches(&text, &record), sees(&filter), "{}", text);
+            prop_assert_eq!(matches(&text, &record), accepts(&filter), "{}", text);
         }
     }
 
@@ -211,8 +211,8 @@ proptest! {
         for record in records {
             for (text, filter) in &compiled {
                 let broken = || filter.hints().iter().find(|hint| !holds(**hint, &record));
-                let sees = record.look(&all, |seen| filter.sees(seen));
-                prop_assert!(!sees || broken().is_none(), "{}: {:?}, {:?}", text, broken(), record);
+                let accepts = record.look(&all, |view| filter.matches_view(view));
+                prop_assert!(!accepts || broken().is_none(), "{}: {:?}, {:?}", text, broken(), record);
             }
         }
     }

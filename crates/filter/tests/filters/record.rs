@@ -1,6 +1,6 @@
-//! Rows of a few values, so that expressions match some of them.
+//! Rows from few values, so that expressions match some of them.
 
-use filter::{Filter, Seen, Synthetic};
+use filter::{Filter, PacketView, Synthetic};
 use flow::address;
 use flow::field::Field;
 use flow::row::{FieldSet, Layout, Rows};
@@ -8,7 +8,7 @@ use flow::strings::Strings;
 use proptest::prelude::*;
 use std::net::IpAddr;
 
-/// What a row says.
+/// The fields of a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     /// Empty: none.
@@ -40,7 +40,7 @@ const HOSTS: &[&str] =
     &["10.0.0.1", "10.1.2.3", "192.0.2.1", "0.0.0.0", "2001:db8::1", "2001:db9::1", "::", "::1", "::5:0:0", ""];
 const LABELS: &[&[u32]] = &[&[], &[], &[100], &[100, 200], &[100, 200, 100], &[0, 5], &[0], &[5, 0]];
 
-/// Any of them. Mostly both hosts are of one family.
+/// Any record. Mostly both hosts are of one family.
 pub(crate) fn record() -> impl Strategy<Value = Record> {
     let host = |range: std::ops::Range<usize>| prop::sample::select(&HOSTS[range]);
     let hosts = prop_oneof![
@@ -48,7 +48,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         3 => [host(4..9), host(4..9)],
         2 => [host(0..10), host(0..10)],
     ];
-    // Among them those that read as a protocol where a fragment header would tell it.
+    // Including those that read as a protocol where a fragment header would have it.
     let port = prop::sample::select(vec![0u16, 8, 10, 53, 80, 443, 2048, 0x0600, 0x1100]);
     let etypes = prop::sample::select(vec![0u16, 0, 0x0800, 0x86dd, 0x0806, 0x8100, 0x8847]);
     (
@@ -75,18 +75,18 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
 }
 
 impl Record {
-    /// A host as rows keep it.
+    /// A host as stored in rows.
     pub(crate) fn host(&self, end: usize) -> [u8; 16] {
         self.hosts[end].parse::<IpAddr>().map_or(address::ABSENT, address::octets)
     }
 
-    /// The frame of its row.
+    /// The synthetic frame of its row.
     pub(crate) fn frame(&self, layout: &Layout) -> Vec<u8> {
-        self.look(layout, |seen| seen.octets.to_vec())
+        self.look(layout, |view| view.octets.to_vec())
     }
 
-    /// Looks at the frame of its row as filters do.
-    pub(crate) fn look<T>(&self, layout: &Layout, look: impl FnOnce(Seen<'_>) -> T) -> T {
+    /// Passes the view of the synthetic frame of its row to `look`.
+    pub(crate) fn look<T>(&self, layout: &Layout, look: impl FnOnce(PacketView<'_>) -> T) -> T {
         let mut strings = Strings::default();
         let mut rows = Rows::new(layout);
         let mut row = rows.push(&vec![0; layout.words()]);
@@ -117,7 +117,7 @@ impl Record {
             }
         }
         let row = rows.iter().next().expect("the row");
-        look(Synthetic::new(layout).seen(row, &strings))
+        look(Synthetic::new(layout).view(row, &strings))
     }
 }
 
@@ -128,8 +128,8 @@ pub(crate) fn layout(filters: &[(&str, Filter)]) -> Layout {
     Layout::new(&fields, &[])
 }
 
-/// True when the expression matches a row that holds what it requires, and no more.
+/// True if the expression matches a row that has only the fields it requires.
 pub(crate) fn matches(text: &str, record: &Record) -> bool {
     let filter = Filter::compile(text).expect(text);
-    record.look(&layout(&[(text, filter.clone())]), |seen| filter.sees(seen))
+    record.look(&layout(&[(text, filter.clone())]), |view| filter.matches_view(view))
 }

@@ -1,7 +1,7 @@
 //! The keys of keyed maps, each declared once: [`pre_tag`] for pre_tag_map, [`others`] for the other maps.
 //!
-//! A row of a table says what a key is called, where it may stand, what values it takes and what it is compared with. The
-//! parser ([`crate::load`]), the problems it reports and the documentation ([`markdown`]) follow from it.
+//! A row of a table gives the name of a key, where it is allowed, which values it takes and what it is compared with. The
+//! parser ([`crate::load`]), its messages and the documentation ([`markdown`]) follow from it.
 
 pub mod others;
 pub mod pre_tag;
@@ -16,11 +16,11 @@ use std::fmt::{self, Write};
 pub struct Key {
     /// The name.
     pub name: &'static str,
-    /// Other spellings.
+    /// Alternative names.
     pub aliases: &'static [&'static str],
-    /// Daemons that know it.
+    /// Daemons that accept it.
     pub daemons: Daemons,
-    /// Whether it is also known while the daemon replicates datagrams.
+    /// Whether it is also accepted when the daemon replicates datagrams.
     pub tee: bool,
     /// The values it takes.
     pub value: Value,
@@ -28,16 +28,16 @@ pub struct Key {
     pub negatable: bool,
     /// What it is compared with, or sets.
     pub target: Target,
-    /// What must be configured beside the map.
+    /// What the map needs to be configured besides it.
     pub need: Need,
-    /// What it means: a sentence without its full stop.
+    /// Its meaning: a sentence without the full stop.
     pub doc: &'static str,
 }
 
 /// The values that a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A tag: 64 bits, perhaps with `++`.
+    /// A tag: 64 bits, optionally followed by `++`.
     Tag,
     /// A decimal number.
     Decimal {
@@ -59,7 +59,7 @@ pub enum Value {
     Mac,
     /// `true` or `false`.
     Flag,
-    /// The kind of a record.
+    /// The type of a record.
     SampleType,
     /// RPKI validity.
     Roa,
@@ -69,20 +69,20 @@ pub enum Value {
     Rd,
     /// A libpcap filter.
     Filter,
-    /// A filter that only tells IPv4 from IPv6.
+    /// A filter that only distinguishes IPv4 from IPv6.
     FamilyFilter,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Any text.
     Text,
-    /// What the map's own documentation says.
+    /// As described by this text.
     Special(&'static str),
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tag => f.write_str("decimal number of 64 bits, or `N++`"),
+            Self::Tag => f.write_str("64-bit decimal number, or `N++`"),
             Self::Decimal { min: 0, max } if *max == u64::from(u32::MAX) => f.write_str("decimal number"),
             Self::Decimal { min, max } => write!(f, "decimal number from {min} to {max}"),
             Self::Hex { max } => write!(f, "hexadecimal number up to {max:x}"),
@@ -94,7 +94,7 @@ impl fmt::Display for Value {
                 f.write_str("flow, flow-ipv4, flow-ipv6, event or option (nfacctd); ENTERPRISE:FORMAT (sfacctd)")
             }
             Self::Roa => f.write_str("valid, invalid or unknown"),
-            Self::Communities => f.write_str("up to 16 patterns such as 65000:1.., with commas between them"),
+            Self::Communities => f.write_str("up to 16 patterns such as 65000:1.., separated by commas"),
             Self::Rd => f.write_str("route distinguisher: 0:ASN:VALUE, 1:IPV4:VALUE or 2:ASN:VALUE"),
             Self::Filter => f.write_str("libpcap filter in single quotes"),
             Self::FamilyFilter => f.write_str("'ip', 'ip6', 'vlan and ip' or 'vlan and ip6'"),
@@ -108,21 +108,21 @@ impl fmt::Display for Value {
 /// What a key is compared with, or sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Not compared: the map does something with the value.
-    Own,
+    /// Not compared: a setting that the map reads itself.
+    Setting,
     /// The exporter.
     Exporter,
-    /// A field of the row, equal to the value. The fact must be told.
+    /// A field of the row, which must equal the value. The presence bit must be set.
     Field(Field, Option<Presence>),
-    /// The source or destination AS: a field whose fact matters only when records are its one source.
+    /// The source or destination AS: a field whose presence bit matters only if records are its only source.
     As(Field, Presence),
-    /// An address of the row, within the value. The fact must be told.
+    /// An address of the row, which must be in the prefix. The presence bit must be set.
     Within(Field, Presence),
-    /// Whether the fact is told.
-    Told(Presence),
-    /// The kind of the record.
+    /// Whether the presence bit is set.
+    Present(Presence),
+    /// The type of the record.
     SampleType,
-    /// The direction, of which the way in is taken for granted.
+    /// The direction; records without one count as ingress.
     Direction,
     /// The group bit of the destination MAC address.
     Multicast,
@@ -132,32 +132,32 @@ pub enum Target {
     Communities(Field),
 }
 
-/// What must be configured for a key to make sense.
+/// What must be configured for a key to be useful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Nothing.
     None,
     /// Some source of AS numbers.
     As,
-    /// Next hops from flows or from BGP.
+    /// Next hops from flows or BGP.
     Net,
     /// Routes.
     Bgp,
 }
 
 impl Key {
-    /// The name and the other spellings.
+    /// The name and the aliases.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 }
 
-/// The key of that name or spelling.
+/// Returns the key with this name or alias.
 pub fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
     keys.iter().find(|key| key.names().any(|other| other == name))
 }
 
-/// The keys as a table in Markdown.
+/// Formats the keys as a Markdown table.
 pub fn markdown(keys: &[Key]) -> String {
     let mut text = String::from("| key | value | `-` | daemons | meaning |\n|---|---|---|---|---|\n");
     for key in keys {
@@ -166,9 +166,9 @@ pub fn markdown(keys: &[Key]) -> String {
         let tee = if key.tee { ", tee" } else { "" };
         let need = match key.need {
             Need::None => "",
-            Need::As => "; needs a source of AS numbers",
-            Need::Net => "; needs next hops from flows or BGP",
-            Need::Bgp => "; needs BGP",
+            Need::As => "; requires a source of AS numbers",
+            Need::Net => "; requires next hops from flows or BGP",
+            Need::Bgp => "; requires BGP",
         };
         let value = key.value.to_string().replace('|', "\\|");
         // Writing to a string cannot fail.
@@ -193,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_used_twice_in_a_map() {
+    fn names_are_unique_in_a_map() {
         for keys in tables() {
-            let mut seen = HashSet::new();
+            let mut names = HashSet::new();
             for name in keys.iter().flat_map(Key::names) {
-                assert!(seen.insert(name), "{name}");
+                assert!(names.insert(name), "{name}");
             }
         }
     }

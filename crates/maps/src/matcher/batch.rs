@@ -1,7 +1,7 @@
-//! Matching all rows of a datagram at once.
+//! Matches all rows of a datagram at once.
 //!
-//! For each mask of keys, the prefilter tests all rows first: a few instructions for a row, and most rows end there. What is left is
-//! looked up in the tuples, one by one. The answers are those of [`Matcher::first`].
+//! For each key mask, the prefilter first tests all rows: this takes a few instructions per row and rules out most of them. The remaining
+//! rows are looked up in the tuples one by one. The results are those of [`Matcher::first`].
 
 use super::index::{Nets, Tuple, fold};
 use super::prefilter::{BLOCK, KeyMask, Memory};
@@ -10,73 +10,73 @@ use crate::prefix::{Bits, NONE, Tree};
 use flow::row::{Row, Rows};
 use flow::strings::Strings;
 
-/// Rows that are passed over together when no rule matches any of them.
-const FEW: usize = 8;
+/// Rows that are skipped together if no rule matches any of them.
+const SKIPPED_TOGETHER: usize = 8;
 
 /// The packets of the rows of a batch.
-pub trait FramesOf {
-    /// Where the packet of the row of that number comes from.
+pub trait BatchFrames {
+    /// Returns the source of the packet of row `row`.
     fn frames(&mut self, row: usize) -> &mut dyn Frames;
 }
 
-/// Memory for [`Matcher::match_batch`], kept from batch to batch.
+/// Memory of [`Matcher::match_batch`], reused from batch to batch.
 #[derive(Clone, Debug, Default)]
 pub struct MatchBatch {
-    /// For each row the lowest rule so far.
+    /// The lowest matching rule so far, by row.
     best: Vec<u32>,
-    known: Known,
+    state: BlockState,
 }
 
-/// What is known of the rows of a block.
+/// Intermediate results for the rows of a block.
 #[derive(Clone, Debug, Default)]
-struct Known {
-    /// By number of key mask: the rows whose keys any rule may have, a bit for each.
+struct BlockState {
+    /// By number of the key mask: a bit for each row whose key may be that of a rule.
     left: Vec<Option<u64>>,
     memory: Memory,
     src: Nodes,
     dst: Nodes,
 }
 
-/// The nodes of the networks of rows, which are looked up once.
+/// The network nodes of rows, each looked up once.
 #[derive(Clone, Debug)]
 struct Nodes {
-    known: u64,
+    cached: u64,
     nodes: [u32; BLOCK],
 }
 
 impl Default for Nodes {
     fn default() -> Self {
-        Self { known: 0, nodes: [NONE; BLOCK] }
+        Self { cached: 0, nodes: [NONE; BLOCK] }
     }
 }
 
 impl Nodes {
-    /// The longest network of the address at that offset of a row.
+    /// The node of the longest network that covers the address at this offset of a row.
     fn node(&mut self, tree: &Tree, at: Option<usize>, number: usize, row: Row<'_>) -> u32 {
         let Some(node) = self.nodes.get_mut(number) else { return NONE };
-        if self.known >> number & 1 == 0 {
+        if self.cached >> number & 1 == 0 {
             let octets = at.and_then(|at| row.octets().get(at..)).and_then(<[u8]>::first_chunk);
             *node = octets.and_then(Bits::of_row).map_or(NONE, |address| tree.longest(address));
-            self.known |= 1 << number;
+            self.cached |= 1 << number;
         }
         *node
     }
 }
 
-impl Known {
+impl BlockState {
     fn clear(&mut self, key_mask: usize) {
         self.left.clear();
         self.left.resize(key_mask, None);
         self.memory.clear();
-        (self.src.known, self.dst.known) = (0, 0);
+        (self.src.cached, self.dst.cached) = (0, 0);
     }
 }
 
 impl MatchBatch {
-    /// The rows of the last batch that a rule matches, counted from its first one, and the rules.
+    /// The rows of the last batch that a rule matches, counted from its first row, with these rules.
     #[inline]
     pub fn found(&self, mut each: impl FnMut(usize, u32)) {
-        for (first, rules) in (0..).step_by(FEW).zip(self.best.chunks(FEW)) {
+        for (first, rules) in (0..).step_by(SKIPPED_TOGETHER).zip(self.best.chunks(SKIPPED_TOGETHER)) {
             if rules.iter().fold(NONE, |all, rule| all & rule) == NONE {
                 continue;
             }
@@ -95,19 +95,19 @@ struct Block<'a> {
 }
 
 impl Matcher {
-    /// Finds the lowest rule that matches the exporter for each row from number `first` on; `batch` has the answers.
+    /// Finds the lowest rule that matches the exporter, for each row from `first` on; `batch` holds the results.
     pub fn match_batch(
         &self,
         scope: Scope,
         (rows, first): (&Rows, usize),
         strings: &Strings,
-        frames: &mut dyn FramesOf,
+        frames: &mut dyn BatchFrames,
         batch: &mut MatchBatch,
     ) {
         batch.best.clear();
         batch.best.resize(rows.len().saturating_sub(first), NONE);
         for (first, best) in (first..).step_by(BLOCK).zip(batch.best.chunks_mut(BLOCK)) {
-            self.match_block(scope, Block { rows, first, strings }, frames, &mut batch.known, best);
+            self.match_block(scope, Block { rows, first, strings }, frames, &mut batch.state, best);
         }
     }
 
@@ -115,17 +115,17 @@ impl Matcher {
         &self,
         scope: Scope,
         block: Block<'_>,
-        frames: &mut dyn FramesOf,
-        known: &mut Known,
+        frames: &mut dyn BatchFrames,
+        state: &mut BlockState,
         best: &mut [u32],
     ) {
-        known.clear(self.index.key_masks.len());
+        state.clear(self.index.key_masks.len());
         let mut number = scope.group;
         while let Some(group) = self.index.groups.get(number as usize) {
             let tuples = group.tuples.start as usize..group.tuples.end as usize;
             for tuple in self.index.tuples.get(tuples).unwrap_or_default() {
                 let Some(key_mask) = self.index.key_masks.get(tuple.key_mask as usize) else { continue };
-                let Known { left, memory, .. } = &mut *known;
+                let BlockState { left, memory, .. } = &mut *state;
                 let Some(left) = left.get_mut(tuple.key_mask as usize) else { continue };
                 let left = *left.get_or_insert_with(|| {
                     let (words, size) = block.rows.words_from(block.first);
@@ -138,22 +138,22 @@ impl Matcher {
                     )
                 });
                 if left != 0 {
-                    self.match_tuple((tuple, key_mask), left, block, frames, known, best);
+                    self.match_tuple((tuple, key_mask), left, block, frames, state, best);
                 }
             }
             number = group.parent;
         }
     }
 
-    /// Looks up what the prefilter passed. (Few rows: the loop around stays small.)
+    /// Looks up the rows that passed the prefilter. (A function of its own, since these are few: the caller's loop stays small.)
     #[inline(never)]
     fn match_tuple(
         &self,
         (tuple, key_mask): (&Tuple, &KeyMask),
         mut left: u64,
         block: Block<'_>,
-        frames: &mut dyn FramesOf,
-        Known { src, dst, .. }: &mut Known,
+        frames: &mut dyn BatchFrames,
+        BlockState { src, dst, .. }: &mut BlockState,
         best: &mut [u32],
     ) {
         let (index, rules) = (&self.index, &self.rules);
@@ -190,14 +190,14 @@ impl Matcher {
         }
     }
 
-    /// Checks the rules to which a hash leads.
+    /// Checks the rules that a hash leads to.
     #[inline]
     fn probe(
         &self,
         hash: u64,
         block: Block<'_>,
         (number, row): (usize, Row<'_>),
-        frames: &mut dyn FramesOf,
+        frames: &mut dyn BatchFrames,
         best: &mut u32,
     ) {
         let view = View { row, strings: block.strings };

@@ -1,9 +1,9 @@
-//! From rules to groups, tuples and the table.
+//! Compiles rules to groups, tuples and the hash table.
 
 use super::index::{Group, Index, Nets, Table, Tuple, fold, seed};
 use super::prefilter::{BloomFilter, KeyMask, Part};
-use super::rule::{Handles, Rules, octets_of};
-use super::word::{Picture, Word};
+use super::rule::{IndexKeys, Rules, octets_of};
+use super::word::{MaskedRow, Word};
 use super::{Matcher, PacketSource, Rule};
 use crate::prefix::{NONE, Tree};
 use flow::field::Field;
@@ -11,27 +11,27 @@ use flow::row::Layout;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::{Family, Prefix};
 
-/// Tuples of a group that are kept as the rules make them. The rules of rarer ones join coarser tuples.
-const TUPLES: usize = 10;
-/// Coarser tuples of one part each that are made for rules that fit no other.
-const COARSE: usize = 4;
-/// Rules of the same octets that are checked one by one.
-const FEW: usize = 4;
-/// Lengths of networks, or pairs of lengths, that become tuples of their own.
-const LENGTHS: usize = 2;
-/// Pairs of networks around a row's addresses that may be looked up for one tuple.
-const PAIRS: usize = 64;
+/// Tuples of a group that are kept exactly as their rules define them. The rules of rarer tuples join coarser ones.
+const MAX_TUPLES: usize = 10;
+/// Coarser tuples, of one part each, that are created for rules that fit no other.
+const MAX_COARSE_TUPLES: usize = 4;
+/// Rules with the same octets that are checked one by one.
+const MAX_CHECKED: usize = 4;
+/// Network lengths, or pairs of lengths, that become tuples of their own.
+const MAX_LENGTHS: usize = 2;
+/// Pairs of networks covering a row's addresses that may be looked up for one tuple.
+const MAX_PAIRS: usize = 64;
 
-/// What the compiler knows of a rule that can match.
-struct Known {
+/// A rule that can match, with its index keys.
+struct IndexedRule {
     rule: u32,
-    picture: Picture,
+    masked: MaskedRow,
     words: Vec<Word>,
     src: Option<Prefix>,
     dst: Option<Prefix>,
 }
 
-impl Known {
+impl IndexedRule {
     fn tuple_spec(&self, pairs: bool) -> TupleSpec {
         let parts = self.words.iter().map(|word| Part { number: word.number, mask: word.mask }).collect();
         TupleSpec {
@@ -40,20 +40,20 @@ impl Known {
         }
     }
 
-    /// Networks become octets like others.
-    fn spell_out_networks(&mut self, layout: &Layout) {
+    /// Turns networks into octets like those of other fields.
+    fn inline_networks(&mut self, layout: &Layout) {
         for (field, prefix) in [(Field::SrcHost, self.src.take()), (Field::DstHost, self.dst.take())] {
             let Some((masks, values)) = prefix.and_then(|prefix| octets_of(&prefix)) else { continue };
-            // What else tells an IPv4 address from others is left to the check.
+            // The check tests the other octets that distinguish IPv4 addresses.
             let from = if prefix.is_some_and(|prefix| prefix.family() == Family::V4) { 12 } else { 0 };
             let (masks, values) = (masks.get(from..).unwrap_or_default(), values.get(from..).unwrap_or_default());
-            self.picture.add_at(layout, (field, from), masks, values);
+            self.masked.add_at(layout, (field, from), masks, values);
         }
-        self.words = self.picture.words();
+        self.words = self.masked.words();
     }
 }
 
-/// Which bits and networks make the key of a tuple.
+/// The bits and networks that form the key of a tuple.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct TupleSpec {
     parts: BTreeSet<Part>,
@@ -65,14 +65,14 @@ impl TupleSpec {
         self.parts.len() + usize::from(self.nets.src()) + usize::from(self.nets.dst())
     }
 
-    /// True when all of the key of `self` is known of a rule that fits `other`.
+    /// True if a rule that fits `other` has all parts of the key of `self`.
     fn is_part_of(&self, other: &Self) -> bool {
         self.parts.is_subset(&other.parts)
             && (!self.nets.src() || other.nets.src())
             && (!self.nets.dst() || other.nets.dst())
     }
 
-    /// Each thing by itself.
+    /// Each part alone.
     fn single(&self) -> impl Iterator<Item = Self> + '_ {
         let part = |part: &Part| Self { parts: BTreeSet::from([*part]), nets: Nets::None };
         let net = |nets| Self { parts: BTreeSet::new(), nets };
@@ -84,28 +84,28 @@ impl TupleSpec {
 pub(super) fn compile(rules: &[Rule], layout: &Layout, packets: PacketSource) -> Matcher {
     let exporters = Tree::new(rules.iter().filter_map(|rule| rule.exporter));
     let mut checked = Rules::new(layout);
-    let mut groups: Vec<Vec<Known>> = Vec::new();
+    let mut groups: Vec<Vec<IndexedRule>> = Vec::new();
     groups.resize_with(exporters.len() + 1, Vec::new);
     for (number, rule) in (0..).zip(rules) {
-        let Some(handles) = checked.push(&rule.conditions, layout, packets) else {
+        let Some(index_keys) = checked.push(&rule.conditions, layout, packets) else {
             continue;
         };
         let group =
             rule.exporter.and_then(|prefix| exporters.node(&prefix)).map_or(exporters.len(), |n| n as usize);
         if let Some(group) = groups.get_mut(group) {
-            let Handles { picture, src, dst } = handles;
-            group.push(Known { rule: number, words: picture.words(), picture, src, dst });
+            let IndexKeys { masked, src, dst } = index_keys;
+            group.push(IndexedRule { rule: number, words: masked.words(), masked, src, dst });
         }
     }
-    groups.iter_mut().for_each(|rules| spell_out_networks(rules, layout));
+    groups.iter_mut().for_each(|rules| inline_networks(rules, layout));
     let index = index(&exporters, &groups);
     Matcher { exporters, index, rules: checked }
 }
 
-fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
+fn index(exporters: &Tree, groups: &[Vec<IndexedRule>]) -> Index {
     let all = || groups.iter().flatten();
     let (src, dst) = (Tree::new(all().filter_map(|rule| rule.src)), Tree::new(all().filter_map(|rule| rule.dst)));
-    let pairs = src.depth().saturating_mul(dst.depth()) <= PAIRS;
+    let pairs = src.depth().saturating_mul(dst.depth()) <= MAX_PAIRS;
     let mut index = Index {
         groups: Vec::new(),
         tuples: Vec::new(),
@@ -119,7 +119,7 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     for (number, rules) in (0..).zip(groups) {
         let mut group = Group::EMPTY;
         if number < exporters.len() as u32 {
-            // Around the outermost prefixes there are the rules without one.
+            // The outermost prefixes are followed by the group without a prefix.
             group.parent = exporters.parent(number).min(exporters.len() as u32);
         }
         if let (Some(first), Some(last)) = (rules.first(), rules.last()) {
@@ -139,33 +139,33 @@ fn index(exporters: &Tree, groups: &[Vec<Known>]) -> Index {
     index
 }
 
-/// Where the networks of rules with keys alike are of few lengths, they become octets like others: then the prefilter rules out most
-/// rows before any network is looked up.
-fn spell_out_networks(rules: &mut [Known], layout: &Layout) {
+/// Where rules with similar keys have networks of only a few lengths, their networks become octets: then the prefilter rules out most
+/// rows without a network lookup.
+fn inline_networks(rules: &mut [IndexedRule], layout: &Layout) {
     let kind = |prefix: Prefix| (prefix.family(), prefix.length());
-    let kinds_of = |rule: &Known| (rule.src.map(kind), rule.dst.map(kind));
+    let kinds_of = |rule: &IndexedRule| (rule.src.map(kind), rule.dst.map(kind));
     let mut kinds: BTreeMap<TupleSpec, BTreeSet<_>> = BTreeMap::new();
     for rule in rules.iter() {
         kinds.entry(rule.tuple_spec(true)).or_default().insert(kinds_of(rule));
     }
     for rule in rules {
-        let few = kinds.get(&rule.tuple_spec(true)).is_some_and(|kinds| kinds.len() <= LENGTHS);
+        let few = kinds.get(&rule.tuple_spec(true)).is_some_and(|kinds| kinds.len() <= MAX_LENGTHS);
         if few && [rule.src, rule.dst].into_iter().flatten().all(|prefix| octets_of(&prefix).is_some()) {
-            rule.spell_out_networks(layout);
+            rule.inline_networks(layout);
         }
     }
 }
 
 /// The tuples of a group's rules, in the order of their first rules.
-fn tuples(rules: &[Known], pairs: bool) -> Vec<(TupleSpec, Vec<&Known>)> {
-    let mut by_spec: BTreeMap<TupleSpec, Vec<&Known>> = BTreeMap::new();
+fn tuples(rules: &[IndexedRule], pairs: bool) -> Vec<(TupleSpec, Vec<&IndexedRule>)> {
+    let mut by_spec: BTreeMap<TupleSpec, Vec<&IndexedRule>> = BTreeMap::new();
     for rule in rules {
         by_spec.entry(rule.tuple_spec(pairs)).or_default().push(rule);
     }
-    let mut all: Vec<(TupleSpec, Vec<&Known>)> = spare_networks(by_spec).into_iter().collect();
-    if all.len() > TUPLES {
+    let mut all: Vec<(TupleSpec, Vec<&IndexedRule>)> = avoid_network_lookups(by_spec).into_iter().collect();
+    if all.len() > MAX_TUPLES {
         all.sort_by_key(|(_, rules)| std::cmp::Reverse(rules.len()));
-        let rare = all.split_off(TUPLES);
+        let rare = all.split_off(MAX_TUPLES);
         coarsen(&mut all, rare);
     }
     for (_, rules) in &mut all {
@@ -175,23 +175,25 @@ fn tuples(rules: &[Known], pairs: bool) -> Vec<(TupleSpec, Vec<&Known>)> {
     all
 }
 
-/// Where few rules at most want the same octets, they are found by these alone: checking them costs less than looking up networks.
-fn spare_networks(tuples: BTreeMap<TupleSpec, Vec<&Known>>) -> BTreeMap<TupleSpec, Vec<&Known>> {
-    let octets = |rule: &Known| rule.words.iter().map(|word| word.value).collect::<Vec<_>>();
-    let mut spared: BTreeMap<TupleSpec, Vec<&Known>> = BTreeMap::new();
+/// Where only a few rules share the same octets, they are found by these octets alone: checking them is cheaper than looking up networks.
+fn avoid_network_lookups(
+    tuples: BTreeMap<TupleSpec, Vec<&IndexedRule>>,
+) -> BTreeMap<TupleSpec, Vec<&IndexedRule>> {
+    let octets = |rule: &IndexedRule| rule.words.iter().map(|word| word.value).collect::<Vec<_>>();
+    let mut merged: BTreeMap<TupleSpec, Vec<&IndexedRule>> = BTreeMap::new();
     for (mut spec, rules) in tuples {
         let mut counts: HashMap<Vec<u64>, usize> = HashMap::new();
         rules.iter().for_each(|rule| *counts.entry(octets(rule)).or_default() += 1);
-        if counts.values().all(|count| *count <= FEW) {
+        if counts.values().all(|count| *count <= MAX_CHECKED) {
             spec.nets = Nets::None;
         }
-        spared.entry(spec).or_default().extend(rules);
+        merged.entry(spec).or_default().extend(rules);
     }
-    spared
+    merged
 }
 
-/// Puts the rules of rare tuples into the best of the others that they fit, or into new ones whose key is one thing only.
-fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r Known>)>, rare: Vec<(TupleSpec, Vec<&'r Known>)>) {
+/// Moves the rules of rare tuples to the best of the other tuples that they fit, or to new tuples whose key has one part.
+fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r IndexedRule>)>, rare: Vec<(TupleSpec, Vec<&'r IndexedRule>)>) {
     let mut left = Vec::new();
     for (spec, rules) in rare {
         let fitting = kept.iter_mut().filter(|(other, _)| other.count() > 0 && other.is_part_of(&spec));
@@ -200,7 +202,7 @@ fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r Known>)>, rare: Vec<(TupleSpec
             None => left.push((spec, rules)),
         }
     }
-    for _ in 0..COARSE {
+    for _ in 0..MAX_COARSE_TUPLES {
         let mut uses: HashMap<TupleSpec, usize> = HashMap::new();
         for (spec, rules) in &left {
             spec.single().for_each(|single| *uses.entry(single).or_default() += rules.len());
@@ -221,21 +223,21 @@ fn coarsen<'r>(kept: &mut Vec<(TupleSpec, Vec<&'r Known>)>, rare: Vec<(TupleSpec
     }
 }
 
-/// Adds a tuple, the bases of its rules, and what leads to them.
+/// Adds a tuple, the base hashes of its rules, and their table entries.
 fn tuple(
     index: &mut Index,
     bases: &mut Vec<u64>,
     entries: &mut Vec<(u64, u32)>,
     spec: &TupleSpec,
-    rules: &[&Known],
+    rules: &[&IndexedRule],
 ) {
     let (Some(first), Some(last)) = (rules.first(), rules.last()) else {
         return;
     };
     let seed = seed(index.tuples.len() as u32);
-    let known = index.key_masks.iter().position(|known| known.parts().eq(spec.parts.iter().copied()));
-    let number = known.unwrap_or(index.key_masks.len());
-    if known.is_none() {
+    let existing = index.key_masks.iter().position(|existing| existing.parts().eq(spec.parts.iter().copied()));
+    let number = existing.unwrap_or(index.key_masks.len());
+    if existing.is_none() {
         index.key_masks.push(KeyMask::new(number as u32, spec.parts.iter().copied()));
     }
     let Some(key_mask) = index.key_masks.get(number) else { return };

@@ -1,4 +1,4 @@
-//! From the octets of a row to the rules that want them.
+//! The index: from the octets of a row to candidate rules.
 
 use super::prefilter::{BloomFilter, KeyMask};
 use crate::prefix::{NONE, Tree};
@@ -7,12 +7,12 @@ use std::ops::Range;
 /// Groups, tuples and the one hash table of a matcher.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    /// One for each prefix of the exporters' tree, by node, and one for rules without a prefix: the last.
+    /// One group for each prefix of the exporters' tree, by node; the last is for rules without a prefix.
     pub(super) groups: Vec<Group>,
     pub(super) tuples: Vec<Tuple>,
-    /// The masks of tuples' keys, each list once.
+    /// The key masks of tuples, each list of parts once.
     pub(super) key_masks: Vec<KeyMask>,
-    /// May contain the bases of keys that any tuple has.
+    /// May contain the base hashes of the keys of all tuples.
     pub(super) prefilter: BloomFilter,
     pub(super) table: Table,
     pub(super) src: Tree,
@@ -26,11 +26,11 @@ impl Index {
     }
 }
 
-/// Rules that name the same exporters.
+/// Rules with the same exporters.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) tuples: Range<u32>,
-    /// The group of the prefix around, or [`NONE`].
+    /// The group of the next shorter covering prefix, or [`NONE`].
     pub(super) parent: u32,
     pub(super) first: u32,
     pub(super) last: u32,
@@ -43,16 +43,16 @@ impl Group {
 /// Rules of a group that are looked up by the same octets.
 #[derive(Clone, Debug)]
 pub(super) struct Tuple {
-    /// Number of the mask of its keys, which tuples of other groups may share.
+    /// Number of its key mask, which tuples of other groups may share.
     pub(super) key_mask: u32,
-    /// What tells its hashes from those of other tuples.
+    /// Distinguishes its hashes from those of other tuples.
     pub(super) seed: u64,
     pub(super) nets: Nets,
     pub(super) first: u32,
     pub(super) last: u32,
 }
 
-/// Which networks are part of a tuple.
+/// The networks that are part of a tuple's key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Nets {
     #[default]
@@ -81,20 +81,20 @@ impl Nets {
     }
 }
 
-/// Takes a value into a hash: both halves of a product of 128 bits.
+/// Mixes a value into a hash: both halves of a 128-bit product.
 #[inline]
 pub(super) fn fold(hash: u64, value: u64) -> u64 {
     let product = u128::from(hash ^ value) * 0x9e37_79b9_7f4a_7c15_u128;
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// Where a tuple's hash starts.
+/// The initial hash of a tuple.
 pub(super) fn seed(tuple: u32) -> u64 {
     fold(0x2545_f491_4f6c_dd1d, u64::from(tuple) + 1)
 }
 
-/// Hashes to lists of rules: open addressing, at most half full. A mark of 32 bits stands for the hash and also says where it
-/// would lie; lists whose marks are equal are one, which costs nothing but a check now and then.
+/// Maps hashes to lists of rules: open addressing, at most half full. A 32-bit mark stands for the hash and also gives its
+/// preferred slot; lists with equal marks are merged, which costs only an occasional check.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     prefilter: BloomFilter,
@@ -105,7 +105,7 @@ pub(super) struct Table {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     mark: u32,
-    /// [`FREE`], a rule, or with [`LIST`] the place of a list: its length, then its rules in ascending order.
+    /// [`FREE`], a rule, or with [`LIST`] the offset of a list: its length, then its rules in ascending order.
     rules: u32,
 }
 
@@ -113,7 +113,7 @@ const FREE: u32 = u32::MAX;
 const LIST: u32 = 1 << 31;
 
 impl Table {
-    /// A table of these entries: hash and rule.
+    /// Builds a table of these entries: hash and rule.
     pub(super) fn new(mut entries: Vec<(u64, u32)>) -> Self {
         let mark = |hash: u64| (hash >> 32) as u32;
         entries.sort_unstable_by_key(|(hash, rule)| (mark(*hash), *rule));
@@ -125,10 +125,10 @@ impl Table {
             let rules = if chunk.len() == 1 {
                 *rule
             } else {
-                let place = table.lists.len() as u32;
+                let offset = table.lists.len() as u32;
                 table.lists.push(chunk.len() as u32);
                 table.lists.extend(chunk.iter().map(|(_, rule)| rule));
-                place | LIST
+                offset | LIST
             };
             table.put(mark(*hash), rules);
         }
@@ -147,7 +147,7 @@ impl Table {
         }
     }
 
-    /// The rules of a hash, ascending, and perhaps those of another one.
+    /// Returns the rules of a hash in ascending order, possibly with those of another hash.
     #[inline]
     pub(super) fn find(&self, hash: u64) -> Found<'_> {
         if !self.prefilter.may_contain(hash) {
@@ -171,15 +171,15 @@ impl Table {
         Found::None
     }
 
-    fn list(&self, place: u32) -> &[u32] {
-        let Some((count, rest)) = self.lists.get(place as usize..).and_then(<[u32]>::split_first) else {
+    fn list(&self, offset: u32) -> &[u32] {
+        let Some((count, rest)) = self.lists.get(offset as usize..).and_then(<[u32]>::split_first) else {
             return &[];
         };
         rest.get(..*count as usize).unwrap_or_default()
     }
 }
 
-/// What a lookup in the table gives.
+/// The result of a lookup.
 pub(super) enum Found<'a> {
     None,
     One(u32),

@@ -1,24 +1,24 @@
-//! The first rule that matches, among any number of rules.
+//! Finds the first matching rule, among any number of rules.
 //!
-//! All keyed maps ask the same question: *the lowest rule from number N on that matches this exporter and this row*. N is 0, or
-//! the target of a jump.
+//! All keyed maps ask the same question: *which is the lowest rule from number N on that matches this exporter and this row?* N is 0,
+//! or the target of a jump.
 //!
-//! [`first`] tries rule by rule: it is the definition, and tests compare with it. A [`Matcher`] gives the same answers and
-//! costs about the same for ten rules and for ten thousand, by *tuple-space search* (V. Srinivasan, S. Suri, G. Varghese, "Packet
+//! [`first`] tries rule after rule: it is the definition that tests compare with. A [`Matcher`] returns the same results and
+//! costs about the same for ten rules as for ten thousand. It uses *tuple-space search* (V. Srinivasan, S. Suri, G. Varghese, "Packet
 //! Classification Using Tuple Space Search", SIGCOMM 1999):
 //!
-//! * Rules lie in *groups* by the exporter prefix that they name. Which groups an exporter belongs to is found once for a
-//!   datagram ([`Matcher::scope`]): the longest prefix, and those around it.
-//! * In a group, rules that ask for the same bits of the same fields make a *tuple*. One lookup finds all rules of a tuple that may
+//! * Rules are in *groups* by their exporter prefix. The groups of an exporter are found once per datagram
+//!   ([`Matcher::scope`]): that of the longest prefix, and those of the prefixes that cover it.
+//! * In a group, rules that test the same bits of the same fields form a *tuple*. One lookup finds all rules of a tuple that may
 //!   match: the row's bits under the tuple's masks are the key of a hash table.
-//! * A *Bloom filter* (B. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", CACM 1970) in front of the table
-//!   says of most keys that no rule has them. Rows of a batch are tested together, several at a time ([`Matcher::match_batch`]).
-//! * Networks of source and destination are found by longest match, at most once for a row; the node takes the place of octets
-//!   in the hash, and the nodes around it are tried too.
-//! * A filter tells conditions that every packet it matches fulfils ([`filter::Filter::hints`]). Its rule is put in a tuple by them.
-//! * What is found are candidates: each is checked wholly, filters last. So an index never decides, it only leaves out.
+//! * A *Bloom filter* (B. Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", CACM 1970) before the table
+//!   rules out most keys that no rule has. Rows of a batch are tested together, several at a time ([`Matcher::match_batch`]).
+//! * Source and destination networks are found by longest-prefix match, at most once per row; the node replaces the octets
+//!   in the hash, and the nodes that cover it are tried too.
+//! * A filter yields conditions that every matching packet fulfils ([`filter::Filter::hints`]). They determine the tuple of its rule.
+//! * The rules found are candidates: each is checked completely, filters last. So an index never decides, it only excludes.
 //!
-//! A row is read as words of 64 bits under masks, so a check reads each word once, whatever fields lie in it.
+//! A row is read as 64-bit words under masks, so a check reads each word once, whatever fields it contains.
 
 mod batch;
 mod compile;
@@ -30,22 +30,22 @@ mod run;
 mod tests;
 mod word;
 
-pub use batch::{FramesOf, MatchBatch};
+pub use batch::{BatchFrames, MatchBatch};
 
 use crate::condition::Condition;
 use crate::prefix::{Bits, Tree};
-use filter::Seen;
+use filter::PacketView;
 use flow::row::{FieldSet, Layout, Row};
 use flow::strings::Strings;
 use std::net::IpAddr;
 use wire::{Family, Prefix};
 
-/// What the matcher knows of a rule.
+/// The part of a rule that the matcher evaluates.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
     /// The exporters; `None` for all.
     pub exporter: Option<Prefix>,
-    /// All must hold.
+    /// The conditions, all of which must hold.
     pub conditions: Vec<Condition>,
 }
 
@@ -56,7 +56,7 @@ impl Rule {
     }
 }
 
-/// A row to be matched, and the strings that its ids stand for.
+/// A row to match, and the strings that its ids refer to.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The row.
@@ -71,66 +71,66 @@ impl std::fmt::Debug for Lazy<'_> {
     }
 }
 
-/// Where the packets come from that filters look at.
+/// Where the packets for filters come from.
 pub trait Frames {
-    /// The packet of a row, from its link-layer header on.
-    fn frame(&mut self, view: &View<'_>) -> Seen<'_>;
+    /// Returns the packet of a row, from its link-layer header on.
+    fn frame(&mut self, view: &View<'_>) -> PacketView<'_>;
 }
 
 impl Frames for filter::Synthetic {
-    fn frame(&mut self, view: &View<'_>) -> Seen<'_> {
-        self.seen(view.row, view.strings)
+    fn frame(&mut self, view: &View<'_>) -> PacketView<'_> {
+        self.view(view.row, view.strings)
     }
 }
 
-/// The packet that a row was made of.
+/// The captured packet of a row.
 #[derive(Clone, Copy, Debug)]
-pub struct Captured<'a>(pub Seen<'a>);
+pub struct Captured<'a>(pub PacketView<'a>);
 
 impl Frames for Captured<'_> {
-    fn frame(&mut self, _view: &View<'_>) -> Seen<'_> {
+    fn frame(&mut self, _view: &View<'_>) -> PacketView<'_> {
         self.0
     }
 }
 
-/// The packet of one row: made when the first filter asks for it, then kept.
+/// The packet of one row: created for the first filter that needs it, then kept.
 pub struct Lazy<'f> {
     state: State<'f>,
 }
 
 enum State<'f> {
-    Unmade(&'f mut dyn Frames),
-    Made(Seen<'f>),
+    Pending(&'f mut dyn Frames),
+    Ready(PacketView<'f>),
 }
 
 impl<'f> Lazy<'f> {
-    /// Not made yet.
+    /// Not created yet.
     #[inline]
     pub fn new(frames: &'f mut dyn Frames) -> Self {
-        Self { state: State::Unmade(frames) }
+        Self { state: State::Pending(frames) }
     }
 
-    /// The packet.
-    pub fn seen(&mut self, view: &View<'_>) -> Seen<'f> {
-        let seen = match std::mem::replace(&mut self.state, State::Made(Seen::whole(&[]))) {
-            State::Unmade(frames) => frames.frame(view),
-            State::Made(seen) => seen,
+    /// Returns the packet.
+    pub fn packet(&mut self, view: &View<'_>) -> PacketView<'f> {
+        let packet = match std::mem::replace(&mut self.state, State::Ready(PacketView::whole(&[]))) {
+            State::Pending(frames) => frames.frame(view),
+            State::Ready(packet) => packet,
         };
-        self.state = State::Made(seen);
-        seen
+        self.state = State::Ready(packet);
+        packet
     }
 }
 
-/// Where the packets of filters come from, for the compiler.
+/// For the compiler: where the packets for filters come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketSource {
-    /// They are made from rows: what a filter needs can be looked up in the row before.
+    /// They are synthesized from rows: what a filter requires can be looked up in the row first.
     Rows,
-    /// They were captured, and may differ from what the row tells (tunnels, fragments).
+    /// They were captured, and may differ from the row (tunnels, fragments).
     Packets,
 }
 
-/// An exporter as a matcher knows it. It belongs to the matcher that made it.
+/// An exporter as resolved by a matcher. Valid for that matcher only.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
     pub(crate) group: u32,
@@ -144,8 +144,8 @@ impl Scope {
     }
 }
 
-/// The definition: the lowest rule from `from` on whose exporters cover `exporter` and whose conditions all hold. Without an
-/// exporter only rules without `ip` match.
+/// The definition: returns the lowest rule from `from` on whose exporters cover `exporter` and whose conditions all hold. Without
+/// an exporter, only rules without `ip` match.
 pub fn first(
     rules: &[Rule],
     layout: &Layout,
@@ -177,7 +177,7 @@ impl Matcher {
         compile::compile(rules, layout, packets)
     }
 
-    /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
+    /// Resolves the exporter; call this once per datagram. Daemons without exporters pass `None`.
     pub fn scope(&self, exporter: Option<IpAddr>) -> Scope {
         let Some(exporter) = exporter.map(Bits::from) else {
             return Scope { group: self.index.everywhere(), family: Family::V4 };

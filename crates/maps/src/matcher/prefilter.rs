@@ -1,13 +1,13 @@
-//! The prefilter: which rows of a block have a key that any rule has. Nearly all others are ruled out here, several at a time.
+//! The prefilter: finds the rows of a block whose key may be that of a rule. It rules out nearly all others, several at a time.
 
 use super::index::{fold, seed};
 #[cfg(target_arch = "x86_64")]
 use std::arch::is_x86_feature_detected;
 
-/// Rows that are asked together: as many as a word has bits.
+/// Rows that are tested together: the bits of a word.
 pub(super) const BLOCK: usize = 64;
 
-/// Rows whose octets are hashed together: as many as registers of 256 bits have words. (Wider ones slow many machines down.)
+/// Rows whose octets are hashed together: the words of a 256-bit register. (Wider registers slow many processors down.)
 const LANES: usize = 4;
 
 type Lanes = [u64; LANES];
@@ -20,19 +20,19 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The octets of a row.
+    /// Returns the octets of a row under the mask.
     #[inline(always)]
     pub(super) fn of(&self, row: &[u64]) -> u64 {
         row.get(self.number as usize).copied().unwrap_or(0) & self.mask
     }
 }
 
-/// The words of a block's rows, those of the same number side by side. A word is laid out when a mask first asks for it.
+/// The words of a block's rows, transposed: words with the same number are adjacent. A word is transposed when a mask first needs it.
 #[derive(Clone, Debug, Default)]
 struct Columns {
-    /// By number of word.
+    /// By word number.
     columns: Vec<Column>,
-    /// Those that are laid out.
+    /// Which words are transposed.
     filled: Vec<bool>,
 }
 
@@ -43,7 +43,7 @@ impl Columns {
         self.filled.fill(false);
     }
 
-    /// Lays out the words of that number, of rows of `size` words each.
+    /// Transposes this word of rows of `size` words each.
     #[inline]
     fn fill(&mut self, number: usize, rows: &[u64], size: usize) {
         if number >= self.columns.len() {
@@ -65,14 +65,14 @@ impl Columns {
     }
 }
 
-/// What a block's rows ask of the filter: which word, and which of its bits.
+/// The filter probes of a block's rows: which word, and which of its bits.
 #[derive(Clone, Debug, Default)]
 struct Probes {
     indexes: Column,
     bits: Column,
 }
 
-/// Memory for [`KeyMask::candidates`].
+/// Memory of [`KeyMask::candidates`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     columns: Columns,
@@ -80,31 +80,31 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Forgets the rows of the last block.
+    /// Discards the rows of the last block.
     pub(super) fn clear(&mut self) {
         self.columns.clear();
     }
 }
 
-/// The bits of rows that make the keys of tuples. Rows that are alike in them have one hash, the *base*, which tuples [`fold`] into
+/// The bits of rows that form the keys of tuples. Rows that agree in them have one hash, the *base*, which tuples [`fold`] into
 /// hashes of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyMask {
     seed: u64,
-    parts: Box<[Weighed]>,
+    parts: Box<[WeightedPart]>,
 }
 
-/// A part of a row and its factor in the base.
+/// A part of a row, and its factor in the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Weighed {
+struct WeightedPart {
     part: Part,
     factor: u64,
 }
 
-impl Weighed {
-    /// What the part adds to the base. The upper bits of the sum of such products depend on all octets.
+impl WeightedPart {
+    /// The part's contribution to the base. The upper bits of the sum of such products depend on all octets.
     #[inline(always)]
-    fn weigh(&self, word: u64) -> u64 {
+    fn weighted(&self, word: u64) -> u64 {
         let value = word & self.part.mask;
         (value ^ value >> 32).wrapping_mul(self.factor)
     }
@@ -113,7 +113,7 @@ impl Weighed {
 impl KeyMask {
     pub(super) fn new(number: u32, parts: impl IntoIterator<Item = Part>) -> Self {
         let factors = (1..).map(|n| fold(0x9fb2_1c65_1e98_df25, n) | 1);
-        let weighed = |(part, factor)| Weighed { part, factor };
+        let weighed = |(part, factor)| WeightedPart { part, factor };
         Self { seed: seed(!number), parts: parts.into_iter().zip(factors).map(weighed).collect() }
     }
 
@@ -121,9 +121,9 @@ impl KeyMask {
         self.parts.iter().map(|weighed| weighed.part)
     }
 
-    /// The base of a rule, whose octets `value` gives.
+    /// The base of a rule, whose octets `value` returns.
     pub(super) fn base(&self, value: impl Fn(&Part) -> u64) -> u64 {
-        let add = |sum: u64, weighed: &Weighed| sum.wrapping_add(weighed.weigh(value(&weighed.part)));
+        let add = |sum: u64, weighed: &WeightedPart| sum.wrapping_add(weighed.weighted(value(&weighed.part)));
         self.parts.iter().fold(self.seed, add)
     }
 
@@ -133,8 +133,8 @@ impl KeyMask {
         self.base(|part| part.of(row))
     }
 
-    /// Which of these rows the filter lets through: a bit for each. Given are the words of at most [`BLOCK`] rows of `size` words, one
-    /// after the other.
+    /// Returns a bit for each row that passes the filter. The input is the words of at most [`BLOCK`] rows of `size` words, one
+    /// row after the other.
     #[inline]
     pub(super) fn candidates(
         &self,
@@ -152,30 +152,30 @@ impl KeyMask {
         filter.test(&memory.probes, count)
     }
 
-    /// Hashes the rows for the filter, in as few instructions as this machine can.
+    /// Hashes the rows for the filter, with the best instructions of this processor.
     #[inline]
     fn hash(&self, columns: &Columns, probes: &mut Probes, used: usize) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
-            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
-            // SAFETY: the processor has just reported these instructions, and what they need.
+            #[expect(unsafe_code, reason = "the processor has just reported these instructions")]
+            // SAFETY: the processor has just reported these instructions and their prerequisites.
             return unsafe { self.hash_avx512(columns, probes, used) };
         } else if is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "the processor is asked for these instructions just before")]
+            #[expect(unsafe_code, reason = "the processor has just reported these instructions")]
             // SAFETY: the processor has just reported these instructions.
             return unsafe { self.hash_avx2(columns, probes, used) };
         }
         self.hash_any(columns, probes, used);
     }
 
-    /// The same, on machines that multiply four words at once.
+    /// As `hash_any`, for processors that multiply four words at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512dq,avx512vl")]
     fn hash_avx512(&self, columns: &Columns, probes: &mut Probes, used: usize) {
         self.hash_any(columns, probes, used);
     }
 
-    /// The same, on machines that shift four words at once.
+    /// As `hash_any`, for processors that shift four words at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn hash_avx2(&self, columns: &Columns, probes: &mut Probes, used: usize) {
@@ -184,7 +184,7 @@ impl KeyMask {
 
     #[inline(always)]
     fn hash_any(&self, columns: &Columns, probes: &mut Probes, used: usize) {
-        // The usual numbers of parts are known to the compiler.
+        // The compiler knows the usual numbers of parts.
         match &*self.parts {
             [a] => hash(self.seed, &[*a], columns, probes, used),
             [a, b] => hash(self.seed, &[*a, *b], columns, probes, used),
@@ -194,14 +194,14 @@ impl KeyMask {
     }
 }
 
-/// Loops, not closures, which would not be compiled for the lanes that the function around has.
+/// Loops, not closures: closures would not be compiled for the vector instructions of the enclosing function.
 #[inline(always)]
-fn hash(seed: u64, parts: &[Weighed], columns: &Columns, probes: &mut Probes, used: usize) {
+fn hash(seed: u64, parts: &[WeightedPart], columns: &Columns, probes: &mut Probes, used: usize) {
     for at in 0..used.min(BLOCK / LANES) {
         let mut bases = [seed; LANES];
         for weighed in parts {
             for (base, word) in bases.iter_mut().zip(columns.lanes(weighed.part.number, at)) {
-                *base = base.wrapping_add(weighed.weigh(word));
+                *base = base.wrapping_add(weighed.weighted(word));
             }
         }
         let (Some(indexes), Some(bits)) = (probes.indexes.get_mut(at), probes.bits.get_mut(at)) else {
@@ -219,21 +219,21 @@ fn hash(seed: u64, parts: &[Weighed], columns: &Columns, probes: &mut Probes, us
 /// Bits of a [`BloomFilter`] for each entry.
 const BITS_PER_HASH: usize = 16;
 
-/// Most words of a filter: half of a first-level cache. A hash says by its first 11 bits which one is its own.
+/// Limit on the words of a filter: half of a first-level cache. The first 11 bits of a hash select its word.
 const MAX_WORDS: usize = 1 << 11;
 
-/// Bits for each hash that leads anywhere, which some that do not share. It stays in the nearest cache, so that most of the hashes that
-/// lead nowhere cost no lookup in a table. Only the upper bits of hashes count.
+/// Bits for each hash that has an entry, some of them shared. The filter stays in the first-level cache, so most of the hashes without
+/// an entry cost no table lookup. Only the upper bits of hashes count.
 #[derive(Clone, Debug)]
 pub(super) struct BloomFilter {
-    /// A hash leads somewhere when its bits are 0.
+    /// A hash may have an entry if its bits are 0.
     words: Box<[u64; MAX_WORDS]>,
-    /// How many of the words are in use, less one: a power of two less one.
+    /// Number of words in use, minus one: a power of two minus one.
     last: usize,
 }
 
 impl Default for BloomFilter {
-    /// Lets nothing through.
+    /// Lets no hash pass.
     fn default() -> Self {
         Self { words: Box::new([u64::MAX; MAX_WORDS]), last: 0 }
     }
@@ -252,13 +252,13 @@ impl BloomFilter {
         filter
     }
 
-    /// Where the filter answers for a hash, if all of it is in use.
+    /// Index of the word for a hash, if the whole filter is in use.
     #[inline(always)]
     fn index(hash: u64) -> u64 {
         hash >> 53
     }
 
-    /// Three bits of one word. One bit alone would give six times as many false positives when the filter is full.
+    /// Three bits of one word. With a single bit, a full filter would have six times as many false positives.
     #[inline(always)]
     fn bits(hash: u64) -> u64 {
         1 << (hash >> 47 & 63) | 1 << (hash >> 41 & 63) | 1 << (hash >> 35 & 63)
@@ -269,26 +269,26 @@ impl BloomFilter {
         self.words.get(index as usize & self.last & (MAX_WORDS - 1)).is_some_and(|word| word & bits == 0)
     }
 
-    /// For each row a bit: 0 for one whose hash leads nowhere, mostly. A function of its own, so that it is compiled for any machine:
-    /// gathering words from memory by one instruction is slower on many than reading them one by one.
+    /// Returns a bit for each row: 0 for most hashes without an entry. A function of its own, compiled for any processor:
+    /// on many, a gather instruction is slower than single loads.
     #[inline(never)]
     fn test(&self, probes: &Probes, count: usize) -> u64 {
         let Probes { indexes, bits } = probes;
         let mut passed = 0;
         for (at, (indexes, bits)) in indexes.iter().zip(bits).enumerate().take(count.div_ceil(LANES)) {
-            // From the last row on, so that the bit of the first one comes to lie at the bottom. Doubled by addition, which takes the
-            // bit along.
+            // From the last row on, so that the bit of the first row ends up lowest. The addition doubles the result and adds the carry
+            // bit.
             let mut lanes = 0_u64;
             for (index, bits) in indexes.iter().zip(bits).rev() {
                 lanes = lanes.wrapping_add(lanes).wrapping_add(u64::from(self.passes(*index, *bits)));
             }
             passed |= lanes << (at * LANES);
         }
-        // Behind the last row there are words of other blocks.
+        // The words after the last row belong to other blocks.
         passed & u64::MAX.checked_shr((BLOCK - count) as u32).unwrap_or(0)
     }
 
-    /// False for a hash that leads nowhere, mostly.
+    /// False for most hashes without an entry.
     #[inline(always)]
     pub(super) fn may_contain(&self, hash: u64) -> bool {
         self.passes(Self::index(hash), Self::bits(hash))
@@ -299,13 +299,13 @@ impl BloomFilter {
 mod tests {
     use super::*;
 
-    /// Words that look like the fields of rows: few values, some of them large.
+    /// Words that resemble the fields of rows: few values, some of them large.
     fn rows(count: usize, size: usize) -> Vec<u64> {
         (0..(count * size) as u64).map(|n| fold(n, 7) % 50 * [1, 1 << 40, 3 << 20][n as usize % 3]).collect()
     }
 
     #[test]
-    fn rows_are_tested_together_as_one_by_one() {
+    fn testing_a_block_agrees_with_testing_single_rows() {
         let size = 9;
         for parts in 0..=5 {
             let parts = (0..parts).map(|n| Part { number: n * 2 % 9, mask: u64::MAX >> (n * 7) });

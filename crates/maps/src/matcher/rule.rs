@@ -1,6 +1,6 @@
-//! Rules as they are checked once the index has named them.
+//! Checks candidate rules from the index.
 
-use super::word::{Picture, Word};
+use super::word::{MaskedRow, Word};
 use super::{Lazy, PacketSource, View};
 use crate::condition::{self, CommunityPattern, Condition, PacketFilter};
 use crate::prefix::{self, Bits, mask};
@@ -32,28 +32,28 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Octets say it all.
+    /// The octets cover all conditions.
     #[inline]
     pub(super) fn is_octets(&self) -> bool {
         self.tests.is_empty()
     }
 }
 
-/// What cannot be said by words that must all hold.
+/// A condition that masked words which must all be equal cannot express.
 #[derive(Clone, Debug)]
 enum Test {
-    /// Not all of these words hold.
+    /// Not all of these words are equal.
     Differs(Range<u32>),
-    /// The address at this offset lies in the prefix, or outside.
+    /// The address at this offset is in the prefix, or outside it.
     Within { start: usize, prefix: Prefix, negated: bool },
-    /// A community of the list with the id at this offset fits.
+    /// A community of the list with the id at this offset matches.
     Communities { start: usize, patterns: Arc<[CommunityPattern]> },
     /// The packet matches.
     Filter(PacketFilter),
 }
 
 impl Test {
-    /// Cheap ones are tried first.
+    /// Cheap tests come first.
     fn cost(&self) -> u8 {
         match self {
             Self::Differs(_) => 0,
@@ -64,40 +64,40 @@ impl Test {
     }
 }
 
-/// What of a rule may be looked up in an index.
-pub(super) struct Handles {
-    /// Octets of fields that must have these values; facts apart.
-    pub(super) picture: Picture,
+/// The parts of a rule that an index may use.
+pub(super) struct IndexKeys {
+    /// Octets of fields that must have these values, without presence bits.
+    pub(super) masked: MaskedRow,
     pub(super) src: Option<Prefix>,
     pub(super) dst: Option<Prefix>,
 }
 
 impl Rules {
-    /// None yet, for rows of this layout.
+    /// No rules yet, for rows of this layout.
     pub(super) fn new(layout: &Layout) -> Self {
         let (src_at, dst_at) = (layout.offset(Field::SrcHost), layout.offset(Field::DstHost));
         Self { src_at, dst_at, ..Self::default() }
     }
 
-    /// Adds a rule; `None` when it can never match.
+    /// Adds a rule; `None` if it can never match.
     pub(super) fn push(
         &mut self,
         conditions: &[Condition],
         layout: &Layout,
         packets: PacketSource,
-    ) -> Option<Handles> {
+    ) -> Option<IndexKeys> {
         let mut adder = Adder {
             layout,
             packets,
-            handles: Handles { picture: Picture::new(layout), src: None, dst: None },
-            rest: Picture::new(layout),
+            index_keys: IndexKeys { masked: MaskedRow::new(layout), src: None, dst: None },
+            rest: MaskedRow::new(layout),
             tests: Vec::new(),
             words: &mut self.words,
         };
         let possible = conditions.iter().all(|condition| adder.condition(condition).is_some());
-        let Adder { handles, rest, mut tests, .. } = adder;
+        let Adder { index_keys, rest, mut tests, .. } = adder;
         tests.sort_by_key(Test::cost);
-        let merged = merged(&handles.picture, &rest);
+        let merged = merged(&index_keys.masked, &rest);
         let possible = possible && merged.is_some();
         let first = self.words.len() as u32;
         self.words.extend(merged.unwrap_or_default());
@@ -105,23 +105,23 @@ impl Rules {
         self.tests.extend(tests);
         self.rules
             .push(Checked { words: first..self.words.len() as u32, tests: first_test..self.tests.len() as u32 });
-        possible.then_some(handles)
+        possible.then_some(index_keys)
     }
 
-    /// Whether all conditions of a rule hold.
+    /// True if all conditions of a rule hold.
     #[inline]
     pub(super) fn check(&self, rule: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         self.octets_hold(rule, view.row.words()).is_some_and(|rule| self.rest_holds(rule, view, frame))
     }
 
-    /// The rule, when the octets are those that it wants.
+    /// Returns the rule if the octets match.
     #[inline]
     pub(super) fn octets_hold(&self, rule: u32, row: &[u64]) -> Option<&Checked> {
         let rule = self.rules.get(rule as usize)?;
         range(&self.words, &rule.words).iter().all(|word| word.holds(row)).then_some(rule)
     }
 
-    /// Whether the conditions hold that are not said by octets.
+    /// True if the conditions hold that octets cannot express.
     pub(super) fn rest_holds(&self, rule: &Checked, view: &View<'_>, frame: &mut Lazy<'_>) -> bool {
         range(&self.tests, &rule.tests).iter().all(|test| self.test(test, view, frame))
     }
@@ -138,7 +138,7 @@ impl Rules {
                 let id = view.row.octets().get(*start..).and_then(<[u8]>::first_chunk);
                 id.is_some_and(|id| condition::fits(patterns, view.strings.get(u32::from_be_bytes(*id))))
             }
-            Test::Filter(filter) => filter.filter.sees(frame.seen(view)),
+            Test::Filter(filter) => filter.filter.matches_view(frame.packet(view)),
         }
     }
 }
@@ -148,8 +148,8 @@ fn range<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
     all.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
-/// The words of two pictures, those of the same number as one; `None` when they contradict each other or themselves.
-fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
+/// The words of both, merged by number; `None` if they contradict each other or themselves.
+fn merged(a: &MaskedRow, b: &MaskedRow) -> Option<Vec<Word>> {
     if a.is_contradictory() || b.is_contradictory() {
         return None;
     }
@@ -170,46 +170,46 @@ fn merged(a: &Picture, b: &Picture) -> Option<Vec<Word>> {
 struct Adder<'a> {
     layout: &'a Layout,
     packets: PacketSource,
-    handles: Handles,
-    /// PresenceSet, and parts of octets.
-    rest: Picture,
+    index_keys: IndexKeys,
+    /// Presence bits, and parts of octets.
+    rest: MaskedRow,
     tests: Vec<Test>,
     words: &'a mut Vec<Word>,
 }
 
 impl Adder<'_> {
-    /// Adds a condition; `None` when it can never hold.
+    /// Adds a condition; `None` if it can never hold.
     fn condition(&mut self, condition: &Condition) -> Option<()> {
         match condition {
-            Condition::Equal { field, value, fact, negated } => {
-                self.fact(*fact)?;
+            Condition::Equal { field, value, presence, negated } => {
+                self.needed_presence(*presence)?;
                 let masks = [0xff; 16];
                 let masks = masks.get(..field.size())?;
                 match (value, negated) {
                     (Some(value), false) => {
-                        self.handles.picture.add(self.layout, *field, masks, value.as_slice()).then_some(())
+                        self.index_keys.masked.add(self.layout, *field, masks, value.as_slice()).then_some(())
                     }
                     (None, false) => None,
                     (None, true) => self.layout.offset(*field).map(|_| ()),
                     (Some(value), true) => {
-                        let mut picture = Picture::new(self.layout);
-                        if !picture.add(self.layout, *field, masks, value.as_slice()) {
+                        let mut masked = MaskedRow::new(self.layout);
+                        if !masked.add(self.layout, *field, masks, value.as_slice()) {
                             return None;
                         }
                         let start = self.words.len() as u32;
-                        self.words.extend(picture.words());
+                        self.words.extend(masked.words());
                         self.tests.push(Test::Differs(start..self.words.len() as u32));
                         Some(())
                     }
                 }
             }
-            Condition::Within { field, prefix, fact, negated } => {
-                self.fact(*fact)?;
+            Condition::Within { field, prefix, presence, negated } => {
+                self.needed_presence(*presence)?;
                 let start = self.layout.offset(*field)?;
                 let slot = match field {
                     _ if *negated => None,
-                    Field::SrcHost => Some(&mut self.handles.src),
-                    Field::DstHost => Some(&mut self.handles.dst),
+                    Field::SrcHost => Some(&mut self.index_keys.src),
+                    Field::DstHost => Some(&mut self.index_keys.dst),
                     _ => None,
                 };
                 if let Some(slot) = slot {
@@ -223,9 +223,9 @@ impl Adder<'_> {
                 }
                 Some(())
             }
-            Condition::Told { fact, told } => self.told(*fact, *told),
+            Condition::Present { presence, wanted } => self.presence(*presence, *wanted),
             Condition::Multicast { group } => {
-                self.told(Presence::DstMac, true)?;
+                self.presence(Presence::DstMac, true)?;
                 let value = [u8::from(*group)];
                 self.rest.add(self.layout, Field::DstMac, &[1], &value).then_some(())
             }
@@ -244,10 +244,10 @@ impl Adder<'_> {
         }
     }
 
-    /// Adds what a row fulfils whose packet the filter matches.
+    /// Adds what holds for every row whose packet matches the filter.
     fn hint(&mut self, hint: &Hint) {
         let layout = self.layout;
-        let mut octets = |field, value: &[u8]| _ = self.handles.picture.add(layout, field, &[0xff; 2], value);
+        let mut octets = |field, value: &[u8]| _ = self.index_keys.masked.add(layout, field, &[0xff; 2], value);
         match hint {
             Hint::Proto(number) => octets(Field::Proto, &[*number]),
             Hint::SrcPort(number) => octets(Field::SrcPort, &number.to_be_bytes()),
@@ -259,43 +259,43 @@ impl Adder<'_> {
     }
 
     fn net(&mut self, field: Field, octets: &address::Octets, length: u8) {
-        let known = self.layout.offset(field).and(prefix::of_row(octets, length));
-        let Some(prefix) = known else { return };
-        let slot = if field == Field::SrcHost { &mut self.handles.src } else { &mut self.handles.dst };
+        let prefix = self.layout.offset(field).and(prefix::of_row(octets, length));
+        let Some(prefix) = prefix else { return };
+        let slot = if field == Field::SrcHost { &mut self.index_keys.src } else { &mut self.index_keys.dst };
         longest(slot, prefix);
         if let Some((masks, values)) = octets_of(&prefix) {
             self.rest.add(self.layout, field, &masks, &values);
         }
     }
 
-    fn fact(&mut self, fact: Option<Presence>) -> Option<()> {
-        fact.map_or(Some(()), |fact| self.told(fact, true))
+    fn needed_presence(&mut self, presence: Option<Presence>) -> Option<()> {
+        presence.map_or(Some(()), |presence| self.presence(presence, true))
     }
 
-    fn told(&mut self, fact: Presence, told: bool) -> Option<()> {
+    fn presence(&mut self, presence: Presence, wanted: bool) -> Option<()> {
         let mut mask = PresenceSet::default();
-        mask.insert(fact);
+        mask.insert(presence);
         let masks = mask.0.to_be_bytes();
-        let values = if told { masks } else { [0; 8] };
+        let values = if wanted { masks } else { [0; 8] };
         self.rest.add(self.layout, Field::Presence, &masks, &values).then_some(())
     }
 }
 
-/// Of two prefixes that must both cover an address, the longer says more.
+/// Of two prefixes that must both cover an address, the longer is the stricter.
 fn longest(slot: &mut Option<Prefix>, prefix: Prefix) {
     if slot.is_none_or(|old| old.length() < prefix.length()) {
         *slot = Some(prefix);
     }
 }
 
-/// Mask and value of the 16 octets in which rows keep the addresses of a prefix, where it can be said so.
+/// Mask and value of the 16 octets in which rows store the addresses of a prefix, if these can express it.
 pub(super) fn octets_of(prefix: &Prefix) -> Option<([u8; 16], [u8; 16])> {
     match prefix.family() {
         Family::V4 => {
             let mask = mask(96) | mask(prefix.length()) >> 96;
             Some((mask.to_be_bytes(), (0xffff << 32 | prefix.bits() >> 96).to_be_bytes()))
         }
-        // One whose first half is zero would cover the octets of IPv4 addresses and of absent ones.
+        // A prefix with a zero first half would cover the octets of IPv4 addresses and of absent addresses.
         Family::V6 if prefix.bits() >> 64 == 0 => None,
         Family::V6 => Some((mask(prefix.length()).to_be_bytes(), prefix.bits().to_be_bytes())),
     }

@@ -1,31 +1,31 @@
-//! The question, for each row.
+//! The search for a single row.
 
 use super::index::{Found, Nets, Tuple, fold};
 use super::prefilter::KeyMask;
 use super::{Lazy, Matcher, Scope, View};
 use crate::prefix::{Bits, NONE, Tree};
 
-/// Hashes that a search keeps.
-const BASES: usize = 8;
+/// Base hashes that a search caches.
+const CACHED_BASES: usize = 8;
 
-/// A search under way.
+/// A search in progress.
 struct Search<'s, 'v, 'f> {
     matcher: &'s Matcher,
     view: &'s View<'v>,
     frame: &'s mut Lazy<'f>,
     from: u32,
-    /// The lowest rule so far.
+    /// The lowest matching rule so far.
     best: u32,
-    /// Bases of keys that several tuples share, and which of them are known.
-    bases: [u64; BASES],
-    known: u32,
-    /// Nodes of the row's networks, once they were asked for.
+    /// Base hashes that several tuples share, and which of them are cached.
+    bases: [u64; CACHED_BASES],
+    cached: u32,
+    /// Nodes of the row's networks, once they are looked up.
     src: Option<u32>,
     dst: Option<u32>,
 }
 
 impl Matcher {
-    /// The lowest rule from number `from` on that matches the exporter and the row.
+    /// Returns the lowest rule from `from` on that matches the exporter and the row.
     #[inline]
     pub fn first(&self, scope: Scope, from: u32, view: &View<'_>, frame: &mut Lazy<'_>) -> Option<u32> {
         let mut search = Search {
@@ -34,8 +34,8 @@ impl Matcher {
             frame,
             from,
             best: NONE,
-            bases: [0; BASES],
-            known: 0,
+            bases: [0; CACHED_BASES],
+            cached: 0,
             src: None,
             dst: None,
         };
@@ -69,17 +69,17 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// The base of the row's keys under the mask of that number, which is worked out once for a row.
+    /// The base hash of the row under this key mask, computed once per row.
     #[inline]
     fn base(&mut self, number: u32) -> u64 {
-        let is_kept = number < BASES as u32 && self.known >> number & 1 == 1;
+        let is_kept = number < CACHED_BASES as u32 && self.cached >> number & 1 == 1;
         let kept = self.bases.get(number as usize).copied().filter(|_| is_kept);
         kept.unwrap_or_else(|| {
             let key_mask = self.matcher.index.key_masks.get(number as usize);
             let base = key_mask.map_or(0, |key_mask: &KeyMask| key_mask.base_of(self.view.row.words()));
             if let Some(kept) = self.bases.get_mut(number as usize) {
                 *kept = base;
-                self.known |= 1 << number;
+                self.cached |= 1 << number;
             }
             base
         })
@@ -137,7 +137,7 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// True when no later candidate can be better.
+    /// True if no later candidate can be lower.
     #[inline]
     fn candidate(&mut self, rule: u32) -> bool {
         if rule >= self.best {
@@ -151,7 +151,7 @@ impl Search<'_, '_, '_> {
     }
 }
 
-/// The longest network of the address at that offset.
+/// The node of the longest network that covers the address at this offset.
 fn node(tree: &Tree, at: Option<usize>, view: &View<'_>) -> u32 {
     let octets = at.and_then(|at| view.row.octets().get(at..)).and_then(<[u8]>::first_chunk);
     octets.and_then(Bits::of_row).map_or(NONE, |address| tree.longest(address))

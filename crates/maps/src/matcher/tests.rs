@@ -1,6 +1,6 @@
-//! The matcher gives the answers of its definition.
+//! The matcher returns the results of its definition.
 
-use super::{Captured, Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
+use super::{BatchFrames, Captured, Frames, Lazy, MatchBatch, Matcher, PacketSource, Rule, View, first};
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context};
 use config::Daemon;
@@ -14,7 +14,7 @@ use flow::strings::Strings;
 use proptest::prelude::*;
 use std::net::IpAddr;
 
-/// Pairs of rules, from few values, so that rules and records meet.
+/// Pairs of rules from few values, so that rules match records.
 fn pair() -> impl Strategy<Value = String> {
     let words = |words: &'static [&'static str]| prop::sample::select(words.to_vec()).prop_map(str::to_owned);
     let number = |key: &'static str, last: u32| {
@@ -56,11 +56,11 @@ fn exporter() -> impl Strategy<Value = String> {
 /// The text of a map.
 fn map() -> impl Strategy<Value = String> {
     let line = (exporter(), proptest::collection::vec(pair(), 0..4)).prop_map(|(exporter, pairs)| {
-        let mut seen = Vec::new();
+        let mut keys = Vec::new();
         let unique = |pair: &String| {
             let key = pair.split('=').next().unwrap_or_default().to_owned();
-            let new = !seen.contains(&key);
-            seen.push(key);
+            let new = !keys.contains(&key);
+            keys.push(key);
             new
         };
         let pairs: Vec<String> = pairs.into_iter().filter(unique).collect();
@@ -74,16 +74,16 @@ struct Record {
     hosts: [&'static str; 2],
     numbers: [u32; 4],
     small: [u8; 4],
-    facts: u64,
+    bits: u64,
 }
 
 fn record() -> impl Strategy<Value = Record> {
     let host =
         || prop::sample::select(vec!["10.1.2.3", "10.2.0.1", "192.0.2.7", "2001:db8::1", "::1", "0.0.0.0", "::"]);
-    // Most facts hold, any may lack.
-    let facts = (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a | b);
-    ([host(), host()], prop::array::uniform4(0u32..4), prop::array::uniform4(0u8..3), facts)
-        .prop_map(|(hosts, numbers, small, facts)| Record { hosts, numbers, small, facts })
+    // Most presence bits are set, any may be missing.
+    let bits = (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a | b);
+    ([host(), host()], prop::array::uniform4(0u32..4), prop::array::uniform4(0u8..3), bits)
+        .prop_map(|(hosts, numbers, small, bits)| Record { hosts, numbers, small, bits })
 }
 
 fn rules(text: &str) -> Vec<Rule> {
@@ -116,7 +116,7 @@ fn rows(record: &Record, layout: &Layout) -> Rows {
         (Field::DstPort, &[0, port]),
         (Field::Direction, &[direction]),
         (Field::DstMac, &[port, 0, 0, 0, 0, 1]),
-        (Field::Presence, &record.facts.to_be_bytes()),
+        (Field::Presence, &record.bits.to_be_bytes()),
     ] {
         if let Some(at) = layout.offset(field) {
             row.octets()[at..at + octets.len()].copy_from_slice(octets);
@@ -132,7 +132,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn any_map_finds_the_rule_that_trying_all_finds(
+    fn finds_the_same_rule_as_a_linear_search(
         text in map(),
         records in proptest::collection::vec(record(), 1..12),
         from in 0u32..60,
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_of_a_batch_are_found_as_one_by_one(
+    fn match_batch_agrees_with_single_rows(
         text in map(),
         records in proptest::collection::vec(record(), 1..40),
         start in 0usize..3,
@@ -175,7 +175,7 @@ proptest! {
         let mut batch = MatchBatch::default();
         for exporter in EXPORTERS {
             let scope = matcher.scope(exporter.map(|text| text.parse().unwrap()));
-            let mut frames = Made(Synthetic::new(&layout));
+            let mut frames = Synthesized(Synthetic::new(&layout));
             matcher.match_batch(scope, (&all, start), &strings, &mut frames, &mut batch);
             let mut found = vec![None; all.len() - start];
             batch.found(|number, rule| found[number] = Some(rule));
@@ -188,53 +188,52 @@ proptest! {
     }
 
     #[test]
-    fn captured_packets_need_not_agree_with_their_rows(text in map(), record in record(), seen in record()) {
+    fn captured_packets_may_differ_from_their_rows(text in map(), record in record(), other in record()) {
         let rules = rules(&text);
         let layout = layout(&rules);
         let matcher = Matcher::compile(&rules, &layout, PacketSource::Packets);
         let strings = Strings::default();
         let mut synthetic = Synthetic::new(&layout);
-        let seen = rows(&seen, &layout);
-        let packet = synthetic.frame(seen.iter().next().unwrap()).to_vec();
+        let other = rows(&other, &layout);
+        let packet = synthetic.frame(other.iter().next().unwrap()).to_vec();
         let rows = rows(&record, &layout);
         let view = View { row: rows.iter().next().unwrap(), strings: &strings };
-        let mut captured = Captured(filter::Seen::whole(&packet));
+        let mut captured = Captured(filter::PacketView::whole(&packet));
         let wanted = first(&rules, &layout, None, 0, &view, &mut Lazy::new(&mut captured));
         let found = matcher.first(matcher.scope(None), 0, &view, &mut Lazy::new(&mut captured));
         prop_assert_eq!(found, wanted, "{} {:?}", text, record);
     }
 }
 
-/// Packets made of rows, whatever their number.
-struct Made(Synthetic);
+/// Packets synthesized from rows.
+struct Synthesized(Synthetic);
 
-impl FramesOf for Made {
+impl BatchFrames for Synthesized {
     fn frames(&mut self, _row: usize) -> &mut dyn Frames {
         &mut self.0
     }
 }
 
-/// Counts how often a packet is asked for.
+/// Counts how often a packet is requested.
 struct Counted(u32);
 
 impl Frames for Counted {
-    fn frame(&mut self, _view: &View<'_>) -> filter::Seen<'_> {
+    fn frame(&mut self, _view: &View<'_>) -> filter::PacketView<'_> {
         self.0 += 1;
-        filter::Seen::whole(&[])
+        filter::PacketView::whole(&[])
     }
 }
 
 #[test]
-fn a_packet_is_made_once_for_a_row_and_only_when_a_filter_asks() {
+fn a_packet_is_created_once_per_row_and_only_if_a_filter_needs_it() {
     let rules = rules("set_tag=1 filter='not tcp' in=7\nset_tag=1 filter='not udp' in=7\nset_tag=2 in=1");
     let layout = layout(&rules);
     let matcher = Matcher::compile(&rules, &layout, PacketSource::Rows);
     let strings = Strings::default();
-    let mut facts = PresenceSet::default();
-    facts.insert(Presence::InIface);
+    let mut bits = PresenceSet::default();
+    bits.insert(Presence::InIface);
     for (interface, wanted) in [(1, 0), (7, 1)] {
-        let record =
-            Record { hosts: ["10.0.0.1"; 2], numbers: [interface, 0, 0, 0], small: [0; 4], facts: facts.0 };
+        let record = Record { hosts: ["10.0.0.1"; 2], numbers: [interface, 0, 0, 0], small: [0; 4], bits: bits.0 };
         let rows = rows(&record, &layout);
         let view = View { row: rows.iter().next().unwrap(), strings: &strings };
         let mut frames = Counted(0);

@@ -3,7 +3,7 @@
 use flow::field::Field;
 use flow::row::Layout;
 
-/// A word of a row, under a mask, has this value. In the machine's own byte order.
+/// A word of a row, under a mask, has this value. In native byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Word {
     pub(super) number: u32,
@@ -18,27 +18,27 @@ impl Word {
     }
 }
 
-/// Octets of a row that must have certain values, gathered until they are read off as words.
+/// The octets of a row that must have certain values, collected before they are read as words.
 #[derive(Clone, Debug)]
-pub(super) struct Picture {
+pub(super) struct MaskedRow {
     masks: Vec<u8>,
     values: Vec<u8>,
-    /// Two conditions want different things of one octet.
+    /// Two conditions require different values of one octet.
     contradictory: bool,
 }
 
-impl Picture {
+impl MaskedRow {
     pub(super) fn new(layout: &Layout) -> Self {
         let size = layout.words() * 8;
         Self { masks: vec![0; size], values: vec![0; size], contradictory: false }
     }
 
-    /// Adds octets of a field under a mask; false when the layout lacks the field.
+    /// Adds octets of a field under a mask; false if the layout lacks the field.
     pub(super) fn add(&mut self, layout: &Layout, field: Field, masks: &[u8], values: &[u8]) -> bool {
         self.add_at(layout, (field, 0), masks, values)
     }
 
-    /// The same, from an octet of the field on.
+    /// As [`Self::add`], from this octet of the field on.
     pub(super) fn add_at(
         &mut self,
         layout: &Layout,
@@ -65,7 +65,7 @@ impl Picture {
         self.contradictory
     }
 
-    /// The words whose masks are not empty, in order.
+    /// The words whose masks are not zero, in order.
     pub(super) fn words(&self) -> Vec<Word> {
         let words = |octets: &[u8]| -> Vec<u64> {
             octets.as_chunks().0.iter().map(|octets| u64::from_ne_bytes(*octets)).collect()

@@ -7,22 +7,22 @@
 //! 192.0.2.9,64510_64500,2001:db8::/32
 //! ```
 //!
-//! Columns are counted from the right: the network; its AS number, with that of the neighbour before it; the BGP next hop; a
-//! fourth one is skipped. Blanks around columns do not matter, and a column may be empty. Both families stand in one file; an
-//! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses that it stands for, as in rows. Bits beyond a network's length
-//! are dropped, and of equal networks the first counts. Lines that begin with `!` or `#` are comments.
+//! Columns are counted from the right: the network; its AS number, optionally after that of the peer AS; the BGP next hop; a
+//! fourth column is ignored. Blanks around columns are allowed, and a column may be empty. A file may contain both families; an
+//! IPv6 network inside `::ffff:0:0/96` is that of the IPv4 addresses it maps, as in rows. Bits after a network's length
+//! are ignored, and of equal networks the first is used. Lines that begin with `!` or `#` are comments.
 //!
-//! Rows that differ in the address alone share a record, so that 10^6 networks take little more than the tries; and what few rows
-//! have, neighbours and next hops, lies apart, so that records are small and many of them stay in the processor's caches.
+//! Rows that differ only in the address share a record, so 10^6 networks take little more memory than the tries. The columns
+//! that few rows have, peer AS and next hop, are stored separately, so records are small and many of them fit the processor's caches.
 //!
-//! What the keys around the file ask for:
+//! Related keys:
 //!
-//! | key | how |
+//! | key | implementation |
 //! |---|---|
-//! | `networks_mask` | a source of its own, beside the file: the file is asked for whole addresses |
-//! | `networks_file_filter` | [`Networks::lookup`] finds nothing: the address is outside |
-//! | `networks_file_no_lpm` | what is found counts whatever its [`Network::length`], else only where that is longer than another source's |
-//! | `networks_no_mask_if_zero` | [`Networks::lookup`] finds nothing: the length is unknown |
+//! | `networks_mask` | a separate source: the file is searched for whole addresses |
+//! | `networks_file_filter` | [`Networks::lookup`] returns `None`: the address is outside |
+//! | `networks_file_no_lpm` | a match is used whatever its [`Network::length`], otherwise only if longer than that of another source |
+//! | `networks_no_mask_if_zero` | [`Networks::lookup`] returns `None`: the length is unknown |
 
 mod read;
 
@@ -30,41 +30,41 @@ use lpm::{NONE, Trie};
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU64};
 
-/// What is known of a network, in one word, which is read and written as a whole: from the top 24 bits for what
-/// [`Networks::reach`] finds, 32 bits for the AS number, and 8 bits for the length and one more.
+/// The properties of a network in one word, which is read and written as a whole: from the top, 24 bits for the index of its
+/// [`RouteAttributes`], 32 bits for the AS number, and 8 bits for the length and one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(NonZeroU64);
 
 impl Network {
-    /// `reach` is below [`MAX_ROUTE_ATTRIBUTES`].
+    /// `attributes` is below [`MAX_ROUTE_ATTRIBUTES`].
     fn new(asn: u32, len: u8, attributes: u32) -> Self {
         let length = NonZeroU8::MIN.saturating_add(len);
         Self(NonZeroU64::from(length) | u64::from(asn) << 8 | u64::from(attributes) << 40)
     }
 
-    /// Its AS number; 0 when the row has none.
+    /// Its AS number; 0 if the row has none.
     #[inline]
     pub fn asn(self) -> u32 {
         (self.0.get() >> 8) as u32
     }
 
-    /// Bits of the prefix.
+    /// Prefix length in bits.
     #[inline]
     pub fn length(self) -> u8 {
         (self.0.get() as u8).wrapping_sub(1)
     }
 
-    /// Index of how it is reached.
+    /// Index of its route attributes.
     #[inline]
     fn attributes(self) -> usize {
         (self.0.get() >> 40) as usize
     }
 }
 
-/// How a network is reached.
+/// The route attributes of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RouteAttributes {
-    /// The neighbour AS; 0 when the row has none.
+    /// The peer AS; 0 if the row has none.
     pub peer_asn: u32,
     /// BGP next hop.
     pub next_hop: Option<IpAddr>,
@@ -75,17 +75,17 @@ pub struct RouteAttributes {
 pub struct Networks {
     v4: Trie<u32>,
     v6: Trie<u128>,
-    /// By the value of the tries.
+    /// By the values of the tries.
     records: Vec<Network>,
     attributes: Vec<RouteAttributes>,
     len: usize,
 }
 
-/// Different neighbours and next hops that a file may have: their indexes have 24 bits.
+/// Limit on the different route attributes of a file: their indexes have 24 bits.
 const MAX_ROUTE_ATTRIBUTES: usize = 1 << 24;
 
 impl Networks {
-    /// The longest network that covers an address in the form that rows keep: IPv4 as `::ffff:a.b.c.d`.
+    /// Returns the longest network that covers an address as stored in rows: IPv4 as `::ffff:a.b.c.d`.
     #[inline]
     pub fn lookup(&self, address: &[u8; 16]) -> Option<Network> {
         match Key::of(address) {
@@ -95,8 +95,8 @@ impl Networks {
         }
     }
 
-    /// Looks up many addresses: writes to each element of `out` what is found for the element of `addresses` with the same
-    /// index. Where one slice is longer, the rest of it is ignored. It pays for random addresses among many networks, as
+    /// Looks up many addresses: writes the result for each element of `addresses` to the element of `out` with the same
+    /// index. If one slice is longer, its rest is ignored. This is faster for random addresses among many networks, because
     /// memory accesses overlap.
     pub fn lookup_many(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], families: &mut Families) {
         for (addresses, out) in addresses.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
@@ -104,7 +104,7 @@ impl Networks {
         }
     }
 
-    /// Looks up at most [`BATCH`] of them. Families are parted first, since each has a trie of its own.
+    /// Looks up at most [`BATCH`] addresses, family by family, since each has its own trie.
     fn batch(&self, addresses: &[[u8; 16]], out: &mut [Option<Network>], Families { v4, v6 }: &mut Families) {
         (v4.len, v6.len) = (0, 0);
         for (index, (address, out)) in addresses.iter().zip(&mut *out).enumerate() {
@@ -124,18 +124,18 @@ impl Networks {
         self.records.get(number as usize).copied()
     }
 
-    /// How a network of this file is reached.
+    /// The route attributes of a network of this file.
     #[inline]
     pub fn attributes(&self, network: Network) -> RouteAttributes {
         self.attributes.get(network.attributes()).copied().unwrap_or_default()
     }
 
-    /// Networks in the file, each counted once.
+    /// Number of networks in the file, without repetitions.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True without networks.
+    /// True if there are no networks.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -152,7 +152,7 @@ impl Networks {
 /// Addresses that are looked up together.
 const BATCH: usize = 64;
 
-/// What is looked up in which trie, by the address's form in rows.
+/// Which trie an address is looked up in, and its key there, by its form in rows.
 enum Key {
     V4(u32),
     V6(u128),
@@ -166,7 +166,7 @@ impl Key {
         match bits >> 32 {
             0xffff => Self::V4(bits as u32),
             0 if bits == 0 => Self::Absent,
-            // Rows keep the address :: so, as all zero is no address.
+            // Rows store the address :: this way, since all zeros means no address.
             0xfffe if bits as u32 == 0 => Self::V6(0),
             _ => Self::V6(bits),
         }
@@ -176,25 +176,25 @@ impl Key {
 /// Memory of [`Networks::lookup_many`], reused from call to call.
 #[derive(Clone, Debug, Default)]
 pub struct Families {
-    v4: Picked<u32>,
-    v6: Picked<u128>,
+    v4: FamilyBatch<u32>,
+    v6: FamilyBatch<u128>,
 }
 
 /// The addresses of one family in a batch, with their indexes there.
 #[derive(Clone, Debug)]
-struct Picked<A> {
+struct FamilyBatch<A> {
     keys: [A; BATCH],
     indexes: [u8; BATCH],
     len: usize,
 }
 
-impl<A: lpm::Address> Default for Picked<A> {
+impl<A: lpm::Address> Default for FamilyBatch<A> {
     fn default() -> Self {
         Self { keys: [A::default(); BATCH], indexes: [0; BATCH], len: 0 }
     }
 }
 
-impl<A: lpm::Address> Picked<A> {
+impl<A: lpm::Address> FamilyBatch<A> {
     fn push(&mut self, key: A, index: usize) {
         if let (Some(to), Some(at)) = (self.keys.get_mut(self.len), self.indexes.get_mut(self.len)) {
             (*to, *at) = (key, index as u8);
@@ -227,7 +227,7 @@ mod tests {
         (networks, problems.iter().map(ToString::to_string).collect())
     }
 
-    /// Length, AS number, neighbour and next hop.
+    /// Length, AS number, peer AS and next hop.
     type Found = (u8, u32, u32, Option<IpAddr>);
 
     fn find(networks: &Networks, address: &str) -> Option<Found> {
@@ -260,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_reported_with_their_position_and_ignored() {
+    fn reports_invalid_rows_with_their_position_and_ignores_them() {
         let (networks, problems) = read(
             "10.0.0.0\n10.0.0.0/33\n64500 10.0.0.0/8\nAS1,10.0.0.0/8\nhost,1,10.0.0.0/8\na,b,1.1.1.1,1,10.0.0.0/8\n::/129\n  ä, y,10.0.0.0/8\n",
         );
         assert!(networks.is_empty());
         let begins = [
-            "ERROR: [n.lst:1:1] Missing '/' separator in '10.0.0.0'. Ignoring. A row is ",
+            "ERROR: [n.lst:1:1] Missing '/' separator in '10.0.0.0'. Ignoring. Expected: ",
             "ERROR: [n.lst:2:10] Invalid network mask '33'.",
             "ERROR: [n.lst:3:1] Invalid network '64500 10.0.0.0/8'.",
             "ERROR: [n.lst:4:1] Invalid AS number 'AS1'.",
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_networks_the_first_counts() {
+    fn the_first_of_equal_networks_is_used() {
         let (networks, problems) = read("1,10.0.0.0/8\n2,10.9.9.9/8\n3,10.0.0.0/9\n4,::/0\n5,::1/0");
         assert_eq!(networks.len(), 3);
         assert_eq!(
             problems,
             [
-                "WARN: [n.lst] networks_file: 2 rows have the network of an earlier one, which counts: line 2 (as in 1), \
+                "WARN: [n.lst] networks_file: 2 rows repeat the network of an earlier row and are ignored: line 2 (as in 1), \
               line 5 (as in 4)."
             ]
         );
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn families_and_absence_are_told_apart() {
+    fn distinguishes_families_and_absent_addresses() {
         let (networks, _) = read("4,0.0.0.0/0\n6,::/0\n7,::/128\n8,::ffff:10.1.2.3/104\n9,::ffff:0:0/90");
         let asn = |octets: [u8; 16]| networks.lookup(&octets).map(|network| (network.asn(), network.length()));
         assert_eq!(asn([0; 16]), None);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_empty_columns_are_fine_and_line_ends_of_other_systems_too() {
+    fn accepts_blanks_empty_columns_and_foreign_line_ends() {
         let (networks, problems) =
             read("  64500 , 10.0.0.0 / 8\t\r\n,10.1.0.0/16\r\n,,,10.2.0.0/016\r\n64501_,10.3.0.0/16");
         assert_eq!(problems, [""; 0]);
@@ -324,16 +324,16 @@ mod tests {
     }
 
     #[test]
-    fn any_octets_can_be_reported() {
+    fn reports_arbitrary_bytes() {
         let mut problems = Diagnostics::new();
         Networks::parse("n.lst", b"\xff\x1b[2J,10.0.0.0/8\n/\n,\n_\n", &mut problems);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 4);
-        assert!(told[0].contains("Invalid AS number '\\xff\\x1b[2J'"), "{told:?}");
+        let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(messages.len(), 4);
+        assert!(messages[0].contains("Invalid AS number '\\xff\\x1b[2J'"), "{messages:?}");
     }
 
     #[test]
-    fn many_lookups_at_once_find_what_single_ones_do() {
+    fn lookup_many_agrees_with_single_lookups() {
         let (networks, _) = read("1,10.0.0.0/8\n2,10.1.0.0/16\n3,2001:db8::/32\n4,2001:db8:1::/48\n5,0.0.0.0/1");
         let addresses: Vec<[u8; 16]> = (0..200_u32)
             .map(|n| match n % 4 {
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_say_the_same_share_a_record() {
+    fn equal_rows_share_a_record() {
         let text: String = (0..1000).map(|n| format!("64500,10.{}.{}.0/24\n", n / 250, n % 250)).collect();
         let (networks, _) = read(&text);
         assert_eq!((networks.len(), networks.records.len(), networks.attributes.len()), (1000, 1, 1));

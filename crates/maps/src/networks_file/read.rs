@@ -1,4 +1,4 @@
-//! From the rows of a file to networks.
+//! Reads the rows of a file.
 
 use super::{MAX_ROUTE_ATTRIBUTES, Network, Networks, RouteAttributes};
 use config::{Diagnostics, Origin};
@@ -8,21 +8,21 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Family, Prefix};
 
-/// Bad rows that are reported one by one; of more there is only the number.
+/// Invalid rows that are reported individually; the others are only counted.
 const MAX_REPORTED: usize = 100;
 
-/// Bytes of a row that are shown with what is wrong with them.
+/// Bytes of a row that an error message shows.
 const MAX_SHOWN: usize = 48;
 
-const SHAPE: &str = "A row is [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
+const SHAPE: &str = "Expected: [NEXT HOP,][[PEER AS_]AS,]NETWORK/LENGTH, such as 64500,198.51.100.0/24.";
 
 impl Networks {
-    /// Reads a file; bad rows are reported and ignored.
+    /// Reads a file; invalid rows are reported and ignored.
     pub fn parse(file: &str, text: &[u8], problems: &mut Diagnostics) -> Self {
         let origin = Origin::whole(file);
         let mut reader = Reader::default();
         let mut bad = 0;
-        for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
+        for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
             let (whole, line) = (line, line.trim_ascii());
             if matches!(line.first(), None | Some(b'!' | b'#')) {
                 continue;
@@ -36,14 +36,14 @@ impl Networks {
             }
         }
         if bad > MAX_REPORTED {
-            problems.error(&origin, format!("{} more rows are no networks. Ignored.", bad - MAX_REPORTED), None);
+            problems.error(&origin, format!("{} more rows are invalid. Ignored.", bad - MAX_REPORTED), None);
         }
         let (networks, repeated) = reader.finish(&origin, problems);
         if repeated > 0 {
-            let shown: Vec<String> = repetitions(text).take(REPETITIONS_SHOWN).collect();
-            let etc = if repeated > shown.len() { " and so on" } else { "" };
+            let shown: Vec<String> = repetitions(text).take(MAX_REPETITIONS_SHOWN).collect();
+            let etc = if repeated > shown.len() { ", ..." } else { "" };
             let what = format!(
-                "networks_file: {repeated} rows have the network of an earlier one, which counts: {}{etc}.",
+                "networks_file: {repeated} rows repeat the network of an earlier row and are ignored: {}{etc}.",
                 shown.join(", ")
             );
             problems.remark(&origin, what, None);
@@ -52,46 +52,46 @@ impl Networks {
     }
 }
 
-/// Rows that repeat a network and are named.
-const REPETITIONS_SHOWN: usize = 10;
+/// Repeated networks that are listed.
+const MAX_REPETITIONS_SHOWN: usize = 10;
 
-/// The lines that have the network of an earlier line, and which that is. Only asked for when there are some.
+/// The lines that repeat the network of an earlier line, and the number of that line. Only called if there are any.
 fn repetitions(text: &[u8]) -> impl Iterator<Item = String> {
-    let mut seen: HashMap<Prefix, u32> = HashMap::new();
-    (1..).zip(text.split(|octet| *octet == b'\n')).filter_map(move |(number, line)| {
+    let mut first_lines: HashMap<Prefix, u32> = HashMap::new();
+    (1..).zip(text.split(|byte| *byte == b'\n')).filter_map(move |(number, line)| {
         let line = line.trim_ascii();
         if matches!(line.first(), None | Some(b'!' | b'#')) {
             return None;
         }
-        // A row that is wrong in other columns has no network.
+        // A row with an error in another column has no network.
         Reader::default().row(line).ok()?;
-        let prefix = network(line.rsplit(|octet| *octet == b',').next()?.trim_ascii()).ok()?;
-        let earlier = *seen.entry(prefix).or_insert(number);
+        let prefix = network(line.rsplit(|byte| *byte == b',').next()?.trim_ascii()).ok()?;
+        let earlier = *first_lines.entry(prefix).or_insert(number);
         (earlier != number).then(|| format!("line {number} (as in {earlier})"))
     })
 }
 
-/// The prefix of a network; that of mapped addresses is the prefix of the IPv4 addresses.
+/// The prefix of a network; for mapped addresses, that of the IPv4 addresses.
 ///
-/// Blanks may stand around the slash, so both parts are read apart. (For a file of a million rows, that also saves a sixth of the
-/// instructions that reading whole prefixes takes.)
-fn network(text: &[u8]) -> Result<Prefix, (What, &[u8])> {
-    let slash = text.iter().position(|octet| *octet == b'/').ok_or((What::NoSlash, text))?;
+/// Blanks are allowed around the slash, so both parts are parsed separately. (For a file of a million rows, this also saves a sixth
+/// of the instructions of parsing whole prefixes.)
+fn network(text: &[u8]) -> Result<Prefix, (RowErrorKind, &[u8])> {
+    let slash = text.iter().position(|byte| *byte == b'/').ok_or((RowErrorKind::NoSlash, text))?;
     let (address, length) = text.split_at(slash);
     let length = length.get(1..).unwrap_or_default();
-    let address = ip(address.trim_ascii()).ok_or((What::Address, text))?;
+    let address = ip(address.trim_ascii()).ok_or((RowErrorKind::Address, text))?;
     let bits = number(length.trim_ascii()).and_then(|bits| u8::try_from(bits).ok());
-    let prefix = bits.and_then(|bits| Prefix::new(address, bits)).ok_or((What::Length, length))?;
+    let prefix = bits.and_then(|bits| Prefix::new(address, bits)).ok_or((RowErrorKind::Length, length))?;
     Ok(prefix.to_canonical())
 }
 
-/// What is wrong with a row, and how many bytes before its end.
+/// The error in a row, and its distance in bytes from the end of the row.
 struct RowError {
-    what: What,
+    what: RowErrorKind,
     at: Option<usize>,
 }
 
-enum What {
+enum RowErrorKind {
     NoSlash,
     Length,
     Address,
@@ -102,7 +102,7 @@ enum What {
 }
 
 impl RowError {
-    /// Character of the whole line, from 1, where what is wrong begins; `line` is the whole one without the blanks around it.
+    /// Character of the line, from 1, at which the error begins; `line` is the line without the blanks around it.
     fn column(&self, whole: &[u8], line: &[u8]) -> u32 {
         let indent = whole.len() - whole.trim_ascii_start().len();
         let before = whole.get(..indent + line.len() - self.at.unwrap_or(line.len())).unwrap_or_default();
@@ -112,17 +112,17 @@ impl RowError {
     fn text(&self, line: &[u8]) -> String {
         let from = line.len() - self.at.unwrap_or(line.len());
         let part = line.get(from..).unwrap_or_default();
-        let end = part.iter().position(|octet| *octet == b',').unwrap_or(part.len());
+        let end = part.iter().position(|byte| *byte == b',').unwrap_or(part.len());
         let part = part.get(..end.min(MAX_SHOWN)).unwrap_or_default().trim_ascii().escape_ascii();
         match self.what {
-            What::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
-            What::Length => format!("Invalid network mask '{part}'. Ignoring."),
-            What::Address => format!("Invalid network '{part}'. Ignoring."),
-            What::Asn => format!("Invalid AS number '{part}'. Ignoring."),
-            What::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
-            What::Columns => "Too many columns. Ignoring.".to_owned(),
-            What::RouteAttributes => {
-                format!("More than {MAX_ROUTE_ATTRIBUTES} neighbours and next hops. Ignoring.")
+            RowErrorKind::NoSlash => format!("Missing '/' separator in '{part}'. Ignoring."),
+            RowErrorKind::Length => format!("Invalid network mask '{part}'. Ignoring."),
+            RowErrorKind::Address => format!("Invalid network '{part}'. Ignoring."),
+            RowErrorKind::Asn => format!("Invalid AS number '{part}'. Ignoring."),
+            RowErrorKind::NextHop => format!("Invalid next hop '{part}'. Ignoring."),
+            RowErrorKind::Columns => "Too many columns. Ignoring.".to_owned(),
+            RowErrorKind::RouteAttributes => {
+                format!("More than {MAX_ROUTE_ATTRIBUTES} combinations of peer AS and next hop. Ignoring.")
             }
         }
     }
@@ -136,7 +136,7 @@ struct Reader {
     attributes: Interned<RouteAttributes>,
 }
 
-/// Different values, each with a number.
+/// Distinct values, each with a number.
 struct Interned<T> {
     values: Vec<T>,
     numbers: HashMap<T, u32>,
@@ -164,35 +164,35 @@ impl<T: Copy + Eq + Hash> Interned<T> {
 
 impl Reader {
     fn row(&mut self, line: &[u8]) -> Result<(), RowError> {
-        let wrong = |what, part: &[u8]| {
+        let error = |what, part: &[u8]| {
             // Columns are found from the right, so a part is located by its distance from the end.
             let start = part.as_ptr() as usize - line.as_ptr() as usize;
             RowError { what, at: Some(line.len() - start) }
         };
-        let mut columns = line.rsplit(|octet| *octet == b',').map(<[u8]>::trim_ascii);
-        let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| wrong(what, part))?;
+        let mut columns = line.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let prefix = network(columns.next().unwrap_or_default()).map_err(|(what, part)| error(what, part))?;
         let (mut asn, mut peer_asn, mut next_hop) = (0, 0, None);
         if let Some(column) = columns.next() {
-            let split = column.iter().position(|octet| *octet == b'_');
+            let split = column.iter().position(|byte| *byte == b'_');
             let (peer, own) = match split {
                 Some(at) => (column.get(..at), column.get(at + 1..).unwrap_or_default()),
                 None => (None, column),
             };
             let read = |text: &[u8]| if text.is_empty() { Some(0) } else { number(text) };
-            asn = read(own).ok_or_else(|| wrong(What::Asn, column))?;
-            peer_asn = read(peer.unwrap_or_default()).ok_or_else(|| wrong(What::Asn, column))?;
+            asn = read(own).ok_or_else(|| error(RowErrorKind::Asn, column))?;
+            peer_asn = read(peer.unwrap_or_default()).ok_or_else(|| error(RowErrorKind::Asn, column))?;
         }
         if let Some(column) = columns.next().filter(|column| !column.is_empty()) {
-            next_hop = Some(ip(column).ok_or_else(|| wrong(What::NextHop, column))?);
+            next_hop = Some(ip(column).ok_or_else(|| error(RowErrorKind::NextHop, column))?);
         }
         if columns.nth(1).is_some() {
-            return Err(RowError { what: What::Columns, at: None });
+            return Err(RowError { what: RowErrorKind::Columns, at: None });
         }
-        let reach = self.attributes.number(RouteAttributes { peer_asn, next_hop });
-        if reach as usize >= MAX_ROUTE_ATTRIBUTES {
-            return Err(RowError { what: What::RouteAttributes, at: None });
+        let attributes = self.attributes.number(RouteAttributes { peer_asn, next_hop });
+        if attributes as usize >= MAX_ROUTE_ATTRIBUTES {
+            return Err(RowError { what: RowErrorKind::RouteAttributes, at: None });
         }
-        let value = self.records.number(Network::new(asn, prefix.length(), reach));
+        let value = self.records.number(Network::new(asn, prefix.length(), attributes));
         match prefix.family() {
             Family::V4 => self.v4.push(Entry::new((prefix.bits() >> 96) as u32, prefix.length(), value)),
             Family::V6 => self.v6.push(Entry::new(prefix.bits(), prefix.length(), value)),
@@ -200,9 +200,9 @@ impl Reader {
         Ok(())
     }
 
-    /// The networks, and how many rows repeat one.
+    /// Builds the networks, and counts the rows that repeat one.
     fn finish(self, origin: &Origin, problems: &mut Diagnostics) -> (Networks, usize) {
-        // The tries are built with the least memory that is not theirs.
+        // The tries are built after other memory is freed.
         let (records, attributes) = (self.records.finish(), self.attributes.finish());
         let (v4, len4, repeated4) = build(self.v4, origin, problems);
         let (v6, len6, repeated6) = build(self.v6, origin, problems);
@@ -210,7 +210,7 @@ impl Reader {
     }
 }
 
-/// The trie of a family, how many networks are in it, and how many were repeated.
+/// The trie of a family, its number of networks, and the number of repetitions.
 fn build<A: lpm::Address>(
     entries: Vec<Entry<A, u32>>,
     origin: &Origin,
@@ -231,8 +231,8 @@ fn number(text: &[u8]) -> Option<u32> {
         return None;
     }
     let mut number = 0u64;
-    for octet in text {
-        number = number * 10 + u64::from(octet.checked_sub(b'0').filter(|digit| *digit < 10)?);
+    for byte in text {
+        number = number * 10 + u64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?);
     }
     u32::try_from(number).ok()
 }

@@ -1,20 +1,20 @@
-//! Filters on what pre_tag_map sets: `pre_tag_filter`, `pre_tag2_filter`, `pre_tag_label_filter`.
+//! Filters on the tags and labels that pre_tag_map sets: `pre_tag_filter`, `pre_tag2_filter`, `pre_tag_label_filter`.
 //!
-//! Entries are looked at from left to right. One that covers the value decides: the record passes, or with `-` in front does
-//! not. One with `-` that does not cover it lets the record pass at once, so `-1,2` means no more than `-1`. When no entry is
-//! left, the record does not pass.
+//! Entries are evaluated from left to right. The first that covers the value decides: the record passes, or, if the entry begins with
+//! `-`, is filtered. An entry with `-` that does not cover the value lets the record pass at once, so `-1,2` is equivalent to `-1`. A
+//! record that no entry decides about is filtered.
 
 use config::problem::{Diagnostics, Origin};
 use std::ops::RangeInclusive;
 
-/// A filter on tags. A record without a tag has tag 0.
+/// A filter on tags. Records without a tag have tag 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagFilter {
     entries: Vec<(bool, RangeInclusive<u64>)>,
 }
 
 impl TagFilter {
-    /// Reads `N`, `N-M` and `-N` with commas between them. What is wrong is reported and left out.
+    /// Reads `N`, `N-M` and `-N`, separated by commas. Invalid entries are reported and ignored.
     pub fn parse(text: &str, origin: &Origin, problems: &mut Diagnostics) -> Self {
         let mut entries = Vec::new();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -23,14 +23,14 @@ impl TagFilter {
                 None => problems.warn(
                     origin,
                     format!("bad tag or range '{word}' in a filter. Ignored."),
-                    Some("Such as 10, 10-19 or -10.".to_owned()),
+                    Some("Use a value such as 10, 10-19 or -10.".to_owned()),
                 ),
             }
         }
         Self { entries }
     }
 
-    /// Whether a record with that tag passes.
+    /// True if a record with this tag passes.
     #[inline]
     pub fn matches(&self, tag: u64) -> bool {
         for (negated, range) in &self.entries {
@@ -61,7 +61,7 @@ fn entry(word: &str) -> Option<(bool, RangeInclusive<u64>)> {
     Some((negated, range))
 }
 
-/// What stands between the parts of a label.
+/// The separator of the parts of a label.
 pub(super) const SEPARATOR: u8 = b',';
 
 /// A filter on labels.
@@ -72,7 +72,7 @@ pub struct LabelFilter {
 }
 
 impl LabelFilter {
-    /// Reads labels with commas between them; `null` is no label.
+    /// Reads labels separated by commas; `null` means no label.
     pub fn parse(text: &str) -> Self {
         let entry = |word: &str| {
             let (negated, label) = match word.strip_prefix('-') {
@@ -85,8 +85,8 @@ impl LabelFilter {
         Self { entries: text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(entry).collect() }
     }
 
-    /// Whether a record with that label passes; empty when it has none. A label that was put together from those of several
-    /// rules (`jeq`) has each of its parts, and an entry covers it that names any of them.
+    /// True if a record with this label, which is empty if it has none, passes. A label that several rules appended to
+    /// (`jeq`) has several parts, and an entry covers it if it equals any of them.
     #[inline]
     pub fn matches(&self, label: &[u8]) -> bool {
         for (negated, entry) in &self.entries {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_entry_that_decides_does() {
+    fn the_first_entry_that_covers_the_value_decides() {
         assert_eq!(passing("1"), [1]);
         assert_eq!(passing("2-4, 7"), [2, 3, 4, 7]);
         assert_eq!(passing("0"), [0]);
@@ -124,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_labels_are_whole_and_null_is_none() {
+    fn labels_match_by_whole_parts_and_null_means_no_label() {
         let passes = |text, label: &str| LabelFilter::parse(text).matches(label.as_bytes());
         assert!(passes("web,dns", "dns") && !passes("web,dns", "") && passes("web,dns", "web,dns"));
-        // Each part of a label counts, wherever it stands, and only as a whole.
+        // Each part of a label is compared, at any position, but only as a whole.
         for label in ["cust,two", "two,cust", "a,,two,b", "two"] {
             assert!(passes("two", label) && !passes("-two", label), "{label}");
             assert!(passes("three,two", label) && !passes("tw", label) && passes("-tw", label), "{label}");

@@ -1,11 +1,11 @@
 //! `pre_tag_map`: tags, labels and types of service for records.
 //!
-//! Rules are tried in their order. The first that matches sets its values and ends the search, unless it jumps (`jeq`): then the
-//! search goes on at the first later rule of that label, or with `next` at the next rule. What was set stays when no later rule
-//! matches. Where a rule with `stack` sets a tag, it is added to the one so far, or ORed with it; a second label is appended
-//! behind a comma.
+//! Rules are tried in order. The first match sets its values and ends the search, unless it jumps (`jeq`): then the
+//! search continues at the first later rule with that label, or for `next` at the next rule. Values that are set remain if no later rule
+//! matches. If a rule with `stack` sets a tag, it is added to, or ORed with, the current one; a second label is appended
+//! after a comma.
 //!
-//! A match overrides the tag that a record brought along; without a match, that tag stays.
+//! A match overrides the tag that a record arrived with; without a match, that tag remains.
 
 mod filters;
 mod setters;
@@ -16,7 +16,7 @@ pub use filters::{LabelFilter, TagFilter};
 
 use crate::key::pre_tag::KEYS;
 use crate::load::{self, Context, Entry};
-use crate::matcher::{Frames, FramesOf, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
+use crate::matcher::{BatchFrames, Frames, Lazy, MatchBatch, Matcher, PacketSource, Rule, Scope, View};
 use crate::review::{self, Reviewed};
 use crate::usage::Usage;
 use config::problem::{Diagnostics, Origin};
@@ -28,7 +28,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use wire::{Family, Prefix};
 
-/// A map, read and not yet fitted to rows.
+/// A parsed map that is not yet compiled for a layout.
 #[derive(Debug)]
 pub struct PreTagMap {
     rules: Vec<Rule>,
@@ -38,15 +38,15 @@ pub struct PreTagMap {
     lines: Arc<[u32]>,
 }
 
-/// What a rule does when it matches.
+/// The effect of a rule that matches.
 #[derive(Debug)]
 struct Action {
     setters: Setters,
-    /// Where the search goes on, for exporters of each family.
+    /// The rule at which the search continues, for exporters of each family.
     jumps: [Option<u32>; 2],
 }
 
-/// A rule while its jumps are not resolved.
+/// A rule whose jumps are not resolved yet.
 struct Read {
     origin: Origin,
     rule: Rule,
@@ -57,7 +57,7 @@ struct Read {
 }
 
 impl PreTagMap {
-    /// Reads a map. Rules with faults are reported and left out.
+    /// Reads a map. Invalid rules are reported and ignored.
     pub fn parse(origin: &Origin, text: &[u8], context: &Context, problems: &mut Diagnostics) -> Self {
         let rules =
             load::load(KEYS, context, origin, text, problems, |entry, problems| read(entry, context, problems));
@@ -66,11 +66,11 @@ impl PreTagMap {
         let targets = Targets::new(&rules);
         for (number, rule) in (0..).zip(&rules) {
             let jumps = Family::ALL.map(|family| {
-                let word = rule.jump.as_deref().filter(|_| serves(&rule.rule, family))?;
+                let word = rule.jump.as_deref().filter(|_| may_match(&rule.rule, family))?;
                 let target = targets.find(word, number, family);
                 if target.is_none() {
                     let what = format!("Unresolved label '{word}' in {family} namespace. Ignoring it.");
-                    let hint = "Jumps lead to a later rule that has label=NAME, or to the next one.";
+                    let hint = "A jump needs a later rule with label=NAME, or 'next'.";
                     problems.warn(&rule.origin, what, Some(hint.to_owned()));
                 }
                 target
@@ -91,28 +91,28 @@ impl PreTagMap {
         self.rules.len()
     }
 
-    /// True without rules.
+    /// True if there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Warns of rules that no record can reach.
+    /// Warns about rules that can never match.
     pub fn review(&self, problems: &mut Diagnostics) {
         review::review(&self.reviewed, problems);
     }
 
-    /// Adds the fields that the rules read. What they set is kept where rows have a place for it.
+    /// Adds the fields that the rules read. Values that they set are stored only if rows have the field.
     pub fn require(&self, fields: &mut FieldSet) {
         self.rules.iter().for_each(|rule| rule.require(fields));
     }
 
-    /// Fits the map to rows of that layout.
+    /// Compiles the map for rows of this layout.
     pub fn compile(&self, layout: &Layout, packets: PacketSource) -> Compiled {
         Compiled {
             matcher: Matcher::compile(&self.rules, layout, packets),
             actions: Arc::clone(&self.actions),
             usage: Usage::new(&self.file, &self.lines),
-            places: Places {
+            offsets: Offsets {
                 tag: layout.offset(Field::Tag),
                 tag2: layout.offset(Field::Tag2),
                 label: layout.offset(Field::Label),
@@ -122,12 +122,12 @@ impl PreTagMap {
     }
 }
 
-/// True when the rule may match exporters of that family.
-fn serves(rule: &Rule, family: Family) -> bool {
+/// True if the rule may match exporters of this family.
+fn may_match(rule: &Rule, family: Family) -> bool {
     rule.exporter.is_none_or(|prefix: Prefix| prefix.family() == family)
 }
 
-/// The rules of each label, in their order.
+/// The rules of each label, in order.
 struct Targets<'a> {
     rules: &'a [Read],
     labels: std::collections::HashMap<&'a str, Vec<u32>>,
@@ -144,14 +144,17 @@ impl<'a> Targets<'a> {
         Self { rules, labels }
     }
 
-    /// Where a jump of rule `from` leads for exporters of that family.
+    /// The target of a jump from rule `from`, for exporters of this family.
     fn find(&self, word: &str, from: u32, family: Family) -> Option<u32> {
         if word == "next" {
             return Some(from + 1);
         }
         let rules = self.labels.get(word)?;
         let later = rules.get(rules.partition_point(|rule| *rule <= from)..)?;
-        later.iter().copied().find(|rule| self.rules.get(*rule as usize).is_some_and(|r| serves(&r.rule, family)))
+        later
+            .iter()
+            .copied()
+            .find(|rule| self.rules.get(*rule as usize).is_some_and(|r| may_match(&r.rule, family)))
     }
 }
 
@@ -167,9 +170,9 @@ fn read(entry: Entry, context: &Context, problems: &mut Diagnostics) -> Option<R
     Some(Read { origin, rule, setters, label, jump, reviewed })
 }
 
-/// Where rows keep what rules set.
+/// Offsets of the fields that rules set.
 #[derive(Clone, Copy, Debug)]
-struct Places {
+struct Offsets {
     tag: Option<usize>,
     tag2: Option<usize>,
     label: Option<usize>,
@@ -181,76 +184,76 @@ struct Places {
 pub struct Scratch {
     labels: Labels,
     batch: MatchBatch,
-    /// Exporters seen before, in places that their addresses tell.
+    /// Cache of exporters, indexed by a hash of their addresses.
     scopes: Vec<Option<(IpAddr, Scope)>>,
 }
 
-/// The labels of rules among the strings of rows.
+/// The labels of rules, interned in the strings of rows.
 #[derive(Clone, Debug, Default)]
 struct Labels {
-    /// By rule: the id of its label plus one; 0: not known yet.
-    known: Vec<u32>,
-    /// Labels that are put together.
+    /// By rule: the id of its label plus one; 0 if not interned yet.
+    ids: Vec<u32>,
+    /// Labels that are concatenated.
     text: Vec<u8>,
 }
 
-/// Exporters that a worker remembers.
-const EXPORTERS: usize = 256;
+/// Exporters that a worker caches.
+const CACHED_EXPORTERS: usize = 256;
 
 impl Scratch {
-    /// What the map knows of an exporter.
+    /// Resolves the exporter.
     #[inline]
     fn scope(&mut self, matcher: &Matcher, exporter: IpAddr) -> Scope {
-        let place = match exporter {
+        let hash = match exporter {
             IpAddr::V4(address) => address.to_bits(),
             IpAddr::V6(address) => {
                 address.segments().iter().fold(0u32, |sum, part| sum.rotate_left(7) ^ u32::from(*part))
             }
         };
-        self.scopes.resize(EXPORTERS, None);
-        match self.scopes.get_mut((place ^ place >> 8) as usize % EXPORTERS) {
-            Some(Some((known, scope))) if *known == exporter => *scope,
+        self.scopes.resize(CACHED_EXPORTERS, None);
+        match self.scopes.get_mut((hash ^ hash >> 8) as usize % CACHED_EXPORTERS) {
+            Some(Some((cached, scope))) if *cached == exporter => *scope,
             Some(unknown) => unknown.insert((exporter, matcher.scope(Some(exporter)))).1,
             None => matcher.scope(Some(exporter)),
         }
     }
 
-    /// The rows' strings were cleared: known ids mean nothing any more.
+    /// Call this after the rows' strings are cleared: all interned ids are void.
     pub fn forget_strings(&mut self) {
-        self.labels.known.clear();
+        self.labels.ids.clear();
     }
 }
 
 impl Labels {
-    /// The id of a rule's label, which is hashed only when it is not known yet.
+    /// The id of a rule's label, which is hashed only if it is not interned yet.
     #[inline]
     fn id(&mut self, rule: u32, label: &[u8], strings: &mut Strings) -> u32 {
-        match self.known.get(rule as usize) {
-            Some(known) if *known > 0 => *known - 1,
-            _ => self.learn(rule as usize, label, strings),
+        match self.ids.get(rule as usize) {
+            Some(id) if *id > 0 => *id - 1,
+            _ => self.intern(rule as usize, label, strings),
         }
     }
 
     #[cold]
-    fn learn(&mut self, rule: usize, label: &[u8], strings: &mut Strings) -> u32 {
+    fn intern(&mut self, rule: usize, label: &[u8], strings: &mut Strings) -> u32 {
         let id = strings.intern(label);
-        if self.known.len() <= rule {
-            self.known.resize(rule + 1, 0);
+        if self.ids.len() <= rule {
+            self.ids.resize(rule + 1, 0);
         }
-        if let Some(place) = self.known.get_mut(rule) {
-            *place = id.saturating_add(1);
+        if let Some(slot) = self.ids.get_mut(rule) {
+            *slot = id.saturating_add(1);
         }
         id
     }
 }
 
-/// A map for rows of one layout; workers share it.
+/// A map compiled for one layout; workers share it.
 #[derive(Debug)]
 pub struct Compiled {
     matcher: Matcher,
     actions: Arc<[Action]>,
     usage: Usage,
-    places: Places,
+    offsets: Offsets,
 }
 
 impl Compiled {
@@ -259,7 +262,7 @@ impl Compiled {
         &self.usage
     }
 
-    /// The exporter, to be asked for once for a datagram. Daemons without exporters pass `None`.
+    /// Resolves the exporter; call this once per datagram. Daemons without exporters pass `None`.
     #[inline]
     pub fn scope(&self, exporter: Option<IpAddr>, scratch: &mut Scratch) -> Scope {
         exporter.map_or_else(|| self.matcher.scope(None), |exporter| scratch.scope(&self.matcher, exporter))
@@ -277,17 +280,17 @@ impl Compiled {
     ) {
         let view = View { row: row.as_row(), strings };
         if let Some(number) = self.matcher.first(scope, 0, &view, &mut Lazy::new(frames)) {
-            self.act(number, scope, row, strings, frames, &mut scratch.labels);
+            self.apply_rule(number, scope, row, strings, frames, &mut scratch.labels);
         }
     }
 
-    /// Applies the map to the rows from number `first` on.
+    /// Applies the map to the rows from `first` on.
     pub fn apply_all(
         &self,
         scope: Scope,
         (rows, first): (&mut Rows, usize),
         strings: &mut Strings,
-        frames: &mut dyn FramesOf,
+        frames: &mut dyn BatchFrames,
         scratch: &mut Scratch,
     ) {
         let Scratch { batch, labels, .. } = scratch;
@@ -295,13 +298,13 @@ impl Compiled {
         batch.found(|number, rule| {
             let number = first + number;
             if let Some(mut row) = rows.get_mut(number) {
-                self.act(rule, scope, &mut row, strings, frames.frames(number), labels);
+                self.apply_rule(rule, scope, &mut row, strings, frames.frames(number), labels);
             }
         });
     }
 
-    /// Does what a rule says, and those to which it leads.
-    fn act(
+    /// Applies a rule, and those that it jumps to.
+    fn apply_rule(
         &self,
         mut number: u32,
         scope: Scope,
@@ -322,13 +325,13 @@ impl Compiled {
             let Some(next) = self.matcher.first(scope, from, &view, &mut Lazy::new(frames)) else { break };
             number = next;
         }
-        for (tag, at) in tags.into_iter().zip([self.places.tag, self.places.tag2]) {
+        for (tag, at) in tags.into_iter().zip([self.offsets.tag, self.offsets.tag2]) {
             if let Some(tag) = tag {
                 put(row, at, &tag.to_be_bytes());
             }
         }
         if let Some(label) = label {
-            put(row, self.places.label, &u32::to_be_bytes(label));
+            put(row, self.offsets.label, &u32::to_be_bytes(label));
         }
     }
 
@@ -353,7 +356,7 @@ impl Compiled {
                 Stack::Or => before | value,
             });
         }
-        if let (Some(new), true) = (&setters.label, self.places.label.is_some()) {
+        if let (Some(new), true) = (&setters.label, self.offsets.label.is_some()) {
             *label = Some(match *label {
                 None => labels.id(number, new, strings),
                 Some(before) => {
@@ -367,7 +370,7 @@ impl Compiled {
             });
         }
         if let Some(tos) = setters.tos {
-            put(row, self.places.tos, &[tos]);
+            put(row, self.offsets.tos, &[tos]);
         }
     }
 }

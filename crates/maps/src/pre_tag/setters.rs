@@ -1,4 +1,4 @@
-//! What a rule sets.
+//! The values that a rule sets.
 
 use crate::load::{Context, Entry, Setting};
 use crate::value::ValueError;
@@ -15,24 +15,24 @@ pub(super) struct Setters {
     pub(super) stack: Stack,
 }
 
-/// How a tag meets the one that was set before.
+/// How a tag is combined with the one that was set before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stack {
-    /// It takes its place.
+    /// It replaces the earlier tag.
     #[default]
     Replace,
-    /// It is added.
+    /// It is added to the earlier tag.
     Sum,
-    /// It is ORed.
+    /// It is ORed with the earlier tag.
     Or,
 }
 
 /// The value of a tag.
 #[derive(Debug)]
 pub(super) enum TagSetter {
-    /// The same at each match.
+    /// The same for each match.
     Constant(u64),
-    /// One more at each match; all workers count together.
+    /// Incremented by each match; all workers share the counter.
     Counting(AtomicU64),
 }
 
@@ -46,7 +46,7 @@ impl TagSetter {
     }
 }
 
-/// Reads what an entry sets; `None` when it is wrong, which is reported.
+/// Reads what an entry sets; `None` if it is invalid, which is reported.
 pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Diagnostics) -> Option<Setters> {
     let mut setters = Setters::default();
     for setting in &entry.settings {
@@ -58,9 +58,9 @@ pub(super) fn read(entry: &Entry, context: &Context, problems: &mut Diagnostics)
             "stack" => setters.stack = stack(setting, problems),
             "return" => problems.warn(
                 &setting.origin,
-                "return has no effect: a record goes to plugins once, with its last tag.",
+                "return has no effect: plugins receive a record once, with its last tag.",
                 Some(
-                    "Give each plugin a map of its own (pre_tag_map[NAME]) to tag it in several ways.".to_owned(),
+                    "To tag records in several ways, give each plugin its own map (pre_tag_map[NAME]).".to_owned(),
                 ),
             ),
             _ => {}
@@ -74,10 +74,11 @@ fn tag(setting: &Setting, problems: &mut Diagnostics) -> Option<TagSetter> {
         Some(digits) => (digits, true),
         None => (setting.value.as_str(), false),
     };
-    if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let name = if setting.key.name == "set_tag" { "set_tag/id" } else { "set_tag2/id2" };
         let what = format!("Invalid {name} specified (non-digit chars).");
-        return setting.refuse(ValueError { what, hint: Some("Such as 100, or 1++.".to_owned()) }, problems);
+        return setting
+            .reject(ValueError { what, hint: Some("Use a value such as 100, or 1++.".to_owned()) }, problems);
     }
     let tag = digits.parse().unwrap_or_else(|_| {
         let what = format!("{} is limited to {}.", setting.key.name, u64::MAX);
@@ -89,9 +90,9 @@ fn tag(setting: &Setting, problems: &mut Diagnostics) -> Option<TagSetter> {
 
 fn label(setting: &Setting, context: &Context, problems: &mut Diagnostics) -> Option<Box<[u8]>> {
     if context.label_as_map && !setting.value.split(',').all(|part| part.contains('%')) {
-        let hint = Some("Such as color%red,size%big.".to_owned());
+        let hint = Some("Use a value such as color%red,size%big.".to_owned());
         let what = "Missing pretag_label_encode_as_map separator.".to_owned();
-        return setting.refuse(ValueError { what, hint }, problems);
+        return setting.reject(ValueError { what, hint }, problems);
     }
     Some(setting.value.as_bytes().into())
 }
@@ -102,7 +103,7 @@ fn stack(setting: &Setting, problems: &mut Diagnostics) -> Stack {
         "or" => Stack::Or,
         other => {
             let what = format!("Unknown STACK operator: '{other}'. Ignoring.");
-            problems.warn(&setting.origin, what, Some("sum (or +) and or are.".to_owned()));
+            problems.warn(&setting.origin, what, Some("Use 'sum' (or '+') or 'or'.".to_owned()));
             Stack::Replace
         }
     }

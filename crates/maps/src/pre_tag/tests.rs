@@ -1,4 +1,4 @@
-//! Maps over records: what is set, in which order, and what is told.
+//! Maps applied to records: what they set, in which order, and what they report.
 
 use super::{PreTagMap, Scratch};
 use crate::load::Context;
@@ -24,7 +24,7 @@ fn parse(text: &str) -> (PreTagMap, Vec<String>) {
 /// Tag, second tag, label and type of service of a record.
 type Set = (u64, u64, String, u8);
 
-/// What a map makes of a record with these interfaces, of that exporter, that brings tag 9 along.
+/// The result of a map for a record with these interfaces, from this exporter, that arrives with tag 9.
 fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     let mut fields = FieldSet::default();
     for field in
@@ -37,14 +37,14 @@ fn apply(map: &PreTagMap, exporter: &str, [input, output]: [u32; 2]) -> Set {
     let compiled = map.compile(&layout, PacketSource::Rows);
     let (mut strings, mut rows) = (Strings::default(), Rows::new(&layout));
     let mut row = rows.push(&vec![0; layout.words()]);
-    let mut facts = PresenceSet::default();
-    [Presence::InIface, Presence::OutIface].into_iter().for_each(|fact| facts.insert(fact));
+    let mut bits = PresenceSet::default();
+    [Presence::InIface, Presence::OutIface].into_iter().for_each(|presence| bits.insert(presence));
     let at = |field| layout.offset(field).unwrap();
     for (field, octets) in [
         (Field::Tag, &9u64.to_be_bytes()[..]),
         (Field::InIface, &input.to_be_bytes()),
         (Field::OutIface, &output.to_be_bytes()),
-        (Field::Presence, &facts.0.to_be_bytes()),
+        (Field::Presence, &bits.0.to_be_bytes()),
     ] {
         row.octets()[at(field)..at(field) + octets.len()].copy_from_slice(octets);
     }
@@ -66,7 +66,7 @@ const V4: &str = "192.0.2.1";
 const V6: &str = "2001:db8::1";
 
 #[test]
-fn the_first_rule_that_matches_sets_and_ends() {
+fn the_first_matching_rule_sets_its_values_and_ends_the_search() {
     let (map, problems) =
         parse("set_tag=1 in=1\nset_tag=2 in=1\nset_tag2=3 in=2\nset_tos=46 in=3\nin=4\nset_tag=0 in=5");
     assert_eq!(problems, [""; 0]);
@@ -79,14 +79,14 @@ fn the_first_rule_that_matches_sets_and_ends() {
 }
 
 #[test]
-fn several_setters_of_a_rule_each_set_their_own() {
+fn each_setter_of_a_rule_sets_its_own_field() {
     let (map, problems) = parse("set_tag=5 set_tag2=6 set_label=x");
     assert_eq!(problems, [""; 0]);
     assert_eq!(apply(&map, V4, [1, 1]), set(5, 6, "x"));
 }
 
 #[test]
-fn jumps_lead_forward_in_both_families() {
+fn jumps_go_forward_in_both_families() {
     let text = "set_tag=1000 in=1 jeq=outs\nset_tag=2000 in=2 jeq=outs\nset_tag=3000 jeq=outs\nset_tag=77\n\
                 set_tag=1 out=11 stack=sum label=outs\nset_tag=2 out=12 stack=sum";
     let (map, problems) = parse(text);
@@ -105,7 +105,7 @@ fn jumps_lead_forward_in_both_families() {
 }
 
 #[test]
-fn a_label_is_looked_for_among_the_rules_of_the_exporters_family() {
+fn a_jump_considers_only_rules_of_the_exporters_family() {
     let text = "set_tag=1 jeq=x\nset_tag=2 ip=0.0.0.0/0 label=x\nset_tag=3\nset_tag=4 ip=::/0 label=x";
     let (map, problems) = parse(text);
     assert_eq!(problems, [""; 0]);
@@ -113,7 +113,7 @@ fn a_label_is_looked_for_among_the_rules_of_the_exporters_family() {
 }
 
 #[test]
-fn jumps_that_lead_nowhere_are_told_and_end_the_search() {
+fn unresolved_jumps_are_reported_and_end_the_search() {
     let (map, problems) = parse("set_tag=1 label=z jeq=z\nset_tag=2");
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("[p.map:1] Unresolved label 'z' in v4 namespace."), "{}", problems[0]);
@@ -130,21 +130,21 @@ fn tags_can_be_ored_and_counted() {
 }
 
 #[test]
-fn rules_without_an_exporter_can_be_kept_to_one_family() {
+fn rules_without_an_exporter_can_be_restricted_to_ipv4() {
     let context = Context { exporters_v4: true, ..Context::new(Daemon::Nfacctd) };
     let (map, _) = parse_in(&context, "set_tag=1");
     assert_eq!((apply(&map, V4, [0, 0]).0, apply(&map, V6, [0, 0]).0), (1, 9));
 }
 
 #[test]
-fn return_harms_no_jump() {
+fn return_does_not_affect_jumps() {
     let (map, problems) = parse("set_tag=1 jeq=next return=true\nset_tag2=2");
     assert!(problems.len() == 1 && problems[0].contains("return has no effect"), "{problems:?}");
     assert_eq!(apply(&map, V4, [0, 0]), set(1, 2, ""));
 }
 
 #[test]
-fn wrong_setters_are_told() {
+fn reports_invalid_setters() {
     let (map, problems) =
         parse("set_tag=-1\nset_tag=x\nset_tag=99999999999999999999\nset_tos=256\nset_tag=1 stack=max");
     assert_eq!(map.len(), 2);
@@ -158,7 +158,7 @@ fn wrong_setters_are_told() {
 }
 
 #[test]
-fn rules_that_nothing_reaches_are_told_apart_from_those_that_a_jump_reaches() {
+fn reports_unreachable_rules_but_not_those_a_jump_may_reach() {
     let review = |text: &str| {
         let mut problems = Diagnostics::new();
         parse(text).0.review(&mut problems);
@@ -174,7 +174,7 @@ fn rules_that_nothing_reaches_are_told_apart_from_those_that_a_jump_reaches() {
 }
 
 #[test]
-fn labels_are_right_again_after_strings_were_forgotten() {
+fn labels_are_correct_after_strings_are_cleared() {
     let (map, _) = parse("set_label=a in=1\nset_label=b");
     let mut fields = FieldSet::default();
     fields.insert(Field::Label);

@@ -62,7 +62,7 @@ impl Udp {
     /// Why a socket cannot be had, with the key that it is about.
     fn refused(&self, refused: &BindError) -> String {
         let (settings, names) = (&self.settings, &self.names);
-        let BindError { part, fault } = refused;
+        let BindError { part, error: fault } = refused;
         match part {
             Part::Interface => {
                 let interface = settings.interface.as_deref().unwrap_or_default();

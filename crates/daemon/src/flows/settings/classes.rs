@@ -3,7 +3,7 @@
 use super::PluginSettings;
 use crate::flows::worker::Recognition;
 use crate::flows::{Applications, Row};
-use classify::{IS_BUILT_IN, Patience};
+use classify::{IS_BUILT_IN, PacketLimits};
 use config::key::State;
 use config::keys::{aggregation, ndpi};
 use config::{Config, Diagnostics, Plugin};
@@ -68,17 +68,17 @@ pub(super) fn recognition(
     let most = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let microseconds = |milliseconds: u32| u64::from(milliseconds) * MILLISECOND;
     let settings = classify::Settings {
-        most: most(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
+        max_conversations: most(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
         guess: config.core(&ndpi::CLASSIFIER_PROTO_GUESS),
-        patience: Patience {
+        packet_limits: PacketLimits {
             tcp: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_TCP),
             udp: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_UDP),
             other: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_OTHER),
         },
         idle_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_MAX_TIME)),
         // Not at every packet.
-        search_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_PERIOD)).max(MILLISECOND),
-        search_most: most(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
+        search_interval_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_PERIOD)).max(MILLISECOND),
+        max_expired: most(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
     };
     Some(Recognition { settings, inside: inside.cloned() })
 }

@@ -117,7 +117,7 @@ impl<P: Datagrams> Worker<P> {
             match file.fill(&mut batch) {
                 Ok(Filled::Datagrams) => self.batch(&batch, None),
                 // The next round is opened first, so that who watches the file sees that it is not over.
-                Ok(Filled::Ended) => match file.again() {
+                Ok(Filled::Ended) => match file.next_round() {
                     Ok(true) => self.pause(settings.delay, wake),
                     Ok(false) => break,
                     Err(error) => {

@@ -221,7 +221,7 @@ impl<P: Protocol> Worker<P> {
         let origin = Origin { first, exporter };
         self.origins.push(origin);
         let Output { rows, strings, packets } = &mut self.output;
-        let packets = BatchPackets { places: packets, units };
+        let packets = BatchPackets { references: packets, units };
         if let Some(classes) = &mut self.classes {
             classes.apply(rows, first, strings, &packets);
         }
@@ -242,7 +242,7 @@ impl<P: Protocol> Worker<P> {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, packets: places } = &mut self.output;
             for share in &mut self.slots {
-                share.add(rows, &self.origins, strings, &BatchPackets { places, units });
+                share.add(rows, &self.origins, strings, &BatchPackets { references: places, units });
             }
             self.output.clear();
             self.origins.clear();

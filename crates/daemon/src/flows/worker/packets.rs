@@ -5,7 +5,7 @@ use super::report::InterfaceReport;
 use super::{Protocol, ROWS, Report, Snapshot, WAIT, Worker};
 use capture::{Frames, nflog};
 use decode::from_packet::{Decoder, Frame, Settings};
-use filter::{Filter, Seen};
+use filter::{Filter, PacketView};
 use flow::needs::Needs;
 use flow::output::Output;
 use runtime::log::Limited;
@@ -213,8 +213,8 @@ impl Worker<Packets> {
             if !stopping {
                 self.between();
             }
-            let nflog::Statistics { received, lost, faulty } = log.statistics();
-            self.drops([lost + faulty, 0]);
+            let nflog::Statistics { received, lost, unreadable } = log.statistics();
+            self.drops([lost + unreadable, 0]);
             let name = format!("nflog:{group}");
             self.protocol.interfaces =
                 vec![InterfaceReport { name, index: 0, direction: None, received, dropped: lost }];
@@ -248,7 +248,7 @@ impl Worker<Packets> {
             }
             if frames.is_empty() {
                 // The next round is opened first, so that who watches the file sees that it is not over.
-                match file.again() {
+                match file.next_round() {
                     Ok(true) => self.pause(settings.delay, wake),
                     Ok(false) => break,
                     Err(error) => {
@@ -272,7 +272,12 @@ impl Worker<Packets> {
             octets += u64::from(meta.length);
             if let Some(filter) = &self.protocol.filter {
                 let link = meta.link.0 as i32;
-                if !filter.sees(Seen { link, octets: frame.octets, length: meta.length, untagged: None }) {
+                if !filter.matches_view(PacketView {
+                    link,
+                    octets: frame.octets,
+                    length: meta.length,
+                    untagged: None,
+                }) {
                     self.tally.add(Counter::PacketsFiltered, 1);
                     continue;
                 }
