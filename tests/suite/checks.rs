@@ -31,7 +31,7 @@ fn pmacctd(lines: &str) -> Setup {
 }
 
 #[test]
-fn what_a_start_refuses_a_check_refuses_too() {
+fn check_rejects_what_a_start_rejects() {
     let memory = "plugins: memory[a], memory[b]\naggregate: src_host\nimt_path: {dir}/s";
     assert!(refused(&nfacctd(memory), "imt_path[b]").contains("daemon.conf"));
     let long = nfacctd(&format!("plugins: memory[a]\naggregate: src_host\nimt_path: {{dir}}/{}", "s".repeat(108)));
@@ -62,7 +62,7 @@ fn what_a_start_refuses_a_check_refuses_too() {
 }
 
 #[test]
-fn a_filter_that_suits_the_frames_of_some_interface_is_good() {
+fn a_filter_needs_to_be_valid_for_one_interface_only() {
     for good in ["ip and tcp", "type mgt", "vlan 5"] {
         let finished = checked(&pmacctd(&format!("pcap_interface: lo\npcap_filter: {good}")));
         assert_eq!(finished.code(), Some(0), "{good}: {}", finished.log);
@@ -86,7 +86,7 @@ fn a_daemon_that_would_count_nothing_does_not_start() {
 }
 
 #[test]
-fn a_daemon_in_the_background_says_in_its_log_why_it_did_not_start() {
+fn a_daemonized_start_logs_why_it_failed() {
     let setup = nfacctd("daemonize: true\nlogfile: {dir}/log\nplugins: nfprobe[x]\naggregate: src_host");
     let finished = setup.run();
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
@@ -95,7 +95,7 @@ fn a_daemon_in_the_background_says_in_its_log_why_it_did_not_start() {
 }
 
 #[test]
-fn names_with_variables_that_nothing_fills_are_named() {
+fn warns_of_file_names_with_variables_without_a_primitive() {
     let finished = checked(&nfacctd(
         "plugins: print[p], kafka[k], amqp[a], sqlite3[s]
          aggregate: src_host, tag
@@ -124,7 +124,7 @@ fn names_with_variables_that_nothing_fills_are_named() {
 }
 
 #[test]
-fn two_plugins_with_one_file_are_named_unless_they_lose_nothing() {
+fn warns_of_plugins_that_overwrite_the_file_of_another() {
     let lines = "plugins: print[a], print[b]\naggregate: src_host\nprint_output_file: {dir}/same-%H";
     let finished = checked(&nfacctd(lines));
     assert!(finished.log.contains("print_output_file[b]: plugin 'a' writes the same file"), "{}", finished.log);
@@ -135,7 +135,7 @@ fn two_plugins_with_one_file_are_named_unless_they_lose_nothing() {
 }
 
 #[test]
-fn round_offs_without_effect_are_named_with_the_key_that_was_written() {
+fn warns_of_round_offs_without_effect_by_the_configured_key() {
     let finished = checked(&nfacctd(
         "plugins: print[a], sqlite3[b]\naggregate: src_host\nprint_output_file: {dir}/f\nsql_db: {dir}/db\n\
          print_history: 1h\nprint_history_roundoff[a]: hx\nsql_history: 1h\nsql_history_roundoff[b]: dw",
@@ -148,7 +148,7 @@ fn round_offs_without_effect_are_named_with_the_key_that_was_written() {
 }
 
 #[test]
-fn networks_files_are_missed_where_a_plugin_has_none() {
+fn warns_of_networks_without_a_networks_file() {
     let lines = "nfacctd_net: file\nplugins: print[a], print[b]\naggregate: src_net\nnetworks_file[a]: {dir}/n
         print_output_file[a]: {dir}/a\nprint_output_file[b]: {dir}/b";
     let setup = nfacctd(lines).file("n", "10.0.0.0/8\n");
@@ -161,7 +161,7 @@ fn networks_files_are_missed_where_a_plugin_has_none() {
 }
 
 #[test]
-fn all_files_may_begin_with_a_mark_and_end_lines_in_either_way() {
+fn files_may_have_a_byte_order_mark_and_crlf_line_ends() {
     let marked = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let setup = printing("tag, src_net, src_port, sampling_rate")
         .more_config(
@@ -195,7 +195,7 @@ fn all_files_may_begin_with_a_mark_and_end_lines_in_either_way() {
 }
 
 #[test]
-fn lists_that_are_empty_are_remarked_and_used() {
+fn empty_lists_are_used_with_a_remark() {
     let setup = printing("src_port")
         .more_config("nfacctd_allow_file: {dir}/allow\nports_file: {dir}/ports")
         .file("allow", "! nobody\n")
@@ -217,7 +217,7 @@ fn lists_that_are_empty_are_remarked_and_used() {
 }
 
 #[test]
-fn rows_that_repeat_a_network_and_many_bad_lines_are_one_warning_each() {
+fn repeated_networks_and_bad_lines_give_one_warning_each() {
     let bad: String = (1..=199).map(|n| format!("set_tag={n} in=x{n}\n")).collect();
     let setup = printing("src_net")
         .more_config("networks_file: {dir}/networks\npre_tag_map: {dir}/tags")
@@ -237,7 +237,7 @@ fn rows_that_repeat_a_network_and_many_bad_lines_are_one_warning_each() {
 }
 
 #[test]
-fn a_port_has_one_owner_unless_a_cluster_shares_it() {
+fn a_port_is_shared_only_within_a_cluster() {
     for (program, name) in [(env!("CARGO_BIN_EXE_nfacctd"), "nfacctd"), (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd")]
     {
         let setup = Setup::new(program);
@@ -274,7 +274,7 @@ fn a_port_has_one_owner_unless_a_cluster_shares_it() {
 }
 
 #[test]
-fn labels_match_filters_by_their_parts() {
+fn label_filters_match_parts_of_combined_labels() {
     let setup = nfacctd(
         "pre_tag_map: {dir}/tags\nplugins: print[part], print[not], print[none]\nprint_output: json
          aggregate: src_host, label
@@ -292,7 +292,7 @@ fn labels_match_filters_by_their_parts() {
 }
 
 #[test]
-fn an_aggregate_without_a_value_counts_by_source() {
+fn an_empty_aggregate_defaults_to_the_source_host() {
     let setup = nfacctd("plugins: print[p]\naggregate[p]:\nprint_output: json\nprint_output_file: {dir}/out.json");
     let finished = collected(&setup, [v5_of(&[web(1, 1, 1, 10), web(2, 1, 2, 20)])]);
     assert_eq!(finished.json("out.json").len(), 2);
@@ -300,7 +300,7 @@ fn an_aggregate_without_a_value_counts_by_source() {
 }
 
 #[test]
-fn statistics_name_rules_that_have_matched_nothing() {
+fn statistics_list_rules_without_a_match() {
     let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .config(
             "nfacctd_ip: {ip}\nnfacctd_port: {port}\nplugins: print[p], print[q]\naggregate: tag\nnfacctd_workers: 2

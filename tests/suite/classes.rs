@@ -58,12 +58,12 @@ mod built_in {
     }
 
     #[test]
-    fn the_example_of_the_document_is_good() {
+    fn the_documented_example_is_valid() {
         assert_eq!(super::documented(), Some(0));
     }
 
     #[test]
-    fn conversations_are_recognised_by_what_they_carry() {
+    fn conversations_are_classified_by_their_payload() {
         let mut frames: Vec<Vec<u8>> = page(1024).map(in_ethernet).into();
         frames.push(ethernet(0x8100, &tag(5, 0, IPV4, &question(1025))));
         frames.push(ethernet(0x8847, &labels(&[100], &question(1026))));
@@ -85,7 +85,7 @@ mod built_in {
     }
 
     #[test]
-    fn what_is_not_recognised_is_guessed_when_asked_for() {
+    fn unrecognised_conversations_are_guessed_from_ports_if_configured() {
         // The port is that of NTP, what is in it is not.
         let frames = vec![in_ethernet(ipv4(UDP, CLIENT, B, &udp(1027, 123, &[0xff; 5]))); 3];
         let classes = |lines: &str| {
@@ -102,7 +102,7 @@ mod built_in {
     }
 
     #[test]
-    fn conversations_beyond_the_bound_make_room_and_are_counted() {
+    fn conversations_at_the_bound_are_evicted_and_counted() {
         let frames: Vec<_> = (0..20).map(|n| in_ethernet(question(2000 + n))).collect();
         let setup = reading("class", "classifier_max_flows: 15\npcap_savefile_wait: true", &frames);
         let process = setup.spawn();
@@ -116,7 +116,7 @@ mod built_in {
     }
 
     #[test]
-    fn copied_headers_are_recognised() {
+    fn sampled_headers_are_classified() {
         let frame = in_ethernet(question(1024));
         let mut datagram = sflow::datagram(1);
         datagram.flow(&sflow::head(1), &[sflow::header(&frame)]).unwrap();
@@ -126,7 +126,7 @@ mod built_in {
 
     /// The file is read again and again, and a map that comes meanwhile makes rows hold more.
     #[test]
-    fn classes_stand_where_rows_of_another_layout_have_them() {
+    fn classes_follow_a_reload_that_changes_the_row_layout() {
         let lines = "pre_tag_map: {dir}/tag.map\npcap_savefile_replay: 0\npcap_savefile_delay: 1";
         let setup = reading("class, tag", lines, [in_ethernet(question(2001))]).file("tag.map", "set_tag=1\n");
         let process = setup.spawn();
@@ -155,7 +155,7 @@ mod left_out {
     use serde_json::json;
 
     #[test]
-    fn classes_of_packets_are_refused_with_an_error_and_the_rest_is_counted() {
+    fn class_is_rejected_with_an_error_and_other_plugins_run() {
         let setup = reading("src_port, class", "classifier_max_flows: 9", [web(1, 2)]);
         let (rows, finished) = read(&setup);
         assert_rows(rows, [json!({"port_src": 1, "packets": 1, "bytes": 100})]);

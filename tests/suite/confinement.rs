@@ -37,7 +37,7 @@ fn swap(link: &Path, target: &Path) {
 }
 
 #[test]
-fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
+fn a_confined_daemon_works_and_cannot_read_other_files() {
     // Not in /tmp, which is allowed for the temporary files of SQLite.
     let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::write(outside.path().join("map"), "set_tag=2 ip=0.0.0.0/0\n").unwrap();
@@ -117,7 +117,7 @@ fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
 }
 
 #[test]
-fn a_confined_daemon_opens_its_log_again() {
+fn a_confined_daemon_reopens_its_log() {
     let setup = nfacctd("landlock: true\nplugins: print[p]\naggregate[p]: src_port\nlogfile: {dir}/logs/log");
     let process = setup.start();
     eventually("the log", || process.text("logs/log").contains("waiting for NetFlow").then_some(()));
@@ -132,7 +132,7 @@ fn a_confined_daemon_opens_its_log_again() {
 }
 
 #[test]
-fn triggers_are_not_confined_and_not_broken() {
+fn triggers_disable_confinement() {
     let elsewhere = tempfile::tempdir().unwrap();
     let trigger = elsewhere.path().join("trigger");
     fs::write(&trigger, format!("#!/bin/sh\necho done > {}/done\n", elsewhere.path().display())).unwrap();
@@ -152,7 +152,7 @@ fn triggers_are_not_confined_and_not_broken() {
 
 /// The scores that docs/running.md names are those that systemd's own tool gives, where it is there.
 #[test]
-fn units_are_as_hardened_as_the_documents_say() {
+fn units_have_the_documented_hardening_scores() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/running.md")).unwrap();
     for name in ["nfacctd", "sfacctd", "pmacctd", "uacctd"] {

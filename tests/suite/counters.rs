@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use testkit::eventually;
 
 #[test]
-fn packets_that_are_captured_in_part_only_are_counted() {
+fn truncated_packets_are_counted() {
     let frame = packets::web(1, 0);
     // Ethernet, IP, and only the first two octets of TCP.
     let setup = reading("src_port, dst_port", "", [&frame[..36]]);
@@ -39,7 +39,7 @@ fn records_of_unknown_formats_inside_samples_are_counted() {
 }
 
 #[test]
-fn blocks_of_counters_that_end_early_are_counted() {
+fn truncated_counter_blocks_are_counted() {
     let head = CounterHead {
         format: DataFormat::COUNTERS,
         sequence: 1,
@@ -78,7 +78,7 @@ fn aggregates_below_the_limits_of_preprocess_are_counted() {
 }
 
 #[test]
-fn triggers_that_run_too_long_are_counted() {
+fn triggers_that_time_out_are_counted() {
     let setup = nfacctd(
         "plugins: print[p]
          aggregate[p]: src_host

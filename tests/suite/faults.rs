@@ -25,7 +25,7 @@ pub(crate) fn resident(process: &Process) -> u64 {
 }
 
 #[test]
-fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
+fn each_malformed_datagram_is_counted_by_its_reason_alone() {
     let message = || Message::ipfix(1, 0, NOW);
     let mut short_message = good(&[]);
     short_message[2..4].copy_from_slice(&7u16.to_be_bytes());
@@ -68,7 +68,7 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
 }
 
 #[test]
-fn what_stands_before_a_fault_counts() {
+fn records_before_a_malformed_set_are_kept() {
     // A set that does not end in the datagram costs itself, not the one before it.
     let sets = Message::ipfix(1, 0, NOW)
         .templates(&[&template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)])])
@@ -82,7 +82,7 @@ fn what_stands_before_a_fault_counts() {
 }
 
 #[test]
-fn datagrams_filled_with_zeros_are_no_fault() {
+fn zero_padding_is_accepted() {
     let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
     let v9 = Message::v9(1, 0, NOW, UPTIME).templates(&[&known]).data(256, |w| _ = w.u16(7).u32(2).u32(20));
     let mut datagrams = [v9.finish(), good(&[7]), good(&[7])];
@@ -100,7 +100,7 @@ fn datagrams_filled_with_zeros_are_no_fault() {
 }
 
 #[test]
-fn what_the_checks_and_unusable_rates_cost_has_a_line() {
+fn failed_checks_and_unusable_rates_are_logged() {
     let setup = printing("src_port").more_config("nfacctd_pre_processing_checks: true\nnfacctd_renormalize: true");
     let process = start(&setup);
     let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
@@ -124,7 +124,7 @@ fn what_the_checks_and_unusable_rates_cost_has_a_line() {
 }
 
 #[test]
-fn a_set_that_is_not_understood_costs_no_other() {
+fn an_undecodable_set_does_not_affect_other_sets() {
     let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
     let message = Message::v9(1, 0, NOW, UPTIME)
         .templates(&[&known])
@@ -140,7 +140,7 @@ fn a_set_that_is_not_understood_costs_no_other() {
 }
 
 #[test]
-fn templates_beyond_the_bound_put_out_older_ones() {
+fn templates_beyond_the_bound_evict_older_ones() {
     let process = start(&printing("src_port").more_config("nfacctd_templates_max: 10"));
     let exporter = process.exporter("127.0.1.1");
     let fields = vec![field(7, 2), field(2, 4), field(1, 4)];
@@ -155,7 +155,7 @@ fn templates_beyond_the_bound_put_out_older_ones() {
 }
 
 #[test]
-fn data_that_wait_for_a_template_are_bounded() {
+fn data_pending_for_a_template_are_bounded() {
     let setup = printing("src_port").more_config("nfacctd_pending_bytes: 10000");
     let process = start(&setup);
     let exporter = process.exporter("127.0.1.1");
@@ -199,7 +199,7 @@ impl Chance {
 }
 
 #[test]
-fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
+fn damaged_traffic_is_survived_bounded_and_accounted_for() {
     let process = start(&printing("src_host, dst_host, src_port, dst_port, proto, in_iface, timestamp_start"));
     let mut chance = Chance(2026);
     let mut sent = 0;
@@ -230,7 +230,7 @@ fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
 }
 
 #[test]
-fn an_exporter_that_has_gone_on_does_not_wait_for_the_past() {
+fn reordered_sequence_numbers_do_not_delay_an_exporter() {
     let process = start(&printing("src_port").more_config("nfacctd_pending_time: 1"));
     process.exporter("127.0.1.1").send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u32(1)).finish());
     process.wait_for_datagrams(1);
@@ -243,7 +243,7 @@ fn an_exporter_that_has_gone_on_does_not_wait_for_the_past() {
 }
 
 #[test]
-fn lines_about_unknown_versions_can_be_left_out() {
+fn log_lines_about_unknown_versions_can_be_disabled() {
     for (key, logged) in [("false", true), ("true", false)] {
         let setup = printing("src_port").more_config(&format!("nfacctd_disable_sanity_checks: {key}"));
         let process = start(&setup);

@@ -147,7 +147,7 @@ fn sqlite(file: &Path) -> String {
 }
 
 #[test]
-fn outputs_are_as_they_were() {
+fn outputs_equal_the_golden_files() {
     let setup = collector();
     #[cfg(feature = "sql")]
     {

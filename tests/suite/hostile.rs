@@ -39,7 +39,7 @@ const BY_BIN: &str = "plugins: print[p]
     print_output_file[p]: {dir}/bin-%s.json";
 
 #[test]
-fn random_start_times_do_not_choose_time_bins() {
+fn random_start_times_do_not_create_time_bins() {
     let process = start(&nfacctd(BY_BIN));
     let export = clock();
     let exporter = process.exporter("127.0.1.1");
@@ -61,7 +61,7 @@ fn random_start_times_do_not_choose_time_bins() {
 }
 
 #[test]
-fn times_around_arrival_and_of_a_replay_choose_their_bins() {
+fn plausible_and_replayed_times_choose_their_time_bins() {
     let process = start(&nfacctd(BY_BIN));
     let (export, exporter) = (clock(), process.exporter("127.0.1.1"));
     exporter.send(&flows(export, 10, |port| export - 3600 * u32::from(port)));
@@ -197,7 +197,7 @@ fn slow(lines: &str) -> testkit::Setup {
 }
 
 #[test]
-fn an_exporter_that_is_alone_is_never_limited() {
+fn a_single_exporter_is_never_limited() {
     let setup = slow("nfacctd_exporter_share: 1");
     let process = start(&setup);
     let stop = AtomicBool::new(false);
@@ -214,7 +214,7 @@ fn an_exporter_that_is_alone_is_never_limited() {
 }
 
 #[test]
-fn a_sender_that_never_stops_does_not_keep_a_daemon_alive() {
+fn a_flood_does_not_delay_shutdown() {
     let setup = slow("");
     // On a busy machine senders pause, and the daemon ends with nothing left to read: then it is tried again.
     let is_cut = (0..10).any(|_| {
@@ -245,7 +245,7 @@ fn ended_under_flood(setup: &testkit::Setup) -> (testkit::Finished, Duration) {
 }
 
 #[test]
-fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
+fn sequence_gaps_are_logged_with_the_missing_count() {
     const FEW: &str = "NOTICE";
     const MANY: &str = "WARN";
     let ipfix = |sequence| {
@@ -286,7 +286,7 @@ fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
 }
 
 #[test]
-fn what_is_given_up_is_in_the_log_to_the_last_aggregate() {
+fn dropped_aggregates_are_logged_completely() {
     const ROUNDS: u16 = 4;
     let lines =
         "sql_host: 127.0.0.1\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1\nplugin_queue_memory: 65536";

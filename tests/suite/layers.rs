@@ -331,7 +331,7 @@ fn sums<'a>(frames: impl IntoIterator<Item = (&'a Layer, u64)>) -> Sums {
 }
 
 #[test]
-fn packets_behind_any_link_layer_and_tag_are_read_as_tshark_reads_them() {
+fn packets_of_every_link_type_match_tshark() {
     let frames = [packets(1000), tunnels(2000)].concat();
     for (name, link, wrap) in LINKS {
         let wrapped: Vec<_> = frames.iter().map(|packet| wrap(packet)).collect();
@@ -349,7 +349,7 @@ fn packets_behind_any_link_layer_and_tag_are_read_as_tshark_reads_them() {
 }
 
 #[test]
-fn packets_inside_tunnels_are_read_as_tshark_reads_them() {
+fn packets_inside_tunnels_match_tshark() {
     // Each tunnel by itself, as all have the same packet inside.
     for number in 0..tunnels(1).len() {
         for (name, link, wrap) in &LINKS[..2] {

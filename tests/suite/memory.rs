@@ -101,7 +101,7 @@ fn entries_can_be_reset_and_the_table_cleared() {
 }
 
 #[test]
-fn the_table_of_much_traffic_adds_up() {
+fn a_large_table_adds_up() {
     let process = start(&nfacctd(
         "nfacctd_workers: 3
          plugins: memory[m]
@@ -151,7 +151,7 @@ fn rich() -> Vec<u8> {
 }
 
 #[test]
-fn answers_have_the_order_the_names_and_the_types_that_scripts_know() {
+fn answers_have_the_order_names_and_types_of_pmacct() {
     // What the configuration says of other plugins' output changes nothing for the client.
     let setup = nfacctd(
         "plugins: memory[m]
@@ -234,7 +234,7 @@ fn names_of_custom_primitives_are_in_lower_case_in_every_output() {
 }
 
 #[test]
-fn a_table_is_shown_and_emptied_in_one_question() {
+fn a_table_is_shown_and_cleared_in_one_query() {
     let process = asked();
     let shown = answer(&process, &["-s", "-e", "-O", "json"]);
     assert_eq!(sum(&output::json_lines(&shown), "bytes"), 1370);
@@ -244,7 +244,7 @@ fn a_table_is_shown_and_emptied_in_one_question() {
 }
 
 #[test]
-fn options_that_change_nothing_are_named() {
+fn options_without_effect_give_a_warning() {
     let process = asked();
     let finished = ask(&process, &["-s", "-c", "src_host", "-O", "csv"]);
     assert_eq!((finished.code(), finished.stdout), (Some(0), answer(&process, &["-s", "-O", "csv"])));
@@ -253,7 +253,7 @@ fn options_that_change_nothing_are_named() {
 }
 
 #[test]
-fn bad_questions_are_refused_with_a_reason() {
+fn invalid_queries_are_rejected_with_a_reason() {
     let process = asked();
     for (arguments, reason) in [
         (&["-c", "nonsense", "-N", "1"][..], "nonsense"),
@@ -275,14 +275,14 @@ fn bad_questions_are_refused_with_a_reason() {
 }
 
 #[test]
-fn without_a_daemon_the_client_says_so() {
+fn without_a_daemon_the_client_reports_an_error() {
     let client = Setup::new(env!("CARGO_BIN_EXE_pmacct")).arguments(["-p", "{dir}/none.sock", "-s"]).run();
     assert_eq!(client.code(), Some(1));
     assert!((client.stdout + &client.log).contains("none.sock"));
 }
 
 #[test]
-fn the_socket_goes_with_the_daemon_and_one_left_behind_is_replaced() {
+fn the_socket_is_removed_at_exit_and_a_stale_one_replaced() {
     let process = asked();
     let setup = process.setup().clone();
     assert!(setup.path("m.sock").exists());
@@ -296,7 +296,7 @@ fn the_socket_goes_with_the_daemon_and_one_left_behind_is_replaced() {
 }
 
 #[test]
-fn texts_count_towards_the_memory_of_the_table() {
+fn strings_count_towards_the_memory_of_the_table() {
     const TEXT: usize = 1500;
     const TEXTS: usize = 60_000;
     let setup = nfacctd(
@@ -342,7 +342,7 @@ fn texts_count_towards_the_memory_of_the_table() {
 }
 
 #[test]
-fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
+fn stalled_clients_block_neither_others_nor_shutdown() {
     let process = start(&nfacctd(
         "plugins: memory[m]
          imt_path[m]: {dir}/m.sock
@@ -394,7 +394,7 @@ fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn limits_of_queries_are_named() {
+fn exceeded_query_limits_are_reported() {
     let process = start(&nfacctd(
         "plugins: memory[m]
          imt_path[m]: {dir}/m.sock
@@ -412,7 +412,7 @@ fn limits_of_queries_are_named() {
 }
 
 #[test]
-fn the_socket_has_the_mode_that_is_asked_for() {
+fn the_socket_has_the_configured_mode() {
     use std::os::unix::fs::PermissionsExt;
     for (lines, expected) in [("", 0o777), ("imt_path_mode[m]: 660", 0o660)] {
         let process = start(

@@ -134,7 +134,7 @@ fn expected(lines: &[String]) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn a_scrape_has_the_numbers_of_the_statistics() {
+fn a_scrape_equals_the_statistics() {
     let process = start(&printing());
     let flows: Vec<Flow> = Flows::new(5).take(2000).collect();
     let (mut v9, mut ipfix) = (Stream::new(Version::V9, 1, NOW), Stream::new(Version::Ipfix, 9, NOW));
@@ -184,7 +184,7 @@ fn a_scrape_has_the_numbers_of_the_statistics() {
 }
 
 #[test]
-fn pages_are_read_by_the_parsers_of_prometheus() {
+fn pages_parse_with_the_prometheus_client() {
     let process = start(&printing());
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 2, 3, 4)]));
     process.wait_for_datagrams(1);
@@ -211,7 +211,7 @@ fn pages_are_read_by_the_parsers_of_prometheus() {
 }
 
 #[test]
-fn scrapes_under_load_close_and_hostile_clients_harm_nobody() {
+fn hostile_http_clients_do_not_affect_scrapes_under_load() {
     let process = start(&printing());
     let address = process.setup().address();
     let done = AtomicBool::new(false);
@@ -278,7 +278,7 @@ fn scrapes_under_load_close_and_hostile_clients_harm_nobody() {
 }
 
 #[test]
-fn a_daemon_is_ready_when_its_store_is_there_or_a_spool_stands_in() {
+fn a_daemon_is_ready_with_its_store_or_a_spool() {
     let store = |lines: &str| {
         endpoint(
             "plugins: print[p], pgsql[w]
@@ -349,7 +349,7 @@ fn a_unix_socket_is_removed_at_the_end_even_when_confined() {
 }
 
 #[test]
-fn the_address_is_bound_before_the_user_changes() {
+fn the_address_is_bound_before_privileges_are_dropped() {
     if !is_root() {
         eprintln!("skipped: only root may bind a low port and change the user");
         return;
@@ -377,7 +377,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn a_wrong_address_is_found_before_the_start_and_one_in_use_at_it() {
+fn an_invalid_address_is_found_by_check_and_one_in_use_at_start() {
     let wrong = nfacctd("http_listen: localhost:9980\nplugins: print").arguments(["--check"]).run();
     assert!(
         !wrong.status.success() && wrong.log.contains("http_listen: 'localhost:9980' is no address"),
@@ -393,7 +393,7 @@ fn a_wrong_address_is_found_before_the_start_and_one_in_use_at_it() {
 }
 
 #[test]
-fn an_address_that_others_can_reach_is_warned_about() {
+fn warns_of_an_address_that_others_can_reach() {
     let process = start(&nfacctd(
         "http_listen: 0.0.0.0:0
          plugins: print[p]
@@ -405,7 +405,7 @@ fn an_address_that_others_can_reach_is_warned_about() {
 }
 
 #[test]
-fn the_configuration_of_the_document_runs() {
+fn the_documented_configuration_runs() {
     let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md")).unwrap();
     let (_, rest) = document.split_once("```conf\n").unwrap();
     let (config, _) = rest.split_once("```").unwrap();
@@ -421,7 +421,7 @@ fn the_configuration_of_the_document_runs() {
 }
 
 #[test]
-fn other_daemons_have_it_too() {
+fn other_daemons_have_the_endpoint() {
     let process = Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
         .config(
             "sfacctd_ip: {ip}
@@ -440,7 +440,7 @@ fn other_daemons_have_it_too() {
 }
 
 #[test]
-fn interfaces_have_the_packets_that_the_kernel_gave() {
+fn interface_metrics_match_the_kernel() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let config = format!(

@@ -50,7 +50,7 @@ const NAMED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn files_that_cannot_be_read_to_an_end_are_refused_at_once() {
+fn pipes_and_devices_are_rejected_as_files_at_once() {
     let program = |name| match name {
         "nfacctd" => env!("CARGO_BIN_EXE_nfacctd"),
         "sfacctd" => env!("CARGO_BIN_EXE_sfacctd"),
@@ -73,7 +73,7 @@ fn files_that_cannot_be_read_to_an_end_are_refused_at_once() {
 }
 
 #[test]
-fn a_configuration_that_is_a_pipe_is_refused_at_once() {
+fn a_configuration_that_is_a_pipe_is_rejected_at_once() {
     let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"));
     pipe(&setup.path("pipe"));
     let refused = check(&setup.arguments(["-f", "{dir}/pipe"]));
@@ -82,7 +82,7 @@ fn a_configuration_that_is_a_pipe_is_refused_at_once() {
 }
 
 #[test]
-fn a_reload_of_a_pipe_changes_nothing_and_holds_nothing_up() {
+fn a_reload_of_a_pipe_fails_without_blocking() {
     let setup = printing("tag, src_host").more_config("pre_tag_map: {dir}/map").file("map", "set_tag=7\n");
     let process = start(&setup);
     process.wait_for_new_log("what was in force stays in force", || {
@@ -97,7 +97,7 @@ fn a_reload_of_a_pipe_changes_nothing_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_capture_from_a_pipe_from_which_nothing_comes_ends_when_asked() {
+fn an_idle_capture_pipe_does_not_delay_shutdown() {
     for (program, ready) in
         [(env!("CARGO_BIN_EXE_nfacctd"), "reading NetFlow"), (env!("CARGO_BIN_EXE_pmacctd"), "link type is")]
     {
@@ -126,7 +126,7 @@ fn long_map(rules: u32) -> String {
 }
 
 #[test]
-fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
+fn a_long_reload_delays_no_signal() {
     const RELOADED: &str = "maps, lists and networks: reloaded";
     let setup = printing("tag, src_host").more_config("pre_tag_map: {dir}/map").file("map", "set_tag=1\n");
     let process = start(&setup);
@@ -163,7 +163,7 @@ fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
 }
 
 #[test]
-fn the_templates_file_is_bounded_and_whoever_takes_most_gives_way() {
+fn the_templates_file_is_bounded_at_the_cost_of_the_largest_exporter() {
     let setup = printing("src_port")
         .more_config("nfacctd_templates_file: {dir}/templates\nnfacctd_templates_file_size: 64K");
     let process = start(&setup);
@@ -194,7 +194,7 @@ fn the_templates_file_is_bounded_and_whoever_takes_most_gives_way() {
 }
 
 #[test]
-fn templates_that_nobody_announces_for_thirty_days_go() {
+fn templates_expire_thirty_days_after_their_last_announcement() {
     let setup = printing("src_port").more_config("nfacctd_templates_file: {dir}/templates");
     let now = u64::from(clock());
     let line = |id: u16, days: u64| {
@@ -221,7 +221,7 @@ fn templates_that_nobody_announces_for_thirty_days_go() {
 }
 
 #[test]
-fn a_second_daemon_does_not_write_the_files_of_the_first() {
+fn a_second_daemon_is_locked_out_of_the_files_of_the_first() {
     for (program, key) in [
         (env!("CARGO_BIN_EXE_nfacctd"), "nfacctd_templates_file"),
         (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd_counter_file"),
@@ -247,7 +247,7 @@ fn a_second_daemon_does_not_write_the_files_of_the_first() {
 }
 
 #[test]
-fn a_start_in_the_background_returns_what_came_of_it() {
+fn daemonize_returns_the_result_of_the_start() {
     let setup = nfacctd(
         "plugins: memory[m]\naggregate: src_host\nimt_path: {dir}/pipe\npidfile: {dir}/pid\nlogfile: {dir}/log",
     );
@@ -278,7 +278,7 @@ fn a_start_in_the_background_returns_what_came_of_it() {
 }
 
 #[test]
-fn a_dry_run_finds_what_a_start_finds() {
+fn a_dry_run_of_the_setup_reports_the_errors_of_a_start() {
     let refused = nfacctd("plugins: sqlite3[s]\naggregate: src_host\nsql_db: {dir}/db\nsql_table: acct")
         .arguments(["-T", "setup"])
         .run();
@@ -297,7 +297,7 @@ fn a_dry_run_finds_what_a_start_finds() {
 }
 
 #[test]
-fn a_plugin_too_many_is_refused_rather_than_left_out() {
+fn too_many_plugins_are_rejected() {
     let plugins = |count: usize| (0..count).map(|n| format!("print[p{n}]")).collect::<Vec<_>>().join(", ");
     let setup = |count| {
         nfacctd(&format!(

@@ -12,7 +12,7 @@ fn options(id: u16, scopes: u16, fields: Vec<Field>) -> Template {
 }
 
 #[test]
-fn sampled_flows_are_multiplied_when_asked_to() {
+fn sampled_flows_are_renormalized_if_configured() {
     // Mode 1, one of 100.
     let datagram = v5(0, NOW, UPTIME, 0x4000 | 100, &[web(1, 1024, 2, 300)]);
     assert_rows(
@@ -27,7 +27,7 @@ fn sampled_flows_are_multiplied_when_asked_to() {
 }
 
 #[test]
-fn rates_are_told_by_samplers_and_selectors() {
+fn sampling_rates_come_from_samplers_and_selectors() {
     // v9: sampler 5 takes one of 10; the second flow's sampler is not known.
     let samplers = options(300, 1, vec![field(1, 4), field(48, 1), field(49, 1), field(50, 4)]);
     let flows = template(1, 256, vec![field(7, 2), field(48, 1), field(2, 4), field(1, 4)]);
@@ -88,7 +88,7 @@ fn interfaces_vrfs_and_applications_have_names() {
 }
 
 #[test]
-fn an_exporter_behind_a_relay_tells_its_address() {
+fn a_relayed_exporter_is_known_by_its_own_address() {
     let fields = vec![field(130, 4), field(7, 2), field(2, 4), field(1, 4)];
     let message = Message::ipfix(1, 0, NOW)
         .templates(&[&template(1, 256, fields)])
@@ -103,7 +103,7 @@ fn an_exporter_behind_a_relay_tells_its_address() {
 }
 
 #[test]
-fn v5_has_its_header_in_the_row() {
+fn v5_header_fields_are_in_the_row() {
     let mut datagram = v5_of(&[web(1, 1024, 2, 300)]);
     // flow_sequence, engine type and id.
     datagram[16..22].copy_from_slice(&[0, 0, 1, 0, 1, 2]);

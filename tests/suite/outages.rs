@@ -8,7 +8,7 @@ use testkit::Setup;
 use testkit::servers::{self, Address};
 
 #[test]
-fn a_server_that_is_down_at_the_start_delays_nothing() {
+fn an_unreachable_server_does_not_delay_the_start() {
     let setup = collector("pgsql", "sql_host: 127.0.0.1\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
     let process = start(&setup);
     process.exporter("127.0.1.1").send(&round(1));
@@ -26,7 +26,7 @@ pub(crate) fn refused(setup: &Setup) -> String {
 }
 
 #[test]
-fn what_a_server_says_no_to_is_named_at_the_start() {
+fn a_rejected_configuration_is_named_at_the_start() {
     let setup = collector("sqlite3", "sql_db: {dir}/acct.db\nsql_table: missing");
     let log = refused(&setup);
     assert!(log.contains("sql_table[s]: ") && log.contains("no such table"), "{log}");

@@ -53,7 +53,7 @@ fn dns() -> Vec<u8> {
 }
 
 #[test]
-fn packets_of_a_file_are_counted_by_what_is_asked_for() {
+fn packets_of_a_file_are_aggregated() {
     let frames =
         [web(1, 2), web(1, 16), web(2, 2), ethernet(0x8100, &tag(5, 3, IPV4, &dns())), ethernet(0x0806, &[1; 28])];
     assert_rows(
@@ -73,7 +73,7 @@ fn packets_of_a_file_are_counted_by_what_is_asked_for() {
 }
 
 #[test]
-fn stacks_of_labels_are_read_as_they_are() {
+fn mpls_label_stacks_are_read() {
     let frame = |stack: &[u32]| ethernet(0x8847, &labels(stack, &dns()));
     assert_rows(
         rows(
@@ -106,7 +106,7 @@ fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
 }
 
 #[test]
-fn primitives_of_tunnels_tell_of_the_packet_inside() {
+fn tunnel_primitives_describe_the_inner_packet() {
     for (packet, kind, id) in tunnels() {
         let octets = packet.len();
         let primitives = "src_host, tunnel_src_host, tunnel_dst_host, tunnel_src_port, tunnel_dst_port, tunnel_proto, vxlan, nvgre";
@@ -129,7 +129,7 @@ fn primitives_of_tunnels_tell_of_the_packet_inside() {
 }
 
 #[test]
-fn tunnel_0_counts_the_packet_inside_instead() {
+fn tunnel_0_counts_the_inner_packet() {
     let (packet, ..) = tunnels().remove(6);
     let (vxlan, ..) = tunnels().remove(0);
     let frames = [ethernet(IPV4, &packet), ethernet(IPV4, &vxlan)];
@@ -173,7 +173,7 @@ fn fragments_have_the_ports_of_their_first_one_in_any_order() {
 }
 
 #[test]
-fn flags_of_tcp_are_not_mixed_with_contents_of_fragments() {
+fn tcp_flags_are_not_read_from_later_fragments() {
     let segment = tcp(1, 80, 0x18, &[0xff; 100]);
     let frames = [(0, 40, true), (40, 120, false)].map(|(from, to, more)| {
         ethernet(IPV4, &part(TCP, A, B, (9, from, more), &segment[usize::from(from)..to]))
@@ -197,7 +197,7 @@ fn flood(aggregate: &str, lines: &str, frames: impl Iterator<Item = Vec<u8>>) ->
 }
 
 #[test]
-fn floods_of_fragments_and_of_flows_stay_within_their_bounds() {
+fn floods_of_fragments_and_flows_are_bounded() {
     let address = |n: u32| Ipv4Addr::from(0x0a00_0000 + n);
     // Each waits for a first fragment that never comes.
     let waiting = (0..150_000u32).map(|n| ethernet(IPV4, &part(UDP, address(n), B, (7, 800, false), &[1; 8])));
@@ -211,7 +211,7 @@ fn floods_of_fragments_and_of_flows_stay_within_their_bounds() {
 }
 
 #[test]
-fn filters_and_maps_see_the_packets_themselves() {
+fn filters_and_maps_match_packets() {
     let frames = [web(1, 2), web(2, 16), ethernet(0x8100, &tag(5, 0, IPV4, &dns()))];
     let lines = "pre_tag_map: {dir}/tags.map
         plugins: print[p], print[q]
@@ -240,7 +240,7 @@ fn filters_and_maps_see_the_packets_themselves() {
 }
 
 #[test]
-fn the_trailer_of_a_mirroring_switch_tells_the_output_interface() {
+fn the_output_interface_comes_from_a_mirror_trailer() {
     let with = |flag: u8| [&web(1, 2)[..], &[flag, 0, 0, 0, 7, 1, 0, 0]].concat();
     assert_rows(
         rows("out_iface", "pcap_arista_trailer_offset: 8\npcap_arista_trailer_flag_value: 3", [with(3), with(4)]),
@@ -252,7 +252,7 @@ fn the_trailer_of_a_mirroring_switch_tells_the_output_interface() {
 }
 
 #[test]
-fn one_packet_in_so_many_stands_for_all() {
+fn packet_sampling_is_renormalized() {
     let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
     let rows = rows("src_port, sampling_rate", "sampling_rate: 10\npmacctd_renormalize: true", &frames);
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
@@ -262,7 +262,7 @@ fn one_packet_in_so_many_stands_for_all() {
 }
 
 #[test]
-fn one_plugin_may_be_sampled_and_another_not() {
+fn sampling_can_apply_to_a_single_plugin() {
     let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
     let lines = "plugins: print[p], print[all]
                  sampling_rate[p]: 10
@@ -277,7 +277,7 @@ fn one_plugin_may_be_sampled_and_another_not() {
 }
 
 #[test]
-fn what_packets_cannot_tell_needs_a_source() {
+fn primitives_that_packets_lack_need_a_source() {
     let refused = |aggregate, lines| {
         let finished = reading(aggregate, lines, [web(1, 2)]).run();
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
@@ -290,7 +290,7 @@ fn what_packets_cannot_tell_needs_a_source() {
 }
 
 #[test]
-fn only_primitives_that_stay_empty_are_warned_of() {
+fn warns_only_of_primitives_that_stay_empty() {
     let aggregate =
         "flows, timestamp_start, flow_label, sampling_direction, nvgre, tunnel_flow_label, mpls_label_top";
     let (rows, finished) = read(&reading(aggregate, "timestamps_secs: true", [web(1, 2)]));
@@ -302,7 +302,7 @@ fn only_primitives_that_stay_empty_are_warned_of() {
 }
 
 #[test]
-fn frames_of_a_fabric_are_counted_with_its_addresses_and_the_tag_inside() {
+fn fabricpath_frames_have_the_fabric_addresses_and_the_inner_tag() {
     let inside = |etype, contents: &[u8]| ethernet(0x8903, &[&[1, 0x60][..], &ethernet(etype, contents)].concat());
     let segment = |port| ipv4(TCP, A, B, &tcp(port, 80, 2, &[]));
     let labelled = [&[0, 1, 1, 64][..], &segment(4)].concat();
@@ -324,7 +324,7 @@ fn frames_of_a_fabric_are_counted_with_its_addresses_and_the_tag_inside() {
 }
 
 #[test]
-fn an_ipv6_packet_that_ends_before_its_options_is_counted_as_rejected() {
+fn an_ipv6_packet_with_truncated_options_is_rejected() {
     let options = [&[UDP, 0, 1, 4, 0, 0, 0, 0][..], &udp(5, 53, &[1; 8])].concat();
     let packet = |next| ipv6(next, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, &options);
     let mut without_length = packet(0);
@@ -338,7 +338,7 @@ fn an_ipv6_packet_that_ends_before_its_options_is_counted_as_rejected() {
 }
 
 #[test]
-fn the_end_of_a_file_is_no_loss_of_plugins() {
+fn the_end_of_a_file_loses_no_aggregates() {
     // Each plugin ends as soon as it has its last table, while others have not got theirs yet.
     let names: Vec<String> = (0..32).map(|number| format!("print[p{number}]")).collect();
     let setup = Setup::new(env!("CARGO_BIN_EXE_pmacctd"))
@@ -353,7 +353,7 @@ fn the_end_of_a_file_is_no_loss_of_plugins() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_at_the_start() {
+fn unreadable_input_is_reported_at_the_start() {
     let setup = reading("src_host", "", [web(1, 2)]).file("in.pcap", capture(147, [(0, web(1, 2))]));
     let finished = setup.run();
     assert_eq!(finished.code(), Some(1));
@@ -405,7 +405,7 @@ fn printing_to(folder: &std::path::Path, aggregate: &str, lines: &str) -> std::p
 }
 
 #[test]
-fn packets_of_an_interface_are_all_counted() {
+fn all_packets_of_an_interface_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "pcap_interface: lo\npcap_direction: in\npcap_ifindex: sys\npcap_filter: udp dst port 9999";
     let config = printing_to(folder.path(), "dst_port, in_iface", lines);
@@ -417,7 +417,7 @@ fn packets_of_an_interface_are_all_counted() {
 }
 
 #[test]
-fn packets_that_netfilter_logs_are_all_counted() {
+fn all_packets_logged_by_netfilter_are_counted() {
     if !Command::new("nft").arg("--version").output().is_ok_and(|output| output.status.success()) {
         eprintln!("left out: there is no nft");
         return;
@@ -475,7 +475,7 @@ fn with_pair(config: &std::path::Path, script: &str) -> Option<()> {
 }
 
 #[test]
-fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
+fn interfaces_are_opened_and_closed_as_the_map_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let map = folder.path().join("interfaces.map");
     std::fs::write(&map, "ifname=lo ifindex=100 direction=in\n").expect("the folder can be written");
@@ -512,7 +512,7 @@ fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
 }
 
 #[test]
-fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
+fn an_interface_with_a_line_for_each_direction_captures_both() {
     let folder = tempfile::tempdir().expect("a folder");
     let map = folder.path().join("interfaces.map");
     let text = "ifname=a0 ifindex=1 direction=in\nifname=a0 ifindex=2 direction=out\n\
@@ -536,7 +536,7 @@ fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
 }
 
 #[test]
-fn a_daemon_whose_only_interface_is_lost_writes_what_it_has_and_fails() {
+fn losing_the_only_interface_flushes_and_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "pcap_interface: a0\npcap_filter: udp dst port 9999";
     let config = printing_to(folder.path(), "dst_host", lines);
@@ -562,7 +562,7 @@ const DAEMONS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn configurations_to_start_from_are_good() {
+fn sample_configurations_are_valid() {
     for (name, program) in DAEMONS {
         let path = format!("{}/etc/{name}.conf", env!("CARGO_MANIFEST_DIR"));
         let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
@@ -573,7 +573,7 @@ fn configurations_to_start_from_are_good() {
 }
 
 #[test]
-fn units_are_as_systemd_wants_them() {
+fn systemd_units_pass_verification() {
     if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success()) {
         eprintln!("left out: there is no systemd-analyze");
         return;
@@ -598,7 +598,7 @@ fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
 }
 
 #[test]
-fn the_examples_of_the_documents_are_good() {
+fn the_documented_examples_are_valid() {
     let mut checked = 0;
     for document in ["pmacctd", "sfacctd", "nfacctd"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));

@@ -7,7 +7,7 @@ use netflow::encode::{Message, field};
 use sflow::encode::Datagram;
 
 #[test]
-fn the_exporter_that_was_silent_longest_makes_room_for_a_new_one() {
+fn the_least_recently_active_exporter_is_evicted() {
     let process = start(&printing("peer_src_ip").more_config("nfacctd_exporters_max: 3\nnfacctd_workers: 1"));
     for host in 1..=10 {
         // Nobody is remembered for a datagram without records.
@@ -26,7 +26,7 @@ fn the_exporter_that_was_silent_longest_makes_room_for_a_new_one() {
 }
 
 #[test]
-fn all_that_is_remembered_of_exporters_stays_below_peer_state_memory() {
+fn exporter_state_stays_below_peer_state_memory() {
     const BOUND: u64 = 4 << 20;
     let lines = format!("peer_state_memory: {BOUND}\nnfacctd_pending_bytes: 2M\nnfacctd_workers: 1");
     let process = start(&printing("src_port").more_config(&lines));
@@ -63,7 +63,7 @@ fn all_that_is_remembered_of_exporters_stays_below_peer_state_memory() {
 }
 
 #[test]
-fn names_beyond_their_bound_are_counted_and_logged() {
+fn interface_names_beyond_the_bound_are_counted_and_logged() {
     let process = start(&printing("in_iface_name").more_config("nfacctd_workers: 1"));
     let exporter = process.exporter("127.0.1.1");
     let kind = netflow::template::Kind::Options { scopes: 1 };
@@ -85,7 +85,7 @@ fn names_beyond_their_bound_are_counted_and_logged() {
 }
 
 #[test]
-fn agents_and_sub_agents_of_one_sender_make_room_for_others() {
+fn agents_of_one_sender_are_evicted_for_others() {
     let setup = sfacctd("peer_src_ip", "nfacctd_exporters_max: 3\nnfacctd_workers: 1");
     let process = setup.start();
     process.wait_for_log("waiting for sFlow data");

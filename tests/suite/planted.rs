@@ -37,7 +37,7 @@ fn plant(setup: &Setup, names: &[&str]) -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_file_is_written_through_a_link_that_another_user_planted() {
+fn no_file_is_written_through_a_planted_symlink() {
     let setup = nfacctd(
         "plugins: print[p], print[q], print[a]
          aggregate: src_port
@@ -76,7 +76,7 @@ fn no_file_is_written_through_a_link_that_another_user_planted() {
 }
 
 #[test]
-fn a_database_is_not_opened_through_a_planted_link() {
+fn a_database_is_not_opened_through_a_planted_symlink() {
     let setup = nfacctd(
         "plugins: sqlite3[s]\naggregate[s]: src_port\nsql_table[s]: acct\nsql_optimize_clauses[s]: true\nsql_db[s]: {dir}/shared/db",
     );
@@ -89,7 +89,7 @@ fn a_database_is_not_opened_through_a_planted_link() {
 }
 
 #[test]
-fn an_operator_who_wants_links_followed_says_so() {
+fn files_follow_links_follows_symlinks() {
     let setup = printing("src_port").more_config(
         "print_output_file[p]: {dir}/shared/out.json\nfiles_follow_links: true\nlogfile: {dir}/shared/log",
     );
@@ -103,7 +103,7 @@ fn an_operator_who_wants_links_followed_says_so() {
 }
 
 #[test]
-fn a_second_daemon_with_the_same_pid_file_is_refused() {
+fn a_second_daemon_with_the_same_pid_file_is_rejected() {
     let first = start(&printing("src_host").more_config("pidfile: {dir}/pid"));
     let pid = first.setup().path("pid");
     let second = printing("src_host").more_config(&format!("pidfile: {}", pid.display())).run();
@@ -125,7 +125,7 @@ fn a_second_daemon_with_the_same_pid_file_is_refused() {
 }
 
 #[test]
-fn a_daemon_that_gave_up_root_ends_its_pid_file_and_keeps_its_log() {
+fn an_unprivileged_daemon_clears_its_pid_file_and_keeps_its_log() {
     if !is_root() {
         eprintln!("skipped: only root can be given up");
         return;

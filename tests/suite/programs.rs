@@ -27,7 +27,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_program_contains_only_what_its_daemon_names() {
+fn a_program_contains_only_the_parts_of_its_row() {
     for (program, path) in PROGRAMS {
         let contents = fs::read(path).expect("it was built");
         let contents = String::from_utf8_lossy(&contents);

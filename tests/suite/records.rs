@@ -45,7 +45,7 @@ fn assert_each<const N: usize>(setup: &Setup, expected: [serde_json::Value; N]) 
 }
 
 #[test]
-fn maps_filters_and_networks_see_the_ends_of_the_way_back() {
+fn maps_filters_and_networks_see_reversed_endpoints_in_the_reverse_flow() {
     let there = |mut row: serde_json::Value| {
         row["packets"] = json!(10);
         row["bytes"] = json!(1000);
@@ -84,14 +84,14 @@ fn maps_filters_and_networks_see_the_ends_of_the_way_back() {
 }
 
 #[test]
-fn the_way_back_is_renormalized() {
+fn the_reverse_flow_is_renormalized() {
     let renormalized = printing("src_port, sampling_rate").more_config("nfacctd_renormalize: true");
     let row = |port: u16, packets: u32| json!({"port_src": port, "sampling_rate": 1, "packets": packets * 100, "bytes": packets * 10_000});
     assert_each(&renormalized, [row(1000, 10), row(80, 20)]);
 }
 
 #[test]
-fn a_start_of_zero_bins_by_the_export() {
+fn a_start_time_of_zero_uses_the_export_time() {
     let config = "print_history[p]: 1m\nprint_history_roundoff[p]: m\ntimestamps_since_epoch: true";
     let setup = printing("timestamp_start").more_config(config);
     for (element, length) in [(150, 4), (152, 8), (154, 8), (156, 8), (323, 8)] {
@@ -110,7 +110,7 @@ fn a_start_of_zero_bins_by_the_export() {
 }
 
 #[test]
-fn of_a_tunnelled_packet_the_inner_addresses_and_ports_count() {
+fn repeated_elements_of_a_tunnelled_packet_use_the_inner_one() {
     let fields = [(8, 4), (12, 4), (7, 2), (8, 4), (12, 4), (7, 2), (4, 1), (2, 4)];
     let fields = template(1, 256, fields.iter().map(|(element, length)| field(*element, *length)).collect());
     let record = [192, 0, 2, 1, 192, 0, 2, 2, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2, 0, 2, 6, 0, 0, 0, 5];
@@ -126,7 +126,7 @@ fn of_a_tunnelled_packet_the_inner_addresses_and_ports_count() {
 }
 
 #[test]
-fn a_frame_that_tells_nothing_costs_no_record_that_has_counters() {
+fn a_record_with_an_unusable_frame_keeps_its_counters() {
     let arp = [&[2; 12][..], &[8, 6], &[0; 28]].concat();
     let cut = [&[2; 12][..], &[8, 0, 0x45, 0, 0, 28]].concat();
     let own = template(1, 256, vec![field(8, 4), field(2, 4), field(315, VARIABLE)]);

@@ -67,7 +67,7 @@ pub(crate) fn datagram(sequence: u32) -> Datagram {
 }
 
 #[test]
-fn samples_become_rows_of_their_agent() {
+fn samples_become_rows_with_their_agent() {
     let (one, two) = (frame(1), frame(2));
     let mut first = datagram(1);
     first.flow(&head(100), &[header(&one)]).unwrap().flow(&head(100), &[header(&two)]).unwrap();
@@ -87,7 +87,7 @@ fn samples_become_rows_of_their_agent() {
 }
 
 #[test]
-fn samples_that_are_no_packets_are_passed_over_and_counted() {
+fn samples_without_packets_are_skipped_and_counted() {
     let one = frame(1);
     let discarded = DiscardHead { sequence: 1, ..DiscardHead::default() };
     let mut mixed = datagram(1);
@@ -149,7 +149,7 @@ fn counters_go_to_a_file_for_each_agent() {
 }
 
 #[test]
-fn filters_see_the_copied_header() {
+fn filters_match_the_sampled_header() {
     let (one, two) = (frame(1), frame(2));
     let mut sent = datagram(1);
     sent.flow(&head(1), &[header(&one)]).unwrap().flow(&head(1), &[header(&two)]).unwrap();
@@ -184,7 +184,7 @@ fn link(etype: u32) -> FlowRecord<'static> {
 }
 
 #[test]
-fn records_of_one_packet_are_one_row_in_any_order_and_in_expanded_samples_too() {
+fn records_of_one_sample_become_one_row_in_any_order() {
     let cut = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1][..], &frame(9)[12..20]].concat();
     let raw = |protocol, octets| {
         FlowRecord::RawHeader(RawHeader { protocol, frame_length: 518, stripped: Some(4), octets })
@@ -227,7 +227,7 @@ fn records_of_one_packet_are_one_row_in_any_order_and_in_expanded_samples_too() 
 }
 
 #[test]
-fn what_is_sound_of_a_sample_counts_and_the_fault_is_logged() {
+fn the_valid_part_of_a_malformed_sample_is_kept_and_the_error_logged() {
     let one = frame(1);
     let unreadable = FlowRecord::Unknown(sflow::Unknown { format: DataFormat::new(43_874, 2), octets: &[1; 4] });
     let mut sent = datagram(1);
@@ -255,7 +255,7 @@ fn what_is_sound_of_a_sample_counts_and_the_fault_is_logged() {
 }
 
 #[test]
-fn a_rate_of_0_multiplies_nothing_and_one_of_the_operator_takes_the_place_of_those_of_samples() {
+fn a_rate_of_0_multiplies_nothing_and_a_configured_rate_overrides_samples() {
     let one = frame(1);
     let mut sent = datagram(1);
     sent.flow(&head(0), &[header(&one)]).unwrap().flow(&head(100), &[header(&one)]).unwrap();
@@ -277,7 +277,7 @@ fn a_rate_of_0_multiplies_nothing_and_one_of_the_operator_takes_the_place_of_tho
 }
 
 #[test]
-fn agents_that_send_counters_only_are_named() {
+fn agents_without_flow_samples_are_logged() {
     let one = frame(1);
     let counters = CounterHead { format: DataFormat::COUNTERS, ..CounterHead::default() };
     let sent = |agent: u8, flow: bool| {
@@ -300,7 +300,7 @@ fn agents_that_send_counters_only_are_named() {
 }
 
 #[test]
-fn a_port_that_gets_the_protocol_of_the_other_collector_names_it_once_in_a_while() {
+fn datagrams_of_the_other_collectors_protocol_are_logged_at_a_limited_rate() {
     let one = frame(1);
     let netflow = v5_of(&[web(1, 1000, 1, 10)]);
     let mut ipfix = vec![0; 16];

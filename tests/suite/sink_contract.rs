@@ -58,9 +58,9 @@ pub(crate) trait SinkUnderTest {
 
 /// Checks all claims.
 pub(crate) fn check(mut sink: impl SinkUnderTest) {
-    all_is_written_once(&mut sink);
+    everything_is_written_once(&mut sink);
     an_outage_costs_nothing(&mut sink);
-    it_ends_in_bounded_time(&mut sink);
+    shutdown_takes_bounded_time(&mut sink);
     a_kill_costs_what_is_documented(&mut sink);
 }
 
@@ -105,7 +105,7 @@ fn settle(sink: &dyn SinkUnderTest, process: &Process) {
     });
 }
 
-fn all_is_written_once(sink: &mut dyn SinkUnderTest) {
+fn everything_is_written_once(sink: &mut dyn SinkUnderTest) {
     let process = start(&sink.fresh());
     for number in 1..=3 {
         hand(sink, &process, number);
@@ -144,7 +144,7 @@ fn an_outage_costs_nothing(sink: &mut dyn SinkUnderTest) {
     assert_eq!(sink.written(None), expected(5), "{}", finished.log);
 }
 
-fn it_ends_in_bounded_time(sink: &mut dyn SinkUnderTest) {
+fn shutdown_takes_bounded_time(sink: &mut dyn SinkUnderTest) {
     let process = start(&sink.fresh().more_config("plugin_exit_timeout: 1"));
     hand(sink, &process, 1);
     settle(sink, &process);

@@ -68,7 +68,7 @@ fn count(log: &str, part: &str) -> usize {
 }
 
 #[test]
-fn stores_that_do_not_answer_delay_neither_start_nor_end() {
+fn unresponsive_stores_delay_neither_start_nor_shutdown() {
     for silent in [Silent::dropping(), Silent::mute()] {
         let setup = nfacctd(&all_kinds(silent.address()));
         let finished = live_beside(&setup.clone().more_config("plugin_exit_timeout: 1"), START);
@@ -90,7 +90,7 @@ fn is_batch(file: &std::fs::DirEntry) -> bool {
 }
 
 #[test]
-fn without_a_spool_the_end_waits_as_long_as_its_key_says() {
+fn without_a_spool_shutdown_waits_for_plugin_exit_timeout() {
     let silent = Silent::dropping();
     let setup = collector("pgsql", &format!("sql_host: 127.0.0.1\nsql_port: {}", silent.address().port()))
         .more_config("sql_table: acct\nplugin_write_timeout: 60\nplugin_exit_timeout: 3");
@@ -103,7 +103,7 @@ fn without_a_spool_the_end_waits_as_long_as_its_key_says() {
 }
 
 #[test]
-fn a_store_that_stops_answering_does_not_hold_the_end() {
+fn a_store_that_stops_answering_does_not_delay_shutdown() {
     let Some(server) = servers::Postgres::start() else { return missing("PMACCT_TEST_PGSQL") };
     let address = server.address();
     pgsql(&address, &table("acct", "pgsql"));
@@ -124,7 +124,7 @@ fn a_store_that_stops_answering_does_not_hold_the_end() {
 }
 
 #[test]
-fn brokers_of_counters_delay_neither_start_nor_end() {
+fn brokers_of_counters_delay_neither_start_nor_shutdown() {
     for silent in [Silent::dropping(), Silent::mute()] {
         let (host, port) = (silent.address().ip(), silent.address().port());
         let setup = counter_collector(&format!(
@@ -159,7 +159,7 @@ fn reading(lines: &str) -> Setup {
 }
 
 #[test]
-fn a_file_whose_flows_cannot_be_written_ends_with_status_1() {
+fn unwritten_flows_of_a_file_give_status_1() {
     let silent = Silent::dropping();
     let setup = reading(&all_kinds(silent.address()));
     let ends = |setup: &Setup, part: &str, times: usize| {
@@ -182,7 +182,7 @@ fn a_file_whose_flows_cannot_be_written_ends_with_status_1() {
 }
 
 #[test]
-fn a_file_whose_counters_cannot_be_written_ends_with_status_1() {
+fn unwritten_counters_of_a_file_give_status_1() {
     let silent = Silent::dropping();
     let source = SocketAddr::from(([198, 51, 100, 7], 50_000));
     let target = SocketAddr::from(([192, 0, 2, 1], 6343));
@@ -220,7 +220,7 @@ fn a_file_whose_counters_cannot_be_written_ends_with_status_1() {
 const SECRET: &str = "sesame";
 
 #[test]
-fn passwords_in_addresses_are_in_no_log() {
+fn passwords_in_addresses_are_not_logged() {
     let nobody = format!("http://ali:{SECRET}@127.0.0.1");
     for kind in ["pgsql", "mysql", "clickhouse"] {
         let lines = format!("sql_host: {nobody}\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
@@ -243,7 +243,7 @@ fn passwords_in_addresses_are_in_no_log() {
 }
 
 #[test]
-fn clickhouse_takes_the_user_of_its_url() {
+fn clickhouse_uses_the_credentials_of_its_url() {
     let Some(server) = servers::clickhouse() else { return };
     let address = &server.address;
     let table = servers::name("acct");
@@ -258,7 +258,7 @@ fn clickhouse_takes_the_user_of_its_url() {
 }
 
 #[test]
-fn clickhouse_that_is_not_trusted_is_a_wrong_configuration() {
+fn an_untrusted_clickhouse_is_a_configuration_error() {
     let Some(server) = servers::clickhouse() else { return };
     let (authority, stranger) = (Authority::new(), Authority::new());
     let address = SocketAddr::new(server.address.host.parse().unwrap(), server.address.port);
@@ -294,7 +294,7 @@ fn ask_in_the_clear(server: &Silent) -> Vec<u8> {
 }
 
 #[test]
-fn postgresql_gets_no_password_in_the_clear() {
+fn postgresql_gets_no_cleartext_password() {
     let server = Silent::mute();
     let lines = format!("sql_host: 127.0.0.1\nsql_port: {}\nsql_passwd: {SECRET}", server.address().port());
     let setup = collector("pgsql", &lines).more_config("sql_table: acct\nplugin_exit_timeout: 1");
@@ -310,7 +310,7 @@ fn postgresql_gets_no_password_in_the_clear() {
 }
 
 #[test]
-fn whoever_starts_a_daemon_in_the_background_knows_whether_it_runs() {
+fn daemonize_reports_stores_that_reject_the_configuration() {
     let silent = Silent::dropping();
     let lines =
         format!("{}\nplugin_exit_timeout: 1\ndaemonize: true\npidfile: {{dir}}/pid", all_kinds(silent.address()));

@@ -19,7 +19,7 @@ fn sqlite_gets_what_was_sent() {
 }
 
 #[test]
-fn what_conditions_keep_out_goes_to_the_backup() {
+fn rows_excluded_by_preprocess_go_to_the_recovery_server() {
     let setup = collector("sqlite3", "sql_db: {dir}/acct.db\nsql_backup_host: {dir}/rest.db\nsql_table: acct")
         .more_config("sql_preprocess: minp=4, recover=1");
     for name in ["acct.db", "rest.db"] {
@@ -133,7 +133,7 @@ fn an_idle_connection_to_rabbitmq_stays_open() {
 }
 
 #[test]
-fn rabbitmq_gets_the_schema_again_and_again() {
+fn rabbitmq_gets_the_schema_periodically() {
     let Some(server) = servers::rabbitmq() else { return };
     let exchange = servers::name("exchange");
     let (queue, schemas) =
@@ -186,7 +186,7 @@ fn in_shape_9(kind: &str, lines: &str) -> Setup {
 }
 
 #[test]
-fn tables_of_the_known_shapes_are_written() {
+fn tables_of_the_predefined_schemas_are_written() {
     let statement = |dialect: &str| {
         let path = format!("{}/etc/sql/{dialect}/acct_v9.sql", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
@@ -257,7 +257,7 @@ fn quoted(columns: &str, lines: &str) -> Vec<String> {
 }
 
 #[test]
-fn as_numbers_are_in_the_columns_of_addresses_below_version_6() {
+fn as_numbers_use_the_address_columns_below_version_6() {
     let columns = "ip_src, ip_dst, as_src, as_dst";
     let rows = quoted(columns, "aggregate: src_as, dst_as");
     assert_eq!(rows, ["64500 65000 NULL NULL"]);
@@ -269,7 +269,7 @@ fn as_numbers_are_in_the_columns_of_addresses_below_version_6() {
 }
 
 #[test]
-fn numbers_of_custom_primitives_are_numbers() {
+fn numeric_custom_primitives_are_stored_as_numbers() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "name=octets field_type=1 len=4 semantics=u_int\n").unwrap();
     let path = file.path().display();
@@ -278,7 +278,7 @@ fn numbers_of_custom_primitives_are_numbers() {
 }
 
 #[test]
-fn bins_begin_at_a_full_minute_without_a_roundoff() {
+fn time_bins_begin_at_a_full_minute_without_a_roundoff() {
     let lines = "aggregate: proto\nsql_history: 1h\ntimestamps_since_epoch: true";
     let rows = quoted("stamp_inserted, ip_proto, stamp_updated", lines);
     let bin = |row: &String| row.split(' ').next().unwrap().parse::<u64>().unwrap();
@@ -286,7 +286,7 @@ fn bins_begin_at_a_full_minute_without_a_roundoff() {
 }
 
 #[test]
-fn the_examples_of_the_documents_are_good() {
+fn the_documented_examples_are_valid() {
     for document in ["stores", "sql", "kafka", "amqp", "print"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
@@ -341,7 +341,7 @@ pub(crate) fn counters_arrive(setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>
 }
 
 #[test]
-fn counters_of_agents_go_to_brokers() {
+fn sflow_counters_go_to_brokers() {
     if let Some(server) = servers::rabbitmq() {
         let exchange = servers::name("exchange");
         let queue = Queue::new(&server.address, &exchange, "counters.10_99_0_1");

@@ -34,7 +34,7 @@ fn rabbitmq_gets_what_was_sent_over_tls() {
 }
 
 #[test]
-fn what_keeps_tls_to_rabbitmq_from_working_is_named_at_the_start() {
+fn tls_errors_of_rabbitmq_are_named_at_the_start() {
     let Some(server) = servers::rabbitmq().and_then(|shared| shared.private()) else { return };
     let log = |lines: &str| refused(&over_tls(server, "exchange", lines));
     let stranger = log("amqp_conn_ca_file: {dir}/stranger.pem");
@@ -61,7 +61,7 @@ fn what_keeps_tls_to_rabbitmq_from_working_is_named_at_the_start() {
 }
 
 #[test]
-fn rabbitmq_knows_its_clients_by_their_certificates() {
+fn rabbitmq_authenticates_clients_by_certificate() {
     let Some(server) = RabbitMq::start_for_known_clients() else { return missing("PMACCT_TEST_AMQP") };
     let (known, unknown) = (server.authority().certify("client"), Authority::new().certify("client"));
     let queue = Queue::new(&server.address(), "pmacct", "acct");
@@ -136,7 +136,7 @@ fn kafka_gets_what_was_sent_over_tls() {
 }
 
 #[test]
-fn brokers_of_another_name_are_refused() {
+fn certificates_of_other_hosts_are_rejected() {
     let authority = Authority::new();
     let other = authority.certify("192.0.2.1");
     let front = |server| TlsFront::start(TlsFront::address(), server, &other, None);
@@ -162,7 +162,7 @@ fn brokers_of_another_name_are_refused() {
 }
 
 #[test]
-fn counters_of_agents_go_to_rabbitmq_over_tls() {
+fn sflow_counters_go_to_rabbitmq_over_tls() {
     let Some(server) = servers::rabbitmq().and_then(|shared| shared.private()) else { return };
     let exchange = servers::name("exchange");
     let queue = Queue::new(&server.address(), &exchange, "counters.10_99_0_1");
@@ -180,7 +180,7 @@ fn counters_of_agents_go_to_rabbitmq_over_tls() {
 }
 
 #[test]
-fn kafka_asks_who_comes() {
+fn kafka_requires_authentication() {
     let Some(server) = Kafka::start_for_known_clients() else { return missing("PMACCT_TEST_KAFKA") };
     for (mechanism, said) in [
         ("SCRAM-SHA-256", "SASL SCRAM authentication failed"),
@@ -200,7 +200,7 @@ fn kafka_asks_who_comes() {
 }
 
 #[test]
-fn kafka_gets_what_a_known_user_sends_over_tls() {
+fn kafka_gets_what_an_authenticated_user_sends_over_tls() {
     let (front, login) = (TlsFront::address(), LoginFront::address());
     let Some(server) = Kafka::start_behind(front) else { return missing("PMACCT_TEST_KAFKA") };
     server.create_topic("acct");
@@ -236,7 +236,7 @@ fn kafka_gets_what_a_known_user_sends_over_tls() {
 }
 
 #[test]
-fn databases_that_do_not_encrypt_are_named_at_the_start() {
+fn databases_without_tls_are_named_at_the_start() {
     let setup = |kind: &str, address: &Address| {
         collector(kind, &login(address))
             .more_config("sql_table: acct\nsql_conn_ca_file: {dir}/ca.pem")

@@ -39,7 +39,7 @@ fn storm(setup: &Setup) -> (Vec<Flow>, Statistics, Finished) {
 }
 
 #[test]
-fn the_tables_of_several_workers_make_one() {
+fn tables_of_several_workers_are_merged() {
     let setup = nfacctd(
         "nfacctd_workers: 4
          plugins: print[p]
@@ -58,7 +58,7 @@ fn the_tables_of_several_workers_make_one() {
 }
 
 #[test]
-fn tables_at_their_bound_are_written_early_and_what_finds_no_room_is_counted() {
+fn full_tables_are_written_early_and_dropped_records_counted() {
     let setup = nfacctd(
         "nfacctd_workers: 2
          plugins: print[p]
@@ -81,7 +81,7 @@ fn tables_at_their_bound_are_written_early_and_what_finds_no_room_is_counted() {
 }
 
 #[test]
-fn purges_in_the_middle_of_traffic_lose_nothing() {
+fn purges_during_traffic_lose_nothing() {
     let setup = nfacctd(
         "nfacctd_workers: 3
          plugins: print[a], print[b]
