@@ -1,4 +1,4 @@
-//! What a check of the configuration says, and that a start says the same.
+//! `--check` reports what a start would report.
 
 use crate::support::{collected, nfacctd, printing, start, v5_of, web};
 use serde_json::json;
@@ -6,14 +6,14 @@ use testkit::capture_file;
 use testkit::output::sum;
 use testkit::{Finished, Setup};
 
-/// The end of a check.
+/// Runs `--check` to its end.
 fn checked(setup: &Setup) -> Finished {
     setup.clone().arguments(["--check"]).run()
 }
 
-/// Checks and starts a configuration that must be refused, and returns the line of the refusal: each says it, with status 1.
+/// Checks and starts a configuration that must be rejected, and returns the error line, which both must log with status 1.
 #[track_caller]
-fn refused(setup: &Setup, part: &str) -> String {
+fn start_error(setup: &Setup, part: &str) -> String {
     let line = |finished: &Finished| {
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
         let found = finished.log.lines().find(|line| line.starts_with("ERROR") && line.contains(part));
@@ -33,32 +33,32 @@ fn pmacctd(lines: &str) -> Setup {
 #[test]
 fn check_rejects_what_a_start_rejects() {
     let memory = "plugins: memory[a], memory[b]\naggregate: src_host\nimt_path: {dir}/s";
-    assert!(refused(&nfacctd(memory), "imt_path[b]").contains("daemon.conf"));
+    assert!(start_error(&nfacctd(memory), "imt_path[b]").contains("daemon.conf"));
     let long = nfacctd(&format!("plugins: memory[a]\naggregate: src_host\nimt_path: {{dir}}/{}", "s".repeat(108)));
-    refused(&long, "imt_path[a]: ");
+    start_error(&long, "imt_path[a]: ");
     let user = printing("src_host").more_config("run_as_user: no-such-user-here");
-    assert!(refused(&user, "run_as_user").contains("no such user: no-such-user-here"));
+    assert!(start_error(&user, "run_as_user").contains("no such user: no-such-user-here"));
     let group = printing("src_host").more_config("run_as_group: no-such-group-here");
-    refused(&group, "run_as_group: no such group");
+    start_error(&group, "run_as_group: no such group");
     let missing = printing("src_host").more_config("pcap_savefile: {dir}/none.pcap");
-    refused(&missing, "none.pcap");
+    start_error(&missing, "none.pcap");
     let version = nfacctd("plugins: sqlite3[s]\naggregate: src_host\nsql_db: {dir}/db\nsql_table_version: 12");
-    refused(&version, "sql_table_version[s]");
+    start_error(&version, "sql_table_version[s]");
     let options = "plugins: kafka[k]\naggregate: src_host\nkafka_config_file: {dir}/k.conf";
     let options = nfacctd(options).file("k.conf", "\u{feff}global, acks, 1\r\nglobal acks 1\r\n");
-    refused(&options, "kafka_config_file[k]: ");
+    start_error(&options, "kafka_config_file[k]: ");
     let certificates = "plugins: amqp[a]\naggregate: src_host\namqp_conn_ca_file: {dir}/none.pem";
-    refused(&nfacctd(certificates), "amqp_conn_ca_file[a]: ");
+    start_error(&nfacctd(certificates), "amqp_conn_ca_file[a]: ");
     let certificates = "plugins: pgsql[d]\naggregate: src_host\nsql_conn_ca_file: {dir}/none.pem";
-    refused(&nfacctd(certificates), "sql_conn_ca_file[d]: ");
+    start_error(&nfacctd(certificates), "sql_conn_ca_file[d]: ");
     let allow = printing("src_host").more_config("nfacctd_allow_file: {dir}/allow").file("allow", "10.0.0.1\nx\n");
-    refused(&allow, "allow:2]");
-    refused(&pmacctd("pcap_interface: lo\npcap_filter: dst src net 192.0.2.0/24"), "pcap_filter: ");
-    refused(&pmacctd("pcap_savefile: {dir}/none.pcap"), "none.pcap");
-    // The link type of the file decides what an expression may ask for.
+    start_error(&allow, "allow:2]");
+    start_error(&pmacctd("pcap_interface: lo\npcap_filter: dst src net 192.0.2.0/24"), "pcap_filter: ");
+    start_error(&pmacctd("pcap_savefile: {dir}/none.pcap"), "none.pcap");
+    // The link type of the file determines which expressions are valid.
     let file = capture_file::pcap::<Vec<u8>>(0, &[]);
     let wireless = pmacctd("pcap_savefile: {dir}/f.pcap\npcap_filter: type mgt").file("f.pcap", file);
-    refused(&wireless, "pcap_filter: ");
+    start_error(&wireless, "pcap_filter: ");
 }
 
 #[test]
@@ -75,11 +75,11 @@ fn a_daemon_that_would_count_nothing_does_not_start() {
         [("nfprobe[x]", "pmacctd and uacctd alone"), ("sfprobe[x], nfprobe[y]", "pmacctd and uacctd alone")]
     {
         let setup = nfacctd(&format!("plugins: {plugins}\naggregate: src_host"));
-        let line = refused(&setup, "plugins: none of these");
+        let line = start_error(&setup, "plugins: none of these");
         assert!(line.contains(plugins), "{line}");
         assert!(setup.run().log.contains(why), "{plugins}");
     }
-    // One that can run is enough, and the other is named.
+    // One plugin that can run is enough; the other is reported.
     let setup = nfacctd("plugins: nfprobe[x], print[p]\naggregate: src_host\nprint_output_file: {dir}/out");
     let log = start(&setup).stop().log;
     assert!(log.contains("plugin nfprobe[x] is one of") && !log.contains("none of these"), "{log}");
@@ -182,7 +182,7 @@ fn files_may_have_a_byte_order_mark_and_crlf_line_ends() {
         assert_eq!((&row["tag"], &row["net_src"]), (&json!(5), &json!("10.0.0.0")), "{row}");
         assert_eq!((&row["port_src"], &row["sampling_rate"]), (&json!(port), &json!(10)), "{row}");
     }
-    // How much was read is in the log.
+    // The number of rules that were read is in the log.
     for (file, size) in [
         ("tags", "pre_tag_map, 2 rules."),
         ("networks", "networks_file, 1 network."),
@@ -210,7 +210,7 @@ fn empty_lists_are_used_with_a_remark() {
     }
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 10)]));
     assert_eq!(process.wait_for_datagrams(1).value("datagrams_rejected[not_allowed]"), 1);
-    // A list may become empty while the daemon runs, too.
+    // A list may also become empty on reload.
     process.signal(testkit::process::Signal::SIGUSR2);
     process.wait_for_log("maps, lists and networks: reloaded");
     process.stop();
@@ -229,7 +229,7 @@ fn repeated_networks_and_bad_lines_give_one_warning_each() {
     assert!(finished.log.contains("198 more are alike, in lines 2, 3, 4, "), "{}", finished.log);
     assert!(finished.log.contains("line 2 (as in 1)"), "{}", finished.log);
     assert!(finished.log.contains("200 warnings"), "{}", finished.log);
-    // Repeated rows keep no reload from happening.
+    // Repeated rows do not prevent a reload.
     let process = start(&setup.file("tags", ""));
     process.signal(testkit::process::Signal::SIGUSR2);
     process.wait_for_log("maps, lists and networks: reloaded");
@@ -264,7 +264,7 @@ fn a_port_is_shared_only_within_a_cluster() {
             };
             assert!(second.log.lines().any(|line| said(&line)), "{}", second.log);
         }
-        // A check opens nothing, so it may be made beside the daemon that runs.
+        // A check opens nothing, so it works while the daemon runs.
         assert_eq!(checked(&daemon(2, "")).code(), Some(0));
         first.stop();
         let both = [(); 2].map(|()| running(&daemon(2, "cluster_name: both")));
@@ -330,7 +330,7 @@ fn statistics_list_rules_without_a_match() {
         "/own rules=1 unmatched=0",
     ];
     assert!(wanted(lines), "{}", process.log());
-    // What was read again has matched nothing yet.
+    // Reloaded rules have matched nothing yet.
     process.signal(testkit::process::Signal::SIGUSR2);
     process.wait_for_log("maps, lists and networks: reloaded");
     let before = process.log().matches("/tags rules=4 unmatched=4").count();

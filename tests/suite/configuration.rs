@@ -1,9 +1,9 @@
-//! Configuration files and command lines, right and wrong.
+//! Valid and invalid configuration files and command lines.
 
 use crate::support::{nfacctd, printing, start};
 use testkit::Setup;
 
-/// The collector without a configuration.
+/// A collector without a configuration file.
 fn bare(arguments: &[&str]) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_nfacctd")).arguments(arguments)
 }
@@ -43,8 +43,9 @@ fn an_unknown_primitive_is_fatal() {
 fn formatted_output_rejects_columns_without_a_width() {
     let finished = printing("src_host, as_path").more_config("print_output: formatted").run();
     assert_eq!(finished.code(), Some(1));
-    let told = |line: &&str| line.contains("ERROR") && line.contains("as_path") && line.contains("print_output");
-    assert!(finished.log.lines().any(|line| told(&line)), "{}", finished.log);
+    let is_error =
+        |line: &&str| line.contains("ERROR") && line.contains("as_path") && line.contains("print_output");
+    assert!(finished.log.lines().any(|line| is_error(&line)), "{}", finished.log);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What operators know, brought to the records: networks, filters, lists, places; and how it changes while the daemon runs.
+//! Enrichment from the operator's files: networks, filters, lists, geolocation; and reloads of them.
 
 use crate::support::{
     NOW, assert_rows, nfacctd, one, printing, rows, start, template, v5_of, web, without_event_type,
@@ -13,7 +13,7 @@ use testkit::{Process, Setup};
 const NETWORKS: &str =
     "! two families\n65001,10.0.0.0/8\n65002_65003,10.0.0.0/24\n192.0.2.254,65004,192.0.2.0/24\n";
 
-/// A collector of these lines whose networks come from a file.
+/// A collector with these lines whose networks come from a file.
 fn with_networks(aggregate: &str, lines: &str) -> Setup {
     printing(aggregate)
         .more_config("nfacctd_net: file\nnfacctd_as: file\nnetworks_file: {dir}/networks")
@@ -21,7 +21,7 @@ fn with_networks(aggregate: &str, lines: &str) -> Setup {
         .file("networks", NETWORKS)
 }
 
-/// What a collector prints of records from 10.0.0.`host`.
+/// The rows that a collector prints for records from 10.0.0.`host`.
 fn of_hosts(setup: &Setup, hosts: &[u8]) -> Vec<serde_json::Value> {
     let process = start(setup);
     let records: Vec<_> = hosts.iter().map(|host| web(*host, 1000, 1, 10)).collect();
@@ -54,7 +54,7 @@ fn a_plugin_can_have_its_own_networks_file() {
     process.exporter("127.0.1.1").send(&v5_of(&[web(9, 1, 1, 10)]));
     let finished = process.stop();
     let net = |file| finished.json(file)[0]["net_src"].clone();
-    // Without the key networks are the exporter's own.
+    // Without the key the networks of the exporter are used.
     assert_eq!((net("a.json"), net("b.json")), (json!("10.0.0.0"), json!("10.0.0.8")));
 }
 
@@ -176,8 +176,8 @@ fn unlisted_ports_protocols_and_tos_values_are_merged() {
     assert_rows(without_event_type(process.stop().json("out.json")), [row(0, 2), row(1000, 1)]);
 }
 
-fn places(setup: Setup, records: &[Record]) -> Setup {
-    setup.more_config("geoipv2_file: {dir}/places.mmdb").file("places.mmdb", mmdb::city(records))
+fn with_geolocation(setup: Setup, records: &[Record]) -> Setup {
+    setup.more_config("geoipv2_file: {dir}/city.mmdb").file("city.mmdb", mmdb::city(records))
 }
 
 const AMSTERDAM: Record =
@@ -185,8 +185,10 @@ const AMSTERDAM: Record =
 
 #[test]
 fn geolocation_comes_from_a_database() {
-    let setup =
-        places(printing("src_host_country, dst_host_country, src_host_pocode, src_host_coords"), &[AMSTERDAM]);
+    let setup = with_geolocation(
+        printing("src_host_country, dst_host_country, src_host_pocode, src_host_coords"),
+        &[AMSTERDAM],
+    );
     let row = json!({
         "country_ip_src": "NL", "country_ip_dst": "", "pocode_ip_src": "1012", "lat_ip_src": 52.37,
         "lon_ip_src": 4.89, "packets": 1, "bytes": 10,
@@ -202,17 +204,17 @@ fn geolocation_without_a_database_is_empty() {
     assert_rows(rows("src_host_country, dst_host_coords", [one(&fields, &record)]), [row]);
 }
 
-/// Changes a file of a running daemon and waits until it has taken it up, or refused it.
-fn reload(process: &Process, name: &str, octets: impl AsRef<[u8]>, told: &str) {
-    process.wait_for_new_log(told, || {
-        let _ = process.setup().clone().file(name, octets);
+/// Changes a file of a running daemon and waits until it is reloaded or rejected.
+fn reload(process: &Process, name: &str, contents: impl AsRef<[u8]>, line: &str) {
+    process.wait_for_new_log(line, || {
+        let _ = process.setup().clone().file(name, contents);
         process.signal(Signal::SIGUSR2);
     });
 }
 
 #[test]
 fn a_reload_applies_to_all_addresses_and_loses_nothing() {
-    let setup = places(with_networks("src_as, src_host_country", ""), &[AMSTERDAM]);
+    let setup = with_geolocation(with_networks("src_as, src_host_country", ""), &[AMSTERDAM]);
     let process = start(&setup);
     let exporter = process.exporter("127.0.1.1");
     let send = |packets| exporter.send(&v5_of(&[web(1, 1, packets, packets * 10)]));
@@ -222,7 +224,7 @@ fn a_reload_applies_to_all_addresses_and_loses_nothing() {
     send(10);
     process.wait_for_datagrams(2);
     let oslo = Record { country: "NO", ..AMSTERDAM };
-    reload(&process, "places.mmdb", mmdb::city(&[oslo]), "reloaded");
+    reload(&process, "city.mmdb", mmdb::city(&[oslo]), "reloaded");
     send(100);
     process.wait_for_datagrams(3);
     let row = |asn, country, packets| json!({"as_src": asn, "country_ip_src": country, "packets": packets, "bytes": packets * 10});

@@ -1,10 +1,10 @@
-//! What the print plugin writes: formats, files, times.
+//! The output of the print plugin: formats, files, times.
 
 use crate::support::{NOW, collected, nfacctd, printing, start, v5_of, web};
 use testkit::output;
 use testkit::{Setup, eventually};
 
-/// A collector whose plugin `p` writes `out`.
+/// A collector whose plugin `p` writes the file `out`.
 fn writing(lines: &str) -> Setup {
     nfacctd("plugins: print[p]\nprint_output_file[p]: {dir}/out").more_config(lines)
 }
@@ -92,7 +92,7 @@ fn a_file_is_overwritten_or_appended_to() {
     let setup = writing("aggregate: src_host\nprint_output: csv");
     assert_eq!(collected(&setup, &datagrams).text("out").lines().count(), 2);
     assert_eq!(collected(&setup, &datagrams).text("out").lines().count(), 2);
-    // The title stays the only one.
+    // The title is written once.
     let appending = setup.more_config("print_output_file_append: true");
     assert_eq!(collected(&appending, &datagrams).text("out").lines().count(), 3);
     assert_eq!(collected(&appending, &datagrams).text("out").lines().count(), 4);

@@ -1,4 +1,4 @@
-//! Maps: what they set, what is told of them, and how they change while the daemon runs.
+//! Maps: their effects, their diagnostics, and reloads.
 
 use crate::support::{assert_rows, collected, nfacctd, one, printing, start, v5_of, web, without_event_type};
 use netflow::encode::field;
@@ -8,12 +8,12 @@ use testkit::output::sum;
 use testkit::process::Signal;
 use testkit::{Process, Setup};
 
-/// A collector that tags by this map and prints these primitives.
+/// A collector with this pre_tag_map, which prints these primitives.
 fn tagging(aggregate: &str, map: &str) -> Setup {
     printing(aggregate).more_config("pre_tag_map: {dir}/tags").file("tags", map)
 }
 
-/// Rows of records from 10.0.0.1 and 10.0.0.2, one packet and two.
+/// The rows for a record of one packet from 10.0.0.1 and one of two packets from 10.0.0.2.
 fn rows(setup: &Setup) -> Vec<Value> {
     let process = start(setup);
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1000, 1, 10), web(2, 2000, 2, 20)]));
@@ -142,7 +142,7 @@ fn check_reports_every_problem_and_starts_nothing() {
 }
 
 fn change(process: &Process, map: &str) {
-    // As a whole: an earlier reload may be reading it.
+    // Atomically: an earlier reload may be reading it.
     let setup = process.setup().clone().file("tags.new", map);
     assert!(std::fs::rename(setup.path("tags.new"), setup.path("tags")).is_ok());
 }
@@ -154,7 +154,7 @@ fn a_reloaded_map_can_need_more_fields() {
     let send = |packets| exporter.send(&v5_of(&[web(1, 1000, packets, packets * 10)]));
     send(1);
     process.wait_for_datagrams(1);
-    // Fields that no rule and no primitive needed before.
+    // Fields that no previous rule and no primitive needs.
     change(&process, "set_tag=2 src_as=64500 filter='tcp dst port 80' nexthop=10.0.0.254\n");
     process.wait_for_new_log("reloaded", || process.signal(Signal::SIGUSR2));
     send(10);
@@ -176,7 +176,7 @@ fn changed_maps_are_reloaded_with_maps_watch() {
     assert_eq!(process.stop().json("out.json")[0]["tag"], 2);
 }
 
-/// The indented blocks of a document, parted by blank lines, each with the text line before it.
+/// The indented blocks of a document, each with the line of text before it.
 pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     let (mut blocks, mut before, mut block) = (Vec::new(), String::new(), String::new());
     for line in text.lines().chain([""]) {
@@ -205,7 +205,7 @@ fn the_documented_examples_are_valid() {
         let blocks = blocks(&text);
         let Some((_, config)) = blocks.first().filter(|(_, block)| block.starts_with("! ")) else { continue };
         let mut setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"));
-        // Files are named in the line before their blocks, in their order.
+        // The line before the blocks names their files, in order.
         let mut config = config.replace("/usr/share/GeoIP/", "");
         let mut names: Vec<&str> =
             blocks[1..].iter().flat_map(|(line, _)| line.split('`').skip(1).step_by(2)).collect();
@@ -215,11 +215,11 @@ fn the_documented_examples_are_valid() {
             files.push((name, block));
         }
         let places = mmdb::city(&[]);
-        for (name, octets) in
+        for (name, contents) in
             files.iter().map(|(n, b)| (*n, b.as_bytes())).chain([("GeoLite2-City.mmdb", &places[..])])
         {
             config = config.replace(&format!(": {name}\n"), &format!(": {{dir}}/{name}\n"));
-            setup = setup.file(name, octets);
+            setup = setup.file(name, contents);
         }
         let setup = setup.config(&config);
         let config = setup.config_path().display().to_string();
@@ -250,7 +250,7 @@ fn reloads_under_traffic_are_atomic_and_lose_nothing() {
         burst();
         change(&process, &map(2 - round % 2));
         process.signal(Signal::SIGUSR2);
-        // No more at a time than the smallest receive buffer holds.
+        // At most what the smallest receive buffer holds at a time.
         process.wait_for_datagrams(burst());
     }
     let sent = burst();

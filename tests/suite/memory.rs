@@ -1,6 +1,6 @@
-//! The memory plugin and the client that asks it.
+//! The memory plugin and its client.
 
-use crate::faults::resident;
+use crate::malformed::resident;
 use crate::support::{NOW, assert_rows, collected, nfacctd, one, start, template, v5_of, web};
 use netflow::encode::{Message, field, variable};
 use serde_json::json;
@@ -23,7 +23,7 @@ fn asked() -> Process {
     process
 }
 
-/// What the client answers.
+/// Runs the client.
 fn ask(process: &Process, arguments: &[&str]) -> Finished {
     let socket = process.setup().path("m.sock");
     Setup::new(env!("CARGO_BIN_EXE_pmacct"))
@@ -32,7 +32,7 @@ fn ask(process: &Process, arguments: &[&str]) -> Finished {
         .run()
 }
 
-/// What it answers when all is well.
+/// The client's output; it must succeed.
 fn answer(process: &Process, arguments: &[&str]) -> String {
     let finished = ask(process, arguments);
     assert!(finished.status.success(), "{arguments:?}: {:?} {}{}", finished.status, finished.stdout, finished.log);
@@ -57,7 +57,7 @@ fn the_table_is_shown_in_every_format() {
         output::json_lines(&answer(&process, &["-s", "-O", "json"])),
         [row("10.0.0.1", 1024, 10, 1000), row("10.0.0.1", 1025, 5, 300), row("10.0.0.2", 53, 1, 70)],
     );
-    // A question takes nothing away.
+    // A query removes nothing.
     assert_eq!(answer(&process, &["-s"]), formatted);
     process.stop();
 }
@@ -125,7 +125,7 @@ fn a_large_table_adds_up() {
     process.stop();
 }
 
-/// A flow with much about it, some of which (next hop, AS path, communities) is absent.
+/// A flow with many fields, some of which (next hop, AS path, communities) are absent.
 fn rich() -> Vec<u8> {
     let fields = [
         field(8, 4),
@@ -152,7 +152,7 @@ fn rich() -> Vec<u8> {
 
 #[test]
 fn answers_have_the_order_names_and_types_of_pmacct() {
-    // What the configuration says of other plugins' output changes nothing for the client.
+    // Output settings of other plugins do not affect the client.
     let setup = nfacctd(
         "plugins: memory[m]
          imt_path[m]: {dir}/m.sock
@@ -178,7 +178,7 @@ fn answers_have_the_order_names_and_types_of_pmacct() {
              10,1000\n"
         )
     );
-    // In formatted output no column is empty, so that all values stand under their titles for who splits at blanks.
+    // In formatted output no column is empty, so splitting at blanks keeps values and titles aligned.
     let formatted = answer(&process, &["-s", "-0"]);
     let lines: Vec<Vec<&str>> = formatted.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0].join(","), titles);
@@ -267,9 +267,9 @@ fn invalid_queries_are_rejected_with_a_reason() {
         (&["-c", "src_host", "-M", "10.0.0.1", "-e"], "-r removes"),
     ] {
         let finished = ask(&process, arguments);
-        let said = finished.stdout.clone() + &finished.log;
-        assert_eq!(finished.code(), Some(1), "{arguments:?}: {said}");
-        assert!(said.contains(reason), "{arguments:?}: {said}");
+        let output = finished.stdout.clone() + &finished.log;
+        assert_eq!(finished.code(), Some(1), "{arguments:?}: {output}");
+        assert!(output.contains(reason), "{arguments:?}: {output}");
     }
     process.stop();
 }
@@ -328,11 +328,11 @@ fn strings_count_towards_the_memory_of_the_table() {
     };
     exporter.send_all((0..TEXTS / 5).map(datagram));
     let report = process.wait_for_datagrams(TEXTS as u64 / 5 + 1);
-    // The question brings in what workers hold.
+    // The query collects what the workers hold.
     let state = answer(&process, &["-t"]);
     let bytes: u64 = state.lines().find_map(|line| line.strip_prefix("octets\t")).unwrap().parse().unwrap();
     let grown = resident(&process).saturating_sub(before);
-    // The table, two tables on their way, one of the worker up to twice its size, and strings of rows: not the 90 MB that came.
+    // The table, two tables in transit, a worker's table of up to twice its bound, and strings of rows: not the 90 MB received.
     assert!(bytes < 9 << 20 && grown < 40 << 20, "{bytes} in the table, {grown} more in all");
     assert_eq!(report.value("records_decoded"), TEXTS as u64);
     let report = process.statistics();
@@ -371,15 +371,15 @@ fn stalled_clients_block_neither_others_nor_shutdown() {
         process.wait_for_datagrams(sent + round);
     }
     let one_more = stall();
-    // The client's place may not be known yet when the connection is.
-    let refused = testkit::eventually("a client to be refused", || {
+    // The connection may be accepted before the limit of clients is updated.
+    let refused = testkit::eventually("a client to be rejected", || {
         let finished = ask(&process, &["-s"]);
         (finished.code() == Some(1)).then_some(finished.log)
     });
     assert!(refused.contains("ERROR: too many clients of user id"), "{refused}");
     drop(one_more);
     assert!(
-        testkit::eventually("a place", || Some(ask(&process, &["-t"])).filter(|f| f.code() == Some(0)))
+        testkit::eventually("a free slot", || Some(ask(&process, &["-t"])).filter(|f| f.code() == Some(0)))
             .stdout
             .contains("octets")
     );

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use testkit::traffic::{Flow, Flows, Stream, Version};
 use testkit::{Process, Setup, eventually};
 
-/// Prints families as JSON; fails on whatever the format does not allow.
+/// Prints families as JSON; fails on invalid input.
 const PARSER: &str = "
 import json, sys
 if sys.argv[1] == 'openmetrics':
@@ -25,7 +25,7 @@ families = [[f.name, f.type, f.unit, f.documentation, len(f.samples)] for f in p
 json.dump(families, sys.stdout)
 ";
 
-/// A Python with the package prometheus-client; says so when there is none.
+/// A Python with the package prometheus-client; reports when there is none.
 fn python() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-python/bin/python");
     let named = std::env::var_os("PMACCT_TEST_PYTHON").map_or(target, PathBuf::from);
@@ -42,7 +42,7 @@ fn python() -> Option<PathBuf> {
 /// A family as Prometheus's own parser sees it: name, type, unit, help, number of samples.
 type Family = (String, String, String, String, usize);
 
-/// The families of a page; nothing where the parser is not installed.
+/// The families of a page; `None` if the parser is not installed.
 fn parsed(format: &str, page: &str) -> Option<Vec<Family>> {
     let mut parser = Command::new(python()?)
         .args(["-c", PARSER, format])
@@ -57,7 +57,7 @@ fn parsed(format: &str, page: &str) -> Option<Vec<Family>> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Asks and gives status, head and body.
+/// Sends a request and returns status, header and body.
 fn exchange(mut stream: impl Read + Write, path: &str, accept: &str) -> (u16, String, String) {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -66,19 +66,19 @@ fn exchange(mut stream: impl Read + Write, path: &str, accept: &str) -> (u16, St
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
 }
 
-/// The endpoint has the daemon's address and port, of TCP.
+/// Sends a request to the endpoint, which listens on the daemon's address and port over TCP.
 fn get(process: &Process, path: &str) -> (u16, String) {
     let stream = TcpStream::connect(process.setup().address()).unwrap();
     let (status, _, body) = exchange(stream, path, "*/*");
     (status, body)
 }
 
-/// Plugins are ready when their threads run.
+/// Waits until all plugins are ready, which they are when their threads run.
 fn wait_until_ready(process: &Process) {
     eventually("readiness", || (get(process, "/readyz") == (200, "ready\n".to_owned())).then_some(()));
 }
 
-/// Samples by name and labels, as they stand in the page.
+/// Samples by name and labels, as the page has them.
 fn scrape(process: &Process) -> BTreeMap<String, f64> {
     let (status, page) = get(process, "/metrics");
     assert_eq!(status, 200);
@@ -107,7 +107,7 @@ fn printing() -> Setup {
     )
 }
 
-/// The samples that lines of statistics stand for.
+/// The samples that correspond to lines of statistics.
 fn expected(lines: &[String]) -> Vec<(String, f64)> {
     let mut samples = Vec::new();
     for line in lines {
@@ -144,7 +144,7 @@ fn a_scrape_equals_the_statistics() {
     process.exporter("127.0.1.3").send(b"\0\x63garbage");
     let sent = (one.len() + two.len() + 1) as u64;
     process.wait_for_datagrams(sent);
-    // The memory plugin asks workers for their tables every five seconds: then nothing moves any more.
+    // The memory plugin collects tables every five seconds; after that all counters are stable.
     eventually("the tables of workers", || {
         let samples = scrape(&process);
         let waiting = samples.get("pmacct_table_aggregates{plugin=\"m\",type=\"memory\"}")?;
@@ -153,7 +153,7 @@ fn a_scrape_equals_the_statistics() {
     });
     let (report, samples) = eventually("a scrape between two reports that are the same", || {
         let before = process.statistics();
-        // Pages are kept for a tenth of a second.
+        // Pages are cached for a tenth of a second.
         std::thread::park_timeout(Duration::from_millis(200));
         let samples = scrape(&process);
         let after = process.statistics();
@@ -173,7 +173,7 @@ fn a_scrape_equals_the_statistics() {
     let templates = samples.iter().filter(|(name, _)| name.starts_with("pmacct_templates{"));
     let learned = samples.iter().filter(|(name, _)| name.starts_with("pmacct_templates_learned_total{"));
     assert_eq!(templates.map(|(_, value)| value).sum::<f64>(), learned.map(|(_, value)| value).sum::<f64>());
-    // Workers report exporters ten seconds apart at most.
+    // Workers report exporters at least every ten seconds.
     let of = |exporter: &str| format!("pmacct_exporter_datagrams_received_total{{exporter=\"{exporter}\"}}");
     eventually("what exporters have sent", || {
         let samples = scrape(&process);
@@ -216,19 +216,19 @@ fn hostile_http_clients_do_not_affect_scrapes_under_load() {
     let address = process.setup().address();
     let done = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
-        // Clients that open connections and say nothing, or say a little at a time; and garbage.
+        // Clients that send nothing, send slowly, or send garbage.
         for number in 0..3 {
             let done = &done;
             scope.spawn(move || {
                 let mut held = Vec::new();
                 while !done.load(Ordering::Acquire) {
                     let Ok(mut stream) = TcpStream::connect(address) else { continue };
-                    let octets: &[u8] = match number {
+                    let request: &[u8] = match number {
                         0 => b"",
                         1 => b"GET /metrics HTTP/1.1\r\nX: ",
                         _ => b"\x16\x03\x01\r\n\0\xff\r\n\r\n",
                     };
-                    let _ = stream.write_all(octets);
+                    let _ = stream.write_all(request);
                     held.push(stream);
                     if held.len() > 100 {
                         held.clear();
@@ -249,7 +249,7 @@ fn hostile_http_clients_do_not_affect_scrapes_under_load() {
             sent += datagrams.len() as u64;
             let asked = Instant::now();
             let samples = scrape(&process);
-            // A client that stalls is cut after five seconds.
+            // A stalled client is disconnected after five seconds.
             assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
             let mut received = 0.0;
             for worker in 0..2 {
@@ -478,7 +478,7 @@ fn interface_metrics_match_the_kernel() {
         ] {
             assert!(page.lines().any(|known| known == line), "{line}\n{page}");
         }
-        // On the loopback kernels count each packet in both directions, or in the one that is captured.
+        // On the loopback interface, kernels count each packet in both directions or in the captured one.
         let captured = "pmacct_interface_packets_received_total{interface=\"lo\",direction=\"in\"}";
         let is_seen = |line: &str| line == format!("{captured} 50") || line == format!("{captured} 100");
         assert!(page.lines().any(is_seen), "{page}");

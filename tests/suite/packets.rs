@@ -1,4 +1,4 @@
-//! pmacctd and uacctd: packets of files, of interfaces and of netfilter's log.
+//! pmacctd and uacctd: packets from files, interfaces and netfilter's log.
 
 use crate::support::{assert_rows, without_event_type};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(crate) const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Seconds since 1970 of the first packet.
 const START: u64 = 1_700_000_000;
 
-/// A daemon that prints aggregates of these primitives of a file of frames, captured a millisecond after each other.
+/// A daemon that prints aggregates of a file of frames, captured one millisecond apart.
 pub(crate) fn reading<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Setup {
     let timed = (0..).zip(frames).map(|(number, frame)| (START * 1_000_000 + number * 1000, frame));
     let plugins = if lines.contains("plugins:") { "" } else { "plugins: print[p]" };
@@ -88,7 +88,7 @@ fn mpls_label_stacks_are_read() {
     );
 }
 
-/// A packet in tunnels of all sorts: what carries it, and which identifier it has.
+/// A packet in every type of tunnel: the carrier and the tunnel identifier.
 fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
     let inner = ethernet(IPV4, &dns());
     let over_udp =
@@ -157,7 +157,7 @@ fn fragments_have_the_ports_of_their_first_one_in_any_order() {
     let whole = json!({"port_src": 5000, "port_dst": 6000, "packets": 3, "bytes": 2008 + 60});
     for order in [[&first, &second, &third], [&third, &second, &first], [&second, &first, &third]] {
         assert_rows(rows("src_port, dst_port", "", order), [whole.clone()]);
-        // A plugin that asks for no ports counts the same, whatever others ask for.
+        // A plugin without ports counts the same, whatever other plugins need.
         assert_rows(
             rows(
                 "src_host",
@@ -184,13 +184,13 @@ fn tcp_flags_are_not_read_from_later_fragments() {
     );
 }
 
-/// Highest resident set of a process that has ended, by what it says itself.
+/// Peak resident memory of a process, as it reports it at its end.
 fn flood(aggregate: &str, lines: &str, frames: impl Iterator<Item = Vec<u8>>) -> (u64, Vec<Value>) {
     let setup = reading(aggregate, &format!("pcap_savefile_wait: true\n{lines}"), frames);
     let process = setup.spawn();
     process.wait_for_log("finished reading PCAP capture file");
     let status = output::text(std::path::Path::new(&format!("/proc/{}/status", process.id())));
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel reports it");
     let peak = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     let finished = process.stop();
     (peak, without_event_type(finished.json("out.json")))
@@ -199,7 +199,7 @@ fn flood(aggregate: &str, lines: &str, frames: impl Iterator<Item = Vec<u8>>) ->
 #[test]
 fn floods_of_fragments_and_flows_are_bounded() {
     let address = |n: u32| Ipv4Addr::from(0x0a00_0000 + n);
-    // Each waits for a first fragment that never comes.
+    // The first fragment never arrives.
     let waiting = (0..150_000u32).map(|n| ethernet(IPV4, &part(UDP, address(n), B, (7, 800, false), &[1; 8])));
     let (peak, rows) = flood("dst_port", "pmacctd_frag_buffer_size: 2000000", waiting);
     assert_rows(rows, [json!({"port_dst": 0, "packets": 150_000, "bytes": 150_000 * 28})]);
@@ -329,7 +329,7 @@ fn an_ipv6_packet_with_truncated_options_is_rejected() {
     let packet = |next| ipv6(next, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, &options);
     let mut without_length = packet(0);
     without_length[4..6].fill(0);
-    // HIP and Shim6 are counted by their numbers, and what looks like ports behind them is none.
+    // HIP and Shim6 are counted by their protocol numbers, and the octets after them are not ports.
     let frames = [without_length, packet(0), packet(139), packet(140)].map(|packet| ethernet(0x86dd, &packet));
     let (rows, finished) = read(&reading("src_port, proto", "print_num_protos: true", frames));
     let row = |port: u16, proto: &str| json!({"port_src": port, "ip_proto": proto, "packets": 1, "bytes": 64});
@@ -339,7 +339,7 @@ fn an_ipv6_packet_with_truncated_options_is_rejected() {
 
 #[test]
 fn the_end_of_a_file_loses_no_aggregates() {
-    // Each plugin ends as soon as it has its last table, while others have not got theirs yet.
+    // Each plugin ends as soon as it has its last table, while others still wait for theirs.
     let names: Vec<String> = (0..32).map(|number| format!("print[p{number}]")).collect();
     let setup = Setup::new(env!("CARGO_BIN_EXE_pmacctd"))
         .config("pcap_savefile: {dir}/in.pcap\nprint_refresh_time: 86400\npcap_filter: udp")
@@ -364,11 +364,11 @@ fn unreadable_input_is_reported_at_the_start() {
     assert!(finished.log.contains("nosuch0") && finished.log.contains("there are:"), "{}", finished.log);
 }
 
-/// Runs a script in a network namespace of its own; none where that is not allowed.
+/// Runs a script in its own network namespace; `None` where that is not permitted.
 pub(crate) fn in_namespace(script: &str) -> Option<()> {
     let allowed = Command::new("unshare").args(["-n", "true"]).status().is_ok_and(|status| status.success());
     if !allowed {
-        eprintln!("left out: a network namespace takes privileges");
+        eprintln!("skipped: a network namespace needs privileges");
         return None;
     }
     let output = Command::new("unshare").args(["-n", "bash", "-e", "-c", script]).output().expect("unshare runs");
@@ -376,7 +376,7 @@ pub(crate) fn in_namespace(script: &str) -> Option<()> {
     Some(())
 }
 
-/// Starts a daemon, lets 200 datagrams go to port 9999 of the loopback, and ends it.
+/// Starts a daemon, sends 200 datagrams to port 9999 of the loopback interface, and stops it.
 fn with_traffic(program: &str, config: &std::path::Path, before: &str, ready: &str) -> String {
     let log = config.with_extension("log");
     let (config, log) = (config.display(), log.display());
@@ -419,7 +419,7 @@ fn all_packets_of_an_interface_are_counted() {
 #[test]
 fn all_packets_logged_by_netfilter_are_counted() {
     if !Command::new("nft").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: there is no nft");
+        eprintln!("skipped: nft is not installed");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -440,7 +440,7 @@ fn all_packets_logged_by_netfilter_are_counted() {
     }
 }
 
-/// A pair of interfaces, a0 and a1, of which a0 reaches 10.9.0.2; and waits for lines of the log, by themselves or among statistics.
+/// Shell functions: a pair of interfaces, a0 and a1, of which a0 reaches 10.9.0.2; and waiting for lines of the log or statistics.
 const PAIR: &str = r#"
     ip link set lo up
     ip link add a0 type veth peer name a1
@@ -451,17 +451,17 @@ const PAIR: &str = r#"
         for n in $(seq 150); do "$@" && return; sleep 0.1; done
         cat $log >&2; return 1
     }
-    said() { test "$(grep -c "$1" $log)" -ge $2; }
-    told() { kill -USR1 $daemon; grep -q "$1" $log; }
+    logged() { test "$(grep -c "$1" $log)" -ge $2; }
+    reported() { kill -USR1 $daemon; grep -q "$1" $log; }
     send() { for n in $(seq $2); do echo 1234567 > /dev/udp/$1/9999 || true; done; }
 "#;
 
-/// Runs a script with that pair in a namespace; none where there cannot be one.
+/// Runs a script with that pair in a namespace; `None` where that is not permitted.
 fn with_pair(config: &std::path::Path, script: &str) -> Option<()> {
     let mut probe = Command::new("unshare");
     probe.args(["-n", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "a1"]);
     if !probe.output().is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: a network namespace with interfaces takes privileges");
+        eprintln!("skipped: a network namespace with interfaces needs privileges");
         return None;
     }
     let log = config.with_extension("log");
@@ -482,23 +482,23 @@ fn interfaces_are_opened_and_closed_as_the_map_changes() {
     let map = map.display();
     let lines = format!("pcap_interfaces_map: {map}\npcap_ifindex: map\npcap_filter: udp dst port 9999");
     let config = printing_to(folder.path(), "dst_host, in_iface, out_iface", &lines);
-    // What is told of an interface comes at most a second after it was opened or has delivered.
+    // Interface statistics are at most a second old.
     let script = format!(
-        "wait_for said 'capturing on interface=lo index=100' 1
+        "wait_for logged 'capturing on interface=lo index=100' 1
          send 127.0.0.1 50
-         wait_for told ' records_aggregated=50 '
+         wait_for reported ' records_aggregated=50 '
          echo 'ifname=a0 ifindex=200 direction=out' >> {map}
          kill -USR2 $daemon
-         wait_for told 'stats .a0,200. '
+         wait_for reported 'stats .a0,200. '
          send 10.9.0.2 70; send 127.0.0.1 20
-         wait_for told ' records_aggregated=140 '
+         wait_for reported ' records_aggregated=140 '
          echo 'ifname=a0 ifindex=200 direction=out' > {map}
          kill -USR2 $daemon
-         wait_for said 'reloaded' 2
+         wait_for logged 'reloaded' 2
          send 10.9.0.2 10
-         wait_for told ' records_aggregated=150 '
+         wait_for reported ' records_aggregated=150 '
          send 127.0.0.1 30; send 10.9.0.2 10
-         wait_for told ' records_aggregated=160 '
+         wait_for reported ' records_aggregated=160 '
          kill -INT $daemon; wait $daemon"
     );
     if with_pair(&config, &script).is_some() {
@@ -521,10 +521,10 @@ fn an_interface_with_a_line_for_each_direction_captures_both() {
     let lines =
         format!("pcap_interfaces_map: {}\npcap_ifindex: map\npcap_filter: udp dst port 9999", map.display());
     let config = printing_to(folder.path(), "in_iface, out_iface", &lines);
-    // What leaves by a0 comes in by a1.
-    let script = "wait_for said 'capturing on interface=a1 index=3 direction=in' 1
+    // Packets sent on a0 arrive on a1.
+    let script = "wait_for logged 'capturing on interface=a1 index=3 direction=in' 1
          send 10.9.0.2 50
-         wait_for told ' records_aggregated=100 '
+         wait_for reported ' records_aggregated=100 '
          grep -q 'stats .a0,2. .* direction=out' $log
          kill -INT $daemon; wait $daemon";
     if with_pair(&config, script).is_some() {
@@ -540,9 +540,9 @@ fn losing_the_only_interface_flushes_and_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "pcap_interface: a0\npcap_filter: udp dst port 9999";
     let config = printing_to(folder.path(), "dst_host", lines);
-    let script = "wait_for said 'capturing on interface=a0' 1
+    let script = "wait_for logged 'capturing on interface=a0' 1
          send 10.9.0.2 20
-         wait_for told ' records_aggregated=20 '
+         wait_for reported ' records_aggregated=20 '
          ip link delete a0
          status=0; wait $daemon || status=$?
          test $status = 1
@@ -575,7 +575,7 @@ fn sample_configurations_are_valid() {
 #[test]
 fn systemd_units_pass_verification() {
     if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: there is no systemd-analyze");
+        eprintln!("skipped: systemd-analyze is not installed");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -586,13 +586,13 @@ fn systemd_units_pass_verification() {
         std::fs::write(&path, unit).expect("the folder can be written");
         let output = Command::new("systemd-analyze").arg("verify").arg(&path).output().expect("it runs");
         let told = String::from_utf8_lossy(&output.stderr);
-        // What it says of other units of the machine is not about ours.
+        // Messages about other units of the machine are ignored.
         let ours: Vec<&str> = told.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
         assert!(ours.is_empty(), "{}", ours.join("\n"));
     }
 }
 
-/// The daemon that a configuration of a document is for.
+/// The daemon of a documented configuration.
 fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
     DAEMONS.iter().find(|(name, _)| config.contains(&format!("\n{name}_"))).map_or(document, |(name, _)| name)
 }
@@ -603,7 +603,7 @@ fn the_documented_examples_are_valid() {
     for document in ["pmacctd", "sfacctd", "nfacctd"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
-        // Command lines, those of the document and those that its files are for.
+        // The documented command lines, and those that use the documented files.
         let mut lines: Vec<String> = Vec::new();
         let mut files = vec![("trace.pcap".to_owned(), capture(ETHERNET, [(0, web(1, 2))]))];
         for (_, block) in &blocks {
@@ -632,9 +632,9 @@ fn the_documented_examples_are_valid() {
         for line in lines {
             let mut words = line.split(' ');
             let name = words.next().unwrap();
-            // Rules of netfilter are not ours.
+            // Commands for netfilter are skipped.
             let Some((_, program)) = DAEMONS.iter().find(|(daemon, _)| *daemon == name) else { continue };
-            let setup = files.iter().fold(Setup::new(program), |setup, (name, octets)| setup.file(name, octets));
+            let setup = files.iter().fold(Setup::new(program), |setup, (name, text)| setup.file(name, text));
             let finished = setup.arguments(words).run();
             assert_eq!(finished.code(), Some(0), "{line}: {}", finished.log);
             assert!(!finished.log.contains("WARN"), "{line}: {}", finished.log);

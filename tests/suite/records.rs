@@ -1,4 +1,4 @@
-//! Records of NetFlow and IPFIX that tell more than one flow, or less: what reaches maps, networks, filters and bins of them.
+//! NetFlow and IPFIX records that describe more or less than one flow, and their way through maps, networks, filters and time bins.
 
 use crate::support::{NOW, UPTIME, assert_rows, collected, printing, rows, start, template, without_event_type};
 use netflow::encode::{Message, enterprise, field, variable};
@@ -8,7 +8,7 @@ use testkit::Setup;
 
 /// 10 packets from 10.0.0.1 port 1000, interface 3, AS 65001, VLAN 7 to 10.0.0.2 port 80, interface 4, AS 65002, and 20 back:
 /// as IPFIX with reverse elements, and as IPFIX and v9 with counters of initiator and responder.
-fn of_both_ways() -> [Vec<u8>; 3] {
+fn bidirectional() -> [Vec<u8>; 3] {
     let ends =
         [(8, 4), (12, 4), (7, 2), (11, 2), (10, 4), (14, 4), (16, 4), (17, 4), (58, 2), (4, 1), (6, 1), (34, 1)];
     let fields = |counters: [Field; 4]| {
@@ -36,10 +36,10 @@ fn of_both_ways() -> [Vec<u8>; 3] {
     ]
 }
 
-/// The rows of each of these datagrams by itself.
+/// Checks the rows of each datagram separately.
 #[track_caller]
 fn assert_each<const N: usize>(setup: &Setup, expected: [serde_json::Value; N]) {
-    for datagram in of_both_ways() {
+    for datagram in bidirectional() {
         assert_rows(without_event_type(collected(setup, [datagram]).json("out.json")), expected.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! pmbgpd, a daemon without any worker of flows: it starts, reloads, reports and ends as the others do.
+//! pmbgpd, a daemon without flow workers: it starts, reloads, reports and exits like the others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn connect(process: &Process) -> TcpStream {
     TcpStream::connect(process.setup().address()).expect("the port is listened on")
 }
 
-/// Whether the other side closes the connection.
+/// True if the peer closes the connection.
 fn is_closed(mut stream: TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("the time is not zero");
     matches!(stream.read(&mut [0]), Ok(0))

@@ -1,4 +1,4 @@
-//! sfacctd: samples and counters of agents.
+//! sfacctd: flow samples and counter samples.
 
 use crate::support::{self, assert_rows, printing, v5_of, web, without_event_type};
 use serde_json::{Value, json};
@@ -103,15 +103,15 @@ fn samples_without_packets_are_skipped_and_counted() {
     process.exporter("127.0.1.1").send_all([mixed, cut, vec![0, 0, 0, 9], vec![1, 2, 3]]);
     let statistics = process.wait_for_datagrams(4);
     statistics.assert_all_accounted();
-    let told = [
+    let counters = [
         "samples_skipped[unknown]",
         "samples_skipped[discarded_packets]",
         "samples_skipped[no_packet]",
         "records_decoded",
     ];
-    assert_eq!(told.map(|key| statistics.value(key)), [2, 2, 2, 1]);
-    let refused = ["datagrams_rejected[version]", "datagrams_rejected[too_short]", "records_faulty"];
-    assert_eq!(refused.map(|key| statistics.value(key)), [1, 1, 1]);
+    assert_eq!(counters.map(|key| statistics.value(key)), [2, 2, 2, 1]);
+    let errors = ["datagrams_rejected[version]", "datagrams_rejected[too_short]", "records_faulty"];
+    assert_eq!(errors.map(|key| statistics.value(key)), [1, 1, 1]);
     assert_rows(rows(&process.stop()), [json!({"port_src": 1, "packets": 1, "bytes": 116})]);
 }
 
@@ -164,7 +164,7 @@ fn filters_match_the_sampled_header() {
     );
 }
 
-/// Fields of the packet that [`frame`] holds, but of TCP and longer.
+/// Fields of the packet in [`frame`], but TCP and longer.
 fn fields(port: u32) -> FlowRecord<'static> {
     FlowRecord::Ipv4(Ipv4 {
         length: 500,
@@ -270,7 +270,7 @@ fn a_rate_of_0_multiplies_nothing_and_a_configured_rate_overrides_samples() {
     assert_rows(shown("sfacctd_ext_sampling_rate: 1000"), [row(1000, 2)]);
     let external = "sfacctd_renormalize: true\nsfacctd_ext_sampling_rate: 1000";
     assert_rows(shown(external), [row(1, 2000)]);
-    // A rule of the map is about this agent or interface, the key about all.
+    // A rule of the map applies to this agent or interface, the key to all.
     assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/rates")), [row(1, 14)]);
     assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/others")), [row(1, 2000)]);
     assert_rows(shown("sfacctd_renormalize: true\nsampling_map: {dir}/others"), [row(0, 1), row(1, 100)]);
@@ -294,7 +294,7 @@ fn agents_without_flow_samples_are_logged() {
         let log = collected(&sfacctd("src_port", lines), &datagrams).log;
         log.lines().find(|line| line.contains(what)).map(str::to_owned).unwrap_or_else(|| panic!("{log}"))
     };
-    // One socket of one worker: both are in one line.
+    // One socket of one worker: one line reports both.
     assert!(line("sfacctd_workers: 1").starts_with("WARN"));
     assert!(line("sfacctd_workers: 1\nsfacctd_counter_file: {dir}/counters").starts_with("INFO"));
 }
@@ -336,7 +336,7 @@ fn datagrams_of_the_other_collectors_protocol_are_logged_at_a_limited_rate() {
         let lines = lines(&nfacctd, "waiting for NetFlow/IPFIX data", &datagrams);
         one_line(lines, &[name, "sfacctd (sfacctd_port)", "(nfacctd_port)"]);
     }
-    // Octets of neither are what they were: of another version.
+    // Datagrams of neither protocol are still counted as an unknown version.
     let process = support::start(&nfacctd);
     process.exporter("127.0.1.1").send(&[0, 9, 9, 9]);
     process.wait_for_log("discarding a datagram");

@@ -1,4 +1,4 @@
-//! The plugins for databases and brokers, with real servers: what is sent arrives, in the shape that is asked for.
+//! The plugins for databases and brokers, with real servers: what is sent arrives, in the configured form.
 #![expect(clippy::unwrap_used, reason = "a test that cannot talk to its server has failed")]
 
 use crate::clients::*;
@@ -123,7 +123,7 @@ fn an_idle_connection_to_rabbitmq_stays_open() {
          amqp_heartbeat_interval: 1"
     );
     let process = start(&collector("amqp", &lines));
-    // A broker hangs up on a client from which it has heard nothing for two intervals.
+    // A broker disconnects a client that sent nothing for two intervals.
     let began = std::time::Instant::now();
     eventually("silence", || (began.elapsed().as_secs() >= 6).then_some(()));
     send(&process, 1, |_| {});
@@ -151,28 +151,28 @@ fn rabbitmq_gets_the_schema_periodically() {
     let setup = collector("amqp", &lines).more_config("amqp_avro_schema_routing_key: schema");
     let process = start(&setup);
     send(&process, 1, |_| {});
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     eventually("a third schema", || {
-        told.extend(schemas.messages());
-        (told.len() >= 3).then_some(())
+        messages.extend(schemas.messages());
+        (messages.len() >= 3).then_some(())
     });
     let finished = process.stop();
     let schema = std::fs::read(setup.path("schema.avsc")).unwrap();
-    assert!(told.iter().all(|message| *message == schema), "{}", finished.log);
+    assert!(messages.iter().all(|message| *message == schema), "{}", finished.log);
     assert_eq!(serde_json::from_slice::<Value>(&schema).unwrap()["name"], "acct_data");
     assert_eq!(queue.messages().len(), 30, "{}", finished.log);
-    // Nobody listens.
+    // No queue is bound.
     let process = start(&collector("amqp", &lines).more_config("amqp_avro_schema_routing_key: nowhere"));
     process.wait_for_log("refused by the store, a message without aggregates: no queue takes messages");
-    // There is none.
+    // There is no schema.
     let process =
         start(&collector("amqp", &lines).more_config("amqp_output: json\namqp_avro_schema_routing_key: schema"));
     assert!(process.stop().log.contains("amqp_avro_schema_routing_key[s]: json has no schema. Ignored."));
     assert!(schemas.messages().is_empty());
 }
 
-/// Rows of the shape of version 9, as `etc/sql` makes it.
-fn in_shape_9(kind: &str, lines: &str) -> Setup {
+/// Rows of the table of version 9, as `etc/sql` creates it.
+fn rows_of_version_9(kind: &str, lines: &str) -> Setup {
     nfacctd(&format!(
         "plugins: {kind}[s]
          aggregate[s]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, src_as, dst_as, flows, tag, vlan
@@ -194,7 +194,7 @@ fn tables_of_the_predefined_schemas_are_written() {
     let columns = "ip_src, port_src, packets, bytes, ip_proto, tos, tcp_flags, as_src, as_dst, tag, flows";
     let expected = "10.0.0.1|1|6|600|tcp|184|27|64500|65000|0|3";
 
-    let setup = in_shape_9("sqlite3", "sql_db: {dir}/acct.db");
+    let setup = rows_of_version_9("sqlite3", "sql_db: {dir}/acct.db");
     rusqlite::Connection::open(setup.path("acct.db")).unwrap().execute_batch(&statement("sqlite")).unwrap();
     let process = start(&setup);
     send(&process, 3, |_| {});
@@ -206,7 +206,7 @@ fn tables_of_the_predefined_schemas_are_written() {
 
     if let Some(server) = servers::postgres() {
         pgsql(&server.address, &statement("pgsql"));
-        let process = start(&in_shape_9("pgsql", &login(&server.address)));
+        let process = start(&rows_of_version_9("pgsql", &login(&server.address)));
         send(&process, 3, |_| {});
         let log = process.stop().log.clone();
         let row = format!("SELECT {} FROM acct_v9 WHERE port_src = 1", columns.replace("ip_src", "host(ip_src)"));
@@ -215,7 +215,7 @@ fn tables_of_the_predefined_schemas_are_written() {
     }
     if let Some(server) = servers::mariadb() {
         mysql_do(&server.address, &statement("mysql"));
-        let process = start(&in_shape_9("mysql", &login(&server.address)));
+        let process = start(&rows_of_version_9("mysql", &login(&server.address)));
         send(&process, 3, |_| {});
         let log = process.stop().log.clone();
         use mysql::prelude::Queryable;
@@ -225,7 +225,7 @@ fn tables_of_the_predefined_schemas_are_written() {
     }
     if let Some(server) = servers::clickhouse() {
         ask(&server.address, statement("clickhouse").rsplit("\n\n").next().unwrap()).unwrap();
-        let process = start(&in_shape_9("clickhouse", &login(&server.address)));
+        let process = start(&rows_of_version_9("clickhouse", &login(&server.address)));
         send(&process, 3, |_| {});
         let log = process.stop().log.clone();
         let row = format!("SELECT {columns} FROM acct_v9 FINAL WHERE port_src = 1");
@@ -234,7 +234,7 @@ fn tables_of_the_predefined_schemas_are_written() {
     }
 }
 
-/// What a plugin wrote into a SQLite table of columns without types: different rows, with values as `quote` shows them.
+/// The distinct rows that a plugin wrote into a SQLite table with untyped columns, with values as `quote` renders them.
 fn quoted(columns: &str, lines: &str) -> Vec<String> {
     let setup = nfacctd(
         "plugins: sqlite3[s]
@@ -263,7 +263,7 @@ fn as_numbers_use_the_address_columns_below_version_6() {
     assert_eq!(rows, ["64500 65000 NULL NULL"]);
     let rows = quoted(columns, "aggregate: src_as, dst_as\nsql_table_version: 6");
     assert_eq!(rows, ["NULL NULL 64500 65000"]);
-    // One column cannot have both.
+    // One column cannot hold both.
     let rows = quoted(columns, "aggregate: src_as, dst_as, dst_host");
     assert_eq!(rows, ["NULL '192.0.2.1' 64500 65000"]);
 }
@@ -304,7 +304,7 @@ fn the_documented_examples_are_valid() {
     }
 }
 
-/// A datagram of agent 10.99.0.1 with counters of a VLAN.
+/// A datagram of agent 10.99.0.1 with VLAN counters.
 pub(crate) fn counters() -> Vec<u8> {
     let kind = sflow::counters::kind(sflow::DataFormat::new(0, 5)).unwrap();
     let octets = sflow::counters::contents(kind, [6, 1000, 5, 6, 7, 8].map(sflow::Value::Number));
@@ -320,14 +320,14 @@ pub(crate) fn counters() -> Vec<u8> {
     datagram.finish()
 }
 
-/// An sfacctd that writes counters where these lines say.
+/// An sfacctd that writes counters to the destinations in these lines.
 pub(crate) fn counter_collector(lines: &str) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
         .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
         .more_config(lines)
 }
 
-/// Sends counters, and compares them with what arrived.
+/// Sends counters, and compares them with the messages that arrived.
 pub(crate) fn counters_arrive(setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>) {
     let process = setup.start();
     process.wait_for_log("waiting for sFlow data");
@@ -336,8 +336,8 @@ pub(crate) fn counters_arrive(setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>
     let log = process.stop().log.clone();
     let objects = json_of(&messages());
     assert_eq!(objects.len(), 2, "{log}");
-    let told = (&objects[0]["event_type"], &objects[1]["octets"]);
-    assert_eq!(told, (&"log_init".into(), &1000.into()), "{log}");
+    let fields = (&objects[0]["event_type"], &objects[1]["octets"]);
+    assert_eq!(fields, (&"log_init".into(), &1000.into()), "{log}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Many workers, many exporters, small tables: nothing is lost, nothing counts twice.
+//! Many workers, many exporters, small tables: nothing is lost or counted twice.
 
 use crate::support::{NOW, by_fields, model, nfacctd, start};
 use testkit::output::{json_lines, sum};
@@ -6,7 +6,7 @@ use testkit::statistics::Statistics;
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
 use testkit::{Finished, Setup};
 
-/// Flows of eight exporters, which send at the same time: each a third in v5, v9 and IPFIX.
+/// Flows of eight concurrent exporters, each with a third in v5, v9 and IPFIX.
 fn storm(setup: &Setup) -> (Vec<Flow>, Statistics, Finished) {
     let process = start(setup);
     let shares: Vec<Vec<Flow>> = (1..=8).map(|seed| Flows::new(seed).ipv4().take(1500).collect()).collect();
@@ -96,7 +96,7 @@ fn purges_during_traffic_lose_nothing() {
     let mut sent = Vec::new();
     let mut stream = Stream::new(Version::Ipfix, 1, NOW);
     let exporter = process.exporter("127.0.1.1");
-    // Until three purges have come, each with something in it.
+    // Until three purges with aggregates have happened.
     let mut seed = 0;
     while process.log().matches("*** Purging cache - END").count() < 6 {
         seed += 1;

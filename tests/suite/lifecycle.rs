@@ -1,4 +1,4 @@
-//! Start, signals, files that outlive a daemon, and the end.
+//! Start, signals, persistent files, and shutdown.
 
 use crate::support::{
     NOW, UPTIME, assert_rows, collected, nfacctd, printing, start, template, v5_of, web, without_event_type,
@@ -13,8 +13,8 @@ use testkit::process::Signal;
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
 use testkit::{capture_file, eventually};
 
-/// An end or an answer that takes longer waits for something that need not come. It takes milliseconds, but others may
-/// have the processors.
+/// A shutdown or an answer that takes longer waits for something unnecessary. It takes milliseconds, but other processes may
+/// occupy the CPUs.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -53,7 +53,7 @@ fn statistics_are_printed_at_once_and_add_up() {
     let (ones, twos) = (one.datagrams(&flows), two.datagrams(&flows));
     first.send_all(&ones);
     second.send_all(&twos);
-    // Thirty flows are lost on the way.
+    // Thirty flows are lost in transit.
     two.lose(&flows[..30]);
     let more = two.datagrams(&flows);
     second.send_all(&more);
@@ -101,7 +101,7 @@ fn templates_outlive_the_daemon() {
     process.exporter("127.0.1.2").send(&data);
     process.exporter("127.0.1.1").send(&data);
     let report = process.wait_for_datagrams(2);
-    // The other exporter has announced nothing.
+    // The other exporter has announced no template.
     assert_eq!((report.value("records_decoded"), report.value("sets_pending")), (1, 1));
     let rows = without_event_type(process.stop().json("out.json"));
     assert_rows(rows, [json!({"port_src": 7, "packets": 1, "bytes": 10})]);
@@ -125,7 +125,7 @@ fn an_invalid_templates_file_is_ignored() {
     assert!(finished.log.contains("templates"), "{}", finished.log);
 }
 
-/// A capture file with those flows from one exporter.
+/// A capture file with these flows from one exporter.
 pub(crate) fn capture(version: Version, flows: &[Flow]) -> Vec<u8> {
     let source = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 7), 999);
     let target = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 2055);
@@ -165,7 +165,7 @@ fn a_capture_file_is_read_to_its_end() {
 #[test]
 fn reading_a_capture_file_waits_for_slow_plugins() {
     let flows: Vec<Flow> = Flows::new(19).take(20_000).collect();
-    // Ten aggregates a table, so that tables are ready far faster than they are written.
+    // Ten aggregates per table, so that tables fill far faster than they are written.
     let setup = testkit::Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .config(
             "pcap_savefile: {dir}/flows.pcap
@@ -195,7 +195,7 @@ fn the_allow_list_is_enforced_and_reloaded() {
     report.assert_all_accounted();
     let setup = process.setup().clone().file("allow", "127.0.3.1\n");
     process.wait_for_new_log("maps, lists and networks: reloaded", || process.signal(Signal::SIGUSR2));
-    // Workers take the list up within a second or so: until then the first one is still heard.
+    // Workers apply the new list within a second or so; until then the first exporter is still accepted.
     let mut sent = 3;
     eventually("the new list", || {
         exporters[0].send(&v5_of(&[web(1, 1, 0, 0)]));

@@ -1,5 +1,5 @@
-//! Where the C implementation loses, invents or hangs, and what is right. Each test shows one such point from outside;
-//! `docs` lists them for those who move over.
+//! Input that the C implementation loses, misreads or hangs on, and the correct result. Each test covers one such case from
+//! outside; docs/DIFFERENCES.md lists them for users who migrate.
 
 use crate::support::without_event_type;
 use crate::support::{NOW, UPTIME, assert_rows, collected, one, printing, rows, start, template, v5_of, web};
@@ -57,7 +57,7 @@ fn trailing_octets_do_not_invalidate_a_datagram() {
 #[test]
 fn an_ipfix_message_ends_where_its_header_says() {
     let mut message = one(&[field(7, 2), field(2, 4), field(1, 4)], &[0, 7, 0, 0, 0, 2, 0, 0, 0, 20]);
-    // A second data set that lies outside of the message.
+    // A second data set after the end of the message.
     message.extend([1, 0, 0, 14, 0, 8, 0, 0, 0, 2, 0, 0, 0, 20]);
     assert_rows(rows("src_port", [message]), [json!({"port_src": 7, "packets": 2, "bytes": 20})]);
 }

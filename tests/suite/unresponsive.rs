@@ -1,11 +1,11 @@
-//! Databases and brokers that do not answer, or say no: they delay neither start nor end, and what is not written is said.
+//! Databases and brokers that do not answer or reject requests: they delay neither start nor shutdown, and losses are logged.
 #![expect(clippy::unwrap_used, reason = "a test that cannot act the server has failed")]
 
 use crate::clients::{
     clickhouse_rows, collector, expected, hold, login, pgsql, pgsql_rows, round, send, summing, table,
 };
-use crate::life::capture;
-use crate::outages::refused;
+use crate::lifecycle::capture;
+use crate::startup_errors::start_error;
 use crate::stores::{counter_collector, counters};
 use crate::support::{NOW, nfacctd, start};
 use std::io::{Read, Write};
@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 use testkit::certificates::Authority;
 use testkit::process::Signal;
 use testkit::servers::clickhouse::ask;
-use testkit::servers::{self, Silent, TlsFront, missing};
+use testkit::servers::{self, Silent, TlsProxy, missing};
 use testkit::traffic::{Flow, Flows, Version};
 use testkit::{Finished, Process, Setup, capture_file, eventually};
 
-/// What each store would take to give up connecting.
+/// The connection timeout of each store.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest that a start or an end may take on a busy machine: less than [`TIMEOUT`], so that neither waits for a store.
+/// Longest start or shutdown on a busy machine: less than [`TIMEOUT`], so that neither waits for a store.
 const START: Duration = Duration::from_secs(50);
 
-/// Lines for plugins of all kinds that need a server, named after their kinds, which go to that address.
+/// Lines for one plugin of each kind that needs a server, named after its kind, with that address.
 fn all_kinds(address: SocketAddr) -> String {
     let (host, port) = (address.ip(), address.port());
     format!(
@@ -46,7 +46,7 @@ fn all_kinds(address: SocketAddr) -> String {
 
 const KINDS: [&str; 5] = ["pgsql", "mysql", "clickhouse", "kafka", "amqp"];
 
-/// Starts a collector, sends it a datagram that it must take, and ends it: that takes no longer than `end`.
+/// Starts a collector, sends it a datagram, and stops it, which must take no longer than `end`.
 fn live_beside(setup: &Setup, end: Duration) -> Finished {
     let began = Instant::now();
     let process = start(setup);
@@ -72,9 +72,9 @@ fn unresponsive_stores_delay_neither_start_nor_shutdown() {
     for silent in [Silent::dropping(), Silent::mute()] {
         let setup = nfacctd(&all_kinds(silent.address()));
         let finished = live_beside(&setup.clone().more_config("plugin_exit_timeout: 1"), START);
-        // What was counted is lost, and that is said.
+        // The counted aggregates are lost and logged.
         assert_eq!(count(&finished.log, "dropped: not written before the end"), KINDS.len(), "{}", finished.log);
-        // With a spool nothing is, and the default for the end does not matter.
+        // With a spool nothing is lost, and the default of plugin_exit_timeout does not matter.
         let setup = setup.more_config("plugin_spool_dir: {dir}/spool");
         let finished = live_beside(&setup, START);
         assert_eq!(count(&finished.log, "left in the spool"), KINDS.len(), "{}", finished.log);
@@ -144,8 +144,8 @@ fn brokers_of_counters_delay_neither_start_nor_shutdown() {
         process.exporter("127.0.1.1").send(&counters());
         process.wait_for_datagrams(1);
         let finished = ends_within(process, START);
-        for place in ["amqp", "kafka"] {
-            assert!(finished.log.contains("dropped: not written before the end"), "{place}: {}", finished.log);
+        for prefix in ["amqp", "kafka"] {
+            assert!(finished.log.contains("dropped: not written before the end"), "{prefix}: {}", finished.log);
         }
     }
 }
@@ -174,7 +174,7 @@ fn unwritten_flows_of_a_file_give_status_1() {
     ends(&reading(lines), "sql_table[s]: no such table", 1);
     let print =
         "plugins: print[p]\naggregate: src_host\nprint_output: json\nprint_output_file: {dir}/none/out.json";
-    // The folder of the file cannot be made.
+    // The folder of the file cannot be created.
     ends(&reading(print).file("none", "a file"), "p/print: not all was written: ", 1);
     let print = "plugins: print[p]\naggregate: src_host\nprint_output: avro\nprint_output_file: {dir}/out.avro";
     let schema = format!("{print}\navro_schema_file: {{dir}}/none/schema.json");
@@ -216,7 +216,7 @@ fn unwritten_counters_of_a_file_give_status_1() {
     }
 }
 
-/// A password that no log may show.
+/// A password that must not appear in a log.
 const SECRET: &str = "sesame";
 
 #[test]
@@ -238,7 +238,7 @@ fn passwords_in_addresses_are_not_logged() {
     assert!(!finished.log.contains(SECRET), "{}", finished.log);
     let setup = collector("kafka", "kafka_config_file: {dir}/kafka.conf")
         .file("kafka.conf", format!("global, sasl.passwrd, {SECRET}\n"));
-    let log = refused(&setup);
+    let log = start_error(&setup);
     assert!(log.contains("sasl.passwrd") && !log.contains(SECRET), "{log}");
 }
 
@@ -262,15 +262,15 @@ fn an_untrusted_clickhouse_is_a_configuration_error() {
     let Some(server) = servers::clickhouse() else { return };
     let (authority, stranger) = (Authority::new(), Authority::new());
     let address = SocketAddr::new(server.address.host.parse().unwrap(), server.address.port);
-    let listens = TlsFront::address();
+    let listens = TlsProxy::address();
     let certified = authority.certify(&listens.ip().to_string());
-    let front = TlsFront::start(listens, address, &certified, None);
+    let front = TlsProxy::start(listens, address, &certified, None);
     let through = |server_at: SocketAddr, ca: &str| {
         let (host, port) = (server_at.ip(), server_at.port());
         let lines = format!("{}\nsql_host: {host}\nsql_port: {port}", login(&server.address));
         let lines = format!("{lines}\nsql_table: missing\nsql_conn_ca_file: {{dir}}/{ca}");
         let setup = collector("clickhouse", &lines);
-        refused(&setup.file("authority.pem", authority.pem()).file("stranger.pem", stranger.pem()))
+        start_error(&setup.file("authority.pem", authority.pem()).file("stranger.pem", stranger.pem()))
     };
     let encrypts = front.listens();
     let log = through(encrypts, "stranger.pem");
@@ -279,7 +279,7 @@ fn an_untrusted_clickhouse_is_a_configuration_error() {
     assert!(log.contains("sql_table[s]: "), "{log}");
 }
 
-/// Answers a login to PostgreSQL with the question for a password in the clear; what comes then.
+/// Answers a PostgreSQL login with a request for a cleartext password, and returns what the client sends next.
 fn ask_in_the_clear(server: &Silent) -> Vec<u8> {
     let (mut stream, _) = server.listener().accept().unwrap();
     stream.set_read_timeout(Some(START)).unwrap();
@@ -288,9 +288,9 @@ fn ask_in_the_clear(server: &Silent) -> Vec<u8> {
     let mut login = vec![0; u32::from_be_bytes(length) as usize - 4];
     stream.read_exact(&mut login).unwrap();
     stream.write_all(b"R\0\0\0\x08\0\0\0\x03").unwrap();
-    let mut said = [0; 256];
-    let count = stream.read(&mut said).unwrap_or_default();
-    said[..count].to_vec()
+    let mut reply = [0; 256];
+    let count = stream.read(&mut reply).unwrap_or_default();
+    reply[..count].to_vec()
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn daemonize_reports_stores_that_reject_the_configuration() {
         format!("{}\nplugin_exit_timeout: 1\ndaemonize: true\npidfile: {{dir}}/pid", all_kinds(silent.address()));
     let setup = nfacctd(&lines);
     let taken = std::net::UdpSocket::bind(setup.address()).unwrap();
-    let log = refused(&setup);
+    let log = start_error(&setup);
     assert!(log.contains("cannot listen on"), "{log}");
     drop(taken);
     let began = Instant::now();
