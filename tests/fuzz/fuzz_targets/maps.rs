@@ -1,4 +1,4 @@
-//! Any text as each of the keyed maps: no panic, and the compiled form finds the rule that trying all finds.
+//! Any text as each of the keyed maps: no panic, and the compiled form finds the same rule as a linear search.
 #![no_main]
 
 use config::{Daemon, Origin, Diagnostics};
@@ -13,7 +13,7 @@ use maps::pre_tag::{PreTagMap, Scratch};
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let (text, octets, choice) = input;
-    // libpcap's compiler is not what is tested here, and names of hosts would be asked of a resolver.
+    // libpcap's compiler is not tested here, and host names would be resolved.
     if text.windows(6).any(|word| word.eq_ignore_ascii_case(b"filter")) {
         return;
     }
@@ -58,7 +58,7 @@ fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     compiled.apply(scope, &mut row, &mut strings, &mut frames, &mut scratch);
 });
 
-/// Packets made of rows, whatever their number.
+/// One synthetic packet for all rows.
 struct Made(filter::Synthetic);
 
 impl FramesOf for Made {

@@ -1,4 +1,4 @@
-//! `networks_file` and `ports_file`: a file of many rows answers as its rows would one by one, the longest network first.
+//! `networks_file` and `ports_file`: lookups equal a linear search for the longest matching row.
 #![no_main]
 
 use config::Diagnostics;
@@ -7,14 +7,14 @@ use maps::networks_file::{Network, Networks, Reach};
 use maps::ports_file::Ports;
 use std::net::IpAddr;
 
-/// Rows and addresses are compared with each other, so both have a limit.
+/// Every row is compared with every address, so both have a limit.
 const MOST_ROWS: usize = 64;
 const MOST_ADDRESSES: usize = 96;
 
-/// What every bad file may be told about beside its bad lines.
+/// Diagnostics of a file beside those of its lines.
 const GENERAL: usize = 4;
 
-/// An address in the form that rows keep.
+/// An address in the format of rows.
 fn octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
@@ -23,7 +23,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// Any octets as addresses, and those of the text: they, their neighbours, and the same with one bit changed.
+/// Arbitrary addresses, and those in the text with their neighbours and with one bit changed.
 fn addresses(input: &[u8], text: &str) -> Vec<[u8; 16]> {
     let mut all: Vec<[u8; 16]> =
         input.chunks_exact(16).take(8).filter_map(|chunk| chunk.try_into().ok()).collect();

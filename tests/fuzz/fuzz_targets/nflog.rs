@@ -1,6 +1,6 @@
 //! Messages of netfilter's log.
 //!
-//! What is told lies in the octets, a message is taken once, and the length of a packet is no less than what is here of it.
+//! Decoded slices are inside the input, each message is decoded once, and the length of a packet is at least its captured length.
 #![no_main]
 
 use capture::nflog::message::{logged, messages};
@@ -23,7 +23,7 @@ fuzz_target!(|octets: &[u8]| {
         }
     }
     assert!(taken <= octets.len());
-    // A body alone, so that it need not be found behind a header.
+    // A body alone, so that the fuzzer need not find a valid header.
     if let Some(logged) = logged(octets) {
         assert!(is_within(logged.payload, octets) && is_within(logged.prefix, octets));
     }
