@@ -117,7 +117,7 @@ fn main() -> ExitCode {
 }
 
 fn check_arrows() -> Result<Vec<String>, String> {
-    arrows::disagreements(&workspace::packages()?, &read(arrows::DOCUMENT)?)
+    arrows::differences(&workspace::packages()?, &read(arrows::DOCUMENT)?)
 }
 
 fn check_unused() -> Result<Vec<String>, String> {
