@@ -127,7 +127,7 @@ fn a_second_daemon_with_the_same_pid_file_is_rejected() {
 #[test]
 fn an_unprivileged_daemon_clears_its_pid_file_and_keeps_its_log() {
     if !is_root() {
-        eprintln!("skipped: only root can be given up");
+        eprintln!("skipped: only root can drop privileges");
         return;
     }
     let setup = nfacctd(

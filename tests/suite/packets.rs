@@ -585,9 +585,9 @@ fn systemd_units_pass_verification() {
         let path = folder.path().join(format!("{name}.service"));
         std::fs::write(&path, unit).expect("the folder can be written");
         let output = Command::new("systemd-analyze").arg("verify").arg(&path).output().expect("it runs");
-        let told = String::from_utf8_lossy(&output.stderr);
+        let messages = String::from_utf8_lossy(&output.stderr);
         // Messages about other units of the machine are ignored.
-        let ours: Vec<&str> = told.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
+        let ours: Vec<&str> = messages.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
         assert!(ours.is_empty(), "{}", ours.join("\n"));
     }
 }

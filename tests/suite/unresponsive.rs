@@ -221,11 +221,11 @@ const SECRET: &str = "sesame";
 
 #[test]
 fn passwords_in_addresses_are_not_logged() {
-    let nobody = format!("http://ali:{SECRET}@127.0.0.1");
+    let host = format!("http://ali:{SECRET}@127.0.0.1");
     for kind in ["pgsql", "mysql", "clickhouse"] {
-        let lines = format!("sql_host: {nobody}\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
+        let lines = format!("sql_host: {host}\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
         let setup =
-            collector(kind, &lines).more_config(&format!("sql_backup_host: {nobody}\nplugin_exit_timeout: 1"));
+            collector(kind, &lines).more_config(&format!("sql_backup_host: {host}\nplugin_exit_timeout: 1"));
         let process = start(&setup.arguments(["-d"]));
         send(&process, 1, |_| {});
         process.wait_for_log("cannot write");

@@ -8,7 +8,7 @@ use flow::strings::Strings;
 use libfuzzer_sys::fuzz_target;
 
 /// libpcap's work grows at least with the square of the length, and host names are resolved.
-const MOST_TEXT: usize = 256;
+const MAX_TEXT: usize = 256;
 
 /// The words of filter expressions. Others would be host names.
 const WORDS: &[&str] = &[
@@ -96,7 +96,7 @@ fn text(input: &[u8]) -> String {
     let mut text = String::new();
     for octet in input {
         let word = WORDS.get(usize::from(*octet) % WORDS.len()).copied().unwrap_or_default();
-        if text.len() + word.len() >= MOST_TEXT {
+        if text.len() + word.len() >= MAX_TEXT {
             break;
         }
         text.push_str(word);

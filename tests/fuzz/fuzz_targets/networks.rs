@@ -8,8 +8,8 @@ use maps::ports_file::Ports;
 use std::net::IpAddr;
 
 /// Every row is compared with every address, so both have a limit.
-const MOST_ROWS: usize = 64;
-const MOST_ADDRESSES: usize = 96;
+const MAX_ROWS: usize = 64;
+const MAX_ADDRESSES: usize = 96;
 
 /// Diagnostics of a file beside those of its lines.
 const GENERAL: usize = 4;
@@ -34,7 +34,7 @@ fn addresses(input: &[u8], text: &str) -> Vec<[u8; 16]> {
         let other = bits ^ 1 << (number % 32) ^ 1 << (127 - number % 64);
         let near = bits ^ 1 << (number % 32);
         all.extend([bits, bits.wrapping_add(1), bits.wrapping_sub(1), near, other].map(u128::to_be_bytes));
-        if all.len() >= MOST_ADDRESSES {
+        if all.len() >= MAX_ADDRESSES {
             break;
         }
     }
@@ -50,7 +50,7 @@ fn check(problems: &Diagnostics, lines: usize) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let lines: Vec<&[u8]> = input.split(|octet| *octet == b'\n').take(MOST_ROWS).collect();
+    let lines: Vec<&[u8]> = input.split(|octet| *octet == b'\n').take(MAX_ROWS).collect();
     let input = lines.join(&b'\n');
     let text = String::from_utf8_lossy(&input);
 

@@ -54,9 +54,9 @@ impl LoginProxy {
         runtime.spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 tokio::spawn(async move {
-                    let mut behind = TcpStream::connect(broker).await.ok()?;
-                    log_in(&mut client, &mut behind, user, password).await.ok()?;
-                    copy_bidirectional(&mut client, &mut behind).await.ok()
+                    let mut upstream = TcpStream::connect(broker).await.ok()?;
+                    log_in(&mut client, &mut upstream, user, password).await.ok()?;
+                    copy_bidirectional(&mut client, &mut upstream).await.ok()
                 });
             }
         });

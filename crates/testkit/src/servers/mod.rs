@@ -151,7 +151,7 @@ pub fn missing(variable: &str) {
     let required = std::env::var("PMACCT_TEST_SERVERS").is_ok_and(|value| value == "required");
     let required = required && variable != CLICKHOUSE;
     assert!(!required, "no server for this test: install its packages, or name one in {variable}");
-    eprintln!("no server for this test, and {variable} names none: left out");
+    eprintln!("skipped: no server for this test is installed, and {variable} is not set");
 }
 
 /// A name that no other test uses: for tables, databases, topics, queues.

@@ -42,8 +42,8 @@ impl TlsProxy {
                 tokio::spawn(async move {
                     // Tests have clients that do not trust the server or disconnect.
                     let mut stream = acceptor.accept(stream).await.ok()?;
-                    let mut behind = TcpStream::connect(server).await.ok()?;
-                    copy_bidirectional(&mut stream, &mut behind).await.ok()
+                    let mut upstream = TcpStream::connect(server).await.ok()?;
+                    copy_bidirectional(&mut stream, &mut upstream).await.ok()
                 });
             }
         });
