@@ -91,6 +91,6 @@ fn triggers_that_time_out_are_counted() {
     fs::set_permissions(setup.path("trigger"), fs::Permissions::from_mode(0o755)).unwrap();
     let process = start(&setup);
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 1)]));
-    eventually("the end of the trigger", || (process.statistics().value("triggers_ended") > 0).then_some(()));
+    eventually("the trigger to be killed", || (process.statistics().value("triggers_ended") > 0).then_some(()));
     process.stop();
 }

@@ -225,7 +225,7 @@ fn a_flood_does_not_delay_shutdown() {
         assert!(line.is_none_or(|line| line.starts_with("WARN")), "{}", finished.log);
         line.is_some()
     });
-    assert!(is_cut, "the daemon never found datagrams left at its end");
+    assert!(is_cut, "no run found unread datagrams at shutdown");
 }
 
 /// Stops a daemon while four senders send as fast as they can, and returns how long that took.

@@ -166,7 +166,7 @@ struct Layer {
 }
 
 /// The fields requested from tshark, in this order; each has a value for every occurrence in the frame.
-const QUESTIONS: [&str; 17] = [
+const TSHARK_FIELDS: [&str; 17] = [
     "frame.protocols",
     "ip.src",
     "ip.dst",
@@ -204,7 +204,7 @@ fn layers(line: &str) -> Vec<Layer> {
     let mut fields: Vec<_> = line.split('\t').map(|field| field.split(',')).collect();
     let protocols: Vec<&str> = line.split('\t').next().unwrap_or_default().split(':').collect();
     let mut next = |name: &str| {
-        let field = QUESTIONS.iter().position(|question| *question == name).expect("it is asked for");
+        let field = TSHARK_FIELDS.iter().position(|question| *question == name).expect("a requested field");
         fields[field].next().filter(|text| !text.is_empty()).unwrap_or_else(|| panic!("{name}: {line}"))
     };
     let mut layers: Vec<Layer> = Vec::new();
@@ -271,7 +271,7 @@ fn tshark(path: &Path) -> Option<Vec<Vec<Layer>>> {
         command.args(["-o", &format!("{preference}:FALSE")]);
     }
     command.args(["-n", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,", "-r"]).arg(path);
-    QUESTIONS.iter().for_each(|question| _ = command.args(["-e", question]));
+    TSHARK_FIELDS.iter().for_each(|question| _ = command.args(["-e", question]));
     let Ok(output) = command.output() else {
         eprintln!("skipped: tshark is not installed");
         return None;

@@ -273,7 +273,7 @@ fn daemonize_returns_the_result_of_the_start() {
     assert!(dry.log.contains("in use by process"), "{}", dry.log);
     let pid = text("pid");
     assert!(Command::new("kill").arg(pid.trim()).status().is_ok_and(|status| status.success()));
-    eventually("the end", || (!setup.path("pid").exists()).then_some(()));
+    eventually("the daemon to exit", || (!setup.path("pid").exists()).then_some(()));
     assert_eq!(setup.arguments(["-T", "setup"]).run().code(), Some(0));
 }
 

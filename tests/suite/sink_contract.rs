@@ -130,7 +130,7 @@ fn an_outage_costs_nothing(sink: &mut dyn SinkUnderTest) {
     }
     let before = figures(sink, &process).errors;
     process.exporter("127.0.1.1").send(&round(3));
-    eventually("a failed attempt with a round that waits", || {
+    eventually("a failed attempt with a queued round", || {
         let figures = figures(sink, &process);
         (figures.errors > before && figures.waiting >= u64::from(RECORDS)).then_some(())
     });

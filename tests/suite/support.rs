@@ -15,7 +15,7 @@ pub(crate) const UPTIME: u32 = 10_000_000;
 
 /// Seconds since 1970, now.
 pub(crate) fn clock() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "the collector goes by the clock, and so do its exporters")]
+    #[expect(clippy::disallowed_methods, reason = "the collector uses the wall clock, and so do its exporters")]
     let now = SystemTime::now();
     let now = now.duration_since(UNIX_EPOCH).expect("the clock is set");
     u32::try_from(now.as_secs()).expect("it is not 2106 yet")

@@ -324,7 +324,7 @@ fn daemonize_reports_stores_that_reject_the_configuration() {
     assert!(began.elapsed() < START, "{:?}", began.elapsed());
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
     let pid = std::fs::read_to_string(setup.path("pid")).unwrap();
-    assert!(std::net::UdpSocket::bind(setup.address()).is_err(), "it listens when its starter ends");
+    assert!(std::net::UdpSocket::bind(setup.address()).is_err(), "it listens when the command returns");
     std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
     eventually("the pid file to go", || (!setup.path("pid").exists()).then_some(()));
 }

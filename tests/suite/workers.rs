@@ -29,7 +29,7 @@ fn storm(setup: &Setup) -> (Vec<Flow>, Statistics, Finished) {
                 })
             })
             .collect();
-        senders.into_iter().map(|sender| sender.join().expect("senders end well")).sum()
+        senders.into_iter().map(|sender| sender.join().expect("senders do not panic")).sum()
     });
     let report = process.wait_for_datagrams(sent);
     report.assert_all_accounted();

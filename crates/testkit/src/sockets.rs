@@ -108,7 +108,7 @@ mod tests {
         assert!(bound(address)[0].unread >= 100);
         drop(socket);
         // A process that a concurrent test forks holds it until its exec.
-        eventually("the end of the socket", || bound(address).is_empty().then_some(()));
+        eventually("the socket to be closed", || bound(address).is_empty().then_some(()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Any text as each of the keyed maps: no panic, and the compiled form finds the same rule as a linear search.
 #![no_main]
 
-use config::{Daemon, Origin, Diagnostics};
+use config::{Daemon, Diagnostics, Origin};
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 
 use config::Diagnostics;
 use libfuzzer_sys::fuzz_target;
-use maps::networks_file::{Network, Networks, Reach};
+use maps::networks_file::{Network, Networks, RouteAttributes};
 use maps::ports_file::Ports;
 use std::net::IpAddr;
 
@@ -63,9 +63,10 @@ fuzz_target!(|input: &[u8]| {
     let addresses = addresses(&input, &text);
     let mut together = vec![None; addresses.len()];
     networks.lookup_many(&addresses, &mut together, &mut Default::default());
-    let known = |networks: &Networks, network: Network| (network.length(), network.asn(), networks.reach(network));
+    let known =
+        |networks: &Networks, network: Network| (network.length(), network.asn(), networks.attributes(network));
     for (address, together) in addresses.iter().zip(together) {
-        let mut wanted: Option<(u8, u32, Reach)> = None;
+        let mut wanted: Option<(u8, u32, RouteAttributes)> = None;
         for (row, network) in rows.iter().filter_map(|row| Some((row, row.lookup(address)?))) {
             if wanted.is_none_or(|(len, ..)| len < network.length()) {
                 wanted = Some(known(row, network));

@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sflow::encode::{self, Refused};
+use sflow::encode::{self, EncodeError};
 use sflow::sequence::{Seen, Sequence};
-use sflow::{CounterBlock, Datagram, FlowRecord, DecodeError, Records, Sample, Value};
+use sflow::{CounterBlock, Datagram, DecodeError, FlowRecord, Records, Sample, Value};
 
 /// The records, and the number of items including errors.
 fn records(all: Records<'_>) -> (Vec<FlowRecord<'_>>, usize) {
@@ -49,7 +49,7 @@ fn write(datagram: &mut encode::Datagram, sample: &Sample<'_>) -> bool {
     };
     match written {
         Ok(_) => true,
-        Err(Refused::TooLong) => false,
+        Err(EncodeError::TooLong) => false,
         Err(refused) => panic!("{refused}: {sample:?}"),
     }
 }
@@ -139,6 +139,7 @@ fuzz_target!(|octets: &[u8]| {
     let copy = copy.finish();
     let decoded = sflow::open(&copy).expect("what was written");
     assert_eq!((decoded.header.agent, decoded.header.sub_agent), (header.agent, header.sub_agent));
-    let decoded: Vec<_> = all(&decoded).into_iter().map(|sample| describe(&sample.expect("what was written"))).collect();
+    let decoded: Vec<_> =
+        all(&decoded).into_iter().map(|sample| describe(&sample.expect("what was written"))).collect();
     assert_eq!(decoded, written);
 });

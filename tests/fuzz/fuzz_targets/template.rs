@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use netflow::cache::{Cache, Payload};
 use netflow::datagram::{self, Body, Set};
 use netflow::encode::Message;
-use netflow::options::PresenceSet;
+use netflow::options::OptionsEntries;
 use netflow::record;
 use netflow::template::{Kind, MAX_FIELDS, Record, Template};
 
@@ -42,7 +42,7 @@ fn read_records(template: &Template, body: &[u8]) {
         assert!(fields <= octets.len(), "fields are inside their record");
         assert!(octets.len() >= template.min_length);
         if template.kind != Kind::Data {
-            let _ = PresenceSet::read(template, octets).rate();
+            let _ = OptionsEntries::read(template, octets).rate();
         }
     }
     assert!(read <= body.len(), "records are inside their set, and each is read once");

@@ -206,8 +206,8 @@ fn as_nobody(program: impl AsRef<Path>) -> Command {
 /// Runs a command to completion.
 fn run(mut command: Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
 }
 
 /// A program in one of these folders, or in `PATH`.
@@ -294,7 +294,7 @@ mod tests {
         assert!(server.try_wait().unwrap().is_none());
         tests.kill().unwrap();
         tests.wait().unwrap();
-        eventually("the end of the server", || server.try_wait().unwrap());
+        eventually("the server to exit", || server.try_wait().unwrap());
         assert!(watch.wait().unwrap().success());
         assert!(!folder.path().exists());
     }
