@@ -18,8 +18,8 @@ fn benches(c: &mut Criterion) {
     group.finish();
 }
 
-/// Workers beside each other, each with datagrams, decoder and tables of its own, as in the daemon. Where they shared
-/// nothing and had a core each, the time would not grow.
+/// Parallel workers, each with its own datagrams, decoder and tables, as in the daemon. If they share
+/// nothing and have a core each, the time is constant.
 fn workers(c: &mut Criterion) {
     let datagrams = Arc::new(datagrams());
     let mut group = c.benchmark_group("workers");
@@ -35,7 +35,7 @@ fn workers(c: &mut Criterion) {
     group.finish();
 }
 
-/// The time until all workers have made so many passes.
+/// The time until all workers have made `rounds` passes.
 fn run_workers(workers: u64, rounds: u64, case: &'static Case, datagrams: &Arc<Vec<Vec<u8>>>) -> Duration {
     let start = Arc::new(Barrier::new(workers as usize + 1));
     let threads: Vec<_> = (0..workers)

@@ -1,4 +1,4 @@
-//! pmacct: asks the memory plugin of a daemon.
+//! pmacct: the client that queries the memory plugin of a daemon.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! pmacctd: accounting of packets by libpcap.
+//! pmacctd: packet accounting through libpcap.
 
 use std::process::ExitCode;
 

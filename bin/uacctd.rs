@@ -1,4 +1,4 @@
-//! uacctd: accounting of packets that netfilter logs.
+//! uacctd: packet accounting through netfilter's log.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
 #!/bin/bash
-# From a fresh Debian or Ubuntu with a Rust toolchain to a running collector: builds what this demonstration needs, starts
+# Runs a collector on a fresh Debian or Ubuntu with a Rust toolchain: builds what this demonstration needs, starts
 # nfacctd on a free port of the loopback interface, sends it NetFlow v5, v9 and IPFIX, shows the aggregates, and stops it.
 #
-# It builds nfacctd, pmacct and a flow generator, without databases, brokers, Parquet and libpcap, and with fast builds
-# preferred to fast programs (profile "demo" in Cargo.toml). The end of the output says how to build everything.
+# It builds nfacctd, pmacct and a flow generator, without databases, brokers, Parquet and libpcap, with a profile that
+# compiles fast ("demo" in Cargo.toml). The end of the output shows how to build everything.
 #
 # Apart from target/, all files go to a temporary folder, which is removed at the end. The script can be run repeatedly.
 set -euo pipefail

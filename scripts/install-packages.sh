@@ -34,7 +34,7 @@ test)
 esac
 
 if ! command -v cargo >/dev/null 2>&1; then
-    # rustup installs it there; a shell that was opened before does not know that folder yet.
+    # rustup installs it there; a shell that was started earlier does not have that folder in PATH yet.
     if [ -x "$HOME/.cargo/bin/cargo" ]; then
         echo "cargo is not in PATH; run: . \"\$HOME/.cargo/env\"" >&2
     else
@@ -55,7 +55,7 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
     exit 0
 fi
 
-# Prints the packages among its arguments that are not installed.
+# Prints those of its arguments that are not installed packages.
 absent() {
     for package in "$@"; do
         state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds all programs, strips them, and keeps their symbols aside: PROGRAM and PROGRAM.debug in target/release.
+# Builds all programs, strips them, and keeps their symbols in separate files: PROGRAM and PROGRAM.debug in target/release.
 #
 #   scripts/release.sh [CARGO BUILD OPTION]...
 #
@@ -14,7 +14,7 @@ cargo build --release --locked --bins --config 'profile.release.strip="none"' "$
 cd "${CARGO_TARGET_DIR:-target}/release"
 for program in nfacctd sfacctd pmacctd uacctd pmacct; do
     objcopy --only-keep-debug "$program" "$program.debug"
-    # Written aside: the file may be linked to from target/release/deps, where cargo would take it for its own.
+    # A new file: the program may be hard-linked to target/release/deps, where cargo would mistake a changed one for its own.
     objcopy --strip-all --add-gnu-debuglink="$program.debug" "$program" "$program.stripped"
     chmod 644 "$program.debug"
     mv -f "$program.stripped" "$program"

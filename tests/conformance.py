@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Runs a conformance suite against the programs of this tree, and compares with what is known.
+"""Runs a conformance suite against the programs of this tree, and compares the failures with the expected ones.
 
     tests/conformance.py SUITE [--bin target/release] [--jobs N] [--case GLOB]... [--list] [-v]
 
-SUITE is a folder with a program `run.py` and a folder `cases` (a folder for each case, with its `case.json`). Of its
-cases those of our daemons are chosen; what needs a feature that is still to come is left out, by the keys that the
-case's configuration uses, and the run says how many for which reason.
+SUITE is a folder with a program `run.py` and a folder `cases` (a folder for each case, with its `case.json`). The
+cases of our daemons are run. Those whose configuration uses a feature that is not implemented yet are skipped, and
+the output counts them by reason.
 
-`tests/conformance-expected-failures.tsv` lists the cases that may fail, each with its reason: deliberate
-differences, above all. A case that fails and is not listed fails the run, and so does a listed one that passes, so
-that the list stays true. The last line is `N passed, N failed`, where `failed` counts the surprises.
+`tests/conformance-expected-failures.tsv` lists the expected failures with their reasons, mostly deliberate
+differences. A failure that is not listed fails the run, and so does a listed case that passes, so
+that the list stays accurate. The last line is `N passed, N failed`, where `failed` counts unexpected results.
 """
 import argparse
 import collections
@@ -25,20 +25,20 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = HERE / "conformance-expected-failures.tsv"
 
-# Programs that are there.
+# Implemented programs.
 DAEMONS = {"nfacctd", "sfacctd", "pmacctd", "uacctd"}
 
-# Plugins that are there.
+# Plugins that the suite can check.
 PLUGINS = {"memory", "print"}
 
-# A key that matches needs something that is still to come.
-TO_COME = [
+# Keys of features that are not implemented yet.
+UNIMPLEMENTED = [
     (r"bgp_daemon", "routes from BGP"),
     (r"bmp_daemon", "routes from BMP"),
     (r"rpki_roas_file|rpki_rtr_cache", "route origin validation"),
     (r"telemetry_daemon", "streaming telemetry"),
     (r"tee_receivers", "the tee plugin"),
-    (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "other intakes than UDP and files"),
+    (r"(nfacctd|sfacctd)_(zmq_address|kafka_broker_host|dtls_port)", "intakes other than UDP and files"),
 ]
 
 ENTRY = re.compile(r"^\s*([a-z0-9_ \t]+?)\s*(?:\[[^\]]*\])?\s*:\s*(.*?)\s*$")
@@ -48,10 +48,10 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("suite", type=pathlib.Path, help="folder of the suite")
     p.add_argument("--bin", type=pathlib.Path, default=HERE.parent / "target/release", help="folder of our programs")
-    p.add_argument("--jobs", type=int, default=4, help="cases at a time")
-    p.add_argument("--case", action="append", default=[], metavar="GLOB", help="only these; may be repeated")
-    p.add_argument("--list", action="store_true", help="name the cases that would run, and those left out")
-    p.add_argument("-v", "--verbose", action="store_true", help="all that the suite's own program has to say")
+    p.add_argument("--jobs", type=int, default=4, help="number of cases to run in parallel")
+    p.add_argument("--case", action="append", default=[], metavar="GLOB", help="run only matching cases; may be repeated")
+    p.add_argument("--list", action="store_true", help="list the cases that would run and those that are skipped")
+    p.add_argument("-v", "--verbose", action="store_true", help="show the output of the suite's own program")
     return p.parse_args()
 
 
@@ -64,15 +64,15 @@ def entries(config):
                 yield re.sub(r"\s", "", match[1]), match[2]
 
 
-def to_come(folder, spec):
-    """What the case needs that is still to come; None when it can run."""
+def unimplemented(folder, spec):
+    """The unimplemented feature that the case needs; None if it can run."""
     programs = {spec["daemon"], *(d["daemon"] for d in spec.get("daemons", []))} - DAEMONS
     if programs:
         return "programs: " + ", ".join(sorted(programs))
     configs = [folder / daemon.get("config", "daemon.conf") for daemon in [spec, *spec.get("daemons", [])]]
     texts = [config.read_text(errors="replace") for config in configs if config.is_file()]
     for key, value in (entry for text in texts for entry in entries(text)):
-        for pattern, reason in TO_COME:
+        for pattern, reason in UNIMPLEMENTED:
             if re.fullmatch(pattern, key):
                 return reason
         if key == "plugins":
@@ -84,35 +84,35 @@ def to_come(folder, spec):
 
 
 def choose(suite, patterns):
-    """Names of the cases to run, and for each reason those left out."""
-    chosen, left_out = [], collections.defaultdict(list)
+    """Names of the cases to run, and the skipped ones by reason."""
+    chosen, skipped = [], collections.defaultdict(list)
     root = suite / "cases"
     for path in sorted(root.rglob("case.json")):
         name = path.parent.relative_to(root).as_posix()
         if patterns and not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
             continue
-        reason = to_come(path.parent, json.loads(path.read_text()))
+        reason = unimplemented(path.parent, json.loads(path.read_text()))
         if reason is None:
             chosen.append(name)
         else:
-            left_out[reason].append(name)
-    return chosen, left_out
+            skipped[reason].append(name)
+    return chosen, skipped
 
 
 def expected_failures():
-    """Name and reason of each case that may fail."""
+    """Name and reason of each expected failure."""
     expected = {}
     for number, line in enumerate(EXPECTED.read_text().splitlines(), 1):
         if line and not line.startswith("#"):
             name, tab, reason = line.partition("\t")
             if not tab or not reason.strip():
-                sys.exit(f"{EXPECTED.name}:{number}: a name, a tab and a reason are wanted")
+                sys.exit(f"{EXPECTED.name}:{number}: expected a name, a tab and a reason")
             expected[name] = reason.strip()
     return expected
 
 
 def run(args, names):
-    """What the suite's program found: by name the status, and the first difference."""
+    """Runs the suite's program; returns the status and the first difference of each case by name."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         results = os.path.join(folder, "results.json")
         command = [sys.executable, str(args.suite / "run.py"), "--bin", str(args.bin), "--json", results,
@@ -128,42 +128,42 @@ def run(args, names):
                 found = json.load(file)["results"]
         except (OSError, ValueError, KeyError):
             sys.stdout.write(output.stdout or "")
-            sys.exit(f"{args.suite / 'run.py'} ended with {output.returncode} and left no results")
+            sys.exit(f"{args.suite / 'run.py'} exited with {output.returncode} and wrote no results")
     return {r["case"]: (r["status"], (r["differences"] or [""])[0]) for r in found}
 
 
 def main():
     args = arguments()
-    chosen, left_out = choose(args.suite, args.case)
-    for reason, names in sorted(left_out.items(), key=lambda item: -len(item[1])):
-        print(f"left out: {len(names):4} for {reason}" + (": " + " ".join(names) if args.list else ""))
+    chosen, skipped = choose(args.suite, args.case)
+    for reason, names in sorted(skipped.items(), key=lambda item: -len(item[1])):
+        print(f"skipped: {len(names):4} for {reason}" + (": " + " ".join(names) if args.list else ""))
     if args.list:
         print("\n".join(chosen))
         return 0
     if not chosen:
-        sys.exit(f"no case of {args.suite} to run")
+        sys.exit(f"no matching case in {args.suite}")
     sys.stdout.flush()
     expected = expected_failures()
     results = run(args, chosen)
-    passed, surprises = 0, []
+    passed, unexpected = 0, []
     for name in chosen:
         status, difference = results.get(name, ("FAIL", "no result"))
         if status == "SKIP":
             print(f"skipped: {name}: {difference}")
         elif status == "PASS" and name in expected:
-            surprises.append(f"{name}: passes, but is listed as failing: {expected[name]}")
+            unexpected.append(f"{name}: passes, but is listed as failing: {expected[name]}")
         elif status == "PASS":
             passed += 1
         elif name in expected:
             print(f"fails as expected: {name}: {expected[name]}")
         else:
-            surprises.append(f"{name}: {difference}")
+            unexpected.append(f"{name}: {difference}")
     if not args.case:
-        surprises += [f"{name}: is listed as failing, but is no case that runs" for name in expected.keys() - set(chosen)]
-    for surprise in surprises:
-        print(f"FAILED: {surprise}")
-    print(f"{passed} passed, {len(surprises)} failed")
-    return 1 if surprises else 0
+        unexpected += [f"{name}: is listed as failing, but is not a case that runs" for name in expected.keys() - set(chosen)]
+    for result in unexpected:
+        print(f"FAILED: {result}")
+    print(f"{passed} passed, {len(unexpected)} failed")
+    return 1 if unexpected else 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 //! End-to-end tests: the real programs, with real sockets, files and signals.
 //!
 //! Each test has a daemon, an address and a folder of its own. It sends datagrams, waits for conditions (never for time to
-//! pass), ends the daemon and looks at what it wrote.
+//! pass), stops the daemon and checks its output.
 
 #[path = "suite/aggregates.rs"]
 mod aggregates;
-#[path = "suite/beyond.rs"]
-mod beyond;
 #[path = "suite/checks.rs"]
 mod checks;
 #[path = "suite/classes.rs"]
@@ -19,10 +17,10 @@ mod configuration;
 mod confinement;
 #[path = "suite/counters.rs"]
 mod counters;
+#[path = "suite/differences.rs"]
+mod differences;
 #[path = "suite/enrichment.rs"]
 mod enrichment;
-#[path = "suite/faults.rs"]
-mod faults;
 #[path = "suite/formats.rs"]
 mod formats;
 #[path = "suite/golden.rs"]
@@ -31,26 +29,26 @@ mod golden;
 mod hostile;
 #[path = "suite/layers.rs"]
 mod layers;
-#[path = "suite/life.rs"]
-mod life;
+#[path = "suite/lifecycle.rs"]
+mod lifecycle;
+#[path = "suite/local_attacks.rs"]
+mod local_attacks;
+#[path = "suite/malformed.rs"]
+mod malformed;
 #[path = "suite/maps.rs"]
 mod maps;
 #[path = "suite/memory.rs"]
 mod memory;
 #[path = "suite/metrics.rs"]
 mod metrics;
-#[path = "suite/operators.rs"]
-mod operators;
+#[path = "suite/operator_errors.rs"]
+mod operator_errors;
 #[path = "suite/options.rs"]
 mod options;
-#[path = "suite/outages.rs"]
-mod outages;
 #[path = "suite/packets.rs"]
 mod packets;
 #[path = "suite/peer_state.rs"]
 mod peer_state;
-#[path = "suite/planted.rs"]
-mod planted;
 #[path = "suite/programs.rs"]
 mod programs;
 #[path = "suite/records.rs"]
@@ -63,13 +61,15 @@ mod sflow;
 mod sink_contract;
 #[path = "suite/sinks.rs"]
 mod sinks;
-#[path = "suite/stalls.rs"]
-mod stalls;
+#[path = "suite/startup_errors.rs"]
+mod startup_errors;
 #[path = "suite/stores.rs"]
 mod stores;
 #[path = "suite/support.rs"]
 mod support;
 #[path = "suite/tls.rs"]
 mod tls;
+#[path = "suite/unresponsive.rs"]
+mod unresponsive;
 #[path = "suite/workers.rs"]
 mod workers;

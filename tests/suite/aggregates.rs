@@ -35,7 +35,7 @@ fn flows_with_one_key_become_one_aggregate() {
 }
 
 #[test]
-fn every_version_gives_the_aggregates_of_a_model() {
+fn every_version_matches_the_model() {
     let flows: Vec<Flow> = Flows::new(11).take(3000).collect();
     for version in [Version::V5, Version::V9, Version::Ipfix] {
         let setup = nfacctd(
@@ -62,7 +62,7 @@ fn every_version_gives_the_aggregates_of_a_model() {
 }
 
 #[test]
-fn ipv6_exporters_are_heard() {
+fn datagrams_over_ipv6_are_received() {
     if !sockets::has_ipv6() {
         return;
     }
@@ -78,7 +78,7 @@ fn ipv6_exporters_are_heard() {
 }
 
 #[test]
-fn templates_of_one_number_are_kept_apart_by_exporter_and_domain() {
+fn templates_with_equal_ids_are_separate_for_each_exporter_and_domain() {
     let process = start(&printing("peer_src_ip, export_proto_sysid, src_port"));
     let wide = |domain| template(domain, 256, vec![field(7, 2), field(2, 8), field(1, 8)]);
     let narrow = |domain| template(domain, 256, vec![field(2, 2), field(1, 2), field(7, 2)]);
@@ -102,7 +102,7 @@ fn templates_of_one_number_are_kept_apart_by_exporter_and_domain() {
 }
 
 #[test]
-fn data_that_come_before_their_template_count_when_it_comes() {
+fn data_before_their_template_are_decoded_when_it_arrives() {
     for message in [|| Message::ipfix(1, 0, NOW), || Message::v9(1, 0, NOW, UPTIME)] {
         let process = start(&printing("src_port"));
         let exporter = process.exporter("127.0.1.1");
@@ -122,7 +122,7 @@ fn data_that_come_before_their_template_count_when_it_comes() {
 }
 
 #[test]
-fn data_whose_template_never_comes_are_counted_as_lost() {
+fn data_without_a_template_are_counted_as_dropped() {
     let process = start(&printing("src_port"));
     process.exporter("127.0.1.1").send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u32(1)).finish());
     assert_eq!(process.wait_for_datagrams(1).value("sets_pending"), 1);
@@ -132,7 +132,7 @@ fn data_whose_template_never_comes_are_counted_as_lost() {
 }
 
 #[test]
-fn a_template_that_changes_is_obeyed_from_then_on() {
+fn a_changed_template_applies_to_later_data() {
     let before = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
     let after = template(1, 256, vec![field(1, 4), field(2, 4), field(7, 2)]);
     let message = Message::v9(1, 0, NOW, UPTIME)
@@ -145,7 +145,7 @@ fn a_template_that_changes_is_obeyed_from_then_on() {
 }
 
 #[test]
-fn a_record_of_both_ways_becomes_two_aggregates() {
+fn a_bidirectional_record_becomes_two_aggregates() {
     const REVERSE: u32 = 29305;
     let ends = [field(8, 4), field(12, 4), field(7, 2), field(11, 2)];
     let counters = [
@@ -173,7 +173,7 @@ fn a_record_of_both_ways_becomes_two_aggregates() {
 }
 
 #[test]
-fn events_of_address_translation_have_no_counters() {
+fn nat_events_have_no_counters() {
     let fields = [field(8, 4), field(225, 4), field(227, 2), field(230, 1), field(323, 8)];
     let mut record = vec![10, 0, 0, 1, 198, 51, 100, 1, 0x9c, 0x41, 1];
     record.extend(1_699_999_999_500u64.to_be_bytes());
@@ -189,7 +189,7 @@ fn events_of_address_translation_have_no_counters() {
 }
 
 #[test]
-fn plugins_see_the_same_flows_each_in_its_way() {
+fn each_plugin_aggregates_the_same_flows_by_its_own_key() {
     let flows: Vec<Flow> = Flows::new(23).take(1000).collect();
     let setup = nfacctd(
         "plugins: print[a], print[b], print[none]
@@ -212,7 +212,7 @@ fn plugins_see_the_same_flows_each_in_its_way() {
 }
 
 #[test]
-fn flows_lie_in_the_bin_of_their_start() {
+fn flows_belong_to_the_time_bin_of_their_start() {
     let setup = printing("src_port").more_config(
         "print_history: 1m
          print_history_roundoff: m

@@ -1,4 +1,4 @@
-//! What a check of the configuration says, and that a start says the same.
+//! `--check` reports what a start would report.
 
 use crate::support::{collected, nfacctd, printing, start, v5_of, web};
 use serde_json::json;
@@ -6,14 +6,14 @@ use testkit::capture_file;
 use testkit::output::sum;
 use testkit::{Finished, Setup};
 
-/// The end of a check.
+/// Runs `--check` to its end.
 fn checked(setup: &Setup) -> Finished {
     setup.clone().arguments(["--check"]).run()
 }
 
-/// Checks and starts a configuration that must be refused, and returns the line of the refusal: each says it, with status 1.
+/// Checks and starts a configuration that must be rejected, and returns the error line, which both must log with status 1.
 #[track_caller]
-fn refused(setup: &Setup, part: &str) -> String {
+fn start_error(setup: &Setup, part: &str) -> String {
     let line = |finished: &Finished| {
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
         let found = finished.log.lines().find(|line| line.starts_with("ERROR") && line.contains(part));
@@ -31,38 +31,38 @@ fn pmacctd(lines: &str) -> Setup {
 }
 
 #[test]
-fn what_a_start_refuses_a_check_refuses_too() {
+fn check_rejects_what_a_start_rejects() {
     let memory = "plugins: memory[a], memory[b]\naggregate: src_host\nimt_path: {dir}/s";
-    assert!(refused(&nfacctd(memory), "imt_path[b]").contains("daemon.conf"));
+    assert!(start_error(&nfacctd(memory), "imt_path[b]").contains("daemon.conf"));
     let long = nfacctd(&format!("plugins: memory[a]\naggregate: src_host\nimt_path: {{dir}}/{}", "s".repeat(108)));
-    refused(&long, "imt_path[a]: ");
+    start_error(&long, "imt_path[a]: ");
     let user = printing("src_host").more_config("run_as_user: no-such-user-here");
-    assert!(refused(&user, "run_as_user").contains("no such user: no-such-user-here"));
+    assert!(start_error(&user, "run_as_user").contains("no such user: no-such-user-here"));
     let group = printing("src_host").more_config("run_as_group: no-such-group-here");
-    refused(&group, "run_as_group: no such group");
+    start_error(&group, "run_as_group: no such group");
     let missing = printing("src_host").more_config("pcap_savefile: {dir}/none.pcap");
-    refused(&missing, "none.pcap");
+    start_error(&missing, "none.pcap");
     let version = nfacctd("plugins: sqlite3[s]\naggregate: src_host\nsql_db: {dir}/db\nsql_table_version: 12");
-    refused(&version, "sql_table_version[s]");
+    start_error(&version, "sql_table_version[s]");
     let options = "plugins: kafka[k]\naggregate: src_host\nkafka_config_file: {dir}/k.conf";
     let options = nfacctd(options).file("k.conf", "\u{feff}global, acks, 1\r\nglobal acks 1\r\n");
-    refused(&options, "kafka_config_file[k]: ");
+    start_error(&options, "kafka_config_file[k]: ");
     let certificates = "plugins: amqp[a]\naggregate: src_host\namqp_conn_ca_file: {dir}/none.pem";
-    refused(&nfacctd(certificates), "amqp_conn_ca_file[a]: ");
+    start_error(&nfacctd(certificates), "amqp_conn_ca_file[a]: ");
     let certificates = "plugins: pgsql[d]\naggregate: src_host\nsql_conn_ca_file: {dir}/none.pem";
-    refused(&nfacctd(certificates), "sql_conn_ca_file[d]: ");
+    start_error(&nfacctd(certificates), "sql_conn_ca_file[d]: ");
     let allow = printing("src_host").more_config("nfacctd_allow_file: {dir}/allow").file("allow", "10.0.0.1\nx\n");
-    refused(&allow, "allow:2]");
-    refused(&pmacctd("pcap_interface: lo\npcap_filter: dst src net 192.0.2.0/24"), "pcap_filter: ");
-    refused(&pmacctd("pcap_savefile: {dir}/none.pcap"), "none.pcap");
-    // The link type of the file decides what an expression may ask for.
+    start_error(&allow, "allow:2]");
+    start_error(&pmacctd("pcap_interface: lo\npcap_filter: dst src net 192.0.2.0/24"), "pcap_filter: ");
+    start_error(&pmacctd("pcap_savefile: {dir}/none.pcap"), "none.pcap");
+    // The link type of the file determines which expressions are valid.
     let file = capture_file::pcap::<Vec<u8>>(0, &[]);
     let wireless = pmacctd("pcap_savefile: {dir}/f.pcap\npcap_filter: type mgt").file("f.pcap", file);
-    refused(&wireless, "pcap_filter: ");
+    start_error(&wireless, "pcap_filter: ");
 }
 
 #[test]
-fn a_filter_that_suits_the_frames_of_some_interface_is_good() {
+fn a_filter_needs_to_be_valid_for_one_interface_only() {
     for good in ["ip and tcp", "type mgt", "vlan 5"] {
         let finished = checked(&pmacctd(&format!("pcap_interface: lo\npcap_filter: {good}")));
         assert_eq!(finished.code(), Some(0), "{good}: {}", finished.log);
@@ -75,18 +75,18 @@ fn a_daemon_that_would_count_nothing_does_not_start() {
         [("nfprobe[x]", "pmacctd and uacctd alone"), ("sfprobe[x], nfprobe[y]", "pmacctd and uacctd alone")]
     {
         let setup = nfacctd(&format!("plugins: {plugins}\naggregate: src_host"));
-        let line = refused(&setup, "plugins: none of these");
+        let line = start_error(&setup, "plugins: none of these");
         assert!(line.contains(plugins), "{line}");
         assert!(setup.run().log.contains(why), "{plugins}");
     }
-    // One that can run is enough, and the other is named.
+    // One plugin that can run is enough; the other is reported.
     let setup = nfacctd("plugins: nfprobe[x], print[p]\naggregate: src_host\nprint_output_file: {dir}/out");
     let log = start(&setup).stop().log;
     assert!(log.contains("plugin nfprobe[x] is one of") && !log.contains("none of these"), "{log}");
 }
 
 #[test]
-fn a_daemon_in_the_background_says_in_its_log_why_it_did_not_start() {
+fn a_daemonized_start_logs_why_it_failed() {
     let setup = nfacctd("daemonize: true\nlogfile: {dir}/log\nplugins: nfprobe[x]\naggregate: src_host");
     let finished = setup.run();
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
@@ -95,7 +95,7 @@ fn a_daemon_in_the_background_says_in_its_log_why_it_did_not_start() {
 }
 
 #[test]
-fn names_with_variables_that_nothing_fills_are_named() {
+fn warns_of_file_names_with_variables_without_a_primitive() {
     let finished = checked(&nfacctd(
         "plugins: print[p], kafka[k], amqp[a], sqlite3[s]
          aggregate: src_host, tag
@@ -124,7 +124,7 @@ fn names_with_variables_that_nothing_fills_are_named() {
 }
 
 #[test]
-fn two_plugins_with_one_file_are_named_unless_they_lose_nothing() {
+fn warns_of_plugins_that_overwrite_the_file_of_another() {
     let lines = "plugins: print[a], print[b]\naggregate: src_host\nprint_output_file: {dir}/same-%H";
     let finished = checked(&nfacctd(lines));
     assert!(finished.log.contains("print_output_file[b]: plugin 'a' writes the same file"), "{}", finished.log);
@@ -135,7 +135,7 @@ fn two_plugins_with_one_file_are_named_unless_they_lose_nothing() {
 }
 
 #[test]
-fn round_offs_without_effect_are_named_with_the_key_that_was_written() {
+fn warns_of_round_offs_without_effect_by_the_configured_key() {
     let finished = checked(&nfacctd(
         "plugins: print[a], sqlite3[b]\naggregate: src_host\nprint_output_file: {dir}/f\nsql_db: {dir}/db\n\
          print_history: 1h\nprint_history_roundoff[a]: hx\nsql_history: 1h\nsql_history_roundoff[b]: dw",
@@ -148,7 +148,7 @@ fn round_offs_without_effect_are_named_with_the_key_that_was_written() {
 }
 
 #[test]
-fn networks_files_are_missed_where_a_plugin_has_none() {
+fn warns_of_networks_without_a_networks_file() {
     let lines = "nfacctd_net: file\nplugins: print[a], print[b]\naggregate: src_net\nnetworks_file[a]: {dir}/n
         print_output_file[a]: {dir}/a\nprint_output_file[b]: {dir}/b";
     let setup = nfacctd(lines).file("n", "10.0.0.0/8\n");
@@ -161,7 +161,7 @@ fn networks_files_are_missed_where_a_plugin_has_none() {
 }
 
 #[test]
-fn all_files_may_begin_with_a_mark_and_end_lines_in_either_way() {
+fn files_may_have_a_byte_order_mark_and_crlf_line_ends() {
     let marked = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let setup = printing("tag, src_net, src_port, sampling_rate")
         .more_config(
@@ -182,7 +182,7 @@ fn all_files_may_begin_with_a_mark_and_end_lines_in_either_way() {
         assert_eq!((&row["tag"], &row["net_src"]), (&json!(5), &json!("10.0.0.0")), "{row}");
         assert_eq!((&row["port_src"], &row["sampling_rate"]), (&json!(port), &json!(10)), "{row}");
     }
-    // How much was read is in the log.
+    // The number of rules that were read is in the log.
     for (file, size) in [
         ("tags", "pre_tag_map, 2 rules."),
         ("networks", "networks_file, 1 network."),
@@ -195,7 +195,7 @@ fn all_files_may_begin_with_a_mark_and_end_lines_in_either_way() {
 }
 
 #[test]
-fn lists_that_are_empty_are_remarked_and_used() {
+fn empty_lists_are_used_with_a_remark() {
     let setup = printing("src_port")
         .more_config("nfacctd_allow_file: {dir}/allow\nports_file: {dir}/ports")
         .file("allow", "! nobody\n")
@@ -210,14 +210,14 @@ fn lists_that_are_empty_are_remarked_and_used() {
     }
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 10)]));
     assert_eq!(process.wait_for_datagrams(1).value("datagrams_rejected[not_allowed]"), 1);
-    // A list may become empty while the daemon runs, too.
+    // A list may also become empty on reload.
     process.signal(testkit::process::Signal::SIGUSR2);
     process.wait_for_log("maps, lists and networks: reloaded");
     process.stop();
 }
 
 #[test]
-fn rows_that_repeat_a_network_and_many_bad_lines_are_one_warning_each() {
+fn repeated_networks_and_bad_lines_give_one_warning_each() {
     let bad: String = (1..=199).map(|n| format!("set_tag={n} in=x{n}\n")).collect();
     let setup = printing("src_net")
         .more_config("networks_file: {dir}/networks\npre_tag_map: {dir}/tags")
@@ -229,7 +229,7 @@ fn rows_that_repeat_a_network_and_many_bad_lines_are_one_warning_each() {
     assert!(finished.log.contains("198 more are alike, in lines 2, 3, 4, "), "{}", finished.log);
     assert!(finished.log.contains("line 2 (as in 1)"), "{}", finished.log);
     assert!(finished.log.contains("200 warnings"), "{}", finished.log);
-    // Repeated rows keep no reload from happening.
+    // Repeated rows do not prevent a reload.
     let process = start(&setup.file("tags", ""));
     process.signal(testkit::process::Signal::SIGUSR2);
     process.wait_for_log("maps, lists and networks: reloaded");
@@ -237,7 +237,7 @@ fn rows_that_repeat_a_network_and_many_bad_lines_are_one_warning_each() {
 }
 
 #[test]
-fn a_port_has_one_owner_unless_a_cluster_shares_it() {
+fn a_port_is_shared_only_within_a_cluster() {
     for (program, name) in [(env!("CARGO_BIN_EXE_nfacctd"), "nfacctd"), (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd")]
     {
         let setup = Setup::new(program);
@@ -264,7 +264,7 @@ fn a_port_has_one_owner_unless_a_cluster_shares_it() {
             };
             assert!(second.log.lines().any(|line| said(&line)), "{}", second.log);
         }
-        // A check opens nothing, so it may be made beside the daemon that runs.
+        // A check opens nothing, so it works while the daemon runs.
         assert_eq!(checked(&daemon(2, "")).code(), Some(0));
         first.stop();
         let both = [(); 2].map(|()| running(&daemon(2, "cluster_name: both")));
@@ -274,7 +274,7 @@ fn a_port_has_one_owner_unless_a_cluster_shares_it() {
 }
 
 #[test]
-fn labels_match_filters_by_their_parts() {
+fn label_filters_match_parts_of_combined_labels() {
     let setup = nfacctd(
         "pre_tag_map: {dir}/tags\nplugins: print[part], print[not], print[none]\nprint_output: json
          aggregate: src_host, label
@@ -292,7 +292,7 @@ fn labels_match_filters_by_their_parts() {
 }
 
 #[test]
-fn an_aggregate_without_a_value_counts_by_source() {
+fn an_empty_aggregate_defaults_to_the_source_host() {
     let setup = nfacctd("plugins: print[p]\naggregate[p]:\nprint_output: json\nprint_output_file: {dir}/out.json");
     let finished = collected(&setup, [v5_of(&[web(1, 1, 1, 10), web(2, 1, 2, 20)])]);
     assert_eq!(finished.json("out.json").len(), 2);
@@ -300,7 +300,7 @@ fn an_aggregate_without_a_value_counts_by_source() {
 }
 
 #[test]
-fn statistics_name_rules_that_have_matched_nothing() {
+fn statistics_list_rules_without_a_match() {
     let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .config(
             "nfacctd_ip: {ip}\nnfacctd_port: {port}\nplugins: print[p], print[q]\naggregate: tag\nnfacctd_workers: 2
@@ -330,7 +330,7 @@ fn statistics_name_rules_that_have_matched_nothing() {
         "/own rules=1 unmatched=0",
     ];
     assert!(wanted(lines), "{}", process.log());
-    // What was read again has matched nothing yet.
+    // Reloaded rules have matched nothing yet.
     process.signal(testkit::process::Signal::SIGUSR2);
     process.wait_for_log("maps, lists and networks: reloaded");
     let before = process.log().matches("/tags rules=4 unmatched=4").count();

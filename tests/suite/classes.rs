@@ -1,8 +1,8 @@
-//! `class` of packets: told by nDPI where it is built in, an error where it is not.
+//! `class` of packets: recognised by nDPI if it is built in, an error otherwise.
 
 use testkit::Setup;
 
-/// The configuration of the document, checked.
+/// Checks the documented configuration.
 fn documented() -> Option<i32> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/classes.md");
     let blocks = crate::maps::blocks(&testkit::output::text(std::path::Path::new(path)));
@@ -35,7 +35,7 @@ mod built_in {
         ipv4(TCP, B, CLIENT, &tcp(8080, client, flags, text.as_bytes()))
     }
 
-    /// A page of the web, asked for at a port where there is usually none.
+    /// An HTTP exchange on an unusual port.
     fn page(client: u16) -> [Vec<u8>; 5] {
         [
             up(client, SYN, ""),
@@ -46,7 +46,7 @@ mod built_in {
         ]
     }
 
-    /// The question for the address of a name (RFC 1035 section 4).
+    /// A DNS query for the address of a name (RFC 1035 section 4).
     fn question(client: u16) -> Vec<u8> {
         let mut octets = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         octets.extend(b"\x03www\x07example\x03net\x00\x00\x01\x00\x01");
@@ -58,12 +58,12 @@ mod built_in {
     }
 
     #[test]
-    fn the_example_of_the_document_is_good() {
+    fn the_documented_example_is_valid() {
         assert_eq!(super::documented(), Some(0));
     }
 
     #[test]
-    fn conversations_are_recognised_by_what_they_carry() {
+    fn conversations_are_classified_by_their_payload() {
         let mut frames: Vec<Vec<u8>> = page(1024).map(in_ethernet).into();
         frames.push(ethernet(0x8100, &tag(5, 0, IPV4, &question(1025))));
         frames.push(ethernet(0x8847, &labels(&[100], &question(1026))));
@@ -76,7 +76,7 @@ mod built_in {
         assert_rows(
             rows("class", "", &frames),
             [
-                // Nothing is known before the first words.
+                // Nothing is known before the first payload.
                 row("Unknown/Unknown", 3, lengths(&page[..2]) + 31),
                 row("Unknown/HTTP", 3, lengths(&page[2..])),
                 row("Unknown/DNS", 2, 2 * question.len() as u32),
@@ -85,8 +85,8 @@ mod built_in {
     }
 
     #[test]
-    fn what_is_not_recognised_is_guessed_when_asked_for() {
-        // The port is that of NTP, what is in it is not.
+    fn unrecognised_conversations_are_guessed_from_ports_if_configured() {
+        // The port is that of NTP, the payload is not.
         let frames = vec![in_ethernet(ipv4(UDP, CLIENT, B, &udp(1027, 123, &[0xff; 5]))); 3];
         let classes = |lines: &str| {
             let mut classes: Vec<_> = rows("class", lines, &frames)
@@ -102,7 +102,7 @@ mod built_in {
     }
 
     #[test]
-    fn conversations_beyond_the_bound_make_room_and_are_counted() {
+    fn conversations_at_the_bound_are_evicted_and_counted() {
         let frames: Vec<_> = (0..20).map(|n| in_ethernet(question(2000 + n))).collect();
         let setup = reading("class", "classifier_max_flows: 15\npcap_savefile_wait: true", &frames);
         let process = setup.spawn();
@@ -116,7 +116,7 @@ mod built_in {
     }
 
     #[test]
-    fn copied_headers_are_recognised() {
+    fn sampled_headers_are_classified() {
         let frame = in_ethernet(question(1024));
         let mut datagram = sflow::datagram(1);
         datagram.flow(&sflow::head(1), &[sflow::header(&frame)]).unwrap();
@@ -124,9 +124,9 @@ mod built_in {
         assert_rows(sflow::rows(&finished), [json!({"class": "Unknown/DNS", "packets": 1, "bytes": 116})]);
     }
 
-    /// The file is read again and again, and a map that comes meanwhile makes rows hold more.
+    /// The file is read repeatedly, and a map that is reloaded meanwhile adds fields to the rows.
     #[test]
-    fn classes_stand_where_rows_of_another_layout_have_them() {
+    fn classes_follow_a_reload_that_changes_the_row_layout() {
         let lines = "pre_tag_map: {dir}/tag.map\npcap_savefile_replay: 0\npcap_savefile_delay: 1";
         let setup = reading("class, tag", lines, [in_ethernet(question(2001))]).file("tag.map", "set_tag=1\n");
         let process = setup.spawn();
@@ -149,22 +149,22 @@ mod built_in {
 }
 
 #[cfg(not(feature = "ndpi"))]
-mod left_out {
+mod not_built_in {
     use crate::packets::{read, reading, web};
     use crate::support::assert_rows;
     use serde_json::json;
 
     #[test]
-    fn classes_of_packets_are_refused_with_an_error_and_the_rest_is_counted() {
+    fn class_is_rejected_with_an_error_and_other_plugins_run() {
         let setup = reading("src_port, class", "classifier_max_flows: 9", [web(1, 2)]);
         let (rows, finished) = read(&setup);
         assert_rows(rows, [json!({"port_src": 1, "packets": 1, "bytes": 100})]);
-        let told = |severity: &str, line: &str, what: &str| {
+        let logs = |severity: &str, line: &str, what: &str| {
             let mut lines = finished.log.lines();
-            lines.any(|told| told.starts_with(severity) && told.contains(line) && told.contains(what))
+            lines.any(|text| text.starts_with(severity) && text.contains(line) && text.contains(what))
         };
-        assert!(told("ERROR", "daemon.conf:3]", "'class' of packets needs nDPI"), "{}", finished.log);
-        assert!(told("WARN", "daemon.conf:7]", "classifier_max_flows: nDPI is not built in"), "{}", finished.log);
+        assert!(logs("ERROR", "daemon.conf:3]", "'class' of packets needs nDPI"), "{}", finished.log);
+        assert!(logs("WARN", "daemon.conf:7]", "classifier_max_flows: nDPI is not built in"), "{}", finished.log);
         let checked = setup.arguments(["--check"]).run();
         assert_eq!(checked.code(), Some(1), "{}", checked.log);
         assert_eq!(super::documented(), Some(1));

@@ -1,4 +1,4 @@
-//! Clients of databases and brokers: what a daemon wrote there, read back.
+//! Clients of databases and brokers, which read back what a daemon wrote.
 #![expect(clippy::unwrap_used, reason = "a test that cannot talk to its server has failed")]
 
 use crate::support::{nfacctd, v5_of, web};
@@ -20,7 +20,7 @@ use testkit::{Process, Setup, eventually};
 /// Packets and bytes by source address and port.
 pub(crate) type Traffic = BTreeMap<(String, u16), (u64, u64)>;
 
-/// Tables with a key, so that rows are added to; the types are those of the known shapes.
+/// Tables with a key, so that rows are updated; the types are those of the predefined schemas.
 pub(crate) const TABLE: &str = "CREATE TABLE %t (ip_src CHAR(45) NOT NULL, src_port INT NOT NULL, packets BIGINT NOT NULL, \
                      bytes BIGINT NOT NULL, stamp_inserted %d NOT NULL, stamp_updated %d, \
                      PRIMARY KEY (ip_src, src_port, stamp_inserted))";
@@ -31,11 +31,11 @@ pub(crate) fn table(name: &str, dialect: &str) -> String {
         _ => ("DATETIME", "CHAR(45)"),
     };
     let text = TABLE.replace("%t", name).replace("%d", time).replace("CHAR(45)", address);
-    // PostgreSQL names the ports in its own way.
+    // PostgreSQL has other names for the port columns.
     if dialect == "pgsql" { text.replace("src_port", "port_src") } else { text }
 }
 
-/// A collector of sources and their ports with that plugin.
+/// A collector with that plugin, which aggregates by source address and port.
 pub(crate) fn collector(kind: &str, lines: &str) -> Setup {
     nfacctd(&format!(
         "plugins: {kind}[s]
@@ -50,35 +50,35 @@ pub(crate) fn collector(kind: &str, lines: &str) -> Setup {
     .more_config(lines)
 }
 
-/// Lines that say where a server is.
+/// Configuration lines with a server's address and login.
 pub(crate) fn login(address: &Address) -> String {
     let Address { host, port, user, password, database } = address;
     format!("sql_host: {host}\nsql_port: {port}\nsql_user: {user}\nsql_passwd: {password}\nsql_db: {database}")
 }
 
-/// Records of a round.
+/// Records per round.
 pub(crate) const RECORDS: u16 = 30;
 
-/// A datagram of the records of that round, the same keys each time.
+/// The datagram of a round; all rounds have the same keys.
 pub(crate) fn round(number: u32) -> Vec<u8> {
     let records: Vec<_> = (1..=RECORDS).map(|port| web(port as u8 % 5, port, number, 100 * number)).collect();
     v5_of(&records)
 }
 
-/// What so many rounds add up to.
+/// The sums over `rounds` rounds.
 pub(crate) fn expected(rounds: u32) -> Traffic {
     let sum: u64 = (1..=u64::from(rounds)).sum();
     (1..=RECORDS).map(|port| ((format!("10.0.0.{}", port % 5), port), (sum, 100 * sum))).collect()
 }
 
-/// Sends rounds, each after the one before was handed to its plugin.
+/// Sends rounds, each after the previous one was handed to its plugin.
 pub(crate) fn send(process: &Process, rounds: u32, mut between: impl FnMut(u32)) {
     let exporter = process.exporter("127.0.1.1");
     let handed = || process.statistics().value_of("s", "aggregates_handed");
     for number in 1..=rounds {
         let before = handed();
         exporter.send(&round(number));
-        // Its records are of one datagram, so that one purge has all of them.
+        // The records of a round are one datagram, so one purge has all of them.
         eventually("a purge", || (handed() > before).then_some(()));
         between(number);
     }
@@ -98,7 +98,7 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Runs statements, and returns the rows of the last one as texts.
+/// Runs statements, and returns the rows of the last one as strings.
 pub(crate) fn pgsql(address: &Address, statements: &str) -> Vec<Vec<String>> {
     runtime().block_on(async {
         let mut config = tokio_postgres::Config::new();
@@ -126,13 +126,13 @@ pub(crate) fn traffic(rows: Vec<Vec<String>>) -> Traffic {
     rows.into_iter().map(row).collect()
 }
 
-/// A connection to PostgreSQL that stays as these statements left it.
+/// An open connection to PostgreSQL, in the state that its statements left.
 pub(crate) struct Held {
     _client: tokio_postgres::Client,
     _runtime: tokio::runtime::Runtime,
 }
 
-/// Runs statements in a connection that stays open.
+/// Runs statements and keeps the connection open.
 pub(crate) fn hold(address: &Address, statements: &str) -> Held {
     let runtime = runtime();
     let client = runtime.block_on(async {
@@ -177,7 +177,7 @@ pub(crate) fn mysql_rows(address: &Address, table: &str) -> Traffic {
     rows.into_iter().map(|(ip, port, packets, bytes)| ((ip, port), (packets, bytes))).collect()
 }
 
-/// Sums of JSON objects.
+/// Sums over JSON objects.
 pub(crate) fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
     let mut traffic = Traffic::new();
     for object in objects {
@@ -189,24 +189,24 @@ pub(crate) fn added(objects: impl IntoIterator<Item = Value>) -> Traffic {
     traffic
 }
 
-/// Messages of a topic so far: payloads, each id once.
+/// The payloads of all messages of a topic so far, once per message id.
 pub(crate) fn kafka_messages(address: &Address, topic: &str) -> Vec<Vec<u8>> {
     once(kafka_messages_by_id(address, topic))
 }
 
-/// The same with their ids, and as often as they are there.
+/// All messages with their ids, duplicates included.
 pub(crate) fn kafka_messages_by_id(address: &Address, topic: &str) -> Vec<(String, Vec<u8>)> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", format!("{}:{}", address.host, address.port));
     kafka_read(config, topic)
 }
 
-/// Messages of a topic, by a client of that configuration.
+/// The messages of a topic, read by a client with that configuration.
 pub(crate) fn kafka_messages_by(config: ClientConfig, topic: &str) -> Vec<Vec<u8>> {
     once(kafka_read(config, topic))
 }
 
-/// Payloads of messages in their order, each id once.
+/// The payloads in order, once per message id.
 fn once(messages: Vec<(String, Vec<u8>)>) -> Vec<Vec<u8>> {
     let mut ids = BTreeSet::new();
     messages.into_iter().filter_map(|(id, payload)| ids.insert(id).then_some(payload)).collect()
@@ -222,7 +222,7 @@ fn kafka_read(mut config: ClientConfig, topic: &str) -> Vec<(String, Vec<u8>)> {
     }
     consumer.assign(&assignment).unwrap();
     let mut messages = Vec::new();
-    // Not all brokers report the end of a topic: it is where nothing comes any more.
+    // Not all brokers report the end of a topic: it is reached when no more messages arrive.
     while let Some(message) = consumer.poll(Duration::from_secs(2)) {
         let message = message.unwrap();
         let id = message.headers().unwrap().get_as::<str>(0).unwrap();
@@ -237,7 +237,7 @@ pub(crate) fn json_of(messages: &[Vec<u8>]) -> Vec<Value> {
     lines.filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-/// A durable queue that gets what comes to an exchange.
+/// A durable queue bound to an exchange.
 pub(crate) struct Queue {
     runtime: tokio::runtime::Runtime,
     address: Address,
@@ -278,12 +278,12 @@ impl Queue {
         })
     }
 
-    /// What is in the queue: payloads, each id once.
+    /// The payloads in the queue, once per message id.
     pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
         once(self.messages_by_id())
     }
 
-    /// The same with their ids, and as often as they are there.
+    /// All messages with their ids, duplicates included.
     pub(crate) fn messages_by_id(&self) -> Vec<(String, Vec<u8>)> {
         let channel = self.channel();
         self.runtime.block_on(async {
@@ -300,7 +300,7 @@ impl Queue {
     }
 }
 
-/// A table that adds rows up by itself.
+/// A table that sums rows by itself.
 pub(crate) fn summing(name: &str) -> String {
     format!(
         "CREATE TABLE {name} (ip_src String, src_port UInt16, packets UInt64, bytes UInt64, stamp_inserted DateTime, \

@@ -1,15 +1,15 @@
-//! Configuration files and command lines, right and wrong.
+//! Valid and invalid configuration files and command lines.
 
 use crate::support::{nfacctd, printing, start};
 use testkit::Setup;
 
-/// The collector without a configuration.
+/// A collector without a configuration file.
 fn bare(arguments: &[&str]) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_nfacctd")).arguments(arguments)
 }
 
 #[test]
-fn all_errors_are_listed_at_once_and_nothing_is_touched() {
+fn lists_all_errors_at_once_and_touches_no_file() {
     let setup = nfacctd(
         "plugins: print[p], memory[m]
          aggregate[p: src_host
@@ -29,7 +29,7 @@ fn all_errors_are_listed_at_once_and_nothing_is_touched() {
 }
 
 #[test]
-fn an_unknown_primitive_ends_the_daemon() {
+fn an_unknown_primitive_is_fatal() {
     let finished = printing("src_host, nonsense").run();
     assert_eq!(finished.code(), Some(1));
     assert!(
@@ -40,15 +40,16 @@ fn an_unknown_primitive_ends_the_daemon() {
 }
 
 #[test]
-fn formatted_output_refuses_columns_that_have_no_width() {
+fn formatted_output_rejects_columns_without_a_width() {
     let finished = printing("src_host, as_path").more_config("print_output: formatted").run();
     assert_eq!(finished.code(), Some(1));
-    let told = |line: &&str| line.contains("ERROR") && line.contains("as_path") && line.contains("print_output");
-    assert!(finished.log.lines().any(|line| told(&line)), "{}", finished.log);
+    let is_error =
+        |line: &&str| line.contains("ERROR") && line.contains("as_path") && line.contains("print_output");
+    assert!(finished.log.lines().any(|line| is_error(&line)), "{}", finished.log);
 }
 
 #[test]
-fn an_unknown_key_is_a_warning_that_names_a_known_one() {
+fn an_unknown_key_gives_a_warning_with_a_suggestion() {
     let process = start(&printing("src_host").more_config("print_refresh_tme: 10"));
     let line = process.wait_for_log("print_refresh_tme");
     assert!(line.starts_with("WARN") && line.contains("'print_refresh_time'"), "{line}");
@@ -56,14 +57,14 @@ fn an_unknown_key_is_a_warning_that_names_a_known_one() {
 }
 
 #[test]
-fn keys_that_do_not_act_yet_say_so() {
+fn unimplemented_keys_give_a_warning() {
     let process = start(&printing("src_host").more_config("bgp_daemon: true"));
     assert!(process.wait_for_log("bgp_daemon").contains("WARN"));
     process.stop();
 }
 
 #[test]
-fn a_missing_or_odd_file_is_an_error() {
+fn a_missing_or_invalid_file_is_an_error() {
     for path in ["{dir}/none.conf", "{dir}"] {
         let finished = bare(&["-f", path]).run();
         assert_eq!(finished.code(), Some(1), "{path}");
@@ -72,7 +73,7 @@ fn a_missing_or_odd_file_is_an_error() {
 }
 
 #[test]
-fn a_dry_run_of_the_file_ends_well_and_touches_nothing() {
+fn a_dry_run_succeeds_and_touches_no_file() {
     let setup = printing("src_host").more_config("pidfile: {dir}/pid\nlogfile: {dir}/log");
     let finished = setup.clone().arguments(["-T", "config"]).run();
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
@@ -81,7 +82,7 @@ fn a_dry_run_of_the_file_ends_well_and_touches_nothing() {
 }
 
 #[test]
-fn a_dry_run_finds_what_a_run_would_find() {
+fn a_dry_run_reports_the_problems_of_a_start() {
     for kind in ["config", "setup"] {
         let finished = printing("src_host, nonsense").arguments(["-T", kind]).run();
         assert_eq!(finished.code(), Some(1), "{kind}: {}", finished.log);
@@ -90,7 +91,7 @@ fn a_dry_run_finds_what_a_run_would_find() {
 }
 
 #[test]
-fn the_command_line_wins_over_the_file() {
+fn the_command_line_overrides_the_file() {
     let setup = printing("src_host").arguments(["-c", "dst_port", "-O", "csv", "-o", "{dir}/other"]);
     let process = start(&setup);
     process.exporter("127.0.1.1").send(&crate::support::v5_of(&[crate::support::web(1, 1, 2, 3)]));
@@ -100,7 +101,7 @@ fn the_command_line_wins_over_the_file() {
 }
 
 #[test]
-fn a_command_line_is_enough() {
+fn runs_without_a_configuration_file() {
     let setup = bare(&["-L", "{ip}", "-l", "{port}", "-P", "print", "-c", "src_port", "-O", "json"]);
     let process = start(&setup);
     process.exporter("127.0.1.1").send(&crate::support::v5_of(&[crate::support::web(1, 7, 2, 3)]));
@@ -108,7 +109,7 @@ fn a_command_line_is_enough() {
 }
 
 #[test]
-fn comments_blanks_and_odd_spacing_are_understood() {
+fn comments_blank_lines_and_spacing_are_accepted() {
     let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd")).config(
         "\u{feff}! a comment
          # another
@@ -127,7 +128,7 @@ fn comments_blanks_and_odd_spacing_are_understood() {
 }
 
 #[test]
-fn the_program_tells_about_itself() {
+fn help_version_and_primitives_are_printed() {
     let version = bare(&["-V"]).run();
     assert_eq!(version.code(), Some(0));
     assert!(version.stdout.starts_with("NetFlow Accounting Daemon, nfacctd "), "{}", version.stdout);

@@ -1,4 +1,4 @@
-//! A daemon that keeps to the files that it needs: Landlock, and the units for systemd.
+//! Confinement: Landlock, and the systemd units.
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
 use crate::support::{NOW, nfacctd, start, template, v5_of, web};
@@ -12,7 +12,7 @@ use testkit::{Process, eventually};
 
 const CONFINED: &str = "only files that the configuration needs can be reached";
 
-/// True when the kernel can do it; says so when not.
+/// True if the kernel has Landlock; reports the skipped test otherwise.
 fn is_confined(process: &Process) -> bool {
     let line = process.wait_for_log("Landlock: ");
     let is_there = !line.contains("this kernel has none");
@@ -23,7 +23,7 @@ fn is_confined(process: &Process) -> bool {
     is_there
 }
 
-/// Reads maps again, and waits for that line.
+/// Reloads maps, and waits for that line.
 fn reload(process: &Process, line: &str) {
     let before = process.log().matches(line).count();
     process.signal(Signal::SIGUSR2);
@@ -37,8 +37,8 @@ fn swap(link: &Path, target: &Path) {
 }
 
 #[test]
-fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
-    // Not in /tmp, which is allowed for the temporary files of SQLite.
+fn a_confined_daemon_works_and_cannot_read_other_files() {
+    // Not in /tmp, which stays accessible for the temporary files of SQLite.
     let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::write(outside.path().join("map"), "set_tag=2 ip=0.0.0.0/0\n").unwrap();
     let setup = nfacctd(
@@ -82,7 +82,7 @@ fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
         let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
         assert!(status.contains("NoNewPrivs:\t1"), "{status}");
     }
-    // A map that is replaced by a rename, and one that leads where the daemon has no business.
+    // A map that is replaced by a rename, and one that links to a file outside the allowed ones.
     fs::write(setup.path("maps/2"), "set_tag=3 ip=0.0.0.0/0\n").unwrap();
     swap(&setup.path("maps/map"), Path::new("2"));
     reload(&process, "maps, lists and networks: reloaded");
@@ -117,7 +117,7 @@ fn a_confined_daemon_lives_a_whole_life_and_reads_nothing_else() {
 }
 
 #[test]
-fn a_confined_daemon_opens_its_log_again() {
+fn a_confined_daemon_reopens_its_log() {
     let setup = nfacctd("landlock: true\nplugins: print[p]\naggregate[p]: src_port\nlogfile: {dir}/logs/log");
     let process = setup.start();
     eventually("the log", || process.text("logs/log").contains("waiting for NetFlow").then_some(()));
@@ -132,7 +132,7 @@ fn a_confined_daemon_opens_its_log_again() {
 }
 
 #[test]
-fn triggers_are_not_confined_and_not_broken() {
+fn triggers_disable_confinement() {
     let elsewhere = tempfile::tempdir().unwrap();
     let trigger = elsewhere.path().join("trigger");
     fs::write(&trigger, format!("#!/bin/sh\necho done > {}/done\n", elsewhere.path().display())).unwrap();
@@ -150,14 +150,14 @@ fn triggers_are_not_confined_and_not_broken() {
     process.stop();
 }
 
-/// The scores that docs/running.md names are those that systemd's own tool gives, where it is there.
+/// Compares the scores in docs/running.md with `systemd-analyze security`, if it is installed.
 #[test]
-fn units_are_as_hardened_as_the_documents_say() {
+fn units_have_the_documented_hardening_scores() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/running.md")).unwrap();
     for name in ["nfacctd", "sfacctd", "pmacctd", "uacctd"] {
         let row = document.lines().find(|line| line.starts_with(&format!("| `{name}.service` |"))).unwrap();
-        let stated: f64 = row.split('|').nth(2).unwrap().trim().parse().unwrap();
+        let documented: f64 = row.split('|').nth(2).unwrap().trim().parse().unwrap();
         let unit = root.join(format!("etc/systemd/{name}.service"));
         let Ok(output) = Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(unit).output()
         else {
@@ -166,11 +166,11 @@ fn units_are_as_hardened_as_the_documents_say() {
         };
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let Some((_, score)) = text.split_once(&format!("Overall exposure level for {name}.service: ")) else {
-            eprintln!("skipped: this systemd-analyze looks at running units only");
+            eprintln!("skipped: this systemd-analyze inspects running units only");
             return;
         };
         let score: f64 = score.split_whitespace().next().unwrap().parse().unwrap();
-        // Versions weigh a few settings differently.
-        assert!((score - stated).abs() < 0.35, "{name}: {score}, the document says {stated}\n{text}");
+        // Versions of systemd weigh a few settings differently.
+        assert!((score - documented).abs() < 0.35, "{name}: {score}, documented is {documented}\n{text}");
     }
 }

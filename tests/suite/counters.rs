@@ -1,4 +1,4 @@
-//! Counters of what is rare: each test makes something happen that no other test here does.
+//! Counters of rare events: each test triggers an event that no other test here does.
 
 use crate::clients::{collector, send, sqlite_rows, table};
 use crate::packets::{self, reading};
@@ -10,13 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use testkit::eventually;
 
 #[test]
-fn packets_that_are_captured_in_part_only_are_counted() {
+fn truncated_packets_are_counted() {
     let frame = packets::web(1, 0);
     // Ethernet, IP, and only the first two octets of TCP.
     let setup = reading("src_port, dst_port", "", [&frame[..36]]);
     let path = setup.path("in.pcap");
     let mut file = fs::read(&path).unwrap();
-    // The length on the wire: behind the head of the file, and time and length of what was captured.
+    // The original length, which follows the file header, the timestamp and the captured length.
     file[24 + 12..24 + 16].copy_from_slice(&(frame.len() as u32).to_be_bytes());
     fs::write(&path, file).unwrap();
     let process = setup.more_config("pcap_savefile_wait: true").spawn();
@@ -39,7 +39,7 @@ fn records_of_unknown_formats_inside_samples_are_counted() {
 }
 
 #[test]
-fn blocks_of_counters_that_end_early_are_counted() {
+fn truncated_counter_blocks_are_counted() {
     let head = CounterHead {
         format: DataFormat::COUNTERS,
         sequence: 1,
@@ -49,7 +49,7 @@ fn blocks_of_counters_that_end_early_are_counted() {
     let mut sent = datagram(1);
     sent.counters(&head, &[CounterBlock { format: DataFormat(1), kind: None, octets: &[0; 88] }]).unwrap();
     let mut octets = sent.finish();
-    // The length of the block is followed by its octets, the last of the datagram.
+    // The length of the block is followed by its contents, the last octets of the datagram.
     let length = octets.len() - 88 - 4;
     octets[length..length + 4].copy_from_slice(&1000_u32.to_be_bytes());
     let process = sfacctd("in_iface", "sfacctd_counter_file: {dir}/counters.json").start();
@@ -65,7 +65,7 @@ fn aggregates_below_the_limits_of_preprocess_are_counted() {
         collector("sqlite3", "sql_db: {dir}/acct.db\nsql_table: acct").more_config("sql_preprocess: minp=2");
     rusqlite::Connection::open(setup.path("acct.db")).unwrap().execute_batch(&table("acct", "sqlite")).unwrap();
     let process = start(&setup);
-    // All aggregates of the first round have one packet, those of the second two.
+    // All aggregates have one packet in the first round and two in the second.
     send(&process, 2, |_| {});
     let report = eventually("both rounds to be done", || {
         let report = process.statistics();
@@ -78,7 +78,7 @@ fn aggregates_below_the_limits_of_preprocess_are_counted() {
 }
 
 #[test]
-fn triggers_that_run_too_long_are_counted() {
+fn triggers_that_time_out_are_counted() {
     let setup = nfacctd(
         "plugins: print[p]
          aggregate[p]: src_host
@@ -91,6 +91,6 @@ fn triggers_that_run_too_long_are_counted() {
     fs::set_permissions(setup.path("trigger"), fs::Permissions::from_mode(0o755)).unwrap();
     let process = start(&setup);
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1, 1, 1)]));
-    eventually("the end of the trigger", || (process.statistics().value("triggers_ended") > 0).then_some(()));
+    eventually("the trigger to be killed", || (process.statistics().value("triggers_ended") > 0).then_some(()));
     process.stop();
 }

@@ -1,4 +1,4 @@
-//! What operators know, brought to the records: networks, filters, lists, places; and how it changes while the daemon runs.
+//! Enrichment from the operator's files: networks, filters, lists, geolocation; and reloads of them.
 
 use crate::support::{
     NOW, assert_rows, nfacctd, one, printing, rows, start, template, v5_of, web, without_event_type,
@@ -13,7 +13,7 @@ use testkit::{Process, Setup};
 const NETWORKS: &str =
     "! two families\n65001,10.0.0.0/8\n65002_65003,10.0.0.0/24\n192.0.2.254,65004,192.0.2.0/24\n";
 
-/// A collector of these lines whose networks come from a file.
+/// A collector with these lines whose networks come from a file.
 fn with_networks(aggregate: &str, lines: &str) -> Setup {
     printing(aggregate)
         .more_config("nfacctd_net: file\nnfacctd_as: file\nnetworks_file: {dir}/networks")
@@ -21,7 +21,7 @@ fn with_networks(aggregate: &str, lines: &str) -> Setup {
         .file("networks", NETWORKS)
 }
 
-/// What a collector prints of records from 10.0.0.`host`.
+/// The rows that a collector prints for records from 10.0.0.`host`.
 fn of_hosts(setup: &Setup, hosts: &[u8]) -> Vec<serde_json::Value> {
     let process = start(setup);
     let records: Vec<_> = hosts.iter().map(|host| web(*host, 1000, 1, 10)).collect();
@@ -40,7 +40,7 @@ fn networks_as_numbers_and_next_hops_come_from_a_file() {
 }
 
 #[test]
-fn one_plugin_may_have_networks_of_its_own() {
+fn a_plugin_can_have_its_own_networks_file() {
     let setup = nfacctd(
         "plugins: print[a], print[b]
          print_output: json
@@ -54,12 +54,12 @@ fn one_plugin_may_have_networks_of_its_own() {
     process.exporter("127.0.1.1").send(&v5_of(&[web(9, 1, 1, 10)]));
     let finished = process.stop();
     let net = |file| finished.json(file)[0]["net_src"].clone();
-    // Without the key networks are the exporter's own.
+    // Without the key the networks of the exporter are used.
     assert_eq!((net("a.json"), net("b.json")), (json!("10.0.0.0"), json!("10.0.0.8")));
 }
 
 #[test]
-fn one_plugin_may_keep_the_networks_of_the_exporter() {
+fn a_plugin_can_keep_the_networks_of_the_exporter() {
     let setup = nfacctd(
         "plugins: print[p], print[q]
          print_output: json
@@ -79,7 +79,7 @@ fn one_plugin_may_keep_the_networks_of_the_exporter() {
 }
 
 #[test]
-fn what_lies_outside_the_file_can_be_merged_and_filters_still_see_it() {
+fn unlisted_networks_can_be_merged_and_filters_see_the_original() {
     let lines = "networks_file_filter: true\naggregate_filter[p]: dst host 192.0.2.1";
     let setup = with_networks("src_host, dst_host", lines).file("networks", "10.0.0.0/30\n");
     let row =
@@ -88,7 +88,7 @@ fn what_lies_outside_the_file_can_be_merged_and_filters_still_see_it() {
 }
 
 #[test]
-fn expressions_choose_the_records_of_a_plugin() {
+fn aggregate_filter_selects_the_records_of_a_plugin() {
     let setup = nfacctd(
         "plugins: print[a], print[b]
          print_output: json
@@ -145,7 +145,7 @@ fn expressions_without_vlan_match_records_with_small_vlan_ids() {
 }
 
 #[test]
-fn a_bad_expression_or_a_missing_file_keeps_the_daemon_from_starting() {
+fn an_invalid_expression_or_a_missing_file_prevents_the_start() {
     let setup = printing("src_host").more_config(
         "aggregate_filter[p]: tcp and nonsense word
          networks_file: {dir}/none
@@ -159,7 +159,7 @@ fn a_bad_expression_or_a_missing_file_keeps_the_daemon_from_starting() {
 }
 
 #[test]
-fn ports_protocols_and_types_of_service_outside_their_lists_are_merged() {
+fn unlisted_ports_protocols_and_tos_values_are_merged() {
     let setup = printing("src_port, dst_port, proto, tos")
         .more_config("ports_file: {dir}/ports\nprotos_file: {dir}/protos\ntos_file: {dir}/tos")
         .file("ports", "80\n1000\n")
@@ -176,17 +176,19 @@ fn ports_protocols_and_types_of_service_outside_their_lists_are_merged() {
     assert_rows(without_event_type(process.stop().json("out.json")), [row(0, 2), row(1000, 1)]);
 }
 
-fn places(setup: Setup, records: &[Record]) -> Setup {
-    setup.more_config("geoipv2_file: {dir}/places.mmdb").file("places.mmdb", mmdb::city(records))
+fn with_geolocation(setup: Setup, records: &[Record]) -> Setup {
+    setup.more_config("geoipv2_file: {dir}/city.mmdb").file("city.mmdb", mmdb::city(records))
 }
 
 const AMSTERDAM: Record =
     Record { network: ("10.0.0.0", 24), country: "NL", pocode: "1012", location: (52.37, 4.89) };
 
 #[test]
-fn places_come_from_a_database() {
-    let setup =
-        places(printing("src_host_country, dst_host_country, src_host_pocode, src_host_coords"), &[AMSTERDAM]);
+fn geolocation_comes_from_a_database() {
+    let setup = with_geolocation(
+        printing("src_host_country, dst_host_country, src_host_pocode, src_host_coords"),
+        &[AMSTERDAM],
+    );
     let row = json!({
         "country_ip_src": "NL", "country_ip_dst": "", "pocode_ip_src": "1012", "lat_ip_src": 52.37,
         "lon_ip_src": 4.89, "packets": 1, "bytes": 10,
@@ -195,24 +197,24 @@ fn places_come_from_a_database() {
 }
 
 #[test]
-fn places_without_a_database_are_empty() {
+fn geolocation_without_a_database_is_empty() {
     let fields = [field(8, 4), field(12, 4), field(2, 4), field(1, 4)];
     let record = [10, 0, 0, 1, 192, 0, 2, 1, 0, 0, 0, 1, 0, 0, 0, 10];
     let row = json!({"country_ip_src": "", "lat_ip_dst": 0.0, "lon_ip_dst": 0.0, "packets": 1, "bytes": 10});
     assert_rows(rows("src_host_country, dst_host_coords", [one(&fields, &record)]), [row]);
 }
 
-/// Changes a file of a running daemon and waits until it has taken it up, or refused it.
-fn reload(process: &Process, name: &str, octets: impl AsRef<[u8]>, told: &str) {
-    process.wait_for_new_log(told, || {
-        let _ = process.setup().clone().file(name, octets);
+/// Changes a file of a running daemon and waits until it is reloaded or rejected.
+fn reload(process: &Process, name: &str, contents: impl AsRef<[u8]>, line: &str) {
+    process.wait_for_new_log(line, || {
+        let _ = process.setup().clone().file(name, contents);
         process.signal(Signal::SIGUSR2);
     });
 }
 
 #[test]
-fn a_reload_acts_at_once_on_all_addresses_and_loses_nothing() {
-    let setup = places(with_networks("src_as, src_host_country", ""), &[AMSTERDAM]);
+fn a_reload_applies_to_all_addresses_and_loses_nothing() {
+    let setup = with_geolocation(with_networks("src_as, src_host_country", ""), &[AMSTERDAM]);
     let process = start(&setup);
     let exporter = process.exporter("127.0.1.1");
     let send = |packets| exporter.send(&v5_of(&[web(1, 1, packets, packets * 10)]));
@@ -222,7 +224,7 @@ fn a_reload_acts_at_once_on_all_addresses_and_loses_nothing() {
     send(10);
     process.wait_for_datagrams(2);
     let oslo = Record { country: "NO", ..AMSTERDAM };
-    reload(&process, "places.mmdb", mmdb::city(&[oslo]), "reloaded");
+    reload(&process, "city.mmdb", mmdb::city(&[oslo]), "reloaded");
     send(100);
     process.wait_for_datagrams(3);
     let row = |asn, country, packets| json!({"as_src": asn, "country_ip_src": country, "packets": packets, "bytes": packets * 10});
@@ -231,7 +233,7 @@ fn a_reload_acts_at_once_on_all_addresses_and_loses_nothing() {
 }
 
 #[test]
-fn a_list_of_ports_is_read_again() {
+fn a_list_of_ports_is_reloaded() {
     let process = start(&printing("src_port").more_config("ports_file: {dir}/ports").file("ports", "80\n"));
     let exporter = process.exporter("127.0.1.1");
     exporter.send(&v5_of(&[web(1, 1000, 1, 10)]));
@@ -243,7 +245,7 @@ fn a_list_of_ports_is_read_again() {
 }
 
 #[test]
-fn a_file_with_a_fault_leaves_everything_as_it_is() {
+fn an_invalid_file_leaves_the_previous_one_in_force() {
     let process = start(&with_networks("src_as", "ports_file: {dir}/ports").file("ports", "80\n"));
     let exporter = process.exporter("127.0.1.1");
     let _ = process.setup().clone().file("networks", "65009,10.0.0.0/8\n");

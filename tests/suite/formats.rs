@@ -1,10 +1,10 @@
-//! What the print plugin writes: formats, files, times.
+//! The output of the print plugin: formats, files, times.
 
 use crate::support::{NOW, collected, nfacctd, printing, start, v5_of, web};
 use testkit::output;
 use testkit::{Setup, eventually};
 
-/// A collector whose plugin `p` writes `out`.
+/// A collector whose plugin `p` writes the file `out`.
 fn writing(lines: &str) -> Setup {
     nfacctd("plugins: print[p]\nprint_output_file[p]: {dir}/out").more_config(lines)
 }
@@ -16,7 +16,7 @@ fn sorted_lines(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn json_has_its_keys_in_one_order_whatever_was_asked_first() {
+fn json_keys_have_a_fixed_order() {
     let setup = writing(
         "print_output: json
          aggregate: flows, tos, proto, tcpflags, dst_port, src_port, dst_host, src_host, src_as, in_iface",
@@ -30,7 +30,7 @@ fn json_has_its_keys_in_one_order_whatever_was_asked_first() {
 }
 
 #[test]
-fn csv_has_a_title_and_the_separator_that_was_asked_for() {
+fn csv_has_a_title_and_the_configured_separator() {
     let rows = [v5_of(&[web(1, 1024, 2, 300), web(2, 1025, 1, 40)])];
     let setup = writing("print_output: csv\naggregate: src_host, src_port, proto");
     assert_eq!(
@@ -47,7 +47,7 @@ fn csv_has_a_title_and_the_separator_that_was_asked_for() {
 }
 
 #[test]
-fn formatted_output_is_in_columns() {
+fn formatted_output_is_aligned_in_columns() {
     let setup = writing("aggregate: src_host, src_port, proto, flows");
     let text = collected(&setup, [v5_of(&[web(1, 1024, 2, 300)])]).text("out");
     let [title, row] = &text.lines().collect::<Vec<_>>()[..] else { panic!("title and row:\n{text}") };
@@ -87,19 +87,19 @@ fn protocols_are_names_or_numbers() {
 }
 
 #[test]
-fn a_file_is_written_anew_or_appended_to() {
+fn a_file_is_overwritten_or_appended_to() {
     let datagrams = [v5_of(&[web(1, 1024, 2, 300)])];
     let setup = writing("aggregate: src_host\nprint_output: csv");
     assert_eq!(collected(&setup, &datagrams).text("out").lines().count(), 2);
     assert_eq!(collected(&setup, &datagrams).text("out").lines().count(), 2);
-    // The title stays the only one.
+    // The title is written once.
     let appending = setup.more_config("print_output_file_append: true");
     assert_eq!(collected(&appending, &datagrams).text("out").lines().count(), 3);
     assert_eq!(collected(&appending, &datagrams).text("out").lines().count(), 4);
 }
 
 #[test]
-fn without_flows_there_is_no_file_unless_an_empty_one_is_asked_for() {
+fn without_flows_no_file_is_written_unless_configured() {
     let setup = writing("aggregate: src_host");
     let nothing: [Vec<u8>; 0] = [];
     assert_eq!(collected(&setup, &nothing).setup().files(), [""; 0]);
@@ -110,7 +110,7 @@ fn without_flows_there_is_no_file_unless_an_empty_one_is_asked_for() {
 }
 
 #[test]
-fn rows_go_to_standard_output_when_there_is_no_file() {
+fn rows_go_to_standard_output_without_a_file() {
     let setup = nfacctd("plugins: print[p]\naggregate: src_host\nprint_output: json");
     let finished = collected(&setup, [v5_of(&[web(1, 1024, 2, 300)])]);
     assert_eq!(
@@ -120,7 +120,7 @@ fn rows_go_to_standard_output_when_there_is_no_file() {
 }
 
 #[test]
-fn markers_stand_around_a_purge() {
+fn markers_enclose_a_purge() {
     let datagrams = [v5_of(&[web(1, 1024, 2, 300)])];
     let setup = writing("aggregate: src_host\nprint_markers: true");
     let text = collected(&setup.clone().more_config("print_output: json"), &datagrams).text("out");
@@ -134,7 +134,7 @@ fn markers_stand_around_a_purge() {
 }
 
 #[test]
-fn files_are_named_after_their_bin_and_the_newest_is_linked_to() {
+fn files_are_named_after_their_time_bin_and_the_latest_is_linked() {
     let setup = nfacctd(
         "plugins: print[p]
          aggregate: src_port
@@ -151,7 +151,7 @@ fn files_are_named_after_their_bin_and_the_newest_is_linked_to() {
 }
 
 #[test]
-fn files_may_be_named_after_the_exporter() {
+fn files_can_be_named_after_the_exporter() {
     let setup = nfacctd(
         "plugins: print[p]
          aggregate: peer_src_ip, src_port
@@ -165,7 +165,7 @@ fn files_may_be_named_after_the_exporter() {
 }
 
 #[test]
-fn times_have_the_form_that_was_asked_for() {
+fn times_have_the_configured_format() {
     let datagrams = [v5_of(&[web(1, 1024, 2, 300)])];
     for (lines, zone, expected) in [
         ("", "UTC", "2023-11-14 22:12:20.000000"),
@@ -185,7 +185,7 @@ fn times_have_the_form_that_was_asked_for() {
 }
 
 #[test]
-fn purges_come_by_themselves() {
+fn purges_happen_at_the_refresh_time() {
     let setup = printing("src_port").more_config("print_refresh_time: 1\nprint_output_file_append: true");
     let process = start(&setup);
     let exporter = process.exporter("127.0.1.1");

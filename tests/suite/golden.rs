@@ -1,7 +1,7 @@
-//! What every output looks like, byte for byte: one run over generated flows, compared with the files in `tests/golden`.
+//! Every output byte for byte: one run over generated flows, compared with the files in `tests/golden`.
 //!
-//! A change that is meant: `UPDATE_GOLDEN=1 cargo test --test suite golden` writes the files anew; review them as a diff.
-//! Rows are sorted, since their order means nothing. What differs from run to run (times of insertion) is replaced.
+//! After an intended change, `UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites the files; review them as a diff.
+//! Rows are sorted, since their order is undefined. Values that differ from run to run (insertion times) are replaced.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
 use crate::support::{NOW, nfacctd, start};
@@ -11,13 +11,13 @@ use std::path::Path;
 use testkit::traffic::{Flow, Flows, Stream, Version};
 use testkit::{Process, Setup};
 
-/// What is aggregated by.
+/// The aggregation key.
 const AGGREGATE: &str = "src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, src_as, dst_as, src_mask, \
                          dst_mask, in_iface, out_iface, peer_src_ip, export_proto_version, timestamp_start, \
                          timestamp_end, flows";
-/// Formats of the print plugin with a text in its file.
+/// The text formats of the print plugin.
 const TEXTS: &[&str] = &["formatted", "csv", "json", "event_formatted", "event_csv", "avro_json"];
-/// Columns of the SQLite table with their types in the documents, between those for times of insertion.
+/// Columns of the SQLite table with their documented types, between those of the insertion times.
 const COLUMNS: &str = "ip_src CHAR(45), ip_dst CHAR(45), src_port INT(4), dst_port INT(4), ip_proto CHAR(6), \
                        tos INT(4), tcp_flags INT(4), as_src INT(8), as_dst INT(8), mask_src INT(2), mask_dst INT(2), \
                        iface_in INT(8), iface_out INT(8), peer_ip_src CHAR(45), export_proto_version INT(4), \
@@ -25,7 +25,7 @@ const COLUMNS: &str = "ip_src CHAR(45), ip_dst CHAR(45), src_port INT(4), dst_po
                        timestamp_end_residual INT, flows INT, packets INT, bytes BIGINT, \
                        stamp_inserted DATETIME, stamp_updated DATETIME";
 
-/// Compares a text with its file.
+/// Compares a text with its golden file.
 #[track_caller]
 fn assert_golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -47,7 +47,7 @@ fn assert_golden(name: &str, text: &str) {
     );
 }
 
-/// The text with its rows sorted: all lines but the first ones, which are titles.
+/// The text with its rows sorted, after `titles` title lines.
 fn sorted(text: &str, titles: usize) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     let titles = titles.min(lines.len());
@@ -55,12 +55,12 @@ fn sorted(text: &str, titles: usize) -> String {
     lines.iter().fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// How many lines of titles a format has.
+/// The number of title lines of a format.
 fn titles(format: &str) -> usize {
     usize::from(format.ends_with("formatted") || format.ends_with("csv"))
 }
 
-/// A collector with all outputs whose tables are written at the end.
+/// A collector with all outputs that are written at shutdown.
 fn collector() -> Setup {
     let formats = TEXTS.iter().copied().chain(cfg!(feature = "parquet").then_some("parquet")).chain(["avro"]);
     let mut plugins = "plugins: memory[m]".to_owned();
@@ -90,7 +90,7 @@ fn send(process: &Process) {
     process.wait_for_datagrams(datagrams);
 }
 
-/// What the client shows of the memory table.
+/// The client's output for the memory table.
 fn shown(process: &Process, format: &str) -> String {
     let socket = process.setup().path("m.sock");
     let client = Setup::new(env!("CARGO_BIN_EXE_pmacct"));
@@ -127,7 +127,7 @@ fn parquet(file: &Path) -> String {
     String::from_utf8(schema).unwrap() + &rows.concat()
 }
 
-/// The rows of the SQLite table, values as `quote` shows them.
+/// The rows of the SQLite table, with values as `quote` renders them.
 #[cfg(feature = "sql")]
 fn sqlite(file: &Path) -> String {
     let database = rusqlite::Connection::open(file).unwrap();
@@ -135,7 +135,7 @@ fn sqlite(file: &Path) -> String {
     let shown: Vec<String> = names
         .iter()
         .map(|name| match *name {
-            // When it was written is different in each run; that a time is there is not.
+            // The insertion time differs in each run, but must be present.
             "stamp_inserted" | "stamp_updated" => format!("typeof(datetime({name}))"),
             name => format!("quote({name})"),
         })
@@ -147,7 +147,7 @@ fn sqlite(file: &Path) -> String {
 }
 
 #[test]
-fn outputs_are_as_they_were() {
+fn outputs_equal_the_golden_files() {
     let setup = collector();
     #[cfg(feature = "sql")]
     {
@@ -157,7 +157,7 @@ fn outputs_are_as_they_were() {
     let process = start(&setup);
     send(&process);
     for format in ["formatted", "csv", "json"] {
-        // The last lines of a formatted answer are its number of entries, which sorting would move.
+        // The last lines of a formatted answer hold its number of entries, which sorting would move.
         let text = shown(&process, format);
         let (rows, total) =
             text.split_once("\n\nFor a total").map_or((&*text, None), |(rows, rest)| (rows, Some(rest)));

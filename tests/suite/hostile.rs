@@ -1,4 +1,4 @@
-//! Senders that want to do harm: what one of them can cost is bounded, counted and logged.
+//! Malicious senders: the cost of one of them is bounded, counted and logged.
 
 use crate::clients::collector;
 use crate::sflow::{self, sfacctd};
@@ -12,7 +12,7 @@ use testkit::conditions::pause;
 use testkit::output::sum;
 use testkit::{Process, eventually};
 
-/// A message of `records` records, each with a port of its own, that start as told.
+/// A message of `records` records with different ports, whose start times `start` gives.
 fn flows(export: u32, records: u16, start: impl Fn(u16) -> u32) -> Vec<u8> {
     let fields = vec![field(7, 2), field(150, 4), field(2, 4), field(1, 4)];
     Message::ipfix(1, 0, export)
@@ -23,7 +23,7 @@ fn flows(export: u32, records: u16, start: impl Fn(u16) -> u32) -> Vec<u8> {
         .finish()
 }
 
-/// Numbers without order.
+/// A pseudo-random permutation.
 fn scatter(number: u32) -> u32 {
     number.wrapping_mul(2_654_435_761).rotate_left(16).wrapping_mul(2_246_822_519)
 }
@@ -39,7 +39,7 @@ const BY_BIN: &str = "plugins: print[p]
     print_output_file[p]: {dir}/bin-%s.json";
 
 #[test]
-fn random_start_times_do_not_choose_time_bins() {
+fn random_start_times_do_not_create_time_bins() {
     let process = start(&nfacctd(BY_BIN));
     let export = clock();
     let exporter = process.exporter("127.0.1.1");
@@ -52,7 +52,7 @@ fn random_start_times_do_not_choose_time_bins() {
     let finished = process.stop();
     let files = files(&finished);
     assert!(files.len() < 10, "{files:?}");
-    // Nothing is lost, and the times that are shown are those of the records.
+    // Nothing is lost, and the times in the output are those of the records.
     let rows: Vec<_> = files.iter().flat_map(|file| finished.json(file)).collect();
     assert_eq!(sum(&rows, "packets"), 2000);
     let outside =
@@ -61,7 +61,7 @@ fn random_start_times_do_not_choose_time_bins() {
 }
 
 #[test]
-fn times_around_arrival_and_of_a_replay_choose_their_bins() {
+fn plausible_and_replayed_times_choose_their_time_bins() {
     let process = start(&nfacctd(BY_BIN));
     let (export, exporter) = (clock(), process.exporter("127.0.1.1"));
     exporter.send(&flows(export, 10, |port| export - 3600 * u32::from(port)));
@@ -71,7 +71,7 @@ fn times_around_arrival_and_of_a_replay_choose_their_bins() {
     let report = process.statistics();
     assert_eq!(report.value("flow_times_outside"), 0);
     assert_eq!(files(&process.stop()).len(), 20);
-    // Any time, where the operator wants that.
+    // Any time, if so configured.
     let process = start(&nfacctd(BY_BIN).more_config("nfacctd_time_max_age: 0\nnfacctd_time_max_ahead: 0"));
     process.exporter("127.0.1.1").send(&flows(export, 50, |port| scatter(u32::from(port)) | 1));
     process.wait_for_datagrams(1);
@@ -112,7 +112,7 @@ fn one_flow_is_spread_over_a_bounded_number_of_bins() {
     }
 }
 
-/// Sends datagrams without end, whether or not they are received.
+/// Sends datagrams until stopped, whether or not they are received.
 fn flood<'s>(
     scope: &'s Scope<'s, '_>,
     from: &'static str,
@@ -128,7 +128,7 @@ fn flood<'s>(
     });
 }
 
-/// Ends what it says when it goes, however a test ends.
+/// Sets its flag when dropped, even if the test fails.
 struct Stops<'a>(&'a AtomicBool);
 
 impl Drop for Stops<'_> {
@@ -137,9 +137,9 @@ impl Drop for Stops<'_> {
     }
 }
 
-/// Waits until an exporter is limited.
+/// Waits until the daemon logs that an exporter is limited.
 fn wait_for_limit_of(process: &Process, exporter: &str) {
-    // In the log a key has its name in this daemon.
+    // The log uses the daemon's own name of the key.
     let line = process.wait_for_log("facctd_exporter_share");
     assert!(line.starts_with("WARN") && line.contains(exporter), "{line}");
     let report = process.statistics();
@@ -183,7 +183,7 @@ fn an_exporter_cannot_take_more_than_its_share_while_others_wait() {
     }
 }
 
-/// A collector of one worker that is slower than any sender: its plugins aggregate the same.
+/// A collector with one worker and enough plugins to be slower than any sender.
 fn slow(lines: &str) -> testkit::Setup {
     let names: Vec<String> = (0..8).map(|number| format!("print[p{number}]")).collect();
     nfacctd(&format!(
@@ -197,7 +197,7 @@ fn slow(lines: &str) -> testkit::Setup {
 }
 
 #[test]
-fn an_exporter_that_is_alone_is_never_limited() {
+fn a_single_exporter_is_never_limited() {
     let setup = slow("nfacctd_exporter_share: 1");
     let process = start(&setup);
     let stop = AtomicBool::new(false);
@@ -214,21 +214,21 @@ fn an_exporter_that_is_alone_is_never_limited() {
 }
 
 #[test]
-fn a_sender_that_never_stops_does_not_keep_a_daemon_alive() {
+fn a_flood_does_not_delay_shutdown() {
     let setup = slow("");
-    // On a busy machine senders pause, and the daemon ends with nothing left to read: then it is tried again.
+    // On a busy machine senders pause, and the daemon may drain its socket: then the test is repeated.
     let is_cut = (0..10).any(|_| {
         let (finished, took) = ended_under_flood(&setup);
-        // Two seconds, and some for a machine that is busy.
+        // Two seconds, plus a margin for a busy machine.
         assert!(took < Duration::from_secs(60), "{took:?}");
         let line = finished.log.lines().find(|line| line.contains("datagrams_rejected[shutdown]"));
         assert!(line.is_none_or(|line| line.starts_with("WARN")), "{}", finished.log);
         line.is_some()
     });
-    assert!(is_cut, "the daemon never found datagrams left at its end");
+    assert!(is_cut, "no run found unread datagrams at shutdown");
 }
 
-/// Ends a daemon while four senders send as fast as they can, and says how long that took.
+/// Stops a daemon while four senders send as fast as they can, and returns how long that took.
 fn ended_under_flood(setup: &testkit::Setup) -> (testkit::Finished, Duration) {
     let process = start(setup);
     let stop = AtomicBool::new(false);
@@ -245,7 +245,7 @@ fn ended_under_flood(setup: &testkit::Setup) -> (testkit::Finished, Duration) {
 }
 
 #[test]
-fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
+fn sequence_gaps_are_logged_with_the_missing_count() {
     const FEW: &str = "NOTICE";
     const MANY: &str = "WARN";
     let ipfix = |sequence| {
@@ -273,7 +273,7 @@ fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
         let line = process.wait_for_log("sequence numbers jumped");
         assert!(line.starts_with(level) && line.contains(expected), "{line}");
         process.stop();
-        // Who does not want such lines has none.
+        // The lines can be disabled.
         let setup = setup.more_config("nfacctd_disable_sanity_checks: true");
         let process = setup.start();
         process.wait_for_log("waiting for");
@@ -286,7 +286,7 @@ fn sequence_numbers_that_jump_are_logged_with_what_is_missing() {
 }
 
 #[test]
-fn what_is_given_up_is_in_the_log_to_the_last_aggregate() {
+fn dropped_aggregates_are_logged_completely() {
     const ROUNDS: u16 = 4;
     let lines =
         "sql_host: 127.0.0.1\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1\nplugin_queue_memory: 65536";
@@ -294,7 +294,7 @@ fn what_is_given_up_is_in_the_log_to_the_last_aggregate() {
     let exporter = process.exporter("127.0.1.1");
     let handed = || process.statistics().value_of("plugin=s/", "aggregates_handed");
     for round in 0..ROUNDS {
-        // Each fills the queue by itself.
+        // Each round fills the queue.
         exporter.send(&flows(clock(), 4000, |_| clock()));
         eventually("a flush", || (handed() >= 4000 * (u64::from(round) + 1)).then_some(()));
     }

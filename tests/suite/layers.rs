@@ -1,7 +1,7 @@
-//! What pmacctd reads of frames, beside what tshark reads of them.
+//! pmacctd's decoding of frames, compared with tshark's.
 //!
-//! Each packet here has addresses of its own, and comes behind each link layer and tag. Addresses, ports, protocol and length of the packet,
-//! and of the packet inside a tunnel, must be those that tshark tells. Where there is no tshark these tests say so and do nothing.
+//! Each packet has its own addresses and is sent with every link layer and tag. Addresses, ports, protocol and length of the packet,
+//! and of the packet inside a tunnel, must equal tshark's. Without tshark these tests report that they are skipped.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,7 +19,7 @@ const GRE: u8 = 47;
 const ICMP_V6: u8 = 58;
 const SCTP: u8 = 132;
 
-/// What is compared: source, destination, ports, protocol.
+/// The fields that are compared: source, destination, ports, protocol.
 type Key = (String, String, u64, u64, u64);
 /// Packets and octets.
 type Sums = BTreeMap<Key, (u64, u64)>;
@@ -47,14 +47,14 @@ fn over_udp(n: u16, port: u16, head: &[u8], contents: &[u8]) -> Vec<u8> {
     over_v4(n, UDP, &udp(40_000, port, &[head, contents].concat()))
 }
 
-/// An IPv4 packet with options: record route, and the end of the list.
+/// An IPv4 packet with options: record route and end of list.
 fn with_options(n: u16) -> Vec<u8> {
     let mut packet = over_v4(n, TCP, &[&[7, 7, 4, 0, 0, 0, 0, 0][..], &tcp(n, 80, 2, &[])].concat());
     packet[0] = 0x47;
     packet
 }
 
-/// What may carry a packet of number `n`, with the packet of number `n + 1` inside.
+/// Every tunnel type: the outer packet has number `n`, the inner one `n + 1`.
 fn tunnels(n: u16) -> Vec<Vec<u8>> {
     let inner = || over_v4(n + 1, UDP, &udp(5353, 1234, &[3; 20]));
     let frame = || ethernet(IPV4, &inner());
@@ -108,7 +108,7 @@ fn etype(packet: &[u8]) -> u16 {
     if packet[0] >> 4 == 4 { IPV4 } else { IPV6 }
 }
 
-/// The number of PPP for a packet.
+/// The PPP protocol number of a packet.
 fn ppp(packet: &[u8]) -> u8 {
     if packet[0] >> 4 == 4 { 0x21 } else { 0x57 }
 }
@@ -116,7 +116,7 @@ fn ppp(packet: &[u8]) -> u8 {
 /// Puts a link layer in front of a packet.
 type Wrap = fn(&[u8]) -> Vec<u8>;
 
-/// Link types, and what may stand between link layer and packet.
+/// Link types, and the tags between link layer and packet.
 const LINKS: &[(&str, u32, Wrap)] = &[
     ("Ethernet", ETHERNET, |packet| ethernet(etype(packet), packet)),
     ("802.1Q", ETHERNET, |packet| ethernet(0x8100, &tag(5, 3, etype(packet), packet))),
@@ -125,7 +125,7 @@ const LINKS: &[(&str, u32, Wrap)] = &[
         ethernet(0x88a8, &tag(1, 0, 0x8100, &tag(2, 0, 0x8100, &tag(3, 0, etype(packet), packet))))
     }),
     ("MPLS", ETHERNET, |packet| ethernet(0x8847, &labels(&[100], packet))),
-    ("a stack of labels behind a tag", ETHERNET, |packet| {
+    ("MPLS labels after a tag", ETHERNET, |packet| {
         ethernet(0x8100, &tag(7, 0, 0x8847, &labels(&[100, 200, 300], packet)))
     }),
     ("PPPoE", ETHERNET, |packet| {
@@ -153,7 +153,7 @@ const LINKS: &[(&str, u32, Wrap)] = &[
     ("Cisco HDLC", 104, |packet| [&[0x0f, 0][..], &etype(packet).to_be_bytes(), packet].concat()),
 ];
 
-/// An IP header as tshark tells it, and the ports behind it.
+/// An IP header as tshark reports it, and the ports after it.
 #[derive(Clone, Debug)]
 struct Layer {
     source: IpAddr,
@@ -161,12 +161,12 @@ struct Layer {
     protocol: u64,
     ports: (u64, u64),
     octets: u64,
-    /// Identification and offset, where it is a part of a packet; all parts here are of UDP.
+    /// Identification and offset of a fragment; all fragments here are UDP.
     part: Option<(u64, u64)>,
 }
 
-/// What tshark is asked for, in this order: each field has a value for each time that it occurs in the frame.
-const QUESTIONS: [&str; 17] = [
+/// The fields requested from tshark, in this order; each has a value for every occurrence in the frame.
+const TSHARK_FIELDS: [&str; 17] = [
     "frame.protocols",
     "ip.src",
     "ip.dst",
@@ -186,7 +186,7 @@ const QUESTIONS: [&str; 17] = [
     "tcp.dstport",
 ];
 
-/// Decimal, or hexadecimal behind 0x.
+/// Decimal, or hexadecimal after 0x.
 fn number(text: &str) -> u64 {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
@@ -204,13 +204,13 @@ fn layers(line: &str) -> Vec<Layer> {
     let mut fields: Vec<_> = line.split('\t').map(|field| field.split(',')).collect();
     let protocols: Vec<&str> = line.split('\t').next().unwrap_or_default().split(':').collect();
     let mut next = |name: &str| {
-        let field = QUESTIONS.iter().position(|question| *question == name).expect("it is asked for");
+        let field = TSHARK_FIELDS.iter().position(|question| *question == name).expect("a requested field");
         fields[field].next().filter(|text| !text.is_empty()).unwrap_or_else(|| panic!("{name}: {line}"))
     };
     let mut layers: Vec<Layer> = Vec::new();
     for protocol in protocols {
-        // The header of IPv6 names the next header, which need not be the protocol: that shows in what follows.
-        let behind = match protocol {
+        // The next header of IPv6 need not be the protocol, which the following fields show.
+        let following = match protocol {
             "ip" => Some(IP_IN_IP),
             "ipv6" => Some(IPV6_IN_IP),
             "udp" | "ipv6.fraghdr" => Some(UDP),
@@ -218,8 +218,9 @@ fn layers(line: &str) -> Vec<Layer> {
             "icmpv6" => Some(ICMP_V6),
             _ => None,
         };
-        if let (Some(layer), Some(behind)) = (layers.last_mut().filter(|layer| layer.protocol == 0), behind) {
-            layer.protocol = behind.into();
+        if let (Some(layer), Some(following)) = (layers.last_mut().filter(|layer| layer.protocol == 0), following)
+        {
+            layer.protocol = following.into();
         }
         let last = layers.last_mut();
         match protocol {
@@ -263,23 +264,23 @@ fn layers(line: &str) -> Vec<Layer> {
     layers
 }
 
-/// What tshark tells of each frame of a file; none where there is no tshark.
-fn told(path: &Path) -> Option<Vec<Vec<Layer>>> {
+/// tshark's layers of each frame of a file; `None` if tshark is not installed.
+fn tshark(path: &Path) -> Option<Vec<Vec<Layer>>> {
     let mut command = Command::new("tshark");
     for preference in ["ip.defragment", "ipv6.defragment", "ip.check_checksum", "tcp.desegment_tcp_streams"] {
         command.args(["-o", &format!("{preference}:FALSE")]);
     }
     command.args(["-n", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,", "-r"]).arg(path);
-    QUESTIONS.iter().for_each(|question| _ = command.args(["-e", question]));
+    TSHARK_FIELDS.iter().for_each(|question| _ = command.args(["-e", question]));
     let Ok(output) = command.output() else {
-        eprintln!("left out: there is no tshark");
+        eprintln!("skipped: tshark is not installed");
         return None;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8_lossy(&output.stdout).lines().map(layers).collect())
 }
 
-/// Rows of pmacctd by the names that these fields have in JSON.
+/// Rows of pmacctd, by the JSON names of these fields.
 fn counted(setup: &Setup, names: [&str; 5]) -> Sums {
     let finished = setup.run();
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
@@ -311,9 +312,9 @@ fn pmacctd(link: u32, frames: &[Vec<u8>], aggregate: &str) -> Setup {
         .file("in.pcap", capture(link, timed))
 }
 
-/// The sums that layers make: those of one IP header of each frame, with the octets of another.
+/// The expected sums: the key comes from one IP header of each frame, the octets from another.
 fn sums<'a>(frames: impl IntoIterator<Item = (&'a Layer, u64)>) -> Sums {
-    // Parts of a packet have the ports of its first one.
+    // Fragments have the ports of the first one.
     let mut first: BTreeMap<(IpAddr, IpAddr, u64), (u64, u64)> = BTreeMap::new();
     let mut sums = Sums::new();
     for (layer, octets) in frames {
@@ -331,13 +332,13 @@ fn sums<'a>(frames: impl IntoIterator<Item = (&'a Layer, u64)>) -> Sums {
 }
 
 #[test]
-fn packets_behind_any_link_layer_and_tag_are_read_as_tshark_reads_them() {
+fn packets_of_every_link_type_match_tshark() {
     let frames = [packets(1000), tunnels(2000)].concat();
     for (name, link, wrap) in LINKS {
         let wrapped: Vec<_> = frames.iter().map(|packet| wrap(packet)).collect();
         let setup = pmacctd(*link, &wrapped, "src_host, dst_host, src_port, dst_port, proto");
-        let Some(told) = told(&setup.path("in.pcap")) else { return };
-        let outermost: Vec<_> = told
+        let Some(frames) = tshark(&setup.path("in.pcap")) else { return };
+        let outermost: Vec<_> = frames
             .iter()
             .map(|layers| layers.first().unwrap_or_else(|| panic!("{name}: a frame without IP")))
             .collect();
@@ -349,15 +350,15 @@ fn packets_behind_any_link_layer_and_tag_are_read_as_tshark_reads_them() {
 }
 
 #[test]
-fn packets_inside_tunnels_are_read_as_tshark_reads_them() {
-    // Each tunnel by itself, as all have the same packet inside.
+fn packets_inside_tunnels_match_tshark() {
+    // One tunnel at a time, since all carry the same inner packet.
     for number in 0..tunnels(1).len() {
         for (name, link, wrap) in &LINKS[..2] {
             let frames = [wrap(&tunnels(3000)[number]), wrap(&tunnels(3010)[number])];
             let primitives = "tunnel_src_host, tunnel_dst_host, tunnel_src_port, tunnel_dst_port, tunnel_proto";
             let setup = pmacctd(*link, &frames, primitives);
-            let Some(told) = told(&setup.path("in.pcap")) else { return };
-            let expected = sums(told.iter().map(|layers| match layers.as_slice() {
+            let Some(frames) = tshark(&setup.path("in.pcap")) else { return };
+            let expected = sums(frames.iter().map(|layers| match layers.as_slice() {
                 [outer, inner] => (inner, outer.octets),
                 other => panic!("{name}, tunnel {number}: {other:?}"),
             }));

@@ -1,4 +1,4 @@
-//! Maps: what they set, what is told of them, and how they change while the daemon runs.
+//! Maps: their effects, their diagnostics, and reloads.
 
 use crate::support::{assert_rows, collected, nfacctd, one, printing, start, v5_of, web, without_event_type};
 use netflow::encode::field;
@@ -8,12 +8,12 @@ use testkit::output::sum;
 use testkit::process::Signal;
 use testkit::{Process, Setup};
 
-/// A collector that tags by this map and prints these primitives.
+/// A collector with this pre_tag_map, which prints these primitives.
 fn tagging(aggregate: &str, map: &str) -> Setup {
     printing(aggregate).more_config("pre_tag_map: {dir}/tags").file("tags", map)
 }
 
-/// Rows of records from 10.0.0.1 and 10.0.0.2, one packet and two.
+/// The rows for a record of one packet from 10.0.0.1 and one of two packets from 10.0.0.2.
 fn rows(setup: &Setup) -> Vec<Value> {
     let process = start(setup);
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1000, 1, 10), web(2, 2000, 2, 20)]));
@@ -32,7 +32,7 @@ fn tags_and_labels_are_set_by_exporter_interface_filter_and_jumps() {
 }
 
 #[test]
-fn filters_of_plugins_choose_by_tag_and_label() {
+fn plugin_filters_select_by_tag_and_label() {
     let setup = nfacctd(
         "pre_tag_map: {dir}/tags
          plugins: print[one], print[other], print[none], print[own]
@@ -67,7 +67,7 @@ fn filters_of_plugins_choose_by_tag_and_label() {
 }
 
 #[test]
-fn sampling_rates_come_from_a_map_or_from_the_operator() {
+fn sampling_rates_come_from_a_map_or_a_key() {
     let lines = "nfacctd_renormalize: true\nsampling_map: {dir}/rates";
     let setup = printing("sampling_rate").more_config(lines);
     let row = |rate: u64| json!({"sampling_rate": 1, "packets": 3 * rate, "bytes": 30 * rate});
@@ -80,7 +80,7 @@ fn sampling_rates_come_from_a_map_or_from_the_operator() {
 }
 
 #[test]
-fn a_rate_of_the_operator_takes_the_place_of_that_of_records() {
+fn a_configured_sampling_rate_overrides_that_of_records() {
     let record = [0, 7, 0, 0, 0, 100, 0, 0, 0, 30, 0, 0, 0, 3];
     let inline = one(&[field(7, 2), field(34, 4), field(1, 4), field(2, 4)], &record);
     let mut in_header = v5_of(&[web(1, 1000, 3, 30)]);
@@ -111,7 +111,7 @@ fn route_distinguishers_come_from_a_map() {
 }
 
 #[test]
-fn rules_with_faults_are_told_with_their_place_and_the_others_used() {
+fn invalid_rules_are_reported_by_line_and_the_others_used() {
     let map = "set_tag=1 nonsense=3\nset_tag=2 in=1\nset_tag=3 in=x\n";
     let process = start(&tagging("tag", map));
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 1000, 1, 10)]));
@@ -123,7 +123,7 @@ fn rules_with_faults_are_told_with_their_place_and_the_others_used() {
 }
 
 #[test]
-fn check_tells_everything_that_is_wrong_and_starts_nothing() {
+fn check_reports_every_problem_and_starts_nothing() {
     let good = tagging("tag", "set_tag=1 in=1\nset_tag=2 in=1 out=2\n").more_config("pidfile: {dir}/pid");
     let path = good.config_path().display().to_string();
     let checked = good.clone().arguments(["-f", &path, "--check"]).run();
@@ -142,19 +142,19 @@ fn check_tells_everything_that_is_wrong_and_starts_nothing() {
 }
 
 fn change(process: &Process, map: &str) {
-    // As a whole: an earlier reload may be reading it.
+    // Atomically: an earlier reload may be reading it.
     let setup = process.setup().clone().file("tags.new", map);
     assert!(std::fs::rename(setup.path("tags.new"), setup.path("tags")).is_ok());
 }
 
 #[test]
-fn a_map_that_asks_for_more_can_take_the_place_of_another() {
+fn a_reloaded_map_can_need_more_fields() {
     let process = start(&tagging("tag", "set_tag=1 in=1\n"));
     let exporter = process.exporter("127.0.1.1");
     let send = |packets| exporter.send(&v5_of(&[web(1, 1000, packets, packets * 10)]));
     send(1);
     process.wait_for_datagrams(1);
-    // Fields that no rule and no primitive needed before.
+    // Fields that no previous rule and no primitive needs.
     change(&process, "set_tag=2 src_as=64500 filter='tcp dst port 80' nexthop=10.0.0.254\n");
     process.wait_for_new_log("reloaded", || process.signal(Signal::SIGUSR2));
     send(10);
@@ -168,7 +168,7 @@ fn a_map_that_asks_for_more_can_take_the_place_of_another() {
 }
 
 #[test]
-fn maps_can_be_watched() {
+fn changed_maps_are_reloaded_with_maps_watch() {
     let process = start(&tagging("tag", "set_tag=1\n").more_config("maps_watch: true"));
     let exporter = process.exporter("127.0.1.1");
     process.wait_for_new_log("reloaded", || change(&process, "set_tag=2\n! longer\n"));
@@ -176,7 +176,7 @@ fn maps_can_be_watched() {
     assert_eq!(process.stop().json("out.json")[0]["tag"], 2);
 }
 
-/// The indented blocks of a document, parted by blank lines, each with the text line before it.
+/// The indented blocks of a document, each with the line of text before it.
 pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     let (mut blocks, mut before, mut block) = (Vec::new(), String::new(), String::new());
     for line in text.lines().chain([""]) {
@@ -196,7 +196,7 @@ pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_examples_of_the_documents_are_good() {
+fn the_documented_examples_are_valid() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/maps");
     let mut checked = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -205,7 +205,7 @@ fn the_examples_of_the_documents_are_good() {
         let blocks = blocks(&text);
         let Some((_, config)) = blocks.first().filter(|(_, block)| block.starts_with("! ")) else { continue };
         let mut setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"));
-        // Files are named in the line before their blocks, in their order.
+        // The line before the blocks names their files, in order.
         let mut config = config.replace("/usr/share/GeoIP/", "");
         let mut names: Vec<&str> =
             blocks[1..].iter().flat_map(|(line, _)| line.split('`').skip(1).step_by(2)).collect();
@@ -215,11 +215,11 @@ fn the_examples_of_the_documents_are_good() {
             files.push((name, block));
         }
         let places = mmdb::city(&[]);
-        for (name, octets) in
+        for (name, contents) in
             files.iter().map(|(n, b)| (*n, b.as_bytes())).chain([("GeoLite2-City.mmdb", &places[..])])
         {
             config = config.replace(&format!(": {name}\n"), &format!(": {{dir}}/{name}\n"));
-            setup = setup.file(name, octets);
+            setup = setup.file(name, contents);
         }
         let setup = setup.config(&config);
         let config = setup.config_path().display().to_string();
@@ -233,7 +233,7 @@ fn the_examples_of_the_documents_are_good() {
 }
 
 #[test]
-fn reloads_under_traffic_lose_nothing_and_no_record_sees_half_of_one() {
+fn reloads_under_traffic_are_atomic_and_lose_nothing() {
     let map = |n: u8| format!("set_tag={n} jeq=next\nset_tag2={n} jeq=next\nset_label=map{n}\n");
     let process = start(&tagging("tag, tag2, label", &map(1)).more_config("nfacctd_workers: 2"));
     let exporters = ["127.0.1.1", "127.0.1.2", "127.0.1.3"].map(|source| process.exporter(source));
@@ -250,7 +250,7 @@ fn reloads_under_traffic_lose_nothing_and_no_record_sees_half_of_one() {
         burst();
         change(&process, &map(2 - round % 2));
         process.signal(Signal::SIGUSR2);
-        // No more at a time than the smallest receive buffer holds.
+        // At most what the smallest receive buffer holds at a time.
         process.wait_for_datagrams(burst());
     }
     let sent = burst();

@@ -1,6 +1,6 @@
-//! The memory plugin and the client that asks it.
+//! The memory plugin and its client.
 
-use crate::faults::resident;
+use crate::malformed::resident;
 use crate::support::{NOW, assert_rows, collected, nfacctd, one, start, template, v5_of, web};
 use netflow::encode::{Message, field, variable};
 use serde_json::json;
@@ -23,7 +23,7 @@ fn asked() -> Process {
     process
 }
 
-/// What the client answers.
+/// Runs the client.
 fn ask(process: &Process, arguments: &[&str]) -> Finished {
     let socket = process.setup().path("m.sock");
     Setup::new(env!("CARGO_BIN_EXE_pmacct"))
@@ -32,7 +32,7 @@ fn ask(process: &Process, arguments: &[&str]) -> Finished {
         .run()
 }
 
-/// What it answers when all is well.
+/// The client's output; it must succeed.
 fn answer(process: &Process, arguments: &[&str]) -> String {
     let finished = ask(process, arguments);
     assert!(finished.status.success(), "{arguments:?}: {:?} {}{}", finished.status, finished.stdout, finished.log);
@@ -57,7 +57,7 @@ fn the_table_is_shown_in_every_format() {
         output::json_lines(&answer(&process, &["-s", "-O", "json"])),
         [row("10.0.0.1", 1024, 10, 1000), row("10.0.0.1", 1025, 5, 300), row("10.0.0.2", 53, 1, 70)],
     );
-    // A question takes nothing away.
+    // A query removes nothing.
     assert_eq!(answer(&process, &["-s"]), formatted);
     process.stop();
 }
@@ -101,7 +101,7 @@ fn entries_can_be_reset_and_the_table_cleared() {
 }
 
 #[test]
-fn the_table_of_much_traffic_adds_up() {
+fn a_large_table_adds_up() {
     let process = start(&nfacctd(
         "nfacctd_workers: 3
          plugins: memory[m]
@@ -125,7 +125,7 @@ fn the_table_of_much_traffic_adds_up() {
     process.stop();
 }
 
-/// A flow with much about it, some of which (next hop, AS path, communities) is absent.
+/// A flow with many fields, some of which (next hop, AS path, communities) are absent.
 fn rich() -> Vec<u8> {
     let fields = [
         field(8, 4),
@@ -151,8 +151,8 @@ fn rich() -> Vec<u8> {
 }
 
 #[test]
-fn answers_have_the_order_the_names_and_the_types_that_scripts_know() {
-    // What the configuration says of other plugins' output changes nothing for the client.
+fn answers_have_the_order_names_and_types_of_pmacct() {
+    // Output settings of other plugins do not affect the client.
     let setup = nfacctd(
         "plugins: memory[m]
          imt_path[m]: {dir}/m.sock
@@ -178,7 +178,7 @@ fn answers_have_the_order_the_names_and_the_types_that_scripts_know() {
              10,1000\n"
         )
     );
-    // In formatted output no column is empty, so that all values stand under their titles for who splits at blanks.
+    // In formatted output no column is empty, so splitting at blanks keeps values and titles aligned.
     let formatted = answer(&process, &["-s", "-0"]);
     let lines: Vec<Vec<&str>> = formatted.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0].join(","), titles);
@@ -234,7 +234,7 @@ fn names_of_custom_primitives_are_in_lower_case_in_every_output() {
 }
 
 #[test]
-fn a_table_is_shown_and_emptied_in_one_question() {
+fn a_table_is_shown_and_cleared_in_one_query() {
     let process = asked();
     let shown = answer(&process, &["-s", "-e", "-O", "json"]);
     assert_eq!(sum(&output::json_lines(&shown), "bytes"), 1370);
@@ -244,7 +244,7 @@ fn a_table_is_shown_and_emptied_in_one_question() {
 }
 
 #[test]
-fn options_that_change_nothing_are_named() {
+fn options_without_effect_give_a_warning() {
     let process = asked();
     let finished = ask(&process, &["-s", "-c", "src_host", "-O", "csv"]);
     assert_eq!((finished.code(), finished.stdout), (Some(0), answer(&process, &["-s", "-O", "csv"])));
@@ -253,7 +253,7 @@ fn options_that_change_nothing_are_named() {
 }
 
 #[test]
-fn bad_questions_are_refused_with_a_reason() {
+fn invalid_queries_are_rejected_with_a_reason() {
     let process = asked();
     for (arguments, reason) in [
         (&["-c", "nonsense", "-N", "1"][..], "nonsense"),
@@ -267,22 +267,22 @@ fn bad_questions_are_refused_with_a_reason() {
         (&["-c", "src_host", "-M", "10.0.0.1", "-e"], "-r removes"),
     ] {
         let finished = ask(&process, arguments);
-        let said = finished.stdout.clone() + &finished.log;
-        assert_eq!(finished.code(), Some(1), "{arguments:?}: {said}");
-        assert!(said.contains(reason), "{arguments:?}: {said}");
+        let output = finished.stdout.clone() + &finished.log;
+        assert_eq!(finished.code(), Some(1), "{arguments:?}: {output}");
+        assert!(output.contains(reason), "{arguments:?}: {output}");
     }
     process.stop();
 }
 
 #[test]
-fn without_a_daemon_the_client_says_so() {
+fn without_a_daemon_the_client_reports_an_error() {
     let client = Setup::new(env!("CARGO_BIN_EXE_pmacct")).arguments(["-p", "{dir}/none.sock", "-s"]).run();
     assert_eq!(client.code(), Some(1));
     assert!((client.stdout + &client.log).contains("none.sock"));
 }
 
 #[test]
-fn the_socket_goes_with_the_daemon_and_one_left_behind_is_replaced() {
+fn the_socket_is_removed_at_exit_and_a_stale_one_replaced() {
     let process = asked();
     let setup = process.setup().clone();
     assert!(setup.path("m.sock").exists());
@@ -296,7 +296,7 @@ fn the_socket_goes_with_the_daemon_and_one_left_behind_is_replaced() {
 }
 
 #[test]
-fn texts_count_towards_the_memory_of_the_table() {
+fn strings_count_towards_the_memory_of_the_table() {
     const TEXT: usize = 1500;
     const TEXTS: usize = 60_000;
     let setup = nfacctd(
@@ -328,11 +328,11 @@ fn texts_count_towards_the_memory_of_the_table() {
     };
     exporter.send_all((0..TEXTS / 5).map(datagram));
     let report = process.wait_for_datagrams(TEXTS as u64 / 5 + 1);
-    // The question brings in what workers hold.
+    // The query collects what the workers hold.
     let state = answer(&process, &["-t"]);
     let bytes: u64 = state.lines().find_map(|line| line.strip_prefix("octets\t")).unwrap().parse().unwrap();
     let grown = resident(&process).saturating_sub(before);
-    // The table, two tables on their way, one of the worker up to twice its size, and strings of rows: not the 90 MB that came.
+    // The table, two tables in transit, a worker's table of up to twice its bound, and strings of rows: not the 90 MB received.
     assert!(bytes < 9 << 20 && grown < 40 << 20, "{bytes} in the table, {grown} more in all");
     assert_eq!(report.value("records_decoded"), TEXTS as u64);
     let report = process.statistics();
@@ -342,7 +342,7 @@ fn texts_count_towards_the_memory_of_the_table() {
 }
 
 #[test]
-fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
+fn stalled_clients_block_neither_others_nor_shutdown() {
     let process = start(&nfacctd(
         "plugins: memory[m]
          imt_path[m]: {dir}/m.sock
@@ -371,15 +371,15 @@ fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
         process.wait_for_datagrams(sent + round);
     }
     let one_more = stall();
-    // The client's place may not be known yet when the connection is.
-    let refused = testkit::eventually("a client to be refused", || {
+    // The connection may be accepted before the limit of clients is updated.
+    let refused = testkit::eventually("a client to be rejected", || {
         let finished = ask(&process, &["-s"]);
         (finished.code() == Some(1)).then_some(finished.log)
     });
     assert!(refused.contains("ERROR: too many clients of user id"), "{refused}");
     drop(one_more);
     assert!(
-        testkit::eventually("a place", || Some(ask(&process, &["-t"])).filter(|f| f.code() == Some(0)))
+        testkit::eventually("a free slot", || Some(ask(&process, &["-t"])).filter(|f| f.code() == Some(0)))
             .stdout
             .contains("octets")
     );
@@ -394,7 +394,7 @@ fn clients_that_stall_shut_nobody_out_and_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn limits_of_queries_are_named() {
+fn exceeded_query_limits_are_reported() {
     let process = start(&nfacctd(
         "plugins: memory[m]
          imt_path[m]: {dir}/m.sock
@@ -412,7 +412,7 @@ fn limits_of_queries_are_named() {
 }
 
 #[test]
-fn the_socket_has_the_mode_that_is_asked_for() {
+fn the_socket_has_the_configured_mode() {
     use std::os::unix::fs::PermissionsExt;
     for (lines, expected) in [("", 0o777), ("imt_path_mode[m]: 660", 0o660)] {
         let process = start(

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use testkit::traffic::{Flow, Flows, Stream, Version};
 use testkit::{Process, Setup, eventually};
 
-/// Prints families as JSON; fails on whatever the format does not allow.
+/// Prints families as JSON; fails on invalid input.
 const PARSER: &str = "
 import json, sys
 if sys.argv[1] == 'openmetrics':
@@ -25,7 +25,7 @@ families = [[f.name, f.type, f.unit, f.documentation, len(f.samples)] for f in p
 json.dump(families, sys.stdout)
 ";
 
-/// A Python with the package prometheus-client; says so when there is none.
+/// A Python with the package prometheus-client; reports when there is none.
 fn python() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-python/bin/python");
     let named = std::env::var_os("PMACCT_TEST_PYTHON").map_or(target, PathBuf::from);
@@ -42,7 +42,7 @@ fn python() -> Option<PathBuf> {
 /// A family as Prometheus's own parser sees it: name, type, unit, help, number of samples.
 type Family = (String, String, String, String, usize);
 
-/// The families of a page; nothing where the parser is not installed.
+/// The families of a page; `None` if the parser is not installed.
 fn parsed(format: &str, page: &str) -> Option<Vec<Family>> {
     let mut parser = Command::new(python()?)
         .args(["-c", PARSER, format])
@@ -57,7 +57,7 @@ fn parsed(format: &str, page: &str) -> Option<Vec<Family>> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Asks and gives status, head and body.
+/// Sends a request and returns status, header and body.
 fn exchange(mut stream: impl Read + Write, path: &str, accept: &str) -> (u16, String, String) {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -66,19 +66,19 @@ fn exchange(mut stream: impl Read + Write, path: &str, accept: &str) -> (u16, St
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
 }
 
-/// The endpoint has the daemon's address and port, of TCP.
+/// Sends a request to the endpoint, which listens on the daemon's address and port over TCP.
 fn get(process: &Process, path: &str) -> (u16, String) {
     let stream = TcpStream::connect(process.setup().address()).unwrap();
     let (status, _, body) = exchange(stream, path, "*/*");
     (status, body)
 }
 
-/// Plugins are ready when their threads run.
+/// Waits until all plugins are ready, which they are when their threads run.
 fn wait_until_ready(process: &Process) {
     eventually("readiness", || (get(process, "/readyz") == (200, "ready\n".to_owned())).then_some(()));
 }
 
-/// Samples by name and labels, as they stand in the page.
+/// Samples by name and labels, as the page has them.
 fn scrape(process: &Process) -> BTreeMap<String, f64> {
     let (status, page) = get(process, "/metrics");
     assert_eq!(status, 200);
@@ -107,7 +107,7 @@ fn printing() -> Setup {
     )
 }
 
-/// The samples that lines of statistics stand for.
+/// The samples that correspond to lines of statistics.
 fn expected(lines: &[String]) -> Vec<(String, f64)> {
     let mut samples = Vec::new();
     for line in lines {
@@ -134,7 +134,7 @@ fn expected(lines: &[String]) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn a_scrape_has_the_numbers_of_the_statistics() {
+fn a_scrape_equals_the_statistics() {
     let process = start(&printing());
     let flows: Vec<Flow> = Flows::new(5).take(2000).collect();
     let (mut v9, mut ipfix) = (Stream::new(Version::V9, 1, NOW), Stream::new(Version::Ipfix, 9, NOW));
@@ -144,7 +144,7 @@ fn a_scrape_has_the_numbers_of_the_statistics() {
     process.exporter("127.0.1.3").send(b"\0\x63garbage");
     let sent = (one.len() + two.len() + 1) as u64;
     process.wait_for_datagrams(sent);
-    // The memory plugin asks workers for their tables every five seconds: then nothing moves any more.
+    // The memory plugin collects tables every five seconds; after that all counters are stable.
     eventually("the tables of workers", || {
         let samples = scrape(&process);
         let waiting = samples.get("pmacct_table_aggregates{plugin=\"m\",type=\"memory\"}")?;
@@ -153,7 +153,7 @@ fn a_scrape_has_the_numbers_of_the_statistics() {
     });
     let (report, samples) = eventually("a scrape between two reports that are the same", || {
         let before = process.statistics();
-        // Pages are kept for a tenth of a second.
+        // Pages are cached for a tenth of a second.
         std::thread::park_timeout(Duration::from_millis(200));
         let samples = scrape(&process);
         let after = process.statistics();
@@ -173,7 +173,7 @@ fn a_scrape_has_the_numbers_of_the_statistics() {
     let templates = samples.iter().filter(|(name, _)| name.starts_with("pmacct_templates{"));
     let learned = samples.iter().filter(|(name, _)| name.starts_with("pmacct_templates_learned_total{"));
     assert_eq!(templates.map(|(_, value)| value).sum::<f64>(), learned.map(|(_, value)| value).sum::<f64>());
-    // Workers report exporters ten seconds apart at most.
+    // Workers report exporters at least every ten seconds.
     let of = |exporter: &str| format!("pmacct_exporter_datagrams_received_total{{exporter=\"{exporter}\"}}");
     eventually("what exporters have sent", || {
         let samples = scrape(&process);
@@ -184,7 +184,7 @@ fn a_scrape_has_the_numbers_of_the_statistics() {
 }
 
 #[test]
-fn pages_are_read_by_the_parsers_of_prometheus() {
+fn pages_parse_with_the_prometheus_client() {
     let process = start(&printing());
     process.exporter("127.0.1.1").send(&v5_of(&[web(1, 2, 3, 4)]));
     process.wait_for_datagrams(1);
@@ -211,24 +211,24 @@ fn pages_are_read_by_the_parsers_of_prometheus() {
 }
 
 #[test]
-fn scrapes_under_load_close_and_hostile_clients_harm_nobody() {
+fn hostile_http_clients_do_not_affect_scrapes_under_load() {
     let process = start(&printing());
     let address = process.setup().address();
     let done = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
-        // Clients that open connections and say nothing, or say a little at a time; and garbage.
+        // Clients that send nothing, send slowly, or send garbage.
         for number in 0..3 {
             let done = &done;
             scope.spawn(move || {
                 let mut held = Vec::new();
                 while !done.load(Ordering::Acquire) {
                     let Ok(mut stream) = TcpStream::connect(address) else { continue };
-                    let octets: &[u8] = match number {
+                    let request: &[u8] = match number {
                         0 => b"",
                         1 => b"GET /metrics HTTP/1.1\r\nX: ",
                         _ => b"\x16\x03\x01\r\n\0\xff\r\n\r\n",
                     };
-                    let _ = stream.write_all(octets);
+                    let _ = stream.write_all(request);
                     held.push(stream);
                     if held.len() > 100 {
                         held.clear();
@@ -249,7 +249,7 @@ fn scrapes_under_load_close_and_hostile_clients_harm_nobody() {
             sent += datagrams.len() as u64;
             let asked = Instant::now();
             let samples = scrape(&process);
-            // A client that stalls is cut after five seconds.
+            // A stalled client is disconnected after five seconds.
             assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
             let mut received = 0.0;
             for worker in 0..2 {
@@ -278,7 +278,7 @@ fn scrapes_under_load_close_and_hostile_clients_harm_nobody() {
 }
 
 #[test]
-fn a_daemon_is_ready_when_its_store_is_there_or_a_spool_stands_in() {
+fn a_daemon_is_ready_with_its_store_or_a_spool() {
     let store = |lines: &str| {
         endpoint(
             "plugins: print[p], pgsql[w]
@@ -349,7 +349,7 @@ fn a_unix_socket_is_removed_at_the_end_even_when_confined() {
 }
 
 #[test]
-fn the_address_is_bound_before_the_user_changes() {
+fn the_address_is_bound_before_privileges_are_dropped() {
     if !is_root() {
         eprintln!("skipped: only root may bind a low port and change the user");
         return;
@@ -377,7 +377,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn a_wrong_address_is_found_before_the_start_and_one_in_use_at_it() {
+fn an_invalid_address_is_found_by_check_and_one_in_use_at_start() {
     let wrong = nfacctd("http_listen: localhost:9980\nplugins: print").arguments(["--check"]).run();
     assert!(
         !wrong.status.success() && wrong.log.contains("http_listen: 'localhost:9980' is no address"),
@@ -393,7 +393,7 @@ fn a_wrong_address_is_found_before_the_start_and_one_in_use_at_it() {
 }
 
 #[test]
-fn an_address_that_others_can_reach_is_warned_about() {
+fn warns_of_an_address_that_others_can_reach() {
     let process = start(&nfacctd(
         "http_listen: 0.0.0.0:0
          plugins: print[p]
@@ -405,7 +405,7 @@ fn an_address_that_others_can_reach_is_warned_about() {
 }
 
 #[test]
-fn the_configuration_of_the_document_runs() {
+fn the_documented_configuration_runs() {
     let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md")).unwrap();
     let (_, rest) = document.split_once("```conf\n").unwrap();
     let (config, _) = rest.split_once("```").unwrap();
@@ -421,7 +421,7 @@ fn the_configuration_of_the_document_runs() {
 }
 
 #[test]
-fn other_daemons_have_it_too() {
+fn other_daemons_have_the_endpoint() {
     let process = Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
         .config(
             "sfacctd_ip: {ip}
@@ -440,7 +440,7 @@ fn other_daemons_have_it_too() {
 }
 
 #[test]
-fn interfaces_have_the_packets_that_the_kernel_gave() {
+fn interface_metrics_match_the_kernel() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let config = format!(
@@ -478,7 +478,7 @@ fn interfaces_have_the_packets_that_the_kernel_gave() {
         ] {
             assert!(page.lines().any(|known| known == line), "{line}\n{page}");
         }
-        // On the loopback kernels count each packet in both directions, or in the one that is captured.
+        // On the loopback interface, kernels count each packet in both directions or in the captured one.
         let captured = "pmacct_interface_packets_received_total{interface=\"lo\",direction=\"in\"}";
         let is_seen = |line: &str| line == format!("{captured} 50") || line == format!("{captured} 100");
         assert!(page.lines().any(is_seen), "{page}");

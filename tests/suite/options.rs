@@ -12,8 +12,8 @@ fn options(id: u16, scopes: u16, fields: Vec<Field>) -> Template {
 }
 
 #[test]
-fn sampled_flows_are_multiplied_when_asked_to() {
-    // Mode 1, one of 100.
+fn sampled_flows_are_renormalized_if_configured() {
+    // Mode 1, 1 in 100.
     let datagram = v5(0, NOW, UPTIME, 0x4000 | 100, &[web(1, 1024, 2, 300)]);
     assert_rows(
         rows("src_port, sampling_rate", [&datagram]),
@@ -27,8 +27,8 @@ fn sampled_flows_are_multiplied_when_asked_to() {
 }
 
 #[test]
-fn rates_are_told_by_samplers_and_selectors() {
-    // v9: sampler 5 takes one of 10; the second flow's sampler is not known.
+fn sampling_rates_come_from_samplers_and_selectors() {
+    // v9: sampler 5 samples 1 in 10; the second flow's sampler is unknown.
     let samplers = options(300, 1, vec![field(1, 4), field(48, 1), field(49, 1), field(50, 4)]);
     let flows = template(1, 256, vec![field(7, 2), field(48, 1), field(2, 4), field(1, 4)]);
     let v9 = Message::v9(1, 0, NOW, UPTIME)
@@ -37,7 +37,7 @@ fn rates_are_told_by_samplers_and_selectors() {
         .data(300, |w| _ = w.u32(0).u8(5).u8(2).u32(10))
         .records(256, 2, |w| _ = w.u16(1).u8(5).u32(3).u32(30).u16(2).u8(6).u32(4).u32(40))
         .finish();
-    // IPFIX: selector 5 takes 1 and leaves out 9.
+    // IPFIX: selector 5 selects 1 packet and skips 9.
     let selectors = options(300, 1, vec![field(302, 2), field(305, 4), field(306, 4)]);
     let flows = template(1, 256, vec![field(7, 2), field(302, 2), field(2, 4), field(1, 4)]);
     let ipfix = Message::ipfix(1, 0, NOW)
@@ -88,7 +88,7 @@ fn interfaces_vrfs_and_applications_have_names() {
 }
 
 #[test]
-fn an_exporter_behind_a_relay_tells_its_address() {
+fn a_relayed_exporter_is_known_by_its_own_address() {
     let fields = vec![field(130, 4), field(7, 2), field(2, 4), field(1, 4)];
     let message = Message::ipfix(1, 0, NOW)
         .templates(&[&template(1, 256, fields)])
@@ -103,7 +103,7 @@ fn an_exporter_behind_a_relay_tells_its_address() {
 }
 
 #[test]
-fn v5_has_its_header_in_the_row() {
+fn v5_header_fields_are_in_the_row() {
     let mut datagram = v5_of(&[web(1, 1024, 2, 300)]);
     // flow_sequence, engine type and id.
     datagram[16..22].copy_from_slice(&[0, 0, 1, 0, 1, 2]);

@@ -1,4 +1,4 @@
-//! pmacctd and uacctd: packets of files, of interfaces and of netfilter's log.
+//! pmacctd and uacctd: packets from files, interfaces and netfilter's log.
 
 use crate::support::{assert_rows, without_event_type};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(crate) const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Seconds since 1970 of the first packet.
 const START: u64 = 1_700_000_000;
 
-/// A daemon that prints aggregates of these primitives of a file of frames, captured a millisecond after each other.
+/// A daemon that prints aggregates of a file of frames, captured one millisecond apart.
 pub(crate) fn reading<F: AsRef<[u8]>>(aggregate: &str, lines: &str, frames: impl IntoIterator<Item = F>) -> Setup {
     let timed = (0..).zip(frames).map(|(number, frame)| (START * 1_000_000 + number * 1000, frame));
     let plugins = if lines.contains("plugins:") { "" } else { "plugins: print[p]" };
@@ -53,7 +53,7 @@ fn dns() -> Vec<u8> {
 }
 
 #[test]
-fn packets_of_a_file_are_counted_by_what_is_asked_for() {
+fn packets_of_a_file_are_aggregated() {
     let frames =
         [web(1, 2), web(1, 16), web(2, 2), ethernet(0x8100, &tag(5, 3, IPV4, &dns())), ethernet(0x0806, &[1; 28])];
     assert_rows(
@@ -73,7 +73,7 @@ fn packets_of_a_file_are_counted_by_what_is_asked_for() {
 }
 
 #[test]
-fn stacks_of_labels_are_read_as_they_are() {
+fn mpls_label_stacks_are_read() {
     let frame = |stack: &[u32]| ethernet(0x8847, &labels(stack, &dns()));
     assert_rows(
         rows(
@@ -88,7 +88,7 @@ fn stacks_of_labels_are_read_as_they_are() {
     );
 }
 
-/// A packet in tunnels of all sorts: what carries it, and which identifier it has.
+/// A packet in every type of tunnel: the carrier and the tunnel identifier.
 fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
     let inner = ethernet(IPV4, &dns());
     let over_udp =
@@ -106,7 +106,7 @@ fn tunnels() -> Vec<(Vec<u8>, &'static str, u64)> {
 }
 
 #[test]
-fn primitives_of_tunnels_tell_of_the_packet_inside() {
+fn tunnel_primitives_describe_the_inner_packet() {
     for (packet, kind, id) in tunnels() {
         let octets = packet.len();
         let primitives = "src_host, tunnel_src_host, tunnel_dst_host, tunnel_src_port, tunnel_dst_port, tunnel_proto, vxlan, nvgre";
@@ -129,7 +129,7 @@ fn primitives_of_tunnels_tell_of_the_packet_inside() {
 }
 
 #[test]
-fn tunnel_0_counts_the_packet_inside_instead() {
+fn tunnel_0_counts_the_inner_packet() {
     let (packet, ..) = tunnels().remove(6);
     let (vxlan, ..) = tunnels().remove(0);
     let frames = [ethernet(IPV4, &packet), ethernet(IPV4, &vxlan)];
@@ -157,7 +157,7 @@ fn fragments_have_the_ports_of_their_first_one_in_any_order() {
     let whole = json!({"port_src": 5000, "port_dst": 6000, "packets": 3, "bytes": 2008 + 60});
     for order in [[&first, &second, &third], [&third, &second, &first], [&second, &first, &third]] {
         assert_rows(rows("src_port, dst_port", "", order), [whole.clone()]);
-        // A plugin that asks for no ports counts the same, whatever others ask for.
+        // A plugin without ports counts the same, whatever other plugins need.
         assert_rows(
             rows(
                 "src_host",
@@ -173,7 +173,7 @@ fn fragments_have_the_ports_of_their_first_one_in_any_order() {
 }
 
 #[test]
-fn flags_of_tcp_are_not_mixed_with_contents_of_fragments() {
+fn tcp_flags_are_not_read_from_later_fragments() {
     let segment = tcp(1, 80, 0x18, &[0xff; 100]);
     let frames = [(0, 40, true), (40, 120, false)].map(|(from, to, more)| {
         ethernet(IPV4, &part(TCP, A, B, (9, from, more), &segment[usize::from(from)..to]))
@@ -184,22 +184,22 @@ fn flags_of_tcp_are_not_mixed_with_contents_of_fragments() {
     );
 }
 
-/// Highest resident set of a process that has ended, by what it says itself.
+/// Peak resident memory of a process, as it reports it at its end.
 fn flood(aggregate: &str, lines: &str, frames: impl Iterator<Item = Vec<u8>>) -> (u64, Vec<Value>) {
     let setup = reading(aggregate, &format!("pcap_savefile_wait: true\n{lines}"), frames);
     let process = setup.spawn();
     process.wait_for_log("finished reading PCAP capture file");
     let status = output::text(std::path::Path::new(&format!("/proc/{}/status", process.id())));
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel reports it");
     let peak = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     let finished = process.stop();
     (peak, without_event_type(finished.json("out.json")))
 }
 
 #[test]
-fn floods_of_fragments_and_of_flows_stay_within_their_bounds() {
+fn floods_of_fragments_and_flows_are_bounded() {
     let address = |n: u32| Ipv4Addr::from(0x0a00_0000 + n);
-    // Each waits for a first fragment that never comes.
+    // The first fragment never arrives.
     let waiting = (0..150_000u32).map(|n| ethernet(IPV4, &part(UDP, address(n), B, (7, 800, false), &[1; 8])));
     let (peak, rows) = flood("dst_port", "pmacctd_frag_buffer_size: 2000000", waiting);
     assert_rows(rows, [json!({"port_dst": 0, "packets": 150_000, "bytes": 150_000 * 28})]);
@@ -211,7 +211,7 @@ fn floods_of_fragments_and_of_flows_stay_within_their_bounds() {
 }
 
 #[test]
-fn filters_and_maps_see_the_packets_themselves() {
+fn filters_and_maps_match_packets() {
     let frames = [web(1, 2), web(2, 16), ethernet(0x8100, &tag(5, 0, IPV4, &dns()))];
     let lines = "pre_tag_map: {dir}/tags.map
         plugins: print[p], print[q]
@@ -240,7 +240,7 @@ fn filters_and_maps_see_the_packets_themselves() {
 }
 
 #[test]
-fn the_trailer_of_a_mirroring_switch_tells_the_output_interface() {
+fn the_output_interface_comes_from_a_mirror_trailer() {
     let with = |flag: u8| [&web(1, 2)[..], &[flag, 0, 0, 0, 7, 1, 0, 0]].concat();
     assert_rows(
         rows("out_iface", "pcap_arista_trailer_offset: 8\npcap_arista_trailer_flag_value: 3", [with(3), with(4)]),
@@ -252,7 +252,7 @@ fn the_trailer_of_a_mirroring_switch_tells_the_output_interface() {
 }
 
 #[test]
-fn one_packet_in_so_many_stands_for_all() {
+fn packet_sampling_is_renormalized() {
     let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
     let rows = rows("src_port, sampling_rate", "sampling_rate: 10\npmacctd_renormalize: true", &frames);
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
@@ -262,7 +262,7 @@ fn one_packet_in_so_many_stands_for_all() {
 }
 
 #[test]
-fn one_plugin_may_be_sampled_and_another_not() {
+fn sampling_can_apply_to_a_single_plugin() {
     let frames: Vec<_> = (0..20_000).map(|_| web(1, 2)).collect();
     let lines = "plugins: print[p], print[all]
                  sampling_rate[p]: 10
@@ -277,7 +277,7 @@ fn one_plugin_may_be_sampled_and_another_not() {
 }
 
 #[test]
-fn what_packets_cannot_tell_needs_a_source() {
+fn primitives_that_packets_lack_need_a_source() {
     let refused = |aggregate, lines| {
         let finished = reading(aggregate, lines, [web(1, 2)]).run();
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
@@ -290,7 +290,7 @@ fn what_packets_cannot_tell_needs_a_source() {
 }
 
 #[test]
-fn only_primitives_that_stay_empty_are_warned_of() {
+fn warns_only_of_primitives_that_stay_empty() {
     let aggregate =
         "flows, timestamp_start, flow_label, sampling_direction, nvgre, tunnel_flow_label, mpls_label_top";
     let (rows, finished) = read(&reading(aggregate, "timestamps_secs: true", [web(1, 2)]));
@@ -302,7 +302,7 @@ fn only_primitives_that_stay_empty_are_warned_of() {
 }
 
 #[test]
-fn frames_of_a_fabric_are_counted_with_its_addresses_and_the_tag_inside() {
+fn fabricpath_frames_have_the_fabric_addresses_and_the_inner_tag() {
     let inside = |etype, contents: &[u8]| ethernet(0x8903, &[&[1, 0x60][..], &ethernet(etype, contents)].concat());
     let segment = |port| ipv4(TCP, A, B, &tcp(port, 80, 2, &[]));
     let labelled = [&[0, 1, 1, 64][..], &segment(4)].concat();
@@ -324,12 +324,12 @@ fn frames_of_a_fabric_are_counted_with_its_addresses_and_the_tag_inside() {
 }
 
 #[test]
-fn an_ipv6_packet_that_ends_before_its_options_is_counted_as_rejected() {
+fn an_ipv6_packet_with_truncated_options_is_rejected() {
     let options = [&[UDP, 0, 1, 4, 0, 0, 0, 0][..], &udp(5, 53, &[1; 8])].concat();
     let packet = |next| ipv6(next, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, &options);
     let mut without_length = packet(0);
     without_length[4..6].fill(0);
-    // HIP and Shim6 are counted by their numbers, and what looks like ports behind them is none.
+    // HIP and Shim6 are counted by their protocol numbers, and the octets after them are not ports.
     let frames = [without_length, packet(0), packet(139), packet(140)].map(|packet| ethernet(0x86dd, &packet));
     let (rows, finished) = read(&reading("src_port, proto", "print_num_protos: true", frames));
     let row = |port: u16, proto: &str| json!({"port_src": port, "ip_proto": proto, "packets": 1, "bytes": 64});
@@ -338,8 +338,8 @@ fn an_ipv6_packet_that_ends_before_its_options_is_counted_as_rejected() {
 }
 
 #[test]
-fn the_end_of_a_file_is_no_loss_of_plugins() {
-    // Each plugin ends as soon as it has its last table, while others have not got theirs yet.
+fn the_end_of_a_file_loses_no_aggregates() {
+    // Each plugin ends as soon as it has its last table, while others still wait for theirs.
     let names: Vec<String> = (0..32).map(|number| format!("print[p{number}]")).collect();
     let setup = Setup::new(env!("CARGO_BIN_EXE_pmacctd"))
         .config("pcap_savefile: {dir}/in.pcap\nprint_refresh_time: 86400\npcap_filter: udp")
@@ -353,7 +353,7 @@ fn the_end_of_a_file_is_no_loss_of_plugins() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_at_the_start() {
+fn unreadable_input_is_reported_at_the_start() {
     let setup = reading("src_host", "", [web(1, 2)]).file("in.pcap", capture(147, [(0, web(1, 2))]));
     let finished = setup.run();
     assert_eq!(finished.code(), Some(1));
@@ -368,11 +368,11 @@ fn what_cannot_be_read_is_told_at_the_start() {
     );
 }
 
-/// Runs a script in a network namespace of its own; none where that is not allowed.
+/// Runs a script in its own network namespace; `None` where that is not permitted.
 pub(crate) fn in_namespace(script: &str) -> Option<()> {
     let allowed = Command::new("unshare").args(["-n", "true"]).status().is_ok_and(|status| status.success());
     if !allowed {
-        eprintln!("left out: a network namespace takes privileges");
+        eprintln!("skipped: a network namespace needs privileges");
         return None;
     }
     let output = Command::new("unshare").args(["-n", "bash", "-e", "-c", script]).output().expect("unshare runs");
@@ -380,7 +380,7 @@ pub(crate) fn in_namespace(script: &str) -> Option<()> {
     Some(())
 }
 
-/// Starts a daemon, lets 200 datagrams go to port 9999 of the loopback, and ends it.
+/// Starts a daemon, sends 200 datagrams to port 9999 of the loopback interface, and stops it.
 fn with_traffic(program: &str, config: &std::path::Path, before: &str, ready: &str) -> String {
     let log = config.with_extension("log");
     let (config, log) = (config.display(), log.display());
@@ -409,7 +409,7 @@ fn printing_to(folder: &std::path::Path, aggregate: &str, lines: &str) -> std::p
 }
 
 #[test]
-fn packets_of_an_interface_are_all_counted() {
+fn all_packets_of_an_interface_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "pcap_interface: lo\npcap_direction: in\npcap_ifindex: sys\npcap_filter: udp dst port 9999";
     let config = printing_to(folder.path(), "dst_port, in_iface", lines);
@@ -421,9 +421,9 @@ fn packets_of_an_interface_are_all_counted() {
 }
 
 #[test]
-fn packets_that_netfilter_logs_are_all_counted() {
+fn all_packets_logged_by_netfilter_are_counted() {
     if !Command::new("nft").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: there is no nft");
+        eprintln!("skipped: nft is not installed");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -444,7 +444,7 @@ fn packets_that_netfilter_logs_are_all_counted() {
     }
 }
 
-/// A pair of interfaces, a0 and a1, of which a0 reaches 10.9.0.2; and waits for lines of the log, by themselves or among statistics.
+/// Shell functions: a pair of interfaces, a0 and a1, of which a0 reaches 10.9.0.2; and waiting for lines of the log or statistics.
 const PAIR: &str = r#"
     ip link set lo up
     ip link add a0 type veth peer name a1
@@ -455,17 +455,17 @@ const PAIR: &str = r#"
         for n in $(seq 150); do "$@" && return; sleep 0.1; done
         cat $log >&2; return 1
     }
-    said() { test "$(grep -c "$1" $log)" -ge $2; }
-    told() { kill -USR1 $daemon; grep -q "$1" $log; }
+    logged() { test "$(grep -c "$1" $log)" -ge $2; }
+    reported() { kill -USR1 $daemon; grep -q "$1" $log; }
     send() { for n in $(seq $2); do echo 1234567 > /dev/udp/$1/9999 || true; done; }
 "#;
 
-/// Runs a script with that pair in a namespace; none where there cannot be one.
+/// Runs a script with that pair in a namespace; `None` where that is not permitted.
 fn with_pair(config: &std::path::Path, script: &str) -> Option<()> {
     let mut probe = Command::new("unshare");
     probe.args(["-n", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "a1"]);
     if !probe.output().is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: a network namespace with interfaces takes privileges");
+        eprintln!("skipped: a network namespace with interfaces needs privileges");
         return None;
     }
     let log = config.with_extension("log");
@@ -479,30 +479,30 @@ fn with_pair(config: &std::path::Path, script: &str) -> Option<()> {
 }
 
 #[test]
-fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
+fn interfaces_are_opened_and_closed_as_the_map_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let map = folder.path().join("interfaces.map");
     std::fs::write(&map, "ifname=lo ifindex=100 direction=in\n").expect("the folder can be written");
     let map = map.display();
     let lines = format!("pcap_interfaces_map: {map}\npcap_ifindex: map\npcap_filter: udp dst port 9999");
     let config = printing_to(folder.path(), "dst_host, in_iface, out_iface", &lines);
-    // What is told of an interface comes at most a second after it was opened or has delivered.
+    // Interface statistics are at most a second old.
     let script = format!(
-        "wait_for said 'capturing on interface=lo index=100' 1
+        "wait_for logged 'capturing on interface=lo index=100' 1
          send 127.0.0.1 50
-         wait_for told ' records_aggregated=50 '
+         wait_for reported ' records_aggregated=50 '
          echo 'ifname=a0 ifindex=200 direction=out' >> {map}
          kill -USR2 $daemon
-         wait_for told 'stats .a0,200. '
+         wait_for reported 'stats .a0,200. '
          send 10.9.0.2 70; send 127.0.0.1 20
-         wait_for told ' records_aggregated=140 '
+         wait_for reported ' records_aggregated=140 '
          echo 'ifname=a0 ifindex=200 direction=out' > {map}
          kill -USR2 $daemon
-         wait_for said 'reloaded' 2
+         wait_for logged 'reloaded' 2
          send 10.9.0.2 10
-         wait_for told ' records_aggregated=150 '
+         wait_for reported ' records_aggregated=150 '
          send 127.0.0.1 30; send 10.9.0.2 10
-         wait_for told ' records_aggregated=160 '
+         wait_for reported ' records_aggregated=160 '
          kill -INT $daemon; wait $daemon"
     );
     if with_pair(&config, &script).is_some() {
@@ -516,7 +516,7 @@ fn interfaces_that_come_and_go_in_the_map_are_opened_and_closed() {
 }
 
 #[test]
-fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
+fn an_interface_with_a_line_for_each_direction_captures_both() {
     let folder = tempfile::tempdir().expect("a folder");
     let map = folder.path().join("interfaces.map");
     let text = "ifname=a0 ifindex=1 direction=in\nifname=a0 ifindex=2 direction=out\n\
@@ -525,10 +525,10 @@ fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
     let lines =
         format!("pcap_interfaces_map: {}\npcap_ifindex: map\npcap_filter: udp dst port 9999", map.display());
     let config = printing_to(folder.path(), "in_iface, out_iface", &lines);
-    // What leaves by a0 comes in by a1.
-    let script = "wait_for said 'capturing on interface=a1 index=3 direction=in' 1
+    // Packets sent on a0 arrive on a1.
+    let script = "wait_for logged 'capturing on interface=a1 index=3 direction=in' 1
          send 10.9.0.2 50
-         wait_for told ' records_aggregated=100 '
+         wait_for reported ' records_aggregated=100 '
          grep -q 'stats .a0,2. .* direction=out' $log
          kill -INT $daemon; wait $daemon";
     if with_pair(&config, script).is_some() {
@@ -540,13 +540,13 @@ fn both_directions_of_an_interface_are_captured_where_each_has_a_line() {
 }
 
 #[test]
-fn a_daemon_whose_only_interface_is_lost_writes_what_it_has_and_fails() {
+fn losing_the_only_interface_flushes_and_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "pcap_interface: a0\npcap_filter: udp dst port 9999";
     let config = printing_to(folder.path(), "dst_host", lines);
-    let script = "wait_for said 'capturing on interface=a0' 1
+    let script = "wait_for logged 'capturing on interface=a0' 1
          send 10.9.0.2 20
-         wait_for told ' records_aggregated=20 '
+         wait_for reported ' records_aggregated=20 '
          ip link delete a0
          status=0; wait $daemon || status=$?
          test $status = 1
@@ -566,7 +566,7 @@ const DAEMONS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn configurations_to_start_from_are_good() {
+fn sample_configurations_are_valid() {
     for (name, program) in DAEMONS {
         let path = format!("{}/etc/{name}.conf", env!("CARGO_MANIFEST_DIR"));
         let finished = Setup::new(program).arguments(["-f", &path, "--check"]).run();
@@ -577,9 +577,9 @@ fn configurations_to_start_from_are_good() {
 }
 
 #[test]
-fn units_are_as_systemd_wants_them() {
+fn systemd_units_pass_verification() {
     if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: there is no systemd-analyze");
+        eprintln!("skipped: systemd-analyze is not installed");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -589,25 +589,25 @@ fn units_are_as_systemd_wants_them() {
         let path = folder.path().join(format!("{name}.service"));
         std::fs::write(&path, unit).expect("the folder can be written");
         let output = Command::new("systemd-analyze").arg("verify").arg(&path).output().expect("it runs");
-        let told = String::from_utf8_lossy(&output.stderr);
-        // What it says of other units of the machine is not about ours.
-        let ours: Vec<&str> = told.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
+        let messages = String::from_utf8_lossy(&output.stderr);
+        // Messages about other units of the machine are ignored.
+        let ours: Vec<&str> = messages.lines().filter(|line| line.contains(&format!("{name}.service"))).collect();
         assert!(ours.is_empty(), "{}", ours.join("\n"));
     }
 }
 
-/// The daemon that a configuration of a document is for.
+/// The daemon of a documented configuration.
 fn daemon_of<'a>(config: &str, document: &'a str) -> &'a str {
     DAEMONS.iter().find(|(name, _)| config.contains(&format!("\n{name}_"))).map_or(document, |(name, _)| name)
 }
 
 #[test]
-fn the_examples_of_the_documents_are_good() {
+fn the_documented_examples_are_valid() {
     let mut checked = 0;
     for document in ["pmacctd", "sfacctd", "nfacctd"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
-        // Command lines, those of the document and those that its files are for.
+        // The documented command lines, and those that use the documented files.
         let mut lines: Vec<String> = Vec::new();
         let mut files = vec![("trace.pcap".to_owned(), capture(ETHERNET, [(0, web(1, 2))]))];
         for (_, block) in &blocks {
@@ -636,9 +636,9 @@ fn the_examples_of_the_documents_are_good() {
         for line in lines {
             let mut words = line.split(' ');
             let name = words.next().unwrap();
-            // Rules of netfilter are not ours.
+            // Commands for netfilter are skipped.
             let Some((_, program)) = DAEMONS.iter().find(|(daemon, _)| *daemon == name) else { continue };
-            let setup = files.iter().fold(Setup::new(program), |setup, (name, octets)| setup.file(name, octets));
+            let setup = files.iter().fold(Setup::new(program), |setup, (name, text)| setup.file(name, text));
             let finished = setup.arguments(words).run();
             assert_eq!(finished.code(), Some(0), "{line}: {}", finished.log);
             assert!(!finished.log.contains("WARN"), "{line}: {}", finished.log);

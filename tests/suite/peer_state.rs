@@ -1,16 +1,16 @@
-//! What senders can make a collector remember: bounded, and reported when the bound is reached.
+//! State that senders create: it is bounded, and reaching the bound is reported.
 
-use crate::faults::resident;
+use crate::malformed::resident;
 use crate::sflow::{head, header, sfacctd};
 use crate::support::{NOW, printing, start, template, v5_of, web};
 use netflow::encode::{Message, field};
 use sflow::encode::Datagram;
 
 #[test]
-fn the_exporter_that_was_silent_longest_makes_room_for_a_new_one() {
+fn the_least_recently_active_exporter_is_evicted() {
     let process = start(&printing("peer_src_ip").more_config("nfacctd_exporters_max: 3\nnfacctd_workers: 1"));
     for host in 1..=10 {
-        // Nobody is remembered for a datagram without records.
+        // A datagram without records creates no state.
         process.exporter(&format!("127.0.2.{host}")).send(&v5_of(&[]));
         process.exporter(&format!("127.0.1.{host}")).send(&v5_of(&[web(1, 1, 1, 1)]));
     }
@@ -26,7 +26,7 @@ fn the_exporter_that_was_silent_longest_makes_room_for_a_new_one() {
 }
 
 #[test]
-fn all_that_is_remembered_of_exporters_stays_below_peer_state_memory() {
+fn exporter_state_stays_below_peer_state_memory() {
     const BOUND: u64 = 4 << 20;
     let lines = format!("peer_state_memory: {BOUND}\nnfacctd_pending_bytes: 2M\nnfacctd_workers: 1");
     let process = start(&printing("src_port").more_config(&lines));
@@ -39,7 +39,7 @@ fn all_that_is_remembered_of_exporters_stays_below_peer_state_memory() {
     let waiting = Message::ipfix(1, 0, NOW).data(300, |w| _ = w.put(&[1; 60_000])).finish();
     for host in 2..=60 {
         let exporter = process.exporter(&format!("127.0.1.{host}"));
-        // No more at once than the socket's buffer holds.
+        // At most what the socket's buffer holds at once.
         for _ in 0..5 {
             exporter.send_all([&waiting, &waiting]);
             sent += 2;
@@ -50,7 +50,7 @@ fn all_that_is_remembered_of_exporters_stays_below_peer_state_memory() {
     }
     let report = process.wait_for_datagrams(sent);
     let grown = resident(&process).saturating_sub(before);
-    // What a batch takes is touched once, too.
+    // The memory of a batch becomes resident, too.
     assert!(grown < BOUND + (12 << 20), "{grown} bytes for {} that were sent", 59 * 10 * 60_000);
     assert!((BOUND / 4..=BOUND).contains(&report.value("peer_state_bytes")), "{}", report.lines.join("\n"));
     assert!(
@@ -63,7 +63,7 @@ fn all_that_is_remembered_of_exporters_stays_below_peer_state_memory() {
 }
 
 #[test]
-fn names_beyond_their_bound_are_counted_and_logged() {
+fn interface_names_beyond_the_bound_are_counted_and_logged() {
     let process = start(&printing("in_iface_name").more_config("nfacctd_workers: 1"));
     let exporter = process.exporter("127.0.1.1");
     let kind = netflow::template::Kind::Options { scopes: 1 };
@@ -85,7 +85,7 @@ fn names_beyond_their_bound_are_counted_and_logged() {
 }
 
 #[test]
-fn agents_and_sub_agents_of_one_sender_make_room_for_others() {
+fn agents_of_one_sender_are_evicted_for_others() {
     let setup = sfacctd("peer_src_ip", "nfacctd_exporters_max: 3\nnfacctd_workers: 1");
     let process = setup.start();
     process.wait_for_log("waiting for sFlow data");

@@ -1,9 +1,9 @@
-//! What is in the programs: the parts that the row of a daemon names, and nothing of the others.
+//! The contents of the programs: the parts that the row of the daemon names, and no others.
 
 use std::fs;
 
-/// What only one part says, and who says it.
-const SAID: &[(&str, &[&str])] = &[
+/// Strings that occur in one part only, and the programs that contain it.
+const STRINGS: &[(&str, &[&str])] = &[
     ("receiving failed", &["nfacctd", "sfacctd"]),
     ("data came before its template", &["nfacctd"]),
     ("nfacctd_templates_file: it is still being written", &["nfacctd"]),
@@ -27,11 +27,11 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_program_contains_only_what_its_daemon_names() {
+fn a_program_contains_only_the_parts_of_its_row() {
     for (program, path) in PROGRAMS {
         let contents = fs::read(path).expect("it was built");
         let contents = String::from_utf8_lossy(&contents);
-        for (text, daemons) in SAID {
+        for (text, daemons) in STRINGS {
             let is_there = contents.contains(text);
             assert_eq!(is_there, daemons.contains(program), "{program}: {text}");
         }

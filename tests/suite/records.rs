@@ -1,4 +1,4 @@
-//! Records of NetFlow and IPFIX that tell more than one flow, or less: what reaches maps, networks, filters and bins of them.
+//! NetFlow and IPFIX records that describe more or less than one flow, and their way through maps, networks, filters and time bins.
 
 use crate::support::{NOW, UPTIME, assert_rows, collected, printing, rows, start, template, without_event_type};
 use netflow::encode::{Message, enterprise, field, variable};
@@ -8,7 +8,7 @@ use testkit::Setup;
 
 /// 10 packets from 10.0.0.1 port 1000, interface 3, AS 65001, VLAN 7 to 10.0.0.2 port 80, interface 4, AS 65002, and 20 back:
 /// as IPFIX with reverse elements, and as IPFIX and v9 with counters of initiator and responder.
-fn of_both_ways() -> [Vec<u8>; 3] {
+fn bidirectional() -> [Vec<u8>; 3] {
     let ends =
         [(8, 4), (12, 4), (7, 2), (11, 2), (10, 4), (14, 4), (16, 4), (17, 4), (58, 2), (4, 1), (6, 1), (34, 1)];
     let fields = |counters: [Field; 4]| {
@@ -36,16 +36,16 @@ fn of_both_ways() -> [Vec<u8>; 3] {
     ]
 }
 
-/// The rows of each of these datagrams by itself.
+/// Checks the rows of each datagram separately.
 #[track_caller]
 fn assert_each<const N: usize>(setup: &Setup, expected: [serde_json::Value; N]) {
-    for datagram in of_both_ways() {
+    for datagram in bidirectional() {
         assert_rows(without_event_type(collected(setup, [datagram]).json("out.json")), expected.clone());
     }
 }
 
 #[test]
-fn maps_filters_and_networks_see_the_ends_of_the_way_back() {
+fn maps_filters_and_networks_see_reversed_endpoints_in_the_reverse_flow() {
     let there = |mut row: serde_json::Value| {
         row["packets"] = json!(10);
         row["bytes"] = json!(1000);
@@ -84,14 +84,14 @@ fn maps_filters_and_networks_see_the_ends_of_the_way_back() {
 }
 
 #[test]
-fn the_way_back_is_renormalized() {
+fn the_reverse_flow_is_renormalized() {
     let renormalized = printing("src_port, sampling_rate").more_config("nfacctd_renormalize: true");
     let row = |port: u16, packets: u32| json!({"port_src": port, "sampling_rate": 1, "packets": packets * 100, "bytes": packets * 10_000});
     assert_each(&renormalized, [row(1000, 10), row(80, 20)]);
 }
 
 #[test]
-fn a_start_of_zero_bins_by_the_export() {
+fn a_start_time_of_zero_uses_the_export_time() {
     let config = "print_history[p]: 1m\nprint_history_roundoff[p]: m\ntimestamps_since_epoch: true";
     let setup = printing("timestamp_start").more_config(config);
     for (element, length) in [(150, 4), (152, 8), (154, 8), (156, 8), (323, 8)] {
@@ -110,7 +110,7 @@ fn a_start_of_zero_bins_by_the_export() {
 }
 
 #[test]
-fn of_a_tunnelled_packet_the_inner_addresses_and_ports_count() {
+fn repeated_elements_of_a_tunnelled_packet_use_the_inner_one() {
     let fields = [(8, 4), (12, 4), (7, 2), (8, 4), (12, 4), (7, 2), (4, 1), (2, 4)];
     let fields = template(1, 256, fields.iter().map(|(element, length)| field(*element, *length)).collect());
     let record = [192, 0, 2, 1, 192, 0, 2, 2, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2, 0, 2, 6, 0, 0, 0, 5];
@@ -126,7 +126,7 @@ fn of_a_tunnelled_packet_the_inner_addresses_and_ports_count() {
 }
 
 #[test]
-fn a_frame_that_tells_nothing_costs_no_record_that_has_counters() {
+fn a_record_with_an_unusable_frame_keeps_its_counters() {
     let arp = [&[2; 12][..], &[8, 6], &[0; 28]].concat();
     let cut = [&[2; 12][..], &[8, 0, 0x45, 0, 0, 28]].concat();
     let own = template(1, 256, vec![field(8, 4), field(2, 4), field(315, VARIABLE)]);

@@ -1,4 +1,4 @@
-//! pmbgpd, a daemon without any worker of flows: it starts, reloads, reports and ends as the others do.
+//! pmbgpd, a daemon without flow workers: it starts, reloads, reports and exits like the others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn connect(process: &Process) -> TcpStream {
     TcpStream::connect(process.setup().address()).expect("the port is listened on")
 }
 
-/// Whether the other side closes the connection.
+/// True if the peer closes the connection.
 fn is_closed(mut stream: TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("the time is not zero");
     matches!(stream.read(&mut [0]), Ok(0))
@@ -31,7 +31,7 @@ fn is_closed(mut stream: TcpStream) -> bool {
 }
 
 #[test]
-fn a_daemon_without_workers_starts_reports_reloads_and_ends() {
+fn a_daemon_without_workers_starts_reports_reloads_and_exits() {
     let setup =
         pmbgpd("bgp_daemon_allow_file: {dir}/allow\nbgp_daemon_max_peers: 9").file("allow", "127.0.0.0/8\n");
     let process = start(&setup);
@@ -67,7 +67,7 @@ fn connections_are_bounded() {
 }
 
 #[test]
-fn what_is_wrong_is_found_before_anything_is_opened() {
+fn problems_are_found_before_anything_is_opened() {
     let taken = start(&pmbgpd(""));
     let refused = taken.setup().clone().run();
     assert_eq!(refused.code(), Some(1));
@@ -84,7 +84,7 @@ fn what_is_wrong_is_found_before_anything_is_opened() {
 
 #[cfg(feature = "http")]
 #[test]
-fn metrics_and_health_are_served_without_any_worker() {
+fn metrics_and_health_are_served_without_workers() {
     let setup = pmbgpd("http_listen: {dir}/http");
     let process = start(&setup);
     for (path, expected) in

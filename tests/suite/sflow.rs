@@ -1,4 +1,4 @@
-//! sfacctd: samples and counters of agents.
+//! sfacctd: flow samples and counter samples.
 
 use crate::support::{self, assert_rows, printing, v5_of, web, without_event_type};
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ pub(crate) fn datagram(sequence: u32) -> Datagram {
 }
 
 #[test]
-fn samples_become_rows_of_their_agent() {
+fn samples_become_rows_with_their_agent() {
     let (one, two) = (frame(1), frame(2));
     let mut first = datagram(1);
     first.flow(&head(100), &[header(&one)]).unwrap().flow(&head(100), &[header(&two)]).unwrap();
@@ -87,7 +87,7 @@ fn samples_become_rows_of_their_agent() {
 }
 
 #[test]
-fn samples_that_are_no_packets_are_passed_over_and_counted() {
+fn samples_without_packets_are_skipped_and_counted() {
     let one = frame(1);
     let discarded = DiscardHead { sequence: 1, ..DiscardHead::default() };
     let mut mixed = datagram(1);
@@ -103,15 +103,15 @@ fn samples_that_are_no_packets_are_passed_over_and_counted() {
     process.exporter("127.0.1.1").send_all([mixed, cut, vec![0, 0, 0, 9], vec![1, 2, 3]]);
     let statistics = process.wait_for_datagrams(4);
     statistics.assert_all_accounted();
-    let told = [
+    let counters = [
         "samples_skipped[unknown]",
         "samples_skipped[discarded_packets]",
         "samples_skipped[no_packet]",
         "records_decoded",
     ];
-    assert_eq!(told.map(|key| statistics.value(key)), [2, 2, 2, 1]);
-    let refused = ["datagrams_rejected[version]", "datagrams_rejected[too_short]", "records_faulty"];
-    assert_eq!(refused.map(|key| statistics.value(key)), [1, 1, 1]);
+    assert_eq!(counters.map(|key| statistics.value(key)), [2, 2, 2, 1]);
+    let errors = ["datagrams_rejected[version]", "datagrams_rejected[too_short]", "records_faulty"];
+    assert_eq!(errors.map(|key| statistics.value(key)), [1, 1, 1]);
     assert_rows(rows(&process.stop()), [json!({"port_src": 1, "packets": 1, "bytes": 116})]);
 }
 
@@ -149,7 +149,7 @@ fn counters_go_to_a_file_for_each_agent() {
 }
 
 #[test]
-fn filters_see_the_copied_header() {
+fn filters_match_the_sampled_header() {
     let (one, two) = (frame(1), frame(2));
     let mut sent = datagram(1);
     sent.flow(&head(1), &[header(&one)]).unwrap().flow(&head(1), &[header(&two)]).unwrap();
@@ -164,7 +164,7 @@ fn filters_see_the_copied_header() {
     );
 }
 
-/// Fields of the packet that [`frame`] holds, but of TCP and longer.
+/// Fields of the packet in [`frame`], but TCP and longer.
 fn fields(port: u32) -> FlowRecord<'static> {
     FlowRecord::Ipv4(Ipv4 {
         length: 500,
@@ -184,7 +184,7 @@ fn link(etype: u32) -> FlowRecord<'static> {
 }
 
 #[test]
-fn records_of_one_packet_are_one_row_in_any_order_and_in_expanded_samples_too() {
+fn records_of_one_sample_become_one_row_in_any_order() {
     let cut = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1][..], &frame(9)[12..20]].concat();
     let raw = |protocol, octets| {
         FlowRecord::RawHeader(RawHeader { protocol, frame_length: 518, stripped: Some(4), octets })
@@ -227,7 +227,7 @@ fn records_of_one_packet_are_one_row_in_any_order_and_in_expanded_samples_too() 
 }
 
 #[test]
-fn what_is_sound_of_a_sample_counts_and_the_fault_is_logged() {
+fn the_valid_part_of_a_malformed_sample_is_kept_and_the_error_logged() {
     let one = frame(1);
     let unreadable = FlowRecord::Unknown(sflow::Unknown { format: DataFormat::new(43_874, 2), octets: &[1; 4] });
     let mut sent = datagram(1);
@@ -255,7 +255,7 @@ fn what_is_sound_of_a_sample_counts_and_the_fault_is_logged() {
 }
 
 #[test]
-fn a_rate_of_0_multiplies_nothing_and_one_of_the_operator_takes_the_place_of_those_of_samples() {
+fn a_rate_of_0_multiplies_nothing_and_a_configured_rate_overrides_samples() {
     let one = frame(1);
     let mut sent = datagram(1);
     sent.flow(&head(0), &[header(&one)]).unwrap().flow(&head(100), &[header(&one)]).unwrap();
@@ -270,14 +270,14 @@ fn a_rate_of_0_multiplies_nothing_and_one_of_the_operator_takes_the_place_of_tho
     assert_rows(shown("sfacctd_ext_sampling_rate: 1000"), [row(1000, 2)]);
     let external = "sfacctd_renormalize: true\nsfacctd_ext_sampling_rate: 1000";
     assert_rows(shown(external), [row(1, 2000)]);
-    // A rule of the map is about this agent or interface, the key about all.
+    // A rule of the map applies to this agent or interface, the key to all.
     assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/rates")), [row(1, 14)]);
     assert_rows(shown(&format!("{external}\nsampling_map: {{dir}}/others")), [row(1, 2000)]);
     assert_rows(shown("sfacctd_renormalize: true\nsampling_map: {dir}/others"), [row(0, 1), row(1, 100)]);
 }
 
 #[test]
-fn agents_that_send_counters_only_are_named() {
+fn agents_without_flow_samples_are_logged() {
     let one = frame(1);
     let counters = CounterHead { format: DataFormat::COUNTERS, ..CounterHead::default() };
     let sent = |agent: u8, flow: bool| {
@@ -294,13 +294,13 @@ fn agents_that_send_counters_only_are_named() {
         let log = collected(&sfacctd("src_port", lines), &datagrams).log;
         log.lines().find(|line| line.contains(what)).map(str::to_owned).unwrap_or_else(|| panic!("{log}"))
     };
-    // One socket of one worker: both are in one line.
+    // One socket of one worker: one line reports both.
     assert!(line("sfacctd_workers: 1").starts_with("WARN"));
     assert!(line("sfacctd_workers: 1\nsfacctd_counter_file: {dir}/counters").starts_with("INFO"));
 }
 
 #[test]
-fn a_port_that_gets_the_protocol_of_the_other_collector_names_it_once_in_a_while() {
+fn datagrams_of_the_other_collectors_protocol_are_logged_at_a_limited_rate() {
     let one = frame(1);
     let netflow = v5_of(&[web(1, 1000, 1, 10)]);
     let mut ipfix = vec![0; 16];
@@ -336,7 +336,7 @@ fn a_port_that_gets_the_protocol_of_the_other_collector_names_it_once_in_a_while
         let lines = lines(&nfacctd, "waiting for NetFlow/IPFIX data", &datagrams);
         one_line(lines, &[name, "sfacctd (sfacctd_port)", "(nfacctd_port)"]);
     }
-    // Octets of neither are what they were: of another version.
+    // Datagrams of neither protocol are still counted as an unknown version.
     let process = support::start(&nfacctd);
     process.exporter("127.0.1.1").send(&[0, 9, 9, 9]);
     process.wait_for_log("discarding a datagram");

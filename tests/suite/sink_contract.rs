@@ -1,12 +1,12 @@
-//! The contract of a sink, as `plugins::sink` states it, checked from outside for every sink alike.
+//! The compliance test of the contract in `plugins::sink`, run against every sink.
 //!
-//! A sink takes part by implementing [`SinkUnderTest`]; [`check`] then runs a daemon with it through ordinary work, an outage of its
-//! store, an end during an outage, and a kill. The claims:
+//! A sink implements [`SinkUnderTest`]; [`check`] then runs a daemon with it through normal operation, an outage of its
+//! store, shutdown during an outage, and a kill. It verifies:
 //!
-//! * whatever was handed to the sink is written, dropped for a reason, or waiting, at any time;
-//! * what was written is what was sent, once, as far as the key that the sink documents can tell;
-//! * the daemon ends in bounded time, whatever the store does, and logs what is lost by that;
-//! * a kill costs what the documents say, and no more.
+//! * at any time, everything handed to the sink is written, dropped for a counted reason, or queued;
+//! * the written data equal the sent data, without duplicates by the sink's documented key;
+//! * the daemon exits in bounded time, whatever the store does, and logs what is lost;
+//! * a kill loses no more than documented.
 
 use crate::clients::{RECORDS, Traffic, expected, round};
 use crate::support::start;
@@ -14,53 +14,53 @@ use std::time::{Duration, Instant};
 use testkit::process::Signal;
 use testkit::{Process, Setup, eventually};
 
-/// Longest that a daemon may take to end, with `plugin_exit_timeout: 1`, on a machine that does much else.
+/// Longest shutdown of a daemon with `plugin_exit_timeout: 1`, on a busy machine.
 const END: Duration = Duration::from_secs(10);
 
-/// What a sink still has after the daemon was killed.
+/// What a sink keeps when the daemon is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     /// Nothing.
     Nothing,
-    /// What it has written.
+    /// Everything written.
     Written,
-    /// With `plugin_spool_dir`: also what waits.
+    /// With `plugin_spool_dir`: also everything queued.
     Handed,
 }
 
-/// A kind of sink, and a store of its own that the test controls.
+/// A kind of sink with its own store, which the test controls.
 pub(crate) trait SinkUnderTest {
-    /// A collector of sources and their ports, by a plugin named `s` that writes each second to an empty part of the store.
+    /// A collector that aggregates by source address and port, with a plugin named `s` that writes each second to an empty part of the store.
     fn fresh(&mut self) -> Setup;
 
-    /// What was written since [`Self::fresh`], summed by key; what has the same documented key counts once. The daemon is given
-    /// while it runs.
+    /// Everything written since [`Self::fresh`], summed by key, without duplicates by the documented key. `process` is the daemon
+    /// if it runs.
     fn written(&mut self, process: Option<&Process>) -> Traffic;
 
-    /// What a kill leaves.
+    /// What the sink keeps after a kill.
     fn kept(&self) -> Kept;
 
-    /// Takes the store away. Sinks that have none cannot lose it, and return false.
+    /// Makes the store fail. Returns false for sinks without a store.
     fn fail(&mut self) -> bool;
 
-    /// Brings the store back. The daemon is given while it runs.
+    /// Restores the store. `process` is the daemon if it runs.
     fn repair(&mut self, process: Option<&Process>);
 
-    /// Makes the sink take what workers hold, unless it does by itself.
+    /// Makes the sink collect tables, unless it does so by itself.
     fn collect(&self, _process: &Process) {}
 
-    /// True if the store, once it is gone, cannot tell what it had taken without an answer: what was on its way may be
+    /// True if a restarted store cannot tell which unconfirmed batches it committed: batches in flight may be
     /// written again.
     fn repeats_unanswered(&self) -> bool {
         false
     }
 }
 
-/// Checks all claims.
+/// Runs all checks.
 pub(crate) fn check(mut sink: impl SinkUnderTest) {
-    all_is_written_once(&mut sink);
+    everything_is_written_once(&mut sink);
     an_outage_costs_nothing(&mut sink);
-    it_ends_in_bounded_time(&mut sink);
+    shutdown_takes_bounded_time(&mut sink);
     a_kill_costs_what_is_documented(&mut sink);
 }
 
@@ -73,7 +73,7 @@ struct Figures {
     errors: u64,
 }
 
-/// Reads the counters, and checks that they agree with each other.
+/// Reads the counters, and checks that they are consistent.
 #[track_caller]
 fn figures(sink: &dyn SinkUnderTest, process: &Process) -> Figures {
     sink.collect(process);
@@ -83,13 +83,13 @@ fn figures(sink: &dyn SinkUnderTest, process: &Process) -> Figures {
     let value = |key: &str| report.value(key);
     let (handed, written, waiting) =
         (value("aggregates_handed"), value("aggregates_written"), value("aggregates_waiting"));
-    // By reason; no reason has another name.
+    // By reason; there are no other reasons.
     let dropped = report.family("aggregates_given_up[") + value("aggregates_left_out");
     assert_eq!(handed, written + dropped + waiting, "{}", report.lines.join("\n"));
     Figures { handed, written, waiting, errors: value("write_errors") }
 }
 
-/// Sends a round and waits until the sink has it.
+/// Sends a round and waits until it was handed to the sink.
 #[track_caller]
 fn hand(sink: &dyn SinkUnderTest, process: &Process, number: u32) {
     let before = figures(sink, process).handed;
@@ -97,7 +97,7 @@ fn hand(sink: &dyn SinkUnderTest, process: &Process, number: u32) {
     eventually("a round to be handed to the sink", || (figures(sink, process).handed > before).then_some(()));
 }
 
-/// Waits until nothing waits.
+/// Waits until nothing is queued.
 #[track_caller]
 fn settle(sink: &dyn SinkUnderTest, process: &Process) {
     eventually("all to be written", || {
@@ -105,7 +105,7 @@ fn settle(sink: &dyn SinkUnderTest, process: &Process) {
     });
 }
 
-fn all_is_written_once(sink: &mut dyn SinkUnderTest) {
+fn everything_is_written_once(sink: &mut dyn SinkUnderTest) {
     let process = start(&sink.fresh());
     for number in 1..=3 {
         hand(sink, &process, number);
@@ -114,7 +114,7 @@ fn all_is_written_once(sink: &mut dyn SinkUnderTest) {
     assert_eq!(sink.written(Some(&process)), expected(3), "{}", process.log());
     let finished = process.stop();
     if sink.kept() != Kept::Nothing {
-        assert_eq!(sink.written(None), expected(3), "the end writes nothing again\n{}", finished.log);
+        assert_eq!(sink.written(None), expected(3), "shutdown writes nothing twice\n{}", finished.log);
     }
 }
 
@@ -130,7 +130,7 @@ fn an_outage_costs_nothing(sink: &mut dyn SinkUnderTest) {
     }
     let before = figures(sink, &process).errors;
     process.exporter("127.0.1.1").send(&round(3));
-    eventually("a failed attempt with a round that waits", || {
+    eventually("a failed attempt with a queued round", || {
         let figures = figures(sink, &process);
         (figures.errors > before && figures.waiting >= u64::from(RECORDS)).then_some(())
     });
@@ -144,7 +144,7 @@ fn an_outage_costs_nothing(sink: &mut dyn SinkUnderTest) {
     assert_eq!(sink.written(None), expected(5), "{}", finished.log);
 }
 
-fn it_ends_in_bounded_time(sink: &mut dyn SinkUnderTest) {
+fn shutdown_takes_bounded_time(sink: &mut dyn SinkUnderTest) {
     let process = start(&sink.fresh().more_config("plugin_exit_timeout: 1"));
     hand(sink, &process, 1);
     settle(sink, &process);
@@ -171,7 +171,7 @@ fn it_ends_in_bounded_time(sink: &mut dyn SinkUnderTest) {
     assert_eq!((stored.0 + lost("packets="), stored.1 + lost("bytes=")), sent, "{lines:?}");
 }
 
-/// The number behind `key` in a line of the log; 0 when there is none.
+/// The number after `key` in a line of the log, or 0.
 fn field(line: &str, key: &str) -> u64 {
     line.split_whitespace().find_map(|word| word.strip_prefix(key)?.parse().ok()).unwrap_or(0)
 }
@@ -209,7 +209,7 @@ fn a_kill_costs_what_is_documented(sink: &mut dyn SinkUnderTest) {
         settle(sink, &process);
     }
     assert_eq!(sink.written(Some(&process)), kept, "{}", process.log());
-    // The next run works on.
+    // The next run continues.
     hand(sink, &process, 1);
     settle(sink, &process);
     let mut more = kept;
@@ -221,7 +221,7 @@ fn a_kill_costs_what_is_documented(sink: &mut dyn SinkUnderTest) {
     process.stop();
 }
 
-/// Batches in the spool of plugin `s`.
+/// Write batches in the spool of plugin `s`.
 fn spooled(setup: &Setup) -> usize {
     let plugins = std::fs::read_dir(setup.path("spool")).into_iter().flatten().filter_map(Result::ok);
     let files =

@@ -1,4 +1,4 @@
-//! Every sink keeps the contract: see [`crate::sink_contract`].
+//! Runs the compliance test [`crate::sink_contract`] against every sink.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read what was written has failed")]
 
 use crate::clients::*;
@@ -20,7 +20,7 @@ enum Format {
     Parquet,
 }
 
-/// Files in a folder that can be taken away.
+/// Files in a folder that the test can remove.
 struct Print {
     format: Format,
     setup: Option<Setup>,
@@ -38,7 +38,7 @@ impl Print {
 
 impl SinkUnderTest for Print {
     fn fresh(&mut self) -> Setup {
-        // A file of Parquet cannot be added to: each flush has its own.
+        // A Parquet file cannot be appended to: each flush has its own.
         let (word, file) = match self.format {
             Format::Csv => ("csv", "rows"),
             Format::Json => ("json", "rows"),
@@ -61,8 +61,8 @@ impl SinkUnderTest for Print {
         let files = std::fs::read_dir(self.path("out")).into_iter().flatten();
         let mut traffic = Traffic::new();
         for file in files {
-            let octets = std::fs::read(file.unwrap().path()).unwrap();
-            for row in rows(self.format, octets) {
+            let contents = std::fs::read(file.unwrap().path()).unwrap();
+            for row in rows(self.format, contents) {
                 let number = |key: &str| row[key].parse::<u64>().unwrap();
                 let key = (row["ip_src"].clone(), number("port_src") as u16);
                 let sum = traffic.entry(key).or_default();
@@ -77,7 +77,7 @@ impl SinkUnderTest for Print {
     }
 
     fn fail(&mut self) -> bool {
-        // Root may write to any folder, but not to one that is a file.
+        // Root can write to any folder, but not if the path is a file.
         std::fs::rename(self.path("out"), self.path("away")).unwrap();
         std::fs::write(self.path("out"), "").unwrap();
         true
@@ -90,33 +90,33 @@ impl SinkUnderTest for Print {
 }
 
 /// The rows of a file, by column.
-fn rows(format: Format, octets: Vec<u8>) -> Vec<BTreeMap<String, String>> {
-    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+fn rows(format: Format, contents: Vec<u8>) -> Vec<BTreeMap<String, String>> {
+    let text = |contents: Vec<u8>| String::from_utf8(contents).unwrap();
     match format {
         Format::Csv => {
             let names =
                 [("SRC_IP", "ip_src"), ("SRC_PORT", "port_src"), ("PACKETS", "packets"), ("BYTES", "bytes")];
             let rename =
                 |row: output::Row| names.map(|(title, name)| (name.to_owned(), row[title].clone())).into();
-            output::csv(&text(octets), ',').into_iter().map(rename).collect()
+            output::csv(&text(contents), ',').into_iter().map(rename).collect()
         }
         Format::Json => {
             let value = |value: &serde_json::Value| value.to_string().trim_matches('"').to_owned();
             let row = |row: serde_json::Value| {
                 row.as_object().unwrap().iter().map(|(name, field)| (name.clone(), value(field))).collect()
             };
-            output::json_lines(&text(octets)).into_iter().map(row).collect()
+            output::json_lines(&text(contents)).into_iter().map(row).collect()
         }
         Format::Avro => {
             let row = |row: apache_avro::types::Value| {
                 let apache_avro::types::Value::Record(fields) = row else { panic!("{row:?}") };
                 fields.into_iter().map(|(name, value)| (name, avro_text(value))).collect()
             };
-            apache_avro::Reader::new(octets.as_slice()).unwrap().map(|value| row(value.unwrap())).collect()
+            apache_avro::Reader::new(contents.as_slice()).unwrap().map(|value| row(value.unwrap())).collect()
         }
         Format::Parquet => {
             use parquet::file::reader::FileReader;
-            let reader = parquet::file::reader::SerializedFileReader::new(bytes::Bytes::from(octets)).unwrap();
+            let reader = parquet::file::reader::SerializedFileReader::new(bytes::Bytes::from(contents)).unwrap();
             let value = |field: &parquet::record::Field| field.to_string().trim_matches('"').to_owned();
             let row = |row: parquet::record::Row| {
                 row.get_column_iter().map(|(name, field)| (name.clone(), value(field))).collect()
@@ -132,7 +132,7 @@ fn avro_text(value: apache_avro::types::Value) -> String {
         apache_avro::types::Value::Long(number) => number.to_string(),
         apache_avro::types::Value::Int(number) => number.to_string(),
         apache_avro::types::Value::String(text) => text,
-        // A field of no interest here.
+        // A field that is not compared.
         _ => String::new(),
     }
 }
@@ -157,7 +157,7 @@ fn print_of_parquet_keeps_the_contract() {
     check(Print::new(Format::Parquet));
 }
 
-/// The table in memory, as its client shows it.
+/// The memory table, as the client shows it.
 struct Memory;
 
 impl Memory {
@@ -200,7 +200,7 @@ fn memory_keeps_the_contract() {
     check(Memory);
 }
 
-/// A database file, which another connection can lock.
+/// A database file, which another connection locks.
 #[derive(Default)]
 struct Sqlite {
     path: PathBuf,
@@ -241,7 +241,7 @@ fn sqlite_keeps_the_contract() {
     check(Sqlite::default());
 }
 
-/// What the sinks that write to a server of SQL have in common: a table for each collector, and a server to kill.
+/// The common part of sinks for SQL servers: a table for each collector, and a server to kill.
 struct Database<S> {
     kind: &'static str,
     server: S,
@@ -331,7 +331,7 @@ fn clickhouse_keeps_the_contract() {
     });
 }
 
-/// A queue that gets all messages. What is read from it is gone, so it is kept here.
+/// A queue that gets all messages. Reading consumes them, so they are kept here.
 struct Amqp {
     server: RabbitMq,
     queue: Option<Queue>,
@@ -377,7 +377,7 @@ fn rabbitmq_keeps_the_contract() {
     check(Amqp { server, queue: None, read: BTreeMap::new() });
 }
 
-/// A topic of a broker that keeps messages in memory: they are read before it goes.
+/// A topic of a broker that keeps messages in memory: they are read before it is killed.
 struct KafkaTopic {
     server: Kafka,
     topic: String,
@@ -417,7 +417,7 @@ impl SinkUnderTest for KafkaTopic {
     }
 
     fn repair(&mut self, process: Option<&Process>) {
-        // It confirms messages for topics that are not there, and forgets them: the daemon must not be first.
+        // It confirms messages for topics that do not exist, and discards them: the topic must be created before the daemon sends.
         if let Some(process) = process {
             process.signal(Signal::SIGSTOP);
         }

@@ -1,4 +1,4 @@
-//! The plugins for databases and brokers, with real servers: what is sent arrives, in the shape that is asked for.
+//! The plugins for databases and brokers, with real servers: what is sent arrives, in the configured form.
 #![expect(clippy::unwrap_used, reason = "a test that cannot talk to its server has failed")]
 
 use crate::clients::*;
@@ -19,7 +19,7 @@ fn sqlite_gets_what_was_sent() {
 }
 
 #[test]
-fn what_conditions_keep_out_goes_to_the_backup() {
+fn rows_excluded_by_preprocess_go_to_the_recovery_server() {
     let setup = collector("sqlite3", "sql_db: {dir}/acct.db\nsql_backup_host: {dir}/rest.db\nsql_table: acct")
         .more_config("sql_preprocess: minp=4, recover=1");
     for name in ["acct.db", "rest.db"] {
@@ -123,7 +123,7 @@ fn an_idle_connection_to_rabbitmq_stays_open() {
          amqp_heartbeat_interval: 1"
     );
     let process = start(&collector("amqp", &lines));
-    // A broker hangs up on a client from which it has heard nothing for two intervals.
+    // A broker disconnects a client that sent nothing for two intervals.
     let began = std::time::Instant::now();
     eventually("silence", || (began.elapsed().as_secs() >= 6).then_some(()));
     send(&process, 1, |_| {});
@@ -133,7 +133,7 @@ fn an_idle_connection_to_rabbitmq_stays_open() {
 }
 
 #[test]
-fn rabbitmq_gets_the_schema_again_and_again() {
+fn rabbitmq_gets_the_schema_periodically() {
     let Some(server) = servers::rabbitmq() else { return };
     let exchange = servers::name("exchange");
     let (queue, schemas) =
@@ -151,28 +151,28 @@ fn rabbitmq_gets_the_schema_again_and_again() {
     let setup = collector("amqp", &lines).more_config("amqp_avro_schema_routing_key: schema");
     let process = start(&setup);
     send(&process, 1, |_| {});
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     eventually("a third schema", || {
-        told.extend(schemas.messages());
-        (told.len() >= 3).then_some(())
+        messages.extend(schemas.messages());
+        (messages.len() >= 3).then_some(())
     });
     let finished = process.stop();
     let schema = std::fs::read(setup.path("schema.avsc")).unwrap();
-    assert!(told.iter().all(|message| *message == schema), "{}", finished.log);
+    assert!(messages.iter().all(|message| *message == schema), "{}", finished.log);
     assert_eq!(serde_json::from_slice::<Value>(&schema).unwrap()["name"], "acct_data");
     assert_eq!(queue.messages().len(), 30, "{}", finished.log);
-    // Nobody listens.
+    // No queue is bound.
     let process = start(&collector("amqp", &lines).more_config("amqp_avro_schema_routing_key: nowhere"));
     process.wait_for_log("refused by the store, a message without aggregates: no queue takes messages");
-    // There is none.
+    // There is no schema.
     let process =
         start(&collector("amqp", &lines).more_config("amqp_output: json\namqp_avro_schema_routing_key: schema"));
     assert!(process.stop().log.contains("amqp_avro_schema_routing_key[s]: json has no schema. Ignored."));
     assert!(schemas.messages().is_empty());
 }
 
-/// Rows of the shape of version 9, as `etc/sql` makes it.
-fn in_shape_9(kind: &str, lines: &str) -> Setup {
+/// Rows of the table of version 9, as `etc/sql` creates it.
+fn rows_of_version_9(kind: &str, lines: &str) -> Setup {
     nfacctd(&format!(
         "plugins: {kind}[s]
          aggregate[s]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, src_as, dst_as, flows, tag, vlan
@@ -186,7 +186,7 @@ fn in_shape_9(kind: &str, lines: &str) -> Setup {
 }
 
 #[test]
-fn tables_of_the_known_shapes_are_written() {
+fn tables_of_the_predefined_schemas_are_written() {
     let statement = |dialect: &str| {
         let path = format!("{}/etc/sql/{dialect}/acct_v9.sql", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
@@ -194,7 +194,7 @@ fn tables_of_the_known_shapes_are_written() {
     let columns = "ip_src, port_src, packets, bytes, ip_proto, tos, tcp_flags, as_src, as_dst, tag, flows";
     let expected = "10.0.0.1|1|6|600|tcp|184|27|64500|65000|0|3";
 
-    let setup = in_shape_9("sqlite3", "sql_db: {dir}/acct.db");
+    let setup = rows_of_version_9("sqlite3", "sql_db: {dir}/acct.db");
     rusqlite::Connection::open(setup.path("acct.db")).unwrap().execute_batch(&statement("sqlite")).unwrap();
     let process = start(&setup);
     send(&process, 3, |_| {});
@@ -206,7 +206,7 @@ fn tables_of_the_known_shapes_are_written() {
 
     if let Some(server) = servers::postgres() {
         pgsql(&server.address, &statement("pgsql"));
-        let process = start(&in_shape_9("pgsql", &login(&server.address)));
+        let process = start(&rows_of_version_9("pgsql", &login(&server.address)));
         send(&process, 3, |_| {});
         let log = process.stop().log.clone();
         let row = format!("SELECT {} FROM acct_v9 WHERE port_src = 1", columns.replace("ip_src", "host(ip_src)"));
@@ -215,7 +215,7 @@ fn tables_of_the_known_shapes_are_written() {
     }
     if let Some(server) = servers::mariadb() {
         mysql_do(&server.address, &statement("mysql"));
-        let process = start(&in_shape_9("mysql", &login(&server.address)));
+        let process = start(&rows_of_version_9("mysql", &login(&server.address)));
         send(&process, 3, |_| {});
         let log = process.stop().log.clone();
         use mysql::prelude::Queryable;
@@ -225,7 +225,7 @@ fn tables_of_the_known_shapes_are_written() {
     }
     if let Some(server) = servers::clickhouse() {
         ask(&server.address, statement("clickhouse").rsplit("\n\n").next().unwrap()).unwrap();
-        let process = start(&in_shape_9("clickhouse", &login(&server.address)));
+        let process = start(&rows_of_version_9("clickhouse", &login(&server.address)));
         send(&process, 3, |_| {});
         let log = process.stop().log.clone();
         let row = format!("SELECT {columns} FROM acct_v9 FINAL WHERE port_src = 1");
@@ -234,7 +234,7 @@ fn tables_of_the_known_shapes_are_written() {
     }
 }
 
-/// What a plugin wrote into a SQLite table of columns without types: different rows, with values as `quote` shows them.
+/// The distinct rows that a plugin wrote into a SQLite table with untyped columns, with values as `quote` renders them.
 fn quoted(columns: &str, lines: &str) -> Vec<String> {
     let setup = nfacctd(
         "plugins: sqlite3[s]
@@ -257,19 +257,19 @@ fn quoted(columns: &str, lines: &str) -> Vec<String> {
 }
 
 #[test]
-fn as_numbers_are_in_the_columns_of_addresses_below_version_6() {
+fn as_numbers_use_the_address_columns_below_version_6() {
     let columns = "ip_src, ip_dst, as_src, as_dst";
     let rows = quoted(columns, "aggregate: src_as, dst_as");
     assert_eq!(rows, ["64500 65000 NULL NULL"]);
     let rows = quoted(columns, "aggregate: src_as, dst_as\nsql_table_version: 6");
     assert_eq!(rows, ["NULL NULL 64500 65000"]);
-    // One column cannot have both.
+    // One column cannot hold both.
     let rows = quoted(columns, "aggregate: src_as, dst_as, dst_host");
     assert_eq!(rows, ["NULL '192.0.2.1' 64500 65000"]);
 }
 
 #[test]
-fn numbers_of_custom_primitives_are_numbers() {
+fn numeric_custom_primitives_are_stored_as_numbers() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "name=octets field_type=1 len=4 semantics=u_int\n").unwrap();
     let path = file.path().display();
@@ -278,7 +278,7 @@ fn numbers_of_custom_primitives_are_numbers() {
 }
 
 #[test]
-fn bins_begin_at_a_full_minute_without_a_roundoff() {
+fn time_bins_begin_at_a_full_minute_without_a_roundoff() {
     let lines = "aggregate: proto\nsql_history: 1h\ntimestamps_since_epoch: true";
     let rows = quoted("stamp_inserted, ip_proto, stamp_updated", lines);
     let bin = |row: &String| row.split(' ').next().unwrap().parse::<u64>().unwrap();
@@ -286,7 +286,7 @@ fn bins_begin_at_a_full_minute_without_a_roundoff() {
 }
 
 #[test]
-fn the_examples_of_the_documents_are_good() {
+fn the_documented_examples_are_valid() {
     for document in ["stores", "sql", "kafka", "amqp", "print"] {
         let path = format!("{}/docs/{document}.md", env!("CARGO_MANIFEST_DIR"));
         let blocks = crate::maps::blocks(&std::fs::read_to_string(path).unwrap());
@@ -304,7 +304,7 @@ fn the_examples_of_the_documents_are_good() {
     }
 }
 
-/// A datagram of agent 10.99.0.1 with counters of a VLAN.
+/// A datagram of agent 10.99.0.1 with VLAN counters.
 pub(crate) fn counters() -> Vec<u8> {
     let kind = sflow::counters::kind(sflow::DataFormat::new(0, 5)).unwrap();
     let octets = sflow::counters::contents(kind, [6, 1000, 5, 6, 7, 8].map(sflow::Value::Number));
@@ -320,14 +320,14 @@ pub(crate) fn counters() -> Vec<u8> {
     datagram.finish()
 }
 
-/// An sfacctd that writes counters where these lines say.
+/// An sfacctd that writes counters to the destinations in these lines.
 pub(crate) fn counter_collector(lines: &str) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_sfacctd"))
         .config("sfacctd_ip: {ip}\nsfacctd_port: {port}\nplugins: print\nprint_refresh_time: 86400")
         .more_config(lines)
 }
 
-/// Sends counters, and compares them with what arrived.
+/// Sends counters, and compares them with the messages that arrived.
 pub(crate) fn counters_arrive(setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>) {
     let process = setup.start();
     process.wait_for_log("waiting for sFlow data");
@@ -336,12 +336,12 @@ pub(crate) fn counters_arrive(setup: &Setup, messages: &dyn Fn() -> Vec<Vec<u8>>
     let log = process.stop().log.clone();
     let objects = json_of(&messages());
     assert_eq!(objects.len(), 2, "{log}");
-    let told = (&objects[0]["event_type"], &objects[1]["octets"]);
-    assert_eq!(told, (&"log_init".into(), &1000.into()), "{log}");
+    let fields = (&objects[0]["event_type"], &objects[1]["octets"]);
+    assert_eq!(fields, (&"log_init".into(), &1000.into()), "{log}");
 }
 
 #[test]
-fn counters_of_agents_go_to_brokers() {
+fn sflow_counters_go_to_brokers() {
     if let Some(server) = servers::rabbitmq() {
         let exchange = servers::name("exchange");
         let queue = Queue::new(&server.address, &exchange, "counters.10_99_0_1");

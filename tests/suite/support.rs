@@ -1,4 +1,4 @@
-//! What all tests here begin with.
+//! Setup and helpers that all tests share.
 
 use netflow::encode::{Message, V5Record, v5};
 use netflow::template::{Field, Kind, Template};
@@ -10,18 +10,18 @@ use testkit::{Finished, Process, Setup};
 
 /// Export time of datagrams.
 pub(crate) const NOW: u32 = 1_700_000_000;
-/// Uptime of exporters at that time, milliseconds.
+/// Uptime of exporters at that time, in milliseconds.
 pub(crate) const UPTIME: u32 = 10_000_000;
 
 /// Seconds since 1970, now.
 pub(crate) fn clock() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "the collector goes by the clock, and so do its exporters")]
+    #[expect(clippy::disallowed_methods, reason = "the collector uses the wall clock, and so do its exporters")]
     let now = SystemTime::now();
     let now = now.duration_since(UNIX_EPOCH).expect("the clock is set");
     u32::try_from(now.as_secs()).expect("it is not 2106 yet")
 }
 
-/// A collector with these lines behind those that every collector here has. Tables are written when it ends, unless the lines say
+/// A collector with these lines after those that all collectors here share. Tables are written at shutdown, unless the lines say
 /// otherwise.
 pub(crate) fn nfacctd(lines: &str) -> Setup {
     Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
@@ -46,19 +46,19 @@ pub(crate) fn start(setup: &Setup) -> Process {
     process
 }
 
-/// Sends datagrams from 127.0.1.1 to a collector of that setup, ends it, and returns what is left.
+/// Sends datagrams from 127.0.1.1 to a collector with that setup, stops it, and returns its output.
 pub(crate) fn collected<D: AsRef<[u8]>>(setup: &Setup, datagrams: impl IntoIterator<Item = D>) -> Finished {
     let process = start(setup);
     process.exporter("127.0.1.1").send_all(datagrams);
     process.stop()
 }
 
-/// The rows that a collector of these primitives makes of datagrams.
+/// The rows that a collector with these primitives makes from datagrams.
 pub(crate) fn rows<D: AsRef<[u8]>>(aggregate: &str, datagrams: impl IntoIterator<Item = D>) -> Vec<Value> {
     without_event_type(collected(&printing(aggregate), datagrams).json("out.json"))
 }
 
-/// Rows without the field that is the same in all.
+/// Rows without the field that is the same in all of them.
 pub(crate) fn without_event_type(mut rows: Vec<Value>) -> Vec<Value> {
     for row in &mut rows {
         if let Some(fields) = row.as_object_mut() {
@@ -114,7 +114,7 @@ pub(crate) fn model<'a, K: Ord>(
     aggregates
 }
 
-/// The same from rows: their counters by the values of these fields, as text. No two rows may have the same key.
+/// As [`model`], from rows: counters by the values of these fields, as strings. Keys must be unique.
 pub(crate) fn by_fields(rows: &[Value], fields: &[&str]) -> BTreeMap<Vec<String>, (u64, u64, u64)> {
     let mut aggregates = BTreeMap::new();
     for row in rows {
@@ -130,7 +130,7 @@ pub(crate) fn by_fields(rows: &[Value], fields: &[&str]) -> BTreeMap<Vec<String>
     aggregates
 }
 
-/// Checks that rows are these, in any order.
+/// Asserts that the rows are these, in any order.
 #[track_caller]
 pub(crate) fn assert_rows(rows: Vec<Value>, expected: impl IntoIterator<Item = Value>) {
     let mut expected: Vec<Value> = expected.into_iter().collect();

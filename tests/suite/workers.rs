@@ -1,4 +1,4 @@
-//! Many workers, many exporters, small tables: nothing is lost, nothing counts twice.
+//! Many workers, many exporters, small tables: nothing is lost or counted twice.
 
 use crate::support::{NOW, by_fields, model, nfacctd, start};
 use testkit::output::{json_lines, sum};
@@ -6,7 +6,7 @@ use testkit::statistics::Statistics;
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
 use testkit::{Finished, Setup};
 
-/// Flows of eight exporters, which send at the same time: each a third in v5, v9 and IPFIX.
+/// Flows of eight concurrent exporters, each with a third in v5, v9 and IPFIX.
 fn storm(setup: &Setup) -> (Vec<Flow>, Statistics, Finished) {
     let process = start(setup);
     let shares: Vec<Vec<Flow>> = (1..=8).map(|seed| Flows::new(seed).ipv4().take(1500).collect()).collect();
@@ -29,7 +29,7 @@ fn storm(setup: &Setup) -> (Vec<Flow>, Statistics, Finished) {
                 })
             })
             .collect();
-        senders.into_iter().map(|sender| sender.join().expect("senders end well")).sum()
+        senders.into_iter().map(|sender| sender.join().expect("senders do not panic")).sum()
     });
     let report = process.wait_for_datagrams(sent);
     report.assert_all_accounted();
@@ -39,7 +39,7 @@ fn storm(setup: &Setup) -> (Vec<Flow>, Statistics, Finished) {
 }
 
 #[test]
-fn the_tables_of_several_workers_make_one() {
+fn tables_of_several_workers_are_merged() {
     let setup = nfacctd(
         "nfacctd_workers: 4
          plugins: print[p]
@@ -58,7 +58,7 @@ fn the_tables_of_several_workers_make_one() {
 }
 
 #[test]
-fn tables_at_their_bound_are_written_early_and_what_finds_no_room_is_counted() {
+fn full_tables_are_written_early_and_dropped_records_counted() {
     let setup = nfacctd(
         "nfacctd_workers: 2
          plugins: print[p]
@@ -81,7 +81,7 @@ fn tables_at_their_bound_are_written_early_and_what_finds_no_room_is_counted() {
 }
 
 #[test]
-fn purges_in_the_middle_of_traffic_lose_nothing() {
+fn purges_during_traffic_lose_nothing() {
     let setup = nfacctd(
         "nfacctd_workers: 3
          plugins: print[a], print[b]
@@ -96,7 +96,7 @@ fn purges_in_the_middle_of_traffic_lose_nothing() {
     let mut sent = Vec::new();
     let mut stream = Stream::new(Version::Ipfix, 1, NOW);
     let exporter = process.exporter("127.0.1.1");
-    // Until three purges have come, each with something in it.
+    // Until three purges with aggregates have happened.
     let mut seed = 0;
     while process.log().matches("*** Purging cache - END").count() < 6 {
         seed += 1;

@@ -3,20 +3,20 @@
 use std::net::SocketAddrV4;
 use wire::Writer;
 
-/// Microsecond time stamps, octets in the writer's order: big-endian here.
+/// Microsecond timestamps, in the byte order of the writer: big-endian here.
 const MAGIC: u32 = 0xa1b2_c3d4;
 const ETHERNET: u32 = 1;
 const UDP: u8 = 17;
 
-/// A file that holds each datagram in one Ethernet frame, captured a millisecond after the one before, from
+/// A file with each datagram in one Ethernet frame, captured one millisecond apart, from
 /// `start_secs` (seconds since 1970).
 ///
 /// # Panics
 ///
-/// When a datagram does not fit an IPv4 packet.
+/// If a datagram does not fit an IPv4 packet.
 pub fn pcap<D: AsRef<[u8]>>(start_secs: u32, datagrams: &[(SocketAddrV4, SocketAddrV4, D)]) -> Vec<u8> {
     let mut w = Writer::new();
-    // Version 2.4, no zone, no accuracy, longest frame.
+    // Version 2.4, time zone 0, accuracy 0, snapshot length.
     w.u32(MAGIC).u16(2).u16(4).u32(0).u32(0).u32(65_535).u32(ETHERNET);
     for (number, (source, target, payload)) in (0u32..).zip(datagrams) {
         let frame = frame(*source, *target, payload.as_ref());
@@ -37,7 +37,7 @@ fn frame(source: SocketAddrV4, target: SocketAddrV4, payload: &[u8]) -> Vec<u8> 
     ip[10..12].copy_from_slice(&checksum.to_be_bytes());
     let mut w = Writer::new();
     w.put(&[2, 0, 0, 0, 0, 2]).put(&[2, 0, 0, 0, 0, 1]).u16(0x0800).put(&ip);
-    // A checksum of 0 says that the sender made none.
+    // A checksum of 0: the sender computed none (RFC 768).
     w.u16(source.port()).u16(target.port()).u16(total - 20).u16(0).put(payload);
     w.finish()
 }
@@ -54,13 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_datagram_lies_in_a_frame() {
+    fn a_datagram_is_wrapped_in_a_frame() {
         let (source, target) = ("192.0.2.1:9".parse().unwrap(), "192.0.2.2:2055".parse().unwrap());
         let file = pcap(7, &[(source, target, [1, 2, 3])]);
         assert_eq!(file.len(), 24 + 16 + 14 + 20 + 8 + 3);
         assert_eq!(file[24..28], [0, 0, 0, 7]);
         assert_eq!(file[file.len() - 3..], [1, 2, 3]);
-        // A header with its checksum sums up to nothing.
+        // The checksum of a header that includes its checksum is 0.
         assert_eq!(checksum(&file[54..74]), 0);
     }
 }

@@ -1,10 +1,10 @@
-//! Certificates for servers and clients of tests, from authorities of their own.
+//! Certificates for test servers and clients, from private authorities.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 
-/// An authority that nobody trusts unless told to.
+/// A certificate authority.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -21,29 +21,30 @@ pub struct Certified {
 }
 
 impl Authority {
-    /// A new one.
+    /// Creates an authority.
     ///
     /// # Panics
-    /// When there is no randomness.
+    /// If the system has no randomness.
     #[expect(clippy::new_without_default, reason = "no two of them are the same")]
     pub fn new() -> Self {
         let mut params = params(Vec::new(), "authority of tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = pair();
-        let certificate = params.self_signed(&key).unwrap_or_else(|error| panic!("an authority: {error}"));
+        let certificate =
+            params.self_signed(&key).unwrap_or_else(|error| panic!("cannot create an authority: {error}"));
         Self { issuer: Issuer::new(params, key), pem: certificate.pem() }
     }
 
-    /// Its certificate, in PEM.
+    /// The certificate of the authority, in PEM.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A certificate for a host: a name or an address.
+    /// Issues a certificate for a host name or address.
     ///
     /// # Panics
-    /// When the host's name cannot stand in a certificate.
+    /// If the host name is not valid in a certificate.
     pub fn certify(&self, host: &str) -> Certified {
         let mut params = params(vec![host.to_owned()], host);
         params.extended_key_usages =
@@ -54,7 +55,7 @@ impl Authority {
     }
 }
 
-/// A name of its own: some take a certificate whose issuer has the same name for one that signed itself.
+/// Subjects have unique names: some libraries treat a certificate whose issuer has the same name as self-signed.
 fn params(hosts: Vec<String>, name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(hosts).unwrap_or_else(|error| panic!("{name}: {error}"));
     params.distinguished_name.push(DnType::CommonName, name);
@@ -62,5 +63,5 @@ fn params(hosts: Vec<String>, name: &str) -> CertificateParams {
 }
 
 fn pair() -> KeyPair {
-    KeyPair::generate().unwrap_or_else(|error| panic!("a key: {error}"))
+    KeyPair::generate().unwrap_or_else(|error| panic!("cannot create a key: {error}"))
 }

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// How long something may take that usually takes milliseconds. Only a test that fails waits that long, and a test that
-/// fails because its machine is busy teaches nothing.
+/// Timeout for events that usually take milliseconds. Only a failing test waits that long, and a test that
+/// fails because its machine is busy is useless.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Looks again and again until there is something, and returns it.
+/// Polls until `look` returns a value, and returns it.
 ///
 /// # Panics
 ///
-/// When there is nothing after [`PATIENCE`]; the message names `what`.
+/// On a timeout of [`PATIENCE`]; the message names `what`.
 #[track_caller]
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     match within(PATIENCE, look) {
@@ -20,7 +20,7 @@ pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// As [`eventually`], but nothing after `patience` is an answer.
+/// As [`eventually`], but returns `None` on a timeout of `patience`.
 pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + patience;
     loop {
@@ -30,12 +30,12 @@ pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Opt
         if Instant::now() >= deadline {
             return None;
         }
-        pause(BETWEEN_LOOKS);
+        pause(POLL_INTERVAL);
     }
 }
 
-/// The one place that sleeps: between two looks at a condition, and between two datagrams of a paced sender.
-#[expect(clippy::disallowed_methods, reason = "what other processes do can only be looked at again")]
+/// The only function that sleeps: between two polls of a condition, and between two datagrams of a paced sender.
+#[expect(clippy::disallowed_methods, reason = "the state of other processes can only be polled")]
 pub fn pause(pause: Duration) {
     std::thread::sleep(pause);
 }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_until_there_is_something() {
+    fn polls_until_there_is_a_value() {
         let mut looks = 0;
         let found = eventually("the third look", || {
             looks += 1;

@@ -25,14 +25,14 @@ pub fn ethernet(etype: u16, contents: &[u8]) -> Vec<u8> {
     w.finish()
 }
 
-/// What an 802.1Q tag and its contents are, for [`ethernet`] with the type 0x8100.
+/// An 802.1Q tag and its contents, for [`ethernet`] with the type 0x8100.
 pub fn tag(id: u16, priority: u8, etype: u16, contents: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     w.u16(u16::from(priority) << 13 | id).u16(etype).put(contents);
     w.finish()
 }
 
-/// A stack of MPLS labels, top first, and what is behind it.
+/// A stack of MPLS labels, top first, and its contents.
 pub fn labels(labels: &[u32], contents: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     for (number, label) in (1..).zip(labels) {
@@ -42,12 +42,12 @@ pub fn labels(labels: &[u32], contents: &[u8]) -> Vec<u8> {
     w.finish()
 }
 
-/// A whole IPv4 packet.
+/// An unfragmented IPv4 packet.
 pub fn ipv4(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr, contents: &[u8]) -> Vec<u8> {
     part(protocol, source, destination, (0, 0, false), contents)
 }
 
-/// A part of an IPv4 packet: identification, octets before it (a multiple of eight), and whether more follow.
+/// A fragment of an IPv4 packet: identification, offset in octets (a multiple of eight), and whether more fragments follow.
 pub fn part(
     protocol: u8,
     source: Ipv4Addr,
@@ -61,7 +61,7 @@ pub fn part(
     w.finish()
 }
 
-/// A whole IPv6 packet.
+/// An unfragmented IPv6 packet.
 pub fn ipv6(next: u8, source: Ipv6Addr, destination: Ipv6Addr, contents: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     w.u32(6 << 28).u16(contents.len() as u16).u8(next).u8(64);
@@ -83,10 +83,10 @@ pub fn tcp(source: u16, destination: u16, flags: u8, contents: &[u8]) -> Vec<u8>
     w.finish()
 }
 
-/// A capture file of frames, each with its time in microseconds since 1970.
+/// A capture file of frames, each with its timestamp in microseconds since 1970.
 pub fn capture<F: AsRef<[u8]>>(link: u32, frames: impl IntoIterator<Item = (u64, F)>) -> Vec<u8> {
     let mut w = Writer::new();
-    // Microseconds; version 2.4, no zone, no accuracy, longest frame.
+    // Microseconds; version 2.4, time zone 0, accuracy 0, snapshot length.
     w.u32(0xa1b2_c3d4).u16(2).u16(4).u32(0).u32(0).u32(262_144).u32(link);
     for (time_us, frame) in frames {
         let frame = frame.as_ref();
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_have_the_lengths_that_they_tell() {
+    fn layers_have_the_lengths_in_their_headers() {
         let (a, b) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
         let packet = ipv4(UDP, a, b, &udp(1, 2, &[9; 5]));
         assert_eq!((packet.len(), packet[3], packet[25]), (33, 33, 13));

@@ -1,19 +1,19 @@
-//! What tests, demonstrations and benchmarks are made of: traffic, exporters, processes, conditions.
+//! Helpers for tests, demonstrations and benchmarks: traffic, exporters, processes, conditions.
 //!
-//! | module | what it has |
+//! | module | contents |
 //! |---|---|
-//! | [`traffic`] | flows that look like a network's, the same at every run, and their v5, v9 and IPFIX datagrams |
-//! | [`exporter`] | sends datagrams from an address of its own, never faster than the receiver reads |
-//! | [`process`] | a program of the suite with its configuration and folder; signals, log, exit |
-//! | [`statistics`] | what a daemon prints when it is sent SIGUSR1 |
+//! | [`traffic`] | reproducible flows that resemble a network's, and their v5, v9 and IPFIX datagrams |
+//! | [`exporter`] | sends datagrams from its own address, never faster than the receiver reads |
+//! | [`process`] | a program of the suite with its configuration and folder; signals, log, exit status |
+//! | [`statistics`] | the statistics that a daemon logs on SIGUSR1 |
 //! | [`capture_file`] | datagrams in a pcap file |
 //! | [`frames`] | frames layer by layer, and capture files of them |
-//! | [`certificates`] | authorities, and what they certify |
+//! | [`certificates`] | certificate authorities and their certificates |
 //! | [`servers`] | private databases and brokers |
-//! | [`output`] | files of JSON lines and CSV |
-//! | [`conditions`] | waiting for something to become true; nothing here waits for time to pass |
+//! | [`output`] | readers of JSON lines and CSV files |
+//! | [`conditions`] | waiting for a condition; nothing here waits for a fixed time |
 //!
-//! Everything here panics when what it is asked for does not come: a test that waits has failed.
+//! Everything here panics on a timeout or an error: the test has failed.
 #![forbid(unsafe_code)]
 
 pub mod capture_file;

@@ -1,29 +1,29 @@
-//! MaxMind DB files, made here so that tests need none from elsewhere.
+//! Generated MaxMind DB files, so that tests need no others.
 //!
 //! The format is described in "MaxMind DB File Format Specification", version 2.0: a binary tree over the bits of addresses,
-//! 16 octets of zero, the data that its leaves point to, a marker, and the metadata as one more piece of data.
+//! 16 zero octets, the data section to which its leaves point, a marker, and the metadata in the same encoding.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// What a network's record says of a place.
+/// The location of a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
-    /// The network, in either family.
+    /// The network, IPv4 or IPv6.
     pub network: (&'static str, u8),
     /// ISO code of the country.
     pub country: &'static str,
-    /// Postal code; empty: none.
+    /// Postal code, or empty.
     pub pocode: &'static str,
     /// Latitude and longitude.
     pub location: (f64, f64),
 }
 
-/// The octets of a database with these records, as `GeoLite2-City` has them.
+/// A database with these records, in the structure of `GeoLite2-City`.
 ///
 /// # Panics
 ///
-/// When a network is none.
+/// If a network is invalid.
 pub fn city(records: &[Record]) -> Vec<u8> {
     let mut writer = Writer::new("GeoLite2-City");
     for record in records {
@@ -39,11 +39,11 @@ pub fn city(records: &[Record]) -> Vec<u8> {
     writer.finish()
 }
 
-/// The octets of a database with the countries of these records, as `GeoLite2-Country` has them.
+/// A database with the countries of these records, in the structure of `GeoLite2-Country`.
 ///
 /// # Panics
 ///
-/// When a network is none.
+/// If a network is invalid.
 pub fn country(records: &[Record]) -> Vec<u8> {
     let mut writer = Writer::new("GeoLite2-Country");
     for record in records {
@@ -56,31 +56,31 @@ fn country_of(record: &Record) -> Value {
     Value::Map(vec![("iso_code", Value::Text(record.country.to_owned()))])
 }
 
-/// A piece of data.
+/// A value of the data section.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Names and what they stand for.
+    /// Keys and values.
     Map(Vec<(&'static str, Value)>),
     /// Text in UTF-8.
     Text(String),
-    /// Real number of eight octets.
+    /// Floating-point number of eight octets.
     Double(f64),
-    /// Real number of four octets.
+    /// Floating-point number of four octets.
     Float(f32),
-    /// Number of 16 bits.
+    /// Unsigned integer of 16 bits.
     U16(u16),
-    /// Number of 32 bits.
+    /// Unsigned integer of 32 bits.
     U32(u32),
-    /// Number of 64 bits.
+    /// Unsigned integer of 64 bits.
     U64(u64),
-    /// Several of them.
+    /// Array.
     Array(Vec<Value>),
 }
 
-/// Octets between the tree and the data.
+/// Octets between the tree and the data section.
 const GAP: usize = 16;
 
-/// What a bit of an address leads to: another node, a record, or nothing.
+/// The target of an address bit: another node, a record, or nothing.
 #[derive(Clone, Copy)]
 enum Branch {
     Nothing,
@@ -88,49 +88,49 @@ enum Branch {
     Record(usize),
 }
 
-/// Networks and their records, to be written.
+/// Builds a database of networks and their records.
 pub struct Writer {
     kind: String,
     /// Bits of a branch: 24, 28 or 32.
     size: u16,
-    /// 6, or 4 for a tree of IPv4 alone.
+    /// 6, or 4 for an IPv4-only tree.
     version: u16,
     networks: Vec<(u128, u8, usize)>,
     data: Vec<u8>,
-    /// Where a record lies that was written before: equal ones are written once.
+    /// Offsets of the records written so far: equal ones are written once.
     known: HashMap<Vec<u8>, usize>,
 }
 
 impl Writer {
-    /// An empty database that gives itself this name, for both families, with branches of 32 bits.
+    /// An empty database of this type, for both address families, with pointers of 32 bits.
     pub fn new(kind: &str) -> Self {
         let (networks, data, known) = (Vec::new(), Vec::new(), HashMap::new());
         Self { kind: kind.to_owned(), size: 32, version: 6, networks, data, known }
     }
 
-    /// With branches of 24, 28 or 32 bits.
+    /// Sets the pointer size: 24, 28 or 32 bits.
     #[must_use]
     pub fn branches(self, size: u16) -> Self {
-        assert!([24, 28, 32].contains(&size), "no size of branches: {size}");
+        assert!([24, 28, 32].contains(&size), "invalid pointer size: {size}");
         Self { size, ..self }
     }
 
-    /// For IPv4 alone.
+    /// Makes it an IPv4-only database.
     #[must_use]
     pub fn ipv4(self) -> Self {
         Self { version: 4, ..self }
     }
 
-    /// Adds a network with its record. Of networks within each other the longest counts.
+    /// Adds a network with its record. The most specific network that covers an address applies.
     ///
     /// # Panics
     ///
-    /// When it is none, or of IPv6 in a database of IPv4.
+    /// If it is invalid, or IPv6 in an IPv4-only database.
     pub fn add(&mut self, (address, len): (&str, u8), record: &Value) {
         let address: IpAddr = address.parse().expect("an address");
         let (bits, len) = match (address, self.version) {
             (IpAddr::V4(v4), 4) => (u128::from(v4.to_bits()) << 96, len),
-            // IPv4 lies in the tree of IPv6 as ::a.b.c.d.
+            // IPv4 addresses are in the IPv6 tree as ::a.b.c.d.
             (IpAddr::V4(v4), _) => (u128::from(v4.to_bits()), len + 96),
             (IpAddr::V6(v6), version) => {
                 assert_ne!(version, 4, "an IPv6 network in a database of IPv4");
@@ -148,7 +148,7 @@ impl Writer {
         self.networks.push((bits, len, at));
     }
 
-    /// The octets of the file.
+    /// The contents of the file.
     pub fn finish(mut self) -> Vec<u8> {
         self.networks.sort_by_key(|(_, len, _)| *len);
         let mut tree: Vec<[Branch; 2]> = vec![[Branch::Nothing; 2]];
@@ -163,7 +163,7 @@ impl Writer {
                         break;
                     }
                     Branch::Node(next) => next,
-                    // What was said of the wider network goes on to be said of the rest of it.
+                    // The record of the wider network still applies to the rest of it.
                     other => {
                         tree.push([other; 2]);
                         tree[node][bit] = Branch::Node(tree.len() - 1);
@@ -200,7 +200,7 @@ impl Writer {
         let ([l, left @ ..], [r, right @ ..]) = (left.to_be_bytes(), right.to_be_bytes());
         match self.size {
             24 => file.extend([left, right].as_flattened()),
-            // The octet between them has the upper four bits of both.
+            // The octet between them holds the upper four bits of both.
             28 => {
                 file.extend(left);
                 file.push(l << 4 | r);
@@ -216,7 +216,7 @@ impl Writer {
     }
 }
 
-/// A branch as the file has it: below the number of nodes a node, that number nothing, beyond it a record.
+/// A branch in the file format: a node number, the number of nodes for nothing, or a larger value for a record.
 fn pointer(branch: Branch, nodes: usize) -> u32 {
     let pointer = match branch {
         Branch::Nothing => nodes,
@@ -226,7 +226,7 @@ fn pointer(branch: Branch, nodes: usize) -> u32 {
     pointer.try_into().expect("a small database")
 }
 
-/// Writes a value: its type and size in one octet, or more, then what it holds.
+/// Writes a value: type and size in one or more octets, then its contents.
 fn put(to: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Text(text) => {
@@ -267,7 +267,7 @@ fn put(to: &mut Vec<u8>, value: &Value) {
     }
 }
 
-/// Types above 7 have an octet of their own behind the size; a size of 29 has one more octet.
+/// Types above 7 have a separate octet after the size; a size of 29 means one more octet.
 fn control(to: &mut Vec<u8>, kind: u8, size: usize) {
     let size = u8::try_from(size).expect("a short value");
     let (kept, more) = if size < 29 { (size, None) } else { (29, Some(size - 29)) };

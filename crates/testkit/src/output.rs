@@ -1,4 +1,4 @@
-//! Files that plugins write.
+//! Readers of the files that plugins write.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -7,16 +7,16 @@ use std::path::Path;
 /// A row of CSV, by column.
 pub type Row = BTreeMap<String, String>;
 
-/// The text of a file; empty when there is no such file.
+/// The text of a file; empty if it does not exist.
 pub fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The objects of JSON lines, without their order: sorted by their text.
+/// The objects of JSON lines, sorted by their text.
 ///
 /// # Panics
 ///
-/// When a line is no JSON.
+/// If a line is not valid JSON.
 pub fn json_lines(text: &str) -> Vec<Value> {
     let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     let mut lines: Vec<Value> = text.lines().map(parse).collect();
@@ -28,7 +28,7 @@ pub fn json_lines(text: &str) -> Vec<Value> {
 ///
 /// # Panics
 ///
-/// When a row has not as many columns as the title.
+/// If a row has a different number of columns than the title.
 pub fn csv(text: &str, separator: char) -> Vec<Row> {
     let mut lines = text.lines();
     let title: Vec<&str> = lines.next().unwrap_or_default().split(separator).collect();
@@ -42,7 +42,7 @@ pub fn csv(text: &str, separator: char) -> Vec<Row> {
     rows
 }
 
-/// The sum of a field of counters over all objects, as far as it goes: damaged traffic has counters of any size.
+/// The saturating sum of a counter over all objects: damaged traffic has counters of any size.
 pub fn sum(objects: &[Value], field: &str) -> u64 {
     objects.iter().filter_map(|object| object.get(field)?.as_u64()).fold(0, u64::saturating_add)
 }

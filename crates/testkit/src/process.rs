@@ -1,7 +1,7 @@
 //! A program of the suite, its configuration, and the folder it writes to.
 //!
-//! A [`Setup`] is made once and started any number of times: a daemon that is started again finds its files. A [`Process`]
-//! runs; when it is dropped it is killed, and if the test has failed its log is shown. What is left of it is a [`Finished`].
+//! A [`Setup`] is made once and can be started repeatedly: a restarted daemon finds its files. A [`Process`]
+//! is running; dropping it kills it, and prints its log if the test has failed. A [`Finished`] has exited.
 
 use crate::conditions::{self, PATIENCE, eventually};
 use crate::exporter::Exporter;
@@ -21,16 +21,16 @@ use tempfile::TempDir;
 
 pub use nix::sys::signal::Signal;
 
-/// The folders of a setup; they go when the last one who knows them has gone.
+/// The folders of a setup, removed with its last owner.
 #[derive(Debug)]
 struct Folders {
-    /// What the program may write to.
+    /// The working folder of the program.
     out: TempDir,
-    /// Its configuration, and what it printed.
+    /// Its configuration, standard output and standard error.
     own: TempDir,
 }
 
-/// What is needed to start a program.
+/// A program with its configuration, arguments and folders.
 #[derive(Clone, Debug)]
 pub struct Setup {
     program: PathBuf,
@@ -42,11 +42,11 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A program without configuration, with a folder and a UDP address of its own.
+    /// A program without configuration, with its own folder and UDP address.
     ///
     /// # Panics
     ///
-    /// When no temporary folder can be made.
+    /// If no temporary folder can be created.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         let folder = || TempDir::with_prefix("pmacct-").expect("temporary folders can be made");
         Self {
@@ -59,15 +59,15 @@ impl Setup {
         }
     }
 
-    /// The text of the configuration file, which the program gets as `-f FILE`. In it, and in arguments, `{dir}` stands
-    /// for the folder, `{ip}` and `{port}` for the address. Blanks before lines do not matter.
+    /// Sets the configuration file, which is passed as `-f FILE`. In it, and in arguments, `{dir}` stands
+    /// for the folder, `{ip}` and `{port}` for the address. Indentation is ignored.
     #[must_use]
     pub fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
         self
     }
 
-    /// Further lines behind the configuration.
+    /// Appends lines to the configuration.
     #[must_use]
     pub fn more_config(mut self, text: &str) -> Self {
         let config = self.config.get_or_insert_default();
@@ -76,7 +76,7 @@ impl Setup {
         self
     }
 
-    /// Further arguments.
+    /// Appends arguments.
     #[must_use]
     pub fn arguments<S: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         let arguments: Vec<OsString> = arguments.into_iter().map(|a| self.filled(a.as_ref()).into()).collect();
@@ -84,7 +84,7 @@ impl Setup {
         self
     }
 
-    /// A variable of the environment; TZ is UTC unless it is set otherwise.
+    /// Sets an environment variable; TZ is UTC by default.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -98,11 +98,11 @@ impl Setup {
         self
     }
 
-    /// A file in the folder.
+    /// Writes a file in the folder.
     ///
     /// # Panics
     ///
-    /// When it cannot be written.
+    /// If it cannot be written.
     #[must_use]
     pub fn file(self, name: &str, octets: impl AsRef<[u8]>) -> Self {
         fs::write(self.path(name), octets).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -118,7 +118,7 @@ impl Setup {
     ///
     /// # Panics
     ///
-    /// When the folder is gone.
+    /// If the folder is gone.
     pub fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folders.out.path()).expect("the folder is still there");
         let name =
@@ -139,7 +139,7 @@ impl Setup {
             .replace("{port}", &self.address.port().to_string())
     }
 
-    /// Where the configuration file lies.
+    /// The path of the configuration file.
     pub fn config_path(&self) -> PathBuf {
         self.folders.own.path().join("daemon.conf")
     }
@@ -152,7 +152,7 @@ impl Setup {
     ///
     /// # Panics
     ///
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub fn spawn(&self) -> Process {
         let mut command = Command::new(&self.program);
         if let Some(config) = &self.config {
@@ -172,7 +172,7 @@ impl Setup {
     ///
     /// # Panics
     ///
-    /// When it ends instead.
+    /// If it exits instead.
     pub fn start(&self) -> Process {
         let mut process = self.spawn();
         eventually("the UDP port", || {
@@ -188,17 +188,17 @@ impl Setup {
         process
     }
 
-    /// Runs the program until it ends by itself.
+    /// Runs the program until it exits by itself.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If it does not.
     pub fn run(&self) -> Finished {
         self.spawn().wait()
     }
 }
 
-/// A program that runs.
+/// A running program.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -207,7 +207,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// What it was started from.
+    /// The setup that it was started from.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
@@ -217,27 +217,27 @@ impl Process {
         self.child.id()
     }
 
-    /// An exporter that sends to it from that address.
+    /// An exporter with that source address, which sends to the program.
     ///
     /// # Panics
     ///
-    /// When the address is none, or none of this machine's.
+    /// If the address is invalid, or the machine does not have it.
     pub fn exporter(&self, source: &str) -> Exporter {
         let source = source.parse().unwrap_or_else(|error| panic!("{source}: {error}"));
         Exporter::new(source, self.setup.address)
     }
 
-    /// What it has written to standard error so far.
+    /// Its standard error so far.
     pub fn log(&self) -> String {
         read(&self.setup.printed("stderr"))
     }
 
-    /// What it has written to standard output so far.
+    /// Its standard output so far.
     pub fn stdout(&self) -> String {
         read(&self.setup.printed("stdout"))
     }
 
-    /// The text of a file in its folder; empty when there is none.
+    /// The text of a file in its folder; empty if it does not exist.
     pub fn text(&self, name: &str) -> String {
         output::text(&self.setup.path(name))
     }
@@ -246,7 +246,7 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When there is none in time.
+    /// On a timeout.
     #[track_caller]
     pub fn wait_for_log(&self, part: &str) -> String {
         let found = conditions::within(PATIENCE, || {
@@ -255,12 +255,12 @@ impl Process {
         found.unwrap_or_else(|| panic!("no {part:?} in the log:\n{}", self.log()))
     }
 
-    /// Does something and waits for one more line in the log that contains `part`. Lines that were there before do not count, so
-    /// they are counted before anything is done.
+    /// Calls `act` and waits for a new line in the log that contains `part`. Existing lines do not count, so
+    /// they are counted first.
     ///
     /// # Panics
     ///
-    /// When there is none in time.
+    /// On a timeout.
     #[track_caller]
     pub fn wait_for_new_log(&self, part: &str, act: impl FnOnce()) {
         let count = || self.log().lines().filter(|line| line.contains(part)).count();
@@ -270,12 +270,12 @@ impl Process {
         assert!(found.is_some(), "no more {part:?} in the log:\n{}", self.log());
     }
 
-    /// Sends a signal, as soon as the program has a handler for it: a daemon logs its first lines before that, and a signal
-    /// would end it there.
+    /// Sends a signal as soon as the program has a handler for it: a daemon logs its first lines earlier, when a signal
+    /// would still kill it.
     ///
     /// # Panics
     ///
-    /// When the process is gone.
+    /// If the process is gone.
     pub fn signal(&self, signal: Signal) {
         if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCONT) {
             conditions::within(PATIENCE, || self.handles(signal).then_some(()));
@@ -284,7 +284,7 @@ impl Process {
         kill(Pid::from_raw(id), signal).unwrap_or_else(|error| panic!("{signal}: {error}"));
     }
 
-    /// True when the kernel says that it has a handler for that signal, or that it has ended.
+    /// True if the process has a handler for that signal, or has exited.
     fn handles(&self, signal: Signal) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
@@ -293,11 +293,11 @@ impl Process {
         has_ended || handled.is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 1)
     }
 
-    /// Sends SIGUSR1 and waits for the report.
+    /// Sends SIGUSR1 and waits for the statistics.
     ///
     /// # Panics
     ///
-    /// When none comes.
+    /// On a timeout.
     #[track_caller]
     pub fn statistics(&self) -> Statistics {
         let before = Statistics::in_log(&self.log()).len();
@@ -305,11 +305,11 @@ impl Process {
         eventually("statistics", || Statistics::in_log(&self.log()).into_iter().nth(before))
     }
 
-    /// Waits until so many datagrams were taken in.
+    /// Waits until the daemon has received `count` datagrams.
     ///
     /// # Panics
     ///
-    /// When they do not come.
+    /// On a timeout.
     #[track_caller]
     pub fn wait_for_datagrams(&self, count: u64) -> Statistics {
         eventually("datagrams to be received", || {
@@ -317,21 +317,21 @@ impl Process {
         })
     }
 
-    /// Ends it with SIGINT; it must end with status 0.
+    /// Stops it with SIGINT; it must exit with status 0.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If it does not.
     #[track_caller]
     pub fn stop(self) -> Finished {
         self.stop_with(Signal::SIGINT)
     }
 
-    /// Ends it with that signal; it must end with status 0.
+    /// Stops it with that signal; it must exit with status 0.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If it does not.
     #[track_caller]
     pub fn stop_with(self, signal: Signal) -> Finished {
         self.signal(signal);
@@ -340,15 +340,15 @@ impl Process {
         finished
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has exited.
     ///
     /// # Panics
     ///
-    /// When it does not end.
+    /// On a timeout.
     #[track_caller]
     pub fn wait(mut self) -> Finished {
         let ended = conditions::within(PATIENCE, || self.child.try_wait().ok().flatten());
-        let Some(status) = ended else { panic!("it does not end:\n{}", self.log()) };
+        let Some(status) = ended else { panic!("the process does not exit:\n{}", self.log()) };
         self.ended = true;
         Finished { status, log: self.log(), stdout: self.stdout(), setup: self.setup.clone() }
     }
@@ -366,30 +366,30 @@ impl Drop for Process {
     }
 }
 
-/// What is left of a process.
+/// The output of a process that has exited.
 #[derive(Debug)]
 pub struct Finished {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub log: String,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: String,
     setup: Setup,
 }
 
 impl Finished {
-    /// What it was started from.
+    /// The setup that it was started from.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// Its exit status; nothing when a signal ended it.
+    /// Its exit code; `None` if a signal killed it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// The text of a file in its folder; empty when there is none.
+    /// The text of a file in its folder; empty if it does not exist.
     pub fn text(&self, name: &str) -> String {
         output::text(&self.setup.path(name))
     }
@@ -417,7 +417,7 @@ mod tests {
     fn a_program_finds_its_configuration_and_folder() {
         let script = "cat \"$1\"; echo in $PWD >&2; touch \"$2/made\"; exit 3";
         let setup = Setup::new("/bin/sh").arguments(["-c", script, "sh"]);
-        // The shell has no -f FILE: the file is an argument like others here.
+        // The shell has no option -f FILE: the file is an ordinary argument here.
         fs::write(setup.config_path(), "a: b").unwrap();
         let path = setup.config_path().to_string_lossy().into_owned();
         let finished = setup.arguments([path.as_str(), "{dir}"]).run();
@@ -427,8 +427,8 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_waited_for_and_ended() {
-        // Not SIGINT: a shell cannot trap what was ignored when it started, as SIGINT is in a script's background.
+    fn waits_for_a_process_and_stops_it() {
+        // Not SIGINT: a shell cannot trap a signal that was ignored at its start, as SIGINT is in background jobs.
         let script = "trap 'echo bye >&2; exit 0' TERM; trap 'echo again >&2' USR1; echo hello >&2; while :; do sleep 0.01; done";
         let process = Setup::new("/bin/sh").arguments(["-c", script]).spawn();
         assert_eq!(process.wait_for_log("hel"), "hello");

@@ -1,18 +1,18 @@
-//! UDP sockets: free ports, and what the kernel tells about the sockets of others (`/proc/net/udp`).
+//! UDP sockets: free ports, and the state of other processes' sockets (`/proc/net/udp`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
-/// First and number of the ports that tests use. They lie below those that the kernel gives to sockets without a port of
-/// their own (32,768 and above): nothing takes one between asking for it and using it, but another run of the tests.
+/// First and number of the ports that tests use. They are below the kernel's ephemeral ports
+/// (32,768 and above), so only another run of the tests can take one between its choice and its use.
 const PORTS: (u16, u16) = (12_000, 20_000);
 
-/// A loopback address that no other test of this process has, with a port that is free on it, so that tests can run side by
-/// side.
+/// A loopback address that no other test of this process has, with a free port, so that tests can run in
+/// parallel.
 pub fn own_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    // 127.0 is left to exporters and to everybody else.
+    // 127.0.0.0/16 is reserved for exporters and other programs.
     let process = 1 + std::process::id() % 254;
     free_port(Ipv4Addr::new(127, u8::try_from(process).unwrap_or(1), high, low).into())
 }
@@ -21,17 +21,17 @@ pub fn own_address() -> SocketAddr {
 ///
 /// # Panics
 ///
-/// When the address is none of this machine's.
+/// If the machine does not have the address.
 pub fn free_port(address: IpAddr) -> SocketAddr {
     free(address, UdpSocket::bind).0
 }
 
-/// An address with the first port that can be bound, and what binding it gives. Ports are tried in turn from a place that
-/// differs for each process, so that one that was just given is not given again soon.
+/// An address with the first port that can be bound, and the result of binding it. The search starts at a port that
+/// differs for each process, so that a port is not reused soon.
 ///
 /// # Panics
 ///
-/// When none can be bound: the address is none of this machine's.
+/// If none can be bound: the machine does not have the address.
 pub(crate) fn free<S>(ip: IpAddr, bind: impl Fn(SocketAddr) -> std::io::Result<S>) -> (SocketAddr, S) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let (first, number) = PORTS;
@@ -47,7 +47,7 @@ pub(crate) fn free<S>(ip: IpAddr, bind: impl Fn(SocketAddr) -> std::io::Result<S
     panic!("no port on {ip}: {failed:?}")
 }
 
-/// True when this machine has the IPv6 loopback address.
+/// True if this machine has the IPv6 loopback address.
 pub fn has_ipv6() -> bool {
     UdpSocket::bind("[::1]:0").is_ok()
 }
@@ -55,9 +55,9 @@ pub fn has_ipv6() -> bool {
 /// A bound UDP socket as the kernel lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Octets that wait to be read, with the kernel's overhead.
+    /// Unread bytes, including the kernel's overhead.
     pub unread: u64,
-    /// Datagrams that found no room.
+    /// Datagrams dropped because the buffer was full.
     pub dropped: u64,
 }
 
@@ -69,7 +69,7 @@ pub fn bound(address: SocketAddr) -> Vec<Bound> {
     text.lines().filter_map(|line| parse(line, &wanted)).collect()
 }
 
-/// Address and port as the kernel writes them: words of four octets in the machine's order, in hexadecimal.
+/// Address and port in the kernel's format: hexadecimal 32-bit words in native byte order.
 fn kernel_form(address: SocketAddr) -> String {
     let octets = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -99,20 +99,20 @@ mod tests {
     use crate::conditions::eventually;
 
     #[test]
-    fn a_socket_is_found_with_what_it_has_not_read() {
-        // The kernel names the port: between asking for a free one and taking it, another process may.
+    fn finds_a_socket_with_its_unread_bytes() {
+        // The kernel chooses the port: another process could take one between its choice and its use.
         let socket = UdpSocket::bind((own_address().ip(), 0)).unwrap();
         let address = socket.local_addr().unwrap();
         assert_eq!(bound(address), [Bound { unread: 0, dropped: 0 }]);
         socket.send_to(&[1; 100], address).unwrap();
         assert!(bound(address)[0].unread >= 100);
         drop(socket);
-        // A process that a test beside this one is starting holds it until it runs its own program.
-        eventually("the end of the socket", || bound(address).is_empty().then_some(()));
+        // A process that a concurrent test forks holds it until its exec.
+        eventually("the socket to be closed", || bound(address).is_empty().then_some(()));
     }
 
     #[test]
-    fn addresses_differ() {
+    fn addresses_are_unique() {
         assert_ne!(own_address().ip(), own_address().ip());
     }
 }

@@ -1,4 +1,4 @@
-//! What a daemon logs when it is sent SIGUSR1: lines of `key=value` between one with `+++` and one with `---`.
+//! The statistics that a daemon logs on SIGUSR1: lines of `key=value` between one with `+++` and one with `---`.
 
 /// One report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// All whole reports in a log, in order.
+    /// All complete reports in a log, in order.
     pub fn in_log(log: &str) -> Vec<Self> {
         let mut reports = Vec::new();
         let mut open: Option<Self> = None;
@@ -24,7 +24,7 @@ impl Statistics {
         reports
     }
 
-    /// The counter of that name, summed over all lines that have it; 0 when none has (what is 0 may be left out).
+    /// The counter of that name, summed over all lines; 0 if no line has it (zeros may be omitted).
     pub fn value(&self, key: &str) -> u64 {
         self.lines.iter().filter_map(|line| number(line, key)).sum()
     }
@@ -34,18 +34,18 @@ impl Statistics {
         self.lines.iter().filter(|line| line.contains(who)).filter_map(|line| number(line, key)).sum()
     }
 
-    /// The sum of all counters whose names begin so, such as `datagrams_rejected[`.
+    /// The sum of all counters with that name prefix, such as `datagrams_rejected[`.
     pub fn family(&self, prefix: &str) -> u64 {
         let pairs =
             self.lines.iter().flat_map(|line| line.split_whitespace()).filter_map(|pair| pair.split_once('='));
         pairs.filter(|(key, _)| key.starts_with(prefix)).filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
     }
 
-    /// Checks that whatever came in is found again.
+    /// Asserts that all input is accounted for.
     ///
     /// # Panics
     ///
-    /// When one of the equations does not close.
+    /// If an equation between counters does not hold.
     #[track_caller]
     pub fn assert_all_accounted(&self) {
         let report = self.lines.join("\n");
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "datagrams_received=2")]
-    fn a_lost_datagram_is_noticed() {
+    fn a_lost_datagram_is_detected() {
         Statistics::in_log(&LOG.replace("rejected[version]=1", "rejected[version]=0"))[0].assert_all_accounted();
     }
 }

@@ -1,7 +1,7 @@
-//! Flows that look like those of a network, and the datagrams that tell of them.
+//! Flows that resemble those of a network, and their datagrams.
 //!
-//! [`Flows`] is an endless iterator: clients of a few sites talk to servers elsewhere, most of them to a few ones; few flows are
-//! long, most are short. It depends on its seed alone. A [`Stream`] is what one exporter sends: it packs flows into
+//! [`Flows`] is an endless iterator: clients of a few sites talk to servers elsewhere, mostly to a few of them; few flows are
+//! long, most are short. The flows depend on the seed alone. A [`Stream`] is the output of one exporter: it packs flows into
 //! datagrams of v5, v9 or IPFIX with sequence numbers, and announces its templates first.
 //!
 //! ```
@@ -17,13 +17,13 @@ use netflow::template::{Kind, Template};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::Writer;
 
-/// Longest datagram: a full one of v5.
+/// Longest datagram: a full v5 datagram.
 const MAX_OCTETS: usize = 24 + V5_RECORDS * 48;
-/// Header of a datagram and head of two sets, at most.
+/// Maximum size of a datagram header and two set headers.
 const OVERHEAD: usize = 20 + 4 + 4;
-/// Most records of a v5 datagram.
+/// Maximum number of records in a v5 datagram.
 const V5_RECORDS: usize = 30;
-/// Uptime of exporters at their first datagram, milliseconds.
+/// Uptime of exporters at their first datagram, in milliseconds.
 const UPTIME_MS: u32 = 86_400_000;
 const TEMPLATE_V4: u16 = 256;
 const TEMPLATE_V6: u16 = 257;
@@ -31,7 +31,7 @@ const TEMPLATE_V6: u16 = 257;
 /// A flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Source address; of the same family as the others.
+    /// Source address; all addresses are of the same family.
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
@@ -63,7 +63,7 @@ pub struct Flow {
     pub duration_ms: u32,
 }
 
-/// Packets and octets of flows together.
+/// The sums of flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
     /// Flows.
@@ -74,7 +74,7 @@ pub struct Total {
     pub octets: u64,
 }
 
-/// What flows amount to.
+/// Sums flows.
 pub fn total<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> Total {
     flows.into_iter().fold(Total::default(), |sum, flow| Total {
         flows: sum.flows + 1,
@@ -83,16 +83,16 @@ pub fn total<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> Total {
     })
 }
 
-/// What clients ask servers for.
+/// A service that clients use.
 struct Service {
     protocol: u8,
     port: u16,
     tos: u8,
-    /// Of a hundred flows.
+    /// Share of flows, in percent.
     share: u64,
-    /// Octets of a packet on the way to the client.
+    /// Octets of a packet to the client.
     packet: u32,
-    /// Most packets are this power of two.
+    /// The maximum number of packets, as a power of two.
     longest: u64,
 }
 
@@ -114,18 +114,18 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// Flows of that seed, a fifth of them of IPv6.
+    /// Flows for that seed; a fifth of them is IPv6.
     pub fn new(seed: u64) -> Self {
         Self { state: seed, ipv6_percent: 20 }
     }
 
-    /// Only IPv4.
+    /// Restricts the flows to IPv4.
     #[must_use]
     pub fn ipv4(self) -> Self {
         Self { ipv6_percent: 0, ..self }
     }
 
-    /// Splitmix64: enough chance for traffic, and the same on every machine.
+    /// Splitmix64: random enough for traffic, and the same on every machine.
     fn next_number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -137,7 +137,7 @@ impl Flows {
         self.next_number() % bound
     }
 
-    /// Small numbers are likelier: half of them lie in the first half of the bits.
+    /// Small numbers are more likely: the number of bits is uniformly distributed.
     fn skewed(&mut self, bits: u64) -> u64 {
         let bits = self.below(bits + 1);
         self.below(1 << bits)
@@ -180,7 +180,7 @@ impl Flows {
         let mut interfaces = [1 + site, 10 + network % 3];
         let mut ases = [64_500 + site, 65_000 + network];
         let mut masks = if is_ipv6 { [48, 48] } else { [16, 24] };
-        // Both ways of a conversation are seen, the one to the client with more in it.
+        // Both directions of a conversation are exported; the one to the client is larger.
         let to_client = self.below(2) == 0;
         if to_client {
             std::mem::swap(&mut source, &mut destination);
@@ -234,10 +234,10 @@ impl Iterator for Flows {
     }
 }
 
-/// What datagrams are made of.
+/// The protocol version of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// NetFlow v5; it has no room for IPv6.
+    /// NetFlow v5, which has no IPv6.
     V5,
     /// NetFlow v9 (RFC 3954).
     V9,
@@ -245,13 +245,13 @@ pub enum Version {
     Ipfix,
 }
 
-/// The datagrams of one exporter, one after the other.
+/// The sequence of datagrams of one exporter.
 #[derive(Clone, Debug)]
 pub struct Stream {
     version: Version,
     domain: u32,
     sequence: u32,
-    /// Export time of the next datagrams, seconds since 1970.
+    /// Export time of the next datagrams, in seconds since 1970.
     pub export_secs: u32,
     first_secs: u32,
     templates: [Template; 2],
@@ -259,7 +259,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream whose first datagram is exported at that time. v5 has no domain.
+    /// A stream with that export time. v5 has no domain.
     pub fn new(version: Version, domain: u32, export_secs: u32) -> Self {
         Self {
             version,
@@ -272,8 +272,8 @@ impl Stream {
         }
     }
 
-    /// Announces the templates again with the next datagrams.
-    pub fn announce_again(&mut self) {
+    /// Makes the next datagrams announce the templates again.
+    pub fn repeat_templates(&mut self) {
         self.announced = false;
     }
 
@@ -287,7 +287,7 @@ impl Stream {
         self.sequence
     }
 
-    /// Flows of which nothing is sent: the sequence number goes on as if they had been.
+    /// Advances the sequence number as if these flows had been sent.
     pub fn lose(&mut self, flows: &[Flow]) {
         let _ = self.datagrams(flows);
     }
@@ -296,8 +296,8 @@ impl Stream {
         UPTIME_MS.wrapping_add(self.export_secs.wrapping_sub(self.first_secs).wrapping_mul(1000))
     }
 
-    /// The datagrams of those flows: the templates in one of their own, when they were not announced yet, and then as
-    /// many flows in each as fit. v5 leaves out flows of IPv6.
+    /// The datagrams of these flows: first a separate one with the templates, unless they were announced, and then as
+    /// many flows in each as fit. v5 skips IPv6 flows.
     pub fn datagrams(&mut self, flows: &[Flow]) -> Vec<Vec<u8>> {
         if self.version == Version::V5 {
             let ipv4: Vec<Flow> = flows.iter().filter(|flow| flow.source.is_ipv4()).copied().collect();
@@ -390,7 +390,7 @@ impl Stream {
     }
 }
 
-/// Writes an address; it is no number that would be left to write.
+/// Writes an address.
 fn return_address(w: &mut Writer, address: IpAddr) -> Option<u64> {
     match address {
         IpAddr::V4(address) => w.put(&address.octets()),
@@ -444,7 +444,7 @@ mod tests {
     use netflow::template::Record;
     use std::collections::HashSet;
 
-    /// Packets and octets that a collector finds, and the number of records.
+    /// The packets, octets and number of records that a collector decodes.
     fn read(datagrams: &[Vec<u8>]) -> Total {
         let mut templates = Vec::new();
         let mut sum = Total::default();
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_finds_every_flow() {
+    fn a_collector_decodes_every_flow() {
         let flows: Vec<Flow> = Flows::new(7).take(1000).collect();
         for version in [Version::V9, Version::Ipfix] {
             assert_eq!(read(&Stream::new(version, 1, 1_700_000_000).datagrams(&flows)), total(&flows));
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn sequence_numbers_count_what_each_version_counts() {
+    fn sequence_numbers_count_datagrams_or_records_by_version() {
         let flows: Vec<Flow> = Flows::new(7).ipv4().take(60).collect();
         for version in [Version::V5, Version::V9, Version::Ipfix] {
             let mut stream = Stream::new(version, 1, 1_700_000_000);
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn traffic_is_the_same_at_every_run_and_of_many_kinds() {
+    fn traffic_is_reproducible_and_diverse() {
         let flows: Vec<Flow> = Flows::new(3).take(5000).collect();
         assert_eq!(flows, Flows::new(3).take(5000).collect::<Vec<_>>());
         assert_ne!(flows[..10], Flows::new(4).take(10).collect::<Vec<_>>());

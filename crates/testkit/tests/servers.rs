@@ -1,30 +1,30 @@
-//! The servers start, die and come back.
+//! The servers start, and restart after a kill.
 
 use testkit::servers::{Kafka, MariaDb, Postgres, RabbitMq, missing};
 
 #[test]
-fn postgres_comes_back() {
+fn postgres_restarts() {
     let Some(mut server) = Postgres::start() else { return missing("PMACCT_TEST_PGSQL") };
     server.kill();
     server.restart();
 }
 
 #[test]
-fn mariadb_comes_back() {
+fn mariadb_restarts() {
     let Some(mut server) = MariaDb::start() else { return missing("PMACCT_TEST_MYSQL") };
     server.kill();
     server.restart();
 }
 
 #[test]
-fn rabbitmq_comes_back() {
+fn rabbitmq_restarts() {
     let Some(mut server) = RabbitMq::start() else { return missing("PMACCT_TEST_AMQP") };
     server.kill();
     server.restart();
 }
 
 #[test]
-fn a_kafka_broker_makes_topics() {
+fn a_kafka_broker_creates_topics() {
     let Some(server) = Kafka::start() else { return missing("PMACCT_TEST_KAFKA") };
     server.create_topic("a.b");
 }

@@ -1,7 +1,7 @@
-//! Which crate uses which: the manifests against the table in docs/ARCHITECTURE.md.
+//! Dependencies between crates: compares the manifests with the table in docs/ARCHITECTURE.md.
 //!
-//! The table has a row for each crate: its name, what it is, and the crates that it may use. `all above` in the last
-//! column stands for the crates of all rows above. Development dependencies are not arrows: tests may use what they like.
+//! The table has a row for each crate: its name, a description, and the crates that it may use. `all above` in the last
+//! column stands for the crates of all rows above. Development dependencies are ignored: tests may use any crate.
 
 use crate::workspace::{Package, Stage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,16 +12,16 @@ pub(crate) const DOCUMENT: &str = "docs/ARCHITECTURE.md";
 const TITLE: &str = "|crate|whatitis|mayuse|";
 const ALL_ABOVE: &str = "all above";
 
-/// A row: what its crate may use.
+/// A row of the table.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
     uses: BTreeSet<String>,
-    /// True when not every crate in `uses` has to be used.
+    /// True if not every crate in `uses` has to be used.
     is_open: bool,
 }
 
-/// One line for each disagreement between manifests and document.
-pub(crate) fn disagreements(packages: &[Package], document: &str) -> Result<Vec<String>, String> {
+/// One line for each difference between manifests and document.
+pub(crate) fn differences(packages: &[Package], document: &str) -> Result<Vec<String>, String> {
     let table = table(document)?;
     let mut lines = Vec::new();
     for package in packages {
@@ -35,8 +35,8 @@ pub(crate) fn disagreements(packages: &[Package], document: &str) -> Result<Vec<
         for surplus in used.difference(&row.uses) {
             lines.push(format!("{name}: uses {surplus}, which its row does not allow"));
         }
-        for idle in row.uses.difference(&used).filter(|_| !row.is_open) {
-            lines.push(format!("{name}: does not use {idle}, which its row lists"));
+        for unused in row.uses.difference(&used).filter(|_| !row.is_open) {
+            lines.push(format!("{name}: does not use {unused}, which its row lists"));
         }
     }
     for name in table.keys().filter(|name| packages.iter().all(|package| package.name != **name)) {
@@ -68,7 +68,7 @@ fn table(document: &str) -> Result<BTreeMap<String, Row>, String> {
     Ok(table)
 }
 
-/// What stands between backticks.
+/// The words in backticks.
 fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -93,15 +93,15 @@ mod tests {
     }
 
     #[test]
-    fn manifests_as_the_table_has_them_agree() {
+    fn manifests_that_match_the_table_have_no_differences() {
         let packages = [package("a", &[]), package("b", &["a"]), package("c", &["b"])];
-        assert_eq!(disagreements(&packages, TABLE), Ok(vec![]));
+        assert_eq!(differences(&packages, TABLE), Ok(vec![]));
     }
 
     #[test]
-    fn each_disagreement_is_a_line() {
+    fn each_difference_is_a_line() {
         let packages = [package("a", &["b"]), package("b", &[]), package("d", &[])];
-        let lines = disagreements(&packages, TABLE).unwrap();
+        let lines = differences(&packages, TABLE).unwrap();
         assert_eq!(
             lines,
             [
@@ -114,15 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn development_dependencies_are_no_arrows() {
+    fn development_dependencies_are_ignored() {
         let mut a = package("a", &["c"]);
         a.dependencies[0].stage = Stage::Test;
         let packages = [a, package("b", &["a"]), package("c", &[])];
-        assert_eq!(disagreements(&packages, TABLE), Ok(vec![]));
+        assert_eq!(differences(&packages, TABLE), Ok(vec![]));
     }
 
     #[test]
     fn a_document_without_the_table_is_an_error() {
-        assert!(disagreements(&[], "# Crates\n").is_err());
+        assert!(differences(&[], "# Crates\n").is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! Counters that no test has counted.
+//! Counters that no test increments.
 //!
-//! Programs built with debug assertions write what they have counted to files in the folder that the environment
+//! Programs built with debug assertions write the counters that they incremented to files in the folder that the environment
 //! variable `PMACCT_TEST_COUNTERS` names; `scripts/test.sh` sets it for the whole of the tests.
 
 use stats::Counter;
@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::{fs, io};
 
-/// Counters that tests cannot make count on every machine, and why.
-const OUT_OF_REACH: &[(Counter, &str)] =
+/// Counters that tests cannot increment on every machine, and why.
+const UNTESTABLE: &[(Counter, &str)] =
     &[(Counter::InterfaceDrops, "libpcap reports it for few network drivers, none of them virtual")];
 
-/// One line for each counter of the table that is in no file of the folder.
+/// One line for each counter of the table that is missing from all files of the folder.
 pub(crate) fn uncounted(folder: &Path) -> io::Result<Vec<String>> {
     let mut counted = HashSet::new();
     for entry in fs::read_dir(folder)? {
@@ -21,7 +21,7 @@ pub(crate) fn uncounted(folder: &Path) -> io::Result<Vec<String>> {
     println!("{} of {} counters were counted by tests", counted.len(), Counter::ALL.len());
     let mut lines = Vec::new();
     for counter in Counter::ALL.into_iter().filter(|counter| !counted.contains(&counter.key())) {
-        match OUT_OF_REACH.iter().find(|(other, _)| *other == counter) {
+        match UNTESTABLE.iter().find(|(other, _)| *other == counter) {
             Some((_, why)) => println!("{}: not counted: {why}", counter.key()),
             None => lines.push(format!("{}: no test counts it", counter.key())),
         }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_no_file_is_listed() {
+    fn counters_in_no_file_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let half = Counter::ALL.len() / 2;
         let keys = |counters: &[Counter]| counters.iter().map(|counter| counter.key() + "\n").collect::<String>();

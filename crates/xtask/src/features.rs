@@ -1,4 +1,4 @@
-//! Every feature of the root package alone, none of them, and all: each must build without warnings.
+//! Feature matrix: the root package must build without warnings with each feature alone, none, and all.
 
 use crate::workspace::{self, Package};
 use std::process::Command;
@@ -6,10 +6,10 @@ use std::time::Instant;
 
 /// The package whose features these are.
 const PACKAGE: &str = "pmacct";
-/// Features that need a C library which few machines have, and its pkg-config condition.
+/// Features that need an uncommon C library, with its pkg-config conditions.
 const NEEDS_LIBRARY: &[(&str, &[&str])] = &[("ndpi", &["libndpi >= 4.2", "libndpi < 4.3"])];
 
-/// Checks all sets of features; one line for each that fails.
+/// Checks all feature sets; one line for each that fails.
 pub(crate) fn check(packages: &[Package]) -> Result<Vec<String>, String> {
     let package = packages.iter().find(|package| package.name == PACKAGE).ok_or("no root package")?;
     let mut features: Vec<&str> =
@@ -32,8 +32,8 @@ pub(crate) fn check(packages: &[Package]) -> Result<Vec<String>, String> {
     Ok(failures)
 }
 
-/// Checks the programs with these features, by commas. Cargo repeats the warnings of what it has checked before, so that
-/// a second run fails like the first.
+/// Checks the programs with these comma-separated features. Cargo repeats the warnings of earlier checks, so
+/// a second run fails like the first one.
 fn builds(features: &str) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

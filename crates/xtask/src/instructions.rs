@@ -1,10 +1,10 @@
-//! Instructions that the core's benchmarks take, counted by valgrind and compared with a committed baseline.
+//! Instruction counts of the core benchmarks, measured by valgrind and compared with a committed baseline.
 //!
-//! Times on a machine that others use say little; instructions hardly change from run to run. They do change with the
-//! compiler: with another version than the baseline's, differences are printed and are no faults.
+//! Times on a shared machine are unreliable; instruction counts hardly vary between runs. They do depend on the
+//! compiler: if its version is not the baseline's, differences are printed but do not fail the check.
 //!
-//! Each case runs with two numbers of passes, so that the difference has neither its start nor its first pass, which
-//! fills the table. The program is built for the baseline of its architecture: valgrind does not know every
+//! Each case runs with two numbers of passes, so that the difference excludes its start and its first pass, which
+//! fills the table. The program is built for the baseline of its architecture: valgrind does not support every
 //! instruction of new processors.
 
 use crate::workspace;
@@ -14,37 +14,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Cases and their instructions, below the root.
+/// Cases and their instruction counts, relative to the root.
 const BASELINE: &str = "benches/instructions.tsv";
-/// How far from the baseline a case may be, in thousandths. Hashes are seeded, which makes a few of them.
+/// Allowed deviation from the baseline, in thousandths. Random hash seeds cause a few of them.
 const TOLERANCE: u64 = 30;
 /// Passes of the two runs.
 const PASSES: [u64; 2] = [1, 3];
-/// Cores that make these passes in each run.
+/// Cores that perform these passes in each run.
 const CORES: u64 = 5;
 
-/// Instructions of a pass, by case, and the compiler.
+/// Instructions per pass by case, and the compiler.
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
     compiler: String,
     cases: BTreeMap<String, u64>,
 }
 
-/// Compares with the baseline: one line for each case out of its bounds.
+/// Compares with the baseline: one line for each case outside the tolerance.
 pub(crate) fn check() -> Result<Vec<String>, String> {
     let Some(counted) = count()? else { return Ok(Vec::new()) };
     let text = fs::read_to_string(workspace::root().join(BASELINE)).map_err(|error| error.to_string())?;
-    let baseline = parse(&text).ok_or(format!("{BASELINE}: cannot be read"))?;
+    let baseline = parse(&text).ok_or(format!("{BASELINE}: invalid format"))?;
     let lines = compare(&counted, &baseline);
     if counted.compiler != baseline.compiler {
-        println!("compiled by {}, the baseline by {}: not compared strictly", counted.compiler, baseline.compiler);
+        println!(
+            "compiled by {}, the baseline by {}: differences are not errors",
+            counted.compiler, baseline.compiler
+        );
         lines.iter().for_each(|line| println!("{line}"));
         return Ok(Vec::new());
     }
     Ok(lines)
 }
 
-/// Writes the baseline anew.
+/// Rewrites the baseline.
 pub(crate) fn update() -> Result<(), String> {
     let Some(counted) = count()? else { return Err("nothing was counted".to_owned()) };
     fs::write(workspace::root().join(BASELINE), render(&counted)).map_err(|error| error.to_string())
@@ -57,13 +60,13 @@ fn compare(counted: &Counts, baseline: &Counts) -> Vec<String> {
             lines.push(format!("{case}: not in {BASELINE}: run `cargo run -p xtask -- instructions --update`"));
             continue;
         };
-        println!("{case}: {now} instructions a pass, {before} in the baseline");
+        println!("{case}: {now} instructions per pass, {before} in the baseline");
         let difference = now.abs_diff(*before).saturating_mul(1000) / (*before).max(1);
         if difference > TOLERANCE {
             let sign = if now > before { '+' } else { '-' };
             let (whole, tenth) = (difference / 10, difference % 10);
             lines.push(format!(
-                "{case}: {sign}{whole}.{tenth} % instructions: {now}, {before} in {BASELINE}; if that is meant, run \
+                "{case}: {sign}{whole}.{tenth} % instructions: {now}, {before} in {BASELINE}; if this is intended, run \
                  `cargo run -p xtask -- instructions --update`"
             ));
         }
@@ -93,7 +96,7 @@ fn render(counts: &Counts) -> String {
     text
 }
 
-/// Counts all cases; nothing without valgrind.
+/// Counts all cases; `None` without valgrind.
 fn count() -> Result<Option<Counts>, String> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("instructions: skipped, as valgrind is not installed");
@@ -111,7 +114,7 @@ fn count() -> Result<Option<Counts>, String> {
     Ok(Some(Counts { compiler, cases }))
 }
 
-/// Builds the program with the cases, in a folder of its own: its flags differ from those of other builds.
+/// Builds the program with the cases in a separate target folder: its flags differ from those of other builds.
 fn build() -> Result<PathBuf, String> {
     let root = workspace::root();
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
@@ -124,13 +127,13 @@ fn build() -> Result<PathBuf, String> {
     Ok(folder.join("release/run-case"))
 }
 
-/// What callgrind counts for so many passes of a case.
+/// The instructions that callgrind counts for `passes` passes of a case.
 fn collected(program: &Path, case: &str, passes: u64) -> Result<u64, String> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
-    let said = run(command.args([case, &passes.to_string()]))?.1;
-    let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    count.ok_or(format!("valgrind does not say what it collected:\n{said}"))
+    let output = run(command.args([case, &passes.to_string()]))?.1;
+    let count = output.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    count.ok_or(format!("no instruction count in the output of valgrind:\n{output}"))
 }
 
 /// Standard output and standard error of a command that succeeds.
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_out_of_bounds_is_listed() {
+    fn only_cases_outside_the_tolerance_are_listed() {
         let baseline = counts(&[("same", 1000), ("slower", 1000), ("faster", 1000), ("gone", 1)]);
         let now = counts(&[("same", 1029), ("slower", 1031), ("faster", 960), ("new", 5)]);
         let lines = compare(&now, &baseline);

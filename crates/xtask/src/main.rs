@@ -1,17 +1,17 @@
-//! Chores of the project.
+//! Project tasks: generated documents, and checks of the tree.
 //!
-//! `cargo run -p xtask -- documents` writes the documents that follow from the tables in the code; a test beside each
+//! `cargo run -p xtask -- documents` writes the documents that are generated from tables in the code; a test beside each
 //! table fails when its document is stale. `cargo run -p xtask -- names` lists every name of every configuration key.
 //!
-//! The others are checks that `.ci/run` makes; each prints a line for every fault, and fails when there is one:
+//! The others are the checks of `.ci/run`; each prints a line for every problem, and fails if there is any:
 //!
 //! | command | what it checks |
 //! |---|---|
 //! | `arrows` | crates use only what the table in docs/ARCHITECTURE.md allows |
 //! | `unused` | every dependency is used |
 //! | `features` | each feature of the root package alone, none and all build without warnings |
-//! | `counters FOLDER` | a run of the tests has counted every counter |
-//! | `instructions [--update]` | the core's benchmarks take as many instructions as the committed baseline says |
+//! | `counters FOLDER` | a run of the tests has incremented every counter |
+//! | `instructions [--update]` | the core benchmarks take as many instructions as the committed baseline, within a tolerance |
 
 #![forbid(unsafe_code)]
 
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
-/// A document and the text that its table makes of it.
+/// A document that is generated from a table.
 struct Document {
     /// Path below the root of the repository.
     path: &'static str,
@@ -39,10 +39,10 @@ const DOCUMENTS: &[Document] = &[
     Document { path: "docs/metrics.md", render: metrics::document },
 ];
 
-/// Folder of the documents that hold tables of the keys of maps.
+/// Folder of the documents with tables of map keys.
 const MAPS: &str = "docs/maps";
 
-/// A document with the tables of keys that its markers ask for: `<!-- keys: MAP -->` up to `<!-- end -->`.
+/// Fills in the tables of keys between the markers `<!-- keys: MAP -->` and `<!-- end -->`.
 fn with_keys(text: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut inside = false;
@@ -64,10 +64,10 @@ fn with_keys(text: &str) -> Result<String, String> {
             inside = true;
         }
     }
-    if inside { Err("a table has no end".to_owned()) } else { Ok(out) }
+    if inside { Err("a table has no end marker".to_owned()) } else { Ok(out) }
 }
 
-/// Each document of maps, with its text as it is and as it should be.
+/// Each document in [`MAPS`]: path, current text and generated text.
 fn map_documents(root: &Path) -> io::Result<Vec<(std::path::PathBuf, String, String)>> {
     let mut documents = Vec::new();
     for entry in fs::read_dir(root.join(MAPS))? {
@@ -85,7 +85,7 @@ const USAGE: &str = "usage: cargo run -p xtask -- \
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let faults = match &words[..] {
+    let problems = match &words[..] {
         ["documents"] => documents().map(|()| Vec::new()).map_err(|error| error.to_string()),
         ["names"] => {
             for key in config::keys::all() {
@@ -103,10 +103,10 @@ fn main() -> ExitCode {
         ["instructions", "--update"] => instructions::update().map(|()| Vec::new()),
         _ => Err(USAGE.to_owned()),
     };
-    match faults {
-        Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
-        Ok(faults) => {
-            faults.iter().for_each(|fault| eprintln!("{fault}"));
+    match problems {
+        Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
+        Ok(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
 }
 
 fn check_arrows() -> Result<Vec<String>, String> {
-    arrows::disagreements(&workspace::packages()?, &read(arrows::DOCUMENT)?)
+    arrows::differences(&workspace::packages()?, &read(arrows::DOCUMENT)?)
 }
 
 fn check_unused() -> Result<Vec<String>, String> {
@@ -129,14 +129,14 @@ fn read(path: &str) -> Result<String, String> {
     fs::read_to_string(workspace::root().join(path)).map_err(|error| format!("{path}: {error}"))
 }
 
-/// Writes each document whose text has changed, and says so.
+/// Writes each document whose text has changed, and reports it.
 fn documents() -> io::Result<()> {
     let root = workspace::root();
     for document in DOCUMENTS {
         let path = root.join(document.path);
         let text = (document.render)();
         if fs::read_to_string(&path).is_ok_and(|old| old == text) {
-            println!("{}: as it was", document.path);
+            println!("{}: unchanged", document.path);
         } else {
             fs::write(&path, text)?;
             println!("{}: written", document.path);
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_of_keys_are_those_of_the_parser() {
+    fn tables_of_keys_match_the_parser() {
         let root = workspace::root();
         let documents = map_documents(&root).unwrap();
         assert!(documents.len() > 3);

@@ -1,8 +1,8 @@
-//! Dependencies that no source file names.
+//! Unused dependencies.
 //!
-//! A dependency counts as used when a source file of the right kind has its name as a word outside of line comments: the
+//! A dependency is used if a source file of the right kind contains its name as a word outside of line comments: the
 //! library and the programs for `[dependencies]`, these and tests and benchmarks for `[dev-dependencies]`, the build script
-//! for `[build-dependencies]`. What is needed without being named goes into [`NAMED_NOWHERE`].
+//! for `[build-dependencies]`. Dependencies that are needed without being named are listed in [`USED_IMPLICITLY`].
 
 use crate::workspace::{Package, Stage};
 use std::collections::BTreeSet;
@@ -10,10 +10,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Dependencies that turn on features of other crates' dependencies: the crate, the dependency.
-const NAMED_NOWHERE: &[(&str, &str)] = &[];
+/// Dependencies that enable features of other crates' dependencies: crate and dependency.
+const USED_IMPLICITLY: &[(&str, &str)] = &[];
 
-/// One line for each dependency without use. `manifest`: the root's Cargo.toml.
+/// One line for each unused dependency. `manifest` is the root Cargo.toml.
 pub(crate) fn unused(packages: &[Package], manifest: &str) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     let mut declared = BTreeSet::new();
@@ -31,7 +31,7 @@ pub(crate) fn unused(packages: &[Package], manifest: &str) -> io::Result<Vec<Str
                 Stage::Build => stage == Stage::Build,
             };
             let is_used = sources.iter().any(|(stage, words)| may_use(*stage) && words.contains(&word));
-            if !is_used && !NAMED_NOWHERE.contains(&(&package.name, &dependency.name)) {
+            if !is_used && !USED_IMPLICITLY.contains(&(&package.name, &dependency.name)) {
                 lines.push(format!("{}: no source file uses {}", package.name, dependency.name));
             }
         }
@@ -49,7 +49,7 @@ fn workspace_dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     lines.filter_map(|line| Some(line.split_once(['=', '.'])?.0.trim()))
 }
 
-/// The words of all source files of a target. A build script is one file; others have the files beside and below.
+/// The words of all source files of a target: a build script is one file; others include the files beside and below it.
 fn words_of(source: &Path) -> io::Result<BTreeSet<String>> {
     let mut words = BTreeSet::new();
     let mut paths = match source.parent() {
@@ -85,14 +85,14 @@ mod tests {
     use crate::workspace::{Dependency, Target};
 
     #[test]
-    fn keys_of_the_workspace_are_found_to_the_end_of_their_section() {
+    fn workspace_dependencies_end_with_their_section() {
         let manifest =
             "[a]\nno = 1\n[workspace.dependencies]\n# some\nb = \"1\"\nc-d = { version = \"2\" }\n\n[e]\nf = 1\n";
         assert_eq!(workspace_dependencies(manifest).collect::<Vec<_>>(), ["b", "c-d"]);
     }
 
     #[test]
-    fn a_dependency_that_only_a_comment_names_is_unused() {
+    fn a_dependency_named_only_in_a_comment_is_unused() {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("lib.rs");
         fs::write(&source, "use used_here::Thing; // and idle::Thing\n").unwrap();

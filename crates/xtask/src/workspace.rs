@@ -1,4 +1,4 @@
-//! The manifests of the workspace, as `cargo metadata` gives them.
+//! The manifests of the workspace, from `cargo metadata`.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ pub(crate) enum Stage {
     Test,
 }
 
-/// A line in one of a manifest's tables of dependencies.
+/// A dependency in a manifest.
 #[derive(Debug)]
 pub(crate) struct Dependency {
-    /// The name in sources, with dashes as in the manifest.
+    /// The name that sources use, with dashes as in the manifest.
     pub(crate) name: String,
     pub(crate) stage: Stage,
     /// True for a crate of this workspace.
@@ -32,7 +32,7 @@ pub(crate) struct Dependency {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) stage: Stage,
-    /// The file in which it begins.
+    /// Its root source file.
     pub(crate) source: PathBuf,
 }
 

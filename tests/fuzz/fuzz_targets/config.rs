@@ -1,12 +1,12 @@
-//! A configuration file: every daemon reads any octets, and no file has more problems than it can cause.
+//! A configuration file: every daemon reads any bytes, and the number of diagnostics is bounded by the size of the file.
 #![no_main]
 
 use config::Daemon;
 use libfuzzer_sys::fuzz_target;
 
-/// Diagnostics that one line can have.
+/// Maximum number of diagnostics per line.
 const PER_LINE: usize = 16;
-/// Octets that a file of a few octets may still be told about: missing plugins and the like.
+/// Diagnostics that do not depend on the size of the file: missing plugins and the like.
 const GENERAL: usize = 64;
 
 fuzz_target!(|input: &[u8]| {
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let (config, problems) = config::parse_bytes(daemon, "fuzz.conf", text);
     let lines = text.split(|octet| *octet == b'\n').count();
-    // A line without a plugin's name holds for every plugin.
+    // A line without a plugin name applies to every plugin.
     let most = GENERAL + lines * (PER_LINE + config.plugins().len());
     assert!(problems.iter().count() <= most, "{} problems of {lines} lines", problems.iter().count());
     for problem in problems.iter() {

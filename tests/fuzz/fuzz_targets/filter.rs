@@ -1,4 +1,4 @@
-//! Filters: any text is compiled or refused in bounded time, any program ends, and both decide as libpcap's own run does.
+//! Filters: any text is compiled or rejected in bounded time, any program terminates, and both match the same packets as libpcap.
 #![no_main]
 
 use filter::bpf::{Program, Raw};
@@ -7,10 +7,10 @@ use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use libfuzzer_sys::fuzz_target;
 
-/// libpcap's work grows with the square of the text at least, and names are asked of the network.
-const MOST_TEXT: usize = 256;
+/// libpcap's work grows at least with the square of the length, and host names are resolved.
+const MAX_TEXT: usize = 256;
 
-/// Words that filters are made of. Others would be names of hosts.
+/// The words of filter expressions. Others would be host names.
 const WORDS: &[&str] = &[
     "and",
     "or",
@@ -96,7 +96,7 @@ fn text(input: &[u8]) -> String {
     let mut text = String::new();
     for octet in input {
         let word = WORDS.get(usize::from(*octet) % WORDS.len()).copied().unwrap_or_default();
-        if text.len() + word.len() >= MOST_TEXT {
+        if text.len() + word.len() >= MAX_TEXT {
             break;
         }
         text.push_str(word);
@@ -110,7 +110,7 @@ fn any_program(input: &[u8], packet: &[u8]) {
         .chunks_exact(8)
         .filter_map(|octets| {
             let [a, b, jt, jf, k @ ..] = *octets.first_chunk::<8>()?;
-            // Few codes are instructions, few offsets lie in a packet.
+            // Few opcodes are valid, and few offsets are inside a packet.
             let code = if b & 1 == 0 { u16::from(a) } else { u16::from_be_bytes([b, a]) };
             let k = u32::from_be_bytes(k);
             Some(Raw { code, jt, jf, k: if b & 2 == 0 { k % 128 } else { k } })

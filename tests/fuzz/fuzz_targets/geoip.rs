@@ -1,4 +1,4 @@
-//! MaxMind DB files: any octets are a database or refused, and a broken one answers each question, if with nothing.
+//! MaxMind DB files: any bytes are a database or rejected, and lookups in a corrupt one terminate, possibly without a result.
 #![no_main]
 
 use flow::field::Field;
@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use testkit::mmdb::{self, Record};
 
-/// What a good file has; the input changes some of its octets, or stands for a whole file.
+/// A valid file; the input changes some of its bytes, or replaces the whole file.
 const RECORDS: [Record; 2] = [
     Record { network: ("192.0.2.0", 24), country: "NL", pocode: "1012", location: (52.37, 4.89) },
     Record { network: ("2001:db8::", 32), country: "BR", pocode: "01310-100", location: (-23.55, -46.63) },
@@ -48,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
         let v6 = u128::from(bits) << 96 | u128::from(bits);
         for address in [IpAddr::V4(Ipv4Addr::from_bits(bits)), IpAddr::V6(Ipv6Addr::from_bits(v6))] {
             let place = database.place(address);
-            // Records may share text, and be as long as the file, no longer.
+            // Records may share strings, which are at most as long as the file.
             assert!(place.country.len() <= size && place.pocode.len() <= size);
             assert!(place.latitude.is_finite() && place.longitude.is_finite());
             rows.clear();

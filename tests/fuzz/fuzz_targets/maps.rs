@@ -1,7 +1,7 @@
-//! Any text as each of the keyed maps: no panic, and the compiled form finds the rule that trying all finds.
+//! Any text as each of the keyed maps: no panic, and the compiled form finds the same rule as a linear search.
 #![no_main]
 
-use config::{Daemon, Origin, Diagnostics};
+use config::{Daemon, Diagnostics, Origin};
 use flow::row::{FieldSet, Layout, Rows};
 use flow::strings::Strings;
 use libfuzzer_sys::fuzz_target;
@@ -13,7 +13,7 @@ use maps::pre_tag::{PreTagMap, Scratch};
 
 fuzz_target!(|input: (&[u8], [u8; 96], u8)| {
     let (text, octets, choice) = input;
-    // libpcap's compiler is not what is tested here, and names of hosts would be asked of a resolver.
+    // libpcap's compiler is not tested here, and host names would be resolved.
     if text.windows(6).any(|word| word.eq_ignore_ascii_case(b"filter")) {
         return;
     }

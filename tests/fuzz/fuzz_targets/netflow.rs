@@ -1,6 +1,6 @@
 //! A sequence of datagrams of two exporters.
 //!
-//! Input: for each datagram two octets of length (the top bit says which exporter sends it) and its octets. Time goes on
+//! Input: for each datagram two octets of length (the top bit selects the exporter) and its octets. Time advances
 //! by a second between datagrams.
 #![no_main]
 
@@ -15,9 +15,9 @@ use wire::Reader;
 
 const TEMPLATES: usize = 8;
 const PENDING_OCTETS: usize = 4096;
-/// Bytes of state, so few that some inputs reach it.
+/// Bound of the state in bytes, small enough that some inputs reach it.
 const MEMORY: usize = 30_000;
-/// What a waiting set may cost beyond its octets.
+/// Memory overhead of a pending set, in bytes.
 const HELD: usize = 64;
 
 fn decoder() -> (Decoder, Rows) {
@@ -43,7 +43,7 @@ fn decoder() -> (Decoder, Rows) {
     (Decoder::new(needs, settings), rows)
 }
 
-/// The next datagram, and who sends it.
+/// The next datagram and its exporter.
 fn datagram<'a>(r: &mut Reader<'a>) -> Option<(IpAddr, &'a [u8])> {
     let head = r.u16().ok()?;
     let wanted = usize::from(head & 0x7fff).min(r.left());
@@ -52,7 +52,7 @@ fn datagram<'a>(r: &mut Reader<'a>) -> Option<(IpAddr, &'a [u8])> {
 }
 
 /// Sets that wait, by what has become of those that came.
-fn waiting(counts: &Counts) -> u64 {
+fn pending(counts: &Counts) -> u64 {
     let dropped = counts.sets_expired + counts.sets_evicted + counts.sets_dropped_at_exit + counts.sets_forgotten;
     counts.sets_kept - counts.sets_recovered - dropped
 }
@@ -79,11 +79,11 @@ fuzz_target!(|input: &[u8]| {
         let opened = decoder.datagram(source, datagram, arrival, &mut rows, &mut strings).is_ok();
         let counts = decoder.take_counts();
         add(&mut all, &counts);
-        assert!(opened || rows.is_empty(), "a datagram that is refused gives no rows");
-        // No record is shorter than an octet, each gives at most two rows; what waited comes from datagrams before.
+        assert!(opened || rows.is_empty(), "a rejected datagram gives no rows");
+        // A record has at least one octet and gives at most two rows; pending sets come from earlier datagrams.
         assert!(rows.len() <= 2 * octets, "{} rows of {octets} octets", rows.len());
         assert_eq!(rows.len() as u64, counts.rows);
-        assert!(waiting(&all) as usize <= 2 * PENDING_OCTETS / HELD, "{} sets wait", waiting(&all));
+        assert!(pending(&all) as usize <= 2 * PENDING_OCTETS / HELD, "{} pending sets", pending(&all));
         assert!(decoder.take_notices().len() <= 64);
         assert!(decoder.memory() <= MEMORY);
         assert!(decoder.exporters().all(|exporter| exporter.templates().count() <= 2 * TEMPLATES));
@@ -93,5 +93,5 @@ fuzz_target!(|input: &[u8]| {
     assert!(decoder.len() <= 2);
     decoder.expire(arrival + 20_000_000);
     add(&mut all, &decoder.take_counts());
-    assert_eq!(waiting(&all), 0, "all sets have come to an end");
+    assert_eq!(pending(&all), 0, "no set is pending");
 });

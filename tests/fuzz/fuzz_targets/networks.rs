@@ -1,20 +1,20 @@
-//! `networks_file` and `ports_file`: a file of many rows answers as its rows would one by one, the longest network first.
+//! `networks_file` and `ports_file`: lookups equal a linear search for the longest matching row.
 #![no_main]
 
 use config::Diagnostics;
 use libfuzzer_sys::fuzz_target;
-use maps::networks_file::{Network, Networks, Reach};
+use maps::networks_file::{Network, Networks, RouteAttributes};
 use maps::ports_file::Ports;
 use std::net::IpAddr;
 
-/// Rows and addresses are compared with each other, so both have a limit.
-const MOST_ROWS: usize = 64;
-const MOST_ADDRESSES: usize = 96;
+/// Every row is compared with every address, so both have a limit.
+const MAX_ROWS: usize = 64;
+const MAX_ADDRESSES: usize = 96;
 
-/// What every bad file may be told about beside its bad lines.
+/// Diagnostics of a file beside those of its lines.
 const GENERAL: usize = 4;
 
-/// An address in the form that rows keep.
+/// An address in the format of rows.
 fn octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
@@ -23,7 +23,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// Any octets as addresses, and those of the text: they, their neighbours, and the same with one bit changed.
+/// Arbitrary addresses, and those in the text with their neighbours and with one bit changed.
 fn addresses(input: &[u8], text: &str) -> Vec<[u8; 16]> {
     let mut all: Vec<[u8; 16]> =
         input.chunks_exact(16).take(8).filter_map(|chunk| chunk.try_into().ok()).collect();
@@ -34,7 +34,7 @@ fn addresses(input: &[u8], text: &str) -> Vec<[u8; 16]> {
         let other = bits ^ 1 << (number % 32) ^ 1 << (127 - number % 64);
         let near = bits ^ 1 << (number % 32);
         all.extend([bits, bits.wrapping_add(1), bits.wrapping_sub(1), near, other].map(u128::to_be_bytes));
-        if all.len() >= MOST_ADDRESSES {
+        if all.len() >= MAX_ADDRESSES {
             break;
         }
     }
@@ -50,7 +50,7 @@ fn check(problems: &Diagnostics, lines: usize) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let lines: Vec<&[u8]> = input.split(|octet| *octet == b'\n').take(MOST_ROWS).collect();
+    let lines: Vec<&[u8]> = input.split(|octet| *octet == b'\n').take(MAX_ROWS).collect();
     let input = lines.join(&b'\n');
     let text = String::from_utf8_lossy(&input);
 
@@ -63,9 +63,10 @@ fuzz_target!(|input: &[u8]| {
     let addresses = addresses(&input, &text);
     let mut together = vec![None; addresses.len()];
     networks.lookup_many(&addresses, &mut together, &mut Default::default());
-    let known = |networks: &Networks, network: Network| (network.length(), network.asn(), networks.reach(network));
+    let known =
+        |networks: &Networks, network: Network| (network.length(), network.asn(), networks.attributes(network));
     for (address, together) in addresses.iter().zip(together) {
-        let mut wanted: Option<(u8, u32, Reach)> = None;
+        let mut wanted: Option<(u8, u32, RouteAttributes)> = None;
         for (row, network) in rows.iter().filter_map(|row| Some((row, row.lookup(address)?))) {
             if wanted.is_none_or(|(len, ..)| len < network.length()) {
                 wanted = Some(known(row, network));

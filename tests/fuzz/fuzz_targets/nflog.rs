@@ -1,6 +1,6 @@
 //! Messages of netfilter's log.
 //!
-//! What is told lies in the octets, a message is taken once, and the length of a packet is no less than what is here of it.
+//! Decoded slices are inside the input, each message is decoded once, and the length of a packet is at least its captured length.
 #![no_main]
 
 use capture::nflog::message::{parse_packet, messages};

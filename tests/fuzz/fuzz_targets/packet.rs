@@ -1,5 +1,5 @@
-//! A frame: one octet of link type, then its octets. What is found lies in the frame, in tunnels as well, and a pointer leads nowhere
-//! else. An octet that is no link type chooses one of all that are read.
+//! A frame: one octet of link type, then its octets. Everything decoded is inside the frame, in tunnels as well, and so are the targets
+//! of pointers. An octet that is not a link type selects one of the supported ones.
 #![no_main]
 
 use flow::pointer::Pointer;
@@ -9,7 +9,7 @@ use packet::tunnel::{self, Ports};
 use packet::{LinkType, Packet, trailer};
 
 const POINTERS: [&str; 7] = ["packet+1", "mac+3", "vlan", "mpls+2", "l3:0x800+8", "l4:6+13", "payload+65535"];
-/// Tunnels in tunnels that are followed.
+/// Maximum depth of nested tunnels.
 const DEPTH: usize = 8;
 
 fn check(packet: &Packet<'_>) {
@@ -38,7 +38,7 @@ fn check(packet: &Packet<'_>) {
     }
 }
 
-/// Each tunnel lies behind the one around it, in the same frame.
+/// Each inner packet starts after its outer one, in the same frame.
 fn descend(outer: &Packet<'_>) {
     let ports = Ports::default();
     let mut outer = *outer;
@@ -55,7 +55,7 @@ fn descend(outer: &Packet<'_>) {
     }
 }
 
-/// A plain frame is told as it is among frames of any sort.
+/// The fast path for plain frames gives the same result as the general decoder.
 fn check_plain(frame: &[u8]) {
     let Some(plain) = plain(frame) else { return };
     let whole = packet::decode(LinkType::ETHERNET, frame);

@@ -1,4 +1,4 @@
-//! Files of custom primitives: each line gives a primitive or a problem, or nothing.
+//! Files of custom primitives: each line gives at most one primitive or diagnostic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! What a client sends to the memory plugin's socket: a request that is read is written and read back as the same one, and none
-//! makes the reader take in more than a request may have.
+//! Requests to the memory plugin's socket: a decoded request is encoded and decoded to the same one, and no input
+//! makes the reader consume more than the maximum size of a request.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

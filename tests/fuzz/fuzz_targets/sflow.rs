@@ -1,14 +1,14 @@
-//! A datagram of sFlow.
+//! An sFlow datagram.
 //!
-//! What is read is no more than there are octets; what can be written again reads as the same.
+//! Decoding is bounded by the number of octets; everything that can be encoded decodes to the same values.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sflow::encode::{self, Refused};
+use sflow::encode::{self, EncodeError};
 use sflow::sequence::{Seen, Sequence};
-use sflow::{CounterBlock, Datagram, FlowRecord, DecodeError, Records, Sample, Value};
+use sflow::{CounterBlock, Datagram, DecodeError, FlowRecord, Records, Sample, Value};
 
-/// The records, and how many items there were, faults included.
+/// The records, and the number of items including errors.
 fn records(all: Records<'_>) -> (Vec<FlowRecord<'_>>, usize) {
     let (mut good, mut items) = (Vec::new(), 0);
     for record in all {
@@ -22,7 +22,7 @@ fn is_within(octets: &[u8], all: &[u8]) -> bool {
     octets.is_empty() || all.as_ptr_range().contains(&octets.as_ptr())
 }
 
-/// The values of a block lie in it, and there are as many as were counted.
+/// Checks that the values of a block are inside it, and returns their number.
 fn values(block: &CounterBlock<'_>) -> usize {
     let mut count = 0;
     for (name, value) in block.values() {
@@ -36,7 +36,7 @@ fn values(block: &CounterBlock<'_>) -> usize {
     count
 }
 
-/// Writes the sample into a datagram of its version; what the decoder gives may only be too long.
+/// Encodes the sample into a datagram of its version, which can only fail because it is too long.
 fn write(datagram: &mut encode::Datagram, sample: &Sample<'_>) -> bool {
     let written = match sample {
         Sample::Flow(sample) => datagram.flow(&sample.head, &records(sample.records()).0),
@@ -49,13 +49,13 @@ fn write(datagram: &mut encode::Datagram, sample: &Sample<'_>) -> bool {
     };
     match written {
         Ok(_) => true,
-        Err(Refused::TooLong) => false,
+        Err(EncodeError::TooLong) => false,
         Err(refused) => panic!("{refused}: {sample:?}"),
     }
 }
 
-/// A sample as text, with its records and blocks but without the octets around them.
-fn told(sample: &Sample<'_>) -> String {
+/// A sample as a string, with its records and blocks but without the surrounding octets.
+fn describe(sample: &Sample<'_>) -> String {
     match sample {
         Sample::Flow(sample) => format!("{:?} {:?}", sample.head, records(sample.records()).0),
         Sample::Discarded(sample) => format!("{:?} {:?}", sample.head, records(sample.records()).0),
@@ -71,7 +71,7 @@ fn all<'a>(datagram: &Datagram<'a>) -> Vec<Result<Sample<'a>, DecodeError>> {
     datagram.samples().collect()
 }
 
-/// Flow samples as frames tell what they tell as samples.
+/// Checks that the frame decoder gives the same values for flow samples as the sample decoder.
 fn check_frames(datagram: &Datagram<'_>) {
     let mut samples = datagram.samples();
     loop {
@@ -81,7 +81,7 @@ fn check_frames(datagram: &Datagram<'_>) {
             return;
         };
         let (Some(frame), Ok(Sample::Flow(sample))) = (frame, &sample) else {
-            // Of another version, of another sort, or cut.
+            // Another version, another type, or truncated.
             let is_whole =
                 matches!(&sample, Ok(Sample::Flow(sample)) if sample.records().all(|record| record.is_ok()));
             assert!(datagram.header.version != 5 || !is_whole);
@@ -130,15 +130,16 @@ fuzz_target!(|octets: &[u8]| {
             Sample::Unknown(sample) => assert!(is_within(sample.octets, octets)),
         }
         if write(&mut copy, sample) {
-            written.push(told(sample));
+            written.push(describe(sample));
         }
     }
     assert!(samples.iter().flatten().count() <= header.samples as usize);
-    // Nothing that is given has less than four octets, but for one fault at the end of each list.
+    // Every item has at least four octets, except one error at the end of each list.
     assert!(items <= octets.len() / 4 + 2 * samples.len() + 1, "{items} items of {} octets", octets.len());
     let copy = copy.finish();
-    let again = sflow::open(&copy).expect("what was written");
-    assert_eq!((again.header.agent, again.header.sub_agent), (header.agent, header.sub_agent));
-    let again: Vec<_> = all(&again).into_iter().map(|sample| told(&sample.expect("what was written"))).collect();
-    assert_eq!(again, written);
+    let decoded = sflow::open(&copy).expect("what was written");
+    assert_eq!((decoded.header.agent, decoded.header.sub_agent), (header.agent, header.sub_agent));
+    let decoded: Vec<_> =
+        all(&decoded).into_iter().map(|sample| describe(&sample.expect("what was written"))).collect();
+    assert_eq!(decoded, written);
 });

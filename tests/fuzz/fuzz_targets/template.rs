@@ -1,5 +1,5 @@
-//! Template records and data sets, below the datagram: the reading of records ends and stays inside, and what the encoder makes of
-//! a template is read back as the same.
+//! Template records and data sets without a datagram: reading records terminates and stays inside the input, and an encoded
+//! template decodes to the same one.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ use netflow::template::{Kind, MAX_FIELDS, Record, Template};
 
 const MAX: usize = 4;
 
-/// What a template is compiled to here: the number of its fields.
+/// The plan of a template: here the number of its fields.
 struct Fields(usize);
 
 impl Payload for Fields {
@@ -28,7 +28,7 @@ fn read_back(template: &Template, is_ipfix: bool) {
     let Ok(datagram::Datagram { body: Body::Sets(mut sets), .. }) = datagram::open(&octets) else {
         panic!("a datagram that was written is opened");
     };
-    // What does not fit a datagram is left out.
+    // Templates that do not fit a datagram are skipped.
     let Some(set) = sets.next() else { return };
     let Ok(Set::Templates(mut records)) = set else { panic!("a template that was written is in a template set") };
     assert_eq!(records.next(), Some(Ok(Record::Define(template.clone()))));
@@ -39,13 +39,13 @@ fn read_records(template: &Template, body: &[u8]) {
     for octets in record::records(template, body).map_while(Result::ok) {
         read += octets.len();
         let fields: usize = record::fields(template, octets).map(|(_, octets)| octets.len()).sum();
-        assert!(fields <= octets.len(), "fields lie in their record");
+        assert!(fields <= octets.len(), "fields are inside their record");
         assert!(octets.len() >= template.min_length);
         if template.kind != Kind::Data {
             let _ = OptionsRecord::read(template, octets).rate();
         }
     }
-    assert!(read <= body.len(), "records lie in their set, and none twice");
+    assert!(read <= body.len(), "records are inside their set, and each is read once");
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -77,7 +77,7 @@ fuzz_target!(|input: &[u8]| {
             }
             Ok(Set::Data { id, body, .. }) => {
                 if let Some((template, fields)) = cache.find(is_ipfix, datagram.header.domain, id) {
-                    assert_eq!(template.fields.len(), fields.0, "a plan goes with its template");
+                    assert_eq!(template.fields.len(), fields.0, "a plan belongs to its template");
                     read_records(template, body);
                 }
             }

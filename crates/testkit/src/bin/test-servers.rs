@@ -1,7 +1,7 @@
-//! Starts private servers for tests, prints the variables that tell tests of them, and ends with standard input.
+//! Starts private servers for tests, prints the environment variables that name them, and stops at the end of standard input.
 //!
 //! ```text
-//! eval "$(test-servers < pipe &)"      # or in a terminal: end with Ctrl-D
+//! eval "$(test-servers < pipe &)"      # in a terminal: stop with Ctrl-D
 //! ```
 
 use std::io::Read;
@@ -23,6 +23,6 @@ fn main() {
     for line in lines.into_iter().flatten() {
         println!("export {line}");
     }
-    // Servers end with this process.
+    // The servers are stopped with this process.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }

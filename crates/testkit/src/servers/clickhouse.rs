@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A private ClickHouse.
+/// A private ClickHouse server.
 #[derive(Debug)]
 pub struct ClickHouse {
     running: Option<Group>,
     server: PathBuf,
     listens: SocketAddr,
-    /// Where it speaks its own protocol, which nobody asks for.
+    /// The address of its native protocol, which is not used.
     tcp: SocketAddr,
     folder: TempDir,
 }
@@ -28,7 +28,7 @@ const USERS: &str = "<yandex>
 ";
 
 impl ClickHouse {
-    /// Starts one; `None` where it is not installed.
+    /// Starts a server; `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let server = program("clickhouse-server", &[])?;
         let ip = own_address().ip();
@@ -38,7 +38,7 @@ impl ClickHouse {
         Some(clickhouse)
     }
 
-    /// Where it listens for HTTP; the database is `default`.
+    /// Its HTTP address; the database is `default`.
     pub fn address(&self) -> Address {
         Address {
             host: self.listens.ip().to_string(),
@@ -49,12 +49,12 @@ impl ClickHouse {
         }
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, like a crash.
     pub fn kill(&mut self) {
         self.running = None;
     }
 
-    /// Starts it again over the same data.
+    /// Starts it again with the same data.
     pub fn restart(&mut self) {
         self.running = None;
         let write = |name: &str, text: &str| {
@@ -78,18 +78,22 @@ impl ClickHouse {
 "
             ),
         );
-        // What a killed server leaves would keep the next one from starting.
+        // The leftovers of a killed server would prevent the next start.
         let _ = std::fs::remove_file(self.folder.path().join("data/status"));
         let mut command = as_nobody(&self.server);
         command.arg(format!("--config-file={folder}/config.xml"));
         let group = Group::start(command, self.folder.path().join("log"), self.listens);
         let ready = || (ask(&self.address(), "SELECT 1").as_deref() == Ok("1\n")).then_some(());
-        assert!(conditions::within(super::START, ready).is_some(), "ClickHouse does not start\n{}", group.said());
+        assert!(
+            conditions::within(super::START, ready).is_some(),
+            "ClickHouse does not start\n{}",
+            group.output()
+        );
         self.running = Some(group);
     }
 }
 
-/// Sends a statement and returns the answer; what the server says against it is an error.
+/// Runs a statement and returns its result or the server's error.
 pub fn ask(address: &Address, statement: &str) -> Result<String, String> {
     let config = ureq::Agent::config_builder().http_status_as_error(false);
     let agent: ureq::Agent = config.timeout_global(Some(Duration::from_secs(30))).build().into();

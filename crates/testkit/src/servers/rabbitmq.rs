@@ -7,44 +7,44 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A private RabbitMQ, with an Erlang port mapper of its own.
+/// A private RabbitMQ broker, with its own Erlang port mapper.
 #[derive(Debug)]
 pub struct RabbitMq {
     running: Option<Group>,
     server: PathBuf,
     listens: SocketAddr,
     listens_for_tls: SocketAddr,
-    /// Who certified it, and certifies clients.
+    /// The authority of its certificate and of its clients'.
     authority: Authority,
-    /// It wants to know who comes over TLS.
-    knows_clients: bool,
+    /// It requires client certificates over TLS.
+    authenticates: bool,
     distribution: SocketAddr,
     mapper_port: u16,
     _mapper: Group,
     folder: TempDir,
 }
 
-/// Where Debian puts the programs behind its wrappers, which insist on a user of their own.
+/// Where Debian installs the programs without its wrappers, which require their own user.
 const FOLDER: &str = "/usr/lib/rabbitmq/bin";
 
 impl RabbitMq {
-    /// Starts one; `None` where it is not installed.
+    /// Starts a broker; `None` if it is not installed.
     pub fn start() -> Option<Self> {
         Self::start_as(false)
     }
 
-    /// Starts one that takes only clients with a certificate of its authority, when they come over TLS.
-    pub fn start_for_known_clients() -> Option<Self> {
+    /// Starts a broker that requires a certificate of its authority from clients over TLS.
+    pub fn start_with_authentication() -> Option<Self> {
         Self::start_as(true)
     }
 
-    fn start_as(knows_clients: bool) -> Option<Self> {
+    fn start_as(authenticates: bool) -> Option<Self> {
         let (server, epmd) = (program("rabbitmq-server", &[FOLDER])?, program("epmd", &[])?);
         let folder = folder();
         let (ip, anywhere) = (own_address().ip(), Ipv4Addr::UNSPECIFIED.into());
-        // The port mapper and the nodes' own protocol are served on all addresses.
+        // By default the port mapper and the inter-node protocol listen on all addresses.
         let [listens, listens_for_tls, mapper, distribution] = free_ports([ip, ip, anywhere, anywhere]);
-        // The port mapper is found on the address of the node's name.
+        // Nodes look for the port mapper at the address of the node's name.
         let mapper = SocketAddr::from((Ipv4Addr::LOCALHOST, mapper.port()));
         let mut command = as_nobody(epmd);
         command.args(["-port", &mapper.port().to_string()]);
@@ -64,7 +64,7 @@ impl RabbitMq {
             listens,
             listens_for_tls,
             authority,
-            knows_clients,
+            authenticates,
             distribution,
             mapper_port: mapper.port(),
             _mapper: mapper_group,
@@ -74,7 +74,7 @@ impl RabbitMq {
         Some(rabbit)
     }
 
-    /// Where it listens; the virtual host is `/`.
+    /// Its address; the virtual host is `/`.
     pub fn address(&self) -> Address {
         Address {
             host: self.listens.ip().to_string(),
@@ -85,28 +85,28 @@ impl RabbitMq {
         }
     }
 
-    /// The port on which it speaks TLS.
+    /// Its TLS port.
     pub fn port_for_tls(&self) -> u16 {
         self.listens_for_tls.port()
     }
 
-    /// Who certified it, and certifies clients.
+    /// The authority of its certificate and of its clients'.
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, like a crash.
     pub fn kill(&mut self) {
         self.running = None;
     }
 
-    /// Starts it again over the same data.
+    /// Starts it again with the same data.
     pub fn restart(&mut self) {
         self.running = None;
         let within = |name: &str| self.folder.path().join(name).display().to_string();
         let config = within("rabbitmq.conf");
         let listener = format!("listeners.tcp.1 = {}:{}\n", self.listens.ip(), self.listens.port());
-        let peers = if self.knows_clients { "verify_peer" } else { "verify_none" };
+        let peers = if self.authenticates { "verify_peer" } else { "verify_none" };
         let tls = format!(
             "listeners.ssl.1 = {}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
              ssl_options.verify = {peers}\nssl_options.fail_if_no_peer_cert = {}\n",
@@ -114,9 +114,9 @@ impl RabbitMq {
             within("ca.pem"),
             within("cert.pem"),
             within("key.pem"),
-            self.knows_clients
+            self.authenticates
         );
-        // `guest` may log in from loopback addresses alone, which all of 127/8 are not to it.
+        // `guest` can log in from loopback addresses only, which to RabbitMQ not all of 127/8 are.
         let text = format!("{listener}{tls}loopback_users = none\nlog.console = true\nlog.console.level = info\n");
         std::fs::write(&config, text).unwrap_or_else(|error| panic!("{config}: {error}"));
         std::fs::write(within("enabled_plugins"), "[].\n").unwrap_or_else(|error| panic!("{error}"));
@@ -134,9 +134,13 @@ impl RabbitMq {
             .env("RABBITMQ_PID_FILE", within("pid"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", within("enabled_plugins"));
         let group = Group::start(command, self.folder.path().join("server.log"), self.listens);
-        // It listens before it takes logins.
-        let complete = || group.said().contains("Server startup complete").then_some(());
-        assert!(conditions::within(super::START, complete).is_some(), "RabbitMQ does not start\n{}", group.said());
+        // It listens before it accepts logins.
+        let complete = || group.output().contains("Server startup complete").then_some(());
+        assert!(
+            conditions::within(super::START, complete).is_some(),
+            "RabbitMQ does not start\n{}",
+            group.output()
+        );
         self.running = Some(group);
         let _ = std::fs::write(self.folder.path().join("server.log"), "");
     }

@@ -1,34 +1,34 @@
-//! A server that does not answer.
+//! Servers that do not answer.
 
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// Most connections that are tried before the kernel must have begun to drop them.
-const MOST: usize = 64;
+/// Maximum number of connections before the kernel must drop further ones.
+const MAX_CONNECTIONS: usize = 64;
 
-/// A server that takes connections, or not even that, and never says a word.
+/// A server that never answers, and may not even accept connections.
 pub struct Silent {
     listener: TcpListener,
-    /// What fills its queue.
+    /// The connections that fill its queue.
     _held: Vec<TcpStream>,
 }
 
 impl Silent {
-    /// Takes connections, and says nothing.
+    /// Accepts connections and sends nothing.
     ///
     /// # Panics
-    /// When there is no port.
+    /// If there is no free port.
     #[must_use]
     pub fn mute() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
         Self { listener, _held: Vec::new() }
     }
 
-    /// Drops what asks for a connection, like a firewall: its queue is full.
+    /// Ignores connection requests, like a firewall: its queue is full.
     ///
     /// # Panics
-    /// When there is no such port.
+    /// If no such socket can be set up.
     #[must_use]
     pub fn dropping() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
@@ -36,12 +36,12 @@ impl Silent {
         socket.listen(0).expect("a bound socket can listen");
         let silent = Self { listener: socket.into(), _held: Vec::new() };
         let connect = |_| TcpStream::connect_timeout(&silent.address(), Duration::from_millis(200)).ok();
-        let held: Vec<TcpStream> = (0..MOST).map_while(connect).collect();
-        assert!(held.len() < MOST, "the kernel drops nothing");
+        let held: Vec<TcpStream> = (0..MAX_CONNECTIONS).map_while(connect).collect();
+        assert!(held.len() < MAX_CONNECTIONS, "the kernel drops nothing");
         Self { _held: held, ..silent }
     }
 
-    /// Where it is.
+    /// Its address.
     ///
     /// # Panics
     /// Never: it is bound.
@@ -50,7 +50,7 @@ impl Silent {
         self.listener.local_addr().expect("it is bound")
     }
 
-    /// Its socket, for who wants to answer.
+    /// Its socket, for tests that answer.
     #[must_use]
     pub fn listener(&self) -> &TcpListener {
         &self.listener

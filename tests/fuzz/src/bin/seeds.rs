@@ -1,4 +1,4 @@
-//! Writes seeds for the targets: good traffic, frames and configurations.
+//! Writes seeds for the targets: valid traffic, frames and configurations.
 
 use netflow::encode::{Message, field, variable};
 use netflow::template::{Kind, Template, VARIABLE};
@@ -10,7 +10,7 @@ use testkit::capture_file;
 use testkit::traffic::{Flows, Stream, Version};
 
 const NOW: u32 = 1_700_000_000;
-/// Octets of a capture file before its first frame's octets.
+/// Bytes of a capture file before its first frame.
 const PCAP_HEAD: usize = 24 + 16;
 
 fn options() -> Vec<u8> {

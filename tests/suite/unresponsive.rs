@@ -1,11 +1,11 @@
-//! Databases and brokers that do not answer, or say no: they delay neither start nor end, and what is not written is said.
+//! Databases and brokers that do not answer or reject requests: they delay neither start nor shutdown, and losses are logged.
 #![expect(clippy::unwrap_used, reason = "a test that cannot act the server has failed")]
 
 use crate::clients::{
     clickhouse_rows, collector, expected, hold, login, pgsql, pgsql_rows, round, send, summing, table,
 };
-use crate::life::capture;
-use crate::outages::refused;
+use crate::lifecycle::capture;
+use crate::startup_errors::start_error;
 use crate::stores::{counter_collector, counters};
 use crate::support::{NOW, nfacctd, start};
 use std::io::{Read, Write};
@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 use testkit::certificates::Authority;
 use testkit::process::Signal;
 use testkit::servers::clickhouse::ask;
-use testkit::servers::{self, Silent, TlsFront, missing};
+use testkit::servers::{self, Silent, TlsProxy, missing};
 use testkit::traffic::{Flow, Flows, Version};
 use testkit::{Finished, Process, Setup, capture_file, eventually};
 
-/// What each store would take to give up connecting.
+/// The connection timeout of each store.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest that a start or an end may take on a busy machine: less than [`TIMEOUT`], so that neither waits for a store.
+/// Longest start or shutdown on a busy machine: less than [`TIMEOUT`], so that neither waits for a store.
 const START: Duration = Duration::from_secs(50);
 
-/// Lines for plugins of all kinds that need a server, named after their kinds, which go to that address.
+/// Lines for one plugin of each kind that needs a server, named after its kind, with that address.
 fn all_kinds(address: SocketAddr) -> String {
     let (host, port) = (address.ip(), address.port());
     format!(
@@ -46,7 +46,7 @@ fn all_kinds(address: SocketAddr) -> String {
 
 const KINDS: [&str; 5] = ["pgsql", "mysql", "clickhouse", "kafka", "amqp"];
 
-/// Starts a collector, sends it a datagram that it must take, and ends it: that takes no longer than `end`.
+/// Starts a collector, sends it a datagram, and stops it, which must take no longer than `end`.
 fn live_beside(setup: &Setup, end: Duration) -> Finished {
     let began = Instant::now();
     let process = start(setup);
@@ -68,13 +68,13 @@ fn count(log: &str, part: &str) -> usize {
 }
 
 #[test]
-fn stores_that_do_not_answer_delay_neither_start_nor_end() {
+fn unresponsive_stores_delay_neither_start_nor_shutdown() {
     for silent in [Silent::dropping(), Silent::mute()] {
         let setup = nfacctd(&all_kinds(silent.address()));
         let finished = live_beside(&setup.clone().more_config("plugin_exit_timeout: 1"), START);
-        // What was counted is lost, and that is said.
+        // The counted aggregates are lost and logged.
         assert_eq!(count(&finished.log, "dropped: not written before the end"), KINDS.len(), "{}", finished.log);
-        // With a spool nothing is, and the default for the end does not matter.
+        // With a spool nothing is lost, and the default of plugin_exit_timeout does not matter.
         let setup = setup.more_config("plugin_spool_dir: {dir}/spool");
         let finished = live_beside(&setup, START);
         assert_eq!(count(&finished.log, "left in the spool"), KINDS.len(), "{}", finished.log);
@@ -90,7 +90,7 @@ fn is_batch(file: &std::fs::DirEntry) -> bool {
 }
 
 #[test]
-fn without_a_spool_the_end_waits_as_long_as_its_key_says() {
+fn without_a_spool_shutdown_waits_for_plugin_exit_timeout() {
     let silent = Silent::dropping();
     let setup = collector("pgsql", &format!("sql_host: 127.0.0.1\nsql_port: {}", silent.address().port()))
         .more_config("sql_table: acct\nplugin_write_timeout: 60\nplugin_exit_timeout: 3");
@@ -103,7 +103,7 @@ fn without_a_spool_the_end_waits_as_long_as_its_key_says() {
 }
 
 #[test]
-fn a_store_that_stops_answering_does_not_hold_the_end() {
+fn a_store_that_stops_answering_does_not_delay_shutdown() {
     let Some(server) = servers::Postgres::start() else { return missing("PMACCT_TEST_PGSQL") };
     let address = server.address();
     pgsql(&address, &table("acct", "pgsql"));
@@ -124,7 +124,7 @@ fn a_store_that_stops_answering_does_not_hold_the_end() {
 }
 
 #[test]
-fn brokers_of_counters_delay_neither_start_nor_end() {
+fn brokers_of_counters_delay_neither_start_nor_shutdown() {
     for silent in [Silent::dropping(), Silent::mute()] {
         let (host, port) = (silent.address().ip(), silent.address().port());
         let setup = counter_collector(&format!(
@@ -144,8 +144,8 @@ fn brokers_of_counters_delay_neither_start_nor_end() {
         process.exporter("127.0.1.1").send(&counters());
         process.wait_for_datagrams(1);
         let finished = ends_within(process, START);
-        for place in ["amqp", "kafka"] {
-            assert!(finished.log.contains("dropped: not written before the end"), "{place}: {}", finished.log);
+        for prefix in ["amqp", "kafka"] {
+            assert!(finished.log.contains("dropped: not written before the end"), "{prefix}: {}", finished.log);
         }
     }
 }
@@ -159,7 +159,7 @@ fn reading(lines: &str) -> Setup {
 }
 
 #[test]
-fn a_file_whose_flows_cannot_be_written_ends_with_status_1() {
+fn unwritten_flows_of_a_file_give_status_1() {
     let silent = Silent::dropping();
     let setup = reading(&all_kinds(silent.address()));
     let ends = |setup: &Setup, part: &str, times: usize| {
@@ -174,7 +174,7 @@ fn a_file_whose_flows_cannot_be_written_ends_with_status_1() {
     ends(&reading(lines), "sql_table[s]: no such table", 1);
     let print =
         "plugins: print[p]\naggregate: src_host\nprint_output: json\nprint_output_file: {dir}/none/out.json";
-    // The folder of the file cannot be made.
+    // The folder of the file cannot be created.
     ends(&reading(print).file("none", "a file"), "p/print: not all was written: ", 1);
     let print = "plugins: print[p]\naggregate: src_host\nprint_output: avro\nprint_output_file: {dir}/out.avro";
     let schema = format!("{print}\navro_schema_file: {{dir}}/none/schema.json");
@@ -182,7 +182,7 @@ fn a_file_whose_flows_cannot_be_written_ends_with_status_1() {
 }
 
 #[test]
-fn a_file_whose_counters_cannot_be_written_ends_with_status_1() {
+fn unwritten_counters_of_a_file_give_status_1() {
     let silent = Silent::dropping();
     let source = SocketAddr::from(([198, 51, 100, 7], 50_000));
     let target = SocketAddr::from(([192, 0, 2, 1], 6343));
@@ -216,16 +216,16 @@ fn a_file_whose_counters_cannot_be_written_ends_with_status_1() {
     }
 }
 
-/// A password that no log may show.
+/// A password that must not appear in a log.
 const SECRET: &str = "sesame";
 
 #[test]
-fn passwords_in_addresses_are_in_no_log() {
-    let nobody = format!("http://ali:{SECRET}@127.0.0.1");
+fn passwords_in_addresses_are_not_logged() {
+    let host = format!("http://ali:{SECRET}@127.0.0.1");
     for kind in ["pgsql", "mysql", "clickhouse"] {
-        let lines = format!("sql_host: {nobody}\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
+        let lines = format!("sql_host: {host}\nsql_port: 1\nsql_table: acct\nplugin_write_timeout: 1");
         let setup =
-            collector(kind, &lines).more_config(&format!("sql_backup_host: {nobody}\nplugin_exit_timeout: 1"));
+            collector(kind, &lines).more_config(&format!("sql_backup_host: {host}\nplugin_exit_timeout: 1"));
         let process = start(&setup.arguments(["-d"]));
         send(&process, 1, |_| {});
         process.wait_for_log("cannot write");
@@ -238,12 +238,12 @@ fn passwords_in_addresses_are_in_no_log() {
     assert!(!finished.log.contains(SECRET), "{}", finished.log);
     let setup = collector("kafka", "kafka_config_file: {dir}/kafka.conf")
         .file("kafka.conf", format!("global, sasl.passwrd, {SECRET}\n"));
-    let log = refused(&setup);
+    let log = start_error(&setup);
     assert!(log.contains("sasl.passwrd") && !log.contains(SECRET), "{log}");
 }
 
 #[test]
-fn clickhouse_takes_the_user_of_its_url() {
+fn clickhouse_uses_the_credentials_of_its_url() {
     let Some(server) = servers::clickhouse() else { return };
     let address = &server.address;
     let table = servers::name("acct");
@@ -258,19 +258,19 @@ fn clickhouse_takes_the_user_of_its_url() {
 }
 
 #[test]
-fn clickhouse_that_is_not_trusted_is_a_wrong_configuration() {
+fn an_untrusted_clickhouse_is_a_configuration_error() {
     let Some(server) = servers::clickhouse() else { return };
     let (authority, stranger) = (Authority::new(), Authority::new());
     let address = SocketAddr::new(server.address.host.parse().unwrap(), server.address.port);
-    let listens = TlsFront::address();
+    let listens = TlsProxy::address();
     let certified = authority.certify(&listens.ip().to_string());
-    let front = TlsFront::start(listens, address, &certified, None);
+    let front = TlsProxy::start(listens, address, &certified, None);
     let through = |server_at: SocketAddr, ca: &str| {
         let (host, port) = (server_at.ip(), server_at.port());
         let lines = format!("{}\nsql_host: {host}\nsql_port: {port}", login(&server.address));
         let lines = format!("{lines}\nsql_table: missing\nsql_conn_ca_file: {{dir}}/{ca}");
         let setup = collector("clickhouse", &lines);
-        refused(&setup.file("authority.pem", authority.pem()).file("stranger.pem", stranger.pem()))
+        start_error(&setup.file("authority.pem", authority.pem()).file("stranger.pem", stranger.pem()))
     };
     let encrypts = front.listens();
     let log = through(encrypts, "stranger.pem");
@@ -279,7 +279,7 @@ fn clickhouse_that_is_not_trusted_is_a_wrong_configuration() {
     assert!(log.contains("sql_table[s]: "), "{log}");
 }
 
-/// Answers a login to PostgreSQL with the question for a password in the clear; what comes then.
+/// Answers a PostgreSQL login with a request for a cleartext password, and returns what the client sends next.
 fn ask_in_the_clear(server: &Silent) -> Vec<u8> {
     let (mut stream, _) = server.listener().accept().unwrap();
     stream.set_read_timeout(Some(START)).unwrap();
@@ -288,13 +288,13 @@ fn ask_in_the_clear(server: &Silent) -> Vec<u8> {
     let mut login = vec![0; u32::from_be_bytes(length) as usize - 4];
     stream.read_exact(&mut login).unwrap();
     stream.write_all(b"R\0\0\0\x08\0\0\0\x03").unwrap();
-    let mut said = [0; 256];
-    let count = stream.read(&mut said).unwrap_or_default();
-    said[..count].to_vec()
+    let mut reply = [0; 256];
+    let count = stream.read(&mut reply).unwrap_or_default();
+    reply[..count].to_vec()
 }
 
 #[test]
-fn postgresql_gets_no_password_in_the_clear() {
+fn postgresql_gets_no_cleartext_password() {
     let server = Silent::mute();
     let lines = format!("sql_host: 127.0.0.1\nsql_port: {}\nsql_passwd: {SECRET}", server.address().port());
     let setup = collector("pgsql", &lines).more_config("sql_table: acct\nplugin_exit_timeout: 1");
@@ -310,13 +310,13 @@ fn postgresql_gets_no_password_in_the_clear() {
 }
 
 #[test]
-fn whoever_starts_a_daemon_in_the_background_knows_whether_it_runs() {
+fn daemonize_reports_stores_that_reject_the_configuration() {
     let silent = Silent::dropping();
     let lines =
         format!("{}\nplugin_exit_timeout: 1\ndaemonize: true\npidfile: {{dir}}/pid", all_kinds(silent.address()));
     let setup = nfacctd(&lines);
     let taken = std::net::UdpSocket::bind(setup.address()).unwrap();
-    let log = refused(&setup);
+    let log = start_error(&setup);
     assert!(log.contains("cannot listen on"), "{log}");
     drop(taken);
     let began = Instant::now();
@@ -324,7 +324,7 @@ fn whoever_starts_a_daemon_in_the_background_knows_whether_it_runs() {
     assert!(began.elapsed() < START, "{:?}", began.elapsed());
     assert_eq!(finished.code(), Some(0), "{}", finished.log);
     let pid = std::fs::read_to_string(setup.path("pid")).unwrap();
-    assert!(std::net::UdpSocket::bind(setup.address()).is_err(), "it listens when its starter ends");
+    assert!(std::net::UdpSocket::bind(setup.address()).is_err(), "it listens when the command returns");
     std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
     eventually("the pid file to go", || (!setup.path("pid").exists()).then_some(()));
 }

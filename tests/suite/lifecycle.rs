@@ -1,4 +1,4 @@
-//! Start, signals, files that outlive a daemon, and the end.
+//! Start, signals, persistent files, and shutdown.
 
 use crate::support::{
     NOW, UPTIME, assert_rows, collected, nfacctd, printing, start, template, v5_of, web, without_event_type,
@@ -13,12 +13,12 @@ use testkit::process::Signal;
 use testkit::traffic::{Flow, Flows, Stream, Version, total};
 use testkit::{capture_file, eventually};
 
-/// An end or an answer that takes longer waits for something that need not come. It takes milliseconds, but others may
-/// have the processors.
+/// A shutdown or an answer that takes longer waits for something unnecessary. It takes milliseconds, but other processes may
+/// occupy the CPUs.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
-fn an_idle_daemon_ends_at_once() {
+fn an_idle_daemon_exits_at_once() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let process = start(&printing("src_host"));
         let asked = Instant::now();
@@ -29,7 +29,7 @@ fn an_idle_daemon_ends_at_once() {
 }
 
 #[test]
-fn what_was_sent_before_the_end_is_written() {
+fn datagrams_sent_before_shutdown_are_written() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let process = start(&printing("src_port"));
         let exporter = process.exporter("127.0.1.1");
@@ -41,7 +41,7 @@ fn what_was_sent_before_the_end_is_written() {
 }
 
 #[test]
-fn statistics_are_told_at_once_and_add_up() {
+fn statistics_are_printed_at_once_and_add_up() {
     let process = start(&printing("src_host"));
     let asked = Instant::now();
     let idle = process.statistics();
@@ -53,7 +53,7 @@ fn statistics_are_told_at_once_and_add_up() {
     let (ones, twos) = (one.datagrams(&flows), two.datagrams(&flows));
     first.send_all(&ones);
     second.send_all(&twos);
-    // Thirty flows are lost on the way.
+    // Thirty flows are lost in transit.
     two.lose(&flows[..30]);
     let more = two.datagrams(&flows);
     second.send_all(&more);
@@ -68,7 +68,7 @@ fn statistics_are_told_at_once_and_add_up() {
 }
 
 #[test]
-fn the_pid_file_is_there_as_long_as_the_daemon() {
+fn the_pid_file_exists_as_long_as_the_daemon_runs() {
     let process = start(&printing("src_host").more_config("pidfile: {dir}/pid"));
     assert_eq!(process.text("pid").trim(), process.id().to_string());
     let setup = process.stop().setup().clone();
@@ -76,7 +76,7 @@ fn the_pid_file_is_there_as_long_as_the_daemon() {
 }
 
 #[test]
-fn a_log_file_is_opened_anew_on_hup() {
+fn a_log_file_is_reopened_on_sighup() {
     let setup = printing("src_host").more_config("logfile: {dir}/log");
     let process = setup.start();
     eventually("the log file", || process.text("log").contains("waiting for NetFlow").then_some(()));
@@ -101,7 +101,7 @@ fn templates_outlive_the_daemon() {
     process.exporter("127.0.1.2").send(&data);
     process.exporter("127.0.1.1").send(&data);
     let report = process.wait_for_datagrams(2);
-    // The other exporter has announced nothing.
+    // The other exporter has announced no template.
     assert_eq!((report.value("records_decoded"), report.value("sets_pending")), (1, 1));
     let rows = without_event_type(process.stop().json("out.json"));
     assert_rows(rows, [json!({"port_src": 7, "packets": 1, "bytes": 10})]);
@@ -118,14 +118,14 @@ fn a_templates_file_is_written_while_the_daemon_runs() {
 }
 
 #[test]
-fn a_templates_file_that_makes_no_sense_does_no_harm() {
+fn an_invalid_templates_file_is_ignored() {
     let setup = printing("src_port").more_config("nfacctd_templates_file: {dir}/templates");
     let setup = setup.file("templates", b"{\"foo\": 1}\n\xff\xfe\n".as_slice());
     let finished = start(&setup).stop();
     assert!(finished.log.contains("templates"), "{}", finished.log);
 }
 
-/// A capture file with those flows from one exporter.
+/// A capture file with these flows from one exporter.
 pub(crate) fn capture(version: Version, flows: &[Flow]) -> Vec<u8> {
     let source = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 7), 999);
     let target = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 2055);
@@ -163,9 +163,9 @@ fn a_capture_file_is_read_to_its_end() {
 }
 
 #[test]
-fn a_capture_file_waits_for_a_plugin_that_is_behind() {
+fn reading_a_capture_file_waits_for_slow_plugins() {
     let flows: Vec<Flow> = Flows::new(19).take(20_000).collect();
-    // Ten aggregates a table, so that tables are ready far faster than they are written.
+    // Ten aggregates per table, so that tables fill far faster than they are written.
     let setup = testkit::Setup::new(env!("CARGO_BIN_EXE_nfacctd"))
         .config(
             "pcap_savefile: {dir}/flows.pcap
@@ -184,7 +184,7 @@ fn a_capture_file_waits_for_a_plugin_that_is_behind() {
 }
 
 #[test]
-fn only_exporters_on_the_list_are_heard_and_the_list_can_change() {
+fn the_allow_list_is_enforced_and_reloaded() {
     let setup = printing("peer_src_ip").more_config("nfacctd_allow_file: {dir}/allow");
     let setup = setup.file("allow", "! a comment\n127.0.1.1\n127.0.2.0/24\n");
     let process = start(&setup);
@@ -195,7 +195,7 @@ fn only_exporters_on_the_list_are_heard_and_the_list_can_change() {
     report.assert_all_accounted();
     let setup = process.setup().clone().file("allow", "127.0.3.1\n");
     process.wait_for_new_log("maps, lists and networks: reloaded", || process.signal(Signal::SIGUSR2));
-    // Workers take the list up within a second or so: until then the first one is still heard.
+    // Workers apply the new list within a second or so; until then the first exporter is still accepted.
     let mut sent = 3;
     eventually("the new list", || {
         exporters[0].send(&v5_of(&[web(1, 1, 0, 0)]));
@@ -210,7 +210,7 @@ fn only_exporters_on_the_list_are_heard_and_the_list_can_change() {
 }
 
 #[test]
-fn a_broken_list_keeps_the_daemon_from_starting_but_not_from_running() {
+fn an_invalid_allow_list_prevents_the_start_but_not_operation() {
     let setup =
         printing("peer_src_ip").more_config("nfacctd_allow_file: {dir}/allow").file("allow", "127.0.1.1\nfoo\n");
     let refused = setup.run();
@@ -227,7 +227,7 @@ fn a_broken_list_keeps_the_daemon_from_starting_but_not_from_running() {
 }
 
 #[test]
-fn what_cannot_be_listened_on_is_named_by_its_key() {
+fn a_listen_error_names_its_key() {
     let log = |lines: &str| {
         let refused = printing("src_host").more_config(lines).run();
         assert_eq!(refused.code(), Some(1), "{}", refused.log);
@@ -240,7 +240,7 @@ fn what_cannot_be_listened_on_is_named_by_its_key() {
 }
 
 #[test]
-fn no_plugins_line_means_a_memory_table() {
+fn without_plugins_a_memory_table_is_kept() {
     let setup = nfacctd("imt_path: {dir}/m.sock");
     let process = start(&setup);
     assert!(process.log().contains("defaulting to in-memory table"), "{}", process.log());

@@ -1,8 +1,8 @@
-//! Asks clients of a Kafka broker who they are, in front of a broker that does not.
+//! An authenticating proxy in front of a Kafka broker without authentication.
 //!
-//! Before a client is known, its requests are looked at; when it has logged in, all goes on to the broker as it is. SASL by
+//! Until a client is authenticated, the proxy answers its requests; then it forwards everything to the broker. SASL uses
 //! Kafka's requests SaslHandshake and SaslAuthenticate (KIP-43, KIP-152), with PLAIN (RFC 4616) and SCRAM (RFC 5802,
-//! RFC 7677). It is written after the RFCs alone, and knows one user.
+//! RFC 7677). It follows the RFCs, and has one user.
 
 use super::own_address;
 use base64::Engine;
@@ -22,54 +22,54 @@ const SASL_AUTHENTICATE: i16 = 36;
 const UNSUPPORTED_MECHANISM: i16 = 33;
 /// Kafka's code for a login that failed.
 const AUTHENTICATION_FAILED: i16 = 58;
-/// Most octets of a request before the login.
-const LONGEST: usize = 65_536;
-/// The mechanisms that are known.
+/// Maximum length of a request before the login, in octets.
+const MAX_REQUEST: usize = 65_536;
+/// The supported mechanisms.
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 const SALT: &[u8] = b"salt of tests";
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 
-/// Takes connections until it is dropped.
+/// A proxy that runs until it is dropped.
 #[derive(Debug)]
-pub struct LoginFront {
+pub struct LoginProxy {
     listens: SocketAddr,
     _runtime: Runtime,
 }
 
-impl LoginFront {
-    /// An address for a front that is not there yet: brokers that name their own address must know it before.
+impl LoginProxy {
+    /// An address for a proxy that is started later: brokers that advertise their address must know it first.
     pub fn address() -> SocketAddr {
         own_address()
     }
 
-    /// Listens there, and lets that user in to the broker.
+    /// Starts a proxy that admits that user to the broker.
     ///
     /// # Panics
-    /// When the address is taken.
+    /// If the address is in use.
     pub fn start(listens: SocketAddr, broker: SocketAddr, user: &'static str, password: &'static str) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build();
-        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let runtime = runtime.unwrap_or_else(|error| panic!("cannot start a runtime: {error}"));
         let listener = runtime.block_on(TcpListener::bind(listens));
         let listener = listener.unwrap_or_else(|error| panic!("{listens}: {error}"));
         runtime.spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 tokio::spawn(async move {
-                    let mut behind = TcpStream::connect(broker).await.ok()?;
-                    log_in(&mut client, &mut behind, user, password).await.ok()?;
-                    copy_bidirectional(&mut client, &mut behind).await.ok()
+                    let mut upstream = TcpStream::connect(broker).await.ok()?;
+                    log_in(&mut client, &mut upstream, user, password).await.ok()?;
+                    copy_bidirectional(&mut client, &mut upstream).await.ok()
                 });
             }
         });
         Self { listens, _runtime: runtime }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn listens(&self) -> SocketAddr {
         self.listens
     }
 }
 
-/// Answers requests until the client is known.
+/// Answers requests until the client is authenticated.
 async fn log_in(client: &mut TcpStream, broker: &mut TcpStream, user: &str, password: &str) -> io::Result<()> {
     let no = || io::Error::from(io::ErrorKind::PermissionDenied);
     let mut login: Option<Login> = None;
@@ -93,8 +93,8 @@ async fn log_in(client: &mut TcpStream, broker: &mut TcpStream, user: &str, pass
                 write(client, &answer).await?;
             }
             SASL_AUTHENTICATE if head.version <= 1 => {
-                let said = head.body.get(4..).ok_or_else(no)?;
-                let step = login.as_mut().and_then(|login| login.step(said));
+                let message = head.body.get(4..).ok_or_else(no)?;
+                let step = login.as_mut().and_then(|login| login.step(message));
                 let mut answer = head.answer(if step.is_some() { 0 } else { AUTHENTICATION_FAILED });
                 match &step {
                     Some(_) => answer.extend_from_slice(&(-1i16).to_be_bytes()),
@@ -118,7 +118,7 @@ async fn log_in(client: &mut TcpStream, broker: &mut TcpStream, user: &str, pass
     }
 }
 
-/// The head of a request: `i16` API, `i16` version, `i32` number, client's name with an `i16` length, or -1.
+/// A request header: `i16` API key, `i16` version, `i32` correlation id, client id with an `i16` length, or -1.
 struct Head<'a> {
     api: i16,
     version: i16,
@@ -136,7 +136,7 @@ impl<'a> Head<'a> {
         Some(Self { api: i16::from_be_bytes(*api), version: i16::from_be_bytes(*version), number: *number, body })
     }
 
-    /// An answer that begins with an error code, 0 for none.
+    /// A response that begins with an error code, 0 for none.
     fn answer(&self, error: i16) -> Vec<u8> {
         [self.number.as_slice(), &error.to_be_bytes()].concat()
     }
@@ -147,10 +147,10 @@ fn string(answer: &mut Vec<u8>, text: &str) {
     answer.extend_from_slice(text.as_bytes());
 }
 
-/// What follows an `i32` length.
+/// Reads a message with an `i32` length.
 async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u32().await? as usize;
-    if length > LONGEST {
+    if length > MAX_REQUEST {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let mut octets = vec![0; length];
@@ -163,13 +163,13 @@ async fn write(stream: &mut TcpStream, octets: &[u8]) -> io::Result<()> {
     stream.write_all(octets).await
 }
 
-/// What is answered to a word of the client.
+/// The response to a message of the client.
 struct Step {
     say: Vec<u8>,
     done: bool,
 }
 
-/// A login that is under way.
+/// A login in progress.
 enum Login {
     Plain { right: Vec<u8> },
     Scram(Scram),
@@ -181,7 +181,7 @@ struct Scram {
     user: String,
     /// `SaltedPassword` of RFC 5802 section 3.
     salted: Vec<u8>,
-    /// The client's first message without its head, and ours, with a comma between.
+    /// The client's first message without its GS2 header, a comma, and the server's.
     so_far: Option<String>,
 }
 
@@ -200,15 +200,15 @@ impl Login {
         }
     }
 
-    /// What is answered; `None` is no.
-    fn step(&mut self, said: &[u8]) -> Option<Step> {
+    /// The response; `None` if the login fails.
+    fn step(&mut self, message: &[u8]) -> Option<Step> {
         match self {
-            Self::Plain { right } => (said == right.as_slice()).then(|| Step { say: Vec::new(), done: true }),
+            Self::Plain { right } => (message == right.as_slice()).then(|| Step { say: Vec::new(), done: true }),
             Self::Scram(scram) => {
-                let said = std::str::from_utf8(said).ok()?;
+                let message = std::str::from_utf8(message).ok()?;
                 match scram.so_far.take() {
-                    None => scram.first(said),
-                    Some(so_far) => scram.last(&so_far, said),
+                    None => scram.first(message),
+                    Some(so_far) => scram.last(&so_far, message),
                 }
             }
         }
@@ -217,20 +217,20 @@ impl Login {
 
 impl Scram {
     /// `n,,n=USER,r=NONCE`
-    fn first(&mut self, said: &str) -> Option<Step> {
-        let bare = said.strip_prefix("n,,")?;
+    fn first(&mut self, message: &str) -> Option<Step> {
+        let bare = message.strip_prefix("n,,")?;
         let (name, nonce) = bare.split_once(",r=")?;
         if name.strip_prefix("n=") != Some(self.user.as_str()) {
             return None;
         }
-        let ours = format!("r={nonce}ofTheFront,s={},i={ROUNDS}", STANDARD.encode(SALT));
+        let ours = format!("r={nonce}ofTheProxy,s={},i={ROUNDS}", STANDARD.encode(SALT));
         self.so_far = Some(format!("{bare},{ours}"));
         Some(Step { say: ours.into_bytes(), done: false })
     }
 
     /// `c=biws,r=NONCES,p=PROOF`
-    fn last(&self, so_far: &str, said: &str) -> Option<Step> {
-        let (without_proof, proof) = said.rsplit_once(",p=")?;
+    fn last(&self, so_far: &str, message: &str) -> Option<Step> {
+        let (without_proof, proof) = message.rsplit_once(",p=")?;
         let nonces = without_proof.strip_prefix("c=biws,")?;
         if !so_far.contains(&format!(",{nonces},s=")) {
             return None;
@@ -256,7 +256,7 @@ mod tests {
 
     /// The exchange of RFC 7677 section 3, with its nonces and salt.
     #[test]
-    fn the_example_of_the_rfc_is_let_in() {
+    fn the_example_of_the_rfc_is_accepted() {
         let mut salted = vec![0; 32];
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salt, b"pencil", &mut salted);

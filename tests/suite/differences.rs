@@ -1,5 +1,5 @@
-//! Where the C implementation loses, invents or hangs, and what is right. Each test shows one such point from outside;
-//! `docs` lists them for those who move over.
+//! Input that the C implementation loses, misreads or hangs on, and the correct result. Each test covers one such case from
+//! outside; docs/DIFFERENCES.md lists them for users who migrate.
 
 use crate::support::without_event_type;
 use crate::support::{NOW, UPTIME, assert_rows, collected, one, printing, rows, start, template, v5_of, web};
@@ -8,7 +8,7 @@ use netflow::template::VARIABLE;
 use serde_json::json;
 
 #[test]
-fn counters_may_have_any_size() {
+fn counters_of_64_bits_are_exact() {
     for size in 1..=8u16 {
         let record = [&[0, 7][..], &[0u8; 8][8 - usize::from(size) + 1..], &[200], &[0, 0, 0, 1]].concat();
         assert_rows(
@@ -19,7 +19,7 @@ fn counters_may_have_any_size() {
 }
 
 #[test]
-fn microseconds_are_kept() {
+fn flow_times_keep_their_microseconds() {
     let ntp = |secs: u64, fraction: u32| ((secs + 2_208_988_800) << 32 | u64::from(fraction)).to_be_bytes();
     let record = [&ntp(1_700_000_000, 1 << 31)[..], &ntp(1_700_000_001, 1 << 30), &[0, 0, 0, 1]].concat();
     let setup = printing("timestamp_start, timestamp_end").more_config("timestamps_since_epoch: true");
@@ -47,7 +47,7 @@ fn a_sampling_interval_of_zero_multiplies_nothing() {
 }
 
 #[test]
-fn octets_behind_the_announced_records_do_not_cost_the_datagram() {
+fn trailing_octets_do_not_invalidate_a_datagram() {
     let mut datagram = v5_of(&[web(1, 1, 2, 20), web(1, 2, 2, 20)]);
     datagram[3] = 1;
     datagram.extend([0; 7]);
@@ -57,13 +57,13 @@ fn octets_behind_the_announced_records_do_not_cost_the_datagram() {
 #[test]
 fn an_ipfix_message_ends_where_its_header_says() {
     let mut message = one(&[field(7, 2), field(2, 4), field(1, 4)], &[0, 7, 0, 0, 0, 2, 0, 0, 0, 20]);
-    // A second data set that lies outside of the message.
+    // A second data set after the end of the message.
     message.extend([1, 0, 0, 14, 0, 8, 0, 0, 0, 2, 0, 0, 0, 20]);
     assert_rows(rows("src_port", [message]), [json!({"port_src": 7, "packets": 2, "bytes": 20})]);
 }
 
 #[test]
-fn data_of_a_withdrawn_template_are_counted_and_not_read() {
+fn data_of_a_withdrawn_template_are_dropped_and_counted() {
     let first = template(1, 256, vec![field(7, 2), field(2, 4)]);
     let second = template(1, 256, vec![field(2, 4), field(7, 2)]);
     let message = || Message::ipfix(1, 0, NOW);
@@ -83,7 +83,7 @@ fn data_of_a_withdrawn_template_are_counted_and_not_read() {
 }
 
 #[test]
-fn a_template_without_length_makes_no_endless_records() {
+fn a_template_of_zero_length_does_not_loop() {
     let nothing = template(1, 256, vec![field(7, 0), field(2, 0)]);
     let message = Message::v9(1, 0, NOW, UPTIME)
         .templates(&[&nothing])
@@ -95,7 +95,7 @@ fn a_template_without_length_makes_no_endless_records() {
 }
 
 #[test]
-fn long_variable_fields_end_nothing() {
+fn long_variable_length_fields_are_decoded() {
     let long = template(1, 256, vec![field(82, VARIABLE), field(7, 2), field(2, 4)]);
     let message = Message::ipfix(1, 0, NOW)
         .templates(&[&long])
@@ -108,7 +108,7 @@ fn long_variable_fields_end_nothing() {
 }
 
 #[test]
-fn nothing_is_read_beyond_the_end_of_a_short_frame() {
+fn a_truncated_frame_is_not_read_beyond_its_end() {
     let frames = template(1, 256, vec![field(315, VARIABLE)]);
     let mut frame = vec![2, 0, 0, 0, 0, 0xb, 2, 0, 0, 0, 0, 0xa, 8, 0];
     frame

@@ -1,4 +1,4 @@
-//! Speaks TLS in front of a server that does not.
+//! A TLS proxy in front of a server without TLS.
 
 use super::own_address;
 use crate::certificates::Certified;
@@ -13,44 +13,44 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 
-/// Takes connections with TLS, and hands what comes on to a server in the clear, until it is dropped.
+/// Accepts TLS connections and forwards them to a server without TLS, until it is dropped.
 #[derive(Debug)]
-pub struct TlsFront {
+pub struct TlsProxy {
     listens: SocketAddr,
     _runtime: Runtime,
 }
 
-impl TlsFront {
-    /// An address for a front that is not there yet: servers that name their own address must know it before.
+impl TlsProxy {
+    /// An address for a proxy that is started later: servers that advertise their address must know it first.
     pub fn address() -> SocketAddr {
         own_address()
     }
 
-    /// Listens there. Clients need a certificate of these authorities (in PEM), if any are named.
+    /// Starts a proxy. If `clients` is given, clients need a certificate of these authorities (in PEM).
     ///
     /// # Panics
-    /// When the address is taken, or the certificates are no good.
+    /// If the address is in use, or the certificates are invalid.
     pub fn start(listens: SocketAddr, server: SocketAddr, certified: &Certified, clients: Option<&str>) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config(certified, clients)));
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build();
-        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let runtime = runtime.unwrap_or_else(|error| panic!("cannot start a runtime: {error}"));
         let listener = runtime.block_on(TcpListener::bind(listens));
         let listener = listener.unwrap_or_else(|error| panic!("{listens}: {error}"));
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    // A client that does not trust us, or hangs up, is what tests are about.
+                    // Tests have clients that do not trust the server or disconnect.
                     let mut stream = acceptor.accept(stream).await.ok()?;
-                    let mut behind = TcpStream::connect(server).await.ok()?;
-                    copy_bidirectional(&mut stream, &mut behind).await.ok()
+                    let mut upstream = TcpStream::connect(server).await.ok()?;
+                    copy_bidirectional(&mut stream, &mut upstream).await.ok()
                 });
             }
         });
         Self { listens, _runtime: runtime }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn listens(&self) -> SocketAddr {
         self.listens
     }
@@ -65,7 +65,7 @@ fn config(certified: &Certified, clients: Option<&str>) -> ServerConfig {
     let key = key.unwrap_or_else(|error| panic!("no private key: {error}"));
     let provider = Arc::new(crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-    let config = config.unwrap_or_else(|error| panic!("no TLS: {error}"));
+    let config = config.unwrap_or_else(|error| panic!("TLS: {error}"));
     let config = match clients {
         None => config.with_no_client_auth(),
         Some(pem) => {
@@ -76,5 +76,5 @@ fn config(certified: &Certified, clients: Option<&str>) -> ServerConfig {
         }
     };
     let config = config.with_single_cert(certificates(&certified.certificate), key);
-    config.unwrap_or_else(|error| panic!("the certificate is no good: {error}"))
+    config.unwrap_or_else(|error| panic!("invalid certificate: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Traffic that is wrong: what is good in it counts, what is not is counted as such, and the daemon lives.
+//! Malformed traffic: its valid part is accounted, the rest is counted by reason, and the daemon survives.
 
 use crate::support::{NOW, UPTIME, assert_rows, printing, rows, start, template, v5_of, web, without_event_type};
 use netflow::encode::{Message, field};
@@ -8,7 +8,7 @@ use testkit::output::sum;
 use testkit::traffic::{Flow, Flows, Stream, Version};
 use testkit::{Process, eventually};
 
-/// A whole IPFIX message with its template and these ports, two packets each.
+/// A valid IPFIX message with its template and a record for each port, two packets each.
 fn good(ports: &[u16]) -> Vec<u8> {
     Message::ipfix(1, 0, NOW)
         .templates(&[&template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)])])
@@ -16,16 +16,16 @@ fn good(ports: &[u16]) -> Vec<u8> {
         .finish()
 }
 
-/// Resident memory of a process, octets.
+/// Resident memory of a process, in bytes.
 pub(crate) fn resident(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.expect("the kernel tells of a process that runs") * 1024
+    kilobytes.expect("the kernel reports it for a running process") * 1024
 }
 
 #[test]
-fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
+fn each_malformed_datagram_is_counted_by_its_reason_alone() {
     let message = || Message::ipfix(1, 0, NOW);
     let mut short_message = good(&[]);
     short_message[2..4].copy_from_slice(&7u16.to_be_bytes());
@@ -35,7 +35,7 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
     let mut too_many = v5_of(&[web(1, 1, 1, 1)]);
     too_many[3] = 30;
     let no_length = message().templates(&[&template(1, 300, vec![field(7, 0)])]).finish();
-    // The message ends before its data set.
+    // The message is cut before its data set.
     let mut early_end = good(&[1]);
     early_end[2..4].copy_from_slice(&((16 + 20) as u16).to_be_bytes());
     let cases: [(&str, Vec<u8>, &str); 9] = [
@@ -47,7 +47,7 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
         ("a set beyond the end", lying_set, "records_faulty"),
         ("records that are not there", too_many, "datagrams_rejected[count]"),
         ("a template without length", no_length, "templates_rejected"),
-        ("octets behind the message", early_end, "datagrams_trailing_bytes"),
+        ("octets after the message", early_end, "datagrams_trailing_bytes"),
     ];
     for (what, datagram, counter) in cases {
         let process = start(&printing("src_port"));
@@ -68,8 +68,8 @@ fn each_fault_is_counted_by_its_reason_and_costs_nothing_else() {
 }
 
 #[test]
-fn what_stands_before_a_fault_counts() {
-    // A set that does not end in the datagram costs itself, not the one before it.
+fn records_before_a_malformed_set_are_kept() {
+    // A set that exceeds the datagram is dropped, the previous one is not.
     let sets = Message::ipfix(1, 0, NOW)
         .templates(&[&template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)])])
         .records(256, 2, |w| [1, 2].into_iter().for_each(|port| _ = w.u16(port).u32(2).u32(20)))
@@ -82,12 +82,12 @@ fn what_stands_before_a_fault_counts() {
 }
 
 #[test]
-fn datagrams_filled_with_zeros_are_no_fault() {
+fn zero_padding_is_accepted() {
     let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
     let v9 = Message::v9(1, 0, NOW, UPTIME).templates(&[&known]).data(256, |w| _ = w.u16(7).u32(2).u32(20));
     let mut datagrams = [v9.finish(), good(&[7]), good(&[7])];
     datagrams.iter_mut().for_each(|datagram| datagram.resize(1400, 0));
-    // The zeros of the last one are part of its message.
+    // The zeros of the last datagram are part of its message.
     datagrams[2][2..4].copy_from_slice(&1400u16.to_be_bytes());
     let process = start(&printing("src_port"));
     process.exporter("127.0.1.1").send_all(datagrams);
@@ -100,7 +100,7 @@ fn datagrams_filled_with_zeros_are_no_fault() {
 }
 
 #[test]
-fn what_the_checks_and_unusable_rates_cost_has_a_line() {
+fn failed_checks_and_unusable_rates_are_logged() {
     let setup = printing("src_port").more_config("nfacctd_pre_processing_checks: true\nnfacctd_renormalize: true");
     let process = start(&setup);
     let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
@@ -124,7 +124,7 @@ fn what_the_checks_and_unusable_rates_cost_has_a_line() {
 }
 
 #[test]
-fn a_set_that_is_not_understood_costs_no_other() {
+fn an_undecodable_set_does_not_affect_other_sets() {
     let known = template(1, 256, vec![field(7, 2), field(2, 4), field(1, 4)]);
     let message = Message::v9(1, 0, NOW, UPTIME)
         .templates(&[&known])
@@ -140,7 +140,7 @@ fn a_set_that_is_not_understood_costs_no_other() {
 }
 
 #[test]
-fn templates_beyond_the_bound_put_out_older_ones() {
+fn templates_beyond_the_bound_evict_older_ones() {
     let process = start(&printing("src_port").more_config("nfacctd_templates_max: 10"));
     let exporter = process.exporter("127.0.1.1");
     let fields = vec![field(7, 2), field(2, 4), field(1, 4)];
@@ -155,7 +155,7 @@ fn templates_beyond_the_bound_put_out_older_ones() {
 }
 
 #[test]
-fn data_that_wait_for_a_template_are_bounded() {
+fn data_pending_for_a_template_are_bounded() {
     let setup = printing("src_port").more_config("nfacctd_pending_bytes: 10000");
     let process = start(&setup);
     let exporter = process.exporter("127.0.1.1");
@@ -178,14 +178,14 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// Changes, cuts or lengthens a datagram, or leaves it.
+    /// Changes, cuts or lengthens a datagram, or leaves it as it is.
     fn damage(&mut self, datagram: &mut Vec<u8>) {
         for _ in 0..self.next() % 4 {
             let at = (self.next() as usize) % datagram.len().max(1);
             match self.next() % 4 {
                 0 => datagram.truncate(at),
                 1 => datagram.extend_from_within(at..),
-                // Heads, where the lengths and counts are, are hit more often.
+                // Headers, with their lengths and counts, are damaged more often.
                 _ => {
                     if let Some(octet) = datagram.get_mut(if self.next().is_multiple_of(2) { at } else { at % 64 })
                     {
@@ -199,7 +199,7 @@ impl Chance {
 }
 
 #[test]
-fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
+fn damaged_traffic_is_survived_bounded_and_accounted_for() {
     let process = start(&printing("src_host, dst_host, src_port, dst_port, proto, in_iface, timestamp_start"));
     let mut chance = Chance(2026);
     let mut sent = 0;
@@ -208,7 +208,7 @@ fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
         let mut stream = Stream::new(version, 1, NOW);
         for seed in 0..40 {
             let flows: Vec<Flow> = Flows::new(seed).take(600).collect();
-            stream.announce_again();
+            stream.repeat_templates();
             let mut datagrams = stream.datagrams(&flows);
             datagrams.iter_mut().for_each(|datagram| chance.damage(datagram));
             sent += datagrams.len() as u64;
@@ -218,8 +218,8 @@ fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
     let report = process.wait_for_datagrams(sent);
     report.assert_all_accounted();
     assert!(report.family("datagrams_rejected[") > 0 && report.value("datagrams_decoded") > sent / 2);
-    assert!(resident(&process) < 300 << 20, "{} octets", resident(&process));
-    // It still does its work.
+    assert!(resident(&process) < 300 << 20, "{} bytes", resident(&process));
+    // It still works.
     process.exporter("127.0.2.2").send(&good(&[4242]));
     process.wait_for_datagrams(sent + 1).assert_all_accounted();
     let finished = process.stop();
@@ -230,7 +230,7 @@ fn damaged_traffic_neither_kills_nor_bloats_and_all_is_accounted_for() {
 }
 
 #[test]
-fn an_exporter_that_has_gone_on_does_not_wait_for_the_past() {
+fn reordered_sequence_numbers_do_not_delay_an_exporter() {
     let process = start(&printing("src_port").more_config("nfacctd_pending_time: 1"));
     process.exporter("127.0.1.1").send(&Message::ipfix(1, 0, NOW).data(300, |w| _ = w.u32(1)).finish());
     process.wait_for_datagrams(1);
@@ -243,7 +243,7 @@ fn an_exporter_that_has_gone_on_does_not_wait_for_the_past() {
 }
 
 #[test]
-fn lines_about_unknown_versions_can_be_left_out() {
+fn log_lines_about_unknown_versions_can_be_disabled() {
     for (key, logged) in [("false", true), ("true", false)] {
         let setup = printing("src_port").more_config(&format!("nfacctd_disable_sanity_checks: {key}"));
         let process = start(&setup);

@@ -1,4 +1,4 @@
-//! Clumsy operators: files that are not what they should be, reloads of long maps, second daemons, starts that fail.
+//! Operator mistakes: files of the wrong type, reloads of long maps, second daemons, failing starts.
 
 use crate::support::{NOW, clock, nfacctd, printing, start, template, v5_of, web};
 use netflow::encode::{Message, field};
@@ -11,10 +11,10 @@ use testkit::output::sum;
 use testkit::process::Signal;
 use testkit::{Finished, Setup, eventually};
 
-/// Whatever hangs takes longer; so does nothing that works.
+/// Longer than anything takes that does not hang.
 const PROMPT: Duration = Duration::from_secs(60);
 
-/// A named pipe that nobody writes to, in place of whatever is there.
+/// Replaces a file by a named pipe without a writer.
 fn pipe(path: &Path) {
     let _ = fs::remove_file(path);
     assert!(Command::new("mkfifo").arg(path).status().is_ok_and(|status| status.success()));
@@ -27,7 +27,7 @@ fn check(setup: &Setup) -> Finished {
     finished
 }
 
-/// Lines of a configuration that name a file, and the program that reads it.
+/// Configuration lines that name a file, and the program that reads it.
 const NAMED: &[(&str, &str)] = &[
     ("nfacctd", "pre_tag_map: {file}"),
     ("nfacctd", "pre_tag_map[p]: {file}"),
@@ -50,7 +50,7 @@ const NAMED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn files_that_cannot_be_read_to_an_end_are_refused_at_once() {
+fn pipes_and_devices_are_rejected_as_files_at_once() {
     let program = |name| match name {
         "nfacctd" => env!("CARGO_BIN_EXE_nfacctd"),
         "sfacctd" => env!("CARGO_BIN_EXE_sfacctd"),
@@ -73,7 +73,7 @@ fn files_that_cannot_be_read_to_an_end_are_refused_at_once() {
 }
 
 #[test]
-fn a_configuration_that_is_a_pipe_is_refused_at_once() {
+fn a_configuration_that_is_a_pipe_is_rejected_at_once() {
     let setup = Setup::new(env!("CARGO_BIN_EXE_nfacctd"));
     pipe(&setup.path("pipe"));
     let refused = check(&setup.arguments(["-f", "{dir}/pipe"]));
@@ -82,7 +82,7 @@ fn a_configuration_that_is_a_pipe_is_refused_at_once() {
 }
 
 #[test]
-fn a_reload_of_a_pipe_changes_nothing_and_holds_nothing_up() {
+fn a_reload_of_a_pipe_fails_without_blocking() {
     let setup = printing("tag, src_host").more_config("pre_tag_map: {dir}/map").file("map", "set_tag=7\n");
     let process = start(&setup);
     process.wait_for_new_log("what was in force stays in force", || {
@@ -97,7 +97,7 @@ fn a_reload_of_a_pipe_changes_nothing_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_capture_from_a_pipe_from_which_nothing_comes_ends_when_asked() {
+fn an_idle_capture_pipe_does_not_delay_shutdown() {
     for (program, ready) in
         [(env!("CARGO_BIN_EXE_nfacctd"), "reading NetFlow"), (env!("CARGO_BIN_EXE_pmacctd"), "link type is")]
     {
@@ -105,7 +105,7 @@ fn a_capture_from_a_pipe_from_which_nothing_comes_ends_when_asked() {
             Setup::new(program).config("pcap_savefile: {dir}/pipe\nplugins: print[p]\naggregate: src_host");
         pipe(&setup.path("pipe"));
         let process = setup.spawn();
-        // The head of a capture, and nothing more, from somebody who stays.
+        // The header of a capture file and nothing more, from a writer that keeps the pipe open.
         let writer = fs::File::options().write(true).open(setup.path("pipe"));
         let frames: [(u64, Vec<u8>); 0] = [];
         let head = testkit::frames::capture(1, frames);
@@ -118,7 +118,7 @@ fn a_capture_from_a_pipe_from_which_nothing_comes_ends_when_asked() {
     }
 }
 
-/// A map of so many rules, each of them for another host.
+/// A map of `rules` rules, each for another host.
 fn long_map(rules: u32) -> String {
     (1..=rules)
         .map(|n| format!("set_tag={n} ip=127.0.1.1 src_net=10.{}.{}.{}/32\n", n >> 16, n >> 8 & 255, n & 255))
@@ -126,7 +126,7 @@ fn long_map(rules: u32) -> String {
 }
 
 #[test]
-fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
+fn a_long_reload_delays_no_signal() {
     const RELOADED: &str = "maps, lists and networks: reloaded";
     let setup = printing("tag, src_host").more_config("pre_tag_map: {dir}/map").file("map", "set_tag=1\n");
     let process = start(&setup);
@@ -137,7 +137,7 @@ fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
     let exporter = process.exporter("127.0.1.1");
     exporter.send(&v5_of(&[web(1, 1, 1, 10)]));
     process.wait_for_datagrams(1);
-    // Another two requests while it runs are one reload after it.
+    // Two more requests while it runs cause one reload after it.
     for _ in 0..2 {
         process.signal(Signal::SIGUSR2);
         process.statistics();
@@ -149,7 +149,7 @@ fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
     wait_for(3);
     exporter.send(&v5_of(&[web(1, 1, 100, 1000)]));
     process.wait_for_datagrams(2);
-    // The end comes in the middle of a reload.
+    // Shutdown during a reload.
     let _ = setup.clone().file("map", long_map(50_000));
     process.signal(Signal::SIGUSR2);
     process.statistics();
@@ -163,7 +163,7 @@ fn signals_statistics_and_the_end_do_not_wait_for_a_long_reload() {
 }
 
 #[test]
-fn the_templates_file_is_bounded_and_whoever_takes_most_gives_way() {
+fn the_templates_file_is_bounded_at_the_cost_of_the_largest_exporter() {
     let setup = printing("src_port")
         .more_config("nfacctd_templates_file: {dir}/templates\nnfacctd_templates_file_size: 64K");
     let process = start(&setup);
@@ -189,12 +189,12 @@ fn the_templates_file_is_bounded_and_whoever_takes_most_gives_way() {
     assert_eq!(text.matches("\"127.0.1.2\"").count(), 3);
     assert!(text.contains("\"127.0.1.1\"") && text.len() < 90_000, "{}", text.len());
     assert!(finished.log.contains("nfacctd_templates_file_size keeps more"), "{}", finished.log);
-    // A lock stays with the daemon.
+    // The daemon keeps the lock.
     assert!(!setup.files().contains(&"templates.lock".to_owned()), "{:?}", setup.files());
 }
 
 #[test]
-fn templates_that_nobody_announces_for_thirty_days_go() {
+fn templates_expire_thirty_days_after_their_last_announcement() {
     let setup = printing("src_port").more_config("nfacctd_templates_file: {dir}/templates");
     let now = u64::from(clock());
     let line = |id: u16, days: u64| {
@@ -215,13 +215,13 @@ fn templates_that_nobody_announces_for_thirty_days_go() {
         let lines = finished.json("templates");
         lines.iter().find(|line| line["template"] == id).and_then(|line| line["seen"].as_u64())
     };
-    // What is announced is seen now; what is not keeps its time.
+    // An announced template gets the current time; another keeps its own.
     assert!(seen(300) >= Some(now) && seen(301).is_none(), "{:?} {:?}", seen(300), seen(301));
     assert_eq!(seen(302), Some(now - 29 * 86_400));
 }
 
 #[test]
-fn a_second_daemon_does_not_write_the_files_of_the_first() {
+fn a_second_daemon_is_locked_out_of_the_files_of_the_first() {
     for (program, key) in [
         (env!("CARGO_BIN_EXE_nfacctd"), "nfacctd_templates_file"),
         (env!("CARGO_BIN_EXE_sfacctd"), "sfacctd_counter_file"),
@@ -247,13 +247,13 @@ fn a_second_daemon_does_not_write_the_files_of_the_first() {
 }
 
 #[test]
-fn a_start_in_the_background_returns_what_came_of_it() {
+fn daemonize_returns_the_result_of_the_start() {
     let setup = nfacctd(
         "plugins: memory[m]\naggregate: src_host\nimt_path: {dir}/pipe\npidfile: {dir}/pid\nlogfile: {dir}/log",
     );
     let began = setup.clone().arguments(["-D"]).run();
     assert_eq!(began.code(), Some(0), "{}", began.log);
-    // All of it is there when the command returns.
+    // Everything is ready when the command returns.
     let text = |name| fs::read_to_string(setup.path(name)).unwrap_or_default();
     assert!(
         text("log").contains("waiting for NetFlow/IPFIX data") && setup.path("pipe").exists(),
@@ -263,28 +263,28 @@ fn a_start_in_the_background_returns_what_came_of_it() {
     let second = setup.clone().arguments(["-D"]).run();
     assert_eq!(second.code(), Some(1));
     assert!(second.log.contains("pidfile: ") && second.log.contains("in use by process"), "{}", second.log);
-    // The port, with another pid file.
+    // The same port with another pid file.
     let third = setup.clone().more_config("pidfile: {dir}/other").arguments(["-D"]).run();
     assert_eq!(third.code(), Some(1));
     assert!(third.log.contains("another process has this port"), "{}", third.log);
-    // So does a dry run, which goes the same way.
+    // A dry run takes the same path.
     let dry = setup.clone().arguments(["-T", "setup"]).run();
     assert_eq!(dry.code(), Some(1));
     assert!(dry.log.contains("in use by process"), "{}", dry.log);
     let pid = text("pid");
     assert!(Command::new("kill").arg(pid.trim()).status().is_ok_and(|status| status.success()));
-    eventually("the end", || (!setup.path("pid").exists()).then_some(()));
+    eventually("the daemon to exit", || (!setup.path("pid").exists()).then_some(()));
     assert_eq!(setup.arguments(["-T", "setup"]).run().code(), Some(0));
 }
 
 #[test]
-fn a_dry_run_finds_what_a_start_finds() {
+fn a_dry_run_of_the_setup_reports_the_errors_of_a_start() {
     let refused = nfacctd("plugins: sqlite3[s]\naggregate: src_host\nsql_db: {dir}/db\nsql_table: acct")
         .arguments(["-T", "setup"])
         .run();
     assert_eq!(refused.code(), Some(1), "{}", refused.log);
     assert!(refused.log.contains("sql_table[s]: no such table"), "{}", refused.log);
-    // Another daemon has the spool. Nobody has to answer for that.
+    // Another daemon has locked the spool. This needs no server.
     let spool = "plugins: kafka[k]\naggregate: src_host\nkafka_broker_port: 1\nplugin_write_timeout: 1\nplugin_spool_dir: ";
     let first = nfacctd(&format!("{spool}{{dir}}/spool")).start();
     let path = first.setup().path("spool").display().to_string();
@@ -297,7 +297,7 @@ fn a_dry_run_finds_what_a_start_finds() {
 }
 
 #[test]
-fn a_plugin_too_many_is_refused_rather_than_left_out() {
+fn too_many_plugins_are_rejected() {
     let plugins = |count: usize| (0..count).map(|n| format!("print[p{n}]")).collect::<Vec<_>>().join(", ");
     let setup = |count| {
         nfacctd(&format!(

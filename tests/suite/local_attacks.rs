@@ -1,5 +1,5 @@
-//! What other users of the machine can do about files that a daemon writes: links in shared folders, pid files, folders that the
-//! daemon's user may not write to.
+//! Attacks by local users on the files that a daemon writes: symbolic links in shared folders, pid files, folders that the
+//! daemon's user cannot write to.
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
 use crate::support::{nfacctd, printing, start, v5_of, web};
@@ -10,14 +10,14 @@ use testkit::process::Signal;
 use testkit::{Setup, eventually};
 
 const NOBODY: u32 = 65534;
-const SECRET: &str = "what a link leads to";
+const SECRET: &str = "contents of the link's target";
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-/// A folder in the test's own that all may write to, with a link planted by another user for each name. Each leads to a file of its
-/// own, which has [`SECRET`] in it.
+/// A world-writable folder with a symbolic link of another user for each name. Each links to a separate file, which contains
+/// [`SECRET`].
 fn plant(setup: &Setup, names: &[&str]) -> Vec<PathBuf> {
     let shared = setup.path("shared");
     fs::create_dir(&shared).unwrap();
@@ -37,7 +37,7 @@ fn plant(setup: &Setup, names: &[&str]) -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_file_is_written_through_a_link_that_another_user_planted() {
+fn no_file_is_written_through_a_planted_symlink() {
     let setup = nfacctd(
         "plugins: print[p], print[q], print[a]
          aggregate: src_port
@@ -57,7 +57,7 @@ fn no_file_is_written_through_a_link_that_another_user_planted() {
     let victims =
         plant(&setup, &["pid", "templates", "out.json", "latest", "log", "schema", "out.avro", "added.json"]);
     let process = setup.start();
-    // Lines for which there is no file are on standard error.
+    // Log lines that cannot be written to the file go to standard error.
     process.wait_for_log("waiting for NetFlow/IPFIX data");
     let error = process.wait_for_log("log file cannot be opened");
     assert!(error.contains("symbolic link") && error.contains("files_follow_links"), "{error}");
@@ -76,7 +76,7 @@ fn no_file_is_written_through_a_link_that_another_user_planted() {
 }
 
 #[test]
-fn a_database_is_not_opened_through_a_planted_link() {
+fn a_database_is_not_opened_through_a_planted_symlink() {
     let setup = nfacctd(
         "plugins: sqlite3[s]\naggregate[s]: src_port\nsql_table[s]: acct\nsql_optimize_clauses[s]: true\nsql_db[s]: {dir}/shared/db",
     );
@@ -89,7 +89,7 @@ fn a_database_is_not_opened_through_a_planted_link() {
 }
 
 #[test]
-fn an_operator_who_wants_links_followed_says_so() {
+fn files_follow_links_follows_symlinks() {
     let setup = printing("src_port").more_config(
         "print_output_file[p]: {dir}/shared/out.json\nfiles_follow_links: true\nlogfile: {dir}/shared/log",
     );
@@ -103,7 +103,7 @@ fn an_operator_who_wants_links_followed_says_so() {
 }
 
 #[test]
-fn a_second_daemon_with_the_same_pid_file_is_refused() {
+fn a_second_daemon_with_the_same_pid_file_is_rejected() {
     let first = start(&printing("src_host").more_config("pidfile: {dir}/pid"));
     let pid = first.setup().path("pid");
     let second = printing("src_host").more_config(&format!("pidfile: {}", pid.display())).run();
@@ -111,12 +111,12 @@ fn a_second_daemon_with_the_same_pid_file_is_refused() {
     let expected = format!("{}: in use by process {} (nfacctd)", pid.display(), first.id());
     assert!(second.log.contains(&expected), "{}", second.log);
     assert_eq!(first.text("pid").trim(), first.id().to_string());
-    // A dry run says the same as a start, and leaves the file alone.
+    // A dry run reports the same as a start, and does not touch the file.
     let trial =
         printing("src_host").more_config(&format!("pidfile: {}", pid.display())).arguments(["-T", "setup"]);
     assert_eq!(trial.run().code(), Some(1));
     assert_eq!(first.text("pid").trim(), first.id().to_string());
-    // What a killed daemon leaves behind keeps nobody from starting.
+    // The pid file of a killed daemon does not prevent a start.
     first.signal(Signal::SIGKILL);
     let setup = first.wait().setup().clone();
     assert!(pid.exists());
@@ -125,9 +125,9 @@ fn a_second_daemon_with_the_same_pid_file_is_refused() {
 }
 
 #[test]
-fn a_daemon_that_gave_up_root_ends_its_pid_file_and_keeps_its_log() {
+fn an_unprivileged_daemon_clears_its_pid_file_and_keeps_its_log() {
     if !is_root() {
-        eprintln!("skipped: only root can be given up");
+        eprintln!("skipped: only root can drop privileges");
         return;
     }
     let setup = nfacctd(
@@ -146,7 +146,7 @@ fn a_daemon_that_gave_up_root_ends_its_pid_file_and_keeps_its_log() {
         eventually("statistics", || process.text("log.1").contains("---").then_some(()));
         process.stop();
         assert!(!setup.path("log").exists());
-        // No number that may be another process's by now.
+        // The pid is removed, since another process may have it by now.
         assert_eq!(fs::read_to_string(setup.path("pid")).unwrap(), "");
         let log = fs::read_to_string(setup.path("log.1")).unwrap();
         assert!(log.contains("pid file is emptied"), "{log}");
