@@ -109,14 +109,14 @@ fn names_with_variables_that_nothing_fills_are_named() {
     ));
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
     for part in [
-        "print_output_file[p]: '$nosuch' is no variable here, and stays as it is.",
-        "print_latest_file[p]: '$peer_src_ip' is one and the same for all: aggregate[p] has no peer_src_ip.",
-        "kafka_topic[k]: '$hst' is no variable here",
-        "kafka_partition_key[k]: '$bmp_router' is no variable here",
-        "kafka_partition_key[k]: '$proto' is one and the same for all: aggregate[k] has no proto.",
-        "amqp_routing_key[a]: '$tag2x' is no variable here, and stays as it is. Did you mean '$tag2'?",
-        "sql_table[s]: '$tag2' is one and the same for all: aggregate[s] has no tag2.",
-        "writer_id_string[p]: '$proc_nam' is no variable here, and stays as it is. Did you mean '$proc_name'?",
+        "print_output_file[p]: '$nosuch' is not a variable here and is used literally.",
+        "print_latest_file[p]: '$peer_src_ip' is the same for all aggregates: aggregate[p] has no peer_src_ip.",
+        "kafka_topic[k]: '$hst' is not a variable here",
+        "kafka_partition_key[k]: '$bmp_router' is not a variable here",
+        "kafka_partition_key[k]: '$proto' is the same for all aggregates: aggregate[k] has no proto.",
+        "amqp_routing_key[a]: '$tag2x' is not a variable here and is used literally. Did you mean '$tag2'?",
+        "sql_table[s]: '$tag2' is the same for all aggregates: aggregate[s] has no tag2.",
+        "writer_id_string[p]: '$proc_nam' is not a variable here and is used literally. Did you mean '$proc_name'?",
     ] {
         assert!(finished.log.contains(part), "{part}:\n{}", finished.log);
     }

@@ -380,7 +380,7 @@ fn is_root() -> bool {
 fn a_wrong_address_is_found_before_the_start_and_one_in_use_at_it() {
     let wrong = nfacctd("http_listen: localhost:9980\nplugins: print").arguments(["--check"]).run();
     assert!(
-        !wrong.status.success() && wrong.log.contains("http_listen: 'localhost:9980' is no address"),
+        !wrong.status.success() && wrong.log.contains("http_listen: 'localhost:9980' is not a valid address"),
         "{}",
         wrong.log
     );
@@ -400,7 +400,7 @@ fn an_address_that_others_can_reach_is_warned_about() {
          aggregate: src_host
          print_output_file[p]: {dir}/out",
     ));
-    process.wait_for_log("http_listen: 0.0.0.0:0: other machines may read the metrics");
+    process.wait_for_log("http_listen: 0.0.0.0:0: other machines can read the metrics");
     process.stop();
 }
 

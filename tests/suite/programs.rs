@@ -15,7 +15,7 @@ const SAID: &[(&str, &[&str])] = &[
     ("finished reading PCAP capture file", &["pmacctd"]),
     ("waiting for packets of netfilter's log", &["uacctd"]),
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
-    ("BGP is not spoken in this version yet", &["pmbgpd"]),
+    ("BGP is not implemented in this version yet", &["pmbgpd"]),
 ];
 
 const PROGRAMS: &[(&str, &str)] = &[

@@ -22,7 +22,7 @@ pub(crate) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Diagn
         problems.fatal(&file.at(number), format!("{key}: {line}."), None);
     }
     if wrong.is_empty() && list.is_empty() {
-        problems.remark(&file, format!("{key}: there is no address in it: nobody may send."), None);
+        problems.remark(&file, format!("{key}: the file has no address: nobody may send."), None);
     }
     Some(Arc::new(list))
 }

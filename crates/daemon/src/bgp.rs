@@ -113,7 +113,7 @@ impl Part for Listener {
     }
 
     fn announce(&self) {
-        warn!("BGP is not spoken in this version yet: connections are accepted, and what they send is dropped");
+        warn!("BGP is not implemented in this version yet: connections are accepted, and what they send is discarded");
         let address = self.settings.address;
         info!("waiting for BGP connections on ip={} port={}/tcp", address.ip(), address.port());
     }
@@ -208,7 +208,7 @@ impl Peers {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => {
                         if let Some(pass) = self.failing.pass() {
-                            warn!(held_back = pass.held_back, "accepting a BGP connection failed: {error}");
+                            warn!(held_back = pass.held_back, "cannot accept a BGP connection: {error}");
                         }
                         break;
                     }
@@ -228,10 +228,10 @@ impl Peers {
         let allow = self.shared.allow.read().unwrap_or_else(PoisonError::into_inner).clone();
         let why = if allow.is_some_and(|allow| !allow.allows(address.ip().to_canonical())) {
             self.shared.not_allowed.fetch_add(1, Ordering::Relaxed);
-            "it is not in the list of bgp_daemon_allow_file"
+            "bgp_daemon_allow_file does not list the peer"
         } else if self.open.len() >= self.max {
             self.shared.too_many.fetch_add(1, Ordering::Relaxed);
-            "there are as many as bgp_daemon_max_peers allows"
+            "bgp_daemon_max_peers is reached"
         } else if let Err(error) = stream.set_nonblocking(true) {
             warn!(peer = %address, "closing a BGP connection: {error}");
             return;

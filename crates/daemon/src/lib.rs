@@ -97,8 +97,8 @@ fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Diagnostics, 
     }
     let _ = problems.print(&mut std::io::stderr(), debug);
     match faults {
-        0 => println!("{}: the configuration and the files that it names are good", daemon.id),
-        _ => println!("{}: {faults} found wrong", daemon.id),
+        0 => println!("{}: the configuration and the files that it names are valid", daemon.id),
+        _ => println!("{}: {errors} problems found", daemon.id),
     }
     if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

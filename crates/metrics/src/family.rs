@@ -72,7 +72,7 @@ pub(crate) const EXPORTERS: [Family<'static>; 5] = [
 pub(crate) const INTERFACES: [Family<'static>; 2] = [
     counter(
         "pmacct_interface_packets_received",
-        "Packets that the capture on the interface has seen, as the kernel counts them: those of the other direction may be among them.",
+        "Packets that the capture on the interface received, as counted by the kernel. May include packets of the other direction.",
     ),
     counter("pmacct_interface_packets_dropped", "Packets that the kernel dropped before they were read."),
 ];

@@ -142,7 +142,7 @@ impl Endpoint {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.and_then(|runtime| runtime.block_on(run(listener, Answers::new(monitor), end)));
             if let Err(error) = served {
-                warn!("http_listen: {address}: {error}; there are no metrics");
+                warn!("http_listen: {address}: {error}; metrics are not available");
             }
             drop(file);
         })

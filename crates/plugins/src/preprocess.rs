@@ -91,7 +91,7 @@ impl Settings {
         );
         if settings.recover && !(is_database && plugin.get(&SQL_BACKUP_HOST).is_some()) {
             settings.recover = false;
-            let what = format!("preprocess[{}]: recover has no server to send to. Ignored.", plugin.name);
+            let what = format!("preprocess[{}]: recover needs a backup server. Ignored.", plugin.name);
             let hint =
                 "Set sql_backup_host; without it, aggregates that the conditions filter out are only counted."
                     .to_owned();
@@ -105,7 +105,7 @@ impl Settings {
         let (name, number) = word.split_once('=').unwrap_or((word, ""));
         let (name, number) = (name.trim().to_ascii_lowercase(), number.trim());
         let number: u64 =
-            number.parse().map_err(|_| (format!("'{word}' has no number"), "Such as minp=10.".to_owned()))?;
+            number.parse().map_err(|_| (format!("'{word}' has no number"), "For example minp=10.".to_owned()))?;
         let size = usize::try_from(number).unwrap_or(usize::MAX);
         match name.as_str() {
             "qnum" => self.gate = size,
@@ -113,7 +113,7 @@ impl Settings {
             "fsrc" if number > 0 => self.count = Some(size),
             "usrf" if number > 0 => self.factor = Some(number),
             "fss" | "fsrc" | "usrf" => {
-                return Err((format!("{name}=0 would leave nothing"), "A number above 0.".to_owned()));
+                return Err((format!("{name}=0 would drop everything"), "Use a number above 0.".to_owned()));
             }
             "adjb" => self.header = Some(number),
             "recover" => self.recover = number > 0,
@@ -123,7 +123,7 @@ impl Settings {
                     let known = CONDITIONS.iter().map(|(known, _)| *known);
                     let known: Vec<&str> =
                         known.chain(["qnum", "fss", "fsrc", "usrf", "adjb", "recover"]).collect();
-                    (format!("'{name}' is not known"), format!("Known are {}.", known.join(", ")))
+                    (format!("'{name}' is unknown"), format!("Use one of {}.", known.join(", ")))
                 })?;
                 self.conditions.push((*condition, number));
             }

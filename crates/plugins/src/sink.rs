@@ -132,10 +132,10 @@ pub fn files(plugin: &Plugin, problems: &mut Diagnostics) -> runtime::files::Set
         follow_links: plugin.get(&output::FILES_FOLLOW_LINKS),
     };
     if let (Some(name), None) = (&uid, settings.uid) {
-        problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no user '{name}'. Ignored."), None);
+        problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no such user: '{name}'. Ignored."), None);
     }
     if let (Some(name), None) = (&gid, settings.gid) {
-        problems.warn(plugin.blame(&output::FILES_GID), format!("files_gid: no group '{name}'. Ignored."), None);
+        problems.warn(plugin.blame(&output::FILES_GID), format!("files_gid: no such group: '{name}'. Ignored."), None);
     }
     settings
 }

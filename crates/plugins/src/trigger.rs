@@ -159,7 +159,7 @@ impl Programs {
                 self.killed += 1;
                 error!(
                     pid = program.child.id(),
-                    "the trigger ran longer than plugin_trigger_timeout and is terminated"
+                    "the trigger ran longer than plugin_trigger_timeout: terminating it"
                 );
             }
         }
@@ -228,7 +228,7 @@ impl Triggers {
             if let Some(pass) = self.limit.pass() {
                 warn!(
                     held_back = pass.held_back,
-                    "the trigger of an earlier purge is still running: not started again"
+                    "the trigger of an earlier purge is still running: not starting another one"
                 );
             }
             return;

@@ -69,7 +69,7 @@ pub enum Outcome {
 pub fn confine(access: &Access, settings: &files::Settings) -> io::Result<Outcome> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads > 1 {
-        return Err(io::Error::other(format!("{threads} threads run already; only one would be confined")));
+        return Err(io::Error::other(format!("{threads} threads are already running; only one would be confined")));
     }
     enforce(access, settings).map_err(io::Error::other)
 }
@@ -156,7 +156,7 @@ mod tests {
         let (release, held) = crossbeam_channel::bounded::<()>(0);
         let other = std::thread::spawn(move || assert!(held.recv().is_err()));
         let error = confine(&Access::default(), &files::Settings::default()).unwrap_err();
-        assert!(error.to_string().contains("threads run already"), "{error}");
+        assert!(error.to_string().contains("threads are already running"), "{error}");
         drop(release);
         other.join().unwrap();
     }

@@ -111,7 +111,7 @@ fn accounts(user_text: Option<&str>, group_text: Option<&str>) -> Result<(Option
     let gid = match (group_text, own, &account) {
         (Some(text), _, _) => Some(group(text).ok_or_else(|| Error::Group(text.to_owned()))?),
         (None, None, Some(account)) => {
-            return Err(Error::Group(format!("none known for user {}", account.uid)));
+            return Err(Error::Group(format!("none found for user {}", account.uid)));
         }
         (None, own, _) => own,
     };

@@ -22,10 +22,10 @@ const BACKLOG: i32 = 128;
 pub fn listen(path: &Path, mode: u32, group: Option<u32>) -> io::Result<UnixListener> {
     if let Ok(found) = fs::symlink_metadata(path) {
         if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program answers there"));
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program is listening there"));
         }
         if !found.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there"));
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a socket exists there"));
         }
         fs::remove_file(path)?;
     }
@@ -48,7 +48,7 @@ fn give(path: &Path, group: u32) -> io::Result<()> {
     let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let file = fs::File::from(file);
     if !file.metadata()?.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file has taken the socket's place"));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the socket was replaced by another file"));
     }
     Ok(rustix::fs::chownat(&file, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)?)
 }

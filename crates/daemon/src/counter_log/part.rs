@@ -89,7 +89,7 @@ fn check(config: &Config, settings: &Settings, problems: &mut Diagnostics) {
         let origin = config.core_origin_named(&key).unwrap_or(config.source());
         for variable in names::variables(text, lookup) {
             if let Variable::Unknown(word) = variable {
-                let what = format!("{key}: '${word}' is no variable here, and stays as it is.");
+                let what = format!("{key}: '${word}' is not a variable here and is used literally.");
                 problems.warn(origin, what, Some(crate::flows::meant(word, lookup)));
             }
         }

@@ -124,7 +124,7 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
     let fixed = match counter {
         Counter::KernelDrops if input.is_packets() => {
             return format!(
-                "raise {buffer}, aggregate less, or leave packets out by pcap_filter or sampling_rate"
+                "raise {buffer}, aggregate less, or exclude packets with pcap_filter or sampling_rate"
             );
         }
         Counter::KernelDrops => {
@@ -134,25 +134,25 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         | Counter::DatagramsBadVersion
         | Counter::DatagramsBadCount
         | Counter::DatagramsBadLength => {
-            return format!("other lines name senders; {allow} keeps out those that are no exporters");
+            return format!("other lines name the senders; {allow} excludes those that are not exporters");
         }
-        Counter::DatagramsNotAllowed => return format!("if they are wanted, add their source to {allow}"),
-        Counter::ExportersEvictedNumber => return format!("raise {exporters}, or keep others out by {allow}"),
+        Counter::DatagramsNotAllowed => return format!("to accept them, add their source to {allow}"),
+        Counter::ExportersEvictedNumber => return format!("raise {exporters}, or exclude others with {allow}"),
         Counter::ExportersEvictedMemory | Counter::SetsForgotten => {
-            return format!("raise peer_state_memory, or keep others out by {allow}");
+            return format!("raise peer_state_memory, or exclude others with {allow}");
         }
         Counter::InterfaceDrops => "enlarge the interface's receive ring (ethtool -G)",
-        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name exporters and faults",
-        Counter::DatagramsAtShutdown => "more came than could be decoded before the end",
+        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name the exporters and errors",
+        Counter::DatagramsAtShutdown => "more arrived than could be decoded before shutdown",
         Counter::PacketsShort => "raise snaplen",
         // Only NetFlow and IPFIX have templates.
         Counter::SetsExpired | Counter::SetsAtShutdown => {
-            "let exporters send templates more often, or set nfacctd_templates_file"
+            "configure exporters to send templates more often, or set nfacctd_templates_file"
         }
-        Counter::SetsCrowded => "let exporters send templates more often, or raise nfacctd_pending_bytes",
+        Counter::SetsCrowded => "configure exporters to send templates more often, or raise nfacctd_pending_bytes",
         Counter::TemplatesEvicted => "raise nfacctd_templates_max",
         Counter::RecordsDroppedBound => {
-            "raise plugin_memory or plugin_tables_max, aggregate less, or write to a faster place"
+            "raise plugin_memory or plugin_tables_max, aggregate less, or write to faster storage"
         }
         Counter::AggregatesRedirected => {
             "check the clocks of exporters, or raise print_max_files or sql_max_tables"
@@ -193,7 +193,7 @@ mod tests {
             let is_logged = is_sum || row.family == "aggregates_dropped_total";
             assert!(
                 !is_loss || is_logged || FAMILIES.contains(&row.family),
-                "{} is watched by nobody",
+                "no line reports {}",
                 row.family
             );
         }

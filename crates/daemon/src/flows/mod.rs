@@ -221,7 +221,7 @@ impl Flows {
         if !self.input.has_addresses() && !links.iter().any(|link| ADDRESSED.contains(link)) {
             for plugin in &mut settings.plugins {
                 for name in plugin.aggregation.selection.without(Supply::Ethernet) {
-                    warn!("aggregate[{}]: '{name}' is left out: these frames have no such thing.", plugin.name);
+                    warn!("aggregate[{}]: '{name}' is ignored: frames of this link type do not have it.", plugin.name);
                 }
             }
         }
@@ -379,7 +379,7 @@ impl Part for Flows {
             let dropped = lost.family("records_dropped_total");
             if dropped > 0 {
                 error!(
-                    "{}/{}: {dropped} records were dropped at the bound of its table",
+                    "{}/{}: {dropped} records were dropped because its table was full",
                     plugin.name, plugin.kind
                 );
             }
@@ -396,7 +396,7 @@ fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     if waiting + given_up > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
         error!(
-            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+            "{name}/{kind}: not all was written: {dropped} aggregates were dropped, {waiting} remain in the spool"
         );
     }
     // These have lines of their own.

@@ -234,7 +234,7 @@ impl Host {
                 return false;
             }
             Event::ThreadEnded { name, how: End::Panicked { .. } } => {
-                error!("thread {name} has failed; ending after what can be written is written");
+                error!("thread {name} has failed; writing what can be written, then exiting");
                 self.failed = true;
                 return false;
             }
@@ -298,7 +298,7 @@ impl Host {
     /// Reads again what can be read again.
     fn reload(&mut self) {
         if !self.reloads.is_any() {
-            info!("nothing to reload: the configuration names no file that is read again");
+            info!("nothing to reload: the configuration names no file that can be reloaded");
             return;
         }
         let parts = &self.parts;
@@ -345,7 +345,7 @@ impl Host {
         self.parts.iter_mut().for_each(|part| part.close());
         let running = self.services.threads.join_all(PATIENCE);
         if !running.is_empty() {
-            error!("did not end in time: {}", running.join(", "));
+            error!("threads did not end in time: {}", running.join(", "));
             self.failed = true;
         }
         self.failed |= self.services.threads.has_panicked();
@@ -368,19 +368,19 @@ fn confine(settings: &Settings) -> Result<(), String> {
     let access = match &settings.confinement {
         None => return Ok(()),
         Some(Confinement::Triggers(plugin)) => {
-            info!("Landlock: not used, as the trigger of plugin '{plugin}' would be confined as well.");
+            info!("Landlock: not used, because it would also confine the trigger of plugin '{plugin}'.");
             return Ok(());
         }
         Some(Confinement::To(access)) => access,
     };
     match confine::confine(access, &settings.files).map_err(|error| format!("landlock: {error}"))? {
-        Outcome::Whole => info!("Landlock: only files that the configuration needs can be reached."),
+        Outcome::Whole => info!("Landlock: access is restricted to the files that the configuration needs."),
         Outcome::Partly => {
             info!(
-                "Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows."
+                "Landlock: access is restricted to the files that the configuration needs, as far as this kernel supports it."
             );
         }
-        Outcome::Absent => info!("Landlock: not used, as this kernel has none."),
+        Outcome::Absent => info!("Landlock: not used, because this kernel does not support it."),
     }
     Ok(())
 }

@@ -83,7 +83,7 @@ impl Reloads {
         });
         match &started {
             Ok(()) => self.stage = Stage::Reading(receiver),
-            Err(error) => error!("cannot start a thread, nothing is reloaded: {error}"),
+            Err(error) => error!("nothing was reloaded: cannot start a thread: {error}"),
         }
         started.is_ok()
     }
@@ -146,7 +146,7 @@ fn all(steps: Vec<Prepare>) -> Option<Vec<Commit>> {
     let read: Vec<Option<Commit>> = steps.into_iter().map(|prepare| prepare()).collect();
     let read: Option<Vec<Commit>> = read.into_iter().collect();
     if read.is_none() {
-        error!("nothing was reloaded: what was in force stays in force");
+        error!("nothing was reloaded: the previous maps and lists stay in force");
     }
     read
 }

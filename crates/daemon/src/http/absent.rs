@@ -13,7 +13,7 @@ impl Kind for Absent {
     /// That the endpoint is missing is an error, and the daemon runs.
     fn read(&self, reading: &mut Reading<'_>) -> Option<Box<dyn Part>> {
         if let Some(origin) = reading.config.core_origin(&HTTP_LISTEN) {
-            let what = "http_listen: the endpoint was not built into this program; -V lists what was. Ignored.";
+            let what = "http_listen: this program was built without the metrics endpoint (-V lists its features). Ignored.";
             reading.problems.error(origin, what, None);
         }
         None

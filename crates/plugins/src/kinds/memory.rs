@@ -29,7 +29,7 @@ impl Sink for Memory {
         if self.settings.path.as_os_str().len() <= LONGEST_SOCKET {
             return Ok(());
         }
-        let what = format!("names of sockets have up to {LONGEST_SOCKET} bytes");
+        let what = format!("the name of a socket has at most {MAX_SOCKET_PATH} bytes");
         Err(StoreError::Configuration { key: "imt_path", what })
     }
 

@@ -125,11 +125,11 @@ impl Kind {
     pub fn unavailable(&self, daemon: config::Daemon) -> String {
         if !self.daemons.contains(daemon) {
             let names: Vec<&str> = self.daemons.iter().map(config::Daemon::name).collect();
-            return format!("is one of {} alone", names.join(" and "));
+            return format!("is one of {} only", names.join(" and "));
         }
         match self.feature {
-            Some(_) => "was left out when this program was built; -V lists the plugins that it has".to_owned(),
-            None => "is not in this version yet".to_owned(),
+            Some(_) => "is not built into this program; -V lists its plugins".to_owned(),
+            None => "is not implemented in this version yet".to_owned(),
         }
     }
 }
@@ -262,7 +262,7 @@ mod tests {
         let nfacctd = config::Daemon::Nfacctd;
         assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is one of pmacctd and uacctd alone");
         assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is one of nfacctd and sfacctd alone");
-        assert_eq!(why(PluginKind::Tee, nfacctd), "is not in this version yet");
+        assert_eq!(why(PluginKind::Tee, nfacctd), "is not implemented in this version yet");
         assert!(why(PluginKind::Kafka, nfacctd).starts_with("was left out when this program was built"));
     }
 }

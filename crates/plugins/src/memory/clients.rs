@@ -266,7 +266,7 @@ impl Server {
         let settings = &self.settings;
         let wrong = |text: String| (Outcome::Wrong, text);
         if settings.password.is_some() && settings.password != request.password {
-            return Err(wrong("wrong password: -P gives it".to_owned()));
+            return Err(wrong("wrong password (option -P)".to_owned()));
         }
         let count = request.lines.split('\n').count();
         if count > settings.max_lines {
@@ -343,7 +343,7 @@ impl Server {
                 )
             }
             Outcome::Old => {
-                "the answer was taken too slowly, and the table needs its memory for others".to_owned()
+                "the client read the answer too slowly, and the table needs the memory".to_owned()
             }
             _ => "the daemon is ending".to_owned(),
         }

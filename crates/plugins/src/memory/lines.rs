@@ -77,7 +77,7 @@ impl Lines {
         let mut groups: HashMap<Vec<u8>, usize> = HashMap::new();
         for line in lines.split('\n').filter(|_| !lines.is_empty()) {
             if line.split(',').count() != columns.len() {
-                return Err(format!("'{line}' has not one value for each of {} primitives", columns.len()));
+                return Err(format!("'{line}' does not have one value for each of {} primitives", columns.len()));
             }
             let values = line.split(',').zip(&columns).map(|(value, column)| column.value(value));
             let values: Vec<Value> = values.collect::<Result<_, _>>()?;
@@ -106,7 +106,7 @@ impl Lines {
         if number == self.groups.len() {
             if number == MAX_GROUPS {
                 return Err(format!(
-                    "more than {MAX_GROUPS} sets of columns have '*': put such lines into several queries"
+                    "more than {MAX_GROUPS} different sets of columns with '*': split the lines into several queries"
                 ));
             }
             let parts = columns.iter().zip(values).filter_map(|(asked, value)| asked.part(value, style)).collect();

@@ -65,7 +65,7 @@ fn group(plugin: &Plugin, problems: &mut Diagnostics) -> Option<u32> {
     let name = plugin.get(&IMT_PATH_GROUP)?;
     let gid = privileges::gid(&name);
     if gid.is_none() {
-        let what = format!("imt_path_group: no group '{name}'. The socket keeps the daemon's.");
+        let what = format!("imt_path_group: no such group: '{name}'. The socket keeps the daemon's group.");
         problems.warn(plugin.blame(&IMT_PATH_GROUP), what, None);
     }
     gid

@@ -103,7 +103,7 @@ impl<'a> Plugin<'a> {
 
     /// Takes an early table. `ends` is the end of its period, which names show.
     fn early(&mut self, table: Table, now: u64, ends: u64) {
-        debug!(aggregates = table.len(), "a table came early");
+        debug!(aggregates = table.len(), "received a table before the flush");
         if self.settings.file.is_none() || self.settings.append {
             self.purge(Some(table), now, false);
             return;
@@ -210,7 +210,7 @@ impl<'a> Plugin<'a> {
                 aggregates = lost.aggregates,
                 packets = lost.packets,
                 bytes = lost.octets,
-                "dropped: more aggregates wait than print_cache_entries and plugin_queue_memory allow"
+                "dropped: the waiting aggregates have reached print_cache_entries or plugin_queue_memory"
             );
         }
         self.waiting = Some(table);

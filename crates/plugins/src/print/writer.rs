@@ -313,7 +313,7 @@ impl<'a> Writer<'a> {
         let nowhere = table.iter().zip(&plan.of).filter(|(_, file)| **file == NOWHERE);
         let sum = nowhere.fold(Sum::default(), |sum, (row, _)| sum.plus(sink::sum_of_one(row.values)));
         accounting.dropped(sum, DropReason::Names);
-        self.losses.add(sum, "dropped: for more files than twice print_max_files", "");
+        self.losses.add(sum, "dropped: they need more files than twice print_max_files", "");
     }
 
     /// Counts the rows of early tables that are lost with their file.

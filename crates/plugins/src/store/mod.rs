@@ -105,7 +105,7 @@ impl Opened {
                 let (opened, found) = Spool::open(&spool.folder)
                     .map_err(|error| format!("plugin_spool_dir: {}: {error}", spool.folder.display()))?;
                 for bad in &found.bad {
-                    warn!("spool: '{}' is damaged: kept, but not delivered", bad.display());
+                    warn!("spool: '{}' is damaged: the file is kept, but not delivered", bad.display());
                 }
                 let sum = found.batches.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
                 (Queue::on_disk(opened, found.batches, spool.max_octets), sum)
@@ -177,7 +177,7 @@ pub fn run(
         match inlet.wait_or_asked(due, &notes) {
             Woken::Asked(note) => plugin.note(note),
             Woken::Event(Event::Early(table)) => {
-                debug!(aggregates = table.len(), "a table came early");
+                debug!(aggregates = table.len(), "received a table before the flush");
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
@@ -256,7 +256,7 @@ impl<'a> Plugin<'a> {
     fn found(&mut self, found: Sum) {
         if found.aggregates > 0 {
             self.accounting.handed(found.aggregates);
-            info!(aggregates = found.aggregates, "found in the spool, from an earlier run: delivered first");
+            info!(aggregates = found.aggregates, "found in the spool, from an earlier run: delivering these first");
         }
     }
 
@@ -312,7 +312,7 @@ impl<'a> Plugin<'a> {
         accounting.queued(&outbox.backlog());
         accounting.redirected(redirected);
         accounting.dropped(given_up, DropReason::Names);
-        losses.add(given_up, "dropped: for more tables than twice sql_max_tables", "");
+        losses.add(given_up, "dropped: they need more tables than twice sql_max_tables", "");
     }
 
     /// Queues the batches that belong to no purge.
@@ -415,7 +415,7 @@ impl<'a> Plugin<'a> {
                 lose(&mut self.accounting, &mut self.purges, self.next.run, &lost);
                 let why = match lost.why {
                     DropCause::End => "dropped: not written before the end",
-                    DropCause::Damaged => "dropped: the spool's file of it is damaged",
+                    DropCause::Damaged => "dropped: their file in the spool is damaged",
                     DropCause::Bound | DropCause::Refused => "dropped: refused by the store",
                 };
                 self.losses.add(lost.sum, why, &what);
@@ -432,7 +432,7 @@ impl<'a> Plugin<'a> {
             Note::Recovered(after) => {
                 self.accounting.reached(true);
                 let (batches, bytes) = self.outbox.backlog().total();
-                info!(batches, bytes, "writes again, after {} s", after.as_secs());
+                info!(batches, bytes, "writing works again, after {} s", after.as_secs());
             }
             Note::Ended { stays } if stays.aggregates > 0 => {
                 info!(aggregates = stays.aggregates, "left in the spool for the next start");
@@ -472,11 +472,11 @@ fn put(
     if let Some(error) = put.disk
         && let Some(pass) = full.pass()
     {
-        error!(held_back = pass.held_back, "the spool cannot be written, batches wait in memory: {error}");
+        error!(held_back = pass.held_back, "cannot write to the spool, keeping batches in memory: {error}");
     }
     for lost in put.lost {
         lose(accounting, purges, run, &lost);
-        let why = "dropped: more waits for the store than plugin_queue_memory or plugin_spool_size allow";
+        let why = "dropped: the queue for the store has reached plugin_queue_memory or plugin_spool_size";
         losses.add(lost.sum, why, "");
     }
 }

@@ -83,7 +83,7 @@ impl Held {
             file.set_len(content.len() as u64)?;
             return Ok(Taken::Ours(Self { location, file }));
         }
-        Err(io::Error::other("the file is replaced again and again"))
+        Err(io::Error::other("the file is being replaced repeatedly"))
     }
 
     /// Removes the file; where that is not allowed, empties it. True when it is removed.

@@ -255,11 +255,11 @@ impl Location {
         if !is_trusted(uid) {
             let own = rustix::process::geteuid().as_raw();
             let what =
-                format!("the directory belongs to user {uid}, and must belong to root or to the daemon's ({own})");
+                format!("the directory belongs to user {uid}, and must belong to root or the daemon's user ({own})");
             return Err(io::Error::other(what));
         }
         if stat.st_mode & 0o002 != 0 {
-            return Err(io::Error::other("everybody may write to the directory; take that away (chmod o-w)"));
+            return Err(io::Error::other("the directory is writable for everybody; remove that permission (chmod o-w)"));
         }
         Ok(())
     }
@@ -267,7 +267,7 @@ impl Location {
     pub(super) fn set_socket_mode(&self, mode: u32) -> io::Result<()> {
         let node = rustix::fs::openat(&self.directory, &self.name, NODE, Mode::empty())?;
         if FileType::from_raw_mode(rustix::fs::fstat(&node)?.st_mode) != FileType::Socket {
-            return Err(io::Error::other("something else took the location of the socket"));
+            return Err(io::Error::other("the socket was replaced by another file"));
         }
         // The mode of a path cannot be set without following links, that of the link in /proc is the node's.
         std::fs::set_permissions(own_fd(&node), Permissions::from_mode(mode))

@@ -72,7 +72,7 @@ fn complain(path: &Path, outcome: io::Result<()>) {
     if let Err(error) = outcome
         && let Some(pass) = OWNER.pass()
     {
-        tracing::warn!(held_back = pass.held_back, "owner or mode cannot be set: {}: {error}", path.display());
+        tracing::warn!(held_back = pass.held_back, "cannot set owner or mode: {}: {error}", path.display());
     }
 }
 

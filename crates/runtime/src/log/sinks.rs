@@ -84,7 +84,7 @@ impl Sinks {
                 Err(error) => {
                     // The user may have lost the right to open it, and still has it open.
                     let old = old.filter(|old| old.path == *path).and_then(|old| old.file);
-                    let end = if old.is_some() { "; lines go on to the one that is open" } else { "" };
+                    let end = if old.is_some() { "; lines still go to the file that is open" } else { "" };
                     problem = Some(format!("log file cannot be opened: {}: {error}{end}", path.display()));
                     old
                 }

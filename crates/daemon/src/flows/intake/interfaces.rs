@@ -14,7 +14,7 @@ pub(crate) fn choose(
     reading.problems.fatal(
         reading.config.source(),
         "this program was built without libpcap",
-        Some("build it with the feature pcap".to_owned()),
+        Some("Build it with the feature pcap.".to_owned()),
     );
     crate::flows::input::Choice::Refused
 }
@@ -65,7 +65,7 @@ mod live {
             let numbered = self.numbers == InterfaceIndex::Map;
             let found = interfaces::parse(&origin, &text, context, numbered, problems);
             if found.is_empty() {
-                problems.fatal(&origin, "pcap_interfaces_map: it names no interface.", None);
+                problems.fatal(&origin, "pcap_interfaces_map: the map has no interface.", None);
             }
             let interface = |found: interfaces::Interface| Interface {
                 index: index(self.numbers, &found.name, found.index),
@@ -132,7 +132,7 @@ mod live {
             && (found.is_some() || kinds.iter().all(|links| compiled(links).is_err()))
         {
             let what = format!("pcap_filter: '{text}': {error}.");
-            let hint = "An expression as of tcpdump, such as src net 192.0.2.0/24 and tcp.";
+            let hint = "Use tcpdump's syntax, for example: src net 192.0.2.0/24 and tcp.";
             reading.problems.fatal(blame(reading.config, &input::PCAP_FILTER), what, Some(hint.to_owned()));
         }
     }
@@ -200,7 +200,7 @@ mod live {
                 known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;
             }
             for name in live.missing() {
-                warn!("{name}: it cannot be captured on yet, and is tried again");
+                warn!("{name}: cannot capture on the interface yet; retrying");
             }
             let waker = live.waker();
             let wake: Wake = Arc::new(move || waker.wake());

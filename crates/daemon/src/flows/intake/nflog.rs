@@ -41,7 +41,7 @@ impl Intake<Packets> for Log {
     }
 
     fn announce(&self, _what: &str) {
-        tracing::info!("waiting for packets of netfilter's log, group {}", self.0.group);
+        tracing::info!("waiting for packets from netfilter's log, group {}", self.0.group);
     }
 
     fn buffer(&self) -> Option<&'static dyn AnyKey> {

@@ -15,8 +15,8 @@ pub(crate) mod datagram_file {
         }
         reading.problems.fatal(
             blame(reading.config, &input::PCAP_SAVEFILE),
-            "pcap_savefile: this program was built without capture files",
-            Some("build it with the feature pcap".to_owned()),
+            "pcap_savefile: this program was built without support for capture files",
+            Some("Build it with the feature pcap.".to_owned()),
         );
         Choice::Refused
     }

@@ -50,8 +50,8 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
             Ok(group) if group.is_multicast() => groups.push(group),
             _ => reading.problems.warn(
                 blame(reading.config, key),
-                format!("{}: '{word}' is no multicast group. Ignored.", reading.names.of(key)),
-                Some("Such as 239.1.1.1 or ff02::1234.".to_owned()),
+                format!("{}: '{word}' is not a multicast group. Ignored.", reading.names.of(key)),
+                Some("For example 239.1.1.1 or ff02::1234.".to_owned()),
             ),
         }
     }
@@ -77,7 +77,7 @@ impl Udp {
                 let port = settings.port;
                 let taken = match fault.kind() {
                     ErrorKind::AddrInUse => {
-                        "; another process has this port, and only daemons that all set cluster_name share one"
+                        "; another process uses this port, which only daemons that all set cluster_name can share"
                     }
                     _ => "",
                 };

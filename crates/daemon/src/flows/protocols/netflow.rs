@@ -138,11 +138,11 @@ fn read_templates(path: &Path) -> Result<Vec<Known>, String> {
         .map_err(|error| format!("nfacctd_templates_file: {}: {error}", path.display()))?;
     let templates_file::Contents { templates, old, bad } = contents;
     if bad > 0 {
-        warn!("nfacctd_templates_file: {}: {bad} lines are no templates; ignored", path.display());
+        warn!("nfacctd_templates_file: {}: {bad} lines are not templates: ignored", path.display());
     }
     if old > 0 {
         info!(
-            "nfacctd_templates_file: {}: {old} templates were not announced for 30 days; left out",
+            "nfacctd_templates_file: {}: {old} templates were not announced for 30 days: ignored",
             path.display()
         );
     }

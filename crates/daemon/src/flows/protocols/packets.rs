@@ -75,8 +75,8 @@ pub(super) fn tunnels(config: &Config, problems: &mut Diagnostics) -> Option<Por
         _ => {
             problems.fatal(
                 blame(config, &input::TUNNEL_0),
-                format!("tunnel_0: '{text}' names no tunnels."),
-                Some("Such as 'gtp, 2152' or 'vxlan, 4789'; up to four, with ';' between them.".to_owned()),
+                format!("tunnel_0: '{text}' is not a list of tunnels."),
+                Some("For example 'gtp, 2152' or 'vxlan, 4789'; up to four, separated by ';'.".to_owned()),
             );
             None
         }

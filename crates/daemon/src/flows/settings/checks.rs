@@ -46,7 +46,7 @@ fn one_owner(
         match (how, their.how) {
             (Owning::Socket, _) => problems.fatal(
                 origin,
-                format!("{key}[{name}]: '{}' is the socket of plugin '{first}', too.", path.display()),
+                format!("{key}[{name}]: '{}' is also the socket of plugin '{first}'.", path.display()),
                 Some(format!("Give each a socket of its own: {key}[{name}].")),
             ),
             // Appending loses nothing.
@@ -78,7 +78,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostic
         for variable in names::variables(&text, lookup) {
             match variable {
                 Variable::Unknown(word) => {
-                    let what = format!("{key}[{name}]: '${word}' is no variable here, and stays as it is.");
+                    let what = format!("{key}[{name}]: '${word}' is not a variable here and is used literally.");
                     problems.warn(origin, what, Some(meant(word, lookup)));
                 }
                 Variable::Known(word, Some(column)) => {
@@ -88,7 +88,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostic
                     let primitive =
                         primitive::showing(column).map_or(column.spec().json, |primitive| primitive.name);
                     let what = format!(
-                        "{key}[{name}]: '${word}' is one and the same for all: aggregate[{name}] has no {primitive}."
+                        "{key}[{name}]: '${word}' is the same for all aggregates: aggregate[{name}] has no {primitive}."
                     );
                     problems.warn(origin, what, Some(format!("Add {primitive} to aggregate[{name}].")));
                 }

@@ -30,11 +30,11 @@ pub(super) fn without_unknown(
     });
     for word in unknown {
         let (what, instead) = if is_collector {
-            ("of sampled frames is not told", "Use 'class', which exporters tell by applicationId.")
+            ("is not known for sampled frames", "Use 'class', which exporters send as applicationId.")
         } else {
             (
-                "of packets needs nDPI, which is not built in",
-                "Build with the feature ndpi, aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.",
+                "needs nDPI to classify packets, and nDPI is not built in",
+                "Build with the feature ndpi, aggregate by ports, or use nfacctd with an exporter that sends it by NetFlow or IPFIX.",
             )
         };
         problems.error(
@@ -56,7 +56,7 @@ pub(super) fn recognition(
 ) -> Option<Recognition> {
     let is_collector = row.applications == Applications::Exported;
     if is_collector {
-        warn_of_keys(config, "this daemon has applications of exporters alone", problems);
+        warn_of_keys(config, "this daemon knows applications only from exporters", problems);
     } else if !IS_BUILT_IN {
         warn_of_keys(config, "nDPI is not built in", problems);
     }

@@ -89,7 +89,7 @@ fn report_missing(
             NetSource::File => plugin.blame(&aggregation::NFACCTD_NET),
             _ => plugin.blame(&aggregation::NFACCTD_AS),
         };
-        let what = format!("networks are to come from a file, and networks_file is not set{whose}.");
+        let what = format!("networks are to be read from a file, but networks_file is not set{whose}.");
         problems.warn(origin, what, None);
     }
     let no_mask =
@@ -98,7 +98,7 @@ fn report_missing(
         problems.warn(
             plugin.blame(&aggregation::NFACCTD_NET),
             format!("{}: mask needs networks_mask, which is not set{whose}.", names.of(&aggregation::NFACCTD_NET)),
-            Some("Such as networks_mask: 24.".to_owned()),
+            Some("For example networks_mask: 24.".to_owned()),
         );
     }
 }

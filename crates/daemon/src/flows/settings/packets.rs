@@ -37,7 +37,7 @@ pub(super) fn refuse_without_source(
     for (has_source, supply, what, hint) in rules {
         if let Some(primitive) = selection.supplied_by(supply).filter(|_| !has_source) {
             let word = primitive.name;
-            let what = format!("aggregate[{}]: '{word}' has no source: packets tell no {what}.", plugin.name);
+            let what = format!("aggregate[{}]: '{word}' has no source: packets contain no {what}.", plugin.name);
             problems.fatal(plugin.blame(&aggregation::AGGREGATE), what, Some(hint));
         }
     }

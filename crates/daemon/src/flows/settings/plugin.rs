@@ -115,7 +115,7 @@ fn selection(
             for word in unknown {
                 if [Id::Packets, Id::Bytes].iter().any(|counter| counter.spec().json == word) {
                     let hint =
-                        "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
+                        "Packets and bytes are always counted; remove it. 'none' creates a single total.".to_owned();
                     problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
                     continue;
                 }

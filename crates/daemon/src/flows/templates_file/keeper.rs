@@ -99,7 +99,7 @@ impl Keeper {
     /// Ends the file with what the workers know, and forgets the rest: it was withdrawn.
     pub(crate) fn end(self, all: Vec<(IpAddr, Template)>) {
         if self.orders.send_timeout(Order::Replace(all), PATIENCE).is_err() {
-            error!("nfacctd_templates_file: it is still being written; what came last is not in it");
+            error!("nfacctd_templates_file: still being written at shutdown; the latest templates are not in it");
         }
     }
 

@@ -45,7 +45,7 @@ impl Gaps {
         let what = "sequence numbers jumped, flows, datagrams or records (by version) are missing";
         let (buffer, workers) = (names.of(&input::NFACCTD_PIPE_SIZE), names.of(&input::NFACCTD_WORKERS));
         let advice = format!(
-            "where kernel_drops grow, too, they were lost here: raise {buffer} or {workers}; else at the exporter or on the way"
+            "if kernel_drops grow as well, they were lost on this host: raise {buffer} or {workers}; otherwise at the exporter or on the way"
         );
         if jumps >= MANY[0] || missing >= MANY[1] {
             warn!(missing, "{what}: {exporters}; {advice}");

@@ -76,7 +76,7 @@ impl Notices {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
                     let held_back = pass.held_back;
-                    info!(%exporter, domain, template = id, held_back, "data came before its template, and waits for it");
+                    info!(%exporter, domain, template = id, held_back, "data set received before its template: held until the template arrives");
                 }
             }
             Notice::Faulty { exporter, domain, fault } => {
@@ -87,14 +87,14 @@ impl Notices {
             Notice::Rate { exporter, domain, id } => {
                 if let Some(pass) = self.rate.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, domain, template = id, held_back, "options data announce a sampling rate that cannot be used");
+                    warn!(%exporter, domain, template = id, held_back, "options data contain a sampling rate that cannot be used");
                 }
             }
             Notice::NoFlow { exporter, domain, id, records, reason } => {
                 if let Some(records) = self.no_flow.add(records) {
                     let reason = match reason {
-                        NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
-                        NoFlow::Elements => "none of their elements is known",
+                        NoFlow::Frame => "no counters, and no complete IP header in the frames",
+                        NoFlow::Elements => "no known information element",
                     };
                     info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
                 }
@@ -102,19 +102,19 @@ impl Notices {
             Notice::Forgotten { exporter, bound, memory } => {
                 if let Some(pass) = self.forgotten.pass() {
                     let (held_back, key) = (pass.held_back, key_of(bound, &self.names));
-                    warn!(%exporter, bytes = memory, held_back, "forgetting an exporter and its templates: {key} is reached");
+                    warn!(%exporter, bytes = memory, held_back, "evicting an exporter and its templates: {key} is reached");
                 }
             }
             Notice::OptionsFull { exporter, domain, id } => {
                 if let Some(pass) = self.facts.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, domain, template = id, held_back, "options data hold more names or rates than are kept of an exporter: further ones are ignored");
+                    warn!(%exporter, domain, template = id, held_back, "options data exceed the number of names or rates kept per exporter: ignoring further ones");
                 }
             }
             Notice::Domains { exporter } => {
                 if let Some(pass) = self.domains.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, held_back, "more domains than can be watched: some of their losses may not be counted");
+                    warn!(%exporter, held_back, "too many observation domains to track: some lost datagrams or records may not be counted");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

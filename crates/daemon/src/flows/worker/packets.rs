@@ -107,7 +107,7 @@ impl Last {
         let over = Instant::now() >= *self.0.get_or_insert_with(|| Instant::now() + LAST);
         if over {
             warn!(
-                "packets came faster than they could be read at the end: those that the kernel still holds are not counted"
+                "packets arrived faster than they could be read at shutdown: those still in the kernel's buffer are not counted"
             );
         }
         over
@@ -139,11 +139,11 @@ impl Worker<Packets> {
                         self.failed = true;
                         break;
                     }
-                    warn!("{lost}; it is tried again");
+                    warn!("{lost}; retrying");
                 }
                 Err(fault) => {
                     if let Some(pass) = failing.pass() {
-                        warn!(held_back = pass.held_back, "capturing failed: {fault}");
+                        warn!(held_back = pass.held_back, "capturing failed: {error}");
                     }
                     // An error that stays must not spin.
                     let _ = self.stop.pause(Duration::from_millis(100));

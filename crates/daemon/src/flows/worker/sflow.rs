@@ -108,11 +108,11 @@ impl Sflow {
             names.push(format!("{} more", agents.len() - NAMED));
         }
         let names = names.join(", ");
-        let what = "counter samples only, no flow samples: no traffic is counted of";
+        let what = "counter samples only, no flow samples: no traffic is counted for";
         if self.counters.is_some() {
             info!("{what} {names}");
         } else {
-            warn!("{what} {names}. Is sampling of packets configured there?");
+            warn!("{what} {names}. Check that packet sampling is configured there.");
         }
     }
 }
@@ -185,19 +185,19 @@ impl Protocol for Sflow {
         if let Some((agent, fault)) = self.decoder.take_fault()
             && let Some(pass) = self.fault.pass()
         {
-            warn!(%agent, held_back = pass.held_back, "a sample is faulty, what can be read of it counts: {fault}");
+            warn!(%agent, held_back = pass.held_back, "a sample is malformed, its readable part is counted: {fault}");
         }
         if let Some((agent, bound)) = self.decoder.take_forgotten()
             && let Some(pass) = self.forgotten.pass()
         {
             let held_back = pass.held_back;
-            warn!(%agent, held_back, "forgetting the agent that was silent longest: {} is reached", key_of(bound, &self.names));
+            warn!(%agent, held_back, "evicting the agent that has been silent longest: {} is reached", key_of(bound, &self.names));
         }
         if std::mem::take(&mut self.sub_agents_went)
             && let Some(pass) = self.sequences.pass()
         {
             let held_back = pass.held_back;
-            warn!(held_back, "more sub-agents than can be watched: some of their losses may not be counted");
+            warn!(held_back, "too many sub-agents to track: some lost datagrams may not be counted");
         }
     }
 
