@@ -113,7 +113,9 @@ impl Part for Listener {
     }
 
     fn announce(&self) {
-        warn!("BGP is not implemented in this version yet: connections are accepted, and what they send is discarded");
+        warn!(
+            "BGP is not implemented in this version yet: connections are accepted, and what they send is discarded"
+        );
         let address = self.settings.address;
         info!("waiting for BGP connections on ip={} port={}/tcp", address.ip(), address.port());
     }

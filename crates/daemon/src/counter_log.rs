@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The variable of names that stands for the agent.
 pub(crate) const VARIABLES: &[&str] = &["peer_src_ip"];
 /// Most lines that a worker keeps while the writer is behind.
-const MOST_LINES: usize = 16_384;
+const MAX_LINES: usize = 16_384;
 /// Most agents and sub-agents that are known to have begun; of more, the one that was silent longest begins again.
-const MOST_AGENTS: usize = 65_536;
+const MAX_AGENTS: usize = 65_536;
 /// Batches that may wait for the writer.
 const BATCHES: usize = 64;
 
@@ -85,7 +85,7 @@ impl Ends {
     pub(crate) fn lines(&self) -> Lines {
         Lines {
             lines: Vec::new(),
-            begun: Map::new(MOST_AGENTS),
+            begun: Map::new(MAX_AGENTS),
             lost: 0,
             unwritten: Arc::clone(&self.unwritten),
             sender: self.sender.clone(),
@@ -110,7 +110,7 @@ impl Lines {
     /// A datagram of an agent and sub-agent: its first one begins its log.
     pub(crate) fn begin(&mut self, agent: IpAddr, sub_agent: u32) {
         let who = (agent, sub_agent);
-        if self.begun.get_mut(&who).is_some() || self.lines.len() >= MOST_LINES {
+        if self.begun.get_mut(&who).is_some() || self.lines.len() >= MAX_LINES {
             return;
         }
         self.begun.insert(who, ());
@@ -121,7 +121,7 @@ impl Lines {
     pub(crate) fn add(&mut self, agent: IpAddr, sequence: u32, sample: &CounterSample<'_>) {
         for block in sample.blocks() {
             match block {
-                Ok(_) if self.lines.len() >= MOST_LINES => {
+                Ok(_) if self.lines.len() >= MAX_LINES => {
                     self.lost += 1;
                     self.unwritten.fetch_add(1, Ordering::Relaxed);
                 }

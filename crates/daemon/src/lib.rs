@@ -88,19 +88,19 @@ fn plan(
 /// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
 /// the daemon from starting; rules that nothing reaches are reported and do no harm.
 fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Diagnostics, debug: bool) -> ExitCode {
-    let mut faults = problems.count(Severity::Remark);
+    let mut found = problems.count(Severity::Remark);
     if let Some(mut planned) = planned
-        && let Err(refused) = planned.check(problems)
+        && let Err(error) = planned.check(problems)
     {
-        problems.error(&Origin::whole("check"), refused, None);
-        faults += 1;
+        problems.error(&Origin::whole("check"), error, None);
+        found += 1;
     }
     let _ = problems.print(&mut std::io::stderr(), debug);
-    match faults {
+    match found {
         0 => println!("{}: the configuration and the files that it names are valid", daemon.id),
-        _ => println!("{}: {errors} problems found", daemon.id),
+        _ => println!("{}: {found} problems found", daemon.id),
     }
-    if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
@@ -128,8 +128,8 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     };
     if dry_run == Some(DryRun::Config) {
         println!("INFO ( {core_name}/core ): Dry run 'config'. Exiting ..");
-        let faults = problems.count(Severity::Warning) + problems.count(Severity::Error);
-        return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let found = problems.count(Severity::Warning) + problems.count(Severity::Error);
+        return if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let settings = &planned.settings;
     if settings.daemonize {

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn no_series_goes_back_while_its_exporter_is_known() {
+    fn no_series_decreases_while_its_exporter_is_known() {
         let mut exporters = Exporters::default();
         let mut before: HashMap<String, Values> = HashMap::new();
         for round in 1..=50u64 {

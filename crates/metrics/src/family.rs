@@ -110,7 +110,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn names_end_in_their_unit_and_none_is_one_of_the_table() {
+    fn names_end_in_their_unit_and_are_not_in_the_counter_table() {
         let mut names: HashSet<String> =
             stats::ROWS.iter().map(|row| format!("pmacct_{}", row.family.trim_end_matches("_total"))).collect();
         for family in EXPORTERS.iter().chain(&INTERFACES).chain(&PROCESS).chain([&BUILD]) {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a worker that waits for room checks whether its table is requested.
-const ASKED_AGAIN: Duration = Duration::from_millis(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Wakes a worker that waits for input.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -68,7 +68,7 @@ impl Outlet {
     pub fn offer_patiently(&self, mut table: Table, patience: Duration) -> Result<(), Table> {
         let deadline = Instant::now() + patience;
         loop {
-            let slice = deadline.min(Instant::now() + ASKED_AGAIN);
+            let slice = deadline.min(Instant::now() + RETRY_INTERVAL);
             table = match self.early.send_deadline(table, slice) {
                 Ok(()) => return Ok(()),
                 Err(SendTimeoutError::Disconnected(table)) => return Err(table),

@@ -290,12 +290,12 @@ mod tests {
         let (mut table, schema) = table(rows);
         let mut settings = Settings { all, ..Settings::default() };
         words.split(',').for_each(|word| settings.add(word).unwrap());
-        let left_out = Preprocess::new(settings, &schema).apply(&mut table);
-        (table.iter().map(|row| row.values.to_vec()).collect(), left_out)
+        let filtered = Preprocess::new(settings, &schema).apply(&mut table);
+        (table.iter().map(|row| row.values.to_vec()).collect(), filtered)
     }
 
     #[test]
-    fn conditions_keep_out() {
+    fn conditions_filter() {
         let rows = [(10, 1000, 1), (2, 3000, 2)];
         assert_eq!(applied("minp=10", false, &rows), (vec![vec![10, 1000, 1]], 1));
         assert_eq!(applied("maxp=10", false, &rows), (vec![vec![2, 3000, 2]], 1));
@@ -317,8 +317,8 @@ mod tests {
         let rows: Vec<_> = (1..=10_000).map(|n| (1, n, 1)).collect();
         let total: u64 = rows.iter().map(|row| row.1).sum();
         for words in ["fss=20000", "fsrc=2000"] {
-            let (kept, left_out) = applied(words, false, &rows);
-            assert_eq!(kept.len() as u64 + left_out, 10_000);
+            let (kept, filtered) = applied(words, false, &rows);
+            assert_eq!(kept.len() as u64 + filtered, 10_000);
             assert!(kept.len() < 4000, "{words}: {}", kept.len());
             let sum: u64 = kept.iter().map(|values| values[VALUE_OCTETS]).sum();
             assert!(sum.abs_diff(total) < total / 10, "{words}: {sum} for {total}");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
+    fn invalid_settings_are_reported() {
         let mut settings = Settings::default();
         assert!(settings.add("minx=3").unwrap_err().1.contains("minppf"));
         assert!(settings.add("minp").is_err() && settings.add("usrf=0").is_err());
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_conditions_keep_out_is_known_where_it_can_be_recovered() {
+    fn filtered_aggregates_can_be_recovered() {
         let rows = [(10, 1000, 1), (2, 3000, 2)];
         let rejected = |words: &str| {
             let (table, schema) = table(&rows);

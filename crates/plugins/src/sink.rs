@@ -34,7 +34,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest wait: when the wall clock is set, the schedule notices within this time.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// How long workers may take to hand over their tables. The table of one that takes longer is part of the next
 /// period.
@@ -75,7 +75,7 @@ impl Schedule {
     /// Until when to wait. It may be earlier than the flush, so ask [`Self::is_due`] then.
     pub fn wait_until(&self, now_micros: u64) -> Instant {
         let left = Duration::from_micros(self.next.saturating_mul(1_000_000).saturating_sub(now_micros));
-        Instant::now() + left.min(LOOK_AGAIN)
+        Instant::now() + left.min(MAX_WAIT)
     }
 
     /// Sets the flush after `now`. Missed flushes are skipped.
@@ -132,10 +132,18 @@ pub fn files(plugin: &Plugin, problems: &mut Diagnostics) -> runtime::files::Set
         follow_links: plugin.get(&output::FILES_FOLLOW_LINKS),
     };
     if let (Some(name), None) = (&uid, settings.uid) {
-        problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no such user: '{name}'. Ignored."), None);
+        problems.warn(
+            plugin.blame(&output::FILES_UID),
+            format!("files_uid: no such user: '{name}'. Ignored."),
+            None,
+        );
     }
     if let (Some(name), None) = (&gid, settings.gid) {
-        problems.warn(plugin.blame(&output::FILES_GID), format!("files_gid: no such group: '{name}'. Ignored."), None);
+        problems.warn(
+            plugin.blame(&output::FILES_GID),
+            format!("files_gid: no such group: '{name}'. Ignored."),
+            None,
+        );
     }
     settings
 }
@@ -323,7 +331,7 @@ mod tests {
     fn waiting_is_cut_in_slices() {
         let schedule = Schedule::new(86_400, 0, Roundoff::default(), NOW, TimeZone::UTC);
         let wait = schedule.wait_until(NOW * 1_000_000) - Instant::now();
-        assert!(wait <= LOOK_AGAIN);
+        assert!(wait <= MAX_WAIT);
         assert!(schedule.wait_until(u64::MAX) <= Instant::now());
     }
 

@@ -47,7 +47,7 @@ pub struct Access {
     /// Files that are written: they and all of their folders, which are created.
     pub written: Vec<PathBuf>,
     /// The same, but folders are not created, as for databases.
-    pub placed: Vec<PathBuf>,
+    pub written_in_existing: Vec<PathBuf>,
 }
 
 /// The outcome.
@@ -69,7 +69,9 @@ pub enum Outcome {
 pub fn confine(access: &Access, settings: &files::Settings) -> io::Result<Outcome> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads > 1 {
-        return Err(io::Error::other(format!("{threads} threads are already running; only one would be confined")));
+        return Err(io::Error::other(format!(
+            "{threads} threads are already running; only one would be confined"
+        )));
     }
     enforce(access, settings).map_err(io::Error::other)
 }
@@ -108,7 +110,7 @@ fn enforce(access: &Access, settings: &files::Settings) -> Result<Outcome, landl
         let _ = files::make_parents(path, settings);
         rules = allow_folders(rules, path, writing)?;
     }
-    for path in &access.placed {
+    for path in &access.written_in_existing {
         rules = allow_folders(rules, path, writing)?;
     }
     Ok(match rules.restrict_self()?.ruleset {

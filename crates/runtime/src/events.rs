@@ -62,7 +62,7 @@ pub enum Event {
         how: End,
     },
     /// The daemon cannot continue, for example because a database does not have the table.
-    Refused(String),
+    Fatal(String),
     /// A tick is due: time for regular work and for the watchdog.
     Tick,
 }
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_wake_the_main_loop_behind_events_and_ticks() {
+    fn messages_wake_the_main_loop_after_events_and_ticks() {
         let (sender, mut events) = channel(Some(Duration::from_millis(20)));
         let (messages, received) = bounded(4);
         messages.send(1).unwrap();

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watchdog_that_allows_no_time_is_none() {
+    fn a_watchdog_without_time_is_off() {
         let interval = |usec| Notifier::new(None, Some(Duration::from_micros(usec))).watchdog_interval();
         assert_eq!(interval(0), None);
         assert_eq!(interval(1_000_000), Some(Duration::from_millis(500)));

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_have_no_execute_bits_and_refuse_files_for_all() {
+    fn masks_have_no_execute_bits_and_reject_world_writable_files() {
         assert_eq!(Umask::new(0o001), None);
         assert_eq!(Umask::new(0), None);
         assert_eq!(Umask::new(0o1000), None);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_accounts_are_problems_before_anything_is_changed() {
+    fn unknown_accounts_are_errors_before_anything_is_changed() {
         assert!(matches!(drop_to(Some("no-such-user"), None), Err(Error::User(_))));
         assert!(matches!(drop_to(Some("root"), Some("no-such-group")), Err(Error::Group(_))));
         assert!(matches!(drop_to(Some("123456789"), None), Err(Error::Group(_))));

@@ -33,10 +33,10 @@ fn main() -> ExitCode {
     }
     a_daemon_leaves_the_terminal_and_ends_at_sigterm();
     an_idle_daemon_ends_at_once_and_a_second_signal_forces_it();
-    root_is_given_up_for_good();
-    a_stderr_that_nobody_reads_does_not_stop_the_process();
+    root_privileges_are_dropped_for_good();
+    an_unread_stderr_does_not_block_the_process();
     a_panic_is_a_line_and_a_failure();
-    a_confined_process_reaches_nothing_else();
+    a_confined_process_has_no_other_access();
     ExitCode::SUCCESS
 }
 
@@ -92,7 +92,7 @@ fn talk() -> ExitCode {
     for number in 0..20_000 {
         tracing::info!(number, "a line that nobody reads");
     }
-    log::configure(Settings { stderr_stamp: true, ..Settings::default() });
+    log::configure(Settings { stderr_time: true, ..Settings::default() });
     tracing::info!(long = "x".repeat(20_000), "and a long one");
     ExitCode::SUCCESS
 }
@@ -206,7 +206,7 @@ fn an_idle_daemon_ends_at_once_and_a_second_signal_forces_it() {
     assert!(!path.exists());
 }
 
-fn root_is_given_up_for_good() {
+fn root_privileges_are_dropped_for_good() {
     if !privileges::is_root() {
         println!("not root: cannot try to give it up");
         return;
@@ -217,7 +217,7 @@ fn root_is_given_up_for_good() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{uid} {uid} {gid} 1\n"));
 }
 
-fn a_stderr_that_nobody_reads_does_not_stop_the_process() {
+fn an_unread_stderr_does_not_block_the_process() {
     let mut child = role(&["talk"]).stderr(Stdio::piped()).spawn().expect("role");
     assert_eq!(ended(&mut child), Some(0));
     let mut text = String::new();
@@ -240,7 +240,7 @@ fn a_panic_is_a_line_and_a_failure() {
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
-fn a_confined_process_reaches_nothing_else() {
+fn a_confined_process_has_no_other_access() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("out"), "secret").expect("a file");
     let output = role(&["confined", folder.path().to_str().expect("a name in UTF-8")]).output().expect("role");

@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_accounted_for_is_named_with_both_sums() {
+    fn a_failed_equation_is_shown_with_both_sums() {
         let counters = Counters::new();
         counters.add(Counter::RecordsReceived, 10);
         counters.add(Counter::RecordsAggregated, 7);

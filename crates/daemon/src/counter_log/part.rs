@@ -57,7 +57,7 @@ impl Part for CounterLog {
         for delivery in std::mem::take(&mut self.deliveries) {
             let threads = services.threads.clone();
             services.threads.spawn_aside("counters/delivery", services.identity.clone(), move || {
-                delivery.run(|what| threads.refuse(what));
+                delivery.run(|what| threads.fail(what));
             })?;
         }
         services.threads.spawn("counters", services.identity.clone(), move || log.run())

@@ -87,7 +87,7 @@ pub(crate) enum Choice<P> {
     /// Input comes from elsewhere.
     Other,
     /// It comes from here, and something is wrong with it, which was reported.
-    Refused,
+    Invalid,
     /// It comes from here.
     This(Box<dyn Intake<P>>),
 }
@@ -190,7 +190,7 @@ impl<D: Decoder> InputKind for InputRow<D> {
         let mut choices = self.intakes.iter().map(|choose| choose(reading, context));
         let intake = match choices.find(|choice| !matches!(choice, Choice::Other)) {
             Some(Choice::This(intake)) => Some(intake),
-            Some(Choice::Refused | Choice::Other) | None => None,
+            Some(Choice::Invalid | Choice::Other) | None => None,
         };
         if let Some(intake) = &intake {
             context.links = intake.links(reading);

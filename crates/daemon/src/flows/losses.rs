@@ -33,7 +33,7 @@ const FAMILIES: &[&str] = &[
 ];
 
 /// Of those: what the configuration asks for, or what has lines of its own with all sums.
-const LEFT_OUT: &[Counter] = &[Counter::PacketsNotIp, Counter::DatagramsOverBudget];
+const EXCLUDED: &[Counter] = &[Counter::PacketsNotIp, Counter::DatagramsOverBudget];
 
 /// Lines about one thing's losses.
 struct Line {
@@ -41,7 +41,7 @@ struct Line {
     /// The plugin, by its place.
     plugin: Option<usize>,
     advice: String,
-    seen: u64,
+    last_value: u64,
     sum: Summed<u64>,
 }
 
@@ -56,7 +56,7 @@ impl Losses {
         let unchecked = input.is_unchecked();
         let watched = |counter: &&Counter| {
             let foreign = unchecked && **counter == Counter::DatagramsBadVersion;
-            FAMILIES.contains(&counter.row().family) && !LEFT_OUT.contains(counter) && !foreign
+            FAMILIES.contains(&counter.row().family) && !EXCLUDED.contains(counter) && !foreign
         };
         let mut lines = Vec::new();
         for counter in Counter::ALL.iter().filter(watched) {
@@ -64,7 +64,7 @@ impl Losses {
                 counter: *counter,
                 plugin,
                 advice: advice(*counter, input, names),
-                seen: 0,
+                last_value: 0,
                 sum: Summed::new(RATE),
             };
             match counter.row().scope {
@@ -76,7 +76,7 @@ impl Losses {
     }
 
     /// Logs what is due. `last`: and all that was held back.
-    pub(crate) fn look(&mut self, readers: &Readers, last: bool) {
+    pub(crate) fn check(&mut self, readers: &Readers, last: bool) {
         let Readers { workers, plugins } = readers;
         let workers = Snapshot::sum(workers);
         let of_plugins: Vec<Snapshot> = plugins.iter().map(|plugin| Snapshot::sum(&plugin.readers)).collect();
@@ -84,7 +84,7 @@ impl Losses {
             let snapshot = line.plugin.map_or(Some(&workers), |plugin| of_plugins.get(plugin));
             let Some(snapshot) = snapshot else { continue };
             let plugin = line.plugin.and_then(|plugin| plugins.get(plugin));
-            for lost in line.look(snapshot[line.counter], last).into_iter().flatten() {
+            for lost in line.update(snapshot[line.counter], last).into_iter().flatten() {
                 line.log(lost, plugin);
             }
         }
@@ -93,9 +93,9 @@ impl Losses {
 
 impl Line {
     /// The sums that are to be logged, now that the counter has that value.
-    fn look(&mut self, value: u64, last: bool) -> [Option<u64>; 2] {
-        let more = value.saturating_sub(self.seen);
-        self.seen = value;
+    fn update(&mut self, value: u64, last: bool) -> [Option<u64>; 2] {
+        let more = value.saturating_sub(self.last_value);
+        self.last_value = value;
         let due = if more > 0 { self.sum.add(more) } else { self.sum.due() };
         [due, if last { self.sum.rest() } else { None }]
     }
@@ -167,18 +167,18 @@ mod tests {
     use super::*;
 
     fn line(counter: Counter) -> Line {
-        Line { counter, plugin: None, advice: String::new(), seen: 0, sum: Summed::new(Duration::MAX) }
+        Line { counter, plugin: None, advice: String::new(), last_value: 0, sum: Summed::new(Duration::MAX) }
     }
 
     #[test]
-    fn what_moves_is_logged_once_and_all_of_it_in_the_end() {
+    fn each_loss_is_logged_once_and_the_rest_at_the_end() {
         let mut line = line(Counter::KernelDrops);
-        assert_eq!(line.look(0, false), [None, None]);
-        assert_eq!(line.look(5, false), [Some(5), None]);
-        assert_eq!(line.look(7, false), [None, None]);
-        assert_eq!(line.look(1007, false), [None, None]);
-        assert_eq!(line.look(1008, true), [None, Some(1003)]);
-        assert_eq!(line.look(1008, true), [None, None]);
+        assert_eq!(line.update(0, false), [None, None]);
+        assert_eq!(line.update(5, false), [Some(5), None]);
+        assert_eq!(line.update(7, false), [None, None]);
+        assert_eq!(line.update(1007, false), [None, None]);
+        assert_eq!(line.update(1008, true), [None, Some(1003)]);
+        assert_eq!(line.update(1008, true), [None, None]);
     }
 
     #[test]
@@ -191,11 +191,7 @@ mod tests {
             // Packets and bytes go with another counter; plugins log the aggregates that they drop themselves.
             let is_sum = ["_packets_total", "_bytes_total"].iter().any(|end| row.family.ends_with(end));
             let is_logged = is_sum || row.family == "aggregates_dropped_total";
-            assert!(
-                !is_loss || is_logged || FAMILIES.contains(&row.family),
-                "no line reports {}",
-                row.family
-            );
+            assert!(!is_loss || is_logged || FAMILIES.contains(&row.family), "no line reports {}", row.family);
         }
     }
 }

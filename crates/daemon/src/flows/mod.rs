@@ -221,7 +221,10 @@ impl Flows {
         if !self.input.has_addresses() && !links.iter().any(|link| ADDRESSED.contains(link)) {
             for plugin in &mut settings.plugins {
                 for name in plugin.aggregation.selection.without(Supply::Ethernet) {
-                    warn!("aggregate[{}]: '{name}' is ignored: frames of this link type do not have it.", plugin.name);
+                    warn!(
+                        "aggregate[{}]: '{name}' is ignored: frames of this link type do not have it.",
+                        plugin.name
+                    );
                 }
             }
         }
@@ -306,7 +309,7 @@ impl Part for Flows {
     }
 
     fn tick(&mut self) {
-        self.losses.look(&self.readers, false);
+        self.losses.check(&self.readers, false);
         // A report for the log is shown, too.
         if self.board.as_ref().is_some_and(|board| board.take_request()) && !self.is_logged {
             self.ask_workers();
@@ -370,7 +373,7 @@ impl Part for Flows {
     }
 
     fn has_failed(&mut self, finite: bool) -> bool {
-        self.losses.look(&self.readers, true);
+        self.losses.check(&self.readers, true);
         for plugin in &self.readers.plugins {
             let lost = stats::Snapshot::sum(&plugin.readers);
             for line in stats::check(&lost, stats::Scope::Plugin) {
@@ -392,8 +395,8 @@ impl Part for Flows {
 /// Whoever reads a file wants to know whether all of it arrived.
 fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     let waiting = counters[stats::Counter::AggregatesWaiting];
-    let given_up = counters.family("aggregates_dropped_total");
-    if waiting + given_up > 0 {
+    let dropped = counters.family("aggregates_dropped_total");
+    if waiting + dropped > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
         error!(
             "{name}/{kind}: not all was written: {dropped} aggregates were dropped, {waiting} remain in the spool"
@@ -401,5 +404,5 @@ fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     }
     // These have lines of their own.
     let lost = counters.family("records_dropped_total") + counters[stats::Counter::FilesUnwritten];
-    waiting + given_up + lost > 0
+    waiting + dropped + lost > 0
 }

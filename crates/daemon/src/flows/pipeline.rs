@@ -96,10 +96,10 @@ impl Pipeline {
         require: Require,
     ) -> Self {
         let mut fields = FieldSet::default();
-        let mut stamps = false;
+        let mut bin_times = false;
         for plugin in &plugins {
             plugin.selection.require(&plugin.options, &mut fields);
-            stamps |= plugin.options.bins;
+            bin_times |= plugin.options.bins;
             if plugin.spread.is_some() {
                 fields.insert(Field::TimeStart);
                 fields.insert(Field::TimeEnd);
@@ -108,7 +108,7 @@ impl Pipeline {
         // What is aggregated becomes one copy of neighbours, whatever maps and files want beside it.
         let aggregated = fields;
         files.require(&mut fields);
-        require(&mut fields, stamps);
+        require(&mut fields, bin_times);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::with_first(&aggregated, &fields, &sizes));
         let schema =
@@ -116,7 +116,7 @@ impl Pipeline {
         Self {
             schemas: plugins.iter().map(schema).collect(),
             enrichment: Arc::new(files.compile(&layout)),
-            needs: Needs { layout, customs, bin_times: stamps },
+            needs: Needs { layout, customs, bin_times },
             require,
             plugins,
             hash,
@@ -134,10 +134,10 @@ impl Pipeline {
         &self.enrichment
     }
 
-    /// Brings the share of the plugin of that number to this pipeline.
-    pub(crate) fn change(&self, plugin: usize, share: &mut PluginSlot, stage: Option<Stage>) {
+    /// Brings the slot of the plugin of that number to this pipeline.
+    pub(crate) fn change(&self, plugin: usize, slot: &mut PluginSlot, stage: Option<Stage>) {
         if let (Some(schema), Some(settings)) = (self.schemas.get(plugin), self.plugins.get(plugin)) {
-            share.change(Arc::clone(schema), self.span(settings), stage);
+            slot.change(Arc::clone(schema), self.span(settings), stage);
         }
     }
 

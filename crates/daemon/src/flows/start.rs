@@ -79,8 +79,8 @@ impl Flows {
         let slots: Vec<PluginSlot> = (parts.aggregators.into_iter().zip(outlets))
             .map(|((aggregator, stage, bound), outlet)| PluginSlot::new(aggregator, stage, outlet, bound))
             .collect();
-        for (plugin, share) in self.readers.plugins.iter_mut().zip(&slots) {
-            plugin.readers.push(share.reader());
+        for (plugin, slot) in self.readers.plugins.iter_mut().zip(&slots) {
+            plugin.readers.push(slot.reader());
         }
         let counters = Counters::new();
         self.readers.workers.push(counters.reader());

@@ -155,7 +155,7 @@ impl Planned {
             reopenings,
             failed: false,
             report_due: None,
-            report_again: false,
+            is_report_pending: false,
             notifier,
             can_reload: settings.reload,
             parts,
@@ -181,7 +181,7 @@ struct Host {
     /// Until when the statistics that were asked for wait for the parts.
     report_due: Option<Instant>,
     /// They were asked for once more.
-    report_again: bool,
+    is_report_pending: bool,
     notifier: notify::Notifier,
     _signals: signals::Listener,
     /// The pid file, and those that keep a second daemon away from what one alone may write.
@@ -229,8 +229,8 @@ impl Host {
             Event::Signal(Signal::User2) if self.can_reload => self.reload(),
             Event::Signal(_) => {}
             Event::Force => return false,
-            Event::Refused(what) => {
-                self.refused(&what);
+            Event::Fatal(what) => {
+                self.fatal(&what);
                 return false;
             }
             Event::ThreadEnded { name, how: End::Panicked { .. } } => {
@@ -256,7 +256,7 @@ impl Host {
     }
 
     /// A database or a broker says no to something that the configuration decides.
-    fn refused(&mut self, what: &str) {
+    fn fatal(&mut self, what: &str) {
         error!("{what}");
         self.failed = true;
     }
@@ -272,7 +272,7 @@ impl Host {
     /// Asks the parts for statistics; while they answer, the next request waits.
     fn ask_for_reports(&mut self) {
         if self.report_due.is_some() {
-            self.report_again = true;
+            self.is_report_pending = true;
             return;
         }
         self.parts.iter_mut().for_each(|part| part.ask_for_report());
@@ -290,7 +290,7 @@ impl Host {
         self.parts.iter_mut().for_each(|part| part.report(now));
         notice!("---");
         self.report_due = None;
-        if std::mem::take(&mut self.report_again) {
+        if std::mem::take(&mut self.is_report_pending) {
             self.ask_for_reports();
         }
     }
@@ -318,7 +318,7 @@ impl Host {
                 Some(Step::Commit(commits)) => commits.into_iter().for_each(|commit| commit()),
                 Some(Step::Ended) => {
                     self.notifier.ready("collecting");
-                    if self.reloads.take_again() {
+                    if self.reloads.take_repeat() {
                         self.reload();
                     }
                 }
@@ -349,10 +349,10 @@ impl Host {
             self.failed = true;
         }
         self.failed |= self.services.threads.has_panicked();
-        // It may have been refused while the end was under way.
+        // A fatal event may have come while the end was under way.
         while let Some(event) = self.events.wait_until(Instant::now()) {
-            if let Event::Refused(what) = event {
-                self.refused(&what);
+            if let Event::Fatal(what) = event {
+                self.fatal(&what);
             }
         }
         let finite = self.parts.iter().any(|part| part.is_finite());

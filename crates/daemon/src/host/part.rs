@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offer_is_taken_once_by_whoever_knows_its_type() {
+    fn an_offer_is_taken_once_by_its_type() {
         let mut offers = Offers::default();
         offers.put(7u32);
         assert_eq!((offers.take::<u64>(), offers.take::<u32>(), offers.take::<u32>()), (None, Some(7), None));

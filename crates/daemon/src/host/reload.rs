@@ -40,7 +40,7 @@ pub(super) struct Reloads {
     identity: Identity,
     stage: Stage,
     /// Another one was asked for meanwhile.
-    again: bool,
+    repeat: bool,
     /// What is reloaded, in words.
     what: String,
     /// Files whose change starts a reload.
@@ -59,7 +59,7 @@ impl Reloads {
             what: what.join(", "),
             identity,
             stage: Stage::Idle,
-            again: false,
+            repeat: false,
             settling: Changed::new(),
         }
     }
@@ -72,7 +72,7 @@ impl Reloads {
     /// Asks for a reload, of which `prepare` gives the first steps. True when it begins now.
     pub(super) fn ask(&mut self, threads: &Threads, prepare: impl FnOnce() -> Vec<Prepare>) -> bool {
         if !matches!(self.stage, Stage::Idle) {
-            self.again = true;
+            self.repeat = true;
             return false;
         }
         let (sender, receiver) = crossbeam_channel::bounded(1);
@@ -136,8 +136,8 @@ impl Reloads {
     }
 
     /// True once when another reload was asked for while this one ran.
-    pub(super) fn take_again(&mut self) -> bool {
-        std::mem::take(&mut self.again)
+    pub(super) fn take_repeat(&mut self) -> bool {
+        std::mem::take(&mut self.repeat)
     }
 }
 

@@ -40,7 +40,7 @@ impl Settings {
         plugins: &'static [Kind],
         problems: &mut Diagnostics,
     ) -> Self {
-        check_accounts(config, problems);
+        check_users(config, problems);
         let dry_run = config.core(&core::DRY_RUN).is_some();
         Self {
             config_file: file,
@@ -80,7 +80,7 @@ pub(crate) fn files_of(config: &Config) -> files::Settings {
 pub(crate) fn log_settings(config: &Config) -> log::Settings {
     log::Settings {
         debug: config.core(&core::DEBUG),
-        stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
+        stderr_time: config.core(&core::LOG_STDERR_TSTAMP),
         utc: config.core(&time::TIMESTAMPS_UTC),
         file: config.core(&core::LOGFILE),
         syslog: config.core(&core::SYSLOG).and_then(|facility| log::Facility::parse(facility.word())),
@@ -91,7 +91,7 @@ pub(crate) fn log_settings(config: &Config) -> log::Settings {
 }
 
 /// The user and the group that the daemon is to become.
-fn check_accounts(config: &Config, problems: &mut Diagnostics) {
+fn check_users(config: &Config, problems: &mut Diagnostics) {
     let (user, group) = (config.core(&core::RUN_AS_USER), config.core(&core::RUN_AS_GROUP));
     if let Err(problem) = privileges::check(user.as_deref(), group.as_deref()) {
         let (key, origin) = match (&problem, group.is_some()) {

@@ -25,7 +25,8 @@ impl Kind for Http {
             let gid = privileges::gid(&name);
             if gid.is_none() {
                 let origin = config.core_origin(&HTTP_LISTEN_GROUP).unwrap_or(origin);
-                let what = format!("http_listen_group: no such group: '{name}'. The socket keeps the daemon's group.");
+                let what =
+                    format!("http_listen_group: no such group: '{name}'. The socket keeps the daemon's group.");
                 problems.warn(origin, what, None);
             }
             gid

@@ -120,7 +120,7 @@ fn an_address_in_use_is_an_error() {
 }
 
 #[test]
-fn garbage_is_refused_and_harms_nobody() {
+fn garbage_is_rejected_and_does_no_harm() {
     let served = Served::on("127.0.0.1:0");
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HEADER_FIELDS + 1));
     let long = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "b".repeat(2 * HEAD_BYTES));

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn who_configures_what_cannot_run_is_told_why() {
+    fn unavailable_plugins_are_reported_with_the_reason() {
         let why = |is, daemon| find(KINDS, is).unwrap().unavailable(daemon);
         let nfacctd = config::Daemon::Nfacctd;
         assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is one of pmacctd and uacctd alone");

@@ -105,9 +105,9 @@ impl<'a> Out<'a> {
     }
 
     /// Sends the reason why the rest is missing, unless it would be mistaken for a part of the answer: then only the end is missing.
-    pub(super) fn refuse(&self, text: &str) {
+    pub(super) fn send_error(&self, text: &str) {
         if !self.broken {
-            refuse(self.to, text);
+            send_error(self.to, text);
         }
     }
 
@@ -121,7 +121,7 @@ impl<'a> Out<'a> {
 }
 
 /// Sends the reason why there is no answer, or no more of it, if the client reads it at once.
-pub(super) fn refuse(mut to: &UnixStream, text: &str) {
+pub(super) fn send_error(mut to: &UnixStream, text: &str) {
     // A client that does not read it sees that the answer has no end.
     let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
 }

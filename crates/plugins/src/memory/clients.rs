@@ -217,7 +217,7 @@ fn take(stream: UnixStream, server: &Arc<Server>, alive: &Sender<()>) {
         Ok(slot) => slot,
         Err(problem) => {
             server.ledger.count(Outcome::Crowded, user);
-            return answer::refuse(&stream, &problem);
+            return answer::send_error(&stream, &problem);
         }
     };
     let alive = alive.clone();
@@ -242,19 +242,19 @@ fn serve(stream: &UnixStream, server: &Server) -> Outcome {
     let request = match Request::read(&mut from) {
         Ok(request) => request,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            answer::refuse(stream, &error.to_string());
+            answer::send_error(stream, &error.to_string());
             return Outcome::Late;
         }
         Err(error) => {
-            answer::refuse(stream, &error.to_string());
-            return if error.kind() == io::ErrorKind::InvalidData { Outcome::Wrong } else { Outcome::Left };
+            answer::send_error(stream, &error.to_string());
+            return if error.kind() == io::ErrorKind::InvalidData { Outcome::Invalid } else { Outcome::Left };
         }
     };
     let mut out = Out::new(stream, until, &server.ended);
     match server.answer(&request, until, &mut out) {
         Ok(()) => Outcome::Answered,
         Err((outcome, problem)) => {
-            out.refuse(&problem);
+            out.send_error(&problem);
             outcome
         }
     }
@@ -264,9 +264,9 @@ impl Server {
     /// Answers a request.
     fn answer(&self, request: &Request, until: Instant, out: &mut Out) -> Result<(), (Outcome, String)> {
         let settings = &self.settings;
-        let wrong = |text: String| (Outcome::Wrong, text);
+        let invalid = |text: String| (Outcome::Invalid, text);
         if settings.password.is_some() && settings.password != request.password {
-            return Err(wrong("wrong password (option -P)".to_owned()));
+            return Err(invalid("wrong password (option -P)".to_owned()));
         }
         let count = request.lines.split('\n').count();
         if count > settings.max_lines {
@@ -276,7 +276,7 @@ impl Server {
         let style = answer::style(request, settings.whole_seconds);
         let mut lines = match request.query {
             Query::Match | Query::Counters { .. } => {
-                Some(Lines::new(&self.schema, &style, &request.columns, &request.lines).map_err(wrong)?)
+                Some(Lines::new(&self.schema, &style, &request.columns, &request.lines).map_err(invalid)?)
             }
             _ => None,
         };
@@ -342,9 +342,7 @@ impl Server {
                     self.settings.timeout.as_secs()
                 )
             }
-            Outcome::Old => {
-                "the client read the answer too slowly, and the table needs the memory".to_owned()
-            }
+            Outcome::Old => "the client read the answer too slowly, and the table needs the memory".to_owned(),
             _ => "the daemon is ending".to_owned(),
         }
     }
@@ -383,7 +381,7 @@ mod tests {
     use crate::memory::testing;
 
     #[test]
-    fn no_user_takes_the_places_of_others() {
+    fn no_user_takes_the_slots_of_others() {
         let settings = Settings { max_clients: 6, max_clients_user: 4, ..Settings::default() };
         let server = Arc::new(Server {
             settings,

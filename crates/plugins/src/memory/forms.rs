@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn no_formatted_column_is_empty_but_those_of_places() {
+    fn only_location_columns_are_empty_in_formatted_output() {
         let [_, row] = absent("src_host", true, &client(), Columns::formatted_of);
         // Country and postal code of either end are blank in pmacct, too.
         let shown = shapes(&schema("src_host", &[]), true, true);

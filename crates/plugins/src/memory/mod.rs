@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 /// How often the workers' tables are collected when nobody asks.
 const COLLECT: Duration = Duration::from_secs(5);
 /// How often they may be collected for queries: those that come meanwhile are answered together.
-const COLLECT_AGAIN: Duration = Duration::from_millis(10);
+const COLLECT_RETRY: Duration = Duration::from_millis(10);
 /// How long workers may take to hand over their tables.
 const WORKER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a client may take to send its query.
@@ -65,7 +65,7 @@ pub fn open(settings: &Settings) -> io::Result<Opened> {
 /// The plugin's thread: ends when the workers have ended.
 pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: Inlet, counters: Counters) {
     let Opened { settings, listener } = opened;
-    let (path, max_octets) = (settings.path.clone(), settings.max_octets);
+    let (path, max_bytes) = (settings.path.clone(), settings.max_bytes);
     let ledger = Arc::new(Ledger::default());
     let started = Clients::start(listener, settings, Arc::clone(&schema), Arc::clone(&ledger));
     let (clients, back, calls) = match started {
@@ -77,7 +77,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
     };
     runtime::ok!("waiting for data on: '{}'", path.display());
     let mut memory = Memory {
-        state: State::new(Table::new(schema, hash, 0), max_octets),
+        state: State::new(Table::new(schema, hash, 0), max_bytes),
         asked: VecDeque::new(),
         back,
         erased: None,
@@ -96,7 +96,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
             Woken::Event(Event::Ended) => break,
             Woken::Asked(Call::Ask(question)) => {
                 memory.asked.push_back(question);
-                due = due.min(collected + COLLECT_AGAIN);
+                due = due.min(collected + COLLECT_RETRY);
             }
             Woken::Asked(Call::Returned(bytes, version)) => memory.returned(bytes, version),
         }
@@ -104,7 +104,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         if now >= due {
             let is_settled = memory.work(&mut inlet);
             collected = Instant::now();
-            due = collected + if is_settled { COLLECT } else { COLLECT_AGAIN };
+            due = collected + if is_settled { COLLECT } else { COLLECT_RETRY };
         }
         memory.publish(false);
     }

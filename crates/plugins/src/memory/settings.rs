@@ -24,7 +24,7 @@ pub struct Settings {
     /// `imt_passwd`.
     pub password: Option<String>,
     /// `imt_memory`, bytes.
-    pub max_octets: usize,
+    pub max_bytes: usize,
     /// `imt_query_timeout`.
     pub timeout: Duration,
     /// `imt_query_lines`.
@@ -49,7 +49,7 @@ impl Settings {
             mode: plugin.get(&IMT_PATH_MODE),
             gid: group(plugin, problems),
             password: plugin.get(&IMT_PASSWD),
-            max_octets: usize::try_from(plugin.get(&IMT_MEMORY)).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(plugin.get(&IMT_MEMORY)).unwrap_or(usize::MAX),
             timeout: plugin.get(&IMT_QUERY_TIMEOUT),
             max_lines: size(plugin.get(&IMT_QUERY_LINES)),
             max_clients: size(plugin.get(&IMT_CLIENTS_MAX)),

@@ -83,7 +83,7 @@ pub(super) struct State {
     /// Aggregates that were received while there was no room for another version.
     aside: Option<Table>,
     /// `imt_memory`.
-    max_octets: usize,
+    max_bytes: usize,
     grace: Duration,
     /// How often aggregates were removed, which changes the indexes of those after them.
     order: u64,
@@ -92,9 +92,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(table: Table, max_octets: usize) -> Self {
+    pub(super) fn new(table: Table, max_bytes: usize) -> Self {
         let newest = Version::new(table, 0);
-        Self { newest, old: Vec::new(), aside: None, max_octets, grace: GRACE, order: 0, out: 0 }
+        Self { newest, old: Vec::new(), aside: None, max_bytes, grace: GRACE, order: 0, out: 0 }
     }
 
     /// The newest version. [`Self::settle`] says whether it is complete.
@@ -127,9 +127,9 @@ impl State {
         // Aggregates that are kept aside are counted as handed when they are merged, as they may become fewer.
         let left = bound.saturating_sub(self.newest.table.size());
         let aside = self.aside.get_or_insert_with(|| table.empty());
-        let given_up = aside.absorb_bounded(table, left, &mut lost) as u64;
-        taken.lost += given_up;
-        taken.handed += given_up;
+        let dropped = aside.absorb_bounded(table, left, &mut lost) as u64;
+        taken.lost += dropped;
+        taken.handed += dropped;
     }
 
     /// The newest version, to change. `None` when answers use it and there is no room for a copy.
@@ -137,7 +137,7 @@ impl State {
         if Arc::get_mut(&mut self.newest).is_none() {
             let bytes = self.newest.table.size();
             let held = self.held();
-            if held > 0 && held.saturating_add(bytes) > self.max_octets {
+            if held > 0 && held.saturating_add(bytes) > self.max_bytes {
                 self.cut();
                 return None;
             }
@@ -210,11 +210,11 @@ impl State {
 
     /// Bytes up to which the newest version may grow: with what may come back and with older versions, twice `imt_memory`.
     fn bound(&mut self) -> usize {
-        let both = self.max_octets.saturating_mul(2).saturating_sub(self.held()).saturating_sub(self.out);
-        if both < self.max_octets {
+        let both = self.max_bytes.saturating_mul(2).saturating_sub(self.held()).saturating_sub(self.out);
+        if both < self.max_bytes {
             self.cut();
         }
-        self.max_octets.saturating_sub(self.out).min(both)
+        self.max_bytes.saturating_sub(self.out).min(both)
     }
 
     /// Cuts the answers of old versions that have had their time.
@@ -232,8 +232,8 @@ mod tests {
     use super::*;
     use crate::memory::testing::{self, tags};
 
-    fn state(max_octets: usize, tags: std::ops::Range<u64>) -> State {
-        State::new(testing::tags(tags), max_octets)
+    fn state(max_bytes: usize, tags: std::ops::Range<u64>) -> State {
+        State::new(testing::tags(tags), max_bytes)
     }
 
     fn absorb(state: &mut State, table: Table) -> Taken {
@@ -268,7 +268,7 @@ mod tests {
             answers.push(Arc::clone(state.newest()));
             absorb(&mut state, tags(0..1000));
         }
-        assert!(state.held() <= state.max_octets && state.old.len() == 2, "{} {}", state.held(), state.old.len());
+        assert!(state.held() <= state.max_bytes && state.old.len() == 2, "{} {}", state.held(), state.old.len());
         assert!(answers[0].is_cut() && answers[1].is_cut() && !state.newest().is_cut());
         // Nothing is lost meanwhile; it waits until answers have let go.
         assert!(!state.settle(&mut Taken::default()));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn emptying_the_table_again_and_again_keeps_no_more_versions_than_fit() {
+    fn repeated_erasing_keeps_no_more_versions_than_fit() {
         let one = tags(0..20_000).size();
         let mut state = state(one, 0..0);
         state.grace = Duration::ZERO;

@@ -170,7 +170,7 @@ fn a_query_on_its_way_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn clients_of_one_user_have_a_bound_and_know_why_they_are_refused() {
+fn clients_of_one_user_are_bounded_and_the_error_names_the_bound() {
     let mut rig = Rig::new(|settings| (settings.max_clients, settings.max_clients_user) = (10, 3));
     let stalled: Vec<UnixStream> = (0..3).map(|_| rig.connect()).collect();
     let error = rig.ask(&all(), 0..0).unwrap_err();
@@ -196,7 +196,7 @@ fn a_query_has_a_time_limit() {
 
 #[test]
 fn answers_of_slow_clients_are_cut_when_older_states_take_too_much_memory() {
-    let mut rig = Rig::new(|settings| settings.max_octets = 2 * tags(0..100_000).size());
+    let mut rig = Rig::new(|settings| settings.max_bytes = 2 * tags(0..100_000).size());
     rig.ask(&all(), 0..100_000).unwrap();
     // Each holds a state of the table of its own, and reads nothing.
     let stalled: Vec<UnixStream> = (0..4)

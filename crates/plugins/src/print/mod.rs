@@ -167,9 +167,9 @@ impl<'a> Plugin<'a> {
     /// The table, without what the configuration filters out, merged with what waited; `None` when there is nothing.
     fn take(&mut self, table: Option<Table>) -> Option<Table> {
         let table = table.filter(|table| !table.is_empty()).and_then(|mut table| {
-            let left_out = self.preprocess.apply(&mut table);
-            self.accounting.handed(left_out);
-            self.accounting.filtered(left_out);
+            let filtered = self.preprocess.apply(&mut table);
+            self.accounting.handed(filtered);
+            self.accounting.filtered(filtered);
             Some(table).filter(|table| !table.is_empty())
         });
         let Some(mut waiting) = self.waiting.take() else {
@@ -218,7 +218,7 @@ impl<'a> Plugin<'a> {
 
     /// By how many the waiting aggregates exceed the bounds: of their number, or roughly of the memory that they take with their texts.
     fn excess(&self, table: &Table) -> usize {
-        let (len, bytes, most) = (table.len(), table.size(), self.settings.max_octets);
+        let (len, bytes, most) = (table.len(), table.size(), self.settings.max_bytes);
         let by_number = len.saturating_sub(self.settings.max_aggregates);
         let by_memory = match bytes.checked_sub(most) {
             None | Some(0) => 0,

@@ -58,7 +58,7 @@ impl Settings {
             preprocess: preprocess::Settings::read(plugin, problems),
             trigger: Trigger::read(plugin),
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
-            max_octets: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
             max_files: plugin.get(&PRINT_MAX_FILES),
         }
     }
@@ -95,7 +95,8 @@ fn output(plugin: &Plugin, problems: &mut Diagnostics) -> Output {
 #[cfg(feature = "parquet")]
 fn parquet(plugin: &Plugin, problems: &mut Diagnostics, to_file: bool) -> Output {
     if !to_file {
-        let what = "print_output: parquet needs print_output_file, since its index is at the end of the file.".to_owned();
+        let what =
+            "print_output: parquet needs print_output_file, since its index is at the end of the file.".to_owned();
         let hint = "Set print_output_file, or use json.".to_owned();
         problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint));
     }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
+    fn invalid_settings_are_reported() {
         let (settings, problems) = read("print_output_file: /x/%j");
         assert!(settings.file.is_none());
         let (severity, text) = &problems[0];

@@ -91,7 +91,7 @@ pub struct Settings {
     /// `print_cache_entries`, as in a cache of the C implementation.
     pub max_aggregates: usize,
     /// `plugin_queue_memory`: bytes that may wait after a failure.
-    pub max_octets: usize,
+    pub max_bytes: usize,
     /// `print_max_files`: files of a flush, where names depend on time bins or records.
     pub max_files: usize,
 }
@@ -125,7 +125,7 @@ impl Default for Settings {
             preprocess: preprocess::Settings::default(),
             trigger: None,
             max_aggregates: DEFAULT_CACHE_ENTRIES * PER_CACHE_ENTRY,
-            max_octets: 256 << 20,
+            max_bytes: 256 << 20,
             max_files: usize::MAX,
         }
     }

@@ -382,7 +382,7 @@ fn a_file_without_rows_has_the_title_that_a_file_with_rows_has() {
 }
 
 #[test]
-fn what_cannot_be_written_is_tried_again() {
+fn failed_writes_are_retried() {
     let rig = Rig::new("src_port", "d/a.json");
     fs::write(rig.path("d"), "in the way").unwrap();
     let (mut plugin, reader) = rig.plugin();
@@ -414,7 +414,7 @@ fn one_file_that_fails_keeps_its_rows_only() {
 }
 
 #[test]
-fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
+fn the_oldest_are_dropped_at_the_bound_and_all_at_the_end() {
     let mut rig = Rig::new("src_port", "d/a.json");
     rig.settings.max_aggregates = 3;
     fs::write(rig.path("d"), "in the way").unwrap();
@@ -433,17 +433,17 @@ fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
 }
 
 #[test]
-fn what_waits_is_bounded_by_memory_too() {
+fn waiting_rows_are_bounded_by_memory_too() {
     let mut rig = Rig::new("src_port", "d/a.json");
-    rig.settings.max_octets = rig.table("port_src", 0..3000).size();
+    rig.settings.max_bytes = rig.table("port_src", 0..3000).size();
     fs::write(rig.path("d"), "in the way").unwrap();
     let (mut plugin, reader) = rig.plugin();
     for round in 0..10 {
         plugin.purge(Some(rig.table("port_src", round * 1000..(round + 1) * 1000)), NOW + 60 * round, false);
     }
     let snapshot = closes(&reader);
-    let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesDroppedRetries]);
-    assert!((1000..=3000).contains(&waiting) && waiting + given_up == 10_000, "{waiting} {given_up}");
+    let (waiting, dropped) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesDroppedRetries]);
+    assert!((1000..=3000).contains(&waiting) && waiting + dropped == 10_000, "{waiting} {dropped}");
 }
 
 #[test]
@@ -467,7 +467,7 @@ fn a_failed_addition_leaves_no_half_rows() {
 }
 
 #[test]
-fn rows_of_early_tables_are_given_up_with_their_file() {
+fn rows_of_early_tables_are_dropped_with_their_file() {
     let rig = Rig::new("src_port", "a.json");
     let (mut plugin, reader) = rig.plugin();
     plugin.early(rig.table("port_src", 0..9), NOW, NOW + 60);
@@ -811,7 +811,7 @@ mod parquet {
     }
 
     #[test]
-    fn what_cannot_be_written_is_tried_again() {
+    fn failed_writes_are_retried() {
         let rig = rig("src_port", "d/a");
         fs::write(rig.path("d"), "in the way").unwrap();
         let (mut plugin, reader) = rig.plugin();

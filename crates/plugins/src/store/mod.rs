@@ -100,7 +100,7 @@ impl Opened {
     /// A spool that cannot be used, or a file of its schema that cannot be written.
     pub fn new(settings: &Settings, encoder: Box<dyn Encoder>, backend: Box<dyn Backend>) -> Result<Self, String> {
         let (queue, found) = match &settings.spool {
-            None => (Queue::in_memory(settings.max_octets), Sum::default()),
+            None => (Queue::in_memory(settings.max_bytes), Sum::default()),
             Some(spool) => {
                 let (opened, found) = Spool::open(&spool.folder)
                     .map_err(|error| format!("plugin_spool_dir: {}: {error}", spool.folder.display()))?;
@@ -108,7 +108,7 @@ impl Opened {
                     warn!("spool: '{}' is damaged: the file is kept, but not delivered", bad.display());
                 }
                 let sum = found.batches.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
-                (Queue::on_disk(opened, found.batches, spool.max_octets), sum)
+                (Queue::on_disk(opened, found.batches, spool.max_bytes), sum)
             }
         };
         if let (Some(path), Some(schema)) = (&settings.schema_file, encoder.schema()) {
@@ -135,7 +135,7 @@ impl Opened {
 }
 
 /// The plugin's thread: takes tables until all workers have ended. Starts the delivery worker's thread by `spawn`. If the store
-/// rejects the configuration when it is first opened, `refuse` ends the daemon.
+/// rejects the configuration when it is first opened, `fail` ends the daemon.
 pub fn run(
     settings: &Settings,
     schema: &Schema,
@@ -143,7 +143,7 @@ pub fn run(
     mut inlet: Inlet,
     counters: Counters,
     spawn: impl FnOnce(Box<dyn FnOnce() + Send>),
-    refuse: impl FnOnce(String) + Send + 'static,
+    fail: impl FnOnce(String) + Send + 'static,
 ) {
     let Opened { encoder, backend, queue, found } = opened;
     let (outbox, worker, notes) = worker::new(backend, queue);
@@ -151,7 +151,7 @@ pub fn run(
     spawn(Box::new(move || {
         worker.open_and_run(|opened| match opened {
             Ok(()) => {}
-            Err(StoreError::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
+            Err(StoreError::Configuration { key, what }) => fail(format!("{key}[{name}]: {what}")),
             Err(StoreError::Down(what) | StoreError::Batch(what)) => {
                 warn!("cannot be reached yet, will be retried: {what}");
             }
@@ -256,7 +256,10 @@ impl<'a> Plugin<'a> {
     fn found(&mut self, found: Sum) {
         if found.aggregates > 0 {
             self.accounting.handed(found.aggregates);
-            info!(aggregates = found.aggregates, "found in the spool, from an earlier run: delivering these first");
+            info!(
+                aggregates = found.aggregates,
+                "found in the spool, from an earlier run: delivering these first"
+            );
         }
     }
 
@@ -266,8 +269,8 @@ impl<'a> Plugin<'a> {
         let now = clock::now() / SECOND;
         self.accounting.handed(total);
         let recovered = self.recover(&table, now);
-        let left_out = self.preprocess.apply(&mut table);
-        self.accounting.filtered(left_out - recovered);
+        let filtered = self.preprocess.apply(&mut table);
+        self.accounting.filtered(filtered - recovered);
         if table.is_empty() {
             return;
         }

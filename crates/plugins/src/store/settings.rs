@@ -52,7 +52,7 @@ pub struct Settings {
     /// Mask and owners of the files.
     pub files: runtime::files::Settings,
     /// `plugin_queue_memory`.
-    pub max_octets: u64,
+    pub max_bytes: u64,
     /// `plugin_spool_dir`, `plugin_spool_size`.
     pub spool: Option<SpoolSettings>,
     /// `plugin_exit_timeout`: how long the end may wait for the store.
@@ -65,7 +65,7 @@ pub struct SpoolSettings {
     /// The plugin's own folder.
     pub folder: PathBuf,
     /// Most bytes in it.
-    pub max_octets: u64,
+    pub max_bytes: u64,
 }
 
 impl Settings {
@@ -80,7 +80,7 @@ impl Settings {
         let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
             // Each plugin needs a folder of its own, even when the key is set once for all.
             folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
-            max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
+            max_bytes: plugin.get(&PLUGIN_SPOOL_SIZE),
         });
         let exit = Limits::new(plugin.get(&PLUGIN_EXIT_TIMEOUT), spool.is_some());
         Self {
@@ -107,7 +107,7 @@ impl Settings {
                 .filter(|_| plugin.kind == PluginKind::Amqp)
                 .map(|_| seconds(plugin.get(&AMQP_AVRO_SCHEMA_REFRESH_TIME))),
             files: sink::files(plugin, problems),
-            max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
+            max_bytes: plugin.get(&PLUGIN_QUEUE_MEMORY),
             spool,
             exit,
         }

@@ -12,7 +12,7 @@
 //!   with the name of the file itself is not followed: [`Aside`](super::Aside) replaces it, and [`append`](super::append) fails.
 //! * [`Settings::follow_links`] lifts both restrictions.
 
-use super::{Settings, Tell, is_special, set_nonblocking};
+use super::{Report, Settings, is_special, set_nonblocking};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -24,7 +24,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Links in one path at most, as in the kernel.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 /// procfs, in which no user can create a link.
 const PROC: u64 = 0x9fa0;
 /// A descriptor that only stands for a path (`O_PATH`).
@@ -69,7 +69,12 @@ enum Step {
 
 impl Location {
     /// Resolves a path. With `make`, missing directories above are created.
-    pub(super) fn find(path: &Path, settings: &Settings, last: LastLink, make: Option<Tell>) -> io::Result<Self> {
+    pub(super) fn find(
+        path: &Path,
+        settings: &Settings,
+        last: LastLink,
+        make: Option<Report>,
+    ) -> io::Result<Self> {
         let follows_links = settings.follow_links;
         let found = |directory, name, occupant| Self { directory, name, occupant, follows_links };
         let mut directory = start(path)?;
@@ -134,7 +139,7 @@ impl Location {
                 }
             }
             links += 1;
-            if links > MOST_LINKS {
+            if links > MAX_LINKS {
                 return Err(about(&walked, Errno::LOOP.into()));
             }
             let target =
@@ -169,7 +174,7 @@ impl Location {
         loop {
             match self.open(flags | OFlags::NONBLOCK) {
                 Ok(file) => {
-                    self.refuse_hard_link(&file)?;
+                    self.check_hard_links(&file)?;
                     if waits {
                         set_nonblocking(&file, false)?;
                     }
@@ -206,7 +211,7 @@ impl Location {
         let uid = settings.uid.map(rustix::fs::Uid::from_raw);
         let gid = settings.gid.map(rustix::fs::Gid::from_raw);
         let given = rustix::fs::chownat(&self.directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW);
-        super::complain(Path::new(name), given.map_err(io::Error::from));
+        super::report_failure(Path::new(name), given.map_err(io::Error::from));
         Ok(())
     }
 
@@ -249,17 +254,20 @@ impl Location {
     }
 
     /// An error when the directory is not the daemon's or root's, or all may write to it.
-    pub(super) fn refuse_strangers(&self) -> io::Result<()> {
+    pub(super) fn check_owner(&self) -> io::Result<()> {
         let stat = rustix::fs::fstat(&self.directory)?;
         let uid = stat.st_uid;
         if !is_trusted(uid) {
             let own = rustix::process::geteuid().as_raw();
-            let what =
-                format!("the directory belongs to user {uid}, and must belong to root or the daemon's user ({own})");
+            let what = format!(
+                "the directory belongs to user {uid}, and must belong to root or the daemon's user ({own})"
+            );
             return Err(io::Error::other(what));
         }
         if stat.st_mode & 0o002 != 0 {
-            return Err(io::Error::other("the directory is writable for everybody; remove that permission (chmod o-w)"));
+            return Err(io::Error::other(
+                "the directory is writable for everybody; remove that permission (chmod o-w)",
+            ));
         }
         Ok(())
     }
@@ -279,7 +287,7 @@ impl Location {
     }
 
     /// Rejects hard links to other users' files, which are as dangerous as symbolic links.
-    fn refuse_hard_link(&self, file: &File) -> io::Result<()> {
+    fn check_hard_links(&self, file: &File) -> io::Result<()> {
         let stat = rustix::fs::fstat(file)?;
         let is_linked = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1;
         if !is_linked || self.follows_links || is_private(&rustix::fs::fstat(&self.directory)?) {
@@ -321,7 +329,12 @@ fn open_at(directory: &impl AsFd, name: &OsStr, flags: OFlags) -> io::Result<Fil
     Ok(rustix::fs::openat(directory, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?.into())
 }
 
-fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Option<Tell>) -> io::Result<OwnedFd> {
+fn make_directory(
+    above: &OwnedFd,
+    name: &OsStr,
+    settings: &Settings,
+    make: Option<Report>,
+) -> io::Result<OwnedFd> {
     let made = rustix::fs::mkdirat(above, name, Mode::from_raw_mode(0o777));
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
     match made {
@@ -330,7 +343,7 @@ fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Opti
         Err(Errno::EXIST) => return Ok(open_at(above, name, flags | OFlags::PATH)?.into()),
         Err(error) => return Err(error.into()),
     }
-    if let Some(tell) = make
+    if let Some(report) = make
         && (settings.umask.is_some() || settings.has_owner())
     {
         let set = open_at(above, name, flags).and_then(|directory| {
@@ -338,7 +351,7 @@ fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Opti
             mode.map_or(Ok(()), |mode| directory.set_permissions(mode))?;
             settings.give(&directory)
         });
-        tell(Path::new(name), set);
+        report(Path::new(name), set);
     }
     Ok(open_at(above, name, flags | OFlags::PATH)?.into())
 }

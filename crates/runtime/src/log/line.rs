@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_can_speak_for_another_part_or_for_none() {
+    fn an_event_can_name_another_part_or_none() {
         assert_eq!(line(|| tracing::info!(who = "p/print", "x")), "INFO ( p/print ): x");
         let identity = super::super::Identity::new("db", "sqlite3");
         assert_eq!(line(|| crate::ok!(who = %identity, "x")), "OK ( db/sqlite3 ): x");

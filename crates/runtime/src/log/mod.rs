@@ -65,7 +65,7 @@ pub struct Settings {
     /// Shows lines of level DEBUG, of all parts of the daemon. [`Identity::debug`] does it for one.
     pub debug: bool,
     /// Puts the time in front of lines on stderr.
-    pub stderr_stamp: bool,
+    pub stderr_time: bool,
     /// Times are UTC, else local.
     pub utc: bool,
     /// Lines are appended to this file, with the time in front.

@@ -148,7 +148,7 @@ impl Sinks {
     }
 
     fn stderr_line(&mut self, time: &Zoned, text: &str) {
-        let with_time = self.settings.as_ref().is_some_and(|settings| settings.stderr_stamp);
+        let with_time = self.settings.as_ref().is_some_and(|settings| settings.stderr_time);
         self.buffer.clear();
         // Writing to a string cannot fail.
         let _ = match with_time {

@@ -16,7 +16,7 @@ pub(crate) fn choose(
         "this program was built without libpcap",
         Some("Build it with the feature pcap.".to_owned()),
     );
-    crate::flows::input::Choice::Refused
+    crate::flows::input::Choice::Invalid
 }
 
 #[cfg(feature = "pcap")]
@@ -159,7 +159,7 @@ mod live {
                 "interface (-i), pcap_interfaces_map and pcap_savefile (-I) directives are mutually exclusive.",
                 Some("Keep one of them.".to_owned()),
             );
-            return Choice::Refused;
+            return Choice::Invalid;
         }
         let direction = config.core(&input::PCAP_DIRECTION).map(|direction| match direction {
             input::Direction::In => Direction::In,
@@ -173,7 +173,7 @@ mod live {
                 Ok(name) => one(name),
                 Err(error) => {
                     reading.problems.fatal(config.source(), error.to_string(), None);
-                    return Choice::Refused;
+                    return Choice::Invalid;
                 }
             },
         };

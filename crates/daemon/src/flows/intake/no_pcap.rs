@@ -18,7 +18,7 @@ pub(crate) mod datagram_file {
             "pcap_savefile: this program was built without support for capture files",
             Some("Build it with the feature pcap.".to_owned()),
         );
-        Choice::Refused
+        Choice::Invalid
     }
 }
 

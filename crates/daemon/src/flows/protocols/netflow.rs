@@ -4,7 +4,7 @@ use super::renormalizes_at_once;
 use crate::flows::input::{Decoder, Wanted};
 use crate::flows::pipeline::Require;
 use crate::flows::settings::time_limits;
-use crate::flows::templates_file::{self, Keeper, Known};
+use crate::flows::templates_file::{self, Keeper, StoredTemplate};
 use crate::flows::worker::{self, Limits};
 use crate::host::files_of;
 use crate::host::part::{Reading, Services};
@@ -29,7 +29,7 @@ pub(crate) struct NetFlow {
     unchecked: bool,
     names: Names,
     /// Templates of an earlier run.
-    restored: Vec<Known>,
+    restored: Vec<StoredTemplate>,
     keeper: Option<Keeper>,
 }
 
@@ -133,7 +133,7 @@ fn templates_file(config: &Config) -> Option<templates_file::Settings> {
     })
 }
 
-fn read_templates(path: &Path) -> Result<Vec<Known>, String> {
+fn read_templates(path: &Path) -> Result<Vec<StoredTemplate>, String> {
     let contents = templates_file::read(path, clock::now())
         .map_err(|error| format!("nfacctd_templates_file: {}: {error}", path.display()))?;
     let templates_file::Contents { templates, old, bad } = contents;

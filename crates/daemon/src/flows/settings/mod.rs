@@ -58,17 +58,17 @@ pub(crate) struct PeerState {
 
 impl PeerState {
     /// When the configuration does not say: a quarter of the memory that there is, up to this.
-    const MOST: u64 = 2 << 30;
+    const MAX: u64 = 2 << 30;
     /// Names take a quarter, up to this.
-    const MOST_STRINGS: usize = 64 << 20;
+    const MAX_STRINGS: usize = 64 << 20;
 
     fn read(config: &Config) -> Self {
         let all = config.core(&input::PEER_STATE_MEMORY).unwrap_or_else(|| {
-            runtime::memory::available().map_or(Self::MOST, |memory| (memory / 4).min(Self::MOST))
+            runtime::memory::available().map_or(Self::MAX, |memory| (memory / 4).min(Self::MAX))
         });
         let workers = if config.core(&input::PCAP_SAVEFILE).is_some() { 1 } else { workers(config) };
         let share = usize::try_from(all).unwrap_or(usize::MAX) / workers;
-        let strings = (share / 4).min(Self::MOST_STRINGS);
+        let strings = (share / 4).min(Self::MAX_STRINGS);
         Self { exporters: share - strings, strings }
     }
 }
@@ -90,11 +90,11 @@ impl Settings {
                 plugins.push(settings);
             }
         }
-        refuse_nothing_to_run(config, &plugins, reading.problems);
+        require_a_plugin_that_runs(config, &plugins, reading.problems);
         checks::plugins(&sources, &plugins, reading.problems);
         let mut context = enrichment::context(config);
         if row.input.is_packets() {
-            packets::refuse_two_samplings(config, &names, reading.problems);
+            packets::reject_double_sampling(config, &names, reading.problems);
         }
         let allow = allow_list(config, &names, reading.problems);
         let enrichment = enrichment::read(config, &names, &sources, reading.problems);
@@ -144,7 +144,7 @@ fn listen(address: Option<IpAddr>, port: u16) -> String {
 }
 
 /// A daemon whose plugins are all left out would count nothing.
-fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Diagnostics) {
+fn require_a_plugin_that_runs(config: &Config, plugins: &[PluginSettings], problems: &mut Diagnostics) {
     if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
         && !problems.is_fatal()
     {

@@ -6,7 +6,7 @@ use flow::primitive::Supply;
 use flow::schema::Selection;
 
 /// Packets are sampled before they come, or here, but not twice.
-pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mut Diagnostics) {
+pub(super) fn reject_double_sampling(config: &Config, names: &Names, problems: &mut Diagnostics) {
     if let Some(origin) = config.core_origin(&sampling::NFACCTD_EXT_SAMPLING_RATE)
         && config.core(&sampling::SAMPLING_RATE).is_some()
     {
@@ -18,12 +18,7 @@ pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mu
 }
 
 /// Packets tell neither AS numbers nor prefixes: a plugin that asks for them must say where they come from.
-pub(super) fn refuse_without_source(
-    plugin: &Plugin,
-    names: &Names,
-    selection: &Selection,
-    problems: &mut Diagnostics,
-) {
+pub(super) fn require_source(plugin: &Plugin, names: &Names, selection: &Selection, problems: &mut Diagnostics) {
     let file = plugin.get(&maps::NETWORKS_FILE).is_some();
     let ases = file || plugin.get(&aggregation::NFACCTD_AS).is_some();
     let mask = plugin.get(&aggregation::NETWORKS_MASK).is_some();

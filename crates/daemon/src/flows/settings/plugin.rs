@@ -46,7 +46,7 @@ pub(super) fn read(
     let daemon = config.daemon();
     let selection = selection(plugin, daemon, row, customs, problems)?;
     if row.input.is_packets() {
-        packets::refuse_without_source(plugin, &config.names(), &selection, problems);
+        packets::require_source(plugin, &config.names(), &selection, problems);
     }
     let bound = Bound {
         aggregates: max_aggregates(plugin),
@@ -114,8 +114,8 @@ fn selection(
             let names: Vec<&str> = names.collect();
             for word in unknown {
                 if [Id::Packets, Id::Bytes].iter().any(|counter| counter.spec().json == word) {
-                    let hint =
-                        "Packets and bytes are always counted; remove it. 'none' creates a single total.".to_owned();
+                    let hint = "Packets and bytes are always counted; remove it. 'none' creates a single total."
+                        .to_owned();
                     problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
                     continue;
                 }

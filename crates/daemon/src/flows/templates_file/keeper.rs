@@ -1,7 +1,7 @@
 //! The thread that writes the file.
 
 use super::kept::Kept;
-use super::{Known, Time};
+use super::{StoredTemplate, Time};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use netflow::template::Template;
 use runtime::log::Limited;
@@ -74,7 +74,7 @@ pub(crate) struct Writer {
 
 impl Keeper {
     /// Both ends, with what the file holds.
-    pub(crate) fn new(settings: Settings, known: &[Known]) -> (Self, Writer) {
+    pub(crate) fn new(settings: Settings, known: &[StoredTemplate]) -> (Self, Writer) {
         let (sender, orders) = crossbeam_channel::bounded(WAITING);
         let mut kept = Kept::new(settings.bound);
         known.iter().for_each(|known| _ = kept.insert(known.clone()));
@@ -139,7 +139,9 @@ impl Writer {
 
     fn take(&mut self, order: Order) {
         let changed = match order {
-            Order::Learn(exporter, template, seen) => self.kept.insert(Known { exporter, template, seen }),
+            Order::Learn(exporter, template, seen) => {
+                self.kept.insert(StoredTemplate { exporter, template, seen })
+            }
             Order::Replace(all) => {
                 self.kept.replace(all, clock::now());
                 true

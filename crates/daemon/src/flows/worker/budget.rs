@@ -5,7 +5,7 @@
 //! (`nfacctd_exporter_share`). While its bucket is empty, its datagrams are dropped, provided that datagrams queue up at
 //! the socket (batches come full, or the kernel drops some) and that others send.
 //!
-//! Time is measured by batch. Only when a batch has cost far more than its octets justify, or when datagrams queue up, are
+//! Time is measured by batch. Only when a batch has cost far more than its bytes justify, or when datagrams queue up, are
 //! the datagrams of batches measured one by one for a while: all batches in the first case, one of [`SAMPLE`] in
 //! the second, where the reading of clocks would be felt.
 
@@ -22,13 +22,13 @@ const SECOND: u64 = 1_000_000;
 /// Microseconds that a batch may cost in any case.
 const FREE: u64 = 1_000;
 /// Octets for each further microsecond: ten times as slow as the slowest decoding.
-const OCTETS_PER_MICRO: u64 = 5;
+const BYTES_PER_MICRO: u64 = 5;
 /// So many full batches in a row show that datagrams queue up.
 const FULL: u32 = 4;
 /// One of so many full batches is measured, and stands for all of them.
 const SAMPLE: u32 = 4;
 /// Exporters that are measured at once. Of more, the innocent are forgotten.
-const MAX_ACCOUNTS: usize = 4096;
+const MAX_BUCKETS: usize = 4096;
 /// Lines in the log: one in so much time.
 const RATE: Duration = Duration::from_secs(10);
 
@@ -48,7 +48,7 @@ pub(crate) struct Budget {
     batches: u32,
     /// A batch has cost too much lately.
     costly: bool,
-    accounts: HashMap<IpAddr, Account>,
+    buckets: HashMap<IpAddr, Bucket>,
     /// Whose bucket is empty, and how many datagrams were dropped.
     over: Vec<(IpAddr, u64)>,
     /// When a datagram of another exporter came last.
@@ -58,7 +58,7 @@ pub(crate) struct Budget {
 
 /// What is left for one exporter.
 #[derive(Clone, Copy)]
-struct Account {
+struct Bucket {
     micros: i64,
     filled: u64,
 }
@@ -92,7 +92,7 @@ impl Budget {
             full: 0,
             batches: 0,
             costly: false,
-            accounts: HashMap::default(),
+            buckets: HashMap::default(),
             over: Vec::new(),
             others: None,
             line: Summed::new(RATE),
@@ -121,10 +121,8 @@ impl Budget {
         if self.over.is_empty() {
             return;
         }
-        let Self { share, accounts, over, .. } = self;
-        over.retain(|(exporter, _)| {
-            accounts.get_mut(exporter).is_some_and(|account| account.fill(*share, now) < 0)
-        });
+        let Self { share, buckets, over, .. } = self;
+        over.retain(|(exporter, _)| buckets.get_mut(exporter).is_some_and(|bucket| bucket.fill(*share, now) < 0));
         let came = self.others.is_some_and(|came| now.saturating_sub(came) < SECOND);
         let others = self.over.len() > 1 || came;
         turn.enforced = others && now < self.crowded_until;
@@ -139,7 +137,7 @@ impl Budget {
 
     /// True when the datagram is to be dropped.
     #[inline]
-    pub(crate) fn refuses(&mut self, exporter: IpAddr, turn: &Turn) -> bool {
+    pub(crate) fn rejects(&mut self, exporter: IpAddr, turn: &Turn) -> bool {
         !self.over.is_empty() && self.is_over(exporter, turn)
     }
 
@@ -162,27 +160,27 @@ impl Budget {
     pub(crate) fn charge(&mut self, exporter: IpAddr, turn: &mut Turn, now: u64) {
         let cost = now.saturating_sub(turn.last).saturating_mul(u64::from(turn.weight));
         turn.last = now;
-        if self.accounts.len() >= MAX_ACCOUNTS && !self.accounts.contains_key(&exporter) {
+        if self.buckets.len() >= MAX_BUCKETS && !self.buckets.contains_key(&exporter) {
             let over = &self.over;
-            self.accounts.retain(|exporter, _| over.iter().any(|(known, _)| known == exporter));
+            self.buckets.retain(|exporter, _| over.iter().any(|(known, _)| known == exporter));
         }
-        let full = Account { micros: (self.share * SECOND / 100) as i64, filled: now };
-        let account = self.accounts.entry(exporter).or_insert(full);
-        account.fill(self.share, now);
-        account.micros = account.micros.saturating_sub_unsigned(cost);
-        if account.micros < 0 && self.share < 100 && !self.over.iter().any(|(known, _)| *known == exporter) {
+        let full = Bucket { micros: (self.share * SECOND / 100) as i64, filled: now };
+        let bucket = self.buckets.entry(exporter).or_insert(full);
+        bucket.fill(self.share, now);
+        bucket.micros = bucket.micros.saturating_sub_unsigned(cost);
+        if bucket.micros < 0 && self.share < 100 && !self.over.iter().any(|(known, _)| *known == exporter) {
             self.over.push((exporter, 0));
         }
     }
 
-    /// The batch is decoded: so many octets, and whether it was full.
+    /// The batch is decoded: so many bytes, and whether it was full.
     #[inline]
-    pub(crate) fn end(&mut self, turn: &Turn, now: u64, octets: u64, is_full: bool) {
+    pub(crate) fn end(&mut self, turn: &Turn, now: u64, bytes: u64, is_full: bool) {
         self.full = if is_full { self.full.saturating_add(1) } else { 0 };
         if is_full {
             self.crowded_until = self.crowded_until.max(now + SECOND);
         }
-        let costly = now.saturating_sub(turn.began) > FREE + octets / OCTETS_PER_MICRO;
+        let costly = now.saturating_sub(turn.began) > FREE + bytes / BYTES_PER_MICRO;
         if costly || self.full >= FULL {
             self.costly |= costly;
             self.watch_until = self.watch_until.max(now + SECOND);
@@ -197,7 +195,7 @@ impl Budget {
         self.report(false);
         self.watch_until = 0;
         self.costly = false;
-        self.accounts.clear();
+        self.buckets.clear();
         self.over.clear();
     }
 
@@ -223,7 +221,7 @@ impl Budget {
     }
 }
 
-impl Account {
+impl Bucket {
     /// What is left at `now`.
     fn fill(&mut self, share: u64, now: u64) -> i64 {
         let more = now.saturating_sub(self.filled).min(1000 * SECOND) * share / 100;
@@ -251,12 +249,12 @@ mod tests {
             Self { budget: Budget::new(share, Names::new(config::Daemon::Nfacctd)), now: 5 }
         }
 
-        /// Decodes a batch of datagrams (exporter, octets, microseconds); gives how many of each of the two were dropped.
+        /// Decodes a batch of datagrams (exporter, bytes, microseconds); gives how many of each of the two were dropped.
         fn batch(&mut self, datagrams: &[(IpAddr, u64, u64)], is_full: bool) -> [u64; 2] {
             let mut dropped = [0; 2];
             let mut turn = self.budget.begin(self.now);
             for (exporter, _, cost) in datagrams {
-                if self.budget.refuses(*exporter, &turn) {
+                if self.budget.rejects(*exporter, &turn) {
                     dropped[usize::from(*exporter == GOOD)] += 1;
                     continue;
                 }
@@ -265,8 +263,8 @@ mod tests {
                     self.budget.charge(*exporter, &mut turn, self.now);
                 }
             }
-            let octets = datagrams.iter().map(|(_, octets, _)| octets).sum();
-            self.budget.end(&turn, self.now, octets, is_full);
+            let bytes = datagrams.iter().map(|(_, bytes, _)| bytes).sum();
+            self.budget.end(&turn, self.now, bytes, is_full);
             dropped
         }
 
@@ -285,8 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_more_than_its_share_is_limited_and_nobody_else() {
-        // One hundred times dearer than its octets justify; then dear by number alone.
+    fn an_exporter_above_its_share_is_limited_and_others_are_not() {
+        // One hundred times dearer than its bytes justify; then dear by number alone.
         for bad in [(BAD, 1400, 10_000), (BAD, 1400, 30)] {
             let mut batch = vec![bad; 63];
             batch.push((GOOD, 1400, 30));
@@ -298,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_kept() {
+    fn a_limited_exporter_still_gets_its_share() {
         let mut worker = Worker::new(50);
         let batch: Vec<_> =
             (0..64).map(|n| if n % 8 == 0 { (GOOD, 1400, 2) } else { (BAD, 1400, 2_000) }).collect();
@@ -315,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_is_never_limited() {
+    fn a_single_exporter_is_never_limited() {
         let mut worker = Worker::new(75);
         assert_eq!(worker.work(&[(BAD, 1400, 10_000); 64], true, 20, 0), [0, 0]);
         assert_eq!(Worker::new(1).work(&[(BAD, 1400, 30); 64], true, 5, 0), [0, 0]);
@@ -326,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn with_time_left_nobody_is_limited() {
+    fn exporters_are_not_limited_while_the_worker_has_time() {
         let batch = [(BAD, 1400, 10_000), (GOOD, 1400, 30)];
         // Nothing queues up, however dear it is.
         assert_eq!(Worker::new(75).work(&batch, false, 20, 0), [0, 0]);
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_drops_shows_that_others_wait() {
+    fn kernel_drops_show_that_others_are_waiting() {
         // Datagrams so large that the socket's buffer never holds a batch of them.
         let batch = [(BAD, 60_000, 1_000), (GOOD, 1400, 30)];
         let mut worker = Worker::new(75);
@@ -355,23 +353,23 @@ mod tests {
     }
 
     #[test]
-    fn accounts_are_bounded() {
+    fn the_number_of_buckets_is_bounded() {
         let mut budget = Budget::new(75, Names::new(config::Daemon::Nfacctd));
         let mut turn = Turn { began: 0, weight: 1, enforced: false, last: 0 };
-        for number in 0..3 * MAX_ACCOUNTS as u32 {
+        for number in 0..3 * MAX_BUCKETS as u32 {
             budget.charge(IpAddr::V4(number.into()), &mut turn, u64::from(number));
-            assert!(budget.accounts.len() <= MAX_ACCOUNTS);
+            assert!(budget.buckets.len() <= MAX_BUCKETS);
         }
     }
 
     #[test]
-    fn nothing_is_measured_without_cause() {
+    fn time_is_measured_only_under_load() {
         let mut worker = Worker::new(75);
         worker.work(&[(BAD, 1400, 3); 60], false, 2, 100);
-        assert!(worker.budget.accounts.is_empty() && !worker.budget.begin(worker.now).measures());
+        assert!(worker.budget.buckets.is_empty() && !worker.budget.begin(worker.now).measures());
         worker.work(&[(BAD, 1400, 3); 64], true, 2, 0);
-        assert!(!worker.budget.accounts.is_empty());
+        assert!(!worker.budget.buckets.is_empty());
         worker.work(&[(BAD, 1400, 3); 60], false, 2, 100);
-        assert!(worker.budget.accounts.is_empty());
+        assert!(worker.budget.buckets.is_empty());
     }
 }

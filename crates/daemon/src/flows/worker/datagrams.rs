@@ -153,7 +153,7 @@ impl<P: Datagrams> Worker<P> {
                 continue;
             }
             if let (Some(budget), Some(turn)) = (&mut budget, &turn)
-                && budget.refuses(source, turn)
+                && budget.rejects(source, turn)
             {
                 self.tally.add(Counter::DatagramsOverBudget, 1);
                 continue;

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_version_is_known_at_the_port_of_the_other_protocol_and_no_other_octets_are() {
+    fn each_version_is_recognised_at_the_other_protocols_port_and_nothing_else_is() {
         for version in [1, 5, 7, 9, 10] {
             let mut octets = vec![0; 80];
             octets[..4].copy_from_slice(&[0, version, 0, if version == 10 { 80 } else { 1 }]);

@@ -23,23 +23,23 @@ const MANY: [u64; 2] = [100, 1000];
 #[derive(Default)]
 pub(crate) struct Gaps {
     /// Gaps of all exporters at the last line.
-    seen: u64,
+    reported: u64,
     /// When the next line may be logged.
     next: u64,
     /// Gaps and missing units of exporters at the last line.
-    known: HashMap<(IpAddr, u32), [u64; 2]>,
+    last: HashMap<(IpAddr, u32), [u64; 2]>,
 }
 
 impl Gaps {
     /// True when there are new ones and it is time for a line. `gaps`: how many there were so far.
     pub(crate) fn is_due(&self, gaps: u64, now: u64) -> bool {
-        gaps > self.seen && now >= self.next
+        gaps > self.reported && now >= self.next
     }
 
     /// Logs what has come since the last line.
     pub(crate) fn report(&mut self, exporters: &[ExporterReport], gaps: u64, now: u64, names: &Names) {
-        let jumps = gaps.saturating_sub(self.seen);
-        self.seen = gaps;
+        let jumps = gaps.saturating_sub(self.reported);
+        self.reported = gaps;
         self.next = now.saturating_add(RATE);
         let Some((missing, exporters)) = self.news(exporters) else { return };
         let what = "sequence numbers jumped, flows, datagrams or records (by version) are missing";
@@ -62,14 +62,14 @@ impl Gaps {
             let key = (exporter.address, exporter.domain);
             let now = [exporter.forward, exporter.lost];
             // One that was forgotten meanwhile counts from zero again.
-            let before = self.known.get(&key).filter(|[gaps, _]| *gaps <= exporter.forward);
+            let before = self.last.get(&key).filter(|[gaps, _]| *gaps <= exporter.forward);
             let [gaps, lost] = before.copied().unwrap_or_default();
             if exporter.forward > gaps {
                 news.push((exporter.lost.saturating_sub(lost), exporter.forward - gaps, key));
             }
             known.insert(key, now);
         }
-        self.known = known;
+        self.last = known;
         news.sort_unstable_by(|a, b| b.cmp(a));
         let missing = news.iter().fold(0_u64, |sum, (lost, ..)| sum.saturating_add(*lost));
         let mut text = String::new();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_has_what_came_since_the_one_before() {
+    fn each_line_has_the_gaps_since_the_previous_line() {
         let mut gaps = Gaps::default();
         assert!(!gaps.is_due(0, 5) && gaps.is_due(1, 5));
         let mut exporters = vec![exporter(1, 1, 5), exporter(2, 2, 50), exporter(3, 0, 0)];

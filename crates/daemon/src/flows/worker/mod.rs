@@ -105,7 +105,7 @@ pub(crate) trait Protocol: Send + 'static {
     fn count(&mut self, tally: &mut Tally);
 
     /// Tells the log and the main thread what happened since the last call.
-    fn tell(&mut self, _messages: &Mailbox<Message>) {}
+    fn log_events(&mut self, _messages: &Mailbox<Message>) {}
 
     /// Gives up what has waited too long at `now`, microseconds since 1970; that may make rows.
     fn expire(&mut self, now: u64, output: &mut Output);
@@ -191,7 +191,7 @@ impl<P: Protocol> Worker<P> {
             names,
         } = context;
         // A plugin's bound covers the strings of its rows, too.
-        let max_strings = slots.iter().map(PluginSlot::max_octets).fold(max_strings, usize::min);
+        let max_strings = slots.iter().map(PluginSlot::max_bytes).fold(max_strings, usize::min);
         Self {
             protocol,
             classes,
@@ -241,8 +241,8 @@ impl<P: Protocol> Worker<P> {
     fn add(&mut self, units: &[&[u8]]) {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, packets: places } = &mut self.output;
-            for share in &mut self.slots {
-                share.add(rows, &self.origins, strings, &BatchPackets { places, units });
+            for slot in &mut self.slots {
+                slot.add(rows, &self.origins, strings, &BatchPackets { places, units });
             }
             self.output.clear();
             self.origins.clear();
@@ -275,13 +275,13 @@ impl<P: Protocol> Worker<P> {
             self.tally.add(Counter::FlowsEvicted, classes.take_evicted());
         }
         self.counters.publish(&mut self.tally);
-        self.protocol.tell(&self.messages);
+        self.protocol.log_events(&self.messages);
     }
 
     /// What is to be done between batches. True when it is time for housekeeping.
     fn between(&mut self) -> bool {
-        for share in &mut self.slots {
-            share.answer();
+        for slot in &mut self.slots {
+            slot.answer();
         }
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {
@@ -301,12 +301,12 @@ impl<P: Protocol> Worker<P> {
         self.protocol.expire(now, &mut self.output);
         self.add_late();
         self.count();
-        self.look_for_gaps(runtime::clock::monotonic());
+        self.check_gaps(runtime::clock::monotonic());
         true
     }
 
     /// Logs sequence numbers that jumped, when it is time for that.
-    fn look_for_gaps(&mut self, now: u64) {
+    fn check_gaps(&mut self, now: u64) {
         let gaps = self.counters.reader().read(Counter::SequenceGaps);
         if self.gaps.is_due(gaps, now) && self.protocol.logs_gaps() {
             self.gaps.report(&self.protocol.report().exporters, gaps, now, &self.names);
@@ -331,15 +331,15 @@ impl<P: Protocol> Worker<P> {
         self.output = Output { strings, ..Output::new(&pipeline.needs().layout) };
         let (enricher, stages) = Enricher::new(pipeline.enrichment());
         self.enricher = enricher;
-        for (number, (share, stage)) in self.slots.iter_mut().zip(stages).enumerate() {
-            pipeline.change(number, share, stage);
+        for (number, (slot, stage)) in self.slots.iter_mut().zip(stages).enumerate() {
+            pipeline.change(number, slot, stage);
         }
         self.messages.offer(Message::Applied(self.version));
     }
 
     /// The input can wait, as a file can: plugins that are behind are waited for.
     fn be_patient(&mut self) {
-        self.slots.iter_mut().for_each(|share| share.be_patient(PATIENCE));
+        self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
     }
 
     /// Waits, and answers meanwhile.
@@ -369,12 +369,12 @@ impl<P: Protocol> Worker<P> {
         self.add_late();
         self.protocol.end();
         self.count();
-        self.look_for_gaps(u64::MAX);
+        self.check_gaps(u64::MAX);
         // A plugin ends when all workers have handed out their last table. The message goes before it, so that whoever sees the end of
         // a plugin knows whether its workers had ended.
         self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });
-        for share in self.slots {
-            share.finish();
+        for slot in self.slots {
+            slot.finish();
         }
     }
 }

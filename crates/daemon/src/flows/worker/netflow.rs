@@ -62,7 +62,7 @@ impl Datagrams for NetFlow {
                 window.apply(rows, first, exporter, [export, datagram.arrival_us]);
             }
             (Ok(_), _) => {}
-            (Err(reject), _) => self.notices.rejected(exporter, datagram.payload, reject),
+            (Err(error), _) => self.notices.rejected(exporter, datagram.payload, error),
         }
         Read { exporter, outcome: outcome(decoded) }
     }
@@ -118,7 +118,7 @@ impl Protocol for NetFlow {
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
-    fn tell(&mut self, messages: &Mailbox<Message>) {
+    fn log_events(&mut self, messages: &Mailbox<Message>) {
         for notice in self.decoder.take_notices() {
             if let Some((exporter, template)) = self.notices.notice(notice) {
                 // The file of templates is written whole at the end; one that is lost here is in it then.

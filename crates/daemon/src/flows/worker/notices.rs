@@ -16,14 +16,14 @@ use tracing::{debug, info, warn};
 const RATE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Notices {
-    refused: Limited,
+    header: Limited,
     foreign: Limited,
     template: Limited,
-    fault: Limited,
+    record: Limited,
     rate: Limited,
     no_flow: Summed<u64>,
-    forgotten: Limited,
-    facts: Limited,
+    evicted: Limited,
+    options: Limited,
     domains: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
@@ -34,14 +34,14 @@ impl Notices {
     pub(crate) fn new(unchecked: bool, names: Names) -> Self {
         let limited = || Limited::new(RATE);
         Self {
-            refused: limited(),
+            header: limited(),
             foreign: limited(),
             template: limited(),
-            fault: limited(),
+            record: limited(),
             rate: limited(),
             no_flow: Summed::new(RATE),
-            forgotten: limited(),
-            facts: limited(),
+            evicted: limited(),
+            options: limited(),
             domains: limited(),
             unchecked,
             names,
@@ -53,20 +53,20 @@ impl Notices {
         !self.unchecked
     }
 
-    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: HeaderError) {
-        if matches!(reject, HeaderError::Version(_)) {
+    pub(crate) fn rejected(&self, exporter: IpAddr, payload: &[u8], error: HeaderError) {
+        if matches!(error, HeaderError::Version(_)) {
             if self.unchecked {
                 return;
             }
-            if let Some(foreign) = Foreign::to_netflow(octets) {
+            if let Some(foreign) = Foreign::to_netflow(payload) {
                 if let Some(pass) = self.foreign.pass() {
                     warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {foreign}");
                 }
                 return;
             }
         }
-        if let Some(pass) = self.refused.pass() {
-            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {reject}");
+        if let Some(pass) = self.header.pass() {
+            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {error}");
         }
     }
 
@@ -80,7 +80,7 @@ impl Notices {
                 }
             }
             Notice::Faulty { exporter, domain, fault } => {
-                if let Some(pass) = self.fault.pass() {
+                if let Some(pass) = self.record.pass() {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
                 }
             }
@@ -100,13 +100,13 @@ impl Notices {
                 }
             }
             Notice::Forgotten { exporter, bound, memory } => {
-                if let Some(pass) = self.forgotten.pass() {
+                if let Some(pass) = self.evicted.pass() {
                     let (held_back, key) = (pass.held_back, key_of(bound, &self.names));
                     warn!(%exporter, bytes = memory, held_back, "evicting an exporter and its templates: {key} is reached");
                 }
             }
             Notice::OptionsFull { exporter, domain, id } => {
-                if let Some(pass) = self.facts.pass() {
+                if let Some(pass) = self.options.pass() {
                     let held_back = pass.held_back;
                     warn!(%exporter, domain, template = id, held_back, "options data exceed the number of names or rates kept per exporter: ignoring further ones");
                 }

@@ -141,7 +141,7 @@ impl Worker<Packets> {
                     }
                     warn!("{lost}; retrying");
                 }
-                Err(fault) => {
+                Err(error) => {
                     if let Some(pass) = failing.pass() {
                         warn!(held_back = pass.held_back, "capturing failed: {error}");
                     }
@@ -150,19 +150,19 @@ impl Worker<Packets> {
                 }
             }
             if !stopping && self.between() {
-                self.look_at(&mut live);
+                self.update_drops(&mut live);
             }
             if let Some(wanted) = self.protocol.wanted.take() {
-                live.change(wanted).iter().for_each(|fault| error!("pcap_interfaces_map: {fault}"));
+                live.change(wanted).iter().for_each(|error| error!("pcap_interfaces_map: {error}"));
             }
         }
-        self.look_at(&mut live);
+        self.update_drops(&mut live);
         self.end();
     }
 
     /// Takes over what libpcap counts.
     #[cfg(feature = "pcap")]
-    fn look_at(&mut self, live: &mut capture::live::Live) {
+    fn update_drops(&mut self, live: &mut capture::live::Live) {
         let now = live.statistics();
         let sum = |of: fn(&capture::live::Statistics) -> u64| now.iter().map(of).sum();
         self.drops([sum(|s| s.dropped), sum(|s| s.interface_dropped)]);
@@ -200,9 +200,9 @@ impl Worker<Packets> {
             match log.fill(&mut frames, runtime::clock::now, patience) {
                 Ok(()) if frames.is_empty() && stopping => break,
                 Ok(()) => self.frames(&frames),
-                Err(fault) => {
+                Err(error) => {
                     if let Some(pass) = failing.pass() {
-                        warn!(held_back = pass.held_back, "netfilter's log: {fault}");
+                        warn!(held_back = pass.held_back, "netfilter's log: {error}");
                     }
                     if stopping {
                         break;

@@ -32,9 +32,9 @@ pub(crate) struct Sflow {
     decoder: Decoder,
     /// Where counter samples go.
     counters: Option<Lines>,
-    refused: Limited,
+    header: Limited,
     foreign: Limited,
-    fault: Limited,
+    sample_errors: Limited,
     forgotten: Limited,
     sequences: Limited,
     /// Sub-agents were forgotten since the last line was due.
@@ -58,9 +58,9 @@ impl Sflow {
         Self {
             decoder: Decoder::new(needs, settings),
             counters,
-            refused: Limited::new(RATE),
+            header: Limited::new(RATE),
             foreign: Limited::new(RATE),
-            fault: Limited::new(RATE),
+            sample_errors: Limited::new(RATE),
             forgotten: Limited::new(RATE),
             sequences: Limited::new(RATE),
             sub_agents_went: false,
@@ -70,9 +70,9 @@ impl Sflow {
         }
     }
 
-    fn rejected(&self, datagram: &Datagram<'_>, malformed: &DecodeError) {
+    fn rejected(&self, datagram: &Datagram<'_>, error: &DecodeError) {
         let source = datagram.source.ip();
-        if matches!(malformed.what, What::Version(_)) {
+        if matches!(error.what, What::Version(_)) {
             if self.quiet {
                 return;
             }
@@ -83,8 +83,8 @@ impl Sflow {
                 return;
             }
         }
-        if let Some(pass) = self.refused.pass() {
-            warn!(%source, held_back = pass.held_back, "discarding a datagram: {malformed}");
+        if let Some(pass) = self.header.pass() {
+            warn!(%source, held_back = pass.held_back, "discarding a datagram: {error}");
         }
     }
 
@@ -130,9 +130,9 @@ impl Datagrams for Sflow {
         };
         match read {
             Ok(exporter) => Read { exporter, outcome: Counter::DatagramsDecoded },
-            Err(malformed) => {
-                self.rejected(datagram, &malformed);
-                Read { exporter: source, outcome: outcome(malformed) }
+            Err(error) => {
+                self.rejected(datagram, &error);
+                Read { exporter: source, outcome: outcome(error) }
             }
         }
     }
@@ -181,11 +181,11 @@ impl Protocol for Sflow {
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
-    fn tell(&mut self, _messages: &Mailbox<Message>) {
-        if let Some((agent, fault)) = self.decoder.take_fault()
-            && let Some(pass) = self.fault.pass()
+    fn log_events(&mut self, _messages: &Mailbox<Message>) {
+        if let Some((agent, error)) = self.decoder.take_fault()
+            && let Some(pass) = self.sample_errors.pass()
         {
-            warn!(%agent, held_back = pass.held_back, "a sample is malformed, its readable part is counted: {fault}");
+            warn!(%agent, held_back = pass.held_back, "a sample is malformed, its readable part is counted: {error}");
         }
         if let Some((agent, bound)) = self.decoder.take_forgotten()
             && let Some(pass) = self.forgotten.pass()
@@ -231,8 +231,8 @@ impl Protocol for Sflow {
 }
 
 /// The counter of what became of a datagram.
-fn outcome(malformed: DecodeError) -> Counter {
-    match malformed.what {
+fn outcome(error: DecodeError) -> Counter {
+    match error.what {
         What::Version(_) => Counter::DatagramsBadVersion,
         What::Truncated { .. } => Counter::DatagramsTooShort,
         _ => Counter::DatagramsBadLength,

@@ -63,7 +63,7 @@ impl PluginSlot {
     }
 
     /// `plugin_memory`.
-    pub(crate) fn max_octets(&self) -> usize {
+    pub(crate) fn max_bytes(&self) -> usize {
         self.bound.octets
     }
 

@@ -63,10 +63,10 @@ impl Window {
         let around = if self.limits.hold(export, arrival) { arrival } else { self.strange(export, arrival) };
         let from = around.saturating_sub(self.limits.back);
         let width = around.saturating_add(self.limits.ahead) - from;
-        let outside = |stamp: u64| stamp.wrapping_sub(from) > width;
+        let outside = |bin_time: u64| bin_time.wrapping_sub(from) > width;
         let (words, size) = rows.words_from(first);
-        let stamps = words.get(row::BIN_TIME..).unwrap_or_default().iter().step_by(size);
-        let count = stamps.fold(0, |count, stamp| count + u64::from(outside(*stamp)));
+        let bin_times = words.get(row::BIN_TIME..).unwrap_or_default().iter().step_by(size);
+        let count = bin_times.fold(0, |count, bin_time| count + u64::from(outside(*bin_time)));
         if count > 0 {
             self.clamp(rows, first, outside, around);
             self.outside += count;
@@ -77,9 +77,9 @@ impl Window {
     #[cold]
     fn clamp(&mut self, rows: &mut Rows, first: usize, outside: impl Fn(u64) -> bool, around: u64) {
         for mut row in rows.iter_mut_from(first) {
-            let stamp = row.head(row::BIN_TIME);
-            if outside(*stamp) {
-                *stamp = around;
+            let bin_time = row.head(row::BIN_TIME);
+            if outside(*bin_time) {
+                *bin_time = around;
             }
         }
     }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     /// The times that decide about bins, of records that start at `starts`.
-    fn stamps(window: &mut Window, starts: &[u64], export: u64) -> Vec<u64> {
+    fn bin_times(window: &mut Window, starts: &[u64], export: u64) -> Vec<u64> {
         let layout = Layout::new(&FieldSet::default(), &[]);
         let mut rows = Rows::new(&layout);
         // A row of an earlier datagram is none of this one's business.
@@ -154,7 +154,7 @@ mod tests {
         let mut window = window();
         let starts = [NOW - DAY - 1, NOW - DAY, NOW, NOW + 5 * MINUTE, NOW + 5 * MINUTE + 1, 0, u64::MAX];
         let expected = [NOW, NOW - DAY, NOW, NOW + 5 * MINUTE, NOW, NOW, NOW];
-        assert_eq!(stamps(&mut window, &starts, NOW - MINUTE), expected);
+        assert_eq!(bin_times(&mut window, &starts, NOW - MINUTE), expected);
         assert_eq!((window.take_outside(), window.take_outside()), (4, 0));
     }
 
@@ -162,9 +162,9 @@ mod tests {
     fn what_was_sent_long_ago_keeps_its_times() {
         let mut window = window();
         let then = NOW - 1000 * DAY;
-        assert_eq!(stamps(&mut window, &[then - MINUTE, NOW, then], then), [then - MINUTE, then, then]);
+        assert_eq!(bin_times(&mut window, &[then - MINUTE, NOW, then], then), [then - MINUTE, then, then]);
         let ahead = NOW + 1000 * DAY;
-        assert_eq!(stamps(&mut window, &[ahead - MINUTE], ahead), [ahead - MINUTE]);
+        assert_eq!(bin_times(&mut window, &[ahead - MINUTE], ahead), [ahead - MINUTE]);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         let mut bins = BTreeSet::new();
         for _ in 0..4000 {
             let starts: Vec<u64> = (0..25).map(|_| next()).collect();
-            bins.extend(stamps(&mut window, &starts, next()).into_iter().map(|stamp| stamp / MINUTE));
+            bins.extend(bin_times(&mut window, &starts, next()).into_iter().map(|bin_time| bin_time / MINUTE));
         }
         // 100,000 random starts would be in as many bins of a minute.
         assert!(bins.len() <= (STRANGE_DAYS + 1) * 2 * 1446, "{}", bins.len());
