@@ -1,7 +1,7 @@
-//! The listener of pmbgpd, where BGP will be spoken.
+//! The listener of pmbgpd, on which BGP will be implemented.
 //!
-//! BGP itself is not there yet. Connections are accepted from those who may have one (`bgp_daemon_allow_file`), at most
-//! `bgp_daemon_max_peers` at a time and each for [`PATIENCE`] at most; what they send is read and dropped. Nothing is sent. One thread
+//! BGP itself is not implemented yet. Connections are accepted from allowed peers (`bgp_daemon_allow_file`), at most
+//! `bgp_daemon_max_peers` at a time and each for [`PATIENCE`] at most; received data is discarded. Nothing is sent. One thread
 //! does all of that.
 
 use crate::allow;
@@ -22,13 +22,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
-/// How long a connection may stay.
+/// Maximum duration of a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often the thread looks after its connections.
+/// Interval at which the thread serves its connections.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections that are accepted between two looks at the others.
+/// Connections accepted in a row before the others are served.
 const ACCEPTED_AT_ONCE: usize = 64;
-/// Lines in the log about connections: one of each sort in so much time.
+/// Minimum time between two log lines of one kind about connections.
 const RATE: Duration = Duration::from_secs(10);
 
 /// The listener in the row of a daemon.
@@ -44,13 +44,13 @@ struct Settings {
     names: Names,
 }
 
-/// What the thread and the main thread share.
+/// State shared between the thread and the main thread.
 #[derive(Default)]
 struct Shared {
     allow: RwLock<Option<Arc<AllowList>>>,
     accepted: AtomicU64,
     not_allowed: AtomicU64,
-    /// Connections that were closed at once, as there were as many as may be.
+    /// Connections that were closed at once, because the maximum was reached.
     too_many: AtomicU64,
     open: AtomicU64,
     ended: AtomicBool,
@@ -187,7 +187,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// Reads what has come. `false`: the connection is over.
+    /// Reads received data. Returns `false` when the connection has ended.
     fn read(&mut self, now: Instant) -> bool {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
@@ -225,7 +225,7 @@ impl Peers {
         }
     }
 
-    /// Takes a connection, or closes it.
+    /// Accepts a connection, or closes it.
     fn take(&mut self, stream: TcpStream, address: SocketAddr) {
         let allow = self.shared.allow.read().unwrap_or_else(PoisonError::into_inner).clone();
         let why = if allow.is_some_and(|allow| !allow.allows(address.ip().to_canonical())) {

@@ -1,7 +1,7 @@
 //! What all daemons share: from the command line to the last flush.
 //!
-//! A daemon is a row ([`Daemon`]): who it is, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
-//! takes the parts ([`host::part`]) through their lives: opens what is to be opened, starts threads, waits for events, and ends in order.
+//! A daemon is a row ([`Daemon`]): its identity, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
+//! runs the parts ([`host::part`]): opens what they need, starts threads, waits for events, and ends in order.
 //! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), and the sessions of BGP ([`bgp`]).
 #![cfg_attr(
     not(all(feature = "amqp", feature = "kafka", feature = "pcap", feature = "sql")),
@@ -29,10 +29,10 @@ use runtime::log::Identity;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// A daemon: who it is, and what it does.
+/// A daemon: its identity and its parts.
 pub struct Daemon {
     id: config::Daemon,
-    /// In the order in which they start; what one offers ([`Offers`]) is there for those behind it.
+    /// In the order in which they start; what one offers ([`Offers`]) is available to later ones.
     parts: &'static [&'static dyn part::Kind],
 }
 
@@ -43,7 +43,7 @@ impl Daemon {
     }
 }
 
-/// Runs a daemon: its whole life, from the arguments of the process on.
+/// Runs a daemon, from the arguments of the process to its exit status.
 pub fn run(daemon: &Daemon) -> ExitCode {
     runtime::log::init();
     match config::command_line::parse(daemon.id, std::env::args_os()) {
@@ -85,8 +85,8 @@ fn plan(
     (!problems.is_fatal()).then_some(Planned { daemon: daemon.id, settings, parts, reopenings })
 }
 
-/// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
-/// the daemon from starting; rules that nothing reaches are reported and do no harm.
+/// `--check`: reports errors in the configuration and in the files that it names. Status 1 when anything is ignored or prevents
+/// the start; unreachable rules are reported and do no harm.
 fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Diagnostics, debug: bool) -> ExitCode {
     let mut found = problems.count(Severity::Remark);
     if let Some(mut planned) = planned
@@ -115,7 +115,7 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         let _ = problems.print(&mut std::io::stderr(), arguments.debug);
     }
     let dry_run = config.core(&core::DRY_RUN);
-    // A daemon in the background has nobody who reads its standard error: what is wrong goes to the log, too.
+    // In the background nobody reads standard error, so problems are also logged.
     let in_background = config.core(&core::DAEMONIZE) && dry_run.is_none();
     let log = host::log_settings(&config);
     let to_log = in_background && (log.file.is_some() || log.syslog.is_some());

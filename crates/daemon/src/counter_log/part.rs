@@ -25,7 +25,7 @@ struct CounterLog {
     log: Option<Log>,
     deliveries: Vec<Delivery>,
     path: Option<PathBuf>,
-    /// Blocks that a file or a broker did not take.
+    /// Blocks that could not be written to a file or sent to a broker.
     unwritten: Arc<AtomicU64>,
 }
 
@@ -74,7 +74,7 @@ impl Part for CounterLog {
 
 /// Checks the settings of the log, and the variables in its names.
 fn check(config: &Config, settings: &Settings, problems: &mut Diagnostics) {
-    // Only the peer is known here.
+    // Only the peer's address is available here.
     let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| VARIABLES.contains(word));
     let prefix = settings.prefix.0;
     for fault in settings.check() {

@@ -1,4 +1,4 @@
-//! Lines in the log about counters of what was lost, each with all that came since the line before, and what can be done.
+//! Log lines about loss counters, each with the increase since the previous line and advice.
 
 use super::input::Input;
 use crate::host::{PluginCounters, Readers};
@@ -10,10 +10,10 @@ use stats::{Counter, Scope, Snapshot};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// One line for each counter in so much time.
+/// Minimum time between two lines about one counter.
 const RATE: Duration = Duration::from_secs(60);
 
-/// Families whose counters say that something was lost.
+/// Families of counters of losses.
 const FAMILIES: &[&str] = &[
     "kernel_drops_total",
     "interface_drops_total",
@@ -32,26 +32,26 @@ const FAMILIES: &[&str] = &[
     "aggregates_redirected_total",
 ];
 
-/// Of those: what the configuration asks for, or what has lines of its own with all sums.
+/// Excluded from these: filtering that the configuration asks for, and what has log lines of its own.
 const EXCLUDED: &[Counter] = &[Counter::PacketsNotIp, Counter::DatagramsOverBudget];
 
-/// Lines about one thing's losses.
+/// Lines about one counter.
 struct Line {
     counter: Counter,
-    /// The plugin, by its place.
+    /// The index of the plugin.
     plugin: Option<usize>,
     advice: String,
     last_value: u64,
     sum: Summed<u64>,
 }
 
-/// What was lost, and how much of that was logged.
+/// Loss counters, and how much of each was logged.
 pub(crate) struct Losses {
     lines: Vec<Line>,
 }
 
 impl Losses {
-    /// `input` is where things are lost; `names`: what keys are called in advice.
+    /// `input` is where losses occur; `names`: the names of keys in the advice.
     pub(crate) fn new(input: &dyn Input, names: &Names, plugins: usize) -> Self {
         let unchecked = input.is_unchecked();
         let watched = |counter: &&Counter| {
@@ -75,7 +75,7 @@ impl Losses {
         Self { lines }
     }
 
-    /// Logs what is due. `last`: and all that was held back.
+    /// Logs what is due; with `last`, also all that was held back.
     pub(crate) fn check(&mut self, readers: &Readers, last: bool) {
         let Readers { workers, plugins } = readers;
         let workers = Snapshot::sum(workers);
@@ -92,7 +92,7 @@ impl Losses {
 }
 
 impl Line {
-    /// The sums that are to be logged, now that the counter has that value.
+    /// Takes the counter's new value and returns the sums to log.
     fn update(&mut self, value: u64, last: bool) -> [Option<u64>; 2] {
         let more = value.saturating_sub(self.last_value);
         self.last_value = value;
@@ -105,9 +105,9 @@ impl Line {
         let who = plugin.map(|plugin| format!("{}/{}", plugin.name, plugin.kind));
         let comma = if advice.is_empty() { "" } else { ": " };
         match (self.counter, who) {
-            // The operator's list keeps them out on purpose.
+            // The operator's list excludes them on purpose.
             (Counter::DatagramsNotAllowed, _) => info!("{lost} more of {key}: {help}{comma}{advice}"),
-            // The end came before their template, as it may; records without a flow are usual.
+            // Sets whose template had not arrived at shutdown, and records without a flow, are normal.
             (Counter::SetsAtShutdown | Counter::RecordsFaulty, _) => {
                 notice!("{lost} more of {key}: {help}{comma}{advice}")
             }
@@ -117,7 +117,7 @@ impl Line {
     }
 }
 
-/// What the reader of the line can do.
+/// Advice to the operator.
 fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
     let (allow, buffer) = (names.of(&maps::NFACCTD_ALLOW_FILE), input.buffer());
     let (exporters, workers) = (names.of(&input::NFACCTD_EXPORTERS_MAX), names.of(&input::NFACCTD_WORKERS));
@@ -188,7 +188,7 @@ mod tests {
         }
         for row in stats::ROWS {
             let is_loss = row.family.contains("drop") || row.family.contains("rejected");
-            // Packets and bytes go with another counter; plugins log the aggregates that they drop themselves.
+            // Packets and bytes belong to another counter; plugins log dropped aggregates themselves.
             let is_sum = ["_packets_total", "_bytes_total"].iter().any(|end| row.family.ends_with(end));
             let is_logged = is_sum || row.family == "aggregates_dropped_total";
             assert!(!is_loss || is_logged || FAMILIES.contains(&row.family), "no line reports {}", row.family);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// What `landlock` comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Confinement {
-    /// This plugin starts programs, of which nobody knows what they need.
+    /// This plugin starts programs, whose files are unknown.
     Triggers(String),
-    /// Only these files can be reached.
+    /// Access is restricted to these files.
     To(Access),
 }
 
@@ -33,7 +33,7 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &sql::SQL_TABLE_SCHEMA,
     &sql::SQL_CONN_CA_FILE,
 ];
-/// The same, of which messages to brokers by the daemon itself have their own.
+/// The same, for keys that also exist with a prefix, for messages that the daemon itself sends to brokers.
 const READ_WITH_PREFIX: &[&Key<Option<PathBuf>>] =
     &[&kafka::KAFKA_CONFIG_FILE, &amqp::AMQP_CONN_CA_FILE, &amqp::AMQP_CONN_CERT_FILE, &amqp::AMQP_CONN_KEY_FILE];
 /// Keys of files that are written.
@@ -51,7 +51,7 @@ const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
 /// Stands for files of a folder whose names are not known yet.
 const ANY: &str = "any";
 
-/// What the configuration asks for; nothing without `landlock`.
+/// Reads the configuration; `None` without `landlock`.
 pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinement> {
     if !config.core(&core::LANDLOCK) {
         return None;
@@ -106,7 +106,7 @@ fn without_variables(path: &Path) -> PathBuf {
 
 /// Files that a file of librdkafka's options names, such as certificates.
 fn named_within(path: &Path) -> Vec<PathBuf> {
-    // What cannot be read is refused with the other options of the broker.
+    // An unreadable file is reported with the other options of the broker.
     let text = config::text::read_lossy(path).unwrap_or_default();
     let words = text.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | '=' | '"' | '\''));
     words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
@@ -127,7 +127,7 @@ mod tests {
         read(&config, KINDS).expect("landlock is on")
     }
 
-    /// A key for a file that is forgotten here would be out of reach.
+    /// A file whose key is missing here would be inaccessible.
     #[test]
     fn every_file_key_is_listed() {
         let lists = [READ, READ_WITH_PREFIX, WRITTEN, FOLDERS].concat();

@@ -1,4 +1,4 @@
-//! Feeds the endpoint with what the daemon knows.
+//! Feeds the endpoint from the daemon's state.
 
 use crate::about;
 use crate::host::part::{Kind, Part, Reading, Services};
@@ -52,7 +52,7 @@ struct Metrics {
     monitor: Arc<Monitor>,
     /// Bound, until its thread starts.
     endpoint: Option<Endpoint>,
-    /// There while its thread runs.
+    /// Set while its thread runs.
     handle: Option<Handle>,
     board: Option<Arc<Board>>,
 }

@@ -214,7 +214,7 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Opens the rest, as the user that the daemon runs as.
+    /// Opens the rest, after the change of user.
     ///
     /// # Errors
     /// The message, with the key.

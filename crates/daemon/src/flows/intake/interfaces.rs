@@ -5,7 +5,7 @@ pub(crate) use live::choose;
 #[cfg(feature = "pcap")]
 pub(super) use live::{check_filter, expression, known, sources_named};
 
-/// Without libpcap there is nothing that pmacctd could read.
+/// Without libpcap, pmacctd has nothing to read.
 #[cfg(not(feature = "pcap"))]
 pub(crate) fn choose(
     reading: &mut crate::host::part::Reading<'_>,
@@ -44,7 +44,7 @@ mod live {
         map: Option<Map>,
     }
 
-    /// `pcap_interfaces_map`, and what numbers its interfaces have.
+    /// `pcap_interfaces_map`, and how its interfaces are numbered.
     #[derive(Clone)]
     struct Map {
         path: PathBuf,
@@ -52,7 +52,7 @@ mod live {
     }
 
     impl Map {
-        /// Reads the file. One that cannot be read is fatal, a bad line in it is not.
+        /// Reads the file. An unreadable file is fatal, an invalid line is not.
         fn read(&self, context: &Context, problems: &mut Diagnostics) -> Vec<Interface> {
             let origin = Origin::whole(&self.path.display().to_string());
             let text = match config::text::read(&self.path) {
@@ -89,13 +89,13 @@ mod live {
         }
     }
 
-    /// A number that a name always has, and no other machine gives it another (FNV-1a), above those that systems give.
+    /// A number derived from the name only, the same on all machines (FNV-1a), above the numbers that systems assign.
     fn name_hash(name: &str) -> u32 {
         name.bytes().fold(0x811c_9dc5u32, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
             | 1 << 31
     }
 
-    /// How many sources of packets the configuration names.
+    /// Number of packet sources in the configuration.
     pub(in super::super) fn sources_named(config: &Config) -> usize {
         let named = [
             config.core(&input::PCAP_SAVEFILE).is_some(),
@@ -114,14 +114,14 @@ mod live {
         }
     }
 
-    /// Says what is wrong with the expression, for frames of these link types where they are known.
+    /// Reports errors in the expression, for these link types if they are known.
     pub(in super::super) fn check_filter(
         reading: &mut Reading<'_>,
         expression: Option<&str>,
         found: Option<&Vec<i32>>,
     ) {
         let Some(text) = expression else { return };
-        // What an interface delivers shows when it is opened; an expression that suits no frames at all is wrong now.
+        // The link type of an interface is known when it is opened; an expression that is invalid for all link types is an error now.
         let kinds: Vec<Vec<i32>> = match found {
             Some(links) => vec![links.clone()],
             None => LinkType::ALL.iter().map(|(link, _)| vec![link.0 as i32]).collect(),

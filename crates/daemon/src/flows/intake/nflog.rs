@@ -26,7 +26,7 @@ pub(crate) fn choose(reading: &mut Reading<'_>, _: &Context) -> Choice<Packets> 
 }
 
 impl Intake<Packets> for Log {
-    /// The log shows addresses beside its packets.
+    /// The log has addresses along with its packets.
     fn has_addresses(&self) -> bool {
         true
     }

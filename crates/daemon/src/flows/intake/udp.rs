@@ -18,7 +18,7 @@ use tracing::info;
 struct Udp {
     settings: Settings,
     names: Names,
-    /// Percent of a worker's time that one exporter may take while others wait.
+    /// Percentage of a worker's time that one exporter may use while others are waiting.
     share: u32,
 }
 
@@ -59,10 +59,10 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
 }
 
 impl Udp {
-    /// Why a socket cannot be had, with the key that it is about.
-    fn refused(&self, refused: &BindError) -> String {
+    /// Describes why a socket cannot be opened, with the key concerned.
+    fn describe(&self, error: &BindError) -> String {
         let (settings, names) = (&self.settings, &self.names);
-        let BindError { part, fault } = refused;
+        let BindError { part, fault } = error;
         match part {
             Part::Interface => {
                 let interface = settings.interface.as_deref().unwrap_or_default();
@@ -90,7 +90,7 @@ impl Udp {
 
 impl<P: Datagrams> Intake<P> for Udp {
     fn open(&self) -> Result<Vec<Opened<P>>, String> {
-        let receivers = capture::udp::open(&self.settings).map_err(|refused| self.refused(&refused))?;
+        let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
         if let (Some(asked), Some(Ok(given))) =
             (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
         {

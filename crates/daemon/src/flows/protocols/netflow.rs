@@ -1,4 +1,4 @@
-//! NetFlow and IPFIX, with the templates that are kept over a restart.
+//! NetFlow and IPFIX, with the templates that survive a restart.
 
 use super::renormalizes_at_once;
 use crate::flows::input::{Decoder, Wanted};
@@ -22,7 +22,7 @@ use tracing::{info, warn};
 /// How NetFlow and IPFIX are read.
 pub(crate) struct NetFlow {
     decode: from_netflow::Settings,
-    /// How far flow times may choose time bins.
+    /// The limits within which flow times select time bins.
     times: Limits,
     templates_file: Option<templates_file::Settings>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
@@ -123,7 +123,7 @@ fn decode(config: &Config, wanted: Wanted) -> from_netflow::Settings {
     }
 }
 
-/// Where templates are kept, if anywhere.
+/// The file of templates, if configured.
 fn templates_file(config: &Config) -> Option<templates_file::Settings> {
     let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
     Some(templates_file::Settings {

@@ -1,4 +1,4 @@
-//! Applications: who can tell them, and how they are looked for in packets.
+//! Applications: where they are known from, and how packets are classified.
 
 use super::PluginSettings;
 use crate::flows::worker::Recognition;
@@ -13,8 +13,8 @@ use packet::tunnel::Ports;
 /// Microseconds of a millisecond.
 const MILLISECOND: u64 = 1000;
 
-/// The words of `aggregate` without those for applications that nobody tells here. NetFlow and IPFIX tell them; of packets nDPI does,
-/// where it is built in.
+/// The words of `aggregate` without the primitives of applications that are unknown here. NetFlow and IPFIX carry them; packets are
+/// classified by nDPI, if it is built in.
 pub(super) fn without_unknown(
     plugin: &Plugin,
     row: &Row,
@@ -46,7 +46,7 @@ pub(super) fn without_unknown(
     words
 }
 
-/// How applications are looked for in packets, if any plugin wants to know them.
+/// How packets are classified, if any plugin needs it.
 pub(super) fn recognition(
     config: &Config,
     row: &Row,
@@ -83,7 +83,7 @@ pub(super) fn recognition(
     Some(Recognition { settings, inside: inside.cloned() })
 }
 
-/// Tells that keys which are set do nothing.
+/// Warns of keys that are set and have no effect.
 fn warn_of_keys(config: &Config, why: &str, problems: &mut Diagnostics) {
     for key in ndpi::KEYS.iter().filter(|key| key.row().state == State::Acts) {
         if let Some(origin) = config.core_origin_of(*key) {

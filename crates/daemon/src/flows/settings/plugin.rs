@@ -39,7 +39,7 @@ pub(super) fn read(
     let options = Options {
         bins: history.is_some(),
         whole_seconds: sink::style(plugin).whole_seconds,
-        // A list of code points takes the two low bits away itself.
+        // A map of code points removes the two low bits itself.
         dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP) && plugin.get(&maps::TOS_FILE).is_none(),
         first_and_last: stitching,
     };
@@ -81,7 +81,7 @@ pub(super) fn read(
     Some(PluginSettings { name: plugin.name.clone(), debug: plugin.get(&core::DEBUG), kind, sink, aggregation })
 }
 
-/// The primitives of a plugin. Unknown ones stop the daemon, those that other daemons have are told.
+/// The primitives of a plugin. Unknown ones are fatal; those of other daemons are reported.
 fn selection(
     plugin: &Plugin,
     daemon: config::Daemon,

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-/// Bytes of a line beside its fields, about.
+/// Approximate bytes of a line without its fields.
 const LINE: usize = 120;
-/// Bytes of a field in a line, about.
+/// Approximate bytes of a field in a line.
 const FIELD: usize = 12;
 
 type Key = (bool, u32, u16);
@@ -29,7 +29,7 @@ struct Exporter {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     exporters: BTreeMap<IpAddr, Exporter>,
-    /// Bytes of all lines, about.
+    /// Approximate bytes of all lines.
     size: usize,
     bound: usize,
 }
@@ -47,7 +47,7 @@ impl Kept {
         Self { bound, ..Self::default() }
     }
 
-    /// Takes a template in. True when that changes what a restart would know.
+    /// Inserts a template. Returns true when that changes the templates after a restart.
     pub(super) fn insert(&mut self, known: StoredTemplate) -> bool {
         let StoredTemplate { exporter, template, seen } = known;
         let exporter = self.exporters.entry(exporter).or_default();
@@ -70,18 +70,18 @@ impl Kept {
         }
     }
 
-    /// Templates, and bytes of their lines, about.
+    /// The number of templates, and the approximate bytes of their lines.
     pub(super) fn len(&self) -> (usize, usize) {
         (self.exporters.values().map(|exporter| exporter.entries.len()).sum(), self.size)
     }
 
-    /// True when so much is beyond the bound that it should not wait for the next writing.
+    /// True when the size exceeds the bound so far that it should not wait for the next write.
     pub(super) fn is_crowded(&self) -> bool {
         self.size > self.bound + self.bound / 4
     }
 
-    /// Drops what is too old at `now`, and what is beyond the bound: of the exporters that take most, what they announced longest
-    /// ago. How many of either.
+    /// Drops what is too old at `now`, and what exceeds the bound: the oldest templates of the exporters with most bytes.
+    /// Returns how many of either.
     pub(super) fn trim(&mut self, now: Time) -> (u64, u64) {
         let is_old = |seen: Time| now.saturating_sub(seen) > MAX_AGE;
         let old = self.remove(|_, _, entry| is_old(entry.seen));
@@ -109,7 +109,7 @@ impl Kept {
         (old, self.remove(|address, key, _| gone.contains(&(address, key))))
     }
 
-    /// What each exporter may take, so that all of them together keep the bound and nobody gives way to one that takes more.
+    /// The fair share of an exporter: all together keep the bound, and none loses templates to a larger one.
     fn share(&self) -> usize {
         let mut sizes: Vec<usize> = self.exporters.values().map(|exporter| exporter.size).collect();
         sizes.sort_unstable();
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(kept.trim(NOW), (0, 983));
         assert_eq!((of(&kept, 1), of(&kept, 2)), ((300..303).collect(), (1283..1300).collect::<Vec<u16>>()));
         assert_eq!(kept.len(), (20, 20 * one));
-        // Many that take as much as each other keep as much as each other.
+        // Exporters of equal size keep equally much.
         for host in 3..=12 {
             (300..310).for_each(|id| _ = kept.insert(known(host, id, 1, NOW)));
         }

@@ -1,8 +1,8 @@
-//! The file of templates (`nfacctd_templates_file`): what exporters announced, kept over a restart.
+//! The file of templates (`nfacctd_templates_file`), which preserves them across a restart.
 //!
 //! One JSON object a line: exporter, domain, id, number of scope fields for options, the fields as
-//! `[enterprise, element, length]`, and when an exporter last announced it. It is written whole, aside, and renamed, by a thread of
-//! its own ([`Keeper`]).
+//! `[enterprise, element, length]`, and when an exporter last announced it. A thread of its own writes a temporary file and renames it
+//! ([`Keeper`]).
 
 mod keeper;
 mod kept;
@@ -18,10 +18,10 @@ use std::path::Path;
 /// Microseconds since 1970.
 type Time = u64;
 
-/// How long a template is kept that no exporter announces.
+/// How long a template is kept without being announced.
 const MAX_AGE: Time = 30 * 86_400 * 1_000_000;
 
-/// A template as it is kept.
+/// A template in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredTemplate {
     pub(crate) exporter: IpAddr,
@@ -65,7 +65,7 @@ impl Line {
         }
     }
 
-    /// The template, unless it could not have come from an exporter.
+    /// Returns the template, if an exporter could have sent it.
     fn known(self, now: Time) -> Option<StoredTemplate> {
         let field = |(enterprise, element, length)| Field { enterprise, element, length };
         let kind = self.scopes.map_or(Kind::Data, |scopes| Kind::Options { scopes });
@@ -74,7 +74,7 @@ impl Line {
         template.ipfix = !self.v9;
         let usable = template.min_length > 0 && template.fields.len() <= netflow::template::MAX_FIELDS;
         let usable = usable && template.id >= netflow::datagram::MIN_TEMPLATE_ID;
-        // A clock that was wrong once must not keep a template for ever.
+        // A time in the future, from a wrong clock, must not keep a template forever.
         let seen = self.seen.map_or(now, |seconds| seconds.saturating_mul(1_000_000).min(now));
         usable.then_some(StoredTemplate { exporter: self.exporter, template, seen })
     }
@@ -84,9 +84,9 @@ impl Line {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) templates: Vec<StoredTemplate>,
-    /// Templates that are not used, as nobody has announced them for long.
+    /// Templates that are ignored, because they were not announced for long.
     pub(crate) old: usize,
-    /// Lines that are no templates.
+    /// Lines that are not templates.
     pub(crate) bad: usize,
 }
 

@@ -13,7 +13,7 @@ pub(super) enum Foreign {
 }
 
 impl Foreign {
-    /// What a datagram looks like that comes to the port of sFlow and is none.
+    /// Recognises a datagram of another protocol at the sFlow port.
     pub(super) fn to_sflow(octets: &[u8]) -> Option<Self> {
         let version = octets.first_chunk().map(|version| u16::from_be_bytes(*version))?;
         match netflow::datagram::open(octets) {
@@ -22,13 +22,13 @@ impl Foreign {
         }
     }
 
-    /// What a datagram looks like that comes to the port of NetFlow and is none.
+    /// Recognises a datagram of another protocol at the NetFlow port.
     pub(super) fn to_netflow(octets: &[u8]) -> Option<Self> {
         ::sflow::open(octets).ok().map(|datagram| Self::Sflow(datagram.header.version))
     }
 }
 
-/// Names the protocol, and where it belongs.
+/// Names the protocol, and the port for it.
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("it looks like ")?;

@@ -1,6 +1,6 @@
-//! Lines in the log about sequence numbers that jumped: which exporters, and what is missing.
+//! Log lines about gaps in sequence numbers: which exporters, and how much is missing.
 //!
-//! A few datagrams that are lost now and then are a notice; from [`MANY`] on it is a warning.
+//! A few lost datagrams are a notice; from [`MANY`] on it is a warning.
 
 use super::report::ExporterReport;
 use config::Names;
@@ -13,10 +13,10 @@ use tracing::warn;
 
 /// Microseconds between two lines of a worker.
 const RATE: u64 = 60_000_000;
-/// Most exporters that one line names.
+/// Maximum number of exporters in one line.
 const NAMED: usize = 10;
 
-/// Gaps, or missing units, in one line from which on they are no matter of course.
+/// Gaps, or missing units, in one line from which on they are not normal.
 const MANY: [u64; 2] = [100, 1000];
 
 /// Gaps of one worker's exporters.
@@ -31,12 +31,12 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    /// True when there are new ones and it is time for a line. `gaps`: how many there were so far.
+    /// True when there are new gaps and a line is due. `gaps`: the total so far.
     pub(crate) fn is_due(&self, gaps: u64, now: u64) -> bool {
         gaps > self.reported && now >= self.next
     }
 
-    /// Logs what has come since the last line.
+    /// Logs the gaps since the last line.
     pub(crate) fn report(&mut self, exporters: &[ExporterReport], gaps: u64, now: u64, names: &Names) {
         let jumps = gaps.saturating_sub(self.reported);
         self.reported = gaps;
@@ -54,14 +54,14 @@ impl Gaps {
         }
     }
 
-    /// What is missing since the last call, and of whom.
+    /// Returns what is missing since the last call, with its exporters.
     fn news(&mut self, exporters: &[ExporterReport]) -> Option<(u64, String)> {
         let mut news = Vec::new();
         let mut known = HashMap::default();
         for exporter in exporters.iter().filter(|exporter| exporter.forward > 0) {
             let key = (exporter.address, exporter.domain);
             let now = [exporter.forward, exporter.lost];
-            // One that was forgotten meanwhile counts from zero again.
+            // An exporter that was evicted meanwhile counts from zero again.
             let before = self.last.get(&key).filter(|[gaps, _]| *gaps <= exporter.forward);
             let [gaps, lost] = before.copied().unwrap_or_default();
             if exporter.forward > gaps {
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(text, "192.0.2.2 domain 7: 50 in 2 gaps, 192.0.2.1 domain 7: 5 in 1 gaps");
         assert_eq!(gaps.news(&exporters), None);
         exporters[0] = exporter(1, 3, 9);
-        // This one was forgotten and is known again.
+        // This one was evicted and has returned.
         exporters[1] = exporter(2, 1, 2);
         let (missing, text) = gaps.news(&exporters).unwrap();
         assert_eq!(

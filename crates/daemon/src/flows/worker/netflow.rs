@@ -16,11 +16,11 @@ use netflow::template::Template;
 use stats::{Counter, Tally};
 use std::net::IpAddr;
 
-/// The decoder of one worker, and what it says.
+/// The decoder of one worker, and its log lines.
 pub(crate) struct NetFlow {
     decoder: Decoder,
     notices: Notices,
-    /// Where flow times choose time bins.
+    /// The window, where flow times select time bins.
     window: Option<Window>,
     sets_pending: u64,
     /// Bytes of the rows' strings.
@@ -28,7 +28,7 @@ pub(crate) struct NetFlow {
 }
 
 impl NetFlow {
-    /// A decoder that knows the templates that were known before the daemon started. `limits`: how far flow times may choose
+    /// Creates a decoder with the templates of an earlier run. `limits`: the limits within which flow times select
     /// time bins. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(
         needs: Needs,
@@ -121,7 +121,7 @@ impl Protocol for NetFlow {
     fn log_events(&mut self, messages: &Mailbox<Message>) {
         for notice in self.decoder.take_notices() {
             if let Some((exporter, template)) = self.notices.notice(notice) {
-                // The file of templates is written whole at the end; one that is lost here is in it then.
+                // The file of templates is written completely at shutdown and then has a template that does not fit here.
                 messages.offer(Message::Template(exporter, template));
             }
         }
@@ -148,7 +148,7 @@ impl Protocol for NetFlow {
             back: exporter.sequence.back,
             lost: exporter.sequence.lost,
         };
-        // Exporters that are known by the templates file alone have sent nothing here.
+        // Exporters known only from the templates file have sent nothing yet.
         let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
         Report { exporters: seen.map(report).collect(), ..Report::default() }
     }
@@ -166,7 +166,7 @@ impl Protocol for NetFlow {
     }
 }
 
-/// The counter of what became of a datagram.
+/// The counter of a datagram's outcome.
 fn outcome(decoded: Result<u64, HeaderError>) -> Counter {
     match decoded {
         Ok(_) => Counter::DatagramsDecoded,

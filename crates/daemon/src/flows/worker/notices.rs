@@ -1,4 +1,4 @@
-//! Lines in the log about what exporters send, at a bounded rate.
+//! Log lines about what exporters send, at a limited rate.
 
 use super::foreign::Foreign;
 use config::Names;
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
-/// One line of each sort in so many seconds.
+/// Minimum time between two lines of one kind.
 const RATE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Notices {
@@ -48,7 +48,7 @@ impl Notices {
         }
     }
 
-    /// True unless lines about sequence numbers are to be left out.
+    /// True unless lines about sequence numbers are suppressed.
     pub(crate) fn logs_gaps(&self) -> bool {
         !self.unchecked
     }
@@ -70,7 +70,7 @@ impl Notices {
         }
     }
 
-    /// Logs what is to be logged; gives back a template that is to be kept.
+    /// Logs a notice. Returns a template that is to be saved.
     pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
         match notice {
             Notice::NoTemplate { exporter, domain, id } => {

@@ -20,14 +20,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// One line of each sort in so many seconds.
+/// Minimum time between two lines of one kind.
 const RATE: Duration = Duration::from_secs(10);
-/// An agent that has sent counter samples for so many microseconds, and no flow samples, is reported.
+/// An agent that sends only counter samples for this many microseconds is reported.
 const PATIENCE: u64 = 120_000_000;
-/// Most agents that one line names.
+/// Maximum number of agents in one line.
 const NAMED: usize = 10;
 
-/// The decoder of one worker, and what it says.
+/// The decoder of one worker, and its log lines.
 pub(crate) struct Sflow {
     decoder: Decoder,
     /// Where counter samples go.
@@ -37,8 +37,8 @@ pub(crate) struct Sflow {
     sample_errors: Limited,
     forgotten: Limited,
     sequences: Limited,
-    /// Sub-agents were forgotten since the last line was due.
-    sub_agents_went: bool,
+    /// Sub-agents were evicted since the last line.
+    has_evicted_sub_agents: bool,
     /// Bytes of the rows' strings.
     strings: usize,
     /// No lines about versions and sequence numbers.
@@ -47,7 +47,7 @@ pub(crate) struct Sflow {
 }
 
 impl Sflow {
-    /// A decoder that knows no agent. `quiet`: no lines about versions and sequence numbers.
+    /// Creates a decoder without agents. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(
         needs: &Needs,
         settings: Settings,
@@ -63,7 +63,7 @@ impl Sflow {
             sample_errors: Limited::new(RATE),
             forgotten: Limited::new(RATE),
             sequences: Limited::new(RATE),
-            sub_agents_went: false,
+            has_evicted_sub_agents: false,
             strings: 0,
             quiet,
             names,
@@ -88,7 +88,7 @@ impl Sflow {
         }
     }
 
-    /// The counter of agents that were forgotten.
+    /// The counter of evicted agents.
     fn evicted(&self) -> Counter {
         match self.decoder.bound() {
             Bound::Exporters => Counter::ExportersEvictedNumber,
@@ -96,7 +96,7 @@ impl Sflow {
         }
     }
 
-    /// Names the agents that have sent counter samples for that time, and no flow samples.
+    /// Logs the agents that have sent only counter samples for that time.
     fn without_flows(&mut self, span: u64) {
         let mut agents = self.decoder.take_agents_without_flows(span);
         if agents.is_empty() {
@@ -176,7 +176,7 @@ impl Protocol for Sflow {
             tally.add(Counter::CounterBlocksLogged, written);
             tally.add(Counter::CounterBlocksLost, lost);
         }
-        self.sub_agents_went |= counts.sequences_evicted > 0;
+        self.has_evicted_sub_agents |= counts.sequences_evicted > 0;
         tally.set(Counter::Exporters, self.decoder.len() as u64);
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
@@ -193,7 +193,7 @@ impl Protocol for Sflow {
             let held_back = pass.held_back;
             warn!(%agent, held_back, "evicting the agent that has been silent longest: {} is reached", key_of(bound, &self.names));
         }
-        if std::mem::take(&mut self.sub_agents_went)
+        if std::mem::take(&mut self.has_evicted_sub_agents)
             && let Some(pass) = self.sequences.pass()
         {
             let held_back = pass.held_back;
@@ -230,7 +230,7 @@ impl Protocol for Sflow {
     }
 }
 
-/// The counter of what became of a datagram.
+/// The counter of a datagram's outcome.
 fn outcome(error: DecodeError) -> Counter {
     match error.what {
         What::Version(_) => Counter::DatagramsBadVersion,

@@ -1,9 +1,9 @@
-//! The window of flow times: which of them may choose a time bin.
+//! The window of flow times: which of them may select a time bin.
 //!
-//! A record says itself when its flow started, and each time bin may become a file or a table. So a start counts only if it lies
-//! around the arrival of its datagram. An exporter whose clock is off by more than the window, or a replay of what was sent
-//! long ago, is taken at its word: then the start must lie around the export time in the header. That may be on
-//! [`STRANGE_DAYS`] different days an hour, as a sender chooses its header, too.
+//! A record states when its flow started, and each time bin may become a file or a table. So a start time is used only if it is
+//! close to the arrival of its datagram. An exporter whose clock is off by more than the window, or a replay of old
+//! datagrams, is trusted: then the start must be close to the export time in the header. That may be on
+//! [`STRANGE_DAYS`] different days an hour, because a sender also chooses its header.
 //!
 //! Only the time of the bin changes (`row::BIN_TIME`), not the times that are shown.
 
@@ -19,7 +19,7 @@ const DAY: u64 = 86_400_000_000;
 const HOUR: u64 = 3_600_000_000;
 /// Days outside the window on which exporters may be, in one hour and for one worker.
 const STRANGE_DAYS: usize = 16;
-/// One line in so much time.
+/// Minimum time between two lines.
 const RATE: Duration = Duration::from_secs(60);
 
 /// How far from its arrival a flow may have started, in microseconds.
@@ -32,7 +32,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Any time will do.
+    /// No limits.
     pub(crate) const NONE: Self = Self { back: u64::MAX, ahead: u64::MAX };
 
     fn hold(self, time: u64, around: u64) -> bool {
@@ -43,11 +43,11 @@ impl Limits {
 /// The window of one worker.
 pub(crate) struct Window {
     limits: Limits,
-    /// Days of exporters whose clocks are off, and since when they are collected.
+    /// Days of exporters whose clocks are off, and the start of the current hour.
     days: Vec<u64>,
     since: u64,
     outside: u64,
-    /// Whose the last of them was.
+    /// The exporter of the last of them.
     last: Option<IpAddr>,
     line: Summed<u64>,
 }
@@ -57,7 +57,7 @@ impl Window {
         Self { limits, days: Vec::new(), since: 0, outside: 0, last: None, line: Summed::new(RATE) }
     }
 
-    /// Brings the rows from number `first` on into the window. Times in microseconds since 1970.
+    /// Moves the bin times of the rows from number `first` on into the window. Times are in microseconds since 1970.
     #[inline]
     pub(crate) fn apply(&mut self, rows: &mut Rows, first: usize, exporter: IpAddr, [export, arrival]: [u64; 2]) {
         let around = if self.limits.hold(export, arrival) { arrival } else { self.strange(export, arrival) };
@@ -84,7 +84,7 @@ impl Window {
         }
     }
 
-    /// The time around which flows of an exporter must lie whose clock is off.
+    /// The reference time for flows of an exporter whose clock is off.
     #[cold]
     fn strange(&mut self, export: u64, arrival: u64) -> u64 {
         if arrival.abs_diff(self.since) > HOUR {
@@ -102,7 +102,7 @@ impl Window {
         export
     }
 
-    /// Records outside the window since the last call, which are logged.
+    /// Returns the number of records outside the window since the last call, and logs them.
     pub(crate) fn take_outside(&mut self) -> u64 {
         let count = std::mem::take(&mut self.outside);
         if count > 0
@@ -135,11 +135,11 @@ mod tests {
         Window::new(Limits { back: DAY, ahead: 5 * MINUTE })
     }
 
-    /// The times that decide about bins, of records that start at `starts`.
+    /// The bin times of records that start at `starts`.
     fn bin_times(window: &mut Window, starts: &[u64], export: u64) -> Vec<u64> {
         let layout = Layout::new(&FieldSet::default(), &[]);
         let mut rows = Rows::new(&layout);
-        // A row of an earlier datagram is none of this one's business.
+        // Rows of an earlier datagram are not changed.
         *rows.push(&[]).head(row::BIN_TIME) = 7;
         for start in starts {
             *rows.push(&[]).head(row::BIN_TIME) = *start;
