@@ -1,13 +1,13 @@
-//! The metrics beside the table of counters: of exporters, interfaces, the process and the build.
+//! The metrics apart from the table of counters: of exporters, interfaces, the process and the build.
 
-/// What the samples of a family are.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Only grows, from the start of the process.
+    /// Increases only, from the start of the process.
     Counter,
-    /// What there is now.
+    /// The current value.
     Gauge,
-    /// PresenceSet, in its labels.
+    /// Text, in its labels.
     Info,
 }
 
@@ -21,7 +21,7 @@ impl Kind {
         }
     }
 
-    /// What names of samples end in.
+    /// The suffix of the names of samples.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Counter => "_total",
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-/// What samples have in common. A family with a unit ends in it.
+/// Common properties of samples. The name of a family with a unit ends in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Family<'a> {
     /// Without `_total` or `_info`.

@@ -54,7 +54,7 @@ enum Measure {
     PacketsPerFlow,
 }
 
-/// What the configuration asks for.
+/// The settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `qnum`.
@@ -100,7 +100,7 @@ impl Settings {
         settings
     }
 
-    /// Adds one `name=number`; the error says what is wrong, and what would be right.
+    /// Adds one `name=number`. The error has the problem and a hint.
     fn add(&mut self, word: &str) -> Result<(), (String, String)> {
         let (name, number) = word.split_once('=').unwrap_or((word, ""));
         let (name, number) = (name.trim().to_ascii_lowercase(), number.trim());
@@ -184,7 +184,7 @@ impl Preprocess {
         if self.settings.factor.is_some() || self.settings.header.is_some() {
             let (factor, header) = (self.settings.factor.unwrap_or(1), self.settings.header.unwrap_or(0));
             table.retain(|_, values, _| {
-                // Flows are not multiplied: sampling of packets does not sample the flows that are seen.
+                // Flows are not multiplied: sampling packets does not sample flows.
                 for at in [VALUE_PACKETS, VALUE_OCTETS] {
                     if let Some(value) = values.get_mut(at) {
                         *value = value.saturating_mul(factor);
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(rejected("minp=5,recover=1"), Some(vec![2]));
         assert_eq!(rejected("minp=5"), None);
         assert_eq!(rejected("minp=5,recover=0"), None);
-        // Without a condition, and below the number of aggregates at which conditions begin, none is kept out.
+        // Without a condition, and below the number of aggregates from which conditions apply, none is filtered.
         assert_eq!(rejected("fss=2000,recover=1"), None);
         assert_eq!(rejected("qnum=3,minp=5,recover=1"), None);
     }

@@ -67,7 +67,7 @@ pub enum Event {
     Tick,
 }
 
-/// What came first.
+/// An event or a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Woken<T> {
     /// An event.
@@ -167,7 +167,7 @@ impl Events {
 #[derive(Debug)]
 struct Gate {
     open: AtomicBool,
-    /// Dropped when the gate opens; that wakes whoever waits on `receiver`.
+    /// Dropped when the gate opens; that wakes all who wait on `receiver`.
     sender: Mutex<Option<crossbeam_channel::Sender<()>>>,
     receiver: Receiver<()>,
 }
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(first, Some(Woken::Event(Event::Signal(Signal::User1))));
         assert_eq!(events.wait_with(&received, None), Some(Woken::Message(1)));
         assert_eq!(events.wait_with(&received, Some(Instant::now())), None);
-        // Messages without end do not keep the tick away.
+        // A flood of messages does not delay the tick.
         let mut flood = 0;
         loop {
             messages.try_send(2).unwrap();

@@ -9,7 +9,7 @@ use std::{fmt, io};
 pub struct Umask(u32);
 
 impl Umask {
-    /// No rights for anybody but the owner.
+    /// Permissions for the owner only.
     pub const DEFAULT: Self = Self(0o077);
 
     /// A mask from the configuration. `None` for one that would make files writable for everybody (less than 002). Execute bits

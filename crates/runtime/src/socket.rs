@@ -1,4 +1,4 @@
-//! Unix sockets on which a daemon answers.
+//! Unix sockets on which a daemon listens.
 
 use crate::files;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, fchmod};
@@ -11,14 +11,14 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-/// Connections that wait until they are accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Listens on a socket with that mode and group. Nobody reaches it before it has them. A socket on which nobody answers any more is
-/// replaced. The path should be one that [`files::resolve`] gave.
+/// Listens on a socket with that mode and group, which are set before a client can connect. A socket without a listening process is
+/// replaced. The path should be one that [`files::resolve`] returned.
 ///
 /// # Errors
-/// Another program answers at the socket, or it cannot be made.
+/// Another program is listening on the socket, or it cannot be created.
 pub fn listen(path: &Path, mode: u32, group: Option<u32>) -> io::Result<UnixListener> {
     if let Ok(found) = fs::symlink_metadata(path) {
         if UnixStream::connect(path).is_ok() {

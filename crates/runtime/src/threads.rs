@@ -83,7 +83,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Starts a detached thread: one that a server that does not answer may block, and whose work is accounted for
+    /// Starts a detached thread: one that an unresponsive server may block, and whose work is accounted for
     /// elsewhere.
     ///
     /// # Errors

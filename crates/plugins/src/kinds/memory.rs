@@ -8,7 +8,7 @@ use delivery::StoreError;
 use runtime::confine::Access;
 use std::io;
 
-/// Bytes of the name of a socket at most (unix(7)).
+/// Maximum length of a socket's path (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
 
 struct Memory {

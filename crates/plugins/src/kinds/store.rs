@@ -1,7 +1,7 @@
 //! The rows of plugins that write to a server or a database.
 #![cfg_attr(
     not(any(feature = "amqp", feature = "kafka", feature = "sql")),
-    allow(dead_code, unused_imports, reason = "there is no store")
+    allow(dead_code, unused_imports, reason = "no store is built in")
 )]
 
 use super::{Kind, Named, Read, Running, Sink, TABLES};
@@ -18,7 +18,7 @@ use runtime::confine::Access;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where SQLite puts what does not fit into memory.
+/// SQLite's folders for temporary files.
 const TEMPORARY: &[&str] = &["/var/tmp", "/tmp"];
 
 /// What the four databases have in common.

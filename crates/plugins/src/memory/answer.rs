@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes of a chunk of an answer.
-const PIECE: usize = 256 << 10;
+const CHUNK: usize = 256 << 10;
 /// How long to wait for a client that does not read before checking whether the answer must be cut.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 /// Aggregates that are processed between such checks.
@@ -67,7 +67,7 @@ impl<'a> Out<'a> {
         if self.rows.is_multiple_of(ROWS) {
             self.go_on()?;
         }
-        if self.piece.len() >= PIECE { self.send(Frame::Piece) } else { Ok(()) }
+        if self.piece.len() >= CHUNK { self.send(Frame::Piece) } else { Ok(()) }
     }
 
     /// Returns an error if the answer is cut.
@@ -120,7 +120,7 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Sends the reason why there is no answer, or no more of it, if the client reads it at once.
+/// Sends the reason for a missing or incomplete answer, if the client reads it at once.
 pub(super) fn send_error(mut to: &UnixStream, text: &str) {
     // A client that does not read it sees that the answer has no end.
     let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
@@ -187,7 +187,7 @@ pub(super) fn style(request: &Request, whole_seconds: bool) -> Style {
 }
 
 /// What an answer needs in addition to the request.
-pub(super) struct Matter<'a> {
+pub(super) struct Context<'a> {
     pub(super) table: &'a Table,
     /// The lines that select aggregates; `None` selects all of the table.
     pub(super) lines: Option<&'a mut Lines>,
@@ -203,7 +203,7 @@ pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) ->
     let table = &version.table;
     let mut selection = version.selection();
     for (number, row) in table.iter().enumerate() {
-        if lines.mean(row.key, row.values, table.strings()) {
+        if lines.is_match(row.key, row.values, table.strings()) {
             selection.add(number);
         }
         out.row()?;
@@ -212,8 +212,8 @@ pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) ->
 }
 
 /// Answers a request, without the end marker.
-pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> Result<(), Outcome> {
-    let Matter { table, lines, style, now, erased } = matter;
+pub(super) fn make(request: &Request, context: Context<'_>, out: &mut Out<'_>) -> Result<(), Outcome> {
+    let Context { table, lines, style, now, erased } = context;
     match request.query {
         Query::All | Query::Match => show(table, lines, request, style, now, out)?,
         Query::Counters { counter, sum } => {
@@ -244,7 +244,7 @@ pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> 
     Ok(())
 }
 
-/// Shows the aggregates that any of the lines means; without lines, all.
+/// Shows the aggregates that match any of the lines; without lines, all.
 fn show(
     table: &Table,
     mut lines: Option<&mut Lines>,
@@ -258,7 +258,7 @@ fn show(
     rows.title(&mut out.piece);
     let mut meant = |row: &Aggregate<'_>| match &mut lines {
         None => true,
-        Some(lines) => lines.mean(row.key, row.values, strings),
+        Some(lines) => lines.is_match(row.key, row.values, strings),
     };
     let mut entries = 0;
     let mut write = |row: &Aggregate<'_>, out: &mut Out<'_>| {

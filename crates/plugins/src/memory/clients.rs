@@ -1,6 +1,6 @@
 //! The clients of the socket. Each has a thread, which reads its query, and builds and sends the answer.
 
-use super::answer::{self, Matter, Out, TICK};
+use super::answer::{self, Context, Out, TICK};
 use super::ledger::{Ledger, Outcome};
 use super::lines::Lines;
 use super::state::{Selection, Version};
@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Time until the next attempt when a client cannot be accepted.
-const REST: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers may take to finish when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -139,8 +139,8 @@ impl Clients {
                 }
                 match stream {
                     Ok(stream) => take(stream, &at, &alive),
-                    // Without a free file descriptor the client stays in the backlog, and retrying at once would spin.
-                    Err(_) => thread::park_timeout(REST),
+                    // Without a free file descriptor the client stays in the backlog, and an immediate retry would be a busy loop.
+                    Err(_) => thread::park_timeout(RETRY_PAUSE),
                 }
             }
         })?;
@@ -289,14 +289,14 @@ impl Server {
         };
         let version = given.version.clone().ok_or_else(|| cut(Outcome::Ended))?;
         out.of(Arc::clone(&version));
-        let matter = Matter {
+        let context = Context {
             table: &version.table,
             lines: lines.as_mut(),
             style: &style,
             now: clock::now() / 1_000_000,
             erased: given.erased,
         };
-        let made = answer::make(request, matter, out).and_then(|()| out.end());
+        let made = answer::make(request, context, out).and_then(|()| out.end());
         // A table that is returned must no longer be in use.
         out.forget();
         made.map_err(cut)?;

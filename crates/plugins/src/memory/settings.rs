@@ -60,7 +60,7 @@ impl Settings {
     }
 }
 
-/// The group of the socket. Without it, the socket keeps the daemon's, which lets in no more users.
+/// The group of the socket. If it is unknown, the socket keeps the daemon's, which admits no further users.
 fn group(plugin: &Plugin, problems: &mut Diagnostics) -> Option<u32> {
     let name = plugin.get(&IMT_PATH_GROUP)?;
     let gid = privileges::gid(&name);

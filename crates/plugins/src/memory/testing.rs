@@ -1,4 +1,4 @@
-//! What the plugin's tests begin with.
+//! Common setup of the plugin's tests.
 
 use super::Settings;
 use aggregate::Table;

@@ -75,7 +75,7 @@ fn output(plugin: &Plugin, problems: &mut Diagnostics) -> Output {
         PrintOutput::Json => Output::Json,
         PrintOutput::Avro if to_file => Output::Avro,
         PrintOutput::Avro => {
-            // As in the C implementation: a series of binary files is of no use to a terminal or a pipe.
+            // As in the C implementation: a series of binary files is useless on a terminal or a pipe.
             let what = "print_output: avro needs print_output_file. Using avro_json.".to_owned();
             problems.warn(plugin.blame(&PRINT_OUTPUT), what, None);
             Output::AvroJson
@@ -202,7 +202,7 @@ mod tests {
         assert!(problems[0].1.contains("no-such-user"), "{}", problems[0].1);
     }
     #[test]
-    fn forms_go_where_they_can() {
+    fn formats_match_their_targets() {
         let (settings, problems) = read("print_output: AVRO\nprint_output_file: /x/a\navro_schema_file: /x/s");
         assert_eq!((settings.output, problems), (Output::Avro, Vec::new()));
         assert_eq!(settings.schema_file.as_deref(), Some(std::path::Path::new("/x/s")));

@@ -223,7 +223,7 @@ impl Rows {
     }
 }
 
-/// A file that already has rows.
+/// The error for a file with other rows.
 fn elsewhere(what: impl std::fmt::Display) -> io::Error {
     io::Error::other(format!("rows cannot be appended: {what}. Move the file away; the rows wait until then"))
 }

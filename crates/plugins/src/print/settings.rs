@@ -1,4 +1,4 @@
-//! What the configuration says about one print plugin.
+//! The settings of a print plugin.
 
 use crate::preprocess;
 use crate::trigger::Trigger;
@@ -132,8 +132,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Names of the primitives that this output cannot show. A daemon refuses to start with any.
-    pub fn refused(&self, schema: &Schema) -> Vec<String> {
+    /// Names of the primitives that this output cannot show. They prevent the start.
+    pub fn unsupported(&self, schema: &Schema) -> Vec<String> {
         match self.output {
             Output::Formatted | Output::EventFormatted => columns::refused(schema),
             _ => Vec::new(),

@@ -81,7 +81,7 @@ pub trait Encoder: Send {
     }
 
     /// Adds variables about the last purge for the trigger.
-    fn tell(&self, _variables: &mut Vec<(&'static str, String)>) {}
+    fn add_variables(&self, _variables: &mut Vec<(&'static str, String)>) {}
 }
 
 /// A plugin whose spool is open: ready to start its threads.
@@ -89,7 +89,7 @@ pub struct Opened {
     encoder: Box<dyn Encoder>,
     backend: Box<dyn Backend>,
     queue: Queue,
-    /// What an earlier run left on disk.
+    /// The batches of an earlier run in the spool.
     found: Sum,
 }
 
@@ -252,7 +252,7 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// Counts what an earlier run left on disk.
+    /// Counts the batches of an earlier run in the spool.
     fn found(&mut self, found: Sum) {
         if found.aggregates > 0 {
             self.accounting.handed(found.aggregates);
@@ -283,7 +283,7 @@ impl<'a> Plugin<'a> {
         self.emit(|encoder, emit| encoder.encode(&table, now, emit));
     }
 
-    /// Queues what the conditions filter out for the backup server, where that is configured; returns the number of aggregates.
+    /// Queues filtered aggregates for the backup server, if configured. Returns their number.
     fn recover(&mut self, table: &Table, now: u64) -> u64 {
         let Some(rejects) = self.preprocess.rejects(table) else { return 0 };
         let count = table.iter().filter(|row| rejects(row.values)).count() as u64;
@@ -366,7 +366,7 @@ impl<'a> Plugin<'a> {
         let mut more = self.settings.variables.clone();
         // The encoder still has the variables of an earlier purge, which an empty one must not report.
         if purge.is_some() {
-            self.encoder.tell(&mut more);
+            self.encoder.add_variables(&mut more);
         }
         let figures = Figures { inserts: self.settings.inserts_only, ..Figures::default() };
         self.triggers.start(&Purged {
@@ -413,7 +413,7 @@ impl<'a> Plugin<'a> {
             }
             Note::Dropped { lost, what } => {
                 if lost.why == DropCause::Refused {
-                    self.accounting.reached(true);
+                    self.accounting.set_reachable(true);
                 }
                 lose(&mut self.accounting, &mut self.purges, self.next.run, &lost);
                 let why = match lost.why {
@@ -431,9 +431,9 @@ impl<'a> Plugin<'a> {
                     error!(batches, bytes, "cannot write, {again}: {fault}");
                 }
             }
-            Note::Opened => self.accounting.reached(true),
+            Note::Opened => self.accounting.set_reachable(true),
             Note::Recovered(after) => {
-                self.accounting.reached(true);
+                self.accounting.set_reachable(true);
                 let (batches, bytes) = self.outbox.backlog().total();
                 info!(batches, bytes, "writing works again, after {} s", after.as_secs());
             }
@@ -446,7 +446,7 @@ impl<'a> Plugin<'a> {
         self.finish_purges();
     }
 
-    /// Delivers what it can within the limits of the end.
+    /// Delivers what it can within the time limits of shutdown.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
         let outbox = self.outbox.clone();

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use std::sync::{Arc, Mutex};
 
-/// An end that waits for nobody.
+/// Limits of a shutdown that hardly waits.
 const SHORT: Limits = Limits { total: Some(Duration::from_millis(50)), stalled: Duration::from_millis(50) };
 
 /// Makes a message of each aggregate, three in a batch.
@@ -46,8 +46,8 @@ struct Fake {
 struct FakeState {
     /// Attempts that fail.
     down: u32,
-    /// It refuses what accounts for so many packets.
-    refuses: Option<u64>,
+    /// It rejects items with this many packets.
+    rejects: Option<u64>,
     opens: Option<StoreError>,
     got: Vec<u64>,
 }
@@ -68,7 +68,7 @@ impl Backend for Fake {
                 state.down -= 1;
                 return Err(StoreError::Down("gone".to_owned()));
             }
-            if state.refuses == Some(message.sum.packets) {
+            if state.rejects == Some(message.sum.packets) {
                 receipt.refuse(number, message.sum, || "too many".to_owned());
                 continue;
             }
@@ -134,7 +134,7 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
 }
 
 #[test]
-fn everything_arrives_once_although_the_store_fails_in_between() {
+fn everything_arrives_once_although_the_store_fails_meanwhile() {
     let fake = Fake::default();
     fake.state.lock().unwrap().down = 1;
     let counted = run_over(&settings(), 10, &fake).unwrap();
@@ -144,9 +144,9 @@ fn everything_arrives_once_although_the_store_fails_in_between() {
 }
 
 #[test]
-fn aggregates_refused_by_the_store_are_counted_with_their_packets() {
+fn aggregates_rejected_by_the_store_are_counted_with_their_packets() {
     let fake = Fake::default();
-    fake.state.lock().unwrap().refuses = Some(5);
+    fake.state.lock().unwrap().rejects = Some(5);
     let counted = run_over(&settings(), 10, &fake).unwrap();
     use stats::Counter::*;
     assert_eq!(
@@ -194,7 +194,7 @@ fn a_store_that_rejects_the_settings_prevents_the_start() {
     let no = StoreError::Configuration { key: "sql_passwd", what: "access denied".to_owned() };
     fake.state.lock().unwrap().opens = Some(no);
     assert_eq!(run_over(&settings(), 1, &fake).unwrap_err(), "sql_passwd[a]: access denied");
-    // One that is only down does not.
+    // A store that is only down does not.
     fake.state.lock().unwrap().opens = Some(StoreError::Down("failure".to_owned()));
     let settings = Settings { exit: SHORT, ..settings() };
     assert!(run_over(&settings, 1, &fake).is_ok());

@@ -7,7 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Octets that are read of a file that another process holds.
+/// Bytes that are read from a file that another process holds.
 const MAX: u64 = 64;
 /// How often a file is replaced, or removed by its holder, before that is an error.
 const TRIES: usize = 8;
@@ -19,7 +19,7 @@ pub(crate) struct Held {
     file: File,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// It is ours.
@@ -29,7 +29,7 @@ pub(crate) enum Taken {
 }
 
 impl Held {
-    /// Takes the file and writes it; directories are made. What nobody holds is replaced: also a link, and a file of other users,
+    /// Takes the file and writes it; directories are created. A file that nobody holds is replaced: also a link, and a file of other users,
     /// who could change it afterwards.
     ///
     /// # Errors

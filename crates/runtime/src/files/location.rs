@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Links in one path at most, as in the kernel.
+/// Maximum number of links in one path, as in the kernel.
 const MAX_LINKS: usize = 40;
 /// procfs, in which no user can create a link.
 const PROC: u64 = 0x9fa0;
@@ -168,7 +168,7 @@ impl Location {
     /// file was created.
     pub(super) fn append(&self, waits: bool) -> io::Result<(File, bool)> {
         if self.occupant == Occupant::Link {
-            return Err(self.refusal());
+            return Err(self.link_error());
         }
         let flags = OFlags::WRONLY | OFlags::APPEND;
         loop {
@@ -183,7 +183,7 @@ impl Location {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // A link that was created since the check.
                 Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                    return Err(self.refusal());
+                    return Err(self.link_error());
                 }
                 Err(error) => return Err(error),
             }
@@ -282,7 +282,7 @@ impl Location {
     }
 
     /// The error for a link that is not followed.
-    pub(super) fn refusal(&self) -> io::Error {
+    pub(super) fn link_error(&self) -> io::Error {
         not_followed(Path::new(&self.name), None)
     }
 
@@ -445,7 +445,7 @@ mod tests {
         let error = files::append(&link, &Settings::default()).unwrap_err().to_string();
         assert!(error.contains("log is a symbolic link") && error.contains("files_follow_links"), "{error}");
         assert!(Lock::try_now(&link, &Settings::default()).is_err());
-        // Nor is a file made where it leads to nothing.
+        // Nor is a file created at the target of a dangling link.
         let absent = shared.path("private/absent");
         let link = shared.plant("nowhere", &absent);
         assert!(files::append(&link, &Settings::default()).is_err());
@@ -462,7 +462,7 @@ mod tests {
         let shared = Shared::new();
         let link = shared.plant("folder", &shared.path("private"));
         for path in [link.join("victim"), link.join("new/file"), link.join("../private/victim")] {
-            // Who is not root makes links that are trusted.
+            // A test without root can only create trusted links.
             let is_refused = write_whole(&path, &Settings::default())
                 .is_err_and(|error| error.to_string().contains("shared/folder is a symbolic link of user 65534"));
             assert!(is_refused || !crate::privileges::is_root(), "{}", path.display());

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Longest name that file systems take.
+/// Maximum length of a file name.
 const NAME_MAX: usize = 255;
 
 /// Mode and owner of written files, and which links are followed.
@@ -107,7 +107,7 @@ fn append_with(path: &Path, settings: &Settings, waits: bool, report: Report) ->
 pub fn resolve(path: &Path, settings: &Settings) -> io::Result<PathBuf> {
     let location = Location::find(path, settings, LastLink::ByRules, None)?;
     match location.occupant {
-        location::Occupant::Link => Err(location.refusal()),
+        location::Occupant::Link => Err(location.link_error()),
         _ => location.path(),
     }
 }
