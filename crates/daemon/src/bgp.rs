@@ -86,9 +86,9 @@ impl Part for Listener {
     fn open(&mut self) -> Result<(), String> {
         let Settings { address, names, .. } = &self.settings;
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
-        let refused = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
-        let socket = TcpListener::bind(address).map_err(refused)?;
-        socket.set_nonblocking(true).map_err(refused)?;
+        let described = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
+        let socket = TcpListener::bind(address).map_err(described)?;
+        socket.set_nonblocking(true).map_err(described)?;
         self.socket = Some(socket);
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Part for Listener {
             max: self.settings.max_peers,
             open: Vec::new(),
             accepted: Limited::new(RATE),
-            refused: Limited::new(RATE),
+            rejected: Limited::new(RATE),
             failing: Limited::new(RATE),
         };
         let (stop, bell) = (services.stop.clone(), services.bell.clone());
@@ -177,7 +177,7 @@ struct Peers {
     max: usize,
     open: Vec<Peer>,
     accepted: Limited,
-    refused: Limited,
+    rejected: Limited,
     failing: Limited,
 }
 
@@ -245,7 +245,7 @@ impl Peers {
             self.open.push(Peer { stream, until: Instant::now() + PATIENCE });
             return;
         };
-        if let Some(pass) = self.refused.pass() {
+        if let Some(pass) = self.rejected.pass() {
             let held_back = pass.held_back;
             warn!(peer = %address, held_back, "closing a BGP connection: {why}");
         }

@@ -5,7 +5,7 @@
 //! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), and the sessions of BGP ([`bgp`]).
 #![cfg_attr(
     not(all(feature = "amqp", feature = "kafka", feature = "pcap", feature = "sql")),
-    allow(dead_code, unused_imports, reason = "what a feature leaves out leaves others without use")
+    allow(dead_code, unused_imports, reason = "without a feature, shared code is unused")
 )]
 #![forbid(unsafe_code)]
 

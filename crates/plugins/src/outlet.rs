@@ -57,7 +57,7 @@ impl Outlet {
     /// Offers a full table; returns it when the plugin is too slow.
     #[expect(clippy::result_large_err, reason = "a table that comes back is moved, not boxed: it is rare")]
     pub fn offer(&self, table: Table) -> Result<(), Table> {
-        self.early.try_send(table).map_err(|refused| match refused {
+        self.early.try_send(table).map_err(|error| match error {
             TrySendError::Full(table) | TrySendError::Disconnected(table) => table,
         })
     }

@@ -220,11 +220,11 @@ impl Triggers {
     /// Starts the program, if there is one and it may run now.
     pub(crate) fn start(&mut self, purged: &Purged) {
         let Some(trigger) = self.trigger.clone() else { return };
-        let most = if trigger.concurrent { MAX_RUNNING } else { 1 };
-        while self.running() >= most && self.wait_until.is_some_and(|until| Instant::now() < until) {
+        let max = if trigger.concurrent { MAX_RUNNING } else { 1 };
+        while self.running() >= max && self.wait_until.is_some_and(|until| Instant::now() < until) {
             pause();
         }
-        if self.running() >= most {
+        if self.running() >= max {
             if let Some(pass) = self.limit.pass() {
                 warn!(
                     held_back = pass.held_back,

@@ -77,8 +77,8 @@ fn check(config: &Config, settings: &Settings, problems: &mut Diagnostics) {
     // Only the peer's address is available here.
     let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| VARIABLES.contains(word));
     let prefix = settings.prefix.0;
-    for fault in settings.check() {
-        if let StoreError::Configuration { key, what } = fault {
+    for error in settings.check() {
+        if let StoreError::Configuration { key, what } = error {
             let key = format!("{prefix}{key}");
             let origin = config.core_origin_named(&key).unwrap_or(config.source());
             problems.fatal(origin, format!("{key}: {what}."), None);

@@ -173,7 +173,7 @@ impl Flows {
             self.reports.iter().flat_map(|report| &report.exporters).map(|exporter| ExporterActivity {
                 address: exporter.address,
                 datagrams: exporter.datagrams,
-                bytes: exporter.octets,
+                bytes: exporter.bytes,
                 records: exporter.records,
                 gaps: exporter.forward,
                 lost: exporter.lost,

@@ -29,7 +29,7 @@ pub(crate) fn print(
             e.address,
             e.domain,
             e.datagrams,
-            e.octets,
+            e.bytes,
             e.good,
             e.forward,
             e.back,

@@ -197,7 +197,7 @@ impl Host {
         }
         while self.is_working() {
             self.report_if_complete();
-            self.go_on_with_reload();
+            self.continue_reload();
             let due = [self.report_due, self.reloads.due()].into_iter().flatten().min();
             let goes_on = match self.events.wait_with(&self.bell, due) {
                 Some(Woken::Event(event)) => self.event(event),
@@ -309,7 +309,7 @@ impl Host {
     }
 
     /// Continues a reload in progress.
-    fn go_on_with_reload(&mut self) {
+    fn continue_reload(&mut self) {
         loop {
             let parts = &self.parts;
             let settled = || parts.iter().all(|part| part.has_settled());

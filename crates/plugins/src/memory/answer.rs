@@ -65,13 +65,13 @@ impl<'a> Out<'a> {
     fn row(&mut self) -> Result<(), Outcome> {
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS) {
-            self.go_on()?;
+            self.check_cut()?;
         }
         if self.piece.len() >= CHUNK { self.send(Frame::Piece) } else { Ok(()) }
     }
 
     /// Returns an error if the answer is cut.
-    fn go_on(&self) -> Result<(), Outcome> {
+    fn check_cut(&self) -> Result<(), Outcome> {
         if self.ended.load(Ordering::Acquire) {
             return Err(Outcome::Ended);
         }
@@ -95,7 +95,7 @@ impl<'a> Out<'a> {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.go_on()?,
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.check_cut()?,
                     _ => return Err(Outcome::Left),
                 },
             }
@@ -274,7 +274,7 @@ fn show(
                 out.row()?;
             }
         }
-        Some((counter, most)) => {
+        Some((counter, limit)) => {
             let value = value_of(schema, counter);
             let count = |number: u32| {
                 let row = table.get(number as usize);
@@ -289,11 +289,11 @@ fn show(
                 out.row()?;
             }
             let order = |number: &u32| (std::cmp::Reverse(count(*number)), *number);
-            if let Some(most) = most.filter(|most| *most < sorted.len()) {
-                sorted.select_nth_unstable_by_key(most, order);
-                sorted.truncate(most);
+            if let Some(limit) = limit.filter(|limit| *limit < sorted.len()) {
+                sorted.select_nth_unstable_by_key(limit, order);
+                sorted.truncate(limit);
             }
-            out.go_on()?;
+            out.check_cut()?;
             sorted.sort_unstable_by_key(order);
             for number in sorted {
                 if let Some(row) = table.get(number as usize) {

@@ -176,11 +176,11 @@ impl Server {
     /// A slot for a client of that user, or why there is none.
     fn admit(self: &Arc<Self>, user: u32) -> Result<Slot, String> {
         let mut users = self.users();
-        let (most, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
+        let (max, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
         // The daemon's own user is always admitted, however many other clients there are.
         let is_operator = user == 0 || user == rustix::process::geteuid().as_raw();
-        if !is_operator && users.values().sum::<usize>() >= most {
-            return Err(format!("too many clients at a time: imt_clients_max is {most}. Try again"));
+        if !is_operator && users.values().sum::<usize>() >= max {
+            return Err(format!("too many clients at a time: imt_clients_max is {max}. Try again"));
         }
         let count = users.entry(user).or_default();
         if *count >= of_user {

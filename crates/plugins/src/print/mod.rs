@@ -218,9 +218,9 @@ impl<'a> Plugin<'a> {
 
     /// By how many the waiting aggregates exceed the bounds: by number, or roughly by memory including their texts.
     fn excess(&self, table: &Table) -> usize {
-        let (len, bytes, most) = (table.len(), table.size(), self.settings.max_bytes);
+        let (len, bytes, max) = (table.len(), table.size(), self.settings.max_bytes);
         let by_number = len.saturating_sub(self.settings.max_aggregates);
-        let by_memory = match bytes.checked_sub(most) {
+        let by_memory = match bytes.checked_sub(max) {
             None | Some(0) => 0,
             // Texts may be of any length, so this converges in steps, none of which is too small.
             Some(over) => (len as u128 * over as u128 / bytes as u128) as usize + len / 16 + 1,

@@ -423,12 +423,12 @@ impl<'a> Plugin<'a> {
                 };
                 self.losses.add(lost.sum, why, &what);
             }
-            Note::Failed(fault, again) => {
+            Note::Failed(error, retry) => {
                 self.accounting.failed();
                 self.accounting.retried();
-                if !again.is_repeated {
+                if !retry.is_repeated {
                     let (batches, bytes) = self.outbox.backlog().total();
-                    error!(batches, bytes, "cannot write, {again}: {fault}");
+                    error!(batches, bytes, "cannot write, {retry}: {error}");
                 }
             }
             Note::Opened => self.accounting.set_reachable(true),

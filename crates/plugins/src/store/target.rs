@@ -30,7 +30,7 @@ impl Target {
     /// The message, with a hint.
     #[cfg_attr(
         all(not(feature = "sql"), any(feature = "amqp", feature = "kafka")),
-        expect(unused_variables, reason = "only databases look at the columns")
+        expect(unused_variables, reason = "only databases check the columns")
     )]
     pub fn check(&self, schema: &Schema) -> Result<(), String> {
         match *self {
@@ -61,7 +61,7 @@ impl Target {
     /// Creates the encoder and the backend. `now` is in seconds since 1970.
     #[cfg_attr(
         all(not(feature = "sql"), any(feature = "amqp", feature = "kafka")),
-        expect(unused_variables, reason = "only databases look at the time")
+        expect(unused_variables, reason = "only databases need the time")
     )]
     pub fn make(&self, schema: &Schema, now: u64) -> (Box<dyn Encoder>, Box<dyn Backend>) {
         match *self {

@@ -218,8 +218,8 @@ mod tests {
         tracing::warn!(target: "calm::inner", "this-test trouble");
         let lines = read(&path);
         assert_eq!(lines.len(), 2, "{lines:?}");
-        let (stamp, text) = lines[0].split_once(' ').unwrap();
-        assert!(stamp.len() == 25 && stamp.ends_with("+00:00") && stamp.as_bytes()[10] == b'T', "{stamp}");
+        let (time, text) = lines[0].split_once(' ').unwrap();
+        assert!(time.len() == 25 && time.ends_with("+00:00") && time.as_bytes()[10] == b'T', "{time}");
         assert_eq!(text, "INFO ( default/core ): this-test one count=2");
         assert!(lines[1].ends_with("WARN ( default/core ): this-test trouble"));
 

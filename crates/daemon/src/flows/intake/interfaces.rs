@@ -21,7 +21,7 @@ pub(crate) fn choose(
 
 #[cfg(feature = "pcap")]
 mod live {
-    use super::super::{octets, sorted};
+    use super::super::{kernel_size, sorted};
     use crate::flows::input::{Choice, Intake, Opened, ReadInterfaces, Source};
     use crate::flows::worker::{Packets, Worker};
     use crate::host::blame;
@@ -180,8 +180,8 @@ mod live {
         let settings = Settings {
             interfaces,
             promiscuous: config.core(&input::PROMISC),
-            snaplen: octets(config.core(&input::SNAPLEN)),
-            buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(octets),
+            snaplen: kernel_size(config.core(&input::SNAPLEN)),
+            buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(kernel_size),
             filter: expression(config),
             wait: config.core(&input::PCAP_INTERFACE_WAIT),
         };

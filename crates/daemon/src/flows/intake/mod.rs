@@ -31,7 +31,7 @@ pub(crate) fn workers(config: &Config) -> usize {
 }
 
 /// A number of bytes, limited to the kernel's type.
-fn octets(number: u64) -> u32 {
+fn kernel_size(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 

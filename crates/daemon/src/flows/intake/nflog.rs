@@ -1,6 +1,6 @@
 //! Packets that netfilter logs.
 
-use super::{octets, sorted};
+use super::{kernel_size, sorted};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Packets, Worker};
 use crate::host::part::Reading;
@@ -19,8 +19,8 @@ pub(crate) fn choose(reading: &mut Reading<'_>, _: &Context) -> Choice<Packets> 
     let config = reading.config;
     Choice::This(Box::new(Log(Settings {
         group: config.core(&input::UACCTD_GROUP),
-        snaplen: octets(config.core(&input::SNAPLEN)),
-        buffer: octets(config.core(&input::UACCTD_NL_SIZE)),
+        snaplen: kernel_size(config.core(&input::SNAPLEN)),
+        buffer: kernel_size(config.core(&input::UACCTD_NL_SIZE)),
         threshold: config.core(&input::UACCTD_THRESHOLD),
     })))
 }

@@ -65,10 +65,10 @@ pub(super) fn recognition(
     if !is_wanted || is_collector {
         return None;
     }
-    let most = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let limit = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let microseconds = |milliseconds: u32| u64::from(milliseconds) * MILLISECOND;
     let settings = classify::Settings {
-        most: most(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
+        most: limit(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
         guess: config.core(&ndpi::CLASSIFIER_PROTO_GUESS),
         patience: Patience {
             tcp: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_TCP),
@@ -78,7 +78,7 @@ pub(super) fn recognition(
         idle_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_MAX_TIME)),
         // Not at every packet.
         search_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_PERIOD)).max(MILLISECOND),
-        search_most: most(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
+        search_most: limit(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
     };
     Some(Recognition { settings, inside: inside.cloned() })
 }

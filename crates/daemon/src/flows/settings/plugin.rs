@@ -50,7 +50,7 @@ pub(super) fn read(
     }
     let bound = Bound {
         aggregates: max_aggregates(plugin),
-        octets: usize::try_from(plugin.get(&core::PLUGIN_MEMORY)).unwrap_or(usize::MAX),
+        bytes: usize::try_from(plugin.get(&core::PLUGIN_MEMORY)).unwrap_or(usize::MAX),
     };
     let spread = plugin.get(&aggregation::NFACCTD_PRO_RATING);
     if spread && (history.is_none() || stitching) {

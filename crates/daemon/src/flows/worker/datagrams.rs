@@ -82,9 +82,9 @@ impl<P: Datagrams> Worker<P> {
 
     /// Counts datagrams that there is no time left to decode.
     fn discard(&mut self, batch: &Batch) {
-        let octets = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
+        let bytes = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
         self.tally.add(Counter::DatagramsReceived, batch.len() as u64);
-        self.tally.add(Counter::DatagramBytes, octets);
+        self.tally.add(Counter::DatagramBytes, bytes);
         self.tally.add(Counter::DatagramsAtShutdown, batch.len() as u64);
     }
 
@@ -141,11 +141,11 @@ impl<P: Datagrams> Worker<P> {
     fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
         let mut turn = budget.as_mut().map(|budget| budget.begin(monotonic()));
         let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
-        let mut octets = 0;
+        let mut bytes = 0;
         for (number, datagram) in (0..).zip(batch.iter()) {
             let source = datagram.source.ip();
             let size = datagram.payload.len() as u64;
-            octets += size;
+            bytes += size;
             self.tally.add(Counter::DatagramsReceived, 1);
             self.tally.add(Counter::DatagramBytes, size);
             if self.allow.as_ref().is_some_and(|allow| !allow.allows(source)) {
@@ -175,7 +175,7 @@ impl<P: Datagrams> Worker<P> {
         }
         self.aggregate(&units);
         if let (Some(budget), Some(turn)) = (budget, turn) {
-            budget.end(&turn, monotonic(), octets, batch.is_full());
+            budget.end(&turn, monotonic(), bytes, batch.is_full());
         }
     }
 }

@@ -91,7 +91,7 @@ mod tests {
 
     fn exporter(number: u32, forward: u64, lost: u64) -> ExporterReport {
         let address = IpAddr::V4(Ipv4Addr::from(0xc000_0200 + number));
-        ExporterReport { address, domain: 7, datagrams: 9, octets: 9, records: 9, good: 9, forward, back: 0, lost }
+        ExporterReport { address, domain: 7, datagrams: 9, bytes: 9, records: 9, good: 9, forward, back: 0, lost }
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Protocol for NetFlow {
             address: exporter.address,
             domain: exporter.domain,
             datagrams: exporter.datagrams,
-            octets: exporter.octets,
+            bytes: exporter.octets,
             records: exporter.records,
             good: exporter.sequence.good,
             forward: exporter.sequence.forward,

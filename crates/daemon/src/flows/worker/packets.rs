@@ -266,10 +266,10 @@ impl Worker<Packets> {
 
     fn frames(&mut self, frames: &Frames) {
         let units: Vec<&[u8]> = frames.iter().map(|frame| frame.octets).collect();
-        let mut octets = 0;
+        let mut bytes = 0;
         for (number, frame) in (0..).zip(frames.iter()) {
             let meta = frame.meta;
-            octets += u64::from(meta.length);
+            bytes += u64::from(meta.length);
             if let Some(filter) = &self.protocol.filter {
                 let link = meta.link.0 as i32;
                 if !filter.sees(Seen { link, octets: frame.octets, length: meta.length, untagged: None }) {
@@ -294,7 +294,7 @@ impl Worker<Packets> {
             }
         }
         self.tally.add(Counter::PacketsReceived, frames.len() as u64);
-        self.tally.add(Counter::PacketBytes, octets);
+        self.tally.add(Counter::PacketBytes, bytes);
         if !self.output.rows.is_empty() {
             self.enrich(0, None, &units);
         }

@@ -17,7 +17,7 @@ pub(crate) struct ExporterReport {
     pub(crate) address: IpAddr,
     pub(crate) domain: u32,
     pub(crate) datagrams: u64,
-    pub(crate) octets: u64,
+    pub(crate) bytes: u64,
     pub(crate) records: u64,
     pub(crate) good: u64,
     pub(crate) forward: u64,

@@ -215,7 +215,7 @@ impl Protocol for Sflow {
             address: agent.address,
             domain: agent.sub_agent,
             datagrams: agent.datagrams,
-            octets: agent.octets,
+            bytes: agent.octets,
             records: agent.records,
             good: agent.good,
             forward: agent.forward,

@@ -17,18 +17,18 @@ pub(crate) struct Bound {
     /// Number of aggregates from which on the table is offered before the flush.
     pub(crate) aggregates: usize,
     /// Bytes from which on it is.
-    pub(crate) octets: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Bound {
     /// The table is full: offer it.
-    fn is_reached(&self, aggregates: usize, octets: usize) -> bool {
-        aggregates >= self.aggregates || octets >= self.octets
+    fn is_reached(&self, aggregates: usize, bytes: usize) -> bool {
+        aggregates >= self.aggregates || bytes >= self.bytes
     }
 
     /// The table was not taken and has grown to twice its bound: no more is added.
-    fn is_exceeded(&self, aggregates: usize, octets: usize) -> bool {
-        aggregates / 2 >= self.aggregates || octets / 2 >= self.octets
+    fn is_exceeded(&self, aggregates: usize, bytes: usize) -> bool {
+        aggregates / 2 >= self.aggregates || bytes / 2 >= self.bytes
     }
 }
 
@@ -64,7 +64,7 @@ impl PluginSlot {
 
     /// `plugin_memory`.
     pub(crate) fn max_bytes(&self) -> usize {
-        self.bound.octets
+        self.bound.bytes
     }
 
     pub(crate) fn reader(&self) -> stats::Reader {
