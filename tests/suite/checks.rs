@@ -72,7 +72,7 @@ fn a_filter_that_suits_the_frames_of_some_interface_is_good() {
 #[test]
 fn a_daemon_that_would_count_nothing_does_not_start() {
     for (plugins, why) in
-        [("nfprobe[x]", "pmacctd and uacctd alone"), ("sfprobe[x], nfprobe[y]", "pmacctd and uacctd alone")]
+        [("nfprobe[x]", "is available only in pmacctd and uacctd"), ("sfprobe[x], nfprobe[y]", "is available only in pmacctd and uacctd")]
     {
         let setup = nfacctd(&format!("plugins: {plugins}\naggregate: src_host"));
         let line = refused(&setup, "plugins: none of these");
@@ -82,7 +82,7 @@ fn a_daemon_that_would_count_nothing_does_not_start() {
     // One that can run is enough, and the other is named.
     let setup = nfacctd("plugins: nfprobe[x], print[p]\naggregate: src_host\nprint_output_file: {dir}/out");
     let log = start(&setup).stop().log;
-    assert!(log.contains("plugin nfprobe[x] is one of") && !log.contains("none of these"), "{log}");
+    assert!(log.contains("plugin nfprobe[x] is available only in") && !log.contains("none of these"), "{log}");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_port_has_one_owner_unless_a_cluster_shares_it() {
             assert_eq!(second.code(), Some(1), "{}", second.log);
             let said = |line: &&str| {
                 line.starts_with(&format!("ERROR ( default/core ): {name}_ip, {name}_port: "))
-                    && line.contains("another process has this port")
+                    && line.contains("another process uses this port")
             };
             assert!(second.log.lines().any(|line| said(&line)), "{}", second.log);
         }

@@ -163,7 +163,7 @@ mod left_out {
             let mut lines = finished.log.lines();
             lines.any(|told| told.starts_with(severity) && told.contains(line) && told.contains(what))
         };
-        assert!(told("ERROR", "daemon.conf:3]", "'class' of packets needs nDPI"), "{}", finished.log);
+        assert!(told("ERROR", "daemon.conf:3]", "'class' needs nDPI to classify packets"), "{}", finished.log);
         assert!(told("WARN", "daemon.conf:7]", "classifier_max_flows: nDPI is not built in"), "{}", finished.log);
         let checked = setup.arguments(["--check"]).run();
         assert_eq!(checked.code(), Some(1), "{}", checked.log);

@@ -79,7 +79,7 @@ fn names_beyond_their_bound_are_counted_and_logged() {
         (report.value("options_records"), report.value("options_entries_dropped")),
         (20_000, 20_000 - 16_384)
     );
-    let line = process.wait_for_log("options data hold more names or rates than are kept");
+    let line = process.wait_for_log("options data exceed the number of names or rates");
     assert!(line.starts_with("WARN") && line.contains("127.0.1.1"), "{line}");
     process.stop();
 }

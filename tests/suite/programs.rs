@@ -5,15 +5,15 @@ use std::fs;
 /// What only one part says, and who says it.
 const SAID: &[(&str, &[&str])] = &[
     ("receiving failed", &["nfacctd", "sfacctd"]),
-    ("data came before its template", &["nfacctd"]),
-    ("nfacctd_templates_file: it is still being written", &["nfacctd"]),
+    ("data set received before its template", &["nfacctd"]),
+    ("nfacctd_templates_file: still being written", &["nfacctd"]),
     ("counter samples only, no flow samples", &["sfacctd"]),
     ("blocks of counters were not written", &["sfacctd"]),
     #[cfg(feature = "pcap")]
     ("no interface is left", &["pmacctd"]),
     #[cfg(feature = "pcap")]
     ("finished reading PCAP capture file", &["pmacctd"]),
-    ("waiting for packets of netfilter's log", &["uacctd"]),
+    ("waiting for packets from netfilter's log", &["uacctd"]),
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
     ("BGP is not implemented in this version yet", &["pmbgpd"]),
 ];

@@ -60,7 +60,7 @@ fn connections_are_bounded() {
     let first = connect(&process);
     process.wait_for_log("BGP connection accepted");
     assert!(is_closed(connect(&process)));
-    process.wait_for_log("as many as bgp_daemon_max_peers allows");
+    process.wait_for_log("bgp_daemon_max_peers is reached");
     drop(first);
     process.wait_for_new_log("nothing to reload", || process.signal(Signal::SIGUSR2));
     assert_eq!(process.stop_with(Signal::SIGTERM).code(), Some(0));

@@ -146,7 +146,7 @@ fn all(steps: Vec<Prepare>) -> Option<Vec<Commit>> {
     let read: Vec<Option<Commit>> = steps.into_iter().map(|prepare| prepare()).collect();
     let read: Option<Vec<Commit>> = read.into_iter().collect();
     if read.is_none() {
-        error!("nothing was reloaded: the previous maps and lists stay in force");
+        error!("nothing was reloaded: the previous state stays in force");
     }
     read
 }

@@ -125,7 +125,7 @@ impl Kind {
     pub fn unavailable(&self, daemon: config::Daemon) -> String {
         if !self.daemons.contains(daemon) {
             let names: Vec<&str> = self.daemons.iter().map(config::Daemon::name).collect();
-            return format!("is one of {} only", names.join(" and "));
+            return format!("is available only in {}", names.join(" and "));
         }
         match self.feature {
             Some(_) => "is not built into this program; -V lists its plugins".to_owned(),
@@ -260,9 +260,9 @@ mod tests {
     fn unavailable_plugins_are_reported_with_the_reason() {
         let why = |is, daemon| find(KINDS, is).unwrap().unavailable(daemon);
         let nfacctd = config::Daemon::Nfacctd;
-        assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is one of pmacctd and uacctd alone");
-        assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is one of nfacctd and sfacctd alone");
+        assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is available only in pmacctd and uacctd");
+        assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is available only in nfacctd and sfacctd");
         assert_eq!(why(PluginKind::Tee, nfacctd), "is not implemented in this version yet");
-        assert!(why(PluginKind::Kafka, nfacctd).starts_with("was left out when this program was built"));
+        assert!(why(PluginKind::Kafka, nfacctd).starts_with("is not built into this program"));
     }
 }

@@ -213,7 +213,7 @@ mod tests {
         let (settings, problems) = read("print_output: avro_json\nprint_markers: true");
         assert_eq!((settings.output, settings.markers, problems), (Output::AvroJson, true, Vec::new()));
         let (_, problems) = read("print_output: avro_bin\nprint_output_file: /x/a\nprint_markers: true");
-        assert!(problems[0].1.contains("rows alone"), "{}", problems[0].1);
+        assert!(problems[0].1.contains("only rows"), "{}", problems[0].1);
         let (_, problems) = read("print_output: custom");
         assert_eq!(problems[0].0, Severity::Fatal);
     }

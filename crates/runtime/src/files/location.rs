@@ -542,7 +542,7 @@ mod tests {
         assert_eq!(own, fs::canonicalize(shared.path("shared/spool")).unwrap());
         assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o700);
         let error = files::own_directory(&shared.path("shared")).unwrap_err().to_string();
-        assert!(error.contains("everybody may write"), "{error}");
+        assert!(error.contains("writable for everybody"), "{error}");
         if crate::privileges::is_root() {
             lchown(&own, Some(65534), None).unwrap();
             let error = files::own_directory(&own).unwrap_err().to_string();

@@ -238,7 +238,7 @@ mod tests {
         tracing::info!("this-test kept");
         let lines = std::fs::read_to_string(folder.path().join("log.2")).unwrap();
         let about = format!("log file cannot be opened: {}: ", path.display());
-        assert!(lines.contains(&about) && lines.contains("lines go on to the one that is open"), "{lines}");
+        assert!(lines.contains(&about) && lines.contains("lines still go to the file that is open"), "{lines}");
         assert!(lines.ends_with("this-test kept\n"), "{lines}");
         std::fs::remove_dir(&path).unwrap();
         std::fs::rename(folder.path().join("log.2"), &path).unwrap();
