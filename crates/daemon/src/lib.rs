@@ -3,10 +3,6 @@
 //! A daemon is a row ([`Daemon`]): its identity, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
 //! runs the parts ([`host::part`]): opens what they need, starts threads, waits for events, and ends in order.
 //! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), and the sessions of BGP ([`bgp`]).
-#![cfg_attr(
-    not(all(feature = "amqp", feature = "kafka", feature = "pcap", feature = "sql")),
-    allow(dead_code, unused_imports, reason = "without a feature, shared code is unused")
-)]
 #![forbid(unsafe_code)]
 
 mod about;

@@ -7,7 +7,7 @@
 use super::pipeline::Require;
 use super::worker::{Protocol, Worker, WorkerContext};
 use crate::host::part::{Reading, Services};
-use config::{AnyKey, Diagnostics, Names};
+use config::{AnyKey, Names};
 use enrich::Context;
 use flow::needs::Needs;
 use netflow::template::Template;
@@ -16,12 +16,11 @@ use plugins::outlet::Wake;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Reads the current interfaces of a map.
 #[cfg(feature = "pcap")]
 pub(crate) type ReadInterfaces =
-    Arc<dyn Fn(&Context, &mut Diagnostics) -> Vec<capture::live::Interface> + Send + Sync>;
+    std::sync::Arc<dyn Fn(&Context, &mut config::Diagnostics) -> Vec<capture::live::Interface> + Send + Sync>;
 
 /// What the thread of a worker does.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;

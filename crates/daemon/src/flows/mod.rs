@@ -200,6 +200,7 @@ impl Flows {
                 }
                 self.applied.1 += 1;
             }
+            #[cfg(feature = "pcap")]
             Message::Finished => info!("waiting for a signal"),
             Message::Ended { templates, failed } => {
                 self.ended_workers += 1;

@@ -14,6 +14,7 @@ pub(crate) struct PluginCounters {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     /// Write batches wait on disk while its store is down.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) spools: bool,
     pub(crate) readers: Vec<Reader>,
 }
@@ -53,7 +54,9 @@ pub(crate) struct InterfaceActivity {
 /// What all workers have reported.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity {
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) exporters: Vec<ExporterActivity>,
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) interfaces: Vec<InterfaceActivity>,
 }
 
@@ -75,11 +78,13 @@ impl Board {
     }
 
     /// All counters.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn readers(&self) -> Readers {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Requests a report of all workers.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn request_activity(&self) {
         self.is_requested.store(true, Ordering::Release);
     }
@@ -95,6 +100,7 @@ impl Board {
     }
 
     /// The newest report, once.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn take_activity(&self) -> Option<Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -35,6 +35,7 @@ pub(crate) struct Reading<'a> {
     /// The names of its keys in messages.
     pub(crate) names: Names,
     /// The kinds of plugins that the daemon has.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) plugins: &'static [plugins::kinds::Kind],
     /// Problems of the configuration.
     pub(crate) problems: &'a mut Diagnostics,

@@ -22,6 +22,7 @@ const RATE: Duration = Duration::from_secs(10);
 /// A protocol whose messages are datagrams.
 pub(crate) trait Datagrams: Protocol {
     /// The contents of the datagrams, for the log.
+    #[cfg(feature = "pcap")]
     const WHAT: &'static str;
 
     /// Decodes the datagram with that number in its batch, and adds its rows.

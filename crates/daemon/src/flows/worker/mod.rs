@@ -51,6 +51,7 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Microseconds between two rounds of housekeeping.
 const HOUSEKEEPING: u64 = 1_000_000;
 /// How long reading a file waits for a slow plugin.
+#[cfg(feature = "pcap")]
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Requests of the main thread to all workers: each number counts them.
@@ -83,6 +84,7 @@ pub(crate) enum Message {
     /// It has applied the snapshot with that number.
     Applied(u64),
     /// It has read its file to the end and keeps waiting.
+    #[cfg(feature = "pcap")]
     Finished,
     /// It has read all of its input, and hands over its last tables next.
     Ended {
@@ -338,11 +340,13 @@ impl<P: Protocol> Worker<P> {
     }
 
     /// The input can wait, as a file can: slow plugins are waited for.
+    #[cfg(feature = "pcap")]
     fn be_patient(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
     }
 
     /// Waits, and answers requests meanwhile.
+    #[cfg(feature = "pcap")]
     fn pause(&mut self, pause: Duration, wake: &crossbeam_channel::Receiver<()>) {
         let deadline = std::time::Instant::now() + pause;
         self.between();
@@ -354,6 +358,7 @@ impl<P: Protocol> Worker<P> {
     }
 
     /// The file has been read for the last time: waits for shutdown, if the daemon stays.
+    #[cfg(feature = "pcap")]
     fn finished(&mut self, stay: bool, wake: &crossbeam_channel::Receiver<()>) {
         if stay && !self.stop.is_requested() {
             self.messages.offer(Message::Finished);

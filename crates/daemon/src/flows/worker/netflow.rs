@@ -49,6 +49,7 @@ impl NetFlow {
 }
 
 impl Datagrams for NetFlow {
+    #[cfg(feature = "pcap")]
     const WHAT: &'static str = "NetFlow/IPFIX data";
 
     #[inline]

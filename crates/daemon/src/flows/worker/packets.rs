@@ -11,7 +11,9 @@ use flow::output::Output;
 use runtime::log::Limited;
 use stats::{Counter, Tally};
 use std::time::{Duration, Instant};
-use tracing::{error, info, warn};
+use tracing::warn;
+#[cfg(feature = "pcap")]
+use tracing::{error, info};
 
 /// Minimum time between two lines about a failing source.
 const RATE: Duration = Duration::from_secs(10);
@@ -45,6 +47,7 @@ impl Packets {
     }
 
     /// Switches to packets of a file that match the filter.
+    #[cfg(feature = "pcap")]
     pub(crate) fn reads_file(&mut self, filter: Option<Filter>) {
         self.live = false;
         self.filter = filter;

@@ -118,6 +118,7 @@ impl Sflow {
 }
 
 impl Datagrams for Sflow {
+    #[cfg(feature = "pcap")]
     const WHAT: &'static str = "sFlow data";
 
     #[inline]

@@ -58,6 +58,7 @@ impl PluginSlot {
     }
 
     /// The input can wait, as a file can: a slow plugin is waited for.
+    #[cfg(feature = "pcap")]
     pub(crate) fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
     }
