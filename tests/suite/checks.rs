@@ -72,7 +72,7 @@ fn a_filter_needs_to_be_valid_for_one_interface_only() {
 #[test]
 fn a_daemon_that_would_count_nothing_does_not_start() {
     for (plugins, why) in
-        [("nfprobe[x]", "pmacctd and uacctd alone"), ("sfprobe[x], nfprobe[y]", "pmacctd and uacctd alone")]
+        [("nfprobe[x]", "is available only in pmacctd and uacctd"), ("sfprobe[x], nfprobe[y]", "is available only in pmacctd and uacctd")]
     {
         let setup = nfacctd(&format!("plugins: {plugins}\naggregate: src_host"));
         let line = start_error(&setup, "plugins: none of these");
@@ -82,7 +82,7 @@ fn a_daemon_that_would_count_nothing_does_not_start() {
     // One plugin that can run is enough; the other is reported.
     let setup = nfacctd("plugins: nfprobe[x], print[p]\naggregate: src_host\nprint_output_file: {dir}/out");
     let log = start(&setup).stop().log;
-    assert!(log.contains("plugin nfprobe[x] is one of") && !log.contains("none of these"), "{log}");
+    assert!(log.contains("plugin nfprobe[x] is available only in") && !log.contains("none of these"), "{log}");
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn warns_of_file_names_with_variables_without_a_primitive() {
     ));
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
     for part in [
-        "print_output_file[p]: '$nosuch' is no variable here, and stays as it is.",
-        "print_latest_file[p]: '$peer_src_ip' is one and the same for all: aggregate[p] has no peer_src_ip.",
-        "kafka_topic[k]: '$hst' is no variable here",
-        "kafka_partition_key[k]: '$bmp_router' is no variable here",
-        "kafka_partition_key[k]: '$proto' is one and the same for all: aggregate[k] has no proto.",
-        "amqp_routing_key[a]: '$tag2x' is no variable here, and stays as it is. Did you mean '$tag2'?",
-        "sql_table[s]: '$tag2' is one and the same for all: aggregate[s] has no tag2.",
-        "writer_id_string[p]: '$proc_nam' is no variable here, and stays as it is. Did you mean '$proc_name'?",
+        "print_output_file[p]: '$nosuch' is not a variable here and is used literally.",
+        "print_latest_file[p]: '$peer_src_ip' is the same for all aggregates: aggregate[p] has no peer_src_ip.",
+        "kafka_topic[k]: '$hst' is not a variable here",
+        "kafka_partition_key[k]: '$bmp_router' is not a variable here",
+        "kafka_partition_key[k]: '$proto' is the same for all aggregates: aggregate[k] has no proto.",
+        "amqp_routing_key[a]: '$tag2x' is not a variable here and is used literally. Did you mean '$tag2'?",
+        "sql_table[s]: '$tag2' is the same for all aggregates: aggregate[s] has no tag2.",
+        "writer_id_string[p]: '$proc_nam' is not a variable here and is used literally. Did you mean '$proc_name'?",
     ] {
         assert!(finished.log.contains(part), "{part}:\n{}", finished.log);
     }
@@ -260,7 +260,7 @@ fn a_port_is_shared_only_within_a_cluster() {
             assert_eq!(second.code(), Some(1), "{}", second.log);
             let said = |line: &&str| {
                 line.starts_with(&format!("ERROR ( default/core ): {name}_ip, {name}_port: "))
-                    && line.contains("another process has this port")
+                    && line.contains("another process uses this port")
             };
             assert!(second.log.lines().any(|line| said(&line)), "{}", second.log);
         }

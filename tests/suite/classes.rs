@@ -163,7 +163,7 @@ mod not_built_in {
             let mut lines = finished.log.lines();
             lines.any(|text| text.starts_with(severity) && text.contains(line) && text.contains(what))
         };
-        assert!(logs("ERROR", "daemon.conf:3]", "'class' of packets needs nDPI"), "{}", finished.log);
+        assert!(logs("ERROR", "daemon.conf:3]", "'class' needs nDPI to classify packets"), "{}", finished.log);
         assert!(logs("WARN", "daemon.conf:7]", "classifier_max_flows: nDPI is not built in"), "{}", finished.log);
         let checked = setup.arguments(["--check"]).run();
         assert_eq!(checked.code(), Some(1), "{}", checked.log);

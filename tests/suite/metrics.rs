@@ -380,7 +380,7 @@ fn is_root() -> bool {
 fn an_invalid_address_is_found_by_check_and_one_in_use_at_start() {
     let wrong = nfacctd("http_listen: localhost:9980\nplugins: print").arguments(["--check"]).run();
     assert!(
-        !wrong.status.success() && wrong.log.contains("http_listen: 'localhost:9980' is no address"),
+        !wrong.status.success() && wrong.log.contains("http_listen: 'localhost:9980' is not a valid address"),
         "{}",
         wrong.log
     );
@@ -400,7 +400,7 @@ fn warns_of_an_address_that_others_can_reach() {
          aggregate: src_host
          print_output_file[p]: {dir}/out",
     ));
-    process.wait_for_log("http_listen: 0.0.0.0:0: other machines may read the metrics");
+    process.wait_for_log("http_listen: 0.0.0.0:0: other machines can read the metrics");
     process.stop();
 }
 

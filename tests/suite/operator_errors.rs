@@ -85,7 +85,7 @@ fn a_configuration_that_is_a_pipe_is_rejected_at_once() {
 fn a_reload_of_a_pipe_fails_without_blocking() {
     let setup = printing("tag, src_host").more_config("pre_tag_map: {dir}/map").file("map", "set_tag=7\n");
     let process = start(&setup);
-    process.wait_for_new_log("what was in force stays in force", || {
+    process.wait_for_new_log("the previous state stays in force", || {
         pipe(&setup.path("map"));
         process.signal(Signal::SIGUSR2);
     });
@@ -266,7 +266,7 @@ fn daemonize_returns_the_result_of_the_start() {
     // The same port with another pid file.
     let third = setup.clone().more_config("pidfile: {dir}/other").arguments(["-D"]).run();
     assert_eq!(third.code(), Some(1));
-    assert!(third.log.contains("another process has this port"), "{}", third.log);
+    assert!(third.log.contains("another process uses this port"), "{}", third.log);
     // A dry run takes the same path.
     let dry = setup.clone().arguments(["-T", "setup"]).run();
     assert_eq!(dry.code(), Some(1));

@@ -283,7 +283,7 @@ fn primitives_that_packets_lack_need_a_source() {
         assert_eq!(finished.code(), Some(1), "{}", finished.log);
         finished.log.clone()
     };
-    assert!(refused("src_host, dst_as", "").contains("'dst_as' has no source: packets tell no AS numbers."));
+    assert!(refused("src_host, dst_as", "").contains("'dst_as' has no source: packets contain no AS numbers."));
     assert!(refused("src_net", "").contains("Set networks_file, networks_mask, or pmacctd_net."));
     assert!(refused("src_host", "sampling_rate: 2\npmacctd_ext_sampling_rate: 3").contains("mutual exclusive"));
     assert_eq!(rows("src_net", "networks_mask: 24", [web(1, 2)])[0]["net_src"], "10.0.0.0");

@@ -20,7 +20,7 @@ fn the_least_recently_active_exporter_is_evicted() {
     assert!(report.lines.iter().any(|line| line.contains("agent=127.0.1.10:")), "{}", report.lines.join("\n"));
     assert!(!report.lines.iter().any(|line| line.contains("agent=127.0.2.")));
     report.assert_all_accounted();
-    let line = process.wait_for_log("forgetting an exporter and its templates: nfacctd_exporters_max is reached");
+    let line = process.wait_for_log("evicting an exporter and its templates: nfacctd_exporters_max is reached");
     assert!(line.starts_with("WARN") && line.contains("127.0.1."), "{line}");
     assert_eq!(process.stop().json("out.json").len(), 10, "no record is lost for it");
 }
@@ -58,7 +58,7 @@ fn exporter_state_stays_below_peer_state_memory() {
     );
     assert_eq!(report.value("records_decoded"), 59, "what is not silent is kept");
     report.assert_all_accounted();
-    process.wait_for_log("forgetting an exporter and its templates: peer_state_memory is reached");
+    process.wait_for_log("evicting an exporter and its templates: peer_state_memory is reached");
     process.stop();
 }
 
@@ -79,7 +79,7 @@ fn interface_names_beyond_the_bound_are_counted_and_logged() {
         (report.value("options_records"), report.value("options_entries_dropped")),
         (20_000, 20_000 - 16_384)
     );
-    let line = process.wait_for_log("options data hold more names or rates than are kept");
+    let line = process.wait_for_log("options data exceed the number of names or rates");
     assert!(line.starts_with("WARN") && line.contains("127.0.1.1"), "{line}");
     process.stop();
 }
@@ -103,7 +103,7 @@ fn agents_of_one_sender_are_evicted_for_others() {
     assert_eq!((report.value("exporters_evicted[number]"), report.value("sequences_evicted")), (7, 30 - 12));
     assert!(report.lines.iter().any(|line| line.contains("agent=10.99.0.10:20")), "{}", report.lines.join("\n"));
     report.assert_all_accounted();
-    process.wait_for_log("forgetting the agent that was silent longest: nfacctd_exporters_max is reached");
-    process.wait_for_log("more sub-agents than can be watched");
+    process.wait_for_log("evicting the agent that has been silent longest: nfacctd_exporters_max is reached");
+    process.wait_for_log("too many sub-agents to track");
     process.stop();
 }

@@ -5,17 +5,17 @@ use std::fs;
 /// Strings that occur in one part only, and the programs that contain it.
 const STRINGS: &[(&str, &[&str])] = &[
     ("receiving failed", &["nfacctd", "sfacctd"]),
-    ("data came before its template", &["nfacctd"]),
-    ("nfacctd_templates_file: it is still being written", &["nfacctd"]),
+    ("data set received before its template", &["nfacctd"]),
+    ("nfacctd_templates_file: still being written", &["nfacctd"]),
     ("counter samples only, no flow samples", &["sfacctd"]),
     ("blocks of counters were not written", &["sfacctd"]),
     #[cfg(feature = "pcap")]
     ("no interface is left", &["pmacctd"]),
     #[cfg(feature = "pcap")]
     ("finished reading PCAP capture file", &["pmacctd"]),
-    ("waiting for packets of netfilter's log", &["uacctd"]),
+    ("waiting for packets from netfilter's log", &["uacctd"]),
     ("*** Purging cache - START", &["nfacctd", "sfacctd", "pmacctd", "uacctd"]),
-    ("BGP is not spoken in this version yet", &["pmbgpd"]),
+    ("BGP is not implemented in this version yet", &["pmbgpd"]),
 ];
 
 const PROGRAMS: &[(&str, &str)] = &[

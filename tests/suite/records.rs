@@ -146,7 +146,7 @@ fn a_record_with_an_unusable_frame_keeps_its_counters() {
     let report = process.wait_for_datagrams(1);
     assert_eq!((report.value("records_decoded"), report.value("records_faulty")), (3, 2));
     report.assert_all_accounted();
-    process.wait_for_log("records without a flow: they have no counters, and no whole IP header in their frames");
+    process.wait_for_log("records without a flow: no counters, and no complete IP header in the frames");
     assert_rows(
         without_event_type(process.stop().json("out.json")),
         [json!({"ip_src": "10.0.0.1", "packets": 15, "bytes": 0})],

@@ -35,7 +35,7 @@ fn a_daemon_without_workers_starts_reports_reloads_and_exits() {
     let setup =
         pmbgpd("bgp_daemon_allow_file: {dir}/allow\nbgp_daemon_max_peers: 9").file("allow", "127.0.0.0/8\n");
     let process = start(&setup);
-    assert!(process.log().contains("BGP is not spoken in this version yet"), "{}", process.log());
+    assert!(process.log().contains("BGP is not implemented in this version yet"), "{}", process.log());
     assert!(!process.log().contains("has no effect"), "{}", process.log());
     let peer = connect(&process);
     process.wait_for_log("BGP connection accepted");
@@ -49,7 +49,7 @@ fn a_daemon_without_workers_starts_reports_reloads_and_exits() {
     let setup = setup.file("allow", "192.0.2.1\n");
     process.wait_for_new_log("lists: reloaded", || process.signal(Signal::SIGUSR2));
     assert!(is_closed(connect(&process)));
-    process.wait_for_log("it is not in the list of bgp_daemon_allow_file");
+    process.wait_for_log("bgp_daemon_allow_file does not list the peer");
     assert_eq!(process.stop().code(), Some(0));
     drop(setup);
 }
@@ -60,7 +60,7 @@ fn connections_are_bounded() {
     let first = connect(&process);
     process.wait_for_log("BGP connection accepted");
     assert!(is_closed(connect(&process)));
-    process.wait_for_log("as many as bgp_daemon_max_peers allows");
+    process.wait_for_log("bgp_daemon_max_peers is reached");
     drop(first);
     process.wait_for_new_log("nothing to reload", || process.signal(Signal::SIGUSR2));
     assert_eq!(process.stop_with(Signal::SIGTERM).code(), Some(0));

@@ -247,10 +247,10 @@ fn the_valid_part_of_a_malformed_sample_is_kept_and_the_error_logged() {
     let statistics = process.wait_for_datagrams(3);
     statistics.assert_all_accounted();
     assert_eq!((statistics.value("records_decoded"), statistics.value("records_faulty")), (3, 2));
-    process.wait_for_log("a sample is faulty");
+    process.wait_for_log("a sample is malformed");
     let finished = process.stop();
     assert_rows(rows(&finished), [json!({"tag": 0, "port_src": 1, "packets": 3, "bytes": 3 * 116})]);
-    let line = finished.log.lines().find(|line| line.contains("a sample is faulty")).unwrap();
+    let line = finished.log.lines().find(|line| line.contains("a sample is malformed")).unwrap();
     assert!(line.starts_with("WARN") && line.contains("10.99.0.1"), "{line}");
 }
 
@@ -289,7 +289,7 @@ fn agents_without_flow_samples_are_logged() {
         sent.finish()
     };
     let datagrams = [sent(1, false), sent(2, true), sent(3, false)];
-    let what = "counter samples only, no flow samples: no traffic is counted of 10.99.0.1, 10.99.0.3";
+    let what = "counter samples only, no flow samples: no traffic is counted for 10.99.0.1, 10.99.0.3";
     let line = |lines: &str| {
         let log = collected(&sfacctd("src_port", lines), &datagrams).log;
         log.lines().find(|line| line.contains(what)).map(str::to_owned).unwrap_or_else(|| panic!("{log}"))

@@ -168,7 +168,7 @@ fn unwritten_flows_of_a_file_give_status_1() {
         assert_eq!(count(&finished.log, part), times, "{part}: {}", finished.log);
     };
     ends(&setup, "not all was written: ", KINDS.len());
-    ends(&setup.clone().more_config("plugin_spool_dir: {dir}/spool"), "wait in the spool", KINDS.len());
+    ends(&setup.clone().more_config("plugin_spool_dir: {dir}/spool"), "remain in the spool", KINDS.len());
     let lines =
         "plugins: sqlite3[s]\naggregate: src_host\nsql_optimize_clauses: true\nsql_db: {dir}/db\nsql_table: none";
     ends(&reading(lines), "sql_table[s]: no such table", 1);

@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// The version of the suite, as the programs show it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What else may be left out.
+/// Optional features.
 const FEATURES: &[(&str, bool)] = &[
     ("pcap", cfg!(feature = "pcap")),
     ("parquet", cfg!(feature = "parquet")),

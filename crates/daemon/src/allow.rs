@@ -1,11 +1,11 @@
-//! Lists of those who may send or connect, one address or prefix in each line.
+//! Lists of the senders and peers that are allowed, one address or prefix per line.
 
 use capture::allow::AllowList;
 use config::{Diagnostics, Origin};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads an allow list. A bad line is fatal: what it was meant to say is not known. `origin`: the line that names the file by `key`.
+/// Reads an allow list. An invalid line is fatal, since its meaning is unknown. `origin`: the line that names the file by `key`.
 pub(crate) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Diagnostics) -> Option<Arc<AllowList>> {
     let shown = path.display();
     let text = match config::text::read_lossy(path) {
@@ -22,7 +22,7 @@ pub(crate) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Diagn
         problems.fatal(&file.at(number), format!("{key}: {line}."), None);
     }
     if wrong.is_empty() && list.is_empty() {
-        problems.remark(&file, format!("{key}: there is no address in it: nobody may send."), None);
+        problems.remark(&file, format!("{key}: the file has no address: nobody may send."), None);
     }
     Some(Arc::new(list))
 }

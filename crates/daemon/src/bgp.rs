@@ -1,7 +1,7 @@
-//! The listener of pmbgpd, where BGP will be spoken.
+//! The listener of pmbgpd, on which BGP will be implemented.
 //!
-//! BGP itself is not there yet. Connections are accepted from those who may have one (`bgp_daemon_allow_file`), at most
-//! `bgp_daemon_max_peers` at a time and each for [`PATIENCE`] at most; what they send is read and dropped. Nothing is sent. One thread
+//! BGP itself is not implemented yet. Connections are accepted from allowed peers (`bgp_daemon_allow_file`), at most
+//! `bgp_daemon_max_peers` at a time and each for [`PATIENCE`] at most; received data is discarded. Nothing is sent. One thread
 //! does all of that.
 
 use crate::allow;
@@ -22,13 +22,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
-/// How long a connection may stay.
+/// Maximum duration of a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often the thread looks after its connections.
+/// Interval at which the thread serves its connections.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections that are accepted between two looks at the others.
+/// Connections accepted in a row before the others are served.
 const ACCEPTED_AT_ONCE: usize = 64;
-/// Lines in the log about connections: one of each sort in so much time.
+/// Minimum time between two log lines of one kind about connections.
 const RATE: Duration = Duration::from_secs(10);
 
 /// The listener in the row of a daemon.
@@ -44,13 +44,13 @@ struct Settings {
     names: Names,
 }
 
-/// What the thread and the main thread share.
+/// State shared between the thread and the main thread.
 #[derive(Default)]
 struct Shared {
     allow: RwLock<Option<Arc<AllowList>>>,
     accepted: AtomicU64,
     not_allowed: AtomicU64,
-    /// Connections that were closed at once, as there were as many as may be.
+    /// Connections that were closed at once, because the maximum was reached.
     too_many: AtomicU64,
     open: AtomicU64,
     ended: AtomicBool,
@@ -86,9 +86,9 @@ impl Part for Listener {
     fn open(&mut self) -> Result<(), String> {
         let Settings { address, names, .. } = &self.settings;
         let (ip_key, port_key) = (names.of(&bgp::BGP_DAEMON_IP), names.of(&bgp::BGP_DAEMON_PORT));
-        let refused = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
-        let socket = TcpListener::bind(address).map_err(refused)?;
-        socket.set_nonblocking(true).map_err(refused)?;
+        let described = |error| format!("{ip_key}, {port_key}: cannot listen on {address}: {error}");
+        let socket = TcpListener::bind(address).map_err(described)?;
+        socket.set_nonblocking(true).map_err(described)?;
         self.socket = Some(socket);
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Part for Listener {
             max: self.settings.max_peers,
             open: Vec::new(),
             accepted: Limited::new(RATE),
-            refused: Limited::new(RATE),
+            rejected: Limited::new(RATE),
             failing: Limited::new(RATE),
         };
         let (stop, bell) = (services.stop.clone(), services.bell.clone());
@@ -113,7 +113,9 @@ impl Part for Listener {
     }
 
     fn announce(&self) {
-        warn!("BGP is not spoken in this version yet: connections are accepted, and what they send is dropped");
+        warn!(
+            "BGP is not implemented in this version yet: connections are accepted, and what they send is discarded"
+        );
         let address = self.settings.address;
         info!("waiting for BGP connections on ip={} port={}/tcp", address.ip(), address.port());
     }
@@ -175,7 +177,7 @@ struct Peers {
     max: usize,
     open: Vec<Peer>,
     accepted: Limited,
-    refused: Limited,
+    rejected: Limited,
     failing: Limited,
 }
 
@@ -185,7 +187,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// Reads what has come. `false`: the connection is over.
+    /// Reads received data. Returns `false` when the connection has ended.
     fn read(&mut self, now: Instant) -> bool {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
@@ -208,7 +210,7 @@ impl Peers {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => {
                         if let Some(pass) = self.failing.pass() {
-                            warn!(held_back = pass.held_back, "accepting a BGP connection failed: {error}");
+                            warn!(held_back = pass.held_back, "cannot accept a BGP connection: {error}");
                         }
                         break;
                     }
@@ -223,15 +225,15 @@ impl Peers {
         }
     }
 
-    /// Takes a connection, or closes it.
+    /// Accepts a connection, or closes it.
     fn take(&mut self, stream: TcpStream, address: SocketAddr) {
         let allow = self.shared.allow.read().unwrap_or_else(PoisonError::into_inner).clone();
         let why = if allow.is_some_and(|allow| !allow.allows(address.ip().to_canonical())) {
             self.shared.not_allowed.fetch_add(1, Ordering::Relaxed);
-            "it is not in the list of bgp_daemon_allow_file"
+            "bgp_daemon_allow_file does not list the peer"
         } else if self.open.len() >= self.max {
             self.shared.too_many.fetch_add(1, Ordering::Relaxed);
-            "there are as many as bgp_daemon_max_peers allows"
+            "bgp_daemon_max_peers is reached"
         } else if let Err(error) = stream.set_nonblocking(true) {
             warn!(peer = %address, "closing a BGP connection: {error}");
             return;
@@ -243,7 +245,7 @@ impl Peers {
             self.open.push(Peer { stream, until: Instant::now() + PATIENCE });
             return;
         };
-        if let Some(pass) = self.refused.pass() {
+        if let Some(pass) = self.rejected.pass() {
             let held_back = pass.held_back;
             warn!(peer = %address, held_back, "closing a BGP connection: {why}");
         }

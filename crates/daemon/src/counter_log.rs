@@ -1,7 +1,7 @@
-//! `sfacctd_counter_file` and its kin: counter samples of sFlow, an event for each block of counters.
+//! `sfacctd_counter_file` and related keys: sFlow counter samples, one event for each block of counters.
 //!
-//! Workers make the events ([`Lines`]) and hand them over batch by batch; one thread writes them ([`Log::run`]). A thread that is
-//! behind costs events, which are counted, never samples.
+//! Workers make the events ([`Lines`]) and hand them over in batches; one thread writes them ([`Log::run`]). A slow
+//! writer costs events, which are counted, never samples.
 
 mod part;
 
@@ -16,19 +16,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The variable of names that stands for the agent.
+/// Variables in file and topic names: the agent.
 pub(crate) const VARIABLES: &[&str] = &["peer_src_ip"];
-/// Most lines that a worker keeps while the writer is behind.
-const MOST_LINES: usize = 16_384;
-/// Most agents and sub-agents that are known to have begun; of more, the one that was silent longest begins again.
-const MOST_AGENTS: usize = 65_536;
+/// Maximum number of lines that a worker keeps while the writer is slow.
+const MAX_LINES: usize = 16_384;
+/// Maximum number of agents and sub-agents whose logs have begun; beyond it, the longest silent one begins again.
+const MAX_AGENTS: usize = 65_536;
 /// Batches that may wait for the writer.
 const BATCHES: usize = 64;
 
-/// Kinds of blocks whose counters are written. Of others the head alone is.
+/// Kinds of blocks whose counters are written. For other kinds only the header is.
 const KINDS: &[&str] = &["generic", "ethernet", "vlan"];
 
-/// A block, as JSON from its exporter on; without text, the beginning of an agent's log.
+/// A block as JSON, from its exporter on; without text, the begin of an agent's log.
 struct Line {
     agent: IpAddr,
     text: Option<String>,
@@ -68,24 +68,24 @@ pub(crate) struct Lines {
 pub(crate) struct Log {
     log: event_log::Log,
     receiver: Receiver<Vec<Line>>,
-    /// How often files were to be opened again.
+    /// Number of requests to reopen files.
     reopenings: Arc<AtomicU64>,
     /// Blocks that were not written.
     unwritten: Arc<AtomicU64>,
 }
 
-/// The workers' ends, before there are workers. The writer ends when nobody has one any more.
+/// The workers' ends, before the workers start. The writer ends when all of them are dropped.
 pub(crate) struct Ends {
     unwritten: Arc<AtomicU64>,
     sender: Sender<Vec<Line>>,
 }
 
 impl Ends {
-    /// The end of one more worker.
+    /// Creates the end of one worker.
     pub(crate) fn lines(&self) -> Lines {
         Lines {
             lines: Vec::new(),
-            begun: Map::new(MOST_AGENTS),
+            begun: Map::new(MAX_AGENTS),
             lost: 0,
             unwritten: Arc::clone(&self.unwritten),
             sender: self.sender.clone(),
@@ -93,8 +93,8 @@ impl Ends {
     }
 }
 
-/// Both ends, and the deliveries to brokers, which need a thread each. A change of the number of `reopenings` makes the writer open its
-/// files again.
+/// Creates both ends, and the deliveries to brokers, which need a thread each. When `reopenings` changes, the writer reopens its
+/// files.
 pub(crate) fn open(
     settings: &Settings,
     reopenings: &Arc<AtomicU64>,
@@ -107,10 +107,10 @@ pub(crate) fn open(
 }
 
 impl Lines {
-    /// A datagram of an agent and sub-agent: its first one begins its log.
+    /// Notes a datagram of an agent and sub-agent: the first one begins the log.
     pub(crate) fn begin(&mut self, agent: IpAddr, sub_agent: u32) {
         let who = (agent, sub_agent);
-        if self.begun.get_mut(&who).is_some() || self.lines.len() >= MOST_LINES {
+        if self.begun.get_mut(&who).is_some() || self.lines.len() >= MAX_LINES {
             return;
         }
         self.begun.insert(who, ());
@@ -121,7 +121,7 @@ impl Lines {
     pub(crate) fn add(&mut self, agent: IpAddr, sequence: u32, sample: &CounterSample<'_>) {
         for block in sample.blocks() {
             match block {
-                Ok(_) if self.lines.len() >= MOST_LINES => {
+                Ok(_) if self.lines.len() >= MAX_LINES => {
                     self.lost += 1;
                     self.unwritten.fetch_add(1, Ordering::Relaxed);
                 }
@@ -133,7 +133,7 @@ impl Lines {
         }
     }
 
-    /// Gives the writer what there is, if it takes it. How many blocks it took, and how many were lost since the last call.
+    /// Sends the lines to the writer, if it has room. Returns the blocks handed over and those lost since the last call.
     pub(crate) fn hand_over(&mut self) -> (u64, u64) {
         let lost = std::mem::take(&mut self.lost);
         if self.lines.is_empty() {
@@ -153,7 +153,7 @@ impl Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        // The end can wait for the writer.
+        // At the end, waiting for the writer does no harm.
         let _ = self.sender.send(std::mem::take(&mut self.lines));
     }
 }

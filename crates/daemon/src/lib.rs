@@ -1,12 +1,8 @@
 //! What all daemons share: from the command line to the last flush.
 //!
-//! A daemon is a row ([`Daemon`]): who it is, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
-//! takes the parts ([`host::part`]) through their lives: opens what is to be opened, starts threads, waits for events, and ends in order.
+//! A daemon is a row ([`Daemon`]): its identity, and its parts. [`run`] reads the configuration and gives it to the process ([`host`]), which
+//! runs the parts ([`host::part`]): opens what they need, starts threads, waits for events, and ends in order.
 //! The parts are the pipeline of flows ([`flows`]), the log of sFlow counters ([`counter_log`]), and the sessions of BGP ([`bgp`]).
-#![cfg_attr(
-    not(all(feature = "amqp", feature = "kafka", feature = "pcap", feature = "sql")),
-    allow(dead_code, unused_imports, reason = "what a feature leaves out leaves others without use")
-)]
 #![forbid(unsafe_code)]
 
 mod about;
@@ -29,10 +25,10 @@ use runtime::log::Identity;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// A daemon: who it is, and what it does.
+/// A daemon: its identity and its parts.
 pub struct Daemon {
     id: config::Daemon,
-    /// In the order in which they start; what one offers ([`Offers`]) is there for those behind it.
+    /// In the order in which they start; what one offers ([`Offers`]) is available to later ones.
     parts: &'static [&'static dyn part::Kind],
 }
 
@@ -43,7 +39,7 @@ impl Daemon {
     }
 }
 
-/// Runs a daemon: its whole life, from the arguments of the process on.
+/// Runs a daemon, from the arguments of the process to its exit status.
 pub fn run(daemon: &Daemon) -> ExitCode {
     runtime::log::init();
     match config::command_line::parse(daemon.id, std::env::args_os()) {
@@ -85,22 +81,22 @@ fn plan(
     (!problems.is_fatal()).then_some(Planned { daemon: daemon.id, settings, parts, reopenings })
 }
 
-/// `--check`: what is wrong with the configuration and the files that it names. Status 1 when anything is left out or keeps
-/// the daemon from starting; rules that nothing reaches are reported and do no harm.
+/// `--check`: reports errors in the configuration and in the files that it names. Status 1 when anything is ignored or prevents
+/// the start; unreachable rules are reported and do no harm.
 fn check(planned: Option<Planned>, daemon: &Daemon, problems: &mut Diagnostics, debug: bool) -> ExitCode {
-    let mut faults = problems.count(Severity::Remark);
+    let mut found = problems.count(Severity::Remark);
     if let Some(mut planned) = planned
-        && let Err(refused) = planned.check(problems)
+        && let Err(error) = planned.check(problems)
     {
-        problems.error(&Origin::whole("check"), refused, None);
-        faults += 1;
+        problems.error(&Origin::whole("check"), error, None);
+        found += 1;
     }
     let _ = problems.print(&mut std::io::stderr(), debug);
-    match faults {
-        0 => println!("{}: the configuration and the files that it names are good", daemon.id),
-        _ => println!("{}: {faults} found wrong", daemon.id),
+    match found {
+        0 => println!("{}: the configuration and the files that it names are valid", daemon.id),
+        _ => println!("{}: {found} problems found", daemon.id),
     }
-    if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
@@ -115,7 +111,7 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
         let _ = problems.print(&mut std::io::stderr(), arguments.debug);
     }
     let dry_run = config.core(&core::DRY_RUN);
-    // A daemon in the background has nobody who reads its standard error: what is wrong goes to the log, too.
+    // In the background nobody reads standard error, so problems are also logged.
     let in_background = config.core(&core::DAEMONIZE) && dry_run.is_none();
     let log = host::log_settings(&config);
     let to_log = in_background && (log.file.is_some() || log.syslog.is_some());
@@ -128,8 +124,8 @@ fn run_with(daemon: &Daemon, arguments: &Arguments) -> ExitCode {
     };
     if dry_run == Some(DryRun::Config) {
         println!("INFO ( {core_name}/core ): Dry run 'config'. Exiting ..");
-        let faults = problems.count(Severity::Warning) + problems.count(Severity::Error);
-        return if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let found = problems.count(Severity::Warning) + problems.count(Severity::Error);
+        return if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let settings = &planned.settings;
     if settings.daemonize {

@@ -1,6 +1,6 @@
 //! The daemons: what each is made of.
 //!
-//! A row is all that tells one daemon from another. What none of its fields names is not part of the program.
+//! A row is all that distinguishes one daemon from another. What none of its fields names is not linked into the program.
 
 use crate::Daemon;
 use crate::flows::input::InputRow;
@@ -40,7 +40,7 @@ pub static SFACCTD: Daemon = Daemon {
     ],
 };
 
-/// The accounting of packets by libpcap.
+/// The accounting of packets captured by libpcap.
 pub static PMACCTD: Daemon = Daemon {
     id: Id::Pmacctd,
     parts: &[

@@ -13,7 +13,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// A text that is no address.
+/// The error for an invalid address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressError;
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_paths_are_told_apart() {
+    fn addresses_and_paths_are_distinguished() {
         for text in ["127.0.0.1:9980", "[::1]:9980", "0.0.0.0:1", "/run/pmacct/http.sock"] {
             assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }

@@ -1,4 +1,4 @@
-//! What is answered to a request.
+//! The answers to requests.
 
 use crate::format::Format;
 use crate::monitor::Monitor;
@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a page of metrics is shown again: clients that ask without pause cost little more than one does.
+/// How long a page of metrics is cached: clients that request without pause cost little more than one request does.
 pub(crate) const PAGE_AGE: Duration = Duration::from_millis(100);
 
 const TEXT: &str = "text/plain; charset=utf-8";

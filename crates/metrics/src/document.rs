@@ -1,4 +1,4 @@
-//! docs/metrics.md, made of the table of counters and the families beside it.
+//! docs/metrics.md, generated from the table of counters and the other families.
 
 use crate::exporters::NAMED;
 use crate::family::{BUILD, EXPORTERS, Family, INTERFACES, PROCESS};

@@ -1,8 +1,8 @@
-//! What each exporter has sent, for a bounded number of them: the rest is one series.
+//! Metrics of exporters, for a bounded number of them: the rest is one series.
 //!
-//! A series must not go back, or it looks like a restart. So an exporter that has a series keeps it until it is evicted or
+//! A series must not decrease, or it looks like a restart. So an exporter that has a series keeps it until it is evicted or
 //! another one has sent twice as much, and the series of the rest grows by what its exporters have sent since the last report: it
-//! does not shrink when one of them gets a series of its own.
+//! does not decrease when one of them gets a series of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -49,7 +49,7 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Takes in a report of all workers. An exporter may occur more than once, with a part of its sums each time.
+    /// Updates the series from a report of all workers. An exporter may occur more than once, with a part of its sums each time.
     pub(crate) fn update(&mut self, report: impl IntoIterator<Item = Exporter>) {
         let mut now: HashMap<IpAddr, Values> = HashMap::new();
         for exporter in report {
@@ -63,14 +63,14 @@ impl Exporters {
             self.has_rest = true;
             let before = self.known.get(address).copied().unwrap_or_default();
             for ((sum, value), before) in self.rest.iter_mut().zip(values).zip(before) {
-                // One that was evicted meanwhile has begun again.
+                // An exporter that was evicted meanwhile counts from zero again.
                 *sum = sum.wrapping_add(value.checked_sub(before).unwrap_or(*value));
             }
         }
         self.known = now;
     }
 
-    /// Gives series to the busiest.
+    /// Assigns series to the busiest exporters.
     fn choose(&mut self, now: &HashMap<IpAddr, Values>) {
         self.named.retain(|address| now.contains_key(address));
         let datagrams = |values: &Values| values[0];
@@ -140,11 +140,11 @@ mod tests {
     }
 
     #[test]
-    fn no_series_goes_back_while_its_exporter_is_known() {
+    fn no_series_decreases_while_its_exporter_is_known() {
         let mut exporters = Exporters::default();
         let mut before: HashMap<String, Values> = HashMap::new();
         for round in 1..=50u64 {
-            // Later ones become the busiest by and by.
+            // Later ones gradually become the busiest.
             let report =
                 (1..=300u32).map(|number| exporter(number, round * round * u64::from(number) / 7 + 300 / round));
             let report: Vec<Exporter> = report

@@ -1,7 +1,7 @@
-//! Metrics as text: OpenMetrics 1.0, and the text format of Prometheus, which differ in their heads only.
+//! Metrics as text: OpenMetrics 1.0, and the text format of Prometheus, which differ only in their headers.
 //!
-//! In OpenMetrics a counter's family has no `_total`, a family with a unit says so, and the text has an end mark, by which a
-//! client sees that it has all of it.
+//! In OpenMetrics a counter's family has no `_total`, a family with a unit declares it, and the text has an end marker, by which a
+//! client detects truncation.
 
 use crate::family::{Family, Kind};
 use crate::format::Format;

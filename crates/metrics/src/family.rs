@@ -1,13 +1,13 @@
-//! The metrics beside the table of counters: of exporters, interfaces, the process and the build.
+//! The metrics apart from the table of counters: of exporters, interfaces, the process and the build.
 
-/// What the samples of a family are.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Only grows, from the start of the process.
+    /// Increases only, from the start of the process.
     Counter,
-    /// What there is now.
+    /// The current value.
     Gauge,
-    /// PresenceSet, in its labels.
+    /// Text, in its labels.
     Info,
 }
 
@@ -21,7 +21,7 @@ impl Kind {
         }
     }
 
-    /// What names of samples end in.
+    /// The suffix of the names of samples.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Counter => "_total",
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-/// What samples have in common. A family with a unit ends in it.
+/// Common properties of samples. The name of a family with a unit ends in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Family<'a> {
     /// Without `_total` or `_info`.
@@ -72,7 +72,7 @@ pub(crate) const EXPORTERS: [Family<'static>; 5] = [
 pub(crate) const INTERFACES: [Family<'static>; 2] = [
     counter(
         "pmacct_interface_packets_received",
-        "Packets that the capture on the interface has seen, as the kernel counts them: those of the other direction may be among them.",
+        "Packets that the capture on the interface received, as counted by the kernel. May include packets of the other direction.",
     ),
     counter("pmacct_interface_packets_dropped", "Packets that the kernel dropped before they were read."),
 ];
@@ -110,7 +110,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn names_end_in_their_unit_and_none_is_one_of_the_table() {
+    fn names_end_in_their_unit_and_are_not_in_the_counter_table() {
         let mut names: HashSet<String> =
             stats::ROWS.iter().map(|row| format!("pmacct_{}", row.family.trim_end_matches("_total"))).collect();
         for family in EXPORTERS.iter().chain(&INTERFACES).chain(&PROCESS).chain([&BUILD]) {

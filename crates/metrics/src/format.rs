@@ -1,4 +1,4 @@
-//! Which exposition format a client gets, by its `Accept` header (RFC 9110, section 12.5.1).
+//! The exposition format for a client, by its `Accept` header (RFC 9110, section 12.5.1).
 
 /// A text format for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(crate) enum Format {
     Prometheus,
 }
 
-/// Ranges of an `Accept` header that are read; a client that needs more is not served better.
+/// Maximum number of ranges of an `Accept` header that are read.
 const RANGES: usize = 32;
 
 impl Format {
@@ -34,7 +34,7 @@ impl Format {
         if quality(Self::Prometheus) > quality(Self::OpenMetrics) { Self::Prometheus } else { Self::OpenMetrics }
     }
 
-    /// How specific a range is that includes this format, and its quality in thousandths.
+    /// The specificity of a range that includes this format, and its quality in thousandths.
     fn quality(self, range: &str) -> Option<(u8, u16)> {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next()?.to_ascii_lowercase();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_headers_do_no_harm() {
+    fn unusual_headers_do_no_harm() {
         let long = "text/plain;q=0.9,".repeat(10_000);
         assert_eq!(Format::accepted(&long), Format::Prometheus);
         for accept in

@@ -1,4 +1,4 @@
-//! What the endpoint shows, as the host feeds it.
+//! The data of the endpoint, which the host feeds.
 
 use crate::exporters::{Exporter, Exporters};
 use runtime::clock;
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long the main thread may be silent while the daemon counts as alive. It wakes once a second.
+/// How long the main thread may be silent before the daemon counts as not alive. It wakes once a second.
 pub(crate) const SILENCE: Duration = Duration::from_secs(10);
-/// How often workers are asked at most for what their exporters have sent.
+/// Minimum interval between reports of the workers about their exporters.
 pub(crate) const REPORTS: Duration = Duration::from_secs(10);
 
-/// What was built.
+/// Build information.
 #[derive(Clone, Debug, Default)]
 pub struct Build {
     /// The program.
     pub program: &'static str,
     /// Its version.
     pub version: &'static str,
-    /// What was built in, by name.
+    /// The names of its features.
     pub features: Vec<&'static str>,
 }
 
@@ -32,7 +32,7 @@ pub struct Plugin {
     pub kind: &'static str,
     /// The counters of workers for it, and its own, which are summed.
     pub readers: Vec<Reader>,
-    /// What its store does not take waits on disk: it may be down for some time.
+    /// Write batches wait on disk while its store is down, so the daemon stays ready.
     pub spools: bool,
 }
 
@@ -49,24 +49,24 @@ pub struct Interface {
     pub dropped: u64,
 }
 
-/// Where the daemon is in its life.
+/// The state of the daemon.
 const STARTING: u8 = 0;
 const RUNNING: u8 = 1;
 const ENDING: u8 = 2;
 
-/// What the endpoint shows. The host registers what counts when it starts, and calls [`Monitor::tick`] from its main loop; the
+/// The data of the endpoint. The host registers counters when they start, and calls [`Monitor::tick`] from its main loop; the
 /// endpoint reads.
 #[derive(Debug)]
 pub struct Monitor {
     pub(crate) build: Build,
-    /// When it was made, microseconds since 1970.
+    /// When it was created, microseconds since 1970.
     pub(crate) started: u64,
     life: AtomicU8,
     /// The last tick, by the monotonic clock.
     ticked: AtomicU64,
-    /// Somebody wants newer figures of exporters.
+    /// A client has requested newer figures of exporters.
     is_asked: AtomicBool,
-    /// When workers were asked last, by the monotonic clock.
+    /// When workers were last asked, by the monotonic clock.
     asked: AtomicU64,
     parts: Mutex<Parts>,
 }
@@ -105,19 +105,19 @@ impl Monitor {
         self.parts().plugins.extend(plugins);
     }
 
-    /// The daemon listens, and does its work from now on.
+    /// The daemon listens and is running from now on.
     pub fn running(&self) {
         self.tick();
         self.life.store(RUNNING, Ordering::Release);
     }
 
-    /// The daemon has begun to end.
+    /// The daemon has begun to shut down.
     pub fn ending(&self) {
         self.life.store(ENDING, Ordering::Release);
     }
 
-    /// The main loop is alive: to be called about once a second. True when workers should report what exporters have sent:
-    /// somebody reads metrics, and the last report is old enough.
+    /// The main loop is alive: to be called about once a second. Returns true when workers should report their exporters:
+    /// a client reads metrics, and the last report is old enough.
     pub fn tick(&self) -> bool {
         let now = clock::monotonic();
         self.ticked.store(now, Ordering::Release);
@@ -130,7 +130,7 @@ impl Monitor {
         asks
     }
 
-    /// Takes in what all workers have reported. A report that lacks a worker's part must not be given: its figures would go back.
+    /// Sets the report of all workers. It must be complete: without a worker's part, figures would decrease.
     pub fn reported(
         &self,
         exporters: impl IntoIterator<Item = Exporter>,
@@ -152,7 +152,7 @@ impl Monitor {
         }
     }
 
-    /// Somebody reads figures of exporters.
+    /// A client reads figures of exporters.
     pub(crate) fn ask(&self) {
         self.is_asked.store(true, Ordering::Release);
     }

@@ -8,15 +8,15 @@ use crate::monitor::{Interface, Monitor};
 use crate::process;
 use stats::{ROWS, Row, Scope, Snapshot};
 
-/// What metrics of the table begin with.
+/// The prefix of metrics of the table.
 const PREFIX: &str = "pmacct_";
 
-/// The name of a counter's family, as OpenMetrics has it.
+/// The name of a counter's family in OpenMetrics.
 pub(crate) fn name(row: &Row) -> String {
     format!("{PREFIX}{}", row.family.strip_suffix("_total").unwrap_or(row.family))
 }
 
-/// What a row's samples are.
+/// The type of a row's samples.
 pub(crate) fn kind(row: &Row) -> Kind {
     match row.kind {
         stats::Kind::Total => Kind::Counter,
@@ -24,7 +24,7 @@ pub(crate) fn kind(row: &Row) -> Kind {
     }
 }
 
-/// A snapshot with the labels that tell it from others.
+/// A snapshot with its labels.
 struct Series {
     scope: Scope,
     labels: Vec<(&'static str, String)>,
@@ -49,7 +49,7 @@ pub(crate) fn write(monitor: &Monitor, format: Format) -> String {
 
 type Collected = (Vec<Series>, Vec<(String, Values)>, Vec<Interface>);
 
-/// What there is, without the lock held while it is written.
+/// Collects the data, so that the lock is not held during formatting.
 fn collect(monitor: &Monitor) -> Collected {
     let parts = monitor.parts();
     let workers = parts.workers.iter().enumerate().map(|(number, reader)| Series {

@@ -1,4 +1,4 @@
-//! What the kernel knows of the process.
+//! Metrics of the process, from the kernel.
 
 use crate::exposition::Exposition;
 use crate::family::{CPU, MAX_FDS, OPEN_FDS, RESIDENT, START, THREADS, VIRTUAL};
@@ -6,7 +6,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 
-/// Writes the metrics of the process. What the kernel does not show is left out. `started`: microseconds since 1970.
+/// Writes the metrics of the process. Unavailable ones are omitted. `started`: microseconds since 1970.
 pub(crate) fn write(text: &mut Exposition, started: u64) {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     text.single(&CPU, format_args!("{}.{:06}", cpu.tv_sec, cpu.tv_nsec / 1000));
@@ -26,7 +26,7 @@ pub(crate) fn write(text: &mut Exposition, started: u64) {
     text.single(&START, format_args!("{}.{:06}", started / 1_000_000, started % 1_000_000));
 }
 
-/// The number behind a field of /proc/self/status.
+/// The number after a field's name in /proc/self/status.
 fn value(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()

@@ -1,8 +1,8 @@
 //! The HTTP server: one thread, bounded in connections, headers and time.
 //!
-//! A connection serves one request and ends within [`TOTAL`], whatever its client does. At the bound of connections the oldest one makes
-//! room: a scrape takes milliseconds, so the oldest is one that stalls. Everything that a client can do wrong is answered or
-//! cut by hyper; the rest of the daemon does not notice.
+//! A connection serves one request and ends within [`TOTAL`], whatever its client does. At the bound of connections the oldest one is
+//! closed: a scrape takes milliseconds, so the oldest has stalled. All invalid input is answered or
+//! rejected by hyper; the rest of the daemon is not affected.
 
 use crate::address::Address;
 use crate::answer::Answers;
@@ -35,7 +35,7 @@ const TOTAL: Duration = Duration::from_secs(15);
 const HEADER_FIELDS: usize = 64;
 /// Bytes of the head of a request.
 const HEAD_BYTES: usize = 16 * 1024;
-/// How long answers may still take at the end.
+/// How long answers may still take at shutdown.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Pause after a connection that could not be accepted, as when there are no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ pub struct Settings {
     pub mode: u32,
     /// `http_listen_group`, for a Unix socket.
     pub group: Option<u32>,
-    /// Which links on the way to a Unix socket are followed.
+    /// Which symbolic links in the path of a Unix socket are followed.
     pub files: files::Settings,
 }
 
@@ -84,13 +84,13 @@ impl Drop for SocketFile {
         if Self::identity(&self.path).is_ok_and(|is| is == self.is)
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            // As when the user has changed: the next start replaces it.
+            // For example after a change of user: the next start replaces it.
             debug!("http_listen: {} cannot be removed: {error}", self.path.display());
         }
     }
 }
 
-/// An endpoint that is bound and does not serve yet: to be made before privileges are dropped.
+/// An endpoint that is bound and does not serve yet: to be created before privileges are dropped.
 #[derive(Debug)]
 pub struct Endpoint {
     listener: Listener,
@@ -108,7 +108,7 @@ impl Endpoint {
     /// Binds the address.
     ///
     /// # Errors
-    /// Another program listens there, or the socket cannot be made.
+    /// Another program listens there, or the socket cannot be created.
     pub fn bind(settings: &Settings) -> io::Result<Self> {
         match &settings.address {
             Address::Tcp(address) => {
@@ -127,13 +127,13 @@ impl Endpoint {
         }
     }
 
-    /// Where it listens: the port is that which the kernel chose.
+    /// The address that it listens on, with the port that the kernel chose.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// What the endpoint's thread is to run, until the handle is dropped.
+    /// Returns the function for the endpoint's thread, which runs until the handle is dropped.
     pub fn serve(self, monitor: Arc<Monitor>) -> (Handle, impl FnOnce() + Send + 'static) {
         let (ends, end) = oneshot::channel();
         (Handle { _ends: ends }, move || {
@@ -142,7 +142,7 @@ impl Endpoint {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.and_then(|runtime| runtime.block_on(run(listener, Answers::new(monitor), end)));
             if let Err(error) = served {
-                warn!("http_listen: {address}: {error}; there are no metrics");
+                warn!("http_listen: {address}: {error}; metrics are not available");
             }
             drop(file);
         })
@@ -187,7 +187,7 @@ where
                     connection.abort();
                 }
                 oldest.push_back(connections.spawn(serve(stream, Arc::clone(answers))));
-                // Before the next one is accepted: a request that has arrived is answered, however many are waiting behind it.
+                // Before the next one is accepted: a request that has arrived is answered, however many others are waiting.
                 yield_now().await;
             }
             Err(error) => {
@@ -217,7 +217,7 @@ where
         .max_buf_size(HEAD_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // Whatever ends it early is the client's: there is nobody else to tell.
+    // An early end is the client's doing, and need not be reported.
     let _ = timeout(TOTAL, connection).await;
 }
 

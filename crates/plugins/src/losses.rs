@@ -1,19 +1,19 @@
-//! Log lines about dropped aggregates: limited in rate, and each with the sum since the line before.
+//! Log lines about dropped aggregates: limited in rate, each with the sum since the previous line.
 
 use delivery::Sum;
 use runtime::log::Summed;
 use std::time::Duration;
 use tracing::error;
 
-/// What a plugin has dropped and not logged yet, by reason.
+/// Aggregates that a plugin has dropped and not logged yet, by reason.
 pub(crate) struct Losses {
-    /// Time between two lines of one reason.
+    /// Minimum time between two lines of one reason.
     per: Duration,
     of: Vec<(&'static str, Summed<Sum>)>,
 }
 
 impl Losses {
-    /// One line for each reason and `per`.
+    /// At most one line for each reason and `per`.
     pub(crate) fn new(per: Duration) -> Self {
         Self { per, of: Vec::new() }
     }
@@ -49,7 +49,7 @@ impl Losses {
 }
 
 impl Drop for Losses {
-    /// However a plugin ends, what it has dropped is logged.
+    /// Logs the rest, however the plugin ends.
     fn drop(&mut self) {
         for (why, summed) in &mut self.of {
             if let Some(sum) = summed.rest() {

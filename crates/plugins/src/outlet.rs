@@ -4,7 +4,7 @@
 //! tables move: [`Inlet::collect`] increments a request number and wakes the workers; each answers once with its
 //! table, even an empty one, and continues with a new one. Between requests, a worker whose table reaches its bound
 //! offers it; when the plugin is too slow, the table is returned and the worker continues to fill it. A
-//! worker that ends sends what it has left. Nothing here blocks a worker: there is always room for the answer to a
+//! worker that ends sends its last table. Nothing here blocks a worker: there is always room for the answer to a
 //! request and for the last table.
 
 use aggregate::Table;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a worker that waits for room checks whether its table is requested.
-const ASKED_AGAIN: Duration = Duration::from_millis(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Wakes a worker that waits for input.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -57,7 +57,7 @@ impl Outlet {
     /// Offers a full table; returns it when the plugin is too slow.
     #[expect(clippy::result_large_err, reason = "a table that comes back is moved, not boxed: it is rare")]
     pub fn offer(&self, table: Table) -> Result<(), Table> {
-        self.early.try_send(table).map_err(|refused| match refused {
+        self.early.try_send(table).map_err(|error| match error {
             TrySendError::Full(table) | TrySendError::Disconnected(table) => table,
         })
     }
@@ -68,7 +68,7 @@ impl Outlet {
     pub fn offer_patiently(&self, mut table: Table, patience: Duration) -> Result<(), Table> {
         let deadline = Instant::now() + patience;
         loop {
-            let slice = deadline.min(Instant::now() + ASKED_AGAIN);
+            let slice = deadline.min(Instant::now() + RETRY_INTERVAL);
             table = match self.early.send_deadline(table, slice) {
                 Ok(()) => return Ok(()),
                 Err(SendTimeoutError::Disconnected(table)) => return Err(table),
@@ -106,7 +106,7 @@ pub enum Event<T> {
     Early(T),
     /// The time is due.
     Due,
-    /// All workers have ended; [`Inlet::collect`] gives what they left.
+    /// All workers have ended; [`Inlet::collect`] returns their last tables.
     Ended,
 }
 
@@ -121,7 +121,7 @@ pub enum Woken<Q> {
 /// Creates the ends of one plugin: an outlet for each worker, and the inlet. `tables` is how many full tables may wait.
 pub fn channel(workers: usize, tables: usize) -> (Vec<Outlet>, Inlet) {
     let requests = Arc::new(AtomicU64::new(0));
-    // For each worker one answer that was asked for, and its last table.
+    // For each worker one requested answer, and its last table.
     let (answers, asked) = bounded(workers * 2);
     let (early, full) = bounded(tables.max(1));
     let outlets = (0..workers)
@@ -144,7 +144,7 @@ impl Inlet {
     }
 
     /// Requests the table of each worker, and waits for all of them, but at most `patience`. The tables are merged,
-    /// in no order, with those that waited already. Tables that come later are in the next collection.
+    /// in no particular order, with those already waiting. Later tables are in the next collection.
     pub fn collect(&mut self, patience: Duration) -> Option<Table> {
         let request = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         for wake in &self.wakes {
@@ -200,7 +200,7 @@ impl Inlet {
             crossbeam_channel::select! {
                 recv(self.early) -> table => match table {
                     Ok(table) => return Woken::Event(Event::Early(table)),
-                    // All outlets are gone: the last tables are in the other channel.
+                    // All outlets were dropped: the last tables are in the other channel.
                     Err(_) => self.drain(due),
                 },
                 recv(self.answers) -> answer => match answer {
@@ -213,7 +213,7 @@ impl Inlet {
                 },
                 recv(questions) -> question => match question {
                     Ok(question) => return Woken::Asked(question),
-                    // Nobody can ask any more; tables still come.
+                    // The questions' channel is closed; tables still arrive.
                     Err(_) => return Woken::Event(self.wait(due)),
                 },
                 recv(tick) -> _ => return Woken::Event(Event::Due),

@@ -54,7 +54,7 @@ enum Measure {
     PacketsPerFlow,
 }
 
-/// What the configuration asks for.
+/// The settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `qnum`.
@@ -91,7 +91,7 @@ impl Settings {
         );
         if settings.recover && !(is_database && plugin.get(&SQL_BACKUP_HOST).is_some()) {
             settings.recover = false;
-            let what = format!("preprocess[{}]: recover has no server to send to. Ignored.", plugin.name);
+            let what = format!("preprocess[{}]: recover needs a backup server. Ignored.", plugin.name);
             let hint =
                 "Set sql_backup_host; without it, aggregates that the conditions filter out are only counted."
                     .to_owned();
@@ -100,12 +100,12 @@ impl Settings {
         settings
     }
 
-    /// Adds one `name=number`; the error says what is wrong, and what would be right.
+    /// Adds one `name=number`. The error has the problem and a hint.
     fn add(&mut self, word: &str) -> Result<(), (String, String)> {
         let (name, number) = word.split_once('=').unwrap_or((word, ""));
         let (name, number) = (name.trim().to_ascii_lowercase(), number.trim());
         let number: u64 =
-            number.parse().map_err(|_| (format!("'{word}' has no number"), "Such as minp=10.".to_owned()))?;
+            number.parse().map_err(|_| (format!("'{word}' has no number"), "For example minp=10.".to_owned()))?;
         let size = usize::try_from(number).unwrap_or(usize::MAX);
         match name.as_str() {
             "qnum" => self.gate = size,
@@ -113,7 +113,7 @@ impl Settings {
             "fsrc" if number > 0 => self.count = Some(size),
             "usrf" if number > 0 => self.factor = Some(number),
             "fss" | "fsrc" | "usrf" => {
-                return Err((format!("{name}=0 would leave nothing"), "A number above 0.".to_owned()));
+                return Err((format!("{name}=0 would drop everything"), "Use a number above 0.".to_owned()));
             }
             "adjb" => self.header = Some(number),
             "recover" => self.recover = number > 0,
@@ -123,7 +123,7 @@ impl Settings {
                     let known = CONDITIONS.iter().map(|(known, _)| *known);
                     let known: Vec<&str> =
                         known.chain(["qnum", "fss", "fsrc", "usrf", "adjb", "recover"]).collect();
-                    (format!("'{name}' is not known"), format!("Known are {}.", known.join(", ")))
+                    (format!("'{name}' is unknown"), format!("Use one of {}.", known.join(", ")))
                 })?;
                 self.conditions.push((*condition, number));
             }
@@ -184,7 +184,7 @@ impl Preprocess {
         if self.settings.factor.is_some() || self.settings.header.is_some() {
             let (factor, header) = (self.settings.factor.unwrap_or(1), self.settings.header.unwrap_or(0));
             table.retain(|_, values, _| {
-                // Flows are not multiplied: sampling of packets does not sample the flows that are seen.
+                // Flows are not multiplied: sampling packets does not sample flows.
                 for at in [VALUE_PACKETS, VALUE_OCTETS] {
                     if let Some(value) = values.get_mut(at) {
                         *value = value.saturating_mul(factor);
@@ -290,12 +290,12 @@ mod tests {
         let (mut table, schema) = table(rows);
         let mut settings = Settings { all, ..Settings::default() };
         words.split(',').for_each(|word| settings.add(word).unwrap());
-        let left_out = Preprocess::new(settings, &schema).apply(&mut table);
-        (table.iter().map(|row| row.values.to_vec()).collect(), left_out)
+        let filtered = Preprocess::new(settings, &schema).apply(&mut table);
+        (table.iter().map(|row| row.values.to_vec()).collect(), filtered)
     }
 
     #[test]
-    fn conditions_keep_out() {
+    fn conditions_filter() {
         let rows = [(10, 1000, 1), (2, 3000, 2)];
         assert_eq!(applied("minp=10", false, &rows), (vec![vec![10, 1000, 1]], 1));
         assert_eq!(applied("maxp=10", false, &rows), (vec![vec![2, 3000, 2]], 1));
@@ -317,8 +317,8 @@ mod tests {
         let rows: Vec<_> = (1..=10_000).map(|n| (1, n, 1)).collect();
         let total: u64 = rows.iter().map(|row| row.1).sum();
         for words in ["fss=20000", "fsrc=2000"] {
-            let (kept, left_out) = applied(words, false, &rows);
-            assert_eq!(kept.len() as u64 + left_out, 10_000);
+            let (kept, filtered) = applied(words, false, &rows);
+            assert_eq!(kept.len() as u64 + filtered, 10_000);
             assert!(kept.len() < 4000, "{words}: {}", kept.len());
             let sum: u64 = kept.iter().map(|values| values[VALUE_OCTETS]).sum();
             assert!(sum.abs_diff(total) < total / 10, "{words}: {sum} for {total}");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
+    fn invalid_settings_are_reported() {
         let mut settings = Settings::default();
         assert!(settings.add("minx=3").unwrap_err().1.contains("minppf"));
         assert!(settings.add("minp").is_err() && settings.add("usrf=0").is_err());
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_conditions_keep_out_is_known_where_it_can_be_recovered() {
+    fn filtered_aggregates_can_be_recovered() {
         let rows = [(10, 1000, 1), (2, 3000, 2)];
         let rejected = |words: &str| {
             let (table, schema) = table(&rows);
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(rejected("minp=5,recover=1"), Some(vec![2]));
         assert_eq!(rejected("minp=5"), None);
         assert_eq!(rejected("minp=5,recover=0"), None);
-        // Without a condition, and below the number of aggregates at which conditions begin, none is kept out.
+        // Without a condition, and below the number of aggregates from which conditions apply, none is filtered.
         assert_eq!(rejected("fss=2000,recover=1"), None);
         assert_eq!(rejected("qnum=3,minp=5,recover=1"), None);
     }

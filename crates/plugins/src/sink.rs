@@ -1,18 +1,18 @@
-//! What the sinks that flush on a schedule have in common: when they flush, and what they count.
+//! Common parts of sinks that flush on a schedule: when they flush, and what they count.
 //!
-//! The contract of such a sink, in the order of its life:
+//! The contract of such a sink:
 //!
-//! * It is handed whole tables: those of its workers, merged, at each time of its [`Schedule`] and at the end; and
+//! * It receives whole tables: those of its workers, merged, at each time of its [`Schedule`] and at the end; and
 //!   single ones before their time, when a worker's table reached its bound. The latter belong to the same period.
-//! * It may block as long as its store does. The workers go on meanwhile: what they collect waits in their tables.
-//! * An aggregate that it takes is counted as handed, and from then on as one of written, filtered, dropped (by
+//! * It may block as long as its store does. The workers continue meanwhile to fill their tables.
+//! * An aggregate that it receives is counted as handed, and then as one of written, filtered, dropped (by
 //!   reason, with its packets and bytes), or waiting; see [`Accounting`]. The sums agree at any time.
 //! * What could not be written waits for the next flush, up to the plugin's bound of aggregates; beyond it, the
 //!   oldest are dropped.
-//! * What it has written is not written again, unless the store failed before it confirmed; then the key of the rows or
-//!   the id of the message (`docs/stores.md`) tells.
-//! * When the workers have ended, it writes what is left, once, and ends within `plugin_exit_timeout`. A kill loses what
-//!   waits in memory, and what was written to a temporary file and not yet renamed; files that are in place stay whole, and so
+//! * What it has written is not written again, unless the store failed before it confirmed; then duplicates can be detected by the key
+//!   of the rows or the id of the message (`docs/stores.md`).
+//! * When the workers have ended, it writes the rest, once, and ends within `plugin_exit_timeout`. A kill loses what
+//!   waits in memory, and what was written to a temporary file and not yet renamed; renamed files stay whole, and so
 //!   does the spool.
 //!
 //! `tests/suite/sink_contract.rs` checks this for every sink, with a running daemon; a new sink is added in
@@ -33,8 +33,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Longest wait: when the wall clock is set, the schedule notices within this time.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// Maximum wait: a change of the wall clock is noticed within this time.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// How long workers may take to hand over their tables. The table of one that takes longer is part of the next
 /// period.
@@ -75,7 +75,7 @@ impl Schedule {
     /// Until when to wait. It may be earlier than the flush, so ask [`Self::is_due`] then.
     pub fn wait_until(&self, now_micros: u64) -> Instant {
         let left = Duration::from_micros(self.next.saturating_mul(1_000_000).saturating_sub(now_micros));
-        Instant::now() + left.min(LOOK_AGAIN)
+        Instant::now() + left.min(MAX_WAIT)
     }
 
     /// Sets the flush after `now`. Missed flushes are skipped.
@@ -132,10 +132,18 @@ pub fn files(plugin: &Plugin, problems: &mut Diagnostics) -> runtime::files::Set
         follow_links: plugin.get(&output::FILES_FOLLOW_LINKS),
     };
     if let (Some(name), None) = (&uid, settings.uid) {
-        problems.warn(plugin.blame(&output::FILES_UID), format!("files_uid: no user '{name}'. Ignored."), None);
+        problems.warn(
+            plugin.blame(&output::FILES_UID),
+            format!("files_uid: no such user: '{name}'. Ignored."),
+            None,
+        );
     }
     if let (Some(name), None) = (&gid, settings.gid) {
-        problems.warn(plugin.blame(&output::FILES_GID), format!("files_gid: no group '{name}'. Ignored."), None);
+        problems.warn(
+            plugin.blame(&output::FILES_GID),
+            format!("files_gid: no such group: '{name}'. Ignored."),
+            None,
+        );
     }
     settings
 }
@@ -158,9 +166,9 @@ pub fn width(span: Option<Span>) -> Option<Width> {
 /// Why aggregates were dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// The sink refused them, or part of its store is broken: a retry cannot help.
+    /// The sink rejected them, or part of its store is broken: a retry cannot help.
     Refused,
-    /// They are for more files or tables than one flush may write.
+    /// They belong to more files or tables than one flush may write.
     Names,
     /// They waited until the bound was reached.
     Retries,
@@ -179,7 +187,7 @@ pub fn sum_of(table: &Table) -> Sum {
     table.iter().fold(Sum::default(), |sum, row| sum.plus(sum_of_one(row.values)))
 }
 
-/// Accounts for the aggregates that a sink was handed.
+/// Accounting of the aggregates that a sink has received.
 #[derive(Debug)]
 pub struct Accounting {
     counters: Counters,
@@ -198,7 +206,7 @@ impl Accounting {
         self.waiting
     }
 
-    /// The sink took this many aggregates. Those that were merged into a waiting one of the same key are not counted
+    /// The sink received this many aggregates. Those that were merged into a waiting one of the same key are not counted
     /// again.
     pub fn handed(&mut self, aggregates: u64) {
         self.tally.add(Counter::AggregatesHanded, aggregates);
@@ -207,12 +215,12 @@ impl Accounting {
     }
 
     /// Whether the last attempt to reach the store succeeded.
-    pub fn reached(&mut self, is_up: bool) {
+    pub fn set_reachable(&mut self, is_up: bool) {
         self.tally.set(Counter::SinkUp, u64::from(is_up));
         self.publish();
     }
 
-    /// What waits for the store now.
+    /// The current backlog of the store.
     pub fn queued(&mut self, backlog: &Backlog) {
         self.tally.set(Counter::QueueBatches, backlog.batches as u64);
         self.tally.set(Counter::QueueBytes, backlog.memory_bytes);
@@ -220,7 +228,7 @@ impl Accounting {
         self.publish();
     }
 
-    /// So many aggregates are written.
+    /// This many aggregates were written.
     pub fn written(&mut self, aggregates: u64) {
         if aggregates > 0 {
             self.tally.set(Counter::LastWrite, runtime::clock::now() / 1_000_000);
@@ -229,7 +237,7 @@ impl Accounting {
         self.leave(Counter::AggregatesWritten, aggregates);
     }
 
-    /// So many aggregates are kept out by the configuration.
+    /// This many aggregates were filtered as configured.
     pub fn filtered(&mut self, aggregates: u64) {
         self.leave(Counter::AggregatesFiltered, aggregates);
     }
@@ -247,7 +255,7 @@ impl Accounting {
         }
     }
 
-    /// Aggregates are lost.
+    /// Aggregates were dropped.
     pub fn dropped(&mut self, sum: Sum, reason: DropReason) {
         self.tally.add(Counter::AggregatesDroppedPackets, sum.packets);
         self.tally.add(Counter::AggregatesDroppedBytes, sum.octets);
@@ -323,7 +331,7 @@ mod tests {
     fn waiting_is_cut_in_slices() {
         let schedule = Schedule::new(86_400, 0, Roundoff::default(), NOW, TimeZone::UTC);
         let wait = schedule.wait_until(NOW * 1_000_000) - Instant::now();
-        assert!(wait <= LOOK_AGAIN);
+        assert!(wait <= MAX_WAIT);
         assert!(schedule.wait_until(u64::MAX) <= Instant::now());
     }
 

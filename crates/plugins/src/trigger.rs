@@ -159,7 +159,7 @@ impl Programs {
                 self.killed += 1;
                 error!(
                     pid = program.child.id(),
-                    "the trigger ran longer than plugin_trigger_timeout and is terminated"
+                    "the trigger ran longer than plugin_trigger_timeout: terminating it"
                 );
             }
         }
@@ -220,15 +220,15 @@ impl Triggers {
     /// Starts the program, if there is one and it may run now.
     pub(crate) fn start(&mut self, purged: &Purged) {
         let Some(trigger) = self.trigger.clone() else { return };
-        let most = if trigger.concurrent { MAX_RUNNING } else { 1 };
-        while self.running() >= most && self.wait_until.is_some_and(|until| Instant::now() < until) {
+        let max = if trigger.concurrent { MAX_RUNNING } else { 1 };
+        while self.running() >= max && self.wait_until.is_some_and(|until| Instant::now() < until) {
             pause();
         }
-        if self.running() >= most {
+        if self.running() >= max {
             if let Some(pass) = self.limit.pass() {
                 warn!(
                     held_back = pass.held_back,
-                    "the trigger of an earlier purge is still running: not started again"
+                    "the trigger of an earlier purge is still running: not starting another one"
                 );
             }
             return;
@@ -241,7 +241,7 @@ impl Triggers {
     }
 
     fn run(&mut self, trigger: &Trigger, purged: &Purged) -> std::io::Result<()> {
-        // Before the program, which nothing would end otherwise.
+        // Before the program, because nothing else would end it.
         let watcher = match &self.watcher {
             Some(watcher) => watcher,
             None => self.watcher.insert(watch(&self.programs)?),
@@ -258,7 +258,7 @@ impl Triggers {
         Ok(())
     }
 
-    /// How many run now.
+    /// Number of running programs.
     fn running(&self) -> usize {
         let mut programs = lock(&self.programs);
         programs.reap();
@@ -286,7 +286,7 @@ impl Triggers {
 
 impl Drop for Triggers {
     fn drop(&mut self) {
-        // The thread finds the programs gone and ends.
+        // The thread sees that the programs were dropped and ends.
         self.programs = Arc::default();
         if let Some(watcher) = self.watcher.take() {
             watcher.unpark();
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(variables, [("SQL_REFRESH_TIME", "60".to_owned())]);
     }
 
-    /// Waits, but not for ever.
+    /// Waits, but not forever.
     fn eventually(mut is_so: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !is_so() {
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!((triggers.reap(), triggers.reap()), (1, 0));
         let pids = std::fs::read_to_string(path("pids")).unwrap();
         for pid in pids.split_whitespace() {
-            // A process that has ended has no command line, even if nobody has asked for its status.
+            // A process that has ended has no command line, even before it is reaped.
             let command = format!("/proc/{pid}/cmdline");
             eventually(|| std::fs::read(&command).unwrap_or_default().is_empty());
         }

@@ -4,7 +4,7 @@
 //! their children. Files and sockets that are already open are not affected, nor are connections to sockets.
 //!
 //! The kernel allows a file by its inode, not by its name: a file that is replaced by a rename is another one. So folders are
-//! allowed, by their path and, where that has links, also by the path without them.
+//! allowed, by their path and, if it has links, also by the path without them.
 
 use crate::files;
 use landlock::{
@@ -14,10 +14,10 @@ use landlock::{
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The newest set of rights that this module knows; an older kernel enforces those that it knows.
-const KNOWN: ABI = ABI::V5;
+/// The newest set of rights that is used; an older kernel enforces those that it knows.
+const NEWEST: ABI = ABI::V5;
 
-/// Files that libraries read: names and services, certificates, time zones, the C library's modules, the machine's figures.
+/// Files that libraries read: names and services, certificates, time zones, the C library's modules, information about the machine.
 const SYSTEM: &[&str] = &[
     "/etc",
     "/usr",
@@ -46,8 +46,8 @@ pub struct Access {
     pub read: Vec<PathBuf>,
     /// Files that are written: they and all of their folders, which are created.
     pub written: Vec<PathBuf>,
-    /// The same, but folders are not created, as for databases.
-    pub placed: Vec<PathBuf>,
+    /// Files that are written, as above, but whose folders are not created, as for databases.
+    pub written_in_existing: Vec<PathBuf>,
 }
 
 /// The outcome.
@@ -65,11 +65,13 @@ pub enum Outcome {
 /// and cannot be created, its nearest existing parent is allowed.
 ///
 /// # Errors
-/// When the kernel has Landlock and refuses to enforce it, or other threads run already, which would not be confined.
+/// When the kernel fails to enforce Landlock, or when other threads are already running, which would not be confined.
 pub fn confine(access: &Access, settings: &files::Settings) -> io::Result<Outcome> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads > 1 {
-        return Err(io::Error::other(format!("{threads} threads run already; only one would be confined")));
+        return Err(io::Error::other(format!(
+            "{threads} threads are already running; only one would be confined"
+        )));
     }
     enforce(access, settings).map_err(io::Error::other)
 }
@@ -86,7 +88,7 @@ fn enforce(access: &Access, settings: &files::Settings) -> Result<Outcome, landl
         | AccessFs::MakeSock;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(KNOWN))?
+        .handle_access(AccessFs::from_all(NEWEST))?
         .create()?;
     for path in SYSTEM {
         rules = allow(rules, Path::new(path), reading)?;
@@ -108,7 +110,7 @@ fn enforce(access: &Access, settings: &files::Settings) -> Result<Outcome, landl
         let _ = files::make_parents(path, settings);
         rules = allow_folders(rules, path, writing)?;
     }
-    for path in &access.placed {
+    for path in &access.written_in_existing {
         rules = allow_folders(rules, path, writing)?;
     }
     Ok(match rules.restrict_self()?.ruleset {
@@ -152,11 +154,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_with_threads_is_not_confined_in_part() {
+    fn a_process_with_threads_is_not_confined_partially() {
         let (release, held) = crossbeam_channel::bounded::<()>(0);
         let other = std::thread::spawn(move || assert!(held.recv().is_err()));
         let error = confine(&Access::default(), &files::Settings::default()).unwrap_err();
-        assert!(error.to_string().contains("threads run already"), "{error}");
+        assert!(error.to_string().contains("threads are already running"), "{error}");
         drop(release);
         other.join().unwrap();
     }

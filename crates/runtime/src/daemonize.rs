@@ -1,8 +1,8 @@
 //! Detaching from the terminal.
 //!
 //! The program starts itself again, in a session of its own. The first process waits until the second one is [`ready`], and then
-//! exits with status 0; if the second one exits instead, with its status. So whoever starts a daemon knows whether it runs, and
-//! reads on the terminal why it does not.
+//! exits with status 0; if the second one exits instead, with its status. So the caller knows whether the daemon runs, and
+//! sees on the terminal why it does not.
 
 use rustix::process::{getppid, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
@@ -56,7 +56,7 @@ pub fn daemonize() -> io::Result<Side> {
     Ok(Side::Parent(status.and_then(|status| u8::try_from(status).ok()).unwrap_or(1)))
 }
 
-/// The daemon works: the first process exits, and the standard streams are redirected to `/dev/null`. Does nothing without
+/// The daemon is running: the first process exits, and the standard streams are redirected to `/dev/null`. Does nothing without
 /// [`daemonize`].
 ///
 /// # Errors

@@ -62,12 +62,12 @@ pub enum Event {
         how: End,
     },
     /// The daemon cannot continue, for example because a database does not have the table.
-    Refused(String),
+    Fatal(String),
     /// A tick is due: time for regular work and for the watchdog.
     Tick,
 }
 
-/// What came first.
+/// An event or a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Woken<T> {
     /// An event.
@@ -167,7 +167,7 @@ impl Events {
 #[derive(Debug)]
 struct Gate {
     open: AtomicBool,
-    /// Dropped when the gate opens; that wakes whoever waits on `receiver`.
+    /// Dropped when the gate opens; that wakes all who wait on `receiver`.
     sender: Mutex<Option<crossbeam_channel::Sender<()>>>,
     receiver: Receiver<()>,
 }
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_wake_the_main_loop_behind_events_and_ticks() {
+    fn messages_wake_the_main_loop_after_events_and_ticks() {
         let (sender, mut events) = channel(Some(Duration::from_millis(20)));
         let (messages, received) = bounded(4);
         messages.send(1).unwrap();
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(first, Some(Woken::Event(Event::Signal(Signal::User1))));
         assert_eq!(events.wait_with(&received, None), Some(Woken::Message(1)));
         assert_eq!(events.wait_with(&received, Some(Instant::now())), None);
-        // Messages without end do not keep the tick away.
+        // A flood of messages does not delay the tick.
         let mut flood = 0;
         loop {
             messages.try_send(2).unwrap();

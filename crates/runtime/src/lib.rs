@@ -1,4 +1,4 @@
-//! The life of a process, the same for all daemons.
+//! The lifecycle of a process, the same for all daemons.
 //!
 //! In the order in which a daemon meets them: [`log::init`], the configuration, [`log::configure`],
 //! [`daemonize`] (no thread may run yet), [`events::channel`] and [`threads::Threads`], [`signals::start`], sockets,

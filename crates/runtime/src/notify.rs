@@ -21,7 +21,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Connects as the environment says. To be called after [`daemonize`](crate::daemonize::daemonize), because the watchdog
+    /// Connects as set in the environment. To be called after [`daemonize`](crate::daemonize::daemonize), because the watchdog
     /// watches one process only.
     #[must_use]
     pub fn from_environment() -> Self {
@@ -35,7 +35,7 @@ impl Notifier {
         }
     }
 
-    /// The daemon takes in data; also the end of a reload. The main process is this one.
+    /// The daemon receives data; also the end of a reload. This process is the main process.
     pub fn ready(&self, status: &str) {
         let main = NotifyState::MainPid(std::process::id());
         self.send(&[NotifyState::Ready, main, NotifyState::Status(&one_line(status))]);
@@ -49,7 +49,7 @@ impl Notifier {
         }
     }
 
-    /// The daemon begins to end.
+    /// The daemon begins to shut down.
     pub fn stopping(&self) {
         self.send(&[NotifyState::Stopping]);
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watchdog_that_allows_no_time_is_none() {
+    fn a_watchdog_without_time_is_off() {
         let interval = |usec| Notifier::new(None, Some(Duration::from_micros(usec))).watchdog_interval();
         assert_eq!(interval(0), None);
         assert_eq!(interval(1_000_000), Some(Duration::from_millis(500)));

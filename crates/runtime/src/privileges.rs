@@ -9,7 +9,7 @@ use std::{fmt, io};
 pub struct Umask(u32);
 
 impl Umask {
-    /// No rights for anybody but the owner.
+    /// Permissions for the owner only.
     pub const DEFAULT: Self = Self(0o077);
 
     /// A mask from the configuration. `None` for one that would make files writable for everybody (less than 002). Execute bits
@@ -111,7 +111,7 @@ fn accounts(user_text: Option<&str>, group_text: Option<&str>) -> Result<(Option
     let gid = match (group_text, own, &account) {
         (Some(text), _, _) => Some(group(text).ok_or_else(|| Error::Group(text.to_owned()))?),
         (None, None, Some(account)) => {
-            return Err(Error::Group(format!("none known for user {}", account.uid)));
+            return Err(Error::Group(format!("none found for user {}", account.uid)));
         }
         (None, own, _) => own,
     };
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_have_no_execute_bits_and_refuse_files_for_all() {
+    fn masks_have_no_execute_bits_and_reject_world_writable_files() {
         assert_eq!(Umask::new(0o001), None);
         assert_eq!(Umask::new(0), None);
         assert_eq!(Umask::new(0o1000), None);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_accounts_are_problems_before_anything_is_changed() {
+    fn unknown_accounts_are_errors_before_anything_is_changed() {
         assert!(matches!(drop_to(Some("no-such-user"), None), Err(Error::User(_))));
         assert!(matches!(drop_to(Some("root"), Some("no-such-group")), Err(Error::Group(_))));
         assert!(matches!(drop_to(Some("123456789"), None), Err(Error::Group(_))));

@@ -1,4 +1,4 @@
-//! Unix sockets on which a daemon answers.
+//! Unix sockets on which a daemon listens.
 
 use crate::files;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, fchmod};
@@ -11,21 +11,21 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-/// Connections that wait until they are accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Listens on a socket with that mode and group. Nobody reaches it before it has them. A socket on which nobody answers any more is
-/// replaced. The path should be one that [`files::resolve`] gave.
+/// Listens on a socket with that mode and group, which are set before a client can connect. A socket without a listening process is
+/// replaced. The path should be one that [`files::resolve`] returned.
 ///
 /// # Errors
-/// Another program answers at the socket, or it cannot be made.
+/// Another program is listening on the socket, or it cannot be created.
 pub fn listen(path: &Path, mode: u32, group: Option<u32>) -> io::Result<UnixListener> {
     if let Ok(found) = fs::symlink_metadata(path) {
         if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program answers there"));
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program is listening there"));
         }
         if !found.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there"));
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a socket exists there"));
         }
         fs::remove_file(path)?;
     }
@@ -48,7 +48,7 @@ fn give(path: &Path, group: u32) -> io::Result<()> {
     let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let file = fs::File::from(file);
     if !file.metadata()?.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file has taken the socket's place"));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the socket was replaced by another file"));
     }
     Ok(rustix::fs::chownat(&file, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)?)
 }

@@ -83,7 +83,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Starts a detached thread: one that a server that does not answer may block, and whose work is accounted for
+    /// Starts a detached thread: one that an unresponsive server may block, and whose work is accounted for
     /// elsewhere.
     ///
     /// # Errors
@@ -117,9 +117,9 @@ impl Threads {
         status
     }
 
-    /// Ends the daemon with an error: [`Event::Refused`].
-    pub fn refuse(&self, what: String) {
-        self.events.send(Event::Refused(what));
+    /// Ends the daemon with an error: [`Event::Fatal`].
+    pub fn fail(&self, what: String) {
+        self.events.send(Event::Fatal(what));
     }
 
     /// Waits for all threads to end, but at most `patience`, and not after force. Returns the names of those that still run.
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_end_in_time_is_named() {
+    fn threads_that_do_not_end_in_time_are_named() {
         let (threads, _events, stop) = threads();
         let quick = stop.clone();
         let identity = Identity::new("default", "core");

@@ -1,6 +1,6 @@
-//! What only a whole process can show: leaving the terminal, giving up root, signals, a stderr that nobody reads.
+//! Tests that need a whole process: detaching from the terminal, dropping root, signals, an unread stderr.
 //!
-//! The program starts itself in several roles, which it has no test harness for.
+//! The program starts itself in several roles, so it has no test harness.
 #![forbid(unsafe_code)]
 
 use nix::sys::signal::{Signal, kill};
@@ -33,10 +33,10 @@ fn main() -> ExitCode {
     }
     a_daemon_leaves_the_terminal_and_ends_at_sigterm();
     an_idle_daemon_ends_at_once_and_a_second_signal_forces_it();
-    root_is_given_up_for_good();
-    a_stderr_that_nobody_reads_does_not_stop_the_process();
+    root_privileges_are_dropped_for_good();
+    an_unread_stderr_does_not_block_the_process();
     a_panic_is_a_line_and_a_failure();
-    a_confined_process_reaches_nothing_else();
+    a_confined_process_has_no_other_access();
     ExitCode::SUCCESS
 }
 
@@ -72,10 +72,10 @@ fn daemon(pid_file: &Path, background: bool) -> ExitCode {
 }
 
 fn nobody() -> ExitCode {
-    // Threads that run already change too.
+    // Threads that are already running change too.
     let (go, wait) = std::sync::mpsc::channel();
     let other = std::thread::spawn(move || {
-        wait.recv().expect("told to go on");
+        wait.recv().expect("a signal to continue");
         nix::unistd::getuid().as_raw()
     });
     privileges::drop_to(Some("nobody"), None).expect("root may");
@@ -92,7 +92,7 @@ fn talk() -> ExitCode {
     for number in 0..20_000 {
         tracing::info!(number, "a line that nobody reads");
     }
-    log::configure(Settings { stderr_stamp: true, ..Settings::default() });
+    log::configure(Settings { stderr_time: true, ..Settings::default() });
     tracing::info!(long = "x".repeat(20_000), "and a long one");
     ExitCode::SUCCESS
 }
@@ -120,7 +120,7 @@ fn confined(folder: &Path) -> ExitCode {
     drop(files::append(&inside, &files::Settings::default()).expect("inside"));
     std::fs::rename(&inside, inside.with_extension("1")).expect("inside");
     std::fs::read_to_string("/etc/passwd").expect("the system's own");
-    // The folder may be exchanged inside, and threads are confined as well.
+    // Files inside may be renamed, and threads are confined as well.
     let outside = folder.join("out");
     let tried = move || {
         let denied = |error: std::io::Error| assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
@@ -174,7 +174,7 @@ fn a_daemon_leaves_the_terminal_and_ends_at_sigterm() {
     let pid = eventually("a pid file", || pid_in(&path));
     assert_ne!(pid.as_raw().unsigned_abs(), parent.id());
     assert_ne!(nix::unistd::getsid(Some(pid)), nix::unistd::getsid(None), "a session of its own");
-    // The other end of stdout is closed: nothing of ours is open in the daemon.
+    // The other end of stdout is closed: the daemon has no inherited file open.
     let mut text = String::new();
     parent.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
     assert_eq!(text, "");
@@ -206,9 +206,9 @@ fn an_idle_daemon_ends_at_once_and_a_second_signal_forces_it() {
     assert!(!path.exists());
 }
 
-fn root_is_given_up_for_good() {
+fn root_privileges_are_dropped_for_good() {
     if !privileges::is_root() {
-        println!("not root: cannot try to give it up");
+        println!("not root: cannot try to drop privileges");
         return;
     }
     let output = role(&["nobody"]).output().expect("role");
@@ -217,13 +217,13 @@ fn root_is_given_up_for_good() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{uid} {uid} {gid} 1\n"));
 }
 
-fn a_stderr_that_nobody_reads_does_not_stop_the_process() {
+fn an_unread_stderr_does_not_block_the_process() {
     let mut child = role(&["talk"]).stderr(Stdio::piped()).spawn().expect("role");
     assert_eq!(ended(&mut child), Some(0));
     let mut text = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
     assert!(text.starts_with("INFO ( default/core ): a line that nobody reads number=0\n"));
-    // Closed at once, there is nobody to write to: no SIGPIPE, no panic.
+    // Closed at once, there is no reader: no SIGPIPE, no panic.
     let mut child = role(&["talk"]).stderr(Stdio::piped()).spawn().expect("role");
     drop(child.stderr.take());
     assert_eq!(ended(&mut child), Some(0));
@@ -240,7 +240,7 @@ fn a_panic_is_a_line_and_a_failure() {
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
-fn a_confined_process_reaches_nothing_else() {
+fn a_confined_process_has_no_other_access() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("out"), "secret").expect("a file");
     let output = role(&["confined", folder.path().to_str().expect("a name in UTF-8")]).output().expect("role");

@@ -1,4 +1,4 @@
-//! The arrays: one writer, any readers, whole batches.
+//! The arrays of counters: one writer, any number of readers, whole batches.
 
 use crate::table::{COUNT, Counter, EQUATIONS, Equation, Kind, ROWS, Scope, Term};
 use std::cell::Cell;
@@ -8,14 +8,14 @@ use std::ops::Index;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// How often a reader tries to see a whole batch before it takes what it sees. A writer is inside a batch for less than a
-/// microsecond, unless the kernel stops it there; for that case the reader gives way after the first tries, which on
+/// How often a reader tries to read a whole batch before it accepts a partial one. A writer is inside a batch for less than a
+/// microsecond, unless the kernel preempts it there; for that case the reader yields after the first tries, which on
 /// a busy machine lasts some scheduler turns.
 const TRIES: u32 = 100_000;
-/// Tries before the reader gives way.
+/// Tries before the reader yields.
 const QUICK: u32 = 100;
 
-/// What writer and readers share. Two cache lines wide, so that two workers' arrays never lie on one.
+/// State shared by writer and readers. Aligned to two cache lines, so that two workers' arrays never share one.
 #[repr(align(128))]
 #[derive(Debug)]
 struct Shared {
@@ -40,7 +40,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Counters {
     shared: Arc<Shared>,
-    /// `Cell` is `Send` and not `Sync`: just what the writer is.
+    /// Makes the writer `Send` and not `Sync`, as `Cell` is.
     alone: PhantomData<Cell<()>>,
 }
 
@@ -63,7 +63,7 @@ impl Counters {
         Self { shared: Arc::new(shared), alone: PhantomData }
     }
 
-    /// Adds to one counter. Where several belong together, use [`Counters::publish`].
+    /// Adds to one counter. For counters that must change together, use [`Counters::publish`].
     #[inline]
     pub fn add(&self, counter: Counter, more: u64) {
         let value = self.shared.values[counter as usize].load(Ordering::Relaxed);
@@ -84,7 +84,7 @@ impl Counters {
         let version = self.shared.version.load(Ordering::Relaxed);
         self.shared.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        // Only what the batch has touched: it is called for each batch, and the table is long.
+        // Only counters that the batch has touched: this is called for each batch, and the table is long.
         for (word, bits) in tally.touched.iter_mut().enumerate() {
             while *bits != 0 {
                 let place = word * 64 + bits.trailing_zeros() as usize;
@@ -96,7 +96,7 @@ impl Counters {
                         self.shared.store(place, value.wrapping_add(*more));
                         *more = 0;
                     }
-                    // A gauge stays in the tally: it is what it is until it is set again.
+                    // A gauge stays in the tally until it is set again.
                     Kind::Gauge => self.shared.store(place, *more),
                 }
             }
@@ -118,7 +118,7 @@ impl Drop for Counters {
     }
 }
 
-/// What one thread has counted and not published yet. A thread that uses a tally sets its gauges there only.
+/// Counts of one thread that are not published yet. A thread that uses a tally sets its gauges only there.
 #[derive(Clone, Debug)]
 pub struct Tally {
     values: [u64; COUNT],
@@ -198,7 +198,7 @@ impl Reader {
                 std::thread::yield_now();
             }
         }
-        // The writer was stopped inside a batch. Numbers that are off by one batch are better than none.
+        // The writer was preempted inside a batch. Numbers that are off by one batch are better than none.
         self.copy(&mut snapshot);
         snapshot
     }
@@ -239,7 +239,7 @@ impl Snapshot {
         }
     }
 
-    /// What was counted after `earlier`. Gauges stay what they are.
+    /// The difference to `earlier`. Gauges keep their values.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
@@ -267,12 +267,12 @@ impl Index<Counter> for Snapshot {
     }
 }
 
-/// An equation that does not close.
+/// An equation that does not hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Open {
     /// Which one.
     pub equation: &'static Equation,
-    /// What came in.
+    /// The input.
     pub left: u64,
     /// What is accounted for.
     pub right: u64,
@@ -292,10 +292,10 @@ impl fmt::Display for Open {
     }
 }
 
-/// The equations of a scope that do not close.
+/// The equations of a scope that do not hold.
 ///
-/// Over the sum of several arrays they close when those are read after their writers' last batch; an array whose
-/// writer publishes tallies closes at any time.
+/// For the sum of several arrays they hold if those are read after their writers' last batch; for an array whose
+/// writer publishes tallies they hold at any time.
 #[must_use]
 pub fn check(snapshot: &Snapshot, scope: Scope) -> Vec<Open> {
     let mut open = Vec::new();
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_accounted_for_is_named_with_both_sums() {
+    fn a_failed_equation_is_shown_with_both_sums() {
         let counters = Counters::new();
         counters.add(Counter::RecordsReceived, 10);
         counters.add(Counter::RecordsAggregated, 7);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_equations_close_while_the_writer_runs() {
+    fn the_equations_hold_while_the_writer_runs() {
         let counters = Counters::new();
         let reader = counters.reader();
         let done = AtomicBool::new(false);

@@ -1,9 +1,9 @@
 //! The one list of counters, and the arrays that hold them.
 //!
 //! A counter is declared once, as a line of the table ([`ROWS`]): its metric's name, reason, kind and help follow from there.
-//! [`Counters`] belongs to one thread, which alone writes; a [`Reader`] of it may be anywhere. Adding is a plain load and
-//! a plain store, because nobody else adds. A worker counts a batch in a [`Tally`] and publishes it whole: then readers
-//! see a batch wholly or not at all, and the [`EQUATIONS`] close at any time, not only when the traffic stands still.
+//! [`Counters`] belongs to one thread, the only writer; a [`Reader`] may be in any thread. Adding is a plain load and
+//! a plain store, because there is one writer. A worker counts a batch in a [`Tally`] and publishes it as a whole: readers
+//! see all of a batch or nothing, and the [`EQUATIONS`] hold at any time, not only without traffic.
 #![forbid(unsafe_code)]
 
 mod counters;

@@ -1,9 +1,9 @@
-//! Which counters a run of the tests has counted.
+//! Records which counters a test run has counted.
 //!
 //! Only programs built with debug assertions have this. When the variable [`VARIABLE`] names a folder, each array of
 //! counters adds the names of its counters that were ever above zero to a file there, as its writer ends. Tests and the
 //! daemons that they start write at the same time, each process to a file of its own. `cargo run -p xtask -- counters
-//! FOLDER` says which counters are in none of the files.
+//! FOLDER` lists the counters that are in none of the files.
 
 use crate::table::{COUNT, ROWS};
 use std::fs::File;
@@ -39,7 +39,7 @@ impl Recorded {
         let noted = ROWS.iter().enumerate().filter(|(number, _)| is_noted(*number));
         let lines: String = noted.map(|(_, row)| row.counter.key() + "\n").collect();
         let path = Path::new(&folder).join(std::process::id().to_string());
-        // A daemon that may not write there, as it is confined, adds nothing.
+        // A confined daemon may not write there, and adds nothing.
         if let Ok(mut file) = File::options().create(true).append(true).open(path) {
             let _ = file.write_all(lines.as_bytes());
         }

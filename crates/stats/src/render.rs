@@ -1,13 +1,13 @@
-//! Counters as lines of the log.
+//! Counters as log lines.
 
 use crate::counters::{Snapshot, check};
 use crate::table::{ROWS, Scope};
 
-/// Where a log line is ended and another begun.
+/// Width at which log lines are wrapped.
 const WIDTH: usize = 160;
 
-/// A scope's counters as log lines, `key=value` with blanks between. What is zero is left out; a scope that has counted
-/// nothing says so. A line for each equation that does not close comes last.
+/// A scope's counters as log lines, `key=value` separated by blanks. Zeros are omitted; a scope that has counted
+/// nothing says so. A line for each equation that does not hold comes last.
 #[must_use]
 pub fn lines(snapshot: &Snapshot, scope: Scope) -> Vec<String> {
     let mut lines = Vec::new();
@@ -37,7 +37,7 @@ mod tests {
     use crate::table::Counter;
 
     #[test]
-    fn log_lines_leave_out_zeros_and_say_what_does_not_add_up() {
+    fn log_lines_omit_zeros_and_show_failed_equations() {
         let counters = Counters::new();
         assert_eq!(lines(&counters.reader().snapshot(), Scope::Worker), ["nothing counted yet"]);
         counters.add(Counter::DatagramsReceived, 5);

@@ -6,18 +6,18 @@
 /// Who counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// A thread that takes in datagrams, packets or messages, and decodes them.
+    /// A thread that receives and decodes datagrams, packets or messages.
     Worker,
-    /// What workers do for one plugin, and the plugin's own thread.
+    /// The workers' slots of one plugin, and the plugin's own thread.
     Plugin,
 }
 
 /// What the number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Grows only, from the start of the process.
+    /// Increases only, from the start of the process.
     Total,
-    /// What there is now.
+    /// The current value.
     Gauge,
 }
 
@@ -30,7 +30,7 @@ pub struct Row {
     pub scope: Scope,
     /// Total or gauge.
     pub kind: Kind,
-    /// Name of the metric without the prefix `pmacct_`. What has a base unit ends in it, before `_total`: `_bytes`,
+    /// Name of the metric without the prefix `pmacct_`. A base unit is at its end, before `_total`: `_bytes`,
     /// `_seconds`.
     pub family: &'static str,
     /// Value of the label `reason`, or nothing.
@@ -58,7 +58,7 @@ macro_rules! counters {
             help: $help,
         },)*];
 
-        /// How many counters there are.
+        /// Number of counters.
         pub(crate) const COUNT: usize = [$(Counter::$counter),*].len();
 
         impl Counter {
@@ -199,18 +199,18 @@ pub enum Term {
     Family(&'static str),
 }
 
-/// Two sums that are equal whenever no batch is half counted.
+/// Two sums that are equal whenever no batch is partially counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Equation {
     /// Whose counters.
     pub scope: Scope,
-    /// What came in.
+    /// The input.
     pub left: Counter,
-    /// What became of it.
+    /// Its outcomes.
     pub right: &'static [Term],
 }
 
-/// What must close: whatever comes in is found again.
+/// What must add up: all input is accounted for.
 pub static EQUATIONS: &[Equation] = &[
     Equation {
         scope: Scope::Worker,
@@ -258,14 +258,14 @@ pub static EQUATIONS: &[Equation] = &[
 ];
 
 impl Row {
-    /// The base unit that the name ends in, as OpenMetrics wants it: `bytes` or `seconds`. Without one it counts things.
+    /// The base unit at the end of the name, as OpenMetrics requires: `bytes` or `seconds`. Counts of things have none.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
         let name = self.family.strip_suffix("_total").unwrap_or(self.family);
         UNITS.iter().copied().find(|unit| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
     }
 
-    /// What the metric tells, for all reasons together.
+    /// The help of the metric, for all reasons together.
     #[must_use]
     pub fn family_help(&self) -> &'static str {
         let family = FAMILIES.iter().find(|(name, _)| *name == self.family);

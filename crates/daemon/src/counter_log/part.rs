@@ -25,7 +25,7 @@ struct CounterLog {
     log: Option<Log>,
     deliveries: Vec<Delivery>,
     path: Option<PathBuf>,
-    /// Blocks that a file or a broker did not take.
+    /// Blocks that could not be written to a file or sent to a broker.
     unwritten: Arc<AtomicU64>,
 }
 
@@ -57,7 +57,7 @@ impl Part for CounterLog {
         for delivery in std::mem::take(&mut self.deliveries) {
             let threads = services.threads.clone();
             services.threads.spawn_aside("counters/delivery", services.identity.clone(), move || {
-                delivery.run(|what| threads.refuse(what));
+                delivery.run(|what| threads.fail(what));
             })?;
         }
         services.threads.spawn("counters", services.identity.clone(), move || log.run())
@@ -74,11 +74,11 @@ impl Part for CounterLog {
 
 /// Checks the settings of the log, and the variables in its names.
 fn check(config: &Config, settings: &Settings, problems: &mut Diagnostics) {
-    // Only the peer is known here.
+    // Only the peer's address is available here.
     let lookup: Lookup = |text| names::of_records(text).filter(|(word, _)| VARIABLES.contains(word));
     let prefix = settings.prefix.0;
-    for fault in settings.check() {
-        if let StoreError::Configuration { key, what } = fault {
+    for error in settings.check() {
+        if let StoreError::Configuration { key, what } = error {
             let key = format!("{prefix}{key}");
             let origin = config.core_origin_named(&key).unwrap_or(config.source());
             problems.fatal(origin, format!("{key}: {what}."), None);
@@ -89,7 +89,7 @@ fn check(config: &Config, settings: &Settings, problems: &mut Diagnostics) {
         let origin = config.core_origin_named(&key).unwrap_or(config.source());
         for variable in names::variables(text, lookup) {
             if let Variable::Unknown(word) = variable {
-                let what = format!("{key}: '${word}' is no variable here, and stays as it is.");
+                let what = format!("{key}: '${word}' is not a variable here and is used literally.");
                 problems.warn(origin, what, Some(crate::flows::meant(word, lookup)));
             }
         }

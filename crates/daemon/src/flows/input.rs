@@ -1,4 +1,4 @@
-//! What a flow daemon takes in: where it comes from, and how it becomes rows.
+//! The input of a flow daemon: where it comes from, and how it becomes rows.
 //!
 //! The row of a daemon names one [`Decoder`] and the [`Intake`]s that its messages can come from ([`InputRow`]). Both are known by their
 //! types up to the worker, whose code is made for its protocol; the rest of the daemon sees an [`Input`]. What no row of a daemon names
@@ -7,7 +7,7 @@
 use super::pipeline::Require;
 use super::worker::{Protocol, Worker, WorkerContext};
 use crate::host::part::{Reading, Services};
-use config::{AnyKey, Diagnostics, Names};
+use config::{AnyKey, Names};
 use enrich::Context;
 use flow::needs::Needs;
 use netflow::template::Template;
@@ -16,12 +16,11 @@ use plugins::outlet::Wake;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-/// Reads the interfaces that a map names, as the map stands now.
+/// Reads the current interfaces of a map.
 #[cfg(feature = "pcap")]
 pub(crate) type ReadInterfaces =
-    Arc<dyn Fn(&Context, &mut Diagnostics) -> Vec<capture::live::Interface> + Send + Sync>;
+    std::sync::Arc<dyn Fn(&Context, &mut config::Diagnostics) -> Vec<capture::live::Interface> + Send + Sync>;
 
 /// What the thread of a worker does.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
@@ -31,12 +30,12 @@ pub(crate) type Opened<P> = (Box<dyn Source<P>>, Wake);
 
 /// Where one worker's messages come from.
 pub(crate) trait Source<P>: Send {
-    /// What its frames start with, by libpcap's numbers; none where it has no frames.
+    /// Link types of its frames, as libpcap numbers them; empty if it has no frames.
     fn links(&self) -> Vec<i32> {
         Vec::new()
     }
 
-    /// Tells the protocol what it must know of the source.
+    /// Passes properties of the source to the protocol.
     fn introduce(&mut self, _protocol: &mut P) {}
 
     /// Works until the end.
@@ -45,7 +44,7 @@ pub(crate) trait Source<P>: Send {
 
 /// Where messages come from, as the configuration says it.
 pub(crate) trait Intake<P> {
-    /// Link types of the frames that come, as far as they are known before anything is opened. Says what is wrong with the files and
+    /// Link types of the frames, as far as they are known before anything is opened. Reports errors in the files and
     /// expressions of the configuration.
     fn links(&self, _reading: &mut Reading<'_>) -> Vec<i32> {
         Vec::new()
@@ -56,7 +55,7 @@ pub(crate) trait Intake<P> {
         false
     }
 
-    /// Whether its frames show addresses of the link layer, whatever they start with.
+    /// Whether its frames have link-layer addresses, whatever the link type.
     fn has_addresses(&self) -> bool {
         false
     }
@@ -67,7 +66,7 @@ pub(crate) trait Intake<P> {
     /// The message, with the key.
     fn open(&self) -> Result<Vec<Opened<P>>, String>;
 
-    /// Logs that the daemon is ready. `what`: what comes in, in words.
+    /// Logs that the daemon is ready. `what`: the kind of input, in words.
     fn announce(&self, _what: &str) {}
 
     /// The key for the kernel's buffer.
@@ -75,24 +74,24 @@ pub(crate) trait Intake<P> {
         None
     }
 
-    /// How its map of interfaces is read, which a reload does again.
+    /// Reads its map of interfaces; a reload calls it again.
     #[cfg(feature = "pcap")]
     fn interfaces(&self) -> Option<ReadInterfaces> {
         None
     }
 }
 
-/// What an intake finds in the configuration.
+/// The result of looking for an intake in the configuration.
 pub(crate) enum Choice<P> {
     /// Input comes from elsewhere.
     Other,
-    /// It comes from here, and something is wrong with it, which was reported.
-    Refused,
+    /// It comes from here, and its settings are invalid, which was reported.
+    Invalid,
     /// It comes from here.
     This(Box<dyn Intake<P>>),
 }
 
-/// Looks whether input comes from one intake.
+/// Checks whether the configuration selects an intake.
 pub(crate) type Choose<P> = fn(&mut Reading<'_>, &Context) -> Choice<P>;
 
 /// What a decoder must know of the rest of the configuration.
@@ -112,15 +111,15 @@ pub(crate) trait Decoder: Sized + 'static {
     type Protocol: Protocol;
     /// Whether messages are packets of the traffic itself.
     const IS_PACKETS: bool = false;
-    /// What comes in, in words.
+    /// The kind of input, in words.
     const WHAT: &'static str;
-    /// The fields that it needs to work out others.
+    /// The fields that it needs to compute others.
     const REQUIRE: Require;
 
     /// Reads its settings.
     fn read(reading: &mut Reading<'_>, wanted: Wanted) -> Self;
 
-    /// Tunnels of which the packets inside count.
+    /// Tunnels whose inner packets are counted.
     fn inside(&self) -> Option<&Ports> {
         None
     }
@@ -151,13 +150,13 @@ pub(crate) trait Decoder: Sized + 'static {
         Ok(())
     }
 
-    /// One protocol for each of so many workers.
+    /// Creates the protocol of each worker.
     fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol>;
 
     /// A worker has learned a template.
     fn learn(&mut self, _exporter: IpAddr, _template: Template) {}
 
-    /// All workers have ended, and know these.
+    /// All workers have ended, with these templates.
     fn end(&mut self, _templates: Vec<(IpAddr, Template)>) {}
 
     /// A line of statistics.
@@ -177,7 +176,7 @@ pub(crate) trait InputKind: Sync {
     /// Whether messages are packets of the traffic itself.
     fn is_packets(&self) -> bool;
 
-    /// Reads the settings, and tells `context` what frames start with. `None` together with fatal problems.
+    /// Reads the settings, and sets the link types in `context`. Returns `None` only with fatal problems.
     fn read(&self, reading: &mut Reading<'_>, context: &mut Context, wanted: Wanted) -> Option<Box<dyn Input>>;
 }
 
@@ -190,7 +189,7 @@ impl<D: Decoder> InputKind for InputRow<D> {
         let mut choices = self.intakes.iter().map(|choose| choose(reading, context));
         let intake = match choices.find(|choice| !matches!(choice, Choice::Other)) {
             Some(Choice::This(intake)) => Some(intake),
-            Some(Choice::Refused | Choice::Other) | None => None,
+            Some(Choice::Invalid | Choice::Other) | None => None,
         };
         if let Some(intake) = &intake {
             context.links = intake.links(reading);
@@ -209,14 +208,14 @@ pub(crate) trait Input {
     fn is_unchecked(&self) -> bool;
     fn is_finite(&self) -> bool;
     fn has_addresses(&self) -> bool;
-    /// What the kernel's buffer is called in messages.
+    /// The key of the kernel's buffer, for messages.
     fn buffer(&self) -> &'static str;
     #[cfg(feature = "pcap")]
     fn interfaces(&self) -> Option<ReadInterfaces>;
     fn owned_files(&self) -> Vec<(&'static str, PathBuf)>;
-    /// Opens the sources: what wakes each.
+    /// Opens the sources. Returns what wakes each.
     fn open(&mut self) -> Result<Vec<Wake>, String>;
-    /// What frames of the open sources start with.
+    /// Link types of the open sources.
     fn links(&self) -> Vec<i32>;
     fn prepare(&mut self) -> Result<(), String>;
     fn start(&mut self, services: &Services) -> io::Result<()>;

@@ -1,4 +1,4 @@
-//! Lines in the log about counters of what was lost, each with all that came since the line before, and what can be done.
+//! Log lines about loss counters, each with the increase since the previous line and advice.
 
 use super::input::Input;
 use crate::host::{PluginCounters, Readers};
@@ -10,10 +10,10 @@ use stats::{Counter, Scope, Snapshot};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// One line for each counter in so much time.
+/// Minimum time between two lines about one counter.
 const RATE: Duration = Duration::from_secs(60);
 
-/// Families whose counters say that something was lost.
+/// Families of counters of losses.
 const FAMILIES: &[&str] = &[
     "kernel_drops_total",
     "interface_drops_total",
@@ -32,31 +32,31 @@ const FAMILIES: &[&str] = &[
     "aggregates_redirected_total",
 ];
 
-/// Of those: what the configuration asks for, or what has lines of its own with all sums.
-const LEFT_OUT: &[Counter] = &[Counter::PacketsNotIp, Counter::DatagramsOverBudget];
+/// Excluded from these: filtering that the configuration asks for, and what has log lines of its own.
+const EXCLUDED: &[Counter] = &[Counter::PacketsNotIp, Counter::DatagramsOverBudget];
 
-/// Lines about one thing's losses.
+/// Lines about one counter.
 struct Line {
     counter: Counter,
-    /// The plugin, by its place.
+    /// The index of the plugin.
     plugin: Option<usize>,
     advice: String,
-    seen: u64,
+    last_value: u64,
     sum: Summed<u64>,
 }
 
-/// What was lost, and how much of that was logged.
+/// Loss counters, and how much of each was logged.
 pub(crate) struct Losses {
     lines: Vec<Line>,
 }
 
 impl Losses {
-    /// `input` is where things are lost; `names`: what keys are called in advice.
+    /// `input` is where losses occur; `names`: the names of keys in the advice.
     pub(crate) fn new(input: &dyn Input, names: &Names, plugins: usize) -> Self {
         let unchecked = input.is_unchecked();
         let watched = |counter: &&Counter| {
             let foreign = unchecked && **counter == Counter::DatagramsBadVersion;
-            FAMILIES.contains(&counter.row().family) && !LEFT_OUT.contains(counter) && !foreign
+            FAMILIES.contains(&counter.row().family) && !EXCLUDED.contains(counter) && !foreign
         };
         let mut lines = Vec::new();
         for counter in Counter::ALL.iter().filter(watched) {
@@ -64,7 +64,7 @@ impl Losses {
                 counter: *counter,
                 plugin,
                 advice: advice(*counter, input, names),
-                seen: 0,
+                last_value: 0,
                 sum: Summed::new(RATE),
             };
             match counter.row().scope {
@@ -75,8 +75,8 @@ impl Losses {
         Self { lines }
     }
 
-    /// Logs what is due. `last`: and all that was held back.
-    pub(crate) fn look(&mut self, readers: &Readers, last: bool) {
+    /// Logs what is due; with `last`, also all that was held back.
+    pub(crate) fn check(&mut self, readers: &Readers, last: bool) {
         let Readers { workers, plugins } = readers;
         let workers = Snapshot::sum(workers);
         let of_plugins: Vec<Snapshot> = plugins.iter().map(|plugin| Snapshot::sum(&plugin.readers)).collect();
@@ -84,7 +84,7 @@ impl Losses {
             let snapshot = line.plugin.map_or(Some(&workers), |plugin| of_plugins.get(plugin));
             let Some(snapshot) = snapshot else { continue };
             let plugin = line.plugin.and_then(|plugin| plugins.get(plugin));
-            for lost in line.look(snapshot[line.counter], last).into_iter().flatten() {
+            for lost in line.update(snapshot[line.counter], last).into_iter().flatten() {
                 line.log(lost, plugin);
             }
         }
@@ -92,10 +92,10 @@ impl Losses {
 }
 
 impl Line {
-    /// The sums that are to be logged, now that the counter has that value.
-    fn look(&mut self, value: u64, last: bool) -> [Option<u64>; 2] {
-        let more = value.saturating_sub(self.seen);
-        self.seen = value;
+    /// Takes the counter's new value and returns the sums to log.
+    fn update(&mut self, value: u64, last: bool) -> [Option<u64>; 2] {
+        let more = value.saturating_sub(self.last_value);
+        self.last_value = value;
         let due = if more > 0 { self.sum.add(more) } else { self.sum.due() };
         [due, if last { self.sum.rest() } else { None }]
     }
@@ -105,9 +105,9 @@ impl Line {
         let who = plugin.map(|plugin| format!("{}/{}", plugin.name, plugin.kind));
         let comma = if advice.is_empty() { "" } else { ": " };
         match (self.counter, who) {
-            // The operator's list keeps them out on purpose.
+            // The operator's list excludes them on purpose.
             (Counter::DatagramsNotAllowed, _) => info!("{lost} more of {key}: {help}{comma}{advice}"),
-            // The end came before their template, as it may; records without a flow are usual.
+            // Sets whose template had not arrived at shutdown, and records without a flow, are normal.
             (Counter::SetsAtShutdown | Counter::RecordsFaulty, _) => {
                 notice!("{lost} more of {key}: {help}{comma}{advice}")
             }
@@ -117,14 +117,14 @@ impl Line {
     }
 }
 
-/// What the reader of the line can do.
+/// Advice to the operator.
 fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
     let (allow, buffer) = (names.of(&maps::NFACCTD_ALLOW_FILE), input.buffer());
     let (exporters, workers) = (names.of(&input::NFACCTD_EXPORTERS_MAX), names.of(&input::NFACCTD_WORKERS));
     let fixed = match counter {
         Counter::KernelDrops if input.is_packets() => {
             return format!(
-                "raise {buffer}, aggregate less, or leave packets out by pcap_filter or sampling_rate"
+                "raise {buffer}, aggregate less, or exclude packets with pcap_filter or sampling_rate"
             );
         }
         Counter::KernelDrops => {
@@ -134,25 +134,25 @@ fn advice(counter: Counter, input: &dyn Input, names: &Names) -> String {
         | Counter::DatagramsBadVersion
         | Counter::DatagramsBadCount
         | Counter::DatagramsBadLength => {
-            return format!("other lines name senders; {allow} keeps out those that are no exporters");
+            return format!("other lines name the senders; {allow} excludes those that are not exporters");
         }
-        Counter::DatagramsNotAllowed => return format!("if they are wanted, add their source to {allow}"),
-        Counter::ExportersEvictedNumber => return format!("raise {exporters}, or keep others out by {allow}"),
+        Counter::DatagramsNotAllowed => return format!("to accept them, add their source to {allow}"),
+        Counter::ExportersEvictedNumber => return format!("raise {exporters}, or exclude others with {allow}"),
         Counter::ExportersEvictedMemory | Counter::SetsForgotten => {
-            return format!("raise peer_state_memory, or keep others out by {allow}");
+            return format!("raise peer_state_memory, or exclude others with {allow}");
         }
         Counter::InterfaceDrops => "enlarge the interface's receive ring (ethtool -G)",
-        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name exporters and faults",
-        Counter::DatagramsAtShutdown => "more came than could be decoded before the end",
+        Counter::RecordsFaulty | Counter::TemplatesRejected => "other lines name the exporters and errors",
+        Counter::DatagramsAtShutdown => "more arrived than could be decoded before shutdown",
         Counter::PacketsShort => "raise snaplen",
         // Only NetFlow and IPFIX have templates.
         Counter::SetsExpired | Counter::SetsAtShutdown => {
-            "let exporters send templates more often, or set nfacctd_templates_file"
+            "configure exporters to send templates more often, or set nfacctd_templates_file"
         }
-        Counter::SetsCrowded => "let exporters send templates more often, or raise nfacctd_pending_bytes",
+        Counter::SetsCrowded => "configure exporters to send templates more often, or raise nfacctd_pending_bytes",
         Counter::TemplatesEvicted => "raise nfacctd_templates_max",
         Counter::RecordsDroppedBound => {
-            "raise plugin_memory or plugin_tables_max, aggregate less, or write to a faster place"
+            "raise plugin_memory or plugin_tables_max, aggregate less, or write to faster storage"
         }
         Counter::AggregatesRedirected => {
             "check the clocks of exporters, or raise print_max_files or sql_max_tables"
@@ -167,18 +167,18 @@ mod tests {
     use super::*;
 
     fn line(counter: Counter) -> Line {
-        Line { counter, plugin: None, advice: String::new(), seen: 0, sum: Summed::new(Duration::MAX) }
+        Line { counter, plugin: None, advice: String::new(), last_value: 0, sum: Summed::new(Duration::MAX) }
     }
 
     #[test]
-    fn what_moves_is_logged_once_and_all_of_it_in_the_end() {
+    fn each_loss_is_logged_once_and_the_rest_at_the_end() {
         let mut line = line(Counter::KernelDrops);
-        assert_eq!(line.look(0, false), [None, None]);
-        assert_eq!(line.look(5, false), [Some(5), None]);
-        assert_eq!(line.look(7, false), [None, None]);
-        assert_eq!(line.look(1007, false), [None, None]);
-        assert_eq!(line.look(1008, true), [None, Some(1003)]);
-        assert_eq!(line.look(1008, true), [None, None]);
+        assert_eq!(line.update(0, false), [None, None]);
+        assert_eq!(line.update(5, false), [Some(5), None]);
+        assert_eq!(line.update(7, false), [None, None]);
+        assert_eq!(line.update(1007, false), [None, None]);
+        assert_eq!(line.update(1008, true), [None, Some(1003)]);
+        assert_eq!(line.update(1008, true), [None, None]);
     }
 
     #[test]
@@ -188,14 +188,10 @@ mod tests {
         }
         for row in stats::ROWS {
             let is_loss = row.family.contains("drop") || row.family.contains("rejected");
-            // Packets and bytes go with another counter; plugins log the aggregates that they drop themselves.
+            // Packets and bytes belong to another counter; plugins log dropped aggregates themselves.
             let is_sum = ["_packets_total", "_bytes_total"].iter().any(|end| row.family.ends_with(end));
             let is_logged = is_sum || row.family == "aggregates_dropped_total";
-            assert!(
-                !is_loss || is_logged || FAMILIES.contains(&row.family),
-                "{} is watched by nobody",
-                row.family
-            );
+            assert!(!is_loss || is_logged || FAMILIES.contains(&row.family), "no line reports {}", row.family);
         }
     }
 }

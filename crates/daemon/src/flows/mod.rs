@@ -1,8 +1,8 @@
-//! The pipeline of flows: workers take messages in, decode them to rows and aggregate these; plugins write the aggregates.
+//! The flow pipeline: workers receive messages, decode them to rows and aggregate the rows; plugins write the aggregates.
 //!
-//! The row of a daemon ([`Row`]) says what its messages are and where they come from ([`input`]), what else rows are filled from, and
-//! which plugins there are. The part ([`Flows`]) opens and starts all of that, and goes through the end with it: the workers first,
-//! which hand out what they hold; then the plugins, which write it.
+//! The row of a daemon ([`Row`]) defines its messages and their sources ([`input`]), what else rows are filled from, and
+//! its plugins. The part ([`Flows`]) opens, starts and ends all of these. Workers end first
+//! and hand over their tables; then the plugins, which write them.
 
 pub(crate) mod input;
 pub(crate) mod intake;
@@ -38,18 +38,18 @@ use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
 use worker::{Message, Report, Requests};
 
-/// Messages of workers that may wait for the main thread.
+/// Capacity of the channel from the workers to the main thread.
 const MESSAGES: usize = 4096;
 
 /// Link types whose frames have MAC addresses and VLAN tags, by libpcap's numbers.
 const ADDRESSED: &[i32] = &[1, 6, 10, 105, 113, 127];
 
-/// Who knows the application of a flow (`class`).
+/// Where the application of a flow (`class`) is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applications {
-    /// The exporter says it.
+    /// Sent by the exporter.
     Exported,
-    /// Packets are looked at, where nDPI is built in.
+    /// Recognised from packets by nDPI, if it is built in.
     Recognised,
 }
 
@@ -57,11 +57,11 @@ pub(crate) enum Applications {
 pub(crate) struct Row {
     /// What comes in.
     pub(crate) input: &'static dyn InputKind,
-    /// Who knows the application of a flow.
+    /// Where the application of a flow is known from.
     pub(crate) applications: Applications,
-    /// What rows are filled from beside their messages, maps and lists: routes of BGP and BMP. None of these is built yet.
+    /// What rows are filled from besides messages, maps and lists: routes of BGP and BMP. None is implemented yet.
     pub(crate) correlators: &'static [&'static Correlator],
-    /// The plugins that there are.
+    /// Its kinds of plugins.
     pub(crate) sinks: &'static [plugins::kinds::Kind],
 }
 
@@ -92,9 +92,9 @@ struct Flows {
     input: Box<dyn Input>,
     requests: Arc<Requests>,
     wakes: Arc<[Wake]>,
-    /// There from [`Part::prepare`] on.
+    /// Set by [`Part::prepare`].
     pipeline: Option<Arc<Pipeline>>,
-    /// There while workers run.
+    /// Set while workers run.
     messages: Option<Receiver<Message>>,
     readers: Readers,
     losses: Losses,
@@ -104,13 +104,13 @@ struct Flows {
     /// The templates that workers knew at their end.
     templates: Vec<(IpAddr, Template)>,
     reports: Vec<Report>,
-    /// Reports that come now are waited for.
+    /// Reports were requested and are awaited.
     reporting: bool,
     /// They are for the log.
     is_logged: bool,
-    /// Where counters and reports are shown; there while workers run.
+    /// Where counters and reports are published; set while workers run.
     board: Option<Arc<Board>>,
-    /// Workers that work with the snapshot of that number.
+    /// The number of the latest snapshot, and how many workers use it.
     applied: (u64, usize),
 }
 
@@ -166,14 +166,14 @@ impl Flows {
         self.wake();
     }
 
-    /// Shows what all workers have reported; with the part of one missing, figures would go back.
+    /// Publishes the workers' reports, once all are there: with one missing, figures would decrease.
     fn show_activity(&self) {
         let Some(board) = self.board.as_ref().filter(|_| self.reports.len() >= self.working()) else { return };
         let exporters =
             self.reports.iter().flat_map(|report| &report.exporters).map(|exporter| ExporterActivity {
                 address: exporter.address,
                 datagrams: exporter.datagrams,
-                bytes: exporter.octets,
+                bytes: exporter.bytes,
                 records: exporter.records,
                 gaps: exporter.forward,
                 lost: exporter.lost,
@@ -190,7 +190,7 @@ impl Flows {
 
     fn message(&mut self, message: Message) {
         match message {
-            // One that comes after its time belongs to no request.
+            // A late report belongs to no request.
             Message::Report(report) if self.is_awaited(&report) => self.reports.push(report),
             Message::Report(_) => {}
             Message::Template(exporter, template) => self.input.learn(exporter, template),
@@ -200,6 +200,7 @@ impl Flows {
                 }
                 self.applied.1 += 1;
             }
+            #[cfg(feature = "pcap")]
             Message::Finished => info!("waiting for a signal"),
             Message::Ended { templates, failed } => {
                 self.ended_workers += 1;
@@ -209,19 +210,22 @@ impl Flows {
         }
     }
 
-    /// Filters are compiled for what frames start with, which is known when their sources are open.
+    /// Compiles filters for the link types, which are known once the sources are open.
     fn compile_for_links(&mut self) -> Result<(), String> {
         let links = self.input.links();
-        // Without link types filters are compiled for Ethernet, and what is wrong with them was reported.
+        // Without link types, filters were compiled for Ethernet, and their errors reported.
         if links.is_empty() || links == [filter::ETHERNET] {
             return Ok(());
         }
         let settings = &mut self.settings;
-        // Frames without Ethernet addresses have none to be shown.
+        // Frames without Ethernet addresses leave the primitives of Ethernet empty.
         if !self.input.has_addresses() && !links.iter().any(|link| ADDRESSED.contains(link)) {
             for plugin in &mut settings.plugins {
                 for name in plugin.aggregation.selection.without(Supply::Ethernet) {
-                    warn!("aggregate[{}]: '{name}' is left out: these frames have no such thing.", plugin.name);
+                    warn!(
+                        "aggregate[{}]: '{name}' is ignored: frames of this link type do not have it.",
+                        plugin.name
+                    );
                 }
             }
         }
@@ -231,7 +235,7 @@ impl Flows {
         settings.context.links = links;
         let mut problems = Diagnostics::new();
         settings.files_read = enrich::Loaded::read(&settings.enrichment, &settings.context, &mut problems);
-        // Rules that frames of this type cannot fulfil are left out, which must be known.
+        // Rules that frames of this type cannot match are ignored; the operator must know.
         for problem in problems.joined().iter().filter(|problem| problem.severity == Severity::Warning) {
             warn!("{}", describe(problem));
         }
@@ -306,15 +310,15 @@ impl Part for Flows {
     }
 
     fn tick(&mut self) {
-        self.losses.look(&self.readers, false);
-        // A report for the log is shown, too.
+        self.losses.check(&self.readers, false);
+        // A report for the log is also published.
         if self.board.as_ref().is_some_and(|board| board.take_request()) && !self.is_logged {
             self.ask_workers();
         }
     }
 
     fn thread_ended(&mut self, name: &str, stopping: bool) {
-        // Plugins end after the workers, whose messages have come by then; one that ends before is gone.
+        // Plugins end after the workers, whose messages have arrived by then; one that ends earlier has failed.
         if !stopping && self.is_working() && name.contains('[') {
             warn!("connection lost to '{name}'; closing connection.");
         }
@@ -370,7 +374,7 @@ impl Part for Flows {
     }
 
     fn has_failed(&mut self, finite: bool) -> bool {
-        self.losses.look(&self.readers, true);
+        self.losses.check(&self.readers, true);
         for plugin in &self.readers.plugins {
             let lost = stats::Snapshot::sum(&plugin.readers);
             for line in stats::check(&lost, stats::Scope::Plugin) {
@@ -379,7 +383,7 @@ impl Part for Flows {
             let dropped = lost.family("records_dropped_total");
             if dropped > 0 {
                 error!(
-                    "{}/{}: {dropped} records were dropped at the bound of its table",
+                    "{}/{}: {dropped} records were dropped because its table was full",
                     plugin.name, plugin.kind
                 );
             }
@@ -389,17 +393,17 @@ impl Part for Flows {
     }
 }
 
-/// Whoever reads a file wants to know whether all of it arrived.
+/// After reading a file, the operator wants to know whether everything was written.
 fn is_unwritten(plugin: &PluginCounters, counters: &stats::Snapshot) -> bool {
     let waiting = counters[stats::Counter::AggregatesWaiting];
-    let given_up = counters.family("aggregates_dropped_total");
-    if waiting + given_up > 0 {
+    let dropped = counters.family("aggregates_dropped_total");
+    if waiting + dropped > 0 {
         let (name, kind) = (&plugin.name, plugin.kind);
         error!(
-            "{name}/{kind}: not all was written: {given_up} aggregates were given up, {waiting} wait in the spool"
+            "{name}/{kind}: not all was written: {dropped} aggregates were dropped, {waiting} remain in the spool"
         );
     }
     // These have lines of their own.
     let lost = counters.family("records_dropped_total") + counters[stats::Counter::FilesUnwritten];
-    waiting + given_up + lost > 0
+    waiting + dropped + lost > 0
 }

@@ -15,7 +15,7 @@ use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
-/// Time bins as the settings tell them.
+/// Time bins as configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct History {
     pub(crate) width: Width,
@@ -27,9 +27,9 @@ pub(crate) struct History {
 /// How flows are spread over time bins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
-    /// Most bins of one flow.
+    /// Maximum number of bins of one flow.
     pub(crate) max_bins: usize,
-    /// How far from the time that decides about its bin a flow may start.
+    /// How far from its reference time a flow may start.
     pub(crate) times: Limits,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Aggregation {
     pub(crate) bound: Bound,
 }
 
-/// Adds the fields that a decoder needs to work out others; with the second argument, some plugin bins by time.
+/// Adds the fields that a decoder needs to compute others. The second argument: whether any plugin uses time bins.
 pub(crate) type Require = fn(&mut FieldSet, bool);
 
 /// The compiled settings of a daemon.
@@ -96,19 +96,19 @@ impl Pipeline {
         require: Require,
     ) -> Self {
         let mut fields = FieldSet::default();
-        let mut stamps = false;
+        let mut bin_times = false;
         for plugin in &plugins {
             plugin.selection.require(&plugin.options, &mut fields);
-            stamps |= plugin.options.bins;
+            bin_times |= plugin.options.bins;
             if plugin.spread.is_some() {
                 fields.insert(Field::TimeStart);
                 fields.insert(Field::TimeEnd);
             }
         }
-        // What is aggregated becomes one copy of neighbours, whatever maps and files want beside it.
+        // Aggregated fields are adjacent, so that they are copied at once, whatever maps and files need besides.
         let aggregated = fields;
         files.require(&mut fields);
-        require(&mut fields, stamps);
+        require(&mut fields, bin_times);
         let sizes: Vec<usize> = customs.iter().map(|custom| custom.semantics.kind().size()).collect();
         let layout = Arc::new(Layout::with_first(&aggregated, &fields, &sizes));
         let schema =
@@ -116,7 +116,7 @@ impl Pipeline {
         Self {
             schemas: plugins.iter().map(schema).collect(),
             enrichment: Arc::new(files.compile(&layout)),
-            needs: Needs { layout, customs, bin_times: stamps },
+            needs: Needs { layout, customs, bin_times },
             require,
             plugins,
             hash,
@@ -124,20 +124,20 @@ impl Pipeline {
         }
     }
 
-    /// What rows hold.
+    /// The contents of rows.
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
     }
 
-    /// What rows go through.
+    /// The enrichment of rows.
     pub(crate) fn enrichment(&self) -> &Arc<enrich::Compiled> {
         &self.enrichment
     }
 
-    /// Brings the share of the plugin of that number to this pipeline.
-    pub(crate) fn change(&self, plugin: usize, share: &mut PluginSlot, stage: Option<Stage>) {
+    /// Switches the plugin's slot to this pipeline.
+    pub(crate) fn change(&self, plugin: usize, slot: &mut PluginSlot, stage: Option<Stage>) {
         if let (Some(schema), Some(settings)) = (self.schemas.get(plugin), self.plugins.get(plugin)) {
-            share.change(Arc::clone(schema), self.span(settings), stage);
+            slot.change(Arc::clone(schema), self.span(settings), stage);
         }
     }
 
@@ -148,7 +148,7 @@ impl Pipeline {
         Some(Span { start, end, max_bins, back: times.back, ahead: times.ahead })
     }
 
-    /// The parts of one more worker.
+    /// Creates the parts of one worker.
     pub(crate) fn worker(&self) -> Parts {
         let (enricher, stages) = Enricher::new(&self.enrichment);
         let plugins = self.plugins.iter().zip(&self.schemas).zip(stages);

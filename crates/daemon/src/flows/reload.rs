@@ -1,4 +1,4 @@
-//! Reading the operator's files again. Workers take the result up as a whole, between two batches.
+//! Reloads the operator's files. Workers apply the result as a whole, between two batches.
 
 use super::Flows;
 use super::worker::Snapshot;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
 
-/// What the files say when the thread of the reload comes to them, compiled; nothing, and lines in the log, when something is wrong.
+/// Reads and compiles the files in the reload's thread; on errors, logs them and changes nothing.
 pub(super) fn prepare(flows: &Flows) -> Prepare {
     let settings = &flows.settings;
     let (enrichment, context) = (settings.enrichment.clone(), settings.context.clone());
@@ -28,11 +28,11 @@ pub(super) fn prepare(flows: &Flows) -> Prepare {
             let origin = Origin::whole(&path.display().to_string());
             allow::read(names.of(&config::keys::maps::NFACCTD_ALLOW_FILE), &path, &origin, &mut problems)
         });
-        let (faults, remarks): (Vec<_>, Vec<_>) = (problems.joined().into_iter())
+        let (errors, remarks): (Vec<_>, Vec<_>) = (problems.joined().into_iter())
             .filter(|problem| problem.severity > Severity::Debug)
             .partition(|problem| problem.severity >= Severity::Warning);
-        if !faults.is_empty() {
-            faults.iter().for_each(|fault| error!("{}", describe(fault)));
+        if !errors.is_empty() {
+            errors.iter().for_each(|problem| error!("{}", describe(problem)));
             return None;
         }
         remarks.iter().for_each(|remark| warn!("{}", describe(remark)));

@@ -1,4 +1,4 @@
-//! How the threads of the pipeline start: plugins first, then the workers that feed them.
+//! Starts the threads of the pipeline: plugins first, then the workers that feed them.
 
 use super::pipeline::{Pipeline, Require};
 use super::settings::Settings;
@@ -14,7 +14,7 @@ use stats::Counters;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-/// What the settings come to, compiled. Time bins are aligned from now on.
+/// Compiles the settings. Time bins are aligned from now on.
 pub(super) fn pipeline(settings: &Settings, require: Require) -> Pipeline {
     let started = (clock::now() / 1_000_000) as i64;
     let aggregations = settings.plugins.iter().map(|plugin| plugin.aggregation.clone()).collect();
@@ -67,7 +67,7 @@ impl Flows {
         Ok(outlets)
     }
 
-    /// What one more worker works with.
+    /// Creates the context of one worker.
     fn context_of(
         &mut self,
         pipeline: &Pipeline,
@@ -79,8 +79,8 @@ impl Flows {
         let slots: Vec<PluginSlot> = (parts.aggregators.into_iter().zip(outlets))
             .map(|((aggregator, stage, bound), outlet)| PluginSlot::new(aggregator, stage, outlet, bound))
             .collect();
-        for (plugin, share) in self.readers.plugins.iter_mut().zip(&slots) {
-            plugin.readers.push(share.reader());
+        for (plugin, slot) in self.readers.plugins.iter_mut().zip(&slots) {
+            plugin.readers.push(slot.reader());
         }
         let counters = Counters::new();
         self.readers.workers.push(counters.reader());

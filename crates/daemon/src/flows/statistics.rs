@@ -1,11 +1,11 @@
-//! What SIGUSR1 prints of the pipeline: per exporter, per worker and per plugin, and whether the sums close.
+//! Statistics of the pipeline for SIGUSR1: per exporter, worker and plugin, and whether the sums add up.
 
 use super::worker::Report;
 use crate::host::Readers;
 use runtime::notice;
 use stats::{Scope, Snapshot};
 
-/// Prints everything. `listen`: where the daemon listens, as it stands in the lines; `now`: seconds since 1970.
+/// Prints everything. `listen`: the daemon's address as shown; `now`: seconds since 1970.
 pub(crate) fn print(
     listen: Option<&str>,
     now: u64,
@@ -29,7 +29,7 @@ pub(crate) fn print(
             e.address,
             e.domain,
             e.datagrams,
-            e.octets,
+            e.bytes,
             e.good,
             e.forward,
             e.back,

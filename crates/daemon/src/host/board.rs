@@ -1,7 +1,7 @@
-//! What other threads can see of the running daemon: its counters, and what exporters and interfaces have delivered.
+//! The daemon's state for other threads: its counters, and the activity of exporters and interfaces.
 //!
-//! Parts put their readers here when they start; a part that shows them to others, such as an endpoint for metrics, takes copies. Reading
-//! a counter disturbs nobody ([`stats::Reader`]). What exporters have sent is known to workers only, which report it on request.
+//! Parts register their readers here when they start; a part that publishes them, such as the metrics endpoint, takes copies. Reading
+//! a counter blocks no writer ([`stats::Reader`]). The activity of exporters is known to workers only, which report it on request.
 
 use stats::Reader;
 use std::net::IpAddr;
@@ -13,7 +13,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 pub(crate) struct PluginCounters {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
-    /// What its store does not take waits on disk.
+    /// Write batches wait on disk while its store is down.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) spools: bool,
     pub(crate) readers: Vec<Reader>,
 }
@@ -33,7 +34,7 @@ pub(crate) struct ExporterActivity {
     /// Bytes of these datagrams.
     pub(crate) bytes: u64,
     pub(crate) records: u64,
-    /// Forward jumps of its sequence numbers.
+    /// Forward jumps in its sequence numbers.
     pub(crate) gaps: u64,
     /// Units missing in them.
     pub(crate) lost: u64,
@@ -43,7 +44,7 @@ pub(crate) struct ExporterActivity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InterfaceActivity {
     pub(crate) name: String,
-    /// The one direction that is captured.
+    /// The direction, if only one is captured.
     pub(crate) direction: Option<&'static str>,
     /// Packets.
     pub(crate) received: u64,
@@ -53,21 +54,23 @@ pub(crate) struct InterfaceActivity {
 /// What all workers have reported.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity {
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) exporters: Vec<ExporterActivity>,
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) interfaces: Vec<InterfaceActivity>,
 }
 
-/// Where they are shown.
+/// Where they are published.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     readers: RwLock<Readers>,
-    /// Somebody wants a newer report.
+    /// A newer report was requested.
     is_requested: AtomicBool,
     activity: Mutex<Option<Activity>>,
 }
 
 impl Board {
-    /// Shows the counters of a part beside those of others.
+    /// Adds the counters of a part.
     pub(crate) fn show(&self, more: &Readers) {
         let mut readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
         readers.workers.extend_from_slice(&more.workers);
@@ -75,11 +78,13 @@ impl Board {
     }
 
     /// All counters.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn readers(&self) -> Readers {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Requests a report of all workers.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn request_activity(&self) {
         self.is_requested.store(true, Ordering::Release);
     }
@@ -89,12 +94,13 @@ impl Board {
         self.is_requested.swap(false, Ordering::AcqRel)
     }
 
-    /// Shows what all workers have reported.
+    /// Publishes the reports of all workers.
     pub(crate) fn show_activity(&self, activity: Activity) {
         *self.activity.lock().unwrap_or_else(PoisonError::into_inner) = Some(activity);
     }
 
     /// The newest report, once.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) fn take_activity(&self) -> Option<Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

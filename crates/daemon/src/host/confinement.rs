@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// What `landlock` comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Confinement {
-    /// This plugin starts programs, of which nobody knows what they need.
+    /// This plugin starts programs, whose files are unknown.
     Triggers(String),
-    /// Only these files can be reached.
+    /// Access is restricted to these files.
     To(Access),
 }
 
@@ -33,8 +33,8 @@ const READ: &[&Key<Option<PathBuf>>] = &[
     &sql::SQL_TABLE_SCHEMA,
     &sql::SQL_CONN_CA_FILE,
 ];
-/// The same, of which messages to brokers by the daemon itself have their own.
-const READ_IN_PLACES: &[&Key<Option<PathBuf>>] =
+/// The same, for keys that also exist with a prefix, for messages that the daemon itself sends to brokers.
+const READ_WITH_PREFIX: &[&Key<Option<PathBuf>>] =
     &[&kafka::KAFKA_CONFIG_FILE, &amqp::AMQP_CONN_CA_FILE, &amqp::AMQP_CONN_CERT_FILE, &amqp::AMQP_CONN_KEY_FILE];
 /// Keys of files that are written.
 const WRITTEN: &[&Key<Option<PathBuf>>] = &[
@@ -51,7 +51,7 @@ const FOLDERS: &[&Key<Option<PathBuf>>] = &[&core::PLUGIN_SPOOL_DIR];
 /// Stands for files of a folder whose names are not known yet.
 const ANY: &str = "any";
 
-/// What the configuration asks for; nothing without `landlock`.
+/// Reads the configuration; `None` without `landlock`.
 pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinement> {
     if !config.core(&core::LANDLOCK) {
         return None;
@@ -63,11 +63,13 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
     let mut access = Access::default();
     access.read.extend(READ.iter().filter_map(|key| config.core(key)));
     access.written.extend(WRITTEN.iter().filter_map(|key| config.core(key)));
-    for key in READ_IN_PLACES {
+    for key in READ_WITH_PREFIX {
         access.read.extend(config.core_at(key, Place::SFACCTD_COUNTER));
     }
     // The socket of the endpoint is removed at the end.
-    access.placed.extend(config.core(&http::HTTP_LISTEN).map(PathBuf::from).filter(|path| path.is_absolute()));
+    access
+        .written_in_existing
+        .extend(config.core(&http::HTTP_LISTEN).map(PathBuf::from).filter(|path| path.is_absolute()));
     for plugin in config.plugins() {
         add_plugin(&mut access, plugin, kinds);
     }
@@ -78,14 +80,14 @@ pub(super) fn read(config: &Config, kinds: &'static [Kind]) -> Option<Confinemen
         .flat_map(|path| named_within(&path))
         .collect();
     access.read.extend(named);
-    for path in access.written.iter_mut().chain(&mut access.placed) {
+    for path in access.written.iter_mut().chain(&mut access.written_in_existing) {
         *path = without_variables(path);
     }
     Some(Confinement::To(access))
 }
 
 fn add_plugin(access: &mut Access, plugin: &Plugin, kinds: &'static [Kind]) {
-    access.read.extend(READ.iter().chain(READ_IN_PLACES).filter_map(|key| plugin.get(key)));
+    access.read.extend(READ.iter().chain(READ_WITH_PREFIX).filter_map(|key| plugin.get(key)));
     access.written.extend(FOLDERS.iter().filter_map(|key| plugin.get(key)).map(|folder| folder.join(ANY)));
     access.written.extend(WRITTEN.iter().filter_map(|key| plugin.get(key)));
     if let Some(kind) = kinds::find(kinds, plugin.kind) {
@@ -104,7 +106,7 @@ fn without_variables(path: &Path) -> PathBuf {
 
 /// Files that a file of librdkafka's options names, such as certificates.
 fn named_within(path: &Path) -> Vec<PathBuf> {
-    // What cannot be read is refused with the other options of the broker.
+    // An unreadable file is reported with the other options of the broker.
     let text = config::text::read_lossy(path).unwrap_or_default();
     let words = text.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | '=' | '"' | '\''));
     words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
@@ -125,10 +127,10 @@ mod tests {
         read(&config, KINDS).expect("landlock is on")
     }
 
-    /// A key for a file that is forgotten here would be out of reach.
+    /// A file whose key is missing here would be inaccessible.
     #[test]
-    fn every_key_of_a_file_is_known_here() {
-        let lists = [READ, READ_IN_PLACES, WRITTEN, FOLDERS].concat();
+    fn every_file_key_is_listed() {
+        let lists = [READ, READ_WITH_PREFIX, WRITTEN, FOLDERS].concat();
         let mut known: BTreeSet<&str> = lists.iter().map(|key| key.row().name()).collect();
         known.extend([memory::IMT_PATH.row().name(), output::PRINT_OUTPUT_FILE.row().name()]);
         let keys = config::keys::groups().into_iter().flat_map(|group| group.keys);
@@ -156,7 +158,7 @@ mod tests {
         assert_eq!(written, paths(&["/l/log", "/out/a/any", "/out/latest", "/spool/any"]));
         assert!(access.read.contains(&PathBuf::from("/etc/p/map")));
         for name in ["/db/flows.db", "/run/m", "/tmp/any"] {
-            assert!(access.placed.contains(&PathBuf::from(name)), "{name}");
+            assert!(access.written_in_existing.contains(&PathBuf::from(name)), "{name}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! Files that one daemon alone may write, because each of two would write them as if they were its own.
+//! Files with a single writer: two daemons would overwrite each other's.
 //!
-//! Beside each there is a lock, `FILE.lock`, with the daemon's process id, for as long as the daemon runs. Spool folders have locks of
+//! Each has a lock, `FILE.lock`, with the daemon's process id, while the daemon runs. Spool folders have locks of
 //! their own, and sockets, ports and netfilter's groups have one owner by nature.
 
 use runtime::files;
@@ -9,12 +9,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tracing::warn;
 
-/// Takes the locks of files, each with its key. Where one cannot be made the file cannot either, which is reported when it is written.
+/// Takes the locks of files, each with its key. If a lock cannot be created, neither can the file, which is reported when it is written.
 ///
 /// # Errors
-/// Another daemon has one, which is named.
+/// Another daemon holds a lock; the message names it.
 pub(super) fn take(owned: &[(&'static str, PathBuf)], settings: &files::Settings) -> Result<Vec<PidFile>, String> {
-    // The lock of a name with variables is one for all files of that name.
+    // A name with variables has one lock for all of its files.
     let beside = |path: &Path| PathBuf::from(format!("{}.lock", path.display()).replace('$', ""));
     let mut taken = Vec::new();
     for (key, path) in owned {

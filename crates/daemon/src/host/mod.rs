@@ -31,11 +31,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
-/// How often the main thread looks at what is due.
+/// Interval at which the main thread does what is due.
 const TICK: Duration = Duration::from_secs(1);
 /// How long statistics wait for the answers of the parts' threads.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
-/// How long threads may take to end: workers hand out their tables, plugins write them.
+/// How long threads may take to end: workers hand over their tables, plugins write them.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A problem as a line of the log, which says the level itself.
@@ -60,7 +60,7 @@ pub(crate) struct Planned {
     pub(crate) daemon: Daemon,
     pub(crate) settings: Settings,
     pub(crate) parts: Vec<Box<dyn Part>>,
-    /// How often files that are written to were to be opened again.
+    /// Number of requests to reopen output files.
     pub(crate) reopenings: Arc<AtomicU64>,
 }
 
@@ -82,7 +82,7 @@ impl Planned {
             Some(file) => info!("Reading configuration file '{}'.", file.display()),
             None => info!("Reading configuration from cmdline."),
         }
-        // Whoever asks for a dry run, or for a start in the background, waits for what comes of it, wherever the log goes.
+        // After a dry run or a start in the background, the outcome is also shown on the terminal, wherever the log goes.
         let is_elsewhere = settings.log.file.is_some() || settings.log.syslog.is_some();
         let is_awaited = is_elsewhere && (settings.dry_run || runtime::daemonize::is_child());
         let name = settings.core_name.clone();
@@ -102,14 +102,14 @@ impl Planned {
         }
     }
 
-    /// Opens everything, then starts everything. `None`: a dry run has come to its end.
+    /// Opens everything, then starts everything. Returns `None` after a dry run.
     fn start(self) -> Result<Option<Host>, String> {
         let Self { daemon, settings, mut parts, reopenings } = self;
         let problem = |what: &str| {
             let what = what.to_owned();
             move |error: std::io::Error| format!("{what}: {error}")
         };
-        // Before sockets: a second daemon would take a part of the traffic until it ends.
+        // Before sockets: a second daemon would receive some of the traffic until it ends.
         let pid_file = match &settings.pid_file {
             Some(path) => Some(pid::PidFile::write(path, &settings.files).map_err(problem("pidfile"))?),
             None => None,
@@ -118,7 +118,7 @@ impl Planned {
         parts.iter_mut().try_for_each(|part| part.prepare())?;
         privileges::drop_to(settings.user.as_deref(), settings.group.as_deref())
             .map_err(|problem| problem.to_string())?;
-        // After the user is known who makes missing folders, and before any thread.
+        // After the change of user, who creates missing folders, and before any thread.
         confine(&settings)?;
         let stop = Stop::new();
         let notifier = notify::Notifier::from_environment();
@@ -133,7 +133,7 @@ impl Planned {
         }
         if settings.dry_run {
             parts.iter_mut().try_for_each(|part| part.try_out())?;
-            // All that can fail has not failed; from here on there would be traffic, and output.
+            // Nothing has failed; from here on there would be traffic, and output.
             println!("INFO ( {}/core ): Dry run 'setup'. Exiting ..", settings.core_name);
             return Ok(None);
         }
@@ -155,7 +155,7 @@ impl Planned {
             reopenings,
             failed: false,
             report_due: None,
-            report_again: false,
+            is_report_pending: false,
             notifier,
             can_reload: settings.reload,
             parts,
@@ -170,21 +170,21 @@ struct Host {
     parts: Vec<Box<dyn Part>>,
     services: Services,
     events: Events,
-    /// Rings when threads of parts have something to say.
+    /// Rings when threads of parts have sent messages.
     bell: Receiver<()>,
     reopenings: Arc<AtomicU64>,
     reloads: Reloads,
     /// `maps_refresh`.
     can_reload: bool,
-    /// A thread could not go on, or a store refuses what the configuration says.
+    /// A thread has failed, or a store rejects the configuration.
     failed: bool,
-    /// Until when the statistics that were asked for wait for the parts.
+    /// Until when requested statistics wait for the parts.
     report_due: Option<Instant>,
-    /// They were asked for once more.
-    report_again: bool,
+    /// Statistics were requested again meanwhile.
+    is_report_pending: bool,
     notifier: notify::Notifier,
     _signals: signals::Listener,
-    /// The pid file, and those that keep a second daemon away from what one alone may write.
+    /// The pid file, and the locks of files with a single writer.
     _locks: Vec<pid::PidFile>,
 }
 
@@ -197,7 +197,7 @@ impl Host {
         }
         while self.is_working() {
             self.report_if_complete();
-            self.go_on_with_reload();
+            self.continue_reload();
             let due = [self.report_due, self.reloads.due()].into_iter().flatten().min();
             let goes_on = match self.events.wait_with(&self.bell, due) {
                 Some(Woken::Event(event)) => self.event(event),
@@ -229,17 +229,17 @@ impl Host {
             Event::Signal(Signal::User2) if self.can_reload => self.reload(),
             Event::Signal(_) => {}
             Event::Force => return false,
-            Event::Refused(what) => {
-                self.refused(&what);
+            Event::Fatal(what) => {
+                self.fatal(&what);
                 return false;
             }
             Event::ThreadEnded { name, how: End::Panicked { .. } } => {
-                error!("thread {name} has failed; ending after what can be written is written");
+                error!("thread {name} has failed; writing what can be written, then exiting");
                 self.failed = true;
                 return false;
             }
             Event::ThreadEnded { name, how: End::Returned } => {
-                // What it has sent before comes first.
+                // Its earlier messages come first.
                 self.receive();
                 let stopping = self.services.stop.is_requested();
                 self.parts.iter_mut().for_each(|part| part.thread_ended(&name, stopping));
@@ -255,8 +255,8 @@ impl Host {
         true
     }
 
-    /// A database or a broker says no to something that the configuration decides.
-    fn refused(&mut self, what: &str) {
+    /// A database or a broker rejects the configuration.
+    fn fatal(&mut self, what: &str) {
         error!("{what}");
         self.failed = true;
     }
@@ -269,10 +269,10 @@ impl Host {
         self.parts.iter_mut().for_each(|part| part.receive());
     }
 
-    /// Asks the parts for statistics; while they answer, the next request waits.
+    /// Requests statistics from the parts; while they answer, the next request waits.
     fn ask_for_reports(&mut self) {
         if self.report_due.is_some() {
-            self.report_again = true;
+            self.is_report_pending = true;
             return;
         }
         self.parts.iter_mut().for_each(|part| part.ask_for_report());
@@ -290,15 +290,15 @@ impl Host {
         self.parts.iter_mut().for_each(|part| part.report(now));
         notice!("---");
         self.report_due = None;
-        if std::mem::take(&mut self.report_again) {
+        if std::mem::take(&mut self.is_report_pending) {
             self.ask_for_reports();
         }
     }
 
-    /// Reads again what can be read again.
+    /// Reloads what can be reloaded.
     fn reload(&mut self) {
         if !self.reloads.is_any() {
-            info!("nothing to reload: the configuration names no file that is read again");
+            info!("nothing to reload: the configuration names no file that can be reloaded");
             return;
         }
         let parts = &self.parts;
@@ -308,8 +308,8 @@ impl Host {
         }
     }
 
-    /// Does what a reload under way has to do now.
-    fn go_on_with_reload(&mut self) {
+    /// Continues a reload in progress.
+    fn continue_reload(&mut self) {
         loop {
             let parts = &self.parts;
             let settled = || parts.iter().all(|part| part.has_settled());
@@ -318,7 +318,7 @@ impl Host {
                 Some(Step::Commit(commits)) => commits.into_iter().for_each(|commit| commit()),
                 Some(Step::Ended) => {
                     self.notifier.ready("collecting");
-                    if self.reloads.take_again() {
+                    if self.reloads.take_repeat() {
                         self.reload();
                     }
                 }
@@ -331,7 +331,7 @@ impl Host {
         self.services.stop.request();
         self.parts.iter_mut().for_each(|part| part.stop());
         let deadline = Instant::now() + PATIENCE;
-        // Threads send what they know through bounded channels, so these are read until they have ended.
+        // Threads send through bounded channels, which are read until they have ended.
         self.receive();
         while self.is_working() && Instant::now() < deadline {
             if self.bell.recv_timeout(TICK).is_err() {
@@ -345,14 +345,14 @@ impl Host {
         self.parts.iter_mut().for_each(|part| part.close());
         let running = self.services.threads.join_all(PATIENCE);
         if !running.is_empty() {
-            error!("did not end in time: {}", running.join(", "));
+            error!("threads did not end in time: {}", running.join(", "));
             self.failed = true;
         }
         self.failed |= self.services.threads.has_panicked();
-        // It may have been refused while the end was under way.
+        // A fatal event may have come while the end was under way.
         while let Some(event) = self.events.wait_until(Instant::now()) {
-            if let Event::Refused(what) = event {
-                self.refused(&what);
+            if let Event::Fatal(what) = event {
+                self.fatal(&what);
             }
         }
         let finite = self.parts.iter().any(|part| part.is_finite());
@@ -363,24 +363,24 @@ impl Host {
     }
 }
 
-/// `landlock`: from here on the process reaches only the files that it needs.
+/// `landlock`: restricts the process to the files that it needs.
 fn confine(settings: &Settings) -> Result<(), String> {
     let access = match &settings.confinement {
         None => return Ok(()),
         Some(Confinement::Triggers(plugin)) => {
-            info!("Landlock: not used, as the trigger of plugin '{plugin}' would be confined as well.");
+            info!("Landlock: not used, because it would also confine the trigger of plugin '{plugin}'.");
             return Ok(());
         }
         Some(Confinement::To(access)) => access,
     };
     match confine::confine(access, &settings.files).map_err(|error| format!("landlock: {error}"))? {
-        Outcome::Whole => info!("Landlock: only files that the configuration needs can be reached."),
+        Outcome::Whole => info!("Landlock: access is restricted to the files that the configuration needs."),
         Outcome::Partly => {
             info!(
-                "Landlock: only files that the configuration needs can be reached, by the rights that this kernel knows."
+                "Landlock: access is restricted to the files that the configuration needs, as far as this kernel supports it."
             );
         }
-        Outcome::Absent => info!("Landlock: not used, as this kernel has none."),
+        Outcome::Absent => info!("Landlock: not used, because this kernel does not support it."),
     }
     Ok(())
 }

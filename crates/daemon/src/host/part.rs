@@ -28,19 +28,20 @@ pub(crate) trait Kind: Sync {
     }
 }
 
-/// What the settings of a part are made of.
+/// The input for reading the settings of a part.
 pub(crate) struct Reading<'a> {
     /// The configuration.
     pub(crate) config: &'a Config,
-    /// What its keys are called in messages.
+    /// The names of its keys in messages.
     pub(crate) names: Names,
     /// The kinds of plugins that the daemon has.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the metrics endpoint reads it"))]
     pub(crate) plugins: &'static [plugins::kinds::Kind],
-    /// What is wrong with it.
+    /// Problems of the configuration.
     pub(crate) problems: &'a mut Diagnostics,
-    /// What the parts before this one offer to those behind it.
+    /// What earlier parts offer to later ones.
     pub(crate) offers: Offers,
-    /// How often files that are written to were to be opened again.
+    /// Number of requests to reopen output files.
     pub(crate) reopenings: Arc<AtomicU64>,
 }
 
@@ -50,23 +51,23 @@ pub(crate) struct Reading<'a> {
 pub(crate) struct Offers(HashMap<TypeId, Box<dyn Any>>);
 
 impl Offers {
-    /// Offers something to the parts behind.
+    /// Offers something to later parts.
     pub(crate) fn put<T: Any>(&mut self, offer: T) {
         self.0.insert(TypeId::of::<T>(), Box::new(offer));
     }
 
-    /// Takes what a part before has offered.
+    /// Takes what an earlier part has offered.
     pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
         self.0.remove(&TypeId::of::<T>()).and_then(|offer| offer.downcast().ok()).map(|offer| *offer)
     }
 }
 
-/// Wakes the main thread, which then asks each part for what it has to say ([`Part::receive`]).
+/// Wakes the main thread, which then receives the messages of each part ([`Part::receive`]).
 #[derive(Clone, Debug)]
 pub(crate) struct Bell(pub(super) Sender<()>);
 
 impl Bell {
-    /// Never waits: a bell that rings already need not be rung again.
+    /// Never blocks: a bell that is ringing need not be rung again.
     pub(crate) fn ring(&self) {
         let _ = self.0.try_send(());
     }
@@ -75,36 +76,36 @@ impl Bell {
 /// What the process gives to its parts.
 #[derive(Clone)]
 pub(crate) struct Services {
-    /// Whose they are.
+    /// The daemon.
     pub(crate) daemon: Daemon,
     /// Where threads start.
     pub(crate) threads: Threads,
     /// The request to end.
     pub(crate) stop: Stop,
-    /// As what threads of the core log.
+    /// The identity of core threads in the log.
     pub(crate) identity: Identity,
     pub(crate) bell: Bell,
-    /// Where counters are shown to whoever reads them.
+    /// Where counters are published.
     pub(crate) board: Arc<Board>,
 }
 
-/// Puts what was read anew in force. It cannot fail.
+/// Applies what was reloaded. It cannot fail.
 pub(crate) type Commit = Box<dyn FnOnce() + Send>;
 
-/// Reads anew, in a thread of its own, what a part can read again. `None` when something is wrong, which it has logged.
+/// Reloads, in a thread of its own, what a part can reload. Returns `None` on errors, which it has logged.
 pub(crate) type Prepare = Box<dyn FnOnce() -> Option<Commit> + Send>;
 
 /// A part of a daemon, from its settings to its end.
 pub(crate) trait Part {
-    /// Says what `--check` is to say beside what is wrong.
+    /// Reports remarks for `--check`, besides errors.
     fn review(&self, _problems: &mut Diagnostics) {}
 
-    /// Files that one daemon alone may write, each with its key.
+    /// Files with a single writer, each with its key.
     fn owned_files(&self) -> Vec<(&'static str, PathBuf)> {
         Vec::new()
     }
 
-    /// Opens what may take the rights that the daemon starts with, such as sockets. No thread has started.
+    /// Opens what may need the initial privileges, such as sockets. No thread has started.
     ///
     /// # Errors
     /// The message, with the key.
@@ -112,7 +113,7 @@ pub(crate) trait Part {
         Ok(())
     }
 
-    /// Makes what it works with of its settings alone. `--check` calls this too, and before anything is open.
+    /// Prepares what depends on its settings only. `--check` calls this too; nothing is open yet.
     ///
     /// # Errors
     /// The message, with the key.
@@ -120,7 +121,7 @@ pub(crate) trait Part {
         Ok(())
     }
 
-    /// Opens the rest, as the user that the daemon runs as.
+    /// Opens the rest, after the change of user.
     ///
     /// # Errors
     /// The message, with the key.
@@ -128,7 +129,7 @@ pub(crate) trait Part {
         Ok(())
     }
 
-    /// Tries what its threads would do first, for a dry run.
+    /// Tries the first steps of its threads, for a dry run.
     ///
     /// # Errors
     /// The message, with the key.
@@ -145,41 +146,41 @@ pub(crate) trait Part {
     /// Logs that it is ready.
     fn announce(&self) {}
 
-    /// Whether the daemon has a reason to go on, and not to end yet, because of this part. When it is true of none, the daemon ends.
+    /// Whether the daemon must keep running for this part. When no part needs it, the daemon ends.
     fn is_working(&self) -> bool {
         false
     }
 
-    /// Takes what its threads have sent since the bell was rung.
+    /// Receives what its threads have sent since the bell was rung.
     fn receive(&mut self) {}
 
-    /// Looks after what is due every second.
+    /// Called every second.
     fn tick(&mut self) {}
 
-    /// A thread has returned; with `stopping`, the end was requested before.
+    /// A thread has returned; with `stopping`, shutdown was requested before.
     fn thread_ended(&mut self, _name: &str, _stopping: bool) {}
 
-    /// What it reads again on SIGUSR2, in words; `None` when there is nothing.
+    /// What it reloads on SIGUSR2, in words; `None` if nothing.
     fn rereads(&self) -> Option<&'static str> {
         None
     }
 
-    /// The files of that: a change of one starts a reload by itself (`maps_watch`).
+    /// The files to reload: a change of one starts a reload (`maps_watch`).
     fn watched(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 
-    /// The first step of a reload. The second one is that of all parts, or of none when one finds something wrong.
+    /// The first step of a reload. The second one follows for all parts, or for none if one finds an error.
     fn prepare_reload(&self) -> Option<Prepare> {
         None
     }
 
-    /// Whether all of its threads work with what was read last.
+    /// Whether all of its threads use what was last reloaded.
     fn has_settled(&self) -> bool {
         true
     }
 
-    /// Asks its threads for what statistics show.
+    /// Requests statistics from its threads.
     fn ask_for_report(&mut self) {}
 
     /// Whether they have answered.
@@ -190,18 +191,18 @@ pub(crate) trait Part {
     /// Prints the statistics as far as they are known. `now`: seconds since 1970.
     fn report(&mut self, _now: u64) {}
 
-    /// The end was requested: wakes its threads.
+    /// Shutdown was requested: wakes its threads.
     fn stop(&mut self) {}
 
-    /// Its work has ended, or did not in time: hands on what waits for that. Its other threads end next.
+    /// Its work has ended, or timed out: releases what waits for it. Its other threads end next.
     fn close(&mut self) {}
 
-    /// Whether its input is a file, of which whoever reads it wants to know whether all was written.
+    /// Whether its input is a file, so that unwritten output must be reported.
     fn is_finite(&self) -> bool {
         false
     }
 
-    /// All threads have ended: logs what was lost, and says whether the daemon has failed. `finite`: some part's input is a file.
+    /// All threads have ended: logs losses, and returns whether the daemon has failed. `finite`: some part's input is a file.
     fn has_failed(&mut self, finite: bool) -> bool;
 }
 
@@ -219,13 +220,13 @@ impl<T> Clone for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// A mailbox for so many messages, and where they are read.
+    /// Creates a mailbox for `bound` messages, and its receiver.
     pub(crate) fn new(bound: usize, bell: Bell) -> (Self, crossbeam_channel::Receiver<T>) {
         let (sender, receiver) = crossbeam_channel::bounded(bound);
         (Self { sender, bell }, receiver)
     }
 
-    /// Sends, or drops the message where there is no room.
+    /// Sends, or drops the message if there is no room.
     pub(crate) fn offer(&self, message: T) {
         let _ = self.sender.try_send(message);
         self.bell.ring();
@@ -233,7 +234,7 @@ impl<T> Mailbox<T> {
 
     /// Sends, and waits for room.
     pub(crate) fn send(&self, message: T) {
-        // A full mailbox must have been announced before this waits.
+        // The bell must have rung before this waits for room in a full mailbox.
         self.bell.ring();
         let _ = self.sender.send(message);
         self.bell.ring();
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offer_is_taken_once_by_whoever_knows_its_type() {
+    fn an_offer_is_taken_once_by_its_type() {
         let mut offers = Offers::default();
         offers.put(7u32);
         assert_eq!((offers.take::<u64>(), offers.take::<u32>(), offers.take::<u32>()), (None, Some(7), None));
@@ -261,7 +262,7 @@ mod tests {
         assert!(messages.try_recv().is_err());
         let sender = mailbox.clone();
         let thread = std::thread::spawn(move || [3, 4].map(|message| sender.send(message)));
-        // Whoever answers the bell gets all messages, however few have room at a time.
+        // After the bell, all messages are received, however small the mailbox.
         let mut received = Vec::new();
         while received.len() < 2 {
             bell.recv().unwrap();

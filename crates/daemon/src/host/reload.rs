@@ -1,8 +1,8 @@
-//! Reading again what parts can read again, while the daemon works.
+//! Reloads, while the daemon works.
 //!
-//! A thread of its own reads and compiles it, so that signals, statistics and the end never wait for a long map. One reload
-//! runs at a time; however often another is asked for meanwhile, it runs once after it. What all parts have read takes effect, or
-//! nothing when one of them finds something wrong.
+//! A thread of its own reads and compiles, so that signals, statistics and shutdown never wait for a large map. One reload
+//! runs at a time; requests meanwhile are merged into one reload after it. The results of all parts take effect, or
+//! none if one of them finds an error.
 
 use super::part::{Commit, Prepare};
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -12,24 +12,24 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use tracing::{error, info};
 
-/// How long a reload waits until all threads work with what was read.
+/// How long a reload waits until all threads use the result.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// When files changed last, and how long they are; `None` for one that is not there.
+/// Modification times and sizes of files; `None` for a missing one.
 type Changed = Vec<Option<(SystemTime, u64)>>;
 
-/// Where a reload stands.
+/// The state of a reload.
 enum Stage {
     Idle,
     /// A thread reads.
     Reading(Receiver<Option<Vec<Commit>>>),
-    /// Threads change over to what was read, until then at most.
+    /// Threads apply the result, until then at most.
     Settling(Instant),
 }
 
-/// What the main thread has to do.
+/// The next step of the main thread.
 pub(super) enum Step {
-    /// Put this in force.
+    /// Apply this.
     Commit(Vec<Commit>),
     /// Nothing more: the reload is over.
     Ended,
@@ -39,13 +39,13 @@ pub(super) enum Step {
 pub(super) struct Reloads {
     identity: Identity,
     stage: Stage,
-    /// Another one was asked for meanwhile.
-    again: bool,
+    /// Another reload was requested meanwhile.
+    repeat: bool,
     /// What is reloaded, in words.
     what: String,
     /// Files whose change starts a reload.
     watched: Vec<PathBuf>,
-    /// The files as of the last reload, and as of the last look.
+    /// The files as of the last reload, and as of the last check.
     known: Changed,
     settling: Changed,
 }
@@ -59,36 +59,36 @@ impl Reloads {
             what: what.join(", "),
             identity,
             stage: Stage::Idle,
-            again: false,
+            repeat: false,
             settling: Changed::new(),
         }
     }
 
-    /// Whether there is anything that can be read again.
+    /// Whether there is anything to reload.
     pub(super) fn is_any(&self) -> bool {
         !self.what.is_empty()
     }
 
-    /// Asks for a reload, of which `prepare` gives the first steps. True when it begins now.
+    /// Requests a reload; `prepare` returns its first steps. Returns true when it begins now.
     pub(super) fn ask(&mut self, threads: &Threads, prepare: impl FnOnce() -> Vec<Prepare>) -> bool {
         if !matches!(self.stage, Stage::Idle) {
-            self.again = true;
+            self.repeat = true;
             return false;
         }
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let steps = prepare();
-        // The end does not wait for it.
+        // Shutdown does not wait for it.
         let started = threads.spawn_aside("reload", self.identity.clone(), move || {
             let _ = sender.send(all(steps));
         });
         match &started {
             Ok(()) => self.stage = Stage::Reading(receiver),
-            Err(error) => error!("cannot start a thread, nothing is reloaded: {error}"),
+            Err(error) => error!("nothing was reloaded: cannot start a thread: {error}"),
         }
         started.is_ok()
     }
 
-    /// `maps_watch`: true when a file has changed since the last reload, and no more since the last look.
+    /// `maps_watch`: true when a file has changed since the last reload, and not since the last check.
     pub(super) fn has_changed(&mut self) -> bool {
         if self.watched.is_empty() {
             return false;
@@ -102,7 +102,7 @@ impl Reloads {
         is_due
     }
 
-    /// When to look again at the latest; the end of the reading thread is an event.
+    /// When to check again at the latest; the end of the reading thread is an event.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.stage {
             Stage::Settling(due) => Some(due),
@@ -110,7 +110,7 @@ impl Reloads {
         }
     }
 
-    /// What there is to do at `now`; `settled` says whether all threads work with what was read last.
+    /// The next step at `now`; `settled` returns whether all threads use what was last read.
     pub(super) fn step(&mut self, now: Instant, settled: impl FnOnce() -> bool) -> Option<Step> {
         match &self.stage {
             Stage::Idle => None,
@@ -135,18 +135,18 @@ impl Reloads {
         Some(Step::Ended)
     }
 
-    /// True once when another reload was asked for while this one ran.
-    pub(super) fn take_again(&mut self) -> bool {
-        std::mem::take(&mut self.again)
+    /// Returns true once when another reload was requested while this one ran.
+    pub(super) fn take_repeat(&mut self) -> bool {
+        std::mem::take(&mut self.repeat)
     }
 }
 
-/// Takes the first step of all parts, so that all that is wrong is logged; what was read, if nothing is.
+/// Runs the first step of all parts, so that all errors are logged. Returns the results if there was none.
 fn all(steps: Vec<Prepare>) -> Option<Vec<Commit>> {
     let read: Vec<Option<Commit>> = steps.into_iter().map(|prepare| prepare()).collect();
     let read: Option<Vec<Commit>> = read.into_iter().collect();
     if read.is_none() {
-        error!("nothing was reloaded: what was in force stays in force");
+        error!("nothing was reloaded: the previous state stays in force");
     }
     read
 }

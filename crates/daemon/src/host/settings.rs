@@ -1,4 +1,4 @@
-//! What all daemons read of the configuration.
+//! Settings that all daemons have.
 
 use super::confinement::{self, Confinement};
 use config::keys::{core, maps, output, time};
@@ -33,14 +33,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads them. `plugins`: the kinds of plugins that the daemon has.
+    /// Reads the settings. `plugins`: the kinds of plugins that the daemon has.
     pub(crate) fn read(
         config: &Config,
         file: Option<PathBuf>,
         plugins: &'static [Kind],
         problems: &mut Diagnostics,
     ) -> Self {
-        check_accounts(config, problems);
+        check_users(config, problems);
         let dry_run = config.core(&core::DRY_RUN).is_some();
         Self {
             config_file: file,
@@ -66,7 +66,7 @@ pub(crate) fn blame<'a, T>(config: &'a Config, key: &Key<T>) -> &'a Origin {
     config.core_origin(key).unwrap_or(config.source())
 }
 
-/// Mask and owners of files, as the core has them.
+/// Mask and owner of files, as configured for the core.
 pub(crate) fn files_of(config: &Config) -> files::Settings {
     files::Settings {
         umask: privileges::Umask::new(config.core(&output::FILES_UMASK)),
@@ -80,7 +80,7 @@ pub(crate) fn files_of(config: &Config) -> files::Settings {
 pub(crate) fn log_settings(config: &Config) -> log::Settings {
     log::Settings {
         debug: config.core(&core::DEBUG),
-        stderr_stamp: config.core(&core::LOG_STDERR_TSTAMP),
+        stderr_time: config.core(&core::LOG_STDERR_TSTAMP),
         utc: config.core(&time::TIMESTAMPS_UTC),
         file: config.core(&core::LOGFILE),
         syslog: config.core(&core::SYSLOG).and_then(|facility| log::Facility::parse(facility.word())),
@@ -90,8 +90,8 @@ pub(crate) fn log_settings(config: &Config) -> log::Settings {
     }
 }
 
-/// The user and the group that the daemon is to become.
-fn check_accounts(config: &Config, problems: &mut Diagnostics) {
+/// Checks the user and the group that the daemon switches to.
+fn check_users(config: &Config, problems: &mut Diagnostics) {
     let (user, group) = (config.core(&core::RUN_AS_USER), config.core(&core::RUN_AS_GROUP));
     if let Err(problem) = privileges::check(user.as_deref(), group.as_deref()) {
         let (key, origin) = match (&problem, group.is_some()) {

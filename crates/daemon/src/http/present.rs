@@ -1,4 +1,4 @@
-//! Feeds the endpoint with what the daemon knows.
+//! Feeds the endpoint from the daemon's state.
 
 use crate::about;
 use crate::host::part::{Kind, Part, Reading, Services};
@@ -25,7 +25,8 @@ impl Kind for Http {
             let gid = privileges::gid(&name);
             if gid.is_none() {
                 let origin = config.core_origin(&HTTP_LISTEN_GROUP).unwrap_or(origin);
-                let what = format!("http_listen_group: no group '{name}'. The socket keeps the daemon's.");
+                let what =
+                    format!("http_listen_group: no such group: '{name}'. The socket keeps the daemon's group.");
                 problems.warn(origin, what, None);
             }
             gid
@@ -33,7 +34,7 @@ impl Kind for Http {
         let address = match Address::parse(&text) {
             Ok(address) => address,
             Err(error) => {
-                problems.fatal(origin, format!("http_listen: '{text}' is no address: {error}."), None);
+                problems.fatal(origin, format!("http_listen: '{text}' is not a valid address: {error}."), None);
                 return None;
             }
         };
@@ -51,7 +52,7 @@ struct Metrics {
     monitor: Arc<Monitor>,
     /// Bound, until its thread starts.
     endpoint: Option<Endpoint>,
-    /// There while its thread runs.
+    /// Set while its thread runs.
     handle: Option<Handle>,
     board: Option<Arc<Board>>,
 }
@@ -60,7 +61,7 @@ impl Part for Metrics {
     fn open(&mut self) -> Result<(), String> {
         let address = &self.settings.address;
         if address.is_public() {
-            warn!("http_listen: {address}: other machines may read the metrics");
+            warn!("http_listen: {address}: other machines can read the metrics");
         }
         let bound = Endpoint::bind(&self.settings).map_err(|error| format!("http_listen: {address}: {error}"))?;
         self.endpoint = Some(bound);

@@ -37,7 +37,7 @@ impl Served {
         stream
     }
 
-    /// Sends octets and reads to the end.
+    /// Sends bytes and reads to the end.
     fn ask(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
         // The server may have closed already.
@@ -53,7 +53,7 @@ impl Served {
         let began = Instant::now();
         let answer = self.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("# EOF\n"), "{answer}");
-        // Not after a client that stalls was cut.
+        // Without waiting until a stalled client was cut.
         assert!(began.elapsed() < HEADERS, "{:?}", began.elapsed());
     }
 
@@ -120,7 +120,7 @@ fn an_address_in_use_is_an_error() {
 }
 
 #[test]
-fn garbage_is_refused_and_harms_nobody() {
+fn garbage_is_rejected_and_does_no_harm() {
     let served = Served::on("127.0.0.1:0");
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HEADER_FIELDS + 1));
     let long = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "b".repeat(2 * HEAD_BYTES));
@@ -210,7 +210,7 @@ fn headers_that_do_not_end_are_cut() {
     stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
     let began = Instant::now();
     let mut sent = 0;
-    // A field at a time: neither the number of fields nor the time may go on for ever.
+    // One field at a time: the number of fields and the time are bounded.
     while stream.write_all(b"A: b\r\n").is_ok() {
         sent += 1;
         std::thread::park_timeout(Duration::from_millis(20));
@@ -221,7 +221,7 @@ fn headers_that_do_not_end_are_cut() {
 }
 
 #[test]
-fn a_client_that_does_not_read_holds_up_nobody() {
+fn a_client_that_does_not_read_blocks_nobody() {
     let served = Served::on("127.0.0.1:0");
     let mut slow: Vec<TcpStream> = (0..CONNECTIONS - 1).map(|_| served.connect()).collect();
     for stream in &mut slow {

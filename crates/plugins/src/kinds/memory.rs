@@ -8,8 +8,8 @@ use delivery::StoreError;
 use runtime::confine::Access;
 use std::io;
 
-/// Bytes of the name of a socket at most (unix(7)).
-const LONGEST_SOCKET: usize = 107;
+/// Maximum length of a socket's path (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;
 
 struct Memory {
     settings: Settings,
@@ -21,15 +21,15 @@ pub(super) fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink>
 }
 
 pub(super) fn access(plugin: &Plugin, access: &mut Access) {
-    access.placed.push(plugin.get(&IMT_PATH));
+    access.written_in_existing.push(plugin.get(&IMT_PATH));
 }
 
 impl Sink for Memory {
     fn check(&self) -> Result<(), StoreError> {
-        if self.settings.path.as_os_str().len() <= LONGEST_SOCKET {
+        if self.settings.path.as_os_str().len() <= MAX_SOCKET_PATH {
             return Ok(());
         }
-        let what = format!("names of sockets have up to {LONGEST_SOCKET} bytes");
+        let what = format!("the name of a socket has at most {MAX_SOCKET_PATH} bytes");
         Err(StoreError::Configuration { key: "imt_path", what })
     }
 

@@ -1,7 +1,7 @@
-//! The kinds of plugins: a row for each, and what the daemon asks of a plugin between its settings and its thread.
+//! The kinds of plugins: a row for each, and the interface between a daemon and a plugin before its thread starts.
 //!
-//! A daemon knows rows alone. A kind that needs a cargo feature which this build lacks, or that is not written yet, has a row
-//! without [`Kind::read`]: the daemon says so where such a plugin is configured.
+//! A daemon knows only rows. A kind that needs a cargo feature which this build lacks, or that is not implemented yet, has a row
+//! without [`Kind::read`]: the daemon reports such a plugin in the configuration.
 
 mod memory;
 mod print;
@@ -23,37 +23,37 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What a plugin takes from the workers.
+/// The input of a plugin from the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Tables of aggregates, at its own times.
     Tables,
     /// Flow records, one by one: `nfprobe` and `sfprobe`.
     FlowRecords,
-    /// Datagrams as they came: `tee`.
+    /// Datagrams as received: `tee`.
     Datagrams,
 }
 
-/// Reads the settings of a plugin. What keeps it from starting is a fatal problem.
+/// Reads the settings of a plugin. Problems that prevent its start are fatal.
 pub type Read = fn(&Plugin, &mut Diagnostics) -> Box<dyn Sink>;
 
 /// A kind of plugins.
 pub struct Kind {
-    /// Its word in the configuration.
+    /// Its name in the configuration.
     pub is: PluginKind,
     /// Its line in the text of `-V`.
     pub title: &'static str,
     /// The cargo feature that it needs.
     pub feature: Option<&'static str>,
-    /// Where it can run.
+    /// The daemons in which it can run.
     pub daemons: Daemons,
-    /// What it takes.
+    /// Its input.
     pub takes: Takes,
     /// Whether its aggregates have time bins (`print_history`).
     pub bins: bool,
-    /// Files that it needs beside those of every plugin.
+    /// Files that it needs in addition to those of every plugin.
     pub access: fn(&Plugin, &mut Access),
-    /// The names that it fills with variables.
+    /// Its names with variables.
     pub names: fn(&Plugin) -> Vec<Named>,
     /// `None`: it is not part of this build.
     pub read: Option<Read>,
@@ -74,7 +74,7 @@ const TABLES: Kind = Kind {
     read: None,
 };
 
-/// A kind that is declared, and not written yet.
+/// A kind that is declared, and not implemented yet.
 const fn planned(is: PluginKind, title: &'static str, daemons: Daemons, takes: Takes) -> Kind {
     Kind { is, title, daemons, takes, ..TABLES }
 }
@@ -115,7 +115,7 @@ pub static KINDS: &[Kind] = &[
     planned(PluginKind::Tee, "tee", Daemons::COLLECTORS, Takes::Datagrams),
 ];
 
-/// The row of a kind among those that a daemon has.
+/// Finds the row of a kind among a daemon's.
 pub fn find(kinds: &'static [Kind], is: PluginKind) -> Option<&'static Kind> {
     kinds.iter().find(|kind| kind.is == is)
 }
@@ -125,80 +125,80 @@ impl Kind {
     pub fn unavailable(&self, daemon: config::Daemon) -> String {
         if !self.daemons.contains(daemon) {
             let names: Vec<&str> = self.daemons.iter().map(config::Daemon::name).collect();
-            return format!("is one of {} alone", names.join(" and "));
+            return format!("is available only in {}", names.join(" and "));
         }
         match self.feature {
-            Some(_) => "was left out when this program was built; -V lists the plugins that it has".to_owned(),
-            None => "is not in this version yet".to_owned(),
+            Some(_) => "is not built into this program; -V lists its plugins".to_owned(),
+            None => "is not implemented in this version yet".to_owned(),
         }
     }
 }
 
-/// Something that one plugin alone can write to.
+/// An output with a single writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     /// The key that names it.
     pub key: &'static str,
-    /// Its path, as it was written.
+    /// Its path, as configured.
     pub path: PathBuf,
     /// How it is written to.
     pub how: Owning,
 }
 
-/// How a plugin writes to what it owns.
+/// How a plugin writes to an output that it owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owning {
     /// It is a socket.
     Socket,
-    /// Each time it is written the file is another one.
+    /// The file is replaced by each write.
     Overwrites,
-    /// What is in the file stays.
+    /// Existing content stays.
     Appends,
 }
 
-/// What a plugin's thread works with.
+/// The context of a plugin's thread.
 pub struct Running {
     /// The name of the plugin.
     pub name: String,
-    /// As what it logs.
+    /// Its identity in the log.
     pub identity: Identity,
-    /// What its tables hold.
+    /// The schema of its tables.
     pub schema: Arc<Schema>,
     /// One for all tables of the daemon, so that they can be merged.
     pub hash: RandomState,
     /// Where tables come from.
     pub inlet: Inlet,
-    /// What it counts.
+    /// Its counters.
     pub counters: Counters,
     /// Where its threads start.
     pub threads: Threads,
 }
 
-/// A plugin between its settings and its thread. The methods are called in the order in which they stand here; `--check` ends with
+/// A plugin between its settings and its thread. The methods are called in the order of their declaration; `--check` ends with
 /// [`Sink::check_columns`].
 pub trait Sink {
-    /// Whether what its store does not take waits on disk.
+    /// Whether write batches wait on disk while its store is down.
     fn spools(&self) -> bool {
         false
     }
 
-    /// Whether its settings can be used, as far as that shows before anything is opened.
+    /// Checks its settings, as far as possible before anything is opened.
     ///
     /// # Errors
-    /// The key, and what is wrong.
+    /// The key, and the problem.
     fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// What it alone can write to.
+    /// Outputs with this plugin as single writer.
     fn owns(&self) -> Vec<Owned> {
         Vec::new()
     }
 
-    /// Nobody waits for the end of the input, which is a file: the end may take as long as something is written.
+    /// The input is a file: shutdown may take as long as writing makes progress.
     fn be_patient(&mut self) {}
 
-    /// Whether it can show all columns of its tables.
+    /// Checks that it can show all columns of its tables.
     ///
     /// # Errors
     /// The message, with the key.
@@ -206,7 +206,7 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Opens what may take the rights that the daemon starts with.
+    /// Opens what may need the initial privileges.
     ///
     /// # Errors
     /// The message, with the key.
@@ -214,7 +214,7 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Opens the rest, as the user that the daemon runs as.
+    /// Opens the rest, after the change of user.
     ///
     /// # Errors
     /// The message, with the key.
@@ -222,7 +222,7 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Tries what its thread will do first, for a dry run.
+    /// Tries the first steps of its thread, for a dry run.
     ///
     /// # Errors
     /// The message, with the key.
@@ -257,12 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn who_configures_what_cannot_run_is_told_why() {
+    fn unavailable_plugins_are_reported_with_the_reason() {
         let why = |is, daemon| find(KINDS, is).unwrap().unavailable(daemon);
         let nfacctd = config::Daemon::Nfacctd;
-        assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is one of pmacctd and uacctd alone");
-        assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is one of nfacctd and sfacctd alone");
-        assert_eq!(why(PluginKind::Tee, nfacctd), "is not in this version yet");
-        assert!(why(PluginKind::Kafka, nfacctd).starts_with("was left out when this program was built"));
+        assert_eq!(why(PluginKind::Nfprobe, nfacctd), "is available only in pmacctd and uacctd");
+        assert_eq!(why(PluginKind::Tee, config::Daemon::Uacctd), "is available only in nfacctd and sfacctd");
+        assert_eq!(why(PluginKind::Tee, nfacctd), "is not implemented in this version yet");
+        assert!(why(PluginKind::Kafka, nfacctd).starts_with("is not built into this program"));
     }
 }

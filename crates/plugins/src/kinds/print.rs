@@ -18,7 +18,7 @@ struct Print {
 pub(super) fn read(plugin: &Plugin, problems: &mut Diagnostics) -> Box<dyn Sink> {
     let settings = Settings { max_aggregates: max_aggregates(plugin), ..Settings::read(plugin, problems) };
     let how = if settings.append { Owning::Appends } else { Owning::Overwrites };
-    // Files whose names come from records differ where the plugins' records do.
+    // Files named after fields of records differ if the plugins' records do.
     let is_one =
         |template: &Option<_>| template.as_ref().is_some_and(|name: &encode::names::Template| !name.has_record());
     let files = [
@@ -48,11 +48,11 @@ impl Sink for Print {
     }
 
     fn check_columns(&self, schema: &Schema) -> Result<(), String> {
-        let refused = self.settings.refused(schema);
-        if refused.is_empty() {
+        let unsupported = self.settings.unsupported(schema);
+        if unsupported.is_empty() {
             return Ok(());
         }
-        let (name, columns) = (&self.settings.name, refused.join(", "));
+        let (name, columns) = (&self.settings.name, unsupported.join(", "));
         Err(format!(
             "aggregate[{name}]: formatted output cannot show {columns}; csv and json can (print_output[{name}])"
         ))

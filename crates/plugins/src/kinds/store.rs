@@ -1,7 +1,7 @@
 //! The rows of plugins that write to a server or a database.
 #![cfg_attr(
     not(any(feature = "amqp", feature = "kafka", feature = "sql")),
-    allow(dead_code, unused_imports, reason = "there is no store")
+    allow(dead_code, unused_imports, reason = "no store is built in")
 )]
 
 use super::{Kind, Named, Read, Running, Sink, TABLES};
@@ -18,7 +18,7 @@ use runtime::confine::Access;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where SQLite puts what does not fit into memory.
+/// SQLite's folders for temporary files.
 const TEMPORARY: &[&str] = &["/var/tmp", "/tmp"];
 
 /// What the four databases have in common.
@@ -69,10 +69,10 @@ pub(super) fn amqp_names(plugin: &Plugin) -> Vec<Named> {
 pub(super) fn sqlite_access(plugin: &Plugin, access: &mut Access) {
     // Stands for files of a folder whose names are not known yet.
     const ANY: &str = "any";
-    access.placed.push(plugin.get(&SQL_DB).into());
-    access.placed.extend(plugin.get(&SQL_BACKUP_HOST).map(PathBuf::from));
-    access.placed.extend(std::env::var_os("TMPDIR").map(|folder| Path::new(&folder).join(ANY)));
-    access.placed.extend(TEMPORARY.iter().map(|folder| Path::new(folder).join(ANY)));
+    access.written_in_existing.push(plugin.get(&SQL_DB).into());
+    access.written_in_existing.extend(plugin.get(&SQL_BACKUP_HOST).map(PathBuf::from));
+    access.written_in_existing.extend(std::env::var_os("TMPDIR").map(|folder| Path::new(&folder).join(ANY)));
+    access.written_in_existing.extend(TEMPORARY.iter().map(|folder| Path::new(folder).join(ANY)));
 }
 
 struct Store {
@@ -128,14 +128,14 @@ impl Sink for Store {
         let (worker, as_plugin) = (format!("{name}/delivery"), identity.clone());
         let starter = threads.clone();
         threads.spawn(format!("{}[{name}]", settings.kind), identity, move || {
-            let refusing = starter.clone();
+            let failing = starter.clone();
             let spawn = |work| {
                 if let Err(error) = starter.spawn_aside(worker, as_plugin, work) {
                     tracing::error!("cannot start a thread, nothing will be written: {error}");
                 }
             };
-            let refuse = move |what| refusing.refuse(what);
-            store::run(&settings, &schema, opened, inlet, counters, spawn, refuse);
+            let fail = move |what| failing.fail(what);
+            store::run(&settings, &schema, opened, inlet, counters, spawn, fail);
         })
     }
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes of a chunk of an answer.
-const PIECE: usize = 256 << 10;
+const CHUNK: usize = 256 << 10;
 /// How long to wait for a client that does not read before checking whether the answer must be cut.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 /// Aggregates that are processed between such checks.
@@ -65,13 +65,13 @@ impl<'a> Out<'a> {
     fn row(&mut self) -> Result<(), Outcome> {
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS) {
-            self.go_on()?;
+            self.check_cut()?;
         }
-        if self.piece.len() >= PIECE { self.send(Frame::Piece) } else { Ok(()) }
+        if self.piece.len() >= CHUNK { self.send(Frame::Piece) } else { Ok(()) }
     }
 
     /// Returns an error if the answer is cut.
-    fn go_on(&self) -> Result<(), Outcome> {
+    fn check_cut(&self) -> Result<(), Outcome> {
         if self.ended.load(Ordering::Acquire) {
             return Err(Outcome::Ended);
         }
@@ -95,7 +95,7 @@ impl<'a> Out<'a> {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.go_on()?,
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.check_cut()?,
                     _ => return Err(Outcome::Left),
                 },
             }
@@ -105,9 +105,9 @@ impl<'a> Out<'a> {
     }
 
     /// Sends the reason why the rest is missing, unless it would be mistaken for a part of the answer: then only the end is missing.
-    pub(super) fn refuse(&self, text: &str) {
+    pub(super) fn send_error(&self, text: &str) {
         if !self.broken {
-            refuse(self.to, text);
+            send_error(self.to, text);
         }
     }
 
@@ -120,8 +120,8 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Sends the reason why there is no answer, or no more of it, if the client reads it at once.
-pub(super) fn refuse(mut to: &UnixStream, text: &str) {
+/// Sends the reason for a missing or incomplete answer, if the client reads it at once.
+pub(super) fn send_error(mut to: &UnixStream, text: &str) {
     // A client that does not read it sees that the answer has no end.
     let _ = to.write_all(&[&Frame::Problem.head(text.len())[..], text.as_bytes()].concat());
 }
@@ -187,7 +187,7 @@ pub(super) fn style(request: &Request, whole_seconds: bool) -> Style {
 }
 
 /// What an answer needs in addition to the request.
-pub(super) struct Matter<'a> {
+pub(super) struct Context<'a> {
     pub(super) table: &'a Table,
     /// The lines that select aggregates; `None` selects all of the table.
     pub(super) lines: Option<&'a mut Lines>,
@@ -203,7 +203,7 @@ pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) ->
     let table = &version.table;
     let mut selection = version.selection();
     for (number, row) in table.iter().enumerate() {
-        if lines.mean(row.key, row.values, table.strings()) {
+        if lines.is_match(row.key, row.values, table.strings()) {
             selection.add(number);
         }
         out.row()?;
@@ -212,8 +212,8 @@ pub(super) fn select(version: &Version, lines: &mut Lines, out: &mut Out<'_>) ->
 }
 
 /// Answers a request, without the end marker.
-pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> Result<(), Outcome> {
-    let Matter { table, lines, style, now, erased } = matter;
+pub(super) fn make(request: &Request, context: Context<'_>, out: &mut Out<'_>) -> Result<(), Outcome> {
+    let Context { table, lines, style, now, erased } = context;
     match request.query {
         Query::All | Query::Match => show(table, lines, request, style, now, out)?,
         Query::Counters { counter, sum } => {
@@ -244,7 +244,7 @@ pub(super) fn make(request: &Request, matter: Matter<'_>, out: &mut Out<'_>) -> 
     Ok(())
 }
 
-/// Shows the aggregates that any of the lines means; without lines, all.
+/// Shows the aggregates that match any of the lines; without lines, all.
 fn show(
     table: &Table,
     mut lines: Option<&mut Lines>,
@@ -258,7 +258,7 @@ fn show(
     rows.title(&mut out.piece);
     let mut meant = |row: &Aggregate<'_>| match &mut lines {
         None => true,
-        Some(lines) => lines.mean(row.key, row.values, strings),
+        Some(lines) => lines.is_match(row.key, row.values, strings),
     };
     let mut entries = 0;
     let mut write = |row: &Aggregate<'_>, out: &mut Out<'_>| {
@@ -274,7 +274,7 @@ fn show(
                 out.row()?;
             }
         }
-        Some((counter, most)) => {
+        Some((counter, limit)) => {
             let value = value_of(schema, counter);
             let count = |number: u32| {
                 let row = table.get(number as usize);
@@ -289,11 +289,11 @@ fn show(
                 out.row()?;
             }
             let order = |number: &u32| (std::cmp::Reverse(count(*number)), *number);
-            if let Some(most) = most.filter(|most| *most < sorted.len()) {
-                sorted.select_nth_unstable_by_key(most, order);
-                sorted.truncate(most);
+            if let Some(limit) = limit.filter(|limit| *limit < sorted.len()) {
+                sorted.select_nth_unstable_by_key(limit, order);
+                sorted.truncate(limit);
             }
-            out.go_on()?;
+            out.check_cut()?;
             sorted.sort_unstable_by_key(order);
             for number in sorted {
                 if let Some(row) = table.get(number as usize) {

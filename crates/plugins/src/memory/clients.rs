@@ -1,6 +1,6 @@
 //! The clients of the socket. Each has a thread, which reads its query, and builds and sends the answer.
 
-use super::answer::{self, Matter, Out, TICK};
+use super::answer::{self, Context, Out, TICK};
 use super::ledger::{Ledger, Outcome};
 use super::lines::Lines;
 use super::state::{Selection, Version};
@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Time until the next attempt when a client cannot be accepted.
-const REST: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers may take to finish when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -139,8 +139,8 @@ impl Clients {
                 }
                 match stream {
                     Ok(stream) => take(stream, &at, &alive),
-                    // Without a free file descriptor the client stays in the backlog, and retrying at once would spin.
-                    Err(_) => thread::park_timeout(REST),
+                    // Without a free file descriptor the client stays in the backlog, and an immediate retry would be a busy loop.
+                    Err(_) => thread::park_timeout(RETRY_PAUSE),
                 }
             }
         })?;
@@ -176,11 +176,11 @@ impl Server {
     /// A slot for a client of that user, or why there is none.
     fn admit(self: &Arc<Self>, user: u32) -> Result<Slot, String> {
         let mut users = self.users();
-        let (most, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
+        let (max, of_user) = (self.settings.max_clients, self.settings.max_clients_user);
         // The daemon's own user is always admitted, however many other clients there are.
         let is_operator = user == 0 || user == rustix::process::geteuid().as_raw();
-        if !is_operator && users.values().sum::<usize>() >= most {
-            return Err(format!("too many clients at a time: imt_clients_max is {most}. Try again"));
+        if !is_operator && users.values().sum::<usize>() >= max {
+            return Err(format!("too many clients at a time: imt_clients_max is {max}. Try again"));
         }
         let count = users.entry(user).or_default();
         if *count >= of_user {
@@ -217,7 +217,7 @@ fn take(stream: UnixStream, server: &Arc<Server>, alive: &Sender<()>) {
         Ok(slot) => slot,
         Err(problem) => {
             server.ledger.count(Outcome::Crowded, user);
-            return answer::refuse(&stream, &problem);
+            return answer::send_error(&stream, &problem);
         }
     };
     let alive = alive.clone();
@@ -242,19 +242,19 @@ fn serve(stream: &UnixStream, server: &Server) -> Outcome {
     let request = match Request::read(&mut from) {
         Ok(request) => request,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            answer::refuse(stream, &error.to_string());
+            answer::send_error(stream, &error.to_string());
             return Outcome::Late;
         }
         Err(error) => {
-            answer::refuse(stream, &error.to_string());
-            return if error.kind() == io::ErrorKind::InvalidData { Outcome::Wrong } else { Outcome::Left };
+            answer::send_error(stream, &error.to_string());
+            return if error.kind() == io::ErrorKind::InvalidData { Outcome::Invalid } else { Outcome::Left };
         }
     };
     let mut out = Out::new(stream, until, &server.ended);
     match server.answer(&request, until, &mut out) {
         Ok(()) => Outcome::Answered,
         Err((outcome, problem)) => {
-            out.refuse(&problem);
+            out.send_error(&problem);
             outcome
         }
     }
@@ -264,9 +264,9 @@ impl Server {
     /// Answers a request.
     fn answer(&self, request: &Request, until: Instant, out: &mut Out) -> Result<(), (Outcome, String)> {
         let settings = &self.settings;
-        let wrong = |text: String| (Outcome::Wrong, text);
+        let invalid = |text: String| (Outcome::Invalid, text);
         if settings.password.is_some() && settings.password != request.password {
-            return Err(wrong("wrong password: -P gives it".to_owned()));
+            return Err(invalid("wrong password (option -P)".to_owned()));
         }
         let count = request.lines.split('\n').count();
         if count > settings.max_lines {
@@ -276,7 +276,7 @@ impl Server {
         let style = answer::style(request, settings.whole_seconds);
         let mut lines = match request.query {
             Query::Match | Query::Counters { .. } => {
-                Some(Lines::new(&self.schema, &style, &request.columns, &request.lines).map_err(wrong)?)
+                Some(Lines::new(&self.schema, &style, &request.columns, &request.lines).map_err(invalid)?)
             }
             _ => None,
         };
@@ -289,14 +289,14 @@ impl Server {
         };
         let version = given.version.clone().ok_or_else(|| cut(Outcome::Ended))?;
         out.of(Arc::clone(&version));
-        let matter = Matter {
+        let context = Context {
             table: &version.table,
             lines: lines.as_mut(),
             style: &style,
             now: clock::now() / 1_000_000,
             erased: given.erased,
         };
-        let made = answer::make(request, matter, out).and_then(|()| out.end());
+        let made = answer::make(request, context, out).and_then(|()| out.end());
         // A table that is returned must no longer be in use.
         out.forget();
         made.map_err(cut)?;
@@ -342,9 +342,7 @@ impl Server {
                     self.settings.timeout.as_secs()
                 )
             }
-            Outcome::Old => {
-                "the answer was taken too slowly, and the table needs its memory for others".to_owned()
-            }
+            Outcome::Old => "the client read the answer too slowly, and the table needs the memory".to_owned(),
             _ => "the daemon is ending".to_owned(),
         }
     }
@@ -383,7 +381,7 @@ mod tests {
     use crate::memory::testing;
 
     #[test]
-    fn no_user_takes_the_places_of_others() {
+    fn no_user_takes_the_slots_of_others() {
         let settings = Settings { max_clients: 6, max_clients_user: 4, ..Settings::default() };
         let server = Arc::new(Server {
             settings,

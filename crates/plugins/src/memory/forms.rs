@@ -17,7 +17,7 @@ struct Form {
     width: usize,
     /// Placeholder for an empty value in formatted output.
     empty: &'static str,
-    /// Shown by `-a` where the table does not have it, too.
+    /// Shown by `-a` even if the table does not have it.
     always: bool,
 }
 
@@ -135,7 +135,7 @@ const FORMS: &[Form] = &[
     form(Id::PathDelayMaxUsec, 21, ""),
 ];
 
-/// The columns behind those of custom primitives.
+/// The columns after those of custom primitives.
 const COUNTERS: &[Form] = &[form(Id::Packets, 22, ""), form(Id::Flows, 22, ""), form(Id::Bytes, 22, "")];
 
 /// The columns of JSON, in their order.
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn no_formatted_column_is_empty_but_those_of_places() {
+    fn only_location_columns_are_empty_in_formatted_output() {
         let [_, row] = absent("src_host", true, &client(), Columns::formatted_of);
         // Country and postal code of either end are blank in pmacct, too.
         let shown = shapes(&schema("src_host", &[]), true, true);
@@ -325,10 +325,10 @@ mod tests {
     }
 
     #[test]
-    fn csv_leaves_what_has_no_text_empty() {
+    fn csv_leaves_missing_values_empty() {
         let words = "peer_dst_ip,std_comm,as_path,class,sampling_direction,timestamp_end,etype,src_mac";
         let [title, row] = absent(words, false, &client(), Columns::csv_of);
-        // A direction of zero is one: it has no value that stands for none.
+        // Direction 0 is a valid value: no value stands for none.
         assert_eq!(
             title,
             "CLASS,SRC_MAC,ETYPE,COMMS,AS_PATH,PEER_DST_IP,SAMPLING_DIRECTION,TIMESTAMP_END,PACKETS,BYTES\n"
@@ -348,7 +348,7 @@ mod tests {
         let table = Table::new(Arc::clone(&schema), RandomState::default(), 0);
         let mut json = Json::with_columns(&schema, &json_columns(&schema), &client(), Frame::default());
         let mut values = vec![0; schema.values.len()];
-        // The flags come before the flows: they were asked for first.
+        // The flags come before the flows: they were requested first.
         values[2] = 0x12;
         let mut out = Vec::new();
         let row = Aggregate { key: &vec![0; schema.key_words * 8], values: &values };

@@ -15,7 +15,7 @@ pub(super) enum Outcome {
     /// More lines than are allowed.
     TooLong,
     /// It is invalid: not a request, a wrong password, impossible values.
-    Wrong,
+    Invalid,
     /// It took too long.
     Late,
     /// Its version of the table took memory that newer ones needed.
@@ -34,7 +34,7 @@ const OUTCOMES: &[(Outcome, Counter, Option<&str>)] = &[
         Some("clients were refused: more at a time than imt_clients_max or imt_clients_user_max allow")),
     (Outcome::TooLong, Counter::QueriesRefusedLines,
         Some("queries were refused: they had more lines than imt_query_lines allows")),
-    (Outcome::Wrong, Counter::QueriesRefusedRequest, None),
+    (Outcome::Invalid, Counter::QueriesRefusedRequest, None),
     (Outcome::Late, Counter::QueriesCutTime,
         Some("queries were cut off: they took longer than imt_query_timeout, or their clients did")),
     (Outcome::Old, Counter::QueriesCutMemory,

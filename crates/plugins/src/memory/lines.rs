@@ -14,13 +14,13 @@ use flow::strings::Strings;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Most groups of lines: each costs a lookup per aggregate.
+/// Maximum number of groups of lines: each costs a lookup per aggregate.
 const MAX_GROUPS: usize = 64;
 
 /// Location of a column's value in an aggregate.
 enum Part {
     /// Bytes at an offset of the key.
-    Octets(usize, usize),
+    Bytes(usize, usize),
     /// The text that the column shows.
     Text(Box<Cell>),
 }
@@ -29,7 +29,7 @@ impl Part {
     /// Appends the value of an aggregate, as encoded by [`Value`].
     fn read(&mut self, key: &[u8], values: &[u64], strings: &Strings, out: &mut Vec<u8>) {
         match self {
-            Self::Octets(at, len) => out.extend_from_slice(key.get(*at..*at + *len).unwrap_or_default()),
+            Self::Bytes(at, len) => out.extend_from_slice(key.get(*at..*at + *len).unwrap_or_default()),
             Self::Text(cell) => append(out, cell.text(key, values, strings)),
         }
     }
@@ -46,7 +46,7 @@ enum Value {
     /// Anything.
     Any,
     /// These bytes of the key.
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     /// This text.
     Text(String),
     /// The table has no such column.
@@ -77,7 +77,7 @@ impl Lines {
         let mut groups: HashMap<Vec<u8>, usize> = HashMap::new();
         for line in lines.split('\n').filter(|_| !lines.is_empty()) {
             if line.split(',').count() != columns.len() {
-                return Err(format!("'{line}' has not one value for each of {} primitives", columns.len()));
+                return Err(format!("'{line}' does not have one value for each of {} primitives", columns.len()));
             }
             let values = line.split(',').zip(&columns).map(|(value, column)| column.value(value));
             let values: Vec<Value> = values.collect::<Result<_, _>>()?;
@@ -99,14 +99,14 @@ impl Lines {
         }
         let which = |value: &Value| match value {
             Value::Any | Value::Never => 0,
-            Value::Octets(_) => 1,
+            Value::Bytes(_) => 1,
             Value::Text(_) => 2,
         };
         let number = *groups.entry(values.iter().map(which).collect()).or_insert(self.groups.len());
         if number == self.groups.len() {
             if number == MAX_GROUPS {
                 return Err(format!(
-                    "more than {MAX_GROUPS} sets of columns have '*': put such lines into several queries"
+                    "more than {MAX_GROUPS} different sets of columns with '*': split the lines into several queries"
                 ));
             }
             let parts = columns.iter().zip(values).filter_map(|(asked, value)| asked.part(value, style)).collect();
@@ -116,7 +116,7 @@ impl Lines {
         for value in values {
             match value {
                 Value::Any | Value::Never => {}
-                Value::Octets(octets) => key.extend_from_slice(octets),
+                Value::Bytes(bytes) => key.extend_from_slice(bytes),
                 Value::Text(text) => append(&mut key, text.as_bytes()),
             }
         }
@@ -141,7 +141,7 @@ impl Lines {
     }
 
     /// True when a line matches the aggregate.
-    pub(super) fn mean(&mut self, key: &[u8], values: &[u64], strings: &Strings) -> bool {
+    pub(super) fn is_match(&mut self, key: &[u8], values: &[u64], strings: &Strings) -> bool {
         let mut meant = false;
         self.matches(key, values, strings, |_| meant = true);
         meant
@@ -186,10 +186,10 @@ impl Asked<'_> {
         if value == "*" {
             return Ok(Value::Any);
         }
-        let octets = self.octets(value)?;
+        let bytes = self.bytes(value)?;
         let Some(column) = self.column else { return Ok(Value::Never) };
-        Ok(match (column.at, octets.is_empty()) {
-            (At::Key(_), false) => Value::Octets(octets),
+        Ok(match (column.at, bytes.is_empty()) {
+            (At::Key(_), false) => Value::Bytes(bytes),
             // Names of protocols are shown in lower case.
             _ if self.kind == Kind::Proto => Value::Text(value.to_lowercase()),
             _ => Value::Text(value.to_owned()),
@@ -197,7 +197,7 @@ impl Asked<'_> {
     }
 
     /// The bytes of a value; `None` if it is compared as a text.
-    fn octets(&self, value: &str) -> Result<Vec<u8>, String> {
+    fn bytes(&self, value: &str) -> Result<Vec<u8>, String> {
         let (name, kind) = (self.name, self.kind);
         Ok(match kind {
             Kind::Ip => {
@@ -227,7 +227,7 @@ impl Asked<'_> {
     fn part(&self, value: &Value, style: &Style) -> Option<Part> {
         let column = self.column?;
         match (value, column.at) {
-            (Value::Octets(octets), At::Key(at)) => Some(Part::Octets(at, octets.len())),
+            (Value::Bytes(bytes), At::Key(at)) => Some(Part::Bytes(at, bytes.len())),
             (Value::Text(_), _) => {
                 let style = Style { num_protos: false, separator: '\u{1f}', ..style.clone() };
                 Some(Part::Text(Box::new(Cell::new(column, &style))))
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_value_is_named() {
+    fn invalid_values_are_named() {
         for (columns, line, named) in [
             ("src_host", "10.0.0", "Invalid IP address"),
             ("dst_port", "65536", "too large"),

@@ -1,6 +1,6 @@
-//! The memory plugin: aggregates stay in memory, and clients ask for them.
+//! The memory plugin: aggregates stay in memory, and clients query them.
 //!
-//! The table grows up to `imt_memory`. A query first collects what the workers hold, so an answer has everything that was
+//! The table grows up to `imt_memory`. A query first collects the workers' tables, so an answer has everything that was
 //! received before. Each client has a thread of its own, which builds the answer from one [version](state) of the table and
 //! sends it. So neither the plugin's thread, which merges the tables of the workers, nor the end of the daemon ever waits for a
 //! client.
@@ -37,10 +37,10 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the workers' tables are collected when nobody asks.
+/// Interval at which the workers' tables are collected without queries.
 const COLLECT: Duration = Duration::from_secs(5);
-/// How often they may be collected for queries: those that come meanwhile are answered together.
-const COLLECT_AGAIN: Duration = Duration::from_millis(10);
+/// Minimum interval at which they are collected for queries: those that arrive meanwhile are answered together.
+const QUERY_COLLECT: Duration = Duration::from_millis(10);
 /// How long workers may take to hand over their tables.
 const WORKER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a client may take to send its query.
@@ -52,10 +52,10 @@ pub struct Opened {
     listener: UnixListener,
 }
 
-/// Opens the socket. A file that a daemon left behind is replaced.
+/// Opens the socket. The file of a daemon that has ended is replaced.
 ///
 /// # Errors
-/// Another program answers at the socket, or it cannot be made.
+/// Another program is listening on the socket, or it cannot be created.
 pub fn open(settings: &Settings) -> io::Result<Opened> {
     let settings = Settings { path: files::resolve(&settings.path, &settings.files)?, ..settings.clone() };
     let listener = socket::listen(&settings.path, settings.mode, settings.gid)?;
@@ -65,7 +65,7 @@ pub fn open(settings: &Settings) -> io::Result<Opened> {
 /// The plugin's thread: ends when the workers have ended.
 pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: Inlet, counters: Counters) {
     let Opened { settings, listener } = opened;
-    let (path, max_octets) = (settings.path.clone(), settings.max_octets);
+    let (path, max_bytes) = (settings.path.clone(), settings.max_bytes);
     let ledger = Arc::new(Ledger::default());
     let started = Clients::start(listener, settings, Arc::clone(&schema), Arc::clone(&ledger));
     let (clients, back, calls) = match started {
@@ -77,7 +77,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
     };
     runtime::ok!("waiting for data on: '{}'", path.display());
     let mut memory = Memory {
-        state: State::new(Table::new(schema, hash, 0), max_octets),
+        state: State::new(Table::new(schema, hash, 0), max_bytes),
         asked: VecDeque::new(),
         back,
         erased: None,
@@ -96,7 +96,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
             Woken::Event(Event::Ended) => break,
             Woken::Asked(Call::Ask(question)) => {
                 memory.asked.push_back(question);
-                due = due.min(collected + COLLECT_AGAIN);
+                due = due.min(collected + QUERY_COLLECT);
             }
             Woken::Asked(Call::Returned(bytes, version)) => memory.returned(bytes, version),
         }
@@ -104,7 +104,7 @@ pub fn run(opened: Opened, schema: Arc<Schema>, hash: RandomState, mut inlet: In
         if now >= due {
             let is_settled = memory.work(&mut inlet);
             collected = Instant::now();
-            due = collected + if is_settled { COLLECT } else { COLLECT_AGAIN };
+            due = collected + if is_settled { COLLECT } else { QUERY_COLLECT };
         }
         memory.publish(false);
     }
@@ -119,7 +119,7 @@ struct Memory {
     state: State,
     /// Not answered yet.
     asked: VecDeque<Question>,
-    /// Where a table that was taken out comes back to.
+    /// Returns a table that was taken out.
     back: Sender<Call>,
     /// When the table was emptied, seconds since 1970.
     erased: Option<u64>,
@@ -131,7 +131,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// Collects, and answers what was asked. False when that must wait for answers that look at older versions of the table.
+    /// Collects, and answers questions. Returns false when that must wait for answers that use older versions of the table.
     fn work(&mut self, inlet: &mut Inlet) -> bool {
         // Meanwhile workers keep what they have.
         if !self.settle() {
@@ -177,7 +177,7 @@ impl Memory {
         self.count(&taken);
     }
 
-    /// Gives a client what it answers with. The question comes back when that must wait.
+    /// Passes a client's thread the version for its answer. Returns the question when that must wait.
     fn answer(&mut self, question: Question) -> Option<Question> {
         let out = match &question.what {
             What::Stays => None,
@@ -198,13 +198,13 @@ impl Memory {
         if matches!(question.what, What::Taken) {
             self.erased = Some(clock::now() / 1_000_000);
         }
-        // A client that does not wait any more takes nothing with it.
+        // If the client no longer waits, nothing is removed.
         let _ = question.answer.send(given);
         None
     }
 
     fn count(&mut self, taken: &Taken) {
-        let Taken { handed, lost, packets, octets } = *taken;
+        let Taken { handed, lost, packets, bytes } = *taken;
         self.tally.add(Counter::AggregatesHanded, handed);
         self.tally.add(Counter::AggregatesWritten, handed - lost);
         if handed > lost {
@@ -212,8 +212,8 @@ impl Memory {
         }
         self.tally.add(Counter::AggregatesDroppedRefused, lost);
         self.tally.add(Counter::AggregatesDroppedPackets, packets);
-        self.tally.add(Counter::AggregatesDroppedBytes, octets);
-        let sum = Sum { aggregates: lost, packets, octets };
+        self.tally.add(Counter::AggregatesDroppedBytes, bytes);
+        let sum = Sum { aggregates: lost, packets, octets: bytes };
         self.full.add(sum, "new aggregates are dropped: the table has reached imt_memory", "");
         self.full.due();
     }

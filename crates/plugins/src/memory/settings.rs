@@ -24,7 +24,7 @@ pub struct Settings {
     /// `imt_passwd`.
     pub password: Option<String>,
     /// `imt_memory`, bytes.
-    pub max_octets: usize,
+    pub max_bytes: usize,
     /// `imt_query_timeout`.
     pub timeout: Duration,
     /// `imt_query_lines`.
@@ -49,7 +49,7 @@ impl Settings {
             mode: plugin.get(&IMT_PATH_MODE),
             gid: group(plugin, problems),
             password: plugin.get(&IMT_PASSWD),
-            max_octets: usize::try_from(plugin.get(&IMT_MEMORY)).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(plugin.get(&IMT_MEMORY)).unwrap_or(usize::MAX),
             timeout: plugin.get(&IMT_QUERY_TIMEOUT),
             max_lines: size(plugin.get(&IMT_QUERY_LINES)),
             max_clients: size(plugin.get(&IMT_CLIENTS_MAX)),
@@ -60,12 +60,12 @@ impl Settings {
     }
 }
 
-/// The group of the socket. Without it, the socket keeps the daemon's, which lets in no more users.
+/// The group of the socket. If it is unknown, the socket keeps the daemon's, which admits no further users.
 fn group(plugin: &Plugin, problems: &mut Diagnostics) -> Option<u32> {
     let name = plugin.get(&IMT_PATH_GROUP)?;
     let gid = privileges::gid(&name);
     if gid.is_none() {
-        let what = format!("imt_path_group: no group '{name}'. The socket keeps the daemon's.");
+        let what = format!("imt_path_group: no such group: '{name}'. The socket keeps the daemon's group.");
         problems.warn(plugin.blame(&IMT_PATH_GROUP), what, None);
     }
     gid

@@ -68,12 +68,12 @@ struct Old {
 pub(super) struct Taken {
     /// Aggregates that were added.
     pub(super) handed: u64,
-    /// Aggregates that were dropped, as the table is at its bound.
+    /// Aggregates that were dropped, because the table is full.
     pub(super) lost: u64,
     /// Their packets.
     pub(super) packets: u64,
     /// Their bytes.
-    pub(super) octets: u64,
+    pub(super) bytes: u64,
 }
 
 /// The table and its older versions.
@@ -83,21 +83,21 @@ pub(super) struct State {
     /// Aggregates that were received while there was no room for another version.
     aside: Option<Table>,
     /// `imt_memory`.
-    max_octets: usize,
+    max_bytes: usize,
     grace: Duration,
-    /// How often aggregates were removed, which changes the indexes of those after them.
+    /// Number of removals, which change the indexes of later aggregates.
     order: u64,
     /// Bytes of the tables that were taken out for clients that show and remove them, and may return them.
     out: usize,
 }
 
 impl State {
-    pub(super) fn new(table: Table, max_octets: usize) -> Self {
+    pub(super) fn new(table: Table, max_bytes: usize) -> Self {
         let newest = Version::new(table, 0);
-        Self { newest, old: Vec::new(), aside: None, max_octets, grace: GRACE, order: 0, out: 0 }
+        Self { newest, old: Vec::new(), aside: None, max_bytes, grace: GRACE, order: 0, out: 0 }
     }
 
-    /// The newest version. [`Self::settle`] says whether it is complete.
+    /// The newest version. [`Self::settle`] returns whether it is complete.
     pub(super) fn newest(&self) -> &Arc<Version> {
         &self.newest
     }
@@ -117,7 +117,7 @@ impl State {
         let mut lost = |values: &[u64]| {
             let value = |at: usize| values.get(at).copied().unwrap_or(0);
             taken.packets = taken.packets.saturating_add(value(flow::schema::VALUE_PACKETS));
-            taken.octets = taken.octets.saturating_add(value(flow::schema::VALUE_OCTETS));
+            taken.bytes = taken.bytes.saturating_add(value(flow::schema::VALUE_OCTETS));
         };
         if let Some(newest) = self.change() {
             taken.lost += newest.absorb_bounded(table, bound, &mut lost) as u64;
@@ -127,9 +127,9 @@ impl State {
         // Aggregates that are kept aside are counted as handed when they are merged, as they may become fewer.
         let left = bound.saturating_sub(self.newest.table.size());
         let aside = self.aside.get_or_insert_with(|| table.empty());
-        let given_up = aside.absorb_bounded(table, left, &mut lost) as u64;
-        taken.lost += given_up;
-        taken.handed += given_up;
+        let dropped = aside.absorb_bounded(table, left, &mut lost) as u64;
+        taken.lost += dropped;
+        taken.handed += dropped;
     }
 
     /// The newest version, to change. `None` when answers use it and there is no room for a copy.
@@ -137,7 +137,7 @@ impl State {
         if Arc::get_mut(&mut self.newest).is_none() {
             let bytes = self.newest.table.size();
             let held = self.held();
-            if held > 0 && held.saturating_add(bytes) > self.max_octets {
+            if held > 0 && held.saturating_add(bytes) > self.max_bytes {
                 self.cut();
                 return None;
             }
@@ -208,13 +208,13 @@ impl State {
         self.old.iter().fold(0, |sum, old| sum.saturating_add(old.bytes))
     }
 
-    /// Bytes up to which the newest version may grow: with what may come back and with older versions, twice `imt_memory`.
+    /// Bytes up to which the newest version may grow: with tables that may be returned and older versions, twice `imt_memory`.
     fn bound(&mut self) -> usize {
-        let both = self.max_octets.saturating_mul(2).saturating_sub(self.held()).saturating_sub(self.out);
-        if both < self.max_octets {
+        let both = self.max_bytes.saturating_mul(2).saturating_sub(self.held()).saturating_sub(self.out);
+        if both < self.max_bytes {
             self.cut();
         }
-        self.max_octets.saturating_sub(self.out).min(both)
+        self.max_bytes.saturating_sub(self.out).min(both)
     }
 
     /// Cuts the answers of old versions that have had their time.
@@ -232,8 +232,8 @@ mod tests {
     use super::*;
     use crate::memory::testing::{self, tags};
 
-    fn state(max_octets: usize, tags: std::ops::Range<u64>) -> State {
-        State::new(testing::tags(tags), max_octets)
+    fn state(max_bytes: usize, tags: std::ops::Range<u64>) -> State {
+        State::new(testing::tags(tags), max_bytes)
     }
 
     fn absorb(state: &mut State, table: Table) -> Taken {
@@ -268,9 +268,9 @@ mod tests {
             answers.push(Arc::clone(state.newest()));
             absorb(&mut state, tags(0..1000));
         }
-        assert!(state.held() <= state.max_octets && state.old.len() == 2, "{} {}", state.held(), state.old.len());
+        assert!(state.held() <= state.max_bytes && state.old.len() == 2, "{} {}", state.held(), state.old.len());
         assert!(answers[0].is_cut() && answers[1].is_cut() && !state.newest().is_cut());
-        // Nothing is lost meanwhile; it waits until answers have let go.
+        // Nothing is lost meanwhile; it waits until the answers end.
         assert!(!state.settle(&mut Taken::default()));
         answers.clear();
         let mut taken = Taken::default();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_answers_has_a_bound_and_is_counted_beyond_it() {
+    fn aggregates_kept_aside_are_bounded_and_counted_beyond_it() {
         let one = tags(0..1000).size();
         let mut state = state(one, 0..1000);
         let _first = Arc::clone(state.newest());
@@ -301,14 +301,14 @@ mod tests {
         for round in 1..20 {
             let taken = absorb(&mut state, tags(round * 1000..(round + 1) * 1000));
             (handed, lost) = (handed + taken.handed, lost + taken.lost);
-            assert_eq!((taken.packets, taken.octets), (taken.lost, taken.lost * 10));
+            assert_eq!((taken.packets, taken.bytes), (taken.lost, taken.lost * 10));
         }
         assert!(lost > 15_000 && handed == lost, "{lost} {handed}");
         assert!(state.aside.as_ref().unwrap().size() < one * 2);
     }
 
     #[test]
-    fn what_was_taken_out_comes_back_and_counts_towards_the_bound_meanwhile() {
+    fn a_table_taken_out_is_returned_and_counts_towards_the_bound() {
         let one = tags(0..1000).size();
         let mut state = state(one, 0..1000);
         let all = state.take_all().unwrap();
@@ -324,14 +324,14 @@ mod tests {
         assert!(state.knows(&selection));
         let some = state.take_some(&selection).unwrap();
         assert_eq!((some.table.len(), state.newest().table.len()), (3, 997));
-        // Aggregates have other numbers now.
+        // Aggregates have different indexes now.
         assert!(!state.knows(&selection) && state.knows(&state.newest().selection()));
         state.returned(some.table.size(), None);
         assert_eq!(absorb(&mut state, tags(0..1)).lost, 0);
     }
 
     #[test]
-    fn emptying_the_table_again_and_again_keeps_no_more_versions_than_fit() {
+    fn repeated_erasing_keeps_no_more_versions_than_fit() {
         let one = tags(0..20_000).size();
         let mut state = state(one, 0..0);
         state.grace = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! What the plugin's tests begin with.
+//! Common setup of the plugin's tests.
 
 use super::Settings;
 use aggregate::Table;
@@ -17,7 +17,7 @@ impl Default for Settings {
             mode: 0o777,
             gid: None,
             password: None,
-            max_octets: 1 << 30,
+            max_bytes: 1 << 30,
             timeout: Duration::from_secs(60),
             max_lines: 100_000,
             max_clients: 128,

@@ -1,4 +1,4 @@
-//! The plugin with its socket, as clients of all sorts see it.
+//! The plugin with its socket, seen by clients.
 
 use super::testing::{schema, tags};
 use super::*;
@@ -41,7 +41,7 @@ impl Rig {
 
     /// Asks, answers the plugin with these tags when it collects, and returns the answer.
     fn ask(&mut self, request: &Request, more: std::ops::Range<u64>) -> Result<String, String> {
-        // Made first: the plugin does not wait for ever.
+        // Created first: the plugin does not wait forever.
         let mut table = Some(tags(more));
         let mut stream = self.connect();
         let _ = request.write(&mut stream);
@@ -123,7 +123,7 @@ fn a_query_of_many_lines_takes_the_time_of_lines_and_aggregates_not_of_their_pro
 }
 
 #[test]
-fn clients_that_take_nothing_stop_neither_collection_nor_others_nor_the_end() {
+fn stalled_clients_block_neither_collection_nor_others_nor_shutdown() {
     let mut rig = Rig::new(|_| ());
     rig.ask(&all(), 0..100_000).unwrap();
     // Each wants several megabytes and reads none of them.
@@ -131,7 +131,7 @@ fn clients_that_take_nothing_stop_neither_collection_nor_others_nor_the_end() {
         .map(|number| {
             let mut stream = rig.connect();
             all().write(&mut stream).unwrap();
-            // They look at different states of the table.
+            // They use different versions of the table.
             rig.ask(&counters(0..1), number..number + 1).unwrap();
             stream
         })
@@ -144,14 +144,14 @@ fn clients_that_take_nothing_stop_neither_collection_nor_others_nor_the_end() {
     assert!(taken < END, "{taken:?}");
     let taken = rig.end();
     assert!(taken < END, "{taken:?}");
-    // They can see that they have not got all.
+    // They notice that their answer is incomplete.
     for mut stream in stalled {
         assert!(read(&mut stream).is_err());
     }
 }
 
 #[test]
-fn a_query_on_its_way_does_not_hold_up_the_end() {
+fn an_unfinished_query_does_not_delay_shutdown() {
     let mut rig = Rig::new(|_| ());
     rig.ask(&counters(0..1), 0..100_000).unwrap();
     let request = counters(0..100_000);
@@ -170,7 +170,7 @@ fn a_query_on_its_way_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn clients_of_one_user_have_a_bound_and_know_why_they_are_refused() {
+fn clients_of_one_user_are_bounded_and_the_error_names_the_bound() {
     let mut rig = Rig::new(|settings| (settings.max_clients, settings.max_clients_user) = (10, 3));
     let stalled: Vec<UnixStream> = (0..3).map(|_| rig.connect()).collect();
     let error = rig.ask(&all(), 0..0).unwrap_err();
@@ -196,9 +196,9 @@ fn a_query_has_a_time_limit() {
 
 #[test]
 fn answers_of_slow_clients_are_cut_when_older_states_take_too_much_memory() {
-    let mut rig = Rig::new(|settings| settings.max_octets = 2 * tags(0..100_000).size());
+    let mut rig = Rig::new(|settings| settings.max_bytes = 2 * tags(0..100_000).size());
     rig.ask(&all(), 0..100_000).unwrap();
-    // Each holds a state of the table of its own, and reads nothing.
+    // Each uses a version of the table of its own, and reads nothing.
     let stalled: Vec<UnixStream> = (0..4)
         .map(|number| {
             let mut stream = rig.connect();
@@ -213,7 +213,7 @@ fn answers_of_slow_clients_are_cut_when_older_states_take_too_much_memory() {
 }
 
 #[test]
-fn what_a_client_did_not_take_is_not_removed() {
+fn aggregates_that_a_client_did_not_receive_are_not_removed() {
     let mut rig = Rig::new(|settings| settings.timeout = Duration::from_secs(6));
     rig.ask(&counters(0..1), 0..30_000).unwrap();
     for request in [
@@ -224,9 +224,9 @@ fn what_a_client_did_not_take_is_not_removed() {
         let mut stalled = rig.connect();
         request.write(&mut stalled).unwrap();
         rig.wait_for(Counter::QueriesCutTime, before + 1);
-        // One packet more of each comes in meanwhile and after.
+        // One more packet of each arrives meanwhile and afterwards.
         assert_eq!(rig.ask(&counters(7..8), 0..0).unwrap(), "1\n");
-        // One that takes it all removes it all.
+        // A client that reads everything removes everything.
         drop(stalled);
     }
     let shown =
@@ -237,7 +237,7 @@ fn what_a_client_did_not_take_is_not_removed() {
 }
 
 #[test]
-fn lines_mean_what_a_comparison_of_each_would_mean() {
+fn lines_match_like_a_comparison_with_each() {
     let schema = schema("src_host,dst_port,proto,tag");
     let mut table = Table::new(Arc::clone(&schema), RandomState::default(), 0);
     let at = |name: &str| {

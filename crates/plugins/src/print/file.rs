@@ -102,7 +102,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes what is left and completes the file.
+    /// Writes the rest and completes the file.
     pub(super) fn commit(mut self) -> io::Result<()> {
         if let Err(error) = self.end_body().and_then(|()| self.write()) {
             self.abandon();

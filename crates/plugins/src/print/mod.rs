@@ -4,7 +4,7 @@
 //! time bin, tag or exporter that the file's name shows ([`encode::names`]). A file is written under a temporary name and
 //! renamed, so that readers see it whole; unless rows are appended, or the file is a pipe.
 //!
-//! A table that comes early (a worker's table reached its bound) belongs to the current period: its rows wait in
+//! An early table (a worker's table reached its bound) belongs to the current period: its rows wait in
 //! the temporary file until the period's other tables follow. Where rows are appended, or go to standard output, an
 //! early table is a purge of its own. The reference overwrites the period's file then.
 //!
@@ -89,7 +89,7 @@ impl<'a> Plugin<'a> {
     fn new(settings: &'a Settings, schema: &Schema, counters: Counters) -> std::io::Result<Self> {
         let mut accounting = Accounting::new(counters);
         // Files are opened when there is something to write.
-        accounting.reached(true);
+        accounting.set_reachable(true);
         Ok(Self {
             settings,
             writer: Writer::new(settings, schema)?,
@@ -103,7 +103,7 @@ impl<'a> Plugin<'a> {
 
     /// Takes an early table. `ends` is the end of its period, which names show.
     fn early(&mut self, table: Table, now: u64, ends: u64) {
-        debug!(aggregates = table.len(), "a table came early");
+        debug!(aggregates = table.len(), "received a table before the flush");
         if self.settings.file.is_none() || self.settings.append {
             self.purge(Some(table), now, false);
             return;
@@ -164,12 +164,12 @@ impl<'a> Plugin<'a> {
         );
     }
 
-    /// The table, without what the configuration filters out, merged with what waited; `None` when there is nothing.
+    /// Returns the table, after filtering, merged with waiting rows; `None` when there is nothing.
     fn take(&mut self, table: Option<Table>) -> Option<Table> {
         let table = table.filter(|table| !table.is_empty()).and_then(|mut table| {
-            let left_out = self.preprocess.apply(&mut table);
-            self.accounting.handed(left_out);
-            self.accounting.filtered(left_out);
+            let filtered = self.preprocess.apply(&mut table);
+            self.accounting.handed(filtered);
+            self.accounting.filtered(filtered);
             Some(table).filter(|table| !table.is_empty())
         });
         let Some(mut waiting) = self.waiting.take() else {
@@ -210,19 +210,19 @@ impl<'a> Plugin<'a> {
                 aggregates = lost.aggregates,
                 packets = lost.packets,
                 bytes = lost.octets,
-                "dropped: more aggregates wait than print_cache_entries and plugin_queue_memory allow"
+                "dropped: the waiting aggregates have reached print_cache_entries or plugin_queue_memory"
             );
         }
         self.waiting = Some(table);
     }
 
-    /// By how many the waiting aggregates exceed the bounds: of their number, or roughly of the memory that they take with their texts.
+    /// By how many the waiting aggregates exceed the bounds: by number, or roughly by memory including their texts.
     fn excess(&self, table: &Table) -> usize {
-        let (len, bytes, most) = (table.len(), table.size(), self.settings.max_octets);
+        let (len, bytes, max) = (table.len(), table.size(), self.settings.max_bytes);
         let by_number = len.saturating_sub(self.settings.max_aggregates);
-        let by_memory = match bytes.checked_sub(most) {
+        let by_memory = match bytes.checked_sub(max) {
             None | Some(0) => 0,
-            // Texts may be of any length, so this comes closer in steps, of which none is too small.
+            // Texts may be of any length, so this converges in steps, none of which is too small.
             Some(over) => (len as u128 * over as u128 / bytes as u128) as usize + len / 16 + 1,
         };
         by_number.max(by_memory).min(len)

@@ -22,7 +22,7 @@ pub(super) struct Planned {
     pub(super) latest: Option<String>,
 }
 
-/// The number of no file, for rows beyond the bound.
+/// No file, for rows beyond the bound.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// How many files there may be.
@@ -40,7 +40,7 @@ pub(super) struct Plan {
     pub(super) files: Vec<Planned>,
     /// By row: the number of its file, or [`NOWHERE`]. Empty when there is one file only.
     pub(super) of: Vec<u32>,
-    /// Rows that go to the file of the time of the flush, as those of their bins are too many.
+    /// Rows that go to the file of the flush's time, because there are too many bins.
     pub(super) redirected: u64,
     /// The newest bin.
     pub(super) bin: Option<u64>,

@@ -28,7 +28,7 @@ impl Settings {
         let output = output(plugin, problems);
         let markers = plugin.get(&PRINT_MARKERS);
         if markers && !output.has_markers() {
-            let what = "print_markers: files of Avro or Parquet hold rows alone. Ignored.".to_owned();
+            let what = "print_markers: Avro and Parquet files contain only rows. Ignored.".to_owned();
             problems.warn(plugin.blame(&PRINT_MARKERS), what, None);
         }
         let history = match sink::width(plugin.get(&PRINT_HISTORY)) {
@@ -58,7 +58,7 @@ impl Settings {
             preprocess: preprocess::Settings::read(plugin, problems),
             trigger: Trigger::read(plugin),
             max_aggregates: entries.saturating_mul(PER_CACHE_ENTRY),
-            max_octets: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(plugin.get(&PLUGIN_QUEUE_MEMORY)).unwrap_or(usize::MAX),
             max_files: plugin.get(&PRINT_MAX_FILES),
         }
     }
@@ -75,7 +75,7 @@ fn output(plugin: &Plugin, problems: &mut Diagnostics) -> Output {
         PrintOutput::Json => Output::Json,
         PrintOutput::Avro if to_file => Output::Avro,
         PrintOutput::Avro => {
-            // As in the C implementation: a series of binary files is of no use to a terminal or a pipe.
+            // As in the C implementation: a series of binary files is useless on a terminal or a pipe.
             let what = "print_output: avro needs print_output_file. Using avro_json.".to_owned();
             problems.warn(plugin.blame(&PRINT_OUTPUT), what, None);
             Output::AvroJson
@@ -83,7 +83,7 @@ fn output(plugin: &Plugin, problems: &mut Diagnostics) -> Output {
         PrintOutput::AvroJson => Output::AvroJson,
         PrintOutput::Parquet => parquet(plugin, problems, to_file),
         PrintOutput::Custom => {
-            let what = "print_output: custom needs code of the C implementation, and cannot be had.".to_owned();
+            let what = "print_output: custom needs code of the C implementation and is not supported.".to_owned();
             let hint =
                 "Use json, csv, formatted, avro, avro_json or parquet; print_trigger_exec can convert files.";
             problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint.to_owned()));
@@ -95,12 +95,13 @@ fn output(plugin: &Plugin, problems: &mut Diagnostics) -> Output {
 #[cfg(feature = "parquet")]
 fn parquet(plugin: &Plugin, problems: &mut Diagnostics, to_file: bool) -> Output {
     if !to_file {
-        let what = "print_output: parquet needs print_output_file: its files end with what they hold.".to_owned();
+        let what =
+            "print_output: parquet needs print_output_file, since its index is at the end of the file.".to_owned();
         let hint = "Set print_output_file, or use json.".to_owned();
         problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint));
     }
     if plugin.get(&PRINT_OUTPUT_FILE_APPEND) {
-        let what = "print_output_file_append: nothing can be added to a file of Parquet.".to_owned();
+        let what = "print_output_file_append: a Parquet file cannot be appended to.".to_owned();
         let hint = "Give each flush or each bin a file of its own: print_output_file with %Y%m%d-%H%M.".to_owned();
         problems.fatal(plugin.blame(&PRINT_OUTPUT_FILE_APPEND), what, Some(hint));
     }
@@ -109,7 +110,7 @@ fn parquet(plugin: &Plugin, problems: &mut Diagnostics, to_file: bool) -> Output
 
 #[cfg(not(feature = "parquet"))]
 fn parquet(plugin: &Plugin, problems: &mut Diagnostics, _: bool) -> Output {
-    let what = "print_output: this build has no parquet.".to_owned();
+    let what = "print_output: this program was built without parquet.".to_owned();
     let hint = "Build with the feature parquet, or use avro.".to_owned();
     problems.fatal(plugin.blame(&PRINT_OUTPUT), what, Some(hint));
     Output::Json
@@ -125,7 +126,7 @@ fn file(plugin: &Plugin, problems: &mut Diagnostics) -> Option<Template> {
         Ok(template) => Some(template),
         Err(error) => {
             let what = format!("print_output_file, {error}");
-            let hint = Some("Letters that are: d H m M s S w W Y z.".to_owned());
+            let hint = Some("Use only the letters d H m M s S w W Y z.".to_owned());
             problems.fatal(plugin.blame(&PRINT_OUTPUT_FILE), what, hint);
             None
         }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
+    fn invalid_settings_are_reported() {
         let (settings, problems) = read("print_output_file: /x/%j");
         assert!(settings.file.is_none());
         let (severity, text) = &problems[0];
@@ -201,7 +202,7 @@ mod tests {
         assert!(problems[0].1.contains("no-such-user"), "{}", problems[0].1);
     }
     #[test]
-    fn forms_go_where_they_can() {
+    fn formats_match_their_targets() {
         let (settings, problems) = read("print_output: AVRO\nprint_output_file: /x/a\navro_schema_file: /x/s");
         assert_eq!((settings.output, problems), (Output::Avro, Vec::new()));
         assert_eq!(settings.schema_file.as_deref(), Some(std::path::Path::new("/x/s")));
@@ -212,7 +213,7 @@ mod tests {
         let (settings, problems) = read("print_output: avro_json\nprint_markers: true");
         assert_eq!((settings.output, settings.markers, problems), (Output::AvroJson, true, Vec::new()));
         let (_, problems) = read("print_output: avro_bin\nprint_output_file: /x/a\nprint_markers: true");
-        assert!(problems[0].1.contains("rows alone"), "{}", problems[0].1);
+        assert!(problems[0].1.contains("only rows"), "{}", problems[0].1);
         let (_, problems) = read("print_output: custom");
         assert_eq!(problems[0].0, Severity::Fatal);
     }

@@ -123,7 +123,7 @@ impl Rows {
                 let mut before = File::open(path)?;
                 let head = container::read_head(&mut before).map_err(|error| elsewhere(&error))?;
                 if head.schema != records.avro.schema() {
-                    return Err(elsewhere("its Avro schema is another one"));
+                    return Err(elsewhere("its Avro schema is different"));
                 }
                 if head.codec.as_ref().is_some_and(|codec| codec != "null") {
                     return Err(elsewhere("its blocks are compressed"));
@@ -131,7 +131,7 @@ impl Rows {
                 let whole = container::whole(&mut before, &head)?;
                 let length = before.metadata()?.len();
                 if whole < length {
-                    warn!(bytes = length - whole, "{path} ends in an incomplete block, which is removed");
+                    warn!(bytes = length - whole, "{path} ends in an incomplete block: removing it");
                     file.cut(whole)?;
                 }
                 file.body = Body::Avro(head.sync);
@@ -223,7 +223,7 @@ impl Rows {
     }
 }
 
-/// A file that already has rows.
+/// The error for a file with other rows.
 fn elsewhere(what: impl std::fmt::Display) -> io::Error {
-    io::Error::other(format!("rows cannot be added to it: {what}. Move it away; until then the rows wait"))
+    io::Error::other(format!("rows cannot be appended: {what}. Move the file away; the rows wait until then"))
 }

@@ -1,4 +1,4 @@
-//! What the configuration says about one print plugin.
+//! The settings of a print plugin.
 
 use crate::preprocess;
 use crate::trigger::Trigger;
@@ -91,7 +91,7 @@ pub struct Settings {
     /// `print_cache_entries`, as in a cache of the C implementation.
     pub max_aggregates: usize,
     /// `plugin_queue_memory`: bytes that may wait after a failure.
-    pub max_octets: usize,
+    pub max_bytes: usize,
     /// `print_max_files`: files of a flush, where names depend on time bins or records.
     pub max_files: usize,
 }
@@ -125,15 +125,15 @@ impl Default for Settings {
             preprocess: preprocess::Settings::default(),
             trigger: None,
             max_aggregates: DEFAULT_CACHE_ENTRIES * PER_CACHE_ENTRY,
-            max_octets: 256 << 20,
+            max_bytes: 256 << 20,
             max_files: usize::MAX,
         }
     }
 }
 
 impl Settings {
-    /// Names of the primitives that this output cannot show. A daemon refuses to start with any.
-    pub fn refused(&self, schema: &Schema) -> Vec<String> {
+    /// Names of the primitives that this output cannot show. They prevent the start.
+    pub fn unsupported(&self, schema: &Schema) -> Vec<String> {
         match self.output {
             Output::Formatted | Output::EventFormatted => columns::refused(schema),
             _ => Vec::new(),

@@ -1,4 +1,4 @@
-//! The plugin with tables of its own making: through the channel, in a thread, and purge by purge.
+//! The plugin with tables of the tests: through the channel, in a thread, and purge by purge.
 
 use super::*;
 use crate::outlet;
@@ -51,7 +51,7 @@ impl Rig {
         Template::parse(&format!("{}/{file}", self.folder.path().display())).unwrap()
     }
 
-    /// A table whose rows have these numbers in a column, ten packets and a thousand octets each.
+    /// A table whose rows have these numbers in a column, ten packets and a thousand bytes each.
     fn table(&self, column: &str, numbers: impl IntoIterator<Item = u64>) -> Table {
         self.binned(column, numbers.into_iter().map(|number| (number, 0)))
     }
@@ -135,7 +135,7 @@ fn eventually<T>(mut condition: impl FnMut() -> Option<T>) -> T {
 }
 
 #[test]
-fn what_workers_leave_is_written_at_the_end() {
+fn the_last_tables_of_workers_are_written_at_the_end() {
     let rig = Rig::new("src_port", "a.json");
     let (mut outlets, inlet) = outlet::channel(2, 4);
     let counters = Counters::new();
@@ -246,7 +246,7 @@ fn each_bin_has_its_file_and_the_link_leads_to_the_newest() {
     assert_eq!(ports(&rig.read("latest.json")), [1, 3]);
     assert!(rig.read("latest.json").contains("\"stamp_inserted\": \"2023-11-14 22:10:00\""));
     assert!(fs::read_link(rig.path("latest.json")).unwrap().is_absolute());
-    // An older bin that comes late does not draw the link back.
+    // A late, older bin does not move the link back.
     plugin.purge(Some(rig.binned("port_src", [(4, 1_699_999_500)])), NOW + 60, false);
     assert_eq!(ports(&rig.read("latest.json")), [1, 3]);
 }
@@ -266,13 +266,13 @@ fn bins_beyond_the_bound_of_files_go_to_the_file_of_the_flush() {
     let mut rig = Rig::with("src_port", "%s.json", Options { bins: true, ..Options::default() });
     rig.settings.max_files = 5;
     let (mut plugin, reader) = rig.plugin();
-    // One table before its time, and one of the period's end: the bound is the period's.
+    // An early table, and the one at the period's end: the bound applies to the period.
     plugin.early(rig.binned("port_src", (0..40).map(|n| (n, 1000 + n))), NOW, NOW);
     plugin.purge(Some(rig.binned("port_src", (40..80).map(|n| (n, 1000 + n)))), NOW, true);
     let named = format!("{NOW}.json");
     assert_eq!(rig.files(), ["1000.json", "1001.json", "1002.json", "1003.json", "1004.json", &named]);
     assert_eq!(ports(&rig.read(&named)), (5..80).collect::<Vec<_>>());
-    // The rows still say what they are.
+    // The rows still have their own bin times.
     assert!(rig.read(&named).contains("\"stamp_inserted\": \"1970-01-01 00:17:00\""));
     let snapshot = closes(&reader);
     assert_eq!(snapshot[Counter::AggregatesRedirected], 75);
@@ -368,7 +368,7 @@ fn a_file_without_rows_has_the_title_that_a_file_with_rows_has() {
                 |text: &str| text.lines().filter(|line| line.contains("SRC_IP")).collect::<Vec<_>>().join("");
             assert_eq!(titles(&without), titles(&with), "{output:?}");
             assert_eq!(titles(&with).is_empty(), output == Output::Json);
-            // What is added to a file has no second title.
+            // Appended rows have no second title.
             let twice = before_rows(|plugin, rig| {
                 plugin.purge(None, NOW, false);
                 plugin.purge(Some(rig.table("port_src", [1])), NOW, false);
@@ -382,7 +382,7 @@ fn a_file_without_rows_has_the_title_that_a_file_with_rows_has() {
 }
 
 #[test]
-fn what_cannot_be_written_is_tried_again() {
+fn failed_writes_are_retried() {
     let rig = Rig::new("src_port", "d/a.json");
     fs::write(rig.path("d"), "in the way").unwrap();
     let (mut plugin, reader) = rig.plugin();
@@ -414,7 +414,7 @@ fn one_file_that_fails_keeps_its_rows_only() {
 }
 
 #[test]
-fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
+fn the_oldest_are_dropped_at_the_bound_and_all_at_the_end() {
     let mut rig = Rig::new("src_port", "d/a.json");
     rig.settings.max_aggregates = 3;
     fs::write(rig.path("d"), "in the way").unwrap();
@@ -433,21 +433,21 @@ fn the_oldest_are_given_up_at_the_bound_and_all_at_the_end() {
 }
 
 #[test]
-fn what_waits_is_bounded_by_memory_too() {
+fn waiting_rows_are_bounded_by_memory_too() {
     let mut rig = Rig::new("src_port", "d/a.json");
-    rig.settings.max_octets = rig.table("port_src", 0..3000).size();
+    rig.settings.max_bytes = rig.table("port_src", 0..3000).size();
     fs::write(rig.path("d"), "in the way").unwrap();
     let (mut plugin, reader) = rig.plugin();
     for round in 0..10 {
         plugin.purge(Some(rig.table("port_src", round * 1000..(round + 1) * 1000)), NOW + 60 * round, false);
     }
     let snapshot = closes(&reader);
-    let (waiting, given_up) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesDroppedRetries]);
-    assert!((1000..=3000).contains(&waiting) && waiting + given_up == 10_000, "{waiting} {given_up}");
+    let (waiting, dropped) = (snapshot[Counter::AggregatesWaiting], snapshot[Counter::AggregatesDroppedRetries]);
+    assert!((1000..=3000).contains(&waiting) && waiting + dropped == 10_000, "{waiting} {dropped}");
 }
 
 #[test]
-fn a_full_disk_is_an_error_that_is_counted() {
+fn a_full_disk_is_a_counted_error() {
     let mut rig = Rig::new("src_port", "a");
     rig.settings.file = Some(Template::parse("/dev/full").unwrap());
     let (mut plugin, reader) = rig.plugin();
@@ -467,7 +467,7 @@ fn a_failed_addition_leaves_no_half_rows() {
 }
 
 #[test]
-fn rows_of_early_tables_are_given_up_with_their_file() {
+fn rows_of_early_tables_are_dropped_with_their_file() {
     let rig = Rig::new("src_port", "a.json");
     let (mut plugin, reader) = rig.plugin();
     plugin.early(rig.table("port_src", 0..9), NOW, NOW + 60);
@@ -536,7 +536,7 @@ fn a_named_pipe_is_written_as_it_is() {
     let (mut plugin, _) = rig.plugin();
     let text = std::thread::scope(|scope| {
         let reader = scope.spawn(|| fs::read_to_string(rig.path("pipe")).unwrap());
-        // A pipe that nobody reads is an error, and the rows wait for the next purge.
+        // A pipe without reader is an error, and the rows wait for the next purge.
         eventually(|| {
             plugin.purge(Some(rig.table("port_src", [1])), NOW, false);
             plugin.waiting.is_none().then_some(())
@@ -548,7 +548,7 @@ fn a_named_pipe_is_written_as_it_is() {
 }
 
 #[test]
-fn a_trigger_gets_its_arguments_and_what_was_done() {
+fn a_trigger_gets_its_arguments_and_the_purges_figures() {
     let mut rig = Rig::with("src_port", "a.json", Options { bins: true, ..Options::default() });
     let (script, result) = (rig.path("trigger.sh"), rig.path("result"));
     let text = "echo \"$@ $EFFECTIVE_ELEM_NUMBER/$TOTAL_ELEM_NUMBER $SQL_HISTORY_BASETIME $PRINT_OUTPUT_FILE\"";
@@ -592,11 +592,11 @@ fn the_trigger_of_the_last_purge_waits_for_the_one_before() {
 }
 
 #[test]
-fn formatted_output_refuses_what_has_no_width() {
+fn formatted_output_rejects_columns_without_width() {
     let mut rig = Rig::new("src_host,label,as_path", "a");
-    assert!(rig.settings.refused(&rig.schema).is_empty());
+    assert!(rig.settings.unsupported(&rig.schema).is_empty());
     rig.settings.output = Output::Formatted;
-    assert_eq!(rig.settings.refused(&rig.schema), ["label", "as_path"]);
+    assert_eq!(rig.settings.unsupported(&rig.schema), ["label", "as_path"]);
 }
 
 #[test]
@@ -611,8 +611,8 @@ fn files_have_the_mask_and_times_the_zone_of_the_settings() {
 }
 
 /// The rows of an Avro file, as another implementation reads them: the ports.
-fn avro_ports(octets: &[u8]) -> Vec<u64> {
-    let rows = apache_avro::Reader::new(octets).unwrap();
+fn avro_ports(bytes: &[u8]) -> Vec<u64> {
+    let rows = apache_avro::Reader::new(bytes).unwrap();
     let mut ports: Vec<u64> = rows
         .map(|row| match row.unwrap() {
             apache_avro::types::Value::Record(fields) => {
@@ -642,9 +642,9 @@ fn avro_files_are_whole_with_early_tables_and_many_blocks() {
     plugin.early(rig.table("port_src", 0..100), NOW, NOW + 60);
     plugin.early(rig.table("port_src", 100..150), NOW, NOW + 60);
     plugin.purge(Some(rig.table("port_src", 150..200)), NOW + 60, false);
-    let octets = fs::read(rig.path("a.avro")).unwrap();
-    assert_eq!(avro_ports(&octets), (0..200).collect::<Vec<_>>());
-    assert!(octets.len() > 200 * 8 + 200 / 8 * 16, "blocks have their size: {}", octets.len());
+    let bytes = fs::read(rig.path("a.avro")).unwrap();
+    assert_eq!(avro_ports(&bytes), (0..200).collect::<Vec<_>>());
+    assert!(bytes.len() > 200 * 8 + 200 / 8 * 16, "blocks have their size: {}", bytes.len());
     assert_eq!(closes(&reader)[Counter::AggregatesWritten], 200);
     plugin.purge(Some(rig.table("port_src", [7])), NOW + 120, true);
     assert_eq!(avro_ports(&fs::read(rig.path("a.avro")).unwrap()), [7]);
@@ -654,7 +654,7 @@ fn avro_files_are_whole_with_early_tables_and_many_blocks() {
 fn blocks_are_added_to_avro_files_of_the_same_schema() {
     let rig = avro("src_port", "a.avro", true);
     for port in 1..4 {
-        // Each time is another run of the program.
+        // Each iteration is a separate run of the program.
         let (mut plugin, _) = rig.plugin();
         plugin.purge(Some(rig.table("port_src", [port])), NOW, true);
     }
@@ -679,12 +679,12 @@ fn half_a_block_is_cut_off_before_more_are_added() {
 fn files_with_other_rows_stay_as_they_are_and_ours_wait() {
     let other = avro("src_port,tag", "a.avro", true);
     other.plugin().0.purge(Some(other.table("port_src", [1])), NOW, true);
-    for octets in [fs::read(other.path("a.avro")).unwrap(), b"{\"json\": 1}\n".to_vec()] {
+    for bytes in [fs::read(other.path("a.avro")).unwrap(), b"{\"json\": 1}\n".to_vec()] {
         let rig = avro("src_port", "a.avro", true);
-        fs::write(rig.path("a.avro"), &octets).unwrap();
+        fs::write(rig.path("a.avro"), &bytes).unwrap();
         let (mut plugin, reader) = rig.plugin();
         plugin.purge(Some(rig.table("port_src", [2])), NOW, false);
-        assert_eq!(fs::read(rig.path("a.avro")).unwrap(), octets);
+        assert_eq!(fs::read(rig.path("a.avro")).unwrap(), bytes);
         let snapshot = closes(&reader);
         assert_eq!((snapshot[Counter::AggregatesWaiting], snapshot[Counter::WriteErrors]), (1, 1));
         fs::remove_file(rig.path("a.avro")).unwrap();
@@ -701,8 +701,8 @@ fn avro_files_beyond_those_that_may_be_open_are_whole() {
     plugin.early(rig.table("tag", 0..200), NOW, NOW + 60);
     plugin.purge(Some(rig.table("tag", 0..9)), NOW + 60, true);
     for tag in 0..200 {
-        let octets = fs::read(rig.path(&format!("t-{tag}.avro"))).unwrap();
-        assert_eq!(avro_ports(&octets).len(), if tag < 9 { 3 } else { 2 });
+        let bytes = fs::read(rig.path(&format!("t-{tag}.avro"))).unwrap();
+        assert_eq!(avro_ports(&bytes).len(), if tag < 9 { 3 } else { 2 });
     }
     assert_eq!(closes(&reader)[Counter::AggregatesWritten], 409);
 }
@@ -811,7 +811,7 @@ mod parquet {
     }
 
     #[test]
-    fn what_cannot_be_written_is_tried_again() {
+    fn failed_writes_are_retried() {
         let rig = rig("src_port", "d/a");
         fs::write(rig.path("d"), "in the way").unwrap();
         let (mut plugin, reader) = rig.plugin();
@@ -823,7 +823,7 @@ mod parquet {
     }
 
     #[test]
-    fn a_full_disk_is_an_error_that_is_counted() {
+    fn a_full_disk_is_a_counted_error() {
         let mut rig = rig("src_port", "a");
         rig.settings.file = Some(Template::parse("/dev/full").unwrap());
         let (mut plugin, reader) = rig.plugin();

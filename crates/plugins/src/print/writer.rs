@@ -55,7 +55,7 @@ pub(super) struct Moment {
 /// The outcome of writing a table.
 #[derive(Default)]
 pub(super) struct Outcome {
-    /// Aggregates in files that were put in place.
+    /// Aggregates in files that were renamed into place.
     pub(super) written: u64,
     /// Names of those files.
     pub(super) files: Vec<String>,
@@ -284,7 +284,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ends the files for which the last table had nothing.
+    /// Completes the files for which the last table had no rows.
     fn end_period(&mut self, moment: Moment, accounting: &mut Accounting, outcome: &mut Outcome) {
         let mut rest: Vec<(String, OpenFile)> = self.open.drain().collect();
         if self.settings.markers {
@@ -313,7 +313,7 @@ impl<'a> Writer<'a> {
         let nowhere = table.iter().zip(&plan.of).filter(|(_, file)| **file == NOWHERE);
         let sum = nowhere.fold(Sum::default(), |sum, (row, _)| sum.plus(sink::sum_of_one(row.values)));
         accounting.dropped(sum, DropReason::Names);
-        self.losses.add(sum, "dropped: for more files than twice print_max_files", "");
+        self.losses.add(sum, "dropped: they need more files than twice print_max_files", "");
     }
 
     /// Counts the rows of early tables that are lost with their file.

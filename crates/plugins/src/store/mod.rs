@@ -81,7 +81,7 @@ pub trait Encoder: Send {
     }
 
     /// Adds variables about the last purge for the trigger.
-    fn tell(&self, _variables: &mut Vec<(&'static str, String)>) {}
+    fn add_variables(&self, _variables: &mut Vec<(&'static str, String)>) {}
 }
 
 /// A plugin whose spool is open: ready to start its threads.
@@ -89,7 +89,7 @@ pub struct Opened {
     encoder: Box<dyn Encoder>,
     backend: Box<dyn Backend>,
     queue: Queue,
-    /// What an earlier run left on disk.
+    /// The batches of an earlier run in the spool.
     found: Sum,
 }
 
@@ -100,15 +100,15 @@ impl Opened {
     /// A spool that cannot be used, or a file of its schema that cannot be written.
     pub fn new(settings: &Settings, encoder: Box<dyn Encoder>, backend: Box<dyn Backend>) -> Result<Self, String> {
         let (queue, found) = match &settings.spool {
-            None => (Queue::in_memory(settings.max_octets), Sum::default()),
+            None => (Queue::in_memory(settings.max_bytes), Sum::default()),
             Some(spool) => {
                 let (opened, found) = Spool::open(&spool.folder)
                     .map_err(|error| format!("plugin_spool_dir: {}: {error}", spool.folder.display()))?;
                 for bad in &found.bad {
-                    warn!("spool: '{}' is damaged: kept, but not delivered", bad.display());
+                    warn!("spool: '{}' is damaged: the file is kept, but not delivered", bad.display());
                 }
                 let sum = found.batches.iter().fold(Sum::default(), |sum, stored| sum.plus(stored.sum));
-                (Queue::on_disk(opened, found.batches, spool.max_octets), sum)
+                (Queue::on_disk(opened, found.batches, spool.max_bytes), sum)
             }
         };
         if let (Some(path), Some(schema)) = (&settings.schema_file, encoder.schema()) {
@@ -135,7 +135,7 @@ impl Opened {
 }
 
 /// The plugin's thread: takes tables until all workers have ended. Starts the delivery worker's thread by `spawn`. If the store
-/// rejects the configuration when it is first opened, `refuse` ends the daemon.
+/// rejects the configuration when it is first opened, `fail` ends the daemon.
 pub fn run(
     settings: &Settings,
     schema: &Schema,
@@ -143,7 +143,7 @@ pub fn run(
     mut inlet: Inlet,
     counters: Counters,
     spawn: impl FnOnce(Box<dyn FnOnce() + Send>),
-    refuse: impl FnOnce(String) + Send + 'static,
+    fail: impl FnOnce(String) + Send + 'static,
 ) {
     let Opened { encoder, backend, queue, found } = opened;
     let (outbox, worker, notes) = worker::new(backend, queue);
@@ -151,7 +151,7 @@ pub fn run(
     spawn(Box::new(move || {
         worker.open_and_run(|opened| match opened {
             Ok(()) => {}
-            Err(StoreError::Configuration { key, what }) => refuse(format!("{key}[{name}]: {what}")),
+            Err(StoreError::Configuration { key, what }) => fail(format!("{key}[{name}]: {what}")),
             Err(StoreError::Down(what) | StoreError::Batch(what)) => {
                 warn!("cannot be reached yet, will be retried: {what}");
             }
@@ -177,7 +177,7 @@ pub fn run(
         match inlet.wait_or_asked(due, &notes) {
             Woken::Asked(note) => plugin.note(note),
             Woken::Event(Event::Early(table)) => {
-                debug!(aggregates = table.len(), "a table came early");
+                debug!(aggregates = table.len(), "received a table before the flush");
                 plugin.add(table);
             }
             Woken::Event(Event::Due) => {
@@ -252,11 +252,14 @@ impl<'a> Plugin<'a> {
         }
     }
 
-    /// Counts what an earlier run left on disk.
+    /// Counts the batches of an earlier run in the spool.
     fn found(&mut self, found: Sum) {
         if found.aggregates > 0 {
             self.accounting.handed(found.aggregates);
-            info!(aggregates = found.aggregates, "found in the spool, from an earlier run: delivered first");
+            info!(
+                aggregates = found.aggregates,
+                "found in the spool, from an earlier run: delivering these first"
+            );
         }
     }
 
@@ -266,8 +269,8 @@ impl<'a> Plugin<'a> {
         let now = clock::now() / SECOND;
         self.accounting.handed(total);
         let recovered = self.recover(&table, now);
-        let left_out = self.preprocess.apply(&mut table);
-        self.accounting.filtered(left_out - recovered);
+        let filtered = self.preprocess.apply(&mut table);
+        self.accounting.filtered(filtered - recovered);
         if table.is_empty() {
             return;
         }
@@ -280,7 +283,7 @@ impl<'a> Plugin<'a> {
         self.emit(|encoder, emit| encoder.encode(&table, now, emit));
     }
 
-    /// Queues what the conditions filter out for the backup server, where that is configured; returns the number of aggregates.
+    /// Queues filtered aggregates for the backup server, if configured. Returns their number.
     fn recover(&mut self, table: &Table, now: u64) -> u64 {
         let Some(rejects) = self.preprocess.rejects(table) else { return 0 };
         let count = table.iter().filter(|row| rejects(row.values)).count() as u64;
@@ -312,7 +315,7 @@ impl<'a> Plugin<'a> {
         accounting.queued(&outbox.backlog());
         accounting.redirected(redirected);
         accounting.dropped(given_up, DropReason::Names);
-        losses.add(given_up, "dropped: for more tables than twice sql_max_tables", "");
+        losses.add(given_up, "dropped: they need more tables than twice sql_max_tables", "");
     }
 
     /// Queues the batches that belong to no purge.
@@ -363,7 +366,7 @@ impl<'a> Plugin<'a> {
         let mut more = self.settings.variables.clone();
         // The encoder still has the variables of an earlier purge, which an empty one must not report.
         if purge.is_some() {
-            self.encoder.tell(&mut more);
+            self.encoder.add_variables(&mut more);
         }
         let figures = Figures { inserts: self.settings.inserts_only, ..Figures::default() };
         self.triggers.start(&Purged {
@@ -410,29 +413,29 @@ impl<'a> Plugin<'a> {
             }
             Note::Dropped { lost, what } => {
                 if lost.why == DropCause::Refused {
-                    self.accounting.reached(true);
+                    self.accounting.set_reachable(true);
                 }
                 lose(&mut self.accounting, &mut self.purges, self.next.run, &lost);
                 let why = match lost.why {
                     DropCause::End => "dropped: not written before the end",
-                    DropCause::Damaged => "dropped: the spool's file of it is damaged",
+                    DropCause::Damaged => "dropped: their file in the spool is damaged",
                     DropCause::Bound | DropCause::Refused => "dropped: refused by the store",
                 };
                 self.losses.add(lost.sum, why, &what);
             }
-            Note::Failed(fault, again) => {
+            Note::Failed(error, retry) => {
                 self.accounting.failed();
                 self.accounting.retried();
-                if !again.is_repeated {
+                if !retry.is_repeated {
                     let (batches, bytes) = self.outbox.backlog().total();
-                    error!(batches, bytes, "cannot write, {again}: {fault}");
+                    error!(batches, bytes, "cannot write, {retry}: {error}");
                 }
             }
-            Note::Opened => self.accounting.reached(true),
+            Note::Opened => self.accounting.set_reachable(true),
             Note::Recovered(after) => {
-                self.accounting.reached(true);
+                self.accounting.set_reachable(true);
                 let (batches, bytes) = self.outbox.backlog().total();
-                info!(batches, bytes, "writes again, after {} s", after.as_secs());
+                info!(batches, bytes, "writing works again, after {} s", after.as_secs());
             }
             Note::Ended { stays } if stays.aggregates > 0 => {
                 info!(aggregates = stays.aggregates, "left in the spool for the next start");
@@ -443,7 +446,7 @@ impl<'a> Plugin<'a> {
         self.finish_purges();
     }
 
-    /// Delivers what it can within the limits of the end.
+    /// Delivers what it can within the time limits of shutdown.
     fn end(mut self, notes: &Receiver<Note>) {
         self.triggers.end();
         let outbox = self.outbox.clone();
@@ -472,11 +475,11 @@ fn put(
     if let Some(error) = put.disk
         && let Some(pass) = full.pass()
     {
-        error!(held_back = pass.held_back, "the spool cannot be written, batches wait in memory: {error}");
+        error!(held_back = pass.held_back, "cannot write to the spool, keeping batches in memory: {error}");
     }
     for lost in put.lost {
         lose(accounting, purges, run, &lost);
-        let why = "dropped: more waits for the store than plugin_queue_memory or plugin_spool_size allow";
+        let why = "dropped: the queue for the store has reached plugin_queue_memory or plugin_spool_size";
         losses.add(lost.sum, why, "");
     }
 }

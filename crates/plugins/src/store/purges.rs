@@ -1,4 +1,4 @@
-//! Purges in progress: what they hold, and what of it was delivered.
+//! Purges in progress, and what of them was delivered.
 
 use delivery::BatchId;
 use std::collections::VecDeque;
@@ -85,7 +85,7 @@ impl Purges {
         }
     }
 
-    /// True while an announcement is not delivered: another one would say nothing new.
+    /// True while an announcement is not delivered: another one would be redundant.
     pub(super) fn announcing(&self) -> bool {
         self.announced.is_some()
     }

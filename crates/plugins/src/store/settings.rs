@@ -1,4 +1,4 @@
-//! What the configuration says about any plugin with a store.
+//! The settings of a plugin with a store.
 
 use crate::preprocess;
 use crate::sink;
@@ -23,7 +23,7 @@ const MONTH: u64 = 30 * 86_400;
 pub struct Settings {
     /// The plugin's name.
     pub name: String,
-    /// The word for its kind.
+    /// The name of its kind.
     pub kind: &'static str,
     /// Zone of round-offs.
     pub zone: TimeZone,
@@ -31,19 +31,19 @@ pub struct Settings {
     pub refresh: u32,
     /// Seconds by which all purges are shifted.
     pub startup_delay: u32,
-    /// What purges are aligned to.
+    /// The alignment of purges.
     pub roundoff: Roundoff,
     /// Length of the time bins in seconds; 0 without.
     pub history: u64,
     /// Conditions and changes before writing.
     pub preprocess: preprocess::Settings,
-    /// What runs after each purge.
+    /// The trigger that runs after each purge.
     pub trigger: Option<Trigger>,
     /// `sql_trigger_time`: the trigger runs at this interval in seconds instead.
     pub trigger_every: Option<u32>,
     /// Each aggregate becomes a new row of a database: `sql_dont_try_update`, and stores that know no updates.
     pub inserts_only: bool,
-    /// Settings that triggers find in their environment.
+    /// Settings in the environment of triggers.
     pub variables: Vec<(&'static str, String)>,
     /// `avro_schema_file`.
     pub schema_file: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub struct Settings {
     /// Mask and owners of the files.
     pub files: runtime::files::Settings,
     /// `plugin_queue_memory`.
-    pub max_octets: u64,
+    pub max_bytes: u64,
     /// `plugin_spool_dir`, `plugin_spool_size`.
     pub spool: Option<SpoolSettings>,
     /// `plugin_exit_timeout`: how long the end may wait for the store.
@@ -64,8 +64,8 @@ pub struct Settings {
 pub struct SpoolSettings {
     /// The plugin's own folder.
     pub folder: PathBuf,
-    /// Most bytes in it.
-    pub max_octets: u64,
+    /// Maximum number of bytes in it.
+    pub max_bytes: u64,
 }
 
 impl Settings {
@@ -80,7 +80,7 @@ impl Settings {
         let spool = plugin.get(&PLUGIN_SPOOL_DIR).map(|folder| SpoolSettings {
             // Each plugin needs a folder of its own, even when the key is set once for all.
             folder: folder.join(format!("{}-{kind}", plugin.name.replace('/', "_"))),
-            max_octets: plugin.get(&PLUGIN_SPOOL_SIZE),
+            max_bytes: plugin.get(&PLUGIN_SPOOL_SIZE),
         });
         let exit = Limits::new(plugin.get(&PLUGIN_EXIT_TIMEOUT), spool.is_some());
         Self {
@@ -107,7 +107,7 @@ impl Settings {
                 .filter(|_| plugin.kind == PluginKind::Amqp)
                 .map(|_| seconds(plugin.get(&AMQP_AVRO_SCHEMA_REFRESH_TIME))),
             files: sink::files(plugin, problems),
-            max_octets: plugin.get(&PLUGIN_QUEUE_MEMORY),
+            max_bytes: plugin.get(&PLUGIN_QUEUE_MEMORY),
             spool,
             exit,
         }

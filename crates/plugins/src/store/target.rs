@@ -1,7 +1,7 @@
 //! The stores that are built in.
 #![cfg_attr(
     not(any(feature = "amqp", feature = "kafka", feature = "sql")),
-    expect(unused_imports, unused_variables, reason = "there is no store")
+    expect(unused_imports, unused_variables, reason = "no store is built in")
 )]
 
 use super::{Emit, Encoder};
@@ -27,10 +27,10 @@ impl Target {
     /// Checks that the store can take the aggregates.
     ///
     /// # Errors
-    /// The message, which says what would be right.
+    /// The message, with a hint.
     #[cfg_attr(
         all(not(feature = "sql"), any(feature = "amqp", feature = "kafka")),
-        expect(unused_variables, reason = "only databases look at the columns")
+        expect(unused_variables, reason = "only databases check the columns")
     )]
     pub fn check(&self, schema: &Schema) -> Result<(), String> {
         match *self {
@@ -46,7 +46,7 @@ impl Target {
     /// Checks its options and files, as far as possible without a connection.
     ///
     /// # Errors
-    /// The key, and what is wrong.
+    /// The key, and the problem.
     pub fn check_settings(&self) -> Result<(), StoreError> {
         match *self {
             #[cfg(feature = "sql")]
@@ -58,10 +58,10 @@ impl Target {
         }
     }
 
-    /// What writes aggregates, and where to. `now` is in seconds since 1970.
+    /// Creates the encoder and the backend. `now` is in seconds since 1970.
     #[cfg_attr(
         all(not(feature = "sql"), any(feature = "amqp", feature = "kafka")),
-        expect(unused_variables, reason = "only databases look at the time")
+        expect(unused_variables, reason = "only databases need the time")
     )]
     pub fn make(&self, schema: &Schema, now: u64) -> (Box<dyn Encoder>, Box<dyn Backend>) {
         match *self {
@@ -137,7 +137,7 @@ impl Encoder for Sql {
         (redirected, given_up)
     }
 
-    fn tell(&self, variables: &mut Vec<(&'static str, String)>) {
+    fn add_variables(&self, variables: &mut Vec<(&'static str, String)>) {
         if let Some(table) = self.0.written().last() {
             variables.push(("EFFECTIVE_SQL_TABLE", table.clone()));
         }

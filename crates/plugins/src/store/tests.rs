@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use std::sync::{Arc, Mutex};
 
-/// An end that waits for nobody.
+/// Limits of a shutdown that hardly waits.
 const SHORT: Limits = Limits { total: Some(Duration::from_millis(50)), stalled: Duration::from_millis(50) };
 
 /// Makes a message of each aggregate, three in a batch.
@@ -46,8 +46,8 @@ struct Fake {
 struct FakeState {
     /// Attempts that fail.
     down: u32,
-    /// It refuses what accounts for so many packets.
-    refuses: Option<u64>,
+    /// It rejects items with this many packets.
+    rejects: Option<u64>,
     opens: Option<StoreError>,
     got: Vec<u64>,
 }
@@ -68,7 +68,7 @@ impl Backend for Fake {
                 state.down -= 1;
                 return Err(StoreError::Down("gone".to_owned()));
             }
-            if state.refuses == Some(message.sum.packets) {
+            if state.rejects == Some(message.sum.packets) {
                 receipt.refuse(number, message.sum, || "too many".to_owned());
                 continue;
             }
@@ -96,7 +96,7 @@ fn settings() -> Settings {
         schema_file: None,
         announce_every: None,
         files: runtime::files::Settings::default(),
-        max_octets: 1 << 20,
+        max_bytes: 1 << 20,
         spool: None,
         exit: Limits::within(Duration::from_secs(20)),
     }
@@ -120,9 +120,9 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
     let counters = Counters::new();
     let reader = counters.reader();
     let mut worker = None;
-    let (sender, refused) = std::sync::mpsc::channel();
-    let refuse = move |what| sender.send(what).unwrap();
-    run(settings, &schema, opened, inlet, counters, |work| worker = Some(std::thread::spawn(work)), refuse);
+    let (sender, failure) = std::sync::mpsc::channel();
+    let fail = move |what| sender.send(what).unwrap();
+    run(settings, &schema, opened, inlet, counters, |work| worker = Some(std::thread::spawn(work)), fail);
     worker.unwrap().join().unwrap();
     let snapshot = reader.snapshot();
     let broken: Vec<_> = stats::check(&snapshot, stats::Scope::Plugin)
@@ -130,11 +130,11 @@ fn run_over(settings: &Settings, count: u64, fake: &Fake) -> Result<stats::Snaps
         .filter(|line| format!("{line:?}").contains("Handed"))
         .collect();
     assert!(broken.is_empty(), "{broken:?}");
-    refused.try_recv().map_or(Ok(snapshot), Err)
+    failure.try_recv().map_or(Ok(snapshot), Err)
 }
 
 #[test]
-fn everything_arrives_once_although_the_store_fails_in_between() {
+fn everything_arrives_once_although_the_store_fails_meanwhile() {
     let fake = Fake::default();
     fake.state.lock().unwrap().down = 1;
     let counted = run_over(&settings(), 10, &fake).unwrap();
@@ -144,9 +144,9 @@ fn everything_arrives_once_although_the_store_fails_in_between() {
 }
 
 #[test]
-fn what_the_store_refuses_is_counted_with_its_packets() {
+fn aggregates_rejected_by_the_store_are_counted_with_their_packets() {
     let fake = Fake::default();
-    fake.state.lock().unwrap().refuses = Some(5);
+    fake.state.lock().unwrap().rejects = Some(5);
     let counted = run_over(&settings(), 10, &fake).unwrap();
     use stats::Counter::*;
     assert_eq!(
@@ -156,7 +156,7 @@ fn what_the_store_refuses_is_counted_with_its_packets() {
 }
 
 #[test]
-fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
+fn unwritten_aggregates_are_dropped_at_the_end_or_stay_in_the_spool() {
     use stats::Counter::*;
     let fake = Fake::default();
     fake.state.lock().unwrap().down = u32::MAX;
@@ -166,7 +166,7 @@ fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
     assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (10, 0));
 
     let folder = tempfile::tempdir().unwrap();
-    settings.spool = Some(SpoolSettings { folder: folder.path().to_owned(), max_octets: 1 << 20 });
+    settings.spool = Some(SpoolSettings { folder: folder.path().to_owned(), max_bytes: 1 << 20 });
     let counted = run_over(&settings, 10, &fake).unwrap();
     assert_eq!((counted[AggregatesDroppedShutdown], counted[AggregatesWaiting]), (0, 10));
 
@@ -177,11 +177,11 @@ fn what_is_not_written_at_the_end_is_given_up_or_stays_in_the_spool() {
 }
 
 #[test]
-fn at_the_bound_the_oldest_are_given_up() {
+fn at_the_bound_the_oldest_are_dropped() {
     use stats::Counter::*;
     let fake = Fake::default();
     fake.state.lock().unwrap().down = u32::MAX;
-    let settings = Settings { exit: SHORT, max_octets: 1000, ..settings() };
+    let settings = Settings { exit: SHORT, max_bytes: 1000, ..settings() };
     let counted = run_over(&settings, 100, &fake).unwrap();
     assert!(counted[AggregatesDroppedRetries] > 80, "{}", counted[AggregatesDroppedRetries]);
     assert_eq!(counted[AggregatesDroppedRetries] + counted[AggregatesDroppedShutdown], 100);
@@ -189,13 +189,13 @@ fn at_the_bound_the_oldest_are_given_up() {
 }
 
 #[test]
-fn a_store_that_says_no_keeps_the_daemon_from_starting() {
+fn a_store_that_rejects_the_settings_prevents_the_start() {
     let fake = Fake::default();
     let no = StoreError::Configuration { key: "sql_passwd", what: "access denied".to_owned() };
     fake.state.lock().unwrap().opens = Some(no);
     assert_eq!(run_over(&settings(), 1, &fake).unwrap_err(), "sql_passwd[a]: access denied");
-    // One that is only down does not.
-    fake.state.lock().unwrap().opens = Some(StoreError::Down("refused".to_owned()));
+    // A store that is only down does not.
+    fake.state.lock().unwrap().opens = Some(StoreError::Down("failure".to_owned()));
     let settings = Settings { exit: SHORT, ..settings() };
     assert!(run_over(&settings, 1, &fake).is_ok());
 }

@@ -4,7 +4,7 @@
 //! one, never a part. An existing named pipe or device is written directly.
 
 use super::location::{LastLink, Location, Occupant};
-use super::{LINKS, Settings, beside, complain};
+use super::{LINKS, Settings, beside, report_failure};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -28,7 +28,7 @@ impl Aside {
     /// # Errors
     /// When the temporary file or a directory above it cannot be created. A failure to set mode or owner is only logged.
     pub fn create(path: &Path, settings: &Settings) -> io::Result<Self> {
-        let location = Location::find(path, settings, LastLink::ByRules, Some(complain))?;
+        let location = Location::find(path, settings, LastLink::ByRules, Some(report_failure))?;
         match location.occupant {
             Occupant::Special | Occupant::OpenFile => {
                 let (file, _) = location.append(true)?;
@@ -49,7 +49,7 @@ impl Aside {
         let part = beside(location.name());
         let file = location.create_beside(&part)?;
         let aside = Self { file: BufWriter::with_capacity(BUFFER, file), location: Some((location, part)) };
-        complain(path, settings.apply(aside.file.get_ref()));
+        report_failure(path, settings.apply(aside.file.get_ref()));
         Ok(aside)
     }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_commit_leaves_nothing_behind() {
+    fn an_uncommitted_file_leaves_nothing_on_disk() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let mut file = Aside::create(&path, &Settings::default()).unwrap();

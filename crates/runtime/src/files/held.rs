@@ -1,14 +1,14 @@
 //! A small file that one process holds for as long as it lives, under a lock.
 
 use super::location::{LastLink, Location, Occupant, is_trusted};
-use super::{Settings, complain};
+use super::{Settings, report_failure};
 use rustix::fs::{FileType, OFlags};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Octets that are read of a file that another process holds.
-const MOST: u64 = 64;
+/// Bytes that are read from a file that another process holds.
+const MAX: u64 = 64;
 /// How often a file is replaced, or removed by its holder, before that is an error.
 const TRIES: usize = 8;
 
@@ -19,7 +19,7 @@ pub(crate) struct Held {
     file: File,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// It is ours.
@@ -29,14 +29,14 @@ pub(crate) enum Taken {
 }
 
 impl Held {
-    /// Takes the file and writes it; directories are made. What nobody holds is replaced: also a link, and a file of other users,
+    /// Takes the file and writes it; directories are created. A file that nobody holds is replaced: also a link, and a file of other users,
     /// who could change it afterwards.
     ///
     /// # Errors
     /// When it cannot be opened, made, locked or written.
     pub(crate) fn take(path: &Path, content: &str, settings: &Settings) -> io::Result<Taken> {
         for _ in 0..TRIES {
-            let location = Location::find(path, settings, LastLink::ByRules, Some(complain))?;
+            let location = Location::find(path, settings, LastLink::ByRules, Some(report_failure))?;
             if location.occupant == Occupant::Link {
                 location.remove(location.name())?;
                 continue;
@@ -61,7 +61,7 @@ impl Held {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let mut held = String::new();
-                    let _ = (&file).take(MOST).read_to_string(&mut held);
+                    let _ = (&file).take(MAX).read_to_string(&mut held);
                     return Ok(Taken::Others(held));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -76,14 +76,14 @@ impl Held {
                 continue;
             }
             if is_new {
-                complain(path, settings.apply(&file));
+                report_failure(path, settings.apply(&file));
             }
             // In this order nobody reads an empty file.
             file.write_all(content.as_bytes())?;
             file.set_len(content.len() as u64)?;
             return Ok(Taken::Ours(Self { location, file }));
         }
-        Err(io::Error::other("the file is replaced again and again"))
+        Err(io::Error::other("the file is being replaced repeatedly"))
     }
 
     /// Removes the file; where that is not allowed, empties it. True when it is removed.

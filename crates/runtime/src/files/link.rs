@@ -1,7 +1,7 @@
 //! Symbolic links to the newest file.
 
 use super::location::{LastLink, Location};
-use super::{Settings, beside, complain};
+use super::{Settings, beside, report_failure};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub fn advance_link(link: &Path, target: &Path, settings: &Settings) -> io::Resu
 }
 
 fn place_of(link: &Path, settings: &Settings) -> io::Result<Location> {
-    Location::find(link, settings, LastLink::Kept, Some(complain))
+    Location::find(link, settings, LastLink::Kept, Some(report_failure))
 }
 
 fn swap(location: &Location, target: &Path, settings: &Settings) -> io::Result<()> {

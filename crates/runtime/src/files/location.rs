@@ -12,7 +12,7 @@
 //!   with the name of the file itself is not followed: [`Aside`](super::Aside) replaces it, and [`append`](super::append) fails.
 //! * [`Settings::follow_links`] lifts both restrictions.
 
-use super::{Settings, Tell, is_special, set_nonblocking};
+use super::{Report, Settings, is_special, set_nonblocking};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -23,8 +23,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Links in one path at most, as in the kernel.
-const MOST_LINKS: usize = 40;
+/// Maximum number of links in one path, as in the kernel.
+const MAX_LINKS: usize = 40;
 /// procfs, in which no user can create a link.
 const PROC: u64 = 0x9fa0;
 /// A descriptor that only stands for a path (`O_PATH`).
@@ -69,7 +69,12 @@ enum Step {
 
 impl Location {
     /// Resolves a path. With `make`, missing directories above are created.
-    pub(super) fn find(path: &Path, settings: &Settings, last: LastLink, make: Option<Tell>) -> io::Result<Self> {
+    pub(super) fn find(
+        path: &Path,
+        settings: &Settings,
+        last: LastLink,
+        make: Option<Report>,
+    ) -> io::Result<Self> {
         let follows_links = settings.follow_links;
         let found = |directory, name, occupant| Self { directory, name, occupant, follows_links };
         let mut directory = start(path)?;
@@ -134,7 +139,7 @@ impl Location {
                 }
             }
             links += 1;
-            if links > MOST_LINKS {
+            if links > MAX_LINKS {
                 return Err(about(&walked, Errno::LOOP.into()));
             }
             let target =
@@ -163,13 +168,13 @@ impl Location {
     /// file was created.
     pub(super) fn append(&self, waits: bool) -> io::Result<(File, bool)> {
         if self.occupant == Occupant::Link {
-            return Err(self.refusal());
+            return Err(self.link_error());
         }
         let flags = OFlags::WRONLY | OFlags::APPEND;
         loop {
             match self.open(flags | OFlags::NONBLOCK) {
                 Ok(file) => {
-                    self.refuse_hard_link(&file)?;
+                    self.check_hard_links(&file)?;
                     if waits {
                         set_nonblocking(&file, false)?;
                     }
@@ -178,7 +183,7 @@ impl Location {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // A link that was created since the check.
                 Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                    return Err(self.refusal());
+                    return Err(self.link_error());
                 }
                 Err(error) => return Err(error),
             }
@@ -206,7 +211,7 @@ impl Location {
         let uid = settings.uid.map(rustix::fs::Uid::from_raw);
         let gid = settings.gid.map(rustix::fs::Gid::from_raw);
         let given = rustix::fs::chownat(&self.directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW);
-        super::complain(Path::new(name), given.map_err(io::Error::from));
+        super::report_failure(Path::new(name), given.map_err(io::Error::from));
         Ok(())
     }
 
@@ -249,17 +254,20 @@ impl Location {
     }
 
     /// An error when the directory is not the daemon's or root's, or all may write to it.
-    pub(super) fn refuse_strangers(&self) -> io::Result<()> {
+    pub(super) fn check_owner(&self) -> io::Result<()> {
         let stat = rustix::fs::fstat(&self.directory)?;
         let uid = stat.st_uid;
         if !is_trusted(uid) {
             let own = rustix::process::geteuid().as_raw();
-            let what =
-                format!("the directory belongs to user {uid}, and must belong to root or to the daemon's ({own})");
+            let what = format!(
+                "the directory belongs to user {uid}, and must belong to root or the daemon's user ({own})"
+            );
             return Err(io::Error::other(what));
         }
         if stat.st_mode & 0o002 != 0 {
-            return Err(io::Error::other("everybody may write to the directory; take that away (chmod o-w)"));
+            return Err(io::Error::other(
+                "the directory is writable for everybody; remove that permission (chmod o-w)",
+            ));
         }
         Ok(())
     }
@@ -267,19 +275,19 @@ impl Location {
     pub(super) fn set_socket_mode(&self, mode: u32) -> io::Result<()> {
         let node = rustix::fs::openat(&self.directory, &self.name, NODE, Mode::empty())?;
         if FileType::from_raw_mode(rustix::fs::fstat(&node)?.st_mode) != FileType::Socket {
-            return Err(io::Error::other("something else took the location of the socket"));
+            return Err(io::Error::other("the socket was replaced by another file"));
         }
         // The mode of a path cannot be set without following links, that of the link in /proc is the node's.
         std::fs::set_permissions(own_fd(&node), Permissions::from_mode(mode))
     }
 
     /// The error for a link that is not followed.
-    pub(super) fn refusal(&self) -> io::Error {
+    pub(super) fn link_error(&self) -> io::Error {
         not_followed(Path::new(&self.name), None)
     }
 
     /// Rejects hard links to other users' files, which are as dangerous as symbolic links.
-    fn refuse_hard_link(&self, file: &File) -> io::Result<()> {
+    fn check_hard_links(&self, file: &File) -> io::Result<()> {
         let stat = rustix::fs::fstat(file)?;
         let is_linked = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1;
         if !is_linked || self.follows_links || is_private(&rustix::fs::fstat(&self.directory)?) {
@@ -321,7 +329,12 @@ fn open_at(directory: &impl AsFd, name: &OsStr, flags: OFlags) -> io::Result<Fil
     Ok(rustix::fs::openat(directory, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?.into())
 }
 
-fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Option<Tell>) -> io::Result<OwnedFd> {
+fn make_directory(
+    above: &OwnedFd,
+    name: &OsStr,
+    settings: &Settings,
+    make: Option<Report>,
+) -> io::Result<OwnedFd> {
     let made = rustix::fs::mkdirat(above, name, Mode::from_raw_mode(0o777));
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
     match made {
@@ -330,7 +343,7 @@ fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Opti
         Err(Errno::EXIST) => return Ok(open_at(above, name, flags | OFlags::PATH)?.into()),
         Err(error) => return Err(error.into()),
     }
-    if let Some(tell) = make
+    if let Some(report) = make
         && (settings.umask.is_some() || settings.has_owner())
     {
         let set = open_at(above, name, flags).and_then(|directory| {
@@ -338,7 +351,7 @@ fn make_directory(above: &OwnedFd, name: &OsStr, settings: &Settings, make: Opti
             mode.map_or(Ok(()), |mode| directory.set_permissions(mode))?;
             settings.give(&directory)
         });
-        tell(Path::new(name), set);
+        report(Path::new(name), set);
     }
     Ok(open_at(above, name, flags | OFlags::PATH)?.into())
 }
@@ -432,7 +445,7 @@ mod tests {
         let error = files::append(&link, &Settings::default()).unwrap_err().to_string();
         assert!(error.contains("log is a symbolic link") && error.contains("files_follow_links"), "{error}");
         assert!(Lock::try_now(&link, &Settings::default()).is_err());
-        // Nor is a file made where it leads to nothing.
+        // Nor is a file created at the target of a dangling link.
         let absent = shared.path("private/absent");
         let link = shared.plant("nowhere", &absent);
         assert!(files::append(&link, &Settings::default()).is_err());
@@ -449,7 +462,7 @@ mod tests {
         let shared = Shared::new();
         let link = shared.plant("folder", &shared.path("private"));
         for path in [link.join("victim"), link.join("new/file"), link.join("../private/victim")] {
-            // Who is not root makes links that are trusted.
+            // A test without root can only create trusted links.
             let is_refused = write_whole(&path, &Settings::default())
                 .is_err_and(|error| error.to_string().contains("shared/folder is a symbolic link of user 65534"));
             assert!(is_refused || !crate::privileges::is_root(), "{}", path.display());
@@ -529,7 +542,7 @@ mod tests {
         assert_eq!(own, fs::canonicalize(shared.path("shared/spool")).unwrap());
         assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o700);
         let error = files::own_directory(&shared.path("shared")).unwrap_err().to_string();
-        assert!(error.contains("everybody may write"), "{error}");
+        assert!(error.contains("writable for everybody"), "{error}");
         if crate::privileges::is_root() {
             lchown(&own, Some(65534), None).unwrap();
             let error = files::own_directory(&own).unwrap_err().to_string();

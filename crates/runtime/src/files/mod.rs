@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Longest name that file systems take.
+/// Maximum length of a file name.
 const NAME_MAX: usize = 255;
 
 /// Mode and owner of written files, and which links are followed.
@@ -41,7 +41,7 @@ pub struct Settings {
 }
 
 /// Reports a failure to set mode or owner.
-type Tell = fn(&Path, io::Result<()>);
+type Report = fn(&Path, io::Result<()>);
 
 /// Only root may change owners. A file that has the wrong owner is better than none.
 static OWNER: Limited = Limited::new(Duration::from_secs(60));
@@ -68,11 +68,11 @@ impl Settings {
 }
 
 /// Logs that mode or owner could not be set.
-fn complain(path: &Path, outcome: io::Result<()>) {
+fn report_failure(path: &Path, outcome: io::Result<()>) {
     if let Err(error) = outcome
         && let Some(pass) = OWNER.pass()
     {
-        tracing::warn!(held_back = pass.held_back, "owner or mode cannot be set: {}: {error}", path.display());
+        tracing::warn!(held_back = pass.held_back, "cannot set owner or mode: {}: {error}", path.display());
     }
 }
 
@@ -82,19 +82,19 @@ fn complain(path: &Path, outcome: io::Result<()>) {
 /// # Errors
 /// When the file or a directory above it cannot be created or opened.
 pub fn append(path: &Path, settings: &Settings) -> io::Result<File> {
-    append_telling(path, settings, true, complain)
+    append_with(path, settings, true, report_failure)
 }
 
 /// As [`append`], for the log: a write to a full pipe returns an error, and nothing is logged from here.
 pub(crate) fn append_without_waiting(path: &Path, settings: &Settings) -> io::Result<File> {
-    append_telling(path, settings, false, |_, _| ())
+    append_with(path, settings, false, |_, _| ())
 }
 
-fn append_telling(path: &Path, settings: &Settings, waits: bool, tell: Tell) -> io::Result<File> {
-    let location = Location::find(path, settings, LastLink::ByRules, Some(tell))?;
+fn append_with(path: &Path, settings: &Settings, waits: bool, report: Report) -> io::Result<File> {
+    let location = Location::find(path, settings, LastLink::ByRules, Some(report))?;
     let (file, is_new) = location.append(waits)?;
     if is_new {
-        tell(path, settings.apply(&file));
+        report(path, settings.apply(&file));
     }
     Ok(file)
 }
@@ -107,7 +107,7 @@ fn append_telling(path: &Path, settings: &Settings, waits: bool, tell: Tell) -> 
 pub fn resolve(path: &Path, settings: &Settings) -> io::Result<PathBuf> {
     let location = Location::find(path, settings, LastLink::ByRules, None)?;
     match location.occupant {
-        location::Occupant::Link => Err(location.refusal()),
+        location::Occupant::Link => Err(location.link_error()),
         _ => location.path(),
     }
 }
@@ -118,8 +118,8 @@ pub fn resolve(path: &Path, settings: &Settings) -> io::Result<PathBuf> {
 /// When it cannot be created, a link in the path must not be followed, or others could put files into it.
 pub fn own_directory(path: &Path) -> io::Result<PathBuf> {
     let settings = Settings { umask: Some(Umask::DEFAULT), ..Settings::default() };
-    let within = Location::find(&path.join("any"), &settings, LastLink::Kept, Some(complain))?;
-    within.refuse_strangers()?;
+    let within = Location::find(&path.join("any"), &settings, LastLink::Kept, Some(report_failure))?;
+    within.check_owner()?;
     within.directory_path()
 }
 
@@ -128,7 +128,7 @@ pub fn own_directory(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// When one cannot be created. A failure to set mode or owner is only logged.
 pub fn make_parents(path: &Path, settings: &Settings) -> io::Result<()> {
-    Location::find(path, settings, LastLink::Kept, Some(complain)).map(drop)
+    Location::find(path, settings, LastLink::Kept, Some(report_failure)).map(drop)
 }
 
 /// Sets the mode of a socket that was just bound, and of nothing that has replaced it.

@@ -8,9 +8,9 @@ use std::time::Duration;
 /// ```
 /// use runtime::log::Limited;
 /// use std::time::Duration;
-/// static FAULTY: Limited = Limited::new(Duration::from_secs(10));
-/// if let Some(pass) = FAULTY.pass() {
-///     tracing::warn!(held_back = pass.held_back, "faulty datagram");
+/// static MALFORMED: Limited = Limited::new(Duration::from_secs(10));
+/// if let Some(pass) = MALFORMED.pass() {
+///     tracing::warn!(held_back = pass.held_back, "malformed datagram");
 /// }
 /// ```
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Limited {
         Self { per, next: AtomicU64::new(0), held_back: AtomicU64::new(0) }
     }
 
-    /// Asks for permission; without it, the message is counted as held back.
+    /// Requests permission; without it, the message is counted as held back.
     pub fn pass(&self) -> Option<Pass> {
         self.pass_at(crate::clock::monotonic())
     }

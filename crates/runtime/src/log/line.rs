@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Longest line, in bytes; what a peer sends may end up in one.
+/// Maximum length of a line, in bytes; it may contain data from a peer.
 const MAX: usize = 8192;
 
 /// Level of a line.
@@ -24,7 +24,7 @@ pub(super) enum Severity {
 }
 
 impl Severity {
-    /// That of an event. [`notice!`](crate::notice) and [`ok!`](crate::ok) tell theirs by the event's name.
+    /// The severity of an event. [`notice!`](crate::notice) and [`ok!`](crate::ok) set theirs by the event's name.
     pub(super) fn of(metadata: &Metadata<'_>) -> Self {
         match (*metadata.level(), metadata.name()) {
             (Level::ERROR, _) => Self::Error,
@@ -95,7 +95,7 @@ impl Buffers {
         Self { line: Clean(String::new()), value: String::new() }
     }
 
-    /// Makes the line of an event, which speaks for this thread unless it says otherwise.
+    /// Formats the line of an event, with this thread's identity unless the event has another one.
     fn fill(&mut self, event: &Event<'_>) {
         let Self { line, value } = self;
         line.0.clear();
@@ -198,7 +198,7 @@ impl Visit for Others<'_> {
         let (value, separator) = (self.value.as_str(), self.separator);
         let needs_quotes = |c: char| c.is_whitespace() || c == '"' || c == '=';
         let is_quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
-        // Debug values come quoted already; others are when they could not be told from the next field.
+        // Debug values are already quoted; others are quoted if they could be confused with the next field.
         let _ = if value.is_empty() || value.contains(needs_quotes) && !is_quoted {
             write!(self.line, "{separator}{name}={value:?}")
         } else {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_can_speak_for_another_part_or_for_none() {
+    fn an_event_can_name_another_part_or_none() {
         assert_eq!(line(|| tracing::info!(who = "p/print", "x")), "INFO ( p/print ): x");
         let identity = super::super::Identity::new("db", "sqlite3");
         assert_eq!(line(|| crate::ok!(who = %identity, "x")), "OK ( db/sqlite3 ): x");

@@ -3,7 +3,7 @@
 //! `tracing-subscriber` carries them: its registry, [`Threshold`] as the layer that filters, and its formatting layer with our
 //! [`LineFormat`] and an output that is a file, syslog or stderr.
 //!
-//! A line is `LEVEL ( NAME/TYPE ): text key=value …`. NAME and TYPE say which part of the daemon speaks: they come from the
+//! A line is `LEVEL ( NAME/TYPE ): text key=value …`. NAME and TYPE identify the part of the daemon: they come from the
 //! thread ([`enter`]) or, for one line, from the field `who`. [`ok!`](crate::ok) and [`notice!`](crate::notice) write lines of
 //! two levels that `tracing` does not have.
 //!
@@ -59,29 +59,29 @@ macro_rules! ok {
     ($($arg:tt)+) => { $crate::__tracing::info!(name: "OK", $($arg)+) };
 }
 
-/// Where lines go and which.
+/// Which lines are logged, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Shows lines of level DEBUG, of all parts of the daemon. [`Identity::debug`] does it for one.
     pub debug: bool,
     /// Puts the time in front of lines on stderr.
-    pub stderr_stamp: bool,
+    pub stderr_time: bool,
     /// Times are UTC, else local.
     pub utc: bool,
     /// Lines are appended to this file, with the time in front.
     pub file: Option<PathBuf>,
-    /// Lines are sent to syslog. With a file or syslog, stderr has only what these two cannot take.
+    /// Lines are sent to syslog. With a file or syslog, stderr gets only lines that these two cannot take.
     pub syslog: Option<Facility>,
     /// The program's name, for syslog's tag.
     pub ident: String,
     /// Owner and mode of the log file.
     pub files: files::Settings,
-    /// Crates whose lines are not shown: libraries with much to say. What matters of it comes back as errors.
+    /// Crates whose lines are not shown: verbose libraries. Their errors are also returned as values.
     pub quiet: &'static [&'static str],
 }
 
 static SINKS: Mutex<Sinks> = Mutex::new(Sinks::stderr());
-/// Lines of level DEBUG are shown, whoever speaks.
+/// Lines of level DEBUG are shown for all parts.
 static DEBUG: AtomicBool = AtomicBool::new(false);
 /// Some part of the daemon shows lines of level DEBUG.
 static ANY_DEBUG: AtomicBool = AtomicBool::new(false);
@@ -91,12 +91,12 @@ pub fn init() {
     let lines = tracing_subscriber::fmt::layer()
         .event_format(LineFormat)
         .with_writer(Output)
-        // Its own complaints would go to stderr, and block there.
+        // Its own errors would go to stderr, and block there.
         .log_internal_errors(false);
     let _ = tracing::subscriber::set_global_default(Registry::default().with(lines).with(Threshold));
 }
 
-/// Sets where lines go from now on. An output that cannot be opened is reported on stderr, and tried again at [`reopen`].
+/// Sets where lines go from now on. An output that cannot be opened is reported on stderr, and retried by [`reopen`].
 pub fn configure(settings: Settings) {
     DEBUG.store(settings.debug, Ordering::Relaxed);
     if settings.debug {
@@ -106,12 +106,12 @@ pub fn configure(settings: Settings) {
     tracing::callsite::rebuild_interest_cache();
 }
 
-/// Opens the log file and the connection to syslog again, as after a rotation.
+/// Reopens the log file and the connection to syslog, as after a rotation.
 pub fn reopen() {
     with_sinks(Sinks::reopen);
 }
 
-/// Some part of the daemon wants DEBUG: from now on threads are asked one by one.
+/// Some part of the daemon logs DEBUG: from now on the setting of each thread is checked.
 fn expect_debug() {
     if !ANY_DEBUG.swap(true, Ordering::Relaxed) {
         tracing::callsite::rebuild_interest_cache();
@@ -122,7 +122,7 @@ fn with_sinks(act: impl FnOnce(&mut Sinks)) {
     act(&mut SINKS.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// The layer that says which events become lines: not those of quiet libraries, DEBUG only where it is asked for, and no spans.
+/// The layer that selects the events to log: not those of quiet libraries, DEBUG only where enabled, and no spans.
 struct Threshold;
 
 impl Threshold {
@@ -218,8 +218,8 @@ mod tests {
         tracing::warn!(target: "calm::inner", "this-test trouble");
         let lines = read(&path);
         assert_eq!(lines.len(), 2, "{lines:?}");
-        let (stamp, text) = lines[0].split_once(' ').unwrap();
-        assert!(stamp.len() == 25 && stamp.ends_with("+00:00") && stamp.as_bytes()[10] == b'T', "{stamp}");
+        let (time, text) = lines[0].split_once(' ').unwrap();
+        assert!(time.len() == 25 && time.ends_with("+00:00") && time.as_bytes()[10] == b'T', "{time}");
         assert_eq!(text, "INFO ( default/core ): this-test one count=2");
         assert!(lines[1].ends_with("WARN ( default/core ): this-test trouble"));
 
@@ -231,14 +231,14 @@ mod tests {
         assert_eq!(read(&rotated).len(), 3);
         assert_eq!(read(&path).len(), 1);
 
-        // What cannot be opened any more is written to as long as it is open.
+        // A file that can no longer be opened is written to while it is open.
         std::fs::rename(&path, folder.path().join("log.2")).unwrap();
         std::fs::create_dir(&path).unwrap();
         reopen();
         tracing::info!("this-test kept");
         let lines = std::fs::read_to_string(folder.path().join("log.2")).unwrap();
         let about = format!("log file cannot be opened: {}: ", path.display());
-        assert!(lines.contains(&about) && lines.contains("lines go on to the one that is open"), "{lines}");
+        assert!(lines.contains(&about) && lines.contains("lines still go to the file that is open"), "{lines}");
         assert!(lines.ends_with("this-test kept\n"), "{lines}");
         std::fs::remove_dir(&path).unwrap();
         std::fs::rename(folder.path().join("log.2"), &path).unwrap();
@@ -288,7 +288,7 @@ mod tests {
             format!(" nfacctd[{}]: NOTICE ( default/core ): this-test to syslog peer=\"a b\"", std::process::id());
         assert!(message.ends_with(&tagged), "{message}");
 
-        // The syslog server is started anew: the next line finds it.
+        // The syslog server is restarted: the next line reaches it.
         drop(server);
         std::fs::remove_file(&socket).unwrap();
         tracing::info!("this-test while nobody listens");

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What a pipe takes without blocking once it has room (POSIX: at least 512 bytes; Linux: a page).
+/// Bytes that a pipe takes without blocking once it has room (POSIX: at least 512 bytes; Linux: a page).
 const CHUNK: usize = 4096;
 
 pub(super) struct Sinks {
@@ -82,9 +82,9 @@ impl Sinks {
             let file = match files::append_without_waiting(path, &settings.files) {
                 Ok(file) => Some(file),
                 Err(error) => {
-                    // The user may have lost the right to open it, and still has it open.
+                    // The process may no longer have the right to open it, but still has it open.
                     let old = old.filter(|old| old.path == *path).and_then(|old| old.file);
-                    let end = if old.is_some() { "; lines go on to the one that is open" } else { "" };
+                    let end = if old.is_some() { "; lines still go to the file that is open" } else { "" };
                     problem = Some(format!("log file cannot be opened: {}: {error}{end}", path.display()));
                     old
                 }
@@ -148,7 +148,7 @@ impl Sinks {
     }
 
     fn stderr_line(&mut self, time: &Zoned, text: &str) {
-        let with_time = self.settings.as_ref().is_some_and(|settings| settings.stderr_stamp);
+        let with_time = self.settings.as_ref().is_some_and(|settings| settings.stderr_time);
         self.buffer.clear();
         // Writing to a string cannot fail.
         let _ = match with_time {

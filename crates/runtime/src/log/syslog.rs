@@ -1,7 +1,7 @@
 //! Syslog over the local socket.
 //!
 //! A message is `<PRIORITY>Mmm dd hh:mm:ss TAG[PID]: text` (RFC 3164 section 4.1, without the host: the local
-//! server knows it), one datagram to `/dev/log`, where also journald listens.
+//! server knows it), one datagram to `/dev/log`, where journald also listens.
 
 use super::line::Severity;
 use jiff::Zoned;
@@ -72,7 +72,7 @@ impl Syslog {
         if let Some(socket) = &self.socket {
             match socket.send(self.message.as_bytes()) {
                 Ok(_) => return Ok(()),
-                // The server is there and does not keep up.
+                // The server is running but too slow.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) => self.socket = None,
             }

@@ -19,7 +19,7 @@ pub(crate) fn choose<P: Datagrams>(reading: &mut Reading<'_>, _: &Context) -> Ch
 
 impl<P: Datagrams> Intake<P> for DatagramFile {
     fn links(&self, reading: &mut Reading<'_>) -> Vec<i32> {
-        // Filters look at the packets that flows are about, not at those which carry datagrams.
+        // Filters match the packets that flows describe, not those that carry the datagrams.
         let _ = files::links(reading, &self.0, false);
         Vec::new()
     }

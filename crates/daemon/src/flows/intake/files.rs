@@ -19,7 +19,7 @@ pub(super) fn read(config: &Config) -> Option<Settings> {
     })
 }
 
-/// The link types of a capture file, which with `known` must be ones whose frames can be read. A pipe is left alone: it can be read
+/// The link types of a capture file; with `known`, they must be supported. A pipe is not opened: it can be read
 /// only once.
 pub(super) fn links(reading: &mut Reading<'_>, settings: &Settings, known: bool) -> Option<Vec<i32>> {
     if std::fs::metadata(&settings.path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -44,7 +44,7 @@ pub(super) fn links(reading: &mut Reading<'_>, settings: &Settings, known: bool)
     }
 }
 
-/// A bell that rings already need not be rung again.
+/// A bell that is ringing need not be rung again.
 pub(super) fn bell_of(ring: crossbeam_channel::Sender<()>) -> Wake {
     Arc::new(move || _ = ring.try_send(()))
 }

@@ -5,7 +5,7 @@ pub(crate) use live::choose;
 #[cfg(feature = "pcap")]
 pub(super) use live::{check_filter, expression, known, sources_named};
 
-/// Without libpcap there is nothing that pmacctd could read.
+/// Without libpcap, pmacctd has nothing to read.
 #[cfg(not(feature = "pcap"))]
 pub(crate) fn choose(
     reading: &mut crate::host::part::Reading<'_>,
@@ -14,14 +14,14 @@ pub(crate) fn choose(
     reading.problems.fatal(
         reading.config.source(),
         "this program was built without libpcap",
-        Some("build it with the feature pcap".to_owned()),
+        Some("Build it with the feature pcap.".to_owned()),
     );
-    crate::flows::input::Choice::Refused
+    crate::flows::input::Choice::Invalid
 }
 
 #[cfg(feature = "pcap")]
 mod live {
-    use super::super::{octets, sorted};
+    use super::super::{kernel_size, sorted};
     use crate::flows::input::{Choice, Intake, Opened, ReadInterfaces, Source};
     use crate::flows::worker::{Packets, Worker};
     use crate::host::blame;
@@ -44,7 +44,7 @@ mod live {
         map: Option<Map>,
     }
 
-    /// `pcap_interfaces_map`, and what numbers its interfaces have.
+    /// `pcap_interfaces_map`, and how its interfaces are numbered.
     #[derive(Clone)]
     struct Map {
         path: PathBuf,
@@ -52,7 +52,7 @@ mod live {
     }
 
     impl Map {
-        /// Reads the file. One that cannot be read is fatal, a bad line in it is not.
+        /// Reads the file. An unreadable file is fatal, an invalid line is not.
         fn read(&self, context: &Context, problems: &mut Diagnostics) -> Vec<Interface> {
             let origin = Origin::whole(&self.path.display().to_string());
             let text = match config::text::read(&self.path) {
@@ -65,7 +65,7 @@ mod live {
             let numbered = self.numbers == InterfaceIndex::Map;
             let found = interfaces::parse(&origin, &text, context, numbered, problems);
             if found.is_empty() {
-                problems.fatal(&origin, "pcap_interfaces_map: it names no interface.", None);
+                problems.fatal(&origin, "pcap_interfaces_map: the map has no interface.", None);
             }
             let interface = |found: interfaces::Interface| Interface {
                 index: index(self.numbers, &found.name, found.index),
@@ -89,13 +89,13 @@ mod live {
         }
     }
 
-    /// A number that a name always has, and no other machine gives it another (FNV-1a), above those that systems give.
+    /// A number derived from the name only, the same on all machines (FNV-1a), above the numbers that systems assign.
     fn name_hash(name: &str) -> u32 {
         name.bytes().fold(0x811c_9dc5u32, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
             | 1 << 31
     }
 
-    /// How many sources of packets the configuration names.
+    /// Number of packet sources in the configuration.
     pub(in super::super) fn sources_named(config: &Config) -> usize {
         let named = [
             config.core(&input::PCAP_SAVEFILE).is_some(),
@@ -114,14 +114,14 @@ mod live {
         }
     }
 
-    /// Says what is wrong with the expression, for frames of these link types where they are known.
+    /// Reports errors in the expression, for these link types if they are known.
     pub(in super::super) fn check_filter(
         reading: &mut Reading<'_>,
         expression: Option<&str>,
         found: Option<&Vec<i32>>,
     ) {
         let Some(text) = expression else { return };
-        // What an interface delivers shows when it is opened; an expression that suits no frames at all is wrong now.
+        // The link type of an interface is known when it is opened; an expression that is invalid for all link types is an error now.
         let kinds: Vec<Vec<i32>> = match found {
             Some(links) => vec![links.clone()],
             None => LinkType::ALL.iter().map(|(link, _)| vec![link.0 as i32]).collect(),
@@ -132,7 +132,7 @@ mod live {
             && (found.is_some() || kinds.iter().all(|links| compiled(links).is_err()))
         {
             let what = format!("pcap_filter: '{text}': {error}.");
-            let hint = "An expression as of tcpdump, such as src net 192.0.2.0/24 and tcp.";
+            let hint = "Use tcpdump's syntax, for example: src net 192.0.2.0/24 and tcp.";
             reading.problems.fatal(blame(reading.config, &input::PCAP_FILTER), what, Some(hint.to_owned()));
         }
     }
@@ -159,7 +159,7 @@ mod live {
                 "interface (-i), pcap_interfaces_map and pcap_savefile (-I) directives are mutually exclusive.",
                 Some("Keep one of them.".to_owned()),
             );
-            return Choice::Refused;
+            return Choice::Invalid;
         }
         let direction = config.core(&input::PCAP_DIRECTION).map(|direction| match direction {
             input::Direction::In => Direction::In,
@@ -173,15 +173,15 @@ mod live {
                 Ok(name) => one(name),
                 Err(error) => {
                     reading.problems.fatal(config.source(), error.to_string(), None);
-                    return Choice::Refused;
+                    return Choice::Invalid;
                 }
             },
         };
         let settings = Settings {
             interfaces,
             promiscuous: config.core(&input::PROMISC),
-            snaplen: octets(config.core(&input::SNAPLEN)),
-            buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(octets),
+            snaplen: kernel_size(config.core(&input::SNAPLEN)),
+            buffer: config.core(&input::NFACCTD_PIPE_SIZE).map(kernel_size),
             filter: expression(config),
             wait: config.core(&input::PCAP_INTERFACE_WAIT),
         };
@@ -200,7 +200,7 @@ mod live {
                 known("pcap_interface", &format!("{},{}", interface.name, interface.index), link)?;
             }
             for name in live.missing() {
-                warn!("{name}: it cannot be captured on yet, and is tried again");
+                warn!("{name}: cannot capture on the interface yet; retrying");
             }
             let waker = live.waker();
             let wake: Wake = Arc::new(move || waker.wake());

@@ -1,4 +1,4 @@
-//! Where datagrams and packets come from: opened before anything else starts, so that what arrives meanwhile waits in the kernel.
+//! Sources of datagrams and packets: opened before anything else starts, so that what arrives meanwhile is queued in the kernel.
 
 #[cfg(feature = "pcap")]
 pub(crate) mod datagram_file;
@@ -18,7 +18,7 @@ pub(crate) use no_pcap::{datagram_file, packet_file};
 use config::Config;
 use config::keys::input;
 
-/// How many workers help on this machine: one for each core but at most this many, as the kernel spreads exporters, not
+/// Default number of workers: one per core but at most this many, because the kernel distributes exporters, not
 /// datagrams, and each worker has its tables.
 const MAX_DEFAULT_WORKERS: usize = 8;
 
@@ -30,12 +30,12 @@ pub(crate) fn workers(config: &Config) -> usize {
     }
 }
 
-/// A number of bytes as the kernel takes it.
-fn octets(number: u64) -> u32 {
+/// A number of bytes, limited to the kernel's type.
+fn kernel_size(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Link types by libpcap's numbers, each once.
+/// Link types as libpcap numbers them, without duplicates.
 fn sorted(mut links: Vec<packet::LinkType>) -> Vec<i32> {
     links.sort_unstable();
     links.dedup();

@@ -1,6 +1,6 @@
 //! Packets that netfilter logs.
 
-use super::{octets, sorted};
+use super::{kernel_size, sorted};
 use crate::flows::input::{Choice, Intake, Opened, Source};
 use crate::flows::worker::{Packets, Worker};
 use crate::host::part::Reading;
@@ -19,14 +19,14 @@ pub(crate) fn choose(reading: &mut Reading<'_>, _: &Context) -> Choice<Packets> 
     let config = reading.config;
     Choice::This(Box::new(Log(Settings {
         group: config.core(&input::UACCTD_GROUP),
-        snaplen: octets(config.core(&input::SNAPLEN)),
-        buffer: octets(config.core(&input::UACCTD_NL_SIZE)),
+        snaplen: kernel_size(config.core(&input::SNAPLEN)),
+        buffer: kernel_size(config.core(&input::UACCTD_NL_SIZE)),
         threshold: config.core(&input::UACCTD_THRESHOLD),
     })))
 }
 
 impl Intake<Packets> for Log {
-    /// The log shows addresses beside its packets.
+    /// The log has addresses along with its packets.
     fn has_addresses(&self) -> bool {
         true
     }
@@ -41,7 +41,7 @@ impl Intake<Packets> for Log {
     }
 
     fn announce(&self, _what: &str) {
-        tracing::info!("waiting for packets of netfilter's log, group {}", self.0.group);
+        tracing::info!("waiting for packets from netfilter's log, group {}", self.0.group);
     }
 
     fn buffer(&self) -> Option<&'static dyn AnyKey> {

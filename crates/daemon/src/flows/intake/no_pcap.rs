@@ -1,4 +1,4 @@
-//! Capture files of a build without libpcap: there are none.
+//! Capture files in a build without libpcap: not supported.
 
 /// Datagrams of a capture file.
 pub(crate) mod datagram_file {
@@ -8,17 +8,17 @@ pub(crate) mod datagram_file {
     use config::keys::input;
     use enrich::Context;
 
-    /// Refuses a file.
+    /// Rejects a file.
     pub(crate) fn choose<P>(reading: &mut Reading<'_>, _: &Context) -> Choice<P> {
         if reading.config.core(&input::PCAP_SAVEFILE).is_none() {
             return Choice::Other;
         }
         reading.problems.fatal(
             blame(reading.config, &input::PCAP_SAVEFILE),
-            "pcap_savefile: this program was built without capture files",
-            Some("build it with the feature pcap".to_owned()),
+            "pcap_savefile: this program was built without support for capture files",
+            Some("Build it with the feature pcap.".to_owned()),
         );
-        Choice::Refused
+        Choice::Invalid
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) mod packet_file {
     use crate::host::part::Reading;
     use enrich::Context;
 
-    /// Where they would come from is refused as a whole, by the intake of interfaces.
+    /// The intake of interfaces rejects all of its sources.
     pub(crate) fn choose(_: &mut Reading<'_>, _: &Context) -> Choice<Packets> {
         Choice::Other
     }

@@ -1,4 +1,4 @@
-//! Packets of a capture file, those that the filter lets through.
+//! Packets of a capture file that match the filter.
 
 use super::files::{self, bell_of};
 use super::interfaces::{check_filter, expression, known, sources_named};
@@ -17,7 +17,7 @@ struct PacketFile {
 
 /// What pmacctd reads when `pcap_savefile` is set.
 pub(crate) fn choose(reading: &mut Reading<'_>, _: &Context) -> Choice<Packets> {
-    // The intake of interfaces, which comes next, refuses several sources.
+    // The intake of interfaces, which comes next, rejects several sources.
     match files::read(reading.config).filter(|_| sources_named(reading.config) == 1) {
         Some(settings) => Choice::This(Box::new(PacketFile { settings, filter: expression(reading.config) })),
         None => Choice::Other,

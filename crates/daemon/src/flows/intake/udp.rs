@@ -18,7 +18,7 @@ use tracing::info;
 struct Udp {
     settings: Settings,
     names: Names,
-    /// Percent of a worker's time that one exporter may take while others wait.
+    /// Percentage of a worker's time that one exporter may use while others are waiting.
     share: u32,
 }
 
@@ -50,8 +50,8 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
             Ok(group) if group.is_multicast() => groups.push(group),
             _ => reading.problems.warn(
                 blame(reading.config, key),
-                format!("{}: '{word}' is no multicast group. Ignored.", reading.names.of(key)),
-                Some("Such as 239.1.1.1 or ff02::1234.".to_owned()),
+                format!("{}: '{word}' is not a multicast group. Ignored.", reading.names.of(key)),
+                Some("For example 239.1.1.1 or ff02::1234.".to_owned()),
             ),
         }
     }
@@ -59,10 +59,10 @@ fn groups(reading: &mut Reading<'_>) -> Vec<IpAddr> {
 }
 
 impl Udp {
-    /// Why a socket cannot be had, with the key that it is about.
-    fn refused(&self, refused: &BindError) -> String {
+    /// Describes why a socket cannot be opened, with the key concerned.
+    fn describe(&self, error: &BindError) -> String {
         let (settings, names) = (&self.settings, &self.names);
-        let BindError { part, error: fault } = refused;
+        let BindError { part, error: fault } = error;
         match part {
             Part::Interface => {
                 let interface = settings.interface.as_deref().unwrap_or_default();
@@ -77,7 +77,7 @@ impl Udp {
                 let port = settings.port;
                 let taken = match fault.kind() {
                     ErrorKind::AddrInUse => {
-                        "; another process has this port, and only daemons that all set cluster_name share one"
+                        "; another process uses this port, which only daemons that all set cluster_name can share"
                     }
                     _ => "",
                 };
@@ -90,7 +90,7 @@ impl Udp {
 
 impl<P: Datagrams> Intake<P> for Udp {
     fn open(&self) -> Result<Vec<Opened<P>>, String> {
-        let receivers = capture::udp::open(&self.settings).map_err(|refused| self.refused(&refused))?;
+        let receivers = capture::udp::open(&self.settings).map_err(|error| self.describe(&error))?;
         if let (Some(asked), Some(Ok(given))) =
             (self.settings.receive_buffer, receivers.first().map(Receiver::receive_buffer))
         {

@@ -11,7 +11,7 @@ pub(crate) use sflow::Sflow;
 use config::Config;
 use config::keys::sampling;
 
-/// Samples tell their intervals; with intervals from elsewhere, these are applied when they are known.
+/// Samples carry their intervals; intervals from elsewhere are applied once they are known.
 fn renormalizes_at_once(config: &Config) -> bool {
     config.core(&sampling::NFACCTD_RENORMALIZE)
         && config.core(&sampling::SAMPLING_MAP).is_none()

@@ -1,10 +1,10 @@
-//! NetFlow and IPFIX, with the templates that are kept over a restart.
+//! NetFlow and IPFIX, with the templates that survive a restart.
 
 use super::renormalizes_at_once;
 use crate::flows::input::{Decoder, Wanted};
 use crate::flows::pipeline::Require;
 use crate::flows::settings::time_limits;
-use crate::flows::templates_file::{self, Keeper, Known};
+use crate::flows::templates_file::{self, Keeper, StoredTemplate};
 use crate::flows::worker::{self, Limits};
 use crate::host::files_of;
 use crate::host::part::{Reading, Services};
@@ -22,14 +22,14 @@ use tracing::{info, warn};
 /// How NetFlow and IPFIX are read.
 pub(crate) struct NetFlow {
     decode: from_netflow::Settings,
-    /// How far flow times may choose time bins.
+    /// The limits within which flow times select time bins.
     times: Limits,
     templates_file: Option<templates_file::Settings>,
     /// `nfacctd_disable_sanity_checks`: no lines about versions and sequence numbers.
     unchecked: bool,
     names: Names,
     /// Templates of an earlier run.
-    restored: Vec<Known>,
+    restored: Vec<StoredTemplate>,
     keeper: Option<Keeper>,
 }
 
@@ -123,7 +123,7 @@ fn decode(config: &Config, wanted: Wanted) -> from_netflow::Settings {
     }
 }
 
-/// Where templates are kept, if anywhere.
+/// The file of templates, if configured.
 fn templates_file(config: &Config) -> Option<templates_file::Settings> {
     let bound = config.core(&input::NFACCTD_TEMPLATES_FILE_SIZE).min(config::text::MOST_TEXT);
     Some(templates_file::Settings {
@@ -133,16 +133,16 @@ fn templates_file(config: &Config) -> Option<templates_file::Settings> {
     })
 }
 
-fn read_templates(path: &Path) -> Result<Vec<Known>, String> {
+fn read_templates(path: &Path) -> Result<Vec<StoredTemplate>, String> {
     let contents = templates_file::read(path, clock::now())
         .map_err(|error| format!("nfacctd_templates_file: {}: {error}", path.display()))?;
     let templates_file::Contents { templates, old, bad } = contents;
     if bad > 0 {
-        warn!("nfacctd_templates_file: {}: {bad} lines are no templates; ignored", path.display());
+        warn!("nfacctd_templates_file: {}: {bad} lines are not templates: ignored", path.display());
     }
     if old > 0 {
         info!(
-            "nfacctd_templates_file: {}: {old} templates were not announced for 30 days; left out",
+            "nfacctd_templates_file: {}: {old} templates were not announced for 30 days: ignored",
             path.display()
         );
     }

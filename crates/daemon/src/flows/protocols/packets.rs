@@ -13,9 +13,9 @@ use flow::needs::Needs;
 use packet::tunnel::{Kind, Ports};
 use std::time::Duration;
 
-/// Most layers of `tunnel_0`.
+/// Maximum number of layers of `tunnel_0`.
 const LAYERS: usize = 4;
-/// Silence after which a TCP flow is another one, if the configuration does not tell.
+/// Default idle time after which packets of a TCP connection belong to a new flow.
 const TCP_LIFETIME: Duration = Duration::from_secs(60);
 
 /// How packets are read.
@@ -56,7 +56,7 @@ impl Decoder for Packets {
     }
 }
 
-/// `tunnel_0`: the packet inside these tunnels is the one that counts.
+/// `tunnel_0`: for these tunnels the inner packet is counted.
 pub(super) fn tunnels(config: &Config, problems: &mut Diagnostics) -> Option<Ports> {
     let text = config.core(&input::TUNNEL_0)?;
     let layer = |layer: &str| {
@@ -75,8 +75,8 @@ pub(super) fn tunnels(config: &Config, problems: &mut Diagnostics) -> Option<Por
         _ => {
             problems.fatal(
                 blame(config, &input::TUNNEL_0),
-                format!("tunnel_0: '{text}' names no tunnels."),
-                Some("Such as 'gtp, 2152' or 'vxlan, 4789'; up to four, with ';' between them.".to_owned()),
+                format!("tunnel_0: '{text}' is not a list of tunnels."),
+                Some("For example 'gtp, 2152' or 'vxlan, 4789'; up to four, separated by ';'.".to_owned()),
             );
             None
         }

@@ -57,7 +57,7 @@ impl Decoder for Sflow {
     }
 
     fn protocols(&mut self, needs: &Needs, workers: usize) -> Vec<Self::Protocol> {
-        // The log ends when nobody is left who could write to it, so only the workers keep ends of it.
+        // The log ends when all of its ends are dropped, so only the workers keep ends of it.
         let counters = self.counters.take();
         let protocol = |_| {
             let lines = counters.as_ref().map(Ends::lines);

@@ -1,6 +1,6 @@
-//! What would keep the daemon from starting, or make it do what nobody means, and can be known before anything is opened.
+//! Checks that need nothing to be opened: what would prevent the start, and settings that are probably mistakes.
 //!
-//! `--check` and a start both come through here, so that they find the same.
+//! `--check` and a start both use them, and so report the same.
 
 use super::PluginSettings;
 use aggregate::time_bin::Roundoff;
@@ -22,13 +22,13 @@ pub(super) fn plugins(sources: &[&Plugin], plugins: &[PluginSettings], problems:
         }
     }
     for (number, (source, plugin)) in sources.iter().zip(plugins).enumerate() {
-        // The first is enough: all that share a file share it with the first.
+        // The first conflict is enough: all plugins with the same file conflict with the first.
         let _ = plugins.iter().take(number).any(|other| one_owner(source, plugin, other, problems));
     }
 }
 
-/// Two plugins that would overwrite each other's output: a socket has one owner, and a file that two write has what was written last.
-/// True if they do.
+/// Reports two plugins that would overwrite each other's output: a socket has one owner, and a file keeps what was written last.
+/// Returns true if they do.
 fn one_owner(
     source: &Plugin,
     plugin: &PluginSettings,
@@ -46,7 +46,7 @@ fn one_owner(
         match (how, their.how) {
             (Owning::Socket, _) => problems.fatal(
                 origin,
-                format!("{key}[{name}]: '{}' is the socket of plugin '{first}', too.", path.display()),
+                format!("{key}[{name}]: '{}' is also the socket of plugin '{first}'.", path.display()),
                 Some(format!("Give each a socket of its own: {key}[{name}].")),
             ),
             // Appending loses nothing.
@@ -61,7 +61,7 @@ fn one_owner(
     found
 }
 
-/// The names that a plugin fills with variables: the key that was written, the text, and the variables that it may have.
+/// The names with variables of a plugin: the key, the text, and the lookup of its variables.
 fn names_of(source: &Plugin, plugin: &PluginSettings) -> Vec<(&'static str, String, Lookup)> {
     let writer = source.origin_of(&output::WRITER_ID_STRING).map(|_| source.get(&output::WRITER_ID_STRING));
     let writer = writer.filter(|_| plugin.kind.bins);
@@ -70,7 +70,7 @@ fn names_of(source: &Plugin, plugin: &PluginSettings) -> Vec<(&'static str, Stri
     all.filter_map(|(key, text, lookup)| Some((key, text?, lookup))).collect()
 }
 
-/// Variables that are not known, and those that nothing fills.
+/// Reports unknown variables, and those that are always the same.
 fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostics) {
     let name = &plugin.name;
     for (key, text, lookup) in names_of(source, plugin) {
@@ -78,7 +78,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostic
         for variable in names::variables(&text, lookup) {
             match variable {
                 Variable::Unknown(word) => {
-                    let what = format!("{key}[{name}]: '${word}' is no variable here, and stays as it is.");
+                    let what = format!("{key}[{name}]: '${word}' is not a variable here and is used literally.");
                     problems.warn(origin, what, Some(meant(word, lookup)));
                 }
                 Variable::Known(word, Some(column)) => {
@@ -88,7 +88,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostic
                     let primitive =
                         primitive::showing(column).map_or(column.spec().json, |primitive| primitive.name);
                     let what = format!(
-                        "{key}[{name}]: '${word}' is one and the same for all: aggregate[{name}] has no {primitive}."
+                        "{key}[{name}]: '${word}' is the same for all aggregates: aggregate[{name}] has no {primitive}."
                     );
                     problems.warn(origin, what, Some(format!("Add {primitive} to aggregate[{name}].")));
                 }
@@ -98,7 +98,7 @@ fn variables(source: &Plugin, plugin: &PluginSettings, problems: &mut Diagnostic
     }
 }
 
-/// The variables that there are, or the one that was probably meant.
+/// A hint: the variable that was probably meant, or the list of all.
 pub(crate) fn meant(word: &str, lookup: Lookup) -> String {
     let all = names::words().chain(markers::WRITER_ID_WORDS).chain(brokers::encoder::key_words());
     let mut known: Vec<&str> = all.filter(|word| lookup(word).is_some_and(|(known, _)| known == *word)).collect();

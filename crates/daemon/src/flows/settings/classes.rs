@@ -1,4 +1,4 @@
-//! Applications: who can tell them, and how they are looked for in packets.
+//! Applications: where they are known from, and how packets are classified.
 
 use super::PluginSettings;
 use crate::flows::worker::Recognition;
@@ -13,8 +13,8 @@ use packet::tunnel::Ports;
 /// Microseconds of a millisecond.
 const MILLISECOND: u64 = 1000;
 
-/// The words of `aggregate` without those for applications that nobody tells here. NetFlow and IPFIX tell them; of packets nDPI does,
-/// where it is built in.
+/// The words of `aggregate` without the primitives of applications that are unknown here. NetFlow and IPFIX carry them; packets are
+/// classified by nDPI, if it is built in.
 pub(super) fn without_unknown(
     plugin: &Plugin,
     row: &Row,
@@ -30,11 +30,11 @@ pub(super) fn without_unknown(
     });
     for word in unknown {
         let (what, instead) = if is_collector {
-            ("of sampled frames is not told", "Use 'class', which exporters tell by applicationId.")
+            ("is not known for sampled frames", "Use 'class', which exporters send as applicationId.")
         } else {
             (
-                "of packets needs nDPI, which is not built in",
-                "Build with the feature ndpi, aggregate by ports, or let an exporter tell it: nfacctd has it of NetFlow and IPFIX.",
+                "needs nDPI to classify packets, and nDPI is not built in",
+                "Build with the feature ndpi, aggregate by ports, or use nfacctd with an exporter that sends it by NetFlow or IPFIX.",
             )
         };
         problems.error(
@@ -46,7 +46,7 @@ pub(super) fn without_unknown(
     words
 }
 
-/// How applications are looked for in packets, if any plugin wants to know them.
+/// How packets are classified, if any plugin needs it.
 pub(super) fn recognition(
     config: &Config,
     row: &Row,
@@ -56,7 +56,7 @@ pub(super) fn recognition(
 ) -> Option<Recognition> {
     let is_collector = row.applications == Applications::Exported;
     if is_collector {
-        warn_of_keys(config, "this daemon has applications of exporters alone", problems);
+        warn_of_keys(config, "this daemon knows applications only from exporters", problems);
     } else if !IS_BUILT_IN {
         warn_of_keys(config, "nDPI is not built in", problems);
     }
@@ -65,10 +65,10 @@ pub(super) fn recognition(
     if !is_wanted || is_collector {
         return None;
     }
-    let most = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let limit = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let microseconds = |milliseconds: u32| u64::from(milliseconds) * MILLISECOND;
     let settings = classify::Settings {
-        max_conversations: most(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
+        max_conversations: limit(config.core(&ndpi::CLASSIFIER_MAX_FLOWS)),
         guess: config.core(&ndpi::CLASSIFIER_PROTO_GUESS),
         packet_limits: PacketLimits {
             tcp: config.core(&ndpi::CLASSIFIER_GIVEUP_PROTO_TCP),
@@ -78,12 +78,12 @@ pub(super) fn recognition(
         idle_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_MAX_TIME)),
         // Not at every packet.
         search_interval_us: microseconds(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_PERIOD)).max(MILLISECOND),
-        max_expired: most(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
+        max_expired: limit(config.core(&ndpi::CLASSIFIER_IDLE_SCAN_BUDGET)),
     };
     Some(Recognition { settings, inside: inside.cloned() })
 }
 
-/// Tells that keys which are set do nothing.
+/// Warns of keys that are set and have no effect.
 fn warn_of_keys(config: &Config, why: &str, problems: &mut Diagnostics) {
     for key in ndpi::KEYS.iter().filter(|key| key.row().state == State::Acts) {
         if let Some(origin) = config.core_origin_of(*key) {

@@ -1,4 +1,4 @@
-//! From the configuration to what the operator's files are asked for: maps, networks, filters, lists.
+//! From the configuration to the operator's files: maps, networks, filters, lists.
 
 use crate::host::blame;
 use config::keys::aggregation::{AsSource, NetSource};
@@ -9,7 +9,7 @@ use enrich::networks::Sources;
 use enrich::spec::{CoreSpec, NetworksSpec, PluginSpec, RouteMaps, Spec};
 use std::num::NonZeroU32;
 
-/// What files and filters the configuration names. `plugins` are those that run, in their order.
+/// Reads the files and filters of the configuration. `plugins` are those that run, in their order.
 pub(super) fn read(config: &Config, names: &Names, plugins: &[&Plugin], problems: &mut Diagnostics) -> Spec {
     let core = CoreSpec {
         tags: config.core(&maps::PRE_TAG_MAP),
@@ -65,7 +65,7 @@ fn core_networks(config: &Config, names: &Names, plugins: &[&Plugin], problems: 
     NetworksSpec { sources, file, zero_outside: config.core(&aggregation::NETWORKS_FILE_FILTER) }
 }
 
-/// Says which plugins have no file or mask that their networks or AS numbers are to come from: each may have its own.
+/// Reports plugins that lack the file or mask for their networks or AS numbers: each may have its own.
 fn report_missing(
     names: &Names,
     plugins: &[&Plugin],
@@ -89,7 +89,7 @@ fn report_missing(
             NetSource::File => plugin.blame(&aggregation::NFACCTD_NET),
             _ => plugin.blame(&aggregation::NFACCTD_AS),
         };
-        let what = format!("networks are to come from a file, and networks_file is not set{whose}.");
+        let what = format!("networks are to be read from a file, but networks_file is not set{whose}.");
         problems.warn(origin, what, None);
     }
     let no_mask =
@@ -98,12 +98,12 @@ fn report_missing(
         problems.warn(
             plugin.blame(&aggregation::NFACCTD_NET),
             format!("{}: mask needs networks_mask, which is not set{whose}.", names.of(&aggregation::NFACCTD_NET)),
-            Some("Such as networks_mask: 24.".to_owned()),
+            Some("For example networks_mask: 24.".to_owned()),
         );
     }
 }
 
-/// Packets tell no networks: daemons that have no default take what there is.
+/// Packets carry no networks: without a default, daemons use the file or mask that is set.
 fn default_nets(has_file: bool, mask: Option<u8>) -> NetSource {
     match (has_file, mask) {
         (true, _) => NetSource::File,
@@ -117,7 +117,7 @@ fn default_ases(has_file: bool) -> AsSource {
     if has_file { AsSource::File } else { AsSource::Protocol }
 }
 
-/// What maps need to know of the rest of the configuration.
+/// Settings from the rest of the configuration that maps need.
 pub(super) fn context(config: &Config) -> Context {
     let mut context = Context::new(config.daemon());
     if let Some(source) = config.core(&aggregation::NFACCTD_AS) {
@@ -150,7 +150,7 @@ fn plugin_spec(plugin: &Plugin, core: &CoreSpec) -> PluginSpec {
     let zero_outside = networks.zero_outside;
     PluginSpec {
         name: plugin.name.clone(),
-        // A value without a plugin's name belongs to the core, which has applied it already.
+        // A value without a plugin's name belongs to the core, which has already applied it.
         tags: plugin.get(&maps::PRE_TAG_MAP).filter(|map| Some(map) != core.tags.as_ref()),
         networks: Some(networks).filter(|networks| *networks != core.networks),
         zero_outside,
@@ -170,7 +170,7 @@ fn plugin_spec(plugin: &Plugin, core: &CoreSpec) -> PluginSpec {
     }
 }
 
-/// A text with the line that it was written in.
+/// A text with its line in the configuration.
 fn written<T>(plugin: &Plugin, key: &Key<T>, text: Option<String>) -> Option<(String, Origin)> {
     text.map(|text| (text, plugin.blame(key).clone()))
 }

@@ -1,6 +1,6 @@
-//! From the configuration to what the pipeline will do. Nothing reads the configuration after this.
+//! The settings of the pipeline, from the configuration, which is not read after this.
 //!
-//! Every problem is reported, not only the first: with its file, line and key, what is wrong and what would be right.
+//! Every problem is reported, not only the first: with its file, line and key, and a hint.
 
 pub(super) mod checks;
 mod classes;
@@ -28,47 +28,47 @@ use std::time::Duration;
 
 /// What the pipeline does.
 pub(crate) struct Settings {
-    /// How the collector's port stands in lines of statistics.
+    /// The collector's address in lines of statistics.
     pub(crate) listen: Option<String>,
     pub(crate) allow_file: Option<PathBuf>,
-    /// What it says.
+    /// Its contents.
     pub(crate) allow: Option<Arc<AllowList>>,
-    /// How applications are looked for in packets, if they are.
+    /// How packets are classified, if they are.
     pub(crate) recognition: Option<Recognition>,
     pub(crate) customs: Vec<Custom>,
     pub(crate) plugins: Vec<PluginSettings>,
-    /// The operator's files: where they are, what else they need to know, and what they say.
+    /// The operator's files: paths, context and contents.
     pub(crate) enrichment: enrich::spec::Spec,
     pub(crate) context: enrich::Context,
     pub(crate) files_read: enrich::Loaded,
     pub(crate) tables_max: usize,
     pub(crate) peer_state: PeerState,
-    /// What keys are called in messages.
+    /// The names of keys in messages.
     pub(crate) names: Names,
 }
 
-/// Bytes that each worker may keep of those who send.
+/// Memory bounds of each worker for the state of exporters, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PeerState {
     /// The state of exporters.
     pub(crate) exporters: usize,
-    /// Names in rows, which are forgotten between batches.
+    /// Strings of rows, which are cleared between batches.
     pub(crate) strings: usize,
 }
 
 impl PeerState {
-    /// When the configuration does not say: a quarter of the memory that there is, up to this.
-    const MOST: u64 = 2 << 30;
-    /// Names take a quarter, up to this.
-    const MOST_STRINGS: usize = 64 << 20;
+    /// Default: a quarter of the available memory, up to this.
+    const MAX: u64 = 2 << 30;
+    /// Strings may use a quarter, up to this.
+    const MAX_STRINGS: usize = 64 << 20;
 
     fn read(config: &Config) -> Self {
         let all = config.core(&input::PEER_STATE_MEMORY).unwrap_or_else(|| {
-            runtime::memory::available().map_or(Self::MOST, |memory| (memory / 4).min(Self::MOST))
+            runtime::memory::available().map_or(Self::MAX, |memory| (memory / 4).min(Self::MAX))
         });
         let workers = if config.core(&input::PCAP_SAVEFILE).is_some() { 1 } else { workers(config) };
         let share = usize::try_from(all).unwrap_or(usize::MAX) / workers;
-        let strings = (share / 4).min(Self::MOST_STRINGS);
+        let strings = (share / 4).min(Self::MAX_STRINGS);
         Self { exporters: share - strings, strings }
     }
 }
@@ -90,11 +90,11 @@ impl Settings {
                 plugins.push(settings);
             }
         }
-        refuse_nothing_to_run(config, &plugins, reading.problems);
+        require_a_plugin_that_runs(config, &plugins, reading.problems);
         checks::plugins(&sources, &plugins, reading.problems);
         let mut context = enrichment::context(config);
         if row.input.is_packets() {
-            packets::refuse_two_samplings(config, &names, reading.problems);
+            packets::reject_double_sampling(config, &names, reading.problems);
         }
         let allow = allow_list(config, &names, reading.problems);
         let enrichment = enrichment::read(config, &names, &sources, reading.problems);
@@ -135,7 +135,7 @@ impl Settings {
     }
 }
 
-/// How the daemon's socket stands in lines of statistics.
+/// The daemon's socket in lines of statistics.
 fn listen(address: Option<IpAddr>, port: u16) -> String {
     match address {
         Some(address) => SocketAddr::new(address, port).to_string(),
@@ -143,8 +143,8 @@ fn listen(address: Option<IpAddr>, port: u16) -> String {
     }
 }
 
-/// A daemon whose plugins are all left out would count nothing.
-fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: &mut Diagnostics) {
+/// A daemon without any usable plugin would count nothing.
+fn require_a_plugin_that_runs(config: &Config, plugins: &[PluginSettings], problems: &mut Diagnostics) {
     if let (Some(first), true) = (config.plugins().first(), plugins.is_empty())
         && !problems.is_fatal()
     {
@@ -156,13 +156,13 @@ fn refuse_nothing_to_run(config: &Config, plugins: &[PluginSettings], problems: 
     }
 }
 
-/// Who may send, if that is restricted.
+/// The allowed senders, if restricted.
 fn allow_list(config: &Config, names: &Names, problems: &mut Diagnostics) -> Option<Arc<AllowList>> {
     let key = &maps::NFACCTD_ALLOW_FILE;
     allow::read(names.of(key), &config.core(key)?, blame(config, key), problems)
 }
 
-/// How far from their arrival flows may choose their time bin. In capture files all flows are old, and the operator chose them.
+/// How far from their arrival flow times are trusted for time bins. In capture files all flows are old, and the operator chose them.
 pub(super) fn time_limits(config: &Config) -> Limits {
     if config.core(&input::PCAP_SAVEFILE).is_some() {
         return Limits::NONE;

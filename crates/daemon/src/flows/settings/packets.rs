@@ -1,12 +1,12 @@
-//! What must hold of the configuration of daemons that see packets.
+//! Checks of the configuration of daemons that capture packets.
 
 use config::keys::{aggregation, maps, sampling};
 use config::{Config, Diagnostics, Names, Plugin};
 use flow::primitive::Supply;
 use flow::schema::Selection;
 
-/// Packets are sampled before they come, or here, but not twice.
-pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mut Diagnostics) {
+/// Packets are sampled before they arrive, or here, but not both.
+pub(super) fn reject_double_sampling(config: &Config, names: &Names, problems: &mut Diagnostics) {
     if let Some(origin) = config.core_origin(&sampling::NFACCTD_EXT_SAMPLING_RATE)
         && config.core(&sampling::SAMPLING_RATE).is_some()
     {
@@ -17,13 +17,8 @@ pub(super) fn refuse_two_samplings(config: &Config, names: &Names, problems: &mu
     }
 }
 
-/// Packets tell neither AS numbers nor prefixes: a plugin that asks for them must say where they come from.
-pub(super) fn refuse_without_source(
-    plugin: &Plugin,
-    names: &Names,
-    selection: &Selection,
-    problems: &mut Diagnostics,
-) {
+/// Packets carry neither AS numbers nor prefixes: a plugin that aggregates by them must configure their source.
+pub(super) fn require_source(plugin: &Plugin, names: &Names, selection: &Selection, problems: &mut Diagnostics) {
     let file = plugin.get(&maps::NETWORKS_FILE).is_some();
     let ases = file || plugin.get(&aggregation::NFACCTD_AS).is_some();
     let mask = plugin.get(&aggregation::NETWORKS_MASK).is_some();
@@ -37,7 +32,7 @@ pub(super) fn refuse_without_source(
     for (has_source, supply, what, hint) in rules {
         if let Some(primitive) = selection.supplied_by(supply).filter(|_| !has_source) {
             let word = primitive.name;
-            let what = format!("aggregate[{}]: '{word}' has no source: packets tell no {what}.", plugin.name);
+            let what = format!("aggregate[{}]: '{word}' has no source: packets contain no {what}.", plugin.name);
             problems.fatal(plugin.blame(&aggregation::AGGREGATE), what, Some(hint));
         }
     }

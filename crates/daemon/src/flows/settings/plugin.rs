@@ -39,18 +39,18 @@ pub(super) fn read(
     let options = Options {
         bins: history.is_some(),
         whole_seconds: sink::style(plugin).whole_seconds,
-        // A list of code points takes the two low bits away itself.
+        // A map of code points removes the two low bits itself.
         dscp: plugin.get(&encoding::TOS_ENCODE_AS_DSCP) && plugin.get(&maps::TOS_FILE).is_none(),
         first_and_last: stitching,
     };
     let daemon = config.daemon();
     let selection = selection(plugin, daemon, row, customs, problems)?;
     if row.input.is_packets() {
-        packets::refuse_without_source(plugin, &config.names(), &selection, problems);
+        packets::require_source(plugin, &config.names(), &selection, problems);
     }
     let bound = Bound {
         aggregates: max_aggregates(plugin),
-        octets: usize::try_from(plugin.get(&core::PLUGIN_MEMORY)).unwrap_or(usize::MAX),
+        bytes: usize::try_from(plugin.get(&core::PLUGIN_MEMORY)).unwrap_or(usize::MAX),
     };
     let spread = plugin.get(&aggregation::NFACCTD_PRO_RATING);
     if spread && (history.is_none() || stitching) {
@@ -81,7 +81,7 @@ pub(super) fn read(
     Some(PluginSettings { name: plugin.name.clone(), debug: plugin.get(&core::DEBUG), kind, sink, aggregation })
 }
 
-/// The primitives of a plugin. Unknown ones stop the daemon, those that other daemons have are told.
+/// The primitives of a plugin. Unknown ones are fatal; those of other daemons are reported.
 fn selection(
     plugin: &Plugin,
     daemon: config::Daemon,
@@ -114,8 +114,8 @@ fn selection(
             let names: Vec<&str> = names.collect();
             for word in unknown {
                 if [Id::Packets, Id::Bytes].iter().any(|counter| counter.spec().json == word) {
-                    let hint =
-                        "Packets and bytes are counted always; leave it out. 'none' makes one sum.".to_owned();
+                    let hint = "Packets and bytes are always counted; remove it. 'none' creates a single total."
+                        .to_owned();
                     problems.fatal(origin, format!("Unknown primitive '{word}'"), Some(hint));
                     continue;
                 }

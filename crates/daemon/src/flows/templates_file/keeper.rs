@@ -1,7 +1,7 @@
 //! The thread that writes the file.
 
 use super::kept::Kept;
-use super::{Known, Time};
+use super::{StoredTemplate, Time};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use netflow::template::Template;
 use runtime::log::Limited;
@@ -14,21 +14,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{error, warn};
 
-/// Longest time that a change waits to be written, unless writing takes long.
+/// Maximum delay before a change is written, unless writing takes long.
 const DELAY: Duration = Duration::from_secs(5);
-/// How much longer than a writing takes the next one waits: a hundredth of the time goes into writing at most.
+/// The pause after a write, in multiples of its duration: at most a hundredth of the time is spent writing.
 const REST: u32 = 100;
-/// Longest time that a change of times alone waits.
+/// Maximum delay if only times have changed.
 const RENEWAL: Duration = Duration::from_secs(86_400);
-/// Templates that may wait for the thread. One that finds no room is in the file at the end.
+/// Capacity of the channel to the thread. Templates that do not fit are in the file at shutdown.
 const WAITING: usize = 4096;
-/// One line about what finds no room in the file in so many seconds.
+/// Minimum time between two lines about templates that do not fit into the file.
 const RATE: Duration = Duration::from_secs(600);
 
-/// How long the end waits until the thread takes what is known.
+/// How long shutdown waits for the thread to take the known templates.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the file is, and how long it may be.
+/// The path of the file, and its maximum size.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) path: PathBuf,
@@ -68,13 +68,13 @@ pub(crate) struct Writer {
     crowded: Limited,
     /// When the file is written next.
     due: Option<Instant>,
-    /// When the last writing ended, and how long it took.
+    /// When the last write ended, and how long it took.
     written: Option<(Instant, Duration)>,
 }
 
 impl Keeper {
-    /// Both ends, with what the file holds.
-    pub(crate) fn new(settings: Settings, known: &[Known]) -> (Self, Writer) {
+    /// Creates both ends, with the contents of the file.
+    pub(crate) fn new(settings: Settings, known: &[StoredTemplate]) -> (Self, Writer) {
         let (sender, orders) = crossbeam_channel::bounded(WAITING);
         let mut kept = Kept::new(settings.bound);
         known.iter().for_each(|known| _ = kept.insert(known.clone()));
@@ -96,10 +96,10 @@ impl Keeper {
         let _ = self.orders.try_send(Order::Learn(exporter, template, clock::now()));
     }
 
-    /// Ends the file with what the workers know, and forgets the rest: it was withdrawn.
+    /// Writes the workers' templates at shutdown, and drops the rest, which were withdrawn.
     pub(crate) fn end(self, all: Vec<(IpAddr, Template)>) {
         if self.orders.send_timeout(Order::Replace(all), PATIENCE).is_err() {
-            error!("nfacctd_templates_file: it is still being written; what came last is not in it");
+            error!("nfacctd_templates_file: still being written at shutdown; the latest templates are not in it");
         }
     }
 
@@ -139,7 +139,9 @@ impl Writer {
 
     fn take(&mut self, order: Order) {
         let changed = match order {
-            Order::Learn(exporter, template, seen) => self.kept.insert(Known { exporter, template, seen }),
+            Order::Learn(exporter, template, seen) => {
+                self.kept.insert(StoredTemplate { exporter, template, seen })
+            }
             Order::Replace(all) => {
                 self.kept.replace(all, clock::now());
                 true
@@ -217,10 +219,10 @@ mod tests {
         let known = read(&path, clock::now()).unwrap().templates;
         assert_eq!((known[0].exporter, &known[0].template), (exporter, &template(300)));
         assert!(keeper.line().starts_with("templates_file=1 "), "{}", keeper.line());
-        // It is the same again, and that can wait.
+        // An unchanged template is not urgent.
         writer.take(Order::Learn(exporter, template(300), clock::now()));
         assert!(writer.due.unwrap() > Instant::now() + RENEWAL / 2);
-        // After a long writing, the next one waits longer.
+        // After a long write, the next one waits longer.
         writer.written = Some((Instant::now(), Duration::from_secs(1)));
         writer.due = None;
         writer.take(Order::Learn(exporter, template(301), clock::now()));

@@ -1,14 +1,14 @@
 //! The templates that go to the file, within its bound.
 
-use super::{Known, Line, MOST_AGE, Time};
+use super::{Line, MAX_AGE, StoredTemplate, Time};
 use netflow::template::Template;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-/// Bytes of a line beside its fields, about.
+/// Approximate bytes of a line without its fields.
 const LINE: usize = 120;
-/// Bytes of a field in a line, about.
+/// Approximate bytes of a field in a line.
 const FIELD: usize = 12;
 
 type Key = (bool, u32, u16);
@@ -29,7 +29,7 @@ struct Exporter {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     exporters: BTreeMap<IpAddr, Exporter>,
-    /// Bytes of all lines, about.
+    /// Approximate bytes of all lines.
     size: usize,
     bound: usize,
 }
@@ -47,9 +47,9 @@ impl Kept {
         Self { bound, ..Self::default() }
     }
 
-    /// Takes a template in. True when that changes what a restart would know.
-    pub(super) fn insert(&mut self, known: Known) -> bool {
-        let Known { exporter, template, seen } = known;
+    /// Inserts a template. Returns true when that changes the templates after a restart.
+    pub(super) fn insert(&mut self, known: StoredTemplate) -> bool {
+        let StoredTemplate { exporter, template, seen } = known;
         let exporter = self.exporters.entry(exporter).or_default();
         let (key, added) = (key(&template), size(&template));
         let before = exporter.entries.insert(key, Entry { template, seen });
@@ -66,24 +66,24 @@ impl Kept {
         for (exporter, template) in all {
             let entry = before.exporters.get(&exporter).and_then(|known| known.entries.get(&key(&template)));
             let seen = entry.map_or(now, |entry| entry.seen);
-            self.insert(Known { exporter, template, seen });
+            self.insert(StoredTemplate { exporter, template, seen });
         }
     }
 
-    /// Templates, and bytes of their lines, about.
+    /// The number of templates, and the approximate bytes of their lines.
     pub(super) fn len(&self) -> (usize, usize) {
         (self.exporters.values().map(|exporter| exporter.entries.len()).sum(), self.size)
     }
 
-    /// True when so much is beyond the bound that it should not wait for the next writing.
+    /// True when the size exceeds the bound so far that it should not wait for the next write.
     pub(super) fn is_crowded(&self) -> bool {
         self.size > self.bound + self.bound / 4
     }
 
-    /// Drops what is too old at `now`, and what is beyond the bound: of the exporters that take most, what they announced longest
-    /// ago. How many of either.
+    /// Drops what is too old at `now`, and what exceeds the bound: the oldest templates of the exporters with most bytes.
+    /// Returns how many of either.
     pub(super) fn trim(&mut self, now: Time) -> (u64, u64) {
-        let is_old = |seen: Time| now.saturating_sub(seen) > MOST_AGE;
+        let is_old = |seen: Time| now.saturating_sub(seen) > MAX_AGE;
         let old = self.remove(|_, _, entry| is_old(entry.seen));
         if self.size <= self.bound {
             return (old, 0);
@@ -109,7 +109,7 @@ impl Kept {
         (old, self.remove(|address, key, _| gone.contains(&(address, key))))
     }
 
-    /// What each exporter may take, so that all of them together keep the bound and nobody gives way to one that takes more.
+    /// The fair share of an exporter: all together keep the bound, and none loses templates to a larger one.
     fn share(&self) -> usize {
         let mut sizes: Vec<usize> = self.exporters.values().map(|exporter| exporter.size).collect();
         sizes.sort_unstable();
@@ -161,10 +161,10 @@ mod tests {
 
     const NOW: Time = 1_700_000_000_000_000;
 
-    fn known(host: u8, id: u16, fields: usize, seen: Time) -> Known {
+    fn known(host: u8, id: u16, fields: usize, seen: Time) -> StoredTemplate {
         let field = Field { enterprise: 29_305, element: 1_234, length: 65_535 };
         let template = Template::new(4_000_000_000, id, Kind::Options { scopes: 1 }, vec![field; fields]);
-        Known { exporter: IpAddr::from([192, 0, 2, host]), template, seen }
+        StoredTemplate { exporter: IpAddr::from([192, 0, 2, host]), template, seen }
     }
 
     fn of(kept: &Kept, host: u8) -> Vec<u16> {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_shape_is_a_change() {
+    fn only_a_different_layout_is_a_change() {
         let mut kept = Kept::new(1 << 20);
         assert!(kept.insert(known(1, 300, 2, NOW)));
         assert!(!kept.insert(known(1, 300, 2, NOW + 1)));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_whoever_takes_most_loses_what_it_announced_longest_ago() {
+    fn at_the_bound_the_largest_exporter_loses_its_oldest_templates() {
         let one = size(&known(1, 300, 1, NOW).template);
         let mut kept = Kept::new(20 * one);
         for id in 300..303 {
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(kept.trim(NOW), (0, 983));
         assert_eq!((of(&kept, 1), of(&kept, 2)), ((300..303).collect(), (1283..1300).collect::<Vec<u16>>()));
         assert_eq!(kept.len(), (20, 20 * one));
-        // Many that take as much as each other keep as much as each other.
+        // Exporters of equal size keep equally much.
         for host in 3..=12 {
             (300..310).for_each(|id| _ = kept.insert(known(host, id, 1, NOW)));
         }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_only_what_is_known_stays_with_its_time() {
+    fn at_the_end_known_templates_keep_their_time() {
         let mut kept = Kept::new(1 << 20);
         kept.insert(known(1, 300, 1, NOW - 5));
         kept.insert(known(1, 301, 1, NOW - 5));
@@ -225,6 +225,6 @@ mod tests {
         let exporter = kept.exporters.values().next().unwrap();
         let seen: Vec<_> = exporter.entries.iter().map(|((.., id), entry)| (*id, entry.seen)).collect();
         assert_eq!(seen, [(301, NOW - 5), (302, NOW)]);
-        assert_eq!(kept.trim(NOW + MOST_AGE - 2), (1, 0));
+        assert_eq!(kept.trim(NOW + MAX_AGE - 2), (1, 0));
     }
 }

@@ -1,8 +1,8 @@
-//! The file of templates (`nfacctd_templates_file`): what exporters announced, kept over a restart.
+//! The file of templates (`nfacctd_templates_file`), which preserves them across a restart.
 //!
 //! One JSON object a line: exporter, domain, id, number of scope fields for options, the fields as
-//! `[enterprise, element, length]`, and when an exporter last announced it. It is written whole, aside, and renamed, by a thread of
-//! its own ([`Keeper`]).
+//! `[enterprise, element, length]`, and when an exporter last announced it. A thread of its own writes a temporary file and renames it
+//! ([`Keeper`]).
 
 mod keeper;
 mod kept;
@@ -18,12 +18,12 @@ use std::path::Path;
 /// Microseconds since 1970.
 type Time = u64;
 
-/// How long a template is kept that no exporter announces.
-const MOST_AGE: Time = 30 * 86_400 * 1_000_000;
+/// How long a template is kept without being announced.
+const MAX_AGE: Time = 30 * 86_400 * 1_000_000;
 
-/// A template as it is kept.
+/// A template in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct StoredTemplate {
     pub(crate) exporter: IpAddr,
     pub(crate) template: Template,
     /// When it was announced last.
@@ -65,8 +65,8 @@ impl Line {
         }
     }
 
-    /// The template, unless it could not have come from an exporter.
-    fn known(self, now: Time) -> Option<Known> {
+    /// Returns the template, if an exporter could have sent it.
+    fn known(self, now: Time) -> Option<StoredTemplate> {
         let field = |(enterprise, element, length)| Field { enterprise, element, length };
         let kind = self.scopes.map_or(Kind::Data, |scopes| Kind::Options { scopes });
         let fields = self.fields.into_iter().map(field).collect();
@@ -74,19 +74,19 @@ impl Line {
         template.ipfix = !self.v9;
         let usable = template.min_length > 0 && template.fields.len() <= netflow::template::MAX_FIELDS;
         let usable = usable && template.id >= netflow::datagram::MIN_TEMPLATE_ID;
-        // A clock that was wrong once must not keep a template for ever.
+        // A time in the future, from a wrong clock, must not keep a template forever.
         let seen = self.seen.map_or(now, |seconds| seconds.saturating_mul(1_000_000).min(now));
-        usable.then_some(Known { exporter: self.exporter, template, seen })
+        usable.then_some(StoredTemplate { exporter: self.exporter, template, seen })
     }
 }
 
 /// What is in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
-    pub(crate) templates: Vec<Known>,
-    /// Templates that are not used, as nobody has announced them for long.
+    pub(crate) templates: Vec<StoredTemplate>,
+    /// Templates that are ignored, because they were not announced for long.
     pub(crate) old: usize,
-    /// Lines that are no templates.
+    /// Lines that are not templates.
     pub(crate) bad: usize,
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn read(path: &Path, now: Time) -> io::Result<Contents> {
     let mut contents = Contents::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         match serde_json::from_str::<Line>(line).ok().and_then(|line| line.known(now)) {
-            Some(known) if now - known.seen > MOST_AGE => contents.old += 1,
+            Some(known) if now - known.seen > MAX_AGE => contents.old += 1,
             Some(known) => contents.templates.push(known),
             None => contents.bad += 1,
         }
@@ -129,7 +129,7 @@ mod tests {
         let field = Field { enterprise: 9, element: 1, length: 65535 };
         let mut template = Template::new(7, 300, Kind::Options { scopes: 1 }, vec![field]);
         template.ipfix = false;
-        let known = Known { exporter: "192.0.2.1".parse().unwrap(), template, seen: NOW };
+        let known = StoredTemplate { exporter: "192.0.2.1".parse().unwrap(), template, seen: NOW };
         assert_eq!(read_text(&line), Contents { templates: vec![known], ..Contents::default() });
         let cut = &line[..line.len() / 2];
         assert_eq!(read_text(&format!("{line}{{\"foo\": 1}}\n{cut}")).bad, 2);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_announced_for_thirty_days_is_left_out() {
+    fn templates_not_announced_for_thirty_days_are_ignored() {
         let line = |seen: u64| {
             format!("{{\"exporter\":\"192.0.2.1\",\"domain\":7,\"template\":300,{FIELDS},\"seen\":{seen}}}\n")
         };

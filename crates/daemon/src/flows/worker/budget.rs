@@ -1,13 +1,13 @@
-//! Fair slots of a worker's time.
+//! Fair shares of a worker's time.
 //!
-//! What an exporter sends may cost more time to decode than the worker has, and then it is the others' datagrams, too, that the
-//! kernel has no room for. So each exporter has a bucket of decode time, which fills at its share of the clock
+//! Decoding what one exporter sends may take more time than the worker has. Then the kernel drops the datagrams of other exporters
+//! as well. So each exporter has a token bucket of decode time, which fills at its share of the clock
 //! (`nfacctd_exporter_share`). While its bucket is empty, its datagrams are dropped, provided that datagrams queue up at
 //! the socket (batches come full, or the kernel drops some) and that others send.
 //!
-//! Time is measured by batch. Only when a batch has cost far more than its octets justify, or when datagrams queue up, are
+//! Time is measured by batch. Only when a batch has cost far more than its bytes justify, or when datagrams queue up, are
 //! the datagrams of batches measured one by one for a while: all batches in the first case, one of [`SAMPLE`] in
-//! the second, where the reading of clocks would be felt.
+//! the second, where reading the clock would be noticeable.
 
 use config::Names;
 use config::keys::input;
@@ -17,24 +17,24 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tracing::warn;
 
-/// Microseconds of a second: what a bucket holds is what fills it in this time, and so long does an observation hold.
+/// Microseconds per second. A bucket holds what fills it in this time, and observations are valid for as long.
 const SECOND: u64 = 1_000_000;
 /// Microseconds that a batch may cost in any case.
 const FREE: u64 = 1_000;
-/// Octets for each further microsecond: ten times as slow as the slowest decoding.
-const OCTETS_PER_MICRO: u64 = 5;
-/// So many full batches in a row show that datagrams queue up.
+/// Bytes per further microsecond: ten times as slow as the slowest decoding.
+const BYTES_PER_MICRO: u64 = 5;
+/// This many full batches in a row show that datagrams queue up.
 const FULL: u32 = 4;
-/// One of so many full batches is measured, and stands for all of them.
+/// One in this many full batches is measured, and represents all of them.
 const SAMPLE: u32 = 4;
-/// Exporters that are measured at once. Of more, the innocent are forgotten.
-const MAX_ACCOUNTS: usize = 4096;
-/// Lines in the log: one in so much time.
+/// Exporters that are measured at once. Beyond that, those within their share are forgotten.
+const MAX_BUCKETS: usize = 4096;
+/// Minimum time between two log lines.
 const RATE: Duration = Duration::from_secs(10);
 
-/// The buckets of one worker. Times are in microseconds of a clock that never goes back.
+/// The buckets of one worker. Times are in microseconds of a monotonic clock.
 pub(crate) struct Budget {
-    /// What keys are called in messages.
+    /// The names of keys in messages.
     names: Names,
     /// Percent; 100 is no limit.
     share: u64,
@@ -42,23 +42,23 @@ pub(crate) struct Budget {
     watch_until: u64,
     /// Until when the last full batch counts.
     crowded_until: u64,
-    /// Batches that were full, one after the other.
+    /// Consecutive full batches.
     full: u32,
-    /// Of those that might be measured: so many batches.
+    /// Batches since measuring began.
     batches: u32,
-    /// A batch has cost too much lately.
+    /// A recent batch took too long.
     costly: bool,
-    accounts: HashMap<IpAddr, Account>,
-    /// Whose bucket is empty, and how many datagrams were dropped.
+    buckets: HashMap<IpAddr, Bucket>,
+    /// Exporters whose bucket is empty, and how many of their datagrams were dropped.
     over: Vec<(IpAddr, u64)>,
-    /// When a datagram of another exporter came last.
+    /// When a datagram of another exporter last arrived.
     others: Option<u64>,
     line: Summed<u64>,
 }
 
 /// What is left for one exporter.
 #[derive(Clone, Copy)]
-struct Account {
+struct Bucket {
     micros: i64,
     filled: u64,
 }
@@ -66,7 +66,7 @@ struct Account {
 /// A batch that is being decoded.
 pub(crate) struct Turn {
     began: u64,
-    /// How many batches a measured datagram stands for; 0: none is measured.
+    /// How many batches a measured datagram represents; 0: none is measured.
     weight: u32,
     /// Datagrams of exporters whose bucket is empty are dropped.
     enforced: bool,
@@ -92,14 +92,14 @@ impl Budget {
             full: 0,
             batches: 0,
             costly: false,
-            accounts: HashMap::default(),
+            buckets: HashMap::default(),
             over: Vec::new(),
             others: None,
             line: Summed::new(RATE),
         }
     }
 
-    /// A batch comes.
+    /// Begins a batch.
     #[inline]
     pub(crate) fn begin(&mut self, now: u64) -> Turn {
         let mut turn = Turn { began: now, weight: 0, enforced: false, last: now };
@@ -121,17 +121,15 @@ impl Budget {
         if self.over.is_empty() {
             return;
         }
-        let Self { share, accounts, over, .. } = self;
-        over.retain(|(exporter, _)| {
-            accounts.get_mut(exporter).is_some_and(|account| account.fill(*share, now) < 0)
-        });
+        let Self { share, buckets, over, .. } = self;
+        over.retain(|(exporter, _)| buckets.get_mut(exporter).is_some_and(|bucket| bucket.fill(*share, now) < 0));
         let came = self.others.is_some_and(|came| now.saturating_sub(came) < SECOND);
         let others = self.over.len() > 1 || came;
         turn.enforced = others && now < self.crowded_until;
         self.report(false);
     }
 
-    /// The kernel has dropped datagrams since the last look, a second ago or less.
+    /// The kernel has dropped datagrams since the last check, a second ago or less.
     pub(crate) fn crowded(&mut self, now: u64) {
         self.crowded_until = now + 2 * SECOND;
         self.watch_until = now + 2 * SECOND;
@@ -139,7 +137,7 @@ impl Budget {
 
     /// True when the datagram is to be dropped.
     #[inline]
-    pub(crate) fn refuses(&mut self, exporter: IpAddr, turn: &Turn) -> bool {
+    pub(crate) fn rejects(&mut self, exporter: IpAddr, turn: &Turn) -> bool {
         !self.over.is_empty() && self.is_over(exporter, turn)
     }
 
@@ -157,32 +155,32 @@ impl Budget {
         }
     }
 
-    /// The datagram of that exporter is decoded, and the time is `now`.
+    /// Charges the exporter for a datagram that was decoded at `now`.
     #[cold]
     pub(crate) fn charge(&mut self, exporter: IpAddr, turn: &mut Turn, now: u64) {
         let cost = now.saturating_sub(turn.last).saturating_mul(u64::from(turn.weight));
         turn.last = now;
-        if self.accounts.len() >= MAX_ACCOUNTS && !self.accounts.contains_key(&exporter) {
+        if self.buckets.len() >= MAX_BUCKETS && !self.buckets.contains_key(&exporter) {
             let over = &self.over;
-            self.accounts.retain(|exporter, _| over.iter().any(|(known, _)| known == exporter));
+            self.buckets.retain(|exporter, _| over.iter().any(|(known, _)| known == exporter));
         }
-        let full = Account { micros: (self.share * SECOND / 100) as i64, filled: now };
-        let account = self.accounts.entry(exporter).or_insert(full);
-        account.fill(self.share, now);
-        account.micros = account.micros.saturating_sub_unsigned(cost);
-        if account.micros < 0 && self.share < 100 && !self.over.iter().any(|(known, _)| *known == exporter) {
+        let full = Bucket { micros: (self.share * SECOND / 100) as i64, filled: now };
+        let bucket = self.buckets.entry(exporter).or_insert(full);
+        bucket.fill(self.share, now);
+        bucket.micros = bucket.micros.saturating_sub_unsigned(cost);
+        if bucket.micros < 0 && self.share < 100 && !self.over.iter().any(|(known, _)| *known == exporter) {
             self.over.push((exporter, 0));
         }
     }
 
-    /// The batch is decoded: so many octets, and whether it was full.
+    /// Ends a batch of that many bytes.
     #[inline]
-    pub(crate) fn end(&mut self, turn: &Turn, now: u64, octets: u64, is_full: bool) {
+    pub(crate) fn end(&mut self, turn: &Turn, now: u64, bytes: u64, is_full: bool) {
         self.full = if is_full { self.full.saturating_add(1) } else { 0 };
         if is_full {
             self.crowded_until = self.crowded_until.max(now + SECOND);
         }
-        let costly = now.saturating_sub(turn.began) > FREE + octets / OCTETS_PER_MICRO;
+        let costly = now.saturating_sub(turn.began) > FREE + bytes / BYTES_PER_MICRO;
         if costly || self.full >= FULL {
             self.costly |= costly;
             self.watch_until = self.watch_until.max(now + SECOND);
@@ -191,13 +189,13 @@ impl Budget {
         }
     }
 
-    /// All is well again.
+    /// Ends the observation.
     #[cold]
     fn calm_down(&mut self) {
         self.report(false);
         self.watch_until = 0;
         self.costly = false;
-        self.accounts.clear();
+        self.buckets.clear();
         self.over.clear();
     }
 
@@ -223,7 +221,7 @@ impl Budget {
     }
 }
 
-impl Account {
+impl Bucket {
     /// What is left at `now`.
     fn fill(&mut self, share: u64, now: u64) -> i64 {
         let more = now.saturating_sub(self.filled).min(1000 * SECOND) * share / 100;
@@ -240,7 +238,7 @@ mod tests {
     const BAD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const GOOD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
-    /// A worker whose datagrams cost what they cost.
+    /// A worker with given decode times.
     struct Worker {
         budget: Budget,
         now: u64,
@@ -251,12 +249,12 @@ mod tests {
             Self { budget: Budget::new(share, Names::new(config::Daemon::Nfacctd)), now: 5 }
         }
 
-        /// Decodes a batch of datagrams (exporter, octets, microseconds); gives how many of each of the two were dropped.
+        /// Decodes a batch of datagrams (exporter, bytes, microseconds). Returns how many of each exporter were dropped.
         fn batch(&mut self, datagrams: &[(IpAddr, u64, u64)], is_full: bool) -> [u64; 2] {
             let mut dropped = [0; 2];
             let mut turn = self.budget.begin(self.now);
             for (exporter, _, cost) in datagrams {
-                if self.budget.refuses(*exporter, &turn) {
+                if self.budget.rejects(*exporter, &turn) {
                     dropped[usize::from(*exporter == GOOD)] += 1;
                     continue;
                 }
@@ -265,19 +263,19 @@ mod tests {
                     self.budget.charge(*exporter, &mut turn, self.now);
                 }
             }
-            let octets = datagrams.iter().map(|(_, octets, _)| octets).sum();
-            self.budget.end(&turn, self.now, octets, is_full);
+            let bytes = datagrams.iter().map(|(_, bytes, _)| bytes).sum();
+            self.budget.end(&turn, self.now, bytes, is_full);
             dropped
         }
 
-        /// The same for so many seconds, with pauses between the batches.
+        /// The same for a number of seconds, with pauses between the batches.
         fn work(&mut self, datagrams: &[(IpAddr, u64, u64)], is_full: bool, seconds: u64, pause: u64) -> [u64; 2] {
             let mut dropped = [0; 2];
             let end = self.now + seconds * SECOND;
             while self.now < end {
                 let [bad, good] = self.batch(datagrams, is_full);
                 dropped = [dropped[0] + bad, dropped[1] + good];
-                // What is received costs a little, too.
+                // Receiving takes a little time, too.
                 self.now += pause + 10;
             }
             dropped
@@ -285,8 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_more_than_its_share_is_limited_and_nobody_else() {
-        // One hundred times dearer than its octets justify; then dear by number alone.
+    fn an_exporter_above_its_share_is_limited_and_others_are_not() {
+        // One hundred times more expensive than its bytes justify; then expensive only by number.
         for bad in [(BAD, 1400, 10_000), (BAD, 1400, 30)] {
             let mut batch = vec![bad; 63];
             batch.push((GOOD, 1400, 30));
@@ -298,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_kept() {
+    fn a_limited_exporter_still_gets_its_share() {
         let mut worker = Worker::new(50);
         let batch: Vec<_> =
             (0..64).map(|n| if n % 8 == 0 { (GOOD, 1400, 2) } else { (BAD, 1400, 2_000) }).collect();
@@ -315,24 +313,24 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_is_never_limited() {
+    fn a_single_exporter_is_never_limited() {
         let mut worker = Worker::new(75);
         assert_eq!(worker.work(&[(BAD, 1400, 10_000); 64], true, 20, 0), [0, 0]);
         assert_eq!(Worker::new(1).work(&[(BAD, 1400, 30); 64], true, 5, 0), [0, 0]);
-        // Others that are gone do not wait.
+        // Exporters that have stopped sending do not wait.
         worker.work(&[(BAD, 1400, 10_000), (GOOD, 1400, 30)], true, 20, 0);
         worker.work(&[(BAD, 1400, 10_000)], true, 2, 0);
         assert_eq!(worker.work(&[(BAD, 1400, 10_000)], true, 20, 0), [0, 0]);
     }
 
     #[test]
-    fn with_time_left_nobody_is_limited() {
+    fn exporters_are_not_limited_while_the_worker_has_time() {
         let batch = [(BAD, 1400, 10_000), (GOOD, 1400, 30)];
-        // Nothing queues up, however dear it is.
+        // Nothing queues up, however expensive decoding is.
         assert_eq!(Worker::new(75).work(&batch, false, 20, 0), [0, 0]);
         // Bursts that fill batches, and then pauses.
         assert_eq!(Worker::new(75).work(&[batch; 32].concat(), true, 60, 500_000), [0, 0]);
-        // Equal slots.
+        // Equal shares.
         let equal = [(BAD, 1400, 30), (GOOD, 1400, 30)];
         assert_eq!(Worker::new(75).work(&[equal; 32].concat(), true, 20, 0), [0, 0]);
         // No limit.
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_drops_shows_that_others_wait() {
+    fn kernel_drops_show_that_others_are_waiting() {
         // Datagrams so large that the socket's buffer never holds a batch of them.
         let batch = [(BAD, 60_000, 1_000), (GOOD, 1400, 30)];
         let mut worker = Worker::new(75);
@@ -355,23 +353,23 @@ mod tests {
     }
 
     #[test]
-    fn accounts_are_bounded() {
+    fn the_number_of_buckets_is_bounded() {
         let mut budget = Budget::new(75, Names::new(config::Daemon::Nfacctd));
         let mut turn = Turn { began: 0, weight: 1, enforced: false, last: 0 };
-        for number in 0..3 * MAX_ACCOUNTS as u32 {
+        for number in 0..3 * MAX_BUCKETS as u32 {
             budget.charge(IpAddr::V4(number.into()), &mut turn, u64::from(number));
-            assert!(budget.accounts.len() <= MAX_ACCOUNTS);
+            assert!(budget.buckets.len() <= MAX_BUCKETS);
         }
     }
 
     #[test]
-    fn nothing_is_measured_without_cause() {
+    fn time_is_measured_only_under_load() {
         let mut worker = Worker::new(75);
         worker.work(&[(BAD, 1400, 3); 60], false, 2, 100);
-        assert!(worker.budget.accounts.is_empty() && !worker.budget.begin(worker.now).measures());
+        assert!(worker.budget.buckets.is_empty() && !worker.budget.begin(worker.now).measures());
         worker.work(&[(BAD, 1400, 3); 64], true, 2, 0);
-        assert!(!worker.budget.accounts.is_empty());
+        assert!(!worker.budget.buckets.is_empty());
         worker.work(&[(BAD, 1400, 3); 60], false, 2, 100);
-        assert!(worker.budget.accounts.is_empty());
+        assert!(worker.budget.buckets.is_empty());
     }
 }

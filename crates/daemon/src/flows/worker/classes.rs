@@ -1,4 +1,4 @@
-//! `class` of packets: the application that their conversation speaks.
+//! `class` of packets: the application protocol of their conversation.
 
 use classify::{Application, BuiltIn, Classifier, Conversation};
 use enrich::{BatchPackets, PacketViews};
@@ -10,11 +10,11 @@ use packet::LinkType;
 use packet::tunnel::{self, Ports};
 use std::collections::HashMap;
 
-/// How applications are looked for.
+/// How packets are classified.
 #[derive(Clone, Debug)]
 pub(crate) struct Recognition {
     pub(crate) settings: classify::Settings,
-    /// `tunnel_0`: what is looked at is the packet inside tunnels of these ports.
+    /// `tunnel_0`: for tunnels on these ports the inner packet is classified.
     pub(crate) inside: Option<Ports>,
 }
 
@@ -22,14 +22,14 @@ pub(crate) struct Recognition {
 pub(crate) struct Classes {
     classifier: Classifier<BuiltIn>,
     inside: Option<Ports>,
-    /// Where rows keep the id of the name.
+    /// The offset of the name's id in rows.
     at: Option<usize>,
-    /// Ids of names: the strings of rows know them until they are cleared.
+    /// Ids of names, valid until the strings of rows are cleared.
     ids: HashMap<Application, [u8; 4], RandomState>,
 }
 
 impl Classes {
-    /// None yet, for rows of that layout. `None` when there is no memory for what recognises applications.
+    /// An empty set, for rows of that layout. Returns `None` when there is no memory for the classifier.
     pub(crate) fn new(recognition: &Recognition, layout: &Layout) -> Option<Self> {
         let classifier = Classifier::new(BuiltIn::new()?, recognition.settings);
         let at = layout.offset(Field::Class);
@@ -46,7 +46,7 @@ impl Classes {
         self.ids.clear();
     }
 
-    /// Conversations that were forgotten for want of room since the last call.
+    /// Conversations evicted for lack of room since the last call.
     pub(crate) fn take_evicted(&mut self) -> u64 {
         self.classifier.take_evicted()
     }
@@ -73,13 +73,13 @@ impl Classes {
         }
     }
 
-    /// `None` for what is no packet of IP, and for parts of packets that lack their ports.
+    /// Returns `None` for packets other than IP, and for fragments without ports.
     fn recognise(&mut self, packets: &BatchPackets<'_>, row: usize, time_us: u64) -> Option<Application> {
         let seen = packets.view(row)?;
         let packet = tunnel::decode_inside(LinkType(seen.link as u32), seen.octets, self.inside.as_ref());
         let ip = packet.ip.filter(|ip| !ip.is_later_fragment())?;
         let octets = packet.frame.get(packet.offsets.l3?..)?;
-        // What is behind the packet is filling of the frame.
+        // Bytes after the packet are padding of the frame.
         let length = if ip.is_unsized { octets.len() } else { ip.length as usize };
         let octets = octets.get(..length).unwrap_or(octets);
         let (source, destination) = packet.ports.unwrap_or_default();

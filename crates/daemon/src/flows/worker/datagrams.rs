@@ -11,33 +11,34 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// How long datagrams that the kernel holds at the end are still decoded; a sender that never stops must not keep the daemon
+/// How long queued datagrams are still decoded at shutdown; a sender that never stops must not keep the daemon
 /// alive.
 pub(super) const LAST: Duration = Duration::from_secs(2);
-/// How long further ones are still counted.
+/// How long the remaining ones are still counted.
 const COUNTED: Duration = Duration::from_millis(500);
-/// Lines about a socket that fails: one in so many seconds.
+/// Minimum time between two lines about a failing socket.
 const RATE: Duration = Duration::from_secs(10);
 
 /// A protocol whose messages are datagrams.
 pub(crate) trait Datagrams: Protocol {
-    /// What the datagrams hold, for the log.
+    /// The contents of the datagrams, for the log.
+    #[cfg(feature = "pcap")]
     const WHAT: &'static str;
 
-    /// Reads the datagram of that number in its batch, and adds its rows.
+    /// Decodes the datagram with that number in its batch, and adds its rows.
     fn datagram(&mut self, number: u32, datagram: &Datagram<'_>, output: &mut Output) -> Read;
 }
 
-/// What became of a datagram.
+/// The result of decoding a datagram.
 pub(crate) struct Read {
-    /// Whose rows these are: who sent the datagram, or who says in it that he made it.
+    /// The exporter of its rows: the sender of the datagram, or the agent named in it.
     pub(crate) exporter: IpAddr,
-    /// The counter of its fate.
+    /// The counter of its outcome.
     pub(crate) outcome: Counter,
 }
 
 impl<P: Datagrams> Worker<P> {
-    /// Works on a socket until the end is asked for. `share`: percent of its time that one exporter may take while others wait.
+    /// Reads a socket until shutdown. `share`: percentage of its time that one exporter may use while others are waiting.
     pub(crate) fn run_udp(mut self, mut receiver: capture::udp::Receiver, share: u32) {
         let mut batch = Batch::new();
         let mut budget = Budget::new(share, self.names.clone());
@@ -51,7 +52,7 @@ impl<P: Datagrams> Worker<P> {
                     if let Some(pass) = failing.pass() {
                         warn!(held_back = pass.held_back, "receiving failed: {error}");
                     }
-                    // An error that stays must not spin.
+                    // A persistent error must not cause a busy loop.
                     let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
@@ -65,7 +66,7 @@ impl<P: Datagrams> Worker<P> {
         self.end();
     }
 
-    /// What the kernel holds was received before the end was asked for.
+    /// Decodes what was received before shutdown was requested and is still in the kernel.
     fn drain(&mut self, receiver: &mut capture::udp::Receiver, batch: &mut Batch, budget: &mut Budget) {
         let until = Instant::now() + LAST;
         loop {
@@ -73,18 +74,18 @@ impl<P: Datagrams> Worker<P> {
             match receiver.receive(batch, Some(Duration::ZERO)) {
                 Ok(capture::udp::Received::Datagrams) if now < until => self.batch(batch, Some(budget)),
                 Ok(capture::udp::Received::Datagrams) if now < until + COUNTED => self.discard(batch),
-                // The bell that rang for the end.
+                // The wakeup for shutdown.
                 Ok(capture::udp::Received::Woken) => {}
                 Ok(_) | Err(_) => return,
             }
         }
     }
 
-    /// Counts datagrams for which there is no time any more.
+    /// Counts datagrams that there is no time left to decode.
     fn discard(&mut self, batch: &Batch) {
-        let octets = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
+        let bytes = batch.iter().map(|datagram| datagram.payload.len() as u64).sum();
         self.tally.add(Counter::DatagramsReceived, batch.len() as u64);
-        self.tally.add(Counter::DatagramBytes, octets);
+        self.tally.add(Counter::DatagramBytes, bytes);
         self.tally.add(Counter::DatagramsAtShutdown, batch.len() as u64);
     }
 
@@ -97,7 +98,7 @@ impl<P: Datagrams> Worker<P> {
         more
     }
 
-    /// Works on a capture file, and then waits if the settings say so.
+    /// Reads a capture file, and then waits if the settings say so.
     #[cfg(feature = "pcap")]
     pub(crate) fn run_file(
         mut self,
@@ -116,7 +117,7 @@ impl<P: Datagrams> Worker<P> {
         while !self.stop.is_requested() {
             match file.fill(&mut batch) {
                 Ok(Filled::Datagrams) => self.batch(&batch, None),
-                // The next round is opened first, so that who watches the file sees that it is not over.
+                // The next round is opened first, so that a program that watches the file sees that reading goes on.
                 Ok(Filled::Ended) => match file.next_round() {
                     Ok(true) => self.pause(settings.delay, wake),
                     Ok(false) => break,
@@ -141,11 +142,11 @@ impl<P: Datagrams> Worker<P> {
     fn batch(&mut self, batch: &Batch, mut budget: Option<&mut Budget>) {
         let mut turn = budget.as_mut().map(|budget| budget.begin(monotonic()));
         let units: Vec<&[u8]> = batch.iter().map(|datagram| datagram.payload).collect();
-        let mut octets = 0;
+        let mut bytes = 0;
         for (number, datagram) in (0..).zip(batch.iter()) {
             let source = datagram.source.ip();
             let size = datagram.payload.len() as u64;
-            octets += size;
+            bytes += size;
             self.tally.add(Counter::DatagramsReceived, 1);
             self.tally.add(Counter::DatagramBytes, size);
             if self.allow.as_ref().is_some_and(|allow| !allow.allows(source)) {
@@ -153,7 +154,7 @@ impl<P: Datagrams> Worker<P> {
                 continue;
             }
             if let (Some(budget), Some(turn)) = (&mut budget, &turn)
-                && budget.refuses(source, turn)
+                && budget.rejects(source, turn)
             {
                 self.tally.add(Counter::DatagramsOverBudget, 1);
                 continue;
@@ -175,7 +176,7 @@ impl<P: Datagrams> Worker<P> {
         }
         self.aggregate(&units);
         if let (Some(budget), Some(turn)) = (budget, turn) {
-            budget.end(&turn, monotonic(), octets, batch.is_full());
+            budget.end(&turn, monotonic(), bytes, batch.is_full());
         }
     }
 }

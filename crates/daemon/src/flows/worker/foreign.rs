@@ -13,7 +13,7 @@ pub(super) enum Foreign {
 }
 
 impl Foreign {
-    /// What a datagram looks like that comes to the port of sFlow and is none.
+    /// Recognises a datagram of another protocol at the sFlow port.
     pub(super) fn to_sflow(octets: &[u8]) -> Option<Self> {
         let version = octets.first_chunk().map(|version| u16::from_be_bytes(*version))?;
         match netflow::datagram::open(octets) {
@@ -22,13 +22,13 @@ impl Foreign {
         }
     }
 
-    /// What a datagram looks like that comes to the port of NetFlow and is none.
+    /// Recognises a datagram of another protocol at the NetFlow port.
     pub(super) fn to_netflow(octets: &[u8]) -> Option<Self> {
         ::sflow::open(octets).ok().map(|datagram| Self::Sflow(datagram.header.version))
     }
 }
 
-/// Names the protocol, and where it belongs.
+/// Names the protocol, and the port for it.
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("it looks like ")?;
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_version_is_known_at_the_port_of_the_other_protocol_and_no_other_octets_are() {
+    fn each_version_is_recognised_at_the_other_protocols_port_and_nothing_else_is() {
         for version in [1, 5, 7, 9, 10] {
             let mut octets = vec![0; 80];
             octets[..4].copy_from_slice(&[0, version, 0, if version == 10 { 80 } else { 1 }]);

@@ -1,6 +1,6 @@
-//! Lines in the log about sequence numbers that jumped: which exporters, and what is missing.
+//! Log lines about gaps in sequence numbers: which exporters, and how much is missing.
 //!
-//! A few datagrams that are lost now and then are a notice; from [`MANY`] on it is a warning.
+//! A few lost datagrams are a notice; from [`MANY`] on it is a warning.
 
 use super::report::ExporterReport;
 use config::Names;
@@ -13,39 +13,39 @@ use tracing::warn;
 
 /// Microseconds between two lines of a worker.
 const RATE: u64 = 60_000_000;
-/// Most exporters that one line names.
+/// Maximum number of exporters in one line.
 const NAMED: usize = 10;
 
-/// Gaps, or missing units, in one line from which on they are no matter of course.
+/// Gaps, or missing units, in one line from which on they are not normal.
 const MANY: [u64; 2] = [100, 1000];
 
 /// Gaps of one worker's exporters.
 #[derive(Default)]
 pub(crate) struct Gaps {
     /// Gaps of all exporters at the last line.
-    seen: u64,
+    reported: u64,
     /// When the next line may be logged.
     next: u64,
     /// Gaps and missing units of exporters at the last line.
-    known: HashMap<(IpAddr, u32), [u64; 2]>,
+    last: HashMap<(IpAddr, u32), [u64; 2]>,
 }
 
 impl Gaps {
-    /// True when there are new ones and it is time for a line. `gaps`: how many there were so far.
+    /// True when there are new gaps and a line is due. `gaps`: the total so far.
     pub(crate) fn is_due(&self, gaps: u64, now: u64) -> bool {
-        gaps > self.seen && now >= self.next
+        gaps > self.reported && now >= self.next
     }
 
-    /// Logs what has come since the last line.
+    /// Logs the gaps since the last line.
     pub(crate) fn report(&mut self, exporters: &[ExporterReport], gaps: u64, now: u64, names: &Names) {
-        let jumps = gaps.saturating_sub(self.seen);
-        self.seen = gaps;
+        let jumps = gaps.saturating_sub(self.reported);
+        self.reported = gaps;
         self.next = now.saturating_add(RATE);
         let Some((missing, exporters)) = self.news(exporters) else { return };
         let what = "sequence numbers jumped, flows, datagrams or records (by version) are missing";
         let (buffer, workers) = (names.of(&input::NFACCTD_PIPE_SIZE), names.of(&input::NFACCTD_WORKERS));
         let advice = format!(
-            "where kernel_drops grow, too, they were lost here: raise {buffer} or {workers}; else at the exporter or on the way"
+            "if kernel_drops grow as well, they were lost on this host: raise {buffer} or {workers}; otherwise at the exporter or on the way"
         );
         if jumps >= MANY[0] || missing >= MANY[1] {
             warn!(missing, "{what}: {exporters}; {advice}");
@@ -54,22 +54,22 @@ impl Gaps {
         }
     }
 
-    /// What is missing since the last call, and of whom.
+    /// Returns what is missing since the last call, with its exporters.
     fn news(&mut self, exporters: &[ExporterReport]) -> Option<(u64, String)> {
         let mut news = Vec::new();
         let mut known = HashMap::default();
         for exporter in exporters.iter().filter(|exporter| exporter.forward > 0) {
             let key = (exporter.address, exporter.domain);
             let now = [exporter.forward, exporter.lost];
-            // One that was forgotten meanwhile counts from zero again.
-            let before = self.known.get(&key).filter(|[gaps, _]| *gaps <= exporter.forward);
+            // An exporter that was evicted meanwhile counts from zero again.
+            let before = self.last.get(&key).filter(|[gaps, _]| *gaps <= exporter.forward);
             let [gaps, lost] = before.copied().unwrap_or_default();
             if exporter.forward > gaps {
                 news.push((exporter.lost.saturating_sub(lost), exporter.forward - gaps, key));
             }
             known.insert(key, now);
         }
-        self.known = known;
+        self.last = known;
         news.sort_unstable_by(|a, b| b.cmp(a));
         let missing = news.iter().fold(0_u64, |sum, (lost, ..)| sum.saturating_add(*lost));
         let mut text = String::new();
@@ -91,11 +91,11 @@ mod tests {
 
     fn exporter(number: u32, forward: u64, lost: u64) -> ExporterReport {
         let address = IpAddr::V4(Ipv4Addr::from(0xc000_0200 + number));
-        ExporterReport { address, domain: 7, datagrams: 9, octets: 9, records: 9, good: 9, forward, back: 0, lost }
+        ExporterReport { address, domain: 7, datagrams: 9, bytes: 9, records: 9, good: 9, forward, back: 0, lost }
     }
 
     #[test]
-    fn each_line_has_what_came_since_the_one_before() {
+    fn each_line_has_the_gaps_since_the_previous_line() {
         let mut gaps = Gaps::default();
         assert!(!gaps.is_due(0, 5) && gaps.is_due(1, 5));
         let mut exporters = vec![exporter(1, 1, 5), exporter(2, 2, 50), exporter(3, 0, 0)];
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(text, "192.0.2.2 domain 7: 50 in 2 gaps, 192.0.2.1 domain 7: 5 in 1 gaps");
         assert_eq!(gaps.news(&exporters), None);
         exporters[0] = exporter(1, 3, 9);
-        // This one was forgotten and is known again.
+        // This one was evicted and has returned.
         exporters[1] = exporter(2, 1, 2);
         let (missing, text) = gaps.news(&exporters).unwrap();
         assert_eq!(

@@ -1,7 +1,7 @@
-//! A worker: takes batches in, decodes them to rows, and aggregates the rows for each plugin.
+//! A worker: reads batches, decodes them to rows, and aggregates the rows for each plugin.
 //!
-//! Everything that is written per record belongs to the worker alone. Between batches it looks whether a plugin
-//! asks for its table, whether the main thread asks for a report, and whether it is to end.
+//! Everything that is written per record belongs to the worker alone. Between batches it checks whether a plugin
+//! requests its table, whether the main thread requests a report, and whether it must end.
 //!
 //! What differs by protocol is a [`Protocol`]: [`netflow`] and [`sflow`] read datagrams
 //! ([`datagrams`]), [`packets`] frames.
@@ -44,87 +44,89 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-/// Rows that are aggregated together: enough that waits for memory overlap, few enough to stay in the first cache.
+/// Rows that are aggregated together: enough for memory accesses to overlap, few enough for the first-level cache.
 const ROWS: usize = 128;
-/// How long a worker waits for input before it looks at its clock.
+/// How long a worker waits for input before it checks the clock.
 const WAIT: Duration = Duration::from_millis(500);
 /// Microseconds between two rounds of housekeeping.
 const HOUSEKEEPING: u64 = 1_000_000;
-/// How long a file waits for a plugin that is behind.
+/// How long reading a file waits for a slow plugin.
+#[cfg(feature = "pcap")]
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the main thread asks of all workers: each number says how often.
+/// Requests of the main thread to all workers: each number counts them.
 #[derive(Default)]
 pub(crate) struct Requests {
     /// Statistics of exporters.
     pub(crate) report: AtomicU64,
-    /// What was read anew, until workers take it up.
+    /// The newest snapshot.
     pub(crate) snapshot: RwLock<Option<Snapshot>>,
-    /// How often it was.
+    /// The number of the newest snapshot.
     pub(crate) version: AtomicU64,
 }
 
-/// What the operator's files say, swapped whole on reload.
+/// The contents of the operator's files, replaced as a whole on reload.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) allow: Option<Arc<AllowList>>,
     pub(crate) pipeline: Arc<Pipeline>,
-    /// Where packets are captured, if a map says so.
+    /// The interfaces to capture on, if a map lists them.
     #[cfg(feature = "pcap")]
     pub(crate) interfaces: Option<Vec<capture::live::Interface>>,
 }
 
-/// What a worker tells the main thread.
+/// A message from a worker to the main thread.
 pub(crate) enum Message {
-    /// What it has taken in, as asked.
+    /// The requested report of its input.
     Report(Report),
     /// A template that is new or has changed.
     Template(IpAddr, Template),
-    /// It works with the snapshot of that number.
+    /// It has applied the snapshot with that number.
     Applied(u64),
-    /// It has read its file to the end and goes on waiting.
+    /// It has read its file to the end and keeps waiting.
+    #[cfg(feature = "pcap")]
     Finished,
-    /// It has read all that it will, and hands out its last tables next.
+    /// It has read all of its input, and hands over its last tables next.
     Ended {
-        /// All templates that it knows.
+        /// All known templates.
         templates: Vec<(IpAddr, Template)>,
-        /// There is nothing left that it could read, though nobody asked it to end.
+        /// Its input was lost, though the end was not requested.
         failed: bool,
     },
 }
 
-/// How input becomes rows, and the state that this takes.
+/// How input becomes rows, and the decoder's state.
 pub(crate) trait Protocol: Send + 'static {
-    /// Goes on with rows of another layout. No rows are left from before.
+    /// Switches to rows of another layout. No earlier rows are left.
     fn change_needs(&mut self, needs: Needs);
 
-    /// Takes up what was read anew, beside what rows must hold.
+    /// Applies a new snapshot, apart from the layout of rows.
     fn apply_snapshot(&mut self, _snapshot: &Snapshot) {}
 
-    /// Brings what was counted since the last call into the worker's counters.
+    /// Adds the counts since the last call to the worker's counters.
     fn count(&mut self, tally: &mut Tally);
 
-    /// Tells the log and the main thread what happened since the last call.
-    fn tell(&mut self, _messages: &Mailbox<Message>) {}
+    /// Logs the events since the last call, and sends them to the main thread.
+    fn log_events(&mut self, _messages: &Mailbox<Message>) {}
 
-    /// Gives up what has waited too long at `now`, microseconds since 1970; that may make rows.
+    /// Drops what has waited too long at `now`, microseconds since 1970; this may create rows.
     fn expire(&mut self, now: u64, output: &mut Output);
 
-    /// Makes rows of all that waits with a row of its own, as its layout or its strings are about to go.
+    /// Outputs all waiting rows, because their layout or strings are about to be replaced.
     fn release(&mut self, _output: &mut Output) {}
 
-    /// Gives up all that waits: this is the end.
+    /// Drops all that waits, at the end.
     fn end(&mut self) {}
 
-    /// What it has taken in.
+    /// Reports its input.
     fn report(&self) -> Report;
 
-    /// True when sequence numbers that jump are to be logged.
+    /// True when gaps in sequence numbers are logged.
     fn logs_gaps(&self) -> bool {
         false
     }
 
-    /// All templates that it knows.
+    /// All known templates.
     fn templates(&self) -> Vec<(IpAddr, Template)> {
         Vec::new()
     }
@@ -133,13 +135,13 @@ pub(crate) trait Protocol: Send + 'static {
 /// A worker.
 pub(crate) struct Worker<P> {
     protocol: P,
-    /// Of their packets, where the configuration asks for it.
+    /// The classification of packets, if configured.
     classes: Option<Classes>,
     enricher: Enricher,
     output: Output,
-    /// Bytes of the rows' strings beyond which they are forgotten between batches.
+    /// Bytes of the rows' strings beyond which they are cleared between batches.
     max_strings: usize,
-    /// Whose rows they are.
+    /// The exporters of the rows.
     origins: Vec<Origin>,
     slots: Vec<PluginSlot>,
     counters: Counters,
@@ -152,12 +154,12 @@ pub(crate) struct Worker<P> {
     stop: Stop,
     housekept: u64,
     gaps: Gaps,
-    /// What it reads is lost for good.
+    /// Its input is lost for good.
     failed: bool,
     names: Names,
 }
 
-/// What a worker works with, whatever the protocol.
+/// What a worker needs, whatever the protocol.
 pub(crate) struct WorkerContext {
     pub(crate) classes: Option<Classes>,
     pub(crate) enricher: Enricher,
@@ -171,7 +173,7 @@ pub(crate) struct WorkerContext {
     pub(crate) messages: Mailbox<Message>,
     pub(crate) stop: Stop,
     pub(crate) counters: Counters,
-    /// What keys are called in messages.
+    /// The names of keys in messages.
     pub(crate) names: Names,
 }
 
@@ -190,8 +192,8 @@ impl<P: Protocol> Worker<P> {
             counters,
             names,
         } = context;
-        // A plugin's bound covers the strings of its rows, too.
-        let max_strings = slots.iter().map(PluginSlot::max_octets).fold(max_strings, usize::min);
+        // A plugin's bound includes the strings of its rows.
+        let max_strings = slots.iter().map(PluginSlot::max_bytes).fold(max_strings, usize::min);
         Self {
             protocol,
             classes,
@@ -228,7 +230,7 @@ impl<P: Protocol> Worker<P> {
         self.enricher.apply(origin, rows, strings, &packets);
     }
 
-    /// Aggregates the rows, and forgets them.
+    /// Aggregates the rows, and clears them.
     fn aggregate(&mut self, units: &[&[u8]]) {
         self.add(units);
         if self.output.strings.size() > self.max_strings {
@@ -241,15 +243,15 @@ impl<P: Protocol> Worker<P> {
     fn add(&mut self, units: &[&[u8]]) {
         if !self.output.rows.is_empty() {
             let Output { rows, strings, packets: places } = &mut self.output;
-            for share in &mut self.slots {
-                share.add(rows, &self.origins, strings, &BatchPackets { references: places, units });
+            for slot in &mut self.slots {
+                slot.add(rows, &self.origins, strings, &BatchPackets { references: places, units });
             }
             self.output.clear();
             self.origins.clear();
         }
     }
 
-    /// Aggregates rows of packets that are gone.
+    /// Aggregates rows whose packets are no longer in memory.
     fn add_late(&mut self) {
         if !self.output.rows.is_empty() {
             self.enrich(0, None, &[]);
@@ -275,13 +277,13 @@ impl<P: Protocol> Worker<P> {
             self.tally.add(Counter::FlowsEvicted, classes.take_evicted());
         }
         self.counters.publish(&mut self.tally);
-        self.protocol.tell(&self.messages);
+        self.protocol.log_events(&self.messages);
     }
 
-    /// What is to be done between batches. True when it is time for housekeeping.
+    /// Does the work between batches. Returns true when housekeeping is due.
     fn between(&mut self) -> bool {
-        for share in &mut self.slots {
-            share.answer();
+        for slot in &mut self.slots {
+            slot.answer();
         }
         let report = self.requests.report.load(Ordering::Acquire);
         if report != self.reported {
@@ -301,19 +303,19 @@ impl<P: Protocol> Worker<P> {
         self.protocol.expire(now, &mut self.output);
         self.add_late();
         self.count();
-        self.look_for_gaps(runtime::clock::monotonic());
+        self.check_gaps(runtime::clock::monotonic());
         true
     }
 
-    /// Logs sequence numbers that jumped, when it is time for that.
-    fn look_for_gaps(&mut self, now: u64) {
+    /// Logs gaps in sequence numbers, if a line is due.
+    fn check_gaps(&mut self, now: u64) {
         let gaps = self.counters.reader().read(Counter::SequenceGaps);
         if self.gaps.is_due(gaps, now) && self.protocol.logs_gaps() {
             self.gaps.report(&self.protocol.report().exporters, gaps, now, &self.names);
         }
     }
 
-    /// Takes up what was read anew. No rows are left from before, so none sees both.
+    /// Applies a new snapshot. No earlier rows are left, so none sees both.
     #[cold]
     fn apply_snapshot(&mut self) {
         let snapshot = self.requests.snapshot.read().map(|snapshot| snapshot.clone()).unwrap_or_default();
@@ -331,18 +333,20 @@ impl<P: Protocol> Worker<P> {
         self.output = Output { strings, ..Output::new(&pipeline.needs().layout) };
         let (enricher, stages) = Enricher::new(pipeline.enrichment());
         self.enricher = enricher;
-        for (number, (share, stage)) in self.slots.iter_mut().zip(stages).enumerate() {
-            pipeline.change(number, share, stage);
+        for (number, (slot, stage)) in self.slots.iter_mut().zip(stages).enumerate() {
+            pipeline.change(number, slot, stage);
         }
         self.messages.offer(Message::Applied(self.version));
     }
 
-    /// The input can wait, as a file can: plugins that are behind are waited for.
+    /// The input can wait, as a file can: slow plugins are waited for.
+    #[cfg(feature = "pcap")]
     fn be_patient(&mut self) {
-        self.slots.iter_mut().for_each(|share| share.be_patient(PATIENCE));
+        self.slots.iter_mut().for_each(|slot| slot.be_patient(PATIENCE));
     }
 
-    /// Waits, and answers meanwhile.
+    /// Waits, and answers requests meanwhile.
+    #[cfg(feature = "pcap")]
     fn pause(&mut self, pause: Duration, wake: &crossbeam_channel::Receiver<()>) {
         let deadline = std::time::Instant::now() + pause;
         self.between();
@@ -353,7 +357,8 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// The file was read for the last time: waits for the end, if the daemon stays.
+    /// The file has been read for the last time: waits for shutdown, if the daemon stays.
+    #[cfg(feature = "pcap")]
     fn finished(&mut self, stay: bool, wake: &crossbeam_channel::Receiver<()>) {
         if stay && !self.stop.is_requested() {
             self.messages.offer(Message::Finished);
@@ -363,18 +368,18 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// Hands out what is left.
+    /// Hands over the remaining tables.
     fn end(mut self) {
         self.protocol.release(&mut self.output);
         self.add_late();
         self.protocol.end();
         self.count();
-        self.look_for_gaps(u64::MAX);
-        // A plugin ends when all workers have handed out their last table. The message goes before it, so that whoever sees the end of
-        // a plugin knows whether its workers had ended.
+        self.check_gaps(u64::MAX);
+        // A plugin ends when all workers have handed over their last table. The message is sent before, so that the main thread knows,
+        // when a plugin ends, whether its workers had ended.
         self.messages.send(Message::Ended { templates: self.protocol.templates(), failed: self.failed });
-        for share in self.slots {
-            share.finish();
+        for slot in self.slots {
+            slot.finish();
         }
     }
 }

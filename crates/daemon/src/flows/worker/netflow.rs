@@ -16,11 +16,11 @@ use netflow::template::Template;
 use stats::{Counter, Tally};
 use std::net::IpAddr;
 
-/// The decoder of one worker, and what it says.
+/// The decoder of one worker, and its log lines.
 pub(crate) struct NetFlow {
     decoder: Decoder,
     notices: Notices,
-    /// Where flow times choose time bins.
+    /// The window, where flow times select time bins.
     window: Option<Window>,
     sets_pending: u64,
     /// Bytes of the rows' strings.
@@ -28,7 +28,7 @@ pub(crate) struct NetFlow {
 }
 
 impl NetFlow {
-    /// A decoder that knows the templates that were known before the daemon started. `limits`: how far flow times may choose
+    /// Creates a decoder with the templates of an earlier run. `limits`: the limits within which flow times select
     /// time bins. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(
         needs: Needs,
@@ -49,6 +49,7 @@ impl NetFlow {
 }
 
 impl Datagrams for NetFlow {
+    #[cfg(feature = "pcap")]
     const WHAT: &'static str = "NetFlow/IPFIX data";
 
     #[inline]
@@ -62,7 +63,7 @@ impl Datagrams for NetFlow {
                 window.apply(rows, first, exporter, [export, datagram.arrival_us]);
             }
             (Ok(_), _) => {}
-            (Err(reject), _) => self.notices.rejected(exporter, datagram.payload, reject),
+            (Err(error), _) => self.notices.rejected(exporter, datagram.payload, error),
         }
         Read { exporter, outcome: outcome(decoded) }
     }
@@ -118,10 +119,10 @@ impl Protocol for NetFlow {
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
-    fn tell(&mut self, messages: &Mailbox<Message>) {
+    fn log_events(&mut self, messages: &Mailbox<Message>) {
         for notice in self.decoder.take_notices() {
             if let Some((exporter, template)) = self.notices.notice(notice) {
-                // The file of templates is written whole at the end; one that is lost here is in it then.
+                // The file of templates is written completely at shutdown and then has a template that does not fit here.
                 messages.offer(Message::Template(exporter, template));
             }
         }
@@ -141,14 +142,14 @@ impl Protocol for NetFlow {
             address: exporter.address,
             domain: exporter.domain,
             datagrams: exporter.datagrams,
-            octets: exporter.bytes,
+            bytes: exporter.bytes,
             records: exporter.records,
             good: exporter.sequence.in_order,
             forward: exporter.sequence.gaps,
             back: exporter.sequence.out_of_order,
             lost: exporter.sequence.lost,
         };
-        // Exporters that are known by the templates file alone have sent nothing here.
+        // Exporters known only from the templates file have sent nothing yet.
         let seen = self.decoder.exporters().filter(|exporter| exporter.datagrams > 0);
         Report { exporters: seen.map(report).collect(), ..Report::default() }
     }
@@ -166,7 +167,7 @@ impl Protocol for NetFlow {
     }
 }
 
-/// The counter of what became of a datagram.
+/// The counter of a datagram's outcome.
 fn outcome(decoded: Result<u64, HeaderError>) -> Counter {
     match decoded {
         Ok(_) => Counter::DatagramsDecoded,

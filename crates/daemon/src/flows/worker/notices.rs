@@ -1,4 +1,4 @@
-//! Lines in the log about what exporters send, at a bounded rate.
+//! Log lines about what exporters send, at a limited rate.
 
 use super::foreign::Foreign;
 use config::Names;
@@ -12,18 +12,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
-/// One line of each sort in so many seconds.
+/// Minimum time between two lines of one kind.
 const RATE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Notices {
-    refused: Limited,
+    header: Limited,
     foreign: Limited,
     template: Limited,
-    fault: Limited,
+    record: Limited,
     rate: Limited,
     no_flow: Summed<u64>,
-    forgotten: Limited,
-    facts: Limited,
+    evicted: Limited,
+    options: Limited,
     domains: Limited,
     /// No lines about versions and sequence numbers.
     unchecked: bool,
@@ -34,87 +34,87 @@ impl Notices {
     pub(crate) fn new(unchecked: bool, names: Names) -> Self {
         let limited = || Limited::new(RATE);
         Self {
-            refused: limited(),
+            header: limited(),
             foreign: limited(),
             template: limited(),
-            fault: limited(),
+            record: limited(),
             rate: limited(),
             no_flow: Summed::new(RATE),
-            forgotten: limited(),
-            facts: limited(),
+            evicted: limited(),
+            options: limited(),
             domains: limited(),
             unchecked,
             names,
         }
     }
 
-    /// True unless lines about sequence numbers are to be left out.
+    /// True unless lines about sequence numbers are suppressed.
     pub(crate) fn logs_gaps(&self) -> bool {
         !self.unchecked
     }
 
-    pub(crate) fn rejected(&self, exporter: IpAddr, octets: &[u8], reject: HeaderError) {
-        if matches!(reject, HeaderError::Version(_)) {
+    pub(crate) fn rejected(&self, exporter: IpAddr, payload: &[u8], error: HeaderError) {
+        if matches!(error, HeaderError::Version(_)) {
             if self.unchecked {
                 return;
             }
-            if let Some(foreign) = Foreign::to_netflow(octets) {
+            if let Some(foreign) = Foreign::to_netflow(payload) {
                 if let Some(pass) = self.foreign.pass() {
                     warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {foreign}");
                 }
                 return;
             }
         }
-        if let Some(pass) = self.refused.pass() {
-            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {reject}");
+        if let Some(pass) = self.header.pass() {
+            warn!(%exporter, held_back = pass.held_back, "discarding a datagram: {error}");
         }
     }
 
-    /// Logs what is to be logged; gives back a template that is to be kept.
+    /// Logs a notice. Returns a template that is to be saved.
     pub(crate) fn notice(&mut self, notice: Notice) -> Option<(IpAddr, Template)> {
         match notice {
             Notice::NoTemplate { exporter, domain, id } => {
                 if let Some(pass) = self.template.pass() {
                     let held_back = pass.held_back;
-                    info!(%exporter, domain, template = id, held_back, "data came before its template, and waits for it");
+                    info!(%exporter, domain, template = id, held_back, "data set received before its template: held until the template arrives");
                 }
             }
             Notice::Faulty { exporter, domain, fault } => {
-                if let Some(pass) = self.fault.pass() {
+                if let Some(pass) = self.record.pass() {
                     warn!(%exporter, domain, held_back = pass.held_back, "{fault}");
                 }
             }
             Notice::Rate { exporter, domain, id } => {
                 if let Some(pass) = self.rate.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, domain, template = id, held_back, "options data announce a sampling rate that cannot be used");
+                    warn!(%exporter, domain, template = id, held_back, "options data contain a sampling rate that cannot be used");
                 }
             }
             Notice::NoFlow { exporter, domain, id, records, reason } => {
                 if let Some(records) = self.no_flow.add(records) {
                     let reason = match reason {
-                        NoFlow::Frame => "they have no counters, and no whole IP header in their frames",
-                        NoFlow::Elements => "none of their elements is known",
+                        NoFlow::Frame => "no counters, and no complete IP header in the frames",
+                        NoFlow::Elements => "no known information element",
                     };
                     info!(%exporter, domain, template = id, records, "records without a flow: {reason}");
                 }
             }
             Notice::Forgotten { exporter, bound, memory } => {
-                if let Some(pass) = self.forgotten.pass() {
+                if let Some(pass) = self.evicted.pass() {
                     let (held_back, key) = (pass.held_back, key_of(bound, &self.names));
-                    warn!(%exporter, bytes = memory, held_back, "forgetting an exporter and its templates: {key} is reached");
+                    warn!(%exporter, bytes = memory, held_back, "evicting an exporter and its templates: {key} is reached");
                 }
             }
             Notice::OptionsFull { exporter, domain, id } => {
-                if let Some(pass) = self.facts.pass() {
+                if let Some(pass) = self.options.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, domain, template = id, held_back, "options data hold more names or rates than are kept of an exporter: further ones are ignored");
+                    warn!(%exporter, domain, template = id, held_back, "options data exceed the number of names or rates kept per exporter: ignoring further ones");
                 }
             }
             Notice::Domains { exporter } => {
                 if let Some(pass) = self.domains.pass() {
                     let held_back = pass.held_back;
-                    warn!(%exporter, held_back, "more domains than can be watched: some of their losses may not be counted");
+                    warn!(%exporter, held_back, "too many observation domains to track: some lost datagrams or records may not be counted");
                 }
             }
             Notice::Gap { .. } if self.unchecked => {}

@@ -11,27 +11,29 @@ use flow::output::Output;
 use runtime::log::Limited;
 use stats::{Counter, Tally};
 use std::time::{Duration, Instant};
-use tracing::{error, info, warn};
+use tracing::warn;
+#[cfg(feature = "pcap")]
+use tracing::{error, info};
 
-/// Lines about a source that fails: one in so many seconds.
+/// Minimum time between two lines about a failing source.
 const RATE: Duration = Duration::from_secs(10);
 
-/// The decoder of one worker, and what its source tells beside packets.
+/// The decoder of one worker, and the state of its source.
 pub(crate) struct Packets {
     decoder: Decoder,
-    /// Times of packets are those of the clock.
+    /// Packets arrive in real time.
     live: bool,
-    /// What of a file is read.
+    /// The filter for packets of a file.
     filter: Option<Filter>,
     interfaces: Vec<InterfaceReport>,
-    /// Packets that the kernel, and interfaces, have dropped so far.
+    /// Packets dropped by the kernel and by interfaces so far.
     dropped: [u64; 2],
     #[cfg(feature = "pcap")]
     wanted: Option<Vec<capture::live::Interface>>,
 }
 
 impl Packets {
-    /// A decoder of packets that come as they happen.
+    /// Creates a decoder of packets that arrive in real time.
     pub(crate) fn new(needs: &Needs, settings: Settings) -> Self {
         Self {
             decoder: Decoder::new(needs, settings),
@@ -44,7 +46,8 @@ impl Packets {
         }
     }
 
-    /// Packets come from a file, those that the filter lets through.
+    /// Switches to packets of a file that match the filter.
+    #[cfg(feature = "pcap")]
     pub(crate) fn reads_file(&mut self, filter: Option<Filter>) {
         self.live = false;
         self.filter = filter;
@@ -97,17 +100,17 @@ impl Protocol for Packets {
     }
 }
 
-/// The time for packets that the kernel holds at the end.
+/// The time for packets still in the kernel at shutdown.
 #[derive(Default)]
 struct Last(Option<Instant>);
 
 impl Last {
-    /// True when it is over; it begins with the first call.
+    /// True when the time is over; it begins with the first call.
     fn is_over(&mut self) -> bool {
         let over = Instant::now() >= *self.0.get_or_insert_with(|| Instant::now() + LAST);
         if over {
             warn!(
-                "packets came faster than they could be read at the end: those that the kernel still holds are not counted"
+                "packets arrived faster than they could be read at shutdown: those still in the kernel's buffer are not counted"
             );
         }
         over
@@ -115,7 +118,7 @@ impl Last {
 }
 
 impl Worker<Packets> {
-    /// Works on interfaces until the end is asked for, or none is left.
+    /// Captures on interfaces until shutdown, or until none is left.
     #[cfg(feature = "pcap")]
     pub(crate) fn run_live(mut self, mut live: capture::live::Live) {
         use capture::live::Filled;
@@ -139,30 +142,30 @@ impl Worker<Packets> {
                         self.failed = true;
                         break;
                     }
-                    warn!("{lost}; it is tried again");
+                    warn!("{lost}; retrying");
                 }
-                Err(fault) => {
+                Err(error) => {
                     if let Some(pass) = failing.pass() {
-                        warn!(held_back = pass.held_back, "capturing failed: {fault}");
+                        warn!(held_back = pass.held_back, "capturing failed: {error}");
                     }
-                    // An error that stays must not spin.
+                    // A persistent error must not cause a busy loop.
                     let _ = self.stop.pause(Duration::from_millis(100));
                 }
             }
             if !stopping && self.between() {
-                self.look_at(&mut live);
+                self.update_drops(&mut live);
             }
             if let Some(wanted) = self.protocol.wanted.take() {
-                live.change(wanted).iter().for_each(|fault| error!("pcap_interfaces_map: {fault}"));
+                live.change(wanted).iter().for_each(|error| error!("pcap_interfaces_map: {error}"));
             }
         }
-        self.look_at(&mut live);
+        self.update_drops(&mut live);
         self.end();
     }
 
-    /// Takes over what libpcap counts.
+    /// Updates the drop counters from libpcap's.
     #[cfg(feature = "pcap")]
-    fn look_at(&mut self, live: &mut capture::live::Live) {
+    fn update_drops(&mut self, live: &mut capture::live::Live) {
         let now = live.statistics();
         let sum = |of: fn(&capture::live::Statistics) -> u64| now.iter().map(of).sum();
         self.drops([sum(|s| s.dropped), sum(|s| s.interface_dropped)]);
@@ -177,7 +180,7 @@ impl Worker<Packets> {
         self.counters.publish(&mut self.tally);
     }
 
-    /// Counts what was dropped since the last call, by the sums so far.
+    /// Counts drops since the last call. `now`: the sums so far.
     fn drops(&mut self, now: [u64; 2]) {
         let last = std::mem::replace(&mut self.protocol.dropped, now);
         let counters = [Counter::KernelDrops, Counter::InterfaceDrops];
@@ -186,7 +189,7 @@ impl Worker<Packets> {
         }
     }
 
-    /// Works on netfilter's log until the end is asked for.
+    /// Reads netfilter's log until shutdown.
     pub(crate) fn run_nflog(mut self, mut log: nflog::Nflog, group: u16) {
         let mut frames = Frames::new();
         let failing = Limited::new(RATE);
@@ -200,9 +203,9 @@ impl Worker<Packets> {
             match log.fill(&mut frames, runtime::clock::now, patience) {
                 Ok(()) if frames.is_empty() && stopping => break,
                 Ok(()) => self.frames(&frames),
-                Err(fault) => {
+                Err(error) => {
                     if let Some(pass) = failing.pass() {
-                        warn!(held_back = pass.held_back, "netfilter's log: {fault}");
+                        warn!(held_back = pass.held_back, "netfilter's log: {error}");
                     }
                     if stopping {
                         break;
@@ -222,7 +225,7 @@ impl Worker<Packets> {
         self.end();
     }
 
-    /// Works on a capture file, and then waits if the settings say so.
+    /// Reads a capture file, and then waits if the settings say so.
     #[cfg(feature = "pcap")]
     pub(crate) fn run_savefile(
         mut self,
@@ -247,7 +250,7 @@ impl Worker<Packets> {
                 break;
             }
             if frames.is_empty() {
-                // The next round is opened first, so that who watches the file sees that it is not over.
+                // The next round is opened first, so that a program that watches the file sees that reading goes on.
                 match file.next_round() {
                     Ok(true) => self.pause(settings.delay, wake),
                     Ok(false) => break,
@@ -266,10 +269,10 @@ impl Worker<Packets> {
 
     fn frames(&mut self, frames: &Frames) {
         let units: Vec<&[u8]> = frames.iter().map(|frame| frame.octets).collect();
-        let mut octets = 0;
+        let mut bytes = 0;
         for (number, frame) in (0..).zip(frames.iter()) {
             let meta = frame.meta;
-            octets += u64::from(meta.length);
+            bytes += u64::from(meta.length);
             if let Some(filter) = &self.protocol.filter {
                 let link = meta.link.0 as i32;
                 if !filter.matches_view(PacketView {
@@ -299,7 +302,7 @@ impl Worker<Packets> {
             }
         }
         self.tally.add(Counter::PacketsReceived, frames.len() as u64);
-        self.tally.add(Counter::PacketBytes, octets);
+        self.tally.add(Counter::PacketBytes, bytes);
         if !self.output.rows.is_empty() {
             self.enrich(0, None, &units);
         }

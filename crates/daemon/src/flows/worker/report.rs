@@ -1,11 +1,11 @@
-//! What workers report when statistics are asked for.
+//! The workers' reports for statistics.
 
 use std::net::IpAddr;
 
-/// What one worker has taken in.
+/// The input of one worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    /// The number of the request that it answers.
+    /// The number of the answered request.
     pub(crate) request: u64,
     pub(crate) exporters: Vec<ExporterReport>,
     pub(crate) interfaces: Vec<InterfaceReport>,
@@ -17,7 +17,7 @@ pub(crate) struct ExporterReport {
     pub(crate) address: IpAddr,
     pub(crate) domain: u32,
     pub(crate) datagrams: u64,
-    pub(crate) octets: u64,
+    pub(crate) bytes: u64,
     pub(crate) records: u64,
     pub(crate) good: u64,
     pub(crate) forward: u64,
@@ -30,7 +30,7 @@ pub(crate) struct ExporterReport {
 pub(crate) struct InterfaceReport {
     pub(crate) name: String,
     pub(crate) index: u32,
-    /// The one direction that is captured.
+    /// The direction, if only one is captured.
     pub(crate) direction: Option<&'static str>,
     pub(crate) received: u64,
     pub(crate) dropped: u64,

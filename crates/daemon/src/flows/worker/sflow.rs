@@ -20,25 +20,25 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// One line of each sort in so many seconds.
+/// Minimum time between two lines of one kind.
 const RATE: Duration = Duration::from_secs(10);
-/// An agent that has sent counter samples for so many microseconds, and no flow samples, is reported.
+/// An agent that sends only counter samples for this many microseconds is reported.
 const PATIENCE: u64 = 120_000_000;
-/// Most agents that one line names.
+/// Maximum number of agents in one line.
 const NAMED: usize = 10;
 
-/// The decoder of one worker, and what it says.
+/// The decoder of one worker, and its log lines.
 pub(crate) struct Sflow {
     decoder: Decoder,
     /// Where counter samples go.
     counters: Option<Lines>,
-    refused: Limited,
+    header: Limited,
     foreign: Limited,
-    fault: Limited,
+    sample_errors: Limited,
     forgotten: Limited,
     sequences: Limited,
-    /// Sub-agents were forgotten since the last line was due.
-    sub_agents_went: bool,
+    /// Sub-agents were evicted since the last line.
+    has_evicted_sub_agents: bool,
     /// Bytes of the rows' strings.
     strings: usize,
     /// No lines about versions and sequence numbers.
@@ -47,7 +47,7 @@ pub(crate) struct Sflow {
 }
 
 impl Sflow {
-    /// A decoder that knows no agent. `quiet`: no lines about versions and sequence numbers.
+    /// Creates a decoder without agents. `quiet`: no lines about versions and sequence numbers.
     pub(crate) fn new(
         needs: &Needs,
         settings: Settings,
@@ -58,21 +58,21 @@ impl Sflow {
         Self {
             decoder: Decoder::new(needs, settings),
             counters,
-            refused: Limited::new(RATE),
+            header: Limited::new(RATE),
             foreign: Limited::new(RATE),
-            fault: Limited::new(RATE),
+            sample_errors: Limited::new(RATE),
             forgotten: Limited::new(RATE),
             sequences: Limited::new(RATE),
-            sub_agents_went: false,
+            has_evicted_sub_agents: false,
             strings: 0,
             quiet,
             names,
         }
     }
 
-    fn rejected(&self, datagram: &Datagram<'_>, malformed: &DecodeError) {
+    fn rejected(&self, datagram: &Datagram<'_>, error: &DecodeError) {
         let source = datagram.source.ip();
-        if matches!(malformed.what, What::Version(_)) {
+        if matches!(error.what, What::Version(_)) {
             if self.quiet {
                 return;
             }
@@ -83,12 +83,12 @@ impl Sflow {
                 return;
             }
         }
-        if let Some(pass) = self.refused.pass() {
-            warn!(%source, held_back = pass.held_back, "discarding a datagram: {malformed}");
+        if let Some(pass) = self.header.pass() {
+            warn!(%source, held_back = pass.held_back, "discarding a datagram: {error}");
         }
     }
 
-    /// The counter of agents that were forgotten.
+    /// The counter of evicted agents.
     fn evicted(&self) -> Counter {
         match self.decoder.bound() {
             Bound::Exporters => Counter::ExportersEvictedNumber,
@@ -96,7 +96,7 @@ impl Sflow {
         }
     }
 
-    /// Names the agents that have sent counter samples for that time, and no flow samples.
+    /// Logs the agents that have sent only counter samples for that time.
     fn without_flows(&mut self, span: u64) {
         let mut agents = self.decoder.take_agents_without_flows(span);
         if agents.is_empty() {
@@ -108,16 +108,17 @@ impl Sflow {
             names.push(format!("{} more", agents.len() - NAMED));
         }
         let names = names.join(", ");
-        let what = "counter samples only, no flow samples: no traffic is counted of";
+        let what = "counter samples only, no flow samples: no traffic is counted for";
         if self.counters.is_some() {
             info!("{what} {names}");
         } else {
-            warn!("{what} {names}. Is sampling of packets configured there?");
+            warn!("{what} {names}. Check that packet sampling is configured there.");
         }
     }
 }
 
 impl Datagrams for Sflow {
+    #[cfg(feature = "pcap")]
     const WHAT: &'static str = "sFlow data";
 
     #[inline]
@@ -130,9 +131,9 @@ impl Datagrams for Sflow {
         };
         match read {
             Ok(exporter) => Read { exporter, outcome: Counter::DatagramsDecoded },
-            Err(malformed) => {
-                self.rejected(datagram, &malformed);
-                Read { exporter: source, outcome: outcome(malformed) }
+            Err(error) => {
+                self.rejected(datagram, &error);
+                Read { exporter: source, outcome: outcome(error) }
             }
         }
     }
@@ -176,28 +177,28 @@ impl Protocol for Sflow {
             tally.add(Counter::CounterBlocksLogged, written);
             tally.add(Counter::CounterBlocksLost, lost);
         }
-        self.sub_agents_went |= counts.sequences_evicted > 0;
+        self.has_evicted_sub_agents |= counts.sequences_evicted > 0;
         tally.set(Counter::Exporters, self.decoder.len() as u64);
         tally.set(Counter::PeerStateBytes, (self.decoder.memory() + self.strings) as u64);
     }
 
-    fn tell(&mut self, _messages: &Mailbox<Message>) {
-        if let Some((agent, fault)) = self.decoder.take_error()
-            && let Some(pass) = self.fault.pass()
+    fn log_events(&mut self, _messages: &Mailbox<Message>) {
+        if let Some((agent, error)) = self.decoder.take_error()
+            && let Some(pass) = self.sample_errors.pass()
         {
-            warn!(%agent, held_back = pass.held_back, "a sample is faulty, what can be read of it counts: {fault}");
+            warn!(%agent, held_back = pass.held_back, "a sample is malformed, its readable part is counted: {error}");
         }
         if let Some((agent, bound)) = self.decoder.take_forgotten()
             && let Some(pass) = self.forgotten.pass()
         {
             let held_back = pass.held_back;
-            warn!(%agent, held_back, "forgetting the agent that was silent longest: {} is reached", key_of(bound, &self.names));
+            warn!(%agent, held_back, "evicting the agent that has been silent longest: {} is reached", key_of(bound, &self.names));
         }
-        if std::mem::take(&mut self.sub_agents_went)
+        if std::mem::take(&mut self.has_evicted_sub_agents)
             && let Some(pass) = self.sequences.pass()
         {
             let held_back = pass.held_back;
-            warn!(held_back, "more sub-agents than can be watched: some of their losses may not be counted");
+            warn!(held_back, "too many sub-agents to track: some lost datagrams may not be counted");
         }
     }
 
@@ -215,7 +216,7 @@ impl Protocol for Sflow {
             address: agent.address,
             domain: agent.sub_agent,
             datagrams: agent.datagrams,
-            octets: agent.bytes,
+            bytes: agent.bytes,
             records: agent.records,
             good: agent.in_order,
             forward: agent.gaps,
@@ -230,9 +231,9 @@ impl Protocol for Sflow {
     }
 }
 
-/// The counter of what became of a datagram.
-fn outcome(malformed: DecodeError) -> Counter {
-    match malformed.what {
+/// The counter of a datagram's outcome.
+fn outcome(error: DecodeError) -> Counter {
+    match error.what {
         What::Version(_) => Counter::DatagramsBadVersion,
         What::Truncated { .. } => Counter::DatagramsTooShort,
         _ => Counter::DatagramsBadLength,

@@ -1,4 +1,4 @@
-//! A worker's share in one plugin: its aggregator and the way to hand tables over.
+//! The plugin slot of a worker: its aggregator, and its end of the table channel.
 
 use aggregate::Aggregator;
 use aggregate::aggregator::Span;
@@ -14,32 +14,32 @@ use std::time::Duration;
 /// How far a worker's table may grow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound {
-    /// Aggregates beyond which the table is offered before its time.
+    /// Number of aggregates from which on the table is offered before the flush.
     pub(crate) aggregates: usize,
-    /// Octets beyond which it is.
-    pub(crate) octets: usize,
+    /// Bytes from which on it is.
+    pub(crate) bytes: usize,
 }
 
 impl Bound {
     /// The table is full: offer it.
-    fn is_reached(&self, aggregates: usize, octets: usize) -> bool {
-        aggregates >= self.aggregates || octets >= self.octets
+    fn is_reached(&self, aggregates: usize, bytes: usize) -> bool {
+        aggregates >= self.aggregates || bytes >= self.bytes
     }
 
-    /// Nobody takes the table and it has grown to twice its bound: take no more in.
-    fn is_exceeded(&self, aggregates: usize, octets: usize) -> bool {
-        aggregates / 2 >= self.aggregates || octets / 2 >= self.octets
+    /// The table was not taken and has grown to twice its bound: no more is added.
+    fn is_exceeded(&self, aggregates: usize, bytes: usize) -> bool {
+        aggregates / 2 >= self.aggregates || bytes / 2 >= self.bytes
     }
 }
 
-/// The share.
+/// What a worker keeps for one plugin.
 pub(crate) struct PluginSlot {
     aggregator: Aggregator,
-    /// What is done to the plugin's rows first, if anything is.
+    /// Filters and changes of the plugin's rows, if any.
     stage: Option<Stage>,
     outlet: Outlet,
     bound: Bound,
-    /// How long to wait for a plugin that is behind, before records are dropped.
+    /// How long to wait for a slow plugin before records are dropped.
     patience: Duration,
     counters: Counters,
     tally: Tally,
@@ -51,20 +51,21 @@ impl PluginSlot {
         Self { aggregator, stage, outlet, bound, patience, counters: Counters::new(), tally: Tally::default() }
     }
 
-    /// Goes on with rows of another layout, and another stage.
+    /// Switches to rows of another layout, and another stage.
     pub(crate) fn change(&mut self, schema: Arc<Schema>, span: Option<Span>, stage: Option<Stage>) {
         self.aggregator.change_schema(schema, span);
         self.stage = stage;
     }
 
-    /// The input can wait, as a file can: a plugin that is behind is waited for.
+    /// The input can wait, as a file can: a slow plugin is waited for.
+    #[cfg(feature = "pcap")]
     pub(crate) fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
     }
 
     /// `plugin_memory`.
-    pub(crate) fn max_octets(&self) -> usize {
-        self.bound.octets
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.bound.bytes
     }
 
     pub(crate) fn reader(&self) -> stats::Reader {
@@ -106,7 +107,7 @@ impl PluginSlot {
         self.tally.add(Counter::AggregatesCreated, new as u64);
     }
 
-    /// Offers the full table. False when nobody takes it and it must not grow any more.
+    /// Offers the full table. Returns false when it was not taken and must not grow any more.
     #[cold]
     fn make_room(&mut self) -> bool {
         if self.outlet.has_room() {
@@ -156,7 +157,7 @@ impl PluginSlot {
         self.counters.publish(&mut self.tally);
     }
 
-    /// Hands the table over if the plugin asks for it.
+    /// Hands the table over if the plugin requests it.
     pub(crate) fn answer(&mut self) {
         if self.outlet.is_asked() {
             self.outlet.answer(self.aggregator.take());
@@ -165,7 +166,7 @@ impl PluginSlot {
         }
     }
 
-    /// Hands over what is left.
+    /// Hands over the last table.
     pub(crate) fn finish(mut self) {
         let table = self.aggregator.take();
         self.publish();

@@ -1,9 +1,9 @@
-//! The window of flow times: which of them may choose a time bin.
+//! The window of flow times: which of them may select a time bin.
 //!
-//! A record says itself when its flow started, and each time bin may become a file or a table. So a start counts only if it lies
-//! around the arrival of its datagram. An exporter whose clock is off by more than the window, or a replay of what was sent
-//! long ago, is taken at its word: then the start must lie around the export time in the header. That may be on
-//! [`STRANGE_DAYS`] different days an hour, as a sender chooses its header, too.
+//! A record states when its flow started, and each time bin may become a file or a table. So a start time is used only if it is
+//! close to the arrival of its datagram. An exporter whose clock is off by more than the window, or a replay of old
+//! datagrams, is trusted: then the start must be close to the export time in the header. That may be on
+//! [`STRANGE_DAYS`] different days an hour, because a sender also chooses its header.
 //!
 //! Only the time of the bin changes (`row::BIN_TIME`), not the times that are shown.
 
@@ -19,7 +19,7 @@ const DAY: u64 = 86_400_000_000;
 const HOUR: u64 = 3_600_000_000;
 /// Days outside the window on which exporters may be, in one hour and for one worker.
 const STRANGE_DAYS: usize = 16;
-/// One line in so much time.
+/// Minimum time between two lines.
 const RATE: Duration = Duration::from_secs(60);
 
 /// How far from its arrival a flow may have started, in microseconds.
@@ -32,7 +32,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Any time will do.
+    /// No limits.
     pub(crate) const NONE: Self = Self { back: u64::MAX, ahead: u64::MAX };
 
     fn hold(self, time: u64, around: u64) -> bool {
@@ -43,11 +43,11 @@ impl Limits {
 /// The window of one worker.
 pub(crate) struct Window {
     limits: Limits,
-    /// Days of exporters whose clocks are off, and since when they are collected.
+    /// Days of exporters whose clocks are off, and the start of the current hour.
     days: Vec<u64>,
     since: u64,
     outside: u64,
-    /// Whose the last of them was.
+    /// The exporter of the last of them.
     last: Option<IpAddr>,
     line: Summed<u64>,
 }
@@ -57,16 +57,16 @@ impl Window {
         Self { limits, days: Vec::new(), since: 0, outside: 0, last: None, line: Summed::new(RATE) }
     }
 
-    /// Brings the rows from number `first` on into the window. Times in microseconds since 1970.
+    /// Moves the bin times of the rows from number `first` on into the window. Times are in microseconds since 1970.
     #[inline]
     pub(crate) fn apply(&mut self, rows: &mut Rows, first: usize, exporter: IpAddr, [export, arrival]: [u64; 2]) {
         let around = if self.limits.hold(export, arrival) { arrival } else { self.strange(export, arrival) };
         let from = around.saturating_sub(self.limits.back);
         let width = around.saturating_add(self.limits.ahead) - from;
-        let outside = |stamp: u64| stamp.wrapping_sub(from) > width;
+        let outside = |bin_time: u64| bin_time.wrapping_sub(from) > width;
         let (words, size) = rows.words_from(first);
-        let stamps = words.get(row::BIN_TIME..).unwrap_or_default().iter().step_by(size);
-        let count = stamps.fold(0, |count, stamp| count + u64::from(outside(*stamp)));
+        let bin_times = words.get(row::BIN_TIME..).unwrap_or_default().iter().step_by(size);
+        let count = bin_times.fold(0, |count, bin_time| count + u64::from(outside(*bin_time)));
         if count > 0 {
             self.clamp(rows, first, outside, around);
             self.outside += count;
@@ -77,14 +77,14 @@ impl Window {
     #[cold]
     fn clamp(&mut self, rows: &mut Rows, first: usize, outside: impl Fn(u64) -> bool, around: u64) {
         for mut row in rows.iter_mut_from(first) {
-            let stamp = row.head(row::BIN_TIME);
-            if outside(*stamp) {
-                *stamp = around;
+            let bin_time = row.head(row::BIN_TIME);
+            if outside(*bin_time) {
+                *bin_time = around;
             }
         }
     }
 
-    /// The time around which flows of an exporter must lie whose clock is off.
+    /// The reference time for flows of an exporter whose clock is off.
     #[cold]
     fn strange(&mut self, export: u64, arrival: u64) -> u64 {
         if arrival.abs_diff(self.since) > HOUR {
@@ -102,7 +102,7 @@ impl Window {
         export
     }
 
-    /// Records outside the window since the last call, which are logged.
+    /// Returns the number of records outside the window since the last call, and logs them.
     pub(crate) fn take_outside(&mut self) -> u64 {
         let count = std::mem::take(&mut self.outside);
         if count > 0
@@ -135,11 +135,11 @@ mod tests {
         Window::new(Limits { back: DAY, ahead: 5 * MINUTE })
     }
 
-    /// The times that decide about bins, of records that start at `starts`.
-    fn stamps(window: &mut Window, starts: &[u64], export: u64) -> Vec<u64> {
+    /// The bin times of records that start at `starts`.
+    fn bin_times(window: &mut Window, starts: &[u64], export: u64) -> Vec<u64> {
         let layout = Layout::new(&FieldSet::default(), &[]);
         let mut rows = Rows::new(&layout);
-        // A row of an earlier datagram is none of this one's business.
+        // Rows of an earlier datagram are not changed.
         *rows.push(&[]).head(row::BIN_TIME) = 7;
         for start in starts {
             *rows.push(&[]).head(row::BIN_TIME) = *start;
@@ -154,7 +154,7 @@ mod tests {
         let mut window = window();
         let starts = [NOW - DAY - 1, NOW - DAY, NOW, NOW + 5 * MINUTE, NOW + 5 * MINUTE + 1, 0, u64::MAX];
         let expected = [NOW, NOW - DAY, NOW, NOW + 5 * MINUTE, NOW, NOW, NOW];
-        assert_eq!(stamps(&mut window, &starts, NOW - MINUTE), expected);
+        assert_eq!(bin_times(&mut window, &starts, NOW - MINUTE), expected);
         assert_eq!((window.take_outside(), window.take_outside()), (4, 0));
     }
 
@@ -162,9 +162,9 @@ mod tests {
     fn what_was_sent_long_ago_keeps_its_times() {
         let mut window = window();
         let then = NOW - 1000 * DAY;
-        assert_eq!(stamps(&mut window, &[then - MINUTE, NOW, then], then), [then - MINUTE, then, then]);
+        assert_eq!(bin_times(&mut window, &[then - MINUTE, NOW, then], then), [then - MINUTE, then, then]);
         let ahead = NOW + 1000 * DAY;
-        assert_eq!(stamps(&mut window, &[ahead - MINUTE], ahead), [ahead - MINUTE]);
+        assert_eq!(bin_times(&mut window, &[ahead - MINUTE], ahead), [ahead - MINUTE]);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         let mut bins = BTreeSet::new();
         for _ in 0..4000 {
             let starts: Vec<u64> = (0..25).map(|_| next()).collect();
-            bins.extend(stamps(&mut window, &starts, next()).into_iter().map(|stamp| stamp / MINUTE));
+            bins.extend(bin_times(&mut window, &starts, next()).into_iter().map(|bin_time| bin_time / MINUTE));
         }
         // 100,000 random starts would be in as many bins of a minute.
         assert!(bins.len() <= (STRANGE_DAYS + 1) * 2 * 1446, "{}", bins.len());
