@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sql::Settings;
 use sql::rows::{Builder, Column, Form, Head, Role, Value};
-use support::model::{self, BIN, Table, add, deliver, head, parcel};
+use support::model::{self, BIN, Table, add, batch, deliver, head};
 use testkit::servers::clickhouse::ask;
 use testkit::servers::{self, Address};
 
@@ -41,8 +41,8 @@ fn read(address: &Address, name: &str) -> Table {
     for line in ask(address, &query).unwrap().lines() {
         let words: Vec<&str> = line.split('\t').collect();
         assert_eq!(words[0].parse(), Ok(BIN));
-        let octet = |at: usize| u8::from_str_radix(&words[3][2 * at..2 * at + 2], 16).unwrap();
-        let label = String::from_utf8((0..words[3].len() / 2).map(octet).collect()).unwrap();
+        let byte = |at: usize| u8::from_str_radix(&words[3][2 * at..2 * at + 2], 16).unwrap();
+        let label = String::from_utf8((0..words[3].len() / 2).map(byte).collect()).unwrap();
         let number = |at: usize| words[at].parse::<u64>().unwrap();
         let key = (words[1].to_owned(), number(2), label);
         assert_eq!(table.insert(key, [number(4), number(5), number(6), 0, 0]), None);
@@ -63,7 +63,7 @@ fn purges_add_up() {
         let mut backend = sql::backend(&settings(&server.address, ""), Some(head(&name)));
         let mut expected = Table::new();
         for (number, rows) in (1..).zip(&purges) {
-            deliver(&mut *backend, &parcel(number, &head(&name), rows));
+            deliver(&mut *backend, &batch(number, &head(&name), rows));
             add(&mut expected, rows);
         }
         backend.close();
@@ -108,10 +108,10 @@ fn values_that_the_server_would_change_are_refused_row_by_row() {
         [port, text, real, at].into_iter().for_each(|value| builder.value(value));
     }
     let mut backend = sql::backend(&settings(&server.address, ""), Some(head));
-    let parcel = model::finish(1, &mut builder);
-    let mut receipt = Receipt::new(parcel.items);
+    let batch = model::finish(1, &mut builder);
+    let mut receipt = Receipt::new(batch.items);
     backend.open().unwrap();
-    backend.deliver(&parcel, &mut receipt).unwrap();
+    backend.deliver(&batch, &mut receipt).unwrap();
     let (sum, reason) = receipt.refused().unwrap();
     assert_eq!((sum.aggregates, sum.packets), (2, 2 + 4), "{reason}");
     assert!((0..5).all(|item| receipt.has(item)));
@@ -167,6 +167,6 @@ fn the_backup_takes_over() {
     let lines = format!("sql_host: 127.0.0.2\nsql_backup_host: {}", server.address.host);
     let mut backend = sql::backend(&settings(&server.address, &lines), Some(head(&name)));
     let rows = model::many(10, 1);
-    deliver(&mut *backend, &parcel(1, &head(&name), &rows));
+    deliver(&mut *backend, &batch(1, &head(&name), &rows));
     assert_eq!(read(&server.address, &name).len(), 10);
 }

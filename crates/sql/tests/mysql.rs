@@ -9,7 +9,7 @@ mod support;
 use config::keys::sql::LockingStyle;
 use delivery::Receipt;
 use sql::{Dialect, Settings};
-use support::model::{self, KEY, create, deliver, head, many, parcel};
+use support::model::{self, KEY, batch, create, deliver, head, many};
 use support::{PASSWORD, cases, installed, shared};
 
 const MYSQL: Dialect = Dialect::MySql;
@@ -77,11 +77,11 @@ fn purges_add_up_without_transactions() {
 }
 
 #[test]
-fn large_parcels() {
+fn large_batches() {
     if !installed(MYSQL) {
         return;
     }
-    cases::large_parcels(MYSQL);
+    cases::large_batches(MYSQL);
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn rows_are_only_inserted() {
         let settings = Settings { insert_only: true, multi_values: 4000, ..server.settings(&database) };
         let mut backend = sql::backend(&settings, None);
         let rows = many(100, 3);
-        deliver(&mut *backend, &parcel(1, &head(table), &rows));
+        deliver(&mut *backend, &batch(1, &head(table), &rows));
         let mut receipt = Receipt::new(100);
-        backend.deliver(&parcel(2, &head(table), &rows), &mut receipt).unwrap();
+        backend.deliver(&batch(2, &head(table), &rows), &mut receipt).unwrap();
         let (count, refused) = if table == "keyed" { ("100\n", Some(100)) } else { ("200\n", None) };
         assert_eq!(server.sql(&database, &format!("SELECT COUNT(*) FROM {table}")), count);
         assert_eq!(receipt.refused().map(|(sum, _)| sum.aggregates), refused);
@@ -206,7 +206,7 @@ fn times_are_those_of_the_server_and_addresses_may_be_octets() {
     let mut backend = sql::backend(&settings, None);
     let rows = many(2, 1);
     for number in 1..3 {
-        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        deliver(&mut *backend, &batch(number, &head("acct"), &rows));
     }
     let query = format!(
         "SET time_zone = @@global.time_zone; SELECT INET6_NTOA(ip_src), UNIX_TIMESTAMP(stamp_inserted) = {}, packets \
@@ -230,12 +230,12 @@ fn small_packets_are_enough() {
     let database = server.database();
     server.sql(&database, &create(MYSQL, "acct", KEY));
     let mut backend = sql::backend(&server.settings(&database), None);
-    deliver(&mut *backend, &parcel(1, &head("acct"), &many(1000, 3)));
+    deliver(&mut *backend, &batch(1, &head("acct"), &many(1000, 3)));
     assert_eq!(server.sql(&database, "SELECT COUNT(*), SUM(packets) FROM acct"), "1000|3000\n");
     let mut rows = many(3, 1);
     rows[1].label = Box::leak("long".repeat(5000).into_boxed_str());
     let mut receipt = Receipt::new(3);
-    backend.deliver(&parcel(2, &head("acct"), &rows), &mut receipt).unwrap();
+    backend.deliver(&batch(2, &head("acct"), &rows), &mut receipt).unwrap();
     let (sum, reason) = receipt.refused().unwrap();
     assert!(sum.aggregates == 1 && reason.contains("max_allowed_packet"), "{reason}");
     assert_eq!(server.sql(&database, "SELECT COUNT(*), SUM(packets) FROM acct"), "1000|3002\n");

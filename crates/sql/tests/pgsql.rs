@@ -10,7 +10,7 @@ use config::keys::sql::LockingStyle;
 use delivery::Receipt;
 use jiff::tz::TimeZone;
 use sql::{Dialect, Settings};
-use support::model::{self, KEY, Table, add, create, deliver, head, many, parcel, read};
+use support::model::{self, KEY, Table, add, batch, create, deliver, head, many, read};
 use support::{cases, installed, shared};
 
 const PGSQL: Dialect = Dialect::PgSql;
@@ -56,11 +56,11 @@ fn purges_add_up_in_columns_of_text_and_large_numbers() {
 }
 
 #[test]
-fn large_parcels() {
+fn large_batches() {
     if !installed(PGSQL) {
         return;
     }
-    cases::large_parcels(PGSQL);
+    cases::large_batches(PGSQL);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn rows_are_only_inserted() {
         let settings = Settings { insert_only: true, copy: true, utc: zone == "UTC", ..right };
         let mut backend = sql::backend(&settings, None);
         let rows = many(100, 3);
-        let first = parcel(1, &head(table), &rows);
+        let first = batch(1, &head(table), &rows);
         deliver(&mut *backend, &first);
         let times = server.sql(
             &database,
@@ -171,7 +171,7 @@ fn rows_are_only_inserted() {
         );
         assert_eq!(times, "t\n", "{table}");
         let mut receipt = Receipt::new(100);
-        backend.deliver(&parcel(2, &head(table), &rows), &mut receipt).unwrap();
+        backend.deliver(&batch(2, &head(table), &rows), &mut receipt).unwrap();
         let (count, refused) = if table == "keyed" { ("100\n", Some(100)) } else { ("200\n", None) };
         assert_eq!(server.sql(&database, &format!("SELECT count(*) FROM {table}")), count);
         assert_eq!(receipt.refused().map(|(sum, _)| sum.aggregates), refused);
@@ -193,7 +193,7 @@ fn times_are_those_of_the_server() {
     let mut backend = sql::backend(&settings, None);
     let rows = many(10, 1);
     for number in 1..3 {
-        deliver(&mut *backend, &parcel(number, &head("acct"), &rows));
+        deliver(&mut *backend, &batch(number, &head("acct"), &rows));
     }
     assert_eq!(
         server.sql(&database, "SELECT DISTINCT stamp_inserted, packets FROM acct"),
@@ -249,7 +249,7 @@ fn triggers_may_refuse_rows() {
         server.sql(&database, "DELETE FROM acct");
         let mut backend = sql::backend(&Settings { insert_only, ..server.settings(&database) }, None);
         let mut receipt = Receipt::new(205);
-        backend.deliver(&parcel(1, &head("acct"), &rows), &mut receipt).unwrap();
+        backend.deliver(&batch(1, &head("acct"), &rows), &mut receipt).unwrap();
         let (sum, reason) = receipt.refused().unwrap();
         assert_eq!((sum.aggregates, reason), (5, "not, this, 3"));
         assert_eq!(read(server, &database, "acct"), expected);

@@ -19,7 +19,7 @@ use sql::rows::{Builder, Column, Form, Head, Role, Value};
 use sql::{Dialect, Encoder, Settings, schemas};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::model::{self, BIN, KEY, Table, add, create, deliver, head, parcel};
+use support::model::{self, BIN, KEY, Table, add, batch, create, deliver, head};
 use tempfile::TempDir;
 
 /// A file of its own, and what a plugin with it is configured to do.
@@ -96,7 +96,7 @@ fn purges_add_up_in_tables_of_any_shape() {
             let mut backend = database.backend(Some(head("acct")));
             let mut expected = Table::new();
             for (number, rows) in (1..).zip(&purges) {
-                deliver(&mut *backend, &parcel(number, &head("acct"), rows));
+                deliver(&mut *backend, &batch(number, &head("acct"), rows));
                 add(&mut expected, rows);
             }
             backend.close();
@@ -114,7 +114,7 @@ fn rows_are_inserted_alone_where_that_is_wanted() {
         database.sql(&of_sqlite(")"));
         let mut backend = database.backend(None);
         for number in 1..3 {
-            deliver(&mut *backend, &parcel(number, &head("acct"), &model::many(1003, 5)));
+            deliver(&mut *backend, &batch(number, &head("acct"), &model::many(1003, 5)));
         }
         let query = "SELECT COUNT(*), SUM(packets), COUNT(DISTINCT stamp_updated) FROM acct";
         let found = database
@@ -169,16 +169,16 @@ fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
     (schema, table)
 }
 
-/// Parcels of that aggregate.
+/// Batches of that aggregate.
 fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<WriteBatch>) {
     let (schema, table) = aggregates(aggregate, database.settings.history > 0);
     let mut encoder = Encoder::new(&database.settings, &schema);
-    let mut parcels = Vec::new();
+    let mut batches = Vec::new();
     encoder.encode(&table, 1_700_000_400, &mut |body, items, sum| {
-        let id = BatchId { run: 1, number: parcels.len() as u64 };
-        parcels.push(WriteBatch { id, purge: 1, items, sum, body });
+        let id = BatchId { run: 1, number: batches.len() as u64 };
+        batches.push(WriteBatch { id, purge: 1, items, sum, body });
     });
-    (encoder, parcels)
+    (encoder, batches)
 }
 
 /// The tables of a purge at 1,700,000,400 of one aggregate for each of these bins and peers, and what did not get one of its own.
@@ -189,11 +189,11 @@ fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32,
     let flow::schema::At::Key(peer) = peer.at else { panic!("not in the key") };
     let mut table = Aggregates::new(Arc::clone(&schema), RandomState::default(), 0);
     for (bin, last) in bins {
-        let mut octets = vec![0_u8; schema.key_words * 8];
+        let mut bytes = vec![0_u8; schema.key_words * 8];
         let at = schema.bin.unwrap();
-        octets[at..at + 8].copy_from_slice(&bin.to_be_bytes());
-        octets[peer..peer + 16].copy_from_slice(&flow::address::octets([192, 0, 2, last].into()));
-        let words = octets.chunks_exact(8).map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap()));
+        bytes[at..at + 8].copy_from_slice(&bin.to_be_bytes());
+        bytes[peer..peer + 16].copy_from_slice(&flow::address::octets([192, 0, 2, last].into()));
+        let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(*word.first_chunk().unwrap()));
         table.add(&words.collect::<Vec<_>>(), &vec![7; schema.values.len()]);
     }
     let mut encoder = Encoder::new(&database.settings, &schema);
@@ -218,7 +218,7 @@ fn tables_of_a_purge_are_bounded() {
     let lines = "sql_table: acct_%s_$peer_src_ip\nsql_history: 1m\nsql_max_tables: 5";
     let (tables, items, bounded) = tables_of(lines, (0..200).map(|n| (60 * n, n as u8)));
     assert_eq!((tables, items, bounded.redirected), (10, 10, 5));
-    assert_eq!((bounded.given_up.aggregates, bounded.given_up.packets), (190, 190 * 7));
+    assert_eq!((bounded.dropped.aggregates, bounded.dropped.packets), (190, 190 * 7));
 }
 
 #[test]
@@ -227,10 +227,10 @@ fn the_known_shapes_take_what_stands_in() {
         let database = Database::new(&format!("sql_table_version: {version}\nsql_history: 1h"));
         let shape = Shape { dialect: Dialect::Sqlite, version, bgp: false, unified: false };
         database.sql(&schemas::create(shape, false));
-        let (encoder, parcels) = encoded(&database, "src_host, dst_host, proto");
+        let (encoder, batches) = encoded(&database, "src_host, dst_host, proto");
         let mut backend = database.backend(encoder.head(1_700_000_400));
-        for parcel in parcels.iter().chain(&parcels) {
-            deliver(&mut *backend, parcel);
+        for batch in batches.iter().chain(&batches) {
+            deliver(&mut *backend, batch);
         }
         let query = format!("SELECT ip_src, mac_src, packets FROM {}", shape.table(false));
         let found: (String, String, u64) = (database.connection())
@@ -244,9 +244,9 @@ fn the_known_shapes_take_what_stands_in() {
 fn addresses_that_are_not_there_have_octets_too() {
     let database = Database::new("sql_num_hosts: true\nsql_optimize_clauses: true\nsql_table: t");
     database.sql("CREATE TABLE t (ip_src BLOB NOT NULL PRIMARY KEY, packets INT, bytes INT)");
-    let (encoder, parcels) = encoded(&database, "src_host");
+    let (encoder, batches) = encoded(&database, "src_host");
     let mut backend = database.backend(encoder.head(0));
-    parcels.iter().for_each(|parcel| deliver(&mut *backend, parcel));
+    batches.iter().for_each(|batch| deliver(&mut *backend, batch));
     let found = database.connection().query_row("SELECT ip_src FROM t", [], |row| row.get(0));
     assert_eq!(found, Ok(Found::Blob(vec![0; 4])));
 }
@@ -295,7 +295,7 @@ fn whole_seconds_need_no_columns_for_the_rest() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let configuration = |fault: Result<(), StoreError>| match fault {
+    let configuration = |error: Result<(), StoreError>| match error {
         Err(StoreError::Configuration { key, what }) => (key, what),
         other => panic!("{other:?}"),
     };
@@ -339,7 +339,7 @@ fn a_locked_file_is_tried_again_or_left_to_the_backup() {
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut backend = database.backend(Some(head("acct")));
     backend.open().unwrap();
-    let first = parcel(1, &head("acct"), &rows);
+    let first = batch(1, &head("acct"), &rows);
     let mut receipt = Receipt::new(first.items);
     assert!(matches!(backend.deliver(&first, &mut receipt), Err(StoreError::Down(_))));
     locked.execute_batch("ROLLBACK").unwrap();
@@ -351,9 +351,9 @@ fn a_locked_file_is_tried_again_or_left_to_the_backup() {
     Connection::open(&second).unwrap().execute_batch(&of_sqlite(KEY)).unwrap();
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut backend = database.backend(Some(head("acct")));
-    deliver(&mut *backend, &parcel(2, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(2, &head("acct"), &rows));
     locked.execute_batch("ROLLBACK").unwrap();
-    deliver(&mut *backend, &parcel(3, &head("acct"), &rows));
+    deliver(&mut *backend, &batch(3, &head("acct"), &rows));
     let counted = |path: &Path| read(path).values().map(|numbers| numbers[1]).sum::<u64>();
     assert_eq!((counted(&second), counted(&database.path())), (10, 20));
 }

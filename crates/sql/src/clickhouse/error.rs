@@ -6,7 +6,7 @@ use delivery::StoreError;
 #[derive(Debug)]
 pub(super) enum WriteError {
     /// The server cannot, or the configuration is wrong.
-    StoreError(StoreError),
+    Store(StoreError),
     /// The server does not take a row.
     Row {
         /// The place of the row, counted from 1, in the rows of the INSERT; if the server told.
@@ -18,9 +18,9 @@ pub(super) enum WriteError {
 
 impl WriteError {
     /// As the delivery worker is told.
-    pub(super) fn fault(self) -> StoreError {
+    pub(super) fn into_store_error(self) -> StoreError {
         match self {
-            Self::StoreError(fault) => fault,
+            Self::Store(error) => error,
             Self::Row { what, .. } => StoreError::Configuration { key: "sql_table", what },
         }
     }
@@ -28,10 +28,10 @@ impl WriteError {
     /// By the words of the server: `Code: NUMBER, … DB::Exception: WORDS: (at row NUMBER)`. The numbers are those of its
     /// source (`ErrorCodes`).
     pub(super) fn from_server(said: &str) -> Self {
-        let code = number_behind(said, "Code: ").unwrap_or(0);
+        let code = number_after(said, "Code: ").unwrap_or(0);
         let what = words(said);
-        let line = number_behind(said, "(at row ").filter(|line| *line > 0);
-        let configuration = |key| Self::StoreError(StoreError::Configuration { key, what: what.clone() });
+        let line = number_after(said, "(at row ").filter(|line| *line > 0);
+        let configuration = |key| Self::Store(StoreError::Configuration { key, what: what.clone() });
         match code {
             // No such table, no such database.
             60 => configuration("sql_table"),
@@ -49,13 +49,13 @@ impl WriteError {
             _ if line.is_some() => Self::Row { line, what },
             // What cannot be read, in its different words.
             6 | 26 | 27 | 38 | 41 | 53 | 70 | 72 | 675 | 676 => Self::Row { line, what },
-            _ => Self::StoreError(StoreError::Down(what)),
+            _ => Self::Store(StoreError::Down(what)),
         }
     }
 }
 
 /// The number behind a word.
-fn number_behind(said: &str, word: &str) -> Option<usize> {
+fn number_after(said: &str, word: &str) -> Option<usize> {
     let (_, rest) = said.split_once(word)?;
     let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     rest.get(..digits)?.parse().ok()
@@ -74,9 +74,9 @@ mod tests {
 
     #[test]
     fn the_words_of_servers_old_and_new() {
-        let key = |said: &str| match WriteError::from_server(said).fault() {
+        let key = |said: &str| match WriteError::from_server(said).into_store_error() {
             StoreError::Configuration { key, what } => (key, what),
-            fault => panic!("{fault:?}"),
+            error => panic!("{error:?}"),
         };
         let old = "Code: 60, e.displayText() = DB::Exception: Table default.nix doesn't exist., e.what() = DB::Exception";
         assert_eq!(key(old), ("sql_table", "Table default.nix doesn't exist".to_owned()));
@@ -89,10 +89,7 @@ mod tests {
         let row = "Code: 349, e.displayText() = DB::Exception: Cannot convert NULL value";
         assert!(matches!(WriteError::from_server(row), WriteError::Row { line: None, .. }));
         for down in ["", "Code: 241. DB::Exception: Memory limit", "502 Bad Gateway"] {
-            assert!(
-                matches!(WriteError::from_server(down), WriteError::StoreError(StoreError::Down(_))),
-                "{down}"
-            );
+            assert!(matches!(WriteError::from_server(down), WriteError::Store(StoreError::Down(_))), "{down}");
         }
     }
 }

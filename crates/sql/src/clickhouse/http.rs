@@ -35,7 +35,7 @@ impl Http {
         };
         if wants_tls && scheme != "https" {
             let what = format!("{scheme}:// before sql_host is no TLS; https:// is, and needs not be written");
-            return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_conn_ca_file", what }));
+            return Err(WriteError::Store(StoreError::Configuration { key: "sql_conn_ca_file", what }));
         }
         let [plain, encrypted] = PORTS;
         let port = settings.port.unwrap_or(if scheme == "https" { encrypted } else { plain });
@@ -80,8 +80,8 @@ impl Http {
 
     fn post(&self, parameters: &[(&str, &str)], body: &[u8]) -> Result<String, WriteError> {
         let down = |error: ureq::Error| {
-            let refused = delivery::tls::refused("sql_conn_ca_file", cause(&error));
-            WriteError::StoreError(refused.unwrap_or_else(|| StoreError::Down(error.to_string())))
+            let refused = delivery::tls::configuration_error("sql_conn_ca_file", cause(&error));
+            WriteError::Store(refused.unwrap_or_else(|| StoreError::Down(error.to_string())))
         };
         let request = (self.agent.post(&self.url))
             .header("X-ClickHouse-User", &self.user)
@@ -91,12 +91,12 @@ impl Http {
         let status = response.status();
         let answer = response.body_mut().with_config().limit(ANSWER).lossy_utf8(true).read_to_string();
         let answer = answer.map_err(down)?;
-        // What went wrong after the first octets of an answer stands in the answer.
+        // What went wrong after the first bytes of an answer stands in the answer.
         if status.is_success() && !answer.contains("DB::Exception: ") {
             return Ok(answer);
         }
         match answer.trim() {
-            "" => Err(WriteError::StoreError(StoreError::Down(status.to_string()))),
+            "" => Err(WriteError::Store(StoreError::Down(status.to_string()))),
             said => Err(WriteError::from_server(said)),
         }
     }
@@ -104,22 +104,22 @@ impl Http {
 
 /// A part of a URL, without the signs that stand for others (RFC 3986, section 2.1).
 fn decoded(part: &str) -> String {
-    let mut octets = Vec::with_capacity(part.len());
+    let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
     while let Some((first, more)) = rest.split_first() {
         let escaped = more.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
         match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) => {
-                octets.push(octet);
+            Some(byte) => {
+                bytes.push(byte);
                 rest = more.get(2..).unwrap_or_default();
             }
             None => {
-                octets.push(*first);
+                bytes.push(*first);
                 rest = more;
             }
         }
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What the client library wraps.
@@ -133,7 +133,7 @@ fn cause(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
 
 /// The authorities that a file holds (`sql_conn_ca_file`).
 fn authorities(path: &Path) -> Result<RootCerts, WriteError> {
-    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(WriteError::StoreError)?;
+    let certificates = delivery::tls::certificates("sql_conn_ca_file", path).map_err(WriteError::Store)?;
     let certificates: Vec<Certificate<'static>> =
         certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     Ok(RootCerts::new_with_certs(&certificates))

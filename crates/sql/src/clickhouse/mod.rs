@@ -1,7 +1,7 @@
 //! ClickHouse, by its HTTP interface.
 //!
 //! Rows are inserted and nothing else: a table that merges them by itself (`SummingMergeTree`, as in `etc/sql/clickhouse`)
-//! adds up what has the same key. A parcel is one INSERT, which the server takes as a whole or not at all.
+//! adds up what has the same key. A batch is one INSERT, which the server takes as a whole or not at all.
 //!
 //! # Rows that are refused
 //!
@@ -23,7 +23,7 @@ mod table;
 use crate::rows::{Head, Rows};
 use crate::server::{Server, Servers};
 use crate::settings::Settings;
-use crate::text::{Place, Text};
+use crate::text::{Text, TextRow};
 use crate::width::Logged;
 use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use error::WriteError;
@@ -81,32 +81,30 @@ impl ClickHouse {
         Ok(())
     }
 
-    /// Inserts the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
+    /// Inserts the rows. Unless the table has been looked at for them (`is_table_checked`), none is refused: that is error.
     fn insert(
         &mut self,
-        parcel: &WriteBatch,
+        batch: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
-        is_known: bool,
+        is_table_checked: bool,
     ) -> Result<(), WriteError> {
         self.connect()?;
         self.prepare(&rows.head)?;
         let Some((http, table)) = self.http.as_ref().zip(self.tables.last()) else { return Ok(()) };
-        let text =
-            Text::new(rows, parcel.body.len(), &table.looks, table::DELIMITER, receipt).ok_or_else(|| {
-                WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
-            })?;
+        let text = Text::new(rows, batch.body.len(), &table.formats, table::DELIMITER, receipt)
+            .ok_or_else(|| WriteError::Store(StoreError::Batch("it ends in the middle of a row".to_owned())))?;
         let deadline = Instant::now() + self.settings.timeout;
-        store(http, table, &text, (parcel.id, deadline, is_known), receipt)
+        store(http, table, &text, (batch.id, deadline, is_table_checked), receipt)
     }
 
     /// What is left to do after error: everything is looked at anew.
     fn failed(&mut self, error: WriteError) -> StoreError {
         self.tables.clear();
         self.http = None;
-        match error.fault() {
+        match error.into_store_error() {
             StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
-            fault => fault,
+            error => error,
         }
     }
 }
@@ -120,11 +118,11 @@ impl Server for ClickHouse {
         self.connect().map_err(|error| self.failed(error))
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
-        let written = match self.insert(parcel, rows, receipt, false) {
+    fn write(&mut self, batch: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
+        let written = match self.insert(batch, rows, receipt, false) {
             Err(WriteError::Row { .. }) => {
                 self.tables.clear();
-                self.insert(parcel, rows, receipt, true)
+                self.insert(batch, rows, receipt, true)
             }
             written => written,
         };
@@ -149,28 +147,28 @@ fn store(
     (id, deadline, may_refuse): (BatchId, Instant, bool),
     receipt: &mut Receipt,
 ) -> Result<(), WriteError> {
-    let Text { octets, places, .. } = text;
-    let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
-    let mut left = vec![(0, places.len())];
+    let Text { bytes, rows: all, .. } = text;
+    let start = |row: usize| row.checked_sub(1).and_then(|row| all.get(row)).map_or(0, |row| row.end);
+    let mut left = vec![(0, all.len())];
     while let Some((first, end)) = left.pop() {
-        let rows = places.get(first..end).unwrap_or_default();
+        let rows = all.get(first..end).unwrap_or_default();
         let Some(token) = token(id, rows) else { continue };
         if Instant::now() >= deadline {
-            return Err(WriteError::StoreError(StoreError::Down(
+            return Err(WriteError::Store(StoreError::Down(
                 "many rows are refused, the rest comes later".to_owned(),
             )));
         }
-        let lines = octets.get(start(first)..start(end)).unwrap_or_default();
+        let lines = bytes.get(start(first)..start(end)).unwrap_or_default();
         match http.insert(&table.insert, &token, lines) {
-            Ok(()) => rows.iter().for_each(|place| receipt.confirm(place.number)),
+            Ok(()) => rows.iter().for_each(|row| receipt.confirm(row.number)),
             Err(WriteError::Row { line, what }) if may_refuse => {
                 let known = line.map(|line| first + line - 1).filter(|row| *row < end);
                 let row = if end - first == 1 { Some(first) } else { known };
                 match row {
-                    Some(row) => {
-                        let Some(place) = places.get(row) else { continue };
-                        receipt.refuse(place.number, place.sum, || what);
-                        left.extend([(row + 1, end), (first, row)]);
+                    Some(at) => {
+                        let Some(row) = all.get(at) else { continue };
+                        receipt.refuse(row.number, row.sum, || what);
+                        left.extend([(at + 1, end), (first, at)]);
                     }
                     None => {
                         let middle = first.midpoint(end);
@@ -184,9 +182,9 @@ fn store(
     Ok(())
 }
 
-/// The token of an INSERT of rows; none for no rows. It has their numbers in the parcel: places in the text are others when
-/// the parcel comes again without what is done.
-fn token(id: BatchId, rows: &[Place]) -> Option<String> {
+/// The token of an INSERT of rows; none for no rows. It has their numbers in the batch: places in the text are others when
+/// the batch comes again without what is done.
+fn token(id: BatchId, rows: &[TextRow]) -> Option<String> {
     Some(format!("{id}-{}-{}", rows.first()?.number, rows.last()?.number))
 }
 
@@ -198,8 +196,8 @@ mod tests {
     #[test]
     fn what_comes_again_has_another_token_than_what_is_done() {
         let id = BatchId { run: 7, number: 1 };
-        let rows = |numbers: std::ops::Range<u32>| -> Vec<Place> {
-            numbers.map(|number| Place { end: 0, number, sum: Sum::default() }).collect()
+        let rows = |numbers: std::ops::Range<u32>| -> Vec<TextRow> {
+            numbers.map(|number| TextRow { end: 0, number, sum: Sum::default() }).collect()
         };
         assert_eq!(token(id, &[]), None);
         // The same number of rows, at the same places in their texts.

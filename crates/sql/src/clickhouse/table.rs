@@ -5,7 +5,7 @@ use super::http::Http;
 use crate::fit::Fit;
 use crate::rows::{Column, Head};
 use crate::settings::Settings;
-use crate::text::{Look, Time};
+use crate::text::{TextFormat, Time};
 use crate::width::{Logged, Width};
 use delivery::StoreError;
 use tracing::info;
@@ -17,7 +17,7 @@ pub(super) const DELIMITER: u8 = b'\t';
 pub(super) struct Table {
     pub(super) head: Head,
     /// How values become text.
-    pub(super) looks: Vec<Look>,
+    pub(super) formats: Vec<TextFormat>,
     /// The INSERT; rows follow it.
     pub(super) insert: String,
 }
@@ -43,29 +43,29 @@ impl Table {
         let fit = Fit { settings, head, table: &name, quoted };
         let describe = || http.ask(&format!("DESCRIBE TABLE {name} FORMAT TabSeparated"));
         let described = match (describe(), &head.create) {
-            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
+            (Err(WriteError::Store(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
                 // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-                let said = match http.ask(create).map_err(WriteError::fault) {
+                let said = match http.ask(create).map_err(WriteError::into_store_error) {
                     Ok(_) => None,
                     Err(StoreError::Configuration { what, .. } | StoreError::Batch(what)) => Some(what),
                     // A statement that cannot be read is none of the codes that are known.
                     Err(StoreError::Down(what)) if what.contains("yntax error") => Some(what),
-                    Err(fault) => return Err(WriteError::StoreError(fault)),
+                    Err(error) => return Err(WriteError::Store(error)),
                 };
                 let described = describe().map_err(|error| match error {
-                    WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. }) => {
-                        WriteError::StoreError(fit.not_made(said))
+                    WriteError::Store(StoreError::Configuration { key: "sql_table", .. }) => {
+                        WriteError::Store(fit.not_created(said))
                     }
                     other => other,
                 })?;
                 info!("table {name} made");
                 described
             }
-            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what })), None) => {
+            (Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what })), None) => {
                 let what = format!(
                     "{what}; make it with a statement in etc/sql/clickhouse, or let sql_table_schema name a file with one"
                 );
-                return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }));
+                return Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what }));
             }
             (described, _) => described?,
         };
@@ -75,31 +75,31 @@ impl Table {
                 Some((fields.next()?, fields.next()?))
             })
             .collect();
-        fit.has_all(|name| types.iter().any(|(known, _)| *known == name)).map_err(WriteError::StoreError)?;
-        let mut looks = Vec::with_capacity(head.columns.len());
+        fit.has_all(|name| types.iter().any(|(known, _)| *known == name)).map_err(WriteError::Store)?;
+        let mut formats = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let Some((_, sql_type)) = types.iter().find(|(name, _)| *name == column.name) else { continue };
-            looks.push(look(column, sql_type, settings, cut));
+            formats.push(format(column, sql_type, settings, cut));
         }
         let names: Vec<String> = head.columns.iter().map(|column| quoted(&column.name)).collect();
         let insert = format!("INSERT INTO {name} ({}) FORMAT TabSeparated", names.join(", "));
-        Ok(Self { head: head.clone(), looks, insert })
+        Ok(Self { head: head.clone(), formats, insert })
     }
 }
 
 /// How values of a column of that type are written.
-fn look(column: &Column, sql_type: &str, settings: &Settings, cut: &Logged) -> Look {
+fn format(column: &Column, sql_type: &str, settings: &Settings, cut: &Logged) -> TextFormat {
     let (inner, nullable) = bare(sql_type);
     let is_text = inner == "String" || inner.starts_with("FixedString");
     let time = match is_text {
         true => Time::Shown(settings.style.zone.clone()),
         false => Time::Digits,
     };
-    let look = Look { largest: largest(inner), ..Look::new(time, !is_text) };
-    let look = look.with_width(Width::of(&column.name, inner, cut));
+    let format = TextFormat { largest: largest(inner), ..TextFormat::new(time, !is_text) };
+    let format = format.with_width(Width::of(&column.name, inner, cut));
     match stand_in(inner) {
-        Some(text) if !nullable => look.with_stand_in(text, DELIMITER),
-        _ => look,
+        Some(text) if !nullable => format.with_stand_in(text, DELIMITER),
+        _ => format,
     }
 }
 

@@ -53,16 +53,16 @@ impl Connection {
                 options.ip_or_hostname(Some(host)).tcp_port(settings.port.unwrap_or(3306))
             }
         };
-        let named = |fault| match fault {
+        let named = |error| match error {
             StoreError::Down(what) => StoreError::Down(format!("{host}: {what}")),
             StoreError::Configuration { key, what } => {
                 StoreError::Configuration { key, what: format!("{host}: {what}") }
             }
-            fault @ StoreError::Batch(_) => fault,
+            error @ StoreError::Batch(_) => error,
         };
-        let connection = Conn::new(options).map_err(|error| named(WriteError::from(error).fault()))?;
+        let connection = Conn::new(options).map_err(|error| named(WriteError::from(error).into_store_error()))?;
         let mut connection = Self { connection, packet: PACKET };
-        connection.session(settings).map_err(|error| named(error.fault()))?;
+        connection.session(settings).map_err(|error| named(error.into_store_error()))?;
         Ok(connection)
     }
 

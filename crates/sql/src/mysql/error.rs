@@ -9,19 +9,19 @@ pub(super) enum WriteError {
     /// The connection is of no more use. What was sent last may have been done.
     Lost(String),
     /// The server cannot, or the configuration is wrong.
-    StoreError(StoreError),
+    Store(StoreError),
     /// The server has undone the transaction, and it may work at once.
-    Again(String),
+    Retry(String),
     /// The server does not take a row.
     Row(String),
 }
 
 impl WriteError {
     /// As the delivery worker is told.
-    pub(super) fn fault(self) -> StoreError {
+    pub(super) fn into_store_error(self) -> StoreError {
         match self {
-            Self::Lost(what) | Self::Again(what) => StoreError::Down(what),
-            Self::StoreError(fault) => fault,
+            Self::Lost(what) | Self::Retry(what) => StoreError::Down(what),
+            Self::Store(error) => error,
             // Statements about no row in particular: the table is not as it should be.
             Self::Row(what) => StoreError::Configuration { key: "sql_table", what },
         }
@@ -33,7 +33,7 @@ impl WriteError {
         let MySqlError { state, message, code } = error;
         let what = format!("{message} (error {code})");
         let configuration = |key| StoreError::Configuration { key, what: what.clone() };
-        Self::StoreError(match code {
+        Self::Store(match code {
             1045 => configuration("sql_passwd"),
             1044 | 1049 => configuration("sql_db"),
             1130 | 1142 | 1143 | 1227 | 1251 | 1275 | 1370 | 1524 | 1698 => configuration("sql_user"),
@@ -43,7 +43,7 @@ impl WriteError {
             // Shutdown, a killed connection.
             1053 | 1317 | 1927 => return Self::Lost(what),
             // Deadlock; in MariaDB also a row that another transaction has changed.
-            1213 | 1020 => return Self::Again(what),
+            1213 | 1020 => return Self::Retry(what),
             // Limits of packets, values that fit no type, conditions of the table, columns that get no value and have no
             // default or take none, and what triggers refuse.
             1048
@@ -74,18 +74,18 @@ impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         match error {
             Error::MySqlError(error) => Self::from_server(error),
-            Error::TlsError(error) => Self::StoreError(untrusted(error.to_string())),
+            Error::TlsError(error) => Self::Store(untrusted(error.to_string())),
             Error::DriverError(DriverError::TlsNotSupported) => {
-                Self::StoreError(untrusted("the server does not encrypt".to_owned()))
+                Self::Store(untrusted("the server does not encrypt".to_owned()))
             }
             Error::DriverError(DriverError::CleartextPluginDisabled) => {
                 let what = "the server asks for the password in the clear: sql_cleartext_passwd: true sends it"
                     .to_owned();
-                Self::StoreError(StoreError::Configuration { key: "sql_passwd", what })
+                Self::Store(StoreError::Configuration { key: "sql_passwd", what })
             }
             Error::DriverError(error) => Self::Lost(error.to_string()),
             Error::IoError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Self::StoreError(untrusted(error.to_string()))
+                Self::Store(untrusted(error.to_string()))
             }
             Error::IoError(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 Self::Lost("no answer in time".to_owned())
@@ -94,7 +94,7 @@ impl From<Error> for WriteError {
             other => {
                 // A certificate that is not trusted shows when the first packet is written.
                 let what = other.to_string();
-                if what.contains("certificate") { Self::StoreError(untrusted(what)) } else { Self::Lost(what) }
+                if what.contains("certificate") { Self::Store(untrusted(what)) } else { Self::Lost(what) }
             }
         }
     }
@@ -119,7 +119,7 @@ mod tests {
         };
         assert!(matches!(
             of(1045, "28000"),
-            WriteError::StoreError(StoreError::Configuration { key: "sql_passwd", .. })
+            WriteError::Store(StoreError::Configuration { key: "sql_passwd", .. })
         ));
         assert!(matches!(of(1062, "23000"), WriteError::Row(_)));
         assert!(matches!(of(1264, "22003"), WriteError::Row(_)));
@@ -130,10 +130,10 @@ mod tests {
         }
         assert!(matches!(
             of(1050, "42S01"),
-            WriteError::StoreError(StoreError::Configuration { key: "sql_table_schema", .. })
+            WriteError::Store(StoreError::Configuration { key: "sql_table_schema", .. })
         ));
-        assert!(matches!(of(1213, "40001"), WriteError::Again(_)));
-        assert!(matches!(of(1205, "HY000"), WriteError::StoreError(StoreError::Down(_))));
+        assert!(matches!(of(1213, "40001"), WriteError::Retry(_)));
+        assert!(matches!(of(1205, "HY000"), WriteError::Store(StoreError::Down(_))));
         assert!(matches!(of(1053, "08S01"), WriteError::Lost(_)));
     }
 }

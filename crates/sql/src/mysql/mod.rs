@@ -1,6 +1,6 @@
 //! MySQL from version 5.7, MariaDB from version 10.2.
 //!
-//! A parcel is one transaction of prepared statements that carry up to 512 rows each. Which statements depends on the table:
+//! A batch is one transaction of prepared statements that carry up to 512 rows each. Which statements depends on the table:
 //!
 //! * a unique index covers exactly the key: `INSERT … ON DUPLICATE KEY UPDATE`;
 //! * none does: INSERT into a temporary table, then one UPDATE with a join and one INSERT of what was not there;
@@ -40,7 +40,7 @@ use delivery::{Backend, BatchId, Receipt, StoreError, Sum, WriteBatch};
 use error::WriteError;
 use mysql::Value as Bound;
 use table::{Table, Way};
-use values::{Batch, bind};
+use values::{Chunk, bind};
 
 /// Tables that a connection keeps ready. Names with times in them would else pile up.
 const TABLES: usize = 8;
@@ -69,9 +69,9 @@ struct MySql {
 
 /// A transaction of which nobody said whether it was committed.
 struct InDoubt {
-    parcel: BatchId,
+    batch: BatchId,
     probe: Probe,
-    refused: Vec<Rejected>,
+    refused: Vec<RejectedRow>,
 }
 
 /// A row, and what the server had of it before COMMIT.
@@ -82,7 +82,7 @@ struct Probe {
 }
 
 /// A row that the server does not take.
-struct Rejected {
+struct RejectedRow {
     number: u32,
     sum: Sum,
     what: String,
@@ -102,17 +102,17 @@ impl MySql {
         }
     }
 
-    fn drop_link(&mut self) {
+    fn disconnect(&mut self) {
         self.tables.clear();
         self.connection = None;
     }
 
     /// What is left to do after error: the connection is given up, and with it transaction, locks and stages.
     fn failed(&mut self, error: WriteError) -> StoreError {
-        self.drop_link();
-        match error.fault() {
+        self.disconnect();
+        match error.into_store_error() {
             StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
-            fault => fault,
+            error => error,
         }
     }
 
@@ -149,8 +149,8 @@ impl MySql {
     }
 
     /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
-        let Some(in_doubt) = self.in_doubt.take().filter(|in_doubt| in_doubt.parcel == parcel.id) else {
+    fn resolve(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
+        let Some(in_doubt) = self.in_doubt.take().filter(|in_doubt| in_doubt.batch == batch.id) else {
             return Ok(());
         };
         let connection = self.connection.as_mut().ok_or_else(|| WriteError::Lost("not connected".to_owned()));
@@ -173,12 +173,12 @@ impl MySql {
         }
     }
 
-    /// Begins; connects anew when the connection has broken since the last parcel.
+    /// Begins; connects anew when the connection has broken since the last batch.
     fn begin(&mut self, head: &Head) -> Result<(), WriteError> {
         match self.try_begin(head) {
             Err(WriteError::Lost(_)) => {
-                self.drop_link();
-                self.connect().map_err(WriteError::StoreError)?;
+                self.disconnect();
+                self.connect().map_err(WriteError::Store)?;
                 self.try_begin(head)
             }
             begun => begun,
@@ -193,9 +193,9 @@ impl MySql {
             // It ends what was before. A transaction begins with the next statement, as there is no autocommit: START
             // TRANSACTION would unlock.
             LockingStyle::Table => connection.run(&table.lock()).map_err(|error| match error {
-                WriteError::StoreError(StoreError::Configuration { key: "sql_db" | "sql_user", what }) => {
+                WriteError::Store(StoreError::Configuration { key: "sql_db" | "sql_user", what }) => {
                     let what = format!("{what}; sql_locking_style: none needs no right to lock");
-                    WriteError::StoreError(StoreError::Configuration { key: "sql_locking_style", what })
+                    WriteError::Store(StoreError::Configuration { key: "sql_locking_style", what })
                 }
                 other => other,
             }),
@@ -203,41 +203,47 @@ impl MySql {
         }
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
+    /// Writes the rows. Unless the table has been looked at for them (`is_table_checked`), none is refused: that is error.
     fn transact(
         &mut self,
-        parcel: &WriteBatch,
+        batch: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
-        is_known: bool,
+        is_table_checked: bool,
     ) -> Result<(), WriteError> {
         self.begin(&rows.head)?;
         let locked = self.settings.locking == LockingStyle::Table;
         let limit = usize::try_from(self.settings.multi_values).unwrap_or(usize::MAX);
         let (connection, table) = self.ready()?;
-        let batch = Batch::new(rows, receipt).ok_or_else(|| {
-            WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
-        })?;
+        let chunk = Chunk::new(rows, receipt)
+            .ok_or_else(|| WriteError::Store(StoreError::Batch("it ends in the middle of a row".to_owned())))?;
         let limit = if limit == 0 { connection.packet / 2 } else { limit.min(connection.packet / 2) };
         // Without transactions nothing can be taken back, and what is written is written.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
-        let mut writer =
-            Writer { connection, table, batch: &batch, limit, may_refuse: is_known, refused: Vec::new(), written };
+        let mut writer = Writer {
+            connection,
+            table,
+            chunk: &chunk,
+            limit,
+            may_refuse: is_table_checked,
+            refused: Vec::new(),
+            written,
+        };
         writer.write()?;
         let refused = writer.refused;
-        let probe = Probe::new(connection, table, &batch, &refused)?;
+        let probe = Probe::new(connection, table, &chunk, &refused)?;
         match (connection.run("COMMIT"), probe) {
             (Ok(()), _) => {
                 settle(receipt, &refused);
                 receipt.confirm_all();
-                // It is locked no longer than this connection lasts: an error has no consequence for the parcel.
+                // It is locked no longer than this connection lasts: an error has no consequence for the batch.
                 if locked && connection.run("UNLOCK TABLES").is_err() {
-                    self.drop_link();
+                    self.disconnect();
                 }
                 Ok(())
             }
             (Err(WriteError::Lost(what)), Some(probe)) => {
-                self.in_doubt = Some(InDoubt { parcel: parcel.id, probe, refused });
+                self.in_doubt = Some(InDoubt { batch: batch.id, probe, refused });
                 Err(WriteError::Lost(what))
             }
             (Err(error), _) => Err(error),
@@ -254,22 +260,22 @@ impl Server for MySql {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
         self.connect()?;
-        self.resolve(parcel, receipt).map_err(|error| self.failed(error))?;
-        let mut is_known = false;
+        self.resolve(batch, receipt).map_err(|error| self.failed(error))?;
+        let mut is_table_checked = false;
         for attempt in 1.. {
-            if (0..parcel.items).all(|item| receipt.has(item)) {
+            if (0..batch.items).all(|item| receipt.has(item)) {
                 break;
             }
-            match self.transact(parcel, rows, receipt, is_known) {
-                Err(WriteError::Row(_)) if !is_known => {
-                    is_known = true;
-                    self.drop_link();
+            match self.transact(batch, rows, receipt, is_table_checked) {
+                Err(WriteError::Row(_)) if !is_table_checked => {
+                    is_table_checked = true;
+                    self.disconnect();
                     self.connect()?;
                 }
-                Err(WriteError::Again(_)) if attempt < ATTEMPTS => {
-                    self.drop_link();
+                Err(WriteError::Retry(_)) if attempt < ATTEMPTS => {
+                    self.disconnect();
                     self.connect()?;
                 }
                 Err(error) => return Err(self.failed(error)),
@@ -280,16 +286,16 @@ impl Server for MySql {
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
-        self.in_doubt.as_ref().map(|in_doubt| in_doubt.parcel)
+        self.in_doubt.as_ref().map(|in_doubt| in_doubt.batch)
     }
 
     fn close(&mut self) {
-        self.drop_link();
+        self.disconnect();
     }
 }
 
 /// Writes refused rows on the receipt.
-fn settle(receipt: &mut Receipt, refused: &[Rejected]) {
+fn settle(receipt: &mut Receipt, refused: &[RejectedRow]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
     }
@@ -300,14 +306,14 @@ impl Probe {
     fn new(
         connection: &mut Connection,
         table: &Table,
-        batch: &Batch<'_>,
-        refused: &[Rejected],
+        chunk: &Chunk<'_>,
+        refused: &[RejectedRow],
     ) -> Result<Option<Self>, WriteError> {
         let is_refused = |number: u32| refused.iter().any(|row| row.number == number);
-        let written = || batch.places.iter().enumerate().filter(|(_, place)| !is_refused(place.number));
-        let counting = written().find(|(_, place)| place.sum.packets > 0 && place.sum.octets > 0);
+        let written = || chunk.rows.iter().enumerate().filter(|(_, row_id)| !is_refused(row_id.number));
+        let counting = written().find(|(_, row_id)| row_id.sum.packets > 0 && row_id.sum.bytes > 0);
         let Some((row, _)) = counting.or_else(|| written().next()) else { return Ok(None) };
-        let values = bind(batch.values(row, row + 1), &table.looks);
+        let values = bind(chunk.values(row, row + 1), &table.bindings);
         let key = table.keys().filter_map(|at| values.get(at).cloned()).collect();
         let mut probe = Self { query: table.probe(), key, had: Vec::new() };
         probe.had = probe.read(connection)?;
@@ -322,23 +328,23 @@ impl Probe {
     }
 }
 
-/// Writes the rows of a parcel, within its transaction.
+/// Writes the rows of a batch, within its transaction.
 struct Writer<'a> {
     connection: &'a mut Connection,
     table: &'a mut Table,
-    batch: &'a Batch<'a>,
+    chunk: &'a Chunk<'a>,
     /// Octets of a statement.
     limit: usize,
     /// What the server does not take is refused; else that is error.
     may_refuse: bool,
-    refused: Vec<Rejected>,
+    refused: Vec<RejectedRow>,
     /// Where each row is confirmed as it is written.
     written: Option<&'a mut Receipt>,
 }
 
 impl Writer<'_> {
     fn write(&mut self) -> Result<(), WriteError> {
-        let rows = self.batch.places.len();
+        let rows = self.chunk.rows.len();
         match self.table.way {
             Way::Direct => self.insert(0, rows),
             Way::Staged => self.stage(0, rows),
@@ -347,29 +353,26 @@ impl Writer<'_> {
     }
 
     fn refuse(&mut self, row: usize, what: String) {
-        let Some(place) = self.batch.places.get(row) else { return };
+        let Some(row_id) = self.chunk.rows.get(row) else { return };
         if let Some(receipt) = &mut self.written {
-            receipt.refuse(place.number, place.sum, || what.clone());
+            receipt.refuse(row_id.number, row_id.sum, || what.clone());
         }
-        self.refused.push(Rejected { number: place.number, sum: place.sum, what });
+        self.refused.push(RejectedRow { number: row_id.number, sum: row_id.sum, what });
     }
 
     /// Refuses a row that no packet can carry: sending it would cost the connection, again and again.
     fn is_too_large(&mut self, row: usize) -> bool {
-        let octets = self.batch.size(row, row + 1);
-        let large = octets > self.connection.packet;
+        let size = self.chunk.size(row, row + 1);
+        let large = size > self.connection.packet;
         if large {
-            self.refuse(
-                row,
-                format!("it needs {octets} octets, max_allowed_packet is {}", self.connection.packet),
-            );
+            self.refuse(row, format!("it needs {size} bytes, max_allowed_packet is {}", self.connection.packet));
         }
         large
     }
 
     fn confirm(&mut self, row: usize) {
-        if let (Some(receipt), Some(place)) = (&mut self.written, self.batch.places.get(row)) {
-            receipt.confirm(place.number);
+        if let (Some(receipt), Some(row_id)) = (&mut self.written, self.chunk.rows.get(row)) {
+            receipt.confirm(row_id.number);
         }
     }
 
@@ -381,20 +384,20 @@ impl Writer<'_> {
     fn insert_by(&mut self, mut first: usize, end: usize, largest: usize) -> Result<(), WriteError> {
         while first < end {
             let fits = |rows: usize| {
-                rows <= end - first && (rows == 1 || self.batch.size(first, first + rows) <= self.limit)
+                rows <= end - first && (rows == 1 || self.chunk.size(first, first + rows) <= self.limit)
             };
-            let size = self.table.sizes().find(|(place, rows)| *place >= largest && fits(*rows));
-            let Some((place, rows)) = size else { return Ok(()) };
+            let found = self.table.sizes().find(|(size, rows)| *size >= largest && fits(*rows));
+            let Some((size, rows)) = found else { return Ok(()) };
             if rows == 1 && self.is_too_large(first) {
                 first += 1;
                 continue;
             }
-            let statement = self.table.insert(self.connection, place)?;
-            let values = bind(self.batch.values(first, first + rows), &self.table.looks);
+            let statement = self.table.insert(self.connection, size)?;
+            let values = bind(self.chunk.values(first, first + rows), &self.table.bindings);
             match self.connection.execute(&statement, values) {
                 Ok(_) => (first..first + rows).for_each(|row| self.confirm(row)),
                 Err(WriteError::Row(what)) if rows == 1 && self.may_refuse => self.refuse(first, what),
-                Err(WriteError::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, place + 1)?,
+                Err(WriteError::Row(_)) if self.may_refuse => self.insert_by(first, first + rows, size + 1)?,
                 Err(error) => return Err(error),
             }
             first += rows;
@@ -435,10 +438,10 @@ impl Writer<'_> {
         if self.is_too_large(row) {
             return Ok(());
         }
-        let values = bind(self.batch.values(row, row + 1), &self.table.looks);
+        let values = bind(self.chunk.values(row, row + 1), &self.table.bindings);
         let statement = self.table.update(self.connection)?;
-        let places = self.table.updated();
-        let updated = places.iter().filter_map(|at| values.get(*at).cloned()).collect();
+        let positions = self.table.updated();
+        let updated = positions.iter().filter_map(|at| values.get(*at).cloned()).collect();
         match self.connection.execute(&statement, updated) {
             Ok(0) => self.insert(row, row + 1),
             Ok(_) => {

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::error::WriteError;
-use super::values::Look;
+use super::values::Binding;
 use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
@@ -30,7 +30,7 @@ pub(super) enum Way {
 /// A table, ready to be written to.
 pub(super) struct Table {
     pub(super) head: Head,
-    pub(super) looks: Vec<Look>,
+    pub(super) bindings: Vec<Binding>,
     /// Its name, quoted.
     pub(super) name: String,
     pub(super) way: Way,
@@ -40,7 +40,7 @@ pub(super) struct Table {
     pub(super) stage: String,
     columns: Vec<Described>,
     insert_only: bool,
-    /// Prepared statements for so many rows, by their place in [`SIZES`].
+    /// Prepared statements for so many rows, by their index in [`SIZES`].
     inserts: [Option<Statement>; SIZES.len()],
     update: Option<Statement>,
 }
@@ -75,16 +75,16 @@ impl Table {
         let fit = Fit { settings, head, table: &name, quoted };
         let show = format!("SHOW COLUMNS FROM {name}");
         let described = match (connection.query(&show), &head.create) {
-            (Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
+            (Err(WriteError::Store(StoreError::Configuration { key: "sql_table", .. })), Some(create)) => {
                 // Another one may have made it meanwhile: the server's refusal matters if it is not there.
-                let said = match connection.run(create).map_err(WriteError::fault) {
+                let said = match connection.run(create).map_err(WriteError::into_store_error) {
                     Ok(()) => None,
                     Err(StoreError::Configuration { what, .. }) => Some(what),
-                    Err(fault) => return Err(WriteError::StoreError(fault)),
+                    Err(error) => return Err(WriteError::Store(error)),
                 };
                 connection.query(&show).map_err(|error| match error {
-                    WriteError::StoreError(StoreError::Configuration { key: "sql_table", .. }) => {
-                        WriteError::StoreError(fit.not_made(said))
+                    WriteError::Store(StoreError::Configuration { key: "sql_table", .. }) => {
+                        WriteError::Store(fit.not_created(said))
                     }
                     other => other,
                 })
@@ -96,8 +96,8 @@ impl Table {
                 .iter()
                 .any(|row| row.get("Field").is_some_and(|field: String| field.eq_ignore_ascii_case(name)))
         };
-        fit.has_all(has).map_err(WriteError::StoreError)?;
-        let (mut columns, mut looks) = (Vec::new(), Vec::new());
+        fit.has_all(has).map_err(WriteError::Store)?;
+        let (mut columns, mut bindings) = (Vec::new(), Vec::new());
         for column in &head.columns {
             let found = described.iter().find_map(|row| {
                 let field: String = row.get("Field")?;
@@ -121,16 +121,16 @@ impl Table {
                 false => stand_in(&sql_type, time, text("Default").as_deref()),
             };
             let is_text = TEXTS.iter().any(|text| sql_type.contains(text));
-            let octets = column.form == Form::Address && settings.num_hosts;
+            let binary = column.form == Form::Address && settings.num_hosts;
             let width = Width::of(&column.name, &sql_type, cut);
-            looks.push(Look { null, empty_is_null: !is_text, octets, width });
+            bindings.push(Binding { null, empty_is_null: !is_text, binary, width });
         }
         takes_rows(connection, &fit, &columns, &described)?;
         let transactional = transactional(connection, &head.table)?;
         let stage = quoted(&format!("pmacct_stage_{number}"));
         let mut table = Self {
             head: head.clone(),
-            looks,
+            bindings,
             name,
             way: Way::Direct,
             transactional,
@@ -142,7 +142,7 @@ impl Table {
         };
         if !table.insert_only && !table.is_indexed(connection)? {
             // Who may not make temporary tables writes row by row.
-            let staged = transactional && connection.run(&table.make_stage()).is_ok();
+            let staged = transactional && connection.run(&table.create_stage()).is_ok();
             table.way = if staged { Way::Staged } else { Way::Single };
         }
         Ok(table)
@@ -184,7 +184,7 @@ impl Table {
         Ok(others && indexes.iter().any(|(_, columns, good)| *good && exact(columns)))
     }
 
-    fn make_stage(&self) -> String {
+    fn create_stage(&self) -> String {
         let names = self.list(|column| Some(column.quoted.clone()));
         format!("CREATE TEMPORARY TABLE {} AS SELECT {names} FROM {} LIMIT 0", self.stage, self.name)
     }
@@ -215,8 +215,8 @@ impl Table {
             return Ok(statement.clone());
         }
         let statement = connection.prepare(&self.insert_statement(SIZES.get(size).copied().unwrap_or(1)))?;
-        if let Some(place) = self.inserts.get_mut(size) {
-            *place = Some(statement.clone());
+        if let Some(slot) = self.inserts.get_mut(size) {
+            *slot = Some(statement.clone());
         }
         Ok(statement)
     }
@@ -254,13 +254,13 @@ impl Table {
 
     /// Places of the columns whose values [`Self::update`] takes, in order.
     pub(super) fn updated(&self) -> Vec<usize> {
-        let mut places = Vec::new();
+        let mut positions = Vec::new();
         for (at, column) in self.columns.iter().enumerate() {
             // A column that may be NULL is shown more than once.
-            places.extend(std::iter::repeat_n(at, column.shown()));
+            positions.extend(std::iter::repeat_n(at, column.shown()));
         }
-        places.extend(self.keys());
-        places
+        positions.extend(self.keys());
+        positions
     }
 
     /// Places of the columns of the key.
@@ -344,8 +344,8 @@ fn takes_rows(
                 (must && text(row, "Extra").is_none_or(|extra| extra.is_empty())).then_some(field)
             });
             let unfilled: Vec<String> = unfilled.collect();
-            fit.fills_all(&unfilled).map_err(WriteError::StoreError)?;
-            Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }))
+            fit.fills_all(&unfilled).map_err(WriteError::Store)?;
+            Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what }))
         }
         result => result,
     }

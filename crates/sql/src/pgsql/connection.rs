@@ -102,7 +102,7 @@ impl Connection {
             Err(_) => return Err(down(format!("no answer within {} s", settings.timeout.as_secs()))),
         };
         let mut connection = Self { client, task, runtime, limit: settings.timeout + GRACE, utc: settings.utc };
-        connection.session(settings).map_err(WriteError::fault)?;
+        connection.session(settings).map_err(WriteError::into_store_error)?;
         Ok(connection)
     }
 
@@ -235,7 +235,7 @@ fn refused(host: &str, error: &tokio_postgres::Error, settings: &Settings) -> St
             "28000" if settings.ca_file.is_none() => " (with sql_conn_ca_file the connection is encrypted)",
             _ => "",
         };
-        return match WriteError::from_server(said).fault() {
+        return match WriteError::from_server(said).into_store_error() {
             StoreError::Configuration { key, what } => {
                 StoreError::Configuration { key, what: format!("{host}: {what}{hint}") }
             }

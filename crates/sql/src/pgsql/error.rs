@@ -11,7 +11,7 @@ pub(super) enum WriteError {
     /// The connection is of no more use. What was sent last may have been done.
     Lost(String),
     /// The server cannot, or the configuration is wrong.
-    StoreError(StoreError),
+    Store(StoreError),
     /// The server does not take a row.
     Row {
         /// The place of the row, counted from 1, in the data of a COPY; if the server told.
@@ -23,10 +23,10 @@ pub(super) enum WriteError {
 
 impl WriteError {
     /// As the delivery worker is told.
-    pub(super) fn fault(self) -> StoreError {
+    pub(super) fn into_store_error(self) -> StoreError {
         match self {
             Self::Lost(what) => StoreError::Down(what),
-            Self::StoreError(fault) => fault,
+            Self::Store(error) => error,
             // Statements about no row in particular: the table is not as it should be.
             Self::Row { what, .. } => StoreError::Configuration { key: "sql_table", what },
         }
@@ -36,7 +36,7 @@ impl WriteError {
     pub(super) fn from_server(said: &DbError) -> Self {
         let code = said.code().code();
         let what = words(said);
-        let configuration = |key| Self::StoreError(StoreError::Configuration { key, what: what.clone() });
+        let configuration = |key| Self::Store(StoreError::Configuration { key, what: what.clone() });
         match code {
             "28P01" => configuration("sql_passwd"),
             "28000" | "42501" => configuration("sql_user"),
@@ -44,14 +44,14 @@ impl WriteError {
             "42P01" | "3F000" | "42809" => configuration("sql_table"),
             "42703" | "42804" | "42883" | "42846" => configuration("sql_table_version"),
             // Another client holds the lock for too long, or the server is told to hold still.
-            "57014" | "55P03" | "25006" => Self::StoreError(StoreError::Down(what)),
+            "57014" | "55P03" | "25006" => Self::Store(StoreError::Down(what)),
             _ => match code.get(..2) {
                 Some("08" | "57") => Self::Lost(what),
                 // The value, a constraint, a trigger, the check of a view, the size of a row.
                 Some("22" | "23" | "P0" | "44" | "54") => Self::Row { line: copied(said), what },
                 Some("42" | "0A") => configuration("sql_table"),
                 // Deadlocks, want of memory and of disk, the system, and what nobody foresaw.
-                _ => Self::StoreError(StoreError::Down(what)),
+                _ => Self::Store(StoreError::Down(what)),
             },
         }
     }
@@ -88,7 +88,7 @@ fn words(said: &DbError) -> String {
 }
 
 /// The line of a COPY that an error is about. Its context says `COPY name, line 3, column c: "x"`, in the server's
-/// language. Whoever copies into a table with a comma in its name does not look at it.
+/// language. Whoever copies into a table with a comma in its name ignores this.
 fn copied(said: &DbError) -> Option<usize> {
     line(said.where_()?)
 }

@@ -1,6 +1,6 @@
 //! PostgreSQL, from version 11 on.
 //!
-//! A parcel is one transaction of four questions: begin and lock, COPY, merge, commit; see [`table`] for the merge. So the
+//! A batch is one transaction of four questions: begin and lock, COPY, merge, commit; see [`table`] for the merge. So the
 //! work of this side is to write rows as text, and the server sees statements that it plans once for thousands of rows.
 //!
 //! # Rows that are refused
@@ -63,14 +63,14 @@ struct PgSql {
 
 /// A transaction of which nobody said whether it was committed.
 struct InDoubt {
-    parcel: BatchId,
+    batch: BatchId,
     /// As `pg_current_xact_id` gives it.
     transaction: String,
-    refused: Vec<Rejected>,
+    refused: Vec<RejectedRow>,
 }
 
 /// A row that the server does not take.
-struct Rejected {
+struct RejectedRow {
     number: u32,
     sum: Sum,
     what: String,
@@ -91,7 +91,7 @@ impl PgSql {
     }
 
     /// Gives the connection up.
-    fn drop_link(&mut self) {
+    fn disconnect(&mut self) {
         self.tables.clear();
         self.connection = None;
     }
@@ -99,25 +99,25 @@ impl PgSql {
     /// What is left to do after error.
     fn failed(&mut self, error: WriteError) -> StoreError {
         match &error {
-            WriteError::Lost(_) => self.drop_link(),
+            WriteError::Lost(_) => self.disconnect(),
             // Perhaps the table has changed: it is looked at again. A new connection ends the transaction at once.
-            WriteError::StoreError(_) | WriteError::Row { .. } => {
+            WriteError::Store(_) | WriteError::Row { .. } => {
                 let ended = self.connection.as_ref().is_some_and(|connection| connection.run("ROLLBACK").is_ok());
                 if !ended {
-                    self.drop_link();
+                    self.disconnect();
                 }
                 self.tables.clear();
             }
         }
-        match error.fault() {
+        match error.into_store_error() {
             StoreError::Down(what) => StoreError::Down(format!("{}: {what}", self.host)),
-            fault => fault,
+            error => error,
         }
     }
 
     fn connect(&mut self) -> Result<(), StoreError> {
         if self.connection.as_ref().is_some_and(Connection::is_closed) {
-            self.drop_link();
+            self.disconnect();
         }
         if self.connection.is_none() {
             self.connection = Some(Connection::new(&self.host, &self.settings)?);
@@ -149,9 +149,9 @@ impl PgSql {
     }
 
     /// What became of the transaction in doubt.
-    fn resolve(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
+    fn resolve(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
         let (Some(connection), Some(in_doubt)) =
-            (&self.connection, self.in_doubt.take_if(|in_doubt| in_doubt.parcel == parcel.id))
+            (&self.connection, self.in_doubt.take_if(|in_doubt| in_doubt.batch == batch.id))
         else {
             self.in_doubt = None;
             return Ok(());
@@ -177,7 +177,7 @@ impl PgSql {
             }
             Ok(Some(word)) if word == "in progress" => {
                 self.in_doubt = Some(in_doubt);
-                Err(WriteError::StoreError(StoreError::Down(
+                Err(WriteError::Store(StoreError::Down(
                     "the server is still busy with the last COMMIT".to_owned(),
                 )))
             }
@@ -194,12 +194,12 @@ impl PgSql {
         }
     }
 
-    /// Begins; connects anew when the connection has broken since the last parcel.
+    /// Begins; connects anew when the connection has broken since the last batch.
     fn begin(&mut self, head: &Head) -> Result<String, WriteError> {
         match self.try_begin(head) {
             Err(WriteError::Lost(_)) => {
-                self.drop_link();
-                self.connect().map_err(WriteError::StoreError)?;
+                self.disconnect();
+                self.connect().map_err(WriteError::Store)?;
                 self.try_begin(head)
             }
             begun => begun,
@@ -220,30 +220,29 @@ impl PgSql {
     }
 
     /// Looks at the tables again, in a new transaction.
-    fn look_again(&mut self) -> Result<(), StoreError> {
+    fn reload_tables(&mut self) -> Result<(), StoreError> {
         let stages: Vec<String> = self.tables.drain(..).filter_map(|table| table.stage).collect();
         let Some(connection) = &self.connection else { return Ok(()) };
         let dropped = stages.iter().map(|stage| format!("; DROP TABLE IF EXISTS {stage}")).collect::<String>();
         connection.run(&format!("ROLLBACK{dropped}")).map_err(|error| self.failed(error))
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_known`), none is refused: that is error.
+    /// Writes the rows. Unless the table has been looked at for them (`is_table_checked`), none is refused: that is error.
     fn transact(
         &mut self,
-        parcel: &WriteBatch,
+        batch: &WriteBatch,
         rows: &Rows<'_>,
         receipt: &mut Receipt,
-        is_known: bool,
+        is_table_checked: bool,
     ) -> Result<(), WriteError> {
-        self.resolve(parcel, receipt)?;
+        self.resolve(batch, receipt)?;
         let transaction = self.begin(&rows.head)?;
         let lost = || WriteError::Lost("not connected".to_owned());
         let (connection, table) = self.connection.as_ref().zip(self.tables.last()).ok_or_else(lost)?;
         let delimiter = table::delimiter(&self.settings);
-        let text = Text::new(rows, parcel.body.len(), &table.looks, delimiter, receipt).ok_or_else(|| {
-            WriteError::StoreError(StoreError::Batch("it ends in the middle of a row".to_owned()))
-        })?;
-        let refused = store(connection, table, text, is_known)?;
+        let text = Text::new(rows, batch.body.len(), &table.formats, delimiter, receipt)
+            .ok_or_else(|| WriteError::Store(StoreError::Batch("it ends in the middle of a row".to_owned())))?;
+        let refused = store(connection, table, text, is_table_checked)?;
         match connection.run("COMMIT") {
             Ok(()) => {
                 settle(receipt, &refused);
@@ -251,7 +250,7 @@ impl PgSql {
                 Ok(())
             }
             Err(WriteError::Lost(what)) => {
-                self.in_doubt = Some(InDoubt { parcel: parcel.id, transaction, refused });
+                self.in_doubt = Some(InDoubt { batch: batch.id, transaction, refused });
                 Err(WriteError::Lost(what))
             }
             Err(error) => Err(error),
@@ -268,15 +267,15 @@ impl Server for PgSql {
         self.connect()
     }
 
-    fn write(&mut self, parcel: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
-        if (0..parcel.items).all(|item| receipt.has(item)) {
+    fn write(&mut self, batch: &WriteBatch, rows: &Rows<'_>, receipt: &mut Receipt) -> Result<(), StoreError> {
+        if (0..batch.items).all(|item| receipt.has(item)) {
             return Ok(());
         }
         self.connect()?;
-        let written = match self.transact(parcel, rows, receipt, false) {
+        let written = match self.transact(batch, rows, receipt, false) {
             Err(WriteError::Row { .. }) => {
-                self.look_again()?;
-                self.transact(parcel, rows, receipt, true)
+                self.reload_tables()?;
+                self.transact(batch, rows, receipt, true)
             }
             written => written,
         };
@@ -284,7 +283,7 @@ impl Server for PgSql {
     }
 
     fn in_doubt(&self) -> Option<BatchId> {
-        self.in_doubt.as_ref().map(|in_doubt| in_doubt.parcel)
+        self.in_doubt.as_ref().map(|in_doubt| in_doubt.batch)
     }
 
     fn close(&mut self) {
@@ -296,7 +295,7 @@ impl Server for PgSql {
 }
 
 /// Writes refused rows on the receipt.
-fn settle(receipt: &mut Receipt, refused: &[Rejected]) {
+fn settle(receipt: &mut Receipt, refused: &[RejectedRow]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
     }
@@ -309,17 +308,17 @@ fn store(
     table: &Table,
     text: Text,
     may_refuse: bool,
-) -> Result<Vec<Rejected>, WriteError> {
-    let Text { octets, places, nulls } = text;
-    let octets = Bytes::from(octets);
+) -> Result<Vec<RejectedRow>, WriteError> {
+    let Text { bytes, rows, nulls } = text;
+    let bytes = Bytes::from(bytes);
     let merge = table.merge(&nulls);
-    let start = |row: usize| row.checked_sub(1).and_then(|row| places.get(row)).map_or(0, |place| place.end);
+    let start = |row: usize| row.checked_sub(1).and_then(|row| rows.get(row)).map_or(0, |entry| entry.end);
     let put = |first: usize, end: usize| {
-        connection.copy(&table.copy, octets.slice(start(first)..start(end)))?;
+        connection.copy(&table.copy, bytes.slice(start(first)..start(end)))?;
         merge.as_ref().map_or(Ok(()), |merge| connection.run(merge))
     };
     let mut refused = Vec::new();
-    let mut left = vec![(0, places.len())];
+    let mut left = vec![(0, rows.len())];
     while let Some((first, end)) = left.pop() {
         if first >= end {
             continue;
@@ -337,8 +336,8 @@ fn store(
                 let row = if end - first == 1 { Some(first) } else { known };
                 match row {
                     Some(row) => {
-                        let Some(place) = places.get(row) else { continue };
-                        refused.push(Rejected { number: place.number, sum: place.sum, what });
+                        let Some(entry) = rows.get(row) else { continue };
+                        refused.push(RejectedRow { number: entry.number, sum: entry.sum, what });
                         left.extend([(row + 1, end), (first, row)]);
                     }
                     None => {

@@ -15,7 +15,7 @@ use super::error::WriteError;
 use crate::fit::Fit;
 use crate::rows::{Form, Head, Role};
 use crate::settings::Settings;
-use crate::text::{Look, Time};
+use crate::text::{TextFormat, Time};
 use crate::width::{Logged, Width};
 use delivery::StoreError;
 use std::fmt::Write as _;
@@ -52,7 +52,7 @@ const INDEXES: &str = "\
 pub(super) struct Table {
     pub(super) head: Head,
     /// How values become text.
-    pub(super) looks: Vec<Look>,
+    pub(super) formats: Vec<TextFormat>,
     /// Its name, quoted.
     pub(super) name: String,
     /// The COPY into the stage, or into the table itself.
@@ -165,14 +165,14 @@ impl Table {
             // Another one may have made it meanwhile: the server's refusal matters if it is not there.
             let said = match connection.run(create) {
                 Ok(()) => None,
-                Err(
-                    WriteError::StoreError(StoreError::Configuration { what, .. }) | WriteError::Row { what, .. },
-                ) => Some(what),
+                Err(WriteError::Store(StoreError::Configuration { what, .. }) | WriteError::Row { what, .. }) => {
+                    Some(what)
+                }
                 Err(error) => return Err(error),
             };
             described = connection.query(DESCRIBE, &[&name])?;
             if described.is_empty() {
-                return Err(WriteError::StoreError(fit.not_made(said)));
+                return Err(WriteError::Store(fit.not_created(said)));
             }
         }
         if described.is_empty() {
@@ -181,14 +181,14 @@ impl Table {
                  statement that does",
                 settings.db
             );
-            return Err(WriteError::StoreError(StoreError::Configuration { key: "sql_table", what }));
+            return Err(WriteError::Store(StoreError::Configuration { key: "sql_table", what }));
         }
         let found = |name: &str| described.iter().find(|row| quoted_as_is(row.get(0)) == quoted(name));
-        fit.has_all(|name| found(name).is_some()).map_err(WriteError::StoreError)?;
+        fit.has_all(|name| found(name).is_some()).map_err(WriteError::Store)?;
         let unfilled: Vec<String> = connection.query(UNFILLED, &[&name])?.iter().map(|row| row.get(0)).collect();
         let written = |name: &String| head.columns.iter().any(|column| quoted(&column.name) == quoted_as_is(name));
         let unfilled: Vec<String> = unfilled.into_iter().filter(|name| !written(name)).collect();
-        fit.fills_all(&unfilled).map_err(WriteError::StoreError)?;
+        fit.fills_all(&unfilled).map_err(WriteError::Store)?;
         let mut columns = Vec::with_capacity(head.columns.len());
         for column in &head.columns {
             let quoted = quoted(&column.name);
@@ -208,12 +208,12 @@ impl Table {
             && (connection.utc || !columns.iter().any(|column| column.kind == Kind::Timestamp { zoned: false }));
         let stage = (!direct).then(|| format!("pg_temp.pmacct_stage_{number}"));
         if let Some(stage) = &stage {
-            connection.run(&make_stage(stage, &name, &columns))?;
+            connection.run(&create_stage(stage, &name, &columns))?;
         }
         let delimiter = delimiter(settings);
-        let mut looks = Vec::with_capacity(columns.len());
+        let mut formats = Vec::with_capacity(columns.len());
         for column in &columns {
-            looks.push(column.look(connection, settings, delimiter, cut)?);
+            formats.push(column.format(connection, settings, delimiter, cut)?);
         }
         let names: Vec<&str> = columns.iter().map(|column| column.quoted.as_str()).collect();
         let copy = connection.prepare(&format!(
@@ -223,7 +223,7 @@ impl Table {
         ))?;
         Ok(Self {
             head: head.clone(),
-            looks,
+            formats,
             name,
             copy,
             stage,
@@ -274,10 +274,8 @@ impl Table {
 /// The character between values; one that COPY takes.
 pub(super) fn delimiter(settings: &Settings) -> u8 {
     match u8::try_from(settings.delimiter) {
-        Ok(octet)
-            if octet.is_ascii_graphic() && !octet.is_ascii_alphanumeric() && octet != b'\\' && octet != b'.' =>
-        {
-            octet
+        Ok(byte) if byte.is_ascii_graphic() && !byte.is_ascii_alphanumeric() && byte != b'\\' && byte != b'.' => {
+            byte
         }
         _ => b'\t',
     }
@@ -304,7 +302,7 @@ fn exactly_indexed(connection: &Connection, name: &str, columns: &[Described]) -
 }
 
 /// The statement that makes a stage.
-fn make_stage(stage: &str, table: &str, columns: &[Described]) -> String {
+fn create_stage(stage: &str, table: &str, columns: &[Described]) -> String {
     let columns = list(columns, |column| {
         Some(match (column.kind, column.role) {
             (Kind::Timestamp { .. }, _) => format!("{0}::timestamp with time zone AS {0}", column.quoted),
@@ -355,22 +353,22 @@ impl Described {
         })
     }
 
-    fn look(
+    fn format(
         &self,
         connection: &Connection,
         settings: &Settings,
         delimiter: u8,
         cut: &Logged,
-    ) -> Result<Look, WriteError> {
+    ) -> Result<TextFormat, WriteError> {
         let time = match (self.kind, self.form) {
             (Kind::Integer | Kind::Number, _) => Time::Number,
             (Kind::Text, _) => Time::Shown(settings.style.zone.clone()),
             _ => Time::Zoned,
         };
         let width = Width::of(&self.quoted, &self.sql_type, cut);
-        let look = Look::new(time, self.kind != Kind::Text).with_width(width);
+        let format = TextFormat::new(time, self.kind != Kind::Text).with_width(width);
         if !self.not_null {
-            return Ok(look);
+            return Ok(format);
         }
         let default = match &self.default {
             // It comes from the table's definition, and is asked for once.
@@ -381,8 +379,8 @@ impl Described {
         };
         let stand_in = default.or_else(|| self.kind.stand_in().map(str::to_owned));
         Ok(match stand_in {
-            Some(text) => look.with_stand_in(&text, delimiter),
-            None => look,
+            Some(text) => format.with_stand_in(&text, delimiter),
+            None => format,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! SQLite, in this process.
 //!
-//! A parcel is one transaction. Where an index of the table tells keys apart, a row is one statement that inserts or adds
+//! A batch is one transaction. Where an index of the table tells keys apart, a row is one statement that inserts or adds
 //! (`ON CONFLICT`); else it is an UPDATE and, when that touched nothing, an INSERT, as tables of any shape allow.
 //!
 //! The file keeps its journal mode: one that an operator has set to WAL lets others read while rows are written.
@@ -36,7 +36,7 @@ pub struct Sqlite {
     /// `sql_backup_host`.
     backup: Option<File>,
     /// The purge whose rows go to the backup.
-    away: Option<u64>,
+    failover_purge: Option<u64>,
 }
 
 struct File {
@@ -53,7 +53,7 @@ impl Sqlite {
     pub fn new(settings: Settings, expected: Option<Head>) -> Self {
         let file = |path: &str| File { path: PathBuf::from(path), connection: None, table: None, told: false };
         let (primary, backup) = (file(&settings.db), settings.backup.as_deref().map(file));
-        Self { binder: Binder::new(&settings), settings, expected, primary, backup, away: None }
+        Self { binder: Binder::new(&settings), settings, expected, primary, backup, failover_purge: None }
     }
 }
 
@@ -70,11 +70,10 @@ impl Backend for Sqlite {
         }
     }
 
-    fn deliver(&mut self, parcel: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
-        let rows =
-            Rows::read(&parcel.body).ok_or_else(|| StoreError::Batch("it is not one of rows".to_owned()))?;
-        if self.away.is_some_and(|purge| purge != parcel.purge) {
-            self.away = None;
+    fn deliver(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), StoreError> {
+        let rows = Rows::read(&batch.body).ok_or_else(|| StoreError::Batch("it is not one of rows".to_owned()))?;
+        if self.failover_purge.is_some_and(|purge| purge != batch.purge) {
+            self.failover_purge = None;
         }
         if rows.head.for_backup {
             return match &mut self.backup {
@@ -82,14 +81,14 @@ impl Backend for Sqlite {
                 None => Err(no_backup()),
             };
         }
-        if self.away.is_none() {
+        if self.failover_purge.is_none() {
             match self.primary.write(&rows, &self.settings, &mut self.binder, receipt) {
                 Err(StoreError::Down(what)) if self.backup.is_some() => {
                     warn!(
                         "'{}' cannot be written, the backup takes this purge: {what}",
                         self.primary.path.display()
                     );
-                    self.away = Some(parcel.purge);
+                    self.failover_purge = Some(batch.purge);
                 }
                 result => return result,
             }
@@ -137,7 +136,7 @@ impl File {
             connection.create_scalar_function("INET6_ATON", 1, flags, inet6_aton).map_err(cannot)?;
         }
         connection.busy_timeout(Duration::ZERO).map_err(cannot)?;
-        match try_to_write(&mut connection).map_err(|error| (fault(&error), error.to_string())) {
+        match try_to_write(&mut connection).map_err(|error| (store_error(&error), error.to_string())) {
             // Whoever holds the lock can write.
             Ok(()) | Err((StoreError::Down(_), _)) => {}
             Err((_, what)) => return Err(wrong(what)),
@@ -182,7 +181,7 @@ impl File {
             written = self.try_to_write(rows, settings, binder, (receipt, true));
         }
         if let Err(StoreError::Down(_)) = &written {
-            // The file may have been moved away: look at it anew.
+            // The file may have been moved: reopen it.
             self.table = None;
             self.connection = None;
         }
@@ -211,7 +210,7 @@ fn try_to_write(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.rollback()
 }
 
-/// MySQL's function of this name: an address as 4 or 16 octets, nothing for what is none.
+/// MySQL's function of this name: an address as 4 or 16 bytes, nothing for what is none.
 fn inet6_aton(context: &functions::Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
     let text: Option<String> = context.get(0)?;
     Ok(text.and_then(|text| text.parse().ok()).map(|address: IpAddr| match address {
@@ -220,7 +219,7 @@ fn inet6_aton(context: &functions::Context<'_>) -> rusqlite::Result<Option<Vec<u
     }))
 }
 
-fn misfit(what: &str) -> StoreError {
+fn schema_error(what: &str) -> StoreError {
     let key = if what.contains("no such table") { "sql_table" } else { "sql_table_version" };
     let hint = match key {
         "sql_table" => "make it with the statements in etc/sql, or set sql_table_schema",
@@ -229,8 +228,8 @@ fn misfit(what: &str) -> StoreError {
     StoreError::Configuration { key, what: format!("{what} ({hint})") }
 }
 
-/// What an error means for the parcel.
-fn fault(error: &rusqlite::Error) -> StoreError {
+/// What an error means for the batch.
+fn store_error(error: &rusqlite::Error) -> StoreError {
     let what = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
@@ -240,7 +239,7 @@ fn fault(error: &rusqlite::Error) -> StoreError {
             StoreError::Configuration { key: "sql_db", what }
         }
         Some(ErrorCode::CannotOpen) => StoreError::Configuration { key: "sql_db", what },
-        Some(ErrorCode::Unknown) | None => misfit(&what),
+        Some(ErrorCode::Unknown) | None => schema_error(&what),
         _ => StoreError::Down(what),
     }
 }
@@ -276,9 +275,9 @@ mod tests {
         }
         let (items, sum) = (builder.count(), builder.sum());
         let id = BatchId { run: 1, number: 1 };
-        let parcel = WriteBatch { id, purge: 1, items, sum, body: builder.take() };
+        let batch = WriteBatch { id, purge: 1, items, sum, body: builder.take() };
         let mut receipt = Receipt::new(items);
-        backend.open().and_then(|()| backend.deliver(&parcel, &mut receipt)).unwrap();
+        backend.open().and_then(|()| backend.deliver(&batch, &mut receipt)).unwrap();
         backend.close();
         let database = Connection::open(&path).unwrap();
         let mut statement = database.prepare("SELECT k, packets FROM t ORDER BY 1").unwrap();
@@ -309,7 +308,7 @@ mod tests {
         let columns = vec![column("k", Role::Key), column("packets", Role::Sum)];
         let head = Head { table: "t".to_owned(), create: None, columns, for_backup: false };
         let mut backend = Sqlite::new(settings(&format!("sql_db: {}", path.display())), Some(head.clone()));
-        let parcel = |number| {
+        let batch = |number| {
             let mut builder = Builder::new(&head);
             builder.row(1, 0);
             builder.value(Value::Text("a"));
@@ -319,7 +318,7 @@ mod tests {
         };
         let mut deliver = |number| {
             let mut receipt = Receipt::new(1);
-            let done = backend.open().and_then(|()| backend.deliver(&parcel(number), &mut receipt));
+            let done = backend.open().and_then(|()| backend.deliver(&batch(number), &mut receipt));
             assert_eq!(receipt.refused(), None);
             done
         };
@@ -328,8 +327,8 @@ mod tests {
         let other = KEYED.replace("k TEXT", "more INT NOT NULL, k TEXT");
         database.execute_batch(&format!("DROP TABLE t; {other}")).unwrap();
         for _ in 0..2 {
-            let fault = deliver(2).unwrap_err();
-            let StoreError::Configuration { key: "sql_table", what } = &fault else { panic!("{fault:?}") };
+            let error = deliver(2).unwrap_err();
+            let StoreError::Configuration { key: "sql_table", what } = &error else { panic!("{error:?}") };
             assert!(what.contains("more") && what.contains("without a default"), "{what}");
         }
         database.execute_batch(&format!("DROP TABLE t; {KEYED}")).unwrap();

@@ -19,7 +19,7 @@ pub(super) fn table(head: &Head) -> String {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Statements<'a> {
     pub(super) head: &'a Head,
-    /// Addresses are octets.
+    /// Addresses are bytes.
     pub(super) num_hosts: bool,
 }
 

@@ -1,7 +1,7 @@
 //! A table of a file, and the statements that write to it.
 
 use super::statements::{Statements, name, table as shown};
-use super::{fault, misfit};
+use super::{schema_error, store_error};
 use crate::fit::Fit;
 use crate::rows::{Head, Role};
 use crate::settings::Settings;
@@ -35,22 +35,22 @@ impl Table {
     pub(super) fn prepare(connection: &Connection, head: &Head, settings: &Settings) -> Result<Self, StoreError> {
         let shown = shown(head);
         let fit = Fit { settings, head, table: &shown, quoted: name };
-        let is_there = || exists(connection, &head.table).map_err(|error| fault(&error));
+        let is_there = || exists(connection, &head.table).map_err(|error| store_error(&error));
         if let Some(create) = &head.create
             && !is_there()?
         {
             // Another one may have made it meanwhile: the refusal matters if it is not there.
-            let said = match connection.execute_batch(create).map_err(|error| (fault(&error), error)) {
+            let said = match connection.execute_batch(create).map_err(|error| (store_error(&error), error)) {
                 Ok(()) => None,
                 Err((StoreError::Down(what), _)) => return Err(StoreError::Down(what)),
                 Err((_, error)) => Some(error.to_string()),
             };
             if !is_there()? {
-                return Err(fit.not_made(said));
+                return Err(fit.not_created(said));
             }
             info!("table '{}' made", head.table);
         }
-        let columns = columns(connection, head).map_err(|error| fault(&error))?;
+        let columns = columns(connection, head).map_err(|error| store_error(&error))?;
         // Without any there is no table; its statements say so.
         if !columns.is_empty() {
             let is_same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
@@ -60,11 +60,12 @@ impl Table {
             fit.fills_all(&unfilled.map(|(name, _)| name).collect::<Vec<_>>())?;
         }
         let statements = Statements { head, num_hosts: settings.num_hosts };
-        let check = |text: &str| match connection.prepare_cached(text).map_err(|error| (fault(&error), error)) {
-            Ok(_) => Ok(()),
-            Err((StoreError::Down(what), _)) => Err(StoreError::Down(what)),
-            Err((_, error)) => Err(misfit(&error.to_string())),
-        };
+        let check =
+            |text: &str| match connection.prepare_cached(text).map_err(|error| (store_error(&error), error)) {
+                Ok(_) => Ok(()),
+                Err((StoreError::Down(what), _)) => Err(StoreError::Down(what)),
+                Err((_, error)) => Err(schema_error(&error.to_string())),
+            };
         let mut table =
             Self { head: head.clone(), insert: statements.insert(1), update: None, many: None, is_scanned: false };
         check(&table.insert)?;
@@ -77,12 +78,12 @@ impl Table {
         }
         let update = statements.update();
         check(&update)?;
-        let index = index(connection, head).map_err(|error| fault(&error))?;
+        let index = index(connection, head).map_err(|error| store_error(&error))?;
         match index.map(|index| statements.upsert(&index)) {
             Some(upsert) if connection.prepare_cached(&upsert).is_ok() => table.insert = upsert,
             _ => {
                 let has_key = head.columns.iter().any(|column| column.role == Role::Key);
-                table.is_scanned = has_key && is_scan(connection, &update).map_err(|error| fault(&error))?;
+                table.is_scanned = has_key && is_scan(connection, &update).map_err(|error| store_error(&error))?;
                 table.update = Some(update);
             }
         }

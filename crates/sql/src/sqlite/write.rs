@@ -1,7 +1,7 @@
-//! Rows of a parcel, written in one transaction.
+//! Rows of a batch, written in one transaction.
 
 use super::table::Table;
-use super::{fault, misfit};
+use super::{schema_error, store_error};
 use crate::rows::{Rows, Value};
 use crate::settings::Settings;
 use delivery::{Receipt, StoreError, Sum};
@@ -39,16 +39,16 @@ impl Binder {
             Value::Number(number) => ValueRef::Integer(i64::try_from(number).unwrap_or(i64::MAX)),
             Value::Real(real) => ValueRef::Real(real),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Address(IpAddr::V4(octets)) => {
-                address::v4(text, octets.octets());
+            Value::Address(IpAddr::V4(ip)) => {
+                address::v4(text, ip.octets());
                 ValueRef::Text(text)
             }
-            Value::Address(IpAddr::V6(octets)) => {
-                address::v6(text, &octets.octets());
+            Value::Address(IpAddr::V6(ip)) => {
+                address::v6(text, &ip.octets());
                 ValueRef::Text(text)
             }
-            Value::Mac(octets) => {
-                address::mac(text, octets);
+            Value::Mac(mac) => {
+                address::mac(text, mac);
                 ValueRef::Text(text)
             }
             // The text that DATETIME() would make of it, at less cost.
@@ -69,7 +69,7 @@ enum WriteError {
     /// The rows do not fit the table, others may.
     Rejected(String),
     /// Nothing goes on.
-    StoreError(StoreError),
+    Store(StoreError),
 }
 
 /// Statements at work.
@@ -84,9 +84,9 @@ struct Writing<'c, 'b> {
 impl<'c, 'b> Writing<'c, 'b> {
     fn new(connection: &'c Connection, table: &Table, binder: &'b mut Binder) -> Result<Self, StoreError> {
         let prepare = |text: &str| {
-            connection.prepare_cached(text).map_err(|error| match fault(&error) {
+            connection.prepare_cached(text).map_err(|error| match store_error(&error) {
                 StoreError::Down(what) => StoreError::Down(what),
-                _ => misfit(&error.to_string()),
+                _ => schema_error(&error.to_string()),
             })
         };
         Ok(Self {
@@ -113,7 +113,7 @@ impl<'c, 'b> Writing<'c, 'b> {
         };
         match written {
             Ok(_) => Ok(()),
-            Err(WriteError::StoreError(fault)) => Err(fault),
+            Err(WriteError::Store(error)) => Err(error),
             Err(WriteError::Rejected(reason)) => {
                 self.refused.push((number, sum, reason));
                 Ok(())
@@ -140,7 +140,7 @@ impl<'c, 'b> Writing<'c, 'b> {
             };
             match written {
                 Ok(_) => waiting.clear(),
-                Err(WriteError::StoreError(fault)) => return Err(fault),
+                Err(WriteError::Store(error)) => return Err(error),
                 // The others of the statement are written one by one.
                 Err(WriteError::Rejected(_)) => self.each(&mut waiting, &gathered)?,
             }
@@ -167,13 +167,13 @@ fn execute(
     values: &[Value<'_>],
 ) -> Result<usize, WriteError> {
     let bound = (1..).zip(values).try_for_each(|(at, value)| binder.bind(statement, at, *value));
-    bound.and_then(|()| statement.raw_execute()).map_err(|error| match fault(&error) {
+    bound.and_then(|()| statement.raw_execute()).map_err(|error| match store_error(&error) {
         StoreError::Batch(reason) => WriteError::Rejected(reason),
-        fault => WriteError::StoreError(fault),
+        error => WriteError::Store(error),
     })
 }
 
-/// Writes the rows of a parcel: all that are not refused, or none. `Ok(false)`: none, as there are some that the table does not
+/// Writes the rows of a batch: all that are not refused, or none. `Ok(false)`: none, as there are some that the table does not
 /// take, and they may not be refused.
 pub(super) fn write(
     connection: &mut Connection,
@@ -184,16 +184,16 @@ pub(super) fn write(
 ) -> Result<bool, StoreError> {
     // The lock is taken before the first row, so that nobody comes between an UPDATE and its INSERT.
     let transaction = (connection.transaction_with_behavior(TransactionBehavior::Immediate))
-        .map_err(|error| unless_known(&error))?;
+        .map_err(|error| transaction_error(&error))?;
     let mut writing = Writing::new(&transaction, table, binder)?;
     let whole = writing.all(rows)?;
     let refused = std::mem::take(&mut writing.refused);
     drop(writing);
     if !refused.is_empty() && !may_refuse {
-        transaction.rollback().map_err(|error| unless_known(&error))?;
+        transaction.rollback().map_err(|error| transaction_error(&error))?;
         return Ok(false);
     }
-    transaction.commit().map_err(|error| unless_known(&error))?;
+    transaction.commit().map_err(|error| transaction_error(&error))?;
     for (number, sum, reason) in refused {
         receipt.refuse(number, sum, || reason);
     }
@@ -202,8 +202,8 @@ pub(super) fn write(
 }
 
 /// What a failed begin or end of a transaction means: unless the file is at fault, it may work the next time.
-fn unless_known(error: &rusqlite::Error) -> StoreError {
-    match fault(error) {
+fn transaction_error(error: &rusqlite::Error) -> StoreError {
+    match store_error(error) {
         known @ StoreError::Configuration { key: "sql_db", .. } => known,
         _ => StoreError::Down(error.to_string()),
     }

@@ -1,4 +1,4 @@
-//! What the tests of both servers share: private servers, parcels, and what tables must hold afterwards.
+//! What the tests of both servers share: private servers, batches, and what tables must hold afterwards.
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 

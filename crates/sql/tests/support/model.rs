@@ -1,4 +1,4 @@
-//! Rows, parcels of them, and a table as a map: what adding them up must give.
+//! Rows, batches of them, and a table as a map: what adding them up must give.
 
 use delivery::{Backend, BatchId, Receipt, StoreError, WriteBatch};
 use proptest::prelude::*;
@@ -75,7 +75,7 @@ pub(crate) fn create(dialect: Dialect, table: &str, key: &str) -> String {
 
 pub(crate) const KEY: &str = ", PRIMARY KEY (stamp_inserted, ip_src, port_src, label))";
 
-pub(crate) fn parcel(number: u64, head: &Head, rows: &[Row]) -> WriteBatch {
+pub(crate) fn batch(number: u64, head: &Head, rows: &[Row]) -> WriteBatch {
     let mut builder = Builder::new(head);
     for row in rows {
         builder.row(row.packets, row.bytes);
@@ -142,29 +142,29 @@ pub(crate) fn read(server: &super::Server, database: &str, table: &str) -> Table
     read
 }
 
-/// Delivers a parcel at the first attempt, without refusals.
-pub(crate) fn deliver(backend: &mut dyn Backend, parcel: &WriteBatch) {
-    let mut receipt = Receipt::new(parcel.items);
+/// Delivers a batch at the first attempt, without refusals.
+pub(crate) fn deliver(backend: &mut dyn Backend, batch: &WriteBatch) {
+    let mut receipt = Receipt::new(batch.items);
     backend.open().unwrap();
-    backend.deliver(parcel, &mut receipt).unwrap();
+    backend.deliver(batch, &mut receipt).unwrap();
     assert_eq!(receipt.refused(), None);
-    assert!((0..parcel.items).all(|item| receipt.has(item)));
+    assert!((0..batch.items).all(|item| receipt.has(item)));
 }
 
-/// Delivers as the delivery worker does, as often as it takes; gives the number of faults.
-pub(crate) fn insist(backend: &mut dyn Backend, parcel: &WriteBatch) -> usize {
-    let mut receipt = Receipt::new(parcel.items);
-    let mut faults = 0;
+/// Delivers as the delivery worker does, as often as it takes; gives the number of errors.
+pub(crate) fn insist(backend: &mut dyn Backend, batch: &WriteBatch) -> usize {
+    let mut receipt = Receipt::new(batch.items);
+    let mut errors = 0;
     loop {
-        match backend.open().and_then(|()| backend.deliver(parcel, &mut receipt)) {
+        match backend.open().and_then(|()| backend.deliver(batch, &mut receipt)) {
             Ok(()) => break,
-            Err(StoreError::Down(_)) if faults < 6000 => faults += 1,
-            Err(fault) => panic!("{fault:?}"),
+            Err(StoreError::Down(_)) if errors < 6000 => errors += 1,
+            Err(error) => panic!("{error:?}"),
         }
         testkit::conditions::pause(std::time::Duration::from_millis(50));
     }
     assert_eq!(receipt.refused(), None);
-    faults
+    errors
 }
 
 /// Rows of few keys, so that many are the same.

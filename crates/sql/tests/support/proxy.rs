@@ -49,9 +49,9 @@ impl Proxy {
 }
 
 fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
-    let mut octets = [0; 1 << 16];
-    while let Ok(read @ 1..) = client.read(&mut octets) {
-        let commits = octets[..read].windows(6).any(|word| word == b"COMMIT");
+    let mut bytes = [0; 1 << 16];
+    while let Ok(read @ 1..) = client.read(&mut bytes) {
+        let commits = bytes[..read].windows(6).any(|word| word == b"COMMIT");
         let cut = if commits { cut.swap(0, Ordering::SeqCst) } else { 0 };
         if cut == Cut::Before as u8 {
             break;
@@ -59,7 +59,7 @@ fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
         if cut == Cut::After as u8 {
             let _ = client.shutdown(Shutdown::Both);
         }
-        if server.write_all(&octets[..read]).is_err() {
+        if server.write_all(&bytes[..read]).is_err() {
             break;
         }
         if cut == Cut::After as u8 {
@@ -73,9 +73,9 @@ fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
 }
 
 fn downstream(mut server: TcpStream, mut client: TcpStream) {
-    let mut octets = [0; 1 << 16];
-    while let Ok(read @ 1..) = server.read(&mut octets) {
-        let _ = client.write_all(&octets[..read]);
+    let mut bytes = [0; 1 << 16];
+    while let Ok(read @ 1..) = server.read(&mut bytes) {
+        let _ = client.write_all(&bytes[..read]);
     }
     let _ = client.shutdown(Shutdown::Both);
 }
