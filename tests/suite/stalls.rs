@@ -279,7 +279,7 @@ fn clickhouse_that_is_not_trusted_is_a_wrong_configuration() {
     assert!(log.contains("sql_table[s]: "), "{log}");
 }
 
-/// Answers a login to PostgreSQL with the question for a password in the clear; what comes then.
+/// Answers a login to PostgreSQL with the question for a password in clear text; what comes then.
 fn ask_in_the_clear(server: &Silent) -> Vec<u8> {
     let (mut stream, _) = server.listener().accept().unwrap();
     stream.set_read_timeout(Some(START)).unwrap();
@@ -302,7 +302,7 @@ fn postgresql_gets_no_password_in_the_clear() {
     assert_eq!(ask_in_the_clear(&server), b"");
     let finished = process.wait();
     assert_eq!(finished.code(), Some(1), "{}", finished.log);
-    assert!(finished.log.contains("sql_passwd[s]: ") && finished.log.contains("in the clear"), "{}", finished.log);
+    assert!(finished.log.contains("sql_passwd[s]: ") && finished.log.contains("in clear text"), "{}", finished.log);
     assert!(!finished.log.contains(SECRET), "{}", finished.log);
     let process = setup.more_config("sql_cleartext_passwd: true").spawn();
     assert_eq!(ask_in_the_clear(&server), format!("p\0\0\0\x0b{SECRET}\0").as_bytes());

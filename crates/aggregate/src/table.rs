@@ -470,13 +470,13 @@ mod tests {
             }
         }
         a.absorb(b);
-        let mut seen: Vec<_> = (a.iter())
+        let mut sums: Vec<_> = (a.iter())
             .map(|x| {
                 (a.strings().get(u32::from_be_bytes(x.key[at..at + 4].try_into().unwrap())).to_vec(), x.values[0])
             })
             .collect();
-        seen.sort();
-        assert_eq!(seen, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
+        sums.sort();
+        assert_eq!(sums, [(b"blue".to_vec(), 2), (b"green".to_vec(), 1), (b"red".to_vec(), 1)]);
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl Fit<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let known = self.head.columns.iter().filter_map(|column| columns::named(&column.name));
-        let shape = Shape::of(self.settings, &known.map(|spec| spec.id).collect::<Vec<_>>());
+        let standard = self.head.columns.iter().filter_map(|column| columns::named(&column.name));
+        let shape = Shape::of(self.settings, &standard.map(|spec| spec.id).collect::<Vec<_>>());
         let (renamed, absent): (Vec<_>, Vec<_>) = missing
             .iter()
             .map(|column| (*column, renamed(column, shape, &has)))

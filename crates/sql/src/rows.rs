@@ -311,13 +311,13 @@ mod tests {
         let body = builder.take();
         let rows = Rows::read(&body).unwrap();
         assert_eq!(rows.head, head);
-        let mut seen = 0;
+        let mut count = 0;
         let whole = rows.each(|number, sum, read| {
-            assert_eq!((u64::from(number), sum.packets, read), (seen, seen, values.as_slice()));
-            seen += 1;
+            assert_eq!((u64::from(number), sum.packets, read), (count, count, values.as_slice()));
+            count += 1;
             Ok::<(), ()>(())
         });
-        assert_eq!((whole, seen), (Ok(true), 3));
+        assert_eq!((whole, count), (Ok(true), 3));
         for cut in 0..body.len() {
             let count = Rows::read(&body[..cut]).map_or(0, |rows| {
                 let mut count = 0;

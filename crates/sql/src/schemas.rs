@@ -97,8 +97,8 @@ fn database(dialect: Dialect) -> Option<String> {
                  CREATE TABLE proto (\n    num SMALLINT NOT NULL PRIMARY KEY,\n    description CHAR(20)\n);\n\
                  GRANT SELECT, INSERT, UPDATE, DELETE ON proto TO pmacct;\nINSERT INTO proto (num, description) VALUES\n"
             );
-            let known = (0..=255).filter_map(|number| Some((number, encode::protocols::name(number)?)));
-            let rows: Vec<String> = known.map(|(number, name)| format!("    ({number}, '{name}')")).collect();
+            let named = (0..=255).filter_map(|number| Some((number, encode::protocols::name(number)?)));
+            let rows: Vec<String> = named.map(|(number, name)| format!("    ({number}, '{name}')")).collect();
             text += &rows.join(",\n");
             text += ";\n";
             Some(text)

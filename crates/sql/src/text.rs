@@ -101,7 +101,7 @@ impl Text {
             nulls: vec![false; formats.len()],
         };
         let mut clocks: Vec<Clock> = formats.iter().map(|_| Clock::default()).collect();
-        let whole = rows.each(|number, sum, values| {
+        let is_complete = rows.each(|number, sum, values| {
             if !receipt.has(number) {
                 let bytes = &mut text.bytes;
                 let columns = formats.iter().zip(&mut clocks).zip(&mut text.nulls);
@@ -117,7 +117,7 @@ impl Text {
             }
             Ok::<(), std::convert::Infallible>(())
         });
-        matches!(whole, Ok(true)).then_some(text)
+        matches!(is_complete, Ok(true)).then_some(text)
     }
 }
 

@@ -1,6 +1,6 @@
-//! ClickHouse: everything arrives, and what the server would change without a word is refused.
+//! ClickHouse: everything is written, and values that the server would silently change are refused.
 #![cfg(feature = "clickhouse")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot talk to its server has failed")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -67,7 +67,7 @@ fn purges_add_up() {
             add(&mut expected, rows);
         }
         backend.close();
-        // Nothing here keeps the least and the greatest.
+        // ClickHouse's tables do not keep the minimum and the maximum.
         expected.values_mut().for_each(|[.., least, greatest]| (*least, *greatest) = (0, 0));
         prop_assert_eq!(read(&server.address, &name), expected);
         Ok(())
@@ -121,7 +121,7 @@ fn values_that_the_server_would_change_are_refused_row_by_row() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn configuration_errors_name_the_key() {
     let Some(server) = servers::clickhouse() else { return };
     let name = servers::name("acct");
     let opened = |settings: &Settings, head: Head| match sql::backend(settings, Some(head)).open() {
@@ -140,14 +140,14 @@ fn what_is_wrong_is_named() {
         let create = Some(format!("CREATE TABLE {made} (x UInt8) ENGINE = Log"));
         let (key, what) = opened(&good, Head { create, ..head(&servers::name("other")) });
         assert_eq!(key, "sql_table_schema", "{what}");
-        assert!(what.contains("does not make table"), "{what}");
+        assert!(what.contains("does not create table"), "{what}");
     }
     assert_eq!(opened(&settings(&server.address, "sql_user: nobody"), head(&name)).0, "sql_passwd");
     let closed = settings(&Address { port: 1, ..server.address.clone() }, "");
     assert!(matches!(sql::backend(&closed, None).open(), Err(StoreError::Down(_))));
     let clear = settings(&server.address, "sql_host: http://127.0.0.1\nsql_conn_ca_file: /etc/hostname");
     assert_eq!(opened(&clear, head(&name)).0, "sql_conn_ca_file");
-    // The server speaks no TLS there: nothing goes out in the clear. It answers in the clear, or waits for the end of a line.
+    // The server does not speak TLS on that port: nothing is sent unencrypted. It answers without TLS, or waits for a line end.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), testkit::certificates::Authority::new().pem()).unwrap();
     let lines = format!("sql_conn_ca_file: {}", file.path().display());

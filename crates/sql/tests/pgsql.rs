@@ -1,6 +1,6 @@
-//! PostgreSQL: everything arrives once, in tables of any shape, whatever happens on the way.
+//! PostgreSQL: everything is written exactly once, to tables of any structure, despite failures.
 //!
-//! The tests start servers of their own, and need PostgreSQL's programs; without these they say so and
+//! The tests start private servers and need PostgreSQL's programs. Without these they print a notice and
 //! pass, unless `PMACCT_TEST_SERVERS=required` is set.
 #![cfg(feature = "pgsql")]
 
@@ -32,7 +32,7 @@ fn purges_add_up_without_an_index() {
 }
 
 #[test]
-fn purges_add_up_where_the_index_covers_more() {
+fn purges_add_up_where_the_index_covers_other_columns_too() {
     if !installed(PGSQL) {
         return;
     }
@@ -56,94 +56,94 @@ fn purges_add_up_in_columns_of_text_and_large_numbers() {
 }
 
 #[test]
-fn large_batches() {
+fn batches_of_thousands_of_rows() {
     if !installed(PGSQL) {
         return;
     }
-    cases::large_batches(PGSQL);
+    cases::batches_of_thousands_of_rows(PGSQL);
 }
 
 #[test]
-fn refused_rows() {
+fn only_refused_rows_are_refused() {
     if !installed(PGSQL) {
         return;
     }
-    cases::refused_rows(PGSQL, KEY);
-    cases::refused_rows(PGSQL, ")");
+    cases::only_refused_rows_are_refused(PGSQL, KEY);
+    cases::only_refused_rows_are_refused(PGSQL, ")");
 }
 
 #[test]
-fn wrong_configurations() {
+fn configuration_errors_name_the_key() {
     if !installed(PGSQL) {
         return;
     }
-    cases::wrong_configurations(PGSQL);
+    cases::configuration_errors_name_the_key(PGSQL);
 }
 
 #[test]
-fn misfits() {
+fn tables_that_do_not_fit_are_reported() {
     if !installed(PGSQL) {
         return;
     }
-    cases::misfits(PGSQL);
+    cases::tables_that_do_not_fit_are_reported(PGSQL);
 }
 
 #[test]
-fn tables_are_made() {
+fn missing_tables_are_created() {
     if !installed(PGSQL) {
         return;
     }
-    cases::tables_are_made(PGSQL);
+    cases::missing_tables_are_created(PGSQL);
 }
 
 #[test]
-fn nothing_becomes_the_default() {
+fn null_is_replaced_by_the_default() {
     if !installed(PGSQL) {
         return;
     }
-    cases::nothing_becomes_the_default(PGSQL);
+    cases::null_is_replaced_by_the_default(PGSQL);
 }
 
 #[test]
-fn crashes() {
+fn killed_servers_lose_and_repeat_nothing() {
     if !installed(PGSQL) {
         return;
     }
-    cases::crashes(PGSQL, KEY);
+    cases::killed_servers_lose_and_repeat_nothing(PGSQL, KEY);
 }
 
 #[test]
-fn commits_without_an_answer() {
+fn in_doubt_transactions_are_resolved() {
     if !installed(PGSQL) {
         return;
     }
-    cases::commits_without_an_answer(PGSQL, KEY);
-    cases::commits_without_an_answer(PGSQL, ")");
+    cases::in_doubt_transactions_are_resolved(PGSQL, KEY);
+    cases::in_doubt_transactions_are_resolved(PGSQL, ")");
 }
 
 #[test]
-fn idle_connections_end() {
+fn closed_idle_connections_are_reopened() {
     if !installed(PGSQL) {
         return;
     }
-    cases::idle_connections_end(PGSQL);
+    cases::closed_idle_connections_are_reopened(PGSQL);
 }
 
 #[test]
-fn backup() {
+fn the_backup_takes_over() {
     if !installed(PGSQL) {
         return;
     }
-    cases::backup(PGSQL);
+    cases::the_backup_takes_over(PGSQL);
 }
 
 #[test]
-fn encrypted() {
+fn tls_connections_verify_the_server() {
     if !installed(PGSQL) {
         return;
     }
     let options = [("ssl", "on"), ("ssl_cert_file", "DIR/cert.pem"), ("ssl_key_file", "DIR/key.pem")];
-    cases::encrypted(PGSQL, &options, "SELECT 1");
+    cases::tls_connections_verify_the_server(PGSQL, &options, "SELECT 1");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn rows_are_only_inserted() {
 }
 
 #[test]
-fn times_are_those_of_the_server() {
+fn times_are_in_the_zone_of_the_server() {
     if !installed(PGSQL) {
         return;
     }

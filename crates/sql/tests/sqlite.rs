@@ -1,6 +1,6 @@
-//! SQLite: everything arrives once, in tables of any shape, and every column can be written.
+//! SQLite: everything is written exactly once, to tables of any structure, and every column can be written.
 #![cfg(feature = "sqlite")]
-#![expect(clippy::unwrap_used, reason = "a test whose file cannot be read has failed")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use support::model::{self, BIN, KEY, Table, add, batch, create, deliver, head};
 use tempfile::TempDir;
 
-/// A file of its own, and what a plugin with it is configured to do.
+/// A private file, and the settings of a plugin that writes to it.
 struct Database {
     folder: TempDir,
     settings: Settings,
@@ -59,7 +59,7 @@ impl Database {
 }
 
 fn of_sqlite(end: &str) -> String {
-    // SQLite knows neither collations of MySQL nor character sets.
+    // SQLite has neither MySQL's collations nor its character sets.
     create(Dialect::Sqlite, "acct", end).replace(" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "")
 }
 
@@ -84,7 +84,7 @@ fn read(path: &Path) -> Table {
 }
 
 #[test]
-fn purges_add_up_in_tables_of_any_shape() {
+fn purges_add_up_in_tables_of_any_structure() {
     let wide = ", vlan INT NOT NULL DEFAULT 0, PRIMARY KEY (vlan, stamp_inserted, ip_src, port_src, label))";
     for end in [KEY, wide, ")"] {
         let database = Database::new("");
@@ -108,7 +108,7 @@ fn purges_add_up_in_tables_of_any_shape() {
 }
 
 #[test]
-fn rows_are_inserted_alone_where_that_is_wanted() {
+fn rows_are_only_inserted_with_sql_dont_try_update() {
     for lines in ["sql_dont_try_update: true", "sql_dont_try_update: true\nsql_multi_values: 10000"] {
         let database = Database::new(lines);
         database.sql(&of_sqlite(")"));
@@ -157,7 +157,7 @@ fn a_table_of_all_columns_is_written() {
     assert_eq!(found, (3 * at("packets"), at("label")));
 }
 
-/// A table with one aggregate of these words, in which nothing is there but its counters.
+/// A table with one aggregate of these primitives, in which only the counters are set.
 fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
     let options = Options { bins, ..Options::default() };
     let selection = Selection::parse(words.split(", "), &[]).unwrap();
@@ -169,7 +169,7 @@ fn aggregates(words: &str, bins: bool) -> (Arc<Schema>, Aggregates) {
     (schema, table)
 }
 
-/// Batches of that aggregate.
+/// The batches of that aggregate.
 fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<WriteBatch>) {
     let (schema, table) = aggregates(aggregate, database.settings.history > 0);
     let mut encoder = Encoder::new(&database.settings, &schema);
@@ -181,7 +181,8 @@ fn encoded(database: &Database, aggregate: &str) -> (Encoder, Vec<WriteBatch>) {
     (encoder, batches)
 }
 
-/// The tables of a purge at 1,700,000,400 of one aggregate for each of these bins and peers, and what did not get one of its own.
+/// The number of tables and rows of a purge at 1,700,000,400 with one aggregate for each of these bins and peers, and those that
+/// exceeded the bound.
 fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32, sql::Bounded) {
     let database = Database::new(lines);
     let (schema, _) = aggregates("src_host, peer_src_ip", true);
@@ -206,15 +207,15 @@ fn tables_of(lines: &str, bins: impl Iterator<Item = (u64, u8)>) -> (usize, u32,
 
 #[test]
 fn tables_of_a_purge_are_bounded() {
-    // Bins that share a table are no further tables.
+    // Bins that share a table count as one table.
     let lines = "sql_table: acct_%Y%m%d\nsql_history: 1m\nsql_max_tables: 2";
     let minutes = (0..1440).map(|minute| (1_699_920_000 + 60 * minute, 1));
     assert_eq!(tables_of(lines, minutes), (1, 1440, sql::Bounded::default()));
-    // Those that do not go to the table of the purge, and nothing is lost.
+    // Beyond the bound, rows go to the table for the time of the purge, and nothing is dropped.
     let lines = "sql_table: acct_%s\nsql_history: 1m\nsql_max_tables: 5";
     let expected = sql::Bounded { redirected: 995, ..sql::Bounded::default() };
     assert_eq!(tables_of(lines, (0..1000).map(|bin| (60 * bin, 1))), (6, 1000, expected));
-    // Twice the bound is the end.
+    // At twice the bound, rows are dropped.
     let lines = "sql_table: acct_%s_$peer_src_ip\nsql_history: 1m\nsql_max_tables: 5";
     let (tables, items, bounded) = tables_of(lines, (0..200).map(|n| (60 * n, n as u8)));
     assert_eq!((tables, items, bounded.redirected), (10, 10, 5));
@@ -222,7 +223,7 @@ fn tables_of_a_purge_are_bounded() {
 }
 
 #[test]
-fn the_known_shapes_take_what_stands_in() {
+fn the_standard_schemas_accept_constants_for_columns_that_are_not_aggregated() {
     for version in 1..=9 {
         let database = Database::new(&format!("sql_table_version: {version}\nsql_history: 1h"));
         let shape = Shape { dialect: Dialect::Sqlite, version, bgp: false, unified: false };
@@ -241,7 +242,7 @@ fn the_known_shapes_take_what_stands_in() {
 }
 
 #[test]
-fn addresses_that_are_not_there_have_octets_too() {
+fn missing_addresses_have_a_binary_form_too() {
     let database = Database::new("sql_num_hosts: true\nsql_optimize_clauses: true\nsql_table: t");
     database.sql("CREATE TABLE t (ip_src BLOB NOT NULL PRIMARY KEY, packets INT, bytes INT)");
     let (encoder, batches) = encoded(&database, "src_host");
@@ -252,7 +253,7 @@ fn addresses_that_are_not_there_have_octets_too() {
 }
 
 #[test]
-fn the_family_for_bgp_is_chosen_by_what_is_aggregated() {
+fn the_schema_for_bgp_is_selected_by_the_aggregated_columns() {
     for (lines, words, columns) in [
         (
             "",
@@ -285,7 +286,7 @@ fn the_family_for_bgp_is_chosen_by_what_is_aggregated() {
 }
 
 #[test]
-fn whole_seconds_need_no_columns_for_the_rest() {
+fn whole_seconds_have_no_columns_for_microseconds() {
     for (lines, columns) in [("", 4), ("timestamps_secs: true", 3)] {
         let database = Database::new(&format!("sql_optimize_clauses: true\n{lines}"));
         let head = encoded(&database, "timestamp_start").0.head(0).unwrap();
@@ -294,7 +295,7 @@ fn whole_seconds_need_no_columns_for_the_rest() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn configuration_errors_name_the_key() {
     let configuration = |error: Result<(), StoreError>| match error {
         Err(StoreError::Configuration { key, what }) => (key, what),
         other => panic!("{other:?}"),
@@ -318,7 +319,7 @@ fn what_is_wrong_is_named() {
     for create in ["CREATE TABLE more (x)", "CREATE TABLE elsewhere (x)"] {
         let (key, what) = opened(&Head { create: Some(create.to_owned()), ..head("x") });
         assert_eq!(key, "sql_table_schema", "{what}");
-        assert!(what.contains("does not make table \"x\""), "{what}");
+        assert!(what.contains("does not create table \"x\""), "{what}");
     }
     let (key, what) = opened(&Head { create: Some("CREATE TABLE x (".to_owned()), ..head("x") });
     assert_eq!(key, "sql_table_schema", "{what}");
@@ -331,7 +332,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn a_locked_file_is_tried_again_or_left_to_the_backup() {
+fn a_locked_file_is_retried_or_replaced_by_the_backup() {
     let mut database = Database::new("plugin_write_timeout: 1");
     database.sql(&of_sqlite(KEY));
     let rows = model::many(10, 1);

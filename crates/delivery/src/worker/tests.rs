@@ -15,11 +15,11 @@ const LONG: Duration = Duration::from_secs(60);
 enum Plan {
     /// Cannot be reached.
     Down,
-    /// Accepts so many items, then the connection is lost.
+    /// Accepts that many items, then the connection is lost.
     Cut(usize),
     /// Refuses the items with these numbers and accepts the others.
     Refuse(&'static [u32]),
-    /// Accepts so many items, then rejects the batch.
+    /// Accepts that many items, then rejects the batch.
     RejectBatch(usize),
     /// Rejects the configuration.
     Configuration,
@@ -135,7 +135,7 @@ fn disk(folder: &Path) -> Queue {
     Queue::on_disk(spool, found.batches, 1 << 20)
 }
 
-/// A batch of so many items of one packet and 100 bytes each.
+/// A batch of that many items of one packet and 100 bytes each.
 fn batch(number: u64, items: u32) -> WriteBatch {
     let id = BatchId { run: 1, number };
     WriteBatch { id, purge: 7, items, sum: sum(items), body: vec![0; 100] }
@@ -190,8 +190,8 @@ fn confirmed_items_are_not_sent_again() {
     let running = Running::new(memory(), [Plan::Cut(2), Plan::Cut(1)]);
     running.outbox.put(batch(1, 5));
     let (notes, saw) = running.end(LONG);
-    let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(1, vec![3, 4]), Saw::Close];
-    assert_eq!(saw, seen);
+    let calls = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(1, vec![3, 4]), Saw::Close];
+    assert_eq!(saw, calls);
     let [first, second, Note::Recovered(after), last @ ..] = &notes[..] else { panic!("{notes:?}") };
     for note in [first, second] {
         assert_eq!(failure(note.clone()), Some(StoreError::Down("gone".to_owned())));
@@ -206,8 +206,8 @@ fn the_next_batch_does_not_get_the_receipt_of_the_last() {
     running.outbox.put(batch(1, 3));
     running.outbox.put(batch(2, 3));
     let (notes, saw) = running.end(LONG);
-    let seen = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(2, vec![0, 1, 2]), Saw::Close];
-    assert_eq!(saw, seen);
+    let calls = [Saw::Items(1, vec![0, 1]), Saw::Items(1, vec![2]), Saw::Items(2, vec![0, 1, 2]), Saw::Close];
+    assert_eq!(saw, calls);
     // A batch is dropped as a whole: only its backend knows the sums of its items.
     let gone = lost(1, 3, DropCause::Refused, "not for this store");
     assert_eq!(outcomes(notes), [gone, delivered(2, 3), ended(0)]);

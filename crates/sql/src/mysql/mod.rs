@@ -1,29 +1,29 @@
 //! MySQL from version 5.7, MariaDB from version 10.2.
 //!
-//! A batch is one transaction of prepared statements that carry up to 512 rows each. Which statements depends on the table:
+//! A write batch is one transaction of prepared statements with up to 512 rows each. The statements depend on the table:
 //!
 //! * a unique index covers exactly the key: `INSERT … ON DUPLICATE KEY UPDATE`;
-//! * none does: INSERT into a temporary table, then one UPDATE with a join and one INSERT of what was not there;
-//! * none does, and the user may not make temporary tables: UPDATE, and INSERT when that found nothing, row by row;
+//! * no index does: INSERT into a temporary table, then one UPDATE with a join and one INSERT of the new rows;
+//! * no index does, and the user may not create temporary tables: row by row an UPDATE, and an INSERT if it found nothing;
 //! * rows are only inserted (`sql_dont_try_update`): INSERT.
 //!
-//! # Rows that are refused
+//! # Refused rows
 //!
-//! A statement that fails leaves nothing behind, so its rows are tried in smaller ones, down to the single row that is the
-//! matter; that one is left out. Engines without transactions (`MyISAM`, `Aria`) do leave something behind: their rows go
-//! one by one, each of them on the receipt at once.
+//! A statement that fails has no effect, so its rows are retried in smaller statements, down to the single row that the server
+//! refuses. Statements of engines without transactions (`MyISAM`, `Aria`) may have partial effects: their rows are written
+//! one by one, and each is recorded on the receipt at once.
 //!
-//! Before that, the table is looked at again: rows that it cannot take since it has changed are not at fault, and wait.
+//! Before a row is refused, the table is described again: if it has changed and lacks a column, the rows are kept and retried.
 //!
-//! # Commits without an answer
+//! # In-doubt transactions
 //!
-//! Before COMMIT, one of the rows is read back. When the connection breaks while COMMIT is under way, the next one reads it
-//! again: it has what it had, or more, if the transaction was committed.
+//! Before COMMIT, one of the rows is read back. If the connection breaks during COMMIT, the next connection reads that row
+//! again: its counters are the same or larger if the transaction was committed.
 //!
-//! # Nothing
+//! # NULL
 //!
-//! Where a row has nothing (no address, say) and the column must not be NULL, the column's default is written; without
-//! one, what is like zero in its type.
+//! If a row has no value for a column (such as an address) that must not be NULL, the column's default is written, or the zero
+//! value of its type if it has no default.
 
 mod connection;
 mod error;
@@ -42,12 +42,12 @@ use mysql::Value as Bound;
 use table::{Table, Way};
 use values::{Chunk, bind};
 
-/// Tables that a connection keeps ready. Names with times in them would else pile up.
+/// The maximum number of tables that a connection keeps prepared. Names may contain times, so their number is unbounded.
 const TABLES: usize = 8;
-/// How often a transaction is tried that the server undid for the sake of another.
+/// The maximum number of attempts for a transaction that the server rolls back in favour of another.
 const ATTEMPTS: u32 = 4;
 
-/// A MySQL server, and its backup. `expected`: the table that must be there from the start.
+/// A MySQL server, and its backup. `expected` is the table that must exist at start-up.
 pub fn backend(settings: Settings, expected: Option<Head>) -> Box<dyn Backend> {
     let backup = settings.backup.clone().map(|host| MySql::new(host, settings.clone(), expected.clone()));
     Box::new(Servers::new(MySql::new(settings.host.clone(), settings, expected), backup))
@@ -58,30 +58,30 @@ struct MySql {
     settings: Settings,
     expected: Option<Head>,
     connection: Option<Connection>,
-    /// The tables of this connection, the last one used at the end.
+    /// The prepared tables of this connection; the current one is the last.
     tables: Vec<Table>,
-    /// Stages made in this connection.
+    /// The number of staging tables created in this connection.
     stages: u64,
     in_doubt: Option<InDoubt>,
-    /// Columns whose texts were cut.
+    /// Columns for which the truncation of texts was logged.
     cut: Logged,
 }
 
-/// A transaction of which nobody said whether it was committed.
+/// A transaction whose COMMIT was sent and not confirmed.
 struct InDoubt {
     batch: BatchId,
     probe: Probe,
     refused: Vec<RejectedRow>,
 }
 
-/// A row, and what the server had of it before COMMIT.
+/// A row, and its counters before COMMIT.
 struct Probe {
     query: String,
     key: Vec<Bound>,
     had: Vec<f64>,
 }
 
-/// A row that the server does not take.
+/// A row that the server refuses.
 struct RejectedRow {
     number: u32,
     sum: Sum,
@@ -107,7 +107,7 @@ impl MySql {
         self.connection = None;
     }
 
-    /// What is left to do after error: the connection is given up, and with it transaction, locks and stages.
+    /// Handles an error: drops the connection, and with it transaction, locks and staging tables.
     fn failed(&mut self, error: WriteError) -> StoreError {
         self.disconnect();
         match error.into_store_error() {
@@ -131,7 +131,7 @@ impl MySql {
         self.connection.as_mut().zip(self.tables.last_mut()).ok_or_else(lost)
     }
 
-    /// Brings the table to the end of the list.
+    /// Prepares the table, and makes it the last of the list.
     fn prepare(&mut self, head: &Head) -> Result<(), WriteError> {
         let connection = self.connection.as_mut().ok_or_else(|| WriteError::Lost("not connected".to_owned()))?;
         if let Some(at) = self.tables.iter().position(|table| table.head == *head) {
@@ -144,11 +144,11 @@ impl MySql {
         }
         self.stages += 1;
         self.tables.push(Table::new(connection, head, &self.settings, self.stages, &self.cut)?);
-        // What was read about the table began a transaction.
+        // Describing the table has begun a transaction.
         connection.run("ROLLBACK")
     }
 
-    /// What became of the transaction in doubt.
+    /// Finds out whether the in-doubt transaction was committed.
     fn resolve(&mut self, batch: &WriteBatch, receipt: &mut Receipt) -> Result<(), WriteError> {
         let Some(in_doubt) = self.in_doubt.take().filter(|in_doubt| in_doubt.batch == batch.id) else {
             return Ok(());
@@ -158,9 +158,9 @@ impl MySql {
             in_doubt.probe.read(connection).and_then(|has| connection.run("ROLLBACK").map(|()| has))
         }) {
             Ok(has) => {
-                // Counters grow; others may have added to them.
-                let whole = has.len() == in_doubt.probe.had.len();
-                if whole && has.iter().zip(&in_doubt.probe.had).all(|(has, had)| has >= had) {
+                // Counters only grow; other clients may have added to them.
+                let is_same_length = has.len() == in_doubt.probe.had.len();
+                if is_same_length && has.iter().zip(&in_doubt.probe.had).all(|(has, had)| has >= had) {
                     settle(receipt, &in_doubt.refused);
                     receipt.confirm_all();
                 }
@@ -173,7 +173,7 @@ impl MySql {
         }
     }
 
-    /// Begins; connects anew when the connection has broken since the last batch.
+    /// Begins a transaction. Reconnects if the connection has broken since the last batch.
     fn begin(&mut self, head: &Head) -> Result<(), WriteError> {
         match self.try_begin(head) {
             Err(WriteError::Lost(_)) => {
@@ -190,11 +190,11 @@ impl MySql {
         let locking = self.settings.locking;
         let (connection, table) = self.ready()?;
         match locking {
-            // It ends what was before. A transaction begins with the next statement, as there is no autocommit: START
-            // TRANSACTION would unlock.
+            // LOCK TABLES ends the previous transaction. The next one begins with the next statement, since autocommit is off:
+            // START TRANSACTION would unlock the table.
             LockingStyle::Table => connection.run(&table.lock()).map_err(|error| match error {
                 WriteError::Store(StoreError::Configuration { key: "sql_db" | "sql_user", what }) => {
-                    let what = format!("{what}; sql_locking_style: none needs no right to lock");
+                    let what = format!("{what}; sql_locking_style: none needs no LOCK TABLES privilege");
                     WriteError::Store(StoreError::Configuration { key: "sql_locking_style", what })
                 }
                 other => other,
@@ -203,7 +203,7 @@ impl MySql {
         }
     }
 
-    /// Writes the rows. Unless the table has been looked at for them (`is_table_checked`), none is refused: that is error.
+    /// Writes the rows. A refused row is an error, unless the table was described again for this batch (`is_table_checked`).
     fn transact(
         &mut self,
         batch: &WriteBatch,
@@ -215,10 +215,11 @@ impl MySql {
         let locked = self.settings.locking == LockingStyle::Table;
         let limit = usize::try_from(self.settings.multi_values).unwrap_or(usize::MAX);
         let (connection, table) = self.ready()?;
-        let chunk = Chunk::new(rows, receipt)
-            .ok_or_else(|| WriteError::Store(StoreError::Batch("it ends in the middle of a row".to_owned())))?;
+        let chunk = Chunk::new(rows, receipt).ok_or_else(|| {
+            WriteError::Store(StoreError::Batch("the batch ends in the middle of a row".to_owned()))
+        })?;
         let limit = if limit == 0 { connection.packet / 2 } else { limit.min(connection.packet / 2) };
-        // Without transactions nothing can be taken back, and what is written is written.
+        // Without transactions, written rows cannot be rolled back: they are confirmed at once.
         let written = if table.transactional { None } else { Some(&mut *receipt) };
         let mut writer = Writer {
             connection,
@@ -236,7 +237,7 @@ impl MySql {
             (Ok(()), _) => {
                 settle(receipt, &refused);
                 receipt.confirm_all();
-                // It is locked no longer than this connection lasts: an error has no consequence for the batch.
+                // The lock ends with the connection: an error here does not affect the batch.
                 if locked && connection.run("UNLOCK TABLES").is_err() {
                     self.disconnect();
                 }
@@ -294,7 +295,7 @@ impl Server for MySql {
     }
 }
 
-/// Writes refused rows on the receipt.
+/// Records refused rows on the receipt.
 fn settle(receipt: &mut Receipt, refused: &[RejectedRow]) {
     for row in refused {
         receipt.refuse(row.number, row.sum, || row.what.clone());
@@ -302,7 +303,7 @@ fn settle(receipt: &mut Receipt, refused: &[RejectedRow]) {
 }
 
 impl Probe {
-    /// Reads back a row that was written: one that counts something, as only that can be seen.
+    /// Reads back a row that was written: one with counters above zero, since only these show that it was added.
     fn new(
         connection: &mut Connection,
         table: &Table,
@@ -333,12 +334,12 @@ struct Writer<'a> {
     connection: &'a mut Connection,
     table: &'a mut Table,
     chunk: &'a Chunk<'a>,
-    /// Octets of a statement.
+    /// The maximum size of a statement in bytes.
     limit: usize,
-    /// What the server does not take is refused; else that is error.
+    /// Rows that the server rejects are refused; otherwise they are an error.
     may_refuse: bool,
     refused: Vec<RejectedRow>,
-    /// Where each row is confirmed as it is written.
+    /// The receipt, where each row is confirmed when it is written.
     written: Option<&'a mut Receipt>,
 }
 
@@ -360,12 +361,15 @@ impl Writer<'_> {
         self.refused.push(RejectedRow { number: row_id.number, sum: row_id.sum, what });
     }
 
-    /// Refuses a row that no packet can carry: sending it would cost the connection, again and again.
+    /// Refuses a row that exceeds the maximum packet: sending it would break the connection each time.
     fn is_too_large(&mut self, row: usize) -> bool {
         let size = self.chunk.size(row, row + 1);
         let large = size > self.connection.packet;
         if large {
-            self.refuse(row, format!("it needs {size} bytes, max_allowed_packet is {}", self.connection.packet));
+            self.refuse(
+                row,
+                format!("the row needs {size} bytes, max_allowed_packet is {}", self.connection.packet),
+            );
         }
         large
     }
@@ -376,7 +380,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Inserts rows, in statements as large as possible. What fails is tried in smaller ones.
+    /// Inserts rows, in statements as large as possible. Rows of a failed statement are retried in smaller ones.
     fn insert(&mut self, first: usize, end: usize) -> Result<(), WriteError> {
         self.insert_by(first, end, 0)
     }
@@ -405,12 +409,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Brings rows into the table by way of the stage. What fails is tried in halves.
+    /// Writes rows through the staging table. If the merge fails, the two halves are retried.
     fn stage(&mut self, first: usize, end: usize) -> Result<(), WriteError> {
         if first >= end {
             return Ok(());
         }
-        let known = self.refused.len();
+        let refused_before = self.refused.len();
         self.connection.run("SAVEPOINT pmacct")?;
         let cleared = format!("DELETE FROM {}", self.table.stage);
         self.connection.run(&cleared)?;
@@ -420,7 +424,7 @@ impl Writer<'_> {
         match merged {
             Err(WriteError::Row(what)) if self.may_refuse => {
                 self.connection.run("ROLLBACK TO SAVEPOINT pmacct")?;
-                self.refused.truncate(known);
+                self.refused.truncate(refused_before);
                 if end - first == 1 {
                     self.refuse(first, what);
                     return Ok(());
@@ -433,7 +437,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Changes a row, or inserts it.
+    /// Updates a row, or inserts it.
     fn single(&mut self, row: usize) -> Result<(), WriteError> {
         if self.is_too_large(row) {
             return Ok(());

@@ -7,19 +7,19 @@ use encode::address;
 use mysql::Value as Bound;
 use std::net::IpAddr;
 
-/// Bytes of a parameter beside what it holds: its type, its length.
-const AROUND: usize = 16;
+/// The overhead of a parameter in bytes: its type and its length.
+const OVERHEAD: usize = 16;
 
-/// How values of a column are bound.
+/// How the values of a column are bound.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
-    /// What stands for nothing.
+    /// The value for NULL.
     pub(super) null: Bound,
-    /// An empty text is nothing, as it is no value of the column's type.
+    /// An empty text counts as NULL, since it is not a value of the column's type.
     pub(super) empty_is_null: bool,
-    /// Addresses are binary, as `INET6_ATON` gives them.
+    /// Addresses are binary, as `INET6_ATON` returns them.
     pub(super) binary: bool,
-    /// How long texts may be.
+    /// The maximum length of texts.
     pub(super) width: Width,
 }
 
@@ -28,31 +28,31 @@ pub(super) struct Binding {
 pub(super) struct RowId {
     /// Its number in the batch.
     pub(super) number: u32,
-    /// What it accounts for.
+    /// The traffic that it counts.
     pub(super) sum: Sum,
 }
 
-/// The rows that are to be written.
+/// The rows of a batch that are still to be written.
 #[derive(Debug)]
 pub(super) struct Chunk<'a> {
     pub(super) rows: Vec<RowId>,
-    /// As many for each row as there are columns.
+    /// Row by row, one for each column.
     values: Vec<Value<'a>>,
     columns: usize,
 }
 
 impl<'a> Chunk<'a> {
-    /// The rows that a receipt does not have yet; `None` when the batch is damaged.
+    /// The rows that the receipt does not list yet; `None` when the batch is damaged.
     pub(super) fn new(rows: &Rows<'a>, receipt: &Receipt) -> Option<Self> {
         let mut chunk = Self { rows: Vec::new(), values: Vec::new(), columns: rows.head.columns.len() };
-        let whole = rows.each(|number, sum, values| {
+        let is_complete = rows.each(|number, sum, values| {
             if !receipt.has(number) {
                 chunk.rows.push(RowId { number, sum });
                 chunk.values.extend_from_slice(values);
             }
             Ok::<(), std::convert::Infallible>(())
         });
-        matches!(whole, Ok(true)).then_some(chunk)
+        matches!(is_complete, Ok(true)).then_some(chunk)
     }
 
     /// The values of some rows.
@@ -60,10 +60,10 @@ impl<'a> Chunk<'a> {
         self.values.get(first * self.columns..end * self.columns).unwrap_or_default()
     }
 
-    /// Bytes that some rows need in a packet, at most.
+    /// An upper bound of the size of some rows in a packet, in bytes.
     pub(super) fn size(&self, first: usize, end: usize) -> usize {
         let text = |value: &Value<'_>| if let Value::Text(text) = value { text.len() } else { 40 };
-        self.values(first, end).iter().map(|value| text(value) + AROUND).sum()
+        self.values(first, end).iter().map(|value| text(value) + OVERHEAD).sum()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What holds for both servers.
+//! Test cases for both servers.
 
 use super::model::{self, KEY, Row, Table, add, batch, create, deliver, head, insist, many, read};
 use super::proxy::{Cut, Proxy};
@@ -17,7 +17,7 @@ fn backend(settings: &Settings) -> Box<dyn Backend> {
     sql::backend(settings, None)
 }
 
-/// Purges add up to what a map has; `end`: the end of the statement that makes the table.
+/// Purges sum up as in a map; `end` is the end of the statement that creates the table.
 pub(crate) fn purges_add_up(dialect: Dialect, end: &str, change: impl Fn(&Server, &str, &mut Settings)) {
     let server = shared(dialect);
     let database = server.database();
@@ -41,8 +41,8 @@ pub(crate) fn purges_add_up(dialect: Dialect, end: &str, change: impl Fn(&Server
     result.unwrap();
 }
 
-/// Batches of thousands of rows, with each way to lock.
-pub(crate) fn large_batches(dialect: Dialect) {
+/// Batches of thousands of rows, with each locking style.
+pub(crate) fn batches_of_thousands_of_rows(dialect: Dialect) {
     let server = shared(dialect);
     for (locking, end) in [(LockingStyle::Table, KEY), (LockingStyle::Row, ")"), (LockingStyle::None, KEY)] {
         let database = server.database();
@@ -60,13 +60,13 @@ pub(crate) fn large_batches(dialect: Dialect) {
             _ => "SELECT DISTINCT UNIX_TIMESTAMP(stamp_updated) FROM acct",
         };
         assert_eq!(server.sql(&database, updated).trim(), (model::BIN + 53).to_string());
-        // Nobody is locked out while there is nothing to write.
+        // Locks are released after each write.
         server.sql(&database, "DELETE FROM acct");
     }
 }
 
-/// A row that is refused is refused alone, wherever the server finds out.
-pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
+/// Only the refused row is refused, at whichever step the server detects it.
+pub(crate) fn only_refused_rows_are_refused(dialect: Dialect, end: &str) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
@@ -74,7 +74,7 @@ pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
     let mut good = many(300, 10);
     good.retain(|row| row.seen != 77);
     let mut rows = many(300, 10);
-    // Out of range by itself.
+    // Out of range on its own.
     rows[77].packets = 1 << 40;
     rows[77].bytes = 5;
     let mut receipt = Receipt::new(300);
@@ -87,7 +87,7 @@ pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
     add(&mut expected, &good);
     assert_eq!(read(server, &database, "acct"), expected);
 
-    // Out of range together with what is there: packets is a column of 32 bits.
+    // Out of range when added to the existing row: packets is a column of 32 bits.
     let mut more = many(300, 20);
     for at in [5, 6, 150] {
         more[at].packets = 2_000_000_000;
@@ -109,8 +109,8 @@ pub(crate) fn refused_rows(dialect: Dialect, end: &str) {
     assert_eq!(read(server, &database, "acct"), expected);
 }
 
-/// What is wrong is told with the key that is.
-pub(crate) fn wrong_configurations(dialect: Dialect) {
+/// A configuration error names the key.
+pub(crate) fn configuration_errors_name_the_key(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
@@ -143,8 +143,8 @@ pub(crate) fn wrong_configurations(dialect: Dialect) {
     assert_eq!(key(error(&settings, None)), "sql_conn_ca_file");
 }
 
-/// Tables that do not fit: all that is wrong is named at once, with the statement that mends it.
-pub(crate) fn misfits(dialect: Dialect) {
+/// Tables that do not fit: all problems are named at once, with the statement that fixes them.
+pub(crate) fn tables_that_do_not_fit_are_reported(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     let settings = server.settings(&database);
@@ -164,7 +164,7 @@ pub(crate) fn misfits(dialect: Dialect) {
     server.sql(&database, &format!("ALTER{statement}"));
     sql::backend(&settings, Some(wanted.clone())).open().unwrap();
 
-    // Columns that nothing is written to.
+    // Columns that the plugin does not write.
     for name in ["one", "two"] {
         server.sql(&database, &format!("ALTER TABLE acct ADD COLUMN {name} INT NOT NULL"));
     }
@@ -194,12 +194,12 @@ pub(crate) fn misfits(dialect: Dialect) {
         delivery::WriteBatch { id, purge: number, items, sum, body: builder.take() }
     };
     deliver(&mut *backend, &row(1));
-    // Those that come while the daemon runs are not the fault of rows: these wait until the table fits again.
+    // When such columns are added while the daemon runs, no row is refused: rows are kept until the table fits again.
     for (number, add, mend) in [
         (2, "ALTER COLUMN two DROP DEFAULT", "ALTER COLUMN two SET DEFAULT 0"),
         (4, "ADD COLUMN five INT NOT NULL", "ALTER COLUMN five SET DEFAULT 0"),
     ] {
-        // PostgreSQL adds no such column to a table with rows in one step.
+        // PostgreSQL cannot add such a column to a table with rows in one step.
         server.sql(&database, &format!("DELETE FROM acct; ALTER TABLE acct {add}"));
         let mut receipt = Receipt::new(1);
         for _ in 0..2 {
@@ -214,16 +214,16 @@ pub(crate) fn misfits(dialect: Dialect) {
     }
     backend.close();
 
-    // A statement that makes another table than the one that is written to.
+    // A statement that creates another table than the one that is written to.
     for create in ["CREATE TABLE acct (x INT)", "CREATE TABLE elsewhere (x INT)"] {
         let (key, what) = said(&Head { create: Some(create.to_owned()), ..head("other") });
         assert_eq!(key, "sql_table_schema", "{what}");
-        assert!(what.contains("does not make table") && what.contains("other"), "{what}");
+        assert!(what.contains("does not create table") && what.contains("other"), "{what}");
     }
 }
 
-/// Tables that do not exist are made, also when they disappear later.
-pub(crate) fn tables_are_made(dialect: Dialect) {
+/// Missing tables are created, also when they disappear later.
+pub(crate) fn missing_tables_are_created(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     let mut backend = backend(&server.settings(&database));
@@ -245,8 +245,8 @@ pub(crate) fn tables_are_made(dialect: Dialect) {
     assert_eq!(read(server, &database, table).len(), 20);
 }
 
-/// Rows without an address, or with no text, in columns that must not be NULL.
-pub(crate) fn nothing_becomes_the_default(dialect: Dialect) {
+/// Rows without an address or text, in columns that must not be NULL.
+pub(crate) fn null_is_replaced_by_the_default(dialect: Dialect) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
@@ -270,8 +270,8 @@ pub(crate) fn nothing_becomes_the_default(dialect: Dialect) {
     assert_eq!(read(server, &database, "acct"), Table::from([expected]));
 }
 
-/// The server is killed again and again while batches are on their way, and everything is there once.
-pub(crate) fn crashes(dialect: Dialect, end: &str) {
+/// The server is killed repeatedly during deliveries, and everything is written exactly once.
+pub(crate) fn killed_servers_lose_and_repeat_nothing(dialect: Dialect, end: &str) {
     let mut server = Server::start(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
@@ -297,12 +297,12 @@ pub(crate) fn crashes(dialect: Dialect, end: &str) {
         }
         worker.join().unwrap()
     });
-    assert!(errors > 0, "no kill came while batches were on their way");
+    assert!(errors > 0, "no kill came during a delivery");
     assert!(read(&server, &database, "acct") == expected);
 }
 
-/// The connection breaks at COMMIT, before the server hears of it or after.
-pub(crate) fn commits_without_an_answer(dialect: Dialect, end: &str) {
+/// The connection breaks at COMMIT, before or after the server receives it.
+pub(crate) fn in_doubt_transactions_are_resolved(dialect: Dialect, end: &str) {
     let server = shared(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", end));
@@ -324,8 +324,8 @@ pub(crate) fn commits_without_an_answer(dialect: Dialect, end: &str) {
     }
 }
 
-/// A connection that ended while there was nothing to do is no error.
-pub(crate) fn idle_connections_end(dialect: Dialect) {
+/// A connection that is closed while idle is not an error.
+pub(crate) fn closed_idle_connections_are_reopened(dialect: Dialect) {
     let mut server = Server::start(dialect);
     let database = server.database();
     server.sql(&database, &create(dialect, "acct", KEY));
@@ -340,10 +340,10 @@ pub(crate) fn idle_connections_end(dialect: Dialect) {
     assert_eq!(read(&server, &database, "acct"), expected);
 }
 
-/// The backup takes what the primary does not, until the next purge.
-pub(crate) fn backup(dialect: Dialect) {
+/// The backup takes over when the primary fails, until the next purge.
+pub(crate) fn the_backup_takes_over(dialect: Dialect) {
     let mut primary = Server::start(dialect);
-    // One port is set for both.
+    // Both servers use the same port.
     let address = SocketAddr::new(own_address().ip(), primary.port);
     let second = Server::start_at(address, dialect, |_| Vec::new(), &[]);
     let database = primary.database();
@@ -364,7 +364,7 @@ pub(crate) fn backup(dialect: Dialect) {
     primary.restart();
     assert_eq!(read(&primary, &database, "acct"), once);
     assert_eq!(read(&second, &database, "acct"), once);
-    // The same purge goes on where it went to; the next one is at the primary.
+    // The rest of the purge goes to the backup; the next purge goes to the primary.
     let mut rest = batch(3, &head("acct"), &rows);
     rest.purge = 2;
     deliver(&mut *backend, &rest);
@@ -373,8 +373,8 @@ pub(crate) fn backup(dialect: Dialect) {
     assert_eq!(read(&second, &database, "acct"), twice);
 }
 
-/// Encrypted, with an authority of one's own; not with that of somebody else.
-pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
+/// TLS with a private authority; another authority is rejected.
+pub(crate) fn tls_connections_verify_the_server(dialect: Dialect, options: &[(&'static str, &str)], after: &str) {
     let address = own_address();
     let (authority, stranger) = (Authority::new(), Authority::new());
     let Certified { certificate, key } = authority.certify(&address.ip().to_string());
@@ -410,7 +410,7 @@ pub(crate) fn encrypted(dialect: Dialect, options: &[(&'static str, &str)], afte
         let error = backend(&settings).open().unwrap_err();
         assert!(matches!(error, StoreError::Configuration { key: "sql_conn_ca_file", .. }), "{error:?}");
     }
-    // A server that does not encrypt.
+    // A server without TLS.
     let other = shared(dialect);
     let settings = Settings { ca_file: trusting.ca_file.clone(), ..other.settings(&other.database()) };
     let error = backend(&settings).open().unwrap_err();

@@ -1,4 +1,4 @@
-//! Stands between a client and a server, and cuts their connection around COMMIT.
+//! A proxy between a client and a server that breaks their connection around COMMIT.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
-/// What happens when a client says COMMIT.
+/// What happens when a client sends COMMIT.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Cut {
-    /// It is passed on.
+    /// It is forwarded.
     Never,
-    /// The server does not hear of it.
+    /// The connection breaks before the server receives it.
     Before,
-    /// The client does not hear the answer.
+    /// The connection breaks before the client receives the answer.
     After,
 }
 
@@ -42,7 +42,7 @@ impl Proxy {
         Self { port, cut }
     }
 
-    /// The next COMMIT is cut so; those after it are not.
+    /// Applies to the next COMMIT only.
     pub(crate) fn cut(&self, cut: Cut) {
         self.cut.store(cut as u8, Ordering::SeqCst);
     }
@@ -63,7 +63,7 @@ fn upstream(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
             break;
         }
         if cut == Cut::After as u8 {
-            // The server gets the word to its end.
+            // The server receives the whole COMMIT.
             let _ = server.shutdown(Shutdown::Write);
             return;
         }
